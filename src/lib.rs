@@ -1,0 +1,1 @@
+//! Evenkeel: a Layer-7 load-balancing reverse proxy.
