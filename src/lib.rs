@@ -1,1 +1,5 @@
 //! Evenkeel: a Layer-7 load-balancing reverse proxy.
+
+pub mod base;
+pub mod exchange;
+pub mod plan;

@@ -1,0 +1,59 @@
+//! Time: the only place that reads a clock or sleeps.
+//!
+//! Everything goes through tokio's clock, so that a test with paused time, or a simulated network,
+//! decides what time it is. The wall clock is read here too, for log lines and for nothing else:
+//! no decision depends on it.
+
+use std::future::Future;
+use std::time::SystemTime;
+
+pub use std::time::Duration;
+pub use tokio::time::{Instant, Sleep};
+
+/// A time so far away that it never comes, for deadlines that are switched off.
+pub const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+
+/// The moment that is now, on a clock that never goes back.
+#[inline]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// What the calendar says, for people to read.
+#[inline]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Waits until `deadline`.
+///
+/// # Cancel safety
+///
+/// Nothing is lost when it is dropped.
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    tokio::time::sleep_until(deadline)
+}
+
+/// Waits for `duration`.
+///
+/// # Cancel safety
+///
+/// Nothing is lost when it is dropped.
+pub fn sleep(duration: Duration) -> Sleep {
+    tokio::time::sleep(duration)
+}
+
+/// What `future` gives, if it does so before `duration` is over.
+///
+/// # Errors
+///
+/// [`Elapsed`] when the time is over first; `future` has been dropped by then.
+pub async fn within<F: Future>(duration: Duration, future: F) -> Result<F::Output, Elapsed> {
+    tokio::time::timeout(duration, future)
+        .await
+        .map_err(|_| Elapsed)
+}
+
+/// The time was over first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elapsed;

@@ -1,0 +1,14 @@
+//! Leaf types that every room may use: units, names, time, chance, tasks.
+//!
+//! Nothing here knows what a proxy is, and nothing here imports another room.
+
+pub mod clock;
+pub mod name;
+pub mod place;
+pub mod rng;
+pub mod tasks;
+pub mod units;
+
+pub use name::Name;
+pub use place::Place;
+pub use units::ByteSize;

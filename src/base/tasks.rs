@@ -1,0 +1,51 @@
+//! Spawning: the only place that starts a task or a thread.
+//!
+//! A worker's tasks are local: they live and die on its thread and need not be `Send`.
+
+use std::future::Future;
+use std::io;
+use std::thread;
+
+pub use tokio::task::{JoinHandle, LocalSet};
+
+/// Starts `future` on the thread that calls, inside its [`LocalSet`].
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    tokio::task::spawn_local(future)
+}
+
+/// Runs `work` on a thread where it may block: reading files, asking the resolver.
+pub fn spawn_blocking<F, T>(work: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    tokio::task::spawn_blocking(work)
+}
+
+/// Starts a thread of the process, named for `top -H` and for panics.
+///
+/// # Errors
+///
+/// What the system says when it has no thread left.
+pub fn spawn_thread<F, T>(name: &str, work: F) -> io::Result<thread::JoinHandle<T>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+/// A runtime for one thread, with a clock and sockets: what a worker or the control thread runs in.
+///
+/// # Errors
+///
+/// What the system says when it gives no epoll instance.
+pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}

@@ -1,0 +1,91 @@
+//! A fault of the data plane: what happened, whose side it is, whether we may try again.
+
+use std::fmt;
+use std::io;
+
+use super::Reason;
+
+/// Something went wrong during an exchange or an attempt.
+#[derive(Debug)]
+pub struct Fault {
+    /// The stable code; status, side and retry follow from it.
+    pub reason: Reason,
+    /// What the layer below said; for the log, never for the client.
+    pub cause: Option<Cause>,
+}
+
+/// What the layer below said.
+#[derive(Debug)]
+pub enum Cause {
+    /// The system.
+    Io(io::Error),
+    /// The HTTP layer.
+    Http(hyper::Error),
+}
+
+/// On whose account a fault goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The client's.
+    Client,
+    /// Ours.
+    Proxy,
+    /// The server's.
+    Server,
+}
+
+/// Whether another attempt may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The server has seen nothing of the request.
+    Safe,
+    /// The server may have seen the request; only when doing it twice does the same (RFC 9110 §9.2.2).
+    IfIdempotent,
+    /// The answer would be the same, or something was already passed on.
+    Never,
+}
+
+impl Fault {
+    /// A fault that the layer below knows nothing about.
+    pub fn new(reason: Reason) -> Self {
+        Self {
+            reason,
+            cause: None,
+        }
+    }
+
+    /// A fault with what the system said.
+    pub fn io(reason: Reason, error: io::Error) -> Self {
+        Self {
+            reason,
+            cause: Some(Cause::Io(error)),
+        }
+    }
+
+    /// A fault with what the HTTP layer said.
+    pub fn http(reason: Reason, error: hyper::Error) -> Self {
+        Self {
+            reason,
+            cause: Some(Cause::Http(error)),
+        }
+    }
+}
+
+impl From<Reason> for Fault {
+    fn from(reason: Reason) -> Self {
+        Self::new(reason)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason.code())?;
+        match &self.cause {
+            Some(Cause::Io(error)) => write!(f, ": {error}"),
+            Some(Cause::Http(error)) => write!(f, ": {error}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}

@@ -1,0 +1,13 @@
+//! What each room stamps on an exchange: who asked for what, which route, backend and server, how
+//! long each step took, why it ended as it did.
+//!
+//! Plain facts. The rooms of the data plane write them as they happen; `observe` turns them into a
+//! log line and numbers when the exchange is over. Nothing here decides.
+
+mod fault;
+mod reason;
+mod record;
+
+pub use fault::{Fault, Retry, Side};
+pub use reason::Reason;
+pub use record::{Attempt, Exchange, Opening, RequestId};

@@ -1,0 +1,183 @@
+//! Why: the stable codes that stand in log, metric, admin API and docs.
+//!
+//! One table. A code never changes its meaning; the page `conf/reference/reasons.md` is written
+//! from it.
+
+use http::StatusCode;
+
+use super::fault::{Retry, Side};
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $status:expr, $side:ident, $retry:ident;)+) => {
+        /// Why a response was made here, or why an attempt or exchange failed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Reason {
+            /// All of them, in the order of the life of a request.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            const TABLE: &'static [Row] = &[$(Row {
+                code: $code,
+                status: $status,
+                side: Side::$side,
+                retry: Retry::$retry,
+                meaning: concat!($($doc),+),
+            }),+];
+        }
+    };
+}
+
+struct Row {
+    code: &'static str,
+    /// 0: no answer is possible or wanted; the connection is cut or closed.
+    status: u16,
+    side: Side,
+    retry: Retry,
+    meaning: &'static str,
+}
+
+reasons! {
+    /// The request head is not HTTP: bad request line, field, length or transfer coding.
+    RequestHeadMalformed = "request.head.malformed", 400, Client, Never;
+    /// The request head did not arrive in time.
+    RequestHeadTimeout = "request.head.timeout", 408, Client, Never;
+    /// The request head is larger than `limits.head` or has more fields than `limits.fields`.
+    RequestHeadTooLarge = "request.head.too_large", 431, Client, Never;
+    /// The request target is longer than `limits.target`.
+    RequestTargetTooLong = "request.target.too_long", 414, Client, Never;
+    /// The form of the request target does not fit the method (RFC 9112 §3.2).
+    RequestTargetForm = "request.target.form", 400, Client, Never;
+    /// An HTTP/1.1 request without a `Host` field.
+    RequestHostMissing = "request.host.missing", 400, Client, Never;
+    /// More than one `Host` field.
+    RequestHostDuplicate = "request.host.duplicate", 400, Client, Never;
+    /// A `Host` field that is no host with an optional port.
+    RequestHostMalformed = "request.host.malformed", 400, Client, Never;
+    /// The authority of an absolute-form target differs from `Host`.
+    RequestHostConflict = "request.host.conflict", 400, Client, Never;
+    /// A method that is not passed on: CONNECT or TRACE.
+    RequestMethodRefused = "request.method.refused", 405, Client, Never;
+    /// A transfer coding other than exactly `chunked`.
+    RequestTransferCoding = "request.transfer_coding", 501, Client, Never;
+    /// A control byte in a field value.
+    RequestFieldMalformed = "request.field.malformed", 400, Client, Never;
+    /// `Upgrade` on a request that has a body.
+    RequestUpgradeBody = "request.upgrade.body", 400, Client, Never;
+    /// An expectation other than `100-continue`.
+    RequestExpectation = "request.expectation", 417, Client, Never;
+    /// Dot segments or escapes in the path would change which route matches.
+    RequestPathAmbiguous = "request.path.ambiguous", 400, Client, Never;
+    /// No piece of the request body came in time.
+    RequestBodyTimeout = "request.body.timeout", 408, Client, Never;
+    /// The request body is not framed as its head said.
+    RequestBodyMalformed = "request.body.malformed", 400, Client, Never;
+    /// The client went away before the exchange was over.
+    ClientLeft = "client.left", 499, Client, Never;
+    /// The client took no byte of the answer in time.
+    ClientStalled = "client.stalled", 0, Client, Never;
+    /// No route matches, and the frontend has no backend of its own.
+    RouteNone = "route.none", 404, Client, Never;
+    /// No server of the backend can take traffic.
+    BackendNoServer = "backend.no_server", 503, Server, Never;
+    /// Every server is at its limit, and the queue is full.
+    QueueFull = "queue.full", 503, Server, Never;
+    /// No slot became free in time.
+    QueueTimeout = "queue.timeout", 503, Server, Never;
+    /// The server refused the connection.
+    ServerConnectRefused = "server.connect.refused", 503, Server, Safe;
+    /// The server did not accept the connection in time.
+    ServerConnectTimeout = "server.connect.timeout", 503, Server, Safe;
+    /// No way to the server: unreachable, reset while connecting, no local port or descriptor left.
+    ServerConnectFailed = "server.connect.failed", 503, Server, Safe;
+    /// The server closed the connection before it answered.
+    ServerResponseEmpty = "server.response.empty", 502, Server, IfIdempotent;
+    /// The server's answer is not HTTP.
+    ServerResponseMalformed = "server.response.malformed", 502, Server, Never;
+    /// The server did not answer in time.
+    ServerResponseTimeout = "server.response.timeout", 504, Server, Never;
+    /// No piece of the response body came in time.
+    ServerBodyTimeout = "server.body.timeout", 0, Server, Never;
+    /// The server closed the connection in the middle of the response body.
+    ServerBodyIncomplete = "server.body.incomplete", 0, Server, Never;
+    /// The response body is not framed as its head said.
+    ServerBodyMalformed = "server.body.malformed", 0, Server, Never;
+    /// The whole exchange took longer than `timeout.exchange`.
+    ExchangeTimeout = "exchange.timeout", 504, Server, Never;
+    /// The exchange was still open when `shutdown.timeout` was over.
+    ProxyStopped = "proxy.stopped", 503, Proxy, Never;
+    /// A defect of ours: the exchange panicked.
+    ProxyPanic = "proxy.panic", 500, Proxy, Never;
+}
+
+impl Reason {
+    /// The stable code: `server.connect.refused`.
+    pub fn code(self) -> &'static str {
+        self.row().code
+    }
+
+    /// The status of the answer; `None` when none can be given any more.
+    pub fn status(self) -> Option<StatusCode> {
+        StatusCode::from_u16(self.row().status).ok()
+    }
+
+    /// Whose side it is.
+    pub fn side(self) -> Side {
+        self.row().side
+    }
+
+    /// Whether another attempt may be made after it.
+    pub fn retry(self) -> Retry {
+        self.row().retry
+    }
+
+    /// One sentence for the docs.
+    pub fn meaning(self) -> &'static str {
+        self.row().meaning.trim()
+    }
+
+    /// Its place in [`Reason::ALL`], for arrays of counters.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    fn row(self) -> &'static Row {
+        &Self::TABLE[self as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_lower_case_paths() {
+        for (index, reason) in Reason::ALL.iter().enumerate() {
+            assert_eq!(reason.index(), index);
+            let code = reason.code();
+            assert!(
+                code.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b == b'.' || b == b'_'),
+                "{code}"
+            );
+            let same = Reason::ALL.iter().filter(|other| other.code() == code);
+            assert_eq!(same.count(), 1, "{code}");
+        }
+    }
+
+    #[test]
+    fn only_what_sent_nothing_is_always_safe_to_try_again() {
+        for reason in Reason::ALL {
+            let is_connect = reason.code().starts_with("server.connect.");
+            assert_eq!(
+                reason.retry() == Retry::Safe,
+                is_connect,
+                "{}",
+                reason.code()
+            );
+        }
+    }
+}

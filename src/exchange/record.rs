@@ -1,0 +1,195 @@
+//! The facts of one exchange, written as they happen.
+//!
+//! An exchange lives on one worker and is shared there between its handler and its two bodies, so
+//! its fields are cells. Each field has one writer; `observe` reads them when it is over.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use http::{Method, Uri, Version};
+
+use crate::base::clock::{Duration, Instant};
+use crate::exchange::Reason;
+
+/// One request and its response, from the first byte of the head to the last byte of the body.
+///
+/// Indices are places in the plan that the exchange runs under.
+#[derive(Debug)]
+pub struct Exchange {
+    /// What was known when it began; never changes.
+    pub opening: Opening,
+    /// The matching route. Written by `handle`; `None`: the frontend's own backend, or none.
+    pub route: Cell<Option<u32>>,
+    /// The chosen backend. Written by `handle`.
+    pub backend: Cell<Option<u32>>,
+    /// From here on we waited for a slot. Written by `forward`; zero when there was one at once.
+    pub queued: Cell<Duration>,
+    /// The latest attempt. Written by `forward`.
+    pub attempt: Cell<Option<Attempt>>,
+    /// The attempts before it, each with its reason. Written by `forward`; empty almost always.
+    pub failed: RefCell<Vec<Attempt>>,
+    /// Bytes of the request body that came in. Written by the request body.
+    pub body_bytes_in: Cell<u64>,
+    /// Bytes of the response body that went out. Written by the response body.
+    pub body_bytes_out: Cell<u64>,
+    /// The status that the client was sent; 0 before. Written by `handle`.
+    pub status: Cell<u16>,
+    /// Why we answered ourselves, or why it ended early. The first writer wins: see [`Exchange::blame`].
+    pub reason: Cell<Option<Reason>>,
+    /// When it was over; `None` before. Written by whoever ends it.
+    pub ended: Cell<Option<Instant>>,
+}
+
+/// What is known of an exchange when its head has been read.
+#[derive(Debug)]
+pub struct Opening {
+    /// When the first byte of the head came, or when the connection was ready for it.
+    pub began: Instant,
+    /// When the head was complete.
+    pub head_read: Instant,
+    /// The same on the calendar, for the log.
+    pub wall: SystemTime,
+    /// The connection's peer, or who a trusted proxy says it is.
+    pub client: SocketAddr,
+    /// Place in `plan.frontends`.
+    pub frontend: u32,
+    /// Of the snapshot it runs under.
+    pub generation: u64,
+    /// As received.
+    pub method: Method,
+    /// As received.
+    pub target: Uri,
+    /// As received.
+    pub version: Version,
+    /// Taken from the client's proxy or made here.
+    pub id: RequestId,
+}
+
+/// One try of an exchange at one server.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// Place in the plan's `backends`.
+    pub backend: u32,
+    /// Place in the backend's `servers`.
+    pub server: u32,
+    /// To open the connection; `None`: one from the pool, or it could not be opened.
+    pub connect: Option<Duration>,
+    /// From a connection being ready to the response head; `None`: no head came.
+    pub response: Option<Duration>,
+    /// The server's status; 0: no head came.
+    pub status: u16,
+    /// Why it failed.
+    pub reason: Option<Reason>,
+}
+
+/// At most 128 visible ASCII characters that name an exchange in every log it passes.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestId {
+    bytes: [u8; 128],
+    len: u8,
+}
+
+impl Exchange {
+    /// An exchange whose head has just been read.
+    pub fn open(opening: Opening) -> Self {
+        Self {
+            opening,
+            route: Cell::new(None),
+            backend: Cell::new(None),
+            queued: Cell::new(Duration::ZERO),
+            attempt: Cell::new(None),
+            failed: RefCell::new(Vec::new()),
+            body_bytes_in: Cell::new(0),
+            body_bytes_out: Cell::new(0),
+            status: Cell::new(0),
+            reason: Cell::new(None),
+            ended: Cell::new(None),
+        }
+    }
+
+    /// Says why it ended, unless that has been said: the first cause is the cause, what follows from
+    /// it is not.
+    pub fn blame(&self, reason: Reason) {
+        if self.reason.get().is_none() {
+            self.reason.set(Some(reason));
+        }
+    }
+
+    /// How many servers were tried.
+    pub fn attempts(&self) -> usize {
+        self.failed.borrow().len() + usize::from(self.attempt.get().is_some())
+    }
+
+    /// Puts the latest attempt among the failed ones, to make room for the next.
+    pub fn set_attempt_aside(&self) {
+        if let Some(attempt) = self.attempt.take() {
+            self.failed.borrow_mut().push(attempt);
+        }
+    }
+
+    /// Changes the latest attempt; nothing happens when there is none.
+    pub fn stamp_attempt(&self, change: impl FnOnce(&mut Attempt)) {
+        if let Some(mut attempt) = self.attempt.get() {
+            change(&mut attempt);
+            self.attempt.set(Some(attempt));
+        }
+    }
+}
+
+impl RequestId {
+    /// The id that the 64 bits of `random` make: 16 hexadecimal digits.
+    pub fn made(random: u64) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut bytes = [0; 128];
+        for (place, byte) in bytes.iter_mut().take(16).enumerate() {
+            *byte = DIGITS[(random >> (60 - 4 * place)) as usize & 0xf];
+        }
+        Self { bytes, len: 16 }
+    }
+
+    /// The id that somebody else made; `None` when it is empty, longer than 128 bytes, or has
+    /// anything but visible ASCII.
+    pub fn taken(text: &[u8]) -> Option<Self> {
+        if text.is_empty() || text.len() > 128 || !text.iter().all(u8::is_ascii_graphic) {
+            return None;
+        }
+        let mut bytes = [0; 128];
+        bytes[..text.len()].copy_from_slice(text);
+        Some(Self {
+            bytes,
+            len: text.len() as u8,
+        })
+    }
+
+    /// Its characters.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_made_of_sixteen_digits() {
+        assert_eq!(
+            RequestId::made(0x0123_4567_89ab_cdef).as_bytes(),
+            b"0123456789abcdef"
+        );
+    }
+
+    #[test]
+    fn an_id_is_taken_up_to_128_visible_characters() {
+        let longest = [b'x'; 128];
+        assert_eq!(
+            RequestId::taken(&longest).map(|id| id.as_bytes().len()),
+            Some(128)
+        );
+        assert!(RequestId::taken(&[b'x'; 129]).is_none());
+        assert!(RequestId::taken(b"").is_none());
+        assert!(RequestId::taken(b"a b").is_none());
+        assert!(RequestId::taken("ü".as_bytes()).is_none());
+    }
+}

@@ -1,0 +1,224 @@
+//! A backend: a named pool of servers with one balancing method.
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use crate::base::{ByteSize, Name, Place};
+use crate::plan::HeaderCase;
+
+/// `[backend.NAME]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backend {
+    /// Unique among backends.
+    pub name: Name,
+    /// How a server is chosen.
+    pub balance: Balance,
+    /// In file order; may be empty, then every exchange is answered 503.
+    pub servers: Vec<Server>,
+    /// Deadlines towards servers.
+    pub timeout: BackendTimeouts,
+    /// Active checks; `None`: servers count as up.
+    pub health: Option<Health>,
+    /// How often one exchange is tried.
+    pub attempts: Attempts,
+    /// Exchanges that wait for a slot.
+    pub queue: Queue,
+    /// Connections kept for reuse.
+    pub pool: Pool,
+    /// Bounds of a response head.
+    pub limits: BackendLimits,
+    /// How field names are written to servers.
+    pub header_case: HeaderCase,
+}
+
+/// How a server is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balance {
+    /// In turn, by weight, exact across all workers.
+    #[default]
+    RoundRobin,
+    /// The fewest exchanges in flight for its weight, in turn among equals.
+    LeastConnections,
+}
+
+/// One server of a backend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// The `name` key, else the address as written: the identity that live state belongs to.
+    /// Unique in its backend.
+    pub name: Name,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// 0 to 256; 0 takes no new traffic.
+    pub weight: u16,
+    /// Exchanges at a time over all workers; `None`: no bound.
+    pub max_connections: Option<u32>,
+    /// Used only while no other server of the backend can be.
+    pub backup: bool,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// `[backend.NAME.timeout]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackendTimeouts {
+    /// To open a connection.
+    pub connect: Duration,
+    /// From the last byte of the request to the response head.
+    pub response: Duration,
+    /// Between two pieces of a response body, while we wait for the server.
+    pub body: Duration,
+    /// For a free slot when every server is at its `max_connections`.
+    pub queue: Duration,
+}
+
+impl Default for BackendTimeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            response: Duration::from_secs(60),
+            body: Duration::from_secs(60),
+            queue: Duration::from_secs(2),
+        }
+    }
+}
+
+/// `attempts` of a backend: 1 to 10.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempts(pub u32);
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self(3)
+    }
+}
+
+/// `[backend.NAME.queue]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// Exchanges that wait at a time; one more is answered 503. 0: nothing waits.
+    pub max: usize,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { max: 1024 }
+    }
+}
+
+/// `[backend.NAME.pool]`: each worker keeps its own connections.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pool {
+    /// Idle connections to one server that each worker keeps. 0: none is reused.
+    pub max_idle: usize,
+    /// How long a connection waits to be used again.
+    pub idle_timeout: Duration,
+    /// How old a connection may be when it is used again; `None`: any age.
+    pub max_age: Option<Duration>,
+    /// How many requests one connection carries; `None`: any number.
+    pub max_requests: Option<u64>,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self {
+            max_idle: 128,
+            idle_timeout: Duration::from_secs(30),
+            max_age: None,
+            max_requests: None,
+        }
+    }
+}
+
+/// `[backend.NAME.limits]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackendLimits {
+    /// A response head in bytes; over it: 502.
+    pub head: ByteSize,
+    /// Fields of a response head; over it: 502.
+    pub fields: usize,
+}
+
+impl Default for BackendLimits {
+    fn default() -> Self {
+        Self {
+            head: ByteSize(64 << 10),
+            fields: 100,
+        }
+    }
+}
+
+/// `[backend.NAME.health]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Health {
+    /// What is asked.
+    pub probe: Probe,
+    /// Between two checks of one server in a steady state.
+    pub interval: Duration,
+    /// Between two checks while the state is changing (some passed or failed, not yet enough).
+    pub fast_interval: Duration,
+    /// For one whole check.
+    pub timeout: Duration,
+    /// Passed checks in a row until a server that was down is up; at least 1.
+    pub rise: u32,
+    /// Failed checks in a row until a server that was up is down; at least 1.
+    pub fall: u32,
+    /// Another port than the server's.
+    pub port: Option<u16>,
+    /// What a server is before its first check.
+    pub initial: Initial,
+}
+
+/// What a check asks a server.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Probe {
+    /// Whether it accepts a connection.
+    Tcp,
+    /// Whether it answers a request well.
+    Http(HttpCheck),
+}
+
+/// A `GET` and what is expected of its answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpCheck {
+    /// Target in origin form.
+    pub path: String,
+    /// The `Host` field; `None`: the server's address.
+    pub host: Option<HeaderValue>,
+    /// Sent besides.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Statuses that pass.
+    pub status: StatusSet,
+    /// A text that the first 64 KiB of the body must contain.
+    pub body: Option<String>,
+}
+
+/// Statuses, as ranges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusSet(pub Vec<RangeInclusive<u16>>);
+
+impl StatusSet {
+    /// Whether `status` is one of them.
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|range| range.contains(&status))
+    }
+}
+
+impl Default for StatusSet {
+    fn default() -> Self {
+        Self(vec![200..=399])
+    }
+}
+
+/// What a server is before its first check.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Initial {
+    /// Down, until one check has passed, whatever `rise`.
+    #[default]
+    Checked,
+    /// Up, until `fall` checks have failed, as in HAProxy.
+    Up,
+}

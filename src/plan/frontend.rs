@@ -1,0 +1,161 @@
+//! A frontend: a named set of listening addresses with its routes and limits.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::HeaderName;
+use ipnet::IpNet;
+
+use crate::base::{ByteSize, Name, Place};
+use crate::plan::Route;
+
+/// `[frontend.NAME]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frontend {
+    /// Unique among frontends.
+    pub name: Name,
+    /// At least one.
+    pub listen: Vec<Listen>,
+    /// First match wins.
+    pub routes: Vec<Route>,
+    /// The backend when no route matches; `None`: such a request is answered 404.
+    pub backend: Option<Name>,
+    /// Client connections at a time; over it, accepting pauses. `None`: only the process's limit.
+    pub max_connections: Option<u64>,
+    /// Deadlines towards the client.
+    pub timeout: FrontendTimeouts,
+    /// Bounds of a request head.
+    pub limits: FrontendLimits,
+    /// Whether an exchange goes on after the client closed its sending side.
+    pub half_close: bool,
+    /// Peers whose `X-Forwarded-*`, `Forwarded` and request id are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// What is said to servers about the client.
+    pub forwarding: Forwarding,
+    /// Whether requests carry an id, and in which field.
+    pub request_id: RequestIds,
+    /// How field names are written to clients.
+    pub header_case: HeaderCase,
+}
+
+/// One listening address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listen {
+    /// Port 0 takes a free one.
+    pub addr: SocketAddr,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// Which IP versions an address stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IpVersion {
+    /// IPv4.
+    V4,
+    /// IPv6 and nothing else (`IPV6_V6ONLY`).
+    V6,
+}
+
+impl Listen {
+    /// The IP version that the socket takes; an IPv6 socket never takes IPv4.
+    pub fn ip_version(&self) -> IpVersion {
+        if self.addr.is_ipv4() {
+            IpVersion::V4
+        } else {
+            IpVersion::V6
+        }
+    }
+}
+
+/// `[frontend.NAME.timeout]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrontendTimeouts {
+    /// From the first byte of a request head to its last.
+    pub head: Duration,
+    /// Between two pieces of a request body, while we wait for the client.
+    pub body: Duration,
+    /// From the end of an answer to the next request.
+    pub keep_alive: Duration,
+    /// For a whole exchange; `None`: no such bound.
+    pub exchange: Option<Duration>,
+}
+
+impl Default for FrontendTimeouts {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(60),
+            exchange: None,
+        }
+    }
+}
+
+/// `[frontend.NAME.limits]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrontendLimits {
+    /// A request head in bytes; over it: 431.
+    pub head: ByteSize,
+    /// Fields of a request head; over it: 431.
+    pub fields: usize,
+    /// A request target in bytes; over it: 414.
+    pub target: ByteSize,
+}
+
+impl Default for FrontendLimits {
+    fn default() -> Self {
+        Self {
+            head: ByteSize(64 << 10),
+            fields: 100,
+            target: ByteSize(16 << 10),
+        }
+    }
+}
+
+/// `[frontend.NAME.forwarding]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forwarding {
+    /// `X-Forwarded-For`, `-Proto` and `-Host`.
+    pub x_forwarded: bool,
+    /// `Forwarded` (RFC 7239).
+    pub forwarded: bool,
+    /// `Via` (RFC 9110 §7.6.3), on requests and responses.
+    pub via: bool,
+}
+
+impl Default for Forwarding {
+    fn default() -> Self {
+        Self {
+            x_forwarded: true,
+            forwarded: false,
+            via: false,
+        }
+    }
+}
+
+/// `request_id` of a frontend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestIds {
+    /// Requests to servers carry none of ours; the log still has one.
+    Off,
+    /// Taken from this field when it comes from a trusted proxy, else made; sent to the server in the same field.
+    Field(HeaderName),
+}
+
+impl Default for RequestIds {
+    fn default() -> Self {
+        Self::Field(HeaderName::from_static("x-request-id"))
+    }
+}
+
+/// How field names are written to an HTTP/1 peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeaderCase {
+    /// `content-type`.
+    #[default]
+    Lower,
+    /// `Content-Type`.
+    Title,
+    /// As the other side wrote it.
+    Preserve,
+}

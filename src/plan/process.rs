@@ -1,0 +1,131 @@
+//! Settings of the whole process.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::base::Place;
+
+/// `[process]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Process {
+    /// Threads that carry traffic; `None`: as many as the affinity mask and the cgroup quota allow.
+    pub workers: Option<NonZeroUsize>,
+    /// Client connections of all frontends together; `None`: what the open-file limit allows.
+    pub max_connections: Option<u64>,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Log {
+    /// The least severe event that is written.
+    pub level: LogLevel,
+    /// How events are written.
+    pub format: LogFormat,
+    /// One line for each exchange.
+    pub access: AccessLog,
+}
+
+/// Severity of an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Someone must act.
+    Error,
+    /// Someone should know.
+    Warn,
+    /// The life of the process.
+    #[default]
+    Info,
+    /// The life of an exchange.
+    Debug,
+}
+
+/// How events are written to standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For eyes.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[log.access]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AccessLog {
+    /// Where the lines go.
+    pub to: LogTarget,
+}
+
+/// Where log lines go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Nowhere.
+    Off,
+    /// Standard output.
+    #[default]
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Appended to this file, which is reopened when it was renamed.
+    File(PathBuf),
+}
+
+/// `[reload]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reload {
+    /// Whether a change of the configuration files starts a reload.
+    pub watch: bool,
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        Self { watch: true }
+    }
+}
+
+/// `[shutdown]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shutdown {
+    /// From failing readiness to closing the listeners: the time a load balancer in front needs to notice.
+    pub grace: Duration,
+    /// From closing the listeners to cutting what is still open.
+    pub timeout: Duration,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self {
+            grace: Duration::ZERO,
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// `[admin]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admin {
+    /// Loopback unless the user says otherwise: it answers whoever asks.
+    pub listen: Vec<AdminListen>,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            listen: vec![AdminListen {
+                addr: SocketAddr::from(([127, 0, 0, 1], 9900)),
+                at: Place::nowhere(),
+            }],
+        }
+    }
+}
+
+/// One address of the admin listener.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdminListen {
+    /// Port 0 takes a free one.
+    pub addr: SocketAddr,
+    /// Where it is written.
+    pub at: Place,
+}

@@ -1,0 +1,68 @@
+//! A route: what a request must look like, and the backend it goes to then.
+
+use http::{HeaderName, Method};
+
+use crate::base::{Name, Place};
+
+/// `[[frontend.NAME.route]]`.
+///
+/// It matches when each kind of condition that it has holds; of hosts, paths and methods one has
+/// to match, of header and query predicates all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// As written, else `NUMBER` in the frontend's order from 1. Unique in its frontend.
+    pub name: Name,
+    /// Empty: any host.
+    pub hosts: Vec<HostPattern>,
+    /// Empty: any path.
+    pub paths: Vec<PathPattern>,
+    /// Empty: any method.
+    pub methods: Vec<Method>,
+    /// All must hold.
+    pub headers: Vec<Predicate<HeaderName>>,
+    /// All must hold; names and values are compared percent-decoded.
+    pub queries: Vec<Predicate<String>>,
+    /// Where matching requests go.
+    pub backend: Name,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// A host as a route names it, in lower case, without port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// `example.com`
+    Exact(String),
+    /// `*.example.com`, here without `*.`: any number of labels before it, at least one.
+    Wildcard(String),
+}
+
+/// A path as a route names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PathPattern {
+    /// `/healthz`
+    Exact(String),
+    /// `/v1/*`, here `/v1`: that path and everything below it, by whole segments. `/*` and `*` are
+    /// the empty string: every path.
+    Prefix(String),
+}
+
+/// A condition on a named value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Predicate<N> {
+    /// Of the header field or the query parameter.
+    pub name: N,
+    /// What one of its values must look like.
+    pub value: ValuePattern,
+}
+
+/// What a value must look like; case counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValuePattern {
+    /// `*`: it is there, whatever it says.
+    Present,
+    /// `text`
+    Exact(String),
+    /// `text*`
+    Prefix(String),
+}
