@@ -2,4 +2,6 @@
 
 pub mod base;
 pub mod exchange;
+pub mod net;
 pub mod plan;
+pub mod proxy;
