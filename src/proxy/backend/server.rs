@@ -25,8 +25,8 @@ pub struct Server {
     made: Instant,
     /// Exchanges that hold a slot. Written by `lease` on every worker; read by balancing and metrics.
     ///
-    /// `AcqRel` where a slot changes hands, because whoever gets the last one must see what its
-    /// former holder left behind in the queue; `Relaxed` where it is only looked at.
+    /// `SeqCst` where a slot changes hands, together with the queue's counter (see there);
+    /// `Relaxed` where it is only looked at.
     in_flight: AtomicU32,
     /// A [`Health`] as number. Written by the health checks; read by every choice of a server.
     /// `Relaxed`: a choice made a moment earlier would have been the same.
@@ -91,6 +91,12 @@ impl Server {
         }
     }
 
+    /// Whether it is up.
+    #[inline]
+    pub fn is_up(&self) -> bool {
+        self.health() == Health::Up
+    }
+
     /// Puts it into another state; only the health checks call this. The caller makes the backend
     /// refresh its roster afterwards.
     pub fn set_health(&self, health: Health, reason: &str) {
@@ -140,11 +146,11 @@ impl Server {
     #[inline]
     pub(super) fn try_acquire(&self, max: Option<u32>) -> bool {
         let Some(max) = max else {
-            self.in_flight.fetch_add(1, Ordering::AcqRel);
+            self.in_flight.fetch_add(1, Ordering::SeqCst);
             return true;
         };
         self.in_flight
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |taken| {
+            .fetch_update(Ordering::SeqCst, Ordering::Relaxed, |taken| {
                 (taken < max).then_some(taken + 1)
             })
             .is_ok()
@@ -154,13 +160,13 @@ impl Server {
     #[inline]
     pub(super) fn try_acquire_at(&self, seen: u32) -> bool {
         self.in_flight
-            .compare_exchange(seen, seen + 1, Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(seen, seen + 1, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
     }
 
     /// Gives a slot back.
     #[inline]
     pub(super) fn release(&self) {
-        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
