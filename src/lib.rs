@@ -3,4 +3,5 @@
 pub mod base;
 pub mod exchange;
 pub mod plan;
+pub mod proxy;
 pub mod wire;

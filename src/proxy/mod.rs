@@ -1,0 +1,3 @@
+//! The data plane, in the order in which a request flows through it.
+
+pub mod route;
