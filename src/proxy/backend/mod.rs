@@ -1,0 +1,3 @@
+//! Which server: a backend's servers, their state, and the choice among them.
+
+pub mod balance;
