@@ -3,5 +3,7 @@
 pub mod base;
 pub mod exchange;
 pub mod net;
+pub mod observe;
 pub mod plan;
 pub mod proxy;
+pub mod wire;
