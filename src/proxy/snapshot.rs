@@ -5,6 +5,7 @@
 //! holds the view by `Rc`. An exchange keeps the view that it began with.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +13,7 @@ use std::task::Context;
 
 use arc_swap::ArcSwap;
 
+use crate::base::Name;
 use crate::base::clock::Instant;
 use crate::plan::{HeaderCase, Plan};
 use crate::proxy::backend::{Backend, Local};
@@ -141,6 +143,11 @@ impl View {
     fn of(snapshot: Arc<Snapshot>, before: Option<&Self>) -> Self {
         let records_case = snapshot.records_case();
         let reusable = before.filter(|before| before.records_case == records_case);
+        let by_name: HashMap<&Name, &Local> = before
+            .iter()
+            .flat_map(|before| &before.backends)
+            .map(|local| (&local.shared.plan.name, &**local))
+            .collect();
         let backends = snapshot
             .backends
             .iter()
@@ -150,7 +157,7 @@ impl View {
                 if let Some(same) = same_place.filter(|local| Arc::ptr_eq(&local.shared, backend)) {
                     return Rc::clone(same);
                 }
-                let before = before.and_then(|before| before.backend_named(backend));
+                let before = by_name.get(&backend.plan.name).copied();
                 let backend = Arc::clone(backend);
                 Rc::new(Local::new(index as u32, backend, records_case, before))
             })
@@ -160,13 +167,6 @@ impl View {
             backends,
             records_case,
         }
-    }
-
-    fn backend_named(&self, backend: &Backend) -> Option<&Local> {
-        self.backends
-            .iter()
-            .find(|local| local.shared.plan.name == backend.plan.name)
-            .map(|local| &**local)
     }
 
     /// Lets go of server connections that are too old or that the server has closed.

@@ -9,7 +9,8 @@ use crate::exchange::Reason;
 use crate::plan::Balance;
 
 use super::Local;
-use super::balance::{self, Turns};
+use super::balance::least_connections::{Load, handicap, least};
+use super::balance::round_robin::Turns;
 use super::lease::Lease;
 use super::queue::{Full, Woken};
 use super::roster::{Member, Roster};
@@ -125,7 +126,7 @@ impl Local {
     /// The server whose turn it is; those that cannot take it are passed over.
     fn in_turn(&self, roster: &Roster, tried: &Tried) -> Result<usize, NoSlot> {
         let Roster { members, turns } = roster;
-        if turns.len() == 0 {
+        if turns.is_empty() {
             return Err(NoSlot::NoServer);
         }
         // Relaxed: a ticket counter; nothing else hangs on it.
@@ -169,20 +170,22 @@ impl Local {
         let turn = self.shared.live.cursor.fetch_add(1, Ordering::Relaxed);
         let now = clock::now();
         for race in 0..RACES {
-            let loads = members.iter().enumerate().filter_map(|(index, member)| {
+            let loads = members.iter().filter_map(|member| {
                 let server = &self.shared.servers[member.server];
                 let in_flight = server.in_flight();
                 let limit = self.shared.plan.servers[member.server].max_connections;
                 let is_free = limit.is_none_or(|max| in_flight < max);
                 let may = is_free && server.is_up() && !tried.has(member.server);
-                let (base, age) = server.handicap(now);
-                let load = in_flight + balance::handicap(base, age);
-                may.then_some((index, load, member.weight))
+                let (at_first, age) = server.handicap(now);
+                may.then_some(Load {
+                    server: member.server,
+                    in_flight: in_flight.saturating_add(handicap(at_first, age)),
+                    weight: member.weight,
+                })
             });
-            let Some(index) = balance::least(loads, turn) else {
+            let Some(place) = least(loads, turn) else {
                 break;
             };
-            let place = members[index].server;
             let server = &self.shared.servers[place];
             let seen = server.in_flight();
             let is_last = race + 1 == RACES;

@@ -24,6 +24,7 @@ use arc_swap::ArcSwap;
 
 use crate::plan;
 
+use balance::least_connections::{Load, handicap_on_coming_up};
 use queue::Queue;
 use roster::Roster;
 
@@ -69,22 +70,18 @@ impl Backend {
     /// Says that server number `index` has just come up, before [`Backend::refresh`]: it is eased
     /// into its share.
     pub fn came_up(&self, index: usize) {
-        let others = self
-            .roster
-            .load()
+        let roster = self.roster.load();
+        let others = roster
             .members
             .iter()
             .filter(|member| member.server != index)
-            .map(|member| {
-                let in_flight = self.servers[member.server].in_flight();
-                (in_flight, member.weight)
-            })
-            .min_by_key(|(in_flight, weight)| u64::from(*in_flight) * 256 / u64::from(*weight));
+            .map(|member| Load {
+                server: member.server,
+                in_flight: self.servers[member.server].in_flight(),
+                weight: member.weight,
+            });
         let weight = self.plan.servers[index].weight;
-        let base = others.map_or(0, |(in_flight, others_weight)| {
-            u64::from(in_flight) * u64::from(weight) / u64::from(others_weight)
-        });
-        self.servers[index].came_up(base as u32);
+        self.servers[index].came_up(handicap_on_coming_up(others, weight));
     }
 
     /// How many exchanges wait for a slot.

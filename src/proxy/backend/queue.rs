@@ -187,7 +187,7 @@ mod tests {
     use crate::proxy::backend::Health;
 
     fn server() -> Arc<Server> {
-        let server = Server::new(SocketAddr::from(([127, 0, 0, 1], 1)), Health::Up, "test");
+        let server = Server::new(SocketAddr::from(([127, 0, 0, 1], 1)), 1, Health::Up, "test");
         assert!(server.try_acquire(Some(1)));
         Arc::new(server)
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::plan;
 
-use super::balance::Turns;
+use super::balance::round_robin::Turns;
 use super::server::{Health, Server};
 
 /// The servers that take traffic.

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::base::clock::{self, Duration, Instant};
+use crate::observe::{HealthMetrics, ServerMetrics, ServerState};
 
 /// Names a [`Server`] for the life of the process; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +22,10 @@ pub struct Server {
     pub id: ServerId,
     /// Never changes: another address is another server.
     pub address: SocketAddr,
+    /// Its numbers on the hot path. Written by the workers' observers.
+    pub metrics: ServerMetrics,
+    /// Its checks, states and transitions. Written by the health checks.
+    pub health_metrics: HealthMetrics,
     /// When this state was made; the zero of `up_since_us`.
     made: Instant,
     /// Exchanges that hold a slot. Written by `lease` on every worker; read by balancing and metrics.
@@ -63,12 +68,14 @@ pub struct Note {
 
 impl Server {
     /// A server that nothing is known about yet but how it starts.
-    pub fn new(address: SocketAddr, health: Health, reason: &str) -> Self {
+    pub fn new(address: SocketAddr, workers: usize, health: Health, reason: &str) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             // Relaxed: only that no two are the same.
             id: ServerId(NEXT.fetch_add(1, Ordering::Relaxed)),
             address,
+            metrics: ServerMetrics::new(workers),
+            health_metrics: HealthMetrics::new(health.into(), clock::now()),
             made: clock::now(),
             in_flight: AtomicU32::new(0),
             health: AtomicU8::new(health as u8),
@@ -101,6 +108,7 @@ impl Server {
     /// refresh its roster afterwards.
     pub fn set_health(&self, health: Health, reason: &str) {
         self.health.store(health as u8, Ordering::Relaxed);
+        self.health_metrics.became(health.into(), clock::now());
         let mut note = self.note.lock().unwrap_or_else(PoisonError::into_inner);
         *note = Note {
             since: clock::wall(),
@@ -168,5 +176,15 @@ impl Server {
     #[inline]
     pub(super) fn release(&self) {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl From<Health> for ServerState {
+    fn from(health: Health) -> Self {
+        match health {
+            Health::Checking => Self::Checking,
+            Health::Up => Self::Up,
+            Health::Down => Self::Down,
+        }
     }
 }

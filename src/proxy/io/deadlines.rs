@@ -99,16 +99,30 @@ impl Deadlines {
             .min()
     }
 
-    /// Marks what is due at `now` and says what it is.
+    /// Marks what is due at `now` and says what it is. It is not due a second time.
     pub fn fire(&self, now: Instant) -> Option<Reason> {
-        let waiting = self.client.get().or(self.server.get());
-        let due = [waiting, self.exchange.get()]
+        let waiting = if self.client.get().is_some() {
+            &self.client
+        } else {
+            &self.server
+        };
+        let (cell, due) = [waiting, &self.exchange]
             .into_iter()
-            .flatten()
-            .filter(|due| due.at <= now)
-            .min_by_key(|due| due.at)?;
+            .filter_map(|cell| Some((cell, cell.get()?)))
+            .filter(|(_, due)| due.at <= now)
+            .min_by_key(|(_, due)| due.at)?;
+        cell.set(None);
         self.fired.set(Some(due.reason));
         Some(due.reason)
+    }
+
+    /// Waits for nothing any more: the exchange is being answered.
+    pub fn clear(&self) {
+        for cell in [&self.client, &self.server, &self.exchange] {
+            cell.set(None);
+        }
+        self.nudge.set(None);
+        self.fired.set(None);
     }
 
     /// What has passed.
