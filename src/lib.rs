@@ -2,4 +2,5 @@
 
 pub mod base;
 pub mod exchange;
+pub mod observe;
 pub mod plan;
