@@ -1,0 +1,1 @@
+//! The reference pages, held to the tables that they come from.
