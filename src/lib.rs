@@ -1,6 +1,7 @@
 //! Evenkeel: a Layer-7 load-balancing reverse proxy.
 
 pub mod base;
+pub mod control;
 pub mod exchange;
 pub mod net;
 pub mod plan;
