@@ -1,19 +1,35 @@
 //! The configuration: from text to a plan, with every mistake in it found at once.
 //!
-//! `source` reads files, `raw` keeps what was written and where, `compile` resolves names, fills in
-//! defaults and checks, `diagnostic` says what is wrong. `control` loads through here at start and
-//! at each reload, `cli` for `check`. Nothing here touches what runs.
+//! In the order of the way: `source` keeps the text, `raw` reads what was written with its place and
+//! `variables` fills it in, `include` gathers the files, `compile` asks for each key through
+//! `section` and makes the plan, `diagnostic` says what is wrong, and `show` writes a plan down
+//! again. `control` loads through here at start and at each reload, `cli` for `check`. Nothing here
+//! touches what runs.
 
+mod compile;
 mod diagnostic;
+mod include;
+mod keys;
+mod raw;
+mod section;
+mod show;
 mod source;
+mod suggest;
+mod variables;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use diagnostic::{Color, Diagnostic, Diagnostics, Severity};
+pub use show::show;
 
 use crate::plan::Plan;
+use include::{Gathered, Gatherer};
+use section::Report;
 
 /// What a configuration came to.
+#[derive(Debug)]
 pub struct Loaded {
     /// What is to be done.
     pub plan: Plan,
@@ -32,14 +48,22 @@ pub struct Watch {
     pub globs: Vec<String>,
 }
 
+impl Watch {
+    /// Whether a change of the file at `path`, spelled as the files here are, changes the
+    /// configuration.
+    pub fn concerns(&self, path: &Path) -> bool {
+        self.files.iter().any(|file| file == path)
+            || self.globs.iter().any(|glob| include::matches(glob, path))
+    }
+}
+
 /// The plan that the file at `path` and what it includes describe.
 ///
 /// # Errors
 ///
 /// Every mistake in every file.
 pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
-    let _ = path;
-    Err(Diagnostics::default())
+    compiled(Gatherer::new(&environment).main_file(path))
 }
 
 /// The plan that `text` describes; messages call it `name`.
@@ -50,14 +74,42 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
 ///
 /// Every mistake in the text.
 pub fn load_text(name: &str, text: &str) -> Result<Loaded, Diagnostics> {
-    let _ = (name, text);
-    Err(Diagnostics::default())
+    compiled(Gatherer::new(&environment).text(name, text))
 }
 
-/// `plan` as text with every default filled in.
-///
-/// It loads back to an equal plan, except for what came from secret files: that is not shown.
-pub fn show(plan: &Plan) -> String {
-    let _ = plan;
-    String::new()
+fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+fn compiled(gathered: Gathered) -> Result<Loaded, Diagnostics> {
+    let Gathered {
+        table,
+        sources,
+        mut watch,
+        mut found,
+        reading,
+        broken,
+    } = gathered;
+    let mut report = Report::new(&sources);
+    let plan = compile::compile(&table, reading, &mut report);
+    found.extend(report.into_found().into_iter().filter(|diagnostic| {
+        // What is read from a line with broken grammar is not what was meant there.
+        let Some(span) = diagnostic.span() else {
+            return true;
+        };
+        !broken
+            .iter()
+            .any(|broken| sources.are_on_one_line(*broken, span))
+    }));
+    watch.files.sort();
+    watch.files.dedup();
+    let diagnostics = Diagnostics::new(found, Arc::new(sources));
+    if diagnostics.has_errors() {
+        return Err(diagnostics);
+    }
+    Ok(Loaded {
+        plan,
+        warnings: diagnostics,
+        watch,
+    })
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::base::Place;
 
 /// A stretch of one file, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Span {
     file: u32,
     start: u32,
@@ -28,14 +28,6 @@ impl Span {
             file: self.file,
             start: self.start + start as u32,
             end: self.start + end.max(start) as u32,
-        }
-    }
-
-    /// From the beginning of this stretch to the end of `other`, which is in the same file.
-    pub(super) fn to(self, other: Self) -> Self {
-        Self {
-            end: other.end.max(self.end),
-            ..self
         }
     }
 }
@@ -98,9 +90,13 @@ impl Sources {
             .unwrap_or_default()
     }
 
-    /// The file of a stretch.
-    pub(super) fn path(&self, span: Span) -> &Path {
-        &self.0[span.file as usize].path
+    /// Where the first file begins.
+    pub(super) fn start(&self) -> Span {
+        Span {
+            file: 0,
+            start: 0,
+            end: 0,
+        }
     }
 
     /// Where a stretch begins.
@@ -115,9 +111,10 @@ impl Sources {
         }
     }
 
-    /// The index of the line on which a stretch begins.
-    pub(super) fn line(&self, span: Span) -> usize {
-        self.0[span.file as usize].line_of(span.start)
+    /// Whether one stretch begins on the line on which the other begins.
+    pub(super) fn are_on_one_line(&self, one: Span, other: Span) -> bool {
+        let line = |span: Span| self.0[span.file as usize].line_of(span.start);
+        one.file == other.file && line(one) == line(other)
     }
 
     /// What to show of a stretch.
