@@ -1,0 +1,631 @@
+//! The load generator: one thread, a fixed set of connections, prepared requests.
+//!
+//! Two ways to send. *Closed loop*: each connection sends as soon as it has its answer; that finds the
+//! most a proxy can do. *Open loop* (`--rate`): requests are due at even distances whatever the proxy
+//! does, and a latency counts from when the request was **due**, so a stall shows in every request that
+//! it held up and not only in the one that was open (no coordinated omission).
+//!
+//! It reads the proxy's processor time itself, at the edges of the measured window, and prints one
+//! line of JSON. Every answer's status and length are checked.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use rustix::net::{RecvFlags, recv};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::cell::{Cell, Reuse, Traffic};
+use crate::clock::now_ns;
+use crate::poll::{Events, Interest, Poller};
+use crate::procfs::cpu_time;
+use crate::tally::Tally;
+use crate::wire;
+
+/// Heads come in whole with the first read; most of a long body is left to be dropped by the kernel.
+const HEAD_BYTES: usize = 4 * 1024;
+/// How much of a body is dropped with one call.
+const DISCARD_BYTES: usize = 1024 * 1024;
+/// How long after the window an open loop still waits for answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// How soon a connection that was refused is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(10);
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[arg(long)]
+    cell: Cell,
+    #[arg(long)]
+    target: SocketAddr,
+    /// The proxy's processes.
+    #[arg(long, num_args = 1.., required = true)]
+    pid: Vec<u32>,
+    #[arg(long)]
+    warmup_ms: u64,
+    #[arg(long)]
+    window_ms: u64,
+    /// Requests per second; closed loop without it.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// A file for `due latency` of every answer, in nanoseconds.
+    #[arg(long)]
+    samples: Option<PathBuf>,
+}
+
+/// Sends, and prints the tally.
+pub(crate) fn run(options: &Options) -> io::Result<()> {
+    // The default slack of 50 µs would be the largest part of what an open loop measures.
+    rustix::thread::set_current_timer_slack(NonZeroU64::new(1_000))?;
+    let traffic = options
+        .cell
+        .traffic()
+        .ok_or_else(|| io::Error::other("this cell has no traffic"))?;
+    let mut load = Load::new(options, traffic)?;
+    load.run(&options.pid)?;
+    if let Some(path) = &options.samples {
+        load.write_samples(path)?;
+    }
+    println!("{}", load.into_tally().to_line());
+    Ok(())
+}
+
+struct Load {
+    poller: Poller,
+    target: SocketAddr,
+    traffic: Traffic,
+    connections: Vec<Connection>,
+    pace: Pace,
+    window: Window,
+    tally: Tally,
+    samples: Vec<Sample>,
+    buffer: Vec<u8>,
+    /// Connections without a socket, because the last try failed.
+    lost: Vec<usize>,
+    retry_ns: u64,
+}
+
+/// When requests are sent.
+enum Pace {
+    Closed,
+    Open {
+        interval_ns: f64,
+        start_ns: u64,
+        sent: u64,
+        idle: VecDeque<usize>,
+    },
+}
+
+struct Window {
+    begin_ns: u64,
+    end_ns: u64,
+    state: WindowState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WindowState {
+    WarmUp,
+    Open,
+    Closed,
+}
+
+struct Sample {
+    due_ns: u64,
+    latency_ns: u64,
+}
+
+/// One of the client connections; a slot that gets a new socket when the old one is gone.
+struct Connection {
+    stream: Option<TcpStream>,
+    state: State,
+    interest: Interest,
+    due_ns: u64,
+    /// A head that has not arrived whole.
+    unread: Vec<u8>,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Idle,
+    Sending {
+        sent: usize,
+    },
+    Head,
+    Body {
+        left: u64,
+    },
+    /// The answer is there; the proxy closes, so that the port rests on its side and not on ours.
+    Closing,
+}
+
+/// What became of an exchange when its socket was ready.
+enum Outcome {
+    Pending(Interest),
+    Completed(After),
+    Refused(After),
+    Broken,
+    /// The proxy closed a connection on which nothing was open.
+    Gone,
+}
+
+/// What the connection is good for after an answer.
+#[derive(Clone, Copy)]
+enum After {
+    Reuse,
+    Reopen,
+    AwaitClose,
+}
+
+impl Load {
+    fn new(options: &Options, traffic: Traffic) -> io::Result<Self> {
+        let connections = (0..traffic.connections)
+            .map(|_| Connection::new())
+            .collect();
+        let start_ns = now_ns();
+        let begin_ns = start_ns + options.warmup_ms * 1_000_000;
+        Ok(Self {
+            poller: Poller::new()?,
+            target: options.target,
+            connections,
+            pace: match options.rate {
+                None => Pace::Closed,
+                Some(rate) => Pace::Open {
+                    interval_ns: 1e9 / rate,
+                    start_ns,
+                    sent: 0,
+                    idle: VecDeque::with_capacity(traffic.connections),
+                },
+            },
+            window: Window {
+                begin_ns,
+                end_ns: begin_ns + options.window_ms * 1_000_000,
+                state: WindowState::WarmUp,
+            },
+            tally: Tally::default(),
+            samples: Vec::with_capacity(1 << 20),
+            buffer: vec![0; DISCARD_BYTES],
+            lost: Vec::new(),
+            retry_ns: 0,
+            traffic,
+        })
+    }
+
+    fn run(&mut self, pids: &[u32]) -> io::Result<()> {
+        let mut events = Events::new();
+        for slot in 0..self.connections.len() {
+            self.open(slot);
+        }
+        let mut cpu_before = Duration::ZERO;
+        let give_up_ns = self.window.end_ns + nanos(LAST_ANSWERS);
+        loop {
+            let now = now_ns();
+            if self.window.state == WindowState::WarmUp && now >= self.window.begin_ns {
+                self.window.state = WindowState::Open;
+                self.window.begin_ns = now;
+                cpu_before = cpu_time(pids)?;
+            }
+            if self.window.state == WindowState::Open && now >= self.window.end_ns {
+                self.window.state = WindowState::Closed;
+                self.tally.cpu = cpu_time(pids)?.saturating_sub(cpu_before);
+                self.tally.window = Duration::from_nanos(now - self.window.begin_ns);
+            }
+            if self.window.state == WindowState::Closed && (now >= give_up_ns || self.is_finished())
+            {
+                self.tally.unfinished = self.unfinished();
+                return Ok(());
+            }
+            if now >= self.retry_ns {
+                for slot in std::mem::take(&mut self.lost) {
+                    self.open(slot);
+                }
+            }
+            self.launch_due(now);
+            let timeout = self.time_to_next(now);
+            self.poller.wait(&mut events, Some(timeout))?;
+            for slot in events.tokens() {
+                self.ready(slot);
+            }
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        match self.pace {
+            Pace::Closed => true,
+            Pace::Open { .. } => self.unfinished() == 0,
+        }
+    }
+
+    /// Requests that were due within the window and have no answer. A closed loop has none: what is
+    /// open at its end would have been answered.
+    fn unfinished(&self) -> u64 {
+        match &self.pace {
+            Pace::Closed => 0,
+            Pace::Open {
+                interval_ns,
+                start_ns,
+                sent,
+                ..
+            } => {
+                let span_ns = (self.window.end_ns - start_ns) as f64;
+                let scheduled = (span_ns / interval_ns) as u64;
+                let open = self
+                    .connections
+                    .iter()
+                    .filter(|it| it.has_exchange())
+                    .count();
+                scheduled.saturating_sub(*sent) + open as u64
+            }
+        }
+    }
+
+    /// Sends what is due, as far as connections are free.
+    fn launch_due(&mut self, now: u64) {
+        while let Pace::Open {
+            interval_ns,
+            start_ns,
+            sent,
+            idle,
+        } = &mut self.pace
+        {
+            let due_ns = *start_ns + (*sent as f64 * *interval_ns) as u64;
+            if due_ns > now || due_ns >= self.window.end_ns {
+                return;
+            }
+            let Some(slot) = idle.pop_front() else { return };
+            *sent += 1;
+            self.begin(slot, due_ns);
+        }
+    }
+
+    fn time_to_next(&self, now: u64) -> Duration {
+        let edge_ns = match self.window.state {
+            WindowState::WarmUp => self.window.begin_ns,
+            WindowState::Open => self.window.end_ns,
+            WindowState::Closed => now + nanos(RETRY_AFTER),
+        };
+        let mut next_ns = edge_ns;
+        if let Pace::Open {
+            interval_ns,
+            start_ns,
+            sent,
+            idle,
+        } = &self.pace
+            && !idle.is_empty()
+        {
+            let due_ns = start_ns + (*sent as f64 * interval_ns) as u64;
+            next_ns = next_ns.min(due_ns.max(now));
+        }
+        if !self.lost.is_empty() {
+            next_ns = next_ns.min(self.retry_ns.max(now));
+        }
+        Duration::from_nanos(next_ns.saturating_sub(now))
+    }
+
+    /// Gives the slot a new socket, or has it tried again later.
+    fn open(&mut self, slot: usize) {
+        let connection = &mut self.connections[slot];
+        connection.state = State::Idle;
+        connection.unread.clear();
+        if self.traffic.reuse == Reuse::KeepAlive
+            && connection.connect(self.target, &self.poller, slot).is_err()
+        {
+            self.tally.broken += 1;
+            self.lose(slot);
+            return;
+        }
+        self.free(slot);
+    }
+
+    /// The slot may send its next request.
+    fn free(&mut self, slot: usize) {
+        match &mut self.pace {
+            Pace::Closed => self.begin(slot, now_ns()),
+            Pace::Open { idle, .. } => idle.push_back(slot),
+        }
+    }
+
+    fn begin(&mut self, slot: usize, due_ns: u64) {
+        let connection = &mut self.connections[slot];
+        connection.due_ns = due_ns;
+        let connected = match self.traffic.reuse {
+            Reuse::KeepAlive => Ok(()),
+            Reuse::PerRequest => connection.connect(self.target, &self.poller, slot),
+        };
+        connection.state = State::Sending { sent: 0 };
+        let outcome = connected.and_then(|()| connection.send(&self.traffic.request));
+        self.settle(slot, outcome);
+    }
+
+    fn ready(&mut self, slot: usize) {
+        let connection = &mut self.connections[slot];
+        let outcome = match connection.state {
+            State::Sending { .. } => connection.send(&self.traffic.request),
+            State::Head => connection.read_head(&mut self.buffer[..HEAD_BYTES], &self.traffic),
+            State::Body { left } => connection.read_body(&mut self.buffer, left, &self.traffic),
+            State::Idle | State::Closing => connection.read_end(&mut self.buffer[..HEAD_BYTES]),
+        };
+        self.settle(slot, outcome);
+    }
+
+    fn settle(&mut self, slot: usize, outcome: io::Result<Outcome>) {
+        match outcome {
+            Ok(Outcome::Pending(interest)) => {
+                if self.connections[slot]
+                    .wait_for(interest, &self.poller, slot)
+                    .is_err()
+                {
+                    self.fail(slot);
+                }
+            }
+            Ok(Outcome::Completed(after)) => {
+                self.complete(slot);
+                self.go_on(slot, after);
+            }
+            Ok(Outcome::Refused(after)) => {
+                self.tally.refused += 1;
+                self.go_on(slot, after);
+            }
+            Ok(Outcome::Gone) => {
+                if matches!(self.connections[slot].state, State::Idle) {
+                    self.tally.reopened += 1;
+                    self.forget_idle(slot);
+                }
+                self.open(slot);
+            }
+            Ok(Outcome::Broken) | Err(_) => self.fail(slot),
+        }
+    }
+
+    fn complete(&mut self, slot: usize) {
+        self.tally.completed_ever += 1;
+        if self.window.state == WindowState::Open {
+            self.tally.completed += 1;
+        }
+        let due_ns = self.connections[slot].due_ns;
+        if due_ns >= self.window.begin_ns && due_ns < self.window.end_ns {
+            self.samples.push(Sample {
+                due_ns,
+                latency_ns: now_ns().saturating_sub(due_ns),
+            });
+        }
+    }
+
+    fn go_on(&mut self, slot: usize, after: After) {
+        let connection = &mut self.connections[slot];
+        match after {
+            After::Reuse => {
+                connection.state = State::Idle;
+                if connection
+                    .wait_for(Interest::Read, &self.poller, slot)
+                    .is_err()
+                {
+                    self.open(slot);
+                } else {
+                    self.free(slot);
+                }
+            }
+            After::Reopen => self.open(slot),
+            After::AwaitClose => connection.state = State::Closing,
+        }
+    }
+
+    /// The open exchange is lost and counted. Its connection is made anew after a pause: a proxy that
+    /// refuses everything would otherwise be asked in a loop without end.
+    fn fail(&mut self, slot: usize) {
+        self.tally.broken += 1;
+        self.forget_idle(slot);
+        let connection = &mut self.connections[slot];
+        connection.stream = None;
+        connection.state = State::Idle;
+        self.lose(slot);
+    }
+
+    fn lose(&mut self, slot: usize) {
+        self.lost.push(slot);
+        self.retry_ns = now_ns() + nanos(RETRY_AFTER);
+    }
+
+    fn forget_idle(&mut self, slot: usize) {
+        if let Pace::Open { idle, .. } = &mut self.pace {
+            idle.retain(|&other| other != slot);
+        }
+    }
+
+    fn write_samples(&self, path: &PathBuf) -> io::Result<()> {
+        let mut file = BufWriter::new(File::create(path)?);
+        for Sample { due_ns, latency_ns } in &self.samples {
+            writeln!(file, "{due_ns} {latency_ns}")?;
+        }
+        file.flush()
+    }
+
+    fn into_tally(mut self) -> Tally {
+        let mut latencies: Vec<u64> = self.samples.iter().map(|it| it.latency_ns).collect();
+        self.tally.measure(&mut latencies);
+        self.tally
+    }
+}
+
+impl Connection {
+    fn new() -> Self {
+        Self {
+            stream: None,
+            state: State::Idle,
+            interest: Interest::Read,
+            due_ns: 0,
+            unread: Vec::new(),
+        }
+    }
+
+    fn has_exchange(&self) -> bool {
+        matches!(
+            self.state,
+            State::Sending { .. } | State::Head | State::Body { .. }
+        )
+    }
+
+    /// Never waits: a full accept queue must hold up this connection and not the generator.
+    fn connect(&mut self, target: SocketAddr, poller: &Poller, slot: usize) -> io::Result<()> {
+        let socket = Socket::new(
+            Domain::for_address(target),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        match socket.connect(&target.into()) {
+            Err(error)
+                if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) =>
+            {
+                return Err(error);
+            }
+            _ => {}
+        }
+        let stream = TcpStream::from(socket);
+        poller.add(&stream, slot, Interest::Read)?;
+        self.interest = Interest::Read;
+        self.stream = Some(stream);
+        Ok(())
+    }
+
+    fn stream(&self) -> io::Result<&TcpStream> {
+        self.stream
+            .as_ref()
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    fn send(&mut self, request: &[u8]) -> io::Result<Outcome> {
+        let State::Sending { sent } = self.state else {
+            return Ok(Outcome::Broken);
+        };
+        match self.stream()?.write(&request[sent..]) {
+            Ok(written) if sent + written == request.len() => {
+                self.state = State::Head;
+                Ok(Outcome::Pending(Interest::Read))
+            }
+            Ok(written) => {
+                self.state = State::Sending {
+                    sent: sent + written,
+                };
+                Ok(Outcome::Pending(Interest::Write))
+            }
+            // A socket that is still connecting says the same.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Ok(Outcome::Pending(Interest::Write))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_head(&mut self, buffer: &mut [u8], traffic: &Traffic) -> io::Result<Outcome> {
+        let read = match self.stream()?.read(buffer) {
+            Ok(0) => return Ok(Outcome::Broken),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Ok(Outcome::Pending(Interest::Read));
+            }
+            Err(error) => return Err(error),
+        };
+        if self.unread.is_empty() {
+            return self.judge(&buffer[..read], traffic);
+        }
+        let mut bytes = std::mem::take(&mut self.unread);
+        bytes.extend_from_slice(&buffer[..read]);
+        self.judge(&bytes, traffic)
+    }
+
+    fn judge(&mut self, bytes: &[u8], traffic: &Traffic) -> io::Result<Outcome> {
+        let Some(head) = wire::read_head(bytes) else {
+            if bytes.len() > 4 * HEAD_BYTES {
+                return Ok(Outcome::Broken);
+            }
+            self.unread = bytes.to_vec();
+            return Ok(Outcome::Pending(Interest::Read));
+        };
+        if !(200..300).contains(&wire::status(bytes)) {
+            // Not worth reading its body: the cell is invalid already.
+            return Ok(Outcome::Refused(After::Reopen));
+        }
+        let here = (bytes.len() - head.bytes) as u64;
+        if head.content_length != Some(traffic.answer_bytes) || here > traffic.answer_bytes {
+            return Ok(Outcome::Broken);
+        }
+        if here == traffic.answer_bytes {
+            let after = if head.closes {
+                After::Reopen
+            } else {
+                After::Reuse
+            };
+            return Ok(Outcome::Completed(traffic.after(after)));
+        }
+        self.state = State::Body {
+            left: traffic.answer_bytes - here,
+        };
+        Ok(Outcome::Pending(Interest::Read))
+    }
+
+    fn read_body(
+        &mut self,
+        buffer: &mut [u8],
+        left: u64,
+        traffic: &Traffic,
+    ) -> io::Result<Outcome> {
+        let wanted = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        // TRUNC: the kernel drops the bytes instead of copying them (tcp(7)). The proxy is to be the
+        // slowest part, and what a client does with a body is not its concern.
+        match recv(self.stream()?, &mut buffer[..wanted], RecvFlags::TRUNC) {
+            Ok((_, 0)) => Ok(Outcome::Broken),
+            Ok((_, read)) if read as u64 == left => {
+                Ok(Outcome::Completed(traffic.after(After::Reuse)))
+            }
+            Ok((_, read)) => {
+                self.state = State::Body {
+                    left: left - read as u64,
+                };
+                Ok(Outcome::Pending(Interest::Read))
+            }
+            Err(rustix::io::Errno::AGAIN) => Ok(Outcome::Pending(Interest::Read)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Nothing is to come but the end. Bytes that nobody asked for are a broken proxy.
+    fn read_end(&mut self, buffer: &mut [u8]) -> io::Result<Outcome> {
+        match self.stream()?.read(buffer) {
+            Ok(0) => Ok(Outcome::Gone),
+            Ok(_) => Ok(Outcome::Broken),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Ok(Outcome::Pending(Interest::Read))
+            }
+            // A reset of an idle connection is an end like another.
+            Err(_) => Ok(Outcome::Gone),
+        }
+    }
+
+    fn wait_for(&mut self, interest: Interest, poller: &Poller, slot: usize) -> io::Result<()> {
+        if self.interest != interest {
+            poller.change(self.stream()?, slot, interest)?;
+            self.interest = interest;
+        }
+        Ok(())
+    }
+}
+
+impl Traffic {
+    fn after(&self, kept: After) -> After {
+        match self.reuse {
+            Reuse::KeepAlive => kept,
+            Reuse::PerRequest => After::AwaitClose,
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).expect("a benchmark does not last 500 years")
+}
