@@ -14,7 +14,7 @@ use super::balance::round_robin::Turns;
 use super::lease::Lease;
 use super::queue::{Full, Woken};
 use super::roster::{Member, Roster};
-use super::server::Server;
+use super::server::{Health, Server};
 
 /// How often a choice by load is made anew because another worker changed the load in between. The
 /// last one takes what it can get.
@@ -127,7 +127,7 @@ impl Local {
     fn in_turn(&self, roster: &Roster, tried: &Tried) -> Result<usize, NoSlot> {
         let Roster { members, turns } = roster;
         if turns.is_empty() {
-            return Err(NoSlot::NoServer);
+            return Err(self.why_none(false, tried));
         }
         // Relaxed: a ticket counter; nothing else hangs on it.
         let ticket = self.shared.live.cursor.fetch_add(1, Ordering::Relaxed);
@@ -147,7 +147,7 @@ impl Local {
             }
             is_full = true;
         }
-        Err(self.why_none(is_full, members, tried))
+        Err(self.why_none(is_full, tried))
     }
 
     #[inline]
@@ -193,7 +193,7 @@ impl Local {
                 return Ok(place);
             }
         }
-        Err(self.why_none(false, members, tried))
+        Err(self.why_none(false, tried))
     }
 
     fn acquire(&self, place: usize) -> bool {
@@ -206,12 +206,14 @@ impl Local {
         limit.is_none_or(|max| seen < max) && self.shared.servers[place].try_acquire_at(seen)
     }
 
-    /// Nobody could take it: because all are full, or because there is nobody.
-    fn why_none(&self, is_full: bool, members: &[Member], tried: &Tried) -> NoSlot {
-        let is_candidate = |member: &Member| {
-            !tried.has(member.server) && self.shared.servers[member.server].is_up()
+    /// Nobody could take it: because all are full, or because there is nobody. A server that waits
+    /// for its first check may be somebody in a moment, and is waited for like a full one.
+    fn why_none(&self, is_full: bool, tried: &Tried) -> NoSlot {
+        let plan = &self.shared.plan.servers;
+        let may_come = |(place, server): (usize, &Arc<Server>)| {
+            server.health() != Health::Down && plan[place].weight > 0 && !tried.has(place)
         };
-        if is_full || members.iter().any(is_candidate) {
+        if is_full || self.shared.servers.iter().enumerate().any(may_come) {
             NoSlot::Full
         } else {
             NoSlot::NoServer

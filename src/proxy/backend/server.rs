@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::base::clock::{self, Duration, Instant};
@@ -22,8 +22,9 @@ pub struct Server {
     pub id: ServerId,
     /// Never changes: another address is another server.
     pub address: SocketAddr,
-    /// Its numbers on the hot path. Written by the workers' observers.
-    pub metrics: ServerMetrics,
+    /// Its numbers on the hot path; they go on when it gets another address. Written by the workers'
+    /// observers.
+    pub metrics: Arc<ServerMetrics>,
     /// Its checks, states and transitions. Written by the health checks.
     pub health_metrics: HealthMetrics,
     /// When this state was made; the zero of `up_since_us`.
@@ -68,13 +69,18 @@ pub struct Note {
 
 impl Server {
     /// A server that nothing is known about yet but how it starts.
-    pub fn new(address: SocketAddr, workers: usize, health: Health, reason: &str) -> Self {
+    pub fn new(
+        address: SocketAddr,
+        metrics: Arc<ServerMetrics>,
+        health: Health,
+        reason: &str,
+    ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             // Relaxed: only that no two are the same.
             id: ServerId(NEXT.fetch_add(1, Ordering::Relaxed)),
             address,
-            metrics: ServerMetrics::new(workers),
+            metrics,
             health_metrics: HealthMetrics::new(health.into(), clock::now()),
             made: clock::now(),
             in_flight: AtomicU32::new(0),

@@ -38,7 +38,7 @@ pub(super) struct Client {
     /// Of the frontend, as they were at the last exchange.
     pub(super) timeouts: Cell<FrontendTimeouts>,
     /// Whether it has carried an exchange.
-    has_served: Cell<bool>,
+    pub(super) has_served: Cell<bool>,
     /// The place of the frontend in the snapshot of this generation.
     place: Cell<(u64, u32)>,
     forwarded_for: OnceCell<HeaderValue>,

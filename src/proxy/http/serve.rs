@@ -204,7 +204,11 @@ where
                 Order::Leave => {
                     self.told_to_leave = true;
                     self.client.is_leaving.set(true);
-                    Pin::new(&mut self.connection).graceful_shutdown();
+                    // One that was never served is connected and has been promised an answer, as
+                    // far as its client knows: it gets one, and that says `close`.
+                    if self.client.has_served.get() {
+                        Pin::new(&mut self.connection).graceful_shutdown();
+                    }
                 }
                 Order::Break => return Poll::Ready(self.cut(Reason::ProxyStopped)),
             }
