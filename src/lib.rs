@@ -7,5 +7,6 @@ pub mod exchange;
 pub mod net;
 pub mod observe;
 pub mod plan;
+pub mod process;
 pub mod proxy;
 pub mod wire;

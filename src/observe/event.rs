@@ -40,6 +40,11 @@ pub fn admin_bound(addr: SocketAddr) {
     info!(event = "admin.bound", %addr, "metrics and status are at http://{addr}");
 }
 
+/// The admin listener cannot be had although its address is bound.
+pub fn admin_failed(addr: SocketAddr, why: &dyn Display) {
+    error!(event = "admin.failed", %addr, "nobody can ask for metrics and status at {addr}: {why}");
+}
+
 /// A new configuration runs; `changes` says what is new.
 pub fn reload_applied(generation: u64, changes: &dyn Display) {
     info!(

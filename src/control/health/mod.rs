@@ -61,6 +61,8 @@ pub struct Checked<'a> {
     pub backend: &'a Name,
     /// The server.
     pub server: &'a Name,
+    /// Its live state.
+    pub live: &'a Server,
     /// What the check says of it.
     pub verdict: Verdict,
     /// `status 200`, `connection refused`, …
@@ -244,6 +246,7 @@ impl Shared {
         self.observer.checked(&Checked {
             backend: &backend.plan.name,
             server: &backend.plan.servers[index].name,
+            live: &backend.servers[index],
             verdict: outcome.verdict,
             reason: &outcome.reason,
             took: outcome.took,
