@@ -16,6 +16,8 @@ pub mod logging;
 mod metrics;
 #[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod scene;
 mod worker;
 
 pub use access_log::{AccessLogHandle, LogWriter};

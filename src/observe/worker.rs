@@ -269,3 +269,254 @@ impl<'a> Names<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Duration;
+    use crate::observe::scene;
+    use crate::plan::LogTarget;
+
+    struct Bench {
+        observer: WorkerObserver,
+        log: AccessLogHandle,
+        plan: Plan,
+        frontend: FrontendMetrics,
+        servers: [ServerMetrics; 2],
+        began: Instant,
+    }
+
+    impl Bench {
+        fn logging_to(target: &LogTarget) -> Self {
+            let (log, writer) = AccessLogHandle::open(target).expect("a target");
+            // Nobody writes: what is handed in stays in the queue, where a test finds it.
+            std::mem::forget(writer);
+            Self {
+                observer: WorkerObserver::new(1, &log),
+                log,
+                plan: scene::plan(),
+                frontend: FrontendMetrics::new(2),
+                servers: [ServerMetrics::new(2), ServerMetrics::new(2)],
+                began: clock::now(),
+            }
+        }
+
+        fn exchange(&self) -> Exchange {
+            let exchange = scene::exchange(self.began);
+            exchange.ended.set(Some(self.after_us(2_500)));
+            exchange
+        }
+
+        fn after_us(&self, micros: u64) -> Instant {
+            self.began + Duration::from_micros(micros)
+        }
+
+        fn finish(&self, exchange: &Exchange) {
+            let server_of =
+                |backend, server| (backend == 0).then(|| &self.servers[server as usize]);
+            self.observer
+                .finish(exchange, &self.plan, &self.frontend, server_of);
+        }
+
+        /// What was written since, without waiting for a full buffer.
+        fn lines(&self) -> String {
+            self.observer.flush();
+            let queue = self.log.queue();
+            queue.reopen();
+            let batches = queue.wait_for_work().batches;
+            let bytes = batches.into_iter().flat_map(|batch| batch.bytes).collect();
+            String::from_utf8(bytes).expect("ASCII")
+        }
+
+        fn statuses(&self) -> Vec<(u16, u64)> {
+            let mut seen = Vec::new();
+            self.frontend
+                .each_status(|status, count| seen.push((status, count)));
+            seen
+        }
+    }
+
+    #[test]
+    fn an_exchange_that_went_well_is_one_line() {
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let exchange = bench.exchange();
+        exchange.route.set(Some(0));
+        exchange.backend.set(Some(0));
+        exchange.attempt.set(Some(Attempt {
+            connect: Some(Duration::from_micros(210)),
+            response: Some(Duration::from_nanos(1_480_999)),
+            status: 200,
+            ..scene::attempt(1)
+        }));
+        exchange.status.set(200);
+        exchange.body_bytes_in.set(3);
+        exchange.body_bytes_out.set(512);
+        bench.finish(&exchange);
+        let expected = concat!(
+            r#"{"time":"2026-03-01T12:34:56.789Z","frontend":"web","route":"api","backend":"app","#,
+            r#""server":"10.0.0.2:80","client":"192.0.2.7:51234","method":"GET","target":"/v1/a?b=c","#,
+            r#""version":"HTTP/1.1","status":200,"reason":null,"request_id":"0123456789abcdef","#,
+            r#""generation":7,"attempts":1,"bytes_in":3,"bytes_out":512,"times_ms":{"head":0.120,"#,
+            r#""queue":0.000,"connect":0.210,"response":1.480,"total":2.500}}"#,
+            "\n"
+        );
+        assert_eq!(bench.lines(), expected);
+        assert_eq!(bench.statuses(), [(200, 1)]);
+        assert_eq!(bench.frontend.body_bytes_in(), 3);
+        assert_eq!(bench.frontend.body_bytes_out(), 512);
+        let duration = bench.frontend.duration();
+        assert_eq!((duration.count(), duration.sum_ns), (1, 2_500_000));
+        let server = &bench.servers[1];
+        assert_eq!(server.response().sum_ns, 1_480_999);
+        assert_eq!((server.connect().count(), server.reused()), (1, 0));
+        assert_eq!(bench.servers[0].response().count(), 0);
+    }
+
+    #[test]
+    fn every_attempt_counts_and_the_failed_ones_are_named() {
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let exchange = bench.exchange();
+        exchange.backend.set(Some(0));
+        for reason in [Reason::ServerConnectRefused, Reason::ServerResponseEmpty] {
+            exchange.attempt.set(Some(scene::attempt(0)));
+            exchange.stamp_attempt(|attempt| attempt.reason = Some(reason));
+            exchange.set_attempt_aside();
+        }
+        exchange.attempt.set(Some(Attempt {
+            response: Some(Duration::from_millis(1)),
+            status: 503,
+            ..scene::attempt(1)
+        }));
+        exchange.queued.set(Duration::from_millis(2));
+        exchange.status.set(503);
+        bench.finish(&exchange);
+
+        let line: serde_json::Value = serde_json::from_str(&bench.lines()).expect("JSON");
+        assert_eq!(line["attempts"], 3);
+        assert_eq!(line["server"], "10.0.0.2:80");
+        assert_eq!(line["reason"], serde_json::Value::Null);
+        assert_eq!(line["failed"][0]["server"], "10.0.0.1:80");
+        assert_eq!(line["failed"][0]["reason"], "server.connect.refused");
+        assert_eq!(line["failed"][1]["reason"], "server.response.empty");
+        assert_eq!(line["times_ms"]["queue"], 2.0);
+        assert_eq!(line["times_ms"]["connect"], serde_json::Value::Null);
+
+        let [first, second] = &bench.servers;
+        assert_eq!(first.faults(Reason::ServerConnectRefused), 1);
+        assert_eq!(first.faults(Reason::ServerResponseEmpty), 1);
+        assert_eq!(first.reused(), 1, "a refused connection was none");
+        assert_eq!(second.reused(), 1);
+        assert_eq!(
+            bench.frontend.replies(Reason::ServerConnectRefused),
+            0,
+            "it was made good"
+        );
+    }
+
+    #[test]
+    fn an_exchange_without_a_status_has_the_one_that_was_meant() {
+        for (sent, reason, expected) in [
+            (0, Some(Reason::ClientLeft), 499),
+            (0, None, 499),
+            (0, Some(Reason::ProxyPanic), 500),
+            (0, Some(Reason::ClientStalled), 499),
+            (200, Some(Reason::ClientLeft), 200),
+        ] {
+            let bench = Bench::logging_to(&LogTarget::Stdout);
+            let exchange = bench.exchange();
+            exchange.status.set(sent);
+            exchange.reason.set(reason);
+            bench.finish(&exchange);
+            assert_eq!(bench.statuses(), [(expected, 1)], "{sent} {reason:?}");
+            let line: serde_json::Value = serde_json::from_str(&bench.lines()).expect("JSON");
+            assert_eq!(line["status"], expected);
+            let replies = reason.map(|reason| bench.frontend.replies(reason));
+            assert_eq!(replies, reason.map(|_| 1));
+        }
+    }
+
+    #[test]
+    fn what_was_not_reached_is_null() {
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let exchange = bench.exchange();
+        exchange.status.set(404);
+        exchange.blame(Reason::RouteNone);
+        bench.finish(&exchange);
+        let line: serde_json::Value = serde_json::from_str(&bench.lines()).expect("JSON");
+        for key in ["route", "backend", "server"] {
+            assert_eq!(line[key], serde_json::Value::Null, "{key}");
+        }
+        for key in ["queue", "connect", "response"] {
+            assert_eq!(line["times_ms"][key], serde_json::Value::Null, "{key}");
+        }
+        assert_eq!(line["attempts"], 0);
+        assert!(line.get("failed").is_none());
+    }
+
+    #[test]
+    fn a_refusal_counts_and_is_a_line_of_the_same_kind() {
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let refusal = Refusal {
+            client: ([192, 0, 2, 7], 51_234).into(),
+            frontend: 0,
+            reason: Reason::RequestHeadTooLarge,
+            status: 431,
+            generation: 7,
+            began: bench.began,
+            ended: bench.after_us(90),
+            wall: scene::exchange(bench.began).opening.wall,
+        };
+        bench
+            .observer
+            .refused(&refusal, &bench.plan, &bench.frontend);
+        let expected = concat!(
+            r#"{"time":"2026-03-01T12:34:56.789Z","frontend":"web","route":null,"backend":null,"#,
+            r#""server":null,"client":"192.0.2.7:51234","method":null,"target":null,"#,
+            r#""version":null,"status":431,"reason":"request.head.too_large","request_id":null,"#,
+            r#""generation":7,"attempts":0,"bytes_in":0,"bytes_out":0,"times_ms":{"head":null,"#,
+            r#""queue":null,"connect":null,"response":null,"total":0.090}}"#,
+            "\n"
+        );
+        assert_eq!(bench.lines(), expected);
+        assert_eq!(bench.statuses(), [(431, 1)]);
+        assert_eq!(bench.frontend.replies(Reason::RequestHeadTooLarge), 1);
+    }
+
+    #[test]
+    fn places_that_the_plan_does_not_have_are_null_and_no_panic() {
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let exchange = bench.exchange();
+        exchange.route.set(Some(9));
+        exchange.backend.set(Some(9));
+        exchange.attempt.set(Some(Attempt {
+            backend: 9,
+            ..scene::attempt(9)
+        }));
+        exchange.set_attempt_aside();
+        bench.finish(&exchange);
+        let line: serde_json::Value = serde_json::from_str(&bench.lines()).expect("JSON");
+        assert_eq!(line["failed"][0]["server"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn without_a_log_it_counts_and_writes_nothing() {
+        let bench = Bench::logging_to(&LogTarget::Off);
+        let exchange = bench.exchange();
+        exchange.status.set(200);
+        bench.finish(&exchange);
+        assert_eq!(bench.lines(), "");
+        assert_eq!(bench.statuses(), [(200, 1)]);
+    }
+
+    #[test]
+    fn a_full_buffer_is_handed_in_without_the_ticker() {
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let exchange = bench.exchange();
+        for _ in 0..200 {
+            bench.finish(&exchange);
+        }
+        let work = bench.log.queue().wait_for_work();
+        assert!(work.batches[0].bytes.len() >= FLUSH_BYTES);
+        assert!(work.batches[0].bytes.ends_with(b"\n"));
+    }
+}

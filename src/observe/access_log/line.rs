@@ -18,45 +18,45 @@ use crate::plan::Plan;
 
 /// What a line says.
 #[derive(Debug)]
-pub(in crate::observe) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// When the head was complete.
-    pub(in crate::observe) wall: SystemTime,
-    pub(in crate::observe) frontend: Option<&'a str>,
-    pub(in crate::observe) route: Option<&'a str>,
-    pub(in crate::observe) backend: Option<&'a str>,
-    pub(in crate::observe) server: Option<&'a str>,
-    pub(in crate::observe) client: SocketAddr,
+    pub(crate) wall: SystemTime,
+    pub(crate) frontend: Option<&'a str>,
+    pub(crate) route: Option<&'a str>,
+    pub(crate) backend: Option<&'a str>,
+    pub(crate) server: Option<&'a str>,
+    pub(crate) client: SocketAddr,
     /// `None`: no head could be read.
-    pub(in crate::observe) request: Option<(&'a Method, &'a Uri, Version)>,
-    pub(in crate::observe) status: u16,
-    pub(in crate::observe) reason: Option<Reason>,
-    pub(in crate::observe) id: Option<&'a RequestId>,
-    pub(in crate::observe) generation: u64,
-    pub(in crate::observe) attempts: usize,
+    pub(crate) request: Option<(&'a Method, &'a Uri, Version)>,
+    pub(crate) status: u16,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) id: Option<&'a RequestId>,
+    pub(crate) generation: u64,
+    pub(crate) attempts: usize,
     /// The attempts before the last.
-    pub(in crate::observe) failed: &'a [Attempt],
-    pub(in crate::observe) body_bytes_in: u64,
-    pub(in crate::observe) body_bytes_out: u64,
-    pub(in crate::observe) times: Times,
+    pub(crate) failed: &'a [Attempt],
+    pub(crate) body_bytes_in: u64,
+    pub(crate) body_bytes_out: u64,
+    pub(crate) times: Times,
 }
 
 /// Where the time went; `None`: not reached.
 #[derive(Debug)]
-pub(in crate::observe) struct Times {
+pub(crate) struct Times {
     /// To receive the head.
-    pub(in crate::observe) head: Option<Duration>,
+    pub(crate) head: Option<Duration>,
     /// To wait for a slot.
-    pub(in crate::observe) queue: Option<Duration>,
+    pub(crate) queue: Option<Duration>,
     /// To open a connection; none for one from the pool.
-    pub(in crate::observe) connect: Option<Duration>,
+    pub(crate) connect: Option<Duration>,
     /// To get the response head.
-    pub(in crate::observe) response: Option<Duration>,
+    pub(crate) response: Option<Duration>,
     /// From the first byte of the request to the last of the response.
-    pub(in crate::observe) total: Duration,
+    pub(crate) total: Duration,
 }
 
 /// Appends `entry` as one line, its end included.
-pub(in crate::observe) fn write_line(
+pub(crate) fn write_line(
     out: &mut Vec<u8>,
     calendar: &mut Calendar,
     entry: &Entry<'_>,

@@ -19,14 +19,14 @@ const SPARE_BYTES_MAX: usize = 64 << 10;
 
 /// Whole lines.
 #[derive(Debug, Default)]
-pub(in crate::observe) struct Batch {
-    pub(in crate::observe) bytes: Vec<u8>,
-    pub(in crate::observe) lines: u64,
+pub(crate) struct Batch {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) lines: u64,
 }
 
 /// Between the workers, the writer thread and whoever reloads.
 #[derive(Debug)]
-pub(in crate::observe) struct Queue {
+pub(crate) struct Queue {
     /// Whether lines are wanted. Written by whoever reloads, read by each worker for each exchange.
     /// Relaxed: a line more or less at the moment of the switch does not matter.
     is_on: AtomicBool,
@@ -53,8 +53,8 @@ struct State {
 
 /// What the writer is to do, in this order.
 #[derive(Debug)]
-pub(super) struct Work {
-    pub(super) batches: Vec<Batch>,
+pub(crate) struct Work {
+    pub(crate) batches: Vec<Batch>,
     /// Whether the file is to be opened anew.
     pub(super) must_reopen: bool,
     /// Write to this one from now on. After the batches, which were meant for the one before.
@@ -75,13 +75,13 @@ impl Queue {
     }
 
     #[inline]
-    pub(in crate::observe) fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.is_on.load(Ordering::Relaxed)
     }
 
     /// Takes `batch` for the writer, or drops it when too much waits; gives an empty one to go on
     /// with.
-    pub(in crate::observe) fn push(&self, batch: Batch) -> Batch {
+    pub(crate) fn push(&self, batch: Batch) -> Batch {
         let mut state = self.state();
         let capacity = batch.bytes.capacity();
         if state.has_ended || state.held + capacity > HELD_MAX {
@@ -115,7 +115,7 @@ impl Queue {
         self.has_work.notify_one();
     }
 
-    pub(super) fn reopen(&self) {
+    pub(crate) fn reopen(&self) {
         self.state().must_reopen = true;
         self.has_work.notify_one();
     }
@@ -134,7 +134,7 @@ impl Queue {
     }
 
     /// What there is to do; waits for it. For the writer alone.
-    pub(super) fn wait_for_work(&self) -> Work {
+    pub(crate) fn wait_for_work(&self) -> Work {
         let idle = |state: &mut State| {
             state.full.is_empty()
                 && state.next_sink.is_none()

@@ -185,3 +185,128 @@ fn wait_until_writable(file: &File) -> io::Result<()> {
         Err(error) => Err(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, pipe};
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+    use crate::base::clock;
+    use crate::base::tasks::spawn_thread;
+    use crate::observe::scene::Folder;
+
+    fn piped(writer: impl Into<OwnedFd>) -> Sink {
+        Sink {
+            target: LogTarget::Stdout,
+            file: Some(File::from(writer.into())),
+            identity: None,
+            looked: None,
+            is_mid_line: false,
+        }
+    }
+
+    #[test]
+    fn a_renamed_file_is_followed_within_a_second_and_made_anew() {
+        let folder = Folder::new();
+        let (path, rotated) = (folder.file("access.log"), folder.file("access.log.1"));
+        let mut sink = Sink::open(&LogTarget::File(path.clone())).expect("it opens");
+        let start = clock::now();
+        let mut write_after = |millis, bytes: &[u8]| {
+            let now = start + Duration::from_millis(millis);
+            sink.follow_its_name(now).expect("it opens");
+            sink.write(bytes).expect("it writes");
+        };
+        write_after(0, b"1\n");
+        fs::rename(&path, &rotated).expect("it renames");
+        write_after(999, b"2\n");
+        write_after(1_000, b"3\n");
+        write_after(1_001, b"4\n");
+        // Another file under the name, as logrotate's `create` leaves it.
+        fs::rename(&path, folder.file("access.log.2")).expect("it renames");
+        fs::write(&path, "").expect("it creates");
+        write_after(2_000, b"5\n");
+        let text = |path: &Path| fs::read_to_string(path).expect("it reads");
+        assert_eq!(text(&rotated), "1\n2\n");
+        assert_eq!(text(&folder.file("access.log.2")), "3\n4\n");
+        assert_eq!(text(&path), "5\n");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_reopened_is_written_on() {
+        let folder = Folder::new();
+        let inner = folder.file("logs");
+        fs::create_dir(&inner).expect("it creates");
+        let path = inner.join("access.log");
+        let mut sink = Sink::open(&LogTarget::File(path)).expect("it opens");
+        let moved = folder.file("moved");
+        fs::rename(&inner, &moved).expect("it renames");
+        assert!(sink.reopen().is_err());
+        sink.write(b"1\n").expect("it writes");
+        let text = fs::read_to_string(moved.join("access.log"));
+        assert_eq!(text.expect("it reads"), "1\n");
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_and_no_end() {
+        let target = LogTarget::File("/dev/full".into());
+        let mut sink = Sink::open(&target).expect("it opens");
+        for _ in 0..2 {
+            let failed = sink.write(b"1\n").expect_err("it is full");
+            assert_eq!(failed.error.kind(), ErrorKind::StorageFull);
+            assert_eq!(failed.written, 0);
+        }
+    }
+
+    #[test]
+    fn after_half_a_line_the_next_begins_on_its_own() {
+        let (mut reader, writer) = pipe().expect("a pipe");
+        let mut sink = piped(writer);
+        // More than a pipe holds, so that the reader leaves in the middle of it.
+        let line = vec![b'x'; 1 << 20];
+        let leave = move || reader.read_exact(&mut [0; 10]).expect("it reads");
+        let reader = spawn_thread("reader", leave).expect("a thread");
+        let failed = sink.write(&line).expect_err("the reader has left");
+        reader.join().expect("it reads");
+        assert_eq!(failed.error.kind(), ErrorKind::BrokenPipe);
+        assert!((10..line.len()).contains(&failed.written));
+
+        let (mut reader, writer) = pipe().expect("a pipe");
+        sink.file = Some(File::from(OwnedFd::from(writer)));
+        sink.write(b"1\n").expect("it writes");
+        sink.write(b"2\n").expect("it writes");
+        drop(sink);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("it reads");
+        assert_eq!(text, "\n1\n2\n");
+    }
+
+    #[test]
+    fn a_pipe_that_somebody_made_non_blocking_is_waited_for() {
+        let (mut reader, writer) = pipe().expect("a pipe");
+        fcntl_setfl(&writer, OFlags::NONBLOCK).expect("it is ours");
+        let mut sink = piped(writer);
+        let read = move || {
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).expect("it reads");
+            all.len()
+        };
+        let reader = spawn_thread("reader", read).expect("a thread");
+        sink.write(&vec![b'x'; 1 << 20]).expect("it writes");
+        drop(sink);
+        assert_eq!(reader.join().expect("it reads"), 1 << 20);
+    }
+
+    #[test]
+    fn a_named_pipe_without_a_reader_is_an_error_and_no_hang() {
+        let folder = Folder::new();
+        let path = folder.file("pipe");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).expect("a pipe");
+        let error = Sink::open(&LogTarget::File(path)).expect_err("nobody reads");
+        assert_eq!(
+            error.raw_os_error(),
+            Some(rustix::io::Errno::NXIO.raw_os_error())
+        );
+    }
+}

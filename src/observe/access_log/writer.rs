@@ -88,7 +88,7 @@ impl AccessLogHandle {
         self.queue.close(patience)
     }
 
-    pub(in crate::observe) fn queue(&self) -> &Arc<Queue> {
+    pub(crate) fn queue(&self) -> &Arc<Queue> {
         &self.queue
     }
 }
@@ -162,5 +162,168 @@ impl Drop for LogWriter {
     // However it ends: who waits for it must not wait for ever.
     fn drop(&mut self) {
         self.queue.ended();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    use std::thread::JoinHandle;
+
+    use super::*;
+    use crate::base::tasks::spawn_thread;
+    use crate::observe::logging;
+    use crate::observe::scene::Folder;
+    use crate::plan::{LogFormat, LogLevel};
+
+    /// More than any of this takes.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn started(writer: LogWriter) -> JoinHandle<()> {
+        spawn_thread("access-log", move || writer.run()).expect("a thread")
+    }
+
+    fn push(handle: &AccessLogHandle, lines: &str) {
+        handle.queue().push(Batch {
+            bytes: lines.as_bytes().to_vec(),
+            lines: lines.lines().count() as u64,
+        });
+    }
+
+    fn text(path: &Path) -> String {
+        fs::read_to_string(path).expect("it reads")
+    }
+
+    fn file(path: &Path) -> LogTarget {
+        LogTarget::File(PathBuf::from(path))
+    }
+
+    #[test]
+    fn closing_writes_everything_in_order() {
+        let folder = Folder::new();
+        let path = folder.file("access.log");
+        fs::write(&path, "before\n").expect("it writes");
+        let (handle, writer) = AccessLogHandle::open(&file(&path)).expect("it opens");
+        let mut expected = "before\n".to_owned();
+        for number in 0..20 {
+            push(&handle, &format!("{number}\n"));
+            expected += &format!("{number}\n");
+        }
+        let thread = started(writer);
+        for number in 20..1_000 {
+            push(&handle, &format!("{number}\n"));
+            expected += &format!("{number}\n");
+        }
+        assert!(handle.close(PATIENCE));
+        thread.join().expect("it ends");
+        assert_eq!(text(&path), expected);
+        assert_eq!(handle.dropped(), 0);
+    }
+
+    #[test]
+    fn a_new_target_takes_what_comes_after_the_switch() {
+        let folder = Folder::new();
+        let (first, second) = (folder.file("1"), folder.file("2"));
+        let (handle, writer) = AccessLogHandle::open(&file(&first)).expect("it opens");
+        push(&handle, "a\n");
+        handle.set_target(&file(&second)).expect("it opens");
+        // The writer sees both at once, and does them in order.
+        let thread = started(writer);
+        while !text(&first).contains('a') {
+            std::thread::yield_now();
+        }
+        push(&handle, "b\n");
+        assert!(handle.close(PATIENCE));
+        thread.join().expect("it ends");
+        assert_eq!((text(&first), text(&second)), ("a\n".into(), "b\n".into()));
+    }
+
+    #[test]
+    fn a_target_that_cannot_be_opened_changes_nothing() {
+        let folder = Folder::new();
+        let path = folder.file("access.log");
+        let (handle, writer) = AccessLogHandle::open(&file(&path)).expect("it opens");
+        let nowhere = folder.file("no/such/folder/access.log");
+        let error = handle.set_target(&file(&nowhere)).expect_err("it cannot");
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(AccessLogHandle::open(&file(&nowhere)).is_err());
+        push(&handle, "a\n");
+        let thread = started(writer);
+        assert!(handle.close(PATIENCE));
+        thread.join().expect("it ends");
+        assert_eq!(text(&path), "a\n");
+    }
+
+    #[test]
+    fn off_is_off_until_it_is_switched_on() {
+        let folder = Folder::new();
+        let path = folder.file("access.log");
+        let (handle, _writer) = AccessLogHandle::open(&LogTarget::Off).expect("nothing to open");
+        assert!(!handle.queue().is_on());
+        handle.set_target(&file(&path)).expect("it opens");
+        assert!(handle.queue().is_on());
+        handle.set_target(&LogTarget::Off).expect("nothing to open");
+        assert!(!handle.queue().is_on());
+    }
+
+    #[test]
+    fn reopening_leaves_the_renamed_file_at_once() {
+        let folder = Folder::new();
+        let (path, rotated) = (folder.file("access.log"), folder.file("access.log.1"));
+        let (handle, writer) = AccessLogHandle::open(&file(&path)).expect("it opens");
+        fs::rename(&path, &rotated).expect("it renames");
+        handle.reopen();
+        push(&handle, "a\n");
+        let thread = started(writer);
+        assert!(handle.close(PATIENCE));
+        thread.join().expect("it ends");
+        assert_eq!((text(&rotated), text(&path)), (String::new(), "a\n".into()));
+    }
+
+    #[test]
+    fn a_full_disk_costs_its_lines_is_said_once_and_ends() {
+        let folder = Folder::new();
+        let path = folder.file("access.log");
+        let (handle, mut writer) =
+            AccessLogHandle::open(&file(Path::new("/dev/full"))).expect("it opens");
+        let write = |writer: &mut LogWriter, lines: &str| {
+            push(&handle, lines);
+            for batch in handle.queue().wait_for_work().batches {
+                writer.write(batch);
+            }
+        };
+        let said = logging::captured(LogLevel::Info, LogFormat::Human, || {
+            write(&mut writer, "a\nb\n");
+            write(&mut writer, "c\n");
+            assert_eq!(handle.dropped(), 3);
+            writer.sink = Sink::open(&file(&path)).expect("it opens");
+            write(&mut writer, "d\n");
+        });
+        assert_eq!(text(&path), "d\n");
+        assert_eq!(handle.dropped(), 3);
+        assert_eq!(
+            said.matches("cannot write to /dev/full").count(),
+            1,
+            "{said}"
+        );
+        assert!(said.contains("again; 3 lines lost"), "{said}");
+    }
+
+    #[test]
+    fn dropped_lines_are_warned_of_now_and_then() {
+        let (handle, mut writer) = AccessLogHandle::open(&LogTarget::Off).expect("nothing to open");
+        let start = clock::now();
+        let said = logging::captured(LogLevel::Info, LogFormat::Human, || {
+            writer.warn_of_dropped(start);
+            for second in 0..11 {
+                handle.queue().lost(1);
+                writer.warn_of_dropped(start + Duration::from_secs(second));
+            }
+        });
+        let warnings: Vec<&str> = said.lines().collect();
+        assert_eq!(warnings.len(), 2, "{said}");
+        assert!(warnings[0].contains(" 1 line dropped"), "{said}");
+        assert!(warnings[1].contains(" 10 lines dropped"), "{said}");
     }
 }

@@ -32,7 +32,7 @@ pub enum PauseCause {
 }
 
 impl PauseCause {
-    pub(super) const ALL: [Self; 3] = [Self::FrontendLimit, Self::ProcessLimit, Self::Descriptors];
+    pub(crate) const ALL: [Self; 3] = [Self::FrontendLimit, Self::ProcessLimit, Self::Descriptors];
 
     /// Its label in metrics and events.
     pub fn code(self) -> &'static str {
@@ -57,12 +57,12 @@ struct Shard {
 
 /// What is counted of one exchange that is over.
 #[derive(Debug)]
-pub(in crate::observe) struct Finished {
-    pub(in crate::observe) status: u16,
-    pub(in crate::observe) reason: Option<Reason>,
-    pub(in crate::observe) duration: Duration,
-    pub(in crate::observe) body_bytes_in: u64,
-    pub(in crate::observe) body_bytes_out: u64,
+pub(crate) struct Finished {
+    pub(crate) status: u16,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) duration: Duration,
+    pub(crate) body_bytes_in: u64,
+    pub(crate) body_bytes_out: u64,
 }
 
 impl FrontendMetrics {
@@ -80,12 +80,12 @@ impl FrontendMetrics {
     }
 
     #[inline]
-    pub(in crate::observe) fn accepted(&self, worker: usize) {
+    pub(crate) fn accepted(&self, worker: usize) {
         self.shards.of(worker).accepted.add(1);
     }
 
     #[inline]
-    pub(in crate::observe) fn finished(&self, worker: usize, finished: &Finished) {
+    pub(crate) fn finished(&self, worker: usize, finished: &Finished) {
         let shard = self.shards.of(worker);
         shard.statuses.add(finished.status);
         shard.duration.observe(finished.duration);
@@ -96,31 +96,31 @@ impl FrontendMetrics {
         }
     }
 
-    pub(super) fn each_status(&self, each: impl FnMut(u16, u64)) {
+    pub(crate) fn each_status(&self, each: impl FnMut(u16, u64)) {
         each_status(self.shards.all().map(|shard| &shard.statuses), each);
     }
 
-    pub(super) fn replies(&self, reason: Reason) -> u64 {
+    pub(crate) fn replies(&self, reason: Reason) -> u64 {
         self.shards.sum(|shard| shard.replies.read(reason))
     }
 
-    pub(super) fn duration(&self) -> HistogramSum {
+    pub(crate) fn duration(&self) -> HistogramSum {
         HistogramSum::of(self.shards.all().map(|shard| &shard.duration))
     }
 
-    pub(super) fn connections(&self) -> u64 {
+    pub(crate) fn connections(&self) -> u64 {
         self.shards.sum(|shard| shard.accepted.read())
     }
 
-    pub(super) fn body_bytes_in(&self) -> u64 {
+    pub(crate) fn body_bytes_in(&self) -> u64 {
         self.shards.sum(|shard| shard.body_bytes_in.read())
     }
 
-    pub(super) fn body_bytes_out(&self) -> u64 {
+    pub(crate) fn body_bytes_out(&self) -> u64 {
         self.shards.sum(|shard| shard.body_bytes_out.read())
     }
 
-    pub(super) fn pauses(&self, cause: PauseCause) -> u64 {
+    pub(crate) fn pauses(&self, cause: PauseCause) -> u64 {
         self.pauses[cause as usize].load(Ordering::Relaxed)
     }
 }

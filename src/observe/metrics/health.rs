@@ -66,7 +66,7 @@ pub(super) struct HealthSum {
 }
 
 impl ServerState {
-    pub(super) const ALL: [Self; 3] = [Self::Checking, Self::Up, Self::Down];
+    pub(crate) const ALL: [Self; 3] = [Self::Checking, Self::Up, Self::Down];
 
     /// Its label in metrics and in the admin API.
     pub fn code(self) -> &'static str {
@@ -79,7 +79,7 @@ impl ServerState {
 }
 
 impl CheckResult {
-    pub(in crate::observe) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Passed,
         Self::Connect,
         Self::Timeout,

@@ -5,18 +5,18 @@
 
 /// One family of series.
 #[derive(Debug)]
-pub(in crate::observe) struct Metric {
-    pub(in crate::observe) name: &'static str,
-    pub(in crate::observe) kind: Kind,
-    pub(in crate::observe) unit: Unit,
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) unit: Unit,
     /// In the order in which they are written.
-    pub(in crate::observe) labels: &'static [&'static str],
-    pub(in crate::observe) help: &'static str,
+    pub(crate) labels: &'static [&'static str],
+    pub(crate) help: &'static str,
 }
 
 /// The type of a family, in Prometheus's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::observe) enum Kind {
+pub(crate) enum Kind {
     Counter,
     Gauge,
     Histogram,
@@ -24,7 +24,7 @@ pub(in crate::observe) enum Kind {
 
 /// What one of it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::observe) enum Unit {
+pub(crate) enum Unit {
     /// A number of things, or a state.
     Count,
     Seconds,
@@ -33,7 +33,7 @@ pub(in crate::observe) enum Unit {
 
 impl Kind {
     /// As it stands in a `# TYPE` line.
-    pub(in crate::observe) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
@@ -44,7 +44,7 @@ impl Kind {
 
 macro_rules! metrics {
     ($($name:ident = $text:literal, $kind:ident, $unit:ident, [$($label:literal),*], $help:literal;)+) => {
-        $(pub(in crate::observe) static $name: Metric = Metric {
+        $(pub(crate) static $name: Metric = Metric {
             name: $text,
             kind: Kind::$kind,
             unit: Unit::$unit,
@@ -54,7 +54,7 @@ macro_rules! metrics {
 
         /// All of them, in the order of the reference page.
         #[cfg(test)]
-        pub(in crate::observe) static ALL: &[&Metric] = &[$(&$name),+];
+        pub(crate) static ALL: &[&Metric] = &[$(&$name),+];
     };
 }
 

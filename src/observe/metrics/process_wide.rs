@@ -35,7 +35,7 @@ pub enum ReloadResult {
 }
 
 impl ReloadResult {
-    pub(in crate::observe) const ALL: [Self; 3] = [Self::Applied, Self::Unchanged, Self::Failed];
+    pub(crate) const ALL: [Self; 3] = [Self::Applied, Self::Unchanged, Self::Failed];
 
     /// Its label in metrics.
     pub fn code(self) -> &'static str {

@@ -33,7 +33,7 @@ impl ServerMetrics {
     }
 
     #[inline]
-    pub(in crate::observe) fn attempted(&self, worker: usize, attempt: &Attempt) {
+    pub(crate) fn attempted(&self, worker: usize, attempt: &Attempt) {
         let shard = self.shards.of(worker);
         if attempt.status != 0 {
             shard.statuses.add(attempt.status);
@@ -51,24 +51,24 @@ impl ServerMetrics {
         }
     }
 
-    pub(super) fn each_status(&self, each: impl FnMut(u16, u64)) {
+    pub(crate) fn each_status(&self, each: impl FnMut(u16, u64)) {
         each_status(self.shards.all().map(|shard| &shard.statuses), each);
     }
 
-    pub(super) fn faults(&self, reason: Reason) -> u64 {
+    pub(crate) fn faults(&self, reason: Reason) -> u64 {
         self.shards.sum(|shard| shard.faults.read(reason))
     }
 
-    pub(super) fn response(&self) -> HistogramSum {
+    pub(crate) fn response(&self) -> HistogramSum {
         HistogramSum::of(self.shards.all().map(|shard| &shard.response))
     }
 
     /// Its count is the number of connections that were opened.
-    pub(super) fn connect(&self) -> HistogramSum {
+    pub(crate) fn connect(&self) -> HistogramSum {
         HistogramSum::of(self.shards.all().map(|shard| &shard.connect))
     }
 
-    pub(super) fn reused(&self) -> u64 {
+    pub(crate) fn reused(&self) -> u64 {
         self.shards.sum(|shard| shard.reused.read())
     }
 }

@@ -147,7 +147,7 @@ impl Default for ReasonCounters {
 ///
 /// From below what a server in the same rack answers in, to the default `timeout.response`. In steps of 2
 /// to 2.5, fine enough for a quantile that is off by less than the step.
-pub(in crate::observe) const BOUNDS_US: [u64; 17] = [
+pub(crate) const BOUNDS_US: [u64; 17] = [
     250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
     2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
 ];
@@ -176,10 +176,10 @@ impl Histogram {
 
 /// A histogram added up over the workers.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct HistogramSum {
+pub(crate) struct HistogramSum {
     /// Not cumulative, as in [`Histogram`].
-    pub(super) buckets: [u64; BOUNDS_US.len() + 1],
-    pub(super) sum_ns: u64,
+    pub(crate) buckets: [u64; BOUNDS_US.len() + 1],
+    pub(crate) sum_ns: u64,
 }
 
 impl HistogramSum {
@@ -196,7 +196,7 @@ impl HistogramSum {
 
     /// How many durations there are. Taken from the buckets and not counted apart: the `+Inf` bucket
     /// and the count of one scrape must be equal.
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 }
