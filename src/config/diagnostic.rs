@@ -36,7 +36,7 @@ pub struct Diagnostic {
     message: String,
     help: Option<String>,
     spot: Spot,
-    related: Vec<(Spot, String)>,
+    related: Vec<(Span, String)>,
 }
 
 /// Where something is written.
@@ -75,7 +75,7 @@ impl Diagnostic {
 
     /// The same with another stretch that has to do with it.
     pub(super) fn related(mut self, span: Span, note: impl Into<String>) -> Self {
-        self.related.push((Spot::Span(span), note.into()));
+        self.related.push((span, note.into()));
         self
     }
 
@@ -107,21 +107,60 @@ impl Diagnostic {
         }
     }
 
-    fn groups<'a>(&'a self, sources: &'a Sources) -> Vec<Group<'a>> {
+    fn group<'a>(&'a self, sources: &'a Sources) -> Group<'a> {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
+        let main = match &self.spot {
+            Spot::Span(span) => Ok(*span),
+            Spot::Place(place) => sources.span_at(place).ok_or(place),
+        };
         let mut group = level
             .primary_title(self.message.as_str())
-            .element(element(&self.spot, sources, None));
-        for (spot, note) in &self.related {
-            group = group.element(element(spot, sources, Some(note)));
+            .element(match main {
+                Ok(span) => self.excerpt(span, sources),
+                Err(place) => origin(place),
+            });
+        for (span, note) in &self.related {
+            if main.is_ok_and(|main| sources.are_near(main, *span)) {
+                continue;
+            }
+            let excerpt = sources.excerpt(*span, *span);
+            let annotation = AnnotationKind::Context.span(excerpt.stretch(*span));
+            group = group.element(
+                Snippet::source(excerpt.text)
+                    .path(excerpt.path.to_string_lossy())
+                    .line_start(excerpt.line)
+                    .annotation(annotation.label(note.as_str())),
+            );
         }
-        if let Some(help) = &self.help {
-            group = group.element(Level::HELP.message(help.as_str()));
+        match &self.help {
+            Some(help) => group.element(Level::HELP.message(help.as_str())),
+            None => group,
         }
-        vec![group]
+    }
+
+    /// The lines from `main` to what is related in the same file, each stretch underlined.
+    fn excerpt<'a>(&'a self, main: Span, sources: &'a Sources) -> Element<'a> {
+        let near = self
+            .related
+            .iter()
+            .filter(|(span, _)| sources.are_near(main, *span));
+        let spans = || near.clone().map(|(span, _)| *span).chain([main]);
+        let excerpt = sources.excerpt(spans().min().unwrap_or(main), spans().max().unwrap_or(main));
+        if excerpt.text.is_empty() {
+            return origin(&sources.place(main));
+        }
+        let mut snippet = Snippet::source(excerpt.text)
+            .path(excerpt.path.to_string_lossy())
+            .line_start(excerpt.line)
+            .annotation(AnnotationKind::Primary.span(excerpt.stretch(main)));
+        for (span, note) in near {
+            let annotation = AnnotationKind::Context.span(excerpt.stretch(*span));
+            snippet = snippet.annotation(annotation.label(note.as_str()));
+        }
+        snippet.into()
     }
 }
 
@@ -181,7 +220,7 @@ impl Diagnostics {
         let rendered: Vec<String> = self
             .list
             .iter()
-            .map(|diagnostic| trim_line_ends(&renderer.render(&diagnostic.groups(&self.sources))))
+            .map(|diagnostic| trim_line_ends(&renderer.render(&[diagnostic.group(&self.sources)])))
             .collect();
         rendered.join("\n\n")
     }
@@ -239,37 +278,11 @@ impl fmt::Debug for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// The lines of `spot` with the stretch underlined, or its file when there is no text to show.
-fn element<'a>(spot: &'a Spot, sources: &'a Sources, note: Option<&'a String>) -> Element<'a> {
-    let span = match spot {
-        Spot::Span(span) => Some(*span),
-        Spot::Place(place) => sources.span_at(place),
-    };
-    let Some(span) = span else {
-        let Spot::Place(place) = spot else {
-            return Element::Padding(annotate_snippets::Padding);
-        };
-        return Origin::path(place.file.to_string_lossy())
-            .line(place.line as usize)
-            .char_column(place.column as usize)
-            .into();
-    };
-    let excerpt = sources.excerpt(span);
-    let path = excerpt.path.to_string_lossy();
-    if excerpt.text.is_empty() {
-        return Origin::path(path)
-            .line(excerpt.line as usize)
-            .char_column(excerpt.column as usize)
-            .into();
-    }
-    let (kind, label) = match note {
-        Some(note) => (AnnotationKind::Context, Some(note.as_str())),
-        None => (AnnotationKind::Primary, None),
-    };
-    Snippet::source(excerpt.text)
-        .path(path)
-        .line_start(excerpt.line as usize)
-        .annotation(kind.span(excerpt.start..excerpt.end).label(label))
+/// A place without its text.
+fn origin(place: &Place) -> Element<'static> {
+    Origin::path(place.file.to_string_lossy().into_owned())
+        .line(place.line as usize)
+        .char_column(place.column as usize)
         .into()
 }
 

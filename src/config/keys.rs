@@ -5,8 +5,6 @@
 
 /// The keys of one kind of table.
 pub(super) struct Keys {
-    /// Its path, with `NAME` for what the user chooses.
-    pub(super) path: &'static str,
     pub(super) known: &'static [&'static str],
     /// A word that is not known, and what to write instead.
     pub(super) hints: &'static [(&'static str, &'static str)],
@@ -23,7 +21,6 @@ impl Keys {
 }
 
 pub(super) const TOP: Keys = Keys {
-    path: "",
     known: &[
         "include", "process", "log", "reload", "shutdown", "admin", "frontend", "backend",
     ],
@@ -55,7 +52,6 @@ pub(super) const TOP: Keys = Keys {
 };
 
 pub(super) const PROCESS: Keys = Keys {
-    path: "process",
     known: &["workers", "max_connections"],
     hints: &[
         ("maxconn", "write `max_connections`"),
@@ -65,7 +61,6 @@ pub(super) const PROCESS: Keys = Keys {
 };
 
 pub(super) const LOG: Keys = Keys {
-    path: "log",
     known: &["level", "format", "access"],
     hints: &[(
         "to",
@@ -74,7 +69,6 @@ pub(super) const LOG: Keys = Keys {
 };
 
 pub(super) const LOG_ACCESS: Keys = Keys {
-    path: "log.access",
     known: &["to"],
     hints: &[
         ("file", "write `to = \"/path/to/file\"`"),
@@ -83,13 +77,11 @@ pub(super) const LOG_ACCESS: Keys = Keys {
 };
 
 pub(super) const RELOAD: Keys = Keys {
-    path: "reload",
     known: &["watch"],
     hints: &[],
 };
 
 pub(super) const SHUTDOWN: Keys = Keys {
-    path: "shutdown",
     known: &["grace", "timeout"],
     hints: &[
         ("grace_period", "write `grace`"),
@@ -99,13 +91,11 @@ pub(super) const SHUTDOWN: Keys = Keys {
 };
 
 pub(super) const ADMIN: Keys = Keys {
-    path: "admin",
     known: &["listen"],
     hints: &[("bind", "write `listen`"), ("address", "write `listen`")],
 };
 
 pub(super) const FRONTEND: Keys = Keys {
-    path: "frontend.NAME",
     known: &[
         "listen",
         "backend",
@@ -149,7 +139,6 @@ pub(super) const FRONTEND: Keys = Keys {
 };
 
 pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
-    path: "frontend.NAME.timeout",
     known: &["head", "body", "keep_alive", "exchange"],
     hints: &[
         (
@@ -182,7 +171,6 @@ pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
 };
 
 pub(super) const FRONTEND_LIMITS: Keys = Keys {
-    path: "frontend.NAME.limits",
     known: &["head", "fields", "target"],
     hints: &[
         (
@@ -194,7 +182,6 @@ pub(super) const FRONTEND_LIMITS: Keys = Keys {
 };
 
 pub(super) const FORWARDING: Keys = Keys {
-    path: "frontend.NAME.forwarding",
     known: &["x_forwarded", "forwarded", "via"],
     hints: &[
         (
@@ -206,7 +193,6 @@ pub(super) const FORWARDING: Keys = Keys {
 };
 
 pub(super) const ROUTE: Keys = Keys {
-    path: "frontend.NAME.route",
     known: &[
         "name", "host", "path", "method", "header", "query", "backend",
     ],
@@ -225,7 +211,6 @@ pub(super) const ROUTE: Keys = Keys {
 };
 
 pub(super) const BACKEND: Keys = Keys {
-    path: "backend.NAME",
     known: &[
         "balance",
         "servers",
@@ -265,7 +250,6 @@ pub(super) const BACKEND: Keys = Keys {
 };
 
 pub(super) const BACKEND_TIMEOUT: Keys = Keys {
-    path: "backend.NAME.timeout",
     known: &["connect", "response", "body", "queue"],
     hints: &[
         (
@@ -286,7 +270,6 @@ pub(super) const BACKEND_TIMEOUT: Keys = Keys {
 };
 
 pub(super) const BACKEND_LIMITS: Keys = Keys {
-    path: "backend.NAME.limits",
     known: &["head", "fields"],
     hints: &[(
         "headers",
@@ -295,7 +278,6 @@ pub(super) const BACKEND_LIMITS: Keys = Keys {
 };
 
 pub(super) const QUEUE: Keys = Keys {
-    path: "backend.NAME.queue",
     known: &["max"],
     hints: &[(
         "timeout",
@@ -304,7 +286,6 @@ pub(super) const QUEUE: Keys = Keys {
 };
 
 pub(super) const POOL: Keys = Keys {
-    path: "backend.NAME.pool",
     known: &["max_idle", "idle_timeout", "max_age", "max_requests"],
     hints: &[
         ("pool-max-conn", "write `max_idle`"),
@@ -317,7 +298,6 @@ pub(super) const POOL: Keys = Keys {
 };
 
 pub(super) const SERVER: Keys = Keys {
-    path: "backend.NAME.servers",
     known: &["name", "address", "weight", "max_connections", "backup"],
     hints: &[
         ("maxconn", "write `max_connections`"),
@@ -345,7 +325,6 @@ pub(super) const SERVER: Keys = Keys {
 };
 
 pub(super) const HEALTH: Keys = Keys {
-    path: "backend.NAME.health",
     known: &[
         "type",
         "path",
@@ -375,26 +354,26 @@ pub(super) const HEALTH: Keys = Keys {
     ],
 };
 
-/// Every table of keys.
+/// Every table of keys with its path, `NAME` being what the user chooses.
 #[cfg(test)]
-pub(super) const ALL: [&Keys; 19] = [
-    &TOP,
-    &PROCESS,
-    &LOG,
-    &LOG_ACCESS,
-    &RELOAD,
-    &SHUTDOWN,
-    &ADMIN,
-    &FRONTEND,
-    &FRONTEND_TIMEOUT,
-    &FRONTEND_LIMITS,
-    &FORWARDING,
-    &ROUTE,
-    &BACKEND,
-    &BACKEND_TIMEOUT,
-    &BACKEND_LIMITS,
-    &QUEUE,
-    &POOL,
-    &SERVER,
-    &HEALTH,
+pub(super) const ALL: [(&str, &Keys); 19] = [
+    ("", &TOP),
+    ("process", &PROCESS),
+    ("log", &LOG),
+    ("log.access", &LOG_ACCESS),
+    ("reload", &RELOAD),
+    ("shutdown", &SHUTDOWN),
+    ("admin", &ADMIN),
+    ("frontend.NAME", &FRONTEND),
+    ("frontend.NAME.timeout", &FRONTEND_TIMEOUT),
+    ("frontend.NAME.limits", &FRONTEND_LIMITS),
+    ("frontend.NAME.forwarding", &FORWARDING),
+    ("frontend.NAME.route", &ROUTE),
+    ("backend.NAME", &BACKEND),
+    ("backend.NAME.timeout", &BACKEND_TIMEOUT),
+    ("backend.NAME.limits", &BACKEND_LIMITS),
+    ("backend.NAME.queue", &QUEUE),
+    ("backend.NAME.pool", &POOL),
+    ("backend.NAME.servers", &SERVER),
+    ("backend.NAME.health", &HEALTH),
 ];

@@ -15,6 +15,8 @@ mod section;
 mod show;
 mod source;
 mod suggest;
+#[cfg(test)]
+mod tests;
 mod variables;
 
 use std::ffi::OsString;

@@ -4,6 +4,8 @@
 //! files of one configuration are merged here too. No other room, and no other file of this one,
 //! knows that the format is TOML.
 
+use std::collections::HashSet;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -117,9 +119,12 @@ pub(super) struct Parsed {
 /// The values of `text`, which is all of `span`; as many as can be read when some cannot.
 pub(super) fn parse(text: &str, span: Span, variables: &Variables<'_>) -> Parsed {
     let (document, errors) = DeTable::parse_recoverable(text);
+    let mut lines = HashSet::new();
     let syntax = errors
-        .into_iter()
-        .map(|error| syntax_error(&error, text, span))
+        .iter()
+        // What follows on the same line is most often what the first one led to.
+        .filter(|error| lines.insert(line_of(error, text)))
+        .map(|error| syntax_error(error, text, span))
         .collect();
     let mut reader = Reader {
         text,
@@ -211,6 +216,12 @@ impl Reader<'_> {
             is_secret,
         })
     }
+}
+
+fn line_of(error: &toml::de::Error, text: &str) -> usize {
+    let end = error.span().map_or(text.len(), |bytes| bytes.start);
+    let before = &text.as_bytes()[..end.min(text.len())];
+    before.iter().filter(|byte| **byte == b'\n').count()
 }
 
 fn syntax_error(error: &toml::de::Error, text: &str, span: Span) -> Diagnostic {

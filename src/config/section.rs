@@ -19,6 +19,7 @@ use crate::config::suggest;
 pub(super) struct Report<'a> {
     sources: &'a Sources,
     found: Vec<Diagnostic>,
+    errors: usize,
 }
 
 impl<'a> Report<'a> {
@@ -26,10 +27,12 @@ impl<'a> Report<'a> {
         Self {
             sources,
             found: Vec::new(),
+            errors: 0,
         }
     }
 
     pub(super) fn add(&mut self, diagnostic: Diagnostic) {
+        self.errors += usize::from(diagnostic.is_error());
         self.found.push(diagnostic);
     }
 
@@ -50,7 +53,7 @@ impl<'a> Report<'a> {
 
     /// How many errors there are.
     pub(super) fn errors(&self) -> usize {
-        self.found.iter().filter(|found| found.is_error()).count()
+        self.errors
     }
 
     /// Where the first file begins.
@@ -76,6 +79,8 @@ pub(super) struct Section<'a> {
     pub(super) title: String,
     pub(super) span: Span,
     table: &'a Table,
+    /// What to write instead of each key that is not known.
+    hints: Vec<String>,
 }
 
 impl<'a> Section<'a> {
@@ -86,7 +91,20 @@ impl<'a> Section<'a> {
         setting: Setting<'a>,
         report: &mut Report<'_>,
     ) -> Option<Self> {
-        let table = setting.table(report)?;
+        let Kind::Table(table) = &setting.value.kind else {
+            let some: Vec<String> = keys
+                .known
+                .iter()
+                .take(2)
+                .map(|key| format!("{key} = …"))
+                .collect();
+            setting.wrong_with(
+                "a table",
+                format!("write `{} = {{ {} }}`", setting.key, some.join(", ")),
+                report,
+            );
+            return None;
+        };
         Some(Self::over(keys, title, table, setting.value.span, report))
     }
 
@@ -98,18 +116,32 @@ impl<'a> Section<'a> {
         span: Span,
         report: &mut Report<'_>,
     ) -> Self {
+        let mut hints = Vec::new();
         for entry in &table.entries {
             if !keys.known.contains(&entry.key.as_str()) {
-                report.add(unknown_key(keys, &title, &entry.key, entry.key_span));
+                let (diagnostic, hint) = unknown_key(keys, &title, &entry.key, entry.key_span);
+                report.add(diagnostic);
+                hints.extend(hint);
             }
         }
-        Self { title, span, table }
+        Self {
+            title,
+            span,
+            table,
+            hints,
+        }
     }
 
     /// The setting `key`, whatever its type.
     pub(super) fn setting(&self, key: &'static str) -> Option<Setting<'a>> {
         let value = self.table.get(key)?;
         Some(Setting { key, value })
+    }
+
+    /// Whether `key` is not there, not even under a name that is mistaken for it.
+    pub(super) fn lacks(&self, key: &'static str) -> bool {
+        let is_meant = |hint: &String| hint.contains(&format!("`{key}"));
+        self.table.get(key).is_none() && !self.hints.iter().any(is_meant)
     }
 
     /// The table `key` with the keys `keys`.
@@ -124,10 +156,6 @@ impl<'a> Section<'a> {
             title => format!("{}.{key}]", title.trim_end_matches(']')),
         };
         Section::open(keys, title, self.setting(key)?, report)
-    }
-
-    pub(super) fn text(&self, key: &'static str, report: &mut Report<'_>) -> Option<&'a Text> {
-        self.setting(key)?.text(report)
     }
 
     pub(super) fn boolean(&self, key: &'static str, report: &mut Report<'_>) -> Option<bool> {
@@ -180,10 +208,7 @@ impl<'a> Section<'a> {
         {
             return Some(Some(number));
         }
-        setting.wrong(
-            &format!("a whole number from 1 to {most}, or \"{word}\""),
-            report,
-        );
+        setting.wrong(&format!("{}, or \"{word}\"", range(1, most)), report);
         None
     }
 
@@ -246,7 +271,13 @@ impl<'a> Setting<'a> {
         match &self.value.kind {
             Kind::String(text) => Some(text),
             _ => {
-                self.wrong("a string", report);
+                let help = match &self.value.kind {
+                    Kind::Integer(number) => format!("write `\"{number}\"`"),
+                    Kind::Float(text) | Kind::Datetime(text) => format!("write `\"{text}\"`"),
+                    Kind::Array(_) => "write one string, without `[` and `]`".to_owned(),
+                    _ => "write a text in double quotes".to_owned(),
+                };
+                self.wrong_with("a string", help, report);
                 None
             }
         }
@@ -256,7 +287,11 @@ impl<'a> Setting<'a> {
         match &self.value.kind {
             Kind::Table(table) => Some(table),
             _ => {
-                self.wrong("a table", report);
+                self.wrong_with(
+                    "a table",
+                    format!("write `{} = {{ name = … }}`", self.key),
+                    report,
+                );
                 None
             }
         }
@@ -266,7 +301,11 @@ impl<'a> Setting<'a> {
         match &self.value.kind {
             Kind::Boolean(value) => Some(*value),
             _ => {
-                self.wrong("`true` or `false`", report);
+                self.wrong_with(
+                    "`true` or `false`",
+                    "write `true` or `false`, without quotes",
+                    report,
+                );
                 None
             }
         }
@@ -276,11 +315,7 @@ impl<'a> Setting<'a> {
         match self.value.kind {
             Kind::Integer(number) if (least..=most).contains(&number) => Some(number),
             _ => {
-                let expected = match most {
-                    i64::MAX => format!("a whole number of at least {least}"),
-                    _ => format!("a whole number from {least} to {most}"),
-                };
-                self.wrong(&expected, report);
+                self.wrong(&range(least, most), report);
                 None
             }
         }
@@ -344,9 +379,12 @@ impl<'a> Setting<'a> {
                 return None;
             }
         };
-        let instead = match number.parse::<u64>() {
-            Ok(number) => format!("{number}{unit}"),
-            Err(_) => example.to_owned(),
+        let instead = match (number.parse::<u64>(), number.parse::<f64>()) {
+            (Ok(number), _) => format!("{number}{unit}"),
+            (_, Ok(seconds)) if unit == 's' && (0.001..1e6).contains(&seconds) => {
+                format!("{}ms", (seconds * 1000.0).round())
+            }
+            _ => example.to_owned(),
         };
         report.error(
             self.span(),
@@ -417,6 +455,16 @@ impl<'a> Setting<'a> {
 
     /// Reports that the value is something else than it must be.
     pub(super) fn wrong(&self, expected: &str, report: &mut Report<'_>) {
+        self.wrong_with(expected, format!("write {expected}"), report);
+    }
+
+    /// The same with what to write instead.
+    pub(super) fn wrong_with(
+        &self,
+        expected: &str,
+        help: impl Into<String>,
+        report: &mut Report<'_>,
+    ) {
         if matches!(self.value.kind, Kind::Broken) {
             return;
         }
@@ -427,8 +475,15 @@ impl<'a> Setting<'a> {
                 self.key,
                 self.value.describe()
             ),
-            format!("write {expected}"),
+            help,
         );
+    }
+}
+
+fn range(least: i64, most: i64) -> String {
+    match most {
+        i64::MAX => format!("a whole number of at least {least}"),
+        _ => format!("a whole number from {least} to {most}"),
     }
 }
 
@@ -454,7 +509,8 @@ const SIZE_WORDS: QuantityWords = QuantityWords {
     example: "64KiB",
 };
 
-fn unknown_key(keys: &Keys, title: &str, key: &str, span: Span) -> Diagnostic {
+/// What is said about a key that is not known, and what to write instead, if that is clear.
+fn unknown_key(keys: &Keys, title: &str, key: &str, span: Span) -> (Diagnostic, Option<String>) {
     let at = match title {
         "" => "at the top of a file".to_owned(),
         title => format!("in `{title}`"),
@@ -465,14 +521,15 @@ fn unknown_key(keys: &Keys, title: &str, key: &str, span: Span) -> Diagnostic {
             suggest::list(keys.known.iter().copied())
         )
     };
+    let message = format!("unknown key `{key}` {at}");
     if let Some(hint) = keys.hint(key) {
-        return Diagnostic::error(span, format!("unknown key `{key}` {at}")).help(hint);
+        let diagnostic = Diagnostic::error(span, message).help(hint);
+        return (diagnostic, Some(hint.to_owned()));
     }
-    match suggest::nearest(key, keys.known.iter().copied()) {
-        Some(word) => {
-            Diagnostic::error(span, format!("unknown key `{key}`, did you mean `{word}`?"))
-                .help(known())
-        }
-        None => Diagnostic::error(span, format!("unknown key `{key}` {at}")).help(known()),
-    }
+    let Some(word) = suggest::nearest(key, keys.known.iter().copied()) else {
+        return (Diagnostic::error(span, message).help(known()), None);
+    };
+    let message = format!("unknown key `{key}`, did you mean `{word}`?");
+    let diagnostic = Diagnostic::error(span, message).help(known());
+    (diagnostic, Some(format!("`{word}`")))
 }

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,24 +46,33 @@ struct Source {
 #[derive(Debug, Default)]
 pub(super) struct Sources(Vec<Source>);
 
-/// A line of a file and the stretch of it that is meant.
+/// Whole lines of a file.
 pub(super) struct Excerpt<'a> {
     pub(super) path: &'a Path,
-    /// From 1.
-    pub(super) line: u32,
-    /// From 1, in characters.
-    pub(super) column: u32,
-    /// The lines that the stretch touches.
+    /// The number of the first line, from 1.
+    pub(super) line: usize,
     pub(super) text: &'a str,
-    /// The stretch in `text`, in bytes.
-    pub(super) start: usize,
-    /// The stretch in `text`, in bytes.
-    pub(super) end: usize,
+    start: usize,
+}
+
+impl Excerpt<'_> {
+    /// The part of `span` that is in these lines, in bytes of [`Excerpt::text`].
+    pub(super) fn stretch(&self, span: Span) -> Range<usize> {
+        let inside = |offset: u32| {
+            (offset as usize)
+                .saturating_sub(self.start)
+                .min(self.text.len())
+        };
+        inside(span.start)..inside(span.end)
+    }
 }
 
 impl Sources {
-    /// A stretch is shown by so many lines at most.
-    const MAX_EXCERPT_LINES: usize = 3;
+    /// The last stretch of an excerpt is shown by so many lines at most.
+    const MAX_LINES: usize = 3;
+
+    /// Lines between two stretches that are shown as one piece of the file.
+    const NEAR_LINES: usize = 200;
 
     /// Takes `text` in and gives the stretch that is all of it.
     pub(super) fn add(&mut self, path: &Path, text: String) -> Span {
@@ -113,26 +123,34 @@ impl Sources {
 
     /// Whether one stretch begins on the line on which the other begins.
     pub(super) fn are_on_one_line(&self, one: Span, other: Span) -> bool {
-        let line = |span: Span| self.0[span.file as usize].line_of(span.start);
-        one.file == other.file && line(one) == line(other)
+        one.file == other.file && self.line(one) == self.line(other)
     }
 
-    /// What to show of a stretch.
-    pub(super) fn excerpt(&self, span: Span) -> Excerpt<'_> {
-        let source = &self.0[span.file as usize];
-        let first = source.line_of(span.start);
-        let last = source
-            .line_of(span.end.max(span.start + 1) - 1)
-            .clamp(first, first + Self::MAX_EXCERPT_LINES - 1);
-        let (from, to) = (source.lines[first] as usize, source.end_of_line(last));
-        let place = self.place(span);
+    /// Whether two stretches are shown as one piece of a file.
+    pub(super) fn are_near(&self, one: Span, other: Span) -> bool {
+        one.file == other.file && self.line(one).abs_diff(self.line(other)) <= Self::NEAR_LINES
+    }
+
+    /// From 0.
+    fn line(&self, span: Span) -> usize {
+        self.0[span.file as usize].line_of(span.start)
+    }
+
+    /// The lines from `first` to `last`, which is in the same file and not before it.
+    pub(super) fn excerpt(&self, first: Span, last: Span) -> Excerpt<'_> {
+        let source = &self.0[first.file as usize];
+        let first_line = source.line_of(first.start);
+        let begin_of_last = source.line_of(last.start);
+        let last_line = source
+            .line_of(last.end.max(last.start + 1) - 1)
+            .min(begin_of_last + Self::MAX_LINES - 1);
+        let start = source.lines[first_line] as usize;
+        let end = source.end_of_line(last_line);
         Excerpt {
             path: &source.path,
-            line: place.line,
-            column: place.column,
-            text: source.text.get(from..to).unwrap_or_default(),
-            start: span.start as usize - from,
-            end: (span.end as usize).min(to) - from,
+            line: first_line + 1,
+            text: source.text.get(start..end).unwrap_or_default(),
+            start,
         }
     }
 
@@ -287,19 +305,20 @@ mod tests {
     #[test]
     fn an_excerpt_is_the_whole_line_without_its_break() {
         let (sources, span) = at("a = 1\r\nb = 2\r\nc = 3", "2");
-        let excerpt = sources.excerpt(span);
+        let excerpt = sources.excerpt(span, span);
         assert_eq!(excerpt.text, "b = 2");
-        assert_eq!(&excerpt.text[excerpt.start..excerpt.end], "2");
+        assert_eq!(&excerpt.text[excerpt.stretch(span)], "2");
     }
 
     #[test]
     fn the_end_of_the_text_has_an_excerpt_too() {
         let mut sources = Sources::default();
         let all = sources.add(Path::new("x.toml"), "a =".to_owned());
-        let excerpt = sources.excerpt(all.part(3, 3));
-        assert_eq!((excerpt.text, excerpt.start, excerpt.end), ("a =", 3, 3));
+        let end = all.part(3, 3);
+        let excerpt = sources.excerpt(end, end);
+        assert_eq!((excerpt.text, excerpt.stretch(end)), ("a =", 3..3));
         let nothing = sources.add(Path::new("y.toml"), String::new());
-        assert_eq!(sources.excerpt(nothing).text, "");
+        assert_eq!(sources.excerpt(nothing, nothing).text, "");
     }
 
     #[test]

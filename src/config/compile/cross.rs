@@ -10,7 +10,6 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Report;
 use crate::config::source::Span;
 use crate::config::suggest;
-use crate::plan::Plan;
 
 /// Names and addresses with the places where they are written, noted while tables are compiled.
 #[derive(Default)]
@@ -65,12 +64,12 @@ impl Written {
     }
 }
 
-pub(super) fn check(plan: &Plan, written: &Written, reading: Reading, report: &mut Report<'_>) {
+pub(super) fn check(written: &Written, reading: Reading, report: &mut Report<'_>) {
     ports_bound_twice(&written.listeners, report);
     // A file that could not be read may hold what seems to be missing.
     if reading == Reading::Whole {
         unknown_backends(written, report);
-        unused_backends(written, plan, report);
+        unused_backends(written, report);
     }
 }
 
@@ -101,14 +100,14 @@ fn unknown_backends(written: &Written, report: &mut Report<'_>) {
     }
 }
 
-fn unused_backends(written: &Written, plan: &Plan, report: &mut Report<'_>) {
+fn unused_backends(written: &Written, report: &mut Report<'_>) {
     let used: HashSet<&str> = written
         .uses
         .iter()
         .map(|wanted| wanted.name.as_str())
         .collect();
-    // Where a frontend is not usable at all, its routes are not known and neither is what they use.
-    if plan.frontends.is_empty() {
+    // A mistake elsewhere may be why nothing seems to use it.
+    if report.errors() > 0 {
         return;
     }
     for (name, span) in &written.defined {

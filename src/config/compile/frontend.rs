@@ -10,7 +10,7 @@ use crate::config::compile::cross::Written;
 use crate::config::compile::{Reading, address, name_of, name_of_key, route};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
-use crate::config::raw::Entry;
+use crate::config::raw::{Entry, Kind};
 use crate::config::section::{Report, Section, Setting};
 use crate::plan::{
     Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, RequestIds,
@@ -76,10 +76,7 @@ fn frontend(
         .setting("backend")
         .and_then(|backend| backend_name(backend, written, report));
     let routes = route::routes(&section, &entry.key, written, report);
-    if section.setting("backend").is_none()
-        && section.setting("route").is_none()
-        && reading == Reading::Whole
-    {
+    if section.lacks("backend") && section.lacks("route") && reading == Reading::Whole {
         report.error(
             entry.key_span,
             format!("`{}` sends requests nowhere", section.title),
@@ -113,7 +110,7 @@ fn listen(
     report: &mut Report<'_>,
 ) -> Vec<Listen> {
     let Some(setting) = section.setting("listen") else {
-        if reading == Reading::Whole {
+        if reading == Reading::Whole && section.lacks("listen") {
             report.error(
                 entry.key_span,
                 format!("`{}` has no `listen`", section.title),
@@ -145,6 +142,14 @@ pub(super) fn listen_addresses(
     }
     let mut addresses = Vec::new();
     for item in items {
+        if let Kind::Integer(port) = item.value.kind {
+            item.wrong_with(
+                "an address and a port",
+                format!("write `\":{port}\"` for all addresses, `\"127.0.0.1:{port}\"` for this machine alone"),
+                report,
+            );
+            continue;
+        }
         let Some(text) = item.text(report) else {
             continue;
         };

@@ -43,7 +43,7 @@ pub(super) fn compile(top: &Table, reading: Reading, report: &mut Report<'_>) ->
         frontends: frontend::frontends(&top, &mut names, reading, report),
         backends: backend::backends(&top, &mut names, reading, report),
     };
-    cross::check(&plan, &names, reading, report);
+    cross::check(&names, reading, report);
     plan
 }
 

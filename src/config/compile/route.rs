@@ -10,7 +10,7 @@ use crate::config::compile::frontend::backend_name;
 use crate::config::compile::{name_of, shadow};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
-use crate::config::raw::{Entry, Kind, Text};
+use crate::config::raw::{Entry, Text};
 use crate::config::section::{Report, Section, Setting};
 use crate::config::source::Span;
 use crate::plan::{HostPattern, PathPattern, Predicate, Route, ValuePattern};
@@ -37,10 +37,6 @@ pub(super) fn routes(
     let mut names: HashMap<Name, Span> = HashMap::new();
     for (index, item) in items.into_iter().enumerate() {
         let title = format!("[[frontend.{frontend_name}.route]]");
-        if !matches!(item.value.kind, Kind::Table(_)) {
-            item.wrong("a table for each route", report);
-            continue;
-        }
         let Some(section) = Section::open(&keys::ROUTE, title, item, report) else {
             continue;
         };
@@ -95,6 +91,7 @@ fn route(
     let queries = predicates(section, "query", query_predicate, report);
     let backend = match section.setting("backend") {
         Some(setting) => backend_name(setting, written, report),
+        None if !section.lacks("backend") => None,
         None => {
             report.error(
                 section.span,
@@ -156,7 +153,7 @@ fn patterns<T>(
 /// Reports a pattern; its parts are left out where they would give a variable's value away.
 fn refuse(span: Span, key: &str, text: &Text, refusal: Refusal, report: &mut Report<'_>) {
     let (why, help) = refusal;
-    let diagnostic = Diagnostic::error(span, format!("`{key}` {:?} {why}", text.shown()));
+    let diagnostic = Diagnostic::error(span, format!("`{key} = {:?}` {why}", text.shown()));
     report.add(match text.is_as_written() {
         true => diagnostic.help(help),
         false => diagnostic,

@@ -22,7 +22,7 @@ pub(super) fn servers(
     report: &mut Report<'_>,
 ) -> Vec<Server> {
     let Some(setting) = backend.setting("servers") else {
-        if reading == Reading::Whole {
+        if reading == Reading::Whole && backend.lacks("servers") {
             report.error(
                 key_span,
                 format!("`{}` has no `servers`", backend.title),
@@ -59,7 +59,7 @@ fn server(backend: &Section<'_>, item: Setting<'_>, report: &mut Report<'_>) -> 
             })
         }
         Kind::Table(_) => {
-            let title = format!("server of {}", backend.title);
+            let title = format!("[{}.servers]]", backend.title.trim_end_matches(']'));
             let section = Section::open(&keys::SERVER, title, item, report)?;
             server_of_table(&section, report)
         }
@@ -73,6 +73,7 @@ fn server(backend: &Section<'_>, item: Setting<'_>, report: &mut Report<'_>) -> 
 fn server_of_table(section: &Section<'_>, report: &mut Report<'_>) -> Option<Server> {
     let address = match section.setting("address") {
         Some(setting) => address_of(setting, report).map(|found| (found, setting.span())),
+        None if !section.lacks("address") => None,
         None => {
             report.error(
                 section.span,
