@@ -10,8 +10,12 @@
 
 mod probe;
 mod schedule;
+#[cfg(test)]
+mod scripted;
 mod state;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -242,19 +246,23 @@ impl Shared {
     }
 
     fn carry_out(&self, report: &Report, outcome: &Outcome) {
-        let (backend, index) = (&report.backend, report.index);
+        let (backend, index, reason) = (&report.backend, report.index, &outcome.reason);
+        // Traffic first, words later.
+        let done = report.transition.map(|transition| {
+            let from = put(backend, index, transition.to, reason);
+            backend.refresh();
+            (transition, from)
+        });
         self.observer.checked(&Checked {
             backend: &backend.plan.name,
             server: &backend.plan.servers[index].name,
             live: &backend.servers[index],
             verdict: outcome.verdict,
-            reason: &outcome.reason,
+            reason,
             took: outcome.took,
         });
-        if let Some(transition) = report.transition {
-            let from = put(backend, index, transition.to, &outcome.reason);
-            backend.refresh();
-            self.tell(backend, index, from, &outcome.reason, transition);
+        if let Some((transition, from)) = done {
+            self.tell(backend, index, from, reason, transition);
         }
     }
 

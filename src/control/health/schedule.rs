@@ -192,3 +192,137 @@ impl Place {
 fn remainder(duration: Duration, divisor: Duration) -> Duration {
     Duration::from_nanos((duration.as_nanos() % divisor.as_nanos()) as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::base::clock;
+    use crate::base::rng::Rng;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Starts all that may start, and gives the keys in their order.
+    fn started(schedule: &mut Schedule<u32>, now: Instant) -> Vec<u32> {
+        std::iter::from_fn(|| schedule.start(now).map(|(key, _)| key)).collect()
+    }
+
+    #[test]
+    fn what_is_due_starts_in_the_order_of_its_due_times() {
+        let now = clock::now();
+        let mut schedule = Schedule::new();
+        schedule.put(1, now + SECOND, Rank::InUse);
+        schedule.put(2, now, Rank::InUse);
+        schedule.put(3, now, Rank::InUse);
+        schedule.put(4, now + 2 * SECOND, Rank::InUse);
+        assert_eq!(schedule.next_start(), Some(now));
+        assert_eq!(started(&mut schedule, now + SECOND), [2, 3, 1]);
+        assert_eq!(schedule.next_start(), Some(now + 2 * SECOND));
+    }
+
+    #[test]
+    fn what_was_withdrawn_does_not_start() {
+        let now = clock::now();
+        let mut schedule = Schedule::new();
+        let ticket = schedule.put(1, now, Rank::InUse);
+        schedule.put(2, now, Rank::InUse);
+        schedule.withdraw(ticket);
+        assert_eq!(started(&mut schedule, now), [2]);
+    }
+
+    #[test]
+    fn no_more_run_than_there_are_slots() {
+        let now = clock::now();
+        let mut schedule = Schedule::new();
+        for key in 0..=MAX_RUNNING as u32 {
+            schedule.put(key, now, Rank::InUse);
+        }
+        assert_eq!(started(&mut schedule, now).len(), MAX_RUNNING);
+        assert_eq!(schedule.next_start(), None);
+        schedule.ended(Rank::InUse);
+        assert_eq!(schedule.next_start(), Some(now));
+        assert_eq!(started(&mut schedule, now), [MAX_RUNNING as u32]);
+    }
+
+    #[test]
+    fn servers_out_of_use_leave_slots_to_those_in_use() {
+        let now = clock::now();
+        let mut schedule = Schedule::new();
+        for key in 0..MAX_RUNNING as u32 {
+            schedule.put(key, now, Rank::OutOfUse);
+        }
+        assert_eq!(started(&mut schedule, now).len(), MAX_RUNNING_OUT_OF_USE);
+        schedule.put(9_999, now, Rank::InUse);
+        assert_eq!(started(&mut schedule, now), [9_999]);
+    }
+
+    #[test]
+    fn servers_in_use_go_first_among_the_late() {
+        let now = clock::now();
+        let mut schedule = Schedule::new();
+        schedule.put(1, now, Rank::OutOfUse);
+        schedule.put(2, now + SECOND, Rank::InUse);
+        assert_eq!(started(&mut schedule, now + SECOND), [2, 1]);
+    }
+
+    #[test]
+    fn slow_checks_do_not_push_later_ones_back() {
+        let due = clock::now();
+        let place = Place {
+            first: due,
+            interval: 10 * SECOND,
+        };
+        for (took, next) in [(0, 10), (9, 10), (10, 20), (11, 20), (25, 30)] {
+            let now = due + took * SECOND;
+            assert_eq!(
+                place.next(due, Pace::Steady, SECOND, now),
+                due + next * SECOND
+            );
+        }
+        for (took, next) in [(0, 2), (1, 2), (2, 4), (3, 4)] {
+            let now = due + took * SECOND;
+            assert_eq!(
+                place.next(due, Pace::Changing, 2 * SECOND, now),
+                due + next * SECOND
+            );
+        }
+    }
+
+    #[test]
+    fn places_spread_over_the_interval() {
+        let rng = Rng::seeded(3);
+        let now = clock::now();
+        let mut seconds = [0; 10];
+        for _ in 0..10_000 {
+            let place = Place::drawn(now, 10 * SECOND, &rng);
+            let offset = place.after(now) - now;
+            seconds[offset.as_secs().min(9) as usize] += 1;
+        }
+        assert!(seconds.iter().all(|&count| count > 900), "{seconds:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn the_next_moment_is_later_and_belongs_to_the_place(
+            interval in prop_oneof![Just(Duration::ZERO), Just(Duration::MAX), (0..100_000_u64).prop_map(Duration::from_millis)],
+            fast in prop_oneof![Just(Duration::ZERO), Just(Duration::MAX), (0..10_000_u64).prop_map(Duration::from_millis)],
+            seed in any::<u64>(),
+            late in 0..1_000_000_u64,
+        ) {
+            let start = clock::now();
+            let place = Place::drawn(start, interval, &Rng::seeded(seed));
+            let due = place.after(start);
+            prop_assert!(due > start && due - start <= place.interval);
+            let now = due + Duration::from_millis(late);
+            let steady = place.next(due, Pace::Steady, fast, now);
+            prop_assert!(steady > now && steady - now <= place.interval);
+            prop_assert_eq!(remainder(steady - due, place.interval), Duration::ZERO);
+            let changing = place.next(due, Pace::Changing, fast, now);
+            let fast = fast.clamp(SHORTEST, FAR);
+            prop_assert!(changing > now && changing - now <= fast);
+            prop_assert_eq!(remainder(changing - due, fast), Duration::ZERO);
+        }
+    }
+}
