@@ -23,7 +23,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::cell::{Cell, Reuse, Traffic};
 use crate::clock::now_ns;
 use crate::poll::{Events, Interest, Poller};
-use crate::procfs::cpu_time;
+use crate::procfs::{cpu_time, machine_time};
 use crate::tally::Tally;
 use crate::wire;
 
@@ -46,6 +46,8 @@ pub(crate) struct Options {
     #[arg(long, num_args = 1.., required = true)]
     pid: Vec<u32>,
     #[arg(long)]
+    origin_pid: u32,
+    #[arg(long)]
     warmup_ms: u64,
     #[arg(long)]
     window_ms: u64,
@@ -66,7 +68,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         .traffic()
         .ok_or_else(|| io::Error::other("this cell has no traffic"))?;
     let mut load = Load::new(options, traffic)?;
-    load.run(&options.pid)?;
+    load.run(&options.pid, options.origin_pid)?;
     if let Some(path) = &options.samples {
         load.write_samples(path)?;
     }
@@ -111,6 +113,13 @@ enum WindowState {
     WarmUp,
     Open,
     Closed,
+}
+
+/// Processor time used so far.
+#[derive(Default)]
+struct Usage {
+    proxy: Duration,
+    others: Duration,
 }
 
 struct Sample {
@@ -194,23 +203,25 @@ impl Load {
         })
     }
 
-    fn run(&mut self, pids: &[u32]) -> io::Result<()> {
+    fn run(&mut self, proxy: &[u32], origin: u32) -> io::Result<()> {
         let mut events = Events::new();
         for slot in 0..self.connections.len() {
             self.open(slot);
         }
-        let mut cpu_before = Duration::ZERO;
+        let mut before = Usage::default();
         let give_up_ns = self.window.end_ns + nanos(LAST_ANSWERS);
         loop {
             let now = now_ns();
             if self.window.state == WindowState::WarmUp && now >= self.window.begin_ns {
                 self.window.state = WindowState::Open;
                 self.window.begin_ns = now;
-                cpu_before = cpu_time(pids)?;
+                before = Usage::now(proxy, origin)?;
             }
             if self.window.state == WindowState::Open && now >= self.window.end_ns {
                 self.window.state = WindowState::Closed;
-                self.tally.cpu = cpu_time(pids)?.saturating_sub(cpu_before);
+                let after = Usage::now(proxy, origin)?;
+                self.tally.cpu = after.proxy.saturating_sub(before.proxy);
+                self.tally.others = after.others.saturating_sub(before.others);
                 self.tally.window = Duration::from_nanos(now - self.window.begin_ns);
             }
             if self.window.state == WindowState::Closed && (now >= give_up_ns || self.is_finished())
@@ -447,6 +458,15 @@ impl Load {
         let mut latencies: Vec<u64> = self.samples.iter().map(|it| it.latency_ns).collect();
         self.tally.measure(&mut latencies);
         self.tally
+    }
+}
+
+impl Usage {
+    fn now(proxy: &[u32], origin: u32) -> io::Result<Self> {
+        let proxy = cpu_time(proxy)?;
+        let ours = proxy + cpu_time(&[origin, std::process::id()])?;
+        let others = machine_time()?.saturating_sub(ours);
+        Ok(Self { proxy, others })
     }
 }
 
