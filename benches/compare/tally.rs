@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::clock::nanos;
+
 /// Counts and latencies of one measured window.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
@@ -121,8 +123,4 @@ pub(crate) fn quantile(latencies_ns: &[u64], share: f64) -> Duration {
     };
     let rank = (last as f64 * share).round() as usize;
     Duration::from_nanos(latencies_ns[rank.min(last)])
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).expect("a benchmark does not last 500 years")
 }
