@@ -8,27 +8,26 @@
 //! It reads the proxy's processor time itself, at the edges of the measured window, and prints one
 //! line of JSON. Every answer's status and length are checked.
 
+mod connection;
+
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, BufWriter, Write};
+use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use rustix::net::{RecvFlags, recv};
-use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::cell::{Cell, Reuse, Traffic};
-use crate::clock::now_ns;
-use crate::poll::{Events, Interest, Poller};
-use crate::procfs::cpu_time;
+use crate::clock::{nanos, now_ns};
+use crate::poll::{Events, Poller};
+use crate::procfs::{cpu_time, machine_time};
 use crate::tally::Tally;
-use crate::wire;
 
-/// Heads come in whole with the first read; most of a long body is left to be dropped by the kernel.
-const HEAD_BYTES: usize = 4 * 1024;
+use self::connection::{After, Connection, Outcome};
+
 /// How much of a body is dropped with one call.
 const DISCARD_BYTES: usize = 1024 * 1024;
 /// How long after the window an open loop still waits for answers.
@@ -45,6 +44,8 @@ pub(crate) struct Options {
     /// The proxy's processes.
     #[arg(long, num_args = 1.., required = true)]
     pid: Vec<u32>,
+    #[arg(long)]
+    origin_pid: u32,
     #[arg(long)]
     warmup_ms: u64,
     #[arg(long)]
@@ -66,7 +67,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         .traffic()
         .ok_or_else(|| io::Error::other("this cell has no traffic"))?;
     let mut load = Load::new(options, traffic)?;
-    load.run(&options.pid)?;
+    load.run(&options.pid, options.origin_pid)?;
     if let Some(path) = &options.samples {
         load.write_samples(path)?;
     }
@@ -113,51 +114,16 @@ enum WindowState {
     Closed,
 }
 
+/// Processor time used so far.
+#[derive(Default)]
+struct Usage {
+    proxy: Duration,
+    others: Duration,
+}
+
 struct Sample {
     due_ns: u64,
     latency_ns: u64,
-}
-
-/// One of the client connections; a slot that gets a new socket when the old one is gone.
-struct Connection {
-    stream: Option<TcpStream>,
-    state: State,
-    interest: Interest,
-    due_ns: u64,
-    /// A head that has not arrived whole.
-    unread: Vec<u8>,
-}
-
-#[derive(Clone, Copy)]
-enum State {
-    Idle,
-    Sending {
-        sent: usize,
-    },
-    Head,
-    Body {
-        left: u64,
-    },
-    /// The answer is there; the proxy closes, so that the port rests on its side and not on ours.
-    Closing,
-}
-
-/// What became of an exchange when its socket was ready.
-enum Outcome {
-    Pending(Interest),
-    Completed(After),
-    Refused(After),
-    Broken,
-    /// The proxy closed a connection on which nothing was open.
-    Gone,
-}
-
-/// What the connection is good for after an answer.
-#[derive(Clone, Copy)]
-enum After {
-    Reuse,
-    Reopen,
-    AwaitClose,
 }
 
 impl Load {
@@ -194,23 +160,25 @@ impl Load {
         })
     }
 
-    fn run(&mut self, pids: &[u32]) -> io::Result<()> {
+    fn run(&mut self, proxy: &[u32], origin: u32) -> io::Result<()> {
         let mut events = Events::new();
         for slot in 0..self.connections.len() {
             self.open(slot);
         }
-        let mut cpu_before = Duration::ZERO;
+        let mut before = Usage::default();
         let give_up_ns = self.window.end_ns + nanos(LAST_ANSWERS);
         loop {
             let now = now_ns();
             if self.window.state == WindowState::WarmUp && now >= self.window.begin_ns {
                 self.window.state = WindowState::Open;
                 self.window.begin_ns = now;
-                cpu_before = cpu_time(pids)?;
+                before = Usage::now(proxy, origin)?;
             }
             if self.window.state == WindowState::Open && now >= self.window.end_ns {
                 self.window.state = WindowState::Closed;
-                self.tally.cpu = cpu_time(pids)?.saturating_sub(cpu_before);
+                let after = Usage::now(proxy, origin)?;
+                self.tally.cpu = after.proxy.saturating_sub(before.proxy);
+                self.tally.others = after.others.saturating_sub(before.others);
                 self.tally.window = Duration::from_nanos(now - self.window.begin_ns);
             }
             if self.window.state == WindowState::Closed && (now >= give_up_ns || self.is_finished())
@@ -308,8 +276,6 @@ impl Load {
     /// Gives the slot a new socket, or has it tried again later.
     fn open(&mut self, slot: usize) {
         let connection = &mut self.connections[slot];
-        connection.state = State::Idle;
-        connection.unread.clear();
         if self.traffic.reuse == Reuse::KeepAlive
             && connection.connect(self.target, &self.poller, slot).is_err()
         {
@@ -330,37 +296,27 @@ impl Load {
 
     fn begin(&mut self, slot: usize, due_ns: u64) {
         let connection = &mut self.connections[slot];
-        connection.due_ns = due_ns;
         let connected = match self.traffic.reuse {
             Reuse::KeepAlive => Ok(()),
             Reuse::PerRequest => connection.connect(self.target, &self.poller, slot),
         };
-        connection.state = State::Sending { sent: 0 };
-        let outcome = connected.and_then(|()| connection.send(&self.traffic.request));
-        self.settle(slot, outcome);
+        connection.begin(due_ns);
+        match connected {
+            Ok(()) => self.ready(slot),
+            Err(_) => self.fail(slot),
+        }
     }
 
     fn ready(&mut self, slot: usize) {
-        let connection = &mut self.connections[slot];
-        let outcome = match connection.state {
-            State::Sending { .. } => connection.send(&self.traffic.request),
-            State::Head => connection.read_head(&mut self.buffer[..HEAD_BYTES], &self.traffic),
-            State::Body { left } => connection.read_body(&mut self.buffer, left, &self.traffic),
-            State::Idle | State::Closing => connection.read_end(&mut self.buffer[..HEAD_BYTES]),
-        };
-        self.settle(slot, outcome);
-    }
-
-    fn settle(&mut self, slot: usize, outcome: io::Result<Outcome>) {
-        match outcome {
-            Ok(Outcome::Pending(interest)) => {
-                if self.connections[slot]
-                    .wait_for(interest, &self.poller, slot)
-                    .is_err()
-                {
-                    self.fail(slot);
-                }
-            }
+        let Self {
+            connections,
+            traffic,
+            buffer,
+            poller,
+            ..
+        } = self;
+        match connections[slot].proceed(traffic, buffer, poller, slot) {
+            Ok(Outcome::Pending) => {}
             Ok(Outcome::Completed(after)) => {
                 self.complete(slot);
                 self.go_on(slot, after);
@@ -370,7 +326,7 @@ impl Load {
                 self.go_on(slot, after);
             }
             Ok(Outcome::Gone) => {
-                if matches!(self.connections[slot].state, State::Idle) {
+                if self.connections[slot].is_idle() {
                     self.tally.reopened += 1;
                     self.forget_idle(slot);
                 }
@@ -385,7 +341,7 @@ impl Load {
         if self.window.state == WindowState::Open {
             self.tally.completed += 1;
         }
-        let due_ns = self.connections[slot].due_ns;
+        let due_ns = self.connections[slot].due_ns();
         if due_ns >= self.window.begin_ns && due_ns < self.window.end_ns {
             self.samples.push(Sample {
                 due_ns,
@@ -395,21 +351,13 @@ impl Load {
     }
 
     fn go_on(&mut self, slot: usize, after: After) {
-        let connection = &mut self.connections[slot];
         match after {
             After::Reuse => {
-                connection.state = State::Idle;
-                if connection
-                    .wait_for(Interest::Read, &self.poller, slot)
-                    .is_err()
-                {
-                    self.open(slot);
-                } else {
-                    self.free(slot);
-                }
+                self.connections[slot].rest();
+                self.free(slot);
             }
             After::Reopen => self.open(slot),
-            After::AwaitClose => connection.state = State::Closing,
+            After::AwaitClose => self.connections[slot].await_close(),
         }
     }
 
@@ -418,9 +366,7 @@ impl Load {
     fn fail(&mut self, slot: usize) {
         self.tally.broken += 1;
         self.forget_idle(slot);
-        let connection = &mut self.connections[slot];
-        connection.stream = None;
-        connection.state = State::Idle;
+        self.connections[slot].disconnect();
         self.lose(slot);
     }
 
@@ -450,182 +396,11 @@ impl Load {
     }
 }
 
-impl Connection {
-    fn new() -> Self {
-        Self {
-            stream: None,
-            state: State::Idle,
-            interest: Interest::Read,
-            due_ns: 0,
-            unread: Vec::new(),
-        }
+impl Usage {
+    fn now(proxy: &[u32], origin: u32) -> io::Result<Self> {
+        let proxy = cpu_time(proxy)?;
+        let ours = proxy + cpu_time(&[origin, std::process::id()])?;
+        let others = machine_time()?.saturating_sub(ours);
+        Ok(Self { proxy, others })
     }
-
-    fn has_exchange(&self) -> bool {
-        matches!(
-            self.state,
-            State::Sending { .. } | State::Head | State::Body { .. }
-        )
-    }
-
-    /// Never waits: a full accept queue must hold up this connection and not the generator.
-    fn connect(&mut self, target: SocketAddr, poller: &Poller, slot: usize) -> io::Result<()> {
-        let socket = Socket::new(
-            Domain::for_address(target),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        match socket.connect(&target.into()) {
-            Err(error)
-                if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) =>
-            {
-                return Err(error);
-            }
-            _ => {}
-        }
-        let stream = TcpStream::from(socket);
-        poller.add(&stream, slot, Interest::Read)?;
-        self.interest = Interest::Read;
-        self.stream = Some(stream);
-        Ok(())
-    }
-
-    fn stream(&self) -> io::Result<&TcpStream> {
-        self.stream
-            .as_ref()
-            .ok_or_else(|| io::ErrorKind::NotConnected.into())
-    }
-
-    fn send(&mut self, request: &[u8]) -> io::Result<Outcome> {
-        let State::Sending { sent } = self.state else {
-            return Ok(Outcome::Broken);
-        };
-        match self.stream()?.write(&request[sent..]) {
-            Ok(written) if sent + written == request.len() => {
-                self.state = State::Head;
-                Ok(Outcome::Pending(Interest::Read))
-            }
-            Ok(written) => {
-                self.state = State::Sending {
-                    sent: sent + written,
-                };
-                Ok(Outcome::Pending(Interest::Write))
-            }
-            // A socket that is still connecting says the same.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Ok(Outcome::Pending(Interest::Write))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn read_head(&mut self, buffer: &mut [u8], traffic: &Traffic) -> io::Result<Outcome> {
-        let read = match self.stream()?.read(buffer) {
-            Ok(0) => return Ok(Outcome::Broken),
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Ok(Outcome::Pending(Interest::Read));
-            }
-            Err(error) => return Err(error),
-        };
-        if self.unread.is_empty() {
-            return self.judge(&buffer[..read], traffic);
-        }
-        let mut bytes = std::mem::take(&mut self.unread);
-        bytes.extend_from_slice(&buffer[..read]);
-        self.judge(&bytes, traffic)
-    }
-
-    fn judge(&mut self, bytes: &[u8], traffic: &Traffic) -> io::Result<Outcome> {
-        let Some(head) = wire::read_head(bytes) else {
-            if bytes.len() > 4 * HEAD_BYTES {
-                return Ok(Outcome::Broken);
-            }
-            self.unread = bytes.to_vec();
-            return Ok(Outcome::Pending(Interest::Read));
-        };
-        if !(200..300).contains(&wire::status(bytes)) {
-            // Not worth reading its body: the cell is invalid already.
-            return Ok(Outcome::Refused(After::Reopen));
-        }
-        let here = (bytes.len() - head.bytes) as u64;
-        if head.content_length != Some(traffic.answer_bytes) || here > traffic.answer_bytes {
-            return Ok(Outcome::Broken);
-        }
-        if here == traffic.answer_bytes {
-            let after = if head.closes {
-                After::Reopen
-            } else {
-                After::Reuse
-            };
-            return Ok(Outcome::Completed(traffic.after(after)));
-        }
-        self.state = State::Body {
-            left: traffic.answer_bytes - here,
-        };
-        Ok(Outcome::Pending(Interest::Read))
-    }
-
-    fn read_body(
-        &mut self,
-        buffer: &mut [u8],
-        left: u64,
-        traffic: &Traffic,
-    ) -> io::Result<Outcome> {
-        let wanted = usize::try_from(left)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
-        // TRUNC: the kernel drops the bytes instead of copying them (tcp(7)). The proxy is to be the
-        // slowest part, and what a client does with a body is not its concern.
-        match recv(self.stream()?, &mut buffer[..wanted], RecvFlags::TRUNC) {
-            Ok((_, 0)) => Ok(Outcome::Broken),
-            Ok((_, read)) if read as u64 == left => {
-                Ok(Outcome::Completed(traffic.after(After::Reuse)))
-            }
-            Ok((_, read)) => {
-                self.state = State::Body {
-                    left: left - read as u64,
-                };
-                Ok(Outcome::Pending(Interest::Read))
-            }
-            Err(rustix::io::Errno::AGAIN) => Ok(Outcome::Pending(Interest::Read)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Nothing is to come but the end. Bytes that nobody asked for are a broken proxy.
-    fn read_end(&mut self, buffer: &mut [u8]) -> io::Result<Outcome> {
-        match self.stream()?.read(buffer) {
-            Ok(0) => Ok(Outcome::Gone),
-            Ok(_) => Ok(Outcome::Broken),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Ok(Outcome::Pending(Interest::Read))
-            }
-            // A reset of an idle connection is an end like another.
-            Err(_) => Ok(Outcome::Gone),
-        }
-    }
-
-    fn wait_for(&mut self, interest: Interest, poller: &Poller, slot: usize) -> io::Result<()> {
-        if self.interest != interest {
-            poller.change(self.stream()?, slot, interest)?;
-            self.interest = interest;
-        }
-        Ok(())
-    }
-}
-
-impl Traffic {
-    fn after(&self, kept: After) -> After {
-        match self.reuse {
-            Reuse::KeepAlive => kept,
-            Reuse::PerRequest => After::AwaitClose,
-        }
-    }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).expect("a benchmark does not last 500 years")
 }

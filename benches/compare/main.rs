@@ -18,6 +18,7 @@ mod poll;
 mod probe;
 mod procfs;
 mod proxies;
+mod quiet;
 mod relay;
 mod reload;
 mod report;

@@ -6,12 +6,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::fs::{MemfdFlags, memfd_create, sendfile};
 use rustix::net::{RecvFlags, SocketFlags, accept_with, recv};
 
-use crate::poll::{Events, Interest, Poller};
+use crate::poll::{Events, Interest, Poller, token_of};
 use crate::wire::{self, Head};
 
 /// Answers up to this length are written from memory with one call; longer ones by `sendfile`.
@@ -338,8 +338,4 @@ impl Page {
             }
         }
     }
-}
-
-fn token_of(socket: &impl AsRawFd) -> usize {
-    usize::try_from(socket.as_raw_fd()).expect("an open descriptor is not negative")
 }

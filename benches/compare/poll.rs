@@ -4,7 +4,7 @@
 //! set needs no second read to learn that nothing is left.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
@@ -100,4 +100,9 @@ impl Interest {
             Self::Nothing => EventFlags::empty(),
         }
     }
+}
+
+/// A socket's descriptor as its token.
+pub(crate) fn token_of(socket: &impl AsRawFd) -> usize {
+    usize::try_from(socket.as_raw_fd()).expect("an open descriptor is not negative")
 }

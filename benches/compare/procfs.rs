@@ -13,10 +13,28 @@ pub(crate) fn cpu_time(pids: &[u32]) -> io::Result<Duration> {
         let stat = Stat::of(*pid)?;
         ticks += stat.user_ticks + stat.system_ticks;
     }
-    let ticks_per_second = rustix::param::clock_ticks_per_second();
-    Ok(Duration::from_nanos(
-        ticks * (1_000_000_000 / ticks_per_second),
-    ))
+    Ok(duration_of(ticks))
+}
+
+/// The time that all cores together were busy, and the time the hypervisor gave to others.
+pub(crate) fn machine_time() -> io::Result<Duration> {
+    let text = fs::read_to_string("/proc/stat")?;
+    // proc_stat(5): user nice system idle iowait irq softirq steal. Interrupts belong here: they ran
+    // while some process was charged for the time.
+    let fields: Vec<u64> = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split_ascii_whitespace()
+        .skip(1)
+        .map_while(|field| field.parse().ok())
+        .collect();
+    match fields[..] {
+        [user, nice, system, _, _, irq, softirq, steal, ..] => {
+            Ok(duration_of(user + nice + system + irq + softirq + steal))
+        }
+        _ => Err(io::Error::other("/proc/stat is unreadable")),
+    }
 }
 
 /// The resident set of `pids` together, in bytes. Pages that two of them share count twice.
@@ -35,6 +53,10 @@ pub(crate) fn resident_bytes(pids: &[u32]) -> io::Result<u64> {
             .ok_or_else(|| io::Error::other("no Rss line in smaps_rollup"))?;
     }
     Ok(kilobytes * 1024)
+}
+
+fn duration_of(ticks: u64) -> Duration {
+    Duration::from_nanos(ticks * (1_000_000_000 / rustix::param::clock_ticks_per_second()))
 }
 
 /// `parent` and the processes it started.

@@ -120,6 +120,8 @@ impl Running {
         };
         let file = dir.join(format!("{}.conf", proxy.name()));
         fs::write(&file, config(&places))?;
+        // Lines of an earlier start are not to be counted.
+        let _ = fs::remove_file(&log);
         let mut command = on_cores(&rig.proxy_core, rig.program(proxy)?);
         proxy.arguments(&mut command, &file, &places);
         // HAProxy's log is its standard output. Appended to, as every log here: the file is emptied

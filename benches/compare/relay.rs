@@ -6,12 +6,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
 
 use clap::Args;
 use rustix::net::{SocketFlags, accept_with};
 
-use crate::poll::{Events, Interest, Poller};
+use crate::poll::{Events, Interest, Poller, token_of};
 
 /// Shared by all connections; only what a full socket refuses is copied out of it.
 const READ_BYTES: usize = 64 * 1024;
@@ -198,8 +197,4 @@ impl Side {
             Interest::Read
         }
     }
-}
-
-fn token_of(socket: &impl AsRawFd) -> usize {
-    usize::try_from(socket.as_raw_fd()).expect("an open descriptor is not negative")
 }

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cell::Cell;
-use crate::clock::now_ns;
+use crate::clock::{nanos, now_ns};
 use crate::compare::{LoadOptions, start_load};
 use crate::probe;
 use crate::proxies::{Mode, Proxy, Running};
@@ -137,7 +137,7 @@ impl Plan {
         let start_ns = now_ns();
         let mut reloads = Vec::new();
         for index in 0..self.reloads {
-            let due_ns = start_ns + (self.every * index).as_nanos() as u64;
+            let due_ns = start_ns + nanos(self.every * index);
             thread::sleep(Duration::from_nanos(due_ns.saturating_sub(now_ns())));
             replace(&running.config, &texts[index as usize % 2])?;
             reloads.push(match by {

@@ -9,6 +9,7 @@ use crate::machine;
 use crate::proxies::{Mode, Proxy};
 use crate::rig::Rig;
 use crate::settings::Places;
+use crate::tally::Tally;
 
 const PEERS: [Proxy; 3] = [Proxy::Relay, Proxy::Haproxy, Proxy::Nginx];
 
@@ -91,6 +92,7 @@ fn traffic_table(rows: &[&Measurement]) -> Table {
         "p99 µs",
         "failed",
         "log lines/req",
+        "others' CPU",
     ])];
     for proxy in [Proxy::Evenkeel, Proxy::Haproxy, Proxy::Nginx, Proxy::Relay] {
         let own: Vec<&Measurement> = rows
@@ -121,6 +123,7 @@ fn traffic_table(rows: &[&Measurement]) -> Table {
                     .sum(),
             ),
             log_share(&own),
+            format!("{:.0} %", noise(&own) * 100.0),
         ]);
         table.push(row);
     }
@@ -192,6 +195,14 @@ fn log_share(own: &[&Measurement]) -> String {
     } else {
         format!("{:.3}", median(shares))
     }
+}
+
+/// The least quiet window that a figure of this row came from.
+fn noise(own: &[&Measurement]) -> f64 {
+    own.iter()
+        .flat_map(|it| [&it.closed, &it.open])
+        .map(Tally::disturbance)
+        .fold(0.0, f64::max)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

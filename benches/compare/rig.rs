@@ -28,7 +28,7 @@ pub(crate) struct Rig {
     pub(crate) servers: [SocketAddr; 2],
     pub(crate) programs: Vec<(Proxy, PathBuf)>,
     /// Dropped before the directory.
-    _origin: Pinned,
+    origin: Pinned,
     dir: Dir,
 }
 
@@ -52,7 +52,7 @@ impl Rig {
             load_core: options.load_core.clone(),
             servers: [loopback(first), loopback(second)],
             programs,
-            _origin: origin,
+            origin,
             dir: Dir::new()?,
         })
     }
@@ -62,6 +62,10 @@ impl Rig {
             .iter()
             .find_map(|(other, path)| (*other == proxy).then_some(path.as_path()))
             .ok_or_else(|| io::Error::other(format!("{} was not asked for", proxy.name())))
+    }
+
+    pub(crate) fn origin_pid(&self) -> u32 {
+        self.origin.id()
     }
 
     pub(crate) fn dir(&self) -> &Path {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::clock::nanos;
+
 /// Counts and latencies of one measured window.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
@@ -23,6 +25,8 @@ pub(crate) struct Tally {
     pub(crate) window: Duration,
     /// Processor time of the proxy within the window.
     pub(crate) cpu: Duration,
+    /// Processor time that anything but proxy, origin and load used meanwhile, on any core.
+    pub(crate) others: Duration,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
     pub(crate) max: Duration,
@@ -31,6 +35,14 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn failed(&self) -> u64 {
         self.broken + self.refused + self.unfinished
+    }
+
+    /// Adds what happened in another window that is not reported itself.
+    pub(crate) fn with_history_of(mut self, other: &Self) -> Self {
+        self.completed_ever += other.completed_ever;
+        self.broken += other.broken;
+        self.refused += other.refused;
+        self
     }
 
     pub(crate) fn per_second(&self) -> f64 {
@@ -45,6 +57,12 @@ impl Tally {
     /// The share of one core that the proxy was busy.
     pub(crate) fn busy(&self) -> f64 {
         self.cpu.as_secs_f64() / self.window.as_secs_f64()
+    }
+
+    /// How much of one core the rest of the machine took. Above some per cent the figures are not to be
+    /// trusted.
+    pub(crate) fn disturbance(&self) -> f64 {
+        self.others.as_secs_f64() / self.window.as_secs_f64()
     }
 
     /// Median, 99th percentile and maximum of `latencies_ns`, which is sorted on the way.
@@ -65,6 +83,7 @@ impl Tally {
             "reopened": self.reopened,
             "window_ns": nanos(self.window),
             "cpu_ns": nanos(self.cpu),
+            "others_ns": nanos(self.others),
             "p50_ns": nanos(self.p50),
             "p99_ns": nanos(self.p99),
             "max_ns": nanos(self.max),
@@ -89,6 +108,7 @@ impl Tally {
             reopened: number("reopened")?,
             window: duration("window_ns")?,
             cpu: duration("cpu_ns")?,
+            others: duration("others_ns")?,
             p50: duration("p50_ns")?,
             p99: duration("p99_ns")?,
             max: duration("max_ns")?,
@@ -103,8 +123,4 @@ pub(crate) fn quantile(latencies_ns: &[u64], share: f64) -> Duration {
     };
     let rank = (last as f64 * share).round() as usize;
     Duration::from_nanos(latencies_ns[rank.min(last)])
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).expect("a benchmark does not last 500 years")
 }
