@@ -168,7 +168,7 @@ fn opening(
     let head_read = clock::now();
     let began = client.watch.head_began.take().unwrap_or(head_read);
     let taken = match plan.map(|plan| &plan.request_id) {
-        Some(RequestIds::Field(name)) => request
+        Some(RequestIds::Field(name)) if is_trusted => request
             .headers()
             .get(name)
             .and_then(|value| RequestId::taken(value.as_bytes())),
