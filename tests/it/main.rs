@@ -1,0 +1,6 @@
+//! Evenkeel as its users meet it: the real proxy between real sockets.
+//!
+//! One module a feature. Each promise has a test of what must happen and of what must not.
+
+mod forwarding;
+mod rig;

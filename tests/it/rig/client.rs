@@ -1,0 +1,194 @@
+//! A client that sends exactly the bytes it is given.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use socket2::{Domain, SockRef, Socket, Type};
+
+use super::message::Message;
+use super::wait::PATIENCE;
+use super::wire::{Kind, Wire};
+
+/// A client connection.
+pub(crate) struct Client {
+    wire: Wire,
+}
+
+/// How a connection came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// FIN.
+    Closed,
+    /// RST.
+    Reset,
+}
+
+impl Client {
+    /// Connects.
+    #[track_caller]
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE);
+        Self {
+            wire: Wire::new(stream.expect("somebody listens")),
+        }
+    }
+
+    /// Connects from another address of this host.
+    #[track_caller]
+    pub(crate) fn connect_from(from: IpAddr, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None);
+        let socket = socket.expect("a socket");
+        let from = SocketAddr::new(from, 0);
+        socket.bind(&from.into()).expect("an address of this host");
+        socket.connect(&address.into()).expect("somebody listens");
+        Self {
+            wire: Wire::new(socket.into()),
+        }
+    }
+
+    /// Connects with a small receive buffer: what is not read stalls the sender soon.
+    #[track_caller]
+    pub(crate) fn connect_narrow(address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None);
+        let socket = socket.expect("a socket");
+        socket.set_recv_buffer_size(256 << 10).expect("a socket");
+        socket.connect(&address.into()).expect("somebody listens");
+        Self {
+            wire: Wire::new(socket.into()),
+        }
+    }
+
+    /// Our end's address.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.wire.stream().local_addr().expect("connected")
+    }
+
+    /// Sends bytes.
+    #[track_caller]
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.wire.write(bytes.as_ref()).expect("it takes them");
+        self
+    }
+
+    /// Sends bytes as far as the other end takes them.
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.wire.write(bytes.as_ref())
+    }
+
+    /// The next response with its body. A 1xx is one too.
+    #[track_caller]
+    pub(crate) fn response(&mut self) -> Message {
+        let response = self.wire.read_message(Kind::Response);
+        response.expect("a whole response")
+    }
+
+    /// The next response, cut off or not.
+    pub(crate) fn try_response(&mut self) -> io::Result<Message> {
+        self.wire.read_message(Kind::Response)
+    }
+
+    /// The next response, which answers a HEAD.
+    #[track_caller]
+    pub(crate) fn response_to_head(&mut self) -> Message {
+        let response = self.wire.read_message(Kind::ResponseWithoutBody);
+        response.expect("a whole response")
+    }
+
+    /// The head of the next response.
+    #[track_caller]
+    pub(crate) fn head(&mut self) -> Message {
+        self.wire.read_head().expect("a whole head")
+    }
+
+    /// So many bytes.
+    #[track_caller]
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        self.wire.read_exact(count).expect("so many bytes")
+    }
+
+    /// Sends a request and takes its response.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, request: impl AsRef<[u8]>) -> Message {
+        self.send(request).response()
+    }
+
+    /// Asks for `target` as briefly as one can.
+    #[track_caller]
+    pub(crate) fn get(&mut self, target: &str) -> Message {
+        self.ask(format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n"))
+    }
+
+    /// Everything until the connection ends, and how it ends.
+    #[track_caller]
+    pub(crate) fn rest(&mut self) -> (Vec<u8>, Ending) {
+        let ending = loop {
+            match self.wire.read_more() {
+                Ok(0) => break Ending::Closed,
+                Ok(_) => {}
+                Err(error) if is_reset(&error) => break Ending::Reset,
+                Err(error) => {
+                    assert!(!is_late(&error), "the connection does not end");
+                    break Ending::Reset;
+                }
+            }
+        };
+        (self.wire.take_ahead(), ending)
+    }
+
+    /// Makes sure that nothing more comes and that the connection was closed in good order.
+    #[track_caller]
+    pub(crate) fn is_closed(&mut self) {
+        let (rest, ending) = self.rest();
+        let rest = String::from_utf8_lossy(&rest);
+        assert_eq!((&*rest, ending), ("", Ending::Closed));
+    }
+
+    /// Makes sure that nothing comes for `span`, not even the end.
+    #[track_caller]
+    pub(crate) fn is_quiet_for(&mut self, span: Duration) {
+        self.wire.set_patience(span);
+        let read = self.wire.read_more();
+        let is_quiet = read.as_ref().is_err_and(is_late);
+        self.wire.set_patience(PATIENCE);
+        assert!(is_quiet, "something came: {read:?}");
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn half_close(&mut self) -> &mut Self {
+        self.wire.half_close();
+        self
+    }
+
+    /// Breaks the connection.
+    pub(crate) fn reset(self) {
+        self.wire.reset_on_drop();
+    }
+
+    /// Everything that was read so far, byte for byte.
+    pub(crate) fn tape(&self) -> Vec<u8> {
+        self.wire
+            .tape()
+            .lock()
+            .expect("nobody panics with it")
+            .clone()
+    }
+
+    /// Lets only few unsent bytes lie on our side.
+    pub(crate) fn narrow_sending(&self) {
+        SockRef::from(self.wire.stream())
+            .set_send_buffer_size(256 << 10)
+            .expect("a socket");
+    }
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
+    )
+}
+
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}

@@ -1,0 +1,187 @@
+//! The real program, as a process of its own.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::client::Client;
+use super::folder::Folder;
+use super::message::Message;
+use super::proxy::Setup;
+use super::wait::until;
+
+/// A proxy in its own process; killed when dropped.
+pub(crate) struct Program {
+    child: Child,
+    events: Arc<Mutex<Vec<Value>>>,
+    folder: Folder,
+    config: PathBuf,
+}
+
+/// Runs `evenkeel` to its end.
+pub(crate) fn evenkeel(arguments: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .args(arguments)
+        .output();
+    output.expect("it was built")
+}
+
+impl Program {
+    /// Starts it and waits until it runs.
+    #[track_caller]
+    pub(crate) fn start(setup: &Setup) -> Self {
+        let program = Self::spawn(setup);
+        program.wait_for("process.started");
+        program
+    }
+
+    /// Starts it.
+    #[track_caller]
+    pub(crate) fn spawn(setup: &Setup) -> Self {
+        let folder = Folder::new();
+        let text = setup.text(&folder.path("access.log"));
+        let text = text.replace("[log.access]", "[log]\nformat = \"json\"\n[log.access]");
+        let config = folder.write("evenkeel.toml", &text);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+            .args(["run", "--config"])
+            .arg(&config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it was built");
+        let events = Arc::default();
+        let stderr = child.stderr.take().expect("it is piped");
+        let sink = Arc::clone(&events);
+        thread::spawn(move || collect(BufReader::new(stderr), &sink));
+        Self {
+            child,
+            events,
+            folder,
+            config,
+        }
+    }
+
+    /// The folder with its configuration and its access log.
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Its configuration.
+    pub(crate) fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// All events so far. What is no JSON is there as text.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        self.events.lock().expect("nobody panics with it").clone()
+    }
+
+    /// The events of that code.
+    pub(crate) fn events_of(&self, code: &str) -> Vec<Value> {
+        let mut events = self.events();
+        events.retain(|event| event["event"] == code);
+        events
+    }
+
+    /// The first event of that code.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, code: &str) -> Value {
+        until(code, || self.events_of(code).into_iter().next())
+    }
+
+    /// Waits until there are `count` events of that code, and gives the last.
+    #[track_caller]
+    pub(crate) fn wait_for_another(&self, code: &str, count: usize) -> Value {
+        until(code, || {
+            let events = self.events_of(code);
+            (events.len() >= count).then(|| events.last().cloned())?
+        })
+    }
+
+    /// Where `web` listens.
+    #[track_caller]
+    pub(crate) fn address(&self) -> SocketAddr {
+        address_in(&self.wait_for("listener.bound"))
+    }
+
+    /// A new client connection.
+    #[track_caller]
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(self.address())
+    }
+
+    /// What the admin listener answers.
+    #[track_caller]
+    pub(crate) fn admin(&self, method: &str, target: &str) -> Message {
+        let request = format!("{method} {target} HTTP/1.1\r\nhost: admin\r\n\r\n");
+        Client::connect(self.admin_address()).ask(request)
+    }
+
+    /// Where the admin listener is.
+    #[track_caller]
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        address_in(&self.wait_for("admin.bound"))
+    }
+
+    /// Sends a signal.
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id() as i32).expect("a process");
+        kill_process(pid, signal).expect("it is ours");
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        until("the end of the program", || {
+            self.child.try_wait().expect("it is ours")
+        })
+    }
+
+    /// Waits for its end, and gives the exit code.
+    #[track_caller]
+    pub(crate) fn exit_code(&mut self) -> i32 {
+        self.wait().code().expect("it was not killed")
+    }
+
+    /// Whether it goes on.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("it is ours").is_none()
+    }
+
+    /// Its access log.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path("access.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[track_caller]
+fn address_in(event: &Value) -> SocketAddr {
+    let address = event["addr"].as_str().and_then(|text| text.parse().ok());
+    address.expect("the event names an address")
+}
+
+fn collect(mut stderr: BufReader<impl std::io::Read>, sink: &Mutex<Vec<Value>>) {
+    let mut line = String::new();
+    while stderr.read_line(&mut line).is_ok_and(|count| count > 0) {
+        let event = serde_json::from_str(&line).unwrap_or(Value::from(line.trim_end()));
+        sink.lock().expect("nobody panics with it").push(event);
+        line.clear();
+    }
+    // What is no text is of no interest.
+    let _ = stderr.read_to_end(&mut Vec::new());
+}

@@ -1,0 +1,424 @@
+//! The real proxy in this process, with everything that a user can see of it.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use evenkeel::config;
+use evenkeel::control::Source;
+use evenkeel::process::{self, Ending, Start};
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+
+use super::client::Client;
+use super::folder::Folder;
+use super::message::Message;
+use super::origin::Origin;
+use super::wait::{PATIENCE, until};
+
+const FILE: &str = "evenkeel.toml";
+const LOG: &str = "access.log";
+
+/// A configuration in the making: one frontend `web`, and one backend `app` with the servers that
+/// are given. Everything else is said in the words of the configuration.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    workers: usize,
+    is_watched: bool,
+    top: String,
+    frontend: String,
+    backend: String,
+    servers: Vec<String>,
+    rest: String,
+}
+
+/// A proxy that runs. Dropping it ends it.
+pub(crate) struct Proxy {
+    /// `None` only while it ends.
+    running: Option<process::Proxy>,
+    runtime: Runtime,
+    folder: Folder,
+    web: SocketAddr,
+    admin: SocketAddr,
+}
+
+/// A line of the access log.
+#[derive(Clone, Debug)]
+pub(crate) struct Line(pub(crate) Value);
+
+impl Setup {
+    /// Traffic for these servers.
+    pub(crate) fn of(servers: &[&Origin]) -> Self {
+        Self::at(servers.iter().map(|origin| origin.address()))
+    }
+
+    /// Traffic for the servers at these addresses.
+    pub(crate) fn at(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
+        let servers = addresses.into_iter();
+        Self::servers(servers.map(|address| format!("\"{address}\"")))
+    }
+
+    /// Traffic for servers as they are written in the file.
+    pub(crate) fn servers(servers: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            workers: 2,
+            is_watched: false,
+            top: String::new(),
+            frontend: String::new(),
+            backend: String::new(),
+            servers: servers.into_iter().collect(),
+            rest: String::new(),
+        }
+    }
+
+    /// With so many workers; else 2.
+    pub(crate) fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// With a look at changes of the file.
+    pub(crate) fn watched(mut self) -> Self {
+        self.is_watched = true;
+        self
+    }
+
+    /// With these lines before the first table.
+    pub(crate) fn top(mut self, lines: &str) -> Self {
+        self.top += &format!("{lines}\n");
+        self
+    }
+
+    /// With these lines in `[frontend.web]`.
+    pub(crate) fn frontend(mut self, lines: &str) -> Self {
+        self.frontend += &format!("{lines}\n");
+        self
+    }
+
+    /// With these lines in `[backend.app]`.
+    pub(crate) fn backend(mut self, lines: &str) -> Self {
+        self.backend += &format!("{lines}\n");
+        self
+    }
+
+    /// With these tables at the end.
+    pub(crate) fn rest(mut self, tables: &str) -> Self {
+        self.rest += &format!("{tables}\n");
+        self
+    }
+
+    /// With this route of `web`, after those before.
+    pub(crate) fn route(self, lines: &str) -> Self {
+        self.rest(&format!("[[frontend.web.route]]\n{lines}"))
+    }
+
+    /// With a backend `name` that has one server.
+    pub(crate) fn also(self, name: &str, server: &Origin) -> Self {
+        let address = server.address();
+        self.rest(&format!("[backend.{name}]\nservers = [\"{address}\"]"))
+    }
+
+    /// As text; the access log goes to `log`.
+    pub(crate) fn text(&self, log: &std::path::Path) -> String {
+        let Self {
+            workers,
+            is_watched,
+            top,
+            frontend,
+            backend,
+            servers,
+            rest,
+        } = self;
+        let log = log.display();
+        let servers = servers.join(", ");
+        format!(
+            "{top}\
+             [process]\nworkers = {workers}\n\
+             [log.access]\nto = \"{log}\"\n\
+             [reload]\nwatch = {is_watched}\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\n\
+             [frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n{frontend}\
+             [backend.app]\nservers = [{servers}]\n{backend}\
+             {rest}"
+        )
+    }
+
+    /// Starts a proxy with it.
+    #[track_caller]
+    pub(crate) fn start(&self) -> Proxy {
+        let folder = Folder::new();
+        let path = folder.write(FILE, &self.text(&folder.path(LOG)));
+        Proxy::start(folder, path)
+    }
+}
+
+impl Proxy {
+    /// Starts one with the file at `path`, which must say that the access log goes to `access.log`
+    /// in `folder`.
+    #[track_caller]
+    pub(crate) fn start(folder: Folder, path: PathBuf) -> Self {
+        let loaded = config::load(&path);
+        let loaded = loaded.map_err(|diagnostics| diagnostics.to_string());
+        let running = process::Proxy::start(Start {
+            source: Source::File(path),
+            loaded: loaded.expect("a valid configuration"),
+            logging: None,
+        });
+        let running = running.expect("its addresses are free");
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let web = runtime.block_on(running.addresses("web"));
+        let admin = runtime.block_on(running.admin_address());
+        Self {
+            running: Some(running),
+            runtime,
+            folder,
+            web: *web.first().expect("web listens"),
+            admin: admin.expect("there is an admin listener"),
+        }
+    }
+
+    fn running(&self) -> &process::Proxy {
+        self.running.as_ref().expect("it runs")
+    }
+
+    /// Where `web` listened at the start.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.web
+    }
+
+    /// Where the admin listener was at the start.
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Where frontend `name` listens now.
+    pub(crate) fn addresses(&self, name: &str) -> Vec<SocketAddr> {
+        self.runtime.block_on(self.running().addresses(name))
+    }
+
+    /// The folder with the configuration and the access log.
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// A new client connection.
+    #[track_caller]
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(self.web)
+    }
+
+    /// What a new client is answered.
+    #[track_caller]
+    pub(crate) fn get(&self, target: &str) -> Message {
+        self.client().get(target)
+    }
+
+    /// What a new client is answered that sends these bytes.
+    #[track_caller]
+    pub(crate) fn ask(&self, bytes: impl AsRef<[u8]>) -> Message {
+        self.client().ask(bytes)
+    }
+
+    /// A URL of `web`.
+    pub(crate) fn url(&self, target: &str) -> String {
+        format!("http://{}{target}", self.web)
+    }
+
+    // The admin listener.
+
+    /// What the admin listener answers.
+    #[track_caller]
+    pub(crate) fn admin(&self, method: &str, target: &str) -> Message {
+        let request = format!("{method} {target} HTTP/1.1\r\nhost: admin\r\n\r\n");
+        Client::connect(self.admin).ask(request)
+    }
+
+    /// `/status`.
+    #[track_caller]
+    pub(crate) fn status(&self) -> Value {
+        let text = self.admin("GET", "/status").text();
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// What `/status` says of the server at `address` in `app`.
+    #[track_caller]
+    pub(crate) fn server(&self, address: SocketAddr) -> Value {
+        self.status()["backends"]["app"]["servers"][address.to_string()].clone()
+    }
+
+    /// Waits until the server at `address` is in `state`.
+    #[track_caller]
+    pub(crate) fn wait_for_state(&self, address: SocketAddr, state: &str) {
+        until(&format!("{address} is {state}"), || {
+            (self.server(address)["state"] == state).then_some(())
+        });
+    }
+
+    /// `/metrics`.
+    #[track_caller]
+    pub(crate) fn metrics(&self) -> String {
+        self.admin("GET", "/metrics").text()
+    }
+
+    /// The series of a metric with all of these labels.
+    #[track_caller]
+    pub(crate) fn series(&self, name: &str, labels: &[(&str, &str)]) -> Vec<(String, f64)> {
+        let wanted: Vec<String> = labels
+            .iter()
+            .map(|(label, value)| format!("{label}=\"{value}\""))
+            .collect();
+        let text = self.metrics();
+        let series = text.lines().filter_map(|line| line.rsplit_once(' '));
+        series
+            .filter(|(series, _)| series.split('{').next() == Some(name))
+            .filter(|(series, _)| wanted.iter().all(|label| series.contains(label)))
+            .map(|(series, value)| (series.to_owned(), value.parse().expect("a number")))
+            .collect()
+    }
+
+    /// The sum of a metric's series with all of these labels; 0 when there is none.
+    #[track_caller]
+    pub(crate) fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        let series = self.series(name, labels);
+        series.into_iter().map(|(_, value)| value).sum()
+    }
+
+    /// Waits until a metric has that value.
+    #[track_caller]
+    pub(crate) fn wait_for_metric(&self, name: &str, labels: &[(&str, &str)], value: f64) {
+        let what = format!("{name} {labels:?} is {value}");
+        until(&what, || (self.metric(name, labels) == value).then_some(()));
+    }
+
+    // The configuration.
+
+    /// Writes the configuration anew, in place.
+    pub(crate) fn write(&self, setup: &Setup) {
+        let text = setup.text(&self.folder.path(LOG));
+        self.folder.write(FILE, &text);
+    }
+
+    /// Writes the configuration as editors do.
+    pub(crate) fn replace(&self, setup: &Setup) {
+        let text = setup.text(&self.folder.path(LOG));
+        self.folder.replace(FILE, &text);
+    }
+
+    /// Has the configuration read again; gives the answer.
+    #[track_caller]
+    pub(crate) fn reload(&self) -> Message {
+        self.admin("POST", "/reload")
+    }
+
+    /// Makes another configuration run; gives the new generation.
+    #[track_caller]
+    pub(crate) fn apply(&self, setup: &Setup) -> u64 {
+        self.write(setup);
+        let answer = self.reload();
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        self.generation()
+    }
+
+    /// Of the configuration that runs.
+    #[track_caller]
+    pub(crate) fn generation(&self) -> u64 {
+        self.status()["generation"].as_u64().expect("a number")
+    }
+
+    // The access log.
+
+    /// The lines so far.
+    #[track_caller]
+    pub(crate) fn lines(&self) -> Vec<Line> {
+        lines_of(&self.folder)
+    }
+
+    /// The lines when there are at least `count`.
+    #[track_caller]
+    pub(crate) fn wait_for_lines(&self, count: usize) -> Vec<Line> {
+        until(&format!("{count} lines of log"), || {
+            Some(self.lines()).filter(|lines| lines.len() >= count)
+        })
+    }
+
+    /// The only line.
+    #[track_caller]
+    pub(crate) fn line(&self) -> Line {
+        let mut lines = self.wait_for_lines(1);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        lines.remove(0)
+    }
+
+    // The end.
+
+    /// Begins the end.
+    pub(crate) fn drain(&self) {
+        self.running().drain("a test");
+    }
+
+    /// Waits until it has ended by itself.
+    #[track_caller]
+    pub(crate) fn wait_for_end(&mut self) -> Ending {
+        let running = self.running.as_mut().expect("it runs");
+        let ended = async { tokio::time::timeout(PATIENCE, running.ended()).await };
+        self.runtime.block_on(ended).expect("it ends")
+    }
+
+    /// Waits a moment for it to end; `false`: it goes on.
+    pub(crate) fn ends_within(&mut self, span: Duration) -> bool {
+        let running = self.running.as_mut().expect("it runs");
+        let ended = async { tokio::time::timeout(span, running.ended()).await };
+        self.runtime.block_on(ended).is_ok()
+    }
+
+    /// Ends it and gives all that was logged.
+    #[track_caller]
+    pub(crate) fn end(mut self) -> Vec<Line> {
+        self.drain();
+        self.wait_for_end();
+        self.running.take().expect("it runs").close();
+        lines_of(&self.folder)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.close();
+        }
+    }
+}
+
+#[track_caller]
+fn lines_of(folder: &Folder) -> Vec<Line> {
+    let text = fs::read_to_string(folder.path(LOG)).unwrap_or_default();
+    // The last line may be half written.
+    let whole = text
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'));
+    whole
+        .map(|line| Line(serde_json::from_str(line).expect("a line of JSON")))
+        .collect()
+}
+
+impl Line {
+    /// A field that is text; `-` for null.
+    #[track_caller]
+    pub(crate) fn text(&self, key: &str) -> &str {
+        let value = self.0.get(key).expect("every key is always there");
+        value.as_str().unwrap_or("-")
+    }
+
+    /// A field that is a number.
+    #[track_caller]
+    pub(crate) fn number(&self, key: &str) -> u64 {
+        self.0[key].as_u64().expect("a number")
+    }
+
+    /// Status and reason.
+    pub(crate) fn verdict(&self) -> (u64, &str) {
+        (self.number("status"), self.text("reason"))
+    }
+}
