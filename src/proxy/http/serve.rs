@@ -59,8 +59,8 @@ enum Ended {
     Over,
     /// The last answer is written; the client may still be sending.
     Refused(Stream),
-    /// The head did not come in time.
-    HeadTimeout(Stream),
+    /// There is no head, for this reason, and hyper has not answered.
+    Headless(Stream, Reason),
     /// In the middle of a response: the client must notice.
     Broken(Stream),
 }
@@ -84,7 +84,9 @@ pub async fn serve(stream: Stream, peer: SocketAddr, live: Arc<Frontend>, contex
             Ended::Over => return,
             Ended::Broken(stream) => return stream.reset(),
             Ended::Refused(stream) => return linger(stream).await,
-            Ended::HeadTimeout(stream) => return answer_late_head(stream, &client).await,
+            Ended::Headless(stream, reason) => {
+                return answer_without_head(stream, &client, reason).await;
+            }
             Ended::Idle(idle, read_too_far) if !read_too_far.is_empty() => {
                 (stream, prefix) = (idle, read_too_far);
             }
@@ -154,7 +156,7 @@ async fn active(
     };
     match verdict {
         Verdict::Idle => Ended::Idle(stream, read_too_far),
-        Verdict::HeadTimeout => Ended::HeadTimeout(stream),
+        Verdict::Headless(reason) => Ended::Headless(stream, reason),
         Verdict::Broken => Ended::Broken(stream),
         Verdict::Over if client.is_dirty.get() || !read_too_far.is_empty() => {
             Ended::Refused(stream)
@@ -177,7 +179,8 @@ struct Spell<'a, C> {
 enum Verdict {
     Idle,
     Over,
-    HeadTimeout,
+    /// There is no head; the client shall be told why.
+    Headless(Reason),
     Broken,
 }
 
@@ -244,8 +247,18 @@ where
         if status != 0 {
             client.refuse(refusal_of(status), status);
             client.is_dirty.set(true);
-        } else if let Some(error) = error {
-            event::connection_failed(&client.live.name, client.peer, &error);
+            return Verdict::Over;
+        }
+        let Some(error) = error else {
+            return Verdict::Over;
+        };
+        event::connection_failed(&client.live.name, client.peer, &error);
+        if error.is_parse() {
+            // The preface of HTTP/2: hyper thinks that somebody else will answer it.
+            return Verdict::Headless(Reason::RequestHeadMalformed);
+        }
+        if client.watch.head_began.get().is_some() {
+            client.refuse(Reason::ClientLeft, 0);
         }
         Verdict::Over
     }
@@ -300,7 +313,7 @@ where
             };
         }
         if watch.head_began.get().is_some() {
-            return Due::End(Verdict::HeadTimeout);
+            return Due::End(Verdict::Headless(Reason::RequestHeadTimeout));
         }
         if self.may_park() && now < client.idle_until() {
             Due::End(Verdict::Idle)
@@ -366,9 +379,9 @@ fn refusal_of(status: u16) -> Reason {
     }
 }
 
-async fn answer_late_head(mut stream: Stream, client: &Client) {
-    let reason = Reason::RequestHeadTimeout;
-    let id = client.refuse(reason, 408);
+async fn answer_without_head(mut stream: Stream, client: &Client, reason: Reason) {
+    let status = reason.status().map_or(0, |status| status.as_u16());
+    let id = client.refuse(reason, status);
     let bytes = raw_reply(reason, &id);
     // The client has had its time; it is not waited for again.
     if let Ok(Ok(())) = clock::within(LINGER_TIME, stream.write_all(&bytes)).await {
