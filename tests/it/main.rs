@@ -3,4 +3,6 @@
 //! One module a feature. Each promise has a test of what must happen and of what must not.
 
 mod forwarding;
+mod refusals;
 mod rig;
+mod routes;

@@ -26,6 +26,7 @@ const LOG: &str = "access.log";
 pub(crate) struct Setup {
     workers: usize,
     is_watched: bool,
+    has_default: bool,
     top: String,
     frontend: String,
     backend: String,
@@ -64,6 +65,7 @@ impl Setup {
         Self {
             workers: 2,
             is_watched: false,
+            has_default: true,
             top: String::new(),
             frontend: String::new(),
             backend: String::new(),
@@ -81,6 +83,12 @@ impl Setup {
     /// With a look at changes of the file.
     pub(crate) fn watched(mut self) -> Self {
         self.is_watched = true;
+        self
+    }
+
+    /// With no backend for what no route matches.
+    pub(crate) fn without_default(mut self) -> Self {
+        self.has_default = false;
         self
     }
 
@@ -124,6 +132,7 @@ impl Setup {
         let Self {
             workers,
             is_watched,
+            has_default,
             top,
             frontend,
             backend,
@@ -132,13 +141,18 @@ impl Setup {
         } = self;
         let log = log.display();
         let servers = servers.join(", ");
+        let default = if *has_default {
+            "backend = \"app\"\n"
+        } else {
+            ""
+        };
         format!(
             "{top}\
              [process]\nworkers = {workers}\n\
              [log.access]\nto = \"{log}\"\n\
              [reload]\nwatch = {is_watched}\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n\
-             [frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n{frontend}\
+             [frontend.web]\nlisten = \"127.0.0.1:0\"\n{default}{frontend}\
              [backend.app]\nservers = [{servers}]\n{backend}\
              {rest}"
         )

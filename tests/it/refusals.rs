@@ -1,0 +1,533 @@
+//! What is not passed on: each refusal with its status and its reason, in the answer, the log and
+//! the metrics, and without a byte of it at the server.
+
+use crate::rig::{Client, Ending, Gate, OK, Origin, Proxy, Setup};
+
+/// A proxy for a good server.
+fn guard() -> (Origin, Proxy) {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    (origin, proxy)
+}
+
+/// Makes sure that a request of these bytes is refused so, everywhere, and goes nowhere.
+#[track_caller]
+fn refused(bytes: impl AsRef<[u8]>, status: u16, reason: &str) {
+    refused_by(guard(), bytes, status, reason);
+}
+
+#[track_caller]
+fn refused_by(
+    (origin, proxy): (Origin, Proxy),
+    bytes: impl AsRef<[u8]>,
+    status: u16,
+    reason: &str,
+) {
+    let case = String::from_utf8_lossy(bytes.as_ref()).into_owned();
+    let case: String = case.chars().take(200).collect();
+    let mut client = proxy.client();
+    client.send(bytes);
+    let response = client.response();
+    assert_eq!(response.status(), status, "{case}");
+    let (_, ending) = client.half_close().rest();
+    assert_eq!(ending, Ending::Closed, "{case}");
+    let line = proxy.line();
+    assert_eq!(line.verdict(), (status.into(), reason), "{case}");
+    assert_eq!(line.number("attempts"), 0, "{case}");
+    let of_reason = [("frontend", "web"), ("reason", reason)];
+    proxy.wait_for_metric("evenkeel_replies_total", &of_reason, 1.0);
+    let status = status.to_string();
+    let of_status = [("frontend", "web"), ("status", status.as_str())];
+    proxy.wait_for_metric("evenkeel_frontend_requests_total", &of_status, 1.0);
+    assert!(origin.has_seen_nothing(), "{case}");
+    assert_eq!(proxy.end().len(), 1, "one line, not more: {case}");
+}
+
+/// A GET with these lines after the request line.
+fn get(lines: &str) -> String {
+    format!("GET / HTTP/1.1\r\n{lines}\r\n")
+}
+
+/// A POST with `Host`, these lines, and what follows the head.
+fn post(lines: &str, after: &str) -> String {
+    format!("POST / HTTP/1.1\r\nhost: test\r\n{lines}\r\n{after}")
+}
+
+// Heads.
+
+#[test]
+fn what_is_no_head_is_refused() {
+    let heads = [
+        "nonsense\r\n\r\n",
+        "GET\r\n\r\n",
+        "GET /\r\n\r\n",
+        "GET / HTTP/1.1 \r\nhost: test\r\n\r\n",
+        "GET / HTTP/3.7\r\nhost: test\r\n\r\n",
+        "GET / http/1.1\r\nhost: test\r\n\r\n",
+        "GET /a b HTTP/1.1\r\nhost: test\r\n\r\n",
+        "GET /\x00 HTTP/1.1\r\nhost: test\r\n\r\n",
+        "GET /\x7f HTTP/1.1\r\nhost: test\r\n\r\n",
+        "G@T / HTTP/1.1\r\nhost: test\r\n\r\n",
+        " GET / HTTP/1.1\r\nhost: test\r\n\r\n",
+    ];
+    for head in heads {
+        refused(head, 400, "request.head.malformed");
+    }
+}
+
+#[test]
+fn what_is_no_field_is_refused() {
+    let lines = [
+        "host: test\r\nno colon\r\n",
+        "host : test\r\n",
+        "host: test\r\n folded: yes\r\n",
+        "host: test\r\nx: a\r\n b\r\n",
+        "host: test\r\n: nameless\r\n",
+        "host: test\r\nx y: 1\r\n",
+        "host: test\r\nx(y): 1\r\n",
+        " host: test\r\n",
+    ];
+    for lines in lines {
+        refused(get(lines), 400, "request.head.malformed");
+    }
+}
+
+#[test]
+fn control_bytes_in_a_field_are_refused() {
+    for byte in ["\x00", "\x01", "\x0b", "\x0c", "\r", "\x1b", "\x7f"] {
+        let lines = format!("host: test\r\nx: a{byte}b\r\n");
+        refused(get(&lines), 400, "request.head.malformed");
+    }
+}
+
+#[test]
+fn a_head_as_large_as_the_limit_passes_and_one_byte_more_does_not() {
+    let limit = 8 << 10;
+    let guard = || {
+        let origin = Origin::answering(OK);
+        let setup = Setup::of(&[&origin]).frontend("limits = { head = \"8KiB\" }");
+        let proxy = setup.start();
+        (origin, proxy)
+    };
+    let sized = |size: usize| {
+        let bare = get("host: test\r\nx: \r\n").len();
+        get(&format!("host: test\r\nx: {}\r\n", "x".repeat(size - bare)))
+    };
+    let (_origin, proxy) = guard();
+    assert_eq!(proxy.ask(sized(limit)).status(), 200);
+    refused_by(guard(), sized(limit + 1), 431, "request.head.too_large");
+}
+
+#[test]
+fn a_head_without_end_is_refused_before_it_fills_the_memory() {
+    let (origin, proxy) = guard();
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nhost: test\r\n");
+    let line = format!("x: {}\r\n", "x".repeat(1000));
+    // 64 KiB are the limit; what is sent beyond is read and thrown away.
+    for _ in 0..150 {
+        client.send(&line);
+    }
+    assert_eq!(client.response().status(), 431);
+    client.half_close().is_closed();
+    assert_eq!(proxy.line().verdict(), (431, "request.head.too_large"));
+    assert!(origin.has_seen_nothing());
+}
+
+#[test]
+fn as_many_fields_as_the_limit_pass_and_one_more_does_not() {
+    for (setting, limit) in [("", 100), ("limits = { fields = 12 }", 12)] {
+        let origin = Origin::answering(OK);
+        let proxy = Setup::of(&[&origin]).frontend(setting).start();
+        let with = |count: usize| get(&format!("host: test\r\n{}", "x: y\r\n".repeat(count - 1)));
+        assert_eq!(proxy.ask(with(limit)).status(), 200, "{limit}");
+        let origin = Origin::answering(OK);
+        let proxy = Setup::of(&[&origin]).frontend(setting).start();
+        let one_more = with(limit + 1);
+        refused_by((origin, proxy), one_more, 431, "request.head.too_large");
+    }
+}
+
+#[test]
+fn a_target_as_long_as_the_limit_passes_and_one_byte_more_does_not() {
+    for (setting, limit) in [("", 16 << 10), ("limits = { target = \"100B\" }", 100)] {
+        let guard = || {
+            let origin = Origin::answering(OK);
+            let proxy = Setup::of(&[&origin]).frontend(setting).start();
+            (origin, proxy)
+        };
+        let sized = |size: usize| {
+            let target = "/x".repeat(size / 2);
+            format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n")
+        };
+        let (_origin, proxy) = guard();
+        assert_eq!(proxy.ask(sized(limit)).status(), 200, "{limit}");
+        let one_more = sized(limit).replacen("GET /x", "GET /xx", 1);
+        refused_by(guard(), one_more, 414, "request.target.too_long");
+    }
+}
+
+#[test]
+fn a_target_longer_than_any_limit_is_refused_as_such() {
+    let target = "/".repeat(70_000);
+    let request = format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n");
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).frontend("limits = { head = \"1MiB\" }");
+    let proxy = setup.start();
+    refused_by((origin, proxy), request, 414, "request.target.too_long");
+}
+
+// Host and target.
+
+#[test]
+fn a_host_that_is_missing_or_there_twice_is_refused() {
+    refused(get(""), 400, "request.host.missing");
+    refused(get("host: a\r\nhost: a\r\n"), 400, "request.host.duplicate");
+    refused(
+        get("host: a\r\nx: y\r\nHost: b\r\n"),
+        400,
+        "request.host.duplicate",
+    );
+    let old = "GET / HTTP/1.0\r\nhost: a\r\nhost: b\r\n\r\n";
+    refused(old, 400, "request.host.duplicate");
+}
+
+#[test]
+fn a_host_that_is_none_is_refused() {
+    let hosts = [
+        "", "a b", "a/b", "a?b", "user@a", "a:b", "a:99999", "a:80:80", "[::1", "::1", "a#b",
+        "a\\b", "%zz",
+    ];
+    for host in hosts {
+        refused(
+            get(&format!("host: {host}\r\n")),
+            400,
+            "request.host.malformed",
+        );
+    }
+}
+
+#[test]
+fn a_target_that_names_another_host_is_refused() {
+    for target in ["http://b/", "http://a:81/", "https://a:80/", "http://a.b/"] {
+        let request = format!("GET {target} HTTP/1.1\r\nhost: a\r\n\r\n");
+        refused(request, 400, "request.host.conflict");
+    }
+}
+
+#[test]
+fn a_target_in_a_form_that_does_not_fit_is_refused() {
+    let starts = [
+        "GET *",
+        "GET a:80",
+        "GET a",
+        "OPTIONS a",
+        "GET ftp://a/",
+        "GET ws://a/",
+    ];
+    for start in starts {
+        let request = format!("{start} HTTP/1.1\r\nhost: a\r\n\r\n");
+        refused(request, 400, "request.target.form");
+    }
+}
+
+#[test]
+fn connect_and_trace_are_refused() {
+    for start in ["CONNECT a:443", "CONNECT /", "TRACE /"] {
+        let request = format!("{start} HTTP/1.1\r\nhost: a\r\n\r\n");
+        refused(request, 405, "request.method.refused");
+    }
+    let (_origin, proxy) = guard();
+    let response = proxy.ask("TRACE / HTTP/1.1\r\nhost: a\r\n\r\n");
+    let allowed = response.field("allow").expect("RFC 9110 §15.5.6");
+    assert!(!allowed.contains("TRACE"), "{allowed}");
+}
+
+#[test]
+fn an_expectation_that_nobody_knows_is_refused() {
+    let request = post("expect: a-pony\r\ncontent-length: 0\r\n", "");
+    refused(request, 417, "request.expectation");
+}
+
+#[test]
+fn an_upgrade_with_a_body_is_refused() {
+    let upgrade = "connection: upgrade\r\nupgrade: websocket\r\n";
+    let sized = post(&format!("{upgrade}content-length: 2\r\n"), "hi");
+    refused(sized, 400, "request.upgrade.body");
+    let chunked = format!("{upgrade}transfer-encoding: chunked\r\n");
+    refused(post(&chunked, "0\r\n\r\n"), 400, "request.upgrade.body");
+}
+
+// Framing.
+
+/// What a smuggler would like the server to see.
+const SECOND: &str = "GET /smuggled HTTP/1.1\r\nhost: test\r\n\r\n";
+
+#[test]
+fn a_coding_other_than_chunked_is_refused_and_nothing_after_it_is_read() {
+    let after = format!("0\r\n\r\n{SECOND}");
+    let known_to_the_parser = ["gzip, chunked", "chunked, chunked", "identity, chunked"];
+    for coding in known_to_the_parser {
+        let request = post(&format!("transfer-encoding: {coding}\r\n"), &after);
+        refused(request, 501, "request.transfer_coding");
+    }
+    let twice = "transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n";
+    refused(post(twice, &after), 501, "request.transfer_coding");
+    let codings = [
+        "gzip",
+        "identity",
+        "xchunked",
+        "chunked, gzip",
+        "chunked\x0b",
+        "\x0bchunked",
+        "",
+        "\"chunked\"",
+        "chunked;q=1",
+    ];
+    for coding in codings {
+        let request = post(&format!("transfer-encoding: {coding}\r\n"), &after);
+        refused_in_any_way(request);
+    }
+}
+
+/// The status is 400 or 501, by who notices it first.
+#[track_caller]
+fn refused_in_any_way(request: String) {
+    let (origin, proxy) = guard();
+    let mut client = proxy.client();
+    let status = client.ask(&request).status();
+    assert!([400, 501].contains(&status), "{request}");
+    client.half_close().is_closed();
+    assert!(origin.has_seen_nothing(), "{request}");
+    assert_eq!(proxy.end().len(), 1, "{request}");
+}
+
+#[test]
+fn a_coding_on_http_1_0_is_refused() {
+    let after = format!("0\r\n\r\n{SECOND}");
+    let request =
+        format!("POST / HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{after}");
+    refused_in_any_way(request);
+}
+
+#[test]
+fn lengths_that_differ_or_are_none_are_refused() {
+    let fields = [
+        "content-length: 5\r\ncontent-length: 6\r\n",
+        "content-length: 5, 6\r\n",
+        "content-length: 5, 5\r\n",
+        "content-length: +5\r\n",
+        "content-length: -5\r\n",
+        "content-length: 0x5\r\n",
+        "content-length: 5 5\r\n",
+        "content-length: five\r\n",
+        "content-length: \r\n",
+        "content-length: 5.0\r\n",
+        "content-length: 99999999999999999999999\r\n",
+    ];
+    for fields in fields {
+        let request = post(fields, &format!("hello{SECOND}"));
+        refused(request, 400, "request.head.malformed");
+    }
+}
+
+#[test]
+fn a_coding_beside_a_length_is_processed_alone_and_the_connection_closes() {
+    let fields = [
+        "content-length: 3\r\ntransfer-encoding: chunked\r\n",
+        "transfer-encoding: chunked\r\ncontent-length: 3\r\n",
+        "Content-Length: 0\r\nTransfer-Encoding: CHUNKED\r\n",
+    ];
+    for fields in fields {
+        let (origin, proxy) = guard();
+        let mut client = proxy.client();
+        let request = post(fields, &format!("5\r\nhello\r\n0\r\n\r\n{SECOND}"));
+        let response = client.ask(request.replacen("POST /", "POST /echo", 1));
+        assert_eq!(response.text(), "hello", "{fields}");
+        assert_eq!(response.field("connection"), Some("close"), "{fields}");
+        client.half_close().is_closed();
+        let request = origin.request();
+        assert_eq!(request.field("content-length"), None, "{fields}");
+        assert_eq!(request.field("transfer-encoding"), Some("chunked"));
+    }
+}
+
+#[test]
+fn bare_line_feeds_are_read_and_never_written() {
+    let (origin, proxy) = guard();
+    let request = "POST /echo HTTP/1.1\nhost: test\ncontent-length: 5\nx: y\n\nhello";
+    assert_eq!(proxy.ask(request).text(), "hello");
+    let received = origin.received(0);
+    let bare = received.replace("\r\n", "");
+    assert!(!bare.contains('\n'), "{received:?}");
+    assert_eq!(origin.request().field("x"), Some("y"));
+}
+
+// Bodies that turn out to be none.
+
+/// Makes sure that a chunked body which ends in `nonsense` is refused, and that the server can tell.
+#[track_caller]
+fn aborted(nonsense: &str) {
+    let origin = Origin::silent();
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = proxy.client();
+    let first = post("transfer-encoding: chunked\r\n", "5\r\nhello\r\n");
+    client.send(first + nonsense);
+    let response = client.response();
+    assert_eq!(response.status(), 400, "{nonsense:?}");
+    assert_eq!(response.reason(), "request.body.malformed", "{nonsense:?}");
+    client.half_close().is_closed();
+    assert_eq!(proxy.line().verdict(), (400, "request.body.malformed"));
+    origin.wait_for_end_of(0);
+    let received = origin.received(0);
+    assert!(!received.ends_with("\r\n0\r\n\r\n"), "{received:?}");
+    assert!(origin.requests().is_empty(), "{received:?}");
+}
+
+#[test]
+fn a_server_sees_a_request_with_malformed_chunks_aborted() {
+    let cases = [
+        "xyz\r\n",
+        "-1\r\nx\r\n",
+        "\r\n",
+        "5\r\nhelloX\r\n0\r\n\r\n",
+        "fffffffffffffffff\r\n",
+        "5 5\r\nhello\r\n",
+        "0x5\r\nhello\r\n",
+    ];
+    for nonsense in cases {
+        aborted(nonsense);
+    }
+}
+
+#[test]
+fn chunk_extensions_without_end_are_refused() {
+    aborted(&format!("5;{}", "x".repeat(20_000)));
+}
+
+#[test]
+fn trailers_without_end_are_refused() {
+    aborted(&format!("0\r\n{}", "x: y\r\n".repeat(20_000)));
+}
+
+#[test]
+fn a_server_sees_a_request_aborted_whose_client_left() {
+    let origin = Origin::silent();
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = proxy.client();
+    client
+        .send(post("content-length: 10\r\n", "hello"))
+        .half_close();
+    origin.wait_for_end_of(0);
+    assert!(origin.received(0).ends_with("hello"));
+    assert_eq!(proxy.line().verdict(), (499, "client.left"));
+}
+
+// The answer arrives.
+
+#[test]
+fn a_refusal_is_read_by_a_client_that_is_still_sending() {
+    let (origin, proxy) = guard();
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\ncontent-length: 250000\r\n\r\n");
+    for _ in 0..100 {
+        client.send([b'x'; 2_000]);
+    }
+    let response = client.response();
+    assert_eq!(response.reason(), "request.host.missing");
+    assert_eq!(response.field("connection"), Some("close"));
+    client.half_close().is_closed();
+    assert!(origin.has_seen_nothing());
+}
+
+#[test]
+fn a_refused_client_that_never_stops_sending_is_let_go_of() {
+    let (_origin, proxy) = guard();
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\ncontent-length: 1000000000\r\n\r\n");
+    let piece = [b'x'; 64 << 10];
+    let is_cut = (0..2_000).any(|_| client.try_send(piece).is_err());
+    assert!(is_cut, "128 MB were taken in");
+}
+
+#[test]
+fn a_refusal_says_nothing_of_what_is_behind() {
+    let origin = Origin::answering_once("nonsense\r\n\r\n");
+    let proxy = Setup::of(&[&origin]).start();
+    let response = proxy.get("/");
+    assert_eq!(response.reason(), "server.response.malformed");
+    let all = format!("{}{}", response.head, response.text());
+    for secret in [
+        &origin.address().to_string(),
+        "127.0.0.1",
+        "evenkeel",
+        "app",
+    ] {
+        assert!(!all.contains(secret), "{secret}: {all}");
+    }
+    let id = proxy.line().text("request_id").to_owned();
+    assert!(all.contains(&id), "{all}");
+}
+
+#[test]
+fn a_connection_survives_the_refusal_of_a_whole_request() {
+    let (_origin, proxy) = guard();
+    let mut client = proxy.client();
+    assert_eq!(client.ask(get("")).status(), 400);
+    assert_eq!(client.get("/").text(), "a");
+}
+
+#[test]
+fn each_refusal_on_a_connection_has_its_own_line() {
+    let (_origin, proxy) = guard();
+    let mut client = proxy.client();
+    client.ask(get(""));
+    client.ask("TRACE / HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.ask("nonsense\r\n\r\n");
+    let lines = proxy.wait_for_lines(3);
+    let reasons: Vec<&str> = lines.iter().map(|line| line.text("reason")).collect();
+    let expected = [
+        "request.host.missing",
+        "request.method.refused",
+        "request.head.malformed",
+    ];
+    assert_eq!(reasons, expected);
+}
+
+#[test]
+fn a_preface_of_http_2_is_refused() {
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    refused(preface, 400, "request.head.malformed");
+}
+
+#[test]
+fn a_connection_without_a_request_is_no_exchange() {
+    let (_origin, proxy) = guard();
+    proxy.client().half_close().is_closed();
+    Client::connect(proxy.address()).reset();
+    proxy.wait_for_metric("evenkeel_frontend_open_connections", &[], 0.0);
+    assert_eq!(proxy.end().len(), 0);
+}
+
+#[test]
+fn a_request_that_breaks_off_in_its_head_has_one_line() {
+    let (origin, proxy) = guard();
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nhost: te").half_close();
+    client.rest();
+    assert_eq!(proxy.line().verdict(), (499, "client.left"));
+    assert!(origin.has_seen_nothing());
+}
+
+#[test]
+fn nothing_is_sent_to_the_server_before_the_head_is_whole() {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nhost: test\r\n");
+    gate.open();
+    client.is_quiet_for(std::time::Duration::from_millis(100));
+    assert_eq!(origin.connections(), 0);
+    assert_eq!(client.ask("\r\n").text(), "ok");
+}
