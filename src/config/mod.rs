@@ -94,15 +94,13 @@ fn compiled(gathered: Gathered) -> Result<Loaded, Diagnostics> {
     } = gathered;
     let mut report = Report::new(&sources);
     let plan = compile::compile(&table, reading, &mut report);
-    found.extend(report.into_found().into_iter().filter(|diagnostic| {
-        // What is read from a line with broken grammar is not what was meant there.
-        let Some(span) = diagnostic.span() else {
-            return true;
-        };
-        !broken
-            .iter()
-            .any(|broken| sources.are_on_one_line(*broken, span))
-    }));
+    // What is read where the grammar is broken is not what was meant there.
+    let blur = sources.blur(&broken);
+    let is_clear = |diagnostic: &Diagnostic| {
+        let span = diagnostic.span();
+        !span.is_some_and(|span| sources.is_blurred(span, &blur))
+    };
+    found.extend(report.into_found().into_iter().filter(is_clear));
     watch.files.sort();
     watch.files.dedup();
     let diagnostics = Diagnostics::new(found, Arc::new(sources));

@@ -287,11 +287,11 @@ impl<'a> Setting<'a> {
         match &self.value.kind {
             Kind::Table(table) => Some(table),
             _ => {
-                self.wrong_with(
-                    "a table",
-                    format!("write `{} = {{ name = … }}`", self.key),
-                    report,
-                );
+                let help = match self.key {
+                    key @ ("frontend" | "backend") => format!("write `[{key}.NAME]`"),
+                    key => format!("write `{key} = {{ name = … }}`"),
+                };
+                self.wrong_with("a table", help, report);
                 None
             }
         }
