@@ -2,8 +2,8 @@
 //!
 //! In the order of the way: `source` keeps the text, `raw` reads what was written with its place and
 //! `variables` fills it in, `include` gathers the files, `compile` asks for each key through
-//! `section` and makes the plan, `diagnostic` says what is wrong, and `show` writes a plan down
-//! again. `control` loads through here at start and at each reload, `cli` for `check`. Nothing here
+//! `section` and `setting` and makes the plan, `diagnostic` says what is wrong, and `show` writes a
+//! plan down again. `control` loads through here at start and at each reload, `cli` for `check`. Nothing here
 //! touches what runs.
 
 mod compile;
@@ -11,7 +11,9 @@ mod diagnostic;
 mod include;
 mod keys;
 mod raw;
+mod report;
 mod section;
+mod setting;
 mod show;
 mod source;
 mod suggest;
@@ -28,7 +30,7 @@ pub use show::show;
 
 use crate::plan::Plan;
 use include::{Gathered, Gatherer};
-use section::Report;
+use report::Report;
 
 /// What a configuration came to.
 #[derive(Debug)]

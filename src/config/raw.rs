@@ -1,8 +1,8 @@
 //! What was written: the values of a file with the place of each, nothing judged yet.
 //!
 //! `toml` parses; its tree becomes ours, in the order of the text and with variables replaced. The
-//! files of one configuration are merged here too. No other room, and no other file of this one,
-//! knows that the format is TOML.
+//! files of one configuration are merged here too. But for `show`, which writes it, nobody else knows
+//! that the format is TOML.
 
 use std::ops::Range;
 

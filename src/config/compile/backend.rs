@@ -5,7 +5,8 @@ use crate::config::compile::frontend::{LEAST_HEAD, MOST_FIELDS, MOST_HEAD, heade
 use crate::config::compile::{Reading, health, name_of_key, named_section, server};
 use crate::config::keys;
 use crate::config::raw::Entry;
-use crate::config::section::{Report, Section};
+use crate::config::report::Report;
+use crate::config::section::Section;
 use crate::plan::{Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Pool, Queue};
 
 const MOST_ATTEMPTS: i64 = 10;

@@ -11,7 +11,9 @@ use crate::config::compile::{Reading, address, name_of, name_of_key, named_secti
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::{Entry, Kind};
-use crate::config::section::{Report, Section, Setting};
+use crate::config::report::Report;
+use crate::config::section::Section;
+use crate::config::setting::Setting;
 use crate::plan::{
     Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, RequestIds,
 };

@@ -16,7 +16,8 @@ mod shadow;
 use crate::base::Name;
 use crate::config::keys;
 use crate::config::raw::{Entry, Kind, Table, Text};
-use crate::config::section::{Report, Section};
+use crate::config::report::Report;
+use crate::config::section::Section;
 use crate::config::source::Span;
 use crate::plan::Plan;
 

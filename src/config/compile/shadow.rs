@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use crate::config::diagnostic::Diagnostic;
-use crate::config::section::Report;
+use crate::config::report::Report;
 use crate::config::source::Span;
 use crate::plan::{HostPattern, PathPattern, Predicate, Route, ValuePattern};
 
