@@ -76,8 +76,8 @@ pub struct ServerRow<'a> {
 impl Scrape<'_> {
     /// The text. Its content type is `text/plain; version=0.0.4; charset=utf-8`.
     ///
-    /// Reads a few files of `/proc` and takes some 10 µs for a server with traffic: for the control
-    /// thread, never for a worker.
+    /// Reads a few files of `/proc` and takes some microseconds for each server that has traffic: for the
+    /// control thread, never for a worker.
     pub fn render(&self) -> String {
         let mut text = self.process.render(self.access_log.dropped());
         process_facts(&mut text, &ProcessFacts::read());
