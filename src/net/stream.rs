@@ -3,7 +3,9 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -18,6 +20,16 @@ pub enum Stream {
     Tcp(TcpStream),
     /// Anything else.
     Other(Box<dyn Io>),
+}
+
+impl Stream {
+    /// Closes it so that the peer sees a reset and not an end: what it got is not all.
+    pub fn reset(self) {
+        if let Self::Tcp(stream) = &self {
+            // Without the option it is only closed; nothing else can be done about it.
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+    }
 }
 
 impl AsyncRead for Stream {

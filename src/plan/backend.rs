@@ -172,6 +172,21 @@ pub struct Health {
     pub initial: Initial,
 }
 
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            probe: Probe::Http(HttpCheck::default()),
+            interval: Duration::from_secs(2),
+            fast_interval: Duration::from_secs(2),
+            timeout: Duration::from_secs(2),
+            rise: 2,
+            fall: 3,
+            port: None,
+            initial: Initial::default(),
+        }
+    }
+}
+
 /// What a check asks a server.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Probe {
@@ -194,6 +209,18 @@ pub struct HttpCheck {
     pub status: StatusSet,
     /// A text that the first 64 KiB of the body must contain.
     pub body: Option<String>,
+}
+
+impl Default for HttpCheck {
+    fn default() -> Self {
+        Self {
+            path: "/".to_owned(),
+            host: None,
+            headers: Vec::new(),
+            status: StatusSet::default(),
+            body: None,
+        }
+    }
 }
 
 /// Statuses, as ranges.

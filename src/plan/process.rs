@@ -52,10 +52,21 @@ pub enum LogFormat {
 }
 
 /// `[log.access]`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AccessLog {
     /// Where the lines go.
     pub to: LogTarget,
+    /// Where that is written.
+    pub at: Place,
+}
+
+impl Default for AccessLog {
+    fn default() -> Self {
+        Self {
+            to: LogTarget::default(),
+            at: Place::nowhere(),
+        }
+    }
 }
 
 /// Where log lines go.

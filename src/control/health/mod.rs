@@ -65,6 +65,8 @@ pub struct Checked<'a> {
     pub backend: &'a Name,
     /// The server.
     pub server: &'a Name,
+    /// Its live state.
+    pub live: &'a Server,
     /// What the check says of it.
     pub verdict: Verdict,
     /// `status 200`, `connection refused`, …
@@ -254,6 +256,7 @@ impl Shared {
         self.observer.checked(&Checked {
             backend: &backend.plan.name,
             server: &backend.plan.servers[index].name,
+            live: &backend.servers[index],
             verdict: outcome.verdict,
             reason,
             took: outcome.took,

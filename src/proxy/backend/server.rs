@@ -5,10 +5,11 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::base::clock::{self, Duration, Instant};
+use crate::observe::{HealthMetrics, ServerMetrics, ServerState};
 
 /// Names a [`Server`] for the life of the process; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,12 +22,17 @@ pub struct Server {
     pub id: ServerId,
     /// Never changes: another address is another server.
     pub address: SocketAddr,
+    /// Its numbers on the hot path; they go on when it gets another address. Written by the workers'
+    /// observers.
+    pub metrics: Arc<ServerMetrics>,
+    /// Its checks, states and transitions. Written by the health checks.
+    pub health_metrics: HealthMetrics,
     /// When this state was made; the zero of `up_since_us`.
     made: Instant,
     /// Exchanges that hold a slot. Written by `lease` on every worker; read by balancing and metrics.
     ///
-    /// `AcqRel` where a slot changes hands, because whoever gets the last one must see what its
-    /// former holder left behind in the queue; `Relaxed` where it is only looked at.
+    /// `SeqCst` where a slot changes hands, together with the queue's counter (see there);
+    /// `Relaxed` where it is only looked at.
     in_flight: AtomicU32,
     /// A [`Health`] as number. Written by the health checks; read by every choice of a server.
     /// `Relaxed`: a choice made a moment earlier would have been the same.
@@ -63,12 +69,19 @@ pub struct Note {
 
 impl Server {
     /// A server that nothing is known about yet but how it starts.
-    pub fn new(address: SocketAddr, health: Health, reason: &str) -> Self {
+    pub fn new(
+        address: SocketAddr,
+        metrics: Arc<ServerMetrics>,
+        health: Health,
+        reason: &str,
+    ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             // Relaxed: only that no two are the same.
             id: ServerId(NEXT.fetch_add(1, Ordering::Relaxed)),
             address,
+            metrics,
+            health_metrics: HealthMetrics::new(health.into(), clock::now()),
             made: clock::now(),
             in_flight: AtomicU32::new(0),
             health: AtomicU8::new(health as u8),
@@ -91,10 +104,17 @@ impl Server {
         }
     }
 
+    /// Whether it is up.
+    #[inline]
+    pub fn is_up(&self) -> bool {
+        self.health() == Health::Up
+    }
+
     /// Puts it into another state; only the health checks call this. The caller makes the backend
     /// refresh its roster afterwards.
     pub fn set_health(&self, health: Health, reason: &str) {
         self.health.store(health as u8, Ordering::Relaxed);
+        self.health_metrics.became(health.into(), clock::now());
         let mut note = self.note.lock().unwrap_or_else(PoisonError::into_inner);
         *note = Note {
             since: clock::wall(),
@@ -140,11 +160,11 @@ impl Server {
     #[inline]
     pub(super) fn try_acquire(&self, max: Option<u32>) -> bool {
         let Some(max) = max else {
-            self.in_flight.fetch_add(1, Ordering::AcqRel);
+            self.in_flight.fetch_add(1, Ordering::SeqCst);
             return true;
         };
         self.in_flight
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |taken| {
+            .fetch_update(Ordering::SeqCst, Ordering::Relaxed, |taken| {
                 (taken < max).then_some(taken + 1)
             })
             .is_ok()
@@ -154,13 +174,23 @@ impl Server {
     #[inline]
     pub(super) fn try_acquire_at(&self, seen: u32) -> bool {
         self.in_flight
-            .compare_exchange(seen, seen + 1, Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(seen, seen + 1, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
     }
 
     /// Gives a slot back.
     #[inline]
     pub(super) fn release(&self) {
-        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl From<Health> for ServerState {
+    fn from(health: Health) -> Self {
+        match health {
+            Health::Checking => Self::Checking,
+            Health::Up => Self::Up,
+            Health::Down => Self::Down,
+        }
     }
 }

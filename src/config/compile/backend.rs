@@ -1,0 +1,145 @@
+//! `[backend.NAME]`.
+
+use crate::config::compile::cross::Written;
+use crate::config::compile::frontend::{LEAST_HEAD, MOST_FIELDS, MOST_HEAD, header_case};
+use crate::config::compile::{Reading, health, name_of_key, server};
+use crate::config::keys;
+use crate::config::raw::Entry;
+use crate::config::section::{Report, Section, Setting};
+use crate::plan::{Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Pool, Queue};
+
+const MOST_ATTEMPTS: i64 = 10;
+/// What one backend may hold waiting: each of them is a client's exchange with its buffers.
+const MOST_WAITING: i64 = 1_000_000;
+/// More idle connections to one server than a worker has descriptors for.
+const MOST_IDLE: i64 = 1_000_000;
+
+pub(super) fn backends(
+    top: &Section<'_>,
+    written: &mut Written,
+    reading: Reading,
+    report: &mut Report<'_>,
+) -> Vec<Backend> {
+    let Some(table) = top
+        .setting("backend")
+        .and_then(|_| top.named("backend", report))
+    else {
+        return Vec::new();
+    };
+    table
+        .entries
+        .iter()
+        .filter_map(|entry| {
+            written.defines(&entry.key, entry.key_span);
+            backend(entry, reading, report)
+        })
+        .collect()
+}
+
+fn backend(entry: &Entry, reading: Reading, report: &mut Report<'_>) -> Option<Backend> {
+    let name = name_of_key(&entry.key, "backend", entry.key_span, report);
+    let title = format!("[backend.{}]", entry.key);
+    let setting = Setting {
+        key: &entry.key,
+        value: &entry.value,
+    };
+    let section = Section::open(&keys::BACKEND, title, setting, report)?;
+    let servers = server::servers(&section, entry.key_span, reading, report);
+    Some(Backend {
+        name: name?,
+        balance: balance(&section, report),
+        servers,
+        timeout: timeouts(&section, report),
+        health: health::health(&section, report),
+        attempts: section
+            .number("attempts", 1, MOST_ATTEMPTS, report)
+            .map_or(Attempts::default(), |attempts| Attempts(attempts as u32)),
+        queue: queue(&section, report),
+        pool: pool(&section, report),
+        limits: limits(&section, report),
+        header_case: header_case(&section, report),
+    })
+}
+
+fn balance(section: &Section<'_>, report: &mut Report<'_>) -> Balance {
+    let choices = [
+        ("round-robin", Balance::RoundRobin),
+        ("least-connections", Balance::LeastConnections),
+    ];
+    let habits = [
+        ("rr", "round-robin"),
+        ("static-rr", "round-robin"),
+        ("leastconn", "least-connections"),
+        ("least_conn", "least-connections"),
+        ("least-conn", "least-connections"),
+        ("least-request", "least-connections"),
+    ];
+    section
+        .choice("balance", &choices, &habits, report)
+        .unwrap_or_default()
+}
+
+fn timeouts(backend: &Section<'_>, report: &mut Report<'_>) -> BackendTimeouts {
+    let default = BackendTimeouts::default();
+    let Some(section) = backend.section("timeout", &keys::BACKEND_TIMEOUT, report) else {
+        return default;
+    };
+    BackendTimeouts {
+        connect: section
+            .duration("connect", report)
+            .unwrap_or(default.connect),
+        response: section
+            .duration("response", report)
+            .unwrap_or(default.response),
+        body: section.duration("body", report).unwrap_or(default.body),
+        queue: section.duration("queue", report).unwrap_or(default.queue),
+    }
+}
+
+fn queue(backend: &Section<'_>, report: &mut Report<'_>) -> Queue {
+    let default = Queue::default();
+    let Some(section) = backend.section("queue", &keys::QUEUE, report) else {
+        return default;
+    };
+    Queue {
+        max: section
+            .number("max", 0, MOST_WAITING, report)
+            .map_or(default.max, |max| max as usize),
+    }
+}
+
+fn pool(backend: &Section<'_>, report: &mut Report<'_>) -> Pool {
+    let default = Pool::default();
+    let Some(section) = backend.section("pool", &keys::POOL, report) else {
+        return default;
+    };
+    Pool {
+        max_idle: section
+            .number("max_idle", 0, MOST_IDLE, report)
+            .map_or(default.max_idle, |max| max as usize),
+        idle_timeout: section
+            .duration("idle_timeout", report)
+            .unwrap_or(default.idle_timeout),
+        max_age: section
+            .duration_or_off("max_age", report)
+            .unwrap_or(default.max_age),
+        max_requests: section
+            .count_or("max_requests", "off", i64::MAX, report)
+            .map_or(default.max_requests, |max| max.map(i64::unsigned_abs)),
+    }
+}
+
+fn limits(backend: &Section<'_>, report: &mut Report<'_>) -> BackendLimits {
+    let default = BackendLimits::default();
+    let Some(section) = backend.section("limits", &keys::BACKEND_LIMITS, report) else {
+        return default;
+    };
+    BackendLimits {
+        head: section
+            .size("head", LEAST_HEAD, MOST_HEAD, report)
+            .unwrap_or(default.head),
+        fields: section
+            .number("fields", 1, MOST_FIELDS, report)
+            .map_or(default.fields, |fields| fields as usize),
+    }
+}

@@ -1,0 +1,195 @@
+//! What only shows when all tables are there: backends that do not exist or that nothing uses, and
+//! ports bound twice.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+
+use crate::base::Name;
+use crate::config::compile::Reading;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::section::Report;
+use crate::config::source::Span;
+use crate::config::suggest;
+
+/// Names and addresses with the places where they are written, noted while tables are compiled.
+#[derive(Default)]
+pub(super) struct Written {
+    listeners: Vec<Listener>,
+    uses: Vec<Use>,
+    /// Also backends that have mistakes: they are defined all the same.
+    defined: Vec<(String, Span)>,
+}
+
+struct Listener {
+    addr: SocketAddr,
+    owner: String,
+    /// `None`: not written, a default.
+    span: Option<Span>,
+}
+
+struct Use {
+    name: Name,
+    shown: String,
+    span: Span,
+}
+
+impl Written {
+    pub(super) fn listener(&mut self, addr: SocketAddr, owner: &str, span: Span) {
+        self.listeners.push(Listener {
+            addr,
+            owner: owner.to_owned(),
+            span: Some(span),
+        });
+    }
+
+    /// The admin listener where the file says nothing of it.
+    pub(super) fn default_listener(&mut self, addr: SocketAddr) {
+        self.listeners.push(Listener {
+            addr,
+            owner: "[admin]".to_owned(),
+            span: None,
+        });
+    }
+
+    pub(super) fn uses(&mut self, name: &Name, shown: &str, span: Span) {
+        self.uses.push(Use {
+            name: name.clone(),
+            shown: shown.to_owned(),
+            span,
+        });
+    }
+
+    pub(super) fn defines(&mut self, name: &str, span: Span) {
+        self.defined.push((name.to_owned(), span));
+    }
+}
+
+pub(super) fn check(written: &Written, reading: Reading, report: &mut Report<'_>) {
+    ports_bound_twice(&written.listeners, report);
+    // A file that could not be read may hold what seems to be missing.
+    if reading == Reading::Whole {
+        unknown_backends(written, report);
+        unused_backends(written, report);
+    }
+}
+
+fn unknown_backends(written: &Written, report: &mut Report<'_>) {
+    let defined: HashSet<&str> = written
+        .defined
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let names = || written.defined.iter().map(|(name, _)| name.as_str());
+    for wanted in &written.uses {
+        if defined.contains(wanted.name.as_str()) {
+            continue;
+        }
+        let message = match written.defined.is_empty() {
+            true => format!("backend `{}` is not defined, and no other is", wanted.shown),
+            false => format!(
+                "backend `{}` is not defined; defined are {}",
+                wanted.shown,
+                suggest::list(names())
+            ),
+        };
+        let help = match suggest::nearest(&wanted.name, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("write a `[backend.{}]` with its `servers`", wanted.shown),
+        };
+        report.error(wanted.span, message, help);
+    }
+}
+
+fn unused_backends(written: &Written, report: &mut Report<'_>) {
+    let used: HashSet<&str> = written
+        .uses
+        .iter()
+        .map(|wanted| wanted.name.as_str())
+        .collect();
+    // A mistake elsewhere may be why nothing seems to use it.
+    if report.errors() > 0 {
+        return;
+    }
+    for (name, span) in &written.defined {
+        if !used.contains(name.as_str()) {
+            report.add(
+                Diagnostic::warning(*span, format!("nothing uses the backend `{name}`"))
+                    .help("name it as the `backend` of a frontend or a route, or remove it"),
+            );
+        }
+    }
+}
+
+/// An address and the wildcard of its IP version take the same port; IPv4 and IPv6 never meet, for
+/// IPv6 listeners take IPv6 alone. Port 0 is another one each time.
+fn ports_bound_twice(listeners: &[Listener], report: &mut Report<'_>) {
+    let mut by_port: BTreeMap<(u16, bool), Vec<&Listener>> = BTreeMap::new();
+    for listener in listeners
+        .iter()
+        .filter(|listener| listener.addr.port() != 0)
+    {
+        let key = (listener.addr.port(), listener.addr.is_ipv4());
+        by_port.entry(key).or_default().push(listener);
+    }
+    let mut told = HashSet::new();
+    for ((port, _), mut group) in by_port {
+        // The one that is not written last: the other is what to point at.
+        group.sort_by_key(|listener| (listener.span.is_none(), listener.span));
+        let mut by_ip: HashMap<IpAddr, &Listener> = HashMap::new();
+        let mut wildcard: Option<&Listener> = None;
+        let mut any: Option<&Listener> = None;
+        for listener in group {
+            let ip = listener.addr.ip();
+            let earlier = match ip.is_unspecified() {
+                true => any,
+                false => by_ip.get(&ip).copied().or(wildcard),
+            };
+            // `"*:80"` is two addresses: its twin conflicts at the same two places.
+            if let Some(earlier) = earlier
+                && told.insert((earlier.span, listener.span))
+            {
+                bound_twice(port, earlier, listener)
+                    .into_iter()
+                    .for_each(|diagnostic| report.add(diagnostic));
+            }
+            if ip.is_unspecified() {
+                wildcard.get_or_insert(listener);
+            }
+            by_ip.entry(ip).or_insert(listener);
+            any.get_or_insert(listener);
+        }
+    }
+}
+
+fn bound_twice(port: u16, earlier: &Listener, later: &Listener) -> Option<Diagnostic> {
+    // A listener without a place is a default and sorted last.
+    let first = earlier.span?;
+    let Some(second) = later.span else {
+        return Some(taken_by_default(port, earlier, first, later));
+    };
+    let help = "let each address and port stand in one place; `0.0.0.0` and `[::]` take the port on \
+                every address";
+    let message = match earlier.owner == later.owner {
+        true => format!("port {port} of `{}` is bound twice", later.owner),
+        false => format!(
+            "port {port} of `{}` is also bound by `{}`",
+            later.owner, earlier.owner
+        ),
+    };
+    let diagnostic = Diagnostic::error(second, message)
+        .related(first, "bound here first")
+        .help(help);
+    Some(diagnostic)
+}
+
+/// `written` takes the port of a listener that no file speaks of.
+fn taken_by_default(port: u16, written: &Listener, span: Span, default: &Listener) -> Diagnostic {
+    Diagnostic::error(
+        span,
+        format!(
+            "port {port} of `{}` is also bound by `{}`, whose default is {}",
+            written.owner, default.owner, default.addr
+        ),
+    )
+    .help("write another port here, or `listen` in `[admin]`: an address, or \"off\"")
+}

@@ -1,0 +1,356 @@
+//! `[frontend.NAME]`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::HeaderName;
+use ipnet::IpNet;
+
+use crate::base::{ByteSize, Name, Place};
+use crate::config::compile::cross::Written;
+use crate::config::compile::{Reading, address, name_of, name_of_key, route};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::keys;
+use crate::config::raw::{Entry, Kind};
+use crate::config::section::{Report, Section, Setting};
+use crate::plan::{
+    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, RequestIds,
+};
+
+/// hyper's smallest read buffer.
+pub(super) const LEAST_HEAD: ByteSize = ByteSize(8 << 10);
+/// More than any head has a right to, and what one client can make us hold.
+pub(super) const MOST_HEAD: ByteSize = ByteSize(16 << 20);
+/// `http::HeaderMap` holds 24,576 fields, and hyper makes room for the limit at once.
+pub(super) const MOST_FIELDS: i64 = 20_000;
+/// `http::Uri` holds two bytes less than 64 KiB.
+const MOST_TARGET: ByteSize = ByteSize(65_534);
+
+pub(super) fn frontends(
+    top: &Section<'_>,
+    written: &mut Written,
+    reading: Reading,
+    report: &mut Report<'_>,
+) -> Vec<Frontend> {
+    let Some(setting) = top.setting("frontend") else {
+        if reading == Reading::Whole {
+            report.error(
+                top.span.part(0, 0),
+                "there is no frontend, so nothing would be listened on",
+                "write a `[frontend.NAME]` with `listen = \"…\"` and `backend = \"…\"`",
+            );
+        }
+        return Vec::new();
+    };
+    let Some(table) = top.named("frontend", report) else {
+        return Vec::new();
+    };
+    if table.entries.is_empty() && reading == Reading::Whole {
+        report.error(
+            setting.span(),
+            "there is no frontend, so nothing would be listened on",
+            "write a `[frontend.NAME]` with `listen = \"…\"` and `backend = \"…\"`",
+        );
+    }
+    table
+        .entries
+        .iter()
+        .filter_map(|entry| frontend(entry, written, reading, report))
+        .collect()
+}
+
+fn frontend(
+    entry: &Entry,
+    written: &mut Written,
+    reading: Reading,
+    report: &mut Report<'_>,
+) -> Option<Frontend> {
+    let name = name_of_key(&entry.key, "frontend", entry.key_span, report);
+    let title = format!("[frontend.{}]", entry.key);
+    let setting = Setting {
+        key: &entry.key,
+        value: &entry.value,
+    };
+    let section = Section::open(&keys::FRONTEND, title, setting, report)?;
+    let listen = listen(&section, entry, written, reading, report);
+    let backend = section
+        .setting("backend")
+        .and_then(|backend| backend_name(backend, written, report));
+    let routes = route::routes(&section, &entry.key, written, report);
+    if section.lacks("backend") && section.lacks("route") && reading == Reading::Whole {
+        report.error(
+            entry.key_span,
+            format!("`{}` sends requests nowhere", section.title),
+            "write `backend = \"…\"`, or a `[[frontend.NAME.route]]`, or both",
+        );
+    }
+    Some(Frontend {
+        name: name?,
+        listen,
+        routes,
+        backend,
+        max_connections: section
+            .count_or("max_connections", "off", i64::MAX, report)
+            .flatten()
+            .map(i64::unsigned_abs),
+        timeout: timeouts(&section, report),
+        limits: limits(&section, report),
+        half_close: section.boolean("half_close", report).unwrap_or(false),
+        trusted_proxies: trusted_proxies(&section, report),
+        forwarding: forwarding(&section, report),
+        request_id: request_id(&section, report),
+        header_case: header_case(&section, report),
+    })
+}
+
+fn listen(
+    section: &Section<'_>,
+    entry: &Entry,
+    written: &mut Written,
+    reading: Reading,
+    report: &mut Report<'_>,
+) -> Vec<Listen> {
+    let Some(setting) = section.setting("listen") else {
+        if reading == Reading::Whole && section.lacks("listen") {
+            report.error(
+                entry.key_span,
+                format!("`{}` has no `listen`", section.title),
+                "write `listen = \"0.0.0.0:80\"`, or `\":80\"` for IPv4 and IPv6",
+            );
+        }
+        return Vec::new();
+    };
+    listen_addresses(setting, &section.title, written, report)
+        .into_iter()
+        .map(|(addr, at)| Listen { addr, at })
+        .collect()
+}
+
+/// The addresses of a `listen`, each noted as bound by `owner`.
+pub(super) fn listen_addresses(
+    setting: Setting<'_>,
+    owner: &str,
+    written: &mut Written,
+    report: &mut Report<'_>,
+) -> Vec<(SocketAddr, Place)> {
+    let items = setting.list();
+    if items.is_empty() {
+        report.error(
+            setting.span(),
+            format!("`{owner}` listens on nothing"),
+            "write at least one address: `listen = \"127.0.0.1:8080\"`",
+        );
+    }
+    let mut addresses = Vec::new();
+    for item in items {
+        if let Kind::Integer(port) = item.value.kind {
+            item.wrong_with(
+                "an address and a port",
+                format!("write `\":{port}\"` for all addresses, `\"127.0.0.1:{port}\"` for this machine alone"),
+                report,
+            );
+            continue;
+        }
+        let Some(text) = item.text(report) else {
+            continue;
+        };
+        match address::to_listen(&text.value) {
+            Ok(found) => {
+                let at = report.place(item.span());
+                for addr in found {
+                    written.listener(addr, owner, item.span());
+                    addresses.push((addr, at.clone()));
+                }
+            }
+            Err(bad) => bad_address(item, text.shown(), text.is_as_written(), bad, report),
+        }
+    }
+    addresses
+}
+
+/// Reports a bad address; what to write instead is left out where it would give a variable's value away.
+pub(super) fn bad_address(
+    setting: Setting<'_>,
+    shown: &str,
+    is_as_written: bool,
+    bad: address::BadAddress,
+    report: &mut Report<'_>,
+) {
+    let diagnostic = if is_as_written {
+        Diagnostic::error(setting.span(), format!("{shown:?} {}", bad.why)).help(bad.help)
+    } else {
+        Diagnostic::error(
+            setting.span(),
+            format!("{shown:?} does not come to an address"),
+        )
+        .help("with its variables replaced it must be an IP address and a port")
+    };
+    report.add(diagnostic);
+}
+
+/// The name of a backend, noted as used.
+pub(super) fn backend_name(
+    setting: Setting<'_>,
+    written: &mut Written,
+    report: &mut Report<'_>,
+) -> Option<Name> {
+    let text = setting.text(report)?;
+    let name = name_of(text, "backend", setting.span(), report)?;
+    written.uses(&name, text.shown(), setting.span());
+    Some(name)
+}
+
+fn timeouts(frontend: &Section<'_>, report: &mut Report<'_>) -> FrontendTimeouts {
+    let default = FrontendTimeouts::default();
+    let Some(section) = frontend.section("timeout", &keys::FRONTEND_TIMEOUT, report) else {
+        return default;
+    };
+    FrontendTimeouts {
+        head: section.duration("head", report).unwrap_or(default.head),
+        body: section.duration("body", report).unwrap_or(default.body),
+        keep_alive: section
+            .duration("keep_alive", report)
+            .unwrap_or(default.keep_alive),
+        exchange: section
+            .duration_or_off("exchange", report)
+            .unwrap_or(default.exchange),
+    }
+}
+
+fn limits(frontend: &Section<'_>, report: &mut Report<'_>) -> FrontendLimits {
+    let default = FrontendLimits::default();
+    let Some(section) = frontend.section("limits", &keys::FRONTEND_LIMITS, report) else {
+        return default;
+    };
+    FrontendLimits {
+        head: section
+            .size("head", LEAST_HEAD, MOST_HEAD, report)
+            .unwrap_or(default.head),
+        fields: section
+            .number("fields", 1, MOST_FIELDS, report)
+            .map_or(default.fields, |fields| fields as usize),
+        target: section
+            .size("target", ByteSize(1), MOST_TARGET, report)
+            .unwrap_or(default.target),
+    }
+}
+
+fn trusted_proxies(section: &Section<'_>, report: &mut Report<'_>) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    for item in section.list("trusted_proxies").unwrap_or_default() {
+        let Some(text) = item.text(report) else {
+            continue;
+        };
+        let written = text.value.as_str();
+        let network = written
+            .parse::<IpNet>()
+            .or_else(|_| written.parse::<IpAddr>().map(IpNet::from));
+        let Ok(network) = network else {
+            report.error(
+                item.span(),
+                format!("{:?} is no IP address and no network", text.shown()),
+                "write an address (`\"192.0.2.1\"`) or a network (`\"10.0.0.0/8\"`)",
+            );
+            continue;
+        };
+        if network.trunc() != network {
+            let help = match text.is_as_written() {
+                true => format!(
+                    "write `\"{}\"`, or one address without `/`",
+                    network.trunc()
+                ),
+                false => "write the network's own address before the `/`".to_owned(),
+            };
+            report.error(
+                item.span(),
+                format!(
+                    "{:?} has bits set that its `/{}` leaves out",
+                    text.shown(),
+                    network.prefix_len()
+                ),
+                help,
+            );
+            continue;
+        }
+        networks.push(network);
+    }
+    networks
+}
+
+fn forwarding(frontend: &Section<'_>, report: &mut Report<'_>) -> Forwarding {
+    let default = Forwarding::default();
+    let Some(section) = frontend.section("forwarding", &keys::FORWARDING, report) else {
+        return default;
+    };
+    Forwarding {
+        x_forwarded: section
+            .boolean("x_forwarded", report)
+            .unwrap_or(default.x_forwarded),
+        forwarded: section
+            .boolean("forwarded", report)
+            .unwrap_or(default.forwarded),
+        via: section.boolean("via", report).unwrap_or(default.via),
+    }
+}
+
+fn request_id(section: &Section<'_>, report: &mut Report<'_>) -> RequestIds {
+    let default = RequestIds::default();
+    let Some(setting) = section.setting("request_id") else {
+        return default;
+    };
+    if setting.is_word("off") {
+        return RequestIds::Off;
+    }
+    let Some(text) = setting.text(report) else {
+        return default;
+    };
+    match HeaderName::from_bytes(text.value.as_bytes()) {
+        Ok(name) if !is_of_the_protocol(&name) => RequestIds::Field(name),
+        Ok(_) => {
+            report.error(
+                setting.span(),
+                format!("the field {:?} has a meaning of its own", text.shown()),
+                "write a field for ids, such as \"x-request-id\", or \"off\"",
+            );
+            default
+        }
+        Err(_) => {
+            report.error(
+                setting.span(),
+                format!("{:?} cannot be the name of a field", text.shown()),
+                "write a field for ids, such as \"x-request-id\", or \"off\"",
+            );
+            default
+        }
+    }
+}
+
+/// Whether HTTP itself reads the field on the way, so that no value of ours may stand in it.
+pub(super) fn is_of_the_protocol(name: &HeaderName) -> bool {
+    const FIELDS: [&str; 13] = [
+        "connection",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "authorization",
+        "cookie",
+    ];
+    FIELDS.contains(&name.as_str())
+}
+
+pub(super) fn header_case(section: &Section<'_>, report: &mut Report<'_>) -> HeaderCase {
+    let cases = [
+        ("lower", HeaderCase::Lower),
+        ("title", HeaderCase::Title),
+        ("preserve", HeaderCase::Preserve),
+    ];
+    section
+        .choice("header_case", &cases, &[], report)
+        .unwrap_or_default()
+}

@@ -1,0 +1,293 @@
+//! `health` of a backend: `"/healthz"`, `"tcp"`, `"off"`, or a table.
+
+use std::ops::RangeInclusive;
+
+use http::{HeaderName, HeaderValue};
+
+use crate::config::compile::frontend::is_of_the_protocol;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::keys;
+use crate::config::raw::{Kind, Text};
+use crate::config::section::{Report, Section, Setting};
+use crate::plan::{Health, HttpCheck, Initial, Probe, StatusSet};
+
+/// What `body` is looked for in.
+const MOST_BODY_BYTES: usize = 64 << 10;
+
+/// The least and the greatest status that HTTP can carry.
+const STATUSES: RangeInclusive<u16> = 100..=999;
+
+pub(super) fn health(backend: &Section<'_>, report: &mut Report<'_>) -> Option<Health> {
+    let setting = backend.setting("health")?;
+    match &setting.value.kind {
+        Kind::String(text) => short(setting, text, report),
+        Kind::Table(_) => {
+            let section = backend.section("health", &keys::HEALTH, report)?;
+            Some(of_table(&section, report))
+        }
+        _ => {
+            setting.wrong("a path, \"tcp\", \"off\" or a table", report);
+            None
+        }
+    }
+}
+
+fn short(setting: Setting<'_>, text: &Text, report: &mut Report<'_>) -> Option<Health> {
+    let probe = match text.value.as_str() {
+        "off" => return None,
+        "tcp" => Probe::Tcp,
+        path if path.starts_with('/') => Probe::Http(HttpCheck {
+            path: check_path(setting, text, report)?,
+            ..HttpCheck::default()
+        }),
+        _ => {
+            report.error(
+                setting.span(),
+                format!("`health` cannot be {:?}", text.shown()),
+                "write a path (`\"/healthz\"`), `\"tcp\"`, `\"off\"`, or a table with the keys of a check",
+            );
+            return None;
+        }
+    };
+    Some(Health {
+        probe,
+        ..Health::default()
+    })
+}
+
+fn of_table(section: &Section<'_>, report: &mut Report<'_>) -> Health {
+    let default = Health::default();
+    let interval = section.duration("interval", report);
+    let fast_interval = section.duration("fast_interval", report);
+    let interval_or_default = interval.unwrap_or(default.interval);
+    if let Some(fast) = fast_interval
+        && fast > interval_or_default
+        && let Some(setting) = section.setting("fast_interval")
+    {
+        report.error(
+            setting.span(),
+            "`fast_interval` is longer than `interval`",
+            "it is the time between two checks while the state is changing: write a shorter one",
+        );
+    }
+    let mut count = |key| {
+        section
+            .number(key, 1, i64::from(u32::MAX), report)
+            .map(|count| count as u32)
+    };
+    let (rise, fall) = (count("rise"), count("fall"));
+    let initials = [("checked", Initial::Checked), ("up", Initial::Up)];
+    Health {
+        probe: probe(section, report),
+        interval: interval_or_default,
+        fast_interval: fast_interval.unwrap_or(interval_or_default),
+        timeout: section
+            .duration("timeout", report)
+            .unwrap_or(interval_or_default),
+        rise: rise.unwrap_or(default.rise),
+        fall: fall.unwrap_or(default.fall),
+        port: section
+            .number("port", 1, i64::from(u16::MAX), report)
+            .map(|port| port as u16),
+        initial: section
+            .choice("initial", &initials, &[("down", "checked")], report)
+            .unwrap_or_default(),
+    }
+}
+
+fn probe(section: &Section<'_>, report: &mut Report<'_>) -> Probe {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Type {
+        Http,
+        Tcp,
+    }
+    let types = [("http", Type::Http), ("tcp", Type::Tcp)];
+    let habits = [("httpchk", "http"), ("tcp-check", "tcp"), ("https", "http")];
+    let is_tcp = section.choice("type", &types, &habits, report) == Some(Type::Tcp);
+    let check = http_check(section, report);
+    if !is_tcp {
+        return Probe::Http(check);
+    }
+    for key in ["path", "host", "headers", "status", "body"] {
+        if let Some(setting) = section.setting(key) {
+            report.error(
+                setting.span(),
+                format!("`{key}` says nothing to a check with `type = \"tcp\"`"),
+                format!("leave `{key}` out, or write `type = \"http\"`"),
+            );
+        }
+    }
+    Probe::Tcp
+}
+
+fn http_check(section: &Section<'_>, report: &mut Report<'_>) -> HttpCheck {
+    let default = HttpCheck::default();
+    HttpCheck {
+        path: section
+            .setting("path")
+            .and_then(|setting| check_path(setting, setting.text(report)?, report))
+            .unwrap_or(default.path),
+        host: section
+            .setting("host")
+            .and_then(|setting| host(setting, report)),
+        headers: headers(section, report),
+        status: section
+            .setting("status")
+            .and_then(|setting| statuses(setting, report))
+            .unwrap_or(default.status),
+        body: section
+            .setting("body")
+            .and_then(|setting| body(setting, report)),
+    }
+}
+
+fn check_path(setting: Setting<'_>, text: &Text, report: &mut Report<'_>) -> Option<String> {
+    let is_target = |path: &str| {
+        path.starts_with('/')
+            && path
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'#')
+            && path.parse::<http::uri::PathAndQuery>().is_ok()
+    };
+    if is_target(&text.value) {
+        return Some(text.value.clone());
+    }
+    report.error(
+        setting.span(),
+        format!("{:?} is no path to ask for", text.shown()),
+        "write it as it goes over the line: beginning with `/`, spaces and the like as escapes (`%20`)",
+    );
+    None
+}
+
+fn host(setting: Setting<'_>, report: &mut Report<'_>) -> Option<HeaderValue> {
+    let text = setting.text(report)?;
+    let is_host = crate::wire::host::Authority::parse(text.value.as_bytes()).is_ok();
+    match HeaderValue::from_str(&text.value) {
+        Ok(value) if is_host => Some(value),
+        _ => {
+            report.error(
+                setting.span(),
+                format!("{:?} is no host", text.shown()),
+                "write a host as in `\"app.example.com\"`, with a port if the server wants one",
+            );
+            None
+        }
+    }
+}
+
+/// By name: their order means nothing, so two orders are one plan.
+fn headers(section: &Section<'_>, report: &mut Report<'_>) -> Vec<(HeaderName, HeaderValue)> {
+    let Some(table) = section.named("headers", report) else {
+        return Vec::new();
+    };
+    let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
+    for entry in &table.entries {
+        let setting = Setting {
+            key: &entry.key,
+            value: &entry.value,
+        };
+        let Some(text) = setting.text(report) else {
+            continue;
+        };
+        let name = HeaderName::from_bytes(entry.key.as_bytes());
+        let value = HeaderValue::from_str(&text.value);
+        let refusal = match (&name, &value) {
+            (Err(_), _) => Some((
+                "that is no name of a field",
+                "a field's name has letters, digits and `-`",
+            )),
+            (Ok(name), _) if name.as_str() == "host" => Some((
+                "the field `Host` has a key of its own",
+                "write `host = \"…\"` in the check",
+            )),
+            (Ok(name), _) if is_of_the_connection(name) => Some((
+                "that field belongs to the connection, not to what is asked",
+                "leave it out",
+            )),
+            (Ok(_), Err(_)) => Some((
+                "its value has characters that a field cannot have",
+                "leave out control characters and line breaks",
+            )),
+            (Ok(name), Ok(_)) if headers.iter().any(|(other, _)| other == name) => Some((
+                "the field is there already",
+                "the case of a field's name does not count; keep one of them",
+            )),
+            (Ok(_), Ok(_)) => None,
+        };
+        if let Some((why, help)) = refusal {
+            report.add(
+                Diagnostic::error(entry.key_span, format!("`{}`: {why}", entry.key)).help(help),
+            );
+            continue;
+        }
+        if let (Ok(name), Ok(mut value)) = (name, value) {
+            value.set_sensitive(text.is_secret);
+            headers.push((name, value));
+        }
+    }
+    headers.sort_by(|(left, _), (right, _)| left.as_str().cmp(right.as_str()));
+    headers
+}
+
+/// Credentials are a check's own business, other than those of an exchange.
+fn is_of_the_connection(name: &HeaderName) -> bool {
+    is_of_the_protocol(name)
+        && !matches!(name.as_str(), "authorization" | "cookie" | "content-type")
+}
+
+fn statuses(setting: Setting<'_>, report: &mut Report<'_>) -> Option<StatusSet> {
+    let items = setting.list();
+    if items.is_empty() {
+        report.error(
+            setting.span(),
+            "the list `status` is empty, so no check could pass",
+            "write the statuses that pass: `status = [\"200-299\", 304]`",
+        );
+        return None;
+    }
+    let ranges: Vec<_> = items.iter().map(|item| status(*item, report)).collect();
+    ranges.into_iter().collect::<Option<_>>().map(StatusSet)
+}
+
+fn status(setting: Setting<'_>, report: &mut Report<'_>) -> Option<RangeInclusive<u16>> {
+    let found = match &setting.value.kind {
+        Kind::Integer(number) => u16::try_from(*number).ok().map(|status| status..=status),
+        Kind::String(text) => status_range(&text.value),
+        _ => None,
+    };
+    let found = found.filter(|range| {
+        STATUSES.contains(range.start()) && STATUSES.contains(range.end()) && !range.is_empty()
+    });
+    if found.is_none() {
+        setting.wrong(
+            "a status (`200`) or a range of them (`\"200-399\"`) from 100 to 999",
+            report,
+        );
+    }
+    found
+}
+
+fn status_range(text: &str) -> Option<RangeInclusive<u16>> {
+    let number = |text: &str| {
+        let is_plain = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_plain.then(|| text.parse().ok()).flatten()
+    };
+    match text.split_once('-') {
+        Some((from, to)) => Some(number(from.trim())?..=number(to.trim())?),
+        None => number(text.trim()).map(|status| status..=status),
+    }
+}
+
+fn body(setting: Setting<'_>, report: &mut Report<'_>) -> Option<String> {
+    let text = setting.text(report)?;
+    if text.value.is_empty() || text.value.len() > MOST_BODY_BYTES {
+        report.error(
+            setting.span(),
+            format!("`body` must have 1 to {MOST_BODY_BYTES} bytes"),
+            "write a text that the body of a good answer contains, or leave `body` out",
+        );
+        return None;
+    }
+    Some(text.value.clone())
+}

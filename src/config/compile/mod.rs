@@ -1,0 +1,78 @@
+//! From what was written to a plan: names resolved, defaults filled in, everything checked.
+//!
+//! One file for each kind of table; `cross` looks at what only shows when all are there. Every
+//! function reports its mistakes and goes on, so that one run finds all of them.
+
+mod address;
+mod backend;
+mod cross;
+mod frontend;
+mod health;
+mod process;
+mod route;
+mod server;
+mod shadow;
+
+use crate::base::Name;
+use crate::config::keys;
+use crate::config::raw::{Table, Text};
+use crate::config::section::{Report, Section};
+use crate::config::source::Span;
+use crate::plan::Plan;
+
+/// Whether everything that was meant to be in the files is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// All of it was read.
+    Whole,
+    /// Some could not be read: that something is missing says nothing.
+    Partial,
+}
+
+/// The plan that `top` describes, as far as it can be made out; it is one only when nothing was
+/// reported as an error.
+pub(super) fn compile(top: &Table, reading: Reading, report: &mut Report<'_>) -> Plan {
+    let mut names = cross::Written::default();
+    let top = Section::over(&keys::TOP, String::new(), top, report.start(), report);
+    let plan = Plan {
+        process: process::process(&top, report),
+        log: process::log(&top, report),
+        reload: process::reload(&top, report),
+        shutdown: process::shutdown(&top, report),
+        admin: process::admin(&top, &mut names, report),
+        frontends: frontend::frontends(&top, &mut names, reading, report),
+        backends: backend::backends(&top, &mut names, reading, report),
+    };
+    cross::check(&names, reading, report);
+    plan
+}
+
+/// `text` as a name; what cannot be one is reported.
+fn name_of(text: &Text, what: &str, span: Span, report: &mut Report<'_>) -> Option<Name> {
+    match Name::new(&text.value) {
+        Ok(name) => Some(name),
+        Err(error) => {
+            report.error(
+                span,
+                format!("{:?} cannot be the name of a {what}", text.shown()),
+                error.to_string(),
+            );
+            None
+        }
+    }
+}
+
+/// A table's key as a name; what cannot be one is reported.
+fn name_of_key(key: &str, what: &str, span: Span, report: &mut Report<'_>) -> Option<Name> {
+    match Name::new(key) {
+        Ok(name) => Some(name),
+        Err(error) => {
+            report.error(
+                span,
+                format!("{key:?} cannot be the name of a {what}"),
+                error.to_string(),
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `[process]`, `[log]`, `[reload]`, `[shutdown]`, `[admin]`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use crate::config::compile::cross::Written;
+use crate::config::compile::frontend::listen_addresses;
+use crate::config::keys;
+use crate::config::section::{Report, Section, Setting};
+use crate::config::suggest;
+use crate::plan::{
+    AccessLog, Admin, AdminListen, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
+};
+
+/// More threads than any machine has cores.
+const MAX_WORKERS: i64 = 1024;
+
+pub(super) fn process(top: &Section<'_>, report: &mut Report<'_>) -> Process {
+    let default = Process::default();
+    let Some(section) = top.section("process", &keys::PROCESS, report) else {
+        return default;
+    };
+    Process {
+        workers: section
+            .count_or("workers", "auto", MAX_WORKERS, report)
+            .map_or(default.workers, |count| {
+                count.and_then(|count| NonZeroUsize::new(count as usize))
+            }),
+        max_connections: section
+            .count_or("max_connections", "auto", i64::MAX, report)
+            .map_or(default.max_connections, |count| {
+                count.map(i64::unsigned_abs)
+            }),
+    }
+}
+
+pub(super) fn log(top: &Section<'_>, report: &mut Report<'_>) -> Log {
+    let default = Log::default();
+    let Some(section) = top.section("log", &keys::LOG, report) else {
+        return default;
+    };
+    let levels = [
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+    ];
+    let habits = [
+        ("err", "error"),
+        ("warning", "warn"),
+        ("notice", "info"),
+        ("trace", "debug"),
+    ];
+    let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
+    Log {
+        level: section
+            .choice("level", &levels, &habits, report)
+            .unwrap_or(default.level),
+        format: section
+            .choice("format", &formats, &[("text", "human")], report)
+            .unwrap_or(default.format),
+        access: section
+            .section("access", &keys::LOG_ACCESS, report)
+            .and_then(|access| access.setting("to"))
+            .and_then(|to| access_log(to, report))
+            .unwrap_or(default.access),
+    }
+}
+
+fn access_log(to: Setting<'_>, report: &mut Report<'_>) -> Option<AccessLog> {
+    const WORDS: [&str; 3] = ["stdout", "stderr", "off"];
+    let text = to.text(report)?;
+    let target = match text.value.as_str() {
+        "stdout" => LogTarget::Stdout,
+        "stderr" => LogTarget::Stderr,
+        "off" => LogTarget::Off,
+        // Without the `/`, a mistyped `"stdout"` would quietly become a file of that name.
+        path if path.contains('/') && !path.ends_with('/') => LogTarget::File(PathBuf::from(path)),
+        other => {
+            let help = match suggest::nearest(other, WORDS) {
+                Some(word) => format!(
+                    "did you mean \"{word}\"? A file is written with a `/`: \"./access.log\""
+                ),
+                None => {
+                    "known are \"stdout\", \"stderr\" and \"off\"; a file is written with a `/`: \
+                         \"./access.log\""
+                        .to_owned()
+                }
+            };
+            report.error(
+                to.span(),
+                format!("the access log cannot go to {:?}", text.shown()),
+                help,
+            );
+            return None;
+        }
+    };
+    Some(AccessLog {
+        to: target,
+        at: report.place(to.span()),
+    })
+}
+
+pub(super) fn reload(top: &Section<'_>, report: &mut Report<'_>) -> Reload {
+    let default = Reload::default();
+    let Some(section) = top.section("reload", &keys::RELOAD, report) else {
+        return default;
+    };
+    Reload {
+        watch: section.boolean("watch", report).unwrap_or(default.watch),
+    }
+}
+
+pub(super) fn shutdown(top: &Section<'_>, report: &mut Report<'_>) -> Shutdown {
+    let default = Shutdown::default();
+    let Some(section) = top.section("shutdown", &keys::SHUTDOWN, report) else {
+        return default;
+    };
+    // Both may be 0: no time to notice, and no time to finish, are things that one can want.
+    let mut duration = |key| section.setting(key)?.any_duration(report);
+    Shutdown {
+        grace: duration("grace").unwrap_or(default.grace),
+        timeout: duration("timeout").unwrap_or(default.timeout),
+    }
+}
+
+pub(super) fn admin(
+    top: &Section<'_>,
+    written: &mut Written,
+    report: &mut Report<'_>,
+) -> Option<Admin> {
+    let Some(listen) = top
+        .section("admin", &keys::ADMIN, report)
+        .and_then(|section| section.setting("listen"))
+    else {
+        let default = Admin::default();
+        for address in &default.listen {
+            written.default_listener(address.addr);
+        }
+        return Some(default);
+    };
+    if listen.is_word("off") {
+        return None;
+    }
+    let addresses = listen_addresses(listen, "[admin]", written, report);
+    Some(Admin {
+        listen: addresses
+            .into_iter()
+            .map(|(addr, at)| AdminListen { addr, at })
+            .collect(),
+    })
+}

@@ -1,0 +1,393 @@
+//! `[[frontend.NAME.route]]`: what a request must look like, and where it goes then.
+
+use std::collections::HashMap;
+
+use http::{HeaderName, Method};
+
+use crate::base::Name;
+use crate::config::compile::cross::Written;
+use crate::config::compile::frontend::backend_name;
+use crate::config::compile::{name_of, shadow};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::keys;
+use crate::config::raw::{Entry, Text};
+use crate::config::section::{Report, Section, Setting};
+use crate::config::source::Span;
+use crate::plan::{HostPattern, PathPattern, Predicate, Route, ValuePattern};
+use crate::wire::host::Authority;
+use crate::wire::path::normalise;
+
+/// Why a pattern is none, and what to write instead.
+type Refusal = (String, String);
+
+/// The routes of one frontend, in file order.
+pub(super) fn routes(
+    frontend: &Section<'_>,
+    frontend_name: &str,
+    written: &mut Written,
+    report: &mut Report<'_>,
+) -> Vec<Route> {
+    let Some(setting) = frontend.setting("route") else {
+        return Vec::new();
+    };
+    let errors_before = report.errors();
+    let items = setting.list();
+    let mut routes = Vec::with_capacity(items.len());
+    let mut spans = Vec::with_capacity(items.len());
+    let mut names: HashMap<Name, Span> = HashMap::new();
+    for (index, item) in items.into_iter().enumerate() {
+        let title = format!("[[frontend.{frontend_name}.route]]");
+        let Some(section) = Section::open(&keys::ROUTE, title, item, report) else {
+            continue;
+        };
+        let Some(route) = route(&section, index + 1, written, report) else {
+            continue;
+        };
+        let name_span = section
+            .setting("name")
+            .map_or(item.span(), |name| name.span());
+        match names.get(&route.name) {
+            Some(first) => report.add(
+                Diagnostic::error(
+                    name_span,
+                    format!(
+                        "two routes of `{}` have the name `{}`",
+                        frontend.title, route.name
+                    ),
+                )
+                .related(*first, "the first is here")
+                .help("give one another `name`; a route without one is called by its number"),
+            ),
+            None => {
+                names.insert(route.name.clone(), name_span);
+            }
+        }
+        routes.push(route);
+        spans.push(item.span());
+    }
+    // A condition that is wrong is left out of its route, which then seems to match more.
+    if report.errors() == errors_before {
+        shadow::warn(&routes, &spans, report);
+    }
+    routes
+}
+
+fn route(
+    section: &Section<'_>,
+    number: usize,
+    written: &mut Written,
+    report: &mut Report<'_>,
+) -> Option<Route> {
+    let name = match section.setting("name") {
+        Some(setting) => setting
+            .text(report)
+            .and_then(|text| name_of(text, "route", setting.span(), report)),
+        None => Name::new(&number.to_string()).ok(),
+    };
+    let hosts = patterns(section, "host", host_pattern, report);
+    let paths = patterns(section, "path", path_pattern, report);
+    let methods = patterns(section, "method", method, report);
+    let headers = predicates(section, "header", header_predicate, report);
+    let queries = predicates(section, "query", query_predicate, report);
+    let backend = match section.setting("backend") {
+        Some(setting) => backend_name(setting, written, report),
+        None if !section.lacks("backend") => None,
+        None => {
+            report.error(
+                section.span,
+                "this route has no `backend`",
+                "write where the requests that it matches go: `backend = \"…\"`",
+            );
+            None
+        }
+    };
+    Some(Route {
+        name: name?,
+        hosts: unless_any(hosts),
+        paths,
+        methods,
+        headers,
+        queries,
+        backend: backend?,
+        at: report.place(section.span),
+    })
+}
+
+/// The patterns of a list; `"*"` among hosts makes the list one that says nothing.
+fn unless_any(hosts: Vec<Option<HostPattern>>) -> Vec<HostPattern> {
+    hosts.into_iter().collect::<Option<_>>().unwrap_or_default()
+}
+
+fn patterns<T>(
+    section: &Section<'_>,
+    key: &'static str,
+    parse: impl Fn(&str) -> Result<T, Refusal>,
+    report: &mut Report<'_>,
+) -> Vec<T> {
+    let Some(setting) = section.setting(key) else {
+        return Vec::new();
+    };
+    let items = setting.list();
+    if items.is_empty() {
+        report.error(
+            setting.span(),
+            format!("the list `{key}` is empty, so it is not clear what it should match"),
+            format!("leave `{key}` out to match any"),
+        );
+    }
+    items
+        .into_iter()
+        .filter_map(|item| {
+            let text = item.text(report)?;
+            match parse(&text.value) {
+                Ok(pattern) => Some(pattern),
+                Err(refusal) => {
+                    refuse(item.span(), key, text, refusal, report);
+                    None
+                }
+            }
+        })
+        .collect()
+}
+
+/// Reports a pattern; its parts are left out where they would give a variable's value away.
+fn refuse(span: Span, key: &str, text: &Text, refusal: Refusal, report: &mut Report<'_>) {
+    let (why, help) = refusal;
+    let diagnostic = Diagnostic::error(span, format!("`{key} = {:?}` {why}", text.shown()));
+    report.add(match text.is_as_written() {
+        true => diagnostic.help(help),
+        false => diagnostic,
+    });
+}
+
+/// `None`: any host.
+fn host_pattern(text: &str) -> Result<Option<HostPattern>, Refusal> {
+    if text == "*" {
+        return Ok(None);
+    }
+    let (name, is_wildcard) = match text.strip_prefix("*.") {
+        Some(name) => (name, true),
+        None => (text, false),
+    };
+    if name.contains('*') {
+        return Err(refusal(
+            "has a `*` that is not its first label",
+            "write `\"*.example.com\"`: it stands for one or more labels",
+        ));
+    }
+    if !name.is_ascii() {
+        return Err(refusal(
+            "is not ASCII, which a request's host always is",
+            "write it as the browser sends it (`\"xn--…\"`)",
+        ));
+    }
+    let Ok(authority) = Authority::parse(name.as_bytes()) else {
+        return Err(refusal(
+            "is no host",
+            "write a host as in `\"example.com\"`, `\"*.example.com\"`, `\"10.0.0.1\"` or `\"[::1]\"`",
+        ));
+    };
+    if name.ends_with(':') || authority.port.is_some() {
+        let prefix = if is_wildcard { "*." } else { "" };
+        return Err(refusal(
+            "has a port, and the port of a request's host does not count",
+            format!("write `\"{prefix}{}\"`", authority.host),
+        ));
+    }
+    let host = authority.host.into_owned();
+    Ok(Some(if is_wildcard {
+        HostPattern::Wildcard(host)
+    } else {
+        HostPattern::Exact(host)
+    }))
+}
+
+fn path_pattern(text: &str) -> Result<PathPattern, Refusal> {
+    if text == "*" {
+        return Ok(PathPattern::Prefix(String::new()));
+    }
+    if !text.starts_with('/') {
+        return Err(refusal(
+            "does not begin with `/`",
+            format!("write `\"/{text}\"`"),
+        ));
+    }
+    if let Some((path, _)) = text.split_once('?') {
+        return Err(refusal(
+            "has a `?`, and a query is no part of the path",
+            format!(
+                "write `path = {path:?}` and the conditions as `query = {{ name = \"value\" }}`"
+            ),
+        ));
+    }
+    let (path, is_prefix) = match text.strip_suffix("/*") {
+        Some(path) => (path, true),
+        None => (text, false),
+    };
+    if path.contains('*') {
+        let help = match path.strip_suffix('*') {
+            Some(start) if !start.contains('*') => format!(
+                "a path is matched by whole segments: write `\"{}/*\"`",
+                start.trim_end_matches('/')
+            ),
+            _ => "write `\"/start/*\"`: it stands for `/start` and everything below it".to_owned(),
+        };
+        return Err(refusal(
+            "has a `*` that is not a last segment of its own",
+            help,
+        ));
+    }
+    if let Some(bad) = path
+        .chars()
+        .find(|c| !c.is_ascii_graphic() || "\"<>\\^`{|}#".contains(*c))
+    {
+        return Err(refusal(
+            format!("has the character {bad:?}, which a request's path never has"),
+            format!("write `\"{}\"`", escaped(text)),
+        ));
+    }
+    let normal = if path.is_empty() {
+        std::borrow::Cow::Borrowed("")
+    } else {
+        normalise(path)
+    };
+    let segments = |path: &str| path.matches('/').count();
+    if segments(&normal) != segments(path) {
+        let star = if is_prefix { "/*" } else { "" };
+        return Err(refusal(
+            "has dot segments, which are resolved before a request is matched",
+            format!("write `\"{}{star}\"`", normal.trim_end_matches('/')),
+        ));
+    }
+    let path = normal.into_owned();
+    Ok(if is_prefix {
+        PathPattern::Prefix(path)
+    } else {
+        PathPattern::Exact(path)
+    })
+}
+
+fn method(text: &str) -> Result<Method, Refusal> {
+    const COMMON: [&str; 8] = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "QUERY",
+    ];
+    let capitals = text.to_ascii_uppercase();
+    if capitals != text && COMMON.contains(&capitals.as_str()) {
+        return Err(refusal(
+            "is no method: methods are case-sensitive",
+            format!("write `\"{capitals}\"`"),
+        ));
+    }
+    if matches!(text, "CONNECT" | "TRACE") {
+        return Err(refusal(
+            "never comes to a route",
+            "such requests are answered 405",
+        ));
+    }
+    Method::from_bytes(text.as_bytes())
+        .map_err(|_| refusal("is no method", "write a method such as `\"GET\"`"))
+}
+
+/// The predicates of a table, by name: their order means nothing, so two orders are one plan.
+fn predicates<N: PartialEq + AsRef<str>>(
+    section: &Section<'_>,
+    key: &'static str,
+    parse: impl Fn(&Entry, ValuePattern) -> Result<Predicate<N>, Refusal>,
+    report: &mut Report<'_>,
+) -> Vec<Predicate<N>> {
+    let Some(table) = section.named(key, report) else {
+        return Vec::new();
+    };
+    let mut predicates: Vec<(Predicate<N>, Span)> = Vec::new();
+    for entry in &table.entries {
+        let setting = Setting {
+            key: &entry.key,
+            value: &entry.value,
+        };
+        let Some(text) = setting.text(report) else {
+            continue;
+        };
+        match parse(entry, value_pattern(&text.value)) {
+            Ok(predicate) => predicates.push((predicate, entry.key_span)),
+            Err(refusal) => refuse(setting.span(), &entry.key, text, refusal, report),
+        }
+    }
+    predicates.sort_by(|(left, _), (right, _)| left.name.as_ref().cmp(right.name.as_ref()));
+    for pair in predicates.windows(2) {
+        let [(first, first_span), (second, second_span)] = pair else {
+            continue;
+        };
+        if first.name == second.name {
+            report.add(
+                Diagnostic::error(
+                    *second_span,
+                    format!("two conditions of `{key}` have one name"),
+                )
+                .related(*first_span, "the other is here")
+                .help("the case of a field's name does not count; keep one of them"),
+            );
+        }
+    }
+    predicates
+        .into_iter()
+        .map(|(predicate, _)| predicate)
+        .collect()
+}
+
+fn value_pattern(text: &str) -> ValuePattern {
+    match text.strip_suffix('*') {
+        Some("") => ValuePattern::Present,
+        Some(start) => ValuePattern::Prefix(start.to_owned()),
+        None => ValuePattern::Exact(text.to_owned()),
+    }
+}
+
+fn header_predicate(entry: &Entry, value: ValuePattern) -> Result<Predicate<HeaderName>, Refusal> {
+    let Ok(name) = HeaderName::from_bytes(entry.key.as_bytes()) else {
+        return Err(refusal(
+            "stands under a name that no field can have",
+            "a field's name has letters, digits and `-`",
+        ));
+    };
+    if let ValuePattern::Exact(text) | ValuePattern::Prefix(text) = &value {
+        if text.chars().any(|c| c.is_control() && c != '\t') {
+            return Err(refusal(
+                "has a control character, which a field's value never has",
+                "leave it out",
+            ));
+        }
+        if text.starts_with([' ', '\t'])
+            || matches!(&value, ValuePattern::Exact(text) if text.ends_with([' ', '\t']))
+        {
+            return Err(refusal(
+                "has space at its edge, which a field's value never has",
+                "leave the space out",
+            ));
+        }
+    }
+    Ok(Predicate { name, value })
+}
+
+fn query_predicate(entry: &Entry, value: ValuePattern) -> Result<Predicate<String>, Refusal> {
+    Ok(Predicate {
+        name: entry.key.clone(),
+        value,
+    })
+}
+
+fn refusal(why: impl Into<String>, help: impl Into<String>) -> Refusal {
+    (why.into(), help.into())
+}
+
+/// `path` with what cannot stand in it as escapes.
+fn escaped(path: &str) -> String {
+    path.bytes()
+        .map(|byte| match byte {
+            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'#' => {
+                format!("%{byte:02X}")
+            }
+            byte if byte.is_ascii_graphic() => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,173 @@
+//! The servers of a backend: `"10.0.0.1:80"` or `{ name = …, address = …, weight = … }`.
+
+use std::collections::HashMap;
+
+use crate::base::Name;
+use crate::config::compile::frontend::bad_address;
+use crate::config::compile::{Reading, address, name_of};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::keys;
+use crate::config::raw::Kind;
+use crate::config::section::{Report, Section, Setting};
+use crate::config::source::Span;
+use crate::plan::Server;
+
+const MOST_WEIGHT: i64 = 256;
+
+/// `key_span` is where the backend's name stands.
+pub(super) fn servers(
+    backend: &Section<'_>,
+    key_span: Span,
+    reading: Reading,
+    report: &mut Report<'_>,
+) -> Vec<Server> {
+    let Some(setting) = backend.setting("servers") else {
+        if reading == Reading::Whole && backend.lacks("servers") {
+            report.error(
+                key_span,
+                format!("`{}` has no `servers`", backend.title),
+                "write `servers = [\"10.0.0.1:80\"]`",
+            );
+        }
+        return Vec::new();
+    };
+    let items = setting.list();
+    let found: Vec<(Server, Setting<'_>)> = items
+        .iter()
+        .filter_map(|item| Some((server(backend, *item, report)?, *item)))
+        .collect();
+    refuse_same_names(backend, &found, report);
+    let are_all_here = found.len() == items.len();
+    let servers: Vec<Server> = found.into_iter().map(|(server, _)| server).collect();
+    if are_all_here {
+        warn_when_none_serves(backend, &servers, setting.span(), report);
+    }
+    servers
+}
+
+fn server(backend: &Section<'_>, item: Setting<'_>, report: &mut Report<'_>) -> Option<Server> {
+    match &item.value.kind {
+        Kind::String(_) => {
+            let (address, name) = address_of(item, report)?;
+            Some(Server {
+                name,
+                address,
+                weight: 1,
+                max_connections: None,
+                backup: false,
+                at: report.place(item.span()),
+            })
+        }
+        Kind::Table(_) => {
+            let title = format!("[{}.servers]]", backend.title.trim_end_matches(']'));
+            let section = Section::open(&keys::SERVER, title, item, report)?;
+            server_of_table(&section, report)
+        }
+        _ => {
+            item.wrong("an address or a table with `address`", report);
+            None
+        }
+    }
+}
+
+fn server_of_table(section: &Section<'_>, report: &mut Report<'_>) -> Option<Server> {
+    let address = match section.setting("address") {
+        Some(setting) => address_of(setting, report).map(|found| (found, setting.span())),
+        None if !section.lacks("address") => None,
+        None => {
+            report.error(
+                section.span,
+                "this server has no `address`",
+                "write `address = \"10.0.0.1:80\"`",
+            );
+            None
+        }
+    };
+    let name = section.setting("name").map(|setting| {
+        setting
+            .text(report)
+            .and_then(|text| name_of(text, "server", setting.span(), report))
+    });
+    let weight = section.number("weight", 0, MOST_WEIGHT, report);
+    let max_connections = section.count_or("max_connections", "off", i64::from(u32::MAX), report);
+    let backup = section.boolean("backup", report);
+    let ((address, written), at) = address?;
+    Some(Server {
+        name: name.unwrap_or(Some(written))?,
+        address,
+        weight: weight.map_or(1, |weight| weight as u16),
+        max_connections: max_connections.flatten().map(|max| max as u32),
+        backup: backup.unwrap_or(false),
+        at: report.place(at),
+    })
+}
+
+/// The address, and the name of a server that has no other.
+fn address_of(
+    setting: Setting<'_>,
+    report: &mut Report<'_>,
+) -> Option<(std::net::SocketAddr, Name)> {
+    let text = setting.text(report)?;
+    match address::to_connect(&text.value) {
+        Ok(address) => Some((address, name_of(text, "server", setting.span(), report)?)),
+        Err(bad) => {
+            bad_address(setting, text.shown(), text.is_as_written(), bad, report);
+            None
+        }
+    }
+}
+
+fn refuse_same_names(
+    backend: &Section<'_>,
+    servers: &[(Server, Setting<'_>)],
+    report: &mut Report<'_>,
+) {
+    let mut first_of: HashMap<&Name, Span> = HashMap::new();
+    for (server, setting) in servers {
+        let Some(first) = first_of.get(&server.name) else {
+            first_of.insert(&server.name, setting.span());
+            continue;
+        };
+        report.add(
+            Diagnostic::error(
+                setting.span(),
+                format!(
+                    "two servers of `{}` have the name `{}`",
+                    backend.title, server.name
+                ),
+            )
+            .related(*first, "the first is here")
+            .help(
+                "a server's name is its `name`, else its address: write \
+                 `{ name = \"…\", address = \"…\" }`",
+            ),
+        );
+    }
+}
+
+fn warn_when_none_serves(
+    backend: &Section<'_>,
+    servers: &[Server],
+    span: Span,
+    report: &mut Report<'_>,
+) {
+    let (what, help) = if servers.is_empty() {
+        (
+            "has no servers, so every request is answered 503",
+            "write `servers = [\"10.0.0.1:80\"]`",
+        )
+    } else if servers.iter().all(|server| server.weight == 0) {
+        (
+            "has only servers of weight 0, so every request is answered 503",
+            "a weight of 0 takes no new traffic: give one server a weight of at least 1",
+        )
+    } else if servers.iter().all(|server| server.backup) {
+        (
+            "has only backup servers",
+            "a backup server is used while no other can be: leave `backup` out where all are",
+        )
+    } else {
+        return;
+    };
+    report.add(Diagnostic::warning(span, format!("`{}` {what}", backend.title)).help(help));
+}

@@ -1,0 +1,166 @@
+//! Routes that can never match, because an earlier one takes everything that they match.
+//!
+//! Routes are few or thousands: an earlier one can only take all of a later one when it covers the
+//! later one's first host and first path, so those two are looked up and only the hits are compared.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use crate::config::diagnostic::Diagnostic;
+use crate::config::section::Report;
+use crate::config::source::Span;
+use crate::plan::{HostPattern, PathPattern, Predicate, Route, ValuePattern};
+
+/// Warns of each route that never matches; `spans` is where each stands.
+pub(super) fn warn(routes: &[Route], spans: &[Span], report: &mut Report<'_>) {
+    let mut earlier: HashMap<(Option<&HostPattern>, Option<&PathPattern>), Vec<usize>> =
+        HashMap::new();
+    let mut known = Known::default();
+    for (index, (route, span)) in routes.iter().zip(spans).enumerate() {
+        if let Some(taker) = taker(route, routes, &earlier, &known) {
+            report.add(
+                Diagnostic::warning(*span, format!("route `{}` never matches", route.name))
+                    .related(
+                        spans[taker],
+                        format!(
+                            "route `{}` takes all its requests first",
+                            routes[taker].name
+                        ),
+                    )
+                    .help("the first match wins: put the narrower route first"),
+            );
+        }
+        for host in options(&route.hosts) {
+            for path in options(&route.paths) {
+                earlier.entry((host, path)).or_default().push(index);
+            }
+        }
+        known
+            .hosts
+            .extend(route.hosts.iter().map(|host| (host, ())));
+        known
+            .paths
+            .extend(route.paths.iter().map(|path| (path, ())));
+    }
+}
+
+/// Patterns that stand in earlier routes.
+#[derive(Default)]
+struct Known<'a> {
+    hosts: HashMap<&'a HostPattern, ()>,
+    paths: HashMap<&'a PathPattern, ()>,
+}
+
+fn taker(
+    route: &Route,
+    routes: &[Route],
+    earlier: &HashMap<(Option<&HostPattern>, Option<&PathPattern>), Vec<usize>>,
+    known: &Known<'_>,
+) -> Option<usize> {
+    let hosts = covering_hosts(route.hosts.first());
+    let paths = covering_paths(route.paths.first());
+    let hosts: Vec<_> = keep_known(&hosts, &known.hosts);
+    let paths: Vec<_> = keep_known(&paths, &known.paths);
+    let mut takers = Vec::new();
+    for host in &hosts {
+        for path in &paths {
+            let found = earlier.get(&(*host, *path)).into_iter().flatten();
+            takers.extend(found.filter(|index| takes_all_of(&routes[**index], route)));
+        }
+    }
+    takers.into_iter().copied().min()
+}
+
+fn keep_known<'a, T: Eq + Hash>(
+    options: &'a [Option<T>],
+    known: &HashMap<&T, ()>,
+) -> Vec<Option<&'a T>> {
+    options
+        .iter()
+        .map(Option::as_ref)
+        .filter(|option| option.is_none_or(|pattern| known.contains_key(pattern)))
+        .collect()
+}
+
+fn options<T>(patterns: &[T]) -> Vec<Option<&T>> {
+    if patterns.is_empty() {
+        return vec![None];
+    }
+    patterns.iter().map(Some).collect()
+}
+
+/// Every pattern that matches all hosts that `host` matches; `None` is any host.
+fn covering_hosts(host: Option<&HostPattern>) -> Vec<Option<HostPattern>> {
+    let mut covering = vec![None];
+    let Some(host) = host else {
+        return covering;
+    };
+    covering.push(Some(host.clone()));
+    let (HostPattern::Exact(name) | HostPattern::Wildcard(name)) = host;
+    let parents = name.match_indices('.').map(|(dot, _)| &name[dot + 1..]);
+    covering.extend(parents.map(|parent| Some(HostPattern::Wildcard(parent.to_owned()))));
+    covering
+}
+
+/// Every pattern that matches all paths that `path` matches; `None` is any path.
+fn covering_paths(path: Option<&PathPattern>) -> Vec<Option<PathPattern>> {
+    let mut covering = vec![None];
+    let Some(path) = path else {
+        return covering;
+    };
+    covering.push(Some(path.clone()));
+    let (PathPattern::Exact(text) | PathPattern::Prefix(text)) = path;
+    covering.push(Some(PathPattern::Prefix(text.clone())));
+    let parents = text.match_indices('/').map(|(slash, _)| &text[..slash]);
+    covering.extend(parents.map(|parent| Some(PathPattern::Prefix(parent.to_owned()))));
+    covering
+}
+
+/// Whether each request that `later` matches is one that `earlier` matches.
+fn takes_all_of(earlier: &Route, later: &Route) -> bool {
+    covers(&earlier.hosts, &later.hosts, |wide, narrow| {
+        covering_hosts(Some(narrow))
+            .iter()
+            .flatten()
+            .any(|host| host == wide)
+    }) && covers(&earlier.paths, &later.paths, |wide, narrow| {
+        covering_paths(Some(narrow))
+            .iter()
+            .flatten()
+            .any(|path| path == wide)
+    }) && covers(&earlier.methods, &later.methods, PartialEq::eq)
+        && all_implied(&earlier.headers, &later.headers)
+        && all_implied(&earlier.queries, &later.queries)
+}
+
+/// Whether every one of `narrow` is covered by one of `wide`; an empty list is everything.
+fn covers<T>(wide: &[T], narrow: &[T], is_covered_by: impl Fn(&T, &T) -> bool) -> bool {
+    if wide.is_empty() {
+        return true;
+    }
+    !narrow.is_empty()
+        && narrow
+            .iter()
+            .all(|narrow| wide.iter().any(|wide| is_covered_by(wide, narrow)))
+}
+
+/// Whether each condition of `wide` holds whenever those of `narrow` do.
+fn all_implied<N: PartialEq>(wide: &[Predicate<N>], narrow: &[Predicate<N>]) -> bool {
+    wide.iter().all(|wide| {
+        narrow
+            .iter()
+            .any(|narrow| narrow.name == wide.name && implies(&narrow.value, &wide.value))
+    })
+}
+
+fn implies(narrow: &ValuePattern, wide: &ValuePattern) -> bool {
+    match (wide, narrow) {
+        (ValuePattern::Present, _) => true,
+        (ValuePattern::Exact(wide), ValuePattern::Exact(narrow)) => wide == narrow,
+        (
+            ValuePattern::Prefix(wide),
+            ValuePattern::Exact(narrow) | ValuePattern::Prefix(narrow),
+        ) => narrow.starts_with(wide),
+        _ => false,
+    }
+}

@@ -1,0 +1,292 @@
+//! What is wrong with a configuration: where it stands, why it is wrong, what to write instead.
+//!
+//! The readers of this room collect [`Diagnostic`]s; `control::verify` adds what only the system can
+//! tell (an address in use); `cli` and the admin API show them. Nothing stops at the first one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
+
+use crate::base::Place;
+use crate::config::source::{Sources, Span};
+
+/// Whether escape codes for a terminal are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Color {
+    /// Plain text.
+    Never,
+    /// ANSI colors.
+    Always,
+}
+
+/// Whether a configuration can be used in spite of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing starts and nothing changes.
+    Error,
+    /// It does what it says, which is hardly what is wanted.
+    Warning,
+}
+
+/// One mistake.
+#[derive(Clone, Debug)]
+pub struct Diagnostic {
+    severity: Severity,
+    message: String,
+    help: Option<String>,
+    spot: Spot,
+    related: Vec<(Span, String)>,
+}
+
+/// Where something is written.
+#[derive(Clone, Debug)]
+enum Spot {
+    Span(Span),
+    Place(Place),
+}
+
+impl Diagnostic {
+    /// An error at `place`; an empty `help` is left out.
+    pub fn at(place: &Place, message: impl Into<String>, help: impl Into<String>) -> Self {
+        let diagnostic = Self::new(Severity::Error, Spot::Place(place.clone()), message);
+        let help = help.into();
+        if help.is_empty() {
+            return diagnostic;
+        }
+        diagnostic.help(help)
+    }
+
+    /// An error at a stretch of the text.
+    pub(super) fn error(span: Span, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, Spot::Span(span), message)
+    }
+
+    /// A warning at a stretch of the text.
+    pub(super) fn warning(span: Span, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, Spot::Span(span), message)
+    }
+
+    /// The same with what to write instead.
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same with another stretch that has to do with it.
+    pub(super) fn related(mut self, span: Span, note: impl Into<String>) -> Self {
+        self.related.push((span, note.into()));
+        self
+    }
+
+    /// Whether it is an error.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
+    /// What is wrong, in one sentence.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The stretch that it is about.
+    pub(super) fn span(&self) -> Option<Span> {
+        match self.spot {
+            Spot::Span(span) => Some(span),
+            Spot::Place(_) => None,
+        }
+    }
+
+    fn new(severity: Severity, spot: Spot, message: impl Into<String>) -> Self {
+        Self {
+            severity,
+            message: message.into(),
+            help: None,
+            spot,
+            related: Vec::new(),
+        }
+    }
+
+    fn group<'a>(&'a self, sources: &'a Sources) -> Group<'a> {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let main = match &self.spot {
+            Spot::Span(span) => Ok(*span),
+            Spot::Place(place) => sources.span_at(place).ok_or(place),
+        };
+        let mut group = level
+            .primary_title(self.message.as_str())
+            .element(match main {
+                Ok(span) => self.excerpt(span, sources),
+                Err(place) => origin(place),
+            });
+        for (span, note) in &self.related {
+            if main.is_ok_and(|main| sources.are_near(main, *span)) {
+                continue;
+            }
+            let excerpt = sources.excerpt(*span, *span);
+            let annotation = AnnotationKind::Context.span(excerpt.stretch(*span));
+            group = group.element(
+                Snippet::source(excerpt.text)
+                    .path(excerpt.path.to_string_lossy())
+                    .line_start(excerpt.line)
+                    .annotation(annotation.label(note.as_str())),
+            );
+        }
+        match &self.help {
+            Some(help) => group.element(Level::HELP.message(help.as_str())),
+            None => group,
+        }
+    }
+
+    /// The lines from `main` to what is related in the same file, each stretch underlined.
+    fn excerpt<'a>(&'a self, main: Span, sources: &'a Sources) -> Element<'a> {
+        let near = self
+            .related
+            .iter()
+            .filter(|(span, _)| sources.are_near(main, *span));
+        let spans = || near.clone().map(|(span, _)| *span).chain([main]);
+        let excerpt = sources.excerpt(spans().min().unwrap_or(main), spans().max().unwrap_or(main));
+        if excerpt.text.is_empty() {
+            return origin(&sources.place(main));
+        }
+        let mut snippet = Snippet::source(excerpt.text)
+            .path(excerpt.path.to_string_lossy())
+            .line_start(excerpt.line)
+            .annotation(AnnotationKind::Primary.span(excerpt.stretch(main)));
+        for (span, note) in near {
+            let annotation = AnnotationKind::Context.span(excerpt.stretch(*span));
+            snippet = snippet.annotation(annotation.label(note.as_str()));
+        }
+        snippet.into()
+    }
+}
+
+/// All mistakes of one configuration, with the text that they are about.
+#[derive(Clone, Default)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+    sources: Arc<Sources>,
+}
+
+impl Diagnostics {
+    /// In the order of the files and of the lines in them.
+    pub(super) fn new(mut list: Vec<Diagnostic>, sources: Arc<Sources>) -> Self {
+        list.sort_by_key(Diagnostic::span);
+        Self { list, sources }
+    }
+
+    /// None yet, over the same text as these: what is pushed can show its lines.
+    pub fn empty_over_same_text(&self) -> Self {
+        Self {
+            list: Vec::new(),
+            sources: Arc::clone(&self.sources),
+        }
+    }
+
+    /// Adds one that was found later.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.list.push(diagnostic);
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many there are, warnings included.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether one of them is an error.
+    pub fn has_errors(&self) -> bool {
+        self.list.iter().any(Diagnostic::is_error)
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.list.iter()
+    }
+
+    /// For a person: each with its line underlined, a blank line between two.
+    pub fn render(&self, color: Color) -> String {
+        let renderer = match color {
+            Color::Never => Renderer::plain(),
+            Color::Always => Renderer::styled(),
+        };
+        let rendered: Vec<String> = self
+            .list
+            .iter()
+            .map(|diagnostic| trim_line_ends(&renderer.render(&[diagnostic.group(&self.sources)])))
+            .collect();
+        rendered.join("\n\n")
+    }
+
+    /// For a program: `[{"file", "line", "column", "severity", "message", "help"}]`, `help` being
+    /// null where there is none.
+    pub fn to_json(&self) -> serde_json::Value {
+        self.list
+            .iter()
+            .map(|diagnostic| {
+                let place = self.place(&diagnostic.spot);
+                serde_json::json!({
+                    "file": place.file.display().to_string(),
+                    "line": place.line,
+                    "column": place.column,
+                    "severity": match diagnostic.severity {
+                        Severity::Error => "error",
+                        Severity::Warning => "warning",
+                    },
+                    "message": diagnostic.message,
+                    "help": diagnostic.help,
+                })
+            })
+            .collect()
+    }
+
+    fn place(&self, spot: &Spot) -> Place {
+        match spot {
+            Spot::Span(span) => self.sources.place(*span),
+            Spot::Place(place) => place.clone(),
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(Color::Never))
+    }
+}
+
+impl fmt::Debug for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// A place without its text.
+fn origin(place: &Place) -> Element<'static> {
+    Origin::path(place.file.to_string_lossy().into_owned())
+        .line(place.line as usize)
+        .char_column(place.column as usize)
+        .into()
+}
+
+fn trim_line_ends(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,246 @@
+//! Reading a configuration: the main file, what it includes, and what those include.
+//!
+//! Every file's values go into one table, as if one file had held them all. What two files both say
+//! is a mistake: which of them counts must never hang on their names.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use glob::MatchOptions;
+
+use crate::config::Watch;
+use crate::config::compile::Reading;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::raw::{self, Kind, Table, Value};
+use crate::config::source::{self, Sources, Span};
+use crate::config::variables::Variables;
+
+/// Files that one configuration may consist of.
+const MOST_FILES: usize = 10_000;
+
+/// Includes within includes.
+const MOST_DEPTH: usize = 32;
+
+/// What the files say, and how well they could be read.
+pub(super) struct Gathered {
+    pub(super) table: Table,
+    pub(super) sources: Sources,
+    pub(super) watch: Watch,
+    pub(super) found: Vec<Diagnostic>,
+    pub(super) reading: Reading,
+    /// Stretches whose lines cannot be trusted, since their grammar is broken.
+    pub(super) broken: Vec<Span>,
+}
+
+/// Reads files, one after the other.
+pub(super) struct Gatherer<'a> {
+    environment: &'a dyn Fn(&str) -> Option<OsString>,
+    gathered: Gathered,
+    /// Every file that was begun, by its real path.
+    seen: HashSet<PathBuf>,
+    /// The files that are being read, each included by the one before.
+    chain: Vec<PathBuf>,
+}
+
+impl<'a> Gatherer<'a> {
+    pub(super) fn new(environment: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
+        Self {
+            environment,
+            gathered: Gathered {
+                table: Table::default(),
+                sources: Sources::default(),
+                watch: Watch::default(),
+                found: Vec::new(),
+                reading: Reading::Whole,
+                broken: Vec::new(),
+            },
+            seen: HashSet::new(),
+            chain: Vec::new(),
+        }
+    }
+
+    /// The main file and everything that it includes.
+    pub(super) fn main_file(mut self, path: &Path) -> Gathered {
+        match source::read_file(path) {
+            Ok(text) => self.file(path, text),
+            Err(error) => {
+                self.gathered.watch.files.push(path.to_owned());
+                let span = self.gathered.sources.add(path, String::new());
+                self.give_up(Diagnostic::error(
+                    span,
+                    format!("cannot read the configuration: {error}"),
+                ));
+            }
+        }
+        self.gathered
+    }
+
+    /// A text that is in no file.
+    pub(super) fn text(mut self, name: &str, text: &str) -> Gathered {
+        self.take_in(Path::new(name), text.to_owned(), None);
+        self.gathered
+    }
+
+    fn file(&mut self, path: &Path, text: String) {
+        self.gathered.watch.files.push(path.to_owned());
+        let real = real_path(path);
+        self.seen.insert(real.clone());
+        self.chain.push(real);
+        self.take_in(path, text, Some(path.parent().unwrap_or(Path::new(""))));
+        self.chain.pop();
+    }
+
+    fn take_in(&mut self, path: &Path, text: String, directory: Option<&Path>) {
+        let whole = self.gathered.sources.add(path, text);
+        let text = self.gathered.sources.text(whole);
+        let variables = Variables {
+            environment: self.environment,
+            directory,
+        };
+        let mut parsed = raw::parse(text, whole, &variables);
+        if !parsed.syntax.is_empty() {
+            self.gathered.reading = Reading::Partial;
+            self.gathered
+                .broken
+                .extend(parsed.syntax.iter().filter_map(Diagnostic::span));
+        }
+        self.gathered.found.append(&mut parsed.syntax);
+        self.gathered.found.append(&mut parsed.references);
+        self.gathered.watch.files.append(&mut parsed.files);
+        let include = parsed.table.remove("include");
+        raw::merge(
+            &mut self.gathered.table,
+            parsed.table,
+            &mut Vec::new(),
+            &|path| path.len() == 2 && matches!(path[0].as_str(), "frontend" | "backend"),
+            &mut self.gathered.found,
+        );
+        if let Some(include) = include {
+            self.includes(&include.value, directory);
+        }
+    }
+
+    fn includes(&mut self, value: &Value, directory: Option<&Path>) {
+        let items = match &value.kind {
+            Kind::Array(items) => items.as_slice(),
+            _ => std::slice::from_ref(value),
+        };
+        for item in items {
+            match &item.kind {
+                Kind::String(text) => self.include(&text.value, item.span, directory),
+                Kind::Broken => {}
+                _ => self.give_up(
+                    Diagnostic::error(
+                        item.span,
+                        format!(
+                            "`include` must be a path or a list of paths, and is {}",
+                            item.describe()
+                        ),
+                    )
+                    .help("write `include = [\"conf.d/*.toml\"]`"),
+                ),
+            }
+        }
+    }
+
+    fn include(&mut self, written: &str, span: Span, directory: Option<&Path>) {
+        if directory.is_none() && Path::new(written).is_relative() {
+            return self.give_up(
+                Diagnostic::error(span, "this path has nothing to be relative to")
+                    .help("write an absolute path: this text is in no directory"),
+            );
+        }
+        if !written.contains(['*', '?', '[']) {
+            return self.included_file(&source::resolve(directory, written), span);
+        }
+        // The directory is a name, whatever characters it has; only what is written is a pattern.
+        let escaped =
+            directory.map(|directory| glob::Pattern::escape(&directory.to_string_lossy()));
+        let pattern = source::resolve(escaped.as_deref().map(Path::new), written);
+        let pattern = pattern.to_string_lossy().into_owned();
+        let paths = match glob::glob_with(&pattern, MATCHING) {
+            Ok(paths) => paths,
+            Err(error) => {
+                return self.give_up(
+                    Diagnostic::error(span, format!("this is no pattern: {}", error.msg))
+                        .help("write `\"conf.d/*.toml\"`"),
+                );
+            }
+        };
+        self.gathered.watch.globs.push(pattern);
+        for path in paths {
+            match path {
+                // A directory may match too: it is nobody's configuration.
+                Ok(path) if path.is_dir() => {}
+                Ok(path) => self.included_file(&path, span),
+                Err(error) => self.give_up(Diagnostic::error(
+                    span,
+                    format!(
+                        "cannot look into {}: {}",
+                        error.path().display(),
+                        error.error()
+                    ),
+                )),
+            }
+        }
+    }
+
+    fn included_file(&mut self, path: &Path, span: Span) {
+        let real = real_path(path);
+        if self.chain.contains(&real) {
+            return self.give_up(
+                Diagnostic::error(span, format!("`{}` includes itself", path.display()))
+                    .help("leave the file that includes, and those that include it, out"),
+            );
+        }
+        if self.seen.contains(&real) {
+            return;
+        }
+        if self.chain.len() >= MOST_DEPTH || self.seen.len() >= MOST_FILES {
+            return self.give_up(Diagnostic::error(
+                span,
+                format!("more than {MOST_DEPTH} includes within each other, or {MOST_FILES} files"),
+            ));
+        }
+        match source::read_file(path) {
+            Ok(text) => self.file(path, text),
+            Err(error) => {
+                // Watched all the same: once it is there, a reload can succeed.
+                self.gathered.watch.files.push(path.to_owned());
+                let what = format!("cannot include `{}`: {error}", path.display());
+                let diagnostic = Diagnostic::error(span, what);
+                self.give_up(match path.is_dir() {
+                    true => diagnostic.help(format!(
+                        "write `\"{}/*.toml\"` for the files in it",
+                        path.display()
+                    )),
+                    false => diagnostic,
+                });
+            }
+        }
+    }
+
+    /// Notes a mistake by which something of the configuration is not there.
+    fn give_up(&mut self, diagnostic: Diagnostic) {
+        self.gathered.reading = Reading::Partial;
+        self.gathered.found.push(diagnostic);
+    }
+}
+
+/// Files that begin with a dot are editors' and not meant.
+const MATCHING: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
+
+/// Whether a file at `path` would be included by `pattern`.
+pub(super) fn matches(pattern: &str, path: &Path) -> bool {
+    glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches_path_with(path, MATCHING))
+}
+
+/// The path without links, when it leads somewhere.
+fn real_path(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}

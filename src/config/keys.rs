@@ -1,0 +1,379 @@
+//! Every key that the format knows, table by table, and the words that people bring from HAProxy.
+//!
+//! `section` refuses what does not stand here; `conf/full.toml` is held to these tables by a test,
+//! and so is the claim that each key changes the plan.
+
+/// The keys of one kind of table.
+pub(super) struct Keys {
+    pub(super) known: &'static [&'static str],
+    /// A word that is not known, and what to write instead.
+    pub(super) hints: &'static [(&'static str, &'static str)],
+}
+
+impl Keys {
+    /// What to write instead of `written`, when that is a word we expect from people's habits.
+    pub(super) fn hint(&self, written: &str) -> Option<&'static str> {
+        self.hints
+            .iter()
+            .find(|(word, _)| *word == written)
+            .map(|(_, hint)| *hint)
+    }
+}
+
+pub(super) const TOP: Keys = Keys {
+    known: &[
+        "include", "process", "log", "reload", "shutdown", "admin", "frontend", "backend",
+    ],
+    hints: &[
+        (
+            "global",
+            "settings of the process are `[process]`, `[log]`, `[reload]`, `[shutdown]` and `[admin]`",
+        ),
+        (
+            "defaults",
+            "every key has a default; write the others in each `[frontend.NAME]` and `[backend.NAME]`",
+        ),
+        (
+            "listen",
+            "addresses are written `listen = \"…\"` in a `[frontend.NAME]`, servers in a `[backend.NAME]`",
+        ),
+        (
+            "server",
+            "servers are written `servers = [\"…\"]` in a `[backend.NAME]`",
+        ),
+        (
+            "servers",
+            "servers are written `servers = [\"…\"]` in a `[backend.NAME]`",
+        ),
+        ("upstream", "a group of servers is a `[backend.NAME]`"),
+        ("route", "routes are written `[[frontend.NAME.route]]`"),
+        ("stats", "metrics and state are on the `[admin]` listener"),
+    ],
+};
+
+pub(super) const PROCESS: Keys = Keys {
+    known: &["workers", "max_connections"],
+    hints: &[
+        ("maxconn", "write `max_connections`"),
+        ("nbthread", "write `workers`"),
+        ("threads", "write `workers`"),
+    ],
+};
+
+pub(super) const LOG: Keys = Keys {
+    known: &["level", "format", "access"],
+    hints: &[(
+        "to",
+        "`to` is a key of `[log.access]`; events go to standard error",
+    )],
+};
+
+pub(super) const LOG_ACCESS: Keys = Keys {
+    known: &["to"],
+    hints: &[
+        ("file", "write `to = \"/path/to/file\"`"),
+        ("path", "write `to = \"/path/to/file\"`"),
+    ],
+};
+
+pub(super) const RELOAD: Keys = Keys {
+    known: &["watch"],
+    hints: &[],
+};
+
+pub(super) const SHUTDOWN: Keys = Keys {
+    known: &["grace", "timeout"],
+    hints: &[
+        ("grace_period", "write `grace`"),
+        ("hard_stop_after", "write `timeout`"),
+        ("hard-stop-after", "write `timeout`"),
+    ],
+};
+
+pub(super) const ADMIN: Keys = Keys {
+    known: &["listen"],
+    hints: &[("bind", "write `listen`"), ("address", "write `listen`")],
+};
+
+pub(super) const FRONTEND: Keys = Keys {
+    known: &[
+        "listen",
+        "backend",
+        "max_connections",
+        "timeout",
+        "limits",
+        "half_close",
+        "trusted_proxies",
+        "forwarding",
+        "request_id",
+        "header_case",
+        "route",
+    ],
+    hints: &[
+        ("bind", "write `listen`"),
+        ("address", "write `listen`"),
+        (
+            "default_backend",
+            "write `backend`: it is used when no route matches",
+        ),
+        (
+            "use_backend",
+            "write a `[[frontend.NAME.route]]` with its `backend`",
+        ),
+        ("maxconn", "write `max_connections`"),
+        ("routes", "write each route as `[[frontend.NAME.route]]`"),
+        (
+            "acl",
+            "conditions are keys of a `[[frontend.NAME.route]]`: `host`, `path`, `method`, `header`, `query`",
+        ),
+        (
+            "servers",
+            "servers are written in a `[backend.NAME]`, which `backend` names",
+        ),
+        ("mode", "leave it out: a frontend speaks HTTP"),
+        (
+            "option",
+            "`option forwardfor` is the default here; see `forwarding`",
+        ),
+    ],
+};
+
+pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
+    known: &["head", "body", "keep_alive", "exchange"],
+    hints: &[
+        (
+            "client",
+            "write `body` (between two pieces of a request body) and `keep_alive` (between two requests)",
+        ),
+        ("http-request", "write `head`"),
+        ("http_request", "write `head`"),
+        ("request", "write `head`"),
+        ("http-keep-alive", "write `keep_alive`"),
+        ("http_keep_alive", "write `keep_alive`"),
+        ("idle", "write `keep_alive`"),
+        (
+            "server",
+            "deadlines towards servers are `timeout` of a `[backend.NAME]`: `response` and `body`",
+        ),
+        (
+            "connect",
+            "deadlines towards servers are `timeout` of a `[backend.NAME]`",
+        ),
+        (
+            "response",
+            "deadlines towards servers are `timeout` of a `[backend.NAME]`",
+        ),
+        (
+            "queue",
+            "deadlines towards servers are `timeout` of a `[backend.NAME]`",
+        ),
+    ],
+};
+
+pub(super) const FRONTEND_LIMITS: Keys = Keys {
+    known: &["head", "fields", "target"],
+    hints: &[
+        (
+            "headers",
+            "write `fields` for their number, `head` for their size",
+        ),
+        ("uri", "write `target`"),
+    ],
+};
+
+pub(super) const FORWARDING: Keys = Keys {
+    known: &["x_forwarded", "forwarded", "via"],
+    hints: &[
+        (
+            "x_forwarded_for",
+            "write `x_forwarded`: it stands for `-For`, `-Proto` and `-Host`",
+        ),
+        ("forwardfor", "write `x_forwarded`"),
+    ],
+};
+
+pub(super) const ROUTE: Keys = Keys {
+    known: &[
+        "name", "host", "path", "method", "header", "query", "backend",
+    ],
+    hints: &[
+        ("hosts", "write `host`; it takes a list"),
+        ("paths", "write `path`; it takes a list"),
+        ("methods", "write `method`; it takes a list"),
+        ("headers", "write `header = { name = \"value\" }`"),
+        ("hdr", "write `header = { name = \"value\" }`"),
+        ("path_beg", "write `path = \"/start/*\"`"),
+        ("prefix", "write `path = \"/start/*\"`"),
+        ("url_param", "write `query = { name = \"value\" }`"),
+        ("use_backend", "write `backend`"),
+        ("default_backend", "write `backend`"),
+    ],
+};
+
+pub(super) const BACKEND: Keys = Keys {
+    known: &[
+        "balance",
+        "servers",
+        "timeout",
+        "health",
+        "attempts",
+        "queue",
+        "pool",
+        "limits",
+        "header_case",
+    ],
+    hints: &[
+        ("server", "write `servers = [\"…\"]`"),
+        (
+            "check",
+            "write `health = \"/path\"` or `health = \"tcp\"`: it holds for all servers of the backend",
+        ),
+        ("httpchk", "write `health = \"/path\"`"),
+        ("option", "`option httpchk` is `health = \"/path\"`"),
+        (
+            "retries",
+            "write `attempts`: the first try counts too, so `retries 3` is `attempts = 4`",
+        ),
+        ("maxconn", "`max_connections` is a key of each server"),
+        (
+            "max_connections",
+            "`max_connections` is a key of each server",
+        ),
+        ("maxqueue", "write `queue = { max = … }`"),
+        ("algorithm", "write `balance`"),
+        ("mode", "leave it out: a backend speaks HTTP"),
+        ("interval", "write it in `health`"),
+        ("inter", "write `interval` in `health`"),
+        ("rise", "write it in `health`"),
+        ("fall", "write it in `health`"),
+    ],
+};
+
+pub(super) const BACKEND_TIMEOUT: Keys = Keys {
+    known: &["connect", "response", "body", "queue"],
+    hints: &[
+        (
+            "server",
+            "write `response` (until the response head) and `body` (between two pieces of the body)",
+        ),
+        (
+            "client",
+            "deadlines towards clients are `timeout` of a `[frontend.NAME]`",
+        ),
+        (
+            "read",
+            "write `response` (until the response head) and `body` (between two pieces of the body)",
+        ),
+        ("check", "write `timeout` in `health`"),
+        ("keep_alive", "write `pool = { idle_timeout = \"…\" }`"),
+    ],
+};
+
+pub(super) const BACKEND_LIMITS: Keys = Keys {
+    known: &["head", "fields"],
+    hints: &[(
+        "headers",
+        "write `fields` for their number, `head` for their size",
+    )],
+};
+
+pub(super) const QUEUE: Keys = Keys {
+    known: &["max"],
+    hints: &[(
+        "timeout",
+        "write `timeout = { queue = \"…\" }` in the backend",
+    )],
+};
+
+pub(super) const POOL: Keys = Keys {
+    known: &["max_idle", "idle_timeout", "max_age", "max_requests"],
+    hints: &[
+        ("pool-max-conn", "write `max_idle`"),
+        ("pool-purge-delay", "write `idle_timeout`"),
+        (
+            "max_connections",
+            "`max_connections` is a key of each server; `max_idle` bounds what is kept for reuse",
+        ),
+    ],
+};
+
+pub(super) const SERVER: Keys = Keys {
+    known: &["name", "address", "weight", "max_connections", "backup"],
+    hints: &[
+        ("maxconn", "write `max_connections`"),
+        ("addr", "write `address`"),
+        ("host", "write `address = \"IP:port\"`"),
+        ("port", "write `address = \"IP:port\"`"),
+        ("url", "write `address = \"IP:port\"`"),
+        (
+            "check",
+            "write `health` in the backend: it holds for all its servers",
+        ),
+        (
+            "health",
+            "write `health` in the backend: it holds for all its servers",
+        ),
+        ("inter", "write `interval` in the backend's `health`"),
+        ("interval", "write it in the backend's `health`"),
+        ("rise", "write it in the backend's `health`"),
+        ("fall", "write it in the backend's `health`"),
+        (
+            "disabled",
+            "write `weight = 0`: the server takes no new traffic",
+        ),
+    ],
+};
+
+pub(super) const HEALTH: Keys = Keys {
+    known: &[
+        "type",
+        "path",
+        "host",
+        "headers",
+        "status",
+        "body",
+        "interval",
+        "fast_interval",
+        "timeout",
+        "rise",
+        "fall",
+        "port",
+        "initial",
+    ],
+    hints: &[
+        ("inter", "write `interval`"),
+        ("fastinter", "write `fast_interval`"),
+        (
+            "downinter",
+            "leave it out: servers that are down are checked every `interval`",
+        ),
+        ("uri", "write `path`"),
+        ("header", "write `headers`"),
+        ("expect", "write `status` or `body`"),
+        ("method", "leave it out: a check is a GET"),
+    ],
+};
+
+/// Every table of keys with its path, `NAME` being what the user chooses.
+#[cfg(test)]
+pub(super) const ALL: [(&str, &Keys); 19] = [
+    ("", &TOP),
+    ("process", &PROCESS),
+    ("log", &LOG),
+    ("log.access", &LOG_ACCESS),
+    ("reload", &RELOAD),
+    ("shutdown", &SHUTDOWN),
+    ("admin", &ADMIN),
+    ("frontend.NAME", &FRONTEND),
+    ("frontend.NAME.timeout", &FRONTEND_TIMEOUT),
+    ("frontend.NAME.limits", &FRONTEND_LIMITS),
+    ("frontend.NAME.forwarding", &FORWARDING),
+    ("frontend.NAME.route", &ROUTE),
+    ("backend.NAME", &BACKEND),
+    ("backend.NAME.timeout", &BACKEND_TIMEOUT),
+    ("backend.NAME.limits", &BACKEND_LIMITS),
+    ("backend.NAME.queue", &QUEUE),
+    ("backend.NAME.pool", &POOL),
+    ("backend.NAME.servers", &SERVER),
+    ("backend.NAME.health", &HEALTH),
+];

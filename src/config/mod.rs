@@ -1,0 +1,117 @@
+//! The configuration: from text to a plan, with every mistake in it found at once.
+//!
+//! In the order of the way: `source` keeps the text, `raw` reads what was written with its place and
+//! `variables` fills it in, `include` gathers the files, `compile` asks for each key through
+//! `section` and makes the plan, `diagnostic` says what is wrong, and `show` writes a plan down
+//! again. `control` loads through here at start and at each reload, `cli` for `check`. Nothing here
+//! touches what runs.
+
+mod compile;
+mod diagnostic;
+mod include;
+mod keys;
+mod raw;
+mod section;
+mod show;
+mod source;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod variables;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use diagnostic::{Color, Diagnostic, Diagnostics, Severity};
+pub use show::show;
+
+use crate::plan::Plan;
+use include::{Gathered, Gatherer};
+use section::Report;
+
+/// What a configuration came to.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What is to be done.
+    pub plan: Plan,
+    /// What is hardly meant so; never an error.
+    pub warnings: Diagnostics,
+    /// What to look at for changes.
+    pub watch: Watch,
+}
+
+/// Everything that a plan came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// The main file, included files and secret files.
+    pub files: Vec<PathBuf>,
+    /// The patterns of `include`: a new file that matches one changes the configuration.
+    pub globs: Vec<String>,
+}
+
+impl Watch {
+    /// Whether a change of the file at `path`, spelled as the files here are, changes the
+    /// configuration.
+    pub fn concerns(&self, path: &Path) -> bool {
+        self.files.iter().any(|file| file == path)
+            || self.globs.iter().any(|glob| include::matches(glob, path))
+    }
+}
+
+/// The plan that the file at `path` and what it includes describe.
+///
+/// # Errors
+///
+/// Every mistake in every file.
+pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
+    compiled(Gatherer::new(&environment).main_file(path))
+}
+
+/// The plan that `text` describes; messages call it `name`.
+///
+/// There is no directory that a relative path could begin at: such paths are errors.
+///
+/// # Errors
+///
+/// Every mistake in the text.
+pub fn load_text(name: &str, text: &str) -> Result<Loaded, Diagnostics> {
+    compiled(Gatherer::new(&environment).text(name, text))
+}
+
+fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+fn compiled(gathered: Gathered) -> Result<Loaded, Diagnostics> {
+    let Gathered {
+        table,
+        sources,
+        mut watch,
+        mut found,
+        reading,
+        broken,
+    } = gathered;
+    let mut report = Report::new(&sources);
+    let plan = compile::compile(&table, reading, &mut report);
+    found.extend(report.into_found().into_iter().filter(|diagnostic| {
+        // What is read from a line with broken grammar is not what was meant there.
+        let Some(span) = diagnostic.span() else {
+            return true;
+        };
+        !broken
+            .iter()
+            .any(|broken| sources.are_on_one_line(*broken, span))
+    }));
+    watch.files.sort();
+    watch.files.dedup();
+    let diagnostics = Diagnostics::new(found, Arc::new(sources));
+    if diagnostics.has_errors() {
+        return Err(diagnostics);
+    }
+    Ok(Loaded {
+        plan,
+        warnings: diagnostics,
+        watch,
+    })
+}

@@ -1,0 +1,268 @@
+//! What was written: the values of a file with the place of each, nothing judged yet.
+//!
+//! `toml` parses; its tree becomes ours, in the order of the text and with variables replaced. The
+//! files of one configuration are merged here too. No other room, and no other file of this one,
+//! knows that the format is TOML.
+
+use std::collections::HashSet;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::config::diagnostic::Diagnostic;
+use crate::config::source::Span;
+use crate::config::variables::Variables;
+
+/// A value and where it stands.
+#[derive(Debug)]
+pub(super) struct Value {
+    pub(super) kind: Kind,
+    pub(super) span: Span,
+}
+
+/// What a value is.
+#[derive(Debug)]
+pub(super) enum Kind {
+    String(Text),
+    Integer(i64),
+    Float(String),
+    Boolean(bool),
+    Datetime(String),
+    Array(Vec<Value>),
+    Table(Table),
+    /// A mistake that is already reported: nobody reports it again.
+    Broken,
+}
+
+/// A string.
+#[derive(Clone, Debug)]
+pub(super) struct Text {
+    /// With variables replaced.
+    pub(super) value: String,
+    /// As written, when that is something else.
+    written: Option<String>,
+    /// Whether a secret file's content is in it.
+    pub(super) is_secret: bool,
+}
+
+impl Text {
+    /// The string as a message may show it.
+    pub(super) fn shown(&self) -> &str {
+        self.written.as_deref().unwrap_or(&self.value)
+    }
+
+    /// Whether the value stands in the file as it is, so that parts of it may be shown.
+    pub(super) fn is_as_written(&self) -> bool {
+        self.written.is_none()
+    }
+}
+
+/// Keys with values, in the order of the text.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub(super) entries: Vec<Entry>,
+}
+
+/// One key of a table.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) key_span: Span,
+    pub(super) value: Value,
+}
+
+impl Table {
+    /// The entry of `key`.
+    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// The value of `key`.
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// Takes `key` out.
+    pub(super) fn remove(&mut self, key: &str) -> Option<Entry> {
+        let index = self.entries.iter().position(|entry| entry.key == key)?;
+        Some(self.entries.remove(index))
+    }
+}
+
+impl Value {
+    /// What it is, for a message.
+    pub(super) fn describe(&self) -> String {
+        match &self.kind {
+            Kind::String(text) => format!("the string {:?}", text.shown()),
+            Kind::Integer(number) => format!("the number {number}"),
+            Kind::Float(number) => format!("the number {number}"),
+            Kind::Boolean(value) => format!("`{value}`"),
+            Kind::Datetime(value) => format!("the date {value}"),
+            Kind::Array(_) => "a list".to_owned(),
+            Kind::Table(_) => "a table".to_owned(),
+            Kind::Broken => "a mistake".to_owned(),
+        }
+    }
+}
+
+/// What came of one file's text.
+pub(super) struct Parsed {
+    pub(super) table: Table,
+    /// What the text breaks of the format's grammar.
+    pub(super) syntax: Vec<Diagnostic>,
+    /// What is wrong with references to variables and secret files.
+    pub(super) references: Vec<Diagnostic>,
+    /// Secret files that it names.
+    pub(super) files: Vec<std::path::PathBuf>,
+}
+
+/// The values of `text`, which is all of `span`; as many as can be read when some cannot.
+pub(super) fn parse(text: &str, span: Span, variables: &Variables<'_>) -> Parsed {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut lines = HashSet::new();
+    let syntax = errors
+        .iter()
+        // What follows on the same line is most often what the first one led to.
+        .filter(|error| lines.insert(line_of(error, text)))
+        .map(|error| syntax_error(error, text, span))
+        .collect();
+    let mut reader = Reader {
+        text,
+        file: span,
+        variables,
+        references: Vec::new(),
+        files: Vec::new(),
+    };
+    let table = reader.table(document.into_inner());
+    Parsed {
+        table,
+        syntax,
+        references: reader.references,
+        files: reader.files,
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    file: Span,
+    variables: &'a Variables<'a>,
+    references: Vec<Diagnostic>,
+    files: Vec<std::path::PathBuf>,
+}
+
+impl Reader<'_> {
+    fn table(&mut self, table: DeTable<'_>) -> Table {
+        let mut entries: Vec<Entry> = table
+            .into_iter()
+            .map(|(key, value)| Entry {
+                key_span: self.file.part(key.span().start, key.span().end),
+                key: key.into_inner().into_owned(),
+                value: self.value(value),
+            })
+            .collect();
+        entries.sort_by_key(|entry| entry.key_span);
+        Table { entries }
+    }
+
+    fn value(&mut self, value: Spanned<DeValue<'_>>) -> Value {
+        let bytes = value.span();
+        let span = self.file.part(bytes.start, bytes.end);
+        let kind = match value.into_inner() {
+            DeValue::String(text) => self.string(&text, span, bytes),
+            DeValue::Integer(number) => {
+                match i64::from_str_radix(number.as_str(), number.radix()) {
+                    Ok(number) => Kind::Integer(number),
+                    Err(_) => {
+                        self.references.push(Diagnostic::error(
+                            span,
+                            format!("`{number}` is no number of 64 bits"),
+                        ));
+                        Kind::Broken
+                    }
+                }
+            }
+            DeValue::Float(number) => Kind::Float(number.to_string()),
+            DeValue::Boolean(value) => Kind::Boolean(value),
+            DeValue::Datetime(value) => Kind::Datetime(value.to_string()),
+            DeValue::Array(list) => {
+                Kind::Array(list.into_iter().map(|item| self.value(item)).collect())
+            }
+            DeValue::Table(table) => Kind::Table(self.table(table)),
+        };
+        Value { kind, span }
+    }
+
+    fn string(&mut self, written: &str, span: Span, bytes: std::ops::Range<usize>) -> Kind {
+        let expanded = self.variables.expand(written);
+        let is_secret = !expanded.files.is_empty();
+        self.files.extend(expanded.files);
+        if !expanded.mistakes.is_empty() {
+            let in_file = self.text.get(bytes).unwrap_or_default();
+            for mistake in expanded.mistakes {
+                // Escapes can make the text in the file longer than the string it means.
+                let reference = &written[mistake.part];
+                let part = match in_file.find(reference) {
+                    Some(start) => span.part(start, start + reference.len()),
+                    None => span,
+                };
+                self.references
+                    .push(Diagnostic::error(part, mistake.message).help(mistake.help));
+            }
+            return Kind::Broken;
+        }
+        Kind::String(Text {
+            value: expanded.text,
+            written: expanded.replaced.then(|| written.to_owned()),
+            is_secret,
+        })
+    }
+}
+
+fn line_of(error: &toml::de::Error, text: &str) -> usize {
+    let end = error.span().map_or(text.len(), |bytes| bytes.start);
+    let before = &text.as_bytes()[..end.min(text.len())];
+    before.iter().filter(|byte| **byte == b'\n').count()
+}
+
+fn syntax_error(error: &toml::de::Error, text: &str, span: Span) -> Diagnostic {
+    let at = match error.span() {
+        Some(bytes) => span.part(bytes.start, bytes.end),
+        None => span.part(text.len(), text.len()),
+    };
+    Diagnostic::error(at, format!("not TOML: {}", error.message()))
+}
+
+/// Puts what `from` has into `into`; `is_unit` tells at which path a table is one thing that two
+/// files cannot share.
+pub(super) fn merge(
+    into: &mut Table,
+    from: Table,
+    path: &mut Vec<String>,
+    is_unit: &dyn Fn(&[String]) -> bool,
+    mistakes: &mut Vec<Diagnostic>,
+) {
+    for entry in from.entries {
+        path.push(entry.key.clone());
+        let existing = into.entries.iter_mut().find(|other| other.key == entry.key);
+        match existing {
+            None => into.entries.push(entry),
+            Some(existing) => {
+                let (first, second) = (existing.key_span, entry.key_span);
+                match (&mut existing.value.kind, entry.value.kind) {
+                    (Kind::Table(into), Kind::Table(from)) if !is_unit(path) => {
+                        merge(into, from, path, is_unit, mistakes);
+                    }
+                    _ => mistakes.push(
+                        Diagnostic::error(
+                            second,
+                            format!("`{}` is already defined in another file", path.join(".")),
+                        )
+                        .related(first, "defined here first")
+                        .help("keep one of the two, or give one another name"),
+                    ),
+                }
+            }
+        }
+        path.pop();
+    }
+}

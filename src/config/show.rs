@@ -1,0 +1,405 @@
+//! A plan as text, with every default filled in: what `check --show` prints.
+//!
+//! What is shown loads back to an equal plan, except for secrets: they are not shown.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use crate::base::units::show_duration;
+use crate::config::variables;
+use crate::plan::{
+    Backend, Balance, Frontend, HeaderCase, Health, HostPattern, Initial, LogFormat, LogLevel,
+    LogTarget, PathPattern, Plan, Predicate, Probe, RequestIds, Route, Server, ValuePattern,
+};
+
+/// `plan` as text with every default filled in.
+///
+/// It loads back to an equal plan, except for what came from secret files: that is not shown.
+pub fn show(plan: &Plan) -> String {
+    let mut page = Page::default();
+    process(plan, &mut page);
+    for each in &plan.frontends {
+        frontend(each, &mut page);
+    }
+    for each in &plan.backends {
+        backend(each, &mut page);
+    }
+    page.text
+}
+
+/// The text so far.
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    /// `[path]`, after an empty line.
+    fn table(&mut self, path: &str) {
+        self.header(&format!("[{path}]"));
+    }
+
+    /// `[[path]]`, after an empty line.
+    fn element(&mut self, path: &str) {
+        self.header(&format!("[[{path}]]"));
+    }
+
+    fn header(&mut self, header: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.line(header);
+    }
+
+    fn set(&mut self, key: &str, value: impl std::fmt::Display) {
+        self.line(&format!("{key} = {value}"));
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+}
+
+fn process(plan: &Plan, page: &mut Page) {
+    page.table("process");
+    page.set("workers", or_word(plan.process.workers, "auto"));
+    page.set(
+        "max_connections",
+        or_word(plan.process.max_connections, "auto"),
+    );
+
+    page.table("log");
+    page.set(
+        "level",
+        string(match plan.log.level {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+        }),
+    );
+    page.set(
+        "format",
+        string(match plan.log.format {
+            LogFormat::Human => "human",
+            LogFormat::Json => "json",
+        }),
+    );
+
+    page.table("log.access");
+    page.set(
+        "to",
+        match &plan.log.access.to {
+            LogTarget::Off => string("off"),
+            LogTarget::Stdout => string("stdout"),
+            LogTarget::Stderr => string("stderr"),
+            LogTarget::File(path) => string(&path.to_string_lossy()),
+        },
+    );
+
+    page.table("reload");
+    page.set("watch", plan.reload.watch);
+
+    page.table("shutdown");
+    page.set("grace", duration(plan.shutdown.grace));
+    page.set("timeout", duration(plan.shutdown.timeout));
+
+    page.table("admin");
+    page.set(
+        "listen",
+        match &plan.admin {
+            None => string("off"),
+            Some(admin) => list(
+                admin
+                    .listen
+                    .iter()
+                    .map(|listen| string(&listen.addr.to_string())),
+            ),
+        },
+    );
+}
+
+fn frontend(frontend: &Frontend, page: &mut Page) {
+    let path = format!("frontend.{}", key(&frontend.name));
+    page.table(&path);
+    page.set(
+        "listen",
+        list(
+            frontend
+                .listen
+                .iter()
+                .map(|listen| string(&listen.addr.to_string())),
+        ),
+    );
+    if let Some(backend) = &frontend.backend {
+        page.set("backend", string(backend));
+    }
+    page.set("max_connections", or_word(frontend.max_connections, "off"));
+    page.set("half_close", frontend.half_close);
+    page.set(
+        "trusted_proxies",
+        list(
+            frontend
+                .trusted_proxies
+                .iter()
+                .map(|network| string(&network.to_string())),
+        ),
+    );
+    page.set(
+        "request_id",
+        match &frontend.request_id {
+            RequestIds::Off => string("off"),
+            RequestIds::Field(name) => string(name.as_str()),
+        },
+    );
+    page.set("header_case", header_case(frontend.header_case));
+
+    page.table(&format!("{path}.timeout"));
+    page.set("head", duration(frontend.timeout.head));
+    page.set("body", duration(frontend.timeout.body));
+    page.set("keep_alive", duration(frontend.timeout.keep_alive));
+    page.set("exchange", duration_or_off(frontend.timeout.exchange));
+
+    page.table(&format!("{path}.limits"));
+    page.set("head", string(&frontend.limits.head.to_string()));
+    page.set("fields", frontend.limits.fields);
+    page.set("target", string(&frontend.limits.target.to_string()));
+
+    page.table(&format!("{path}.forwarding"));
+    page.set("x_forwarded", frontend.forwarding.x_forwarded);
+    page.set("forwarded", frontend.forwarding.forwarded);
+    page.set("via", frontend.forwarding.via);
+
+    for each in &frontend.routes {
+        page.element(&format!("{path}.route"));
+        route(each, page);
+    }
+}
+
+/// Conditions that a route does not have are left out: there is no word for them.
+fn route(route: &Route, page: &mut Page) {
+    page.set("name", string(&route.name));
+    if !route.hosts.is_empty() {
+        page.set("host", list(route.hosts.iter().map(host)));
+    }
+    if !route.paths.is_empty() {
+        page.set("path", list(route.paths.iter().map(path)));
+    }
+    if !route.methods.is_empty() {
+        page.set(
+            "method",
+            list(route.methods.iter().map(|method| string(method.as_str()))),
+        );
+    }
+    if !route.headers.is_empty() {
+        page.set("header", predicates(&route.headers));
+    }
+    if !route.queries.is_empty() {
+        page.set("query", predicates(&route.queries));
+    }
+    page.set("backend", string(&route.backend));
+}
+
+fn host(host: &HostPattern) -> String {
+    match host {
+        HostPattern::Exact(name) => string(name),
+        HostPattern::Wildcard(name) => string(&format!("*.{name}")),
+    }
+}
+
+fn path(path: &PathPattern) -> String {
+    match path {
+        PathPattern::Exact(path) => string(path),
+        PathPattern::Prefix(path) => string(&format!("{path}/*")),
+    }
+}
+
+fn predicates<N: AsRef<str>>(predicates: &[Predicate<N>]) -> String {
+    let predicates = predicates.iter().map(|predicate| {
+        let value = match &predicate.value {
+            ValuePattern::Present => string("*"),
+            ValuePattern::Exact(text) => string(text),
+            ValuePattern::Prefix(text) => string(&format!("{text}*")),
+        };
+        format!("{} = {value}", key(predicate.name.as_ref()))
+    });
+    format!("{{ {} }}", predicates.collect::<Vec<_>>().join(", "))
+}
+
+fn backend(backend: &Backend, page: &mut Page) {
+    let path = format!("backend.{}", key(&backend.name));
+    page.table(&path);
+    page.set(
+        "balance",
+        string(match backend.balance {
+            Balance::RoundRobin => "round-robin",
+            Balance::LeastConnections => "least-connections",
+        }),
+    );
+    page.set("attempts", backend.attempts.0);
+    page.set("header_case", header_case(backend.header_case));
+    servers(&backend.servers, page);
+    if backend.health.is_none() {
+        page.set("health", string("off"));
+    }
+
+    page.table(&format!("{path}.timeout"));
+    page.set("connect", duration(backend.timeout.connect));
+    page.set("response", duration(backend.timeout.response));
+    page.set("body", duration(backend.timeout.body));
+    page.set("queue", duration(backend.timeout.queue));
+
+    page.table(&format!("{path}.queue"));
+    page.set("max", backend.queue.max);
+
+    page.table(&format!("{path}.pool"));
+    page.set("max_idle", backend.pool.max_idle);
+    page.set("idle_timeout", duration(backend.pool.idle_timeout));
+    page.set("max_age", duration_or_off(backend.pool.max_age));
+    page.set("max_requests", or_word(backend.pool.max_requests, "off"));
+
+    page.table(&format!("{path}.limits"));
+    page.set("head", string(&backend.limits.head.to_string()));
+    page.set("fields", backend.limits.fields);
+
+    if let Some(check) = &backend.health {
+        page.table(&format!("{path}.health"));
+        health(check, &path, page);
+    }
+}
+
+fn servers(servers: &[Server], page: &mut Page) {
+    if servers.is_empty() {
+        return page.set("servers", "[]");
+    }
+    page.line("servers = [");
+    for server in servers {
+        page.line(&format!(
+            "  {{ name = {}, address = {}, weight = {}, max_connections = {}, backup = {} }},",
+            string(&server.name),
+            string(&server.address.to_string()),
+            server.weight,
+            or_word(server.max_connections, "off"),
+            server.backup,
+        ));
+    }
+    page.line("]");
+}
+
+/// `port` and `host` are the server's own, and `body` is not looked at, where they are left out.
+fn health(health: &Health, backend: &str, page: &mut Page) {
+    page.set("interval", duration(health.interval));
+    page.set("fast_interval", duration(health.fast_interval));
+    page.set("timeout", duration(health.timeout));
+    page.set("rise", health.rise);
+    page.set("fall", health.fall);
+    if let Some(port) = health.port {
+        page.set("port", port);
+    }
+    page.set(
+        "initial",
+        string(match health.initial {
+            Initial::Checked => "checked",
+            Initial::Up => "up",
+        }),
+    );
+    let check = match &health.probe {
+        Probe::Tcp => return page.set("type", string("tcp")),
+        Probe::Http(check) => check,
+    };
+    page.set("type", string("http"));
+    page.set("path", string(&check.path));
+    if let Some(host) = &check.host {
+        page.set("host", header_value(host));
+    }
+    page.set(
+        "status",
+        list(
+            check
+                .status
+                .0
+                .iter()
+                .map(|range| match range.start() == range.end() {
+                    true => range.start().to_string(),
+                    false => string(&format!("{}-{}", range.start(), range.end())),
+                }),
+        ),
+    );
+    if let Some(body) = &check.body {
+        page.set("body", string(body));
+    }
+    if !check.headers.is_empty() {
+        page.table(&format!("{backend}.health.headers"));
+        for (name, value) in &check.headers {
+            page.set(&key(name.as_str()), header_value(value));
+        }
+    }
+}
+
+fn header_case(case: HeaderCase) -> String {
+    string(match case {
+        HeaderCase::Lower => "lower",
+        HeaderCase::Title => "title",
+        HeaderCase::Preserve => "preserve",
+    })
+}
+
+fn header_value(value: &HeaderValue) -> String {
+    if value.is_sensitive() {
+        return format!("{} # from a secret file, not shown", string("***"));
+    }
+    string(&String::from_utf8_lossy(value.as_bytes()))
+}
+
+fn duration(duration: Duration) -> String {
+    string(&show_duration(duration))
+}
+
+fn duration_or_off(duration: Option<Duration>) -> String {
+    duration.map_or_else(|| string("off"), self::duration)
+}
+
+fn or_word<T: std::fmt::Display>(value: Option<T>, word: &str) -> String {
+    value.map_or_else(|| string(word), |value| value.to_string())
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    format!("[{}]", items.collect::<Vec<_>>().join(", "))
+}
+
+/// A key, in quotes where it needs them. Variables are not replaced in keys.
+fn key(text: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if !text.is_empty() && text.bytes().all(is_bare) {
+        return text.to_owned();
+    }
+    quoted(text)
+}
+
+/// A string that reads back as `text`, variables included.
+fn string(text: &str) -> String {
+    quoted(&variables::escape(text))
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\t' => quoted.push_str("\\t"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            c if c.is_control() => {
+                write!(quoted, "\\U{:08X}", u32::from(c))
+                    .expect("a string takes all that is written");
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,339 @@
+//! The text of every file that a configuration came from, and the way from a stretch of it to a
+//! line and a column.
+//!
+//! The reader fills it, `diagnostic` shows lines of it. Reading is bounded: a path that leads to an
+//! endless device must not fill memory.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::Place;
+
+/// A stretch of one file, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Span {
+    file: u32,
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// The part of this stretch from `start` to `end`, counted from its own beginning.
+    pub(super) fn part(self, start: usize, end: usize) -> Self {
+        let length = (self.end - self.start) as usize;
+        let (start, end) = (start.min(length), end.min(length));
+        Self {
+            file: self.file,
+            start: self.start + start as u32,
+            end: self.start + end.max(start) as u32,
+        }
+    }
+}
+
+/// One file's text.
+#[derive(Debug)]
+struct Source {
+    path: Arc<Path>,
+    text: String,
+    /// Where each line begins.
+    lines: Vec<u32>,
+}
+
+/// All files of one configuration, in the order in which they were read.
+#[derive(Debug, Default)]
+pub(super) struct Sources(Vec<Source>);
+
+/// Whole lines of a file.
+pub(super) struct Excerpt<'a> {
+    pub(super) path: &'a Path,
+    /// The number of the first line, from 1.
+    pub(super) line: usize,
+    pub(super) text: &'a str,
+    start: usize,
+}
+
+impl Excerpt<'_> {
+    /// The part of `span` that is in these lines, in bytes of [`Excerpt::text`].
+    pub(super) fn stretch(&self, span: Span) -> Range<usize> {
+        let inside = |offset: u32| {
+            (offset as usize)
+                .saturating_sub(self.start)
+                .min(self.text.len())
+        };
+        inside(span.start)..inside(span.end)
+    }
+}
+
+impl Sources {
+    /// The last stretch of an excerpt is shown by so many lines at most.
+    const MAX_LINES: usize = 3;
+
+    /// Lines between two stretches that are shown as one piece of the file.
+    const NEAR_LINES: usize = 200;
+
+    /// Takes `text` in and gives the stretch that is all of it.
+    pub(super) fn add(&mut self, path: &Path, text: String) -> Span {
+        let line_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0)
+            .chain(line_breaks.map(|(index, _)| index as u32 + 1))
+            .collect();
+        let span = Span {
+            file: self.0.len() as u32,
+            start: 0,
+            end: text.len() as u32,
+        };
+        self.0.push(Source {
+            path: path.into(),
+            text,
+            lines,
+        });
+        span
+    }
+
+    /// The text of a stretch.
+    pub(super) fn text(&self, span: Span) -> &str {
+        let text = &self.0[span.file as usize].text;
+        text.get(span.start as usize..span.end as usize)
+            .unwrap_or_default()
+    }
+
+    /// Where the first file begins.
+    pub(super) fn start(&self) -> Span {
+        Span {
+            file: 0,
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// Where a stretch begins.
+    pub(super) fn place(&self, span: Span) -> Place {
+        let source = &self.0[span.file as usize];
+        let line = source.line_of(span.start);
+        let before = &source.text.as_bytes()[source.lines[line] as usize..span.start as usize];
+        Place {
+            file: Arc::clone(&source.path),
+            line: line as u32 + 1,
+            column: characters(before) + 1,
+        }
+    }
+
+    /// Whether one stretch begins on the line on which the other begins.
+    pub(super) fn are_on_one_line(&self, one: Span, other: Span) -> bool {
+        one.file == other.file && self.line(one) == self.line(other)
+    }
+
+    /// Whether two stretches are shown as one piece of a file.
+    pub(super) fn are_near(&self, one: Span, other: Span) -> bool {
+        one.file == other.file && self.line(one).abs_diff(self.line(other)) <= Self::NEAR_LINES
+    }
+
+    /// From 0.
+    fn line(&self, span: Span) -> usize {
+        self.0[span.file as usize].line_of(span.start)
+    }
+
+    /// The lines from `first` to `last`, which is in the same file and not before it.
+    pub(super) fn excerpt(&self, first: Span, last: Span) -> Excerpt<'_> {
+        let source = &self.0[first.file as usize];
+        let first_line = source.line_of(first.start);
+        let begin_of_last = source.line_of(last.start);
+        let last_line = source
+            .line_of(last.end.max(last.start + 1) - 1)
+            .min(begin_of_last + Self::MAX_LINES - 1);
+        let start = source.lines[first_line] as usize;
+        let end = source.end_of_line(last_line);
+        Excerpt {
+            path: &source.path,
+            line: first_line + 1,
+            text: source.text.get(start..end).unwrap_or_default(),
+            start,
+        }
+    }
+
+    /// The value that stands at `place`, when its file is one of these.
+    pub(super) fn span_at(&self, place: &Place) -> Option<Span> {
+        let file = self.0.iter().position(|source| source.path == place.file)?;
+        let source = &self.0[file];
+        let line = place.line.checked_sub(1)? as usize;
+        let begin = *source.lines.get(line)? as usize;
+        let text = source.text.get(begin..source.end_of_line(line))?;
+        let (offset, _) = text
+            .char_indices()
+            .nth(place.column.checked_sub(1)? as usize)?;
+        let length = value_length(&text[offset..]);
+        Some(Span {
+            file: file as u32,
+            start: (begin + offset) as u32,
+            end: (begin + offset + length) as u32,
+        })
+    }
+}
+
+impl Source {
+    fn line_of(&self, offset: u32) -> usize {
+        self.lines.partition_point(|start| *start <= offset) - 1
+    }
+
+    /// Where the line ends, its line break not included.
+    fn end_of_line(&self, line: usize) -> usize {
+        let end = match self.lines.get(line + 1) {
+            Some(next) => *next as usize - 1,
+            None => self.text.len(),
+        };
+        if end > 0 && self.text.as_bytes()[..end].ends_with(b"\r") {
+            return (end - 1).max(self.lines[line] as usize);
+        }
+        end
+    }
+}
+
+/// The largest configuration file that is read.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// The largest secret that is read.
+const MAX_SECRET_BYTES: u64 = 1 << 20;
+
+/// The text of a configuration file.
+pub(super) fn read_file(path: &Path) -> Result<String, ReadError> {
+    read_bounded(path, MAX_FILE_BYTES)
+}
+
+/// The content of a secret file, without the line break at its end.
+pub(super) fn read_secret(path: &Path) -> Result<String, ReadError> {
+    let mut text = read_bounded(path, MAX_SECRET_BYTES)?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
+}
+
+/// `path` as a file in `directory` means it.
+pub(super) fn resolve(directory: Option<&Path>, path: &str) -> PathBuf {
+    match directory {
+        Some(directory) => directory.join(path),
+        None => PathBuf::from(path),
+    }
+}
+
+/// Why a file's text cannot be had.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// The system says so.
+    Io(io::Error),
+    /// More bytes than this.
+    TooLarge(u64),
+    /// The byte with this index is not UTF-8.
+    NotText(usize),
+}
+
+impl std::fmt::Display for ReadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+                f.write_str("there is no such file")
+            }
+            Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                f.write_str("permission denied")
+            }
+            Self::Io(error) => write!(f, "{error}"),
+            Self::TooLarge(limit) => write!(f, "it has more than {limit} bytes"),
+            Self::NotText(index) => write!(f, "it is not UTF-8 text (byte {index})"),
+        }
+    }
+}
+
+fn read_bounded(path: &Path, limit: u64) -> Result<String, ReadError> {
+    let file = File::open(path).map_err(ReadError::Io)?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(ReadError::Io)?;
+    if bytes.len() as u64 > limit {
+        return Err(ReadError::TooLarge(limit));
+    }
+    String::from_utf8(bytes).map_err(|error| ReadError::NotText(error.utf8_error().valid_up_to()))
+}
+
+fn characters(text: &[u8]) -> u32 {
+    // Every character has one byte that does not continue another.
+    text.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u32
+}
+
+/// How long the value is that `text` begins with, as far as one line tells.
+fn value_length(text: &str) -> usize {
+    let Some(first) = text.chars().next() else {
+        return 0;
+    };
+    if first == '"' || first == '\'' {
+        return text[1..].find(first).map_or(text.len(), |end| end + 2);
+    }
+    if first == '[' && text.contains(']') {
+        let closing = text.rfind(']').unwrap_or_default();
+        return closing + 1;
+    }
+    text.find([',', ']', '}', '#'])
+        .map_or(text, |end| &text[..end])
+        .trim_end()
+        .len()
+        .max(first.len_utf8())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str, part: &str) -> (Sources, Span) {
+        let mut sources = Sources::default();
+        let all = sources.add(Path::new("x.toml"), text.to_owned());
+        let start = text.find(part).expect("the part is in the text");
+        (sources, all.part(start, start + part.len()))
+    }
+
+    #[test]
+    fn a_place_counts_lines_and_characters_from_one() {
+        let (sources, span) = at("a = 1\r\nü = \"ö\", b", "b");
+        assert_eq!(sources.place(span).to_string(), "x.toml:2:10");
+    }
+
+    #[test]
+    fn an_excerpt_is_the_whole_line_without_its_break() {
+        let (sources, span) = at("a = 1\r\nb = 2\r\nc = 3", "2");
+        let excerpt = sources.excerpt(span, span);
+        assert_eq!(excerpt.text, "b = 2");
+        assert_eq!(&excerpt.text[excerpt.stretch(span)], "2");
+    }
+
+    #[test]
+    fn the_end_of_the_text_has_an_excerpt_too() {
+        let mut sources = Sources::default();
+        let all = sources.add(Path::new("x.toml"), "a =".to_owned());
+        let end = all.part(3, 3);
+        let excerpt = sources.excerpt(end, end);
+        assert_eq!((excerpt.text, excerpt.stretch(end)), ("a =", 3..3));
+        let nothing = sources.add(Path::new("y.toml"), String::new());
+        assert_eq!(sources.excerpt(nothing, nothing).text, "");
+    }
+
+    #[test]
+    fn the_value_at_a_place_is_found_again() {
+        let text = "listen = [\"[::]:80\", ':81'] # both\nname = value # why";
+        for part in ["\"[::]:80\"", "':81'", "value"] {
+            let (sources, span) = at(text, part);
+            let found = sources.span_at(&sources.place(span)).expect("a value");
+            assert_eq!(sources.text(found), part);
+        }
+    }
+
+    #[test]
+    fn a_place_in_no_file_of_ours_is_nothing() {
+        let (sources, _) = at("a", "a");
+        assert_eq!(sources.span_at(&Place::nowhere()), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! The files of `conf/`: each loads without a warning, and `full.toml` leaves nothing out.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::plan;
+use crate::config::raw::{Kind, Table};
+use crate::config::source::Sources;
+use crate::config::variables::Variables;
+use crate::config::{keys, load, raw, show};
+
+fn conf() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("conf")
+}
+
+fn toml_files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a directory of configurations");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .collect()
+}
+
+#[test]
+fn every_file_loads_without_a_warning() {
+    let mut files = toml_files(&conf());
+    files.extend(toml_files(&conf().join("recipes")));
+    assert!(files.len() >= 6, "{files:?}");
+    for file in files {
+        let loaded = load(&file).expect("a configuration without mistakes");
+        assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+        assert_eq!(loaded.watch.files, [file]);
+    }
+}
+
+#[test]
+fn full_says_the_default_of_every_key() {
+    let full = load(&conf().join("full.toml")).expect("a configuration without mistakes");
+    let same = plan(
+        "
+[frontend.web]
+listen = ':8080'
+backend = 'app'
+
+[[frontend.web.route]]
+name = 'api'
+host = ['api.example.com', '*.api.example.com']
+path = '/v1/*'
+method = ['GET', 'POST']
+header = { x-tenant = 'blue' }
+query = { debug = '*' }
+backend = 'app'
+
+[backend.app]
+servers = '10.0.0.1:80'
+health = '/'
+",
+    );
+    assert_eq!(show(&full.plan), show(&same));
+    assert_eq!(full.plan, same);
+}
+
+#[test]
+fn full_has_every_known_key_and_no_other() {
+    let text = fs::read_to_string(conf().join("full.toml")).expect("the file");
+    // Keys without a default stand there as comments.
+    let whole: String = text
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if is_example(rest) => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let mut sources = Sources::default();
+    let span = sources.add(Path::new("full.toml"), whole);
+    let variables = Variables {
+        environment: &|_| None,
+        directory: None,
+    };
+    let parsed = raw::parse(sources.text(span), span, &variables);
+    assert!(parsed.syntax.is_empty());
+    let mut found = BTreeMap::new();
+    collect(&parsed.table, "", &mut found);
+    for (path, keys) in keys::ALL {
+        let mut known = keys.known.to_vec();
+        let mut written = found.get(path).cloned().unwrap_or_default();
+        known.sort_unstable();
+        written.sort();
+        assert_eq!(written, known, "[{path}]");
+    }
+}
+
+/// `key = value` with a key alone before the sign.
+fn is_example(text: &str) -> bool {
+    text.split_once(" = ").is_some_and(|(key, _)| {
+        key.bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    })
+}
+
+/// The keys of each table by its path, with `NAME` for what the user chooses.
+fn collect(table: &Table, path: &str, found: &mut BTreeMap<String, Vec<String>>) {
+    for entry in &table.entries {
+        let is_name = matches!(path, "frontend" | "backend");
+        let key = if is_name { "NAME" } else { entry.key.as_str() };
+        let inner = match path {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        };
+        found
+            .entry(path.to_owned())
+            .or_default()
+            .push(entry.key.clone());
+        match &entry.value.kind {
+            Kind::Table(table) => collect(table, &inner, found),
+            Kind::Array(items) => {
+                for item in items {
+                    if let Kind::Table(table) = &item.kind {
+                        collect(table, &inner, found);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! No key is accepted and does nothing: each, given another value than its default, changes the plan.
+
+use super::{BASE, plan};
+use crate::config::keys;
+
+/// A value for each key that is not its default, and not what [`BASE`] and the rows before it say.
+const OTHER_VALUES: &[(&str, &str, &str)] = &[
+    ("process", "workers", "3"),
+    ("process", "max_connections", "100"),
+    ("log", "level", "'debug'"),
+    ("log", "format", "'json'"),
+    ("log.access", "to", "'off'"),
+    ("reload", "watch", "false"),
+    ("shutdown", "grace", "'1s'"),
+    ("shutdown", "timeout", "'1s'"),
+    ("admin", "listen", "'127.0.0.1:9901'"),
+    ("frontend.NAME", "listen", "'127.0.0.1:8081'"),
+    ("frontend.NAME", "backend", "'other'"),
+    ("frontend.NAME", "max_connections", "10"),
+    ("frontend.NAME", "half_close", "true"),
+    ("frontend.NAME", "trusted_proxies", "['10.0.0.0/8']"),
+    ("frontend.NAME", "request_id", "'x-id'"),
+    ("frontend.NAME", "header_case", "'title'"),
+    ("frontend.NAME.timeout", "head", "'1s'"),
+    ("frontend.NAME.timeout", "body", "'1s'"),
+    ("frontend.NAME.timeout", "keep_alive", "'1s'"),
+    ("frontend.NAME.timeout", "exchange", "'1s'"),
+    ("frontend.NAME.limits", "head", "'9KiB'"),
+    ("frontend.NAME.limits", "fields", "7"),
+    ("frontend.NAME.limits", "target", "'1KiB'"),
+    ("frontend.NAME.forwarding", "x_forwarded", "false"),
+    ("frontend.NAME.forwarding", "forwarded", "true"),
+    ("frontend.NAME.forwarding", "via", "true"),
+    ("frontend.NAME.route", "name", "'first'"),
+    ("frontend.NAME.route", "host", "'a'"),
+    ("frontend.NAME.route", "path", "'/a'"),
+    ("frontend.NAME.route", "method", "'GET'"),
+    ("frontend.NAME.route", "header", "{ a = 'b' }"),
+    ("frontend.NAME.route", "query", "{ a = 'b' }"),
+    ("frontend.NAME.route", "backend", "'other'"),
+    ("backend.NAME", "balance", "'least-connections'"),
+    ("backend.NAME", "servers", "'10.0.0.2:80'"),
+    ("backend.NAME", "attempts", "1"),
+    ("backend.NAME", "header_case", "'preserve'"),
+    ("backend.NAME.timeout", "connect", "'1s'"),
+    ("backend.NAME.timeout", "response", "'1s'"),
+    ("backend.NAME.timeout", "body", "'1s'"),
+    ("backend.NAME.timeout", "queue", "'1s'"),
+    ("backend.NAME.limits", "head", "'9KiB'"),
+    ("backend.NAME.limits", "fields", "7"),
+    ("backend.NAME.queue", "max", "0"),
+    ("backend.NAME.pool", "max_idle", "0"),
+    ("backend.NAME.pool", "idle_timeout", "'1s'"),
+    ("backend.NAME.pool", "max_age", "'1h'"),
+    ("backend.NAME.pool", "max_requests", "100"),
+    ("backend.NAME.servers", "name", "'one'"),
+    ("backend.NAME.servers", "address", "'10.0.0.2:80'"),
+    ("backend.NAME.servers", "weight", "2"),
+    ("backend.NAME.servers", "max_connections", "2"),
+    ("backend.NAME.servers", "backup", "true"),
+    ("backend.NAME.health", "type", "'tcp'"),
+    ("backend.NAME.health", "path", "'/healthz'"),
+    ("backend.NAME.health", "host", "'app'"),
+    ("backend.NAME.health", "headers", "{ a = 'b' }"),
+    ("backend.NAME.health", "status", "204"),
+    ("backend.NAME.health", "body", "'ok'"),
+    ("backend.NAME.health", "interval", "'3s'"),
+    ("backend.NAME.health", "fast_interval", "'1s'"),
+    ("backend.NAME.health", "timeout", "'1s'"),
+    ("backend.NAME.health", "rise", "9"),
+    ("backend.NAME.health", "fall", "9"),
+    ("backend.NAME.health", "port", "81"),
+    ("backend.NAME.health", "initial", "'up'"),
+];
+
+/// Keys whose value is a table of keys: their keys stand above.
+const TABLES: &[(&str, &str)] = &[
+    ("log", "access"),
+    ("frontend.NAME", "timeout"),
+    ("frontend.NAME", "limits"),
+    ("frontend.NAME", "forwarding"),
+    ("frontend.NAME", "route"),
+    ("backend.NAME", "timeout"),
+    ("backend.NAME", "health"),
+    ("backend.NAME", "queue"),
+    ("backend.NAME", "pool"),
+    ("backend.NAME", "limits"),
+];
+
+/// A configuration in which the table `path` exists, with `line` in it in place of the same key.
+fn with_line(path: &str, key: &str, line: &str) -> String {
+    let tables = [
+        (
+            "frontend.NAME",
+            "[frontend.web]",
+            "listen = '127.0.0.1:8080'\nbackend = 'app'",
+        ),
+        (
+            "frontend.NAME.route",
+            "[[frontend.web.route]]",
+            "backend = 'app'",
+        ),
+        ("backend.NAME", "[backend.app]", "servers = '10.0.0.1:80'"),
+        (
+            "backend.NAME.servers",
+            "[[backend.listed.servers]]",
+            "address = '10.0.0.1:80'",
+        ),
+        ("backend.NAME.health", "[backend.listed.health]", ""),
+        ("", "[backend.other]", "servers = '10.0.0.1:80'"),
+    ];
+    let mut text = String::new();
+    let mut is_placed = false;
+    for (table, header, lines) in tables {
+        text.push_str(&format!("{header}\n"));
+        let own = |line: &&str| table != path || !line.starts_with(&format!("{key} = "));
+        let kept: Vec<&str> = lines.lines().filter(own).collect();
+        text.push_str(&format!("{}\n", kept.join("\n")));
+        if table == path {
+            is_placed = true;
+            text.push_str(&format!("{line}\n"));
+        }
+    }
+    if !is_placed {
+        let header = path
+            .replace("frontend.NAME", "frontend.web")
+            .replace("backend.NAME", "backend.app");
+        text.push_str(&format!("[{header}]\n{line}\n"));
+    }
+    text
+}
+
+#[test]
+fn every_key_changes_the_plan() {
+    for (path, key, value) in OTHER_VALUES {
+        let without = plan(&with_line(path, "", ""));
+        let with = plan(&with_line(path, key, &format!("{key} = {value}")));
+        assert_ne!(with, without, "{path}: {key} = {value} does nothing");
+    }
+}
+
+#[test]
+fn the_list_above_has_every_key() {
+    for (path, keys) in keys::ALL.iter().filter(|(path, _)| !path.is_empty()) {
+        for key in keys.known {
+            let is_there = OTHER_VALUES
+                .iter()
+                .any(|row| (row.0, row.1) == (*path, *key))
+                || TABLES.contains(&(*path, *key));
+            assert!(is_there, "[{path}] {key}");
+        }
+    }
+}
+
+#[test]
+fn no_habit_is_a_key() {
+    for (path, keys) in keys::ALL {
+        for (habit, _) in keys.hints {
+            assert!(!keys.known.contains(habit), "[{path}] {habit}");
+        }
+    }
+}
+
+#[test]
+fn what_is_left_out_has_the_default_of_the_plan() {
+    let plan = plan(BASE);
+    assert_eq!(plan.process, Default::default());
+    assert_eq!(plan.log, Default::default());
+    assert_eq!(plan.reload, Default::default());
+    assert_eq!(plan.shutdown, Default::default());
+    assert_eq!(plan.admin, Some(Default::default()));
+    let frontend = &plan.frontends[0];
+    assert_eq!(frontend.timeout, Default::default());
+    assert_eq!(frontend.limits, Default::default());
+    assert_eq!(frontend.forwarding, Default::default());
+    assert_eq!(frontend.request_id, Default::default());
+    let backend = &plan.backends[0];
+    assert_eq!(backend.timeout, Default::default());
+    assert_eq!(backend.limits, Default::default());
+    assert_eq!(backend.pool, Default::default());
+    assert_eq!(backend.queue, Default::default());
+    assert_eq!(backend.health, None);
+}

@@ -1,0 +1,263 @@
+//! What well-formed text means: short forms, and values that have several spellings.
+
+use std::time::Duration;
+
+use super::{BASE, load, plan};
+use crate::base::Name;
+use crate::plan::{
+    Backend, Frontend, Health, HostPattern, HttpCheck, Initial, LogTarget, PathPattern, Probe,
+    RequestIds, StatusSet, ValuePattern,
+};
+
+fn frontend(lines: &str) -> Frontend {
+    let text = BASE.replace(
+        "backend = \"app\"\n",
+        &format!("backend = \"app\"\n{lines}\n"),
+    );
+    plan(&text).frontends.remove(0)
+}
+
+fn backend(lines: &str) -> Backend {
+    plan(&format!("{BASE}{lines}\n")).backends.remove(0)
+}
+
+fn health(value: &str) -> Health {
+    backend(&format!("health = {value}"))
+        .health
+        .expect("checks")
+}
+
+#[test]
+fn one_value_stands_for_a_list_of_one() {
+    let one = plan(&BASE.replace("[\"10.0.0.1:80\"]", "\"10.0.0.1:80\""));
+    assert_eq!(one, plan(BASE));
+}
+
+#[test]
+fn a_server_is_called_by_its_address_as_written() {
+    let servers = "servers = ['localhost:80', { address = '[::1]:80' }, { name = 'a', address = '10.0.0.1:80' }]";
+    let plan = plan(&BASE.replace("servers = [\"10.0.0.1:80\"]", servers));
+    let names: Vec<&str> = plan.backends[0]
+        .servers
+        .iter()
+        .map(|server| &*server.name)
+        .collect();
+    assert_eq!(names, ["localhost:80", "[::1]:80", "a"]);
+}
+
+#[test]
+fn a_place_is_where_the_value_stands() {
+    let plan = plan(BASE);
+    assert_eq!(
+        plan.frontends[0].listen[0].at.to_string(),
+        "evenkeel.toml:3:10"
+    );
+    assert_eq!(
+        plan.backends[0].servers[0].at.to_string(),
+        "evenkeel.toml:7:12"
+    );
+}
+
+#[test]
+fn tables_are_in_the_order_of_the_file() {
+    let text = BASE.replace(
+        "[backend.app]",
+        "[backend.zebra]\nservers = []\n[backend.app]",
+    );
+    let plan = plan(&text);
+    let names: Vec<&str> = plan.backends.iter().map(|backend| &*backend.name).collect();
+    assert_eq!(names, ["zebra", "app"]);
+}
+
+#[test]
+fn a_check_has_short_forms() {
+    let path = Health {
+        probe: Probe::Http(HttpCheck {
+            path: "/healthz?full=1".to_owned(),
+            ..HttpCheck::default()
+        }),
+        ..Health::default()
+    };
+    assert_eq!(health("'/healthz?full=1'"), path);
+    assert_eq!(health("{ path = '/healthz?full=1' }"), path);
+    assert_eq!(health("'tcp'").probe, Probe::Tcp);
+    assert_eq!(health("{ type = 'tcp' }"), health("'tcp'"));
+    assert_eq!(backend("health = 'off'").health, None);
+}
+
+#[test]
+fn the_times_of_a_check_follow_its_interval() {
+    let check = health("{ interval = '5s', initial = 'up' }");
+    assert_eq!(check.fast_interval, Duration::from_secs(5));
+    assert_eq!(check.timeout, Duration::from_secs(5));
+    assert_eq!(check.initial, Initial::Up);
+}
+
+#[test]
+fn statuses_are_numbers_and_ranges() {
+    for (written, ranges) in [
+        ("200", vec![200..=200]),
+        ("'204'", vec![204..=204]),
+        ("'200-399'", vec![200..=399]),
+        ("['200-299', 304]", vec![200..=299, 304..=304]),
+    ] {
+        let Probe::Http(check) = health(&format!("{{ status = {written} }}")).probe else {
+            unreachable!("a check is HTTP unless it says otherwise");
+        };
+        assert_eq!(check.status, StatusSet(ranges), "{written}");
+    }
+}
+
+#[test]
+fn off_takes_a_bound_away() {
+    assert_eq!(
+        frontend("timeout = { exchange = '1s' }").timeout.exchange,
+        Some(Duration::from_secs(1))
+    );
+    assert_eq!(
+        frontend("timeout = { exchange = 'off' }").timeout.exchange,
+        None
+    );
+    assert_eq!(frontend("max_connections = 'off'").max_connections, None);
+    assert_eq!(frontend("request_id = 'off'").request_id, RequestIds::Off);
+    assert_eq!(
+        backend("pool = { max_age = 'off', max_requests = 'off' }").pool,
+        Default::default()
+    );
+    assert_eq!(plan(&format!("admin.listen = 'off'\n{BASE}")).admin, None);
+}
+
+#[test]
+fn a_log_file_keeps_its_path_and_place() {
+    let log = plan(&format!("log.access.to = './access.log'\n{BASE}"))
+        .log
+        .access;
+    assert_eq!(log.to, LogTarget::File("./access.log".into()));
+    assert_eq!(log.at.to_string(), "evenkeel.toml:1:17");
+}
+
+#[test]
+fn trusted_proxies_are_addresses_and_networks() {
+    let proxies =
+        frontend("trusted_proxies = ['10.0.0.0/8', '192.0.2.1', '2001:db8::/32']").trusted_proxies;
+    let shown: Vec<String> = proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]);
+}
+
+#[test]
+fn patterns_are_in_the_form_that_requests_are_compared_in() {
+    let route = frontend(
+        "
+[[frontend.web.route]]
+host = ['EXAMPLE.com.', '*.Example.COM', '[0::1]', '10.0.0.1']
+path = ['/%7euser/%2f', '/v1/*', '/*', '*', '/']
+method = ['GET', 'PROPFIND']
+header = { X-B = 'v*', x-a = '*', x-c = 'v' }
+query = { q = '' }
+backend = 'app'
+",
+    )
+    .routes
+    .remove(0);
+    assert_eq!(route.name, Name::new("1").expect("a name"));
+    let exact = |text: &str| HostPattern::Exact(text.to_owned());
+    assert_eq!(
+        route.hosts,
+        [
+            exact("example.com"),
+            HostPattern::Wildcard("example.com".to_owned()),
+            exact("[::1]"),
+            exact("10.0.0.1"),
+        ]
+    );
+    let prefix = |text: &str| PathPattern::Prefix(text.to_owned());
+    assert_eq!(
+        route.paths,
+        [
+            PathPattern::Exact("/~user/%2F".to_owned()),
+            prefix("/v1"),
+            prefix(""),
+            prefix(""),
+            PathPattern::Exact("/".to_owned()),
+        ]
+    );
+    let headers: Vec<_> = route
+        .headers
+        .into_iter()
+        .map(|p| (p.name.to_string(), p.value))
+        .collect();
+    assert_eq!(
+        headers,
+        [
+            ("x-a".to_owned(), ValuePattern::Present),
+            ("x-b".to_owned(), ValuePattern::Prefix("v".to_owned())),
+            ("x-c".to_owned(), ValuePattern::Exact("v".to_owned())),
+        ]
+    );
+    assert_eq!(route.queries[0].value, ValuePattern::Exact(String::new()));
+}
+
+#[test]
+fn a_star_among_hosts_is_any_host() {
+    let route = "[[frontend.web.route]]\nhost = ['a', '*']\nbackend = 'app'";
+    assert_eq!(frontend(route).routes[0].hosts, []);
+}
+
+#[test]
+fn the_order_of_conditions_and_the_layout_of_the_file_are_no_part_of_the_plan() {
+    let route =
+        |header: &str| format!("\n\n[[frontend.web.route]]\nheader = {header}\nbackend = 'app'");
+    assert_eq!(
+        frontend(&route("{ x-a = '1', x-b = '2' }")),
+        frontend(&route("{ X-B = '2', X-A = '1' }"))
+    );
+}
+
+#[test]
+fn a_variable_can_stand_in_any_string() {
+    let text = BASE
+        .replace("127.0.0.1:8080", "127.0.0.1:${PORT}")
+        .replace("10.0.0.1:80", "${HOST:-10.0.0.1}:80");
+    assert_eq!(plan(&text), plan(BASE));
+}
+
+#[test]
+fn each_route_that_an_earlier_one_covers_is_found_and_no_other() {
+    let covered = |earlier: &str, later: &str| {
+        let routes = format!(
+            "[[frontend.web.route]]\n{earlier}\nbackend = 'app'\n[[frontend.web.route]]\n{later}\nbackend = 'app'\n"
+        );
+        let loaded = load(&BASE.replace("[backend.app]", &format!("{routes}[backend.app]")));
+        !loaded.expect("no mistakes").warnings.is_empty()
+    };
+    for (earlier, later) in [
+        ("", ""),
+        ("", "host = 'a'"),
+        ("host = '*.a'", "host = 'b.a'"),
+        ("host = '*.a'", "host = '*.b.a'"),
+        ("host = ['a', 'b']", "host = 'b'"),
+        ("path = '/*'", "path = '/a'"),
+        ("path = '/a/*'", "path = '/a'"),
+        ("path = '/a/*'", "path = '/a/b/*'"),
+        ("method = ['GET', 'HEAD']", "method = 'GET'\npath = '/a'"),
+        ("header = { a = '*' }", "header = { a = 'b' }"),
+        ("query = { a = 'b*' }", "query = { a = 'bc*', d = '*' }"),
+    ] {
+        assert!(covered(earlier, later), "{earlier} / {later}");
+    }
+    for (earlier, later) in [
+        ("host = 'a'", ""),
+        ("host = '*.a'", "host = 'a'"),
+        ("host = '*.a'", "host = '*.a.b'"),
+        ("host = 'a'", "host = ['a', 'b']"),
+        ("path = '/a'", "path = '/a/*'"),
+        ("path = '/a/*'", "path = '/ab'"),
+        ("path = '/*'", ""),
+        ("method = 'GET'", "method = ['GET', 'POST']"),
+        ("header = { a = 'b' }", "header = { a = 'b*' }"),
+        ("header = { a = 'b' }", "query = { a = 'b' }"),
+        ("query = { a = '*' }", "query = { b = '*' }"),
+    ] {
+        assert!(!covered(earlier, later), "{earlier} / {later}");
+    }
+}

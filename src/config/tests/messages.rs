@@ -1,0 +1,1189 @@
+//! What is said about each kind of mistake, word by word.
+
+use insta::assert_snapshot;
+
+use super::{BASE, errors, load, warnings};
+use crate::config::Color;
+
+/// A frontend with these lines, and what it needs besides.
+fn in_frontend(lines: &str) -> String {
+    errors(&BASE.replace(
+        "backend = \"app\"\n",
+        &format!("backend = \"app\"\n{lines}\n"),
+    ))
+}
+
+/// A backend with these lines, and what it needs besides.
+fn in_backend(lines: &str) -> String {
+    errors(&format!("{BASE}{lines}\n"))
+}
+
+/// Routes in the frontend, and what they need besides.
+fn with_routes(routes: &str) -> String {
+    BASE.replace("[backend.app]", &format!("{routes}\n[backend.app]"))
+}
+
+#[test]
+fn a_mistyped_key_gets_the_key_that_was_meant() {
+    assert_snapshot!(errors(
+        &BASE.replace("\"10.0.0.1:80\"", "{ adress = \"10.0.0.1:80\" }")
+    ), @r##"
+        error: unknown key `adress`, did you mean `address`?
+         --> evenkeel.toml:7:14
+          |
+        7 | servers = [{ adress = "10.0.0.1:80" }]
+          |              ^^^^^^
+          |
+          = help: known in `[[backend.app.servers]]` are `name`, `address`, `weight`, `max_connections`, `backup`
+    "##);
+}
+
+#[test]
+fn an_unknown_key_gets_the_list_of_known_ones() {
+    assert_snapshot!(in_frontend("tls = true"), @r##"
+        error: unknown key `tls` in `[frontend.web]`
+         --> evenkeel.toml:5:1
+          |
+        5 | tls = true
+          | ^^^
+          |
+          = help: known in `[frontend.web]` are `listen`, `backend`, `max_connections`, `timeout`, `limits`, `half_close`, `trusted_proxies`, `forwarding`, `request_id`, `header_case`, `route`
+    "##);
+}
+
+#[test]
+fn words_of_haproxy_are_translated() {
+    assert_snapshot!(errors(
+        "
+[frontend.http]
+bind = '*:80'
+default_backend = 'python-app'
+timeout = { client = '10s' }
+
+[backend.python-app]
+balance = 'roundrobin'
+retries = 3
+servers = [{ address = '10.0.0.1:80', maxconn = 100, check = true }]
+"
+    ), @r##"
+        error: unknown key `bind` in `[frontend.http]`
+         --> evenkeel.toml:3:1
+          |
+        3 | bind = '*:80'
+          | ^^^^
+          |
+          = help: write `listen`
+
+        error: unknown key `default_backend` in `[frontend.http]`
+         --> evenkeel.toml:4:1
+          |
+        4 | default_backend = 'python-app'
+          | ^^^^^^^^^^^^^^^
+          |
+          = help: write `backend`: it is used when no route matches
+
+        error: unknown key `client` in `[frontend.http.timeout]`
+         --> evenkeel.toml:5:13
+          |
+        5 | timeout = { client = '10s' }
+          |             ^^^^^^
+          |
+          = help: write `body` (between two pieces of a request body) and `keep_alive` (between two requests)
+
+        error: `balance` cannot be "roundrobin"
+         --> evenkeel.toml:8:11
+          |
+        8 | balance = 'roundrobin'
+          |           ^^^^^^^^^^^^
+          |
+          = help: write `"round-robin"`; known are `round-robin`, `least-connections`
+
+        error: unknown key `retries` in `[backend.python-app]`
+         --> evenkeel.toml:9:1
+          |
+        9 | retries = 3
+          | ^^^^^^^
+          |
+          = help: write `attempts`: the first try counts too, so `retries 3` is `attempts = 4`
+
+        error: unknown key `maxconn` in `[[backend.python-app.servers]]`
+          --> evenkeel.toml:10:39
+           |
+        10 | servers = [{ address = '10.0.0.1:80', maxconn = 100, check = true }]
+           |                                       ^^^^^^^
+           |
+           = help: write `max_connections`
+
+        error: unknown key `check` in `[[backend.python-app.servers]]`
+          --> evenkeel.toml:10:54
+           |
+        10 | servers = [{ address = '10.0.0.1:80', maxconn = 100, check = true }]
+           |                                                      ^^^^^
+           |
+           = help: write `health` in the backend: it holds for all its servers
+    "##);
+    assert_snapshot!(in_backend("balance = 'leastconn'"), @r##"
+        error: `balance` cannot be "leastconn"
+         --> evenkeel.toml:8:11
+          |
+        8 | balance = 'leastconn'
+          |           ^^^^^^^^^^^
+          |
+          = help: write `"least-connections"`; known are `round-robin`, `least-connections`
+    "##);
+}
+
+#[test]
+fn an_unknown_backend_gets_the_list_of_known_ones() {
+    assert_snapshot!(errors(&format!(
+        "{}\n[backend.static]\nservers = '10.0.0.2:80'\n",
+        BASE.replace("backend = \"app\"", "backend = \"api\"")
+    )), @r##"
+        error: backend `api` is not defined; defined are `app`, `static`
+         --> evenkeel.toml:4:11
+          |
+        4 | backend = "api"
+          |           ^^^^^
+          |
+          = help: did you mean `app`?
+    "##);
+}
+
+#[test]
+fn a_bare_number_has_no_unit() {
+    assert_snapshot!(in_backend("health = { timeout = 5 }"), @r##"
+        error: `timeout = 5` has no unit
+         --> evenkeel.toml:8:22
+          |
+        8 | health = { timeout = 5 }
+          |                      ^
+          |
+          = help: write `timeout = "5s"`
+    "##);
+    assert_snapshot!(in_backend(
+        "timeout = { connect = '5', response = 1.5, body = '10 parsecs' }"
+    ), @r##"
+        error: `connect = "5"` has no unit
+         --> evenkeel.toml:8:23
+          |
+        8 | timeout = { connect = '5', response = 1.5, body = '10 parsecs' }
+          |                       ^^^
+          |
+          = help: write `"5s"`
+
+        error: `response = 1.5` has no unit
+         --> evenkeel.toml:8:39
+          |
+        8 | timeout = { connect = '5', response = 1.5, body = '10 parsecs' }
+          |                                       ^^^
+          |
+          = help: write `response = "1500ms"`
+
+        error: `body = "10 parsecs"` has the unknown unit `parsecs`
+         --> evenkeel.toml:8:51
+          |
+        8 | timeout = { connect = '5', response = 1.5, body = '10 parsecs' }
+          |                                                   ^^^^^^^^^^^^
+          |
+          = help: units are `us`, `ms`, `s`, `m`, `h` and `d`; write for example `"250ms"`
+    "##);
+    assert_snapshot!(in_frontend("limits = { head = 65536 }"), @r##"
+        error: `head = 65536` has no unit
+         --> evenkeel.toml:5:19
+          |
+        5 | limits = { head = 65536 }
+          |                   ^^^^^
+          |
+          = help: write `head = "65536B"`
+    "##);
+}
+
+#[test]
+fn a_wrong_type_says_what_was_found_and_what_is_expected() {
+    assert_snapshot!(errors(
+        "
+[reload]
+watch = 'yes'
+
+[frontend.web]
+listen = 80
+backend = ['app']
+timeout = '5s'
+limits = { fields = true }
+max_connections = -1
+
+[backend.app]
+servers = { address = '10.0.0.1:80' }
+balance = 1
+"
+    ), @r##"
+        error: `watch` must be `true` or `false`, and is the string "yes"
+         --> evenkeel.toml:3:9
+          |
+        3 | watch = 'yes'
+          |         ^^^^^
+          |
+          = help: write `true` or `false`, without quotes
+
+        error: `listen` must be an address and a port, and is the number 80
+         --> evenkeel.toml:6:10
+          |
+        6 | listen = 80
+          |          ^^
+          |
+          = help: write `":80"` for all addresses, `"127.0.0.1:80"` for this machine alone
+
+        error: `backend` must be a string, and is a list
+         --> evenkeel.toml:7:11
+          |
+        7 | backend = ['app']
+          |           ^^^^^^^
+          |
+          = help: write one string, without `[` and `]`
+
+        error: `timeout` must be a table, and is the string "5s"
+         --> evenkeel.toml:8:11
+          |
+        8 | timeout = '5s'
+          |           ^^^^
+          |
+          = help: write `timeout = { head = …, body = … }`
+
+        error: `fields` must be a whole number from 1 to 20000, and is `true`
+         --> evenkeel.toml:9:21
+          |
+        9 | limits = { fields = true }
+          |                     ^^^^
+          |
+          = help: write a whole number from 1 to 20000
+
+        error: `max_connections` must be a whole number of at least 1, or "off", and is the number -1
+          --> evenkeel.toml:10:19
+           |
+        10 | max_connections = -1
+           |                   ^^
+           |
+           = help: write a whole number of at least 1, or "off"
+
+        error: `balance` must be "round-robin" or "least-connections", and is the number 1
+          --> evenkeel.toml:14:11
+           |
+        14 | balance = 1
+           |           ^
+           |
+           = help: write "round-robin" or "least-connections"
+    "##);
+}
+
+#[test]
+fn numbers_have_ranges() {
+    assert_snapshot!(in_backend(
+        "attempts = 0\nhealth = { rise = 0, fall = 4294967296, port = 65536 }"
+    ), @r##"
+        error: `attempts` must be a whole number from 1 to 10, and is the number 0
+         --> evenkeel.toml:8:12
+          |
+        8 | attempts = 0
+          |            ^
+          |
+          = help: write a whole number from 1 to 10
+
+        error: `rise` must be a whole number from 1 to 4294967295, and is the number 0
+         --> evenkeel.toml:9:19
+          |
+        9 | health = { rise = 0, fall = 4294967296, port = 65536 }
+          |                   ^
+          |
+          = help: write a whole number from 1 to 4294967295
+
+        error: `fall` must be a whole number from 1 to 4294967295, and is the number 4294967296
+         --> evenkeel.toml:9:29
+          |
+        9 | health = { rise = 0, fall = 4294967296, port = 65536 }
+          |                             ^^^^^^^^^^
+          |
+          = help: write a whole number from 1 to 4294967295
+
+        error: `port` must be a whole number from 1 to 65535, and is the number 65536
+         --> evenkeel.toml:9:48
+          |
+        9 | health = { rise = 0, fall = 4294967296, port = 65536 }
+          |                                                ^^^^^
+          |
+          = help: write a whole number from 1 to 65535
+    "##);
+    assert_snapshot!(errors(&BASE.replace(
+        "\"10.0.0.1:80\"",
+        "{ address = \"10.0.0.1:80\", weight = 257, max_connections = 0 }"
+    )), @r##"
+        error: `weight` must be a whole number from 0 to 256, and is the number 257
+         --> evenkeel.toml:7:48
+          |
+        7 | servers = [{ address = "10.0.0.1:80", weight = 257, max_connections = 0 }]
+          |                                                ^^^
+          |
+          = help: write a whole number from 0 to 256
+
+        error: `max_connections` must be a whole number from 1 to 4294967295, or "off", and is the number 0
+         --> evenkeel.toml:7:71
+          |
+        7 | servers = [{ address = "10.0.0.1:80", weight = 257, max_connections = 0 }]
+          |                                                                       ^
+          |
+          = help: write a whole number from 1 to 4294967295, or "off"
+    "##);
+    assert_snapshot!(in_frontend(
+        "limits = { head = '4KiB', target = '1MiB' }\nmax_connections = 0"
+    ), @r##"
+        error: `head` must be from 8KiB to 16MiB, and is "4KiB"
+         --> evenkeel.toml:5:19
+          |
+        5 | limits = { head = '4KiB', target = '1MiB' }
+          |                   ^^^^^^
+          |
+          = help: write a size from "8KiB" to "16MiB"
+
+        error: `target` must be from 1B to 65534B, and is "1MiB"
+         --> evenkeel.toml:5:36
+          |
+        5 | limits = { head = '4KiB', target = '1MiB' }
+          |                                    ^^^^^^
+          |
+          = help: write a size from "1B" to "65534B"
+
+        error: `max_connections` must be a whole number of at least 1, or "off", and is the number 0
+         --> evenkeel.toml:6:19
+          |
+        6 | max_connections = 0
+          |                   ^
+          |
+          = help: write a whole number of at least 1, or "off"
+    "##);
+    assert_snapshot!(in_frontend("timeout = { head = '0s' }"), @r##"
+        error: `head` is no time at all
+         --> evenkeel.toml:5:20
+          |
+        5 | timeout = { head = '0s' }
+          |                    ^^^^
+          |
+          = help: write a duration longer than 0
+    "##);
+    assert_snapshot!(errors(&format!(
+        "[process]\nworkers = 99999999999999999999\n{BASE}"
+    )), @r##"
+        error: `99999999999999999999` is no number of 64 bits
+         --> evenkeel.toml:2:11
+          |
+        2 | workers = 99999999999999999999
+          |           ^^^^^^^^^^^^^^^^^^^^
+    "##);
+}
+
+#[test]
+fn a_port_that_is_bound_twice_names_both_places() {
+    assert_snapshot!(errors(
+        "
+[frontend.a]
+listen = ['0.0.0.0:8080', '10.0.0.1:81', ':0', ':0']
+backend = 'app'
+
+[frontend.b]
+listen = ['127.0.0.1:8080', '[::]:8080', '10.0.0.1:81']
+backend = 'app'
+
+[frontend.c]
+listen = [':82', '*:82']
+backend = 'app'
+
+[backend.app]
+servers = '10.0.0.1:80'
+"
+    ), @r##"
+        error: port 8080 of `[frontend.b]` is also bound by `[frontend.a]`
+         --> evenkeel.toml:7:11
+          |
+        3 | listen = ['0.0.0.0:8080', '10.0.0.1:81', ':0', ':0']
+          |           -------------- bound here first
+        ...
+        7 | listen = ['127.0.0.1:8080', '[::]:8080', '10.0.0.1:81']
+          |           ^^^^^^^^^^^^^^^^
+          |
+          = help: let each address and port stand in one place; `0.0.0.0` and `[::]` take the port on every address
+
+        error: port 81 of `[frontend.b]` is also bound by `[frontend.a]`
+         --> evenkeel.toml:7:42
+          |
+        3 | listen = ['0.0.0.0:8080', '10.0.0.1:81', ':0', ':0']
+          |                           ------------- bound here first
+        ...
+        7 | listen = ['127.0.0.1:8080', '[::]:8080', '10.0.0.1:81']
+          |                                          ^^^^^^^^^^^^^
+          |
+          = help: let each address and port stand in one place; `0.0.0.0` and `[::]` take the port on every address
+
+        error: port 82 of `[frontend.c]` is bound twice
+          --> evenkeel.toml:11:18
+           |
+        11 | listen = [':82', '*:82']
+           |           -----  ^^^^^^
+           |           |
+           |           bound here first
+           |
+           = help: let each address and port stand in one place; `0.0.0.0` and `[::]` take the port on every address
+    "##);
+    assert_snapshot!(errors(&BASE.replace("127.0.0.1:8080", "*:9900")), @r##"
+        error: port 9900 of `[frontend.web]` is also bound by `[admin]`, whose default is 127.0.0.1:9900
+         --> evenkeel.toml:3:10
+          |
+        3 | listen = "*:9900"
+          |          ^^^^^^^^
+          |
+          = help: write another port here, or `listen` in `[admin]`: an address, or "off"
+    "##);
+}
+
+#[test]
+fn a_host_name_is_no_address_yet() {
+    assert_snapshot!(errors(
+        &BASE
+            .replace("127.0.0.1:8080", "www.example.com:80")
+            .replace("10.0.0.1:80", "app:80")
+    ), @r##"
+        error: "www.example.com:80" is no IP address, and a name has none until it is looked up
+         --> evenkeel.toml:3:10
+          |
+        3 | listen = "www.example.com:80"
+          |          ^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: write the IP address of this machine to listen on, or `":80"` for all of them
+
+        error: "app:80" is a host name, and names are not resolved yet
+         --> evenkeel.toml:7:12
+          |
+        7 | servers = ["app:80"]
+          |            ^^^^^^^^
+          |
+          = help: write the server's IP address: `"10.0.0.1:80"`
+    "##);
+}
+
+#[test]
+fn a_server_needs_an_address_and_a_name_of_its_own() {
+    assert_snapshot!(errors(&BASE.replace(
+        "[\"10.0.0.1:80\"]",
+        "[\"10.0.0.1:80\", \"10.0.0.1:80\", { weight = 1 }, 5, \"10.0.0.1\", \"http://10.0.0.2:80/\"]"
+    )), @r##"
+        error: two servers of `[backend.app]` have the name `10.0.0.1:80`
+         --> evenkeel.toml:7:27
+          |
+        7 | servers = ["10.0.0.1:80", "10.0.0.1:80", { weight = 1 }, 5, "10.0.0.1", "http://10.0.0.2:80/"]
+          |            -------------  ^^^^^^^^^^^^^
+          |            |
+          |            the first is here
+          |
+          = help: a server's name is its `name`, else its address: write `{ name = "…", address = "…" }`
+
+        error: this server has no `address`
+         --> evenkeel.toml:7:42
+          |
+        7 | servers = ["10.0.0.1:80", "10.0.0.1:80", { weight = 1 }, 5, "10.0.0.1", "http://10.0.0.2:80/"]
+          |                                          ^^^^^^^^^^^^^^
+          |
+          = help: write `address = "10.0.0.1:80"`
+
+        error: `servers` must be an address or a table with `address`, and is the number 5
+         --> evenkeel.toml:7:58
+          |
+        7 | servers = ["10.0.0.1:80", "10.0.0.1:80", { weight = 1 }, 5, "10.0.0.1", "http://10.0.0.2:80/"]
+          |                                                          ^
+          |
+          = help: write an address or a table with `address`
+
+        error: "10.0.0.1" has no port
+         --> evenkeel.toml:7:61
+          |
+        7 | servers = ["10.0.0.1:80", "10.0.0.1:80", { weight = 1 }, 5, "10.0.0.1", "http://10.0.0.2:80/"]
+          |                                                             ^^^^^^^^^^
+          |
+          = help: write `"10.0.0.1:80"`
+
+        error: "http://10.0.0.2:80/" has a scheme (`http://`)
+         --> evenkeel.toml:7:73
+          |
+        7 | servers = ["10.0.0.1:80", "10.0.0.1:80", { weight = 1 }, 5, "10.0.0.1", "http://10.0.0.2:80/"]
+          |                                                                         ^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: write the address alone: `"10.0.0.2:80"`
+    "##);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    assert_snapshot!(errors(""), @r##"
+        error: there is no frontend, so nothing would be listened on
+        --> evenkeel.toml:1:1
+         = help: write a `[frontend.NAME]` with `listen = "…"` and `backend = "…"`
+    "##);
+    assert_snapshot!(errors("[frontend.web]\n[backend.app]\n"), @r##"
+        error: `[frontend.web]` has no `listen`
+         --> evenkeel.toml:1:11
+          |
+        1 | [frontend.web]
+          |           ^^^
+          |
+          = help: write `listen = "0.0.0.0:80"`, or `":80"` for IPv4 and IPv6
+
+        error: `[frontend.web]` sends requests nowhere
+         --> evenkeel.toml:1:11
+          |
+        1 | [frontend.web]
+          |           ^^^
+          |
+          = help: write `backend = "…"`, or a `[[frontend.NAME.route]]`, or both
+
+        error: `[backend.app]` has no `servers`
+         --> evenkeel.toml:2:10
+          |
+        2 | [backend.app]
+          |          ^^^
+          |
+          = help: write `servers = ["10.0.0.1:80"]`
+    "##);
+    assert_snapshot!(errors(&with_routes("[[frontend.web.route]]\nhost = 'a'")), @r##"
+        error: this route has no `backend`
+         --> evenkeel.toml:6:1
+          |
+        6 | [[frontend.web.route]]
+          | ^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: write where the requests that it matches go: `backend = "…"`
+    "##);
+}
+
+#[test]
+fn a_pattern_that_could_never_match_is_refused() {
+    assert_snapshot!(errors(&with_routes(
+        "
+[[frontend.web.route]]
+host = ['*.*.example.com', 'example.com:80', 'bücher.example', 'a b', '']
+path = ['v1', '/v1*', '/a?b=c', '/ü', '/a/../b', '/a/*/b']
+method = ['get', 'CONNECT', 'G E T', []]
+header = { 'x y' = 'a', x-a = ' a', X-A = 'b', x-b = 5 }
+backend = 'app'
+
+[[frontend.web.route]]
+path = []
+backend = 'app'
+"
+    )), @r##"
+        error: `host = "*.*.example.com"` has a `*` that is not its first label
+         --> evenkeel.toml:8:9
+          |
+        8 | host = ['*.*.example.com', 'example.com:80', 'bücher.example', 'a b', '']
+          |         ^^^^^^^^^^^^^^^^^
+          |
+          = help: write `"*.example.com"`: it stands for one or more labels
+
+        error: `host = "example.com:80"` has a port, and the port of a request's host does not count
+         --> evenkeel.toml:8:28
+          |
+        8 | host = ['*.*.example.com', 'example.com:80', 'bücher.example', 'a b', '']
+          |                            ^^^^^^^^^^^^^^^^
+          |
+          = help: write `"example.com"`
+
+        error: `host = "bücher.example"` is not ASCII, which a request's host always is
+         --> evenkeel.toml:8:46
+          |
+        8 | host = ['*.*.example.com', 'example.com:80', 'bücher.example', 'a b', '']
+          |                                              ^^^^^^^^^^^^^^^^
+          |
+          = help: write it as the browser sends it (`"xn--…"`)
+
+        error: `host = "a b"` is no host
+         --> evenkeel.toml:8:64
+          |
+        8 | host = ['*.*.example.com', 'example.com:80', 'bücher.example', 'a b', '']
+          |                                                                ^^^^^
+          |
+          = help: write a host as in `"example.com"`, `"*.example.com"`, `"10.0.0.1"` or `"[::1]"`
+
+        error: `host = ""` is no host
+         --> evenkeel.toml:8:71
+          |
+        8 | host = ['*.*.example.com', 'example.com:80', 'bücher.example', 'a b', '']
+          |                                                                       ^^
+          |
+          = help: write a host as in `"example.com"`, `"*.example.com"`, `"10.0.0.1"` or `"[::1]"`
+
+        error: `path = "v1"` does not begin with `/`
+         --> evenkeel.toml:9:9
+          |
+        9 | path = ['v1', '/v1*', '/a?b=c', '/ü', '/a/../b', '/a/*/b']
+          |         ^^^^
+          |
+          = help: write `"/v1"`
+
+        error: `path = "/v1*"` has a `*` that is not a last segment of its own
+         --> evenkeel.toml:9:15
+          |
+        9 | path = ['v1', '/v1*', '/a?b=c', '/ü', '/a/../b', '/a/*/b']
+          |               ^^^^^^
+          |
+          = help: a path is matched by whole segments: write `"/v1/*"`
+
+        error: `path = "/a?b=c"` has a `?`, and a query is no part of the path
+         --> evenkeel.toml:9:23
+          |
+        9 | path = ['v1', '/v1*', '/a?b=c', '/ü', '/a/../b', '/a/*/b']
+          |                       ^^^^^^^^
+          |
+          = help: write `path = "/a"` and the conditions as `query = { name = "value" }`
+
+        error: `path = "/ü"` has the character 'ü', which a request's path never has
+         --> evenkeel.toml:9:33
+          |
+        9 | path = ['v1', '/v1*', '/a?b=c', '/ü', '/a/../b', '/a/*/b']
+          |                                 ^^^^
+          |
+          = help: write `"/%C3%BC"`
+
+        error: `path = "/a/../b"` has dot segments, which are resolved before a request is matched
+         --> evenkeel.toml:9:39
+          |
+        9 | path = ['v1', '/v1*', '/a?b=c', '/ü', '/a/../b', '/a/*/b']
+          |                                       ^^^^^^^^^
+          |
+          = help: write `"/b"`
+
+        error: `path = "/a/*/b"` has a `*` that is not a last segment of its own
+         --> evenkeel.toml:9:50
+          |
+        9 | path = ['v1', '/v1*', '/a?b=c', '/ü', '/a/../b', '/a/*/b']
+          |                                                  ^^^^^^^^
+          |
+          = help: write `"/start/*"`: it stands for `/start` and everything below it
+
+        error: `method = "get"` is no method: methods are case-sensitive
+          --> evenkeel.toml:10:11
+           |
+        10 | method = ['get', 'CONNECT', 'G E T', []]
+           |           ^^^^^
+           |
+           = help: write `"GET"`
+
+        error: `method = "CONNECT"` never comes to a route
+          --> evenkeel.toml:10:18
+           |
+        10 | method = ['get', 'CONNECT', 'G E T', []]
+           |                  ^^^^^^^^^
+           |
+           = help: such requests are answered 405
+
+        error: `method = "G E T"` is no method
+          --> evenkeel.toml:10:29
+           |
+        10 | method = ['get', 'CONNECT', 'G E T', []]
+           |                             ^^^^^^^
+           |
+           = help: write a method such as `"GET"`
+
+        error: `method` must be a string, and is a list
+          --> evenkeel.toml:10:38
+           |
+        10 | method = ['get', 'CONNECT', 'G E T', []]
+           |                                      ^^
+           |
+           = help: write one string, without `[` and `]`
+
+        error: `x y = "a"` stands under a name that no field can have
+          --> evenkeel.toml:11:20
+           |
+        11 | header = { 'x y' = 'a', x-a = ' a', X-A = 'b', x-b = 5 }
+           |                    ^^^
+           |
+           = help: a field's name has letters, digits and `-`
+
+        error: `x-a = " a"` has space at its edge, which a field's value never has
+          --> evenkeel.toml:11:31
+           |
+        11 | header = { 'x y' = 'a', x-a = ' a', X-A = 'b', x-b = 5 }
+           |                               ^^^^
+           |
+           = help: leave the space out
+
+        error: `x-b` must be a string, and is the number 5
+          --> evenkeel.toml:11:54
+           |
+        11 | header = { 'x y' = 'a', x-a = ' a', X-A = 'b', x-b = 5 }
+           |                                                      ^
+           |
+           = help: write `"5"`
+
+        error: the list `path` is empty, so it is not clear what it should match
+          --> evenkeel.toml:15:8
+           |
+        15 | path = []
+           |        ^^
+           |
+           = help: leave `path` out to match any
+    "##);
+}
+
+#[test]
+fn two_routes_have_two_names() {
+    assert_snapshot!(errors(&with_routes(
+        "
+[[frontend.web.route]]
+name = '2'
+host = 'a'
+backend = 'app'
+
+[[frontend.web.route]]
+host = 'b'
+backend = 'app'
+"
+    )), @r##"
+        error: two routes of `[frontend.web]` have the name `2`
+          --> evenkeel.toml:12:1
+           |
+         8 | name = '2'
+           |        --- the first is here
+        ...
+        12 | [[frontend.web.route]]
+           | ^^^^^^^^^^^^^^^^^^^^^^
+           |
+           = help: give one another `name`; a route without one is called by its number
+    "##);
+}
+
+#[test]
+fn a_route_that_never_matches_is_warned_about() {
+    assert_snapshot!(warnings(&with_routes(
+        "
+[[frontend.web.route]]
+host = '*.example.com'
+path = '/v1/*'
+backend = 'app'
+
+[[frontend.web.route]]
+host = ['a.example.com', 'b.c.example.com']
+path = ['/v1', '/v1/users/*']
+method = 'GET'
+backend = 'app'
+"
+    )), @r##"
+        warning: route `2` never matches
+          --> evenkeel.toml:12:1
+           |
+         7 | [[frontend.web.route]]
+           | ---------------------- route `1` takes all its requests first
+        ...
+        12 | [[frontend.web.route]]
+           | ^^^^^^^^^^^^^^^^^^^^^^
+           |
+           = help: the first match wins: put the narrower route first
+    "##);
+}
+
+#[test]
+fn a_backend_that_cannot_serve_is_warned_about() {
+    assert_snapshot!(warnings(
+        "
+[frontend.web]
+listen = ':80'
+backend = 'a'
+
+[[frontend.web.route]]
+path = '/b'
+backend = 'b'
+
+[[frontend.web.route]]
+path = '/c'
+backend = 'c'
+
+[backend.a]
+servers = []
+
+[backend.b]
+servers = [{ address = '10.0.0.1:80', weight = 0 }]
+
+[backend.c]
+servers = [{ address = '10.0.0.1:80', backup = true }]
+
+[backend.d]
+servers = '10.0.0.1:80'
+"
+    ), @r##"
+        warning: `[backend.a]` has no servers, so every request is answered 503
+          --> evenkeel.toml:15:11
+           |
+        15 | servers = []
+           |           ^^
+           |
+           = help: write `servers = ["10.0.0.1:80"]`
+
+        warning: `[backend.b]` has only servers of weight 0, so every request is answered 503
+          --> evenkeel.toml:18:11
+           |
+        18 | servers = [{ address = '10.0.0.1:80', weight = 0 }]
+           |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+           |
+           = help: a weight of 0 takes no new traffic: give one server a weight of at least 1
+
+        warning: `[backend.c]` has only backup servers
+          --> evenkeel.toml:21:11
+           |
+        21 | servers = [{ address = '10.0.0.1:80', backup = true }]
+           |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+           |
+           = help: a backup server is used while no other can be: leave `backup` out where all are
+
+        warning: nothing uses the backend `d`
+          --> evenkeel.toml:23:10
+           |
+        23 | [backend.d]
+           |          ^
+           |
+           = help: name it as the `backend` of a frontend or a route, or remove it
+    "##);
+}
+
+#[test]
+fn a_check_says_what_it_cannot_be() {
+    assert_snapshot!(in_backend("health = 'http'"), @r##"
+        error: `health` cannot be "http"
+         --> evenkeel.toml:8:10
+          |
+        8 | health = 'http'
+          |          ^^^^^^
+          |
+          = help: write a path (`"/healthz"`), `"tcp"`, `"off"`, or a table with the keys of a check
+    "##);
+    assert_snapshot!(in_backend(
+        "health = { type = 'tcp', path = '/healthz', interval = '1s', fast_interval = '2s' }"
+    ), @r##"
+        error: `path` says nothing to a check with `type = "tcp"`
+         --> evenkeel.toml:8:33
+          |
+        8 | health = { type = 'tcp', path = '/healthz', interval = '1s', fast_interval = '2s' }
+          |                                 ^^^^^^^^^^
+          |
+          = help: leave `path` out, or write `type = "http"`
+
+        error: `fast_interval` is longer than `interval`
+         --> evenkeel.toml:8:78
+          |
+        8 | health = { type = 'tcp', path = '/healthz', interval = '1s', fast_interval = '2s' }
+          |                                                                              ^^^^
+          |
+          = help: it is the time between two checks while the state is changing: write a shorter one
+    "##);
+    assert_snapshot!(in_backend(
+        "health = { path = 'healthz', status = [99, '300-200', 'ok'], host = 'a b', body = '', \
+         headers = { host = 'a', connection = 'close', x = \"\\n\", 'x y' = 'a' } }"
+    ), @r##"
+        error: "healthz" is no path to ask for
+         --> evenkeel.toml:8:19
+          |
+        8 | health = { path = 'healthz', status = [99, '300-200', 'ok'], host = 'a b', body = '', headers = { host = 'a', connection = 'close', x...
+          |                   ^^^^^^^^^
+          |
+          = help: write it as it goes over the line: beginning with `/`, spaces and the like as escapes (`%20`)
+
+        error: `status` must be a status (`200`) or a range of them (`"200-399"`) from 100 to 999, and is the number 99
+         --> evenkeel.toml:8:40
+          |
+        8 | health = { path = 'healthz', status = [99, '300-200', 'ok'], host = 'a b', body = '', headers = { host = 'a', connection = 'close', x...
+          |                                        ^^
+          |
+          = help: write a status (`200`) or a range of them (`"200-399"`) from 100 to 999
+
+        error: `status` must be a status (`200`) or a range of them (`"200-399"`) from 100 to 999, and is the string "300-200"
+         --> evenkeel.toml:8:44
+          |
+        8 | health = { path = 'healthz', status = [99, '300-200', 'ok'], host = 'a b', body = '', headers = { host = 'a', connection = 'close', x...
+          |                                            ^^^^^^^^^
+          |
+          = help: write a status (`200`) or a range of them (`"200-399"`) from 100 to 999
+
+        error: `status` must be a status (`200`) or a range of them (`"200-399"`) from 100 to 999, and is the string "ok"
+         --> evenkeel.toml:8:55
+          |
+        8 | health = { path = 'healthz', status = [99, '300-200', 'ok'], host = 'a b', body = '', headers = { host = 'a', connection = 'close', x...
+          |                                                       ^^^^
+          |
+          = help: write a status (`200`) or a range of them (`"200-399"`) from 100 to 999
+
+        error: "a b" is no host
+         --> evenkeel.toml:8:69
+          |
+        8 | health = { path = 'healthz', status = [99, '300-200', 'ok'], host = 'a b', body = '', headers = { host = 'a', connection = 'close', x...
+          |                                                                     ^^^^^
+          |
+          = help: write a host as in `"app.example.com"`, with a port if the server wants one
+
+        error: `body` must have 1 to 65536 bytes
+         --> evenkeel.toml:8:83
+          |
+        8 | health = { path = 'healthz', status = [99, '300-200', 'ok'], host = 'a b', body = '', headers = { host = 'a', connection = 'close', x...
+          |                                                                                   ^^
+          |
+          = help: write a text that the body of a good answer contains, or leave `body` out
+
+        error: `host`: the field `Host` has a key of its own
+         --> evenkeel.toml:8:99
+          |
+        8 | health = { path = 'healthz', status = [99, '300-200', 'ok'], host = 'a b', body = '', headers = { host = 'a', connection = 'close', x...
+          |                                                                                                   ^^^^
+          |
+          = help: write `host = "…"` in the check
+
+        error: `connection`: that field belongs to the connection, not to what is asked
+         --> evenkeel.toml:8:111
+          |
+        8 | health = { path = 'healthz', status = [99, '300-200', 'ok'], host = 'a b', body = '', headers = { host = 'a', connection = 'close', x...
+          |                                                                                                               ^^^^^^^^^^
+          |
+          = help: leave it out
+
+        error: `x`: its value has characters that a field cannot have
+         --> evenkeel.toml:8:133
+          |
+        8 | ...'a b', body = '', headers = { host = 'a', connection = 'close', x = "\n", 'x y' = 'a' } }
+          |                                                                    ^
+          |
+          = help: leave out control characters and line breaks
+
+        error: `x y`: that is no name of a field
+         --> evenkeel.toml:8:143
+          |
+        8 | ...= '', headers = { host = 'a', connection = 'close', x = "\n", 'x y' = 'a' } }
+          |                                                                  ^^^^^
+          |
+          = help: a field's name has letters, digits and `-`
+    "##);
+}
+
+#[test]
+fn variables_that_are_not_there_are_named_where_they_stand() {
+    assert_snapshot!(errors(
+        &BASE
+            .replace("127.0.0.1:8080", "127.0.0.1:${WEB_PORT}")
+            .replace("10.0.0.1:80", "${1}:${PORT")
+    ), @r##"
+        error: the environment has no variable `WEB_PORT`
+         --> evenkeel.toml:3:21
+          |
+        3 | listen = "127.0.0.1:${WEB_PORT}"
+          |                     ^^^^^^^^^^^
+          |
+          = help: set it, or write a default: `${WEB_PORT:-default}`
+
+        error: `${1}` does not name a variable
+         --> evenkeel.toml:7:13
+          |
+        7 | servers = ["${1}:${PORT"]
+          |             ^^^^
+          |
+          = help: a variable's name has letters, digits and `_`; write `${NAME}`, `${NAME:-default}` or `${file:/path}`, and `$${` for the two characters `${` themselves
+
+        error: `${` is not closed by a `}`
+         --> evenkeel.toml:7:18
+          |
+        7 | servers = ["${1}:${PORT"]
+          |                  ^^^^^^
+          |
+          = help: write `${NAME}`, or `$${` for the two characters themselves
+    "##);
+    assert_snapshot!(errors(&BASE.replace("127.0.0.1:8080", "${file:port}")), @r##"
+        error: the path `port` has nothing to be relative to
+         --> evenkeel.toml:3:11
+          |
+        3 | listen = "${file:port}"
+          |           ^^^^^^^^^^^^
+          |
+          = help: write an absolute path: this text is in no directory
+    "##);
+}
+
+#[test]
+fn what_a_variable_holds_is_never_shown() {
+    let lines = "
+header_case = '${TOKEN}'
+request_id = '${TOKEN} x'
+trusted_proxies = ['${TOKEN}']
+timeout = { head = '5${TOKEN}', body = '${TOKEN}' }
+limits = { head = '1${TOKEN}' }
+
+[[frontend.web.route]]
+name = '${TOKEN} x'
+host = '*.${TOKEN}:80'
+path = '/${TOKEN}*'
+method = '${TOKEN} x'
+header = { x = \"${TOKEN}\\n\" }
+backend = '${TOKEN}'
+";
+    let text =
+        BASE.replace(
+            "backend = \"app\"\n",
+            &format!("backend = \"app\"\n{lines}"),
+        )
+        .replace("127.0.0.1:8080", "${TOKEN}")
+        .replace(
+            "\"10.0.0.1:80\"",
+            "\"${TOKEN}:80\", { name = '${TOKEN} ', address = '${TOKEN}' }",
+        ) + "health = { path = '${TOKEN}', status = '${TOKEN}', host = '${TOKEN} x' }\n\
+           [log]\nlevel = '${TOKEN}'\naccess = { to = '${TOKEN}' }\n";
+    let said = load(&text).expect_err("mistakes").render(Color::Always);
+    assert!(!said.contains("s3cret"), "{said}");
+    assert!(said.matches("TOKEN").count() > 30, "{said}");
+}
+
+#[test]
+fn mistakes_of_grammar_come_out_together() {
+    assert_snapshot!(errors(
+        "
+[process]
+workers = 1x
+
+[frontend.web]
+listen = \"127.0.0.1:8080
+backend = 'app'
+backend = 'api'
+
+[backend.app]
+servers = ['10.0.0.1:80'
+wieght = 1
+"
+    ), @r##"
+        error: not TOML: string values must be quoted, expected literal string
+         --> evenkeel.toml:3:11
+          |
+        3 | workers = 1x
+          |           ^^
+
+        error: not TOML: invalid basic string, expected `"`
+         --> evenkeel.toml:6:25
+          |
+        6 | listen = "127.0.0.1:8080
+          |                         ^
+
+        error: not TOML: duplicate key
+         --> evenkeel.toml:8:1
+          |
+        8 | backend = 'api'
+          | ^^^^^^^
+
+        error: not TOML: missing comma between array elements, expected `,`
+          --> evenkeel.toml:12:1
+           |
+        12 | wieght = 1
+           | ^
+    "##);
+}
+
+#[test]
+fn a_mistake_of_grammar_in_a_value_does_not_hide_the_others() {
+    assert_snapshot!(errors(&format!(
+        "[process]\nworkers = 1x\nworker = 1\n{BASE}"
+    )), @r##"
+        error: not TOML: string values must be quoted, expected literal string
+         --> evenkeel.toml:2:11
+          |
+        2 | workers = 1x
+          |           ^^
+
+        error: unknown key `worker`, did you mean `workers`?
+         --> evenkeel.toml:3:1
+          |
+        3 | worker = 1
+          | ^^^^^^
+          |
+          = help: known in `[process]` are `workers`, `max_connections`
+    "##);
+}
+
+#[test]
+fn a_log_file_is_a_path() {
+    assert_snapshot!(errors(&format!(
+        "[log]\nlevel = 'trace'\naccess = {{ to = 'stdou' }}\n{BASE}"
+    )), @r##"
+        error: `level` cannot be "trace"
+         --> evenkeel.toml:2:9
+          |
+        2 | level = 'trace'
+          |         ^^^^^^^
+          |
+          = help: write `"debug"`; known are `error`, `warn`, `info`, `debug`
+
+        error: the access log cannot go to "stdou"
+         --> evenkeel.toml:3:17
+          |
+        3 | access = { to = 'stdou' }
+          |                 ^^^^^^^
+          |
+          = help: did you mean "stdout"? A file is written with a `/`: "./access.log"
+    "##);
+}
+
+#[test]
+fn a_network_has_no_bits_outside_its_mask() {
+    assert_snapshot!(in_frontend(
+        "trusted_proxies = ['10.0.0.1/8', 'proxy', '10.0.0.0/33']"
+    ), @r##"
+        error: "10.0.0.1/8" has bits set that its `/8` leaves out
+         --> evenkeel.toml:5:20
+          |
+        5 | trusted_proxies = ['10.0.0.1/8', 'proxy', '10.0.0.0/33']
+          |                    ^^^^^^^^^^^^
+          |
+          = help: write `"10.0.0.0/8"`, or one address without `/`
+
+        error: "proxy" is no IP address and no network
+         --> evenkeel.toml:5:34
+          |
+        5 | trusted_proxies = ['10.0.0.1/8', 'proxy', '10.0.0.0/33']
+          |                                  ^^^^^^^
+          |
+          = help: write an address (`"192.0.2.1"`) or a network (`"10.0.0.0/8"`)
+
+        error: "10.0.0.0/33" is no IP address and no network
+         --> evenkeel.toml:5:43
+          |
+        5 | trusted_proxies = ['10.0.0.1/8', 'proxy', '10.0.0.0/33']
+          |                                           ^^^^^^^^^^^^^
+          |
+          = help: write an address (`"192.0.2.1"`) or a network (`"10.0.0.0/8"`)
+    "##);
+}
+
+#[test]
+fn ids_do_not_go_into_fields_of_the_protocol() {
+    assert_snapshot!(in_frontend("request_id = 'Host'"), @r##"
+        error: the field "Host" has a meaning of its own
+         --> evenkeel.toml:5:14
+          |
+        5 | request_id = 'Host'
+          |              ^^^^^^
+          |
+          = help: write a field for ids, such as "x-request-id", or "off"
+    "##);
+}
+
+#[test]
+fn a_program_gets_the_same_as_json() {
+    let diagnostics = load(&BASE.replace("servers", "server")).expect_err("a mistake");
+    assert_snapshot!(format!("{:#}", diagnostics.to_json()), @r##"
+        [
+          {
+            "column": 1,
+            "file": "evenkeel.toml",
+            "help": "write `servers = [\"…\"]`",
+            "line": 7,
+            "message": "unknown key `server` in `[backend.app]`",
+            "severity": "error"
+          }
+        ]
+    "##);
+}

@@ -1,0 +1,476 @@
+//! What is shown loads back to an equal plan, and no text makes us panic.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method};
+use ipnet::IpNet;
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use super::{load, plan};
+use crate::base::{ByteSize, Name, Place};
+use crate::config::show;
+use crate::plan::{
+    AccessLog, Admin, AdminListen, Attempts, Backend, BackendLimits, BackendTimeouts, Balance,
+    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health, HostPattern,
+    HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget, PathPattern, Plan, Pool,
+    Predicate, Probe, Process, Queue, Reload, RequestIds, Route, Server, Shutdown, StatusSet,
+    ValuePattern,
+};
+
+const FULL: &str = include_str!("../../../conf/full.toml");
+
+fn name() -> impl Strategy<Value = Name> {
+    prop_oneof!["[a-z0-9._:$-]{1,8}", "[!-~&&[^\"\\\\]]{1,12}"]
+        .prop_map(|text| Name::new(&text).expect("a name"))
+}
+
+fn names(least: usize) -> impl Strategy<Value = Vec<Name>> {
+    btree_map(name().prop_map(|name| name.to_string()), Just(()), least..5).prop_map(|names| {
+        let names = names.into_keys();
+        names
+            .map(|name| Name::new(&name).expect("a name"))
+            .collect()
+    })
+}
+
+fn duration() -> impl Strategy<Value = Duration> {
+    (1_u64..10_000_000_000_000).prop_map(Duration::from_micros)
+}
+
+/// Whatever a string can hold, what looks like a variable included.
+fn text() -> impl Strategy<Value = String> {
+    let parts = prop_oneof![
+        Just("${".to_owned()),
+        Just("$".to_owned()),
+        Just("}".to_owned()),
+        Just("\"\\\r\n\t\u{7f}\u{1}\u{2028}".to_owned()),
+        any::<String>(),
+    ];
+    vec(parts, 1..4).prop_map(|parts| format!("x{}", parts.concat()))
+}
+
+fn ip() -> impl Strategy<Value = IpAddr> {
+    any::<IpAddr>().prop_filter("to be connected to", |ip| match ip {
+        IpAddr::V4(ip) => !ip.is_unspecified(),
+        IpAddr::V6(ip) => !ip.is_unspecified() && ip.to_ipv4_mapped().is_none(),
+    })
+}
+
+/// Port 0 is bound as often as one likes.
+fn address_to_listen() -> impl Strategy<Value = SocketAddr> {
+    ip().prop_map(|ip| SocketAddr::new(ip, 0))
+}
+
+fn field_name() -> impl Strategy<Value = HeaderName> {
+    "x-[a-z0-9!#$%&'*+.^_`|~-]{1,8}"
+        .prop_map(|text| HeaderName::from_bytes(text.as_bytes()).expect("a field's name"))
+}
+
+fn field_value() -> impl Strategy<Value = HeaderValue> {
+    "[!-~]([ -~]{0,8}[!-~])?".prop_map(|text| HeaderValue::from_str(&text).expect("a value"))
+}
+
+fn pattern() -> impl Strategy<Value = ValuePattern> {
+    prop_oneof![
+        Just(ValuePattern::Present),
+        "[!-~]?([ -~ü]{0,6}[!-~&&[^*]])?".prop_filter_map("a value", |text| {
+            (!text.ends_with('*') && !text.starts_with(' ')).then_some(ValuePattern::Exact(text))
+        }),
+        "[!-~][ -~]{0,6}".prop_map(ValuePattern::Prefix),
+    ]
+}
+
+fn predicates<N: Clone + std::fmt::Debug>(
+    name: impl Strategy<Value = String>,
+    parse: impl Fn(&str) -> N + 'static,
+) -> impl Strategy<Value = Vec<Predicate<N>>> {
+    btree_map(name, pattern(), 0..3).prop_map(move |predicates| {
+        let predicate = |(name, value): (String, _)| Predicate {
+            name: parse(&name),
+            value,
+        };
+        predicates.into_iter().map(predicate).collect()
+    })
+}
+
+fn host() -> impl Strategy<Value = HostPattern> {
+    prop_oneof![
+        "[a-z0-9-]{1,4}(\\.[a-z0-9-]{1,4}){0,2}".prop_map(HostPattern::Exact),
+        "[a-z0-9-]{1,4}(\\.[a-z0-9-]{1,4}){0,2}".prop_map(HostPattern::Wildcard),
+    ]
+}
+
+fn path() -> impl Strategy<Value = PathPattern> {
+    prop_oneof![
+        "(/[a-z0-9_~%$&'()+,;=:@!-]{0,4}){1,3}".prop_filter_map("a path in its form", |path| {
+            let is_normal = crate::wire::path::normalise(&path) == path;
+            is_normal.then_some(PathPattern::Exact(path))
+        }),
+        "(/[a-z0-9_~-]{1,4}){0,3}".prop_map(PathPattern::Prefix),
+    ]
+}
+
+fn one_of(names: Vec<Name>) -> impl Strategy<Value = Name> {
+    any::<Index>().prop_map(move |index| index.get(&names).clone())
+}
+
+fn route(backends: Vec<Name>) -> impl Strategy<Value = Route> {
+    let methods = select(vec![Method::GET, Method::POST, Method::OPTIONS]);
+    (
+        vec(host(), 0..3),
+        vec(path(), 0..3),
+        vec(methods, 0..3),
+        predicates(field_name().prop_map(|name| name.to_string()), |name| {
+            HeaderName::from_bytes(name.as_bytes()).expect("a field's name")
+        }),
+        predicates(text(), str::to_owned),
+        one_of(backends),
+    )
+        .prop_map(|(hosts, paths, methods, headers, queries, backend)| Route {
+            name: Name::new("replaced").expect("a name"),
+            hosts,
+            paths,
+            methods,
+            headers,
+            queries,
+            backend,
+            at: Place::nowhere(),
+        })
+}
+
+fn routes(backends: Vec<Name>) -> impl Strategy<Value = Vec<Route>> {
+    (names(0), vec(route(backends), 5)).prop_map(|(names, routes)| {
+        let named = |(name, route): (Name, Route)| Route { name, ..route };
+        names.into_iter().zip(routes).map(named).collect()
+    })
+}
+
+fn network() -> impl Strategy<Value = IpNet> {
+    (any::<IpAddr>(), 0_u8..=32)
+        .prop_map(|(ip, length)| IpNet::new(ip, length).expect("a network").trunc())
+}
+
+fn header_case() -> impl Strategy<Value = HeaderCase> {
+    select(vec![
+        HeaderCase::Lower,
+        HeaderCase::Title,
+        HeaderCase::Preserve,
+    ])
+}
+
+fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> {
+    let listen = address_to_listen().prop_map(|addr| Listen {
+        addr,
+        at: Place::nowhere(),
+    });
+    let timeout = (duration(), duration(), duration(), option::of(duration())).prop_map(
+        |(head, body, keep_alive, exchange)| FrontendTimeouts {
+            head,
+            body,
+            keep_alive,
+            exchange,
+        },
+    );
+    let limits = (8_u64 << 10..16 << 20, 1_usize..20_000, 1_u64..65_534).prop_map(
+        |(head, fields, target)| FrontendLimits {
+            head: ByteSize(head),
+            fields,
+            target: ByteSize(target),
+        },
+    );
+    let forwarding =
+        any::<(bool, bool, bool)>().prop_map(|(x_forwarded, forwarded, via)| Forwarding {
+            x_forwarded,
+            forwarded,
+            via,
+        });
+    let request_id = prop_oneof![
+        Just(RequestIds::Off),
+        field_name().prop_map(RequestIds::Field),
+    ];
+    let listening = (
+        vec(listen, 1..3),
+        option::of(1..u64::MAX >> 1),
+        any::<bool>(),
+        vec(network(), 0..3),
+    );
+    (
+        Just(name),
+        listening,
+        routes(backends.clone()),
+        one_of(backends),
+        (timeout, limits, forwarding),
+        (request_id, header_case()),
+    )
+        .prop_map(|(name, listening, routes, backend, settings, writing)| {
+            let (listen, max_connections, half_close, trusted_proxies) = listening;
+            let (timeout, limits, forwarding) = settings;
+            let (request_id, header_case) = writing;
+            Frontend {
+                name,
+                listen,
+                backend: (routes.is_empty() || half_close).then_some(backend),
+                routes,
+                max_connections,
+                timeout,
+                limits,
+                half_close,
+                trusted_proxies,
+                forwarding,
+                request_id,
+                header_case,
+            }
+        })
+}
+
+fn server() -> impl Strategy<Value = Server> {
+    (
+        ip(),
+        1..=u16::MAX,
+        0_u16..=256,
+        option::of(1..=u32::MAX),
+        any::<bool>(),
+    )
+        .prop_map(|(ip, port, weight, max_connections, backup)| Server {
+            name: Name::new("replaced").expect("a name"),
+            address: SocketAddr::new(ip, port),
+            weight,
+            max_connections,
+            backup,
+            at: Place::nowhere(),
+        })
+}
+
+fn servers() -> impl Strategy<Value = Vec<Server>> {
+    (names(0), vec(server(), 5)).prop_map(|(names, servers)| {
+        let named = |(name, server): (Name, Server)| Server { name, ..server };
+        names.into_iter().zip(servers).map(named).collect()
+    })
+}
+
+fn probe() -> impl Strategy<Value = Probe> {
+    let headers = btree_map(
+        field_name().prop_map(|name| name.to_string()),
+        field_value(),
+        0..3,
+    )
+    .prop_map(|headers: BTreeMap<String, HeaderValue>| {
+        let field = |(name, value): (String, _)| {
+            (
+                HeaderName::from_bytes(name.as_bytes()).expect("a field's name"),
+                value,
+            )
+        };
+        headers.into_iter().map(field).collect::<Vec<_>>()
+    });
+    let range =
+        (100_u16..1000, 100_u16..1000).prop_map(|(one, other)| one.min(other)..=one.max(other));
+    let host = option::of("[a-z]{1,8}(:80)?");
+    let check = (
+        "/[a-z0-9/?=&%$.-]{0,8}",
+        host,
+        headers,
+        vec(range, 1..3),
+        option::of(text()),
+    );
+    prop_oneof![
+        Just(Probe::Tcp),
+        check.prop_map(
+            |(path, host, headers, status, body)| Probe::Http(HttpCheck {
+                path,
+                host: host.map(|host| HeaderValue::from_str(&host).expect("a value")),
+                headers,
+                status: StatusSet(status),
+                body,
+            })
+        ),
+    ]
+}
+
+fn health() -> impl Strategy<Value = Health> {
+    let times = (duration(), duration(), duration());
+    let counts = (1..=u32::MAX, 1..=u32::MAX, option::of(1..=u16::MAX));
+    let initial = select(vec![Initial::Checked, Initial::Up]);
+    (probe(), times, counts, initial).prop_map(|(probe, times, counts, initial)| Health {
+        probe,
+        interval: times.0.max(times.1),
+        fast_interval: times.0.min(times.1),
+        timeout: times.2,
+        rise: counts.0,
+        fall: counts.1,
+        port: counts.2,
+        initial,
+    })
+}
+
+fn backend(name: Name) -> impl Strategy<Value = Backend> {
+    let timeout = (duration(), duration(), duration(), duration()).prop_map(
+        |(connect, response, body, queue)| BackendTimeouts {
+            connect,
+            response,
+            body,
+            queue,
+        },
+    );
+    let pool = (
+        0_usize..1000,
+        duration(),
+        option::of(duration()),
+        option::of(1..u64::MAX >> 1),
+    )
+        .prop_map(|(max_idle, idle_timeout, max_age, max_requests)| Pool {
+            max_idle,
+            idle_timeout,
+            max_age,
+            max_requests,
+        });
+    let limits =
+        (8_u64 << 10..16 << 20, 1_usize..20_000).prop_map(|(head, fields)| BackendLimits {
+            head: ByteSize(head),
+            fields,
+        });
+    let balance = select(vec![Balance::RoundRobin, Balance::LeastConnections]);
+    (
+        (Just(name), balance, servers(), option::of(health())),
+        (timeout, pool, limits),
+        (1_u32..=10, 0_usize..=1_000_000, header_case()),
+    )
+        .prop_map(|(main, bounds, rest)| Backend {
+            name: main.0,
+            balance: main.1,
+            servers: main.2,
+            timeout: bounds.0,
+            health: main.3,
+            attempts: Attempts(rest.0),
+            queue: Queue { max: rest.1 },
+            pool: bounds.1,
+            limits: bounds.2,
+            header_case: rest.2,
+        })
+}
+
+fn process() -> impl Strategy<Value = Process> {
+    (option::of(1_usize..=1024), option::of(1..u64::MAX >> 1)).prop_map(
+        |(workers, max_connections)| Process {
+            workers: workers.and_then(std::num::NonZeroUsize::new),
+            max_connections,
+        },
+    )
+}
+
+fn log() -> impl Strategy<Value = Log> {
+    let to = prop_oneof![
+        select(vec![LogTarget::Off, LogTarget::Stdout, LogTarget::Stderr]),
+        text().prop_filter_map("a file", |text| {
+            let is_file = !text.ends_with('/');
+            is_file.then(|| LogTarget::File(format!("./{text}").into()))
+        }),
+    ];
+    let levels = vec![
+        LogLevel::Error,
+        LogLevel::Warn,
+        LogLevel::Info,
+        LogLevel::Debug,
+    ];
+    let formats = vec![LogFormat::Human, LogFormat::Json];
+    (select(levels), select(formats), to).prop_map(|(level, format, to)| Log {
+        level,
+        format,
+        access: AccessLog {
+            to,
+            at: Place::nowhere(),
+        },
+    })
+}
+
+fn admin() -> impl Strategy<Value = Option<Admin>> {
+    let listen = address_to_listen().prop_map(|addr| AdminListen {
+        addr,
+        at: Place::nowhere(),
+    });
+    option::of(vec(listen, 1..3).prop_map(|listen| Admin { listen }))
+}
+
+fn reload() -> impl Strategy<Value = Reload> {
+    any::<bool>().prop_map(|watch| Reload { watch })
+}
+
+fn shutdown() -> impl Strategy<Value = Shutdown> {
+    (duration(), duration()).prop_map(|(grace, timeout)| Shutdown { grace, timeout })
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    (names(1), names(1)).prop_flat_map(|(frontends, backends)| {
+        let each_frontend: Vec<_> = frontends
+            .into_iter()
+            .map(|name| frontend(name, backends.clone()))
+            .collect();
+        let each_backend: Vec<_> = backends.into_iter().map(backend).collect();
+        let whole = (process(), log(), reload(), shutdown(), admin());
+        (whole, each_frontend, each_backend).prop_map(|(whole, frontends, backends)| Plan {
+            process: whole.0,
+            log: whole.1,
+            reload: whole.2,
+            shutdown: whole.3,
+            admin: whole.4,
+            frontends,
+            backends,
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_shown_loads_back_to_an_equal_plan(original in plans()) {
+        let shown = show(&original);
+        match load(&shown) {
+            Ok(loaded) => prop_assert_eq!(loaded.plan, original, "{}", shown),
+            Err(diagnostics) => prop_assert!(false, "{}\n{}", diagnostics, shown),
+        }
+    }
+
+    #[test]
+    fn no_text_panics(text: String) {
+        let _ = load(&text).map_err(|diagnostics| (diagnostics.to_string(), diagnostics.to_json()));
+    }
+
+    #[test]
+    fn no_change_of_a_file_panics(
+        changes in vec((any::<Index>(), 0_usize..6, select(vec![
+            "", "\"", "'", "[", "]", "{", "}", "=", ".", ",", "#", "\n", "${", "\"\"\"", "5", "-1", "1e9",
+            "ü", "\u{0}", "[[a]]", "[frontend.web]", "true", "1979-05-27", "*", ":", "/",
+        ])), 1..6)
+    ) {
+        let mut characters: Vec<String> = FULL.chars().map(String::from).collect();
+        for (at, removed, added) in changes {
+            let at = at.index(characters.len());
+            let end = (at + removed).min(characters.len());
+            characters.splice(at..end, [added.to_owned()]);
+        }
+        let _ = load(&characters.concat()).map_err(|diagnostics| (diagnostics.to_string(), diagnostics.to_json()));
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes: Vec<u8>) {
+        let _ = load(&String::from_utf8_lossy(&bytes)).map_err(|diagnostics| diagnostics.to_string());
+    }
+}
+
+#[test]
+fn the_fullest_file_reads_back_from_what_is_shown() {
+    let full = plan(FULL);
+    assert_eq!(plan(&show(&full)), full);
+}
+
+#[test]
+fn deep_nesting_is_refused_and_not_followed() {
+    for nested in ["[", "{a=", "a."] {
+        assert!(load(&format!("a = {}", nested.repeat(100_000))).is_err());
+        assert!(load(&format!("[{}", nested.repeat(100_000))).is_err());
+    }
+}

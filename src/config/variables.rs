@@ -1,0 +1,257 @@
+//! `${VAR}`, `${VAR:-default}` and `${file:/run/secrets/x}` in strings.
+//!
+//! `$${` stands for `${`; any other `$` is itself. What a variable or a secret file puts into a
+//! string never appears in a message: messages show the string as it was written.
+
+use std::ffi::OsString;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::config::source;
+
+/// What variables are taken from.
+pub(super) struct Variables<'a> {
+    /// The environment.
+    pub(super) environment: &'a dyn Fn(&str) -> Option<OsString>,
+    /// Where relative paths begin: the directory of the file that names them.
+    pub(super) directory: Option<&'a Path>,
+}
+
+/// A string with its variables replaced.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Expanded {
+    pub(super) text: String,
+    /// Whether anything was replaced.
+    pub(super) replaced: bool,
+    /// The secret files that were read, also those that could not be.
+    pub(super) files: Vec<PathBuf>,
+    /// Everything that is wrong with it; then `text` is not whole.
+    pub(super) mistakes: Vec<Mistake>,
+}
+
+/// What is wrong with one reference.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Mistake {
+    /// The reference in the string as written, in bytes.
+    pub(super) part: Range<usize>,
+    pub(super) message: String,
+    pub(super) help: String,
+}
+
+impl Variables<'_> {
+    /// `written` with every reference replaced.
+    pub(super) fn expand(&self, written: &str) -> Expanded {
+        let mut expanded = Expanded::default();
+        let mut at = 0;
+        while let Some(found) = written[at..].find('$') {
+            expanded.text.push_str(&written[at..at + found]);
+            at += found;
+            let rest = &written[at..];
+            if rest.starts_with("$${") {
+                expanded.text.push_str("${");
+                at += 3;
+            } else if rest.starts_with("${") {
+                at += self.replace(rest, at, &mut expanded);
+            } else {
+                expanded.text.push('$');
+                at += 1;
+            }
+        }
+        expanded.text.push_str(&written[at..]);
+        expanded
+    }
+
+    /// Replaces the reference that `rest` begins with, and says how long it is.
+    fn replace(&self, rest: &str, at: usize, expanded: &mut Expanded) -> usize {
+        let Some(end) = rest.find('}') else {
+            expanded.mistakes.push(Mistake {
+                part: at..at + rest.len(),
+                message: "`${` is not closed by a `}`".to_owned(),
+                help: "write `${NAME}`, or `$${` for the two characters themselves".to_owned(),
+            });
+            return rest.len();
+        };
+        let reference = &rest[2..end];
+        let value = match reference.strip_prefix("file:") {
+            Some(path) => {
+                let path = source::resolve(self.directory, path);
+                let content = read_secret(&path, self.directory);
+                expanded.files.push(path);
+                content
+            }
+            None => self.variable(reference),
+        };
+        match value {
+            Ok(value) => {
+                expanded.replaced = true;
+                expanded.text.push_str(&value);
+            }
+            Err((message, help)) => expanded.mistakes.push(Mistake {
+                part: at..at + end + 1,
+                message,
+                help,
+            }),
+        }
+        end + 1
+    }
+
+    fn variable(&self, reference: &str) -> Result<String, (String, String)> {
+        let (name, default) = match reference.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (reference, None),
+        };
+        if !is_name(name) {
+            return Err((
+                format!("`${{{reference}}}` does not name a variable"),
+                "a variable's name has letters, digits and `_`; write `${NAME}`, `${NAME:-default}` \
+                 or `${file:/path}`, and `$${` for the two characters `${` themselves"
+                    .to_owned(),
+            ));
+        }
+        let value = (self.environment)(name);
+        // As in a shell: `:-` stands in for an empty value too.
+        if let Some(default) = default {
+            let Some(value) = value.filter(|value| !value.is_empty()) else {
+                return Ok(default.to_owned());
+            };
+            return text(name, value);
+        }
+        match value {
+            Some(value) => text(name, value),
+            None => Err((
+                format!("the environment has no variable `{name}`"),
+                format!("set it, or write a default: `${{{name}:-default}}`"),
+            )),
+        }
+    }
+}
+
+fn text(name: &str, value: OsString) -> Result<String, (String, String)> {
+    value.into_string().map_err(|_| {
+        (
+            format!("the environment's variable `{name}` is not UTF-8 text"),
+            "set it to text".to_owned(),
+        )
+    })
+}
+
+fn read_secret(path: &Path, directory: Option<&Path>) -> Result<String, (String, String)> {
+    if directory.is_none() && path.is_relative() {
+        return Err((
+            format!(
+                "the path `{}` has nothing to be relative to",
+                path.display()
+            ),
+            "write an absolute path: this text is in no directory".to_owned(),
+        ));
+    }
+    source::read_secret(path).map_err(|error| {
+        (
+            format!("cannot read the file `{}`: {error}", path.display()),
+            "the file's content stands in for the reference, without the line break at its end"
+                .to_owned(),
+        )
+    })
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.as_bytes()[0].is_ascii_digit()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// `text` so that it reads back as itself.
+pub(super) fn escape(text: &str) -> String {
+    text.replace("${", "$${")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn expand(written: &str) -> Expanded {
+        let environment = |name: &str| match name {
+            "HOST" => Some(OsString::from("10.0.0.1")),
+            "EMPTY" => Some(OsString::new()),
+            _ => None,
+        };
+        Variables {
+            environment: &environment,
+            directory: None,
+        }
+        .expand(written)
+    }
+
+    #[test]
+    fn variables_and_defaults_are_replaced() {
+        for (written, text) in [
+            ("${HOST}:80", "10.0.0.1:80"),
+            ("a${HOST}b${HOST}c", "a10.0.0.1b10.0.0.1c"),
+            ("${PORT:-8080}", "8080"),
+            ("${HOST:-x}", "10.0.0.1"),
+            ("${EMPTY:-x}", "x"),
+            ("${EMPTY}", ""),
+            ("${PORT:-}", ""),
+        ] {
+            let expanded = expand(written);
+            assert_eq!(expanded.text, text, "{written}");
+            assert!(expanded.replaced && expanded.mistakes.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_dollar_that_is_no_reference_is_itself() {
+        for (written, text) in [
+            ("$", "$"),
+            ("$5 $x $", "$5 $x $"),
+            ("$${HOST}", "${HOST}"),
+            ("$$${HOST}", "$${HOST}"),
+        ] {
+            let expanded = expand(written);
+            assert_eq!(expanded.text, text, "{written}");
+            assert!(!expanded.replaced);
+        }
+    }
+
+    #[test]
+    fn what_is_escaped_reads_back_as_itself() {
+        for text in ["", "$", "${", "$${", "${HOST}", "a$${b}${"] {
+            assert_eq!(expand(&escape(text)).text, text);
+        }
+    }
+
+    #[test]
+    fn every_bad_reference_is_named_at_its_place() {
+        let expanded = expand("${PORT} ${} ${1x} ${");
+        let parts: Vec<_> = expanded.mistakes.iter().map(|m| m.part.clone()).collect();
+        assert_eq!(parts, [0..7, 8..11, 12..17, 18..20]);
+    }
+
+    #[test]
+    fn a_secret_file_gives_its_content_and_is_watched() {
+        let directory =
+            std::env::temp_dir().join(format!("evenkeel-secret-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a directory for the test");
+        fs::write(directory.join("token"), "s3cret\n").expect("a file for the test");
+        let variables = Variables {
+            environment: &|_| None,
+            directory: Some(&directory),
+        };
+        let expanded = variables.expand("Bearer ${file:token}");
+        assert_eq!(expanded.text, "Bearer s3cret");
+        assert_eq!(expanded.files, [directory.join("token")]);
+        let missing = variables.expand("${file:other}");
+        assert_eq!(missing.mistakes.len(), 1);
+        assert_eq!(missing.files, [directory.join("other")]);
+        fs::remove_dir_all(&directory).expect("the test's directory");
+    }
+
+    #[test]
+    fn a_relative_secret_needs_a_directory() {
+        assert_eq!(expand("${file:token}").mistakes.len(), 1);
+    }
+}

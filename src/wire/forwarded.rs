@@ -1,0 +1,427 @@
+//! Who is in front of us: `X-Forwarded-For` read and written, `Forwarded` written.
+//!
+//! `http::hop` writes them towards servers; `handle` asks [`client_of`] whom a request is from when
+//! its peer is a proxy that the frontend trusts. Whom to trust is the caller's to say.
+//!
+//! `X-Forwarded-For` has no standard; RFC 7239 §7.4 describes it. `Forwarded` is RFC 7239.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::HeaderValue;
+
+/// How many elements of a list [`client_of`] reads. A chain of honest proxies is a handful; a list
+/// that is longer was made by somebody who wants it read.
+const MOST_HOPS: usize = 64;
+
+/// The address that a request comes from: the rightmost one in the lines of `X-Forwarded-For` that
+/// `is_trusted` denies, or the leftmost when it denies none.
+///
+/// `peer` wrote the last element, the address in it the one before, and so on: an element counts
+/// only when its writer is trusted. Reading ends at an element that holds no address (`unknown`, a
+/// name), and after 64 elements: then the last address that was read is the best that is known. A
+/// port beside an address is dropped.
+pub fn client_of<'a, L>(peer: IpAddr, lines: L, is_trusted: impl Fn(IpAddr) -> bool) -> IpAddr
+where
+    L: IntoIterator<Item = &'a HeaderValue>,
+    L::IntoIter: DoubleEndedIterator,
+{
+    let mut client = peer.to_canonical();
+    let elements = lines
+        .into_iter()
+        .rev()
+        .flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','))
+        .take(MOST_HOPS);
+    for element in elements {
+        let element = element.trim_ascii();
+        if element.is_empty() {
+            // RFC 9110 §5.6.1.2: empty elements of a list say nothing.
+            continue;
+        }
+        if !is_trusted(client) {
+            break;
+        }
+        let Some(address) = parse_address(element) else {
+            break;
+        };
+        client = address;
+    }
+    client
+}
+
+/// The value of `X-Forwarded-For` after `peer`: what the lines of the received field say, then the
+/// address of `peer`. Without lines it is a field of our own.
+pub fn x_forwarded_for<'a>(
+    received: impl IntoIterator<Item = &'a HeaderValue>,
+    peer: IpAddr,
+) -> HeaderValue {
+    let mut list = List::of(received);
+    list.begin_element();
+    list.push_display(peer.to_canonical());
+    list.into_value()
+}
+
+/// The value of `Forwarded` after this hop: what the lines of the received field say, then
+/// `element`.
+pub fn forwarded<'a>(
+    received: impl IntoIterator<Item = &'a HeaderValue>,
+    element: &Element<'_>,
+) -> HeaderValue {
+    let mut list = List::of(received);
+    list.begin_element();
+    list.bytes.put_slice(b"for=");
+    list.push_node(&element.client);
+    if let Some(by) = &element.by {
+        list.bytes.put_slice(b";by=");
+        list.push_node(by);
+    }
+    if let Some(host) = element.host {
+        list.bytes.put_slice(b";host=");
+        list.push_word(host.as_bytes());
+    }
+    list.bytes.put_slice(b";proto=");
+    list.bytes.put_slice(element.proto.name());
+    list.into_value()
+}
+
+/// What one hop says about the request that it received (RFC 7239 §4).
+#[derive(Clone, Debug)]
+pub struct Element<'a> {
+    /// `for`: who sent the request.
+    pub client: Node<'a>,
+    /// `by`: where it was received.
+    pub by: Option<Node<'a>>,
+    /// `host`: the `Host` field as received.
+    pub host: Option<&'a HeaderValue>,
+    /// `proto`: the scheme by which it came.
+    pub proto: Proto,
+}
+
+/// A party of a request (RFC 7239 §6).
+#[derive(Clone, Copy, Debug)]
+pub enum Node<'a> {
+    /// An address.
+    Ip(IpAddr),
+    /// An address with a port.
+    Socket(SocketAddr),
+    /// A word in place of an address, for readers who share its meaning; written with `_` before
+    /// it. Every character that such a word cannot have is written `_` too.
+    Obfuscated(&'a str),
+    /// Nobody knows.
+    Unknown,
+}
+
+/// The scheme by which a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proto {
+    /// `http`
+    Http,
+    /// `https`
+    Https,
+}
+
+impl Proto {
+    /// As it is written in `proto=` and in `X-Forwarded-Proto`.
+    pub fn name(self) -> &'static [u8] {
+        match self {
+            Self::Http => b"http",
+            Self::Https => b"https",
+        }
+    }
+}
+
+/// A field value that is being written.
+struct List {
+    /// Only what stood in other field values, visible ASCII and spaces.
+    bytes: BytesMut,
+}
+
+impl List {
+    /// The lines of a field as one (RFC 9110 §5.3); those that are empty say nothing.
+    fn of<'a>(received: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
+        let mut list = Self {
+            // Room for the usual: one address, or a few.
+            bytes: BytesMut::with_capacity(64),
+        };
+        for line in received.into_iter().filter(|line| !line.is_empty()) {
+            list.begin_element();
+            list.bytes.put_slice(line.as_bytes());
+        }
+        list
+    }
+
+    fn begin_element(&mut self) {
+        if !self.bytes.is_empty() {
+            self.bytes.put_slice(b", ");
+        }
+    }
+
+    fn push_display(&mut self, what: impl std::fmt::Display) {
+        std::fmt::write(&mut self.bytes, format_args!("{what}")).expect("the buffer grows");
+    }
+
+    fn push_node(&mut self, node: &Node<'_>) {
+        let node = match *node {
+            Node::Ip(addr) => Node::Ip(addr.to_canonical()),
+            Node::Socket(addr) => {
+                Node::Socket(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
+            }
+            node => node,
+        };
+        match node {
+            Node::Ip(IpAddr::V4(addr)) => self.push_display(addr),
+            // A colon and a bracket are no token: quoted.
+            Node::Ip(IpAddr::V6(addr)) => self.push_display(format_args!("\"[{addr}]\"")),
+            // Not by `SocketAddr`: it writes the zone of an IPv6 address.
+            Node::Socket(addr) => match addr.ip() {
+                IpAddr::V4(ip) => self.push_display(format_args!("\"{ip}:{}\"", addr.port())),
+                IpAddr::V6(ip) => self.push_display(format_args!("\"[{ip}]:{}\"", addr.port())),
+            },
+            Node::Obfuscated(word) => {
+                self.bytes.put_u8(b'_');
+                let fitting = |byte: u8| match byte {
+                    b'.' | b'_' | b'-' => byte,
+                    _ if byte.is_ascii_alphanumeric() => byte,
+                    _ => b'_',
+                };
+                self.bytes.extend(word.bytes().map(fitting));
+            }
+            Node::Unknown => self.bytes.put_slice(b"unknown"),
+        }
+    }
+
+    /// `word` as a token when it is one, else quoted (RFC 9110 §5.6.4).
+    fn push_word(&mut self, word: &[u8]) {
+        if !word.is_empty() && word.iter().copied().all(is_token_byte) {
+            self.bytes.put_slice(word);
+            return;
+        }
+        self.bytes.put_u8(b'"');
+        for &byte in word {
+            if matches!(byte, b'"' | b'\\') {
+                self.bytes.put_u8(b'\\');
+            }
+            self.bytes.put_u8(byte);
+        }
+        self.bytes.put_u8(b'"');
+    }
+
+    fn into_value(self) -> HeaderValue {
+        HeaderValue::from_maybe_shared::<Bytes>(self.bytes.freeze())
+            .expect("it is made of field values and visible ASCII")
+    }
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// The address in an element: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]`,
+/// `[2001:db8::1]:4711`. All of these are written by proxies in use.
+fn parse_address(element: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(element).ok()?;
+    if let Some(bracketed) = text.strip_prefix('[') {
+        let (inner, after) = bracketed.split_once(']')?;
+        let ends_well = after.is_empty() || after.strip_prefix(':').is_some_and(is_port);
+        let addr: Ipv6Addr = inner.parse().ok()?;
+        return ends_well.then(|| IpAddr::V6(addr).to_canonical());
+    }
+    if let Some((before, port)) = text.split_once(':')
+        && !port.contains(':')
+    {
+        let addr: Ipv4Addr = before.parse().ok()?;
+        return is_port(port).then_some(IpAddr::V4(addr));
+    }
+    let addr: IpAddr = text.parse().ok()?;
+    Some(addr.to_canonical())
+}
+
+fn is_port(text: &str) -> bool {
+    (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    fn value(text: &str) -> HeaderValue {
+        HeaderValue::from_str(text).expect("a field value")
+    }
+
+    /// Who a request is from that comes from 10.0.0.1 with `lines`, when 10.0.0.0/8 is trusted.
+    fn client(lines: &[&str]) -> String {
+        let lines: Vec<HeaderValue> = lines.iter().map(|line| value(line)).collect();
+        let is_trusted = |addr: IpAddr| match addr {
+            IpAddr::V4(addr) => addr.octets()[0] == 10,
+            IpAddr::V6(_) => false,
+        };
+        client_of(ip("10.0.0.1"), &lines, is_trusted).to_string()
+    }
+
+    #[test]
+    fn the_client_is_the_last_address_that_is_not_trusted() {
+        let cases: [(&[&str], &str); 8] = [
+            (&[], "10.0.0.1"),
+            (&["192.0.2.1"], "192.0.2.1"),
+            (&["192.0.2.1, 10.0.0.2"], "192.0.2.1"),
+            (&["192.0.2.1", "10.0.0.2,10.0.0.3"], "192.0.2.1"),
+            (&["192.0.2.9, 192.0.2.1, 10.0.0.2"], "192.0.2.1"),
+            (&["10.0.0.9, 10.0.0.2"], "10.0.0.9"),
+            (&[" 192.0.2.1 ,, \t10.0.0.2 ,"], "192.0.2.1"),
+            (&["", "192.0.2.1", ""], "192.0.2.1"),
+        ];
+        for (lines, expected) in cases {
+            assert_eq!(client(lines), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_peer_that_is_not_trusted_is_not_believed() {
+        let line = value("192.0.2.1");
+        assert_eq!(
+            client_of(ip("198.51.100.1"), [&line], |_| false),
+            ip("198.51.100.1")
+        );
+    }
+
+    #[test]
+    fn garbage_ends_the_list() {
+        for garbage in [
+            "unknown",
+            "a.example",
+            "_hidden",
+            "\"10.0.0.3\"",
+            "10.0.0.3:",
+            "10.0.0.3:x",
+            "10.0.0.3:123456",
+            "[10.0.0.3]",
+            "[::1",
+            "[::1]80",
+            "::1]",
+            "1.2.3",
+            "fe80::1%eth0",
+        ] {
+            let list = format!("192.0.2.1, {garbage}, 10.0.0.2");
+            assert_eq!(client(&[&list]), "10.0.0.2", "{garbage}");
+        }
+        let lines = [HeaderValue::from_bytes(b"192.0.2.1, \xff").expect("a field value")];
+        assert_eq!(client_of(ip("10.0.0.1"), &lines, |_| true), ip("10.0.0.1"));
+    }
+
+    #[test]
+    fn an_address_may_have_brackets_and_a_port() {
+        let cases = [
+            ("192.0.2.1:4711", "192.0.2.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:DB8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:4711", "2001:db8::1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+        ];
+        for (element, expected) in cases {
+            assert_eq!(client(&[element]), expected, "{element}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_read_up_to_its_bound() {
+        let at_bound = format!("192.0.2.1{}", ", 10.0.0.2".repeat(MOST_HOPS - 1));
+        assert_eq!(client(&[&at_bound]), "192.0.2.1");
+        let past_it = format!("192.0.2.1{}", ", 10.0.0.2".repeat(MOST_HOPS));
+        assert_eq!(client(&[&past_it]), "10.0.0.2");
+        let empty = format!("192.0.2.1{}", ",".repeat(100_000));
+        assert_eq!(client(&[&empty]), "10.0.0.1");
+    }
+
+    #[test]
+    fn the_peer_is_appended_to_what_was_received() {
+        let lines = [value("192.0.2.1, 192.0.2.2"), value(""), value("192.0.2.3")];
+        assert_eq!(
+            x_forwarded_for(&lines, ip("2001:db8::1")),
+            "192.0.2.1, 192.0.2.2, 192.0.2.3, 2001:db8::1"
+        );
+        assert_eq!(x_forwarded_for([], ip("::ffff:192.0.2.1")), "192.0.2.1");
+    }
+
+    #[test]
+    fn an_element_of_forwarded_is_written_as_rfc_7239_says() {
+        let host = value("example.com:8080");
+        let element = Element {
+            client: Node::Ip(ip("2001:db8::1")),
+            by: Some(Node::Socket("192.0.2.1:80".parse().expect("an address"))),
+            host: Some(&host),
+            proto: Proto::Http,
+        };
+        assert_eq!(
+            forwarded([&value("for=192.0.2.43")], &element),
+            "for=192.0.2.43, for=\"[2001:db8::1]\";by=\"192.0.2.1:80\";\
+             host=\"example.com:8080\";proto=http"
+        );
+        let host = value("example.com");
+        let element = Element {
+            client: Node::Ip(ip("192.0.2.1")),
+            by: Some(Node::Socket("[fe80::1%3]:80".parse().expect("an address"))),
+            host: Some(&host),
+            proto: Proto::Https,
+        };
+        assert_eq!(
+            forwarded([], &element),
+            "for=192.0.2.1;by=\"[fe80::1]:80\";host=example.com;proto=https"
+        );
+    }
+
+    #[test]
+    fn who_shall_not_be_named_is_not() {
+        let written = |client| {
+            let element = Element {
+                client,
+                by: None,
+                host: None,
+                proto: Proto::Http,
+            };
+            forwarded([], &element)
+        };
+        assert_eq!(written(Node::Unknown), "for=unknown;proto=http");
+        assert_eq!(
+            written(Node::Obfuscated("gate-1")),
+            "for=_gate-1;proto=http"
+        );
+        assert_eq!(
+            written(Node::Obfuscated("a;b=\"ü")),
+            "for=_a_b____;proto=http"
+        );
+    }
+
+    #[test]
+    fn a_host_cannot_write_another_parameter() {
+        let host = value("a\";by=\\evil");
+        let element = Element {
+            client: Node::Unknown,
+            by: None,
+            host: Some(&host),
+            proto: Proto::Http,
+        };
+        assert_eq!(
+            forwarded([], &element),
+            "for=unknown;host=\"a\\\";by=\\\\evil\";proto=http"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_we_append_is_what_the_next_hop_reads(bytes: Vec<u8>, client: u128) {
+            let client = IpAddr::V6(client.into()).to_canonical();
+            if let Ok(line) = HeaderValue::from_bytes(&bytes) {
+                let appended = x_forwarded_for([&line], client);
+                let is_trusted = |addr| addr == ip("10.0.0.1");
+                prop_assert_eq!(client_of(ip("10.0.0.1"), [&appended], is_trusted), client);
+            }
+        }
+    }
+}

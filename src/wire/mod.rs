@@ -1,0 +1,12 @@
+//! Pure parsers and encoders of what stands in a head: bytes in, values out.
+//!
+//! No socket, no clock, no configuration. Everything here reads bytes that a stranger wrote, so
+//! nothing here panics, loops without a bound or allocates more than it was given; each parser has
+//! its fuzz target in `tests/fuzz`.
+
+mod escape;
+
+pub mod forwarded;
+pub mod host;
+pub mod path;
+pub mod query;

@@ -1,0 +1,265 @@
+//! A path in the form in which routes are compared with it.
+//!
+//! Two spellings of a path that RFC 3986 §6.2.2 calls equivalent must not be two routes: escapes of
+//! unreserved characters are decoded, other escapes have capital digits, dot segments are resolved,
+//! also those written as escapes. `%2F` stays an escape and `//` stays two slashes: servers differ
+//! about them, and a proxy that joined them would decide what only the server can know.
+//!
+//! Used for matching only; what is forwarded is the target as received.
+
+use std::borrow::Cow;
+
+use super::escape::{escaped_byte, has_small_digits};
+
+/// `path` in the form of the module's head. Allocates only when that form is another.
+///
+/// The result begins with `/`, has no segment `.` or `..`, and is its own form. An escape that is
+/// none (`%zz`) stays, and no decoded character ever completes one. What neither begins with `/`
+/// nor is empty is no path (`*`) and stays as it is.
+pub fn normalise(path: &str) -> Cow<'_, str> {
+    if path.is_empty() {
+        return Cow::Borrowed("/");
+    }
+    if !path.starts_with('/') || is_normal(path.as_bytes()) {
+        return Cow::Borrowed(path);
+    }
+    let mut normal = String::with_capacity(path.len());
+    let mut segments = path[1..].split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let start = normal.len();
+        normal.push('/');
+        push_decoded(&mut normal, segment);
+        let end_of_parent = match &normal[start..] {
+            "/." => start,
+            "/.." => normal[..start].rfind('/').unwrap_or(0),
+            _ => continue,
+        };
+        normal.truncate(end_of_parent);
+        if segments.peek().is_none() {
+            // `/a/b/..` is the folder `/a/`, not the file `/a`.
+            normal.push('/');
+        }
+    }
+    if normal == path {
+        // `%%32e`: what looked like an escape to decode may not be decoded.
+        return Cow::Borrowed(path);
+    }
+    Cow::Owned(normal)
+}
+
+/// `path` with the digits of its escapes in capitals and nothing else changed: the spelling as
+/// received, but for a difference that no server makes.
+pub fn with_capital_escapes(path: &str) -> Cow<'_, str> {
+    let bytes = path.as_bytes();
+    if !(0..bytes.len()).any(|place| has_small_digits(&bytes[place..])) {
+        return Cow::Borrowed(path);
+    }
+    let mut spelled = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some(percent) = rest.find('%') {
+        let end = percent
+            + match escaped_byte(&rest.as_bytes()[percent..]) {
+                Some(_) => 3,
+                None => 1,
+            };
+        spelled.push_str(&rest[..percent]);
+        spelled.extend(rest[percent..end].chars().map(|c| c.to_ascii_uppercase()));
+        rest = &rest[end..];
+    }
+    spelled.push_str(rest);
+    Cow::Owned(spelled)
+}
+
+/// One scan without a store: almost every path ends here.
+fn is_normal(path: &[u8]) -> bool {
+    let mut previous = b'/';
+    for (place, &byte) in path.iter().enumerate() {
+        match byte {
+            b'%' if is_unsettled(&path[place..]) => return false,
+            b'.' if previous == b'/' && begins_with_dot_segment(&path[place..]) => return false,
+            _ => {}
+        }
+        previous = byte;
+    }
+    true
+}
+
+fn begins_with_dot_segment(text: &[u8]) -> bool {
+    matches!(
+        text,
+        b"." | b".." | [b'.', b'/', ..] | [b'.', b'.', b'/', ..]
+    )
+}
+
+/// Whether `text` begins with an escape that has another form.
+fn is_unsettled(text: &[u8]) -> bool {
+    escaped_byte(text).is_some_and(is_unreserved) || has_small_digits(text)
+}
+
+fn push_decoded(normal: &mut String, segment: &str) {
+    let mut rest = segment;
+    while let Some(percent) = rest.find('%') {
+        normal.push_str(&rest[..percent]);
+        let Some(byte) = escaped_byte(&rest.as_bytes()[percent..]) else {
+            normal.push('%');
+            rest = &rest[percent + 1..];
+            continue;
+        };
+        if is_unreserved(byte) && !would_complete_an_escape(normal.as_bytes(), byte) {
+            normal.push(char::from(byte));
+        } else {
+            let escape = &rest[percent..percent + 3];
+            normal.extend(escape.chars().map(|c| c.to_ascii_uppercase()));
+        }
+        rest = &rest[percent + 3..];
+    }
+    normal.push_str(rest);
+}
+
+/// Whether `byte`, put behind a `%` that began no escape, would make it one: `%%32e` must not
+/// become `%2e`, which is a dot to whoever decodes next.
+fn would_complete_an_escape(before: &[u8], byte: u8) -> bool {
+    byte.is_ascii_hexdigit()
+        && match before {
+            // What was kept as an escape ends in two digits, so a `%` this near is a stray one.
+            [.., b'%'] => true,
+            [.., b'%', digit] => digit.is_ascii_hexdigit(),
+            _ => false,
+        }
+}
+
+/// RFC 3986 §2.3.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn equivalent_spellings_have_one_form() {
+        let cases = [
+            ("", "/"),
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("/%61%2D%7e", "/a-~"),
+            ("/a%2fb", "/a%2Fb"),
+            ("/a%20b", "/a%20b"),
+            ("/.", "/"),
+            ("/..", "/"),
+            ("/./", "/"),
+            ("/../", "/"),
+            ("/../../a", "/a"),
+            ("/a/.", "/a/"),
+            ("/a/..", "/"),
+            ("/a/b/..", "/a/"),
+            ("/a/b/../", "/a/"),
+            ("/a/./b/../../c", "/c"),
+            ("/a/%2e%2E/b", "/b"),
+            ("/a/.%2e/b", "/b"),
+            ("/a/%2e", "/a/"),
+            ("/a//../b", "/a/b"),
+            ("/a/..//b", "//b"),
+            ("//", "//"),
+            ("/...", "/..."),
+            ("/.a", "/.a"),
+            ("/a.", "/a."),
+            ("/.well-known/x", "/.well-known/x"),
+            ("/..;/a", "/..;/a"),
+            ("/ü/%c3%bc", "/ü/%C3%BC"),
+        ];
+        for (path, normal) in cases {
+            assert_eq!(normalise(path), normal, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_escape_is_decoded_once() {
+        let cases = [
+            ("/%252e%252e/a", "/%252e%252e/a"),
+            ("/%zz%2", "/%zz%2"),
+            ("/%", "/%"),
+            ("/%%32e", "/%%32e"),
+            ("/%2%65", "/%2%65"),
+            ("/%%61%32", "/%%612"),
+            ("/%%7e", "/%~"),
+        ];
+        for (path, normal) in cases {
+            assert_eq!(normalise(path), normal, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_path_stays() {
+        for text in ["*", "a/../b", "%2e"] {
+            assert_eq!(normalise(text), text);
+        }
+    }
+
+    #[test]
+    fn a_path_in_its_form_is_borrowed() {
+        for path in ["/", "/a/b.c/%2F%20", "/.well-known", "/%zz", "/%%32e", "*"] {
+            assert!(matches!(normalise(path), Cow::Borrowed(_)), "{path}");
+        }
+    }
+
+    #[test]
+    fn capitals_are_all_that_changes() {
+        let cases = [
+            ("/%7e%7euser/../%2f", "/%7E%7Euser/../%2F"),
+            ("/%zz%aa%", "/%zz%AA%"),
+            ("/%%aaü", "/%%AAü"),
+            ("/a/b", "/a/b"),
+        ];
+        for (path, spelled) in cases {
+            assert_eq!(with_capital_escapes(path), spelled, "{path}");
+        }
+        assert!(matches!(with_capital_escapes("/%2F%zz"), Cow::Borrowed(_)));
+    }
+
+    /// Paths in which the parts that matter stand close together.
+    fn paths() -> impl Strategy<Value = String> {
+        let parts = prop::sample::select(vec![
+            "/", "/", ".", "..", "%2e", "%2E", "%2f", "%", "%%", "%3", "2", "e", "E", "%32", "%65",
+            "%61", "%7e", "%25", "a", "ü", ";",
+        ]);
+        prop::collection::vec(parts, 0..12).prop_map(|parts| format!("/{}", parts.concat()))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn the_form_is_its_own_form(path in paths()) {
+            let normal = normalise(&path);
+            prop_assert_eq!(&normalise(&normal), &normal);
+            prop_assert!(matches!(normalise(&normal), Cow::Borrowed(_)));
+        }
+
+        #[test]
+        fn no_dot_segment_is_left(path in paths()) {
+            let normal = normalise(&path);
+            prop_assert!(normal.starts_with('/'));
+            for segment in normal.split('/') {
+                let decoded = segment.replace("%2e", ".").replace("%2E", ".");
+                prop_assert!(!matches!(decoded.as_str(), "." | ".."), "{} -> {}", path, normal);
+            }
+        }
+
+        #[test]
+        fn the_spelling_of_escapes_changes_no_form(path in paths()) {
+            let spelled = with_capital_escapes(&path).into_owned();
+            prop_assert_eq!(&with_capital_escapes(&spelled), &spelled);
+            prop_assert_eq!(normalise(&spelled), normalise(&path));
+        }
+
+        #[test]
+        fn any_text_has_a_form(path: String) {
+            let normal = normalise(&path).into_owned();
+            prop_assert_eq!(&normalise(&normal), &normal);
+        }
+    }
+}
