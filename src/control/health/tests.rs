@@ -609,6 +609,39 @@ fn servers_that_get_checks_stay_up_until_fall_have_failed() {
 }
 
 #[test]
+fn checks_that_are_taken_away_and_given_back_start_anew() {
+    simulate(async {
+        let world = World::new(23);
+        let servers = servers(1..3);
+        world.scripted.set(address(1), answers(OK));
+        world.scripted.set(address(2), Script::Hangs);
+        let sharp = plan::Health {
+            fall: 1,
+            ..health()
+        };
+        let checked = backend(Some(sharp), &servers);
+        world.checker.reconcile(&[Arc::clone(&checked)]);
+        for turn in 1..8 {
+            world.until(f64::from(turn) / 10.0).await;
+            world.checker.reconcile(&[backend(None, &servers)]);
+            world.checker.reconcile(&[Arc::clone(&checked)]);
+        }
+        // The check that hangs was broken off each time; the last one counts.
+        world.until(2.6).await;
+        assert_eq!(servers[1].health(), Health::Up);
+        world.until(2.8).await;
+        assert_eq!(servers[1].health(), Health::Down);
+        // No place in time of a former watch is left.
+        world.until(100.0).await;
+        for server in &servers {
+            let visits = world.visits_of(server);
+            assert!((8 + 9..=8 + 11).contains(&visits.len()), "{}", visits.len());
+        }
+        assert_eq!(world.scripted.most_open(), 2);
+    });
+}
+
+#[test]
 fn settings_that_changed_hold_from_the_next_check_on() {
     simulate(async {
         let world = World::new(18);
