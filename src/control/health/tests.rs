@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use crate::base::Place as SourcePlace;
 use crate::base::rng::Rng;
+use crate::observe::ServerMetrics;
 use crate::plan::{Attempts, Balance, HttpCheck, Initial, Probe, StatusSet};
 
 use super::schedule::MAX_RUNNING;
@@ -114,7 +115,8 @@ fn address(number: u32) -> SocketAddr {
 }
 
 fn server(number: u32, health: Health) -> Arc<Server> {
-    Arc::new(Server::new(address(number), health, "new"))
+    let metrics = Arc::new(ServerMetrics::new(1));
+    Arc::new(Server::new(address(number), metrics, health, "new"))
 }
 
 fn servers(numbers: std::ops::Range<u32>) -> Vec<Arc<Server>> {
@@ -147,10 +149,7 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
         limits: plan::BackendLimits::default(),
         header_case: plan::HeaderCase::default(),
     };
-    Arc::new(Backend {
-        plan,
-        servers: servers.to_vec(),
-    })
+    Arc::new(Backend::new(plan, servers.to_vec(), None))
 }
 
 fn name(text: &str) -> Name {
