@@ -39,7 +39,19 @@ where
     thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
-/// A runtime for one thread, with a clock and sockets: what a worker or the control thread runs in.
+/// A runtime for one thread that runs local tasks by itself, without a [`LocalSet`] on top: what a
+/// worker or the control thread runs in.
+///
+/// # Errors
+///
+/// What the system says when it gives no epoll instance.
+pub fn local_runtime() -> io::Result<tokio::runtime::LocalRuntime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+}
+
+/// A runtime for one thread, for what needs no local tasks.
 ///
 /// # Errors
 ///

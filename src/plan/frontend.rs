@@ -68,7 +68,7 @@ impl Listen {
 }
 
 /// `[frontend.NAME.timeout]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FrontendTimeouts {
     /// From the first byte of a request head to its last.
     pub head: Duration,
@@ -138,7 +138,7 @@ impl Default for Forwarding {
 pub enum RequestIds {
     /// Requests to servers carry none of ours; the log still has one.
     Off,
-    /// Taken from this field when it comes from a trusted proxy, else made; sent to the server in the same field.
+    /// Taken from this field if it can be an id, else made; sent to the server in the same field.
     Field(HeaderName),
 }
 

@@ -10,6 +10,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use super::escape::escaped_byte;
+
 /// A host with an optional port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority<'a> {
@@ -155,7 +157,7 @@ fn parse_name(name: &[u8]) -> Result<Cow<'_, str>, MalformedHost> {
             Kind::Plain => {}
             Kind::Capital => has_capital = true,
             Kind::Dot if previous != Kind::Dot => {}
-            Kind::Percent if is_escape(&name[place..]) => {}
+            Kind::Percent if escaped_byte(&name[place..]).is_some() => {}
             Kind::Dot | Kind::Percent | Kind::Forbidden => return Err(MalformedHost),
         }
         previous = kind;
@@ -169,10 +171,6 @@ fn parse_name(name: &[u8]) -> Result<Cow<'_, str>, MalformedHost> {
     } else {
         Cow::Borrowed(name)
     })
-}
-
-fn is_escape(text: &[u8]) -> bool {
-    matches!(text, [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
 }
 
 /// RFC 3986 §3.2.3: any number of digits, none too.

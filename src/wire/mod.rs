@@ -4,6 +4,9 @@
 //! nothing here panics, loops without a bound or allocates more than it was given; each parser has
 //! its fuzz target in `tests/fuzz`.
 
+mod escape;
+
 pub mod forwarded;
 pub mod host;
 pub mod path;
+pub mod query;

@@ -9,6 +9,8 @@
 
 use std::borrow::Cow;
 
+use super::escape::{escaped_byte, has_small_digits};
+
 /// `path` in the form of the module's head. Allocates only when that form is another.
 ///
 /// The result begins with `/`, has no segment `.` or `..`, and is its own form. An escape that is
@@ -94,11 +96,6 @@ fn is_unsettled(text: &[u8]) -> bool {
     escaped_byte(text).is_some_and(is_unreserved) || has_small_digits(text)
 }
 
-/// Whether `text` begins with an escape that has a small letter in it.
-fn has_small_digits(text: &[u8]) -> bool {
-    escaped_byte(text).is_some() && text[1..3].iter().any(u8::is_ascii_lowercase)
-}
-
 fn push_decoded(normal: &mut String, segment: &str) {
     let mut rest = segment;
     while let Some(percent) = rest.find('%') {
@@ -129,23 +126,6 @@ fn would_complete_an_escape(before: &[u8], byte: u8) -> bool {
             [.., b'%', digit] => digit.is_ascii_hexdigit(),
             _ => false,
         }
-}
-
-/// The octet that the escape at the beginning of `text` stands for.
-fn escaped_byte(text: &[u8]) -> Option<u8> {
-    let [b'%', high, low, ..] = *text else {
-        return None;
-    };
-    Some(hex_digit(high)? << 4 | hex_digit(low)?)
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
 }
 
 /// RFC 3986 §2.3.

@@ -1,0 +1,328 @@
+//! The comparison itself: rounds over cells over proxies, and what was measured.
+//!
+//! The proxies take turns within each round, and the order turns from round to round: a machine that
+//! becomes slower for a while then slows all of them, and the ratios of a round stay right.
+
+use std::io;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cell::Cell;
+use crate::child::{Pinned, part_on_cores};
+use crate::idle::Resting;
+use crate::proxies::{Mode, Proxy, Running};
+use crate::quiet::{Patience, is_quiet};
+use crate::report;
+use crate::rig::{self, Rig};
+use crate::tally::Tally;
+
+const WARMUP_MS: u64 = 500;
+/// Client connections at rest: below the usual hard limit of 20,000 files even for the relay, which
+/// needs two a connection.
+const IDLE_CONNECTIONS: usize = 8_000;
+/// Longer than any of the proxies takes to notice that a connection rests.
+const REST_MS: u64 = 6_000;
+/// Windows until the quietest is taken as it is, and the table shows how quiet that was.
+const TRIES: usize = 4;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "tiny,1k,100k,1m,post,close,idle"
+    )]
+    cells: Vec<Cell>,
+    #[arg(long, value_delimiter = ',', default_value = "on,off")]
+    mode: Vec<Mode>,
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "evenkeel,haproxy,nginx,relay"
+    )]
+    proxies: Vec<Proxy>,
+    /// Rounds; each figure is the median of them
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// Length of each measured window
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// The fixed rate, as a share of what the slowest proxy did in the first round
+    #[arg(long, default_value_t = 0.5)]
+    rate_share: f64,
+    /// Seconds, in all, to wait for others on this machine to be quiet
+    #[arg(long, default_value_t = 600)]
+    patience: u64,
+    /// Tables for benches/README.md
+    #[arg(long)]
+    markdown: bool,
+}
+
+/// One proxy in one cell in one round.
+pub(crate) struct Measurement {
+    pub(crate) mode: Mode,
+    pub(crate) cell: Cell,
+    pub(crate) proxy: Proxy,
+    pub(crate) round: usize,
+    /// As fast as it goes.
+    pub(crate) closed: Tally,
+    /// At `rate`.
+    pub(crate) open: Tally,
+    pub(crate) rate: f64,
+    /// Access log lines for each answer; `None` without a log.
+    pub(crate) log_share: Option<f64>,
+}
+
+pub(crate) struct Memory {
+    pub(crate) mode: Mode,
+    pub(crate) proxy: Proxy,
+    pub(crate) resting: Resting,
+}
+
+pub(crate) struct Results {
+    pub(crate) measurements: Vec<Measurement>,
+    pub(crate) memory: Vec<Memory>,
+}
+
+/// Measures and prints.
+pub(crate) fn run(options: &Options, rig: &rig::Options) -> io::Result<()> {
+    let rig = Rig::new(rig, &options.proxies)?;
+    let mut results = Results {
+        measurements: Vec::new(),
+        memory: Vec::new(),
+    };
+    let mut patience = Patience::new(Duration::from_secs(options.patience));
+    for &mode in &options.mode {
+        if options.cells.contains(&Cell::Idle) {
+            results.memory.extend(memory(&rig, options, mode)?);
+        }
+        for round in 0..options.runs {
+            eprintln!("round {} of {}, {}", round + 1, options.runs, mode.title());
+            Round {
+                rig: &rig,
+                options,
+                mode,
+                round,
+            }
+            .run(&mut results.measurements, &mut patience)?;
+        }
+    }
+    report::print(
+        &rig,
+        &results,
+        if options.markdown {
+            report::Form::Markdown
+        } else {
+            report::Form::Text
+        },
+    );
+    Ok(())
+}
+
+/// Once a mode: memory is the same from run to run, and each proxy is started for it alone.
+fn memory(rig: &Rig, options: &Options, mode: Mode) -> io::Result<Vec<Memory>> {
+    let mut memory = Vec::new();
+    for &proxy in &options.proxies {
+        let mut running = Running::start(rig, proxy, mode)?;
+        let mut command = part_on_cores(&rig.load_core, "idle")?;
+        command
+            .args(["--target", &running.addr.to_string(), "--connections"])
+            .arg(IDLE_CONNECTIONS.to_string())
+            .args(["--rest-ms", &REST_MS.to_string(), "--pid"])
+            .args(running.pids.iter().map(u32::to_string));
+        let resting = Resting::from_line(&Pinned::start(command)?.line()?)?;
+        running.check()?;
+        eprintln!(
+            "  idle {}: {:.0} bytes a connection",
+            proxy.name(),
+            resting.bytes_per_connection()
+        );
+        memory.push(Memory {
+            mode,
+            proxy,
+            resting,
+        });
+    }
+    Ok(memory)
+}
+
+struct Round<'a> {
+    rig: &'a Rig,
+    options: &'a Options,
+    mode: Mode,
+    round: usize,
+}
+
+impl Round<'_> {
+    fn run(&self, measurements: &mut Vec<Measurement>, patience: &mut Patience) -> io::Result<()> {
+        let mut order = self.options.proxies.clone();
+        let turn = self.round % order.len().max(1);
+        order.rotate_left(turn);
+        let mut proxies = order
+            .into_iter()
+            .map(|proxy| Running::start(self.rig, proxy, self.mode))
+            .collect::<io::Result<Vec<_>>>()?;
+        for &cell in self
+            .options
+            .cells
+            .iter()
+            .filter(|&&cell| cell != Cell::Idle)
+        {
+            let closed = proxies
+                .iter()
+                .map(|running| self.load(running, cell, None, patience))
+                .collect::<io::Result<Vec<_>>>()?;
+            let rate = self.rate(cell, &proxies, &closed, measurements);
+            for (running, closed) in proxies.iter_mut().zip(closed) {
+                let open = self.load(running, cell, Some(rate), patience)?;
+                running.check()?;
+                measurements.push(self.measurement(running, cell, closed, open, rate)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures until the rest of the machine kept quiet, and keeps the quietest window.
+    ///
+    /// Failures and answers count from all tries: a failed request is a failure on a busy machine too,
+    /// and the log has lines of each.
+    fn load(
+        &self,
+        running: &Running,
+        cell: Cell,
+        rate: Option<f64>,
+        patience: &mut Patience,
+    ) -> io::Result<Tally> {
+        patience.wait()?;
+        let mut best = self.load_once(running, cell, rate)?;
+        for _ in 1..TRIES {
+            if is_quiet(best.disturbance()) || !patience.is_left() {
+                break;
+            }
+            patience.wait()?;
+            let next = self.load_once(running, cell, rate)?;
+            best = if next.disturbance() < best.disturbance() {
+                next.with_history_of(&best)
+            } else {
+                best.with_history_of(&next)
+            };
+        }
+        Ok(best)
+    }
+
+    fn load_once(&self, running: &Running, cell: Cell, rate: Option<f64>) -> io::Result<Tally> {
+        let window_ms = self.options.seconds * 1_000;
+        let samples = None;
+        let options = LoadOptions {
+            cell,
+            rate,
+            window_ms,
+            samples,
+        };
+        let tally = Tally::from_line(&start_load(self.rig, running, &options)?.line()?)?;
+        eprintln!(
+            "  {} {}{}: {:.0}/s, {:.2} µs, {:.0} % busy, p99 {:?}, {} failed, others {:.0} %",
+            cell.name(),
+            running.proxy.name(),
+            rate.map_or(String::new(), |rate| format!(" at {rate:.0}/s")),
+            tally.per_second(),
+            tally.cpu_us_per_request(),
+            tally.busy() * 100.0,
+            tally.p99,
+            tally.failed(),
+            tally.disturbance() * 100.0,
+        );
+        Ok(tally)
+    }
+
+    fn measurement(
+        &self,
+        running: &Running,
+        cell: Cell,
+        closed: Tally,
+        open: Tally,
+        rate: f64,
+    ) -> io::Result<Measurement> {
+        let answers = closed.completed_ever + open.completed_ever;
+        let lines = running.log_lines(answers)?;
+        running.empty_log()?;
+        Ok(Measurement {
+            mode: self.mode,
+            cell,
+            proxy: running.proxy,
+            round: self.round,
+            closed,
+            open,
+            rate,
+            log_share: lines.map(|lines| lines as f64 / answers as f64),
+        })
+    }
+
+    /// The rate of a cell: chosen in the first round, and kept.
+    fn rate(
+        &self,
+        cell: Cell,
+        proxies: &[Running],
+        closed: &[Tally],
+        earlier: &[Measurement],
+    ) -> f64 {
+        if let Some(first) = earlier
+            .iter()
+            .find(|it| it.mode == self.mode && it.cell == cell)
+        {
+            return first.rate;
+        }
+        // The relay never is the slowest; alone it counts, so that it can be measured alone.
+        let slowest = proxies
+            .iter()
+            .zip(closed)
+            .filter(|(running, _)| running.proxy != Proxy::Relay || proxies.len() == 1)
+            .map(|(_, tally)| tally.per_second())
+            .fold(f64::INFINITY, f64::min);
+        two_digits(slowest * self.options.rate_share).max(10.0)
+    }
+}
+
+/// What one run of the load generator is to do.
+pub(crate) struct LoadOptions<'a> {
+    pub(crate) cell: Cell,
+    pub(crate) rate: Option<f64>,
+    pub(crate) window_ms: u64,
+    pub(crate) samples: Option<&'a std::path::Path>,
+}
+
+/// Starts the load generator; its line is the tally.
+pub(crate) fn start_load(
+    rig: &Rig,
+    running: &Running,
+    options: &LoadOptions,
+) -> io::Result<Pinned> {
+    let mut command = part_on_cores(&rig.load_core, "load")?;
+    command
+        .args([
+            "--cell",
+            options.cell.name(),
+            "--target",
+            &running.addr.to_string(),
+        ])
+        .args(["--origin-pid", &rig.origin_pid().to_string()])
+        .args(["--warmup-ms", &WARMUP_MS.to_string()])
+        .args(["--window-ms", &options.window_ms.to_string()]);
+    if let Some(rate) = options.rate {
+        command.args(["--rate", &rate.to_string()]);
+    }
+    if let Some(path) = options.samples {
+        command.arg("--samples").arg(path);
+    }
+    command
+        .arg("--pid")
+        .args(running.pids.iter().map(u32::to_string));
+    Pinned::start(command)
+}
+
+/// `value` with two digits and zeros: a rate that reads well in a table.
+fn two_digits(value: f64) -> f64 {
+    let scale = 10f64.powf(value.log10().floor() - 1.0);
+    (value / scale).floor() * scale
+}

@@ -1,0 +1,113 @@
+//! This machine and what is installed on it.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs, io, thread};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Where Debian keeps daemons, which a user's `PATH` leaves out.
+const MORE_PLACES: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
+
+/// The path of `program`, installed from `package` when it is absent and we may.
+pub(crate) fn ensure(program: &str, package: &str) -> io::Result<PathBuf> {
+    if let Some(path) = find(program) {
+        return Ok(path);
+    }
+    if rustix::process::geteuid().is_root() {
+        eprintln!("installing {package}");
+        Command::new("apt-get")
+            .args(["install", "-y", "--no-install-recommends", package])
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdout(Stdio::null())
+            .status()?;
+    }
+    find(program)
+        .ok_or_else(|| io::Error::other(format!("{program} is missing: apt-get install {package}")))
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(MORE_PLACES.map(PathBuf::from))
+        .map(|place| place.join(program))
+        .find(|path| path.is_file())
+}
+
+/// The release binary of evenkeel: `EVENKEEL_BIN`, or built now.
+///
+/// Not `CARGO_BIN_EXE_evenkeel`: `cargo bench` builds that one with the features that the dev-dependencies
+/// switch on (tokio's `test-util` makes every look at the clock dearer), and nobody ships it.
+pub(crate) fn evenkeel() -> io::Result<PathBuf> {
+    if let Some(path) = env::var_os("EVENKEEL_BIN") {
+        return Ok(path.into());
+    }
+    eprintln!("building the release binary");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args([
+            "build",
+            "--release",
+            "--bin",
+            "evenkeel",
+            "--message-format=json-render-diagnostics",
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        return Err(io::Error::other("the release binary does not build"));
+    }
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .next_back()
+        .ok_or_else(|| io::Error::other("cargo named no executable"))
+}
+
+/// The first line that `program` says about its version.
+pub(crate) fn version(program: &Path, flag: impl AsRef<OsStr>) -> String {
+    let Ok(output) = Command::new(program).arg(flag).output() else {
+        return "unknown".to_owned();
+    };
+    // nginx answers on standard error.
+    let text = [output.stdout, output.stderr].concat();
+    String::from_utf8_lossy(&text)
+        .lines()
+        .next()
+        .unwrap_or("unknown")
+        .trim()
+        .to_owned()
+}
+
+/// Model, cores and kernel, in one line.
+pub(crate) fn description() -> String {
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or("unknown processor", |(_, model)| model.trim());
+    let cores = thread::available_parallelism().map_or(0, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{model}, {cores} cores, Linux {}", kernel.trim())
+}
+
+/// The day, as `2026-01-31`.
+pub(crate) fn today() -> String {
+    version(Path::new("date"), "+%F")
+}
+
+/// Raises the soft limit of open files to the hard one; children inherit it.
+pub(crate) fn raise_open_files() -> io::Result<u64> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    )?;
+    Ok(maximum.unwrap_or(u64::MAX))
+}

@@ -1,0 +1,82 @@
+//! `cargo bench --bench compare`: Evenkeel beside HAProxy and nginx, and a blind byte relay as the floor.
+//!
+//! The same origin and the same load go through each proxy in turn. The proxy has one core to itself;
+//! origin and load share the other. What the cells are and how to read the tables: `benches/README.md`.
+//!
+//! The program starts itself again for every part that must be a process of its own (`origin`,
+//! `relay`, `load`, `idle`), so that nothing but the proxy runs on the proxy's core.
+
+mod cell;
+mod child;
+mod clock;
+mod compare;
+mod idle;
+mod load;
+mod machine;
+mod origin;
+mod poll;
+mod probe;
+mod procfs;
+mod proxies;
+mod quiet;
+mod relay;
+mod reload;
+mod report;
+mod rig;
+mod settings;
+mod tally;
+mod wire;
+
+use std::io;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Runs the same load through Evenkeel, HAProxy, nginx and a byte relay")]
+struct Cli {
+    /// Passed by `cargo bench`; without it nothing is measured (see `main`).
+    #[arg(long, hide = true, global = true)]
+    bench: bool,
+    #[command(flatten)]
+    compare: compare::Options,
+    #[command(flatten)]
+    rig: rig::Options,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+#[derive(Subcommand)]
+enum Part {
+    /// Evenkeel only: 100 reloads under load, each changing a weight
+    Reload(reload::Options),
+    /// Evenkeel only: reloads of 1,000 backends with 10 servers each
+    #[command(name = "reload-1000")]
+    Reload1000(reload::Options),
+    #[command(hide = true)]
+    Origin,
+    #[command(hide = true)]
+    Relay(relay::Options),
+    #[command(hide = true)]
+    Load(load::Options),
+    #[command(hide = true)]
+    Idle(idle::Options),
+}
+
+fn main() -> io::Result<()> {
+    let cli = Cli::parse();
+    match cli.part {
+        Some(Part::Origin) => origin::run(),
+        Some(Part::Relay(options)) => relay::run(&options),
+        Some(Part::Load(options)) => load::run(&options),
+        Some(Part::Idle(options)) => idle::run(&options),
+        Some(Part::Reload(options)) => reload::weights(&options, &cli.rig),
+        Some(Part::Reload1000(options)) => reload::thousand(&options, &cli.rig),
+        None if cli.bench => compare::run(&cli.compare, &cli.rig),
+        // `cargo test --all-targets` runs every bench once, without `--bench`; this one takes most of
+        // an hour and two quiet cores, so it waits to be asked for.
+        None => {
+            println!("nothing measured: run `cargo bench --bench compare`");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The proxies of the comparison: how each is found, started on its core and stopped.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+
+use crate::child::{Pinned, on_cores};
+use crate::rig::{Rig, free_addr};
+use crate::settings::{self, Places};
+use crate::{machine, probe, procfs};
+
+/// Enough for a configuration with 10,000 servers.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+/// nginx writes its log at the latest a second after the request.
+const LOG_PATIENCE: Duration = Duration::from_secs(3);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Proxy {
+    Evenkeel,
+    Haproxy,
+    Nginx,
+    Relay,
+}
+
+/// Whether access log and metrics are on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    On,
+    Off,
+}
+
+/// A started proxy; it ends when this is dropped.
+pub(crate) struct Running {
+    pub(crate) proxy: Proxy,
+    pub(crate) addr: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    /// Its processes: for nginx the master and the worker.
+    pub(crate) pids: Vec<u32>,
+    pub(crate) config: PathBuf,
+    log: Option<PathBuf>,
+    child: Pinned,
+}
+
+impl Proxy {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Evenkeel => "evenkeel",
+            Self::Haproxy => "haproxy",
+            Self::Nginx => "nginx",
+            Self::Relay => "relay",
+        }
+    }
+
+    /// The path of the program, found, installed or built.
+    pub(crate) fn program(self) -> io::Result<PathBuf> {
+        match self {
+            Self::Evenkeel => machine::evenkeel(),
+            Self::Haproxy => machine::ensure("haproxy", "haproxy"),
+            Self::Nginx => machine::ensure("nginx", "nginx-light"),
+            Self::Relay => std::env::current_exe(),
+        }
+    }
+
+    pub(crate) fn version(self, program: &Path) -> String {
+        match self {
+            Self::Evenkeel => machine::version(program, "--version"),
+            Self::Haproxy | Self::Nginx => machine::version(program, "-v"),
+            Self::Relay => "benches/compare/relay.rs".to_owned(),
+        }
+    }
+
+    /// Its configuration file, when it has one.
+    pub(crate) fn config(self, places: &Places, mode: Mode) -> Option<String> {
+        match self {
+            Self::Evenkeel => Some(settings::evenkeel(places, mode)),
+            Self::Haproxy => Some(settings::haproxy(places, mode)),
+            Self::Nginx => Some(settings::nginx(places, mode)),
+            Self::Relay => None,
+        }
+    }
+}
+
+impl Mode {
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::On => "access log and metrics on",
+            Self::Off => "access log and metrics off",
+        }
+    }
+}
+
+impl Running {
+    pub(crate) fn start(rig: &Rig, proxy: Proxy, mode: Mode) -> io::Result<Self> {
+        Self::start_with(rig, proxy, mode, |places| {
+            proxy.config(places, mode).unwrap_or_default()
+        })
+    }
+
+    /// Starts `proxy` with the configuration that `config` makes, and waits until it forwards.
+    pub(crate) fn start_with(
+        rig: &Rig,
+        proxy: Proxy,
+        mode: Mode,
+        config: impl FnOnce(&Places) -> String,
+    ) -> io::Result<Self> {
+        let dir = rig.dir();
+        let log = dir.join(format!("{}.log", proxy.name()));
+        let places = Places {
+            listen: free_addr()?,
+            admin: free_addr()?,
+            servers: rig.servers,
+            log: &log,
+            dir,
+        };
+        let file = dir.join(format!("{}.conf", proxy.name()));
+        fs::write(&file, config(&places))?;
+        // Lines of an earlier start are not to be counted.
+        let _ = fs::remove_file(&log);
+        let mut command = on_cores(&rig.proxy_core, rig.program(proxy)?);
+        proxy.arguments(&mut command, &file, &places);
+        // HAProxy's log is its standard output. Appended to, as every log here: the file is emptied
+        // between two cells, and a writer that keeps an offset would leave a hole.
+        let stdout = if proxy == Proxy::Haproxy {
+            log.clone()
+        } else {
+            dir.join(proxy.name())
+        };
+        command.stdout(append(&stdout)?);
+        command.stderr(append(&dir.join(format!("{}.err", proxy.name())))?);
+        let child = Pinned::start(command)?;
+        let mut running = Self {
+            proxy,
+            addr: places.listen,
+            admin: places.admin,
+            pids: Vec::new(),
+            config: file,
+            log: (mode == Mode::On && proxy != Proxy::Relay).then(|| log.clone()),
+            child,
+        };
+        probe::until_ready(running.addr, "/tiny", START_PATIENCE)?;
+        running.pids = procfs::family(running.child.id())?;
+        Ok(running)
+    }
+
+    /// An error when it has ended by itself.
+    pub(crate) fn check(&mut self) -> io::Result<()> {
+        if self.child.has_ended()? {
+            return Err(io::Error::other(format!(
+                "{} has ended by itself",
+                self.proxy.name()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Empties the access log, so that a long run does not fill the disk.
+    pub(crate) fn empty_log(&self) -> io::Result<()> {
+        match &self.log {
+            Some(path) => OpenOptions::new().write(true).open(path)?.set_len(0),
+            None => Ok(()),
+        }
+    }
+
+    /// The access log's lines, once there are `expected` or no more come; `None` without a log.
+    pub(crate) fn log_lines(&self, expected: u64) -> io::Result<Option<u64>> {
+        let Some(path) = &self.log else {
+            return Ok(None);
+        };
+        let deadline = Instant::now() + LOG_PATIENCE;
+        loop {
+            let lines = count_lines(path)?;
+            if lines >= expected || Instant::now() >= deadline {
+                return Ok(Some(lines));
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+impl Proxy {
+    fn arguments(self, command: &mut Command, config: &Path, places: &Places) {
+        match self {
+            Self::Evenkeel => command.args(["run", "--config"]).arg(config),
+            Self::Haproxy => command.arg("-db").arg("-f").arg(config),
+            Self::Nginx => command.arg("-p").arg(places.dir).arg("-c").arg(config),
+            Self::Relay => command
+                .args(["relay", "--listen", &places.listen.to_string(), "--server"])
+                .args(places.servers.map(|server| server.to_string())),
+        };
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+fn count_lines(path: &Path) -> io::Result<u64> {
+    let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
+    let mut lines = 0;
+    loop {
+        let chunk = reader.fill_buf()?;
+        if chunk.is_empty() {
+            return Ok(lines);
+        }
+        lines += chunk.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        let length = chunk.len();
+        reader.consume(length);
+    }
+}

@@ -1,0 +1,50 @@
+//! Waiting for a quiet machine.
+//!
+//! A build beside the measurement takes cache, memory bandwidth and time from proxy and load alike,
+//! and every figure grows. `compare` waits before each window while others are busy, measures again
+//! what was disturbed, and the tables show how much was left.
+
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use crate::procfs::machine_time;
+
+/// How much of a core the rest of the machine may use.
+const QUIET: f64 = 0.08;
+/// How long it must have been quiet for.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The time that may still be spent on waiting, for the whole run.
+pub(crate) struct Patience {
+    left: Duration,
+}
+
+impl Patience {
+    pub(crate) fn new(left: Duration) -> Self {
+        Self { left }
+    }
+
+    pub(crate) fn is_left(&self) -> bool {
+        self.left > Duration::ZERO
+    }
+
+    /// Returns when the machine is quiet, or when patience is at its end. Nothing of ours may be busy.
+    pub(crate) fn wait(&mut self) -> io::Result<()> {
+        while self.is_left() {
+            let (begin, used) = (Instant::now(), machine_time()?);
+            thread::sleep(LOOK);
+            let busy = machine_time()?.saturating_sub(used);
+            let span = begin.elapsed();
+            if is_quiet(busy.as_secs_f64() / span.as_secs_f64()) {
+                return Ok(());
+            }
+            self.left = self.left.saturating_sub(span);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a window with this much of a core used by others may stand.
+pub(crate) fn is_quiet(disturbance: f64) -> bool {
+    disturbance <= QUIET
+}

@@ -1,0 +1,100 @@
+//! What every run stands on: the cores, a directory, the origin, and the programs to compare.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::{env, fs, process};
+
+use clap::Args;
+
+use crate::child::{Pinned, part_on_cores};
+use crate::machine;
+use crate::proxies::Proxy;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The core that the proxy has to itself
+    #[arg(long, default_value = "1", global = true)]
+    proxy_core: String,
+    /// The cores of origin and load, as `taskset -c` takes them
+    #[arg(long, default_value = "0", global = true)]
+    load_core: String,
+}
+
+pub(crate) struct Rig {
+    pub(crate) proxy_core: String,
+    pub(crate) load_core: String,
+    /// The origin's two addresses.
+    pub(crate) servers: [SocketAddr; 2],
+    pub(crate) programs: Vec<(Proxy, PathBuf)>,
+    /// Dropped before the directory.
+    origin: Pinned,
+    dir: Dir,
+}
+
+impl Rig {
+    pub(crate) fn new(options: &Options, proxies: &[Proxy]) -> io::Result<Self> {
+        machine::raise_open_files()?;
+        let programs = proxies
+            .iter()
+            .map(|&proxy| Ok((proxy, proxy.program()?)))
+            .collect::<io::Result<Vec<_>>>()?;
+        let mut origin = Pinned::start(part_on_cores(&options.load_core, "origin")?)?;
+        let line = origin.line()?;
+        let mut ports = line.split_ascii_whitespace().map(str::parse::<u16>);
+        let (Some(Ok(first)), Some(Ok(second))) = (ports.next(), ports.next()) else {
+            return Err(io::Error::other(format!(
+                "the origin said {line:?} for its ports"
+            )));
+        };
+        Ok(Self {
+            proxy_core: options.proxy_core.clone(),
+            load_core: options.load_core.clone(),
+            servers: [loopback(first), loopback(second)],
+            programs,
+            origin,
+            dir: Dir::new()?,
+        })
+    }
+
+    pub(crate) fn program(&self, proxy: Proxy) -> io::Result<&Path> {
+        self.programs
+            .iter()
+            .find_map(|(other, path)| (*other == proxy).then_some(path.as_path()))
+            .ok_or_else(|| io::Error::other(format!("{} was not asked for", proxy.name())))
+    }
+
+    pub(crate) fn origin_pid(&self) -> u32 {
+        self.origin.id()
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir.0
+    }
+}
+
+/// An address that was free a moment ago.
+pub(crate) fn free_addr() -> io::Result<SocketAddr> {
+    TcpListener::bind(loopback(0))?.local_addr()
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// A directory for this run, gone with it.
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new() -> io::Result<Self> {
+        let path = env::temp_dir().join(format!("evenkeel-compare-{}", process::id()));
+        fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

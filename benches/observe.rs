@@ -1,0 +1,190 @@
+//! What an exchange pays for being observed: its counters, and its line in the access log.
+//!
+//! `cargo bench --bench observe`
+
+use std::hint::black_box;
+use std::net::SocketAddr;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use evenkeel::base::clock::{self, Duration};
+use evenkeel::base::{Name, Place, tasks};
+use evenkeel::exchange::{Attempt, Exchange, Opening, RequestId};
+use evenkeel::observe::{
+    AccessLogHandle, BackendRow, FrontendMetrics, FrontendRow, HealthMetrics, ProcessMetrics,
+    Scrape, ServerMetrics, ServerRow, ServerState, WorkerObserver,
+};
+use evenkeel::plan::{
+    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Forwarding, Frontend,
+    FrontendLimits, FrontendTimeouts, HeaderCase, Log, LogTarget, Plan, Pool, Process, Queue,
+    Reload, RequestIds, Route, Server, Shutdown,
+};
+use http::{Method, Version};
+
+fn finish(criterion: &mut Criterion) {
+    let plan = plan();
+    let exchange = exchange();
+    let mut group = criterion.benchmark_group("finish");
+    let targets = [
+        ("without a log", LogTarget::Off),
+        ("with a log", LogTarget::File("/dev/null".into())),
+    ];
+    for (name, target) in targets {
+        let (log, writer) = AccessLogHandle::open(&target).expect("it opens");
+        let thread = tasks::spawn_thread("access-log", move || writer.run()).expect("a thread");
+        let observer = WorkerObserver::new(0, &log);
+        let frontend = FrontendMetrics::new(2);
+        let server = ServerMetrics::new(2);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                observer.finish(black_box(&exchange), &plan, &frontend, |_, _| Some(&server));
+            });
+        });
+        drop(observer);
+        assert!(log.close(Duration::from_secs(10)), "it writes what it has");
+        thread.join().expect("it ends");
+        println!("lines dropped: {}", log.dropped());
+    }
+    group.finish();
+}
+
+/// 1,000 servers with traffic on two workers.
+fn scrape(criterion: &mut Criterion) {
+    let plan = plan();
+    let exchange = exchange();
+    let now = clock::now();
+    let (log, _writer) = AccessLogHandle::open(&LogTarget::Off).expect("nothing to open");
+    let process = ProcessMetrics::new();
+    let frontend = FrontendMetrics::new(2);
+    let servers: Vec<_> = (0..1_000)
+        .map(|number| {
+            let metrics = ServerMetrics::new(2);
+            for worker in 0..2 {
+                WorkerObserver::new(worker, &log)
+                    .finish(&exchange, &plan, &frontend, |_, _| Some(&metrics));
+            }
+            let health = HealthMetrics::new(ServerState::Up, now);
+            (
+                format!("10.0.{}.{}:80", number / 250, number % 250),
+                metrics,
+                health,
+            )
+        })
+        .collect();
+    let server_rows: Vec<_> = servers
+        .iter()
+        .map(|(name, metrics, health)| ServerRow {
+            backend: "app",
+            server: name,
+            metrics,
+            health,
+            up: true,
+            in_flight: 1,
+        })
+        .collect();
+    let frontend_row = FrontendRow {
+        name: "web",
+        metrics: &frontend,
+        open_connections: 64,
+    };
+    let backend_row = BackendRow {
+        name: "app",
+        queued: 0,
+    };
+    let scrape = Scrape {
+        process: &process,
+        access_log: &log,
+        frontends: &[frontend_row],
+        backends: &[backend_row],
+        servers: &server_rows,
+        now,
+    };
+    criterion.bench_function("scrape of 1,000 servers", |bencher| {
+        bencher.iter(|| black_box(scrape.render()));
+    });
+}
+
+fn exchange() -> Exchange {
+    let began = clock::now();
+    let exchange = Exchange::open(Opening {
+        began,
+        head_read: began + Duration::from_micros(20),
+        wall: clock::wall(),
+        client: SocketAddr::from(([192, 0, 2, 7], 51_234)),
+        frontend: 0,
+        generation: 7,
+        method: Method::GET,
+        target: "/v1/users/1234?fields=name".parse().expect("a target"),
+        version: Version::HTTP_11,
+        id: RequestId::made(0x0123_4567_89ab_cdef),
+    });
+    exchange.route.set(Some(0));
+    exchange.backend.set(Some(0));
+    exchange.attempt.set(Some(Attempt {
+        backend: 0,
+        server: 0,
+        connect: None,
+        response: Some(Duration::from_micros(830)),
+        status: 200,
+        reason: None,
+    }));
+    exchange.status.set(200);
+    exchange.body_bytes_out.set(1_024);
+    exchange.ended.set(Some(began + Duration::from_micros(950)));
+    exchange
+}
+
+fn plan() -> Plan {
+    let name = |text: &str| Name::new(text).expect("a name");
+    Plan {
+        process: Process::default(),
+        log: Log::default(),
+        reload: Reload::default(),
+        shutdown: Shutdown::default(),
+        admin: None,
+        frontends: vec![Frontend {
+            name: name("web"),
+            listen: Vec::new(),
+            routes: vec![Route {
+                name: name("api"),
+                hosts: Vec::new(),
+                paths: Vec::new(),
+                methods: Vec::new(),
+                headers: Vec::new(),
+                queries: Vec::new(),
+                backend: name("app"),
+                at: Place::nowhere(),
+            }],
+            backend: None,
+            max_connections: None,
+            timeout: FrontendTimeouts::default(),
+            limits: FrontendLimits::default(),
+            half_close: false,
+            trusted_proxies: Vec::new(),
+            forwarding: Forwarding::default(),
+            request_id: RequestIds::default(),
+            header_case: HeaderCase::default(),
+        }],
+        backends: vec![Backend {
+            name: name("app"),
+            balance: Balance::default(),
+            servers: vec![Server {
+                name: name("10.0.0.1:80"),
+                address: SocketAddr::from(([10, 0, 0, 1], 80)),
+                weight: 1,
+                max_connections: None,
+                backup: false,
+                at: Place::nowhere(),
+            }],
+            timeout: BackendTimeouts::default(),
+            health: None,
+            attempts: Attempts::default(),
+            queue: Queue::default(),
+            pool: Pool::default(),
+            limits: BackendLimits::default(),
+            header_case: HeaderCase::default(),
+        }],
+    }
+}
+
+criterion_group!(benches, finish, scrape);
+criterion_main!(benches);

@@ -1,0 +1,161 @@
+//! Which question gets which answer.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use serde_json::json;
+
+use crate::base::clock;
+use crate::control::State;
+use crate::control::health::FirstRound;
+use crate::control::reload::reload;
+use crate::observe::{BackendRow, FrontendRow, Scrape, ServerRow};
+
+use super::status::status;
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What there is to ask, for whoever asks for something else.
+const INDEX: &str = "\
+GET  /metrics  numbers for Prometheus
+GET  /live     200 while the process runs
+GET  /ready    200 when it takes traffic, else 503 and why
+GET  /status   frontends, backends and servers as JSON
+POST /reload   read the configuration again
+";
+
+pub(super) async fn answer(
+    state: Rc<State>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let is_read = [Method::GET, Method::HEAD].contains(request.method());
+    let response = match request.uri().path() {
+        "/metrics" if is_read => say(StatusCode::OK, EXPOSITION, metrics(&state)),
+        "/live" if is_read => say(StatusCode::OK, TEXT, "live\n"),
+        "/ready" if is_read => ready(&state),
+        "/status" if is_read => say(StatusCode::OK, JSON, pretty(&status(&state))),
+        "/reload" if request.method() == Method::POST => reloaded(&state).await,
+        "/" if is_read => say(StatusCode::OK, TEXT, INDEX),
+        "/metrics" | "/live" | "/ready" | "/status" | "/" => not_allowed("GET, HEAD"),
+        "/reload" => not_allowed("POST"),
+        _ => say(StatusCode::NOT_FOUND, TEXT, INDEX),
+    };
+    Ok(response)
+}
+
+fn ready(state: &State) -> Response<Full<Bytes>> {
+    match why_not_ready(state) {
+        None => say(StatusCode::OK, TEXT, "ready\n"),
+        Some(why) => say(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
+    }
+}
+
+/// Why traffic should not come here; `None`: it may.
+pub(super) fn why_not_ready(state: &State) -> Option<String> {
+    if state.is_draining.get() {
+        return Some("draining".to_owned());
+    }
+    match state.checker.first_round() {
+        FirstRound::Over => None,
+        FirstRound::NotBegun => Some("starting".to_owned()),
+        FirstRound::Waiting(1) => Some("1 server waits for its first check".to_owned()),
+        FirstRound::Waiting(count) => Some(format!("{count} servers wait for their first check")),
+    }
+}
+
+async fn reloaded(state: &Rc<State>) -> Response<Full<Bytes>> {
+    match reload(state).await {
+        Ok(applied) => {
+            let body = json!({
+                "generation": applied.generation,
+                "changes": applied.changes.0,
+                "warnings": applied.warnings,
+            });
+            say(StatusCode::OK, JSON, pretty(&body))
+        }
+        Err(refused) => {
+            let body = json!({
+                "generation": state.current.load().generation,
+                "diagnostics": refused.json,
+                "text": refused.text,
+            });
+            say(StatusCode::UNPROCESSABLE_ENTITY, JSON, pretty(&body))
+        }
+    }
+}
+
+fn metrics(state: &State) -> String {
+    let snapshot = state.current.load();
+    let frontends: Vec<FrontendRow<'_>> = snapshot
+        .frontends
+        .iter()
+        .map(|frontend| FrontendRow {
+            name: &frontend.live.name,
+            metrics: &frontend.live.metrics,
+            open_connections: frontend.live.gate.open(),
+        })
+        .collect();
+    let backends: Vec<BackendRow<'_>> = snapshot
+        .backends
+        .iter()
+        .map(|backend| BackendRow {
+            name: &backend.plan.name,
+            queued: backend.queued() as u64,
+        })
+        .collect();
+    let servers: Vec<ServerRow<'_>> = snapshot
+        .backends
+        .iter()
+        .flat_map(|backend| {
+            let servers = backend.plan.servers.iter().zip(&backend.servers);
+            servers.map(|(plan, server)| ServerRow {
+                backend: &backend.plan.name,
+                server: &plan.name,
+                metrics: &server.metrics,
+                health: &server.health_metrics,
+                up: server.is_up(),
+                in_flight: u64::from(server.in_flight()),
+            })
+        })
+        .collect();
+    let scrape = Scrape {
+        process: &state.metrics,
+        access_log: &state.access_log,
+        frontends: &frontends,
+        backends: &backends,
+        servers: &servers,
+        now: clock::now(),
+    };
+    scrape.render()
+}
+
+fn not_allowed(methods: &'static str) -> Response<Full<Bytes>> {
+    let mut response = say(StatusCode::METHOD_NOT_ALLOWED, TEXT, INDEX);
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}
+
+fn say(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,148 @@
+//! The admin listener: metrics, probes, status and reload, over plain HTTP/1.1.
+//!
+//! It runs on the control thread, answers whoever can connect (loopback by default), and has bounds
+//! of its own, so that a scraper gone wild harms nobody but itself.
+
+mod answer;
+mod status;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::Semaphore;
+
+use crate::base::clock::{self, Duration};
+use crate::base::tasks::{self, JoinHandle};
+use crate::net::{Listener, Socket, Stream};
+use crate::observe::event;
+use crate::plan::Plan;
+
+use super::State;
+use super::listeners::CannotListen;
+
+/// Connections at a time; more wait in the kernel's queue.
+const MAX_CONNECTIONS: usize = 64;
+
+/// For a request head, and between two requests.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long accepting rests after it failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The admin listeners that are open.
+#[derive(Default)]
+pub(super) struct Admin {
+    open: Vec<Open>,
+}
+
+struct Open {
+    wanted: SocketAddr,
+    bound: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+/// The admin listeners of the next plan.
+pub(super) struct Prepared {
+    stay: Vec<SocketAddr>,
+    new: Vec<(SocketAddr, Socket)>,
+}
+
+impl Admin {
+    /// Where the first of them listens.
+    pub(super) fn addr(&self) -> Option<SocketAddr> {
+        self.open.first().map(|open| open.bound)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Binds what `plan` wants and is not bound.
+pub(super) async fn prepare(state: &State, plan: &Plan) -> Result<Prepared, Vec<CannotListen>> {
+    let mut prepared = Prepared {
+        stay: Vec::new(),
+        new: Vec::new(),
+    };
+    let mut faults = Vec::new();
+    for listen in plan.admin.iter().flat_map(|admin| &admin.listen) {
+        let is_open = |open: &Open| open.wanted == listen.addr;
+        if state.admin.borrow().open.iter().any(is_open) {
+            prepared.stay.push(listen.addr);
+            continue;
+        }
+        match state.network.bind(listen.addr, 1).await {
+            Ok(sockets) => prepared
+                .new
+                .extend(sockets.into_iter().map(|socket| (listen.addr, socket))),
+            Err(error) => faults.push(CannotListen {
+                at: listen.at.clone(),
+                addr: listen.addr,
+                error,
+            }),
+        }
+    }
+    if faults.is_empty() {
+        Ok(prepared)
+    } else {
+        Err(faults)
+    }
+}
+
+/// Makes what was prepared so. Requests that are being answered go on.
+pub(super) fn apply(state: &Rc<State>, prepared: Prepared) {
+    let mut admin = state.admin.borrow_mut();
+    admin
+        .open
+        .retain(|open| prepared.stay.contains(&open.wanted));
+    for (wanted, socket) in prepared.new {
+        let bound = socket.local_addr().unwrap_or(wanted);
+        match socket.into_listener() {
+            Ok(listener) => {
+                event::admin_bound(bound);
+                let task = tasks::spawn_local(accept(listener, Rc::clone(state)));
+                admin.open.push(Open {
+                    wanted,
+                    bound,
+                    task,
+                });
+            }
+            Err(error) => event::admin_failed(wanted, &error),
+        }
+    }
+}
+
+async fn accept(listener: Listener, state: Rc<State>) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let state = Rc::clone(&state);
+                tasks::spawn_local(async move {
+                    serve(stream, state).await;
+                    drop(place);
+                });
+            }
+            Err(_) => clock::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+async fn serve(stream: Stream, state: Rc<State>) {
+    let service = service_fn(|request| answer::answer(Rc::clone(&state), request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    // A client that breaks off is its own business.
+    let _ = connection.await;
+}

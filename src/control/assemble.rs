@@ -1,0 +1,191 @@
+//! A plan becomes a snapshot that goes on where the last one is.
+//!
+//! Live state belongs to an identity: a frontend's to its name, a backend's to its name, a server's
+//! to its name and address within its backend. What is still there is carried over, and what is not
+//! ends with the last exchange that holds it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::base::Name;
+use crate::observe::ServerMetrics;
+use crate::plan::{self, Initial, Plan};
+use crate::proxy::backend::{Backend, Health, Server};
+use crate::proxy::frontend;
+use crate::proxy::route::Router;
+use crate::proxy::snapshot::{Frontend, Snapshot};
+
+/// The snapshot of `plan` that follows `before`, for a process with `workers`.
+pub fn assemble(plan: Plan, before: Option<&Snapshot>, workers: usize) -> Snapshot {
+    let plan = Arc::new(plan);
+    let backends = backends(&plan, before, workers);
+    let places: HashMap<&Name, u32> = plan
+        .backends
+        .iter()
+        .enumerate()
+        .map(|(place, backend)| (&backend.name, place as u32))
+        .collect();
+    let frontends = plan
+        .frontends
+        .iter()
+        .map(|frontend| self::frontend(frontend, &places, before, workers))
+        .collect();
+    Snapshot {
+        generation: before.map_or(1, |before| before.generation + 1),
+        frontends,
+        backends,
+        plan: Arc::clone(&plan),
+    }
+}
+
+fn frontend(
+    plan: &plan::Frontend,
+    places: &HashMap<&Name, u32>,
+    before: Option<&Snapshot>,
+    workers: usize,
+) -> Frontend {
+    let known = before.and_then(|before| {
+        let place = before
+            .frontends
+            .iter()
+            .position(|frontend| frontend.live.name == plan.name)?;
+        Some((&before.frontends[place], &before.plan.frontends[place]))
+    });
+    // A name that no backend has cannot be: `config` gives no such plan. Asking for place 0 in its
+    // stead would answer from a wrong backend; a place that does not exist answers 404.
+    let place_of = |name: &Name| places.get(name).copied();
+    Frontend {
+        live: match known {
+            Some((frontend, _)) => Arc::clone(&frontend.live),
+            None => Arc::new(frontend::Frontend::new(plan.name.clone(), workers)),
+        },
+        router: match known {
+            Some((frontend, before)) if before.routes == plan.routes => {
+                Arc::clone(&frontend.router)
+            }
+            _ => Arc::new(Router::compile(&plan.routes)),
+        },
+        route_backends: plan
+            .routes
+            .iter()
+            .filter_map(|route| place_of(&route.backend))
+            .collect(),
+        default_backend: plan.backend.as_ref().and_then(place_of),
+    }
+}
+
+fn backends(plan: &Plan, before: Option<&Snapshot>, workers: usize) -> Vec<Arc<Backend>> {
+    let known: HashMap<&Name, &Arc<Backend>> = before
+        .iter()
+        .flat_map(|before| &before.backends)
+        .map(|backend| (&backend.plan.name, backend))
+        .collect();
+    plan.backends
+        .iter()
+        .map(|plan| match known.get(&plan.name) {
+            Some(before) if before.plan == *plan => Arc::clone(before),
+            before => Arc::new(backend(plan, before.map(|before| &***before), workers)),
+        })
+        .collect()
+}
+
+fn backend(plan: &plan::Backend, before: Option<&Backend>, workers: usize) -> Backend {
+    let known: HashMap<&Name, &Arc<Server>> = before
+        .iter()
+        .flat_map(|before| before.plan.servers.iter().zip(&before.servers))
+        .map(|(plan, server)| (&plan.name, server))
+        .collect();
+    let servers = plan
+        .servers
+        .iter()
+        .map(|server| match known.get(&server.name) {
+            Some(known) if known.address == server.address => Arc::clone(known),
+            // The same server at another address: its counters go on, what was true of the old
+            // address does not hold for the new one.
+            Some(moved) => new_server(plan, server, Arc::clone(&moved.metrics)),
+            None => new_server(plan, server, Arc::new(ServerMetrics::new(workers))),
+        })
+        .collect();
+    Backend::new(plan.clone(), servers, before)
+}
+
+fn new_server(
+    backend: &plan::Backend,
+    server: &plan::Server,
+    metrics: Arc<ServerMetrics>,
+) -> Arc<Server> {
+    let (health, reason) = match &backend.health {
+        Some(health) if health.initial == Initial::Checked => {
+            (Health::Checking, "waits for its first check")
+        }
+        Some(_) => (Health::Up, "up until checks fail"),
+        None => (Health::Up, "not checked"),
+    };
+    Arc::new(Server::new(server.address, metrics, health, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn plan(text: &str) -> Plan {
+        let text = format!("[admin]\nlisten = \"off\"\n{text}");
+        match config::load_text("test.toml", &text) {
+            Ok(loaded) => loaded.plan,
+            Err(diagnostics) => unreachable!("{diagnostics}"),
+        }
+    }
+
+    fn with_servers(servers: &str) -> Plan {
+        plan(&format!(
+            "[frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
+             [backend.app]\nservers = [{servers}]\n"
+        ))
+    }
+
+    fn ids(snapshot: &Snapshot) -> Vec<crate::proxy::backend::ServerId> {
+        snapshot.backends[0].servers.iter().map(|s| s.id).collect()
+    }
+
+    const A: &str = "\"10.0.0.1:80\"";
+    const B: &str = "\"10.0.0.2:80\"";
+    const C: &str = "\"10.0.0.3:80\"";
+
+    #[test]
+    fn an_equal_plan_keeps_every_live_thing() {
+        let first = assemble(with_servers(A), None, 1);
+        let second = assemble(with_servers(A), Some(&first), 1);
+        assert!(Arc::ptr_eq(&first.backends[0], &second.backends[0]));
+        let (before, after) = (&first.frontends[0], &second.frontends[0]);
+        assert!(Arc::ptr_eq(&before.live, &after.live));
+        assert!(Arc::ptr_eq(&before.router, &after.router));
+    }
+
+    #[test]
+    fn adding_removing_and_reordering_disturb_no_other_server() {
+        let first = assemble(with_servers(&format!("{A}, {B}")), None, 1);
+        let second = assemble(with_servers(&format!("{C}, {B}, {A}")), Some(&first), 1);
+        assert_eq!(ids(&second)[2], ids(&first)[0]);
+        assert_eq!(ids(&second)[1], ids(&first)[1]);
+        let third = assemble(with_servers(B), Some(&second), 1);
+        assert_eq!(ids(&third)[0], ids(&first)[1]);
+    }
+
+    #[test]
+    fn another_address_is_another_server_with_the_same_counters() {
+        let named = |addr: &str| with_servers(&format!("{{ name = \"a\", address = {addr} }}"));
+        let first = assemble(named(A), None, 1);
+        let second = assemble(named(B), Some(&first), 1);
+        assert_ne!(ids(&first)[0], ids(&second)[0]);
+        let metrics = |snapshot: &Snapshot| Arc::clone(&snapshot.backends[0].servers[0].metrics);
+        assert!(Arc::ptr_eq(&metrics(&first), &metrics(&second)));
+    }
+
+    #[test]
+    fn generations_rise_by_one() {
+        let first = assemble(with_servers(A), None, 1);
+        let second = assemble(with_servers(B), Some(&first), 1);
+        assert_eq!((first.generation, second.generation), (1, 2));
+    }
+}

@@ -1,0 +1,157 @@
+//! What a reload changes, in words: for the log and for whoever asked.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use crate::base::Name;
+use crate::plan::{Backend, Frontend, Plan};
+
+/// The differences between two plans, a line each; empty when they mean the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes(pub Vec<String>);
+
+impl Changes {
+    /// What `after` changes of `before`.
+    pub fn between(before: &Plan, after: &Plan) -> Self {
+        let mut lines = Vec::new();
+        let sections = [
+            ("process", before.process == after.process),
+            ("log", before.log == after.log),
+            ("reload", before.reload == after.reload),
+            ("shutdown", before.shutdown == after.shutdown),
+            ("admin", before.admin == after.admin),
+        ];
+        for (section, _) in sections.iter().filter(|(_, is_same)| !is_same) {
+            lines.push(format!("{section} changed"));
+        }
+        if before.process.workers != after.process.workers {
+            lines.push("process.workers takes effect at the next start".to_owned());
+        }
+        let of_frontend = |frontend: &Frontend| frontend.name.clone();
+        compare(
+            &mut lines,
+            "frontend",
+            &before.frontends,
+            &after.frontends,
+            of_frontend,
+            |_, _| None,
+        );
+        let of_backend = |backend: &Backend| backend.name.clone();
+        compare(
+            &mut lines,
+            "backend",
+            &before.backends,
+            &after.backends,
+            of_backend,
+            servers_changed,
+        );
+        Self(lines)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("nothing changed");
+        }
+        f.write_str(&self.0.join(", "))
+    }
+}
+
+/// Says what was added to, removed from and changed in a list of things with names.
+fn compare<T: PartialEq>(
+    lines: &mut Vec<String>,
+    kind: &str,
+    before: &[T],
+    after: &[T],
+    name_of: impl Fn(&T) -> Name,
+    detail: impl Fn(&T, &T) -> Option<String>,
+) {
+    let known: HashMap<Name, &T> = before.iter().map(|thing| (name_of(thing), thing)).collect();
+    let now: HashMap<Name, &T> = after.iter().map(|thing| (name_of(thing), thing)).collect();
+    for thing in before {
+        let name = name_of(thing);
+        if !now.contains_key(&name) {
+            lines.push(format!("{kind} {name} removed"));
+        }
+    }
+    for thing in after {
+        let name = name_of(thing);
+        match known.get(&name) {
+            None => lines.push(format!("{kind} {name} added")),
+            Some(before) if **before != *thing => {
+                let detail = detail(before, thing).unwrap_or_else(|| "changed".to_owned());
+                lines.push(format!("{kind} {name} {detail}"));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn servers_changed(before: &Backend, after: &Backend) -> Option<String> {
+    let mut lines = Vec::new();
+    let name_of = |server: &crate::plan::Server| server.name.clone();
+    compare(
+        &mut lines,
+        "server",
+        &before.servers,
+        &after.servers,
+        name_of,
+        |_, _| None,
+    );
+    let rest_changed = Backend {
+        servers: after.servers.clone(),
+        ..before.clone()
+    } != *after;
+    if rest_changed || lines.is_empty() {
+        lines.insert(0, "changed".to_owned());
+    }
+    Some(lines.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn plan(text: &str) -> Plan {
+        match config::load_text("test.toml", text) {
+            Ok(loaded) => loaded.plan,
+            Err(diagnostics) => unreachable!("{diagnostics}"),
+        }
+    }
+
+    fn app(servers: &str) -> Plan {
+        plan(&format!(
+            "[frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n[backend.app]\n{servers}"
+        ))
+    }
+
+    #[test]
+    fn servers_are_named() {
+        let before = app("servers = [\"10.0.0.1:80\", \"10.0.0.2:80\"]");
+        let after = app("servers = [\"10.0.0.2:80\", \"10.0.0.3:80\"]");
+        assert_eq!(
+            Changes::between(&before, &after).to_string(),
+            "backend app server 10.0.0.1:80 removed, server 10.0.0.3:80 added"
+        );
+        assert!(Changes::between(&before, &before).is_empty());
+    }
+
+    #[test]
+    fn order_and_settings_of_a_backend_are_a_change_of_it() {
+        let before = app("servers = [\"10.0.0.1:80\", \"10.0.0.2:80\"]");
+        let swapped = app("servers = [\"10.0.0.2:80\", \"10.0.0.1:80\"]");
+        let other =
+            app("balance = \"least-connections\"\nservers = [\"10.0.0.1:80\", \"10.0.0.2:80\"]");
+        for after in [swapped, other] {
+            let changes = Changes::between(&before, &after);
+            assert_eq!(changes.to_string(), "backend app changed");
+        }
+    }
+}

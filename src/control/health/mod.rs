@@ -1,0 +1,344 @@
+//! Active health checks: asks every server in time, and takes those that fail out of use.
+//!
+//! A [`Checker`] lives on the control thread. `control` hands it the backends of each new snapshot
+//! ([`Checker::reconcile`]) and keeps [`Checker::run`] running; the checker is the one writer of a
+//! server's up or down, and tells its [`Observer`] what it did. Passive signs (failed exchanges) are
+//! not its business.
+//!
+//! `state` decides what an outcome means, `schedule` when a check is due, `probe` makes one check,
+//! `table` keeps the books. This file starts the checks and carries transitions out.
+
+mod probe;
+mod schedule;
+#[cfg(test)]
+mod scripted;
+mod state;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::base::Name;
+use crate::base::clock::{self, Duration, FAR, Instant};
+use crate::base::rng::Rng;
+use crate::base::tasks;
+use crate::net::Network;
+use crate::plan;
+use crate::proxy::backend::{Backend, Health, Server};
+
+use probe::Outcome;
+use state::Transition;
+use table::{Report, Run, Table};
+
+pub use state::Verdict;
+
+/// The reason of a server that is up because nobody asks.
+const NOT_CHECKED: &str = "not checked";
+
+/// Checks the servers of all backends. A handle: clones are the same checker.
+#[derive(Clone)]
+pub struct Checker {
+    shared: Rc<Shared>,
+}
+
+/// What the checker tells of its work. Called on the control thread, in the order of events; must
+/// not call the checker back.
+pub trait Observer {
+    /// A check has ended.
+    fn checked(&self, check: &Checked<'_>);
+
+    /// A server has gone up or down, and the data plane acts on it already.
+    fn changed(&self, change: &Change<'_>);
+}
+
+/// One check that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Checked<'a> {
+    /// Whose server it is.
+    pub backend: &'a Name,
+    /// The server.
+    pub server: &'a Name,
+    /// Its live state.
+    pub live: &'a Server,
+    /// What the check says of it.
+    pub verdict: Verdict,
+    /// `status 200`, `connection refused`, …
+    pub reason: &'a str,
+    /// From the start to the verdict.
+    pub took: Duration,
+}
+
+/// One server that has gone up or down.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// Whose server it is.
+    pub backend: &'a Name,
+    /// The server.
+    pub server: &'a Name,
+    /// What it was.
+    pub from: Health,
+    /// Up or down, never checking.
+    pub to: Health,
+    /// What the last check found; `not checked` when a reload has taken the checks away.
+    pub reason: &'a str,
+    /// The checks in a row that led to it; 0 when none did.
+    pub checks: u32,
+    /// The servers of the backend that are up now.
+    pub up: usize,
+    /// All servers of the backend.
+    pub total: usize,
+}
+
+/// How far the first checks are, for readiness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstRound {
+    /// [`Checker::reconcile`] has not been called yet.
+    NotBegun,
+    /// This many servers have not had their first check.
+    Waiting(usize),
+    /// Each has, or the time for it is over. Stays so: servers of later reloads are not waited for.
+    Over,
+}
+
+struct Shared {
+    network: Network,
+    observer: Box<dyn Observer>,
+    /// Never borrowed across an await, nor while the observer or a server is told something.
+    table: RefCell<Table>,
+    /// Wakes [`Checker::run`]: a slot is free, or something is due earlier than it was.
+    woken: Notify,
+    /// Wakes those who wait for the first round.
+    first_round_moved: Notify,
+}
+
+/// A check that runs. Dropped in whatever way, it gives its slot back and has its server checked
+/// again: no end of a task can leave a server unwatched.
+struct Check {
+    shared: Rc<Shared>,
+    run: Run,
+    /// `None` until it has ended by itself.
+    outcome: Option<Outcome>,
+}
+
+impl Checker {
+    /// A checker that watches nothing yet. Equal rows of `rng` give equal places in time.
+    pub fn new(network: Network, rng: Rng, observer: Box<dyn Observer>) -> Self {
+        Self {
+            shared: Rc::new(Shared {
+                network,
+                observer,
+                table: RefCell::new(Table::new(rng)),
+                woken: Notify::new(),
+                first_round_moved: Notify::new(),
+            }),
+        }
+    }
+
+    /// Watches the servers of `backends`, and no others, from now on.
+    ///
+    /// - A server that is new is checked at once. It arrives in the [`Health`] it was made with,
+    ///   and its first check decides.
+    /// - One that is known keeps its state, its counters, its place in time and a check that is
+    ///   running. Settings that changed hold from the next check on; another interval draws a new
+    ///   place, and a shorter one does not wait until the longer one is over.
+    /// - One whose checks are new stays up and needs `fall` failed ones like any that is up.
+    /// - One whose checks are gone is up, reason `not checked`.
+    /// - One that is gone is not checked any more; a check that is running is broken off.
+    ///
+    /// To be called right after the snapshot with these backends was swapped in, before anything
+    /// else is awaited: transitions go to the backends that were handed over last.
+    pub fn reconcile(&self, backends: &[Arc<Backend>]) {
+        let leftovers = self
+            .shared
+            .table
+            .borrow_mut()
+            .reconcile(backends, clock::now());
+        for task in leftovers.stopped {
+            task.abort();
+        }
+        for backend in leftovers.stale {
+            backend.refresh();
+        }
+        for (backend, indexes) in leftovers.unchecked {
+            self.shared.lift(&backend, &indexes);
+        }
+        self.shared.woken.notify_one();
+        self.shared.first_round_moved.notify_waiters();
+    }
+
+    /// Makes the checks; never ends. Only one may run, inside a
+    /// [`LocalSet`](crate::base::tasks::LocalSet).
+    ///
+    /// # Cancel safety
+    ///
+    /// When it is dropped no further check starts; those that run come to their end.
+    pub async fn run(&self) -> Infallible {
+        loop {
+            let next = Shared::start_due(&self.shared);
+            // Not a timer alone: a check that ends gives a slot to one that is late already.
+            let _ = clock::within(
+                next.saturating_duration_since(clock::now()),
+                self.shared.woken.notified(),
+            )
+            .await;
+        }
+    }
+
+    /// How far the first checks are.
+    pub fn first_round(&self) -> FirstRound {
+        self.shared.table.borrow().first_round(clock::now())
+    }
+
+    /// Waits until every server of the first reconcile has had its first check, but not longer than
+    /// the longest `timeout + interval` among them.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when it is dropped.
+    pub async fn first_round_done(&self) {
+        loop {
+            let moved = self.shared.first_round_moved.notified();
+            if self.first_round() == FirstRound::Over {
+                return;
+            }
+            let until = self.shared.table.borrow().first_round_until();
+            let until = until.unwrap_or_else(|| clock::now() + FAR);
+            let left = until.saturating_duration_since(clock::now());
+            let _ = clock::within(left, moved).await;
+        }
+    }
+}
+
+impl Shared {
+    /// Starts what is due, as far as there are slots, and says when to come back.
+    fn start_due(shared: &Rc<Self>) -> Instant {
+        let now = clock::now();
+        let mut table = shared.table.borrow_mut();
+        while let Some((run, backend, index)) = table.start(now) {
+            let check = Check {
+                shared: Rc::clone(shared),
+                run,
+                outcome: None,
+            };
+            let task = tasks::spawn_local(check.make(backend, index));
+            table.running(run, task);
+        }
+        table.next_start().unwrap_or(now + FAR)
+    }
+
+    fn ended(&self, run: Run, outcome: Option<Outcome>) {
+        let report = self
+            .table
+            .borrow_mut()
+            .ended(run, outcome.as_ref(), clock::now());
+        self.woken.notify_one();
+        self.first_round_moved.notify_waiters();
+        if let (Some(report), Some(outcome)) = (report, outcome) {
+            self.carry_out(&report, &outcome);
+        }
+    }
+
+    fn carry_out(&self, report: &Report, outcome: &Outcome) {
+        let (backend, index, reason) = (&report.backend, report.index, &outcome.reason);
+        // Traffic first, words later.
+        let done = report.transition.map(|transition| {
+            let from = put(backend, index, transition.to, reason);
+            backend.refresh();
+            (transition, from)
+        });
+        self.observer.checked(&Checked {
+            backend: &backend.plan.name,
+            server: &backend.plan.servers[index].name,
+            live: &backend.servers[index],
+            verdict: outcome.verdict,
+            reason,
+            took: outcome.took,
+        });
+        if let Some((transition, from)) = done {
+            self.tell(backend, index, from, reason, transition);
+        }
+    }
+
+    /// Has servers up that are not checked (any more).
+    fn lift(&self, backend: &Backend, indexes: &[usize]) {
+        let was: Vec<Health> = indexes
+            .iter()
+            .map(|&index| put(backend, index, Health::Up, NOT_CHECKED))
+            .collect();
+        backend.refresh();
+        let to_up = Transition {
+            to: Health::Up,
+            checks: 0,
+        };
+        for (&index, from) in indexes.iter().zip(was) {
+            if from != Health::Up {
+                self.tell(backend, index, from, NOT_CHECKED, to_up);
+            }
+        }
+    }
+
+    fn tell(
+        &self,
+        backend: &Backend,
+        index: usize,
+        from: Health,
+        reason: &str,
+        transition: Transition,
+    ) {
+        let is_up = |server: &&Arc<Server>| server.health() == Health::Up;
+        self.observer.changed(&Change {
+            backend: &backend.plan.name,
+            server: &backend.plan.servers[index].name,
+            from,
+            to: transition.to,
+            reason,
+            checks: transition.checks,
+            up: backend.servers.iter().filter(is_up).count(),
+            total: backend.servers.len(),
+        });
+    }
+}
+
+impl Check {
+    async fn make(mut self, backend: Arc<Backend>, index: usize) {
+        // The settings as they were when it started: a reload meanwhile is for the next one.
+        let Some(health) = &backend.plan.health else {
+            return;
+        };
+        let address = address_of(&backend.servers[index], health);
+        let network = &self.shared.network;
+        self.outcome = Some(probe::probe(network, address, &health.probe, health.timeout).await);
+    }
+}
+
+impl Drop for Check {
+    fn drop(&mut self) {
+        self.shared.ended(self.run, self.outcome.take());
+    }
+}
+
+fn address_of(server: &Server, health: &plan::Health) -> SocketAddr {
+    let mut address = server.address;
+    if let Some(port) = health.port {
+        address.set_port(port);
+    }
+    address
+}
+
+/// Puts a server into another state and says what it was; the caller makes the backend refresh.
+fn put(backend: &Backend, index: usize, to: Health, reason: &str) -> Health {
+    let server = &backend.servers[index];
+    let from = server.health();
+    server.set_health(to, reason);
+    if to == Health::Up && from != Health::Up {
+        backend.came_up(index);
+    }
+    from
+}

@@ -1,0 +1,353 @@
+//! The servers that are watched: where each stands, when its next check is due, which one runs.
+//!
+//! Bookkeeping without I/O and without a word to a server: what has to be done is returned
+//! ([`Leftovers`], [`Report`]) and done by [`super::Checker`], so that nobody is called while the
+//! table is borrowed.
+
+use std::collections::{HashMap, HashSet};
+use std::mem;
+use std::sync::Arc;
+
+use crate::base::clock::{Duration, FAR, Instant};
+use crate::base::rng::Rng;
+use crate::base::tasks::JoinHandle;
+use crate::plan;
+use crate::proxy::backend::{Backend, Health, ServerId};
+
+use super::FirstRound;
+use super::probe::Outcome;
+use super::schedule::{Place, Rank, Schedule, Ticket};
+use super::state::{State, Thresholds, Transition, Verdict};
+
+/// Every server that a snapshot has, checked or not.
+pub(super) struct Table {
+    schedule: Schedule<ServerId>,
+    watches: HashMap<ServerId, Watch>,
+    /// Servers without checks: when a reload adds some, they are not new.
+    unchecked: HashSet<ServerId>,
+    rng: Rng,
+    /// `None` before the first reconcile.
+    first_round: Option<Unanswered>,
+    next_run: u64,
+}
+
+/// One check that has been started.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) server: ServerId,
+    /// Tells it from another run for the same server that was broken off.
+    number: u64,
+    ticket: Ticket,
+}
+
+/// What there is to tell and to do after a check.
+pub(super) struct Report {
+    pub(super) backend: Arc<Backend>,
+    /// In `backend.servers`.
+    pub(super) index: usize,
+    pub(super) transition: Option<Transition>,
+}
+
+/// What there is to do after a reconcile.
+#[derive(Default)]
+pub(super) struct Leftovers {
+    /// To abort.
+    pub(super) stopped: Vec<JoinHandle<()>>,
+    /// To refresh: their rosters may have been made before a transition.
+    pub(super) stale: Vec<Arc<Backend>>,
+    /// Servers, by index, that have to be up because they are not checked.
+    pub(super) unchecked: Vec<(Arc<Backend>, Vec<usize>)>,
+}
+
+/// One server that is checked.
+struct Watch {
+    backend: Arc<Backend>,
+    /// In `backend.servers`.
+    index: usize,
+    state: State,
+    place: Place,
+    phase: Phase,
+    /// Since the last reconcile.
+    has_changed: bool,
+}
+
+enum Phase {
+    Waiting(Ticket),
+    Running {
+        number: u64,
+        /// `None` for the moment between start and spawn.
+        task: Option<JoinHandle<()>>,
+    },
+}
+
+/// The servers whose first check readiness waits for.
+struct Unanswered {
+    servers: HashSet<ServerId>,
+    until: Instant,
+}
+
+impl Table {
+    pub(super) fn new(rng: Rng) -> Self {
+        Self {
+            schedule: Schedule::new(),
+            watches: HashMap::new(),
+            unchecked: HashSet::new(),
+            rng,
+            first_round: None,
+            next_run: 0,
+        }
+    }
+
+    /// See [`super::Checker::reconcile`].
+    pub(super) fn reconcile(&mut self, backends: &[Arc<Backend>], now: Instant) -> Leftovers {
+        let mut before = Before {
+            watches: mem::take(&mut self.watches),
+            unchecked: mem::take(&mut self.unchecked),
+        };
+        let mut leftovers = Leftovers::default();
+        for backend in backends {
+            match &backend.plan.health {
+                Some(health) => self.check_all(backend, health, &mut before, &mut leftovers, now),
+                None => self.check_none(backend, &mut before, &mut leftovers),
+            }
+        }
+        for watch in before.watches.into_values() {
+            leftovers.stopped.extend(self.stop(watch));
+        }
+        self.await_first_checks(now);
+        leftovers
+    }
+
+    /// The next check that may start now, of the server `index` of a backend. The caller spawns it
+    /// and says so with [`Table::running`].
+    pub(super) fn start(&mut self, now: Instant) -> Option<(Run, Arc<Backend>, usize)> {
+        loop {
+            let (server, ticket) = self.schedule.start(now)?;
+            let Some(watch) = self.watches.get_mut(&server) else {
+                // Cannot be, since a watch goes together with its ticket; a slot would be lost.
+                self.schedule.ended(ticket.rank);
+                continue;
+            };
+            let number = self.next_run;
+            self.next_run += 1;
+            watch.phase = Phase::Running { number, task: None };
+            let run = Run {
+                server,
+                number,
+                ticket,
+            };
+            return Some((run, Arc::clone(&watch.backend), watch.index));
+        }
+    }
+
+    /// Keeps the task of a run, to be aborted with its watch.
+    pub(super) fn running(&mut self, run: Run, handle: JoinHandle<()>) {
+        if let Some(watch) = self.watches.get_mut(&run.server)
+            && let Phase::Running { number, task } = &mut watch.phase
+            && *number == run.number
+        {
+            *task = Some(handle);
+        }
+    }
+
+    /// When [`Table::start`] has something to give, unless a check ends before; `None`: only then.
+    pub(super) fn next_start(&self) -> Option<Instant> {
+        self.schedule.next_start()
+    }
+
+    /// Counts the end of a run and plans the next check; `outcome` is `None` when it was broken off.
+    ///
+    /// Gives `None` when there is nothing to tell.
+    pub(super) fn ended(
+        &mut self,
+        run: Run,
+        outcome: Option<&Outcome>,
+        now: Instant,
+    ) -> Option<Report> {
+        self.schedule.ended(run.ticket.rank);
+        let watch = self.watches.get_mut(&run.server)?;
+        if !matches!(watch.phase, Phase::Running { number, .. } if number == run.number) {
+            return None;
+        }
+        let health = watch.backend.plan.health.as_ref()?;
+        let verdict = outcome.map_or(Verdict::Unclear, |outcome| outcome.verdict);
+        let thresholds = Thresholds {
+            rise: health.rise,
+            fall: health.fall,
+        };
+        let (state, transition) = watch.state.after(verdict, thresholds);
+        let fast = health.fast_interval;
+        let due = watch.place.next(run.ticket.due, state.pace(), fast, now);
+        watch.state = state;
+        watch.has_changed |= transition.is_some();
+        watch.phase = Phase::Waiting(self.schedule.put(run.server, due, rank_of(state)));
+        if verdict != Verdict::Unclear
+            && let Some(open) = &mut self.first_round
+        {
+            open.servers.remove(&run.server);
+        }
+        outcome.map(|_| Report {
+            backend: Arc::clone(&watch.backend),
+            index: watch.index,
+            transition,
+        })
+    }
+
+    /// How far the first checks are at `now`.
+    pub(super) fn first_round(&self, now: Instant) -> FirstRound {
+        match &self.first_round {
+            None => FirstRound::NotBegun,
+            Some(open) if open.servers.is_empty() || now >= open.until => FirstRound::Over,
+            Some(open) => FirstRound::Waiting(open.servers.len()),
+        }
+    }
+
+    /// When the first round is over at the latest, if it has begun.
+    pub(super) fn first_round_until(&self) -> Option<Instant> {
+        self.first_round.as_ref().map(|open| open.until)
+    }
+
+    fn check_all(
+        &mut self,
+        backend: &Arc<Backend>,
+        health: &plan::Health,
+        before: &mut Before,
+        leftovers: &mut Leftovers,
+        now: Instant,
+    ) {
+        let mut is_stale = false;
+        for (index, server) in backend.servers.iter().enumerate() {
+            let watch = match before.watches.remove(&server.id) {
+                Some(mut watch) => {
+                    is_stale |= mem::take(&mut watch.has_changed);
+                    self.carry_over(&mut watch, backend, index, health, now);
+                    watch
+                }
+                None if before.unchecked.contains(&server.id) => {
+                    self.begin(backend, index, State::proven(), health, now)
+                }
+                None => {
+                    let state = State::arriving(server.health());
+                    self.begin(backend, index, state, health, now)
+                }
+            };
+            self.watches.insert(server.id, watch);
+        }
+        if is_stale {
+            leftovers.stale.push(Arc::clone(backend));
+        }
+    }
+
+    fn check_none(
+        &mut self,
+        backend: &Arc<Backend>,
+        before: &mut Before,
+        leftovers: &mut Leftovers,
+    ) {
+        let mut to_lift = Vec::new();
+        for (index, server) in backend.servers.iter().enumerate() {
+            let watch = before.watches.remove(&server.id);
+            if watch.is_some() || server.health() != Health::Up {
+                to_lift.push(index);
+            }
+            leftovers
+                .stopped
+                .extend(watch.and_then(|watch| self.stop(watch)));
+            self.unchecked.insert(server.id);
+        }
+        if !to_lift.is_empty() {
+            leftovers.unchecked.push((Arc::clone(backend), to_lift));
+        }
+    }
+
+    /// A watch for a server that has none: its first check is due at once.
+    fn begin(
+        &mut self,
+        backend: &Arc<Backend>,
+        index: usize,
+        state: State,
+        health: &plan::Health,
+        now: Instant,
+    ) -> Watch {
+        let server = backend.servers[index].id;
+        Watch {
+            backend: Arc::clone(backend),
+            index,
+            state,
+            place: Place::drawn(now, health.interval, &self.rng),
+            phase: Phase::Waiting(self.schedule.put(server, now, rank_of(state))),
+            has_changed: false,
+        }
+    }
+
+    /// Points a watch at the backend of a new snapshot; all else stays unless the interval is
+    /// another.
+    fn carry_over(
+        &mut self,
+        watch: &mut Watch,
+        backend: &Arc<Backend>,
+        index: usize,
+        health: &plan::Health,
+        now: Instant,
+    ) {
+        let interval_before = watch.backend.plan.health.as_ref().map(|old| old.interval);
+        watch.backend = Arc::clone(backend);
+        watch.index = index;
+        if interval_before == Some(health.interval) {
+            return;
+        }
+        watch.place = Place::drawn(now, health.interval, &self.rng);
+        let due = watch.place.after(now);
+        if let Phase::Waiting(ticket) = watch.phase
+            && due < ticket.due
+        {
+            self.schedule.withdraw(ticket);
+            let server = backend.servers[index].id;
+            watch.phase = Phase::Waiting(self.schedule.put(server, due, ticket.rank));
+        }
+    }
+
+    /// The task to abort, if a check is running.
+    fn stop(&mut self, watch: Watch) -> Option<JoinHandle<()>> {
+        match watch.phase {
+            Phase::Waiting(ticket) => {
+                self.schedule.withdraw(ticket);
+                None
+            }
+            Phase::Running { task, .. } => task,
+        }
+    }
+
+    /// Opens the first round, or takes those out of it that are not watched any more.
+    fn await_first_checks(&mut self, now: Instant) {
+        let watches = &self.watches;
+        if let Some(open) = &mut self.first_round {
+            open.servers.retain(|server| watches.contains_key(server));
+            return;
+        }
+        let longest = watches
+            .values()
+            .filter_map(|watch| watch.backend.plan.health.as_ref())
+            .map(|health| health.timeout.saturating_add(health.interval))
+            .max()
+            .unwrap_or(Duration::ZERO);
+        self.first_round = Some(Unanswered {
+            servers: watches.keys().copied().collect(),
+            until: now + longest.min(FAR),
+        });
+    }
+}
+
+/// The servers before a reconcile; what is left of them after it is gone from the plan.
+struct Before {
+    watches: HashMap<ServerId, Watch>,
+    unchecked: HashSet<ServerId>,
+}
+
+fn rank_of(state: State) -> Rank {
+    if state.is_in_use() {
+        Rank::InUse
+    } else {
+        Rank::OutOfUse
+    }
+}

@@ -1,0 +1,250 @@
+//! The control plane: everything that decides and nothing that carries traffic.
+//!
+//! It lives on a thread of its own, with its own runtime. The data plane never calls it: it reads
+//! what is decided here from the snapshot and from the live state of the servers.
+//!
+//! [`Control`] is that thread's whole run as one future; [`Order`]s reach it from signals, from the
+//! watcher of files and from tests, and the admin listener's requests arrive inside it.
+
+mod admin;
+mod assemble;
+mod changes;
+pub mod health;
+mod listeners;
+mod notice;
+mod reload;
+mod watch;
+
+pub use assemble::assemble;
+pub use changes::Changes;
+pub use reload::{Applied, Refused, Source};
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+
+use crate::base::clock::{self, Duration};
+use crate::base::rng::Rng;
+use crate::base::tasks;
+use crate::net::Network;
+use crate::observe::logging::LoggingHandle;
+use crate::observe::{AccessLogHandle, ProcessMetrics, event};
+use crate::proxy::frontend::Gate;
+use crate::proxy::snapshot::Current;
+use crate::proxy::worker::Command;
+
+use admin::Admin;
+use health::Checker;
+use listeners::Listeners;
+use watch::Watcher;
+
+/// How often the metrics' recorder is tidied up.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// What the control plane is made of.
+pub struct Parts {
+    /// What runs now.
+    pub current: Arc<Current>,
+    /// One for each worker.
+    pub workers: Vec<UnboundedSender<Command>>,
+    /// For health checks and new listeners.
+    pub network: Network,
+    /// For the health checks' places in time.
+    pub rng: Rng,
+    /// Numbers of the process.
+    pub metrics: Arc<ProcessMetrics>,
+    /// Where exchanges are logged.
+    pub access_log: AccessLogHandle,
+    /// Where events are logged; `None`: somebody else has started that.
+    pub logging: Option<LoggingHandle>,
+    /// Counts client connections of the process.
+    pub process_gate: Arc<Gate>,
+    /// The limit of `process_gate` when none is configured.
+    pub default_max_connections: u64,
+    /// Where the configuration comes from.
+    pub source: Source,
+    /// What comes from outside.
+    pub orders: UnboundedReceiver<Order>,
+    /// For orders from within.
+    pub order_sender: UnboundedSender<Order>,
+}
+
+/// What the control plane is told.
+pub enum Order {
+    /// Read the configuration again.
+    Reload(Option<oneshot::Sender<Result<Applied, Refused>>>),
+    /// A file may have changed.
+    FilesTouched,
+    /// Open log files anew.
+    ReopenLogs,
+    /// Say where a frontend listens; empty: there is none of that name.
+    WhereIs(String, oneshot::Sender<Vec<SocketAddr>>),
+    /// Say where the admin listener is.
+    WhereIsAdmin(oneshot::Sender<Option<SocketAddr>>),
+    /// End in good order; the text says who wants it.
+    Drain(String),
+    /// End now.
+    Break,
+}
+
+/// Why the program cannot start.
+#[derive(Debug)]
+pub struct CannotStart(pub String);
+
+/// The control plane, ready to run.
+pub struct Control {
+    state: Rc<State>,
+    orders: UnboundedReceiver<Order>,
+    watcher: RefCell<Option<Watcher>>,
+}
+
+/// What the control thread's tasks share.
+struct State {
+    current: Arc<Current>,
+    workers: Vec<UnboundedSender<Command>>,
+    network: Network,
+    checker: Checker,
+    metrics: Arc<ProcessMetrics>,
+    access_log: AccessLogHandle,
+    logging: Option<LoggingHandle>,
+    process_gate: Arc<Gate>,
+    default_max_connections: u64,
+    listeners: RefCell<Listeners>,
+    admin: RefCell<Admin>,
+    source: Source,
+    /// Held by the reload that is under way.
+    reloading: tokio::sync::Mutex<reload::Loaded>,
+    /// Why the last reload failed, if it did.
+    last_failure: RefCell<Option<String>>,
+    is_draining: Cell<bool>,
+    order_sender: UnboundedSender<Order>,
+}
+
+impl Control {
+    /// Binds what the snapshot that runs wants, and starts checking its servers.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotStart`] when an address cannot be had.
+    pub async fn start(parts: Parts, watch: crate::config::Watch) -> Result<Self, CannotStart> {
+        let checker = Checker::new(parts.network.clone(), parts.rng, Box::new(notice::Notice));
+        let state = Rc::new(State {
+            current: parts.current,
+            workers: parts.workers,
+            network: parts.network,
+            checker,
+            metrics: parts.metrics,
+            access_log: parts.access_log,
+            logging: parts.logging,
+            process_gate: parts.process_gate,
+            default_max_connections: parts.default_max_connections,
+            listeners: RefCell::default(),
+            admin: RefCell::default(),
+            source: parts.source,
+            reloading: tokio::sync::Mutex::new(reload::Loaded::of(watch)),
+            last_failure: RefCell::new(None),
+            is_draining: Cell::new(false),
+            order_sender: parts.order_sender,
+        });
+        reload::begin(&state).await?;
+        Ok(Self {
+            state,
+            orders: parts.orders,
+            watcher: RefCell::new(None),
+        })
+    }
+
+    /// Runs until nobody can give orders any more.
+    pub async fn run(mut self) {
+        let checker = self.state.checker.clone();
+        tasks::spawn_local(async move {
+            checker.run().await;
+        });
+        self.rewatch().await;
+        let mut next_upkeep = clock::now() + UPKEEP;
+        loop {
+            tokio::select! {
+                order = self.orders.recv() => match order {
+                    Some(order) => self.obey(order).await,
+                    None => return,
+                },
+                () = clock::sleep_until(next_upkeep) => {
+                    next_upkeep = clock::now() + UPKEEP;
+                    self.state.metrics.upkeep();
+                }
+            }
+        }
+    }
+
+    async fn obey(&mut self, order: Order) {
+        let state = &self.state;
+        match order {
+            Order::Reload(answer) => {
+                let outcome = reload::reload(state).await;
+                self.rewatch().await;
+                if let Some(answer) = answer {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(outcome);
+                }
+            }
+            Order::FilesTouched => {
+                if reload::have_files_changed(state).await {
+                    // Said in the log; nobody waits for it.
+                    let _ = reload::reload(state).await;
+                }
+                self.rewatch().await;
+            }
+            Order::ReopenLogs => state.access_log.reopen(),
+            Order::WhereIs(name, answer) => {
+                let _ = answer.send(state.listeners.borrow().of_frontend(&name));
+            }
+            Order::WhereIsAdmin(answer) => {
+                let _ = answer.send(state.admin.borrow().addr());
+            }
+            Order::Drain(why) => {
+                if !state.is_draining.replace(true) {
+                    tasks::spawn_local(drain(Rc::clone(state), why));
+                }
+            }
+            Order::Break => listeners::tell(&state.workers, || Command::Break),
+        }
+    }
+
+    /// Watches the files that the present configuration came from.
+    async fn rewatch(&self) {
+        let plan = Arc::clone(&self.state.current.load().plan);
+        let is_file = matches!(self.state.source, Source::File(_));
+        if !(is_file && plan.reload.watch) {
+            *self.watcher.borrow_mut() = None;
+            return;
+        }
+        let watch = self.state.reloading.lock().await.watch().clone();
+        let mut watcher = self.watcher.borrow_mut();
+        watcher
+            .get_or_insert_with(|| Watcher::new(self.state.order_sender.clone()))
+            .watch(&watch);
+    }
+}
+
+/// The way to the end: readiness fails, then listeners close and connections end as their exchanges
+/// do, then what is left is broken.
+async fn drain(state: Rc<State>, why: String) {
+    let shutdown = state.current.load().plan.shutdown.clone();
+    event::draining(&why, shutdown.grace, shutdown.timeout);
+    clock::sleep(shutdown.grace).await;
+    listeners::tell(&state.workers, || Command::Drain);
+    clock::sleep(shutdown.timeout).await;
+    listeners::tell(&state.workers, || Command::Break);
+}
+
+impl std::fmt::Display for CannotStart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for CannotStart {}

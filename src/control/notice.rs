@@ -1,0 +1,43 @@
+//! What the health checks find becomes numbers and events.
+
+use crate::control::health::{Change, Checked, Observer, Verdict};
+use crate::observe::{CheckResult, event};
+use crate::proxy::backend::Health;
+
+/// Tells `observe` of the health checks' work.
+pub(super) struct Notice;
+
+impl Observer for Notice {
+    fn checked(&self, check: &Checked<'_>) {
+        let result = match check.verdict {
+            Verdict::Passed => CheckResult::Passed,
+            Verdict::Failed => CheckResult::Failed,
+            Verdict::Unclear => CheckResult::Unclear,
+        };
+        check.live.health_metrics.checked(result);
+        if check.verdict != Verdict::Passed {
+            event::check_failed(check.backend, check.server, &check.reason);
+        }
+    }
+
+    fn changed(&self, change: &Change<'_>) {
+        if change.to == Health::Up {
+            event::server_up(
+                change.backend,
+                change.server,
+                change.checks,
+                change.up,
+                change.total,
+            );
+        } else {
+            event::server_down(
+                change.backend,
+                change.server,
+                &change.reason,
+                change.checks,
+                change.up,
+                change.total,
+            );
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The life of a configuration change: load, bind what is new, assemble, swap, let go of the rest.
+//!
+//! Any failure before the swap changes nothing, the generation included. Reloads are serialised, and
+//! each caller gets the answer of its own.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::base::tasks;
+use crate::config::{self, Color, Diagnostic, Diagnostics, Watch};
+use crate::observe::{ReloadResult, event};
+use crate::plan::Plan;
+use crate::proxy::snapshot::Snapshot;
+use crate::proxy::worker::Command;
+
+use super::assemble::assemble;
+use super::changes::Changes;
+use super::listeners::{CannotListen, Prepared, tell};
+use super::{CannotStart, State};
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file and what it includes.
+    File(PathBuf),
+    /// A text in memory; it never changes.
+    Text {
+        /// What messages call it.
+        name: String,
+        /// The configuration.
+        text: String,
+    },
+}
+
+/// What a reload did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Of the configuration that runs now.
+    pub generation: u64,
+    /// Empty when the files say what already ran.
+    pub changes: Changes,
+    /// What is hardly meant so, as text for people.
+    pub warnings: String,
+}
+
+/// Why a reload did nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refused {
+    /// For people: every mistake with its line.
+    pub text: String,
+    /// For programs.
+    pub json: serde_json::Value,
+}
+
+/// What was loaded last.
+pub(super) struct Loaded {
+    watch: Watch,
+    fingerprint: u64,
+}
+
+impl Loaded {
+    pub(super) fn of(watch: Watch) -> Self {
+        let fingerprint = fingerprint(&watch);
+        Self { watch, fingerprint }
+    }
+
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+}
+
+impl Source {
+    /// The configuration as it is written now.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in it.
+    pub fn load(&self) -> Result<config::Loaded, Diagnostics> {
+        match self {
+            Self::File(path) => config::load(path),
+            Self::Text { name, text } => config::load_text(name, text),
+        }
+    }
+}
+
+/// Puts the first configuration, which the snapshot already holds, to work.
+pub(super) async fn begin(state: &Rc<State>) -> Result<(), CannotStart> {
+    let snapshot = state.current.load();
+    let plan = &snapshot.plan;
+    let prepared = prepare(state, plan)
+        .await
+        .map_err(|faults| cannot_start(&faults))?;
+    let admin = super::admin::prepare(state, plan)
+        .await
+        .map_err(|faults| cannot_start(&faults))?;
+    take_effect(state, &snapshot, prepared, admin);
+    Ok(())
+}
+
+/// Reads the configuration and makes it run.
+pub(super) async fn reload(state: &Rc<State>) -> Result<Applied, Refused> {
+    let mut loaded = state.reloading.lock().await;
+    let before = state.current.load();
+    let outcome = attempt(state, &before, &mut loaded).await;
+    match &outcome {
+        Ok(applied) if applied.changes.is_empty() => {
+            event::reload_unchanged(applied.generation);
+            state.metrics.reloaded(ReloadResult::Unchanged);
+        }
+        Ok(applied) => {
+            event::reload_applied(applied.generation, &applied.changes);
+            state.metrics.reloaded(ReloadResult::Applied);
+        }
+        Err(refused) => {
+            event::reload_failed(before.generation, &refused.text);
+            state.metrics.reloaded(ReloadResult::Failed);
+        }
+    }
+    let failure = outcome.as_ref().err().map(|refused| refused.text.clone());
+    *state.last_failure.borrow_mut() = failure;
+    outcome
+}
+
+async fn attempt(
+    state: &Rc<State>,
+    before: &Snapshot,
+    loaded: &mut Loaded,
+) -> Result<Applied, Refused> {
+    let source = state.source.clone();
+    let watched = loaded.watch.clone();
+    // Reading and checking may take a while, and the health checks must not wait for it.
+    let reading = tasks::spawn_blocking(move || {
+        // Taken before the files are read: what is saved in between is noticed as a change later.
+        let fingerprint = fingerprint(&watched);
+        (source.load(), fingerprint)
+    });
+    let (outcome, fingerprint) = reading.await.map_err(|error| Refused::because(&error))?;
+    loaded.fingerprint = fingerprint;
+    let config::Loaded {
+        plan,
+        warnings,
+        watch,
+    } = outcome.map_err(|diagnostics| Refused::of(&diagnostics))?;
+    if watch != loaded.watch {
+        *loaded = Loaded::of(watch);
+    }
+    let changes = Changes::between(&before.plan, &plan);
+    let warnings = warnings.render(Color::Never);
+    if plan == *before.plan {
+        return Ok(Applied {
+            generation: before.generation,
+            changes: Changes::default(),
+            warnings,
+        });
+    }
+    let refuse = |faults: Vec<CannotListen>| Refused::of_listening(&faults);
+    let prepared = prepare(state, &plan).await.map_err(refuse)?;
+    let admin = super::admin::prepare(state, &plan).await.map_err(refuse)?;
+    state
+        .access_log
+        .set_target(&plan.log.access.to)
+        .map_err(|error| Refused::because(&format_args!("log.access.to: {error}")))?;
+    let snapshot = assemble(plan, Some(before), state.workers.len());
+    let generation = snapshot.generation;
+    for frontend in &before.frontends {
+        let stays = snapshot.frontend_of(&frontend.live).is_some();
+        if !stays {
+            frontend.live.remove();
+        }
+    }
+    state.current.swap(snapshot);
+    take_effect(state, &state.current.load(), prepared, admin);
+    Ok(Applied {
+        generation,
+        changes,
+        warnings,
+    })
+}
+
+async fn prepare(state: &State, plan: &Plan) -> Result<Prepared, Vec<CannotListen>> {
+    // Only one reload runs at a time, and nothing else changes the listeners.
+    let listeners = state.listeners.take();
+    let prepared = listeners
+        .prepare(plan, &state.network, state.workers.len())
+        .await;
+    state.listeners.replace(listeners);
+    prepared
+}
+
+/// Everything that follows from a snapshot which runs from now on.
+fn take_effect(
+    state: &Rc<State>,
+    snapshot: &Arc<Snapshot>,
+    listeners: Prepared,
+    admin: super::admin::Prepared,
+) {
+    let plan = &snapshot.plan;
+    let limit = plan
+        .process
+        .max_connections
+        .unwrap_or(state.default_max_connections);
+    state.process_gate.set_limit(limit);
+    for (frontend, plan) in snapshot.frontends.iter().zip(&plan.frontends) {
+        let limit = plan.max_connections.unwrap_or(u64::MAX);
+        frontend.live.gate.set_limit(limit);
+    }
+    if let Some(logging) = &state.logging {
+        logging.set_level(plan.log.level);
+        logging.set_format(plan.log.format);
+    }
+    state.checker.reconcile(&snapshot.backends);
+    state
+        .listeners
+        .borrow_mut()
+        .apply(listeners, snapshot, &state.workers);
+    super::admin::apply(state, admin);
+    state.metrics.runs_generation(snapshot.generation);
+    tell(&state.workers, || Command::Renew);
+}
+
+/// Whether a file that the configuration came from says something else than when it was read.
+pub(super) async fn have_files_changed(state: &State) -> bool {
+    let loaded = state.reloading.lock().await;
+    let watch = loaded.watch.clone();
+    let now = tasks::spawn_blocking(move || fingerprint(&watch)).await;
+    now.is_ok_and(|now| now != loaded.fingerprint)
+}
+
+/// What all watched files say, as one number: whether they were touched, replaced or linked anew
+/// does not matter.
+fn fingerprint(watch: &Watch) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for file in &watch.files {
+        file.hash(&mut hasher);
+        std::fs::read(file).ok().hash(&mut hasher);
+    }
+    for pattern in &watch.globs {
+        let found = glob::glob(pattern).into_iter().flatten().flatten();
+        for file in found {
+            file.hash(&mut hasher);
+            std::fs::read(&file).ok().hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}
+
+fn cannot_start(faults: &[CannotListen]) -> CannotStart {
+    let lines: Vec<String> = faults.iter().map(CannotListen::to_string).collect();
+    CannotStart(lines.join("\n"))
+}
+
+impl Refused {
+    fn of(diagnostics: &Diagnostics) -> Self {
+        Self {
+            text: diagnostics.render(Color::Never),
+            json: diagnostics.to_json(),
+        }
+    }
+
+    fn of_listening(faults: &[CannotListen]) -> Self {
+        let mut diagnostics = Diagnostics::default();
+        for fault in faults {
+            diagnostics.push(Diagnostic::at(&fault.at, fault.message(), fault.help()));
+        }
+        Self::of(&diagnostics)
+    }
+
+    fn because(error: &dyn std::fmt::Display) -> Self {
+        let message = error.to_string();
+        Self {
+            json: serde_json::json!([{"severity": "error", "message": message}]),
+            text: message,
+        }
+    }
+}
+
+impl CannotListen {
+    fn message(&self) -> String {
+        format!("cannot listen on {}: {}", self.addr, self.error)
+    }
+
+    fn help(&self) -> &'static str {
+        match self.error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "another process listens there: `ss -ltnp` shows which"
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need the capability CAP_NET_BIND_SERVICE"
+            }
+            std::io::ErrorKind::AddrNotAvailable => "no interface of this host has that address",
+            _ => "",
+        }
+    }
+}
+
+impl std::fmt::Display for CannotListen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.at, self.message())?;
+        if !self.help().is_empty() {
+            write!(f, " ({})", self.help())?;
+        }
+        Ok(())
+    }
+}

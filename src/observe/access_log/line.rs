@@ -1,0 +1,258 @@
+//! One exchange as one line of JSON.
+//!
+//! Keys always stand in the same order, and what was not reached is `null`; only `failed` comes and
+//! goes. Written by hand into the worker's buffer: a serializer would need the facts in a shape of
+//! its own first.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use http::{Method, Uri, Version};
+
+use crate::base::clock::Duration;
+use crate::exchange::{Attempt, Reason, RequestId};
+use crate::observe::calendar::Calendar;
+use crate::observe::json;
+use crate::plan::Plan;
+
+/// What a line says.
+#[derive(Debug)]
+pub(crate) struct Entry<'a> {
+    /// When the head was complete.
+    pub(crate) wall: SystemTime,
+    pub(crate) frontend: Option<&'a str>,
+    pub(crate) route: Option<&'a str>,
+    pub(crate) backend: Option<&'a str>,
+    pub(crate) server: Option<&'a str>,
+    pub(crate) client: SocketAddr,
+    /// `None`: no head could be read.
+    pub(crate) request: Option<(&'a Method, &'a Uri, Version)>,
+    pub(crate) status: u16,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) id: Option<&'a RequestId>,
+    pub(crate) generation: u64,
+    pub(crate) attempts: usize,
+    /// The attempts before the last.
+    pub(crate) failed: &'a [Attempt],
+    pub(crate) body_bytes_in: u64,
+    pub(crate) body_bytes_out: u64,
+    pub(crate) times: Times,
+}
+
+/// Where the time went; `None`: not reached.
+#[derive(Debug)]
+pub(crate) struct Times {
+    /// To receive the head.
+    pub(crate) head: Option<Duration>,
+    /// To wait for a slot.
+    pub(crate) queue: Option<Duration>,
+    /// To open a connection; none for one from the pool.
+    pub(crate) connect: Option<Duration>,
+    /// To get the response head.
+    pub(crate) response: Option<Duration>,
+    /// From the first byte of the request to the last of the response.
+    pub(crate) total: Duration,
+}
+
+/// Appends `entry` as one line, its end included.
+pub(crate) fn write_line(
+    out: &mut Vec<u8>,
+    calendar: &mut Calendar,
+    entry: &Entry<'_>,
+    plan: &Plan,
+) {
+    out.extend_from_slice(b"{\"time\":\"");
+    calendar.write(entry.wall, out);
+    out.push(b'"');
+    name(out, b",\"frontend\":", entry.frontend);
+    name(out, b",\"route\":", entry.route);
+    name(out, b",\"backend\":", entry.backend);
+    name(out, b",\"server\":", entry.server);
+    client(out, entry.client);
+    request(out, entry.request);
+    number(out, b",\"status\":", u64::from(entry.status));
+    name(out, b",\"reason\":", entry.reason.map(Reason::code));
+    out.extend_from_slice(b",\"request_id\":");
+    match entry.id {
+        Some(id) => json::string(id.as_bytes(), out),
+        None => out.extend_from_slice(b"null"),
+    }
+    number(out, b",\"generation\":", entry.generation);
+    number(out, b",\"attempts\":", entry.attempts as u64);
+    if !entry.failed.is_empty() {
+        failed(out, entry.failed, plan);
+    }
+    number(out, b",\"bytes_in\":", entry.body_bytes_in);
+    number(out, b",\"bytes_out\":", entry.body_bytes_out);
+    millis(out, b",\"times_ms\":{\"head\":", entry.times.head);
+    millis(out, b",\"queue\":", entry.times.queue);
+    millis(out, b",\"connect\":", entry.times.connect);
+    millis(out, b",\"response\":", entry.times.response);
+    millis(out, b",\"total\":", Some(entry.times.total));
+    out.extend_from_slice(b"}}\n");
+}
+
+/// A name of the configuration or a code of ours: neither can hold what JSON would escape.
+fn name(out: &mut Vec<u8>, key: &[u8], value: Option<&str>) {
+    out.extend_from_slice(key);
+    match value {
+        Some(value) => {
+            out.push(b'"');
+            out.extend_from_slice(value.as_bytes());
+            out.push(b'"');
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn number(out: &mut Vec<u8>, key: &[u8], value: u64) {
+    out.extend_from_slice(key);
+    decimal(out, value);
+}
+
+fn decimal(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Milliseconds with three decimals.
+fn millis(out: &mut Vec<u8>, key: &[u8], value: Option<Duration>) {
+    out.extend_from_slice(key);
+    let Some(value) = value else {
+        out.extend_from_slice(b"null");
+        return;
+    };
+    decimal(
+        out,
+        value.as_secs() * 1_000 + u64::from(value.subsec_millis()),
+    );
+    let micros = value.subsec_micros() % 1_000;
+    let digit = |divisor: u32| b'0' + (micros / divisor % 10) as u8;
+    out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
+}
+
+/// The client's address with its port, as `SocketAddr` shows it.
+fn client(out: &mut Vec<u8>, addr: SocketAddr) {
+    out.extend_from_slice(b",\"client\":\"");
+    match addr {
+        // By hand: the standard library formats it twice, to be able to pad it.
+        SocketAddr::V4(addr) => {
+            for (place, octet) in addr.ip().octets().into_iter().enumerate() {
+                if place > 0 {
+                    out.push(b'.');
+                }
+                decimal(out, u64::from(octet));
+            }
+            out.push(b':');
+            decimal(out, u64::from(addr.port()));
+        }
+        SocketAddr::V6(_) => write!(out, "{addr}").expect("a Vec takes what is written to it"),
+    }
+    out.push(b'"');
+}
+
+fn request(out: &mut Vec<u8>, request: Option<(&Method, &Uri, Version)>) {
+    let Some((method, uri, version)) = request else {
+        out.extend_from_slice(b",\"method\":null,\"target\":null,\"version\":null");
+        return;
+    };
+    // A token (RFC 9110 §5.6.2) holds nothing that JSON would escape.
+    name(out, b",\"method\":", Some(method.as_str()));
+    out.extend_from_slice(b",\"target\":");
+    target(out, uri);
+    name(out, b",\"version\":", Some(version_text(version)));
+}
+
+/// The target in the form in which it came (RFC 9112 §3.2).
+fn target(out: &mut Vec<u8>, uri: &Uri) {
+    match (uri.authority(), uri.path_and_query()) {
+        (None, Some(origin_form)) => json::string(origin_form.as_str().as_bytes(), out),
+        (Some(authority), None) => json::string(authority.as_str().as_bytes(), out),
+        // Absolute form: rare enough to be put together first.
+        _ => json::string(uri.to_string().as_bytes(), out),
+    }
+}
+
+fn version_text(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 => "HTTP/0.9",
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        Version::HTTP_3 => "HTTP/3",
+        _ => "HTTP/1.1",
+    }
+}
+
+fn failed(out: &mut Vec<u8>, attempts: &[Attempt], plan: &Plan) {
+    for (place, attempt) in attempts.iter().enumerate() {
+        let key: &[u8] = if place == 0 {
+            b",\"failed\":[{\"server\":"
+        } else {
+            b",{\"server\":"
+        };
+        let backend = plan.backends.get(attempt.backend as usize);
+        let server = backend.and_then(|backend| backend.servers.get(attempt.server as usize));
+        name(out, key, server.map(|server| server.name.as_str()));
+        name(out, b",\"reason\":", attempt.reason.map(Reason::code));
+        out.push(b'}');
+    }
+    out.push(b']');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_millis(value: Duration) -> String {
+        let mut out = Vec::new();
+        millis(&mut out, b"", Some(value));
+        String::from_utf8(out).expect("digits")
+    }
+
+    #[test]
+    fn milliseconds_have_three_decimals() {
+        assert_eq!(in_millis(Duration::ZERO), "0.000");
+        assert_eq!(in_millis(Duration::from_nanos(999)), "0.000");
+        assert_eq!(in_millis(Duration::from_micros(1_070)), "1.070");
+        assert_eq!(in_millis(Duration::from_micros(61_000_009)), "61000.009");
+    }
+
+    #[test]
+    fn an_address_is_written_as_the_standard_library_does() {
+        for text in [
+            "10.0.200.1:0",
+            "255.255.255.255:65535",
+            "[::1]:80",
+            "[fe80::1%3]:80",
+        ] {
+            let addr: SocketAddr = text.parse().expect("an address");
+            let mut out = Vec::new();
+            client(&mut out, addr);
+            let expected = format!(",\"client\":\"{addr}\"");
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
+    }
+
+    #[test]
+    fn a_target_keeps_its_form() {
+        for text in [
+            "/a/b?c=%20d",
+            "*",
+            "http://example.com/a?b",
+            "example.com:443",
+        ] {
+            let uri: Uri = text.parse().expect("a target");
+            let mut out = Vec::new();
+            target(&mut out, &uri);
+            assert_eq!(String::from_utf8_lossy(&out), format!("\"{text}\""));
+        }
+    }
+
+    #[test]
+    fn a_quote_in_a_target_does_not_end_the_string() {
+        let uri = Uri::try_from(&b"/a\"b{\xc3\xa9}?c"[..]).expect("http takes it");
+        let mut out = Vec::new();
+        target(&mut out, &uri);
+        assert_eq!(String::from_utf8_lossy(&out), r#""/a\"b{\u00e9}?c""#);
+    }
+}

@@ -1,0 +1,123 @@
+//! The wall clock as RFC 3339 writes it, in UTC with milliseconds: `2026-03-01T12:34:56.789Z`.
+//!
+//! For log lines. A worker keeps one [`Calendar`]: within a second only the milliseconds change, so
+//! that an exchange does not pay for a date.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Writes times, and remembers the second that it wrote last.
+#[derive(Debug)]
+pub(super) struct Calendar {
+    /// Since 1970.
+    second: u64,
+    /// `YYYY-MM-DDTHH:MM:SS.` of `second`.
+    text: [u8; 20],
+}
+
+/// `time` in UTC with milliseconds (RFC 3339), for one who asks rarely.
+pub fn rfc3339(time: SystemTime) -> String {
+    let mut text = Vec::with_capacity(24);
+    Calendar::new().write(time, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+impl Calendar {
+    pub(super) fn new() -> Self {
+        Self {
+            second: 0,
+            text: *b"1970-01-01T00:00:00.",
+        }
+    }
+
+    /// Appends `time`. Before 1970 is 1970: a clock that wrong is not worth an error.
+    pub(super) fn write(&mut self, time: SystemTime, out: &mut Vec<u8>) {
+        let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        if since_1970.as_secs() != self.second {
+            self.second = since_1970.as_secs();
+            self.text = date_and_time(self.second);
+        }
+        let millis = since_1970.subsec_millis();
+        let digit = |divisor: u32| b'0' + (millis / divisor % 10) as u8;
+        out.extend_from_slice(&self.text);
+        out.extend_from_slice(&[digit(100), digit(10), digit(1), b'Z']);
+    }
+}
+
+fn date_and_time(second: u64) -> [u8; 20] {
+    let (year, month, day) = date(second / 86_400);
+    let of_day = second % 86_400;
+    let mut text = *b"0000-00-00T00:00:00.";
+    let mut put = |place: usize, value: u64, digits: usize| {
+        let mut rest = value;
+        for byte in text[place..place + digits].iter_mut().rev() {
+            *byte = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+    };
+    put(0, year, 4);
+    put(5, month, 2);
+    put(8, day, 2);
+    put(11, of_day / 3_600, 2);
+    put(14, of_day / 60 % 60, 2);
+    put(17, of_day % 60, 2);
+    text
+}
+
+/// Year, month and day of a day since 1970-01-01.
+///
+/// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`, for days that
+/// are not before 1970. Its years begin in March, so that the leap day is the last one.
+fn date(days_since_1970: u64) -> (u64, u64, u64) {
+    let days = days_since_1970 + 719_468;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(calendar: &mut Calendar, millis: u64) -> String {
+        let mut out = Vec::new();
+        calendar.write(UNIX_EPOCH + Duration::from_millis(millis), &mut out);
+        String::from_utf8(out).expect("digits")
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        let mut calendar = Calendar::new();
+        for (second, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399, "2000-02-28T23:59:59.000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000Z"),
+            (951_868_800, "2000-03-01T00:00:00.000Z"),
+            (1_740_700_800, "2025-02-28T00:00:00.000Z"),
+            (1_740_787_200, "2025-03-01T00:00:00.000Z"),
+            (1_798_761_599, "2026-12-31T23:59:59.000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(written(&mut calendar, second * 1_000), expected);
+        }
+    }
+
+    #[test]
+    fn a_remembered_second_is_not_kept_too_long() {
+        let mut calendar = Calendar::new();
+        assert_eq!(written(&mut calendar, 1_000), "1970-01-01T00:00:01.000Z");
+        assert_eq!(written(&mut calendar, 1_999), "1970-01-01T00:00:01.999Z");
+        assert_eq!(written(&mut calendar, 2_007), "1970-01-01T00:00:02.007Z");
+        assert_eq!(written(&mut calendar, 1_080), "1970-01-01T00:00:01.080Z");
+    }
+}

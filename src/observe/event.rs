@@ -1,0 +1,325 @@
+//! State changes, each a named function: what the process says of its own life on standard error.
+//!
+//! `error`: someone must act; `warn`: someone should know; `info`: the life of the process;
+//! `debug`: the life of an exchange, and all that a network does every day. Each event has a code
+//! in its field `event`, for machines; for people the message says everything.
+//!
+//! Called where a state changes, once, by whoever changes it.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+
+use tracing::{debug, error, info, warn};
+
+use crate::base::clock::Duration;
+use crate::exchange::{Fault, RequestId};
+use crate::observe::PauseCause;
+use crate::plan::LogTarget;
+
+/// The program is up: listeners are bound and workers run.
+pub fn started(version: &str, workers: usize, generation: u64) {
+    let s = plural(workers as u64);
+    info!(
+        event = "process.started",
+        version, workers, generation, "evenkeel {version} runs with {workers} worker{s}"
+    );
+}
+
+/// A frontend takes connections on `addr`.
+pub fn listener_bound(frontend: &str, addr: SocketAddr) {
+    info!(event = "listener.bound", frontend, %addr, "{frontend} listens on {addr}");
+}
+
+/// A frontend takes no more connections on `addr`.
+pub fn listener_closed(frontend: &str, addr: SocketAddr) {
+    info!(event = "listener.closed", frontend, %addr, "{frontend} no longer listens on {addr}");
+}
+
+/// Metrics, probes and the API are answered on `addr`.
+pub fn admin_bound(addr: SocketAddr) {
+    info!(event = "admin.bound", %addr, "metrics and status are at http://{addr}");
+}
+
+/// The admin listener cannot be had although its address is bound.
+pub fn admin_failed(addr: SocketAddr, why: &dyn Display) {
+    error!(event = "admin.failed", %addr, "nobody can ask for metrics and status at {addr}: {why}");
+}
+
+/// A new configuration runs; `changes` says what is new.
+pub fn reload_applied(generation: u64, changes: &dyn Display) {
+    info!(
+        event = "reload.applied",
+        generation, "configuration {generation} runs: {changes}"
+    );
+}
+
+/// The configuration was read again and says what already runs.
+pub fn reload_unchanged(generation: u64) {
+    info!(
+        event = "reload.unchanged",
+        generation, "configuration {generation} goes on: the files say the same"
+    );
+}
+
+/// The configuration cannot be used, and the one before goes on; `why` has all diagnostics, as plain text.
+pub fn reload_failed(generation: u64, why: &dyn Display) {
+    error!(
+        event = "reload.failed",
+        generation, "configuration {generation} goes on, the new one cannot be used:\n{why}"
+    );
+}
+
+/// A server takes traffic from now on, after `passed` checks; `up` of `total` servers do now.
+pub fn server_up(backend: &str, server: &str, passed: u32, up: usize, total: usize) {
+    let s = plural(passed.into());
+    info!(
+        event = "server.up",
+        backend,
+        server,
+        up,
+        total,
+        "{backend}/{server} is up, after {passed} passed check{s}; {up} of {total} up"
+    );
+}
+
+/// A server takes no more traffic because of `why`, after `failed` checks; `up` of `total` servers
+/// still do.
+pub fn server_down(
+    backend: &str,
+    server: &str,
+    why: &dyn Display,
+    failed: u32,
+    up: usize,
+    total: usize,
+) {
+    let s = plural(failed.into());
+    let why = why.to_string();
+    macro_rules! at {
+        ($level:ident) => {
+            $level!(
+                event = "server.down",
+                backend,
+                server,
+                why,
+                up,
+                total,
+                "{backend}/{server} is down: {why}, after {failed} failed check{s}; {up} of {total} left"
+            )
+        };
+    }
+    // Without the last one nothing is served: that is not for tomorrow.
+    if up == 0 { at!(error) } else { at!(warn) }
+}
+
+/// A check failed without changing the server's state.
+pub fn check_failed(backend: &str, server: &str, why: &dyn Display) {
+    debug!(
+        event = "server.check_failed",
+        backend, server, "{backend}/{server} failed a check: {why}"
+    );
+}
+
+/// A frontend has stopped accepting for a while.
+pub fn accept_paused(frontend: &str, cause: PauseCause) {
+    let why = match cause {
+        PauseCause::FrontendLimit => "its max_connections are open",
+        PauseCause::ProcessLimit => "the process's max_connections are open",
+        PauseCause::Descriptors => "no file descriptor is free",
+    };
+    let cause = cause.code();
+    warn!(
+        event = "accept.paused",
+        frontend, cause, "{frontend} accepts no connections for now: {why}"
+    );
+}
+
+/// A frontend accepts again.
+pub fn accept_resumed(frontend: &str) {
+    info!(
+        event = "accept.resumed",
+        frontend, "{frontend} accepts connections again"
+    );
+}
+
+/// No file descriptor was free for `purpose`.
+pub fn out_of_descriptors(purpose: &str) {
+    warn!(
+        event = "process.out_of_descriptors",
+        purpose, "no file descriptor is free for {purpose}; raise the open-file limit (ulimit -n)"
+    );
+}
+
+/// The limit of open files is lower than what `max_connections` needs.
+pub fn descriptor_limit_low(limit: u64, needed: u64) {
+    warn!(
+        event = "process.descriptor_limit_low",
+        limit, needed, "{limit} files may be open, max_connections would need {needed}"
+    );
+}
+
+/// The connection of a client ended in a way that no exchange tells.
+pub fn connection_failed(frontend: &str, client: SocketAddr, why: &dyn Display) {
+    debug!(
+        event = "connection.failed",
+        frontend, %client, "a connection of {client} to {frontend} ended: {why}"
+    );
+}
+
+/// What lay below the reason of a failed exchange or attempt, for the log alone.
+pub fn exchange_failed(id: &RequestId, fault: &Fault) {
+    let id = String::from_utf8_lossy(id.as_bytes());
+    debug!(event = "exchange.failed", request_id = %id, "exchange {id} failed: {fault}");
+}
+
+/// A defect of ours ended an exchange; the rest goes on.
+pub fn exchange_panicked(id: &RequestId, what: &str) {
+    let id = String::from_utf8_lossy(id.as_bytes());
+    error!(
+        event = "exchange.panicked",
+        request_id = %id,
+        "exchange {id} hit a defect of evenkeel and was given up: {what}"
+    );
+}
+
+/// A worker has ended though nobody asked it to; the process cannot go on.
+pub fn worker_died(worker: usize, why: &dyn Display) {
+    error!(
+        event = "worker.died",
+        worker, "worker {worker} died: {why}; the process ends"
+    );
+}
+
+/// The way to the end has begun: readiness fails, and after `grace` listeners close.
+pub fn draining(signal: &str, grace: Duration, timeout: Duration) {
+    let when = match grace {
+        Duration::ZERO => "now".to_owned(),
+        grace => format!("in {grace:?}"),
+    };
+    info!(
+        event = "process.draining",
+        signal, "{signal}: listeners close {when}, what is open then has {timeout:?} to finish"
+    );
+}
+
+/// The time to drain was over before `exchanges` were.
+pub fn exchanges_cut(exchanges: u64) {
+    let s = plural(exchanges);
+    warn!(
+        event = "process.exchanges_cut",
+        exchanges, "{exchanges} exchange{s} cut: shutdown.timeout is over"
+    );
+}
+
+/// The program ends.
+pub fn stopped() {
+    info!(event = "process.stopped", "stopped");
+}
+
+/// Lines cannot be written to the access log's target.
+pub fn access_log_fails(target: &LogTarget, why: &dyn Display) {
+    let target = named(target);
+    error!(
+        event = "access_log.fails",
+        target_name = target,
+        "access log: cannot write to {target}: {why}; lines are lost until it can"
+    );
+}
+
+/// Lines are written again, after `lost` of them were lost.
+pub fn access_log_writes_again(target: &LogTarget, lost: u64) {
+    let target = named(target);
+    let s = plural(lost);
+    info!(
+        event = "access_log.writes_again",
+        target_name = target,
+        lost,
+        "access log: writing to {target} again; {lost} line{s} lost"
+    );
+}
+
+/// The access log's file has another name now, and cannot be opened under its own.
+pub fn access_log_not_reopened(target: &LogTarget, why: &dyn Display) {
+    let target = named(target);
+    error!(
+        event = "access_log.not_reopened",
+        target_name = target,
+        "access log: cannot reopen {target}: {why}; the old file is written on"
+    );
+}
+
+/// Lines were dropped since that was last said.
+pub fn access_log_dropped(target: &LogTarget, lines: u64) {
+    let target = named(target);
+    let s = plural(lines);
+    warn!(
+        event = "access_log.dropped",
+        target_name = target,
+        lines,
+        "access log: {lines} line{s} dropped: {target} does not keep up"
+    );
+}
+
+fn named(target: &LogTarget) -> String {
+    match target {
+        LogTarget::Off => "nowhere".to_owned(),
+        LogTarget::Stdout => "standard output".to_owned(),
+        LogTarget::Stderr => "standard error".to_owned(),
+        LogTarget::File(path) => path.display().to_string(),
+    }
+}
+
+fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::logging::captured;
+    use crate::plan::{LogFormat, LogLevel};
+
+    fn said(work: impl FnOnce()) -> String {
+        captured(LogLevel::Debug, LogFormat::Human, work)
+    }
+
+    #[test]
+    fn a_server_that_goes_down_is_reported_with_what_is_left() {
+        let refused = "connection refused";
+        let text = said(|| server_down("app", "10.0.0.1:80", &refused, 3, 1, 2));
+        let expected = "WARN  app/10.0.0.1:80 is down: connection refused, after 3 failed checks; 1 of 2 left\n";
+        assert!(text.ends_with(expected), "{text}");
+        let text = said(|| server_down("app", "10.0.0.1:80", &refused, 1, 0, 2));
+        let expected = "ERROR app/10.0.0.1:80 is down: connection refused, after 1 failed check; 0 of 2 left\n";
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn a_server_that_comes_up_is_reported_with_how_many_are() {
+        let text = said(|| server_up("app", "10.0.0.1:80", 2, 2, 2));
+        let expected = "INFO  app/10.0.0.1:80 is up, after 2 passed checks; 2 of 2 up\n";
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn draining_says_how_long_it_may_take() {
+        let seconds = Duration::from_secs;
+        let text = said(|| draining("SIGTERM", Duration::ZERO, seconds(30)));
+        let expected = "SIGTERM: listeners close now, what is open then has 30s to finish\n";
+        assert!(text.ends_with(expected), "{text}");
+        let text = said(|| draining("SIGTERM", seconds(5), seconds(30)));
+        assert!(text.contains("listeners close in 5s,"), "{text}");
+    }
+
+    #[test]
+    fn what_a_network_does_every_day_is_debug() {
+        let client = SocketAddr::from(([10, 0, 0, 9], 4711));
+        let noise = || {
+            connection_failed("web", client, &"reset");
+            check_failed("app", "a", &"connection refused");
+            let id = RequestId::made(1);
+            exchange_failed(&id, &Fault::new(crate::exchange::Reason::ClientLeft));
+        };
+        assert_eq!(captured(LogLevel::Info, LogFormat::Human, noise), "");
+        assert_eq!(said(noise).lines().count(), 3);
+    }
+}

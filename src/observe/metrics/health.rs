@@ -1,0 +1,181 @@
+//! What is counted of one server's health: checks, changes, and the time spent in each state.
+//!
+//! Written by health checking on the control thread, read by `exposition`. Mean time to repair and
+//! between failures, and availability, follow from it (`conf/reference/metrics.md`).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::base::clock::{Duration, Instant};
+
+/// The health numbers of one server.
+#[derive(Debug)]
+pub struct HealthMetrics {
+    /// By [`CheckResult`]. Relaxed: it orders nothing.
+    checks: [AtomicU64; CheckResult::ALL.len()],
+    /// Under a lock and not in atomics, since time and state must be read of one moment; it is taken a few times a
+    /// second at most.
+    history: Mutex<History>,
+}
+
+/// What health checking knows of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerState {
+    /// Not checked yet.
+    Checking,
+    /// It passes its checks, or has none.
+    Up,
+    /// It fails its checks.
+    Down,
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckResult {
+    /// As expected.
+    Passed,
+    /// Not as expected, or not at all.
+    Failed,
+    /// It could not be made: we are out of descriptors, for example.
+    Unclear,
+}
+
+#[derive(Debug)]
+struct History {
+    state: ServerState,
+    since: Instant,
+    /// Without the running state's time since `since`.
+    spent: [Duration; ServerState::ALL.len()],
+    to_up: u64,
+    to_down: u64,
+}
+
+/// What a scrape sees of a [`HealthMetrics`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct HealthSum {
+    /// By [`ServerState`], the running state's time included.
+    pub(super) spent: [Duration; ServerState::ALL.len()],
+    pub(super) to_up: u64,
+    pub(super) to_down: u64,
+}
+
+impl ServerState {
+    pub(crate) const ALL: [Self; 3] = [Self::Checking, Self::Up, Self::Down];
+
+    /// Its label in metrics and in the admin API.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Checking => "checking",
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
+impl CheckResult {
+    pub(crate) const ALL: [Self; 3] = [Self::Passed, Self::Failed, Self::Unclear];
+
+    /// Its label in metrics.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Unclear => "unclear",
+        }
+    }
+}
+
+impl HealthMetrics {
+    /// A server that is in `state` from `now` on.
+    pub fn new(state: ServerState, now: Instant) -> Self {
+        Self {
+            checks: Default::default(),
+            history: Mutex::new(History {
+                state,
+                since: now,
+                spent: Default::default(),
+                to_up: 0,
+                to_down: 0,
+            }),
+        }
+    }
+
+    /// Counts a check.
+    pub fn checked(&self, result: CheckResult) {
+        self.checks[result as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Says that the server is in `state` from `now` on.
+    ///
+    /// Counts as a change only between up and down: what a first check finds is neither a failure
+    /// nor a repair, and would spoil the mean times.
+    pub fn became(&self, state: ServerState, now: Instant) {
+        let mut history = self.history();
+        let until_now = now.saturating_duration_since(history.since);
+        let left = history.state;
+        history.spent[left as usize] += until_now;
+        match (left, state) {
+            (ServerState::Up, ServerState::Down) => history.to_down += 1,
+            (ServerState::Down, ServerState::Up) => history.to_up += 1,
+            _ => {}
+        }
+        history.state = state;
+        history.since = now;
+    }
+
+    pub(super) fn checks(&self, result: CheckResult) -> u64 {
+        self.checks[result as usize].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn sum(&self, now: Instant) -> HealthSum {
+        let history = self.history();
+        let mut spent = history.spent;
+        spent[history.state as usize] += now.saturating_duration_since(history.since);
+        HealthSum {
+            spent,
+            to_up: history.to_up,
+            to_down: history.to_down,
+        }
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        // A writer that panicked has left numbers at worst a step behind: better than none.
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock;
+
+    #[test]
+    fn time_is_kept_by_state_and_goes_on_in_the_running_one() {
+        let start = clock::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let health = HealthMetrics::new(ServerState::Checking, start);
+        health.became(ServerState::Up, after(1));
+        health.became(ServerState::Down, after(11));
+        health.became(ServerState::Up, after(14));
+        let sum = health.sum(after(20));
+        assert_eq!(sum.spent, [1, 16, 3].map(Duration::from_secs));
+        assert_eq!((sum.to_up, sum.to_down), (1, 1));
+    }
+
+    #[test]
+    fn only_up_and_down_change_into_each_other() {
+        let now = clock::now();
+        let health = HealthMetrics::new(ServerState::Checking, now);
+        for state in [
+            ServerState::Down,
+            ServerState::Down,
+            ServerState::Checking,
+            ServerState::Up,
+            ServerState::Checking,
+        ] {
+            health.became(state, now);
+        }
+        let sum = health.sum(now);
+        assert_eq!((sum.to_up, sum.to_down), (0, 0));
+    }
+}

@@ -1,0 +1,161 @@
+//! The one table of metric names: what is exposed, of which type, under which labels.
+//!
+//! `exposition` and `process_wide` take names from here and from nowhere else;
+//! `conf/reference/metrics.md` is written from it. A name, once released, stays.
+
+/// One family of series.
+#[derive(Debug)]
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) unit: Unit,
+    /// In the order in which they are written.
+    pub(crate) labels: &'static [&'static str],
+    pub(crate) help: &'static str,
+}
+
+/// The type of a family, in Prometheus's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// What one of it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// A number of things, or a state.
+    Count,
+    Seconds,
+    Bytes,
+}
+
+impl Kind {
+    /// As it stands in a `# TYPE` line.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+macro_rules! metrics {
+    ($($name:ident = $text:literal, $kind:ident, $unit:ident, [$($label:literal),*], $help:literal;)+) => {
+        $(pub(crate) static $name: Metric = Metric {
+            name: $text,
+            kind: Kind::$kind,
+            unit: Unit::$unit,
+            labels: &[$($label),*],
+            help: $help,
+        };)+
+
+        /// All of them, in the order of the reference page.
+        #[cfg(test)]
+        pub(crate) static ALL: &[&Metric] = &[$(&$name),+];
+    };
+}
+
+metrics! {
+    FRONTEND_REQUESTS = "evenkeel_frontend_requests_total", Counter, Count, ["frontend", "status"],
+        "Exchanges that are over, by the status that the client was sent; 499: it left before one.";
+    FRONTEND_DURATION = "evenkeel_frontend_request_duration_seconds", Histogram, Seconds, ["frontend"],
+        "From the first byte of a request head to the last byte of its response.";
+    FRONTEND_CONNECTIONS = "evenkeel_frontend_connections_total", Counter, Count, ["frontend"],
+        "Client connections that were accepted.";
+    FRONTEND_OPEN_CONNECTIONS = "evenkeel_frontend_open_connections", Gauge, Count, ["frontend"],
+        "Client connections that are open.";
+    FRONTEND_ACCEPT_PAUSES = "evenkeel_frontend_accept_pauses_total", Counter, Count, ["frontend", "cause"],
+        "How often accepting paused: at the frontend's limit, at the process's, or without a free descriptor.";
+    FRONTEND_REQUEST_BYTES = "evenkeel_frontend_request_body_bytes_total", Counter, Bytes, ["frontend"],
+        "Bytes of request bodies that came in.";
+    FRONTEND_RESPONSE_BYTES = "evenkeel_frontend_response_body_bytes_total", Counter, Bytes, ["frontend"],
+        "Bytes of response bodies that went out.";
+    REPLIES = "evenkeel_replies_total", Counter, Count, ["frontend", "reason"],
+        "Exchanges that the proxy answered itself or that ended early, by reason.";
+    BACKEND_QUEUE = "evenkeel_backend_queue_length", Gauge, Count, ["backend"],
+        "Exchanges that wait for a slot at a server.";
+    SERVER_REQUESTS = "evenkeel_server_requests_total", Counter, Count, ["backend", "server", "status"],
+        "Attempts that the server answered, by its status; those without an answer are attempt faults.";
+    SERVER_RESPONSE = "evenkeel_server_response_seconds", Histogram, Seconds, ["backend", "server"],
+        "From a connection being ready to the response head.";
+    SERVER_CONNECT = "evenkeel_server_connect_seconds", Histogram, Seconds, ["backend", "server"],
+        "To open a connection to the server.";
+    SERVER_CONNECTIONS_OPENED = "evenkeel_server_connections_opened_total", Counter, Count, ["backend", "server"],
+        "Connections that were opened for an attempt.";
+    SERVER_CONNECTIONS_REUSED = "evenkeel_server_connections_reused_total", Counter, Count, ["backend", "server"],
+        "Attempts that were sent on a connection kept from before.";
+    ATTEMPT_FAULTS = "evenkeel_attempt_faults_total", Counter, Count, ["backend", "server", "reason"],
+        "Attempts that failed, by reason, those that another attempt made good included.";
+    SERVER_IN_FLIGHT = "evenkeel_server_in_flight", Gauge, Count, ["backend", "server"],
+        "Exchanges that hold a slot at the server.";
+    SERVER_UP = "evenkeel_server_up", Gauge, Count, ["backend", "server"],
+        "1 when the server can take traffic, else 0.";
+    SERVER_STATE_SECONDS = "evenkeel_server_state_seconds_total", Counter, Seconds, ["backend", "server", "state"],
+        "Time that the server has spent up, down, or not yet checked (checking).";
+    SERVER_TRANSITIONS = "evenkeel_server_transitions_total", Counter, Count, ["backend", "server", "to"],
+        "Changes from up to down and from down to up; a first check changes nothing.";
+    HEALTH_CHECKS = "evenkeel_health_checks_total", Counter, Count, ["backend", "server", "result"],
+        "Active checks that are over, by result.";
+    CONFIG_GENERATION = "evenkeel_config_generation", Gauge, Count, [],
+        "Generation of the running configuration.";
+    CONFIG_RELOADS = "evenkeel_config_reloads_total", Counter, Count, ["result"],
+        "Reloads by result: applied, unchanged or failed.";
+    EXCHANGES_CUT = "evenkeel_exchanges_cut_total", Counter, Count, [],
+        "Exchanges that were still open when shutdown.timeout was over.";
+    PANICS = "evenkeel_panics_total", Counter, Count, [],
+        "Defects of the proxy that were caught; each ended one exchange.";
+    ACCESS_LOG_DROPPED = "evenkeel_access_log_dropped_total", Counter, Count, [],
+        "Lines that were lost because the access log's sink stalled or failed.";
+    BUILD_INFO = "evenkeel_build_info", Gauge, Count, ["version", "commit", "rustc"],
+        "Always 1; its labels say what is running.";
+    PROCESS_CPU = "process_cpu_seconds_total", Counter, Seconds, [],
+        "Total user and system CPU time spent in seconds.";
+    PROCESS_RESIDENT = "process_resident_memory_bytes", Gauge, Bytes, [],
+        "Resident memory size in bytes.";
+    PROCESS_VIRTUAL = "process_virtual_memory_bytes", Gauge, Bytes, [],
+        "Virtual memory size in bytes.";
+    PROCESS_OPEN_FDS = "process_open_fds", Gauge, Count, [],
+        "Number of open file descriptors.";
+    PROCESS_MAX_FDS = "process_max_fds", Gauge, Count, [],
+        "Maximum number of open file descriptors.";
+    PROCESS_START = "process_start_time_seconds", Gauge, Seconds, [],
+        "Start time of the process since unix epoch in seconds.";
+    PROCESS_THREADS = "process_threads", Gauge, Count, [],
+        "Number of threads of the process.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_say_type_and_unit_as_prometheus_wants_it() {
+        for metric in ALL {
+            let name = metric.name;
+            let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+            assert!(name.bytes().all(is_plain), "{name}");
+            let same = ALL.iter().filter(|other| other.name == name);
+            assert_eq!(same.count(), 1, "{name}");
+            assert_eq!(
+                metric.kind == Kind::Counter,
+                name.ends_with("_total"),
+                "{name}"
+            );
+            let stem = name.trim_end_matches("_total");
+            assert_eq!(
+                metric.unit == Unit::Seconds,
+                stem.ends_with("_seconds"),
+                "{name}"
+            );
+            assert_eq!(
+                metric.unit == Unit::Bytes,
+                stem.ends_with("_bytes"),
+                "{name}"
+            );
+            assert!(metric.help.ends_with('.'), "{name}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Facts become an access log, metrics and events: the only room that writes numbers and lines.
+//!
+//! The data plane stamps facts on an exchange and hands it over once, when it is over, to its
+//! worker's [`WorkerObserver`]. `control` writes what changes slowly ([`HealthMetrics`],
+//! [`ProcessMetrics`], [`event`]) and renders a [`Scrape`]. `process` runs the [`LogWriter`]'s
+//! thread and starts [`logging`].
+//!
+//! Nothing here is a global, save the subscriber that `logging::start` installs for the whole
+//! process: two proxies in one test process count and log apart.
+
+mod access_log;
+mod calendar;
+pub mod event;
+mod json;
+pub mod logging;
+mod metrics;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod scene;
+mod worker;
+
+pub use access_log::{AccessLogHandle, LogWriter};
+pub use calendar::rfc3339;
+pub use metrics::exposition::{BackendRow, FrontendRow, Scrape, ServerRow};
+pub use metrics::frontend::{FrontendMetrics, PauseCause};
+pub use metrics::health::{CheckResult, HealthMetrics, ServerState};
+pub use metrics::process_wide::{ProcessMetrics, ReloadResult};
+pub use metrics::server::ServerMetrics;
+pub use worker::{Refusal, WorkerObserver};

@@ -1,0 +1,139 @@
+//! A small plan and an exchange under it, for the tests of this room.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
+
+use http::{Method, Version};
+
+use crate::base::clock::{Duration, Instant};
+use crate::base::{Name, Place};
+use crate::exchange::{Attempt, Exchange, Opening, RequestId};
+use crate::plan::{
+    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Forwarding, Frontend,
+    FrontendLimits, FrontendTimeouts, HeaderCase, Log, Plan, Pool, Process, Queue, Reload,
+    RequestIds, Route, Server, Shutdown,
+};
+
+/// Frontend `web` with route `api` to backend `app`, which has servers `10.0.0.1:80` and `10.0.0.2:80`.
+pub(super) fn plan() -> Plan {
+    Plan {
+        process: Process::default(),
+        log: Log::default(),
+        reload: Reload::default(),
+        shutdown: Shutdown::default(),
+        admin: None,
+        frontends: vec![frontend()],
+        backends: vec![backend()],
+    }
+}
+
+/// `GET /v1/a?b=c` at `began`, of which nothing more is known yet.
+pub(super) fn exchange(began: Instant) -> Exchange {
+    Exchange::open(Opening {
+        began,
+        head_read: began + Duration::from_micros(120),
+        wall: UNIX_EPOCH + Duration::from_millis(1_772_368_496_789),
+        client: SocketAddr::from(([192, 0, 2, 7], 51_234)),
+        frontend: 0,
+        generation: 7,
+        method: Method::GET,
+        target: "/v1/a?b=c".parse().expect("a target"),
+        version: Version::HTTP_11,
+        id: RequestId::made(0x0123_4567_89ab_cdef),
+    })
+}
+
+/// An attempt at `server` of `app` that was just begun.
+pub(super) fn attempt(server: u32) -> Attempt {
+    Attempt {
+        backend: 0,
+        server,
+        connect: None,
+        response: None,
+        status: 0,
+        reason: None,
+    }
+}
+
+fn frontend() -> Frontend {
+    Frontend {
+        name: name("web"),
+        listen: Vec::new(),
+        routes: vec![Route {
+            name: name("api"),
+            hosts: Vec::new(),
+            paths: Vec::new(),
+            methods: Vec::new(),
+            headers: Vec::new(),
+            queries: Vec::new(),
+            backend: name("app"),
+            at: Place::nowhere(),
+        }],
+        backend: None,
+        max_connections: None,
+        timeout: FrontendTimeouts::default(),
+        limits: FrontendLimits::default(),
+        half_close: false,
+        trusted_proxies: Vec::new(),
+        forwarding: Forwarding::default(),
+        request_id: RequestIds::default(),
+        header_case: HeaderCase::default(),
+    }
+}
+
+fn backend() -> Backend {
+    Backend {
+        name: name("app"),
+        balance: Balance::default(),
+        servers: vec![server("10.0.0.1:80"), server("10.0.0.2:80")],
+        timeout: BackendTimeouts::default(),
+        health: None,
+        attempts: Attempts::default(),
+        queue: Queue::default(),
+        pool: Pool::default(),
+        limits: BackendLimits::default(),
+        header_case: HeaderCase::default(),
+    }
+}
+
+fn server(address: &str) -> Server {
+    Server {
+        name: name(address),
+        address: address.parse().expect("an address"),
+        weight: 1,
+        max_connections: None,
+        backup: false,
+        at: Place::nowhere(),
+    }
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}
+
+/// A folder that is gone when the test is over.
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn new() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let (process, number) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(format!("evenkeel-observe-{process}-{number}"));
+        fs::create_dir(&path).expect("a folder");
+        Self(path)
+    }
+
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Only a test's leavings: nothing depends on it.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,522 @@
+//! One worker's pen: what is counted and written when an exchange is over.
+//!
+//! `proxy/worker` makes one, the data plane calls [`WorkerObserver::finish`] exactly once for each
+//! exchange. That costs some stores and, with the log on, the bytes of a line: no allocation, no
+//! lock, no shared cache line that is written.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::base::clock::{self, Instant};
+use crate::exchange::{Attempt, Exchange, Reason};
+use crate::observe::access_log::{Batch, Entry, Queue, Times, write_line};
+use crate::observe::calendar::Calendar;
+use crate::observe::metrics::frontend::Finished;
+use crate::observe::{AccessLogHandle, FrontendMetrics, ServerMetrics};
+use crate::plan::Plan;
+
+/// A buffer of this size goes to the writer: enough lines for one system call to cost little a
+/// line, few enough to lose little in a crash.
+const FLUSH_BYTES: usize = 32 << 10;
+
+/// What stands for a status when the client left before there was one (nginx's word for it).
+const CLIENT_LEFT: u16 = 499;
+
+/// Counts and logs for one worker; stays on its thread.
+#[derive(Debug)]
+pub struct WorkerObserver {
+    /// Its shard of every counter. No other observer may have the same number at the same time.
+    worker: usize,
+    queue: Arc<Queue>,
+    lines: RefCell<Lines>,
+}
+
+/// Lines that are not handed in yet.
+#[derive(Debug)]
+struct Lines {
+    batch: Batch,
+    calendar: Calendar,
+}
+
+/// A request that the HTTP layer answered before an exchange could be opened: its head could not be
+/// read.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal {
+    /// The connection's peer, or who a trusted proxy says it is.
+    pub client: SocketAddr,
+    /// Place in `plan.frontends`.
+    pub frontend: u32,
+    /// Why.
+    pub reason: Reason,
+    /// What was answered; 0 when the connection was only closed.
+    pub status: u16,
+    /// Of the snapshot that the connection ran under.
+    pub generation: u64,
+    /// When the first byte of the head came.
+    pub began: Instant,
+    /// When it was answered.
+    pub ended: Instant,
+    /// The same on the calendar.
+    pub wall: SystemTime,
+}
+
+impl WorkerObserver {
+    /// The observer of worker number `worker`, counted from 0, below the number that the metrics
+    /// were made for.
+    pub fn new(worker: usize, access_log: &AccessLogHandle) -> Self {
+        Self {
+            worker,
+            queue: Arc::clone(access_log.queue()),
+            lines: RefCell::new(Lines {
+                batch: Batch::default(),
+                calendar: Calendar::new(),
+            }),
+        }
+    }
+
+    /// Counts a client connection of `frontend`.
+    #[inline]
+    pub fn accepted(&self, frontend: &FrontendMetrics) {
+        frontend.accepted(self.worker);
+    }
+
+    /// Counts and logs an exchange that is over. `plan` is the one that it ran under; `server_of`
+    /// finds a server's counters by its places there.
+    pub fn finish<'a>(
+        &self,
+        exchange: &Exchange,
+        plan: &Plan,
+        frontend: &FrontendMetrics,
+        server_of: impl Fn(u32, u32) -> Option<&'a ServerMetrics>,
+    ) {
+        let opening = &exchange.opening;
+        let ended = exchange.ended.get().unwrap_or_else(clock::now);
+        let total = ended.saturating_duration_since(opening.began);
+        let reason = exchange.reason.get();
+        let status = status_label(exchange.status.get(), reason);
+        let attempt = exchange.attempt.get();
+        let failed = exchange.failed.borrow();
+
+        frontend.finished(
+            self.worker,
+            &Finished {
+                status,
+                reason,
+                duration: total,
+                body_bytes_in: exchange.body_bytes_in.get(),
+                body_bytes_out: exchange.body_bytes_out.get(),
+            },
+        );
+        for attempt in failed.iter().chain(&attempt) {
+            if let Some(server) = server_of(attempt.backend, attempt.server) {
+                server.attempted(self.worker, attempt);
+            }
+        }
+        if !self.queue.is_on() {
+            return;
+        }
+
+        let names = Names::of(exchange, attempt.as_ref(), plan);
+        let queued = exchange.queued.get();
+        let has_queued = !queued.is_zero() || attempt.is_some() || !failed.is_empty();
+        self.log(
+            &Entry {
+                wall: opening.wall,
+                frontend: names.frontend,
+                route: names.route,
+                backend: names.backend,
+                server: names.server,
+                client: opening.client,
+                request: Some((&opening.method, &opening.target, opening.version)),
+                status,
+                reason,
+                id: Some(&opening.id),
+                generation: opening.generation,
+                attempts: failed.len() + usize::from(attempt.is_some()),
+                failed: &failed,
+                body_bytes_in: exchange.body_bytes_in.get(),
+                body_bytes_out: exchange.body_bytes_out.get(),
+                times: Times {
+                    head: Some(opening.head_read.saturating_duration_since(opening.began)),
+                    queue: has_queued.then_some(queued),
+                    connect: attempt.and_then(|attempt| attempt.connect),
+                    response: attempt.and_then(|attempt| attempt.response),
+                    total,
+                },
+            },
+            plan,
+        );
+    }
+
+    /// Counts and logs a request without an exchange.
+    pub fn refused(&self, refusal: &Refusal, plan: &Plan, frontend: &FrontendMetrics) {
+        let total = refusal.ended.saturating_duration_since(refusal.began);
+        let status = status_label(refusal.status, Some(refusal.reason));
+        frontend.finished(
+            self.worker,
+            &Finished {
+                status,
+                reason: Some(refusal.reason),
+                duration: total,
+                body_bytes_in: 0,
+                body_bytes_out: 0,
+            },
+        );
+        if !self.queue.is_on() {
+            return;
+        }
+        let frontend = plan.frontends.get(refusal.frontend as usize);
+        self.log(
+            &Entry {
+                wall: refusal.wall,
+                frontend: frontend.map(|frontend| frontend.name.as_str()),
+                route: None,
+                backend: None,
+                server: None,
+                client: refusal.client,
+                request: None,
+                status,
+                reason: Some(refusal.reason),
+                id: None,
+                generation: refusal.generation,
+                attempts: 0,
+                failed: &[],
+                body_bytes_in: 0,
+                body_bytes_out: 0,
+                times: Times {
+                    head: None,
+                    queue: None,
+                    connect: None,
+                    response: None,
+                    total,
+                },
+            },
+            plan,
+        );
+    }
+
+    /// Hands the lines so far to the writer. For the worker's ticker, every tenth of a second or
+    /// so; a full buffer does not wait for it.
+    pub fn flush(&self) {
+        let lines = &mut *self.lines.borrow_mut();
+        if lines.batch.lines > 0 {
+            self.hand_in(lines);
+        }
+    }
+
+    fn log(&self, entry: &Entry<'_>, plan: &Plan) {
+        let lines = &mut *self.lines.borrow_mut();
+        write_line(&mut lines.batch.bytes, &mut lines.calendar, entry, plan);
+        lines.batch.lines += 1;
+        if lines.batch.bytes.len() >= FLUSH_BYTES {
+            self.hand_in(lines);
+        }
+    }
+
+    #[cold]
+    fn hand_in(&self, lines: &mut Lines) {
+        let full = std::mem::take(&mut lines.batch);
+        lines.batch = self.queue.push(full);
+    }
+}
+
+impl Drop for WorkerObserver {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// The status that stands in the log and in the metrics.
+///
+/// Where the client was sent none, the one that it would have been sent, so that every exchange has one.
+fn status_label(sent: u16, reason: Option<Reason>) -> u16 {
+    if sent != 0 {
+        return sent;
+    }
+    let meant = reason.and_then(Reason::status);
+    meant.map_or(CLIENT_LEFT, |status| status.as_u16())
+}
+
+/// The names of an exchange's places in its plan.
+struct Names<'a> {
+    frontend: Option<&'a str>,
+    route: Option<&'a str>,
+    backend: Option<&'a str>,
+    server: Option<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn of(exchange: &Exchange, attempt: Option<&Attempt>, plan: &'a Plan) -> Self {
+        let frontend = plan.frontends.get(exchange.opening.frontend as usize);
+        let place = exchange.route.get();
+        let route = frontend
+            .zip(place)
+            .and_then(|(frontend, route)| frontend.routes.get(route as usize));
+        let place = attempt
+            .map(|attempt| attempt.backend)
+            .or(exchange.backend.get());
+        let backend = place.and_then(|backend| plan.backends.get(backend as usize));
+        let server = backend
+            .zip(attempt)
+            .and_then(|(backend, attempt)| backend.servers.get(attempt.server as usize));
+        Self {
+            frontend: frontend.map(|frontend| frontend.name.as_str()),
+            route: route.map(|route| route.name.as_str()),
+            backend: backend.map(|backend| backend.name.as_str()),
+            server: server.map(|server| server.name.as_str()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Duration;
+    use crate::observe::scene;
+    use crate::plan::LogTarget;
+
+    struct Bench {
+        observer: WorkerObserver,
+        log: AccessLogHandle,
+        plan: Plan,
+        frontend: FrontendMetrics,
+        servers: [ServerMetrics; 2],
+        began: Instant,
+    }
+
+    impl Bench {
+        fn logging_to(target: &LogTarget) -> Self {
+            let (log, writer) = AccessLogHandle::open(target).expect("a target");
+            // Nobody writes: what is handed in stays in the queue, where a test finds it.
+            std::mem::forget(writer);
+            Self {
+                observer: WorkerObserver::new(1, &log),
+                log,
+                plan: scene::plan(),
+                frontend: FrontendMetrics::new(2),
+                servers: [ServerMetrics::new(2), ServerMetrics::new(2)],
+                began: clock::now(),
+            }
+        }
+
+        fn exchange(&self) -> Exchange {
+            let exchange = scene::exchange(self.began);
+            exchange.ended.set(Some(self.after_us(2_500)));
+            exchange
+        }
+
+        fn after_us(&self, micros: u64) -> Instant {
+            self.began + Duration::from_micros(micros)
+        }
+
+        fn finish(&self, exchange: &Exchange) {
+            let server_of =
+                |backend, server| (backend == 0).then(|| &self.servers[server as usize]);
+            self.observer
+                .finish(exchange, &self.plan, &self.frontend, server_of);
+        }
+
+        /// What was written since, without waiting for a full buffer.
+        fn lines(&self) -> String {
+            self.observer.flush();
+            let queue = self.log.queue();
+            queue.reopen();
+            let batches = queue.wait_for_work().batches;
+            let bytes = batches.into_iter().flat_map(|batch| batch.bytes).collect();
+            String::from_utf8(bytes).expect("ASCII")
+        }
+
+        fn statuses(&self) -> Vec<(u16, u64)> {
+            let mut seen = Vec::new();
+            self.frontend
+                .each_status(|status, count| seen.push((status, count)));
+            seen
+        }
+    }
+
+    #[test]
+    fn an_exchange_that_went_well_is_one_line() {
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let exchange = bench.exchange();
+        exchange.route.set(Some(0));
+        exchange.backend.set(Some(0));
+        exchange.attempt.set(Some(Attempt {
+            connect: Some(Duration::from_micros(210)),
+            response: Some(Duration::from_nanos(1_480_999)),
+            status: 200,
+            ..scene::attempt(1)
+        }));
+        exchange.status.set(200);
+        exchange.body_bytes_in.set(3);
+        exchange.body_bytes_out.set(512);
+        bench.finish(&exchange);
+        let expected = concat!(
+            r#"{"time":"2026-03-01T12:34:56.789Z","frontend":"web","route":"api","backend":"app","#,
+            r#""server":"10.0.0.2:80","client":"192.0.2.7:51234","method":"GET","target":"/v1/a?b=c","#,
+            r#""version":"HTTP/1.1","status":200,"reason":null,"request_id":"0123456789abcdef","#,
+            r#""generation":7,"attempts":1,"bytes_in":3,"bytes_out":512,"times_ms":{"head":0.120,"#,
+            r#""queue":0.000,"connect":0.210,"response":1.480,"total":2.500}}"#,
+            "\n"
+        );
+        assert_eq!(bench.lines(), expected);
+        assert_eq!(bench.statuses(), [(200, 1)]);
+        assert_eq!(bench.frontend.body_bytes_in(), 3);
+        assert_eq!(bench.frontend.body_bytes_out(), 512);
+        let duration = bench.frontend.duration();
+        assert_eq!((duration.count(), duration.sum_ns), (1, 2_500_000));
+        let server = &bench.servers[1];
+        assert_eq!(server.response().sum_ns, 1_480_999);
+        assert_eq!((server.connect().count(), server.reused()), (1, 0));
+        assert_eq!(bench.servers[0].response().count(), 0);
+    }
+
+    #[test]
+    fn every_attempt_counts_and_the_failed_ones_are_named() {
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let exchange = bench.exchange();
+        exchange.backend.set(Some(0));
+        for reason in [Reason::ServerConnectRefused, Reason::ServerResponseEmpty] {
+            exchange.attempt.set(Some(scene::attempt(0)));
+            exchange.stamp_attempt(|attempt| attempt.reason = Some(reason));
+            exchange.set_attempt_aside();
+        }
+        exchange.attempt.set(Some(Attempt {
+            response: Some(Duration::from_millis(1)),
+            status: 503,
+            ..scene::attempt(1)
+        }));
+        exchange.queued.set(Duration::from_millis(2));
+        exchange.status.set(503);
+        bench.finish(&exchange);
+
+        let line: serde_json::Value = serde_json::from_str(&bench.lines()).expect("JSON");
+        assert_eq!(line["attempts"], 3);
+        assert_eq!(line["server"], "10.0.0.2:80");
+        assert_eq!(line["reason"], serde_json::Value::Null);
+        assert_eq!(line["failed"][0]["server"], "10.0.0.1:80");
+        assert_eq!(line["failed"][0]["reason"], "server.connect.refused");
+        assert_eq!(line["failed"][1]["reason"], "server.response.empty");
+        assert_eq!(line["times_ms"]["queue"], 2.0);
+        assert_eq!(line["times_ms"]["connect"], serde_json::Value::Null);
+
+        let [first, second] = &bench.servers;
+        assert_eq!(first.faults(Reason::ServerConnectRefused), 1);
+        assert_eq!(first.faults(Reason::ServerResponseEmpty), 1);
+        assert_eq!(first.reused(), 1, "a refused connection was none");
+        assert_eq!(second.reused(), 1);
+        assert_eq!(
+            bench.frontend.replies(Reason::ServerConnectRefused),
+            0,
+            "it was made good"
+        );
+    }
+
+    #[test]
+    fn an_exchange_without_a_status_has_the_one_that_was_meant() {
+        for (sent, reason, expected) in [
+            (0, Some(Reason::ClientLeft), 499),
+            (0, None, 499),
+            (0, Some(Reason::ProxyPanic), 500),
+            (0, Some(Reason::ClientStalled), 499),
+            (200, Some(Reason::ClientLeft), 200),
+        ] {
+            let bench = Bench::logging_to(&LogTarget::Stdout);
+            let exchange = bench.exchange();
+            exchange.status.set(sent);
+            exchange.reason.set(reason);
+            bench.finish(&exchange);
+            assert_eq!(bench.statuses(), [(expected, 1)], "{sent} {reason:?}");
+            let line: serde_json::Value = serde_json::from_str(&bench.lines()).expect("JSON");
+            assert_eq!(line["status"], expected);
+            let replies = reason.map(|reason| bench.frontend.replies(reason));
+            assert_eq!(replies, reason.map(|_| 1));
+        }
+    }
+
+    #[test]
+    fn what_was_not_reached_is_null() {
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let exchange = bench.exchange();
+        exchange.status.set(404);
+        exchange.blame(Reason::RouteNone);
+        bench.finish(&exchange);
+        let line: serde_json::Value = serde_json::from_str(&bench.lines()).expect("JSON");
+        for key in ["route", "backend", "server"] {
+            assert_eq!(line[key], serde_json::Value::Null, "{key}");
+        }
+        for key in ["queue", "connect", "response"] {
+            assert_eq!(line["times_ms"][key], serde_json::Value::Null, "{key}");
+        }
+        assert_eq!(line["attempts"], 0);
+        assert!(line.get("failed").is_none());
+    }
+
+    #[test]
+    fn a_refusal_counts_and_is_a_line_of_the_same_kind() {
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let refusal = Refusal {
+            client: ([192, 0, 2, 7], 51_234).into(),
+            frontend: 0,
+            reason: Reason::RequestHeadTooLarge,
+            status: 431,
+            generation: 7,
+            began: bench.began,
+            ended: bench.after_us(90),
+            wall: scene::exchange(bench.began).opening.wall,
+        };
+        bench
+            .observer
+            .refused(&refusal, &bench.plan, &bench.frontend);
+        let expected = concat!(
+            r#"{"time":"2026-03-01T12:34:56.789Z","frontend":"web","route":null,"backend":null,"#,
+            r#""server":null,"client":"192.0.2.7:51234","method":null,"target":null,"#,
+            r#""version":null,"status":431,"reason":"request.head.too_large","request_id":null,"#,
+            r#""generation":7,"attempts":0,"bytes_in":0,"bytes_out":0,"times_ms":{"head":null,"#,
+            r#""queue":null,"connect":null,"response":null,"total":0.090}}"#,
+            "\n"
+        );
+        assert_eq!(bench.lines(), expected);
+        assert_eq!(bench.statuses(), [(431, 1)]);
+        assert_eq!(bench.frontend.replies(Reason::RequestHeadTooLarge), 1);
+    }
+
+    #[test]
+    fn places_that_the_plan_does_not_have_are_null_and_no_panic() {
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let exchange = bench.exchange();
+        exchange.route.set(Some(9));
+        exchange.backend.set(Some(9));
+        exchange.attempt.set(Some(Attempt {
+            backend: 9,
+            ..scene::attempt(9)
+        }));
+        exchange.set_attempt_aside();
+        bench.finish(&exchange);
+        let line: serde_json::Value = serde_json::from_str(&bench.lines()).expect("JSON");
+        assert_eq!(line["failed"][0]["server"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn without_a_log_it_counts_and_writes_nothing() {
+        let bench = Bench::logging_to(&LogTarget::Off);
+        let exchange = bench.exchange();
+        exchange.status.set(200);
+        bench.finish(&exchange);
+        assert_eq!(bench.lines(), "");
+        assert_eq!(bench.statuses(), [(200, 1)]);
+    }
+
+    #[test]
+    fn a_full_buffer_is_handed_in_without_the_ticker() {
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let exchange = bench.exchange();
+        for _ in 0..200 {
+            bench.finish(&exchange);
+        }
+        let work = bench.log.queue().wait_for_work();
+        assert!(work.batches[0].bytes.len() >= FLUSH_BYTES);
+        assert!(work.batches[0].bytes.ends_with(b"\n"));
+    }
+}

@@ -1,0 +1,387 @@
+//! The program's life: what is started in which order, and how it ends.
+//!
+//! [`Proxy`] is one whole proxy: its workers' threads, its control thread and its log thread. `run`
+//! wraps it with signals for the command line; tests and the demo start as many as they like.
+
+mod limits;
+mod signals;
+
+pub use signals::run_until_signal;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::base::clock::{self, Duration};
+use crate::base::rng::Rng;
+use crate::base::tasks;
+use crate::config;
+use crate::control::{Applied, CannotStart, Control, Order, Parts, Refused, Source, assemble};
+use crate::net::Network;
+use crate::observe::logging::LoggingHandle;
+use crate::observe::{AccessLogHandle, ProcessMetrics, WorkerObserver, event};
+use crate::proxy::frontend::Gate;
+use crate::proxy::snapshot::Current;
+use crate::proxy::worker::{Command, Worker};
+
+/// How long the access log is waited for at the end: a sink that stalls must not keep us.
+const LOG_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A proxy that runs.
+pub struct Proxy {
+    orders: mpsc::UnboundedSender<Order>,
+    /// A message from each worker that has ended.
+    ended: mpsc::UnboundedReceiver<WorkerEnd>,
+    workers: usize,
+    control: Option<thread::JoinHandle<()>>,
+    stop_control: Option<oneshot::Sender<()>>,
+    access_log: AccessLogHandle,
+    metrics: Arc<ProcessMetrics>,
+}
+
+/// How a worker ended.
+enum WorkerEnd {
+    /// It was told to, and had to break that many connections.
+    Told { broken: usize },
+    /// By itself.
+    Died { worker: usize, why: String },
+}
+
+/// How a proxy ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Because it was told to.
+    Told,
+    /// A worker died.
+    WorkerDied,
+}
+
+/// What a proxy is started with.
+pub struct Start {
+    /// Where the configuration comes from when it is read again.
+    pub source: Source,
+    /// What it said the first time.
+    pub loaded: config::Loaded,
+    /// Where events go; `None`: somebody else has started that.
+    pub logging: Option<LoggingHandle>,
+}
+
+/// A proxy in parts that a single runtime can run: for simulations.
+pub struct Assembled {
+    /// The data plane.
+    pub worker: Worker,
+    /// The control plane's parts, for [`Control::start`].
+    pub control: Parts,
+    /// Gives orders to it.
+    pub orders: mpsc::UnboundedSender<Order>,
+}
+
+impl Proxy {
+    /// Starts one. When this returns, its addresses are bound and connections are accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotStart`]; nothing is left running then.
+    pub fn start(start: Start) -> Result<Self, CannotStart> {
+        let Start {
+            source,
+            loaded,
+            logging,
+        } = start;
+        let files = limits::raise_open_files();
+        let workers = loaded
+            .plan
+            .process
+            .workers
+            .map_or_else(limits::cores, usize::from);
+        let watch = loaded.watch.clone();
+        let (access_log, writer) = AccessLogHandle::open(&loaded.plan.log.access.to)
+            .map_err(|error| CannotStart(format!("log.access.to: {error}")))?;
+        tasks::spawn_thread("access-log", move || writer.run()).map_err(no_thread)?;
+        let generation_one = assemble(loaded.plan, None, workers);
+        let configured = generation_one.plan.process.max_connections;
+        if let Some(wanted) = configured {
+            limits::warn_if_too_few(files, wanted);
+        }
+        let pieces = Pieces {
+            current: Arc::new(Current::new(generation_one)),
+            metrics: Arc::new(ProcessMetrics::new()),
+            process_gate: Arc::new(Gate::new(u64::MAX)),
+            access_log,
+            network: Network::System,
+        };
+
+        let (ended_sender, ended) = mpsc::unbounded_channel();
+        let mut commanders = Vec::new();
+        for index in 0..workers {
+            let (commands, worker) = pieces.worker(index, Rng::from_entropy());
+            start_worker(worker, ended_sender.clone())?;
+            commanders.push(commands);
+        }
+        let (orders, order_receiver) = mpsc::unbounded_channel();
+        let parts = Parts {
+            workers: commanders,
+            logging,
+            default_max_connections: limits::default_max_connections(files),
+            source,
+            orders: order_receiver,
+            order_sender: orders.clone(),
+            rng: Rng::from_entropy(),
+            current: Arc::clone(&pieces.current),
+            network: pieces.network.clone(),
+            metrics: Arc::clone(&pieces.metrics),
+            access_log: pieces.access_log.clone(),
+            process_gate: Arc::clone(&pieces.process_gate),
+        };
+        let (stop_control, stopped) = oneshot::channel();
+        let control = start_control(parts, watch, stopped)?;
+        event::started(env!("CARGO_PKG_VERSION"), workers, 1);
+        Ok(Self {
+            orders,
+            ended,
+            workers,
+            control: Some(control),
+            stop_control: Some(stop_control),
+            access_log: pieces.access_log,
+            metrics: pieces.metrics,
+        })
+    }
+
+    /// Where orders are given.
+    pub fn orders(&self) -> mpsc::UnboundedSender<Order> {
+        self.orders.clone()
+    }
+
+    /// The addresses that frontend `name` listens on; empty when there is none of that name.
+    pub async fn addresses(&self, name: &str) -> Vec<SocketAddr> {
+        let (answer, asked) = oneshot::channel();
+        let _ = self.orders.send(Order::WhereIs(name.to_owned(), answer));
+        asked.await.unwrap_or_default()
+    }
+
+    /// Where the admin listener is.
+    pub async fn admin_address(&self) -> Option<SocketAddr> {
+        let (answer, asked) = oneshot::channel();
+        let _ = self.orders.send(Order::WhereIsAdmin(answer));
+        asked.await.ok().flatten()
+    }
+
+    /// Reads the configuration again.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]: nothing changed.
+    pub async fn reload(&self) -> Result<Applied, Refused> {
+        let (answer, asked) = oneshot::channel();
+        let _ = self.orders.send(Order::Reload(Some(answer)));
+        match asked.await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Refused {
+                text: "the proxy has ended".to_owned(),
+                json: serde_json::Value::Null,
+            }),
+        }
+    }
+
+    /// Begins the end: see `[shutdown]`.
+    pub fn drain(&self, why: &str) {
+        let _ = self.orders.send(Order::Drain(why.to_owned()));
+    }
+
+    /// Breaks what is open.
+    pub fn break_off(&self) {
+        let _ = self.orders.send(Order::Break);
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// It can be waited for again.
+    pub async fn ended(&mut self) -> Ending {
+        let mut ending = Ending::Told;
+        let mut broken = 0;
+        while self.workers > 0 {
+            match self.ended.recv().await {
+                Some(WorkerEnd::Told { broken: more }) => broken += more,
+                Some(WorkerEnd::Died { worker, why }) => {
+                    event::worker_died(worker, &why);
+                    return Ending::WorkerDied;
+                }
+                None => ending = Ending::WorkerDied,
+            }
+            self.workers -= 1;
+        }
+        if broken > 0 {
+            self.metrics.cut(broken as u64);
+            event::exchanges_cut(broken as u64);
+        }
+        ending
+    }
+
+    /// Lets go of everything: what is still open is broken, and what was logged is written.
+    pub fn close(mut self) {
+        self.break_off();
+        if let Some(stop) = self.stop_control.take() {
+            let _ = stop.send(());
+        }
+        if let Some(control) = self.control.take() {
+            // How it ended does not matter any more.
+            let _ = control.join();
+        }
+        self.access_log.close(LOG_PATIENCE);
+        event::stopped();
+    }
+}
+
+/// What workers and the control plane share.
+struct Pieces {
+    current: Arc<Current>,
+    metrics: Arc<ProcessMetrics>,
+    process_gate: Arc<Gate>,
+    access_log: AccessLogHandle,
+    network: Network,
+}
+
+impl Pieces {
+    fn worker(&self, index: usize, rng: Rng) -> (mpsc::UnboundedSender<Command>, Worker) {
+        let (sender, commands) = mpsc::unbounded_channel();
+        let worker = Worker {
+            index,
+            current: Arc::clone(&self.current),
+            network: self.network.clone(),
+            observer: WorkerObserver::new(index, &self.access_log),
+            metrics: Arc::clone(&self.metrics),
+            rng,
+            process_gate: Arc::clone(&self.process_gate),
+            commands,
+        };
+        (sender, worker)
+    }
+}
+
+impl Assembled {
+    /// A proxy with one worker on `network`. `seed` decides all chance in it; the access log is off.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotStart`] when the access log's target cannot be opened.
+    pub fn new(loaded: config::Loaded, network: Network, seed: u64) -> Result<Self, CannotStart> {
+        let (access_log, _) = AccessLogHandle::open(&crate::plan::LogTarget::Off)
+            .map_err(|error| CannotStart(error.to_string()))?;
+        let pieces = Pieces {
+            current: Arc::new(Current::new(assemble(loaded.plan, None, 1))),
+            metrics: Arc::new(ProcessMetrics::new()),
+            process_gate: Arc::new(Gate::new(u64::MAX)),
+            access_log,
+            network,
+        };
+        let (commands, worker) = pieces.worker(0, Rng::seeded(seed));
+        let (orders, order_receiver) = mpsc::unbounded_channel();
+        let control = Parts {
+            workers: vec![commands],
+            logging: None,
+            default_max_connections: u64::MAX,
+            source: Source::Text {
+                name: "simulated".to_owned(),
+                text: String::new(),
+            },
+            orders: order_receiver,
+            order_sender: orders.clone(),
+            rng: Rng::seeded(seed.wrapping_add(1)),
+            current: pieces.current,
+            network: pieces.network,
+            metrics: pieces.metrics,
+            access_log: pieces.access_log,
+            process_gate: pieces.process_gate,
+        };
+        Ok(Self {
+            worker,
+            control,
+            orders,
+        })
+    }
+}
+
+fn start_worker(
+    worker: Worker,
+    ended: mpsc::UnboundedSender<WorkerEnd>,
+) -> Result<(), CannotStart> {
+    let index = worker.index;
+    let runtime_and_run = move || {
+        let mut report = Report {
+            worker: index,
+            ended,
+            end: None,
+        };
+        report.end = Some(match tasks::local_runtime() {
+            Ok(runtime) => WorkerEnd::Told {
+                broken: runtime.block_on(worker.run()),
+            },
+            Err(error) => WorkerEnd::Died {
+                worker: index,
+                why: error.to_string(),
+            },
+        });
+    };
+    tasks::spawn_thread(&format!("worker-{index}"), runtime_and_run).map_err(no_thread)?;
+    Ok(())
+}
+
+/// Tells how a worker ended, also when it panicked.
+struct Report {
+    worker: usize,
+    ended: mpsc::UnboundedSender<WorkerEnd>,
+    end: Option<WorkerEnd>,
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        let died = WorkerEnd::Died {
+            worker: self.worker,
+            why: "it panicked".to_owned(),
+        };
+        // Nobody listens when the process is ending.
+        let _ = self.ended.send(self.end.take().unwrap_or(died));
+    }
+}
+
+/// Starts the control thread and waits until its addresses are bound.
+fn start_control(
+    parts: Parts,
+    watch: config::Watch,
+    mut stopped: oneshot::Receiver<()>,
+) -> Result<thread::JoinHandle<()>, CannotStart> {
+    let (started, has_started) = std::sync::mpsc::channel();
+    let run = move || {
+        let runtime = match tasks::local_runtime() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(started.send(Err(CannotStart(error.to_string())))),
+        };
+        runtime.block_on(async move {
+            let control = match Control::start(parts, watch).await {
+                Ok(control) => control,
+                Err(error) => return drop(started.send(Err(error))),
+            };
+            // Whoever started us waits for this.
+            let _ = started.send(Ok(()));
+            tokio::select! {
+                () = control.run() => {}
+                _ = &mut stopped => {}
+            }
+            // Workers take the last commands (to break off) before this thread's end drops them.
+            clock::sleep(Duration::ZERO).await;
+        });
+    };
+    let thread = tasks::spawn_thread("control", run).map_err(no_thread)?;
+    match has_started.recv() {
+        Ok(outcome) => outcome.map(|()| thread),
+        Err(_) => Err(CannotStart("the control thread died".to_owned())),
+    }
+}
+
+fn no_thread(error: std::io::Error) -> CannotStart {
+    CannotStart(format!("no thread: {error}"))
+}

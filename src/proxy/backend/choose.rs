@@ -1,0 +1,411 @@
+//! Choosing a server and taking a slot at it, or waiting for one.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::base::clock;
+use crate::exchange::Reason;
+use crate::plan::Balance;
+
+use super::Local;
+use super::balance::least_connections::{Load, handicap, least};
+use super::balance::round_robin::Turns;
+use super::lease::Lease;
+use super::queue::{Full, Woken};
+use super::roster::{Member, Roster};
+use super::server::{Health, Server};
+
+/// How often a choice by load is made anew because another worker changed the load in between. The
+/// last one takes what it can get.
+const RACES: usize = 4;
+
+/// The servers that one exchange has tried, by their places.
+#[derive(Debug, Default)]
+pub struct Tried {
+    places: [Option<usize>; 10],
+    count: usize,
+}
+
+/// No slot now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoSlot {
+    /// Every server that takes traffic is at its limit.
+    Full,
+    /// No server takes traffic, or all that do have been tried.
+    NoServer,
+}
+
+impl Tried {
+    /// Remembers `place`.
+    pub fn add(&mut self, place: usize) {
+        // `attempts` is at most 10: there is room for each.
+        if let Some(free) = self.places.get_mut(self.count) {
+            *free = Some(place);
+            self.count += 1;
+        }
+    }
+
+    fn has(&self, place: usize) -> bool {
+        self.places[..self.count].contains(&Some(place))
+    }
+}
+
+impl Local {
+    fn try_lease(self: &Rc<Self>, tried: &Tried) -> Result<Lease, NoSlot> {
+        let roster = self.shared.roster.load();
+        let place = match self.shared.plan.balance {
+            Balance::RoundRobin => self.in_turn(&roster, tried),
+            Balance::LeastConnections => self.least_loaded(&roster, tried),
+        };
+        place.map(|place| Lease::of(self, place))
+    }
+
+    /// A slot at a server that was not tried, at once, unless others wait already: who comes later
+    /// must not overtake them.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSlot`].
+    pub fn lease_now(self: &Rc<Self>, tried: &Tried) -> Result<Lease, NoSlot> {
+        if self.shared.live.queue.len() > 0 {
+            return Err(NoSlot::Full);
+        }
+        self.try_lease(tried)
+    }
+
+    /// A slot at a server that was not tried, as soon as it is this one's turn. How long to wait is
+    /// the caller's business.
+    ///
+    /// # Errors
+    ///
+    /// `backend.no_server` or `queue.full`.
+    ///
+    /// # Cancel safety
+    ///
+    /// The place in line is lost, and nothing else.
+    pub async fn wait_for_slot(self: &Rc<Self>, tried: &Tried) -> Result<Lease, Reason> {
+        let queue = &self.shared.live.queue;
+        let place = match queue.join(self.shared.plan.queue.max) {
+            Ok(place) => place,
+            Err(Full) => return Err(Reason::QueueFull),
+        };
+        // A slot may have become free between the look and the joining. Only the first in line may
+        // take it.
+        let mut may_try = queue.len() == 1;
+        loop {
+            if may_try {
+                match self.try_lease(tried) {
+                    Ok(lease) => return Ok(lease),
+                    Err(NoSlot::NoServer) => return Err(Reason::BackendNoServer),
+                    Err(NoSlot::Full) => {}
+                }
+            }
+            match place.woken().await {
+                Woken::LookAgain => may_try = true,
+                Woken::Granted(server) => return self.take_grant(&server, tried),
+            }
+        }
+    }
+
+    /// The slot that was handed over, unless this exchange cannot use it: it tried that server, or
+    /// runs under a snapshot that does not have it.
+    fn take_grant(self: &Rc<Self>, server: &Arc<Server>, tried: &Tried) -> Result<Lease, Reason> {
+        let servers = &self.shared.servers;
+        let place = servers.iter().position(|ours| ours.id == server.id);
+        if let Some(place) = place.filter(|&place| !tried.has(place)) {
+            return Ok(Lease::of(self, place));
+        }
+        self.shared.live.queue.give_back(server);
+        self.try_lease(tried).map_err(|no_slot| match no_slot {
+            NoSlot::Full => Reason::QueueFull,
+            NoSlot::NoServer => Reason::BackendNoServer,
+        })
+    }
+
+    /// The server whose turn it is; those that cannot take it are passed over.
+    fn in_turn(&self, roster: &Roster, tried: &Tried) -> Result<usize, NoSlot> {
+        let Roster { members, turns } = roster;
+        if turns.is_empty() {
+            return Err(self.why_none(false, tried));
+        }
+        // Relaxed: a ticket counter; nothing else hangs on it.
+        let ticket = self.shared.live.cursor.fetch_add(1, Ordering::Relaxed);
+        if let Some(place) = self.take_turn(members, turns, ticket, tried) {
+            return Ok(place);
+        }
+        let mut is_full = false;
+        for step in 1..turns.len() as u64 {
+            let Some(member) = member_at(members, turns, ticket.wrapping_add(step)) else {
+                continue;
+            };
+            if tried.has(member.server) || !self.shared.servers[member.server].is_up() {
+                continue;
+            }
+            if self.acquire(member.server) {
+                return Ok(member.server);
+            }
+            is_full = true;
+        }
+        Err(self.why_none(is_full, tried))
+    }
+
+    #[inline]
+    fn take_turn(
+        &self,
+        members: &[Member],
+        turns: &Turns,
+        ticket: u64,
+        tried: &Tried,
+    ) -> Option<usize> {
+        let member = member_at(members, turns, ticket)?;
+        let may = !tried.has(member.server) && self.shared.servers[member.server].is_up();
+        (may && self.acquire(member.server)).then_some(member.server)
+    }
+
+    /// The server with the fewest exchanges in flight for its weight.
+    fn least_loaded(&self, roster: &Roster, tried: &Tried) -> Result<usize, NoSlot> {
+        let members = &roster.members;
+        // Relaxed: it only spreads choices among equals.
+        let turn = self.shared.live.cursor.fetch_add(1, Ordering::Relaxed);
+        let now = clock::now();
+        for race in 0..RACES {
+            let loads = members.iter().filter_map(|member| {
+                let server = &self.shared.servers[member.server];
+                let in_flight = server.in_flight();
+                let limit = self.shared.plan.servers[member.server].max_connections;
+                let is_free = limit.is_none_or(|max| in_flight < max);
+                let may = is_free && server.is_up() && !tried.has(member.server);
+                let (at_first, age) = server.handicap(now);
+                may.then_some(Load {
+                    server: member.server,
+                    in_flight: in_flight.saturating_add(handicap(at_first, age)),
+                    weight: member.weight,
+                })
+            });
+            let Some(place) = least(loads, turn) else {
+                break;
+            };
+            let server = &self.shared.servers[place];
+            let seen = server.in_flight();
+            let is_last = race + 1 == RACES;
+            if (is_last && self.acquire(place)) || self.acquire_at(place, seen) {
+                return Ok(place);
+            }
+        }
+        Err(self.why_none(false, tried))
+    }
+
+    fn acquire(&self, place: usize) -> bool {
+        let limit = self.shared.plan.servers[place].max_connections;
+        self.shared.servers[place].try_acquire(limit)
+    }
+
+    fn acquire_at(&self, place: usize, seen: u32) -> bool {
+        let limit = self.shared.plan.servers[place].max_connections;
+        limit.is_none_or(|max| seen < max) && self.shared.servers[place].try_acquire_at(seen)
+    }
+
+    /// Nobody could take it: because all are full, or because there is nobody. A server that waits
+    /// for its first check may be somebody in a moment, and is waited for like a full one.
+    fn why_none(&self, is_full: bool, tried: &Tried) -> NoSlot {
+        let plan = &self.shared.plan.servers;
+        let may_come = |(place, server): (usize, &Arc<Server>)| {
+            server.health() != Health::Down && plan[place].weight > 0 && !tried.has(place)
+        };
+        if is_full || self.shared.servers.iter().enumerate().any(may_come) {
+            NoSlot::Full
+        } else {
+            NoSlot::NoServer
+        }
+    }
+}
+
+fn member_at<'a>(members: &'a [Member], turns: &Turns, ticket: u64) -> Option<&'a Member> {
+    members.get(turns.at(ticket)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::net::SocketAddr;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::base::{Name, Place};
+    use crate::observe::ServerMetrics;
+    use crate::plan;
+    use crate::proxy::backend::Backend;
+
+    struct Setup {
+        servers: Vec<plan::Server>,
+        balance: Balance,
+        health: Health,
+    }
+
+    /// Servers of these weights and limits, all up.
+    fn servers(of: &[(u16, Option<u32>)]) -> Setup {
+        let servers = of.iter().enumerate().map(|(place, (weight, max))| {
+            let address = SocketAddr::from(([127, 0, 0, 1], place as u16 + 1));
+            plan::Server {
+                name: Name::new(&address.to_string()).expect("a name"),
+                address,
+                weight: *weight,
+                max_connections: *max,
+                backup: false,
+                at: Place::nowhere(),
+            }
+        });
+        Setup {
+            servers: servers.collect(),
+            balance: Balance::RoundRobin,
+            health: Health::Up,
+        }
+    }
+
+    impl Setup {
+        fn local(self) -> Rc<Local> {
+            let live = self.servers.iter().map(|server| {
+                let metrics = Arc::new(ServerMetrics::new(1));
+                Arc::new(Server::new(server.address, metrics, self.health, "test"))
+            });
+            let live = live.collect();
+            let plan = plan::Backend {
+                name: Name::new("app").expect("a name"),
+                balance: self.balance,
+                servers: self.servers,
+                timeout: plan::BackendTimeouts::default(),
+                health: None,
+                attempts: plan::Attempts::default(),
+                queue: plan::Queue { max: 2 },
+                pool: plan::Pool::default(),
+                limits: plan::BackendLimits::default(),
+                header_case: plan::HeaderCase::Lower,
+            };
+            let backend = Arc::new(Backend::new(plan, live, None));
+            Rc::new(Local::new(0, backend, false, None))
+        }
+    }
+
+    fn place(local: &Rc<Local>) -> Result<usize, NoSlot> {
+        local
+            .lease_now(&Tried::default())
+            .map(|lease| lease.index())
+    }
+
+    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn weights_interleave() {
+        let local = servers(&[(4, None), (2, None), (1, None)]).local();
+        let row: Vec<usize> = (0..7).filter_map(|_| place(&local).ok()).collect();
+        assert_eq!(row, [0, 1, 0, 2, 0, 1, 0]);
+    }
+
+    #[test]
+    fn a_server_without_weight_takes_nothing() {
+        let local = servers(&[(1, None), (0, None)]).local();
+        assert!((0..4).all(|_| place(&local) == Ok(0)));
+        let local = servers(&[(0, None)]).local();
+        assert_eq!(place(&local), Err(NoSlot::NoServer));
+    }
+
+    #[test]
+    fn the_turn_of_a_full_or_tried_or_fallen_server_goes_to_the_next() {
+        let local = servers(&[(1, Some(1)), (1, None)]).local();
+        let held = local.lease_now(&Tried::default()).ok().expect("a slot");
+        assert_eq!(held.index(), 0);
+        assert!((0..4).all(|_| place(&local) == Ok(1)));
+        drop(held);
+        local.shared.servers[1].set_health(Health::Down, "test");
+        assert!((0..4).all(|_| place(&local) == Ok(0)));
+        let mut tried = Tried::default();
+        tried.add(0);
+        assert_eq!(
+            local.lease_now(&tried).map(|lease| lease.index()),
+            Err(NoSlot::NoServer)
+        );
+    }
+
+    #[test]
+    fn a_slot_that_is_given_back_goes_to_who_waits() {
+        let local = servers(&[(1, Some(1))]).local();
+        let held = local.lease_now(&Tried::default()).ok().expect("a slot");
+        let tried = Tried::default();
+        let mut waiting = pin!(local.wait_for_slot(&tried));
+        assert!(poll(waiting.as_mut()).is_pending());
+        assert_eq!(place(&local), Err(NoSlot::Full));
+        drop(held);
+        assert_eq!(place(&local), Err(NoSlot::Full), "nobody overtakes");
+        let Poll::Ready(Ok(lease)) = poll(waiting.as_mut()) else {
+            unreachable!("the slot was handed over");
+        };
+        assert_eq!(lease.server().in_flight(), 1);
+        drop(lease);
+        assert_eq!(local.shared.servers[0].in_flight(), 0);
+    }
+
+    #[test]
+    fn the_queue_ends_at_its_maximum() {
+        let local = servers(&[(1, Some(1))]).local();
+        let _held = local.lease_now(&Tried::default()).ok().expect("a slot");
+        let tried = Tried::default();
+        let mut first = pin!(local.wait_for_slot(&tried));
+        let mut second = pin!(local.wait_for_slot(&tried));
+        assert!(poll(first.as_mut()).is_pending());
+        assert!(poll(second.as_mut()).is_pending());
+        let third = poll(pin!(local.wait_for_slot(&tried)));
+        assert!(matches!(third, Poll::Ready(Err(Reason::QueueFull))));
+    }
+
+    #[test]
+    fn the_first_check_is_waited_for_and_decides() {
+        let mut setup = servers(&[(1, None)]);
+        setup.health = Health::Checking;
+        let local = setup.local();
+        let tried = Tried::default();
+        assert_eq!(place(&local), Err(NoSlot::Full));
+        let mut passed = pin!(local.wait_for_slot(&tried));
+        assert!(poll(passed.as_mut()).is_pending());
+        local.shared.servers[0].set_health(Health::Up, "passed");
+        local.shared.refresh();
+        assert!(matches!(poll(passed.as_mut()), Poll::Ready(Ok(_))));
+        local.shared.servers[0].set_health(Health::Checking, "test");
+        local.shared.refresh();
+        let mut failed = pin!(local.wait_for_slot(&tried));
+        assert!(poll(failed.as_mut()).is_pending());
+        local.shared.servers[0].set_health(Health::Down, "failed");
+        local.shared.refresh();
+        let outcome = poll(failed.as_mut());
+        assert!(matches!(outcome, Poll::Ready(Err(Reason::BackendNoServer))));
+    }
+
+    #[test]
+    fn least_connections_looks_at_what_is_in_flight_for_the_weight() {
+        let mut setup = servers(&[(1, None), (2, None)]);
+        setup.balance = Balance::LeastConnections;
+        let local = setup.local();
+        let mut held = Vec::new();
+        for _ in 0..9 {
+            held.extend(local.lease_now(&Tried::default()).ok());
+        }
+        let in_flight: Vec<u32> = local.shared.servers.iter().map(|s| s.in_flight()).collect();
+        assert_eq!(in_flight, [3, 6]);
+    }
+
+    #[test]
+    fn backups_take_over_only_when_nobody_else_is_left() {
+        let mut setup = servers(&[(1, None), (1, None), (1, None)]);
+        setup.servers[1].backup = true;
+        setup.servers[2].backup = true;
+        let local = setup.local();
+        assert!((0..4).all(|_| place(&local) == Ok(0)));
+        local.shared.servers[0].set_health(Health::Down, "test");
+        local.shared.refresh();
+        let row: Vec<usize> = (0..2).filter_map(|_| place(&local).ok()).collect();
+        assert!(row.contains(&1) && row.contains(&2), "{row:?}");
+    }
+}

@@ -1,0 +1,51 @@
+//! A slot at a server, held for one attempt and given back when its last byte is through.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Local;
+use super::server::Server;
+
+/// A slot at a server. Dropping it hands the slot to whoever waits, or gives it back.
+pub struct Lease {
+    backend: Rc<Local>,
+    server: usize,
+}
+
+impl Lease {
+    /// The holder has taken the slot.
+    pub(super) fn of(backend: &Rc<Local>, server: usize) -> Self {
+        Self {
+            backend: Rc::clone(backend),
+            server,
+        }
+    }
+
+    /// The server's place in the backend.
+    pub fn index(&self) -> usize {
+        self.server
+    }
+
+    /// The server.
+    pub fn server(&self) -> &Arc<Server> {
+        &self.backend.shared.servers[self.server]
+    }
+
+    /// The backend, on this worker.
+    pub fn backend(&self) -> &Rc<Local> {
+        &self.backend
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let shared = &self.backend.shared;
+        let server = &shared.servers[self.server];
+        // A slot at a server that takes no more traffic is not passed on.
+        if server.is_up() && shared.is_within_limit(self.server) {
+            shared.live.queue.give_back(server);
+        } else {
+            server.release();
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Which server: a backend's live servers, who of them takes traffic, and the slots at them.
+//!
+//! A [`Backend`] is part of a snapshot; what must outlive a snapshot (the [`Server`]s, the cursor,
+//! the queue) belongs to an identity and is carried over. A [`Local`] is what one worker holds of
+//! it: the backend with the worker's own connections.
+
+pub mod balance;
+mod choose;
+mod lease;
+mod local;
+mod queue;
+mod roster;
+mod server;
+
+pub use choose::{NoSlot, Tried};
+pub use lease::Lease;
+pub use local::Local;
+pub use server::{Health, Note, Server, ServerId};
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use arc_swap::ArcSwap;
+
+use crate::plan;
+
+use balance::least_connections::{Load, handicap_on_coming_up};
+use queue::Queue;
+use roster::Roster;
+
+/// A backend as one snapshot has it: the plan's settings and the live servers, in the plan's order.
+#[derive(Debug)]
+pub struct Backend {
+    /// Its settings.
+    pub plan: plan::Backend,
+    /// In the order of `plan.servers`.
+    pub servers: Vec<Arc<Server>>,
+    /// Who takes traffic. Written by [`Backend::refresh`] on the control thread; read by each choice.
+    roster: ArcSwap<Roster>,
+    live: Arc<Live>,
+}
+
+/// What belongs to a backend's name and outlives a reload.
+#[derive(Debug, Default)]
+struct Live {
+    /// The next turn. Written by every choice on every worker: round robin is exact because it is shared.
+    cursor: AtomicU64,
+    queue: Queue,
+}
+
+impl Backend {
+    /// A backend with `servers`, one for each of the plan's, that goes on where `before` is.
+    pub fn new(plan: plan::Backend, servers: Vec<Arc<Server>>, before: Option<&Self>) -> Self {
+        let roster = Roster::of(&plan, &servers);
+        Self {
+            plan,
+            servers,
+            roster: ArcSwap::from_pointee(roster),
+            live: before.map_or_else(Arc::default, |before| Arc::clone(&before.live)),
+        }
+    }
+
+    /// Makes the servers' present states count: whoever changed one calls this afterwards.
+    pub fn refresh(&self) {
+        self.roster
+            .store(Arc::new(Roster::of(&self.plan, &self.servers)));
+        self.live.queue.look_again();
+    }
+
+    /// Says that server number `index` has just come up, before [`Backend::refresh`]: it is eased
+    /// into its share.
+    pub fn came_up(&self, index: usize) {
+        let roster = self.roster.load();
+        let others = roster
+            .members
+            .iter()
+            .filter(|member| member.server != index)
+            .map(|member| Load {
+                server: member.server,
+                in_flight: self.servers[member.server].in_flight(),
+                weight: member.weight,
+            });
+        let weight = self.plan.servers[index].weight;
+        self.servers[index].came_up(handicap_on_coming_up(others, weight));
+    }
+
+    /// How many exchanges wait for a slot.
+    pub fn queued(&self) -> usize {
+        self.live.queue.len()
+    }
+
+    /// How many servers take traffic.
+    pub fn available(&self) -> usize {
+        self.roster.load().members.len()
+    }
+
+    /// Whether server number `index` has no more exchanges than it may have: a reload can have
+    /// lowered its limit.
+    fn is_within_limit(&self, index: usize) -> bool {
+        let limit = self.plan.servers[index].max_connections;
+        limit.is_none_or(|max| self.servers[index].in_flight() <= max)
+    }
+}

@@ -1,0 +1,257 @@
+//! Exchanges that wait because every server is at its limit.
+//!
+//! One queue a backend, first come, first served, across all workers. A slot that becomes free is
+//! handed to the first waiter without being given back in between, so that nobody who came later
+//! can take it. Only touched when servers are full: everyone else looks at one counter.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::server::Server;
+
+/// The waiting line of one backend. It belongs to the backend's name and outlives a reload.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    /// How many wait. Written under the lock; read without it by whoever gives a slot back.
+    ///
+    /// `SeqCst`, as is the look at the free slots by whoever joins: either the one who joins sees
+    /// the slot that was given back, or the one who gives back sees the one who joined.
+    waiting: AtomicUsize,
+    line: Mutex<VecDeque<Arc<Waiter>>>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// In line.
+    Waiting(Option<Waker>),
+    /// The servers changed: look again, and keep the place.
+    LookAgain,
+    /// A slot at this server is ours. Out of line.
+    Granted(Arc<Server>),
+    /// Not in line any more, and holds nothing.
+    Gone,
+}
+
+/// Why a waiter woke up.
+pub(super) enum Woken {
+    /// A slot at this server is the waiter's, to use or to give back.
+    Granted(Arc<Server>),
+    /// The backend's servers changed.
+    LookAgain,
+}
+
+/// A place in the line; leaving it gives back what was granted meanwhile.
+pub(super) struct Place<'a> {
+    queue: &'a Queue,
+    waiter: Arc<Waiter>,
+}
+
+/// There are as many waiters as may be.
+pub(super) struct Full;
+
+impl Queue {
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
+    /// A place at the end of the line.
+    pub(super) fn join(&self, max: usize) -> Result<Place<'_>, Full> {
+        let mut line = lock(&self.line);
+        if line.len() >= max {
+            return Err(Full);
+        }
+        let waiter = Arc::new(Waiter {
+            state: Mutex::new(State::Waiting(None)),
+        });
+        line.push_back(Arc::clone(&waiter));
+        self.waiting.store(line.len(), Ordering::SeqCst);
+        Ok(Place {
+            queue: self,
+            waiter,
+        })
+    }
+
+    /// Hands the slot at `server` that its holder is about to give back to the first waiter.
+    /// `false`: nobody waits, and the slot must be given back.
+    fn hand_over(&self, server: &Arc<Server>) -> bool {
+        if self.len() == 0 {
+            return false;
+        }
+        let mut line = lock(&self.line);
+        let Some(first) = line.pop_front() else {
+            return false;
+        };
+        self.waiting.store(line.len(), Ordering::SeqCst);
+        first.become_(State::Granted(Arc::clone(server)));
+        true
+    }
+
+    /// Gives back a slot at `server`: to the first waiter, else to the server.
+    pub(super) fn give_back(&self, server: &Arc<Server>) {
+        if self.hand_over(server) {
+            return;
+        }
+        server.release();
+        // Whoever joined between the look and the release saw a full server.
+        self.look_again();
+    }
+
+    /// Makes everyone in line look again, in their order: a server came up, or got a higher limit.
+    pub(super) fn look_again(&self) {
+        if self.len() == 0 {
+            return;
+        }
+        for waiter in lock(&self.line).iter() {
+            waiter.become_(State::LookAgain);
+        }
+    }
+
+    fn leave(&self, waiter: &Arc<Waiter>) {
+        let mut line = lock(&self.line);
+        line.retain(|other| !Arc::ptr_eq(other, waiter));
+        self.waiting.store(line.len(), Ordering::SeqCst);
+    }
+}
+
+impl Place<'_> {
+    /// Waits until there is something to do.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: a grant that was not taken is given on when the place is dropped.
+    pub(super) async fn woken(&self) -> Woken {
+        poll_fn(|cx| self.poll_woken(cx)).await
+    }
+
+    fn poll_woken(&self, cx: &mut Context<'_>) -> Poll<Woken> {
+        let mut state = lock(&self.waiter.state);
+        match &mut *state {
+            State::Waiting(waker) => {
+                *waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            State::LookAgain => {
+                *state = State::Waiting(None);
+                Poll::Ready(Woken::LookAgain)
+            }
+            State::Granted(server) => {
+                let server = Arc::clone(server);
+                *state = State::Gone;
+                Poll::Ready(Woken::Granted(server))
+            }
+            State::Gone => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.queue.leave(&self.waiter);
+        let left = std::mem::replace(&mut *lock(&self.waiter.state), State::Gone);
+        if let State::Granted(server) = left {
+            self.queue.give_back(&server);
+        }
+    }
+}
+
+impl Waiter {
+    fn become_(&self, next: State) {
+        let mut state = lock(&self.state);
+        // A grant is never overwritten: whoever has one is out of line.
+        let before = std::mem::replace(&mut *state, next);
+        if let State::Waiting(Some(waker)) = before {
+            waker.wake();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What a panicking holder left behind is whole: each section under the lock is one step.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::observe::ServerMetrics;
+    use crate::proxy::backend::Health;
+
+    fn server() -> Arc<Server> {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let metrics = Arc::new(ServerMetrics::new(1));
+        let server = Server::new(address, metrics, Health::Up, "test");
+        assert!(server.try_acquire(Some(1)));
+        Arc::new(server)
+    }
+
+    fn poll(place: &Place<'_>) -> Poll<Woken> {
+        place.poll_woken(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn is_granted(place: &Place<'_>) -> bool {
+        matches!(poll(place), Poll::Ready(Woken::Granted(_)))
+    }
+
+    #[test]
+    fn the_first_in_line_gets_the_slot() {
+        let (queue, server) = (Queue::default(), server());
+        let first = queue.join(9).ok().expect("room");
+        let second = queue.join(9).ok().expect("room");
+        assert!(queue.hand_over(&server));
+        assert!(!is_granted(&second));
+        assert!(is_granted(&first));
+        assert_eq!(server.in_flight(), 1, "the slot was never free");
+    }
+
+    #[test]
+    fn a_grant_that_nobody_takes_goes_to_the_next() {
+        let (queue, server) = (Queue::default(), server());
+        let first = queue.join(9).ok().expect("room");
+        let second = queue.join(9).ok().expect("room");
+        assert!(queue.hand_over(&server));
+        drop(first);
+        assert!(is_granted(&second));
+        drop(second);
+        assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn a_grant_that_nobody_is_left_for_is_given_back() {
+        let (queue, server) = (Queue::default(), server());
+        let only = queue.join(9).ok().expect("room");
+        assert!(queue.hand_over(&server));
+        drop(only);
+        assert_eq!(server.in_flight(), 0);
+        assert!(!queue.hand_over(&server));
+    }
+
+    #[test]
+    fn the_line_has_an_end() {
+        let queue = Queue::default();
+        let _first = queue.join(1).ok().expect("room");
+        assert!(queue.join(1).is_err());
+        assert!(Queue::default().join(0).is_err());
+    }
+
+    #[test]
+    fn who_looks_again_keeps_the_place() {
+        let (queue, server) = (Queue::default(), server());
+        let first = queue.join(9).ok().expect("room");
+        let _second = queue.join(9).ok().expect("room");
+        queue.look_again();
+        assert!(matches!(poll(&first), Poll::Ready(Woken::LookAgain)));
+        assert!(queue.hand_over(&server));
+        assert!(is_granted(&first));
+    }
+}

@@ -1,0 +1,196 @@
+//! The live state of one server: what must survive a reload.
+//!
+//! It belongs to an identity (backend, server name, address), never to a configuration: the next
+//! snapshot points at the same `Server`. Every field has one writer.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use crate::base::clock::{self, Duration, Instant};
+use crate::observe::{HealthMetrics, ServerMetrics, ServerState};
+
+/// Names a [`Server`] for the life of the process; never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ServerId(u64);
+
+/// One server, alive.
+#[derive(Debug)]
+pub struct Server {
+    /// Never changes.
+    pub id: ServerId,
+    /// Never changes: another address is another server.
+    pub address: SocketAddr,
+    /// Its numbers on the hot path; they go on when it gets another address. Written by the workers'
+    /// observers.
+    pub metrics: Arc<ServerMetrics>,
+    /// Its checks, states and transitions. Written by the health checks.
+    pub health_metrics: HealthMetrics,
+    /// When this state was made; the zero of `up_since_us`.
+    made: Instant,
+    /// Exchanges that hold a slot. Written by `lease` on every worker; read by balancing and metrics.
+    ///
+    /// `SeqCst` where a slot changes hands, together with the queue's counter (see there);
+    /// `Relaxed` where it is only looked at.
+    in_flight: AtomicU32,
+    /// A [`Health`] as number. Written by the health checks; read by every choice of a server.
+    /// `Relaxed`: a choice made a moment earlier would have been the same.
+    health: AtomicU8,
+    /// Microseconds after `made` at which it came up. Written by the health checks.
+    up_since_us: AtomicU64,
+    /// What the least loaded of the others had in flight when it came up, for its full weight.
+    /// Written by the health checks, with `up_since_us`.
+    up_handicap: AtomicU32,
+    /// Why it is in its state and since when. Written by the health checks, read by the admin API.
+    note: Mutex<Note>,
+}
+
+/// Whether a server may be given traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Health {
+    /// Not checked yet: no traffic until the first check has passed.
+    Checking,
+    /// Takes traffic.
+    Up,
+    /// Takes none.
+    Down,
+}
+
+/// Why a server is in its state.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// On the calendar, for people.
+    pub since: SystemTime,
+    /// `connection refused`, `status 503`, `passed`, …
+    pub reason: String,
+}
+
+impl Server {
+    /// A server that nothing is known about yet but how it starts.
+    pub fn new(
+        address: SocketAddr,
+        metrics: Arc<ServerMetrics>,
+        health: Health,
+        reason: &str,
+    ) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            // Relaxed: only that no two are the same.
+            id: ServerId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            address,
+            metrics,
+            health_metrics: HealthMetrics::new(health.into(), clock::now()),
+            made: clock::now(),
+            in_flight: AtomicU32::new(0),
+            health: AtomicU8::new(health as u8),
+            up_since_us: AtomicU64::new(0),
+            up_handicap: AtomicU32::new(0),
+            note: Mutex::new(Note {
+                since: clock::wall(),
+                reason: reason.to_owned(),
+            }),
+        }
+    }
+
+    /// Whether it may be given traffic.
+    #[inline]
+    pub fn health(&self) -> Health {
+        match self.health.load(Ordering::Relaxed) {
+            0 => Health::Checking,
+            1 => Health::Up,
+            _ => Health::Down,
+        }
+    }
+
+    /// Whether it is up.
+    #[inline]
+    pub fn is_up(&self) -> bool {
+        self.health() == Health::Up
+    }
+
+    /// Puts it into another state; only the health checks call this. The caller makes the backend
+    /// refresh its roster afterwards.
+    pub fn set_health(&self, health: Health, reason: &str) {
+        self.health.store(health as u8, Ordering::Relaxed);
+        self.health_metrics.became(health.into(), clock::now());
+        let mut note = self.note.lock().unwrap_or_else(PoisonError::into_inner);
+        *note = Note {
+            since: clock::wall(),
+            reason: reason.to_owned(),
+        };
+    }
+
+    /// Says what load it is to be balanced with while it is young: see [`Server::handicap`].
+    pub(super) fn came_up(&self, handicap: u32) {
+        let age = clock::now().saturating_duration_since(self.made);
+        self.up_handicap.store(handicap, Ordering::Relaxed);
+        self.up_since_us
+            .store(age.as_micros() as u64, Ordering::Relaxed);
+    }
+
+    /// The load that it came up with, and how long ago; 0 for one that was never down.
+    #[inline]
+    pub(super) fn handicap(&self, now: Instant) -> (u32, Duration) {
+        let base = self.up_handicap.load(Ordering::Relaxed);
+        if base == 0 {
+            return (0, Duration::ZERO);
+        }
+        let since = Duration::from_micros(self.up_since_us.load(Ordering::Relaxed));
+        let age = now.saturating_duration_since(self.made);
+        (base, age.saturating_sub(since))
+    }
+
+    /// Why it is in its state.
+    pub fn note(&self) -> Note {
+        self.note
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Exchanges that hold a slot now.
+    #[inline]
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Takes a slot, unless `max` are taken.
+    #[inline]
+    pub(super) fn try_acquire(&self, max: Option<u32>) -> bool {
+        let Some(max) = max else {
+            self.in_flight.fetch_add(1, Ordering::SeqCst);
+            return true;
+        };
+        self.in_flight
+            .fetch_update(Ordering::SeqCst, Ordering::Relaxed, |taken| {
+                (taken < max).then_some(taken + 1)
+            })
+            .is_ok()
+    }
+
+    /// Takes a slot if exactly `seen` are taken: the choice that was made for `seen` still holds.
+    #[inline]
+    pub(super) fn try_acquire_at(&self, seen: u32) -> bool {
+        self.in_flight
+            .compare_exchange(seen, seen + 1, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Gives a slot back.
+    #[inline]
+    pub(super) fn release(&self) {
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl From<Health> for ServerState {
+    fn from(health: Health) -> Self {
+        match health {
+            Health::Checking => Self::Checking,
+            Health::Up => Self::Up,
+            Health::Down => Self::Down,
+        }
+    }
+}

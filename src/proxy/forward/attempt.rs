@@ -1,0 +1,207 @@
+//! One try of an exchange at one server.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header, request};
+use http_body::Body;
+
+use crate::base::clock;
+use crate::exchange::{Fault, Reason};
+use crate::net::Network;
+use crate::proxy::backend::Lease;
+use crate::proxy::io::{Course, RequestBody};
+use crate::proxy::upstream::{Connection, Failure, ResponseHead};
+
+use super::judge::Left;
+use super::server_body::ServerBody;
+
+/// A request on its way, as far as it can still be sent.
+pub(super) struct Sending {
+    state: State,
+}
+
+enum State {
+    /// Not a byte of it was written.
+    Whole(Box<Request<RequestBody>>),
+    /// It was written, and has no body and does the same when done twice: the head is enough.
+    Head(Box<request::Parts>),
+    /// It was written, and cannot be sent again.
+    Spent,
+}
+
+/// An attempt failed; its slot is still held.
+pub(super) struct Failed {
+    pub(super) fault: Fault,
+    pub(super) lease: Lease,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    PoolOrFresh,
+    Fresh,
+}
+
+impl Sending {
+    pub(super) fn new(request: Request<RequestBody>) -> Self {
+        Self {
+            state: State::Whole(Box::new(request)),
+        }
+    }
+
+    /// What is left to send.
+    pub(super) fn left(&self) -> Left {
+        match self.state {
+            State::Whole(_) => Left::Whole,
+            State::Head(_) => Left::Copy,
+            State::Spent => Left::Nothing,
+        }
+    }
+
+    /// The request, to be written. `keep_head`: it may have to be written once more.
+    fn take(&mut self, course: &Rc<Course>, keep_head: bool) -> Option<Request<RequestBody>> {
+        match std::mem::replace(&mut self.state, State::Spent) {
+            State::Whole(request) => {
+                if keep_head && is_repeatable(&request) {
+                    let (head, body) = request.into_parts();
+                    self.state = State::Head(Box::new(head.clone()));
+                    return Some(Request::from_parts(head, body));
+                }
+                Some(*request)
+            }
+            State::Head(head) => {
+                let body = RequestBody::none(Rc::clone(course));
+                Some(Request::from_parts(*head, body))
+            }
+            State::Spent => None,
+        }
+    }
+
+    fn put_back(&mut self, request: Box<Request<RequestBody>>) {
+        self.state = State::Whole(request);
+    }
+}
+
+/// Idempotent (RFC 9110 §9.2.2) and without a body: doing it twice does the same, and the head is
+/// all there is to send.
+fn is_repeatable(request: &Request<RequestBody>) -> bool {
+    request.method().is_idempotent() && request.body().is_end_stream()
+}
+
+/// Sends the request to the server of `lease`, on a connection from the pool or on a fresh one.
+///
+/// A connection from the pool may have been closed by the server in the moment in which it was
+/// taken. When it dies without an answer, the request is sent once more on a fresh connection to the
+/// same server, if nothing was written or if doing it twice does the same.
+pub(super) async fn attempt(
+    lease: Lease,
+    sending: &mut Sending,
+    network: &Network,
+    course: &Rc<Course>,
+) -> Result<Response<ServerBody>, Failed> {
+    let mut source = Source::PoolOrFresh;
+    loop {
+        let mut connection = match connect(&lease, source, network, course).await {
+            Ok(connection) => connection,
+            Err(fault) => return Err(Failed { fault, lease }),
+        };
+        let was_used = connection.was_used();
+        match send(&mut connection, &lease, sending, course, was_used).await {
+            Ok(response) => {
+                return Ok(response.map(|incoming| {
+                    ServerBody::new(incoming, connection, lease, Rc::clone(course))
+                }));
+            }
+            Err(fault) => {
+                let died = fault.reason == Reason::ServerResponseEmpty;
+                if died && was_used && sending.left() != Left::Nothing {
+                    source = Source::Fresh;
+                    continue;
+                }
+                return Err(Failed { fault, lease });
+            }
+        }
+    }
+}
+
+async fn connect(
+    lease: &Lease,
+    source: Source,
+    network: &Network,
+    course: &Course,
+) -> Result<Connection, Fault> {
+    let local = lease.backend();
+    let plan = &local.shared.plan;
+    if source == Source::PoolOrFresh {
+        let pool = local.pool(lease.index());
+        let now = clock::now();
+        let pooled = poll_fn(|cx| Poll::Ready(pool.take(&plan.pool, now, cx))).await;
+        if let Some(connection) = pooled {
+            return Ok(connection);
+        }
+    }
+    let began = clock::now();
+    let deadlines = &course.deadlines;
+    deadlines.wait_for_server(plan.timeout.connect, Reason::ServerConnectTimeout);
+    let opening = Connection::open(network, lease.server().address, &local.settings);
+    let connection = deadlines.unless_due(opening).await;
+    deadlines.server_came();
+    // Once fired, a deadline stays: a connect that took too long may still be tried elsewhere.
+    if deadlines.fired() == Some(Reason::ServerConnectTimeout) {
+        deadlines.forgive();
+    }
+    let connection = connection??;
+    let took = clock::now().saturating_duration_since(began);
+    course
+        .exchange
+        .stamp_attempt(|attempt| attempt.connect = Some(took));
+    Ok(connection)
+}
+
+async fn send(
+    connection: &mut Connection,
+    lease: &Lease,
+    sending: &mut Sending,
+    course: &Rc<Course>,
+    was_used: bool,
+) -> Result<ResponseHead, Fault> {
+    let Some(mut request) = sending.take(course, was_used) else {
+        // `attempt` asks before it sends again.
+        return Err(Fault::new(Reason::ServerResponseEmpty));
+    };
+    if !request.headers().contains_key(header::HOST) {
+        let address = lease.server().address.to_string();
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(address)) {
+            request.headers_mut().insert(header::HOST, value);
+        }
+    }
+    let began = clock::now();
+    let patience = lease.backend().shared.plan.timeout.response;
+    course
+        .deadlines
+        .wait_for_server_since(began, patience, Reason::ServerResponseTimeout);
+    let outcome = connection.exchange(request, &course.deadlines).await;
+    course.deadlines.server_came();
+    match outcome {
+        Ok(response) => {
+            let took = clock::now().saturating_duration_since(began);
+            course.exchange.stamp_attempt(|attempt| {
+                attempt.response = Some(took);
+                attempt.status = response.status().as_u16();
+            });
+            Ok(response)
+        }
+        Err(Failure { fault, unsent }) => {
+            if let Some(request) = unsent {
+                sending.put_back(request);
+            }
+            // The client broke off or sent nonsense, and the server's end of it is only what follows.
+            match course.exchange.reason.get() {
+                Some(reason) => Err(Fault { reason, ..fault }),
+                None => Err(fault),
+            }
+        }
+    }
+}

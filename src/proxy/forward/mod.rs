@@ -1,0 +1,105 @@
+//! The way of a request to a server and of its answer back: try, judge, maybe try again.
+//!
+//! `http::handle` has decided which backend; here a server is chosen, a connection taken or opened,
+//! and the answer judged. What is given back streams: when its last byte is through, or when it is
+//! dropped, the slot at the server is given back and the connection kept or closed.
+
+mod attempt;
+mod judge;
+mod server_body;
+
+pub use server_body::{BodyError, ServerBody};
+
+use std::rc::Rc;
+
+use http::{Request, Response};
+
+use crate::base::clock;
+use crate::exchange::{Attempt, Fault, Reason};
+use crate::net::Network;
+use crate::proxy::backend::{Lease, Local, NoSlot, Tried};
+use crate::proxy::io::{Course, RequestBody};
+
+use attempt::{Failed, Sending};
+use judge::{Next, next_after};
+
+/// Sends `request` to a server of `backend` and gives its answer.
+///
+/// The head is what the server shall see, but for a missing `Host`: that becomes the address of the
+/// server.
+///
+/// # Errors
+///
+/// The fault of the last attempt, or why there was none.
+///
+/// # Cancel safety
+///
+/// Dropping it cancels the attempt: its connection is closed and its slot given back.
+pub async fn forward(
+    request: Request<RequestBody>,
+    backend: &Rc<Local>,
+    network: &Network,
+    course: &Rc<Course>,
+) -> Result<Response<ServerBody>, Fault> {
+    let mut tried = Tried::default();
+    let mut sending = Sending::new(request);
+    let mut left = backend.shared.plan.attempts.0;
+    let mut last_fault = None;
+    loop {
+        let lease = match lease(backend, course, &tried).await {
+            Ok(lease) => lease,
+            // Every server was tried: why the last of them failed says more than that there is no other.
+            Err(reason) => return Err(last_fault.unwrap_or_else(|| Fault::new(reason))),
+        };
+        begin_attempt(course, backend, &lease);
+        let server = lease.index();
+        let failed = match attempt::attempt(lease, &mut sending, network, course).await {
+            Ok(response) => return Ok(response),
+            Err(failed) => failed,
+        };
+        let Failed { fault, lease } = failed;
+        course
+            .exchange
+            .stamp_attempt(|attempt| attempt.reason = Some(fault.reason));
+        drop(lease);
+        left = left.saturating_sub(1);
+        match next_after(&fault, sending.left(), left) {
+            Next::AnotherServer => tried.add(server),
+            Next::GiveUp => return Err(fault),
+        }
+        last_fault = Some(fault);
+    }
+}
+
+/// A slot: at once if one is free, else within `timeout.queue`.
+async fn lease(backend: &Rc<Local>, course: &Course, tried: &Tried) -> Result<Lease, Reason> {
+    match backend.lease_now(tried) {
+        Ok(lease) => return Ok(lease),
+        Err(NoSlot::NoServer) => return Err(Reason::BackendNoServer),
+        Err(NoSlot::Full) => {}
+    }
+    let began = clock::now();
+    let patience = backend.shared.plan.timeout.queue;
+    let deadlines = &course.deadlines;
+    deadlines.wait_for_server(patience, Reason::QueueTimeout);
+    let outcome = deadlines.unless_due(backend.wait_for_slot(tried)).await;
+    deadlines.server_came();
+    let waited = clock::now().saturating_duration_since(began);
+    course
+        .exchange
+        .queued
+        .set(course.exchange.queued.get() + waited);
+    outcome?
+}
+
+fn begin_attempt(course: &Course, backend: &Rc<Local>, lease: &Lease) {
+    course.exchange.set_attempt_aside();
+    course.exchange.attempt.set(Some(Attempt {
+        backend: backend.index,
+        server: lease.index() as u32,
+        connect: None,
+        response: None,
+        status: 0,
+        reason: None,
+    }));
+}

@@ -1,0 +1,156 @@
+//! A response body on its way from the server to the client, with all that must be given back when
+//! it ends: the slot, the connection, the facts.
+//!
+//! hyper drops a body of known length, and one of a HEAD or a 204, without asking for its end: that
+//! is an end and not an abort. What tells them apart is whether anything is still missing.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::exchange::Reason;
+use crate::proxy::backend::Lease;
+use crate::proxy::io::Course;
+use crate::proxy::upstream::{Connection, reason_of_body};
+
+/// A server's response body.
+pub struct ServerBody {
+    incoming: Incoming,
+    /// `None` once the exchange is over.
+    way: Option<Way>,
+    course: Rc<Course>,
+}
+
+/// What the exchange occupies at the server. The connection goes first: the slot stands for it.
+struct Way {
+    connection: Connection,
+    lease: Lease,
+}
+
+/// The response body ended early; why is among the facts of the exchange.
+#[derive(Debug)]
+pub struct BodyError(pub Reason);
+
+impl ServerBody {
+    pub(super) fn new(
+        incoming: Incoming,
+        connection: Connection,
+        lease: Lease,
+        course: Rc<Course>,
+    ) -> Self {
+        Self {
+            incoming,
+            way: Some(Way { connection, lease }),
+            course,
+        }
+    }
+
+    /// The last byte is through: the connection can serve another exchange, unless the server has
+    /// not had the whole request.
+    fn finish(&mut self) {
+        let Some(Way { connection, lease }) = self.way.take() else {
+            return;
+        };
+        self.course.deadlines.server_came();
+        if self.course.request_complete.get() {
+            let local = lease.backend();
+            local
+                .pool(lease.index())
+                .keep(connection, &local.shared.plan.pool);
+        }
+        drop(lease);
+        self.course.end();
+    }
+
+    fn abort(&mut self, reason: Reason) -> BodyError {
+        self.way = None;
+        self.course.cut(reason);
+        BodyError(reason)
+    }
+}
+
+impl Body for ServerBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let Some(way) = &mut this.way else {
+            return Poll::Ready(None);
+        };
+        if let Some(reason) = this.course.deadlines.fired() {
+            return Poll::Ready(Some(Err(this.abort(reason))));
+        }
+        let mut polled = Pin::new(&mut this.incoming).poll_frame(cx);
+        if polled.is_pending() {
+            // Asking has told hyper that there is room; now it can read. How the connection
+            // finishes does not matter here: the body says whether it came whole.
+            let _ = way.connection.drive(cx);
+            polled = Pin::new(&mut this.incoming).poll_frame(cx);
+        }
+        let deadlines = &this.course.deadlines;
+        match polled {
+            Poll::Pending => {
+                if !deadlines.is_waiting_for_server() {
+                    let patience = way.lease.backend().shared.plan.timeout.body;
+                    deadlines.wait_for_server(patience, Reason::ServerBodyTimeout);
+                }
+                Poll::Pending
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                deadlines.server_came();
+                if let Some(data) = frame.data_ref() {
+                    let bytes = &this.course.exchange.body_bytes_out;
+                    bytes.set(bytes.get() + data.len() as u64);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                this.finish();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let reason = reason_of_body(&error);
+                Poll::Ready(Some(Err(this.abort(reason))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.way.is_none() || self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for ServerBody {
+    fn drop(&mut self) {
+        if self.way.is_none() {
+            return;
+        }
+        if self.incoming.is_end_stream() {
+            self.finish();
+        } else {
+            self.abort(Reason::ClientLeft);
+        }
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.code())
+    }
+}
+
+impl Error for BodyError {}

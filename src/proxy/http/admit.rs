@@ -1,0 +1,209 @@
+//! What must not be passed on: requests that two readers would understand differently.
+//!
+//! hyper refuses what cannot be parsed; here is refused what parses and is still not right, before a
+//! server has seen any of it. The page `conf/reference/refusals.md` lists both.
+//!
+//! RFC 9112 §3.2 (targets and Host), §6 (framing), §11.2 (smuggling); RFC 9110 §7.8 (Upgrade),
+//! §10.1.1 (Expect).
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, Method, Request, Uri, Version, header};
+
+use crate::exchange::Reason;
+use crate::plan::FrontendLimits;
+use crate::wire::host::Authority;
+
+/// What admission found out, for those who come after.
+#[derive(Debug)]
+pub(super) struct Admitted<'a> {
+    /// In the form that the router looks for; empty for an HTTP/1.0 request without one.
+    pub(super) host: Cow<'a, str>,
+}
+
+/// Lets `request` in, or says why not. `has_body`: bytes follow the head.
+pub(super) fn admit<'a, B>(
+    request: &'a Request<B>,
+    limits: &FrontendLimits,
+    has_body: bool,
+) -> Result<Admitted<'a>, Reason> {
+    check_target(request.method(), request.uri(), limits)?;
+    let host = check_host(request)?;
+    check_fields(request.headers(), has_body)?;
+    Ok(Admitted { host })
+}
+
+fn check_target(method: &Method, uri: &Uri, limits: &FrontendLimits) -> Result<(), Reason> {
+    if method == Method::CONNECT || method == Method::TRACE {
+        // CONNECT would make an open relay of us, and TRACE shows fields that only we may see.
+        return Err(Reason::RequestMethodRefused);
+    }
+    let path_length = uri
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len());
+    let authority_length = uri.authority().map_or(0, |text| text.as_str().len());
+    if (path_length + authority_length) as u64 > limits.target.0 {
+        return Err(Reason::RequestTargetTooLong);
+    }
+    match (uri.scheme_str(), uri.authority()) {
+        // Absolute form, as RFC 9112 §3.2.2 makes us accept it.
+        (Some("http" | "https"), Some(_)) => Ok(()),
+        (None, None) if uri.path().starts_with('/') => Ok(()),
+        (None, None) if uri.path() == "*" && method == Method::OPTIONS => Ok(()),
+        _ => Err(Reason::RequestTargetForm),
+    }
+}
+
+fn check_host<B>(request: &Request<B>) -> Result<Cow<'_, str>, Reason> {
+    let mut fields = request.headers().get_all(header::HOST).iter();
+    let field = match (fields.next(), fields.next()) {
+        (Some(field), None) => {
+            let host = Authority::parse(field.as_bytes());
+            Some(host.map_err(|_| Reason::RequestHostMalformed)?)
+        }
+        (None, _) if request.version() <= Version::HTTP_10 => None,
+        (None, _) => return Err(Reason::RequestHostMissing),
+        (Some(_), Some(_)) => return Err(Reason::RequestHostDuplicate),
+    };
+    let Some(target) = request.uri().authority() else {
+        return Ok(field.map_or(Cow::Borrowed(""), |field| field.host));
+    };
+    let target =
+        Authority::parse(target.as_str().as_bytes()).map_err(|_| Reason::RequestHostMalformed)?;
+    let default_port = match request.uri().scheme_str() {
+        Some("https") => 443,
+        _ => 80,
+    };
+    match field {
+        Some(field) if !field.is_same(&target, default_port) => Err(Reason::RequestHostConflict),
+        _ => Ok(target.host),
+    }
+}
+
+fn check_fields(headers: &HeaderMap, has_body: bool) -> Result<(), Reason> {
+    if let Some(first) = headers.get(header::TRANSFER_ENCODING) {
+        let is_only = headers.get_all(header::TRANSFER_ENCODING).iter().count() == 1;
+        // hyper reads `gzip, chunked` as chunked; passing it on without the field would lose a coding.
+        if !is_only || !first.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(Reason::RequestTransferCoding);
+        }
+    }
+    if has_body && headers.contains_key(header::UPGRADE) {
+        // Whether the bytes that follow are the body or the new protocol is a matter of opinion.
+        return Err(Reason::RequestUpgradeBody);
+    }
+    if let Some(expectation) = headers.get(header::EXPECT)
+        && !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")
+    {
+        return Err(Reason::RequestExpectation);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admitted(request: http::request::Builder) -> Result<String, Reason> {
+        let request = request.body(()).expect("a request");
+        admit(&request, &FrontendLimits::default(), false).map(|admitted| admitted.host.into())
+    }
+
+    fn get(target: &str) -> http::request::Builder {
+        Request::get(target).header("host", "example.com")
+    }
+
+    #[test]
+    fn hosts_are_taken_in_the_routers_form() {
+        assert_eq!(admitted(get("/")).as_deref(), Ok("example.com"));
+        let upper = Request::get("/").header("host", "EXAMPLE.com:8080");
+        assert_eq!(admitted(upper).as_deref(), Ok("example.com"));
+        let old = Request::get("/").version(Version::HTTP_10);
+        assert_eq!(admitted(old).as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn what_names_no_host_or_two_is_refused() {
+        let cases = [
+            (Request::get("/"), Reason::RequestHostMissing),
+            (
+                get("/").header("host", "example.com"),
+                Reason::RequestHostDuplicate,
+            ),
+            (
+                Request::get("/").header("host", "a b"),
+                Reason::RequestHostMalformed,
+            ),
+            (
+                Request::get("/").header("host", ""),
+                Reason::RequestHostMalformed,
+            ),
+            (get("http://other.com/"), Reason::RequestHostConflict),
+            (get("http://example.com:81/"), Reason::RequestHostConflict),
+        ];
+        for (request, reason) in cases {
+            assert_eq!(admitted(request), Err(reason));
+        }
+        assert!(admitted(get("http://example.com:80/")).is_ok());
+    }
+
+    #[test]
+    fn the_form_of_the_target_has_to_fit() {
+        assert!(admitted(get("*").method(Method::OPTIONS)).is_ok());
+        assert_eq!(admitted(get("*")), Err(Reason::RequestTargetForm));
+        assert_eq!(
+            admitted(get("example.com:80")),
+            Err(Reason::RequestTargetForm)
+        );
+        assert_eq!(
+            admitted(get("ftp://example.com/")),
+            Err(Reason::RequestTargetForm)
+        );
+        for method in [Method::CONNECT, Method::TRACE] {
+            let refused = admitted(get("/").method(method));
+            assert_eq!(refused, Err(Reason::RequestMethodRefused));
+        }
+    }
+
+    #[test]
+    fn a_target_may_be_as_long_as_the_limit() {
+        let limit = FrontendLimits::default().target.0 as usize;
+        let longest = format!("/{}", "x".repeat(limit - 1));
+        assert!(admitted(get(&longest)).is_ok());
+        let longer = format!("/{}", "x".repeat(limit));
+        assert_eq!(admitted(get(&longer)), Err(Reason::RequestTargetTooLong));
+    }
+
+    #[test]
+    fn only_one_transfer_coding_is_known() {
+        let coding = |value: &str| admitted(get("/").header("transfer-encoding", value));
+        assert!(coding("chunked").is_ok());
+        assert!(coding("Chunked").is_ok());
+        for bad in ["gzip, chunked", "chunked, chunked", "identity", "xchunked"] {
+            assert_eq!(coding(bad), Err(Reason::RequestTransferCoding), "{bad}");
+        }
+        let twice = get("/")
+            .header("transfer-encoding", "chunked")
+            .header("transfer-encoding", "chunked");
+        assert_eq!(admitted(twice), Err(Reason::RequestTransferCoding));
+    }
+
+    #[test]
+    fn an_upgrade_has_no_body() {
+        let request = get("/").header("upgrade", "websocket").body(());
+        let request = request.expect("a request");
+        let limits = FrontendLimits::default();
+        assert!(admit(&request, &limits, false).is_ok());
+        let refused = admit(&request, &limits, true).map(|_| ());
+        assert_eq!(refused, Err(Reason::RequestUpgradeBody));
+    }
+
+    #[test]
+    fn only_one_expectation_is_known() {
+        assert!(admitted(get("/").header("expect", "100-Continue")).is_ok());
+        assert_eq!(
+            admitted(get("/").header("expect", "a-pony")),
+            Err(Reason::RequestExpectation)
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! The one type of response body: a server's, or a few bytes of our own.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::proxy::forward::{BodyError, ServerBody};
+use crate::proxy::io::Course;
+
+/// What a client is answered with.
+pub(super) enum ResponseBody {
+    /// Streams from the server; ends the exchange when it ends.
+    Server(ServerBody),
+    /// Said by us.
+    Own(Own),
+}
+
+/// Our own words; the exchange ends when they are handed on, or when nobody wants them.
+pub(super) struct Own {
+    bytes: Bytes,
+    course: Rc<Course>,
+}
+
+impl Own {
+    pub(super) fn new(bytes: Bytes, course: Rc<Course>) -> Self {
+        Self { bytes, course }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Server(body) => Pin::new(body).poll_frame(cx),
+            Self::Own(own) if own.bytes.is_empty() => Poll::Ready(None),
+            Self::Own(own) => {
+                let bytes = std::mem::take(&mut own.bytes);
+                let sent = &own.course.exchange.body_bytes_out;
+                sent.set(sent.get() + bytes.len() as u64);
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Server(body) => body.is_end_stream(),
+            Self::Own(own) => own.bytes.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Server(body) => body.size_hint(),
+            Self::Own(own) => SizeHint::with_exact(own.bytes.len() as u64),
+        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.course.end();
+    }
+}

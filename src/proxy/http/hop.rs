@@ -1,0 +1,365 @@
+//! What belongs to one hop only, and what we say of ourselves: fields taken off and put on.
+//!
+//! RFC 9110 §7.6.1: whatever `Connection` names is for the next hop, which is us. It goes first, so
+//! that a client cannot have the fields removed that are added here.
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Response, StatusCode, Version, request};
+
+use crate::exchange::{Fault, Reason};
+use crate::plan::Forwarding;
+use crate::wire::forwarded::{Element, Node, Proto, forwarded, x_forwarded_for};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// How `Via` names us (RFC 9110 §7.6.3).
+const VIA: HeaderValue = HeaderValue::from_static("1.1 evenkeel");
+
+/// Who sent a request, for the fields that say so.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sender<'a> {
+    /// The connection's peer.
+    pub(super) peer: std::net::SocketAddr,
+    /// Whether what it says of its own clients is believed.
+    pub(super) is_trusted: bool,
+    /// `X-Forwarded-For` of a peer that is not trusted; the same for each request of a connection.
+    pub(super) forwarded_for: &'a HeaderValue,
+}
+
+/// Whether bytes follow the head, and whether their number is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyKind {
+    /// No bytes.
+    None,
+    /// As many as `Content-Length` says.
+    Sized,
+    /// Until they end.
+    Chunked,
+}
+
+/// Makes the head of a request the one that a server shall see.
+pub(super) fn towards_server(
+    head: &mut request::Parts,
+    body: BodyKind,
+    sender: Sender<'_>,
+    forwarding: &Forwarding,
+) {
+    let takes_trailers = te_has_trailers(&head.headers);
+    strip_hop_fields(&mut head.headers);
+    if takes_trailers {
+        // RFC 9110 §10.1.4: whoever sends TE names it in Connection.
+        head.headers
+            .insert(header::TE, HeaderValue::from_static("trailers"));
+        head.headers
+            .insert(header::CONNECTION, HeaderValue::from_static("te"));
+    }
+    if body == BodyKind::Chunked {
+        // Without the field hyper sends a GET of unknown length without its body.
+        head.headers.insert(
+            header::TRANSFER_ENCODING,
+            HeaderValue::from_static("chunked"),
+        );
+    }
+    if body == BodyKind::None {
+        head.headers.remove(header::EXPECT);
+    }
+    say_who_sent_it(head, sender, forwarding);
+    into_origin_form(head);
+    head.version = Version::HTTP_11;
+}
+
+/// Makes the head of a response the one that the client shall see.
+///
+/// # Errors
+///
+/// `server.response.malformed` for a switch of protocols that was not asked for.
+pub(super) fn towards_client<B>(
+    response: &mut Response<B>,
+    forwarding: &Forwarding,
+) -> Result<(), Fault> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Fault::new(Reason::ServerResponseMalformed));
+    }
+    *response.version_mut() = Version::HTTP_11;
+    let headers = response.headers_mut();
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        // The coding said how long it was; a length beside it is a lie (RFC 9112 §6.3).
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    strip_hop_fields(headers);
+    if forwarding.via {
+        headers.append(header::VIA, VIA);
+    }
+    Ok(())
+}
+
+fn strip_hop_fields(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        strip_named_in_connection(headers);
+    }
+    for name in [
+        header::CONNECTION,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        header::TE,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ] {
+        headers.remove(name);
+    }
+}
+
+#[cold]
+fn strip_named_in_connection(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
+        .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
+        .filter(|name| !is_protected(name))
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+/// Fields that `Connection` cannot take away: without them the request would be another one.
+fn is_protected(name: &HeaderName) -> bool {
+    *name == header::HOST
+        || *name == header::AUTHORIZATION
+        || *name == header::COOKIE
+        || name.as_str().starts_with("content-")
+}
+
+fn te_has_trailers(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::TE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
+        .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+fn say_who_sent_it(head: &mut request::Parts, sender: Sender<'_>, forwarding: &Forwarding) {
+    let headers = &mut head.headers;
+    if forwarding.forwarded {
+        let element = Element {
+            client: Node::Ip(sender.peer.ip()),
+            by: None,
+            host: headers.get(header::HOST),
+            proto: Proto::Http,
+        };
+        let value = if sender.is_trusted {
+            forwarded(headers.get_all(header::FORWARDED), &element)
+        } else {
+            forwarded([], &element)
+        };
+        headers.insert(header::FORWARDED, value);
+    } else if !sender.is_trusted {
+        // What nobody vouches for must not look as if we did.
+        headers.remove(header::FORWARDED);
+    }
+    if forwarding.x_forwarded {
+        say_by_x_forwarded(headers, sender);
+    } else if !sender.is_trusted {
+        for name in [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
+            headers.remove(name);
+        }
+    }
+    if forwarding.via {
+        headers.append(header::VIA, VIA);
+    }
+}
+
+fn say_by_x_forwarded(headers: &mut HeaderMap, sender: Sender<'_>) {
+    if sender.is_trusted {
+        let list = x_forwarded_for(headers.get_all(X_FORWARDED_FOR), sender.peer.ip());
+        headers.insert(X_FORWARDED_FOR, list);
+        if !headers.contains_key(X_FORWARDED_PROTO) {
+            headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+        }
+        if !headers.contains_key(X_FORWARDED_HOST)
+            && let Some(host) = headers.get(header::HOST).cloned()
+        {
+            headers.insert(X_FORWARDED_HOST, host);
+        }
+        return;
+    }
+    headers.insert(X_FORWARDED_FOR, sender.forwarded_for.clone());
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    match headers.get(header::HOST).cloned() {
+        Some(host) => headers.insert(X_FORWARDED_HOST, host),
+        None => headers.remove(X_FORWARDED_HOST),
+    };
+}
+
+/// The target as a server wants it: path and query, as they were received.
+fn into_origin_form(head: &mut request::Parts) {
+    let Some(authority) = head.uri.authority() else {
+        return;
+    };
+    if !head.headers.contains_key(header::HOST)
+        && let Ok(host) =
+            HeaderValue::from_maybe_shared(Bytes::copy_from_slice(authority.as_str().as_bytes()))
+    {
+        head.headers.insert(header::HOST, host);
+    }
+    let target = match head.uri.path_and_query() {
+        Some(target) => target.clone(),
+        None => http::uri::PathAndQuery::from_static("/"),
+    };
+    head.uri = target.into();
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    const FOR: HeaderValue = HeaderValue::from_static("192.0.2.1");
+
+    fn sent(build: http::request::Builder, is_trusted: bool) -> request::Parts {
+        let (mut head, ()) = build.body(()).expect("a request").into_parts();
+        let sender = Sender {
+            peer: ([192, 0, 2, 1], 4711).into(),
+            is_trusted,
+            forwarded_for: &FOR,
+        };
+        towards_server(&mut head, BodyKind::None, sender, &Forwarding::default());
+        head
+    }
+
+    fn text(head: &request::Parts, name: &str) -> Option<String> {
+        let values: Vec<&str> = head
+            .headers
+            .get_all(name)
+            .iter()
+            .map(|value| value.to_str().expect("text"))
+            .collect();
+        (!values.is_empty()).then(|| values.join(" | "))
+    }
+
+    #[test]
+    fn what_connection_names_goes_no_further() {
+        let head = sent(
+            Request::get("/")
+                .header("host", "a")
+                .header("connection", "close, X-Secret")
+                .header("connection", "keep-alive")
+                .header("x-secret", "1")
+                .header("keep-alive", "5")
+                .header("proxy-connection", "close"),
+            false,
+        );
+        for gone in ["connection", "x-secret", "keep-alive", "proxy-connection"] {
+            assert_eq!(text(&head, gone), None, "{gone}");
+        }
+    }
+
+    #[test]
+    fn connection_cannot_take_away_what_makes_the_request() {
+        let head = sent(
+            Request::get("/")
+                .header("host", "a")
+                .header(
+                    "connection",
+                    "host, authorization, cookie, content-length, x-forwarded-for",
+                )
+                .header("authorization", "b")
+                .header("cookie", "c")
+                .header("content-length", "0"),
+            false,
+        );
+        for kept in ["host", "authorization", "cookie", "content-length"] {
+            assert!(text(&head, kept).is_some(), "{kept}");
+        }
+        assert_eq!(text(&head, "x-forwarded-for").as_deref(), Some("192.0.2.1"));
+    }
+
+    #[test]
+    fn a_stranger_is_not_believed_about_others() {
+        let head = sent(
+            Request::get("/")
+                .header("host", "a")
+                .header("x-forwarded-for", "203.0.113.9")
+                .header("x-forwarded-proto", "https")
+                .header("x-forwarded-host", "evil")
+                .header("forwarded", "for=203.0.113.9"),
+            false,
+        );
+        assert_eq!(text(&head, "x-forwarded-for").as_deref(), Some("192.0.2.1"));
+        assert_eq!(text(&head, "x-forwarded-proto").as_deref(), Some("http"));
+        assert_eq!(text(&head, "x-forwarded-host").as_deref(), Some("a"));
+        assert_eq!(text(&head, "forwarded"), None);
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_added_to() {
+        let head = sent(
+            Request::get("/")
+                .header("host", "a")
+                .header("x-forwarded-for", "203.0.113.9")
+                .header("x-forwarded-proto", "https"),
+            true,
+        );
+        assert_eq!(
+            text(&head, "x-forwarded-for").as_deref(),
+            Some("203.0.113.9, 192.0.2.1")
+        );
+        assert_eq!(text(&head, "x-forwarded-proto").as_deref(), Some("https"));
+    }
+
+    #[test]
+    fn trailers_are_asked_for_when_the_client_does() {
+        let head = sent(
+            Request::get("/")
+                .header("host", "a")
+                .header("te", "gzip, trailers"),
+            false,
+        );
+        assert_eq!(text(&head, "te").as_deref(), Some("trailers"));
+        assert_eq!(text(&head, "connection").as_deref(), Some("te"));
+        let head = sent(
+            Request::get("/").header("host", "a").header("te", "gzip"),
+            false,
+        );
+        assert_eq!(text(&head, "te"), None);
+    }
+
+    #[test]
+    fn an_absolute_target_becomes_one_in_origin_form() {
+        let head = sent(
+            Request::get("http://a:80/b%2F?c=%20").header("host", "a"),
+            false,
+        );
+        assert_eq!(head.uri, "/b%2F?c=%20");
+        let head = sent(Request::get("http://a").version(Version::HTTP_10), false);
+        assert_eq!(head.uri, "/");
+        assert_eq!(text(&head, "host").as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_length_beside_a_coding_is_not_passed_on() {
+        let mut response = Response::builder()
+            .header("transfer-encoding", "chunked")
+            .header("content-length", "5")
+            .body(())
+            .expect("a response");
+        towards_client(&mut response, &Forwarding::default()).expect("it may pass");
+        assert!(response.headers().is_empty(), "{:?}", response.headers());
+    }
+
+    #[test]
+    fn nobody_asked_for_another_protocol() {
+        let mut response = Response::builder()
+            .status(101)
+            .body(())
+            .expect("a response");
+        assert!(towards_client(&mut response, &Forwarding::default()).is_err());
+    }
+}

@@ -1,0 +1,40 @@
+//! A client connection that speaks HTTP/1.1: requests are read, refused if they must not pass, and
+//! answered.
+//!
+//! `listen` hands connections to [`serve`]. For each request `handle` calls the rooms in their
+//! order: `admit`, `route`, `hop`, `forward`, and back.
+
+mod admit;
+mod body;
+mod client;
+mod handle;
+mod hop;
+mod roll;
+mod serve;
+
+pub use roll::{Order, Roll};
+pub use serve::serve;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::base::rng::Rng;
+use crate::net::Network;
+use crate::observe::{ProcessMetrics, WorkerObserver};
+use crate::proxy::snapshot::Views;
+
+/// What the connections of a worker share.
+pub struct Context {
+    /// What runs now.
+    pub views: Views,
+    /// The way to servers.
+    pub network: Network,
+    /// Where facts go.
+    pub observer: WorkerObserver,
+    /// Where defects are counted.
+    pub metrics: Arc<ProcessMetrics>,
+    /// For request ids.
+    pub rng: Rng,
+    /// Who is there.
+    pub roll: Rc<Roll>,
+}

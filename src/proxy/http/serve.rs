@@ -1,0 +1,397 @@
+//! A client connection from its first byte to its last.
+//!
+//! It alternates between two states. While something happens, hyper runs it, with its buffers and
+//! its state machine. When nothing has happened for a second, hyper gives the socket back and is
+//! dropped, and a few hundred bytes wait for the next request: *parked*. Nothing can be lost between
+//! the two: hyper holds nothing back when it has flushed and no exchange is open, and what it has
+//! read too far is put in front of what comes next.
+//!
+//! One timer runs for the connection, for whichever deadline comes first.
+
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::Bytes;
+use http_body::Body;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+use crate::base::clock::{self, Duration, FAR, Instant};
+use crate::exchange::Reason;
+use crate::net::Stream;
+use crate::observe::event;
+use crate::plan::{self, HeaderCase};
+use crate::proxy::frontend::Frontend;
+use crate::proxy::io::{Timer, WatchedStream};
+use crate::proxy::reply::raw_reply;
+
+use super::Context;
+use super::client::Client;
+use super::handle::handle;
+use super::roll::{Entry, Order};
+
+/// How long hyper keeps its buffers after an exchange. A client that asks again within a second is
+/// served at no cost; one that does not has most likely gone for longer.
+const PARK_AFTER: Duration = Duration::from_secs(1);
+
+/// How much of a response hyper gathers before it waits for the client to take it.
+const WRITE_AHEAD_BYTES: usize = 64 << 10;
+
+/// How much of a request that was refused is read and thrown away, and for how long, so that the
+/// client reads the answer and not a reset.
+const LINGER_BYTES: usize = 256 << 10;
+const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// What is read of the first bytes after parking; hyper reads the rest.
+const FIRST_READ_BYTES: usize = 2048;
+
+/// How a spell of activity ended.
+enum Ended {
+    /// Nothing happens; the socket and what was read too far.
+    Idle(Stream, Bytes),
+    /// The connection is over, and nothing needs to be said.
+    Over,
+    /// The last answer is written; the client may still be sending.
+    Refused(Stream),
+    /// The head did not come in time.
+    HeadTimeout(Stream),
+    /// In the middle of a response: the client must notice.
+    Broken(Stream),
+}
+
+/// What a parked connection woke up for.
+enum Woken {
+    Bytes(Bytes),
+    Over,
+}
+
+/// Serves the connection of `peer` until it ends.
+pub async fn serve(stream: Stream, peer: SocketAddr, live: Arc<Frontend>, context: Rc<Context>) {
+    let entry = context.roll.enter(Arc::clone(&live));
+    let client = Rc::new(Client::new(context, peer, live));
+    let mut timer = Timer::new();
+    let (mut stream, mut prefix) = (stream, Bytes::new());
+    loop {
+        // Boxed, so that a parked connection does not carry the room for an active one.
+        let ended = Box::pin(active(stream, prefix, &client, &entry, &mut timer)).await;
+        match ended {
+            Ended::Over => return,
+            Ended::Broken(stream) => return stream.reset(),
+            Ended::Refused(stream) => return linger(stream).await,
+            Ended::HeadTimeout(stream) => return answer_late_head(stream, &client).await,
+            Ended::Idle(idle, read_too_far) if !read_too_far.is_empty() => {
+                (stream, prefix) = (idle, read_too_far);
+            }
+            Ended::Idle(mut idle, _) => {
+                match parked(&mut idle, &client, &entry, &mut timer).await {
+                    Woken::Bytes(bytes) => (stream, prefix) = (idle, bytes),
+                    Woken::Over => return,
+                }
+            }
+        }
+    }
+}
+
+/// Waits for the next request with nothing but the socket.
+async fn parked(
+    stream: &mut Stream,
+    client: &Rc<Client>,
+    entry: &Entry,
+    timer: &mut Timer,
+) -> Woken {
+    poll_fn(|cx| {
+        let mut room = [0; FIRST_READ_BYTES];
+        let mut buffer = ReadBuf::new(&mut room);
+        if let Poll::Ready(read) = Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
+            let bytes = Bytes::copy_from_slice(buffer.filled());
+            return Poll::Ready(match read {
+                Ok(()) if !bytes.is_empty() => Woken::Bytes(bytes),
+                _ => Woken::Over,
+            });
+        }
+        if entry.order(cx) != Order::Stay {
+            return Poll::Ready(Woken::Over);
+        }
+        timer.poll(cx, client.idle_until()).map(|_| Woken::Over)
+    })
+    .await
+}
+
+/// Lets hyper run the connection until it ends or nothing has happened for a while.
+async fn active(
+    stream: Stream,
+    prefix: Bytes,
+    client: &Rc<Client>,
+    entry: &Entry,
+    timer: &mut Timer,
+) -> Ended {
+    let builder = builder(client);
+    let io = TokioIo::new(WatchedStream::new(stream, prefix, Rc::clone(&client.watch)));
+    let service = service_fn(|request| handle(Rc::clone(client), request));
+    let mut spell = Spell {
+        connection: builder.serve_connection(io, service),
+        client,
+        entry,
+        timer,
+        never: clock::now() + FAR,
+        told_to_leave: false,
+    };
+    let verdict = poll_fn(|cx| spell.poll(cx)).await;
+    let parts = spell.connection.into_parts();
+    let (stream, unread) = parts.io.into_inner().into_parts();
+    // What is left of the prefix comes after what hyper has read of it; both are never there: hyper
+    // reads the whole prefix before it parses.
+    let read_too_far = if parts.read_buf.is_empty() {
+        unread
+    } else {
+        parts.read_buf
+    };
+    match verdict {
+        Verdict::Idle => Ended::Idle(stream, read_too_far),
+        Verdict::HeadTimeout => Ended::HeadTimeout(stream),
+        Verdict::Broken => Ended::Broken(stream),
+        Verdict::Over if client.is_dirty.get() || !read_too_far.is_empty() => {
+            Ended::Refused(stream)
+        }
+        Verdict::Over => Ended::Over,
+    }
+}
+
+/// One spell of activity.
+struct Spell<'a, C> {
+    connection: C,
+    client: &'a Rc<Client>,
+    entry: &'a Entry,
+    timer: &'a mut Timer,
+    /// The deadline of whoever has none.
+    never: Instant,
+    told_to_leave: bool,
+}
+
+enum Verdict {
+    Idle,
+    Over,
+    HeadTimeout,
+    Broken,
+}
+
+/// What the passing of a deadline means.
+enum Due {
+    /// The handler or a body has been told; they must be polled.
+    Told,
+    End(Verdict),
+}
+
+impl<S, B> Spell<'_, http1::Connection<TokioIo<WatchedStream>, S>>
+where
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B> + Unpin,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Verdict> {
+        loop {
+            // First: a request must not be taken up by a frontend that has been removed.
+            match self.entry.order(cx) {
+                Order::Stay => {}
+                Order::Leave if self.told_to_leave => {}
+                Order::Leave => {
+                    self.told_to_leave = true;
+                    self.client.is_leaving.set(true);
+                    // One that was never served is connected and has been promised an answer, as
+                    // far as its client knows: it gets one, and that says `close`.
+                    if self.client.has_served.get() {
+                        Pin::new(&mut self.connection).graceful_shutdown();
+                    }
+                }
+                Order::Break => return Poll::Ready(self.cut(Reason::ProxyStopped)),
+            }
+            let polled = Pin::new(&mut self.connection).poll(cx);
+            self.client.settle_if_over();
+            if let Poll::Ready(result) = polled {
+                return Poll::Ready(self.finished(result.err()));
+            }
+            let due = self.due();
+            let now = ready!(self.timer.poll(cx, due));
+            match self.passed(now) {
+                Due::Told => {}
+                Due::End(verdict) => return Poll::Ready(verdict),
+            }
+        }
+    }
+
+    /// hyper is done with the connection.
+    fn finished(&self, error: Option<hyper::Error>) -> Verdict {
+        let client = self.client;
+        if let Some(course) = client.course() {
+            // The connection broke under an exchange. Its own cause, if there is one, came first.
+            let was_sent = course.ended().is_some() && error.is_none();
+            if was_sent {
+                client.settle();
+            } else {
+                let left = course.exchange.status.get() == 0 || error.is_some();
+                client.cut(Reason::ClientLeft);
+                return if left { Verdict::Broken } else { Verdict::Over };
+            }
+        }
+        let status = client.watch.own_status.take();
+        if status != 0 {
+            client.refuse(refusal_of(status), status);
+            client.is_dirty.set(true);
+        } else if let Some(error) = error {
+            event::connection_failed(&client.live.name, client.peer, &error);
+        }
+        Verdict::Over
+    }
+
+    /// The first deadline of the connection's present state.
+    fn due(&self) -> Instant {
+        let client = self.client;
+        let watch = &client.watch;
+        let timeouts = client.timeouts.get();
+        let stalled = watch.blocked_since.get().map(|since| since + timeouts.body);
+        let course = client.course();
+        let waiting = match (&course, watch.head_began.get()) {
+            (Some(course), _) if course.ended().is_none() => course.deadlines.earliest(),
+            // The last bytes of the response are on their way; whoever is late is the client.
+            (Some(_), _) => None,
+            (None, Some(began)) => Some(began + timeouts.head),
+            (None, None) if self.may_park() => {
+                let park = client.idle_since.get() + PARK_AFTER;
+                Some(park.min(client.idle_until()))
+            }
+            (None, None) => Some(client.idle_until()),
+        };
+        [stalled, waiting]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(self.never)
+    }
+
+    /// A deadline of [`Spell::due`] has passed.
+    fn passed(&self, now: Instant) -> Due {
+        let client = self.client;
+        let watch = &client.watch;
+        let body = client.timeouts.get().body;
+        if watch
+            .blocked_since
+            .get()
+            .is_some_and(|since| now >= since + body)
+        {
+            return Due::End(self.cut(Reason::ClientStalled));
+        }
+        if let Some(course) = client.course() {
+            let deadlines = &course.deadlines;
+            return match deadlines.fire(now) {
+                // A nudge: whoever asked for it looks by itself.
+                None => {
+                    deadlines.nudge_at(None);
+                    Due::Told
+                }
+                Some(_) if course.exchange.status.get() == 0 => Due::Told,
+                Some(reason) => Due::End(self.cut(reason)),
+            };
+        }
+        if watch.head_began.get().is_some() {
+            return Due::End(Verdict::HeadTimeout);
+        }
+        if self.may_park() && now < client.idle_until() {
+            Due::End(Verdict::Idle)
+        } else {
+            Due::End(Verdict::Over)
+        }
+    }
+
+    /// Whether hyper holds nothing that would be lost.
+    fn may_park(&self) -> bool {
+        let client = self.client;
+        client.watch.flushed.get()
+            && client.watch.head_began.get().is_none()
+            && !client.is_dirty.get()
+            && !self.told_to_leave
+            && client.course().is_none()
+    }
+
+    fn cut(&self, reason: Reason) -> Verdict {
+        let Some(course) = self.client.course() else {
+            return Verdict::Over;
+        };
+        // A response whose end the client is waiting for must not look complete.
+        let is_cut = course.ended().is_none();
+        self.client.cut(reason);
+        if is_cut {
+            Verdict::Broken
+        } else {
+            Verdict::Over
+        }
+    }
+}
+
+/// hyper's settings for a connection of this frontend, as it is configured now.
+fn builder(client: &Client) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    let view = client.context.views.current();
+    let Some(place) = client.frontend_in(&view) else {
+        // The frontend has just been removed: the connection is about to be told.
+        return builder;
+    };
+    let plan = &view.snapshot.plan.frontends[place as usize];
+    client.timeouts.set(plan.timeout);
+    builder
+        .half_close(plan.half_close)
+        .max_header_size(plan.limits.head.0 as usize)
+        .max_buf_size(WRITE_AHEAD_BYTES.max(plan.limits.head.0 as usize))
+        .title_case_headers(plan.header_case == HeaderCase::Title)
+        .preserve_header_case(view.records_case);
+    if plan.limits.fields != plan::FrontendLimits::default().fields {
+        // Any other number makes hyper keep the fields on the heap.
+        builder.max_headers(plan.limits.fields);
+    }
+    builder
+}
+
+/// What hyper meant by a status that it answered by itself.
+fn refusal_of(status: u16) -> Reason {
+    match status {
+        414 => Reason::RequestTargetTooLong,
+        431 => Reason::RequestHeadTooLarge,
+        _ => Reason::RequestHeadMalformed,
+    }
+}
+
+async fn answer_late_head(mut stream: Stream, client: &Client) {
+    let reason = Reason::RequestHeadTimeout;
+    let id = client.refuse(reason, 408);
+    let bytes = raw_reply(reason, &id);
+    // The client has had its time; it is not waited for again.
+    if let Ok(Ok(())) = clock::within(LINGER_TIME, stream.write_all(&bytes)).await {
+        linger(stream).await;
+    }
+}
+
+/// Says that nothing more comes, and reads what the client is still sending for a while: a socket
+/// that is closed with bytes unread resets the connection, and the client loses the answer.
+async fn linger(mut stream: Stream) {
+    let discard = async {
+        poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await?;
+        let mut room = [0; 4096];
+        let mut left = LINGER_BYTES;
+        while left > 0 {
+            let read = stream.read(&mut room).await?;
+            if read == 0 {
+                break;
+            }
+            left = left.saturating_sub(read);
+        }
+        std::io::Result::Ok(())
+    };
+    // However it goes, the connection ends here.
+    let _ = clock::within(LINGER_TIME, Box::pin(discard)).await;
+}

@@ -1,0 +1,50 @@
+//! What one exchange's handler and its two bodies share while it runs.
+
+use crate::base::clock::{self, Instant};
+use crate::exchange::{Exchange, Opening, Reason};
+
+use super::deadlines::Deadlines;
+
+/// An exchange under way. It lives in an `Rc`: the handler, the request body and the response body
+/// hold it, and the connection reads it when it is over.
+#[derive(Debug)]
+pub struct Course {
+    /// The facts.
+    pub exchange: Exchange,
+    /// Until when it waits.
+    pub deadlines: Deadlines,
+    /// Whether the last byte of the request has been read. Written by the request body.
+    pub request_complete: std::cell::Cell<bool>,
+}
+
+impl Course {
+    /// The course of an exchange that begins.
+    pub fn begin(opening: Opening) -> Self {
+        Self {
+            exchange: Exchange::open(opening),
+            deadlines: Deadlines::default(),
+            request_complete: std::cell::Cell::new(false),
+        }
+    }
+
+    /// Says that the last byte of the response was handed on, or that none will follow. Only the
+    /// first call counts.
+    pub fn end(&self) {
+        if self.exchange.ended.get().is_none() {
+            self.exchange.ended.set(Some(clock::now()));
+        }
+    }
+
+    /// Ends it before its time.
+    pub fn cut(&self, reason: Reason) {
+        if self.exchange.ended.get().is_none() {
+            self.exchange.blame(reason);
+            self.end();
+        }
+    }
+
+    /// When it was over.
+    pub fn ended(&self) -> Option<Instant> {
+        self.exchange.ended.get()
+    }
+}

@@ -1,0 +1,204 @@
+//! The deadlines of one exchange, without a timer of their own.
+//!
+//! Arming a timer for each step of each request costs more than the step. The rooms only write
+//! down until when they are willing to wait; the connection's one timer reads the earliest of these
+//! (`http::serve`), and when it has passed, marks it as fired. Whoever waits sees the mark at the
+//! next poll, which is the same poll: all of an exchange runs in its connection's task.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use crate::base::clock::{self, Duration, Instant};
+use crate::exchange::Reason;
+
+/// Until when an exchange waits, and for what.
+#[derive(Debug, Default)]
+pub struct Deadlines {
+    /// While we wait for a piece of the request body. It hides `server`: a server that has not got
+    /// the whole request yet is not late with its answer. Written by the request body.
+    client: Cell<Option<Due>>,
+    /// While we wait for a slot, a connection, a response head or a piece of its body. Written by
+    /// `forward`.
+    server: Cell<Option<Due>>,
+    /// What `server` was made with.
+    server_patience: Cell<Duration>,
+    /// For the server's `100 Continue`: nothing fails when it passes. Written by `forward`.
+    nudge: Cell<Option<Instant>>,
+    /// For the whole exchange. Written once, by `handle`.
+    exchange: Cell<Option<Due>>,
+    /// What has passed. Written by `http::serve`.
+    fired: Cell<Option<Reason>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    at: Instant,
+    reason: Reason,
+}
+
+impl Deadlines {
+    /// Bounds the whole exchange.
+    pub fn bound_exchange(&self, at: Instant) {
+        let reason = Reason::ExchangeTimeout;
+        self.exchange.set(Some(Due { at, reason }));
+    }
+
+    /// From now on we wait for the client.
+    pub fn wait_for_client(&self, patience: Duration, reason: Reason) {
+        if self.client.get().is_none() {
+            let at = clock::now() + patience;
+            self.client.set(Some(Due { at, reason }));
+        }
+    }
+
+    /// A piece of the request came from the client.
+    pub fn client_came(&self) {
+        self.client.set(None);
+        if let Some(Due { reason, .. }) = self.server.get() {
+            self.wait_for_server(self.server_patience.get(), reason);
+        }
+    }
+
+    /// From now on we wait for the server.
+    pub fn wait_for_server(&self, patience: Duration, reason: Reason) {
+        self.wait_for_server_since(clock::now(), patience, reason);
+    }
+
+    /// The same, from `start` on. Each piece that the client sends meanwhile starts the wait anew: a
+    /// server is late from the last byte of the request on.
+    pub fn wait_for_server_since(&self, start: Instant, patience: Duration, reason: Reason) {
+        let at = start + patience;
+        self.server.set(Some(Due { at, reason }));
+        self.server_patience.set(patience);
+    }
+
+    /// The server did what we waited for.
+    pub fn server_came(&self) {
+        self.server.set(None);
+    }
+
+    /// Whether a wait for the server is written down.
+    pub fn is_waiting_for_server(&self) -> bool {
+        self.server.get().is_some()
+    }
+
+    /// Asks to be polled at `at`, whatever else happens; `None` takes that back.
+    pub fn nudge_at(&self, at: Option<Instant>) {
+        self.nudge.set(at);
+    }
+
+    /// The earliest moment at which something is due.
+    pub fn earliest(&self) -> Option<Instant> {
+        let waiting = self.client.get().or(self.server.get()).map(|due| due.at);
+        let exchange = self.exchange.get().map(|due| due.at);
+        [waiting, exchange, self.nudge.get()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Marks what is due at `now` and says what it is. It is not due a second time.
+    pub fn fire(&self, now: Instant) -> Option<Reason> {
+        let waiting = if self.client.get().is_some() {
+            &self.client
+        } else {
+            &self.server
+        };
+        let (cell, due) = [waiting, &self.exchange]
+            .into_iter()
+            .filter_map(|cell| Some((cell, cell.get()?)))
+            .filter(|(_, due)| due.at <= now)
+            .min_by_key(|(_, due)| due.at)?;
+        cell.set(None);
+        self.fired.set(Some(due.reason));
+        Some(due.reason)
+    }
+
+    /// Waits for nothing any more: the exchange is being answered.
+    pub fn clear(&self) {
+        for cell in [&self.client, &self.server, &self.exchange] {
+            cell.set(None);
+        }
+        self.nudge.set(None);
+        self.fired.set(None);
+    }
+
+    /// What has passed.
+    #[inline]
+    pub fn fired(&self) -> Option<Reason> {
+        self.fired.get()
+    }
+
+    /// Takes back what has fired: the exchange goes on in another way.
+    pub fn forgive(&self) {
+        self.fired.set(None);
+    }
+
+    /// What `future` gives, unless a deadline passes first.
+    ///
+    /// # Errors
+    ///
+    /// The reason of the deadline that passed.
+    pub async fn unless_due<F: Future>(&self, future: F) -> Result<F::Output, Reason> {
+        let mut future = pin!(future);
+        std::future::poll_fn(|cx| self.poll_unless_due(cx, future.as_mut())).await
+    }
+
+    fn poll_unless_due<F: Future>(
+        &self,
+        cx: &mut Context<'_>,
+        future: Pin<&mut F>,
+    ) -> Poll<Result<F::Output, Reason>> {
+        match self.fired() {
+            Some(reason) => Poll::Ready(Err(reason)),
+            None => future.poll(cx).map(Ok),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_client_is_not_the_servers_fault() {
+        let deadlines = Deadlines::default();
+        let start = clock::now();
+        deadlines.wait_for_server(SECOND, Reason::ServerResponseTimeout);
+        deadlines.wait_for_client(5 * SECOND, Reason::RequestBodyTimeout);
+        assert_eq!(deadlines.earliest(), Some(start + 5 * SECOND));
+        assert_eq!(deadlines.fire(start + 2 * SECOND), None);
+        let fired = deadlines.fire(start + 5 * SECOND);
+        assert_eq!(fired, Some(Reason::RequestBodyTimeout));
+        assert_eq!(deadlines.fired(), fired);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_exchange_is_bounded_whoever_we_wait_for() {
+        let deadlines = Deadlines::default();
+        let start = clock::now();
+        deadlines.bound_exchange(start + SECOND);
+        deadlines.wait_for_client(5 * SECOND, Reason::RequestBodyTimeout);
+        assert_eq!(deadlines.earliest(), Some(start + SECOND));
+        assert_eq!(
+            deadlines.fire(start + SECOND),
+            Some(Reason::ExchangeTimeout)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_on_does_not_move_the_clients_deadline() {
+        let deadlines = Deadlines::default();
+        let start = clock::now();
+        deadlines.wait_for_client(5 * SECOND, Reason::RequestBodyTimeout);
+        clock::sleep(SECOND).await;
+        deadlines.wait_for_client(5 * SECOND, Reason::RequestBodyTimeout);
+        assert_eq!(deadlines.earliest(), Some(start + 5 * SECOND));
+        deadlines.client_came();
+        assert_eq!(deadlines.earliest(), None);
+    }
+}

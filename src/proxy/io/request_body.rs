@@ -1,0 +1,210 @@
+//! The request body on its way from the client to the server, piece by piece.
+//!
+//! It counts what passes, says when we wait for the client, and tells a client that went away from
+//! one that sent nonsense. Nothing is kept: the next piece is asked for when the server took the last.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::base::clock::{self, Duration, Instant};
+use crate::exchange::Reason;
+
+use super::course::Course;
+
+/// How long a server is waited for that was asked to say `100 Continue` (RFC 9110 §10.1.1).
+const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The request's body, or none.
+pub struct RequestBody {
+    incoming: Option<Incoming>,
+    course: Rc<Course>,
+    patience: Duration,
+    gate: Option<ContinueGate>,
+}
+
+/// Holds a request body back until the server has said `100 Continue`, or has had its time.
+#[derive(Clone, Debug)]
+pub struct ContinueGate {
+    /// Written by hyper's callback, which must be `Send`.
+    open: Arc<AtomicBool>,
+    until: Instant,
+}
+
+/// Why a request body ended early.
+#[derive(Debug)]
+pub struct BodyFault(pub Reason);
+
+impl RequestBody {
+    /// The body of the request of `course`; each piece is waited for as long as `patience`.
+    pub fn new(incoming: Incoming, course: Rc<Course>, patience: Duration) -> Self {
+        let incoming = Some(incoming).filter(|body| !body.is_end_stream());
+        if incoming.is_none() {
+            course.request_complete.set(true);
+        }
+        Self {
+            incoming,
+            course,
+            patience,
+            gate: None,
+        }
+    }
+
+    /// No body, for a request that is sent once more.
+    pub fn none(course: Rc<Course>) -> Self {
+        Self {
+            incoming: None,
+            course,
+            patience: Duration::ZERO,
+            gate: None,
+        }
+    }
+
+    /// Holds it back until `gate` opens.
+    pub fn hold_back(&mut self, gate: ContinueGate) {
+        self.gate = Some(gate);
+    }
+
+    fn is_held_back(&mut self) -> bool {
+        let Some(gate) = &self.gate else {
+            return false;
+        };
+        if gate.is_open() || clock::now() >= gate.until {
+            self.course.deadlines.nudge_at(None);
+            self.gate = None;
+            return false;
+        }
+        self.course.deadlines.nudge_at(Some(gate.until));
+        true
+    }
+
+    fn end(&mut self) {
+        self.incoming = None;
+        self.course.request_complete.set(true);
+        self.course.deadlines.client_came();
+    }
+}
+
+impl ContinueGate {
+    /// A gate that opens by itself after a second.
+    pub fn new() -> Self {
+        Self {
+            open: Arc::new(AtomicBool::new(false)),
+            until: clock::now() + CONTINUE_PATIENCE,
+        }
+    }
+
+    /// Whether the server said so.
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// The server said so.
+    pub fn open(&self) {
+        // Relaxed: it is read on the same thread; an atomic only because hyper's callback is `Sync`.
+        self.open.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Default for ContinueGate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        if self.incoming.is_none() {
+            return Poll::Ready(None);
+        }
+        if self.is_held_back() {
+            return Poll::Pending;
+        }
+        let this = &mut *self;
+        let Some(incoming) = &mut this.incoming else {
+            return Poll::Ready(None);
+        };
+        let deadlines = &this.course.deadlines;
+        match Pin::new(&mut *incoming).poll_frame(cx) {
+            Poll::Pending => {
+                deadlines.wait_for_client(this.patience, Reason::RequestBodyTimeout);
+                Poll::Pending
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                deadlines.client_came();
+                let is_last = incoming.is_end_stream();
+                if let Some(data) = frame.data_ref() {
+                    let bytes = &this.course.exchange.body_bytes_in;
+                    bytes.set(bytes.get() + data.len() as u64);
+                }
+                if is_last || frame.is_trailers() {
+                    this.end();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                this.end();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                deadlines.client_came();
+                this.incoming = None;
+                let reason = reason_of(&error);
+                this.course.exchange.blame(reason);
+                Poll::Ready(Some(Err(BodyFault(reason))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.incoming {
+            Some(incoming) => incoming.size_hint(),
+            None => SizeHint::with_exact(0),
+        }
+    }
+}
+
+/// hyper reports framing that makes no sense as `InvalidData` or `InvalidInput`; all else is a
+/// connection that ended.
+fn reason_of(error: &hyper::Error) -> Reason {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return match error.kind() {
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+                    Reason::RequestBodyMalformed
+                }
+                _ => Reason::ClientLeft,
+            };
+        }
+        source = error.source();
+    }
+    Reason::ClientLeft
+}
+
+impl fmt::Display for BodyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.code())
+    }
+}
+
+impl Error for BodyFault {}

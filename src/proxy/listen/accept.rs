@@ -1,0 +1,181 @@
+//! The accept loop of one listening socket on one worker.
+//!
+//! Over a limit, accepting pauses: one connection is held in the hand, and the kernel's queue keeps
+//! the rest, as in HAProxy. When the socket goes away, what is in its queue is accepted first: those
+//! clients are connected already, as far as they know.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use rustix::io::Errno;
+
+use crate::base::clock::{self, Duration};
+use crate::base::tasks;
+use crate::net::{Listener, Stream};
+use crate::observe::{PauseCause, event};
+use crate::proxy::frontend::{Frontend, Gate};
+use crate::proxy::http::{Context, serve};
+
+/// How long accepting rests when there is no descriptor left. Long enough for some exchanges to
+/// end, short enough not to be noticed beside the kernel's queue.
+const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts from one socket.
+pub struct Accept {
+    /// The socket.
+    pub listener: Listener,
+    /// Whose connections these are.
+    pub target: Rc<Target>,
+    /// Counts the connections of the whole process.
+    pub process_gate: Arc<Gate>,
+    /// What connections are served with.
+    pub context: Rc<Context>,
+}
+
+/// Whose connections a socket accepts, and whether it still does. Written by the worker at
+/// `control`'s command.
+pub struct Target {
+    frontend: RefCell<Arc<Frontend>>,
+    state: RefCell<State>,
+}
+
+enum State {
+    Open(Option<Waker>),
+    Closing,
+}
+
+/// A connection that is counted; leaves both gates when dropped.
+struct Pass {
+    frontend: Arc<Frontend>,
+    process: Arc<Gate>,
+}
+
+impl Target {
+    /// Connections of `frontend`.
+    pub fn new(frontend: Arc<Frontend>) -> Self {
+        Self {
+            frontend: RefCell::new(frontend),
+            state: RefCell::new(State::Open(None)),
+        }
+    }
+
+    /// Connections from now on are those of `frontend`.
+    pub fn aim(&self, frontend: Arc<Frontend>) {
+        *self.frontend.borrow_mut() = frontend;
+    }
+
+    /// The socket shall close when its queue is empty.
+    pub fn close(&self) {
+        if let State::Open(Some(waker)) = self.state.replace(State::Closing) {
+            waker.wake();
+        }
+    }
+
+    fn is_closing(&self, cx: &mut TaskContext<'_>) -> bool {
+        match &mut *self.state.borrow_mut() {
+            State::Closing => true,
+            State::Open(waker) => {
+                *waker = Some(cx.waker().clone());
+                false
+            }
+        }
+    }
+
+    fn frontend(&self) -> Arc<Frontend> {
+        Arc::clone(&self.frontend.borrow())
+    }
+}
+
+impl Accept {
+    /// Accepts until the target closes and the queue is empty.
+    pub async fn run(self) {
+        while let Some(accepted) = self.next().await {
+            match accepted {
+                Ok((stream, peer)) => {
+                    let pass = self.pass().await;
+                    self.start(stream, peer, pass);
+                }
+                Err(error) => self.rest_after(&error).await,
+            }
+        }
+    }
+
+    /// The next connection; `None` when the socket is to close and nobody is left in its queue.
+    async fn next(&self) -> Option<io::Result<(Stream, SocketAddr)>> {
+        poll_fn(|cx| {
+            if let Poll::Ready(accepted) = self.listener.poll_accept(cx) {
+                return Poll::Ready(Some(accepted));
+            }
+            if self.target.is_closing(cx) {
+                return Poll::Ready(None);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Waits until there is room for one more.
+    async fn pass(&self) -> Pass {
+        let frontend = self.target.frontend();
+        self.enter(&frontend, &frontend.gate, PauseCause::FrontendLimit)
+            .await;
+        self.enter(&frontend, &self.process_gate, PauseCause::ProcessLimit)
+            .await;
+        Pass {
+            frontend,
+            process: Arc::clone(&self.process_gate),
+        }
+    }
+
+    async fn enter(&self, frontend: &Frontend, gate: &Gate, cause: PauseCause) {
+        if gate.try_enter() {
+            return;
+        }
+        frontend.metrics.accept_paused(cause);
+        event::accept_paused(&frontend.name, cause);
+        gate.enter().await;
+        event::accept_resumed(&frontend.name);
+    }
+
+    fn start(&self, stream: Stream, peer: SocketAddr, pass: Pass) {
+        let context = Rc::clone(&self.context);
+        let frontend = Arc::clone(&pass.frontend);
+        context.observer.accepted(&frontend.metrics);
+        tasks::spawn_local(async move {
+            serve(stream, peer, frontend, context).await;
+            drop(pass);
+        });
+    }
+
+    /// Out of descriptors, accepting would fail again at once and spin. Anything else is the fault
+    /// of that one connection.
+    async fn rest_after(&self, error: &io::Error) {
+        if !is_shortage(error) {
+            return;
+        }
+        let frontend = self.target.frontend();
+        frontend.metrics.accept_paused(PauseCause::Descriptors);
+        event::out_of_descriptors("accept a connection");
+        clock::sleep(DESCRIPTOR_PAUSE).await;
+    }
+}
+
+/// Whether the system has no descriptor or memory left for a connection.
+fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+    error
+        .raw_os_error()
+        .is_some_and(|code| shortages.contains(&Errno::from_raw_os_error(code)))
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.frontend.gate.leave();
+        self.process.leave();
+    }
+}

@@ -1,0 +1,6 @@
+//! A socket arrives: accepted on the worker that will serve it, counted, and held back when there
+//! are as many as may be.
+
+mod accept;
+
+pub use accept::{Accept, Target};

@@ -1,0 +1,13 @@
+//! The data plane, in the order in which a request flows.
+
+pub mod backend;
+pub mod forward;
+pub mod frontend;
+pub mod http;
+pub mod io;
+pub mod listen;
+pub mod reply;
+pub mod route;
+pub mod snapshot;
+pub mod upstream;
+pub mod worker;

@@ -1,0 +1,105 @@
+//! The only place where a fault becomes an answer.
+//!
+//! What the client reads says the status, the stable reason and the id under which the log has the
+//! rest: no address, path or version of ours.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::exchange::{Reason, RequestId};
+
+/// When a client of a backend without servers may come again, in seconds: about as long as a check
+/// needs to see a server come back.
+const RETRY_AFTER_SECONDS: &str = "2";
+
+/// The answer that says `reason`.
+///
+/// A reason without a status (the response had already begun) is answered 502: it can only come
+/// here when it was found in time after all.
+pub fn reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
+    let status = reason.status().unwrap_or(StatusCode::BAD_GATEWAY);
+    let id = str::from_utf8(id.as_bytes()).unwrap_or_default();
+    let text = format!(
+        "{} {}\n\nreason: {}\nrequest: {id}\n",
+        status.as_str(),
+        status.canonical_reason().unwrap_or("Client Left"),
+        reason.code(),
+    );
+    let mut response = Response::new(Bytes::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    match reason {
+        Reason::BackendNoServer => {
+            let seconds = HeaderValue::from_static(RETRY_AFTER_SECONDS);
+            headers.insert(header::RETRY_AFTER, seconds);
+        }
+        Reason::RequestMethodRefused => {
+            // RFC 9110 §15.5.6 wants the field; which methods a resource has only its server knows.
+            let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+            headers.insert(header::ALLOW, methods);
+        }
+        _ => {}
+    }
+    response
+}
+
+/// The same as bytes, for a connection on which hyper cannot answer any more. Closes it.
+pub fn raw_reply(reason: Reason, id: &RequestId) -> Vec<u8> {
+    let response = reply(reason, id);
+    let mut bytes = format!(
+        "HTTP/1.1 {} {}\r\nconnection: close\r\ncontent-length: {}\r\n",
+        response.status().as_str(),
+        response.status().canonical_reason().unwrap_or_default(),
+        response.body().len(),
+    )
+    .into_bytes();
+    for (name, value) in response.headers() {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(response.body());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_names_its_reason_and_the_request() {
+        let response = reply(Reason::ServerConnectRefused, &RequestId::made(1));
+        assert_eq!(response.status(), 503);
+        let text = String::from_utf8(response.body().to_vec()).expect("text");
+        assert_eq!(
+            text,
+            "503 Service Unavailable\n\nreason: server.connect.refused\nrequest: 0000000000000001\n"
+        );
+    }
+
+    #[test]
+    fn a_raw_answer_is_a_whole_http_message() {
+        let bytes = raw_reply(Reason::RequestHeadTimeout, &RequestId::made(1));
+        let text = String::from_utf8(bytes).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n"));
+        let length = format!("content-length: {}\r\n", body.len());
+        assert!(head.contains(&length), "{head}");
+    }
+
+    #[test]
+    fn what_the_status_asks_for_is_said() {
+        let id = RequestId::made(1);
+        let no_server = reply(Reason::BackendNoServer, &id);
+        assert!(no_server.headers().contains_key(header::RETRY_AFTER));
+        let refused = reply(Reason::RequestMethodRefused, &id);
+        assert!(refused.headers().contains_key(header::ALLOW));
+    }
+}

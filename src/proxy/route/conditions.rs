@@ -1,0 +1,57 @@
+//! What a route asks besides host and path: methods, header fields, query parameters.
+
+use http::{HeaderName, Method};
+
+use super::Request;
+use crate::plan::{Predicate, Route, ValuePattern};
+use crate::wire::query;
+
+/// What one route asks of a request whose host and path it takes.
+#[derive(Debug)]
+pub(super) struct Conditions {
+    /// Empty: any.
+    methods: Box<[Method]>,
+    headers: Box<[Predicate<HeaderName>]>,
+    queries: Box<[Predicate<String>]>,
+}
+
+impl Conditions {
+    pub(super) fn of(route: &Route) -> Self {
+        Self {
+            methods: route.methods.as_slice().into(),
+            headers: route.headers.as_slice().into(),
+            queries: route.queries.as_slice().into(),
+        }
+    }
+
+    /// Whether `request` has all that is asked; the cheapest question first.
+    pub(super) fn hold(&self, request: &Request<'_>) -> bool {
+        (self.methods.is_empty() || self.methods.contains(request.method))
+            && self.headers.iter().all(|wanted| has_field(request, wanted))
+            && self
+                .queries
+                .iter()
+                .all(|wanted| has_parameter(request, wanted))
+    }
+}
+
+fn has_field(request: &Request<'_>, wanted: &Predicate<HeaderName>) -> bool {
+    let mut lines = request.headers.get_all(&wanted.name).iter();
+    lines.any(|line| match &wanted.value {
+        ValuePattern::Present => true,
+        ValuePattern::Exact(text) => line.as_bytes() == text.as_bytes(),
+        ValuePattern::Prefix(text) => line.as_bytes().starts_with(text.as_bytes()),
+    })
+}
+
+fn has_parameter(request: &Request<'_>, wanted: &Predicate<String>) -> bool {
+    let mut parameters = query::parameters(request.query.unwrap_or_default());
+    parameters.any(|(name, value)| {
+        name.is(&wanted.name)
+            && match &wanted.value {
+                ValuePattern::Present => true,
+                ValuePattern::Exact(text) => value.is(text),
+                ValuePattern::Prefix(text) => value.begins_with(text),
+            }
+    })
+}

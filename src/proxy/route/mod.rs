@@ -1,0 +1,487 @@
+//! Which route: the first one of a frontend that a request matches.
+//!
+//! `control::assemble` compiles a frontend's routes, `http::handle` asks. Pure: no I/O, no clock, no
+//! state. A search costs a few look-ups in tables however many routes there are, and allocates only
+//! for a path that is not in its normal form.
+//!
+//! # Precedence
+//!
+//! The one place where this is written down; `reference.rs` is the same as code.
+//!
+//! 1. **The first route in file order that matches wins.** Nothing counts as more specific: an exact
+//!    host does not come before a wildcard, nor a longer path before a shorter one.
+//! 2. A route matches when every kind of condition that it has holds: one of its hosts, one of its
+//!    paths, one of its methods, all of its header predicates, all of its query predicates.
+//! 3. Host: the request's host in lower case, without port and without a last dot. `*.example.com`
+//!    is any number of labels before `example.com`, at least one. A request without a host matches
+//!    only routes without hosts.
+//! 4. Path: in the form of [`wire::path`](crate::wire::path), patterns and requests alike. A prefix is
+//!    by whole segments: `/v1/*` is `/v1`, `/v1/` and `/v1/a/b`, not `/v10`. The target `*` matches
+//!    only routes that take every path.
+//! 5. **A path that would find another route as received than in that form is ambiguous**: the server
+//!    sees the target as received, and who chose the route must have meant the same. The digits of
+//!    escapes may be small or capital, and a pattern also stands for itself as written: a route for
+//!    `/%7Eanna` takes `/%7Eanna` and `/~anna`.
+//! 6. Header: the whole value of one of the field's lines; lists within a line are not taken apart.
+//!    Query: one of the parameter's values; names and values percent-decoded, `+` is a space. Case
+//!    counts in values and in names of parameters.
+
+mod conditions;
+mod hash;
+mod paths;
+#[cfg(test)]
+mod reference;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use http::{HeaderMap, Method};
+
+use crate::plan::{HostPattern, Route};
+use crate::wire::path;
+
+use conditions::Conditions;
+use hash::Table;
+use paths::Paths;
+
+/// The routes of a frontend, compiled.
+#[derive(Debug)]
+pub struct Router {
+    /// What each route asks besides host and path; in file order.
+    conditions: Box<[Conditions]>,
+    /// Routes by path, for each set of routes that some host has. Hosts with the same routes share
+    /// one, so that a route with a thousand hosts and a thousand paths is no million entries.
+    paths: Box<[Paths]>,
+    /// Place in `paths` of the routes that name this host.
+    exact: Table<usize>,
+    /// Place in `paths` of the routes that name this host with `*.` before it.
+    wildcard: Table<usize>,
+    /// Labels of the longest key of `wildcard`: bounds how much of a long host is tried.
+    wildcard_labels: usize,
+    /// The routes that name no host.
+    any: Paths,
+}
+
+/// What the router looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// As [`Authority::host`](crate::wire::host::Authority) has it; empty when there is none.
+    pub host: &'a str,
+    /// As received.
+    pub method: &'a Method,
+    /// The path of the target as received.
+    pub path: &'a str,
+    /// What follows the question mark, as received.
+    pub query: Option<&'a str>,
+    /// As received.
+    pub headers: &'a HeaderMap,
+}
+
+/// The path would find another route in its normal form than as received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ambiguous;
+
+impl Router {
+    /// The compiled form of `routes`, which are in file order.
+    pub fn compile(routes: &[Route]) -> Self {
+        let mut by_host: HashMap<&HostPattern, Vec<usize>> = HashMap::new();
+        let mut any = Vec::new();
+        for (index, route) in routes.iter().enumerate() {
+            if route.hosts.is_empty() {
+                any.push(index);
+            }
+            for host in &route.hosts {
+                by_host.entry(host).or_default().push(index);
+            }
+        }
+
+        let mut router = Self {
+            conditions: routes.iter().map(Conditions::of).collect(),
+            paths: Box::default(),
+            exact: Table::default(),
+            wildcard: Table::default(),
+            wildcard_labels: 0,
+            any: Paths::compile(routes, &any),
+        };
+        let mut paths = Vec::new();
+        let mut known: HashMap<Vec<usize>, usize> = HashMap::new();
+        for (host, indices) in by_host {
+            let place = *known.entry(indices).or_insert_with_key(|indices| {
+                paths.push(Paths::compile(routes, indices));
+                paths.len() - 1
+            });
+            match host {
+                HostPattern::Exact(host) => {
+                    router.exact.insert(host.as_str().into(), place);
+                }
+                HostPattern::Wildcard(suffix) => {
+                    let labels = suffix.split('.').count();
+                    router.wildcard_labels = router.wildcard_labels.max(labels);
+                    router.wildcard.insert(suffix.as_str().into(), place);
+                }
+            }
+        }
+        router.paths = paths.into();
+        router
+    }
+
+    /// The place of the route that `request` matches first; `None` when it matches none.
+    ///
+    /// # Errors
+    ///
+    /// [`Ambiguous`], see the module's head: answered 400.
+    pub fn find(&self, request: &Request<'_>) -> Result<Option<usize>, Ambiguous> {
+        let normal = path::normalise(request.path);
+        let found = self.first_match(request, &normal);
+        if let Cow::Owned(normal) = &normal {
+            let received = path::with_capital_escapes(request.path);
+            if received != *normal && self.first_match(request, &received) != found {
+                return Err(Ambiguous);
+            }
+        }
+        Ok(found)
+    }
+
+    fn first_match(&self, request: &Request<'_>, path: &str) -> Option<usize> {
+        let mut search = Search {
+            request,
+            path,
+            conditions: &self.conditions,
+            found: None,
+        };
+        if let Some(&place) = self.exact.get(request.host) {
+            self.paths[place].search(&mut search);
+        }
+        for suffix in suffixes(request.host).take(self.wildcard_labels) {
+            if let Some(&place) = self.wildcard.get(suffix) {
+                self.paths[place].search(&mut search);
+            }
+        }
+        self.any.search(&mut search);
+        search.found
+    }
+}
+
+impl fmt::Display for Ambiguous {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the path finds another route when its escapes and dot segments are resolved")
+    }
+}
+
+impl std::error::Error for Ambiguous {}
+
+/// One search: what is looked for, and the first route found so far.
+struct Search<'a> {
+    request: &'a Request<'a>,
+    path: &'a str,
+    conditions: &'a [Conditions],
+    found: Option<usize>,
+}
+
+impl Search<'_> {
+    /// Looks among `candidates`, which are in file order and match by host and path, for one that
+    /// stands before what is found already.
+    fn consider(&mut self, candidates: &[usize]) {
+        let before = self.found.unwrap_or(usize::MAX);
+        self.found = candidates
+            .iter()
+            .copied()
+            .take_while(|&index| index < before)
+            .find(|&index| self.conditions[index].hold(self.request))
+            .or(self.found);
+    }
+}
+
+/// What stands behind a dot of `host` that is not its first character: one label, two labels, …
+fn suffixes(host: &str) -> impl Iterator<Item = &str> {
+    let dots = host.bytes().enumerate().skip(1).rev();
+    dots.filter(|&(_, byte)| byte == b'.')
+        .map(|(place, _)| &host[place + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::{ACCEPT, COOKIE};
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+    use crate::base::{Name, Place};
+    use crate::plan::{PathPattern, Predicate, ValuePattern};
+
+    pub(super) fn route() -> Route {
+        Route {
+            name: Name::new("r").expect("a name"),
+            hosts: Vec::new(),
+            paths: Vec::new(),
+            methods: Vec::new(),
+            headers: Vec::new(),
+            queries: Vec::new(),
+            backend: Name::new("b").expect("a name"),
+            at: Place::nowhere(),
+        }
+    }
+
+    /// Written as in a file: `*.example.com`.
+    fn host(text: &str) -> Route {
+        let pattern = match text.strip_prefix("*.") {
+            Some(suffix) => HostPattern::Wildcard(suffix.to_owned()),
+            None => HostPattern::Exact(text.to_owned()),
+        };
+        Route {
+            hosts: vec![pattern],
+            ..route()
+        }
+    }
+
+    /// Written as in a file: `/v1/*`.
+    fn path(text: &str) -> Route {
+        let pattern = match text.strip_suffix("/*") {
+            Some(prefix) => PathPattern::Prefix(prefix.to_owned()),
+            None => PathPattern::Exact(text.to_owned()),
+        };
+        Route {
+            paths: vec![pattern],
+            ..route()
+        }
+    }
+
+    fn predicate<N>(name: N, value: &str) -> Predicate<N> {
+        let value = match value.strip_suffix('*') {
+            Some("") => ValuePattern::Present,
+            Some(prefix) => ValuePattern::Prefix(prefix.to_owned()),
+            None => ValuePattern::Exact(value.to_owned()),
+        };
+        Predicate { name, value }
+    }
+
+    fn header(name: HeaderName, value: &str) -> Route {
+        Route {
+            headers: vec![predicate(name, value)],
+            ..route()
+        }
+    }
+
+    fn query(name: &str, value: &str) -> Route {
+        Route {
+            queries: vec![predicate(name.to_owned(), value)],
+            ..route()
+        }
+    }
+
+    fn find_with(
+        routes: &[Route],
+        url: &str,
+        headers: &HeaderMap,
+    ) -> Result<Option<usize>, Ambiguous> {
+        let (host, target) = url
+            .find('/')
+            .map_or((url, "/"), |slash| url.split_at(slash));
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        Router::compile(routes).find(&Request {
+            host,
+            method: &Method::GET,
+            path,
+            query,
+            headers,
+        })
+    }
+
+    fn find(routes: &[Route], url: &str) -> Result<Option<usize>, Ambiguous> {
+        find_with(routes, url, &HeaderMap::new())
+    }
+
+    #[test]
+    fn the_first_in_file_order_wins_whatever_is_more_specific() {
+        let routes = [
+            path("/a/*"),
+            path("/a/b"),
+            host("a.x"),
+            host("*.x"),
+            route(),
+        ];
+        assert_eq!(find(&routes, "a.x/a/b"), Ok(Some(0)));
+        assert_eq!(find(&routes, "a.x/b"), Ok(Some(2)));
+        assert_eq!(find(&routes, "b.x/b"), Ok(Some(3)));
+        assert_eq!(find(&routes, "b.y/b"), Ok(Some(4)));
+        let routes = [host("*.x"), host("a.x")];
+        assert_eq!(find(&routes, "a.x/"), Ok(Some(0)));
+    }
+
+    #[test]
+    fn no_route_is_an_answer() {
+        assert_eq!(find(&[], "a/"), Ok(None));
+        assert_eq!(find(&[host("a"), path("/b")], "c/d"), Ok(None));
+    }
+
+    #[test]
+    fn a_wildcard_is_at_least_one_label() {
+        let routes = [host("*.b.x")];
+        for (url, found) in [
+            ("a.b.x", Some(0)),
+            ("c.a.b.x", Some(0)),
+            ("b.x", None),
+            (".b.x", None),
+            ("ab.x", None),
+            ("a.b.x.y", None),
+            ("", None),
+        ] {
+            assert_eq!(find(&routes, url), Ok(found), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_by_whole_segments() {
+        let routes = [path("/v1/*")];
+        for (url, found) in [
+            ("/v1", Some(0)),
+            ("/v1/", Some(0)),
+            ("/v1/a/b/c", Some(0)),
+            ("/v10", None),
+            ("/v", None),
+            ("/", None),
+            ("/a/v1", None),
+            ("//v1", None),
+        ] {
+            assert_eq!(find(&routes, url), Ok(found), "{url}");
+        }
+        assert_eq!(find(&[path("/*")], "/anything"), Ok(Some(0)));
+    }
+
+    #[test]
+    fn a_prefix_deeper_than_the_path_is_not_found() {
+        let routes = [path("/a/b/c/*"), path("/a/*")];
+        assert_eq!(find(&routes, "/a/b"), Ok(Some(1)));
+        assert_eq!(find(&routes, "/a/b/c"), Ok(Some(0)));
+        assert_eq!(find(&routes, "/a/b/c/d/e/f"), Ok(Some(0)));
+    }
+
+    #[test]
+    fn a_path_that_hides_another_route_is_ambiguous() {
+        let routes = [path("/admin/*"), path("/api/*")];
+        for url in [
+            "/api/../admin",
+            "/api/%2e%2e/admin",
+            "/%61dmin/x",
+            "/x/../admin/y",
+            "/admin/..",
+            "/admin/../x",
+        ] {
+            assert_eq!(find(&routes, url), Err(Ambiguous), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_finds_the_same_route_either_way_passes() {
+        let routes = [path("/api/*"), path("/%7eanna/*"), path("/caf%c3%a9")];
+        for (url, found) in [
+            ("/api/a/../b", Some(0)),
+            ("/api/%61", Some(0)),
+            ("/x/../y", None),
+            ("/%7eanna", Some(1)),
+            ("/%7Eanna", Some(1)),
+            ("/~anna", Some(1)),
+            ("/caf%C3%A9", Some(2)),
+            ("/caf%c3%A9", Some(2)),
+        ] {
+            assert_eq!(find(&routes, url), Ok(found), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_escaped_slash_is_no_slash() {
+        assert_eq!(find(&[path("/a/*")], "/a%2Fb"), Ok(None));
+        assert_eq!(find(&[path("/a/*")], "/a%2fb"), Ok(None));
+    }
+
+    #[test]
+    fn the_target_of_the_whole_server_matches_only_any_path() {
+        let options = |routes: &[Route]| {
+            Router::compile(routes).find(&Request {
+                host: "a",
+                method: &Method::OPTIONS,
+                path: "*",
+                query: None,
+                headers: &HeaderMap::new(),
+            })
+        };
+        assert_eq!(options(&[path("/a/*"), path("/*")]), Ok(Some(1)));
+        assert_eq!(options(&[path("/"), host("a")]), Ok(Some(1)));
+    }
+
+    #[test]
+    fn a_method_is_one_of_those_named() {
+        let routes = [Route {
+            methods: vec![Method::POST, Method::PUT],
+            ..route()
+        }];
+        assert_eq!(find(&routes, "/"), Ok(None));
+        let routes = [Route {
+            methods: vec![Method::POST, Method::GET],
+            ..route()
+        }];
+        assert_eq!(find(&routes, "/"), Ok(Some(0)));
+    }
+
+    #[test]
+    fn a_header_predicate_takes_the_whole_value_of_one_line() {
+        let mut headers = HeaderMap::new();
+        headers.append(ACCEPT, HeaderValue::from_static("text/html"));
+        headers.append(ACCEPT, HeaderValue::from_static("a, b"));
+        for (value, found) in [
+            ("text/html", Some(0)),
+            ("a, b", Some(0)),
+            ("text/*", Some(0)),
+            ("*", Some(0)),
+            ("a", None),
+            ("b", None),
+            ("Text/html", None),
+            ("html*", None),
+        ] {
+            let routes = [header(ACCEPT, value)];
+            assert_eq!(find_with(&routes, "/", &headers), Ok(found), "{value}");
+        }
+        assert_eq!(find_with(&[header(COOKIE, "*")], "/", &headers), Ok(None));
+    }
+
+    #[test]
+    fn a_query_predicate_takes_one_of_the_values() {
+        for (routes, found) in [
+            ([query("a", "1")], Some(0)),
+            ([query("a", "3")], Some(0)),
+            ([query("b c", "d&e")], Some(0)),
+            ([query("b c", "d*")], Some(0)),
+            ([query("flag", "*")], Some(0)),
+            ([query("flag", "")], Some(0)),
+            ([query("a", "2")], None),
+            ([query("A", "1")], None),
+            ([query("c", "*")], None),
+        ] {
+            let url = "/?a=1&b+c=d%26e&flag&a=3";
+            assert_eq!(find(&routes, url), Ok(found), "{:?}", routes[0].queries);
+        }
+        assert_eq!(find(&[query("a", "*")], "/"), Ok(None));
+    }
+
+    #[test]
+    fn all_predicates_must_hold() {
+        let mut both = query("a", "1");
+        both.queries.push(predicate("b".to_owned(), "2"));
+        assert_eq!(find(&[both.clone()], "/?a=1"), Ok(None));
+        assert_eq!(find(&[both], "/?b=2&a=1"), Ok(Some(0)));
+    }
+
+    #[test]
+    fn hosts_with_the_same_routes_share_their_table() {
+        let hosts = (0..100).map(|n| HostPattern::Exact(format!("h{n}")));
+        let routes = [Route {
+            hosts: hosts.collect(),
+            ..path("/a")
+        }];
+        assert_eq!(Router::compile(&routes).paths.len(), 1);
+        assert_eq!(find(&routes, "h7/a"), Ok(Some(0)));
+    }
+}

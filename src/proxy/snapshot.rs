@@ -1,0 +1,178 @@
+//! The compiled, immutable configuration that an exchange runs under, and how workers get at it.
+//!
+//! There is one [`Current`], a single `ArcSwap`. A worker keeps its own [`View`] of it and renews it
+//! when the generation changed: an exchange looks at one number that is hardly ever written, and
+//! holds the view by `Rc`. An exchange keeps the view that it began with.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Context;
+
+use arc_swap::ArcSwap;
+
+use crate::base::Name;
+use crate::base::clock::Instant;
+use crate::plan::{HeaderCase, Plan};
+use crate::proxy::backend::{Backend, Local};
+use crate::proxy::frontend;
+use crate::proxy::route::Router;
+
+/// One compiled configuration.
+pub struct Snapshot {
+    /// Rises by one with each change.
+    pub generation: u64,
+    /// What it was made from.
+    pub plan: Arc<Plan>,
+    /// In the plan's order.
+    pub frontends: Vec<Frontend>,
+    /// In the plan's order.
+    pub backends: Vec<Arc<Backend>>,
+}
+
+/// A frontend of a snapshot.
+pub struct Frontend {
+    /// Its live state.
+    pub live: Arc<frontend::Frontend>,
+    /// Its routes.
+    pub router: Arc<Router>,
+    /// For each route, the place of its backend.
+    pub route_backends: Vec<u32>,
+    /// The place of the backend of requests that no route matches.
+    pub default_backend: Option<u32>,
+}
+
+/// The snapshot that runs now.
+pub struct Current {
+    snapshot: ArcSwap<Snapshot>,
+    /// Of `snapshot`. Written by [`Current::swap`] after the snapshot, with `Release`; a worker that
+    /// reads the new number with `Acquire` finds the new snapshot.
+    generation: AtomicU64,
+}
+
+/// A snapshot as one worker sees it: with its own connections to servers.
+pub struct View {
+    /// What it is a view of.
+    pub snapshot: Arc<Snapshot>,
+    /// In the plan's order.
+    pub backends: Vec<Rc<Local>>,
+    /// Whether the case of field names is recorded, because somebody wants it preserved.
+    pub records_case: bool,
+}
+
+/// A worker's handle to the current snapshot.
+pub struct Views {
+    current: Arc<Current>,
+    view: RefCell<Rc<View>>,
+}
+
+impl Snapshot {
+    /// The place of the frontend that is `live`; `None` when it is gone.
+    pub fn frontend_of(&self, live: &Arc<frontend::Frontend>) -> Option<usize> {
+        self.frontends
+            .iter()
+            .position(|frontend| Arc::ptr_eq(&frontend.live, live))
+    }
+
+    fn records_case(&self) -> bool {
+        let frontends = self.plan.frontends.iter().map(|f| f.header_case);
+        let backends = self.plan.backends.iter().map(|b| b.header_case);
+        frontends
+            .chain(backends)
+            .any(|case| case == HeaderCase::Preserve)
+    }
+}
+
+impl Current {
+    /// Starts with `snapshot`.
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self {
+            generation: AtomicU64::new(snapshot.generation),
+            snapshot: ArcSwap::from_pointee(snapshot),
+        }
+    }
+
+    /// The snapshot that runs now.
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Makes `snapshot` the one that runs. Its generation is higher than the last one's.
+    pub fn swap(&self, snapshot: Snapshot) {
+        let generation = snapshot.generation;
+        self.snapshot.store(Arc::new(snapshot));
+        self.generation.store(generation, Ordering::Release);
+    }
+}
+
+impl Views {
+    /// A worker's first view.
+    pub fn new(current: Arc<Current>) -> Self {
+        let view = Rc::new(View::of(current.load(), None));
+        Self {
+            current,
+            view: RefCell::new(view),
+        }
+    }
+
+    /// The view of what runs now.
+    #[inline]
+    pub fn current(&self) -> Rc<View> {
+        let generation = self.current.generation.load(Ordering::Acquire);
+        {
+            let view = self.view.borrow();
+            if view.snapshot.generation >= generation {
+                return Rc::clone(&view);
+            }
+        }
+        self.renew()
+    }
+
+    #[cold]
+    fn renew(&self) -> Rc<View> {
+        let next = Rc::new(View::of(self.current.load(), Some(&self.view.borrow())));
+        *self.view.borrow_mut() = Rc::clone(&next);
+        next
+    }
+}
+
+impl View {
+    /// The view of `snapshot` that keeps what `before` has and `snapshot` still wants.
+    fn of(snapshot: Arc<Snapshot>, before: Option<&Self>) -> Self {
+        let records_case = snapshot.records_case();
+        let reusable = before.filter(|before| before.records_case == records_case);
+        let by_name: HashMap<&Name, &Local> = before
+            .iter()
+            .flat_map(|before| &before.backends)
+            .map(|local| (&local.shared.plan.name, &**local))
+            .collect();
+        let backends = snapshot
+            .backends
+            .iter()
+            .enumerate()
+            .map(|(index, backend)| {
+                let same_place = reusable.and_then(|before| before.backends.get(index));
+                if let Some(same) = same_place.filter(|local| Arc::ptr_eq(&local.shared, backend)) {
+                    return Rc::clone(same);
+                }
+                let before = by_name.get(&backend.plan.name).copied();
+                let backend = Arc::clone(backend);
+                Rc::new(Local::new(index as u32, backend, records_case, before))
+            })
+            .collect();
+        Self {
+            snapshot,
+            backends,
+            records_case,
+        }
+    }
+
+    /// Lets go of server connections that are too old or that the server has closed.
+    pub fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
+        for backend in &self.backends {
+            backend.sweep(now, cx);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! One HTTP/1.1 connection to a server.
+//!
+//! hyper gives a sender and a driver, meant for two tasks. Here both belong to the exchange that
+//! uses the connection, and the driver is polled where the exchange waits: sending a request wakes
+//! no other task, and there is none to forget. A connection that nobody uses is not polled; whether
+//! the server has closed it meanwhile is looked at when it is taken from the pool, and by the
+//! pool's sweep.
+
+use std::error::Error;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+
+use crate::base::clock::{self, Instant};
+use crate::exchange::{Fault, Reason};
+use crate::net::{Network, Stream};
+use crate::plan::{self, HeaderCase};
+use crate::proxy::io::{Deadlines, RequestBody};
+
+/// How much of a response is read ahead of the client.
+const READ_AHEAD_BYTES: usize = 64 << 10;
+
+type Driver = http1::Connection<TokioIo<Stream>, RequestBody>;
+
+/// What a connection is opened and used with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    builder: http1::Builder,
+    limits: plan::BackendLimits,
+    header_case: HeaderCase,
+    record_case: bool,
+}
+
+/// A connection that is open, as far as we know.
+pub struct Connection {
+    sender: SendRequest<RequestBody>,
+    /// `None` when it has finished: the connection is of no use any more.
+    driver: Option<Pin<Box<Driver>>>,
+    opened: Instant,
+    requests: u64,
+    idle_since: Instant,
+}
+
+/// What came back when an answer came: the head, and the body that this connection still carries.
+pub type ResponseHead = Response<Incoming>;
+
+/// An attempt at this connection failed.
+pub struct Failure {
+    /// What happened.
+    pub fault: Fault,
+    /// The request, when not a byte of it was written.
+    pub unsent: Option<Box<Request<RequestBody>>>,
+}
+
+impl Settings {
+    /// The settings of a backend. `record_case` keeps the case of the field names of responses.
+    pub fn new(backend: &plan::Backend, record_case: bool) -> Self {
+        let mut builder = http1::Builder::new();
+        builder
+            .max_buf_size(READ_AHEAD_BYTES.max(backend.limits.head.0 as usize))
+            .max_header_size(backend.limits.head.0 as usize)
+            .title_case_headers(backend.header_case == HeaderCase::Title)
+            .preserve_header_case(record_case || backend.header_case == HeaderCase::Preserve);
+        if backend.limits.fields != plan::BackendLimits::default().fields {
+            // Any other number makes hyper keep the fields on the heap.
+            builder.max_headers(backend.limits.fields);
+        }
+        Self {
+            builder,
+            limits: backend.limits.clone(),
+            header_case: backend.header_case,
+            record_case,
+        }
+    }
+
+    /// Whether connections opened with `other` can be used as if opened with these.
+    pub fn are_like(&self, other: &Self) -> bool {
+        self.limits == other.limits
+            && self.header_case == other.header_case
+            && self.record_case == other.record_case
+    }
+}
+
+impl Connection {
+    /// Opens a connection to `address`.
+    ///
+    /// # Errors
+    ///
+    /// `server.connect.*`, all of them safe to try again.
+    pub async fn open(
+        network: &Network,
+        address: std::net::SocketAddr,
+        settings: &Settings,
+    ) -> Result<Self, Fault> {
+        let stream = network
+            .connect(address)
+            .await
+            .map_err(|error| Fault::io(reason_of_connect(&error), error))?;
+        let (sender, driver) = settings
+            .builder
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| Fault::http(Reason::ServerConnectFailed, error))?;
+        let now = clock::now();
+        Ok(Self {
+            sender,
+            driver: Some(Box::pin(driver)),
+            opened: now,
+            requests: 0,
+            idle_since: now,
+        })
+    }
+
+    /// Sends `request` and gives the head of the answer; the body is read while this connection is
+    /// driven on (see [`Connection::drive`]).
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`]; a deadline that passes gives its reason.
+    pub async fn exchange(
+        &mut self,
+        request: Request<RequestBody>,
+        deadlines: &Deadlines,
+    ) -> Result<ResponseHead, Failure> {
+        self.requests += 1;
+        let mut answer = pin!(self.sender.try_send_request(request));
+        let driver = &mut self.driver;
+        let outcome = poll_fn(|cx| {
+            if let Some(reason) = deadlines.fired() {
+                return Poll::Ready(Err(Failure::from(Fault::new(reason))));
+            }
+            let driven = drive(driver, cx);
+            match (answer.as_mut().poll(cx), driven) {
+                (Poll::Ready(Ok(response)), _) => Poll::Ready(Ok(response)),
+                (Poll::Ready(Err(mut error)), driven) => {
+                    let unsent = error.take_message().map(Box::new);
+                    let error = match driven {
+                        Poll::Ready(Err(cause)) => cause,
+                        _ => error.into_error(),
+                    };
+                    let fault = Fault::http(reason_of_answer(&error), error);
+                    Poll::Ready(Err(Failure { fault, unsent }))
+                }
+                (Poll::Pending, _) => Poll::Pending,
+            }
+        });
+        outcome.await
+    }
+
+    /// Lets bytes flow; ready when the connection is finished.
+    ///
+    /// # Errors
+    ///
+    /// What hyper says of how it finished.
+    pub fn drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
+        drive(&mut self.driver, cx)
+    }
+
+    /// Whether another request can be sent on it now. Looks at the socket: a server that has closed
+    /// it, or said something that nobody asked for, makes it useless.
+    pub fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
+        self.drive(cx).is_pending() && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
+    }
+
+    /// Says that it is idle from now on.
+    pub(super) fn rest(&mut self) {
+        self.idle_since = clock::now();
+    }
+
+    /// Whether `limits` let it be used at `now`.
+    pub(super) fn is_within(&self, limits: &plan::Pool, now: Instant) -> bool {
+        let idle = now.saturating_duration_since(self.idle_since);
+        let age = now.saturating_duration_since(self.opened);
+        idle < limits.idle_timeout
+            && limits.max_age.is_none_or(|max_age| age < max_age)
+            && limits.max_requests.is_none_or(|max| self.requests < max)
+    }
+
+    /// Whether it has carried a request before.
+    pub fn was_used(&self) -> bool {
+        self.requests > 0
+    }
+}
+
+fn drive(
+    driver: &mut Option<Pin<Box<Driver>>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), hyper::Error>> {
+    let Some(running) = driver else {
+        return Poll::Ready(Ok(()));
+    };
+    let outcome = running.as_mut().poll(cx);
+    if outcome.is_ready() {
+        // A future that is ready must not be polled again.
+        *driver = None;
+    }
+    outcome
+}
+
+fn reason_of_connect(error: &io::Error) -> Reason {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Reason::ServerConnectRefused,
+        io::ErrorKind::TimedOut => Reason::ServerConnectTimeout,
+        _ => Reason::ServerConnectFailed,
+    }
+}
+
+/// What kept the answer from coming: nonsense from the server, or a connection that ended.
+fn reason_of_answer(error: &hyper::Error) -> Reason {
+    if error.is_parse() || error.is_parse_too_large() || error.is_parse_status() {
+        return Reason::ServerResponseMalformed;
+    }
+    Reason::ServerResponseEmpty
+}
+
+/// Why the body of an answer ended early.
+pub fn reason_of_body(error: &hyper::Error) -> Reason {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<io::Error>()
+            && matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+            )
+        {
+            return Reason::ServerBodyMalformed;
+        }
+        source = error.source();
+    }
+    Reason::ServerBodyIncomplete
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self {
+            fault,
+            unsent: None,
+        }
+    }
+}

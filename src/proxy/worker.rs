@@ -1,0 +1,244 @@
+//! A worker: one thread with its own runtime, its own listening sockets, server connections and
+//! counters.
+//!
+//! Everything that a connection needs is here, and nothing of it is shared with another worker. Its
+//! whole run is one future, so that a test or a simulated host can run it in a runtime of its own.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::sync::mpsc;
+
+use crate::base::clock::{self, Duration, Instant};
+use crate::base::rng::Rng;
+use crate::base::tasks;
+use crate::net::{Network, Socket};
+use crate::observe::{ProcessMetrics, WorkerObserver, event};
+use crate::proxy::frontend::{Frontend, Gate};
+use crate::proxy::http::{Context, Order, Roll};
+use crate::proxy::listen::{Accept, Target};
+use crate::proxy::snapshot::{Current, Views};
+
+/// How often log lines are handed on.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Every so many ticks, idle server connections are looked at.
+const SWEEP_EVERY: u32 = 10;
+
+/// What a worker is made of.
+pub struct Worker {
+    /// From 0.
+    pub index: usize,
+    /// What runs now.
+    pub current: Arc<Current>,
+    /// The way to servers.
+    pub network: Network,
+    /// Where facts go.
+    pub observer: WorkerObserver,
+    /// Where defects are counted.
+    pub metrics: Arc<ProcessMetrics>,
+    /// For request ids.
+    pub rng: Rng,
+    /// Counts the connections of the whole process.
+    pub process_gate: Arc<Gate>,
+    /// What `control` wants.
+    pub commands: mpsc::UnboundedReceiver<Command>,
+}
+
+/// Names a listening address for as long as it is listened on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ListenerId(pub u64);
+
+/// What `control` tells a worker.
+pub enum Command {
+    /// Accept from this socket.
+    Listen {
+        /// Names it.
+        id: ListenerId,
+        /// The socket.
+        socket: Socket,
+        /// Whose connections these are.
+        frontend: Arc<Frontend>,
+    },
+    /// Connections of that address are those of another frontend now.
+    Aim {
+        /// Names it.
+        id: ListenerId,
+        /// Whose connections these are.
+        frontend: Arc<Frontend>,
+    },
+    /// Close that address when its queue is empty.
+    Unlisten(ListenerId),
+    /// A snapshot was swapped in: look at it even if no request comes.
+    Renew,
+    /// Close all addresses and end connections as their exchanges end; then end.
+    Drain,
+    /// End all connections now.
+    Break,
+}
+
+/// A worker at work.
+struct Running {
+    index: usize,
+    context: Rc<Context>,
+    process_gate: Arc<Gate>,
+    listeners: HashMap<ListenerId, Rc<Target>>,
+    /// How many accept loops run.
+    accepting: Rc<Cell<usize>>,
+    is_draining: bool,
+    is_broken: bool,
+    ticks: u32,
+}
+
+impl Worker {
+    /// Serves until it was told to drain and nobody is left. Gives the number of connections that
+    /// had to be broken.
+    pub async fn run(self) -> usize {
+        let Self {
+            index,
+            current,
+            network,
+            observer,
+            metrics,
+            rng,
+            process_gate,
+            mut commands,
+        } = self;
+        let context = Rc::new(Context {
+            views: Views::new(current),
+            network,
+            observer,
+            metrics,
+            rng,
+            roll: Rc::new(Roll::default()),
+        });
+        let mut running = Running {
+            index,
+            context,
+            process_gate,
+            listeners: HashMap::new(),
+            accepting: Rc::default(),
+            is_draining: false,
+            is_broken: false,
+            ticks: 0,
+        };
+        let mut broken = 0;
+        let mut next_tick = clock::now() + TICK;
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Break) | None => broken += running.break_all(),
+                    Some(command) => running.obey(command),
+                },
+                () = running.context.roll.emptied(), if running.is_draining => {}
+                () = clock::sleep_until(next_tick) => {
+                    next_tick = next_after(next_tick);
+                    running.tick().await;
+                }
+            }
+            if running.is_over() {
+                running.context.observer.flush();
+                return broken;
+            }
+        }
+    }
+}
+
+impl Running {
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Listen {
+                id,
+                socket,
+                frontend,
+            } => self.listen(id, socket, frontend),
+            Command::Aim { id, frontend } => {
+                if let Some(target) = self.listeners.get(&id) {
+                    target.aim(frontend);
+                }
+            }
+            Command::Unlisten(id) => {
+                if let Some(target) = self.listeners.remove(&id) {
+                    target.close();
+                }
+            }
+            Command::Renew => {
+                // Renewing drops what only the old snapshot needed; removed frontends' connections
+                // look at their order when woken.
+                self.context.views.current();
+                self.context.roll.wake();
+            }
+            Command::Drain => {
+                self.is_draining = true;
+                for (_, target) in self.listeners.drain() {
+                    target.close();
+                }
+                self.context.roll.order(Order::Leave);
+            }
+            Command::Break => {}
+        }
+    }
+
+    fn listen(&mut self, id: ListenerId, socket: Socket, frontend: Arc<Frontend>) {
+        let listener = match socket.into_listener() {
+            Ok(listener) => listener,
+            Err(error) => return event::worker_died(self.index, &error),
+        };
+        let target = Rc::new(Target::new(frontend));
+        self.listeners.insert(id, Rc::clone(&target));
+        let accept = Accept {
+            listener,
+            target,
+            process_gate: Arc::clone(&self.process_gate),
+            context: Rc::clone(&self.context),
+        };
+        let accepting = Rc::clone(&self.accepting);
+        accepting.set(accepting.get() + 1);
+        let roll = Rc::clone(&self.context.roll);
+        tasks::spawn_local(async move {
+            accept.run().await;
+            accepting.set(accepting.get() - 1);
+            roll.look();
+        });
+    }
+
+    /// Whether nobody is left and nobody can come. A loop that waits for room is not waited for
+    /// once connections are broken.
+    fn is_over(&self) -> bool {
+        let nobody_comes = self.accepting.get() == 0 || self.is_broken;
+        self.is_draining && nobody_comes && self.context.roll.is_empty()
+    }
+
+    fn break_all(&mut self) -> usize {
+        self.is_draining = true;
+        self.is_broken = true;
+        let open = self.context.roll.len();
+        self.context.roll.order(Order::Break);
+        open
+    }
+
+    async fn tick(&mut self) {
+        self.context.observer.flush();
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(SWEEP_EVERY) {
+            let view = self.context.views.current();
+            let now = clock::now();
+            poll_fn(|cx| {
+                view.sweep(now, cx);
+                Poll::Ready(())
+            })
+            .await;
+        }
+    }
+}
+
+/// The tick after `last`; those that were missed are not made up for.
+fn next_after(last: Instant) -> Instant {
+    let now = clock::now();
+    let next = last + TICK;
+    if next > now { next } else { now + TICK }
+}
