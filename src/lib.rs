@@ -1,6 +1,7 @@
 //! Evenkeel: a Layer-7 load-balancing reverse proxy.
 
 pub mod base;
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod exchange;

@@ -28,9 +28,23 @@ impl Changes {
             lines.push("process.workers takes effect at the next start".to_owned());
         }
         let of_frontend = |frontend: &Frontend| frontend.name.clone();
-        compare(&mut lines, "frontend", &before.frontends, &after.frontends, of_frontend, |_, _| None);
+        compare(
+            &mut lines,
+            "frontend",
+            &before.frontends,
+            &after.frontends,
+            of_frontend,
+            |_, _| None,
+        );
         let of_backend = |backend: &Backend| backend.name.clone();
-        compare(&mut lines, "backend", &before.backends, &after.backends, of_backend, servers_changed);
+        compare(
+            &mut lines,
+            "backend",
+            &before.backends,
+            &after.backends,
+            of_backend,
+            servers_changed,
+        );
         Self(lines)
     }
 
@@ -82,7 +96,14 @@ fn compare<T: PartialEq>(
 fn servers_changed(before: &Backend, after: &Backend) -> Option<String> {
     let mut lines = Vec::new();
     let name_of = |server: &crate::plan::Server| server.name.clone();
-    compare(&mut lines, "server", &before.servers, &after.servers, name_of, |_, _| None);
+    compare(
+        &mut lines,
+        "server",
+        &before.servers,
+        &after.servers,
+        name_of,
+        |_, _| None,
+    );
     let rest_changed = Backend {
         servers: after.servers.clone(),
         ..before.clone()
@@ -126,7 +147,8 @@ mod tests {
     fn order_and_settings_of_a_backend_are_a_change_of_it() {
         let before = app("servers = [\"10.0.0.1:80\", \"10.0.0.2:80\"]");
         let swapped = app("servers = [\"10.0.0.2:80\", \"10.0.0.1:80\"]");
-        let other = app("balance = \"least-connections\"\nservers = [\"10.0.0.1:80\", \"10.0.0.2:80\"]");
+        let other =
+            app("balance = \"least-connections\"\nservers = [\"10.0.0.1:80\", \"10.0.0.2:80\"]");
         for after in [swapped, other] {
             let changes = Changes::between(&before, &after);
             assert_eq!(changes.to_string(), "backend app changed");

@@ -176,7 +176,11 @@ pub(super) fn tell(workers: &Workers, command: impl Fn() -> Command) {
 
 /// The open address that serves for `addr`: one of the same frontend, else any. Port 0 is another
 /// port for each frontend.
-fn take_fitting<'a>(left: &mut Vec<&'a Open>, addr: SocketAddr, frontend: &Name) -> Option<&'a Open> {
+fn take_fitting<'a>(
+    left: &mut Vec<&'a Open>,
+    addr: SocketAddr,
+    frontend: &Name,
+) -> Option<&'a Open> {
     let of_frontend = left
         .iter()
         .position(|open| open.wanted == addr && open.frontend == *frontend);

@@ -116,7 +116,10 @@ mod tests {
     #[test]
     fn a_file_is_watched_where_it_stands_and_where_it_leads() {
         let watch = Watch {
-            files: vec![PathBuf::from("evenkeel.toml"), PathBuf::from("/etc/x/y.toml")],
+            files: vec![
+                PathBuf::from("evenkeel.toml"),
+                PathBuf::from("/etc/x/y.toml"),
+            ],
             globs: vec!["/etc/conf.d/*.toml".to_owned()],
         };
         let found = directories(&watch);

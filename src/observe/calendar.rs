@@ -14,6 +14,13 @@ pub(super) struct Calendar {
     text: [u8; 20],
 }
 
+/// `time` in UTC with milliseconds (RFC 3339), for one who asks rarely.
+pub fn rfc3339(time: SystemTime) -> String {
+    let mut text = Vec::with_capacity(24);
+    Calendar::new().write(time, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
 impl Calendar {
     pub(super) fn new() -> Self {
         Self {

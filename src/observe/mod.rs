@@ -21,6 +21,7 @@ mod scene;
 mod worker;
 
 pub use access_log::{AccessLogHandle, LogWriter};
+pub use calendar::rfc3339;
 pub use metrics::exposition::{BackendRow, FrontendRow, Scrape, ServerRow};
 pub use metrics::frontend::{FrontendMetrics, PauseCause};
 pub use metrics::health::{CheckResult, HealthMetrics, ServerState};

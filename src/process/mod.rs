@@ -91,7 +91,11 @@ impl Proxy {
             logging,
         } = start;
         let files = limits::raise_open_files();
-        let workers = loaded.plan.process.workers.map_or_else(limits::cores, usize::from);
+        let workers = loaded
+            .plan
+            .process
+            .workers
+            .map_or_else(limits::cores, usize::from);
         let watch = loaded.watch.clone();
         let (access_log, writer) = AccessLogHandle::open(&loaded.plan.log.access.to)
             .map_err(|error| CannotStart(format!("log.access.to: {error}")))?;
@@ -249,6 +253,7 @@ impl Pieces {
             current: Arc::clone(&self.current),
             network: self.network.clone(),
             observer: WorkerObserver::new(index, &self.access_log),
+            metrics: Arc::clone(&self.metrics),
             rng,
             process_gate: Arc::clone(&self.process_gate),
             commands,

@@ -34,16 +34,10 @@ pub enum ServerState {
 pub enum CheckResult {
     /// As expected.
     Passed,
-    /// No connection.
-    Connect,
-    /// It took longer than `health.timeout`.
-    Timeout,
-    /// The answer was none, or not HTTP.
-    Response,
-    /// A status that is not expected.
-    Status,
-    /// The body does not contain the expected text.
-    Body,
+    /// Not as expected, or not at all.
+    Failed,
+    /// It could not be made: we are out of descriptors, for example.
+    Unclear,
 }
 
 #[derive(Debug)]
@@ -79,24 +73,14 @@ impl ServerState {
 }
 
 impl CheckResult {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Passed,
-        Self::Connect,
-        Self::Timeout,
-        Self::Response,
-        Self::Status,
-        Self::Body,
-    ];
+    pub(crate) const ALL: [Self; 3] = [Self::Passed, Self::Failed, Self::Unclear];
 
     /// Its label in metrics.
     pub fn code(self) -> &'static str {
         match self {
             Self::Passed => "passed",
-            Self::Connect => "connect",
-            Self::Timeout => "timeout",
-            Self::Response => "response",
-            Self::Status => "status",
-            Self::Body => "body",
+            Self::Failed => "failed",
+            Self::Unclear => "unclear",
         }
     }
 }

@@ -1,0 +1,104 @@
+//! The command line: what can be asked of the program, and how it answers.
+
+mod check;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The configuration cannot be used.
+const INVALID: u8 = 1;
+/// The configuration is right, and the program cannot start with it here: an address is taken, for example.
+const CANNOT_START: u8 = 3;
+/// A defect: a worker died.
+const DIED: u8 = 70;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   ended as told, or the configuration is valid
+  1   the configuration is not valid
+  2   the command line is not
+  3   cannot start: an address is taken, a log file cannot be opened
+  70  a defect: a worker died";
+
+/// A load-balancing reverse proxy: one binary, one file, no restart to change it.
+#[derive(Debug, Parser)]
+#[command(name = "evenkeel", disable_version_flag = true, after_help = EXIT_CODES)]
+struct Arguments {
+    /// Print version, commit, compiler and allocator
+    #[arg(short = 'V', long)]
+    version: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the proxy
+    ///
+    /// SIGHUP, SIGUSR2 or a change of the file reloads it; SIGTERM and SIGUSR1 drain and end, a
+    /// second SIGTERM ends at once.
+    Run(RunArguments),
+    /// Say whether a configuration is valid, and what is wrong with it
+    Check(CheckArguments),
+}
+
+#[derive(Debug, Args)]
+struct RunArguments {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct CheckArguments {
+    /// The configuration file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// How mistakes are shown
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Print the configuration with every default filled in
+    #[arg(long)]
+    show: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The line, underlined, why, and what to write instead
+    Human,
+    /// A list of objects
+    Json,
+}
+
+/// Does what the command line says. `allocator`: what the program was built with, for `--version`.
+pub fn main(allocator: &str) -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.version {
+        println!("{}", version(allocator));
+        return ExitCode::SUCCESS;
+    }
+    match arguments.command {
+        Some(Command::Run(arguments)) => run::run(&arguments.config),
+        Some(Command::Check(arguments)) => check::check(&arguments),
+        None => help(),
+    }
+}
+
+fn version(allocator: &str) -> String {
+    format!(
+        "evenkeel {}\ncommit     {}\nbuilt with {}\nallocator  {allocator}",
+        env!("CARGO_PKG_VERSION"),
+        env!("EVENKEEL_COMMIT"),
+        env!("EVENKEEL_RUSTC"),
+    )
+}
+
+fn help() -> ExitCode {
+    use clap::CommandFactory;
+    // A terminal that cannot be written to has nobody to tell.
+    let _ = Arguments::command().print_help();
+    ExitCode::from(2)
+}
