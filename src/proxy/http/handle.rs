@@ -28,6 +28,7 @@ use super::admit::admit;
 use super::body::{Own, ResponseBody};
 use super::client::Client;
 use super::hop::{self, BodyKind, Sender};
+use super::seen::Seen;
 
 /// Answers one request. Whatever happens, there is an answer, and the exchange is accounted for.
 pub(super) async fn handle(
@@ -44,7 +45,12 @@ pub(super) async fn handle(
     let opening = opening(&client, &view, place, Some(plan), is_trusted, &request);
     let course = Rc::new(Course::begin(opening));
     client.open(Rc::clone(&course), Rc::clone(&view));
-    let outcome = caught(proceed(&client, &view, place, is_trusted, request, &course)).await;
+    let proceeding = proceed(&client, &view, place, is_trusted, request, &course);
+    let outcome = caught(proceeding, |what| {
+        client.context.metrics.panicked();
+        event::exchange_panicked(&course.exchange.opening.id, what);
+    })
+    .await;
     let response = outcome.unwrap_or_else(|fault| answer(&fault, &course));
     course.exchange.status.set(response.status().as_u16());
     Ok(closing_if_leaving(response, &client, &course))
@@ -83,7 +89,8 @@ async fn proceed(
     }
     let body_kind = body_kind(request.body());
     course.request_complete.set(body_kind == BodyKind::None);
-    let admitted = admit(&request, &plan.limits, body_kind != BodyKind::None)?;
+    let seen = Seen::of(request.headers());
+    let admitted = admit(&request, seen, &plan.limits, body_kind != BodyKind::None)?;
     let backend = find_backend(frontend, view, &request, &admitted.host, course)?;
 
     let (mut head, incoming) = request.into_parts();
@@ -92,7 +99,7 @@ async fn proceed(
         is_trusted,
         forwarded_for: client.forwarded_for(),
     };
-    hop::towards_server(&mut head, body_kind, sender, &plan.forwarding);
+    hop::towards_server(&mut head, seen, body_kind, sender, &plan.forwarding);
     name_request(
         &mut head.headers,
         &plan.request_id,
@@ -102,7 +109,7 @@ async fn proceed(
         head.extensions.clear();
     }
     let mut body = RequestBody::new(incoming, Rc::clone(course), plan.timeout.body);
-    let expects_continue = head.headers.contains_key(header::EXPECT);
+    let expects_continue = seen.has(Seen::EXPECT) && body_kind != BodyKind::None;
     let gate = expects_continue.then(ContinueGate::new);
     if let Some(gate) = &gate {
         body.hold_back(gate.clone());
@@ -166,7 +173,7 @@ fn opening(
     request: &Request<Incoming>,
 ) -> Opening {
     let head_read = clock::now();
-    let began = client.watch.head_began.take().unwrap_or(head_read);
+    let began = client.head_began.take().unwrap_or(head_read);
     let taken = match plan.map(|plan| &plan.request_id) {
         Some(RequestIds::Field(name)) if is_trusted => request
             .headers()
@@ -183,7 +190,7 @@ fn opening(
     Opening {
         began,
         head_read,
-        wall: clock::wall(),
+        wall: client.context.anchor.get().wall_at(head_read),
         client: address,
         frontend: place,
         generation: view.snapshot.generation,
@@ -249,11 +256,19 @@ fn is_own(response: &Response<ResponseBody>) -> bool {
 }
 
 /// What `future` gives; a panic in it is one exchange's fault and not the worker's end.
-async fn caught<T>(future: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+async fn caught<T>(
+    future: impl Future<Output = Result<T, Fault>>,
+    tell: impl Fn(&str),
+) -> Result<T, Fault> {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-        polled.unwrap_or_else(|_| Poll::Ready(Err(Fault::new(Reason::ProxyPanic))))
+        polled.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or(panic.downcast_ref::<&str>().copied());
+            tell(text.unwrap_or("no message"));
+            Poll::Ready(Err(Fault::new(Reason::ProxyPanic)))
+        })
     })
     .await
 }

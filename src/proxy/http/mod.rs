@@ -10,16 +10,20 @@ mod client;
 mod handle;
 mod hop;
 mod roll;
+mod seen;
 mod serve;
 
 pub use roll::{Order, Roll};
 pub use serve::serve;
 
+use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use crate::base::clock::Anchor;
 use crate::base::rng::Rng;
 use crate::net::Network;
-use crate::observe::WorkerObserver;
+use crate::observe::{ProcessMetrics, WorkerObserver};
 use crate::proxy::snapshot::Views;
 
 /// What the connections of a worker share.
@@ -30,8 +34,12 @@ pub struct Context {
     pub network: Network,
     /// Where facts go.
     pub observer: WorkerObserver,
+    /// Where defects are counted.
+    pub metrics: Arc<ProcessMetrics>,
     /// For request ids.
     pub rng: Rng,
+    /// The calendar. Renewed by the worker's ticker.
+    pub anchor: Cell<Anchor>,
     /// Who is there.
     pub roll: Rc<Roll>,
 }

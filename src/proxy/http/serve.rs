@@ -217,6 +217,7 @@ where
             }
             let polled = Pin::new(&mut self.connection).poll(cx);
             self.client.settle_if_over();
+            self.client.note_partial_head();
             if let Poll::Ready(result) = polled {
                 return Poll::Ready(self.finished(result.err()));
             }
@@ -257,7 +258,7 @@ where
             // The preface of HTTP/2: hyper thinks that somebody else will answer it.
             return Verdict::Headless(Reason::RequestHeadMalformed);
         }
-        if client.watch.head_began.get().is_some() {
+        if client.head_began.get().is_some() {
             client.refuse(Reason::ClientLeft, 0);
         }
         Verdict::Over
@@ -270,7 +271,7 @@ where
         let timeouts = client.timeouts.get();
         let stalled = watch.blocked_since.get().map(|since| since + timeouts.body);
         let course = client.course();
-        let waiting = match (&course, watch.head_began.get()) {
+        let waiting = match (&course, client.head_began.get()) {
             (Some(course), _) if course.ended().is_none() => course.deadlines.earliest(),
             // The last bytes of the response are on their way; whoever is late is the client.
             (Some(_), _) => None,
@@ -312,7 +313,7 @@ where
                 Some(reason) => Due::End(self.cut(reason)),
             };
         }
-        if watch.head_began.get().is_some() {
+        if client.head_began.get().is_some() {
             return Due::End(Verdict::Headless(Reason::RequestHeadTimeout));
         }
         if self.may_park() && now < client.idle_until() {
@@ -326,7 +327,7 @@ where
     fn may_park(&self) -> bool {
         let client = self.client;
         client.watch.flushed.get()
-            && client.watch.head_began.get().is_none()
+            && client.head_began.get().is_none()
             && !client.is_dirty.get()
             && !self.told_to_leave
             && client.course().is_none()
