@@ -2,6 +2,9 @@
 //!
 //! One module a feature. Each promise has a test of what must happen and of what must not.
 
+mod balancing;
+mod connections;
+mod deadlines;
 mod forwarding;
 mod refusals;
 mod rig;

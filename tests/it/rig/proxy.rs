@@ -28,6 +28,7 @@ pub(crate) struct Setup {
     is_watched: bool,
     has_default: bool,
     top: String,
+    process: String,
     frontend: String,
     backend: String,
     servers: Vec<String>,
@@ -67,6 +68,7 @@ impl Setup {
             is_watched: false,
             has_default: true,
             top: String::new(),
+            process: String::new(),
             frontend: String::new(),
             backend: String::new(),
             servers: servers.into_iter().collect(),
@@ -95,6 +97,12 @@ impl Setup {
     /// With these lines before the first table.
     pub(crate) fn top(mut self, lines: &str) -> Self {
         self.top += &format!("{lines}\n");
+        self
+    }
+
+    /// With these lines in `[process]`.
+    pub(crate) fn process(mut self, lines: &str) -> Self {
+        self.process += &format!("{lines}\n");
         self
     }
 
@@ -134,6 +142,7 @@ impl Setup {
             is_watched,
             has_default,
             top,
+            process,
             frontend,
             backend,
             servers,
@@ -148,7 +157,7 @@ impl Setup {
         };
         format!(
             "{top}\
-             [process]\nworkers = {workers}\n\
+             [process]\nworkers = {workers}\n{process}\
              [log.access]\nto = \"{log}\"\n\
              [reload]\nwatch = {is_watched}\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n\

@@ -1,0 +1,653 @@
+//! Connections of clients and to servers: kept, parked, limited, given back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::rig::{Client, Gate, Nobody, OK, Origin, Program, Proxy, Setup, until};
+
+const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+
+/// One worker: what it keeps, every client can have.
+fn before(origin: &Origin) -> Proxy {
+    with_pool(origin, "")
+}
+
+fn with_pool(origin: &Origin, settings: &str) -> Proxy {
+    let setup = Setup::of(&[origin]).workers(1).backend(settings);
+    setup.start()
+}
+
+// Server connections.
+
+#[test]
+fn a_server_connection_is_used_again_by_any_client() {
+    let origin = Origin::named("a");
+    let proxy = before(&origin);
+    for _ in 0..5 {
+        let mut client = proxy.client();
+        client.get("/");
+        client.get("/");
+    }
+    assert_eq!(origin.connections(), 1);
+    let reused = proxy.metric("evenkeel_server_connections_reused_total", &[]);
+    let opened = proxy.metric("evenkeel_server_connections_opened_total", &[]);
+    assert_eq!((reused, opened), (9.0, 1.0));
+}
+
+#[test]
+fn a_connection_is_for_one_exchange_at_a_time() {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let proxy = before(&origin);
+    let mut clients: Vec<Client> = (0..3).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send(GET);
+    }
+    origin.wait_for_requests(3);
+    assert_eq!(origin.connections(), 3);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "ok");
+    }
+}
+
+#[test]
+fn a_connection_that_the_server_will_close_is_not_kept() {
+    let origin =
+        Origin::answering("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok");
+    let proxy = before(&origin);
+    let mut client = proxy.client();
+    for _ in 0..3 {
+        let response = client.get("/");
+        assert_eq!(
+            response.field("connection"),
+            None,
+            "that is for the other hop"
+        );
+    }
+    assert_eq!(origin.connections(), 3);
+}
+
+#[test]
+fn a_connection_that_the_server_has_closed_is_not_used() {
+    let origin = Origin::named("a");
+    let proxy = before(&origin);
+    let mut client = proxy.client();
+    for _ in 0..10 {
+        let post = "POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\nhi";
+        assert_eq!(client.ask(post).text(), "hi");
+        origin.close_connections();
+    }
+    assert_eq!(proxy.metric("evenkeel_attempt_faults_total", &[]), 0.0);
+}
+
+#[test]
+fn an_idle_connection_on_which_the_server_speaks_is_not_used() {
+    let origin = Origin::scripted(|visit| {
+        visit.request();
+        visit.send(OK);
+        visit.send("HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n");
+        visit.wait_for_end();
+    });
+    let proxy = before(&origin);
+    let mut client = proxy.client();
+    for _ in 0..3 {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    assert_eq!(origin.connections(), 3);
+}
+
+/// A server whose first connection swallows its second request; says what became of that, and how
+/// many connections there were.
+#[track_caller]
+fn swallowed(request: &str) -> (u16, usize) {
+    let origin = Origin::scripted(|visit| {
+        visit.serve("a");
+        if visit.number() == 0 {
+            visit.request();
+        } else {
+            while visit.serve("a") {}
+        }
+    });
+    let proxy = before(&origin);
+    let mut client = proxy.client();
+    assert_eq!(client.get("/").status(), 200);
+    let response = client.ask(request);
+    if response.status() == 502 {
+        assert_eq!(response.reason(), "server.response.empty");
+    }
+    (response.status(), origin.connections())
+}
+
+#[test]
+fn a_request_that_a_stale_connection_swallowed_is_sent_once_more_if_that_does_no_harm() {
+    for method in ["GET", "DELETE", "OPTIONS"] {
+        let request = format!("{method} / HTTP/1.1\r\nhost: test\r\n\r\n");
+        assert_eq!(swallowed(&request), (200, 2), "{method}");
+    }
+}
+
+#[test]
+fn a_request_that_may_have_had_an_effect_is_not_sent_again() {
+    let post = "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\nhi";
+    assert_eq!(swallowed(post), (502, 1));
+    let bodiless = "POST / HTTP/1.1\r\nhost: test\r\n\r\n";
+    assert_eq!(swallowed(bodiless), (502, 1));
+    let put = "PUT / HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\nhi";
+    assert_eq!(swallowed(put), (502, 1));
+}
+
+#[test]
+fn a_request_that_a_fresh_connection_swallowed_is_not_sent_again() {
+    let swallow = || Origin::scripted(|visit| drop(visit.request()));
+    let (one, two) = (swallow(), swallow());
+    let proxy = Setup::of(&[&one, &two]).start();
+    assert_eq!(proxy.get("/").reason(), "server.response.empty");
+    assert_eq!(one.connections() + two.connections(), 1);
+}
+
+#[test]
+fn the_second_try_of_a_swallowed_request_is_on_a_fresh_connection() {
+    // Two connections are kept, and both swallow their second request.
+    let gate = Gate::default();
+    let opened = gate.clone();
+    let origin = Origin::scripted(move |visit| {
+        if visit.number() < 2 {
+            visit.request();
+            opened.pass();
+            visit.send(OK);
+            visit.request();
+        } else {
+            while visit.serve("fresh") {}
+        }
+    });
+    let proxy = before(&origin);
+    let mut clients = [proxy.client(), proxy.client()];
+    for client in &mut clients {
+        client.send(GET);
+    }
+    origin.wait_for_requests(2);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "ok");
+    }
+    assert_eq!(clients[0].get("/").text(), "fresh");
+    assert_eq!(origin.connections(), 3);
+}
+
+#[test]
+fn a_connection_that_is_reset_under_a_kept_request_is_tried_again() {
+    let origin = Origin::scripted(|visit| {
+        visit.serve("a");
+        if visit.number() == 0 {
+            visit.request();
+            visit.reset();
+        } else {
+            while visit.serve("a") {}
+        }
+    });
+    let proxy = before(&origin);
+    let mut client = proxy.client();
+    client.get("/");
+    assert_eq!(client.get("/").text(), "a");
+    assert_eq!(origin.connections(), 2);
+}
+
+#[test]
+fn an_idle_server_connection_is_let_go_of_in_time() {
+    let origin = Origin::named("a");
+    let proxy = with_pool(&origin, "pool.idle_timeout = \"300ms\"");
+    let mut client = proxy.client();
+    client.get("/");
+    client.get("/");
+    assert_eq!(origin.open(), 1);
+    origin.wait_for_end_of(0);
+    client.get("/");
+    assert_eq!(origin.connections(), 2);
+}
+
+#[test]
+fn a_server_connection_carries_as_many_requests_as_it_may() {
+    let origin = Origin::named("a");
+    let proxy = with_pool(&origin, "pool.max_requests = 2");
+    let mut client = proxy.client();
+    for _ in 0..5 {
+        client.get("/");
+    }
+    assert_eq!(origin.connections(), 3);
+}
+
+#[test]
+fn a_server_connection_grows_as_old_as_it_may() {
+    let origin = Origin::named("a");
+    let proxy = with_pool(&origin, "pool.max_age = \"300ms\"");
+    let mut client = proxy.client();
+    client.get("/");
+    client.get("/");
+    assert_eq!(origin.connections(), 1);
+    client.is_quiet_for(Duration::from_millis(350));
+    client.get("/");
+    assert_eq!(origin.connections(), 2);
+}
+
+#[test]
+fn no_more_server_connections_are_kept_than_may_be() {
+    let origin = Origin::named("a");
+    let proxy = with_pool(&origin, "pool.max_idle = 0");
+    let mut client = proxy.client();
+    for _ in 0..3 {
+        client.get("/");
+    }
+    assert_eq!(origin.connections(), 3);
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let proxy = with_pool(&origin, "pool.max_idle = 2");
+    let mut clients: Vec<Client> = (0..4).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send(GET);
+    }
+    origin.wait_for_requests(4);
+    gate.open();
+    for client in &mut clients {
+        client.response();
+    }
+    until("two are left", || (origin.open() == 2).then_some(()));
+}
+
+// Other servers.
+
+#[test]
+fn another_server_is_tried_when_one_refuses_whatever_the_method() {
+    let (nobody, origin) = (Nobody::new(), Origin::named("a"));
+    let proxy = Setup::at([nobody.address(), origin.address()]).start();
+    let mut client = proxy.client();
+    for _ in 0..4 {
+        let post = "POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\nhi";
+        assert_eq!(client.ask(post).text(), "hi");
+    }
+    let lines = proxy.wait_for_lines(4);
+    let tried_twice = lines.iter().filter(|line| line.number("attempts") == 2);
+    for line in tried_twice.clone() {
+        assert_eq!(line.0["failed"][0]["reason"], "server.connect.refused");
+        assert_eq!(line.0["failed"][0]["server"], nobody.address().to_string());
+        assert_eq!(line.text("server"), origin.address().to_string());
+        assert_eq!(line.verdict(), (200, "-"));
+    }
+    assert_eq!(tried_twice.count(), 2);
+}
+
+#[test]
+fn no_more_servers_are_tried_than_may_be() {
+    for (settings, expected) in [("", 3), ("attempts = 1", 1), ("attempts = 5", 5)] {
+        let nobodies: Vec<Nobody> = (0..6).map(|_| Nobody::new()).collect();
+        let addresses = nobodies.iter().map(Nobody::address);
+        let proxy = Setup::at(addresses).backend(settings).start();
+        let response = proxy.get("/");
+        assert_eq!(response.reason(), "server.connect.refused");
+        let line = proxy.line();
+        assert_eq!(line.number("attempts"), expected, "{settings}");
+        let faults = proxy.metric("evenkeel_attempt_faults_total", &[]);
+        assert_eq!(faults, expected as f64, "{settings}");
+    }
+}
+
+#[test]
+fn no_server_is_tried_twice() {
+    let nobodies = [Nobody::new(), Nobody::new()];
+    let proxy = Setup::at(nobodies.iter().map(Nobody::address))
+        .backend("attempts = 10")
+        .start();
+    assert_eq!(proxy.get("/").reason(), "server.connect.refused");
+    assert_eq!(proxy.line().number("attempts"), 2);
+}
+
+// Limits of servers.
+
+/// One server that takes `max` exchanges at a time and answers when the gate opens.
+fn narrow(max: u32, gate: &Gate) -> (Origin, Proxy) {
+    let origin = Origin::behind(gate);
+    let address = origin.address();
+    let server = format!("{{ address = \"{address}\", max_connections = {max} }}");
+    let proxy = Setup::servers([server])
+        .backend("timeout.queue = \"20s\"")
+        .start();
+    (origin, proxy)
+}
+
+fn wait_for_queue(proxy: &Proxy, length: usize) {
+    let length = length as f64;
+    proxy.wait_for_metric("evenkeel_backend_queue_length", &[], length);
+}
+
+#[test]
+fn a_server_never_has_more_exchanges_than_it_may() {
+    let most = Arc::new(AtomicUsize::new(0));
+    let now = Arc::new(AtomicUsize::new(0));
+    let (seen_most, seen_now) = (Arc::clone(&most), Arc::clone(&now));
+    let origin = Origin::scripted(move |visit| {
+        while visit.request().is_some() {
+            let count = seen_now.fetch_add(1, Ordering::SeqCst) + 1;
+            seen_most.fetch_max(count, Ordering::SeqCst);
+            thread::yield_now();
+            seen_now.fetch_sub(1, Ordering::SeqCst);
+            visit.send(OK);
+        }
+    });
+    let server = format!(
+        "{{ address = \"{}\", max_connections = 3 }}",
+        origin.address()
+    );
+    let proxy = Setup::servers([server])
+        .backend("timeout.queue = \"20s\"")
+        .start();
+    let address = proxy.address();
+    let clients: Vec<_> = (0..20)
+        .map(|_| {
+            thread::spawn(move || {
+                let mut client = Client::connect(address);
+                (0..20).all(|_| client.get("/").status() == 200)
+            })
+        })
+        .collect();
+    for client in clients {
+        assert!(client.join().expect("no panic"));
+    }
+    assert!(most.load(Ordering::SeqCst) <= 3);
+    proxy.wait_for_metric("evenkeel_server_in_flight", &[], 0.0);
+    wait_for_queue(&proxy, 0);
+}
+
+#[test]
+fn who_waits_longest_is_served_first() {
+    let gate = Gate::default();
+    let (origin, proxy) = narrow(1, &gate);
+    let mut clients: Vec<Client> = (0..8).map(|_| proxy.client()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.send(format!("GET /{number} HTTP/1.1\r\nhost: test\r\n\r\n"));
+        match number {
+            0 => origin.wait_for_requests(1),
+            _ => wait_for_queue(&proxy, number),
+        }
+    }
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "ok");
+    }
+    let requests = origin.requests();
+    let order: Vec<&str> = requests.iter().map(|request| request.target()).collect();
+    assert_eq!(order, ["/0", "/1", "/2", "/3", "/4", "/5", "/6", "/7"]);
+}
+
+#[test]
+fn who_leaves_the_queue_is_not_served() {
+    let gate = Gate::default();
+    let (origin, proxy) = narrow(1, &gate);
+    let mut first = proxy.client();
+    first.send(GET);
+    origin.wait_for_requests(1);
+    let mut impatient = proxy.client();
+    impatient.send("GET /gone HTTP/1.1\r\nhost: test\r\n\r\n");
+    wait_for_queue(&proxy, 1);
+    impatient.half_close();
+    wait_for_queue(&proxy, 0);
+    assert_eq!(proxy.line().verdict(), (499, "client.left"));
+    gate.open();
+    assert_eq!(first.response().text(), "ok");
+    assert_eq!(proxy.get("/next").text(), "ok");
+    assert!(
+        origin
+            .requests()
+            .iter()
+            .all(|request| request.target() != "/gone")
+    );
+}
+
+#[test]
+fn a_client_that_leaves_frees_its_slot_at_once() {
+    let leave: [fn(Client); 2] = [|mut client| drop(client.half_close()), Client::reset];
+    for leave in leave {
+        let gate = Gate::default();
+        let origin = Origin::scripted({
+            let gate = gate.clone();
+            move |visit| {
+                if visit.number() == 0 {
+                    visit.request();
+                    // The answer of the first would never come.
+                    visit.wait_for_end();
+                    gate.open();
+                } else {
+                    while visit.serve("a") {}
+                }
+            }
+        });
+        let server = format!(
+            "{{ address = \"{}\", max_connections = 1 }}",
+            origin.address()
+        );
+        let proxy = Setup::servers([server])
+            .backend("timeout.queue = \"20s\"")
+            .start();
+        let mut first = proxy.client();
+        first.send(GET);
+        origin.wait_for_requests(1);
+        let mut second = proxy.client();
+        second.send(GET);
+        wait_for_queue(&proxy, 1);
+        leave(first);
+        assert_eq!(second.response().text(), "a");
+        gate.pass();
+        let lines = proxy.wait_for_lines(2);
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.verdict() == (499, "client.left"))
+        );
+        proxy.wait_for_metric("evenkeel_server_in_flight", &[], 0.0);
+    }
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_of_the_answer_frees_its_slot() {
+    let origin = Origin::scripted(|visit| {
+        visit.request();
+        visit.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n");
+        visit.wait_for_end();
+    });
+    let proxy = before(&origin);
+    let mut client = proxy.client();
+    assert_eq!(client.send(GET).head().status(), 200);
+    client.reset();
+    origin.wait_for_end_of(0);
+    assert_eq!(proxy.line().verdict(), (200, "client.left"));
+    proxy.wait_for_metric("evenkeel_server_in_flight", &[], 0.0);
+}
+
+#[test]
+fn a_client_that_only_stops_sending_is_answered_if_that_is_allowed() {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let proxy = Setup::of(&[&origin]).frontend("half_close = true").start();
+    let mut client = proxy.client();
+    client.send(GET).half_close();
+    origin.wait_for_requests(1);
+    client.is_quiet_for(Duration::from_millis(50));
+    gate.open();
+    assert_eq!(client.response().text(), "ok");
+    client.is_closed();
+    assert_eq!(proxy.line().verdict(), (200, "-"));
+}
+
+// Limits of clients.
+
+#[test]
+fn a_frontend_pauses_accepting_at_its_limit() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin])
+        .workers(1)
+        .frontend("max_connections = 2");
+    paused(&setup.start(), "frontend_limit");
+}
+
+#[test]
+fn the_process_pauses_accepting_at_its_limit() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin])
+        .workers(1)
+        .process("max_connections = 2");
+    paused(&setup.start(), "process_limit");
+}
+
+/// Makes sure that the third client has to wait until another one has left.
+#[track_caller]
+fn paused(proxy: &Proxy, cause: &str) {
+    let mut clients = [proxy.client(), proxy.client()];
+    for client in &mut clients {
+        assert_eq!(client.get("/").text(), "a");
+    }
+    let pauses = |count: f64| {
+        let cause = [("frontend", "web"), ("cause", cause)];
+        proxy.wait_for_metric("evenkeel_frontend_accept_pauses_total", &cause, count);
+    };
+    pauses(0.0);
+    let mut third = proxy.client();
+    third.send(GET);
+    pauses(1.0);
+    third.is_quiet_for(Duration::from_millis(100));
+    let [first, mut second] = clients;
+    drop(first);
+    assert_eq!(third.response().text(), "a");
+    assert_eq!(second.get("/").text(), "a", "who is in stays in");
+    assert_eq!(proxy.metric("evenkeel_frontend_open_connections", &[]), 2.0);
+}
+
+#[test]
+fn a_limit_that_nobody_reaches_costs_nothing() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin])
+        .process("max_connections = 1000000000")
+        .frontend("max_connections = 1000000000");
+    let program = Program::start(&setup);
+    assert_eq!(program.client().get("/").text(), "a");
+    let memory = resident_bytes(&program);
+    assert!(memory < 100e6, "{memory} bytes");
+}
+
+/// What the program says that it takes of memory.
+#[track_caller]
+fn resident_bytes(program: &Program) -> f64 {
+    let metrics = program.admin("GET", "/metrics").text();
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+    let value = line.expect("it is there").parse();
+    value.expect("a number")
+}
+
+// Parking.
+
+#[test]
+fn a_parked_connection_goes_on_as_if_nothing_had_been() {
+    let origin = Origin::named("a");
+    let proxy = before(&origin);
+    let mut client = proxy.client();
+    assert_eq!(client.get("/").text(), "a");
+    for pause in [1100, 1300] {
+        client.is_quiet_for(Duration::from_millis(pause));
+        let post = "POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\nhi";
+        assert_eq!(client.ask(post).text(), "hi");
+    }
+    client.is_quiet_for(Duration::from_millis(1100));
+    for piece in GET.chars() {
+        client.send(piece.to_string());
+    }
+    assert_eq!(client.response().text(), "a");
+}
+
+#[test]
+fn a_parked_connection_notices_that_its_client_has_gone() {
+    let origin = Origin::named("a");
+    let proxy = before(&origin);
+    let mut client = proxy.client();
+    client.get("/");
+    client.is_quiet_for(Duration::from_millis(1100));
+    drop(client);
+    proxy.wait_for_metric("evenkeel_frontend_open_connections", &[], 0.0);
+    assert_eq!(proxy.end().len(), 1);
+}
+
+#[test]
+fn no_request_is_lost_in_the_moment_of_parking() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    let address = proxy.address();
+    let clients: Vec<_> = (0..40_u64)
+        .map(|number| {
+            thread::spawn(move || {
+                let mut client = Client::connect(address);
+                assert_eq!(client.get("/first").text(), "a");
+                // Spread over the moment, from well before it to well after it.
+                client.is_quiet_for(Duration::from_micros(988_000 + number * 700));
+                if number.is_multiple_of(2) {
+                    assert_eq!(client.get("/second").text(), "a");
+                } else {
+                    client.send("GET /second HTTP/1.1\r\nho");
+                    client.send("st: test\r\n\r\n");
+                    assert_eq!(client.response().text(), "a");
+                }
+                // One half of the head before the moment, the other after it.
+                client.is_quiet_for(Duration::from_micros(988_000 + number * 700));
+                client.send("GET /third HTTP/1.1\r\n");
+                client.is_quiet_for(Duration::from_millis(10 + number));
+                assert_eq!(client.ask("host: test\r\n\r\n").text(), "a");
+                // Two at once, and the second is read too far.
+                client.is_quiet_for(Duration::from_micros(988_000 + number * 700));
+                client.send(GET.repeat(2) + "GET /last HTTP/1.1\r\n");
+                assert_eq!(client.response().text(), "a");
+                assert_eq!(client.response().text(), "a");
+                client.is_quiet_for(Duration::from_micros(988_000 + number * 700));
+                assert_eq!(client.ask("host: test\r\n\r\n").text(), "a");
+            })
+        })
+        .collect();
+    for client in clients {
+        client.join().expect("no request is lost");
+    }
+    assert_eq!(origin.requests().len(), 40 * 6);
+    let lines = proxy.end();
+    assert_eq!(lines.len(), 40 * 6);
+    assert!(lines.iter().all(|line| line.verdict() == (200, "-")));
+}
+
+#[test]
+fn idle_connections_give_their_memory_back_within_four_seconds() {
+    const COUNT: usize = 400;
+    let origin = Origin::named("a");
+    let program = Program::start(&Setup::of(&[&origin]).workers(1));
+    let address = program.address();
+    let open = || -> Vec<Client> {
+        let clients = (0..COUNT).map(|_| Client::connect(address));
+        let mut clients: Vec<Client> = clients.collect();
+        for client in &mut clients {
+            client.get("/");
+        }
+        clients
+    };
+    let at_start = resident_bytes(&program);
+    let mut first = open();
+    let with_first = resident_bytes(&program);
+    first[0].is_quiet_for(Duration::from_millis(3500));
+    // What the first have given back, the next can have.
+    let second = open();
+    let with_second = resident_bytes(&program);
+    let (cost, cost_of_parked) = (with_first - at_start, with_second - with_first);
+    assert!(
+        cost_of_parked < cost * 0.6,
+        "{cost} bytes for the first {COUNT}, {cost_of_parked} for as many beside them"
+    );
+    for client in first.iter_mut().take(10) {
+        assert_eq!(client.get("/").text(), "a");
+    }
+    drop(second);
+}

@@ -1,0 +1,582 @@
+//! How long each step may take, and how a client learns that it took longer.
+
+use std::time::{Duration, Instant};
+
+use crate::rig::{
+    Client, Deaf, Ending, Gate, Line, Nobody, OK, Origin, Proxy, Setup, until, while_for,
+};
+
+/// A deadline that is short enough to be waited for.
+const SHORT: Duration = Duration::from_millis(300);
+
+/// Less than `SHORT`, for what is slow and not too slow.
+const SLOWLY: Duration = Duration::from_millis(120);
+
+const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+
+/// What `wait` gives, which must have taken as long as `SHORT` and not much longer.
+#[track_caller]
+fn in_due_time<T>(wait: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let found = wait();
+    let took = began.elapsed();
+    assert!(took >= SHORT - Duration::from_millis(20), "{took:?}");
+    assert!(took < SHORT + Duration::from_secs(3), "{took:?}");
+    found
+}
+
+/// Makes sure that `client` is answered so after `SHORT`, and that it is the only thing logged.
+#[track_caller]
+fn answered_late(proxy: &Proxy, client: &mut Client, status: u16, reason: &str) -> Line {
+    let response = in_due_time(|| client.response());
+    assert_eq!(response.status(), status);
+    assert_eq!(response.reason(), reason);
+    told(proxy, status, reason)
+}
+
+/// Makes sure that the only line says so, and that the metrics do.
+#[track_caller]
+fn told(proxy: &Proxy, status: u16, reason: &str) -> Line {
+    let line = proxy.line();
+    assert_eq!(line.verdict(), (status.into(), reason));
+    let replies = proxy.metric("evenkeel_replies_total", &[("reason", reason)]);
+    assert_eq!(replies, 1.0);
+    let status = status.to_string();
+    let requests = proxy.metric("evenkeel_frontend_requests_total", &[("status", &status)]);
+    assert_eq!(requests, 1.0);
+    line
+}
+
+// The client's time.
+
+#[test]
+fn a_head_that_does_not_come_whole_is_answered_408() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).frontend("timeout.head = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nhost: te");
+    answered_late(&proxy, &mut client, 408, "request.head.timeout");
+    client.half_close().is_closed();
+    assert!(origin.has_seen_nothing());
+}
+
+#[test]
+fn a_head_that_trickles_is_as_late_as_one_that_stops() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).frontend("timeout.head = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    let trickling = in_due_time(|| {
+        let mut pieces = "GET / HTTP/1.1\r\nhost: test-test-test-test".chars();
+        pieces.all(|piece| {
+            let is_taken = client.try_send(piece.to_string()).is_ok();
+            is_taken && proxy.lines().is_empty()
+        })
+    });
+    assert!(!trickling, "it was let go on");
+    assert_eq!(client.response().reason(), "request.head.timeout");
+}
+
+#[test]
+fn the_second_head_has_its_time_too() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).frontend("timeout.head = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    assert_eq!(client.get("/").text(), "a");
+    client.send("GET / HT");
+    let response = in_due_time(|| client.response());
+    assert_eq!(response.reason(), "request.head.timeout");
+}
+
+#[test]
+fn a_connection_that_never_asks_is_closed_without_a_word() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).frontend("timeout.head = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    in_due_time(|| client.is_closed());
+    assert_eq!(proxy.end().len(), 0, "no exchange began");
+}
+
+#[test]
+fn an_idle_connection_is_closed_without_a_word() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).frontend("timeout.keep_alive = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.get("/");
+    in_due_time(|| client.is_closed());
+    assert_eq!(proxy.end().len(), 1);
+}
+
+#[test]
+fn a_parked_connection_is_closed_when_its_time_is_over() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).frontend("timeout.keep_alive = \"1500ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.get("/");
+    client.is_quiet_for(Duration::from_millis(1400));
+    client.is_closed();
+    proxy.wait_for_metric("evenkeel_frontend_open_connections", &[], 0.0);
+}
+
+#[test]
+fn each_request_gives_the_connection_its_time_anew() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).frontend("timeout.keep_alive = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    for _ in 0..5 {
+        assert_eq!(client.get("/").text(), "a");
+        client.is_quiet_for(SLOWLY);
+    }
+}
+
+#[test]
+fn a_request_body_that_stops_is_answered_408_and_the_server_sees_it_aborted() {
+    let origin = Origin::silent();
+    let setup = Setup::of(&[&origin]).frontend("timeout.body = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\nhello");
+    answered_late(&proxy, &mut client, 408, "request.body.timeout");
+    client.half_close().is_closed();
+    origin.wait_for_end_of(0);
+    assert!(origin.requests().is_empty());
+}
+
+#[test]
+fn a_request_body_may_come_slowly() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin])
+        .frontend("timeout.body = \"300ms\"")
+        .backend("timeout.response = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.send("POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\r\n");
+    for piece in ["h", "e", "l", "l"] {
+        client.send(piece).is_quiet_for(SLOWLY);
+    }
+    assert_eq!(client.ask("o").text(), "hello");
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_cut_off() {
+    let body = "x".repeat(30 << 20);
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+    let origin = Origin::answering(head + &body);
+    let setup = Setup::of(&[&origin]).frontend("timeout.body = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = Client::connect_narrow(proxy.address());
+    client.send(GET);
+    told(&proxy, 200, "client.stalled");
+    let (read, ending) = client.rest();
+    assert!(read.len() < body.len());
+    assert_eq!(ending, Ending::Reset, "it must not look whole");
+    proxy.wait_for_metric("evenkeel_server_in_flight", &[], 0.0);
+}
+
+#[test]
+fn a_client_that_takes_slowly_gets_everything() {
+    let body = "x".repeat(8 << 20);
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+    let origin = Origin::answering(head + &body);
+    let setup = Setup::of(&[&origin])
+        .frontend("timeout.body = \"300ms\"")
+        .backend("timeout.body = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = Client::connect_narrow(proxy.address());
+    client.send(GET).head();
+    let piece = body.len() / 8;
+    for _ in 0..8 {
+        assert_eq!(client.bytes(piece).len(), piece);
+        while_for(SLOWLY, "it waits", || true);
+    }
+}
+
+// The server's time.
+
+#[test]
+fn a_server_that_refuses_is_answered_503() {
+    let nobody = Nobody::new();
+    let proxy = Setup::at([nobody.address()]).start();
+    let response = proxy.get("/");
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.reason(), "server.connect.refused");
+    let line = told(&proxy, 503, "server.connect.refused");
+    assert_eq!(line.number("attempts"), 1);
+    let of_reason = [("reason", "server.connect.refused"), ("backend", "app")];
+    let faults = proxy.metric("evenkeel_attempt_faults_total", &of_reason);
+    assert_eq!(faults, 1.0);
+}
+
+#[test]
+fn a_server_that_does_not_accept_is_answered_503() {
+    let deaf = Deaf::new();
+    let setup = Setup::at([deaf.address()]).backend("timeout.connect = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.send(GET);
+    let line = answered_late(&proxy, &mut client, 503, "server.connect.timeout");
+    assert_eq!(line.number("attempts"), 1);
+    assert_eq!(
+        client.get("/").status(),
+        503,
+        "the client's connection goes on"
+    );
+}
+
+#[test]
+fn another_server_is_tried_when_one_does_not_accept() {
+    let deaf = Deaf::new();
+    let origin = Origin::named("a");
+    let setup =
+        Setup::at([deaf.address(), origin.address()]).backend("timeout.connect = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    let answers: Vec<String> = (0..2).map(|_| client.get("/").text()).collect();
+    assert_eq!(answers, ["a", "a"]);
+    let lines = proxy.wait_for_lines(2);
+    let failed: Vec<&Line> = lines
+        .iter()
+        .filter(|line| line.number("attempts") == 2)
+        .collect();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0].0["failed"][0]["reason"], "server.connect.timeout");
+    assert_eq!(failed[0].verdict(), (200, "-"));
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_answered_504() {
+    let origin = Origin::silent();
+    let setup = Setup::of(&[&origin]).backend("timeout.response = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.send(GET);
+    let line = answered_late(&proxy, &mut client, 504, "server.response.timeout");
+    assert_eq!(
+        line.number("attempts"),
+        1,
+        "the server may have acted on it"
+    );
+    origin.wait_for_end_of(0);
+    client.send(GET);
+    assert_eq!(
+        client.response().status(),
+        504,
+        "the client's connection goes on"
+    );
+}
+
+#[test]
+fn half_a_head_is_no_answer() {
+    let origin = Origin::scripted(|visit| {
+        visit.request();
+        visit.send("HTTP/1.1 200 OK\r\ncontent-le");
+        visit.wait_for_end();
+    });
+    let setup = Setup::of(&[&origin]).backend("timeout.response = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.send(GET);
+    answered_late(&proxy, &mut client, 504, "server.response.timeout");
+}
+
+#[test]
+fn a_response_body_that_stops_is_cut() {
+    let heads = [
+        "content-length: 10\r\n\r\nhello",
+        "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
+    ];
+    for head in heads {
+        let origin = Origin::scripted(move |visit| {
+            visit.request();
+            visit.send(format!("HTTP/1.1 200 OK\r\n{head}"));
+            visit.wait_for_end();
+        });
+        let setup = Setup::of(&[&origin]).backend("timeout.body = \"300ms\"");
+        let proxy = setup.start();
+        let mut client = proxy.client();
+        let cut = in_due_time(|| client.send(GET).try_response());
+        assert!(cut.is_err(), "{cut:?}");
+        assert_eq!(
+            told(&proxy, 200, "server.body.timeout").number("bytes_out"),
+            5
+        );
+        origin.wait_for_end_of(0);
+    }
+}
+
+#[test]
+fn a_response_body_may_come_slowly() {
+    let origin = Origin::scripted(|visit| {
+        visit.request();
+        visit.send("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n");
+        for piece in ["h", "e", "l", "l", "o"] {
+            visit.is_quiet_for(SLOWLY);
+            visit.send(piece);
+        }
+        visit.wait_for_end();
+    });
+    let setup = Setup::of(&[&origin]).backend("timeout.body = \"300ms\"");
+    assert_eq!(setup.start().get("/").text(), "hello");
+}
+
+#[test]
+fn an_exchange_is_answered_504_when_its_time_is_over() {
+    let origin = Origin::silent();
+    let setup = Setup::of(&[&origin]).frontend("timeout.exchange = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.send(GET);
+    answered_late(&proxy, &mut client, 504, "exchange.timeout");
+}
+
+#[test]
+fn an_exchange_whose_answer_has_begun_is_cut_when_its_time_is_over() {
+    let origin = Origin::scripted(|visit| {
+        visit.request();
+        visit.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        while visit.send("1\r\nx\r\n") {
+            visit.is_quiet_for(Duration::from_millis(20));
+        }
+    });
+    let setup = Setup::of(&[&origin]).frontend("timeout.exchange = \"300ms\"");
+    let proxy = setup.start();
+    let cut = in_due_time(|| proxy.client().send(GET).try_response());
+    assert!(cut.is_err(), "{cut:?}");
+    told(&proxy, 200, "exchange.timeout");
+}
+
+#[test]
+fn an_exchange_within_its_time_is_left_alone() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).frontend("timeout.exchange = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    for _ in 0..4 {
+        assert_eq!(client.get("/").text(), "a");
+        client.is_quiet_for(SLOWLY);
+    }
+}
+
+// The queue.
+
+/// One server that takes one exchange and is busy with it until the gate opens.
+fn busy(settings: &str) -> (Origin, Proxy, Gate, Client) {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let address = origin.address();
+    let server = format!("{{ address = \"{address}\", max_connections = 1 }}");
+    let proxy = Setup::servers([server]).backend(settings).start();
+    let mut first = proxy.client();
+    first.send(GET);
+    origin.wait_for_requests(1);
+    (origin, proxy, gate, first)
+}
+
+#[test]
+fn a_slot_that_does_not_come_free_is_answered_503() {
+    let (_origin, proxy, gate, mut first) = busy("timeout.queue = \"300ms\"");
+    let mut client = proxy.client();
+    client.send(GET);
+    let line = answered_late(&proxy, &mut client, 503, "queue.timeout");
+    assert_eq!(line.number("attempts"), 0);
+    let queued = line.0["times_ms"]["queue"].as_f64().expect("it waited");
+    assert!(queued >= 280.0, "{queued}");
+    gate.open();
+    assert_eq!(first.response().text(), "ok");
+}
+
+#[test]
+fn one_more_than_the_queue_holds_is_answered_503_at_once() {
+    let (_origin, proxy, gate, mut first) = busy("queue.max = 1");
+    let mut second = proxy.client();
+    second.send(GET);
+    proxy.wait_for_metric("evenkeel_backend_queue_length", &[("backend", "app")], 1.0);
+    let began = Instant::now();
+    let response = proxy.get("/");
+    assert!(
+        began.elapsed() < Duration::from_millis(1500),
+        "2 s are for those in the queue"
+    );
+    assert_eq!(
+        (response.status(), response.reason().as_str()),
+        (503, "queue.full")
+    );
+    told(&proxy, 503, "queue.full");
+    gate.open();
+    assert_eq!(first.response().text(), "ok");
+    assert_eq!(second.response().text(), "ok");
+}
+
+#[test]
+fn without_a_queue_nobody_waits() {
+    let (_origin, proxy, gate, _first) = busy("queue.max = 0");
+    assert_eq!(proxy.get("/").reason(), "queue.full");
+    gate.open();
+}
+
+// Answers that are none.
+
+/// Makes sure that a server which does this makes the client read this status.
+#[track_caller]
+fn bad(answer: &'static str, reason: &str) {
+    let origin = Origin::answering_once(answer);
+    let proxy = Setup::of(&[&origin]).start();
+    let response = proxy.get("/");
+    assert_eq!(response.status(), 502, "{answer:?}");
+    assert_eq!(response.reason(), reason, "{answer:?}");
+    told(&proxy, 502, reason);
+    let faults = proxy.metric("evenkeel_attempt_faults_total", &[("reason", reason)]);
+    assert_eq!(faults, 1.0, "{answer:?}");
+}
+
+#[test]
+fn what_is_no_answer_is_answered_502() {
+    let answers = [
+        "nonsense\r\n\r\n",
+        "HTTP/1.1 abc OK\r\n\r\n",
+        "HTTP/1.1 99 Low\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nbad field\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nx: a\x00b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\nhello",
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+        "SSH-2.0-OpenSSH_9.2\r\n",
+    ];
+    for answer in answers {
+        bad(answer, "server.response.malformed");
+    }
+}
+
+#[test]
+fn a_coding_of_a_server_that_we_do_not_know_is_answered_502() {
+    bad(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "server.response.malformed",
+    );
+}
+
+#[test]
+fn no_answer_is_answered_502() {
+    for answer in ["", "HTTP/1.1 200 OK\r\ncontent-len"] {
+        bad(answer, "server.response.empty");
+    }
+}
+
+#[test]
+fn a_response_head_over_the_limit_is_answered_502() {
+    let field = |size: usize| {
+        let bare = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx: \r\n\r\n".len();
+        let value = "x".repeat(size - bare);
+        format!("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx: {value}\r\n\r\n")
+    };
+    let limited = |answer: String, limits: &str| {
+        let origin = Origin::answering(answer);
+        let proxy = Setup::of(&[&origin]).backend(limits).start();
+        proxy.get("/").status()
+    };
+    let limits = "limits.head = \"8KiB\"";
+    assert_eq!(limited(field(8 << 10), limits), 200);
+    assert_eq!(limited(field((8 << 10) + 1), limits), 502);
+    let fields = |count: usize| {
+        let fields = "x: y\r\n".repeat(count - 1);
+        format!("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n{fields}\r\n")
+    };
+    for (limits, limit) in [("", 100), ("limits.fields = 12", 12)] {
+        assert_eq!(limited(fields(limit), limits), 200, "{limit}");
+        assert_eq!(limited(fields(limit + 1), limits), 502, "{limit}");
+    }
+}
+
+/// Makes sure that a client can tell that the body of this answer is not whole.
+#[track_caller]
+fn cut(answer: &'static str, reason: &str) {
+    let origin = Origin::answering_once(format!("HTTP/1.1 200 OK\r\n{answer}"));
+    let proxy = Setup::of(&[&origin]).start();
+    let response = proxy.client().send(GET).try_response();
+    assert!(response.is_err(), "{response:?}");
+    told(&proxy, 200, reason);
+}
+
+#[test]
+fn a_body_that_ends_early_is_cut() {
+    cut("content-length: 10\r\n\r\nhello", "server.body.incomplete");
+    cut(
+        "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        "server.body.incomplete",
+    );
+    cut(
+        "transfer-encoding: chunked\r\n\r\n5\r\nhel",
+        "server.body.incomplete",
+    );
+}
+
+#[test]
+fn a_body_that_is_not_framed_as_it_says_is_cut() {
+    cut(
+        "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n",
+        "server.body.malformed",
+    );
+    cut(
+        "transfer-encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n",
+        "server.body.malformed",
+    );
+}
+
+#[test]
+fn bytes_after_an_answer_are_no_answer_to_the_next_request() {
+    let origin = Origin::scripted(|visit| {
+        if visit.request().is_some() {
+            let theirs = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged";
+            visit.send([OK, theirs.as_bytes()].concat());
+            visit.wait_for_end();
+        }
+    });
+    let proxy = Setup::of(&[&origin]).workers(1).start();
+    let mut client = proxy.client();
+    for _ in 0..3 {
+        assert_eq!(client.get("/").text(), "ok");
+    }
+    assert_eq!(origin.connections(), 3, "none is used again");
+}
+
+#[test]
+fn a_backend_without_a_server_is_answered_503_with_a_time_to_come_again() {
+    let origin = Origin::named("a");
+    let server = format!("{{ address = \"{}\", weight = 0 }}", origin.address());
+    let proxy = Setup::servers([server]).start();
+    let response = proxy.get("/");
+    assert_eq!(
+        (response.status(), response.reason().as_str()),
+        (503, "backend.no_server")
+    );
+    assert_eq!(response.field("retry-after"), Some("2"));
+    told(&proxy, 503, "backend.no_server");
+    assert_eq!(origin.connections(), 0);
+}
+
+#[test]
+fn deadlines_can_be_changed_while_a_connection_is_open() {
+    let origin = Origin::silent();
+    let setup = Setup::of(&[&origin]);
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.send("GET /slow HTTP/1.1\r\nhost: test\r\n\r\n");
+    origin.wait_for_requests(1);
+    proxy.apply(&setup.clone().backend("timeout.response = \"300ms\""));
+    let mut later = proxy.client();
+    later.send(GET);
+    assert_eq!(in_due_time(|| later.response()).status(), 504);
+    client.is_quiet_for(SLOWLY);
+    assert_eq!(
+        until("one line", || Some(proxy.lines())
+            .filter(|lines| !lines.is_empty()))
+        .len(),
+        1
+    );
+}
