@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use tracing::{debug, error, info, warn};
 
 use crate::base::clock::Duration;
+use crate::base::units::show_duration;
 use crate::exchange::{Fault, RequestId};
 use crate::observe::PauseCause;
 use crate::plan::LogTarget;
@@ -191,10 +192,11 @@ pub fn worker_died(worker: usize, why: &dyn Display) {
 
 /// The way to the end has begun: readiness fails, and after `grace` listeners close.
 pub fn draining(signal: &str, grace: Duration, timeout: Duration) {
+    let (grace, timeout) = (show_duration(grace), show_duration(timeout));
     info!(
         event = "process.draining",
         signal,
-        "{signal}: draining; listeners close after {grace:?}, what is open then has {timeout:?}"
+        "{signal}: draining; listeners close after {grace}, what is open then has {timeout}"
     );
 }
 
