@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use crate::base::Place as SourcePlace;
 use crate::base::rng::Rng;
+use crate::observe::ServerMetrics;
 use crate::plan::{Attempts, Balance, HttpCheck, Initial, Probe, StatusSet};
 
 use super::schedule::MAX_RUNNING;
@@ -114,7 +115,8 @@ fn address(number: u32) -> SocketAddr {
 }
 
 fn server(number: u32, health: Health) -> Arc<Server> {
-    Arc::new(Server::new(address(number), health, "new"))
+    let metrics = Arc::new(ServerMetrics::new(1));
+    Arc::new(Server::new(address(number), metrics, health, "new"))
 }
 
 fn servers(numbers: std::ops::Range<u32>) -> Vec<Arc<Server>> {
@@ -147,10 +149,7 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
         limits: plan::BackendLimits::default(),
         header_case: plan::HeaderCase::default(),
     };
-    Arc::new(Backend {
-        plan,
-        servers: servers.to_vec(),
-    })
+    Arc::new(Backend::new(plan, servers.to_vec(), None))
 }
 
 fn name(text: &str) -> Name {
@@ -605,6 +604,39 @@ fn servers_that_get_checks_stay_up_until_fall_have_failed() {
             world.changes(),
             ["app/10.0.0.1:80 Up -> Down: connection refused, after 3; 0 of 1"]
         );
+    });
+}
+
+#[test]
+fn checks_that_are_taken_away_and_given_back_start_anew() {
+    simulate(async {
+        let world = World::new(23);
+        let servers = servers(1..3);
+        world.scripted.set(address(1), answers(OK));
+        world.scripted.set(address(2), Script::Hangs);
+        let sharp = plan::Health {
+            fall: 1,
+            ..health()
+        };
+        let checked = backend(Some(sharp), &servers);
+        world.checker.reconcile(&[Arc::clone(&checked)]);
+        for turn in 1..8 {
+            world.until(f64::from(turn) / 10.0).await;
+            world.checker.reconcile(&[backend(None, &servers)]);
+            world.checker.reconcile(&[Arc::clone(&checked)]);
+        }
+        // The check that hangs was broken off each time; the last one counts.
+        world.until(2.6).await;
+        assert_eq!(servers[1].health(), Health::Up);
+        world.until(2.8).await;
+        assert_eq!(servers[1].health(), Health::Down);
+        // No place in time of a former watch is left.
+        world.until(100.0).await;
+        for server in &servers {
+            let visits = world.visits_of(server);
+            assert!((8 + 9..=8 + 11).contains(&visits.len()), "{}", visits.len());
+        }
+        assert_eq!(world.scripted.most_open(), 2);
     });
 }
 
