@@ -228,7 +228,8 @@ mod tests {
         let (status, text, _) = ask(request.expect("a request"));
         assert_eq!(status, 200);
         assert_eq!(text, "POST /echo?a=b HTTP/1.1\nx-request-id: 7\n\nthe body");
-        let too_large = Request::post("/echo").body(Full::new(vec![0; ECHO_BYTES + 1].into()));
+        let too_large =
+            Request::post("/echo").body(Full::new(Bytes::from(vec![0; ECHO_BYTES + 1])));
         assert_eq!(ask(too_large.expect("a request")).0, 413);
     }
 }
