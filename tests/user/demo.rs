@@ -7,13 +7,6 @@ use rustix::process::Signal;
 
 use crate::program::{PATIENCE, Program, address_in, shell};
 
-/// The demo, its guide printed and its servers up.
-fn demo() -> Program {
-    let mut demo = Program::start("demo --listen 127.0.0.1:0 --admin 127.0.0.1:0");
-    demo.wait_for("3 of 3 up");
-    demo
-}
-
 /// The lines to paste.
 fn lines(demo: &Program) -> Vec<String> {
     let said = demo.said();
@@ -28,7 +21,7 @@ fn line_with<'a>(lines: &'a [String], text: &str) -> &'a str {
 
 #[test]
 fn pasted_lines_show_the_turns_a_server_that_goes_and_comes_back_and_the_end_of_all() {
-    let mut demo = demo();
+    let mut demo = Program::demo();
     let lines = lines(&demo);
 
     let (said, status) = shell(&lines[0]);
@@ -76,7 +69,7 @@ fn pasted_lines_show_the_turns_a_server_that_goes_and_comes_back_and_the_end_of_
 
 #[test]
 fn the_printed_configuration_can_be_saved_and_used() {
-    let demo = demo();
+    let demo = Program::demo();
     let said = demo.said();
     let from = said.find("[frontend.web]").expect("a configuration");
     let to = said.find("\nTry in another terminal").expect("a guide");
@@ -88,7 +81,7 @@ fn the_printed_configuration_can_be_saved_and_used() {
 
 #[test]
 fn ctrl_c_ends_it_at_once_although_a_request_is_open() {
-    let mut demo = demo();
+    let mut demo = Program::demo();
     let lines = lines(&demo);
     let slow = line_with(&lines, "/slow").replace("500", "60000");
     let mut curl = Command::new("sh")
@@ -108,7 +101,7 @@ fn ctrl_c_ends_it_at_once_although_a_request_is_open() {
 
 #[test]
 fn a_taken_port_is_named_with_the_flag_that_changes_it() {
-    let first = demo();
+    let first = Program::demo();
     let address = address_in(&first.said());
     let mut second = Program::start(&format!("demo --listen {address} --admin 127.0.0.1:0"));
     assert_eq!(second.ended().code(), Some(3));

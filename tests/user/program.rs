@@ -31,6 +31,19 @@ impl Program {
         Self::of(command)
     }
 
+    /// A demo on free ports: its guide is printed, and its servers are up.
+    pub(crate) fn demo() -> Self {
+        let mut demo = Self::start("demo --listen 127.0.0.1:0 --admin 127.0.0.1:0");
+        // One is said on standard output and the other on standard error: either may be heard first.
+        let first = demo.wait_for_either("Ctrl-C ends it.", "3 of 3 up");
+        if first.contains("Ctrl-C") {
+            demo.wait_for("3 of 3 up");
+        } else {
+            demo.wait_for("Ctrl-C ends it.");
+        }
+        demo
+    }
+
     /// Starts `command`.
     pub(crate) fn of(mut command: Command) -> Self {
         let mut child = command
@@ -54,14 +67,18 @@ impl Program {
 
     /// The next line that has `text` in it; those before it were said.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
+        self.wait_for_either(text, text)
+    }
+
+    fn wait_for_either(&mut self, one: &str, other: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let line = self.lines.recv_timeout(left);
             let said = self.said.join("\n");
-            let line = line.unwrap_or_else(|_| unreachable!("no `{text}` in:\n{said}"));
+            let line = line.unwrap_or_else(|_| unreachable!("no `{one}` in:\n{said}"));
             self.said.push(line.clone());
-            if line.contains(text) {
+            if line.contains(one) || line.contains(other) {
                 return line;
             }
         }

@@ -133,8 +133,7 @@ fn commands_of_cargo_are_words_that_it_and_the_program_know() {
 
 #[test]
 fn every_command_works() {
-    let mut demo = Program::start("demo --listen 127.0.0.1:0 --admin 127.0.0.1:0");
-    demo.wait_for("3 of 3 up");
+    let demo = Program::demo();
     let servers = demo.said();
     let server = |name: &str| {
         let line = servers.lines().find(|line| line.contains(name));
