@@ -276,6 +276,8 @@ impl Load {
     /// Gives the slot a new socket, or has it tried again later.
     fn open(&mut self, slot: usize) {
         let connection = &mut self.connections[slot];
+        // An old socket at its end would be ready forever.
+        connection.disconnect();
         if self.traffic.reuse == Reuse::KeepAlive
             && connection.connect(self.target, &self.poller, slot).is_err()
         {

@@ -72,8 +72,8 @@ fn main() -> io::Result<()> {
         Some(Part::Reload(options)) => reload::weights(&options, &cli.rig),
         Some(Part::Reload1000(options)) => reload::thousand(&options, &cli.rig),
         None if cli.bench => compare::run(&cli.compare, &cli.rig),
-        // `cargo test --all-targets` runs every bench once, without `--bench`; this one takes half an
-        // hour and two quiet cores, so it waits to be asked for.
+        // `cargo test --all-targets` runs every bench once, without `--bench`; this one takes most of
+        // an hour and two quiet cores, so it waits to be asked for.
         None => {
             println!("nothing measured: run `cargo bench --bench compare`");
             Ok(())

@@ -33,8 +33,9 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// A window without any answer is a failure by itself.
     pub(crate) fn failed(&self) -> u64 {
-        self.broken + self.refused + self.unfinished
+        self.broken + self.refused + self.unfinished + u64::from(self.completed == 0)
     }
 
     /// Adds what happened in another window that is not reported itself.

@@ -29,7 +29,7 @@ pub(super) struct Gathered {
     pub(super) watch: Watch,
     pub(super) found: Vec<Diagnostic>,
     pub(super) reading: Reading,
-    /// Stretches whose lines cannot be trusted, since their grammar is broken.
+    /// Where the grammar is broken.
     pub(super) broken: Vec<Span>,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! In the order of the way: `source` keeps the text, `raw` reads what was written with its place and
 //! `variables` fills it in, `include` gathers the files, `compile` asks for each key through
-//! `section` and makes the plan, `diagnostic` says what is wrong, and `show` writes a plan down
-//! again. `control` loads through here at start and at each reload, `cli` for `check`. Nothing here
+//! `section` and `setting` and makes the plan, `diagnostic` says what is wrong, and `show` writes a
+//! plan down again. `control` loads through here at start and at each reload, `cli` for `check`. Nothing here
 //! touches what runs.
 
 mod compile;
@@ -11,7 +11,9 @@ mod diagnostic;
 mod include;
 mod keys;
 mod raw;
+mod report;
 mod section;
+mod setting;
 mod show;
 mod source;
 mod suggest;
@@ -28,7 +30,7 @@ pub use show::show;
 
 use crate::plan::Plan;
 use include::{Gathered, Gatherer};
-use section::Report;
+use report::Report;
 
 /// What a configuration came to.
 #[derive(Debug)]
@@ -94,15 +96,13 @@ fn compiled(gathered: Gathered) -> Result<Loaded, Diagnostics> {
     } = gathered;
     let mut report = Report::new(&sources);
     let plan = compile::compile(&table, reading, &mut report);
-    found.extend(report.into_found().into_iter().filter(|diagnostic| {
-        // What is read from a line with broken grammar is not what was meant there.
-        let Some(span) = diagnostic.span() else {
-            return true;
-        };
-        !broken
-            .iter()
-            .any(|broken| sources.are_on_one_line(*broken, span))
-    }));
+    // What is read where the grammar is broken is not what was meant there.
+    let blur = sources.blur(&broken);
+    let is_clear = |diagnostic: &Diagnostic| {
+        let span = diagnostic.span();
+        !span.is_some_and(|span| sources.is_blurred(span, &blur))
+    };
+    found.extend(report.into_found().into_iter().filter(is_clear));
     watch.files.sort();
     watch.files.dedup();
     let diagnostics = Diagnostics::new(found, Arc::new(sources));

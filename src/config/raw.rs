@@ -1,10 +1,10 @@
 //! What was written: the values of a file with the place of each, nothing judged yet.
 //!
 //! `toml` parses; its tree becomes ours, in the order of the text and with variables replaced. The
-//! files of one configuration are merged here too. No other room, and no other file of this one,
-//! knows that the format is TOML.
+//! files of one configuration are merged here too. But for `show`, which writes it, nobody else knows
+//! that the format is TOML.
 
-use std::collections::HashSet;
+use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -118,14 +118,19 @@ pub(super) struct Parsed {
 
 /// The values of `text`, which is all of `span`; as many as can be read when some cannot.
 pub(super) fn parse(text: &str, span: Span, variables: &Variables<'_>) -> Parsed {
-    let (document, errors) = DeTable::parse_recoverable(text);
-    let mut lines = HashSet::new();
-    let syntax = errors
-        .iter()
+    let (document, mut errors) = DeTable::parse_recoverable(text);
+    errors.sort_by_key(|error| error.span().map_or(text.len(), |bytes| bytes.start));
+    let mut syntax: Vec<Diagnostic> = Vec::with_capacity(errors.len());
+    let mut line = 0..0;
+    for error in &errors {
+        let at = error.span().map_or(text.len(), |bytes| bytes.start);
         // What follows on the same line is most often what the first one led to.
-        .filter(|error| lines.insert(line_of(error, text)))
-        .map(|error| syntax_error(error, text, span))
-        .collect();
+        if !syntax.is_empty() && line.contains(&at) {
+            continue;
+        }
+        line = line_around(at, text);
+        syntax.push(syntax_error(error, text, span));
+    }
     let mut reader = Reader {
         text,
         file: span,
@@ -192,7 +197,7 @@ impl Reader<'_> {
         Value { kind, span }
     }
 
-    fn string(&mut self, written: &str, span: Span, bytes: std::ops::Range<usize>) -> Kind {
+    fn string(&mut self, written: &str, span: Span, bytes: Range<usize>) -> Kind {
         let expanded = self.variables.expand(written);
         let is_secret = !expanded.files.is_empty();
         self.files.extend(expanded.files);
@@ -218,18 +223,57 @@ impl Reader<'_> {
     }
 }
 
-fn line_of(error: &toml::de::Error, text: &str) -> usize {
-    let end = error.span().map_or(text.len(), |bytes| bytes.start);
-    let before = &text.as_bytes()[..end.min(text.len())];
-    before.iter().filter(|byte| **byte == b'\n').count()
+/// The line around `at`, its line break included.
+fn line_around(at: usize, text: &str) -> Range<usize> {
+    let (before, after) = text.as_bytes().split_at(at.min(text.len()));
+    let is_break = |byte: &u8| *byte == b'\n';
+    let start = before
+        .iter()
+        .rposition(is_break)
+        .map_or(0, |found| found + 1);
+    let end = after.iter().position(is_break);
+    start..end.map_or(text.len(), |found| at + found) + 1
 }
 
+/// What `toml` says, in words that tell what to write where the mistake is a common one.
 fn syntax_error(error: &toml::de::Error, text: &str, span: Span) -> Diagnostic {
-    let at = match error.span() {
-        Some(bytes) => span.part(bytes.start, bytes.end),
-        None => span.part(text.len(), text.len()),
-    };
-    Diagnostic::error(at, format!("not TOML: {}", error.message()))
+    let bytes = error.span().unwrap_or(text.len()..text.len());
+    let at = span.part(bytes.start, bytes.end);
+    let message = error.message();
+    if message.starts_with("string values must be quoted") || message.starts_with("invalid float") {
+        return Diagnostic::error(at, format!("not TOML: {message}"))
+            .help("write a text in double quotes, and a number with digits alone");
+    }
+    if message.starts_with("duplicate key") {
+        let key = text.get(bytes).unwrap_or_default();
+        return Diagnostic::error(at, format!("`{key}` is written twice"))
+            .help("keep one of the two");
+    }
+    if message.starts_with("key with no value") {
+        let before = text.get(..bytes.start).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let help = match text.as_bytes().get(bytes.start) {
+            Some(b']') => "the header of a table has a bracket on both sides: `[name]`",
+            _ => without_equals(line),
+        };
+        return Diagnostic::error(at, "not TOML: a key without `=`").help(help);
+    }
+    Diagnostic::error(at, format!("not TOML: {message}"))
+}
+
+/// What to write instead of a line that begins with `start` and has no `=` there.
+fn without_equals(start: &str) -> &'static str {
+    match start.split_whitespace().next() {
+        Some("global" | "defaults") => {
+            "settings of the process are written in `[process]`, `[log]`, `[shutdown]` and `[admin]`"
+        }
+        Some("frontend") => "write `[frontend.NAME]` on a line of its own",
+        Some("backend") => "write `[backend.NAME]` on a line of its own",
+        Some("bind") => "write `listen = \"…\"`",
+        Some("default_backend") => "write `backend = \"…\"`",
+        Some("server") => "write `servers = [\"…\"]`",
+        _ => "write `key = value`",
+    }
 }
 
 /// Puts what `from` has into `into`; `is_unit` tells at which path a table is one thing that two

@@ -4,6 +4,7 @@
 //! The reader fills it, `diagnostic` shows lines of it. Reading is bounded: a path that leads to an
 //! endless device must not fill memory.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -45,6 +46,16 @@ struct Source {
 /// All files of one configuration, in the order in which they were read.
 #[derive(Debug, Default)]
 pub(super) struct Sources(Vec<Source>);
+
+/// Where what is read cannot be trusted: on each line with broken grammar, and everywhere after the
+/// broken header of a table, for nobody knows in which table the rest stands.
+#[derive(Debug, Default)]
+pub(super) struct Blur {
+    /// File and line.
+    lines: BTreeSet<(u32, usize)>,
+    /// The first broken header of a file.
+    headers: BTreeMap<u32, Span>,
+}
 
 /// Whole lines of a file.
 pub(super) struct Excerpt<'a> {
@@ -121,9 +132,30 @@ impl Sources {
         }
     }
 
-    /// Whether one stretch begins on the line on which the other begins.
-    pub(super) fn are_on_one_line(&self, one: Span, other: Span) -> bool {
-        one.file == other.file && self.line(one) == self.line(other)
+    /// What cannot be trusted when the grammar is broken at each of `broken`.
+    pub(super) fn blur(&self, broken: &[Span]) -> Blur {
+        let mut blur = Blur::default();
+        for &span in broken {
+            let source = &self.0[span.file as usize];
+            let line = source.line_of(span.start);
+            blur.lines.insert((span.file, line));
+            let text = &source.text[source.lines[line] as usize..];
+            if text.trim_start_matches([' ', '\t']).starts_with('[') {
+                let first = blur.headers.entry(span.file).or_insert(span);
+                *first = span.min(*first);
+            }
+        }
+        blur
+    }
+
+    /// Whether `span` is in `blur`.
+    pub(super) fn is_blurred(&self, span: Span, blur: &Blur) -> bool {
+        let last = self.0[span.file as usize].line_of(span.end);
+        let mut lines = blur
+            .lines
+            .range((span.file, self.line(span))..=(span.file, last));
+        let is_after_header = |header: &Span| span > *header;
+        lines.next().is_some() || blur.headers.get(&span.file).is_some_and(is_after_header)
     }
 
     /// Whether two stretches are shown as one piece of a file.

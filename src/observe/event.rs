@@ -191,10 +191,13 @@ pub fn worker_died(worker: usize, why: &dyn Display) {
 
 /// The way to the end has begun: readiness fails, and after `grace` listeners close.
 pub fn draining(signal: &str, grace: Duration, timeout: Duration) {
+    let when = match grace {
+        Duration::ZERO => "now".to_owned(),
+        grace => format!("in {grace:?}"),
+    };
     info!(
         event = "process.draining",
-        signal,
-        "{signal}: draining; listeners close after {grace:?}, what is open then has {timeout:?}"
+        signal, "{signal}: listeners close {when}, what is open then has {timeout:?} to finish"
     );
 }
 
@@ -295,6 +298,16 @@ mod tests {
         let text = said(|| server_up("app", "10.0.0.1:80", 2, 2, 2));
         let expected = "INFO  app/10.0.0.1:80 is up, after 2 passed checks; 2 of 2 up\n";
         assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn draining_says_how_long_it_may_take() {
+        let seconds = Duration::from_secs;
+        let text = said(|| draining("SIGTERM", Duration::ZERO, seconds(30)));
+        let expected = "SIGTERM: listeners close now, what is open then has 30s to finish\n";
+        assert!(text.ends_with(expected), "{text}");
+        let text = said(|| draining("SIGTERM", seconds(5), seconds(30)));
+        assert!(text.contains("listeners close in 5s,"), "{text}");
     }
 
     #[test]

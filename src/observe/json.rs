@@ -64,6 +64,8 @@ mod tests {
     #[test]
     fn what_could_end_a_string_or_move_a_cursor_is_escaped() {
         assert_eq!(written(b"/a?b=c"), "\"/a?b=c\"");
+        assert_eq!(written(b"a\"b"), r#""a\"b""#);
+        assert_eq!(written(b"a\\b"), r#""a\\b""#);
         assert_eq!(written(b"\"\\\n\r\t"), r#""\"\\\n\r\t""#);
         assert_eq!(written(b"\x1b[2J\x7f\0"), r#""\u001b[2J\u007f\u0000""#);
         assert_eq!(

@@ -515,7 +515,10 @@ mod tests {
         for _ in 0..200 {
             bench.finish(&exchange);
         }
+        // So that there is work in any case, and a failure is one and not a hang.
+        bench.log.reopen();
         let work = bench.log.queue().wait_for_work();
+        assert_eq!(work.batches.len(), 2);
         assert!(work.batches[0].bytes.len() >= FLUSH_BYTES);
         assert!(work.batches[0].bytes.ends_with(b"\n"));
     }

@@ -253,6 +253,7 @@ impl Pieces {
             current: Arc::clone(&self.current),
             network: self.network.clone(),
             observer: WorkerObserver::new(index, &self.access_log),
+            metrics: Arc::clone(&self.metrics),
             rng,
             process_gate: Arc::clone(&self.process_gate),
             commands,

@@ -4,6 +4,7 @@
 //! Everything that a connection needs is here, and nothing of it is shared with another worker. Its
 //! whole run is one future, so that a test or a simulated host can run it in a runtime of its own.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::base::rng::Rng;
 use crate::base::tasks;
 use crate::net::{Network, Socket};
-use crate::observe::{WorkerObserver, event};
+use crate::observe::{ProcessMetrics, WorkerObserver, event};
 use crate::proxy::frontend::{Frontend, Gate};
 use crate::proxy::http::{Context, Order, Roll};
 use crate::proxy::listen::{Accept, Target};
@@ -38,6 +39,8 @@ pub struct Worker {
     pub network: Network,
     /// Where facts go.
     pub observer: WorkerObserver,
+    /// Where defects are counted.
+    pub metrics: Arc<ProcessMetrics>,
     /// For request ids.
     pub rng: Rng,
     /// Counts the connections of the whole process.
@@ -84,7 +87,10 @@ struct Running {
     context: Rc<Context>,
     process_gate: Arc<Gate>,
     listeners: HashMap<ListenerId, Rc<Target>>,
+    /// How many accept loops run.
+    accepting: Rc<Cell<usize>>,
     is_draining: bool,
+    is_broken: bool,
     ticks: u32,
 }
 
@@ -97,6 +103,7 @@ impl Worker {
             current,
             network,
             observer,
+            metrics,
             rng,
             process_gate,
             mut commands,
@@ -105,6 +112,7 @@ impl Worker {
             views: Views::new(current),
             network,
             observer,
+            metrics,
             rng,
             roll: Rc::new(Roll::default()),
         });
@@ -113,7 +121,9 @@ impl Worker {
             context,
             process_gate,
             listeners: HashMap::new(),
+            accepting: Rc::default(),
             is_draining: false,
+            is_broken: false,
             ticks: 0,
         };
         let mut broken = 0;
@@ -124,12 +134,13 @@ impl Worker {
                     Some(Command::Break) | None => broken += running.break_all(),
                     Some(command) => running.obey(command),
                 },
+                () = running.context.roll.emptied(), if running.is_draining => {}
                 () = clock::sleep_until(next_tick) => {
                     next_tick = next_after(next_tick);
                     running.tick().await;
                 }
             }
-            if running.is_draining && running.context.roll.is_empty() {
+            if running.is_over() {
                 running.context.observer.flush();
                 return broken;
             }
@@ -185,11 +196,26 @@ impl Running {
             process_gate: Arc::clone(&self.process_gate),
             context: Rc::clone(&self.context),
         };
-        tasks::spawn_local(accept.run());
+        let accepting = Rc::clone(&self.accepting);
+        accepting.set(accepting.get() + 1);
+        let roll = Rc::clone(&self.context.roll);
+        tasks::spawn_local(async move {
+            accept.run().await;
+            accepting.set(accepting.get() - 1);
+            roll.look();
+        });
+    }
+
+    /// Whether nobody is left and nobody can come. A loop that waits for room is not waited for
+    /// once connections are broken.
+    fn is_over(&self) -> bool {
+        let nobody_comes = self.accepting.get() == 0 || self.is_broken;
+        self.is_draining && nobody_comes && self.context.roll.is_empty()
     }
 
     fn break_all(&mut self) -> usize {
         self.is_draining = true;
+        self.is_broken = true;
         let open = self.context.roll.len();
         self.context.roll.order(Order::Break);
         open

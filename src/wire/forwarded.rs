@@ -105,7 +105,7 @@ pub enum Node<'a> {
     /// An address with a port.
     Socket(SocketAddr),
     /// A word in place of an address, for readers who share its meaning; written with `_` before
-    /// it. Every character that such a word cannot have is written `_` too.
+    /// it. Every character that such a word cannot have is written `_` too; no word is `unknown`.
     Obfuscated(&'a str),
     /// Nobody knows.
     Unknown,
@@ -177,6 +177,7 @@ impl List {
                 IpAddr::V4(ip) => self.push_display(format_args!("\"{ip}:{}\"", addr.port())),
                 IpAddr::V6(ip) => self.push_display(format_args!("\"[{ip}]:{}\"", addr.port())),
             },
+            Node::Obfuscated("") | Node::Unknown => self.bytes.put_slice(b"unknown"),
             Node::Obfuscated(word) => {
                 self.bytes.put_u8(b'_');
                 let fitting = |byte: u8| match byte {
@@ -186,7 +187,6 @@ impl List {
                 };
                 self.bytes.extend(word.bytes().map(fitting));
             }
-            Node::Unknown => self.bytes.put_slice(b"unknown"),
         }
     }
 
@@ -388,6 +388,7 @@ mod tests {
             forwarded([], &element)
         };
         assert_eq!(written(Node::Unknown), "for=unknown;proto=http");
+        assert_eq!(written(Node::Obfuscated("")), "for=unknown;proto=http");
         assert_eq!(
             written(Node::Obfuscated("gate-1")),
             "for=_gate-1;proto=http"

@@ -97,6 +97,12 @@ fn split<'a>(text: &'a str, example: &str) -> Result<(&'a str, &'a str), BadAddr
             format!("write an IP address and a port: `\"127.0.0.1{example}\"`"),
         ));
     }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(BadAddress::new(
+            "has characters that no address has",
+            format!("write an IP address and a port: `\"127.0.0.1{example}\"`"),
+        ));
+    }
     if let Ok(ip) = text.parse::<Ipv6Addr>() {
         return Err(BadAddress::new(
             "has no port, or its brackets are missing",

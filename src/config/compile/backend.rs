@@ -2,10 +2,11 @@
 
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{LEAST_HEAD, MOST_FIELDS, MOST_HEAD, header_case};
-use crate::config::compile::{Reading, health, name_of_key, server};
+use crate::config::compile::{Reading, health, name_of_key, named_section, server};
 use crate::config::keys;
 use crate::config::raw::Entry;
-use crate::config::section::{Report, Section, Setting};
+use crate::config::report::Report;
+use crate::config::section::Section;
 use crate::plan::{Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Pool, Queue};
 
 const MOST_ATTEMPTS: i64 = 10;
@@ -38,12 +39,7 @@ pub(super) fn backends(
 
 fn backend(entry: &Entry, reading: Reading, report: &mut Report<'_>) -> Option<Backend> {
     let name = name_of_key(&entry.key, "backend", entry.key_span, report);
-    let title = format!("[backend.{}]", entry.key);
-    let setting = Setting {
-        key: &entry.key,
-        value: &entry.value,
-    };
-    let section = Section::open(&keys::BACKEND, title, setting, report)?;
+    let section = named_section(&keys::BACKEND, "backend", entry, report)?;
     let servers = server::servers(&section, entry.key_span, reading, report);
     Some(Backend {
         name: name?,

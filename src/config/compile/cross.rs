@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::base::Name;
 use crate::config::compile::Reading;
 use crate::config::diagnostic::Diagnostic;
-use crate::config::section::Report;
+use crate::config::report::Report;
 use crate::config::source::Span;
 use crate::config::suggest;
 

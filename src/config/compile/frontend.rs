@@ -7,11 +7,13 @@ use ipnet::IpNet;
 
 use crate::base::{ByteSize, Name, Place};
 use crate::config::compile::cross::Written;
-use crate::config::compile::{Reading, address, name_of, name_of_key, route};
+use crate::config::compile::{Reading, address, name_of, name_of_key, named_section, route};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::{Entry, Kind};
-use crate::config::section::{Report, Section, Setting};
+use crate::config::report::Report;
+use crate::config::section::Section;
+use crate::config::setting::Setting;
 use crate::plan::{
     Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, RequestIds,
 };
@@ -65,12 +67,7 @@ fn frontend(
     report: &mut Report<'_>,
 ) -> Option<Frontend> {
     let name = name_of_key(&entry.key, "frontend", entry.key_span, report);
-    let title = format!("[frontend.{}]", entry.key);
-    let setting = Setting {
-        key: &entry.key,
-        value: &entry.value,
-    };
-    let section = Section::open(&keys::FRONTEND, title, setting, report)?;
+    let section = named_section(&keys::FRONTEND, "frontend", entry, report)?;
     let listen = listen(&section, entry, written, reading, report);
     let backend = section
         .setting("backend")

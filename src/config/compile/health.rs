@@ -8,7 +8,9 @@ use crate::config::compile::frontend::is_of_the_protocol;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::{Kind, Text};
-use crate::config::section::{Report, Section, Setting};
+use crate::config::report::Report;
+use crate::config::section::Section;
+use crate::config::setting::Setting;
 use crate::plan::{Health, HttpCheck, Initial, Probe, StatusSet};
 
 /// What `body` is looked for in.

@@ -15,8 +15,9 @@ mod shadow;
 
 use crate::base::Name;
 use crate::config::keys;
-use crate::config::raw::{Table, Text};
-use crate::config::section::{Report, Section};
+use crate::config::raw::{Entry, Kind, Table, Text};
+use crate::config::report::Report;
+use crate::config::section::Section;
 use crate::config::source::Span;
 use crate::plan::Plan;
 
@@ -45,6 +46,31 @@ pub(super) fn compile(top: &Table, reading: Reading, report: &mut Report<'_>) ->
     };
     cross::check(&names, reading, report);
     plan
+}
+
+/// The table of one frontend or backend, whose name is `entry`'s key.
+fn named_section<'a>(
+    keys: &keys::Keys,
+    kind: &str,
+    entry: &'a Entry,
+    report: &mut Report<'_>,
+) -> Option<Section<'a>> {
+    let title = format!("[{kind}.{}]", entry.key);
+    match &entry.value.kind {
+        Kind::Table(table) => Some(Section::over(keys, title, table, entry.value.span, report)),
+        Kind::Broken => None,
+        _ => {
+            report.error(
+                entry.key_span,
+                format!(
+                    "`[{kind}]` has a table for each {kind}, and `{}` is none",
+                    entry.key
+                ),
+                format!("give the {kind} a name: write `[{kind}.NAME]` above its keys"),
+            );
+            None
+        }
+    }
 }
 
 /// `text` as a name; what cannot be one is reported.

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::listen_addresses;
 use crate::config::keys;
-use crate::config::section::{Report, Section, Setting};
+use crate::config::report::Report;
+use crate::config::section::Section;
+use crate::config::setting::Setting;
 use crate::config::suggest;
 use crate::plan::{
     AccessLog, Admin, AdminListen, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,

@@ -8,7 +8,9 @@ use crate::config::compile::{Reading, address, name_of};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::Kind;
-use crate::config::section::{Report, Section, Setting};
+use crate::config::report::Report;
+use crate::config::section::Section;
+use crate::config::setting::Setting;
 use crate::config::source::Span;
 use crate::plan::Server;
 

@@ -3,82 +3,86 @@
 //! Routes are few or thousands: an earlier one can only take all of a later one when it covers the
 //! later one's first host and first path, so those two are looked up and only the hits are compared.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use crate::config::diagnostic::Diagnostic;
-use crate::config::section::Report;
+use crate::config::report::Report;
 use crate::config::source::Span;
 use crate::plan::{HostPattern, PathPattern, Predicate, Route, ValuePattern};
 
+/// Routes with the same first host and path that one route is compared with: where so many differ
+/// in method and fields alone, a missing warning is better than a slow start.
+const MOST_COMPARED: usize = 256;
+
 /// Warns of each route that never matches; `spans` is where each stands.
 pub(super) fn warn(routes: &[Route], spans: &[Span], report: &mut Report<'_>) {
-    let mut earlier: HashMap<(Option<&HostPattern>, Option<&PathPattern>), Vec<usize>> =
-        HashMap::new();
-    let mut known = Known::default();
+    let mut earlier = Earlier::default();
     for (index, (route, span)) in routes.iter().zip(spans).enumerate() {
-        if let Some(taker) = taker(route, routes, &earlier, &known) {
-            report.add(
-                Diagnostic::warning(*span, format!("route `{}` never matches", route.name))
-                    .related(
-                        spans[taker],
-                        format!(
-                            "route `{}` takes all its requests first",
-                            routes[taker].name
-                        ),
-                    )
-                    .help("the first match wins: put the narrower route first"),
-            );
-        }
+        let Some(taker) = earlier.taker(route, routes) else {
+            earlier.add(index, route);
+            continue;
+        };
+        report.add(
+            Diagnostic::warning(*span, format!("route `{}` never matches", route.name))
+                .related(
+                    spans[taker],
+                    format!(
+                        "route `{}` takes all its requests first",
+                        routes[taker].name
+                    ),
+                )
+                .help("the first match wins: put the narrower route first"),
+        );
+    }
+}
+
+/// The routes so far, without those that never match: what such a one takes, its taker takes too.
+#[derive(Default)]
+struct Earlier<'a> {
+    by_host_and_path: HashMap<(Option<&'a HostPattern>, Option<&'a PathPattern>), Vec<usize>>,
+    hosts: HashSet<&'a HostPattern>,
+    paths: HashSet<&'a PathPattern>,
+}
+
+impl<'a> Earlier<'a> {
+    fn add(&mut self, index: usize, route: &'a Route) {
         for host in options(&route.hosts) {
             for path in options(&route.paths) {
-                earlier.entry((host, path)).or_default().push(index);
+                let same = self.by_host_and_path.entry((host, path)).or_default();
+                same.push(index);
             }
         }
-        known
-            .hosts
-            .extend(route.hosts.iter().map(|host| (host, ())));
-        known
-            .paths
-            .extend(route.paths.iter().map(|path| (path, ())));
+        self.hosts.extend(&route.hosts);
+        self.paths.extend(&route.paths);
     }
-}
 
-/// Patterns that stand in earlier routes.
-#[derive(Default)]
-struct Known<'a> {
-    hosts: HashMap<&'a HostPattern, ()>,
-    paths: HashMap<&'a PathPattern, ()>,
-}
-
-fn taker(
-    route: &Route,
-    routes: &[Route],
-    earlier: &HashMap<(Option<&HostPattern>, Option<&PathPattern>), Vec<usize>>,
-    known: &Known<'_>,
-) -> Option<usize> {
-    let hosts = covering_hosts(route.hosts.first());
-    let paths = covering_paths(route.paths.first());
-    let hosts: Vec<_> = keep_known(&hosts, &known.hosts);
-    let paths: Vec<_> = keep_known(&paths, &known.paths);
-    let mut takers = Vec::new();
-    for host in &hosts {
-        for path in &paths {
-            let found = earlier.get(&(*host, *path)).into_iter().flatten();
-            takers.extend(found.filter(|index| takes_all_of(&routes[**index], route)));
-        }
+    /// The first that takes everything that `route` matches.
+    fn taker(&self, route: &Route, routes: &[Route]) -> Option<usize> {
+        let hosts = covering_hosts(route.hosts.first());
+        let paths = covering_paths(route.paths.first());
+        let hosts = keep_known(&hosts, &self.hosts);
+        let paths = keep_known(&paths, &self.paths);
+        let candidates = hosts.iter().flat_map(|host| {
+            let lists = paths.iter().map(|path| (*host, *path));
+            lists.filter_map(|key| self.by_host_and_path.get(&key))
+        });
+        let first_of = |same: &Vec<usize>| {
+            let mut compared = same.iter().take(MOST_COMPARED).copied();
+            compared.find(|index| takes_all_of(&routes[*index], route))
+        };
+        candidates.filter_map(first_of).min()
     }
-    takers.into_iter().copied().min()
 }
 
 fn keep_known<'a, T: Eq + Hash>(
     options: &'a [Option<T>],
-    known: &HashMap<&T, ()>,
+    known: &HashSet<&T>,
 ) -> Vec<Option<&'a T>> {
     options
         .iter()
         .map(Option::as_ref)
-        .filter(|option| option.is_none_or(|pattern| known.contains_key(pattern)))
+        .filter(|option| option.is_none_or(|pattern| known.contains(pattern)))
         .collect()
 }
 

@@ -261,3 +261,14 @@ fn each_route_that_an_earlier_one_covers_is_found_and_no_other() {
         assert!(!covered(earlier, later), "{earlier} / {later}");
     }
 }
+
+#[test]
+fn ten_thousand_routes_are_compared_in_one_pass() {
+    // Compared each with each, they would take minutes.
+    let route = "[[frontend.web.route]]\nhost = '*.example.com'\npath = '/a/*'\nbackend = 'app'\n";
+    let text = BASE.replace(
+        "[backend.app]",
+        &format!("{}[backend.app]", route.repeat(10_000)),
+    );
+    assert_eq!(load(&text).expect("no mistakes").warnings.len(), 9_999);
+}

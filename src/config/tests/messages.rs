@@ -3,7 +3,8 @@
 use insta::assert_snapshot;
 
 use super::{BASE, errors, load, warnings};
-use crate::config::Color;
+use crate::base::Place;
+use crate::config::{Color, Diagnostic};
 
 /// A frontend with these lines, and what it needs besides.
 fn in_frontend(lines: &str) -> String {
@@ -1062,6 +1063,8 @@ wieght = 1
           |
         3 | workers = 1x
           |           ^^
+          |
+          = help: write a text in double quotes, and a number with digits alone
 
         error: not TOML: invalid basic string, expected `"`
          --> evenkeel.toml:6:25
@@ -1069,11 +1072,13 @@ wieght = 1
         6 | listen = "127.0.0.1:8080
           |                         ^
 
-        error: not TOML: duplicate key
+        error: `backend` is written twice
          --> evenkeel.toml:8:1
           |
         8 | backend = 'api'
           | ^^^^^^^
+          |
+          = help: keep one of the two
 
         error: not TOML: missing comma between array elements, expected `,`
           --> evenkeel.toml:12:1
@@ -1093,6 +1098,8 @@ fn a_mistake_of_grammar_in_a_value_does_not_hide_the_others() {
           |
         2 | workers = 1x
           |           ^^
+          |
+          = help: write a text in double quotes, and a number with digits alone
 
         error: unknown key `worker`, did you mean `workers`?
          --> evenkeel.toml:3:1
@@ -1186,4 +1193,191 @@ fn a_program_gets_the_same_as_json() {
           }
         ]
     "##);
+}
+
+#[test]
+fn nothing_is_said_about_what_a_mistake_of_grammar_blurs() {
+    assert_snapshot!(errors(&BASE.replace("[backend.app]", "[backend.app")), @r##"
+        error: not TOML: unclosed table, expected `]`
+         --> evenkeel.toml:6:13
+          |
+        6 | [backend.app
+          |             ^
+    "##);
+    assert_snapshot!(errors(&BASE.replace("[backend.app]", "backend.app]")), @r##"
+        error: not TOML: a key without `=`
+         --> evenkeel.toml:6:12
+          |
+        6 | backend.app]
+          |            ^
+          |
+          = help: the header of a table has a bracket on both sides: `[name]`
+    "##);
+    assert_snapshot!(errors(
+        &BASE.replace("\"127.0.0.1:8080\"", "\"\"\"127.0.0.1:8080")
+    ), @r##"
+        error: not TOML: invalid multi-line basic string, expected `"`
+        --> evenkeel.toml:8:1
+    "##);
+    assert_snapshot!(errors(&format!("{BASE}\n[backend.app.servers]\na = 1")), @r##"
+        error: `servers` is written twice
+         --> evenkeel.toml:9:14
+          |
+        9 | [backend.app.servers]
+          |              ^^^^^^^
+          |
+          = help: keep one of the two
+    "##);
+}
+
+#[test]
+fn a_text_without_quotes_is_told_to_have_some() {
+    assert_snapshot!(errors(
+        &BASE
+            .replace("\"127.0.0.1:8080\"", "127.0.0.1:8080")
+            .replace("\"app\"", "app")
+    ), @r##"
+        error: not TOML: invalid float, expected nothing
+         --> evenkeel.toml:3:15
+          |
+        3 | listen = 127.0.0.1:8080
+          |               ^^^^^^^^^
+          |
+          = help: write a text in double quotes, and a number with digits alone
+
+        error: not TOML: string values must be quoted, expected literal string
+         --> evenkeel.toml:4:11
+          |
+        4 | backend = app
+          |           ^^^
+          |
+          = help: write a text in double quotes, and a number with digits alone
+    "##);
+}
+
+#[test]
+fn a_file_of_haproxy_is_told_how_to_begin() {
+    assert_snapshot!(errors(
+        "global\n  maxconn 100\nfrontend http\n  bind *:80\n  default_backend app\n"
+    ), @r##"
+        error: not TOML: a key without `=`
+         --> evenkeel.toml:1:7
+          |
+        1 | global
+          |       ^
+          |
+          = help: settings of the process are written in `[process]`, `[log]`, `[shutdown]` and `[admin]`
+
+        error: not TOML: a key without `=`
+         --> evenkeel.toml:2:11
+          |
+        2 |   maxconn 100
+          |           ^
+          |
+          = help: write `key = value`
+
+        error: not TOML: a key without `=`
+         --> evenkeel.toml:3:10
+          |
+        3 | frontend http
+          |          ^
+          |
+          = help: write `[frontend.NAME]` on a line of its own
+
+        error: not TOML: a key without `=`
+         --> evenkeel.toml:4:8
+          |
+        4 |   bind *:80
+          |        ^
+          |
+          = help: write `listen = "…"`
+
+        error: not TOML: a key without `=`
+         --> evenkeel.toml:5:19
+          |
+        5 |   default_backend app
+          |                   ^
+          |
+          = help: write `backend = "…"`
+    "##);
+}
+
+#[test]
+fn a_frontend_without_a_name_is_told_to_have_one() {
+    assert_snapshot!(errors(
+        "[frontend]\nlisten = ':80'\n[backend]\nservers = 'a'"
+    ), @r##"
+        error: `[frontend]` has a table for each frontend, and `listen` is none
+         --> evenkeel.toml:2:1
+          |
+        2 | listen = ':80'
+          | ^^^^^^
+          |
+          = help: give the frontend a name: write `[frontend.NAME]` above its keys
+
+        error: `[backend]` has a table for each backend, and `servers` is none
+         --> evenkeel.toml:4:1
+          |
+        4 | servers = 'a'
+          | ^^^^^^^
+          |
+          = help: give the backend a name: write `[backend.NAME]` above its keys
+    "##);
+    assert_snapshot!(errors("[[frontend]]\nname = 'a'"), @r##"
+        error: `frontend` must be a table, and is a list
+         --> evenkeel.toml:1:1
+          |
+        1 | [[frontend]]
+          | ^^^^^^^^^^^^
+          |
+          = help: write `[frontend.NAME]`
+    "##);
+    assert_snapshot!(errors(
+        &BASE.replace("[frontend.web]", "[frontend.\"a b\"]")
+    ), @r##"
+        error: "a b" cannot be the name of a frontend
+         --> evenkeel.toml:2:11
+          |
+        2 | [frontend."a b"]
+          |           ^^^^^
+          |
+          = help: a name has 1 to 128 visible ASCII characters, without quotes and backslashes
+    "##);
+}
+
+#[test]
+fn what_is_found_later_shows_its_line_too() {
+    let loaded = load(BASE).expect("no mistakes");
+    let at = &loaded.plan.frontends[0].listen[0].at;
+    let mut diagnostics = loaded.warnings.empty_over_same_text();
+    diagnostics.push(Diagnostic::at(
+        at,
+        "port 8080 is in use",
+        "stop what uses it",
+    ));
+    diagnostics.push(Diagnostic::at(
+        &Place::nowhere(),
+        "the default is in use",
+        "",
+    ));
+    assert!(diagnostics.has_errors());
+    assert_snapshot!(diagnostics, @r##"
+        error: port 8080 is in use
+         --> evenkeel.toml:3:10
+          |
+        3 | listen = "127.0.0.1:8080"
+          |          ^^^^^^^^^^^^^^^^
+          |
+          = help: stop what uses it
+
+        error: the default is in use
+        --> <built in>:1:1
+    "##);
+}
+
+#[test]
+fn colors_are_there_when_they_are_wanted() {
+    let diagnostics = load(&BASE.replace("servers", "server")).expect_err("a mistake");
+    assert!(diagnostics.render(Color::Always).contains('\u{1b}'));
+    assert!(!diagnostics.render(Color::Never).contains('\u{1b}'));
 }

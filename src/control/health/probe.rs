@@ -700,17 +700,20 @@ mod tests {
 
     #[test]
     fn the_connection_is_closed_in_order_and_at_once() {
-        let answer = Script::Accepts(vec![
-            Step::ReadHead,
-            Step::Write(b"HTTP/1.1 200 OK\r\ncontent-length: 20000\r\n\r\n".to_vec()),
-            Step::Write(vec![b'x'; 20_000]),
-            Step::Hold,
-        ]);
-        let (outcome, visit) = visit(Probe::Http(check()), answer);
-        assert_passed(&outcome, "status 200");
-        assert!(visit.was_shut);
-        assert!(visit.read > 20_000);
-        assert_eq!(visit.left, Some(visit.at));
+        for length in [0, 20_000] {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+            let answer = Script::Accepts(vec![
+                Step::ReadHead,
+                Step::Write(head.into_bytes()),
+                Step::Write(vec![b'x'; length]),
+                Step::Hold,
+            ]);
+            let (outcome, visit) = visit(Probe::Http(check()), answer);
+            assert_passed(&outcome, "status 200");
+            assert!(visit.was_shut);
+            assert!(visit.read > length);
+            assert_eq!(visit.left, Some(visit.at));
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::future::{Future, pending};
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,6 +79,8 @@ struct Records {
 struct Line {
     stream: DuplexStream,
     presence: Presence,
+    /// Shutting takes two calls, as it may where more than a socket has to be closed.
+    is_shutting: bool,
 }
 
 /// A client at a server, from its first attempt to connect until it has gone.
@@ -205,7 +208,11 @@ impl OtherNetwork for Scripted {
                 Some(Script::Accepts(steps)) => {
                     let (stream, far) = duplex(4096);
                     tasks::spawn_local(self.clone().serve(presence.visit, far, steps));
-                    Ok(Box::new(Line { stream, presence }) as Box<dyn Io>)
+                    Ok(Box::new(Line {
+                        stream,
+                        presence,
+                        is_shutting: false,
+                    }) as Box<dyn Io>)
                 }
             }
         })
@@ -254,6 +261,10 @@ impl AsyncWrite for Line {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !mem::replace(&mut self.is_shutting, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let visit = self.presence.visit;
         self.presence.network.records().visits[visit].was_shut = true;
         Pin::new(&mut self.stream).poll_shutdown(cx)

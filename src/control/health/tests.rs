@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use crate::base::Place as SourcePlace;
 use crate::base::rng::Rng;
+use crate::observe::ServerMetrics;
 use crate::plan::{Attempts, Balance, HttpCheck, Initial, Probe, StatusSet};
 
 use super::schedule::MAX_RUNNING;
@@ -114,7 +115,8 @@ fn address(number: u32) -> SocketAddr {
 }
 
 fn server(number: u32, health: Health) -> Arc<Server> {
-    Arc::new(Server::new(address(number), health, "new"))
+    let metrics = Arc::new(ServerMetrics::new(1));
+    Arc::new(Server::new(address(number), metrics, health, "new"))
 }
 
 fn servers(numbers: std::ops::Range<u32>) -> Vec<Arc<Server>> {
@@ -147,10 +149,7 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
         limits: plan::BackendLimits::default(),
         header_case: plan::HeaderCase::default(),
     };
-    Arc::new(Backend {
-        plan,
-        servers: servers.to_vec(),
-    })
+    Arc::new(Backend::new(plan, servers.to_vec(), None))
 }
 
 fn name(text: &str) -> Name {
@@ -609,6 +608,61 @@ fn servers_that_get_checks_stay_up_until_fall_have_failed() {
 }
 
 #[test]
+fn checks_that_are_taken_away_and_given_back_start_anew() {
+    simulate(async {
+        let world = World::new(23);
+        let servers = servers(1..3);
+        world.scripted.set(address(1), answers(OK));
+        world.scripted.set(address(2), Script::Hangs);
+        let sharp = plan::Health {
+            fall: 1,
+            ..health()
+        };
+        let checked = backend(Some(sharp), &servers);
+        world.checker.reconcile(&[Arc::clone(&checked)]);
+        for turn in 1..8 {
+            world.until(f64::from(turn) / 10.0).await;
+            world.checker.reconcile(&[backend(None, &servers)]);
+            world.checker.reconcile(&[Arc::clone(&checked)]);
+        }
+        // The check that hangs was broken off each time; the last one counts.
+        world.until(2.6).await;
+        assert_eq!(servers[1].health(), Health::Up);
+        world.until(2.8).await;
+        assert_eq!(servers[1].health(), Health::Down);
+        // No place in time of a former watch is left.
+        world.until(100.0).await;
+        for server in &servers {
+            let visits = world.visits_of(server);
+            assert!((8 + 9..=8 + 11).contains(&visits.len()), "{}", visits.len());
+        }
+        assert_eq!(world.scripted.most_open(), 2);
+    });
+}
+
+#[test]
+fn the_end_of_a_run_that_was_broken_off_is_not_taken_for_that_of_the_next() {
+    let now = clock::now();
+    let servers = servers(1..2);
+    let checked = [backend(Some(health()), &servers)];
+    let mut table = Table::new(Rng::seeded(27));
+    table.reconcile(&checked, now);
+    let (first, ..) = table.start(now).expect("it is due");
+    table.reconcile(&[backend(None, &servers)], now);
+    table.reconcile(&checked, now);
+    let (second, ..) = table.start(now).expect("it is due again");
+    let passed = Outcome {
+        verdict: Verdict::Passed,
+        reason: "status 200".to_owned(),
+        took: SECOND,
+    };
+    assert!(table.ended(first, Some(&passed), now).is_none());
+    assert_eq!(table.next_start(), None);
+    assert!(table.ended(second, Some(&passed), now).is_some());
+    assert!(table.next_start().is_some());
+}
+
+#[test]
 fn settings_that_changed_hold_from_the_next_check_on() {
     simulate(async {
         let world = World::new(18);
@@ -686,6 +740,59 @@ fn a_longer_interval_spreads_its_checks_anew() {
             tens.iter().all(|count| (60..140).contains(count)),
             "{tens:?}"
         );
+    });
+}
+
+#[test]
+fn a_server_that_fell_is_given_no_exchange_from_that_moment() {
+    simulate(async {
+        let world = World::new(24);
+        let servers = servers(1..3);
+        world.scripted.set(address(1), answers(OK));
+        world.scripted.set(address(2), answers(OK));
+        let backend = backend(Some(health()), &servers);
+        world.checker.reconcile(&[Arc::clone(&backend)]);
+        assert_eq!(backend.available(), 0);
+        world.until(1.0).await;
+        assert_eq!(backend.available(), 2);
+        world.scripted.set(address(1), answers(UNAVAILABLE));
+        world.until(25.0).await;
+        assert_eq!(servers[0].health(), Health::Down);
+        assert_eq!(backend.available(), 1);
+        world.scripted.set(address(1), answers(OK));
+        world.until(60.0).await;
+        assert_eq!(backend.available(), 2);
+    });
+}
+
+#[test]
+fn servers_without_checks_are_given_exchanges_at_once() {
+    simulate(async {
+        let world = World::new(25);
+        let servers = servers(1..3);
+        let backend = backend(None, &servers);
+        assert_eq!(backend.available(), 0);
+        world.checker.reconcile(&[Arc::clone(&backend)]);
+        assert_eq!(backend.available(), 2);
+    });
+}
+
+#[test]
+fn a_change_during_a_reload_reaches_the_backend_that_was_made_before_it() {
+    simulate(async {
+        let world = World::new(26);
+        let servers = servers(1..2);
+        world.scripted.set(address(1), answers(OK));
+        let (before, after) = (
+            backend(Some(health()), &servers),
+            backend(Some(health()), &servers),
+        );
+        world.checker.reconcile(&[before]);
+        world.until(1.0).await;
+        assert_eq!(servers[0].health(), Health::Up);
+        assert_eq!(after.available(), 0);
+        world.checker.reconcile(&[Arc::clone(&after)]);
+        assert_eq!(after.available(), 1);
     });
 }
 

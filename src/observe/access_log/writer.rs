@@ -169,7 +169,7 @@ impl Drop for LogWriter {
 mod tests {
     use std::fs;
     use std::path::{Path, PathBuf};
-    use std::thread::JoinHandle;
+    use std::thread::{self, JoinHandle};
 
     use super::*;
     use crate::base::tasks::spawn_thread;
@@ -230,8 +230,9 @@ mod tests {
         handle.set_target(&file(&second)).expect("it opens");
         // The writer sees both at once, and does them in order.
         let thread = started(writer);
-        while !text(&first).contains('a') {
-            std::thread::yield_now();
+        let deadline = clock::now() + PATIENCE;
+        while text(&first).is_empty() && clock::now() < deadline {
+            thread::yield_now();
         }
         push(&handle, "b\n");
         assert!(handle.close(PATIENCE));

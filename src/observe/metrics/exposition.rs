@@ -76,8 +76,8 @@ pub struct ServerRow<'a> {
 impl Scrape<'_> {
     /// The text. Its content type is `text/plain; version=0.0.4; charset=utf-8`.
     ///
-    /// Reads a few files of `/proc` and takes some 10 µs for a server with traffic: for the control
-    /// thread, never for a worker.
+    /// Reads a few files of `/proc` and takes some microseconds for each server that has traffic: for the
+    /// control thread, never for a worker.
     pub fn render(&self) -> String {
         let mut text = self.process.render(self.access_log.dropped());
         process_facts(&mut text, &ProcessFacts::read());
@@ -444,7 +444,7 @@ mod tests {
             servers[0].attempted(1, &reused);
             let up = || HealthMetrics::new(ServerState::Up, began);
             let health = [up(), up()];
-            health[0].checked(CheckResult::Connect);
+            health[0].checked(CheckResult::Failed);
             health[0].became(ServerState::Down, began + Duration::from_millis(1_500));
             Self {
                 frontend,
@@ -603,7 +603,7 @@ mod tests {
         insta::assert_snapshot!(text, @r#"
         # HELP evenkeel_health_checks_total Active checks that are over, by result.
         # TYPE evenkeel_health_checks_total counter
-        evenkeel_health_checks_total{backend="app",server="10.0.0.1:80",result="connect"} 1
+        evenkeel_health_checks_total{backend="app",server="10.0.0.1:80",result="failed"} 1
         # HELP evenkeel_server_state_seconds_total Time that the server has spent up, down, or not yet checked (checking).
         # TYPE evenkeel_server_state_seconds_total counter
         evenkeel_server_state_seconds_total{backend="app",server="10.0.0.1:80",state="checking"} 0

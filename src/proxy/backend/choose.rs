@@ -224,3 +224,188 @@ impl Local {
 fn member_at<'a>(members: &'a [Member], turns: &Turns, ticket: u64) -> Option<&'a Member> {
     members.get(turns.at(ticket)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::net::SocketAddr;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::base::{Name, Place};
+    use crate::observe::ServerMetrics;
+    use crate::plan;
+    use crate::proxy::backend::Backend;
+
+    struct Setup {
+        servers: Vec<plan::Server>,
+        balance: Balance,
+        health: Health,
+    }
+
+    /// Servers of these weights and limits, all up.
+    fn servers(of: &[(u16, Option<u32>)]) -> Setup {
+        let servers = of.iter().enumerate().map(|(place, (weight, max))| {
+            let address = SocketAddr::from(([127, 0, 0, 1], place as u16 + 1));
+            plan::Server {
+                name: Name::new(&address.to_string()).expect("a name"),
+                address,
+                weight: *weight,
+                max_connections: *max,
+                backup: false,
+                at: Place::nowhere(),
+            }
+        });
+        Setup {
+            servers: servers.collect(),
+            balance: Balance::RoundRobin,
+            health: Health::Up,
+        }
+    }
+
+    impl Setup {
+        fn local(self) -> Rc<Local> {
+            let live = self.servers.iter().map(|server| {
+                let metrics = Arc::new(ServerMetrics::new(1));
+                Arc::new(Server::new(server.address, metrics, self.health, "test"))
+            });
+            let live = live.collect();
+            let plan = plan::Backend {
+                name: Name::new("app").expect("a name"),
+                balance: self.balance,
+                servers: self.servers,
+                timeout: plan::BackendTimeouts::default(),
+                health: None,
+                attempts: plan::Attempts::default(),
+                queue: plan::Queue { max: 2 },
+                pool: plan::Pool::default(),
+                limits: plan::BackendLimits::default(),
+                header_case: plan::HeaderCase::Lower,
+            };
+            let backend = Arc::new(Backend::new(plan, live, None));
+            Rc::new(Local::new(0, backend, false, None))
+        }
+    }
+
+    fn place(local: &Rc<Local>) -> Result<usize, NoSlot> {
+        local
+            .lease_now(&Tried::default())
+            .map(|lease| lease.index())
+    }
+
+    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn weights_interleave() {
+        let local = servers(&[(4, None), (2, None), (1, None)]).local();
+        let row: Vec<usize> = (0..7).filter_map(|_| place(&local).ok()).collect();
+        assert_eq!(row, [0, 1, 0, 2, 0, 1, 0]);
+    }
+
+    #[test]
+    fn a_server_without_weight_takes_nothing() {
+        let local = servers(&[(1, None), (0, None)]).local();
+        assert!((0..4).all(|_| place(&local) == Ok(0)));
+        let local = servers(&[(0, None)]).local();
+        assert_eq!(place(&local), Err(NoSlot::NoServer));
+    }
+
+    #[test]
+    fn the_turn_of_a_full_or_tried_or_fallen_server_goes_to_the_next() {
+        let local = servers(&[(1, Some(1)), (1, None)]).local();
+        let held = local.lease_now(&Tried::default()).ok().expect("a slot");
+        assert_eq!(held.index(), 0);
+        assert!((0..4).all(|_| place(&local) == Ok(1)));
+        drop(held);
+        local.shared.servers[1].set_health(Health::Down, "test");
+        assert!((0..4).all(|_| place(&local) == Ok(0)));
+        let mut tried = Tried::default();
+        tried.add(0);
+        assert_eq!(
+            local.lease_now(&tried).map(|lease| lease.index()),
+            Err(NoSlot::NoServer)
+        );
+    }
+
+    #[test]
+    fn a_slot_that_is_given_back_goes_to_who_waits() {
+        let local = servers(&[(1, Some(1))]).local();
+        let held = local.lease_now(&Tried::default()).ok().expect("a slot");
+        let tried = Tried::default();
+        let mut waiting = pin!(local.wait_for_slot(&tried));
+        assert!(poll(waiting.as_mut()).is_pending());
+        assert_eq!(place(&local), Err(NoSlot::Full));
+        drop(held);
+        assert_eq!(place(&local), Err(NoSlot::Full), "nobody overtakes");
+        let Poll::Ready(Ok(lease)) = poll(waiting.as_mut()) else {
+            unreachable!("the slot was handed over");
+        };
+        assert_eq!(lease.server().in_flight(), 1);
+        drop(lease);
+        assert_eq!(local.shared.servers[0].in_flight(), 0);
+    }
+
+    #[test]
+    fn the_queue_ends_at_its_maximum() {
+        let local = servers(&[(1, Some(1))]).local();
+        let _held = local.lease_now(&Tried::default()).ok().expect("a slot");
+        let tried = Tried::default();
+        let mut first = pin!(local.wait_for_slot(&tried));
+        let mut second = pin!(local.wait_for_slot(&tried));
+        assert!(poll(first.as_mut()).is_pending());
+        assert!(poll(second.as_mut()).is_pending());
+        let third = poll(pin!(local.wait_for_slot(&tried)));
+        assert!(matches!(third, Poll::Ready(Err(Reason::QueueFull))));
+    }
+
+    #[test]
+    fn the_first_check_is_waited_for_and_decides() {
+        let mut setup = servers(&[(1, None)]);
+        setup.health = Health::Checking;
+        let local = setup.local();
+        let tried = Tried::default();
+        assert_eq!(place(&local), Err(NoSlot::Full));
+        let mut passed = pin!(local.wait_for_slot(&tried));
+        assert!(poll(passed.as_mut()).is_pending());
+        local.shared.servers[0].set_health(Health::Up, "passed");
+        local.shared.refresh();
+        assert!(matches!(poll(passed.as_mut()), Poll::Ready(Ok(_))));
+        local.shared.servers[0].set_health(Health::Checking, "test");
+        local.shared.refresh();
+        let mut failed = pin!(local.wait_for_slot(&tried));
+        assert!(poll(failed.as_mut()).is_pending());
+        local.shared.servers[0].set_health(Health::Down, "failed");
+        local.shared.refresh();
+        let outcome = poll(failed.as_mut());
+        assert!(matches!(outcome, Poll::Ready(Err(Reason::BackendNoServer))));
+    }
+
+    #[test]
+    fn least_connections_looks_at_what_is_in_flight_for_the_weight() {
+        let mut setup = servers(&[(1, None), (2, None)]);
+        setup.balance = Balance::LeastConnections;
+        let local = setup.local();
+        let mut held = Vec::new();
+        for _ in 0..9 {
+            held.extend(local.lease_now(&Tried::default()).ok());
+        }
+        let in_flight: Vec<u32> = local.shared.servers.iter().map(|s| s.in_flight()).collect();
+        assert_eq!(in_flight, [3, 6]);
+    }
+
+    #[test]
+    fn backups_take_over_only_when_nobody_else_is_left() {
+        let mut setup = servers(&[(1, None), (1, None), (1, None)]);
+        setup.servers[1].backup = true;
+        setup.servers[2].backup = true;
+        let local = setup.local();
+        assert!((0..4).all(|_| place(&local) == Ok(0)));
+        local.shared.servers[0].set_health(Health::Down, "test");
+        local.shared.refresh();
+        let row: Vec<usize> = (0..2).filter_map(|_| place(&local).ok()).collect();
+        assert!(row.contains(&1) && row.contains(&2), "{row:?}");
+    }
+}

@@ -184,10 +184,13 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
+    use crate::observe::ServerMetrics;
     use crate::proxy::backend::Health;
 
     fn server() -> Arc<Server> {
-        let server = Server::new(SocketAddr::from(([127, 0, 0, 1], 1)), 1, Health::Up, "test");
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let metrics = Arc::new(ServerMetrics::new(1));
+        let server = Server::new(address, metrics, Health::Up, "test");
         assert!(server.try_acquire(Some(1)));
         Arc::new(server)
     }

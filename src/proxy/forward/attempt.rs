@@ -15,6 +15,7 @@ use crate::proxy::backend::Lease;
 use crate::proxy::io::{Course, RequestBody};
 use crate::proxy::upstream::{Connection, Failure, ResponseHead};
 
+use super::judge::Left;
 use super::server_body::ServerBody;
 
 /// A request on its way, as far as it can still be sent.
@@ -50,9 +51,13 @@ impl Sending {
         }
     }
 
-    /// Whether there is something to send.
-    pub(super) fn can_be_sent_again(&self) -> bool {
-        !matches!(self.state, State::Spent)
+    /// What is left to send.
+    pub(super) fn left(&self) -> Left {
+        match self.state {
+            State::Whole(_) => Left::Whole,
+            State::Head(_) => Left::Copy,
+            State::Spent => Left::Nothing,
+        }
     }
 
     /// The request, to be written. `keep_head`: it may have to be written once more.
@@ -111,7 +116,7 @@ pub(super) async fn attempt(
             }
             Err(fault) => {
                 let died = fault.reason == Reason::ServerResponseEmpty;
-                if died && was_used && sending.can_be_sent_again() {
+                if died && was_used && sending.left() != Left::Nothing {
                     source = Source::Fresh;
                     continue;
                 }

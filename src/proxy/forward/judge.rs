@@ -1,6 +1,6 @@
 //! What to do after an attempt that failed. Pure.
 
-use crate::exchange::{Fault, Retry};
+use crate::exchange::{Fault, Retry, Side};
 
 /// The next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,13 +11,25 @@ pub(super) enum Next {
     GiveUp,
 }
 
-/// Another server only when this one has seen nothing of the request and it can still be sent.
+/// What is left of a request after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// All of it: not a byte was written.
+    Whole,
+    /// Enough to send it again, but the server may have seen it.
+    Copy,
+    /// Nothing that could be sent again.
+    Nothing,
+}
+
+/// Another server only when this one has seen nothing of the request.
 ///
 /// A request that a *fresh* connection swallowed is not sent to another server even if it is
 /// idempotent: one that makes servers crash must not walk through the whole backend.
-pub(super) fn next_after(fault: &Fault, can_be_sent_again: bool, attempts_left: u32) -> Next {
-    let is_safe = fault.reason.retry() == Retry::Safe;
-    if is_safe && can_be_sent_again && attempts_left > 0 {
+pub(super) fn next_after(fault: &Fault, left: Left, attempts_left: u32) -> Next {
+    let is_servers = fault.reason.side() == Side::Server;
+    let may_help = fault.reason.retry() != Retry::Never;
+    if is_servers && may_help && left == Left::Whole && attempts_left > 0 {
         Next::AnotherServer
     } else {
         Next::GiveUp
@@ -29,21 +41,44 @@ mod tests {
     use super::*;
     use crate::exchange::Reason;
 
-    fn next(reason: Reason, can_be_sent_again: bool, attempts_left: u32) -> Next {
-        next_after(&Fault::new(reason), can_be_sent_again, attempts_left)
+    fn next(reason: Reason, left: Left, attempts_left: u32) -> Next {
+        next_after(&Fault::new(reason), left, attempts_left)
     }
 
     #[test]
     fn a_refused_connection_is_tried_elsewhere() {
         let refused = Reason::ServerConnectRefused;
-        assert_eq!(next(refused, true, 1), Next::AnotherServer);
-        assert_eq!(next(refused, true, 0), Next::GiveUp);
-        assert_eq!(next(refused, false, 1), Next::GiveUp);
+        assert_eq!(next(refused, Left::Whole, 1), Next::AnotherServer);
+        assert_eq!(next(refused, Left::Whole, 0), Next::GiveUp);
+        assert_eq!(next(refused, Left::Nothing, 1), Next::GiveUp);
     }
 
     #[test]
     fn what_a_server_may_have_seen_is_not_shown_to_another() {
-        assert_eq!(next(Reason::ServerResponseEmpty, true, 2), Next::GiveUp);
-        assert_eq!(next(Reason::ServerResponseTimeout, true, 2), Next::GiveUp);
+        assert_eq!(
+            next(Reason::ServerResponseEmpty, Left::Copy, 2),
+            Next::GiveUp
+        );
+        assert_eq!(
+            next(Reason::ServerResponseTimeout, Left::Whole, 2),
+            Next::GiveUp
+        );
+    }
+
+    #[test]
+    fn a_connection_that_took_not_a_byte_is_like_one_that_was_refused() {
+        let swallowed = Reason::ServerResponseEmpty;
+        assert_eq!(next(swallowed, Left::Whole, 1), Next::AnotherServer);
+    }
+
+    #[test]
+    fn the_clients_and_our_own_faults_are_not_repeated() {
+        for reason in [
+            Reason::ClientLeft,
+            Reason::ExchangeTimeout,
+            Reason::ProxyPanic,
+        ] {
+            assert_eq!(next(reason, Left::Whole, 2), Next::GiveUp);
+        }
     }
 }

@@ -63,7 +63,7 @@ pub async fn forward(
             .stamp_attempt(|attempt| attempt.reason = Some(fault.reason));
         drop(lease);
         left = left.saturating_sub(1);
-        match next_after(&fault, sending.can_be_sent_again(), left) {
+        match next_after(&fault, sending.left(), left) {
             Next::AnotherServer => tried.add(server),
             Next::GiveUp => return Err(fault),
         }

@@ -44,7 +44,12 @@ pub(super) async fn handle(
     let opening = opening(&client, &view, place, Some(plan), is_trusted, &request);
     let course = Rc::new(Course::begin(opening));
     client.open(Rc::clone(&course), Rc::clone(&view));
-    let outcome = caught(proceed(&client, &view, place, is_trusted, request, &course)).await;
+    let proceeding = proceed(&client, &view, place, is_trusted, request, &course);
+    let outcome = caught(proceeding, |what| {
+        client.context.metrics.panicked();
+        event::exchange_panicked(&course.exchange.opening.id, what);
+    })
+    .await;
     let response = outcome.unwrap_or_else(|fault| answer(&fault, &course));
     course.exchange.status.set(response.status().as_u16());
     Ok(closing_if_leaving(response, &client, &course))
@@ -249,11 +254,19 @@ fn is_own(response: &Response<ResponseBody>) -> bool {
 }
 
 /// What `future` gives; a panic in it is one exchange's fault and not the worker's end.
-async fn caught<T>(future: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+async fn caught<T>(
+    future: impl Future<Output = Result<T, Fault>>,
+    tell: impl Fn(&str),
+) -> Result<T, Fault> {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-        polled.unwrap_or_else(|_| Poll::Ready(Err(Fault::new(Reason::ProxyPanic))))
+        polled.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or(panic.downcast_ref::<&str>().copied());
+            tell(text.unwrap_or("no message"));
+            Poll::Ready(Err(Fault::new(Reason::ProxyPanic)))
+        })
     })
     .await
 }

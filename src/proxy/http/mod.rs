@@ -16,10 +16,11 @@ pub use roll::{Order, Roll};
 pub use serve::serve;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::base::rng::Rng;
 use crate::net::Network;
-use crate::observe::WorkerObserver;
+use crate::observe::{ProcessMetrics, WorkerObserver};
 use crate::proxy::snapshot::Views;
 
 /// What the connections of a worker share.
@@ -30,6 +31,8 @@ pub struct Context {
     pub network: Network,
     /// Where facts go.
     pub observer: WorkerObserver,
+    /// Where defects are counted.
+    pub metrics: Arc<ProcessMetrics>,
     /// For request ids.
     pub rng: Rng,
     /// Who is there.

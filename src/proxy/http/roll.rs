@@ -8,12 +8,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
+use tokio::sync::Notify;
+
 use crate::proxy::frontend::Frontend;
 
 /// All client connections of one worker.
 #[derive(Default)]
 pub struct Roll {
     inner: RefCell<Inner>,
+    /// Told when a connection that was to leave has left.
+    left: Notify,
 }
 
 #[derive(Default)]
@@ -91,6 +95,20 @@ impl Roll {
         }
     }
 
+    /// Waits until it may have become empty, after an order to leave.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when it is dropped.
+    pub async fn emptied(&self) {
+        self.left.notified().await;
+    }
+
+    /// Has whoever waits in [`Roll::emptied`] look.
+    pub fn look(&self) {
+        self.left.notify_one();
+    }
+
     /// How many connections there are.
     pub fn len(&self) -> usize {
         let inner = self.inner.borrow();
@@ -130,6 +148,9 @@ impl Drop for Entry {
             frontend: None,
         };
         inner.free.push(self.line);
+        if inner.order != Order::Stay {
+            self.roll.left.notify_one();
+        }
     }
 }
 

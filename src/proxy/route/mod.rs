@@ -195,8 +195,8 @@ impl Search<'_> {
 
 /// What stands behind a dot of `host` that is not its first character: one label, two labels, …
 fn suffixes(host: &str) -> impl Iterator<Item = &str> {
-    host.rmatch_indices('.')
-        .filter(|&(place, _)| place > 0)
+    let dots = host.bytes().enumerate().skip(1).rev();
+    dots.filter(|&(_, byte)| byte == b'.')
         .map(|(place, _)| &host[place + 1..])
 }
 

@@ -86,8 +86,10 @@ fn push_once(candidates: &mut Candidates, index: usize) {
 
 /// `path` up to each of its slashes but the first, and whole: one segment, two segments, …
 fn prefixes(path: &str) -> impl Iterator<Item = &str> {
-    let ends = path.match_indices('/').map(|(place, _)| place);
-    ends.skip_while(|&place| place == 0)
+    let slashes = path.bytes().enumerate().skip(1);
+    slashes
+        .filter(|&(_, byte)| byte == b'/')
+        .map(|(place, _)| place)
         .chain([path.len()])
         .map(|end| &path[..end])
 }

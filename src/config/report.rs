@@ -1,0 +1,56 @@
+//! The mistakes of one configuration, while they are being found.
+
+use crate::base::Place;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::source::{Sources, Span};
+
+/// The mistakes found so far.
+pub(super) struct Report<'a> {
+    sources: &'a Sources,
+    found: Vec<Diagnostic>,
+    errors: usize,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(sources: &'a Sources) -> Self {
+        Self {
+            sources,
+            found: Vec::new(),
+            errors: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, diagnostic: Diagnostic) {
+        self.errors += usize::from(diagnostic.is_error());
+        self.found.push(diagnostic);
+    }
+
+    /// An error with what to write instead.
+    pub(super) fn error(
+        &mut self,
+        span: Span,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.add(Diagnostic::error(span, message).help(help));
+    }
+
+    /// Where a stretch begins.
+    pub(super) fn place(&self, span: Span) -> Place {
+        self.sources.place(span)
+    }
+
+    /// How many errors there are.
+    pub(super) fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// Where the first file begins.
+    pub(super) fn start(&self) -> Span {
+        self.sources.start()
+    }
+
+    pub(super) fn into_found(self) -> Vec<Diagnostic> {
+        self.found
+    }
+}

@@ -1,0 +1,77 @@
+//! Any field values as what proxies before us said: nobody is believed who is not trusted, and what
+//! we append is what the next hop reads.
+
+#![no_main]
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use evenkeel::wire::forwarded::{Element, Node, Proto, client_of, forwarded, x_forwarded_for};
+use http::HeaderValue;
+use libfuzzer_sys::fuzz_target;
+
+#[derive(arbitrary::Arbitrary, Debug)]
+struct Input<'a> {
+    lines: Vec<&'a [u8]>,
+    host: &'a [u8],
+    word: &'a str,
+    peer: IpAddr,
+    by: SocketAddr,
+}
+
+fuzz_target!(|input: Input<'_>| {
+    let lines: Vec<HeaderValue> = input
+        .lines
+        .iter()
+        .filter_map(|line| HeaderValue::from_bytes(line).ok())
+        .collect();
+    let peer = input.peer.to_canonical();
+    let next_hop = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    assert_eq!(client_of(peer, &lines, |_| false), peer);
+    let _ = client_of(peer, &lines, |_| true);
+    let appended = x_forwarded_for(&lines, peer);
+    let is_next_hop = |addr| addr == next_hop && addr != peer;
+    if peer != next_hop {
+        assert_eq!(client_of(next_hop, [&appended], is_next_hop), peer);
+    }
+
+    let host = HeaderValue::from_bytes(input.host).ok();
+    let nodes = [
+        Node::Ip(peer),
+        Node::Socket(input.by),
+        Node::Obfuscated(input.word),
+        Node::Unknown,
+    ];
+    for client in nodes {
+        let element = Element {
+            client,
+            by: Some(Node::Socket(input.by)),
+            host: host.as_ref(),
+            proto: Proto::Https,
+        };
+        let written = forwarded([], &element);
+        // Whatever the host says, it stays within its quotes.
+        assert_eq!(
+            parameters(written.as_bytes()),
+            if host.is_some() { 4 } else { 3 }
+        );
+    }
+});
+
+/// Parameters of one element, by the semicolons that are not quoted.
+fn parameters(element: &[u8]) -> usize {
+    let mut count = 1;
+    let mut is_quoted = false;
+    let mut bytes = element.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if is_quoted => assert!(bytes.next().is_some()),
+            b'"' => is_quoted = !is_quoted,
+            b';' if !is_quoted => count += 1,
+            b',' => assert!(is_quoted),
+            _ => {}
+        }
+    }
+    assert!(!is_quoted);
+    count
+}
