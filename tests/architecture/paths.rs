@@ -187,7 +187,7 @@ impl Reader<'_> {
         path.pop_if(|last| last == "self");
         // A name that stands for itself says nothing, and would never be resolved.
         if path.len() > 1 || path.first().is_some_and(|first| *first != name) {
-            let full = self.from_root(&path, &self.here());
+            let full = self.rooted(&path, &self.here());
             self.names.insert(name, full);
         }
         self.push(path, line);
@@ -219,7 +219,7 @@ impl Reader<'_> {
     }
 
     /// `path`, as written in `module`, from the root, as far as that can be told without renames.
-    fn from_root(&self, path: &[String], module: &[String]) -> Vec<String> {
+    fn rooted(&self, path: &[String], module: &[String]) -> Vec<String> {
         let mut module = module.to_vec();
         let mut rest = path;
         match rest.first().map(String::as_str) {
@@ -260,7 +260,7 @@ impl Reader<'_> {
             };
             path = full.iter().chain(&path[1..]).cloned().collect();
         }
-        path = self.from_root(&path, module);
+        path = self.rooted(&path, module);
         path.retain(|segment| !segment.is_empty());
         path
     }
