@@ -2,6 +2,11 @@
 //!
 //! The real program runs as a child here; see `tests/it` for the proxy itself.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a child process has no other clock than the system's"
+)]
+
 mod demo;
 mod program;
 mod readme;

@@ -226,10 +226,15 @@ fn what_is_passed_on_reaches_the_server_as_the_page_says() {
 }
 
 #[test]
-fn an_http_2_preface_gets_no_answer() {
-    let rig = Rig::start("preface");
+fn an_http_2_preface_gets_no_answer_and_a_log_line() {
+    let mut rig = Rig::start("preface");
     let (status, _) = rig.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     assert_eq!(status, 0);
+    let logged = rig.next_log_line();
+    assert!(
+        logged.contains("\"reason\":\"request.head.malformed\""),
+        "{logged}"
+    );
     assert!(rig.requests.try_recv().is_err());
 }
 
@@ -424,7 +429,7 @@ fn page() -> String {
     page.push_str(
         "\n## Closed without an answer\n\n\
          A connection that begins with the preface of HTTP/2 (RFC 9113 §3.4): a client that speaks it would not\n\
-         understand an answer in HTTP/1.1.\n\n\
+         understand an answer in HTTP/1.1. It is logged as 400 `request.head.malformed`.\n\n\
          ## In the body\n\n\
          A body is passed on as it comes, so its server has seen the head when a chunk turns out to be malformed\n\
          (400 `request.body.malformed`, RFC 9112 §7.1) or the client is too slow (408 `request.body.timeout`). What\n\

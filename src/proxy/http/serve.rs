@@ -245,6 +245,9 @@ where
         if status != 0 {
             client.refuse(refusal_of(status), status);
             client.is_dirty.set(true);
+        } else if error.as_ref().is_some_and(hyper::Error::is_parse) {
+            // The preface of HTTP/2: an answer would not be understood.
+            client.refuse(Reason::RequestHeadMalformed, 0);
         } else if let Some(error) = error {
             event::connection_failed(&client.live.name, client.peer, &error);
         }
