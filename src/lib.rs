@@ -1,4 +1,117 @@
 //! Evenkeel: a Layer-7 load-balancing reverse proxy.
+//!
+//! This page is the map of the house: where things happen, who may know whom, and the rules that
+//! every file keeps. What the program does for its users is told in `README.md`, `conf/full.toml`
+//! and `conf/reference/`.
+//!
+//! Four promises, in this order of weight: correct, understandable, fast, flexible.
+//!
+//! 1. *Nothing forgets.* A reload changes what the file changed and nothing else. Health, counts in
+//!    flight, cursors, counters and warm connections belong to an identity (the name of a frontend,
+//!    of a backend and its server), never to an object of the configuration.
+//! 2. *Every answer has a reason.* A response that is made here, and an attempt that failed, carries
+//!    one stable code ([`exchange::Reason`]), the same in log, metric, status and documentation.
+//! 3. *Cheap.* What a request costs is measured (`benches/compare`), with logs and metrics on.
+//! 4. *No surprise from the network.* No byte from a client or a server panics us, grows memory past
+//!    its limit, or reaches the other side unparsed.
+//!
+//! # Words
+//!
+//! A **frontend** is a named set of listening addresses with its **routes**; a route leads to a
+//! **backend**, a named pool of **servers**. An **exchange** is one request and its response, from
+//! the first byte of the head to the last byte of the body; an **attempt** is one try of it at one
+//! server. A **snapshot** is the compiled configuration that an exchange runs under. A **worker** is
+//! one thread with everything its connections need. A **reason** is the stable code of why.
+//!
+//! # The life of a request
+//!
+//! 1. [`proxy::listen`] accepts the connection, counts it, and holds back what is over a limit.
+//! 2. [`proxy::http`] reads a request head. From here on a line in the access log is certain. What
+//!    must not be passed on is refused (RFC 9112 §6.3, §11.2).
+//! 3. [`proxy::route`] finds the first rule that matches, and with it the backend, or none.
+//! 4. [`proxy::http`] rewrites what belongs to this hop alone (RFC 9110 §7.6.1).
+//! 5. [`proxy::forward`] tries: [`proxy::backend`] chooses a server and leases a slot at it, waiting
+//!    in a queue if all are full; [`proxy::upstream`] sends on a warm connection or opens one; the
+//!    outcome is judged, and maybe another server is tried.
+//! 6. The body streams through [`proxy::io`], with back-pressure and under deadlines. At its last
+//!    byte, or when it breaks, the slot and the connection go back, and [`observe`] counts and logs
+//!    the exchange. Every ending is counted once.
+//! 7. What we answer by ourselves is written by [`proxy::reply`], the only place where a fault
+//!    becomes a status.
+//!
+//! A client connection on which nothing happens gives its buffers back and waits as a bare socket.
+//!
+//! # The life of a configuration change
+//!
+//! A file changes, a signal comes, or the admin listener is asked: [`config`] reads the text and
+//! gives a [`plan`] or *all* mistakes; [`control`] compares it with the plan that runs, binds what is
+//! new, assembles the next [`proxy::snapshot`] with the live state of all that is still there, swaps
+//! it in, and lets go of what nobody wants any more. What fails before the swap changes nothing.
+//!
+//! # Threads and state
+//!
+//! - Each worker is a thread with its own runtime, listening sockets, server connections and
+//!   counters; nothing on the way of a request is shared with another worker but a few atomics. The
+//!   control thread checks health, reloads and answers the admin listener. Tasks are local: they end
+//!   on the thread on which they began.
+//! - Whatever is shared has one writer, named at its field, and atomics say why their ordering is
+//!   enough. No lock is held across an `await`.
+//! - Decisions are pure functions of state, event, time and chance; sockets come through [`net`],
+//!   time through [`base::clock`], chance through [`base::rng`]. So the whole program runs in a
+//!   simulated network under a seed (`tests/sim`), and nothing is global: two proxies live in one
+//!   process.
+//!
+//! # Who imports whom
+//!
+//! Imports follow the flow of a request, without cycles. A folder is a room; its `mod.rs` is the
+//! door, and its other files are private to it. `tests/architecture.rs` reads this table and fails on
+//! a path that no row allows. Where a row stands in the way of a feature, the row changes here, with
+//! the reason in the commit.
+//!
+//! ```text
+//! base            -> nothing
+//! net             -> base
+//! wire            -> base
+//! plan            -> base wire
+//! exchange        -> base plan
+//! observe         -> base wire plan exchange
+//! config          -> base wire plan
+//!
+//! proxy/*         -> base wire plan exchange observe net proxy/io
+//! proxy/worker    -> proxy/listen proxy/http proxy/snapshot proxy/frontend
+//! proxy/listen    -> proxy/http proxy/frontend
+//! proxy/http      -> proxy/route proxy/forward proxy/backend proxy/reply proxy/snapshot proxy/frontend
+//! proxy/snapshot  -> proxy/route proxy/backend proxy/frontend
+//! proxy/forward   -> proxy/backend proxy/upstream
+//! proxy/backend   -> proxy/upstream
+//! proxy/upstream  -> nothing
+//! proxy/route     -> nothing
+//! proxy/frontend  -> nothing
+//! proxy/reply     -> nothing
+//! proxy/io        -> nothing
+//!
+//! control         -> base wire plan exchange observe net config proxy/*
+//! process         -> base net plan observe config control proxy/worker proxy/snapshot proxy/frontend
+//! cli             -> base net plan exchange observe config control process
+//! ```
+//!
+//! Rooms of the data plane take the part of a worker that they need, never the worker, and know
+//! neither the text of the configuration nor who controls them.
+//!
+//! # House rules
+//!
+//! `tests/architecture.rs` holds these too; any path counts, not only `use` lines, and test code is
+//! exempt:
+//!
+//! - Every file begins with `//!` and says what it is for.
+//! - No name that could mean anything: `util`, `helpers`, `common`, `misc`, `manager`.
+//! - Tasks and threads are started in [`base::tasks`] alone, clocks are read and slept on in
+//!   [`base::clock`] alone, sockets are opened in [`net`] alone, metrics are written in [`observe`]
+//!   alone, TOML is read in [`config`] alone.
+//! - `unsafe` only where the kernel's interface needs it.
+//!
+//! And these are held by whoever reads the code: every loop, queue, retry, buffer and table has a
+//! bound; comments say why; nothing that comes from the network can panic.
 
 pub mod base;
 pub mod cli;

@@ -4,6 +4,11 @@
 //! decides what time it is. The wall clock is read here too, for log lines and for nothing else:
 //! no decision depends on it.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is where clocks are read and slept on for everyone else"
+)]
+
 use std::future::Future;
 use std::time::SystemTime;
 

@@ -2,6 +2,11 @@
 //!
 //! A worker's tasks are local: they live and die on its thread and need not be `Send`.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is where tasks and threads are started for everyone else"
+)]
+
 use std::future::Future;
 use std::io;
 use std::thread;

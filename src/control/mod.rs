@@ -168,6 +168,8 @@ impl Control {
         let mut next_upkeep = clock::now() + UPKEEP;
         loop {
             tokio::select! {
+                // In this order and not by chance: a simulated run must repeat under its seed.
+                biased;
                 order = self.orders.recv() => match order {
                     Some(order) => self.obey(order).await,
                     None => return,

@@ -131,6 +131,8 @@ impl Worker {
         let mut next_tick = clock::now() + TICK;
         loop {
             tokio::select! {
+                // In this order and not by chance: a simulated run must repeat under its seed.
+                biased;
                 command = commands.recv() => match command {
                     Some(Command::Break) | None => broken += running.break_all(),
                     Some(command) => running.obey(command),

@@ -496,8 +496,14 @@ fn each_refusal_on_a_connection_has_its_own_line() {
 
 #[test]
 fn a_preface_of_http_2_is_refused() {
-    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    refused(preface, 400, "request.head.malformed");
+    // An answer in HTTP/1 would not be understood.
+    let (origin, proxy) = guard();
+    let mut client = proxy.client();
+    client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    let (answer, _) = client.rest();
+    assert!(answer.is_empty());
+    assert_eq!(proxy.line().verdict(), (400, "request.head.malformed"));
+    assert!(origin.has_seen_nothing());
 }
 
 #[test]

@@ -59,8 +59,8 @@ enum Ended {
     Over,
     /// The last answer is written; the client may still be sending.
     Refused(Stream),
-    /// There is no head, for this reason, and hyper has not answered.
-    Headless(Stream, Reason),
+    /// The head did not come in time.
+    HeadTimeout(Stream),
     /// In the middle of a response: the client must notice.
     Broken(Stream),
 }
@@ -84,9 +84,7 @@ pub async fn serve(stream: Stream, peer: SocketAddr, live: Arc<Frontend>, contex
             Ended::Over => return,
             Ended::Broken(stream) => return stream.reset(),
             Ended::Refused(stream) => return linger(stream).await,
-            Ended::Headless(stream, reason) => {
-                return answer_without_head(stream, &client, reason).await;
-            }
+            Ended::HeadTimeout(stream) => return answer_late_head(stream, &client).await,
             Ended::Idle(idle, read_too_far) if !read_too_far.is_empty() => {
                 (stream, prefix) = (idle, read_too_far);
             }
@@ -156,7 +154,7 @@ async fn active(
     };
     match verdict {
         Verdict::Idle => Ended::Idle(stream, read_too_far),
-        Verdict::Headless(reason) => Ended::Headless(stream, reason),
+        Verdict::HeadTimeout => Ended::HeadTimeout(stream),
         Verdict::Broken => Ended::Broken(stream),
         Verdict::Over if client.is_dirty.get() || !read_too_far.is_empty() => {
             Ended::Refused(stream)
@@ -179,8 +177,7 @@ struct Spell<'a, C> {
 enum Verdict {
     Idle,
     Over,
-    /// There is no head; the client shall be told why.
-    Headless(Reason),
+    HeadTimeout,
     Broken,
 }
 
@@ -248,18 +245,14 @@ where
         if status != 0 {
             client.refuse(refusal_of(status), status);
             client.is_dirty.set(true);
-            return Verdict::Over;
-        }
-        let Some(error) = error else {
-            return Verdict::Over;
-        };
-        event::connection_failed(&client.live.name, client.peer, &error);
-        if error.is_parse() {
-            // The preface of HTTP/2: hyper thinks that somebody else will answer it.
-            return Verdict::Headless(Reason::RequestHeadMalformed);
-        }
-        if client.head_began.get().is_some() {
-            client.refuse(Reason::ClientLeft, 0);
+        } else if error.as_ref().is_some_and(hyper::Error::is_parse) {
+            // The preface of HTTP/2: an answer would not be understood.
+            client.refuse(Reason::RequestHeadMalformed, 0);
+        } else if let Some(error) = error {
+            event::connection_failed(&client.live.name, client.peer, &error);
+            if client.head_began.get().is_some() {
+                client.refuse(Reason::ClientLeft, 0);
+            }
         }
         Verdict::Over
     }
@@ -314,7 +307,7 @@ where
             };
         }
         if client.head_began.get().is_some() {
-            return Due::End(Verdict::Headless(Reason::RequestHeadTimeout));
+            return Due::End(Verdict::HeadTimeout);
         }
         if self.may_park() && now < client.idle_until() {
             Due::End(Verdict::Idle)
@@ -380,9 +373,9 @@ fn refusal_of(status: u16) -> Reason {
     }
 }
 
-async fn answer_without_head(mut stream: Stream, client: &Client, reason: Reason) {
-    let status = reason.status().map_or(0, |status| status.as_u16());
-    let id = client.refuse(reason, status);
+async fn answer_late_head(mut stream: Stream, client: &Client) {
+    let reason = Reason::RequestHeadTimeout;
+    let id = client.refuse(reason, 408);
     let bytes = raw_reply(reason, &id);
     // The client has had its time; it is not waited for again.
     if let Ok(Ok(())) = clock::within(LINGER_TIME, stream.write_all(&bytes)).await {
