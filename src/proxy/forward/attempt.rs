@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header, request};
+use http::{HeaderValue, Request, Response, StatusCode, header, request};
 use http_body::Body;
 
 use crate::base::clock::{self, Instant};
@@ -189,6 +189,9 @@ async fn send(
     let outcome = connection.exchange(request, &course.deadlines).await;
     course.deadlines.server_came();
     match outcome {
+        Ok(response) if !can_be_passed_on(&response) => {
+            Err(Fault::new(Reason::ServerResponseMalformed))
+        }
         Ok(response) => {
             let took = clock::now().saturating_duration_since(began);
             course.exchange.stamp_attempt(|attempt| {
@@ -208,4 +211,18 @@ async fn send(
             }
         }
     }
+}
+
+/// Whether the client would understand what the server means: no protocol that nobody asked for,
+/// and no transfer coding but the one that is taken off here. hyper reads `gzip, chunked` as
+/// chunked; without the field, the client would take what is compressed for what was meant.
+fn can_be_passed_on(response: &ResponseHead) -> bool {
+    let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
+    let is_framed = match codings.next() {
+        None => true,
+        Some(coding) => {
+            coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none()
+        }
+    };
+    is_framed && response.status() != StatusCode::SWITCHING_PROTOCOLS
 }

@@ -124,7 +124,7 @@ async fn proceed(
     }
 
     let mut response = forward(request, &backend, &client.context.network, course).await?;
-    hop::towards_client(&mut response, &plan.forwarding)?;
+    hop::towards_client(&mut response, &plan.forwarding);
     if expects_continue && !course.request_complete.get() {
         // The client was never told to go on: what it sends next, a body or another request, nobody
         // can tell (RFC 9110 §10.1.1).

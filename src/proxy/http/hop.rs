@@ -5,9 +5,8 @@
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Response, StatusCode, Version, request};
+use http::{Response, Version, request};
 
-use crate::exchange::{Fault, Reason};
 use crate::plan::Forwarding;
 use crate::wire::forwarded::{Element, Node, Proto, forwarded, x_forwarded_for};
 
@@ -77,17 +76,7 @@ pub(super) fn towards_server(
 }
 
 /// Makes the head of a response the one that the client shall see.
-///
-/// # Errors
-///
-/// `server.response.malformed` for a switch of protocols that was not asked for.
-pub(super) fn towards_client<B>(
-    response: &mut Response<B>,
-    forwarding: &Forwarding,
-) -> Result<(), Fault> {
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Fault::new(Reason::ServerResponseMalformed));
-    }
+pub(super) fn towards_client<B>(response: &mut Response<B>, forwarding: &Forwarding) {
     *response.version_mut() = Version::HTTP_11;
     let headers = response.headers_mut();
     let seen = Seen::of(headers);
@@ -99,7 +88,6 @@ pub(super) fn towards_client<B>(
     if forwarding.via {
         headers.append(header::VIA, VIA);
     }
-    Ok(())
 }
 
 fn strip_hop_fields(headers: &mut HeaderMap, seen: Seen) {
@@ -363,16 +351,7 @@ mod tests {
             .header("content-length", "5")
             .body(())
             .expect("a response");
-        towards_client(&mut response, &Forwarding::default()).expect("it may pass");
+        towards_client(&mut response, &Forwarding::default());
         assert!(response.headers().is_empty(), "{:?}", response.headers());
-    }
-
-    #[test]
-    fn nobody_asked_for_another_protocol() {
-        let mut response = Response::builder()
-            .status(101)
-            .body(())
-            .expect("a response");
-        assert!(towards_client(&mut response, &Forwarding::default()).is_err());
     }
 }
