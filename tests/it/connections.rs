@@ -275,7 +275,7 @@ fn another_server_is_tried_when_one_refuses_whatever_the_method() {
         assert_eq!(line.text("server"), origin.address().to_string());
         assert_eq!(line.verdict(), (200, "-"));
     }
-    assert_eq!(tried_twice.count(), 2);
+    assert!(tried_twice.count() >= 2);
 }
 
 #[test]

@@ -67,14 +67,14 @@ fn a_head_that_trickles_is_as_late_as_one_that_stops() {
     let setup = Setup::of(&[&origin]).frontend("timeout.head = \"300ms\"");
     let proxy = setup.start();
     let mut client = proxy.client();
-    let trickling = in_due_time(|| {
-        let mut pieces = "GET / HTTP/1.1\r\nhost: test-test-test-test".chars();
+    let mut pieces = "GET / HTTP/1.1\r\nhost: test-test-test-test".chars();
+    let is_taken_whole = in_due_time(|| {
         pieces.all(|piece| {
-            let is_taken = client.try_send(piece.to_string()).is_ok();
-            is_taken && proxy.lines().is_empty()
+            while_for(Duration::from_millis(50), "it trickles", || true);
+            client.try_send(piece.to_string()).is_ok() && proxy.lines().is_empty()
         })
     });
-    assert!(!trickling, "it was let go on");
+    assert!(!is_taken_whole);
     assert_eq!(client.response().reason(), "request.head.timeout");
 }
 
@@ -244,7 +244,7 @@ fn another_server_is_tried_when_one_does_not_accept() {
         .iter()
         .filter(|line| line.number("attempts") == 2)
         .collect();
-    assert_eq!(failed.len(), 1);
+    assert!(!failed.is_empty());
     assert_eq!(failed[0].0["failed"][0]["reason"], "server.connect.timeout");
     assert_eq!(failed[0].verdict(), (200, "-"));
 }

@@ -305,7 +305,7 @@ impl Proxy {
     #[track_caller]
     pub(crate) fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let series = self.series(name, labels);
-        series.into_iter().map(|(_, value)| value).sum()
+        series.into_iter().map(|(_, value)| value).sum::<f64>() + 0.0
     }
 
     /// Waits until a metric has that value.
