@@ -2,10 +2,21 @@
 //!
 //! One module a feature. Each promise has a test of what must happen and of what must not.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "scripts and clients block, on threads and a clock of their own"
+)]
+
 mod balancing;
+mod cli;
 mod connections;
 mod deadlines;
 mod forwarding;
+mod health;
+mod lifecycle;
+mod observing;
 mod refusals;
+mod regression;
+mod reload;
 mod rig;
 mod routes;

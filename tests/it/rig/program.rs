@@ -44,14 +44,22 @@ impl Program {
     /// Starts it.
     #[track_caller]
     pub(crate) fn spawn(setup: &Setup) -> Self {
+        Self::spawn_after(":", setup)
+    }
+
+    /// Starts it in a shell that has done `command` before.
+    #[track_caller]
+    pub(crate) fn spawn_after(command: &str, setup: &Setup) -> Self {
         let folder = Folder::new();
         let text = setup.text(&folder.path("access.log"));
         let text = text.replace("[log.access]", "[log]\nformat = \"json\"\n[log.access]");
         let config = folder.write("evenkeel.toml", &text);
-        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-            .args(["run", "--config"])
+        let script = format!("{command}; exec \"$0\" run --config \"$1\"");
+        let mut child = Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_evenkeel")])
             .arg(&config)
-            .stdout(Stdio::null())
+            // Never read.
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("it was built");

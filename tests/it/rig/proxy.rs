@@ -27,6 +27,7 @@ pub(crate) struct Setup {
     workers: usize,
     is_watched: bool,
     has_default: bool,
+    log: Option<String>,
     top: String,
     process: String,
     frontend: String,
@@ -67,6 +68,7 @@ impl Setup {
             workers: 2,
             is_watched: false,
             has_default: true,
+            log: None,
             top: String::new(),
             process: String::new(),
             frontend: String::new(),
@@ -91,6 +93,12 @@ impl Setup {
     /// With no backend for what no route matches.
     pub(crate) fn without_default(mut self) -> Self {
         self.has_default = false;
+        self
+    }
+
+    /// With an access log that does not go to the test's file.
+    pub(crate) fn log_to(mut self, target: &str) -> Self {
+        self.log = Some(target.to_owned());
         self
     }
 
@@ -141,6 +149,7 @@ impl Setup {
             workers,
             is_watched,
             has_default,
+            log: other_log,
             top,
             process,
             frontend,
@@ -148,7 +157,9 @@ impl Setup {
             servers,
             rest,
         } = self;
-        let log = log.display();
+        let log = other_log
+            .clone()
+            .unwrap_or_else(|| log.display().to_string());
         let servers = servers.join(", ");
         let default = if *has_default {
             "backend = \"app\"\n"
@@ -305,6 +316,7 @@ impl Proxy {
     #[track_caller]
     pub(crate) fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let series = self.series(name, labels);
+        // Without the zero, the sum of nothing is -0.
         series.into_iter().map(|(_, value)| value).sum::<f64>() + 0.0
     }
 

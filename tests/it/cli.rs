@@ -1,0 +1,153 @@
+//! The command line: `check`, `--version`, `--help`, and what a wrong one is answered.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::rig::{Folder, evenkeel};
+
+const VALID: &str = "[frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
+                     [backend.app]\nservers = [\"127.0.0.1:1\"]\n";
+
+/// Three mistakes.
+const INVALID: &str = "[frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"api\"\n\
+                       [backend.app]\nservers = [{ adress = \"127.0.0.1:1\" }]\n\
+                       timeout.response = 5\n";
+
+fn check(text: &str, options: &[&str]) -> (i32, String, String) {
+    let folder = Folder::new();
+    let file = folder.write("evenkeel.toml", text);
+    let file = file.display().to_string();
+    let mut arguments = vec!["check", &file];
+    arguments.extend(options);
+    said(&evenkeel(&arguments))
+}
+
+fn said(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let code = output.status.code().expect("it was not killed");
+    (code, text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_valid_file_is_said_to_be() {
+    let (code, stdout, stderr) = check(VALID, &[]);
+    assert_eq!(code, 0);
+    assert!(stdout.ends_with("evenkeel.toml is valid\n"), "{stdout}");
+    assert_eq!(stderr, "");
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_told_at_once_with_their_place() {
+    let (code, stdout, stderr) = check(INVALID, &[]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    let expected = [
+        "evenkeel.toml:3:11",
+        "backend `api` is not defined",
+        "evenkeel.toml:5:13",
+        "did you mean `address`?",
+        "evenkeel.toml:6:20",
+        "\"5s\"",
+    ];
+    for part in expected {
+        assert!(stderr.contains(part), "{part} is missing in:\n{stderr}");
+    }
+}
+
+#[test]
+fn mistakes_can_be_had_as_json() {
+    let (code, stdout, _) = check(INVALID, &["--format", "json"]);
+    assert_eq!(code, 1);
+    let mistakes: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+    let mistakes = mistakes.as_array().expect("a list");
+    assert!(mistakes.len() >= 3, "{stdout}");
+    for mistake in mistakes {
+        assert_eq!(mistake["severity"], "error");
+        assert!(
+            mistake["message"].is_string() && mistake["line"].is_u64(),
+            "{mistake}"
+        );
+    }
+    let (code, stdout, _) = check(VALID, &["--format", "json"]);
+    assert_eq!((code, stdout.as_str()), (0, "[]\n"));
+}
+
+#[test]
+fn a_configuration_can_be_shown_with_every_default_and_is_one() {
+    let (code, shown, _) = check(VALID, &["--show"]);
+    assert_eq!(code, 0);
+    for part in [
+        "keep_alive = \"60s\"",
+        "round-robin",
+        "127.0.0.1:9900",
+        "request_id",
+    ] {
+        assert!(shown.contains(part), "{part} is missing in:\n{shown}");
+    }
+    let (code, again, stderr) = check(&shown, &["--show"]);
+    assert_eq!((code, again), (0, shown), "{stderr}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_mistake() {
+    let (code, _, stderr) = said(&evenkeel(&["check", "/nowhere/evenkeel.toml"]));
+    assert_eq!(code, 1);
+    assert!(stderr.contains("/nowhere/evenkeel.toml"), "{stderr}");
+}
+
+#[test]
+fn an_invalid_file_is_not_run() {
+    let folder = Folder::new();
+    let file = folder.write("evenkeel.toml", INVALID);
+    let file = file.display().to_string();
+    let (code, _, stderr) = said(&evenkeel(&["run", "-c", &file]));
+    assert_eq!(code, 1);
+    assert!(stderr.contains("did you mean `address`?"), "{stderr}");
+}
+
+#[test]
+fn the_files_that_come_with_it_are_valid() {
+    let conf = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf");
+    let mut files = vec![conf.join("minimal.toml"), conf.join("full.toml")];
+    let recipes = std::fs::read_dir(conf.join("recipes")).expect("they are there");
+    files.extend(recipes.map(|entry| entry.expect("an entry").path()));
+    for file in files {
+        let path = file.display().to_string();
+        let (code, _, stderr) = said(&evenkeel(&["check", &path]));
+        assert_eq!(code, 0, "{path}: {stderr}");
+    }
+}
+
+#[test]
+fn the_version_says_what_was_built_and_with_what() {
+    for flag in ["--version", "-V"] {
+        let (code, stdout, _) = said(&evenkeel(&[flag]));
+        assert_eq!(code, 0);
+        let expected = concat!("evenkeel ", env!("CARGO_PKG_VERSION"), "\n");
+        assert!(stdout.starts_with(expected), "{stdout}");
+        for part in ["commit", "rustc", "allocator"] {
+            assert!(stdout.contains(part), "{part} is missing in:\n{stdout}");
+        }
+    }
+}
+
+#[test]
+fn help_can_be_read_by_a_person() {
+    let (code, stdout, _) = said(&evenkeel(&["--help"]));
+    assert_eq!(code, 0);
+    for part in ["run", "check", "Exit codes", "--version"] {
+        assert!(stdout.contains(part), "{part} is missing in:\n{stdout}");
+    }
+    let (code, stdout, _) = said(&evenkeel(&["run", "--help"]));
+    assert_eq!(code, 0);
+    for part in ["--config", "SIGHUP", "SIGTERM"] {
+        assert!(stdout.contains(part), "{part} is missing in:\n{stdout}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_answered_2() {
+    for arguments in [&[][..], &["fly"], &["run"], &["check"], &["run", "--wrong"]] {
+        let (code, ..) = said(&evenkeel(arguments));
+        assert_eq!(code, 2, "{arguments:?}");
+    }
+}

@@ -1,0 +1,468 @@
+//! What can be seen from outside: the access log, the metrics, the admin listener.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::rig::{Gate, Nobody, Origin, Program, Proxy, Setup, feed, until};
+
+const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+
+// The access log.
+
+#[test]
+fn a_line_says_all_that_happened_in_an_exchange() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).route("name = \"all\"\npath = \"*\"\nbackend = \"app\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.ask("POST /echo?a=\"b HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\r\nhello");
+    let Value::Object(line) = proxy.line().0 else {
+        unreachable!("a line is an object");
+    };
+    let keys: Vec<&str> = line.keys().map(String::as_str).collect();
+    let mut expected = [
+        "time",
+        "frontend",
+        "route",
+        "backend",
+        "server",
+        "client",
+        "method",
+        "target",
+        "version",
+        "status",
+        "reason",
+        "request_id",
+        "generation",
+        "attempts",
+        "bytes_in",
+        "bytes_out",
+        "times_ms",
+    ];
+    expected.sort_unstable();
+    assert_eq!(keys, expected);
+    let facts = [
+        ("frontend", json!("web")),
+        ("route", json!("all")),
+        ("backend", json!("app")),
+        ("server", json!(origin.address().to_string())),
+        ("client", json!(client.address().to_string())),
+        ("method", json!("POST")),
+        ("target", json!("/echo?a=\"b")),
+        ("version", json!("HTTP/1.1")),
+        ("status", json!(200)),
+        ("reason", json!(null)),
+        ("generation", json!(1)),
+        ("attempts", json!(1)),
+        ("bytes_in", json!(5)),
+        ("bytes_out", json!(5)),
+    ];
+    for (key, expected) in facts {
+        assert_eq!(line[key], expected, "{key}");
+    }
+    let times = &line["times_ms"];
+    let time = |key: &str| times[key].as_f64();
+    assert!(
+        time("connect").is_some() && time("head").is_some(),
+        "{times}"
+    );
+    let (response, total) = (time("response"), time("total"));
+    assert!(response > Some(0.0) && total >= response, "{times}");
+    assert_eq!(time("queue"), None, "it did not wait");
+}
+
+#[test]
+fn times_say_where_the_time_went() {
+    let origin = Origin::scripted(|visit| {
+        while visit.request().is_some() {
+            visit.is_quiet_for(Duration::from_millis(200));
+            visit.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no");
+            visit.is_quiet_for(Duration::from_millis(200));
+            visit.send("k");
+        }
+    });
+    let proxy = Setup::of(&[&origin]).workers(1).start();
+    let mut client = proxy.client();
+    client
+        .send("GET / HTTP/1.1\r\n")
+        .is_quiet_for(Duration::from_millis(200));
+    client.ask("host: test\r\n\r\n");
+    client.get("/");
+    let lines = proxy.wait_for_lines(2);
+    let time = |line: usize, key: &str| lines[line].0["times_ms"][key].as_f64();
+    let within = |value: Option<f64>, low: f64| value > Some(low) && value < Some(low + 150.0);
+    assert!(within(time(0, "head"), 190.0), "{lines:?}");
+    assert!(within(time(0, "response"), 190.0), "{lines:?}");
+    assert!(within(time(0, "total"), 590.0), "{lines:?}");
+    assert!(time(0, "connect").is_some(), "{lines:?}");
+    assert_eq!(time(1, "connect"), None, "one from the pool: {lines:?}");
+    assert!(within(time(1, "total"), 390.0), "{lines:?}");
+}
+
+#[test]
+fn every_exchange_has_one_line_and_one_count_whatever_ends_it() {
+    let origin = Origin::scripted(|visit| {
+        while let Some(request) = visit.request() {
+            let answer = match request.target() {
+                "/empty" => return,
+                "/nonsense" => "nonsense\r\n\r\n",
+                "/half" => "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe",
+                "/stream" => "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n",
+                "/silent" => "",
+                "/204" => "HTTP/1.1 204 No Content\r\n\r\n",
+                _ => "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+            };
+            visit.send(answer);
+            match request.target() {
+                "/half" | "/nonsense" => return,
+                "/stream" | "/silent" => visit.wait_for_end(),
+                _ => {}
+            }
+        }
+    });
+    let proxy = Setup::of(&[&origin])
+        .backend("timeout.response = \"300ms\"")
+        .start();
+    let request = |target: &str| format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n");
+    // Replies and faults of the server.
+    for target in ["/", "/204", "/empty", "/nonsense", "/silent"] {
+        proxy.get(target);
+    }
+    let _ = proxy.client().send(request("/half")).try_response();
+    // Refusals, by hyper and by us.
+    proxy.ask("nonsense\r\n\r\n");
+    proxy.ask("GET / HTTP/1.1\r\n\r\n");
+    proxy.ask("POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n");
+    // A HEAD.
+    let mut client = proxy.client();
+    client
+        .send("HEAD / HTTP/1.1\r\nhost: test\r\n\r\n")
+        .response_to_head();
+    client.get("/pipelined");
+    // Clients that leave: before the answer, in it, in the body.
+    let mut client = proxy.client();
+    client.send(request("/silent"));
+    origin.wait_for_requests(9);
+    client.reset();
+    let mut client = proxy.client();
+    client.send(request("/stream")).head();
+    client.reset();
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 9\r\n\r\nhalf");
+    client.half_close();
+    let lines = proxy.wait_for_lines(14);
+    proxy.wait_for_metric("evenkeel_server_in_flight", &[], 0.0);
+    let mut tally: BTreeMap<(u64, &str), usize> = BTreeMap::new();
+    for line in &lines {
+        *tally.entry(line.verdict()).or_default() += 1;
+    }
+    let expected = BTreeMap::from([
+        ((200, "-"), 3),
+        ((204, "-"), 1),
+        ((200, "server.body.incomplete"), 1),
+        ((200, "client.left"), 1),
+        ((400, "request.body.malformed"), 1),
+        ((400, "request.head.malformed"), 1),
+        ((400, "request.host.missing"), 1),
+        ((499, "client.left"), 2),
+        ((502, "server.response.empty"), 1),
+        ((502, "server.response.malformed"), 1),
+        ((504, "server.response.timeout"), 1),
+    ]);
+    assert_eq!(tally, expected);
+    for ((status, reason), count) in &expected {
+        let status = status.to_string();
+        if *reason != "-" {
+            let replies = proxy.metric("evenkeel_replies_total", &[("reason", reason)]);
+            let all = expected.iter().filter(|((_, other), _)| other == reason);
+            let sum: usize = all.map(|(_, count)| count).sum();
+            assert_eq!(replies, sum as f64, "{reason}");
+        }
+        let requests = proxy.metric("evenkeel_frontend_requests_total", &[("status", &status)]);
+        assert!(requests >= *count as f64, "{status}");
+    }
+    assert_eq!(proxy.metric("evenkeel_frontend_requests_total", &[]), 14.0);
+    let counted = proxy.metric("evenkeel_frontend_request_duration_seconds_count", &[]);
+    assert_eq!(counted, 14.0);
+    assert_eq!(proxy.end().len(), 14);
+}
+
+#[test]
+fn failed_attempts_are_in_the_line_of_their_exchange() {
+    let nobodies = [Nobody::new(), Nobody::new()];
+    let proxy = Setup::at(nobodies.iter().map(Nobody::address)).start();
+    proxy.get("/");
+    let line = proxy.line();
+    assert_eq!(line.number("attempts"), 2);
+    let failed = line.0["failed"].as_array().expect("a list");
+    assert_eq!(failed.len(), 1, "the last one is the exchange's own");
+    assert_eq!(failed[0]["reason"], "server.connect.refused");
+}
+
+#[test]
+fn bodies_are_counted_without_their_framing() {
+    let origin = Origin::answering(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+    );
+    let proxy = Setup::of(&[&origin]).start();
+    proxy.ask(
+        "POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n\
+         3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n",
+    );
+    let line = proxy.line();
+    assert_eq!((line.number("bytes_in"), line.number("bytes_out")), (7, 11));
+    assert_eq!(
+        proxy.metric("evenkeel_frontend_request_body_bytes_total", &[]),
+        7.0
+    );
+    assert_eq!(
+        proxy.metric("evenkeel_frontend_response_body_bytes_total", &[]),
+        11.0
+    );
+}
+
+#[test]
+fn the_access_log_can_be_off() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).log_to("off").start();
+    proxy.get("/");
+    proxy.wait_for_metric("evenkeel_frontend_requests_total", &[], 1.0);
+    assert!(proxy.end().is_empty());
+}
+
+#[test]
+fn a_log_that_stalls_holds_nobody_up() {
+    let origin = Origin::named("a");
+    // Nobody reads the program's standard output.
+    let program = Program::start(&Setup::of(&[&origin]).log_to("stdout"));
+    let mut client = program.client();
+    let target = format!("/{}", "x".repeat(15_000));
+    for _ in 0..800 {
+        assert_eq!(client.get(&target).text(), "a");
+    }
+    let dropped = || {
+        let metrics = program.admin("GET", "/metrics").text();
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("evenkeel_access_log_dropped_total "));
+        line.and_then(|count| count.parse::<f64>().ok())
+            .unwrap_or_default()
+    };
+    until("lines are dropped and counted", || {
+        (dropped() > 0.0).then_some(())
+    });
+    program.wait_for("access_log.dropped");
+}
+
+// Metrics.
+
+/// A proxy that has seen a bit of everything.
+fn lively() -> (Origin, Proxy) {
+    let origin = Origin::named("a");
+    let nobody = Nobody::new();
+    let setup = Setup::at([origin.address(), nobody.address()])
+        .backend("health = { interval = \"50ms\", initial = \"up\", fall = 1 }")
+        .frontend("max_connections = 1000");
+    let proxy = setup.start();
+    for _ in 0..4 {
+        proxy.get("/");
+    }
+    proxy.ask("nonsense\r\n\r\n");
+    proxy.wait_for_state(nobody.address(), "down");
+    proxy.wait_for_state(origin.address(), "up");
+    proxy.reload();
+    (origin, proxy)
+}
+
+#[test]
+fn promtool_finds_nothing_wrong_with_the_metrics() {
+    let (_origin, proxy) = lively();
+    let how = "promtool is needed for this test: apt-get install prometheus";
+    let output = feed("promtool", &["check", "metrics"], &proxy.metrics(), how);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = format!("{}{said}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn metrics_have_the_names_that_are_promised() {
+    let (_origin, proxy) = lively();
+    let text = proxy.metrics();
+    let promised = [
+        (
+            "evenkeel_frontend_requests_total",
+            "counter",
+            "frontend,status",
+        ),
+        (
+            "evenkeel_frontend_request_duration_seconds",
+            "histogram",
+            "frontend",
+        ),
+        (
+            "evenkeel_server_requests_total",
+            "counter",
+            "backend,server,status",
+        ),
+        (
+            "evenkeel_server_response_seconds",
+            "histogram",
+            "backend,server",
+        ),
+        (
+            "evenkeel_server_connect_seconds",
+            "histogram",
+            "backend,server",
+        ),
+        ("evenkeel_server_up", "gauge", "backend,server"),
+        ("evenkeel_server_in_flight", "gauge", "backend,server"),
+        ("evenkeel_replies_total", "counter", "frontend,reason"),
+        (
+            "evenkeel_attempt_faults_total",
+            "counter",
+            "backend,server,reason",
+        ),
+        (
+            "evenkeel_health_checks_total",
+            "counter",
+            "backend,server,result",
+        ),
+        (
+            "evenkeel_server_state_seconds_total",
+            "counter",
+            "backend,server,state",
+        ),
+        (
+            "evenkeel_server_transitions_total",
+            "counter",
+            "backend,server,to",
+        ),
+        ("evenkeel_config_generation", "gauge", ""),
+        ("evenkeel_config_reloads_total", "counter", "result"),
+        ("process_cpu_seconds_total", "counter", ""),
+        ("process_resident_memory_bytes", "gauge", ""),
+        ("process_open_fds", "gauge", ""),
+        ("process_max_fds", "gauge", ""),
+        ("process_start_time_seconds", "gauge", ""),
+    ];
+    for (name, kind, labels) in promised {
+        let line = format!("# TYPE {name} {kind}\n");
+        assert!(text.contains(&line), "{line} is missing");
+        let suffix = if kind == "histogram" { "_count" } else { "" };
+        let series = proxy.series(&format!("{name}{suffix}"), &[]);
+        let first = &series.first().expect(name).0;
+        let inner = first.split_once('{').map_or("", |(_, inner)| inner);
+        let mut found: Vec<&str> = inner
+            .split(',')
+            .filter_map(|label| Some(label.split_once('=')?.0))
+            .collect();
+        found.sort_unstable();
+        let mut expected: Vec<&str> = labels
+            .split(',')
+            .filter(|label| !label.is_empty())
+            .collect();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[test]
+fn statuses_have_three_digits() {
+    let origin = Origin::answering("HTTP/1.1 299 X\r\ncontent-length: 0\r\n\r\n");
+    let proxy = Setup::of(&[&origin]).start();
+    proxy.get("/");
+    for name in [
+        "evenkeel_frontend_requests_total",
+        "evenkeel_server_requests_total",
+    ] {
+        proxy.wait_for_metric(name, &[("status", "299")], 1.0);
+    }
+}
+
+#[test]
+fn histograms_add_up() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).workers(3).start();
+    for _ in 0..30 {
+        proxy.get("/");
+    }
+    for name in [
+        "evenkeel_frontend_request_duration_seconds",
+        "evenkeel_server_response_seconds",
+    ] {
+        proxy.wait_for_metric(&format!("{name}_count"), &[], 30.0);
+        let infinite = proxy.metric(&format!("{name}_bucket"), &[("le", "+Inf")]);
+        assert_eq!(infinite, 30.0, "{name}");
+        let buckets = proxy.series(&format!("{name}_bucket"), &[]);
+        let is_rising = buckets.windows(2).all(|pair| pair[0].1 <= pair[1].1);
+        assert!(is_rising, "{buckets:?}");
+        assert!(proxy.metric(&format!("{name}_sum"), &[]) > 0.0);
+    }
+}
+
+#[test]
+fn what_is_in_flight_is_shown() {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let proxy = Setup::of(&[&origin]).start();
+    let mut clients = [proxy.client(), proxy.client()];
+    for client in &mut clients {
+        client.send(GET);
+    }
+    origin.wait_for_requests(2);
+    assert_eq!(proxy.metric("evenkeel_server_in_flight", &[]), 2.0);
+    assert_eq!(proxy.server(origin.address())["in_flight"], 2);
+    assert_eq!(proxy.metric("evenkeel_frontend_open_connections", &[]), 2.0);
+    gate.open();
+    for client in &mut clients {
+        client.response();
+    }
+    proxy.wait_for_metric("evenkeel_server_in_flight", &[], 0.0);
+}
+
+// The admin listener.
+
+#[test]
+fn the_status_has_the_shape_that_is_promised() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    let status = proxy.status();
+    assert_eq!(status["generation"], 1);
+    assert!(status["frontends"]["web"].is_object());
+    let server = proxy.server(origin.address());
+    assert_eq!(server["state"], "up");
+    assert_eq!(server["in_flight"], 0);
+    let since = server["since"].as_str().expect("a time");
+    assert!(since.ends_with('Z') && since.contains('T'), "{since}");
+    assert!(server["reason"].is_string());
+}
+
+#[test]
+fn the_admin_listener_answers_what_it_knows() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    assert_eq!(proxy.admin("GET", "/live").status(), 200);
+    assert_eq!(proxy.admin("GET", "/ready").status(), 200);
+    let metrics = proxy.admin("GET", "/metrics");
+    let content_type = metrics.field("content-type").expect("it has one");
+    assert!(
+        content_type.starts_with("text/plain; version=0.0.4"),
+        "{content_type}"
+    );
+    assert_eq!(proxy.admin("GET", "/nowhere").status(), 404);
+    for (method, target, allow) in [
+        ("POST", "/metrics", "GET, HEAD"),
+        ("DELETE", "/status", "GET, HEAD"),
+        ("GET", "/reload", "POST"),
+    ] {
+        let answer = proxy.admin(method, target);
+        assert_eq!(
+            (answer.status(), answer.field("allow")),
+            (405, Some(allow)),
+            "{target}"
+        );
+    }
+    assert_eq!(proxy.end().len(), 0, "none of it is an exchange");
+}

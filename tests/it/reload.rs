@@ -1,0 +1,650 @@
+//! The configuration changes while traffic flows: what follows, and what does not.
+
+use std::fs;
+use std::net::TcpStream;
+use std::os::unix::fs::symlink;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::rig::{
+    Client, Folder, Gate, Message, Nobody, Origin, Program, Proxy, Setup, until, while_for,
+};
+
+const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+
+fn two() -> (Origin, Origin) {
+    (Origin::named("a"), Origin::named("b"))
+}
+
+fn json(answer: &Message) -> Value {
+    serde_json::from_str(&answer.text()).expect("JSON")
+}
+
+fn reloads(proxy: &Proxy, result: &str) -> f64 {
+    proxy.metric("evenkeel_config_reloads_total", &[("result", result)])
+}
+
+/// Waits until `proxy` is answered by the server of that name.
+#[track_caller]
+fn wait_for_name(proxy: &Proxy, name: &str) {
+    until(&format!("an answer of {name}"), || {
+        (proxy.get("/").text() == name).then_some(())
+    });
+}
+
+// How a change is noticed.
+
+#[test]
+fn a_file_that_is_replaced_takes_effect() {
+    let (a, b) = two();
+    let proxy = Setup::of(&[&a]).watched().start();
+    assert_eq!(proxy.get("/").text(), "a");
+    proxy.replace(&Setup::of(&[&b]).watched());
+    wait_for_name(&proxy, "b");
+    assert_eq!(proxy.generation(), 2);
+    proxy.replace(&Setup::of(&[&a]).watched());
+    wait_for_name(&proxy, "a");
+    assert_eq!(proxy.generation(), 3);
+}
+
+#[test]
+fn a_file_that_is_written_in_place_takes_effect() {
+    let (a, b) = two();
+    let proxy = Setup::of(&[&a]).watched().start();
+    for (origin, name) in [(&b, "b"), (&a, "a")] {
+        proxy.write(&Setup::of(&[origin]).watched());
+        wait_for_name(&proxy, name);
+    }
+}
+
+#[test]
+fn a_link_that_is_swapped_as_kubernetes_does_takes_effect() {
+    let (a, b) = two();
+    let folder = Folder::new();
+    let log = folder.path("access.log");
+    let mounted = folder.path("mounted");
+    let swap = |version: &str, setup: &Setup| {
+        fs::create_dir_all(mounted.join(version)).expect("a folder of our own");
+        let file = mounted.join(version).join("evenkeel.toml");
+        fs::write(file, setup.text(&log)).expect("a folder of our own");
+        symlink(version, mounted.join("..data_tmp")).expect("a folder of our own");
+        fs::rename(mounted.join("..data_tmp"), mounted.join("..data"))
+            .expect("a folder of our own");
+    };
+    swap("..one", &Setup::of(&[&a]).watched());
+    let file = mounted.join("evenkeel.toml");
+    symlink("..data/evenkeel.toml", &file).expect("a folder of our own");
+    let proxy = Proxy::start(folder, file);
+    assert_eq!(proxy.get("/").text(), "a");
+    swap("..two", &Setup::of(&[&b]).watched());
+    wait_for_name(&proxy, "b");
+    fs::remove_dir_all(mounted.join("..one")).expect("a folder of our own");
+    swap("..three", &Setup::of(&[&a]).watched());
+    wait_for_name(&proxy, "a");
+}
+
+#[test]
+fn a_new_file_that_an_include_matches_takes_effect() {
+    let (a, b) = two();
+    let setup = Setup::of(&[&a]).watched().top("include = [\"*.inc.toml\"]");
+    let proxy = setup.start();
+    let route = format!(
+        "[[frontend.web.route]]\npath = \"/b\"\nbackend = \"b\"\n\
+         [backend.b]\nservers = [\"{}\"]\n",
+        b.address()
+    );
+    assert_eq!(proxy.get("/b").text(), "a");
+    proxy.folder().write("more.inc.toml", &route);
+    until("the included route", || {
+        (proxy.get("/b").text() == "b").then_some(())
+    });
+    fs::remove_file(proxy.folder().path("more.inc.toml")).expect("it is there");
+    until("its end", || (proxy.get("/b").text() == "a").then_some(()));
+}
+
+#[test]
+fn other_files_and_equal_ones_are_no_change() {
+    let (a, _) = two();
+    let setup = Setup::of(&[&a]).watched();
+    let proxy = setup.start();
+    proxy.folder().write("evenkeel.toml.swp", "nonsense");
+    proxy.folder().write("other.toml", "nonsense");
+    proxy.replace(&setup);
+    while_for(Duration::from_millis(700), "nothing is read anew", || {
+        proxy.generation() == 1
+            && proxy
+                .series("evenkeel_config_reloads_total", &[])
+                .iter()
+                .all(|(_, count)| *count == 0.0)
+    });
+}
+
+#[test]
+fn a_change_waits_to_be_asked_for_when_nobody_watches() {
+    let (a, b) = two();
+    let proxy = Setup::of(&[&a]).start();
+    proxy.replace(&Setup::of(&[&b]));
+    while_for(Duration::from_millis(500), "nothing happens", || {
+        proxy.generation() == 1
+    });
+    assert_eq!(proxy.reload().status(), 200);
+    assert_eq!(proxy.get("/").text(), "b");
+}
+
+#[test]
+fn signals_have_the_file_read_again() {
+    let (a, b) = two();
+    let program = Program::start(&Setup::of(&[&a]));
+    let log = program.folder().path("access.log");
+    for (number, (signal, origin, name)) in [(Signal::HUP, &b, "b"), (Signal::USR2, &a, "a")]
+        .into_iter()
+        .enumerate()
+    {
+        fs::write(program.config(), Setup::of(&[origin]).text(&log)).expect("our own");
+        program.signal(signal);
+        program.wait_for_another("reload.applied", number + 1);
+        assert_eq!(program.client().get("/").text(), name);
+    }
+}
+
+// What is answered.
+
+#[test]
+fn a_reload_says_what_it_changed() {
+    let (a, b) = two();
+    let proxy = Setup::of(&[&a]).start();
+    proxy.write(&Setup::of(&[&a, &b]).route("path = \"/x\"\nbackend = \"app\""));
+    let answer = proxy.reload();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.field("content-type"), Some("application/json"));
+    let answer = json(&answer);
+    assert_eq!(answer["generation"], 2);
+    let changes = answer["changes"].to_string();
+    assert!(changes.contains("frontend web changed"), "{changes}");
+    let added = format!("server {} added", b.address());
+    assert!(changes.contains(&added), "{changes}");
+    assert_eq!(reloads(&proxy, "applied"), 1.0);
+    assert_eq!(proxy.metric("evenkeel_config_generation", &[]), 2.0);
+}
+
+#[test]
+fn a_reload_of_an_equal_file_changes_nothing_that_can_be_seen() {
+    let (a, b) = two();
+    let setup = Setup::of(&[&a, &b]).workers(1);
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    let before = client.get("/").text();
+    client.get("/");
+    let counters = |proxy: &Proxy| {
+        proxy
+            .series("evenkeel_server_requests_total", &[])
+            .into_iter()
+            .chain(proxy.series("evenkeel_frontend_requests_total", &[]))
+            .collect::<Vec<_>>()
+    };
+    let counted = counters(&proxy);
+    let status = proxy.status();
+    // Equal in meaning: written in another way.
+    proxy.write(&setup.clone().top("# a comment"));
+    for _ in 0..3 {
+        let answer = proxy.reload();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(json(&answer)["changes"], serde_json::json!([]));
+        assert_eq!(json(&answer)["generation"], 1);
+    }
+    assert_eq!(reloads(&proxy, "unchanged"), 3.0);
+    assert_eq!(reloads(&proxy, "applied"), 0.0);
+    assert_eq!(counters(&proxy), counted);
+    assert_eq!(proxy.status(), status);
+    let response = client.get("/");
+    assert_eq!(response.text(), before, "the next turn is whose it was");
+    assert_eq!(response.field("connection"), None);
+    assert_eq!(
+        (a.connections(), b.connections()),
+        (1, 1),
+        "warm connections are kept"
+    );
+}
+
+#[test]
+fn a_bad_file_changes_nothing_and_is_told_everywhere() {
+    let (a, _) = two();
+    let setup = Setup::of(&[&a]);
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.get("/");
+    proxy.write(&setup.clone().frontend("bakend = \"app\""));
+    let answer = proxy.reload();
+    assert_eq!(answer.status(), 422);
+    let text = json(&answer)["text"].to_string();
+    assert!(text.contains("unknown key `bakend`"), "{text}");
+    assert!(text.contains("did you mean `backend`?"), "{text}");
+    assert_eq!(json(&answer)["generation"], 1);
+    assert_eq!(json(&answer)["diagnostics"][0]["severity"], "error");
+    assert_eq!(reloads(&proxy, "failed"), 1.0);
+    assert_eq!(proxy.metric("evenkeel_config_generation", &[]), 1.0);
+    let failure = proxy.status()["last_reload_failure"].to_string();
+    assert!(failure.contains("bakend"), "{failure}");
+    assert_eq!(client.get("/").text(), "a");
+    proxy.write(&setup);
+    assert_eq!(proxy.reload().status(), 200);
+    assert!(proxy.status()["last_reload_failure"].is_null());
+}
+
+#[test]
+fn a_file_that_is_gone_changes_nothing() {
+    let (a, _) = two();
+    let proxy = Setup::of(&[&a]).start();
+    fs::remove_file(proxy.folder().path("evenkeel.toml")).expect("it is there");
+    assert_eq!(proxy.reload().status(), 422);
+    assert_eq!(proxy.get("/").text(), "a");
+    assert_eq!(proxy.generation(), 1);
+}
+
+#[test]
+fn an_address_that_is_taken_changes_nothing() {
+    let (a, b) = two();
+    let proxy = Setup::of(&[&a]).start();
+    let taken = b.address();
+    let more = format!("[frontend.more]\nlisten = \"{taken}\"\nbackend = \"app\"");
+    proxy.write(&Setup::of(&[&b]).rest(&more));
+    let answer = proxy.reload();
+    assert_eq!(answer.status(), 422);
+    let text = json(&answer)["text"].to_string();
+    assert!(text.contains(&taken.to_string()), "{text}");
+    assert_eq!(proxy.generation(), 1);
+    assert_eq!(proxy.get("/").text(), "a");
+    assert!(proxy.addresses("more").is_empty());
+}
+
+#[test]
+fn only_a_post_reloads() {
+    let (a, _) = two();
+    let proxy = Setup::of(&[&a]).start();
+    let answer = proxy.admin("GET", "/reload");
+    assert_eq!(
+        (answer.status(), answer.field("allow")),
+        (405, Some("POST"))
+    );
+    assert!(
+        proxy
+            .series("evenkeel_config_reloads_total", &[])
+            .iter()
+            .all(|(_, count)| *count == 0.0)
+    );
+}
+
+#[test]
+fn reloads_at_the_same_time_are_done_one_after_the_other() {
+    let (a, b) = two();
+    let proxy = Setup::of(&[&a]).start();
+    proxy.write(&Setup::of(&[&b]));
+    let admin = proxy.admin_address();
+    let callers: Vec<_> = (0..12)
+        .map(|_| {
+            thread::spawn(move || {
+                let answer = Client::connect(admin).ask("POST /reload HTTP/1.1\r\nhost: a\r\n\r\n");
+                assert_eq!(answer.status(), 200);
+                json(&answer)
+            })
+        })
+        .collect();
+    let answers: Vec<Value> = callers
+        .into_iter()
+        .map(|caller| caller.join().expect("no panic"))
+        .collect();
+    assert!(answers.iter().all(|answer| answer["generation"] == 2));
+    let is_change = |answer: &&Value| answer["changes"] != serde_json::json!([]);
+    assert_eq!(
+        answers.iter().filter(is_change).count(),
+        1,
+        "only one of them did it"
+    );
+    assert_eq!(reloads(&proxy, "applied"), 1.0);
+    assert_eq!(reloads(&proxy, "unchanged"), 11.0);
+}
+
+// Listeners.
+
+const MORE: &str = "[frontend.more]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"";
+
+#[test]
+fn a_frontend_can_be_added_and_taken_away() {
+    let (a, _) = two();
+    let setup = Setup::of(&[&a]);
+    let proxy = setup.start();
+    proxy.apply(&setup.clone().rest(MORE));
+    let more = *proxy.addresses("more").first().expect("it listens");
+    let mut client = Client::connect(more);
+    assert_eq!(client.get("/").text(), "a");
+    assert_eq!(
+        proxy.metric("evenkeel_frontend_requests_total", &[("frontend", "more")]),
+        1.0
+    );
+    proxy.apply(&setup);
+    client.is_closed();
+    until("connections are refused", || {
+        TcpStream::connect(more).is_err().then_some(())
+    });
+    assert!(proxy.addresses("more").is_empty());
+    assert!(
+        !proxy.metrics().contains("frontend=\"more\""),
+        "its series go away"
+    );
+    assert_eq!(proxy.get("/").text(), "a");
+}
+
+#[test]
+fn an_exchange_on_a_frontend_that_is_taken_away_is_finished() {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let setup = Setup::of(&[&origin]);
+    let proxy = setup.clone().rest(MORE).start();
+    let more = *proxy.addresses("more").first().expect("it listens");
+    let mut client = Client::connect(more);
+    client.send(GET);
+    origin.wait_for_requests(1);
+    proxy.apply(&setup);
+    gate.open();
+    let response = client.response();
+    assert_eq!(response.text(), "ok");
+    assert_eq!(response.field("connection"), Some("close"));
+    client.is_closed();
+    let line = proxy.line();
+    assert_eq!(
+        (line.text("frontend"), line.verdict()),
+        ("more", (200, "-"))
+    );
+}
+
+#[test]
+fn a_client_that_was_waiting_to_be_accepted_is_answered() {
+    let (a, _) = two();
+    let setup = Setup::of(&[&a]);
+    let proxy = setup.clone().rest(MORE).start();
+    let more = *proxy.addresses("more").first().expect("it listens");
+    for _ in 0..5 {
+        let mut clients: Vec<Client> = (0..20).map(|_| Client::connect(more)).collect();
+        proxy.apply(&setup);
+        for client in &mut clients {
+            // Connected is promised.
+            assert_eq!(client.get("/").text(), "a");
+        }
+        proxy.apply(
+            &setup
+                .clone()
+                .rest(&MORE.replace("127.0.0.1:0", &more.to_string())),
+        );
+    }
+}
+
+#[test]
+fn a_connection_on_a_frontend_that_stays_never_notices() {
+    let (a, b) = two();
+    let setup = Setup::of(&[&a]);
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    let own = client.address();
+    for round in 0..10 {
+        let origin = if round % 2 == 0 { &b } else { &a };
+        proxy.apply(&Setup::of(&[origin]).frontend(&format!("timeout.head = \"{}s\"", 20 + round)));
+        let response = client.get("/");
+        assert_eq!(response.text(), if round % 2 == 0 { "b" } else { "a" });
+        assert_eq!(response.field("connection"), None);
+    }
+    let line = proxy.wait_for_lines(10).pop().expect("ten");
+    assert_eq!(line.text("client"), own.to_string());
+    assert_eq!(line.number("generation"), 11);
+    assert_eq!(proxy.addresses("web"), [proxy.address()]);
+}
+
+#[test]
+fn a_parked_connection_serves_under_the_new_configuration() {
+    let (a, b) = two();
+    let proxy = Setup::of(&[&a]).start();
+    let mut client = proxy.client();
+    client.get("/");
+    client.is_quiet_for(Duration::from_millis(1200));
+    proxy.apply(&Setup::of(&[&b]));
+    assert_eq!(client.get("/").text(), "b");
+}
+
+#[test]
+fn an_exchange_keeps_the_configuration_it_began_with() {
+    let gate = Gate::default();
+    let (slow, b) = (Origin::behind(&gate), Origin::named("b"));
+    let proxy = Setup::of(&[&slow]).start();
+    let mut client = proxy.client();
+    client.send(GET);
+    slow.wait_for_requests(1);
+    proxy.apply(&Setup::of(&[&b]));
+    gate.open();
+    assert_eq!(client.response().text(), "ok");
+    let line = proxy.line();
+    assert_eq!(line.number("generation"), 1);
+    assert_eq!(line.text("server"), slow.address().to_string());
+    assert_eq!(client.get("/").text(), "b");
+}
+
+#[test]
+fn the_admin_listener_can_move() {
+    let (a, _) = two();
+    let proxy = Setup::of(&[&a]).start();
+    let text = fs::read_to_string(proxy.folder().path("evenkeel.toml")).expect("it is there");
+    let text = text.replace(
+        "[admin]\nlisten = \"127.0.0.1:0\"",
+        "[admin]\nlisten = \"off\"",
+    );
+    proxy.folder().write("evenkeel.toml", &text);
+    let answer = proxy.reload();
+    assert_eq!(answer.status(), 200, "whoever asked is answered");
+    let admin = proxy.admin_address();
+    until("nobody listens there", || {
+        TcpStream::connect(admin).is_err().then_some(())
+    });
+    assert_eq!(proxy.get("/").text(), "a");
+}
+
+// Servers.
+
+#[test]
+fn adding_taking_away_and_reordering_disturb_no_other_server() {
+    let (a, b) = two();
+    let c = Origin::named("c");
+    let proxy = Setup::of(&[&a]).workers(1).start();
+    let mut client = proxy.client();
+    client.get("/");
+    let address = a.address().to_string();
+    let of_a = [("server", address.as_str())];
+    let since = proxy.server(a.address())["since"].clone();
+    for servers in [&[&a, &b][..], &[&b, &a], &[&c, &a], &[&a]] {
+        proxy.apply(&Setup::of(servers).workers(1));
+        assert_eq!(proxy.metric("evenkeel_server_requests_total", &of_a), 1.0);
+        assert_eq!(proxy.server(a.address())["since"], since);
+    }
+    client.get("/");
+    assert_eq!(a.connections(), 1, "the warm connection is kept");
+    assert_eq!(proxy.metric("evenkeel_server_requests_total", &of_a), 2.0);
+}
+
+#[test]
+fn the_series_of_a_server_that_is_gone_go_away() {
+    let (a, b) = two();
+    let proxy = Setup::of(&[&a, &b]).start();
+    proxy.get("/");
+    proxy.get("/");
+    let gone = format!("server=\"{}\"", b.address());
+    assert!(proxy.metrics().contains(&gone));
+    proxy.apply(&Setup::of(&[&a]));
+    assert!(!proxy.metrics().contains(&gone));
+    assert!(proxy.server(b.address()).is_null());
+    proxy.apply(&Setup::of(&[&a, &b]));
+    let address = b.address().to_string();
+    let requests = proxy.metric("evenkeel_server_requests_total", &[("server", &address)]);
+    assert_eq!(requests, 0.0, "it starts anew");
+}
+
+#[test]
+fn a_server_that_moves_keeps_its_counters_and_nothing_else() {
+    let (a, b) = two();
+    let named = |address| {
+        let server = format!("{{ name = \"one\", address = \"{address}\" }}");
+        Setup::servers([server]).workers(1)
+    };
+    let proxy = named(a.address()).start();
+    let mut client = proxy.client();
+    client.get("/");
+    proxy.apply(&named(b.address()));
+    assert_eq!(client.get("/").text(), "b");
+    let of_one = [("server", "one")];
+    assert_eq!(proxy.metric("evenkeel_server_requests_total", &of_one), 2.0);
+    a.wait_for_end_of(0);
+    let status = proxy.status();
+    let address = &status["backends"]["app"]["servers"]["one"]["address"];
+    assert_eq!(*address, b.address().to_string());
+}
+
+#[test]
+fn exchanges_in_flight_go_on_counting_over_a_reload() {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let limited = |max: u32| {
+        let server = format!(
+            "{{ address = \"{}\", max_connections = {max} }}",
+            origin.address()
+        );
+        Setup::servers([server]).backend("timeout.queue = \"20s\"")
+    };
+    let proxy = limited(1).start();
+    let mut clients: Vec<Client> = (0..3).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send(GET);
+    }
+    proxy.wait_for_metric("evenkeel_backend_queue_length", &[], 2.0);
+    proxy.apply(&limited(1).backend("attempts = 2"));
+    assert_eq!(proxy.metric("evenkeel_server_in_flight", &[]), 1.0);
+    assert_eq!(proxy.metric("evenkeel_backend_queue_length", &[]), 2.0);
+    proxy.apply(&limited(2));
+    origin.wait_for_requests(2);
+    proxy.wait_for_metric("evenkeel_server_in_flight", &[], 2.0);
+    proxy.wait_for_metric("evenkeel_backend_queue_length", &[], 1.0);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "ok");
+    }
+    proxy.wait_for_metric("evenkeel_server_in_flight", &[], 0.0);
+}
+
+#[test]
+fn turns_go_on_over_a_reload() {
+    let (a, b) = two();
+    let setup = Setup::of(&[&a, &b]);
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    let mut last = client.get("/").text();
+    for round in 0..10 {
+        proxy.apply(
+            &setup
+                .clone()
+                .backend(&format!("timeout.response = \"{}s\"", 30 + round)),
+        );
+        let next = client.get("/").text();
+        assert_ne!(next, last);
+        last = next;
+    }
+}
+
+#[test]
+fn a_server_of_weight_zero_is_drained() {
+    let gate = Gate::default();
+    let (slow, b) = (Origin::behind(&gate), Origin::named("b"));
+    let proxy = Setup::of(&[&slow]).start();
+    let mut client = proxy.client();
+    client.send(GET);
+    slow.wait_for_requests(1);
+    let drained = format!("{{ address = \"{}\", weight = 0 }}", slow.address());
+    proxy.apply(&Setup::servers([drained, format!("\"{}\"", b.address())]));
+    for _ in 0..5 {
+        assert_eq!(proxy.get("/").text(), "b");
+    }
+    assert_eq!(proxy.server(slow.address())["in_flight"], 1);
+    gate.open();
+    assert_eq!(client.response().text(), "ok");
+    until("it is empty", || {
+        (proxy.server(slow.address())["in_flight"] == 0).then_some(())
+    });
+}
+
+#[test]
+fn no_request_fails_while_the_configuration_changes() {
+    let (a, b) = two();
+    let nobody = Nobody::new();
+    let proxy = Setup::of(&[&a]).start();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let address = proxy.address();
+    let clients: Vec<_> = (0..4)
+        .map(|number| {
+            let is_over = Arc::clone(&is_over);
+            thread::spawn(move || {
+                let mut count = 0;
+                let mut client = Client::connect(address);
+                while !is_over.load(Ordering::SeqCst) {
+                    if number % 2 == 0 {
+                        client = Client::connect(address);
+                    }
+                    assert_eq!(client.get("/").status(), 200);
+                    count += 1;
+                }
+                count
+            })
+        })
+        .collect();
+    for round in 0..30 {
+        let setup = match round % 3 {
+            0 => Setup::of(&[&b]),
+            1 => Setup::of(&[&a, &b]).rest(MORE),
+            _ => Setup::at([a.address(), nobody.address()]),
+        };
+        proxy.apply(&setup);
+    }
+    is_over.store(true, Ordering::SeqCst);
+    let counts = clients
+        .into_iter()
+        .map(|client| client.join().expect("no request fails"));
+    let count: usize = counts.sum();
+    assert!(count > 30, "{count}");
+    assert_eq!(proxy.generation(), 31);
+}
+
+#[test]
+fn what_only_a_start_can_change_is_said_to_wait() {
+    let (a, _) = two();
+    let proxy = Setup::of(&[&a]).start();
+    proxy.write(&Setup::of(&[&a]).workers(3));
+    let changes = json(&proxy.reload())["changes"].to_string();
+    assert!(
+        changes.contains("process.workers takes effect at the next start"),
+        "{changes}"
+    );
+}
+
+#[test]
+fn the_access_log_can_move() {
+    let (a, _) = two();
+    let proxy = Setup::of(&[&a]).start();
+    proxy.get("/one");
+    proxy.wait_for_lines(1);
+    let other = proxy.folder().path("other.log");
+    proxy.apply(&Setup::of(&[&a]).log_to(&other.display().to_string()));
+    proxy.get("/two");
+    until("a line in the other file", || {
+        let text = fs::read_to_string(&other).unwrap_or_default();
+        text.contains("\"/two\"").then_some(())
+    });
+    assert_eq!(proxy.lines().len(), 1);
+}
