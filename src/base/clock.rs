@@ -15,6 +15,32 @@ use std::time::SystemTime;
 pub use std::time::Duration;
 pub use tokio::time::{Instant, Sleep};
 
+/// One moment on both clocks, from which the calendar's time of others follows: reading one clock
+/// costs as much as some of the work that it is read for.
+#[derive(Clone, Copy, Debug)]
+pub struct Anchor {
+    instant: Instant,
+    wall: SystemTime,
+}
+
+impl Anchor {
+    /// The moment that is now.
+    pub fn now() -> Self {
+        Self {
+            instant: now(),
+            wall: wall(),
+        }
+    }
+
+    /// What the calendar said at `instant`, as long as nobody set the clock in between.
+    pub fn wall_at(&self, instant: Instant) -> SystemTime {
+        match instant.checked_duration_since(self.instant) {
+            Some(after) => self.wall + after,
+            None => self.wall - self.instant.duration_since(instant),
+        }
+    }
+}
+
 /// A time so far away that it never comes, for deadlines that are switched off.
 pub const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 

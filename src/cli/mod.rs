@@ -1,8 +1,10 @@
 //! The command line: what can be asked of the program, and how it answers.
 
 mod check;
+mod demo;
 mod run;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -43,6 +45,8 @@ enum Command {
     Run(RunArguments),
     /// Say whether a configuration is valid, and what is wrong with it
     Check(CheckArguments),
+    /// See it work: the proxy before three small app servers of its own, without a file
+    Demo(DemoArguments),
 }
 
 #[derive(Debug, Args)]
@@ -65,6 +69,16 @@ struct CheckArguments {
     show: bool,
 }
 
+#[derive(Debug, Args)]
+struct DemoArguments {
+    /// Where the proxy listens; port 0 takes a free one
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where metrics and status are
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9900")]
+    admin: SocketAddr,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// The line, underlined, why, and what to write instead
@@ -83,6 +97,7 @@ pub fn main(allocator: &str) -> ExitCode {
     match arguments.command {
         Some(Command::Run(arguments)) => run::run(&arguments.config),
         Some(Command::Check(arguments)) => check::check(&arguments),
+        Some(Command::Demo(arguments)) => demo::demo(&arguments),
         None => help(),
     }
 }

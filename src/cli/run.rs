@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{self, Loaded};
-use crate::control::Source;
+use crate::control::{CannotStart, Source};
 use crate::observe::logging;
 use crate::process::{Ending, Proxy, Start, run_until_signal};
 
@@ -33,16 +33,22 @@ fn start(path: &Path, loaded: Loaded) -> ExitCode {
         logging: logging::start(log.level, log.format).ok(),
         loaded,
     };
-    let outcome = Proxy::start(start).map(|proxy| run_until_signal(proxy, std::future::pending()));
-    match outcome {
-        Ok(Ok(Ending::Told)) => ExitCode::SUCCESS,
-        Ok(Ok(Ending::WorkerDied)) => ExitCode::from(DIED),
-        Ok(Err(error)) => cannot_start(&error),
-        Err(error) => cannot_start(&error),
-    }
+    ended(Proxy::start(start).and_then(|proxy| {
+        run_until_signal(proxy, std::future::pending())
+            .map_err(|error| CannotStart(error.to_string()))
+    }))
 }
 
-fn cannot_start(why: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("evenkeel cannot start: {why}");
-    ExitCode::from(CANNOT_START)
+/// The exit code for how a proxy ended, after saying why it did not begin.
+pub(super) fn ended(outcome: Result<Ending, CannotStart>) -> ExitCode {
+    match outcome {
+        Ok(Ending::Told) => ExitCode::SUCCESS,
+        Ok(Ending::WorkerDied) => ExitCode::from(DIED),
+        Err(why) => {
+            let why = why.to_string();
+            let between = if why.contains('\n') { "\n" } else { " " };
+            eprintln!("evenkeel cannot start:{between}{why}");
+            ExitCode::from(CANNOT_START)
+        }
+    }
 }

@@ -5,9 +5,12 @@
 //! decided by reading them. A look every half minute finds what no event told (network file systems).
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::event::ModifyKind;
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use crate::base::clock::{self, Duration};
@@ -19,13 +22,21 @@ use super::Order;
 /// How long it must have been quiet before the files are read: an editor's save is several events.
 const QUIET: Duration = Duration::from_millis(200);
 
+/// How long is waited for quiet.
+const LONGEST_UNREST: Duration = Duration::from_secs(2);
+
 /// How often the files are looked at without an event.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Names of files, without their directories.
+type Names = BTreeSet<OsString>;
 
 /// Watches directories; stops when dropped.
 pub(super) struct Watcher {
     /// `None`: the system gives no watches, and only the regular look is left.
     notify: Option<RecommendedWatcher>,
+    /// Of the watched files. Written here, read by the thread that `notify` calls back on.
+    names: Arc<Mutex<Names>>,
     watched: BTreeSet<PathBuf>,
     task: JoinHandle<()>,
 }
@@ -34,15 +45,18 @@ impl Watcher {
     /// Sends [`Order::FilesTouched`] to `orders` when something happened.
     pub(super) fn new(orders: UnboundedSender<Order>) -> Self {
         let (hints, hinted) = mpsc::unbounded_channel();
+        let names = Arc::new(Mutex::new(Names::new()));
+        let known = Arc::clone(&names);
         let notify = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let is_change = event.is_ok_and(|event| !event.kind.is_access());
-            if is_change {
+            let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            if event.is_ok_and(|event| is_hint(&event, &known)) {
                 // The receiver is gone when the watcher is being dropped.
                 let _ = hints.send(());
             }
         });
         Self {
             notify: notify.ok(),
+            names,
             watched: BTreeSet::new(),
             task: tasks::spawn_local(pass_on(hinted, orders)),
         }
@@ -50,6 +64,7 @@ impl Watcher {
 
     /// Watches what `watch` names, and nothing else.
     pub(super) fn watch(&mut self, watch: &Watch) {
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names(watch);
         let wanted = directories(watch);
         let Some(notify) = &mut self.notify else {
             return;
@@ -79,13 +94,46 @@ async fn pass_on(mut hinted: UnboundedReceiver<()>, orders: UnboundedSender<Orde
     loop {
         match clock::within(LOOK_EVERY, hinted.recv()).await {
             Ok(None) => return,
-            Ok(Some(())) => while let Ok(Some(())) = clock::within(QUIET, hinted.recv()).await {},
+            Ok(Some(())) => {
+                let until_quiet =
+                    async { while let Ok(Some(())) = clock::within(QUIET, hinted.recv()).await {} };
+                // It may never be quiet; then what is half saved is found wrong, and read again.
+                let _ = clock::within(LONGEST_UNREST, until_quiet).await;
+            }
             Err(clock::Elapsed) => {}
         }
         if orders.send(Order::FilesTouched).is_err() {
             return;
         }
     }
+}
+
+/// Whether `event` may mean that the configuration has changed. New names, gone names and links may
+/// be a part of it whatever they are called (Kubernetes links through `..data`); what is written
+/// into another file, a log perhaps, is not.
+fn is_hint(event: &notify::Event, names: &Names) -> bool {
+    match event.kind {
+        EventKind::Access(_) => false,
+        EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)) => event
+            .paths
+            .iter()
+            .filter_map(|path| path.file_name())
+            .any(|name| names.contains(name)),
+        _ => true,
+    }
+}
+
+/// The names of the watched files, as written and where their links lead.
+fn names(watch: &Watch) -> Names {
+    let written = watch.files.iter().cloned();
+    let real = watch
+        .files
+        .iter()
+        .filter_map(|file| file.canonicalize().ok());
+    written
+        .chain(real)
+        .filter_map(|file| file.file_name().map(ToOwned::to_owned))
+        .collect()
 }
 
 /// The directories in which something happens when a watched file changes: its own, and for links
@@ -112,6 +160,21 @@ fn directory_of(file: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_beside_the_configuration_is_no_hint() {
+        let watch = Watch {
+            files: vec![PathBuf::from("/etc/x/evenkeel.toml")],
+            globs: Vec::new(),
+        };
+        let names = names(&watch);
+        let event = |kind, path: &str| notify::Event::new(kind).add_path(PathBuf::from(path));
+        let written = EventKind::Modify(ModifyKind::Data(notify::event::DataChange::Any));
+        let named = EventKind::Modify(ModifyKind::Name(notify::event::RenameMode::To));
+        assert!(is_hint(&event(written, "/etc/x/evenkeel.toml"), &names));
+        assert!(!is_hint(&event(written, "/etc/x/access.log"), &names));
+        assert!(is_hint(&event(named, "/etc/x/..data"), &names));
+    }
 
     #[test]
     fn a_file_is_watched_where_it_stands_and_where_it_leads() {

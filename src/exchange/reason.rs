@@ -63,8 +63,6 @@ reasons! {
     RequestMethodRefused = "request.method.refused", 405, Client, Never;
     /// A transfer coding other than exactly `chunked`.
     RequestTransferCoding = "request.transfer_coding", 501, Client, Never;
-    /// A control byte in a field value.
-    RequestFieldMalformed = "request.field.malformed", 400, Client, Never;
     /// `Upgrade` on a request that has a body.
     RequestUpgradeBody = "request.upgrade.body", 400, Client, Never;
     /// An expectation other than `100-continue`.

@@ -84,10 +84,14 @@ pub struct Attempt {
 }
 
 /// At most 128 visible ASCII characters that name an exchange in every log it passes.
-#[derive(Clone, Copy, Debug)]
-pub struct RequestId {
-    bytes: [u8; 128],
-    len: u8,
+#[derive(Clone, Debug)]
+pub struct RequestId(Characters);
+
+#[derive(Clone, Debug)]
+enum Characters {
+    /// Made here: nearly all of them, and without an allocation.
+    Made([u8; 16]),
+    Taken(Box<[u8]>),
 }
 
 impl Exchange {
@@ -141,11 +145,11 @@ impl RequestId {
     /// The id that the 64 bits of `random` make: 16 hexadecimal digits.
     pub fn made(random: u64) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut bytes = [0; 128];
-        for (place, byte) in bytes.iter_mut().take(16).enumerate() {
-            *byte = DIGITS[(random >> (60 - 4 * place)) as usize & 0xf];
+        let mut characters = [0; 16];
+        for (place, character) in characters.iter_mut().enumerate() {
+            *character = DIGITS[(random >> (60 - 4 * place)) as usize & 0xf];
         }
-        Self { bytes, len: 16 }
+        Self(Characters::Made(characters))
     }
 
     /// The id that somebody else made; `None` when it is empty, longer than 128 bytes, or has
@@ -154,17 +158,15 @@ impl RequestId {
         if text.is_empty() || text.len() > 128 || !text.iter().all(u8::is_ascii_graphic) {
             return None;
         }
-        let mut bytes = [0; 128];
-        bytes[..text.len()].copy_from_slice(text);
-        Some(Self {
-            bytes,
-            len: text.len() as u8,
-        })
+        Some(Self(Characters::Taken(text.into())))
     }
 
     /// Its characters.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
+        match &self.0 {
+            Characters::Made(characters) => characters,
+            Characters::Taken(characters) => characters,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use tracing::{debug, error, info, warn};
 
 use crate::base::clock::Duration;
+use crate::base::units::show_duration;
 use crate::exchange::{Fault, RequestId};
 use crate::observe::PauseCause;
 use crate::plan::LogTarget;
@@ -193,11 +194,12 @@ pub fn worker_died(worker: usize, why: &dyn Display) {
 pub fn draining(signal: &str, grace: Duration, timeout: Duration) {
     let when = match grace {
         Duration::ZERO => "now".to_owned(),
-        grace => format!("in {grace:?}"),
+        grace => format!("in {}", show_duration(grace)),
     };
+    let timeout = show_duration(timeout);
     info!(
         event = "process.draining",
-        signal, "{signal}: listeners close {when}, what is open then has {timeout:?} to finish"
+        signal, "{signal}: listeners close {when}, what is open then has {timeout} to finish"
     );
 }
 

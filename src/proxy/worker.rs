@@ -13,7 +13,7 @@ use std::task::Poll;
 
 use tokio::sync::mpsc;
 
-use crate::base::clock::{self, Duration, Instant};
+use crate::base::clock::{self, Anchor, Duration, Instant};
 use crate::base::rng::Rng;
 use crate::base::tasks;
 use crate::net::{Network, Socket};
@@ -114,6 +114,7 @@ impl Worker {
             observer,
             metrics,
             rng,
+            anchor: Cell::new(Anchor::now()),
             roll: Rc::new(Roll::default()),
         });
         let mut running = Running {
@@ -225,6 +226,7 @@ impl Running {
 
     async fn tick(&mut self) {
         self.context.observer.flush();
+        self.context.anchor.set(Anchor::now());
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(SWEEP_EVERY) {
             let view = self.context.views.current();

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header, request};
 use http_body::Body;
 
-use crate::base::clock;
+use crate::base::clock::{self, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::net::Network;
 use crate::proxy::backend::Lease;
@@ -23,9 +23,13 @@ pub(super) struct Sending {
     state: State,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, on the stack of its exchange, and a box would be an allocation each"
+)]
 enum State {
     /// Not a byte of it was written.
-    Whole(Box<Request<RequestBody>>),
+    Whole(Request<RequestBody>),
     /// It was written, and has no body and does the same when done twice: the head is enough.
     Head(Box<request::Parts>),
     /// It was written, and cannot be sent again.
@@ -47,7 +51,7 @@ enum Source {
 impl Sending {
     pub(super) fn new(request: Request<RequestBody>) -> Self {
         Self {
-            state: State::Whole(Box::new(request)),
+            state: State::Whole(request),
         }
     }
 
@@ -69,7 +73,7 @@ impl Sending {
                     self.state = State::Head(Box::new(head.clone()));
                     return Some(Request::from_parts(head, body));
                 }
-                Some(*request)
+                Some(request)
             }
             State::Head(head) => {
                 let body = RequestBody::none(Rc::clone(course));
@@ -79,7 +83,7 @@ impl Sending {
         }
     }
 
-    fn put_back(&mut self, request: Box<Request<RequestBody>>) {
+    fn put_back(&mut self, request: Request<RequestBody>) {
         self.state = State::Whole(request);
     }
 }
@@ -103,12 +107,12 @@ pub(super) async fn attempt(
 ) -> Result<Response<ServerBody>, Failed> {
     let mut source = Source::PoolOrFresh;
     loop {
-        let mut connection = match connect(&lease, source, network, course).await {
+        let (mut connection, ready) = match connect(&lease, source, network, course).await {
             Ok(connection) => connection,
             Err(fault) => return Err(Failed { fault, lease }),
         };
-        let was_used = connection.was_used();
-        match send(&mut connection, &lease, sending, course, was_used).await {
+        let is_old = connection.was_used();
+        match send(&mut connection, ready, &lease, sending, course).await {
             Ok(response) => {
                 return Ok(response.map(|incoming| {
                     ServerBody::new(incoming, connection, lease, Rc::clone(course))
@@ -116,7 +120,7 @@ pub(super) async fn attempt(
             }
             Err(fault) => {
                 let died = fault.reason == Reason::ServerResponseEmpty;
-                if died && was_used && sending.left() != Left::Nothing {
+                if died && is_old && sending.left() != Left::Nothing {
                     source = Source::Fresh;
                     continue;
                 }
@@ -126,23 +130,23 @@ pub(super) async fn attempt(
     }
 }
 
+/// A connection, and since when it could be used.
 async fn connect(
     lease: &Lease,
     source: Source,
     network: &Network,
     course: &Course,
-) -> Result<Connection, Fault> {
+) -> Result<(Connection, Instant), Fault> {
     let local = lease.backend();
     let plan = &local.shared.plan;
+    let began = clock::now();
     if source == Source::PoolOrFresh {
         let pool = local.pool(lease.index());
-        let now = clock::now();
-        let pooled = poll_fn(|cx| Poll::Ready(pool.take(&plan.pool, now, cx))).await;
+        let pooled = poll_fn(|cx| Poll::Ready(pool.take(&plan.pool, began, cx))).await;
         if let Some(connection) = pooled {
-            return Ok(connection);
+            return Ok((connection, began));
         }
     }
-    let began = clock::now();
     let deadlines = &course.deadlines;
     deadlines.wait_for_server(plan.timeout.connect, Reason::ServerConnectTimeout);
     let opening = Connection::open(network, lease.server().address, &local.settings);
@@ -153,21 +157,22 @@ async fn connect(
         deadlines.forgive();
     }
     let connection = connection??;
-    let took = clock::now().saturating_duration_since(began);
+    let ready = clock::now();
+    let took = ready.saturating_duration_since(began);
     course
         .exchange
         .stamp_attempt(|attempt| attempt.connect = Some(took));
-    Ok(connection)
+    Ok((connection, ready))
 }
 
 async fn send(
     connection: &mut Connection,
+    began: Instant,
     lease: &Lease,
     sending: &mut Sending,
     course: &Rc<Course>,
-    was_used: bool,
 ) -> Result<ResponseHead, Fault> {
-    let Some(mut request) = sending.take(course, was_used) else {
+    let Some(mut request) = sending.take(course, connection.was_used()) else {
         // `attempt` asks before it sends again.
         return Err(Fault::new(Reason::ServerResponseEmpty));
     };
@@ -177,7 +182,6 @@ async fn send(
             request.headers_mut().insert(header::HOST, value);
         }
     }
-    let began = clock::now();
     let patience = lease.backend().shared.plan.timeout.response;
     course
         .deadlines
@@ -195,7 +199,7 @@ async fn send(
         }
         Err(Failure { fault, unsent }) => {
             if let Some(request) = unsent {
-                sending.put_back(request);
+                sending.put_back(*request);
             }
             // The client broke off or sent nonsense, and the server's end of it is only what follows.
             match course.exchange.reason.get() {

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::base::clock;
 use crate::exchange::Reason;
 use crate::proxy::backend::Lease;
 use crate::proxy::io::Course;
@@ -57,15 +58,16 @@ impl ServerBody {
         let Some(Way { connection, lease }) = self.way.take() else {
             return;
         };
+        let now = clock::now();
         self.course.deadlines.server_came();
         if self.course.request_complete.get() {
             let local = lease.backend();
             local
                 .pool(lease.index())
-                .keep(connection, &local.shared.plan.pool);
+                .keep(connection, &local.shared.plan.pool, now);
         }
         drop(lease);
-        self.course.end();
+        self.course.end_at(now);
     }
 
     fn abort(&mut self, reason: Reason) -> BodyError {

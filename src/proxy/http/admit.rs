@@ -14,6 +14,8 @@ use crate::exchange::Reason;
 use crate::plan::FrontendLimits;
 use crate::wire::host::Authority;
 
+use super::seen::Seen;
+
 /// What admission found out, for those who come after.
 #[derive(Debug)]
 pub(super) struct Admitted<'a> {
@@ -24,12 +26,13 @@ pub(super) struct Admitted<'a> {
 /// Lets `request` in, or says why not. `has_body`: bytes follow the head.
 pub(super) fn admit<'a, B>(
     request: &'a Request<B>,
+    seen: Seen,
     limits: &FrontendLimits,
     has_body: bool,
 ) -> Result<Admitted<'a>, Reason> {
     check_target(request.method(), request.uri(), limits)?;
     let host = check_host(request)?;
-    check_fields(request.headers(), has_body)?;
+    check_fields(request.headers(), seen, has_body)?;
     Ok(Admitted { host })
 }
 
@@ -80,19 +83,22 @@ fn check_host<B>(request: &Request<B>) -> Result<Cow<'_, str>, Reason> {
     }
 }
 
-fn check_fields(headers: &HeaderMap, has_body: bool) -> Result<(), Reason> {
-    if let Some(first) = headers.get(header::TRANSFER_ENCODING) {
+fn check_fields(headers: &HeaderMap, seen: Seen, has_body: bool) -> Result<(), Reason> {
+    if seen.has(Seen::TRANSFER_ENCODING)
+        && let Some(first) = headers.get(header::TRANSFER_ENCODING)
+    {
         let is_only = headers.get_all(header::TRANSFER_ENCODING).iter().count() == 1;
         // hyper reads `gzip, chunked` as chunked; passing it on without the field would lose a coding.
         if !is_only || !first.as_bytes().eq_ignore_ascii_case(b"chunked") {
             return Err(Reason::RequestTransferCoding);
         }
     }
-    if has_body && headers.contains_key(header::UPGRADE) {
+    if has_body && seen.has(Seen::UPGRADE) {
         // Whether the bytes that follow are the body or the new protocol is a matter of opinion.
         return Err(Reason::RequestUpgradeBody);
     }
-    if let Some(expectation) = headers.get(header::EXPECT)
+    if seen.has(Seen::EXPECT)
+        && let Some(expectation) = headers.get(header::EXPECT)
         && !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")
     {
         return Err(Reason::RequestExpectation);
@@ -106,7 +112,9 @@ mod tests {
 
     fn admitted(request: http::request::Builder) -> Result<String, Reason> {
         let request = request.body(()).expect("a request");
-        admit(&request, &FrontendLimits::default(), false).map(|admitted| admitted.host.into())
+        let seen = Seen::of(request.headers());
+        admit(&request, seen, &FrontendLimits::default(), false)
+            .map(|admitted| admitted.host.into())
     }
 
     fn get(target: &str) -> http::request::Builder {
@@ -193,8 +201,9 @@ mod tests {
         let request = get("/").header("upgrade", "websocket").body(());
         let request = request.expect("a request");
         let limits = FrontendLimits::default();
-        assert!(admit(&request, &limits, false).is_ok());
-        let refused = admit(&request, &limits, true).map(|_| ());
+        let seen = Seen::of(request.headers());
+        assert!(admit(&request, seen, &limits, false).is_ok());
+        let refused = admit(&request, seen, &limits, true).map(|_| ());
         assert_eq!(refused, Err(Reason::RequestUpgradeBody));
     }
 

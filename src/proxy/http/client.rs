@@ -29,6 +29,9 @@ pub(super) struct Client {
     pub(super) watch: Rc<Watch>,
     /// The exchange under way, or over and not yet settled. Written by `handle`, taken by `settle`.
     open: RefCell<Option<Open>>,
+    /// When a head was first seen that is not there as a whole. Most heads come in one piece, and
+    /// then it costs no look at the clock.
+    pub(super) head_began: Cell<Option<Instant>>,
     /// When the last exchange ended, or the connection was accepted.
     pub(super) idle_since: Cell<Instant>,
     /// Whether hyper may hold a part of a request that nobody reads any more.
@@ -59,6 +62,7 @@ impl Client {
             live,
             watch: Rc::default(),
             open: RefCell::new(None),
+            head_began: Cell::new(None),
             idle_since: Cell::new(clock::now()),
             is_dirty: Cell::new(false),
             is_leaving: Cell::new(false),
@@ -106,6 +110,17 @@ impl Client {
         *self.open.borrow_mut() = Some(Open { course, view });
     }
 
+    /// Notes when a head began of which only a part is there. To be called when hyper has read what
+    /// there is.
+    pub(super) fn note_partial_head(&self) {
+        if self.watch.heard.get()
+            && !self.watch.in_exchange.get()
+            && self.head_began.get().is_none()
+        {
+            self.head_began.set(Some(clock::now()));
+        }
+    }
+
     /// The course of the exchange that is under way or not settled.
     pub(super) fn course(&self) -> Option<Rc<Course>> {
         self.open
@@ -148,7 +163,8 @@ impl Client {
             self.is_dirty.set(true);
         }
         self.watch.in_exchange.set(false);
-        self.watch.head_began.set(None);
+        self.watch.heard.set(false);
+        self.head_began.set(None);
         self.idle_since.set(ended);
     }
 
@@ -171,7 +187,7 @@ impl Client {
                 reason,
                 status,
                 generation: view.snapshot.generation,
-                began: self.watch.head_began.get().unwrap_or(ended),
+                began: self.head_began.get().unwrap_or(ended),
                 ended,
                 wall: clock::wall(),
             };

@@ -28,6 +28,7 @@ use super::admit::admit;
 use super::body::{Own, ResponseBody};
 use super::client::Client;
 use super::hop::{self, BodyKind, Sender};
+use super::seen::Seen;
 
 /// Answers one request. Whatever happens, there is an answer, and the exchange is accounted for.
 pub(super) async fn handle(
@@ -88,7 +89,8 @@ async fn proceed(
     }
     let body_kind = body_kind(request.body());
     course.request_complete.set(body_kind == BodyKind::None);
-    let admitted = admit(&request, &plan.limits, body_kind != BodyKind::None)?;
+    let seen = Seen::of(request.headers());
+    let admitted = admit(&request, seen, &plan.limits, body_kind != BodyKind::None)?;
     let backend = find_backend(frontend, view, &request, &admitted.host, course)?;
 
     let (mut head, incoming) = request.into_parts();
@@ -97,7 +99,7 @@ async fn proceed(
         is_trusted,
         forwarded_for: client.forwarded_for(),
     };
-    hop::towards_server(&mut head, body_kind, sender, &plan.forwarding);
+    hop::towards_server(&mut head, seen, body_kind, sender, &plan.forwarding);
     name_request(
         &mut head.headers,
         &plan.request_id,
@@ -107,7 +109,7 @@ async fn proceed(
         head.extensions.clear();
     }
     let mut body = RequestBody::new(incoming, Rc::clone(course), plan.timeout.body);
-    let expects_continue = head.headers.contains_key(header::EXPECT);
+    let expects_continue = seen.has(Seen::EXPECT) && body_kind != BodyKind::None;
     let gate = expects_continue.then(ContinueGate::new);
     if let Some(gate) = &gate {
         body.hold_back(gate.clone());
@@ -171,7 +173,7 @@ fn opening(
     request: &Request<Incoming>,
 ) -> Opening {
     let head_read = clock::now();
-    let began = client.watch.head_began.take().unwrap_or(head_read);
+    let began = client.head_began.take().unwrap_or(head_read);
     let taken = match plan.map(|plan| &plan.request_id) {
         Some(RequestIds::Field(name)) => request
             .headers()
@@ -188,7 +190,7 @@ fn opening(
     Opening {
         began,
         head_read,
-        wall: clock::wall(),
+        wall: client.context.anchor.get().wall_at(head_read),
         client: address,
         frontend: place,
         generation: view.snapshot.generation,

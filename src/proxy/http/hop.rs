@@ -11,6 +11,8 @@ use crate::exchange::{Fault, Reason};
 use crate::plan::Forwarding;
 use crate::wire::forwarded::{Element, Node, Proto, forwarded, x_forwarded_for};
 
+use super::seen::Seen;
+
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -45,12 +47,13 @@ pub(super) enum BodyKind {
 /// Makes the head of a request the one that a server shall see.
 pub(super) fn towards_server(
     head: &mut request::Parts,
+    seen: Seen,
     body: BodyKind,
     sender: Sender<'_>,
     forwarding: &Forwarding,
 ) {
-    let takes_trailers = te_has_trailers(&head.headers);
-    strip_hop_fields(&mut head.headers);
+    let takes_trailers = seen.has(Seen::TE) && te_has_trailers(&head.headers);
+    strip_hop_fields(&mut head.headers, seen);
     if takes_trailers {
         // RFC 9110 §10.1.4: whoever sends TE names it in Connection.
         head.headers
@@ -65,10 +68,10 @@ pub(super) fn towards_server(
             HeaderValue::from_static("chunked"),
         );
     }
-    if body == BodyKind::None {
+    if body == BodyKind::None && seen.has(Seen::EXPECT) {
         head.headers.remove(header::EXPECT);
     }
-    say_who_sent_it(head, sender, forwarding);
+    say_who_sent_it(head, seen, sender, forwarding);
     into_origin_form(head);
     head.version = Version::HTTP_11;
 }
@@ -87,30 +90,33 @@ pub(super) fn towards_client<B>(
     }
     *response.version_mut() = Version::HTTP_11;
     let headers = response.headers_mut();
-    if headers.contains_key(header::TRANSFER_ENCODING) {
+    let seen = Seen::of(headers);
+    if seen.has(Seen::TRANSFER_ENCODING) {
         // The coding said how long it was; a length beside it is a lie (RFC 9112 §6.3).
         headers.remove(header::CONTENT_LENGTH);
     }
-    strip_hop_fields(headers);
+    strip_hop_fields(headers, seen);
     if forwarding.via {
         headers.append(header::VIA, VIA);
     }
     Ok(())
 }
 
-fn strip_hop_fields(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
+fn strip_hop_fields(headers: &mut HeaderMap, seen: Seen) {
+    if seen.has(Seen::CONNECTION) {
         strip_named_in_connection(headers);
     }
-    for name in [
-        header::CONNECTION,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        header::TE,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
+    for (field, name) in [
+        (Seen::CONNECTION, header::CONNECTION),
+        (Seen::KEEP_ALIVE, KEEP_ALIVE),
+        (Seen::PROXY_CONNECTION, PROXY_CONNECTION),
+        (Seen::TE, header::TE),
+        (Seen::TRANSFER_ENCODING, header::TRANSFER_ENCODING),
+        (Seen::UPGRADE, header::UPGRADE),
     ] {
-        headers.remove(name);
+        if seen.has(field) {
+            headers.remove(name);
+        }
     }
 }
 
@@ -144,7 +150,12 @@ fn te_has_trailers(headers: &HeaderMap) -> bool {
         .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
-fn say_who_sent_it(head: &mut request::Parts, sender: Sender<'_>, forwarding: &Forwarding) {
+fn say_who_sent_it(
+    head: &mut request::Parts,
+    seen: Seen,
+    sender: Sender<'_>,
+    forwarding: &Forwarding,
+) {
     let headers = &mut head.headers;
     if forwarding.forwarded {
         let element = Element {
@@ -159,13 +170,13 @@ fn say_who_sent_it(head: &mut request::Parts, sender: Sender<'_>, forwarding: &F
             forwarded([], &element)
         };
         headers.insert(header::FORWARDED, value);
-    } else if !sender.is_trusted {
+    } else if !sender.is_trusted && seen.has(Seen::FORWARDED) {
         // What nobody vouches for must not look as if we did.
         headers.remove(header::FORWARDED);
     }
     if forwarding.x_forwarded {
         say_by_x_forwarded(headers, sender);
-    } else if !sender.is_trusted {
+    } else if !sender.is_trusted && seen.has(Seen::X_FORWARDED) {
         for name in [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
             headers.remove(name);
         }
@@ -230,7 +241,9 @@ mod tests {
             is_trusted,
             forwarded_for: &FOR,
         };
-        towards_server(&mut head, BodyKind::None, sender, &Forwarding::default());
+        let seen = Seen::of(&head.headers);
+        let forwarding = Forwarding::default();
+        towards_server(&mut head, seen, BodyKind::None, sender, &forwarding);
         head
     }
 

@@ -10,14 +10,17 @@ mod client;
 mod handle;
 mod hop;
 mod roll;
+mod seen;
 mod serve;
 
 pub use roll::{Order, Roll};
 pub use serve::serve;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::base::clock::Anchor;
 use crate::base::rng::Rng;
 use crate::net::Network;
 use crate::observe::{ProcessMetrics, WorkerObserver};
@@ -35,6 +38,8 @@ pub struct Context {
     pub metrics: Arc<ProcessMetrics>,
     /// For request ids.
     pub rng: Rng,
+    /// The calendar. Renewed by the worker's ticker.
+    pub anchor: Cell<Anchor>,
     /// Who is there.
     pub roll: Rc<Roll>,
 }

@@ -214,6 +214,7 @@ where
             }
             let polled = Pin::new(&mut self.connection).poll(cx);
             self.client.settle_if_over();
+            self.client.note_partial_head();
             if let Poll::Ready(result) = polled {
                 return Poll::Ready(self.finished(result.err()));
             }
@@ -244,6 +245,9 @@ where
         if status != 0 {
             client.refuse(refusal_of(status), status);
             client.is_dirty.set(true);
+        } else if error.as_ref().is_some_and(hyper::Error::is_parse) {
+            // The preface of HTTP/2: an answer would not be understood.
+            client.refuse(Reason::RequestHeadMalformed, 0);
         } else if let Some(error) = error {
             event::connection_failed(&client.live.name, client.peer, &error);
         }
@@ -257,7 +261,7 @@ where
         let timeouts = client.timeouts.get();
         let stalled = watch.blocked_since.get().map(|since| since + timeouts.body);
         let course = client.course();
-        let waiting = match (&course, watch.head_began.get()) {
+        let waiting = match (&course, client.head_began.get()) {
             (Some(course), _) if course.ended().is_none() => course.deadlines.earliest(),
             // The last bytes of the response are on their way; whoever is late is the client.
             (Some(_), _) => None,
@@ -299,7 +303,7 @@ where
                 Some(reason) => Due::End(self.cut(reason)),
             };
         }
-        if watch.head_began.get().is_some() {
+        if client.head_began.get().is_some() {
             return Due::End(Verdict::HeadTimeout);
         }
         if self.may_park() && now < client.idle_until() {
@@ -313,7 +317,7 @@ where
     fn may_park(&self) -> bool {
         let client = self.client;
         client.watch.flushed.get()
-            && client.watch.head_began.get().is_none()
+            && client.head_began.get().is_none()
             && !client.is_dirty.get()
             && !self.told_to_leave
             && client.course().is_none()

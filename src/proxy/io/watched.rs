@@ -19,8 +19,8 @@ use crate::net::Stream;
 /// What was seen on a client connection. Written by [`WatchedStream`], read and reset by `http::serve`.
 #[derive(Debug, Default)]
 pub struct Watch {
-    /// When the first byte after the last exchange came.
-    pub head_began: Cell<Option<Instant>>,
+    /// Whether bytes have come after the last exchange.
+    pub heard: Cell<bool>,
     /// Whether the last thing that was asked of the write side was to flush, and it did. hyper
     /// asks that only when it holds nothing back (with `pipeline_flush` off).
     pub flushed: Cell<bool>,
@@ -55,8 +55,8 @@ impl WatchedStream {
     }
 
     fn note_read(&self) {
-        if !self.watch.in_exchange.get() && self.watch.head_began.get().is_none() {
-            self.watch.head_began.set(Some(clock::now()));
+        if !self.watch.in_exchange.get() {
+            self.watch.heard.set(true);
         }
     }
 

@@ -168,9 +168,9 @@ impl Connection {
         self.drive(cx).is_pending() && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
     }
 
-    /// Says that it is idle from now on.
-    pub(super) fn rest(&mut self) {
-        self.idle_since = clock::now();
+    /// Says that it is idle from `now` on.
+    pub(super) fn rest_from(&mut self, now: Instant) {
+        self.idle_since = now;
     }
 
     /// Whether `limits` let it be used at `now`.

@@ -34,10 +34,10 @@ impl Pool {
     }
 
     /// Keeps `connection`, unless there are enough.
-    pub fn keep(&self, mut connection: Connection, limits: &plan::Pool) {
+    pub fn keep(&self, mut connection: Connection, limits: &plan::Pool, now: Instant) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < limits.max_idle {
-            connection.rest();
+            connection.rest_from(now);
             idle.push(connection);
         }
     }

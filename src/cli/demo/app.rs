@@ -1,0 +1,246 @@
+//! A small app server to put the proxy before: it says its name, and can be slow, fail or go away.
+//!
+//! `demo` starts three of them on loopback inside its own process. What a request asks for is decided
+//! in `answer`; here connections are accepted, and broken when the server is told to stop for a
+//! while. For playing only: nothing in the proxy knows of it.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tracing::{info, warn};
+
+use crate::base::clock::{self, Duration};
+use crate::base::tasks;
+use crate::base::units::show_duration;
+use crate::net::{Listener, Network, Socket, Stream};
+
+use super::answer::answer;
+
+/// Connections at a time; more wait in the kernel's queue. The proxy keeps 128 for each worker.
+const MAX_CONNECTIONS: usize = 4096;
+
+/// For a request head, and between two requests: longer than the proxy keeps a connection.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Until something is tried again that failed: accepting, or listening after a stop.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// An app server that listens and does not accept yet.
+pub(super) struct App {
+    name: String,
+    network: Network,
+    address: SocketAddr,
+    socket: Socket,
+}
+
+impl App {
+    /// Takes a free port of loopback.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub(super) async fn bind(name: &str, network: &Network) -> io::Result<Self> {
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let socket = listen(network, any_port).await?;
+        Ok(Self {
+            name: name.to_owned(),
+            network: network.clone(),
+            address: socket.local_addr()?,
+            socket,
+        })
+    }
+
+    /// As the configuration of the proxy calls it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it listens, before and after each stop.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until it is dropped, with a pause whenever a request asked for one.
+    ///
+    /// # Errors
+    ///
+    /// What the system says when it can watch no further descriptor.
+    pub(super) async fn run(self) -> io::Result<Infallible> {
+        let name: Rc<str> = self.name.into();
+        let mut socket = self.socket;
+        loop {
+            let pause = serve_until_stopped(socket.into_listener()?, &name).await;
+            info!(
+                event = "demo.stopped",
+                "{name} was told to stop: its port and its connections are closed for {}",
+                show_duration(pause)
+            );
+            clock::sleep(pause).await;
+            socket = listen_again(&self.network, self.address, &name).await;
+            info!(event = "demo.back", "{name} is back");
+        }
+    }
+}
+
+/// Accepts until a request asks for a stop, and says how long that shall last. What is open then is
+/// closed.
+async fn serve_until_stopped(listener: Listener, name: &Rc<str>) -> Duration {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // One is enough: whatever the others ask for, they are closed.
+    let (stop, mut stops) = mpsc::channel(1);
+    // Never sent to: that it is dropped tells the connections.
+    let (_open, closed) = watch::channel(());
+    let accept = async {
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                continue;
+            };
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let connection = serve(stream, Rc::clone(name), stop.clone());
+                    let mut closed = closed.clone();
+                    tasks::spawn_local(async move {
+                        tokio::select! {
+                            () = connection => {}
+                            _ = closed.changed() => {}
+                        }
+                        drop(place);
+                    });
+                }
+                Err(_) => clock::sleep(RETRY_PAUSE).await,
+            }
+        }
+    };
+    tokio::select! {
+        () = accept => Duration::ZERO,
+        pause = stops.recv() => pause.unwrap_or_default(),
+    }
+}
+
+async fn serve(stream: Stream, name: Rc<str>, stop: mpsc::Sender<Duration>) {
+    let wanted = Cell::new(None);
+    let service = service_fn(async |request| {
+        let answer = answer(&name, request).await;
+        wanted.set(answer.stop);
+        Ok::<_, Infallible>(answer.response)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    // A client that breaks off is its own business.
+    let _ = connection.await;
+    // Only now: who asked for the stop has the answer, since that closes the connection.
+    if let Some(pause) = wanted.get() {
+        let _ = stop.try_send(pause);
+    }
+}
+
+/// The address once more. It was free to be taken, so that may need some tries.
+async fn listen_again(network: &Network, address: SocketAddr, name: &str) -> Socket {
+    let mut has_said = false;
+    loop {
+        match listen(network, address).await {
+            Ok(socket) => return socket,
+            Err(error) if !has_said => {
+                has_said = true;
+                warn!(
+                    event = "demo.waits",
+                    "{name} waits for its address {address}: {error}"
+                );
+            }
+            Err(_) => {}
+        }
+        clock::sleep(RETRY_PAUSE).await;
+    }
+}
+
+async fn listen(network: &Network, address: SocketAddr) -> io::Result<Socket> {
+    let mut sockets = network.bind(address, 1).await?;
+    sockets
+        .pop()
+        .ok_or_else(|| io::Error::other("the network gave no socket"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use crate::base::tasks::LocalSet;
+
+    use super::*;
+
+    /// How long a condition is waited for.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn with_app<F: Future<Output = ()>>(test: impl FnOnce(SocketAddr) -> F) {
+        let runtime = tasks::runtime().expect("a runtime");
+        LocalSet::new().block_on(&runtime, async {
+            let app = App::bind("app-1", &Network::System).await;
+            let app = app.expect("a free port");
+            let address = app.address();
+            tasks::spawn_local(app.run());
+            test(address).await;
+        });
+    }
+
+    async fn connect(address: SocketAddr) -> io::Result<Stream> {
+        Network::System.connect(address).await
+    }
+
+    /// Everything that the server says until it closes the connection.
+    async fn ask(address: SocketAddr, target: &str) -> io::Result<String> {
+        let mut stream = connect(address).await?;
+        let request = format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+
+    #[test]
+    fn it_says_its_name() {
+        with_app(async |address| {
+            let answer = ask(address, "/").await.expect("an answer");
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+            assert!(answer.ends_with("\r\n\r\nhello from app-1\n"), "{answer}");
+        });
+    }
+
+    #[test]
+    fn told_to_stop_it_answers_then_goes_away_with_all_connections_and_comes_back_by_itself() {
+        with_app(async |address| {
+            let mut idle = connect(address).await.expect("it listens");
+            let answer = ask(address, "/stop?for=300ms").await.expect("an answer");
+            assert!(
+                answer.ends_with("app-1 stops for 300ms and comes back by itself\n"),
+                "{answer}"
+            );
+
+            let mut room = [0; 1];
+            let read = clock::within(PATIENCE, idle.read(&mut room)).await;
+            assert_eq!(read.expect("it is closed soon").unwrap_or(0), 0);
+            let refused = connect(address).await.err().expect("nobody listens");
+            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+
+            let back = async {
+                loop {
+                    match ask(address, "/").await {
+                        Ok(answer) => return answer,
+                        Err(_) => clock::sleep(Duration::from_millis(10)).await,
+                    }
+                }
+            };
+            let answer = clock::within(PATIENCE, back).await.expect("it comes back");
+            assert!(answer.ends_with("hello from app-1\n"), "{answer}");
+        });
+    }
+}

@@ -1,0 +1,273 @@
+//! README.md, held to what is so: its configurations load, its commands run, its links lead somewhere.
+//!
+//! A block of commands is run line by line in a directory that has the file `evenkeel.toml` of the
+//! page, with free ports and with the servers of a demo. A block with the mark `build` holds
+//! commands of Cargo, of which only the words are checked: running the tests from a test would
+//! never end.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use evenkeel::config::load_text;
+
+use crate::program::{EVENKEEL, Program, address_in, shell, shell_with};
+
+/// A block between fences.
+struct Block {
+    language: String,
+    /// What follows the language.
+    mark: String,
+    text: String,
+}
+
+fn page() -> String {
+    fs::read_to_string(root().join("README.md")).expect("the page")
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn blocks() -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut is_open = false;
+    for line in page().lines() {
+        match line.strip_prefix("```") {
+            Some(_) if is_open => is_open = false,
+            Some(info) => {
+                is_open = true;
+                let (language, mark) = info.split_once(' ').unwrap_or((info, ""));
+                blocks.push(Block {
+                    language: language.to_owned(),
+                    mark: mark.to_owned(),
+                    text: String::new(),
+                });
+            }
+            None if is_open => {
+                let block = blocks.last_mut().expect("it was opened");
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+            None => {}
+        }
+    }
+    assert!(!is_open, "the last fence is missing");
+    blocks
+}
+
+/// The texts of the blocks that begin so.
+fn texts(language: &str, mark: &str) -> Vec<String> {
+    let blocks = blocks().into_iter();
+    let fitting = blocks.filter(|block| block.language == language && block.mark == mark);
+    let texts: Vec<String> = fitting.map(|block| block.text).collect();
+    assert!(!texts.is_empty(), "no block {language} {mark}");
+    texts
+}
+
+/// The configuration that the page calls `evenkeel.toml`.
+fn configuration() -> String {
+    texts("toml", "evenkeel.toml").remove(0)
+}
+
+#[test]
+fn every_block_is_of_a_kind_that_is_tested_here() {
+    for Block { language, mark, .. } in blocks() {
+        let kind = format!("{language} {mark}");
+        assert!(
+            [
+                "sh ",
+                "sh build",
+                "toml ",
+                "toml evenkeel.toml",
+                "haproxy ",
+                "text ",
+                "text check"
+            ]
+            .contains(&&*kind),
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn every_configuration_loads_without_a_warning() {
+    let blocks = blocks()
+        .into_iter()
+        .filter(|block| block.language == "toml");
+    let mut count = 0;
+    for block in blocks {
+        count += 1;
+        let loaded = load_text("README.md", &block.text);
+        let loaded = loaded.expect("a configuration without mistakes");
+        assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+    }
+    assert_eq!(count, 3);
+    assert!(configuration().lines().count() <= 10);
+}
+
+#[test]
+fn the_configuration_of_the_page_of_routing_loads_without_a_warning() {
+    let page = fs::read_to_string(root().join("conf/reference/routing.md")).expect("the page");
+    let (_, after) = page.split_once("```toml\n").expect("a configuration");
+    let (text, _) = after.split_once("```").expect("its end");
+    let loaded = load_text("routing.md", text).expect("a configuration without mistakes");
+    assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+}
+
+#[test]
+fn commands_of_cargo_are_words_that_it_and_the_program_know() {
+    for text in texts("sh", "build") {
+        for line in text.lines() {
+            let (cargo, program) = line.split_once(" -- ").unwrap_or((line, "--help"));
+            let words = cargo.strip_prefix("cargo").expect("a command of Cargo");
+            let (said, status) = shell(&format!("{}{words} --help", env!("CARGO")));
+            assert!(status.success(), "{line}: {said}");
+            let (said, status) = shell(&format!("{EVENKEEL} {program} --help"));
+            assert!(status.success(), "{line}: {said}");
+        }
+    }
+}
+
+#[test]
+fn every_command_works() {
+    let demo = Program::demo();
+    let servers = demo.said();
+    let server = |name: &str| {
+        let line = servers.lines().find(|line| line.contains(name));
+        address_in(line.expect("a server")).to_string()
+    };
+    let text = configuration()
+        .replace("0.0.0.0:8080", "127.0.0.1:0")
+        .replace("10.0.0.1:80", &server("\"app-1\""))
+        .replace("10.0.0.2:80", &server("\"app-2\""));
+    let surroundings = Surroundings::new(&format!("{text}\n[admin]\nlisten = \"127.0.0.1:0\"\n"));
+
+    let mut running = None;
+    let mut reloads = 0;
+    for line in texts("sh", "").iter().flat_map(|text| text.lines()) {
+        let Some((program, admin)) = &mut running else {
+            if line.starts_with("evenkeel run") {
+                running = Some(surroundings.start(line));
+            } else {
+                surroundings.succeeds(line);
+            }
+            continue;
+        };
+        surroundings.runs(program);
+        surroundings.succeeds(&line.replace("127.0.0.1:9900", admin));
+        if line.contains("HUP") || line.contains("/reload") {
+            reloads += 1;
+            program.wait_for("configuration 1 goes on");
+        }
+    }
+    assert_eq!(reloads, 2);
+}
+
+#[test]
+fn a_mistake_is_shown_as_the_page_says() {
+    let shown = texts("text", "check").remove(0);
+    let mut lines = shown.lines();
+    let wrong = lines.find_map(|line| line.split_once("7 | "));
+    let (_, wrong) = wrong.expect("the line with the mistake");
+    let configuration = configuration();
+    let kept: Vec<&str> = configuration.lines().take(6).collect();
+    let surroundings = Surroundings::new(&format!("{}\n{wrong}\n", kept.join("\n")));
+    let (said, status) = surroundings.shell("evenkeel check evenkeel.toml");
+    assert_eq!(status.code(), Some(1));
+    assert!(said.starts_with(&shown), "{said}");
+}
+
+#[test]
+fn links_lead_to_files() {
+    let page = page();
+    let mut count = 0;
+    for after in page.split("](").skip(1) {
+        let target = after.split(')').next().expect("the end of a link");
+        assert!(root().join(target).exists(), "{target}");
+        count += 1;
+    }
+    assert!(count > 10);
+}
+
+#[test]
+fn exit_codes_are_those_of_the_help() {
+    let page = page();
+    let (_, table) = page
+        .split_once("| exit code | when |\n|---|---|\n")
+        .expect("a table");
+    let (help, _) = shell(&format!("{EVENKEEL} --help"));
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let listed: Vec<String> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            format!("  {:<3} {}", cells[1], cells[2])
+        })
+        .collect();
+    assert_eq!(listed.len(), 5);
+    assert!(help.contains(&listed.join("\n")), "{help}");
+}
+
+/// A directory with a configuration, and the program under its name.
+struct Surroundings {
+    directory: PathBuf,
+}
+
+impl Surroundings {
+    fn new(configuration: &str) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("evenkeel-readme-{}-{number}", process::id());
+        let directory = std::env::temp_dir().join(name);
+        fs::create_dir_all(directory.join("bin")).expect("a directory");
+        fs::write(directory.join("evenkeel.toml"), configuration).expect("it writes");
+        symlink(EVENKEEL, directory.join("bin/evenkeel")).expect("it links");
+        // curl fails where the page expects an answer and there is an error.
+        fs::write(directory.join(".curlrc"), "fail\n").expect("it writes");
+        Self { directory }
+    }
+
+    /// What shall be found under the name of the program: this one, and no other of this machine.
+    fn runs(&self, program: &Program) {
+        let pidof = self.directory.join("bin/pidof");
+        let script = format!("#!/bin/sh\necho {}\n", program.pid());
+        fs::write(&pidof, script).expect("it writes");
+        fs::set_permissions(&pidof, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    }
+
+    fn start(&self, line: &str) -> (Program, String) {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec {line}")]);
+        self.prepare(&mut command);
+        let mut program = Program::of(command);
+        let admin = address_in(&program.wait_for("metrics and status are at")).to_string();
+        program.wait_for("2 of 2 up");
+        (program, admin)
+    }
+
+    fn succeeds(&self, line: &str) {
+        let (said, status) = self.shell(line);
+        assert!(status.success(), "{line}: {said}");
+    }
+
+    fn shell(&self, line: &str) -> (String, process::ExitStatus) {
+        shell_with(line, |command| self.prepare(command))
+    }
+
+    fn prepare(&self, command: &mut Command) {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let bin = self.directory.join("bin");
+        command
+            .current_dir(&self.directory)
+            .env("CURL_HOME", &self.directory)
+            .env("PATH", format!("{}:{path}", bin.display()));
+    }
+}
+
+impl Drop for Surroundings {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}

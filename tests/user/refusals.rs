@@ -1,0 +1,443 @@
+//! What is refused: the page `conf/reference/refusals.md`, made from the table here, and each of its
+//! rows sent as bytes to a proxy that runs.
+//!
+//! `EVENKEEL_BLESS=1 cargo test` writes the page anew.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+use std::{env, fs, process, thread};
+
+use evenkeel::base::tasks;
+use evenkeel::config;
+use evenkeel::control::Source;
+use evenkeel::exchange::Reason;
+use evenkeel::process::{Proxy, Start};
+
+use crate::program::PATIENCE;
+
+/// Who finds out.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    Parser,
+    Admission,
+    Routing,
+}
+
+/// What is not passed on.
+struct Refusal {
+    what: &'static str,
+    /// All that `what` names.
+    examples: Vec<String>,
+    by: By,
+    status: u16,
+    reason: Reason,
+    why: &'static str,
+}
+
+/// What looks as if it would be refused, and is not.
+struct Passed {
+    what: &'static str,
+    bytes: String,
+    /// Stands in what the server gets.
+    sees: &'static str,
+    how: &'static str,
+}
+
+/// A request for `/` with `fields` after its `Host`.
+fn get(fields: &str) -> String {
+    format!("GET / HTTP/1.1\r\nhost: example.com\r\n{fields}\r\n")
+}
+
+fn host(host: &str) -> String {
+    format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n")
+}
+
+fn line(line: &str) -> String {
+    format!("{line}\r\nhost: example.com\r\n\r\n")
+}
+
+#[rustfmt::skip]
+fn refusals() -> Vec<Refusal> {
+    use By::{Admission, Parser, Routing};
+    use Reason as R;
+    let row = |what, examples: &[String], by, status, reason, why| Refusal { what, examples: examples.to_vec(), by, status, reason, why };
+    let head = R::RequestHeadMalformed;
+    vec![
+        row("A first line that is no request line", &[line("hello"), line("GET /"), line("GET  / HTTP/1.1"), "\u{16}\u{3}\u{1}".to_owned()],
+            Parser, 400, head, "It is not HTTP (RFC 9112 §3)."),
+        row("A method with a character that no token has", &[line("G@T / HTTP/1.1")],
+            Parser, 400, head, "A method is a token (RFC 9110 §9.1)."),
+        row("Another version than HTTP/1.0 and HTTP/1.1", &[line("GET / HTTP/1.7"), line("GET / HTTP/2.0")],
+            Parser, 400, head, "What it would mean is not known (RFC 9112 §2.3)."),
+        row("A space or a character in the target that URIs do not have", &[line("GET /a<b HTTP/1.1"), line("GET /a b HTTP/1.1"), line("GET /a\u{7f} HTTP/1.1")],
+            Parser, 400, head, "Each reader would cut or mend it in its own way (RFC 9112 §3.2)."),
+        row("A space between a field's name and the colon", &[get("content-length : 5\r\n")],
+            Parser, 400, head, "Some read it as that field and some do not (RFC 9112 §5.1)."),
+        row("A field that goes on in the next line", &[get("x-a: b\r\n c\r\n")],
+            Parser, 400, head, "Obsolete, and read in two ways (RFC 9112 §5.2)."),
+        row("A field name with a character that no token has", &[get("x(a: b\r\n"), get(": b\r\n"), get("no colon\r\n")],
+            Parser, 400, head, "A field name is a token (RFC 9110 §5.1)."),
+        row("A control byte in a field value: NUL, a CR alone and others", &[get("x-a: b\u{1}c\r\n"), get("x-a: b\0c\r\n"), get("x-a: b\rc\r\n"), get("x-a: b\u{7f}\r\n"), get("transfer-encoding: \u{b}chunked\r\n")],
+            Parser, 400, head, "It ends a line for some and not for others (RFC 9110 §5.5)."),
+        row("Several lengths that differ", &[get("content-length: 5\r\ncontent-length: 6\r\n")],
+            Parser, 400, head, "Where the request ends is a matter of opinion (RFC 9112 §6.3)."),
+        row("A length that is no number: a sign, a list, hexadecimal", &[get("content-length: +5\r\n"), get("content-length: 5, 5\r\n"), get("content-length: 0x5\r\n"), get("content-length: \r\n"), get("content-length: 18446744073709551616\r\n")],
+            Parser, 400, head, "The same (RFC 9112 §6.3)."),
+        row("A transfer coding whose last one is not `chunked`", &[get("transfer-encoding: gzip\r\n"), get("transfer-encoding: chunked, gzip\r\n"), get("transfer-encoding: xchunked\r\n")],
+            Parser, 400, head, "The length of the body cannot be known (RFC 9112 §6.3)."),
+        row("A transfer coding on HTTP/1.0", &["POST / HTTP/1.0\r\nhost: example.com\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n".to_owned()],
+            Parser, 400, head, "HTTP/1.0 has none: its framing is faulty (RFC 9112 §6.1)."),
+        row("A head larger than `limits.head`", &[get(&format!("x-a: {}\r\n", "x".repeat(70_000)))],
+            Parser, 431, R::RequestHeadTooLarge, "It bounds what one client can make the proxy hold (RFC 6585 §5)."),
+        row("More fields than `limits.fields`", &[get(&"x-a: b\r\n".repeat(100))],
+            Parser, 431, R::RequestHeadTooLarge, "The same (RFC 6585 §5)."),
+        row("A target longer than `limits.target`", &[line(&format!("GET /{} HTTP/1.1", "x".repeat(16 << 10)))],
+            Admission, 414, R::RequestTargetTooLong, "Servers have limits, too; this one is known (RFC 9110 §15.5.15)."),
+        row("CONNECT", &["CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n".to_owned()],
+            Admission, 405, R::RequestMethodRefused, "It would make an open relay of the proxy (RFC 9110 §9.3.6)."),
+        row("TRACE", &[line("TRACE / HTTP/1.1")],
+            Admission, 405, R::RequestMethodRefused, "Its answer shows fields that only proxy and server may see (RFC 9110 §9.3.8)."),
+        row("A target of a form that the method does not have: `*` but for OPTIONS, an authority but for CONNECT, a scheme other than http and https",
+            &[line("GET * HTTP/1.1"), line("GET example.com:80 HTTP/1.1"), line("GET ftp://example.com/ HTTP/1.1")],
+            Admission, 400, R::RequestTargetForm, "It names no resource of a server here (RFC 9112 §3.2)."),
+        row("HTTP/1.1 without `Host`", &["GET / HTTP/1.1\r\n\r\n".to_owned()],
+            Admission, 400, R::RequestHostMissing, "RFC 9112 §3.2 demands it."),
+        row("More than one `Host`", &[get("host: example.com\r\n"), get("host: other.example\r\n")],
+            Admission, 400, R::RequestHostDuplicate, "Proxy and server might take different ones (RFC 9112 §3.2)."),
+        row("A `Host` that is no host with an optional port: empty, with user information, with an empty label",
+            &[host(""), host("user@example.com"), host("a..b"), host("a:port"), host("a b")],
+            Admission, 400, R::RequestHostMalformed, "RFC 9112 §3.2 demands it."),
+        row("An absolute target with another authority than `Host`", &[line("GET http://other.example/ HTTP/1.1"), line("GET http://example.com:81/ HTTP/1.1")],
+            Admission, 400, R::RequestHostConflict, "The route would be that of one host and the server's answer that of the other (RFC 9112 §3.2.2)."),
+        row("Another transfer coding before `chunked`, or `chunked` twice", &[get("transfer-encoding: gzip, chunked\r\n"), get("transfer-encoding: chunked, chunked\r\n"), get("transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n")],
+            Admission, 501, R::RequestTransferCoding, "Passed on without the field, the body would have lost a coding (RFC 9112 §6.1)."),
+        row("`Upgrade` on a request that has a body", &[get("connection: upgrade\r\nupgrade: websocket\r\ncontent-length: 5\r\n")],
+            Admission, 400, R::RequestUpgradeBody, "Whether the bytes that follow are the body or the new protocol is a matter of opinion (RFC 9110 §7.8)."),
+        row("An expectation other than `100-continue`", &[get("expect: a-pony\r\n")],
+            Admission, 417, R::RequestExpectation, "There is no other that could be met (RFC 9110 §10.1.1)."),
+        row("A path that leads to another route when its escapes and dot segments are resolved", &[line("GET /public/../admin/ HTTP/1.1"), line("GET /%61dmin/ HTTP/1.1")],
+            Routing, 400, R::RequestPathAmbiguous, "The server is sent the target as received and would answer for another route: see [routing](routing.md) (RFC 3986 §6.2.2)."),
+    ]
+}
+
+#[rustfmt::skip]
+fn passed() -> Vec<Passed> {
+    let row = |what, bytes, sees, how| Passed { what, bytes, sees, how };
+    vec![
+        row("`Content-Length` beside `Transfer-Encoding: chunked`",
+            "POST / HTTP/1.1\r\nhost: example.com\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".to_owned(),
+            "5\r\nhello\r\n0\r\n",
+            "The transfer coding alone counts, the length is not passed on, and the connection closes after the answer (RFC 9112 §6.3)."),
+        row("The same `Content-Length` several times",
+            "POST / HTTP/1.1\r\nhost: example.com\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok".to_owned(),
+            "content-length: 2\r\n",
+            "It is passed on once (RFC 9110 §8.6)."),
+        row("LF alone as the end of a line, empty lines before the request line",
+            "\r\nGET /lf HTTP/1.1\nhost: example.com\n\n".to_owned(),
+            "GET /lf HTTP/1.1\r\n",
+            "Read as RFC 9112 §2.2 allows, and written as CR LF."),
+        row("HTTP/1.0 without `Host`",
+            "GET /old HTTP/1.0\r\n\r\n".to_owned(),
+            "host: 127.0.0.1:",
+            "The server is sent its own address as `Host`."),
+        row("A fragment in the target",
+            line("GET /a#b HTTP/1.1"),
+            "GET /a HTTP/1.1\r\n",
+            "It is cut off: it is not for servers (RFC 9110 §7.1)."),
+        row("Fields that `Connection` names",
+            get("x-a: b\r\nauthorization: c\r\nconnection: x-a, authorization\r\n"),
+            "authorization: c\r\n",
+            "They are taken off (RFC 9110 §7.6.1), but for `Host`, `Authorization`, `Cookie` and `Content-*`: without them the request would be another one."),
+    ]
+}
+
+#[test]
+fn the_page_of_refusals_is_that_of_the_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/reference/refusals.md");
+    let page = page();
+    if env::var_os("EVENKEEL_BLESS").is_some() {
+        fs::write(&path, &page).expect("the page can be written");
+    }
+    let held = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(held, page, "EVENKEEL_BLESS=1 cargo test writes it anew");
+}
+
+#[test]
+fn every_row_is_refused_as_the_page_says_and_no_server_sees_it() {
+    let mut rig = Rig::start("refused");
+    for refusal in refusals() {
+        for example in &refusal.examples {
+            assert_refused(&mut rig, &refusal, example);
+        }
+    }
+    assert!(rig.requests.try_recv().is_err(), "a server saw something");
+}
+
+fn assert_refused(rig: &mut Rig, refusal: &Refusal, example: &str) {
+    let reason = refusal.reason;
+    let what = format!(
+        "{} as {:?}",
+        refusal.what,
+        example.get(..80).unwrap_or(example)
+    );
+    let (status, answer) = rig.send(example);
+    assert_eq!(status, refusal.status, "{what}");
+    let logged = rig.next_log_line();
+    let wanted = format!("\"reason\":\"{}\"", reason.code());
+    assert!(logged.contains(&wanted), "{what}: {logged}");
+    let wanted = format!("\"status\":{status},");
+    assert!(logged.contains(&wanted), "{what}: {logged}");
+    // What the parser answers by itself has no body.
+    let says_why = answer.contains(&format!("reason: {}\n", reason.code()));
+    assert_eq!(says_why, refusal.by != By::Parser, "{what}: {answer}");
+    if says_why {
+        assert_eq!(reason.status().map(|status| status.as_u16()), Some(status));
+    }
+}
+
+#[test]
+fn what_is_passed_on_reaches_the_server_as_the_page_says() {
+    let rig = Rig::start("passed");
+    for Passed {
+        what, bytes, sees, ..
+    } in passed()
+    {
+        let (status, answer) = rig.send(&bytes);
+        assert_eq!(status, 200, "{what}");
+        let closes = what.contains("beside");
+        assert_eq!(
+            answer.contains("connection: close\r\n"),
+            closes,
+            "{what}: {answer}"
+        );
+        let seen = rig.requests.recv_timeout(PATIENCE).expect("a request");
+        assert!(seen.contains(sees), "{what}: {seen}");
+        assert!(!seen.contains("x-a: b"), "{what}: {seen}");
+        assert!(!seen.contains("content-length: 3"), "{what}: {seen}");
+        assert_eq!(
+            seen.matches("content-length").count(),
+            seen.matches("content-length: 2").count()
+        );
+    }
+}
+
+#[test]
+fn an_http_2_preface_gets_no_answer_and_a_log_line() {
+    let mut rig = Rig::start("preface");
+    let (status, _) = rig.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert_eq!(status, 0);
+    let logged = rig.next_log_line();
+    assert!(
+        logged.contains("\"reason\":\"request.head.malformed\""),
+        "{logged}"
+    );
+    assert!(rig.requests.try_recv().is_err());
+}
+
+#[test]
+fn a_chunk_that_is_malformed_is_not_passed_on() {
+    let mut rig = Rig::start("chunk");
+    let head = "POST / HTTP/1.1\r\nhost: example.com\r\ntransfer-encoding: chunked\r\n\r\n";
+    let (status, _) = rig.send(&format!("{head}5\r\nhello\r\nnonsense\r\n"));
+    assert_eq!(status, 400);
+    let logged = rig.next_log_line();
+    assert!(
+        logged.contains("\"reason\":\"request.body.malformed\""),
+        "{logged}"
+    );
+    // The server's request never comes to its end.
+    assert!(rig.requests.try_recv().is_err());
+}
+
+/// A proxy with an access log, in front of a server that writes down what it gets.
+struct Rig {
+    proxy: Option<Proxy>,
+    address: SocketAddr,
+    requests: Receiver<String>,
+    log: PathBuf,
+    lines: usize,
+}
+
+impl Rig {
+    fn start(name: &str) -> Self {
+        let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let server_address = server.local_addr().expect("bound");
+        let (sender, requests) = channel();
+        thread::spawn(move || {
+            for stream in server.incoming().map_while(Result::ok) {
+                if let Some(request) = take_request(stream) {
+                    let _ = sender.send(request);
+                }
+            }
+        });
+        let log = env::temp_dir().join(format!("evenkeel-{name}-{}.log", process::id()));
+        let text = format!(
+            "process.workers = 1\nadmin.listen = 'off'\nlog.access.to = '{}'\n\
+             [frontend.web]\nlisten = '127.0.0.1:0'\nbackend = 'app'\n\
+             [[frontend.web.route]]\npath = '/admin/*'\nbackend = 'app'\n\
+             [backend.app]\nservers = '{server_address}'\n",
+            log.display()
+        );
+        let loaded = config::load_text(name, &text).expect("a valid configuration");
+        let proxy = Proxy::start(Start {
+            source: Source::Text {
+                name: name.to_owned(),
+                text,
+            },
+            loaded,
+            logging: None,
+        });
+        let proxy = proxy.expect("free ports");
+        let runtime = tasks::runtime().expect("a runtime");
+        let address = runtime.block_on(proxy.addresses("web"))[0];
+        Self {
+            proxy: Some(proxy),
+            address,
+            requests,
+            log,
+            lines: 0,
+        }
+    }
+
+    /// Status and the whole of the answer to `bytes`; 0 when the connection ends without one.
+    fn send(&self, bytes: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time");
+        stream.write_all(bytes.as_bytes()).expect("it reads");
+        let mut answer = Vec::new();
+        let mut room = [0; 4096];
+        loop {
+            let text = String::from_utf8_lossy(&answer).into_owned();
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let length =
+                    field(head, "content-length").map_or(0, |text| text.parse().expect("a length"));
+                if body.len() >= length {
+                    let status = head[9..12].parse().expect("a status");
+                    return (status, text);
+                }
+            }
+            let read = stream.read(&mut room).expect("an answer");
+            if read == 0 {
+                return (0, text);
+            }
+            answer.extend_from_slice(&room[..read]);
+        }
+    }
+
+    /// The next line of the access log, once it is there.
+    fn next_log_line(&mut self) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            let line = log.split_inclusive('\n').nth(self.lines);
+            if let Some(line) = line.filter(|line| line.ends_with('\n')) {
+                self.lines += 1;
+                return line.to_owned();
+            }
+            assert!(Instant::now() < deadline, "no further line in {log}");
+            thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if let Some(proxy) = self.proxy.take() {
+            proxy.close();
+        }
+        let _ = fs::remove_file(&self.log);
+    }
+}
+
+/// Reads one whole request and answers it; `None` when it never came to its end.
+fn take_request(mut stream: TcpStream) -> Option<String> {
+    let mut request = Vec::new();
+    let mut room = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&request).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let is_whole = match field(head, "content-length") {
+                Some(length) => body.len() >= length.parse().ok()?,
+                None if field(head, "transfer-encoding").is_some() => body.ends_with("0\r\n\r\n"),
+                None => true,
+            };
+            if is_whole {
+                let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                stream.write_all(answer.as_bytes()).ok()?;
+                return Some(text);
+            }
+        }
+        match stream.read(&mut room).ok()? {
+            0 => return None,
+            read => request.extend_from_slice(&room[..read]),
+        }
+    }
+}
+
+fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = head.split("\r\n").filter_map(|line| line.split_once(": "));
+    lines.find_map(|(found, value)| (found == name).then_some(value))
+}
+
+fn page() -> String {
+    let mut page = String::from(
+        "# Refusals\n\n\
+         Requests that are not passed on, because two readers could understand them differently or because a\n\
+         server should not have to. **No server sees anything of them.** The client gets the status, the connection\n\
+         closes where what follows cannot be told from the request, and log and metrics have the\n\
+         [reason](reasons.md). Written from the table of `tests/user/refusals.rs`, which sends each row to a proxy.\n\n\
+         Nothing is passed on as it was received: a head is parsed, and written anew.\n",
+    );
+    let parts = [
+        (
+            By::Parser,
+            "By the parser",
+            "The head cannot be read: hyper answers by itself, without a body.",
+        ),
+        (
+            By::Admission,
+            "By admission",
+            "The head can be read and is still not right. The answer's body has the reason.",
+        ),
+        (
+            By::Routing,
+            "By routing",
+            "The request is right, and which route it takes is not clear.",
+        ),
+    ];
+    for (by, title, text) in parts {
+        write!(
+            page,
+            "\n## {title}\n\n{text}\n\n| request | status | reason | why |\n|---|---|---|---|\n"
+        )
+        .expect("text");
+        for refusal in refusals().iter().filter(|refusal| refusal.by == by) {
+            let Refusal {
+                what,
+                status,
+                reason,
+                why,
+                ..
+            } = refusal;
+            writeln!(page, "| {what} | {status} | `{}` | {why} |", reason.code()).expect("text");
+        }
+    }
+    page.push_str(
+        "\n## Closed without an answer\n\n\
+         A connection that begins with the preface of HTTP/2 (RFC 9113 §3.4): a client that speaks it would not\n\
+         understand an answer in HTTP/1.1. It is logged as 400 `request.head.malformed`.\n\n\
+         ## In the body\n\n\
+         A body is passed on as it comes, so its server has seen the head when a chunk turns out to be malformed\n\
+         (400 `request.body.malformed`, RFC 9112 §7.1) or the client is too slow (408 `request.body.timeout`). What\n\
+         is wrong is not passed on: the server's connection is closed before the end of the request.\n\n\
+         ## Not refused\n\n| request | what happens |\n|---|---|\n",
+    );
+    for Passed { what, how, .. } in passed() {
+        writeln!(page, "| {what} | {how} |").expect("text");
+    }
+    page
+}
