@@ -19,7 +19,7 @@ use super::judge::Left;
 use super::server_body::ServerBody;
 
 /// A request on its way, as far as it can still be sent.
-pub(super) struct Sending {
+pub struct Sending {
     state: State,
 }
 
@@ -49,7 +49,8 @@ enum Source {
 }
 
 impl Sending {
-    pub(super) fn new(request: Request<RequestBody>) -> Self {
+    /// The whole of `request`.
+    pub fn new(request: Request<RequestBody>) -> Self {
         Self {
             state: State::Whole(request),
         }
@@ -150,7 +151,8 @@ async fn connect(
     let deadlines = &course.deadlines;
     deadlines.wait_for_server(plan.timeout.connect, Reason::ServerConnectTimeout);
     let opening = Connection::open(network, lease.server().address, &local.settings);
-    let connection = deadlines.unless_due(opening).await;
+    // Boxed: most attempts find a connection in the pool.
+    let connection = deadlines.unless_due(Box::pin(opening)).await;
     deadlines.server_came();
     // Once fired, a deadline stays: a connect that took too long may still be tried elsewhere.
     if deadlines.fired() == Some(Reason::ServerConnectTimeout) {

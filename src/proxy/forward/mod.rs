@@ -8,22 +8,23 @@ mod attempt;
 mod judge;
 mod server_body;
 
+pub use attempt::Sending;
 pub use server_body::{BodyError, ServerBody};
 
 use std::rc::Rc;
 
-use http::{Request, Response};
+use http::Response;
 
 use crate::base::clock;
 use crate::exchange::{Attempt, Fault, Reason};
 use crate::net::Network;
 use crate::proxy::backend::{Lease, Local, NoSlot, Tried};
-use crate::proxy::io::{Course, RequestBody};
+use crate::proxy::io::Course;
 
-use attempt::{Failed, Sending};
+use attempt::Failed;
 use judge::{Next, next_after};
 
-/// Sends `request` to a server of `backend` and gives its answer.
+/// Sends a request to a server of `backend` and gives its answer.
 ///
 /// The head is what the server shall see, but for a missing `Host`: that becomes the address of the
 /// server.
@@ -36,13 +37,12 @@ use judge::{Next, next_after};
 ///
 /// Dropping it cancels the attempt: its connection is closed and its slot given back.
 pub async fn forward(
-    request: Request<RequestBody>,
+    sending: &mut Sending,
     backend: &Rc<Local>,
     network: &Network,
     course: &Rc<Course>,
 ) -> Result<Response<ServerBody>, Fault> {
     let mut tried = Tried::default();
-    let mut sending = Sending::new(request);
     let mut left = backend.shared.plan.attempts.0;
     let mut last_fault = None;
     loop {
@@ -53,7 +53,7 @@ pub async fn forward(
         };
         begin_attempt(course, backend, &lease);
         let server = lease.index();
-        let failed = match attempt::attempt(lease, &mut sending, network, course).await {
+        let failed = match attempt::attempt(lease, sending, network, course).await {
             Ok(response) => return Ok(response),
             Err(failed) => failed,
         };
@@ -74,10 +74,14 @@ pub async fn forward(
 /// A slot: at once if one is free, else within `timeout.queue`.
 async fn lease(backend: &Rc<Local>, course: &Course, tried: &Tried) -> Result<Lease, Reason> {
     match backend.lease_now(tried) {
-        Ok(lease) => return Ok(lease),
-        Err(NoSlot::NoServer) => return Err(Reason::BackendNoServer),
-        Err(NoSlot::Full) => {}
+        Ok(lease) => Ok(lease),
+        Err(NoSlot::NoServer) => Err(Reason::BackendNoServer),
+        // Boxed: the room for waiting is not carried by those who need not wait.
+        Err(NoSlot::Full) => Box::pin(wait(backend, course, tried)).await,
     }
+}
+
+async fn wait(backend: &Rc<Local>, course: &Course, tried: &Tried) -> Result<Lease, Reason> {
     let began = clock::now();
     let patience = backend.shared.plan.timeout.queue;
     let deadlines = &course.deadlines;

@@ -1,7 +1,10 @@
 //! The life of a request, as a table of contents: the rooms in their order. Nothing is decided here.
+//!
+//! What needs no waiting happens before there is a future, so that the future is small: it is moved
+//! once for each request.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -17,7 +20,7 @@ use crate::exchange::{Fault, Opening, Reason, RequestId};
 use crate::observe::event;
 use crate::plan::{self, RequestIds};
 use crate::proxy::backend::Local;
-use crate::proxy::forward::forward;
+use crate::proxy::forward::{Sending, ServerBody, forward};
 use crate::proxy::io::{ContinueGate, Course, RequestBody};
 use crate::proxy::reply::reply;
 use crate::proxy::route;
@@ -30,110 +33,179 @@ use super::client::Client;
 use super::hop::{self, BodyKind, Sender};
 use super::seen::Seen;
 
-/// Answers one request. Whatever happens, there is an answer, and the exchange is accounted for.
-pub(super) async fn handle(
+/// An exchange that has begun, and what it runs under.
+struct Begun {
     client: Rc<Client>,
-    request: Request<Incoming>,
-) -> Result<Response<ResponseBody>, Infallible> {
-    let view = client.context.views.current();
-    let Some(place) = client.frontend_in(&view) else {
-        return Ok(gone(&client, &view, &request));
-    };
-    let plan = &view.snapshot.plan.frontends[place as usize];
-    client.timeouts.set(plan.timeout);
-    let is_trusted = is_trusted(plan, client.peer);
-    let opening = opening(&client, &view, place, Some(plan), is_trusted, &request);
-    let course = Rc::new(Course::begin(opening));
-    client.open(Rc::clone(&course), Rc::clone(&view));
-    let proceeding = proceed(&client, &view, place, is_trusted, request, &course);
-    let outcome = caught(proceeding, |what| {
-        client.context.metrics.panicked();
-        event::exchange_panicked(&course.exchange.opening.id, what);
-    })
-    .await;
-    let response = outcome.unwrap_or_else(|fault| answer(&fault, &course));
-    course.exchange.status.set(response.status().as_u16());
-    Ok(closing_if_leaving(response, &client, &course))
+    course: Rc<Course>,
+    view: Rc<View>,
+    /// The place of the frontend in the plan; `None` when it has just been removed.
+    place: Option<u32>,
+    /// Whether the client waits to be told to send its body.
+    expects_continue: bool,
 }
 
-/// The frontend was removed in the moment in which the request came.
-fn gone(
-    client: &Rc<Client>,
-    view: &Rc<View>,
-    request: &Request<Incoming>,
-) -> Response<ResponseBody> {
-    let opening = opening(client, view, u32::MAX, None, false, request);
-    let course = Rc::new(Course::begin(opening));
-    client.open(Rc::clone(&course), Rc::clone(view));
-    client.is_leaving.set(true);
-    let response = answer(&Fault::new(Reason::ProxyStopped), &course);
-    course.exchange.status.set(response.status().as_u16());
-    closing_if_leaving(response, client, &course)
+/// A request that may be sent to a server of a backend.
+struct Passed {
+    sending: Sending,
+    backend: Rc<Local>,
 }
 
-/// From an admitted head to a response head.
-async fn proceed(
+/// Answers one request. Whatever happens, there is an answer, and the exchange is accounted for.
+pub(super) fn handle(
     client: &Rc<Client>,
-    view: &Rc<View>,
-    place: u32,
-    is_trusted: bool,
     request: Request<Incoming>,
-    course: &Rc<Course>,
-) -> Result<Response<ResponseBody>, Fault> {
-    let frontend = &view.snapshot.frontends[place as usize];
-    let plan = &view.snapshot.plan.frontends[place as usize];
-    if let Some(bound) = plan.timeout.exchange {
-        course
-            .deadlines
-            .bound_exchange(course.exchange.opening.head_read + bound);
+) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
+    let mut begun = Begun::open(client, &request);
+    let passed = begun.caught(|begun| begun.pass(request));
+    async move {
+        let outcome = match passed {
+            Ok(mut passed) => begun.forwarded(&mut passed).await,
+            Err(fault) => Err(fault),
+        };
+        let outcome = outcome.and_then(|response| begun.returned(response));
+        Ok(begun.answered(outcome))
     }
-    let body_kind = body_kind(request.body());
-    course.request_complete.set(body_kind == BodyKind::None);
-    let seen = Seen::of(request.headers());
-    let admitted = admit(&request, seen, &plan.limits, body_kind != BodyKind::None)?;
-    let backend = find_backend(frontend, view, &request, &admitted.host, course)?;
+}
 
-    let (mut head, incoming) = request.into_parts();
-    let sender = Sender {
-        peer: client.peer,
-        is_trusted,
-        forwarded_for: client.forwarded_for(),
-    };
-    hop::towards_server(&mut head, seen, body_kind, sender, &plan.forwarding);
-    name_request(
-        &mut head.headers,
-        &plan.request_id,
-        &course.exchange.opening.id,
-    );
-    if view.records_case && backend.shared.plan.header_case != plan::HeaderCase::Preserve {
-        head.extensions.clear();
-    }
-    let mut body = RequestBody::new(incoming, Rc::clone(course), plan.timeout.body);
-    let expects_continue = seen.has(Seen::EXPECT) && body_kind != BodyKind::None;
-    let gate = expects_continue.then(ContinueGate::new);
-    if let Some(gate) = &gate {
-        body.hold_back(gate.clone());
-    }
-    let mut request = Request::from_parts(head, body);
-    if let Some(gate) = gate {
-        hyper::ext::on_informational(&mut request, move |response| {
-            if response.status() == http::StatusCode::CONTINUE {
-                gate.open();
-            }
-        });
+impl Begun {
+    fn open(client: &Rc<Client>, request: &Request<Incoming>) -> Self {
+        let view = client.context.views.current();
+        let place = client.frontend_in(&view);
+        let course = Rc::new(Course::begin(opening(client, &view, place, request)));
+        client.open(Rc::clone(&course), Rc::clone(&view));
+        Self {
+            client: Rc::clone(client),
+            course,
+            view,
+            place,
+            expects_continue: false,
+        }
     }
 
-    let mut response = forward(request, &backend, &client.context.network, course).await?;
-    hop::towards_client(&mut response, &plan.forwarding);
-    if expects_continue && !course.request_complete.get() {
-        // The client was never told to go on: what it sends next, a body or another request, nobody
-        // can tell (RFC 9110 §10.1.1).
-        client.is_leaving.set(true);
+    fn plan(&self) -> Option<&plan::Frontend> {
+        plan_at(&self.view, self.place)
     }
-    if view.records_case && plan.header_case != plan::HeaderCase::Preserve {
-        response.extensions_mut().clear();
+
+    /// From a head that was read to a request that may be sent.
+    fn pass(&mut self, request: Request<Incoming>) -> Result<Passed, Fault> {
+        let (course, client, view) = (&self.course, &self.client, &self.view);
+        let (Some(plan), Some(place)) = (self.plan(), self.place) else {
+            // The frontend was removed in the moment in which the request came.
+            client.is_leaving.set(true);
+            return Err(Fault::new(Reason::ProxyStopped));
+        };
+        client.timeouts.set(plan.timeout);
+        if let Some(bound) = plan.timeout.exchange {
+            let from = course.exchange.opening.head_read;
+            course.deadlines.bound_exchange(from + bound);
+        }
+        let body_kind = body_kind(request.body());
+        course.request_complete.set(body_kind == BodyKind::None);
+        let seen = Seen::of(request.headers());
+        let admitted = admit(&request, seen, &plan.limits, body_kind != BodyKind::None)?;
+        let frontend = &view.snapshot.frontends[place as usize];
+        let backend = find_backend(frontend, view, &request, &admitted.host, course)?;
+
+        let (mut head, incoming) = request.into_parts();
+        let sender = Sender {
+            peer: client.peer,
+            is_trusted: is_trusted(plan, client.peer),
+            forwarded_for: client.forwarded_for(),
+        };
+        hop::towards_server(&mut head, seen, body_kind, sender, &plan.forwarding);
+        name_request(
+            &mut head.headers,
+            &plan.request_id,
+            &course.exchange.opening.id,
+        );
+        if view.records_case && backend.shared.plan.header_case != plan::HeaderCase::Preserve {
+            head.extensions.clear();
+        }
+        let body = RequestBody::new(incoming, Rc::clone(course), plan.timeout.body);
+        let mut request = Request::from_parts(head, body);
+        if seen.has(Seen::EXPECT) && body_kind != BodyKind::None {
+            self.expects_continue = true;
+            hold_back(&mut request);
+        }
+        Ok(Passed {
+            sending: Sending::new(request),
+            backend,
+        })
     }
-    Ok(response.map(ResponseBody::Server))
+
+    /// From a request that may be sent to a server's answer.
+    async fn forwarded(&self, passed: &mut Passed) -> Result<Response<ServerBody>, Fault> {
+        let Passed { sending, backend } = passed;
+        let network = &self.client.context.network;
+        let mut forwarding = pin!(forward(sending, backend, network, &self.course));
+        poll_fn(
+            |cx| match self.caught_poll(|| forwarding.as_mut().poll(cx)) {
+                Ok(polled) => polled,
+                Err(fault) => Poll::Ready(Err(fault)),
+            },
+        )
+        .await
+    }
+
+    /// From a server's answer to one that the client may have.
+    fn returned(
+        &self,
+        mut response: Response<ServerBody>,
+    ) -> Result<Response<ResponseBody>, Fault> {
+        let Some(plan) = self.plan() else {
+            return Err(Fault::new(Reason::ProxyStopped));
+        };
+        hop::towards_client(&mut response, &plan.forwarding);
+        if self.view.records_case && plan.header_case != plan::HeaderCase::Preserve {
+            response.extensions_mut().clear();
+        }
+        if self.expects_continue && !self.course.request_complete.get() {
+            // The client was never told to go on: what it sends next, a body or another request,
+            // nobody can tell (RFC 9110 §10.1.1).
+            self.client.is_leaving.set(true);
+        }
+        Ok(response.map(ResponseBody::Server))
+    }
+
+    /// What the client is sent in the end.
+    fn answered(&self, outcome: Result<Response<ResponseBody>, Fault>) -> Response<ResponseBody> {
+        let response = outcome.unwrap_or_else(|fault| self.reply(&fault));
+        self.course.exchange.status.set(response.status().as_u16());
+        closing_if_leaving(response, &self.client, &self.course)
+    }
+
+    /// Our own answer to a fault.
+    fn reply(&self, fault: &Fault) -> Response<ResponseBody> {
+        let course = &self.course;
+        course.exchange.blame(fault.reason);
+        event::exchange_failed(&course.exchange.opening.id, fault);
+        course.deadlines.clear();
+        let reason = course.exchange.reason.get().unwrap_or(fault.reason);
+        reply(reason, &course.exchange.opening.id)
+            .map(|bytes| ResponseBody::Own(Own::new(bytes, Rc::clone(course))))
+    }
+
+    /// What `work` gives; a panic in it is one exchange's fault and not the worker's end.
+    fn caught<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+        match catch_unwind(AssertUnwindSafe(|| work(self))) {
+            Ok(outcome) => outcome,
+            Err(panic) => Err(self.panicked(&*panic)),
+        }
+    }
+
+    fn caught_poll<T>(&self, poll: impl FnOnce() -> T) -> Result<T, Fault> {
+        catch_unwind(AssertUnwindSafe(poll)).map_err(|panic| self.panicked(&*panic))
+    }
+
+    #[cold]
+    fn panicked(&self, panic: &(dyn std::any::Any + Send)) -> Fault {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or(panic.downcast_ref::<&str>().copied());
+        self.client.context.metrics.panicked();
+        let id = &self.course.exchange.opening.id;
+        event::exchange_panicked(id, text.unwrap_or("no message"));
+        Fault::new(Reason::ProxyPanic)
+    }
 }
 
 /// The route that matches, and its backend.
@@ -164,25 +236,36 @@ fn find_backend(
     Ok(Rc::clone(&view.backends[backend as usize]))
 }
 
+/// Has the body wait for the server's `100 Continue`.
+fn hold_back(request: &mut Request<RequestBody>) {
+    let gate = ContinueGate::new();
+    request.body_mut().hold_back(gate.clone());
+    hyper::ext::on_informational(request, move |response| {
+        if response.status() == http::StatusCode::CONTINUE {
+            gate.open();
+        }
+    });
+}
+
 fn opening(
     client: &Client,
     view: &View,
-    place: u32,
-    plan: Option<&plan::Frontend>,
-    is_trusted: bool,
+    place: Option<u32>,
     request: &Request<Incoming>,
 ) -> Opening {
     let head_read = clock::now();
     let began = client.head_began.take().unwrap_or(head_read);
-    let taken = match plan.map(|plan| &plan.request_id) {
-        Some(RequestIds::Field(name)) if is_trusted => request
+    // What a stranger says of itself is not believed.
+    let trusting = plan_at(view, place).filter(|plan| is_trusted(plan, client.peer));
+    let taken = match trusting.map(|plan| &plan.request_id) {
+        Some(RequestIds::Field(name)) => request
             .headers()
             .get(name)
             .and_then(|value| RequestId::taken(value.as_bytes())),
         _ => None,
     };
     let mut address = client.peer;
-    if let Some(plan) = plan.filter(|_| is_trusted) {
+    if let Some(plan) = trusting {
         let lines = request.headers().get_all("x-forwarded-for");
         let is_trusted = |ip| plan.trusted_proxies.iter().any(|net| net.contains(&ip));
         address.set_ip(client_of(client.peer.ip(), lines, is_trusted));
@@ -192,13 +275,18 @@ fn opening(
         head_read,
         wall: client.context.anchor.get().wall_at(head_read),
         client: address,
-        frontend: place,
+        // A place that no plan has: nobody else's name stands in the log for it.
+        frontend: place.unwrap_or(u32::MAX),
         generation: view.snapshot.generation,
         method: request.method().clone(),
         target: request.uri().clone(),
         version: request.version(),
         id: taken.unwrap_or_else(|| RequestId::made(client.context.rng.next_u64())),
     }
+}
+
+fn plan_at(view: &View, place: Option<u32>) -> Option<&plan::Frontend> {
+    view.snapshot.plan.frontends.get(place? as usize)
 }
 
 fn is_trusted(plan: &plan::Frontend, peer: SocketAddr) -> bool {
@@ -226,16 +314,6 @@ fn name_request(headers: &mut header::HeaderMap, ids: &RequestIds, id: &RequestI
     }
 }
 
-/// Our own answer to a fault.
-fn answer(fault: &Fault, course: &Rc<Course>) -> Response<ResponseBody> {
-    course.exchange.blame(fault.reason);
-    event::exchange_failed(&course.exchange.opening.id, fault);
-    course.deadlines.clear();
-    let reason = course.exchange.reason.get().unwrap_or(fault.reason);
-    reply(reason, &course.exchange.opening.id)
-        .map(|bytes| ResponseBody::Own(Own::new(bytes, Rc::clone(course))))
-}
-
 /// Says that the connection ends, when it does: it is drained, or a part of the request will never
 /// be read.
 fn closing_if_leaving(
@@ -253,22 +331,4 @@ fn closing_if_leaving(
 
 fn is_own(response: &Response<ResponseBody>) -> bool {
     matches!(response.body(), ResponseBody::Own(_))
-}
-
-/// What `future` gives; a panic in it is one exchange's fault and not the worker's end.
-async fn caught<T>(
-    future: impl Future<Output = Result<T, Fault>>,
-    tell: impl Fn(&str),
-) -> Result<T, Fault> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|cx| {
-        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-        polled.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or(panic.downcast_ref::<&str>().copied());
-            tell(text.unwrap_or("no message"));
-            Poll::Ready(Err(Fault::new(Reason::ProxyPanic)))
-        })
-    })
-    .await
 }

@@ -108,18 +108,26 @@ fn strip_hop_fields(headers: &mut HeaderMap, seen: Seen) {
     }
 }
 
-#[cold]
 fn strip_named_in_connection(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
         .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
-        .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
+        .map(<[u8]>::trim_ascii)
+        // The usual words name no field that is not taken off anyway.
+        .filter(|token| !is_usual(token))
+        .filter_map(|token| HeaderName::from_bytes(token).ok())
         .filter(|name| !is_protected(name))
         .collect();
     for name in named {
         headers.remove(name);
     }
+}
+
+fn is_usual(token: &[u8]) -> bool {
+    [b"keep-alive".as_slice(), b"close", b"te", b"upgrade"]
+        .iter()
+        .any(|usual| token.eq_ignore_ascii_case(usual))
 }
 
 /// Fields that `Connection` cannot take away: without them the request would be another one.

@@ -133,7 +133,7 @@ async fn active(
 ) -> Ended {
     let builder = builder(client);
     let io = TokioIo::new(WatchedStream::new(stream, prefix, Rc::clone(&client.watch)));
-    let service = service_fn(|request| handle(Rc::clone(client), request));
+    let service = service_fn(|request| handle(client, request));
     let mut spell = Spell {
         connection: builder.serve_connection(io, service),
         client,

@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 
@@ -123,34 +124,15 @@ impl Connection {
     /// # Errors
     ///
     /// [`Failure`]; a deadline that passes gives its reason.
-    pub async fn exchange(
-        &mut self,
+    pub fn exchange<'a>(
+        &'a mut self,
         request: Request<RequestBody>,
-        deadlines: &Deadlines,
-    ) -> Result<ResponseHead, Failure> {
+        deadlines: &'a Deadlines,
+    ) -> impl Future<Output = Result<ResponseHead, Failure>> + 'a {
         self.requests += 1;
-        let mut answer = pin!(self.sender.try_send_request(request));
+        let answer = self.sender.try_send_request(request);
         let driver = &mut self.driver;
-        let outcome = poll_fn(|cx| {
-            if let Some(reason) = deadlines.fired() {
-                return Poll::Ready(Err(Failure::from(Fault::new(reason))));
-            }
-            let driven = drive(driver, cx);
-            match (answer.as_mut().poll(cx), driven) {
-                (Poll::Ready(Ok(response)), _) => Poll::Ready(Ok(response)),
-                (Poll::Ready(Err(mut error)), driven) => {
-                    let unsent = error.take_message().map(Box::new);
-                    let error = match driven {
-                        Poll::Ready(Err(cause)) => cause,
-                        _ => error.into_error(),
-                    };
-                    let fault = Fault::http(reason_of_answer(&error), error);
-                    Poll::Ready(Err(Failure { fault, unsent }))
-                }
-                (Poll::Pending, _) => Poll::Pending,
-            }
-        });
-        outcome.await
+        answered(answer, driver, deadlines)
     }
 
     /// Lets bytes flow; ready when the connection is finished.
@@ -186,6 +168,35 @@ impl Connection {
     pub fn was_used(&self) -> bool {
         self.requests > 0
     }
+}
+
+/// The answer, while the connection is driven.
+async fn answered(
+    answer: impl Future<Output = Result<ResponseHead, TrySendError<Request<RequestBody>>>>,
+    driver: &mut Option<Pin<Box<Driver>>>,
+    deadlines: &Deadlines,
+) -> Result<ResponseHead, Failure> {
+    let mut answer = pin!(answer);
+    poll_fn(|cx| {
+        if let Some(reason) = deadlines.fired() {
+            return Poll::Ready(Err(Failure::from(Fault::new(reason))));
+        }
+        let driven = drive(driver, cx);
+        match (answer.as_mut().poll(cx), driven) {
+            (Poll::Ready(Ok(response)), _) => Poll::Ready(Ok(response)),
+            (Poll::Ready(Err(mut error)), driven) => {
+                let unsent = error.take_message().map(Box::new);
+                let error = match driven {
+                    Poll::Ready(Err(cause)) => cause,
+                    _ => error.into_error(),
+                };
+                let fault = Fault::http(reason_of_answer(&error), error);
+                Poll::Ready(Err(Failure { fault, unsent }))
+            }
+            (Poll::Pending, _) => Poll::Pending,
+        }
+    })
+    .await
 }
 
 fn drive(
