@@ -30,12 +30,3 @@ fn a_request_that_broke_off_in_its_head_left_no_trace() {
     client.send("GET / HTTP/1.1\r\nhost: te").half_close();
     assert_eq!(proxy.line().verdict(), (499, "client.left"));
 }
-
-#[test]
-fn anybody_could_choose_the_id_of_a_request() {
-    let origin = Origin::named("a");
-    let proxy = Setup::of(&[&origin]).start();
-    proxy.ask("GET / HTTP/1.1\r\nhost: test\r\nx-request-id: mine\r\n\r\n");
-    assert_ne!(proxy.line().text("request_id"), "mine");
-    assert_ne!(origin.request().field("x-request-id"), Some("mine"));
-}

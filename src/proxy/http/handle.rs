@@ -69,8 +69,7 @@ pub(super) fn handle(
 
 impl Begun {
     fn open(client: &Rc<Client>, request: &Request<Incoming>) -> Self {
-        let view = client.context.views.current();
-        let place = client.frontend_in(&view);
+        let (view, place) = client.view();
         let course = Rc::new(Course::begin(opening(client, &view, place, request)));
         client.open(Rc::clone(&course), Rc::clone(&view));
         Self {
