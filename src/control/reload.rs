@@ -212,6 +212,9 @@ fn take_effect(
         logging.set_format(plan.log.format);
     }
     state.checker.reconcile(&snapshot.backends);
+    for backend in &snapshot.backends {
+        backend.look_again();
+    }
     state
         .listeners
         .borrow_mut()

@@ -43,7 +43,7 @@ fn all_mistakes_of_a_file_are_told_at_once_with_their_place() {
     let expected = [
         "evenkeel.toml:3:11",
         "backend `api` is not defined",
-        "evenkeel.toml:5:13",
+        "evenkeel.toml:5:14",
         "did you mean `address`?",
         "evenkeel.toml:6:20",
         "\"5s\"",
@@ -76,7 +76,7 @@ fn a_configuration_can_be_shown_with_every_default_and_is_one() {
     let (code, shown, _) = check(VALID, &["--show"]);
     assert_eq!(code, 0);
     for part in [
-        "keep_alive = \"60s\"",
+        "keep_alive = \"1m\"",
         "round-robin",
         "127.0.0.1:9900",
         "request_id",

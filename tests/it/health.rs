@@ -403,7 +403,8 @@ fn the_log_says_what_went_down_and_why_and_what_is_left() {
         (&expected.into(), &"warn".into())
     );
     a.origin.start();
-    let up = program.wait_for("server.up");
+    // Two came up at the start.
+    let up = program.wait_for_another("server.up", 3);
     let expected = format!("app/{address} is up, after 2 passed checks; 2 of 2 up");
     assert_eq!(
         (&up["message"], &up["level"]),

@@ -17,7 +17,7 @@ fn a_line_says_all_that_happened_in_an_exchange() {
     let setup = Setup::of(&[&origin]).route("name = \"all\"\npath = \"*\"\nbackend = \"app\"");
     let proxy = setup.start();
     let mut client = proxy.client();
-    client.ask("POST /echo?a=\"b HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\r\nhello");
+    client.ask("POST /echo?a=%22b HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\r\nhello");
     let Value::Object(line) = proxy.line().0 else {
         unreachable!("a line is an object");
     };
@@ -50,7 +50,7 @@ fn a_line_says_all_that_happened_in_an_exchange() {
         ("server", json!(origin.address().to_string())),
         ("client", json!(client.address().to_string())),
         ("method", json!("POST")),
-        ("target", json!("/echo?a=\"b")),
+        ("target", json!("/echo?a=%22b")),
         ("version", json!("HTTP/1.1")),
         ("status", json!(200)),
         ("reason", json!(null)),
@@ -70,7 +70,7 @@ fn a_line_says_all_that_happened_in_an_exchange() {
     );
     let (response, total) = (time("response"), time("total"));
     assert!(response > Some(0.0) && total >= response, "{times}");
-    assert_eq!(time("queue"), None, "it did not wait");
+    assert_eq!(time("queue"), Some(0.0), "it did not wait");
 }
 
 #[test]
@@ -253,7 +253,6 @@ fn a_log_that_stalls_holds_nobody_up() {
     until("lines are dropped and counted", || {
         (dropped() > 0.0).then_some(())
     });
-    program.wait_for("access_log.dropped");
 }
 
 // Metrics.
@@ -262,13 +261,15 @@ fn a_log_that_stalls_holds_nobody_up() {
 fn lively() -> (Origin, Proxy) {
     let origin = Origin::named("a");
     let nobody = Nobody::new();
-    let setup = Setup::at([origin.address(), nobody.address()])
+    let address = nobody.address();
+    let proxy = Setup::at([origin.address(), address])
         .backend("health = { interval = \"50ms\", initial = \"up\", fall = 1 }")
-        .frontend("max_connections = 1000");
-    let proxy = setup.start();
-    for _ in 0..4 {
-        proxy.get("/");
-    }
+        .frontend("max_connections = 1000")
+        .route("path = \"/nobody\"\nbackend = \"nobody\"")
+        .rest(&format!("[backend.nobody]\nservers = [\"{address}\"]"))
+        .start();
+    proxy.get("/");
+    proxy.get("/nobody");
     proxy.ask("nonsense\r\n\r\n");
     proxy.wait_for_state(nobody.address(), "down");
     proxy.wait_for_state(origin.address(), "up");

@@ -1,6 +1,11 @@
 //! Bugs that were found, named after what the user saw.
 
-use crate::rig::{Origin, Setup};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::rig::{Client, Origin, Setup, until};
 
 #[test]
 fn a_compressed_response_arrived_without_a_word_that_it_is_compressed() {
@@ -29,4 +34,45 @@ fn a_request_that_broke_off_in_its_head_left_no_trace() {
     let mut client = proxy.client();
     client.send("GET / HTTP/1.1\r\nhost: te").half_close();
     assert_eq!(proxy.line().verdict(), (499, "client.left"));
+}
+
+#[test]
+fn a_server_that_was_added_under_overload_got_nothing_to_do() {
+    let busy = || {
+        Origin::scripted(|visit| {
+            while visit.request().is_some() {
+                visit.is_quiet_for(Duration::from_millis(5));
+                visit.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+            }
+        })
+    };
+    let (a, b) = (busy(), busy());
+    let limited = |origin: &Origin| {
+        let address = origin.address();
+        format!("{{ address = \"{address}\", max_connections = 1 }}")
+    };
+    let patient = "timeout.queue = \"20s\"";
+    let proxy = Setup::servers([limited(&a)]).backend(patient).start();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let address = proxy.address();
+    let clients: Vec<_> = (0..12)
+        .map(|_| {
+            let is_over = Arc::clone(&is_over);
+            thread::spawn(move || {
+                let mut client = Client::connect(address);
+                while !is_over.load(Ordering::SeqCst) {
+                    assert_eq!(client.get("/").status(), 200);
+                }
+            })
+        })
+        .collect();
+    until("a queue", || {
+        (proxy.metric("evenkeel_backend_queue_length", &[]) > 5.0).then_some(())
+    });
+    proxy.apply(&Setup::servers([limited(&a), limited(&b)]).backend(patient));
+    b.wait_for_requests(20);
+    is_over.store(true, Ordering::SeqCst);
+    for client in clients {
+        client.join().expect("no request fails");
+    }
 }

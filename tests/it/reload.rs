@@ -91,20 +91,24 @@ fn a_link_that_is_swapped_as_kubernetes_does_takes_effect() {
 #[test]
 fn a_new_file_that_an_include_matches_takes_effect() {
     let (a, b) = two();
-    let setup = Setup::of(&[&a]).watched().top("include = [\"*.inc.toml\"]");
-    let proxy = setup.start();
-    let route = format!(
-        "[[frontend.web.route]]\npath = \"/b\"\nbackend = \"b\"\n\
+    let proxy = Setup::of(&[&a])
+        .watched()
+        .top("include = [\"*.inc.toml\"]")
+        .start();
+    let more = format!(
+        "[frontend.more]\nlisten = \"127.0.0.1:0\"\nbackend = \"b\"\n\
          [backend.b]\nservers = [\"{}\"]\n",
         b.address()
     );
-    assert_eq!(proxy.get("/b").text(), "a");
-    proxy.folder().write("more.inc.toml", &route);
-    until("the included route", || {
-        (proxy.get("/b").text() == "b").then_some(())
+    proxy.folder().write("more.inc.toml", &more);
+    let more = until("the included frontend", || {
+        proxy.addresses("more").first().copied()
     });
+    assert_eq!(Client::connect(more).get("/").text(), "b");
     fs::remove_file(proxy.folder().path("more.inc.toml")).expect("it is there");
-    until("its end", || (proxy.get("/b").text() == "a").then_some(()));
+    until("its end", || {
+        proxy.addresses("more").is_empty().then_some(())
+    });
 }
 
 #[test]
@@ -140,12 +144,11 @@ fn a_change_waits_to_be_asked_for_when_nobody_watches() {
 fn signals_have_the_file_read_again() {
     let (a, b) = two();
     let program = Program::start(&Setup::of(&[&a]));
-    let log = program.folder().path("access.log");
     for (number, (signal, origin, name)) in [(Signal::HUP, &b, "b"), (Signal::USR2, &a, "a")]
         .into_iter()
         .enumerate()
     {
-        fs::write(program.config(), Setup::of(&[origin]).text(&log)).expect("our own");
+        program.write(&Setup::of(&[origin]));
         program.signal(signal);
         program.wait_for_another("reload.applied", number + 1);
         assert_eq!(program.client().get("/").text(), name);
@@ -373,7 +376,9 @@ fn a_client_that_was_waiting_to_be_accepted_is_answered() {
         proxy.apply(&setup);
         for client in &mut clients {
             // Connected is promised.
-            assert_eq!(client.get("/").text(), "a");
+            let response = client.get("/");
+            assert_eq!(response.field("connection"), Some("close"));
+            client.is_closed();
         }
         proxy.apply(
             &setup

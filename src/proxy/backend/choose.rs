@@ -153,7 +153,7 @@ impl Local {
             if tried.has(member.server) || !self.shared.servers[member.server].is_up() {
                 continue;
             }
-            if self.acquire(member.server) {
+            if self.shared.servers[member.server].try_acquire() {
                 return Ok(member.server);
             }
             is_full = true;
@@ -171,7 +171,7 @@ impl Local {
     ) -> Option<usize> {
         let member = member_at(members, turns, ticket)?;
         let may = !tried.has(member.server) && self.shared.servers[member.server].is_up();
-        (may && self.acquire(member.server)).then_some(member.server)
+        (may && self.shared.servers[member.server].try_acquire()).then_some(member.server)
     }
 
     /// The server with the fewest exchanges in flight for its weight.
@@ -184,8 +184,7 @@ impl Local {
             let loads = members.iter().filter_map(|member| {
                 let server = &self.shared.servers[member.server];
                 let in_flight = server.in_flight();
-                let limit = self.shared.plan.servers[member.server].max_connections;
-                let is_free = limit.is_none_or(|max| in_flight < max);
+                let is_free = server.has_room_beside(in_flight);
                 let may = is_free && server.is_up() && !tried.has(member.server);
                 let (at_first, age) = server.handicap(now);
                 may.then_some(Load {
@@ -200,21 +199,11 @@ impl Local {
             let server = &self.shared.servers[place];
             let seen = server.in_flight();
             let is_last = race + 1 == RACES;
-            if (is_last && self.acquire(place)) || self.acquire_at(place, seen) {
+            if (is_last && server.try_acquire()) || server.try_acquire_at(seen) {
                 return Ok(place);
             }
         }
         Err(self.why_none(false, tried))
-    }
-
-    fn acquire(&self, place: usize) -> bool {
-        let limit = self.shared.plan.servers[place].max_connections;
-        self.shared.servers[place].try_acquire(limit)
-    }
-
-    fn acquire_at(&self, place: usize, seen: u32) -> bool {
-        let limit = self.shared.plan.servers[place].max_connections;
-        limit.is_none_or(|max| seen < max) && self.shared.servers[place].try_acquire_at(seen)
     }
 
     /// Nobody could take it: because all are full, or because there is nobody. A server that waits

@@ -42,7 +42,7 @@ impl Drop for Lease {
         let shared = &self.backend.shared;
         let server = &shared.servers[self.server];
         // A slot at a server that takes no more traffic is not passed on.
-        if server.is_up() && shared.is_within_limit(self.server) {
+        if server.is_up() && server.is_within_limit() {
             shared.live.queue.give_back(server);
         } else {
             server.release();

@@ -51,6 +51,9 @@ struct Live {
 impl Backend {
     /// A backend with `servers`, one for each of the plan's, that goes on where `before` is.
     pub fn new(plan: plan::Backend, servers: Vec<Arc<Server>>, before: Option<&Self>) -> Self {
+        for (plan, server) in plan.servers.iter().zip(&servers) {
+            server.set_limit(plan.max_connections);
+        }
         let roster = Roster::of(&plan, &servers);
         Self {
             plan,
@@ -64,6 +67,11 @@ impl Backend {
     pub fn refresh(&self) {
         self.roster
             .store(Arc::new(Roster::of(&self.plan, &self.servers)));
+        self.live.queue.look_again();
+    }
+
+    /// Has those who wait for a slot look again: a limit may have been raised.
+    pub fn look_again(&self) {
         self.live.queue.look_again();
     }
 
@@ -92,12 +100,5 @@ impl Backend {
     /// How many servers take traffic.
     pub fn available(&self) -> usize {
         self.roster.load().members.len()
-    }
-
-    /// Whether server number `index` has no more exchanges than it may have: a reload can have
-    /// lowered its limit.
-    fn is_within_limit(&self, index: usize) -> bool {
-        let limit = self.plan.servers[index].max_connections;
-        limit.is_none_or(|max| self.servers[index].in_flight() <= max)
     }
 }

@@ -92,6 +92,7 @@ impl Queue {
         };
         self.waiting.store(line.len(), Ordering::SeqCst);
         first.become_(State::Granted(Arc::clone(server)));
+        let_first_look(&line);
         true
     }
 
@@ -117,8 +118,12 @@ impl Queue {
 
     fn leave(&self, waiter: &Arc<Waiter>) {
         let mut line = lock(&self.line);
+        let was_first = line.front().is_some_and(|first| Arc::ptr_eq(first, waiter));
         line.retain(|other| !Arc::ptr_eq(other, waiter));
         self.waiting.store(line.len(), Ordering::SeqCst);
+        if was_first {
+            let_first_look(&line);
+        }
     }
 }
 
@@ -174,6 +179,14 @@ impl Waiter {
     }
 }
 
+/// Whoever has just become the first looks once: a server that a reload has added may be free, and
+/// those in front, who run under the snapshot before, could not use it.
+fn let_first_look(line: &VecDeque<Arc<Waiter>>) {
+    if let Some(first) = line.front() {
+        first.become_(State::LookAgain);
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What a panicking holder left behind is whole: each section under the lock is one step.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -191,7 +204,8 @@ mod tests {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let metrics = Arc::new(ServerMetrics::new(1));
         let server = Server::new(address, metrics, Health::Up, "test");
-        assert!(server.try_acquire(Some(1)));
+        server.set_limit(Some(1));
+        assert!(server.try_acquire());
         Arc::new(server)
     }
 

@@ -34,6 +34,11 @@ pub struct Server {
     /// `SeqCst` where a slot changes hands, together with the queue's counter (see there);
     /// `Relaxed` where it is only looked at.
     in_flight: AtomicU32,
+    /// How many may hold one; `u32::MAX`: any number. Written with each snapshot that has the
+    /// server; read by whoever takes or gives back a slot. Not a part of the snapshot: who waits
+    /// under an old one would keep to the old number, and fill the queue when it has been raised.
+    /// `Relaxed`: a slot taken a moment earlier would have kept to the old one.
+    limit: AtomicU32,
     /// A [`Health`] as number. Written by the health checks; read by every choice of a server.
     /// `Relaxed`: a choice made a moment earlier would have been the same.
     health: AtomicU8,
@@ -84,6 +89,7 @@ impl Server {
             health_metrics: HealthMetrics::new(health.into(), clock::now()),
             made: clock::now(),
             in_flight: AtomicU32::new(0),
+            limit: AtomicU32::new(u32::MAX),
             health: AtomicU8::new(health as u8),
             up_since_us: AtomicU64::new(0),
             up_handicap: AtomicU32::new(0),
@@ -156,13 +162,30 @@ impl Server {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Takes a slot, unless `max` are taken.
+    /// Bounds how many may hold a slot; nobody loses one.
+    pub(super) fn set_limit(&self, max: Option<u32>) {
+        self.limit.store(max.unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    /// Whether one more may hold a slot when `taken` do.
     #[inline]
-    pub(super) fn try_acquire(&self, max: Option<u32>) -> bool {
-        let Some(max) = max else {
+    pub(super) fn has_room_beside(&self, taken: u32) -> bool {
+        taken < self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Whether no more hold a slot than may.
+    pub(super) fn is_within_limit(&self) -> bool {
+        self.in_flight() <= self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Takes a slot, unless as many are taken as may be.
+    #[inline]
+    pub(super) fn try_acquire(&self) -> bool {
+        let max = self.limit.load(Ordering::Relaxed);
+        if max == u32::MAX {
             self.in_flight.fetch_add(1, Ordering::SeqCst);
             return true;
-        };
+        }
         self.in_flight
             .fetch_update(Ordering::SeqCst, Ordering::Relaxed, |taken| {
                 (taken < max).then_some(taken + 1)
@@ -173,9 +196,11 @@ impl Server {
     /// Takes a slot if exactly `seen` are taken: the choice that was made for `seen` still holds.
     #[inline]
     pub(super) fn try_acquire_at(&self, seen: u32) -> bool {
-        self.in_flight
-            .compare_exchange(seen, seen + 1, Ordering::SeqCst, Ordering::Relaxed)
-            .is_ok()
+        self.has_room_beside(seen)
+            && self
+                .in_flight
+                .compare_exchange(seen, seen + 1, Ordering::SeqCst, Ordering::Relaxed)
+                .is_ok()
     }
 
     /// Gives a slot back.

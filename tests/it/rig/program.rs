@@ -2,10 +2,10 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -21,7 +21,6 @@ pub(crate) struct Program {
     child: Child,
     events: Arc<Mutex<Vec<Value>>>,
     folder: Folder,
-    config: PathBuf,
 }
 
 /// Runs `evenkeel` to its end.
@@ -51,9 +50,7 @@ impl Program {
     #[track_caller]
     pub(crate) fn spawn_after(command: &str, setup: &Setup) -> Self {
         let folder = Folder::new();
-        let text = setup.text(&folder.path("access.log"));
-        let text = text.replace("[log.access]", "[log]\nformat = \"json\"\n[log.access]");
-        let config = folder.write("evenkeel.toml", &text);
+        let config = folder.write("evenkeel.toml", &text_of(setup, &folder));
         let script = format!("{command}; exec \"$0\" run --config \"$1\"");
         let mut child = Command::new("sh")
             .args(["-c", &script, env!("CARGO_BIN_EXE_evenkeel")])
@@ -71,7 +68,6 @@ impl Program {
             child,
             events,
             folder,
-            config,
         }
     }
 
@@ -80,9 +76,10 @@ impl Program {
         &self.folder
     }
 
-    /// Its configuration.
-    pub(crate) fn config(&self) -> &Path {
-        &self.config
+    /// Writes its configuration anew.
+    pub(crate) fn write(&self, setup: &Setup) {
+        self.folder
+            .write("evenkeel.toml", &text_of(setup, &self.folder));
     }
 
     /// All events so far. What is no JSON is there as text.
@@ -163,6 +160,20 @@ impl Program {
         self.child.try_wait().expect("it is ours").is_none()
     }
 
+    /// The time that it has spent computing.
+    #[track_caller]
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let stat = format!("/proc/{}/stat", self.child.id());
+        let stat = std::fs::read_to_string(stat).expect("it runs");
+        // proc(5): the name, which may hold anything, is field 2; utime and stime are 14 and 15.
+        let (_, after_name) = stat.rsplit_once(')').expect("a name");
+        let ticks = after_name.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks
+            .map(|count| count.parse::<u64>().expect("a number"))
+            .sum();
+        Duration::from_millis(ticks * 1_000 / rustix::param::clock_ticks_per_second())
+    }
+
     /// Its access log.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path("access.log")).unwrap_or_default()
@@ -175,6 +186,12 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// With events that a program can read.
+fn text_of(setup: &Setup, folder: &Folder) -> String {
+    let text = setup.text(&folder.path("access.log"));
+    text.replace("[log.access]", "[log]\nformat = \"json\"\n[log.access]")
 }
 
 #[track_caller]
