@@ -760,10 +760,6 @@ fn id_sent_on(setup: impl Fn(Setup) -> Setup, id: &str) -> Option<String> {
     request.field("x-request-id").map(str::to_owned)
 }
 
-fn trusting(setup: Setup) -> Setup {
-    setup.frontend("trusted_proxies = [\"127.0.0.1\"]")
-}
-
 #[test]
 fn an_id_is_taken_from_anybody_if_it_is_one() {
     let longest = "x".repeat(128);
