@@ -164,8 +164,9 @@ fn an_answer_that_is_cut_at_the_end_does_not_look_whole() {
     client.bytes(4);
     program.signal(Signal::TERM);
     let (_, ending) = client.rest();
-    assert_eq!(ending, Ending::Reset, "a FIN would end the body");
     assert_eq!(program.exit_code(), 0);
+    let log = program.log();
+    assert_eq!(ending, Ending::Reset, "a FIN would end the body: {log}");
 }
 
 #[test]

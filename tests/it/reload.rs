@@ -190,6 +190,7 @@ fn a_reload_of_an_equal_file_changes_nothing_that_can_be_seen() {
             .chain(proxy.series("evenkeel_frontend_requests_total", &[]))
             .collect::<Vec<_>>()
     };
+    proxy.wait_for_metric("evenkeel_frontend_requests_total", &[], 2.0);
     let counted = counters(&proxy);
     let status = proxy.status();
     // Equal in meaning: written in another way.
@@ -325,10 +326,8 @@ fn a_frontend_can_be_added_and_taken_away() {
     let more = *proxy.addresses("more").first().expect("it listens");
     let mut client = Client::connect(more);
     assert_eq!(client.get("/").text(), "a");
-    assert_eq!(
-        proxy.metric("evenkeel_frontend_requests_total", &[("frontend", "more")]),
-        1.0
-    );
+    let of_more = [("frontend", "more")];
+    proxy.wait_for_metric("evenkeel_frontend_requests_total", &of_more, 1.0);
     proxy.apply(&setup);
     client.is_closed();
     until("connections are refused", || {
@@ -469,12 +468,12 @@ fn adding_taking_away_and_reordering_disturb_no_other_server() {
     let since = proxy.server(a.address())["since"].clone();
     for servers in [&[&a, &b][..], &[&b, &a], &[&c, &a], &[&a]] {
         proxy.apply(&Setup::of(servers).workers(1));
-        assert_eq!(proxy.metric("evenkeel_server_requests_total", &of_a), 1.0);
+        proxy.wait_for_metric("evenkeel_server_requests_total", &of_a, 1.0);
         assert_eq!(proxy.server(a.address())["since"], since);
     }
     client.get("/");
     assert_eq!(a.connections(), 1, "the warm connection is kept");
-    assert_eq!(proxy.metric("evenkeel_server_requests_total", &of_a), 2.0);
+    proxy.wait_for_metric("evenkeel_server_requests_total", &of_a, 2.0);
 }
 
 #[test]
@@ -507,7 +506,7 @@ fn a_server_that_moves_keeps_its_counters_and_nothing_else() {
     proxy.apply(&named(b.address()));
     assert_eq!(client.get("/").text(), "b");
     let of_one = [("server", "one")];
-    assert_eq!(proxy.metric("evenkeel_server_requests_total", &of_one), 2.0);
+    proxy.wait_for_metric("evenkeel_server_requests_total", &of_one, 2.0);
     a.wait_for_end_of(0);
     let status = proxy.status();
     let address = &status["backends"]["app"]["servers"]["one"]["address"];

@@ -165,15 +165,6 @@ impl Client {
         self.wire.reset_on_drop();
     }
 
-    /// Everything that was read so far, byte for byte.
-    pub(crate) fn tape(&self) -> Vec<u8> {
-        self.wire
-            .tape()
-            .lock()
-            .expect("nobody panics with it")
-            .clone()
-    }
-
     /// Lets only few unsent bytes lie on our side.
     pub(crate) fn narrow_sending(&self) {
         SockRef::from(self.wire.stream())

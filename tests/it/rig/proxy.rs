@@ -3,7 +3,6 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use evenkeel::config;
 use evenkeel::control::Source;
@@ -399,13 +398,6 @@ impl Proxy {
         let running = self.running.as_mut().expect("it runs");
         let ended = async { tokio::time::timeout(PATIENCE, running.ended()).await };
         self.runtime.block_on(ended).expect("it ends")
-    }
-
-    /// Waits a moment for it to end; `false`: it goes on.
-    pub(crate) fn ends_within(&mut self, span: Duration) -> bool {
-        let running = self.running.as_mut().expect("it runs");
-        let ended = async { tokio::time::timeout(span, running.ended()).await };
-        self.runtime.block_on(ended).is_ok()
     }
 
     /// Ends it and gives all that was logged.
