@@ -31,6 +31,14 @@ pub fn listener_bound(frontend: &str, addr: SocketAddr) {
     info!(event = "listener.bound", frontend, %addr, "{frontend} listens on {addr}");
 }
 
+/// A worker cannot accept on a socket that is bound.
+pub fn listener_failed(frontend: &str, why: &dyn Display) {
+    error!(
+        event = "listener.failed",
+        frontend, "a worker cannot accept for {frontend}: {why}"
+    );
+}
+
 /// A frontend takes no more connections on `addr`.
 pub fn listener_closed(frontend: &str, addr: SocketAddr) {
     info!(event = "listener.closed", frontend, %addr, "{frontend} no longer listens on {addr}");

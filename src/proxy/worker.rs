@@ -87,7 +87,6 @@ pub enum Command {
 
 /// A worker at work.
 struct Running {
-    index: usize,
     context: Rc<Context>,
     process_gate: Arc<Gate>,
     listeners: HashMap<ListenerId, Rc<Target>>,
@@ -105,7 +104,7 @@ impl Worker {
     /// had to be broken.
     pub async fn run(self) -> usize {
         let Self {
-            index,
+            index: _,
             current,
             network,
             observer,
@@ -124,7 +123,6 @@ impl Worker {
             roll: Rc::new(Roll::default()),
         });
         let mut running = Running {
-            index,
             context,
             process_gate,
             listeners: HashMap::new(),
@@ -180,7 +178,7 @@ impl Running {
                 // Renewing drops what only the old snapshot needed; removed frontends' connections
                 // look at their order when woken.
                 self.context.views.current();
-                self.context.roll.wake();
+                self.context.roll.wake_removed();
                 self.forget_at = self.ticks.wrapping_add(FORGET_AFTER);
             }
             Command::Drain => {
@@ -197,7 +195,7 @@ impl Running {
     fn listen(&mut self, id: ListenerId, socket: Socket, frontend: Arc<Frontend>) {
         let listener = match socket.into_listener() {
             Ok(listener) => listener,
-            Err(error) => return event::worker_died(self.index, &error),
+            Err(error) => return event::listener_failed(&frontend.name, &error),
         };
         let target = Rc::new(Target::new(frontend));
         self.listeners.insert(id, Rc::clone(&target));

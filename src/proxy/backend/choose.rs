@@ -46,7 +46,8 @@ impl Tried {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
@@ -61,6 +62,10 @@ impl Local {
         let place = match self.shared.plan.balance {
             Balance::RoundRobin => self.in_turn(&roster, tried),
             Balance::LeastConnections => self.least_loaded(&roster, tried),
+        };
+        let place = match place {
+            Err(NoSlot::NoServer) if !tried.is_empty() => self.spare(tried),
+            place => place,
         };
         place.map(|place| Lease::of(self, place))
     }
@@ -78,8 +83,9 @@ impl Local {
         self.try_lease(tried)
     }
 
-    /// A slot at a server that was not tried, as soon as it is this one's turn. How long to wait is
-    /// the caller's business.
+    /// A slot at a server, as soon as it is this one's turn. How long to wait is the caller's
+    /// business. Only for an exchange that has tried none: one that cannot use every server would
+    /// hold up those behind it.
     ///
     /// # Errors
     ///
@@ -88,43 +94,37 @@ impl Local {
     /// # Cancel safety
     ///
     /// The place in line is lost, and nothing else.
-    pub async fn wait_for_slot(self: &Rc<Self>, tried: &Tried) -> Result<Lease, Reason> {
+    pub async fn wait_for_slot(self: &Rc<Self>) -> Result<Lease, Reason> {
+        let untried = Tried::default();
         let queue = &self.shared.live.queue;
-        let place = match queue.join(self.shared.plan.queue.max) {
-            Ok(place) => place,
-            Err(Full) => return Err(Reason::QueueFull),
-        };
-        // A slot may have become free between the look and the joining. Only the first in line may
-        // take it.
-        let mut may_try = queue.len() == 1;
         loop {
-            if may_try {
-                match self.try_lease(tried) {
-                    Ok(lease) => return Ok(lease),
-                    Err(NoSlot::NoServer) => return Err(Reason::BackendNoServer),
-                    Err(NoSlot::Full) => {}
+            let place = match queue.join(self.shared.plan.queue.max) {
+                Ok(place) => place,
+                Err(Full) => return Err(Reason::QueueFull),
+            };
+            // A slot may have become free between the look and the joining. Only the first in line
+            // may take it.
+            let mut may_try = queue.len() == 1;
+            let server = loop {
+                if may_try {
+                    match self.try_lease(&untried) {
+                        Ok(lease) => return Ok(lease),
+                        Err(NoSlot::NoServer) => return Err(Reason::BackendNoServer),
+                        Err(NoSlot::Full) => {}
+                    }
                 }
+                match place.woken().await {
+                    Woken::LookAgain => may_try = true,
+                    Woken::Granted(server) => break server,
+                }
+            };
+            let servers = &self.shared.servers;
+            if let Some(place) = servers.iter().position(|ours| ours.id == server.id) {
+                return Ok(Lease::of(self, place));
             }
-            match place.woken().await {
-                Woken::LookAgain => may_try = true,
-                Woken::Granted(server) => return self.take_grant(&server, tried),
-            }
+            // A reload has brought that server; this exchange runs under what was before.
+            queue.give_back(&server);
         }
-    }
-
-    /// The slot that was handed over, unless this exchange cannot use it: it tried that server, or
-    /// runs under a snapshot that does not have it.
-    fn take_grant(self: &Rc<Self>, server: &Arc<Server>, tried: &Tried) -> Result<Lease, Reason> {
-        let servers = &self.shared.servers;
-        let place = servers.iter().position(|ours| ours.id == server.id);
-        if let Some(place) = place.filter(|&place| !tried.has(place)) {
-            return Ok(Lease::of(self, place));
-        }
-        self.shared.live.queue.give_back(server);
-        self.try_lease(tried).map_err(|no_slot| match no_slot {
-            NoSlot::Full => Reason::QueueFull,
-            NoSlot::NoServer => Reason::BackendNoServer,
-        })
     }
 
     /// The server whose turn it is; those that cannot take it are passed over.
@@ -194,7 +194,10 @@ impl Local {
                 })
             });
             let Some(place) = least(loads, turn) else {
-                break;
+                let is_candidate = |member: &Member| {
+                    !tried.has(member.server) && self.shared.servers[member.server].is_up()
+                };
+                return Err(self.why_none(members.iter().any(is_candidate), tried));
             };
             let server = &self.shared.servers[place];
             let seen = server.in_flight();
@@ -203,7 +206,20 @@ impl Local {
                 return Ok(place);
             }
         }
-        Err(self.why_none(false, tried))
+        // Others were faster each time: there are servers.
+        Err(NoSlot::Full)
+    }
+
+    /// A backup for an exchange whose first choices have all been tried: they still count as up, so
+    /// that the roster does not have the backups yet.
+    fn spare(&self, tried: &Tried) -> Result<usize, NoSlot> {
+        let servers = &self.shared.servers;
+        let plans = self.shared.plan.servers.iter().enumerate();
+        plans
+            .filter(|(place, plan)| plan.backup && plan.weight > 0 && !tried.has(*place))
+            .map(|(place, _)| place)
+            .find(|&place| servers[place].is_up() && servers[place].try_acquire())
+            .ok_or(NoSlot::NoServer)
     }
 
     /// Nobody could take it: because all are full, or because there is nobody. A server that waits
@@ -211,7 +227,7 @@ impl Local {
     fn why_none(&self, is_full: bool, tried: &Tried) -> NoSlot {
         let plan = &self.shared.plan.servers;
         let may_come = |(place, server): (usize, &Arc<Server>)| {
-            server.health() != Health::Down && plan[place].weight > 0 && !tried.has(place)
+            server.health() == Health::Checking && plan[place].weight > 0 && !tried.has(place)
         };
         if is_full || self.shared.servers.iter().enumerate().any(may_come) {
             NoSlot::Full
@@ -347,11 +363,24 @@ mod tests {
     }
 
     #[test]
+    fn who_has_tried_every_first_choice_gets_a_backup_at_once() {
+        let mut setup = servers(&[(1, None), (1, None)]);
+        setup.servers[1].backup = true;
+        let local = setup.local();
+        let mut tried = Tried::default();
+        tried.add(0);
+        let lease = local.lease_now(&tried).expect("the backup");
+        assert_eq!(lease.index(), 1);
+        tried.add(1);
+        let outcome = local.lease_now(&tried).map(|lease| lease.index());
+        assert_eq!(outcome, Err(NoSlot::NoServer));
+    }
+
+    #[test]
     fn a_slot_that_is_given_back_goes_to_who_waits() {
         let local = servers(&[(1, Some(1))]).local();
         let held = local.lease_now(&Tried::default()).expect("a slot");
-        let tried = Tried::default();
-        let mut waiting = pin!(local.wait_for_slot(&tried));
+        let mut waiting = pin!(local.wait_for_slot());
         assert!(poll(waiting.as_mut()).is_pending());
         assert_eq!(place(&local), Err(NoSlot::Full));
         drop(held);
@@ -368,12 +397,11 @@ mod tests {
     fn the_queue_ends_at_its_maximum() {
         let local = servers(&[(1, Some(1))]).local();
         let _held = local.lease_now(&Tried::default()).expect("a slot");
-        let tried = Tried::default();
-        let mut first = pin!(local.wait_for_slot(&tried));
-        let mut second = pin!(local.wait_for_slot(&tried));
+        let mut first = pin!(local.wait_for_slot());
+        let mut second = pin!(local.wait_for_slot());
         assert!(poll(first.as_mut()).is_pending());
         assert!(poll(second.as_mut()).is_pending());
-        let third = poll(pin!(local.wait_for_slot(&tried)));
+        let third = poll(pin!(local.wait_for_slot()));
         assert!(matches!(third, Poll::Ready(Err(Reason::QueueFull))));
     }
 
@@ -382,16 +410,15 @@ mod tests {
         let mut setup = servers(&[(1, None)]);
         setup.health = Health::Checking;
         let local = setup.local();
-        let tried = Tried::default();
         assert_eq!(place(&local), Err(NoSlot::Full));
-        let mut passed = pin!(local.wait_for_slot(&tried));
+        let mut passed = pin!(local.wait_for_slot());
         assert!(poll(passed.as_mut()).is_pending());
         local.shared.servers[0].set_health(Health::Up, "passed");
         local.shared.refresh();
         assert!(matches!(poll(passed.as_mut()), Poll::Ready(Ok(_))));
         local.shared.servers[0].set_health(Health::Checking, "test");
         local.shared.refresh();
-        let mut failed = pin!(local.wait_for_slot(&tried));
+        let mut failed = pin!(local.wait_for_slot());
         assert!(poll(failed.as_mut()).is_pending());
         local.shared.servers[0].set_health(Health::Down, "failed");
         local.shared.refresh();

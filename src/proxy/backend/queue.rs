@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -17,8 +17,9 @@ use super::server::Server;
 pub(super) struct Queue {
     /// How many wait. Written under the lock; read without it by whoever gives a slot back.
     ///
-    /// `SeqCst`, as is the look at the free slots by whoever joins: either the one who joins sees
-    /// the slot that was given back, or the one who gives back sees the one who joined.
+    /// `SeqCst`, with a fence between it and the look at the free slots on one side, the release of a
+    /// slot on the other: either the one who joins sees the slot that was given back, or the one who
+    /// gives back sees the one who joined.
     waiting: AtomicUsize,
     line: Mutex<VecDeque<Arc<Waiter>>>,
 }
@@ -74,6 +75,8 @@ impl Queue {
         });
         line.push_back(Arc::clone(&waiter));
         self.waiting.store(line.len(), Ordering::SeqCst);
+        // Before the look at the free slots that follows: see `waiting`.
+        fence(Ordering::SeqCst);
         Ok(Place {
             queue: self,
             waiter,
@@ -102,6 +105,7 @@ impl Queue {
             return;
         }
         server.release();
+        fence(Ordering::SeqCst);
         // Whoever joined between the look and the release saw a full server.
         self.look_again();
     }

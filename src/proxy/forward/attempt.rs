@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header, request};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header, request};
 use http_body::Body;
 
 use crate::base::clock::{self, Instant};
@@ -16,7 +16,7 @@ use crate::proxy::io::{Course, RequestBody};
 use crate::proxy::upstream::{Connection, Failure, ResponseHead};
 
 use super::judge::Left;
-use super::server_body::ServerBody;
+use super::server_body::{Reuse, ServerBody};
 
 /// A request on its way, as far as it can still be sent.
 pub struct Sending {
@@ -115,8 +115,9 @@ pub(super) async fn attempt(
         let is_old = connection.was_used();
         match send(&mut connection, ready, &lease, sending, course).await {
             Ok(response) => {
+                let reuse = reuse_after(&response);
                 return Ok(response.map(|incoming| {
-                    ServerBody::new(incoming, connection, lease, Rc::clone(course))
+                    ServerBody::new(incoming, connection, reuse, lease, Rc::clone(course))
                 }));
             }
             Err(fault) => {
@@ -178,7 +179,8 @@ async fn send(
         // `attempt` asks before it sends again.
         return Err(Fault::new(Reason::ServerResponseEmpty));
     };
-    if !request.headers().contains_key(header::HOST) {
+    let has_host = request.headers().contains_key(header::HOST);
+    if !has_host {
         let address = lease.server().address.to_string();
         if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(address)) {
             request.headers_mut().insert(header::HOST, value);
@@ -203,7 +205,11 @@ async fn send(
             Ok(response)
         }
         Err(Failure { fault, unsent }) => {
-            if let Some(request) = unsent {
+            if let Some(mut request) = unsent {
+                if !has_host {
+                    // The next server has another address.
+                    request.headers_mut().remove(header::HOST);
+                }
                 sending.put_back(*request);
             }
             // The client broke off or sent nonsense, and the server's end of it is only what follows.
@@ -212,6 +218,20 @@ async fn send(
                 None => Err(fault),
             }
         }
+    }
+}
+
+/// Whether the connection may carry another request. On one to a server of HTTP/1.0 hyper would
+/// write it in that version, and a body of unknown length would be lost.
+fn reuse_after(response: &ResponseHead) -> Reuse {
+    let says_close = response
+        .headers()
+        .get(header::CONNECTION)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+    if response.version() == Version::HTTP_11 && !says_close {
+        Reuse::Allowed
+    } else {
+        Reuse::Forbidden
     }
 }
 

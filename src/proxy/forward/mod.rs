@@ -46,10 +46,11 @@ pub async fn forward(
     let mut left = backend.shared.plan.attempts.0;
     let mut last_fault = None;
     loop {
-        let lease = match lease(backend, course, &tried).await {
-            Ok(lease) => lease,
-            // Every server was tried: why the last of them failed says more than that there is no other.
-            Err(reason) => return Err(last_fault.unwrap_or_else(|| Fault::new(reason))),
+        let lease = match (lease(backend, course, &tried).await, last_fault) {
+            (Ok(lease), _) => lease,
+            // No other server has a slot now: why the last one failed says more than that.
+            (Err(_), Some(fault)) => return Err(fault),
+            (Err(reason), None) => return Err(Fault::new(reason)),
         };
         begin_attempt(course, backend, &lease);
         let server = lease.index();
@@ -71,22 +72,24 @@ pub async fn forward(
     }
 }
 
-/// A slot: at once if one is free, else within `timeout.queue`.
+/// A slot: at once if one is free, else within `timeout.queue`. An exchange that has tried a server
+/// does not wait for another.
 async fn lease(backend: &Rc<Local>, course: &Course, tried: &Tried) -> Result<Lease, Reason> {
     match backend.lease_now(tried) {
         Ok(lease) => Ok(lease),
         Err(NoSlot::NoServer) => Err(Reason::BackendNoServer),
+        Err(NoSlot::Full) if !tried.is_empty() => Err(Reason::QueueFull),
         // Boxed: the room for waiting is not carried by those who need not wait.
-        Err(NoSlot::Full) => Box::pin(wait(backend, course, tried)).await,
+        Err(NoSlot::Full) => Box::pin(wait(backend, course)).await,
     }
 }
 
-async fn wait(backend: &Rc<Local>, course: &Course, tried: &Tried) -> Result<Lease, Reason> {
+async fn wait(backend: &Rc<Local>, course: &Course) -> Result<Lease, Reason> {
     let began = clock::now();
     let patience = backend.shared.plan.timeout.queue;
     let deadlines = &course.deadlines;
     deadlines.wait_for_server(patience, Reason::QueueTimeout);
-    let outcome = deadlines.unless_due(backend.wait_for_slot(tried)).await;
+    let outcome = deadlines.unless_due(backend.wait_for_slot()).await;
     deadlines.server_came();
     let waited = clock::now().saturating_duration_since(began);
     course

@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::base::clock;
-use crate::exchange::{Reason, Side};
+use crate::exchange::Reason;
 use crate::proxy::backend::Lease;
 use crate::proxy::io::Course;
 use crate::proxy::upstream::{Connection, reason_of_body};
@@ -31,7 +31,15 @@ pub struct ServerBody {
 /// What the exchange occupies at the server. The connection goes first: the slot stands for it.
 struct Way {
     connection: Connection,
+    reuse: Reuse,
     lease: Lease,
+}
+
+/// Whether a connection may carry another request after this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reuse {
+    Allowed,
+    Forbidden,
 }
 
 /// The response body ended early; why is among the facts of the exchange.
@@ -42,12 +50,17 @@ impl ServerBody {
     pub(super) fn new(
         incoming: Incoming,
         connection: Connection,
+        reuse: Reuse,
         lease: Lease,
         course: Rc<Course>,
     ) -> Self {
         Self {
             incoming,
-            way: Some(Way { connection, lease }),
+            way: Some(Way {
+                connection,
+                reuse,
+                lease,
+            }),
             course,
         }
     }
@@ -55,12 +68,17 @@ impl ServerBody {
     /// The last byte is through: the connection can serve another exchange, unless the server has
     /// not had the whole request.
     fn finish(&mut self) {
-        let Some(Way { connection, lease }) = self.way.take() else {
+        let Some(way) = self.way.take() else {
             return;
         };
         let now = clock::now();
         self.course.deadlines.server_came();
-        if self.course.request_complete.get() {
+        let Way {
+            connection,
+            reuse,
+            lease,
+        } = way;
+        if reuse == Reuse::Allowed && self.course.request_complete.get() {
             let local = lease.backend();
             local
                 .pool(lease.index())
@@ -72,11 +90,6 @@ impl ServerBody {
 
     fn abort(&mut self, reason: Reason) -> BodyError {
         self.way = None;
-        if reason.side() == Side::Server {
-            self.course
-                .exchange
-                .stamp_attempt(|attempt| attempt.reason = Some(reason));
-        }
         self.course.cut(reason);
         BodyError(reason)
     }
@@ -94,9 +107,6 @@ impl Body for ServerBody {
         let Some(way) = &mut this.way else {
             return Poll::Ready(None);
         };
-        if let Some(reason) = this.course.deadlines.fired() {
-            return Poll::Ready(Some(Err(this.abort(reason))));
-        }
         let mut polled = Pin::new(&mut this.incoming).poll_frame(cx);
         if polled.is_pending() {
             // Asking has told hyper that there is room; now it can read. How the connection
@@ -118,6 +128,10 @@ impl Body for ServerBody {
                 if let Some(data) = frame.data_ref() {
                     let bytes = &this.course.exchange.body_bytes_out;
                     bytes.set(bytes.get() + data.len() as u64);
+                }
+                if frame.is_trailers() {
+                    // Nothing follows them, and hyper does not ask whether.
+                    this.finish();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, Method, Request, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
 
 use crate::exchange::Reason;
 use crate::plan::FrontendLimits;
@@ -101,10 +101,9 @@ fn check_fields(headers: &HeaderMap, seen: Seen, has_body: bool) -> Result<(), R
         // Whether the bytes that follow are the body or the new protocol is a matter of opinion.
         return Err(Reason::RequestUpgradeBody);
     }
-    if seen.has(Seen::EXPECT)
-        && let Some(expectation) = headers.get(header::EXPECT)
-        && !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")
-    {
+    let is_known =
+        |expectation: &HeaderValue| expectation.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if seen.has(Seen::EXPECT) && !headers.get_all(header::EXPECT).iter().all(is_known) {
         return Err(Reason::RequestExpectation);
     }
     Ok(())

@@ -112,6 +112,7 @@ impl Client {
         self.settle();
         self.has_served.set(true);
         self.watch.in_exchange.set(true);
+        self.watch.flushed.set(false);
         *self.open.borrow_mut() = Some(Open { course, view });
     }
 
@@ -134,17 +135,15 @@ impl Client {
             .map(|open| Rc::clone(&open.course))
     }
 
-    /// Counts and logs an exchange that has ended and whose last byte has left us; says whether
-    /// none is left.
-    pub(super) fn settle_if_over(&self) -> bool {
+    /// Counts and logs an exchange that has ended and whose last byte has left us.
+    pub(super) fn settle_if_over(&self) {
         let is_over = match &*self.open.borrow() {
-            None => return true,
+            None => false,
             Some(open) => open.course.ended().is_some() && self.watch.flushed.get(),
         };
         if is_over {
             self.settle();
         }
-        is_over
     }
 
     /// Counts and logs the exchange that is open, whatever became of it.
@@ -170,7 +169,10 @@ impl Client {
         self.watch.in_exchange.set(false);
         self.watch.heard.set(false);
         self.head_began.set(None);
-        self.idle_since.set(ended);
+        // A client that was slow to take the last bytes has not been idle meanwhile.
+        let was_slow = self.watch.was_blocked.replace(false);
+        self.idle_since
+            .set(if was_slow { clock::now() } else { ended });
     }
 
     /// Ends the exchange that is open before its time, and settles it.

@@ -40,8 +40,6 @@ struct Begun {
     view: Rc<View>,
     /// The place of the frontend in the plan; `None` when it has just been removed.
     place: Option<u32>,
-    /// Whether the client waits to be told to send its body.
-    expects_continue: bool,
 }
 
 /// A request that may be sent to a server of a backend.
@@ -55,8 +53,8 @@ pub(super) fn handle(
     client: &Rc<Client>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
-    let mut begun = Begun::open(client, &request);
-    let passed = begun.caught(|begun| begun.pass(request));
+    let begun = Begun::open(client, &request);
+    let passed = begun.caught(|| begun.pass(request));
     async move {
         let outcome = match passed {
             Ok(mut passed) => begun.forwarded(&mut passed).await,
@@ -77,7 +75,6 @@ impl Begun {
             course,
             view,
             place,
-            expects_continue: false,
         }
     }
 
@@ -86,7 +83,7 @@ impl Begun {
     }
 
     /// From a head that was read to a request that may be sent.
-    fn pass(&mut self, request: Request<Incoming>) -> Result<Passed, Fault> {
+    fn pass(&self, request: Request<Incoming>) -> Result<Passed, Fault> {
         let (course, client, view) = (&self.course, &self.client, &self.view);
         let (Some(plan), Some(place)) = (self.plan(), self.place) else {
             // The frontend was removed in the moment in which the request came.
@@ -122,8 +119,7 @@ impl Begun {
         }
         let body = RequestBody::new(incoming, Rc::clone(course), plan.timeout.body);
         let mut request = Request::from_parts(head, body);
-        if seen.has(Seen::EXPECT) && body_kind != BodyKind::None {
-            self.expects_continue = true;
+        if request.headers().contains_key(header::EXPECT) {
             hold_back(&mut request);
         }
         Ok(Passed {
@@ -137,12 +133,17 @@ impl Begun {
         let Passed { sending, backend } = passed;
         let network = &self.client.context.network;
         let mut forwarding = pin!(forward(sending, backend, network, &self.course));
-        poll_fn(
-            |cx| match self.caught_poll(|| forwarding.as_mut().poll(cx)) {
-                Ok(polled) => polled,
+        poll_fn(|cx| {
+            let polled = self.caught(|| match forwarding.as_mut().poll(cx) {
+                Poll::Ready(outcome) => outcome.map(Some),
+                Poll::Pending => Ok(None),
+            });
+            match polled {
+                Ok(None) => Poll::Pending,
+                Ok(Some(response)) => Poll::Ready(Ok(response)),
                 Err(fault) => Poll::Ready(Err(fault)),
-            },
-        )
+            }
+        })
         .await
     }
 
@@ -157,11 +158,6 @@ impl Begun {
         hop::towards_client(&mut response, &plan.forwarding);
         if self.view.records_case && plan.header_case != plan::HeaderCase::Preserve {
             response.extensions_mut().clear();
-        }
-        if self.expects_continue && !self.course.request_complete.get() {
-            // The client was never told to go on: what it sends next, a body or another request,
-            // nobody can tell (RFC 9110 §10.1.1).
-            self.client.is_leaving.set(true);
         }
         Ok(response.map(ResponseBody::Server))
     }
@@ -185,15 +181,11 @@ impl Begun {
     }
 
     /// What `work` gives; a panic in it is one exchange's fault and not the worker's end.
-    fn caught<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
-        match catch_unwind(AssertUnwindSafe(|| work(self))) {
+    fn caught<T>(&self, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+        match catch_unwind(AssertUnwindSafe(work)) {
             Ok(outcome) => outcome,
             Err(panic) => Err(self.panicked(&*panic)),
         }
-    }
-
-    fn caught_poll<T>(&self, poll: impl FnOnce() -> T) -> Result<T, Fault> {
-        catch_unwind(AssertUnwindSafe(poll)).map_err(|panic| self.panicked(&*panic))
     }
 
     #[cold]
@@ -313,21 +305,17 @@ fn name_request(headers: &mut header::HeaderMap, ids: &RequestIds, id: &RequestI
     }
 }
 
-/// Says that the connection ends, when it does: it is drained, or a part of the request will never
-/// be read.
+/// Says that the connection ends, when it does: it is drained, or the answer came before the end of
+/// the request, and what the client sends next, the rest or another request, nobody can tell.
 fn closing_if_leaving(
     mut response: Response<ResponseBody>,
     client: &Client,
     course: &Course,
 ) -> Response<ResponseBody> {
-    if client.is_leaving.get() || !course.request_complete.get() && is_own(&response) {
+    if client.is_leaving.get() || !course.request_complete.get() {
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
-}
-
-fn is_own(response: &Response<ResponseBody>) -> bool {
-    matches!(response.body(), ResponseBody::Own(_))
 }

@@ -67,7 +67,9 @@ pub(super) fn towards_server(
             HeaderValue::from_static("chunked"),
         );
     }
-    if body == BodyKind::None && seen.has(Seen::EXPECT) {
+    // RFC 9110 §10.1.1: it means nothing without a body, nor in HTTP/1.0.
+    let expects = body != BodyKind::None && head.version > Version::HTTP_10;
+    if seen.has(Seen::EXPECT) && !expects {
         head.headers.remove(header::EXPECT);
     }
     say_who_sent_it(head, seen, sender, forwarding);
@@ -84,9 +86,20 @@ pub(super) fn towards_client<B>(response: &mut Response<B>, forwarding: &Forward
         // The coding said how long it was; a length beside it is a lie (RFC 9112 §6.3).
         headers.remove(header::CONTENT_LENGTH);
     }
+    single_length(headers);
     strip_hop_fields(headers, seen);
     if forwarding.via {
         headers.append(header::VIA, VIA);
+    }
+}
+
+/// `5, 5` is one length, said twice; it goes on said once (RFC 9110 §8.6).
+fn single_length(headers: &mut HeaderMap) {
+    if let Some(length) = headers.get_mut(header::CONTENT_LENGTH)
+        && let Some(comma) = length.as_bytes().iter().position(|&byte| byte == b',')
+        && let Ok(single) = HeaderValue::from_bytes(length.as_bytes()[..comma].trim_ascii())
+    {
+        *length = single;
     }
 }
 

@@ -78,16 +78,21 @@ impl Roll {
     /// Gives all connections an order.
     pub fn order(&self, order: Order) {
         self.inner.borrow_mut().order = order;
-        self.wake();
+        self.wake(|_| true);
     }
 
-    /// Wakes all connections: their frontend may have been removed.
-    pub fn wake(&self) {
+    /// Wakes the connections of frontends that have been removed.
+    pub fn wake_removed(&self) {
+        self.wake(Frontend::is_removed);
+    }
+
+    fn wake(&self, whose: impl Fn(&Frontend) -> bool) {
         let wakers: Vec<Waker> = self
             .inner
             .borrow_mut()
             .lines
             .iter_mut()
+            .filter(|line| line.frontend.as_deref().is_some_and(&whose))
             .filter_map(|line| line.waker.take())
             .collect();
         for waker in wakers {

@@ -83,9 +83,9 @@ pub async fn serve(stream: Stream, peer: SocketAddr, live: Arc<Frontend>, contex
         match ended {
             Ended::Over => return,
             Ended::Broken(stream) => return stream.reset(),
-            Ended::Refused(stream) => return linger(stream).await,
-            Ended::HeadTimeout(stream) => return answer_late_head(stream, &client).await,
-            Ended::Idle(idle, read_too_far) if !read_too_far.is_empty() => {
+            Ended::Refused(stream) => return linger(stream, &entry).await,
+            Ended::HeadTimeout(stream) => return answer_late_head(stream, &client, &entry).await,
+            Ended::Idle(idle, read_too_far) if !is_blank(&read_too_far) => {
                 (stream, prefix) = (idle, read_too_far);
             }
             Ended::Idle(mut idle, _) => {
@@ -108,12 +108,15 @@ async fn parked(
     poll_fn(|cx| {
         let mut room = [0; FIRST_READ_BYTES];
         let mut buffer = ReadBuf::new(&mut room);
-        if let Poll::Ready(read) = Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
-            let bytes = Bytes::copy_from_slice(buffer.filled());
-            return Poll::Ready(match read {
-                Ok(()) if !bytes.is_empty() => Woken::Bytes(bytes),
-                _ => Woken::Over,
-            });
+        while let Poll::Ready(read) = Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
+            let bytes = buffer.filled();
+            if read.is_err() || bytes.is_empty() {
+                return Poll::Ready(Woken::Over);
+            }
+            if !is_blank(bytes) {
+                return Poll::Ready(Woken::Bytes(Bytes::copy_from_slice(bytes)));
+            }
+            buffer.clear();
         }
         if entry.order(cx) != Order::Stay {
             return Poll::Ready(Woken::Over);
@@ -121,6 +124,12 @@ async fn parked(
         timer.poll(cx, client.idle_until()).map(|_| Woken::Over)
     })
     .await
+}
+
+/// Whether these are only line ends, which old clients send after a body (RFC 9112 §2.2): no request
+/// has begun.
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
 /// Lets hyper run the connection until it ends or nothing has happened for a while.
@@ -145,13 +154,7 @@ async fn active(
     let verdict = poll_fn(|cx| spell.poll(cx)).await;
     let parts = spell.connection.into_parts();
     let (stream, unread) = parts.io.into_inner().into_parts();
-    // What is left of the prefix comes after what hyper has read of it; both are never there: hyper
-    // reads the whole prefix before it parses.
-    let read_too_far = if parts.read_buf.is_empty() {
-        unread
-    } else {
-        parts.read_buf
-    };
+    let read_too_far = joined(parts.read_buf, unread);
     match verdict {
         Verdict::Idle => Ended::Idle(stream, read_too_far),
         Verdict::HeadTimeout => Ended::HeadTimeout(stream),
@@ -161,6 +164,14 @@ async fn active(
         }
         Verdict::Over => Ended::Over,
     }
+}
+
+/// What hyper has read and not used, and what of the prefix it has not read.
+fn joined(first: Bytes, second: Bytes) -> Bytes {
+    if second.is_empty() {
+        return first;
+    }
+    [first, second].concat().into()
 }
 
 /// One spell of activity.
@@ -197,26 +208,23 @@ where
 {
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Verdict> {
         loop {
-            // First: a request must not be taken up by a frontend that has been removed.
-            match self.entry.order(cx) {
-                Order::Stay => {}
-                Order::Leave if self.told_to_leave => {}
-                Order::Leave => {
-                    self.told_to_leave = true;
-                    self.client.is_leaving.set(true);
-                    // One that was never served is connected and has been promised an answer, as
-                    // far as its client knows: it gets one, and that says `close`.
-                    if self.client.has_served.get() {
-                        Pin::new(&mut self.connection).graceful_shutdown();
-                    }
-                }
-                Order::Break => return Poll::Ready(self.cut(Reason::ProxyStopped)),
+            let order = self.entry.order(cx);
+            if order == Order::Break {
+                return Poll::Ready(self.cut(Reason::ProxyStopped));
+            }
+            if order == Order::Leave {
+                self.client.is_leaving.set(true);
             }
             let polled = Pin::new(&mut self.connection).poll(cx);
             self.client.settle_if_over();
             self.client.note_partial_head();
             if let Poll::Ready(result) = polled {
                 return Poll::Ready(self.finished(result.err()));
+            }
+            if order == Order::Leave && !self.told_to_leave && self.may_be_told_to_leave() {
+                self.told_to_leave = true;
+                Pin::new(&mut self.connection).graceful_shutdown();
+                continue;
             }
             let due = self.due();
             let now = ready!(self.timer.poll(cx, due));
@@ -225,6 +233,14 @@ where
                 Due::End(verdict) => return Poll::Ready(verdict),
             }
         }
+    }
+
+    /// Whether hyper can be told that nothing more comes. Not while a request is here or on its way:
+    /// it is answered, and the answer says `close`. One that was never served has been promised an
+    /// answer too, as far as its client knows.
+    fn may_be_told_to_leave(&self) -> bool {
+        let client = self.client;
+        client.has_served.get() && client.course().is_none() && client.head_began.get().is_none()
     }
 
     /// hyper is done with the connection.
@@ -242,17 +258,36 @@ where
             }
         }
         let status = client.watch.own_status.take();
-        if status != 0 {
-            client.refuse(refusal_of(status), status);
-            client.is_dirty.set(true);
-        } else if error.as_ref().is_some_and(hyper::Error::is_parse) {
+        match (status, error) {
+            (0, None) => {}
+            (0, Some(error)) => return self.failed(&error),
+            (status, _) => {
+                client.refuse(refusal_of(status), status);
+                client.is_dirty.set(true);
+            }
+        }
+        Verdict::Over
+    }
+
+    /// The connection failed outside of any exchange that we know of.
+    fn failed(&self, error: &hyper::Error) -> Verdict {
+        let client = self.client;
+        event::connection_failed(&client.live.name, client.peer, error);
+        if error.is_user() {
+            // A response body ended early, and what went out before it looked like all of it.
+            return Verdict::Broken;
+        }
+        if error.is_parse_version_h2() {
             // The preface of HTTP/2: an answer would not be understood.
             client.refuse(Reason::RequestHeadMalformed, 0);
-        } else if let Some(error) = error {
-            event::connection_failed(&client.live.name, client.peer, &error);
-            if client.head_began.get().is_some() {
-                client.refuse(Reason::ClientLeft, 0);
-            }
+        } else if error.is_parse() {
+            // Answered in one write with the response before it.
+            let too_large = error.is_parse_too_large();
+            let status = if too_large { 431 } else { 400 };
+            client.refuse(refusal_of(status), status);
+            client.is_dirty.set(true);
+        } else if client.head_began.get().is_some() {
+            client.refuse(Reason::ClientLeft, 0);
         }
         Verdict::Over
     }
@@ -373,19 +408,19 @@ fn refusal_of(status: u16) -> Reason {
     }
 }
 
-async fn answer_late_head(mut stream: Stream, client: &Client) {
+async fn answer_late_head(mut stream: Stream, client: &Client, entry: &Entry) {
     let reason = Reason::RequestHeadTimeout;
     let id = client.refuse(reason, 408);
     let bytes = raw_reply(reason, &id);
     // The client has had its time; it is not waited for again.
     if let Ok(Ok(())) = clock::within(LINGER_TIME, stream.write_all(&bytes)).await {
-        linger(stream).await;
+        linger(stream, entry).await;
     }
 }
 
 /// Says that nothing more comes, and reads what the client is still sending for a while: a socket
 /// that is closed with bytes unread resets the connection, and the client loses the answer.
-async fn linger(mut stream: Stream) {
+async fn linger(mut stream: Stream, entry: &Entry) {
     let discard = async {
         poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await?;
         let mut room = [0; 4096];
@@ -399,6 +434,11 @@ async fn linger(mut stream: Stream) {
         }
         std::io::Result::Ok(())
     };
+    let mut discard = Box::pin(discard);
+    let until_broken = poll_fn(|cx| match entry.order(cx) {
+        Order::Break => Poll::Ready(()),
+        _ => discard.as_mut().poll(cx).map(drop),
+    });
     // However it goes, the connection ends here.
-    let _ = clock::within(LINGER_TIME, Box::pin(discard)).await;
+    let _ = clock::within(LINGER_TIME, until_broken).await;
 }

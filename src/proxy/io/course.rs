@@ -1,7 +1,9 @@
 //! What one exchange's handler and its two bodies share while it runs.
 
 use crate::base::clock::{self, Instant};
-use crate::exchange::{Exchange, Opening, Reason};
+use std::cell::Cell;
+
+use crate::exchange::{Exchange, Opening, Reason, Side};
 
 use super::deadlines::Deadlines;
 
@@ -14,7 +16,7 @@ pub struct Course {
     /// Until when it waits.
     pub deadlines: Deadlines,
     /// Whether the last byte of the request has been read. Written by the request body.
-    pub request_complete: std::cell::Cell<bool>,
+    pub request_complete: Cell<bool>,
 }
 
 impl Course {
@@ -23,7 +25,7 @@ impl Course {
         Self {
             exchange: Exchange::open(opening),
             deadlines: Deadlines::default(),
-            request_complete: std::cell::Cell::new(false),
+            request_complete: Cell::new(false),
         }
     }
 
@@ -46,6 +48,10 @@ impl Course {
     pub fn cut(&self, reason: Reason) {
         if self.exchange.ended.get().is_none() {
             self.exchange.blame(reason);
+            if reason.side() == Side::Server {
+                self.exchange
+                    .stamp_attempt(|attempt| attempt.reason = Some(reason));
+            }
             self.end();
         }
     }

@@ -37,7 +37,8 @@ pub struct RequestBody {
 pub struct ContinueGate {
     /// Written by hyper's callback, which must be `Send`.
     open: Arc<AtomicBool>,
-    until: Instant,
+    /// From the moment on in which the body could be sent. Written by the request body.
+    until: Option<Instant>,
 }
 
 /// Why a request body ended early.
@@ -75,15 +76,17 @@ impl RequestBody {
     }
 
     fn is_held_back(&mut self) -> bool {
-        let Some(gate) = &self.gate else {
+        let Some(gate) = &mut self.gate else {
             return false;
         };
-        if gate.is_open() || clock::now() >= gate.until {
+        let now = clock::now();
+        let until = *gate.until.get_or_insert(now + CONTINUE_PATIENCE);
+        if gate.is_open() || now >= until {
             self.course.deadlines.nudge_at(None);
             self.gate = None;
             return false;
         }
-        self.course.deadlines.nudge_at(Some(gate.until));
+        self.course.deadlines.nudge_at(Some(until));
         true
     }
 
@@ -95,11 +98,11 @@ impl RequestBody {
 }
 
 impl ContinueGate {
-    /// A gate that opens by itself after a second.
+    /// A gate that opens by itself a second after it is first come to.
     pub fn new() -> Self {
         Self {
             open: Arc::new(AtomicBool::new(false)),
-            until: clock::now() + CONTINUE_PATIENCE,
+            until: None,
         }
     }
 

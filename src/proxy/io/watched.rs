@@ -26,6 +26,8 @@ pub struct Watch {
     pub flushed: Cell<bool>,
     /// Since when the client has not taken what we want to send.
     pub blocked_since: Cell<Option<Instant>>,
+    /// Whether it was so since the last exchange.
+    pub was_blocked: Cell<bool>,
     /// Whether an exchange is open: what is written then is its response.
     pub in_exchange: Cell<bool>,
     /// The status that hyper answered by itself, outside of any exchange; 0: none.
@@ -65,6 +67,7 @@ impl WatchedStream {
         if written.is_pending() {
             if self.watch.blocked_since.get().is_none() {
                 self.watch.blocked_since.set(Some(clock::now()));
+                self.watch.was_blocked.set(true);
             }
             return;
         }

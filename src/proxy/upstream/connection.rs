@@ -164,6 +164,11 @@ impl Connection {
             && limits.max_requests.is_none_or(|max| self.requests < max)
     }
 
+    /// Whether it is known to be of no use any more.
+    pub(super) fn is_finished(&self) -> bool {
+        self.driver.is_none()
+    }
+
     /// Whether it has carried a request before.
     pub fn was_used(&self) -> bool {
         self.requests > 0

@@ -36,7 +36,7 @@ impl Pool {
     /// Keeps `connection`, unless there are enough.
     pub fn keep(&self, mut connection: Connection, limits: &plan::Pool, now: Instant) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < limits.max_idle {
+        if idle.len() < limits.max_idle && !connection.is_finished() {
             connection.rest_from(now);
             idle.push(connection);
         }
