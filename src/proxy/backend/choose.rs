@@ -131,7 +131,7 @@ impl Local {
     fn in_turn(&self, roster: &Roster, tried: &Tried) -> Result<usize, NoSlot> {
         let Roster { members, turns } = roster;
         if turns.is_empty() {
-            return Err(self.why_none(false, tried));
+            return Err(self.why_none(members, tried));
         }
         // Relaxed: a ticket counter; nothing else hangs on it.
         let cursor = &self.shared.live.cursor;
@@ -145,20 +145,13 @@ impl Local {
         if let Some(place) = self.take_turn(members, turns, ticket, tried) {
             return Ok(place);
         }
-        let mut is_full = false;
         for step in 1..turns.len() as u64 {
-            let Some(member) = member_at(members, turns, ticket.wrapping_add(step)) else {
-                continue;
-            };
-            if tried.has(member.server) || !self.shared.servers[member.server].is_up() {
-                continue;
+            let ticket = ticket.wrapping_add(step);
+            if let Some(place) = self.take_turn(members, turns, ticket, tried) {
+                return Ok(place);
             }
-            if self.shared.servers[member.server].try_acquire() {
-                return Ok(member.server);
-            }
-            is_full = true;
         }
-        Err(self.why_none(is_full, tried))
+        Err(self.why_none(members, tried))
     }
 
     #[inline]
@@ -194,10 +187,7 @@ impl Local {
                 })
             });
             let Some(place) = least(loads, turn) else {
-                let is_candidate = |member: &Member| {
-                    !tried.has(member.server) && self.shared.servers[member.server].is_up()
-                };
-                return Err(self.why_none(members.iter().any(is_candidate), tried));
+                return Err(self.why_none(members, tried));
             };
             let server = &self.shared.servers[place];
             let seen = server.in_flight();
@@ -224,12 +214,13 @@ impl Local {
 
     /// Nobody could take it: because all are full, or because there is nobody. A server that waits
     /// for its first check may be somebody in a moment, and is waited for like a full one.
-    fn why_none(&self, is_full: bool, tried: &Tried) -> NoSlot {
-        let plan = &self.shared.plan.servers;
+    fn why_none(&self, members: &[Member], tried: &Tried) -> NoSlot {
+        let (servers, plan) = (&self.shared.servers, &self.shared.plan.servers);
+        let is_full = |member: &Member| servers[member.server].is_up() && !tried.has(member.server);
         let may_come = |(place, server): (usize, &Arc<Server>)| {
             server.health() == Health::Checking && plan[place].weight > 0 && !tried.has(place)
         };
-        if is_full || self.shared.servers.iter().enumerate().any(may_come) {
+        if members.iter().any(is_full) || servers.iter().enumerate().any(may_come) {
             NoSlot::Full
         } else {
             NoSlot::NoServer
