@@ -70,16 +70,16 @@ pub fn reload_failed(generation: u64, why: &dyn Display) {
     );
 }
 
-/// A server takes traffic from now on, after `passed` checks; `up` of `total` servers do now.
+/// A server takes traffic from now on, after `passed` checks; `up` of `total` servers do now. With
+/// none passed, it is not checked any more.
 pub fn server_up(backend: &str, server: &str, passed: u32, up: usize, total: usize) {
-    let s = plural(passed.into());
+    let why = match passed {
+        0 => "not checked any more".to_owned(),
+        passed => format!("after {passed} passed check{}", plural(passed.into())),
+    };
     info!(
         event = "server.up",
-        backend,
-        server,
-        up,
-        total,
-        "{backend}/{server} is up, after {passed} passed check{s}; {up} of {total} up"
+        backend, server, up, total, "{backend}/{server} is up, {why}; {up} of {total} up"
     );
 }
 

@@ -246,6 +246,6 @@ pub enum Initial {
     /// Down, until one check has passed, whatever `rise`.
     #[default]
     Checked,
-    /// Up, until `fall` checks have failed, as in HAProxy.
+    /// Up; its first check decides alone, as in HAProxy, and after that `fall` have to fail.
     Up,
 }

@@ -138,8 +138,8 @@ impl Default for Forwarding {
 pub enum RequestIds {
     /// Requests to servers carry none of ours; the log still has one.
     Off,
-    /// Taken from this field if a trusted proxy sent it and it can be an id, else made; sent to the
-    /// server in the same field.
+    /// Taken from this field if it can be an id, else made; sent to the server in the same field.
+    /// From anybody: an id says nothing about who asks, and is of most use where it began.
     Field(HeaderName),
 }
 

@@ -66,6 +66,8 @@ pub struct View {
 pub struct Views {
     current: Arc<Current>,
     view: RefCell<Rc<View>>,
+    /// The one before, for as long as a connection of a frontend that has gone may still ask.
+    before: RefCell<Option<Rc<View>>>,
 }
 
 impl Snapshot {
@@ -114,6 +116,7 @@ impl Views {
         Self {
             current,
             view: RefCell::new(view),
+            before: RefCell::new(None),
         }
     }
 
@@ -133,8 +136,26 @@ impl Views {
     #[cold]
     fn renew(&self) -> Rc<View> {
         let next = Rc::new(View::of(self.current.load(), Some(&self.view.borrow())));
-        *self.view.borrow_mut() = Rc::clone(&next);
+        let before = self.view.replace(Rc::clone(&next));
+        *self.before.borrow_mut() = Some(before);
         next
+    }
+
+    /// The view in which the frontend that is `live` has a place, and the place: what runs now, or
+    /// for one that was just removed what ran before.
+    pub fn with(&self, live: &Arc<frontend::Frontend>) -> Option<(Rc<View>, usize)> {
+        let now = self.current();
+        if let Some(place) = now.snapshot.frontend_of(live) {
+            return Some((now, place));
+        }
+        let before = self.before.borrow().clone()?;
+        let place = before.snapshot.frontend_of(live)?;
+        Some((before, place))
+    }
+
+    /// Lets go of what ran before.
+    pub fn forget(&self) {
+        *self.before.borrow_mut() = None;
     }
 }
 

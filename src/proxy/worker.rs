@@ -29,6 +29,10 @@ const TICK: Duration = Duration::from_millis(100);
 /// Every so many ticks, idle server connections are looked at.
 const SWEEP_EVERY: u32 = 10;
 
+/// After so many ticks, what ran before a reload is let go of: longer than a connection waits in the
+/// hand of a listener that closes.
+const FORGET_AFTER: u32 = 50;
+
 /// What a worker is made of.
 pub struct Worker {
     /// From 0.
@@ -92,6 +96,8 @@ struct Running {
     is_draining: bool,
     is_broken: bool,
     ticks: u32,
+    /// The tick at which what ran before is let go of.
+    forget_at: u32,
 }
 
 impl Worker {
@@ -126,6 +132,7 @@ impl Worker {
             is_draining: false,
             is_broken: false,
             ticks: 0,
+            forget_at: 0,
         };
         let mut broken = 0;
         let mut next_tick = clock::now() + TICK;
@@ -174,6 +181,7 @@ impl Running {
                 // look at their order when woken.
                 self.context.views.current();
                 self.context.roll.wake();
+                self.forget_at = self.ticks.wrapping_add(FORGET_AFTER);
             }
             Command::Drain => {
                 self.is_draining = true;
@@ -228,6 +236,9 @@ impl Running {
         self.context.observer.flush();
         self.context.anchor.set(Anchor::now());
         self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks == self.forget_at {
+            self.context.views.forget();
+        }
         if self.ticks.is_multiple_of(SWEEP_EVERY) {
             let view = self.context.views.current();
             let now = clock::now();

@@ -37,15 +37,6 @@ fn a_request_that_broke_off_in_its_head_left_no_trace() {
 }
 
 #[test]
-fn anybody_could_choose_the_id_of_a_request() {
-    let origin = Origin::named("a");
-    let proxy = Setup::of(&[&origin]).start();
-    proxy.ask("GET / HTTP/1.1\r\nhost: test\r\nx-request-id: mine\r\n\r\n");
-    assert_ne!(proxy.line().text("request_id"), "mine");
-    assert_ne!(origin.request().field("x-request-id"), Some("mine"));
-}
-
-#[test]
 fn a_server_that_was_added_under_overload_got_nothing_to_do() {
     let busy = || {
         Origin::scripted(|visit| {

@@ -46,6 +46,10 @@ impl Tried {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     fn has(&self, place: usize) -> bool {
         self.places[..self.count].contains(&Some(place))
     }
@@ -130,7 +134,14 @@ impl Local {
             return Err(self.why_none(false, tried));
         }
         // Relaxed: a ticket counter; nothing else hangs on it.
-        let ticket = self.shared.live.cursor.fetch_add(1, Ordering::Relaxed);
+        let cursor = &self.shared.live.cursor;
+        let ticket = if tried.is_empty() {
+            cursor.fetch_add(1, Ordering::Relaxed)
+        } else {
+            // A second try takes no turn of its own: with two servers of which one hangs, the next
+            // exchange would begin at the one that hangs each time.
+            cursor.load(Ordering::Relaxed)
+        };
         if let Some(place) = self.take_turn(members, turns, ticket, tried) {
             return Ok(place);
         }
@@ -317,6 +328,22 @@ mod tests {
             local.lease_now(&tried).map(|lease| lease.index()),
             Err(NoSlot::NoServer)
         );
+    }
+
+    #[test]
+    fn a_second_try_takes_no_turn_of_its_own() {
+        let local = servers(&[(1, None), (1, None)]).local();
+        let mut firsts = Vec::new();
+        for _ in 0..4 {
+            let mut tried = Tried::default();
+            let first = local.lease_now(&tried).expect("a slot").index();
+            firsts.push(first);
+            if first == 0 {
+                tried.add(0);
+                assert_eq!(local.lease_now(&tried).expect("a slot").index(), 1);
+            }
+        }
+        assert_eq!(firsts, [0, 1, 0, 1]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::base::clock;
-use crate::exchange::Reason;
+use crate::exchange::{Reason, Side};
 use crate::proxy::backend::Lease;
 use crate::proxy::io::Course;
 use crate::proxy::upstream::{Connection, reason_of_body};
@@ -72,6 +72,11 @@ impl ServerBody {
 
     fn abort(&mut self, reason: Reason) -> BodyError {
         self.way = None;
+        if reason.side() == Side::Server {
+            self.course
+                .exchange
+                .stamp_attempt(|attempt| attempt.reason = Some(reason));
+        }
         self.course.cut(reason);
         BodyError(reason)
     }

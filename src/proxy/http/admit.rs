@@ -18,13 +18,17 @@ use super::seen::Seen;
 
 /// What admission found out, for those who come after.
 #[derive(Debug)]
-pub(super) struct Admitted<'a> {
+pub struct Admitted<'a> {
     /// In the form that the router looks for; empty for an HTTP/1.0 request without one.
-    pub(super) host: Cow<'a, str>,
+    pub host: Cow<'a, str>,
 }
 
 /// Lets `request` in, or says why not. `has_body`: bytes follow the head.
-pub(super) fn admit<'a, B>(
+///
+/// # Errors
+///
+/// The reason with which it is refused: one of `request.*`.
+pub fn admit<'a, B>(
     request: &'a Request<B>,
     seen: Seen,
     limits: &FrontendLimits,

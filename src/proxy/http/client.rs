@@ -73,15 +73,20 @@ impl Client {
         }
     }
 
-    /// The place of this connection's frontend in what runs now; a removed frontend has none.
-    pub(super) fn frontend_in(&self, view: &View) -> Option<u32> {
+    /// What the next exchange of this connection runs under, and the place of its frontend there. A
+    /// frontend that was just removed has its place in what ran before; later, it has none.
+    pub(super) fn view(&self) -> (Rc<View>, Option<u32>) {
+        let view = self.context.views.current();
         let (generation, place) = self.place.get();
         if generation == view.snapshot.generation {
-            return Some(place);
+            return (view, Some(place));
         }
-        let place = view.snapshot.frontend_of(&self.live)? as u32;
+        let Some((view, place)) = self.context.views.with(&self.live) else {
+            return (view, None);
+        };
+        let place = place as u32;
         self.place.set((view.snapshot.generation, place));
-        Some(place)
+        (view, Some(place))
     }
 
     /// `X-Forwarded-For` of a peer that is believed nothing.
@@ -178,9 +183,9 @@ impl Client {
 
     /// Counts and logs a request that no exchange was opened for.
     pub(super) fn refuse(&self, reason: Reason, status: u16) -> RequestId {
-        let view = self.context.views.current();
+        let (view, place) = self.view();
         let ended = clock::now();
-        if let Some(frontend) = self.frontend_in(&view) {
+        if let Some(frontend) = place {
             let refusal = Refusal {
                 client: self.peer,
                 frontend,

@@ -69,8 +69,7 @@ pub(super) fn handle(
 
 impl Begun {
     fn open(client: &Rc<Client>, request: &Request<Incoming>) -> Self {
-        let view = client.context.views.current();
-        let place = client.frontend_in(&view);
+        let (view, place) = client.view();
         let course = Rc::new(Course::begin(opening(client, &view, place, request)));
         client.open(Rc::clone(&course), Rc::clone(&view));
         Self {
@@ -255,9 +254,8 @@ fn opening(
 ) -> Opening {
     let head_read = clock::now();
     let began = client.head_began.take().unwrap_or(head_read);
-    // What a stranger says of itself is not believed.
-    let trusting = plan_at(view, place).filter(|plan| is_trusted(plan, client.peer));
-    let taken = match trusting.map(|plan| &plan.request_id) {
+    let plan = plan_at(view, place);
+    let taken = match plan.map(|plan| &plan.request_id) {
         Some(RequestIds::Field(name)) => request
             .headers()
             .get(name)
@@ -265,7 +263,8 @@ fn opening(
         _ => None,
     };
     let mut address = client.peer;
-    if let Some(plan) = trusting {
+    // What a stranger says of others is not believed.
+    if let Some(plan) = plan.filter(|plan| is_trusted(plan, client.peer)) {
         let lines = request.headers().get_all("x-forwarded-for");
         let is_trusted = |ip| plan.trusted_proxies.iter().any(|net| net.contains(&ip));
         address.set_ip(client_of(client.peer.ip(), lines, is_trusted));

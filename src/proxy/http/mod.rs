@@ -4,13 +4,13 @@
 //! `listen` hands connections to [`serve`]. For each request `handle` calls the rooms in their
 //! order: `admit`, `route`, `hop`, `forward`, and back.
 
-mod admit;
+pub mod admit;
 mod body;
 mod client;
 mod handle;
 mod hop;
 mod roll;
-mod seen;
+pub mod seen;
 mod serve;
 
 pub use roll::{Order, Roll};

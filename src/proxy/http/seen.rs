@@ -7,21 +7,30 @@ use http::header::HeaderMap;
 
 /// A set of fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen(u16);
+pub struct Seen(u16);
 
 impl Seen {
-    pub(super) const CONNECTION: Self = Self(1);
-    pub(super) const KEEP_ALIVE: Self = Self(1 << 1);
-    pub(super) const PROXY_CONNECTION: Self = Self(1 << 2);
-    pub(super) const TE: Self = Self(1 << 3);
-    pub(super) const TRANSFER_ENCODING: Self = Self(1 << 4);
-    pub(super) const UPGRADE: Self = Self(1 << 5);
-    pub(super) const EXPECT: Self = Self(1 << 6);
-    pub(super) const FORWARDED: Self = Self(1 << 7);
-    pub(super) const X_FORWARDED: Self = Self(1 << 8);
+    /// `Connection`.
+    pub const CONNECTION: Self = Self(1);
+    /// `Keep-Alive`.
+    pub const KEEP_ALIVE: Self = Self(1 << 1);
+    /// `Proxy-Connection`.
+    pub const PROXY_CONNECTION: Self = Self(1 << 2);
+    /// `TE`.
+    pub const TE: Self = Self(1 << 3);
+    /// `Transfer-Encoding`.
+    pub const TRANSFER_ENCODING: Self = Self(1 << 4);
+    /// `Upgrade`.
+    pub const UPGRADE: Self = Self(1 << 5);
+    /// `Expect`.
+    pub const EXPECT: Self = Self(1 << 6);
+    /// `Forwarded`.
+    pub const FORWARDED: Self = Self(1 << 7);
+    /// `X-Forwarded-For`, `-Host` or `-Proto`.
+    pub const X_FORWARDED: Self = Self(1 << 8);
 
     /// Those that `headers` has.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub fn of(headers: &HeaderMap) -> Self {
         headers.keys().fold(Self::default(), |seen, name| {
             let field = match name.as_str() {
                 "connection" => Self::CONNECTION,
@@ -40,7 +49,7 @@ impl Seen {
     }
 
     /// Whether it has `field`.
-    pub(super) fn has(self, field: Self) -> bool {
+    pub fn has(self, field: Self) -> bool {
         self.0 & field.0 != 0
     }
 }

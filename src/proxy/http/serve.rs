@@ -344,8 +344,8 @@ where
 /// hyper's settings for a connection of this frontend, as it is configured now.
 fn builder(client: &Client) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    let view = client.context.views.current();
-    let Some(place) = client.frontend_in(&view) else {
+    let (view, place) = client.view();
+    let Some(place) = place else {
         // The frontend has just been removed: the connection is about to be told.
         return builder;
     };
