@@ -89,6 +89,23 @@ fn a_link_that_is_swapped_as_kubernetes_does_takes_effect() {
 }
 
 #[test]
+fn a_change_behind_a_link_takes_effect() {
+    let (a, b) = two();
+    let folder = Folder::new();
+    let log = folder.path("access.log");
+    let elsewhere = folder.path("elsewhere");
+    fs::create_dir(&elsewhere).expect("a folder of our own");
+    let real = elsewhere.join("real.toml");
+    fs::write(&real, Setup::of(&[&a]).watched().text(&log)).expect("a folder of our own");
+    let link = folder.path("evenkeel.toml");
+    symlink(&real, &link).expect("a folder of our own");
+    let proxy = Proxy::start(folder, link);
+    assert_eq!(proxy.get("/").text(), "a");
+    fs::write(&real, Setup::of(&[&b]).watched().text(&log)).expect("a folder of our own");
+    wait_for_name(&proxy, "b");
+}
+
+#[test]
 fn a_new_file_that_an_include_matches_takes_effect() {
     let (a, b) = two();
     let proxy = Setup::of(&[&a])
