@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::rig::{Client, Origin, Setup, until};
+use rustix::process::Signal;
+
+use crate::rig::{Client, Origin, Program, Setup, until};
 
 #[test]
 fn a_compressed_response_arrived_without_a_word_that_it_is_compressed() {
@@ -74,5 +76,15 @@ fn a_server_that_was_added_under_overload_got_nothing_to_do() {
     is_over.store(true, Ordering::SeqCst);
     for client in clients {
         client.join().expect("no request fails");
+    }
+}
+
+#[test]
+fn a_signal_that_came_at_the_very_start_killed_it() {
+    let origin = Origin::named("a");
+    for _ in 0..20 {
+        let mut program = Program::spawn_and_signal(Signal::HUP, &Setup::of(&[&origin]));
+        program.wait_for("reload.unchanged");
+        assert!(program.runs());
     }
 }
