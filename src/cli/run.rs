@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::config::{self, Loaded};
 use crate::control::{CannotStart, Source};
 use crate::observe::logging;
-use crate::process::{Ending, Proxy, Start, run_until_signal};
+use crate::process::{Ending, Proxy, Signals, Start};
 
 use super::check::{complain, warn};
 use super::{CANNOT_START, DIED, INVALID};
@@ -33,10 +33,13 @@ fn start(path: &Path, loaded: Loaded) -> ExitCode {
         logging: logging::start(log.level, log.format).ok(),
         loaded,
     };
-    ended(Proxy::start(start).and_then(|proxy| {
-        run_until_signal(proxy, std::future::pending())
-            .map_err(|error| CannotStart(error.to_string()))
-    }))
+    ended(until_signal(start))
+}
+
+fn until_signal(start: Start) -> Result<Ending, CannotStart> {
+    let signals = Signals::catch().map_err(|error| CannotStart(error.to_string()))?;
+    let proxy = Proxy::start(start)?;
+    Ok(signals.run(proxy, std::future::pending()))
 }
 
 /// The exit code for how a proxy ended, after saying why it did not begin.

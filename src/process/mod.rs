@@ -6,7 +6,7 @@
 mod limits;
 mod signals;
 
-pub use signals::run_until_signal;
+pub use signals::Signals;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

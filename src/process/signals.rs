@@ -8,6 +8,7 @@
 
 use std::io;
 
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::base::tasks;
@@ -15,7 +16,13 @@ use crate::control::Order;
 
 use super::{Ending, Proxy};
 
-struct Signals {
+/// The signals of this process: caught, instead of ending it, for as long as this lives.
+pub struct Signals {
+    runtime: Runtime,
+    caught: Caught,
+}
+
+struct Caught {
     term: Signal,
     int: Signal,
     hup: Signal,
@@ -32,16 +39,39 @@ enum Wish {
 }
 
 impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
+    /// Catches them from now on. To be made before a proxy starts: whoever has seen that it runs may
+    /// send one, and a SIGHUP that nobody catches kills.
+    ///
+    /// # Errors
+    ///
+    /// What the system says when signals cannot be received.
+    pub fn catch() -> io::Result<Self> {
+        let runtime = tasks::runtime()?;
+        let entered = runtime.enter();
+        let caught = Caught {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
             hup: signal(SignalKind::hangup())?,
             usr1: signal(SignalKind::user_defined1())?,
             usr2: signal(SignalKind::user_defined2())?,
-        })
+        };
+        drop(entered);
+        Ok(Self { runtime, caught })
     }
 
+    /// Runs `proxy` until a signal, or its own fault, ends it. `meanwhile` runs beside it.
+    pub fn run(self, mut proxy: Proxy, meanwhile: impl Future<Output = ()>) -> Ending {
+        let Self {
+            runtime,
+            mut caught,
+        } = self;
+        let ending = runtime.block_on(obey(&mut caught, &mut proxy, meanwhile));
+        proxy.close();
+        ending
+    }
+}
+
+impl Caught {
     async fn next(&mut self) -> Wish {
         tokio::select! {
             _ = self.term.recv() => Wish::Stop("SIGTERM"),
@@ -53,51 +83,42 @@ impl Signals {
     }
 }
 
-/// Runs `proxy` until a signal, or its own fault, ends it. `meanwhile` runs beside it.
-///
-/// # Errors
-///
-/// What the system says when signals cannot be received.
-pub fn run_until_signal(
-    mut proxy: Proxy,
+/// Passes on what signals wish, until the proxy has ended.
+async fn obey(
+    caught: &mut Caught,
+    proxy: &mut Proxy,
     meanwhile: impl Future<Output = ()>,
-) -> io::Result<Ending> {
-    let runtime = tasks::runtime()?;
-    let ending = runtime.block_on(async {
-        let mut signals = Signals::listen()?;
-        let orders = proxy.orders();
-        let mut stops = 0;
-        let mut meanwhile = std::pin::pin!(meanwhile);
-        let mut is_over = false;
-        loop {
-            let wish = tokio::select! {
-                ending = proxy.ended() => return io::Result::Ok(ending),
-                wish = signals.next() => wish,
-                () = &mut meanwhile, if !is_over => {
-                    is_over = true;
-                    continue;
+) -> Ending {
+    let orders = proxy.orders();
+    let mut stops = 0;
+    let mut meanwhile = std::pin::pin!(meanwhile);
+    let mut is_over = false;
+    loop {
+        let wish = tokio::select! {
+            ending = proxy.ended() => return ending,
+            wish = caught.next() => wish,
+            () = &mut meanwhile, if !is_over => {
+                is_over = true;
+                continue;
+            }
+        };
+        let order = match wish {
+            Wish::Drain(why) => Order::Drain(why.to_owned()),
+            Wish::Stop(why) => {
+                stops += 1;
+                if stops > 1 {
+                    Order::Break
+                } else {
+                    Order::Drain(why.to_owned())
                 }
-            };
-            let order = match wish {
-                Wish::Drain(why) => Order::Drain(why.to_owned()),
-                Wish::Stop(why) => {
-                    stops += 1;
-                    if stops > 1 {
-                        Order::Break
-                    } else {
-                        Order::Drain(why.to_owned())
-                    }
-                }
-                Wish::Reload => Order::Reload(None),
-                Wish::ReloadAndReopen => {
-                    // A control thread that is gone ends the workers, and they end us.
-                    let _ = orders.send(Order::ReopenLogs);
-                    Order::Reload(None)
-                }
-            };
-            let _ = orders.send(order);
-        }
-    })?;
-    proxy.close();
-    Ok(ending)
+            }
+            Wish::Reload => Order::Reload(None),
+            Wish::ReloadAndReopen => {
+                // A control thread that is gone ends the workers, and they end us.
+                let _ = orders.send(Order::ReopenLogs);
+                Order::Reload(None)
+            }
+        };
+        let _ = orders.send(order);
+    }
 }

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::rig::{Client, Origin, Setup, until};
+use rustix::process::Signal;
+
+use crate::rig::{Client, Origin, Program, Setup, until};
 
 #[test]
 fn a_compressed_response_arrived_without_a_word_that_it_is_compressed() {
@@ -101,4 +103,14 @@ fn a_request_failed_because_the_server_of_an_idle_connection_had_gone() {
         assert_eq!(client.get("/").status(), 200);
     }
     server.join().expect("it saw both requests");
+}
+
+#[test]
+fn a_signal_that_came_at_the_very_start_killed_it() {
+    let origin = Origin::named("a");
+    for _ in 0..20 {
+        let mut program = Program::spawn_and_signal(Signal::HUP, &Setup::of(&[&origin]));
+        program.wait_for("reload.unchanged");
+        assert!(program.runs());
+    }
 }

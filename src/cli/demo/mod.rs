@@ -18,7 +18,7 @@ use crate::control::{CannotStart, Source};
 use crate::net::Network;
 use crate::observe::logging::{self, LoggingHandle};
 use crate::plan::{LogFormat, LogLevel};
-use crate::process::{Ending, Proxy, Start, run_until_signal};
+use crate::process::{Ending, Proxy, Signals, Start};
 
 use super::DemoArguments;
 use super::run::ended;
@@ -50,6 +50,7 @@ fn play(arguments: &DemoArguments) -> Result<Ending, CannotStart> {
     };
     // Warnings only until the guide is printed: what it tells need not be said before it.
     let logging = logging::start(LogLevel::Warn, LogFormat::Human).ok();
+    let signals = Signals::catch().map_err(no_system)?;
     let proxy = start(words::configuration(&places))?;
     runtime.block_on(async {
         // Port 0 has become another.
@@ -62,7 +63,7 @@ fn play(arguments: &DemoArguments) -> Result<Ending, CannotStart> {
     });
     say(&words::guide(&places), logging.as_ref());
     // Only now are the first health checks answered, so that their events come after the guide.
-    run_until_signal(proxy, serve(apps)).map_err(no_system)
+    Ok(signals.run(proxy, serve(apps)))
 }
 
 /// Names each address that cannot be had, with the flag that changes it.

@@ -49,6 +49,17 @@ impl Program {
     /// Starts it in a shell that has done `command` before.
     #[track_caller]
     pub(crate) fn spawn_after(command: &str, setup: &Setup) -> Self {
+        Self::spawn_with(command, None, setup)
+    }
+
+    /// Starts it and sends `signal` as soon as it says anything.
+    #[track_caller]
+    pub(crate) fn spawn_and_signal(signal: Signal, setup: &Setup) -> Self {
+        Self::spawn_with(":", Some(signal), setup)
+    }
+
+    #[track_caller]
+    fn spawn_with(command: &str, signal: Option<Signal>, setup: &Setup) -> Self {
         let folder = Folder::new();
         let config = folder.write("evenkeel.toml", &text_of(setup, &folder));
         let script = format!("{command}; exec \"$0\" run --config \"$1\"");
@@ -63,7 +74,14 @@ impl Program {
         let events = Arc::default();
         let stderr = child.stderr.take().expect("it is piped");
         let sink = Arc::clone(&events);
-        thread::spawn(move || collect(BufReader::new(stderr), &sink));
+        let pid = pid_of(&child);
+        thread::spawn(move || {
+            let mut stderr = BufReader::new(stderr);
+            if let (Some(signal), Ok(_)) = (signal, stderr.fill_buf()) {
+                kill_process(pid, signal).expect("it is ours");
+            }
+            collect(stderr, &sink);
+        });
         Self {
             child,
             events,
@@ -137,8 +155,7 @@ impl Program {
     /// Sends a signal.
     #[track_caller]
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id() as i32).expect("a process");
-        kill_process(pid, signal).expect("it is ours");
+        kill_process(pid_of(&self.child), signal).expect("it is ours");
     }
 
     /// Waits for its end.
@@ -186,6 +203,10 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(child.id() as i32).expect("a process")
 }
 
 /// With events that a program can read.
