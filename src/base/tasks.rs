@@ -11,6 +11,7 @@ use std::future::Future;
 use std::io;
 use std::thread;
 
+pub use tokio::runtime::Runtime;
 pub use tokio::task::{JoinHandle, LocalSet};
 
 /// Starts `future` on the thread that calls, inside its [`LocalSet`].

@@ -8,7 +8,7 @@
 
 use std::io;
 
-use tokio::runtime::Runtime;
+use crate::base::tasks::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::base::tasks;
