@@ -145,7 +145,8 @@ async fn connect(
     let began = clock::now();
     if source == Source::PoolOrFresh {
         let pool = local.pool(lease.index());
-        let pooled = poll_fn(|cx| Poll::Ready(pool.take(&plan.pool, began, cx))).await;
+        let pooled =
+            poll_fn(|cx| Poll::Ready(pool.take(&plan.pool, &local.settings, began, cx))).await;
         if let Some(connection) = pooled {
             return Ok((connection, began));
         }

@@ -10,15 +10,16 @@ use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::base::clock::{self, Instant};
+use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::net::{Network, Stream};
 use crate::plan::{self, HeaderCase};
@@ -43,6 +44,18 @@ pub struct Connection {
     sender: SendRequest<RequestBody>,
     /// `None` when it has finished: the connection is of no use any more.
     driver: Option<Pin<Box<Driver>>>,
+    history: History,
+}
+
+/// A connection without hyper's state: what is left of one that has been idle for a while.
+pub(super) struct Bare {
+    stream: Stream,
+    history: History,
+}
+
+/// What a connection has been through.
+#[derive(Clone, Copy)]
+pub(super) struct History {
     opened: Instant,
     requests: u64,
     idle_since: Instant,
@@ -112,9 +125,21 @@ impl Connection {
         Ok(Self {
             sender,
             driver: Some(Box::pin(driver)),
-            opened: now,
-            requests: 0,
-            idle_since: now,
+            history: History {
+                opened: now,
+                requests: 0,
+                idle_since: now,
+            },
+        })
+    }
+
+    /// The bare socket, when nothing is on its way: hyper's state and its buffers are given back.
+    pub(super) fn cooled(self) -> Option<Bare> {
+        let driver = Pin::into_inner(self.driver?);
+        let parts = driver.into_parts();
+        parts.read_buf.is_empty().then(|| Bare {
+            stream: parts.io.into_inner(),
+            history: self.history,
         })
     }
 
@@ -129,7 +154,7 @@ impl Connection {
         request: Request<RequestBody>,
         deadlines: &'a Deadlines,
     ) -> impl Future<Output = Result<ResponseHead, Failure>> + 'a {
-        self.requests += 1;
+        self.history.requests += 1;
         let answer = self.sender.try_send_request(request);
         let driver = &mut self.driver;
         answered(answer, driver, deadlines)
@@ -152,16 +177,11 @@ impl Connection {
 
     /// Says that it is idle from `now` on.
     pub(super) fn rest_from(&mut self, now: Instant) {
-        self.idle_since = now;
+        self.history.idle_since = now;
     }
 
-    /// Whether `limits` let it be used at `now`.
-    pub(super) fn is_within(&self, limits: &plan::Pool, now: Instant) -> bool {
-        let idle = now.saturating_duration_since(self.idle_since);
-        let age = now.saturating_duration_since(self.opened);
-        idle < limits.idle_timeout
-            && limits.max_age.is_none_or(|max_age| age < max_age)
-            && limits.max_requests.is_none_or(|max| self.requests < max)
+    pub(super) fn history(&self) -> History {
+        self.history
     }
 
     /// Whether it is known to be of no use any more.
@@ -171,7 +191,51 @@ impl Connection {
 
     /// Whether it has carried a request before.
     pub fn was_used(&self) -> bool {
-        self.requests > 0
+        self.history.requests > 0
+    }
+}
+
+impl Bare {
+    /// Whether the server has neither closed it nor said something that nobody asked for.
+    pub(super) fn is_open(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut room = [0; 1];
+        let mut buffer = ReadBuf::new(&mut room);
+        Pin::new(&mut self.stream)
+            .poll_read(cx, &mut buffer)
+            .is_pending()
+    }
+
+    /// The connection as it was before it was cooled.
+    pub(super) fn warmed(self, settings: &Settings) -> Option<Connection> {
+        let handshake = pin!(settings.builder.handshake(TokioIo::new(self.stream)));
+        // In HTTP/1 nothing is said: the future is ready at once.
+        match handshake.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok((sender, driver))) => Some(Connection {
+                sender,
+                driver: Some(Box::pin(driver)),
+                history: self.history,
+            }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn history(&self) -> History {
+        self.history
+    }
+}
+
+impl History {
+    /// Whether `limits` let the connection be used at `now`.
+    pub(super) fn is_within(&self, limits: &plan::Pool, now: Instant) -> bool {
+        let age = now.saturating_duration_since(self.opened);
+        self.idle_for(now) < limits.idle_timeout
+            && limits.max_age.is_none_or(|max_age| age < max_age)
+            && limits.max_requests.is_none_or(|max| self.requests < max)
+    }
+
+    /// How long it has been idle.
+    pub(super) fn idle_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.idle_since)
     }
 }
 

@@ -1,20 +1,30 @@
 //! A worker's idle connections to one server, the warmest on top.
 //!
 //! Last in, first out: under falling load the connections at the bottom grow old and are let go,
-//! and those in use stay few and warm. No lock, no sharing: each worker has its own.
+//! and those in use stay few and warm. One that has been idle for a second cools: hyper's state and
+//! buffers are given back and the bare socket is kept, as `http::serve` does with clients'. No lock,
+//! no sharing: each worker has its own.
 
 use std::cell::RefCell;
 use std::task::Context;
 
-use crate::base::clock::Instant;
+use crate::base::clock::{Duration, Instant};
 use crate::plan;
 
-use super::connection::Connection;
+use super::connection::{Bare, Connection, Settings};
+
+/// How long an idle connection keeps its buffers.
+const COOL_AFTER: Duration = Duration::from_secs(1);
 
 /// Idle connections to one server.
 #[derive(Default)]
 pub struct Pool {
-    idle: RefCell<Vec<Connection>>,
+    idle: RefCell<Vec<Idle>>,
+}
+
+enum Idle {
+    Warm(Connection),
+    Cold(Bare),
 }
 
 impl Pool {
@@ -22,13 +32,21 @@ impl Pool {
     pub fn take(
         &self,
         limits: &plan::Pool,
+        settings: &Settings,
         now: Instant,
         cx: &mut Context<'_>,
     ) -> Option<Connection> {
         loop {
-            let mut connection = self.idle.borrow_mut().pop()?;
-            if connection.is_within(limits, now) && connection.is_reusable(cx) {
-                return Some(connection);
+            let mut idle = self.idle.borrow_mut().pop()?;
+            if !idle.is_usable(limits, now, cx) {
+                continue;
+            }
+            let warm = match idle {
+                Idle::Warm(connection) => Some(connection),
+                Idle::Cold(bare) => bare.warmed(settings),
+            };
+            if warm.is_some() {
+                return warm;
             }
         }
     }
@@ -38,19 +56,18 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < limits.max_idle && !connection.is_finished() {
             connection.rest_from(now);
-            idle.push(connection);
+            idle.push(Idle::Warm(connection));
         }
     }
 
-    /// Lets go of what is too old and of what the server has closed.
+    /// Lets go of what is too old and of what the server has closed, and cools what rests.
     pub fn sweep(&self, limits: &plan::Pool, now: Instant, cx: &mut Context<'_>) {
         let mut idle = self.idle.borrow_mut();
-        idle.retain_mut(|connection| {
-            connection.is_within(limits, now) && connection.is_reusable(cx)
-        });
-        if idle.is_empty() {
-            idle.shrink_to_fit();
-        }
+        let before = std::mem::take(&mut *idle);
+        idle.extend(before.into_iter().filter_map(|mut idle| {
+            let usable = idle.is_usable(limits, now, cx);
+            usable.then(|| idle.cooled(now)).flatten()
+        }));
     }
 
     /// How many are kept.
@@ -61,5 +78,25 @@ impl Pool {
     /// Whether none is kept.
     pub fn is_empty(&self) -> bool {
         self.idle.borrow().is_empty()
+    }
+}
+
+impl Idle {
+    fn is_usable(&mut self, limits: &plan::Pool, now: Instant, cx: &mut Context<'_>) -> bool {
+        match self {
+            Self::Warm(connection) => {
+                connection.history().is_within(limits, now) && connection.is_reusable(cx)
+            }
+            Self::Cold(bare) => bare.history().is_within(limits, now) && bare.is_open(cx),
+        }
+    }
+
+    fn cooled(self, now: Instant) -> Option<Self> {
+        match self {
+            Self::Warm(connection) if connection.history().idle_for(now) >= COOL_AFTER => {
+                connection.cooled().map(Self::Cold)
+            }
+            idle => Some(idle),
+        }
     }
 }
