@@ -1,6 +1,6 @@
 //! `evenkeel check`: whether a configuration is valid, and what is wrong with it.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::config::{self, Color, Diagnostics};
@@ -14,19 +14,19 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
             match arguments.format {
                 Format::Human => warn(&loaded.warnings),
                 Format::Json if arguments.show => {}
-                Format::Json => println!("{:#}", loaded.warnings.to_json()),
+                Format::Json => say(&format!("{:#}\n", loaded.warnings.to_json())),
             }
             if arguments.show {
-                print!("{}", config::show(&loaded.plan));
+                say(&config::show(&loaded.plan));
             } else if arguments.format == Format::Human {
-                println!("{} is valid", arguments.file.display());
+                say(&format!("{} is valid\n", arguments.file.display()));
             }
             ExitCode::SUCCESS
         }
         Err(diagnostics) => {
             match arguments.format {
                 Format::Human => complain(&diagnostics),
-                Format::Json => println!("{:#}", diagnostics.to_json()),
+                Format::Json => say(&format!("{:#}\n", diagnostics.to_json())),
             }
             ExitCode::from(INVALID)
         }
@@ -38,7 +38,7 @@ pub(super) fn complain(diagnostics: &Diagnostics) {
     eprintln!("{}", diagnostics.render(color()));
     let count = diagnostics.iter().filter(|found| found.is_error()).count();
     let s = if count == 1 { "" } else { "s" };
-    eprintln!("\n{count} mistake{s}; nothing was changed");
+    eprintln!("\n{count} mistake{s}");
 }
 
 /// Says what is hardly meant so, to standard error.
@@ -46,6 +46,11 @@ pub(super) fn warn(warnings: &Diagnostics) {
     if !warnings.is_empty() {
         eprintln!("{}\n", warnings.render(color()));
     }
+}
+
+/// Says it to standard output. A reader that has had enough (`| head`) is no fault.
+fn say(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 fn color() -> Color {

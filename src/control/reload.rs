@@ -162,7 +162,12 @@ async fn attempt(
     state
         .access_log
         .set_target(&plan.log.access.to)
-        .map_err(|error| Refused::because(&format_args!("log.access.to: {error}")))?;
+        .map_err(|error| {
+            let mut diagnostics = Diagnostics::default();
+            let message = format!("cannot open the access log: {error}");
+            diagnostics.push(Diagnostic::at(&plan.log.access.at, message, ""));
+            Refused::of(&diagnostics)
+        })?;
     let snapshot = assemble(plan, Some(before), state.workers.len());
     let generation = snapshot.generation;
     for frontend in &before.frontends {

@@ -147,6 +147,8 @@ fn directories(watch: &Watch) -> BTreeSet<PathBuf> {
             let real = file.canonicalize().ok().map(|real| directory_of(&real));
             [Some(written), real].into_iter().flatten()
         })
+        // One directory, one watch: of two names for it, forgetting one would end the watch of both.
+        .filter_map(|directory| directory.canonicalize().ok())
         .collect()
 }
 
@@ -181,13 +183,19 @@ mod tests {
         let watch = Watch {
             files: vec![
                 PathBuf::from("evenkeel.toml"),
-                PathBuf::from("/etc/x/y.toml"),
+                PathBuf::from("/proc/self/status"),
             ],
-            globs: vec!["/etc/conf.d/*.toml".to_owned()],
+            globs: vec!["/etc/*.toml".to_owned()],
         };
         let found = directories(&watch);
-        for expected in [".", "/etc/x", "/etc/conf.d"] {
-            assert!(found.contains(Path::new(expected)), "{expected}");
+        let here = Path::new(".").canonicalize().expect("a directory");
+        let process = Path::new("/proc/self").canonicalize().expect("a directory");
+        for expected in [here.as_path(), &process, Path::new("/etc")] {
+            assert!(
+                found.contains(expected),
+                "{}: {found:?}",
+                expected.display()
+            );
         }
     }
 }

@@ -105,7 +105,7 @@ reasons! {
     ServerBodyMalformed = "server.body.malformed", 0, Server, Never;
     /// The whole exchange took longer than `timeout.exchange`.
     ExchangeTimeout = "exchange.timeout", 504, Server, Never;
-    /// The exchange was still open when `shutdown.timeout` was over.
+    /// The exchange was still open when the time to drain was over: its connection is reset. Or its frontend had just been removed: 503.
     ProxyStopped = "proxy.stopped", 503, Proxy, Never;
     /// A defect of ours: the exchange panicked.
     ProxyPanic = "proxy.panic", 500, Proxy, Never;

@@ -132,6 +132,20 @@ impl Exchange {
         }
     }
 
+    /// Sets the latest attempt aside because of `reason`, and begins another one at the same server.
+    pub fn try_server_again(&self, reason: Reason) {
+        self.stamp_attempt(|attempt| attempt.reason = Some(reason));
+        let again = self.attempt.get().map(|attempt| Attempt {
+            connect: None,
+            response: None,
+            status: 0,
+            reason: None,
+            ..attempt
+        });
+        self.set_attempt_aside();
+        self.attempt.set(again);
+    }
+
     /// Changes the latest attempt; nothing happens when there is none.
     pub fn stamp_attempt(&self, change: impl FnOnce(&mut Attempt)) {
         if let Some(mut attempt) = self.attempt.get() {

@@ -166,6 +166,17 @@ pub fn descriptor_limit_low(limit: u64, needed: u64) {
     );
 }
 
+/// Few files may be open, and so few client connections.
+pub fn descriptors_few(limit: u64, connections: u64) {
+    let s = plural(connections);
+    warn!(
+        event = "process.descriptors_few",
+        limit,
+        connections,
+        "{limit} files may be open: {connections} client connection{s} at a time; raise the limit (ulimit -n)"
+    );
+}
+
 /// The connection of a client ended in a way that no exchange tells.
 pub fn connection_failed(frontend: &str, client: SocketAddr, why: &dyn Display) {
     debug!(
@@ -211,12 +222,12 @@ pub fn draining(signal: &str, grace: Duration, timeout: Duration) {
     );
 }
 
-/// The time to drain was over before `exchanges` were.
+/// Exchanges that were open were cut: the time to drain was over, or somebody did not want to wait.
 pub fn exchanges_cut(exchanges: u64) {
     let s = plural(exchanges);
     warn!(
         event = "process.exchanges_cut",
-        exchanges, "{exchanges} exchange{s} cut: shutdown.timeout is over"
+        exchanges, "{exchanges} exchange{s} cut"
     );
 }
 

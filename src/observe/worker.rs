@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::base::clock::{self, Instant};
-use crate::exchange::{Attempt, Exchange, Reason};
+use crate::exchange::{Attempt, Exchange, Reason, RequestId};
 use crate::observe::access_log::{Batch, Entry, Queue, Times, write_line};
 use crate::observe::calendar::Calendar;
 use crate::observe::metrics::frontend::Finished;
@@ -42,7 +42,7 @@ struct Lines {
 
 /// A request that the HTTP layer answered before an exchange could be opened: its head could not be
 /// read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Refusal {
     /// The connection's peer, or who a trusted proxy says it is.
     pub client: SocketAddr,
@@ -50,6 +50,8 @@ pub struct Refusal {
     pub frontend: u32,
     /// Why.
     pub reason: Reason,
+    /// The id that the client was told; `None`: none.
+    pub id: Option<RequestId>,
     /// What was answered; 0 when the connection was only closed.
     pub status: u16,
     /// Of the snapshot that the connection ran under.
@@ -179,7 +181,7 @@ impl WorkerObserver {
                 request: None,
                 status,
                 reason: Some(refusal.reason),
-                id: None,
+                id: refusal.id.as_ref(),
                 generation: refusal.generation,
                 attempts: 0,
                 failed: &[],
@@ -459,6 +461,7 @@ mod tests {
         let refusal = Refusal {
             client: ([192, 0, 2, 7], 51_234).into(),
             frontend: 0,
+            id: None,
             reason: Reason::RequestHeadTooLarge,
             status: 431,
             generation: 7,

@@ -97,13 +97,17 @@ impl Proxy {
             .workers
             .map_or_else(limits::cores, usize::from);
         let watch = loaded.watch.clone();
-        let (access_log, writer) = AccessLogHandle::open(&loaded.plan.log.access.to)
-            .map_err(|error| CannotStart(format!("log.access.to: {error}")))?;
+        let (access_log, writer) =
+            AccessLogHandle::open(&loaded.plan.log.access.to).map_err(|error| {
+                let at = &loaded.plan.log.access.at;
+                CannotStart(format!("{at}: cannot open the access log: {error}"))
+            })?;
         tasks::spawn_thread("access-log", move || writer.run()).map_err(no_thread)?;
         let generation_one = assemble(loaded.plan, None, workers);
         let configured = generation_one.plan.process.max_connections;
-        if let Some(wanted) = configured {
-            limits::warn_if_too_few(files, wanted);
+        match configured {
+            Some(wanted) => limits::warn_if_too_few(files, wanted),
+            None => limits::warn_if_few(files),
         }
         let pieces = Pieces {
             current: Arc::new(Current::new(generation_one)),

@@ -3,6 +3,8 @@
 //! What the client reads says the status, the stable reason and the id under which the log has the
 //! rest: no address, path or version of ours.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
@@ -49,13 +51,14 @@ pub fn reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
 }
 
 /// The same as bytes, for a connection on which hyper cannot answer any more. Closes it.
-pub fn raw_reply(reason: Reason, id: &RequestId) -> Vec<u8> {
+pub fn raw_reply(reason: Reason, id: &RequestId, now: SystemTime) -> Vec<u8> {
     let response = reply(reason, id);
     let mut bytes = format!(
-        "HTTP/1.1 {} {}\r\nconnection: close\r\ncontent-length: {}\r\n",
+        "HTTP/1.1 {} {}\r\nconnection: close\r\ncontent-length: {}\r\ndate: {}\r\n",
         response.status().as_str(),
         response.status().canonical_reason().unwrap_or_default(),
         response.body().len(),
+        httpdate::fmt_http_date(now),
     )
     .into_bytes();
     for (name, value) in response.headers() {
@@ -86,12 +89,20 @@ mod tests {
 
     #[test]
     fn a_raw_answer_is_a_whole_http_message() {
-        let bytes = raw_reply(Reason::RequestHeadTimeout, &RequestId::made(1));
+        let bytes = raw_reply(
+            Reason::RequestHeadTimeout,
+            &RequestId::made(1),
+            SystemTime::UNIX_EPOCH,
+        );
         let text = String::from_utf8(bytes).expect("text");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
         assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n"));
         let length = format!("content-length: {}\r\n", body.len());
         assert!(head.contains(&length), "{head}");
+        assert!(
+            head.contains("date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"),
+            "{head}"
+        );
     }
 
     #[test]

@@ -204,6 +204,7 @@ impl Running {
             target,
             process_gate: Arc::clone(&self.process_gate),
             context: Rc::clone(&self.context),
+            told: Cell::new(None),
         };
         let accepting = Rc::clone(&self.accepting);
         accepting.set(accepting.get() + 1);

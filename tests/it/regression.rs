@@ -1,5 +1,7 @@
 //! Bugs that were found, named after what the user saw.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -77,6 +79,30 @@ fn a_server_that_was_added_under_overload_got_nothing_to_do() {
     for client in clients {
         client.join().expect("no request fails");
     }
+}
+
+#[test]
+fn a_request_failed_because_the_server_of_an_idle_connection_had_gone() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let goes = listener.local_addr().expect("bound");
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        // Nobody can connect any more; the connection that is open stays for one more request.
+        drop(listener);
+        let mut room = [0; 4096];
+        assert!(stream.read(&mut room).expect("a request") > 0);
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        stream.write_all(answer).expect("an answer");
+        assert!(stream.read(&mut room).expect("another request") > 0);
+    });
+    let stays = Origin::named("stays");
+    let servers = [format!("\"{goes}\""), format!("\"{}\"", stays.address())];
+    let proxy = Setup::servers(servers).workers(1).start();
+    let mut client = proxy.client();
+    for _ in 0..4 {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    server.join().expect("it saw both requests");
 }
 
 #[test]

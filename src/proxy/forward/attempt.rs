@@ -124,6 +124,7 @@ pub(super) async fn attempt(
                 let died = fault.reason == Reason::ServerResponseEmpty;
                 if died && is_old && sending.left() != Left::Nothing {
                     source = Source::Fresh;
+                    course.exchange.try_server_again(fault.reason);
                     continue;
                 }
                 return Err(Failed { fault, lease });

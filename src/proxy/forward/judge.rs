@@ -28,8 +28,13 @@ pub(super) enum Left {
 /// idempotent: one that makes servers crash must not walk through the whole backend.
 pub(super) fn next_after(fault: &Fault, left: Left, attempts_left: u32) -> Next {
     let is_servers = fault.reason.side() == Side::Server;
-    let may_help = fault.reason.retry() != Retry::Never;
-    if is_servers && may_help && left == Left::Whole && attempts_left > 0 {
+    let has_seen_nothing = match fault.reason.retry() {
+        // No connection came about. What is left is a copy when an older connection died before.
+        Retry::Safe => left != Left::Nothing,
+        Retry::IfIdempotent => left == Left::Whole,
+        Retry::Never => false,
+    };
+    if is_servers && has_seen_nothing && attempts_left > 0 {
         Next::AnotherServer
     } else {
         Next::GiveUp
@@ -49,6 +54,7 @@ mod tests {
     fn a_refused_connection_is_tried_elsewhere() {
         let refused = Reason::ServerConnectRefused;
         assert_eq!(next(refused, Left::Whole, 1), Next::AnotherServer);
+        assert_eq!(next(refused, Left::Copy, 1), Next::AnotherServer);
         assert_eq!(next(refused, Left::Whole, 0), Next::GiveUp);
         assert_eq!(next(refused, Left::Nothing, 1), Next::GiveUp);
     }

@@ -183,8 +183,8 @@ impl Client {
         }
     }
 
-    /// Counts and logs a request that no exchange was opened for.
-    pub(super) fn refuse(&self, reason: Reason, status: u16) -> RequestId {
+    /// Counts and logs a request that no exchange was opened for. `id`: what the client was told.
+    pub(super) fn refuse(&self, reason: Reason, status: u16, id: Option<RequestId>) {
         let (view, place) = self.view();
         let ended = clock::now();
         if let Some(frontend) = place {
@@ -192,6 +192,7 @@ impl Client {
                 client: self.peer,
                 frontend,
                 reason,
+                id,
                 status,
                 generation: view.snapshot.generation,
                 began: self.head_began.get().unwrap_or(ended),
@@ -203,7 +204,6 @@ impl Client {
                 .observer
                 .refused(&refusal, plan, &self.live.metrics);
         }
-        RequestId::made(self.context.rng.next_u64())
     }
 }
 

@@ -11,6 +11,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -176,8 +177,12 @@ impl Begun {
         event::exchange_failed(&course.exchange.opening.id, fault);
         course.deadlines.clear();
         let reason = course.exchange.reason.get().unwrap_or(fault.reason);
-        reply(reason, &course.exchange.opening.id)
-            .map(|bytes| ResponseBody::Own(Own::new(bytes, Rc::clone(course))))
+        reply(reason, &course.exchange.opening.id).map(|bytes| {
+            // Nobody is there to read it.
+            let is_read = reason != Reason::ClientLeft;
+            let bytes = if is_read { bytes } else { Bytes::new() };
+            ResponseBody::Own(Own::new(bytes, Rc::clone(course)))
+        })
     }
 
     /// What `work` gives; a panic in it is one exchange's fault and not the worker's end.

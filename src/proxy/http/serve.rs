@@ -23,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::base::clock::{self, Duration, FAR, Instant};
-use crate::exchange::Reason;
+use crate::exchange::{Reason, RequestId};
 use crate::net::Stream;
 use crate::observe::event;
 use crate::plan::{self, HeaderCase};
@@ -78,13 +78,15 @@ pub async fn serve(stream: Stream, peer: SocketAddr, live: Arc<Frontend>, contex
     let mut timer = Timer::new();
     let (mut stream, mut prefix) = (stream, Bytes::new());
     loop {
-        // Boxed, so that a parked connection does not carry the room for an active one.
+        // Boxed, this and what ends a connection: a parked one does not carry the room for it.
         let ended = Box::pin(active(stream, prefix, &client, &entry, &mut timer)).await;
         match ended {
             Ended::Over => return,
             Ended::Broken(stream) => return stream.reset(),
-            Ended::Refused(stream) => return linger(stream, &entry).await,
-            Ended::HeadTimeout(stream) => return answer_late_head(stream, &client, &entry).await,
+            Ended::Refused(stream) => return Box::pin(linger(stream, &entry)).await,
+            Ended::HeadTimeout(stream) => {
+                return Box::pin(answer_late_head(stream, &client, &entry)).await;
+            }
             Ended::Idle(idle, read_too_far) if !is_blank(&read_too_far) => {
                 (stream, prefix) = (idle, read_too_far);
             }
@@ -262,7 +264,7 @@ where
             (0, None) => {}
             (0, Some(error)) => return self.failed(&error),
             (status, _) => {
-                client.refuse(refusal_of(status), status);
+                client.refuse(refusal_of(status), status, None);
                 client.is_dirty.set(true);
             }
         }
@@ -279,15 +281,15 @@ where
         }
         if error.is_parse_version_h2() {
             // The preface of HTTP/2: an answer would not be understood.
-            client.refuse(Reason::RequestHeadMalformed, 0);
+            client.refuse(Reason::RequestHeadMalformed, 0, None);
         } else if error.is_parse() {
             // Answered in one write with the response before it.
             let too_large = error.is_parse_too_large();
             let status = if too_large { 431 } else { 400 };
-            client.refuse(refusal_of(status), status);
+            client.refuse(refusal_of(status), status, None);
             client.is_dirty.set(true);
         } else if client.head_began.get().is_some() {
-            client.refuse(Reason::ClientLeft, 0);
+            client.refuse(Reason::ClientLeft, 0, None);
         }
         Verdict::Over
     }
@@ -410,8 +412,9 @@ fn refusal_of(status: u16) -> Reason {
 
 async fn answer_late_head(mut stream: Stream, client: &Client, entry: &Entry) {
     let reason = Reason::RequestHeadTimeout;
-    let id = client.refuse(reason, 408);
-    let bytes = raw_reply(reason, &id);
+    let id = RequestId::made(client.context.rng.next_u64());
+    let bytes = raw_reply(reason, &id, clock::wall());
+    client.refuse(reason, 408, Some(id));
     // The client has had its time; it is not waited for again.
     if let Ok(Ok(())) = clock::within(LINGER_TIME, stream.write_all(&bytes)).await {
         linger(stream, entry).await;

@@ -4,7 +4,7 @@
 //! the rest, as in HAProxy. When the socket goes away, what is in its queue is accepted first: those
 //! clients are connected already, as far as they know.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use rustix::io::Errno;
 
-use crate::base::clock::{self, Duration};
+use crate::base::clock::{self, Duration, Instant};
 use crate::base::tasks;
 use crate::net::{Listener, Stream};
 use crate::observe::{PauseCause, event};
@@ -24,6 +24,9 @@ use crate::proxy::http::{Context, serve};
 /// How long accepting rests when there is no descriptor left. Long enough for some exchanges to
 /// end, short enough not to be noticed beside the kernel's queue.
 const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often the log says that accepting pauses.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Accepts from one socket.
 pub struct Accept {
@@ -35,6 +38,8 @@ pub struct Accept {
     pub process_gate: Arc<Gate>,
     /// What connections are served with.
     pub context: Rc<Context>,
+    /// When it was last said that accepting pauses.
+    pub told: Cell<Option<Instant>>,
 }
 
 /// Whose connections a socket accepts, and whether it still does. Written by the worker at
@@ -137,9 +142,25 @@ impl Accept {
             return;
         }
         frontend.metrics.accept_paused(cause);
-        event::accept_paused(&frontend.name, cause);
+        let tells = self.may_tell();
+        if tells {
+            event::accept_paused(&frontend.name, cause);
+        }
         gate.enter().await;
-        event::accept_resumed(&frontend.name);
+        if tells {
+            event::accept_resumed(&frontend.name);
+        }
+    }
+
+    /// At a limit, accepting pauses for each connection anew: the counter has them all, the log has
+    /// one now and then.
+    fn may_tell(&self) -> bool {
+        let now = clock::now();
+        let is_due = self.told.get().is_none_or(|told| now >= told + TELL_EVERY);
+        if is_due {
+            self.told.set(Some(now));
+        }
+        is_due
     }
 
     fn start(&self, stream: Stream, peer: SocketAddr, pass: Pass) {
@@ -160,7 +181,9 @@ impl Accept {
         }
         let frontend = self.target.frontend();
         frontend.metrics.accept_paused(PauseCause::Descriptors);
-        event::out_of_descriptors("accept a connection");
+        if self.may_tell() {
+            event::out_of_descriptors("accept a connection");
+        }
         clock::sleep(DESCRIPTOR_PAUSE).await;
     }
 }
