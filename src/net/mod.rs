@@ -9,7 +9,7 @@ mod stream;
 
 pub use bind::{Listener, Socket};
 pub use other::{Io, OtherListener, OtherNetwork, Pending};
-pub use stream::Stream;
+pub use stream::{HalfClose, Stream};
 
 use std::io;
 use std::net::SocketAddr;

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -26,7 +27,33 @@ pub enum Stream {
     Other(Box<dyn Io>),
 }
 
+/// What it means that a peer sends no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HalfClose {
+    /// It waits for the answer all the same.
+    IsFine,
+    /// It has gone.
+    IsLeaving,
+}
+
 impl Stream {
+    /// Whether the peer has gone: it has reset the connection, or has closed its side and more than
+    /// its side is of interest (`half_close` off). Looks past bytes that have arrived and nobody has
+    /// read, but not past those that the peer could not send yet: its FIN stands behind them. One
+    /// system call.
+    pub fn has_peer_left(&self, half_close: HalfClose) -> bool {
+        let Self::Tcp(stream) = self else {
+            return false;
+        };
+        let wanted = match half_close {
+            HalfClose::IsLeaving => PollFlags::RDHUP,
+            HalfClose::IsFine => PollFlags::empty(),
+        };
+        let mut sockets = [PollFd::new(stream, wanted)];
+        // Errors and resets are reported whether asked for or not.
+        poll(&mut sockets, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+
     /// Closes it so that the peer sees a reset and not an end: what it got is not all.
     pub fn reset(self) {
         if let Self::Tcp(stream) = &self {

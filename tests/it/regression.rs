@@ -114,3 +114,19 @@ fn a_signal_that_came_at_the_very_start_killed_it() {
         assert!(program.runs());
     }
 }
+
+#[test]
+fn a_client_that_left_while_its_upload_waited_held_the_servers_slot() {
+    let origin = Origin::scripted(|visit| {
+        visit.head();
+        // Reads nothing of the body, and is still there.
+        thread::park_timeout(Duration::from_secs(10));
+    });
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 100000000\r\n\r\n");
+    client.send_until_stuck();
+    // A FIN would stand behind the bytes that nobody takes; only a reset passes them.
+    client.reset();
+    assert_eq!(proxy.line().verdict(), (499, "client.left"));
+}

@@ -12,6 +12,7 @@ use http::HeaderValue;
 
 use crate::base::clock::{self, Instant};
 use crate::exchange::{Reason, RequestId};
+use crate::net::HalfClose;
 use crate::observe::Refusal;
 use crate::plan::FrontendTimeouts;
 use crate::proxy::frontend::Frontend;
@@ -40,6 +41,8 @@ pub(super) struct Client {
     pub(super) is_leaving: Cell<bool>,
     /// Of the frontend, as they were at the last exchange.
     pub(super) timeouts: Cell<FrontendTimeouts>,
+    /// What the end of its sending side means.
+    pub(super) half_close: Cell<HalfClose>,
     /// Whether it has carried an exchange.
     pub(super) has_served: Cell<bool>,
     /// The place of the frontend in the snapshot of this generation.
@@ -67,6 +70,7 @@ impl Client {
             is_dirty: Cell::new(false),
             is_leaving: Cell::new(false),
             timeouts: Cell::new(FrontendTimeouts::default()),
+            half_close: Cell::new(HalfClose::IsLeaving),
             has_served: Cell::new(false),
             place: Cell::new((u64::MAX, 0)),
             forwarded_for: OnceCell::new(),

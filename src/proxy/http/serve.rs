@@ -24,7 +24,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::base::clock::{self, Duration, FAR, Instant};
 use crate::exchange::{Reason, RequestId};
-use crate::net::Stream;
+use crate::net::{HalfClose, Stream};
 use crate::observe::event;
 use crate::plan::{self, HeaderCase};
 use crate::proxy::frontend::Frontend;
@@ -47,6 +47,9 @@ const WRITE_AHEAD_BYTES: usize = 64 << 10;
 /// client reads the answer and not a reset.
 const LINGER_BYTES: usize = 256 << 10;
 const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether a client has gone whose upload waits for the server.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What is read of the first bytes after parking; hyper reads the rest.
 const FIRST_READ_BYTES: usize = 2048;
@@ -151,6 +154,7 @@ async fn active(
         entry,
         timer,
         never: clock::now() + FAR,
+        look_at: None,
         told_to_leave: false,
     };
     let verdict = poll_fn(|cx| spell.poll(cx)).await;
@@ -184,6 +188,8 @@ struct Spell<'a, C> {
     timer: &'a mut Timer,
     /// The deadline of whoever has none.
     never: Instant,
+    /// When to look whether the client has gone, while its upload waits for the server.
+    look_at: Option<Instant>,
     told_to_leave: bool,
 }
 
@@ -228,6 +234,7 @@ where
                 Pin::new(&mut self.connection).graceful_shutdown();
                 continue;
             }
+            self.plan_look();
             let due = self.due();
             let now = ready!(self.timer.poll(cx, due));
             match self.passed(now) {
@@ -312,7 +319,7 @@ where
             }
             (None, None) => Some(client.idle_until()),
         };
-        [stalled, waiting]
+        [stalled, waiting, self.look_at]
             .into_iter()
             .flatten()
             .min()
@@ -320,7 +327,7 @@ where
     }
 
     /// A deadline of [`Spell::due`] has passed.
-    fn passed(&self, now: Instant) -> Due {
+    fn passed(&mut self, now: Instant) -> Due {
         let client = self.client;
         let watch = &client.watch;
         let body = client.timeouts.get().body;
@@ -330,6 +337,11 @@ where
             .is_some_and(|since| now >= since + body)
         {
             return Due::End(self.cut(Reason::ClientStalled));
+        }
+        if self.look_at.is_some_and(|at| now >= at) {
+            self.look_at = None;
+            watch.look.set(Some(client.half_close.get()));
+            return Due::Told;
         }
         if let Some(course) = client.course() {
             let deadlines = &course.deadlines;
@@ -350,6 +362,20 @@ where
             Due::End(Verdict::Idle)
         } else {
             Due::End(Verdict::Over)
+        }
+    }
+
+    /// While a request is not there as a whole, hyper reads it only as fast as the server takes it,
+    /// and does not see that the client has gone. Somebody has to look, now and then.
+    fn plan_look(&mut self) {
+        let is_uploading = self
+            .client
+            .course()
+            .is_some_and(|course| course.ended().is_none() && !course.request_complete.get());
+        if !is_uploading {
+            self.look_at = None;
+        } else if self.look_at.is_none() {
+            self.look_at = Some(clock::now() + LOOK_EVERY);
         }
     }
 
@@ -388,6 +414,11 @@ fn builder(client: &Client) -> http1::Builder {
     };
     let plan = &view.snapshot.plan.frontends[place as usize];
     client.timeouts.set(plan.timeout);
+    client.half_close.set(if plan.half_close {
+        HalfClose::IsFine
+    } else {
+        HalfClose::IsLeaving
+    });
     builder
         .half_close(plan.half_close)
         .max_header_size(plan.limits.head.0 as usize)

@@ -14,7 +14,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::base::clock::{self, Instant};
-use crate::net::Stream;
+use crate::net::{HalfClose, Stream};
 
 /// What was seen on a client connection. Written by [`WatchedStream`], read and reset by `http::serve`.
 #[derive(Debug, Default)]
@@ -28,6 +28,9 @@ pub struct Watch {
     pub blocked_since: Cell<Option<Instant>>,
     /// Whether it was so since the last exchange.
     pub was_blocked: Cell<bool>,
+    /// Asks the socket, at the next flush, to look whether the client has gone. Written by
+    /// `http::serve` while nobody reads: hyper does not see the end behind bytes that wait.
+    pub look: Cell<Option<HalfClose>>,
     /// Whether an exchange is open: what is written then is its response.
     pub in_exchange: Cell<bool>,
     /// The status that hyper answered by itself, outside of any exchange; 0: none.
@@ -138,6 +141,11 @@ impl AsyncWrite for WatchedStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(half_close) = self.watch.look.take()
+            && self.stream.has_peer_left(half_close)
+        {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         self.watch
             .flushed

@@ -1,6 +1,6 @@
 //! A client that sends exactly the bytes it is given.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -163,6 +163,21 @@ impl Client {
     /// Breaks the connection.
     pub(crate) fn reset(self) {
         self.wire.reset_on_drop();
+    }
+
+    /// Sends bytes until the other end takes no more of them.
+    #[track_caller]
+    pub(crate) fn send_until_stuck(&mut self) {
+        let stream = self.wire.stream();
+        let span = Duration::from_millis(300);
+        stream.set_write_timeout(Some(span)).expect("a socket");
+        let piece = [0; 64 << 10];
+        let error = loop {
+            if let Err(error) = { stream }.write_all(&piece) {
+                break error;
+            }
+        };
+        assert!(is_late(&error), "{error}");
     }
 
     /// Lets only few unsent bytes lie on our side.
