@@ -62,7 +62,7 @@ pub fn local_runtime() -> io::Result<tokio::runtime::LocalRuntime> {
 /// # Errors
 ///
 /// What the system says when it gives no epoll instance.
-pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+pub fn runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

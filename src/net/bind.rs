@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::task::{Context, Poll};
 
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::other::OtherListener;
 use super::stream::Stream;
@@ -94,6 +94,29 @@ impl Listener {
                 .map_ok(|(stream, peer)| (Stream::Other(stream), peer)),
         }
     }
+
+    /// A connection that is in the queue, for when the socket is about to close: asks the system
+    /// itself. [`Listener::poll_accept`] only asks when the runtime has heard that somebody came, and
+    /// whoever it has not heard of yet would be reset.
+    ///
+    /// # Errors
+    ///
+    /// As [`Listener::accept`].
+    pub fn accept_queued(&self) -> io::Result<Option<(Stream, SocketAddr)>> {
+        let Accepting::System(listener) = &self.0 else {
+            return Ok(None);
+        };
+        let (socket, _) = match SockRef::from(listener).accept() {
+            Ok(accepted) => accepted,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        let stream = TcpStream::from_std(socket.into())?;
+        let peer = stream.peer_addr()?;
+        Ok(Some((Stream::Tcp(stream), peer)))
+    }
 }
 
 /// Binds `copies` sockets that share `addr`, after making sure that nobody else has it.
@@ -166,5 +189,15 @@ mod tests {
         let addr = first[0].local_addr().expect("bound");
         let error = bind_shared(addr, 1).err().expect("it is taken");
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[tokio::test]
+    async fn who_is_in_the_queue_is_found_before_the_runtime_has_heard() {
+        let socket = bind_shared(loopback(), 1).expect("a free port").remove(0);
+        let addr = socket.local_addr().expect("bound");
+        let listener = socket.into_listener().expect("a runtime");
+        let _client = std::net::TcpStream::connect(addr).expect("it listens");
+        assert!(listener.accept_queued().expect("no fault").is_some());
+        assert!(listener.accept_queued().expect("no fault").is_none());
     }
 }

@@ -8,10 +8,9 @@
 
 use std::io;
 
-use crate::base::tasks::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::base::tasks;
+use crate::base::tasks::{self, Runtime};
 use crate::control::Order;
 
 use super::{Ending, Proxy};

@@ -117,7 +117,7 @@ impl Accept {
                 return Poll::Ready(Some(accepted));
             }
             if self.target.is_closing(cx) {
-                return Poll::Ready(None);
+                return Poll::Ready(self.listener.accept_queued().transpose());
             }
             Poll::Pending
         })
