@@ -383,8 +383,6 @@ fn escape(value: &str, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-    use std::io::Write as _;
-    use std::process::{Command, Stdio};
 
     use super::*;
     use crate::base::clock::{self, Duration};
@@ -691,25 +689,5 @@ mod tests {
         assert_eq!(text(250_000), "0.00025");
         assert_eq!(text(60_000_000_000), "60");
         assert_eq!(text(1_000_000_001), "1.000000001");
-    }
-
-    #[test]
-    #[ignore = "needs promtool, of the package prometheus"]
-    fn promtool_has_nothing_to_say() {
-        let mut promtool = Command::new("promtool")
-            .args(["check", "metrics"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("promtool");
-        let mut input = promtool.stdin.take().expect("a pipe");
-        input
-            .write_all(Busy::new().whole().as_bytes())
-            .expect("it reads");
-        drop(input);
-        let output = promtool.wait_with_output().expect("it ends");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && said.is_empty(), "{said}");
     }
 }
