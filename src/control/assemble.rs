@@ -126,6 +126,8 @@ fn new_server(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::config;
 
@@ -187,5 +189,60 @@ mod tests {
         let first = assemble(with_servers(A), None, 1);
         let second = assemble(with_servers(B), Some(&first), 1);
         assert_eq!((first.generation, second.generation), (1, 2));
+    }
+
+    /// A server by the number of its name, of its address and of its weight.
+    type Written = (u8, u8, u16);
+
+    fn written(servers: &[Written]) -> Plan {
+        let servers: Vec<String> = servers
+            .iter()
+            .map(|(name, address, weight)| {
+                format!(
+                    "{{ name = \"s{name}\", address = \"10.0.{name}.{address}:80\", weight = {weight} }}"
+                )
+            })
+            .collect();
+        with_servers(&servers.join(", "))
+    }
+
+    /// Some of eight servers, each at one of two addresses, in any order.
+    fn some_servers() -> impl Strategy<Value = Vec<Written>> {
+        let server = |name: u8| (Just(name), 0..2_u8, 1..4_u16);
+        let all: Vec<_> = (0..8).map(server).collect();
+        let shuffled = all.prop_shuffle();
+        (shuffled, 0..8_usize).prop_map(|(all, count)| all.into_iter().take(count).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn a_server_lives_on_exactly_as_long_as_its_name_and_address_stay(
+            before in some_servers(),
+            after in some_servers(),
+        ) {
+            let first = assemble(written(&before), None, 1);
+            let second = assemble(written(&after), Some(&first), 1);
+            let (old, new) = (&first.backends[0].servers, &second.backends[0].servers);
+            for ((name, address, _), server) in after.iter().zip(new) {
+                let known = before.iter().position(|(known, ..)| known == name);
+                let Some(place) = known else {
+                    prop_assert!(old.iter().all(|old| old.id != server.id));
+                    continue;
+                };
+                prop_assert!(Arc::ptr_eq(&old[place].metrics, &server.metrics));
+                let stays = before[place].1 == *address;
+                prop_assert_eq!(old[place].id == server.id, stays);
+                prop_assert_eq!(Arc::ptr_eq(&old[place], server), stays);
+            }
+        }
+
+        #[test]
+        fn an_equal_configuration_changes_nothing(servers in some_servers()) {
+            let first = assemble(written(&servers), None, 1);
+            let second = assemble(written(&servers), Some(&first), 1);
+            prop_assert!(Arc::ptr_eq(&first.backends[0], &second.backends[0]));
+            prop_assert!(Arc::ptr_eq(&first.frontends[0].live, &second.frontends[0].live));
+            prop_assert!(Arc::ptr_eq(&first.frontends[0].router, &second.frontends[0].router));
+        }
     }
 }
