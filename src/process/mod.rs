@@ -34,7 +34,10 @@ pub struct Proxy {
     orders: mpsc::UnboundedSender<Order>,
     /// A message from each worker that has ended.
     ended: mpsc::UnboundedReceiver<WorkerEnd>,
+    /// Those that have not ended.
     workers: usize,
+    /// Connections that those that have ended had to break.
+    broken: usize,
     control: Option<thread::JoinHandle<()>>,
     stop_control: Option<oneshot::Sender<()>>,
     access_log: AccessLogHandle,
@@ -146,6 +149,7 @@ impl Proxy {
             orders,
             ended,
             workers,
+            broken: 0,
             control: Some(control),
             stop_control: Some(stop_control),
             access_log: pieces.access_log,
@@ -206,10 +210,9 @@ impl Proxy {
     /// It can be waited for again.
     pub async fn ended(&mut self) -> Ending {
         let mut ending = Ending::Told;
-        let mut broken = 0;
         while self.workers > 0 {
             match self.ended.recv().await {
-                Some(WorkerEnd::Told { broken: more }) => broken += more,
+                Some(WorkerEnd::Told { broken }) => self.broken += broken,
                 Some(WorkerEnd::Died { worker, why }) => {
                     event::worker_died(worker, &why);
                     return Ending::WorkerDied;
@@ -218,9 +221,10 @@ impl Proxy {
             }
             self.workers -= 1;
         }
+        let broken = std::mem::take(&mut self.broken) as u64;
         if broken > 0 {
-            self.metrics.cut(broken as u64);
-            event::exchanges_cut(broken as u64);
+            self.metrics.cut(broken);
+            event::exchanges_cut(broken);
         }
         ending
     }
