@@ -130,3 +130,42 @@ fn a_client_that_left_while_its_upload_waited_held_the_servers_slot() {
     client.reset();
     assert_eq!(proxy.line().verdict(), (499, "client.left"));
 }
+
+#[test]
+fn a_chunked_upload_arrived_empty_at_an_old_server() {
+    let origin = Origin::scripted(|visit| {
+        while visit.request().is_some() {
+            visit.send("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok");
+        }
+    });
+    let proxy = Setup::of(&[&origin]).workers(1).start();
+    let mut client = proxy.client();
+    assert_eq!(client.get("/").status(), 200);
+    client.ask(
+        "POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    );
+    assert!(
+        origin.received(1).contains("hello"),
+        "on a connection of its own"
+    );
+}
+
+#[test]
+fn a_response_with_trailers_was_logged_as_a_client_that_left() {
+    let origin = Origin::scripted(|visit| {
+        while visit.request().is_some() {
+            visit.send(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n\
+                 2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n",
+            );
+        }
+    });
+    let proxy = Setup::of(&[&origin]).workers(1).start();
+    let mut client = proxy.client();
+    client.get("/");
+    client.get("/");
+    for line in proxy.wait_for_lines(2) {
+        assert_eq!(line.verdict(), (200, "-"));
+    }
+    assert_eq!(origin.connections(), 1, "it is used again");
+}
