@@ -1,10 +1,17 @@
 //! What `evenkeel --version` says of the build: the commit and the compiler.
 
 use std::env;
+use std::path::Path;
 use std::process::Command;
 
 fn main() {
-    println!("cargo::rerun-if-changed=.git/HEAD");
+    // HEAD names a branch and stays as it is when something is committed; its log does not. A file
+    // that is not there would have this run at each build.
+    for file in [".git/HEAD", ".git/logs/HEAD"] {
+        if Path::new(file).exists() {
+            println!("cargo::rerun-if-changed={file}");
+        }
+    }
     println!("cargo::rerun-if-env-changed=EVENKEEL_COMMIT");
     let commit = env::var("EVENKEEL_COMMIT")
         .ok()
