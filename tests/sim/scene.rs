@@ -140,7 +140,7 @@ async fn proxy(config: String, seed: u64, stage: Stage) -> turmoil::Result {
     *stage.orders.borrow_mut() = Some(orders);
     let control = Control::start(control, watch).await?;
     let control = tasks::spawn_local(control.run());
-    let broken = worker.run().await;
+    let broken = worker.run().await?;
     stage
         .trace
         .add("proxy", format_args!("has ended and broken {broken}"));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use evenkeel::config;
 use evenkeel::control::Source;
+use evenkeel::net::Network;
 use evenkeel::process::{self, Ending, Start};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
@@ -194,6 +195,7 @@ impl Proxy {
         let loaded = config::load(&path);
         let loaded = loaded.map_err(|diagnostics| diagnostics.to_string());
         let running = process::Proxy::start(Start {
+            network: Network::System,
             source: Source::File(path),
             loaded: loaded.expect("a valid configuration"),
             logging: None,
