@@ -9,6 +9,7 @@
 
 mod balancing;
 mod client;
+mod defect;
 mod drain;
 mod network;
 mod outage;

@@ -3,13 +3,17 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use evenkeel::net::{Io, OtherListener, OtherNetwork, Pending};
 use turmoil::net::{TcpListener, TcpStream};
+
+/// Connecting there panics: a defect in what an exchange stands on.
+pub(crate) const DEFECT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 9, 9));
 
 /// The network of the simulated host that is running.
 pub(crate) struct Simulated;
@@ -38,6 +42,10 @@ impl OtherNetwork for Simulated {
 
     fn connect(&self, addr: SocketAddr) -> Pending<'_, io::Result<Box<dyn Io>>> {
         Box::pin(async move {
+            if addr.ip() == DEFECT {
+                // As `panic!` does it, without a word on standard error.
+                resume_unwind(Box::new("no such luck"));
+            }
             let stream = TcpStream::connect(addr).await?;
             Ok(Box::new(stream) as Box<dyn Io>)
         })
