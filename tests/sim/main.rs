@@ -13,6 +13,7 @@ mod defect;
 mod drain;
 mod network;
 mod outage;
+mod parking;
 mod scene;
 mod seeds;
 mod server;

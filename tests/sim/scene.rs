@@ -145,7 +145,9 @@ async fn proxy(config: String, seed: u64, stage: Stage) -> turmoil::Result {
     let loaded = config::load_text("simulated.toml", &config)
         .map_err(|diagnostics| diagnostics.render(Color::Never))?;
     let watch = loaded.watch.clone();
-    let network = Network::Other(Arc::new(Simulated));
+    let network = Network::Other(Arc::new(Simulated {
+        trace: stage.trace.clone(),
+    }));
     let Assembled {
         worker,
         control,
