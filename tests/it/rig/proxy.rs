@@ -28,6 +28,7 @@ pub(crate) struct Setup {
     is_watched: bool,
     has_default: bool,
     log: Option<String>,
+    admin: SocketAddr,
     top: String,
     process: String,
     frontend: String,
@@ -69,6 +70,7 @@ impl Setup {
             is_watched: false,
             has_default: true,
             log: None,
+            admin: SocketAddr::from(([127, 0, 0, 1], 0)),
             top: String::new(),
             process: String::new(),
             frontend: String::new(),
@@ -99,6 +101,12 @@ impl Setup {
     /// With an access log that does not go to the test's file.
     pub(crate) fn log_to(mut self, target: &str) -> Self {
         self.log = Some(target.to_owned());
+        self
+    }
+
+    /// With the admin listener at `address`; else at a free one.
+    pub(crate) fn admin(mut self, address: SocketAddr) -> Self {
+        self.admin = address;
         self
     }
 
@@ -150,6 +158,7 @@ impl Setup {
             is_watched,
             has_default,
             log: other_log,
+            admin,
             top,
             process,
             frontend,
@@ -171,7 +180,7 @@ impl Setup {
              [process]\nworkers = {workers}\n{process}\
              [log.access]\nto = \"{log}\"\n\
              [reload]\nwatch = {is_watched}\n\
-             [admin]\nlisten = \"127.0.0.1:0\"\n\
+             [admin]\nlisten = \"{admin}\"\n\
              [frontend.web]\nlisten = \"127.0.0.1:0\"\n{default}{frontend}\
              [backend.app]\nservers = [{servers}]\n{backend}\
              {rest}"
