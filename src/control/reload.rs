@@ -43,8 +43,8 @@ pub struct Applied {
     pub generation: u64,
     /// Empty when the files say what already ran.
     pub changes: Changes,
-    /// What is hardly meant so, as text for people.
-    pub warnings: String,
+    /// What is hardly meant so, for programs: a list, as `check --format json` prints it.
+    pub warnings: serde_json::Value,
 }
 
 /// Why a reload did nothing.
@@ -146,7 +146,7 @@ async fn attempt(
         *loaded = Loaded::of(watch);
     }
     let changes = Changes::between(&before.plan, &plan);
-    let warnings = warnings.render(Color::Never);
+    let warnings = warnings.to_json();
     if plan == *before.plan {
         return Ok(Applied {
             generation: before.generation,
