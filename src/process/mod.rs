@@ -244,6 +244,7 @@ impl Proxy {
             let _ = control.join();
         }
         self.access_log.close(LOG_PATIENCE);
+        self.access_log.warn_of_dropped(clock::now());
         event::stopped();
     }
 }

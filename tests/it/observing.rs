@@ -254,6 +254,8 @@ fn a_log_that_stalls_holds_nobody_up() {
     until("lines are dropped and counted", || {
         (dropped() > 0.0).then_some(())
     });
+    // Also while the one who writes hangs.
+    program.wait_for("access_log.dropped");
 }
 
 // Metrics.
