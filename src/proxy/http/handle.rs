@@ -14,7 +14,6 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
 use http_body::Body;
-use hyper::body::Incoming;
 
 use crate::base::clock::{self, Instant};
 use crate::exchange::{Fault, Opening, Reason, RequestId};
@@ -22,7 +21,7 @@ use crate::observe::event;
 use crate::plan::{self, RequestIds};
 use crate::proxy::backend::Local;
 use crate::proxy::forward::{Sending, ServerBody, forward};
-use crate::proxy::io::{ContinueGate, Course, RequestBody};
+use crate::proxy::io::{ContinueGate, Course, ReceivedBody, RequestBody};
 use crate::proxy::reply::reply;
 use crate::proxy::route;
 use crate::proxy::snapshot::{Frontend, View};
@@ -78,7 +77,7 @@ impl Begun {
     /// Answers the request. Whatever happens, there is an answer.
     pub(super) fn answer(
         self,
-        request: Request<Incoming>,
+        request: Request<ReceivedBody>,
     ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
         let passed = self.caught(|| self.pass(request));
         async move {
@@ -96,7 +95,7 @@ impl Begun {
     }
 
     /// From a head that was read to a request that may be sent.
-    fn pass(&self, request: Request<Incoming>) -> Result<Passed, Fault> {
+    fn pass(&self, request: Request<ReceivedBody>) -> Result<Passed, Fault> {
         let (course, client, view) = (&self.course, &self.client, &self.view);
         let (Some(plan), Some(place)) = (self.plan(), self.place) else {
             // The frontend was removed in the moment in which the request came.
@@ -220,7 +219,7 @@ impl Begun {
 fn find_backend(
     frontend: &Frontend,
     view: &View,
-    request: &Request<Incoming>,
+    request: &Request<ReceivedBody>,
     host: &str,
     course: &Course,
 ) -> Result<Rc<Local>, Reason> {
@@ -303,7 +302,7 @@ fn is_trusted(plan: &plan::Frontend, peer: SocketAddr) -> bool {
     plan.trusted_proxies.iter().any(|net| net.contains(&ip))
 }
 
-fn body_kind(body: &Incoming) -> BodyKind {
+fn body_kind(body: &ReceivedBody) -> BodyKind {
     if body.is_end_stream() {
         BodyKind::None
     } else if body.size_hint().exact().is_some() {
