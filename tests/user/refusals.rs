@@ -15,6 +15,7 @@ use evenkeel::base::tasks;
 use evenkeel::config;
 use evenkeel::control::Source;
 use evenkeel::exchange::Reason;
+use evenkeel::net::Network;
 use evenkeel::process::{Proxy, Start};
 
 use crate::program::PATIENCE;
@@ -271,6 +272,7 @@ impl Rig {
         );
         let loaded = config::load_text(name, &text).expect("a valid configuration");
         let proxy = Proxy::start(Start {
+            network: Network::System,
             source: Source::Text {
                 name: name.to_owned(),
                 text,
