@@ -12,11 +12,11 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use crate::base::clock;
+use crate::base::clock::{self, Instant};
 use crate::exchange::{Fault, Opening, Reason, RequestId};
 use crate::observe::event;
 use crate::plan::{self, RequestIds};
@@ -30,12 +30,12 @@ use crate::wire::forwarded::client_of;
 
 use super::admit::admit;
 use super::body::{Own, ResponseBody};
-use super::client::Client;
+use super::client::{Client, Open};
 use super::hop::{self, BodyKind, Sender};
 use super::seen::Seen;
 
 /// An exchange that has begun, and what it runs under.
-struct Begun {
+pub(super) struct Begun {
     client: Rc<Client>,
     course: Rc<Course>,
     view: Rc<View>,
@@ -49,33 +49,45 @@ struct Passed {
     backend: Rc<Local>,
 }
 
-/// Answers one request. Whatever happens, there is an answer, and the exchange is accounted for.
-pub(super) fn handle(
-    client: &Rc<Client>,
-    request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
-    let begun = Begun::open(client, &request);
-    let passed = begun.caught(|| begun.pass(request));
-    async move {
-        let outcome = match passed {
-            Ok(mut passed) => begun.forwarded(&mut passed).await,
-            Err(fault) => Err(fault),
-        };
-        let outcome = outcome.and_then(|response| begun.returned(response));
-        Ok(begun.answered(outcome))
-    }
-}
-
 impl Begun {
-    fn open(client: &Rc<Client>, request: &Request<Incoming>) -> Self {
+    /// Opens the exchange of a request that `client` sent, and whose head began at `began` if that
+    /// is known.
+    pub(super) fn open<B>(
+        client: &Rc<Client>,
+        request: &Request<B>,
+        began: Option<Instant>,
+    ) -> Self {
         let (view, place) = client.view();
-        let course = Rc::new(Course::begin(opening(client, &view, place, request)));
-        client.open(Rc::clone(&course), Rc::clone(&view));
+        let opening = opening(client, &view, place, request, began);
         Self {
             client: Rc::clone(client),
-            course,
+            course: Rc::new(Course::begin(opening)),
             view,
             place,
+        }
+    }
+
+    /// The exchange, for whoever settles it.
+    pub(super) fn opened(&self) -> Open {
+        Open {
+            course: Rc::clone(&self.course),
+            view: Rc::clone(&self.view),
+        }
+    }
+
+    /// Answers the request. Whatever happens, there is an answer.
+    pub(super) fn answer(
+        self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
+        let passed = self.caught(|| self.pass(request));
+        async move {
+            let outcome = match passed {
+                Ok(mut passed) => self.forwarded(&mut passed).await,
+                Err(fault) => Err(fault),
+            };
+            let outcome = outcome.and_then(|response| self.returned(response));
+            Ok(self.answered(outcome))
         }
     }
 
@@ -243,14 +255,15 @@ fn hold_back(request: &mut Request<RequestBody>) {
     });
 }
 
-fn opening(
+fn opening<B>(
     client: &Client,
     view: &View,
     place: Option<u32>,
-    request: &Request<Incoming>,
+    request: &Request<B>,
+    began: Option<Instant>,
 ) -> Opening {
     let head_read = clock::now();
-    let began = client.head_began.take().unwrap_or(head_read);
+    let began = began.unwrap_or(head_read);
     let plan = plan_at(view, place);
     let taken = match plan.map(|plan| &plan.request_id) {
         Some(RequestIds::Field(name)) => request
@@ -310,14 +323,15 @@ fn name_request(headers: &mut header::HeaderMap, ids: &RequestIds, id: &RequestI
     }
 }
 
-/// Says that the connection ends, when it does: it is drained, or the answer came before the end of
-/// the request, and what the client sends next, the rest or another request, nobody can tell.
+/// Says that a connection of HTTP/1 ends, when it does: it is drained, or the answer came before the
+/// end of the request, and what the client sends next, the rest or another request, nobody can tell.
 fn closing_if_leaving(
     mut response: Response<ResponseBody>,
     client: &Client,
     course: &Course,
 ) -> Response<ResponseBody> {
-    if client.is_leaving.get() || !course.request_complete.get() {
+    let is_h1 = course.exchange.opening.version < Version::HTTP_2;
+    if is_h1 && (client.is_leaving.get() || !course.request_complete.get()) {
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
