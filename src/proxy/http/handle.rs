@@ -12,20 +12,21 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
 use http_body::Body;
 
-use crate::base::clock::{self, Instant};
+use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, Opening, Reason, RequestId};
 use crate::observe::event;
 use crate::plan::{self, RequestIds};
 use crate::proxy::backend::Local;
 use crate::proxy::forward::{Sending, ServerBody, forward};
 use crate::proxy::io::{ContinueGate, Course, ReceivedBody, RequestBody};
-use crate::proxy::reply::reply;
+use crate::proxy::reply::{grpc_reply, reply};
 use crate::proxy::route;
 use crate::proxy::snapshot::{Frontend, View};
 use crate::wire::forwarded::client_of;
+use crate::wire::grpc;
 
 use super::admit::admit;
 use super::body::{Own, ResponseBody};
@@ -40,6 +41,14 @@ pub(super) struct Begun {
     view: Rc<View>,
     /// The place of the frontend in the plan; `None` when it has just been removed.
     place: Option<u32>,
+    dialect: Dialect,
+}
+
+/// What the client makes of an answer of ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Http,
+    Grpc,
 }
 
 /// A request that may be sent to a server of a backend.
@@ -63,6 +72,7 @@ impl Begun {
             course: Rc::new(Course::begin(opening)),
             view,
             place,
+            dialect: Dialect::of(request),
         }
     }
 
@@ -107,6 +117,9 @@ impl Begun {
             let from = course.exchange.opening.head_read;
             course.deadlines.bound_exchange(from + bound);
         }
+        if self.dialect == Dialect::Grpc {
+            self.bound_call(request.headers(), plan.timeout.exchange);
+        }
         let body_kind = body_kind(request.body());
         course.request_complete.set(body_kind == BodyKind::None);
         let seen = Seen::of(request.headers());
@@ -138,6 +151,18 @@ impl Begun {
             sending: Sending::new(request),
             backend,
         })
+    }
+
+    /// A call of gRPC says how long its client waits; a server need not work for longer.
+    fn bound_call(&self, headers: &header::HeaderMap, bound: Option<Duration>) {
+        let timeout = headers.get("grpc-timeout");
+        let timeout = timeout.and_then(|value| grpc::timeout(value.as_bytes()));
+        if let Some(timeout) = timeout
+            && bound.is_none_or(|bound| timeout < bound)
+            && let Some(until) = self.course.exchange.opening.head_read.checked_add(timeout)
+        {
+            self.course.deadlines.bound_exchange(until);
+        }
     }
 
     /// From a request that may be sent to a server's answer.
@@ -188,7 +213,12 @@ impl Begun {
         event::exchange_failed(&course.exchange.opening.id, fault);
         course.deadlines.clear();
         let reason = course.exchange.reason.get().unwrap_or(fault.reason);
-        reply(reason, &course.exchange.opening.id).map(|bytes| {
+        let id = &course.exchange.opening.id;
+        let response = match self.dialect {
+            Dialect::Http => reply(reason, id),
+            Dialect::Grpc => grpc_reply(reason, id),
+        };
+        response.map(|bytes| {
             // Nobody is there to read it.
             let is_read = reason != Reason::ClientLeft;
             let bytes = if is_read { bytes } else { Bytes::new() };
@@ -212,6 +242,19 @@ impl Begun {
         let id = &self.course.exchange.opening.id;
         event::exchange_panicked(id, text.unwrap_or("no message"));
         Fault::new(Reason::ProxyPanic)
+    }
+}
+
+impl Dialect {
+    /// gRPC is only spoken in HTTP/2, and only by POST.
+    fn of<B>(request: &Request<B>) -> Self {
+        let may_be_grpc = request.version() == Version::HTTP_2 && request.method() == Method::POST;
+        let content_type = || request.headers().get(header::CONTENT_TYPE);
+        if may_be_grpc && content_type().is_some_and(|kind| grpc::is_grpc(kind.as_bytes())) {
+            Self::Grpc
+        } else {
+            Self::Http
+        }
     }
 }
 
