@@ -5,10 +5,12 @@
 
 mod bind;
 mod other;
+mod secured;
 mod stream;
 
 pub use bind::{Listener, Socket};
 pub use other::{Io, OtherListener, OtherNetwork, Pending};
+pub use secured::{Greeted, HandshakeFault, Keys, Secured, TlsFacts, TlsVersion};
 pub use stream::{HalfClose, Stream};
 
 use std::io;

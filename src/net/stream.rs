@@ -1,5 +1,6 @@
 //! One connection, whatever carries it.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,18 +12,21 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::other::Io;
+use super::secured::Secured;
 
 /// Up to here, pieces are copied together and sent as one: `send` takes a shorter way through the
 /// kernel than `writev`, which is worth more than a copy that stays in the first-level cache.
 const GATHERED_HERE_BYTES: usize = 2048;
 
-/// A connection of the system's network or of a simulated one.
+/// A connection of the system's network or of a simulated one, in the clear or under TLS.
 ///
 /// An enum and not a type parameter: the rooms above stay free of generics, and the branch is
 /// always predicted.
 pub enum Stream {
     /// TCP of the system.
     Tcp(TcpStream),
+    /// TLS over another of these.
+    Tls(Box<Secured>),
     /// Anything else.
     Other(Box<dyn Io>),
 }
@@ -42,8 +46,10 @@ impl Stream {
     /// read, but not past those that the peer could not send yet: its FIN stands behind them. One
     /// system call.
     pub fn has_peer_left(&self, half_close: HalfClose) -> bool {
-        let Self::Tcp(stream) = self else {
-            return false;
+        let stream = match self {
+            Self::Tcp(stream) => stream,
+            Self::Tls(secured) => return secured.below().has_peer_left(half_close),
+            Self::Other(_) => return false,
         };
         let wanted = match half_close {
             HalfClose::IsLeaving => PollFlags::RDHUP,
@@ -56,10 +62,41 @@ impl Stream {
 
     /// Closes it so that the peer sees a reset and not an end: what it got is not all.
     pub fn reset(self) {
-        if let Self::Tcp(stream) = &self {
-            // Without the option it is only closed; nothing else can be done about it.
-            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        match self {
+            Self::Tcp(stream) => {
+                // Without the option it is only closed; nothing else can be done about it.
+                let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            }
+            Self::Tls(secured) => secured.into_below().reset(),
+            Self::Other(_) => {}
         }
+    }
+
+    /// Closes it after all has been sent. Under TLS the peer is told that this is the end and no
+    /// accident; dropping it would leave that open.
+    pub fn close(self) {
+        if let Self::Tls(secured) = self {
+            secured.close();
+        }
+    }
+
+    /// Bytes that have left for the peer so far, where they wait in between: under TLS, what was
+    /// written is encrypted first and sent as the peer takes it. `None`: what was written has left.
+    pub fn sent(&self) -> Option<u64> {
+        match self {
+            Self::Tls(secured) => Some(secured.sent()),
+            Self::Tcp(_) | Self::Other(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp(_) => "Tcp",
+            Self::Tls(_) => "Tls",
+            Self::Other(_) => "Other",
+        })
     }
 }
 
@@ -72,6 +109,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(secured) => Pin::new(&mut **secured).poll_read(cx, buf),
             Self::Other(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -86,6 +124,7 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(secured) => Pin::new(&mut **secured).poll_write(cx, buf),
             Self::Other(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
@@ -96,10 +135,10 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // A head with a few bytes of body costs less copied together than gathered by the kernel.
         if let [only] = bufs {
             return self.poll_write(cx, only);
         }
+        // A head with a few bytes of body costs less copied together than gathered by the kernel.
         let length: usize = bufs.iter().map(|buf| buf.len()).sum();
         if length <= GATHERED_HERE_BYTES {
             let mut room = [0; GATHERED_HERE_BYTES];
@@ -112,6 +151,7 @@ impl AsyncWrite for Stream {
         }
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(secured) => Pin::new(&mut **secured).poll_write_vectored(cx, bufs),
             Self::Other(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
@@ -120,6 +160,7 @@ impl AsyncWrite for Stream {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Tls(secured) => secured.is_write_vectored(),
             Self::Other(stream) => stream.is_write_vectored(),
         }
     }
@@ -128,6 +169,7 @@ impl AsyncWrite for Stream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(secured) => Pin::new(&mut **secured).poll_flush(cx),
             Self::Other(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -135,6 +177,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(secured) => Pin::new(&mut **secured).poll_shutdown(cx),
             Self::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

@@ -12,17 +12,16 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use crate::base::clock;
 use crate::exchange::Reason;
 use crate::proxy::backend::Lease;
-use crate::proxy::io::Course;
-use crate::proxy::upstream::{Connection, reason_of_body};
+use crate::proxy::io::{Course, ReceiveError, ReceivedBody};
+use crate::proxy::upstream::Connection;
 
 /// A server's response body.
 pub struct ServerBody {
-    incoming: Incoming,
+    incoming: ReceivedBody,
     /// `None` once the exchange is over.
     way: Option<Way>,
     course: Rc<Course>,
@@ -48,14 +47,14 @@ pub struct BodyError(pub Reason);
 
 impl ServerBody {
     pub(super) fn new(
-        incoming: Incoming,
+        incoming: impl Into<ReceivedBody>,
         connection: Connection,
         reuse: Reuse,
         lease: Lease,
         course: Rc<Course>,
     ) -> Self {
         Self {
-            incoming,
+            incoming: incoming.into(),
             way: Some(Way {
                 connection,
                 reuse,
@@ -140,7 +139,7 @@ impl Body for ServerBody {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                let reason = reason_of_body(&error);
+                let reason = reason_of(&error);
                 Poll::Ready(Some(Err(this.abort(reason))))
             }
         }
@@ -165,6 +164,14 @@ impl Drop for ServerBody {
         } else {
             self.abort(Reason::ClientLeft);
         }
+    }
+}
+
+fn reason_of(error: &ReceiveError) -> Reason {
+    if error.is_malformed() {
+        Reason::ServerBodyMalformed
+    } else {
+        Reason::ServerBodyIncomplete
     }
 }
 

@@ -1,14 +1,18 @@
-//! A client connection that speaks HTTP/1.1: requests are read, refused if they must not pass, and
-//! answered.
+//! A client connection that speaks HTTP/1 or HTTP/2: requests are read, refused if they must not
+//! pass, and answered.
 //!
-//! `listen` hands connections to [`serve`]. For each request `handle` calls the rooms in their
+//! `listen` hands connections to [`serve`], which tells the versions apart; `h1` and `h2` read
+//! requests and write answers. For each request `handle` calls the rooms in their
 //! order: `admit`, `route`, `hop`, `forward`, and back.
 
 pub mod admit;
 mod body;
 mod client;
+mod h1;
+mod h2;
 mod handle;
 mod hop;
+mod rest;
 mod roll;
 pub mod seen;
 mod serve;

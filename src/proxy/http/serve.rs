@@ -1,478 +1,93 @@
-//! A client connection from its first byte to its last.
+//! Which version of HTTP a client connection speaks, and who serves it.
 //!
-//! It alternates between two states. While something happens, hyper runs it, with its buffers and
-//! its state machine. When nothing has happened for a second, hyper gives the socket back and is
-//! dropped, and a few hundred bytes wait for the next request: *parked*. Nothing can be lost between
-//! the two: hyper holds nothing back when it has flushed and no exchange is open, and what it has
-//! read too far is put in front of what comes next.
-//!
-//! One timer runs for the connection, for whichever deadline comes first.
+//! Over TLS both sides have agreed on it (ALPN). In the clear the first bytes say so: a client that
+//! knows that we speak HTTP/2 begins with its preface (RFC 9113 §3.3), which no request of HTTP/1
+//! can begin with. They are waited for as long as a head is.
 
-use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, ready};
 
-use bytes::Bytes;
-use http_body::Body;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use bytes::{Bytes, BytesMut};
 
-use crate::base::clock::{self, Duration, FAR, Instant};
-use crate::exchange::{Reason, RequestId};
-use crate::net::{HalfClose, Stream};
-use crate::observe::event;
-use crate::plan::{self, HeaderCase};
+use crate::base::clock;
+use crate::exchange::Reason;
+use crate::net::Stream;
 use crate::proxy::frontend::Frontend;
-use crate::proxy::io::{Timer, WatchedStream};
-use crate::proxy::reply::raw_reply;
+use crate::proxy::io::Timer;
+use crate::wire::preface::{Version, version};
 
 use super::Context;
 use super::client::Client;
-use super::handle::handle;
+use super::rest::{Woken, bytes_or};
 use super::roll::{Entry, Order};
+use super::{h1, h2};
 
-/// How long hyper keeps its buffers after an exchange. A client that asks again within a second is
-/// served at no cost; one that does not has most likely gone for longer.
-const PARK_AFTER: Duration = Duration::from_secs(1);
-
-/// How much of a response hyper gathers before it waits for the client to take it.
-const WRITE_AHEAD_BYTES: usize = 64 << 10;
-
-/// How much of a request that was refused is read and thrown away, and for how long, so that the
-/// client reads the answer and not a reset.
-const LINGER_BYTES: usize = 256 << 10;
-const LINGER_TIME: Duration = Duration::from_secs(2);
-
-/// How often it is looked whether a client has gone whose upload waits for the server.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// What is read of the first bytes after parking; hyper reads the rest.
-const FIRST_READ_BYTES: usize = 2048;
-
-/// How a spell of activity ended.
-enum Ended {
-    /// Nothing happens; the socket and what was read too far.
-    Idle(Stream, Bytes),
-    /// The connection is over, and nothing needs to be said.
-    Over,
-    /// The last answer is written; the client may still be sending.
-    Refused(Stream),
-    /// The head did not come in time.
-    HeadTimeout(Stream),
-    /// In the middle of a response: the client must notice.
-    Broken(Stream),
-}
-
-/// What a parked connection woke up for.
-enum Woken {
-    Bytes(Bytes),
-    Over,
+/// What the first bytes say.
+enum Spoken {
+    H1(Bytes),
+    H2(Bytes),
+    /// It ended before it had said anything.
+    Nothing,
 }
 
 /// Serves the connection of `peer` until it ends.
-pub async fn serve(stream: Stream, peer: SocketAddr, live: Arc<Frontend>, context: Rc<Context>) {
+pub async fn serve(
+    mut stream: Stream,
+    peer: SocketAddr,
+    live: Arc<Frontend>,
+    context: Rc<Context>,
+) {
     let entry = context.roll.enter(Arc::clone(&live));
     let client = Rc::new(Client::new(context, peer, live));
     let mut timer = Timer::new();
-    let (mut stream, mut prefix) = (stream, Bytes::new());
-    loop {
-        // Boxed, this and what ends a connection: a parked one does not carry the room for it.
-        let ended = Box::pin(active(stream, prefix, &client, &entry, &mut timer)).await;
-        match ended {
-            Ended::Over => return,
-            Ended::Broken(stream) => return stream.reset(),
-            Ended::Refused(stream) => return Box::pin(linger(stream, &entry)).await,
-            Ended::HeadTimeout(stream) => {
-                return Box::pin(answer_late_head(stream, &client, &entry)).await;
-            }
-            Ended::Idle(idle, read_too_far) if !is_blank(&read_too_far) => {
-                (stream, prefix) = (idle, read_too_far);
-            }
-            Ended::Idle(mut idle, _) => {
-                match parked(&mut idle, &client, &entry, &mut timer).await {
-                    Woken::Bytes(bytes) => (stream, prefix) = (idle, bytes),
-                    Woken::Over => return,
-                }
-            }
-        }
+    match first_bytes(&mut stream, &client, &entry, &mut timer).await {
+        Spoken::H1(prefix) => h1::serve(stream, prefix, client, &entry, timer).await,
+        // Boxed: connections of HTTP/1, which are many and idle, do not carry the room for it.
+        Spoken::H2(prefix) => Box::pin(h2::serve(stream, prefix, client, &entry, timer)).await,
+        Spoken::Nothing => {}
     }
 }
 
-/// Waits for the next request with nothing but the socket.
-async fn parked(
+/// Waits until it can be told what the client speaks.
+async fn first_bytes(
     stream: &mut Stream,
-    client: &Rc<Client>,
+    client: &Client,
     entry: &Entry,
     timer: &mut Timer,
-) -> Woken {
-    poll_fn(|cx| {
-        let mut room = [0; FIRST_READ_BYTES];
-        let mut buffer = ReadBuf::new(&mut room);
-        while let Poll::Ready(read) = Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
-            let bytes = buffer.filled();
-            if read.is_err() || bytes.is_empty() {
-                return Poll::Ready(Woken::Over);
-            }
-            if !is_blank(bytes) {
-                return Poll::Ready(Woken::Bytes(Bytes::copy_from_slice(bytes)));
-            }
-            buffer.clear();
-        }
-        if entry.order(cx) != Order::Stay {
-            return Poll::Ready(Woken::Over);
-        }
-        timer.poll(cx, client.idle_until()).map(|_| Woken::Over)
-    })
-    .await
-}
-
-/// Whether these are only line ends, which old clients send after a body (RFC 9112 §2.2): no request
-/// has begun.
-fn is_blank(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
-}
-
-/// Lets hyper run the connection until it ends or nothing has happened for a while.
-async fn active(
-    stream: Stream,
-    prefix: Bytes,
-    client: &Rc<Client>,
-    entry: &Entry,
-    timer: &mut Timer,
-) -> Ended {
-    let builder = builder(client);
-    let io = TokioIo::new(WatchedStream::new(stream, prefix, Rc::clone(&client.watch)));
-    let service = service_fn(|request| handle(client, request));
-    let mut spell = Spell {
-        connection: builder.serve_connection(io, service),
-        client,
-        entry,
-        timer,
-        never: clock::now() + FAR,
-        look_at: None,
-        told_to_leave: false,
-    };
-    let verdict = poll_fn(|cx| spell.poll(cx)).await;
-    let parts = spell.connection.into_parts();
-    let (stream, unread) = parts.io.into_inner().into_parts();
-    let read_too_far = joined(parts.read_buf, unread);
-    match verdict {
-        Verdict::Idle => Ended::Idle(stream, read_too_far),
-        Verdict::HeadTimeout => Ended::HeadTimeout(stream),
-        Verdict::Broken => Ended::Broken(stream),
-        Verdict::Over if client.is_dirty.get() || !read_too_far.is_empty() => {
-            Ended::Refused(stream)
-        }
-        Verdict::Over => Ended::Over,
+) -> Spoken {
+    let may_speak_h2 = client.with_plan(|plan| plan.http2.enabled);
+    if may_speak_h2 != Some(true) {
+        return Spoken::H1(Bytes::new());
     }
-}
-
-/// What hyper has read and not used, and what of the prefix it has not read.
-fn joined(first: Bytes, second: Bytes) -> Bytes {
-    if second.is_empty() {
-        return first;
-    }
-    [first, second].concat().into()
-}
-
-/// One spell of activity.
-struct Spell<'a, C> {
-    connection: C,
-    client: &'a Rc<Client>,
-    entry: &'a Entry,
-    timer: &'a mut Timer,
-    /// The deadline of whoever has none.
-    never: Instant,
-    /// When to look whether the client has gone, while its upload waits for the server.
-    look_at: Option<Instant>,
-    told_to_leave: bool,
-}
-
-enum Verdict {
-    Idle,
-    Over,
-    HeadTimeout,
-    Broken,
-}
-
-/// What the passing of a deadline means.
-enum Due {
-    /// The handler or a body has been told; they must be polled.
-    Told,
-    End(Verdict),
-}
-
-impl<S, B> Spell<'_, http1::Connection<TokioIo<WatchedStream>, S>>
-where
-    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B> + Unpin,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    B: Body + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Verdict> {
-        loop {
-            let order = self.entry.order(cx);
-            if order == Order::Break {
-                return Poll::Ready(self.cut(Reason::ProxyStopped));
+    let began = clock::now();
+    let until = began + client.timeouts.get().head;
+    let mut seen = BytesMut::new();
+    loop {
+        // Whoever has connected has been promised an answer: only the end of all ends this.
+        let Woken::Bytes(bytes) = bytes_or(Order::Break, stream, until, entry, timer).await else {
+            if !seen.is_empty() {
+                let left = clock::now() < until;
+                let reason = if left {
+                    Reason::ClientLeft
+                } else {
+                    Reason::RequestHeadTimeout
+                };
+                client.refuse(reason, 0, Some(began), None);
             }
-            if order == Order::Leave {
-                self.client.is_leaving.set(true);
-            }
-            let polled = Pin::new(&mut self.connection).poll(cx);
-            self.client.settle_if_over();
-            self.client.note_partial_head();
-            if let Poll::Ready(result) = polled {
-                return Poll::Ready(self.finished(result.err()));
-            }
-            if order == Order::Leave && !self.told_to_leave && self.may_be_told_to_leave() {
-                self.told_to_leave = true;
-                Pin::new(&mut self.connection).graceful_shutdown();
-                continue;
-            }
-            self.plan_look();
-            let due = self.due();
-            let now = ready!(self.timer.poll(cx, due));
-            match self.passed(now) {
-                Due::Told => {}
-                Due::End(verdict) => return Poll::Ready(verdict),
-            }
-        }
-    }
-
-    /// Whether hyper can be told that nothing more comes. Not while a request is here or on its way:
-    /// it is answered, and the answer says `close`. One that was never served has been promised an
-    /// answer too, as far as its client knows.
-    fn may_be_told_to_leave(&self) -> bool {
-        let client = self.client;
-        client.has_served.get() && client.course().is_none() && client.head_began.get().is_none()
-    }
-
-    /// hyper is done with the connection.
-    fn finished(&self, error: Option<hyper::Error>) -> Verdict {
-        let client = self.client;
-        if let Some(course) = client.course() {
-            // The connection broke under an exchange. Its own cause, if there is one, came first.
-            let was_sent = course.ended().is_some() && error.is_none();
-            if was_sent {
-                client.settle();
-            } else {
-                let left = course.exchange.status.get() == 0 || error.is_some();
-                client.cut(Reason::ClientLeft);
-                return if left { Verdict::Broken } else { Verdict::Over };
-            }
-        }
-        let status = client.watch.own_status.take();
-        match (status, error) {
-            (0, None) => {}
-            (0, Some(error)) => return self.failed(&error),
-            (status, _) => {
-                client.refuse(refusal_of(status), status, None);
-                client.is_dirty.set(true);
-            }
-        }
-        Verdict::Over
-    }
-
-    /// The connection failed outside of any exchange that we know of.
-    fn failed(&self, error: &hyper::Error) -> Verdict {
-        let client = self.client;
-        event::connection_failed(&client.live.name, client.peer, error);
-        if error.is_user() {
-            // A response body ended early, and what went out before it looked like all of it.
-            return Verdict::Broken;
-        }
-        if error.is_parse_version_h2() {
-            // The preface of HTTP/2: an answer would not be understood.
-            client.refuse(Reason::RequestHeadMalformed, 0, None);
-        } else if error.is_parse() {
-            // Answered in one write with the response before it.
-            let too_large = error.is_parse_too_large();
-            let status = if too_large { 431 } else { 400 };
-            client.refuse(refusal_of(status), status, None);
-            client.is_dirty.set(true);
-        } else if client.head_began.get().is_some() {
-            client.refuse(Reason::ClientLeft, 0, None);
-        }
-        Verdict::Over
-    }
-
-    /// The first deadline of the connection's present state.
-    fn due(&self) -> Instant {
-        let client = self.client;
-        let watch = &client.watch;
-        let timeouts = client.timeouts.get();
-        let stalled = watch.blocked_since.get().map(|since| since + timeouts.body);
-        let course = client.course();
-        let waiting = match (&course, client.head_began.get()) {
-            (Some(course), _) if course.ended().is_none() => course.deadlines.earliest(),
-            // The last bytes of the response are on their way; whoever is late is the client.
-            (Some(_), _) => None,
-            (None, Some(began)) => Some(began + timeouts.head),
-            (None, None) if self.may_park() => {
-                let park = client.idle_since.get() + PARK_AFTER;
-                Some(park.min(client.idle_until()))
-            }
-            (None, None) => Some(client.idle_until()),
+            return Spoken::Nothing;
         };
-        [stalled, waiting, self.look_at]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(self.never)
-    }
-
-    /// A deadline of [`Spell::due`] has passed.
-    fn passed(&mut self, now: Instant) -> Due {
-        let client = self.client;
-        let watch = &client.watch;
-        let body = client.timeouts.get().body;
-        if watch
-            .blocked_since
-            .get()
-            .is_some_and(|since| now >= since + body)
-        {
-            return Due::End(self.cut(Reason::ClientStalled));
-        }
-        if self.look_at.is_some_and(|at| now >= at) {
-            self.look_at = None;
-            watch.look.set(Some(client.half_close.get()));
-            return Due::Told;
-        }
-        if let Some(course) = client.course() {
-            let deadlines = &course.deadlines;
-            return match deadlines.fire(now) {
-                // A nudge: whoever asked for it looks by itself.
-                None => {
-                    deadlines.nudge_at(None);
-                    Due::Told
-                }
-                Some(_) if course.exchange.status.get() == 0 => Due::Told,
-                Some(reason) => Due::End(self.cut(reason)),
-            };
-        }
-        if client.head_began.get().is_some() {
-            return Due::End(Verdict::HeadTimeout);
-        }
-        if self.may_park() && now < client.idle_until() {
-            Due::End(Verdict::Idle)
+        // Nearly always all that is needed comes at once, and is not copied again.
+        let bytes = if seen.is_empty() {
+            bytes
         } else {
-            Due::End(Verdict::Over)
-        }
-    }
-
-    /// While a request is not there as a whole, hyper reads it only as fast as the server takes it,
-    /// and does not see that the client has gone. Somebody has to look, now and then.
-    fn plan_look(&mut self) {
-        let is_uploading = self
-            .client
-            .course()
-            .is_some_and(|course| course.ended().is_none() && !course.request_complete.get());
-        if !is_uploading {
-            self.look_at = None;
-        } else if self.look_at.is_none() {
-            self.look_at = Some(clock::now() + LOOK_EVERY);
-        }
-    }
-
-    /// Whether hyper holds nothing that would be lost.
-    fn may_park(&self) -> bool {
-        let client = self.client;
-        client.watch.flushed.get()
-            && client.head_began.get().is_none()
-            && !client.is_dirty.get()
-            && !self.told_to_leave
-            && client.course().is_none()
-    }
-
-    fn cut(&self, reason: Reason) -> Verdict {
-        let Some(course) = self.client.course() else {
-            return Verdict::Over;
+            seen.extend_from_slice(&bytes);
+            seen.split().freeze()
         };
-        // A response whose end the client is waiting for must not look complete.
-        let is_cut = course.ended().is_none();
-        self.client.cut(reason);
-        if is_cut {
-            Verdict::Broken
-        } else {
-            Verdict::Over
+        match version(&bytes) {
+            Some(Version::H1) => return Spoken::H1(bytes),
+            Some(Version::H2) => return Spoken::H2(bytes),
+            None => seen.extend_from_slice(&bytes),
         }
     }
-}
-
-/// hyper's settings for a connection of this frontend, as it is configured now.
-fn builder(client: &Client) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    let (view, place) = client.view();
-    let Some(place) = place else {
-        // The frontend has just been removed: the connection is about to be told.
-        return builder;
-    };
-    let plan = &view.snapshot.plan.frontends[place as usize];
-    client.timeouts.set(plan.timeout);
-    client.half_close.set(if plan.half_close {
-        HalfClose::IsFine
-    } else {
-        HalfClose::IsLeaving
-    });
-    builder
-        .half_close(plan.half_close)
-        .max_header_size(plan.limits.head.0 as usize)
-        .max_buf_size(WRITE_AHEAD_BYTES.max(plan.limits.head.0 as usize))
-        .title_case_headers(plan.header_case == HeaderCase::Title)
-        .preserve_header_case(view.records_case);
-    if plan.limits.fields != plan::FrontendLimits::default().fields {
-        // Any other number makes hyper keep the fields on the heap.
-        builder.max_headers(plan.limits.fields);
-    }
-    builder
-}
-
-/// What hyper meant by a status that it answered by itself.
-fn refusal_of(status: u16) -> Reason {
-    match status {
-        414 => Reason::RequestTargetTooLong,
-        431 => Reason::RequestHeadTooLarge,
-        _ => Reason::RequestHeadMalformed,
-    }
-}
-
-async fn answer_late_head(mut stream: Stream, client: &Client, entry: &Entry) {
-    let reason = Reason::RequestHeadTimeout;
-    let id = RequestId::made(client.context.rng.next_u64());
-    let bytes = raw_reply(reason, &id, clock::wall());
-    client.refuse(reason, 408, Some(id));
-    // The client has had its time; it is not waited for again.
-    if let Ok(Ok(())) = clock::within(LINGER_TIME, stream.write_all(&bytes)).await {
-        linger(stream, entry).await;
-    }
-}
-
-/// Says that nothing more comes, and reads what the client is still sending for a while: a socket
-/// that is closed with bytes unread resets the connection, and the client loses the answer.
-async fn linger(mut stream: Stream, entry: &Entry) {
-    let discard = async {
-        poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await?;
-        let mut room = [0; 4096];
-        let mut left = LINGER_BYTES;
-        while left > 0 {
-            let read = stream.read(&mut room).await?;
-            if read == 0 {
-                break;
-            }
-            left = left.saturating_sub(read);
-        }
-        std::io::Result::Ok(())
-    };
-    let mut discard = Box::pin(discard);
-    let until_broken = poll_fn(|cx| match entry.order(cx) {
-        Order::Break => Poll::Ready(()),
-        _ => discard.as_mut().poll(cx).map(drop),
-    });
-    // However it goes, the connection ends here.
-    let _ = clock::within(LINGER_TIME, until_broken).await;
 }

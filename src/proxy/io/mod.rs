@@ -1,16 +1,22 @@
-//! Bytes in motion: the client's socket as hyper sees it, the request body, and the clock that runs
-//! over both.
+//! Bytes in motion: the client's socket as hyper sees it, bodies of either version of HTTP, and the
+//! clock that runs over them.
 //!
 //! Every room of the data plane may use this one; it uses none of them.
 
 mod course;
 mod deadlines;
+mod pump;
+mod received;
 mod request_body;
+mod stream_body;
 mod timer;
 mod watched;
 
 pub use course::Course;
 pub use deadlines::Deadlines;
+pub use pump::{Pump, Stopped};
+pub use received::{ReceiveError, ReceivedBody};
 pub use request_body::{BodyFault, ContinueGate, RequestBody};
+pub use stream_body::StreamBody;
 pub use timer::Timer;
 pub use watched::{Watch, WatchedStream};

@@ -5,7 +5,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,19 +13,19 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::Reason;
 
 use super::course::Course;
+use super::received::{ReceiveError, ReceivedBody};
 
 /// How long a server is waited for that was asked to say `100 Continue` (RFC 9110 §10.1.1).
 const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The request's body, or none.
 pub struct RequestBody {
-    incoming: Option<Incoming>,
+    incoming: Option<ReceivedBody>,
     course: Rc<Course>,
     patience: Duration,
     gate: Option<ContinueGate>,
@@ -47,8 +46,8 @@ pub struct BodyFault(pub Reason);
 
 impl RequestBody {
     /// The body of the request of `course`; each piece is waited for as long as `patience`.
-    pub fn new(incoming: Incoming, course: Rc<Course>, patience: Duration) -> Self {
-        let incoming = Some(incoming).filter(|body| !body.is_end_stream());
+    pub fn new(incoming: impl Into<ReceivedBody>, course: Rc<Course>, patience: Duration) -> Self {
+        let incoming = Some(incoming.into()).filter(|body| !body.is_end_stream());
         if incoming.is_none() {
             course.request_complete.set(true);
         }
@@ -143,6 +142,7 @@ impl Body for RequestBody {
             return Poll::Ready(None);
         };
         let deadlines = &this.course.deadlines;
+        this.course.body_wanted.set(true);
         match Pin::new(&mut *incoming).poll_frame(cx) {
             Poll::Pending => {
                 deadlines.wait_for_client(this.patience, Reason::RequestBodyTimeout);
@@ -186,22 +186,13 @@ impl Body for RequestBody {
     }
 }
 
-/// hyper reports framing that makes no sense as `InvalidData` or `InvalidInput`; all else is a
-/// connection that ended.
-fn reason_of(error: &hyper::Error) -> Reason {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            return match error.kind() {
-                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                    Reason::RequestBodyMalformed
-                }
-                _ => Reason::ClientLeft,
-            };
-        }
-        source = error.source();
+/// Framing that makes no sense is nonsense; all else is a client that went away.
+fn reason_of(error: &ReceiveError) -> Reason {
+    if error.is_malformed() {
+        Reason::RequestBodyMalformed
+    } else {
+        Reason::ClientLeft
     }
-    Reason::ClientLeft
 }
 
 impl fmt::Display for BodyFault {

@@ -6,7 +6,6 @@
 //! the server has closed it meanwhile is looked at when it is taken from the pool, and by the
 //! pool's sweep.
 
-use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -297,23 +296,6 @@ fn reason_of_answer(error: &hyper::Error) -> Reason {
         return Reason::ServerResponseMalformed;
     }
     Reason::ServerResponseEmpty
-}
-
-/// Why the body of an answer ended early.
-pub fn reason_of_body(error: &hyper::Error) -> Reason {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<io::Error>()
-            && matches!(
-                error.kind(),
-                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
-            )
-        {
-            return Reason::ServerBodyMalformed;
-        }
-        source = error.source();
-    }
-    Reason::ServerBodyIncomplete
 }
 
 impl From<Fault> for Failure {

@@ -6,5 +6,5 @@
 mod connection;
 mod pool;
 
-pub use connection::{Connection, Failure, ResponseHead, Settings, reason_of_body};
+pub use connection::{Connection, Failure, ResponseHead, Settings};
 pub use pool::Pool;

@@ -1,0 +1,519 @@
+//! TLS over any [`Stream`], on either side: what is above `net` reads and writes as before.
+//!
+//! A server reads the client's first message ([`Stream::greet`]), chooses by it what to answer with,
+//! and goes on ([`Greeted::accept`]); a client has its mind made up ([`Stream::connect_tls`]). Which
+//! certificates and which rules is not known here: `proxy::tls` and `upstream` bring the rustls
+//! configuration. Deadlines are the caller's.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::{Acceptor, ClientHello};
+use rustls::{
+    CipherSuite, ClientConfig, CommonState, HandshakeKind, ProtocolVersion, ServerConfig,
+};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio_rustls::server::StartHandshake;
+use tokio_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream};
+
+use super::stream::Stream;
+
+/// What is encrypted ahead of a peer that does not take it: some records. More only costs memory for
+/// each slow reader, and less would cost system calls.
+const ENCRYPTED_AHEAD_BYTES: usize = 64 << 10;
+
+/// A fatal alert `unrecognized_name` (RFC 6066 §3) as a record of its own, before any key is agreed.
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
+/// A connection under TLS, after its handshake.
+pub struct Secured {
+    tls: TlsStream<Wire>,
+}
+
+/// The connection below, and how much has gone into it.
+#[derive(Debug)]
+struct Wire {
+    stream: Stream,
+    sent: u64,
+}
+
+/// A client that has said what it wants, and waits for an answer.
+pub struct Greeted(StartHandshake<Wire>);
+
+/// What a handshake came to.
+#[derive(Clone, Debug)]
+pub struct TlsFacts {
+    /// The protocol's version.
+    pub version: TlsVersion,
+    /// The cipher suite, by its name at IANA.
+    pub cipher: &'static str,
+    /// The protocol that both agreed on by ALPN.
+    pub alpn: Option<Vec<u8>>,
+    /// The name that the client asked for (SNI), in lower case. Only known to a server.
+    pub server_name: Option<Box<str>>,
+    /// Whether keys were agreed on anew.
+    pub keys: Keys,
+    /// What the peer identified itself with, its own certificate first. Verified, if the
+    /// configuration verifies.
+    pub peer_certificates: Vec<CertificateDer<'static>>,
+}
+
+/// Where the keys of a connection come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// From a full handshake.
+    Fresh,
+    /// From an earlier connection.
+    Resumed,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    V1_2,
+    /// RFC 8446.
+    V1_3,
+}
+
+/// Why a handshake failed.
+#[derive(Debug)]
+pub enum HandshakeFault {
+    /// The connection broke, or the peer closed it.
+    Connection(io::Error),
+    /// The two did not agree.
+    Tls(rustls::Error),
+}
+
+impl Stream {
+    /// Reads what a client of TLS says first.
+    ///
+    /// # Errors
+    ///
+    /// That it said something else; it has been told then.
+    ///
+    /// # Cancel safety
+    ///
+    /// The connection is closed when it is dropped.
+    pub async fn greet(self) -> Result<Greeted, HandshakeFault> {
+        LazyConfigAcceptor::new(Acceptor::default(), Wire::new(self))
+            .await
+            .map(Greeted)
+            .map_err(HandshakeFault::of)
+    }
+
+    /// Begins TLS as a client of the server called `name`, under the rules of `config`.
+    ///
+    /// # Errors
+    ///
+    /// Why the two did not agree; the server has been told.
+    ///
+    /// # Cancel safety
+    ///
+    /// The connection is closed when it is dropped.
+    pub async fn connect_tls(
+        self,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> Result<Self, HandshakeFault> {
+        TlsConnector::from(config)
+            .connect_with(name, Wire::new(self), |tls| {
+                tls.set_buffer_limit(Some(ENCRYPTED_AHEAD_BYTES));
+            })
+            .await
+            .map(|tls| Secured::stream(TlsStream::Client(tls)))
+            .map_err(HandshakeFault::of)
+    }
+
+    /// What the handshake came to; `None` without TLS.
+    pub fn tls(&self) -> Option<TlsFacts> {
+        let Self::Tls(secured) = self else {
+            return None;
+        };
+        Some(secured.facts())
+    }
+}
+
+impl Greeted {
+    /// What the client wants and can.
+    pub fn hello(&self) -> ClientHello<'_> {
+        self.0.client_hello()
+    }
+
+    /// Answers under the rules of `config`.
+    ///
+    /// # Errors
+    ///
+    /// Why the two did not agree; the client has been told.
+    ///
+    /// # Cancel safety
+    ///
+    /// The connection is closed when it is dropped.
+    pub async fn accept(self, config: Arc<ServerConfig>) -> Result<Stream, HandshakeFault> {
+        self.0
+            .into_stream_with(config, |tls| {
+                tls.set_buffer_limit(Some(ENCRYPTED_AHEAD_BYTES));
+            })
+            .await
+            .map(|tls| Secured::stream(TlsStream::Server(tls)))
+            .map_err(HandshakeFault::of)
+    }
+
+    /// Tells the client that nobody here has the name that it asked for.
+    ///
+    /// # Cancel safety
+    ///
+    /// The connection is closed when it is dropped.
+    pub async fn refuse_name(self) {
+        let mut wire = self.0.io;
+        // A client that does not wait for the answer misses nothing.
+        let _ = wire.write_all(&UNRECOGNIZED_NAME).await;
+        let _ = wire.shutdown().await;
+    }
+}
+
+impl Secured {
+    fn stream(tls: TlsStream<Wire>) -> Stream {
+        Stream::Tls(Box::new(Self { tls }))
+    }
+
+    /// The connection below.
+    pub(super) fn below(&self) -> &Stream {
+        &self.tls.get_ref().0.stream
+    }
+
+    /// The connection below, for whoever wants no goodbye.
+    pub(super) fn into_below(self) -> Stream {
+        let wire = match self.tls {
+            TlsStream::Client(tls) => tls.into_inner().0,
+            TlsStream::Server(tls) => tls.into_inner().0,
+        };
+        wire.stream
+    }
+
+    /// Bytes that have gone to the peer, as they are on the way.
+    pub(super) fn sent(&self) -> u64 {
+        self.tls.get_ref().0.sent
+    }
+
+    /// Says goodbye (RFC 8446 §6.1) if the connection takes it at once.
+    pub(super) fn close(mut self) {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        // Whoever does not take 24 bytes now has long stopped listening.
+        let _ = Pin::new(&mut self.tls).poll_shutdown(&mut cx);
+    }
+
+    fn facts(&self) -> TlsFacts {
+        let state: &CommonState = self.tls.get_ref().1;
+        let server_name = match &self.tls {
+            TlsStream::Server(tls) => tls.get_ref().1.server_name(),
+            TlsStream::Client(_) => None,
+        };
+        TlsFacts {
+            version: match state.protocol_version() {
+                Some(ProtocolVersion::TLSv1_3) => TlsVersion::V1_3,
+                _ => TlsVersion::V1_2,
+            },
+            cipher: state
+                .negotiated_cipher_suite()
+                .map_or("", |suite| name_of(suite.suite())),
+            alpn: state.alpn_protocol().map(<[u8]>::to_vec),
+            server_name: server_name.map(Into::into),
+            keys: match state.handshake_kind() {
+                Some(HandshakeKind::Resumed) => Keys::Resumed,
+                _ => Keys::Fresh,
+            },
+            peer_certificates: state
+                .peer_certificates()
+                .map(|chain| chain.iter().map(|one| one.clone().into_owned()).collect())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// rustls has names of its own for the suites of TLS 1.3, which no other program knows.
+fn name_of(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+        other => other.as_str().unwrap_or("unknown"),
+    }
+}
+
+impl TlsVersion {
+    /// As logs and metrics write it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::V1_2 => "1.2",
+            Self::V1_3 => "1.3",
+        }
+    }
+}
+
+impl HandshakeFault {
+    fn of(error: io::Error) -> Self {
+        if !error
+            .get_ref()
+            .is_some_and(|inner| inner.is::<rustls::Error>())
+        {
+            return Self::Connection(error);
+        }
+        let kind = error.kind();
+        match error.into_inner().map(|inner| inner.downcast()) {
+            Some(Ok(tls)) => Self::Tls(*tls),
+            _ => Self::Connection(kind.into()),
+        }
+    }
+}
+
+impl fmt::Display for HandshakeFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection(error) => write!(f, "{error}"),
+            Self::Tls(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for HandshakeFault {}
+
+impl AsyncRead for Secured {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().tls).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Secured {
+    #[inline]
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().tls).poll_write(cx, buf)
+    }
+
+    /// rustls gathers the pieces into one record while it encrypts them.
+    #[inline]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().tls).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().tls).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().tls).poll_shutdown(cx)
+    }
+}
+
+impl Wire {
+    fn new(stream: Stream) -> Self {
+        Self { stream, sent: 0 }
+    }
+
+    fn note(&mut self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(count)) = written {
+            self.sent += *count as u64;
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Wire {
+    #[inline]
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.note(&written);
+        written
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        this.note(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use rustls::RootCertStore;
+    use rustls::crypto::aws_lc_rs;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    /// A server's and a client's rules that fit together.
+    fn rules() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["a.test".to_owned()]).expect("a certificate");
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .expect("a pair");
+        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut roots = RootCertStore::empty();
+        roots.add(cert.der().clone()).expect("a root");
+        let mut client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        client.alpn_protocols = vec![b"http/1.1".to_vec()];
+        (Arc::new(server), Arc::new(client))
+    }
+
+    async fn pair() -> (Stream, Stream) {
+        let (server, client) = rules();
+        let (near, far) = tokio::io::duplex(1 << 20);
+        let name = ServerName::try_from("a.test").expect("a name");
+        let accepted = async {
+            let greeted = Stream::Other(Box::new(near)).greet().await?;
+            assert_eq!(greeted.hello().server_name(), Some("a.test"));
+            greeted.accept(server).await
+        };
+        let connected = Stream::Other(Box::new(far)).connect_tls(client, name);
+        tokio::try_join!(accepted, connected).expect("they agree")
+    }
+
+    #[tokio::test]
+    async fn both_sides_know_what_they_agreed_on() {
+        let (server, client) = pair().await;
+        let (server, client) = (server.tls().expect("TLS"), client.tls().expect("TLS"));
+        assert_eq!(server.server_name.as_deref(), Some("a.test"));
+        assert_eq!(client.peer_certificates.len(), 1);
+        for facts in [server, client] {
+            assert_eq!(facts.version, TlsVersion::V1_3);
+            assert_eq!(facts.alpn.as_deref(), Some(b"http/1.1".as_slice()));
+            assert!(facts.cipher.starts_with("TLS_"), "{}", facts.cipher);
+            assert_eq!(facts.keys, Keys::Fresh);
+        }
+    }
+
+    #[tokio::test]
+    async fn pieces_that_are_written_together_are_one_record() {
+        let (mut server, mut client) = pair().await;
+        for piece_bytes in [10, 3000] {
+            let before = server.sent().expect("TLS");
+            let pieces = [vec![b'x'; piece_bytes], vec![b'y'; piece_bytes]];
+            let slices = pieces.each_ref().map(|piece| IoSlice::new(piece));
+            let written = poll_fn(|cx| Pin::new(&mut server).poll_write_vectored(cx, &slices));
+            assert_eq!(written.await.expect("written"), 2 * piece_bytes);
+            server.flush().await.expect("flushed");
+            // A header of 5 bytes, the content's type and a tag of 16 (RFC 8446 §5.2).
+            let sent = server.sent().expect("TLS") - before;
+            assert_eq!(sent, 2 * piece_bytes as u64 + 5 + 1 + 16);
+            let mut read = vec![0; 2 * piece_bytes];
+            client.read_exact(&mut read).await.expect("read");
+            assert_eq!(read, pieces.concat());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_peer_can_tell_an_end_from_an_accident() {
+        let (server, mut client) = pair().await;
+        server.close();
+        let mut rest = Vec::new();
+        assert_eq!(client.read_to_end(&mut rest).await.expect("an end"), 0);
+
+        let (server, mut client) = pair().await;
+        drop(server);
+        let error = client.read_to_end(&mut rest).await.expect_err("no end");
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn who_speaks_no_tls_is_told_so_in_an_alert() {
+        let (near, mut far) = tokio::io::duplex(1 << 10);
+        far.write_all(b"GET / HTTP/1.1\r\n\r\n")
+            .await
+            .expect("written");
+        let fault = Stream::Other(Box::new(near)).greet().await.err();
+        assert!(matches!(fault, Some(HandshakeFault::Tls(_))), "{fault:?}");
+        let mut alert = Vec::new();
+        far.read_to_end(&mut alert).await.expect("read");
+        assert_eq!(alert.first(), Some(&21), "{alert:?}");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_has_is_refused_by_its_own_alert() {
+        let (_, client) = rules();
+        let (near, far) = tokio::io::duplex(1 << 20);
+        let name = ServerName::try_from("a.test").expect("a name");
+        let refused = async {
+            let greeted = Stream::Other(Box::new(near)).greet().await?;
+            greeted.refuse_name().await;
+            Ok::<_, HandshakeFault>(())
+        };
+        let connecting = Stream::Other(Box::new(far)).connect_tls(client, name);
+        let (refused, connected) = tokio::join!(refused, connecting);
+        refused.expect("a hello");
+        let alert = rustls::AlertDescription::UnrecognisedName;
+        match connected.err() {
+            Some(HandshakeFault::Tls(rustls::Error::AlertReceived(got))) => assert_eq!(got, alert),
+            other => unreachable!("{other:?}"),
+        }
+    }
+}

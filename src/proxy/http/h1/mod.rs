@@ -1,0 +1,418 @@
+//! A client connection that speaks HTTP/1, from its first byte to its last.
+//!
+//! It alternates between two states. While something happens, hyper runs it, with its buffers and
+//! its state machine. When nothing has happened for a second, hyper gives the socket back and is
+//! dropped, and a few hundred bytes wait for the next request: *parked*. Nothing can be lost between
+//! the two: hyper holds nothing back when it has flushed and no exchange is open, and what it has
+//! read too far is put in front of what comes next.
+//!
+//! One timer runs for the connection, for whichever deadline comes first.
+
+mod farewell;
+mod session;
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+
+use crate::base::clock::{self, Duration, FAR, Instant};
+use crate::exchange::Reason;
+use crate::net::{HalfClose, Stream};
+use crate::observe::event;
+use crate::plan::{self, HeaderCase};
+use crate::proxy::io::{ReceivedBody, Timer, WatchedStream};
+
+use super::body::ResponseBody;
+use super::client::Client;
+use super::handle::Begun;
+use super::rest::{Woken, bytes_or, is_blank};
+use super::roll::{Entry, Order};
+
+use farewell::{answer_late_head, linger};
+use session::Session;
+
+/// How long hyper keeps its buffers after an exchange. A client that asks again within a second is
+/// served at no cost; one that does not has most likely gone for longer.
+const PARK_AFTER: Duration = Duration::from_secs(1);
+
+/// How much of a response hyper gathers before it waits for the client to take it.
+const WRITE_AHEAD_BYTES: usize = 64 << 10;
+
+/// How often it is looked whether a client has gone whose upload waits for the server.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How a spell of activity ended.
+enum Ended {
+    /// Nothing happens; the socket and what was read too far.
+    Idle(Stream, Bytes),
+    /// The connection is over, and nothing needs to be said.
+    Over,
+    /// The last answer is written; the client may still be sending.
+    Refused(Stream),
+    /// The head did not come in time.
+    HeadTimeout(Stream),
+    /// In the middle of a response: the client must notice.
+    Broken(Stream),
+}
+
+/// Serves a connection until it ends. `prefix` was read from it already.
+pub(super) async fn serve(
+    stream: Stream,
+    prefix: Bytes,
+    client: Rc<Client>,
+    entry: &Entry,
+    mut timer: Timer,
+) {
+    let session = Rc::new(Session::new(client, clock::now()));
+    let (mut stream, mut prefix) = (stream, prefix);
+    loop {
+        // Boxed, this and what ends a connection: a parked one does not carry the room for it.
+        let ended = Box::pin(active(stream, prefix, &session, entry, &mut timer)).await;
+        match ended {
+            Ended::Over => return,
+            Ended::Broken(stream) => return stream.reset(),
+            Ended::Refused(stream) => return Box::pin(linger(stream, entry)).await,
+            Ended::HeadTimeout(stream) => {
+                return Box::pin(answer_late_head(stream, &session, entry)).await;
+            }
+            Ended::Idle(idle, read_too_far) if !is_blank(&read_too_far) => {
+                (stream, prefix) = (idle, read_too_far);
+            }
+            Ended::Idle(mut idle, _) => {
+                let until = session.idle_until();
+                match bytes_or(Order::Leave, &mut idle, until, entry, &mut timer).await {
+                    Woken::Bytes(bytes) => (stream, prefix) = (idle, bytes),
+                    Woken::Over => return,
+                }
+            }
+        }
+    }
+}
+
+/// Answers one request: hyper's service.
+fn answer(
+    session: &Rc<Session>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
+    let begun = Begun::open(&session.client, &request, session.head_began.take());
+    session.open(begun.opened());
+    begun.answer(request.map(ReceivedBody::Http1))
+}
+
+/// Lets hyper run the connection until it ends or nothing has happened for a while.
+async fn active(
+    stream: Stream,
+    prefix: Bytes,
+    session: &Rc<Session>,
+    entry: &Entry,
+    timer: &mut Timer,
+) -> Ended {
+    let builder = builder(session);
+    let io = TokioIo::new(WatchedStream::new(
+        stream,
+        prefix,
+        Rc::clone(&session.watch),
+    ));
+    let service = service_fn(|request| answer(session, request));
+    let mut spell = Spell {
+        connection: builder.serve_connection(io, service),
+        session,
+        entry,
+        timer,
+        never: clock::now() + FAR,
+        look_at: None,
+        told_to_leave: false,
+    };
+    let verdict = poll_fn(|cx| spell.poll(cx)).await;
+    let parts = spell.connection.into_parts();
+    let (stream, unread) = parts.io.into_inner().into_parts();
+    let read_too_far = joined(parts.read_buf, unread);
+    match verdict {
+        Verdict::Idle => Ended::Idle(stream, read_too_far),
+        Verdict::HeadTimeout => Ended::HeadTimeout(stream),
+        Verdict::Broken => Ended::Broken(stream),
+        Verdict::Over if session.is_dirty.get() || !read_too_far.is_empty() => {
+            Ended::Refused(stream)
+        }
+        Verdict::Over => Ended::Over,
+    }
+}
+
+/// What hyper has read and not used, and what of the prefix it has not read.
+fn joined(first: Bytes, second: Bytes) -> Bytes {
+    if second.is_empty() {
+        return first;
+    }
+    [first, second].concat().into()
+}
+
+/// One spell of activity.
+struct Spell<'a, C> {
+    connection: C,
+    session: &'a Rc<Session>,
+    entry: &'a Entry,
+    timer: &'a mut Timer,
+    /// The deadline of whoever has none.
+    never: Instant,
+    /// When to look whether the client has gone, while its upload waits for the server.
+    look_at: Option<Instant>,
+    told_to_leave: bool,
+}
+
+enum Verdict {
+    Idle,
+    Over,
+    HeadTimeout,
+    Broken,
+}
+
+/// What the passing of a deadline means.
+enum Due {
+    /// The handler or a body has been told; they must be polled.
+    Told,
+    End(Verdict),
+}
+
+impl<S, B> Spell<'_, http1::Connection<TokioIo<WatchedStream>, S>>
+where
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B> + Unpin,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Verdict> {
+        loop {
+            let order = self.entry.order(cx);
+            if order == Order::Break {
+                return Poll::Ready(self.cut(Reason::ProxyStopped));
+            }
+            if order == Order::Leave {
+                self.session.client.is_leaving.set(true);
+            }
+            let polled = Pin::new(&mut self.connection).poll(cx);
+            self.session.settle_if_over();
+            self.session.note_partial_head();
+            if let Poll::Ready(result) = polled {
+                return Poll::Ready(self.finished(result.err()));
+            }
+            if order == Order::Leave && !self.told_to_leave && self.may_be_told_to_leave() {
+                self.told_to_leave = true;
+                Pin::new(&mut self.connection).graceful_shutdown();
+                continue;
+            }
+            self.plan_look();
+            let due = self.due();
+            let now = ready!(self.timer.poll(cx, due));
+            match self.passed(now) {
+                Due::Told => {}
+                Due::End(verdict) => return Poll::Ready(verdict),
+            }
+        }
+    }
+
+    /// Whether hyper can be told that nothing more comes. Not while a request is here or on its way:
+    /// it is answered, and the answer says `close`. One that was never served has been promised an
+    /// answer too, as far as its client knows.
+    fn may_be_told_to_leave(&self) -> bool {
+        let session = self.session;
+        session.has_served.get() && session.course().is_none() && session.head_began.get().is_none()
+    }
+
+    /// hyper is done with the connection.
+    fn finished(&self, error: Option<hyper::Error>) -> Verdict {
+        let session = self.session;
+        if let Some(course) = session.course() {
+            // The connection broke under an exchange. Its own cause, if there is one, came first.
+            let was_sent = course.ended().is_some() && error.is_none();
+            if was_sent {
+                session.settle();
+            } else {
+                let left = course.exchange.status.get() == 0 || error.is_some();
+                session.cut(Reason::ClientLeft);
+                return if left { Verdict::Broken } else { Verdict::Over };
+            }
+        }
+        let status = session.watch.own_status.take();
+        match (status, error) {
+            (0, None) => {}
+            (0, Some(error)) => return self.failed(&error),
+            (status, _) => {
+                session.refuse(refusal_of(status), status, None);
+                session.is_dirty.set(true);
+            }
+        }
+        Verdict::Over
+    }
+
+    /// The connection failed outside of any exchange that we know of.
+    fn failed(&self, error: &hyper::Error) -> Verdict {
+        let session = self.session;
+        event::connection_failed(&session.client.live.name, session.client.peer, error);
+        if error.is_user() {
+            // A response body ended early, and what went out before it looked like all of it.
+            return Verdict::Broken;
+        }
+        if error.is_parse_version_h2() {
+            // The preface of HTTP/2: an answer would not be understood.
+            session.refuse(Reason::RequestHeadMalformed, 0, None);
+        } else if error.is_parse() {
+            // Answered in one write with the response before it.
+            let too_large = error.is_parse_too_large();
+            let status = if too_large { 431 } else { 400 };
+            session.refuse(refusal_of(status), status, None);
+            session.is_dirty.set(true);
+        } else if session.head_began.get().is_some() {
+            session.refuse(Reason::ClientLeft, 0, None);
+        }
+        Verdict::Over
+    }
+
+    /// The first deadline of the connection's present state.
+    fn due(&self) -> Instant {
+        let session = self.session;
+        let watch = &session.watch;
+        let timeouts = session.client.timeouts.get();
+        let stalled = watch.blocked_since.get().map(|since| since + timeouts.body);
+        let course = session.course();
+        let waiting = match (&course, session.head_began.get()) {
+            (Some(course), _) if course.ended().is_none() => course.deadlines.earliest(),
+            // The last bytes of the response are on their way; whoever is late is the session.
+            (Some(_), _) => None,
+            (None, Some(began)) => Some(began + timeouts.head),
+            (None, None) if self.may_park() => {
+                let park = session.idle_since.get() + PARK_AFTER;
+                Some(park.min(session.idle_until()))
+            }
+            (None, None) => Some(session.idle_until()),
+        };
+        [stalled, waiting, self.look_at]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(self.never)
+    }
+
+    /// A deadline of [`Spell::due`] has passed.
+    fn passed(&mut self, now: Instant) -> Due {
+        let session = self.session;
+        let watch = &session.watch;
+        let body = session.client.timeouts.get().body;
+        if watch
+            .blocked_since
+            .get()
+            .is_some_and(|since| now >= since + body)
+        {
+            return Due::End(self.cut(Reason::ClientStalled));
+        }
+        if self.look_at.is_some_and(|at| now >= at) {
+            self.look_at = None;
+            watch.look.set(Some(session.half_close.get()));
+            return Due::Told;
+        }
+        if let Some(course) = session.course() {
+            let deadlines = &course.deadlines;
+            return match deadlines.fire(now) {
+                // A nudge: whoever asked for it looks by itself.
+                None => {
+                    deadlines.nudge_at(None);
+                    Due::Told
+                }
+                Some(_) if course.exchange.status.get() == 0 => Due::Told,
+                Some(reason) => Due::End(self.cut(reason)),
+            };
+        }
+        if session.head_began.get().is_some() {
+            return Due::End(Verdict::HeadTimeout);
+        }
+        if self.may_park() && now < session.idle_until() {
+            Due::End(Verdict::Idle)
+        } else {
+            Due::End(Verdict::Over)
+        }
+    }
+
+    /// While a request is not there as a whole, hyper reads it only as fast as the server takes it,
+    /// and does not see that the client has gone. Somebody has to look, now and then.
+    fn plan_look(&mut self) {
+        let is_uploading = self
+            .session
+            .course()
+            .is_some_and(|course| course.ended().is_none() && !course.request_complete.get());
+        if !is_uploading {
+            self.look_at = None;
+        } else if self.look_at.is_none() {
+            self.look_at = Some(clock::now() + LOOK_EVERY);
+        }
+    }
+
+    /// Whether hyper holds nothing that would be lost.
+    fn may_park(&self) -> bool {
+        let session = self.session;
+        session.watch.flushed.get()
+            && session.head_began.get().is_none()
+            && !session.is_dirty.get()
+            && !self.told_to_leave
+            && session.course().is_none()
+    }
+
+    fn cut(&self, reason: Reason) -> Verdict {
+        let Some(course) = self.session.course() else {
+            return Verdict::Over;
+        };
+        // A response whose end the client is waiting for must not look complete.
+        let is_cut = course.ended().is_none();
+        self.session.cut(reason);
+        if is_cut {
+            Verdict::Broken
+        } else {
+            Verdict::Over
+        }
+    }
+}
+
+/// hyper's settings for a connection of this frontend, as it is configured now.
+fn builder(session: &Session) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    let (view, place) = session.client.view();
+    let Some(place) = place else {
+        // The frontend has just been removed: the connection is about to be told.
+        return builder;
+    };
+    let plan = &view.snapshot.plan.frontends[place as usize];
+    session.client.timeouts.set(plan.timeout);
+    session.half_close.set(if plan.half_close {
+        HalfClose::IsFine
+    } else {
+        HalfClose::IsLeaving
+    });
+    builder
+        .half_close(plan.half_close)
+        .max_header_size(plan.limits.head.0 as usize)
+        .max_buf_size(WRITE_AHEAD_BYTES.max(plan.limits.head.0 as usize))
+        .title_case_headers(plan.header_case == HeaderCase::Title)
+        .preserve_header_case(view.records_case);
+    if plan.limits.fields != plan::FrontendLimits::default().fields {
+        // Any other number makes hyper keep the fields on the heap.
+        builder.max_headers(plan.limits.fields);
+    }
+    builder
+}
+
+/// What hyper meant by a status that it answered by itself.
+fn refusal_of(status: u16) -> Reason {
+    match status {
+        414 => Reason::RequestTargetTooLong,
+        431 => Reason::RequestHeadTooLarge,
+        _ => Reason::RequestHeadMalformed,
+    }
+}

@@ -1,0 +1,136 @@
+//! What is known of a client connection of HTTP/1: the exchange that is open on it, if one is, and
+//! what was left by the one before.
+//!
+//! `h1` owns the socket and the clock; its service opens exchanges; both meet here.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use crate::base::clock::{self, Instant};
+use crate::exchange::{Reason, RequestId};
+use crate::net::HalfClose;
+use crate::proxy::http::client::{Client, Open, reason_of_drop};
+use crate::proxy::io::{Course, Watch};
+
+/// A client connection that speaks HTTP/1.
+pub(super) struct Session {
+    pub(super) client: Rc<Client>,
+    pub(super) watch: Rc<Watch>,
+    /// The exchange under way, or over and not yet settled.
+    open: RefCell<Option<Open>>,
+    /// When a head was first seen that is not there as a whole. Most heads come in one piece, and
+    /// then it costs no look at the clock.
+    pub(super) head_began: Cell<Option<Instant>>,
+    /// When the last exchange ended, or the connection was accepted.
+    pub(super) idle_since: Cell<Instant>,
+    /// Whether hyper may hold a part of a request that nobody reads any more.
+    pub(super) is_dirty: Cell<bool>,
+    /// What the end of its sending side means.
+    pub(super) half_close: Cell<HalfClose>,
+    /// Whether it has carried an exchange.
+    pub(super) has_served: Cell<bool>,
+}
+
+impl Session {
+    pub(super) fn new(client: Rc<Client>, since: Instant) -> Self {
+        Self {
+            client,
+            watch: Rc::default(),
+            open: RefCell::new(None),
+            head_began: Cell::new(None),
+            idle_since: Cell::new(since),
+            is_dirty: Cell::new(false),
+            half_close: Cell::new(HalfClose::IsLeaving),
+            has_served: Cell::new(false),
+        }
+    }
+
+    /// Until when the next request is waited for. A connection that was never used has only the
+    /// time of a head.
+    pub(super) fn idle_until(&self) -> Instant {
+        let timeouts = self.client.timeouts.get();
+        let patience = if self.has_served.get() {
+            timeouts.keep_alive
+        } else {
+            timeouts.head
+        };
+        self.idle_since.get() + patience
+    }
+
+    /// An exchange begins; the one before is over.
+    pub(super) fn open(&self, open: Open) {
+        self.settle();
+        self.has_served.set(true);
+        self.watch.in_exchange.set(true);
+        self.watch.flushed.set(false);
+        *self.open.borrow_mut() = Some(open);
+    }
+
+    /// Notes when a head began of which only a part is there. To be called when hyper has read what
+    /// there is.
+    pub(super) fn note_partial_head(&self) {
+        if self.watch.heard.get()
+            && !self.watch.in_exchange.get()
+            && self.head_began.get().is_none()
+        {
+            self.head_began.set(Some(clock::now()));
+        }
+    }
+
+    /// The course of the exchange that is under way or not settled.
+    pub(super) fn course(&self) -> Option<Rc<Course>> {
+        self.open
+            .borrow()
+            .as_ref()
+            .map(|open| Rc::clone(&open.course))
+    }
+
+    /// Counts and logs an exchange that has ended and whose last byte has left us.
+    pub(super) fn settle_if_over(&self) {
+        let is_over = match &*self.open.borrow() {
+            None => false,
+            Some(open) => open.course.ended().is_some() && self.watch.flushed.get(),
+        };
+        if is_over {
+            self.settle();
+        }
+    }
+
+    /// Counts and logs the exchange that is open, whatever became of it.
+    pub(super) fn settle(&self) {
+        let Some(open) = self.open.borrow_mut().take() else {
+            return;
+        };
+        let ended = self.client.settle(&open);
+        if !open.course.request_complete.get() {
+            self.is_dirty.set(true);
+        }
+        self.watch.in_exchange.set(false);
+        self.watch.heard.set(false);
+        self.head_began.set(None);
+        // A client that was slow to take the last bytes has not been idle meanwhile.
+        let was_slow = self.watch.was_blocked.replace(false);
+        self.idle_since
+            .set(if was_slow { clock::now() } else { ended });
+    }
+
+    /// Ends the exchange that is open before its time, and settles it.
+    pub(super) fn cut(&self, reason: Reason) {
+        if let Some(course) = self.course() {
+            course.cut(reason);
+            self.settle();
+        }
+    }
+
+    /// Counts and logs a request that no exchange was opened for. `id`: what the client was told.
+    pub(super) fn refuse(&self, reason: Reason, status: u16, id: Option<RequestId>) {
+        self.client
+            .refuse(reason, status, self.head_began.get(), id);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.cut(reason_of_drop());
+    }
+}

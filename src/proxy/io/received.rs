@@ -1,0 +1,108 @@
+//! A body as it comes from a peer, by HTTP/1 or by HTTP/2.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::stream_body::StreamBody;
+
+/// The body of a request or of a response.
+pub enum ReceivedBody {
+    /// By HTTP/1.
+    Http1(Incoming),
+    /// By HTTP/2.
+    Http2(StreamBody),
+}
+
+/// Why it ended early.
+#[derive(Debug)]
+pub enum ReceiveError {
+    /// By HTTP/1.
+    Http1(hyper::Error),
+    /// By HTTP/2.
+    Http2(h2::Error),
+}
+
+impl ReceiveError {
+    /// Whether the peer sent what makes no sense; else it broke off, or the connection did.
+    pub fn is_malformed(&self) -> bool {
+        match self {
+            Self::Http1(error) => is_bad_framing(error),
+            Self::Http2(error) => error.is_library(),
+        }
+    }
+}
+
+/// hyper reports framing that makes no sense as `InvalidData` or `InvalidInput`.
+fn is_bad_framing(error: &hyper::Error) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            let kind = error.kind();
+            return kind == io::ErrorKind::InvalidData || kind == io::ErrorKind::InvalidInput;
+        }
+        source = error.source();
+    }
+    false
+}
+
+impl Body for ReceivedBody {
+    type Data = Bytes;
+    type Error = ReceiveError;
+
+    #[inline]
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
+        match self.get_mut() {
+            Self::Http1(body) => Pin::new(body).poll_frame(cx).map_err(ReceiveError::Http1),
+            Self::Http2(body) => Pin::new(body).poll_frame(cx).map_err(ReceiveError::Http2),
+        }
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Http1(body) => body.is_end_stream(),
+            Self::Http2(body) => body.is_end_stream(),
+        }
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Http1(body) => body.size_hint(),
+            Self::Http2(body) => body.size_hint(),
+        }
+    }
+}
+
+impl From<Incoming> for ReceivedBody {
+    fn from(body: Incoming) -> Self {
+        Self::Http1(body)
+    }
+}
+
+impl From<StreamBody> for ReceivedBody {
+    fn from(body: StreamBody) -> Self {
+        Self::Http2(body)
+    }
+}
+
+impl fmt::Display for ReceiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http1(error) => error.fmt(f),
+            Self::Http2(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for ReceiveError {}
