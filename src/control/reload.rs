@@ -223,7 +223,7 @@ fn take_effect(
     state
         .listeners
         .borrow_mut()
-        .apply(listeners, snapshot, &state.workers);
+        .apply(listeners, snapshot, &state.network, &state.workers);
     super::admin::apply(state, admin);
     state.metrics.runs_generation(snapshot.generation);
     tell(&state.workers, || Command::Renew);

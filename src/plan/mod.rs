@@ -6,6 +6,7 @@
 
 mod backend;
 mod frontend;
+mod peers;
 mod process;
 mod route;
 
@@ -14,11 +15,12 @@ pub use backend::{
     Probe, Queue, Server, StatusSet,
 };
 pub use frontend::{
-    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, IpVersion, Listen,
+    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen,
     RequestIds,
 };
+pub use peers::{Peers, UnixPeers};
 pub use process::{
-    AccessLog, Admin, AdminListen, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
+    AccessLog, Admin, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
 };
 pub use route::{HostPattern, PathPattern, Predicate, Route, ValuePattern};
 

@@ -1,11 +1,11 @@
 //! The door for client connections: who serves them.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::base::Peer;
 use crate::net::Stream;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Timer;
@@ -15,7 +15,7 @@ use super::client::Client;
 use super::h1;
 
 /// Serves the connection of `peer` until it ends.
-pub async fn serve(stream: Stream, peer: SocketAddr, live: Arc<Frontend>, context: Rc<Context>) {
+pub async fn serve(stream: Stream, peer: Peer, live: Arc<Frontend>, context: Rc<Context>) {
     let entry = context.roll.enter(Arc::clone(&live));
     let client = Rc::new(Client::new(context, peer, live));
     h1::serve(stream, Bytes::new(), client, &entry, Timer::new()).await;
