@@ -39,8 +39,8 @@ pub enum Side {
 pub enum Retry {
     /// The server has seen nothing of the request.
     Safe,
-    /// The server may have seen the request; only when doing it twice does the same (RFC 9110 §9.2.2).
-    IfIdempotent,
+    /// The server may have seen the request, unless not a byte of it was written.
+    IfUnsent,
     /// The answer would be the same, or something was already passed on.
     Never,
 }

@@ -96,7 +96,7 @@ reasons! {
     /// No way to the server: unreachable, reset while connecting, no local port or descriptor left.
     ServerConnectFailed = "server.connect.failed", 503, Server, Safe;
     /// The server closed the connection before it answered.
-    ServerResponseEmpty = "server.response.empty", 502, Server, IfIdempotent;
+    ServerResponseEmpty = "server.response.empty", 502, Server, IfUnsent;
     /// The server's answer is not HTTP.
     ServerResponseMalformed = "server.response.malformed", 502, Server, Never;
     /// The server did not answer in time.
