@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::base::{ByteSize, FileMode, ListenAddress, Name, Place};
-use crate::plan::{Peers, Route};
 use http::HeaderName;
+
+use crate::base::{ByteSize, FileMode, ListenAddress, Name, Place};
+use crate::plan::{Http2, Peers, Route};
 
 /// `[frontend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,8 @@ pub struct Frontend {
     pub timeout: FrontendTimeouts,
     /// Bounds of a request head.
     pub limits: FrontendLimits,
+    /// Whether and how far clients may speak HTTP/2.
+    pub http2: Http2,
     /// Whether an exchange goes on after the client closed its sending side.
     pub half_close: bool,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and request id are believed.

@@ -6,6 +6,7 @@
 
 mod backend;
 mod frontend;
+mod http2;
 mod peers;
 mod process;
 mod route;
@@ -18,6 +19,7 @@ pub use frontend::{
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen,
     RequestIds,
 };
+pub use http2::Http2;
 pub use peers::{Peers, UnixPeers};
 pub use process::{
     AccessLog, Admin, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,

@@ -17,7 +17,7 @@ use crate::base::{Address, ByteSize, FileMode, ListenAddress, Name, Place};
 use crate::config::show;
 use crate::plan::{
     AccessLog, Admin, Attempts, Backend, BackendLimits, BackendTimeouts, Balance, ClientField,
-    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health, HostPattern,
+    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health, HostPattern, Http2,
     HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget, PathPattern, Peers, Plan,
     Pool, Predicate, Probe, Process, Queue, Reload, RequestIds, Route, Server, Shutdown, StatusSet,
     UnixPeers, ValuePattern,
@@ -221,6 +221,20 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             target: ByteSize(target),
         },
     );
+    let http2 = (
+        any::<bool>(),
+        1..10_000_u32,
+        (64_u64 << 10..1 << 20, 1_u64 << 20..1 << 30),
+        (1..1_000_000_u32, 1..1_000_000_u32),
+    )
+        .prop_map(|(enabled, max_streams, windows, rates)| Http2 {
+            enabled,
+            max_streams,
+            stream_window: ByteSize(windows.0),
+            connection_window: ByteSize(windows.1),
+            resets_per_second: rates.0,
+            idle_frames_per_second: rates.1,
+        });
     let forwarding =
         any::<(bool, bool, bool)>().prop_map(|(x_forwarded, forwarded, via)| Forwarding {
             x_forwarded,
@@ -242,13 +256,13 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         listening,
         routes(backends.clone()),
         one_of(backends),
-        (timeout, limits, forwarding),
+        (timeout, limits, http2, forwarding),
         (request_id, header_case()),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
             let (listen, max_connections, half_close, who) = listening;
             let (trusted_proxies, client_field) = who;
-            let (timeout, limits, forwarding) = settings;
+            let (timeout, limits, http2, forwarding) = settings;
             let (request_id, header_case) = writing;
             Frontend {
                 name,
@@ -258,6 +272,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 max_connections,
                 timeout,
                 limits,
+                http2,
                 half_close,
                 trusted_proxies,
                 client_field,
