@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::base::Peer;
-use crate::base::clock;
+use crate::base::{Peer, clock};
 use crate::exchange::Reason;
 use crate::net::Stream;
 use crate::proxy::frontend::Frontend;
