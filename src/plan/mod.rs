@@ -10,8 +10,8 @@ mod process;
 mod route;
 
 pub use backend::{
-    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Health, HttpCheck, Initial, Pool,
-    Probe, Queue, Server, StatusSet,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Health, HttpCheck,
+    Initial, Pool, Probe, Protocol, Queue, Server, StatusSet,
 };
 pub use frontend::{
     Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, IpVersion, Listen,

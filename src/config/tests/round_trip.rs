@@ -15,11 +15,11 @@ use super::{load, plan};
 use crate::base::{ByteSize, Name, Place};
 use crate::config::show;
 use crate::plan::{
-    AccessLog, Admin, AdminListen, Attempts, Backend, BackendLimits, BackendTimeouts, Balance,
-    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health, HostPattern,
-    HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget, PathPattern, Plan, Pool,
-    Predicate, Probe, Process, Queue, Reload, RequestIds, Route, Server, Shutdown, StatusSet,
-    ValuePattern,
+    AccessLog, Admin, AdminListen, Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts,
+    Balance, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health,
+    HostPattern, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget, PathPattern,
+    Plan, Pool, Predicate, Probe, Process, Protocol, Queue, Reload, RequestIds, Route, Server,
+    Shutdown, StatusSet, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -335,9 +335,24 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
             fields,
         });
     let balance = select(vec![Balance::RoundRobin, Balance::LeastConnections]);
+    let protocol = select(vec![Protocol::Auto, Protocol::Http1, Protocol::Http2]);
+    let http2 = (
+        1_u32..=1000,
+        64_u64 << 10..16 << 20,
+        option::of(duration()),
+        duration(),
+    )
+        .prop_map(
+            |(max_streams, window, ping_interval, ping_timeout)| BackendHttp2 {
+                max_streams,
+                stream_window: ByteSize(window),
+                ping_interval,
+                ping_timeout,
+            },
+        );
     (
         (Just(name), balance, servers(), option::of(health())),
-        (timeout, pool, limits),
+        (timeout, pool, limits, protocol, http2),
         (1_u32..=10, 0_usize..=1_000_000, header_case()),
     )
         .prop_map(|(main, bounds, rest)| Backend {
@@ -350,6 +365,8 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
             queue: Queue { max: rest.1 },
             pool: bounds.1,
             limits: bounds.2,
+            protocol: bounds.3,
+            http2: bounds.4,
             header_case: rest.2,
         })
 }
