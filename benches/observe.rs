@@ -14,9 +14,9 @@ use evenkeel::observe::{
     Scrape, ServerMetrics, ServerRow, ServerState, WorkerObserver,
 };
 use evenkeel::plan::{
-    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, ClientField, Forwarding, Frontend,
-    FrontendLimits, FrontendTimeouts, HeaderCase, Log, LogTarget, Peers, Plan, Pool, Process,
-    Queue, Reload, RequestIds, Route, Server, Shutdown,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientField,
+    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, LogTarget, Peers,
+    Plan, Pool, Process, Protocol, Queue, Reload, RequestIds, Route, Server, Shutdown,
 };
 use http::{Method, Version};
 
@@ -183,6 +183,8 @@ fn plan() -> Plan {
             queue: Queue::default(),
             pool: Pool::default(),
             limits: BackendLimits::default(),
+            protocol: Protocol::default(),
+            http2: BackendHttp2::default(),
             header_case: HeaderCase::default(),
         }],
     }

@@ -12,9 +12,9 @@ use crate::base::clock::{Duration, Instant};
 use crate::base::{Address, Name, Place};
 use crate::exchange::{Attempt, Exchange, Opening, RequestId};
 use crate::plan::{
-    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, ClientField, Forwarding, Frontend,
-    FrontendLimits, FrontendTimeouts, HeaderCase, Log, Peers, Plan, Pool, Process, Queue, Reload,
-    RequestIds, Route, Server, Shutdown,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientField,
+    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, Peers, Plan, Pool,
+    Process, Protocol, Queue, Reload, RequestIds, Route, Server, Shutdown,
 };
 
 /// Frontend `web` with route `api` to backend `app`, which has servers `10.0.0.1:80` and `10.0.0.2:80`.
@@ -97,6 +97,8 @@ fn backend() -> Backend {
         queue: Queue::default(),
         pool: Pool::default(),
         limits: BackendLimits::default(),
+        protocol: Protocol::default(),
+        http2: BackendHttp2::default(),
         header_case: HeaderCase::default(),
     }
 }
