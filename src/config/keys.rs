@@ -91,13 +91,14 @@ pub(super) const SHUTDOWN: Keys = Keys {
 };
 
 pub(super) const ADMIN: Keys = Keys {
-    known: &["listen"],
+    known: &["listen", "socket_mode"],
     hints: &[("bind", "write `listen`"), ("address", "write `listen`")],
 };
 
 pub(super) const FRONTEND: Keys = Keys {
     known: &[
         "listen",
+        "socket_mode",
         "backend",
         "max_connections",
         "timeout",
@@ -105,6 +106,7 @@ pub(super) const FRONTEND: Keys = Keys {
         "http2",
         "half_close",
         "trusted_proxies",
+        "client_field",
         "forwarding",
         "request_id",
         "header_case",

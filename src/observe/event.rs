@@ -7,12 +7,12 @@
 //! Called where a state changes, once, by whoever changes it.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
 
 use tracing::{debug, error, info, warn};
 
 use crate::base::clock::Duration;
 use crate::base::units::show_duration;
+use crate::base::{ListenAddress, Peer};
 use crate::exchange::{Fault, RequestId};
 use crate::observe::PauseCause;
 use crate::plan::LogTarget;
@@ -27,7 +27,7 @@ pub fn started(version: &str, workers: usize, generation: u64) {
 }
 
 /// A frontend takes connections on `addr`.
-pub fn listener_bound(frontend: &str, addr: SocketAddr) {
+pub fn listener_bound(frontend: &str, addr: &ListenAddress) {
     info!(event = "listener.bound", frontend, %addr, "{frontend} listens on {addr}");
 }
 
@@ -40,17 +40,26 @@ pub fn listener_failed(frontend: &str, why: &dyn Display) {
 }
 
 /// A frontend takes no more connections on `addr`.
-pub fn listener_closed(frontend: &str, addr: SocketAddr) {
+pub fn listener_closed(frontend: &str, addr: &ListenAddress) {
     info!(event = "listener.closed", frontend, %addr, "{frontend} no longer listens on {addr}");
 }
 
+/// The file of a Unix socket keeps its old permissions.
+pub fn mode_not_changed(addr: &ListenAddress, why: &dyn Display) {
+    warn!(
+        event = "listener.mode_failed",
+        %addr, "{addr} keeps the permissions that it had: {why}"
+    );
+}
+
 /// Metrics, probes and the API are answered on `addr`.
-pub fn admin_bound(addr: SocketAddr) {
-    info!(event = "admin.bound", %addr, "metrics and status are at http://{addr}");
+pub fn admin_bound(addr: &ListenAddress) {
+    let scheme = if addr.ip().is_some() { "http://" } else { "" };
+    info!(event = "admin.bound", %addr, "metrics and status are at {scheme}{addr}");
 }
 
 /// The admin listener cannot be had although its address is bound.
-pub fn admin_failed(addr: SocketAddr, why: &dyn Display) {
+pub fn admin_failed(addr: &ListenAddress, why: &dyn Display) {
     error!(event = "admin.failed", %addr, "nobody can ask for metrics and status at {addr}: {why}");
 }
 
@@ -196,7 +205,7 @@ pub fn descriptors_few(limit: u64, connections: u64) {
 }
 
 /// The connection of a client ended in a way that no exchange tells.
-pub fn connection_failed(frontend: &str, client: SocketAddr, why: &dyn Display) {
+pub fn connection_failed(frontend: &str, client: Peer, why: &dyn Display) {
     debug!(
         event = "connection.failed",
         frontend, %client, "a connection of {client} to {frontend} ended: {why}"
@@ -364,7 +373,7 @@ mod tests {
 
     #[test]
     fn what_a_network_does_every_day_is_debug() {
-        let client = SocketAddr::from(([10, 0, 0, 9], 4711));
+        let client = Peer::Ip(std::net::SocketAddr::from(([10, 0, 0, 9], 4711)));
         let noise = || {
             connection_failed("web", client, &"reset");
             check_failed("app", "a", &"connection refused");

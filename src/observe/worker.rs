@@ -5,10 +5,10 @@
 //! lock, no shared cache line that is written.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::base::Peer;
 use crate::base::clock::{self, Instant};
 use crate::exchange::{Attempt, Exchange, Reason, RequestId};
 use crate::observe::access_log::{Batch, Entry, Queue, Times, write_line};
@@ -45,7 +45,7 @@ struct Lines {
 #[derive(Clone, Debug)]
 pub struct Refusal {
     /// The connection's peer, or who a trusted proxy says it is.
-    pub client: SocketAddr,
+    pub client: Peer,
     /// Place in `plan.frontends`.
     pub frontend: u32,
     /// Why.
@@ -464,7 +464,7 @@ mod tests {
     fn a_refusal_counts_and_is_a_line_of_the_same_kind() {
         let bench = Bench::logging_to(&LogTarget::Stdout);
         let refusal = Refusal {
-            client: ([192, 0, 2, 7], 51_234).into(),
+            client: Peer::Ip(([192, 0, 2, 7], 51_234).into()),
             frontend: 0,
             id: None,
             reason: Reason::RequestHeadTooLarge,

@@ -1,12 +1,11 @@
 //! A backend: a named pool of servers with one balancing method.
 
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::base::{ByteSize, Name, Place};
+use crate::base::{Address, ByteSize, Name, Place};
 use crate::plan::HeaderCase;
 
 /// `[backend.NAME]`.
@@ -51,7 +50,7 @@ pub struct Server {
     /// Unique in its backend.
     pub name: Name,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Address,
     /// 0 to 256; 0 takes no new traffic.
     pub weight: u16,
     /// Exchanges at a time over all workers; `None`: no bound.

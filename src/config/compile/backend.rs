@@ -1,13 +1,16 @@
 //! `[backend.NAME]`.
 
+use crate::base::Address;
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{LEAST_HEAD, MOST_FIELDS, MOST_HEAD, header_case};
 use crate::config::compile::{Reading, health, name_of_key, named_section, server};
 use crate::config::keys;
-use crate::config::raw::Entry;
+use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::section::Section;
-use crate::plan::{Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Pool, Queue};
+use crate::plan::{
+    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Pool, Queue, Server,
+};
 
 const MOST_ATTEMPTS: i64 = 10;
 /// What one backend may hold waiting: each of them is a client's exchange with its buffers.
@@ -41,12 +44,14 @@ fn backend(entry: &Entry, reading: Reading, report: &mut Report<'_>) -> Option<B
     let name = name_of_key(&entry.key, "backend", entry.key_span, report);
     let section = named_section(&keys::BACKEND, "backend", entry, report)?;
     let servers = server::servers(&section, entry.key_span, reading, report);
+    let health = health::health(&section, report);
+    refuse_port_of_unix(&section, &servers, report);
     Some(Backend {
         name: name?,
         balance: balance(&section, report),
         servers,
         timeout: timeouts(&section, report),
-        health: health::health(&section, report),
+        health,
         attempts: section
             .number("attempts", 1, MOST_ATTEMPTS, report)
             .map_or(Attempts::default(), |attempts| Attempts(attempts as u32)),
@@ -55,6 +60,26 @@ fn backend(entry: &Entry, reading: Reading, report: &mut Report<'_>) -> Option<B
         limits: limits(&section, report),
         header_case: header_case(&section, report),
     })
+}
+
+/// Reports another port for the checks of servers that have no ports.
+fn refuse_port_of_unix(section: &Section<'_>, servers: &[Server], report: &mut Report<'_>) {
+    let port = section
+        .setting("health")
+        .and_then(|health| match &health.value.kind {
+            Kind::Table(table) => table.get("port"),
+            _ => None,
+        });
+    let is_unix = |server: &&Server| matches!(server.address, Address::Unix(_));
+    if let Some(port) = port
+        && let Some(server) = servers.iter().find(is_unix)
+    {
+        report.error(
+            port.span,
+            format!("`{}` is a Unix socket, which has no ports", server.address),
+            "leave `port` out, or let these servers have a backend of their own",
+        );
+    }
 }
 
 fn balance(section: &Section<'_>, report: &mut Report<'_>) -> Balance {

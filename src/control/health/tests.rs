@@ -1,6 +1,7 @@
 //! The checker as a whole: scripted servers, virtual time, seeded chance.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 
 use proptest::prelude::*;
 
@@ -92,7 +93,8 @@ impl World {
     }
 
     fn visits_of(&self, server: &Server) -> Vec<Visit> {
-        self.scripted.visits_at(server.address)
+        self.scripted
+            .visits_at(server.address.ip().expect("an IP address"))
     }
 }
 
@@ -122,7 +124,7 @@ fn address(number: u32) -> SocketAddr {
 
 fn server(number: u32, health: Health) -> Arc<Server> {
     let metrics = Arc::new(ServerMetrics::new(1));
-    Arc::new(Server::new(address(number), metrics, health, "new"))
+    Arc::new(Server::new(address(number).into(), metrics, health, "new"))
 }
 
 fn servers(numbers: std::ops::Range<u32>) -> Vec<Arc<Server>> {
@@ -140,7 +142,7 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
             .iter()
             .map(|server| plan::Server {
                 name: name(&server.address.to_string()),
-                address: server.address,
+                address: server.address.clone(),
                 weight: 1,
                 max_connections: None,
                 backup: false,
@@ -545,7 +547,8 @@ fn checks_that_were_broken_off_give_their_slots_back() {
             let first = round * MAX_RUNNING as u32;
             let servers = servers(first..first + MAX_RUNNING as u32);
             for server in &servers {
-                world.scripted.set(server.address, Script::Hangs);
+                let address = server.address.ip().expect("an IP address");
+                world.scripted.set(address, Script::Hangs);
             }
             world
                 .checker

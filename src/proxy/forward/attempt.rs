@@ -153,7 +153,7 @@ async fn connect(
     }
     let deadlines = &course.deadlines;
     deadlines.wait_for_server(plan.timeout.connect, Reason::ServerConnectTimeout);
-    let opening = Connection::open(network, lease.server().address, &local.settings);
+    let opening = Connection::open(network, &lease.server().address, &local.settings);
     // Boxed: most attempts find a connection in the pool.
     let connection = deadlines.unless_due(Box::pin(opening)).await;
     deadlines.server_came();
@@ -183,7 +183,7 @@ async fn send(
     };
     let has_host = request.headers().contains_key(header::HOST);
     if !has_host {
-        let address = lease.server().address.to_string();
+        let address = lease.server().address.as_host();
         if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(address)) {
             request.headers_mut().insert(header::HOST, value);
         }

@@ -12,20 +12,21 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
 use http_body::Body;
 
+use crate::base::Peer;
 use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, Opening, Reason, RequestId};
 use crate::observe::event;
-use crate::plan::{self, RequestIds};
+use crate::plan::{self, ClientField, RequestIds};
 use crate::proxy::backend::Local;
 use crate::proxy::forward::{Sending, ServerBody, forward};
 use crate::proxy::io::{ContinueGate, Course, ReceivedBody, RequestBody};
 use crate::proxy::reply::{grpc_reply, reply};
 use crate::proxy::route;
 use crate::proxy::snapshot::{Frontend, View};
-use crate::wire::forwarded::client_of;
+use crate::wire::forwarded::{Field, client_of};
 use crate::wire::grpc;
 
 use super::admit::admit;
@@ -130,7 +131,7 @@ impl Begun {
         let (mut head, incoming) = request.into_parts();
         let sender = Sender {
             peer: client.peer,
-            is_trusted: is_trusted(plan, client.peer),
+            is_trusted: plan.trusted_proxies.have(client.peer),
             forwarded_for: client.forwarded_for(),
         };
         hop::towards_server(&mut head, seen, body_kind, sender, &plan.forwarding);
@@ -314,18 +315,11 @@ fn opening<B>(
             .and_then(|value| RequestId::taken(value.as_bytes())),
         _ => None,
     };
-    let mut address = client.peer;
-    // What a stranger says of others is not believed.
-    if let Some(plan) = plan.filter(|plan| is_trusted(plan, client.peer)) {
-        let lines = request.headers().get_all("x-forwarded-for");
-        let is_trusted = |ip| plan.trusted_proxies.iter().any(|net| net.contains(&ip));
-        address.set_ip(client_of(client.peer.ip(), lines, is_trusted));
-    }
     Opening {
         began,
         head_read,
         wall: client.context.anchor.get().wall_at(head_read),
-        client: address,
+        client: address_of(client.peer, plan, request.headers()),
         // A place that no plan has: nobody else's name stands in the log for it.
         frontend: place.unwrap_or(u32::MAX),
         generation: view.snapshot.generation,
@@ -336,13 +330,25 @@ fn opening<B>(
     }
 }
 
-fn plan_at(view: &View, place: Option<u32>) -> Option<&plan::Frontend> {
-    view.snapshot.plan.frontends.get(place? as usize)
+/// Whom a request of `peer` is from. What a stranger says of others is not believed.
+fn address_of(peer: Peer, plan: Option<&plan::Frontend>, headers: &HeaderMap) -> Peer {
+    let Some(plan) = plan.filter(|plan| plan.trusted_proxies.have(peer)) else {
+        return peer;
+    };
+    let (field, lines) = match plan.client_field {
+        ClientField::XForwardedFor => (Field::XForwardedFor, headers.get_all("x-forwarded-for")),
+        ClientField::Forwarded => (Field::Forwarded, headers.get_all(header::FORWARDED)),
+    };
+    let is_trusted = |ip| plan.trusted_proxies.have(SocketAddr::new(ip, 0).into());
+    match (client_of(field, lines, is_trusted), peer) {
+        (None, peer) => peer,
+        (Some(ip), Peer::Ip(peer)) => SocketAddr::new(ip, peer.port()).into(),
+        (Some(ip), Peer::Unix) => SocketAddr::new(ip, 0).into(),
+    }
 }
 
-fn is_trusted(plan: &plan::Frontend, peer: SocketAddr) -> bool {
-    let ip = peer.ip().to_canonical();
-    plan.trusted_proxies.iter().any(|net| net.contains(&ip))
+fn plan_at(view: &View, place: Option<u32>) -> Option<&plan::Frontend> {
+    view.snapshot.plan.frontends.get(place? as usize)
 }
 
 fn body_kind(body: &ReceivedBody) -> BodyKind {
@@ -356,7 +362,7 @@ fn body_kind(body: &ReceivedBody) -> BodyKind {
 }
 
 /// Puts the id of the exchange where the server looks for it.
-fn name_request(headers: &mut header::HeaderMap, ids: &RequestIds, id: &RequestId) {
+fn name_request(headers: &mut HeaderMap, ids: &RequestIds, id: &RequestId) {
     let RequestIds::Field(name) = ids else {
         return;
     };

@@ -4,13 +4,12 @@
 //! knows that we speak HTTP/2 begins with its preface (RFC 9113 §3.3), which no request of HTTP/1
 //! can begin with. They are waited for as long as a head is.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::base::clock;
+use crate::base::{Peer, clock};
 use crate::exchange::Reason;
 use crate::net::Stream;
 use crate::proxy::frontend::Frontend;
@@ -32,12 +31,7 @@ enum Spoken {
 }
 
 /// Serves the connection of `peer` until it ends.
-pub async fn serve(
-    mut stream: Stream,
-    peer: SocketAddr,
-    live: Arc<Frontend>,
-    context: Rc<Context>,
-) {
+pub async fn serve(mut stream: Stream, peer: Peer, live: Arc<Frontend>, context: Rc<Context>) {
     let entry = context.roll.enter(Arc::clone(&live));
     let client = Rc::new(Client::new(context, peer, live));
     let mut timer = Timer::new();

@@ -18,6 +18,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, ReadBuf};
 
+use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::net::{Network, Stream};
@@ -108,7 +109,7 @@ impl Connection {
     /// `server.connect.*`, all of them safe to try again.
     pub async fn open(
         network: &Network,
-        address: std::net::SocketAddr,
+        address: &Address,
         settings: &Settings,
     ) -> Result<Self, Fault> {
         let stream = network
