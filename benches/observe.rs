@@ -158,6 +158,7 @@ fn plan() -> Plan {
             max_connections: None,
             timeout: FrontendTimeouts::default(),
             limits: FrontendLimits::default(),
+            http2: Default::default(),
             half_close: false,
             trusted_proxies: Vec::new(),
             forwarding: Forwarding::default(),

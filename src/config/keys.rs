@@ -102,6 +102,7 @@ pub(super) const FRONTEND: Keys = Keys {
         "max_connections",
         "timeout",
         "limits",
+        "http2",
         "half_close",
         "trusted_proxies",
         "forwarding",
@@ -178,6 +179,27 @@ pub(super) const FRONTEND_LIMITS: Keys = Keys {
             "write `fields` for their number, `head` for their size",
         ),
         ("uri", "write `target`"),
+    ],
+};
+
+pub(super) const FRONTEND_HTTP2: Keys = Keys {
+    known: &[
+        "enabled",
+        "max_streams",
+        "stream_window",
+        "connection_window",
+        "resets_per_second",
+        "idle_frames_per_second",
+    ],
+    hints: &[
+        ("max_concurrent_streams", "write `max_streams`"),
+        ("window", "write `stream_window` and `connection_window`"),
+        ("glitches", "write `idle_frames_per_second`"),
+        ("resets", "write `resets_per_second`"),
+        (
+            "header_list",
+            "a head is bounded by `head` and `fields` of `limits`, in every version of HTTP",
+        ),
     ],
 };
 
@@ -383,7 +405,7 @@ pub(super) const HEALTH: Keys = Keys {
 
 /// Every table of keys with its path, `NAME` being what the user chooses.
 #[cfg(test)]
-pub(super) const ALL: [(&str, &Keys); 20] = [
+pub(super) const ALL: [(&str, &Keys); 21] = [
     ("", &TOP),
     ("process", &PROCESS),
     ("log", &LOG),
@@ -394,6 +416,7 @@ pub(super) const ALL: [(&str, &Keys); 20] = [
     ("frontend.NAME", &FRONTEND),
     ("frontend.NAME.timeout", &FRONTEND_TIMEOUT),
     ("frontend.NAME.limits", &FRONTEND_LIMITS),
+    ("frontend.NAME.http2", &FRONTEND_HTTP2),
     ("frontend.NAME.forwarding", &FORWARDING),
     ("frontend.NAME.route", &ROUTE),
     ("backend.NAME", &BACKEND),

@@ -169,6 +169,23 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
     page.set("fields", frontend.limits.fields);
     page.set("target", string(&frontend.limits.target.to_string()));
 
+    page.table(&format!("{path}.http2"));
+    page.set("enabled", frontend.http2.enabled);
+    page.set("max_streams", frontend.http2.max_streams);
+    page.set(
+        "stream_window",
+        string(&frontend.http2.stream_window.to_string()),
+    );
+    page.set(
+        "connection_window",
+        string(&frontend.http2.connection_window.to_string()),
+    );
+    page.set("resets_per_second", frontend.http2.resets_per_second);
+    page.set(
+        "idle_frames_per_second",
+        frontend.http2.idle_frames_per_second,
+    );
+
     page.table(&format!("{path}.forwarding"));
     page.set("x_forwarded", frontend.forwarding.x_forwarded);
     page.set("forwarded", frontend.forwarding.forwarded);

@@ -42,7 +42,7 @@ use health::Checker;
 use listeners::Listeners;
 use watch::Watcher;
 
-/// How often the metrics' recorder is tidied up.
+/// How often the metrics' recorder is tidied up, and looked whether the access log keeps up.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// What the control plane is made of.
@@ -177,6 +177,7 @@ impl Control {
                 () = clock::sleep_until(next_upkeep) => {
                     next_upkeep = clock::now() + UPKEEP;
                     self.state.metrics.upkeep();
+                    self.state.access_log.warn_of_dropped(clock::now());
                 }
             }
         }

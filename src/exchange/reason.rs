@@ -51,7 +51,7 @@ reasons! {
     RequestTargetTooLong = "request.target.too_long", 414, Client, Never;
     /// The form of the request target does not fit the method (RFC 9112 §3.2).
     RequestTargetForm = "request.target.form", 400, Client, Never;
-    /// An HTTP/1.1 request without a `Host` field.
+    /// A request without a host: no `Host` field in HTTP/1.1, no `:authority` in HTTP/2.
     RequestHostMissing = "request.host.missing", 400, Client, Never;
     /// More than one `Host` field.
     RequestHostDuplicate = "request.host.duplicate", 400, Client, Never;
@@ -77,6 +77,10 @@ reasons! {
     ClientLeft = "client.left", 499, Client, Never;
     /// The client took no byte of the answer in time.
     ClientStalled = "client.stalled", 0, Client, Never;
+    /// The client broke the rules of HTTP/2, and the connection was ended (GOAWAY).
+    ClientProtocol = "client.protocol", 0, Client, Never;
+    /// The client reset streams, or sent frames that ask for nothing, faster than `http2` lets it: the connection was ended (GOAWAY).
+    ClientFlood = "client.flood", 0, Client, Never;
     /// No route matches, and the frontend has no backend of its own.
     RouteNone = "route.none", 404, Client, Never;
     /// No server of the backend can take traffic.

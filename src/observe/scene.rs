@@ -76,6 +76,7 @@ fn frontend() -> Frontend {
         max_connections: None,
         timeout: FrontendTimeouts::default(),
         limits: FrontendLimits::default(),
+        http2: Default::default(),
         half_close: false,
         trusted_proxies: Vec::new(),
         forwarding: Forwarding::default(),

@@ -7,7 +7,7 @@ use http::HeaderName;
 use ipnet::IpNet;
 
 use crate::base::{ByteSize, Name, Place};
-use crate::plan::Route;
+use crate::plan::{Http2, Route};
 
 /// `[frontend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,8 @@ pub struct Frontend {
     pub timeout: FrontendTimeouts,
     /// Bounds of a request head.
     pub limits: FrontendLimits,
+    /// Whether and how far clients may speak HTTP/2.
+    pub http2: Http2,
     /// Whether an exchange goes on after the client closed its sending side.
     pub half_close: bool,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and request id are believed.

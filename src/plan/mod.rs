@@ -6,6 +6,7 @@
 
 mod backend;
 mod frontend;
+mod http2;
 mod process;
 mod route;
 
@@ -17,6 +18,7 @@ pub use frontend::{
     Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, IpVersion, Listen,
     RequestIds,
 };
+pub use http2::Http2;
 pub use process::{
     AccessLog, Admin, AdminListen, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
 };

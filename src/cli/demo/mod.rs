@@ -104,6 +104,7 @@ fn start(text: String) -> Result<Proxy, CannotStart> {
     let loaded = config::load_text(&name, &text)
         .map_err(|diagnostics| CannotStart(diagnostics.render(Color::Never)))?;
     Proxy::start(Start {
+        network: Network::System,
         source: Source::Text { name, text },
         loaded,
         // Ours: a proxy that had it would show everything from its start on.

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::base::{ByteSize, Name, Place};
 use crate::config::compile::cross::Written;
+use crate::config::compile::http2::http2;
 use crate::config::compile::{Reading, address, name_of, name_of_key, named_section, route};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
@@ -91,6 +92,7 @@ fn frontend(
             .map(i64::unsigned_abs),
         timeout: timeouts(&section, report),
         limits: limits(&section, report),
+        http2: http2(&section, report),
         half_close: section.boolean("half_close", report).unwrap_or(false),
         trusted_proxies: trusted_proxies(&section, report),
         forwarding: forwarding(&section, report),

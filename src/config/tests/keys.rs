@@ -28,6 +28,12 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.limits", "head", "'9KiB'"),
     ("frontend.NAME.limits", "fields", "7"),
     ("frontend.NAME.limits", "target", "'1KiB'"),
+    ("frontend.NAME.http2", "enabled", "false"),
+    ("frontend.NAME.http2", "max_streams", "7"),
+    ("frontend.NAME.http2", "stream_window", "'65KiB'"),
+    ("frontend.NAME.http2", "connection_window", "'3MiB'"),
+    ("frontend.NAME.http2", "resets_per_second", "7"),
+    ("frontend.NAME.http2", "idle_frames_per_second", "7"),
     ("frontend.NAME.forwarding", "x_forwarded", "false"),
     ("frontend.NAME.forwarding", "forwarded", "true"),
     ("frontend.NAME.forwarding", "via", "true"),
@@ -83,6 +89,7 @@ const TABLES: &[(&str, &str)] = &[
     ("log", "access"),
     ("frontend.NAME", "timeout"),
     ("frontend.NAME", "limits"),
+    ("frontend.NAME", "http2"),
     ("frontend.NAME", "forwarding"),
     ("frontend.NAME", "route"),
     ("backend.NAME", "timeout"),
@@ -178,6 +185,7 @@ fn what_is_left_out_has_the_default_of_the_plan() {
     let frontend = &plan.frontends[0];
     assert_eq!(frontend.timeout, Default::default());
     assert_eq!(frontend.limits, Default::default());
+    assert_eq!(frontend.http2, Default::default());
     assert_eq!(frontend.forwarding, Default::default());
     assert_eq!(frontend.request_id, Default::default());
     let backend = &plan.backends[0];

@@ -48,7 +48,7 @@ fn an_unknown_key_gets_the_list_of_known_ones() {
         5 | tls = true
           | ^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `backend`, `max_connections`, `timeout`, `limits`, `half_close`, `trusted_proxies`, `forwarding`, `request_id`, `header_case`, `route`
+          = help: known in `[frontend.web]` are `listen`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `trusted_proxies`, `forwarding`, `request_id`, `header_case`, `route`
     "##);
 }
 

@@ -17,9 +17,9 @@ use crate::config::show;
 use crate::plan::{
     AccessLog, Admin, AdminListen, Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts,
     Balance, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health,
-    HostPattern, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget, PathPattern,
-    Plan, Pool, Predicate, Probe, Process, Protocol, Queue, Reload, RequestIds, Route, Server,
-    Shutdown, StatusSet, ValuePattern,
+    HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget,
+    PathPattern, Plan, Pool, Predicate, Probe, Process, Protocol, Queue, Reload, RequestIds, Route,
+    Server, Shutdown, StatusSet, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -183,6 +183,20 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             target: ByteSize(target),
         },
     );
+    let http2 = (
+        any::<bool>(),
+        1..10_000_u32,
+        (64_u64 << 10..1 << 20, 1_u64 << 20..1 << 30),
+        (1..1_000_000_u32, 1..1_000_000_u32),
+    )
+        .prop_map(|(enabled, max_streams, windows, rates)| Http2 {
+            enabled,
+            max_streams,
+            stream_window: ByteSize(windows.0),
+            connection_window: ByteSize(windows.1),
+            resets_per_second: rates.0,
+            idle_frames_per_second: rates.1,
+        });
     let forwarding =
         any::<(bool, bool, bool)>().prop_map(|(x_forwarded, forwarded, via)| Forwarding {
             x_forwarded,
@@ -204,12 +218,12 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         listening,
         routes(backends.clone()),
         one_of(backends),
-        (timeout, limits, forwarding),
+        (timeout, limits, http2, forwarding),
         (request_id, header_case()),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
             let (listen, max_connections, half_close, trusted_proxies) = listening;
-            let (timeout, limits, forwarding) = settings;
+            let (timeout, limits, http2, forwarding) = settings;
             let (request_id, header_case) = writing;
             Frontend {
                 name,
@@ -219,6 +233,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 max_connections,
                 timeout,
                 limits,
+                http2,
                 half_close,
                 trusted_proxies,
                 forwarding,

@@ -92,6 +92,8 @@ pub struct Change<'a> {
     pub checks: u32,
     /// The servers of the backend that are up now.
     pub up: usize,
+    /// Those that still wait for their first check.
+    pub unchecked: usize,
     /// All servers of the backend.
     pub total: usize,
 }
@@ -292,7 +294,10 @@ impl Shared {
         reason: &str,
         transition: Transition,
     ) {
-        let is_up = |server: &&Arc<Server>| server.health() == Health::Up;
+        let count = |health: Health| {
+            let servers = backend.servers.iter();
+            servers.filter(|server| server.health() == health).count()
+        };
         self.observer.changed(&Change {
             backend: &backend.plan.name,
             server: &backend.plan.servers[index].name,
@@ -300,7 +305,8 @@ impl Shared {
             to: transition.to,
             reason,
             checks: transition.checks,
-            up: backend.servers.iter().filter(is_up).count(),
+            up: count(Health::Up),
+            unchecked: count(Health::Checking),
             total: backend.servers.len(),
         });
     }

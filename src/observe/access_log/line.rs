@@ -1,7 +1,7 @@
 //! One exchange as one line of JSON.
 //!
-//! Keys always stand in the same order, and what was not reached is `null`; only `failed` comes and
-//! goes. Written by hand into the worker's buffer: a serializer would need the facts in a shape of
+//! Keys always stand in the same order, and what was not reached is `null`; only `failed`, and
+//! `target_bytes` after a target that was cut, come and go. Written by hand into the worker's buffer: a serializer would need the facts in a shape of
 //! its own first.
 
 use std::io::Write as _;
@@ -15,6 +15,10 @@ use crate::exchange::{Attempt, Reason, RequestId};
 use crate::observe::calendar::Calendar;
 use crate::observe::json;
 use crate::plan::Plan;
+
+/// How much of a target is written. A request that is refused for its size may have one as large as
+/// a head may be, and must not fill the disk with it; what is served is hardly ever as long.
+const TARGET_BYTES_MAX: usize = 8 << 10;
 
 /// What a line says.
 #[derive(Debug)]
@@ -166,10 +170,19 @@ fn request(out: &mut Vec<u8>, request: Option<(&Method, &Uri, Version)>) {
 /// The target in the form in which it came (RFC 9112 §3.2).
 fn target(out: &mut Vec<u8>, uri: &Uri) {
     match (uri.authority(), uri.path_and_query()) {
-        (None, Some(origin_form)) => json::string(origin_form.as_str().as_bytes(), out),
-        (Some(authority), None) => json::string(authority.as_str().as_bytes(), out),
+        (None, Some(origin_form)) => bounded(origin_form.as_str(), out),
+        (Some(authority), None) => bounded(authority.as_str(), out),
         // Absolute form: rare enough to be put together first.
-        _ => json::string(uri.to_string().as_bytes(), out),
+        _ => bounded(&uri.to_string(), out),
+    }
+}
+
+/// As much of a target as is written, and how long it was when that is not all of it.
+fn bounded(target: &str, out: &mut Vec<u8>) {
+    let kept = target.floor_char_boundary(TARGET_BYTES_MAX);
+    json::string(&target.as_bytes()[..kept], out);
+    if kept < target.len() {
+        number(out, b",\"target_bytes\":", target.len() as u64);
     }
 }
 
@@ -246,6 +259,33 @@ mod tests {
             target(&mut out, &uri);
             assert_eq!(String::from_utf8_lossy(&out), format!("\"{text}\""));
         }
+    }
+
+    #[test]
+    fn a_target_that_is_too_long_is_cut_and_the_line_says_how_long_it_was() {
+        let written = |length: usize| {
+            let text = format!("/{}", "a".repeat(length - 1));
+            let mut out = Vec::new();
+            target(&mut out, &text.parse().expect("a target"));
+            String::from_utf8(out).expect("ASCII")
+        };
+        let whole = written(TARGET_BYTES_MAX);
+        assert_eq!(whole.len(), TARGET_BYTES_MAX + 2, "at the limit");
+        let cut = written(TARGET_BYTES_MAX + 1);
+        assert_eq!(cut, format!("{whole},\"target_bytes\":8193"), "one past it");
+    }
+
+    #[test]
+    fn a_target_is_not_cut_in_the_middle_of_a_character() {
+        let mut bytes = vec![b'/'];
+        while bytes.len() <= TARGET_BYTES_MAX {
+            bytes.extend_from_slice("é".as_bytes());
+        }
+        let uri = Uri::try_from(bytes).expect("http takes it");
+        let mut out = Vec::new();
+        target(&mut out, &uri);
+        let text = String::from_utf8(out).expect("ASCII");
+        assert!(text.ends_with("\\u00e9\",\"target_bytes\":8193"), "{text}");
     }
 
     #[test]

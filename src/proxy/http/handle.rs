@@ -12,21 +12,21 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
 use http_body::Body;
-use hyper::body::Incoming;
 
-use crate::base::clock::{self, Instant};
+use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, Opening, Reason, RequestId};
 use crate::observe::event;
 use crate::plan::{self, RequestIds};
 use crate::proxy::backend::Local;
 use crate::proxy::forward::{Sending, ServerBody, forward};
-use crate::proxy::io::{ContinueGate, Course, RequestBody};
-use crate::proxy::reply::reply;
+use crate::proxy::io::{ContinueGate, Course, ReceivedBody, RequestBody};
+use crate::proxy::reply::{grpc_reply, reply};
 use crate::proxy::route;
 use crate::proxy::snapshot::{Frontend, View};
 use crate::wire::forwarded::client_of;
+use crate::wire::grpc;
 
 use super::admit::admit;
 use super::body::{Own, ResponseBody};
@@ -41,6 +41,14 @@ pub(super) struct Begun {
     view: Rc<View>,
     /// The place of the frontend in the plan; `None` when it has just been removed.
     place: Option<u32>,
+    dialect: Dialect,
+}
+
+/// What the client makes of an answer of ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Http,
+    Grpc,
 }
 
 /// A request that may be sent to a server of a backend.
@@ -64,6 +72,7 @@ impl Begun {
             course: Rc::new(Course::begin(opening)),
             view,
             place,
+            dialect: Dialect::of(request),
         }
     }
 
@@ -78,7 +87,7 @@ impl Begun {
     /// Answers the request. Whatever happens, there is an answer.
     pub(super) fn answer(
         self,
-        request: Request<Incoming>,
+        request: Request<ReceivedBody>,
     ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
         let passed = self.caught(|| self.pass(request));
         async move {
@@ -96,7 +105,7 @@ impl Begun {
     }
 
     /// From a head that was read to a request that may be sent.
-    fn pass(&self, request: Request<Incoming>) -> Result<Passed, Fault> {
+    fn pass(&self, request: Request<ReceivedBody>) -> Result<Passed, Fault> {
         let (course, client, view) = (&self.course, &self.client, &self.view);
         let (Some(plan), Some(place)) = (self.plan(), self.place) else {
             // The frontend was removed in the moment in which the request came.
@@ -107,6 +116,9 @@ impl Begun {
         if let Some(bound) = plan.timeout.exchange {
             let from = course.exchange.opening.head_read;
             course.deadlines.bound_exchange(from + bound);
+        }
+        if self.dialect == Dialect::Grpc {
+            self.bound_call(request.headers(), plan.timeout.exchange);
         }
         let body_kind = body_kind(request.body());
         course.request_complete.set(body_kind == BodyKind::None);
@@ -139,6 +151,18 @@ impl Begun {
             sending: Sending::new(request),
             backend,
         })
+    }
+
+    /// A call of gRPC says how long its client waits; a server need not work for longer.
+    fn bound_call(&self, headers: &header::HeaderMap, bound: Option<Duration>) {
+        let timeout = headers.get("grpc-timeout");
+        let timeout = timeout.and_then(|value| grpc::timeout(value.as_bytes()));
+        if let Some(timeout) = timeout
+            && bound.is_none_or(|bound| timeout < bound)
+            && let Some(until) = self.course.exchange.opening.head_read.checked_add(timeout)
+        {
+            self.course.deadlines.bound_exchange(until);
+        }
     }
 
     /// From a request that may be sent to a server's answer.
@@ -189,7 +213,12 @@ impl Begun {
         event::exchange_failed(&course.exchange.opening.id, fault);
         course.deadlines.clear();
         let reason = course.exchange.reason.get().unwrap_or(fault.reason);
-        reply(reason, &course.exchange.opening.id).map(|bytes| {
+        let id = &course.exchange.opening.id;
+        let response = match self.dialect {
+            Dialect::Http => reply(reason, id),
+            Dialect::Grpc => grpc_reply(reason, id),
+        };
+        response.map(|bytes| {
             // Nobody is there to read it.
             let is_read = reason != Reason::ClientLeft;
             let bytes = if is_read { bytes } else { Bytes::new() };
@@ -216,11 +245,24 @@ impl Begun {
     }
 }
 
+impl Dialect {
+    /// gRPC is only spoken in HTTP/2, and only by POST.
+    fn of<B>(request: &Request<B>) -> Self {
+        let may_be_grpc = request.version() == Version::HTTP_2 && request.method() == Method::POST;
+        let content_type = || request.headers().get(header::CONTENT_TYPE);
+        if may_be_grpc && content_type().is_some_and(|kind| grpc::is_grpc(kind.as_bytes())) {
+            Self::Grpc
+        } else {
+            Self::Http
+        }
+    }
+}
+
 /// The route that matches, and its backend.
 fn find_backend(
     frontend: &Frontend,
     view: &View,
-    request: &Request<Incoming>,
+    request: &Request<ReceivedBody>,
     host: &str,
     course: &Course,
 ) -> Result<Rc<Local>, Reason> {
@@ -303,7 +345,7 @@ fn is_trusted(plan: &plan::Frontend, peer: SocketAddr) -> bool {
     plan.trusted_proxies.iter().any(|net| net.contains(&ip))
 }
 
-fn body_kind(body: &Incoming) -> BodyKind {
+fn body_kind(body: &ReceivedBody) -> BodyKind {
     if body.is_end_stream() {
         BodyKind::None
     } else if body.size_hint().exact().is_some() {

@@ -74,7 +74,28 @@ pub(super) fn towards_server(
     }
     say_who_sent_it(head, seen, sender, forwarding);
     into_origin_form(head);
+    if head.version == Version::HTTP_2 {
+        join_cookies(&mut head.headers);
+    }
     head.version = Version::HTTP_11;
+}
+
+/// A client of HTTP/2 may send its cookies one by one, to compress them better; a server that is not
+/// asked in HTTP/2 knows one field (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(header::COOKIE).iter();
+    if crumbs.nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<&[u8]> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    let joined = crumbs.join(&b"; "[..]);
+    if let Ok(joined) = HeaderValue::from_maybe_shared(Bytes::from(joined)) {
+        headers.insert(header::COOKIE, joined);
+    }
 }
 
 /// Makes the head of a response the one that the client shall see.
@@ -363,6 +384,19 @@ mod tests {
         let head = sent(Request::get("http://a").version(Version::HTTP_10), false);
         assert_eq!(head.uri, "/");
         assert_eq!(text(&head, "host").as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn cookies_of_http_2_become_one_field() {
+        let request = Request::get("https://a/b")
+            .version(Version::HTTP_2)
+            .header("cookie", "a=1")
+            .header("cookie", "b=2; c=3");
+        let head = sent(request, false);
+        assert_eq!(head.headers.get_all("cookie").iter().count(), 1);
+        assert_eq!(text(&head, "cookie").as_deref(), Some("a=1; b=2; c=3"));
+        assert_eq!(text(&head, "host").as_deref(), Some("a"));
+        assert_eq!(head.uri, "/b");
     }
 
     #[test]

@@ -113,6 +113,11 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
         self.stream.send_reset(reason);
     }
 
+    /// Whether the peer takes nothing of what is there for it.
+    pub fn is_waiting_for_room(&self) -> bool {
+        !self.piece.is_empty()
+    }
+
     /// The body.
     pub fn body_mut(&mut self) -> &mut B {
         &mut self.body

@@ -197,6 +197,7 @@ impl Body for RequestBody {
             return Poll::Ready(None);
         };
         let deadlines = &this.course.deadlines;
+        this.course.body_wanted.set(true);
         match Pin::new(&mut *incoming).poll_frame(cx) {
             Poll::Pending => {
                 deadlines.wait_for_client(this.patience, Reason::RequestBodyTimeout);

@@ -30,7 +30,7 @@ use crate::exchange::Reason;
 use crate::net::{HalfClose, Stream};
 use crate::observe::event;
 use crate::plan::{self, HeaderCase};
-use crate::proxy::io::{Timer, WatchedStream};
+use crate::proxy::io::{ReceivedBody, Timer, WatchedStream};
 
 use super::body::ResponseBody;
 use super::client::Client;
@@ -106,7 +106,7 @@ fn answer(
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
     let begun = Begun::open(&session.client, &request, session.head_began.take());
     session.open(begun.opened());
-    begun.answer(request)
+    begun.answer(request.map(ReceivedBody::Http1))
 }
 
 /// Lets hyper run the connection until it ends or nothing has happened for a while.
