@@ -16,6 +16,7 @@ mod forwarding;
 mod health;
 mod lifecycle;
 mod observing;
+mod proxy_protocol;
 mod refusals;
 mod regression;
 mod reload;

@@ -285,7 +285,8 @@ fn drive(
 
 fn reason_of_connect(error: &io::Error) -> Reason {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => Reason::ServerConnectRefused,
+        // Without a file for it, nobody listens on a Unix socket either.
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Reason::ServerConnectRefused,
         io::ErrorKind::TimedOut => Reason::ServerConnectTimeout,
         _ => Reason::ServerConnectFailed,
     }
