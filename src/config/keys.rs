@@ -105,6 +105,7 @@ pub(super) const FRONTEND: Keys = Keys {
         "limits",
         "http2",
         "half_close",
+        "proxy_protocol",
         "trusted_proxies",
         "client_field",
         "forwarding",
@@ -122,6 +123,14 @@ pub(super) const FRONTEND: Keys = Keys {
         (
             "use_backend",
             "write a `[[frontend.NAME.route]]` with its `backend`",
+        ),
+        (
+            "accept_proxy",
+            "write `proxy_protocol = \"required\"`, or `{ from = [\"10.0.0.0/8\"] }`",
+        ),
+        (
+            "accept-proxy",
+            "write `proxy_protocol = \"required\"`, or `{ from = [\"10.0.0.0/8\"] }`",
         ),
         ("maxconn", "write `max_connections`"),
         ("routes", "write each route as `[[frontend.NAME.route]]`"),
@@ -202,6 +211,17 @@ pub(super) const FRONTEND_HTTP2: Keys = Keys {
             "header_list",
             "a head is bounded by `head` and `fields` of `limits`, in every version of HTTP",
         ),
+    ],
+};
+
+pub(super) const PROXY_PROTOCOL: Keys = Keys {
+    known: &["from"],
+    hints: &[
+        (
+            "required",
+            "write `proxy_protocol = \"required\"` for every peer",
+        ),
+        ("trusted", "write `from`"),
     ],
 };
 
@@ -407,7 +427,7 @@ pub(super) const HEALTH: Keys = Keys {
 
 /// Every table of keys with its path, `NAME` being what the user chooses.
 #[cfg(test)]
-pub(super) const ALL: [(&str, &Keys); 21] = [
+pub(super) const ALL: &[(&str, &Keys)] = &[
     ("", &TOP),
     ("process", &PROCESS),
     ("log", &LOG),
@@ -419,6 +439,7 @@ pub(super) const ALL: [(&str, &Keys); 21] = [
     ("frontend.NAME.timeout", &FRONTEND_TIMEOUT),
     ("frontend.NAME.limits", &FRONTEND_LIMITS),
     ("frontend.NAME.http2", &FRONTEND_HTTP2),
+    ("frontend.NAME.proxy_protocol", &PROXY_PROTOCOL),
     ("frontend.NAME.forwarding", &FORWARDING),
     ("frontend.NAME.route", &ROUTE),
     ("backend.NAME", &BACKEND),

@@ -13,7 +13,7 @@ use crate::config::variables;
 use crate::plan::{
     Backend, Balance, ClientField, Frontend, HeaderCase, Health, HostPattern, Initial, Listen,
     LogFormat, LogLevel, LogTarget, PathPattern, Peers, Plan, Predicate, Probe, Protocol,
-    RequestIds, Route, Server, UnixPeers, ValuePattern,
+    ProxyProtocol, RequestIds, Route, Server, UnixPeers, ValuePattern,
 };
 
 /// `plan` as text with every default filled in.
@@ -153,6 +153,14 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
     }
     page.set("max_connections", or_word(frontend.max_connections, "off"));
     page.set("half_close", frontend.half_close);
+    page.set(
+        "proxy_protocol",
+        match &frontend.proxy_protocol {
+            ProxyProtocol::Off => string("off"),
+            ProxyProtocol::Required => string("required"),
+            ProxyProtocol::From(from) => format!("{{ from = {} }}", peers(from)),
+        },
+    );
     page.set("trusted_proxies", peers(&frontend.trusted_proxies));
     page.set(
         "client_field",

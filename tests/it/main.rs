@@ -18,6 +18,7 @@ mod h2_servers;
 mod health;
 mod lifecycle;
 mod observing;
+mod proxy_protocol;
 mod refusals;
 mod regression;
 mod reload;
