@@ -14,9 +14,9 @@ use evenkeel::observe::{
     Scrape, ServerMetrics, ServerRow, ServerState, WorkerObserver,
 };
 use evenkeel::plan::{
-    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Forwarding, Frontend,
-    FrontendLimits, FrontendTimeouts, HeaderCase, Log, LogTarget, Plan, Pool, Process, Queue,
-    Reload, RequestIds, Route, Server, Shutdown,
+    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, ClientCertificate, Forwarding,
+    Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, LogTarget, Plan, Pool, Process,
+    Queue, Reload, RequestIds, Route, Server, Shutdown,
 };
 use http::{Method, Version};
 
@@ -96,6 +96,8 @@ fn scrape(criterion: &mut Criterion) {
         frontends: &[frontend_row],
         backends: &[backend_row],
         servers: &server_rows,
+        certificates: &[],
+        certificates_broken: 0,
         now,
     };
     criterion.bench_function("scrape of 1,000 servers", |bencher| {
@@ -110,6 +112,7 @@ fn exchange() -> Exchange {
         head_read: began + Duration::from_micros(20),
         wall: clock::wall(),
         client: SocketAddr::from(([192, 0, 2, 7], 51_234)),
+        tls: None,
         frontend: 0,
         generation: 7,
         method: Method::GET,
@@ -144,6 +147,7 @@ fn plan() -> Plan {
         frontends: vec![Frontend {
             name: name("web"),
             listen: Vec::new(),
+            tls: None,
             routes: vec![Route {
                 name: name("api"),
                 hosts: Vec::new(),
@@ -151,6 +155,7 @@ fn plan() -> Plan {
                 methods: Vec::new(),
                 headers: Vec::new(),
                 queries: Vec::new(),
+                client_certificate: ClientCertificate::Any,
                 backend: name("app"),
                 at: Place::nowhere(),
             }],

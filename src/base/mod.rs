@@ -7,8 +7,10 @@ pub mod name;
 pub mod place;
 pub mod rng;
 pub mod tasks;
+pub mod tls;
 pub mod units;
 
 pub use name::Name;
 pub use place::Place;
+pub use tls::{TlsKeys, TlsVersion};
 pub use units::ByteSize;

@@ -5,12 +5,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use http::{Method, Uri, Version};
 
 use crate::base::clock::{Duration, Instant};
-use crate::exchange::Reason;
+use crate::exchange::{ClientTls, Reason};
 
 /// One request and its response, from the first byte of the head to the last byte of the body.
 ///
@@ -52,6 +53,8 @@ pub struct Opening {
     pub wall: SystemTime,
     /// The connection's peer, or who a trusted proxy says it is.
     pub client: SocketAddr,
+    /// What the connection's handshake came to; `None`: it is in the clear.
+    pub tls: Option<Rc<ClientTls>>,
     /// Place in `plan.frontends`.
     pub frontend: u32,
     /// Of the snapshot it runs under.

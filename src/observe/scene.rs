@@ -12,9 +12,9 @@ use crate::base::clock::{Duration, Instant};
 use crate::base::{Name, Place};
 use crate::exchange::{Attempt, Exchange, Opening, RequestId};
 use crate::plan::{
-    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Forwarding, Frontend,
-    FrontendLimits, FrontendTimeouts, HeaderCase, Log, Plan, Pool, Process, Queue, Reload,
-    RequestIds, Route, Server, Shutdown,
+    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, ClientCertificate, Forwarding,
+    Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, Plan, Pool, Process, Queue,
+    Reload, RequestIds, Route, Server, Shutdown,
 };
 
 /// Frontend `web` with route `api` to backend `app`, which has servers `10.0.0.1:80` and `10.0.0.2:80`.
@@ -37,6 +37,7 @@ pub(super) fn exchange(began: Instant) -> Exchange {
         head_read: began + Duration::from_micros(120),
         wall: UNIX_EPOCH + Duration::from_millis(1_772_368_496_789),
         client: SocketAddr::from(([192, 0, 2, 7], 51_234)),
+        tls: None,
         frontend: 0,
         generation: 7,
         method: Method::GET,
@@ -62,6 +63,7 @@ fn frontend() -> Frontend {
     Frontend {
         name: name("web"),
         listen: Vec::new(),
+        tls: None,
         routes: vec![Route {
             name: name("api"),
             hosts: Vec::new(),
@@ -69,6 +71,7 @@ fn frontend() -> Frontend {
             methods: Vec::new(),
             headers: Vec::new(),
             queries: Vec::new(),
+            client_certificate: ClientCertificate::Any,
             backend: name("app"),
             at: Place::nowhere(),
         }],

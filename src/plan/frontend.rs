@@ -7,7 +7,7 @@ use http::HeaderName;
 use ipnet::IpNet;
 
 use crate::base::{ByteSize, Name, Place};
-use crate::plan::Route;
+use crate::plan::{ClientFields, Route, Tls};
 
 /// `[frontend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Frontend {
     pub name: Name,
     /// At least one.
     pub listen: Vec<Listen>,
+    /// `None`: clients speak in the clear.
+    pub tls: Option<Tls>,
     /// First match wins.
     pub routes: Vec<Route>,
     /// The backend when no route matches; `None`: such a request is answered 404.
@@ -78,6 +80,8 @@ pub struct FrontendTimeouts {
     pub keep_alive: Duration,
     /// For a whole exchange; `None`: no such bound.
     pub exchange: Option<Duration>,
+    /// For a whole TLS handshake.
+    pub handshake: Duration,
 }
 
 impl Default for FrontendTimeouts {
@@ -87,6 +91,7 @@ impl Default for FrontendTimeouts {
             body: Duration::from_secs(30),
             keep_alive: Duration::from_secs(60),
             exchange: None,
+            handshake: Duration::from_secs(10),
         }
     }
 }
@@ -121,6 +126,8 @@ pub struct Forwarding {
     pub forwarded: bool,
     /// `Via` (RFC 9110 §7.6.3), on requests and responses.
     pub via: bool,
+    /// The certificate that the client showed.
+    pub client_certificate: ClientFields,
 }
 
 impl Default for Forwarding {
@@ -129,6 +136,7 @@ impl Default for Forwarding {
             x_forwarded: true,
             forwarded: false,
             via: false,
+            client_certificate: ClientFields::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::base::{ByteSize, Name, Place};
 use crate::config::compile::cross::Written;
-use crate::config::compile::{Reading, address, name_of, name_of_key, named_section, route};
+use crate::config::compile::{Reading, address, name_of, name_of_key, named_section, route, tls};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::{Entry, Kind};
@@ -15,7 +15,8 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::{
-    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, RequestIds,
+    ClientAuth, ClientCertificate, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
+    HeaderCase, Listen, RequestIds, Route, Tls,
 };
 
 /// hyper's smallest read buffer.
@@ -80,9 +81,12 @@ fn frontend(
             "write `backend = \"…\"`, or a `[[frontend.NAME.route]]`, or both",
         );
     }
+    let tls = tls::tls(&section, report);
+    check_client_certificates(&section, tls.as_ref(), &routes, report);
     Some(Frontend {
         name: name?,
         listen,
+        tls,
         routes,
         backend,
         max_connections: section
@@ -97,6 +101,33 @@ fn frontend(
         request_id: request_id(&section, report),
         header_case: header_case(&section, report),
     })
+}
+
+/// Whoever wants a certificate that nobody is asked for would wait for ever.
+fn check_client_certificates(
+    section: &Section<'_>,
+    tls: Option<&Tls>,
+    routes: &[Route],
+    report: &mut Report<'_>,
+) {
+    let is_asked = |tls: &Tls| {
+        tls.all_rules()
+            .any(|rules| rules.client_auth != ClientAuth::Off)
+    };
+    if section.lacks("tls") == tls.is_some() || tls.is_some_and(is_asked) {
+        return;
+    }
+    let wants = |route: &&Route| route.client_certificate == ClientCertificate::Required;
+    if let Some(route) = routes.iter().find(wants) {
+        report.error(
+            section.span,
+            format!(
+                "route `{}` requires a client certificate, and `{}` asks nobody for one",
+                route.name, section.title
+            ),
+            "write `tls = { certificates = …, client_auth = { mode = \"optional\", ca = … } }`",
+        );
+    }
 }
 
 fn listen(
@@ -210,6 +241,9 @@ fn timeouts(frontend: &Section<'_>, report: &mut Report<'_>) -> FrontendTimeouts
         exchange: section
             .duration_or_off("exchange", report)
             .unwrap_or(default.exchange),
+        handshake: section
+            .duration("handshake", report)
+            .unwrap_or(default.handshake),
     }
 }
 
@@ -286,6 +320,7 @@ fn forwarding(frontend: &Section<'_>, report: &mut Report<'_>) -> Forwarding {
             .boolean("forwarded", report)
             .unwrap_or(default.forwarded),
         via: section.boolean("via", report).unwrap_or(default.via),
+        client_certificate: tls::client_fields(&section, report),
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::base::clock::{self, Instant};
-use crate::exchange::{Reason, RequestId};
+use crate::exchange::{ClientTls, Reason, RequestId};
 use crate::observe::Refusal;
 use crate::plan::{self, FrontendTimeouts};
 use crate::proxy::frontend::Frontend;
@@ -25,6 +25,8 @@ use super::Context;
 pub(super) struct Client {
     pub(super) context: Rc<Context>,
     pub(super) peer: SocketAddr,
+    /// What the handshake came to; `None`: it speaks in the clear.
+    pub(super) tls: Option<Rc<ClientTls>>,
     pub(super) live: Arc<Frontend>,
     /// Whether it shall end with the exchanges that are open.
     pub(super) is_leaving: Cell<bool>,
@@ -43,10 +45,16 @@ pub(super) struct Open {
 }
 
 impl Client {
-    pub(super) fn new(context: Rc<Context>, peer: SocketAddr, live: Arc<Frontend>) -> Self {
+    pub(super) fn new(
+        context: Rc<Context>,
+        peer: SocketAddr,
+        tls: Option<Rc<ClientTls>>,
+        live: Arc<Frontend>,
+    ) -> Self {
         let client = Self {
             context,
             peer,
+            tls,
             live,
             is_leaving: Cell::new(false),
             timeouts: Cell::new(FrontendTimeouts::default()),
@@ -119,6 +127,7 @@ impl Client {
         if let Some(frontend) = place {
             let refusal = Refusal {
                 client: self.peer,
+                tls: self.tls.clone(),
                 frontend,
                 reason,
                 id,

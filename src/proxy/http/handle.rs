@@ -26,12 +26,13 @@ use crate::proxy::io::{ContinueGate, Course, RequestBody};
 use crate::proxy::reply::reply;
 use crate::proxy::route;
 use crate::proxy::snapshot::{Frontend, View};
-use crate::wire::forwarded::client_of;
+use crate::wire::forwarded::{Proto, client_of};
 
 use super::admit::admit;
 use super::body::{Own, ResponseBody};
 use super::client::{Client, Open};
 use super::hop::{self, BodyKind, Sender};
+use super::identity;
 use super::seen::Seen;
 
 /// An exchange that has begun, and what it runs under.
@@ -112,16 +113,31 @@ impl Begun {
         course.request_complete.set(body_kind == BodyKind::None);
         let seen = Seen::of(request.headers());
         let admitted = admit(&request, seen, &plan.limits, body_kind != BodyKind::None)?;
+        let tls = client.tls.as_deref();
+        identity::check_host(plan, tls, &admitted.host)?;
         let frontend = &view.snapshot.frontends[place as usize];
         let backend = find_backend(frontend, view, &request, &admitted.host, course)?;
+        if let Some(route) = course.exchange.route.get() {
+            identity::check_certificate(&plan.routes[route as usize], tls)?;
+        }
 
         let (mut head, incoming) = request.into_parts();
         let sender = Sender {
             peer: client.peer,
+            proto: match tls {
+                Some(_) => Proto::Https,
+                None => Proto::Http,
+            },
             is_trusted: is_trusted(plan, client.peer),
             forwarded_for: client.forwarded_for(),
         };
         hop::towards_server(&mut head, seen, body_kind, sender, &plan.forwarding);
+        identity::say_certificate(
+            &mut head.headers,
+            &view.client_fields,
+            &plan.forwarding.client_certificate,
+            tls,
+        );
         name_request(
             &mut head.headers,
             &plan.request_id,
@@ -284,6 +300,7 @@ fn opening<B>(
         head_read,
         wall: client.context.anchor.get().wall_at(head_read),
         client: address,
+        tls: client.tls.clone(),
         // A place that no plan has: nobody else's name stands in the log for it.
         frontend: place.unwrap_or(u32::MAX),
         generation: view.snapshot.generation,

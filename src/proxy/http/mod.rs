@@ -11,6 +11,7 @@ mod client;
 mod h1;
 mod handle;
 mod hop;
+mod identity;
 mod rest;
 mod roll;
 pub mod seen;

@@ -26,6 +26,8 @@ pub struct Watch {
     pub flushed: Cell<bool>,
     /// Since when the client has not taken what we want to send.
     pub blocked_since: Cell<Option<Instant>>,
+    /// What had left by then, where a stream takes bytes before it sends them (TLS).
+    sent: Cell<Option<u64>>,
     /// Whether it was so since the last exchange.
     pub was_blocked: Cell<bool>,
     /// Asks the socket, at the next flush, to look whether the client has gone. Written by
@@ -62,6 +64,25 @@ impl WatchedStream {
     fn note_read(&self) {
         if !self.watch.in_exchange.get() {
             self.watch.heard.set(true);
+        }
+    }
+
+    /// What was written under TLS may still wait here: a client that takes nothing of it is one that
+    /// is blocked, and one that takes some is not.
+    fn note_flushed(&self, flushed: &Poll<io::Result<()>>) {
+        let watch = &self.watch;
+        let Some(sent) = self.stream.sent() else {
+            return;
+        };
+        if flushed.is_ready() {
+            watch.blocked_since.set(None);
+            return;
+        }
+        let sent = Some(sent);
+        if watch.blocked_since.get().is_none() || watch.sent.get() != sent {
+            watch.sent.set(sent);
+            watch.blocked_since.set(Some(clock::now()));
+            watch.was_blocked.set(true);
         }
     }
 
@@ -147,6 +168,7 @@ impl AsyncWrite for WatchedStream {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.note_flushed(&flushed);
         self.watch
             .flushed
             .set(matches!(flushed, Poll::Ready(Ok(()))));

@@ -21,6 +21,8 @@ use crate::observe::{PauseCause, event};
 use crate::proxy::frontend::{Frontend, Gate};
 use crate::proxy::http::{Context, serve};
 
+use super::handshake::{Beginning, beginning, shake_hands};
+
 /// How long accepting rests when there is no descriptor left. Long enough for some exchanges to
 /// end, short enough not to be noticed beside the kernel's queue.
 const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
@@ -168,7 +170,18 @@ impl Accept {
         let frontend = Arc::clone(&pass.frontend);
         context.observer.accepted(&frontend.metrics);
         tasks::spawn_local(async move {
-            serve(stream, peer, frontend, context).await;
+            let client = match beginning(&frontend, &context) {
+                Beginning::Clear => Some((stream, None)),
+                Beginning::Nothing => None,
+                Beginning::Tls => {
+                    // Boxed: the connection, once it serves, does not carry the room for it.
+                    let handshake = Box::pin(shake_hands(stream, peer, &frontend, &context));
+                    handshake.await.map(|(stream, tls)| (stream, Some(tls)))
+                }
+            };
+            if let Some((stream, tls)) = client {
+                serve(stream, peer, tls, frontend, context).await;
+            }
             drop(pass);
         });
     }

@@ -2,5 +2,6 @@
 //! are as many as may be.
 
 mod accept;
+mod handshake;
 
 pub use accept::{Accept, Target};
