@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::config::{self, Loaded};
 use crate::control::{CannotStart, Source};
+use crate::net::Network;
 use crate::observe::logging;
 use crate::process::{Ending, Proxy, Signals, Start};
 
@@ -32,6 +33,7 @@ fn start(path: &Path, loaded: Loaded) -> ExitCode {
         // Only fails when somebody else in this process writes events already.
         logging: logging::start(log.level, log.format).ok(),
         loaded,
+        network: Network::System,
     };
     ended(until_signal(start))
 }
@@ -53,5 +55,79 @@ pub(super) fn ended(outcome: Result<Ending, CannotStart>) -> ExitCode {
             eprintln!("evenkeel cannot start:{between}{why}");
             ExitCode::from(CANNOT_START)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::SocketAddr;
+    use std::panic::resume_unwind;
+    use std::sync::Arc;
+    use std::task::{Context, Poll};
+
+    use super::*;
+    use crate::base::clock::{self, Duration};
+    use crate::base::tasks;
+    use crate::net::{Io, OtherListener, OtherNetwork, Pending};
+    use crate::plan::{LogFormat, LogLevel};
+
+    const CONFIG: &str = "[process]\nworkers = 1\n[admin]\nlisten = \"127.0.0.1:9900\"\n\
+                          [frontend.web]\nlisten = \"127.0.0.1:80\"\nbackend = \"app\"\n\
+                          [backend.app]\nservers = [\"10.0.0.1:80\"]";
+
+    /// A network on which accepting at port 80 is a defect.
+    struct Defective;
+
+    struct Listening(SocketAddr);
+
+    impl OtherNetwork for Defective {
+        fn bind(&self, addr: SocketAddr) -> Pending<'_, io::Result<Box<dyn OtherListener>>> {
+            Box::pin(async move { Ok(Box::new(Listening(addr)) as Box<dyn OtherListener>) })
+        }
+
+        fn connect(&self, _: SocketAddr) -> Pending<'_, io::Result<Box<dyn Io>>> {
+            Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })
+        }
+    }
+
+    impl OtherListener for Listening {
+        fn local_addr(&self) -> io::Result<SocketAddr> {
+            Ok(self.0)
+        }
+
+        fn poll_accept(&self, _: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Io>, SocketAddr)>> {
+            if self.0.port() == 80 {
+                resume_unwind(Box::new("a defect"));
+            }
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn a_worker_that_dies_ends_the_program_with_a_code_of_its_own_and_says_so() {
+        let source = Source::Text {
+            name: "test.toml".to_owned(),
+            text: CONFIG.to_owned(),
+        };
+        let start = Start {
+            loaded: source.load().expect("a valid configuration"),
+            source,
+            logging: None,
+            network: Network::Other(Arc::new(Defective)),
+        };
+        let mut proxy = Proxy::start(start).expect("nothing is taken on this network");
+        let mut outcome = None;
+        let said = logging::captured(LogLevel::Info, LogFormat::Human, || {
+            let runtime = tasks::runtime().expect("a runtime");
+            let ended = async { clock::within(Duration::from_secs(20), proxy.ended()).await };
+            outcome = runtime.block_on(ended).ok();
+        });
+        proxy.close();
+        let outcome = outcome.expect("it ends by itself");
+        let code = ended(Ok(outcome));
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(70)));
+        let line = "worker 0 died: an accept loop panicked; the process ends";
+        assert!(said.contains(line), "{said}");
     }
 }

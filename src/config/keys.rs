@@ -91,20 +91,23 @@ pub(super) const SHUTDOWN: Keys = Keys {
 };
 
 pub(super) const ADMIN: Keys = Keys {
-    known: &["listen"],
+    known: &["listen", "socket_mode"],
     hints: &[("bind", "write `listen`"), ("address", "write `listen`")],
 };
 
 pub(super) const FRONTEND: Keys = Keys {
     known: &[
         "listen",
+        "socket_mode",
         "tls",
         "backend",
         "max_connections",
         "timeout",
         "limits",
+        "http2",
         "half_close",
         "trusted_proxies",
+        "client_field",
         "forwarding",
         "request_id",
         "header_case",
@@ -262,6 +265,27 @@ pub(super) const FRONTEND_LIMITS: Keys = Keys {
     ],
 };
 
+pub(super) const FRONTEND_HTTP2: Keys = Keys {
+    known: &[
+        "enabled",
+        "max_streams",
+        "stream_window",
+        "connection_window",
+        "resets_per_second",
+        "idle_frames_per_second",
+    ],
+    hints: &[
+        ("max_concurrent_streams", "write `max_streams`"),
+        ("window", "write `stream_window` and `connection_window`"),
+        ("glitches", "write `idle_frames_per_second`"),
+        ("resets", "write `resets_per_second`"),
+        (
+            "header_list",
+            "a head is bounded by `head` and `fields` of `limits`, in every version of HTTP",
+        ),
+    ],
+};
+
 pub(super) const FORWARDING: Keys = Keys {
     known: &["x_forwarded", "forwarded", "via", "client_certificate"],
     hints: &[
@@ -302,12 +326,14 @@ pub(super) const BACKEND: Keys = Keys {
     known: &[
         "balance",
         "servers",
+        "protocol",
         "timeout",
         "health",
         "attempts",
         "queue",
         "pool",
         "limits",
+        "http2",
         "header_case",
     ],
     hints: &[
@@ -329,6 +355,11 @@ pub(super) const BACKEND: Keys = Keys {
         ),
         ("maxqueue", "write `queue = { max = … }`"),
         ("algorithm", "write `balance`"),
+        (
+            "proto",
+            "write `protocol = \"h2\"`: it holds for all servers of the backend",
+        ),
+        ("h2", "write `protocol = \"h2\"`"),
         ("mode", "leave it out: a backend speaks HTTP"),
         ("interval", "write it in `health`"),
         ("inter", "write `interval` in `health`"),
@@ -363,6 +394,26 @@ pub(super) const BACKEND_LIMITS: Keys = Keys {
         "headers",
         "write `fields` for their number, `head` for their size",
     )],
+};
+
+pub(super) const BACKEND_HTTP2: Keys = Keys {
+    known: &[
+        "max_streams",
+        "stream_window",
+        "ping_interval",
+        "ping_timeout",
+    ],
+    hints: &[
+        ("max_concurrent_streams", "write `max_streams`"),
+        (
+            "connection_window",
+            "leave it out: it is `max_streams` times `stream_window`, so that no stream waits for another",
+        ),
+        ("window", "write `stream_window`"),
+        ("keep_alive", "write `ping_interval` and `ping_timeout`"),
+        ("idle-ping", "write `ping_interval`"),
+        ("idle_ping", "write `ping_interval`"),
+    ],
 };
 
 pub(super) const QUEUE: Keys = Keys {
@@ -444,7 +495,7 @@ pub(super) const HEALTH: Keys = Keys {
 
 /// Every table of keys with its path, `NAME` being what the user chooses.
 #[cfg(test)]
-pub(super) const ALL: [(&str, &Keys); 24] = [
+pub(super) const ALL: [(&str, &Keys); 26] = [
     ("", &TOP),
     ("process", &PROCESS),
     ("log", &LOG),
@@ -459,6 +510,7 @@ pub(super) const ALL: [(&str, &Keys); 24] = [
     ("frontend.NAME.tls.names.NAME", &TLS_NAME),
     ("frontend.NAME.timeout", &FRONTEND_TIMEOUT),
     ("frontend.NAME.limits", &FRONTEND_LIMITS),
+    ("frontend.NAME.http2", &FRONTEND_HTTP2),
     ("frontend.NAME.forwarding", &FORWARDING),
     (
         "frontend.NAME.forwarding.client_certificate",
@@ -468,6 +520,7 @@ pub(super) const ALL: [(&str, &Keys); 24] = [
     ("backend.NAME", &BACKEND),
     ("backend.NAME.timeout", &BACKEND_TIMEOUT),
     ("backend.NAME.limits", &BACKEND_LIMITS),
+    ("backend.NAME.http2", &BACKEND_HTTP2),
     ("backend.NAME.queue", &QUEUE),
     ("backend.NAME.pool", &POOL),
     ("backend.NAME.servers", &SERVER),

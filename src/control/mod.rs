@@ -24,13 +24,13 @@ pub use reload::{Applied, Refused, Source};
 pub use verify::{Verified, verify};
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
+use crate::base::ListenAddress;
 use crate::base::clock::{self, Duration};
 use crate::base::rng::Rng;
 use crate::base::tasks;
@@ -46,7 +46,7 @@ use health::Checker;
 use listeners::Listeners;
 use watch::Watcher;
 
-/// How often the metrics' recorder is tidied up.
+/// How often the metrics' recorder is tidied up, and looked whether the access log keeps up.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether a certificate is about to expire.
@@ -93,9 +93,9 @@ pub enum Order {
     /// Open log files anew.
     ReopenLogs,
     /// Say where a frontend listens; empty: there is none of that name.
-    WhereIs(String, oneshot::Sender<Vec<SocketAddr>>),
+    WhereIs(String, oneshot::Sender<Vec<ListenAddress>>),
     /// Say where the admin listener is.
-    WhereIsAdmin(oneshot::Sender<Option<SocketAddr>>),
+    WhereIsAdmin(oneshot::Sender<Option<ListenAddress>>),
     /// End in good order; the text says who wants it.
     Drain(String),
     /// End now.
@@ -198,6 +198,7 @@ impl Control {
                 () = clock::sleep_until(next_upkeep) => {
                     next_upkeep = clock::now() + UPKEEP;
                     self.state.metrics.upkeep();
+                    self.state.access_log.warn_of_dropped(clock::now());
                 }
                 () = clock::sleep_until(next_reminder) => {
                     next_reminder = clock::now() + REMIND_EVERY;

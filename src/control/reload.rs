@@ -16,6 +16,7 @@ use crate::plan::Plan;
 use crate::proxy::snapshot::Snapshot;
 use crate::proxy::worker::Command;
 
+use super::admin;
 use super::assemble::assemble;
 use super::certs;
 use super::changes::Changes;
@@ -43,8 +44,8 @@ pub struct Applied {
     pub generation: u64,
     /// Empty when the files say what already ran.
     pub changes: Changes,
-    /// What is hardly meant so, as text for people.
-    pub warnings: String,
+    /// What is hardly meant so, for programs: a list, as `check --format json` prints it.
+    pub warnings: serde_json::Value,
 }
 
 /// Why a reload did nothing.
@@ -91,10 +92,7 @@ impl Source {
 pub(super) async fn begin(state: &Rc<State>) -> Result<(), CannotStart> {
     let snapshot = state.current.load();
     let plan = &snapshot.plan;
-    let prepared = prepare(state, plan)
-        .await
-        .map_err(|faults| cannot_start(&faults))?;
-    let admin = super::admin::prepare(state, plan)
+    let (prepared, admin) = prepare(state, plan)
         .await
         .map_err(|faults| cannot_start(&faults))?;
     certs::begin(state, &mut *state.certs.lock().await, plan);
@@ -154,16 +152,16 @@ async fn attempt(
         return Ok(Applied {
             generation: before.generation,
             changes: Changes::default(),
-            warnings: warnings.render(Color::Never),
+            warnings: warnings.to_json(),
         });
     }
     let plan = Arc::new(plan);
     let mut certs = state.certs.lock().await;
     let equipment = certs::prepare(&mut certs, &plan).await;
     let warnings = verdict(warnings, &equipment.diagnostics)?;
-    let refuse = |faults: Vec<CannotListen>| Refused::of_listening(&faults);
-    let prepared = prepare(state, &plan).await.map_err(refuse)?;
-    let admin = super::admin::prepare(state, &plan).await.map_err(refuse)?;
+    let (prepared, admin) = prepare(state, &plan)
+        .await
+        .map_err(|faults| Refused::of_listening(&faults))?;
     state
         .access_log
         .set_target(&plan.log.access.to)
@@ -193,7 +191,7 @@ async fn attempt(
     Ok(Applied {
         generation,
         changes,
-        warnings: warnings.render(Color::Never),
+        warnings: warnings.to_json(),
     })
 }
 
@@ -210,7 +208,25 @@ fn verdict(mut warnings: Diagnostics, found: &[Diagnostic]) -> Result<Diagnostic
     Ok(warnings)
 }
 
-async fn prepare(state: &State, plan: &Plan) -> Result<Prepared, Vec<CannotListen>> {
+/// Binds every address that `plan` wants and is not bound, or names all that cannot be had.
+async fn prepare(
+    state: &State,
+    plan: &Plan,
+) -> Result<(Prepared, admin::Prepared), Vec<CannotListen>> {
+    let listeners = prepare_listeners(state, plan).await;
+    // Asked also when a frontend's address is taken: all that is wrong is said at once.
+    let admin = admin::prepare(state, plan).await;
+    match (listeners, admin) {
+        (Ok(listeners), Ok(admin)) => Ok((listeners, admin)),
+        (listeners, admin) => {
+            let mut faults = listeners.err().unwrap_or_default();
+            faults.extend(admin.err().unwrap_or_default());
+            Err(faults)
+        }
+    }
+}
+
+async fn prepare_listeners(state: &State, plan: &Plan) -> Result<Prepared, Vec<CannotListen>> {
     // Only one reload runs at a time, and nothing else changes the listeners.
     let listeners = state.listeners.take();
     let prepared = listeners
@@ -225,7 +241,7 @@ fn take_effect(
     state: &Rc<State>,
     snapshot: &Arc<Snapshot>,
     listeners: Prepared,
-    admin: super::admin::Prepared,
+    admin: admin::Prepared,
 ) {
     let plan = &snapshot.plan;
     let limit = plan
@@ -250,8 +266,8 @@ fn take_effect(
     state
         .listeners
         .borrow_mut()
-        .apply(listeners, snapshot, &state.workers);
-    super::admin::apply(state, admin);
+        .apply(listeners, snapshot, &state.network, &state.workers);
+    admin::apply(state, admin);
     state.metrics.runs_generation(snapshot.generation);
     tell(&state.workers, || Command::Renew);
 }

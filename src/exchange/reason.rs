@@ -51,7 +51,7 @@ reasons! {
     RequestTargetTooLong = "request.target.too_long", 414, Client, Never;
     /// The form of the request target does not fit the method (RFC 9112 §3.2).
     RequestTargetForm = "request.target.form", 400, Client, Never;
-    /// An HTTP/1.1 request without a `Host` field.
+    /// A request without a host: no `Host` field in HTTP/1.1, no `:authority` in HTTP/2.
     RequestHostMissing = "request.host.missing", 400, Client, Never;
     /// More than one `Host` field.
     RequestHostDuplicate = "request.host.duplicate", 400, Client, Never;
@@ -79,6 +79,10 @@ reasons! {
     ClientLeft = "client.left", 499, Client, Never;
     /// The client took no byte of the answer in time.
     ClientStalled = "client.stalled", 0, Client, Never;
+    /// The client broke the rules of HTTP/2, and the connection was ended (GOAWAY).
+    ClientProtocol = "client.protocol", 0, Client, Never;
+    /// The client reset streams, or sent frames that ask for nothing, faster than `http2` lets it: the connection was ended (GOAWAY).
+    ClientFlood = "client.flood", 0, Client, Never;
     /// No route matches, and the frontend has no backend of its own.
     RouteNone = "route.none", 404, Client, Never;
     /// The route requires a client certificate, and the client showed none.
@@ -95,8 +99,10 @@ reasons! {
     ServerConnectTimeout = "server.connect.timeout", 503, Server, Safe;
     /// No way to the server: unreachable, reset while connecting, no local port or descriptor left.
     ServerConnectFailed = "server.connect.failed", 503, Server, Safe;
-    /// The server closed the connection before it answered.
-    ServerResponseEmpty = "server.response.empty", 502, Server, IfIdempotent;
+    /// The server refused the stream, or said goodbye (GOAWAY) before it looked at it: HTTP/2's word that nothing was done.
+    ServerStreamRefused = "server.stream.refused", 503, Server, Safe;
+    /// The server closed the connection, or reset the stream, before it answered.
+    ServerResponseEmpty = "server.response.empty", 502, Server, IfUnsent;
     /// The server's answer is not HTTP.
     ServerResponseMalformed = "server.response.malformed", 502, Server, Never;
     /// The server did not answer in time.
@@ -173,10 +179,12 @@ mod tests {
     #[test]
     fn only_what_sent_nothing_is_always_safe_to_try_again() {
         for reason in Reason::ALL {
-            let is_connect = reason.code().starts_with("server.connect.");
+            let code = reason.code();
+            let sent_nothing =
+                code.starts_with("server.connect.") || code == "server.stream.refused";
             assert_eq!(
                 reason.retry() == Retry::Safe,
-                is_connect,
+                sent_nothing,
                 "{}",
                 reason.code()
             );

@@ -4,12 +4,12 @@
 //! its fields are cells. Each field has one writer; `observe` reads them when it is over.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::SystemTime;
 
 use http::{Method, Uri, Version};
 
+use crate::base::Peer;
 use crate::base::clock::{Duration, Instant};
 use crate::exchange::{ClientTls, Reason};
 
@@ -52,7 +52,7 @@ pub struct Opening {
     /// The same on the calendar, for the log.
     pub wall: SystemTime,
     /// The connection's peer, or who a trusted proxy says it is.
-    pub client: SocketAddr,
+    pub client: Peer,
     /// What the connection's handshake came to; `None`: it is in the clear.
     pub tls: Option<Rc<ClientTls>>,
     /// Place in `plan.frontends`.

@@ -274,7 +274,7 @@ impl Visit for Parts {
 
 /// What is written while `work` runs, on this thread.
 #[cfg(test)]
-pub(super) fn captured(level: LogLevel, format: LogFormat, work: impl FnOnce()) -> String {
+pub(crate) fn captured(level: LogLevel, format: LogFormat, work: impl FnOnce()) -> String {
     let written = tests::Written::default();
     let (subscriber, _) = subscriber(level, format, false, written.clone());
     tracing::subscriber::with_default(subscriber, work);

@@ -7,8 +7,9 @@ use http::HeaderName;
 use crate::base::{Place, TlsVersion};
 use crate::plan::HostPattern;
 
-/// What is offered by ALPN unless the configuration says otherwise, the best first.
-pub const DEFAULT_ALPN: [&str; 1] = ["http/1.1"];
+/// What is offered by ALPN unless the configuration says otherwise, the best first; without `h2` where
+/// the frontend does not speak HTTP/2.
+pub const DEFAULT_ALPN: [&str; 2] = ["h2", "http/1.1"];
 
 /// `[frontend.NAME.tls]`.
 #[derive(Clone, Debug, PartialEq)]

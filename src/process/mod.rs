@@ -14,6 +14,7 @@ use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::base::ListenAddress;
 use crate::base::clock::{self, Duration};
 use crate::base::rng::Rng;
 use crate::base::tasks;
@@ -47,6 +48,7 @@ pub struct Proxy {
 }
 
 /// How a worker ended.
+#[derive(Debug, PartialEq, Eq)]
 enum WorkerEnd {
     /// It was told to, and had to break that many connections.
     Told { broken: usize },
@@ -71,6 +73,8 @@ pub struct Start {
     pub loaded: config::Loaded,
     /// Where events go; `None`: somebody else has started that.
     pub logging: Option<LoggingHandle>,
+    /// Where sockets come from.
+    pub network: Network,
 }
 
 /// A proxy in parts that a single runtime can run: for simulations.
@@ -94,6 +98,7 @@ impl Proxy {
             source,
             loaded,
             logging,
+            network,
         } = start;
         let files = limits::raise_open_files();
         let workers = loaded
@@ -122,7 +127,7 @@ impl Proxy {
             metrics: Arc::new(ProcessMetrics::new()),
             process_gate: Arc::new(Gate::new(u64::MAX)),
             access_log,
-            network: Network::System,
+            network,
         };
 
         let (ended_sender, ended) = mpsc::unbounded_channel();
@@ -168,18 +173,24 @@ impl Proxy {
         self.orders.clone()
     }
 
-    /// The addresses that frontend `name` listens on; empty when there is none of that name.
+    /// The IP addresses that frontend `name` listens on; empty when there is none of that name.
     pub async fn addresses(&self, name: &str) -> Vec<SocketAddr> {
         let (answer, asked) = oneshot::channel();
         let _ = self.orders.send(Order::WhereIs(name.to_owned(), answer));
-        asked.await.unwrap_or_default()
+        let addresses = asked.await.unwrap_or_default();
+        addresses.iter().filter_map(ListenAddress::ip).collect()
     }
 
-    /// Where the admin listener is.
+    /// Where the admin listener is, if it has an IP address.
     pub async fn admin_address(&self) -> Option<SocketAddr> {
         let (answer, asked) = oneshot::channel();
         let _ = self.orders.send(Order::WhereIsAdmin(answer));
-        asked.await.ok().flatten()
+        asked
+            .await
+            .ok()
+            .flatten()
+            .as_ref()
+            .and_then(ListenAddress::ip)
     }
 
     /// Reads the configuration again.
@@ -246,6 +257,7 @@ impl Proxy {
             let _ = control.join();
         }
         self.access_log.close(LOG_PATIENCE);
+        self.access_log.warn_of_dropped(clock::now());
         event::stopped();
     }
 }
@@ -329,24 +341,31 @@ fn start_worker(
     ended: mpsc::UnboundedSender<WorkerEnd>,
 ) -> Result<(), CannotStart> {
     let index = worker.index;
-    let runtime_and_run = move || {
-        let mut report = Report {
-            worker: index,
-            ended,
-            end: None,
-        };
-        report.end = Some(match tasks::local_runtime() {
-            Ok(runtime) => WorkerEnd::Told {
-                broken: runtime.block_on(worker.run()),
-            },
-            Err(error) => WorkerEnd::Died {
-                worker: index,
-                why: error.to_string(),
-            },
-        });
+    let run = move || {
+        let runtime = tasks::local_runtime().map_err(|error| error.to_string())?;
+        let broken = runtime.block_on(worker.run());
+        broken.map_err(|died| died.to_string())
     };
-    tasks::spawn_thread(&format!("worker-{index}"), runtime_and_run).map_err(no_thread)?;
+    let name = format!("worker-{index}");
+    tasks::spawn_thread(&name, move || reporting(index, ended, run)).map_err(no_thread)?;
     Ok(())
+}
+
+/// Runs a worker, which gives how many connections it had to break or why it died, and tells `ended`.
+fn reporting(
+    worker: usize,
+    ended: mpsc::UnboundedSender<WorkerEnd>,
+    run: impl FnOnce() -> Result<usize, String>,
+) {
+    let mut report = Report {
+        worker,
+        ended,
+        end: None,
+    };
+    report.end = Some(match run() {
+        Ok(broken) => WorkerEnd::Told { broken },
+        Err(why) => WorkerEnd::Died { worker, why },
+    });
 }
 
 /// Tells how a worker ended, also when it panicked.
@@ -403,4 +422,33 @@ fn start_control(
 
 fn no_thread(error: std::io::Error) -> CannotStart {
     CannotStart(format!("no thread: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+    use super::*;
+
+    fn end_of(run: impl FnOnce() -> Result<usize, String>) -> WorkerEnd {
+        let (sender, mut ended) = mpsc::unbounded_channel();
+        // What its thread would catch.
+        let _ = catch_unwind(AssertUnwindSafe(|| reporting(1, sender, run)));
+        ended.try_recv().expect("it is told how a worker ended")
+    }
+
+    #[test]
+    fn a_worker_that_panics_is_reported_like_one_that_says_why_it_died() {
+        let panics = end_of(|| resume_unwind(Box::new("a defect")));
+        assert_eq!(panics, died("it panicked"));
+        assert_eq!(end_of(|| Err("no epoll".to_owned())), died("no epoll"));
+        assert_eq!(end_of(|| Ok(3)), WorkerEnd::Told { broken: 3 });
+    }
+
+    fn died(why: &str) -> WorkerEnd {
+        WorkerEnd::Died {
+            worker: 1,
+            why: why.to_owned(),
+        }
+    }
 }

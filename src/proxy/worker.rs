@@ -6,10 +6,12 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::fmt;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::thread;
 
 use tokio::sync::mpsc;
 
@@ -85,13 +87,19 @@ pub enum Command {
     Break,
 }
 
+/// Why a worker ended that nobody told to.
+///
+/// An accept loop of it panicked. The kernel would go on giving its socket a share of the new
+/// connections, and nobody would ever take them: no worker at all is better than that one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Died;
+
 /// A worker at work.
 struct Running {
     context: Rc<Context>,
     process_gate: Arc<Gate>,
     listeners: HashMap<ListenerId, Rc<Target>>,
-    /// How many accept loops run.
-    accepting: Rc<Cell<usize>>,
+    accepting: Rc<Accepting>,
     is_draining: bool,
     is_broken: bool,
     ticks: u32,
@@ -99,10 +107,28 @@ struct Running {
     forget_at: u32,
 }
 
+/// The accept loops of a worker.
+#[derive(Default)]
+struct Accepting {
+    loops: Cell<usize>,
+    /// Whether one of them panicked.
+    is_broken: Cell<bool>,
+}
+
+/// One accept loop: counted out however it ends.
+struct Counted {
+    accepting: Rc<Accepting>,
+    roll: Rc<Roll>,
+}
+
 impl Worker {
     /// Serves until it was told to drain and nobody is left. Gives the number of connections that
     /// had to be broken.
-    pub async fn run(self) -> usize {
+    ///
+    /// # Errors
+    ///
+    /// [`Died`]; the connections that are open break with the runtime.
+    pub async fn run(self) -> Result<usize, Died> {
         let Self {
             index: _,
             current,
@@ -142,15 +168,16 @@ impl Worker {
                     Some(Command::Break) | None => broken += running.break_all(),
                     Some(command) => running.obey(command),
                 },
-                () = running.context.roll.emptied(), if running.is_draining => {}
+                () = running.context.roll.emptied() => {}
                 () = clock::sleep_until(next_tick) => {
                     next_tick = next_after(next_tick);
                     running.tick().await;
                 }
             }
-            if running.is_over() {
+            let has_died = running.accepting.is_broken.get();
+            if has_died || running.is_over() {
                 running.context.observer.flush();
-                return broken;
+                return if has_died { Err(Died) } else { Ok(broken) };
             }
         }
     }
@@ -206,20 +233,17 @@ impl Running {
             context: Rc::clone(&self.context),
             told: Cell::new(None),
         };
-        let accepting = Rc::clone(&self.accepting);
-        accepting.set(accepting.get() + 1);
-        let roll = Rc::clone(&self.context.roll);
+        let counted = Counted::new(&self.accepting, &self.context.roll);
         tasks::spawn_local(async move {
             accept.run().await;
-            accepting.set(accepting.get() - 1);
-            roll.look();
+            drop(counted);
         });
     }
 
     /// Whether nobody is left and nobody can come. A loop that waits for room is not waited for
     /// once connections are broken.
     fn is_over(&self) -> bool {
-        let nobody_comes = self.accepting.get() == 0 || self.is_broken;
+        let nobody_comes = self.accepting.loops.get() == 0 || self.is_broken;
         self.is_draining && nobody_comes && self.context.roll.is_empty()
     }
 
@@ -249,6 +273,35 @@ impl Running {
         }
     }
 }
+
+impl Counted {
+    fn new(accepting: &Rc<Accepting>, roll: &Rc<Roll>) -> Self {
+        accepting.loops.set(accepting.loops.get() + 1);
+        Self {
+            accepting: Rc::clone(accepting),
+            roll: Rc::clone(roll),
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let Accepting { loops, is_broken } = &*self.accepting;
+        loops.set(loops.get() - 1);
+        if thread::panicking() {
+            is_broken.set(true);
+        }
+        self.roll.look();
+    }
+}
+
+impl fmt::Display for Died {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an accept loop panicked")
+    }
+}
+
+impl std::error::Error for Died {}
 
 /// The tick after `last`; those that were missed are not made up for.
 fn next_after(last: Instant) -> Instant {

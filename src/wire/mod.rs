@@ -1,4 +1,5 @@
-//! Pure parsers and encoders of what stands in a head: bytes in, values out.
+//! Pure parsers and encoders of what stands in a head or at the beginning of a connection:
+//! bytes in, values out.
 //!
 //! No socket, no clock, no configuration. Everything here reads bytes that a stranger wrote, so
 //! nothing here panics, loops without a bound or allocates more than it was given; each parser has
@@ -6,7 +7,12 @@
 
 mod escape;
 
+pub mod client_hello;
 pub mod forwarded;
+pub mod grpc;
 pub mod host;
 pub mod path;
+pub mod preface;
+pub mod proxy_protocol;
 pub mod query;
+pub mod websocket;

@@ -220,6 +220,22 @@ fn an_address_that_is_taken_is_named() {
 }
 
 #[test]
+fn all_addresses_that_are_taken_are_named_at_once_the_admin_listeners_too() {
+    let (origin, web, admin) = (Origin::named("a"), Origin::named("b"), Origin::named("c"));
+    let setup = listening_at(&origin, web.address()).admin(admin.address());
+    let mut program = Program::spawn(&setup);
+    assert_eq!(program.exit_code(), 3);
+    for address in [web.address(), admin.address()] {
+        let message = format!("cannot listen on {address}: ");
+        until(&message, || {
+            let events = program.events();
+            let mut events = events.iter().map(ToString::to_string);
+            events.find(|event| event.contains(&message))
+        });
+    }
+}
+
+#[test]
 fn two_programs_on_one_port_do_not_both_run() {
     let origin = Origin::named("a");
     let first = Program::start(&Setup::of(&[&origin]));

@@ -32,6 +32,9 @@ fn a_line_says_all_that_happened_in_an_exchange() {
         "method",
         "target",
         "version",
+        "tls_version",
+        "tls_cipher",
+        "sni",
         "status",
         "reason",
         "request_id",
@@ -238,8 +241,9 @@ fn a_log_that_stalls_holds_nobody_up() {
     // Nobody reads the program's standard output.
     let program = Program::start(&Setup::of(&[&origin]).log_to("stdout"));
     let mut client = program.client();
-    let target = format!("/{}", "x".repeat(15_000));
-    for _ in 0..800 {
+    // As much of a target as a line takes.
+    let target = format!("/{}", "x".repeat(8_000));
+    for _ in 0..1_500 {
         assert_eq!(client.get(&target).text(), "a");
     }
     let dropped = || {
@@ -253,6 +257,8 @@ fn a_log_that_stalls_holds_nobody_up() {
     until("lines are dropped and counted", || {
         (dropped() > 0.0).then_some(())
     });
+    // Also while the one who writes hangs.
+    program.wait_for("access_log.dropped");
 }
 
 // Metrics.

@@ -499,9 +499,11 @@ fn each_refusal_on_a_connection_has_its_own_line() {
 }
 
 #[test]
-fn a_preface_of_http_2_is_refused() {
+fn a_preface_of_http_2_is_refused_where_it_is_not_spoken() {
     // An answer in HTTP/1 would not be understood.
-    let (origin, proxy) = guard();
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).frontend("http2 = { enabled = false }");
+    let proxy = setup.start();
     let mut client = proxy.client();
     client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     let (answer, _) = client.rest();

@@ -193,6 +193,19 @@ fn a_reload_says_what_it_changed() {
 }
 
 #[test]
+fn a_reload_warns_as_a_check_does_each_warning_an_item_of_a_list() {
+    let (a, b) = two();
+    let proxy = Setup::of(&[&a]).start();
+    assert_eq!(json(&proxy.reload())["warnings"], serde_json::json!([]));
+    proxy.write(&Setup::of(&[&a]).also("spare", &b));
+    let answer = json(&proxy.reload());
+    let warnings = answer["warnings"].as_array().expect("a list");
+    assert_eq!(warnings.len(), 1, "{answer}");
+    assert_eq!(warnings[0]["severity"], "warning");
+    assert_eq!(warnings[0]["message"], "nothing uses the backend `spare`");
+}
+
+#[test]
 fn a_reload_of_an_equal_file_changes_nothing_that_can_be_seen() {
     let (a, b) = two();
     let setup = Setup::of(&[&a, &b]).workers(1);

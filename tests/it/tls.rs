@@ -703,6 +703,15 @@ fn curl_and_openssl_are_served() {
         let output = curl(&arguments.concat());
         assert_eq!(String::from_utf8_lossy(&output.stdout), "a", "{output:?}");
     }
+    for (option, protocol) in [("--http2", "2"), ("--http1.1", "1.1")] {
+        let resolve = format!("a.test:{port}:127.0.0.1");
+        let url = format!("https://a.test:{port}/");
+        let written = ["--write-out", "%{http_version} ", "--cacert", &ca];
+        let arguments = [&written[..], &["--resolve", &resolve, option, &url]].concat();
+        let output = curl(&arguments);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(said, format!("a{protocol} "), "{output:?}");
+    }
     let connect = proxy.address().to_string();
     let output = feed(
         "openssl",
@@ -715,7 +724,7 @@ fn curl_and_openssl_are_served() {
             "-CAfile",
             &ca,
             "-alpn",
-            "h2,http/1.1",
+            "http/1.1",
             "-quiet",
             "-verify_return_error",
         ],

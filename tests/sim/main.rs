@@ -9,9 +9,11 @@
 
 mod balancing;
 mod client;
+mod defect;
 mod drain;
 mod network;
 mod outage;
+mod parking;
 mod scene;
 mod seeds;
 mod server;

@@ -3,22 +3,43 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use evenkeel::net::{Io, OtherListener, OtherNetwork, Pending};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::{TcpListener, TcpStream};
 
+use crate::trace::Trace;
+
+/// Connecting there panics: a defect in what an exchange stands on.
+pub(crate) const DEFECT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 9, 9));
+
+/// hyper never reads with less room than this.
+const HYPERS_ROOM_BYTES: usize = 8 << 10;
+
 /// The network of the simulated host that is running.
-pub(crate) struct Simulated;
+pub(crate) struct Simulated {
+    /// Told who reads from client connections.
+    pub(crate) trace: Trace,
+}
 
 /// A listening socket. What is accepted next is a future that outlives a poll: dropping it would
 /// lose the simulator's wake-up.
 struct Listening {
     listener: Arc<TcpListener>,
     accepting: RefCell<Accepting>,
+    trace: Trace,
+}
+
+/// A client connection, with an eye on who reads from it.
+struct Watched {
+    stream: TcpStream,
+    trace: Trace,
+    is_parked: bool,
 }
 
 type Accepting = Pin<Box<dyn Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send>>;
@@ -31,6 +52,7 @@ impl OtherNetwork for Simulated {
             let listening = Listening {
                 listener,
                 accepting,
+                trace: self.trace.clone(),
             };
             Ok(Box::new(listening) as Box<dyn OtherListener>)
         })
@@ -38,6 +60,10 @@ impl OtherNetwork for Simulated {
 
     fn connect(&self, addr: SocketAddr) -> Pending<'_, io::Result<Box<dyn Io>>> {
         Box::pin(async move {
+            if addr.ip() == DEFECT {
+                // As `panic!` does it, without a word on standard error.
+                resume_unwind(Box::new("no such luck"));
+            }
             let stream = TcpStream::connect(addr).await?;
             Ok(Box::new(stream) as Box<dyn Io>)
         })
@@ -53,12 +79,55 @@ impl OtherListener for Listening {
         let mut accepting = self.accepting.borrow_mut();
         let accepted = ready!(accepting.as_mut().poll(cx));
         *accepting = accept(&self.listener);
-        let boxed = |(stream, peer)| (Box::new(stream) as Box<dyn Io>, peer);
-        Poll::Ready(accepted.map(boxed))
+        Poll::Ready(accepted.map(|(stream, peer)| {
+            let watched = Watched {
+                stream,
+                trace: self.trace.clone(),
+                is_parked: false,
+            };
+            (Box::new(watched) as Box<dyn Io>, peer)
+        }))
     }
 }
 
 fn accept(listener: &Arc<TcpListener>) -> Accepting {
     let listener = Arc::clone(listener);
     Box::pin(async move { listener.accept().await })
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        // Whoever reads with less room than hyper's is not hyper: its buffers are gone.
+        let is_parked = buf.remaining() < HYPERS_ROOM_BYTES;
+        if is_parked != this.is_parked {
+            this.is_parked = is_parked;
+            let what = if is_parked { "parked" } else { "woken" };
+            this.trace
+                .add("network", format_args!("a client connection is {what}"));
+        }
+        Pin::new(&mut this.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
 }

@@ -37,6 +37,7 @@ pub(crate) struct Scene {
     servers: usize,
     backend: &'static str,
     shutdown: &'static str,
+    rest: &'static str,
 }
 
 /// What a story can do. Clones are the same stage.
@@ -53,6 +54,7 @@ impl Scene {
             servers,
             backend: "",
             shutdown: "",
+            rest: "",
         }
     }
 
@@ -65,6 +67,12 @@ impl Scene {
     /// Keys of `[shutdown]`.
     pub(crate) fn shutdown(mut self, keys: &'static str) -> Self {
         self.shutdown = keys;
+        self
+    }
+
+    /// Tables at the end.
+    pub(crate) fn rest(mut self, tables: &'static str) -> Self {
+        self.rest = tables;
         self
     }
 
@@ -115,13 +123,19 @@ impl Scene {
                 format!("{{ name = \"{name}\", address = \"{address}:80\" }}")
             })
             .collect();
-        let (backend, shutdown, servers) = (self.backend, self.shutdown, servers.join(", "));
+        let Self {
+            backend,
+            shutdown,
+            rest,
+            ..
+        } = self;
+        let servers = servers.join(", ");
         format!(
             "[process]\nworkers = 1\n\
              [admin]\nlisten = \"0.0.0.0:9900\"\n\
              [shutdown]\n{shutdown}\n\
              [frontend.web]\nlisten = \"0.0.0.0:80\"\nbackend = \"app\"\n\
-             [backend.app]\nservers = [{servers}]\n{backend}\n"
+             [backend.app]\nservers = [{servers}]\n{backend}\n{rest}"
         )
     }
 }
@@ -131,7 +145,9 @@ async fn proxy(config: String, seed: u64, stage: Stage) -> turmoil::Result {
     let loaded = config::load_text("simulated.toml", &config)
         .map_err(|diagnostics| diagnostics.render(Color::Never))?;
     let watch = loaded.watch.clone();
-    let network = Network::Other(Arc::new(Simulated));
+    let network = Network::Other(Arc::new(Simulated {
+        trace: stage.trace.clone(),
+    }));
     let Assembled {
         worker,
         control,
@@ -140,7 +156,7 @@ async fn proxy(config: String, seed: u64, stage: Stage) -> turmoil::Result {
     *stage.orders.borrow_mut() = Some(orders);
     let control = Control::start(control, watch).await?;
     let control = tasks::spawn_local(control.run());
-    let broken = worker.run().await;
+    let broken = worker.run().await?;
     stage
         .trace
         .add("proxy", format_args!("has ended and broken {broken}"));

@@ -8,6 +8,7 @@ mod backend;
 mod cross;
 mod frontend;
 mod health;
+mod http2;
 mod process;
 mod route;
 mod server;

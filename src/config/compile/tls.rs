@@ -16,20 +16,20 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::source::{self, Span};
 use crate::plan::{
-    Certificates, ClientAuth, ClientCertificates, ClientFields, DefaultName, FileAt, HostPattern,
-    NameRules, Need, Tls, TlsRules, UnknownNames,
+    Certificates, ClientAuth, ClientCertificates, ClientFields, DEFAULT_ALPN, DefaultName, FileAt,
+    HostPattern, Http2, NameRules, Need, Tls, TlsRules, UnknownNames,
 };
 
 /// Handshakes at a time unless written: some seconds' work of a core, and some hundred MB of memory
 /// at the very worst.
 const MAX_HANDSHAKES: u64 = 10_000;
 
-/// What is served by ALPN.
-const PROTOCOLS: [&str; 2] = ["h2", "http/1.1"];
+const H2: &str = "h2";
 
 /// `None`: the frontend speaks in the clear.
-pub(super) fn tls(frontend: &Section<'_>, report: &mut Report<'_>) -> Option<Tls> {
+pub(super) fn tls(frontend: &Section<'_>, http2: &Http2, report: &mut Report<'_>) -> Option<Tls> {
     let setting = frontend.setting("tls")?;
+    let default = default_rules(http2);
     // One string, or a list: certificates, and the rest as it is by default.
     if let Kind::String(_) | Kind::Array(_) = setting.value.kind {
         return Some(Tls {
@@ -37,7 +37,7 @@ pub(super) fn tls(frontend: &Section<'_>, report: &mut Report<'_>) -> Option<Tls
             default: None,
             unknown_names: UnknownNames::default(),
             max_handshakes: MAX_HANDSHAKES,
-            rules: TlsRules::default(),
+            rules: default,
             names: Vec::new(),
         });
     }
@@ -50,8 +50,9 @@ pub(super) fn tls(frontend: &Section<'_>, report: &mut Report<'_>) -> Option<Tls
         return None;
     }
     let section = frontend.section("tls", &keys::FRONTEND_TLS, report)?;
-    let rules = rules(&section, &TlsRules::default(), report);
+    let rules = rules(&section, &default, report);
     let strict = section.boolean("strict_sni", report).unwrap_or(false);
+    refuse_h2(&section, &rules, http2, report);
     Some(Tls {
         certificates: match section.setting("certificates") {
             Some(setting) => certificates(setting, report),
@@ -74,9 +75,32 @@ pub(super) fn tls(frontend: &Section<'_>, report: &mut Report<'_>) -> Option<Tls
         max_handshakes: section
             .number("max_handshakes", 1, i64::MAX, report)
             .map_or(MAX_HANDSHAKES, i64::unsigned_abs),
-        names: names(&section, &rules, report),
+        names: names(&section, &rules, http2, report),
         rules,
     })
+}
+
+/// The rules of a frontend that writes none.
+fn default_rules(http2: &Http2) -> TlsRules {
+    let mut rules = TlsRules::default();
+    rules
+        .alpn
+        .retain(|protocol| http2.enabled || protocol != H2);
+    rules
+}
+
+/// What is offered must be spoken.
+fn refuse_h2(section: &Section<'_>, rules: &TlsRules, http2: &Http2, report: &mut Report<'_>) {
+    let offers = section
+        .setting("alpn")
+        .filter(|_| rules.alpn.iter().any(|name| name == H2));
+    if let Some(setting) = offers.filter(|_| !http2.enabled) {
+        report.error(
+            setting.span(),
+            "`alpn` offers \"h2\", and this frontend has `http2 = { enabled = false }`",
+            "leave \"h2\" out, or let it speak HTTP/2",
+        );
+    }
 }
 
 fn certificates(setting: Setting<'_>, report: &mut Report<'_>) -> Vec<Certificates> {
@@ -190,13 +214,9 @@ fn rules(section: &Section<'_>, inherited: &TlsRules, report: &mut Report<'_>) -
 }
 
 fn alpn(section: &Section<'_>, report: &mut Report<'_>) -> Option<Vec<String>> {
-    let served = || {
-        let known = PROTOCOLS.iter().copied();
-        known.filter(|protocol| crate::plan::DEFAULT_ALPN.contains(protocol))
-    };
     let mut protocols: Vec<String> = Vec::new();
     for item in section.list("alpn")? {
-        let choices: Vec<(&str, &str)> = served().map(|protocol| (protocol, protocol)).collect();
+        let choices = DEFAULT_ALPN.map(|protocol| (protocol, protocol));
         let habits = [
             ("http/2", "h2"),
             ("h1", "http/1.1"),
@@ -264,7 +284,12 @@ fn client_auth(
     Some(ClientAuth::On(ClientCertificates { need, ca, crl }))
 }
 
-fn names(section: &Section<'_>, inherited: &TlsRules, report: &mut Report<'_>) -> Vec<NameRules> {
+fn names(
+    section: &Section<'_>,
+    inherited: &TlsRules,
+    http2: &Http2,
+    report: &mut Report<'_>,
+) -> Vec<NameRules> {
     let Some(table) = section.setting("names").and(section.named("names", report)) else {
         return Vec::new();
     };
@@ -292,10 +317,9 @@ fn names(section: &Section<'_>, inherited: &TlsRules, report: &mut Report<'_>) -
             value: &entry.value,
         };
         if let Some(section) = Section::open(&keys::TLS_NAME, title, setting, report) {
-            names.push(NameRules {
-                name,
-                rules: rules(&section, inherited, report),
-            });
+            let rules = rules(&section, inherited, report);
+            refuse_h2(&section, &rules, http2, report);
+            names.push(NameRules { name, rules });
         }
     }
     names

@@ -14,11 +14,14 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("shutdown", "grace", "'1s'"),
     ("shutdown", "timeout", "'1s'"),
     ("admin", "listen", "'127.0.0.1:9901'"),
+    ("admin", "socket_mode", "'600'"),
     ("frontend.NAME", "listen", "'127.0.0.1:8081'"),
+    ("frontend.NAME", "socket_mode", "'600'"),
     ("frontend.NAME", "backend", "'other'"),
     ("frontend.NAME", "max_connections", "10"),
     ("frontend.NAME", "half_close", "true"),
     ("frontend.NAME", "trusted_proxies", "['10.0.0.0/8']"),
+    ("frontend.NAME", "client_field", "'forwarded'"),
     ("frontend.NAME", "request_id", "'x-id'"),
     ("frontend.NAME", "header_case", "'title'"),
     ("frontend.NAME.tls", "certificates", "'/b.pem'"),
@@ -52,6 +55,12 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.limits", "head", "'9KiB'"),
     ("frontend.NAME.limits", "fields", "7"),
     ("frontend.NAME.limits", "target", "'1KiB'"),
+    ("frontend.NAME.http2", "enabled", "false"),
+    ("frontend.NAME.http2", "max_streams", "7"),
+    ("frontend.NAME.http2", "stream_window", "'65KiB'"),
+    ("frontend.NAME.http2", "connection_window", "'3MiB'"),
+    ("frontend.NAME.http2", "resets_per_second", "7"),
+    ("frontend.NAME.http2", "idle_frames_per_second", "7"),
     ("frontend.NAME.forwarding", "x_forwarded", "false"),
     ("frontend.NAME.forwarding", "forwarded", "true"),
     ("frontend.NAME.forwarding", "via", "true"),
@@ -85,6 +94,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.route", "backend", "'other'"),
     ("backend.NAME", "balance", "'least-connections'"),
     ("backend.NAME", "servers", "'10.0.0.2:80'"),
+    ("backend.NAME", "protocol", "'h2'"),
     ("backend.NAME", "attempts", "1"),
     ("backend.NAME", "header_case", "'preserve'"),
     ("backend.NAME.timeout", "connect", "'1s'"),
@@ -93,6 +103,10 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("backend.NAME.timeout", "queue", "'1s'"),
     ("backend.NAME.limits", "head", "'9KiB'"),
     ("backend.NAME.limits", "fields", "7"),
+    ("backend.NAME.http2", "max_streams", "7"),
+    ("backend.NAME.http2", "stream_window", "'1MiB'"),
+    ("backend.NAME.http2", "ping_interval", "'1s'"),
+    ("backend.NAME.http2", "ping_timeout", "'1s'"),
     ("backend.NAME.queue", "max", "0"),
     ("backend.NAME.pool", "max_idle", "0"),
     ("backend.NAME.pool", "idle_timeout", "'1s'"),
@@ -126,6 +140,7 @@ const TABLES: &[(&str, &str)] = &[
     ("frontend.NAME.forwarding", "client_certificate"),
     ("frontend.NAME", "timeout"),
     ("frontend.NAME", "limits"),
+    ("frontend.NAME", "http2"),
     ("frontend.NAME", "forwarding"),
     ("frontend.NAME", "route"),
     ("backend.NAME", "timeout"),
@@ -133,6 +148,7 @@ const TABLES: &[(&str, &str)] = &[
     ("backend.NAME", "queue"),
     ("backend.NAME", "pool"),
     ("backend.NAME", "limits"),
+    ("backend.NAME", "http2"),
 ];
 
 /// A configuration in which the table `path` exists, with `line` in it in place of the same key.
@@ -141,8 +157,9 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
         (
             "frontend.NAME",
             "[frontend.web]",
-            "listen = '127.0.0.1:8080'\nbackend = 'app'",
+            "listen = ['127.0.0.1:8080', '/run/web.sock']\nbackend = 'app'",
         ),
+        ("admin", "[admin]", "listen = '/run/admin.sock'"),
         (
             "frontend.NAME.tls",
             "[frontend.web.tls]",
@@ -245,11 +262,14 @@ fn what_is_left_out_has_the_default_of_the_plan() {
     let frontend = &plan.frontends[0];
     assert_eq!(frontend.timeout, Default::default());
     assert_eq!(frontend.limits, Default::default());
+    assert_eq!(frontend.http2, Default::default());
     assert_eq!(frontend.forwarding, Default::default());
     assert_eq!(frontend.request_id, Default::default());
     let backend = &plan.backends[0];
     assert_eq!(backend.timeout, Default::default());
+    assert_eq!(backend.protocol, Default::default());
     assert_eq!(backend.limits, Default::default());
+    assert_eq!(backend.http2, Default::default());
     assert_eq!(backend.pool, Default::default());
     assert_eq!(backend.queue, Default::default());
     assert_eq!(backend.health, None);

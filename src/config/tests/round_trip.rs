@@ -1,7 +1,7 @@
 //! What is shown loads back to an equal plan, and no text makes us panic.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,18 +10,20 @@ use ipnet::IpNet;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::{Index, select, subsequence};
 
 use super::{load, plan};
-use crate::base::{ByteSize, Name, Place, TlsVersion};
+use crate::base::address::{Descriptor, UnixName};
+use crate::base::{Address, ByteSize, FileMode, ListenAddress, Name, Place, TlsVersion};
 use crate::config::show;
 use crate::plan::{
-    AccessLog, Admin, AdminListen, Attempts, Backend, BackendLimits, BackendTimeouts, Balance,
-    Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientFields, DEFAULT_ALPN,
-    DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase,
-    Health, HostPattern, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget,
-    NameRules, Need, PathPattern, Plan, Pool, Predicate, Probe, Process, Queue, Reload, RequestIds,
-    Route, Server, Shutdown, StatusSet, Tls, TlsRules, UnknownNames, ValuePattern,
+    AccessLog, Admin, Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance,
+    Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField, ClientFields,
+    DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
+    HeaderCase, Health, HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel,
+    LogTarget, NameRules, Need, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process,
+    Protocol, Queue, Reload, RequestIds, Route, Server, Shutdown, StatusSet, Tls, TlsRules,
+    UnixPeers, UnknownNames, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -63,9 +65,50 @@ fn ip() -> impl Strategy<Value = IpAddr> {
     })
 }
 
-/// Port 0 is bound as often as one likes.
-fn address_to_listen() -> impl Strategy<Value = SocketAddr> {
-    ip().prop_map(|ip| SocketAddr::new(ip, 0))
+/// Addresses to listen on: port 0 is bound as often as one likes, other names hold `owner`, which is
+/// the only one to use them.
+fn listens(owner: String) -> impl Strategy<Value = Vec<Listen>> {
+    let owner: String = owner.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let owner = owner.get(..40).unwrap_or(&owner).to_owned();
+    let zone = Name::new("eth0").expect("a name");
+    let others = vec![
+        ListenAddress::At(Address::Unix(UnixName::Path(
+            format!("/run/ü {owner}").into(),
+        ))),
+        ListenAddress::At(Address::Unix(UnixName::Abstract(format!("a${{{owner}")))),
+        ListenAddress::At(Address::Zoned {
+            ip: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1),
+            zone,
+            port: 0,
+        }),
+        ListenAddress::Inherited(Descriptor::Name(
+            Name::new(&format!("n{owner}")).expect("a name"),
+        )),
+    ];
+    let listen = prop_oneof![
+        ip().prop_map(|ip| vec![ListenAddress::from(SocketAddr::new(ip, 0))]),
+        proptest::sample::subsequence(others, 1..=4),
+    ];
+    (listen, 0_u32..0o1000).prop_map(|(addresses, mode)| {
+        let with_mode = |addr: ListenAddress| Listen {
+            mode: match addr.path() {
+                Some(_) => FileMode(mode),
+                None => FileMode::default(),
+            },
+            addr,
+            at: Place::nowhere(),
+        };
+        addresses.into_iter().map(with_mode).collect()
+    })
+}
+
+fn peers() -> impl Strategy<Value = Peers> {
+    let unix = select(vec![UnixPeers::Included, UnixPeers::Excluded]);
+    (vec(network(), 0..3), unix).prop_map(|(networks, unix)| Peers { networks, unix })
+}
+
+fn client_field() -> impl Strategy<Value = ClientField> {
+    select(vec![ClientField::XForwardedFor, ClientField::Forwarded])
 }
 
 fn field_name() -> impl Strategy<Value = HeaderName> {
@@ -198,7 +241,7 @@ fn tls_rules() -> impl Strategy<Value = TlsRules> {
         .prop_map(|(need, ca, crl)| ClientAuth::On(ClientCertificates { need, ca, crl }));
     (
         select(vec![TlsVersion::V1_2, TlsVersion::V1_3]),
-        select(vec![DEFAULT_ALPN.map(str::to_owned).to_vec(), Vec::new()]),
+        subsequence(DEFAULT_ALPN.map(str::to_owned).to_vec(), 0..=2),
         prop_oneof![Just(ClientAuth::Off), asked],
     )
         .prop_map(|(min_version, alpn, client_auth)| TlsRules {
@@ -248,10 +291,6 @@ fn tls() -> impl Strategy<Value = Tls> {
 }
 
 fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> {
-    let listen = address_to_listen().prop_map(|addr| Listen {
-        addr,
-        at: Place::nowhere(),
-    });
     let timeout = (
         duration(),
         duration(),
@@ -275,6 +314,20 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             target: ByteSize(target),
         },
     );
+    let http2 = (
+        any::<bool>(),
+        1..10_000_u32,
+        (64_u64 << 10..1 << 20, 1_u64 << 20..1 << 30),
+        (1..1_000_000_u32, 1..1_000_000_u32),
+    )
+        .prop_map(|(enabled, max_streams, windows, rates)| Http2 {
+            enabled,
+            max_streams,
+            stream_window: ByteSize(windows.0),
+            connection_window: ByteSize(windows.1),
+            resets_per_second: rates.0,
+            idle_frames_per_second: rates.1,
+        });
     let forwarding = (any::<(bool, bool, bool)>(), client_fields()).prop_map(
         |((x_forwarded, forwarded, via), client_certificate)| Forwarding {
             x_forwarded,
@@ -288,22 +341,23 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         field_name().prop_map(RequestIds::Field),
     ];
     let listening = (
-        vec(listen, 1..3),
+        listens(name.to_string()),
         option::of(1..u64::MAX >> 1),
         any::<bool>(),
-        vec(network(), 0..3),
+        (peers(), client_field()),
     );
     (
         Just(name),
         listening,
         routes(backends.clone()),
         one_of(backends),
-        (timeout, limits, forwarding),
+        (timeout, limits, http2, forwarding),
         (request_id, header_case(), option::of(tls())),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
-            let (listen, max_connections, half_close, trusted_proxies) = listening;
-            let (timeout, limits, forwarding) = settings;
+            let (listen, max_connections, half_close, who) = listening;
+            let (trusted_proxies, client_field) = who;
+            let (timeout, limits, mut http2, forwarding) = settings;
             let (request_id, header_case, tls) = writing;
             let mut routes = routes;
             let asks = |tls: &Tls| {
@@ -316,6 +370,8 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                     route.client_certificate = ClientCertificate::Any;
                 }
             }
+            // What is offered must be spoken.
+            http2.enabled |= tls.is_some();
             Frontend {
                 name,
                 listen,
@@ -325,8 +381,10 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 max_connections,
                 timeout,
                 limits,
+                http2,
                 half_close,
                 trusted_proxies,
+                client_field,
                 forwarding,
                 request_id,
                 header_case,
@@ -334,17 +392,30 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         })
 }
 
+fn address() -> impl Strategy<Value = Address> {
+    let zone = Name::new("br-1.2").expect("a name");
+    prop_oneof![
+        (ip(), 1..=u16::MAX).prop_map(|(ip, port)| Address::Ip(SocketAddr::new(ip, port))),
+        (1..=u16::MAX).prop_map(move |port| Address::Zoned {
+            ip: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1),
+            zone: zone.clone(),
+            port,
+        }),
+        "[a-z${}\\\"ü ]{1,20}".prop_map(|name| Address::Unix(UnixName::Abstract(name))),
+        "(/[a-z${}\\\"ü ]{1,20}){1,2}".prop_map(|path| Address::Unix(UnixName::Path(path.into()))),
+    ]
+}
+
 fn server() -> impl Strategy<Value = Server> {
     (
-        ip(),
-        1..=u16::MAX,
+        address(),
         0_u16..=256,
         option::of(1..=u32::MAX),
         any::<bool>(),
     )
-        .prop_map(|(ip, port, weight, max_connections, backup)| Server {
+        .prop_map(|(address, weight, max_connections, backup)| Server {
             name: Name::new("replaced").expect("a name"),
-            address: SocketAddr::new(ip, port),
+            address,
             weight,
             max_connections,
             backup,
@@ -441,22 +512,48 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
             fields,
         });
     let balance = select(vec![Balance::RoundRobin, Balance::LeastConnections]);
+    let protocol = select(vec![Protocol::Auto, Protocol::Http1, Protocol::Http2]);
+    let http2 = (
+        1_u32..=1000,
+        64_u64 << 10..16 << 20,
+        option::of(duration()),
+        duration(),
+    )
+        .prop_map(
+            |(max_streams, window, ping_interval, ping_timeout)| BackendHttp2 {
+                max_streams,
+                stream_window: ByteSize(window),
+                ping_interval,
+                ping_timeout,
+            },
+        );
     (
         (Just(name), balance, servers(), option::of(health())),
-        (timeout, pool, limits),
+        (timeout, pool, limits, protocol, http2),
         (1_u32..=10, 0_usize..=1_000_000, header_case()),
     )
-        .prop_map(|(main, bounds, rest)| Backend {
-            name: main.0,
-            balance: main.1,
-            servers: main.2,
-            timeout: bounds.0,
-            health: main.3,
-            attempts: Attempts(rest.0),
-            queue: Queue { max: rest.1 },
-            pool: bounds.1,
-            limits: bounds.2,
-            header_case: rest.2,
+        .prop_map(|(main, bounds, rest)| {
+            let (name, balance, servers, mut health) = main;
+            let is_unix = |server: &Server| matches!(server.address, Address::Unix(_));
+            if let Some(health) = &mut health
+                && servers.iter().any(is_unix)
+            {
+                health.port = None;
+            }
+            Backend {
+                name,
+                balance,
+                servers,
+                timeout: bounds.0,
+                health,
+                attempts: Attempts(rest.0),
+                queue: Queue { max: rest.1 },
+                pool: bounds.1,
+                limits: bounds.2,
+                protocol: bounds.3,
+                http2: bounds.4,
+                header_case: rest.2,
+            }
         })
 }
 
@@ -495,11 +592,7 @@ fn log() -> impl Strategy<Value = Log> {
 }
 
 fn admin() -> impl Strategy<Value = Option<Admin>> {
-    let listen = address_to_listen().prop_map(|addr| AdminListen {
-        addr,
-        at: Place::nowhere(),
-    });
-    option::of(vec(listen, 1..3).prop_map(|listen| Admin { listen }))
+    option::of(listens("admin".to_owned()).prop_map(|listen| Admin { listen }))
 }
 
 fn reload() -> impl Strategy<Value = Reload> {

@@ -1,7 +1,7 @@
 //! One exchange as one line of JSON.
 //!
-//! Keys always stand in the same order, and what was not reached is `null`; only `failed` comes and
-//! goes. Written by hand into the worker's buffer: a serializer would need the facts in a shape of
+//! Keys always stand in the same order, and what was not reached is `null`; only `failed`, and
+//! `target_bytes` after a target that was cut, come and go. Written by hand into the worker's buffer: a serializer would need the facts in a shape of
 //! its own first.
 
 use std::io::Write as _;
@@ -10,11 +10,16 @@ use std::time::SystemTime;
 
 use http::{Method, Uri, Version};
 
+use crate::base::Peer;
 use crate::base::clock::Duration;
 use crate::exchange::{Attempt, ClientTls, Reason, RequestId};
 use crate::observe::calendar::Calendar;
 use crate::observe::json;
 use crate::plan::Plan;
+
+/// How much of a target is written. A request that is refused for its size may have one as large as
+/// a head may be, and must not fill the disk with it; what is served is hardly ever as long.
+const TARGET_BYTES_MAX: usize = 8 << 10;
 
 /// What a line says.
 #[derive(Debug)]
@@ -25,7 +30,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) route: Option<&'a str>,
     pub(crate) backend: Option<&'a str>,
     pub(crate) server: Option<&'a str>,
-    pub(crate) client: SocketAddr,
+    pub(crate) client: Peer,
     /// `None`: in the clear.
     pub(crate) tls: Option<&'a ClientTls>,
     /// `None`: no head could be read.
@@ -144,12 +149,12 @@ fn millis(out: &mut Vec<u8>, key: &[u8], value: Option<Duration>) {
     out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
 }
 
-/// The client's address with its port, as `SocketAddr` shows it.
-fn client(out: &mut Vec<u8>, addr: SocketAddr) {
+/// The client's address with its port, as `SocketAddr` shows it; `unix` for one without.
+fn client(out: &mut Vec<u8>, client: Peer) {
     out.extend_from_slice(b",\"client\":\"");
-    match addr {
+    match client {
         // By hand: the standard library formats it twice, to be able to pad it.
-        SocketAddr::V4(addr) => {
+        Peer::Ip(SocketAddr::V4(addr)) => {
             for (place, octet) in addr.ip().octets().into_iter().enumerate() {
                 if place > 0 {
                     out.push(b'.');
@@ -159,7 +164,7 @@ fn client(out: &mut Vec<u8>, addr: SocketAddr) {
             out.push(b':');
             decimal(out, u64::from(addr.port()));
         }
-        SocketAddr::V6(_) => write!(out, "{addr}").expect("a Vec takes what is written to it"),
+        other => write!(out, "{other}").expect("a Vec takes what is written to it"),
     }
     out.push(b'"');
 }
@@ -179,10 +184,19 @@ fn request(out: &mut Vec<u8>, request: Option<(&Method, &Uri, Version)>) {
 /// The target in the form in which it came (RFC 9112 §3.2).
 fn target(out: &mut Vec<u8>, uri: &Uri) {
     match (uri.authority(), uri.path_and_query()) {
-        (None, Some(origin_form)) => json::string(origin_form.as_str().as_bytes(), out),
-        (Some(authority), None) => json::string(authority.as_str().as_bytes(), out),
+        (None, Some(origin_form)) => bounded(origin_form.as_str(), out),
+        (Some(authority), None) => bounded(authority.as_str(), out),
         // Absolute form: rare enough to be put together first.
-        _ => json::string(uri.to_string().as_bytes(), out),
+        _ => bounded(&uri.to_string(), out),
+    }
+}
+
+/// As much of a target as is written, and how long it was when that is not all of it.
+fn bounded(target: &str, out: &mut Vec<u8>) {
+    let kept = target.floor_char_boundary(TARGET_BYTES_MAX);
+    json::string(&target.as_bytes()[..kept], out);
+    if kept < target.len() {
+        number(out, b",\"target_bytes\":", target.len() as u64);
     }
 }
 
@@ -240,7 +254,7 @@ mod tests {
         ] {
             let addr: SocketAddr = text.parse().expect("an address");
             let mut out = Vec::new();
-            client(&mut out, addr);
+            client(&mut out, addr.into());
             let expected = format!(",\"client\":\"{addr}\"");
             assert_eq!(String::from_utf8_lossy(&out), expected);
         }
@@ -259,6 +273,33 @@ mod tests {
             target(&mut out, &uri);
             assert_eq!(String::from_utf8_lossy(&out), format!("\"{text}\""));
         }
+    }
+
+    #[test]
+    fn a_target_that_is_too_long_is_cut_and_the_line_says_how_long_it_was() {
+        let written = |length: usize| {
+            let text = format!("/{}", "a".repeat(length - 1));
+            let mut out = Vec::new();
+            target(&mut out, &text.parse().expect("a target"));
+            String::from_utf8(out).expect("ASCII")
+        };
+        let whole = written(TARGET_BYTES_MAX);
+        assert_eq!(whole.len(), TARGET_BYTES_MAX + 2, "at the limit");
+        let cut = written(TARGET_BYTES_MAX + 1);
+        assert_eq!(cut, format!("{whole},\"target_bytes\":8193"), "one past it");
+    }
+
+    #[test]
+    fn a_target_is_not_cut_in_the_middle_of_a_character() {
+        let mut bytes = vec![b'/'];
+        while bytes.len() <= TARGET_BYTES_MAX {
+            bytes.extend_from_slice("é".as_bytes());
+        }
+        let uri = Uri::try_from(bytes).expect("http takes it");
+        let mut out = Vec::new();
+        target(&mut out, &uri);
+        let text = String::from_utf8(out).expect("ASCII");
+        assert!(text.ends_with("\\u00e9\",\"target_bytes\":8193"), "{text}");
     }
 
     #[test]

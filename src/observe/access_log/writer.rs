@@ -21,6 +21,17 @@ pub struct AccessLogHandle {
     queue: Arc<Queue>,
     /// What was last asked for. Written by whoever reloads.
     target: Arc<Mutex<LogTarget>>,
+    /// What was last said of lost lines. Written by whoever looks, now and then.
+    warned: Arc<Mutex<Warned>>,
+}
+
+/// What was last said of lost lines.
+#[derive(Debug, Default)]
+struct Warned {
+    /// How many were lost then.
+    dropped: u64,
+    /// When that was; `None`: never.
+    at: Option<Instant>,
 }
 
 /// The writing end, to be run on a thread of its own.
@@ -30,8 +41,6 @@ pub struct LogWriter {
     sink: Sink,
     /// Lines lost by an error that lasts; `None`: the last write went well.
     failing: Option<u64>,
-    /// Lines lost when it was last said, and when that was.
-    warned: (u64, Option<Instant>),
 }
 
 impl AccessLogHandle {
@@ -47,11 +56,11 @@ impl AccessLogHandle {
             queue: Arc::clone(&queue),
             sink,
             failing: None,
-            warned: (0, None),
         };
         let handle = Self {
             queue,
             target: Arc::new(Mutex::new(target.clone())),
+            warned: Arc::default(),
         };
         Ok((handle, writer))
     }
@@ -80,6 +89,24 @@ impl AccessLogHandle {
     /// Lines lost so far, because the target stalled or failed.
     pub fn dropped(&self) -> u64 {
         self.queue.dropped()
+    }
+
+    /// Says that lines were lost since that was last said, but not more often than every
+    /// [`WARN_INTERVAL`]. To be called now and then, and not by the writer: it hangs in the sink for as
+    /// long as that stalls.
+    pub fn warn_of_dropped(&self, now: Instant) {
+        let dropped = self.dropped();
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_soon = warned.at.is_some_and(|at| now < at + WARN_INTERVAL);
+        if dropped == warned.dropped || is_soon {
+            return;
+        }
+        let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        event::access_log_dropped(&target, dropped - warned.dropped);
+        *warned = Warned {
+            dropped,
+            at: Some(now),
+        };
     }
 
     /// Writes what the workers have handed in, ends the writer, and waits for that for at most
@@ -112,7 +139,6 @@ impl LogWriter {
                 self.sink = sink;
                 self.failing = None;
             }
-            self.warn_of_dropped(clock::now());
             if work.is_last {
                 return;
             }
@@ -144,17 +170,6 @@ impl LogWriter {
         if let Err(error) = outcome {
             event::access_log_not_reopened(self.sink.target(), &error);
         }
-    }
-
-    fn warn_of_dropped(&mut self, now: Instant) {
-        let dropped = self.queue.dropped();
-        let (said, when) = self.warned;
-        let is_soon = when.is_some_and(|when| now < when + WARN_INTERVAL);
-        if dropped == said || is_soon {
-            return;
-        }
-        self.warned = (dropped, Some(now));
-        event::access_log_dropped(self.sink.target(), dropped - said);
     }
 }
 
@@ -313,13 +328,13 @@ mod tests {
 
     #[test]
     fn dropped_lines_are_warned_of_now_and_then() {
-        let (handle, mut writer) = AccessLogHandle::open(&LogTarget::Off).expect("nothing to open");
+        let (handle, _writer) = AccessLogHandle::open(&LogTarget::Off).expect("nothing to open");
         let start = clock::now();
         let said = logging::captured(LogLevel::Info, LogFormat::Human, || {
-            writer.warn_of_dropped(start);
+            handle.warn_of_dropped(start);
             for second in 0..11 {
                 handle.queue().lost(1);
-                writer.warn_of_dropped(start + Duration::from_secs(second));
+                handle.warn_of_dropped(start + Duration::from_secs(second));
             }
         });
         let warnings: Vec<&str> = said.lines().collect();

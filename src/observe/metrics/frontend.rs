@@ -9,7 +9,7 @@ use crate::base::clock::Duration;
 use crate::base::{TlsKeys, TlsVersion};
 use crate::exchange::Reason;
 use crate::observe::metrics::shard::{
-    Counter, Histogram, HistogramSum, ReasonCounters, Shards, StatusCounters, each_status,
+    Counter, Histogram, HistogramSum, Level, ReasonCounters, Shards, StatusCounters, each_status,
 };
 
 /// The counters of one frontend.
@@ -146,9 +146,14 @@ struct Shard {
     handshakes: [Counter; Handshake::ALL.len()],
     /// By [`HandshakeFailure`].
     handshake_failures: [Counter; HandshakeFailure::ALL.len()],
+    parked: Level,
     body_bytes_in: Counter,
     body_bytes_out: Counter,
 }
+
+/// A client connection that is parked, for as long as this lives.
+#[derive(Debug)]
+pub struct Parked<'a>(&'a Level);
 
 /// What is counted of one exchange that is over.
 #[derive(Debug)]
@@ -197,6 +202,12 @@ impl FrontendMetrics {
             .sum(|shard| shard.handshake_failures[failure as usize].read())
     }
 
+    pub(crate) fn parked(&self, worker: usize) -> Parked<'_> {
+        let level = &self.shards.of(worker).parked;
+        level.rise();
+        Parked(level)
+    }
+
     #[inline]
     pub(crate) fn finished(&self, worker: usize, finished: &Finished) {
         let shard = self.shards.of(worker);
@@ -225,6 +236,10 @@ impl FrontendMetrics {
         self.shards.sum(|shard| shard.accepted.read())
     }
 
+    pub(crate) fn parked_connections(&self) -> u64 {
+        self.shards.sum(|shard| shard.parked.read())
+    }
+
     pub(crate) fn body_bytes_in(&self) -> u64 {
         self.shards.sum(|shard| shard.body_bytes_in.read())
     }
@@ -235,5 +250,11 @@ impl FrontendMetrics {
 
     pub(crate) fn pauses(&self, cause: PauseCause) -> u64 {
         self.pauses[cause as usize].load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        self.0.fall();
     }
 }

@@ -34,10 +34,25 @@ pub fn admit<'a, B>(
     limits: &FrontendLimits,
     has_body: bool,
 ) -> Result<Admitted<'a>, Reason> {
+    if request.version() == Version::HTTP_2 {
+        check_size(request.headers(), limits)?;
+    }
     check_target(request.method(), request.uri(), limits)?;
     let host = check_host(request)?;
     check_fields(request.headers(), seen, has_body)?;
     Ok(Admitted { host })
+}
+
+/// The bounds of a head, which hyper holds on HTTP/1. A field counts as in RFC 9113 §6.5.2.
+fn check_size(headers: &HeaderMap, limits: &FrontendLimits) -> Result<(), Reason> {
+    let size: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 32)
+        .sum();
+    if headers.len() > limits.fields || size as u64 > limits.head.0 {
+        return Err(Reason::RequestHeadTooLarge);
+    }
+    Ok(())
 }
 
 fn check_target(method: &Method, uri: &Uri, limits: &FrontendLimits) -> Result<(), Reason> {
@@ -69,6 +84,8 @@ fn check_host<B>(request: &Request<B>) -> Result<Cow<'_, str>, Reason> {
             Some(host.map_err(|_| Reason::RequestHostMalformed)?)
         }
         (None, _) if request.version() <= Version::HTTP_10 => None,
+        // In HTTP/2 the target names it (RFC 9113 §8.3.1).
+        (None, _) if is_named_by_target(request) => None,
         (None, _) => return Err(Reason::RequestHostMissing),
         (Some(_), Some(_)) => return Err(Reason::RequestHostDuplicate),
     };
@@ -85,6 +102,10 @@ fn check_host<B>(request: &Request<B>) -> Result<Cow<'_, str>, Reason> {
         Some(field) if !field.is_same(&target, default_port) => Err(Reason::RequestHostConflict),
         _ => Ok(target.host),
     }
+}
+
+fn is_named_by_target<B>(request: &Request<B>) -> bool {
+    request.version() == Version::HTTP_2 && request.uri().authority().is_some()
 }
 
 fn check_fields(headers: &HeaderMap, seen: Seen, has_body: bool) -> Result<(), Reason> {
@@ -183,6 +204,37 @@ mod tests {
         assert!(admitted(get(&longest)).is_ok());
         let longer = format!("/{}", "x".repeat(limit));
         assert_eq!(admitted(get(&longer)), Err(Reason::RequestTargetTooLong));
+    }
+
+    #[test]
+    fn in_http_2_the_target_names_the_host() {
+        let h2 = |request: http::request::Builder| admitted(request.version(Version::HTTP_2));
+        let named = h2(Request::get("https://EXAMPLE.com/"));
+        assert_eq!(named.as_deref(), Ok("example.com"));
+        assert!(h2(get("https://example.com/")).is_ok());
+        assert!(h2(get("/")).is_ok());
+        let other = h2(get("https://other.com/"));
+        assert_eq!(other, Err(Reason::RequestHostConflict));
+        assert_eq!(h2(Request::get("/")), Err(Reason::RequestHostMissing));
+    }
+
+    #[test]
+    fn in_http_2_too_a_head_has_bounds() {
+        let limits = FrontendLimits::default();
+        let head = |fields: usize, length: usize| {
+            let mut request = get("/").version(Version::HTTP_2);
+            for number in 1..fields {
+                request = request.header(format!("x-{number}"), "");
+            }
+            let filler = length.saturating_sub(4 + 11 + 32 + 6 + 32);
+            admitted(request.header("filler", "x".repeat(filler)))
+        };
+        let most_fields = limits.fields - 1;
+        let most_bytes = limits.head.0 as usize;
+        assert!(head(most_fields, 0).is_ok());
+        assert_eq!(head(most_fields + 1, 0), Err(Reason::RequestHeadTooLarge));
+        assert!(head(1, most_bytes).is_ok());
+        assert_eq!(head(1, most_bytes + 1), Err(Reason::RequestHeadTooLarge));
     }
 
     #[test]

@@ -24,6 +24,16 @@ pub(super) struct Own {
     course: Rc<Course>,
 }
 
+impl ResponseBody {
+    /// How many bytes it has, if they are ours.
+    pub(super) fn own_length(&self) -> Option<u64> {
+        match self {
+            Self::Server(_) => None,
+            Self::Own(own) => Some(own.bytes.len() as u64),
+        }
+    }
+}
+
 impl Own {
     pub(super) fn new(bytes: Bytes, course: Rc<Course>) -> Self {
         Self { bytes, course }

@@ -4,12 +4,12 @@
 //! `serve` makes it; `handle` opens exchanges for it; `h1` and `h2` settle them when they are over.
 
 use std::cell::{Cell, OnceCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderValue;
 
+use crate::base::Peer;
 use crate::base::clock::{self, Instant};
 use crate::exchange::{ClientTls, Reason, RequestId};
 use crate::observe::Refusal;
@@ -24,7 +24,7 @@ use super::Context;
 /// A client connection.
 pub(super) struct Client {
     pub(super) context: Rc<Context>,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
     /// What the handshake came to; `None`: it speaks in the clear.
     pub(super) tls: Option<Rc<ClientTls>>,
     pub(super) live: Arc<Frontend>,
@@ -34,7 +34,7 @@ pub(super) struct Client {
     pub(super) timeouts: Cell<FrontendTimeouts>,
     /// The place of the frontend in the snapshot of this generation.
     place: Cell<(u64, u32)>,
-    forwarded_for: OnceCell<HeaderValue>,
+    forwarded_for: OnceCell<Option<HeaderValue>>,
 }
 
 /// An exchange, and what it runs under.
@@ -47,7 +47,7 @@ pub(super) struct Open {
 impl Client {
     pub(super) fn new(
         context: Rc<Context>,
-        peer: SocketAddr,
+        peer: Peer,
         tls: Option<Rc<ClientTls>>,
         live: Arc<Frontend>,
     ) -> Self {
@@ -90,10 +90,11 @@ impl Client {
         Some(look(plan))
     }
 
-    /// `X-Forwarded-For` of a peer that is believed nothing.
-    pub(super) fn forwarded_for(&self) -> &HeaderValue {
+    /// `X-Forwarded-For` of a peer that is believed nothing; none for one without an address.
+    pub(super) fn forwarded_for(&self) -> Option<&HeaderValue> {
         self.forwarded_for
             .get_or_init(|| x_forwarded_for([], self.peer.ip()))
+            .as_ref()
     }
 
     /// Counts and logs an exchange, whatever became of it, and says when it was over.

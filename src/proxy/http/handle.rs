@@ -12,21 +12,22 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
 use http_body::Body;
-use hyper::body::Incoming;
 
-use crate::base::clock::{self, Instant};
+use crate::base::Peer;
+use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, Opening, Reason, RequestId};
 use crate::observe::event;
-use crate::plan::{self, RequestIds};
+use crate::plan::{self, ClientField, RequestIds};
 use crate::proxy::backend::Local;
 use crate::proxy::forward::{Sending, ServerBody, forward};
-use crate::proxy::io::{ContinueGate, Course, RequestBody};
-use crate::proxy::reply::reply;
+use crate::proxy::io::{ContinueGate, Course, ReceivedBody, RequestBody};
+use crate::proxy::reply::{grpc_reply, reply};
 use crate::proxy::route;
 use crate::proxy::snapshot::{Frontend, View};
-use crate::wire::forwarded::{Proto, client_of};
+use crate::wire::forwarded::{Field, Proto, client_of};
+use crate::wire::grpc;
 
 use super::admit::admit;
 use super::body::{Own, ResponseBody};
@@ -42,6 +43,14 @@ pub(super) struct Begun {
     view: Rc<View>,
     /// The place of the frontend in the plan; `None` when it has just been removed.
     place: Option<u32>,
+    dialect: Dialect,
+}
+
+/// What the client makes of an answer of ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Http,
+    Grpc,
 }
 
 /// A request that may be sent to a server of a backend.
@@ -65,6 +74,7 @@ impl Begun {
             course: Rc::new(Course::begin(opening)),
             view,
             place,
+            dialect: Dialect::of(request),
         }
     }
 
@@ -79,7 +89,7 @@ impl Begun {
     /// Answers the request. Whatever happens, there is an answer.
     pub(super) fn answer(
         self,
-        request: Request<Incoming>,
+        request: Request<ReceivedBody>,
     ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
         let passed = self.caught(|| self.pass(request));
         async move {
@@ -97,7 +107,7 @@ impl Begun {
     }
 
     /// From a head that was read to a request that may be sent.
-    fn pass(&self, request: Request<Incoming>) -> Result<Passed, Fault> {
+    fn pass(&self, request: Request<ReceivedBody>) -> Result<Passed, Fault> {
         let (course, client, view) = (&self.course, &self.client, &self.view);
         let (Some(plan), Some(place)) = (self.plan(), self.place) else {
             // The frontend was removed in the moment in which the request came.
@@ -108,6 +118,9 @@ impl Begun {
         if let Some(bound) = plan.timeout.exchange {
             let from = course.exchange.opening.head_read;
             course.deadlines.bound_exchange(from + bound);
+        }
+        if self.dialect == Dialect::Grpc {
+            self.bound_call(request.headers(), plan.timeout.exchange);
         }
         let body_kind = body_kind(request.body());
         course.request_complete.set(body_kind == BodyKind::None);
@@ -128,7 +141,7 @@ impl Begun {
                 Some(_) => Proto::Https,
                 None => Proto::Http,
             },
-            is_trusted: is_trusted(plan, client.peer),
+            is_trusted: plan.trusted_proxies.have(client.peer),
             forwarded_for: client.forwarded_for(),
         };
         hop::towards_server(&mut head, seen, body_kind, sender, &plan.forwarding);
@@ -155,6 +168,18 @@ impl Begun {
             sending: Sending::new(request),
             backend,
         })
+    }
+
+    /// A call of gRPC says how long its client waits; a server need not work for longer.
+    fn bound_call(&self, headers: &header::HeaderMap, bound: Option<Duration>) {
+        let timeout = headers.get("grpc-timeout");
+        let timeout = timeout.and_then(|value| grpc::timeout(value.as_bytes()));
+        if let Some(timeout) = timeout
+            && bound.is_none_or(|bound| timeout < bound)
+            && let Some(until) = self.course.exchange.opening.head_read.checked_add(timeout)
+        {
+            self.course.deadlines.bound_exchange(until);
+        }
     }
 
     /// From a request that may be sent to a server's answer.
@@ -205,7 +230,12 @@ impl Begun {
         event::exchange_failed(&course.exchange.opening.id, fault);
         course.deadlines.clear();
         let reason = course.exchange.reason.get().unwrap_or(fault.reason);
-        reply(reason, &course.exchange.opening.id).map(|bytes| {
+        let id = &course.exchange.opening.id;
+        let response = match self.dialect {
+            Dialect::Http => reply(reason, id),
+            Dialect::Grpc => grpc_reply(reason, id),
+        };
+        response.map(|bytes| {
             // Nobody is there to read it.
             let is_read = reason != Reason::ClientLeft;
             let bytes = if is_read { bytes } else { Bytes::new() };
@@ -232,11 +262,24 @@ impl Begun {
     }
 }
 
+impl Dialect {
+    /// gRPC is only spoken in HTTP/2, and only by POST.
+    fn of<B>(request: &Request<B>) -> Self {
+        let may_be_grpc = request.version() == Version::HTTP_2 && request.method() == Method::POST;
+        let content_type = || request.headers().get(header::CONTENT_TYPE);
+        if may_be_grpc && content_type().is_some_and(|kind| grpc::is_grpc(kind.as_bytes())) {
+            Self::Grpc
+        } else {
+            Self::Http
+        }
+    }
+}
+
 /// The route that matches, and its backend.
 fn find_backend(
     frontend: &Frontend,
     view: &View,
-    request: &Request<Incoming>,
+    request: &Request<ReceivedBody>,
     host: &str,
     course: &Course,
 ) -> Result<Rc<Local>, Reason> {
@@ -288,18 +331,11 @@ fn opening<B>(
             .and_then(|value| RequestId::taken(value.as_bytes())),
         _ => None,
     };
-    let mut address = client.peer;
-    // What a stranger says of others is not believed.
-    if let Some(plan) = plan.filter(|plan| is_trusted(plan, client.peer)) {
-        let lines = request.headers().get_all("x-forwarded-for");
-        let is_trusted = |ip| plan.trusted_proxies.iter().any(|net| net.contains(&ip));
-        address.set_ip(client_of(client.peer.ip(), lines, is_trusted));
-    }
     Opening {
         began,
         head_read,
         wall: client.context.anchor.get().wall_at(head_read),
-        client: address,
+        client: address_of(client.peer, plan, request.headers()),
         tls: client.tls.clone(),
         // A place that no plan has: nobody else's name stands in the log for it.
         frontend: place.unwrap_or(u32::MAX),
@@ -311,16 +347,28 @@ fn opening<B>(
     }
 }
 
+/// Whom a request of `peer` is from. What a stranger says of others is not believed.
+fn address_of(peer: Peer, plan: Option<&plan::Frontend>, headers: &HeaderMap) -> Peer {
+    let Some(plan) = plan.filter(|plan| plan.trusted_proxies.have(peer)) else {
+        return peer;
+    };
+    let (field, lines) = match plan.client_field {
+        ClientField::XForwardedFor => (Field::XForwardedFor, headers.get_all("x-forwarded-for")),
+        ClientField::Forwarded => (Field::Forwarded, headers.get_all(header::FORWARDED)),
+    };
+    let is_trusted = |ip| plan.trusted_proxies.have(SocketAddr::new(ip, 0).into());
+    match (client_of(field, lines, is_trusted), peer) {
+        (None, peer) => peer,
+        (Some(ip), Peer::Ip(peer)) => SocketAddr::new(ip, peer.port()).into(),
+        (Some(ip), Peer::Unix) => SocketAddr::new(ip, 0).into(),
+    }
+}
+
 fn plan_at(view: &View, place: Option<u32>) -> Option<&plan::Frontend> {
     view.snapshot.plan.frontends.get(place? as usize)
 }
 
-fn is_trusted(plan: &plan::Frontend, peer: SocketAddr) -> bool {
-    let ip = peer.ip().to_canonical();
-    plan.trusted_proxies.iter().any(|net| net.contains(&ip))
-}
-
-fn body_kind(body: &Incoming) -> BodyKind {
+fn body_kind(body: &ReceivedBody) -> BodyKind {
     if body.is_end_stream() {
         BodyKind::None
     } else if body.size_hint().exact().is_some() {
@@ -331,7 +379,7 @@ fn body_kind(body: &Incoming) -> BodyKind {
 }
 
 /// Puts the id of the exchange where the server looks for it.
-fn name_request(headers: &mut header::HeaderMap, ids: &RequestIds, id: &RequestId) {
+fn name_request(headers: &mut HeaderMap, ids: &RequestIds, id: &RequestId) {
     let RequestIds::Field(name) = ids else {
         return;
     };

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, Version, request};
 
+use crate::base::Peer;
 use crate::plan::Forwarding;
 use crate::wire::forwarded::{Element, Node, Proto, forwarded, x_forwarded_for};
 
@@ -25,13 +26,14 @@ const VIA: HeaderValue = HeaderValue::from_static("1.1 evenkeel");
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sender<'a> {
     /// The connection's peer.
-    pub(super) peer: std::net::SocketAddr,
+    pub(super) peer: Peer,
     /// How it speaks to us.
     pub(super) proto: Proto,
     /// Whether what it says of its own clients is believed.
     pub(super) is_trusted: bool,
     /// `X-Forwarded-For` of a peer that is not trusted; the same for each request of a connection.
-    pub(super) forwarded_for: &'a HeaderValue,
+    /// `None`: the peer has no address.
+    pub(super) forwarded_for: Option<&'a HeaderValue>,
 }
 
 /// Whether bytes follow the head, and whether their number is known.
@@ -76,7 +78,28 @@ pub(super) fn towards_server(
     }
     say_who_sent_it(head, seen, sender, forwarding);
     into_origin_form(head);
+    if head.version == Version::HTTP_2 {
+        join_cookies(&mut head.headers);
+    }
     head.version = Version::HTTP_11;
+}
+
+/// A client of HTTP/2 may send its cookies one by one, to compress them better; a server that is not
+/// asked in HTTP/2 knows one field (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(header::COOKIE).iter();
+    if crumbs.nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<&[u8]> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    let joined = crumbs.join(&b"; "[..]);
+    if let Ok(joined) = HeaderValue::from_maybe_shared(Bytes::from(joined)) {
+        headers.insert(header::COOKIE, joined);
+    }
 }
 
 /// Makes the head of a response the one that the client shall see.
@@ -170,7 +193,7 @@ fn say_who_sent_it(
     let headers = &mut head.headers;
     if forwarding.forwarded {
         let element = Element {
-            client: Node::Ip(sender.peer.ip()),
+            client: sender.peer.ip().map_or(Node::Unknown, Node::Ip),
             by: None,
             host: headers.get(header::HOST),
             proto: sender.proto,
@@ -204,7 +227,9 @@ fn say_by_x_forwarded(headers: &mut HeaderMap, sender: Sender<'_>) {
     });
     if sender.is_trusted {
         let list = x_forwarded_for(headers.get_all(X_FORWARDED_FOR), sender.peer.ip());
-        headers.insert(X_FORWARDED_FOR, list);
+        if let Some(list) = list {
+            headers.insert(X_FORWARDED_FOR, list);
+        }
         if !headers.contains_key(X_FORWARDED_PROTO) {
             headers.insert(X_FORWARDED_PROTO, proto);
         }
@@ -215,7 +240,10 @@ fn say_by_x_forwarded(headers: &mut HeaderMap, sender: Sender<'_>) {
         }
         return;
     }
-    headers.insert(X_FORWARDED_FOR, sender.forwarded_for.clone());
+    match sender.forwarded_for {
+        Some(client) => headers.insert(X_FORWARDED_FOR, client.clone()),
+        None => headers.remove(X_FORWARDED_FOR),
+    };
     headers.insert(X_FORWARDED_PROTO, proto);
     match headers.get(header::HOST).cloned() {
         Some(host) => headers.insert(X_FORWARDED_HOST, host),
@@ -243,6 +271,8 @@ fn into_origin_form(head: &mut request::Parts) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use http::Request;
 
     use super::*;
@@ -252,10 +282,10 @@ mod tests {
     fn sent(build: http::request::Builder, is_trusted: bool) -> request::Parts {
         let (mut head, ()) = build.body(()).expect("a request").into_parts();
         let sender = Sender {
-            peer: ([192, 0, 2, 1], 4711).into(),
+            peer: SocketAddr::from(([192, 0, 2, 1], 4711)).into(),
             proto: Proto::Http,
             is_trusted,
-            forwarded_for: &FOR,
+            forwarded_for: Some(&FOR),
         };
         let seen = Seen::of(&head.headers);
         let forwarding = Forwarding::default();
@@ -370,6 +400,19 @@ mod tests {
         let head = sent(Request::get("http://a").version(Version::HTTP_10), false);
         assert_eq!(head.uri, "/");
         assert_eq!(text(&head, "host").as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn cookies_of_http_2_become_one_field() {
+        let request = Request::get("https://a/b")
+            .version(Version::HTTP_2)
+            .header("cookie", "a=1")
+            .header("cookie", "b=2; c=3");
+        let head = sent(request, false);
+        assert_eq!(head.headers.get_all("cookie").iter().count(), 1);
+        assert_eq!(text(&head, "cookie").as_deref(), Some("a=1; b=2; c=3"));
+        assert_eq!(text(&head, "host").as_deref(), Some("a"));
+        assert_eq!(head.uri, "/b");
     }
 
     #[test]

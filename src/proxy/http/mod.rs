@@ -9,6 +9,7 @@ pub mod admit;
 mod body;
 mod client;
 mod h1;
+mod h2;
 mod handle;
 mod hop;
 mod identity;

@@ -100,7 +100,7 @@ impl Roll {
         }
     }
 
-    /// Waits until it may have become empty, after an order to leave.
+    /// Waits until it may have become empty, after an order to leave, or somebody wants it looked at.
     ///
     /// # Cancel safety
     ///

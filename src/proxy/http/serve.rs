@@ -1,30 +1,107 @@
-//! The door for client connections: who serves them.
+//! Which version of HTTP a client connection speaks, and who serves it.
+//!
+//! Over TLS both sides have agreed on it (ALPN). In the clear the first bytes say so: a client that
+//! knows that we speak HTTP/2 begins with its preface (RFC 9113 §3.3), which no request of HTTP/1
+//! can begin with. They are waited for as long as a head is.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
-use crate::exchange::ClientTls;
+use crate::base::{Peer, clock};
+use crate::exchange::{ClientTls, Reason};
 use crate::net::Stream;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Timer;
+use crate::wire::preface::{Version, version};
 
 use super::Context;
 use super::client::Client;
-use super::h1;
+use super::rest::{Woken, bytes_or};
+use super::roll::{Entry, Order};
+use super::{h1, h2};
+
+/// What the first bytes say.
+enum Spoken {
+    H1(Bytes),
+    H2(Bytes),
+    /// It ended before it had said anything.
+    Nothing,
+}
 
 /// Serves the connection of `peer` until it ends; `tls`: what its handshake came to, if it is under
 /// TLS.
 pub async fn serve(
-    stream: Stream,
-    peer: SocketAddr,
+    mut stream: Stream,
+    peer: Peer,
     tls: Option<Rc<ClientTls>>,
     live: Arc<Frontend>,
     context: Rc<Context>,
 ) {
     let entry = context.roll.enter(Arc::clone(&live));
     let client = Rc::new(Client::new(context, peer, tls, live));
-    h1::serve(stream, Bytes::new(), client, &entry, Timer::new()).await;
+    let mut timer = Timer::new();
+    let spoken = match &client.tls {
+        Some(tls) => agreed(tls),
+        None => first_bytes(&mut stream, &client, &entry, &mut timer).await,
+    };
+    match spoken {
+        Spoken::H1(prefix) => h1::serve(stream, prefix, client, &entry, timer).await,
+        // Boxed: connections of HTTP/1, which are many and idle, do not carry the room for it.
+        Spoken::H2(prefix) => Box::pin(h2::serve(stream, prefix, client, &entry, timer)).await,
+        Spoken::Nothing => {}
+    }
+}
+
+/// What client and proxy have agreed on. A client that has not agreed on anything speaks HTTP/1: one
+/// that knows HTTP/2 has to say so there (RFC 9113 §3.2).
+fn agreed(tls: &ClientTls) -> Spoken {
+    match tls.alpn.as_deref() {
+        Some("h2") => Spoken::H2(Bytes::new()),
+        _ => Spoken::H1(Bytes::new()),
+    }
+}
+
+/// Waits until it can be told what the client speaks.
+async fn first_bytes(
+    stream: &mut Stream,
+    client: &Client,
+    entry: &Entry,
+    timer: &mut Timer,
+) -> Spoken {
+    let may_speak_h2 = client.with_plan(|plan| plan.http2.enabled);
+    if may_speak_h2 != Some(true) {
+        return Spoken::H1(Bytes::new());
+    }
+    let began = clock::now();
+    let until = began + client.timeouts.get().head;
+    let mut seen = BytesMut::new();
+    loop {
+        // Whoever has connected has been promised an answer: only the end of all ends this.
+        let Woken::Bytes(bytes) = bytes_or(Order::Break, stream, until, entry, timer).await else {
+            if !seen.is_empty() {
+                let left = clock::now() < until;
+                let reason = if left {
+                    Reason::ClientLeft
+                } else {
+                    Reason::RequestHeadTimeout
+                };
+                client.refuse(reason, 0, Some(began), None);
+            }
+            return Spoken::Nothing;
+        };
+        // Nearly always all that is needed comes at once, and is not copied again.
+        let bytes = if seen.is_empty() {
+            bytes
+        } else {
+            seen.extend_from_slice(&bytes);
+            seen.split().freeze()
+        };
+        match version(&bytes) {
+            Some(Version::H1) => return Spoken::H1(bytes),
+            Some(Version::H2) => return Spoken::H2(bytes),
+            None => seen.extend_from_slice(&bytes),
+        }
+    }
 }

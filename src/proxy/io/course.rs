@@ -17,6 +17,8 @@ pub struct Course {
     pub deadlines: Deadlines,
     /// Whether the last byte of the request has been read. Written by the request body.
     pub request_complete: Cell<bool>,
+    /// Whether the request's body has been asked for. Written by the request body.
+    pub body_wanted: Cell<bool>,
 }
 
 impl Course {
@@ -26,6 +28,7 @@ impl Course {
             exchange: Exchange::open(opening),
             deadlines: Deadlines::default(),
             request_complete: Cell::new(false),
+            body_wanted: Cell::new(false),
         }
     }
 

@@ -5,12 +5,12 @@
 //! news: it happens all day to whoever stands on the internet.
 
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
+use crate::base::Peer;
 use crate::base::clock::{self, Elapsed};
 use crate::exchange::ClientTls;
 use crate::net::{HandshakeFault, Stream};
@@ -53,7 +53,7 @@ pub(super) fn beginning(frontend: &Arc<Frontend>, context: &Context) -> Beginnin
 /// Shakes hands; `None`: it failed, and all is said and counted.
 pub(super) async fn shake_hands(
     stream: Stream,
-    peer: SocketAddr,
+    peer: Peer,
     frontend: &Arc<Frontend>,
     context: &Context,
 ) -> Option<(Stream, Rc<ClientTls>)> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use evenkeel::config;
 use evenkeel::control::Source;
+use evenkeel::net::Network;
 use evenkeel::process::{self, Ending, Start};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
@@ -27,6 +28,7 @@ pub(crate) struct Setup {
     is_watched: bool,
     has_default: bool,
     log: Option<String>,
+    admin: SocketAddr,
     top: String,
     process: String,
     frontend: String,
@@ -68,6 +70,7 @@ impl Setup {
             is_watched: false,
             has_default: true,
             log: None,
+            admin: SocketAddr::from(([127, 0, 0, 1], 0)),
             top: String::new(),
             process: String::new(),
             frontend: String::new(),
@@ -98,6 +101,12 @@ impl Setup {
     /// With an access log that does not go to the test's file.
     pub(crate) fn log_to(mut self, target: &str) -> Self {
         self.log = Some(target.to_owned());
+        self
+    }
+
+    /// With the admin listener at `address`; else at a free one.
+    pub(crate) fn admin(mut self, address: SocketAddr) -> Self {
+        self.admin = address;
         self
     }
 
@@ -149,6 +158,7 @@ impl Setup {
             is_watched,
             has_default,
             log: other_log,
+            admin,
             top,
             process,
             frontend,
@@ -170,7 +180,7 @@ impl Setup {
              [process]\nworkers = {workers}\n{process}\
              [log.access]\nto = \"{log}\"\n\
              [reload]\nwatch = {is_watched}\n\
-             [admin]\nlisten = \"127.0.0.1:0\"\n\
+             [admin]\nlisten = \"{admin}\"\n\
              [frontend.web]\nlisten = \"127.0.0.1:0\"\n{default}{frontend}\
              [backend.app]\nservers = [{servers}]\n{backend}\
              {rest}"
@@ -194,6 +204,7 @@ impl Proxy {
         let loaded = config::load(&path);
         let loaded = loaded.map_err(|diagnostics| diagnostics.to_string());
         let running = process::Proxy::start(Start {
+            network: Network::System,
             source: Source::File(path),
             loaded: loaded.expect("a valid configuration"),
             logging: None,

@@ -30,7 +30,7 @@ use crate::exchange::Reason;
 use crate::net::{HalfClose, Stream};
 use crate::observe::event;
 use crate::plan::{self, HeaderCase};
-use crate::proxy::io::{Timer, WatchedStream};
+use crate::proxy::io::{ReceivedBody, Timer, WatchedStream};
 
 use super::body::ResponseBody;
 use super::client::Client;
@@ -88,7 +88,11 @@ pub(super) async fn serve(
             Ended::Idle(idle, read_too_far) if !is_blank(&read_too_far) => {
                 (stream, prefix) = (idle, read_too_far);
             }
-            Ended::Idle(mut idle, _) => {
+            Ended::Idle(mut idle, line_ends) => {
+                // Even when there are none, they are a view of hyper's read buffer and keep it.
+                drop(line_ends);
+                let client = &session.client;
+                let _parked = client.context.observer.parked(&client.live.metrics);
                 let until = session.idle_until();
                 match bytes_or(Order::Leave, &mut idle, until, entry, &mut timer).await {
                     Woken::Bytes(bytes) => (stream, prefix) = (idle, bytes),
@@ -106,7 +110,7 @@ fn answer(
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
     let begun = Begun::open(&session.client, &request, session.head_began.take());
     session.open(begun.opened());
-    begun.answer(request)
+    begun.answer(request.map(ReceivedBody::Http1))
 }
 
 /// Lets hyper run the connection until it ends or nothing has happened for a while.

@@ -1,0 +1,34 @@
+//! What HTTP/2 towards clients may cost.
+
+use crate::base::ByteSize;
+
+/// `[frontend.NAME.http2]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Http2 {
+    /// Whether clients may speak it.
+    pub enabled: bool,
+    /// Streams that a client may have open at a time on one connection.
+    pub max_streams: u32,
+    /// How much of one request body is taken ahead of the server.
+    pub stream_window: ByteSize,
+    /// The same, of all request bodies of a connection.
+    pub connection_window: ByteSize,
+    /// Streams that a client may reset a second, over time; five seconds' worth at once.
+    pub resets_per_second: u32,
+    /// Frames that ask for nothing that a client may send a second, over time; five seconds' worth
+    /// at once.
+    pub idle_frames_per_second: u32,
+}
+
+impl Default for Http2 {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            max_streams: 100,
+            stream_window: ByteSize(256 << 10),
+            connection_window: ByteSize(2 << 20),
+            resets_per_second: 100,
+            idle_frames_per_second: 1000,
+        }
+    }
+}

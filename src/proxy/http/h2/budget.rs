@@ -1,0 +1,144 @@
+//! How much of what costs a client nothing it may do.
+//!
+//! Three buckets that leak: streams that it resets (Rapid Reset, CVE-2023-44487), frames that ask
+//! for nothing (floods of settings, pings, empty frames: CVE-2019-9511 to -9518), and grants of
+//! window beyond what was sent. A honest client stays far below; one that does not is sent away with
+//! GOAWAY (`ENHANCE_YOUR_CALM`, RFC 9113 §7).
+//!
+//! Pure: counts and the time come in, a verdict comes out. Prior art: HAProxy's
+//! `tune.h2.fe.glitches-threshold`, Envoy's `max_inbound_priority_frames_per_stream` and its kin.
+
+use crate::base::clock::{Duration, Instant};
+use crate::plan::Http2;
+
+use super::frames::Counts;
+
+/// A bucket holds what leaks out of it in so many seconds.
+const DEPTH_SECONDS: u64 = 5;
+
+/// Of each so many bytes that went out, one grant of window is no excess: the smallest frame that is
+/// worth a grant.
+const BYTES_FOR_A_GRANT: u64 = 1024;
+
+/// Grants of window a second, beyond those that let something go.
+const GRANTS: u64 = 1000;
+
+/// What is left to one client connection.
+#[derive(Debug)]
+pub(super) struct Budget {
+    resets: Bucket,
+    idle_frames: Bucket,
+    grants: Bucket,
+}
+
+/// Fills by what happens, and leaks at a steady rate.
+#[derive(Debug)]
+struct Bucket {
+    level: u64,
+    leak_per_second: u64,
+    at: Instant,
+}
+
+impl Budget {
+    /// The budget that `limits` give a connection at `now`.
+    pub(super) fn new(limits: &Http2, now: Instant) -> Self {
+        let bucket = |leak_per_second| Bucket {
+            level: 0,
+            leak_per_second,
+            at: now,
+        };
+        Self {
+            resets: bucket(u64::from(limits.resets_per_second)),
+            idle_frames: bucket(u64::from(limits.idle_frames_per_second)),
+            grants: bucket(GRANTS),
+        }
+    }
+
+    /// Takes what was counted; whether it is still within the budget. `now` is only asked for when
+    /// there is something to take.
+    pub(super) fn takes(&mut self, counts: &Counts, now: impl Fn() -> Instant) -> bool {
+        let resets = counts.resets.take();
+        let idle_frames = counts.idle_frames.take();
+        let updates = counts.window_updates.take();
+        if resets == 0 && idle_frames == 0 && updates == 0 {
+            return true;
+        }
+        let excused = counts.bytes_out.take() / BYTES_FOR_A_GRANT;
+        let grants = u64::from(updates).saturating_sub(excused);
+        let now = now();
+        self.resets.takes(u64::from(resets), now)
+            && self.idle_frames.takes(u64::from(idle_frames), now)
+            && self.grants.takes(grants, now)
+    }
+}
+
+impl Bucket {
+    fn takes(&mut self, number: u64, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.at);
+        let leaked = (passed.as_millis() as u64).saturating_mul(self.leak_per_second) / 1000;
+        if leaked > 0 {
+            self.level = self.level.saturating_sub(leaked);
+            // What leaked, and not what passed: the rest of a drop is not lost.
+            self.at += Duration::from_millis(leaked * 1000 / self.leak_per_second);
+        }
+        self.level = self.level.saturating_add(number);
+        self.level <= self.leak_per_second.saturating_mul(DEPTH_SECONDS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::clock;
+
+    use super::*;
+
+    fn budget(now: Instant) -> Budget {
+        let limits = Http2 {
+            resets_per_second: 10,
+            idle_frames_per_second: 100,
+            ..Http2::default()
+        };
+        Budget::new(&limits, now)
+    }
+
+    fn resets(number: u32) -> Counts {
+        let counts = Counts::default();
+        counts.resets.set(number);
+        counts
+    }
+
+    #[test]
+    fn a_burst_is_taken_up_to_the_depth_and_no_further() {
+        let now = clock::now();
+        assert!(budget(now).takes(&resets(50), || now));
+        assert!(!budget(now).takes(&resets(51), || now));
+    }
+
+    #[test]
+    fn a_steady_rate_is_taken_for_ever_and_a_higher_one_is_not() {
+        let start = clock::now();
+        let at = |second| start + Duration::from_secs(second);
+        let mut steady = budget(start);
+        assert!((0..1000).all(|second| steady.takes(&resets(10), || at(second))));
+        let mut eager = budget(start);
+        assert!(!(0..1000).all(|second| eager.takes(&resets(11), || at(second))));
+    }
+
+    #[test]
+    fn grants_of_window_are_excused_by_what_they_let_go() {
+        let now = clock::now();
+        let counts = Counts::default();
+        counts.window_updates.set(100_000);
+        assert!(!budget(now).takes(&counts, || now));
+        counts.window_updates.set(100_000);
+        counts.bytes_out.set(100_000 * BYTES_FOR_A_GRANT);
+        assert!(budget(now).takes(&counts, || now));
+    }
+
+    #[test]
+    fn silence_costs_not_even_a_look_at_the_clock() {
+        let now = clock::now();
+        let counts = Counts::default();
+        assert!(budget(now).takes(&counts, || unreachable!("nothing to take")));
+    }
+}

@@ -1,0 +1,375 @@
+//! A client connection that speaks HTTP/2 (RFC 9113), from its preface to its last frame.
+//!
+//! h2 is driven directly and not by way of hyper. hyper's server shows neither frames nor resets, can
+//! only end a connection gracefully, and sends no interim answers; here each of these is needed: a
+//! client that floods is sent away at once, a stream that stalls is reset by itself, and `100
+//! Continue` goes out when the server asks for the body. It is also less: no boxed body, no second
+//! window bookkeeping.
+//!
+//! The connection is a task, and each stream is one (`stream`): they meet in [`Shared`]. When the
+//! connection ends, its streams notice and end too.
+
+mod budget;
+mod frames;
+mod stream;
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll, Waker, ready};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::{Builder, Connection, SendResponse};
+use http::Request;
+
+use crate::base::clock::{self, Duration, FAR, Instant};
+use crate::base::tasks;
+use crate::exchange::Reason;
+use crate::net::Stream;
+use crate::observe::event;
+use crate::plan::{self, Http2};
+use crate::proxy::io::Timer;
+
+use super::client::Client;
+use super::roll::{Entry, Order};
+
+use budget::Budget;
+use frames::{CountedStream, Counts};
+
+/// How much of a response a stream gathers before it waits for the client to take it. What a
+/// connection can make us hold is this and its window, for each of its streams.
+const WRITE_AHEAD_BYTES: usize = 64 << 10;
+
+/// How many streams may be reset before they were looked at (h2 gives up on the connection then). A
+/// browser that leaves a page resets what it has asked for, seldom within one round trip.
+const UNSEEN_RESETS: usize = 50;
+
+/// How long the last frames of a connection that ends are waited for.
+const PARTING: Duration = Duration::from_secs(2);
+
+/// What a connection and its streams share.
+struct Shared {
+    client: Rc<Client>,
+    /// How many exchanges are open. Written by [`Shared::begin`], [`Shared::end`].
+    open: Cell<usize>,
+    /// When the last exchange ended, or the connection was accepted.
+    idle_since: Cell<Instant>,
+    /// Whether it has carried an exchange.
+    has_served: Cell<bool>,
+    /// Why streams end that are still open when the connection does.
+    ending: Cell<Option<Reason>>,
+    /// Timers that streams have left behind; still armed, which makes the next use cheap.
+    timers: RefCell<Vec<Timer>>,
+    /// The connection's task, to be told when the last exchange ends.
+    waker: RefCell<Option<Waker>>,
+}
+
+/// A connection at work.
+struct Session<'a> {
+    connection: Connection<CountedStream, Bytes>,
+    shared: Rc<Shared>,
+    entry: &'a Entry,
+    timer: &'a mut Timer,
+    counts: Rc<Counts>,
+    budget: Budget,
+    stage: Stage,
+    /// The deadline of whoever has none.
+    never: Instant,
+}
+
+/// How far it is from its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// GOAWAY was sent at this moment; open exchanges go on.
+    Draining(Instant),
+    /// It ends at this moment at the latest, whatever is open.
+    Parting(Instant),
+}
+
+/// Serves a connection until it ends. `prefix` was read from it already.
+pub(super) async fn serve(
+    stream: Stream,
+    prefix: Bytes,
+    client: Rc<Client>,
+    entry: &Entry,
+    mut timer: Timer,
+) {
+    let limits = client.with_plan(|plan| (builder(plan), plan.http2.clone()));
+    let Some((builder, limits)) = limits else {
+        // The frontend has just been removed.
+        return;
+    };
+    let counts = Rc::<Counts>::default();
+    let io = CountedStream::new(stream, prefix, Rc::clone(&counts));
+    let began = clock::now();
+    let shaken = greeted(&builder, io, &client, entry, &mut timer, began).await;
+    let Some(connection) = shaken else {
+        return;
+    };
+    let shared = Rc::new(Shared {
+        client,
+        open: Cell::new(0),
+        idle_since: Cell::new(began),
+        has_served: Cell::new(false),
+        ending: Cell::new(None),
+        timers: RefCell::default(),
+        waker: RefCell::new(None),
+    });
+    let mut session = Session {
+        connection,
+        shared,
+        entry,
+        timer: &mut timer,
+        counts,
+        budget: Budget::new(&limits, began),
+        stage: Stage::Open,
+        never: began + FAR,
+    };
+    poll_fn(|cx| session.poll(cx)).await;
+}
+
+/// h2's settings for a connection of a frontend.
+fn builder(plan: &plan::Frontend) -> Builder {
+    let Http2 {
+        max_streams,
+        stream_window,
+        connection_window,
+        ..
+    } = plan.http2;
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(max_streams)
+        .initial_window_size(stream_window.0 as u32)
+        .initial_connection_window_size(connection_window.0 as u32)
+        .max_send_buffer_size(WRITE_AHEAD_BYTES)
+        .max_pending_accept_reset_streams(UNSEEN_RESETS)
+        // Twice what is let in: `handle` refuses what is too large and says so, which h2 would do
+        // without a word to the log. What is larger still, h2 does not keep.
+        .max_header_list_size(u32::try_from(plan.limits.head.0 * 2).unwrap_or(u32::MAX));
+    builder
+}
+
+/// Both sides' first frames, within the time of a head; `None`: they did not come.
+async fn greeted(
+    builder: &Builder,
+    io: CountedStream,
+    client: &Client,
+    entry: &Entry,
+    timer: &mut Timer,
+    began: Instant,
+) -> Option<Connection<CountedStream, Bytes>> {
+    let until = began + client.timeouts.get().head;
+    let mut handshake = pin!(builder.handshake(io));
+    poll_fn(|cx| {
+        if let Poll::Ready(shaken) = handshake.as_mut().poll(cx) {
+            return Poll::Ready(shaken.ok());
+        }
+        if entry.order(cx) == Order::Break {
+            return Poll::Ready(None);
+        }
+        timer.poll(cx, until).map(|_| None)
+    })
+    .await
+}
+
+impl Session<'_> {
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.shared.remember(cx.waker());
+        loop {
+            self.obey(self.entry.order(cx));
+            if self.advance(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if !self.is_parting() && !self.budget.takes(&self.counts, clock::now) {
+                self.shared.refuse(Reason::ClientFlood, None);
+                self.send_away(Reason::ClientFlood, h2::Reason::ENHANCE_YOUR_CALM);
+                continue;
+            }
+            let due = self.due();
+            let now = ready!(self.timer.poll(cx, due));
+            if self.passed(now).is_ready() {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match (order, self.stage) {
+            (Order::Leave, Stage::Open) => {
+                self.shared.client.is_leaving.set(true);
+                self.drain(clock::now());
+            }
+            (Order::Break, Stage::Open | Stage::Draining(_)) => {
+                self.send_away(Reason::ProxyStopped, h2::Reason::NO_ERROR);
+                // What the socket takes at once, and no more.
+                self.stage = Stage::Parting(clock::now());
+            }
+            _ => {}
+        }
+    }
+
+    /// Lets frames flow both ways and begins what was asked for; ready when the connection is over.
+    fn advance(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        loop {
+            match ready!(self.connection.poll_accept(cx)) {
+                Some(Ok((request, respond))) if !self.is_parting() => {
+                    Shared::begin(&self.shared, request, respond);
+                }
+                Some(Ok(_)) => {}
+                Some(Err(error)) => {
+                    self.failed(&error);
+                    return Poll::Ready(());
+                }
+                None => return Poll::Ready(()),
+            }
+        }
+    }
+
+    fn is_parting(&self) -> bool {
+        matches!(self.stage, Stage::Parting(_))
+    }
+
+    /// Says that no new streams are taken; those that are open go on.
+    fn drain(&mut self, now: Instant) {
+        self.connection.graceful_shutdown();
+        self.stage = Stage::Draining(now);
+    }
+
+    /// Says why it ends, and ends all streams.
+    fn send_away(&mut self, reason: Reason, code: h2::Reason) {
+        self.shared.ending.set(Some(reason));
+        self.connection.abrupt_shutdown(code);
+        self.stage = Stage::Parting(clock::now() + PARTING);
+    }
+
+    /// The connection broke, or h2 has ended it because of what the client did.
+    fn failed(&self, error: &h2::Error) {
+        let shared = &self.shared;
+        let client = &shared.client;
+        event::connection_failed(&client.live.name, client.peer, error);
+        if shared.ending.get().is_some() {
+            return;
+        }
+        if error.is_library() {
+            let reason = match error.reason() {
+                Some(h2::Reason::ENHANCE_YOUR_CALM) => Reason::ClientFlood,
+                _ => Reason::ClientProtocol,
+            };
+            shared.refuse(reason, None);
+            shared.ending.set(Some(reason));
+        } else if let Some(began) = self.counts.head_since.get() {
+            shared.refuse(Reason::ClientLeft, Some(began));
+        }
+    }
+
+    /// The first deadline of the connection's present state; those of its streams are theirs.
+    fn due(&self) -> Instant {
+        let timeouts = self.shared.client.timeouts.get();
+        let since = |cell: &Cell<Option<Instant>>, patience| Some(cell.get()? + patience);
+        let own = match self.stage {
+            Stage::Parting(at) => Some(at),
+            _ if self.shared.open.get() > 0 => None,
+            Stage::Draining(from) => Some(from.max(self.shared.idle_since.get()) + PARTING),
+            Stage::Open => Some(self.shared.idle_until()),
+        };
+        [
+            own,
+            since(&self.counts.blocked_since, timeouts.body),
+            since(&self.counts.head_since, timeouts.head),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(self.never)
+    }
+
+    /// A deadline of [`Session::due`] has passed; ready when that ends the connection.
+    fn passed(&mut self, now: Instant) -> Poll<()> {
+        let timeouts = self.shared.client.timeouts.get();
+        let is_late = |cell: &Cell<Option<Instant>>, patience| {
+            cell.get().is_some_and(|since| now >= since + patience)
+        };
+        if let Stage::Parting(at) = self.stage {
+            return if now >= at {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            };
+        }
+        if is_late(&self.counts.blocked_since, timeouts.body) {
+            self.shared.ending.set(Some(Reason::ClientStalled));
+            return Poll::Ready(());
+        }
+        if is_late(&self.counts.head_since, timeouts.head) {
+            let began = self.counts.head_since.take();
+            self.shared.refuse(Reason::RequestHeadTimeout, began);
+            self.send_away(Reason::RequestHeadTimeout, h2::Reason::ENHANCE_YOUR_CALM);
+            return Poll::Pending;
+        }
+        if self.shared.open.get() > 0 {
+            return Poll::Pending;
+        }
+        match self.stage {
+            Stage::Open if now >= self.shared.idle_until() => {
+                self.drain(now);
+                Poll::Pending
+            }
+            // The answer to our farewell did not come.
+            Stage::Draining(_) => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+impl Shared {
+    fn remember(&self, waker: &Waker) {
+        let mut own = self.waker.borrow_mut();
+        match &*own {
+            Some(same) if same.will_wake(waker) => {}
+            _ => *own = Some(waker.clone()),
+        }
+    }
+
+    fn begin(self: &Rc<Self>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+        self.open.set(self.open.get() + 1);
+        self.has_served.set(true);
+        tasks::spawn_local(stream::exchange(request, respond, Rc::clone(self)));
+    }
+
+    /// An exchange was over at `ended`.
+    fn end(&self, ended: Instant) {
+        let open = self.open.get().saturating_sub(1);
+        self.open.set(open);
+        self.idle_since.set(ended);
+        if open == 0
+            && let Some(waker) = &*self.waker.borrow()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Until when the next request is waited for. A connection that was never used has only the
+    /// time of a head.
+    fn idle_until(&self) -> Instant {
+        let timeouts = self.client.timeouts.get();
+        let patience = if self.has_served.get() {
+            timeouts.keep_alive
+        } else {
+            timeouts.head
+        };
+        self.idle_since.get() + patience
+    }
+
+    /// Why an exchange is cut that is still open: the connection's reason, or else `otherwise`.
+    fn reason_or(&self, otherwise: Reason) -> Reason {
+        self.ending.get().unwrap_or(otherwise)
+    }
+
+    /// Counts and logs what no exchange was opened for.
+    fn refuse(&self, reason: Reason, began: Option<Instant>) {
+        self.client.refuse(reason, 0, began, None);
+    }
+}

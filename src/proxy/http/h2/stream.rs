@@ -1,0 +1,207 @@
+//! One exchange on a connection of HTTP/2: a stream, and its task.
+//!
+//! The request is answered as any other (`handle`); here its stream is listened to meanwhile: a
+//! client that resets it has left, and what was begun for it is cancelled. A client that takes no
+//! byte of one stream holds up that stream alone, and not for longer than `timeout.body`.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::{HeaderValue, Request, Response, StatusCode, header, response};
+use http_body::Body;
+
+use crate::base::clock::{self, FAR, Instant};
+use crate::exchange::Reason;
+use crate::proxy::http::body::ResponseBody;
+use crate::proxy::http::client::{Open, reason_of_drop};
+use crate::proxy::http::handle::Begun;
+use crate::proxy::io::{Course, Pump, ReceivedBody, Stopped, StreamBody, Timer};
+
+use super::Shared;
+
+/// Timers that a connection keeps for its next streams.
+const TIMERS_KEPT: usize = 8;
+
+/// An exchange that is open. Whatever ends it, it is settled when this is dropped.
+struct Exchange {
+    open: Open,
+    shared: Rc<Shared>,
+    timer: Timer,
+    /// The deadline of whoever has none.
+    never: Instant,
+}
+
+/// Answers `request` on its stream.
+pub(super) async fn exchange(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    shared: Rc<Shared>,
+) {
+    let begun = Begun::open(&shared.client, &request, None);
+    let mut exchange = Exchange::new(begun.opened(), shared);
+    let asks_first = request.headers().contains_key(header::EXPECT);
+    let (head, stream) = request.into_parts();
+    let body = StreamBody::new(stream, &head.headers);
+    let request = Request::from_parts(head, ReceivedBody::Http2(body));
+    let answer = begun.answer(request);
+    if let Some(response) = exchange.answered(answer, &mut respond, asks_first).await {
+        exchange.deliver(response, respond).await;
+    }
+}
+
+impl Exchange {
+    fn new(open: Open, shared: Rc<Shared>) -> Self {
+        let timer = shared.timers.borrow_mut().pop();
+        Self {
+            timer: timer.unwrap_or_default(),
+            never: open.course.exchange.opening.head_read + FAR,
+            open,
+            shared,
+        }
+    }
+
+    fn course(&self) -> &Rc<Course> {
+        &self.open.course
+    }
+
+    /// The answer, unless the client resets the stream first.
+    async fn answered(
+        &mut self,
+        answer: impl Future<Output = Result<Response<ResponseBody>, Infallible>>,
+        respond: &mut SendResponse<Bytes>,
+        mut asks_first: bool,
+    ) -> Option<Response<ResponseBody>> {
+        let mut answer = pin!(answer);
+        poll_fn(|cx| {
+            loop {
+                if respond.poll_reset(cx).is_ready() {
+                    self.client_left();
+                    return Poll::Ready(None);
+                }
+                if let Poll::Ready(Ok(response)) = answer.as_mut().poll(cx) {
+                    return Poll::Ready(Some(response));
+                }
+                if asks_first && self.course().body_wanted.get() {
+                    asks_first = false;
+                    say_continue(respond);
+                }
+                let due = self.course().deadlines.earliest();
+                // The handler sees what has fired.
+                ready!(self.poll_due(cx, due));
+            }
+        })
+        .await
+    }
+
+    /// Sends the answer.
+    async fn deliver(
+        &mut self,
+        response: Response<ResponseBody>,
+        mut respond: SendResponse<Bytes>,
+    ) {
+        let (mut head, body) = response.into_parts();
+        complete(&mut head, &body);
+        let is_whole = body.is_end_stream();
+        let Ok(stream) = respond.send_response(Response::from_parts(head, ()), is_whole) else {
+            return self.client_left();
+        };
+        if is_whole {
+            return;
+        }
+        let mut pump = Pump::new(body, stream);
+        let mut stalled_since = None;
+        poll_fn(|cx| {
+            loop {
+                match pump.poll(cx) {
+                    Poll::Ready(Ok(())) => return Poll::Ready(()),
+                    Poll::Ready(Err(Stopped::Body(_))) => {
+                        // Its reason is among the facts; the client must not take it for the end.
+                        pump.reset(h2::Reason::INTERNAL_ERROR);
+                        return Poll::Ready(());
+                    }
+                    Poll::Ready(Err(Stopped::Reset(_) | Stopped::Connection(_))) => {
+                        self.client_left();
+                        return Poll::Ready(());
+                    }
+                    Poll::Pending => {}
+                }
+                stalled_since = pump
+                    .is_waiting_for_room()
+                    .then(|| stalled_since.unwrap_or_else(clock::now));
+                let patience = self.shared.client.timeouts.get().body;
+                let stall = stalled_since.map(|since| since + patience);
+                let waiting = self.course().deadlines.earliest();
+                let due = [stall, waiting].into_iter().flatten().min();
+                let (now, fired) = ready!(self.poll_due(cx, due));
+                let stall = stall.filter(|&at| now >= at);
+                if let Some(reason) = fired.or(stall.map(|_| Reason::ClientStalled)) {
+                    self.course().cut(reason);
+                    pump.reset(h2::Reason::CANCEL);
+                    return Poll::Ready(());
+                }
+            }
+        })
+        .await;
+    }
+
+    /// Ready when `due` has passed, or something else that the exchange waits for: then with what.
+    fn poll_due(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        due: Option<Instant>,
+    ) -> Poll<(Instant, Option<Reason>)> {
+        let now = ready!(self.timer.poll(cx, due.unwrap_or(self.never)));
+        let deadlines = &self.open.course.deadlines;
+        let fired = deadlines.fire(now);
+        if fired.is_none() {
+            // A nudge: whoever asked for it looks by itself.
+            deadlines.nudge_at(None);
+        }
+        Poll::Ready((now, fired))
+    }
+
+    fn client_left(&self) {
+        self.course().cut(self.shared.reason_or(Reason::ClientLeft));
+    }
+}
+
+/// Tells the client that its body is wanted (RFC 9110 §10.1.1). If it cannot be told, the stream is
+/// over, which is noticed elsewhere.
+fn say_continue(respond: &mut SendResponse<Bytes>) {
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::CONTINUE;
+    let _ = respond.send_informational(response);
+}
+
+/// Adds what an answer of ours lacks: its date (RFC 9110 §6.6.1) and its length.
+fn complete(head: &mut response::Parts, body: &ResponseBody) {
+    if !head.headers.contains_key(header::DATE) {
+        let date = httpdate::fmt_http_date(clock::wall());
+        if let Ok(date) = HeaderValue::from_maybe_shared(Bytes::from(date)) {
+            head.headers.insert(header::DATE, date);
+        }
+    }
+    if let Some(length) = body.own_length() {
+        head.headers
+            .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let reason = self.shared.reason_or(reason_of_drop());
+        self.course().cut(reason);
+        let ended = self.shared.client.settle(&self.open);
+        self.shared.end(ended);
+        let mut timers = self.shared.timers.borrow_mut();
+        if timers.len() < TIMERS_KEPT {
+            timers.push(std::mem::take(&mut self.timer));
+        }
+    }
+}

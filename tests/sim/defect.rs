@@ -1,0 +1,46 @@
+//! A defect of the proxy's own ends one exchange and nothing else.
+
+use std::time::Duration;
+
+use evenkeel::base::clock;
+
+use crate::network::DEFECT;
+use crate::scene::Scene;
+
+/// A backend that nobody can connect to without a panic.
+const ROUTES: &str = "[[frontend.web.route]]\npath = \"/defect\"\nbackend = \"defect\"\n\
+                      [backend.defect]\nservers = [\"10.0.9.9:80\"]\n";
+
+#[test]
+fn an_exchange_that_panics_is_answered_and_counted_and_nobody_else_notices() {
+    assert!(ROUTES.contains(&DEFECT.to_string()));
+    let trace = Scene::new(31, 1).rest(ROUTES).play(|stage| async move {
+        let mut bystander = stage.client("bystander");
+        let mut unlucky = stage.client("unlucky");
+        let unlucky = async {
+            clock::sleep(Duration::from_millis(200)).await;
+            for _ in 0..2 {
+                let outcome = unlucky.get("/defect").await;
+                assert_eq!(outcome.status, Some(500));
+                assert!(outcome.is_whole);
+                assert_eq!(outcome.reason(), "proxy.panic");
+            }
+            assert!(unlucky.get("/after").await.is_served());
+        };
+        // Open while the others panic.
+        let (slow, ()) = tokio::join!(bystander.get("/slow/1000"), unlucky);
+        assert!(slow.is_served(), "{slow:?}");
+        assert!(bystander.get("/").await.is_served());
+        assert!(stage.client("new").get("/").await.is_served());
+
+        assert_eq!(stage.metric("evenkeel_panics_total").await, "2");
+        let replies = "evenkeel_replies_total{frontend=\"web\",reason=\"proxy.panic\"}";
+        assert_eq!(stage.metric(replies).await, "2");
+        let in_flight = "evenkeel_server_in_flight{backend=\"defect\",server=\"10.0.9.9:80\"}";
+        assert_eq!(stage.metric(in_flight).await, "0", "no slot is lost");
+    });
+    let said = "hit a defect of evenkeel and was given up: no such luck";
+    let logged = |entry: &crate::trace::Entry| entry.what.contains(said);
+    let events = trace.entries().into_iter().filter(logged).count();
+    assert_eq!(events, 2, "in:\n{trace}");
+}
