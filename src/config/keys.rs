@@ -99,6 +99,7 @@ pub(super) const FRONTEND: Keys = Keys {
     known: &[
         "listen",
         "socket_mode",
+        "tls",
         "backend",
         "max_connections",
         "timeout",
@@ -116,6 +117,8 @@ pub(super) const FRONTEND: Keys = Keys {
     hints: &[
         ("bind", "write `listen`"),
         ("address", "write `listen`"),
+        ("ssl", "write `tls = \"/path/to/fullchain.pem\"`"),
+        ("crt", "write `tls = \"/path/to/fullchain.pem\"`"),
         (
             "default_backend",
             "write `backend`: it is used when no route matches",
@@ -150,8 +153,86 @@ pub(super) const FRONTEND: Keys = Keys {
     ],
 };
 
+pub(super) const FRONTEND_TLS: Keys = Keys {
+    known: &[
+        "certificates",
+        "default",
+        "strict_sni",
+        "min_version",
+        "alpn",
+        "max_handshakes",
+        "client_auth",
+        "names",
+    ],
+    hints: &[
+        ("crt", "write `certificates`"),
+        ("certificate", "write `certificates`"),
+        ("cert", "write `certificates`"),
+        (
+            "key",
+            "write `certificates = { certificate = \"…\", key = \"…\" }`",
+        ),
+        ("strict-sni", "write `strict_sni`"),
+        ("ssl-min-ver", "write `min_version`"),
+        ("ciphers", "leave it out: every suite here is a good one"),
+        (
+            "ca-file",
+            "write `client_auth = { mode = \"required\", ca = \"…\" }`",
+        ),
+        (
+            "ca",
+            "write `client_auth = { mode = \"required\", ca = \"…\" }`",
+        ),
+        (
+            "verify",
+            "write `client_auth = { mode = \"required\", ca = \"…\" }`",
+        ),
+        (
+            "timeout",
+            "write `timeout = { handshake = \"…\" }` in the frontend",
+        ),
+        ("maxsslconn", "write `max_connections` in the frontend"),
+    ],
+};
+
+pub(super) const CERTIFICATE: Keys = Keys {
+    known: &["certificate", "key"],
+    hints: &[
+        ("crt", "write `certificate`"),
+        ("path", "write `certificate`"),
+    ],
+};
+
+pub(super) const CLIENT_AUTH: Keys = Keys {
+    known: &["mode", "ca", "crl"],
+    hints: &[
+        ("verify", "write `mode`"),
+        ("ca-file", "write `ca`"),
+        ("ca_file", "write `ca`"),
+        ("crl-file", "write `crl`"),
+        ("crl_file", "write `crl`"),
+    ],
+};
+
+pub(super) const TLS_NAME: Keys = Keys {
+    known: &["min_version", "alpn", "client_auth"],
+    hints: &[(
+        "certificates",
+        "all certificates stand in `tls` itself: each is found by the names that it has",
+    )],
+};
+
+pub(super) const CLIENT_FIELDS: Keys = Keys {
+    known: &["subject", "sans", "serial", "fingerprint"],
+    hints: &[
+        ("dn", "write `subject`"),
+        ("san", "write `sans`"),
+        ("sha256", "write `fingerprint`"),
+    ],
+};
+
 pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
-    known: &["head", "body", "keep_alive", "exchange"],
+    known: &["head", "body", "keep_alive", "exchange", "handshake"],
     hints: &[
         (
             "client",
@@ -226,7 +307,7 @@ pub(super) const PROXY_PROTOCOL: Keys = Keys {
 };
 
 pub(super) const FORWARDING: Keys = Keys {
-    known: &["x_forwarded", "forwarded", "via"],
+    known: &["x_forwarded", "forwarded", "via", "client_certificate"],
     hints: &[
         (
             "x_forwarded_for",
@@ -238,7 +319,14 @@ pub(super) const FORWARDING: Keys = Keys {
 
 pub(super) const ROUTE: Keys = Keys {
     known: &[
-        "name", "host", "path", "method", "header", "query", "backend",
+        "name",
+        "host",
+        "path",
+        "method",
+        "header",
+        "query",
+        "client_certificate",
+        "backend",
     ],
     hints: &[
         ("hosts", "write `host`; it takes a list"),
@@ -436,11 +524,19 @@ pub(super) const ALL: &[(&str, &Keys)] = &[
     ("shutdown", &SHUTDOWN),
     ("admin", &ADMIN),
     ("frontend.NAME", &FRONTEND),
+    ("frontend.NAME.tls", &FRONTEND_TLS),
+    ("frontend.NAME.tls.certificates", &CERTIFICATE),
+    ("frontend.NAME.tls.client_auth", &CLIENT_AUTH),
+    ("frontend.NAME.tls.names.NAME", &TLS_NAME),
     ("frontend.NAME.timeout", &FRONTEND_TIMEOUT),
     ("frontend.NAME.limits", &FRONTEND_LIMITS),
     ("frontend.NAME.http2", &FRONTEND_HTTP2),
     ("frontend.NAME.proxy_protocol", &PROXY_PROTOCOL),
     ("frontend.NAME.forwarding", &FORWARDING),
+    (
+        "frontend.NAME.forwarding.client_certificate",
+        &CLIENT_FIELDS,
+    ),
     ("frontend.NAME.route", &ROUTE),
     ("backend.NAME", &BACKEND),
     ("backend.NAME.timeout", &BACKEND_TIMEOUT),

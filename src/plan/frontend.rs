@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::base::{ByteSize, FileMode, ListenAddress, Name, Place};
-use crate::plan::{Http2, Peers, Route};
+use crate::plan::{ClientFields, Http2, Peers, Route, Tls};
 
 /// `[frontend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +14,8 @@ pub struct Frontend {
     pub name: Name,
     /// At least one.
     pub listen: Vec<Listen>,
+    /// `None`: clients speak in the clear.
+    pub tls: Option<Tls>,
     /// First match wins.
     pub routes: Vec<Route>,
     /// The backend when no route matches; `None`: such a request is answered 404.
@@ -64,6 +66,8 @@ pub struct FrontendTimeouts {
     pub keep_alive: Duration,
     /// For a whole exchange; `None`: no such bound.
     pub exchange: Option<Duration>,
+    /// For a whole TLS handshake.
+    pub handshake: Duration,
 }
 
 impl Default for FrontendTimeouts {
@@ -73,6 +77,7 @@ impl Default for FrontendTimeouts {
             body: Duration::from_secs(30),
             keep_alive: Duration::from_secs(60),
             exchange: None,
+            handshake: Duration::from_secs(10),
         }
     }
 }
@@ -130,6 +135,8 @@ pub struct Forwarding {
     pub forwarded: bool,
     /// `Via` (RFC 9110 §7.6.3), on requests and responses.
     pub via: bool,
+    /// The certificate that the client showed.
+    pub client_certificate: ClientFields,
 }
 
 impl Default for Forwarding {
@@ -138,6 +145,7 @@ impl Default for Forwarding {
             x_forwarded: true,
             forwarded: false,
             via: false,
+            client_certificate: ClientFields::default(),
         }
     }
 }

@@ -24,3 +24,4 @@ mod regression;
 mod reload;
 mod rig;
 mod routes;
+mod tls;

@@ -13,7 +13,7 @@ use http::HeaderValue;
 use crate::base::Peer;
 use crate::base::address::Ends;
 use crate::base::clock::{self, Instant};
-use crate::exchange::{Reason, RequestId};
+use crate::exchange::{ClientTls, Reason, RequestId};
 use crate::observe::Refusal;
 use crate::plan::{self, FrontendTimeouts};
 use crate::proxy::frontend::Frontend;
@@ -29,6 +29,8 @@ pub(super) struct Client {
     pub(super) peer: Peer,
     /// Where it connected to.
     pub(super) local: Option<SocketAddr>,
+    /// What the handshake came to; `None`: it speaks in the clear.
+    pub(super) tls: Option<Rc<ClientTls>>,
     pub(super) live: Arc<Frontend>,
     /// Whether it shall end with the exchanges that are open.
     pub(super) is_leaving: Cell<bool>,
@@ -47,11 +49,17 @@ pub(super) struct Open {
 }
 
 impl Client {
-    pub(super) fn new(context: Rc<Context>, ends: Ends, live: Arc<Frontend>) -> Self {
+    pub(super) fn new(
+        context: Rc<Context>,
+        ends: Ends,
+        tls: Option<Rc<ClientTls>>,
+        live: Arc<Frontend>,
+    ) -> Self {
         let client = Self {
             context,
             peer: ends.client,
             local: ends.local,
+            tls,
             live,
             is_leaving: Cell::new(false),
             timeouts: Cell::new(FrontendTimeouts::default()),
@@ -125,6 +133,7 @@ impl Client {
         if let Some(frontend) = place {
             let refusal = Refusal {
                 client: self.peer,
+                tls: self.tls.clone(),
                 frontend,
                 reason,
                 id,

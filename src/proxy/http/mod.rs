@@ -12,6 +12,7 @@ mod h1;
 mod h2;
 mod handle;
 mod hop;
+mod identity;
 mod rest;
 mod roll;
 pub mod seen;
