@@ -14,9 +14,10 @@ use evenkeel::observe::{
     Scrape, ServerMetrics, ServerRow, ServerState, WorkerObserver,
 };
 use evenkeel::plan::{
-    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, ClientField, Forwarding, Frontend,
-    FrontendLimits, FrontendTimeouts, HeaderCase, Log, LogTarget, Peers, Plan, Pool, Process,
-    Queue, Reload, RequestIds, Route, Server, Shutdown,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientField,
+    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, LogTarget, Peers,
+    Plan, Pool, Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds, Route, Server,
+    Shutdown,
 };
 use http::{Method, Version};
 
@@ -110,6 +111,7 @@ fn exchange() -> Exchange {
         head_read: began + Duration::from_micros(20),
         wall: clock::wall(),
         client: SocketAddr::from(([192, 0, 2, 7], 51_234)).into(),
+        local: None,
         frontend: 0,
         generation: 7,
         method: Method::GET,
@@ -160,6 +162,7 @@ fn plan() -> Plan {
             limits: FrontendLimits::default(),
             http2: Default::default(),
             half_close: false,
+            proxy_protocol: ProxyProtocol::default(),
             trusted_proxies: Peers::default(),
             client_field: ClientField::default(),
             forwarding: Forwarding::default(),
@@ -183,6 +186,8 @@ fn plan() -> Plan {
             queue: Queue::default(),
             pool: Pool::default(),
             limits: BackendLimits::default(),
+            protocol: Protocol::default(),
+            http2: BackendHttp2::default(),
             header_case: HeaderCase::default(),
         }],
     }

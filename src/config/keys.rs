@@ -105,6 +105,7 @@ pub(super) const FRONTEND: Keys = Keys {
         "limits",
         "http2",
         "half_close",
+        "proxy_protocol",
         "trusted_proxies",
         "client_field",
         "forwarding",
@@ -122,6 +123,14 @@ pub(super) const FRONTEND: Keys = Keys {
         (
             "use_backend",
             "write a `[[frontend.NAME.route]]` with its `backend`",
+        ),
+        (
+            "accept_proxy",
+            "write `proxy_protocol = \"required\"`, or `{ from = [\"10.0.0.0/8\"] }`",
+        ),
+        (
+            "accept-proxy",
+            "write `proxy_protocol = \"required\"`, or `{ from = [\"10.0.0.0/8\"] }`",
         ),
         ("maxconn", "write `max_connections`"),
         ("routes", "write each route as `[[frontend.NAME.route]]`"),
@@ -205,6 +214,17 @@ pub(super) const FRONTEND_HTTP2: Keys = Keys {
     ],
 };
 
+pub(super) const PROXY_PROTOCOL: Keys = Keys {
+    known: &["from"],
+    hints: &[
+        (
+            "required",
+            "write `proxy_protocol = \"required\"` for every peer",
+        ),
+        ("trusted", "write `from`"),
+    ],
+};
+
 pub(super) const FORWARDING: Keys = Keys {
     known: &["x_forwarded", "forwarded", "via"],
     hints: &[
@@ -238,12 +258,14 @@ pub(super) const BACKEND: Keys = Keys {
     known: &[
         "balance",
         "servers",
+        "protocol",
         "timeout",
         "health",
         "attempts",
         "queue",
         "pool",
         "limits",
+        "http2",
         "header_case",
     ],
     hints: &[
@@ -265,6 +287,11 @@ pub(super) const BACKEND: Keys = Keys {
         ),
         ("maxqueue", "write `queue = { max = … }`"),
         ("algorithm", "write `balance`"),
+        (
+            "proto",
+            "write `protocol = \"h2\"`: it holds for all servers of the backend",
+        ),
+        ("h2", "write `protocol = \"h2\"`"),
         ("mode", "leave it out: a backend speaks HTTP"),
         ("interval", "write it in `health`"),
         ("inter", "write `interval` in `health`"),
@@ -299,6 +326,26 @@ pub(super) const BACKEND_LIMITS: Keys = Keys {
         "headers",
         "write `fields` for their number, `head` for their size",
     )],
+};
+
+pub(super) const BACKEND_HTTP2: Keys = Keys {
+    known: &[
+        "max_streams",
+        "stream_window",
+        "ping_interval",
+        "ping_timeout",
+    ],
+    hints: &[
+        ("max_concurrent_streams", "write `max_streams`"),
+        (
+            "connection_window",
+            "leave it out: it is `max_streams` times `stream_window`, so that no stream waits for another",
+        ),
+        ("window", "write `stream_window`"),
+        ("keep_alive", "write `ping_interval` and `ping_timeout`"),
+        ("idle-ping", "write `ping_interval`"),
+        ("idle_ping", "write `ping_interval`"),
+    ],
 };
 
 pub(super) const QUEUE: Keys = Keys {
@@ -380,7 +427,7 @@ pub(super) const HEALTH: Keys = Keys {
 
 /// Every table of keys with its path, `NAME` being what the user chooses.
 #[cfg(test)]
-pub(super) const ALL: [(&str, &Keys); 20] = [
+pub(super) const ALL: &[(&str, &Keys)] = &[
     ("", &TOP),
     ("process", &PROCESS),
     ("log", &LOG),
@@ -392,11 +439,13 @@ pub(super) const ALL: [(&str, &Keys); 20] = [
     ("frontend.NAME.timeout", &FRONTEND_TIMEOUT),
     ("frontend.NAME.limits", &FRONTEND_LIMITS),
     ("frontend.NAME.http2", &FRONTEND_HTTP2),
+    ("frontend.NAME.proxy_protocol", &PROXY_PROTOCOL),
     ("frontend.NAME.forwarding", &FORWARDING),
     ("frontend.NAME.route", &ROUTE),
     ("backend.NAME", &BACKEND),
     ("backend.NAME.timeout", &BACKEND_TIMEOUT),
     ("backend.NAME.limits", &BACKEND_LIMITS),
+    ("backend.NAME.http2", &BACKEND_HTTP2),
     ("backend.NAME.queue", &QUEUE),
     ("backend.NAME.pool", &POOL),
     ("backend.NAME.servers", &SERVER),

@@ -12,8 +12,8 @@ use crate::base::units::show_duration;
 use crate::config::variables;
 use crate::plan::{
     Backend, Balance, ClientField, Frontend, HeaderCase, Health, HostPattern, Initial, Listen,
-    LogFormat, LogLevel, LogTarget, PathPattern, Peers, Plan, Predicate, Probe, RequestIds, Route,
-    Server, UnixPeers, ValuePattern,
+    LogFormat, LogLevel, LogTarget, PathPattern, Peers, Plan, Predicate, Probe, Protocol,
+    ProxyProtocol, RequestIds, Route, Server, UnixPeers, ValuePattern,
 };
 
 /// `plan` as text with every default filled in.
@@ -153,6 +153,14 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
     }
     page.set("max_connections", or_word(frontend.max_connections, "off"));
     page.set("half_close", frontend.half_close);
+    page.set(
+        "proxy_protocol",
+        match &frontend.proxy_protocol {
+            ProxyProtocol::Off => string("off"),
+            ProxyProtocol::Required => string("required"),
+            ProxyProtocol::From(from) => format!("{{ from = {} }}", peers(from)),
+        },
+    );
     page.set("trusted_proxies", peers(&frontend.trusted_proxies));
     page.set(
         "client_field",
@@ -279,6 +287,14 @@ fn backend(backend: &Backend, page: &mut Page) {
             Balance::LeastConnections => "least-connections",
         }),
     );
+    page.set(
+        "protocol",
+        string(match backend.protocol {
+            Protocol::Auto => "auto",
+            Protocol::Http1 => "h1",
+            Protocol::Http2 => "h2",
+        }),
+    );
     page.set("attempts", backend.attempts.0);
     page.set("header_case", header_case(backend.header_case));
     servers(&backend.servers, page);
@@ -304,6 +320,18 @@ fn backend(backend: &Backend, page: &mut Page) {
     page.table(&format!("{path}.limits"));
     page.set("head", string(&backend.limits.head.to_string()));
     page.set("fields", backend.limits.fields);
+
+    page.table(&format!("{path}.http2"));
+    page.set("max_streams", backend.http2.max_streams);
+    page.set(
+        "stream_window",
+        string(&backend.http2.stream_window.to_string()),
+    );
+    page.set(
+        "ping_interval",
+        duration_or_off(backend.http2.ping_interval),
+    );
+    page.set("ping_timeout", duration(backend.http2.ping_timeout));
 
     if let Some(check) = &backend.health {
         page.table(&format!("{path}.health"));

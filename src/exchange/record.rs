@@ -4,6 +4,7 @@
 //! its fields are cells. Each field has one writer; `observe` reads them when it is over.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use http::{Method, Uri, Version};
@@ -52,6 +53,8 @@ pub struct Opening {
     pub wall: SystemTime,
     /// The connection's peer, or who a trusted proxy says it is.
     pub client: Peer,
+    /// Where the client connected to; `None`: no IP address.
+    pub local: Option<SocketAddr>,
     /// Place in `plan.frontends`.
     pub frontend: u32,
     /// Of the snapshot it runs under.

@@ -12,12 +12,12 @@ mod process;
 mod route;
 
 pub use backend::{
-    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Health, HttpCheck, Initial, Pool,
-    Probe, Queue, Server, StatusSet,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Health, HttpCheck,
+    Initial, Pool, Probe, Protocol, Queue, Server, StatusSet,
 };
 pub use frontend::{
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen,
-    RequestIds,
+    ProxyProtocol, RequestIds,
 };
 pub use http2::Http2;
 pub use peers::{Peers, UnixPeers};

@@ -20,6 +20,8 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME", "backend", "'other'"),
     ("frontend.NAME", "max_connections", "10"),
     ("frontend.NAME", "half_close", "true"),
+    ("frontend.NAME", "proxy_protocol", "'required'"),
+    ("frontend.NAME.proxy_protocol", "from", "'10.0.0.0/8'"),
     ("frontend.NAME", "trusted_proxies", "['10.0.0.0/8']"),
     ("frontend.NAME", "client_field", "'forwarded'"),
     ("frontend.NAME", "request_id", "'x-id'"),
@@ -49,6 +51,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.route", "backend", "'other'"),
     ("backend.NAME", "balance", "'least-connections'"),
     ("backend.NAME", "servers", "'10.0.0.2:80'"),
+    ("backend.NAME", "protocol", "'h2'"),
     ("backend.NAME", "attempts", "1"),
     ("backend.NAME", "header_case", "'preserve'"),
     ("backend.NAME.timeout", "connect", "'1s'"),
@@ -57,6 +60,10 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("backend.NAME.timeout", "queue", "'1s'"),
     ("backend.NAME.limits", "head", "'9KiB'"),
     ("backend.NAME.limits", "fields", "7"),
+    ("backend.NAME.http2", "max_streams", "7"),
+    ("backend.NAME.http2", "stream_window", "'1MiB'"),
+    ("backend.NAME.http2", "ping_interval", "'1s'"),
+    ("backend.NAME.http2", "ping_timeout", "'1s'"),
     ("backend.NAME.queue", "max", "0"),
     ("backend.NAME.pool", "max_idle", "0"),
     ("backend.NAME.pool", "idle_timeout", "'1s'"),
@@ -95,6 +102,7 @@ const TABLES: &[(&str, &str)] = &[
     ("backend.NAME", "queue"),
     ("backend.NAME", "pool"),
     ("backend.NAME", "limits"),
+    ("backend.NAME", "http2"),
 ];
 
 /// A configuration in which the table `path` exists, with `line` in it in place of the same key.
@@ -144,7 +152,12 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
 #[test]
 fn every_key_changes_the_plan() {
     for (path, key, value) in OTHER_VALUES {
-        let without = plan(&with_line(path, "", ""));
+        // A table that says nothing without its only key.
+        let needed = match *path {
+            "frontend.NAME.proxy_protocol" => "from = '192.0.2.1'",
+            _ => "",
+        };
+        let without = plan(&with_line(path, "", needed));
         let with = plan(&with_line(path, key, &format!("{key} = {value}")));
         assert_ne!(with, without, "{path}: {key} = {value} does nothing");
     }
@@ -188,7 +201,9 @@ fn what_is_left_out_has_the_default_of_the_plan() {
     assert_eq!(frontend.request_id, Default::default());
     let backend = &plan.backends[0];
     assert_eq!(backend.timeout, Default::default());
+    assert_eq!(backend.protocol, Default::default());
     assert_eq!(backend.limits, Default::default());
+    assert_eq!(backend.http2, Default::default());
     assert_eq!(backend.pool, Default::default());
     assert_eq!(backend.queue, Default::default());
     assert_eq!(backend.health, None);

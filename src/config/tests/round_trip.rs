@@ -16,11 +16,11 @@ use crate::base::address::{Descriptor, UnixName};
 use crate::base::{Address, ByteSize, FileMode, ListenAddress, Name, Place};
 use crate::config::show;
 use crate::plan::{
-    AccessLog, Admin, Attempts, Backend, BackendLimits, BackendTimeouts, Balance, ClientField,
-    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health, HostPattern, Http2,
-    HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget, PathPattern, Peers, Plan,
-    Pool, Predicate, Probe, Process, Queue, Reload, RequestIds, Route, Server, Shutdown, StatusSet,
-    UnixPeers, ValuePattern,
+    AccessLog, Admin, Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance,
+    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health,
+    HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget,
+    PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol, ProxyProtocol, Queue,
+    Reload, RequestIds, Route, Server, Shutdown, StatusSet, UnixPeers, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -102,6 +102,17 @@ fn listens(owner: String) -> impl Strategy<Value = Vec<Listen>> {
 fn peers() -> impl Strategy<Value = Peers> {
     let unix = select(vec![UnixPeers::Included, UnixPeers::Excluded]);
     (vec(network(), 0..3), unix).prop_map(|(networks, unix)| Peers { networks, unix })
+}
+
+fn proxy_protocol() -> impl Strategy<Value = ProxyProtocol> {
+    prop_oneof![
+        Just(ProxyProtocol::Off),
+        Just(ProxyProtocol::Required),
+        peers().prop_filter_map("somebody", |peers| {
+            let is_somebody = !peers.networks.is_empty() || peers.unix == UnixPeers::Included;
+            is_somebody.then_some(ProxyProtocol::From(peers))
+        }),
+    ]
 }
 
 fn client_field() -> impl Strategy<Value = ClientField> {
@@ -249,7 +260,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         listens(name.to_string()),
         option::of(1..u64::MAX >> 1),
         any::<bool>(),
-        (peers(), client_field()),
+        (proxy_protocol(), peers(), client_field()),
     );
     (
         Just(name),
@@ -261,7 +272,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
             let (listen, max_connections, half_close, who) = listening;
-            let (trusted_proxies, client_field) = who;
+            let (proxy_protocol, trusted_proxies, client_field) = who;
             let (timeout, limits, http2, forwarding) = settings;
             let (request_id, header_case) = writing;
             Frontend {
@@ -274,6 +285,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 limits,
                 http2,
                 half_close,
+                proxy_protocol,
                 trusted_proxies,
                 client_field,
                 forwarding,
@@ -403,9 +415,24 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
             fields,
         });
     let balance = select(vec![Balance::RoundRobin, Balance::LeastConnections]);
+    let protocol = select(vec![Protocol::Auto, Protocol::Http1, Protocol::Http2]);
+    let http2 = (
+        1_u32..=1000,
+        64_u64 << 10..16 << 20,
+        option::of(duration()),
+        duration(),
+    )
+        .prop_map(
+            |(max_streams, window, ping_interval, ping_timeout)| BackendHttp2 {
+                max_streams,
+                stream_window: ByteSize(window),
+                ping_interval,
+                ping_timeout,
+            },
+        );
     (
         (Just(name), balance, servers(), option::of(health())),
-        (timeout, pool, limits),
+        (timeout, pool, limits, protocol, http2),
         (1_u32..=10, 0_usize..=1_000_000, header_case()),
     )
         .prop_map(|(main, bounds, rest)| {
@@ -426,6 +453,8 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
                 queue: Queue { max: rest.1 },
                 pool: bounds.1,
                 limits: bounds.2,
+                protocol: bounds.3,
+                http2: bounds.4,
                 header_case: rest.2,
             }
         })

@@ -155,6 +155,8 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
         queue: plan::Queue::default(),
         pool: plan::Pool::default(),
         limits: plan::BackendLimits::default(),
+        protocol: plan::Protocol::default(),
+        http2: plan::BackendHttp2::default(),
         header_case: plan::HeaderCase::default(),
     };
     Arc::new(Backend::new(plan, servers.to_vec(), None))

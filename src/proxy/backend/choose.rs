@@ -293,6 +293,8 @@ mod tests {
                 queue: plan::Queue { max: 2 },
                 pool: plan::Pool::default(),
                 limits: plan::BackendLimits::default(),
+                protocol: plan::Protocol::default(),
+                http2: plan::BackendHttp2::default(),
                 header_case: plan::HeaderCase::Lower,
             };
             let backend = Arc::new(Backend::new(plan, live, None));

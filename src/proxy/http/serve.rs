@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::base::{Peer, clock};
+use crate::base::address::Ends;
+use crate::base::clock;
 use crate::exchange::Reason;
 use crate::net::Stream;
 use crate::proxy::frontend::Frontend;
@@ -30,10 +31,15 @@ enum Spoken {
     Nothing,
 }
 
-/// Serves the connection of `peer` until it ends.
-pub async fn serve(mut stream: Stream, peer: Peer, live: Arc<Frontend>, context: Rc<Context>) {
-    let entry = context.roll.enter(Arc::clone(&live));
-    let client = Rc::new(Client::new(context, peer, live));
+/// Serves the connection between `ends` until it ends. `entry` is its own on the roll.
+pub async fn serve(
+    mut stream: Stream,
+    ends: Ends,
+    live: Arc<Frontend>,
+    context: Rc<Context>,
+    entry: Entry,
+) {
+    let client = Rc::new(Client::new(context, ends, live));
     let mut timer = Timer::new();
     match first_bytes(&mut stream, &client, &entry, &mut timer).await {
         Spoken::H1(prefix) => h1::serve(stream, prefix, client, &entry, timer).await,
