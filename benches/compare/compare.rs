@@ -27,6 +27,7 @@ const REST_MS: u64 = 6_000;
 const TRIES: usize = 4;
 
 #[derive(Args)]
+#[group(skip)]
 pub(crate) struct Options {
     #[arg(
         long,

@@ -12,6 +12,8 @@ use crate::machine;
 use crate::proxies::Proxy;
 
 #[derive(Args)]
+// Two of that name in one command: clap would take them for one group.
+#[group(skip)]
 pub(crate) struct Options {
     /// The core that the proxy has to itself
     #[arg(long, default_value = "1", global = true)]
