@@ -15,7 +15,7 @@ use crate::exchange::{ClientTls, Reason};
 use crate::net::Stream;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Timer;
-use crate::wire::preface::{Version, version};
+use crate::wire::preface::{Version, is_another_protocol, version};
 
 use super::Context;
 use super::client::Client;
@@ -27,7 +27,7 @@ use super::{h1, h2};
 enum Spoken {
     H1(Bytes),
     H2(Bytes),
-    /// It ended before it had said anything.
+    /// Nothing that can be answered.
     Nothing,
 }
 
@@ -100,6 +100,10 @@ async fn first_bytes(
             seen.split().freeze()
         };
         match version(&bytes) {
+            Some(Version::H1) if is_another_protocol(&bytes) => {
+                client.refuse(Reason::RequestHeadMalformed, 0, Some(began), None);
+                return Spoken::Nothing;
+            }
             Some(Version::H1) => return Spoken::H1(bytes),
             Some(Version::H2) => return Spoken::H2(bytes),
             None => seen.extend_from_slice(&bytes),
