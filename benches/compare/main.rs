@@ -6,6 +6,11 @@
 //! The program starts itself again for every part that must be a process of its own (`origin`,
 //! `relay`, `load`, `idle`), so that nothing but the proxy runs on the proxy's core.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark lives in real time, and its processes have a room each"
+)]
+
 mod cell;
 mod child;
 mod clock;

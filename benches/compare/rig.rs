@@ -11,7 +11,9 @@ use crate::child::{Pinned, part_on_cores};
 use crate::machine;
 use crate::proxies::Proxy;
 
+// Stands beside the options of `compare`, which are a group of the same name.
 #[derive(Args)]
+#[group(skip)]
 pub(crate) struct Options {
     /// The core that the proxy has to itself
     #[arg(long, default_value = "1", global = true)]
