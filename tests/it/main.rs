@@ -20,3 +20,4 @@ mod regression;
 mod reload;
 mod rig;
 mod routes;
+mod tunnels;

@@ -168,12 +168,14 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         addr,
         at: Place::nowhere(),
     });
-    let timeout = (duration(), duration(), duration(), option::of(duration())).prop_map(
-        |(head, body, keep_alive, exchange)| FrontendTimeouts {
+    let bounds = (option::of(duration()), option::of(duration()));
+    let timeout = (duration(), duration(), duration(), bounds).prop_map(
+        |(head, body, keep_alive, (exchange, tunnel))| FrontendTimeouts {
             head,
             body,
             keep_alive,
             exchange,
+            tunnel,
         },
     );
     let limits = (8_u64 << 10..16 << 20, 1_usize..20_000, 1_u64..65_534).prop_map(
@@ -207,6 +209,8 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         Just(RequestIds::Off),
         field_name().prop_map(RequestIds::Field),
     ];
+    let upgrades = btree_map("x[a-z0-9/!.]?[a-z]", Just(()), 0..3)
+        .prop_map(|tokens| tokens.into_keys().collect());
     let listening = (
         vec(listen, 1..3),
         option::of(1..u64::MAX >> 1),
@@ -219,12 +223,12 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         routes(backends.clone()),
         one_of(backends),
         (timeout, limits, http2, forwarding),
-        (request_id, header_case()),
+        (request_id, header_case(), upgrades),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
             let (listen, max_connections, half_close, trusted_proxies) = listening;
             let (timeout, limits, http2, forwarding) = settings;
-            let (request_id, header_case) = writing;
+            let (request_id, header_case, upgrades) = writing;
             Frontend {
                 name,
                 listen,
@@ -239,6 +243,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 forwarding,
                 request_id,
                 header_case,
+                upgrades,
             }
         })
 }
@@ -416,7 +421,11 @@ fn reload() -> impl Strategy<Value = Reload> {
 }
 
 fn shutdown() -> impl Strategy<Value = Shutdown> {
-    (duration(), duration()).prop_map(|(grace, timeout)| Shutdown { grace, timeout })
+    (duration(), duration(), duration()).prop_map(|(grace, one, other)| Shutdown {
+        grace,
+        timeout: one.max(other),
+        tunnels: one.min(other),
+    })
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

@@ -62,17 +62,19 @@ metrics! {
     FRONTEND_REQUESTS = "evenkeel_frontend_requests_total", Counter, Count, ["frontend", "status"],
         "Exchanges that are over, by the status that the client was sent; 499: it left before one.";
     FRONTEND_DURATION = "evenkeel_frontend_request_duration_seconds", Histogram, Seconds, ["frontend"],
-        "From the first byte of a request head to the last byte of its response.";
+        "From the first byte of a request head to the last byte of its response; tunnels do not count.";
     FRONTEND_CONNECTIONS = "evenkeel_frontend_connections_total", Counter, Count, ["frontend"],
         "Client connections that were accepted.";
     FRONTEND_OPEN_CONNECTIONS = "evenkeel_frontend_open_connections", Gauge, Count, ["frontend"],
         "Client connections that are open.";
+    FRONTEND_OPEN_TUNNELS = "evenkeel_frontend_open_tunnels", Gauge, Count, ["frontend"],
+        "Upgraded connections and streams, and connections in TCP mode, that are open.";
     FRONTEND_ACCEPT_PAUSES = "evenkeel_frontend_accept_pauses_total", Counter, Count, ["frontend", "cause"],
         "How often accepting paused: at the frontend's limit, at the process's, or without a free descriptor.";
     FRONTEND_REQUEST_BYTES = "evenkeel_frontend_request_body_bytes_total", Counter, Bytes, ["frontend"],
-        "Bytes of request bodies that came in.";
+        "Bytes of request bodies, and of tunnels, that came in.";
     FRONTEND_RESPONSE_BYTES = "evenkeel_frontend_response_body_bytes_total", Counter, Bytes, ["frontend"],
-        "Bytes of response bodies that went out.";
+        "Bytes of response bodies, and of tunnels, that went out.";
     REPLIES = "evenkeel_replies_total", Counter, Count, ["frontend", "reason"],
         "Exchanges that the proxy answered itself or that ended early, by reason.";
     BACKEND_QUEUE = "evenkeel_backend_queue_length", Gauge, Count, ["backend"],

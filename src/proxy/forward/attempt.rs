@@ -12,7 +12,7 @@ use crate::base::clock::{self, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::net::Network;
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{Course, RequestBody};
+use crate::proxy::io::{Course, RequestBody, Switch};
 use crate::proxy::upstream::{Connection, Failure, ResponseHead};
 
 use super::judge::Left;
@@ -115,7 +115,7 @@ pub(super) async fn attempt(
         let is_old = connection.was_used();
         match send(&mut connection, ready, &lease, sending, course).await {
             Ok(response) => {
-                let reuse = reuse_after(&response);
+                let reuse = reuse_after(&response, course);
                 return Ok(response.map(|incoming| {
                     ServerBody::new(incoming, connection, reuse, lease, Rc::clone(course))
                 }));
@@ -195,7 +195,7 @@ async fn send(
     let outcome = connection.exchange(request, &course.deadlines).await;
     course.deadlines.server_came();
     match outcome {
-        Ok(response) if !can_be_passed_on(&response) => {
+        Ok(response) if !can_be_passed_on(&response, course) => {
             Err(Fault::new(Reason::ServerResponseMalformed))
         }
         Ok(response) => {
@@ -224,13 +224,14 @@ async fn send(
 }
 
 /// Whether the connection may carry another request. On one to a server of HTTP/1.0 hyper would
-/// write it in that version, and a body of unknown length would be lost.
-fn reuse_after(response: &ResponseHead) -> Reuse {
+/// write it in that version, and a body of unknown length would be lost. After a wish to go on in
+/// another protocol, what the server takes the next bytes for is a matter of opinion.
+fn reuse_after(response: &ResponseHead, course: &Course) -> Reuse {
     let says_close = response
         .headers()
         .get(header::CONNECTION)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
-    if response.version() == Version::HTTP_11 && !says_close {
+    if response.version() == Version::HTTP_11 && !says_close && course.switch().is_none() {
         Reuse::Allowed
     } else {
         Reuse::Forbidden
@@ -240,7 +241,7 @@ fn reuse_after(response: &ResponseHead) -> Reuse {
 /// Whether the client would understand what the server means: no protocol that nobody asked for,
 /// and no transfer coding but the one that is taken off here. hyper reads `gzip, chunked` as
 /// chunked; without the field, the client would take what is compressed for what was meant.
-fn can_be_passed_on(response: &ResponseHead) -> bool {
+fn can_be_passed_on(response: &ResponseHead, course: &Course) -> bool {
     let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
     let is_framed = match codings.next() {
         None => true,
@@ -248,5 +249,7 @@ fn can_be_passed_on(response: &ResponseHead) -> bool {
             coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none()
         }
     };
-    is_framed && response.status() != StatusCode::SWITCHING_PROTOCOLS
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let is_agreed = |switch: &Switch| switch.is_agreed_in(response);
+    is_framed && (!switches || course.switch().is_some_and(is_agreed))
 }

@@ -13,13 +13,13 @@ use bytes::{Bytes, BytesMut};
 use crate::base::clock;
 use crate::exchange::Reason;
 use crate::net::Stream;
+use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Timer;
+use crate::proxy::roll::{Entry, Order};
 
-use super::Context;
 use super::client::Client;
 use super::rest::{Woken, bytes_or};
-use super::roll::{Entry, Order};
 use super::{h1, h2};
 
 /// What a connection of HTTP/2 begins with (RFC 9113 §3.4).

@@ -18,8 +18,9 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::base::tasks;
 use crate::net::{Listener, Stream};
 use crate::observe::{PauseCause, event};
+use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
-use crate::proxy::http::{Context, serve};
+use crate::proxy::http::serve;
 
 /// How long accepting rests when there is no descriptor left. Long enough for some exchanges to
 /// end, short enough not to be noticed beside the kernel's queue.

@@ -19,7 +19,7 @@ pub(crate) use addresses::{Deaf, Nobody};
 pub(crate) use client::{Client, Ending};
 pub(crate) use folder::Folder;
 pub(crate) use message::Message;
-pub(crate) use origin::{OK, Origin};
+pub(crate) use origin::{OK, Origin, Visit};
 pub(crate) use program::{Program, evenkeel};
 pub(crate) use proxy::{Line, Proxy, Setup};
 pub(crate) use tools::{curl, feed};
