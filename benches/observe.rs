@@ -14,9 +14,9 @@ use evenkeel::observe::{
     Scrape, ServerMetrics, ServerRow, ServerState, WorkerObserver,
 };
 use evenkeel::plan::{
-    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Forwarding, Frontend,
-    FrontendLimits, FrontendTimeouts, HeaderCase, Log, LogTarget, Plan, Pool, Process, Queue,
-    Reload, RequestIds, Route, Server, Shutdown,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientField,
+    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, LogTarget, Peers,
+    Plan, Pool, Process, Protocol, Queue, Reload, RequestIds, Route, Server, Shutdown,
 };
 use http::{Method, Version};
 
@@ -110,7 +110,7 @@ fn exchange() -> Exchange {
         began,
         head_read: began + Duration::from_micros(20),
         wall: clock::wall(),
-        client: SocketAddr::from(([192, 0, 2, 7], 51_234)),
+        client: SocketAddr::from(([192, 0, 2, 7], 51_234)).into(),
         frontend: 0,
         generation: 7,
         method: Method::GET,
@@ -161,7 +161,8 @@ fn plan() -> Plan {
             limits: FrontendLimits::default(),
             http2: Default::default(),
             half_close: false,
-            trusted_proxies: Vec::new(),
+            trusted_proxies: Peers::default(),
+            client_field: ClientField::default(),
             forwarding: Forwarding::default(),
             request_id: RequestIds::default(),
             header_case: HeaderCase::default(),
@@ -172,7 +173,7 @@ fn plan() -> Plan {
             balance: Balance::default(),
             servers: vec![Server {
                 name: name("10.0.0.1:80"),
-                address: SocketAddr::from(([10, 0, 0, 1], 80)),
+                address: SocketAddr::from(([10, 0, 0, 1], 80)).into(),
                 weight: 1,
                 max_connections: None,
                 backup: false,
@@ -184,6 +185,8 @@ fn plan() -> Plan {
             queue: Queue::default(),
             pool: Pool::default(),
             limits: BackendLimits::default(),
+            protocol: Protocol::default(),
+            http2: BackendHttp2::default(),
             header_case: HeaderCase::default(),
         }],
     }

@@ -1,7 +1,8 @@
-//! Leaf types that every room may use: units, names, time, chance, tasks.
+//! Leaf types that every room may use: units, names, addresses, time, chance, tasks.
 //!
 //! Nothing here knows what a proxy is, and nothing here imports another room.
 
+pub mod address;
 pub mod clock;
 pub mod name;
 pub mod place;
@@ -9,6 +10,7 @@ pub mod rng;
 pub mod tasks;
 pub mod units;
 
+pub use address::{Address, FileMode, ListenAddress, Peer};
 pub use name::Name;
 pub use place::Place;
 pub use units::ByteSize;

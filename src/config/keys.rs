@@ -91,13 +91,14 @@ pub(super) const SHUTDOWN: Keys = Keys {
 };
 
 pub(super) const ADMIN: Keys = Keys {
-    known: &["listen"],
+    known: &["listen", "socket_mode"],
     hints: &[("bind", "write `listen`"), ("address", "write `listen`")],
 };
 
 pub(super) const FRONTEND: Keys = Keys {
     known: &[
         "listen",
+        "socket_mode",
         "backend",
         "max_connections",
         "timeout",
@@ -105,6 +106,7 @@ pub(super) const FRONTEND: Keys = Keys {
         "http2",
         "half_close",
         "trusted_proxies",
+        "client_field",
         "forwarding",
         "request_id",
         "header_case",
@@ -254,12 +256,14 @@ pub(super) const BACKEND: Keys = Keys {
     known: &[
         "balance",
         "servers",
+        "protocol",
         "timeout",
         "health",
         "attempts",
         "queue",
         "pool",
         "limits",
+        "http2",
         "header_case",
     ],
     hints: &[
@@ -281,6 +285,11 @@ pub(super) const BACKEND: Keys = Keys {
         ),
         ("maxqueue", "write `queue = { max = … }`"),
         ("algorithm", "write `balance`"),
+        (
+            "proto",
+            "write `protocol = \"h2\"`: it holds for all servers of the backend",
+        ),
+        ("h2", "write `protocol = \"h2\"`"),
         ("mode", "leave it out: a backend speaks HTTP"),
         ("interval", "write it in `health`"),
         ("inter", "write `interval` in `health`"),
@@ -319,6 +328,26 @@ pub(super) const BACKEND_LIMITS: Keys = Keys {
         "headers",
         "write `fields` for their number, `head` for their size",
     )],
+};
+
+pub(super) const BACKEND_HTTP2: Keys = Keys {
+    known: &[
+        "max_streams",
+        "stream_window",
+        "ping_interval",
+        "ping_timeout",
+    ],
+    hints: &[
+        ("max_concurrent_streams", "write `max_streams`"),
+        (
+            "connection_window",
+            "leave it out: it is `max_streams` times `stream_window`, so that no stream waits for another",
+        ),
+        ("window", "write `stream_window`"),
+        ("keep_alive", "write `ping_interval` and `ping_timeout`"),
+        ("idle-ping", "write `ping_interval`"),
+        ("idle_ping", "write `ping_interval`"),
+    ],
 };
 
 pub(super) const QUEUE: Keys = Keys {
@@ -400,7 +429,7 @@ pub(super) const HEALTH: Keys = Keys {
 
 /// Every table of keys with its path, `NAME` being what the user chooses.
 #[cfg(test)]
-pub(super) const ALL: [(&str, &Keys); 20] = [
+pub(super) const ALL: [(&str, &Keys); 21] = [
     ("", &TOP),
     ("process", &PROCESS),
     ("log", &LOG),
@@ -417,6 +446,7 @@ pub(super) const ALL: [(&str, &Keys); 20] = [
     ("backend.NAME", &BACKEND),
     ("backend.NAME.timeout", &BACKEND_TIMEOUT),
     ("backend.NAME.limits", &BACKEND_LIMITS),
+    ("backend.NAME.http2", &BACKEND_HTTP2),
     ("backend.NAME.queue", &QUEUE),
     ("backend.NAME.pool", &POOL),
     ("backend.NAME.servers", &SERVER),

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+use crate::base::FileMode;
 use crate::base::units::show_duration;
 use crate::config::variables;
 use crate::plan::{
-    Backend, Balance, Frontend, HeaderCase, Health, HostPattern, Initial, LogFormat, LogLevel,
-    LogTarget, PathPattern, Plan, Predicate, Probe, RequestIds, Route, Server, ValuePattern,
+    Backend, Balance, ClientField, Frontend, HeaderCase, Health, HostPattern, Initial, Listen,
+    LogFormat, LogLevel, LogTarget, PathPattern, Peers, Plan, Predicate, Probe, Protocol,
+    RequestIds, Route, Server, UnixPeers, ValuePattern,
 };
 
 /// `plan` as text with every default filled in.
@@ -121,6 +123,15 @@ fn process(plan: &Plan, page: &mut Page) {
             ),
         },
     );
+    if let Some(mode) = plan.admin.as_ref().and_then(|admin| mode_of(&admin.listen)) {
+        page.set("socket_mode", string(&mode.to_string()));
+    }
+}
+
+/// The mode of the files that are listened on, if there are any: it is one for all.
+fn mode_of(listen: &[Listen]) -> Option<FileMode> {
+    let mut files = listen.iter().filter(|listen| listen.addr.path().is_some());
+    files.next().map(|listen| listen.mode)
 }
 
 fn frontend(frontend: &Frontend, page: &mut Page) {
@@ -135,19 +146,21 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
                 .map(|listen| string(&listen.addr.to_string())),
         ),
     );
+    if let Some(mode) = mode_of(&frontend.listen) {
+        page.set("socket_mode", string(&mode.to_string()));
+    }
     if let Some(backend) = &frontend.backend {
         page.set("backend", string(backend));
     }
     page.set("max_connections", or_word(frontend.max_connections, "off"));
     page.set("half_close", frontend.half_close);
+    page.set("trusted_proxies", peers(&frontend.trusted_proxies));
     page.set(
-        "trusted_proxies",
-        list(
-            frontend
-                .trusted_proxies
-                .iter()
-                .map(|network| string(&network.to_string())),
-        ),
+        "client_field",
+        string(match frontend.client_field {
+            ClientField::XForwardedFor => "x-forwarded-for",
+            ClientField::Forwarded => "forwarded",
+        }),
     );
     page.set(
         "request_id",
@@ -200,6 +213,16 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
         page.element(&format!("{path}.route"));
         route(each, page);
     }
+}
+
+fn peers(peers: &Peers) -> String {
+    let networks = peers.networks.iter();
+    let unix = (peers.unix == UnixPeers::Included).then(|| string("unix"));
+    list(
+        networks
+            .map(|network| string(&network.to_string()))
+            .chain(unix),
+    )
 }
 
 /// Conditions that a route does not have are left out: there is no word for them.
@@ -262,6 +285,14 @@ fn backend(backend: &Backend, page: &mut Page) {
             Balance::LeastConnections => "least-connections",
         }),
     );
+    page.set(
+        "protocol",
+        string(match backend.protocol {
+            Protocol::Auto => "auto",
+            Protocol::Http1 => "h1",
+            Protocol::Http2 => "h2",
+        }),
+    );
     page.set("attempts", backend.attempts.0);
     page.set("header_case", header_case(backend.header_case));
     servers(&backend.servers, page);
@@ -287,6 +318,18 @@ fn backend(backend: &Backend, page: &mut Page) {
     page.table(&format!("{path}.limits"));
     page.set("head", string(&backend.limits.head.to_string()));
     page.set("fields", backend.limits.fields);
+
+    page.table(&format!("{path}.http2"));
+    page.set("max_streams", backend.http2.max_streams);
+    page.set(
+        "stream_window",
+        string(&backend.http2.stream_window.to_string()),
+    );
+    page.set(
+        "ping_interval",
+        duration_or_off(backend.http2.ping_interval),
+    );
+    page.set("ping_timeout", duration(backend.http2.ping_timeout));
 
     if let Some(check) = &backend.health {
         page.table(&format!("{path}.health"));

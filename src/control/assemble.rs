@@ -121,7 +121,7 @@ fn new_server(
         Some(_) => (Health::Up, "up until checks fail"),
         None => (Health::Up, "not checked"),
     };
-    Arc::new(Server::new(server.address, metrics, health, reason))
+    Arc::new(Server::new(server.address.clone(), metrics, health, reason))
 }
 
 #[cfg(test)]

@@ -4,15 +4,14 @@
 //! aimed anew; what nobody wants any more is closed last.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::base::{Name, Place};
+use crate::base::{Address, FileMode, ListenAddress, Name, Place};
 use crate::net::{Network, Socket};
 use crate::observe::event;
-use crate::plan::Plan;
+use crate::plan::{Listen, Plan};
 use crate::proxy::frontend::Frontend;
 use crate::proxy::snapshot::Snapshot;
 use crate::proxy::worker::{Command, ListenerId};
@@ -30,21 +29,27 @@ pub(super) struct Listeners {
 struct Open {
     id: ListenerId,
     /// As configured: port 0 stays 0 here.
-    wanted: SocketAddr,
+    wanted: Listen,
     /// As bound.
-    bound: SocketAddr,
+    bound: ListenAddress,
     frontend: Name,
 }
 
 /// The addresses of the next plan: those that stay, and those that were bound for it.
 pub(super) struct Prepared {
-    stay: Vec<(ListenerId, Name)>,
+    stay: Vec<Stays>,
     new: Vec<New>,
 }
 
+struct Stays {
+    id: ListenerId,
+    mode: FileMode,
+    frontend: Name,
+}
+
 struct New {
-    wanted: SocketAddr,
-    bound: SocketAddr,
+    wanted: Listen,
+    bound: ListenAddress,
     frontend: Name,
     sockets: Vec<Socket>,
 }
@@ -52,17 +57,17 @@ struct New {
 /// An address that cannot be listened on.
 pub(super) struct CannotListen {
     pub(super) at: Place,
-    pub(super) addr: SocketAddr,
+    pub(super) addr: ListenAddress,
     pub(super) error: io::Error,
 }
 
 impl Listeners {
     /// The addresses that `name` is bound to.
-    pub(super) fn of_frontend(&self, name: &str) -> Vec<SocketAddr> {
+    pub(super) fn of_frontend(&self, name: &str) -> Vec<ListenAddress> {
         self.open
             .iter()
             .filter(|open| &*open.frontend == name)
-            .map(|open| open.bound)
+            .map(|open| open.bound.clone())
             .collect()
     }
 
@@ -81,20 +86,24 @@ impl Listeners {
         let mut faults = Vec::new();
         for frontend in &plan.frontends {
             for listen in &frontend.listen {
-                if let Some(open) = take_fitting(&mut left, listen.addr, &frontend.name) {
-                    prepared.stay.push((open.id, frontend.name.clone()));
+                if let Some(open) = take_fitting(&mut left, &listen.addr, &frontend.name) {
+                    prepared.stay.push(Stays {
+                        id: open.id,
+                        mode: listen.mode,
+                        frontend: frontend.name.clone(),
+                    });
                     continue;
                 }
-                match bind(network, listen.addr, workers).await {
+                match bind(network, listen, workers).await {
                     Ok((bound, sockets)) => prepared.new.push(New {
-                        wanted: listen.addr,
+                        wanted: listen.clone(),
                         bound,
                         frontend: frontend.name.clone(),
                         sockets,
                     }),
                     Err(error) => faults.push(CannotListen {
                         at: listen.at.clone(),
-                        addr: listen.addr,
+                        addr: listen.addr.clone(),
                         error,
                     }),
                 }
@@ -108,33 +117,40 @@ impl Listeners {
     }
 
     /// Makes what was prepared so, for the frontends of `snapshot`, which runs already.
-    pub(super) fn apply(&mut self, prepared: Prepared, snapshot: &Snapshot, workers: &Workers) {
+    pub(super) fn apply(
+        &mut self,
+        prepared: Prepared,
+        snapshot: &Snapshot,
+        network: &Network,
+        workers: &Workers,
+    ) {
         let live_of = |name: &Name| {
             let mut frontends = snapshot.frontends.iter();
             frontends
                 .find(|frontend| frontend.live.name == *name)
                 .map(|frontend| Arc::clone(&frontend.live))
         };
-        let stays = |open: &Open| prepared.stay.iter().any(|(id, _)| *id == open.id);
+        let stays = |open: &Open| prepared.stay.iter().any(|stays| stays.id == open.id);
         self.open.retain(|open| {
             let stays = stays(open);
             if !stays {
                 tell(workers, || Command::Unlisten(open.id));
-                event::listener_closed(&open.frontend, open.bound);
+                event::listener_closed(&open.frontend, &open.bound);
             }
             stays
         });
-        for (id, name) in prepared.stay {
+        for Stays { id, mode, frontend } in prepared.stay {
             let Some(open) = self.open.iter_mut().find(|open| open.id == id) else {
                 continue;
             };
-            if open.frontend != name
-                && let Some(frontend) = live_of(&name)
+            permit(&mut open.wanted, mode, network);
+            if open.frontend != frontend
+                && let Some(live) = live_of(&frontend)
             {
-                open.frontend = name;
+                open.frontend = frontend;
                 tell(workers, || Command::Aim {
                     id,
-                    frontend: Arc::clone(&frontend),
+                    frontend: Arc::clone(&live),
                 });
             }
         }
@@ -156,13 +172,26 @@ impl Listeners {
                 frontend: Arc::clone(frontend),
             });
         }
-        event::listener_bound(&new.frontend, new.bound);
+        event::listener_bound(&new.frontend, &new.bound);
         self.open.push(Open {
             id,
             wanted: new.wanted,
             bound: new.bound,
             frontend: new.frontend,
         });
+    }
+}
+
+/// Lets those connect to `open` from now on who may by `mode`.
+pub(super) fn permit(open: &mut Listen, mode: FileMode, network: &Network) {
+    if open.mode == mode {
+        return;
+    }
+    open.mode = mode;
+    if let Some(path) = open.addr.path()
+        && let Err(error) = network.set_mode(path, mode)
+    {
+        event::mode_not_changed(&open.addr, &error);
     }
 }
 
@@ -178,15 +207,15 @@ pub(super) fn tell(workers: &Workers, command: impl Fn() -> Command) {
 /// port for each frontend.
 fn take_fitting<'a>(
     left: &mut Vec<&'a Open>,
-    addr: SocketAddr,
+    addr: &ListenAddress,
     frontend: &Name,
 ) -> Option<&'a Open> {
     let of_frontend = left
         .iter()
-        .position(|open| open.wanted == addr && open.frontend == *frontend);
+        .position(|open| open.wanted.addr == *addr && open.frontend == *frontend);
     let of_any = || {
         left.iter()
-            .position(|open| open.wanted == addr && addr.port() != 0)
+            .position(|open| open.wanted.addr == *addr && !addr.is_any_port())
     };
     let place = of_frontend.or_else(of_any)?;
     Some(left.swap_remove(place))
@@ -194,13 +223,26 @@ fn take_fitting<'a>(
 
 async fn bind(
     network: &Network,
-    addr: SocketAddr,
+    listen: &Listen,
     workers: usize,
-) -> io::Result<(SocketAddr, Vec<Socket>)> {
-    let sockets = network.bind(addr, workers).await?;
+) -> io::Result<(ListenAddress, Vec<Socket>)> {
+    let sockets = network.bind(&listen.addr, listen.mode, workers).await?;
     let bound = match sockets.first() {
-        Some(socket) => socket.local_addr()?,
-        None => addr,
+        Some(socket) => bound_at(&listen.addr, socket)?,
+        None => listen.addr.clone(),
     };
     Ok((bound, sockets))
+}
+
+/// Where `socket`, which was bound for `wanted`, listens: the port may be another one.
+pub(super) fn bound_at(wanted: &ListenAddress, socket: &Socket) -> io::Result<ListenAddress> {
+    Ok(match (wanted, socket.local_addr()?) {
+        // In the words of the file: nobody knows interfaces by number.
+        (ListenAddress::At(wanted), Some(Address::Ip(bound))) => ListenAddress::At(match wanted {
+            Address::Zoned { .. } => wanted.with_port(bound.port()),
+            _ => Address::Ip(bound),
+        }),
+        (ListenAddress::Inherited(_), Some(bound)) => ListenAddress::At(bound),
+        (wanted, _) => wanted.clone(),
+    })
 }

@@ -20,13 +20,13 @@ pub use changes::Changes;
 pub use reload::{Applied, Refused, Source};
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
+use crate::base::ListenAddress;
 use crate::base::clock::{self, Duration};
 use crate::base::rng::Rng;
 use crate::base::tasks;
@@ -82,9 +82,9 @@ pub enum Order {
     /// Open log files anew.
     ReopenLogs,
     /// Say where a frontend listens; empty: there is none of that name.
-    WhereIs(String, oneshot::Sender<Vec<SocketAddr>>),
+    WhereIs(String, oneshot::Sender<Vec<ListenAddress>>),
     /// Say where the admin listener is.
-    WhereIsAdmin(oneshot::Sender<Option<SocketAddr>>),
+    WhereIsAdmin(oneshot::Sender<Option<ListenAddress>>),
     /// End in good order; the text says who wants it.
     Drain(String),
     /// End now.

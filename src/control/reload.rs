@@ -239,7 +239,7 @@ fn take_effect(
     state
         .listeners
         .borrow_mut()
-        .apply(listeners, snapshot, &state.workers);
+        .apply(listeners, snapshot, &state.network, &state.workers);
     admin::apply(state, admin);
     state.metrics.runs_generation(snapshot.generation);
     tell(&state.workers, || Command::Renew);

@@ -4,11 +4,11 @@
 //! its fields are cells. Each field has one writer; `observe` reads them when it is over.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use http::{Method, Uri, Version};
 
+use crate::base::Peer;
 use crate::base::clock::{Duration, Instant};
 use crate::exchange::Reason;
 
@@ -54,7 +54,7 @@ pub struct Opening {
     /// The same on the calendar, for the log.
     pub wall: SystemTime,
     /// The connection's peer, or who a trusted proxy says it is.
-    pub client: SocketAddr,
+    pub client: Peer,
     /// Place in `plan.frontends`.
     pub frontend: u32,
     /// Of the snapshot it runs under.

@@ -5,23 +5,32 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
-use std::task::{Context, Poll};
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener as StdListener};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
+use rustix::net::netdevice::name_to_index;
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use crate::base::{Address, FileMode, ListenAddress, Peer};
+
+use super::inherited;
 use super::other::OtherListener;
 use super::stream::Stream;
+use super::unix::{self, SocketFile};
 
 /// Connections that the kernel holds for us while we are busy; it takes less when `somaxconn` is less.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// A socket that listens, on its way to the worker that will accept from it.
 pub struct Socket(Kind);
 
 enum Kind {
-    System(StdListener),
+    Tcp(StdListener),
+    Unix(StdUnixListener, Option<Arc<SocketFile>>),
     Other(Box<dyn OtherListener>),
 }
 
@@ -29,7 +38,12 @@ enum Kind {
 pub struct Listener(Accepting);
 
 enum Accepting {
-    System(TcpListener),
+    Tcp(TcpListener),
+    /// The file goes with the last of the workers' sockets.
+    Unix(
+        UnixListener,
+        #[expect(dead_code, reason = "held for its end")] Option<Arc<SocketFile>>,
+    ),
     Other(Box<dyn OtherListener>),
 }
 
@@ -38,16 +52,18 @@ impl Socket {
         Self(Kind::Other(listener))
     }
 
-    /// The address it listens on, with the port that port 0 became.
+    /// The address it listens on, with the port that port 0 became; `None` for a Unix socket without
+    /// a name, which only somebody else can have made.
     ///
     /// # Errors
     ///
     /// What the system says.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        match &self.0 {
-            Kind::System(listener) => listener.local_addr(),
-            Kind::Other(listener) => listener.local_addr(),
-        }
+    pub fn local_addr(&self) -> io::Result<Option<Address>> {
+        Ok(match &self.0 {
+            Kind::Tcp(listener) => Some(listener.local_addr()?.into()),
+            Kind::Unix(listener, _) => unix::name_of(&listener.local_addr()?).map(Address::Unix),
+            Kind::Other(listener) => Some(listener.local_addr()?.into()),
+        })
     }
 
     /// Hands it to the runtime of the thread that calls.
@@ -57,8 +73,18 @@ impl Socket {
     /// What the system says when the runtime can watch no further descriptor.
     pub fn into_listener(self) -> io::Result<Listener> {
         Ok(Listener(match self.0 {
-            Kind::System(listener) => Accepting::System(TcpListener::from_std(listener)?),
+            Kind::Tcp(listener) => Accepting::Tcp(TcpListener::from_std(listener)?),
+            Kind::Unix(listener, file) => Accepting::Unix(UnixListener::from_std(listener)?, file),
             Kind::Other(listener) => Accepting::Other(listener),
+        }))
+    }
+
+    /// The same socket once more, for another worker.
+    fn copy(&self) -> io::Result<Self> {
+        Ok(Self(match &self.0 {
+            Kind::Tcp(listener) => Kind::Tcp(listener.try_clone()?),
+            Kind::Unix(listener, file) => Kind::Unix(listener.try_clone()?, file.clone()),
+            Kind::Other(_) => return Err(io::ErrorKind::Unsupported.into()),
         }))
     }
 }
@@ -73,7 +99,7 @@ impl Listener {
     /// # Cancel safety
     ///
     /// No connection is lost when it is dropped.
-    pub async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
+    pub async fn accept(&self) -> io::Result<(Stream, Peer)> {
         poll_fn(|cx| self.poll_accept(cx)).await
     }
 
@@ -82,17 +108,22 @@ impl Listener {
     /// # Errors
     ///
     /// As [`Listener::accept`].
-    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, SocketAddr)>> {
-        match &self.0 {
-            Accepting::System(listener) => listener.poll_accept(cx).map(|accepted| {
-                let (stream, peer) = accepted?;
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
+        Poll::Ready(match &self.0 {
+            Accepting::Tcp(listener) => {
+                let (stream, peer) = ready!(listener.poll_accept(cx))?;
                 stream.set_nodelay(true)?;
-                Ok((Stream::Tcp(stream), peer))
-            }),
-            Accepting::Other(listener) => listener
-                .poll_accept(cx)
-                .map_ok(|(stream, peer)| (Stream::Other(stream), peer)),
-        }
+                Ok((Stream::Tcp(stream), peer.into()))
+            }
+            Accepting::Unix(listener, _) => {
+                let (stream, _) = ready!(listener.poll_accept(cx))?;
+                Ok((Stream::Unix(stream), Peer::Unix))
+            }
+            Accepting::Other(listener) => {
+                let (stream, peer) = ready!(listener.poll_accept(cx))?;
+                Ok((Stream::Other(stream), peer.into()))
+            }
+        })
     }
 
     /// A connection that is in the queue, for when the socket is about to close: asks the system
@@ -102,25 +133,84 @@ impl Listener {
     /// # Errors
     ///
     /// As [`Listener::accept`].
-    pub fn accept_queued(&self) -> io::Result<Option<(Stream, SocketAddr)>> {
-        let Accepting::System(listener) = &self.0 else {
-            return Ok(None);
+    pub fn accept_queued(&self) -> io::Result<Option<(Stream, Peer)>> {
+        let socket = match &self.0 {
+            Accepting::Tcp(listener) => SockRef::from(listener),
+            Accepting::Unix(listener, _) => SockRef::from(listener),
+            Accepting::Other(_) => return Ok(None),
         };
-        let (socket, _) = match SockRef::from(listener).accept() {
+        let (socket, peer) = match socket.accept() {
             Ok(accepted) => accepted,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return Err(error),
         };
         socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        let stream = TcpStream::from_std(socket.into())?;
-        let peer = stream.peer_addr()?;
-        Ok(Some((Stream::Tcp(stream), peer)))
+        Ok(Some(match peer.as_socket() {
+            Some(peer) => {
+                socket.set_tcp_nodelay(true)?;
+                let stream = TcpStream::from_std(socket.into())?;
+                (Stream::Tcp(stream), peer.into())
+            }
+            None => {
+                let stream = UnixStream::from_std(socket.into())?;
+                (Stream::Unix(stream), Peer::Unix)
+            }
+        }))
     }
 }
 
+/// Listens at `address`, once for each of `copies` workers. `mode` is for the file of a Unix socket.
+pub(super) fn listen(
+    address: &ListenAddress,
+    mode: FileMode,
+    copies: usize,
+) -> io::Result<Vec<Socket>> {
+    match address {
+        ListenAddress::At(Address::Ip(addr)) => bind_shared(*addr, copies),
+        ListenAddress::At(Address::Zoned { ip, zone, port }) => {
+            bind_shared(with_zone(*ip, zone, *port)?, copies)
+        }
+        ListenAddress::At(Address::Unix(name)) => {
+            let (listener, file) = unix::listen(name, mode)?;
+            copied(Socket(Kind::Unix(listener, file)), copies)
+        }
+        ListenAddress::Inherited(descriptor) => {
+            let socket = inherited::take(descriptor)?;
+            let kind = match socket.domain()? {
+                Domain::UNIX => Kind::Unix(socket.into(), None),
+                _ => Kind::Tcp(socket.into()),
+            };
+            copied(Socket(kind), copies)
+        }
+    }
+}
+
+/// The address with the number that the interface `zone` has now.
+pub(super) fn with_zone(ip: Ipv6Addr, zone: &str, port: u16) -> io::Result<SocketAddr> {
+    let any = RawSocket::new(Domain::IPV6, Type::DGRAM, None)?;
+    let index = name_to_index(any.as_fd(), zone).map_err(|error| match error {
+        rustix::io::Errno::NODEV => io::Error::new(
+            io::ErrorKind::AddrNotAvailable,
+            format!("there is no interface `{zone}`"),
+        ),
+        error => error.into(),
+    })?;
+    Ok(SocketAddrV6::new(ip, port, 0, index).into())
+}
+
+/// One socket for all workers, each with its own descriptor. There is no `SO_REUSEPORT` for what is
+/// not bound by us, nor for Unix sockets: all workers hear of a connection, and the first takes it.
+fn copied(socket: Socket, copies: usize) -> io::Result<Vec<Socket>> {
+    let mut sockets = Vec::with_capacity(copies);
+    while sockets.len() + 1 < copies {
+        sockets.push(socket.copy()?);
+    }
+    sockets.push(socket);
+    Ok(sockets)
+}
+
 /// Binds `copies` sockets that share `addr`, after making sure that nobody else has it.
-pub(super) fn bind_shared(addr: SocketAddr, copies: usize) -> io::Result<Vec<Socket>> {
+fn bind_shared(addr: SocketAddr, copies: usize) -> io::Result<Vec<Socket>> {
     if addr.port() != 0 {
         // Two processes that both set SO_REUSEPORT get the same port without a word, and each
         // receives a part of the traffic. A bind without it fails then.
@@ -128,12 +218,9 @@ pub(super) fn bind_shared(addr: SocketAddr, copies: usize) -> io::Result<Vec<Soc
     }
     let first = listening(addr, Sharing::BetweenWorkers)?;
     let addr = first.local_addr()?;
-    let mut sockets = vec![Socket(Kind::System(first))];
+    let mut sockets = vec![Socket(Kind::Tcp(first))];
     while sockets.len() < copies {
-        sockets.push(Socket(Kind::System(listening(
-            addr,
-            Sharing::BetweenWorkers,
-        )?)));
+        sockets.push(Socket(Kind::Tcp(listening(addr, Sharing::BetweenWorkers)?)));
     }
     Ok(sockets)
 }
@@ -172,13 +259,15 @@ mod tests {
         SocketAddr::from(([127, 0, 0, 1], 0))
     }
 
+    fn bound(socket: &Socket) -> SocketAddr {
+        let addr = socket.local_addr().expect("bound").expect("named");
+        addr.ip().expect("an IP address")
+    }
+
     #[test]
     fn workers_share_one_port() {
         let sockets = bind_shared(loopback(), 3).expect("a free port");
-        let ports: Vec<u16> = sockets
-            .iter()
-            .map(|socket| socket.local_addr().expect("bound").port())
-            .collect();
+        let ports: Vec<u16> = sockets.iter().map(|socket| bound(socket).port()).collect();
         assert_eq!(ports.len(), 3);
         assert!(ports.iter().all(|&port| port == ports[0] && port != 0));
     }
@@ -186,7 +275,7 @@ mod tests {
     #[test]
     fn a_port_that_is_taken_is_refused_although_it_could_be_shared() {
         let first = bind_shared(loopback(), 2).expect("a free port");
-        let addr = first[0].local_addr().expect("bound");
+        let addr = bound(&first[0]);
         let error = bind_shared(addr, 1).err().expect("it is taken");
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     }
@@ -194,7 +283,7 @@ mod tests {
     #[tokio::test]
     async fn who_is_in_the_queue_is_found_before_the_runtime_has_heard() {
         let socket = bind_shared(loopback(), 1).expect("a free port").remove(0);
-        let addr = socket.local_addr().expect("bound");
+        let addr = bound(&socket);
         let listener = socket.into_listener().expect("a runtime");
         let _client = std::net::TcpStream::connect(addr).expect("it listens");
         assert!(listener.accept_queued().expect("no fault").is_some());

@@ -4,9 +4,11 @@
 //! network or on a simulated one. What comes out is always a [`Stream`].
 
 mod bind;
+mod inherited;
 mod other;
 mod secured;
 mod stream;
+mod unix;
 
 pub use bind::{Listener, Socket};
 pub use other::{Io, OtherListener, OtherNetwork, Pending};
@@ -15,9 +17,13 @@ pub use stream::{HalfClose, Stream};
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::base::address::UnixName;
+use crate::base::{Address, FileMode, ListenAddress};
 
 /// Where sockets come from.
 #[derive(Clone, Default)]
@@ -30,24 +36,43 @@ pub enum Network {
 }
 
 impl Network {
-    /// Binds `addr` once for each of `copies` workers.
+    /// Listens at `address` once for each of `copies` workers; `mode` is for the file of a Unix
+    /// socket.
     ///
-    /// The sockets share the address by `SO_REUSEPORT`, and the kernel spreads connections over
-    /// them. Port 0 takes one free port for all of them. A network that is not the system's gives
-    /// one socket, whatever `copies`.
+    /// Sockets of IP addresses share theirs by `SO_REUSEPORT`, and the kernel spreads connections
+    /// over them; of any other there is one, with a descriptor for each worker. Port 0 takes one free
+    /// port for all of them. A network that is not the system's gives one socket, whatever `copies`.
     ///
     /// # Errors
     ///
     /// What the system says; [`io::ErrorKind::AddrInUse`] also when another process holds the
-    /// address with `SO_REUSEPORT`, where a plain bind would share it silently.
-    pub async fn bind(&self, addr: SocketAddr, copies: usize) -> io::Result<Vec<Socket>> {
+    /// address with `SO_REUSEPORT`, where a plain bind would share it silently, or listens on the
+    /// Unix socket.
+    pub async fn bind(
+        &self,
+        address: &ListenAddress,
+        mode: FileMode,
+        copies: usize,
+    ) -> io::Result<Vec<Socket>> {
         match self {
-            Self::System => bind::bind_shared(addr, copies),
-            Self::Other(network) => Ok(vec![Socket::other(network.bind(addr).await?)]),
+            Self::System => bind::listen(address, mode, copies),
+            Self::Other(network) => {
+                let addr = address.ip().ok_or(io::ErrorKind::Unsupported)?;
+                Ok(vec![Socket::other(network.bind(addr).await?)])
+            }
         }
     }
 
-    /// Opens a connection to `addr`, without delay for small segments (`TCP_NODELAY`).
+    /// Lets those connect to the Unix socket at `path`, which is ours, who may by `mode`.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn set_mode(&self, path: &Path, mode: FileMode) -> io::Result<()> {
+        unix::set_mode(path, mode)
+    }
+
+    /// Opens a connection to `address`, without delay for small segments (`TCP_NODELAY`).
     ///
     /// # Errors
     ///
@@ -56,14 +81,31 @@ impl Network {
     /// # Cancel safety
     ///
     /// A connection that is not there yet is given up when it is dropped.
-    pub async fn connect(&self, addr: SocketAddr) -> io::Result<Stream> {
-        match self {
-            Self::System => {
-                let stream = TcpStream::connect(addr).await?;
-                stream.set_nodelay(true)?;
-                Ok(Stream::Tcp(stream))
+    pub async fn connect(&self, address: &Address) -> io::Result<Stream> {
+        match (self, address) {
+            (Self::System, Address::Ip(addr)) => connect_tcp(*addr).await,
+            (Self::System, Address::Zoned { ip, zone, port }) => {
+                connect_tcp(bind::with_zone(*ip, zone, *port)?).await
             }
-            Self::Other(network) => Ok(Stream::Other(network.connect(addr).await?)),
+            (Self::System, Address::Unix(UnixName::Path(path))) => {
+                Ok(Stream::Unix(UnixStream::connect(path).await?))
+            }
+            (Self::System, Address::Unix(UnixName::Abstract(name))) => {
+                // tokio takes the kernel's form: a zero in front.
+                Ok(Stream::Unix(
+                    UnixStream::connect(format!("\0{name}")).await?,
+                ))
+            }
+            (Self::Other(network), Address::Ip(addr)) => {
+                Ok(Stream::Other(network.connect(*addr).await?))
+            }
+            (Self::Other(_), _) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
+}
+
+async fn connect_tcp(addr: SocketAddr) -> io::Result<Stream> {
+    let stream = TcpStream::connect(addr).await?;
+    stream.set_nodelay(true)?;
+    Ok(Stream::Tcp(stream))
 }

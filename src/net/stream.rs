@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::other::Io;
 use super::secured::Secured;
@@ -25,6 +26,8 @@ const GATHERED_HERE_BYTES: usize = 2048;
 pub enum Stream {
     /// TCP of the system.
     Tcp(TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
     /// TLS over another of these.
     Tls(Box<Secured>),
     /// Anything else.
@@ -47,7 +50,8 @@ impl Stream {
     /// system call.
     pub fn has_peer_left(&self, half_close: HalfClose) -> bool {
         let stream = match self {
-            Self::Tcp(stream) => stream,
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
             Self::Tls(secured) => return secured.below().has_peer_left(half_close),
             Self::Other(_) => return false,
         };
@@ -55,7 +59,7 @@ impl Stream {
             HalfClose::IsLeaving => PollFlags::RDHUP,
             HalfClose::IsFine => PollFlags::empty(),
         };
-        let mut sockets = [PollFd::new(stream, wanted)];
+        let mut sockets = [PollFd::from_borrowed_fd(stream, wanted)];
         // Errors and resets are reported whether asked for or not.
         poll(&mut sockets, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
@@ -68,7 +72,8 @@ impl Stream {
                 let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
             }
             Self::Tls(secured) => secured.into_below().reset(),
-            Self::Other(_) => {}
+            // A Unix socket knows no reset; what it got not all of is for the layer above to tell.
+            Self::Unix(_) | Self::Other(_) => {}
         }
     }
 
@@ -85,7 +90,7 @@ impl Stream {
     pub fn sent(&self) -> Option<u64> {
         match self {
             Self::Tls(secured) => Some(secured.sent()),
-            Self::Tcp(_) | Self::Other(_) => None,
+            Self::Tcp(_) | Self::Unix(_) | Self::Other(_) => None,
         }
     }
 }
@@ -94,6 +99,7 @@ impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tcp(_) => "Tcp",
+            Self::Unix(_) => "Unix",
             Self::Tls(_) => "Tls",
             Self::Other(_) => "Other",
         })
@@ -109,6 +115,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_read(cx, buf),
             Self::Other(stream) => Pin::new(stream).poll_read(cx, buf),
         }
@@ -124,6 +131,7 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_write(cx, buf),
             Self::Other(stream) => Pin::new(stream).poll_write(cx, buf),
         }
@@ -151,6 +159,7 @@ impl AsyncWrite for Stream {
         }
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_write_vectored(cx, bufs),
             Self::Other(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
@@ -160,6 +169,7 @@ impl AsyncWrite for Stream {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Unix(stream) => stream.is_write_vectored(),
             Self::Tls(secured) => secured.is_write_vectored(),
             Self::Other(stream) => stream.is_write_vectored(),
         }
@@ -169,6 +179,7 @@ impl AsyncWrite for Stream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_flush(cx),
             Self::Other(stream) => Pin::new(stream).poll_flush(cx),
         }
@@ -177,6 +188,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_shutdown(cx),
             Self::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }

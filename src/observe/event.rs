@@ -7,12 +7,12 @@
 //! Called where a state changes, once, by whoever changes it.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
 
 use tracing::{debug, error, info, warn};
 
 use crate::base::clock::Duration;
 use crate::base::units::show_duration;
+use crate::base::{ListenAddress, Peer};
 use crate::exchange::{Fault, RequestId};
 use crate::observe::PauseCause;
 use crate::plan::LogTarget;
@@ -27,7 +27,7 @@ pub fn started(version: &str, workers: usize, generation: u64) {
 }
 
 /// A frontend takes connections on `addr`.
-pub fn listener_bound(frontend: &str, addr: SocketAddr) {
+pub fn listener_bound(frontend: &str, addr: &ListenAddress) {
     info!(event = "listener.bound", frontend, %addr, "{frontend} listens on {addr}");
 }
 
@@ -40,17 +40,26 @@ pub fn listener_failed(frontend: &str, why: &dyn Display) {
 }
 
 /// A frontend takes no more connections on `addr`.
-pub fn listener_closed(frontend: &str, addr: SocketAddr) {
+pub fn listener_closed(frontend: &str, addr: &ListenAddress) {
     info!(event = "listener.closed", frontend, %addr, "{frontend} no longer listens on {addr}");
 }
 
+/// The file of a Unix socket keeps its old permissions.
+pub fn mode_not_changed(addr: &ListenAddress, why: &dyn Display) {
+    warn!(
+        event = "listener.mode_failed",
+        %addr, "{addr} keeps the permissions that it had: {why}"
+    );
+}
+
 /// Metrics, probes and the API are answered on `addr`.
-pub fn admin_bound(addr: SocketAddr) {
-    info!(event = "admin.bound", %addr, "metrics and status are at http://{addr}");
+pub fn admin_bound(addr: &ListenAddress) {
+    let scheme = if addr.ip().is_some() { "http://" } else { "" };
+    info!(event = "admin.bound", %addr, "metrics and status are at {scheme}{addr}");
 }
 
 /// The admin listener cannot be had although its address is bound.
-pub fn admin_failed(addr: SocketAddr, why: &dyn Display) {
+pub fn admin_failed(addr: &ListenAddress, why: &dyn Display) {
     error!(event = "admin.failed", %addr, "nobody can ask for metrics and status at {addr}: {why}");
 }
 
@@ -91,18 +100,30 @@ pub fn server_up(backend: &str, server: &str, passed: u32, up: usize, total: usi
     );
 }
 
-/// A server takes no more traffic because of `why`, after `failed` checks; `up` of `total` servers
-/// still do.
-pub fn server_down(
-    backend: &str,
-    server: &str,
-    why: &dyn Display,
-    failed: u32,
-    up: usize,
-    total: usize,
-) {
+/// What is left of a backend when one of its servers is down.
+#[derive(Clone, Copy, Debug)]
+pub struct Left {
+    /// Servers that take traffic.
+    pub up: usize,
+    /// Those that still wait for their first check.
+    pub unchecked: usize,
+    /// All of them.
+    pub total: usize,
+}
+
+/// A server takes no more traffic because of `why`, after `failed` checks.
+pub fn server_down(backend: &str, server: &str, why: &dyn Display, failed: u32, left: Left) {
     let s = plural(failed.into());
     let why = why.to_string();
+    let Left {
+        up,
+        unchecked,
+        total,
+    } = left;
+    let rest = match unchecked {
+        0 => String::new(),
+        count => format!(", {count} not yet checked"),
+    };
     macro_rules! at {
         ($level:ident) => {
             $level!(
@@ -111,13 +132,19 @@ pub fn server_down(
                 server,
                 why,
                 up,
+                unchecked,
                 total,
-                "{backend}/{server} is down: {why}, after {failed} failed check{s}; {up} of {total} left"
+                "{backend}/{server} is down: {why}, after {failed} failed check{s}; {up} of {total} left{rest}"
             )
         };
     }
-    // Without the last one nothing is served: that is not for tomorrow.
-    if up == 0 { at!(error) } else { at!(warn) }
+    // Without the last one nothing is served: that is not for tomorrow. At a start, those that
+    // nobody has asked yet may well be up.
+    if up + unchecked == 0 {
+        at!(error)
+    } else {
+        at!(warn)
+    }
 }
 
 /// A check failed without changing the server's state.
@@ -178,7 +205,7 @@ pub fn descriptors_few(limit: u64, connections: u64) {
 }
 
 /// The connection of a client ended in a way that no exchange tells.
-pub fn connection_failed(frontend: &str, client: SocketAddr, why: &dyn Display) {
+pub fn connection_failed(frontend: &str, client: Peer, why: &dyn Display) {
     debug!(
         event = "connection.failed",
         frontend, %client, "a connection of {client} to {frontend} ended: {why}"
@@ -306,11 +333,24 @@ mod tests {
     #[test]
     fn a_server_that_goes_down_is_reported_with_what_is_left() {
         let refused = "connection refused";
-        let text = said(|| server_down("app", "10.0.0.1:80", &refused, 3, 1, 2));
+        let down = |failed, up, unchecked| {
+            let total = 2;
+            let left = Left {
+                up,
+                unchecked,
+                total,
+            };
+            said(|| server_down("app", "10.0.0.1:80", &refused, failed, left))
+        };
+        let text = down(3, 1, 0);
         let expected = "WARN  app/10.0.0.1:80 is down: connection refused, after 3 failed checks; 1 of 2 left\n";
         assert!(text.ends_with(expected), "{text}");
-        let text = said(|| server_down("app", "10.0.0.1:80", &refused, 1, 0, 2));
+        let text = down(1, 0, 0);
         let expected = "ERROR app/10.0.0.1:80 is down: connection refused, after 1 failed check; 0 of 2 left\n";
+        assert!(text.ends_with(expected), "{text}");
+        let text = down(1, 0, 1);
+        let expected = "WARN  app/10.0.0.1:80 is down: connection refused, after 1 failed check; \
+                        0 of 2 left, 1 not yet checked\n";
         assert!(text.ends_with(expected), "{text}");
     }
 
@@ -333,7 +373,7 @@ mod tests {
 
     #[test]
     fn what_a_network_does_every_day_is_debug() {
-        let client = SocketAddr::from(([10, 0, 0, 9], 4711));
+        let client = Peer::Ip(std::net::SocketAddr::from(([10, 0, 0, 9], 4711)));
         let noise = || {
             connection_failed("web", client, &"reset");
             check_failed("app", "a", &"connection refused");

@@ -9,12 +9,12 @@ use std::time::UNIX_EPOCH;
 use http::{Method, Version};
 
 use crate::base::clock::{Duration, Instant};
-use crate::base::{Name, Place};
+use crate::base::{Address, Name, Place};
 use crate::exchange::{Attempt, Exchange, Opening, RequestId};
 use crate::plan::{
-    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Forwarding, Frontend,
-    FrontendLimits, FrontendTimeouts, HeaderCase, Log, Plan, Pool, Process, Queue, Reload,
-    RequestIds, Route, Server, Shutdown,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientField,
+    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, Peers, Plan, Pool,
+    Process, Protocol, Queue, Reload, RequestIds, Route, Server, Shutdown,
 };
 
 /// Frontend `web` with route `api` to backend `app`, which has servers `10.0.0.1:80` and `10.0.0.2:80`.
@@ -36,7 +36,7 @@ pub(super) fn exchange(began: Instant) -> Exchange {
         began,
         head_read: began + Duration::from_micros(120),
         wall: UNIX_EPOCH + Duration::from_millis(1_772_368_496_789),
-        client: SocketAddr::from(([192, 0, 2, 7], 51_234)),
+        client: SocketAddr::from(([192, 0, 2, 7], 51_234)).into(),
         frontend: 0,
         generation: 7,
         method: Method::GET,
@@ -78,7 +78,8 @@ fn frontend() -> Frontend {
         limits: FrontendLimits::default(),
         http2: Default::default(),
         half_close: false,
-        trusted_proxies: Vec::new(),
+        trusted_proxies: Peers::default(),
+        client_field: ClientField::default(),
         forwarding: Forwarding::default(),
         request_id: RequestIds::default(),
         header_case: HeaderCase::default(),
@@ -97,6 +98,8 @@ fn backend() -> Backend {
         queue: Queue::default(),
         pool: Pool::default(),
         limits: BackendLimits::default(),
+        protocol: Protocol::default(),
+        http2: BackendHttp2::default(),
         header_case: HeaderCase::default(),
     }
 }
@@ -104,7 +107,7 @@ fn backend() -> Backend {
 fn server(address: &str) -> Server {
     Server {
         name: name(address),
-        address: address.parse().expect("an address"),
+        address: Address::Ip(address.parse().expect("an address")),
         weight: 1,
         max_connections: None,
         backup: false,

@@ -5,15 +5,15 @@
 //! lock, no shared cache line that is written.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::base::Peer;
 use crate::base::clock::{self, Instant};
 use crate::exchange::{Attempt, Exchange, Reason, RequestId};
 use crate::observe::access_log::{Batch, Entry, Queue, Times, write_line};
 use crate::observe::calendar::Calendar;
-use crate::observe::metrics::frontend::Finished;
+use crate::observe::metrics::frontend::{Finished, Parked};
 use crate::observe::{AccessLogHandle, FrontendMetrics, ServerMetrics};
 use crate::plan::Plan;
 
@@ -45,7 +45,7 @@ struct Lines {
 #[derive(Clone, Debug)]
 pub struct Refusal {
     /// The connection's peer, or who a trusted proxy says it is.
-    pub client: SocketAddr,
+    pub client: Peer,
     /// Place in `plan.frontends`.
     pub frontend: u32,
     /// Why.
@@ -82,6 +82,11 @@ impl WorkerObserver {
     #[inline]
     pub fn accepted(&self, frontend: &FrontendMetrics) {
         frontend.accepted(self.worker);
+    }
+
+    /// Counts a client connection of `frontend` as parked until what this gives is dropped.
+    pub fn parked<'a>(&self, frontend: &'a FrontendMetrics) -> Parked<'a> {
+        frontend.parked(self.worker)
     }
 
     /// Counts and logs an exchange that is over. `plan` is the one that it ran under; `server_of`
@@ -459,7 +464,7 @@ mod tests {
     fn a_refusal_counts_and_is_a_line_of_the_same_kind() {
         let bench = Bench::logging_to(&LogTarget::Stdout);
         let refusal = Refusal {
-            client: ([192, 0, 2, 7], 51_234).into(),
+            client: Peer::Ip(([192, 0, 2, 7], 51_234).into()),
             frontend: 0,
             id: None,
             reason: Reason::RequestHeadTooLarge,

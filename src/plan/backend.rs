@@ -1,12 +1,11 @@
 //! A backend: a named pool of servers with one balancing method.
 
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::base::{ByteSize, Name, Place};
+use crate::base::{Address, ByteSize, Name, Place};
 use crate::plan::HeaderCase;
 
 /// `[backend.NAME]`.
@@ -18,6 +17,8 @@ pub struct Backend {
     pub balance: Balance,
     /// In file order; may be empty, then every exchange is answered 503.
     pub servers: Vec<Server>,
+    /// What the servers speak.
+    pub protocol: Protocol,
     /// Deadlines towards servers.
     pub timeout: BackendTimeouts,
     /// Active checks; `None`: servers count as up.
@@ -30,8 +31,22 @@ pub struct Backend {
     pub pool: Pool,
     /// Bounds of a response head.
     pub limits: BackendLimits,
+    /// Connections that carry many exchanges.
+    pub http2: BackendHttp2,
     /// How field names are written to servers.
     pub header_case: HeaderCase,
+}
+
+/// What the servers of a backend speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// Over TLS what both prefer, in the clear HTTP/1.1.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2; in the clear it is spoken from the first byte on (prior knowledge).
+    Http2,
 }
 
 /// How a server is chosen.
@@ -51,7 +66,7 @@ pub struct Server {
     /// Unique in its backend.
     pub name: Name,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Address,
     /// 0 to 256; 0 takes no new traffic.
     pub weight: u16,
     /// Exchanges at a time over all workers; `None`: no bound.
@@ -129,6 +144,30 @@ impl Default for Pool {
             idle_timeout: Duration::from_secs(30),
             max_age: None,
             max_requests: None,
+        }
+    }
+}
+
+/// `[backend.NAME.http2]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackendHttp2 {
+    /// Exchanges that one connection carries at a time, if the server allows as many; at least 1.
+    pub max_streams: u32,
+    /// How much of one response is taken ahead of its client.
+    pub stream_window: ByteSize,
+    /// How often a connection is asked whether it is alive; `None`: only when an answer is late.
+    pub ping_interval: Option<Duration>,
+    /// How long that answer may take; after it the connection counts as dead.
+    pub ping_timeout: Duration,
+}
+
+impl Default for BackendHttp2 {
+    fn default() -> Self {
+        Self {
+            max_streams: 100,
+            stream_window: ByteSize(256 << 10),
+            ping_interval: None,
+            ping_timeout: Duration::from_secs(10),
         }
     }
 }

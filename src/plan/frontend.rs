@@ -1,13 +1,11 @@
 //! A frontend: a named set of listening addresses with its routes and limits.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::HeaderName;
-use ipnet::IpNet;
 
-use crate::base::{ByteSize, Name, Place};
-use crate::plan::{Http2, Route};
+use crate::base::{ByteSize, FileMode, ListenAddress, Name, Place};
+use crate::plan::{Http2, Peers, Route};
 
 /// `[frontend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +29,9 @@ pub struct Frontend {
     /// Whether an exchange goes on after the client closed its sending side.
     pub half_close: bool,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and request id are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Peers,
+    /// By which field trusted proxies say who the client is.
+    pub client_field: ClientField,
     /// What is said to servers about the client.
     pub forwarding: Forwarding,
     /// Whether requests carry an id, and in which field.
@@ -53,29 +53,11 @@ impl Frontend {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listen {
     /// Port 0 takes a free one.
-    pub addr: SocketAddr,
+    pub addr: ListenAddress,
+    /// Who may connect, when it is a Unix socket with a file.
+    pub mode: FileMode,
     /// Where it is written.
     pub at: Place,
-}
-
-/// Which IP versions an address stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IpVersion {
-    /// IPv4.
-    V4,
-    /// IPv6 and nothing else (`IPV6_V6ONLY`).
-    V6,
-}
-
-impl Listen {
-    /// The IP version that the socket takes; an IPv6 socket never takes IPv4.
-    pub fn ip_version(&self) -> IpVersion {
-        if self.addr.is_ipv4() {
-            IpVersion::V4
-        } else {
-            IpVersion::V6
-        }
-    }
 }
 
 /// `[frontend.NAME.timeout]`.
@@ -124,6 +106,17 @@ impl Default for FrontendLimits {
             target: ByteSize(16 << 10),
         }
     }
+}
+
+/// `client_field` of a frontend. One and not both: a proxy that writes one of them passes the other
+/// on as its own client sent it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientField {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// `[frontend.NAME.forwarding]`.

@@ -7,20 +7,22 @@
 mod backend;
 mod frontend;
 mod http2;
+mod peers;
 mod process;
 mod route;
 
 pub use backend::{
-    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Health, HttpCheck, Initial, Pool,
-    Probe, Queue, Server, StatusSet,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Health, HttpCheck,
+    Initial, Pool, Probe, Protocol, Queue, Server, StatusSet,
 };
 pub use frontend::{
-    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, IpVersion, Listen,
+    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen,
     RequestIds,
 };
 pub use http2::Http2;
+pub use peers::{Peers, UnixPeers};
 pub use process::{
-    AccessLog, Admin, AdminListen, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
+    AccessLog, Admin, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
 };
 pub use route::{HostPattern, PathPattern, Predicate, Route, ValuePattern};
 

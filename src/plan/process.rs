@@ -1,11 +1,12 @@
 //! Settings of the whole process.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::base::Place;
+use crate::base::{FileMode, ListenAddress, Place};
+use crate::plan::Listen;
 
 /// `[process]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -130,25 +131,17 @@ impl Default for Shutdown {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Admin {
     /// Loopback unless the user says otherwise: it answers whoever asks.
-    pub listen: Vec<AdminListen>,
+    pub listen: Vec<Listen>,
 }
 
 impl Default for Admin {
     fn default() -> Self {
         Self {
-            listen: vec![AdminListen {
-                addr: SocketAddr::from(([127, 0, 0, 1], 9900)),
+            listen: vec![Listen {
+                addr: ListenAddress::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 9900))),
+                mode: FileMode::default(),
                 at: Place::nowhere(),
             }],
         }
     }
-}
-
-/// One address of the admin listener.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AdminListen {
-    /// Port 0 takes a free one.
-    pub addr: SocketAddr,
-    /// Where it is written.
-    pub at: Place,
 }

@@ -14,6 +14,7 @@ use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::base::ListenAddress;
 use crate::base::clock::{self, Duration};
 use crate::base::rng::Rng;
 use crate::base::tasks;
@@ -166,18 +167,24 @@ impl Proxy {
         self.orders.clone()
     }
 
-    /// The addresses that frontend `name` listens on; empty when there is none of that name.
+    /// The IP addresses that frontend `name` listens on; empty when there is none of that name.
     pub async fn addresses(&self, name: &str) -> Vec<SocketAddr> {
         let (answer, asked) = oneshot::channel();
         let _ = self.orders.send(Order::WhereIs(name.to_owned(), answer));
-        asked.await.unwrap_or_default()
+        let addresses = asked.await.unwrap_or_default();
+        addresses.iter().filter_map(ListenAddress::ip).collect()
     }
 
-    /// Where the admin listener is.
+    /// Where the admin listener is, if it has an IP address.
     pub async fn admin_address(&self) -> Option<SocketAddr> {
         let (answer, asked) = oneshot::channel();
         let _ = self.orders.send(Order::WhereIsAdmin(answer));
-        asked.await.ok().flatten()
+        asked
+            .await
+            .ok()
+            .flatten()
+            .as_ref()
+            .and_then(ListenAddress::ip)
     }
 
     /// Reads the configuration again.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::exchange::{Reason, RequestId};
+use crate::wire::grpc;
 
 /// When a client of a backend without servers may come again, in seconds: about as long as a check
 /// needs to see a server come back.
@@ -50,6 +51,27 @@ pub fn reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
     response
 }
 
+/// The same for a client of gRPC, which makes little of a status of HTTP: no message, and what would
+/// stand in trailers stands in the head ("Trailers-Only" of gRPC's `PROTOCOL-HTTP2.md`).
+pub fn grpc_reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
+    let status = reason.status().unwrap_or(StatusCode::BAD_GATEWAY);
+    let code = match reason {
+        Reason::ExchangeTimeout => grpc::Code::DeadlineExceeded,
+        _ => grpc::Code::of(status),
+    };
+    let id = str::from_utf8(id.as_bytes()).unwrap_or_default();
+    let text = format!("{} (request {id})", reason.code());
+    let mut response = Response::new(Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/grpc"),
+    );
+    headers.insert("grpc-status", code.value());
+    headers.insert("grpc-message", grpc::message(&text));
+    response
+}
+
 /// The same as bytes, for a connection on which hyper cannot answer any more. Closes it.
 pub fn raw_reply(reason: Reason, id: &RequestId, now: SystemTime) -> Vec<u8> {
     let response = reply(reason, id);
@@ -85,6 +107,24 @@ mod tests {
             text,
             "503 Service Unavailable\n\nreason: server.connect.refused\nrequest: 0000000000000001\n"
         );
+    }
+
+    #[test]
+    fn an_answer_in_grpc_is_a_status_of_grpc() {
+        let answer = |reason| grpc_reply(reason, &RequestId::made(1));
+        let response = answer(Reason::ServerConnectRefused);
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["grpc-status"], "14");
+        assert_eq!(
+            response.headers()["grpc-message"],
+            "server.connect.refused (request 0000000000000001)"
+        );
+        assert!(response.body().is_empty());
+        assert_eq!(
+            answer(Reason::ExchangeTimeout).headers()["grpc-status"],
+            "4"
+        );
+        assert_eq!(answer(Reason::RouteNone).headers()["grpc-status"], "12");
     }
 
     #[test]

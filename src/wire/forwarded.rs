@@ -1,4 +1,4 @@
-//! Who is in front of us: `X-Forwarded-For` read and written, `Forwarded` written.
+//! Who is in front of us: `X-Forwarded-For` and `Forwarded`, read and written.
 //!
 //! `http::hop` writes them towards servers; `handle` asks [`client_of`] whom a request is from when
 //! its peer is a proxy that the frontend trusts. Whom to trust is the caller's to say.
@@ -14,51 +14,128 @@ use http::HeaderValue;
 /// that is longer was made by somebody who wants it read.
 const MOST_HOPS: usize = 64;
 
-/// The address that a request comes from: the rightmost one in the lines of `X-Forwarded-For` that
-/// `is_trusted` denies, or the leftmost when it denies none.
+/// A field by which proxies say whom a request is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Addresses.
+    XForwardedFor,
+    /// Elements with a `for=` (RFC 7239 §4).
+    Forwarded,
+}
+
+/// The address that a request comes from, as the lines of `field` say to whoever trusts the peer that
+/// sent them: the rightmost one that `is_trusted` denies, or the leftmost when it denies none. `None`
+/// when they say nothing.
 ///
-/// `peer` wrote the last element, the address in it the one before, and so on: an element counts
+/// The peer wrote the last element, the address in it the one before, and so on: an element counts
 /// only when its writer is trusted. Reading ends at an element that holds no address (`unknown`, a
 /// name), and after 64 elements: then the last address that was read is the best that is known. A
 /// port beside an address is dropped.
-pub fn client_of<'a, L>(peer: IpAddr, lines: L, is_trusted: impl Fn(IpAddr) -> bool) -> IpAddr
+pub fn client_of<'a, L>(
+    field: Field,
+    lines: L,
+    is_trusted: impl Fn(IpAddr) -> bool,
+) -> Option<IpAddr>
 where
     L: IntoIterator<Item = &'a HeaderValue>,
     L::IntoIter: DoubleEndedIterator,
 {
-    let mut client = peer.to_canonical();
-    let elements = lines
-        .into_iter()
-        .rev()
-        .flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','))
-        .take(MOST_HOPS);
-    for element in elements {
+    let lines = lines.into_iter().rev();
+    match field {
+        Field::XForwardedFor => {
+            let elements = lines.flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));
+            rightmost(elements, parse_address, is_trusted)
+        }
+        Field::Forwarded => {
+            let elements = lines.flat_map(|line| split_unquoted(line.as_bytes(), b',').into_iter());
+            rightmost(elements, address_in_element, is_trusted)
+        }
+    }
+}
+
+fn rightmost<'a>(
+    elements: impl Iterator<Item = &'a [u8]>,
+    parse: impl Fn(&[u8]) -> Option<IpAddr>,
+    is_trusted: impl Fn(IpAddr) -> bool,
+) -> Option<IpAddr> {
+    let mut client = None;
+    for element in elements.take(MOST_HOPS) {
         let element = element.trim_ascii();
         if element.is_empty() {
             // RFC 9110 §5.6.1.2: empty elements of a list say nothing.
             continue;
         }
-        if !is_trusted(client) {
-            break;
-        }
-        let Some(address) = parse_address(element) else {
+        let Some(address) = parse(element) else {
             break;
         };
-        client = address;
+        client = Some(address);
+        if !is_trusted(address) {
+            break;
+        }
     }
     client
 }
 
+/// The parts of `text` between those `separator`s that do not stand in quotes, the last part first.
+fn split_unquoted(text: &[u8], separator: u8) -> Vec<&[u8]> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    let mut is_quoted = false;
+    let mut is_escaped = false;
+    for (place, &byte) in text.iter().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            byte if byte == separator && !is_quoted => {
+                parts.push(&text[start..place]);
+                start = place + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts.reverse();
+    parts
+}
+
+/// The address in the `for=` of an element of `Forwarded`.
+fn address_in_element(element: &[u8]) -> Option<IpAddr> {
+    let parameters = split_unquoted(element, b';');
+    let mut values = parameters.iter().filter_map(|parameter| {
+        let (name, value) = parameter.trim_ascii().split_at_checked(4)?;
+        name.eq_ignore_ascii_case(b"for=").then_some(value)
+    });
+    let value = values.next()?;
+    if values.next().is_some() {
+        // RFC 7239 §4: each parameter once. Whoever reads behind us may take the other one.
+        return None;
+    }
+    // No address needs an escape within its quotes.
+    let unquoted = value
+        .strip_prefix(b"\"")
+        .map_or(Some(value), |value| value.strip_suffix(b"\""))?;
+    let is_bare_v6 =
+        !unquoted.starts_with(b"[") && unquoted.iter().filter(|b| **b == b':').count() > 1;
+    if is_bare_v6 {
+        // RFC 7239 §6: in brackets.
+        return None;
+    }
+    parse_address(unquoted)
+}
+
 /// The value of `X-Forwarded-For` after `peer`: what the lines of the received field say, then the
-/// address of `peer`. Without lines it is a field of our own.
+/// address of `peer`. Without lines it is a field of our own. `None` when neither says anything.
 pub fn x_forwarded_for<'a>(
     received: impl IntoIterator<Item = &'a HeaderValue>,
-    peer: IpAddr,
-) -> HeaderValue {
+    peer: Option<IpAddr>,
+) -> Option<HeaderValue> {
     let mut list = List::of(received);
-    list.begin_element();
-    list.push_display(peer.to_canonical());
-    list.into_value()
+    if let Some(peer) = peer {
+        list.begin_element();
+        list.push_display(peer.to_canonical());
+    }
+    (!list.bytes.is_empty()).then(|| list.into_value())
 }
 
 /// The value of `Forwarded` after this hop: what the lines of the received field say, then
@@ -262,7 +339,11 @@ mod tests {
             IpAddr::V4(addr) => addr.octets()[0] == 10,
             IpAddr::V6(_) => false,
         };
-        client_of(ip("10.0.0.1"), &lines, is_trusted).to_string()
+        named(client_of(Field::XForwardedFor, &lines, is_trusted))
+    }
+
+    fn named(client: Option<IpAddr>) -> String {
+        client.map_or("10.0.0.1".to_owned(), |client| client.to_string())
     }
 
     #[test]
@@ -283,12 +364,41 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_is_not_trusted_is_not_believed() {
-        let line = value("192.0.2.1");
-        assert_eq!(
-            client_of(ip("198.51.100.1"), [&line], |_| false),
-            ip("198.51.100.1")
-        );
+    fn forwarded_says_it_too() {
+        let client = |lines: &[&str]| {
+            let lines: Vec<HeaderValue> = lines.iter().map(|line| value(line)).collect();
+            let is_trusted = |addr: IpAddr| addr.to_string().starts_with("10.");
+            named(client_of(Field::Forwarded, &lines, is_trusted))
+        };
+        let cases: [(&[&str], &str); 17] = [
+            (&["for=192.0.2.1"], "192.0.2.1"),
+            (&["For=192.0.2.1 ; proto=https"], "192.0.2.1"),
+            (&["proto=https;for=\"[2001:db8::1]:4711\""], "2001:db8::1"),
+            (&["for=\"192.0.2.1:80\""], "192.0.2.1"),
+            (&["for=192.0.2.9, for=192.0.2.1, for=10.0.0.2"], "192.0.2.1"),
+            (&["for=192.0.2.1", "for=10.0.0.2"], "192.0.2.1"),
+            (
+                &["for=192.0.2.1, host=\"a,for=192.0.2.9\";for=10.0.0.2"],
+                "192.0.2.1",
+            ),
+            (
+                &["for=192.0.2.1, host=\"a\\\",for=192.0.2.9\";for=10.0.0.2"],
+                "192.0.2.1",
+            ),
+            // Whoever wrote the last one does not say whom it is from.
+            (&["for=192.0.2.1, for=unknown"], "10.0.0.1"),
+            (&["for=192.0.2.1, for=_hidden"], "10.0.0.1"),
+            (&["for=192.0.2.1, proto=https"], "10.0.0.1"),
+            (&["for=192.0.2.1;for=192.0.2.2"], "10.0.0.1"),
+            (&["for=2001:db8::1"], "10.0.0.1"),
+            (&["for=\"192.0.2.1"], "10.0.0.1"),
+            (&["for=\"192.0.2.1\"x"], "10.0.0.1"),
+            (&["192.0.2.1"], "10.0.0.1"),
+            (&[""], "10.0.0.1"),
+        ];
+        for (lines, expected) in cases {
+            assert_eq!(client(lines), expected, "{lines:?}");
+        }
     }
 
     #[test]
@@ -312,7 +422,7 @@ mod tests {
             assert_eq!(client(&[&list]), "10.0.0.2", "{garbage}");
         }
         let lines = [HeaderValue::from_bytes(b"192.0.2.1, \xff").expect("a field value")];
-        assert_eq!(client_of(ip("10.0.0.1"), &lines, |_| true), ip("10.0.0.1"));
+        assert_eq!(client_of(Field::XForwardedFor, &lines, |_| true), None);
     }
 
     #[test]
@@ -343,10 +453,20 @@ mod tests {
     fn the_peer_is_appended_to_what_was_received() {
         let lines = [value("192.0.2.1, 192.0.2.2"), value(""), value("192.0.2.3")];
         assert_eq!(
-            x_forwarded_for(&lines, ip("2001:db8::1")),
-            "192.0.2.1, 192.0.2.2, 192.0.2.3, 2001:db8::1"
+            x_forwarded_for(&lines, Some(ip("2001:db8::1"))),
+            Some(value("192.0.2.1, 192.0.2.2, 192.0.2.3, 2001:db8::1"))
         );
-        assert_eq!(x_forwarded_for([], ip("::ffff:192.0.2.1")), "192.0.2.1");
+        assert_eq!(
+            x_forwarded_for([], Some(ip("::ffff:192.0.2.1"))),
+            Some(value("192.0.2.1"))
+        );
+    }
+
+    #[test]
+    fn a_peer_without_an_address_adds_nothing() {
+        let line = value("192.0.2.1");
+        assert_eq!(x_forwarded_for([&line], None), Some(line));
+        assert_eq!(x_forwarded_for([], None), None);
     }
 
     #[test]
@@ -419,9 +539,18 @@ mod tests {
         fn what_we_append_is_what_the_next_hop_reads(bytes: Vec<u8>, client: u128) {
             let client = IpAddr::V6(client.into()).to_canonical();
             if let Ok(line) = HeaderValue::from_bytes(&bytes) {
-                let appended = x_forwarded_for([&line], client);
-                let is_trusted = |addr| addr == ip("10.0.0.1");
-                prop_assert_eq!(client_of(ip("10.0.0.1"), [&appended], is_trusted), client);
+                let list = x_forwarded_for([&line], Some(client));
+                let read = client_of(Field::XForwardedFor, &list, |_| false);
+                prop_assert_eq!(read, Some(client));
+
+                let element = Element {
+                    client: Node::Ip(client),
+                    by: None,
+                    host: Some(&line),
+                    proto: Proto::Http,
+                };
+                let read = client_of(Field::Forwarded, [&forwarded([], &element)], |_| false);
+                prop_assert_eq!(read, Some(client));
             }
         }
     }

@@ -75,7 +75,7 @@ const RULES: [Rule; 5] = [
 ];
 
 /// Where the kernel's interface may need it.
-const UNSAFE_IN: [&str; 2] = ["src/process/", "src/net/bind.rs"];
+const UNSAFE_IN: [&str; 2] = ["src/process/", "src/net/inherited.rs"];
 
 const EMPTY_NAMES: [&str; 9] = [
     "util", "utils", "helper", "helpers", "common", "misc", "manager", "managers", "utility",
@@ -269,7 +269,7 @@ mod tests {
                 "fn f() { tokio::time::sleep(x); Instant::now(); }",
             ),
             (
-                "src/net/bind.rs",
+                "src/net/inherited.rs",
                 "use socket2::Socket; fn f() { unsafe {} }",
             ),
             ("src/observe/a.rs", "fn f() { metrics::counter!(\"x\"); }"),

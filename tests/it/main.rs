@@ -7,11 +7,14 @@
     reason = "scripts and clients block, on threads and a clock of their own"
 )]
 
+mod addresses;
 mod balancing;
 mod cli;
 mod connections;
 mod deadlines;
 mod forwarding;
+mod grpc;
+mod h2_servers;
 mod health;
 mod lifecycle;
 mod observing;

@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{info, warn};
 
+use crate::base::FileMode;
 use crate::base::clock::{self, Duration};
 use crate::base::tasks;
 use crate::base::units::show_duration;
@@ -53,7 +54,7 @@ impl App {
         Ok(Self {
             name: name.to_owned(),
             network: network.clone(),
-            address: socket.local_addr()?,
+            address: ip_of(&socket)?,
             socket,
         })
     }
@@ -164,10 +165,19 @@ async fn listen_again(network: &Network, address: SocketAddr, name: &str) -> Soc
 }
 
 async fn listen(network: &Network, address: SocketAddr) -> io::Result<Socket> {
-    let mut sockets = network.bind(address, 1).await?;
+    let mut sockets = network
+        .bind(&address.into(), FileMode::default(), 1)
+        .await?;
     sockets
         .pop()
         .ok_or_else(|| io::Error::other("the network gave no socket"))
+}
+
+fn ip_of(socket: &Socket) -> io::Result<SocketAddr> {
+    let bound = socket.local_addr()?;
+    bound
+        .and_then(|address| address.ip())
+        .ok_or_else(|| io::Error::other("the network gave no IP address"))
 }
 
 #[cfg(test)]
@@ -193,7 +203,7 @@ mod tests {
     }
 
     async fn connect(address: SocketAddr) -> io::Result<Stream> {
-        Network::System.connect(address).await
+        Network::System.connect(&address.into()).await
     }
 
     /// Everything that the server says until it closes the connection.

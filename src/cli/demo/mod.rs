@@ -12,6 +12,7 @@ use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use crate::base::FileMode;
 use crate::base::tasks::{self, LocalSet};
 use crate::config::{self, Color};
 use crate::control::{CannotStart, Source};
@@ -70,7 +71,7 @@ fn play(arguments: &DemoArguments) -> Result<Ending, CannotStart> {
 async fn see_if_free(arguments: &DemoArguments, network: &Network) -> Result<(), CannotStart> {
     let mut faults = Vec::new();
     for (flag, address) in [("--listen", arguments.listen), ("--admin", arguments.admin)] {
-        if let Err(error) = network.bind(address, 1).await {
+        if let Err(error) = network.bind(&address.into(), FileMode::default(), 1).await {
             faults.push(cannot_listen(flag, address, &error));
         }
     }

@@ -1,8 +1,19 @@
-//! Addresses as people write them: `"0.0.0.0:80"`, `"[::]:80"`, `"*:80"`, `":80"`, `"localhost:80"`.
+//! Addresses as people write them: `"0.0.0.0:80"`, `"[::]:80"`, `"*:80"`, `":80"`, `"localhost:80"`,
+//! `"10.0.0.1:8000-8010"`, `"[fe80::1%eth0]:80"`, `"/run/app.sock"`, `"@app"`, `"fd://3"`, `"fd://web"`.
 //!
-//! Pure text; names are not resolved.
+//! Pure text; names are not resolved, and nobody asks whether an interface or a descriptor is there.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::ops::RangeInclusive;
+
+use crate::base::address::{Descriptor, LONGEST_UNIX_NAME, UnixName};
+use crate::base::{Address, ListenAddress, Name};
+
+/// Ports that one entry may stand for: each is a socket for each worker.
+const MOST_PORTS: u16 = 1024;
+
+/// `IFNAMSIZ` without the zero at the end.
+const LONGEST_INTERFACE: usize = 15;
 
 /// What is wrong with an address: why, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,8 +31,9 @@ impl BadAddress {
     }
 }
 
-/// The addresses to listen on that `text` means: two for `"*:80"` and `":80"`, else one.
-pub(super) fn to_listen(text: &str) -> Result<Vec<SocketAddr>, BadAddress> {
+/// The addresses to listen on that `text` means: two for `"*:80"` and `":80"`, one for each port of a
+/// range, else one.
+pub(super) fn to_listen(text: &str) -> Result<Vec<ListenAddress>, BadAddress> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(BadAddress::new(
             "has no address before the port",
@@ -30,15 +42,31 @@ pub(super) fn to_listen(text: &str) -> Result<Vec<SocketAddr>, BadAddress> {
             ),
         ));
     }
-    let (host, port) = split(text, ":80")?;
-    let port = port_of(port, 0)?;
+    if let Some(descriptor) = text.strip_prefix("fd://") {
+        return Ok(vec![ListenAddress::Inherited(parse_descriptor(
+            descriptor,
+        )?)]);
+    }
+    if let Some(name) = unix_name(text)? {
+        return Ok(vec![ListenAddress::At(Address::Unix(name))]);
+    }
+    let (host, ports) = split(text, ":80")?;
+    let ports = ports_of(ports)?;
+    let mut addresses = Vec::new();
+    for port in ports {
+        addresses.extend(to_listen_on_port(host, port)?);
+    }
+    Ok(addresses.into_iter().map(ListenAddress::At).collect())
+}
+
+fn to_listen_on_port(host: &str, port: u16) -> Result<Vec<Address>, BadAddress> {
     if host.is_empty() || host == "*" {
         return Ok(vec![
-            SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
-            SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into(),
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into(),
         ]);
     }
-    let addr = address(text, host, port).ok_or_else(|| {
+    let address = address(host, port)?.ok_or_else(|| {
         BadAddress::new(
             "is no IP address, and a name has none until it is looked up",
             format!(
@@ -46,25 +74,28 @@ pub(super) fn to_listen(text: &str) -> Result<Vec<SocketAddr>, BadAddress> {
             ),
         )
     })?;
-    if let IpAddr::V6(ip) = addr.ip()
-        && let Some(v4) = ip.to_ipv4_mapped()
+    if let Address::Ip(SocketAddr::V6(addr)) = &address
+        && let Some(v4) = addr.ip().to_ipv4_mapped()
     {
         return Err(BadAddress::new(
             "is an IPv4 address in IPv6 form, and IPv6 listeners take IPv6 alone",
             format!("write `\"{v4}:{port}\"`"),
         ));
     }
-    Ok(vec![addr])
+    Ok(vec![address])
 }
 
 /// The address of a server.
-pub(super) fn to_connect(text: &str) -> Result<SocketAddr, BadAddress> {
+pub(super) fn to_connect(text: &str) -> Result<Address, BadAddress> {
     if let Some((scheme, rest)) = text.split_once("://") {
         let rest = rest.trim_end_matches('/');
         return Err(BadAddress::new(
             format!("has a scheme (`{scheme}://`)"),
             format!("write the address alone: `\"{rest}\"`"),
         ));
+    }
+    if let Some(name) = unix_name(text)? {
+        return Ok(Address::Unix(name));
     }
     let (host, port) = split(text, ":80")?;
     let port = port_of(port, 1)?;
@@ -74,19 +105,84 @@ pub(super) fn to_connect(text: &str) -> Result<SocketAddr, BadAddress> {
             format!("write an IP address before the port: `\"10.0.0.1:{port}\"`"),
         ));
     }
-    let addr = address(text, host, port).ok_or_else(|| {
+    let address = address(host, port)?.ok_or_else(|| {
         BadAddress::new(
             "is a host name, and names are not resolved yet",
             format!("write the server's IP address: `\"10.0.0.1:{port}\"`"),
         )
     })?;
-    if addr.ip().is_unspecified() {
+    if address.ip().is_some_and(|addr| addr.ip().is_unspecified()) {
         return Err(BadAddress::new(
             "stands for all addresses of this machine, which is nothing to connect to",
             format!("write one address: `\"127.0.0.1:{port}\"`"),
         ));
     }
-    Ok(addr)
+    Ok(address)
+}
+
+/// The Unix socket that `text` means: `"/run/app.sock"`, or `"@app"` for an abstract one. `None`: it
+/// means something else.
+fn unix_name(text: &str) -> Result<Option<UnixName>, BadAddress> {
+    for (habit, sign) in [
+        ("unix@", ""),
+        ("unix://", ""),
+        ("unix:", ""),
+        ("abns@", "@"),
+    ] {
+        if let Some(name) = text.strip_prefix(habit) {
+            return Err(BadAddress::new(
+                format!("begins with `{habit}`"),
+                format!("write the socket alone: `\"{sign}{name}\"`"),
+            ));
+        }
+    }
+    let name = match text.as_bytes() {
+        [b'/', ..] => UnixName::Path(text.into()),
+        [b'@', ..] => UnixName::Abstract(text[1..].to_owned()),
+        [b'.', ..] if text.contains('/') => {
+            return Err(BadAddress::new(
+                "is a path that depends on where the process was started",
+                "write the whole path of the Unix socket: `\"/run/app.sock\"`",
+            ));
+        }
+        _ => return Ok(None),
+    };
+    let length = text.len() - usize::from(text.starts_with('@'));
+    if text.len() == 1 || text.ends_with('/') || text.contains('\0') {
+        return Err(BadAddress::new(
+            "cannot be the name of a Unix socket",
+            "write the path of a file (`\"/run/app.sock\"`), or `\"@name\"` for an abstract one",
+        ));
+    }
+    if length > LONGEST_UNIX_NAME {
+        return Err(BadAddress::new(
+            format!("has {length} bytes, and the system has room for {LONGEST_UNIX_NAME}"),
+            "write a shorter path for the Unix socket",
+        ));
+    }
+    Ok(Some(name))
+}
+
+/// What stands behind `fd://`.
+fn parse_descriptor(text: &str) -> Result<Descriptor, BadAddress> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number {
+        return match text.parse() {
+            Ok(number @ 3..) => Ok(Descriptor::Number(number)),
+            _ => Err(BadAddress::new(
+                "names a descriptor that no socket can be handed over on",
+                "write a number from 3 on: those before are the standard streams",
+            )),
+        };
+    }
+    // systemd.socket(5): no colon, which separates names.
+    match Name::new(text) {
+        Ok(name) if !text.contains(':') => Ok(Descriptor::Name(name)),
+        _ => Err(BadAddress::new(
+            "names no descriptor",
+            "write its number (`\"fd://3\"`), or its name in systemd's unit (`\"fd://web\"`)",
+        )),
+    }
 }
 
 /// Host and port; `example` is a port to show.
@@ -144,11 +240,69 @@ fn port_of(text: &str, least: u16) -> Result<u16, BadAddress> {
     }
 }
 
-fn address(text: &str, host: &str, port: u16) -> Option<SocketAddr> {
-    if host.eq_ignore_ascii_case("localhost") {
-        return Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+/// One port, or the ports of a range.
+fn ports_of(text: &str) -> Result<RangeInclusive<u16>, BadAddress> {
+    let Some((first, last)) = text.split_once('-') else {
+        let port = port_of(text, 0)?;
+        return Ok(port..=port);
+    };
+    let (first, last) = (port_of(first, 1)?, port_of(last, 1)?);
+    if first > last {
+        return Err(BadAddress::new(
+            format!("has a range of ports from {first} down to {last}"),
+            format!("write the lower one first: `{last}-{first}`"),
+        ));
     }
-    text.parse().ok()
+    if last - first >= MOST_PORTS {
+        return Err(BadAddress::new(
+            format!("has a range of more than {MOST_PORTS} ports"),
+            "each port is a socket for each worker: write a smaller range",
+        ));
+    }
+    Ok(first..=last)
+}
+
+/// `None`: it is no IP address.
+fn address(host: &str, port: u16) -> Result<Option<Address>, BadAddress> {
+    if host.eq_ignore_ascii_case("localhost") {
+        return Ok(Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()));
+    }
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    if let Some((ip, zone)) = bracketed.and_then(|inner| inner.split_once('%'))
+        && let Ok(ip) = ip.parse::<Ipv6Addr>()
+    {
+        return zoned(ip, zone, port).map(Some);
+    }
+    let addr = format!("{host}:{port}").parse::<SocketAddr>();
+    Ok(addr.ok().map(Address::Ip))
+}
+
+/// `[fe80::1%eth0]`. Elsewhere than in a link, an address is the same on every interface.
+fn zoned(ip: Ipv6Addr, zone: &str, port: u16) -> Result<Address, BadAddress> {
+    if !ip.is_unicast_link_local() {
+        return Err(BadAddress::new(
+            "has a zone, and only link-local addresses (`fe80::…`) have one",
+            format!("write `\"[{ip}]:{port}\"`"),
+        ));
+    }
+    if let Ok(index) = zone.parse() {
+        return Ok(SocketAddr::from(SocketAddrV6::new(ip, port, 0, index)).into());
+    }
+    match Name::new(zone) {
+        Ok(name) if zone.len() <= LONGEST_INTERFACE && !zone.contains(['/', '%']) => {
+            Ok(Address::Zoned {
+                ip,
+                zone: name,
+                port,
+            })
+        }
+        _ => Err(BadAddress::new(
+            "has a zone that is no interface",
+            format!("write the name of an interface: `\"[{ip}%eth0]:{port}\"`"),
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -157,7 +311,7 @@ mod tests {
 
     fn listens(text: &str) -> Vec<String> {
         let addresses = to_listen(text).expect("an address");
-        addresses.iter().map(SocketAddr::to_string).collect()
+        addresses.iter().map(ListenAddress::to_string).collect()
     }
 
     #[test]
@@ -184,6 +338,22 @@ mod tests {
             ("www.example.com:80", "IP address"),
             ("[::ffff:10.0.0.1]:80", "`\"10.0.0.1:80\"`"),
             ("", "127.0.0.1:80"),
+            ("10.0.0.1:90-80", "`80-90`"),
+            ("10.0.0.1:1-1025", "smaller range"),
+            ("10.0.0.1:0-9", "1 to 65535"),
+            ("10.0.0.1:80-", "1 to 65535"),
+            ("[2001:db8::1%eth0]:80", "`\"[2001:db8::1]:80\"`"),
+            ("[fe80::1%]:80", "`\"[fe80::1%eth0]:80\"`"),
+            ("fd://2", "from 3 on"),
+            ("fd://", "`\"fd://3\"`"),
+            ("fd://a:b", "`\"fd://3\"`"),
+            ("unix@/run/a", "`\"/run/a\"`"),
+            ("unix:/run/a", "`\"/run/a\"`"),
+            ("abns@a", "`\"@a\"`"),
+            ("./a.sock", "/run/app.sock"),
+            ("/", "/run/app.sock"),
+            ("/run/", "/run/app.sock"),
+            ("@", "/run/app.sock"),
         ] {
             let bad = to_listen(text).expect_err(text);
             assert!(bad.help.contains(help), "{text}: {bad:?}");
@@ -194,7 +364,7 @@ mod tests {
     fn a_server_has_an_ip_address_and_a_port() {
         assert_eq!(
             to_connect("10.0.0.1:80"),
-            Ok(SocketAddr::from(([10, 0, 0, 1], 80)))
+            Ok(SocketAddr::from(([10, 0, 0, 1], 80)).into())
         );
         assert!(to_connect("[::1]:80").is_ok());
         assert!(to_connect("localhost:80").is_ok());
@@ -210,5 +380,38 @@ mod tests {
         ] {
             assert!(to_connect(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_range_is_one_address_for_each_port() {
+        assert_eq!(
+            listens("10.0.0.1:80-82"),
+            ["10.0.0.1:80", "10.0.0.1:81", "10.0.0.1:82"]
+        );
+        assert_eq!(listens(":80-80"), ["0.0.0.0:80", "[::]:80"]);
+        assert_eq!(listens("[::1]:1-1024").len(), 1024);
+    }
+
+    #[test]
+    fn sockets_of_this_host_have_paths_names_and_numbers() {
+        for text in ["/run/app.sock", "@app", "fd://3", "fd://web"] {
+            assert_eq!(listens(text), [text]);
+        }
+        let longest = format!("/{}", "a".repeat(LONGEST_UNIX_NAME - 1));
+        assert_eq!(listens(&longest), [longest.as_str()]);
+        assert!(to_listen(&format!("{longest}a")).is_err());
+        let longest = format!("@{}", "a".repeat(LONGEST_UNIX_NAME));
+        assert_eq!(listens(&longest), [longest.as_str()]);
+        assert!(to_listen(&format!("{longest}a")).is_err());
+    }
+
+    #[test]
+    fn a_link_local_address_has_its_interface() {
+        assert_eq!(listens("[fe80::1%eth0]:80"), ["[fe80::1%eth0]:80"]);
+        assert_eq!(listens("[fe80::1%3]:80"), ["[fe80::1%3]:80"]);
+        let server = to_connect("[fe80::1%eth0]:80").expect("an address");
+        assert!(matches!(server, Address::Zoned { port: 80, .. }));
+        assert!(matches!(to_connect("/run/app.sock"), Ok(Address::Unix(_))));
+        assert!(to_connect("fd://3").is_err());
     }
 }

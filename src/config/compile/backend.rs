@@ -1,17 +1,27 @@
 //! `[backend.NAME]`.
 
+use crate::base::Address;
+use crate::base::ByteSize;
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{LEAST_HEAD, MOST_FIELDS, MOST_HEAD, header_case};
 use crate::config::compile::{Reading, health, name_of_key, named_section, server};
 use crate::config::keys;
-use crate::config::raw::Entry;
+use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::section::Section;
-use crate::plan::{Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Pool, Queue};
+use crate::plan::{
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol,
+    Queue, Server,
+};
 
 const MOST_ATTEMPTS: i64 = 10;
 /// What one backend may hold waiting: each of them is a client's exchange with its buffers.
 const MOST_WAITING: i64 = 1_000_000;
+/// More streams on one connection than servers allow.
+const MOST_STREAMS: i64 = 1000;
+/// A stream's window: what HTTP/2 begins with, and what one slow client may cost.
+const LEAST_WINDOW: ByteSize = ByteSize(64 << 10);
+const MOST_WINDOW: ByteSize = ByteSize(16 << 20);
 /// More idle connections to one server than a worker has descriptors for.
 const MOST_IDLE: i64 = 1_000_000;
 
@@ -41,20 +51,44 @@ fn backend(entry: &Entry, reading: Reading, report: &mut Report<'_>) -> Option<B
     let name = name_of_key(&entry.key, "backend", entry.key_span, report);
     let section = named_section(&keys::BACKEND, "backend", entry, report)?;
     let servers = server::servers(&section, entry.key_span, reading, report);
+    let health = health::health(&section, report);
+    refuse_port_of_unix(&section, &servers, report);
     Some(Backend {
         name: name?,
         balance: balance(&section, report),
         servers,
+        protocol: protocol(&section, report),
         timeout: timeouts(&section, report),
-        health: health::health(&section, report),
+        health,
         attempts: section
             .number("attempts", 1, MOST_ATTEMPTS, report)
             .map_or(Attempts::default(), |attempts| Attempts(attempts as u32)),
         queue: queue(&section, report),
         pool: pool(&section, report),
         limits: limits(&section, report),
+        http2: http2(&section, report),
         header_case: header_case(&section, report),
     })
+}
+
+/// Reports another port for the checks of servers that have no ports.
+fn refuse_port_of_unix(section: &Section<'_>, servers: &[Server], report: &mut Report<'_>) {
+    let port = section
+        .setting("health")
+        .and_then(|health| match &health.value.kind {
+            Kind::Table(table) => table.get("port"),
+            _ => None,
+        });
+    let is_unix = |server: &&Server| matches!(server.address, Address::Unix(_));
+    if let Some(port) = port
+        && let Some(server) = servers.iter().find(is_unix)
+    {
+        report.error(
+            port.span,
+            format!("`{}` is a Unix socket, which has no ports", server.address),
+            "leave `port` out, or let these servers have a backend of their own",
+        );
+    }
 }
 
 fn balance(section: &Section<'_>, report: &mut Report<'_>) -> Balance {
@@ -72,6 +106,25 @@ fn balance(section: &Section<'_>, report: &mut Report<'_>) -> Balance {
     ];
     section
         .choice("balance", &choices, &habits, report)
+        .unwrap_or_default()
+}
+
+fn protocol(section: &Section<'_>, report: &mut Report<'_>) -> Protocol {
+    let choices = [
+        ("auto", Protocol::Auto),
+        ("h1", Protocol::Http1),
+        ("h2", Protocol::Http2),
+    ];
+    let habits = [
+        ("http/1.1", "h1"),
+        ("http1", "h1"),
+        ("http/2", "h2"),
+        ("http2", "h2"),
+        ("h2c", "h2"),
+        ("grpc", "h2"),
+    ];
+    section
+        .choice("protocol", &choices, &habits, report)
         .unwrap_or_default()
 }
 
@@ -137,5 +190,26 @@ fn limits(backend: &Section<'_>, report: &mut Report<'_>) -> BackendLimits {
         fields: section
             .number("fields", 1, MOST_FIELDS, report)
             .map_or(default.fields, |fields| fields as usize),
+    }
+}
+
+fn http2(backend: &Section<'_>, report: &mut Report<'_>) -> BackendHttp2 {
+    let default = BackendHttp2::default();
+    let Some(section) = backend.section("http2", &keys::BACKEND_HTTP2, report) else {
+        return default;
+    };
+    BackendHttp2 {
+        max_streams: section
+            .number("max_streams", 1, MOST_STREAMS, report)
+            .map_or(default.max_streams, |max| max as u32),
+        stream_window: section
+            .size("stream_window", LEAST_WINDOW, MOST_WINDOW, report)
+            .unwrap_or(default.stream_window),
+        ping_interval: section
+            .duration_or_off("ping_interval", report)
+            .unwrap_or(default.ping_interval),
+        ping_timeout: section
+            .duration("ping_timeout", report)
+            .unwrap_or(default.ping_timeout),
     }
 }

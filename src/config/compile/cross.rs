@@ -2,9 +2,9 @@
 //! ports bound twice.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use crate::base::Name;
+use crate::base::{ListenAddress, Name};
 use crate::config::compile::Reading;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
@@ -21,7 +21,7 @@ pub(super) struct Written {
 }
 
 struct Listener {
-    addr: SocketAddr,
+    addr: ListenAddress,
     owner: String,
     /// `None`: not written, a default.
     span: Option<Span>,
@@ -34,7 +34,7 @@ struct Use {
 }
 
 impl Written {
-    pub(super) fn listener(&mut self, addr: SocketAddr, owner: &str, span: Span) {
+    pub(super) fn listener(&mut self, addr: ListenAddress, owner: &str, span: Span) {
         self.listeners.push(Listener {
             addr,
             owner: owner.to_owned(),
@@ -43,7 +43,7 @@ impl Written {
     }
 
     /// The admin listener where the file says nothing of it.
-    pub(super) fn default_listener(&mut self, addr: SocketAddr) {
+    pub(super) fn default_listener(&mut self, addr: ListenAddress) {
         self.listeners.push(Listener {
             addr,
             owner: "[admin]".to_owned(),
@@ -66,6 +66,7 @@ impl Written {
 
 pub(super) fn check(written: &Written, reading: Reading, report: &mut Report<'_>) {
     ports_bound_twice(&written.listeners, report);
+    names_bound_twice(&written.listeners, report);
     // A file that could not be read may hold what seems to be missing.
     if reading == Reading::Whole {
         unknown_backends(written, report);
@@ -124,55 +125,82 @@ fn unused_backends(written: &Written, report: &mut Report<'_>) {
 /// IPv6 listeners take IPv6 alone. Port 0 is another one each time.
 fn ports_bound_twice(listeners: &[Listener], report: &mut Report<'_>) {
     let mut by_port: BTreeMap<(u16, bool), Vec<&Listener>> = BTreeMap::new();
-    for listener in listeners
-        .iter()
-        .filter(|listener| listener.addr.port() != 0)
-    {
-        let key = (listener.addr.port(), listener.addr.is_ipv4());
-        by_port.entry(key).or_default().push(listener);
+    for listener in listeners {
+        if let Some(addr) = listener.addr.ip().filter(|addr| addr.port() != 0) {
+            let key = (addr.port(), addr.is_ipv4());
+            by_port.entry(key).or_default().push(listener);
+        }
     }
     let mut told = HashSet::new();
     for ((port, _), mut group) in by_port {
         // The one that is not written last: the other is what to point at.
         group.sort_by_key(|listener| (listener.span.is_none(), listener.span));
-        let mut by_ip: HashMap<IpAddr, &Listener> = HashMap::new();
+        // With its scope, if it has one: the same address on two interfaces is two.
+        let mut by_addr: HashMap<SocketAddr, &Listener> = HashMap::new();
         let mut wildcard: Option<&Listener> = None;
         let mut any: Option<&Listener> = None;
         for listener in group {
-            let ip = listener.addr.ip();
-            let earlier = match ip.is_unspecified() {
+            let Some(addr) = listener.addr.ip() else {
+                continue;
+            };
+            let earlier = match addr.ip().is_unspecified() {
                 true => any,
-                false => by_ip.get(&ip).copied().or(wildcard),
+                false => by_addr.get(&addr).copied().or(wildcard),
             };
             // `"*:80"` is two addresses: its twin conflicts at the same two places.
             if let Some(earlier) = earlier
                 && told.insert((earlier.span, listener.span))
             {
-                bound_twice(port, earlier, listener)
+                bound_twice(&format!("port {port}"), earlier, listener)
                     .into_iter()
                     .for_each(|diagnostic| report.add(diagnostic));
             }
-            if ip.is_unspecified() {
+            if addr.ip().is_unspecified() {
                 wildcard.get_or_insert(listener);
             }
-            by_ip.entry(ip).or_insert(listener);
+            by_addr.entry(addr).or_insert(listener);
             any.get_or_insert(listener);
         }
     }
 }
 
-fn bound_twice(port: u16, earlier: &Listener, later: &Listener) -> Option<Diagnostic> {
+/// Unix sockets, descriptors and addresses with a zone, which are the same when they are written the
+/// same.
+fn names_bound_twice(listeners: &[Listener], report: &mut Report<'_>) {
+    let mut first_of: HashMap<&ListenAddress, &Listener> = HashMap::new();
+    for listener in listeners {
+        let addr = &listener.addr;
+        if addr.ip().is_some() || addr.is_any_port() {
+            continue;
+        }
+        match first_of.get(addr) {
+            None => {
+                first_of.insert(addr, listener);
+            }
+            Some(earlier) => bound_twice(&format!("`{addr}`"), earlier, listener)
+                .into_iter()
+                .for_each(|diagnostic| report.add(diagnostic)),
+        }
+    }
+}
+
+fn bound_twice(what: &str, earlier: &Listener, later: &Listener) -> Option<Diagnostic> {
     // A listener without a place is a default and sorted last.
     let first = earlier.span?;
     let Some(second) = later.span else {
-        return Some(taken_by_default(port, earlier, first, later));
+        return Some(taken_by_default(what, earlier, first, later));
     };
-    let help = "let each address and port stand in one place; `0.0.0.0` and `[::]` take the port on \
-                every address";
+    let help = match later.addr.ip() {
+        Some(_) => {
+            "let each address and port stand in one place; `0.0.0.0` and `[::]` take the port on \
+             every address"
+        }
+        None => "let each address stand in one place",
+    };
     let message = match earlier.owner == later.owner {
-        true => format!("port {port} of `{}` is bound twice", later.owner),
+        true => format!("{what} of `{}` is bound twice", later.owner),
         false => format!(
-            "port {port} of `{}` is also bound by `{}`",
+            "{what} of `{}` is also bound by `{}`",
             later.owner, earlier.owner
         ),
     };
@@ -183,11 +211,11 @@ fn bound_twice(port: u16, earlier: &Listener, later: &Listener) -> Option<Diagno
 }
 
 /// `written` takes the port of a listener that no file speaks of.
-fn taken_by_default(port: u16, written: &Listener, span: Span, default: &Listener) -> Diagnostic {
+fn taken_by_default(what: &str, written: &Listener, span: Span, default: &Listener) -> Diagnostic {
     Diagnostic::error(
         span,
         format!(
-            "port {port} of `{}` is also bound by `{}`, whose default is {}",
+            "{what} of `{}` is also bound by `{}`, whose default is {}",
             written.owner, default.owner, default.addr
         ),
     )

@@ -1,11 +1,11 @@
 //! `[frontend.NAME]`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use http::HeaderName;
 use ipnet::IpNet;
 
-use crate::base::{ByteSize, Name, Place};
+use crate::base::{ByteSize, FileMode, Name};
 use crate::config::compile::cross::Written;
 use crate::config::compile::http2::http2;
 use crate::config::compile::{Reading, address, name_of, name_of_key, named_section, route};
@@ -16,7 +16,8 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::{
-    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, RequestIds,
+    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, Peers,
+    RequestIds, UnixPeers,
 };
 
 /// hyper's smallest read buffer.
@@ -27,6 +28,11 @@ pub(super) const MOST_HEAD: ByteSize = ByteSize(16 << 20);
 pub(super) const MOST_FIELDS: i64 = 20_000;
 /// `http::Uri` holds two bytes less than 64 KiB.
 const MOST_TARGET: ByteSize = ByteSize(65_534);
+
+const CLIENT_FIELDS: [(&str, ClientField); 2] = [
+    ("x-forwarded-for", ClientField::XForwardedFor),
+    ("forwarded", ClientField::Forwarded),
+];
 
 pub(super) fn frontends(
     top: &Section<'_>,
@@ -94,7 +100,10 @@ fn frontend(
         limits: limits(&section, report),
         http2: http2(&section, report),
         half_close: section.boolean("half_close", report).unwrap_or(false),
-        trusted_proxies: trusted_proxies(&section, report),
+        trusted_proxies: peers(section.list("trusted_proxies").unwrap_or_default(), report),
+        client_field: section
+            .choice("client_field", &CLIENT_FIELDS, &[], report)
+            .unwrap_or_default(),
         forwarding: forwarding(&section, report),
         request_id: request_id(&section, report),
         header_case: header_case(&section, report),
@@ -119,19 +128,18 @@ fn listen(
         }
         return Vec::new();
     };
-    listen_addresses(setting, &section.title, written, report)
-        .into_iter()
-        .map(|(addr, at)| Listen { addr, at })
-        .collect()
+    listen_addresses(section, setting, written, report)
 }
 
-/// The addresses of a `listen`, each noted as bound by `owner`.
+/// The addresses of the `listen` of `section`, each noted as bound by it, with its `socket_mode`.
 pub(super) fn listen_addresses(
+    section: &Section<'_>,
     setting: Setting<'_>,
-    owner: &str,
     written: &mut Written,
     report: &mut Report<'_>,
-) -> Vec<(SocketAddr, Place)> {
+) -> Vec<Listen> {
+    let owner = &section.title;
+    let mode = socket_mode(section, report);
     let items = setting.list();
     if items.is_empty() {
         report.error(
@@ -157,14 +165,57 @@ pub(super) fn listen_addresses(
             Ok(found) => {
                 let at = report.place(item.span());
                 for addr in found {
-                    written.listener(addr, owner, item.span());
-                    addresses.push((addr, at.clone()));
+                    written.listener(addr.clone(), owner, item.span());
+                    let mode = mode.filter(|_| addr.path().is_some());
+                    addresses.push(Listen {
+                        addr,
+                        mode: mode.unwrap_or_default(),
+                        at: at.clone(),
+                    });
                 }
             }
             Err(bad) => bad_address(item, text.shown(), text.is_as_written(), bad, report),
         }
     }
+    if mode.is_some() {
+        refuse_idle_mode(section, &addresses, report);
+    }
     addresses
+}
+
+/// Reports a `socket_mode` where nothing has a mode.
+pub(super) fn refuse_idle_mode(section: &Section<'_>, listen: &[Listen], report: &mut Report<'_>) {
+    let Some(setting) = section.setting("socket_mode") else {
+        return;
+    };
+    if !listen.iter().any(|listen| listen.addr.path().is_some()) {
+        report.error(
+            setting.span(),
+            format!(
+                "`{}` listens on no file, so `socket_mode` does nothing",
+                section.title
+            ),
+            "it is for a Unix socket with a path: `listen = \"/run/app.sock\"`",
+        );
+    }
+}
+
+/// The permission bits for the files of Unix sockets, as `chmod` takes them.
+fn socket_mode(section: &Section<'_>, report: &mut Report<'_>) -> Option<FileMode> {
+    let setting = section.setting("socket_mode")?;
+    let help = "write three octal digits in quotes, such as \"660\": owner, group, others";
+    let Kind::String(text) = &setting.value.kind else {
+        setting.wrong_with("permissions such as \"660\"", help, report);
+        return None;
+    };
+    let digits = text.value.strip_prefix('0').unwrap_or(&text.value);
+    let is_octal = digits.len() == 3 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    if !is_octal {
+        let message = format!("`socket_mode` cannot be {:?}", text.shown());
+        report.error(setting.span(), message, help);
+        return None;
+    }
+    u32::from_str_radix(digits, 8).ok().map(FileMode)
 }
 
 /// Reports a bad address; what to write instead is left out where it would give a variable's value away.
@@ -237,9 +288,15 @@ fn limits(frontend: &Section<'_>, report: &mut Report<'_>) -> FrontendLimits {
     }
 }
 
-fn trusted_proxies(section: &Section<'_>, report: &mut Report<'_>) -> Vec<IpNet> {
+/// Addresses, networks, and `"unix"` for whoever comes by a Unix socket.
+fn peers(items: Vec<Setting<'_>>, report: &mut Report<'_>) -> Peers {
     let mut networks = Vec::new();
-    for item in section.list("trusted_proxies").unwrap_or_default() {
+    let mut unix = UnixPeers::Excluded;
+    for item in items {
+        if item.is_word("unix") {
+            unix = UnixPeers::Included;
+            continue;
+        }
         let Some(text) = item.text(report) else {
             continue;
         };
@@ -251,7 +308,7 @@ fn trusted_proxies(section: &Section<'_>, report: &mut Report<'_>) -> Vec<IpNet>
             report.error(
                 item.span(),
                 format!("{:?} is no IP address and no network", text.shown()),
-                "write an address (`\"192.0.2.1\"`) or a network (`\"10.0.0.0/8\"`)",
+                "write an address (`\"192.0.2.1\"`), a network (`\"10.0.0.0/8\"`), or `\"unix\"`",
             );
             continue;
         };
@@ -276,7 +333,7 @@ fn trusted_proxies(section: &Section<'_>, report: &mut Report<'_>) -> Vec<IpNet>
         }
         networks.push(network);
     }
-    networks
+    Peers { networks, unix }
 }
 
 fn forwarding(frontend: &Section<'_>, report: &mut Report<'_>) -> Forwarding {

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use crate::base::units::show_duration;
 use crate::config::compile::cross::Written;
-use crate::config::compile::frontend::listen_addresses;
+use crate::config::compile::frontend::{listen_addresses, refuse_idle_mode};
 use crate::config::keys;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::suggest;
 use crate::plan::{
-    AccessLog, Admin, AdminListen, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
+    AccessLog, Admin, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
 };
 
 /// More threads than any machine has cores.
@@ -147,24 +147,24 @@ pub(super) fn admin(
     written: &mut Written,
     report: &mut Report<'_>,
 ) -> Option<Admin> {
-    let Some(listen) = top
-        .section("admin", &keys::ADMIN, report)
-        .and_then(|section| section.setting("listen"))
-    else {
+    let section = top.section("admin", &keys::ADMIN, report);
+    let listen = section
+        .as_ref()
+        .and_then(|section| section.setting("listen"));
+    let (Some(section), Some(listen)) = (&section, listen) else {
+        if let Some(section) = &section {
+            refuse_idle_mode(section, &[], report);
+        }
         let default = Admin::default();
         for address in &default.listen {
-            written.default_listener(address.addr);
+            written.default_listener(address.addr.clone());
         }
         return Some(default);
     };
     if listen.is_word("off") {
         return None;
     }
-    let addresses = listen_addresses(listen, "[admin]", written, report);
     Some(Admin {
-        listen: addresses
-            .into_iter()
-            .map(|(addr, at)| AdminListen { addr, at })
-            .collect(),
+        listen: listen_addresses(section, listen, written, report),
     })
 }

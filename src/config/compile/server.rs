@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::base::Name;
+use crate::base::{Address, Name};
 use crate::config::compile::frontend::bad_address;
 use crate::config::compile::{Reading, address, name_of};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
-use crate::config::raw::Kind;
+use crate::config::raw::{Kind, Text};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
@@ -50,9 +50,9 @@ pub(super) fn servers(
 fn server(backend: &Section<'_>, item: Setting<'_>, report: &mut Report<'_>) -> Option<Server> {
     match &item.value.kind {
         Kind::String(_) => {
-            let (address, name) = address_of(item, report)?;
+            let (address, text) = address_of(item, report)?;
             Some(Server {
-                name,
+                name: name_of(text, "server", item.span(), report)?,
                 address,
                 weight: 1,
                 max_connections: None,
@@ -74,7 +74,7 @@ fn server(backend: &Section<'_>, item: Setting<'_>, report: &mut Report<'_>) -> 
 
 fn server_of_table(section: &Section<'_>, report: &mut Report<'_>) -> Option<Server> {
     let address = match section.setting("address") {
-        Some(setting) => address_of(setting, report).map(|found| (found, setting.span())),
+        Some(setting) => address_of(setting, report).map(|found| (found, setting)),
         None if !section.lacks("address") => None,
         None => {
             report.error(
@@ -94,24 +94,26 @@ fn server_of_table(section: &Section<'_>, report: &mut Report<'_>) -> Option<Ser
     let max_connections = section.count_or("max_connections", "off", i64::from(u32::MAX), report);
     let backup = section.boolean("backup", report);
     let ((address, written), at) = address?;
+    let name = match name {
+        Some(name) => name,
+        // Not every path can be a name.
+        None => name_of(written, "server", at.span(), report),
+    };
     Some(Server {
-        name: name.unwrap_or(Some(written))?,
+        name: name?,
         address,
         weight: weight.map_or(1, |weight| weight as u16),
         max_connections: max_connections.flatten().map(|max| max as u32),
         backup: backup.unwrap_or(false),
-        at: report.place(at),
+        at: report.place(at.span()),
     })
 }
 
-/// The address, and the name of a server that has no other.
-fn address_of(
-    setting: Setting<'_>,
-    report: &mut Report<'_>,
-) -> Option<(std::net::SocketAddr, Name)> {
+/// The address, and its text, which is the name of a server that has no other.
+fn address_of<'a>(setting: Setting<'a>, report: &mut Report<'_>) -> Option<(Address, &'a Text)> {
     let text = setting.text(report)?;
     match address::to_connect(&text.value) {
-        Ok(address) => Some((address, name_of(text, "server", setting.span(), report)?)),
+        Ok(address) => Some((address, text)),
         Err(bad) => {
             bad_address(setting, text.shown(), text.is_as_written(), bad, report);
             None

@@ -15,11 +15,14 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("shutdown", "timeout", "'1s'"),
     ("shutdown", "tunnels", "'1s'"),
     ("admin", "listen", "'127.0.0.1:9901'"),
+    ("admin", "socket_mode", "'600'"),
     ("frontend.NAME", "listen", "'127.0.0.1:8081'"),
+    ("frontend.NAME", "socket_mode", "'600'"),
     ("frontend.NAME", "backend", "'other'"),
     ("frontend.NAME", "max_connections", "10"),
     ("frontend.NAME", "half_close", "true"),
     ("frontend.NAME", "trusted_proxies", "['10.0.0.0/8']"),
+    ("frontend.NAME", "client_field", "'forwarded'"),
     ("frontend.NAME", "request_id", "'x-id'"),
     ("frontend.NAME", "header_case", "'title'"),
     ("frontend.NAME", "upgrades", "['x']"),
@@ -49,6 +52,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.route", "backend", "'other'"),
     ("backend.NAME", "balance", "'least-connections'"),
     ("backend.NAME", "servers", "'10.0.0.2:80'"),
+    ("backend.NAME", "protocol", "'h2'"),
     ("backend.NAME", "attempts", "1"),
     ("backend.NAME", "header_case", "'preserve'"),
     ("backend.NAME.timeout", "connect", "'1s'"),
@@ -57,6 +61,10 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("backend.NAME.timeout", "queue", "'1s'"),
     ("backend.NAME.limits", "head", "'9KiB'"),
     ("backend.NAME.limits", "fields", "7"),
+    ("backend.NAME.http2", "max_streams", "7"),
+    ("backend.NAME.http2", "stream_window", "'1MiB'"),
+    ("backend.NAME.http2", "ping_interval", "'1s'"),
+    ("backend.NAME.http2", "ping_timeout", "'1s'"),
     ("backend.NAME.queue", "max", "0"),
     ("backend.NAME.pool", "max_idle", "0"),
     ("backend.NAME.pool", "idle_timeout", "'1s'"),
@@ -95,6 +103,7 @@ const TABLES: &[(&str, &str)] = &[
     ("backend.NAME", "queue"),
     ("backend.NAME", "pool"),
     ("backend.NAME", "limits"),
+    ("backend.NAME", "http2"),
 ];
 
 /// A configuration in which the table `path` exists, with `line` in it in place of the same key.
@@ -103,8 +112,9 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
         (
             "frontend.NAME",
             "[frontend.web]",
-            "listen = '127.0.0.1:8080'\nbackend = 'app'",
+            "listen = ['127.0.0.1:8080', '/run/web.sock']\nbackend = 'app'",
         ),
+        ("admin", "[admin]", "listen = '/run/admin.sock'"),
         (
             "frontend.NAME.route",
             "[[frontend.web.route]]",
@@ -187,7 +197,9 @@ fn what_is_left_out_has_the_default_of_the_plan() {
     assert_eq!(frontend.request_id, Default::default());
     let backend = &plan.backends[0];
     assert_eq!(backend.timeout, Default::default());
+    assert_eq!(backend.protocol, Default::default());
     assert_eq!(backend.limits, Default::default());
+    assert_eq!(backend.http2, Default::default());
     assert_eq!(backend.pool, Default::default());
     assert_eq!(backend.queue, Default::default());
     assert_eq!(backend.health, None);

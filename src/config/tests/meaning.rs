@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{BASE, load, plan};
 use crate::base::Name;
+use crate::base::Peer;
 use crate::plan::{
     Backend, Frontend, Health, HostPattern, HttpCheck, Initial, LogTarget, PathPattern, Probe,
     RequestIds, StatusSet, ValuePattern,
@@ -140,8 +141,15 @@ fn a_log_file_keeps_its_path_and_place() {
 fn trusted_proxies_are_addresses_and_networks() {
     let proxies =
         frontend("trusted_proxies = ['10.0.0.0/8', '192.0.2.1', '2001:db8::/32']").trusted_proxies;
-    let shown: Vec<String> = proxies.iter().map(ToString::to_string).collect();
+    let shown: Vec<String> = proxies.networks.iter().map(ToString::to_string).collect();
     assert_eq!(shown, ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]);
+    let from = |text: &str| Peer::Ip(text.parse().expect("an address"));
+    assert!(proxies.have(from("[::ffff:10.1.2.3]:80")));
+    assert!(!proxies.have(from("11.0.0.1:80")));
+    assert!(!proxies.have(Peer::Unix));
+    let proxies = frontend("trusted_proxies = 'unix'").trusted_proxies;
+    assert!(proxies.have(Peer::Unix));
+    assert!(!proxies.have(from("10.0.0.1:80")));
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn an_unknown_key_gets_the_list_of_known_ones() {
         5 | tls = true
           | ^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `trusted_proxies`, `forwarding`, `request_id`, `header_case`, `upgrades`, `route`
+          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `header_case`, `upgrades`, `route`
     "##);
 }
 
@@ -1153,7 +1153,7 @@ fn a_network_has_no_bits_outside_its_mask() {
         5 | trusted_proxies = ['10.0.0.1/8', 'proxy', '10.0.0.0/33']
           |                                  ^^^^^^^
           |
-          = help: write an address (`"192.0.2.1"`) or a network (`"10.0.0.0/8"`)
+          = help: write an address (`"192.0.2.1"`), a network (`"10.0.0.0/8"`), or `"unix"`
 
         error: "10.0.0.0/33" is no IP address and no network
          --> evenkeel.toml:5:43
@@ -1161,7 +1161,85 @@ fn a_network_has_no_bits_outside_its_mask() {
         5 | trusted_proxies = ['10.0.0.1/8', 'proxy', '10.0.0.0/33']
           |                                           ^^^^^^^^^^^^^
           |
-          = help: write an address (`"192.0.2.1"`) or a network (`"10.0.0.0/8"`)
+          = help: write an address (`"192.0.2.1"`), a network (`"10.0.0.0/8"`), or `"unix"`
+    "##);
+}
+
+#[test]
+fn the_mode_of_a_socket_is_octal_and_has_a_file() {
+    assert_snapshot!(in_frontend("socket_mode = '888'"), @r##"
+        error: `socket_mode` cannot be "888"
+         --> evenkeel.toml:5:15
+          |
+        5 | socket_mode = '888'
+          |               ^^^^^
+          |
+          = help: write three octal digits in quotes, such as "660": owner, group, others
+    "##);
+    assert_snapshot!(in_frontend("socket_mode = 660"), @r##"
+        error: `socket_mode` must be permissions such as "660", and is the number 660
+         --> evenkeel.toml:5:15
+          |
+        5 | socket_mode = 660
+          |               ^^^
+          |
+          = help: write three octal digits in quotes, such as "660": owner, group, others
+    "##);
+    assert_snapshot!(in_frontend("socket_mode = '660'"), @r##"
+        error: `[frontend.web]` listens on no file, so `socket_mode` does nothing
+         --> evenkeel.toml:5:15
+          |
+        5 | socket_mode = '660'
+          |               ^^^^^
+          |
+          = help: it is for a Unix socket with a path: `listen = "/run/app.sock"`
+    "##);
+    assert_snapshot!(errors(&format!("{BASE}[admin]\nsocket_mode = '660'")), @r##"
+        error: `[admin]` listens on no file, so `socket_mode` does nothing
+         --> evenkeel.toml:9:15
+          |
+        9 | socket_mode = '660'
+          |               ^^^^^
+          |
+          = help: it is for a Unix socket with a path: `listen = "/run/app.sock"`
+    "##);
+}
+
+#[test]
+fn a_unix_socket_is_listened_on_once_and_has_no_ports() {
+    assert_snapshot!(errors(
+        "[admin]\nlisten = '/run/web.sock'\n\
+         [frontend.web]\nlisten = ['/run/web.sock', 'fd://3', 'fd://3']\nbackend = 'app'\n\
+         [backend.app]\nservers = ['/run/app.sock', '10.0.0.1:80']\nhealth = { port = 81 }"
+    ), @r##"
+        error: `/run/web.sock` of `[frontend.web]` is also bound by `[admin]`
+         --> evenkeel.toml:4:11
+          |
+        2 | listen = '/run/web.sock'
+          |          --------------- bound here first
+        3 | [frontend.web]
+        4 | listen = ['/run/web.sock', 'fd://3', 'fd://3']
+          |           ^^^^^^^^^^^^^^^
+          |
+          = help: let each address stand in one place
+
+        error: `fd://3` of `[frontend.web]` is bound twice
+         --> evenkeel.toml:4:38
+          |
+        4 | listen = ['/run/web.sock', 'fd://3', 'fd://3']
+          |                            --------  ^^^^^^^^
+          |                            |
+          |                            bound here first
+          |
+          = help: let each address stand in one place
+
+        error: `/run/app.sock` is a Unix socket, which has no ports
+         --> evenkeel.toml:8:19
+          |
+        8 | health = { port = 81 }
+          |                   ^^
+          |
+          = help: leave `port` out, or let these servers have a backend of their own
     "##);
 }
 

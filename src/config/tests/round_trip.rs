@@ -1,7 +1,7 @@
 //! What is shown loads back to an equal plan, and no text makes us panic.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
@@ -12,14 +12,15 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::{load, plan};
-use crate::base::{ByteSize, Name, Place};
+use crate::base::address::{Descriptor, UnixName};
+use crate::base::{Address, ByteSize, FileMode, ListenAddress, Name, Place};
 use crate::config::show;
 use crate::plan::{
-    AccessLog, Admin, AdminListen, Attempts, Backend, BackendLimits, BackendTimeouts, Balance,
-    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health, HostPattern, Http2,
-    HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget, PathPattern, Plan, Pool,
-    Predicate, Probe, Process, Queue, Reload, RequestIds, Route, Server, Shutdown, StatusSet,
-    ValuePattern,
+    AccessLog, Admin, Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance,
+    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health,
+    HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget,
+    PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol, Queue, Reload, RequestIds,
+    Route, Server, Shutdown, StatusSet, UnixPeers, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -61,9 +62,50 @@ fn ip() -> impl Strategy<Value = IpAddr> {
     })
 }
 
-/// Port 0 is bound as often as one likes.
-fn address_to_listen() -> impl Strategy<Value = SocketAddr> {
-    ip().prop_map(|ip| SocketAddr::new(ip, 0))
+/// Addresses to listen on: port 0 is bound as often as one likes, other names hold `owner`, which is
+/// the only one to use them.
+fn listens(owner: String) -> impl Strategy<Value = Vec<Listen>> {
+    let owner: String = owner.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let owner = owner.get(..40).unwrap_or(&owner).to_owned();
+    let zone = Name::new("eth0").expect("a name");
+    let others = vec![
+        ListenAddress::At(Address::Unix(UnixName::Path(
+            format!("/run/ü {owner}").into(),
+        ))),
+        ListenAddress::At(Address::Unix(UnixName::Abstract(format!("a${{{owner}")))),
+        ListenAddress::At(Address::Zoned {
+            ip: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1),
+            zone,
+            port: 0,
+        }),
+        ListenAddress::Inherited(Descriptor::Name(
+            Name::new(&format!("n{owner}")).expect("a name"),
+        )),
+    ];
+    let listen = prop_oneof![
+        ip().prop_map(|ip| vec![ListenAddress::from(SocketAddr::new(ip, 0))]),
+        proptest::sample::subsequence(others, 1..=4),
+    ];
+    (listen, 0_u32..0o1000).prop_map(|(addresses, mode)| {
+        let with_mode = |addr: ListenAddress| Listen {
+            mode: match addr.path() {
+                Some(_) => FileMode(mode),
+                None => FileMode::default(),
+            },
+            addr,
+            at: Place::nowhere(),
+        };
+        addresses.into_iter().map(with_mode).collect()
+    })
+}
+
+fn peers() -> impl Strategy<Value = Peers> {
+    let unix = select(vec![UnixPeers::Included, UnixPeers::Excluded]);
+    (vec(network(), 0..3), unix).prop_map(|(networks, unix)| Peers { networks, unix })
+}
+
+fn client_field() -> impl Strategy<Value = ClientField> {
+    select(vec![ClientField::XForwardedFor, ClientField::Forwarded])
 }
 
 fn field_name() -> impl Strategy<Value = HeaderName> {
@@ -164,10 +206,6 @@ fn header_case() -> impl Strategy<Value = HeaderCase> {
 }
 
 fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> {
-    let listen = address_to_listen().prop_map(|addr| Listen {
-        addr,
-        at: Place::nowhere(),
-    });
     let bounds = (option::of(duration()), option::of(duration()));
     let timeout = (duration(), duration(), duration(), bounds).prop_map(
         |(head, body, keep_alive, (exchange, tunnel))| FrontendTimeouts {
@@ -212,10 +250,10 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
     let upgrades = btree_map("x[a-z0-9/!.]?[a-z]", Just(()), 0..3)
         .prop_map(|tokens| tokens.into_keys().collect());
     let listening = (
-        vec(listen, 1..3),
+        listens(name.to_string()),
         option::of(1..u64::MAX >> 1),
         any::<bool>(),
-        vec(network(), 0..3),
+        (peers(), client_field()),
     );
     (
         Just(name),
@@ -226,7 +264,8 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         (request_id, header_case(), upgrades),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
-            let (listen, max_connections, half_close, trusted_proxies) = listening;
+            let (listen, max_connections, half_close, who) = listening;
+            let (trusted_proxies, client_field) = who;
             let (timeout, limits, http2, forwarding) = settings;
             let (request_id, header_case, upgrades) = writing;
             Frontend {
@@ -240,6 +279,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 http2,
                 half_close,
                 trusted_proxies,
+                client_field,
                 forwarding,
                 request_id,
                 header_case,
@@ -248,17 +288,30 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         })
 }
 
+fn address() -> impl Strategy<Value = Address> {
+    let zone = Name::new("br-1.2").expect("a name");
+    prop_oneof![
+        (ip(), 1..=u16::MAX).prop_map(|(ip, port)| Address::Ip(SocketAddr::new(ip, port))),
+        (1..=u16::MAX).prop_map(move |port| Address::Zoned {
+            ip: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1),
+            zone: zone.clone(),
+            port,
+        }),
+        "[a-z${}\\\"ü ]{1,20}".prop_map(|name| Address::Unix(UnixName::Abstract(name))),
+        "(/[a-z${}\\\"ü ]{1,20}){1,2}".prop_map(|path| Address::Unix(UnixName::Path(path.into()))),
+    ]
+}
+
 fn server() -> impl Strategy<Value = Server> {
     (
-        ip(),
-        1..=u16::MAX,
+        address(),
         0_u16..=256,
         option::of(1..=u32::MAX),
         any::<bool>(),
     )
-        .prop_map(|(ip, port, weight, max_connections, backup)| Server {
+        .prop_map(|(address, weight, max_connections, backup)| Server {
             name: Name::new("replaced").expect("a name"),
-            address: SocketAddr::new(ip, port),
+            address,
             weight,
             max_connections,
             backup,
@@ -355,22 +408,48 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
             fields,
         });
     let balance = select(vec![Balance::RoundRobin, Balance::LeastConnections]);
+    let protocol = select(vec![Protocol::Auto, Protocol::Http1, Protocol::Http2]);
+    let http2 = (
+        1_u32..=1000,
+        64_u64 << 10..16 << 20,
+        option::of(duration()),
+        duration(),
+    )
+        .prop_map(
+            |(max_streams, window, ping_interval, ping_timeout)| BackendHttp2 {
+                max_streams,
+                stream_window: ByteSize(window),
+                ping_interval,
+                ping_timeout,
+            },
+        );
     (
         (Just(name), balance, servers(), option::of(health())),
-        (timeout, pool, limits),
+        (timeout, pool, limits, protocol, http2),
         (1_u32..=10, 0_usize..=1_000_000, header_case()),
     )
-        .prop_map(|(main, bounds, rest)| Backend {
-            name: main.0,
-            balance: main.1,
-            servers: main.2,
-            timeout: bounds.0,
-            health: main.3,
-            attempts: Attempts(rest.0),
-            queue: Queue { max: rest.1 },
-            pool: bounds.1,
-            limits: bounds.2,
-            header_case: rest.2,
+        .prop_map(|(main, bounds, rest)| {
+            let (name, balance, servers, mut health) = main;
+            let is_unix = |server: &Server| matches!(server.address, Address::Unix(_));
+            if let Some(health) = &mut health
+                && servers.iter().any(is_unix)
+            {
+                health.port = None;
+            }
+            Backend {
+                name,
+                balance,
+                servers,
+                timeout: bounds.0,
+                health,
+                attempts: Attempts(rest.0),
+                queue: Queue { max: rest.1 },
+                pool: bounds.1,
+                limits: bounds.2,
+                protocol: bounds.3,
+                http2: bounds.4,
+                header_case: rest.2,
+            }
         })
 }
 
@@ -409,11 +488,7 @@ fn log() -> impl Strategy<Value = Log> {
 }
 
 fn admin() -> impl Strategy<Value = Option<Admin>> {
-    let listen = address_to_listen().prop_map(|addr| AdminListen {
-        addr,
-        at: Place::nowhere(),
-    });
-    option::of(vec(listen, 1..3).prop_map(|listen| Admin { listen }))
+    option::of(listens("admin".to_owned()).prop_map(|listen| Admin { listen }))
 }
 
 fn reload() -> impl Strategy<Value = Reload> {

@@ -6,7 +6,6 @@
 mod answer;
 mod status;
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,14 +14,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
 
+use crate::base::ListenAddress;
 use crate::base::clock::{self, Duration};
 use crate::base::tasks::{self, JoinHandle};
 use crate::net::{Listener, Socket, Stream};
 use crate::observe::event;
-use crate::plan::Plan;
+use crate::plan::{Listen, Plan};
 
 use super::State;
-use super::listeners::CannotListen;
+use super::listeners::{self, CannotListen, bound_at};
 
 /// Connections at a time; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 64;
@@ -40,21 +40,21 @@ pub(super) struct Admin {
 }
 
 struct Open {
-    wanted: SocketAddr,
-    bound: SocketAddr,
+    wanted: Listen,
+    bound: ListenAddress,
     task: JoinHandle<()>,
 }
 
 /// The admin listeners of the next plan.
 pub(super) struct Prepared {
-    stay: Vec<SocketAddr>,
-    new: Vec<(SocketAddr, Socket)>,
+    stay: Vec<Listen>,
+    new: Vec<(Listen, Socket)>,
 }
 
 impl Admin {
     /// Where the first of them listens.
-    pub(super) fn addr(&self) -> Option<SocketAddr> {
-        self.open.first().map(|open| open.bound)
+    pub(super) fn addr(&self) -> Option<ListenAddress> {
+        self.open.first().map(|open| open.bound.clone())
     }
 }
 
@@ -72,18 +72,18 @@ pub(super) async fn prepare(state: &State, plan: &Plan) -> Result<Prepared, Vec<
     };
     let mut faults = Vec::new();
     for listen in plan.admin.iter().flat_map(|admin| &admin.listen) {
-        let is_open = |open: &Open| open.wanted == listen.addr;
+        let is_open = |open: &Open| open.wanted.addr == listen.addr;
         if state.admin.borrow().open.iter().any(is_open) {
-            prepared.stay.push(listen.addr);
+            prepared.stay.push(listen.clone());
             continue;
         }
-        match state.network.bind(listen.addr, 1).await {
+        match state.network.bind(&listen.addr, listen.mode, 1).await {
             Ok(sockets) => prepared
                 .new
-                .extend(sockets.into_iter().map(|socket| (listen.addr, socket))),
+                .extend(sockets.into_iter().map(|socket| (listen.clone(), socket))),
             Err(error) => faults.push(CannotListen {
                 at: listen.at.clone(),
-                addr: listen.addr,
+                addr: listen.addr.clone(),
                 error,
             }),
         }
@@ -98,14 +98,19 @@ pub(super) async fn prepare(state: &State, plan: &Plan) -> Result<Prepared, Vec<
 /// Makes what was prepared so. Requests that are being answered go on.
 pub(super) fn apply(state: &Rc<State>, prepared: Prepared) {
     let mut admin = state.admin.borrow_mut();
-    admin
-        .open
-        .retain(|open| prepared.stay.contains(&open.wanted));
+    admin.open.retain_mut(|open| {
+        let mut staying = prepared.stay.iter();
+        let Some(stays) = staying.find(|stays| stays.addr == open.wanted.addr) else {
+            return false;
+        };
+        listeners::permit(&mut open.wanted, stays.mode, &state.network);
+        true
+    });
     for (wanted, socket) in prepared.new {
-        let bound = socket.local_addr().unwrap_or(wanted);
+        let bound = bound_at(&wanted.addr, &socket).unwrap_or_else(|_| wanted.addr.clone());
         match socket.into_listener() {
             Ok(listener) => {
-                event::admin_bound(bound);
+                event::admin_bound(&bound);
                 let task = tasks::spawn_local(accept(listener, Rc::clone(state)));
                 admin.open.push(Open {
                     wanted,
@@ -113,7 +118,7 @@ pub(super) fn apply(state: &Rc<State>, prepared: Prepared) {
                     task,
                 });
             }
-            Err(error) => event::admin_failed(wanted, &error),
+            Err(error) => event::admin_failed(&wanted.addr, &error),
         }
     }
 }

@@ -19,16 +19,15 @@ mod tests;
 
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::base::Name;
 use crate::base::clock::{self, Duration, FAR, Instant};
 use crate::base::rng::Rng;
 use crate::base::tasks;
+use crate::base::{Address, Name};
 use crate::net::Network;
 use crate::plan;
 use crate::proxy::backend::{Backend, Health, Server};
@@ -92,6 +91,8 @@ pub struct Change<'a> {
     pub checks: u32,
     /// The servers of the backend that are up now.
     pub up: usize,
+    /// Those that still wait for their first check.
+    pub unchecked: usize,
     /// All servers of the backend.
     pub total: usize,
 }
@@ -292,7 +293,10 @@ impl Shared {
         reason: &str,
         transition: Transition,
     ) {
-        let is_up = |server: &&Arc<Server>| server.health() == Health::Up;
+        let count = |health: Health| {
+            let servers = backend.servers.iter();
+            servers.filter(|server| server.health() == health).count()
+        };
         self.observer.changed(&Change {
             backend: &backend.plan.name,
             server: &backend.plan.servers[index].name,
@@ -300,7 +304,8 @@ impl Shared {
             to: transition.to,
             reason,
             checks: transition.checks,
-            up: backend.servers.iter().filter(is_up).count(),
+            up: count(Health::Up),
+            unchecked: count(Health::Checking),
             total: backend.servers.len(),
         });
     }
@@ -314,7 +319,7 @@ impl Check {
         };
         let address = address_of(&backend.servers[index], health);
         let network = &self.shared.network;
-        self.outcome = Some(probe::probe(network, address, &health.probe, health.timeout).await);
+        self.outcome = Some(probe::probe(network, &address, &health.probe, health.timeout).await);
     }
 }
 
@@ -324,12 +329,11 @@ impl Drop for Check {
     }
 }
 
-fn address_of(server: &Server, health: &plan::Health) -> SocketAddr {
-    let mut address = server.address;
-    if let Some(port) = health.port {
-        address.set_port(port);
+fn address_of(server: &Server, health: &plan::Health) -> Address {
+    match health.port {
+        Some(port) => server.address.with_port(port),
+        None => server.address.clone(),
     }
-    address
 }
 
 /// Puts a server into another state and says what it was; the caller makes the backend refresh.

@@ -10,7 +10,6 @@ use std::cell::Cell;
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 
 use bytes::Bytes;
@@ -22,6 +21,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
 
+use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::units::show_duration;
 use crate::net::{Network, Stream};
@@ -64,7 +64,7 @@ type Finding = (Verdict, String);
 /// The connection is closed when it is dropped.
 pub(super) async fn probe(
     network: &Network,
-    address: SocketAddr,
+    address: &Address,
     probe: &Probe,
     timeout: Duration,
 ) -> Outcome {
@@ -159,7 +159,7 @@ impl<C: Future> Link<C> {
 }
 
 /// Connects, asks and decides; ends when the connection is closed.
-async fn ask(network: &Network, address: SocketAddr, probe: &Probe, progress: &Progress) {
+async fn ask(network: &Network, address: &Address, probe: &Probe, progress: &Progress) {
     let stream = match network.connect(address).await {
         Ok(stream) => stream,
         Err(error) => return progress.decide(of_connecting(&error)),
@@ -170,7 +170,7 @@ async fn ask(network: &Network, address: SocketAddr, probe: &Probe, progress: &P
     }
 }
 
-async fn ask_http(stream: Stream, address: SocketAddr, check: &HttpCheck, progress: &Progress) {
+async fn ask_http(stream: Stream, address: &Address, check: &HttpCheck, progress: &Progress) {
     progress.step.set(Step::Head);
     let Some(request) = request(check, address) else {
         return progress.decide(failed("the path of the check is no request target"));
@@ -208,18 +208,18 @@ async fn ask_http(stream: Stream, address: SocketAddr, check: &HttpCheck, progre
 }
 
 /// `None` when the path is none that a request can have.
-fn request(check: &HttpCheck, address: SocketAddr) -> Option<Request<Empty<Bytes>>> {
+fn request(check: &HttpCheck, address: &Address) -> Option<Request<Empty<Bytes>>> {
     let mut request = Request::new(Empty::new());
     *request.uri_mut() = Uri::try_from(check.path.as_str()).ok()?;
     *request.headers_mut() = headers(check, address)?;
     Some(request)
 }
 
-fn headers(check: &HttpCheck, address: SocketAddr) -> Option<HeaderMap> {
+fn headers(check: &HttpCheck, address: &Address) -> Option<HeaderMap> {
     let mut headers = HeaderMap::new();
     let host = match &check.host {
         Some(host) => host.clone(),
-        None => HeaderValue::from_str(&address.to_string()).ok()?,
+        None => HeaderValue::from_str(&address.as_host()).ok()?,
     };
     headers.insert(HOST, host);
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
@@ -355,6 +355,8 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use proptest::prelude::*;
 
     use crate::control::health::scripted::{Script, Scripted, Step, Visit, answers, simulate};
@@ -391,7 +393,7 @@ mod tests {
         simulate(async {
             let scripted = Scripted::default();
             scripted.set(address(), script);
-            let outcome = probe(&scripted.network(), address(), &probe_of, TIMEOUT).await;
+            let outcome = probe(&scripted.network(), &address().into(), &probe_of, TIMEOUT).await;
             // Lets the server see the end.
             clock::sleep(Duration::from_millis(1)).await;
             let visit = scripted.visits().pop().expect("there was a visit");

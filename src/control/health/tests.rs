@@ -1,6 +1,7 @@
 //! The checker as a whole: scripted servers, virtual time, seeded chance.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 
 use proptest::prelude::*;
 
@@ -52,10 +53,16 @@ impl Observer for Rc<Log> {
             reason,
             checks,
             up,
+            unchecked,
             total,
         } = change;
+        let unchecked = match unchecked {
+            0 => String::new(),
+            count => format!(", {count} unchecked"),
+        };
         self.changes.borrow_mut().push(format!(
-            "{backend}/{server} {from:?} -> {to:?}: {reason}, after {checks}; {up} of {total}"
+            "{backend}/{server} {from:?} -> {to:?}: {reason}, after {checks}; \
+             {up} of {total}{unchecked}"
         ));
     }
 }
@@ -86,7 +93,8 @@ impl World {
     }
 
     fn visits_of(&self, server: &Server) -> Vec<Visit> {
-        self.scripted.visits_at(server.address)
+        self.scripted
+            .visits_at(server.address.ip().expect("an IP address"))
     }
 }
 
@@ -116,7 +124,7 @@ fn address(number: u32) -> SocketAddr {
 
 fn server(number: u32, health: Health) -> Arc<Server> {
     let metrics = Arc::new(ServerMetrics::new(1));
-    Arc::new(Server::new(address(number), metrics, health, "new"))
+    Arc::new(Server::new(address(number).into(), metrics, health, "new"))
 }
 
 fn servers(numbers: std::ops::Range<u32>) -> Vec<Arc<Server>> {
@@ -134,7 +142,7 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
             .iter()
             .map(|server| plan::Server {
                 name: name(&server.address.to_string()),
-                address: server.address,
+                address: server.address.clone(),
                 weight: 1,
                 max_connections: None,
                 backup: false,
@@ -147,6 +155,8 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
         queue: plan::Queue::default(),
         pool: plan::Pool::default(),
         limits: plan::BackendLimits::default(),
+        protocol: plan::Protocol::default(),
+        http2: plan::BackendHttp2::default(),
         header_case: plan::HeaderCase::default(),
     };
     Arc::new(Backend::new(plan, servers.to_vec(), None))
@@ -192,9 +202,9 @@ fn new_servers_are_checked_at_once_and_the_first_check_decides() {
         assert_eq!(
             changes,
             [
-                "app/10.0.0.1:80 Checking -> Up: status 200, after 1; 1 of 3",
+                "app/10.0.0.1:80 Checking -> Up: status 200, after 1; 1 of 3, 1 unchecked",
                 "app/10.0.0.2:80 Checking -> Down: status 503, after 1; 1 of 3",
-                "app/10.0.0.3:80 Checking -> Down: connection refused, after 1; 0 of 3",
+                "app/10.0.0.3:80 Checking -> Down: connection refused, after 1; 0 of 3, 2 unchecked",
             ]
         );
     });
@@ -539,7 +549,8 @@ fn checks_that_were_broken_off_give_their_slots_back() {
             let first = round * MAX_RUNNING as u32;
             let servers = servers(first..first + MAX_RUNNING as u32);
             for server in &servers {
-                world.scripted.set(server.address, Script::Hangs);
+                let address = server.address.ip().expect("an IP address");
+                world.scripted.set(address, Script::Hangs);
             }
             world
                 .checker

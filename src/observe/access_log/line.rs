@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use http::{Method, Uri, Version};
 
+use crate::base::Peer;
 use crate::base::clock::Duration;
 use crate::exchange::{Attempt, Reason, RequestId};
 use crate::observe::calendar::Calendar;
@@ -29,7 +30,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) route: Option<&'a str>,
     pub(crate) backend: Option<&'a str>,
     pub(crate) server: Option<&'a str>,
-    pub(crate) client: SocketAddr,
+    pub(crate) client: Peer,
     /// `None`: no head could be read.
     pub(crate) request: Option<(&'a Method, &'a Uri, Version)>,
     pub(crate) status: u16,
@@ -135,12 +136,12 @@ fn millis(out: &mut Vec<u8>, key: &[u8], value: Option<Duration>) {
     out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
 }
 
-/// The client's address with its port, as `SocketAddr` shows it.
-fn client(out: &mut Vec<u8>, addr: SocketAddr) {
+/// The client's address with its port, as `SocketAddr` shows it; `unix` for one without.
+fn client(out: &mut Vec<u8>, client: Peer) {
     out.extend_from_slice(b",\"client\":\"");
-    match addr {
+    match client {
         // By hand: the standard library formats it twice, to be able to pad it.
-        SocketAddr::V4(addr) => {
+        Peer::Ip(SocketAddr::V4(addr)) => {
             for (place, octet) in addr.ip().octets().into_iter().enumerate() {
                 if place > 0 {
                     out.push(b'.');
@@ -150,7 +151,7 @@ fn client(out: &mut Vec<u8>, addr: SocketAddr) {
             out.push(b':');
             decimal(out, u64::from(addr.port()));
         }
-        SocketAddr::V6(_) => write!(out, "{addr}").expect("a Vec takes what is written to it"),
+        other => write!(out, "{other}").expect("a Vec takes what is written to it"),
     }
     out.push(b'"');
 }
@@ -240,7 +241,7 @@ mod tests {
         ] {
             let addr: SocketAddr = text.parse().expect("an address");
             let mut out = Vec::new();
-            client(&mut out, addr);
+            client(&mut out, addr.into());
             let expected = format!(",\"client\":\"{addr}\"");
             assert_eq!(String::from_utf8_lossy(&out), expected);
         }

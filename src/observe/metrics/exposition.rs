@@ -128,6 +128,14 @@ fn frontends(text: &mut String, rows: &[FrontendRow<'_>]) {
     family(text, &names::FRONTEND_OPEN_TUNNELS, rows, |family, row| {
         family.sample(row.open_tunnels);
     });
+    family(
+        text,
+        &names::FRONTEND_PARKED_CONNECTIONS,
+        rows,
+        |family, row| {
+            family.sample(row.metrics.parked_connections());
+        },
+    );
     family(text, &names::FRONTEND_ACCEPT_PAUSES, rows, |family, row| {
         for cause in PauseCause::ALL {
             family.unless_zero(cause.code(), row.metrics.pauses(cause));
@@ -544,6 +552,9 @@ mod tests {
         # HELP evenkeel_frontend_open_tunnels Upgraded connections and streams, and connections in TCP mode, that are open.
         # TYPE evenkeel_frontend_open_tunnels gauge
         evenkeel_frontend_open_tunnels{frontend="web"} 1
+        # HELP evenkeel_frontend_parked_connections Those of the open ones that have rested for a while: they hold a socket and no buffers.
+        # TYPE evenkeel_frontend_parked_connections gauge
+        evenkeel_frontend_parked_connections{frontend="web"} 0
         # HELP evenkeel_frontend_accept_pauses_total How often accepting paused: at the frontend's limit, at the process's, or without a free descriptor.
         # TYPE evenkeel_frontend_accept_pauses_total counter
         evenkeel_frontend_accept_pauses_total{frontend="web",cause="frontend_limit"} 1

@@ -69,6 +69,8 @@ metrics! {
         "Client connections that are open.";
     FRONTEND_OPEN_TUNNELS = "evenkeel_frontend_open_tunnels", Gauge, Count, ["frontend"],
         "Upgraded connections and streams, and connections in TCP mode, that are open.";
+    FRONTEND_PARKED_CONNECTIONS = "evenkeel_frontend_parked_connections", Gauge, Count, ["frontend"],
+        "Those of the open ones that have rested for a while: they hold a socket and no buffers.";
     FRONTEND_ACCEPT_PAUSES = "evenkeel_frontend_accept_pauses_total", Counter, Count, ["frontend", "cause"],
         "How often accepting paused: at the frontend's limit, at the process's, or without a free descriptor.";
     FRONTEND_REQUEST_BYTES = "evenkeel_frontend_request_body_bytes_total", Counter, Bytes, ["frontend"],

@@ -257,7 +257,7 @@ mod tests {
             let address = SocketAddr::from(([127, 0, 0, 1], place as u16 + 1));
             plan::Server {
                 name: Name::new(&address.to_string()).expect("a name"),
-                address,
+                address: address.into(),
                 weight: *weight,
                 max_connections: *max,
                 backup: false,
@@ -275,7 +275,12 @@ mod tests {
         fn local(self) -> Rc<Local> {
             let live = self.servers.iter().map(|server| {
                 let metrics = Arc::new(ServerMetrics::new(1));
-                Arc::new(Server::new(server.address, metrics, self.health, "test"))
+                Arc::new(Server::new(
+                    server.address.clone(),
+                    metrics,
+                    self.health,
+                    "test",
+                ))
             });
             let live = live.collect();
             let plan = plan::Backend {
@@ -288,6 +293,8 @@ mod tests {
                 queue: plan::Queue { max: 2 },
                 pool: plan::Pool::default(),
                 limits: plan::BackendLimits::default(),
+                protocol: plan::Protocol::default(),
+                http2: plan::BackendHttp2::default(),
                 header_case: plan::HeaderCase::Lower,
             };
             let backend = Arc::new(Backend::new(plan, live, None));

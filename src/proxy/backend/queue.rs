@@ -207,7 +207,7 @@ mod tests {
     fn server() -> Arc<Server> {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let metrics = Arc::new(ServerMetrics::new(1));
-        let server = Server::new(address, metrics, Health::Up, "test");
+        let server = Server::new(address.into(), metrics, Health::Up, "test");
         server.set_limit(Some(1));
         assert!(server.try_acquire());
         Arc::new(server)

@@ -3,11 +3,11 @@
 //! It belongs to an identity (backend, server name, address), never to a configuration: the next
 //! snapshot points at the same `Server`. Every field has one writer.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
 use crate::observe::{HealthMetrics, ServerMetrics, ServerState};
 
@@ -21,7 +21,7 @@ pub struct Server {
     /// Never changes.
     pub id: ServerId,
     /// Never changes: another address is another server.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Its numbers on the hot path; they go on when it gets another address. Written by the workers'
     /// observers.
     pub metrics: Arc<ServerMetrics>,
@@ -75,7 +75,7 @@ pub struct Note {
 impl Server {
     /// A server that nothing is known about yet but how it starts.
     pub fn new(
-        address: SocketAddr,
+        address: Address,
         metrics: Arc<ServerMetrics>,
         health: Health,
         reason: &str,

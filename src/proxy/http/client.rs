@@ -4,12 +4,12 @@
 //! `serve` makes it; `handle` opens exchanges for it; `h1` and `h2` settle them when they are over.
 
 use std::cell::{Cell, OnceCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderValue;
 
+use crate::base::Peer;
 use crate::base::clock::{self, Instant};
 use crate::exchange::{Reason, RequestId};
 use crate::observe::Refusal;
@@ -23,7 +23,7 @@ use crate::wire::forwarded::x_forwarded_for;
 /// A client connection.
 pub(super) struct Client {
     pub(super) context: Rc<Context>,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
     pub(super) live: Arc<Frontend>,
     /// Whether it shall end with the exchanges that are open.
     pub(super) is_leaving: Cell<bool>,
@@ -31,7 +31,7 @@ pub(super) struct Client {
     pub(super) timeouts: Cell<FrontendTimeouts>,
     /// The place of the frontend in the snapshot of this generation.
     place: Cell<(u64, u32)>,
-    forwarded_for: OnceCell<HeaderValue>,
+    forwarded_for: OnceCell<Option<HeaderValue>>,
 }
 
 /// An exchange, and what it runs under.
@@ -42,7 +42,7 @@ pub(super) struct Open {
 }
 
 impl Client {
-    pub(super) fn new(context: Rc<Context>, peer: SocketAddr, live: Arc<Frontend>) -> Self {
+    pub(super) fn new(context: Rc<Context>, peer: Peer, live: Arc<Frontend>) -> Self {
         let client = Self {
             context,
             peer,
@@ -81,10 +81,11 @@ impl Client {
         Some(look(plan))
     }
 
-    /// `X-Forwarded-For` of a peer that is believed nothing.
-    pub(super) fn forwarded_for(&self) -> &HeaderValue {
+    /// `X-Forwarded-For` of a peer that is believed nothing; none for one without an address.
+    pub(super) fn forwarded_for(&self) -> Option<&HeaderValue> {
         self.forwarded_for
             .get_or_init(|| x_forwarded_for([], self.peer.ip()))
+            .as_ref()
     }
 
     /// Counts and logs an exchange, whatever became of it, and says when it was over.

@@ -13,20 +13,22 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use h2::RecvStream;
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 
-use crate::base::clock::{self, Instant};
+use crate::base::Peer;
+use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, Opening, Reason, RequestId};
 use crate::observe::event;
-use crate::plan::{self, RequestIds};
+use crate::plan::{self, ClientField, RequestIds};
 use crate::proxy::backend::Local;
 use crate::proxy::forward::{Sending, ServerBody, forward};
 use crate::proxy::io::{ContinueGate, Course, ReceivedBody, RequestBody};
-use crate::proxy::reply::reply;
+use crate::proxy::reply::{grpc_reply, reply};
 use crate::proxy::route;
 use crate::proxy::snapshot::{Frontend, View};
-use crate::wire::forwarded::client_of;
+use crate::wire::forwarded::{Field, client_of};
+use crate::wire::grpc;
 
 use super::admit::admit;
 use super::body::{Own, ResponseBody};
@@ -42,6 +44,14 @@ pub(super) struct Begun {
     view: Rc<View>,
     /// The place of the frontend in the plan; `None` when it has just been removed.
     place: Option<u32>,
+    dialect: Dialect,
+}
+
+/// What the client makes of an answer of ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Http,
+    Grpc,
 }
 
 /// A request that may be sent to a server of a backend.
@@ -67,6 +77,7 @@ impl Begun {
             course: Rc::new(Course::begin(opening)),
             view,
             place,
+            dialect: Dialect::of(request),
         }
     }
 
@@ -115,6 +126,9 @@ impl Begun {
             let from = course.exchange.opening.head_read;
             course.deadlines.bound_exchange(from + bound);
         }
+        if self.dialect == Dialect::Grpc {
+            self.bound_call(request.headers(), plan.timeout.exchange);
+        }
         let seen = Seen::of(request.headers());
         let switch = wish_of(&request, seen, &plan.upgrades, &client.context.rng)?;
         let body_kind = match is_extended_connect(&request) {
@@ -130,7 +144,7 @@ impl Begun {
         let (mut head, incoming) = request.into_parts();
         let sender = Sender {
             peer: client.peer,
-            is_trusted: is_trusted(plan, client.peer),
+            is_trusted: plan.trusted_proxies.have(client.peer),
             forwarded_for: client.forwarded_for(),
         };
         hop::towards_server(&mut head, seen, body_kind, sender, &plan.forwarding);
@@ -163,6 +177,18 @@ impl Begun {
             backend,
             from_client,
         })
+    }
+
+    /// A call of gRPC says how long its client waits; a server need not work for longer.
+    fn bound_call(&self, headers: &header::HeaderMap, bound: Option<Duration>) {
+        let timeout = headers.get("grpc-timeout");
+        let timeout = timeout.and_then(|value| grpc::timeout(value.as_bytes()));
+        if let Some(timeout) = timeout
+            && bound.is_none_or(|bound| timeout < bound)
+            && let Some(until) = self.course.exchange.opening.head_read.checked_add(timeout)
+        {
+            self.course.deadlines.bound_exchange(until);
+        }
     }
 
     /// From a request that may be sent to a server's answer.
@@ -232,7 +258,12 @@ impl Begun {
         event::exchange_failed(&course.exchange.opening.id, fault);
         course.deadlines.clear();
         let reason = course.exchange.reason.get().unwrap_or(fault.reason);
-        reply(reason, &course.exchange.opening.id).map(|bytes| {
+        let id = &course.exchange.opening.id;
+        let response = match self.dialect {
+            Dialect::Http => reply(reason, id),
+            Dialect::Grpc => grpc_reply(reason, id),
+        };
+        response.map(|bytes| {
             // Nobody is there to read it.
             let is_read = reason != Reason::ClientLeft;
             let bytes = if is_read { bytes } else { Bytes::new() };
@@ -256,6 +287,19 @@ impl Begun {
         let id = &self.course.exchange.opening.id;
         event::exchange_panicked(id, text.unwrap_or("no message"));
         Fault::new(Reason::ProxyPanic)
+    }
+}
+
+impl Dialect {
+    /// gRPC is only spoken in HTTP/2, and only by POST.
+    fn of<B>(request: &Request<B>) -> Self {
+        let may_be_grpc = request.version() == Version::HTTP_2 && request.method() == Method::POST;
+        let content_type = || request.headers().get(header::CONTENT_TYPE);
+        if may_be_grpc && content_type().is_some_and(|kind| grpc::is_grpc(kind.as_bytes())) {
+            Self::Grpc
+        } else {
+            Self::Http
+        }
     }
 }
 
@@ -315,18 +359,11 @@ fn opening<B>(
             .and_then(|value| RequestId::taken(value.as_bytes())),
         _ => None,
     };
-    let mut address = client.peer;
-    // What a stranger says of others is not believed.
-    if let Some(plan) = plan.filter(|plan| is_trusted(plan, client.peer)) {
-        let lines = request.headers().get_all("x-forwarded-for");
-        let is_trusted = |ip| plan.trusted_proxies.iter().any(|net| net.contains(&ip));
-        address.set_ip(client_of(client.peer.ip(), lines, is_trusted));
-    }
     Opening {
         began,
         head_read,
         wall: client.context.anchor.get().wall_at(head_read),
-        client: address,
+        client: address_of(client.peer, plan, request.headers()),
         // A place that no plan has: nobody else's name stands in the log for it.
         frontend: place.unwrap_or(u32::MAX),
         generation: view.snapshot.generation,
@@ -337,13 +374,25 @@ fn opening<B>(
     }
 }
 
-fn plan_at(view: &View, place: Option<u32>) -> Option<&plan::Frontend> {
-    view.snapshot.plan.frontends.get(place? as usize)
+/// Whom a request of `peer` is from. What a stranger says of others is not believed.
+fn address_of(peer: Peer, plan: Option<&plan::Frontend>, headers: &HeaderMap) -> Peer {
+    let Some(plan) = plan.filter(|plan| plan.trusted_proxies.have(peer)) else {
+        return peer;
+    };
+    let (field, lines) = match plan.client_field {
+        ClientField::XForwardedFor => (Field::XForwardedFor, headers.get_all("x-forwarded-for")),
+        ClientField::Forwarded => (Field::Forwarded, headers.get_all(header::FORWARDED)),
+    };
+    let is_trusted = |ip| plan.trusted_proxies.have(SocketAddr::new(ip, 0).into());
+    match (client_of(field, lines, is_trusted), peer) {
+        (None, peer) => peer,
+        (Some(ip), Peer::Ip(peer)) => SocketAddr::new(ip, peer.port()).into(),
+        (Some(ip), Peer::Unix) => SocketAddr::new(ip, 0).into(),
+    }
 }
 
-fn is_trusted(plan: &plan::Frontend, peer: SocketAddr) -> bool {
-    let ip = peer.ip().to_canonical();
-    plan.trusted_proxies.iter().any(|net| net.contains(&ip))
+fn plan_at(view: &View, place: Option<u32>) -> Option<&plan::Frontend> {
+    view.snapshot.plan.frontends.get(place? as usize)
 }
 
 fn body_kind(body: &ReceivedBody) -> BodyKind {
@@ -357,7 +406,7 @@ fn body_kind(body: &ReceivedBody) -> BodyKind {
 }
 
 /// Puts the id of the exchange where the server looks for it.
-fn name_request(headers: &mut header::HeaderMap, ids: &RequestIds, id: &RequestId) {
+fn name_request(headers: &mut HeaderMap, ids: &RequestIds, id: &RequestId) {
     let RequestIds::Field(name) = ids else {
         return;
     };

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, Version, request};
 
+use crate::base::Peer;
 use crate::plan::Forwarding;
 use crate::wire::forwarded::{Element, Node, Proto, forwarded, x_forwarded_for};
 
@@ -25,11 +26,12 @@ const VIA: HeaderValue = HeaderValue::from_static("1.1 evenkeel");
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sender<'a> {
     /// The connection's peer.
-    pub(super) peer: std::net::SocketAddr,
+    pub(super) peer: Peer,
     /// Whether what it says of its own clients is believed.
     pub(super) is_trusted: bool,
     /// `X-Forwarded-For` of a peer that is not trusted; the same for each request of a connection.
-    pub(super) forwarded_for: &'a HeaderValue,
+    /// `None`: the peer has no address.
+    pub(super) forwarded_for: Option<&'a HeaderValue>,
 }
 
 /// Whether bytes follow the head, and whether their number is known.
@@ -189,7 +191,7 @@ fn say_who_sent_it(
     let headers = &mut head.headers;
     if forwarding.forwarded {
         let element = Element {
-            client: Node::Ip(sender.peer.ip()),
+            client: sender.peer.ip().map_or(Node::Unknown, Node::Ip),
             by: None,
             host: headers.get(header::HOST),
             proto: Proto::Http,
@@ -219,7 +221,9 @@ fn say_who_sent_it(
 fn say_by_x_forwarded(headers: &mut HeaderMap, sender: Sender<'_>) {
     if sender.is_trusted {
         let list = x_forwarded_for(headers.get_all(X_FORWARDED_FOR), sender.peer.ip());
-        headers.insert(X_FORWARDED_FOR, list);
+        if let Some(list) = list {
+            headers.insert(X_FORWARDED_FOR, list);
+        }
         if !headers.contains_key(X_FORWARDED_PROTO) {
             headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
         }
@@ -230,7 +234,10 @@ fn say_by_x_forwarded(headers: &mut HeaderMap, sender: Sender<'_>) {
         }
         return;
     }
-    headers.insert(X_FORWARDED_FOR, sender.forwarded_for.clone());
+    match sender.forwarded_for {
+        Some(client) => headers.insert(X_FORWARDED_FOR, client.clone()),
+        None => headers.remove(X_FORWARDED_FOR),
+    };
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
     match headers.get(header::HOST).cloned() {
         Some(host) => headers.insert(X_FORWARDED_HOST, host),
@@ -258,6 +265,8 @@ fn into_origin_form(head: &mut request::Parts) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use http::Request;
 
     use super::*;
@@ -267,9 +276,9 @@ mod tests {
     fn sent(build: http::request::Builder, is_trusted: bool) -> request::Parts {
         let (mut head, ()) = build.body(()).expect("a request").into_parts();
         let sender = Sender {
-            peer: ([192, 0, 2, 1], 4711).into(),
+            peer: SocketAddr::from(([192, 0, 2, 1], 4711)).into(),
             is_trusted,
-            forwarded_for: &FOR,
+            forwarded_for: Some(&FOR),
         };
         let seen = Seen::of(&head.headers);
         let forwarding = Forwarding::default();

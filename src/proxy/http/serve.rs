@@ -4,26 +4,23 @@
 //! knows that we speak HTTP/2 begins with its preface (RFC 9113 §3.3), which no request of HTTP/1
 //! can begin with. They are waited for as long as a head is.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::base::clock;
+use crate::base::{Peer, clock};
 use crate::exchange::Reason;
 use crate::net::Stream;
 use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Timer;
 use crate::proxy::roll::{Entry, Order};
+use crate::wire::preface::{Version, version};
 
 use super::client::Client;
 use super::rest::{Woken, bytes_or};
 use super::{h1, h2};
-
-/// What a connection of HTTP/2 begins with (RFC 9113 §3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What the first bytes say.
 enum Spoken {
@@ -34,12 +31,7 @@ enum Spoken {
 }
 
 /// Serves the connection of `peer` until it ends.
-pub async fn serve(
-    mut stream: Stream,
-    peer: SocketAddr,
-    live: Arc<Frontend>,
-    context: Rc<Context>,
-) {
+pub async fn serve(mut stream: Stream, peer: Peer, live: Arc<Frontend>, context: Rc<Context>) {
     let entry = context.roll.enter(Arc::clone(&live));
     let client = Rc::new(Client::new(context, peer, live));
     let mut timer = Timer::new();
@@ -79,16 +71,17 @@ async fn first_bytes(
             }
             return Spoken::Nothing;
         };
-        if seen.is_empty() && !PREFACE.starts_with(&bytes[..bytes.len().min(PREFACE.len())]) {
-            return Spoken::H1(bytes);
-        }
-        seen.extend_from_slice(&bytes);
-        let compared = seen.len().min(PREFACE.len());
-        if seen[..compared] != PREFACE[..compared] {
-            return Spoken::H1(seen.freeze());
-        }
-        if compared == PREFACE.len() {
-            return Spoken::H2(seen.freeze());
+        // Nearly always all that is needed comes at once, and is not copied again.
+        let bytes = if seen.is_empty() {
+            bytes
+        } else {
+            seen.extend_from_slice(&bytes);
+            seen.split().freeze()
+        };
+        match version(&bytes) {
+            Some(Version::H1) => return Spoken::H1(bytes),
+            Some(Version::H2) => return Spoken::H2(bytes),
+            None => seen.extend_from_slice(&bytes),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod course;
 mod deadlines;
+mod kept;
 mod pump;
 mod received;
 mod relay;

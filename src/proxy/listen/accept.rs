@@ -7,13 +7,13 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use rustix::io::Errno;
 
+use crate::base::Peer;
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::tasks;
 use crate::net::{Listener, Stream};
@@ -112,7 +112,7 @@ impl Accept {
     }
 
     /// The next connection; `None` when the socket is to close and nobody is left in its queue.
-    async fn next(&self) -> Option<io::Result<(Stream, SocketAddr)>> {
+    async fn next(&self) -> Option<io::Result<(Stream, Peer)>> {
         poll_fn(|cx| {
             if let Poll::Ready(accepted) = self.listener.poll_accept(cx) {
                 return Poll::Ready(Some(accepted));
@@ -164,7 +164,7 @@ impl Accept {
         is_due
     }
 
-    fn start(&self, stream: Stream, peer: SocketAddr, pass: Pass) {
+    fn start(&self, stream: Stream, peer: Peer, pass: Pass) {
         let context = Rc::clone(&self.context);
         let frontend = Arc::clone(&pass.frontend);
         context.observer.accepted(&frontend.metrics);

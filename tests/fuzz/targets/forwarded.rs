@@ -3,9 +3,11 @@
 
 #![no_main]
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-use evenkeel::wire::forwarded::{Element, Node, Proto, client_of, forwarded, x_forwarded_for};
+use evenkeel::wire::forwarded::{
+    Element, Field, Node, Proto, client_of, forwarded, x_forwarded_for,
+};
 use http::HeaderValue;
 use libfuzzer_sys::fuzz_target;
 
@@ -25,15 +27,14 @@ fuzz_target!(|input: Input<'_>| {
         .filter_map(|line| HeaderValue::from_bytes(line).ok())
         .collect();
     let peer = input.peer.to_canonical();
-    let next_hop = IpAddr::V4(Ipv4Addr::LOCALHOST);
-
-    assert_eq!(client_of(peer, &lines, |_| false), peer);
-    let _ = client_of(peer, &lines, |_| true);
-    let appended = x_forwarded_for(&lines, peer);
-    let is_next_hop = |addr| addr == next_hop && addr != peer;
-    if peer != next_hop {
-        assert_eq!(client_of(next_hop, [&appended], is_next_hop), peer);
+    for field in [Field::XForwardedFor, Field::Forwarded] {
+        let _ = client_of(field, &lines, |_| true);
     }
+    let appended = x_forwarded_for(&lines, Some(peer));
+    assert_eq!(
+        client_of(Field::XForwardedFor, &appended, |_| false),
+        Some(peer)
+    );
 
     let host = HeaderValue::from_bytes(input.host).ok();
     let nodes = [
@@ -50,6 +51,8 @@ fuzz_target!(|input: Input<'_>| {
             proto: Proto::Https,
         };
         let written = forwarded([], &element);
+        let read = client_of(Field::Forwarded, [&written], |_| false);
+        assert_eq!(read, matches!(client, Node::Ip(_)).then_some(peer));
         // Whatever the host says, it stays within its quotes.
         assert_eq!(
             parameters(written.as_bytes()),

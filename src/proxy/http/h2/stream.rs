@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -53,10 +53,14 @@ pub(super) async fn exchange(
     let body = StreamBody::new(stream, &head.headers);
     let request = Request::from_parts(head, ReceivedBody::Http2(body));
     let tunnel = RefCell::new(None);
-    let answer = begun.answer(request, |opened| {
-        tunnel.replace(Some(opened));
-    });
-    let Some(response) = exchange.answered(answer, &mut respond, asks_first).await else {
+    let response = {
+        // Pinned where it is made: it is large, and each move would be a copy of it.
+        let answer = pin!(begun.answer(request, |opened| {
+            tunnel.replace(Some(opened));
+        }));
+        exchange.answered(answer, &mut respond, asks_first).await
+    };
+    let Some(response) = response else {
         return;
     };
     match tunnel.into_inner() {
@@ -84,11 +88,10 @@ impl Exchange {
     /// The answer, unless the client resets the stream first.
     async fn answered(
         &mut self,
-        answer: impl Future<Output = Result<Response<ResponseBody>, Infallible>>,
+        mut answer: Pin<&mut impl Future<Output = Result<Response<ResponseBody>, Infallible>>>,
         respond: &mut SendResponse<Bytes>,
         mut asks_first: bool,
     ) -> Option<Response<ResponseBody>> {
-        let mut answer = pin!(answer);
         poll_fn(|cx| {
             loop {
                 if respond.poll_reset(cx).is_ready() {

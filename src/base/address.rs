@@ -1,0 +1,249 @@
+//! Where something listens, where it is connected to, and who is at the other end.
+//!
+//! Text and values only: `config` reads them, `net` makes sockets of them.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use crate::base::Name;
+
+/// The most bytes that the kernel has room for in the address of a Unix socket, the zero that ends a
+/// path or begins an abstract name not counted.
+pub const LONGEST_UNIX_NAME: usize = 107;
+
+/// A place that can be connected to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// An IP address and a port.
+    Ip(SocketAddr),
+    /// An address that means something on one interface alone (`[fe80::1%eth0]:80`). The interface's
+    /// number is looked up whenever the address is used: it changes with the interface.
+    Zoned {
+        /// Link-local.
+        ip: Ipv6Addr,
+        /// The interface.
+        zone: Name,
+        /// The port.
+        port: u16,
+    },
+    /// A Unix socket.
+    Unix(UnixName),
+}
+
+/// The name of a Unix socket.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum UnixName {
+    /// A file.
+    Path(PathBuf),
+    /// A name that no file stands for (`@name`), gone with the socket. Linux only.
+    Abstract(String),
+}
+
+/// A place to listen at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ListenAddress {
+    /// An address that we bind.
+    At(Address),
+    /// A socket that whoever started us has bound.
+    Inherited(Descriptor),
+}
+
+/// A descriptor that was open when the process started.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Descriptor {
+    /// `fd://3`.
+    Number(u32),
+    /// `fd://web`: by its name in `LISTEN_FDNAMES`.
+    Name(Name),
+}
+
+/// Who may connect to a Unix socket: the permission bits of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileMode(pub u32);
+
+impl Default for FileMode {
+    /// The owner and the group: who else may reach a service is for its operator to say.
+    fn default() -> Self {
+        Self(0o660)
+    }
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Somebody with an address.
+    Ip(SocketAddr),
+    /// A process of this host, by a Unix socket: it has no address of its own.
+    Unix,
+}
+
+impl Address {
+    /// The IP address and port, if it is that.
+    pub fn ip(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Ip(addr) => Some(*addr),
+            Self::Zoned { .. } | Self::Unix(_) => None,
+        }
+    }
+
+    /// The same address with another port; a Unix socket has none.
+    #[must_use]
+    pub fn with_port(&self, port: u16) -> Self {
+        match self {
+            Self::Ip(addr) => Self::Ip(SocketAddr::new(addr.ip(), port)).with_scope_of(addr),
+            Self::Zoned { ip, zone, .. } => Self::Zoned {
+                ip: *ip,
+                zone: zone.clone(),
+                port,
+            },
+            Self::Unix(_) => self.clone(),
+        }
+    }
+
+    fn with_scope_of(mut self, other: &SocketAddr) -> Self {
+        if let (Self::Ip(SocketAddr::V6(addr)), SocketAddr::V6(other)) = (&mut self, other) {
+            addr.set_scope_id(other.scope_id());
+        }
+        self
+    }
+
+    /// What a request that names no host is sent with (RFC 9110 §7.2): no zone, which means nothing
+    /// to the server (RFC 6874 §4), and `localhost` for a Unix socket.
+    pub fn as_host(&self) -> String {
+        match self {
+            Self::Ip(SocketAddr::V4(addr)) => addr.to_string(),
+            Self::Ip(SocketAddr::V6(addr)) => format!("[{}]:{}", addr.ip(), addr.port()),
+            Self::Zoned { ip, port, .. } => format!("[{ip}]:{port}"),
+            Self::Unix(_) => "localhost".to_owned(),
+        }
+    }
+}
+
+impl ListenAddress {
+    /// The IP address and port, if it is that.
+    pub fn ip(&self) -> Option<SocketAddr> {
+        match self {
+            Self::At(address) => address.ip(),
+            Self::Inherited(_) => None,
+        }
+    }
+
+    /// The file of a Unix socket that we bind.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::At(Address::Unix(UnixName::Path(path))) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Whether it is another place each time it is bound.
+    pub fn is_any_port(&self) -> bool {
+        match self {
+            Self::At(Address::Ip(addr)) => addr.port() == 0,
+            Self::At(Address::Zoned { port, .. }) => *port == 0,
+            Self::At(Address::Unix(_)) | Self::Inherited(_) => false,
+        }
+    }
+}
+
+impl Peer {
+    /// Its IP address, if it has one.
+    pub fn ip(self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(addr) => Some(addr.ip()),
+            Self::Unix => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(addr: SocketAddr) -> Self {
+        Self::Ip(addr)
+    }
+}
+
+impl From<SocketAddr> for ListenAddress {
+    fn from(addr: SocketAddr) -> Self {
+        Self::At(Address::Ip(addr))
+    }
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(addr: SocketAddr) -> Self {
+        Self::Ip(addr)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(addr) => addr.fmt(f),
+            Self::Zoned { ip, zone, port } => write!(f, "[{ip}%{zone}]:{port}"),
+            Self::Unix(name) => name.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for UnixName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(f),
+            Self::Abstract(name) => write!(f, "@{name}"),
+        }
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(address) => address.fmt(f),
+            Self::Inherited(Descriptor::Number(number)) => write!(f, "fd://{number}"),
+            Self::Inherited(Descriptor::Name(name)) => write!(f, "fd://{name}"),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(addr) => addr.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
+impl fmt::Display for FileMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> Address {
+        Address::Ip(text.parse().expect("an address"))
+    }
+
+    #[test]
+    fn a_host_has_no_zone_and_no_path() {
+        assert_eq!(ip("10.0.0.1:80").as_host(), "10.0.0.1:80");
+        assert_eq!(ip("[fe80::1%3]:80").as_host(), "[fe80::1]:80");
+        let unix = Address::Unix(UnixName::Path("/run/app.sock".into()));
+        assert_eq!(unix.as_host(), "localhost");
+    }
+
+    #[test]
+    fn another_port_is_on_the_same_interface() {
+        assert_eq!(ip("[fe80::1%3]:80").with_port(81), ip("[fe80::1%3]:81"));
+        let zone = Name::new("eth0").expect("a name");
+        let zoned = Address::Zoned {
+            ip: "fe80::1".parse().expect("an address"),
+            zone,
+            port: 80,
+        };
+        assert_eq!(zoned.with_port(81).to_string(), "[fe80::1%eth0]:81");
+    }
+}
