@@ -80,9 +80,12 @@
 //! config          -> base wire plan
 //!
 //! proxy/*         -> base wire plan exchange observe net proxy/io
-//! proxy/worker    -> proxy/listen proxy/http proxy/snapshot proxy/frontend
-//! proxy/listen    -> proxy/tls proxy/http proxy/snapshot proxy/frontend
-//! proxy/http      -> proxy/route proxy/forward proxy/backend proxy/reply proxy/snapshot proxy/frontend
+//! proxy/worker    -> proxy/listen proxy/context proxy/roll proxy/snapshot proxy/frontend
+//! proxy/listen    -> proxy/tls proxy/http proxy/context proxy/roll proxy/snapshot proxy/frontend
+//! proxy/http      -> proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/context proxy/roll proxy/snapshot proxy/frontend
+//! proxy/tunnel    -> proxy/backend proxy/context proxy/roll proxy/frontend
+//! proxy/context   -> proxy/roll proxy/snapshot
+//! proxy/roll      -> proxy/frontend
 //! proxy/snapshot  -> proxy/tls proxy/route proxy/backend proxy/frontend
 //! proxy/forward   -> proxy/backend proxy/upstream
 //! proxy/backend   -> proxy/upstream

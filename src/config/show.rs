@@ -110,6 +110,7 @@ fn process(plan: &Plan, page: &mut Page) {
     page.table("shutdown");
     page.set("grace", duration(plan.shutdown.grace));
     page.set("timeout", duration(plan.shutdown.timeout));
+    page.set("tunnels", duration(plan.shutdown.tunnels));
 
     page.table("admin");
     page.set(
@@ -179,6 +180,10 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
         },
     );
     page.set("header_case", header_case(frontend.header_case));
+    page.set(
+        "upgrades",
+        list(frontend.upgrades.iter().map(|token| string(token))),
+    );
 
     page.table(&format!("{path}.timeout"));
     page.set("head", duration(frontend.timeout.head));
@@ -186,6 +191,7 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
     page.set("keep_alive", duration(frontend.timeout.keep_alive));
     page.set("exchange", duration_or_off(frontend.timeout.exchange));
     page.set("handshake", duration(frontend.timeout.handshake));
+    page.set("tunnel", duration_or_off(frontend.timeout.tunnel));
 
     page.table(&format!("{path}.limits"));
     page.set("head", string(&frontend.limits.head.to_string()));

@@ -89,6 +89,7 @@ fn frontend() -> Frontend {
         forwarding: Forwarding::default(),
         request_id: RequestIds::default(),
         header_case: HeaderCase::default(),
+        upgrades: Frontend::default_upgrades(),
     }
 }
 

@@ -1446,6 +1446,48 @@ fn a_frontend_without_a_name_is_told_to_have_one() {
 }
 
 #[test]
+fn protocols_to_go_on_in_are_tokens_that_open_no_back_door() {
+    assert_snapshot!(in_frontend("upgrades = ['h2c', 'web socket', 'x', 'X']"), @r##"
+        error: `h2c` would be a way past all routes and limits
+         --> evenkeel.toml:5:13
+          |
+        5 | upgrades = ['h2c', 'web socket', 'x', 'X']
+          |             ^^^^^
+          |
+          = help: leave it out: what passes through a tunnel is not looked at
+
+        error: "web socket" cannot be the name of a protocol
+         --> evenkeel.toml:5:20
+          |
+        5 | upgrades = ['h2c', 'web socket', 'x', 'X']
+          |                    ^^^^^^^^^^^^
+          |
+          = help: write what stands in the `Upgrade` field: `"websocket"`
+
+        error: "X" stands here twice
+         --> evenkeel.toml:5:39
+          |
+        5 | upgrades = ['h2c', 'web socket', 'x', 'X']
+          |                                       ^^^
+          |
+          = help: keep one of the two
+    "##);
+}
+
+#[test]
+fn tunnels_have_no_more_time_than_there_is() {
+    assert_snapshot!(errors(&format!("{BASE}\n[shutdown]\ntimeout = '5s'\ntunnels = '10s'\n")), @r##"
+        error: tunnels would be cut after 5s, the `timeout` of all, before their own time is over
+          --> evenkeel.toml:11:11
+           |
+        11 | tunnels = '10s'
+           |           ^^^^^
+           |
+           = help: write a shorter `tunnels`, or a longer `timeout`
+    "##);
+}
+
+#[test]
 fn what_is_found_later_shows_its_line_too() {
     let loaded = load(BASE).expect("no mistakes");
     let at = &loaded.plan.frontends[0].listen[0].at;

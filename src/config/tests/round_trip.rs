@@ -302,22 +302,17 @@ fn tls() -> impl Strategy<Value = Tls> {
 }
 
 fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> {
-    let timeout = (
-        duration(),
-        duration(),
-        duration(),
-        option::of(duration()),
-        duration(),
-    )
-        .prop_map(
-            |(head, body, keep_alive, exchange, handshake)| FrontendTimeouts {
-                head,
-                body,
-                keep_alive,
-                exchange,
-                handshake,
-            },
-        );
+    let bounds = (option::of(duration()), option::of(duration()), duration());
+    let timeout = (duration(), duration(), duration(), bounds).prop_map(
+        |(head, body, keep_alive, (exchange, tunnel, handshake))| FrontendTimeouts {
+            head,
+            body,
+            keep_alive,
+            exchange,
+            handshake,
+            tunnel,
+        },
+    );
     let limits = (8_u64 << 10..16 << 20, 1_usize..20_000, 1_u64..65_534).prop_map(
         |(head, fields, target)| FrontendLimits {
             head: ByteSize(head),
@@ -351,6 +346,8 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         Just(RequestIds::Off),
         field_name().prop_map(RequestIds::Field),
     ];
+    let upgrades = btree_map("x[a-z0-9/!.]?[a-z]", Just(()), 0..3)
+        .prop_map(|tokens| tokens.into_keys().collect());
     let listening = (
         listens(name.to_string()),
         option::of(1..u64::MAX >> 1),
@@ -363,13 +360,13 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         routes(backends.clone()),
         one_of(backends),
         (timeout, limits, http2, forwarding),
-        (request_id, header_case(), option::of(tls())),
+        (request_id, header_case(), option::of(tls()), upgrades),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
             let (listen, max_connections, half_close, who) = listening;
             let (proxy_protocol, trusted_proxies, client_field) = who;
             let (timeout, limits, mut http2, forwarding) = settings;
-            let (request_id, header_case, tls) = writing;
+            let (request_id, header_case, tls, upgrades) = writing;
             let mut routes = routes;
             let asks = |tls: &Tls| {
                 tls.all_rules()
@@ -400,6 +397,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 forwarding,
                 request_id,
                 header_case,
+                upgrades,
             }
         })
 }
@@ -612,7 +610,11 @@ fn reload() -> impl Strategy<Value = Reload> {
 }
 
 fn shutdown() -> impl Strategy<Value = Shutdown> {
-    (duration(), duration()).prop_map(|(grace, timeout)| Shutdown { grace, timeout })
+    (duration(), duration(), duration()).prop_map(|(grace, one, other)| Shutdown {
+        grace,
+        timeout: one.max(other),
+        tunnels: one.min(other),
+    })
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

@@ -9,7 +9,7 @@ mod judge;
 mod server_body;
 
 pub use attempt::Sending;
-pub use server_body::{BodyError, ServerBody};
+pub use server_body::{BodyError, ServerBody, Switched};
 
 use std::rc::Rc;
 

@@ -16,12 +16,11 @@ use crate::base::clock::{self, Instant};
 use crate::exchange::{ClientTls, Reason, RequestId};
 use crate::observe::Refusal;
 use crate::plan::{self, FrontendTimeouts};
+use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Course;
 use crate::proxy::snapshot::View;
 use crate::wire::forwarded::x_forwarded_for;
-
-use super::Context;
 
 /// A client connection.
 pub(super) struct Client {

@@ -15,8 +15,9 @@ use crate::base::clock::{self, Elapsed};
 use crate::exchange::ClientTls;
 use crate::net::{HandshakeFault, Stream};
 use crate::observe::{Handshake, HandshakeFailure, event};
+use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
-use crate::proxy::http::{Context, Entry, Order};
+use crate::proxy::roll::{Entry, Order};
 use crate::proxy::snapshot::View;
 use crate::proxy::tls::{Acceptor, client_tls, failure_of};
 

@@ -311,6 +311,11 @@ impl Visit {
         self.wire.write(bytes.as_ref()).is_ok()
     }
 
+    /// The socket, for a library that speaks by itself; nothing may have been read.
+    pub(crate) fn stream(&self) -> TcpStream {
+        self.wire.stream().try_clone().expect("a socket")
+    }
+
     /// Reads on until the other end has closed or broken the connection.
     pub(crate) fn wait_for_end(&mut self) {
         while self.wire.read_more().is_ok_and(|count| count > 0) {}
