@@ -14,9 +14,10 @@ use evenkeel::observe::{
     Scrape, ServerMetrics, ServerRow, ServerState, WorkerObserver,
 };
 use evenkeel::plan::{
-    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, ClientField, Forwarding, Frontend,
-    FrontendLimits, FrontendTimeouts, HeaderCase, Log, LogTarget, Peers, Plan, Pool, Process,
-    ProxyProtocol, Queue, Reload, RequestIds, Route, Server, Shutdown,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientField,
+    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, LogTarget, Peers,
+    Plan, Pool, Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds, Route, Server,
+    Shutdown,
 };
 use http::{Method, Version};
 
@@ -185,6 +186,9 @@ fn plan() -> Plan {
             queue: Queue::default(),
             pool: Pool::default(),
             limits: BackendLimits::default(),
+            protocol: Protocol::default(),
+            send_proxy: None,
+            http2: BackendHttp2::default(),
             header_case: HeaderCase::default(),
         }],
     }

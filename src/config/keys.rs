@@ -258,16 +258,21 @@ pub(super) const BACKEND: Keys = Keys {
     known: &[
         "balance",
         "servers",
+        "protocol",
+        "send_proxy",
         "timeout",
         "health",
         "attempts",
         "queue",
         "pool",
         "limits",
+        "http2",
         "header_case",
     ],
     hints: &[
         ("server", "write `servers = [\"…\"]`"),
+        ("send-proxy", "write `send_proxy = \"v1\"`"),
+        ("send-proxy-v2", "write `send_proxy = \"v2\"`"),
         (
             "check",
             "write `health = \"/path\"` or `health = \"tcp\"`: it holds for all servers of the backend",
@@ -285,11 +290,24 @@ pub(super) const BACKEND: Keys = Keys {
         ),
         ("maxqueue", "write `queue = { max = … }`"),
         ("algorithm", "write `balance`"),
+        (
+            "proto",
+            "write `protocol = \"h2\"`: it holds for all servers of the backend",
+        ),
+        ("h2", "write `protocol = \"h2\"`"),
         ("mode", "leave it out: a backend speaks HTTP"),
         ("interval", "write it in `health`"),
         ("inter", "write `interval` in `health`"),
         ("rise", "write it in `health`"),
         ("fall", "write it in `health`"),
+    ],
+};
+
+pub(super) const SEND_PROXY: Keys = Keys {
+    known: &["version", "authority", "unique_id"],
+    hints: &[
+        ("unique-id", "write `unique_id = true`"),
+        ("sni", "write `authority = true`"),
     ],
 };
 
@@ -319,6 +337,26 @@ pub(super) const BACKEND_LIMITS: Keys = Keys {
         "headers",
         "write `fields` for their number, `head` for their size",
     )],
+};
+
+pub(super) const BACKEND_HTTP2: Keys = Keys {
+    known: &[
+        "max_streams",
+        "stream_window",
+        "ping_interval",
+        "ping_timeout",
+    ],
+    hints: &[
+        ("max_concurrent_streams", "write `max_streams`"),
+        (
+            "connection_window",
+            "leave it out: it is `max_streams` times `stream_window`, so that no stream waits for another",
+        ),
+        ("window", "write `stream_window`"),
+        ("keep_alive", "write `ping_interval` and `ping_timeout`"),
+        ("idle-ping", "write `ping_interval`"),
+        ("idle_ping", "write `ping_interval`"),
+    ],
 };
 
 pub(super) const QUEUE: Keys = Keys {
@@ -400,7 +438,7 @@ pub(super) const HEALTH: Keys = Keys {
 
 /// Every table of keys with its path, `NAME` being what the user chooses.
 #[cfg(test)]
-pub(super) const ALL: [(&str, &Keys); 21] = [
+pub(super) const ALL: [(&str, &Keys); 23] = [
     ("", &TOP),
     ("process", &PROCESS),
     ("log", &LOG),
@@ -416,8 +454,10 @@ pub(super) const ALL: [(&str, &Keys); 21] = [
     ("frontend.NAME.forwarding", &FORWARDING),
     ("frontend.NAME.route", &ROUTE),
     ("backend.NAME", &BACKEND),
+    ("backend.NAME.send_proxy", &SEND_PROXY),
     ("backend.NAME.timeout", &BACKEND_TIMEOUT),
     ("backend.NAME.limits", &BACKEND_LIMITS),
+    ("backend.NAME.http2", &BACKEND_HTTP2),
     ("backend.NAME.queue", &QUEUE),
     ("backend.NAME.pool", &POOL),
     ("backend.NAME.servers", &SERVER),

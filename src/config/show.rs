@@ -12,8 +12,8 @@ use crate::base::units::show_duration;
 use crate::config::variables;
 use crate::plan::{
     Backend, Balance, ClientField, Frontend, HeaderCase, Health, HostPattern, Initial, Listen,
-    LogFormat, LogLevel, LogTarget, PathPattern, Peers, Plan, Predicate, Probe, ProxyProtocol,
-    RequestIds, Route, Server, UnixPeers, ValuePattern,
+    LogFormat, LogLevel, LogTarget, PathPattern, Peers, Plan, Predicate, Probe, Protocol,
+    ProxyProtocol, ProxyVersion, RequestIds, Route, Server, UnixPeers, ValuePattern,
 };
 
 /// `plan` as text with every default filled in.
@@ -287,6 +287,29 @@ fn backend(backend: &Backend, page: &mut Page) {
             Balance::LeastConnections => "least-connections",
         }),
     );
+    match &backend.send_proxy {
+        None => page.set("send_proxy", string("off")),
+        Some(how) => page.set(
+            "send_proxy",
+            format!(
+                "{{ version = {}, authority = {}, unique_id = {} }}",
+                string(match how.version {
+                    ProxyVersion::V1 => "v1",
+                    ProxyVersion::V2 => "v2",
+                }),
+                how.authority,
+                how.unique_id,
+            ),
+        ),
+    }
+    page.set(
+        "protocol",
+        string(match backend.protocol {
+            Protocol::Auto => "auto",
+            Protocol::Http1 => "h1",
+            Protocol::Http2 => "h2",
+        }),
+    );
     page.set("attempts", backend.attempts.0);
     page.set("header_case", header_case(backend.header_case));
     servers(&backend.servers, page);
@@ -312,6 +335,18 @@ fn backend(backend: &Backend, page: &mut Page) {
     page.table(&format!("{path}.limits"));
     page.set("head", string(&backend.limits.head.to_string()));
     page.set("fields", backend.limits.fields);
+
+    page.table(&format!("{path}.http2"));
+    page.set("max_streams", backend.http2.max_streams);
+    page.set(
+        "stream_window",
+        string(&backend.http2.stream_window.to_string()),
+    );
+    page.set(
+        "ping_interval",
+        duration_or_off(backend.http2.ping_interval),
+    );
+    page.set("ping_timeout", duration(backend.http2.ping_timeout));
 
     if let Some(check) = &backend.health {
         page.table(&format!("{path}.health"));

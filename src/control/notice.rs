@@ -30,13 +30,17 @@ impl Observer for Notice {
                 change.total,
             );
         } else {
+            let left = event::Left {
+                up: change.up,
+                unchecked: change.unchecked,
+                total: change.total,
+            };
             event::server_down(
                 change.backend,
                 change.server,
                 &change.reason,
                 change.checks,
-                change.up,
-                change.total,
+                left,
             );
         }
     }

@@ -8,6 +8,6 @@ mod fault;
 mod reason;
 mod record;
 
-pub use fault::{Fault, Retry, Side};
+pub use fault::{Cause, Fault, Retry, Side};
 pub use reason::Reason;
 pub use record::{Attempt, Exchange, Opening, RequestId};

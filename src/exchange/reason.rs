@@ -95,8 +95,10 @@ reasons! {
     ServerConnectTimeout = "server.connect.timeout", 503, Server, Safe;
     /// No way to the server: unreachable, reset while connecting, no local port or descriptor left.
     ServerConnectFailed = "server.connect.failed", 503, Server, Safe;
-    /// The server closed the connection before it answered.
-    ServerResponseEmpty = "server.response.empty", 502, Server, IfIdempotent;
+    /// The server refused the stream, or said goodbye (GOAWAY) before it looked at it: HTTP/2's word that nothing was done.
+    ServerStreamRefused = "server.stream.refused", 503, Server, Safe;
+    /// The server closed the connection, or reset the stream, before it answered.
+    ServerResponseEmpty = "server.response.empty", 502, Server, IfUnsent;
     /// The server's answer is not HTTP.
     ServerResponseMalformed = "server.response.malformed", 502, Server, Never;
     /// The server did not answer in time.
@@ -173,10 +175,12 @@ mod tests {
     #[test]
     fn only_what_sent_nothing_is_always_safe_to_try_again() {
         for reason in Reason::ALL {
-            let is_connect = reason.code().starts_with("server.connect.");
+            let code = reason.code();
+            let sent_nothing =
+                code.starts_with("server.connect.") || code == "server.stream.refused";
             assert_eq!(
                 reason.retry() == Retry::Safe,
-                is_connect,
+                sent_nothing,
                 "{}",
                 reason.code()
             );

@@ -100,18 +100,30 @@ pub fn server_up(backend: &str, server: &str, passed: u32, up: usize, total: usi
     );
 }
 
-/// A server takes no more traffic because of `why`, after `failed` checks; `up` of `total` servers
-/// still do.
-pub fn server_down(
-    backend: &str,
-    server: &str,
-    why: &dyn Display,
-    failed: u32,
-    up: usize,
-    total: usize,
-) {
+/// What is left of a backend when one of its servers is down.
+#[derive(Clone, Copy, Debug)]
+pub struct Left {
+    /// Servers that take traffic.
+    pub up: usize,
+    /// Those that still wait for their first check.
+    pub unchecked: usize,
+    /// All of them.
+    pub total: usize,
+}
+
+/// A server takes no more traffic because of `why`, after `failed` checks.
+pub fn server_down(backend: &str, server: &str, why: &dyn Display, failed: u32, left: Left) {
     let s = plural(failed.into());
     let why = why.to_string();
+    let Left {
+        up,
+        unchecked,
+        total,
+    } = left;
+    let rest = match unchecked {
+        0 => String::new(),
+        count => format!(", {count} not yet checked"),
+    };
     macro_rules! at {
         ($level:ident) => {
             $level!(
@@ -120,13 +132,19 @@ pub fn server_down(
                 server,
                 why,
                 up,
+                unchecked,
                 total,
-                "{backend}/{server} is down: {why}, after {failed} failed check{s}; {up} of {total} left"
+                "{backend}/{server} is down: {why}, after {failed} failed check{s}; {up} of {total} left{rest}"
             )
         };
     }
-    // Without the last one nothing is served: that is not for tomorrow.
-    if up == 0 { at!(error) } else { at!(warn) }
+    // Without the last one nothing is served: that is not for tomorrow. At a start, those that
+    // nobody has asked yet may well be up.
+    if up + unchecked == 0 {
+        at!(error)
+    } else {
+        at!(warn)
+    }
 }
 
 /// A check failed without changing the server's state.
@@ -326,11 +344,24 @@ mod tests {
     #[test]
     fn a_server_that_goes_down_is_reported_with_what_is_left() {
         let refused = "connection refused";
-        let text = said(|| server_down("app", "10.0.0.1:80", &refused, 3, 1, 2));
+        let down = |failed, up, unchecked| {
+            let total = 2;
+            let left = Left {
+                up,
+                unchecked,
+                total,
+            };
+            said(|| server_down("app", "10.0.0.1:80", &refused, failed, left))
+        };
+        let text = down(3, 1, 0);
         let expected = "WARN  app/10.0.0.1:80 is down: connection refused, after 3 failed checks; 1 of 2 left\n";
         assert!(text.ends_with(expected), "{text}");
-        let text = said(|| server_down("app", "10.0.0.1:80", &refused, 1, 0, 2));
+        let text = down(1, 0, 0);
         let expected = "ERROR app/10.0.0.1:80 is down: connection refused, after 1 failed check; 0 of 2 left\n";
+        assert!(text.ends_with(expected), "{text}");
+        let text = down(1, 0, 1);
+        let expected = "WARN  app/10.0.0.1:80 is down: connection refused, after 1 failed check; \
+                        0 of 2 left, 1 not yet checked\n";
         assert!(text.ends_with(expected), "{text}");
     }
 

@@ -23,7 +23,7 @@ mod worker;
 pub use access_log::{AccessLogHandle, LogWriter};
 pub use calendar::rfc3339;
 pub use metrics::exposition::{BackendRow, FrontendRow, Scrape, ServerRow};
-pub use metrics::frontend::{FrontendMetrics, NoHeader, PauseCause};
+pub use metrics::frontend::{FrontendMetrics, NoHeader, Parked, PauseCause};
 pub use metrics::health::{CheckResult, HealthMetrics, ServerState};
 pub use metrics::process_wide::{ProcessMetrics, ReloadResult};
 pub use metrics::server::ServerMetrics;

@@ -207,8 +207,10 @@ fn reasons_page() -> String {
          (`src/exchange/reason.rs`) and held to it by a test.\n\n\
          *status*: what the client is sent; *cut*: an answer was on its way already, or none can be given, and the\n\
          connection ends. 499 is sent to nobody: it stands in log and metrics for a client that left.\n\
-         *side*: on whose account it goes. *tried again*: whether another attempt may be made after it: always\n\
-         (the server has seen nothing), if idempotent (RFC 9110 §9.2.2), or never.\n\n\
+         *side*: on whose account it goes. *tried again*: whether another server may be tried after it: always\n\
+         (this one has seen nothing), if unsent (not a byte of the request was written), or never. Besides, a request on\n\
+         a kept connection that turns out to be dead is sent once more to the same server, on a fresh connection: if\n\
+         unsent, or if it is idempotent (RFC 9110 §9.2.2) and has no body.\n\n\
          | reason | status | side | tried again | what |\n|---|---|---|---|---|\n",
     );
     for reason in Reason::ALL {
@@ -223,7 +225,7 @@ fn reasons_page() -> String {
         };
         let retry = match reason.retry() {
             Retry::Safe => "always",
-            Retry::IfIdempotent => "if idempotent",
+            Retry::IfUnsent => "if unsent",
             Retry::Never => "never",
         };
         let (code, meaning) = (reason.code(), reason.meaning());

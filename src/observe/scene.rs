@@ -12,9 +12,9 @@ use crate::base::clock::{Duration, Instant};
 use crate::base::{Address, Name, Place};
 use crate::exchange::{Attempt, Exchange, Opening, RequestId};
 use crate::plan::{
-    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, ClientField, Forwarding, Frontend,
-    FrontendLimits, FrontendTimeouts, HeaderCase, Log, Peers, Plan, Pool, Process, ProxyProtocol,
-    Queue, Reload, RequestIds, Route, Server, Shutdown,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientField,
+    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, Peers, Plan, Pool,
+    Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds, Route, Server, Shutdown,
 };
 
 /// Frontend `web` with route `api` to backend `app`, which has servers `10.0.0.1:80` and `10.0.0.2:80`.
@@ -99,6 +99,9 @@ fn backend() -> Backend {
         queue: Queue::default(),
         pool: Pool::default(),
         limits: BackendLimits::default(),
+        protocol: Protocol::default(),
+        send_proxy: None,
+        http2: BackendHttp2::default(),
         header_case: HeaderCase::default(),
     }
 }

@@ -13,7 +13,7 @@ use crate::base::clock::{self, Instant};
 use crate::exchange::{Attempt, Exchange, Reason, RequestId};
 use crate::observe::access_log::{Batch, Entry, Queue, Times, write_line};
 use crate::observe::calendar::Calendar;
-use crate::observe::metrics::frontend::Finished;
+use crate::observe::metrics::frontend::{Finished, Parked};
 use crate::observe::{AccessLogHandle, FrontendMetrics, ServerMetrics};
 use crate::plan::Plan;
 
@@ -82,6 +82,11 @@ impl WorkerObserver {
     #[inline]
     pub fn accepted(&self, frontend: &FrontendMetrics) {
         frontend.accepted(self.worker);
+    }
+
+    /// Counts a client connection of `frontend` as parked until what this gives is dropped.
+    pub fn parked<'a>(&self, frontend: &'a FrontendMetrics) -> Parked<'a> {
+        frontend.parked(self.worker)
     }
 
     /// Counts and logs an exchange that is over. `plan` is the one that it ran under; `server_of`

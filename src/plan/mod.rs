@@ -12,8 +12,8 @@ mod process;
 mod route;
 
 pub use backend::{
-    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Health, HttpCheck, Initial, Pool,
-    Probe, Queue, Server, StatusSet,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Health, HttpCheck,
+    Initial, Pool, Probe, Protocol, ProxyVersion, Queue, SendProxy, Server, StatusSet,
 };
 pub use frontend::{
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen,

@@ -15,3 +15,4 @@ pub mod path;
 pub mod preface;
 pub mod proxy_protocol;
 pub mod query;
+pub mod websocket;

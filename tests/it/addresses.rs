@@ -218,6 +218,8 @@ fn a_unix_server_that_is_gone_is_refused_like_any_other() {
     let path = folder.path("app.sock");
     let proxy = Setup::servers([format!("{:?}", shown(&path))])
         .backend("attempts = 1")
+        // The lines of one worker stand in their order.
+        .workers(1)
         .start();
     assert_eq!(proxy.get("/").status(), 503);
     drop(UnixListener::bind(&path).expect("a folder of our own"));

@@ -567,6 +567,35 @@ fn a_parked_connection_goes_on_as_if_nothing_had_been() {
 }
 
 #[test]
+fn who_is_parked_is_counted() {
+    let gate = Gate::default();
+    let origin = Origin::scripted({
+        let gate = gate.clone();
+        move |visit| {
+            while let Some(request) = visit.request() {
+                if request.target() == "/held" {
+                    gate.pass();
+                }
+                visit.send(OK);
+            }
+        }
+    });
+    let proxy = before(&origin);
+    let parked = |count| proxy.wait_for_metric("evenkeel_frontend_parked_connections", &[], count);
+    let (mut first, mut second) = (proxy.client(), proxy.client());
+    first.get("/");
+    second.get("/");
+    parked(2.0);
+    first.send("GET /held HTTP/1.1\r\nhost: test\r\n\r\n");
+    parked(1.0);
+    gate.open();
+    assert_eq!(first.response().text(), "ok");
+    parked(2.0);
+    drop(second);
+    parked(1.0);
+}
+
+#[test]
 fn a_parked_connection_notices_that_its_client_has_gone() {
     let origin = Origin::named("a");
     let proxy = before(&origin);

@@ -13,6 +13,8 @@ mod cli;
 mod connections;
 mod deadlines;
 mod forwarding;
+mod grpc;
+mod h2_servers;
 mod health;
 mod lifecycle;
 mod observing;

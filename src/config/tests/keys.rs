@@ -51,6 +51,11 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.route", "backend", "'other'"),
     ("backend.NAME", "balance", "'least-connections'"),
     ("backend.NAME", "servers", "'10.0.0.2:80'"),
+    ("backend.NAME", "protocol", "'h2'"),
+    ("backend.NAME", "send_proxy", "'v1'"),
+    ("backend.NAME.send_proxy", "version", "'v1'"),
+    ("backend.NAME.send_proxy", "authority", "true"),
+    ("backend.NAME.send_proxy", "unique_id", "true"),
     ("backend.NAME", "attempts", "1"),
     ("backend.NAME", "header_case", "'preserve'"),
     ("backend.NAME.timeout", "connect", "'1s'"),
@@ -59,6 +64,10 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("backend.NAME.timeout", "queue", "'1s'"),
     ("backend.NAME.limits", "head", "'9KiB'"),
     ("backend.NAME.limits", "fields", "7"),
+    ("backend.NAME.http2", "max_streams", "7"),
+    ("backend.NAME.http2", "stream_window", "'1MiB'"),
+    ("backend.NAME.http2", "ping_interval", "'1s'"),
+    ("backend.NAME.http2", "ping_timeout", "'1s'"),
     ("backend.NAME.queue", "max", "0"),
     ("backend.NAME.pool", "max_idle", "0"),
     ("backend.NAME.pool", "idle_timeout", "'1s'"),
@@ -97,6 +106,7 @@ const TABLES: &[(&str, &str)] = &[
     ("backend.NAME", "queue"),
     ("backend.NAME", "pool"),
     ("backend.NAME", "limits"),
+    ("backend.NAME", "http2"),
 ];
 
 /// A configuration in which the table `path` exists, with `line` in it in place of the same key.
@@ -195,7 +205,9 @@ fn what_is_left_out_has_the_default_of_the_plan() {
     assert_eq!(frontend.request_id, Default::default());
     let backend = &plan.backends[0];
     assert_eq!(backend.timeout, Default::default());
+    assert_eq!(backend.protocol, Default::default());
     assert_eq!(backend.limits, Default::default());
+    assert_eq!(backend.http2, Default::default());
     assert_eq!(backend.pool, Default::default());
     assert_eq!(backend.queue, Default::default());
     assert_eq!(backend.health, None);

@@ -16,11 +16,12 @@ use crate::base::address::{Descriptor, UnixName};
 use crate::base::{Address, ByteSize, FileMode, ListenAddress, Name, Place};
 use crate::config::show;
 use crate::plan::{
-    AccessLog, Admin, Attempts, Backend, BackendLimits, BackendTimeouts, Balance, ClientField,
-    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health, HostPattern, Http2,
-    HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget, PathPattern, Peers, Plan,
-    Pool, Predicate, Probe, Process, ProxyProtocol, Queue, Reload, RequestIds, Route, Server,
-    Shutdown, StatusSet, UnixPeers, ValuePattern,
+    AccessLog, Admin, Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance,
+    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health,
+    HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget,
+    PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol, ProxyProtocol,
+    ProxyVersion, Queue, Reload, RequestIds, Route, SendProxy, Server, Shutdown, StatusSet,
+    UnixPeers, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -102,6 +103,15 @@ fn listens(owner: String) -> impl Strategy<Value = Vec<Listen>> {
 fn peers() -> impl Strategy<Value = Peers> {
     let unix = select(vec![UnixPeers::Included, UnixPeers::Excluded]);
     (vec(network(), 0..3), unix).prop_map(|(networks, unix)| Peers { networks, unix })
+}
+
+fn send_proxy() -> impl Strategy<Value = SendProxy> {
+    let version = select(vec![ProxyVersion::V1, ProxyVersion::V2]);
+    (version, any::<(bool, bool)>()).prop_map(|(version, (authority, unique_id))| SendProxy {
+        version,
+        authority: authority && version == ProxyVersion::V2,
+        unique_id: unique_id && version == ProxyVersion::V2,
+    })
 }
 
 fn proxy_protocol() -> impl Strategy<Value = ProxyProtocol> {
@@ -415,9 +425,31 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
             fields,
         });
     let balance = select(vec![Balance::RoundRobin, Balance::LeastConnections]);
+    let protocol = select(vec![Protocol::Auto, Protocol::Http1, Protocol::Http2]);
+    let http2 = (
+        1_u32..=1000,
+        64_u64 << 10..16 << 20,
+        option::of(duration()),
+        duration(),
+    )
+        .prop_map(
+            |(max_streams, window, ping_interval, ping_timeout)| BackendHttp2 {
+                max_streams,
+                stream_window: ByteSize(window),
+                ping_interval,
+                ping_timeout,
+            },
+        );
     (
         (Just(name), balance, servers(), option::of(health())),
-        (timeout, pool, limits),
+        (
+            timeout,
+            pool,
+            limits,
+            protocol,
+            http2,
+            option::of(send_proxy()),
+        ),
         (1_u32..=10, 0_usize..=1_000_000, header_case()),
     )
         .prop_map(|(main, bounds, rest)| {
@@ -438,6 +470,9 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
                 queue: Queue { max: rest.1 },
                 pool: bounds.1,
                 limits: bounds.2,
+                protocol: bounds.3,
+                send_proxy: bounds.5,
+                http2: bounds.4,
                 header_case: rest.2,
             }
         })

@@ -29,8 +29,9 @@ use crate::base::rng::Rng;
 use crate::base::tasks;
 use crate::base::{Address, Name};
 use crate::net::Network;
-use crate::plan;
+use crate::plan::{self, ProxyVersion};
 use crate::proxy::backend::{Backend, Health, Server};
+use crate::wire::proxy_protocol::{Checksum, Endpoints, Extras, Header, write_v1, write_v2};
 
 use probe::Outcome;
 use state::Transition;
@@ -91,6 +92,8 @@ pub struct Change<'a> {
     pub checks: u32,
     /// The servers of the backend that are up now.
     pub up: usize,
+    /// Those that still wait for their first check.
+    pub unchecked: usize,
     /// All servers of the backend.
     pub total: usize,
 }
@@ -291,7 +294,10 @@ impl Shared {
         reason: &str,
         transition: Transition,
     ) {
-        let is_up = |server: &&Arc<Server>| server.health() == Health::Up;
+        let count = |health: Health| {
+            let servers = backend.servers.iter();
+            servers.filter(|server| server.health() == health).count()
+        };
         self.observer.changed(&Change {
             backend: &backend.plan.name,
             server: &backend.plan.servers[index].name,
@@ -299,7 +305,8 @@ impl Shared {
             to: transition.to,
             reason,
             checks: transition.checks,
-            up: backend.servers.iter().filter(is_up).count(),
+            up: count(Health::Up),
+            unchecked: count(Health::Checking),
             total: backend.servers.len(),
         });
     }
@@ -313,7 +320,9 @@ impl Check {
         };
         let address = address_of(&backend.servers[index], health);
         let network = &self.shared.network;
-        self.outcome = Some(probe::probe(network, &address, &health.probe, health.timeout).await);
+        let preamble = preamble_of(&backend.plan, health);
+        self.outcome =
+            Some(probe::probe(network, &address, &preamble, &health.probe, health.timeout).await);
     }
 }
 
@@ -321,6 +330,27 @@ impl Drop for Check {
     fn drop(&mut self) {
         self.shared.ended(self.run, self.outcome.take());
     }
+}
+
+/// What a check says before anything else, where servers want a PROXY header: that it speaks for
+/// itself. On a port of its own it says nothing: who answers there is mostly another one.
+fn preamble_of(backend: &plan::Backend, health: &plan::Health) -> Vec<u8> {
+    let mut preamble = Vec::new();
+    match &backend.send_proxy {
+        Some(how) if health.port.is_none() => match how.version {
+            // Version 1 has no word for it.
+            ProxyVersion::V1 => write_v1(&Endpoints::Unknown, &mut preamble),
+            ProxyVersion::V2 => {
+                let header = Header {
+                    endpoints: Endpoints::Own,
+                    extras: Extras::default(),
+                };
+                write_v2(&header, Checksum::LeftOut, &mut preamble);
+            }
+        },
+        _ => {}
+    }
+    preamble
 }
 
 fn address_of(server: &Server, health: &plan::Health) -> Address {

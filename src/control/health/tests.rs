@@ -53,10 +53,16 @@ impl Observer for Rc<Log> {
             reason,
             checks,
             up,
+            unchecked,
             total,
         } = change;
+        let unchecked = match unchecked {
+            0 => String::new(),
+            count => format!(", {count} unchecked"),
+        };
         self.changes.borrow_mut().push(format!(
-            "{backend}/{server} {from:?} -> {to:?}: {reason}, after {checks}; {up} of {total}"
+            "{backend}/{server} {from:?} -> {to:?}: {reason}, after {checks}; \
+             {up} of {total}{unchecked}"
         ));
     }
 }
@@ -130,6 +136,7 @@ fn servers(numbers: std::ops::Range<u32>) -> Vec<Arc<Server>> {
 /// A backend `app` as a snapshot has it.
 fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend> {
     let plan = plan::Backend {
+        send_proxy: None,
         name: name("app"),
         balance: Balance::default(),
         servers: servers
@@ -149,6 +156,8 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
         queue: plan::Queue::default(),
         pool: plan::Pool::default(),
         limits: plan::BackendLimits::default(),
+        protocol: plan::Protocol::default(),
+        http2: plan::BackendHttp2::default(),
         header_case: plan::HeaderCase::default(),
     };
     Arc::new(Backend::new(plan, servers.to_vec(), None))
@@ -194,9 +203,9 @@ fn new_servers_are_checked_at_once_and_the_first_check_decides() {
         assert_eq!(
             changes,
             [
-                "app/10.0.0.1:80 Checking -> Up: status 200, after 1; 1 of 3",
+                "app/10.0.0.1:80 Checking -> Up: status 200, after 1; 1 of 3, 1 unchecked",
                 "app/10.0.0.2:80 Checking -> Down: status 503, after 1; 1 of 3",
-                "app/10.0.0.3:80 Checking -> Down: connection refused, after 1; 0 of 3",
+                "app/10.0.0.3:80 Checking -> Down: connection refused, after 1; 0 of 3, 2 unchecked",
             ]
         );
     });

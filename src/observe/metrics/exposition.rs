@@ -123,6 +123,14 @@ fn frontends(text: &mut String, rows: &[FrontendRow<'_>]) {
             family.sample(row.open_connections);
         },
     );
+    family(
+        text,
+        &names::FRONTEND_PARKED_CONNECTIONS,
+        rows,
+        |family, row| {
+            family.sample(row.metrics.parked_connections());
+        },
+    );
     family(text, &names::FRONTEND_PROXY_FAULTS, rows, |family, row| {
         for cause in NoHeader::ALL {
             family.unless_zero(cause.code(), row.metrics.headers(cause));
@@ -541,6 +549,9 @@ mod tests {
         # HELP evenkeel_frontend_open_connections Client connections that are open.
         # TYPE evenkeel_frontend_open_connections gauge
         evenkeel_frontend_open_connections{frontend="web"} 4
+        # HELP evenkeel_frontend_parked_connections Those of the open ones that have rested for a while: they hold a socket and no buffers.
+        # TYPE evenkeel_frontend_parked_connections gauge
+        evenkeel_frontend_parked_connections{frontend="web"} 0
         # HELP evenkeel_frontend_proxy_protocol_failures_total Connections that were closed because they did not begin with a PROXY header that is taken, by cause.
         # TYPE evenkeel_frontend_proxy_protocol_failures_total counter
         evenkeel_frontend_proxy_protocol_failures_total{frontend="web",cause="timeout"} 1

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::base::clock::Duration;
 use crate::exchange::Reason;
 use crate::observe::metrics::shard::{
-    Counter, Histogram, HistogramSum, ReasonCounters, Shards, StatusCounters, each_status,
+    Counter, Histogram, HistogramSum, Level, ReasonCounters, Shards, StatusCounters, each_status,
 };
 use crate::wire::proxy_protocol::Malformed;
 
@@ -106,9 +106,14 @@ struct Shard {
     replies: ReasonCounters,
     duration: Histogram,
     accepted: Counter,
+    parked: Level,
     body_bytes_in: Counter,
     body_bytes_out: Counter,
 }
+
+/// A client connection that is parked, for as long as this lives.
+#[derive(Debug)]
+pub struct Parked<'a>(&'a Level);
 
 /// What is counted of one exchange that is over.
 #[derive(Debug)]
@@ -145,6 +150,12 @@ impl FrontendMetrics {
         self.shards.of(worker).accepted.add(1);
     }
 
+    pub(crate) fn parked(&self, worker: usize) -> Parked<'_> {
+        let level = &self.shards.of(worker).parked;
+        level.rise();
+        Parked(level)
+    }
+
     #[inline]
     pub(crate) fn finished(&self, worker: usize, finished: &Finished) {
         let shard = self.shards.of(worker);
@@ -173,6 +184,10 @@ impl FrontendMetrics {
         self.shards.sum(|shard| shard.accepted.read())
     }
 
+    pub(crate) fn parked_connections(&self) -> u64 {
+        self.shards.sum(|shard| shard.parked.read())
+    }
+
     pub(crate) fn body_bytes_in(&self) -> u64 {
         self.shards.sum(|shard| shard.body_bytes_in.read())
     }
@@ -187,5 +202,11 @@ impl FrontendMetrics {
 
     pub(crate) fn pauses(&self, cause: PauseCause) -> u64 {
         self.pauses[cause as usize].load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        self.0.fall();
     }
 }

@@ -67,6 +67,8 @@ metrics! {
         "Client connections that were accepted.";
     FRONTEND_OPEN_CONNECTIONS = "evenkeel_frontend_open_connections", Gauge, Count, ["frontend"],
         "Client connections that are open.";
+    FRONTEND_PARKED_CONNECTIONS = "evenkeel_frontend_parked_connections", Gauge, Count, ["frontend"],
+        "Those of the open ones that have rested for a while: they hold a socket and no buffers.";
     FRONTEND_ACCEPT_PAUSES = "evenkeel_frontend_accept_pauses_total", Counter, Count, ["frontend", "cause"],
         "How often accepting paused: at the frontend's limit, at the process's, or without a free descriptor.";
     FRONTEND_PROXY_FAULTS = "evenkeel_frontend_proxy_protocol_failures_total", Counter, Count, ["frontend", "cause"],

@@ -35,6 +35,31 @@ impl Counter {
     }
 }
 
+/// How many of something there are now.
+///
+/// Written by the worker that its shard belongs to, read by a scrape.
+#[derive(Debug, Default)]
+pub(super) struct Level(AtomicU64);
+
+impl Level {
+    #[inline]
+    pub(super) fn rise(&self) {
+        // Load and store, as in `Counter`.
+        let level = self.0.load(Ordering::Relaxed).wrapping_add(1);
+        self.0.store(level, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn fall(&self) {
+        let level = self.0.load(Ordering::Relaxed).wrapping_sub(1);
+        self.0.store(level, Ordering::Relaxed);
+    }
+
+    pub(super) fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// One `T` for each worker, made when that worker first needs it: 10,000 idle servers cost a word
 /// or two a worker, and no counters.
 pub(super) struct Shards<T> {

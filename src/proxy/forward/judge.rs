@@ -31,7 +31,7 @@ pub(super) fn next_after(fault: &Fault, left: Left, attempts_left: u32) -> Next 
     let has_seen_nothing = match fault.reason.retry() {
         // No connection came about. What is left is a copy when an older connection died before.
         Retry::Safe => left != Left::Nothing,
-        Retry::IfIdempotent => left == Left::Whole,
+        Retry::IfUnsent => left == Left::Whole,
         Retry::Never => false,
     };
     if is_servers && has_seen_nothing && attempts_left > 0 {

@@ -16,6 +16,7 @@ use crate::base::clock::{self, Instant};
 use crate::exchange::{Reason, RequestId};
 use crate::observe::Refusal;
 use crate::plan::{self, FrontendTimeouts};
+use crate::proxy::forward::Caller;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Course;
 use crate::proxy::snapshot::View;
@@ -29,6 +30,8 @@ pub(super) struct Client {
     pub(super) peer: Peer,
     /// Where it connected to.
     pub(super) local: Option<SocketAddr>,
+    /// The connections to servers that name it.
+    pub(super) caller: Caller,
     pub(super) live: Arc<Frontend>,
     /// Whether it shall end with the exchanges that are open.
     pub(super) is_leaving: Cell<bool>,
@@ -52,6 +55,7 @@ impl Client {
             context,
             peer: ends.client,
             local: ends.local,
+            caller: Caller::default(),
             live,
             is_leaving: Cell::new(false),
             timeouts: Cell::new(FrontendTimeouts::default()),

@@ -5,8 +5,10 @@
 
 mod course;
 mod deadlines;
+mod kept;
 mod pump;
 mod received;
+mod relay;
 mod request_body;
 mod stream_body;
 mod timer;
@@ -16,6 +18,7 @@ pub use course::Course;
 pub use deadlines::Deadlines;
 pub use pump::{Pump, Stopped};
 pub use received::{ReceiveError, ReceivedBody};
+pub use relay::{Broken, End, Relay, Spoken};
 pub use request_body::{BodyFault, ContinueGate, RequestBody};
 pub use stream_body::StreamBody;
 pub use timer::Timer;

@@ -7,6 +7,8 @@
 mod addresses;
 mod client;
 mod folder;
+mod frames;
+mod good;
 mod message;
 mod origin;
 mod program;
@@ -18,6 +20,8 @@ mod wire;
 pub(crate) use addresses::{Deaf, Nobody};
 pub(crate) use client::{Client, Ending};
 pub(crate) use folder::Folder;
+pub(crate) use frames::{Frames, kind, setting};
+pub(crate) use good::{Good, Reply};
 pub(crate) use message::Message;
 pub(crate) use origin::{OK, Origin};
 pub(crate) use program::{Program, evenkeel};

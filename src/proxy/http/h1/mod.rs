@@ -88,7 +88,11 @@ pub(super) async fn serve(
             Ended::Idle(idle, read_too_far) if !is_blank(&read_too_far) => {
                 (stream, prefix) = (idle, read_too_far);
             }
-            Ended::Idle(mut idle, _) => {
+            Ended::Idle(mut idle, line_ends) => {
+                // Even when there are none, they are a view of hyper's read buffer and keep it.
+                drop(line_ends);
+                let client = &session.client;
+                let _parked = client.context.observer.parked(&client.live.metrics);
                 let until = session.idle_until();
                 match bytes_or(Order::Leave, &mut idle, until, entry, &mut timer).await {
                     Woken::Bytes(bytes) => (stream, prefix) = (idle, bytes),

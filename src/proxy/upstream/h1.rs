@@ -7,7 +7,6 @@
 //! pool's sweep.
 
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
@@ -18,26 +17,15 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, Reason};
-use crate::net::{Network, Stream};
-use crate::plan::{self, HeaderCase};
+use crate::net::Stream;
+use crate::plan;
 use crate::proxy::io::{Deadlines, RequestBody};
 
-/// How much of a response is read ahead of the client.
-const READ_AHEAD_BYTES: usize = 64 << 10;
+use super::settings::Settings;
 
 type Driver = http1::Connection<TokioIo<Stream>, RequestBody>;
-
-/// What a connection is opened and used with.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    builder: http1::Builder,
-    limits: plan::BackendLimits,
-    header_case: HeaderCase,
-    record_case: bool,
-}
 
 /// A connection that is open, as far as we know.
 pub struct Connection {
@@ -72,52 +60,15 @@ pub struct Failure {
     pub unsent: Option<Box<Request<RequestBody>>>,
 }
 
-impl Settings {
-    /// The settings of a backend. `record_case` keeps the case of the field names of responses.
-    pub fn new(backend: &plan::Backend, record_case: bool) -> Self {
-        let mut builder = http1::Builder::new();
-        builder
-            .max_buf_size(READ_AHEAD_BYTES.max(backend.limits.head.0 as usize))
-            .max_header_size(backend.limits.head.0 as usize)
-            .title_case_headers(backend.header_case == HeaderCase::Title)
-            .preserve_header_case(record_case || backend.header_case == HeaderCase::Preserve);
-        if backend.limits.fields != plan::BackendLimits::default().fields {
-            // Any other number makes hyper keep the fields on the heap.
-            builder.max_headers(backend.limits.fields);
-        }
-        Self {
-            builder,
-            limits: backend.limits.clone(),
-            header_case: backend.header_case,
-            record_case,
-        }
-    }
-
-    /// Whether connections opened with `other` can be used as if opened with these.
-    pub fn are_like(&self, other: &Self) -> bool {
-        self.limits == other.limits
-            && self.header_case == other.header_case
-            && self.record_case == other.record_case
-    }
-}
-
 impl Connection {
-    /// Opens a connection to `address`.
+    /// A connection over `stream`.
     ///
     /// # Errors
     ///
-    /// `server.connect.*`, all of them safe to try again.
-    pub async fn open(
-        network: &Network,
-        address: &Address,
-        settings: &Settings,
-    ) -> Result<Self, Fault> {
-        let stream = network
-            .connect(address)
-            .await
-            .map_err(|error| Fault::io(reason_of_connect(&error), error))?;
+    /// `server.connect.failed`.
+    pub(super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
         let (sender, driver) = settings
-            .builder
+            .http1
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Fault::http(Reason::ServerConnectFailed, error))?;
@@ -207,7 +158,7 @@ impl Bare {
 
     /// The connection as it was before it was cooled.
     pub(super) fn warmed(self, settings: &Settings) -> Option<Connection> {
-        let handshake = pin!(settings.builder.handshake(TokioIo::new(self.stream)));
+        let handshake = pin!(settings.http1.handshake(TokioIo::new(self.stream)));
         // In HTTP/1 nothing is said: the future is ready at once.
         match handshake.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok((sender, driver))) => Some(Connection {
@@ -281,15 +232,6 @@ fn drive(
         *driver = None;
     }
     outcome
-}
-
-fn reason_of_connect(error: &io::Error) -> Reason {
-    match error.kind() {
-        // Without a file for it, nobody listens on a Unix socket either.
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Reason::ServerConnectRefused,
-        io::ErrorKind::TimedOut => Reason::ServerConnectTimeout,
-        _ => Reason::ServerConnectFailed,
-    }
 }
 
 /// What kept the answer from coming: nonsense from the server, or a connection that ended.

@@ -1,0 +1,619 @@
+//! Bytes both ways between two ends, unread, until both have said all.
+//!
+//! An end that says that it is done (FIN, END_STREAM) is passed on as such, and the other may go on:
+//! half-close is kept. What breaks is broken on the other side, too.
+//!
+//! Nothing is held while nothing moves. A piece is read into room on the stack and written at once;
+//! only what the other end does not take is kept, and nothing more is read until it is gone. So an
+//! idle tunnel is two sockets and this struct, and a stalled one holds a piece.
+//!
+//! Where WebSocket passes, its frames are counted along: [`Relay::part`] puts a close frame between
+//! two of them.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use h2::{RecvStream, SendStream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::net::Stream;
+use crate::wire::websocket::{Frames, GOING_AWAY, Masking, close_frame};
+
+/// How much is read at a time: what a TCP socket gives at once when it is busy.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// The same where room is cleared before it is filled, and what a TLS record or a frame of HTTP/2
+/// holds.
+const SMALL_PIECE_BYTES: usize = 16 << 10;
+
+/// How many pieces of one direction are moved before others have their turn.
+const PIECES_A_TURN: usize = 16;
+
+/// One end of a relay.
+pub enum End {
+    /// A whole connection.
+    Connection(Stream),
+    /// A stream of HTTP/2.
+    H2(Box<H2End>),
+}
+
+/// Both halves of a stream of HTTP/2.
+pub struct H2End {
+    send: SendStream<Bytes>,
+    recv: RecvStream,
+    /// Received, and not yet given back to the peer's window.
+    owed: usize,
+}
+
+/// Two ends and what is between them.
+pub struct Relay {
+    client: End,
+    server: End,
+    /// From the client to the server.
+    up: Flow,
+    /// From the server to the client.
+    down: Flow,
+    has_moved: bool,
+}
+
+/// What is spoken through a relay, as far as that matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    /// Frames of WebSocket, from the first byte on.
+    WebSocket,
+    /// Anything.
+    Anything,
+}
+
+/// Which end broke, or stopped listening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// The client's.
+    Client,
+    /// The server's.
+    Server,
+}
+
+/// One direction.
+struct Flow {
+    stage: Stage,
+    /// Read and not yet taken.
+    waiting: Bytes,
+    /// Taken.
+    bytes: u64,
+    /// Whether the sink may hold some of it back.
+    is_unflushed: bool,
+    /// How far WebSocket's frames have come.
+    frames: Option<Frames>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The source is read.
+    Open,
+    /// The source has said all: the sink is to be told.
+    Ending,
+    /// The source is not listened to any more: the sink is to be told.
+    Parting,
+    /// The sink has been told; the source is read for its end alone: a socket that is closed with
+    /// bytes unread resets the connection, and the peer loses what was said to it last.
+    Discarding,
+    Over,
+}
+
+/// Whose fault an error of one direction is.
+enum Side {
+    Source,
+    Sink,
+}
+
+impl End {
+    /// A stream of HTTP/2 whose heads have been exchanged.
+    pub fn h2(send: SendStream<Bytes>, recv: RecvStream) -> Self {
+        let owed = 0;
+        Self::H2(Box::new(H2End { send, recv, owed }))
+    }
+
+    /// Closes it so that the peer sees that it did not get all.
+    fn reset(self) {
+        match self {
+            Self::Connection(stream) => stream.reset(),
+            Self::H2(mut end) => end.send.send_reset(h2::Reason::CANCEL),
+        }
+    }
+
+    /// Closes it after all has been said.
+    fn close(self) {
+        match self {
+            Self::Connection(stream) => stream.close(),
+            Self::H2(_) => {}
+        }
+    }
+
+    /// Writes as much of `data` as it takes now, and takes it off.
+    fn poll_give(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<io::Result<()>> {
+        match self {
+            Self::Connection(stream) => {
+                let taken = ready!(poll_write(stream, cx, data))?;
+                data.advance(taken);
+                Poll::Ready(Ok(()))
+            }
+            Self::H2(end) => end.poll_give(cx, data),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Connection(stream) => Pin::new(stream).poll_flush(cx),
+            Self::H2(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Says that nothing more comes.
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Connection(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::H2(end) => {
+                let sent = end.send.send_data(Bytes::new(), true);
+                Poll::Ready(sent.map_err(io::Error::other))
+            }
+        }
+    }
+
+    /// Whether it has stopped listening, where reading would not tell.
+    fn has_stopped_listening(&mut self, cx: &mut Context<'_>) -> bool {
+        match self {
+            Self::Connection(_) => false,
+            Self::H2(end) => end.send.poll_reset(cx).is_ready(),
+        }
+    }
+}
+
+impl H2End {
+    /// The next piece; `None` at the end. Asking for it makes room for more than the last.
+    fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        let owed = std::mem::take(&mut self.owed);
+        if owed > 0 {
+            // It fails only for more than was received.
+            let _ = self.recv.flow_control().release_capacity(owed);
+        }
+        let piece = ready!(self.recv.poll_data(cx));
+        let piece = piece.transpose().map_err(io::Error::other)?;
+        self.owed = piece.as_ref().map_or(0, Bytes::len);
+        Poll::Ready(Ok(piece))
+    }
+
+    fn poll_give(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<io::Result<()>> {
+        self.send
+            .reserve_capacity(data.len().min(SMALL_PIECE_BYTES));
+        let mut room = self.send.capacity();
+        if room == 0 {
+            room = match ready!(self.send.poll_capacity(cx)) {
+                Some(room) => room.map_err(io::Error::other)?,
+                None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            };
+        }
+        let piece = data.split_to(room.min(data.len()));
+        let sent = self.send.send_data(piece, false);
+        Poll::Ready(sent.map_err(io::Error::other))
+    }
+}
+
+impl Relay {
+    /// Between `client` and `server`, each with what was read from it already.
+    pub fn new(client: (End, Bytes), server: (End, Bytes), spoken: Spoken) -> Self {
+        Self {
+            up: Flow::new(client.1, spoken),
+            down: Flow::new(server.1, spoken),
+            client: client.0,
+            server: server.0,
+            has_moved: false,
+        }
+    }
+
+    /// Moves what can be moved; ready when both ends have said all.
+    ///
+    /// # Errors
+    ///
+    /// The end that broke.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        let Self {
+            client,
+            server,
+            up,
+            down,
+            has_moved,
+        } = self;
+        let before = up.bytes + down.bytes;
+        let upwards = up.poll(cx, client, server);
+        let downwards = down.poll(cx, server, client);
+        *has_moved |= up.bytes + down.bytes > before;
+        match (upwards, downwards) {
+            (Poll::Ready(Err(Side::Source)), _) | (_, Poll::Ready(Err(Side::Sink))) => {
+                Poll::Ready(Err(Broken::Client))
+            }
+            (Poll::Ready(Err(Side::Sink)), _) | (_, Poll::Ready(Err(Side::Source))) => {
+                Poll::Ready(Err(Broken::Server))
+            }
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Ok(())),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Whether a byte has passed since this was asked last.
+    pub fn has_moved(&mut self) -> bool {
+        std::mem::take(&mut self.has_moved)
+    }
+
+    /// Bytes that came from the client and were taken by the server.
+    pub fn bytes_up(&self) -> u64 {
+        self.up.bytes
+    }
+
+    /// Bytes that came from the server and were taken by the client.
+    pub fn bytes_down(&self) -> u64 {
+        self.down.bytes
+    }
+
+    /// Passes on nothing more that comes, and tells both ends that this is the end: peers of
+    /// WebSocket that we go away (1001), if that can be said between two frames. `mask`: chance.
+    pub fn part(&mut self, mask: [u8; 4]) {
+        self.up.part(Masking::Key(mask));
+        self.down.part(Masking::None);
+    }
+
+    /// Lets both ends see that this is the end.
+    pub fn close(self) {
+        self.client.close();
+        self.server.close();
+    }
+
+    /// Lets both ends see that they did not get all.
+    pub fn reset(self) {
+        self.client.reset();
+        self.server.reset();
+    }
+}
+
+impl Flow {
+    fn new(read_already: Bytes, spoken: Spoken) -> Self {
+        let frames = (spoken == Spoken::WebSocket).then(|| {
+            let mut frames = Frames::default();
+            frames.advance(&read_already);
+            frames
+        });
+        // What is empty may still hold the buffer that it was cut from.
+        let waiting = Some(read_already).filter(|bytes| !bytes.is_empty());
+        Self {
+            stage: Stage::Open,
+            waiting: waiting.unwrap_or_default(),
+            bytes: 0,
+            // The layer before may have left something: the head of a 101, under TLS.
+            is_unflushed: true,
+            frames,
+        }
+    }
+
+    /// Moves what can be moved; ready when the source has said all and the sink has been told.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut End,
+        sink: &mut End,
+    ) -> Poll<Result<(), Side>> {
+        let polled = self.poll_pieces(cx, source, sink);
+        if self.is_unflushed && polled.is_pending() {
+            match sink.poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.is_unflushed = false,
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(Side::Sink)),
+                Poll::Pending => {}
+            }
+        }
+        polled
+    }
+
+    fn poll_pieces(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut End,
+        sink: &mut End,
+    ) -> Poll<Result<(), Side>> {
+        let is_over = matches!(self.stage, Stage::Discarding | Stage::Over);
+        if !is_over && sink.has_stopped_listening(cx) {
+            return Poll::Ready(Err(Side::Sink));
+        }
+        for _ in 0..PIECES_A_TURN {
+            if !self.waiting.is_empty() {
+                ready!(self.poll_waiting(cx, sink)).map_err(|_| Side::Sink)?;
+                continue;
+            }
+            match self.stage {
+                Stage::Open => ready!(self.poll_piece(cx, source, sink))?,
+                Stage::Ending | Stage::Parting => {
+                    ready!(sink.poll_finish(cx)).map_err(|_| Side::Sink)?;
+                    self.is_unflushed = false;
+                    self.stage = match self.stage {
+                        Stage::Parting => Stage::Discarding,
+                        _ => Stage::Over,
+                    };
+                }
+                Stage::Discarding => {
+                    // An error is an end, too.
+                    if let Ok(1..) = ready!(poll_discard(cx, source)) {
+                        continue;
+                    }
+                    self.stage = Stage::Over;
+                }
+                Stage::Over => return Poll::Ready(Ok(())),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_waiting(&mut self, cx: &mut Context<'_>, sink: &mut End) -> Poll<io::Result<()>> {
+        let before = self.waiting.len();
+        ready!(sink.poll_give(cx, &mut self.waiting))?;
+        self.note_taken(before - self.waiting.len());
+        if self.waiting.is_empty() {
+            self.waiting = Bytes::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads one piece and gives it on as far as the sink takes it.
+    fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut End,
+        sink: &mut End,
+    ) -> Poll<Result<(), Side>> {
+        let stream = match source {
+            End::Connection(stream) => stream,
+            End::H2(end) => {
+                match ready!(end.poll_take(cx)).map_err(|_| Side::Source)? {
+                    Some(piece) => {
+                        self.note_read(&piece);
+                        self.waiting = piece;
+                    }
+                    None => self.stage = Stage::Ending,
+                }
+                return Poll::Ready(Ok(()));
+            }
+        };
+        let mut room = [const { MaybeUninit::uninit() }; PIECE_BYTES];
+        let limit = match (&*stream, &*sink) {
+            (Stream::Tcp(_), End::Connection(_)) => PIECE_BYTES,
+            _ => SMALL_PIECE_BYTES,
+        };
+        let mut buffer = ReadBuf::uninit(&mut room[..limit]);
+        ready!(Pin::new(stream).poll_read(cx, &mut buffer)).map_err(|_| Side::Source)?;
+        let piece = buffer.filled();
+        if piece.is_empty() {
+            self.stage = Stage::Ending;
+            return Poll::Ready(Ok(()));
+        }
+        self.note_read(piece);
+        let taken = match sink {
+            End::Connection(stream) => match poll_write(stream, cx, piece) {
+                Poll::Ready(Ok(taken)) => taken,
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(Side::Sink)),
+                Poll::Pending => 0,
+            },
+            End::H2(_) => 0,
+        };
+        self.note_taken(taken);
+        if taken < piece.len() {
+            self.waiting = Bytes::copy_from_slice(&piece[taken..]);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn note_read(&mut self, piece: &[u8]) {
+        if let Some(frames) = &mut self.frames {
+            frames.advance(piece);
+        }
+    }
+
+    fn note_taken(&mut self, count: usize) {
+        self.bytes += count as u64;
+        self.is_unflushed |= count > 0;
+    }
+
+    fn part(&mut self, masking: Masking) {
+        if self.stage != Stage::Open {
+            return;
+        }
+        self.stage = Stage::Parting;
+        if self.frames.as_ref().is_some_and(Frames::has_room) {
+            let goodbye = close_frame(GOING_AWAY, masking);
+            self.waiting = [&self.waiting[..], &goodbye].concat().into();
+        }
+    }
+}
+
+/// Writes some of `data`. A connection that takes nothing and says that this is fine is broken.
+fn poll_write(stream: &mut Stream, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+    match ready!(Pin::new(stream).poll_write(cx, data)) {
+        Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+        written => Poll::Ready(written),
+    }
+}
+
+/// Reads what nobody wants any more; 0 at the end.
+fn poll_discard(cx: &mut Context<'_>, source: &mut End) -> Poll<io::Result<usize>> {
+    match source {
+        End::Connection(stream) => {
+            let mut room = [const { MaybeUninit::uninit() }; SMALL_PIECE_BYTES];
+            let mut buffer = ReadBuf::uninit(&mut room);
+            ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+            Poll::Ready(Ok(buffer.filled().len()))
+        }
+        End::H2(end) => {
+            let piece = ready!(end.poll_take(cx))?;
+            // An empty frame is not the end.
+            Poll::Ready(Ok(piece.map_or(0, |piece| piece.len().max(1))))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    /// A relay and the two peers that it is between; each side's socket holds `room` bytes.
+    fn relay(room: usize, spoken: Spoken) -> (Relay, DuplexStream, DuplexStream) {
+        let (client, near) = duplex(room);
+        let (far, server) = duplex(room);
+        let end = |stream| End::Connection(Stream::Other(Box::new(stream)));
+        let none = Bytes::new;
+        let relay = Relay::new((end(near), none()), (end(far), none()), spoken);
+        (relay, client, server)
+    }
+
+    async fn run(relay: &mut Relay) -> Result<(), Broken> {
+        poll_fn(|cx| relay.poll(cx)).await
+    }
+
+    fn turn(relay: &mut Relay) -> Poll<Result<(), Broken>> {
+        relay.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[tokio::test]
+    async fn every_byte_passes_both_ways_through_the_narrowest_of_sockets() {
+        let (mut relay, client, server) = relay(7, Spoken::Anything);
+        let said: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
+        let answered: Vec<u8> = said.iter().map(|byte| !byte).collect();
+        let talk = async |peer: DuplexStream, words: &[u8]| {
+            let (mut read, mut write) = tokio::io::split(peer);
+            let mut heard = Vec::new();
+            let say = async {
+                write.write_all(words).await.expect("taken");
+                write.shutdown().await.expect("taken");
+            };
+            let (_, end) = tokio::join!(say, read.read_to_end(&mut heard));
+            end.expect("an end");
+            heard
+        };
+        let (over, at_client, at_server) = tokio::join!(
+            run(&mut relay),
+            talk(client, &said),
+            talk(server, &answered)
+        );
+        assert_eq!(over, Ok(()));
+        assert_eq!((at_server, at_client), (said, answered));
+        assert_eq!((relay.bytes_up(), relay.bytes_down()), (100_000, 100_000));
+    }
+
+    #[tokio::test]
+    async fn one_that_has_said_all_still_hears() {
+        let (mut relay, mut client, mut server) = relay(64, Spoken::Anything);
+        client.write_all(b"ask").await.expect("taken");
+        client.shutdown().await.expect("taken");
+        assert!(turn(&mut relay).is_pending());
+        let mut heard = Vec::new();
+        server.read_to_end(&mut heard).await.expect("an end");
+        assert_eq!(heard, b"ask");
+        assert!(turn(&mut relay).is_pending());
+        server.write_all(b"answer").await.expect("taken");
+        drop(server);
+        assert_eq!(turn(&mut relay), Poll::Ready(Ok(())));
+        drop(relay);
+        heard.clear();
+        client.read_to_end(&mut heard).await.expect("an end");
+        assert_eq!(heard, b"answer");
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_comes_first() {
+        let (client, near) = duplex(64);
+        let (far, mut server) = duplex(64);
+        let end = |stream| End::Connection(Stream::Other(Box::new(stream)));
+        let mut relay = Relay::new(
+            (end(near), Bytes::from_static(b"early ")),
+            (end(far), Bytes::new()),
+            Spoken::Anything,
+        );
+        let mut client = client;
+        client.write_all(b"late").await.expect("taken");
+        assert!(turn(&mut relay).is_pending());
+        let mut heard = [0; 10];
+        server.read_exact(&mut heard).await.expect("all of it");
+        assert_eq!(&heard, b"early late");
+        assert!(relay.has_moved());
+        assert!(!relay.has_moved());
+    }
+
+    #[tokio::test]
+    async fn who_breaks_is_named() {
+        let (mut relay, client, mut server) = relay(64, Spoken::Anything);
+        drop(client);
+        server.write_all(b"to nobody").await.expect("taken");
+        assert_eq!(turn(&mut relay), Poll::Ready(Err(Broken::Client)));
+        let (mut relay, mut client, server) = super::tests::relay(64, Spoken::Anything);
+        drop(server);
+        client.write_all(b"to nobody").await.expect("taken");
+        assert_eq!(turn(&mut relay), Poll::Ready(Err(Broken::Server)));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_what_was_taken() {
+        let (mut relay, mut client, mut server) = relay(8, Spoken::Anything);
+        client.write_all(b"12345678").await.expect("taken");
+        assert!(turn(&mut relay).is_pending());
+        client.write_all(b"9").await.expect("taken");
+        assert!(turn(&mut relay).is_pending());
+        assert_eq!(&relay.up.waiting[..], b"9", "nobody has taken it");
+        let mut heard = [0; 9];
+        server.read_exact(&mut heard[..8]).await.expect("there");
+        assert!(turn(&mut relay).is_pending());
+        server.read_exact(&mut heard[8..]).await.expect("there");
+        assert_eq!(&heard, b"123456789");
+        assert!(relay.up.waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn between_two_frames_both_are_told_that_we_go_away() {
+        let (mut relay, mut client, mut server) = relay(64, Spoken::WebSocket);
+        let ping = [0x89, 0x80, 1, 2, 3, 4];
+        client.write_all(&ping).await.expect("taken");
+        assert!(turn(&mut relay).is_pending());
+        relay.part([9; 4]);
+        assert!(turn(&mut relay).is_pending(), "they have not answered");
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).await.expect("an end");
+        assert_eq!(heard, close_frame(GOING_AWAY, Masking::None));
+        heard.clear();
+        server.read_to_end(&mut heard).await.expect("an end");
+        let goodbye = close_frame(GOING_AWAY, Masking::Key([9; 4]));
+        assert_eq!(heard, [&ping[..], &goodbye].concat());
+        // What they say now is heard and passed on to nobody.
+        client.write_all(b"bye").await.expect("taken");
+        drop((client, server));
+        assert_eq!(turn(&mut relay), Poll::Ready(Ok(())));
+        assert_eq!(relay.bytes_up(), heard.len() as u64);
+    }
+
+    #[tokio::test]
+    async fn in_the_middle_of_a_frame_nothing_is_put() {
+        let (mut relay, mut client, mut server) = relay(64, Spoken::WebSocket);
+        server
+            .write_all(&[0x81, 5, b'h', b'e'])
+            .await
+            .expect("taken");
+        assert!(turn(&mut relay).is_pending());
+        relay.part([9; 4]);
+        assert!(turn(&mut relay).is_pending());
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).await.expect("an end");
+        assert_eq!(heard, [0x81, 5, b'h', b'e']);
+    }
+}
