@@ -438,7 +438,7 @@ pub(super) const HEALTH: Keys = Keys {
 
 /// Every table of keys with its path, `NAME` being what the user chooses.
 #[cfg(test)]
-pub(super) const ALL: [(&str, &Keys); 23] = [
+pub(super) const ALL: &[(&str, &Keys)] = &[
     ("", &TOP),
     ("process", &PROCESS),
     ("log", &LOG),
