@@ -443,38 +443,46 @@ fn haproxy_tells_us() {
     }
 }
 
+/// What an HAProxy says of the client whose request reached it through us: the ends of the
+/// connection, and what the header carried besides.
+#[track_caller]
+fn told_to_haproxy(how: &str, bind: &str, backend: &str) -> (Proxy, Client, String, String) {
+    let folder = Folder::new();
+    let path = folder.path("haproxy.sock");
+    let socket = path.display();
+    let _haproxy = Haproxy::start(&format!(
+        " bind unix@{socket} accept-proxy {bind}\n http-request return status 200 \
+         content-type text/plain lf-string \
+         \"%[src]:%[src_port] %[dst]:%[dst_port]|%[fc_pp_authority] %[fc_pp_unique_id]\"\n"
+    ));
+    until("HAProxy listens", || UnixStream::connect(&path).ok());
+    let proxy = Setup::servers([format!("\"{socket}\"")])
+        .backend(&format!("send_proxy = {how}\n{backend}"))
+        .start();
+    until("the server is up", || {
+        (proxy.get("/").status() == 200).then_some(())
+    });
+    let mut client = proxy.client();
+    let ask = "GET / HTTP/1.1\r\nhost: a.example\r\nx-request-id: one\r\n\r\n";
+    let text = client.ask(ask).text();
+    let (ends, said) = text.split_once('|').expect("two parts");
+    let (ends, said) = (ends.to_owned(), said.trim().to_owned());
+    (proxy, client, ends, said)
+}
+
 #[test]
 fn we_tell_haproxy() {
-    for (how, more) in [
-        ("\"v1\"", " "),
-        (
-            "{ version = \"v2\", authority = true, unique_id = true }",
-            " a.example one",
-        ),
+    let check = "health = { path = \"/\", interval = \"100ms\", timeout = \"90ms\" }";
+    let all = "{ version = \"v2\", authority = true, unique_id = true }";
+    for (how, bind, backend, expected) in [
+        ("\"v1\"", "", check, ""),
+        (all, "", check, "a.example one"),
+        // Of many exchanges on one connection, the one that it was opened for.
+        (all, "proto h2", "protocol = \"h2\"", "a.example one"),
     ] {
-        let folder = Folder::new();
-        let path = folder.path("haproxy.sock");
-        let socket = path.display();
-        let _haproxy = Haproxy::start(&format!(
-            " bind unix@{socket} accept-proxy\n http-request return status 200 content-type text/plain \
-             lf-string \"%[src]:%[src_port] %[dst]:%[dst_port]|%[fc_pp_authority] %[fc_pp_unique_id]\"\n"
-        ));
-        until("HAProxy listens", || UnixStream::connect(&path).ok());
-        let proxy = Setup::servers([format!("\"{socket}\"")])
-            .backend(&format!("send_proxy = {how}\nhealth = {{ path = \"/\", interval = \"100ms\", timeout = \"90ms\" }}"))
-            .start();
-        until("its check passed", || {
-            (proxy.get("/").status() == 200).then_some(())
-        });
-        let mut client = proxy.client();
-        let ask = "GET / HTTP/1.1\r\nhost: a.example\r\nx-request-id: one\r\n\r\n";
-        let text = client.ask(ask).text();
-        let (ends, said) = text.split_once('|').expect("two parts");
-        assert_eq!(
-            ends,
-            format!("{} {}", client.address(), proxy.address()),
-            "{how}"
-        );
-        assert_eq!(said.trim(), more.trim(), "{how}");
+        let (proxy, client, ends, said) = told_to_haproxy(how, bind, backend);
+        let our_ends = format!("{} {}", client.address(), proxy.address());
+        assert_eq!(ends, our_ends, "{how} {bind}");
+        assert_eq!(said, expected, "{how} {bind}");
     }
 }
