@@ -26,6 +26,7 @@
 //! # The life of a request
 //!
 //! 1. [`proxy::listen`] accepts the connection, counts it, and holds back what is over a limit.
+//!    Where a proxy before us has to say whose connection it is (PROXY protocol), it is asked first.
 //! 2. [`proxy::http`] reads a request head. From here on a line in the access log is certain. What
 //!    must not be passed on is refused (RFC 9112 §6.3, §11.2).
 //! 3. [`proxy::route`] finds the first rule that matches, and with it the backend, or none.

@@ -1,7 +1,6 @@
 //! `[backend.NAME]`.
 
-use crate::base::Address;
-use crate::base::ByteSize;
+use crate::base::{Address, ByteSize};
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{LEAST_HEAD, MOST_FIELDS, MOST_HEAD, header_case};
 use crate::config::compile::{Reading, health, name_of_key, named_section, server};
