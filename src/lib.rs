@@ -26,6 +26,7 @@
 //! # The life of a request
 //!
 //! 1. [`proxy::listen`] accepts the connection, counts it, and holds back what is over a limit.
+//!    Where a proxy before us has to say whose connection it is (PROXY protocol), it is asked first.
 //! 2. [`proxy::tls`] says what a handshake is answered with, where the frontend speaks TLS; `listen`
 //!    shakes hands under a deadline.
 //! 3. [`proxy::http`] reads a request head. From here on a line in the access log is certain. What

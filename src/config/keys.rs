@@ -372,6 +372,7 @@ pub(super) const BACKEND: Keys = Keys {
         "balance",
         "servers",
         "protocol",
+        "send_proxy",
         "timeout",
         "health",
         "attempts",
@@ -383,6 +384,8 @@ pub(super) const BACKEND: Keys = Keys {
     ],
     hints: &[
         ("server", "write `servers = [\"…\"]`"),
+        ("send-proxy", "write `send_proxy = \"v1\"`"),
+        ("send-proxy-v2", "write `send_proxy = \"v2\"`"),
         (
             "check",
             "write `health = \"/path\"` or `health = \"tcp\"`: it holds for all servers of the backend",
@@ -410,6 +413,14 @@ pub(super) const BACKEND: Keys = Keys {
         ("inter", "write `interval` in `health`"),
         ("rise", "write it in `health`"),
         ("fall", "write it in `health`"),
+    ],
+};
+
+pub(super) const SEND_PROXY: Keys = Keys {
+    known: &["version", "authority", "unique_id"],
+    hints: &[
+        ("unique-id", "write `unique_id = true`"),
+        ("sni", "write `authority = true`"),
     ],
 };
 
@@ -568,6 +579,7 @@ pub(super) const ALL: &[(&str, &Keys)] = &[
     ),
     ("frontend.NAME.route", &ROUTE),
     ("backend.NAME", &BACKEND),
+    ("backend.NAME.send_proxy", &SEND_PROXY),
     ("backend.NAME.timeout", &BACKEND_TIMEOUT),
     ("backend.NAME.limits", &BACKEND_LIMITS),
     ("backend.NAME.http2", &BACKEND_HTTP2),

@@ -14,8 +14,8 @@ use crate::config::variables;
 use crate::plan::{
     Backend, Balance, ClientAuth, ClientCertificate, ClientField, FileAt, Frontend, HeaderCase,
     Health, HostPattern, Initial, Listen, LogFormat, LogLevel, LogTarget, Need, PathPattern, Peers,
-    Plan, Predicate, Probe, Protocol, ProxyProtocol, RequestIds, Route, Server, Tls, TlsRules,
-    UnixPeers, UnknownNames, ValuePattern,
+    Plan, Predicate, Probe, Protocol, ProxyProtocol, ProxyVersion, RequestIds, Route, Server, Tls,
+    TlsRules, UnixPeers, UnknownNames, ValuePattern,
 };
 
 /// `plan` as text with every default filled in.
@@ -377,6 +377,21 @@ fn backend(backend: &Backend, page: &mut Page) {
             Balance::LeastConnections => "least-connections",
         }),
     );
+    match &backend.send_proxy {
+        None => page.set("send_proxy", string("off")),
+        Some(how) => page.set(
+            "send_proxy",
+            format!(
+                "{{ version = {}, authority = {}, unique_id = {} }}",
+                string(match how.version {
+                    ProxyVersion::V1 => "v1",
+                    ProxyVersion::V2 => "v2",
+                }),
+                how.authority,
+                how.unique_id,
+            ),
+        ),
+    }
     page.set(
         "protocol",
         string(match backend.protocol {

@@ -1266,6 +1266,28 @@ fn a_proxy_header_is_wanted_from_somebody() {
 }
 
 #[test]
+fn version_1_of_the_proxy_protocol_has_no_room_for_more() {
+    assert_snapshot!(in_backend("send_proxy = { version = 'v1', unique_id = true }"), @r##"
+        error: version 1 of the PROXY protocol has no room for `unique_id`
+         --> evenkeel.toml:8:44
+          |
+        8 | send_proxy = { version = 'v1', unique_id = true }
+          |                                            ^^^^
+          |
+          = help: write `version = "v2"`, or leave it out
+    "##);
+    assert_snapshot!(in_backend("send_proxy = true"), @r##"
+        error: `send_proxy` must be "v1" or "v2", and is `true`
+         --> evenkeel.toml:8:14
+          |
+        8 | send_proxy = true
+          |              ^^^^
+          |
+          = help: write "v1" or "v2"
+    "##);
+}
+
+#[test]
 fn ids_do_not_go_into_fields_of_the_protocol() {
     assert_snapshot!(in_frontend("request_id = 'Host'"), @r##"
         error: the field "Host" has a meaning of its own

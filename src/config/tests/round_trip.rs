@@ -22,8 +22,8 @@ use crate::plan::{
     DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
     HeaderCase, Health, HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel,
     LogTarget, NameRules, Need, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process,
-    Protocol, ProxyProtocol, Queue, Reload, RequestIds, Route, Server, Shutdown, StatusSet, Tls,
-    TlsRules, UnixPeers, UnknownNames, ValuePattern,
+    Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Route, SendProxy, Server,
+    Shutdown, StatusSet, Tls, TlsRules, UnixPeers, UnknownNames, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -105,6 +105,15 @@ fn listens(owner: String) -> impl Strategy<Value = Vec<Listen>> {
 fn peers() -> impl Strategy<Value = Peers> {
     let unix = select(vec![UnixPeers::Included, UnixPeers::Excluded]);
     (vec(network(), 0..3), unix).prop_map(|(networks, unix)| Peers { networks, unix })
+}
+
+fn send_proxy() -> impl Strategy<Value = SendProxy> {
+    let version = select(vec![ProxyVersion::V1, ProxyVersion::V2]);
+    (version, any::<(bool, bool)>()).prop_map(|(version, (authority, unique_id))| SendProxy {
+        version,
+        authority: authority && version == ProxyVersion::V2,
+        unique_id: unique_id && version == ProxyVersion::V2,
+    })
 }
 
 fn proxy_protocol() -> impl Strategy<Value = ProxyProtocol> {
@@ -539,7 +548,14 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
         );
     (
         (Just(name), balance, servers(), option::of(health())),
-        (timeout, pool, limits, protocol, http2),
+        (
+            timeout,
+            pool,
+            limits,
+            protocol,
+            http2,
+            option::of(send_proxy()),
+        ),
         (1_u32..=10, 0_usize..=1_000_000, header_case()),
     )
         .prop_map(|(main, bounds, rest)| {
@@ -561,6 +577,7 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
                 pool: bounds.1,
                 limits: bounds.2,
                 protocol: bounds.3,
+                send_proxy: bounds.5,
                 http2: bounds.4,
                 header_case: rest.2,
             }

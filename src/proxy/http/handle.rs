@@ -213,7 +213,13 @@ impl Begun {
             sending, backend, ..
         } = passed;
         let network = &self.client.context.network;
-        let mut forwarding = pin!(forward(sending, backend, network, &self.course));
+        let mut forwarding = pin!(forward(
+            sending,
+            backend,
+            &self.client.caller,
+            network,
+            &self.course
+        ));
         poll_fn(|cx| {
             let polled = self.caught(|| match forwarding.as_mut().poll(cx) {
                 Poll::Ready(outcome) => outcome.map(Some),

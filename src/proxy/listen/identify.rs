@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -34,7 +35,7 @@ const READ_BYTES: usize = 1024;
 pub(super) async fn identify(
     stream: Stream,
     peer: Peer,
-    frontend: &std::sync::Arc<Frontend>,
+    frontend: &Arc<Frontend>,
     context: &Context,
     entry: &Entry,
 ) -> Option<(Stream, Ends)> {
@@ -58,11 +59,7 @@ pub(super) async fn identify(
 }
 
 /// How long the header of `peer` is waited for; `None`: none is wanted.
-fn patience(
-    peer: Peer,
-    frontend: &std::sync::Arc<Frontend>,
-    context: &Context,
-) -> Option<Duration> {
+fn patience(peer: Peer, frontend: &Arc<Frontend>, context: &Context) -> Option<Duration> {
     let (view, place) = context.views.with(frontend)?;
     let plan = &view.snapshot.plan.frontends[place];
     let is_wanted = match &plan.proxy_protocol {

@@ -131,9 +131,14 @@ impl Origin {
 
     /// Every byte that connection `number` brought.
     pub(crate) fn received(&self, number: usize) -> String {
+        String::from_utf8_lossy(&self.received_bytes(number)).into_owned()
+    }
+
+    /// The same where it is no text.
+    pub(crate) fn received_bytes(&self, number: usize) -> Vec<u8> {
         let connections = lock(&self.records.connections);
         let tape = connections.get(number).map(|one| lock(&one.tape).clone());
-        String::from_utf8_lossy(&tape.unwrap_or_default()).into_owned()
+        tape.unwrap_or_default()
     }
 
     /// The requests so far, in the order in which they were complete.
