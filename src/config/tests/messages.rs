@@ -48,7 +48,7 @@ fn an_unknown_key_gets_the_list_of_known_ones() {
         5 | gzip = true
           | ^^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `proxy_protocol`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `header_case`, `route`
+          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `tls`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `proxy_protocol`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `header_case`, `upgrades`, `route`
     "##);
 }
 
