@@ -788,6 +788,28 @@ backend = 'app'
 }
 
 #[test]
+fn an_admin_listener_that_anybody_reaches_is_warned_about() {
+    let admin = |listen: &str| warnings(&format!("{BASE}[admin]\nlisten = {listen}\n"));
+    assert_snapshot!(admin("['127.0.0.1:9901', '*:9900']"), @r##"
+        warning: whoever reaches port 9900 of this host can read metrics and status, and have the configuration read again
+         --> evenkeel.toml:9:10
+          |
+        9 | listen = ['127.0.0.1:9901', '*:9900']
+          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: the admin listener asks nobody who they are: write `"127.0.0.1:9900"`, or an address that only those reach who may
+    "##);
+    for listen in [
+        "'off'",
+        "'127.0.0.1:9900'",
+        "'[::1]:9900'",
+        "'10.0.0.1:9900'",
+    ] {
+        assert_eq!(admin(listen), "", "{listen}");
+    }
+}
+
+#[test]
 fn a_backend_that_cannot_serve_is_warned_about() {
     assert_snapshot!(warnings(
         "
