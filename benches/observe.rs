@@ -16,8 +16,8 @@ use evenkeel::observe::{
 use evenkeel::plan::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientCertificate,
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log,
-    LogTarget, Peers, Plan, Pool, Process, Protocol, Queue, Reload, RequestIds, Route, Server,
-    Shutdown,
+    LogTarget, Peers, Plan, Pool, Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds,
+    Route, Server, Shutdown,
 };
 use http::{Method, Version};
 
@@ -114,6 +114,7 @@ fn exchange() -> Exchange {
         wall: clock::wall(),
         client: SocketAddr::from(([192, 0, 2, 7], 51_234)).into(),
         tls: None,
+        local: None,
         frontend: 0,
         generation: 7,
         method: Method::GET,
@@ -166,6 +167,7 @@ fn plan() -> Plan {
             limits: FrontendLimits::default(),
             http2: Default::default(),
             half_close: false,
+            proxy_protocol: ProxyProtocol::default(),
             trusted_proxies: Peers::default(),
             client_field: ClientField::default(),
             forwarding: Forwarding::default(),

@@ -106,6 +106,7 @@ pub(super) const FRONTEND: Keys = Keys {
         "limits",
         "http2",
         "half_close",
+        "proxy_protocol",
         "trusted_proxies",
         "client_field",
         "forwarding",
@@ -125,6 +126,14 @@ pub(super) const FRONTEND: Keys = Keys {
         (
             "use_backend",
             "write a `[[frontend.NAME.route]]` with its `backend`",
+        ),
+        (
+            "accept_proxy",
+            "write `proxy_protocol = \"required\"`, or `{ from = [\"10.0.0.0/8\"] }`",
+        ),
+        (
+            "accept-proxy",
+            "write `proxy_protocol = \"required\"`, or `{ from = [\"10.0.0.0/8\"] }`",
         ),
         ("maxconn", "write `max_connections`"),
         ("routes", "write each route as `[[frontend.NAME.route]]`"),
@@ -283,6 +292,17 @@ pub(super) const FRONTEND_HTTP2: Keys = Keys {
             "header_list",
             "a head is bounded by `head` and `fields` of `limits`, in every version of HTTP",
         ),
+    ],
+};
+
+pub(super) const PROXY_PROTOCOL: Keys = Keys {
+    known: &["from"],
+    hints: &[
+        (
+            "required",
+            "write `proxy_protocol = \"required\"` for every peer",
+        ),
+        ("trusted", "write `from`"),
     ],
 };
 
@@ -495,7 +515,7 @@ pub(super) const HEALTH: Keys = Keys {
 
 /// Every table of keys with its path, `NAME` being what the user chooses.
 #[cfg(test)]
-pub(super) const ALL: [(&str, &Keys); 26] = [
+pub(super) const ALL: &[(&str, &Keys)] = &[
     ("", &TOP),
     ("process", &PROCESS),
     ("log", &LOG),
@@ -511,6 +531,7 @@ pub(super) const ALL: [(&str, &Keys); 26] = [
     ("frontend.NAME.timeout", &FRONTEND_TIMEOUT),
     ("frontend.NAME.limits", &FRONTEND_LIMITS),
     ("frontend.NAME.http2", &FRONTEND_HTTP2),
+    ("frontend.NAME.proxy_protocol", &PROXY_PROTOCOL),
     ("frontend.NAME.forwarding", &FORWARDING),
     (
         "frontend.NAME.forwarding.client_certificate",

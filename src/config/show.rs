@@ -14,8 +14,8 @@ use crate::config::variables;
 use crate::plan::{
     Backend, Balance, ClientAuth, ClientCertificate, ClientField, FileAt, Frontend, HeaderCase,
     Health, HostPattern, Initial, Listen, LogFormat, LogLevel, LogTarget, Need, PathPattern, Peers,
-    Plan, Predicate, Probe, Protocol, RequestIds, Route, Server, Tls, TlsRules, UnixPeers,
-    UnknownNames, ValuePattern,
+    Plan, Predicate, Probe, Protocol, ProxyProtocol, RequestIds, Route, Server, Tls, TlsRules,
+    UnixPeers, UnknownNames, ValuePattern,
 };
 
 /// `plan` as text with every default filled in.
@@ -155,6 +155,14 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
     }
     page.set("max_connections", or_word(frontend.max_connections, "off"));
     page.set("half_close", frontend.half_close);
+    page.set(
+        "proxy_protocol",
+        match &frontend.proxy_protocol {
+            ProxyProtocol::Off => string("off"),
+            ProxyProtocol::Required => string("required"),
+            ProxyProtocol::From(from) => format!("{{ from = {} }}", peers(from)),
+        },
+    );
     page.set("trusted_proxies", peers(&frontend.trusted_proxies));
     page.set(
         "client_field",

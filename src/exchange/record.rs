@@ -4,6 +4,7 @@
 //! its fields are cells. Each field has one writer; `observe` reads them when it is over.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -53,6 +54,8 @@ pub struct Opening {
     pub wall: SystemTime,
     /// The connection's peer, or who a trusted proxy says it is.
     pub client: Peer,
+    /// Where the client connected to; `None`: no IP address.
+    pub local: Option<SocketAddr>,
     /// What the connection's handshake came to; `None`: it is in the clear.
     pub tls: Option<Rc<ClientTls>>,
     /// Place in `plan.frontends`.

@@ -15,7 +15,7 @@ use crate::base::clock::Duration;
 use crate::base::units::show_duration;
 use crate::base::{ListenAddress, Peer};
 use crate::exchange::{Fault, RequestId};
-use crate::observe::{HandshakeFailure, PauseCause};
+use crate::observe::{HandshakeFailure, NoHeader, PauseCause};
 use crate::plan::LogTarget;
 
 /// The program is up: listeners are bound and workers run.
@@ -254,6 +254,17 @@ pub fn connection_failed(frontend: &str, client: Peer, why: &dyn Display) {
     debug!(
         event = "connection.failed",
         frontend, %client, "a connection of {client} to {frontend} ended: {why}"
+    );
+}
+
+/// A connection of `peer` did not begin with a PROXY header that is taken, and was closed.
+pub fn proxy_header_failed(frontend: &str, peer: Peer, why: NoHeader) {
+    debug!(
+        event = "proxy_protocol.failed",
+        frontend,
+        %peer,
+        reason = why.code(),
+        "a connection of {peer} to {frontend} was closed: {why}"
     );
 }
 

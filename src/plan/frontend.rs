@@ -30,6 +30,8 @@ pub struct Frontend {
     pub http2: Http2,
     /// Whether an exchange goes on after the client closed its sending side.
     pub half_close: bool,
+    /// Who must begin its connections with a PROXY header.
+    pub proxy_protocol: ProxyProtocol,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and request id are believed.
     pub trusted_proxies: Peers,
     /// By which field trusted proxies say who the client is.
@@ -99,6 +101,18 @@ impl Default for FrontendLimits {
             target: ByteSize(16 << 10),
         }
     }
+}
+
+/// `proxy_protocol` of a frontend: who must say in a PROXY header for whom it connects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// Nobody, and nobody may.
+    #[default]
+    Off,
+    /// Everybody.
+    Required,
+    /// These; all others are clients themselves.
+    From(Peers),
 }
 
 /// `client_field` of a frontend. One and not both: a proxy that writes one of them passes the other

@@ -18,7 +18,7 @@ pub use backend::{
 };
 pub use frontend::{
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen,
-    RequestIds,
+    ProxyProtocol, RequestIds,
 };
 pub use http2::Http2;
 pub use peers::{Peers, UnixPeers};

@@ -17,7 +17,7 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::{
     ClientAuth, ClientCertificate, ClientField, Forwarding, Frontend, FrontendLimits,
-    FrontendTimeouts, HeaderCase, Listen, Peers, RequestIds, Route, Tls, UnixPeers,
+    FrontendTimeouts, HeaderCase, Listen, Peers, ProxyProtocol, RequestIds, Route, Tls, UnixPeers,
 };
 
 /// hyper's smallest read buffer.
@@ -104,6 +104,7 @@ fn frontend(
         limits: limits(&section, report),
         http2,
         half_close: section.boolean("half_close", report).unwrap_or(false),
+        proxy_protocol: proxy_protocol(&section, report),
         trusted_proxies: peers(section.list("trusted_proxies").unwrap_or_default(), report),
         client_field: section
             .choice("client_field", &CLIENT_FIELDS, &[], report)
@@ -316,6 +317,39 @@ fn limits(frontend: &Section<'_>, report: &mut Report<'_>) -> FrontendLimits {
             .size("target", ByteSize(1), MOST_TARGET, report)
             .unwrap_or(default.target),
     }
+}
+
+fn proxy_protocol(frontend: &Section<'_>, report: &mut Report<'_>) -> ProxyProtocol {
+    let Some(setting) = frontend.setting("proxy_protocol") else {
+        return ProxyProtocol::Off;
+    };
+    let words = [
+        ("off", ProxyProtocol::Off),
+        ("required", ProxyProtocol::Required),
+    ];
+    if let Some((_, meant)) = words.iter().find(|(word, _)| setting.is_word(word)) {
+        return meant.clone();
+    }
+    if !matches!(setting.value.kind, Kind::Table(_)) {
+        setting.wrong_with(
+            "\"off\", \"required\" or a table",
+            "write \"required\" where every peer sends a header, `{ from = [\"10.0.0.0/8\"] }` where these do",
+            report,
+        );
+        return ProxyProtocol::Off;
+    }
+    let Some(section) = frontend.section("proxy_protocol", &keys::PROXY_PROTOCOL, report) else {
+        return ProxyProtocol::Off;
+    };
+    let items = section.list("from").unwrap_or_default();
+    if items.is_empty() && (section.setting("from").is_some() || section.lacks("from")) {
+        report.error(
+            section.span,
+            format!("`{}` names nobody who sends a PROXY header", section.title),
+            "write `from = [\"10.0.0.0/8\"]`, or `proxy_protocol = \"off\"`",
+        );
+    }
+    ProxyProtocol::From(peers(items, report))
 }
 
 /// Addresses, networks, and `"unix"` for whoever comes by a Unix socket.

@@ -87,7 +87,7 @@ fn full_has_every_known_key_and_no_other() {
     collect(&parsed.table, "", &mut found);
     for (path, keys) in keys::ALL {
         let mut known = keys.known.to_vec();
-        let mut written = found.get(path).cloned().unwrap_or_default();
+        let mut written = found.get(*path).cloned().unwrap_or_default();
         known.sort_unstable();
         written.sort();
         assert_eq!(written, known, "[{path}]");

@@ -20,6 +20,8 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME", "backend", "'other'"),
     ("frontend.NAME", "max_connections", "10"),
     ("frontend.NAME", "half_close", "true"),
+    ("frontend.NAME", "proxy_protocol", "'required'"),
+    ("frontend.NAME.proxy_protocol", "from", "'10.0.0.0/8'"),
     ("frontend.NAME", "trusted_proxies", "['10.0.0.0/8']"),
     ("frontend.NAME", "client_field", "'forwarded'"),
     ("frontend.NAME", "request_id", "'x-id'"),
@@ -223,7 +225,12 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
 #[test]
 fn every_key_changes_the_plan() {
     for (path, key, value) in OTHER_VALUES {
-        let without = plan(&with_line(path, "", ""));
+        // A table that says nothing without its only key.
+        let needed = match *path {
+            "frontend.NAME.proxy_protocol" => "from = '192.0.2.1'",
+            _ => "",
+        };
+        let without = plan(&with_line(path, "", needed));
         let with = plan(&with_line(path, key, &format!("{key} = {value}")));
         assert_ne!(with, without, "{path}: {key} = {value} does nothing");
     }

@@ -48,7 +48,7 @@ fn an_unknown_key_gets_the_list_of_known_ones() {
         5 | gzip = true
           | ^^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `tls`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `header_case`, `route`
+          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `tls`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `proxy_protocol`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `header_case`, `route`
     "##);
 }
 
@@ -1240,6 +1240,28 @@ fn a_unix_socket_is_listened_on_once_and_has_no_ports() {
           |                   ^^
           |
           = help: leave `port` out, or let these servers have a backend of their own
+    "##);
+}
+
+#[test]
+fn a_proxy_header_is_wanted_from_somebody() {
+    assert_snapshot!(in_frontend("proxy_protocol = true"), @r##"
+        error: `proxy_protocol` must be "off", "required" or a table, and is `true`
+         --> evenkeel.toml:5:18
+          |
+        5 | proxy_protocol = true
+          |                  ^^^^
+          |
+          = help: write "required" where every peer sends a header, `{ from = ["10.0.0.0/8"] }` where these do
+    "##);
+    assert_snapshot!(in_frontend("proxy_protocol = { from = [] }"), @r##"
+        error: `[frontend.web.proxy_protocol]` names nobody who sends a PROXY header
+         --> evenkeel.toml:5:18
+          |
+        5 | proxy_protocol = { from = [] }
+          |                  ^^^^^^^^^^^^^
+          |
+          = help: write `from = ["10.0.0.0/8"]`, or `proxy_protocol = "off"`
     "##);
 }
 

@@ -22,8 +22,8 @@ use crate::plan::{
     DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
     HeaderCase, Health, HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel,
     LogTarget, NameRules, Need, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process,
-    Protocol, Queue, Reload, RequestIds, Route, Server, Shutdown, StatusSet, Tls, TlsRules,
-    UnixPeers, UnknownNames, ValuePattern,
+    Protocol, ProxyProtocol, Queue, Reload, RequestIds, Route, Server, Shutdown, StatusSet, Tls,
+    TlsRules, UnixPeers, UnknownNames, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -105,6 +105,17 @@ fn listens(owner: String) -> impl Strategy<Value = Vec<Listen>> {
 fn peers() -> impl Strategy<Value = Peers> {
     let unix = select(vec![UnixPeers::Included, UnixPeers::Excluded]);
     (vec(network(), 0..3), unix).prop_map(|(networks, unix)| Peers { networks, unix })
+}
+
+fn proxy_protocol() -> impl Strategy<Value = ProxyProtocol> {
+    prop_oneof![
+        Just(ProxyProtocol::Off),
+        Just(ProxyProtocol::Required),
+        peers().prop_filter_map("somebody", |peers| {
+            let is_somebody = !peers.networks.is_empty() || peers.unix == UnixPeers::Included;
+            is_somebody.then_some(ProxyProtocol::From(peers))
+        }),
+    ]
 }
 
 fn client_field() -> impl Strategy<Value = ClientField> {
@@ -344,7 +355,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         listens(name.to_string()),
         option::of(1..u64::MAX >> 1),
         any::<bool>(),
-        (peers(), client_field()),
+        (proxy_protocol(), peers(), client_field()),
     );
     (
         Just(name),
@@ -356,7 +367,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
             let (listen, max_connections, half_close, who) = listening;
-            let (trusted_proxies, client_field) = who;
+            let (proxy_protocol, trusted_proxies, client_field) = who;
             let (timeout, limits, mut http2, forwarding) = settings;
             let (request_id, header_case, tls) = writing;
             let mut routes = routes;
@@ -383,6 +394,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 limits,
                 http2,
                 half_close,
+                proxy_protocol,
                 trusted_proxies,
                 client_field,
                 forwarding,

@@ -12,7 +12,9 @@ use crate::base::TlsKeys;
 use crate::base::clock::Instant;
 use crate::exchange::Reason;
 use crate::observe::AccessLogHandle;
-use crate::observe::metrics::frontend::{FrontendMetrics, Handshake, HandshakeFailure, PauseCause};
+use crate::observe::metrics::frontend::{
+    FrontendMetrics, Handshake, HandshakeFailure, NoHeader, PauseCause,
+};
 use crate::observe::metrics::health::{CheckResult, HealthMetrics, ServerState};
 use crate::observe::metrics::kernel::ProcessFacts;
 use crate::observe::metrics::names::{self, Metric};
@@ -147,6 +149,11 @@ fn frontends(text: &mut String, rows: &[FrontendRow<'_>]) {
             family.sample(row.metrics.parked_connections());
         },
     );
+    family(text, &names::FRONTEND_PROXY_FAULTS, rows, |family, row| {
+        for cause in NoHeader::ALL {
+            family.unless_zero(cause.code(), row.metrics.headers(cause));
+        }
+    });
     family(text, &names::FRONTEND_ACCEPT_PAUSES, rows, |family, row| {
         for cause in PauseCause::ALL {
             family.unless_zero(cause.code(), row.metrics.pauses(cause));
@@ -496,6 +503,7 @@ mod tests {
                 );
             }
             frontend.accept_paused(PauseCause::FrontendLimit);
+            frontend.had_no_header(NoHeader::Timeout);
             frontend.shook_hands(0, Ok(Handshake::ALL[1]));
             frontend.shook_hands(1, Ok(Handshake::ALL[2]));
             frontend.shook_hands(1, Err(HandshakeFailure::NotTls));
@@ -622,6 +630,9 @@ mod tests {
         # HELP evenkeel_frontend_parked_connections Those of the open ones that have rested for a while: they hold a socket and no buffers.
         # TYPE evenkeel_frontend_parked_connections gauge
         evenkeel_frontend_parked_connections{frontend="web"} 0
+        # HELP evenkeel_frontend_proxy_protocol_failures_total Connections that were closed because they did not begin with a PROXY header that is taken, by cause.
+        # TYPE evenkeel_frontend_proxy_protocol_failures_total counter
+        evenkeel_frontend_proxy_protocol_failures_total{frontend="web",cause="timeout"} 1
         # HELP evenkeel_frontend_accept_pauses_total How often accepting paused: at the frontend's limit, at the process's, or without a free descriptor.
         # TYPE evenkeel_frontend_accept_pauses_total counter
         evenkeel_frontend_accept_pauses_total{frontend="web",cause="frontend_limit"} 1

@@ -3,6 +3,7 @@
 //! Owned by the frontend's live state, so that it goes on over reloads and goes away with the
 //! frontend. Workers write through their `WorkerObserver`; `exposition` reads.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::clock::Duration;
@@ -11,6 +12,7 @@ use crate::exchange::Reason;
 use crate::observe::metrics::shard::{
     Counter, Histogram, HistogramSum, Level, ReasonCounters, Shards, StatusCounters, each_status,
 };
+use crate::wire::proxy_protocol::Malformed;
 
 /// The counters of one frontend.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct FrontendMetrics {
     /// By [`PauseCause`]. Written by any worker's acceptor, seldom: shared, counted with `fetch_add`.
     /// Relaxed: it orders nothing.
     pauses: [AtomicU64; PauseCause::ALL.len()],
+    /// By [`NoHeader`]. Written by any worker when a connection is closed for it: as `pauses`.
+    headers: [AtomicU64; NoHeader::ALL.len()],
 }
 
 /// Why accepting paused.
@@ -41,6 +45,57 @@ impl PauseCause {
             Self::FrontendLimit => "frontend_limit",
             Self::ProcessLimit => "process_limit",
             Self::Descriptors => "descriptors",
+        }
+    }
+}
+
+/// Why a connection that must begin with a PROXY header was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoHeader {
+    /// It began with something else.
+    Malformed(Malformed),
+    /// It did not come in time.
+    Timeout,
+    /// The peer left in the middle of it.
+    Left,
+}
+
+impl NoHeader {
+    pub(crate) const ALL: [Self; Malformed::ALL.len() + 2] = {
+        let mut all = [Self::Left; Malformed::ALL.len() + 2];
+        let mut place = 0;
+        while place < Malformed::ALL.len() {
+            all[place] = Self::Malformed(Malformed::ALL[place]);
+            place += 1;
+        }
+        all[place] = Self::Timeout;
+        all
+    };
+
+    /// Its label in metrics and events.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Malformed(fault) => fault.word(),
+            Self::Timeout => "timeout",
+            Self::Left => "left",
+        }
+    }
+
+    fn place(self) -> usize {
+        match self {
+            Self::Malformed(fault) => fault as usize,
+            Self::Timeout => Malformed::ALL.len(),
+            Self::Left => Malformed::ALL.len() + 1,
+        }
+    }
+}
+
+impl fmt::Display for NoHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(fault) => fault.fmt(f),
+            Self::Timeout => f.write_str("no PROXY header came in time"),
+            Self::Left => f.write_str("it ended in the middle of a PROXY header"),
         }
     }
 }
@@ -171,12 +226,18 @@ impl FrontendMetrics {
         Self {
             shards: Shards::new(workers),
             pauses: Default::default(),
+            headers: Default::default(),
         }
     }
 
     /// Counts a pause in accepting.
     pub fn accept_paused(&self, cause: PauseCause) {
         self.pauses[cause as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a connection that was closed for want of a PROXY header.
+    pub fn had_no_header(&self, why: NoHeader) {
+        self.headers[why.place()].fetch_add(1, Ordering::Relaxed);
     }
 
     #[inline]
@@ -246,6 +307,10 @@ impl FrontendMetrics {
 
     pub(crate) fn body_bytes_out(&self) -> u64 {
         self.shards.sum(|shard| shard.body_bytes_out.read())
+    }
+
+    pub(crate) fn headers(&self, why: NoHeader) -> u64 {
+        self.headers[why.place()].load(Ordering::Relaxed)
     }
 
     pub(crate) fn pauses(&self, cause: PauseCause) -> u64 {

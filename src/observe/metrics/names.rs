@@ -71,6 +71,8 @@ metrics! {
         "Those of the open ones that have rested for a while: they hold a socket and no buffers.";
     FRONTEND_ACCEPT_PAUSES = "evenkeel_frontend_accept_pauses_total", Counter, Count, ["frontend", "cause"],
         "How often accepting paused: at the frontend's limit, at the process's, or without a free descriptor.";
+    FRONTEND_PROXY_FAULTS = "evenkeel_frontend_proxy_protocol_failures_total", Counter, Count, ["frontend", "cause"],
+        "Connections that were closed because they did not begin with a PROXY header that is taken, by cause.";
     FRONTEND_REQUEST_BYTES = "evenkeel_frontend_request_body_bytes_total", Counter, Bytes, ["frontend"],
         "Bytes of request bodies that came in.";
     FRONTEND_RESPONSE_BYTES = "evenkeel_frontend_response_body_bytes_total", Counter, Bytes, ["frontend"],

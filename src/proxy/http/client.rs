@@ -4,12 +4,14 @@
 //! `serve` makes it; `handle` opens exchanges for it; `h1` and `h2` settle them when they are over.
 
 use std::cell::{Cell, OnceCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderValue;
 
 use crate::base::Peer;
+use crate::base::address::Ends;
 use crate::base::clock::{self, Instant};
 use crate::exchange::{ClientTls, Reason, RequestId};
 use crate::observe::Refusal;
@@ -25,6 +27,8 @@ use super::Context;
 pub(super) struct Client {
     pub(super) context: Rc<Context>,
     pub(super) peer: Peer,
+    /// Where it connected to.
+    pub(super) local: Option<SocketAddr>,
     /// What the handshake came to; `None`: it speaks in the clear.
     pub(super) tls: Option<Rc<ClientTls>>,
     pub(super) live: Arc<Frontend>,
@@ -47,13 +51,14 @@ pub(super) struct Open {
 impl Client {
     pub(super) fn new(
         context: Rc<Context>,
-        peer: Peer,
+        ends: Ends,
         tls: Option<Rc<ClientTls>>,
         live: Arc<Frontend>,
     ) -> Self {
         let client = Self {
             context,
-            peer,
+            peer: ends.client,
+            local: ends.local,
             tls,
             live,
             is_leaving: Cell::new(false),

@@ -336,6 +336,7 @@ fn opening<B>(
         head_read,
         wall: client.context.anchor.get().wall_at(head_read),
         client: address_of(client.peer, plan, request.headers()),
+        local: client.local,
         tls: client.tls.clone(),
         // A place that no plan has: nobody else's name stands in the log for it.
         frontend: place.unwrap_or(u32::MAX),

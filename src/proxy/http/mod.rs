@@ -18,7 +18,7 @@ mod roll;
 pub mod seen;
 mod serve;
 
-pub use roll::{Order, Roll};
+pub use roll::{Entry, Order, Roll};
 pub use serve::serve;
 
 use std::cell::Cell;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::base::{Peer, clock};
+use crate::base::address::Ends;
+use crate::base::clock;
 use crate::exchange::{ClientTls, Reason};
 use crate::net::Stream;
 use crate::proxy::frontend::Frontend;
@@ -30,17 +31,17 @@ enum Spoken {
     Nothing,
 }
 
-/// Serves the connection of `peer` until it ends; `tls`: what its handshake came to, if it is under
-/// TLS.
+/// Serves the connection between `ends` until it ends; `tls`: what its handshake came to, if it is
+/// under TLS. `entry` is its own on the roll.
 pub async fn serve(
     mut stream: Stream,
-    peer: Peer,
+    ends: Ends,
     tls: Option<Rc<ClientTls>>,
     live: Arc<Frontend>,
     context: Rc<Context>,
+    entry: Entry,
 ) {
-    let entry = context.roll.enter(Arc::clone(&live));
-    let client = Rc::new(Client::new(context, peer, tls, live));
+    let client = Rc::new(Client::new(context, ends, tls, live));
     let mut timer = Timer::new();
     let spoken = match &client.tls {
         Some(tls) => agreed(tls),

@@ -21,7 +21,8 @@ use crate::observe::{PauseCause, event};
 use crate::proxy::frontend::{Frontend, Gate};
 use crate::proxy::http::{Context, serve};
 
-use super::handshake::{Beginning, beginning, shake_hands};
+use super::handshake::secured;
+use super::identify::identify;
 
 /// How long accepting rests when there is no descriptor left. Long enough for some exchanges to
 /// end, short enough not to be noticed beside the kernel's queue.
@@ -169,18 +170,16 @@ impl Accept {
         let context = Rc::clone(&self.context);
         let frontend = Arc::clone(&pass.frontend);
         context.observer.accepted(&frontend.metrics);
+        // On the roll from the first: nobody who has connected is forgotten when the worker ends.
+        let entry = context.roll.enter(Arc::clone(&frontend));
         tasks::spawn_local(async move {
-            let client = match beginning(&frontend, &context) {
-                Beginning::Clear => Some((stream, None)),
-                Beginning::Nothing => None,
-                Beginning::Tls => {
-                    // Boxed: the connection, once it serves, does not carry the room for it.
-                    let handshake = Box::pin(shake_hands(stream, peer, &frontend, &context));
-                    handshake.await.map(|(stream, tls)| (stream, Some(tls)))
-                }
+            let identified = identify(stream, peer, &frontend, &context, &entry).await;
+            let Some((stream, ends)) = identified else {
+                return drop(pass);
             };
-            if let Some((stream, tls)) = client {
-                serve(stream, peer, tls, frontend, context).await;
+            let secured = secured(stream, ends.client, &frontend, &context, &entry).await;
+            if let Some((stream, tls)) = secured {
+                serve(stream, ends, tls, frontend, context, entry).await;
             }
             drop(pass);
         });

@@ -16,19 +16,9 @@ use crate::exchange::ClientTls;
 use crate::net::{HandshakeFault, Stream};
 use crate::observe::{Handshake, HandshakeFailure, event};
 use crate::proxy::frontend::{Frontend, Gate};
-use crate::proxy::http::{Context, Order};
+use crate::proxy::http::{Context, Entry, Order};
 use crate::proxy::snapshot::View;
 use crate::proxy::tls::{Acceptor, client_tls, failure_of};
-
-/// What a connection of a frontend begins with.
-pub(super) enum Beginning {
-    /// HTTP.
-    Clear,
-    /// A handshake.
-    Tls,
-    /// Nothing: the frontend has been removed for a while.
-    Nothing,
-}
 
 /// A place among the handshakes under way; free again when dropped.
 struct Place<'a>(&'a Gate);
@@ -39,26 +29,32 @@ enum Failed {
     UnknownName,
 }
 
-/// What connections of `frontend` begin with now.
-pub(super) fn beginning(frontend: &Arc<Frontend>, context: &Context) -> Beginning {
-    match context.views.with(frontend) {
-        None => Beginning::Nothing,
-        Some((view, place)) => match view.snapshot.plan.frontends[place].tls {
-            None => Beginning::Clear,
-            Some(_) => Beginning::Tls,
-        },
-    }
-}
-
-/// Shakes hands; `None`: it failed, and all is said and counted.
-pub(super) async fn shake_hands(
+/// The connection and what its handshake came to; nothing of it where the frontend speaks in the
+/// clear. `None`: there is no connection any more, and that is accounted for.
+pub(super) async fn secured(
     stream: Stream,
     peer: Peer,
     frontend: &Arc<Frontend>,
     context: &Context,
+    entry: &Entry,
+) -> Option<(Stream, Option<Rc<ClientTls>>)> {
+    let (view, place) = context.views.with(frontend)?;
+    if view.snapshot.plan.frontends[place].tls.is_none() {
+        return Some((stream, None));
+    }
+    drop(view);
+    // Boxed: the connection, once it serves, does not carry the room for it.
+    let handshake = Box::pin(shake_hands(stream, peer, frontend, context, entry));
+    handshake.await.map(|(stream, tls)| (stream, Some(tls)))
+}
+
+async fn shake_hands(
+    stream: Stream,
+    peer: Peer,
+    frontend: &Arc<Frontend>,
+    context: &Context,
+    entry: &Entry,
 ) -> Option<(Stream, Rc<ClientTls>)> {
-    // A connection that shakes hands is one that the end of the process waits for.
-    let entry = context.roll.enter(Arc::clone(frontend));
     let (view, place) = context.views.with(frontend)?;
     let patience = view.snapshot.plan.frontends[place].timeout.handshake;
     let acceptor = acceptor(&view, place)?;

@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, ready};
 
@@ -49,8 +49,12 @@ pub(super) async fn exchange(
     let (head, stream) = request.into_parts();
     let body = StreamBody::new(stream, &head.headers);
     let request = Request::from_parts(head, ReceivedBody::Http2(body));
-    let answer = begun.answer(request);
-    if let Some(response) = exchange.answered(answer, &mut respond, asks_first).await {
+    let response = {
+        // Pinned where it is made: it is large, and each move would be a copy of it.
+        let answer = pin!(begun.answer(request));
+        exchange.answered(answer, &mut respond, asks_first).await
+    };
+    if let Some(response) = response {
         exchange.deliver(response, respond).await;
     }
 }
@@ -73,11 +77,10 @@ impl Exchange {
     /// The answer, unless the client resets the stream first.
     async fn answered(
         &mut self,
-        answer: impl Future<Output = Result<Response<ResponseBody>, Infallible>>,
+        mut answer: Pin<&mut impl Future<Output = Result<Response<ResponseBody>, Infallible>>>,
         respond: &mut SendResponse<Bytes>,
         mut asks_first: bool,
     ) -> Option<Response<ResponseBody>> {
-        let mut answer = pin!(answer);
         poll_fn(|cx| {
             loop {
                 if respond.poll_reset(cx).is_ready() {
