@@ -82,7 +82,7 @@ pub(super) const RELOAD: Keys = Keys {
 };
 
 pub(super) const SHUTDOWN: Keys = Keys {
-    known: &["grace", "timeout"],
+    known: &["grace", "timeout", "tunnels"],
     hints: &[
         ("grace_period", "write `grace`"),
         ("hard_stop_after", "write `timeout`"),
@@ -99,22 +99,27 @@ pub(super) const FRONTEND: Keys = Keys {
     known: &[
         "listen",
         "socket_mode",
+        "tls",
         "backend",
         "max_connections",
         "timeout",
         "limits",
         "http2",
         "half_close",
+        "proxy_protocol",
         "trusted_proxies",
         "client_field",
         "forwarding",
         "request_id",
         "header_case",
+        "upgrades",
         "route",
     ],
     hints: &[
         ("bind", "write `listen`"),
         ("address", "write `listen`"),
+        ("ssl", "write `tls = \"/path/to/fullchain.pem\"`"),
+        ("crt", "write `tls = \"/path/to/fullchain.pem\"`"),
         (
             "default_backend",
             "write `backend`: it is used when no route matches",
@@ -122,6 +127,14 @@ pub(super) const FRONTEND: Keys = Keys {
         (
             "use_backend",
             "write a `[[frontend.NAME.route]]` with its `backend`",
+        ),
+        (
+            "accept_proxy",
+            "write `proxy_protocol = \"required\"`, or `{ from = [\"10.0.0.0/8\"] }`",
+        ),
+        (
+            "accept-proxy",
+            "write `proxy_protocol = \"required\"`, or `{ from = [\"10.0.0.0/8\"] }`",
         ),
         ("maxconn", "write `max_connections`"),
         ("routes", "write each route as `[[frontend.NAME.route]]`"),
@@ -135,14 +148,107 @@ pub(super) const FRONTEND: Keys = Keys {
         ),
         ("mode", "leave it out: a frontend speaks HTTP"),
         (
+            "websocket",
+            "write `upgrades = [\"websocket\"]`, which is the default",
+        ),
+        (
+            "upgrade",
+            "write `upgrades = [\"websocket\"]`, which is the default",
+        ),
+        (
             "option",
             "`option forwardfor` is the default here; see `forwarding`",
         ),
     ],
 };
 
+pub(super) const FRONTEND_TLS: Keys = Keys {
+    known: &[
+        "certificates",
+        "default",
+        "strict_sni",
+        "min_version",
+        "alpn",
+        "max_handshakes",
+        "client_auth",
+        "names",
+    ],
+    hints: &[
+        ("crt", "write `certificates`"),
+        ("certificate", "write `certificates`"),
+        ("cert", "write `certificates`"),
+        (
+            "key",
+            "write `certificates = { certificate = \"…\", key = \"…\" }`",
+        ),
+        ("strict-sni", "write `strict_sni`"),
+        ("ssl-min-ver", "write `min_version`"),
+        ("ciphers", "leave it out: every suite here is a good one"),
+        (
+            "ca-file",
+            "write `client_auth = { mode = \"required\", ca = \"…\" }`",
+        ),
+        (
+            "ca",
+            "write `client_auth = { mode = \"required\", ca = \"…\" }`",
+        ),
+        (
+            "verify",
+            "write `client_auth = { mode = \"required\", ca = \"…\" }`",
+        ),
+        (
+            "timeout",
+            "write `timeout = { handshake = \"…\" }` in the frontend",
+        ),
+        ("maxsslconn", "write `max_connections` in the frontend"),
+    ],
+};
+
+pub(super) const CERTIFICATE: Keys = Keys {
+    known: &["certificate", "key"],
+    hints: &[
+        ("crt", "write `certificate`"),
+        ("path", "write `certificate`"),
+    ],
+};
+
+pub(super) const CLIENT_AUTH: Keys = Keys {
+    known: &["mode", "ca", "crl"],
+    hints: &[
+        ("verify", "write `mode`"),
+        ("ca-file", "write `ca`"),
+        ("ca_file", "write `ca`"),
+        ("crl-file", "write `crl`"),
+        ("crl_file", "write `crl`"),
+    ],
+};
+
+pub(super) const TLS_NAME: Keys = Keys {
+    known: &["min_version", "alpn", "client_auth"],
+    hints: &[(
+        "certificates",
+        "all certificates stand in `tls` itself: each is found by the names that it has",
+    )],
+};
+
+pub(super) const CLIENT_FIELDS: Keys = Keys {
+    known: &["subject", "sans", "serial", "fingerprint"],
+    hints: &[
+        ("dn", "write `subject`"),
+        ("san", "write `sans`"),
+        ("sha256", "write `fingerprint`"),
+    ],
+};
+
 pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
-    known: &["head", "body", "keep_alive", "exchange"],
+    known: &[
+        "head",
+        "body",
+        "keep_alive",
+        "exchange",
+        "handshake",
+        "tunnel",
+    ],
     hints: &[
         (
             "client",
@@ -154,6 +260,15 @@ pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
         ("http-keep-alive", "write `keep_alive`"),
         ("http_keep_alive", "write `keep_alive`"),
         ("idle", "write `keep_alive`"),
+        ("websocket", "write `tunnel`"),
+        (
+            "client-fin",
+            "write `tunnel`: it holds while one side has said all, too",
+        ),
+        (
+            "client_fin",
+            "write `tunnel`: it holds while one side has said all, too",
+        ),
         (
             "server",
             "deadlines towards servers are `timeout` of a `[backend.NAME]`: `response` and `body`",
@@ -205,8 +320,19 @@ pub(super) const FRONTEND_HTTP2: Keys = Keys {
     ],
 };
 
+pub(super) const PROXY_PROTOCOL: Keys = Keys {
+    known: &["from"],
+    hints: &[
+        (
+            "required",
+            "write `proxy_protocol = \"required\"` for every peer",
+        ),
+        ("trusted", "write `from`"),
+    ],
+};
+
 pub(super) const FORWARDING: Keys = Keys {
-    known: &["x_forwarded", "forwarded", "via"],
+    known: &["x_forwarded", "forwarded", "via", "client_certificate"],
     hints: &[
         (
             "x_forwarded_for",
@@ -218,7 +344,14 @@ pub(super) const FORWARDING: Keys = Keys {
 
 pub(super) const ROUTE: Keys = Keys {
     known: &[
-        "name", "host", "path", "method", "header", "query", "backend",
+        "name",
+        "host",
+        "path",
+        "method",
+        "header",
+        "query",
+        "client_certificate",
+        "backend",
     ],
     hints: &[
         ("hosts", "write `host`; it takes a list"),
@@ -238,16 +371,21 @@ pub(super) const BACKEND: Keys = Keys {
     known: &[
         "balance",
         "servers",
+        "protocol",
+        "send_proxy",
         "timeout",
         "health",
         "attempts",
         "queue",
         "pool",
         "limits",
+        "http2",
         "header_case",
     ],
     hints: &[
         ("server", "write `servers = [\"…\"]`"),
+        ("send-proxy", "write `send_proxy = \"v1\"`"),
+        ("send-proxy-v2", "write `send_proxy = \"v2\"`"),
         (
             "check",
             "write `health = \"/path\"` or `health = \"tcp\"`: it holds for all servers of the backend",
@@ -265,11 +403,24 @@ pub(super) const BACKEND: Keys = Keys {
         ),
         ("maxqueue", "write `queue = { max = … }`"),
         ("algorithm", "write `balance`"),
+        (
+            "proto",
+            "write `protocol = \"h2\"`: it holds for all servers of the backend",
+        ),
+        ("h2", "write `protocol = \"h2\"`"),
         ("mode", "leave it out: a backend speaks HTTP"),
         ("interval", "write it in `health`"),
         ("inter", "write `interval` in `health`"),
         ("rise", "write it in `health`"),
         ("fall", "write it in `health`"),
+    ],
+};
+
+pub(super) const SEND_PROXY: Keys = Keys {
+    known: &["version", "authority", "unique_id"],
+    hints: &[
+        ("unique-id", "write `unique_id = true`"),
+        ("sni", "write `authority = true`"),
     ],
 };
 
@@ -289,6 +440,10 @@ pub(super) const BACKEND_TIMEOUT: Keys = Keys {
             "write `response` (until the response head) and `body` (between two pieces of the body)",
         ),
         ("check", "write `timeout` in `health`"),
+        (
+            "tunnel",
+            "`tunnel` is a key of `timeout` in the `[frontend.NAME]`",
+        ),
         ("keep_alive", "write `pool = { idle_timeout = \"…\" }`"),
     ],
 };
@@ -299,6 +454,26 @@ pub(super) const BACKEND_LIMITS: Keys = Keys {
         "headers",
         "write `fields` for their number, `head` for their size",
     )],
+};
+
+pub(super) const BACKEND_HTTP2: Keys = Keys {
+    known: &[
+        "max_streams",
+        "stream_window",
+        "ping_interval",
+        "ping_timeout",
+    ],
+    hints: &[
+        ("max_concurrent_streams", "write `max_streams`"),
+        (
+            "connection_window",
+            "leave it out: it is `max_streams` times `stream_window`, so that no stream waits for another",
+        ),
+        ("window", "write `stream_window`"),
+        ("keep_alive", "write `ping_interval` and `ping_timeout`"),
+        ("idle-ping", "write `ping_interval`"),
+        ("idle_ping", "write `ping_interval`"),
+    ],
 };
 
 pub(super) const QUEUE: Keys = Keys {
@@ -380,7 +555,7 @@ pub(super) const HEALTH: Keys = Keys {
 
 /// Every table of keys with its path, `NAME` being what the user chooses.
 #[cfg(test)]
-pub(super) const ALL: [(&str, &Keys); 20] = [
+pub(super) const ALL: &[(&str, &Keys)] = &[
     ("", &TOP),
     ("process", &PROCESS),
     ("log", &LOG),
@@ -389,14 +564,25 @@ pub(super) const ALL: [(&str, &Keys); 20] = [
     ("shutdown", &SHUTDOWN),
     ("admin", &ADMIN),
     ("frontend.NAME", &FRONTEND),
+    ("frontend.NAME.tls", &FRONTEND_TLS),
+    ("frontend.NAME.tls.certificates", &CERTIFICATE),
+    ("frontend.NAME.tls.client_auth", &CLIENT_AUTH),
+    ("frontend.NAME.tls.names.NAME", &TLS_NAME),
     ("frontend.NAME.timeout", &FRONTEND_TIMEOUT),
     ("frontend.NAME.limits", &FRONTEND_LIMITS),
     ("frontend.NAME.http2", &FRONTEND_HTTP2),
+    ("frontend.NAME.proxy_protocol", &PROXY_PROTOCOL),
     ("frontend.NAME.forwarding", &FORWARDING),
+    (
+        "frontend.NAME.forwarding.client_certificate",
+        &CLIENT_FIELDS,
+    ),
     ("frontend.NAME.route", &ROUTE),
     ("backend.NAME", &BACKEND),
+    ("backend.NAME.send_proxy", &SEND_PROXY),
     ("backend.NAME.timeout", &BACKEND_TIMEOUT),
     ("backend.NAME.limits", &BACKEND_LIMITS),
+    ("backend.NAME.http2", &BACKEND_HTTP2),
     ("backend.NAME.queue", &QUEUE),
     ("backend.NAME.pool", &POOL),
     ("backend.NAME.servers", &SERVER),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::rc::Rc;
 
 use super::Reason;
 
@@ -21,6 +22,10 @@ pub enum Cause {
     Io(io::Error),
     /// The HTTP layer.
     Http(hyper::Error),
+    /// HTTP/2.
+    Http2(h2::Error),
+    /// Somebody who waited for the same.
+    Told(Rc<str>),
 }
 
 /// On whose account a fault goes.
@@ -69,6 +74,22 @@ impl Fault {
             cause: Some(Cause::Http(error)),
         }
     }
+
+    /// A fault with what HTTP/2 said.
+    pub fn http2(reason: Reason, error: h2::Error) -> Self {
+        Self {
+            reason,
+            cause: Some(Cause::Http2(error)),
+        }
+    }
+
+    /// A fault that several met together; one of them had this cause.
+    pub fn told(reason: Reason, cause: Rc<str>) -> Self {
+        Self {
+            reason,
+            cause: Some(Cause::Told(cause)),
+        }
+    }
 }
 
 impl From<Reason> for Fault {
@@ -81,9 +102,19 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.reason.code())?;
         match &self.cause {
-            Some(Cause::Io(error)) => write!(f, ": {error}"),
-            Some(Cause::Http(error)) => write!(f, ": {error}"),
+            Some(cause) => write!(f, ": {cause}"),
             None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Http(error) => error.fmt(f),
+            Self::Http2(error) => error.fmt(f),
+            Self::Told(text) => f.write_str(text),
         }
     }
 }

@@ -17,6 +17,10 @@ pub struct Backend {
     pub balance: Balance,
     /// In file order; may be empty, then every exchange is answered 503.
     pub servers: Vec<Server>,
+    /// What the servers speak.
+    pub protocol: Protocol,
+    /// What servers are told of the client at the beginning of a connection.
+    pub send_proxy: Option<SendProxy>,
     /// Deadlines towards servers.
     pub timeout: BackendTimeouts,
     /// Active checks; `None`: servers count as up.
@@ -29,8 +33,42 @@ pub struct Backend {
     pub pool: Pool,
     /// Bounds of a response head.
     pub limits: BackendLimits,
+    /// Connections that carry many exchanges.
+    pub http2: BackendHttp2,
     /// How field names are written to servers.
     pub header_case: HeaderCase,
+}
+
+/// What the servers of a backend speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// Over TLS what both prefer, in the clear HTTP/1.1.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2; in the clear it is spoken from the first byte on (prior knowledge).
+    Http2,
+}
+
+/// `send_proxy` of a backend: connections begin with a PROXY header and are each client's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendProxy {
+    /// Which form of it.
+    pub version: ProxyVersion,
+    /// Whether it names the host that the client asked for. Version 2 only.
+    pub authority: bool,
+    /// Whether it carries the id of the exchange that the connection was opened for. Version 2 only.
+    pub unique_id: bool,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
 }
 
 /// How a server is chosen.
@@ -128,6 +166,30 @@ impl Default for Pool {
             idle_timeout: Duration::from_secs(30),
             max_age: None,
             max_requests: None,
+        }
+    }
+}
+
+/// `[backend.NAME.http2]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackendHttp2 {
+    /// Exchanges that one connection carries at a time, if the server allows as many; at least 1.
+    pub max_streams: u32,
+    /// How much of one response is taken ahead of its client.
+    pub stream_window: ByteSize,
+    /// How often a connection is asked whether it is alive; `None`: only when an answer is late.
+    pub ping_interval: Option<Duration>,
+    /// How long that answer may take; after it the connection counts as dead.
+    pub ping_timeout: Duration,
+}
+
+impl Default for BackendHttp2 {
+    fn default() -> Self {
+        Self {
+            max_streams: 100,
+            stream_window: ByteSize(256 << 10),
+            ping_interval: None,
+            ping_timeout: Duration::from_secs(10),
         }
     }
 }

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::rig::frames::{
-    self, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM,
+use crate::rig::framed::{
+    self as frames, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM,
     FLOW_CONTROL_ERROR, Framed, GOAWAY, HEADERS, PADDED, PING, PROTOCOL_ERROR, SETTINGS,
 };
 use crate::rig::{Client, Gate, Origin, Program, Setup, until};

@@ -8,8 +8,8 @@ use h2::Reason;
 use h2::client::Builder;
 use http::{HeaderMap, HeaderValue};
 
-use crate::rig::frames::{
-    self, DATA, END_HEADERS, END_STREAM, Framed, GOAWAY, HEADERS, NO_ERROR, PREFACE,
+use crate::rig::framed::{
+    self as frames, DATA, END_HEADERS, END_STREAM, Framed, GOAWAY, HEADERS, NO_ERROR, PREFACE,
     REFUSED_STREAM, RST_STREAM,
 };
 use crate::rig::{

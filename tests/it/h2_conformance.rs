@@ -4,8 +4,8 @@
 //! [`or_protocol_error`] where h2 calls whatever it cannot load PROTOCOL_ERROR, and cases where the
 //! RFC lets the receiver choose. Sections are those of RFC 9113, or of RFC 7541 after `hpack`.
 
-use crate::rig::frames::{
-    self, ACK, CANCEL, COMPRESSION_ERROR, CONTINUATION, DATA, END_HEADERS, END_STREAM,
+use crate::rig::framed::{
+    self as frames, ACK, CANCEL, COMPRESSION_ERROR, CONTINUATION, DATA, END_HEADERS, END_STREAM,
     FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, Framed, GOAWAY, HEADERS, PADDED, PING, PRIORITY,
     PROTOCOL_ERROR, PUSH_PROMISE, RST_STREAM, SETTINGS, STREAM_CLOSED, WINDOW_UPDATE,
     WITH_PRIORITY, ask, begin, block, field, frame, get, grant, priority, request, reset, settings,

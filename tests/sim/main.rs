@@ -11,6 +11,7 @@ mod balancing;
 mod client;
 mod defect;
 mod drain;
+mod memory;
 mod network;
 mod outage;
 mod parking;

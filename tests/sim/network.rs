@@ -19,7 +19,7 @@ use crate::trace::Trace;
 pub(crate) const DEFECT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 9, 9));
 
 /// hyper never reads with less room than this.
-const HYPERS_ROOM_BYTES: usize = 8 << 10;
+pub(crate) const HYPERS_ROOM_BYTES: usize = 8 << 10;
 
 /// The network of the simulated host that is running.
 pub(crate) struct Simulated {

@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use evenkeel::base::clock;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use turmoil::net::TcpStream;
 
-use crate::scene::Scene;
+use crate::memory::held_bytes;
+use crate::network::HYPERS_ROOM_BYTES;
+use crate::scene::{PROXY, Scene};
 use crate::trace::Trace;
 
 /// After the last response, at the latest.
@@ -50,5 +54,33 @@ fn a_connection_that_is_in_use_is_not_parked() {
         assert!(client.get("/slow/5000").await.is_served());
         assert!(client.get("/stream/50/100").await.is_served());
         assert_eq!(since(first.ended, &stage.trace), [""; 0]);
+    });
+}
+
+/// A connection that has carried one exchange.
+async fn used() -> TcpStream {
+    let mut stream = TcpStream::connect((PROXY, 80)).await.expect("it listens");
+    let request = b"GET / HTTP/1.1\r\nhost: example.com\r\n\r\n";
+    stream.write_all(request).await.expect("it is read");
+    let mut room = [0; 1024];
+    let read = stream.read(&mut room).await.expect("an answer");
+    assert!(room[..read].starts_with(b"HTTP/1.1 200 "));
+    stream
+}
+
+#[test]
+fn a_parked_connection_holds_less_than_one_buffer_of_hyper() {
+    const COUNT: isize = 50;
+    Scene::new(43, 1).play(|_| async {
+        let _first = used().await;
+        let before = held_bytes();
+        let mut rest = Vec::new();
+        for _ in 0..COUNT {
+            rest.push(used().await);
+        }
+        clock::sleep(PARKED_WITHIN).await;
+        // Both ends and the simulator's own of it.
+        let each = (held_bytes() - before) / COUNT;
+        assert!(each < HYPERS_ROOM_BYTES as isize, "{each} bytes");
     });
 }

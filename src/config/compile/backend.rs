@@ -1,6 +1,6 @@
 //! `[backend.NAME]`.
 
-use crate::base::Address;
+use crate::base::{Address, ByteSize};
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{LEAST_HEAD, MOST_FIELDS, MOST_HEAD, header_case};
 use crate::config::compile::{Reading, health, name_of_key, named_section, server};
@@ -9,12 +9,18 @@ use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::plan::{
-    Attempts, Backend, BackendLimits, BackendTimeouts, Balance, Pool, Queue, Server,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol,
+    ProxyVersion, Queue, SendProxy, Server,
 };
 
 const MOST_ATTEMPTS: i64 = 10;
 /// What one backend may hold waiting: each of them is a client's exchange with its buffers.
 const MOST_WAITING: i64 = 1_000_000;
+/// More streams on one connection than servers allow.
+const MOST_STREAMS: i64 = 1000;
+/// A stream's window: what HTTP/2 begins with, and what one slow client may cost.
+const LEAST_WINDOW: ByteSize = ByteSize(64 << 10);
+const MOST_WINDOW: ByteSize = ByteSize(16 << 20);
 /// More idle connections to one server than a worker has descriptors for.
 const MOST_IDLE: i64 = 1_000_000;
 
@@ -50,6 +56,8 @@ fn backend(entry: &Entry, reading: Reading, report: &mut Report<'_>) -> Option<B
         name: name?,
         balance: balance(&section, report),
         servers,
+        protocol: protocol(&section, report),
+        send_proxy: send_proxy(&section, report),
         timeout: timeouts(&section, report),
         health,
         attempts: section
@@ -58,6 +66,7 @@ fn backend(entry: &Entry, reading: Reading, report: &mut Report<'_>) -> Option<B
         queue: queue(&section, report),
         pool: pool(&section, report),
         limits: limits(&section, report),
+        http2: http2(&section, report),
         header_case: header_case(&section, report),
     })
 }
@@ -97,6 +106,67 @@ fn balance(section: &Section<'_>, report: &mut Report<'_>) -> Balance {
     ];
     section
         .choice("balance", &choices, &habits, report)
+        .unwrap_or_default()
+}
+
+const PROXY_VERSIONS: [(&str, ProxyVersion); 2] =
+    [("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)];
+
+/// `"v1"`, `"v2"`, `"off"`, or a table.
+fn send_proxy(backend: &Section<'_>, report: &mut Report<'_>) -> Option<SendProxy> {
+    let setting = backend.setting("send_proxy")?;
+    if setting.is_word("off") {
+        return None;
+    }
+    if !matches!(setting.value.kind, Kind::Table(_)) {
+        let version = setting.choice(&PROXY_VERSIONS, &[("on", "v2")], report)?;
+        return Some(SendProxy {
+            version,
+            authority: false,
+            unique_id: false,
+        });
+    }
+    let section = backend.section("send_proxy", &keys::SEND_PROXY, report)?;
+    let version = section.choice("version", &PROXY_VERSIONS, &[], report);
+    let send_proxy = SendProxy {
+        version: version.unwrap_or(ProxyVersion::V2),
+        authority: section.boolean("authority", report).unwrap_or(false),
+        unique_id: section.boolean("unique_id", report).unwrap_or(false),
+    };
+    for (key, is_set) in [
+        ("authority", send_proxy.authority),
+        ("unique_id", send_proxy.unique_id),
+    ] {
+        if is_set
+            && send_proxy.version == ProxyVersion::V1
+            && let Some(setting) = section.setting(key)
+        {
+            report.error(
+                setting.span(),
+                format!("version 1 of the PROXY protocol has no room for `{key}`"),
+                "write `version = \"v2\"`, or leave it out",
+            );
+        }
+    }
+    Some(send_proxy)
+}
+
+fn protocol(section: &Section<'_>, report: &mut Report<'_>) -> Protocol {
+    let choices = [
+        ("auto", Protocol::Auto),
+        ("h1", Protocol::Http1),
+        ("h2", Protocol::Http2),
+    ];
+    let habits = [
+        ("http/1.1", "h1"),
+        ("http1", "h1"),
+        ("http/2", "h2"),
+        ("http2", "h2"),
+        ("h2c", "h2"),
+        ("grpc", "h2"),
+    ];
+    section
+        .choice("protocol", &choices, &habits, report)
         .unwrap_or_default()
 }
 
@@ -162,5 +232,26 @@ fn limits(backend: &Section<'_>, report: &mut Report<'_>) -> BackendLimits {
         fields: section
             .number("fields", 1, MOST_FIELDS, report)
             .map_or(default.fields, |fields| fields as usize),
+    }
+}
+
+fn http2(backend: &Section<'_>, report: &mut Report<'_>) -> BackendHttp2 {
+    let default = BackendHttp2::default();
+    let Some(section) = backend.section("http2", &keys::BACKEND_HTTP2, report) else {
+        return default;
+    };
+    BackendHttp2 {
+        max_streams: section
+            .number("max_streams", 1, MOST_STREAMS, report)
+            .map_or(default.max_streams, |max| max as u32),
+        stream_window: section
+            .size("stream_window", LEAST_WINDOW, MOST_WINDOW, report)
+            .unwrap_or(default.stream_window),
+        ping_interval: section
+            .duration_or_off("ping_interval", report)
+            .unwrap_or(default.ping_interval),
+        ping_timeout: section
+            .duration("ping_timeout", report)
+            .unwrap_or(default.ping_timeout),
     }
 }

@@ -136,6 +136,7 @@ fn servers(numbers: std::ops::Range<u32>) -> Vec<Arc<Server>> {
 /// A backend `app` as a snapshot has it.
 fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend> {
     let plan = plan::Backend {
+        send_proxy: None,
         name: name("app"),
         balance: Balance::default(),
         servers: servers
@@ -155,6 +156,8 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
         queue: plan::Queue::default(),
         pool: plan::Pool::default(),
         limits: plan::BackendLimits::default(),
+        protocol: plan::Protocol::default(),
+        http2: plan::BackendHttp2::default(),
         header_case: plan::HeaderCase::default(),
     };
     Arc::new(Backend::new(plan, servers.to_vec(), None))

@@ -284,6 +284,7 @@ mod tests {
             });
             let live = live.collect();
             let plan = plan::Backend {
+                send_proxy: None,
                 name: Name::new("app").expect("a name"),
                 balance: self.balance,
                 servers: self.servers,
@@ -293,6 +294,8 @@ mod tests {
                 queue: plan::Queue { max: 2 },
                 pool: plan::Pool::default(),
                 limits: plan::BackendLimits::default(),
+                protocol: plan::Protocol::default(),
+                http2: plan::BackendHttp2::default(),
                 header_case: plan::HeaderCase::Lower,
             };
             let backend = Arc::new(Backend::new(plan, live, None));

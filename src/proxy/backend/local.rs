@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use crate::base::clock::Instant;
-use crate::proxy::upstream::{Pool, Settings};
+use crate::proxy::upstream::{Lane, Settings};
 
 use super::{Backend, ServerId};
 
@@ -16,47 +16,46 @@ pub struct Local {
     /// What all workers share.
     pub shared: Arc<Backend>,
     /// How connections are opened.
-    pub settings: Settings,
+    pub settings: Rc<Settings>,
     /// One for each server, in the plan's order.
-    pools: Vec<Rc<Pool>>,
+    lanes: Vec<Rc<Lane>>,
 }
 
 impl Local {
     /// The worker's part of `shared`. Connections to servers that `before` had too are kept, unless
     /// they would have to be opened in another way now.
     pub fn new(index: u32, shared: Arc<Backend>, record_case: bool, before: Option<&Self>) -> Self {
-        let settings = Settings::new(&shared.plan, record_case);
+        let settings = Rc::new(Settings::new(&shared.plan, record_case));
         let before = before.filter(|before| before.settings.are_like(&settings));
-        let pool_of = |id: ServerId| -> Option<Rc<Pool>> {
+        let lane_of = |id: ServerId| -> Option<Rc<Lane>> {
             let before = before?;
             let servers = &before.shared.servers;
             let place = servers.iter().position(|server| server.id == id)?;
-            Some(Rc::clone(&before.pools[place]))
+            Some(Rc::clone(&before.lanes[place]))
         };
-        let pools = shared
+        let lanes = shared
             .servers
             .iter()
-            .map(|server| pool_of(server.id).unwrap_or_default())
+            .map(|server| lane_of(server.id).unwrap_or_default())
             .collect();
         Self {
             index,
             shared,
             settings,
-            pools,
+            lanes,
         }
     }
 
     /// The worker's connections to server number `index`.
-    pub fn pool(&self, index: usize) -> &Rc<Pool> {
-        &self.pools[index]
+    pub fn lane(&self, index: usize) -> &Rc<Lane> {
+        &self.lanes[index]
     }
 
     /// Lets go of connections that are too old or that the server has closed.
     pub fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
-        for pool in &self.pools {
-            if !pool.is_empty() {
-                pool.sweep(&self.shared.plan.pool, now, cx);
-            }
+        let plan = &self.shared.plan;
+        for lane in &self.lanes {
+            lane.sweep(&plan.pool, &plan.http2, now, cx);
         }
     }
 }

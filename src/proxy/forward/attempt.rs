@@ -12,11 +12,15 @@ use crate::base::clock::{self, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::net::Network;
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{Course, RequestBody};
-use crate::proxy::upstream::{Connection, Failure, ResponseHead};
+use crate::proxy::io::{Course, ReceivedBody, RequestBody, Switch};
+use crate::proxy::upstream::{
+    Answer, Carrier, Connection, Failure, Outcome, ResponseHead, Seat, Unanswered, Wanted, Way,
+    head_of,
+};
 
+use super::caller::{Caller, Line};
 use super::judge::Left;
-use super::server_body::{Reuse, ServerBody};
+use super::server_body::{Carried, Reuse, ServerBody};
 
 /// A request on its way, as far as it can still be sent.
 pub struct Sending {
@@ -42,18 +46,22 @@ pub(super) struct Failed {
     pub(super) lease: Lease,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
-    PoolOrFresh,
-    Fresh,
-}
-
 impl Sending {
     /// The whole of `request`.
     pub fn new(request: Request<RequestBody>) -> Self {
         Self {
             state: State::Whole(request),
         }
+    }
+
+    /// The host that the request names.
+    fn host(&self) -> Option<&[u8]> {
+        let headers = match &self.state {
+            State::Whole(request) => request.headers(),
+            State::Head(head) => &head.headers,
+            State::Spent => return None,
+        };
+        headers.get(header::HOST).map(HeaderValue::as_bytes)
     }
 
     /// What is left to send.
@@ -84,6 +92,10 @@ impl Sending {
         }
     }
 
+    fn keep_head(&mut self, head: request::Parts) {
+        self.state = State::Head(Box::new(head));
+    }
+
     fn put_back(&mut self, request: Request<RequestBody>) {
         self.state = State::Whole(request);
     }
@@ -95,82 +107,189 @@ fn is_repeatable(request: &Request<RequestBody>) -> bool {
     request.method().is_idempotent() && request.body().is_end_stream()
 }
 
-/// Sends the request to the server of `lease`, on a connection from the pool or on a fresh one.
+/// Sends the request to the server of `lease`, on a connection that is open or on a fresh one.
 ///
-/// A connection from the pool may have been closed by the server in the moment in which it was
-/// taken. When it dies without an answer, the request is sent once more on a fresh connection to the
-/// same server, if nothing was written or if doing it twice does the same.
+/// A connection that was used before may have been closed by the server in the moment in which it
+/// was taken. When it dies without an answer, the request is sent once more on a fresh connection to
+/// the same server, if nothing was written or if doing it twice does the same. A server of HTTP/2
+/// may say that it did nothing with the request; then it is sent again as well.
 pub(super) async fn attempt(
     lease: Lease,
     sending: &mut Sending,
+    caller: &Caller,
     network: &Network,
     course: &Rc<Course>,
 ) -> Result<Response<ServerBody>, Failed> {
-    let mut source = Source::PoolOrFresh;
+    let line = caller.line(&lease, &course.exchange, sending.host());
+    let mut wanted = Wanted::Any;
+    let mut patience = Patience::default();
     loop {
-        let (mut connection, ready) = match connect(&lease, source, network, course).await {
-            Ok(connection) => connection,
+        let began = clock::now();
+        let (carrier, ready) = match connect(&lease, &line, wanted, network, course).await {
+            Ok(connected) => connected,
             Err(fault) => return Err(Failed { fault, lease }),
         };
-        let is_old = connection.was_used();
-        match send(&mut connection, ready, &lease, sending, course).await {
-            Ok(response) => {
-                let reuse = reuse_after(&response);
-                return Ok(response.map(|incoming| {
-                    ServerBody::new(incoming, connection, reuse, lease, Rc::clone(course))
-                }));
-            }
-            Err(fault) => {
-                let died = fault.reason == Reason::ServerResponseEmpty;
-                if died && is_old && sending.left() != Left::Nothing {
-                    source = Source::Fresh;
-                    course.exchange.try_server_again(fault.reason);
-                    continue;
+        let (fault, again) = match carrier {
+            Carrier::Http1(mut connection) => {
+                let is_old = connection.was_used();
+                match over_http1(&mut connection, ready, &lease, sending, course).await {
+                    Ok(response) => {
+                        let carried = Carried::Http1 {
+                            reuse: reuse_after(&response, course),
+                            connection,
+                            lane: line.lane,
+                        };
+                        return Ok(passed_on(response, carried, lease, course));
+                    }
+                    Err(fault) => {
+                        let died = is_old && fault.reason == Reason::ServerResponseEmpty;
+                        (fault, if died { Again::Stale } else { Again::No })
+                    }
                 }
-                return Err(Failed { fault, lease });
             }
+            Carrier::Http2(seat) => match over_http2(&seat, ready, &lease, sending, course).await {
+                Ok(Answer { response, upload }) => {
+                    let carried = Carried::Http2 {
+                        _upload: upload,
+                        seat,
+                    };
+                    return Ok(passed_on(response, carried, lease, course));
+                }
+                Err((fault, outcome)) => (fault, Again::after(outcome, seat.was_used())),
+            },
+        };
+        if sending.left() == Left::Nothing || !patience.allows(again) {
+            return Err(Failed { fault, lease });
+        }
+        if again != Again::Refused {
+            wanted = Wanted::OpenedSince(began);
+        }
+        course.exchange.try_server_again(fault.reason);
+    }
+}
+
+/// Whether the same server may be asked once more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// An old connection died.
+    Stale,
+    /// The server refused the stream.
+    Refused,
+    /// The server had not looked at the stream when it said goodbye to the connection.
+    LeftOut,
+    No,
+}
+
+impl Again {
+    fn after(outcome: Outcome, was_used: bool) -> Self {
+        match outcome {
+            Outcome::Refused => Self::Refused,
+            Outcome::LeftOut => Self::LeftOut,
+            Outcome::Died if was_used => Self::Stale,
+            Outcome::Died | Outcome::Other => Self::No,
         }
     }
+}
+
+/// How often the same server is asked again in one attempt.
+struct Patience {
+    stale: u32,
+    refused: u32,
+    left_out: u32,
+}
+
+impl Default for Patience {
+    /// A refusal means a server that is busy: asking often would make it busier. A goodbye is the
+    /// connection's matter, and with one that serves few requests on each connection a request can
+    /// meet some of them in a row.
+    fn default() -> Self {
+        Self {
+            stale: 1,
+            refused: 1,
+            left_out: 10,
+        }
+    }
+}
+
+impl Patience {
+    fn allows(&mut self, again: Again) -> bool {
+        let left = match again {
+            Again::Stale => &mut self.stale,
+            Again::Refused => &mut self.refused,
+            Again::LeftOut => &mut self.left_out,
+            Again::No => return false,
+        };
+        let allows = *left > 0;
+        *left = left.saturating_sub(1);
+        allows
+    }
+}
+
+fn passed_on<B: Into<ReceivedBody>>(
+    response: Response<B>,
+    carried: Carried,
+    lease: Lease,
+    course: &Rc<Course>,
+) -> Response<ServerBody> {
+    response.map(|body| ServerBody::new(body, carried, lease, Rc::clone(course)))
 }
 
 /// A connection, and since when it could be used.
 async fn connect(
     lease: &Lease,
-    source: Source,
+    line: &Line,
+    wanted: Wanted,
     network: &Network,
     course: &Course,
-) -> Result<(Connection, Instant), Fault> {
+) -> Result<(Carrier, Instant), Fault> {
     let local = lease.backend();
     let plan = &local.shared.plan;
     let began = clock::now();
-    if source == Source::PoolOrFresh {
-        let pool = local.pool(lease.index());
-        let pooled =
-            poll_fn(|cx| Poll::Ready(pool.take(&plan.pool, &local.settings, began, cx))).await;
-        if let Some(connection) = pooled {
-            return Ok((connection, began));
-        }
+    let open = poll_fn(|cx| {
+        Poll::Ready(
+            line.lane
+                .take(&local.settings, &plan.pool, wanted, began, cx),
+        )
+    })
+    .await;
+    if let Some(carrier) = open {
+        return Ok((carrier, began));
     }
     let deadlines = &course.deadlines;
     deadlines.wait_for_server(plan.timeout.connect, Reason::ServerConnectTimeout);
-    let opening = Connection::open(network, &lease.server().address, &local.settings);
-    // Boxed: most attempts find a connection in the pool.
-    let connection = deadlines.unless_due(Box::pin(opening)).await;
+    let way = Way {
+        network,
+        address: &lease.server().address,
+        preamble: &line.preamble,
+        settings: &local.settings,
+        limits: &plan.pool,
+        patience: plan.timeout.connect,
+    };
+    // Boxed: most attempts find a connection that is open.
+    let opening = Box::pin(line.lane.open(&way, wanted));
+    let carrier = deadlines.unless_due(opening).await;
     deadlines.server_came();
     // Once fired, a deadline stays: a connect that took too long may still be tried elsewhere.
     if deadlines.fired() == Some(Reason::ServerConnectTimeout) {
         deadlines.forgive();
     }
-    let connection = connection??;
+    let carrier = carrier??;
     let ready = clock::now();
-    let took = ready.saturating_duration_since(began);
-    course
-        .exchange
-        .stamp_attempt(|attempt| attempt.connect = Some(took));
-    Ok((connection, ready))
+    // Of those who waited for the same connection, one opened it.
+    let is_first = match &carrier {
+        Carrier::Http1(_) => true,
+        Carrier::Http2(seat) => !seat.was_used(),
+    };
+    if is_first {
+        let took = ready.saturating_duration_since(began);
+        course
+            .exchange
+            .stamp_attempt(|attempt| attempt.connect = Some(took));
+    }
+    Ok((carrier, ready))
 }
 
-async fn send(
+async fn over_http1(
     connection: &mut Connection,
     began: Instant,
     lease: &Lease,
@@ -188,22 +307,12 @@ async fn send(
             request.headers_mut().insert(header::HOST, value);
         }
     }
-    let patience = lease.backend().shared.plan.timeout.response;
-    course
-        .deadlines
-        .wait_for_server_since(began, patience, Reason::ServerResponseTimeout);
+    wait_for_answer(began, lease, course);
     let outcome = connection.exchange(request, &course.deadlines).await;
     course.deadlines.server_came();
     match outcome {
-        Ok(response) if !can_be_passed_on(&response) => {
-            Err(Fault::new(Reason::ServerResponseMalformed))
-        }
         Ok(response) => {
-            let took = clock::now().saturating_duration_since(began);
-            course.exchange.stamp_attempt(|attempt| {
-                attempt.response = Some(took);
-                attempt.status = response.status().as_u16();
-            });
+            note_answer(&response, began, course)?;
             Ok(response)
         }
         Err(Failure { fault, unsent }) => {
@@ -214,23 +323,96 @@ async fn send(
                 }
                 sending.put_back(*request);
             }
-            // The client broke off or sent nonsense, and the server's end of it is only what follows.
-            match course.exchange.reason.get() {
-                Some(reason) => Err(Fault { reason, ..fault }),
-                None => Err(fault),
-            }
+            Err(first_cause(fault, course))
         }
     }
 }
 
+async fn over_http2(
+    seat: &Seat,
+    began: Instant,
+    lease: &Lease,
+    sending: &mut Sending,
+    course: &Rc<Course>,
+) -> Result<Answer, (Fault, Outcome)> {
+    let other = |fault| (fault, Outcome::Other);
+    let Some(request) = sending.take(course, false) else {
+        // `attempt` asks before it sends again.
+        return Err(other(Fault::new(Reason::ServerResponseEmpty)));
+    };
+    let is_repeatable = is_repeatable(&request);
+    let settings = &lease.backend().settings;
+    let (head, body) = request.into_parts();
+    let authority = lease.server().address.to_string();
+    let Ok(converted) = head_of(&head, settings.scheme(), &authority) else {
+        return Err(other(Fault::new(Reason::RequestHostMalformed)));
+    };
+    wait_for_answer(began, lease, course);
+    let outcome = seat.exchange(converted, body, &course.deadlines).await;
+    course.deadlines.server_came();
+    match outcome {
+        Ok(answer) if answer.response.headers().len() > settings.max_fields() => {
+            Err(other(Fault::new(Reason::ServerResponseMalformed)))
+        }
+        Ok(answer) => {
+            note_answer(&answer.response, began, course).map_err(other)?;
+            Ok(answer)
+        }
+        Err(Unanswered {
+            fault,
+            outcome,
+            body,
+        }) => {
+            let did_nothing = matches!(outcome, Outcome::Refused | Outcome::LeftOut);
+            match body {
+                Some(body) if did_nothing => {
+                    sending.put_back(Request::from_parts(head, body));
+                }
+                _ if seat.was_used() && is_repeatable => sending.keep_head(head),
+                _ => {}
+            }
+            Err((first_cause(fault, course), outcome))
+        }
+    }
+}
+
+fn wait_for_answer(began: Instant, lease: &Lease, course: &Course) {
+    let patience = lease.backend().shared.plan.timeout.response;
+    course
+        .deadlines
+        .wait_for_server_since(began, patience, Reason::ServerResponseTimeout);
+}
+
+fn note_answer<B>(response: &Response<B>, began: Instant, course: &Course) -> Result<(), Fault> {
+    if !can_be_passed_on(response, course) {
+        return Err(Fault::new(Reason::ServerResponseMalformed));
+    }
+    let took = clock::now().saturating_duration_since(began);
+    course.exchange.stamp_attempt(|attempt| {
+        attempt.response = Some(took);
+        attempt.status = response.status().as_u16();
+    });
+    Ok(())
+}
+
+/// If the client broke off or sent nonsense, that is the cause, and the server's end of it is only
+/// what follows.
+fn first_cause(fault: Fault, course: &Course) -> Fault {
+    match course.exchange.reason.get() {
+        Some(reason) => Fault { reason, ..fault },
+        None => fault,
+    }
+}
+
 /// Whether the connection may carry another request. On one to a server of HTTP/1.0 hyper would
-/// write it in that version, and a body of unknown length would be lost.
-fn reuse_after(response: &ResponseHead) -> Reuse {
+/// write it in that version, and a body of unknown length would be lost. After a wish to go on in
+/// another protocol, what the server takes the next bytes for is a matter of opinion.
+fn reuse_after(response: &ResponseHead, course: &Course) -> Reuse {
     let says_close = response
         .headers()
         .get(header::CONNECTION)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
-    if response.version() == Version::HTTP_11 && !says_close {
+    if response.version() == Version::HTTP_11 && !says_close && course.switch().is_none() {
         Reuse::Allowed
     } else {
         Reuse::Forbidden
@@ -240,7 +422,7 @@ fn reuse_after(response: &ResponseHead) -> Reuse {
 /// Whether the client would understand what the server means: no protocol that nobody asked for,
 /// and no transfer coding but the one that is taken off here. hyper reads `gzip, chunked` as
 /// chunked; without the field, the client would take what is compressed for what was meant.
-fn can_be_passed_on(response: &ResponseHead) -> bool {
+fn can_be_passed_on<B>(response: &Response<B>, course: &Course) -> bool {
     let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
     let is_framed = match codings.next() {
         None => true,
@@ -248,5 +430,7 @@ fn can_be_passed_on(response: &ResponseHead) -> bool {
             coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none()
         }
     };
-    is_framed && response.status() != StatusCode::SWITCHING_PROTOCOLS
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let is_agreed = |switch: &Switch| switch.is_agreed_in(response);
+    is_framed && (!switches || course.switch().is_some_and(is_agreed))
 }

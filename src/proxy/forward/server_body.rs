@@ -14,10 +14,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::base::clock;
-use crate::exchange::Reason;
+use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{Course, ReceiveError, ReceivedBody};
-use crate::proxy::upstream::Connection;
+use crate::proxy::io::{Course, End, ReceiveError, ReceivedBody};
+use crate::proxy::upstream::{Connection, Lane, Seat, Upload};
 
 /// A server's response body.
 pub struct ServerBody {
@@ -29,9 +29,35 @@ pub struct ServerBody {
 
 /// What the exchange occupies at the server. The connection goes first: the slot stands for it.
 struct Way {
-    connection: Connection,
-    reuse: Reuse,
+    carried: Carried,
     lease: Lease,
+}
+
+/// What carries it.
+pub(super) enum Carried {
+    /// A whole connection.
+    Http1 {
+        connection: Connection,
+        reuse: Reuse,
+        /// Where the connection goes afterwards.
+        lane: Rc<Lane>,
+    },
+    /// A stream.
+    Http2 {
+        /// Nobody asks for it: dropping it cancels what is left of the request.
+        _upload: Option<Upload>,
+        seat: Seat,
+    },
+}
+
+/// What is left of a request to a server that goes on in another protocol.
+pub struct Switched {
+    /// The way to the server.
+    pub server: End,
+    /// What it has said already.
+    pub read_already: Bytes,
+    /// The slot at it.
+    pub lease: Lease,
 }
 
 /// Whether a connection may carry another request after this one.
@@ -48,18 +74,13 @@ pub struct BodyError(pub Reason);
 impl ServerBody {
     pub(super) fn new(
         incoming: impl Into<ReceivedBody>,
-        connection: Connection,
-        reuse: Reuse,
+        carried: Carried,
         lease: Lease,
         course: Rc<Course>,
     ) -> Self {
         Self {
             incoming: incoming.into(),
-            way: Some(Way {
-                connection,
-                reuse,
-                lease,
-            }),
+            way: Some(Way { carried, lease }),
             course,
         }
     }
@@ -72,24 +93,63 @@ impl ServerBody {
         };
         let now = clock::now();
         self.course.deadlines.server_came();
-        let Way {
-            connection,
-            reuse,
-            lease,
-        } = way;
-        if reuse == Reuse::Allowed && self.course.request_complete.get() {
-            let local = lease.backend();
-            local
-                .pool(lease.index())
-                .keep(connection, &local.shared.plan.pool, now);
+        let Way { carried, lease } = way;
+        match carried {
+            Carried::Http1 {
+                connection,
+                reuse: Reuse::Allowed,
+                lane,
+            } if self.course.request_complete.get() => {
+                lane.keep(connection, &lease.backend().shared.plan.pool, now);
+            }
+            carried => drop(carried),
         }
         drop(lease);
         self.course.end_at(now);
     }
 
+    /// The connection without HTTP, after the server has agreed to go on in another protocol; the
+    /// exchange goes on.
+    ///
+    /// # Errors
+    ///
+    /// The server has not.
+    pub fn into_switched(mut self) -> Result<Switched, Fault> {
+        let way = self.way.take();
+        let malformed = || Fault::new(Reason::ServerResponseMalformed);
+        let Way { carried, lease } = way.ok_or_else(malformed)?;
+        let Carried::Http1 { connection, .. } = carried else {
+            return Err(malformed());
+        };
+        let (stream, read_already) = connection.into_upgraded().ok_or_else(malformed)?;
+        Ok(Switched {
+            server: End::Connection(stream),
+            read_already,
+            lease,
+        })
+    }
+
+    fn reason_of(&self, error: &ReceiveError) -> Reason {
+        let client = self.course.exchange.reason.get();
+        match (error, client) {
+            // The request was given up here, and the stream with it.
+            (ReceiveError::Http2(_), Some(reason)) => reason,
+            _ if error.is_malformed() => Reason::ServerBodyMalformed,
+            _ => Reason::ServerBodyIncomplete,
+        }
+    }
+
     fn abort(&mut self, reason: Reason) -> BodyError {
-        self.way = None;
+        let way = self.way.take();
         self.course.cut(reason);
+        if self.course.exchange.reason.get() == Some(Reason::ServerBodyTimeout)
+            && let Some(Way {
+                carried: Carried::Http2 { seat, .. },
+                ..
+            }) = &way
+        {
+            seat.doubt();
+        }
         BodyError(reason)
     }
 }
@@ -107,10 +167,12 @@ impl Body for ServerBody {
             return Poll::Ready(None);
         };
         let mut polled = Pin::new(&mut this.incoming).poll_frame(cx);
-        if polled.is_pending() {
+        if polled.is_pending()
+            && let Carried::Http1 { connection, .. } = &mut way.carried
+        {
             // Asking has told hyper that there is room; now it can read. How the connection
             // finishes does not matter here: the body says whether it came whole.
-            let _ = way.connection.drive(cx);
+            let _ = connection.drive(cx);
             polled = Pin::new(&mut this.incoming).poll_frame(cx);
         }
         let deadlines = &this.course.deadlines;
@@ -139,7 +201,7 @@ impl Body for ServerBody {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                let reason = reason_of(&error);
+                let reason = this.reason_of(&error);
                 Poll::Ready(Some(Err(this.abort(reason))))
             }
         }
@@ -164,14 +226,6 @@ impl Drop for ServerBody {
         } else {
             self.abort(Reason::ClientLeft);
         }
-    }
-}
-
-fn reason_of(error: &ReceiveError) -> Reason {
-    if error.is_malformed() {
-        Reason::ServerBodyMalformed
-    } else {
-        Reason::ServerBodyIncomplete
     }
 }
 

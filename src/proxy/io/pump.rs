@@ -74,6 +74,19 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
         }
     }
 
+    /// One that has nothing to do: the head of the stream was its end.
+    pub fn over(body: B, stream: SendStream<Bytes>) -> Self {
+        Self {
+            stage: Stage::Over,
+            ..Self::new(body, stream)
+        }
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_over(&self) -> bool {
+        self.stage == Stage::Over
+    }
+
     /// Moves what can be moved; ready when the end of the body has been handed to the connection.
     ///
     /// # Errors
@@ -234,6 +247,7 @@ mod tests {
     use tokio::io::duplex;
 
     use super::*;
+    use crate::base::clock::{self, Duration};
     use crate::base::tasks;
     use crate::proxy::io::StreamBody;
 
@@ -292,7 +306,8 @@ mod tests {
 
     fn case(case: impl Future<Output = ()>) {
         let runtime = tasks::local_runtime().expect("a runtime");
-        runtime.block_on(case);
+        let in_time = clock::within(Duration::from_secs(20), case);
+        runtime.block_on(in_time).expect("it ends");
     }
 
     /// A stream that is open both ways: what sends on it here, and what the peer has of it.

@@ -1,7 +1,8 @@
 //! The request body on its way from the client to the server, piece by piece.
 //!
 //! It counts what passes, says when we wait for the client, and tells a client that went away from
-//! one that sent nonsense. Nothing is kept: the next piece is asked for when the server took the last.
+//! one that sent nonsense. The next piece is asked for when the server took the last; nothing is kept
+//! but the beginning of one that a server of HTTP/2 may give back.
 
 use std::error::Error;
 use std::fmt;
@@ -18,6 +19,7 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::Reason;
 
 use super::course::Course;
+use super::kept::Kept;
 use super::received::{ReceiveError, ReceivedBody};
 
 /// How long a server is waited for that was asked to say `100 Continue` (RFC 9110 §10.1.1).
@@ -29,6 +31,12 @@ pub struct RequestBody {
     course: Rc<Course>,
     patience: Duration,
     gate: Option<ContinueGate>,
+    /// What was handed on; `None`: it was too much to be kept, or nobody wants it kept.
+    kept: Option<Kept>,
+    /// To be handed on once more, before anything new.
+    again: Kept,
+    /// Whether anything was handed on.
+    is_begun: bool,
 }
 
 /// Holds a request body back until the server has said `100 Continue`, or has had its time.
@@ -56,6 +64,9 @@ impl RequestBody {
             course,
             patience,
             gate: None,
+            kept: None,
+            again: Kept::default(),
+            is_begun: false,
         }
     }
 
@@ -66,12 +77,52 @@ impl RequestBody {
             course,
             patience: Duration::ZERO,
             gate: None,
+            kept: None,
+            again: Kept::default(),
+            is_begun: false,
         }
     }
 
     /// Holds it back until `gate` opens.
     pub fn hold_back(&mut self, gate: ContinueGate) {
         self.gate = Some(gate);
+    }
+
+    /// The server said `100 Continue`.
+    pub fn let_go(&mut self) {
+        if let Some(gate) = &self.gate {
+            gate.open();
+        }
+    }
+
+    /// Keeps what it hands on from here on, as far as that is little.
+    pub fn keep(&mut self) {
+        if self.kept.is_none() && !self.is_begun {
+            self.kept = Some(Kept::default());
+        }
+    }
+
+    /// Lets go of what it kept.
+    pub fn forget(&mut self) {
+        self.kept = None;
+    }
+
+    /// As it was in the beginning, to be sent once more; `None`: some of it is gone.
+    pub fn rewound(mut self) -> Option<Self> {
+        if self.is_begun {
+            let handed_on = self.kept.take()?;
+            self.again = handed_on.followed_by(std::mem::take(&mut self.again));
+            self.is_begun = false;
+        }
+        Some(self)
+    }
+
+    /// Notes that `frame` is handed on.
+    fn hand_on(&mut self, frame: &Frame<Bytes>) {
+        self.is_begun = true;
+        if self.kept.as_mut().is_some_and(|kept| !kept.keep(frame)) {
+            self.kept = None;
+        }
     }
 
     fn is_held_back(&mut self) -> bool {
@@ -131,13 +182,17 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        if self.incoming.is_none() {
+        if self.is_end_stream() {
             return Poll::Ready(None);
         }
         if self.is_held_back() {
             return Poll::Pending;
         }
         let this = &mut *self;
+        if let Some(frame) = this.again.next() {
+            this.hand_on(&frame);
+            return Poll::Ready(Some(Ok(frame)));
+        }
         let Some(incoming) = &mut this.incoming else {
             return Poll::Ready(None);
         };
@@ -158,15 +213,20 @@ impl Body for RequestBody {
                 if is_last || frame.is_trailers() {
                     this.end();
                 }
+                this.hand_on(&frame);
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(None) => {
+                this.is_begun = true;
                 this.end();
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
                 deadlines.client_came();
                 this.incoming = None;
+                // Nobody else can have it either.
+                this.is_begun = true;
+                this.kept = None;
                 let reason = reason_of(&error);
                 this.course.exchange.blame(reason);
                 Poll::Ready(Some(Err(BodyFault(reason))))
@@ -175,14 +235,22 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_none()
+        self.incoming.is_none() && self.again.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.incoming {
+        let mut hint = match &self.incoming {
             Some(incoming) => incoming.size_hint(),
             None => SizeHint::with_exact(0),
+        };
+        if !self.again.is_empty() {
+            let again = self.again.bytes() as u64;
+            if let Some(upper) = hint.upper() {
+                hint.set_upper(upper + again);
+            }
+            hint.set_lower(hint.lower() + again);
         }
+        hint
     }
 }
 

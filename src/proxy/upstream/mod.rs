@@ -1,10 +1,18 @@
 //! The way to one server: connections, the exchanges they carry, and those kept for the next.
 //!
 //! `backend` has chosen the server; `forward` says what to send. A connection belongs to the worker
-//! that opened it, and to one exchange at a time.
+//! that opened it: one of HTTP/1 to one exchange at a time, one of HTTP/2 to as many as the server
+//! lets it carry. Which of the two it is, the configuration says, or the server by ALPN: a [`Lane`]
+//! has both kinds.
 
-mod connection;
+mod h1;
+mod h2;
+mod lane;
+mod open;
 mod pool;
+mod settings;
 
-pub use connection::{Connection, Failure, ResponseHead, Settings};
-pub use pool::Pool;
+pub use h1::{Connection, Failure, ResponseHead};
+pub use h2::{Answer, Outcome, Seat, Unanswered, Upload, head_of};
+pub use lane::{Carrier, Lane, Wanted, Way};
+pub use settings::Settings;

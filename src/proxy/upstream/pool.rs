@@ -11,14 +11,15 @@ use std::task::Context;
 use crate::base::clock::{Duration, Instant};
 use crate::plan;
 
-use super::connection::{Bare, Connection, Settings};
+use super::h1::{Bare, Connection};
+use super::settings::Settings;
 
 /// How long an idle connection keeps its buffers.
 const COOL_AFTER: Duration = Duration::from_secs(1);
 
 /// Idle connections to one server.
 #[derive(Default)]
-pub struct Pool {
+pub(super) struct Pool {
     idle: RefCell<Vec<Idle>>,
 }
 
@@ -29,7 +30,7 @@ enum Idle {
 
 impl Pool {
     /// The warmest connection that can carry another request.
-    pub fn take(
+    pub(super) fn take(
         &self,
         limits: &plan::Pool,
         settings: &Settings,
@@ -52,7 +53,7 @@ impl Pool {
     }
 
     /// Keeps `connection`, unless there are enough.
-    pub fn keep(&self, mut connection: Connection, limits: &plan::Pool, now: Instant) {
+    pub(super) fn keep(&self, mut connection: Connection, limits: &plan::Pool, now: Instant) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < limits.max_idle && !connection.is_finished() {
             connection.rest_from(now);
@@ -61,7 +62,7 @@ impl Pool {
     }
 
     /// Lets go of what is too old and of what the server has closed, and cools what rests.
-    pub fn sweep(&self, limits: &plan::Pool, now: Instant, cx: &mut Context<'_>) {
+    pub(super) fn sweep(&self, limits: &plan::Pool, now: Instant, cx: &mut Context<'_>) {
         let mut idle = self.idle.borrow_mut();
         let before = std::mem::take(&mut *idle);
         idle.extend(before.into_iter().filter_map(|mut idle| {
@@ -70,13 +71,8 @@ impl Pool {
         }));
     }
 
-    /// How many are kept.
-    pub fn len(&self) -> usize {
-        self.idle.borrow().len()
-    }
-
     /// Whether none is kept.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.idle.borrow().is_empty()
     }
 }

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::base::clock::{self, Instant};
 use crate::net::Stream;
+use crate::proxy::io::{has_moved, note_flushed};
 
 /// Octets of the client's preface, before its first frame.
 const PREFACE_BYTES: usize = 24;
@@ -118,6 +119,8 @@ struct Beginning<'a> {
 /// The client's socket, preceded by what was read from it earlier, with its frames counted.
 pub(super) struct CountedStream {
     stream: Stream,
+    /// What had left when the client was last seen to take nothing.
+    sent: Cell<u64>,
     prefix: Bytes,
     incoming: Walk,
     outgoing: Walk,
@@ -131,6 +134,7 @@ impl CountedStream {
     pub(super) fn new(stream: Stream, prefix: Bytes, counts: Rc<Counts>) -> Self {
         Self {
             stream,
+            sent: Cell::new(0),
             prefix,
             incoming: Walk::after(PREFACE_BYTES),
             outgoing: Walk::after(0),
@@ -147,7 +151,9 @@ impl CountedStream {
             }
             return;
         };
-        counts.blocked_since.set(None);
+        if has_moved(&self.stream, &self.sent) {
+            counts.blocked_since.set(None);
+        }
         let mut left = written.as_ref().copied().unwrap_or(0);
         let sent = counts.bytes_out.get().saturating_add(left as u64);
         counts.bytes_out.set(sent);
@@ -372,7 +378,14 @@ impl AsyncWrite for CountedStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        note_flushed(
+            &self.stream,
+            &flushed,
+            &self.counts.blocked_since,
+            &self.sent,
+        );
+        flushed
     }
 
     /// Everything has been said; the client is given time to hear it.

@@ -31,9 +31,9 @@ use crate::net::Stream;
 use crate::observe::event;
 use crate::plan::{self, Http2};
 use crate::proxy::io::Timer;
+use crate::proxy::roll::{Entry, Order};
 
 use super::client::Client;
-use super::roll::{Entry, Order};
 
 use budget::Budget;
 use frames::{CountedStream, Counts, FaultKind, StreamFault};
@@ -163,6 +163,9 @@ fn builder(plan: &plan::Frontend) -> Builder {
         // Twice what is let in: `handle` refuses what is too large and says so, which h2 would do
         // without a word to the log. What is larger still, h2 does not keep.
         .max_header_list_size(u32::try_from(plan.limits.head.0 * 2).unwrap_or(u32::MAX));
+    if !plan.upgrades.is_empty() {
+        builder.enable_connect_protocol();
+    }
     builder
 }
 
@@ -417,7 +420,9 @@ impl Shared {
     /// The exchange of stream `id` was over at `ended`.
     fn end(&self, id: u32, ended: Instant) {
         let mut open = self.open.borrow_mut();
-        open.retain(|open| open.id != id);
+        if let Some(place) = open.iter().position(|open| open.id == id) {
+            open.swap_remove(place);
+        }
         self.idle_since.set(ended);
         if open.is_empty()
             && let Some(waker) = &*self.waker.borrow()

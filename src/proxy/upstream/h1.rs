@@ -7,10 +7,10 @@
 //! pool's sweep.
 
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -18,33 +18,30 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, Reason};
-use crate::net::{Network, Stream};
-use crate::plan::{self, HeaderCase};
+use crate::net::Stream;
+use crate::plan;
 use crate::proxy::io::{Deadlines, RequestBody};
 
-/// How much of a response is read ahead of the client.
-const READ_AHEAD_BYTES: usize = 64 << 10;
+use super::settings::Settings;
 
 type Driver = http1::Connection<TokioIo<Stream>, RequestBody>;
-
-/// What a connection is opened and used with.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    builder: http1::Builder,
-    limits: plan::BackendLimits,
-    header_case: HeaderCase,
-    record_case: bool,
-}
 
 /// A connection that is open, as far as we know.
 pub struct Connection {
     sender: SendRequest<RequestBody>,
-    /// `None` when it has finished: the connection is of no use any more.
-    driver: Option<Pin<Box<Driver>>>,
+    engine: Engine,
     history: History,
+}
+
+/// What moves a connection's bytes.
+enum Engine {
+    Running(Pin<Box<Driver>>),
+    /// It must not be polled again. After an upgrade the socket is still in it.
+    Finished(Pin<Box<Driver>>),
+    /// It has finished, and the connection is of no use any more.
+    Broken,
 }
 
 /// A connection without hyper's state: what is left of one that has been idle for a while.
@@ -72,59 +69,22 @@ pub struct Failure {
     pub unsent: Option<Box<Request<RequestBody>>>,
 }
 
-impl Settings {
-    /// The settings of a backend. `record_case` keeps the case of the field names of responses.
-    pub fn new(backend: &plan::Backend, record_case: bool) -> Self {
-        let mut builder = http1::Builder::new();
-        builder
-            .max_buf_size(READ_AHEAD_BYTES.max(backend.limits.head.0 as usize))
-            .max_header_size(backend.limits.head.0 as usize)
-            .title_case_headers(backend.header_case == HeaderCase::Title)
-            .preserve_header_case(record_case || backend.header_case == HeaderCase::Preserve);
-        if backend.limits.fields != plan::BackendLimits::default().fields {
-            // Any other number makes hyper keep the fields on the heap.
-            builder.max_headers(backend.limits.fields);
-        }
-        Self {
-            builder,
-            limits: backend.limits.clone(),
-            header_case: backend.header_case,
-            record_case,
-        }
-    }
-
-    /// Whether connections opened with `other` can be used as if opened with these.
-    pub fn are_like(&self, other: &Self) -> bool {
-        self.limits == other.limits
-            && self.header_case == other.header_case
-            && self.record_case == other.record_case
-    }
-}
-
 impl Connection {
-    /// Opens a connection to `address`.
+    /// A connection over `stream`.
     ///
     /// # Errors
     ///
-    /// `server.connect.*`, all of them safe to try again.
-    pub async fn open(
-        network: &Network,
-        address: &Address,
-        settings: &Settings,
-    ) -> Result<Self, Fault> {
-        let stream = network
-            .connect(address)
-            .await
-            .map_err(|error| Fault::io(reason_of_connect(&error), error))?;
+    /// `server.connect.failed`.
+    pub(super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
         let (sender, driver) = settings
-            .builder
+            .http1
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Fault::http(Reason::ServerConnectFailed, error))?;
         let now = clock::now();
         Ok(Self {
             sender,
-            driver: Some(Box::pin(driver)),
+            engine: Engine::Running(Box::pin(driver)),
             history: History {
                 opened: now,
                 requests: 0,
@@ -135,12 +95,23 @@ impl Connection {
 
     /// The bare socket, when nothing is on its way: hyper's state and its buffers are given back.
     pub(super) fn cooled(self) -> Option<Bare> {
-        let driver = Pin::into_inner(self.driver?);
-        let parts = driver.into_parts();
+        let Engine::Running(driver) = self.engine else {
+            return None;
+        };
+        let parts = Pin::into_inner(driver).into_parts();
         parts.read_buf.is_empty().then(|| Bare {
             stream: parts.io.into_inner(),
             history: self.history,
         })
+    }
+
+    /// The socket, and what was read from it too far, when HTTP has come to its end on it.
+    pub fn into_upgraded(self) -> Option<(Stream, Bytes)> {
+        let Engine::Finished(driver) = self.engine else {
+            return None;
+        };
+        let parts = Pin::into_inner(driver).into_parts();
+        Some((parts.io.into_inner(), parts.read_buf))
     }
 
     /// Sends `request` and gives the head of the answer; the body is read while this connection is
@@ -156,8 +127,7 @@ impl Connection {
     ) -> impl Future<Output = Result<ResponseHead, Failure>> + 'a {
         self.history.requests += 1;
         let answer = self.sender.try_send_request(request);
-        let driver = &mut self.driver;
-        answered(answer, driver, deadlines)
+        answered(answer, &mut self.engine, deadlines)
     }
 
     /// Lets bytes flow; ready when the connection is finished.
@@ -166,7 +136,7 @@ impl Connection {
     ///
     /// What hyper says of how it finished.
     pub fn drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
-        drive(&mut self.driver, cx)
+        self.engine.drive(cx)
     }
 
     /// Whether another request can be sent on it now. Looks at the socket: a server that has closed
@@ -186,7 +156,7 @@ impl Connection {
 
     /// Whether it is known to be of no use any more.
     pub(super) fn is_finished(&self) -> bool {
-        self.driver.is_none()
+        !matches!(self.engine, Engine::Running(_))
     }
 
     /// Whether it has carried a request before.
@@ -207,12 +177,12 @@ impl Bare {
 
     /// The connection as it was before it was cooled.
     pub(super) fn warmed(self, settings: &Settings) -> Option<Connection> {
-        let handshake = pin!(settings.builder.handshake(TokioIo::new(self.stream)));
+        let handshake = pin!(settings.http1.handshake(TokioIo::new(self.stream)));
         // In HTTP/1 nothing is said: the future is ready at once.
         match handshake.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok((sender, driver))) => Some(Connection {
                 sender,
-                driver: Some(Box::pin(driver)),
+                engine: Engine::Running(Box::pin(driver)),
                 history: self.history,
             }),
             _ => None,
@@ -242,7 +212,7 @@ impl History {
 /// The answer, while the connection is driven.
 async fn answered(
     answer: impl Future<Output = Result<ResponseHead, TrySendError<Request<RequestBody>>>>,
-    driver: &mut Option<Pin<Box<Driver>>>,
+    engine: &mut Engine,
     deadlines: &Deadlines,
 ) -> Result<ResponseHead, Failure> {
     let mut answer = pin!(answer);
@@ -250,7 +220,7 @@ async fn answered(
         if let Some(reason) = deadlines.fired() {
             return Poll::Ready(Err(Failure::from(Fault::new(reason))));
         }
-        let driven = drive(driver, cx);
+        let driven = engine.drive(cx);
         match (answer.as_mut().poll(cx), driven) {
             (Poll::Ready(Ok(response)), _) => Poll::Ready(Ok(response)),
             (Poll::Ready(Err(mut error)), driven) => {
@@ -268,26 +238,18 @@ async fn answered(
     .await
 }
 
-fn drive(
-    driver: &mut Option<Pin<Box<Driver>>>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<(), hyper::Error>> {
-    let Some(running) = driver else {
-        return Poll::Ready(Ok(()));
-    };
-    let outcome = running.as_mut().poll(cx);
-    if outcome.is_ready() {
-        // A future that is ready must not be polled again.
-        *driver = None;
-    }
-    outcome
-}
-
-fn reason_of_connect(error: &io::Error) -> Reason {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => Reason::ServerConnectRefused,
-        io::ErrorKind::TimedOut => Reason::ServerConnectTimeout,
-        _ => Reason::ServerConnectFailed,
+impl Engine {
+    fn drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
+        let Self::Running(driver) = self else {
+            return Poll::Ready(Ok(()));
+        };
+        let outcome = ready!(driver.as_mut().poll(cx));
+        if let Self::Running(driver) = std::mem::replace(self, Self::Broken)
+            && outcome.is_ok()
+        {
+            *self = Self::Finished(driver);
+        }
+        Poll::Ready(outcome)
     }
 }
 

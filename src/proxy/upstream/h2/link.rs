@@ -1,0 +1,356 @@
+//! One connection of HTTP/2 to a server, and the task that moves its frames.
+//!
+//! The task is the only one that reads and writes the socket. Exchanges and the pool's sweep leave
+//! their wishes here and wake it.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+
+use ::h2::client::{Connection, SendRequest};
+use ::h2::{Ping, PingPong};
+use bytes::Bytes;
+
+use crate::base::clock::{self, Instant};
+use crate::base::tasks;
+use crate::exchange::{Fault, Reason};
+use crate::net::Stream;
+use crate::plan;
+
+use super::super::settings::{NOT_SAID, Settings};
+use super::crew::Crew;
+
+/// A connection as its exchanges see it.
+pub(in super::super) struct Link {
+    /// `None` once it takes no more streams; it ends with the last of those it has.
+    sender: RefCell<Option<SendRequest<Bytes>>>,
+    /// Streams that exchanges have. Written by [`Link::enter`] and [`Link::exit`].
+    in_flight: Cell<usize>,
+    /// Streams that the server allows; `None` while it has not said so. Written by the task.
+    allowed: Cell<Option<usize>>,
+    /// What we allow ourselves.
+    max_streams: usize,
+    opened: Instant,
+    idle_since: Cell<Instant>,
+    requests: Cell<u64>,
+    /// The question whether the other end is alive. Written by whoever doubts it, and by the task.
+    question: Cell<Question>,
+    /// When the last answer came, or the connection.
+    alive_at: Cell<Instant>,
+    is_broken: Cell<bool>,
+    task: RefCell<Option<Waker>>,
+}
+
+/// Whether the other end was asked if it is alive (RFC 9113 §6.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    None,
+    /// To be asked, since then.
+    Wanted(Why, Instant),
+    /// Asked and not answered; since then, from the wish on.
+    Asked(Why, Instant),
+}
+
+/// Why it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// It is time.
+    Routine,
+    /// An answer is late: until the question is answered, nobody else is sent there.
+    Doubt,
+}
+
+/// A connection that has just been opened, and does not run yet.
+pub(in super::super) struct New {
+    sender: SendRequest<Bytes>,
+    connection: Connection<Stream, Bytes>,
+    max_streams: usize,
+}
+
+/// What moves the frames.
+struct Task {
+    link: Rc<Link>,
+    connection: Connection<Stream, Bytes>,
+    pings: Option<PingPong>,
+    crew: Weak<Crew>,
+}
+
+impl New {
+    /// Begins HTTP/2 over `stream`.
+    ///
+    /// # Errors
+    ///
+    /// `server.connect.failed`.
+    pub(in super::super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
+        let (sender, connection) = settings
+            .http2
+            .handshake(stream)
+            .await
+            .map_err(|error| Fault::http2(Reason::ServerConnectFailed, error))?;
+        Ok(Self {
+            sender,
+            connection,
+            max_streams: settings.max_streams,
+        })
+    }
+
+    /// Has it run, as one of `crew`.
+    pub(super) fn run(self, crew: &Rc<Crew>) -> Rc<Link> {
+        let now = clock::now();
+        let link = Rc::new(Link {
+            sender: RefCell::new(Some(self.sender)),
+            in_flight: Cell::new(0),
+            allowed: Cell::new(None),
+            max_streams: self.max_streams,
+            opened: now,
+            idle_since: Cell::new(now),
+            requests: Cell::new(0),
+            question: Cell::new(Question::None),
+            alive_at: Cell::new(now),
+            is_broken: Cell::new(false),
+            task: RefCell::new(None),
+        });
+        let mut connection = self.connection;
+        let pings = connection.ping_pong();
+        let mut task = Task {
+            link: Rc::clone(&link),
+            connection,
+            pings,
+            crew: Rc::downgrade(crew),
+        };
+        tasks::spawn_local(async move {
+            let ended = poll_fn(|cx| task.poll(cx)).await;
+            task.finish(ended);
+        });
+        link
+    }
+}
+
+impl Link {
+    /// Whether another exchange may begin on it.
+    pub(super) fn has_room(&self) -> bool {
+        // While the server has not said how many streams it allows, one: more would be a guess that
+        // it may have to refuse.
+        let allowed = self
+            .allowed
+            .get()
+            .map_or(1, |max| max.min(self.max_streams));
+        self.is_open() && !self.is_doubted() && self.in_flight.get() < allowed
+    }
+
+    /// Whether it takes streams at all.
+    pub(super) fn is_open(&self) -> bool {
+        self.sender.borrow().is_some()
+    }
+
+    /// Whether the server has said what it allows.
+    pub(super) fn is_greeted(&self) -> bool {
+        self.allowed.get().is_some()
+    }
+
+    /// Streams that it can have at a time.
+    pub(super) fn capacity(&self) -> Option<usize> {
+        self.allowed.get().map(|max| max.min(self.max_streams))
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.get() == 0
+    }
+
+    pub(super) fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    pub(super) fn was_used(&self) -> bool {
+        self.requests.get() > 0
+    }
+
+    /// The same, for whoever has just entered.
+    pub(super) fn was_used_before(&self) -> bool {
+        self.requests.get() > 1
+    }
+
+    /// One more exchange.
+    pub(super) fn enter(&self) {
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.requests.set(self.requests.get() + 1);
+    }
+
+    /// One less.
+    pub(super) fn exit(&self) {
+        self.in_flight.set(self.in_flight.get() - 1);
+        if self.is_idle() {
+            self.idle_since.set(clock::now());
+        }
+    }
+
+    /// For one request; `None`: it takes no more.
+    pub(super) fn sender(&self) -> Option<SendRequest<Bytes>> {
+        self.sender.borrow().clone()
+    }
+
+    /// Takes no more streams, and ends when those it has have ended.
+    pub(super) fn leave(&self) {
+        // h2 says goodbye when nobody holds a sender and no stream is open.
+        drop(self.sender.borrow_mut().take());
+    }
+
+    /// Asks whether the other end is alive: an answer is late. Until that is known, others are sent
+    /// on other connections.
+    pub(super) fn doubt(&self) {
+        let now = clock::now();
+        match self.question.get() {
+            Question::None => self.ask(Question::Wanted(Why::Doubt, now)),
+            Question::Wanted(_, at) => self.question.set(Question::Wanted(Why::Doubt, at)),
+            Question::Asked(_, at) => self.question.set(Question::Asked(Why::Doubt, at)),
+        }
+    }
+
+    fn is_doubted(&self) -> bool {
+        matches!(
+            self.question.get(),
+            Question::Wanted(Why::Doubt, _) | Question::Asked(Why::Doubt, _)
+        )
+    }
+
+    fn ask(&self, question: Question) {
+        self.question.set(question);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(task) = self.task.borrow_mut().take() {
+            task.wake();
+        }
+    }
+
+    /// Whether `limits` let it take another exchange at `now`.
+    pub(super) fn is_within(&self, limits: &plan::Pool, now: Instant) -> bool {
+        let age = now.saturating_duration_since(self.opened);
+        let idle = now.saturating_duration_since(self.idle_since.get());
+        let is_rested = !self.is_idle() || idle < limits.idle_timeout;
+        is_rested
+            && limits.max_age.is_none_or(|max| age < max)
+            && limits
+                .max_requests
+                .is_none_or(|max| self.requests.get() < max)
+    }
+
+    /// Looks whether the other end has answered in time, and asks again when that is due.
+    pub(super) fn look_after(&self, plan: &plan::BackendHttp2, now: Instant) {
+        match self.question.get() {
+            Question::Wanted(_, at) | Question::Asked(_, at) => {
+                if now.saturating_duration_since(at) >= plan.ping_timeout {
+                    self.is_broken.set(true);
+                    self.wake();
+                }
+            }
+            Question::None => {
+                let quiet = now.saturating_duration_since(self.alive_at.get());
+                if plan.ping_interval.is_some_and(|interval| quiet >= interval) {
+                    self.ask(Question::Wanted(Why::Routine, now));
+                }
+            }
+        }
+    }
+}
+
+impl Task {
+    /// Ready when the connection has ended.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ::h2::Error>> {
+        *self.link.task.borrow_mut() = Some(cx.waker().clone());
+        if self.link.is_broken.get() {
+            return Poll::Ready(Err(::h2::Reason::NO_ERROR.into()));
+        }
+        self.ask();
+        let polled = Pin::new(&mut self.connection).poll(cx);
+        self.hear(cx);
+        self.note_allowance();
+        if polled.is_pending() {
+            self.note_goodbye(cx);
+        }
+        polled
+    }
+
+    fn ask(&mut self) {
+        let Question::Wanted(why, at) = self.link.question.get() else {
+            return;
+        };
+        let asked = self
+            .pings
+            .as_mut()
+            .map(|pings| pings.send_ping(Ping::opaque()));
+        if asked.is_some_and(|asked| asked.is_ok()) {
+            self.link.question.set(Question::Asked(why, at));
+        }
+    }
+
+    fn hear(&mut self, cx: &mut Context<'_>) {
+        let (Question::Asked(why, _), Some(pings)) = (self.link.question.get(), &mut self.pings)
+        else {
+            return;
+        };
+        if let Poll::Ready(Ok(_)) = pings.poll_pong(cx) {
+            self.link.question.set(Question::None);
+            self.link.alive_at.set(clock::now());
+            if why == Why::Doubt {
+                self.tell_crew();
+            }
+        }
+    }
+
+    fn note_allowance(&self) {
+        let allowed = self.connection.max_concurrent_send_streams();
+        let allowed = Some(allowed).filter(|allowed| *allowed != NOT_SAID);
+        if self.link.allowed.replace(allowed) != allowed {
+            self.tell_crew();
+        }
+    }
+
+    /// A server that has said GOAWAY takes no new streams, though it may go on with those it has.
+    fn note_goodbye(&self, cx: &mut Context<'_>) {
+        let mut sender = self.link.sender.borrow_mut();
+        let has_left = sender
+            .as_mut()
+            .is_some_and(|sender| matches!(sender.poll_ready(cx), Poll::Ready(Err(_))));
+        if has_left {
+            drop(sender.take());
+            drop(sender);
+            self.tell_crew();
+        }
+    }
+
+    fn tell_crew(&self) {
+        if let Some(crew) = self.crew.upgrade() {
+            crew.tell();
+        }
+    }
+
+    fn finish(self, ended: Result<(), ::h2::Error>) {
+        let Self {
+            link,
+            connection,
+            crew,
+            ..
+        } = self;
+        // Exchanges that are still on it are told by this.
+        drop(connection);
+        link.leave();
+        let Some(crew) = crew.upgrade() else {
+            return;
+        };
+        if !link.is_greeted() {
+            // It never was one: those who wait for it must not wait on.
+            let fault = match ended {
+                Err(error) if error.is_io() => Fault::http2(Reason::ServerConnectFailed, error),
+                Err(error) => Fault::http2(Reason::ServerResponseMalformed, error),
+                Ok(()) => Fault::new(Reason::ServerConnectFailed),
+            };
+            crew.fail(&fault);
+        }
+        crew.forget(&link);
+    }
+}

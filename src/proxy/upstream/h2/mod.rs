@@ -1,0 +1,17 @@
+//! HTTP/2 towards a server: connections that carry many exchanges at a time.
+//!
+//! The h2 crate is driven directly and not by way of hyper: with our own pump we know whether any of
+//! a request's body was taken from the client, so that what a server refused can be sent again whole.
+//!
+//! A [`Link`](link::Link) is one connection, with a task that moves its frames; a [`Crew`] is all of
+//! a worker's connections to one server; a [`Seat`] is one exchange's place on one of them.
+//!
+//! RFC 9113; §6.8 (GOAWAY) and §8.7 (what may be sent again) where it matters most.
+
+mod crew;
+mod link;
+mod stream;
+
+pub(super) use crew::{Crew, Opening, Waiting};
+pub(super) use link::New;
+pub use stream::{Answer, Outcome, Seat, Unanswered, Upload, head_of};

@@ -1,0 +1,296 @@
+//! One exchange on a connection of HTTP/2.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use ::h2::Reason as Code;
+use ::h2::client::ResponseFuture;
+use http::uri::{Authority, Scheme, Uri};
+use http::{Request, Response, StatusCode, Version, header, request};
+use http_body::Body;
+
+use crate::base::tasks::{self, JoinHandle};
+use crate::exchange::{Fault, Reason};
+use crate::proxy::io::{BodyFault, Deadlines, Pump, RequestBody, Stopped, StreamBody};
+
+use super::crew::Crew;
+use super::link::Link;
+
+/// A place on a connection, for one exchange. Dropping it gives the place to the next.
+pub struct Seat {
+    link: Rc<Link>,
+    crew: Rc<Crew>,
+    was_used: bool,
+}
+
+/// What a server answered.
+pub struct Answer {
+    /// The head, and the body that is still to come.
+    pub response: Response<StreamBody>,
+    /// The rest of the request, when the answer came before its end.
+    pub upload: Option<Upload>,
+}
+
+/// The rest of a request on its way to the server, whether or not anybody reads the answer. Dropping
+/// it resets the stream.
+pub struct Upload(JoinHandle<()>);
+
+/// No answer came.
+pub struct Unanswered {
+    /// Why.
+    pub fault: Fault,
+    /// What it says of the request.
+    pub outcome: Outcome,
+    /// The request's body, if all of it is still here.
+    pub body: Option<RequestBody>,
+}
+
+/// What is known of a request that was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server did nothing with it: it refused this one.
+    Refused,
+    /// The server did nothing with it: it, or we, will not go on with this connection.
+    LeftOut,
+    /// The connection died.
+    Died,
+    /// Something else.
+    Other,
+}
+
+impl Seat {
+    /// `link` has been entered for it.
+    pub(in super::super) fn of(link: Rc<Link>, crew: &Rc<Crew>) -> Self {
+        Self {
+            // The request that it is taken for counts already.
+            was_used: link.was_used_before(),
+            link,
+            crew: Rc::clone(crew),
+        }
+    }
+
+    /// Whether the connection has carried a request before.
+    pub fn was_used(&self) -> bool {
+        self.was_used
+    }
+
+    /// Says that an answer on this connection is late: it is looked whether the connection is dead.
+    pub fn doubt(&self) {
+        self.link.doubt();
+    }
+
+    /// Sends a request and gives its answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Unanswered`]; a deadline that passes gives its reason.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it resets the stream, and nothing else on the connection.
+    pub async fn exchange(
+        &self,
+        head: Request<()>,
+        mut body: RequestBody,
+        deadlines: &Deadlines,
+    ) -> Result<Answer, Unanswered> {
+        let Some(mut sender) = self.link.sender() else {
+            return Err(Unanswered::left_out(None, body));
+        };
+        let is_whole = body.is_end_stream();
+        let (response, stream) = match sender.send_request(head, is_whole) {
+            Ok(both) => both,
+            Err(error) => {
+                // Not of this request: the connection can take none.
+                self.link.leave();
+                return Err(Unanswered::left_out(Some(error), body));
+            }
+        };
+        drop(sender);
+        body.keep();
+        let pump = if is_whole {
+            Pump::over(body, stream)
+        } else {
+            Pump::new(body, stream)
+        };
+        let mut call = Call { response, pump };
+        match poll_fn(|cx| call.poll(cx, deadlines)).await {
+            Ok(response) => Ok(call.answered(response)),
+            Err(stopped) => Err(call.unanswered(stopped, self)),
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.crew.give_back(&self.link);
+    }
+}
+
+/// A request that is on its way and not answered.
+struct Call {
+    response: ResponseFuture,
+    pump: Pump<RequestBody>,
+}
+
+/// Why a call ends without an answer.
+enum Ended {
+    Deadline(Reason),
+    /// The client broke off, or sent nonsense.
+    Body(Reason),
+    Stream(::h2::Error),
+}
+
+impl Call {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadlines: &Deadlines,
+    ) -> Poll<Result<Response<::h2::RecvStream>, Ended>> {
+        if let Some(reason) = deadlines.fired() {
+            return Poll::Ready(Err(Ended::Deadline(reason)));
+        }
+        loop {
+            // What else may stop it is told with the answer, or is no fault: a server may answer
+            // before it has seen the whole request.
+            if let Poll::Ready(Err(Stopped::Body(BodyFault(reason)))) = self.pump.poll(cx) {
+                self.pump.reset(Code::CANCEL);
+                return Poll::Ready(Err(Ended::Body(reason)));
+            }
+            let Poll::Ready(Some(Ok(interim))) = self.response.poll_informational(cx) else {
+                break;
+            };
+            if interim.status() == StatusCode::CONTINUE {
+                self.pump.body_mut().let_go();
+            }
+        }
+        std::future::Future::poll(Pin::new(&mut self.response), cx).map_err(Ended::Stream)
+    }
+
+    fn answered(mut self, response: Response<::h2::RecvStream>) -> Answer {
+        let (head, stream) = response.into_parts();
+        // A server that has said everything wants no more of the request.
+        self.pump.body_mut().forget();
+        let wants_more = !self.pump.is_over() && !stream.is_end_stream();
+        let body = StreamBody::new(stream, &head.headers);
+        Answer {
+            response: Response::from_parts(head, body),
+            upload: wants_more.then(|| Upload::of(self.pump)),
+        }
+    }
+
+    fn unanswered(self, ended: Ended, seat: &Seat) -> Unanswered {
+        let body = self.pump.into_body();
+        let (fault, outcome) = match ended {
+            Ended::Deadline(reason) => {
+                if reason == Reason::ServerResponseTimeout {
+                    seat.doubt();
+                }
+                (Fault::new(reason), Outcome::Other)
+            }
+            Ended::Body(reason) => (Fault::new(reason), Outcome::Other),
+            Ended::Stream(error) => {
+                let (reason, outcome) = judged(&error);
+                (Fault::http2(reason, error), outcome)
+            }
+        };
+        Unanswered {
+            fault,
+            outcome,
+            body: body.rewound(),
+        }
+    }
+}
+
+/// What the end of a stream says of the request that it carried.
+fn judged(error: &::h2::Error) -> (Reason, Outcome) {
+    if error.is_remote() && error.is_go_away() {
+        // h2 says this only of streams that the server has not looked at (RFC 9113 §6.8).
+        (Reason::ServerStreamRefused, Outcome::LeftOut)
+    } else if error.is_remote() && error.reason() == Some(Code::REFUSED_STREAM) {
+        (Reason::ServerStreamRefused, Outcome::Refused)
+    } else if error.is_library() {
+        (Reason::ServerResponseMalformed, Outcome::Other)
+    } else if error.is_io() {
+        (Reason::ServerResponseEmpty, Outcome::Died)
+    } else {
+        (Reason::ServerResponseEmpty, Outcome::Other)
+    }
+}
+
+impl Unanswered {
+    fn left_out(error: Option<::h2::Error>, body: RequestBody) -> Self {
+        let reason = Reason::ServerStreamRefused;
+        Self {
+            fault: match error {
+                Some(error) => Fault::http2(reason, error),
+                None => Fault::new(reason),
+            },
+            outcome: Outcome::LeftOut,
+            body: body.rewound(),
+        }
+    }
+}
+
+impl Upload {
+    /// In a task of its own: a client that does not read the answer may go on sending.
+    fn of(mut pump: Pump<RequestBody>) -> Self {
+        Self(tasks::spawn_local(async move {
+            let sent = poll_fn(|cx| pump.poll(cx)).await;
+            if let Err(Stopped::Body(_)) = sent {
+                pump.reset(Code::CANCEL);
+            }
+        }))
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The head of a request as HTTP/2 has it, for the server that is called `authority` if the request
+/// does not say.
+///
+/// What was said of the connection before is not passed on (RFC 9113 §8.2.2), and the host stands in
+/// `:authority` (§8.3.1).
+///
+/// # Errors
+///
+/// That the host is none that a URI can have.
+pub fn head_of(
+    head: &request::Parts,
+    scheme: Scheme,
+    authority: &str,
+) -> Result<Request<()>, http::uri::InvalidUri> {
+    let mut headers = head.headers.clone();
+    let host = headers.remove(header::HOST);
+    for name in [
+        header::CONNECTION,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ] {
+        headers.remove(name);
+    }
+    let mut uri = http::uri::Parts::default();
+    uri.scheme = Some(scheme);
+    uri.authority = Some(match host {
+        Some(host) => Authority::try_from(host.as_bytes())?,
+        None => Authority::try_from(authority)?,
+    });
+    uri.path_and_query = Some(match head.uri.path_and_query() {
+        Some(target) => target.clone(),
+        None => http::uri::PathAndQuery::from_static("/"),
+    });
+    let mut request = Request::new(());
+    *request.method_mut() = head.method.clone();
+    *request.version_mut() = Version::HTTP_2;
+    *request.headers_mut() = headers;
+    if let Ok(uri) = Uri::from_parts(uri) {
+        *request.uri_mut() = uri;
+    }
+    Ok(request)
+}

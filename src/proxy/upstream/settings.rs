@@ -1,0 +1,118 @@
+//! What the connections of one backend are opened and used with.
+
+use http::uri::Scheme;
+use hyper::client::conn::http1;
+
+use crate::plan::{self, HeaderCase, Protocol};
+
+/// How much of a response is read ahead of the client by HTTP/1.
+const READ_AHEAD_BYTES: usize = 64 << 10;
+
+/// How much of a request body waits in a stream of HTTP/2 for its turn on the connection.
+const SEND_AHEAD_BYTES: usize = 64 << 10;
+
+/// Streams that were given up here, and for how long frames of theirs are expected and not taken
+/// amiss. One that is forgotten costs an answer to each such frame, no more.
+const GIVEN_UP: usize = 1000;
+
+/// The most that a connection's window can be (RFC 9113 §6.9.1).
+const WIDEST_WINDOW: u64 = (1 << 31) - 1;
+
+/// Stands for the number of streams that a server allows while it has not said one. No server can
+/// say it: it does not fit into 32 bits.
+pub(super) const NOT_SAID: usize = usize::MAX - 1;
+
+/// What connections are opened and used with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub(super) http1: http1::Builder,
+    pub(super) http2: ::h2::client::Builder,
+    /// Streams on one connection, whatever the server allows.
+    pub(super) max_streams: usize,
+    pub(super) plan: OfConnections,
+}
+
+/// What of a plan connections depend on: those opened under equal ones are alike.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct OfConnections {
+    pub(super) protocol: Protocol,
+    pub(super) limits: plan::BackendLimits,
+    http2: plan::BackendHttp2,
+    send_proxy: Option<plan::SendProxy>,
+    header_case: HeaderCase,
+    record_case: bool,
+}
+
+impl Settings {
+    /// The settings of a backend. `record_case` keeps the case of the field names of responses.
+    pub fn new(backend: &plan::Backend, record_case: bool) -> Self {
+        Self {
+            http1: http1_builder(backend, record_case),
+            http2: http2_builder(backend),
+            max_streams: backend.http2.max_streams as usize,
+            plan: OfConnections {
+                protocol: backend.protocol,
+                limits: backend.limits.clone(),
+                http2: backend.http2.clone(),
+                send_proxy: backend.send_proxy.clone(),
+                header_case: backend.header_case,
+                record_case,
+            },
+        }
+    }
+
+    /// Whether connections opened with `other` can be used as if opened with these.
+    pub fn are_like(&self, other: &Self) -> bool {
+        self.plan == other.plan
+    }
+
+    /// How servers are spoken to, as HTTP/2 says it.
+    pub fn scheme(&self) -> Scheme {
+        Scheme::HTTP
+    }
+
+    /// Whether the server is asked what it wants to speak.
+    pub(super) fn asks_server(&self) -> bool {
+        false
+    }
+
+    /// Fields that a response may have.
+    pub fn max_fields(&self) -> usize {
+        self.plan.limits.fields
+    }
+}
+
+fn http1_builder(backend: &plan::Backend, record_case: bool) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .max_buf_size(READ_AHEAD_BYTES.max(backend.limits.head.0 as usize))
+        .max_header_size(backend.limits.head.0 as usize)
+        .title_case_headers(backend.header_case == HeaderCase::Title)
+        .preserve_header_case(record_case || backend.header_case == HeaderCase::Preserve);
+    if backend.limits.fields != plan::BackendLimits::default().fields {
+        // Any other number makes hyper keep the fields on the heap.
+        builder.max_headers(backend.limits.fields);
+    }
+    builder
+}
+
+/// The connection's window has room for all of its streams' windows: however many clients do not
+/// take what comes for them, the others' streams go on. That is also the most that a connection can
+/// hold in memory.
+fn http2_builder(backend: &plan::Backend) -> ::h2::client::Builder {
+    let plan = &backend.http2;
+    let window = plan.stream_window.0.min(WIDEST_WINDOW);
+    let connection_window = (window * u64::from(plan.max_streams)).min(WIDEST_WINDOW);
+    let mut builder = ::h2::client::Builder::new();
+    builder
+        .enable_push(false)
+        .initial_window_size(window as u32)
+        .initial_connection_window_size(connection_window as u32)
+        .initial_max_send_streams(NOT_SAID)
+        .max_header_list_size(backend.limits.head.0 as u32)
+        .max_send_buffer_size(SEND_AHEAD_BYTES)
+        .max_concurrent_reset_streams(GIVEN_UP)
+        // Clients that go away make many, and none is the server's fault.
+        .max_local_error_reset_streams(None);
+    builder
+}
