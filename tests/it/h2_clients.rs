@@ -536,8 +536,9 @@ fn a_stream_that_nobody_reads_is_reset_in_the_end_and_no_other() {
 
 #[test]
 fn a_reader_that_is_slow_and_steady_gets_it_all() {
+    const SLOW_PHASE: Duration = Duration::from_millis(3_500);
     let origin = talkative();
-    let setup = Setup::of(&[&origin]).frontend("timeout.body = \"400ms\"");
+    let setup = Setup::of(&[&origin]).frontend("timeout.body = \"1500ms\"");
     let proxy = setup.start();
     let mut client = Http2::connect(proxy.address());
     let much = client.request("GET", "/much");
@@ -546,15 +547,12 @@ fn a_reader_that_is_slow_and_steady_gets_it_all() {
     let mut read = 0;
     while read < MUCH {
         read += coming.piece().expect("more").expect("no error").len();
-        if began.elapsed() < Duration::from_millis(1500) {
+        if began.elapsed() < SLOW_PHASE {
             // Each piece well in time, and all of them together far beyond it.
             while_for(Duration::from_millis(40), "it is slow", || true);
         }
     }
-    assert!(
-        began.elapsed() > Duration::from_millis(1500),
-        "it took long"
-    );
+    assert!(began.elapsed() > SLOW_PHASE, "it took long");
     assert_eq!(read, MUCH);
     drop(coming);
     assert_eq!(proxy.line().verdict(), (200, "-"));
