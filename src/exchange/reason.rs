@@ -81,9 +81,9 @@ reasons! {
     ClientLeft = "client.left", 499, Client, Never;
     /// The client took no byte of the answer in time.
     ClientStalled = "client.stalled", 0, Client, Never;
-    /// The client broke the rules of HTTP/2, and the connection was ended (GOAWAY).
+    /// The client broke the rules of HTTP/2: the connection was ended (GOAWAY), or the stream was reset.
     ClientProtocol = "client.protocol", 0, Client, Never;
-    /// The client reset streams, or sent frames that ask for nothing, faster than `http2` lets it: the connection was ended (GOAWAY).
+    /// The client reset streams, had them reset, or sent frames that ask for nothing, faster than `http2` lets it: the connection was ended (GOAWAY).
     ClientFlood = "client.flood", 0, Client, Never;
     /// No route matches, and the frontend has no backend of its own.
     RouteNone = "route.none", 404, Client, Never;
