@@ -14,10 +14,10 @@ use evenkeel::observe::{
     Scrape, ServerMetrics, ServerRow, ServerState, WorkerObserver,
 };
 use evenkeel::plan::{
-    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientField,
-    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, LogTarget, Peers,
-    Plan, Pool, Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds, Route, Server,
-    Shutdown,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientCertificate,
+    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log,
+    LogTarget, Peers, Plan, Pool, Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds,
+    Route, Server, Shutdown,
 };
 use http::{Method, Version};
 
@@ -85,6 +85,7 @@ fn scrape(criterion: &mut Criterion) {
     let frontend_row = FrontendRow {
         name: "web",
         metrics: &frontend,
+        open_tunnels: 0,
         open_connections: 64,
     };
     let backend_row = BackendRow {
@@ -97,6 +98,8 @@ fn scrape(criterion: &mut Criterion) {
         frontends: &[frontend_row],
         backends: &[backend_row],
         servers: &server_rows,
+        certificates: &[],
+        certificates_broken: 0,
         now,
     };
     criterion.bench_function("scrape of 1,000 servers", |bencher| {
@@ -112,6 +115,7 @@ fn exchange() -> Exchange {
         wall: clock::wall(),
         client: SocketAddr::from(([192, 0, 2, 7], 51_234)).into(),
         local: None,
+        tls: None,
         frontend: 0,
         generation: 7,
         method: Method::GET,
@@ -146,6 +150,7 @@ fn plan() -> Plan {
         frontends: vec![Frontend {
             name: name("web"),
             listen: Vec::new(),
+            tls: None,
             routes: vec![Route {
                 name: name("api"),
                 hosts: Vec::new(),
@@ -153,6 +158,7 @@ fn plan() -> Plan {
                 methods: Vec::new(),
                 headers: Vec::new(),
                 queries: Vec::new(),
+                client_certificate: ClientCertificate::Any,
                 backend: name("app"),
                 at: Place::nowhere(),
             }],
@@ -168,6 +174,7 @@ fn plan() -> Plan {
             forwarding: Forwarding::default(),
             request_id: RequestIds::default(),
             header_case: HeaderCase::default(),
+            upgrades: Frontend::default_upgrades(),
         }],
         backends: vec![Backend {
             name: name("app"),

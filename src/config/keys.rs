@@ -82,7 +82,7 @@ pub(super) const RELOAD: Keys = Keys {
 };
 
 pub(super) const SHUTDOWN: Keys = Keys {
-    known: &["grace", "timeout"],
+    known: &["grace", "timeout", "tunnels"],
     hints: &[
         ("grace_period", "write `grace`"),
         ("hard_stop_after", "write `timeout`"),
@@ -99,6 +99,7 @@ pub(super) const FRONTEND: Keys = Keys {
     known: &[
         "listen",
         "socket_mode",
+        "tls",
         "backend",
         "max_connections",
         "timeout",
@@ -111,11 +112,14 @@ pub(super) const FRONTEND: Keys = Keys {
         "forwarding",
         "request_id",
         "header_case",
+        "upgrades",
         "route",
     ],
     hints: &[
         ("bind", "write `listen`"),
         ("address", "write `listen`"),
+        ("ssl", "write `tls = \"/path/to/fullchain.pem\"`"),
+        ("crt", "write `tls = \"/path/to/fullchain.pem\"`"),
         (
             "default_backend",
             "write `backend`: it is used when no route matches",
@@ -144,14 +148,107 @@ pub(super) const FRONTEND: Keys = Keys {
         ),
         ("mode", "leave it out: a frontend speaks HTTP"),
         (
+            "websocket",
+            "write `upgrades = [\"websocket\"]`, which is the default",
+        ),
+        (
+            "upgrade",
+            "write `upgrades = [\"websocket\"]`, which is the default",
+        ),
+        (
             "option",
             "`option forwardfor` is the default here; see `forwarding`",
         ),
     ],
 };
 
+pub(super) const FRONTEND_TLS: Keys = Keys {
+    known: &[
+        "certificates",
+        "default",
+        "strict_sni",
+        "min_version",
+        "alpn",
+        "max_handshakes",
+        "client_auth",
+        "names",
+    ],
+    hints: &[
+        ("crt", "write `certificates`"),
+        ("certificate", "write `certificates`"),
+        ("cert", "write `certificates`"),
+        (
+            "key",
+            "write `certificates = { certificate = \"…\", key = \"…\" }`",
+        ),
+        ("strict-sni", "write `strict_sni`"),
+        ("ssl-min-ver", "write `min_version`"),
+        ("ciphers", "leave it out: every suite here is a good one"),
+        (
+            "ca-file",
+            "write `client_auth = { mode = \"required\", ca = \"…\" }`",
+        ),
+        (
+            "ca",
+            "write `client_auth = { mode = \"required\", ca = \"…\" }`",
+        ),
+        (
+            "verify",
+            "write `client_auth = { mode = \"required\", ca = \"…\" }`",
+        ),
+        (
+            "timeout",
+            "write `timeout = { handshake = \"…\" }` in the frontend",
+        ),
+        ("maxsslconn", "write `max_connections` in the frontend"),
+    ],
+};
+
+pub(super) const CERTIFICATE: Keys = Keys {
+    known: &["certificate", "key"],
+    hints: &[
+        ("crt", "write `certificate`"),
+        ("path", "write `certificate`"),
+    ],
+};
+
+pub(super) const CLIENT_AUTH: Keys = Keys {
+    known: &["mode", "ca", "crl"],
+    hints: &[
+        ("verify", "write `mode`"),
+        ("ca-file", "write `ca`"),
+        ("ca_file", "write `ca`"),
+        ("crl-file", "write `crl`"),
+        ("crl_file", "write `crl`"),
+    ],
+};
+
+pub(super) const TLS_NAME: Keys = Keys {
+    known: &["min_version", "alpn", "client_auth"],
+    hints: &[(
+        "certificates",
+        "all certificates stand in `tls` itself: each is found by the names that it has",
+    )],
+};
+
+pub(super) const CLIENT_FIELDS: Keys = Keys {
+    known: &["subject", "sans", "serial", "fingerprint"],
+    hints: &[
+        ("dn", "write `subject`"),
+        ("san", "write `sans`"),
+        ("sha256", "write `fingerprint`"),
+    ],
+};
+
 pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
-    known: &["head", "body", "keep_alive", "exchange"],
+    known: &[
+        "head",
+        "body",
+        "keep_alive",
+        "exchange",
+        "handshake",
+        "tunnel",
+    ],
     hints: &[
         (
             "client",
@@ -163,6 +260,15 @@ pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
         ("http-keep-alive", "write `keep_alive`"),
         ("http_keep_alive", "write `keep_alive`"),
         ("idle", "write `keep_alive`"),
+        ("websocket", "write `tunnel`"),
+        (
+            "client-fin",
+            "write `tunnel`: it holds while one side has said all, too",
+        ),
+        (
+            "client_fin",
+            "write `tunnel`: it holds while one side has said all, too",
+        ),
         (
             "server",
             "deadlines towards servers are `timeout` of a `[backend.NAME]`: `response` and `body`",
@@ -226,7 +332,7 @@ pub(super) const PROXY_PROTOCOL: Keys = Keys {
 };
 
 pub(super) const FORWARDING: Keys = Keys {
-    known: &["x_forwarded", "forwarded", "via"],
+    known: &["x_forwarded", "forwarded", "via", "client_certificate"],
     hints: &[
         (
             "x_forwarded_for",
@@ -238,7 +344,14 @@ pub(super) const FORWARDING: Keys = Keys {
 
 pub(super) const ROUTE: Keys = Keys {
     known: &[
-        "name", "host", "path", "method", "header", "query", "backend",
+        "name",
+        "host",
+        "path",
+        "method",
+        "header",
+        "query",
+        "client_certificate",
+        "backend",
     ],
     hints: &[
         ("hosts", "write `host`; it takes a list"),
@@ -327,6 +440,10 @@ pub(super) const BACKEND_TIMEOUT: Keys = Keys {
             "write `response` (until the response head) and `body` (between two pieces of the body)",
         ),
         ("check", "write `timeout` in `health`"),
+        (
+            "tunnel",
+            "`tunnel` is a key of `timeout` in the `[frontend.NAME]`",
+        ),
         ("keep_alive", "write `pool = { idle_timeout = \"…\" }`"),
     ],
 };
@@ -447,11 +564,19 @@ pub(super) const ALL: &[(&str, &Keys)] = &[
     ("shutdown", &SHUTDOWN),
     ("admin", &ADMIN),
     ("frontend.NAME", &FRONTEND),
+    ("frontend.NAME.tls", &FRONTEND_TLS),
+    ("frontend.NAME.tls.certificates", &CERTIFICATE),
+    ("frontend.NAME.tls.client_auth", &CLIENT_AUTH),
+    ("frontend.NAME.tls.names.NAME", &TLS_NAME),
     ("frontend.NAME.timeout", &FRONTEND_TIMEOUT),
     ("frontend.NAME.limits", &FRONTEND_LIMITS),
     ("frontend.NAME.http2", &FRONTEND_HTTP2),
     ("frontend.NAME.proxy_protocol", &PROXY_PROTOCOL),
     ("frontend.NAME.forwarding", &FORWARDING),
+    (
+        "frontend.NAME.forwarding.client_certificate",
+        &CLIENT_FIELDS,
+    ),
     ("frontend.NAME.route", &ROUTE),
     ("backend.NAME", &BACKEND),
     ("backend.NAME.send_proxy", &SEND_PROXY),

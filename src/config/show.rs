@@ -3,6 +3,7 @@
 //! What is shown loads back to an equal plan, except for secrets: they are not shown.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -11,9 +12,10 @@ use crate::base::FileMode;
 use crate::base::units::show_duration;
 use crate::config::variables;
 use crate::plan::{
-    Backend, Balance, ClientField, Frontend, HeaderCase, Health, HostPattern, Initial, Listen,
-    LogFormat, LogLevel, LogTarget, PathPattern, Peers, Plan, Predicate, Probe, Protocol,
-    ProxyProtocol, ProxyVersion, RequestIds, Route, Server, UnixPeers, ValuePattern,
+    Backend, Balance, ClientAuth, ClientCertificate, ClientField, FileAt, Frontend, HeaderCase,
+    Health, HostPattern, Initial, Listen, LogFormat, LogLevel, LogTarget, Need, PathPattern, Peers,
+    Plan, Predicate, Probe, Protocol, ProxyProtocol, ProxyVersion, RequestIds, Route, Server, Tls,
+    TlsRules, UnixPeers, UnknownNames, ValuePattern,
 };
 
 /// `plan` as text with every default filled in.
@@ -108,6 +110,7 @@ fn process(plan: &Plan, page: &mut Page) {
     page.table("shutdown");
     page.set("grace", duration(plan.shutdown.grace));
     page.set("timeout", duration(plan.shutdown.timeout));
+    page.set("tunnels", duration(plan.shutdown.tunnels));
 
     page.table("admin");
     page.set(
@@ -177,12 +180,18 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
         },
     );
     page.set("header_case", header_case(frontend.header_case));
+    page.set(
+        "upgrades",
+        list(frontend.upgrades.iter().map(|token| string(token))),
+    );
 
     page.table(&format!("{path}.timeout"));
     page.set("head", duration(frontend.timeout.head));
     page.set("body", duration(frontend.timeout.body));
     page.set("keep_alive", duration(frontend.timeout.keep_alive));
     page.set("exchange", duration_or_off(frontend.timeout.exchange));
+    page.set("handshake", duration(frontend.timeout.handshake));
+    page.set("tunnel", duration_or_off(frontend.timeout.tunnel));
 
     page.table(&format!("{path}.limits"));
     page.set("head", string(&frontend.limits.head.to_string()));
@@ -210,11 +219,85 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
     page.set("x_forwarded", frontend.forwarding.x_forwarded);
     page.set("forwarded", frontend.forwarding.forwarded);
     page.set("via", frontend.forwarding.via);
+    let fields = &frontend.forwarding.client_certificate;
+    if fields.iter().next().is_some() {
+        page.table(&format!("{path}.forwarding.client_certificate"));
+        for (key, field) in [
+            ("subject", &fields.subject),
+            ("sans", &fields.sans),
+            ("serial", &fields.serial),
+            ("fingerprint", &fields.fingerprint),
+        ] {
+            if let Some(field) = field {
+                page.set(key, string(field.as_str()));
+            }
+        }
+    }
+
+    if let Some(tls) = &frontend.tls {
+        self::tls(tls, &format!("{path}.tls"), page);
+    }
 
     for each in &frontend.routes {
         page.element(&format!("{path}.route"));
         route(each, page);
     }
+}
+
+fn tls(tls: &Tls, path: &str, page: &mut Page) {
+    page.table(path);
+    page.set(
+        "certificates",
+        list(tls.certificates.iter().map(|certificates| {
+            let path = file(&certificates.path);
+            match &certificates.key {
+                None => path,
+                Some(key) => format!("{{ certificate = {path}, key = {} }}", file(key)),
+            }
+        })),
+    );
+    if let Some(default) = &tls.default {
+        page.set("default", string(&default.name));
+    }
+    page.set("strict_sni", tls.unknown_names == UnknownNames::Refused);
+    page.set("max_handshakes", tls.max_handshakes);
+    tls_rules(&tls.rules, page);
+    for own in &tls.names {
+        let name = match &own.name {
+            HostPattern::Exact(name) => name.clone(),
+            HostPattern::Wildcard(name) => format!("*.{name}"),
+        };
+        page.table(&format!("{path}.names.{}", key(&name)));
+        tls_rules(&own.rules, page);
+    }
+}
+
+fn tls_rules(rules: &TlsRules, page: &mut Page) {
+    page.set("min_version", string(rules.min_version.code()));
+    page.set("alpn", list(rules.alpn.iter().map(|name| string(name))));
+    page.set(
+        "client_auth",
+        match &rules.client_auth {
+            ClientAuth::Off => string("off"),
+            ClientAuth::On(certificates) => {
+                let mode = match certificates.need {
+                    Need::Optional => "optional",
+                    Need::Required => "required",
+                };
+                let files = |files: &[FileAt]| list(files.iter().map(|named| file(&named.path)));
+                format!(
+                    "{{ mode = {}, ca = {}, crl = {} }}",
+                    string(mode),
+                    files(&certificates.ca),
+                    files(&certificates.crl)
+                )
+            }
+        },
+    );
+}
+
+fn file(path: &Path) -> String {
+    string(&path.to_string_lossy())
 }
 
 fn peers(peers: &Peers) -> String {
@@ -248,6 +331,13 @@ fn route(route: &Route, page: &mut Page) {
     if !route.queries.is_empty() {
         page.set("query", predicates(&route.queries));
     }
+    page.set(
+        "client_certificate",
+        string(match route.client_certificate {
+            ClientCertificate::Any => "any",
+            ClientCertificate::Required => "required",
+        }),
+    );
     page.set("backend", string(&route.backend));
 }
 

@@ -19,6 +19,7 @@ use crate::proxy::worker::Command;
 
 use super::admin;
 use super::assemble::assemble;
+use super::certs;
 use super::changes::Changes;
 use super::listeners::{CannotListen, Prepared, tell};
 use super::{CannotStart, State};
@@ -95,6 +96,7 @@ pub(super) async fn begin(state: &Rc<State>) -> Result<(), CannotStart> {
     let (prepared, admin) = prepare(state, plan)
         .await
         .map_err(|faults| cannot_start(&faults))?;
+    certs::begin(state, &mut *state.certs.lock().await, plan);
     take_effect(state, &snapshot, prepared, admin);
     Ok(())
 }
@@ -147,14 +149,17 @@ async fn attempt(
         *loaded = Loaded::of(watch);
     }
     let changes = Changes::between(&before.plan, &plan);
-    let warnings = warnings.to_json();
     if plan == *before.plan {
         return Ok(Applied {
             generation: before.generation,
             changes: Changes::default(),
-            warnings,
+            warnings: warnings.to_json(),
         });
     }
+    let plan = Arc::new(plan);
+    let mut certs = state.certs.lock().await;
+    let equipment = certs::prepare(&mut certs, &plan).await;
+    let warnings = verdict(warnings, &equipment.diagnostics)?;
     let (prepared, admin) = prepare(state, &plan)
         .await
         .map_err(|faults| Refused::of_listening(&faults))?;
@@ -167,7 +172,12 @@ async fn attempt(
             diagnostics.push(Diagnostic::at(&plan.log.access.at, message, ""));
             Refused::of(&diagnostics)
         })?;
-    let snapshot = assemble(plan, Some(before), state.workers.len());
+    let mut snapshot = assemble(
+        Arc::unwrap_or_clone(plan),
+        Some(before),
+        state.workers.len(),
+    );
+    equipment.equip(&mut snapshot);
     let generation = snapshot.generation;
     for frontend in &before.frontends {
         let stays = snapshot.frontend_of(&frontend.live).is_some();
@@ -176,12 +186,27 @@ async fn attempt(
         }
     }
     state.current.swap(snapshot);
-    take_effect(state, &state.current.load(), prepared, admin);
+    let snapshot = state.current.load();
+    certs::settled(state, &mut certs, &snapshot.plan);
+    take_effect(state, &snapshot, prepared, admin);
     Ok(Applied {
         generation,
         changes,
-        warnings,
+        warnings: warnings.to_json(),
     })
+}
+
+/// `warnings` with what was found in files, unless there is an error among that.
+fn verdict(mut warnings: Diagnostics, found: &[Diagnostic]) -> Result<Diagnostics, Refused> {
+    let mut errors = warnings.empty_over_same_text();
+    for diagnostic in found {
+        errors.push(diagnostic.clone());
+        warnings.push(diagnostic.clone());
+    }
+    if errors.has_errors() {
+        return Err(Refused::of(&errors));
+    }
+    Ok(warnings)
 }
 
 /// Binds every address that `plan` wants and is not bound, or names all that cannot be had.
@@ -228,6 +253,8 @@ fn take_effect(
     for (frontend, plan) in snapshot.frontends.iter().zip(&plan.frontends) {
         let limit = plan.max_connections.unwrap_or(u64::MAX);
         frontend.live.gate.set_limit(limit);
+        let handshakes = plan.tls.as_ref().map_or(u64::MAX, |tls| tls.max_handshakes);
+        frontend.live.handshakes.set_limit(handshakes);
     }
     if let Some(logging) = &state.logging {
         logging.set_level(plan.log.level);

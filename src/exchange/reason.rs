@@ -59,12 +59,16 @@ reasons! {
     RequestHostMalformed = "request.host.malformed", 400, Client, Never;
     /// The authority of an absolute-form target differs from `Host`.
     RequestHostConflict = "request.host.conflict", 400, Client, Never;
+    /// The connection was opened for a name that has other TLS rules than the request's host (RFC 9110 §15.5.20).
+    RequestHostMisdirected = "request.host.misdirected", 421, Client, Never;
     /// A method that is not passed on: CONNECT or TRACE.
     RequestMethodRefused = "request.method.refused", 405, Client, Never;
     /// A transfer coding other than exactly `chunked`.
     RequestTransferCoding = "request.transfer_coding", 501, Client, Never;
     /// `Upgrade` on a request that has a body.
     RequestUpgradeBody = "request.upgrade.body", 400, Client, Never;
+    /// An extended CONNECT (RFC 8441) for a protocol that `upgrades` does not name.
+    RequestProtocolRefused = "request.protocol.refused", 501, Client, Never;
     /// An expectation other than `100-continue`.
     RequestExpectation = "request.expectation", 417, Client, Never;
     /// Dot segments or escapes in the path would change which route matches.
@@ -83,6 +87,8 @@ reasons! {
     ClientFlood = "client.flood", 0, Client, Never;
     /// No route matches, and the frontend has no backend of its own.
     RouteNone = "route.none", 404, Client, Never;
+    /// The route requires a client certificate, and the client showed none.
+    RouteCertificate = "route.certificate", 403, Client, Never;
     /// No server of the backend can take traffic.
     BackendNoServer = "backend.no_server", 503, Server, Never;
     /// Every server is at its limit, and the queue is full.
@@ -109,6 +115,12 @@ reasons! {
     ServerBodyIncomplete = "server.body.incomplete", 0, Server, Never;
     /// The response body is not framed as its head said.
     ServerBodyMalformed = "server.body.malformed", 0, Server, Never;
+    /// The server broke a tunnel's connection.
+    ServerLeft = "server.left", 0, Server, Never;
+    /// No byte passed through a tunnel for as long as `timeout.tunnel`.
+    TunnelIdle = "tunnel.idle", 0, Proxy, Never;
+    /// A tunnel was still open `shutdown.tunnels` after its frontend was removed or the process began to drain; peers of WebSocket were told (1001).
+    TunnelDrained = "tunnel.drained", 0, Proxy, Never;
     /// The whole exchange took longer than `timeout.exchange`.
     ExchangeTimeout = "exchange.timeout", 504, Server, Never;
     /// The exchange was still open when the time to drain was over: its connection is reset. Or its frontend had just been removed: 503.

@@ -14,7 +14,7 @@ mod unix;
 pub use ahead::Ahead;
 pub use bind::{Listener, Socket};
 pub use other::{Io, OtherListener, OtherNetwork, Pending};
-pub use secured::{Greeted, HandshakeFault, Keys, Secured, TlsFacts, TlsVersion};
+pub use secured::{Greeted, HandshakeFault, Secured, TlsFacts};
 pub use stream::{HalfClose, Stream};
 
 use std::io;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::base::{ByteSize, FileMode, ListenAddress, Name, Place};
-use crate::plan::{Http2, Peers, Route};
+use crate::plan::{ClientFields, Http2, Peers, Route, Tls};
 
 /// `[frontend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +14,8 @@ pub struct Frontend {
     pub name: Name,
     /// At least one.
     pub listen: Vec<Listen>,
+    /// `None`: clients speak in the clear.
+    pub tls: Option<Tls>,
     /// First match wins.
     pub routes: Vec<Route>,
     /// The backend when no route matches; `None`: such a request is answered 404.
@@ -40,6 +42,15 @@ pub struct Frontend {
     pub request_id: RequestIds,
     /// How field names are written to clients.
     pub header_case: HeaderCase,
+    /// Protocols that a connection may go on in, by the tokens of `Upgrade` (RFC 9110 §7.8).
+    pub upgrades: Vec<String>,
+}
+
+impl Frontend {
+    /// `upgrades` where nothing is said of them.
+    pub fn default_upgrades() -> Vec<String> {
+        vec!["websocket".to_owned()]
+    }
 }
 
 /// One listening address.
@@ -64,6 +75,10 @@ pub struct FrontendTimeouts {
     pub keep_alive: Duration,
     /// For a whole exchange; `None`: no such bound.
     pub exchange: Option<Duration>,
+    /// For a whole TLS handshake.
+    pub handshake: Duration,
+    /// For a tunnel with no byte passing; `None`: no such bound.
+    pub tunnel: Option<Duration>,
 }
 
 impl Default for FrontendTimeouts {
@@ -73,6 +88,8 @@ impl Default for FrontendTimeouts {
             body: Duration::from_secs(30),
             keep_alive: Duration::from_secs(60),
             exchange: None,
+            handshake: Duration::from_secs(10),
+            tunnel: Some(Duration::from_secs(60 * 60)),
         }
     }
 }
@@ -130,6 +147,8 @@ pub struct Forwarding {
     pub forwarded: bool,
     /// `Via` (RFC 9110 §7.6.3), on requests and responses.
     pub via: bool,
+    /// The certificate that the client showed.
+    pub client_certificate: ClientFields,
 }
 
 impl Default for Forwarding {
@@ -138,6 +157,7 @@ impl Default for Forwarding {
             x_forwarded: true,
             forwarded: false,
             via: false,
+            client_certificate: ClientFields::default(),
         }
     }
 }

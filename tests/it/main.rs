@@ -24,3 +24,5 @@ mod regression;
 mod reload;
 mod rig;
 mod routes;
+mod tls;
+mod tunnels;

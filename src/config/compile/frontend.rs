@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use crate::base::{ByteSize, FileMode, Name};
 use crate::config::compile::cross::Written;
 use crate::config::compile::http2::http2;
-use crate::config::compile::{Reading, address, name_of, name_of_key, named_section, route};
+use crate::config::compile::{Reading, address, name_of, name_of_key, named_section, route, tls};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::{Entry, Kind};
@@ -16,8 +16,8 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::{
-    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, Peers,
-    ProxyProtocol, RequestIds, UnixPeers,
+    ClientAuth, ClientCertificate, ClientField, Forwarding, Frontend, FrontendLimits,
+    FrontendTimeouts, HeaderCase, Listen, Peers, ProxyProtocol, RequestIds, Route, Tls, UnixPeers,
 };
 
 /// hyper's smallest read buffer.
@@ -87,9 +87,13 @@ fn frontend(
             "write `backend = \"…\"`, or a `[[frontend.NAME.route]]`, or both",
         );
     }
+    let http2 = http2(&section, report);
+    let tls = tls::tls(&section, &http2, report);
+    check_client_certificates(&section, tls.as_ref(), &routes, report);
     Some(Frontend {
         name: name?,
         listen,
+        tls,
         routes,
         backend,
         max_connections: section
@@ -98,7 +102,7 @@ fn frontend(
             .map(i64::unsigned_abs),
         timeout: timeouts(&section, report),
         limits: limits(&section, report),
-        http2: http2(&section, report),
+        http2,
         half_close: section.boolean("half_close", report).unwrap_or(false),
         proxy_protocol: proxy_protocol(&section, report),
         trusted_proxies: peers(section.list("trusted_proxies").unwrap_or_default(), report),
@@ -108,7 +112,35 @@ fn frontend(
         forwarding: forwarding(&section, report),
         request_id: request_id(&section, report),
         header_case: header_case(&section, report),
+        upgrades: upgrades(&section, report),
     })
+}
+
+/// Whoever wants a certificate that nobody is asked for would wait for ever.
+fn check_client_certificates(
+    section: &Section<'_>,
+    tls: Option<&Tls>,
+    routes: &[Route],
+    report: &mut Report<'_>,
+) {
+    let is_asked = |tls: &Tls| {
+        tls.all_rules()
+            .any(|rules| rules.client_auth != ClientAuth::Off)
+    };
+    if section.lacks("tls") == tls.is_some() || tls.is_some_and(is_asked) {
+        return;
+    }
+    let wants = |route: &&Route| route.client_certificate == ClientCertificate::Required;
+    if let Some(route) = routes.iter().find(wants) {
+        report.error(
+            section.span,
+            format!(
+                "route `{}` requires a client certificate, and `{}` asks nobody for one",
+                route.name, section.title
+            ),
+            "write `tls = { certificates = …, client_auth = { mode = \"optional\", ca = … } }`",
+        );
+    }
 }
 
 fn listen(
@@ -264,6 +296,12 @@ fn timeouts(frontend: &Section<'_>, report: &mut Report<'_>) -> FrontendTimeouts
         exchange: section
             .duration_or_off("exchange", report)
             .unwrap_or(default.exchange),
+        handshake: section
+            .duration("handshake", report)
+            .unwrap_or(default.handshake),
+        tunnel: section
+            .duration_or_off("tunnel", report)
+            .unwrap_or(default.tunnel),
     }
 }
 
@@ -379,6 +417,7 @@ fn forwarding(frontend: &Section<'_>, report: &mut Report<'_>) -> Forwarding {
             .boolean("forwarded", report)
             .unwrap_or(default.forwarded),
         via: section.boolean("via", report).unwrap_or(default.via),
+        client_certificate: tls::client_fields(&section, report),
     }
 }
 
@@ -412,6 +451,47 @@ fn request_id(section: &Section<'_>, report: &mut Report<'_>) -> RequestIds {
             default
         }
     }
+}
+
+fn upgrades(section: &Section<'_>, report: &mut Report<'_>) -> Vec<String> {
+    let Some(items) = section.list("upgrades") else {
+        return Frontend::default_upgrades();
+    };
+    let mut upgrades: Vec<String> = Vec::new();
+    for item in items {
+        let Some(text) = item.text(report) else {
+            continue;
+        };
+        let token = text.value.to_ascii_lowercase();
+        let (name, version) = token.split_once('/').unwrap_or((&token, "1"));
+        if !is_token(name) || !is_token(version) {
+            report.error(
+                item.span(),
+                format!("{:?} cannot be the name of a protocol", text.shown()),
+                "write what stands in the `Upgrade` field: `\"websocket\"`",
+            );
+        } else if name == "h2c" || name == "tls" {
+            report.error(
+                item.span(),
+                format!("`{name}` would be a way past all routes and limits"),
+                "leave it out: what passes through a tunnel is not looked at",
+            );
+        } else if upgrades.contains(&token) {
+            report.error(
+                item.span(),
+                format!("{:?} stands here twice", text.shown()),
+                "keep one of the two",
+            );
+        } else {
+            upgrades.push(token);
+        }
+    }
+    upgrades
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(text: &str) -> bool {
+    HeaderName::from_bytes(text.as_bytes()).is_ok()
 }
 
 /// Whether HTTP itself reads the field on the way, so that no value of ours may stand in it.

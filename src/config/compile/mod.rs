@@ -13,6 +13,7 @@ mod process;
 mod route;
 mod server;
 mod shadow;
+mod tls;
 
 use crate::base::Name;
 use crate::config::keys;

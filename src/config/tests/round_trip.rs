@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
@@ -9,19 +10,20 @@ use ipnet::IpNet;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::{Index, select, subsequence};
 
 use super::{load, plan};
 use crate::base::address::{Descriptor, UnixName};
-use crate::base::{Address, ByteSize, FileMode, ListenAddress, Name, Place};
+use crate::base::{Address, ByteSize, FileMode, ListenAddress, Name, Place, TlsVersion};
 use crate::config::show;
 use crate::plan::{
     AccessLog, Admin, Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance,
-    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health,
-    HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget,
-    PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol, ProxyProtocol,
-    ProxyVersion, Queue, Reload, RequestIds, Route, SendProxy, Server, Shutdown, StatusSet,
-    UnixPeers, ValuePattern,
+    Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField, ClientFields,
+    DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
+    HeaderCase, Health, HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel,
+    LogTarget, NameRules, Need, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process,
+    Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Route, SendProxy, Server,
+    Shutdown, StatusSet, Tls, TlsRules, UnixPeers, UnknownNames, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -192,18 +194,22 @@ fn route(backends: Vec<Name>) -> impl Strategy<Value = Route> {
             HeaderName::from_bytes(name.as_bytes()).expect("a field's name")
         }),
         predicates(text(), str::to_owned),
+        select(vec![ClientCertificate::Any, ClientCertificate::Required]),
         one_of(backends),
     )
-        .prop_map(|(hosts, paths, methods, headers, queries, backend)| Route {
-            name: Name::new("replaced").expect("a name"),
-            hosts,
-            paths,
-            methods,
-            headers,
-            queries,
-            backend,
-            at: Place::nowhere(),
-        })
+        .prop_map(
+            |(hosts, paths, methods, headers, queries, client_certificate, backend)| Route {
+                name: Name::new("replaced").expect("a name"),
+                hosts,
+                paths,
+                methods,
+                headers,
+                queries,
+                client_certificate,
+                backend,
+                at: Place::nowhere(),
+            },
+        )
 }
 
 fn routes(backends: Vec<Name>) -> impl Strategy<Value = Vec<Route>> {
@@ -226,13 +232,94 @@ fn header_case() -> impl Strategy<Value = HeaderCase> {
     ])
 }
 
+fn client_fields() -> impl Strategy<Value = ClientFields> {
+    let field = || option::of(field_name());
+    (field(), field(), field(), field()).prop_map(|(subject, sans, serial, fingerprint)| {
+        ClientFields {
+            subject,
+            sans,
+            serial,
+            fingerprint,
+        }
+    })
+}
+
+fn file() -> impl Strategy<Value = PathBuf> {
+    "/[a-z $\\\\.{}-]{1,6}[a-z]".prop_map(PathBuf::from)
+}
+
+fn file_at() -> impl Strategy<Value = FileAt> {
+    file().prop_map(|path| FileAt {
+        path,
+        at: Place::nowhere(),
+    })
+}
+
+fn tls_rules() -> impl Strategy<Value = TlsRules> {
+    let need = select(vec![Need::Optional, Need::Required]);
+    let asked = (need, vec(file_at(), 1..3), vec(file_at(), 0..3))
+        .prop_map(|(need, ca, crl)| ClientAuth::On(ClientCertificates { need, ca, crl }));
+    (
+        select(vec![TlsVersion::V1_2, TlsVersion::V1_3]),
+        subsequence(DEFAULT_ALPN.map(str::to_owned).to_vec(), 0..=2),
+        prop_oneof![Just(ClientAuth::Off), asked],
+    )
+        .prop_map(|(min_version, alpn, client_auth)| TlsRules {
+            min_version,
+            alpn,
+            client_auth,
+        })
+}
+
+fn tls() -> impl Strategy<Value = Tls> {
+    let certificates = (file(), option::of(file())).prop_map(|(path, key)| Certificates {
+        path,
+        key,
+        at: Place::nowhere(),
+    });
+    let default = "[a-z]{1,4}\\.test".prop_map(|name| DefaultName {
+        name,
+        at: Place::nowhere(),
+    });
+    let names = vec((host(), tls_rules()), 0..3).prop_map(|names| {
+        let mut own: Vec<NameRules> = Vec::new();
+        for (name, rules) in names {
+            if own.iter().all(|known| known.name != name) {
+                own.push(NameRules { name, rules });
+            }
+        }
+        own
+    });
+    (
+        vec(certificates, 1..3),
+        option::of(default),
+        select(vec![UnknownNames::Default, UnknownNames::Refused]),
+        1..u64::MAX >> 1,
+        tls_rules(),
+        names,
+    )
+        .prop_map(
+            |(certificates, default, unknown_names, max_handshakes, rules, names)| Tls {
+                certificates,
+                default,
+                unknown_names,
+                max_handshakes,
+                rules,
+                names,
+            },
+        )
+}
+
 fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> {
-    let timeout = (duration(), duration(), duration(), option::of(duration())).prop_map(
-        |(head, body, keep_alive, exchange)| FrontendTimeouts {
+    let bounds = (option::of(duration()), option::of(duration()), duration());
+    let timeout = (duration(), duration(), duration(), bounds).prop_map(
+        |(head, body, keep_alive, (exchange, tunnel, handshake))| FrontendTimeouts {
             head,
             body,
             keep_alive,
             exchange,
+            handshake,
+            tunnel,
         },
     );
     let limits = (8_u64 << 10..16 << 20, 1_usize..20_000, 1_u64..65_534).prop_map(
@@ -256,16 +343,20 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             resets_per_second: rates.0,
             idle_frames_per_second: rates.1,
         });
-    let forwarding =
-        any::<(bool, bool, bool)>().prop_map(|(x_forwarded, forwarded, via)| Forwarding {
+    let forwarding = (any::<(bool, bool, bool)>(), client_fields()).prop_map(
+        |((x_forwarded, forwarded, via), client_certificate)| Forwarding {
             x_forwarded,
             forwarded,
             via,
-        });
+            client_certificate,
+        },
+    );
     let request_id = prop_oneof![
         Just(RequestIds::Off),
         field_name().prop_map(RequestIds::Field),
     ];
+    let upgrades = btree_map("x[a-z0-9/!.]?[a-z]", Just(()), 0..3)
+        .prop_map(|tokens| tokens.into_keys().collect());
     let listening = (
         listens(name.to_string()),
         option::of(1..u64::MAX >> 1),
@@ -278,16 +369,30 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         routes(backends.clone()),
         one_of(backends),
         (timeout, limits, http2, forwarding),
-        (request_id, header_case()),
+        (request_id, header_case(), option::of(tls()), upgrades),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
             let (listen, max_connections, half_close, who) = listening;
             let (proxy_protocol, trusted_proxies, client_field) = who;
-            let (timeout, limits, http2, forwarding) = settings;
-            let (request_id, header_case) = writing;
+            let (timeout, limits, mut http2, forwarding) = settings;
+            let (request_id, header_case, tls, upgrades) = writing;
+            let mut routes = routes;
+            let asks = |tls: &Tls| {
+                tls.all_rules()
+                    .any(|one| one.client_auth != ClientAuth::Off)
+            };
+            if !tls.as_ref().is_some_and(asks) {
+                // What requires a certificate that nobody is asked for is refused.
+                for route in &mut routes {
+                    route.client_certificate = ClientCertificate::Any;
+                }
+            }
+            // What is offered must be spoken.
+            http2.enabled |= tls.is_some();
             Frontend {
                 name,
                 listen,
+                tls,
                 backend: (routes.is_empty() || half_close).then_some(backend),
                 routes,
                 max_connections,
@@ -301,6 +406,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 forwarding,
                 request_id,
                 header_case,
+                upgrades,
             }
         })
 }
@@ -521,7 +627,11 @@ fn reload() -> impl Strategy<Value = Reload> {
 }
 
 fn shutdown() -> impl Strategy<Value = Shutdown> {
-    (duration(), duration()).prop_map(|(grace, timeout)| Shutdown { grace, timeout })
+    (duration(), duration(), duration()).prop_map(|(grace, one, other)| Shutdown {
+        grace,
+        timeout: one.max(other),
+        tunnels: one.min(other),
+    })
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

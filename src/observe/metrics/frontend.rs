@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::clock::Duration;
+use crate::base::{TlsKeys, TlsVersion};
 use crate::exchange::Reason;
 use crate::observe::metrics::shard::{
     Counter, Histogram, HistogramSum, Level, ReasonCounters, Shards, StatusCounters, each_status,
@@ -99,6 +100,96 @@ impl fmt::Display for NoHeader {
     }
 }
 
+/// Why a TLS handshake with a client failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandshakeFailure {
+    /// What came first is no TLS.
+    NotTls,
+    /// It took longer than `timeout.handshake`.
+    Timeout,
+    /// The client closed or reset the connection.
+    Closed,
+    /// The client asked for a name that no certificate has, under `strict_sni`.
+    UnknownName,
+    /// No version of TLS in common.
+    Version,
+    /// No protocol in common (ALPN).
+    Protocol,
+    /// No certificate, cipher suite or key exchange in common.
+    NothingInCommon,
+    /// The client showed no certificate and had to.
+    NoClientCertificate,
+    /// The client showed a certificate that is not good.
+    BadClientCertificate,
+    /// The client refused ours, or something else of what it was told.
+    Refused,
+    /// The client broke the protocol.
+    Misbehaved,
+    /// We could not.
+    Internal,
+}
+
+impl HandshakeFailure {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::NotTls,
+        Self::Timeout,
+        Self::Closed,
+        Self::UnknownName,
+        Self::Version,
+        Self::Protocol,
+        Self::NothingInCommon,
+        Self::NoClientCertificate,
+        Self::BadClientCertificate,
+        Self::Refused,
+        Self::Misbehaved,
+        Self::Internal,
+    ];
+
+    /// Its label in metrics and events.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotTls => "not_tls",
+            Self::Timeout => "timeout",
+            Self::Closed => "closed",
+            Self::UnknownName => "unknown_name",
+            Self::Version => "version",
+            Self::Protocol => "protocol",
+            Self::NothingInCommon => "nothing_in_common",
+            Self::NoClientCertificate => "no_client_certificate",
+            Self::BadClientCertificate => "bad_client_certificate",
+            Self::Refused => "refused",
+            Self::Misbehaved => "misbehaved",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// What a handshake that succeeded is counted as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// The version that was agreed on.
+    pub version: TlsVersion,
+    /// Whether an earlier session went on.
+    pub keys: TlsKeys,
+}
+
+impl Handshake {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::of(TlsVersion::V1_2, TlsKeys::Fresh),
+        Self::of(TlsVersion::V1_2, TlsKeys::Resumed),
+        Self::of(TlsVersion::V1_3, TlsKeys::Fresh),
+        Self::of(TlsVersion::V1_3, TlsKeys::Resumed),
+    ];
+
+    const fn of(version: TlsVersion, keys: TlsKeys) -> Self {
+        Self { version, keys }
+    }
+
+    fn index(self) -> usize {
+        2 * self.version as usize + self.keys as usize
+    }
+}
+
 /// What one worker counts.
 #[derive(Debug, Default)]
 struct Shard {
@@ -106,6 +197,10 @@ struct Shard {
     replies: ReasonCounters,
     duration: Histogram,
     accepted: Counter,
+    /// By [`Handshake`].
+    handshakes: [Counter; Handshake::ALL.len()],
+    /// By [`HandshakeFailure`].
+    handshake_failures: [Counter; HandshakeFailure::ALL.len()],
     parked: Level,
     body_bytes_in: Counter,
     body_bytes_out: Counter,
@@ -120,7 +215,8 @@ pub struct Parked<'a>(&'a Level);
 pub(crate) struct Finished {
     pub(crate) status: u16,
     pub(crate) reason: Option<Reason>,
-    pub(crate) duration: Duration,
+    /// `None`: of a tunnel, which lasts for as long as its peers like.
+    pub(crate) duration: Option<Duration>,
     pub(crate) body_bytes_in: u64,
     pub(crate) body_bytes_out: u64,
 }
@@ -150,6 +246,24 @@ impl FrontendMetrics {
         self.shards.of(worker).accepted.add(1);
     }
 
+    pub(crate) fn shook_hands(&self, worker: usize, outcome: Result<Handshake, HandshakeFailure>) {
+        let shard = self.shards.of(worker);
+        match outcome {
+            Ok(handshake) => shard.handshakes[handshake.index()].add(1),
+            Err(failure) => shard.handshake_failures[failure as usize].add(1),
+        }
+    }
+
+    pub(crate) fn handshakes(&self, handshake: Handshake) -> u64 {
+        self.shards
+            .sum(|shard| shard.handshakes[handshake.index()].read())
+    }
+
+    pub(crate) fn handshake_failures(&self, failure: HandshakeFailure) -> u64 {
+        self.shards
+            .sum(|shard| shard.handshake_failures[failure as usize].read())
+    }
+
     pub(crate) fn parked(&self, worker: usize) -> Parked<'_> {
         let level = &self.shards.of(worker).parked;
         level.rise();
@@ -160,7 +274,9 @@ impl FrontendMetrics {
     pub(crate) fn finished(&self, worker: usize, finished: &Finished) {
         let shard = self.shards.of(worker);
         shard.statuses.add(finished.status);
-        shard.duration.observe(finished.duration);
+        if let Some(duration) = finished.duration {
+            shard.duration.observe(duration);
+        }
         shard.body_bytes_in.add(finished.body_bytes_in);
         shard.body_bytes_out.add(finished.body_bytes_out);
         if let Some(reason) = finished.reason {

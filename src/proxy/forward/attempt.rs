@@ -12,7 +12,7 @@ use crate::base::clock::{self, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::net::Network;
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{Course, ReceivedBody, RequestBody};
+use crate::proxy::io::{Course, ReceivedBody, RequestBody, Switch};
 use crate::proxy::upstream::{
     Answer, Carrier, Connection, Failure, Outcome, ResponseHead, Seat, Unanswered, Wanted, Way,
     head_of,
@@ -135,7 +135,7 @@ pub(super) async fn attempt(
                 match over_http1(&mut connection, ready, &lease, sending, course).await {
                     Ok(response) => {
                         let carried = Carried::Http1 {
-                            reuse: reuse_after(&response),
+                            reuse: reuse_after(&response, course),
                             connection,
                             lane: line.lane,
                         };
@@ -384,7 +384,7 @@ fn wait_for_answer(began: Instant, lease: &Lease, course: &Course) {
 }
 
 fn note_answer<B>(response: &Response<B>, began: Instant, course: &Course) -> Result<(), Fault> {
-    if !can_be_passed_on(response) {
+    if !can_be_passed_on(response, course) {
         return Err(Fault::new(Reason::ServerResponseMalformed));
     }
     let took = clock::now().saturating_duration_since(began);
@@ -405,13 +405,14 @@ fn first_cause(fault: Fault, course: &Course) -> Fault {
 }
 
 /// Whether the connection may carry another request. On one to a server of HTTP/1.0 hyper would
-/// write it in that version, and a body of unknown length would be lost.
-fn reuse_after(response: &ResponseHead) -> Reuse {
+/// write it in that version, and a body of unknown length would be lost. After a wish to go on in
+/// another protocol, what the server takes the next bytes for is a matter of opinion.
+fn reuse_after(response: &ResponseHead, course: &Course) -> Reuse {
     let says_close = response
         .headers()
         .get(header::CONNECTION)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
-    if response.version() == Version::HTTP_11 && !says_close {
+    if response.version() == Version::HTTP_11 && !says_close && course.switch().is_none() {
         Reuse::Allowed
     } else {
         Reuse::Forbidden
@@ -421,7 +422,7 @@ fn reuse_after(response: &ResponseHead) -> Reuse {
 /// Whether the client would understand what the server means: no protocol that nobody asked for,
 /// and no transfer coding but the one that is taken off here. hyper reads `gzip, chunked` as
 /// chunked; without the field, the client would take what is compressed for what was meant.
-fn can_be_passed_on<B>(response: &Response<B>) -> bool {
+fn can_be_passed_on<B>(response: &Response<B>, course: &Course) -> bool {
     let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
     let is_framed = match codings.next() {
         None => true,
@@ -429,5 +430,7 @@ fn can_be_passed_on<B>(response: &Response<B>) -> bool {
             coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none()
         }
     };
-    is_framed && response.status() != StatusCode::SWITCHING_PROTOCOLS
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let is_agreed = |switch: &Switch| switch.is_agreed_in(response);
+    is_framed && (!switches || course.switch().is_some_and(is_agreed))
 }

@@ -11,7 +11,7 @@ mod server_body;
 
 pub use attempt::Sending;
 pub use caller::Caller;
-pub use server_body::{BodyError, ServerBody};
+pub use server_body::{BodyError, ServerBody, Switched};
 
 use std::rc::Rc;
 

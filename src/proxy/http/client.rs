@@ -13,16 +13,15 @@ use http::HeaderValue;
 use crate::base::Peer;
 use crate::base::address::Ends;
 use crate::base::clock::{self, Instant};
-use crate::exchange::{Reason, RequestId};
+use crate::exchange::{ClientTls, Reason, RequestId};
 use crate::observe::Refusal;
 use crate::plan::{self, FrontendTimeouts};
+use crate::proxy::context::Context;
 use crate::proxy::forward::Caller;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Course;
 use crate::proxy::snapshot::View;
 use crate::wire::forwarded::x_forwarded_for;
-
-use super::Context;
 
 /// A client connection.
 pub(super) struct Client {
@@ -30,6 +29,8 @@ pub(super) struct Client {
     pub(super) peer: Peer,
     /// Where it connected to.
     pub(super) local: Option<SocketAddr>,
+    /// What the handshake came to; `None`: it speaks in the clear.
+    pub(super) tls: Option<Rc<ClientTls>>,
     /// The connections to servers that name it.
     pub(super) caller: Caller,
     pub(super) live: Arc<Frontend>,
@@ -50,11 +51,17 @@ pub(super) struct Open {
 }
 
 impl Client {
-    pub(super) fn new(context: Rc<Context>, ends: Ends, live: Arc<Frontend>) -> Self {
+    pub(super) fn new(
+        context: Rc<Context>,
+        ends: Ends,
+        tls: Option<Rc<ClientTls>>,
+        live: Arc<Frontend>,
+    ) -> Self {
         let client = Self {
             context,
             peer: ends.client,
             local: ends.local,
+            tls,
             caller: Caller::default(),
             live,
             is_leaving: Cell::new(false),
@@ -129,6 +136,7 @@ impl Client {
         if let Some(frontend) = place {
             let refusal = Refusal {
                 client: self.peer,
+                tls: self.tls.clone(),
                 frontend,
                 reason,
                 id,

@@ -12,7 +12,8 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
+use h2::RecvStream;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 
 use crate::base::Peer;
@@ -26,14 +27,16 @@ use crate::proxy::io::{ContinueGate, Course, ReceivedBody, RequestBody};
 use crate::proxy::reply::{grpc_reply, reply};
 use crate::proxy::route;
 use crate::proxy::snapshot::{Frontend, View};
-use crate::wire::forwarded::{Field, client_of};
+use crate::wire::forwarded::{Field, Proto, client_of};
 use crate::wire::grpc;
 
 use super::admit::admit;
 use super::body::{Own, ResponseBody};
 use super::client::{Client, Open};
 use super::hop::{self, BodyKind, Sender};
+use super::identity;
 use super::seen::Seen;
+use super::upgrade::{self, Opened, is_extended_connect, wish_of};
 
 /// An exchange that has begun, and what it runs under.
 pub(super) struct Begun {
@@ -56,6 +59,8 @@ enum Dialect {
 struct Passed {
     sending: Sending,
     backend: Rc<Local>,
+    /// What comes from the client instead of a body, when the request asks for a tunnel by HTTP/2.
+    from_client: Option<RecvStream>,
 }
 
 impl Begun {
@@ -85,18 +90,22 @@ impl Begun {
         }
     }
 
-    /// Answers the request. Whatever happens, there is an answer.
-    pub(super) fn answer(
+    /// Answers the request. Whatever happens, there is an answer. `keep` is given the tunnel that the
+    /// connection goes on as when the answer has been sent.
+    pub(super) fn answer<K: FnOnce(Opened)>(
         self,
         request: Request<ReceivedBody>,
-    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
+        keep: K,
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<K> {
         let passed = self.caught(|| self.pass(request));
         async move {
             let outcome = match passed {
-                Ok(mut passed) => self.forwarded(&mut passed).await,
+                Ok(mut passed) => {
+                    let outcome = self.forwarded(&mut passed).await;
+                    outcome.and_then(|response| self.returned(response, passed.from_client, keep))
+                }
                 Err(fault) => Err(fault),
             };
-            let outcome = outcome.and_then(|response| self.returned(response));
             Ok(self.answered(outcome))
         }
     }
@@ -121,20 +130,48 @@ impl Begun {
         if self.dialect == Dialect::Grpc {
             self.bound_call(request.headers(), plan.timeout.exchange);
         }
-        let body_kind = body_kind(request.body());
-        course.request_complete.set(body_kind == BodyKind::None);
         let seen = Seen::of(request.headers());
+        let switch = wish_of(&request, seen, &plan.upgrades, &client.context.rng)?;
+        let body_kind = match is_extended_connect(&request) {
+            // What follows is the tunnel.
+            true => BodyKind::None,
+            false => body_kind(request.body()),
+        };
+        course.request_complete.set(body_kind == BodyKind::None);
         let admitted = admit(&request, seen, &plan.limits, body_kind != BodyKind::None)?;
+        let tls = client.tls.as_deref();
+        identity::check_host(plan, tls, &admitted.host)?;
         let frontend = &view.snapshot.frontends[place as usize];
         let backend = find_backend(frontend, view, &request, &admitted.host, course)?;
+        if let Some(route) = course.exchange.route.get() {
+            identity::check_certificate(&plan.routes[route as usize], tls)?;
+        }
 
         let (mut head, incoming) = request.into_parts();
         let sender = Sender {
             peer: client.peer,
+            proto: match tls {
+                Some(_) => Proto::Https,
+                None => Proto::Http,
+            },
             is_trusted: plan.trusted_proxies.have(client.peer),
             forwarded_for: client.forwarded_for(),
         };
         hop::towards_server(&mut head, seen, body_kind, sender, &plan.forwarding);
+        identity::say_certificate(
+            &mut head.headers,
+            &view.client_fields,
+            &plan.forwarding.client_certificate,
+            tls,
+        );
+        let (incoming, from_client) = match (switch, incoming) {
+            (None, incoming) => (Some(incoming), None),
+            (Some(switch), incoming) => {
+                upgrade::towards_server(&mut head, &switch);
+                course.wish_for(switch);
+                (None, incoming.into_stream())
+            }
+        };
         name_request(
             &mut head.headers,
             &plan.request_id,
@@ -143,7 +180,10 @@ impl Begun {
         if view.records_case && backend.shared.plan.header_case != plan::HeaderCase::Preserve {
             head.extensions.clear();
         }
-        let body = RequestBody::new(incoming, Rc::clone(course), plan.timeout.body);
+        let body = match incoming {
+            Some(incoming) => RequestBody::new(incoming, Rc::clone(course), plan.timeout.body),
+            None => RequestBody::none(Rc::clone(course)),
+        };
         let mut request = Request::from_parts(head, body);
         if request.headers().contains_key(header::EXPECT) {
             hold_back(&mut request);
@@ -151,6 +191,7 @@ impl Begun {
         Ok(Passed {
             sending: Sending::new(request),
             backend,
+            from_client,
         })
     }
 
@@ -168,7 +209,9 @@ impl Begun {
 
     /// From a request that may be sent to a server's answer.
     async fn forwarded(&self, passed: &mut Passed) -> Result<Response<ServerBody>, Fault> {
-        let Passed { sending, backend } = passed;
+        let Passed {
+            sending, backend, ..
+        } = passed;
         let network = &self.client.context.network;
         let mut forwarding = pin!(forward(
             sending,
@@ -195,6 +238,8 @@ impl Begun {
     fn returned(
         &self,
         mut response: Response<ServerBody>,
+        from_client: Option<RecvStream>,
+        keep: impl FnOnce(Opened),
     ) -> Result<Response<ResponseBody>, Fault> {
         let Some(plan) = self.plan() else {
             return Err(Fault::new(Reason::ProxyStopped));
@@ -203,14 +248,29 @@ impl Begun {
         if self.view.records_case && plan.header_case != plan::HeaderCase::Preserve {
             response.extensions_mut().clear();
         }
-        Ok(response.map(ResponseBody::Server))
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(response.map(ResponseBody::Server));
+        }
+        let (mut head, body) = response.into_parts();
+        let opened = Opened {
+            switched: body.into_switched()?,
+            from_client,
+        };
+        if let Some(switch) = self.course.switch() {
+            upgrade::towards_client(&mut head, switch, &opened);
+        }
+        keep(opened);
+        Ok(Response::from_parts(head, ResponseBody::Tunnel))
     }
 
     /// What the client is sent in the end.
     fn answered(&self, outcome: Result<Response<ResponseBody>, Fault>) -> Response<ResponseBody> {
         let response = outcome.unwrap_or_else(|fault| self.reply(&fault));
         self.course.exchange.status.set(response.status().as_u16());
-        closing_if_leaving(response, &self.client, &self.course)
+        match response.body() {
+            ResponseBody::Tunnel => response,
+            _ => closing_if_leaving(response, &self.client, &self.course),
+        }
     }
 
     /// Our own answer to a fault.
@@ -327,6 +387,7 @@ fn opening<B>(
         wall: client.context.anchor.get().wall_at(head_read),
         client: address_of(client.peer, plan, request.headers()),
         local: client.local,
+        tls: client.tls.clone(),
         // A place that no plan has: nobody else's name stands in the log for it.
         frontend: place.unwrap_or(u32::MAX),
         generation: view.snapshot.generation,

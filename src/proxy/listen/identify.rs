@@ -21,9 +21,10 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::net::Stream;
 use crate::observe::{NoHeader, event};
 use crate::plan::ProxyProtocol;
+use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
-use crate::proxy::http::{Context, Entry, Order};
 use crate::proxy::io::Timer;
+use crate::proxy::roll::{Entry, Order};
 use crate::wire::proxy_protocol::{Endpoints, parse};
 
 /// What is read at once: a header, and often the first bytes behind it.

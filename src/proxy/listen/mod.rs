@@ -2,6 +2,7 @@
 //! are as many as may be. Then it is asked whose it is, where a proxy before us says so.
 
 mod accept;
+mod handshake;
 mod identify;
 
 pub use accept::{Accept, Target};

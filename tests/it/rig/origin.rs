@@ -154,6 +154,16 @@ impl Origin {
         requests.remove(0)
     }
 
+    /// The one request for `target`.
+    #[track_caller]
+    pub(crate) fn request_of(&self, target: &str) -> Message {
+        let requests = self.requests();
+        let found = requests
+            .into_iter()
+            .find(|request| request.target() == target);
+        found.expect("it was asked for that")
+    }
+
     /// Whether not a byte has come.
     pub(crate) fn has_seen_nothing(&self) -> bool {
         let connections = lock(&self.records.connections);
@@ -304,6 +314,11 @@ impl Visit {
     /// Says something; `false`: nobody is there any more.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.wire.write(bytes.as_ref()).is_ok()
+    }
+
+    /// The socket, for a library that speaks by itself; nothing may have been read.
+    pub(crate) fn stream(&self) -> TcpStream {
+        self.wire.stream().try_clone().expect("a socket")
     }
 
     /// Reads on until the other end has closed or broken the connection.

@@ -30,13 +30,13 @@ use crate::exchange::Reason;
 use crate::net::{HalfClose, Stream};
 use crate::observe::event;
 use crate::plan::{self, HeaderCase};
-use crate::proxy::io::{ReceivedBody, Timer, WatchedStream};
+use crate::proxy::io::{End, ReceivedBody, Timer, WatchedStream};
+use crate::proxy::roll::{Entry, Order};
 
 use super::body::ResponseBody;
 use super::client::Client;
 use super::handle::Begun;
 use super::rest::{Woken, bytes_or, is_blank};
-use super::roll::{Entry, Order};
 
 use farewell::{answer_late_head, linger};
 use session::Session;
@@ -55,14 +55,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 enum Ended {
     /// Nothing happens; the socket and what was read too far.
     Idle(Stream, Bytes),
-    /// The connection is over, and nothing needs to be said.
-    Over,
+    /// The connection is over, and all is said.
+    Over(Stream),
     /// The last answer is written; the client may still be sending.
     Refused(Stream),
     /// The head did not come in time.
     HeadTimeout(Stream),
     /// In the middle of a response: the client must notice.
     Broken(Stream),
+    /// HTTP is over, and something else begins; the socket and what was read too far.
+    Switched(Stream, Bytes),
 }
 
 /// Serves a connection until it ends. `prefix` was read from it already.
@@ -79,11 +81,15 @@ pub(super) async fn serve(
         // Boxed, this and what ends a connection: a parked one does not carry the room for it.
         let ended = Box::pin(active(stream, prefix, &session, entry, &mut timer)).await;
         match ended {
-            Ended::Over => return,
+            Ended::Over(stream) => return stream.close(),
             Ended::Broken(stream) => return stream.reset(),
             Ended::Refused(stream) => return Box::pin(linger(stream, entry)).await,
             Ended::HeadTimeout(stream) => {
                 return Box::pin(answer_late_head(stream, &session, entry)).await;
+            }
+            Ended::Switched(stream, read_too_far) => {
+                let client = (End::Connection(stream), read_too_far);
+                return Box::pin(tunnel(client, &session, entry, &mut timer)).await;
             }
             Ended::Idle(idle, read_too_far) if !is_blank(&read_too_far) => {
                 (stream, prefix) = (idle, read_too_far);
@@ -96,10 +102,20 @@ pub(super) async fn serve(
                 let until = session.idle_until();
                 match bytes_or(Order::Leave, &mut idle, until, entry, &mut timer).await {
                     Woken::Bytes(bytes) => (stream, prefix) = (idle, bytes),
-                    Woken::Over => return,
+                    Woken::Over => return idle.close(),
                 }
             }
         }
+    }
+}
+
+/// Runs what the connection has become.
+async fn tunnel(client: (End, Bytes), session: &Session, entry: &Entry, timer: &mut Timer) {
+    let opened = session.tunnel.borrow_mut().take();
+    if let Some((opened, open)) = opened.zip(session.opened()) {
+        let run = opened.run(client, &open, &session.client, entry, timer);
+        run.await;
+        session.settle();
     }
 }
 
@@ -110,7 +126,10 @@ fn answer(
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
     let begun = Begun::open(&session.client, &request, session.head_began.take());
     session.open(begun.opened());
-    begun.answer(request.map(ReceivedBody::Http1))
+    let session = Rc::clone(session);
+    begun.answer(request.map(ReceivedBody::Http1), move |opened| {
+        session.tunnel.replace(Some(opened));
+    })
 }
 
 /// Lets hyper run the connection until it ends or nothing has happened for a while.
@@ -145,10 +164,11 @@ async fn active(
         Verdict::Idle => Ended::Idle(stream, read_too_far),
         Verdict::HeadTimeout => Ended::HeadTimeout(stream),
         Verdict::Broken => Ended::Broken(stream),
+        Verdict::Switched => Ended::Switched(stream, read_too_far),
         Verdict::Over if session.is_dirty.get() || !read_too_far.is_empty() => {
             Ended::Refused(stream)
         }
-        Verdict::Over => Ended::Over,
+        Verdict::Over => Ended::Over(stream),
     }
 }
 
@@ -178,6 +198,7 @@ enum Verdict {
     Over,
     HeadTimeout,
     Broken,
+    Switched,
 }
 
 /// What the passing of a deadline means.
@@ -235,6 +256,11 @@ where
     /// hyper is done with the connection.
     fn finished(&self, error: Option<hyper::Error>) -> Verdict {
         let session = self.session;
+        let has_switched = error.is_none() && session.tunnel.borrow().is_some();
+        // What was not flushed when hyper finished is lost, and with it the answer.
+        if has_switched && session.watch.flushed.get() {
+            return Verdict::Switched;
+        }
         if let Some(course) = session.course() {
             // The connection broke under an exchange. Its own cause, if there is one, came first.
             let was_sent = course.ended().is_some() && error.is_none();
