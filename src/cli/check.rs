@@ -1,15 +1,17 @@
 //! `evenkeel check`: whether a configuration is valid, and what is wrong with it.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::{self, Color, Diagnostics};
+use crate::config::{self, Color, Diagnostics, Loaded};
+use crate::control::ServerTlsSet;
 
 use super::{CheckArguments, Format, INVALID};
 
 /// Checks a file and says what was found.
 pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
-    match config::load(&arguments.file) {
+    match load_with_its_files(&arguments.file) {
         Ok(loaded) => {
             match arguments.format {
                 Format::Human => warn(&loaded.warnings),
@@ -31,6 +33,13 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
             ExitCode::from(INVALID)
         }
     }
+}
+
+/// The configuration, when the files that it names hold what they must.
+fn load_with_its_files(path: &Path) -> Result<Loaded, Diagnostics> {
+    let loaded = config::load(path)?;
+    ServerTlsSet::read(&loaded.plan, None, &loaded.warnings)?;
+    Ok(loaded)
 }
 
 /// Says what is wrong, to standard error.

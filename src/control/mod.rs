@@ -13,11 +13,13 @@ pub mod health;
 mod listeners;
 mod notice;
 mod reload;
+mod server_tls;
 mod watch;
 
 pub use assemble::assemble;
 pub use changes::Changes;
 pub use reload::{Applied, Refused, Source};
+pub use server_tls::ServerTlsSet;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

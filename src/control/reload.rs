@@ -20,6 +20,7 @@ use super::admin;
 use super::assemble::assemble;
 use super::changes::Changes;
 use super::listeners::{CannotListen, Prepared, tell};
+use super::server_tls::ServerTlsSet;
 use super::{CannotStart, State};
 
 /// Where the configuration comes from.
@@ -124,7 +125,7 @@ pub(super) async fn reload(state: &Rc<State>) -> Result<Applied, Refused> {
 
 async fn attempt(
     state: &Rc<State>,
-    before: &Snapshot,
+    before: &Arc<Snapshot>,
     loaded: &mut Loaded,
 ) -> Result<Applied, Refused> {
     let source = state.source.clone();
@@ -146,14 +147,20 @@ async fn attempt(
         *loaded = Loaded::of(watch);
     }
     let changes = Changes::between(&before.plan, &plan);
-    let warnings = warnings.to_json();
     if plan == *before.plan {
         return Ok(Applied {
             generation: before.generation,
             changes: Changes::default(),
-            warnings,
+            warnings: warnings.to_json(),
         });
     }
+    let plan = Arc::new(plan);
+    let reading = tasks::spawn_blocking({
+        let (plan, before, over) = (Arc::clone(&plan), Arc::clone(before), warnings.clone());
+        move || ServerTlsSet::read(&plan, Some(&before), &over)
+    });
+    let server_tls = reading.await.map_err(|error| Refused::because(&error))?;
+    let server_tls = server_tls.map_err(|diagnostics| Refused::of(&diagnostics))?;
     let (prepared, admin) = prepare(state, &plan)
         .await
         .map_err(|faults| Refused::of_listening(&faults))?;
@@ -166,7 +173,9 @@ async fn attempt(
             diagnostics.push(Diagnostic::at(&plan.log.access.at, message, ""));
             Refused::of(&diagnostics)
         })?;
-    let snapshot = assemble(plan, Some(before), state.workers.len());
+    let plan = Arc::unwrap_or_clone(plan);
+    let mut snapshot = assemble(plan, Some(before), state.workers.len());
+    server_tls.equip(&mut snapshot);
     let generation = snapshot.generation;
     for frontend in &before.frontends {
         let stays = snapshot.frontend_of(&frontend.live).is_some();
@@ -179,7 +188,7 @@ async fn attempt(
     Ok(Applied {
         generation,
         changes,
-        warnings,
+        warnings: warnings.to_json(),
     })
 }
 

@@ -98,6 +98,7 @@ fn backend() -> Backend {
         pool: Pool::default(),
         limits: BackendLimits::default(),
         protocol: Protocol::default(),
+        tls: None,
         http2: BackendHttp2::default(),
         header_case: HeaderCase::default(),
     }

@@ -10,6 +10,7 @@ mod http2;
 mod peers;
 mod process;
 mod route;
+mod server_tls;
 
 pub use backend::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Health, HttpCheck,
@@ -25,6 +26,8 @@ pub use process::{
     AccessLog, Admin, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
 };
 pub use route::{HostPattern, PathPattern, Predicate, Route, ValuePattern};
+
+pub use server_tls::{Identity, PemFile, ServerTls, Sni, Trust};
 
 use crate::base::Name;
 

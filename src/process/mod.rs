@@ -19,7 +19,9 @@ use crate::base::clock::{self, Duration};
 use crate::base::rng::Rng;
 use crate::base::tasks;
 use crate::config;
-use crate::control::{Applied, CannotStart, Control, Order, Parts, Refused, Source, assemble};
+use crate::control::{
+    Applied, CannotStart, Control, Order, Parts, Refused, ServerTlsSet, Source, assemble,
+};
 use crate::net::Network;
 use crate::observe::logging::LoggingHandle;
 use crate::observe::{AccessLogHandle, ProcessMetrics, WorkerObserver, event};
@@ -111,7 +113,10 @@ impl Proxy {
                 CannotStart(format!("{at}: cannot open the access log: {error}"))
             })?;
         tasks::spawn_thread("access-log", move || writer.run()).map_err(no_thread)?;
-        let generation_one = assemble(loaded.plan, None, workers);
+        let server_tls =
+            ServerTlsSet::read(&loaded.plan, None, &loaded.warnings).map_err(cannot_serve)?;
+        let mut generation_one = assemble(loaded.plan, None, workers);
+        server_tls.equip(&mut generation_one);
         let configured = generation_one.plan.process.max_connections;
         match configured {
             Some(wanted) => limits::warn_if_too_few(files, wanted),
@@ -287,12 +292,16 @@ impl Assembled {
     ///
     /// # Errors
     ///
-    /// [`CannotStart`] when the access log's target cannot be opened.
+    /// [`CannotStart`] when a file for TLS cannot be used.
     pub fn new(loaded: config::Loaded, network: Network, seed: u64) -> Result<Self, CannotStart> {
         let (access_log, _) = AccessLogHandle::open(&crate::plan::LogTarget::Off)
             .map_err(|error| CannotStart(error.to_string()))?;
+        let server_tls =
+            ServerTlsSet::read(&loaded.plan, None, &loaded.warnings).map_err(cannot_serve)?;
+        let mut generation_one = assemble(loaded.plan, None, 1);
+        server_tls.equip(&mut generation_one);
         let pieces = Pieces {
-            current: Arc::new(Current::new(assemble(loaded.plan, None, 1))),
+            current: Arc::new(Current::new(generation_one)),
             metrics: Arc::new(ProcessMetrics::new()),
             process_gate: Arc::new(Gate::new(u64::MAX)),
             access_log,
@@ -407,6 +416,10 @@ fn start_control(
         Ok(outcome) => outcome.map(|()| thread),
         Err(_) => Err(CannotStart("the control thread died".to_owned())),
     }
+}
+
+fn cannot_serve(found: config::Diagnostics) -> CannotStart {
+    CannotStart(found.to_string())
 }
 
 fn no_thread(error: std::io::Error) -> CannotStart {

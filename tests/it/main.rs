@@ -23,3 +23,4 @@ mod regression;
 mod reload;
 mod rig;
 mod routes;
+mod tls_servers;

@@ -4,7 +4,7 @@ use crate::base::Address;
 use crate::base::ByteSize;
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{LEAST_HEAD, MOST_FIELDS, MOST_HEAD, header_case};
-use crate::config::compile::{Reading, health, name_of_key, named_section, server};
+use crate::config::compile::{Reading, health, name_of_key, named_section, server, server_tls};
 use crate::config::keys;
 use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
@@ -56,6 +56,7 @@ fn backend(entry: &Entry, reading: Reading, report: &mut Report<'_>) -> Option<B
     Some(Backend {
         name: name?,
         balance: balance(&section, report),
+        tls: server_tls::server_tls(&section, &servers, report),
         servers,
         protocol: protocol(&section, report),
         timeout: timeouts(&section, report),

@@ -18,9 +18,9 @@ use crate::config::show;
 use crate::plan::{
     AccessLog, Admin, Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance,
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health,
-    HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget,
-    PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol, Queue, Reload, RequestIds,
-    Route, Server, Shutdown, StatusSet, UnixPeers, ValuePattern,
+    HostPattern, Http2, HttpCheck, Identity, Initial, Listen, Log, LogFormat, LogLevel, LogTarget,
+    PathPattern, Peers, PemFile, Plan, Pool, Predicate, Probe, Process, Protocol, Queue, Reload,
+    RequestIds, Route, Server, ServerTls, Shutdown, Sni, StatusSet, Trust, UnixPeers, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -376,6 +376,33 @@ fn health() -> impl Strategy<Value = Health> {
     })
 }
 
+fn server_tls() -> impl Strategy<Value = ServerTls> {
+    let file = || {
+        text().prop_map(|text| PemFile {
+            path: format!("/{}", text.replace('\0', "")).into(),
+            at: Place::nowhere(),
+        })
+    };
+    let host = || "[a-z][a-z0-9]{0,5}(\\.[a-z][a-z0-9]{0,5}){1,2}";
+    let trust = prop_oneof![
+        Just(Trust::System),
+        vec(file(), 1..3).prop_map(Trust::Authorities),
+        Just(Trust::Anyone),
+    ];
+    let sni = prop_oneof![Just(Sni::Host), Just(Sni::Off), host().prop_map(Sni::Fixed),];
+    let identity =
+        (file(), option::of(file())).prop_map(|(certificate, key)| Identity { certificate, key });
+    (trust, sni, option::of(host()), option::of(identity)).prop_map(
+        |(trust, sni, verify_name, identity)| ServerTls {
+            verify_name: verify_name.filter(|_| trust != Trust::Anyone),
+            trust,
+            sni,
+            identity,
+            at: Place::nowhere(),
+        },
+    )
+}
+
 fn backend(name: Name) -> impl Strategy<Value = Backend> {
     let timeout = (duration(), duration(), duration(), duration()).prop_map(
         |(connect, response, body, queue)| BackendTimeouts {
@@ -420,7 +447,14 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
         );
     (
         (Just(name), balance, servers(), option::of(health())),
-        (timeout, pool, limits, protocol, http2),
+        (
+            timeout,
+            pool,
+            limits,
+            protocol,
+            http2,
+            option::of(server_tls()),
+        ),
         (1_u32..=10, 0_usize..=1_000_000, header_case()),
     )
         .prop_map(|(main, bounds, rest)| {
@@ -443,6 +477,7 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
                 limits: bounds.2,
                 protocol: bounds.3,
                 http2: bounds.4,
+                tls: bounds.5,
                 header_case: rest.2,
             }
         })

@@ -62,6 +62,15 @@ impl Sending {
         }
     }
 
+    /// The host that it is for, if it says so.
+    fn host(&self) -> Option<&HeaderValue> {
+        match &self.state {
+            State::Whole(request) => request.headers().get(header::HOST),
+            State::Head(head) => head.headers.get(header::HOST),
+            State::Spent => None,
+        }
+    }
+
     /// The request, to be written. `keep_head`: it may have to be written once more.
     fn take(&mut self, course: &Rc<Course>, keep_head: bool) -> Option<Request<RequestBody>> {
         match std::mem::replace(&mut self.state, State::Spent) {
@@ -108,7 +117,7 @@ pub(super) async fn attempt(
     network: &Network,
     course: &Rc<Course>,
 ) -> Result<Response<ServerBody>, Failed> {
-    let lane = Rc::clone(lease.backend().lane(lease.index()));
+    let lane = lease.backend().lanes(lease.index()).of(|| sending.host());
     let mut wanted = Wanted::Any;
     let mut patience = Patience::default();
     loop {
