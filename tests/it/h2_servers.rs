@@ -736,7 +736,20 @@ fn a_connection_that_died_in_silence_is_found_by_pings() {
 }
 
 #[test]
-fn versions_can_be_mixed_on_one_connection_after_another() {
+fn checks_speak_http2_in_the_clear() {
+    let origin = Good::answering(|_| Reply::of("ok"));
+    let proxy = setup(origin.address())
+        .backend("health = { path = '/healthz', body = 'ok', interval = '10ms' }")
+        .start();
+    proxy.wait_for_state(origin.address(), "up");
+    assert_eq!(proxy.get("/").text(), "ok");
+    let address = origin.address();
+    drop(origin);
+    proxy.wait_for_state(address, "down");
+}
+
+#[test]
+fn a_request_without_a_host_is_sent_to_the_address() {
     let origin = Good::answering(|_| Reply::of("ok"));
     let proxy = before_good(&origin);
     let old = proxy.ask("GET / HTTP/1.0\r\n\r\n");

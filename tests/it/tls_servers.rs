@@ -383,3 +383,56 @@ fn a_reload_with_a_file_that_cannot_be_used_changes_nothing() {
     assert_eq!(proxy.reload().status(), 422);
     assert_eq!(get(&proxy, NAME).text(), "ok");
 }
+
+// Health checks.
+
+#[test]
+fn checks_speak_what_exchanges_speak() {
+    for (offer, protocol) in [
+        (Offer::Http1, "auto"),
+        (Offer::Both, "auto"),
+        (Offer::Both, "h2"),
+    ] {
+        let (origin, authority) = server(&[NAME], offer);
+        let lines = format!(
+            "protocol = '{protocol}'\ntls = {{ ca = CA }}\n\
+             health = {{ path = '/healthz', host = '{NAME}', body = 'ok', interval = '10ms' }}"
+        );
+        let (proxy, _folder) = before(&origin, &authority, &lines);
+        proxy.wait_for_state(origin.address(), "up");
+        let names = origin.names();
+        assert!(names.iter().all(|name| name.as_deref() == Some(NAME)));
+        assert_eq!(get(&proxy, NAME).text(), "ok");
+    }
+}
+
+#[test]
+fn a_server_that_is_not_believed_is_down_and_says_why() {
+    let (origin, _) = server(&[NAME], Offer::Both);
+    let other = Authority::new("another");
+    let lines = format!(
+        "tls = {{ ca = CA }}\nhealth = {{ path = '/', host = '{NAME}', interval = '10ms' }}"
+    );
+    let (proxy, _folder) = before(&origin, &other, &lines);
+    proxy.wait_for_state(origin.address(), "down");
+    let reason = proxy.server(origin.address())["reason"].clone();
+    let reason = reason.as_str().unwrap_or_default();
+    assert!(
+        reason.starts_with("no TLS: invalid peer certificate"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_check_without_a_name_to_ask_by_is_refused() {
+    let (code, said) = check("tls = true\nhealth = '/'", &Folder::new());
+    assert_eq!(code, Some(1));
+    assert!(said.contains("a check has none"), "{said}");
+    for good in [
+        "tls = true\nhealth = 'tcp'",
+        "tls = { sni = 'app.example' }\nhealth = '/'",
+        "tls = true\nhealth = { path = '/', host = 'app.example' }",
+    ] {
+        assert_eq!(check(good, &Folder::new()).0, Some(0), "{good}");
+    }
+}

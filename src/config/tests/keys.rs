@@ -134,7 +134,7 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
         (
             "backend.NAME.tls",
             "[backend.listed.tls]",
-            "certificate = '/client.pem'",
+            "certificate = '/client.pem'\nsni = 'a.example'",
         ),
         ("", "[backend.other]", "servers = '10.0.0.1:80'"),
     ];

@@ -32,7 +32,7 @@ use crate::net::Network;
 use crate::plan;
 use crate::proxy::backend::{Backend, Health, Server};
 
-use probe::Outcome;
+use probe::{Outcome, Target};
 use state::Transition;
 use table::{Report, Run, Table};
 
@@ -317,9 +317,14 @@ impl Check {
         let Some(health) = &backend.plan.health else {
             return;
         };
-        let address = address_of(&backend.servers[index], health);
+        let target = Target {
+            address: address_of(&backend.servers[index], health),
+            name: &backend.plan.servers[index].name,
+            protocol: backend.plan.protocol,
+            tls: backend.tls.as_deref(),
+        };
         let network = &self.shared.network;
-        self.outcome = Some(probe::probe(network, &address, &health.probe, health.timeout).await);
+        self.outcome = Some(probe::probe(network, &target, &health.probe, health.timeout).await);
     }
 }
 

@@ -19,4 +19,4 @@ pub use h2::{Answer, Outcome, Seat, Unanswered, Upload, head_of};
 pub use lane::{Carrier, Lane, Wanted, Way};
 pub use lanes::Lanes;
 pub use settings::Settings;
-pub use tls::{Materials, Tls};
+pub use tls::{Agreed, Materials, Tls};

@@ -109,7 +109,7 @@ impl Settings {
         match &self.tls {
             None => Lanes::clear(),
             Some(tls) => {
-                let name = tls.name_of(name, address);
+                let name = tls.name_of(None, name, address);
                 if tls.asks_by_host() {
                     Lanes::by_host(name)
                 } else {

@@ -89,26 +89,32 @@ impl Tls {
         self.sni == Sni::Host
     }
 
-    /// The name to ask a server by that is called `name` and listens at `address`, when the request
-    /// does not matter.
-    pub fn name_of(&self, name: &str, address: &Address) -> ServerName<'static> {
+    /// The name to ask a server by that is called `name` and listens at `address`, for a request to
+    /// `host`.
+    pub fn name_of(
+        &self,
+        host: Option<&HeaderValue>,
+        name: &str,
+        address: &Address,
+    ) -> ServerName<'static> {
+        let fixed = |name: &str| ServerName::try_from(name.to_owned()).ok();
         let wanted = match &self.sni {
-            Sni::Fixed(name) => Some(name.as_str()),
-            Sni::Server => Some(name),
-            Sni::Host | Sni::Off => None,
+            Sni::Host => host.and_then(name_of_host),
+            Sni::Fixed(name) => fixed(name),
+            Sni::Server => fixed(name),
+            Sni::Off => None,
         };
         wanted
-            .and_then(|name| ServerName::try_from(name.to_owned()).ok())
             .or_else(|| name_in(address.as_host().as_bytes()))
             .expect("an address says itself as a host")
     }
 
-    /// Shakes hands with the server called `name`; `true`: it will speak HTTP/2.
+    /// Shakes hands with the server called `name`, and agrees on what to speak.
     ///
     /// # Errors
     ///
     /// `server.tls.*`, safe to try again.
-    pub(super) async fn secure(
+    pub async fn secure(
         &self,
         stream: Stream,
         name: ServerName<'static>,
@@ -132,8 +138,10 @@ impl Tls {
 
 /// What both sides will speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Agreed {
+pub enum Agreed {
+    /// HTTP/1.1.
     Http1,
+    /// HTTP/2.
     Http2,
 }
 
