@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{self, Color, Diagnostics, Loaded};
-use crate::control::ServerTlsSet;
+use crate::control::verify;
 
 use super::{CheckArguments, Format, INVALID};
 
 /// Checks a file and says what was found.
 pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
-    match load_with_its_files(&arguments.file) {
+    match load_and_verify(&arguments.file) {
         Ok(loaded) => {
             match arguments.format {
                 Format::Human => warn(&loaded.warnings),
@@ -35,10 +35,13 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
     }
 }
 
-/// The configuration, when the files that it names hold what they must.
-fn load_with_its_files(path: &Path) -> Result<Loaded, Diagnostics> {
-    let loaded = config::load(path)?;
-    ServerTlsSet::read(&loaded.plan, None, &loaded.warnings)?;
+/// The configuration, when its files hold what they must.
+fn load_and_verify(path: &Path) -> Result<Loaded, Diagnostics> {
+    let mut loaded = config::load(path)?;
+    let verified = verify(&loaded.plan, &loaded.warnings)?;
+    for warning in &verified.warnings {
+        loaded.warnings.push(warning.clone());
+    }
     Ok(loaded)
 }
 

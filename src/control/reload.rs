@@ -18,6 +18,7 @@ use crate::proxy::worker::Command;
 
 use super::admin;
 use super::assemble::assemble;
+use super::certs;
 use super::changes::Changes;
 use super::listeners::{CannotListen, Prepared, tell};
 use super::server_tls::ServerTlsSet;
@@ -95,6 +96,7 @@ pub(super) async fn begin(state: &Rc<State>) -> Result<(), CannotStart> {
     let (prepared, admin) = prepare(state, plan)
         .await
         .map_err(|faults| cannot_start(&faults))?;
+    certs::begin(state, &mut *state.certs.lock().await, plan);
     take_effect(state, &snapshot, prepared, admin);
     Ok(())
 }
@@ -156,11 +158,14 @@ async fn attempt(
     }
     let plan = Arc::new(plan);
     let reading = tasks::spawn_blocking({
-        let (plan, before, over) = (Arc::clone(&plan), Arc::clone(before), warnings.clone());
-        move || ServerTlsSet::read(&plan, Some(&before), &over)
+        let (plan, before) = (Arc::clone(&plan), Arc::clone(before));
+        move || ServerTlsSet::read(&plan, Some(&before))
     });
-    let server_tls = reading.await.map_err(|error| Refused::because(&error))?;
-    let server_tls = server_tls.map_err(|diagnostics| Refused::of(&diagnostics))?;
+    let (server_tls, mut found) = reading.await.map_err(|error| Refused::because(&error))?;
+    let mut certs = state.certs.lock().await;
+    let equipment = certs::prepare(&mut certs, &plan).await;
+    found.extend_from_slice(&equipment.diagnostics);
+    let warnings = verdict(warnings, &found)?;
     let (prepared, admin) = prepare(state, &plan)
         .await
         .map_err(|faults| Refused::of_listening(&faults))?;
@@ -173,8 +178,12 @@ async fn attempt(
             diagnostics.push(Diagnostic::at(&plan.log.access.at, message, ""));
             Refused::of(&diagnostics)
         })?;
-    let plan = Arc::unwrap_or_clone(plan);
-    let mut snapshot = assemble(plan, Some(before), state.workers.len());
+    let mut snapshot = assemble(
+        Arc::unwrap_or_clone(plan),
+        Some(before),
+        state.workers.len(),
+    );
+    equipment.equip(&mut snapshot);
     server_tls.equip(&mut snapshot);
     let generation = snapshot.generation;
     for frontend in &before.frontends {
@@ -184,12 +193,27 @@ async fn attempt(
         }
     }
     state.current.swap(snapshot);
-    take_effect(state, &state.current.load(), prepared, admin);
+    let snapshot = state.current.load();
+    certs::settled(state, &mut certs, &snapshot.plan);
+    take_effect(state, &snapshot, prepared, admin);
     Ok(Applied {
         generation,
         changes,
         warnings: warnings.to_json(),
     })
+}
+
+/// `warnings` with what was found in files, unless there is an error among that.
+fn verdict(mut warnings: Diagnostics, found: &[Diagnostic]) -> Result<Diagnostics, Refused> {
+    let mut errors = warnings.empty_over_same_text();
+    for diagnostic in found {
+        errors.push(diagnostic.clone());
+        warnings.push(diagnostic.clone());
+    }
+    if errors.has_errors() {
+        return Err(Refused::of(&errors));
+    }
+    Ok(warnings)
 }
 
 /// Binds every address that `plan` wants and is not bound, or names all that cannot be had.
@@ -236,6 +260,8 @@ fn take_effect(
     for (frontend, plan) in snapshot.frontends.iter().zip(&plan.frontends) {
         let limit = plan.max_connections.unwrap_or(u64::MAX);
         frontend.live.gate.set_limit(limit);
+        let handshakes = plan.tls.as_ref().map_or(u64::MAX, |tls| tls.max_handshakes);
+        frontend.live.handshakes.set_limit(handshakes);
     }
     if let Some(logging) = &state.logging {
         logging.set_level(plan.log.level);

@@ -14,44 +14,29 @@ use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::base::Place;
-use crate::config::{Diagnostic, Diagnostics};
-use crate::plan::{Backend, Identity, PemFile, Plan, ServerTls, Trust};
+use crate::config::Diagnostic;
+use crate::plan::{Backend, FileAt, Identity, Plan, ServerTls, Trust};
 use crate::proxy::backend;
 use crate::proxy::snapshot::Snapshot;
 use crate::proxy::upstream::{Materials, Tls};
 
 /// What the backends of a plan shake hands with, in their order.
+#[derive(Debug)]
 pub struct ServerTlsSet(Vec<Option<Arc<Tls>>>);
 
 type Chain = Vec<CertificateDer<'static>>;
 
 impl ServerTlsSet {
-    /// Reads what `plan` names, and keeps what `before` has of it; `over` has the text that the plan
-    /// came from.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong with the files.
-    pub fn read(
-        plan: &Plan,
-        before: Option<&Snapshot>,
-        over: &Diagnostics,
-    ) -> Result<Self, Diagnostics> {
+    /// Reads what `plan` names, and keeps what `before` has of it. Gives everything that is wrong with
+    /// the files, too; with an error among that the set is of no use.
+    pub(super) fn read(plan: &Plan, before: Option<&Snapshot>) -> (Self, Vec<Diagnostic>) {
         let mut found = Vec::new();
         let list = plan.backends.iter().map(|backend| {
             let tls = backend.tls.as_ref()?;
             let known = before.and_then(|before| known_of(before, backend));
             one(tls, backend, known, &mut found)
         });
-        let list = list.collect();
-        if found.is_empty() {
-            return Ok(Self(list));
-        }
-        let mut diagnostics = over.empty_over_same_text();
-        for diagnostic in found {
-            diagnostics.push(diagnostic);
-        }
-        Err(diagnostics)
+        (Self(list.collect()), found)
     }
 
     /// Gives each backend of `snapshot` its own. The snapshot is that of the plan this was made for,
@@ -153,7 +138,7 @@ fn system_roots(at: &Place, found: &mut Vec<Diagnostic>) -> RootCertStore {
 }
 
 fn authorities(
-    files: &[PemFile],
+    files: &[FileAt],
     hasher: &mut DefaultHasher,
     found: &mut Vec<Diagnostic>,
 ) -> RootCertStore {
@@ -200,7 +185,7 @@ fn our_own(
 }
 
 fn read_chain(
-    file: &PemFile,
+    file: &FileAt,
     hasher: &mut DefaultHasher,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Chain> {
@@ -224,7 +209,7 @@ fn read_chain(
     }
 }
 
-fn read(file: &PemFile, found: &mut Vec<Diagnostic>) -> Option<Vec<u8>> {
+fn read(file: &FileAt, found: &mut Vec<Diagnostic>) -> Option<Vec<u8>> {
     match fs::read(&file.path) {
         Ok(text) => Some(text),
         Err(error) => {
@@ -238,7 +223,7 @@ fn read(file: &PemFile, found: &mut Vec<Diagnostic>) -> Option<Vec<u8>> {
     }
 }
 
-fn complain(file: &PemFile, why: &str, found: &mut Vec<Diagnostic>) {
+fn complain(file: &FileAt, why: &str, found: &mut Vec<Diagnostic>) {
     let message = format!("`{}` {why}", file.path.display());
     found.push(Diagnostic::at(&file.at, message, ""));
 }

@@ -1,8 +1,7 @@
 //! TLS towards servers: whom to believe, and by which name.
 
-use std::path::PathBuf;
-
 use crate::base::Place;
+use crate::plan::FileAt;
 
 /// `[backend.NAME.tls]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +24,7 @@ pub enum Trust {
     /// Those that the system believes.
     System,
     /// Those signed by the authorities in these files.
-    Authorities(Vec<PemFile>),
+    Authorities(Vec<FileAt>),
     /// Anybody's.
     Anyone,
 }
@@ -48,16 +47,7 @@ pub enum Sni {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
     /// The chain, our own certificate first.
-    pub certificate: PemFile,
+    pub certificate: FileAt,
     /// `None`: it stands in the same file.
-    pub key: Option<PemFile>,
-}
-
-/// A PEM file, and where it is named.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PemFile {
-    /// The file.
-    pub path: PathBuf,
-    /// Where it is written.
-    pub at: Place,
+    pub key: Option<FileAt>,
 }

@@ -20,7 +20,7 @@ use crate::base::rng::Rng;
 use crate::base::tasks;
 use crate::config;
 use crate::control::{
-    Applied, CannotStart, Control, Order, Parts, Refused, ServerTlsSet, Source, assemble,
+    Applied, CannotStart, Control, Order, Parts, Refused, Source, assemble, verify,
 };
 use crate::net::Network;
 use crate::observe::logging::LoggingHandle;
@@ -113,10 +113,10 @@ impl Proxy {
                 CannotStart(format!("{at}: cannot open the access log: {error}"))
             })?;
         tasks::spawn_thread("access-log", move || writer.run()).map_err(no_thread)?;
-        let server_tls =
-            ServerTlsSet::read(&loaded.plan, None, &loaded.warnings).map_err(cannot_serve)?;
+        let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
         let mut generation_one = assemble(loaded.plan, None, workers);
-        server_tls.equip(&mut generation_one);
+        verified.prepared.equip(&mut generation_one);
+        verified.server_tls.equip(&mut generation_one);
         let configured = generation_one.plan.process.max_connections;
         match configured {
             Some(wanted) => limits::warn_if_too_few(files, wanted),
@@ -146,6 +146,7 @@ impl Proxy {
             orders: order_receiver,
             order_sender: orders.clone(),
             rng: Rng::from_entropy(),
+            certs: verified.certs,
             current: Arc::clone(&pieces.current),
             network: pieces.network.clone(),
             metrics: Arc::clone(&pieces.metrics),
@@ -292,14 +293,14 @@ impl Assembled {
     ///
     /// # Errors
     ///
-    /// [`CannotStart`] when a file for TLS cannot be used.
+    /// [`CannotStart`] when a certificate cannot be used.
     pub fn new(loaded: config::Loaded, network: Network, seed: u64) -> Result<Self, CannotStart> {
         let (access_log, _) = AccessLogHandle::open(&crate::plan::LogTarget::Off)
             .map_err(|error| CannotStart(error.to_string()))?;
-        let server_tls =
-            ServerTlsSet::read(&loaded.plan, None, &loaded.warnings).map_err(cannot_serve)?;
+        let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
         let mut generation_one = assemble(loaded.plan, None, 1);
-        server_tls.equip(&mut generation_one);
+        verified.prepared.equip(&mut generation_one);
+        verified.server_tls.equip(&mut generation_one);
         let pieces = Pieces {
             current: Arc::new(Current::new(generation_one)),
             metrics: Arc::new(ProcessMetrics::new()),
@@ -320,6 +321,7 @@ impl Assembled {
             orders: order_receiver,
             order_sender: orders.clone(),
             rng: Rng::seeded(seed.wrapping_add(1)),
+            certs: verified.certs,
             current: pieces.current,
             network: pieces.network,
             metrics: pieces.metrics,

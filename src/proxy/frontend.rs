@@ -19,6 +19,8 @@ pub struct Frontend {
     pub metrics: FrontendMetrics,
     /// Its open client connections, and how many there may be.
     pub gate: Gate,
+    /// Its TLS handshakes under way, and how many there may be.
+    pub handshakes: Gate,
     /// Whether it has gone from the configuration. Written by `control`, read by each connection
     /// that it wakes. `Relaxed`: the wake-up orders it.
     removed: AtomicBool,
@@ -42,6 +44,7 @@ impl Frontend {
             name,
             metrics: FrontendMetrics::new(workers),
             gate: Gate::new(u64::MAX),
+            handshakes: Gate::new(u64::MAX),
             removed: AtomicBool::new(false),
         }
     }

@@ -9,5 +9,6 @@ pub mod listen;
 pub mod reply;
 pub mod route;
 pub mod snapshot;
+pub mod tls;
 pub mod upstream;
 pub mod worker;

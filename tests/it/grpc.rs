@@ -18,8 +18,8 @@ use tonic::body::Body;
 use tonic::client::Grpc as Client;
 use tonic::codegen::{Service, http as tonic_http};
 use tonic::server::{
-    ClientStreamingService, Grpc as Server, NamedService, ServerStreamingService,
-    StreamingService, UnaryService,
+    ClientStreamingService, Grpc as Server, NamedService, ServerStreamingService, StreamingService,
+    UnaryService,
 };
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -58,7 +58,9 @@ impl Origin {
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a runtime");
             let server = tonic::transport::Server::builder().add_service(echo);
-            server.serve_with_incoming(TcpListenerStream::new(listener)).await
+            server
+                .serve_with_incoming(TcpListenerStream::new(listener))
+                .await
         });
         Self {
             address,
@@ -218,11 +220,7 @@ impl Caller {
         self.unary_request(method, Request::new(text.to_owned()))
     }
 
-    fn unary_request(
-        &self,
-        method: &'static str,
-        request: Request<Text>,
-    ) -> Result<Text, Status> {
+    fn unary_request(&self, method: &'static str, request: Request<Text>) -> Result<Text, Status> {
         let mut client = self.client();
         let call = client.unary(request, path(method), codec());
         self.runtime.block_on(call).map(Response::into_inner)
@@ -247,7 +245,10 @@ fn a_call_is_answered() {
     let origin = Origin::start();
     let proxy = before(&origin);
     let caller = Caller::of(&proxy);
-    assert_eq!(caller.unary("/test.Echo/Unary", "you").expect("ok"), "hello you");
+    assert_eq!(
+        caller.unary("/test.Echo/Unary", "you").expect("ok"),
+        "hello you"
+    );
     assert_eq!(proxy.line().verdict(), (200, "-"));
 }
 
@@ -256,10 +257,14 @@ fn an_error_of_the_servers_reaches_the_client_as_it_was_said() {
     let origin = Origin::start();
     let proxy = before(&origin);
     let caller = Caller::of(&proxy);
-    let status = caller.unary("/test.Echo/Unary", "nobody").expect_err("an error");
+    let status = caller
+        .unary("/test.Echo/Unary", "nobody")
+        .expect_err("an error");
     assert_eq!(status.code(), Code::NotFound);
     assert_eq!(status.message(), "there is no nobody: 100 %");
-    let status = caller.unary("/test.Echo/Nothing", "").expect_err("an error");
+    let status = caller
+        .unary("/test.Echo/Nothing", "")
+        .expect_err("an error");
     assert_eq!(status.code(), Code::Unimplemented);
 }
 
@@ -332,9 +337,9 @@ fn a_call_that_is_cancelled_is_cancelled_at_the_server() {
         path("/test.Echo/Hang"),
         ProstCodec::<Text, Text>::default(),
     );
-    let cut = caller.runtime.block_on(async {
-        tokio::time::timeout(Duration::from_millis(300), call).await
-    });
+    let cut = caller
+        .runtime
+        .block_on(async { tokio::time::timeout(Duration::from_millis(300), call).await });
     assert!(cut.is_err(), "nobody answers");
     until("the server notices", || {
         (origin.cancelled.load(Ordering::SeqCst) == 1).then_some(())
@@ -374,6 +379,9 @@ fn our_own_failures_are_statuses_of_grpc() {
     assert_eq!(status.code(), Code::Unavailable);
     let line = proxy.line();
     assert_eq!(line.verdict(), (200, "server.connect.refused"));
-    let said = format!("server.connect.refused (request {})", line.text("request_id"));
+    let said = format!(
+        "server.connect.refused (request {})",
+        line.text("request_id")
+    );
     assert_eq!(status.message(), said);
 }

@@ -14,6 +14,7 @@ mod route;
 mod server;
 mod server_tls;
 mod shadow;
+mod tls;
 
 use crate::base::Name;
 use crate::config::keys;

@@ -2,14 +2,13 @@
 
 use rustls::pki_types::ServerName;
 
+use crate::config::compile::tls::file;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
-use crate::config::setting::Setting;
-use crate::config::source;
-use crate::plan::{Identity, PemFile, Server, ServerTls, Sni, Trust};
+use crate::plan::{FileAt, Identity, Server, ServerTls, Sni, Trust};
 
 /// `None`: servers are spoken to in the clear.
 pub(super) fn server_tls(
@@ -52,11 +51,11 @@ fn trust(section: &Section<'_>, report: &mut Report<'_>) -> Trust {
     let choices = [("full", true), ("none", false)];
     let habits = [("required", "full"), ("on", "full"), ("off", "none")];
     let verifies = section.choice("verify", &choices, &habits, report);
-    let authorities: Vec<PemFile> = section
+    let authorities: Vec<FileAt> = section
         .list("ca")
         .unwrap_or_default()
         .into_iter()
-        .filter_map(|item| pem_file(item, report))
+        .filter_map(|item| file(item, report))
         .collect();
     if verifies == Some(false) {
         if let Some(ca) = section.setting("ca") {
@@ -162,22 +161,7 @@ fn identity(section: &Section<'_>, report: &mut Report<'_>) -> Option<Identity> 
         return None;
     };
     Some(Identity {
-        certificate: pem_file(certificate, report)?,
-        key: key.and_then(|key| pem_file(key, report)),
+        certificate: file(certificate, report)?,
+        key: key.and_then(|key| file(key, report)),
     })
-}
-
-fn pem_file(setting: Setting<'_>, report: &mut Report<'_>) -> Option<PemFile> {
-    let text = setting.text(report)?;
-    if text.value.is_empty() {
-        report.error(
-            setting.span(),
-            format!("`{}` is an empty path", setting.key),
-            "write the path of a PEM file",
-        );
-        return None;
-    }
-    let at = report.place(setting.span());
-    let path = source::resolve(at.file.parent(), &text.value);
-    Some(PemFile { path, at })
 }

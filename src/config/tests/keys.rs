@@ -20,10 +20,36 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME", "backend", "'other'"),
     ("frontend.NAME", "max_connections", "10"),
     ("frontend.NAME", "half_close", "true"),
+    ("frontend.NAME", "proxy_protocol", "'required'"),
+    ("frontend.NAME.proxy_protocol", "from", "'10.0.0.0/8'"),
     ("frontend.NAME", "trusted_proxies", "['10.0.0.0/8']"),
     ("frontend.NAME", "client_field", "'forwarded'"),
     ("frontend.NAME", "request_id", "'x-id'"),
     ("frontend.NAME", "header_case", "'title'"),
+    ("frontend.NAME.tls", "certificates", "'/b.pem'"),
+    ("frontend.NAME.tls", "default", "'a.example.com'"),
+    ("frontend.NAME.tls", "strict_sni", "true"),
+    ("frontend.NAME.tls", "min_version", "'1.3'"),
+    ("frontend.NAME.tls", "alpn", "[]"),
+    ("frontend.NAME.tls", "max_handshakes", "5"),
+    (
+        "frontend.NAME.tls",
+        "client_auth",
+        "{ mode = 'required', ca = '/ca.pem' }",
+    ),
+    ("frontend.NAME.tls.certificates", "certificate", "'/b.pem'"),
+    ("frontend.NAME.tls.certificates", "key", "'/b.key'"),
+    ("frontend.NAME.tls.client_auth", "mode", "'optional'"),
+    ("frontend.NAME.tls.client_auth", "ca", "'/other.pem'"),
+    ("frontend.NAME.tls.client_auth", "crl", "'/crl.pem'"),
+    ("frontend.NAME.tls.names.NAME", "min_version", "'1.3'"),
+    ("frontend.NAME.tls.names.NAME", "alpn", "[]"),
+    (
+        "frontend.NAME.tls.names.NAME",
+        "client_auth",
+        "{ ca = '/ca.pem' }",
+    ),
+    ("frontend.NAME.timeout", "handshake", "'1s'"),
     ("frontend.NAME.timeout", "head", "'1s'"),
     ("frontend.NAME.timeout", "body", "'1s'"),
     ("frontend.NAME.timeout", "keep_alive", "'1s'"),
@@ -40,12 +66,33 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.forwarding", "x_forwarded", "false"),
     ("frontend.NAME.forwarding", "forwarded", "true"),
     ("frontend.NAME.forwarding", "via", "true"),
+    (
+        "frontend.NAME.forwarding.client_certificate",
+        "subject",
+        "'x-subject'",
+    ),
+    (
+        "frontend.NAME.forwarding.client_certificate",
+        "sans",
+        "'x-sans'",
+    ),
+    (
+        "frontend.NAME.forwarding.client_certificate",
+        "serial",
+        "'x-serial'",
+    ),
+    (
+        "frontend.NAME.forwarding.client_certificate",
+        "fingerprint",
+        "'x-fingerprint'",
+    ),
     ("frontend.NAME.route", "name", "'first'"),
     ("frontend.NAME.route", "host", "'a'"),
     ("frontend.NAME.route", "path", "'/a'"),
     ("frontend.NAME.route", "method", "'GET'"),
     ("frontend.NAME.route", "header", "{ a = 'b' }"),
     ("frontend.NAME.route", "query", "{ a = 'b' }"),
+    ("frontend.NAME.route", "client_certificate", "'required'"),
     ("frontend.NAME.route", "backend", "'other'"),
     ("backend.NAME", "balance", "'least-connections'"),
     ("backend.NAME", "servers", "'10.0.0.2:80'"),
@@ -96,6 +143,9 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
 /// Keys whose value is a table of keys: their keys stand above.
 const TABLES: &[(&str, &str)] = &[
     ("log", "access"),
+    ("frontend.NAME", "tls"),
+    ("frontend.NAME.tls", "names"),
+    ("frontend.NAME.forwarding", "client_certificate"),
     ("frontend.NAME", "timeout"),
     ("frontend.NAME", "limits"),
     ("frontend.NAME", "http2"),
@@ -119,6 +169,31 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             "listen = ['127.0.0.1:8080', '/run/web.sock']\nbackend = 'app'",
         ),
         ("admin", "[admin]", "listen = '/run/admin.sock'"),
+        (
+            "frontend.NAME.tls",
+            "[frontend.web.tls]",
+            "certificates = '/a.pem'\nclient_auth = { mode = 'optional', ca = '/ca.pem' }",
+        ),
+        (
+            "frontend.NAME.tls.names.NAME",
+            "[frontend.web.tls.names.'a.test']",
+            "",
+        ),
+        (
+            "frontend.NAME.tls.certificates",
+            "[[frontend.other.tls.certificates]]",
+            "certificate = '/a.pem'\nkey = '/a.key'",
+        ),
+        (
+            "frontend.NAME.tls.client_auth",
+            "[frontend.other.tls.client_auth]",
+            "ca = '/ca.pem'",
+        ),
+        (
+            "",
+            "[frontend.other]",
+            "listen = '127.0.0.1:8090'\nbackend = 'app'",
+        ),
         (
             "frontend.NAME.route",
             "[[frontend.web.route]]",
@@ -162,7 +237,12 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
 #[test]
 fn every_key_changes_the_plan() {
     for (path, key, value) in OTHER_VALUES {
-        let without = plan(&with_line(path, "", ""));
+        // A table that says nothing without its only key.
+        let needed = match *path {
+            "frontend.NAME.proxy_protocol" => "from = '192.0.2.1'",
+            _ => "",
+        };
+        let without = plan(&with_line(path, "", needed));
         let with = plan(&with_line(path, key, &format!("{key} = {value}")));
         assert_ne!(with, without, "{path}: {key} = {value} does nothing");
     }

@@ -12,7 +12,7 @@ use http::{Method, Uri, Version};
 
 use crate::base::Peer;
 use crate::base::clock::Duration;
-use crate::exchange::{Attempt, Reason, RequestId};
+use crate::exchange::{Attempt, ClientTls, Reason, RequestId};
 use crate::observe::calendar::Calendar;
 use crate::observe::json;
 use crate::plan::Plan;
@@ -31,6 +31,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) backend: Option<&'a str>,
     pub(crate) server: Option<&'a str>,
     pub(crate) client: Peer,
+    /// `None`: in the clear.
+    pub(crate) tls: Option<&'a ClientTls>,
     /// `None`: no head could be read.
     pub(crate) request: Option<(&'a Method, &'a Uri, Version)>,
     pub(crate) status: u16,
@@ -76,6 +78,7 @@ pub(crate) fn write_line(
     name(out, b",\"server\":", entry.server);
     client(out, entry.client);
     request(out, entry.request);
+    tls(out, entry.tls);
     number(out, b",\"status\":", u64::from(entry.status));
     name(out, b",\"reason\":", entry.reason.map(Reason::code));
     out.extend_from_slice(b",\"request_id\":");
@@ -96,6 +99,16 @@ pub(crate) fn write_line(
     millis(out, b",\"response\":", entry.times.response);
     millis(out, b",\"total\":", Some(entry.times.total));
     out.extend_from_slice(b"}}\n");
+}
+
+fn tls(out: &mut Vec<u8>, tls: Option<&ClientTls>) {
+    name(out, b",\"tls_version\":", tls.map(|tls| tls.version.code()));
+    name(out, b",\"tls_cipher\":", tls.map(|tls| tls.cipher));
+    out.extend_from_slice(b",\"sni\":");
+    match tls.and_then(|tls| tls.server_name.as_deref()) {
+        Some(name) => json::string(name.as_bytes(), out),
+        None => out.extend_from_slice(b"null"),
+    }
 }
 
 /// A name of the configuration or a code of ours: neither can hold what JSON would escape.

@@ -4,14 +4,16 @@
 //! `serve` makes it; `handle` opens exchanges for it; `h1` and `h2` settle them when they are over.
 
 use std::cell::{Cell, OnceCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderValue;
 
 use crate::base::Peer;
+use crate::base::address::Ends;
 use crate::base::clock::{self, Instant};
-use crate::exchange::{Reason, RequestId};
+use crate::exchange::{ClientTls, Reason, RequestId};
 use crate::observe::Refusal;
 use crate::plan::{self, FrontendTimeouts};
 use crate::proxy::frontend::Frontend;
@@ -25,6 +27,10 @@ use super::Context;
 pub(super) struct Client {
     pub(super) context: Rc<Context>,
     pub(super) peer: Peer,
+    /// Where it connected to.
+    pub(super) local: Option<SocketAddr>,
+    /// What the handshake came to; `None`: it speaks in the clear.
+    pub(super) tls: Option<Rc<ClientTls>>,
     pub(super) live: Arc<Frontend>,
     /// Whether it shall end with the exchanges that are open.
     pub(super) is_leaving: Cell<bool>,
@@ -43,10 +49,17 @@ pub(super) struct Open {
 }
 
 impl Client {
-    pub(super) fn new(context: Rc<Context>, peer: Peer, live: Arc<Frontend>) -> Self {
+    pub(super) fn new(
+        context: Rc<Context>,
+        ends: Ends,
+        tls: Option<Rc<ClientTls>>,
+        live: Arc<Frontend>,
+    ) -> Self {
         let client = Self {
             context,
-            peer,
+            peer: ends.client,
+            local: ends.local,
+            tls,
             live,
             is_leaving: Cell::new(false),
             timeouts: Cell::new(FrontendTimeouts::default()),
@@ -120,6 +133,7 @@ impl Client {
         if let Some(frontend) = place {
             let refusal = Refusal {
                 client: self.peer,
+                tls: self.tls.clone(),
                 frontend,
                 reason,
                 id,

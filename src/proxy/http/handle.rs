@@ -26,13 +26,14 @@ use crate::proxy::io::{ContinueGate, Course, ReceivedBody, RequestBody};
 use crate::proxy::reply::{grpc_reply, reply};
 use crate::proxy::route;
 use crate::proxy::snapshot::{Frontend, View};
-use crate::wire::forwarded::{Field, client_of};
+use crate::wire::forwarded::{Field, Proto, client_of};
 use crate::wire::grpc;
 
 use super::admit::admit;
 use super::body::{Own, ResponseBody};
 use super::client::{Client, Open};
 use super::hop::{self, BodyKind, Sender};
+use super::identity;
 use super::seen::Seen;
 
 /// An exchange that has begun, and what it runs under.
@@ -125,16 +126,31 @@ impl Begun {
         course.request_complete.set(body_kind == BodyKind::None);
         let seen = Seen::of(request.headers());
         let admitted = admit(&request, seen, &plan.limits, body_kind != BodyKind::None)?;
+        let tls = client.tls.as_deref();
+        identity::check_host(plan, tls, &admitted.host)?;
         let frontend = &view.snapshot.frontends[place as usize];
         let backend = find_backend(frontend, view, &request, &admitted.host, course)?;
+        if let Some(route) = course.exchange.route.get() {
+            identity::check_certificate(&plan.routes[route as usize], tls)?;
+        }
 
         let (mut head, incoming) = request.into_parts();
         let sender = Sender {
             peer: client.peer,
+            proto: match tls {
+                Some(_) => Proto::Https,
+                None => Proto::Http,
+            },
             is_trusted: plan.trusted_proxies.have(client.peer),
             forwarded_for: client.forwarded_for(),
         };
         hop::towards_server(&mut head, seen, body_kind, sender, &plan.forwarding);
+        identity::say_certificate(
+            &mut head.headers,
+            &view.client_fields,
+            &plan.forwarding.client_certificate,
+            tls,
+        );
         name_request(
             &mut head.headers,
             &plan.request_id,
@@ -320,6 +336,8 @@ fn opening<B>(
         head_read,
         wall: client.context.anchor.get().wall_at(head_read),
         client: address_of(client.peer, plan, request.headers()),
+        local: client.local,
+        tls: client.tls.clone(),
         // A place that no plan has: nobody else's name stands in the log for it.
         frontend: place.unwrap_or(u32::MAX),
         generation: view.snapshot.generation,

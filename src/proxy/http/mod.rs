@@ -12,12 +12,13 @@ mod h1;
 mod h2;
 mod handle;
 mod hop;
+mod identity;
 mod rest;
 mod roll;
 pub mod seen;
 mod serve;
 
-pub use roll::{Order, Roll};
+pub use roll::{Entry, Order, Roll};
 pub use serve::serve;
 
 use std::cell::Cell;

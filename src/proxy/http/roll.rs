@@ -46,14 +46,14 @@ pub enum Order {
 }
 
 /// One connection's line; it is struck out when dropped.
-pub(super) struct Entry {
+pub struct Entry {
     roll: Rc<Roll>,
     line: u32,
 }
 
 impl Roll {
     /// Enters a connection of `frontend`.
-    pub(super) fn enter(self: &Rc<Self>, frontend: Arc<Frontend>) -> Entry {
+    pub fn enter(self: &Rc<Self>, frontend: Arc<Frontend>) -> Entry {
         let mut inner = self.inner.borrow_mut();
         let line = Line {
             waker: None,
@@ -128,7 +128,7 @@ impl Roll {
 
 impl Entry {
     /// What this connection shall do; its task is woken when that changes.
-    pub(super) fn order(&self, cx: &mut Context<'_>) -> Order {
+    pub fn order(&self, cx: &mut Context<'_>) -> Order {
         let mut inner = self.roll.inner.borrow_mut();
         let general = inner.order;
         let line = &mut inner.lines[self.line as usize];

@@ -22,4 +22,4 @@ pub use relay::{Broken, End, Relay, Spoken};
 pub use request_body::{BodyFault, ContinueGate, RequestBody};
 pub use stream_body::StreamBody;
 pub use timer::Timer;
-pub use watched::{Watch, WatchedStream};
+pub use watched::{Watch, WatchedStream, has_moved, note_flushed};

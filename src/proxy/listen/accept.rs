@@ -21,6 +21,9 @@ use crate::observe::{PauseCause, event};
 use crate::proxy::frontend::{Frontend, Gate};
 use crate::proxy::http::{Context, serve};
 
+use super::handshake::secure;
+use super::identify::identify;
+
 /// How long accepting rests when there is no descriptor left. Long enough for some exchanges to
 /// end, short enough not to be noticed beside the kernel's queue.
 const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
@@ -167,8 +170,16 @@ impl Accept {
         let context = Rc::clone(&self.context);
         let frontend = Arc::clone(&pass.frontend);
         context.observer.accepted(&frontend.metrics);
+        // On the roll from the first: nobody who has connected is forgotten when the worker ends.
+        let entry = context.roll.enter(Arc::clone(&frontend));
         tasks::spawn_local(async move {
-            serve(stream, peer, frontend, context).await;
+            let identified = identify(stream, peer, &frontend, &context, &entry).await;
+            if let Some((stream, ends)) = identified
+                && let Some((stream, tls)) =
+                    secure(stream, ends.client, &frontend, &context, &entry).await
+            {
+                serve(stream, ends, tls, frontend, context, entry).await;
+            }
             drop(pass);
         });
     }

@@ -52,7 +52,8 @@ pub(super) async fn open(
 
 fn reason_of(error: &io::Error) -> Reason {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => Reason::ServerConnectRefused,
+        // Without a file for it, nobody listens on a Unix socket either.
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Reason::ServerConnectRefused,
         io::ErrorKind::TimedOut => Reason::ServerConnectTimeout,
         _ => Reason::ServerConnectFailed,
     }

@@ -27,6 +27,6 @@ pub(crate) use message::Message;
 pub(crate) use origin::{OK, Origin};
 pub(crate) use program::{Program, evenkeel};
 pub(crate) use proxy::{Line, Proxy, Setup};
-pub(crate) use tls::Authority;
+pub(crate) use tls::{Authority, Pair, Speech, TlsClient};
 pub(crate) use tools::{curl, feed};
 pub(crate) use wait::{Gate, until, while_for};

@@ -149,6 +149,16 @@ impl Origin {
         requests.remove(0)
     }
 
+    /// The one request for `target`.
+    #[track_caller]
+    pub(crate) fn request_of(&self, target: &str) -> Message {
+        let requests = self.requests();
+        let found = requests
+            .into_iter()
+            .find(|request| request.target() == target);
+        found.expect("it was asked for that")
+    }
+
     /// Whether not a byte has come.
     pub(crate) fn has_seen_nothing(&self) -> bool {
         let connections = lock(&self.records.connections);
