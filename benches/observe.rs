@@ -195,6 +195,7 @@ fn plan() -> Plan {
             limits: BackendLimits::default(),
             protocol: Protocol::default(),
             send_proxy: None,
+            tls: None,
             http2: BackendHttp2::default(),
             header_case: HeaderCase::default(),
         }],

@@ -106,6 +106,7 @@ fn backend() -> Backend {
         limits: BackendLimits::default(),
         protocol: Protocol::default(),
         send_proxy: None,
+        tls: None,
         http2: BackendHttp2::default(),
         header_case: HeaderCase::default(),
     }

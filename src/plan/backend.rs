@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use crate::base::{Address, ByteSize, Name, Place};
-use crate::plan::HeaderCase;
+use crate::plan::{HeaderCase, ServerTls};
 
 /// `[backend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Backend {
     pub protocol: Protocol,
     /// What servers are told of the client at the beginning of a connection.
     pub send_proxy: Option<SendProxy>,
+    /// `None`: in the clear.
+    pub tls: Option<ServerTls>,
     /// Deadlines towards servers.
     pub timeout: BackendTimeouts,
     /// Active checks; `None`: servers count as up.

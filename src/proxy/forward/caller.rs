@@ -10,12 +10,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 
 use bytes::Bytes;
+use http::HeaderValue;
 
 use crate::base::Peer;
 use crate::exchange::Exchange;
 use crate::plan::{ProxyVersion, SendProxy};
 use crate::proxy::backend::{Lease, ServerId};
-use crate::proxy::upstream::{Lane, Settings};
+use crate::proxy::upstream::{Lane, Lanes, Settings};
 use crate::wire::host::Authority;
 use crate::wire::proxy_protocol::{Checksum, Endpoints, Extras, Header, write_v1, write_v2};
 
@@ -33,7 +34,7 @@ struct Own {
     server: ServerId,
     settings: Rc<Settings>,
     said: Bytes,
-    lane: Rc<Lane>,
+    lanes: Rc<Lanes>,
 }
 
 /// The connections that an attempt may use, and what a new one of them says first.
@@ -44,42 +45,52 @@ pub(super) struct Line {
 
 impl Caller {
     /// The line to the server of `lease` for `exchange`, whose request names `host`.
-    pub(super) fn line(&self, lease: &Lease, exchange: &Exchange, host: Option<&[u8]>) -> Line {
+    pub(super) fn line<'a>(
+        &self,
+        lease: &Lease,
+        exchange: &Exchange,
+        host: impl Fn() -> Option<&'a HeaderValue>,
+    ) -> Line {
         let local = lease.backend();
         let Some(how) = &local.shared.plan.send_proxy else {
             return Line {
-                lane: Rc::clone(local.lane(lease.index())),
+                lane: local.lanes(lease.index()).of(host),
                 preamble: Bytes::new(),
             };
         };
-        let said = header(how, exchange, host, None);
-        let lane = self.lane(lease.server().id, &local.settings, &said);
+        let name = host().map(HeaderValue::as_bytes);
+        let said = header(how, exchange, name, None);
+        let lane = self.lanes(lease, &said).of(host);
         // The connection's id is that of the exchange it is opened for.
         let preamble = match how.unique_id {
-            true => header(how, exchange, host, Some(exchange.opening.id.as_bytes())),
+            true => header(how, exchange, name, Some(exchange.opening.id.as_bytes())),
             false => said,
         };
         Line { lane, preamble }
     }
 
-    fn lane(&self, server: ServerId, settings: &Rc<Settings>, said: &Bytes) -> Rc<Lane> {
-        let mut lanes = self.lanes.borrow_mut();
-        let is_it =
-            |own: &Own| own.server == server && own.said == said && own.settings.are_like(settings);
-        if let Some(own) = lanes.iter().find(|own| is_it(own)) {
-            return Rc::clone(&own.lane);
+    fn lanes(&self, lease: &Lease, said: &Bytes) -> Rc<Lanes> {
+        let settings = &lease.backend().settings;
+        let server = lease.server();
+        let mut known = self.lanes.borrow_mut();
+        let is_it = |own: &&Own| {
+            own.server == server.id && own.said == said && own.settings.are_like(settings)
+        };
+        if let Some(own) = known.iter().find(is_it) {
+            return Rc::clone(&own.lanes);
         }
-        if lanes.len() >= MOST_LANES {
-            lanes.remove(0);
+        if known.len() >= MOST_LANES {
+            known.remove(0);
         }
-        let lane = Rc::default();
-        lanes.push(Own {
-            server,
+        let plan = &lease.backend().shared.plan.servers[lease.index()];
+        let lanes = Rc::new(settings.lanes(&plan.name, &server.address));
+        known.push(Own {
+            server: server.id,
             settings: Rc::clone(settings),
             said: said.clone(),
-            lane: Rc::clone(&lane),
+            lanes: Rc::clone(&lanes),
         });
-        lane
+        lanes
     }
 }
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::Context;
 
 use bytes::Bytes;
+use rustls::pki_types::ServerName;
 
 use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
@@ -32,6 +33,8 @@ pub struct Lane {
     fresh: RefCell<Vec<Connection>>,
     /// What the server chose when it was last left to it. Written when a connection is opened.
     chosen: Cell<Option<Chosen>>,
+    /// The name that the server is asked by under TLS.
+    name: Option<ServerName<'static>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,6 +77,14 @@ pub struct Way<'a> {
 }
 
 impl Lane {
+    /// Under TLS, by this name.
+    pub(super) fn by(name: ServerName<'static>) -> Self {
+        Self {
+            name: Some(name),
+            ..Self::default()
+        }
+    }
+
     /// A connection that is open and can carry one more exchange.
     pub fn take(
         &self,
@@ -119,7 +130,8 @@ impl Lane {
             return Ok(carrier);
         }
         let began = clock::now();
-        match open(way.network, way.address, way.preamble, way.settings).await? {
+        let name = self.name.as_ref();
+        match open(way.network, way.address, way.preamble, way.settings, name).await? {
             Opened::Http1(connection) => {
                 self.chosen.set(Some(Chosen::Http1));
                 Ok(Carrier::Http1(*connection))
@@ -178,15 +190,16 @@ impl Lane {
     /// In a task of its own: it goes on for the others when the one who began it has left.
     fn open_for_all(self: &Rc<Self>, way: &Way<'_>) {
         let lane = Rc::clone(self);
-        let opening = Opening::begin(&self.crew);
+        let counted = Opening::begin(&self.crew);
         let (network, address) = (way.network.clone(), way.address.clone());
         let preamble = way.preamble.clone();
         let (settings, patience) = (Rc::clone(way.settings), way.patience);
         tasks::spawn_local(async move {
-            let opened =
-                clock::within(patience, open(&network, &address, &preamble, &settings)).await;
+            let name = lane.name.as_ref();
+            let opening = open(&network, &address, &preamble, &settings, name);
+            let opened = clock::within(patience, opening).await;
             lane.opened(opened.unwrap_or_else(|_| Err(Fault::new(Reason::ServerConnectTimeout))));
-            drop(opening);
+            drop(counted);
         });
     }
 
@@ -209,8 +222,13 @@ impl Lane {
         self.idle.keep(connection, limits, now);
     }
 
+    /// Whether nothing is open.
+    pub(super) fn is_empty(&self) -> bool {
+        self.idle.is_empty() && self.crew.is_empty()
+    }
+
     /// Lets go of connections that are too old, that the server has closed, or that do not answer.
-    pub fn sweep(
+    pub(super) fn sweep(
         &self,
         limits: &plan::Pool,
         http2: &plan::BackendHttp2,
