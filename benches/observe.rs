@@ -85,6 +85,7 @@ fn scrape(criterion: &mut Criterion) {
     let frontend_row = FrontendRow {
         name: "web",
         metrics: &frontend,
+        open_tunnels: 0,
         open_connections: 64,
     };
     let backend_row = BackendRow {
@@ -173,6 +174,7 @@ fn plan() -> Plan {
             forwarding: Forwarding::default(),
             request_id: RequestIds::default(),
             header_case: HeaderCase::default(),
+            upgrades: Frontend::default_upgrades(),
         }],
         backends: vec![Backend {
             name: name("app"),
@@ -193,6 +195,7 @@ fn plan() -> Plan {
             limits: BackendLimits::default(),
             protocol: Protocol::default(),
             tls: None,
+            send_proxy: None,
             http2: BackendHttp2::default(),
             header_case: HeaderCase::default(),
         }],

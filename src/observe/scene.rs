@@ -89,6 +89,7 @@ fn frontend() -> Frontend {
         forwarding: Forwarding::default(),
         request_id: RequestIds::default(),
         header_case: HeaderCase::default(),
+        upgrades: Frontend::default_upgrades(),
     }
 }
 
@@ -105,6 +106,7 @@ fn backend() -> Backend {
         limits: BackendLimits::default(),
         protocol: Protocol::default(),
         tls: None,
+        send_proxy: None,
         http2: BackendHttp2::default(),
         header_case: HeaderCase::default(),
     }

@@ -3,15 +3,19 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::base::units::show_duration;
+use crate::base::{Address, ListenAddress};
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{listen_addresses, refuse_idle_mode};
+use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
+use crate::config::source::Span;
 use crate::config::suggest;
 use crate::plan::{
-    AccessLog, Admin, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
+    AccessLog, Admin, Listen, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
 };
 
 /// More threads than any machine has cores.
@@ -118,12 +122,27 @@ pub(super) fn shutdown(top: &Section<'_>, report: &mut Report<'_>) -> Shutdown {
     let Some(section) = top.section("shutdown", &keys::SHUTDOWN, report) else {
         return default;
     };
-    // Both may be 0: no time to notice, and no time to finish, are things that one can want.
+    // Each may be 0: no time to notice, and no time to finish, are things that one can want.
     let mut duration = |key| section.setting(key)?.any_duration(report);
-    Shutdown {
+    let timeout = duration("timeout").unwrap_or(default.timeout);
+    let shutdown = Shutdown {
         grace: duration("grace").unwrap_or(default.grace),
-        timeout: duration("timeout").unwrap_or(default.timeout),
+        timeout,
+        tunnels: duration("tunnels").unwrap_or(Shutdown::tunnels_within(timeout)),
+    };
+    if shutdown.tunnels > shutdown.timeout
+        && let Some(setting) = section.setting("tunnels")
+    {
+        report.error(
+            setting.span(),
+            format!(
+                "tunnels would be cut after {}, the `timeout` of all, before their own time is over",
+                show_duration(shutdown.timeout)
+            ),
+            "write a shorter `tunnels`, or a longer `timeout`",
+        );
     }
+    shutdown
 }
 
 pub(super) fn admin(
@@ -148,7 +167,27 @@ pub(super) fn admin(
     if listen.is_word("off") {
         return None;
     }
-    Some(Admin {
-        listen: listen_addresses(section, listen, written, report),
-    })
+    let addresses = listen_addresses(section, listen, written, report);
+    warn_when_open_to_all(&addresses, listen.span(), report);
+    Some(Admin { listen: addresses })
+}
+
+/// Of every address of the host it is seldom meant; one that is written out was.
+fn warn_when_open_to_all(addresses: &[Listen], span: Span, report: &mut Report<'_>) {
+    let open_port = |listen: &Listen| match &listen.addr {
+        ListenAddress::At(Address::Ip(addr)) if addr.ip().is_unspecified() => Some(addr.port()),
+        _ => None,
+    };
+    let Some(port) = addresses.iter().find_map(open_port) else {
+        return;
+    };
+    let message = format!(
+        "whoever reaches port {port} of this host can read metrics and status, and have the \
+         configuration read again"
+    );
+    let help = format!(
+        "the admin listener asks nobody who they are: write `\"127.0.0.1:{port}\"`, or an address \
+         that only those reach who may"
+    );
+    report.add(Diagnostic::warning(span, message).help(help));
 }

@@ -22,6 +22,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
+use tokio::io::AsyncWriteExt;
 
 use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
@@ -67,6 +68,8 @@ pub(super) struct Target<'a> {
     pub(super) protocol: Protocol,
     /// `None`: in the clear.
     pub(super) tls: Option<&'a Tls>,
+    /// What is said before anything else.
+    pub(super) preamble: Vec<u8>,
 }
 
 /// An outcome without its time.
@@ -177,10 +180,13 @@ impl<C: Future> Link<C> {
 
 /// Connects, asks and decides; ends when the connection is closed.
 async fn ask(network: &Network, target: &Target<'_>, probe: &Probe, progress: &Progress) {
-    let stream = match network.connect(&target.address).await {
+    let mut stream = match network.connect(&target.address).await {
         Ok(stream) => stream,
         Err(error) => return progress.decide(of_connecting(&error)),
     };
+    if let Err(error) = stream.write_all(&target.preamble).await {
+        return progress.decide(failed(of_io(&error)));
+    }
     match probe {
         Probe::Tcp => progress.decide(passed("connected")),
         Probe::Http(check) => ask_http(stream, target, check, progress).await,
@@ -512,6 +518,7 @@ mod tests {
                 name: "a",
                 protocol: Protocol::Auto,
                 tls: None,
+                preamble: Vec::new(),
             };
             let outcome = probe(&scripted.network(), &target, &probe_of, TIMEOUT).await;
             // Lets the server see the end.

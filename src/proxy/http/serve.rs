@@ -13,14 +13,14 @@ use crate::base::address::Ends;
 use crate::base::clock;
 use crate::exchange::{ClientTls, Reason};
 use crate::net::Stream;
+use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Timer;
+use crate::proxy::roll::{Entry, Order};
 use crate::wire::preface::{Version, is_another_protocol, version};
 
-use super::Context;
 use super::client::Client;
 use super::rest::{Woken, bytes_or};
-use super::roll::{Entry, Order};
 use super::{h1, h2};
 
 /// What the first bytes say.

@@ -18,8 +18,9 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::base::tasks;
 use crate::net::{Listener, Stream};
 use crate::observe::{PauseCause, event};
+use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
-use crate::proxy::http::{Context, serve};
+use crate::proxy::http::serve;
 
 use super::handshake::secure;
 use super::identify::identify;

@@ -15,8 +15,9 @@ use crate::base::clock::{self, Elapsed};
 use crate::exchange::ClientTls;
 use crate::net::{HandshakeFault, Stream};
 use crate::observe::{Handshake, HandshakeFailure, event};
+use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
-use crate::proxy::http::{Context, Entry, Order};
+use crate::proxy::roll::{Entry, Order};
 use crate::proxy::snapshot::View;
 use crate::proxy::tls::{Acceptor, client_tls, failure_of};
 
@@ -43,6 +44,7 @@ pub(super) async fn secure(
     if view.snapshot.plan.frontends[place].tls.is_none() {
         return Some((stream, None));
     }
+    drop(view);
     // Boxed: the connection, once it serves, does not carry the room for it.
     let handshake = Box::pin(shake_hands(stream, peer, frontend, context, entry));
     handshake.await.map(|(stream, tls)| (stream, Some(tls)))

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Context;
 
+use bytes::Bytes;
 use rustls::pki_types::ServerName;
 
 use crate::base::Address;
@@ -65,6 +66,8 @@ pub struct Way<'a> {
     pub network: &'a Network,
     /// Where the server listens.
     pub address: &'a Address,
+    /// What is said first, before TLS and HTTP; mostly nothing.
+    pub preamble: &'a Bytes,
     /// What a connection is opened with.
     pub settings: &'a Rc<Settings>,
     /// What connections may be used again.
@@ -80,6 +83,19 @@ impl Lane {
             name: Some(name),
             ..Self::default()
         }
+    }
+
+    /// An empty one, by the same name.
+    pub(super) fn alike(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the server is asked by the same name.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.name == other.name
     }
 
     /// A connection that is open and can carry one more exchange.
@@ -127,7 +143,15 @@ impl Lane {
             return Ok(carrier);
         }
         let began = clock::now();
-        match open(way.network, way.address, way.settings, self.name.as_ref()).await? {
+        match open(
+            way.network,
+            way.address,
+            way.preamble,
+            way.settings,
+            self.name.as_ref(),
+        )
+        .await?
+        {
             Opened::Http1(connection) => {
                 self.chosen.set(Some(Chosen::Http1));
                 Ok(Carrier::Http1(*connection))
@@ -188,11 +212,12 @@ impl Lane {
         let lane = Rc::clone(self);
         let opening = Opening::begin(&self.crew);
         let (network, address) = (way.network.clone(), way.address.clone());
+        let preamble = way.preamble.clone();
         let (settings, patience) = (Rc::clone(way.settings), way.patience);
         tasks::spawn_local(async move {
             let opened = clock::within(
                 patience,
-                open(&network, &address, &settings, lane.name.as_ref()),
+                open(&network, &address, &preamble, &settings, lane.name.as_ref()),
             )
             .await;
             lane.opened(opened.unwrap_or_else(|_| Err(Fault::new(Reason::ServerConnectTimeout))));

@@ -3,6 +3,7 @@
 use std::io;
 
 use rustls::pki_types::ServerName;
+use tokio::io::AsyncWriteExt;
 
 use crate::base::Address;
 use crate::exchange::{Fault, Reason};
@@ -20,7 +21,8 @@ pub(super) enum Opened {
     Http2(Box<h2::New>),
 }
 
-/// Opens a connection to the server at `address`; under TLS it is asked by `name`.
+/// Opens a connection to the server at `address` and says `preamble` before anything else; under TLS it
+/// is asked by `name`.
 ///
 /// # Errors
 ///
@@ -28,13 +30,19 @@ pub(super) enum Opened {
 pub(super) async fn open(
     network: &Network,
     address: &Address,
+    preamble: &[u8],
     settings: &Settings,
     name: Option<&ServerName<'static>>,
 ) -> Result<Opened, Fault> {
-    let stream = network
+    let mut stream = network
         .connect(address)
         .await
         .map_err(|error| Fault::io(reason_of(&error), error))?;
+    if !preamble.is_empty() {
+        // A fresh socket has room for it: this does not wait.
+        let said = stream.write_all(preamble).await;
+        said.map_err(|error| Fault::io(Reason::ServerConnectFailed, error))?;
+    }
     let (stream, agreed) = match (&settings.tls, name) {
         (Some(tls), Some(name)) => tls.secure(stream, name.clone()).await?,
         // Nothing that was meant to be secret goes in the clear, whatever else is amiss.

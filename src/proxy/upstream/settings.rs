@@ -48,6 +48,7 @@ pub(super) struct OfConnections {
     pub(super) secured: Secured,
     pub(super) limits: plan::BackendLimits,
     http2: plan::BackendHttp2,
+    send_proxy: Option<plan::SendProxy>,
     header_case: HeaderCase,
     record_case: bool,
 }
@@ -75,6 +76,7 @@ impl Settings {
                 },
                 limits: backend.limits.clone(),
                 http2: backend.http2.clone(),
+                send_proxy: backend.send_proxy.clone(),
                 header_case: backend.header_case,
                 record_case,
             },
