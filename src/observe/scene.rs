@@ -105,8 +105,8 @@ fn backend() -> Backend {
         pool: Pool::default(),
         limits: BackendLimits::default(),
         protocol: Protocol::default(),
-        send_proxy: None,
         tls: None,
+        send_proxy: None,
         http2: BackendHttp2::default(),
         header_case: HeaderCase::default(),
     }

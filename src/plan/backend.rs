@@ -19,10 +19,10 @@ pub struct Backend {
     pub servers: Vec<Server>,
     /// What the servers speak.
     pub protocol: Protocol,
-    /// What servers are told of the client at the beginning of a connection.
-    pub send_proxy: Option<SendProxy>,
     /// `None`: in the clear.
     pub tls: Option<ServerTls>,
+    /// What servers are told of the client at the beginning of a connection.
+    pub send_proxy: Option<SendProxy>,
     /// Deadlines towards servers.
     pub timeout: BackendTimeouts,
     /// Active checks; `None`: servers count as up.

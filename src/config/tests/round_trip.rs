@@ -583,8 +583,8 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
             limits,
             protocol,
             http2,
-            option::of(send_proxy()),
             option::of(server_tls()),
+            option::of(send_proxy()),
         ),
         (1_u32..=10, 0_usize..=1_000_000, header_case()),
     )
@@ -607,9 +607,9 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
                 pool: bounds.1,
                 limits: bounds.2,
                 protocol: bounds.3,
-                send_proxy: bounds.5,
+                send_proxy: bounds.6,
                 http2: bounds.4,
-                tls: bounds.6,
+                tls: bounds.5,
                 header_case: rest.2,
             }
         })

@@ -323,11 +323,10 @@ impl Check {
             name: &backend.plan.servers[index].name,
             protocol: backend.plan.protocol,
             tls: backend.tls.as_deref(),
+            preamble: preamble_of(&backend.plan, health),
         };
         let network = &self.shared.network;
-        let preamble = preamble_of(&backend.plan, health);
-        self.outcome =
-            Some(probe::probe(network, &target, &preamble, &health.probe, health.timeout).await);
+        self.outcome = Some(probe::probe(network, &target, &health.probe, health.timeout).await);
     }
 }
 

@@ -68,12 +68,14 @@ pub(super) struct Target<'a> {
     pub(super) protocol: Protocol,
     /// `None`: in the clear.
     pub(super) tls: Option<&'a Tls>,
+    /// What is said before anything else.
+    pub(super) preamble: Vec<u8>,
 }
 
 /// An outcome without its time.
 type Finding = (Verdict, String);
 
-/// Checks a server once, saying `preamble` first; takes `timeout` at most.
+/// Checks a server once; takes `timeout` at most.
 ///
 /// # Cancel safety
 ///
@@ -81,14 +83,13 @@ type Finding = (Verdict, String);
 pub(super) async fn probe(
     network: &Network,
     target: &Target<'_>,
-    preamble: &[u8],
     probe: &Probe,
     timeout: Duration,
 ) -> Outcome {
     let progress = Progress::new();
     // Both ways of ending leave what has been decided in `progress`: a timeout that strikes while
     // we are closing the connection must not take a verdict back.
-    let _ = clock::within(timeout, ask(network, target, preamble, probe, &progress)).await;
+    let _ = clock::within(timeout, ask(network, target, probe, &progress)).await;
     progress.into_outcome(timeout)
 }
 
@@ -178,18 +179,12 @@ impl<C: Future> Link<C> {
 }
 
 /// Connects, asks and decides; ends when the connection is closed.
-async fn ask(
-    network: &Network,
-    target: &Target<'_>,
-    preamble: &[u8],
-    probe: &Probe,
-    progress: &Progress,
-) {
+async fn ask(network: &Network, target: &Target<'_>, probe: &Probe, progress: &Progress) {
     let mut stream = match network.connect(&target.address).await {
         Ok(stream) => stream,
         Err(error) => return progress.decide(of_connecting(&error)),
     };
-    if let Err(error) = stream.write_all(preamble).await {
+    if let Err(error) = stream.write_all(&target.preamble).await {
         return progress.decide(failed(of_io(&error)));
     }
     match probe {
@@ -523,9 +518,9 @@ mod tests {
                 name: "a",
                 protocol: Protocol::Auto,
                 tls: None,
+                preamble: Vec::new(),
             };
-            let network = scripted.network();
-            let outcome = probe(&network, &target, b"", &probe_of, TIMEOUT).await;
+            let outcome = probe(&scripted.network(), &target, &probe_of, TIMEOUT).await;
             // Lets the server see the end.
             clock::sleep(Duration::from_millis(1)).await;
             let visit = scripted.visits().pop().expect("there was a visit");

@@ -64,7 +64,7 @@ impl Sending {
     }
 
     /// The host that it is for, if it says so.
-    fn host(&self) -> Option<&HeaderValue> {
+    pub(super) fn host(&self) -> Option<&HeaderValue> {
         match &self.state {
             State::Whole(request) => request.headers().get(header::HOST),
             State::Head(head) => head.headers.get(header::HOST),
@@ -119,7 +119,7 @@ pub(super) async fn attempt(
     network: &Network,
     course: &Rc<Course>,
 ) -> Result<Response<ServerBody>, Failed> {
-    let line = caller.line(&lease, &course.exchange, || sending.host());
+    let line = caller.line(&lease, &course.exchange, sending);
     let mut wanted = Wanted::Any;
     let mut patience = Patience::default();
     loop {

@@ -16,9 +16,11 @@ use crate::base::Peer;
 use crate::exchange::Exchange;
 use crate::plan::{ProxyVersion, SendProxy};
 use crate::proxy::backend::{Lease, ServerId};
-use crate::proxy::upstream::{Lane, Lanes, Settings};
+use crate::proxy::upstream::{Lane, Settings};
 use crate::wire::host::Authority;
 use crate::wire::proxy_protocol::{Checksum, Endpoints, Extras, Header, write_v1, write_v2};
+
+use super::attempt::Sending;
 
 /// How many servers, clients and host names the connections of one client connection may be for; the
 /// oldest make room. More than one client come by a connection of a trusted proxy.
@@ -34,7 +36,7 @@ struct Own {
     server: ServerId,
     settings: Rc<Settings>,
     said: Bytes,
-    lanes: Rc<Lanes>,
+    lane: Rc<Lane>,
 }
 
 /// The connections that an attempt may use, and what a new one of them says first.
@@ -45,52 +47,55 @@ pub(super) struct Line {
 
 impl Caller {
     /// The line to the server of `lease` for `exchange`, whose request names `host`.
-    pub(super) fn line<'a>(
-        &self,
-        lease: &Lease,
-        exchange: &Exchange,
-        host: impl Fn() -> Option<&'a HeaderValue>,
-    ) -> Line {
+    pub(super) fn line(&self, lease: &Lease, exchange: &Exchange, sending: &Sending) -> Line {
         let local = lease.backend();
+        let lanes = local.lanes(lease.index());
         let Some(how) = &local.shared.plan.send_proxy else {
             return Line {
-                lane: local.lanes(lease.index()).of(host),
+                lane: lanes.of(|| sending.host()),
                 preamble: Bytes::new(),
             };
         };
-        let name = host().map(HeaderValue::as_bytes);
-        let said = header(how, exchange, name, None);
-        let lane = self.lanes(lease, &said).of(host);
+        let apart = lanes.apart(sending.host());
+        let host = sending.host().map(HeaderValue::as_bytes);
+        let said = header(how, exchange, host, None);
+        let lane = self.lane(lease.server().id, &local.settings, &said, apart);
         // The connection's id is that of the exchange it is opened for.
         let preamble = match how.unique_id {
-            true => header(how, exchange, name, Some(exchange.opening.id.as_bytes())),
+            true => header(how, exchange, host, Some(exchange.opening.id.as_bytes())),
             false => said,
         };
         Line { lane, preamble }
     }
 
-    fn lanes(&self, lease: &Lease, said: &Bytes) -> Rc<Lanes> {
-        let settings = &lease.backend().settings;
-        let server = lease.server();
-        let mut known = self.lanes.borrow_mut();
-        let is_it = |own: &&Own| {
-            own.server == server.id && own.said == said && own.settings.are_like(settings)
+    fn lane(
+        &self,
+        server: ServerId,
+        settings: &Rc<Settings>,
+        said: &Bytes,
+        apart: Lane,
+    ) -> Rc<Lane> {
+        let mut lanes = self.lanes.borrow_mut();
+        let is_it = |own: &Own| {
+            own.server == server
+                && own.said == said
+                && own.settings.are_like(settings)
+                && own.lane.is_like(&apart)
         };
-        if let Some(own) = known.iter().find(is_it) {
-            return Rc::clone(&own.lanes);
+        if let Some(own) = lanes.iter().find(|own| is_it(own)) {
+            return Rc::clone(&own.lane);
         }
-        if known.len() >= MOST_LANES {
-            known.remove(0);
+        if lanes.len() >= MOST_LANES {
+            lanes.remove(0);
         }
-        let plan = &lease.backend().shared.plan.servers[lease.index()];
-        let lanes = Rc::new(settings.lanes(&plan.name, &server.address));
-        known.push(Own {
-            server: server.id,
+        let lane = Rc::new(apart);
+        lanes.push(Own {
+            server,
             settings: Rc::clone(settings),
             said: said.clone(),
-            lanes: Rc::clone(&lanes),
+            lane: Rc::clone(&lane),
         });
-        lanes
+        lane
     }
 }
 

@@ -85,6 +85,19 @@ impl Lane {
         }
     }
 
+    /// An empty one, by the same name.
+    pub(super) fn alike(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the server is asked by the same name.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+
     /// A connection that is open and can carry one more exchange.
     pub fn take(
         &self,
@@ -130,8 +143,15 @@ impl Lane {
             return Ok(carrier);
         }
         let began = clock::now();
-        let name = self.name.as_ref();
-        match open(way.network, way.address, way.preamble, way.settings, name).await? {
+        match open(
+            way.network,
+            way.address,
+            way.preamble,
+            way.settings,
+            self.name.as_ref(),
+        )
+        .await?
+        {
             Opened::Http1(connection) => {
                 self.chosen.set(Some(Chosen::Http1));
                 Ok(Carrier::Http1(*connection))
@@ -190,16 +210,18 @@ impl Lane {
     /// In a task of its own: it goes on for the others when the one who began it has left.
     fn open_for_all(self: &Rc<Self>, way: &Way<'_>) {
         let lane = Rc::clone(self);
-        let counted = Opening::begin(&self.crew);
+        let opening = Opening::begin(&self.crew);
         let (network, address) = (way.network.clone(), way.address.clone());
         let preamble = way.preamble.clone();
         let (settings, patience) = (Rc::clone(way.settings), way.patience);
         tasks::spawn_local(async move {
-            let name = lane.name.as_ref();
-            let opening = open(&network, &address, &preamble, &settings, name);
-            let opened = clock::within(patience, opening).await;
+            let opened = clock::within(
+                patience,
+                open(&network, &address, &preamble, &settings, lane.name.as_ref()),
+            )
+            .await;
             lane.opened(opened.unwrap_or_else(|_| Err(Fault::new(Reason::ServerConnectTimeout))));
-            drop(counted);
+            drop(opening);
         });
     }
 

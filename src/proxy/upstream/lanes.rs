@@ -54,6 +54,18 @@ impl Lanes {
         }
     }
 
+    /// A lane for this request's host that belongs to nobody else.
+    pub fn apart(&self, host: Option<&HeaderValue>) -> Lane {
+        let by_host = self
+            .named
+            .as_ref()
+            .and_then(|_| host.and_then(name_of_host));
+        match by_host {
+            Some(name) => Lane::by(name),
+            None => self.one.alike(),
+        }
+    }
+
     /// The lane for a request to `host`, which is looked for only where it matters.
     pub fn of<'a>(&self, host: impl FnOnce() -> Option<&'a HeaderValue>) -> Rc<Lane> {
         let Some(named) = &self.named else {

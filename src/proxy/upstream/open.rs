@@ -21,8 +21,8 @@ pub(super) enum Opened {
     Http2(Box<h2::New>),
 }
 
-/// Opens a connection to the server at `address` and says `preamble` before anything else; under TLS
-/// it is asked by `name`.
+/// Opens a connection to the server at `address` and says `preamble` before anything else; under TLS it
+/// is asked by `name`.
 ///
 /// # Errors
 ///
