@@ -85,6 +85,7 @@ fn scrape(criterion: &mut Criterion) {
     let frontend_row = FrontendRow {
         name: "web",
         metrics: &frontend,
+        open_tunnels: 0,
         open_connections: 64,
     };
     let backend_row = BackendRow {
@@ -113,8 +114,8 @@ fn exchange() -> Exchange {
         head_read: began + Duration::from_micros(20),
         wall: clock::wall(),
         client: SocketAddr::from(([192, 0, 2, 7], 51_234)).into(),
-        tls: None,
         local: None,
+        tls: None,
         frontend: 0,
         generation: 7,
         method: Method::GET,
@@ -173,6 +174,7 @@ fn plan() -> Plan {
             forwarding: Forwarding::default(),
             request_id: RequestIds::default(),
             header_case: HeaderCase::default(),
+            upgrades: Frontend::default_upgrades(),
         }],
         backends: vec![Backend {
             name: name("app"),
@@ -192,6 +194,7 @@ fn plan() -> Plan {
             pool: Pool::default(),
             limits: BackendLimits::default(),
             protocol: Protocol::default(),
+            send_proxy: None,
             http2: BackendHttp2::default(),
             header_case: HeaderCase::default(),
         }],

@@ -26,6 +26,7 @@
 //! # The life of a request
 //!
 //! 1. [`proxy::listen`] accepts the connection, counts it, and holds back what is over a limit.
+//!    Where a proxy before us has to say whose connection it is (PROXY protocol), it is asked first.
 //! 2. [`proxy::tls`] says what a handshake is answered with, where the frontend speaks TLS; `listen`
 //!    shakes hands under a deadline.
 //! 3. [`proxy::http`] reads a request head. From here on a line in the access log is certain. What
@@ -80,9 +81,12 @@
 //! config          -> base wire plan
 //!
 //! proxy/*         -> base wire plan exchange observe net proxy/io
-//! proxy/worker    -> proxy/listen proxy/http proxy/snapshot proxy/frontend
-//! proxy/listen    -> proxy/tls proxy/http proxy/snapshot proxy/frontend
-//! proxy/http      -> proxy/route proxy/forward proxy/backend proxy/reply proxy/snapshot proxy/frontend
+//! proxy/worker    -> proxy/listen proxy/context proxy/roll proxy/snapshot proxy/frontend
+//! proxy/listen    -> proxy/tls proxy/http proxy/context proxy/roll proxy/snapshot proxy/frontend
+//! proxy/http      -> proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/context proxy/roll proxy/snapshot proxy/frontend
+//! proxy/tunnel    -> proxy/backend proxy/context proxy/roll proxy/frontend
+//! proxy/context   -> proxy/roll proxy/snapshot
+//! proxy/roll      -> proxy/frontend
 //! proxy/snapshot  -> proxy/tls proxy/route proxy/backend proxy/frontend
 //! proxy/forward   -> proxy/backend proxy/upstream
 //! proxy/backend   -> proxy/upstream

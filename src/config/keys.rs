@@ -82,7 +82,7 @@ pub(super) const RELOAD: Keys = Keys {
 };
 
 pub(super) const SHUTDOWN: Keys = Keys {
-    known: &["grace", "timeout"],
+    known: &["grace", "timeout", "tunnels"],
     hints: &[
         ("grace_period", "write `grace`"),
         ("hard_stop_after", "write `timeout`"),
@@ -112,6 +112,7 @@ pub(super) const FRONTEND: Keys = Keys {
         "forwarding",
         "request_id",
         "header_case",
+        "upgrades",
         "route",
     ],
     hints: &[
@@ -146,6 +147,14 @@ pub(super) const FRONTEND: Keys = Keys {
             "servers are written in a `[backend.NAME]`, which `backend` names",
         ),
         ("mode", "leave it out: a frontend speaks HTTP"),
+        (
+            "websocket",
+            "write `upgrades = [\"websocket\"]`, which is the default",
+        ),
+        (
+            "upgrade",
+            "write `upgrades = [\"websocket\"]`, which is the default",
+        ),
         (
             "option",
             "`option forwardfor` is the default here; see `forwarding`",
@@ -232,7 +241,14 @@ pub(super) const CLIENT_FIELDS: Keys = Keys {
 };
 
 pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
-    known: &["head", "body", "keep_alive", "exchange", "handshake"],
+    known: &[
+        "head",
+        "body",
+        "keep_alive",
+        "exchange",
+        "handshake",
+        "tunnel",
+    ],
     hints: &[
         (
             "client",
@@ -244,6 +260,15 @@ pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
         ("http-keep-alive", "write `keep_alive`"),
         ("http_keep_alive", "write `keep_alive`"),
         ("idle", "write `keep_alive`"),
+        ("websocket", "write `tunnel`"),
+        (
+            "client-fin",
+            "write `tunnel`: it holds while one side has said all, too",
+        ),
+        (
+            "client_fin",
+            "write `tunnel`: it holds while one side has said all, too",
+        ),
         (
             "server",
             "deadlines towards servers are `timeout` of a `[backend.NAME]`: `response` and `body`",
@@ -347,6 +372,7 @@ pub(super) const BACKEND: Keys = Keys {
         "balance",
         "servers",
         "protocol",
+        "send_proxy",
         "timeout",
         "health",
         "attempts",
@@ -358,6 +384,8 @@ pub(super) const BACKEND: Keys = Keys {
     ],
     hints: &[
         ("server", "write `servers = [\"…\"]`"),
+        ("send-proxy", "write `send_proxy = \"v1\"`"),
+        ("send-proxy-v2", "write `send_proxy = \"v2\"`"),
         (
             "check",
             "write `health = \"/path\"` or `health = \"tcp\"`: it holds for all servers of the backend",
@@ -388,6 +416,14 @@ pub(super) const BACKEND: Keys = Keys {
     ],
 };
 
+pub(super) const SEND_PROXY: Keys = Keys {
+    known: &["version", "authority", "unique_id"],
+    hints: &[
+        ("unique-id", "write `unique_id = true`"),
+        ("sni", "write `authority = true`"),
+    ],
+};
+
 pub(super) const BACKEND_TIMEOUT: Keys = Keys {
     known: &["connect", "response", "body", "queue"],
     hints: &[
@@ -404,6 +440,10 @@ pub(super) const BACKEND_TIMEOUT: Keys = Keys {
             "write `response` (until the response head) and `body` (between two pieces of the body)",
         ),
         ("check", "write `timeout` in `health`"),
+        (
+            "tunnel",
+            "`tunnel` is a key of `timeout` in the `[frontend.NAME]`",
+        ),
         ("keep_alive", "write `pool = { idle_timeout = \"…\" }`"),
     ],
 };
@@ -539,6 +579,7 @@ pub(super) const ALL: &[(&str, &Keys)] = &[
     ),
     ("frontend.NAME.route", &ROUTE),
     ("backend.NAME", &BACKEND),
+    ("backend.NAME.send_proxy", &SEND_PROXY),
     ("backend.NAME.timeout", &BACKEND_TIMEOUT),
     ("backend.NAME.limits", &BACKEND_LIMITS),
     ("backend.NAME.http2", &BACKEND_HTTP2),

@@ -14,8 +14,8 @@ use crate::config::variables;
 use crate::plan::{
     Backend, Balance, ClientAuth, ClientCertificate, ClientField, FileAt, Frontend, HeaderCase,
     Health, HostPattern, Initial, Listen, LogFormat, LogLevel, LogTarget, Need, PathPattern, Peers,
-    Plan, Predicate, Probe, Protocol, ProxyProtocol, RequestIds, Route, Server, Tls, TlsRules,
-    UnixPeers, UnknownNames, ValuePattern,
+    Plan, Predicate, Probe, Protocol, ProxyProtocol, ProxyVersion, RequestIds, Route, Server, Tls,
+    TlsRules, UnixPeers, UnknownNames, ValuePattern,
 };
 
 /// `plan` as text with every default filled in.
@@ -110,6 +110,7 @@ fn process(plan: &Plan, page: &mut Page) {
     page.table("shutdown");
     page.set("grace", duration(plan.shutdown.grace));
     page.set("timeout", duration(plan.shutdown.timeout));
+    page.set("tunnels", duration(plan.shutdown.tunnels));
 
     page.table("admin");
     page.set(
@@ -179,6 +180,10 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
         },
     );
     page.set("header_case", header_case(frontend.header_case));
+    page.set(
+        "upgrades",
+        list(frontend.upgrades.iter().map(|token| string(token))),
+    );
 
     page.table(&format!("{path}.timeout"));
     page.set("head", duration(frontend.timeout.head));
@@ -186,6 +191,7 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
     page.set("keep_alive", duration(frontend.timeout.keep_alive));
     page.set("exchange", duration_or_off(frontend.timeout.exchange));
     page.set("handshake", duration(frontend.timeout.handshake));
+    page.set("tunnel", duration_or_off(frontend.timeout.tunnel));
 
     page.table(&format!("{path}.limits"));
     page.set("head", string(&frontend.limits.head.to_string()));
@@ -371,6 +377,21 @@ fn backend(backend: &Backend, page: &mut Page) {
             Balance::LeastConnections => "least-connections",
         }),
     );
+    match &backend.send_proxy {
+        None => page.set("send_proxy", string("off")),
+        Some(how) => page.set(
+            "send_proxy",
+            format!(
+                "{{ version = {}, authority = {}, unique_id = {} }}",
+                string(match how.version {
+                    ProxyVersion::V1 => "v1",
+                    ProxyVersion::V2 => "v2",
+                }),
+                how.authority,
+                how.unique_id,
+            ),
+        ),
+    }
     page.set(
         "protocol",
         string(match backend.protocol {

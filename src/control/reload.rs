@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::tasks;
+use crate::base::{Address, ListenAddress};
 use crate::config::{self, Color, Diagnostic, Diagnostics, Watch};
 use crate::observe::{ReloadResult, event};
 use crate::plan::Plan;
@@ -334,13 +335,22 @@ impl CannotListen {
     }
 
     fn help(&self) -> &'static str {
+        let is_ip = matches!(
+            self.addr,
+            ListenAddress::At(Address::Ip(_) | Address::Zoned { .. })
+        );
         match self.error.kind() {
-            std::io::ErrorKind::AddrInUse => {
+            std::io::ErrorKind::AddrInUse if is_ip => {
                 "another process listens there: `ss -ltnp` shows which"
             }
-            std::io::ErrorKind::PermissionDenied => {
+            std::io::ErrorKind::AddrInUse => "another process listens there: `ss -lxp` shows which",
+            std::io::ErrorKind::PermissionDenied if is_ip => {
                 "ports below 1024 need the capability CAP_NET_BIND_SERVICE"
             }
+            std::io::ErrorKind::PermissionDenied => {
+                "whoever runs this process must be able to write to the folder"
+            }
+            std::io::ErrorKind::NotFound => "the folder must be there before",
             std::io::ErrorKind::AddrNotAvailable => "no interface of this host has that address",
             _ => "",
         }

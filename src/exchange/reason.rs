@@ -67,6 +67,8 @@ reasons! {
     RequestTransferCoding = "request.transfer_coding", 501, Client, Never;
     /// `Upgrade` on a request that has a body.
     RequestUpgradeBody = "request.upgrade.body", 400, Client, Never;
+    /// An extended CONNECT (RFC 8441) for a protocol that `upgrades` does not name.
+    RequestProtocolRefused = "request.protocol.refused", 501, Client, Never;
     /// An expectation other than `100-continue`.
     RequestExpectation = "request.expectation", 417, Client, Never;
     /// Dot segments or escapes in the path would change which route matches.
@@ -113,6 +115,12 @@ reasons! {
     ServerBodyIncomplete = "server.body.incomplete", 0, Server, Never;
     /// The response body is not framed as its head said.
     ServerBodyMalformed = "server.body.malformed", 0, Server, Never;
+    /// The server broke a tunnel's connection.
+    ServerLeft = "server.left", 0, Server, Never;
+    /// No byte passed through a tunnel for as long as `timeout.tunnel`.
+    TunnelIdle = "tunnel.idle", 0, Proxy, Never;
+    /// A tunnel was still open `shutdown.tunnels` after its frontend was removed or the process began to drain; peers of WebSocket were told (1001).
+    TunnelDrained = "tunnel.drained", 0, Proxy, Never;
     /// The whole exchange took longer than `timeout.exchange`.
     ExchangeTimeout = "exchange.timeout", 504, Server, Never;
     /// The exchange was still open when the time to drain was over: its connection is reset. Or its frontend had just been removed: 503.

@@ -31,10 +31,13 @@ pub struct Exchange {
     pub attempt: Cell<Option<Attempt>>,
     /// The attempts before it, each with its reason. Written by `forward`; empty almost always.
     pub failed: RefCell<Vec<Attempt>>,
-    /// Bytes of the request body that came in. Written by the request body.
+    /// Bytes of the request body, or of a tunnel, that came in. Written by the request body or `tunnel`.
     pub body_bytes_in: Cell<u64>,
-    /// Bytes of the response body that went out. Written by the response body.
+    /// The same the other way. Written by the response body or `tunnel`.
     pub body_bytes_out: Cell<u64>,
+    /// Whether it went on as a tunnel: its bytes are no bodies, and its duration is no measure of a
+    /// server. Written by `tunnel`.
+    pub is_tunnel: Cell<bool>,
     /// The status that the client was sent; 0 before. Written by `handle`.
     pub status: Cell<u16>,
     /// Why we answered ourselves, or why it ended early. The first writer wins: see [`Exchange::blame`].
@@ -112,6 +115,7 @@ impl Exchange {
             failed: RefCell::new(Vec::new()),
             body_bytes_in: Cell::new(0),
             body_bytes_out: Cell::new(0),
+            is_tunnel: Cell::new(false),
             status: Cell::new(0),
             reason: Cell::new(None),
             ended: Cell::new(None),

@@ -89,6 +89,7 @@ fn frontend() -> Frontend {
         forwarding: Forwarding::default(),
         request_id: RequestIds::default(),
         header_case: HeaderCase::default(),
+        upgrades: Frontend::default_upgrades(),
     }
 }
 
@@ -104,6 +105,7 @@ fn backend() -> Backend {
         pool: Pool::default(),
         limits: BackendLimits::default(),
         protocol: Protocol::default(),
+        send_proxy: None,
         http2: BackendHttp2::default(),
         header_case: HeaderCase::default(),
     }

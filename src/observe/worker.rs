@@ -125,7 +125,7 @@ impl WorkerObserver {
             &Finished {
                 status,
                 reason,
-                duration: total,
+                duration: (!exchange.is_tunnel.get()).then_some(total),
                 body_bytes_in: exchange.body_bytes_in.get(),
                 body_bytes_out: exchange.body_bytes_out.get(),
             },
@@ -181,7 +181,7 @@ impl WorkerObserver {
             &Finished {
                 status,
                 reason: Some(refusal.reason),
-                duration: total,
+                duration: Some(total),
                 body_bytes_in: 0,
                 body_bytes_out: 0,
             },

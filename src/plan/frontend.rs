@@ -42,6 +42,15 @@ pub struct Frontend {
     pub request_id: RequestIds,
     /// How field names are written to clients.
     pub header_case: HeaderCase,
+    /// Protocols that a connection may go on in, by the tokens of `Upgrade` (RFC 9110 §7.8).
+    pub upgrades: Vec<String>,
+}
+
+impl Frontend {
+    /// `upgrades` where nothing is said of them.
+    pub fn default_upgrades() -> Vec<String> {
+        vec!["websocket".to_owned()]
+    }
 }
 
 /// One listening address.
@@ -68,6 +77,8 @@ pub struct FrontendTimeouts {
     pub exchange: Option<Duration>,
     /// For a whole TLS handshake.
     pub handshake: Duration,
+    /// For a tunnel with no byte passing; `None`: no such bound.
+    pub tunnel: Option<Duration>,
 }
 
 impl Default for FrontendTimeouts {
@@ -78,6 +89,7 @@ impl Default for FrontendTimeouts {
             keep_alive: Duration::from_secs(60),
             exchange: None,
             handshake: Duration::from_secs(10),
+            tunnel: Some(Duration::from_secs(60 * 60)),
         }
     }
 }

@@ -104,6 +104,17 @@ pub struct Shutdown {
     pub grace: Duration,
     /// From closing the listeners to cutting what is still open.
     pub timeout: Duration,
+    /// From closing the listeners, or from the removal of their frontend, to closing tunnels. Never
+    /// longer than `timeout`.
+    pub tunnels: Duration,
+}
+
+impl Shutdown {
+    /// `tunnels` where only `timeout` is given: early enough for a goodbye.
+    pub fn tunnels_within(timeout: Duration) -> Duration {
+        let millis = timeout.as_millis() * 9 / 10;
+        Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+    }
 }
 
 impl Default for Shutdown {
@@ -111,6 +122,7 @@ impl Default for Shutdown {
         Self {
             grace: Duration::ZERO,
             timeout: Duration::from_secs(30),
+            tunnels: Self::tunnels_within(Duration::from_secs(30)),
         }
     }
 }

@@ -21,6 +21,9 @@ pub struct Frontend {
     pub gate: Gate,
     /// Its TLS handshakes under way, and how many there may be.
     pub handshakes: Gate,
+    /// Its open tunnels. Written by each tunnel as it begins and ends; read by metrics. `Relaxed`: it
+    /// orders nothing.
+    tunnels: AtomicU64,
     /// Whether it has gone from the configuration. Written by `control`, read by each connection
     /// that it wakes. `Relaxed`: the wake-up orders it.
     removed: AtomicBool,
@@ -45,8 +48,24 @@ impl Frontend {
             metrics: FrontendMetrics::new(workers),
             gate: Gate::new(u64::MAX),
             handshakes: Gate::new(u64::MAX),
+            tunnels: AtomicU64::new(0),
             removed: AtomicBool::new(false),
         }
+    }
+
+    /// How many tunnels are open.
+    pub fn tunnels(&self) -> u64 {
+        self.tunnels.load(Ordering::Relaxed)
+    }
+
+    /// A tunnel has opened.
+    pub fn tunnel_opened(&self) {
+        self.tunnels.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A tunnel has closed.
+    pub fn tunnel_closed(&self) {
+        self.tunnels.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Whether its connections shall end.

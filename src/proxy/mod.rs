@@ -1,14 +1,17 @@
 //! The data plane, in the order in which a request flows.
 
 pub mod backend;
+pub mod context;
 pub mod forward;
 pub mod frontend;
 pub mod http;
 pub mod io;
 pub mod listen;
 pub mod reply;
+pub mod roll;
 pub mod route;
 pub mod snapshot;
 pub mod tls;
+pub mod tunnel;
 pub mod upstream;
 pub mod worker;

@@ -20,9 +20,10 @@ use crate::base::rng::Rng;
 use crate::base::tasks;
 use crate::net::{Network, Socket};
 use crate::observe::{ProcessMetrics, WorkerObserver, event};
+use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
-use crate::proxy::http::{Context, Order, Roll};
 use crate::proxy::listen::{Accept, Target};
+use crate::proxy::roll::{Order, Roll};
 use crate::proxy::snapshot::{Current, Views};
 
 /// How often log lines are handed on.

@@ -25,3 +25,4 @@ mod reload;
 mod rig;
 mod routes;
 mod tls;
+mod tunnels;

@@ -112,6 +112,7 @@ fn frontend(
         forwarding: forwarding(&section, report),
         request_id: request_id(&section, report),
         header_case: header_case(&section, report),
+        upgrades: upgrades(&section, report),
     })
 }
 
@@ -298,6 +299,9 @@ fn timeouts(frontend: &Section<'_>, report: &mut Report<'_>) -> FrontendTimeouts
         handshake: section
             .duration("handshake", report)
             .unwrap_or(default.handshake),
+        tunnel: section
+            .duration_or_off("tunnel", report)
+            .unwrap_or(default.tunnel),
     }
 }
 
@@ -447,6 +451,47 @@ fn request_id(section: &Section<'_>, report: &mut Report<'_>) -> RequestIds {
             default
         }
     }
+}
+
+fn upgrades(section: &Section<'_>, report: &mut Report<'_>) -> Vec<String> {
+    let Some(items) = section.list("upgrades") else {
+        return Frontend::default_upgrades();
+    };
+    let mut upgrades: Vec<String> = Vec::new();
+    for item in items {
+        let Some(text) = item.text(report) else {
+            continue;
+        };
+        let token = text.value.to_ascii_lowercase();
+        let (name, version) = token.split_once('/').unwrap_or((&token, "1"));
+        if !is_token(name) || !is_token(version) {
+            report.error(
+                item.span(),
+                format!("{:?} cannot be the name of a protocol", text.shown()),
+                "write what stands in the `Upgrade` field: `\"websocket\"`",
+            );
+        } else if name == "h2c" || name == "tls" {
+            report.error(
+                item.span(),
+                format!("`{name}` would be a way past all routes and limits"),
+                "leave it out: what passes through a tunnel is not looked at",
+            );
+        } else if upgrades.contains(&token) {
+            report.error(
+                item.span(),
+                format!("{:?} stands here twice", text.shown()),
+                "keep one of the two",
+            );
+        } else {
+            upgrades.push(token);
+        }
+    }
+    upgrades
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(text: &str) -> bool {
+    HeaderName::from_bytes(text.as_bytes()).is_ok()
 }
 
 /// Whether HTTP itself reads the field on the way, so that no value of ours may stand in it.

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::base::units::show_duration;
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{listen_addresses, refuse_idle_mode};
 use crate::config::keys;
@@ -118,12 +119,27 @@ pub(super) fn shutdown(top: &Section<'_>, report: &mut Report<'_>) -> Shutdown {
     let Some(section) = top.section("shutdown", &keys::SHUTDOWN, report) else {
         return default;
     };
-    // Both may be 0: no time to notice, and no time to finish, are things that one can want.
+    // Each may be 0: no time to notice, and no time to finish, are things that one can want.
     let mut duration = |key| section.setting(key)?.any_duration(report);
-    Shutdown {
+    let timeout = duration("timeout").unwrap_or(default.timeout);
+    let shutdown = Shutdown {
         grace: duration("grace").unwrap_or(default.grace),
-        timeout: duration("timeout").unwrap_or(default.timeout),
+        timeout,
+        tunnels: duration("tunnels").unwrap_or(Shutdown::tunnels_within(timeout)),
+    };
+    if shutdown.tunnels > shutdown.timeout
+        && let Some(setting) = section.setting("tunnels")
+    {
+        report.error(
+            setting.span(),
+            format!(
+                "tunnels would be cut after {}, the `timeout` of all, before their own time is over",
+                show_duration(shutdown.timeout)
+            ),
+            "write a shorter `tunnels`, or a longer `timeout`",
+        );
     }
+    shutdown
 }
 
 pub(super) fn admin(

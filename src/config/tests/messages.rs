@@ -48,7 +48,7 @@ fn an_unknown_key_gets_the_list_of_known_ones() {
         5 | gzip = true
           | ^^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `tls`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `proxy_protocol`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `header_case`, `route`
+          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `tls`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `proxy_protocol`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `header_case`, `upgrades`, `route`
     "##);
 }
 
@@ -1266,6 +1266,28 @@ fn a_proxy_header_is_wanted_from_somebody() {
 }
 
 #[test]
+fn version_1_of_the_proxy_protocol_has_no_room_for_more() {
+    assert_snapshot!(in_backend("send_proxy = { version = 'v1', unique_id = true }"), @r##"
+        error: version 1 of the PROXY protocol has no room for `unique_id`
+         --> evenkeel.toml:8:44
+          |
+        8 | send_proxy = { version = 'v1', unique_id = true }
+          |                                            ^^^^
+          |
+          = help: write `version = "v2"`, or leave it out
+    "##);
+    assert_snapshot!(in_backend("send_proxy = true"), @r##"
+        error: `send_proxy` must be "v1" or "v2", and is `true`
+         --> evenkeel.toml:8:14
+          |
+        8 | send_proxy = true
+          |              ^^^^
+          |
+          = help: write "v1" or "v2"
+    "##);
+}
+
+#[test]
 fn ids_do_not_go_into_fields_of_the_protocol() {
     assert_snapshot!(in_frontend("request_id = 'Host'"), @r##"
         error: the field "Host" has a meaning of its own
@@ -1442,6 +1464,48 @@ fn a_frontend_without_a_name_is_told_to_have_one() {
           |           ^^^^^
           |
           = help: a name has 1 to 128 visible ASCII characters, without quotes and backslashes
+    "##);
+}
+
+#[test]
+fn protocols_to_go_on_in_are_tokens_that_open_no_back_door() {
+    assert_snapshot!(in_frontend("upgrades = ['h2c', 'web socket', 'x', 'X']"), @r##"
+        error: `h2c` would be a way past all routes and limits
+         --> evenkeel.toml:5:13
+          |
+        5 | upgrades = ['h2c', 'web socket', 'x', 'X']
+          |             ^^^^^
+          |
+          = help: leave it out: what passes through a tunnel is not looked at
+
+        error: "web socket" cannot be the name of a protocol
+         --> evenkeel.toml:5:20
+          |
+        5 | upgrades = ['h2c', 'web socket', 'x', 'X']
+          |                    ^^^^^^^^^^^^
+          |
+          = help: write what stands in the `Upgrade` field: `"websocket"`
+
+        error: "X" stands here twice
+         --> evenkeel.toml:5:39
+          |
+        5 | upgrades = ['h2c', 'web socket', 'x', 'X']
+          |                                       ^^^
+          |
+          = help: keep one of the two
+    "##);
+}
+
+#[test]
+fn tunnels_have_no_more_time_than_there_is() {
+    assert_snapshot!(errors(&format!("{BASE}\n[shutdown]\ntimeout = '5s'\ntunnels = '10s'\n")), @r##"
+        error: tunnels would be cut after 5s, the `timeout` of all, before their own time is over
+          --> evenkeel.toml:11:11
+           |
+        11 | tunnels = '10s'
+           |           ^^^^^
+           |
+           = help: write a shorter `tunnels`, or a longer `timeout`
     "##);
 }
 

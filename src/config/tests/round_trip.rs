@@ -22,8 +22,8 @@ use crate::plan::{
     DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
     HeaderCase, Health, HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel,
     LogTarget, NameRules, Need, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process,
-    Protocol, ProxyProtocol, Queue, Reload, RequestIds, Route, Server, Shutdown, StatusSet, Tls,
-    TlsRules, UnixPeers, UnknownNames, ValuePattern,
+    Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Route, SendProxy, Server,
+    Shutdown, StatusSet, Tls, TlsRules, UnixPeers, UnknownNames, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -105,6 +105,15 @@ fn listens(owner: String) -> impl Strategy<Value = Vec<Listen>> {
 fn peers() -> impl Strategy<Value = Peers> {
     let unix = select(vec![UnixPeers::Included, UnixPeers::Excluded]);
     (vec(network(), 0..3), unix).prop_map(|(networks, unix)| Peers { networks, unix })
+}
+
+fn send_proxy() -> impl Strategy<Value = SendProxy> {
+    let version = select(vec![ProxyVersion::V1, ProxyVersion::V2]);
+    (version, any::<(bool, bool)>()).prop_map(|(version, (authority, unique_id))| SendProxy {
+        version,
+        authority: authority && version == ProxyVersion::V2,
+        unique_id: unique_id && version == ProxyVersion::V2,
+    })
 }
 
 fn proxy_protocol() -> impl Strategy<Value = ProxyProtocol> {
@@ -302,22 +311,17 @@ fn tls() -> impl Strategy<Value = Tls> {
 }
 
 fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> {
-    let timeout = (
-        duration(),
-        duration(),
-        duration(),
-        option::of(duration()),
-        duration(),
-    )
-        .prop_map(
-            |(head, body, keep_alive, exchange, handshake)| FrontendTimeouts {
-                head,
-                body,
-                keep_alive,
-                exchange,
-                handshake,
-            },
-        );
+    let bounds = (option::of(duration()), option::of(duration()), duration());
+    let timeout = (duration(), duration(), duration(), bounds).prop_map(
+        |(head, body, keep_alive, (exchange, tunnel, handshake))| FrontendTimeouts {
+            head,
+            body,
+            keep_alive,
+            exchange,
+            handshake,
+            tunnel,
+        },
+    );
     let limits = (8_u64 << 10..16 << 20, 1_usize..20_000, 1_u64..65_534).prop_map(
         |(head, fields, target)| FrontendLimits {
             head: ByteSize(head),
@@ -351,6 +355,8 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         Just(RequestIds::Off),
         field_name().prop_map(RequestIds::Field),
     ];
+    let upgrades = btree_map("x[a-z0-9/!.]?[a-z]", Just(()), 0..3)
+        .prop_map(|tokens| tokens.into_keys().collect());
     let listening = (
         listens(name.to_string()),
         option::of(1..u64::MAX >> 1),
@@ -363,13 +369,13 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         routes(backends.clone()),
         one_of(backends),
         (timeout, limits, http2, forwarding),
-        (request_id, header_case(), option::of(tls())),
+        (request_id, header_case(), option::of(tls()), upgrades),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
             let (listen, max_connections, half_close, who) = listening;
             let (proxy_protocol, trusted_proxies, client_field) = who;
             let (timeout, limits, mut http2, forwarding) = settings;
-            let (request_id, header_case, tls) = writing;
+            let (request_id, header_case, tls, upgrades) = writing;
             let mut routes = routes;
             let asks = |tls: &Tls| {
                 tls.all_rules()
@@ -400,6 +406,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 forwarding,
                 request_id,
                 header_case,
+                upgrades,
             }
         })
 }
@@ -541,7 +548,14 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
         );
     (
         (Just(name), balance, servers(), option::of(health())),
-        (timeout, pool, limits, protocol, http2),
+        (
+            timeout,
+            pool,
+            limits,
+            protocol,
+            http2,
+            option::of(send_proxy()),
+        ),
         (1_u32..=10, 0_usize..=1_000_000, header_case()),
     )
         .prop_map(|(main, bounds, rest)| {
@@ -563,6 +577,7 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
                 pool: bounds.1,
                 limits: bounds.2,
                 protocol: bounds.3,
+                send_proxy: bounds.5,
                 http2: bounds.4,
                 header_case: rest.2,
             }
@@ -612,7 +627,11 @@ fn reload() -> impl Strategy<Value = Reload> {
 }
 
 fn shutdown() -> impl Strategy<Value = Shutdown> {
-    (duration(), duration()).prop_map(|(grace, timeout)| Shutdown { grace, timeout })
+    (duration(), duration(), duration()).prop_map(|(grace, one, other)| Shutdown {
+        grace,
+        timeout: one.max(other),
+        tunnels: one.min(other),
+    })
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

@@ -99,6 +99,7 @@ fn metrics(state: &State) -> String {
             name: &frontend.live.name,
             metrics: &frontend.live.metrics,
             open_connections: frontend.live.gate.open(),
+            open_tunnels: frontend.live.tunnels(),
         })
         .collect();
     let backends: Vec<BackendRow<'_>> = snapshot

@@ -52,6 +52,8 @@ pub struct FrontendRow<'a> {
     pub metrics: &'a FrontendMetrics,
     /// Client connections now.
     pub open_connections: u64,
+    /// Tunnels now.
+    pub open_tunnels: u64,
 }
 
 /// A backend as a scrape sees it.
@@ -141,6 +143,9 @@ fn frontends(text: &mut String, rows: &[FrontendRow<'_>]) {
             family.sample(row.open_connections);
         },
     );
+    family(text, &names::FRONTEND_OPEN_TUNNELS, rows, |family, row| {
+        family.sample(row.open_tunnels);
+    });
     family(
         text,
         &names::FRONTEND_PARKED_CONNECTIONS,
@@ -496,7 +501,7 @@ mod tests {
                     &Finished {
                         status,
                         reason: (status == 503).then_some(Reason::ServerConnectRefused),
-                        duration: Duration::from_micros(700),
+                        duration: Some(Duration::from_micros(700)),
                         body_bytes_in: 1,
                         body_bytes_out: 10,
                     },
@@ -544,6 +549,7 @@ mod tests {
                 name: "web",
                 metrics: &self.frontend,
                 open_connections: 4,
+                open_tunnels: 1,
             }]
         }
 
@@ -596,7 +602,7 @@ mod tests {
         # TYPE evenkeel_frontend_requests_total counter
         evenkeel_frontend_requests_total{frontend="web",status="200"} 2
         evenkeel_frontend_requests_total{frontend="web",status="503"} 1
-        # HELP evenkeel_frontend_request_duration_seconds From the first byte of a request head to the last byte of its response.
+        # HELP evenkeel_frontend_request_duration_seconds From the first byte of a request head to the last byte of its response; tunnels do not count.
         # TYPE evenkeel_frontend_request_duration_seconds histogram
         evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.00025"} 0
         evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.0005"} 0
@@ -627,6 +633,9 @@ mod tests {
         # HELP evenkeel_frontend_open_connections Client connections that are open.
         # TYPE evenkeel_frontend_open_connections gauge
         evenkeel_frontend_open_connections{frontend="web"} 4
+        # HELP evenkeel_frontend_open_tunnels Upgraded connections and streams, and connections in TCP mode, that are open.
+        # TYPE evenkeel_frontend_open_tunnels gauge
+        evenkeel_frontend_open_tunnels{frontend="web"} 1
         # HELP evenkeel_frontend_parked_connections Those of the open ones that have rested for a while: they hold a socket and no buffers.
         # TYPE evenkeel_frontend_parked_connections gauge
         evenkeel_frontend_parked_connections{frontend="web"} 0
@@ -636,10 +645,10 @@ mod tests {
         # HELP evenkeel_frontend_accept_pauses_total How often accepting paused: at the frontend's limit, at the process's, or without a free descriptor.
         # TYPE evenkeel_frontend_accept_pauses_total counter
         evenkeel_frontend_accept_pauses_total{frontend="web",cause="frontend_limit"} 1
-        # HELP evenkeel_frontend_request_body_bytes_total Bytes of request bodies that came in.
+        # HELP evenkeel_frontend_request_body_bytes_total Bytes of request bodies, and of tunnels, that came in.
         # TYPE evenkeel_frontend_request_body_bytes_total counter
         evenkeel_frontend_request_body_bytes_total{frontend="web"} 3
-        # HELP evenkeel_frontend_response_body_bytes_total Bytes of response bodies that went out.
+        # HELP evenkeel_frontend_response_body_bytes_total Bytes of response bodies, and of tunnels, that went out.
         # TYPE evenkeel_frontend_response_body_bytes_total counter
         evenkeel_frontend_response_body_bytes_total{frontend="web"} 30
         "#);

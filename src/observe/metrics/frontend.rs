@@ -215,7 +215,8 @@ pub struct Parked<'a>(&'a Level);
 pub(crate) struct Finished {
     pub(crate) status: u16,
     pub(crate) reason: Option<Reason>,
-    pub(crate) duration: Duration,
+    /// `None`: of a tunnel, which lasts for as long as its peers like.
+    pub(crate) duration: Option<Duration>,
     pub(crate) body_bytes_in: u64,
     pub(crate) body_bytes_out: u64,
 }
@@ -273,7 +274,9 @@ impl FrontendMetrics {
     pub(crate) fn finished(&self, worker: usize, finished: &Finished) {
         let shard = self.shards.of(worker);
         shard.statuses.add(finished.status);
-        shard.duration.observe(finished.duration);
+        if let Some(duration) = finished.duration {
+            shard.duration.observe(duration);
+        }
         shard.body_bytes_in.add(finished.body_bytes_in);
         shard.body_bytes_out.add(finished.body_bytes_out);
         if let Some(reason) = finished.reason {

@@ -62,11 +62,13 @@ metrics! {
     FRONTEND_REQUESTS = "evenkeel_frontend_requests_total", Counter, Count, ["frontend", "status"],
         "Exchanges that are over, by the status that the client was sent; 499: it left before one.";
     FRONTEND_DURATION = "evenkeel_frontend_request_duration_seconds", Histogram, Seconds, ["frontend"],
-        "From the first byte of a request head to the last byte of its response.";
+        "From the first byte of a request head to the last byte of its response; tunnels do not count.";
     FRONTEND_CONNECTIONS = "evenkeel_frontend_connections_total", Counter, Count, ["frontend"],
         "Client connections that were accepted.";
     FRONTEND_OPEN_CONNECTIONS = "evenkeel_frontend_open_connections", Gauge, Count, ["frontend"],
         "Client connections that are open.";
+    FRONTEND_OPEN_TUNNELS = "evenkeel_frontend_open_tunnels", Gauge, Count, ["frontend"],
+        "Upgraded connections and streams, and connections in TCP mode, that are open.";
     FRONTEND_PARKED_CONNECTIONS = "evenkeel_frontend_parked_connections", Gauge, Count, ["frontend"],
         "Those of the open ones that have rested for a while: they hold a socket and no buffers.";
     FRONTEND_ACCEPT_PAUSES = "evenkeel_frontend_accept_pauses_total", Counter, Count, ["frontend", "cause"],
@@ -74,9 +76,9 @@ metrics! {
     FRONTEND_PROXY_FAULTS = "evenkeel_frontend_proxy_protocol_failures_total", Counter, Count, ["frontend", "cause"],
         "Connections that were closed because they did not begin with a PROXY header that is taken, by cause.";
     FRONTEND_REQUEST_BYTES = "evenkeel_frontend_request_body_bytes_total", Counter, Bytes, ["frontend"],
-        "Bytes of request bodies that came in.";
+        "Bytes of request bodies, and of tunnels, that came in.";
     FRONTEND_RESPONSE_BYTES = "evenkeel_frontend_response_body_bytes_total", Counter, Bytes, ["frontend"],
-        "Bytes of response bodies that went out.";
+        "Bytes of response bodies, and of tunnels, that went out.";
     TLS_HANDSHAKES = "evenkeel_tls_handshakes_total", Counter, Count, ["frontend", "version", "resumed"],
         "TLS handshakes with clients that succeeded, by the protocol's version and whether an earlier session went on.";
     TLS_HANDSHAKE_FAILURES = "evenkeel_tls_handshake_failures_total", Counter, Count, ["frontend", "reason"],

@@ -12,12 +12,13 @@ use crate::base::clock::{self, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::net::Network;
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{Course, ReceivedBody, RequestBody};
+use crate::proxy::io::{Course, ReceivedBody, RequestBody, Switch};
 use crate::proxy::upstream::{
-    Answer, Carrier, Connection, Failure, Lane, Outcome, ResponseHead, Seat, Unanswered, Wanted,
-    Way, head_of,
+    Answer, Carrier, Connection, Failure, Outcome, ResponseHead, Seat, Unanswered, Wanted, Way,
+    head_of,
 };
 
+use super::caller::{Caller, Line};
 use super::judge::Left;
 use super::server_body::{Carried, Reuse, ServerBody};
 
@@ -51,6 +52,16 @@ impl Sending {
         Self {
             state: State::Whole(request),
         }
+    }
+
+    /// The host that the request names.
+    fn host(&self) -> Option<&[u8]> {
+        let headers = match &self.state {
+            State::Whole(request) => request.headers(),
+            State::Head(head) => &head.headers,
+            State::Spent => return None,
+        };
+        headers.get(header::HOST).map(HeaderValue::as_bytes)
     }
 
     /// What is left to send.
@@ -105,15 +116,16 @@ fn is_repeatable(request: &Request<RequestBody>) -> bool {
 pub(super) async fn attempt(
     lease: Lease,
     sending: &mut Sending,
+    caller: &Caller,
     network: &Network,
     course: &Rc<Course>,
 ) -> Result<Response<ServerBody>, Failed> {
-    let lane = Rc::clone(lease.backend().lane(lease.index()));
+    let line = caller.line(&lease, &course.exchange, sending.host());
     let mut wanted = Wanted::Any;
     let mut patience = Patience::default();
     loop {
         let began = clock::now();
-        let (carrier, ready) = match connect(&lease, &lane, wanted, network, course).await {
+        let (carrier, ready) = match connect(&lease, &line, wanted, network, course).await {
             Ok(connected) => connected,
             Err(fault) => return Err(Failed { fault, lease }),
         };
@@ -123,9 +135,9 @@ pub(super) async fn attempt(
                 match over_http1(&mut connection, ready, &lease, sending, course).await {
                     Ok(response) => {
                         let carried = Carried::Http1 {
-                            reuse: reuse_after(&response),
+                            reuse: reuse_after(&response, course),
                             connection,
-                            lane,
+                            lane: line.lane,
                         };
                         return Ok(passed_on(response, carried, lease, course));
                     }
@@ -225,7 +237,7 @@ fn passed_on<B: Into<ReceivedBody>>(
 /// A connection, and since when it could be used.
 async fn connect(
     lease: &Lease,
-    lane: &Rc<Lane>,
+    line: &Line,
     wanted: Wanted,
     network: &Network,
     course: &Course,
@@ -233,8 +245,13 @@ async fn connect(
     let local = lease.backend();
     let plan = &local.shared.plan;
     let began = clock::now();
-    let open =
-        poll_fn(|cx| Poll::Ready(lane.take(&local.settings, &plan.pool, wanted, began, cx))).await;
+    let open = poll_fn(|cx| {
+        Poll::Ready(
+            line.lane
+                .take(&local.settings, &plan.pool, wanted, began, cx),
+        )
+    })
+    .await;
     if let Some(carrier) = open {
         return Ok((carrier, began));
     }
@@ -243,12 +260,13 @@ async fn connect(
     let way = Way {
         network,
         address: &lease.server().address,
+        preamble: &line.preamble,
         settings: &local.settings,
         limits: &plan.pool,
         patience: plan.timeout.connect,
     };
     // Boxed: most attempts find a connection that is open.
-    let opening = Box::pin(lane.open(&way, wanted));
+    let opening = Box::pin(line.lane.open(&way, wanted));
     let carrier = deadlines.unless_due(opening).await;
     deadlines.server_came();
     // Once fired, a deadline stays: a connect that took too long may still be tried elsewhere.
@@ -366,7 +384,7 @@ fn wait_for_answer(began: Instant, lease: &Lease, course: &Course) {
 }
 
 fn note_answer<B>(response: &Response<B>, began: Instant, course: &Course) -> Result<(), Fault> {
-    if !can_be_passed_on(response) {
+    if !can_be_passed_on(response, course) {
         return Err(Fault::new(Reason::ServerResponseMalformed));
     }
     let took = clock::now().saturating_duration_since(began);
@@ -387,13 +405,14 @@ fn first_cause(fault: Fault, course: &Course) -> Fault {
 }
 
 /// Whether the connection may carry another request. On one to a server of HTTP/1.0 hyper would
-/// write it in that version, and a body of unknown length would be lost.
-fn reuse_after(response: &ResponseHead) -> Reuse {
+/// write it in that version, and a body of unknown length would be lost. After a wish to go on in
+/// another protocol, what the server takes the next bytes for is a matter of opinion.
+fn reuse_after(response: &ResponseHead, course: &Course) -> Reuse {
     let says_close = response
         .headers()
         .get(header::CONNECTION)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
-    if response.version() == Version::HTTP_11 && !says_close {
+    if response.version() == Version::HTTP_11 && !says_close && course.switch().is_none() {
         Reuse::Allowed
     } else {
         Reuse::Forbidden
@@ -403,7 +422,7 @@ fn reuse_after(response: &ResponseHead) -> Reuse {
 /// Whether the client would understand what the server means: no protocol that nobody asked for,
 /// and no transfer coding but the one that is taken off here. hyper reads `gzip, chunked` as
 /// chunked; without the field, the client would take what is compressed for what was meant.
-fn can_be_passed_on<B>(response: &Response<B>) -> bool {
+fn can_be_passed_on<B>(response: &Response<B>, course: &Course) -> bool {
     let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
     let is_framed = match codings.next() {
         None => true,
@@ -411,5 +430,7 @@ fn can_be_passed_on<B>(response: &Response<B>) -> bool {
             coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none()
         }
     };
-    is_framed && response.status() != StatusCode::SWITCHING_PROTOCOLS
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let is_agreed = |switch: &Switch| switch.is_agreed_in(response);
+    is_framed && (!switches || course.switch().is_some_and(is_agreed))
 }

@@ -5,11 +5,13 @@
 //! dropped, the slot at the server is given back and the connection kept or closed.
 
 mod attempt;
+mod caller;
 mod judge;
 mod server_body;
 
 pub use attempt::Sending;
-pub use server_body::{BodyError, ServerBody};
+pub use caller::Caller;
+pub use server_body::{BodyError, ServerBody, Switched};
 
 use std::rc::Rc;
 
@@ -39,6 +41,7 @@ use judge::{Next, next_after};
 pub async fn forward(
     sending: &mut Sending,
     backend: &Rc<Local>,
+    caller: &Caller,
     network: &Network,
     course: &Rc<Course>,
 ) -> Result<Response<ServerBody>, Fault> {
@@ -54,7 +57,7 @@ pub async fn forward(
         };
         begin_attempt(course, backend, &lease);
         let server = lease.index();
-        let failed = match attempt::attempt(lease, sending, network, course).await {
+        let failed = match attempt::attempt(lease, sending, caller, network, course).await {
             Ok(response) => return Ok(response),
             Err(failed) => failed,
         };

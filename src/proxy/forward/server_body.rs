@@ -14,9 +14,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::base::clock;
-use crate::exchange::Reason;
+use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{Course, ReceiveError, ReceivedBody};
+use crate::proxy::io::{Course, End, ReceiveError, ReceivedBody};
 use crate::proxy::upstream::{Connection, Lane, Seat, Upload};
 
 /// A server's response body.
@@ -48,6 +48,16 @@ pub(super) enum Carried {
         _upload: Option<Upload>,
         seat: Seat,
     },
+}
+
+/// What is left of a request to a server that goes on in another protocol.
+pub struct Switched {
+    /// The way to the server.
+    pub server: End,
+    /// What it has said already.
+    pub read_already: Bytes,
+    /// The slot at it.
+    pub lease: Lease,
 }
 
 /// Whether a connection may carry another request after this one.
@@ -96,6 +106,27 @@ impl ServerBody {
         }
         drop(lease);
         self.course.end_at(now);
+    }
+
+    /// The connection without HTTP, after the server has agreed to go on in another protocol; the
+    /// exchange goes on.
+    ///
+    /// # Errors
+    ///
+    /// The server has not.
+    pub fn into_switched(mut self) -> Result<Switched, Fault> {
+        let way = self.way.take();
+        let malformed = || Fault::new(Reason::ServerResponseMalformed);
+        let Way { carried, lease } = way.ok_or_else(malformed)?;
+        let Carried::Http1 { connection, .. } = carried else {
+            return Err(malformed());
+        };
+        let (stream, read_already) = connection.into_upgraded().ok_or_else(malformed)?;
+        Ok(Switched {
+            server: End::Connection(stream),
+            read_already,
+            lease,
+        })
     }
 
     fn reason_of(&self, error: &ReceiveError) -> Reason {

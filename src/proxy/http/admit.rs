@@ -15,6 +15,7 @@ use crate::plan::FrontendLimits;
 use crate::wire::host::Authority;
 
 use super::seen::Seen;
+use super::upgrade::is_extended_connect;
 
 /// What admission found out, for those who come after.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub fn admit<'a, B>(
     if request.version() == Version::HTTP_2 {
         check_size(request.headers(), limits)?;
     }
+    check_method(request)?;
     check_target(request.method(), request.uri(), limits)?;
     let host = check_host(request)?;
     check_fields(request.headers(), seen, has_body)?;
@@ -55,11 +57,17 @@ fn check_size(headers: &HeaderMap, limits: &FrontendLimits) -> Result<(), Reason
     Ok(())
 }
 
-fn check_target(method: &Method, uri: &Uri, limits: &FrontendLimits) -> Result<(), Reason> {
-    if method == Method::CONNECT || method == Method::TRACE {
-        // CONNECT would make an open relay of us, and TRACE shows fields that only we may see.
-        return Err(Reason::RequestMethodRefused);
+/// CONNECT would make an open relay of us, and TRACE shows fields that only we may see. An extended
+/// CONNECT (RFC 8441) asks this host for something, like any other request.
+fn check_method<B>(request: &Request<B>) -> Result<(), Reason> {
+    match *request.method() {
+        Method::CONNECT if is_extended_connect(request) => Ok(()),
+        Method::CONNECT | Method::TRACE => Err(Reason::RequestMethodRefused),
+        _ => Ok(()),
     }
+}
+
+fn check_target(method: &Method, uri: &Uri, limits: &FrontendLimits) -> Result<(), Reason> {
     let path_length = uri
         .path_and_query()
         .map_or(0, |target| target.as_str().len());

@@ -16,6 +16,8 @@ pub(super) enum ResponseBody {
     Server(ServerBody),
     /// Said by us.
     Own(Own),
+    /// None: what follows the head is a tunnel. Ends nothing.
+    Tunnel,
 }
 
 /// Our own words; the exchange ends when they are handed on, or when nobody wants them.
@@ -28,7 +30,7 @@ impl ResponseBody {
     /// How many bytes it has, if they are ours.
     pub(super) fn own_length(&self) -> Option<u64> {
         match self {
-            Self::Server(_) => None,
+            Self::Server(_) | Self::Tunnel => None,
             Self::Own(own) => Some(own.bytes.len() as u64),
         }
     }
@@ -50,6 +52,7 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Server(body) => Pin::new(body).poll_frame(cx),
+            Self::Tunnel => Poll::Ready(None),
             Self::Own(own) if own.bytes.is_empty() => Poll::Ready(None),
             Self::Own(own) => {
                 let bytes = std::mem::take(&mut own.bytes);
@@ -64,6 +67,7 @@ impl Body for ResponseBody {
         match self {
             Self::Server(body) => body.is_end_stream(),
             Self::Own(own) => own.bytes.is_empty(),
+            Self::Tunnel => true,
         }
     }
 
@@ -71,6 +75,7 @@ impl Body for ResponseBody {
         match self {
             Self::Server(body) => body.size_hint(),
             Self::Own(own) => SizeHint::with_exact(own.bytes.len() as u64),
+            Self::Tunnel => SizeHint::with_exact(0),
         }
     }
 }

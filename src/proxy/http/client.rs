@@ -16,12 +16,12 @@ use crate::base::clock::{self, Instant};
 use crate::exchange::{ClientTls, Reason, RequestId};
 use crate::observe::Refusal;
 use crate::plan::{self, FrontendTimeouts};
+use crate::proxy::context::Context;
+use crate::proxy::forward::Caller;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Course;
 use crate::proxy::snapshot::View;
 use crate::wire::forwarded::x_forwarded_for;
-
-use super::Context;
 
 /// A client connection.
 pub(super) struct Client {
@@ -31,6 +31,8 @@ pub(super) struct Client {
     pub(super) local: Option<SocketAddr>,
     /// What the handshake came to; `None`: it speaks in the clear.
     pub(super) tls: Option<Rc<ClientTls>>,
+    /// The connections to servers that name it.
+    pub(super) caller: Caller,
     pub(super) live: Arc<Frontend>,
     /// Whether it shall end with the exchanges that are open.
     pub(super) is_leaving: Cell<bool>,
@@ -60,6 +62,7 @@ impl Client {
             peer: ends.client,
             local: ends.local,
             tls,
+            caller: Caller::default(),
             live,
             is_leaving: Cell::new(false),
             timeouts: Cell::new(FrontendTimeouts::default()),

@@ -12,7 +12,8 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
+use h2::RecvStream;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 
 use crate::base::Peer;
@@ -35,6 +36,7 @@ use super::client::{Client, Open};
 use super::hop::{self, BodyKind, Sender};
 use super::identity;
 use super::seen::Seen;
+use super::upgrade::{self, Opened, is_extended_connect, wish_of};
 
 /// An exchange that has begun, and what it runs under.
 pub(super) struct Begun {
@@ -57,6 +59,8 @@ enum Dialect {
 struct Passed {
     sending: Sending,
     backend: Rc<Local>,
+    /// What comes from the client instead of a body, when the request asks for a tunnel by HTTP/2.
+    from_client: Option<RecvStream>,
 }
 
 impl Begun {
@@ -86,18 +90,22 @@ impl Begun {
         }
     }
 
-    /// Answers the request. Whatever happens, there is an answer.
-    pub(super) fn answer(
+    /// Answers the request. Whatever happens, there is an answer. `keep` is given the tunnel that the
+    /// connection goes on as when the answer has been sent.
+    pub(super) fn answer<K: FnOnce(Opened)>(
         self,
         request: Request<ReceivedBody>,
-    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
+        keep: K,
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<K> {
         let passed = self.caught(|| self.pass(request));
         async move {
             let outcome = match passed {
-                Ok(mut passed) => self.forwarded(&mut passed).await,
+                Ok(mut passed) => {
+                    let outcome = self.forwarded(&mut passed).await;
+                    outcome.and_then(|response| self.returned(response, passed.from_client, keep))
+                }
                 Err(fault) => Err(fault),
             };
-            let outcome = outcome.and_then(|response| self.returned(response));
             Ok(self.answered(outcome))
         }
     }
@@ -122,9 +130,14 @@ impl Begun {
         if self.dialect == Dialect::Grpc {
             self.bound_call(request.headers(), plan.timeout.exchange);
         }
-        let body_kind = body_kind(request.body());
-        course.request_complete.set(body_kind == BodyKind::None);
         let seen = Seen::of(request.headers());
+        let switch = wish_of(&request, seen, &plan.upgrades, &client.context.rng)?;
+        let body_kind = match is_extended_connect(&request) {
+            // What follows is the tunnel.
+            true => BodyKind::None,
+            false => body_kind(request.body()),
+        };
+        course.request_complete.set(body_kind == BodyKind::None);
         let admitted = admit(&request, seen, &plan.limits, body_kind != BodyKind::None)?;
         let tls = client.tls.as_deref();
         identity::check_host(plan, tls, &admitted.host)?;
@@ -151,6 +164,14 @@ impl Begun {
             &plan.forwarding.client_certificate,
             tls,
         );
+        let (incoming, from_client) = match (switch, incoming) {
+            (None, incoming) => (Some(incoming), None),
+            (Some(switch), incoming) => {
+                upgrade::towards_server(&mut head, &switch);
+                course.wish_for(switch);
+                (None, incoming.into_stream())
+            }
+        };
         name_request(
             &mut head.headers,
             &plan.request_id,
@@ -159,7 +180,10 @@ impl Begun {
         if view.records_case && backend.shared.plan.header_case != plan::HeaderCase::Preserve {
             head.extensions.clear();
         }
-        let body = RequestBody::new(incoming, Rc::clone(course), plan.timeout.body);
+        let body = match incoming {
+            Some(incoming) => RequestBody::new(incoming, Rc::clone(course), plan.timeout.body),
+            None => RequestBody::none(Rc::clone(course)),
+        };
         let mut request = Request::from_parts(head, body);
         if request.headers().contains_key(header::EXPECT) {
             hold_back(&mut request);
@@ -167,6 +191,7 @@ impl Begun {
         Ok(Passed {
             sending: Sending::new(request),
             backend,
+            from_client,
         })
     }
 
@@ -184,9 +209,17 @@ impl Begun {
 
     /// From a request that may be sent to a server's answer.
     async fn forwarded(&self, passed: &mut Passed) -> Result<Response<ServerBody>, Fault> {
-        let Passed { sending, backend } = passed;
+        let Passed {
+            sending, backend, ..
+        } = passed;
         let network = &self.client.context.network;
-        let mut forwarding = pin!(forward(sending, backend, network, &self.course));
+        let mut forwarding = pin!(forward(
+            sending,
+            backend,
+            &self.client.caller,
+            network,
+            &self.course
+        ));
         poll_fn(|cx| {
             let polled = self.caught(|| match forwarding.as_mut().poll(cx) {
                 Poll::Ready(outcome) => outcome.map(Some),
@@ -205,6 +238,8 @@ impl Begun {
     fn returned(
         &self,
         mut response: Response<ServerBody>,
+        from_client: Option<RecvStream>,
+        keep: impl FnOnce(Opened),
     ) -> Result<Response<ResponseBody>, Fault> {
         let Some(plan) = self.plan() else {
             return Err(Fault::new(Reason::ProxyStopped));
@@ -213,14 +248,29 @@ impl Begun {
         if self.view.records_case && plan.header_case != plan::HeaderCase::Preserve {
             response.extensions_mut().clear();
         }
-        Ok(response.map(ResponseBody::Server))
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(response.map(ResponseBody::Server));
+        }
+        let (mut head, body) = response.into_parts();
+        let opened = Opened {
+            switched: body.into_switched()?,
+            from_client,
+        };
+        if let Some(switch) = self.course.switch() {
+            upgrade::towards_client(&mut head, switch, &opened);
+        }
+        keep(opened);
+        Ok(Response::from_parts(head, ResponseBody::Tunnel))
     }
 
     /// What the client is sent in the end.
     fn answered(&self, outcome: Result<Response<ResponseBody>, Fault>) -> Response<ResponseBody> {
         let response = outcome.unwrap_or_else(|fault| self.reply(&fault));
         self.course.exchange.status.set(response.status().as_u16());
-        closing_if_leaving(response, &self.client, &self.course)
+        match response.body() {
+            ResponseBody::Tunnel => response,
+            _ => closing_if_leaving(response, &self.client, &self.course),
+        }
     }
 
     /// Our own answer to a fault.

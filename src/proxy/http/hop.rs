@@ -76,8 +76,9 @@ pub(super) fn towards_server(
     if seen.has(Seen::EXPECT) && !expects {
         head.headers.remove(header::EXPECT);
     }
-    say_who_sent_it(head, seen, sender, forwarding);
+    // First: what is said of the host is taken from the field.
     into_origin_form(head);
+    say_who_sent_it(head, seen, sender, forwarding);
     if head.version == Version::HTTP_2 {
         join_cookies(&mut head.headers);
     }

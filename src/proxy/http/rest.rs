@@ -10,8 +10,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use crate::base::clock::Instant;
 use crate::net::Stream;
 use crate::proxy::io::Timer;
-
-use super::roll::{Entry, Order};
+use crate::proxy::roll::{Entry, Order};
 
 /// What is read of the first bytes after a rest; whoever is woken reads the others.
 const FIRST_READ_BYTES: usize = 2048;

@@ -13,26 +13,26 @@ use crate::base::address::Ends;
 use crate::base::clock;
 use crate::exchange::{ClientTls, Reason};
 use crate::net::Stream;
+use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Timer;
-use crate::wire::preface::{Version, version};
+use crate::proxy::roll::{Entry, Order};
+use crate::wire::preface::{Version, is_another_protocol, version};
 
-use super::Context;
 use super::client::Client;
 use super::rest::{Woken, bytes_or};
-use super::roll::{Entry, Order};
 use super::{h1, h2};
 
 /// What the first bytes say.
 enum Spoken {
     H1(Bytes),
     H2(Bytes),
-    /// It ended before it had said anything.
+    /// Nothing that can be answered.
     Nothing,
 }
 
-/// Serves the connection between `ends` until it ends; `tls`: what its handshake came to, if it is
-/// under TLS. `entry` is its own on the roll.
+/// Serves the connection between `ends` until it ends. `tls`: what its handshake came to, if it is
+/// under TLS; `entry` is its own on the roll.
 pub async fn serve(
     mut stream: Stream,
     ends: Ends,
@@ -100,6 +100,10 @@ async fn first_bytes(
             seen.split().freeze()
         };
         match version(&bytes) {
+            Some(Version::H1) if is_another_protocol(&bytes) => {
+                client.refuse(Reason::RequestHeadMalformed, 0, Some(began), None);
+                return Spoken::Nothing;
+            }
             Some(Version::H1) => return Spoken::H1(bytes),
             Some(Version::H2) => return Spoken::H2(bytes),
             None => seen.extend_from_slice(&bytes),

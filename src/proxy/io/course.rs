@@ -1,11 +1,12 @@
 //! What one exchange's handler and its two bodies share while it runs.
 
 use crate::base::clock::{self, Instant};
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
 use crate::exchange::{Exchange, Opening, Reason, Side};
 
 use super::deadlines::Deadlines;
+use super::switch::Switch;
 
 /// An exchange under way. It lives in an `Rc`: the handler, the request body and the response body
 /// hold it, and the connection reads it when it is over.
@@ -19,6 +20,9 @@ pub struct Course {
     pub request_complete: Cell<bool>,
     /// Whether the request's body has been asked for. Written by the request body.
     pub body_wanted: Cell<bool>,
+    /// What the request asks to go on in, if anything. Written by `handle`. In a box, since it is
+    /// nothing almost always.
+    switch: OnceCell<Box<Switch>>,
 }
 
 impl Course {
@@ -29,7 +33,18 @@ impl Course {
             deadlines: Deadlines::default(),
             request_complete: Cell::new(false),
             body_wanted: Cell::new(false),
+            switch: OnceCell::new(),
         }
+    }
+
+    /// Notes what the request asks to go on in; only the first call counts.
+    pub fn wish_for(&self, switch: Switch) {
+        let _ = self.switch.set(Box::new(switch));
+    }
+
+    /// What the request asks to go on in, if anything.
+    pub fn switch(&self) -> Option<&Switch> {
+        self.switch.get().map(|switch| &**switch)
     }
 
     /// Says that the last byte of the response was handed on, or that none will follow. Only the

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use h2::RecvStream;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -27,6 +28,16 @@ pub enum ReceiveError {
     Http1(hyper::Error),
     /// By HTTP/2.
     Http2(h2::Error),
+}
+
+impl ReceivedBody {
+    /// The stream of HTTP/2 that it would have come on; none by HTTP/1.
+    pub fn into_stream(self) -> Option<RecvStream> {
+        match self {
+            Self::Http1(_) => None,
+            Self::Http2(body) => Some(body.into_stream()),
+        }
+    }
 }
 
 impl ReceiveError {

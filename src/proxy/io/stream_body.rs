@@ -43,6 +43,11 @@ impl StreamBody {
         }
     }
 
+    /// The stream, of which nothing was read yet: it carries no body after all.
+    pub fn into_stream(self) -> RecvStream {
+        self.stream
+    }
+
     /// What the peer has sent and has not got its room back for.
     #[cfg(test)]
     pub(super) fn used(&mut self) -> usize {

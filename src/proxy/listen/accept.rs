@@ -18,10 +18,11 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::base::tasks;
 use crate::net::{Listener, Stream};
 use crate::observe::{PauseCause, event};
+use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
-use crate::proxy::http::{Context, serve};
+use crate::proxy::http::serve;
 
-use super::handshake::secured;
+use super::handshake::secure;
 use super::identify::identify;
 
 /// How long accepting rests when there is no descriptor left. Long enough for some exchanges to
@@ -174,11 +175,10 @@ impl Accept {
         let entry = context.roll.enter(Arc::clone(&frontend));
         tasks::spawn_local(async move {
             let identified = identify(stream, peer, &frontend, &context, &entry).await;
-            let Some((stream, ends)) = identified else {
-                return drop(pass);
-            };
-            let secured = secured(stream, ends.client, &frontend, &context, &entry).await;
-            if let Some((stream, tls)) = secured {
+            if let Some((stream, ends)) = identified
+                && let Some((stream, tls)) =
+                    secure(stream, ends.client, &frontend, &context, &entry).await
+            {
                 serve(stream, ends, tls, frontend, context, entry).await;
             }
             drop(pass);

@@ -15,8 +15,9 @@ use crate::base::clock::{self, Elapsed};
 use crate::exchange::ClientTls;
 use crate::net::{HandshakeFault, Stream};
 use crate::observe::{Handshake, HandshakeFailure, event};
+use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
-use crate::proxy::http::{Context, Entry, Order};
+use crate::proxy::roll::{Entry, Order};
 use crate::proxy::snapshot::View;
 use crate::proxy::tls::{Acceptor, client_tls, failure_of};
 
@@ -29,25 +30,26 @@ enum Failed {
     UnknownName,
 }
 
-/// The connection and what its handshake came to; nothing of it where the frontend speaks in the
-/// clear. `None`: there is no connection any more, and that is accounted for.
-pub(super) async fn secured(
+/// The connection, under TLS where its frontend wants that; `None`: it has ended, and all is said and
+/// counted.
+pub(super) async fn secure(
     stream: Stream,
     peer: Peer,
     frontend: &Arc<Frontend>,
     context: &Context,
     entry: &Entry,
 ) -> Option<(Stream, Option<Rc<ClientTls>>)> {
+    // Without a place the frontend has been removed for a while.
     let (view, place) = context.views.with(frontend)?;
     if view.snapshot.plan.frontends[place].tls.is_none() {
         return Some((stream, None));
     }
-    drop(view);
     // Boxed: the connection, once it serves, does not carry the room for it.
     let handshake = Box::pin(shake_hands(stream, peer, frontend, context, entry));
     handshake.await.map(|(stream, tls)| (stream, Some(tls)))
 }
 
+/// Shakes hands; `None`: it failed, and all is said and counted.
 async fn shake_hands(
     stream: Stream,
     peer: Peer,

@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -20,9 +21,10 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::net::Stream;
 use crate::observe::{NoHeader, event};
 use crate::plan::ProxyProtocol;
+use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
-use crate::proxy::http::{Context, Entry, Order};
 use crate::proxy::io::Timer;
+use crate::proxy::roll::{Entry, Order};
 use crate::wire::proxy_protocol::{Endpoints, parse};
 
 /// What is read at once: a header, and often the first bytes behind it.
@@ -33,7 +35,7 @@ const READ_BYTES: usize = 1024;
 pub(super) async fn identify(
     stream: Stream,
     peer: Peer,
-    frontend: &std::sync::Arc<Frontend>,
+    frontend: &Arc<Frontend>,
     context: &Context,
     entry: &Entry,
 ) -> Option<(Stream, Ends)> {
@@ -57,11 +59,7 @@ pub(super) async fn identify(
 }
 
 /// How long the header of `peer` is waited for; `None`: none is wanted.
-fn patience(
-    peer: Peer,
-    frontend: &std::sync::Arc<Frontend>,
-    context: &Context,
-) -> Option<Duration> {
+fn patience(peer: Peer, frontend: &Arc<Frontend>, context: &Context) -> Option<Duration> {
     let (view, place) = context.views.with(frontend)?;
     let plan = &view.snapshot.plan.frontends[place];
     let is_wanted = match &plan.proxy_protocol {

@@ -8,8 +8,9 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -30,9 +31,17 @@ type Driver = http1::Connection<TokioIo<Stream>, RequestBody>;
 /// A connection that is open, as far as we know.
 pub struct Connection {
     sender: SendRequest<RequestBody>,
-    /// `None` when it has finished: the connection is of no use any more.
-    driver: Option<Pin<Box<Driver>>>,
+    engine: Engine,
     history: History,
+}
+
+/// What moves a connection's bytes.
+enum Engine {
+    Running(Pin<Box<Driver>>),
+    /// It must not be polled again. After an upgrade the socket is still in it.
+    Finished(Pin<Box<Driver>>),
+    /// It has finished, and the connection is of no use any more.
+    Broken,
 }
 
 /// A connection without hyper's state: what is left of one that has been idle for a while.
@@ -75,7 +84,7 @@ impl Connection {
         let now = clock::now();
         Ok(Self {
             sender,
-            driver: Some(Box::pin(driver)),
+            engine: Engine::Running(Box::pin(driver)),
             history: History {
                 opened: now,
                 requests: 0,
@@ -86,12 +95,23 @@ impl Connection {
 
     /// The bare socket, when nothing is on its way: hyper's state and its buffers are given back.
     pub(super) fn cooled(self) -> Option<Bare> {
-        let driver = Pin::into_inner(self.driver?);
-        let parts = driver.into_parts();
+        let Engine::Running(driver) = self.engine else {
+            return None;
+        };
+        let parts = Pin::into_inner(driver).into_parts();
         parts.read_buf.is_empty().then(|| Bare {
             stream: parts.io.into_inner(),
             history: self.history,
         })
+    }
+
+    /// The socket, and what was read from it too far, when HTTP has come to its end on it.
+    pub fn into_upgraded(self) -> Option<(Stream, Bytes)> {
+        let Engine::Finished(driver) = self.engine else {
+            return None;
+        };
+        let parts = Pin::into_inner(driver).into_parts();
+        Some((parts.io.into_inner(), parts.read_buf))
     }
 
     /// Sends `request` and gives the head of the answer; the body is read while this connection is
@@ -107,8 +127,7 @@ impl Connection {
     ) -> impl Future<Output = Result<ResponseHead, Failure>> + 'a {
         self.history.requests += 1;
         let answer = self.sender.try_send_request(request);
-        let driver = &mut self.driver;
-        answered(answer, driver, deadlines)
+        answered(answer, &mut self.engine, deadlines)
     }
 
     /// Lets bytes flow; ready when the connection is finished.
@@ -117,7 +136,7 @@ impl Connection {
     ///
     /// What hyper says of how it finished.
     pub fn drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
-        drive(&mut self.driver, cx)
+        self.engine.drive(cx)
     }
 
     /// Whether another request can be sent on it now. Looks at the socket: a server that has closed
@@ -137,7 +156,7 @@ impl Connection {
 
     /// Whether it is known to be of no use any more.
     pub(super) fn is_finished(&self) -> bool {
-        self.driver.is_none()
+        !matches!(self.engine, Engine::Running(_))
     }
 
     /// Whether it has carried a request before.
@@ -163,7 +182,7 @@ impl Bare {
         match handshake.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok((sender, driver))) => Some(Connection {
                 sender,
-                driver: Some(Box::pin(driver)),
+                engine: Engine::Running(Box::pin(driver)),
                 history: self.history,
             }),
             _ => None,
@@ -193,7 +212,7 @@ impl History {
 /// The answer, while the connection is driven.
 async fn answered(
     answer: impl Future<Output = Result<ResponseHead, TrySendError<Request<RequestBody>>>>,
-    driver: &mut Option<Pin<Box<Driver>>>,
+    engine: &mut Engine,
     deadlines: &Deadlines,
 ) -> Result<ResponseHead, Failure> {
     let mut answer = pin!(answer);
@@ -201,7 +220,7 @@ async fn answered(
         if let Some(reason) = deadlines.fired() {
             return Poll::Ready(Err(Failure::from(Fault::new(reason))));
         }
-        let driven = drive(driver, cx);
+        let driven = engine.drive(cx);
         match (answer.as_mut().poll(cx), driven) {
             (Poll::Ready(Ok(response)), _) => Poll::Ready(Ok(response)),
             (Poll::Ready(Err(mut error)), driven) => {
@@ -219,19 +238,19 @@ async fn answered(
     .await
 }
 
-fn drive(
-    driver: &mut Option<Pin<Box<Driver>>>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<(), hyper::Error>> {
-    let Some(running) = driver else {
-        return Poll::Ready(Ok(()));
-    };
-    let outcome = running.as_mut().poll(cx);
-    if outcome.is_ready() {
-        // A future that is ready must not be polled again.
-        *driver = None;
+impl Engine {
+    fn drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
+        let Self::Running(driver) = self else {
+            return Poll::Ready(Ok(()));
+        };
+        let outcome = ready!(driver.as_mut().poll(cx));
+        if let Self::Running(driver) = std::mem::replace(self, Self::Broken)
+            && outcome.is_ok()
+        {
+            *self = Self::Finished(driver);
+        }
+        Poll::Ready(outcome)
     }
-    outcome
 }
 
 /// What kept the answer from coming: nonsense from the server, or a connection that ended.

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use tokio::io::AsyncWriteExt;
+
 use crate::base::Address;
 use crate::exchange::{Fault, Reason};
 use crate::net::{Network, Stream};
@@ -17,7 +19,7 @@ pub(super) enum Opened {
     Http2(Box<h2::New>),
 }
 
-/// Opens a connection to the server at `address`.
+/// Opens a connection to the server at `address` and says `preamble` before anything else.
 ///
 /// # Errors
 ///
@@ -25,12 +27,18 @@ pub(super) enum Opened {
 pub(super) async fn open(
     network: &Network,
     address: &Address,
+    preamble: &[u8],
     settings: &Settings,
 ) -> Result<Opened, Fault> {
-    let stream = network
+    let mut stream = network
         .connect(address)
         .await
         .map_err(|error| Fault::io(reason_of(&error), error))?;
+    if !preamble.is_empty() {
+        // A fresh socket has room for it: this does not wait.
+        let said = stream.write_all(preamble).await;
+        said.map_err(|error| Fault::io(Reason::ServerConnectFailed, error))?;
+    }
     match settings.plan.protocol {
         Protocol::Http2 => {
             let new = h2::New::over(stream, settings).await?;

@@ -24,7 +24,7 @@ pub(crate) use folder::Folder;
 pub(crate) use frames::{Frames, kind, setting};
 pub(crate) use good::{Good, Reply};
 pub(crate) use message::Message;
-pub(crate) use origin::{OK, Origin};
+pub(crate) use origin::{OK, Origin, Visit};
 pub(crate) use program::{Program, evenkeel};
 pub(crate) use proxy::{Line, Proxy, Setup};
 pub(crate) use tls::{Authority, Pair, Speech, TlsClient};

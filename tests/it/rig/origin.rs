@@ -131,9 +131,14 @@ impl Origin {
 
     /// Every byte that connection `number` brought.
     pub(crate) fn received(&self, number: usize) -> String {
+        String::from_utf8_lossy(&self.received_bytes(number)).into_owned()
+    }
+
+    /// The same where it is no text.
+    pub(crate) fn received_bytes(&self, number: usize) -> Vec<u8> {
         let connections = lock(&self.records.connections);
         let tape = connections.get(number).map(|one| lock(&one.tape).clone());
-        String::from_utf8_lossy(&tape.unwrap_or_default()).into_owned()
+        tape.unwrap_or_default()
     }
 
     /// The requests so far, in the order in which they were complete.
@@ -309,6 +314,11 @@ impl Visit {
     /// Says something; `false`: nobody is there any more.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.wire.write(bytes.as_ref()).is_ok()
+    }
+
+    /// The socket, for a library that speaks by itself; nothing may have been read.
+    pub(crate) fn stream(&self) -> TcpStream {
+        self.wire.stream().try_clone().expect("a socket")
     }
 
     /// Reads on until the other end has closed or broken the connection.

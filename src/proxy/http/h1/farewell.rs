@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::base::clock::{self, Duration};
 use crate::exchange::{Reason, RequestId};
 use crate::net::Stream;
-use crate::proxy::http::roll::{Entry, Order};
 use crate::proxy::reply::raw_reply;
+use crate::proxy::roll::{Entry, Order};
 
 use super::session::Session;
 

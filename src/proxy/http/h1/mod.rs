@@ -30,13 +30,13 @@ use crate::exchange::Reason;
 use crate::net::{HalfClose, Stream};
 use crate::observe::event;
 use crate::plan::{self, HeaderCase};
-use crate::proxy::io::{ReceivedBody, Timer, WatchedStream};
+use crate::proxy::io::{End, ReceivedBody, Timer, WatchedStream};
+use crate::proxy::roll::{Entry, Order};
 
 use super::body::ResponseBody;
 use super::client::Client;
 use super::handle::Begun;
 use super::rest::{Woken, bytes_or, is_blank};
-use super::roll::{Entry, Order};
 
 use farewell::{answer_late_head, linger};
 use session::Session;
@@ -63,6 +63,8 @@ enum Ended {
     HeadTimeout(Stream),
     /// In the middle of a response: the client must notice.
     Broken(Stream),
+    /// HTTP is over, and something else begins; the socket and what was read too far.
+    Switched(Stream, Bytes),
 }
 
 /// Serves a connection until it ends. `prefix` was read from it already.
@@ -85,6 +87,10 @@ pub(super) async fn serve(
             Ended::HeadTimeout(stream) => {
                 return Box::pin(answer_late_head(stream, &session, entry)).await;
             }
+            Ended::Switched(stream, read_too_far) => {
+                let client = (End::Connection(stream), read_too_far);
+                return Box::pin(tunnel(client, &session, entry, &mut timer)).await;
+            }
             Ended::Idle(idle, read_too_far) if !is_blank(&read_too_far) => {
                 (stream, prefix) = (idle, read_too_far);
             }
@@ -103,6 +109,16 @@ pub(super) async fn serve(
     }
 }
 
+/// Runs what the connection has become.
+async fn tunnel(client: (End, Bytes), session: &Session, entry: &Entry, timer: &mut Timer) {
+    let opened = session.tunnel.borrow_mut().take();
+    if let Some((opened, open)) = opened.zip(session.opened()) {
+        let run = opened.run(client, &open, &session.client, entry, timer);
+        run.await;
+        session.settle();
+    }
+}
+
 /// Answers one request: hyper's service.
 fn answer(
     session: &Rc<Session>,
@@ -110,7 +126,10 @@ fn answer(
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
     let begun = Begun::open(&session.client, &request, session.head_began.take());
     session.open(begun.opened());
-    begun.answer(request.map(ReceivedBody::Http1))
+    let session = Rc::clone(session);
+    begun.answer(request.map(ReceivedBody::Http1), move |opened| {
+        session.tunnel.replace(Some(opened));
+    })
 }
 
 /// Lets hyper run the connection until it ends or nothing has happened for a while.
@@ -145,6 +164,7 @@ async fn active(
         Verdict::Idle => Ended::Idle(stream, read_too_far),
         Verdict::HeadTimeout => Ended::HeadTimeout(stream),
         Verdict::Broken => Ended::Broken(stream),
+        Verdict::Switched => Ended::Switched(stream, read_too_far),
         Verdict::Over if session.is_dirty.get() || !read_too_far.is_empty() => {
             Ended::Refused(stream)
         }
@@ -178,6 +198,7 @@ enum Verdict {
     Over,
     HeadTimeout,
     Broken,
+    Switched,
 }
 
 /// What the passing of a deadline means.
@@ -235,6 +256,11 @@ where
     /// hyper is done with the connection.
     fn finished(&self, error: Option<hyper::Error>) -> Verdict {
         let session = self.session;
+        let has_switched = error.is_none() && session.tunnel.borrow().is_some();
+        // What was not flushed when hyper finished is lost, and with it the answer.
+        if has_switched && session.watch.flushed.get() {
+            return Verdict::Switched;
+        }
         if let Some(course) = session.course() {
             // The connection broke under an exchange. Its own cause, if there is one, came first.
             let was_sent = course.ended().is_some() && error.is_none();

@@ -10,6 +10,7 @@ use crate::base::clock::{self, Instant};
 use crate::exchange::{Reason, RequestId};
 use crate::net::HalfClose;
 use crate::proxy::http::client::{Client, Open, reason_of_drop};
+use crate::proxy::http::upgrade::Opened;
 use crate::proxy::io::{Course, Watch};
 
 /// A client connection that speaks HTTP/1.
@@ -18,6 +19,8 @@ pub(super) struct Session {
     pub(super) watch: Rc<Watch>,
     /// The exchange under way, or over and not yet settled.
     open: RefCell<Option<Open>>,
+    /// What the connection goes on as when its last answer has been sent.
+    pub(super) tunnel: RefCell<Option<Opened>>,
     /// When a head was first seen that is not there as a whole. Most heads come in one piece, and
     /// then it costs no look at the clock.
     pub(super) head_began: Cell<Option<Instant>>,
@@ -37,6 +40,7 @@ impl Session {
             client,
             watch: Rc::default(),
             open: RefCell::new(None),
+            tunnel: RefCell::new(None),
             head_began: Cell::new(None),
             idle_since: Cell::new(since),
             is_dirty: Cell::new(false),
@@ -83,6 +87,11 @@ impl Session {
             .borrow()
             .as_ref()
             .map(|open| Rc::clone(&open.course))
+    }
+
+    /// The exchange that is under way or not settled, and what it runs under.
+    pub(super) fn opened(&self) -> Option<Open> {
+        self.open.borrow().clone()
     }
 
     /// Counts and logs an exchange that has ended and whose last byte has left us.

@@ -31,9 +31,9 @@ use crate::net::Stream;
 use crate::observe::event;
 use crate::plan::{self, Http2};
 use crate::proxy::io::Timer;
+use crate::proxy::roll::{Entry, Order};
 
 use super::client::Client;
-use super::roll::{Entry, Order};
 
 use budget::Budget;
 use frames::{CountedStream, Counts};
@@ -149,6 +149,9 @@ fn builder(plan: &plan::Frontend) -> Builder {
         // Twice what is let in: `handle` refuses what is too large and says so, which h2 would do
         // without a word to the log. What is larger still, h2 does not keep.
         .max_header_list_size(u32::try_from(plan.limits.head.0 * 2).unwrap_or(u32::MAX));
+    if !plan.upgrades.is_empty() {
+        builder.enable_connect_protocol();
+    }
     builder
 }
 

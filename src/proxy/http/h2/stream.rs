@@ -4,10 +4,12 @@
 //! client that resets it has left, and what was begun for it is cancelled. A client that takes no
 //! byte of one stream holds up that stream alone, and not for longer than `timeout.body`.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::Bytes;
@@ -21,7 +23,8 @@ use crate::exchange::Reason;
 use crate::proxy::http::body::ResponseBody;
 use crate::proxy::http::client::{Open, reason_of_drop};
 use crate::proxy::http::handle::Begun;
-use crate::proxy::io::{Course, Pump, ReceivedBody, Stopped, StreamBody, Timer};
+use crate::proxy::http::upgrade::Opened;
+use crate::proxy::io::{Course, End, Pump, ReceivedBody, Stopped, StreamBody, Timer};
 
 use super::Shared;
 
@@ -49,13 +52,21 @@ pub(super) async fn exchange(
     let (head, stream) = request.into_parts();
     let body = StreamBody::new(stream, &head.headers);
     let request = Request::from_parts(head, ReceivedBody::Http2(body));
+    let tunnel = RefCell::new(None);
     let response = {
         // Pinned where it is made: it is large, and each move would be a copy of it.
-        let answer = pin!(begun.answer(request));
+        let answer = pin!(begun.answer(request, |opened| {
+            tunnel.replace(Some(opened));
+        }));
         exchange.answered(answer, &mut respond, asks_first).await
     };
-    if let Some(response) = response {
-        exchange.deliver(response, respond).await;
+    let Some(response) = response else {
+        return;
+    };
+    match tunnel.into_inner() {
+        // Boxed: exchanges, which are many, do not carry the room for it.
+        Some(opened) => Box::pin(exchange.go_on(response, respond, opened)).await,
+        None => exchange.deliver(response, respond).await,
     }
 }
 
@@ -151,6 +162,30 @@ impl Exchange {
             }
         })
         .await;
+    }
+
+    /// Agrees, and runs the tunnel that the stream is from now on.
+    async fn go_on(
+        &mut self,
+        response: Response<ResponseBody>,
+        mut respond: SendResponse<Bytes>,
+        mut opened: Opened,
+    ) {
+        let (mut head, body) = response.into_parts();
+        complete(&mut head, &body);
+        let Some(from_client) = opened.from_client.take() else {
+            return;
+        };
+        let Ok(to_client) = respond.send_response(Response::from_parts(head, ()), false) else {
+            return self.client_left();
+        };
+        let client = &self.shared.client;
+        // An entry of its own: a connection that drains leaves its streams to themselves.
+        let entry = client.context.roll.enter(Arc::clone(&client.live));
+        let end = (End::h2(to_client, from_client), Bytes::new());
+        opened
+            .run(end, &self.open, client, &entry, &mut self.timer)
+            .await;
     }
 
     /// Ready when `due` has passed, or something else that the exchange waits for: then with what.

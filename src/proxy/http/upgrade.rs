@@ -1,0 +1,194 @@
+//! Requests to go on in another protocol: which are passed on and how, and what becomes of the
+//! connection when the server agrees.
+//!
+//! A client of HTTP/1 asks by `Upgrade` (RFC 9110 §7.8), one of HTTP/2 by a CONNECT with `:protocol`
+//! (RFC 8441); a server of HTTP/1 is asked by `Upgrade`. Nothing but its 101 opens a tunnel: until
+//! then what the client sends is HTTP, and any other answer is an ordinary one.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::ext::Protocol;
+use http::header::{self, HeaderMap};
+use http::{HeaderValue, Method, Request, StatusCode, request, response};
+
+use crate::base::rng::Rng;
+use crate::exchange::Reason;
+use crate::proxy::forward::Switched;
+use crate::proxy::io::{End, Relay, Spoken, Switch, Timer};
+use crate::proxy::roll::Entry;
+use crate::proxy::tunnel::{Terms, Tunnel};
+use crate::wire::websocket::Key;
+
+use super::client::{Client, Open};
+use super::seen::Seen;
+
+/// The protocol whose frames and keys we know.
+const WEBSOCKET: &str = "websocket";
+
+/// A tunnel of which the server's end is there.
+pub(super) struct Opened {
+    pub(super) switched: Switched,
+    /// The client's side of a stream of HTTP/2; a connection of HTTP/1 is one itself.
+    pub(super) from_client: Option<RecvStream>,
+}
+
+/// Whether `request` is a CONNECT that asks for a tunnel in another protocol (RFC 8441 §4).
+pub(super) fn is_extended_connect<B>(request: &Request<B>) -> bool {
+    request.method() == Method::CONNECT && request.extensions().get::<Protocol>().is_some()
+}
+
+/// The protocol that `request` asks to go on in, if `allowed` has it.
+///
+/// # Errors
+///
+/// Without that protocol the request would mean nothing.
+pub(super) fn wish_of<B>(
+    request: &Request<B>,
+    seen: Seen,
+    allowed: &[String],
+    rng: &Rng,
+) -> Result<Option<Switch>, Reason> {
+    if request.method() == Method::CONNECT {
+        let Some(protocol) = request.extensions().get::<Protocol>() else {
+            return Ok(None);
+        };
+        let protocol = allowed_of(allowed, protocol.as_ref());
+        let protocol = protocol.ok_or(Reason::RequestProtocolRefused)?;
+        let key = (protocol == WEBSOCKET).then(|| Key::made([rng.next_u64(), rng.next_u64()]));
+        return Ok(Some(Switch { protocol, key }));
+    }
+    if !seen.has(Seen::UPGRADE) || !lists(request.headers(), header::CONNECTION, b"upgrade") {
+        return Ok(None);
+    }
+    let mut tokens = tokens(request.headers(), header::UPGRADE);
+    let protocol = tokens.find_map(|token| allowed_of(allowed, token));
+    Ok(protocol.map(|protocol| Switch {
+        protocol,
+        key: None,
+    }))
+}
+
+/// The one of `allowed` that is `token`.
+fn allowed_of(allowed: &[String], token: &[u8]) -> Option<HeaderValue> {
+    let same = |name: &&String| name.as_bytes().eq_ignore_ascii_case(token);
+    HeaderValue::from_str(allowed.iter().find(same)?).ok()
+}
+
+fn lists(headers: &HeaderMap, name: header::HeaderName, wanted: &[u8]) -> bool {
+    tokens(headers, name).any(|token| token.eq_ignore_ascii_case(wanted))
+}
+
+fn tokens(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &[u8]> {
+    headers
+        .get_all(name)
+        .into_iter()
+        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
+}
+
+/// Asks a server of HTTP/1 for what `switch` says, in a head that is otherwise complete.
+pub(super) fn towards_server(head: &mut request::Parts, switch: &Switch) {
+    head.method = Method::GET;
+    let headers = &mut head.headers;
+    headers.remove(header::TE);
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, switch.protocol.clone());
+    let Some(key) = &switch.key else {
+        return;
+    };
+    if let Ok(key) = HeaderValue::from_bytes(key.as_bytes()) {
+        headers.insert(header::SEC_WEBSOCKET_KEY, key);
+    }
+    headers
+        .entry(header::SEC_WEBSOCKET_VERSION)
+        .or_insert(HeaderValue::from_static("13"));
+}
+
+/// Tells the client that the server agrees, in its version of HTTP.
+pub(super) fn towards_client(head: &mut response::Parts, switch: &Switch, opened: &Opened) {
+    let headers = &mut head.headers;
+    if opened.from_client.is_some() {
+        head.status = StatusCode::OK;
+        // It answers a key that the client has not seen (RFC 8441 §5).
+        headers.remove(header::SEC_WEBSOCKET_ACCEPT);
+        return;
+    }
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, switch.protocol.clone());
+}
+
+impl Opened {
+    /// Runs the tunnel until it is over. `client` is the other end, and what was read from it
+    /// already.
+    pub(super) async fn run(
+        self,
+        client: (End, Bytes),
+        open: &Open,
+        session: &Client,
+        entry: &Entry,
+        timer: &mut Timer,
+    ) {
+        let Switched {
+            server,
+            read_already,
+            lease,
+        } = self.switched;
+        let is_websocket = |switch: &Switch| switch.protocol == WEBSOCKET;
+        let spoken = match open.course.switch().is_some_and(is_websocket) {
+            true => Spoken::WebSocket,
+            false => Spoken::Anything,
+        };
+        let tunnel = Tunnel {
+            relay: Relay::new(client, (server, read_already), spoken),
+            lease,
+            course: Rc::clone(&open.course),
+            frontend: Arc::clone(&session.live),
+            terms: Terms {
+                idle: session.timeouts.get().tunnel,
+                drain: open.view.snapshot.plan.shutdown.tunnels,
+            },
+        };
+        tunnel.run(&session.context, entry, timer).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(fields: &[(&str, &str)], allowed: &[&str]) -> Option<String> {
+        let mut request = Request::get("/");
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(()).expect("a request");
+        let allowed: Vec<String> = allowed.iter().map(|&token| token.to_owned()).collect();
+        let seen = Seen::of(request.headers());
+        let wish = wish_of(&request, seen, &allowed, &Rng::seeded(1)).expect("no CONNECT");
+        wish.map(|switch| switch.protocol.to_str().expect("text").to_owned())
+    }
+
+    #[test]
+    fn an_upgrade_is_a_wish_only_where_connection_names_it() {
+        let upgrade = ("upgrade", "WebSocket");
+        let both = [upgrade, ("connection", "keep-alive, Upgrade")];
+        assert_eq!(wish(&both, &["websocket"]).as_deref(), Some("websocket"));
+        assert_eq!(wish(&[upgrade], &["websocket"]), None);
+        let other = [upgrade, ("connection", "keep-alive")];
+        assert_eq!(wish(&other, &["websocket"]), None);
+    }
+
+    #[test]
+    fn of_several_protocols_the_first_that_may_be_is_asked_for() {
+        let fields = [
+            ("upgrade", "h2c, x/2, websocket"),
+            ("connection", "upgrade"),
+        ];
+        assert_eq!(wish(&fields, &["websocket", "x/2"]).as_deref(), Some("x/2"));
+        assert_eq!(wish(&fields, &["x"]), None);
+        assert_eq!(wish(&fields, &[]), None);
+    }
+}

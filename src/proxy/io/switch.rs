@@ -1,0 +1,79 @@
+//! The wish to go on in another protocol, and whether a server has agreed.
+
+use http::{HeaderValue, Response, StatusCode, Version, header};
+
+use crate::wire::websocket::Key;
+
+/// What a request asks to go on in.
+#[derive(Debug)]
+pub struct Switch {
+    /// The token of `Upgrade` or `:protocol`, as we name it to the server.
+    pub protocol: HeaderValue,
+    /// The key that we made for a client that needs none (RFC 8441 §5).
+    pub key: Option<Key>,
+}
+
+impl Switch {
+    /// Whether `response` says that the server goes on in this protocol and no other
+    /// (RFC 9110 §15.2.2).
+    pub fn is_agreed_in<B>(&self, response: &Response<B>) -> bool {
+        let headers = response.headers();
+        let mut protocols = headers.get_all(header::UPGRADE).iter();
+        let is_the_same = |value: &HeaderValue| {
+            let wanted = self.protocol.as_bytes();
+            value.as_bytes().trim_ascii().eq_ignore_ascii_case(wanted)
+        };
+        response.status() == StatusCode::SWITCHING_PROTOCOLS
+            && response.version() == Version::HTTP_11
+            && protocols.next().is_some_and(is_the_same)
+            && protocols.next().is_none()
+            && self.is_key_answered(headers.get(header::SEC_WEBSOCKET_ACCEPT))
+    }
+
+    /// Where a key is the client's own, it looks at the answer itself.
+    fn is_key_answered(&self, accept: Option<&HeaderValue>) -> bool {
+        let Some(key) = &self.key else {
+            return true;
+        };
+        accept.is_some_and(|accept| key.is_answered_by(accept.as_bytes().trim_ascii()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_agreed(key: Option<Key>, fields: &[(&str, &str)]) -> bool {
+        let mut response = Response::builder().status(101);
+        for (name, value) in fields {
+            response = response.header(*name, *value);
+        }
+        let protocol = HeaderValue::from_static("websocket");
+        let response = response.body(()).expect("a response");
+        Switch { protocol, key }.is_agreed_in(&response)
+    }
+
+    #[test]
+    fn a_server_agrees_by_naming_the_protocol_and_no_other() {
+        assert!(is_agreed(None, &[("upgrade", "websocket")]));
+        assert!(is_agreed(None, &[("upgrade", "WebSocket")]));
+        for bad in ["h2c", "websocket, h2c", "", "websocket/2"] {
+            assert!(!is_agreed(None, &[("upgrade", bad)]), "{bad}");
+        }
+        assert!(!is_agreed(None, &[]));
+        let two = [("upgrade", "websocket"), ("upgrade", "websocket")];
+        assert!(!is_agreed(None, &two));
+    }
+
+    #[test]
+    fn a_key_of_ours_has_to_be_answered() {
+        let key = Some(Key::made([0, 0]));
+        // Of 24 letters `A` and `=`, by the rule of RFC 6455 §4.2.2.
+        let answer = "ICX+Yqv66kxgM0FcWaLWlFLwTAI=";
+        let upgrade = ("upgrade", "websocket");
+        assert!(is_agreed(key, &[upgrade, ("sec-websocket-accept", answer)]));
+        assert!(!is_agreed(key, &[upgrade]));
+        let wrong = ("sec-websocket-accept", "ICX+Yqv66kxgM0FcWaLWlFLwTAJ=");
+        assert!(!is_agreed(key, &[upgrade, wrong]));
+    }
+}

@@ -1,0 +1,220 @@
+//! An open tunnel: a relay, and until when it may run.
+//!
+//! `http` opens one when a server has agreed to go on in another protocol, `tcp` for each connection.
+//! It ends when both ends have said all, when one breaks, when nothing has passed for long, or when
+//! its time to drain is over; then both are told, as far as they can be told. The slot at the server
+//! is held until then. It keeps the terms under which it began: no reload changes an open tunnel.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use crate::base::clock::{self, Duration, FAR, Instant};
+use crate::exchange::Reason;
+use crate::proxy::backend::Lease;
+use crate::proxy::context::Context;
+use crate::proxy::frontend::Frontend;
+use crate::proxy::io::{Broken, Course, Relay, Timer};
+use crate::proxy::roll::{Entry, Order};
+
+/// How long two ends that were told that this is the end are heard out.
+const PARTING: Duration = Duration::from_secs(2);
+
+/// A tunnel that is open.
+pub struct Tunnel {
+    /// What it moves.
+    pub relay: Relay,
+    /// The slot at the server.
+    pub lease: Lease,
+    /// The exchange that it is a part of.
+    pub course: Rc<Course>,
+    /// Whose tunnel it is.
+    pub frontend: Arc<Frontend>,
+    /// How long it may last.
+    pub terms: Terms,
+}
+
+/// How long a tunnel may last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Terms {
+    /// With nothing passing; `None`: as long as its peers like.
+    pub idle: Option<Duration>,
+    /// After it was told to leave.
+    pub drain: Duration,
+}
+
+/// A tunnel that is counted; counted out when dropped.
+struct Counted<'a>(&'a Frontend);
+
+/// A tunnel at work.
+struct Running<'a> {
+    relay: &'a mut Relay,
+    course: &'a Course,
+    terms: Terms,
+    context: &'a Context,
+    entry: &'a Entry,
+    timer: &'a mut Timer,
+    /// When a byte passed last.
+    moved_at: Instant,
+    /// When it was told to leave.
+    told_at: Option<Instant>,
+    /// Until when the ends are heard out, once they have been told.
+    parting_until: Option<Instant>,
+    /// The deadline of whoever has none.
+    never: Instant,
+}
+
+/// How a tunnel came to its end.
+enum Ended {
+    /// Both ends know.
+    WellTold,
+    /// One does not.
+    Broken,
+}
+
+impl Tunnel {
+    /// Runs it until it is over; the exchange ends then, and its facts say why.
+    pub async fn run(self, context: &Context, entry: &Entry, timer: &mut Timer) {
+        let Self {
+            mut relay,
+            lease,
+            course,
+            frontend,
+            terms,
+        } = self;
+        let counted = Counted::new(&frontend);
+        course.exchange.is_tunnel.set(true);
+        course.deadlines.clear();
+        let now = clock::now();
+        let mut running = Running {
+            relay: &mut relay,
+            course: &course,
+            terms,
+            context,
+            entry,
+            timer,
+            moved_at: now,
+            told_at: None,
+            parting_until: None,
+            never: now + FAR,
+        };
+        let ended = poll_fn(|cx| running.poll(cx)).await;
+        course.end();
+        // The connections go first: the slot stands for one of them.
+        match ended {
+            Ended::WellTold => relay.close(),
+            Ended::Broken => relay.reset(),
+        }
+        drop(lease);
+        drop(counted);
+    }
+}
+
+impl Running<'_> {
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Ended> {
+        loop {
+            self.obey(self.entry.order(cx));
+            let polled = self.relay.poll(cx);
+            self.note();
+            if let Poll::Ready(outcome) = polled {
+                return Poll::Ready(self.over(outcome));
+            }
+            let due = self.due();
+            let now = ready!(self.timer.poll(cx, due));
+            if self.passed(now).is_ready() {
+                return Poll::Ready(Ended::WellTold);
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Stay => {}
+            Order::Leave => {
+                self.told_at.get_or_insert_with(clock::now);
+            }
+            Order::Break => {
+                self.part(Reason::ProxyStopped);
+                // What the sockets take at once, and no more.
+                self.parting_until = Some(self.moved_at);
+            }
+        }
+    }
+
+    /// Tells both ends that this is the end.
+    fn part(&mut self, reason: Reason) {
+        if self.parting_until.is_none() {
+            self.course.exchange.blame(reason);
+            let [mask @ .., _, _, _, _] = self.context.rng.next_u64().to_be_bytes();
+            self.relay.part(mask);
+            self.parting_until = Some(clock::now() + PARTING);
+        }
+    }
+
+    fn note(&mut self) {
+        if self.relay.has_moved() {
+            self.moved_at = clock::now();
+            let exchange = &self.course.exchange;
+            exchange.body_bytes_in.set(self.relay.bytes_up());
+            exchange.body_bytes_out.set(self.relay.bytes_down());
+        }
+    }
+
+    fn over(&self, outcome: Result<(), Broken>) -> Ended {
+        let Err(broken) = outcome else {
+            return Ended::WellTold;
+        };
+        let reason = match broken {
+            Broken::Client => Reason::ClientLeft,
+            Broken::Server => Reason::ServerLeft,
+        };
+        // After we have parted, it is no news.
+        if self.parting_until.is_none() {
+            self.course.cut(reason);
+        }
+        Ended::Broken
+    }
+
+    fn due(&self) -> Instant {
+        if let Some(until) = self.parting_until {
+            return until;
+        }
+        let idle = self.terms.idle.map(|idle| self.moved_at + idle);
+        let drain = self.told_at.map(|told| told + self.terms.drain);
+        [idle, drain]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(self.never)
+    }
+
+    /// A deadline of [`Running::due`] has passed; ready when that is the end.
+    fn passed(&mut self, now: Instant) -> Poll<()> {
+        if self.parting_until.is_some() {
+            return Poll::Ready(());
+        }
+        let is_drained = self
+            .told_at
+            .is_some_and(|told| now >= told + self.terms.drain);
+        self.part(if is_drained {
+            Reason::TunnelDrained
+        } else {
+            Reason::TunnelIdle
+        });
+        Poll::Pending
+    }
+}
+
+impl<'a> Counted<'a> {
+    fn new(frontend: &'a Frontend) -> Self {
+        frontend.tunnel_opened();
+        Self(frontend)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.tunnel_closed();
+    }
+}

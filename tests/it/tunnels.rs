@@ -1,0 +1,541 @@
+//! Connections that go on in another protocol: WebSocket by `Upgrade` and by extended CONNECT, and
+//! whatever else `upgrades` lets through.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::ext::Protocol;
+use h2::{RecvStream, SendStream};
+use http::{Method, Request, Response};
+use tokio::runtime::Runtime;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{self, HandshakeError, Message as Said, WebSocket};
+
+use crate::rig::{Client, Ending, Gate, Origin, Proxy, Setup, until};
+
+/// A server of WebSocket that says back what it is told, and says so in the log of the test.
+fn echoing() -> Origin {
+    Origin::scripted(|visit| {
+        if let Ok(mut socket) = tungstenite::accept(visit.stream()) {
+            while let Ok(said) = socket.read() {
+                if (said.is_text() || said.is_binary()) && socket.send(said).is_err() {
+                    return;
+                }
+            }
+        }
+    })
+}
+
+/// A client of WebSocket.
+struct Browser {
+    socket: WebSocket<TcpStream>,
+    response: Response<Option<Vec<u8>>>,
+}
+
+impl Browser {
+    #[track_caller]
+    fn open(address: SocketAddr) -> Self {
+        let opened = Self::try_open(address);
+        opened.expect("the server agrees")
+    }
+
+    fn try_open(address: SocketAddr) -> Result<Self, tungstenite::Error> {
+        let stream = TcpStream::connect(address).expect("somebody listens");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("a socket");
+        let url = format!("ws://{address}/chat");
+        match tungstenite::client(url, stream) {
+            Ok((socket, response)) => Ok(Self { socket, response }),
+            Err(HandshakeError::Failure(error)) => Err(error),
+            Err(HandshakeError::Interrupted(_)) => unreachable!("the socket blocks"),
+        }
+    }
+
+    fn port(&self) -> SocketAddr {
+        self.socket.get_ref().local_addr().expect("connected")
+    }
+
+    #[track_caller]
+    fn echoed(&mut self, text: &str) {
+        self.socket.send(Said::text(text)).expect("taken");
+        assert_eq!(self.socket.read().expect("an echo"), Said::text(text));
+    }
+
+    /// The code of the close frame that comes next.
+    #[track_caller]
+    fn close_code(&mut self) -> CloseCode {
+        match self.socket.read().expect("a frame") {
+            Said::Close(Some(frame)) => frame.code,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    /// Says goodbye and waits until the connection has ended.
+    fn leave(mut self) {
+        self.socket.close(None).expect("taken");
+        while self.socket.read().is_ok() {}
+    }
+}
+
+/// A client of HTTP/2 with one stream that is a tunnel.
+struct H2Tunnel {
+    runtime: Runtime,
+    send: SendStream<Bytes>,
+    recv: RecvStream,
+}
+
+/// What a server of HTTP/2 answers to an extended CONNECT.
+fn connect_by_h2(
+    address: SocketAddr,
+    protocol: &'static str,
+) -> (Runtime, Response<RecvStream>, SendStream<Bytes>) {
+    // The connection goes on while the test waits for something else.
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let (response, send) = runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(address).await;
+        let stream = stream.expect("somebody listens");
+        let (mut client, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
+        tokio::spawn(connection);
+        client = client.ready().await.expect("ready");
+        while !client.is_extended_connect_protocol_enabled() {
+            tokio::task::yield_now().await;
+        }
+        let request = Request::builder()
+            .method(Method::CONNECT)
+            .uri("http://test/chat?a=b")
+            .extension(Protocol::from_static(protocol))
+            .header("sec-websocket-version", "13")
+            .body(())
+            .expect("a request");
+        let (response, send) = client.send_request(request, false).expect("sent");
+        (response.await.expect("a response"), send)
+    });
+    (runtime, response, send)
+}
+
+impl H2Tunnel {
+    #[track_caller]
+    fn open(address: SocketAddr) -> Self {
+        let (runtime, response, send) = connect_by_h2(address, "websocket");
+        assert_eq!(response.status(), 200);
+        for gone in ["upgrade", "connection", "sec-websocket-accept"] {
+            assert!(!response.headers().contains_key(gone), "{gone}");
+        }
+        let recv = response.into_body();
+        Self {
+            runtime,
+            send,
+            recv,
+        }
+    }
+
+    fn say(&mut self, bytes: impl Into<Bytes>) {
+        let bytes = bytes.into();
+        self.send.send_data(bytes, false).expect("an open stream");
+    }
+
+    /// So many bytes.
+    #[track_caller]
+    fn hear(&mut self, count: usize) -> Vec<u8> {
+        let mut heard = Vec::new();
+        self.runtime.block_on(async {
+            while heard.len() < count {
+                let piece = self.recv.data().await.expect("no end").expect("no reset");
+                let _ = self.recv.flow_control().release_capacity(piece.len());
+                heard.extend_from_slice(&piece);
+            }
+        });
+        assert_eq!(heard.len(), count);
+        heard
+    }
+
+    #[track_caller]
+    fn hears_the_end(&mut self) {
+        let rest = self.runtime.block_on(async {
+            while let Some(Ok(piece)) = self.recv.data().await {
+                assert!(piece.is_empty(), "{piece:?}");
+            }
+            self.recv.is_end_stream()
+        });
+        assert!(rest, "it was reset");
+    }
+}
+
+/// A masked frame of text, and the frame that says it back.
+const HI: [u8; 8] = [0x81, 0x82, 1, 2, 3, 4, b'h' ^ 1, b'i' ^ 2];
+const HI_BACK: [u8; 4] = [0x81, 2, b'h', b'i'];
+
+const ASK: &str = "GET /chat HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: ";
+
+/// Asks for another protocol.
+fn ask(protocol: &str) -> String {
+    format!("{ASK}{protocol}\r\n\r\n")
+}
+
+/// A server that agrees to `x` and then does what the script says.
+fn agreeing(script: impl Fn(&mut crate::rig::Visit) + Send + Sync + 'static) -> Origin {
+    Origin::scripted(move |visit| {
+        if visit.request().is_some() {
+            visit.send(
+                "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+            );
+            script(visit);
+        }
+    })
+}
+
+/// A proxy before `origin` that lets `x` through, and a connection that has become a tunnel.
+fn tunnel_to(origin: &Origin, with: impl Fn(Setup) -> Setup) -> (Proxy, Client) {
+    let setup = Setup::of(&[origin]).frontend("upgrades = [\"x\", \"websocket\"]");
+    let proxy = with(setup).start();
+    let mut client = proxy.client();
+    let answer = client.ask(ask("x"));
+    assert_eq!(answer.status(), 101);
+    assert_eq!(answer.field("upgrade"), Some("x"));
+    assert_eq!(answer.field("connection"), Some("upgrade"));
+    (proxy, client)
+}
+
+const OPEN: &str = "evenkeel_frontend_open_tunnels";
+
+// WebSocket.
+
+#[test]
+fn a_websocket_is_carried_both_ways_and_logged_when_it_ends() {
+    let origin = echoing();
+    let proxy = Setup::of(&[&origin]).start();
+    let mut browser = Browser::open(proxy.address());
+    assert_eq!(browser.response.status(), 101);
+    let port = browser.port();
+    browser.echoed("hello");
+    browser.echoed(&"long ".repeat(50_000));
+    proxy.wait_for_metric(OPEN, &[("frontend", "web")], 1.0);
+    assert_eq!(proxy.server(origin.address())["in_flight"], 1);
+    assert!(proxy.lines().is_empty(), "it is still open");
+    browser.leave();
+    let line = proxy.line();
+    assert_eq!(line.verdict(), (101, "-"));
+    assert_eq!(line.text("client"), port.to_string());
+    assert_eq!(line.text("target"), "/chat");
+    // Two messages and the close frame, each with its head; a client's have a mask.
+    let heads_out = (2 + 10) + 2;
+    assert_eq!(line.number("bytes_out"), 5 + 250_000 + heads_out);
+    let heads_in = (6 + 14) + 6;
+    assert_eq!(line.number("bytes_in"), 5 + 250_000 + heads_in);
+    proxy.wait_for_metric(OPEN, &[("frontend", "web")], 0.0);
+    assert_eq!(proxy.server(origin.address())["in_flight"], 0);
+    let seconds = "evenkeel_frontend_request_duration_seconds_count";
+    assert_eq!(proxy.metric(seconds, &[("frontend", "web")]), 0.0);
+}
+
+#[test]
+fn a_client_of_http_2_has_a_websocket_to_a_server_of_http_1() {
+    let origin = echoing();
+    let proxy = Setup::of(&[&origin]).start();
+    let mut tunnel = H2Tunnel::open(proxy.address());
+    tunnel.say(&HI[..3]);
+    tunnel.say(&HI[3..]);
+    assert_eq!(tunnel.hear(4), HI_BACK);
+    // Goodbye, and its echo.
+    tunnel.say(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe8][..]);
+    assert_eq!(tunnel.hear(4), [0x88, 2, 3, 0xe8]);
+    tunnel.hears_the_end();
+    tunnel.send.send_data(Bytes::new(), true).expect("open");
+    let line = proxy.line();
+    assert_eq!(line.verdict(), (200, "-"));
+    assert_eq!(line.text("method"), "CONNECT");
+    assert_eq!(line.number("bytes_in"), 16);
+    assert_eq!(line.number("bytes_out"), 8);
+}
+
+#[test]
+fn a_server_of_http_1_is_asked_for_what_a_client_of_http_2_wants() {
+    let origin = Origin::answering("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno");
+    let proxy = Setup::of(&[&origin]).start();
+    let (_runtime, response, _send) = connect_by_h2(proxy.address(), "websocket");
+    assert_eq!(response.status(), 403);
+    let request = origin.request();
+    assert_eq!(request.start, "GET /chat?a=b HTTP/1.1");
+    assert_eq!(request.field("host"), Some("test"));
+    assert_eq!(request.field("upgrade"), Some("websocket"));
+    assert_eq!(request.field("connection"), Some("upgrade"));
+    assert_eq!(request.field("sec-websocket-version"), Some("13"));
+    let key = request.field("sec-websocket-key").expect("a key");
+    assert_eq!(key.len(), generate_key().len());
+    assert_eq!(request.field("transfer-encoding"), None);
+    assert_eq!(proxy.line().verdict(), (403, "-"));
+}
+
+#[test]
+fn a_server_that_does_not_answer_the_key_is_not_believed() {
+    let origin = Origin::scripted(|visit| {
+        visit.request();
+        visit.send(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+        );
+        visit.wait_for_end();
+    });
+    let proxy = Setup::of(&[&origin]).start();
+    let (_runtime, response, _send) = connect_by_h2(proxy.address(), "websocket");
+    assert_eq!(response.status(), 502);
+    let line = proxy.line();
+    assert_eq!(line.verdict(), (502, "server.response.malformed"));
+}
+
+#[test]
+fn connect_is_refused_without_a_protocol_and_with_another_one() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    let (_runtime, response, _send) = connect_by_h2(proxy.address(), "h2c");
+    assert_eq!(response.status(), 501);
+    let verdict = (501, "request.protocol.refused");
+    assert_eq!(proxy.line().verdict(), verdict);
+    let refused = proxy.ask("CONNECT test:80 HTTP/1.1\r\nhost: test:80\r\n\r\n");
+    assert_eq!(refused.status(), 405);
+    assert!(origin.has_seen_nothing());
+}
+
+// Agreeing, and not.
+
+#[test]
+fn what_either_side_sends_early_arrives() {
+    let origin = Origin::scripted(|visit| {
+        visit.request();
+        visit.send("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\nearly server");
+        let heard = visit.bytes(12).expect("it comes");
+        visit.send(heard);
+    });
+    let setup = Setup::of(&[&origin]).frontend("upgrades = \"x\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.send(format!("{}early client", ask("x")));
+    assert_eq!(client.head().status(), 101);
+    assert_eq!(client.bytes(24), b"early serverearly client");
+    client.is_closed();
+    client.half_close();
+    let line = proxy.line();
+    assert_eq!(line.verdict(), (101, "-"));
+    assert_eq!(
+        (line.number("bytes_in"), line.number("bytes_out")),
+        (12, 24)
+    );
+}
+
+#[test]
+fn another_answer_is_an_ordinary_one_and_ends_the_connection_to_the_server() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).workers(1).start();
+    let mut client = proxy.client();
+    assert_eq!(client.ask(ask("websocket")).text(), "a");
+    origin.wait_for_end_of(0);
+    assert_eq!(client.get("/").text(), "a");
+    assert_eq!(origin.connections(), 2);
+    assert_eq!(origin.requests()[1].field("upgrade"), None);
+}
+
+#[test]
+fn what_follows_a_refusal_is_http_whatever_it_looks_like() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = proxy.client();
+    client.send(format!("{}\x00smuggled", ask("websocket")));
+    assert_eq!(client.response().text(), "a");
+    assert_eq!(client.response().status(), 400);
+    client.half_close().is_closed();
+    assert!(!origin.received(0).contains("smuggled"));
+}
+
+#[test]
+fn a_protocol_that_is_not_let_through_is_not_asked_for() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    assert_eq!(proxy.ask(ask("h2c")).text(), "a");
+    assert_eq!(proxy.ask(ask("h2c, WebSocket")).text(), "a");
+    let request = "GET / HTTP/1.1\r\nhost: test\r\nupgrade: websocket\r\n\r\n";
+    assert_eq!(proxy.ask(request).text(), "a");
+    let requests = origin.requests();
+    let asked: Vec<_> = requests.iter().map(|one| one.field("upgrade")).collect();
+    assert_eq!(asked, [None, Some("websocket"), None]);
+    let connection = requests[2].field("connection");
+    assert_eq!(connection, None);
+}
+
+#[test]
+fn a_server_that_goes_on_in_something_else_is_not_followed() {
+    for answer in ["upgrade: y", "x: y", "upgrade: x, y"] {
+        let head = format!("HTTP/1.1 101 Switching Protocols\r\n{answer}\r\n\r\n");
+        let origin = Origin::answering(head);
+        let setup = Setup::of(&[&origin]).frontend("upgrades = [\"x\", \"y\"]");
+        let proxy = setup.start();
+        assert_eq!(proxy.ask(ask("x")).status(), 502, "{answer}");
+        let verdict = (502, "server.response.malformed");
+        assert_eq!(proxy.line().verdict(), verdict);
+    }
+}
+
+// The end.
+
+#[test]
+fn one_that_has_said_all_still_hears() {
+    let origin = agreeing(|visit| {
+        visit.wait_for_end();
+        visit.send("after the end");
+    });
+    let (proxy, mut client) = tunnel_to(&origin, |setup| setup);
+    client.send("all").half_close();
+    assert_eq!(client.bytes(13), b"after the end");
+    client.is_closed();
+    assert!(origin.received(0).ends_with("\r\n\r\nall"));
+    assert_eq!(proxy.line().verdict(), (101, "-"));
+}
+
+#[test]
+fn a_tunnel_in_which_nothing_passes_is_closed() {
+    let origin = agreeing(|visit| {
+        visit.wait_for_end();
+    });
+    let idle = |setup: Setup| setup.frontend("timeout = { tunnel = \"300ms\" }");
+    let (proxy, mut client) = tunnel_to(&origin, idle);
+    client.send("a few words");
+    client.is_closed();
+    drop(client);
+    origin.wait_for_end_of(0);
+    let line = proxy.line();
+    assert_eq!(line.verdict(), (101, "tunnel.idle"));
+    assert_eq!(line.number("bytes_in"), 11);
+}
+
+#[test]
+fn a_server_that_breaks_is_named_and_the_client_is_broken_too() {
+    let gate = Gate::default();
+    let pass = gate.clone();
+    let origin = agreeing(move |visit| {
+        pass.pass();
+        visit.reset();
+    });
+    let (proxy, mut client) = tunnel_to(&origin, |setup| setup);
+    gate.open();
+    assert_eq!(client.rest(), (Vec::new(), Ending::Reset));
+    assert_eq!(proxy.line().verdict(), (101, "server.left"));
+    let faults = "evenkeel_attempt_faults_total";
+    assert_eq!(proxy.metric(faults, &[("reason", "server.left")]), 1.0);
+}
+
+#[test]
+fn a_client_that_breaks_is_named_and_the_server_is_broken_too() {
+    let origin = agreeing(|visit| visit.wait_for_end());
+    let (proxy, client) = tunnel_to(&origin, |setup| setup);
+    client.reset();
+    assert_eq!(proxy.line().verdict(), (101, "client.left"));
+    origin.wait_for_end_of(0);
+}
+
+#[test]
+fn a_stream_that_is_reset_ends_its_tunnel_alone() {
+    let origin = echoing();
+    let proxy = Setup::of(&[&origin]).start();
+    let mut tunnel = H2Tunnel::open(proxy.address());
+    tunnel.send.send_reset(h2::Reason::CANCEL);
+    assert_eq!(proxy.line().verdict(), (200, "client.left"));
+    origin.wait_for_end_of(0);
+}
+
+// Reload and drain.
+
+#[test]
+fn a_reload_of_other_things_leaves_a_tunnel_alone() {
+    let (origin, other) = (echoing(), Origin::named("b"));
+    let setup = Setup::of(&[&origin]);
+    let proxy = setup.start();
+    let mut browser = Browser::open(proxy.address());
+    let mut tunnel = H2Tunnel::open(proxy.address());
+    let also = setup.clone().also("b", &other);
+    proxy.apply(&also);
+    let address = other.address();
+    let servers = format!("\"{}\", \"{address}\"", origin.address());
+    proxy.apply(&Setup::servers([servers]).frontend("half_close = true"));
+    browser.echoed("still here");
+    tunnel.say(&HI[..]);
+    assert_eq!(tunnel.hear(4), HI_BACK);
+    assert_eq!(proxy.server(origin.address())["in_flight"], 2);
+}
+
+#[test]
+fn a_tunnel_of_a_frontend_that_is_taken_away_has_its_time_and_is_told() {
+    let origin = echoing();
+    let setup = Setup::of(&[&origin]).top("shutdown = { tunnels = \"0s\" }");
+    let address = origin.address();
+    let second = "[frontend.second]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"";
+    let proxy = setup.clone().rest(second).start();
+    let mut stays = Browser::open(proxy.address());
+    let mut goes = Browser::open(proxy.addresses("second")[0]);
+    goes.echoed("hello");
+    proxy.apply(&setup);
+    assert_eq!(goes.close_code(), CloseCode::Away);
+    goes.leave();
+    let line = proxy.line();
+    assert_eq!(line.verdict(), (101, "tunnel.drained"));
+    stays.echoed("still here");
+    assert_eq!(proxy.server(address)["in_flight"], 1);
+}
+
+#[test]
+fn on_a_drain_peers_are_told_between_two_frames() {
+    let origin = echoing();
+    let setup = Setup::of(&[&origin]).top("shutdown = { tunnels = \"200ms\", timeout = \"20s\" }");
+    let mut proxy = setup.start();
+    let mut browser = Browser::open(proxy.address());
+    let mut tunnel = H2Tunnel::open(proxy.address());
+    proxy.drain();
+    browser.echoed("there is time");
+    assert_eq!(browser.close_code(), CloseCode::Away);
+    browser.leave();
+    assert_eq!(tunnel.hear(4), [0x88, 2, 3, 0xe9]);
+    tunnel.hears_the_end();
+    drop(tunnel);
+    proxy.wait_for_end();
+    for line in proxy.end() {
+        assert_eq!(line.text("reason"), "tunnel.drained");
+    }
+}
+
+#[test]
+fn at_the_end_of_all_time_tunnels_are_closed_and_peers_of_http_1_are_told() {
+    let origin = echoing();
+    let times = "shutdown = { tunnels = \"300ms\", timeout = \"300ms\" }";
+    let mut proxy = Setup::of(&[&origin]).top(times).start();
+    let mut browser = Browser::open(proxy.address());
+    proxy.drain();
+    assert_eq!(browser.close_code(), CloseCode::Away);
+    proxy.wait_for_end();
+}
+
+// Many.
+
+#[test]
+fn two_hundred_idle_tunnels_hold_a_slot_each_and_nobody_up() {
+    let origin = echoing();
+    let proxy = Setup::of(&[&origin]).start();
+    let mut browsers: Vec<Browser> = (0..200).map(|_| Browser::open(proxy.address())).collect();
+    proxy.wait_for_metric(OPEN, &[("frontend", "web")], 200.0);
+    assert_eq!(proxy.server(origin.address())["in_flight"], 200);
+    for browser in &mut browsers {
+        browser.echoed("hello");
+    }
+    for browser in browsers {
+        browser.leave();
+    }
+    proxy.wait_for_metric(OPEN, &[("frontend", "web")], 0.0);
+    assert_eq!(proxy.wait_for_lines(200).len(), 200);
+    let slots = until("all slots are free", || {
+        let slots = proxy.server(origin.address())["in_flight"].as_u64();
+        slots.filter(|&slots| slots == 0)
+    });
+    assert_eq!(slots, 0);
+}
