@@ -48,7 +48,7 @@ fn an_unknown_key_gets_the_list_of_known_ones() {
         5 | gzip = true
           | ^^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `proxy_protocol`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `header_case`, `route`
+          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `tls`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `proxy_protocol`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `header_case`, `upgrades`, `route`
     "##);
 }
 
@@ -785,6 +785,28 @@ backend = 'app'
            |
            = help: the first match wins: put the narrower route first
     "##);
+}
+
+#[test]
+fn an_admin_listener_that_anybody_reaches_is_warned_about() {
+    let admin = |listen: &str| warnings(&format!("{BASE}[admin]\nlisten = {listen}\n"));
+    assert_snapshot!(admin("['127.0.0.1:9901', '*:9900']"), @r##"
+        warning: whoever reaches port 9900 of this host can read metrics and status, and have the configuration read again
+         --> evenkeel.toml:9:10
+          |
+        9 | listen = ['127.0.0.1:9901', '*:9900']
+          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: the admin listener asks nobody who they are: write `"127.0.0.1:9900"`, or an address that only those reach who may
+    "##);
+    for listen in [
+        "'off'",
+        "'127.0.0.1:9900'",
+        "'[::1]:9900'",
+        "'10.0.0.1:9900'",
+    ] {
+        assert_eq!(admin(listen), "", "{listen}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::base::Peer;
 use crate::base::address::Ends;
 use crate::base::clock::{self, Instant};
 use crate::exchange::{ClientTls, Reason, RequestId};
-use crate::observe::Refusal;
+use crate::observe::{Refusal, event};
 use crate::plan::{self, FrontendTimeouts};
 use crate::proxy::context::Context;
 use crate::proxy::forward::Caller;
@@ -109,6 +109,12 @@ impl Client {
     pub(super) fn settle(&self, open: &Open) -> Instant {
         let Open { course, view } = open;
         course.end();
+        if std::thread::panicking() {
+            // Not in the handler, which catches it, but in a body or in the connection itself.
+            self.context.metrics.panicked();
+            course.exchange.blame(Reason::ProxyPanic);
+            event::exchange_panicked(&course.exchange.opening.id, "outside of its handler");
+        }
         let snapshot = &view.snapshot;
         self.context.observer.finish(
             &course.exchange,
