@@ -517,6 +517,32 @@ fn windows_that_stay_shut() {
 }
 
 #[test]
+fn windows_that_are_wide_open_before_a_socket_that_is_not_read() {
+    let mut attacked = Attacked::with(generous(), |setup| {
+        setup.frontend("timeout.body = \"1500ms\"")
+    });
+    let mut client = Framed::narrow(attacked.program.address());
+    let most = 0x7fff_ffff;
+    client
+        .send(frames::PREFACE)
+        .send(frames::settings(&[(4, most)]));
+    client.send(frames::grant(0, most - 65_535));
+    for number in 0..100 {
+        client.send(frames::ask(2 * number + 1));
+    }
+    until("all are answered", || {
+        (attacked.origin.requests().len() > 100).then_some(())
+    });
+    // 64 KiB each, and what their servers' connections have read; not the hundred megabytes.
+    until("they are given up", || {
+        attacked.holds_within(32 << 20);
+        let log = attacked.program.log();
+        (log.matches("client.stalled").count() == 100).then_some(())
+    });
+    attacked.is_served();
+}
+
+#[test]
 fn a_client_that_does_not_read_its_socket() {
     // Answers to pings pile up before it, until it is given up.
     let attacked = Attacked::with(Origin::named("a"), |setup| {

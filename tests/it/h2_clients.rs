@@ -380,7 +380,8 @@ fn an_answer_may_come_while_the_request_is_still_sent() {
     let (proxy, mut client) = client_before(&origin);
     let request = client.request("POST", "/");
     let mut asked = client.begin(request);
-    asked.send("hello");
+    // It may have been told to stop already.
+    let _ = asked.try_send("hello".into(), false);
     let answer = asked.answer();
     assert_eq!((answer.status, answer.text().as_str()), (413, "no!"));
     // RFC 9113 section 8.1: it may stop sending, and nothing is wrong.
@@ -603,6 +604,30 @@ fn a_server_that_talks_nonsense_is_a_502_and_its_neighbours_do_not_notice() {
         assert_eq!(client.get("/").text(), "ok");
     }
     assert_eq!(proxy.wait_for_lines(4).len(), 4);
+}
+
+#[test]
+fn many_small_messages_that_wait_for_their_server_are_no_attack() {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let server = format!(
+        "{{ address = \"{}\", max_connections = 1 }}",
+        origin.address()
+    );
+    let setup = Setup::servers([server]).backend("timeout.queue = \"20s\"");
+    let proxy = setup.start();
+    let mut client = Framed::connect(proxy.address());
+    // The only slot is taken: nobody takes what belongs to the second.
+    client.send(frames::ask(1));
+    origin.wait_for_requests(1);
+    let messages = 6_000;
+    client.send(frames::begin(3));
+    client.send(frames::frame(DATA, 0, 3, "ten bytes!").repeat(messages));
+    client.send(frames::frame(DATA, END_STREAM, 3, ""));
+    client.is_alive();
+    gate.open();
+    assert_eq!(client.status(3), 200);
+    assert_eq!(origin.requests()[1].body.len(), 10 * messages);
 }
 
 // Deadlines.
@@ -857,6 +882,23 @@ fn a_client_that_never_asks_is_closed_even_if_it_does_not_listen() {
     let goaway = frames.iter().rfind(|frame| frame.kind == GOAWAY);
     assert_eq!(goaway.expect("GOAWAY").code(), NO_ERROR);
     assert_eq!(proxy.end().len(), 0, "no exchange began");
+}
+
+#[test]
+fn a_client_that_is_sent_away_while_it_sends_can_read_why() {
+    let origin = Origin::named("a");
+    let proxy = before(&origin);
+    let mut client = Framed::connect(proxy.address());
+    // A fault, and much after it that nobody reads.
+    let mut bytes = frames::frame(frames::PING, 0, 1, "anybody?");
+    bytes.extend(vec![0; 500_000]);
+    client.send(bytes);
+    assert_eq!(client.sent_away(), frames::PROTOCOL_ERROR);
+    // A reset would have taken the code from a client that had not read it yet.
+    while_for(Duration::from_millis(100), "it may still send", || {
+        client.try_send([0; 100]).is_ok()
+    });
+    assert_eq!(proxy.line().text("reason"), "client.protocol");
 }
 
 #[test]

@@ -159,6 +159,10 @@ fn builder(plan: &plan::Frontend) -> Builder {
         .initial_window_size(stream_window.0 as u32)
         .initial_connection_window_size(connection_window.0 as u32)
         .max_send_buffer_size(WRITE_AHEAD_BYTES)
+        // h2 takes a small piece that nobody has taken yet for 256 bytes, and lets all of them weigh
+        // half the window: four thousand messages that wait for a slow server would be an attack.
+        // Not more: such a piece costs us up to three times what it is taken for.
+        .data_frame_budget(connection_window.0 as usize)
         .max_pending_accept_reset_streams(UNSEEN_RESETS)
         // Twice what is let in: `handle` refuses what is too large and says so, which h2 would do
         // without a word to the log. What is larger still, h2 does not keep.
