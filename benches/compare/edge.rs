@@ -51,7 +51,7 @@ pub(crate) struct Options {
     /// Length of each measured window
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// Seconds, in all, to wait for others on this machine to be quiet
+    /// Seconds, in all, to wait for others on this machine and to measure again what they disturbed
     #[arg(long, default_value_t = 180)]
     patience: u64,
     /// Tables for benches/README.md
