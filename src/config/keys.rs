@@ -99,6 +99,7 @@ pub(super) const FRONTEND: Keys = Keys {
     known: &[
         "listen",
         "socket_mode",
+        "mode",
         "backend",
         "max_connections",
         "timeout",
@@ -134,7 +135,10 @@ pub(super) const FRONTEND: Keys = Keys {
             "servers",
             "servers are written in a `[backend.NAME]`, which `backend` names",
         ),
-        ("mode", "leave it out: a frontend speaks HTTP"),
+        (
+            "sni",
+            "write `mode = \"tcp\"` to pass connections on by the name that TLS asks for",
+        ),
         (
             "websocket",
             "write `upgrades = [\"websocket\"]`, which is the default",
@@ -188,6 +192,81 @@ pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
             "queue",
             "deadlines towards servers are `timeout` of a `[backend.NAME]`",
         ),
+    ],
+};
+
+/// The same in TCP mode.
+pub(super) const TCP_FRONTEND: Keys = Keys {
+    known: &[
+        "listen",
+        "socket_mode",
+        "mode",
+        "backend",
+        "max_connections",
+        "timeout",
+        "route",
+    ],
+    hints: &[
+        ("bind", "write `listen`"),
+        ("default_backend", "write `backend`"),
+        ("maxconn", "write `max_connections`"),
+        (
+            "sni",
+            "write it in a `[[frontend.NAME.route]]` with its `backend`",
+        ),
+        ("limits", NO_REQUESTS),
+        ("http2", NO_REQUESTS),
+        ("upgrades", NO_REQUESTS),
+        ("forwarding", NO_FIELDS),
+        ("trusted_proxies", NO_FIELDS),
+        ("client_field", NO_FIELDS),
+        ("request_id", NO_FIELDS),
+        ("header_case", NO_FIELDS),
+        (
+            "half_close",
+            "leave it out: in TCP mode one side may always go on when the other has said all",
+        ),
+    ],
+};
+
+const NO_REQUESTS: &str = "leave it out: in TCP mode there are no requests, only bytes";
+const NO_FIELDS: &str =
+    "leave it out: in TCP mode there are no fields that could be read or written";
+
+pub(super) const TCP_TIMEOUT: Keys = Keys {
+    known: &["handshake", "tunnel"],
+    hints: &[
+        ("client", "write `tunnel`: for both directions together"),
+        ("server", "write `tunnel`: for both directions together"),
+        ("idle", "write `tunnel`"),
+        (
+            "head",
+            "write `handshake`: for what a client of TLS says first",
+        ),
+        ("body", "write `tunnel`: for both directions together"),
+        ("keep_alive", "write `tunnel`: for both directions together"),
+        ("exchange", "leave it out: a connection may last"),
+        ("inspect-delay", "write `handshake`"),
+        (
+            "connect",
+            "deadlines towards servers are `timeout` of a `[backend.NAME]`",
+        ),
+    ],
+};
+
+pub(super) const TCP_ROUTE: Keys = Keys {
+    known: &["name", "sni", "alpn", "backend"],
+    hints: &[
+        (
+            "host",
+            "write `sni`: the name that a client of TLS asks for",
+        ),
+        ("req.ssl_sni", "write `sni`"),
+        ("use_backend", "write `backend`"),
+        ("path", NO_REQUESTS),
+        ("method", NO_REQUESTS),
+        ("header", NO_FIELDS),
+        ("query", NO_REQUESTS),
     ],
 };
 
@@ -290,7 +369,10 @@ pub(super) const BACKEND: Keys = Keys {
             "write `protocol = \"h2\"`: it holds for all servers of the backend",
         ),
         ("h2", "write `protocol = \"h2\"`"),
-        ("mode", "leave it out: a backend speaks HTTP"),
+        (
+            "mode",
+            "`mode` is a key of the `[frontend.NAME]`: a backend takes what comes",
+        ),
         ("interval", "write it in `health`"),
         ("inter", "write `interval` in `health`"),
         ("rise", "write it in `health`"),
@@ -429,7 +511,7 @@ pub(super) const HEALTH: Keys = Keys {
 
 /// Every table of keys with its path, `NAME` being what the user chooses.
 #[cfg(test)]
-pub(super) const ALL: [(&str, &Keys); 21] = [
+pub(super) const ALL: [(&str, &Keys); 24] = [
     ("", &TOP),
     ("process", &PROCESS),
     ("log", &LOG),
@@ -443,6 +525,9 @@ pub(super) const ALL: [(&str, &Keys); 21] = [
     ("frontend.NAME.http2", &FRONTEND_HTTP2),
     ("frontend.NAME.forwarding", &FORWARDING),
     ("frontend.NAME.route", &ROUTE),
+    ("frontend.TCP", &TCP_FRONTEND),
+    ("frontend.TCP.timeout", &TCP_TIMEOUT),
+    ("frontend.TCP.route", &TCP_ROUTE),
     ("backend.NAME", &BACKEND),
     ("backend.NAME.timeout", &BACKEND_TIMEOUT),
     ("backend.NAME.limits", &BACKEND_LIMITS),

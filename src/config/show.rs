@@ -12,7 +12,7 @@ use crate::base::units::show_duration;
 use crate::config::variables;
 use crate::plan::{
     Backend, Balance, ClientField, Frontend, HeaderCase, Health, HostPattern, Initial, Listen,
-    LogFormat, LogLevel, LogTarget, PathPattern, Peers, Plan, Predicate, Probe, Protocol,
+    LogFormat, LogLevel, LogTarget, Mode, PathPattern, Peers, Plan, Predicate, Probe, Protocol,
     RequestIds, Route, Server, UnixPeers, ValuePattern,
 };
 
@@ -149,10 +149,44 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
     if let Some(mode) = mode_of(&frontend.listen) {
         page.set("socket_mode", string(&mode.to_string()));
     }
+    page.set(
+        "mode",
+        string(match frontend.mode {
+            Mode::Http => "http",
+            Mode::Tcp => "tcp",
+        }),
+    );
     if let Some(backend) = &frontend.backend {
         page.set("backend", string(backend));
     }
     page.set("max_connections", or_word(frontend.max_connections, "off"));
+    match frontend.mode {
+        Mode::Http => of_requests(frontend, &path, page),
+        Mode::Tcp => of_connections(frontend, &path, page),
+    }
+}
+
+/// What only TCP mode has.
+fn of_connections(frontend: &Frontend, path: &str, page: &mut Page) {
+    page.table(&format!("{path}.timeout"));
+    page.set("handshake", duration(frontend.timeout.handshake));
+    page.set("tunnel", duration_or_off(frontend.timeout.tunnel));
+
+    for passage in &frontend.passages {
+        page.element(&format!("{path}.route"));
+        page.set("name", string(&passage.name));
+        if !passage.sni.is_empty() {
+            page.set("sni", list(passage.sni.iter().map(host)));
+        }
+        if !passage.alpn.is_empty() {
+            page.set("alpn", list(passage.alpn.iter().map(|name| string(name))));
+        }
+        page.set("backend", string(&passage.backend));
+    }
+}
+
+/// What TCP mode does not have.
+fn of_requests(frontend: &Frontend, path: &str, page: &mut Page) {
     page.set("half_close", frontend.half_close);
     page.set("trusted_proxies", peers(&frontend.trusted_proxies));
     page.set(

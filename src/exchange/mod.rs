@@ -10,4 +10,4 @@ mod record;
 
 pub use fault::{Cause, Fault, Retry, Side};
 pub use reason::Reason;
-pub use record::{Attempt, Exchange, Opening, RequestId};
+pub use record::{Attempt, Exchange, FirstBytes, Opening, RequestId};

@@ -42,6 +42,7 @@ pub(super) fn exchange(began: Instant) -> Exchange {
         method: Method::GET,
         target: "/v1/a?b=c".parse().expect("a target"),
         version: Version::HTTP_11,
+        first_bytes: None,
         id: RequestId::made(0x0123_4567_89ab_cdef),
     })
 }
@@ -62,6 +63,8 @@ fn frontend() -> Frontend {
     Frontend {
         name: name("web"),
         listen: Vec::new(),
+        mode: Default::default(),
+        passages: Vec::new(),
         routes: vec![Route {
             name: name("api"),
             hosts: Vec::new(),

@@ -102,7 +102,9 @@ impl WorkerObserver {
         let ended = exchange.ended.get().unwrap_or_else(clock::now);
         let total = ended.saturating_duration_since(opening.began);
         let reason = exchange.reason.get();
-        let status = status_label(exchange.status.get(), reason);
+        // A connection in TCP mode is answered by whoever it was passed on to.
+        let is_request = opening.first_bytes.is_none();
+        let status = is_request.then(|| status_label(exchange.status.get(), reason));
         let attempt = exchange.attempt.get();
         let failed = exchange.failed.borrow();
 
@@ -136,7 +138,11 @@ impl WorkerObserver {
                 backend: names.backend,
                 server: names.server,
                 client: opening.client,
-                request: Some((&opening.method, &opening.target, opening.version)),
+                request: is_request.then_some((&opening.method, &opening.target, opening.version)),
+                sni: opening
+                    .first_bytes
+                    .as_ref()
+                    .map(|first| first.sni.as_deref()),
                 status,
                 reason,
                 id: Some(&opening.id),
@@ -160,7 +166,7 @@ impl WorkerObserver {
     /// Counts and logs a request without an exchange.
     pub fn refused(&self, refusal: &Refusal, plan: &Plan, frontend: &FrontendMetrics) {
         let total = refusal.ended.saturating_duration_since(refusal.began);
-        let status = status_label(refusal.status, Some(refusal.reason));
+        let status = Some(status_label(refusal.status, Some(refusal.reason)));
         frontend.finished(
             self.worker,
             &Finished {
@@ -184,6 +190,7 @@ impl WorkerObserver {
                 server: None,
                 client: refusal.client,
                 request: None,
+                sni: None,
                 status,
                 reason: Some(refusal.reason),
                 id: refusal.id.as_ref(),
@@ -258,9 +265,14 @@ impl<'a> Names<'a> {
     fn of(exchange: &Exchange, attempt: Option<&Attempt>, plan: &'a Plan) -> Self {
         let frontend = plan.frontends.get(exchange.opening.frontend as usize);
         let place = exchange.route.get();
-        let route = frontend
-            .zip(place)
-            .and_then(|(frontend, route)| frontend.routes.get(route as usize));
+        let is_request = exchange.opening.first_bytes.is_none();
+        let route = frontend.zip(place).and_then(|(frontend, route)| {
+            let route = route as usize;
+            match is_request {
+                true => frontend.routes.get(route).map(|route| &route.name),
+                false => frontend.passages.get(route).map(|route| &route.name),
+            }
+        });
         let place = attempt
             .map(|attempt| attempt.backend)
             .or(exchange.backend.get());
@@ -270,7 +282,7 @@ impl<'a> Names<'a> {
             .and_then(|(backend, attempt)| backend.servers.get(attempt.server as usize));
         Self {
             frontend: frontend.map(|frontend| frontend.name.as_str()),
-            route: route.map(|route| route.name.as_str()),
+            route: route.map(|name| name.as_str()),
             backend: backend.map(|backend| backend.name.as_str()),
             server: server.map(|server| server.name.as_str()),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::base::{ByteSize, FileMode, ListenAddress, Name, Place};
-use crate::plan::{Http2, Peers, Route};
+use crate::plan::{Http2, Passage, Peers, Route};
 
 /// `[frontend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,8 +14,12 @@ pub struct Frontend {
     pub name: Name,
     /// At least one.
     pub listen: Vec<Listen>,
-    /// First match wins.
+    /// What its connections carry.
+    pub mode: Mode,
+    /// Of requests; first match wins.
     pub routes: Vec<Route>,
+    /// Of connections that are passed on as they are; first match wins.
+    pub passages: Vec<Passage>,
     /// The backend when no route matches; `None`: such a request is answered 404.
     pub backend: Option<Name>,
     /// Client connections at a time; over it, accepting pauses. `None`: only the process's limit.
@@ -73,6 +77,18 @@ pub struct FrontendTimeouts {
     pub exchange: Option<Duration>,
     /// For a tunnel with no byte passing; `None`: no such bound.
     pub tunnel: Option<Duration>,
+    /// In TCP mode, for what a client of TLS says first.
+    pub handshake: Duration,
+}
+
+/// What the connections of a frontend carry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Requests.
+    #[default]
+    Http,
+    /// Bytes: each connection is passed on to a server as it is.
+    Tcp,
 }
 
 impl Default for FrontendTimeouts {
@@ -83,6 +99,7 @@ impl Default for FrontendTimeouts {
             keep_alive: Duration::from_secs(60),
             exchange: None,
             tunnel: Some(Duration::from_secs(60 * 60)),
+            handshake: Duration::from_secs(10),
         }
     }
 }

@@ -10,8 +10,10 @@ use crate::base::clock::Anchor;
 use crate::base::rng::Rng;
 use crate::net::Network;
 use crate::observe::{ProcessMetrics, WorkerObserver};
+use crate::proxy::frontend::Frontend;
+use crate::proxy::io::Course;
 use crate::proxy::roll::Roll;
-use crate::proxy::snapshot::Views;
+use crate::proxy::snapshot::{View, Views};
 
 /// What the connections of a worker share.
 pub struct Context {
@@ -29,4 +31,21 @@ pub struct Context {
     pub anchor: Cell<Anchor>,
     /// Who is there.
     pub roll: Rc<Roll>,
+}
+
+impl Context {
+    /// Counts and logs an exchange of `live`, whatever became of it; `view` is what it ran under.
+    pub fn settle(&self, course: &Course, view: &View, live: &Frontend) {
+        course.end();
+        let snapshot = &view.snapshot;
+        self.observer.finish(
+            &course.exchange,
+            &snapshot.plan,
+            &live.metrics,
+            |backend, server| {
+                let backend = snapshot.backends.get(backend as usize)?;
+                Some(&backend.servers.get(server as usize)?.metrics)
+            },
+        );
+    }
 }

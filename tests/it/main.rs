@@ -23,4 +23,5 @@ mod regression;
 mod reload;
 mod rig;
 mod routes;
+mod tcp;
 mod tunnels;

@@ -20,7 +20,7 @@ use crate::wire::host::Authority;
 use crate::wire::path::normalise;
 
 /// Why a pattern is none, and what to write instead.
-type Refusal = (String, String);
+pub(super) type Refusal = (String, String);
 
 /// The routes of one frontend, in file order.
 pub(super) fn routes(
@@ -116,11 +116,11 @@ fn route(
 }
 
 /// The patterns of a list; `"*"` among hosts makes the list one that says nothing.
-fn unless_any(hosts: Vec<Option<HostPattern>>) -> Vec<HostPattern> {
+pub(super) fn unless_any(hosts: Vec<Option<HostPattern>>) -> Vec<HostPattern> {
     hosts.into_iter().collect::<Option<_>>().unwrap_or_default()
 }
 
-fn patterns<T>(
+pub(super) fn patterns<T>(
     section: &Section<'_>,
     key: &'static str,
     parse: impl Fn(&str) -> Result<T, Refusal>,
@@ -163,7 +163,7 @@ fn refuse(span: Span, key: &str, text: &Text, refusal: Refusal, report: &mut Rep
 }
 
 /// `None`: any host.
-fn host_pattern(text: &str) -> Result<Option<HostPattern>, Refusal> {
+pub(super) fn host_pattern(text: &str) -> Result<Option<HostPattern>, Refusal> {
     if text == "*" {
         return Ok(None);
     }

@@ -18,6 +18,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("admin", "socket_mode", "'600'"),
     ("frontend.NAME", "listen", "'127.0.0.1:8081'"),
     ("frontend.NAME", "socket_mode", "'600'"),
+    ("frontend.NAME", "mode", "'tcp'"),
     ("frontend.NAME", "backend", "'other'"),
     ("frontend.NAME", "max_connections", "10"),
     ("frontend.NAME", "half_close", "true"),
@@ -50,6 +51,17 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.route", "header", "{ a = 'b' }"),
     ("frontend.NAME.route", "query", "{ a = 'b' }"),
     ("frontend.NAME.route", "backend", "'other'"),
+    ("frontend.TCP", "listen", "'127.0.0.1:8083'"),
+    ("frontend.TCP", "socket_mode", "'600'"),
+    ("frontend.TCP", "mode", "'http'"),
+    ("frontend.TCP", "backend", "'other'"),
+    ("frontend.TCP", "max_connections", "10"),
+    ("frontend.TCP.timeout", "handshake", "'1s'"),
+    ("frontend.TCP.timeout", "tunnel", "'1s'"),
+    ("frontend.TCP.route", "name", "'first'"),
+    ("frontend.TCP.route", "sni", "'a'"),
+    ("frontend.TCP.route", "alpn", "'h2'"),
+    ("frontend.TCP.route", "backend", "'other'"),
     ("backend.NAME", "balance", "'least-connections'"),
     ("backend.NAME", "servers", "'10.0.0.2:80'"),
     ("backend.NAME", "protocol", "'h2'"),
@@ -98,6 +110,8 @@ const TABLES: &[(&str, &str)] = &[
     ("frontend.NAME", "http2"),
     ("frontend.NAME", "forwarding"),
     ("frontend.NAME", "route"),
+    ("frontend.TCP", "timeout"),
+    ("frontend.TCP", "route"),
     ("backend.NAME", "timeout"),
     ("backend.NAME", "health"),
     ("backend.NAME", "queue"),
@@ -118,6 +132,16 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
         (
             "frontend.NAME.route",
             "[[frontend.web.route]]",
+            "backend = 'app'",
+        ),
+        (
+            "frontend.TCP",
+            "[frontend.tcp]",
+            "mode = 'tcp'\nlisten = ['127.0.0.1:8082', '/run/tcp.sock']\nbackend = 'app'",
+        ),
+        (
+            "frontend.TCP.route",
+            "[[frontend.tcp.route]]",
             "backend = 'app'",
         ),
         ("backend.NAME", "[backend.app]", "servers = '10.0.0.1:80'"),
@@ -144,6 +168,7 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
     if !is_placed {
         let header = path
             .replace("frontend.NAME", "frontend.web")
+            .replace("frontend.TCP", "frontend.tcp")
             .replace("backend.NAME", "backend.app");
         text.push_str(&format!("[{header}]\n{line}\n"));
     }

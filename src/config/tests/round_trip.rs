@@ -18,9 +18,9 @@ use crate::config::show;
 use crate::plan::{
     AccessLog, Admin, Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance,
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health,
-    HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget,
-    PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol, Queue, Reload, RequestIds,
-    Route, Server, Shutdown, StatusSet, UnixPeers, ValuePattern,
+    HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget, Mode,
+    Passage, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol, Queue, Reload,
+    RequestIds, Route, Server, Shutdown, StatusSet, UnixPeers, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -214,6 +214,8 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             keep_alive,
             exchange,
             tunnel,
+            // Of TCP mode alone.
+            handshake: FrontendTimeouts::default().handshake,
         },
     );
     let limits = (8_u64 << 10..16 << 20, 1_usize..20_000, 1_u64..65_534).prop_map(
@@ -271,6 +273,8 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             Frontend {
                 name,
                 listen,
+                mode: Mode::Http,
+                passages: Vec::new(),
                 backend: (routes.is_empty() || half_close).then_some(backend),
                 routes,
                 max_connections,
@@ -300,6 +304,60 @@ fn address() -> impl Strategy<Value = Address> {
         "[a-z${}\\\"ü ]{1,20}".prop_map(|name| Address::Unix(UnixName::Abstract(name))),
         "(/[a-z${}\\\"ü ]{1,20}){1,2}".prop_map(|path| Address::Unix(UnixName::Path(path.into()))),
     ]
+}
+
+fn passage(backends: Vec<Name>) -> impl Strategy<Value = Passage> {
+    (vec(host(), 0..3), vec(text(), 0..3), one_of(backends)).prop_map(|(sni, alpn, backend)| {
+        Passage {
+            name: Name::new("replaced").expect("a name"),
+            sni,
+            alpn,
+            backend,
+            at: Place::nowhere(),
+        }
+    })
+}
+
+/// Any frontend, in either mode.
+fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> {
+    let passages = (names(0), vec(passage(backends.clone()), 5));
+    let of_tcp = (
+        any::<bool>(),
+        duration(),
+        passages,
+        one_of(backends.clone()),
+    );
+    (frontend(name, backends), of_tcp).prop_map(|(http, (is_tcp, handshake, passages, backend))| {
+        if !is_tcp {
+            return http;
+        }
+        let named = |(name, passage): (Name, Passage)| Passage { name, ..passage };
+        let passages: Vec<Passage> = passages.0.into_iter().zip(passages.1).map(named).collect();
+        let default = FrontendTimeouts::default();
+        Frontend {
+            name: http.name,
+            listen: http.listen,
+            mode: Mode::Tcp,
+            routes: Vec::new(),
+            backend: (passages.is_empty() || http.half_close).then_some(backend),
+            passages,
+            max_connections: http.max_connections,
+            timeout: FrontendTimeouts {
+                handshake,
+                tunnel: http.timeout.tunnel,
+                ..default
+            },
+            limits: FrontendLimits::default(),
+            http2: Http2::default(),
+            half_close: false,
+            trusted_proxies: Default::default(),
+            client_field: Default::default(),
+            forwarding: Forwarding::default(),
+            request_id: RequestIds::default(),
+            header_case: HeaderCase::default(),
+            upgrades: Frontend::default_upgrades(),
+        }
+    })
 }
 
 fn server() -> impl Strategy<Value = Server> {
@@ -507,7 +565,7 @@ fn plans() -> impl Strategy<Value = Plan> {
     (names(1), names(1)).prop_flat_map(|(frontends, backends)| {
         let each_frontend: Vec<_> = frontends
             .into_iter()
-            .map(|name| frontend(name, backends.clone()))
+            .map(|name| any_frontend(name, backends.clone()))
             .collect();
         let each_backend: Vec<_> = backends.into_iter().map(backend).collect();
         let whole = (process(), log(), reload(), shutdown(), admin());

@@ -1,7 +1,7 @@
 //! One exchange as one line of JSON.
 //!
-//! Keys always stand in the same order, and what was not reached is `null`; only `failed`, and
-//! `target_bytes` after a target that was cut, come and go. Written by hand into the worker's buffer: a serializer would need the facts in a shape of
+//! Keys always stand in the same order, and what was not reached is `null`; only `failed`,
+//! `target_bytes` after a target that was cut, and `sni` in TCP mode come and go. Written by hand into the worker's buffer: a serializer would need the facts in a shape of
 //! its own first.
 
 use std::io::Write as _;
@@ -33,7 +33,11 @@ pub(crate) struct Entry<'a> {
     pub(crate) client: Peer,
     /// `None`: no head could be read.
     pub(crate) request: Option<(&'a Method, &'a Uri, Version)>,
-    pub(crate) status: u16,
+    /// The name that the client of a connection in TCP mode asked for, if any; the outer `None`: of
+    /// a request, which has a target instead.
+    pub(crate) sni: Option<Option<&'a str>>,
+    /// `None`: of a connection in TCP mode.
+    pub(crate) status: Option<u16>,
     pub(crate) reason: Option<Reason>,
     pub(crate) id: Option<&'a RequestId>,
     pub(crate) generation: u64,
@@ -76,7 +80,14 @@ pub(crate) fn write_line(
     name(out, b",\"server\":", entry.server);
     client(out, entry.client);
     request(out, entry.request);
-    number(out, b",\"status\":", u64::from(entry.status));
+    if let Some(sni) = entry.sni {
+        // A host in its checked form holds nothing that JSON would escape.
+        name(out, b",\"sni\":", sni);
+    }
+    match entry.status {
+        Some(status) => number(out, b",\"status\":", u64::from(status)),
+        None => out.extend_from_slice(b",\"status\":null"),
+    }
     name(out, b",\"reason\":", entry.reason.map(Reason::code));
     out.extend_from_slice(b",\"request_id\":");
     match entry.id {

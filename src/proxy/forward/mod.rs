@@ -5,10 +5,12 @@
 //! dropped, the slot at the server is given back and the connection kept or closed.
 
 mod attempt;
+mod bare;
 mod judge;
 mod server_body;
 
 pub use attempt::Sending;
+pub use bare::connect;
 pub use server_body::{BodyError, ServerBody, Switched};
 
 use std::rc::Rc;

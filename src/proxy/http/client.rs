@@ -91,17 +91,7 @@ impl Client {
     /// Counts and logs an exchange, whatever became of it, and says when it was over.
     pub(super) fn settle(&self, open: &Open) -> Instant {
         let Open { course, view } = open;
-        course.end();
-        let snapshot = &view.snapshot;
-        self.context.observer.finish(
-            &course.exchange,
-            &snapshot.plan,
-            &self.live.metrics,
-            |backend, server| {
-                let backend = snapshot.backends.get(backend as usize)?;
-                Some(&backend.servers.get(server as usize)?.metrics)
-            },
-        );
+        self.context.settle(course, view, &self.live);
         course.ended().unwrap_or_else(clock::now)
     }
 
@@ -133,14 +123,5 @@ impl Client {
                 .observer
                 .refused(&refusal, plan, &self.live.metrics);
         }
-    }
-}
-
-/// Why an exchange is cut whose task is dropped in the middle: the process ends, or it panicked.
-pub(super) fn reason_of_drop() -> Reason {
-    if std::thread::panicking() {
-        Reason::ProxyPanic
-    } else {
-        Reason::ProxyStopped
     }
 }

@@ -18,9 +18,10 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::base::tasks;
 use crate::net::{Listener, Stream};
 use crate::observe::{PauseCause, event};
+use crate::plan::Mode;
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
-use crate::proxy::http::serve;
+use crate::proxy::{http, tcp};
 
 /// How long accepting rests when there is no descriptor left. Long enough for some exchanges to
 /// end, short enough not to be noticed beside the kernel's queue.
@@ -169,7 +170,11 @@ impl Accept {
         let frontend = Arc::clone(&pass.frontend);
         context.observer.accepted(&frontend.metrics);
         tasks::spawn_local(async move {
-            serve(stream, peer, frontend, context).await;
+            match mode_of(&frontend, &context) {
+                Mode::Http => http::serve(stream, peer, frontend, context).await,
+                // Boxed: what speaks HTTP does not carry the room for it.
+                Mode::Tcp => Box::pin(tcp::serve(stream, peer, frontend, context)).await,
+            }
             drop(pass);
         });
     }
@@ -187,6 +192,14 @@ impl Accept {
         }
         clock::sleep(DESCRIPTOR_PAUSE).await;
     }
+}
+
+/// What connections of `frontend` carry now.
+fn mode_of(frontend: &Arc<Frontend>, context: &Context) -> Mode {
+    let found = context.views.with(frontend);
+    found.map_or(Mode::Http, |(view, place)| {
+        view.snapshot.plan.frontends[place].mode
+    })
 }
 
 /// Whether the system has no descriptor or memory left for a connection.

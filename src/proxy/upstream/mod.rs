@@ -15,4 +15,5 @@ mod settings;
 pub use h1::{Connection, Failure, ResponseHead};
 pub use h2::{Answer, Outcome, Seat, Unanswered, Upload, head_of};
 pub use lane::{Carrier, Lane, Wanted, Way};
+pub use open::dial;
 pub use settings::Settings;

@@ -27,10 +27,7 @@ pub(super) async fn open(
     address: &Address,
     settings: &Settings,
 ) -> Result<Opened, Fault> {
-    let stream = network
-        .connect(address)
-        .await
-        .map_err(|error| Fault::io(reason_of(&error), error))?;
+    let stream = dial(network, address).await?;
     match settings.plan.protocol {
         Protocol::Http2 => {
             let new = h2::New::over(stream, settings).await?;
@@ -38,6 +35,16 @@ pub(super) async fn open(
         }
         Protocol::Auto | Protocol::Http1 => over_http1(stream, settings).await,
     }
+}
+
+/// Opens a connection to the server at `address` over which nothing has been said.
+///
+/// # Errors
+///
+/// `server.connect.*`, all of them safe to try again.
+pub async fn dial(network: &Network, address: &Address) -> Result<Stream, Fault> {
+    let connected = network.connect(address).await;
+    connected.map_err(|error| Fault::io(reason_of(&error), error))
 }
 
 async fn over_http1(stream: Stream, settings: &Settings) -> Result<Opened, Fault> {
