@@ -14,9 +14,10 @@ use evenkeel::observe::{
     Scrape, ServerMetrics, ServerRow, ServerState, WorkerObserver,
 };
 use evenkeel::plan::{
-    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientField,
-    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, LogTarget, Peers,
-    Plan, Pool, Process, Protocol, Queue, Reload, RequestIds, Route, Server, Shutdown,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientCertificate,
+    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log,
+    LogTarget, Peers, Plan, Pool, Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds,
+    Route, Server, Shutdown,
 };
 use http::{Method, Version};
 
@@ -97,6 +98,8 @@ fn scrape(criterion: &mut Criterion) {
         frontends: &[frontend_row],
         backends: &[backend_row],
         servers: &server_rows,
+        certificates: &[],
+        certificates_broken: 0,
         now,
     };
     criterion.bench_function("scrape of 1,000 servers", |bencher| {
@@ -111,6 +114,8 @@ fn exchange() -> Exchange {
         head_read: began + Duration::from_micros(20),
         wall: clock::wall(),
         client: SocketAddr::from(([192, 0, 2, 7], 51_234)).into(),
+        local: None,
+        tls: None,
         frontend: 0,
         generation: 7,
         method: Method::GET,
@@ -148,6 +153,7 @@ fn plan() -> Plan {
             listen: Vec::new(),
             mode: Default::default(),
             passages: Vec::new(),
+            tls: None,
             routes: vec![Route {
                 name: name("api"),
                 hosts: Vec::new(),
@@ -155,6 +161,7 @@ fn plan() -> Plan {
                 methods: Vec::new(),
                 headers: Vec::new(),
                 queries: Vec::new(),
+                client_certificate: ClientCertificate::Any,
                 backend: name("app"),
                 at: Place::nowhere(),
             }],
@@ -164,6 +171,7 @@ fn plan() -> Plan {
             limits: FrontendLimits::default(),
             http2: Default::default(),
             half_close: false,
+            proxy_protocol: ProxyProtocol::default(),
             trusted_proxies: Peers::default(),
             client_field: ClientField::default(),
             forwarding: Forwarding::default(),
@@ -189,6 +197,7 @@ fn plan() -> Plan {
             pool: Pool::default(),
             limits: BackendLimits::default(),
             protocol: Protocol::default(),
+            send_proxy: None,
             http2: BackendHttp2::default(),
             header_case: HeaderCase::default(),
         }],

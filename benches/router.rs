@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use evenkeel::base::{Name, Place};
-use evenkeel::plan::{HostPattern, PathPattern, Predicate, Route, ValuePattern};
+use evenkeel::plan::{ClientCertificate, HostPattern, PathPattern, Predicate, Route, ValuePattern};
 use evenkeel::proxy::route::{Request, Router};
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderValue, Method};
@@ -45,6 +45,7 @@ fn any_route() -> Route {
         methods: Vec::new(),
         headers: Vec::new(),
         queries: Vec::new(),
+        client_certificate: ClientCertificate::Any,
         backend: Name::new("app").expect("a name"),
         at: Place::nowhere(),
     }

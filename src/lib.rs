@@ -26,17 +26,20 @@
 //! # The life of a request
 //!
 //! 1. [`proxy::listen`] accepts the connection, counts it, and holds back what is over a limit.
-//! 2. [`proxy::http`] reads a request head. From here on a line in the access log is certain. What
+//!    Where a proxy before us has to say whose connection it is (PROXY protocol), it is asked first.
+//! 2. [`proxy::tls`] says what a handshake is answered with, where the frontend speaks TLS; `listen`
+//!    shakes hands under a deadline.
+//! 3. [`proxy::http`] reads a request head. From here on a line in the access log is certain. What
 //!    must not be passed on is refused (RFC 9112 §6.3, §11.2).
-//! 3. [`proxy::route`] finds the first rule that matches, and with it the backend, or none.
-//! 4. [`proxy::http`] rewrites what belongs to this hop alone (RFC 9110 §7.6.1).
-//! 5. [`proxy::forward`] tries: [`proxy::backend`] chooses a server and leases a slot at it, waiting
+//! 4. [`proxy::route`] finds the first rule that matches, and with it the backend, or none.
+//! 5. [`proxy::http`] rewrites what belongs to this hop alone (RFC 9110 §7.6.1).
+//! 6. [`proxy::forward`] tries: [`proxy::backend`] chooses a server and leases a slot at it, waiting
 //!    in a queue if all are full; [`proxy::upstream`] sends on a warm connection or opens one; the
 //!    outcome is judged, and maybe another server is tried.
-//! 6. The body streams through [`proxy::io`], with back-pressure and under deadlines. At its last
+//! 7. The body streams through [`proxy::io`], with back-pressure and under deadlines. At its last
 //!    byte, or when it breaks, the slot and the connection go back, and [`observe`] counts and logs
 //!    the exchange. Every ending is counted once.
-//! 7. What we answer by ourselves is written by [`proxy::reply`], the only place where a fault
+//! 8. What we answer by ourselves is written by [`proxy::reply`], the only place where a fault
 //!    becomes a status.
 //!
 //! A client connection on which nothing happens gives its buffers back and waits as a bare socket.
@@ -79,16 +82,17 @@
 //!
 //! proxy/*         -> base wire plan exchange observe net proxy/io
 //! proxy/worker    -> proxy/listen proxy/context proxy/roll proxy/snapshot proxy/frontend
-//! proxy/listen    -> proxy/http proxy/tcp proxy/context proxy/frontend
+//! proxy/listen    -> proxy/tls proxy/http proxy/tcp proxy/context proxy/roll proxy/snapshot proxy/frontend
 //! proxy/http      -> proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/context proxy/roll proxy/snapshot proxy/frontend
 //! proxy/tcp       -> proxy/forward proxy/backend proxy/tunnel proxy/context proxy/roll proxy/snapshot proxy/frontend
 //! proxy/tunnel    -> proxy/backend proxy/context proxy/roll proxy/frontend
 //! proxy/context   -> proxy/roll proxy/snapshot proxy/frontend
 //! proxy/roll      -> proxy/frontend
-//! proxy/snapshot  -> proxy/route proxy/backend proxy/frontend
+//! proxy/snapshot  -> proxy/tls proxy/route proxy/backend proxy/frontend
 //! proxy/forward   -> proxy/backend proxy/upstream
 //! proxy/backend   -> proxy/upstream
 //! proxy/upstream  -> nothing
+//! proxy/tls       -> nothing
 //! proxy/route     -> nothing
 //! proxy/frontend  -> nothing
 //! proxy/reply     -> nothing

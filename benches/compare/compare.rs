@@ -10,23 +10,23 @@ use clap::Args;
 
 use crate::cell::Cell;
 use crate::child::{Pinned, part_on_cores};
+use crate::face::Face;
 use crate::idle::Resting;
 use crate::proxies::{Mode, Proxy, Running};
-use crate::quiet::{Patience, is_quiet};
+use crate::quiet::{Patience, quietest};
 use crate::report;
 use crate::rig::{self, Rig};
 use crate::tally::Tally;
 
-const WARMUP_MS: u64 = 500;
+pub(crate) const WARMUP_MS: u64 = 500;
 /// Client connections at rest: below the usual hard limit of 20,000 files even for the relay, which
 /// needs two a connection.
 const IDLE_CONNECTIONS: usize = 8_000;
 /// Longer than any of the proxies takes to notice that a connection rests.
-const REST_MS: u64 = 6_000;
-/// Windows until the quietest is taken as it is, and the table shows how quiet that was.
-const TRIES: usize = 4;
+pub(crate) const REST_MS: u64 = 6_000;
 
 #[derive(Args)]
+#[group(skip)]
 pub(crate) struct Options {
     #[arg(
         long,
@@ -124,7 +124,7 @@ pub(crate) fn run(options: &Options, rig: &rig::Options) -> io::Result<()> {
 fn memory(rig: &Rig, options: &Options, mode: Mode) -> io::Result<Vec<Memory>> {
     let mut memory = Vec::new();
     for &proxy in &options.proxies {
-        let mut running = Running::start(rig, proxy, mode)?;
+        let mut running = Running::start(rig, proxy, mode, Face::Plain)?;
         let mut command = part_on_cores(&rig.load_core, "idle")?;
         command
             .args(["--target", &running.addr.to_string(), "--connections"])
@@ -161,7 +161,7 @@ impl Round<'_> {
         order.rotate_left(turn);
         let mut proxies = order
             .into_iter()
-            .map(|proxy| Running::start(self.rig, proxy, self.mode))
+            .map(|proxy| Running::start(self.rig, proxy, self.mode, Face::Plain))
             .collect::<io::Result<Vec<_>>>()?;
         for &cell in self
             .options
@@ -171,11 +171,11 @@ impl Round<'_> {
         {
             let closed = proxies
                 .iter()
-                .map(|running| self.load(running, cell, None, patience))
+                .map(|running| quietest(patience, || self.load(running, cell, None)))
                 .collect::<io::Result<Vec<_>>>()?;
             let rate = self.rate(cell, &proxies, &closed, measurements);
             for (running, closed) in proxies.iter_mut().zip(closed) {
-                let open = self.load(running, cell, Some(rate), patience)?;
+                let open = quietest(patience, || self.load(running, cell, Some(rate)))?;
                 running.check()?;
                 measurements.push(self.measurement(running, cell, closed, open, rate)?);
             }
@@ -183,35 +183,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// Measures until the rest of the machine kept quiet, and keeps the quietest window.
-    ///
-    /// Failures and answers count from all tries: a failed request is a failure on a busy machine too,
-    /// and the log has lines of each.
-    fn load(
-        &self,
-        running: &Running,
-        cell: Cell,
-        rate: Option<f64>,
-        patience: &mut Patience,
-    ) -> io::Result<Tally> {
-        patience.wait()?;
-        let mut best = self.load_once(running, cell, rate)?;
-        for _ in 1..TRIES {
-            if is_quiet(best.disturbance()) || !patience.is_left() {
-                break;
-            }
-            patience.wait()?;
-            let next = self.load_once(running, cell, rate)?;
-            best = if next.disturbance() < best.disturbance() {
-                next.with_history_of(&best)
-            } else {
-                best.with_history_of(&next)
-            };
-        }
-        Ok(best)
-    }
-
-    fn load_once(&self, running: &Running, cell: Cell, rate: Option<f64>) -> io::Result<Tally> {
+    fn load(&self, running: &Running, cell: Cell, rate: Option<f64>) -> io::Result<Tally> {
         let window_ms = self.options.seconds * 1_000;
         let samples = None;
         let options = LoadOptions {
@@ -306,7 +278,6 @@ pub(crate) fn start_load(
             "--target",
             &running.addr.to_string(),
         ])
-        .args(["--origin-pid", &rig.origin_pid().to_string()])
         .args(["--warmup-ms", &WARMUP_MS.to_string()])
         .args(["--window-ms", &options.window_ms.to_string()]);
     if let Some(rate) = options.rate {
@@ -315,10 +286,17 @@ pub(crate) fn start_load(
     if let Some(path) = options.samples {
         command.arg("--samples").arg(path);
     }
-    command
-        .arg("--pid")
-        .args(running.pids.iter().map(u32::to_string));
+    command.args(pids(rig, running));
     Pinned::start(command)
+}
+
+/// Whose processor time a load generator is to look at.
+pub(crate) fn pids(rig: &Rig, running: &Running) -> Vec<String> {
+    let mut arguments = vec!["--origin-pid".to_owned()];
+    arguments.extend(rig.origin_pids().map(|pid| pid.to_string()));
+    arguments.push("--pid".to_owned());
+    arguments.extend(running.pids.iter().map(u32::to_string));
+    arguments
 }
 
 /// `value` with two digits and zeros: a rate that reads well in a table.

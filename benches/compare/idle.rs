@@ -111,7 +111,7 @@ impl Resting {
         self.rest_bytes.saturating_sub(self.start_bytes) as f64 / self.connections as f64
     }
 
-    fn to_line(self) -> String {
+    pub(crate) fn to_line(self) -> String {
         json!({
             "start_bytes": self.start_bytes,
             "rest_bytes": self.rest_bytes,

@@ -23,8 +23,8 @@ use clap::Args;
 use crate::cell::{Cell, Reuse, Traffic};
 use crate::clock::{nanos, now_ns};
 use crate::poll::{Events, Poller};
-use crate::procfs::{cpu_time, machine_time};
 use crate::tally::Tally;
+use crate::usage::Usage;
 
 use self::connection::{After, Connection, Outcome};
 
@@ -44,8 +44,8 @@ pub(crate) struct Options {
     /// The proxy's processes.
     #[arg(long, num_args = 1.., required = true)]
     pid: Vec<u32>,
-    #[arg(long)]
-    origin_pid: u32,
+    #[arg(long, num_args = 1.., required = true)]
+    origin_pid: Vec<u32>,
     #[arg(long)]
     warmup_ms: u64,
     #[arg(long)]
@@ -67,7 +67,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         .traffic()
         .ok_or_else(|| io::Error::other("this cell has no traffic"))?;
     let mut load = Load::new(options, traffic)?;
-    load.run(&options.pid, options.origin_pid)?;
+    load.run(&options.pid, &options.origin_pid)?;
     if let Some(path) = &options.samples {
         load.write_samples(path)?;
     }
@@ -114,13 +114,6 @@ enum WindowState {
     Closed,
 }
 
-/// Processor time used so far.
-#[derive(Default)]
-struct Usage {
-    proxy: Duration,
-    others: Duration,
-}
-
 struct Sample {
     due_ns: u64,
     latency_ns: u64,
@@ -160,7 +153,7 @@ impl Load {
         })
     }
 
-    fn run(&mut self, proxy: &[u32], origin: u32) -> io::Result<()> {
+    fn run(&mut self, proxy: &[u32], origins: &[u32]) -> io::Result<()> {
         let mut events = Events::new();
         for slot in 0..self.connections.len() {
             self.open(slot);
@@ -172,13 +165,11 @@ impl Load {
             if self.window.state == WindowState::WarmUp && now >= self.window.begin_ns {
                 self.window.state = WindowState::Open;
                 self.window.begin_ns = now;
-                before = Usage::now(proxy, origin)?;
+                before = Usage::now(proxy, origins)?;
             }
             if self.window.state == WindowState::Open && now >= self.window.end_ns {
                 self.window.state = WindowState::Closed;
-                let after = Usage::now(proxy, origin)?;
-                self.tally.cpu = after.proxy.saturating_sub(before.proxy);
-                self.tally.others = after.others.saturating_sub(before.others);
+                (self.tally.cpu, self.tally.others) = Usage::now(proxy, origins)?.since(before);
                 self.tally.window = Duration::from_nanos(now - self.window.begin_ns);
             }
             if self.window.state == WindowState::Closed && (now >= give_up_ns || self.is_finished())
@@ -395,14 +386,5 @@ impl Load {
         let mut latencies: Vec<u64> = self.samples.iter().map(|it| it.latency_ns).collect();
         self.tally.measure(&mut latencies);
         self.tally
-    }
-}
-
-impl Usage {
-    fn now(proxy: &[u32], origin: u32) -> io::Result<Self> {
-        let proxy = cpu_time(proxy)?;
-        let ours = proxy + cpu_time(&[origin, std::process::id()])?;
-        let others = machine_time()?.saturating_sub(ours);
-        Ok(Self { proxy, others })
     }
 }

@@ -10,11 +10,35 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Where Debian keeps daemons, which a user's `PATH` leaves out.
 const MORE_PLACES: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
+/// Where Debian has nginx's TCP mode, which is a module.
+pub(crate) const NGINX_STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+
 /// The path of `program`, installed from `package` when it is absent and we may.
 pub(crate) fn ensure(program: &str, package: &str) -> io::Result<PathBuf> {
     if let Some(path) = find(program) {
         return Ok(path);
     }
+    install(package)?;
+    find(program)
+        .ok_or_else(|| io::Error::other(format!("{program} is missing: apt-get install {package}")))
+}
+
+/// The same for nginx's TCP mode.
+pub(crate) fn ensure_nginx_stream() -> io::Result<()> {
+    let package = "libnginx-mod-stream";
+    if !Path::new(NGINX_STREAM).is_file() {
+        install(package)?;
+    }
+    if Path::new(NGINX_STREAM).is_file() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "{NGINX_STREAM} is missing: apt-get install {package}"
+    )))
+}
+
+/// Only as root: nobody else may.
+fn install(package: &str) -> io::Result<()> {
     if rustix::process::geteuid().is_root() {
         eprintln!("installing {package}");
         Command::new("apt-get")
@@ -23,8 +47,7 @@ pub(crate) fn ensure(program: &str, package: &str) -> io::Result<PathBuf> {
             .stdout(Stdio::null())
             .status()?;
     }
-    find(program)
-        .ok_or_else(|| io::Error::other(format!("{program} is missing: apt-get install {package}")))
+    Ok(())
 }
 
 fn find(program: &str) -> Option<PathBuf> {
@@ -80,6 +103,33 @@ pub(crate) fn version(program: &Path, flag: impl AsRef<OsStr>) -> String {
         .unwrap_or("unknown")
         .trim()
         .to_owned()
+}
+
+/// The line with `words` of what `program` says about how it was built.
+pub(crate) fn line_with(program: &Path, flag: &str, words: &str) -> Option<String> {
+    let output = Command::new(program).arg(flag).output().ok()?;
+    let text = [output.stdout, output.stderr].concat();
+    String::from_utf8_lossy(&text)
+        .lines()
+        .find(|line| line.contains(words))
+        .map(|line| line.trim().to_owned())
+}
+
+/// The versions of `packages` that Cargo.lock holds us to, in one line.
+pub(crate) fn locked(packages: &[&str]) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let versions: Vec<String> = packages
+        .iter()
+        .map(|package| {
+            let version = text
+                .split_once(&format!("name = \"{package}\"\nversion = \""))
+                .and_then(|(_, rest)| rest.split('"').next())
+                .unwrap_or("unknown");
+            format!("{package} {version}")
+        })
+        .collect();
+    versions.join(", ")
 }
 
 /// Model, cores and kernel, in one line.

@@ -4,16 +4,24 @@
 //! origin and load share the other. What the cells are and how to read the tables: `benches/README.md`.
 //!
 //! The program starts itself again for every part that must be a process of its own (`origin`,
-//! `relay`, `load`, `idle`), so that nothing but the proxy runs on the proxy's core.
+//! `relay`, `load`, `idle` and theirs of the edge), so that nothing but the proxy runs on its core.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark lives in real time, and its processes have a room each"
+)]
 
 mod cell;
 mod child;
 mod clock;
 mod compare;
+mod edge;
+mod face;
 mod idle;
 mod load;
 mod machine;
 mod origin;
+mod origin_h2;
 mod poll;
 mod probe;
 mod procfs;
@@ -25,6 +33,8 @@ mod report;
 mod rig;
 mod settings;
 mod tally;
+mod usage;
+mod websocket;
 mod wire;
 
 use std::io;
@@ -52,23 +62,35 @@ enum Part {
     /// Evenkeel only: reloads of 1,000 backends with 10 servers each
     #[command(name = "reload-1000")]
     Reload1000(reload::Options),
+    /// TLS, HTTP/2, WebSocket and TCP mode
+    Edge(edge::Options),
     #[command(hide = true)]
     Origin,
+    #[command(hide = true)]
+    OriginH2,
     #[command(hide = true)]
     Relay(relay::Options),
     #[command(hide = true)]
     Load(load::Options),
     #[command(hide = true)]
     Idle(idle::Options),
+    #[command(hide = true)]
+    EdgeLoad(edge::load::Options),
+    #[command(hide = true)]
+    EdgeIdle(edge::idle::Options),
 }
 
 fn main() -> io::Result<()> {
     let cli = Cli::parse();
     match cli.part {
+        Some(Part::Edge(options)) => edge::run(&options, &cli.rig),
         Some(Part::Origin) => origin::run(),
+        Some(Part::OriginH2) => origin_h2::run(),
         Some(Part::Relay(options)) => relay::run(&options),
         Some(Part::Load(options)) => load::run(&options),
         Some(Part::Idle(options)) => idle::run(&options),
+        Some(Part::EdgeLoad(options)) => edge::load::run(&options),
+        Some(Part::EdgeIdle(options)) => edge::idle::run(&options),
         Some(Part::Reload(options)) => reload::weights(&options, &cli.rig),
         Some(Part::Reload1000(options)) => reload::thousand(&options, &cli.rig),
         None if cli.bench => compare::run(&cli.compare, &cli.rig),

@@ -2,7 +2,8 @@
 //!
 //! It shares a core with the load generator, and the proxy is to be the slowest part. So: one thread,
 //! ready-made answers, one read and one write a request, and large bodies by `sendfile` from memory
-//! (no copy on this side). It answers `/tiny`, `/1k`, `/100k`, `/1m` and `POST /echo-discard`.
+//! (no copy on this side). It answers `/tiny`, `/1k`, `/100k`, `/1m` and `POST /echo-discard`, and takes
+//! `/ws` as a WebSocket, where it answers each message with one of its own.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,6 +13,7 @@ use rustix::fs::{MemfdFlags, memfd_create, sendfile};
 use rustix::net::{RecvFlags, SocketFlags, accept_with, recv};
 
 use crate::poll::{Events, Interest, Poller, token_of};
+use crate::websocket;
 use crate::wire::{self, Head};
 
 /// Answers up to this length are written from memory with one call; longer ones by `sendfile`.
@@ -68,6 +70,9 @@ enum Answer {
     OneK,
     HundredK,
     OneM,
+    /// 101: what follows are messages.
+    Switch,
+    Message,
     NotFound,
 }
 
@@ -151,6 +156,10 @@ impl Connection {
             }
             Err(error) => return Err(error),
         };
+        if matches!(self.answer, Answer::Message) {
+            // The messages are small and come one at a time: each is one read.
+            return self.send(pages);
+        }
         if self.unread.is_empty() {
             return self.request(&buffer[..read], pages);
         }
@@ -212,6 +221,9 @@ impl Connection {
             }
         }
         self.sent = 0;
+        if matches!(self.answer, Answer::Switch) {
+            self.answer = Answer::Message;
+        }
         if self.closes {
             return Ok(Progress::Ended);
         }
@@ -253,6 +265,7 @@ impl Answer {
             [b'G', b'E', b'T', b' ', b'/', b'1', b'k', b' ', ..] => Self::OneK,
             [b'G', b'E', b'T', b' ', b'/', b'1', b'm', b' ', ..] => Self::OneM,
             _ if request.starts_with(b"GET /100k ") => Self::HundredK,
+            _ if request.starts_with(b"GET /ws ") => Self::Switch,
             _ if request.starts_with(b"POST /echo-discard ") => Self::Tiny,
             _ => Self::NotFound,
         }
@@ -265,6 +278,8 @@ struct Pages {
     one_k: Page,
     hundred_k: Page,
     one_m: Page,
+    switch: Page,
+    message: Page,
     not_found: Page,
 }
 
@@ -285,6 +300,8 @@ impl Pages {
             one_k: Page::new("200 OK", 1_000)?,
             hundred_k: Page::new("200 OK", 100_000)?,
             one_m: Page::new("200 OK", 1_000_000)?,
+            switch: Page::of(websocket::ACCEPTED),
+            message: Page::of(websocket::ANSWER),
             not_found: Page::new("404 Not Found", 0)?,
         })
     }
@@ -295,6 +312,8 @@ impl Pages {
             Answer::OneK => &self.one_k,
             Answer::HundredK => &self.hundred_k,
             Answer::OneM => &self.one_m,
+            Answer::Switch => &self.switch,
+            Answer::Message => &self.message,
             Answer::NotFound => &self.not_found,
         }
     }
@@ -322,6 +341,14 @@ impl Page {
             bytes: length,
             body: Source::File(file.into()),
         })
+    }
+
+    /// A small one with these bytes.
+    fn of(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.len(),
+            body: Source::Memory(bytes.to_vec()),
+        }
     }
 
     fn send(&self, mut stream: &TcpStream, from: usize) -> io::Result<usize> {

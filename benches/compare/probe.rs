@@ -5,6 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
+
+use crate::edge::client::{self, Speech, block_on};
+use crate::face::Face;
 use crate::wire;
 
 const POLL_EVERY: Duration = Duration::from_millis(20);
@@ -31,20 +35,35 @@ pub(crate) fn send(
     ))
 }
 
-/// Waits until `GET path` answers 200.
-pub(crate) fn until_ready(addr: SocketAddr, path: &str, patience: Duration) -> io::Result<()> {
+/// Waits until a proxy with `face` answers `GET /tiny`.
+pub(crate) fn until_ready(addr: SocketAddr, face: Face, patience: Duration) -> io::Result<()> {
     let deadline = Instant::now() + patience;
     loop {
-        let last = match send(addr, "GET", path, patience) {
-            Ok((200, _)) => return Ok(()),
-            Ok((status, _)) => format!("status {status}"),
+        let last = match ask(addr, face, patience) {
+            Ok(()) => return Ok(()),
             Err(error) => error.to_string(),
         };
         if Instant::now() >= deadline {
-            return Err(io::Error::other(format!(
-                "{addr}{path} is not ready: {last}"
-            )));
+            return Err(io::Error::other(format!("{addr} is not ready: {last}")));
         }
         thread::sleep(POLL_EVERY);
     }
+}
+
+fn ask(addr: SocketAddr, face: Face, patience: Duration) -> io::Result<()> {
+    let speech = match face {
+        Face::Tls(_) => Speech::H1OverTls,
+        Face::H2 | Face::H2Both => Speech::H2,
+        Face::Plain | Face::Upgrades | Face::Tcp => {
+            return match send(addr, "GET", "/tiny", patience)? {
+                (200, _) => Ok(()),
+                (status, _) => Err(io::Error::other(format!("status {status}"))),
+            };
+        }
+    };
+    block_on(async {
+        timeout(patience, client::ask_once(addr, speech))
+            .await
+            .unwrap_or_else(|late| Err(late.into()))
+    })
 }

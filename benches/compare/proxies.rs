@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 
 use crate::child::{Pinned, on_cores};
+use crate::face::Face;
 use crate::rig::{Rig, free_addr};
-use crate::settings::{self, Places};
+use crate::settings::{Places, evenkeel, haproxy, nginx};
 use crate::{machine, probe, procfs};
 
 /// Enough for a configuration with 10,000 servers.
@@ -48,6 +49,9 @@ pub(crate) struct Running {
 }
 
 impl Proxy {
+    /// In the order of the tables' rows.
+    pub(crate) const ALL: [Self; 4] = [Self::Evenkeel, Self::Haproxy, Self::Nginx, Self::Relay];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Evenkeel => "evenkeel",
@@ -75,12 +79,22 @@ impl Proxy {
         }
     }
 
-    /// Its configuration file, when it has one.
-    pub(crate) fn config(self, places: &Places, mode: Mode) -> Option<String> {
+    /// What it does TLS with, as it says itself.
+    pub(crate) fn tls_library(self, program: &Path) -> Option<String> {
         match self {
-            Self::Evenkeel => Some(settings::evenkeel(places, mode)),
-            Self::Haproxy => Some(settings::haproxy(places, mode)),
-            Self::Nginx => Some(settings::nginx(places, mode)),
+            Self::Evenkeel => Some(machine::locked(&["rustls", "aws-lc-rs"])),
+            Self::Haproxy => machine::line_with(program, "-vv", "Running on OpenSSL"),
+            Self::Nginx => machine::line_with(program, "-V", "built with OpenSSL"),
+            Self::Relay => None,
+        }
+    }
+
+    /// Its configuration file, when it has one.
+    pub(crate) fn config(self, places: &Places, mode: Mode, face: Face) -> Option<String> {
+        match self {
+            Self::Evenkeel => Some(evenkeel::config(places, mode, face)),
+            Self::Haproxy => Some(haproxy::config(places, mode, face)),
+            Self::Nginx => Some(nginx::config(places, mode, face)),
             Self::Relay => None,
         }
     }
@@ -96,17 +110,18 @@ impl Mode {
 }
 
 impl Running {
-    pub(crate) fn start(rig: &Rig, proxy: Proxy, mode: Mode) -> io::Result<Self> {
-        Self::start_with(rig, proxy, mode, |places| {
-            proxy.config(places, mode).unwrap_or_default()
-        })
+    /// Starts `proxy` with `face`, and waits until it forwards.
+    pub(crate) fn start(rig: &Rig, proxy: Proxy, mode: Mode, face: Face) -> io::Result<Self> {
+        let config = |places: &Places| proxy.config(places, mode, face).unwrap_or_default();
+        Self::start_with(rig, proxy, mode, face, config)
     }
 
-    /// Starts `proxy` with the configuration that `config` makes, and waits until it forwards.
+    /// The same with the configuration that `config` makes.
     pub(crate) fn start_with(
         rig: &Rig,
         proxy: Proxy,
         mode: Mode,
+        face: Face,
         config: impl FnOnce(&Places) -> String,
     ) -> io::Result<Self> {
         let dir = rig.dir();
@@ -114,7 +129,7 @@ impl Running {
         let places = Places {
             listen: free_addr()?,
             admin: free_addr()?,
-            servers: rig.servers,
+            servers: rig.servers(face),
             log: &log,
             dir,
         };
@@ -143,7 +158,7 @@ impl Running {
             log: (mode == Mode::On && proxy != Proxy::Relay).then(|| log.clone()),
             child,
         };
-        probe::until_ready(running.addr, "/tiny", START_PATIENCE)?;
+        probe::until_ready(running.addr, face, START_PATIENCE)?;
         running.pids = procfs::family(running.child.id())?;
         Ok(running)
     }

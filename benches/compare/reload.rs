@@ -15,11 +15,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::cell::Cell;
 use crate::clock::{nanos, now_ns};
 use crate::compare::{LoadOptions, start_load};
+use crate::face::Face;
 use crate::probe;
 use crate::proxies::{Mode, Proxy, Running};
 use crate::report::{Form, Table, titled};
 use crate::rig::{self, Rig};
-use crate::settings::{self, Places};
+use crate::settings::{Places, evenkeel};
 use crate::tally::{Tally, quantile};
 
 const RELOAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -54,7 +55,7 @@ enum By {
 pub(crate) fn weights(options: &Options, rig: &rig::Options) -> io::Result<()> {
     let plan = Plan {
         title: "reloads under load, each changing a weight",
-        config: settings::evenkeel_weighted,
+        config: evenkeel::weighted,
         reloads: options.reloads.unwrap_or(100),
         every: Duration::from_millis(options.every_ms.unwrap_or(100)),
     };
@@ -65,7 +66,7 @@ pub(crate) fn weights(options: &Options, rig: &rig::Options) -> io::Result<()> {
 pub(crate) fn thousand(options: &Options, rig: &rig::Options) -> io::Result<()> {
     let plan = Plan {
         title: "reloads of 1,000 backends with 10 servers each, under load",
-        config: settings::evenkeel_thousand,
+        config: evenkeel::thousand,
         reloads: options.reloads.unwrap_or(10),
         every: Duration::from_millis(options.every_ms.unwrap_or(1_000)),
     };
@@ -92,10 +93,11 @@ impl Plan {
     fn run(&self, options: &Options, rig: &rig::Options) -> io::Result<()> {
         let rig = Rig::new(rig, &[Proxy::Evenkeel])?;
         let mut texts = [String::new(), String::new()];
-        let mut running = Running::start_with(&rig, Proxy::Evenkeel, Mode::On, |places| {
-            texts = [(self.config)(places, 2), (self.config)(places, 1)];
-            texts[1].clone()
-        })?;
+        let mut running =
+            Running::start_with(&rig, Proxy::Evenkeel, Mode::On, Face::Plain, |places| {
+                texts = [(self.config)(places, 2), (self.config)(places, 1)];
+                texts[1].clone()
+            })?;
         let samples = rig.dir().join("samples");
         let load = LoadOptions {
             cell: Cell::Tiny,

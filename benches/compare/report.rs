@@ -5,13 +5,16 @@ use std::path::Path;
 
 use crate::cell::Cell;
 use crate::compare::{Measurement, Memory, Results};
+use crate::face::Face;
+use crate::idle::Resting;
 use crate::machine;
 use crate::proxies::{Mode, Proxy};
 use crate::rig::Rig;
 use crate::settings::Places;
 use crate::tally::Tally;
 
-const PEERS: [Proxy; 3] = [Proxy::Relay, Proxy::Haproxy, Proxy::Nginx];
+/// Whom a proxy's figures are divided by.
+pub(crate) const PEERS: [Proxy; 3] = [Proxy::Relay, Proxy::Haproxy, Proxy::Nginx];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -49,11 +52,13 @@ pub(crate) fn print(rig: &Rig, results: &Results, form: Form) {
         let memory: Vec<&Memory> = results.memory.iter().filter(|it| it.mode == mode).collect();
         if !memory.is_empty() {
             let title = format!("{} ({})", Cell::Idle.title(), mode.title());
-            println!("{}", titled(&title, &memory_table(&memory), form));
+            let rows: Vec<(Proxy, Resting)> =
+                memory.iter().map(|it| (it.proxy, it.resting)).collect();
+            println!("{}", titled(&title, &memory_table(&rows), form));
         }
     }
     if form == Form::Markdown {
-        println!("{}", peer_settings(rig));
+        println!("{}", peer_settings(rig, &[(Face::Plain, "")]));
     }
 }
 
@@ -68,11 +73,16 @@ pub(crate) fn titled(title: &str, table: &Table, form: Form) -> String {
     }
 }
 
-fn heading(rig: &Rig, form: Form) -> String {
+/// Day, machine and versions.
+pub(crate) fn heading(rig: &Rig, form: Form) -> String {
     let bullet = if form == Form::Markdown { "- " } else { "" };
     let mut text = format!("{bullet}{}, {}\n", machine::today(), machine::description());
     for (proxy, program) in &rig.programs {
-        let _ = writeln!(text, "{bullet}{}: {}", proxy.name(), proxy.version(program));
+        let tls = proxy
+            .tls_library(program)
+            .map_or(String::new(), |library| format!("; TLS: {library}"));
+        let version = proxy.version(program);
+        let _ = writeln!(text, "{bullet}{}: {version}{tls}", proxy.name());
     }
     text
 }
@@ -94,7 +104,8 @@ fn traffic_table(rows: &[&Measurement]) -> Table {
         "log lines/req",
         "others' CPU",
     ])];
-    for proxy in [Proxy::Evenkeel, Proxy::Haproxy, Proxy::Nginx, Proxy::Relay] {
+    let figures: Vec<Figure> = rows.iter().map(|it| figure(it)).collect();
+    for proxy in Proxy::ALL {
         let own: Vec<&Measurement> = rows
             .iter()
             .copied()
@@ -107,10 +118,10 @@ fn traffic_table(rows: &[&Measurement]) -> Table {
             |value: fn(&Measurement) -> f64| median(own.iter().map(|it| value(it)).collect());
         let mut row = vec![
             proxy.name().to_owned(),
-            format!("{:.1}", over(cpu)),
-            spread(&own),
+            format!("{:.1}", over(|it| it.closed.cpu_us_per_request())),
+            spread(&figures, proxy),
         ];
-        row.extend(PEERS.map(|peer| ratio(rows, proxy, peer)));
+        row.extend(PEERS.map(|peer| ratio(&figures, proxy, peer)));
         row.extend([
             format!("{:.0}", over(|it| it.closed.per_second())),
             format!("{:.0} %", over(|it| it.closed.busy()) * 100.0),
@@ -122,7 +133,7 @@ fn traffic_table(rows: &[&Measurement]) -> Table {
                     .map(|it| it.closed.failed() + it.open.failed())
                     .sum(),
             ),
-            log_share(&own),
+            log_share(own.iter().filter_map(|it| it.log_share).collect()),
             format!("{:.0} %", noise(&own) * 100.0),
         ]);
         table.push(row);
@@ -130,7 +141,7 @@ fn traffic_table(rows: &[&Measurement]) -> Table {
     table
 }
 
-fn memory_table(rows: &[&Memory]) -> Table {
+pub(crate) fn memory_table(rows: &[(Proxy, Resting)]) -> Table {
     let mut table = vec![columns(&[
         "proxy",
         "RSS at start, MB",
@@ -138,7 +149,7 @@ fn memory_table(rows: &[&Memory]) -> Table {
         "connections",
         "failed",
     ])];
-    for Memory { proxy, resting, .. } in rows {
+    for (proxy, resting) in rows {
         table.push(vec![
             proxy.name().to_owned(),
             format!("{:.1}", resting.start_bytes as f64 / 1e6),
@@ -150,21 +161,32 @@ fn memory_table(rows: &[&Memory]) -> Table {
     table
 }
 
-fn cpu(measurement: &Measurement) -> f64 {
-    measurement.closed.cpu_us_per_request()
+fn figure(measurement: &Measurement) -> Figure {
+    Figure {
+        proxy: measurement.proxy,
+        round: measurement.round,
+        cpu_us: measurement.closed.cpu_us_per_request(),
+    }
+}
+
+/// What one proxy spent on one request, or on one handshake, in one round.
+pub(crate) struct Figure {
+    pub(crate) proxy: Proxy,
+    pub(crate) round: usize,
+    pub(crate) cpu_us: f64,
 }
 
 /// The median of the rounds' ratios, not the ratio of the medians: both sides of each were measured
 /// within the same minute.
-fn ratio(rows: &[&Measurement], proxy: Proxy, peer: Proxy) -> String {
-    let ratios: Vec<f64> = rows
+pub(crate) fn ratio(figures: &[Figure], proxy: Proxy, peer: Proxy) -> String {
+    let ratios: Vec<f64> = figures
         .iter()
         .filter(|it| it.proxy == proxy)
         .filter_map(|own| {
-            let other = rows
+            let other = figures
                 .iter()
                 .find(|it| it.proxy == peer && it.round == own.round)?;
-            Some(cpu(own) / cpu(other))
+            Some(own.cpu_us / other.cpu_us)
         })
         .collect();
     if ratios.is_empty() {
@@ -174,13 +196,23 @@ fn ratio(rows: &[&Measurement], proxy: Proxy, peer: Proxy) -> String {
     }
 }
 
-fn spread(own: &[&Measurement]) -> String {
-    let min = own.iter().map(|it| cpu(it)).fold(f64::INFINITY, f64::min);
-    let max = own.iter().map(|it| cpu(it)).fold(0.0, f64::max);
+/// The least and the most that `proxy` spent.
+pub(crate) fn spread(figures: &[Figure], proxy: Proxy) -> String {
+    let own = || {
+        figures
+            .iter()
+            .filter(|it| it.proxy == proxy)
+            .map(|it| it.cpu_us)
+    };
+    let (min, max) = (
+        own().fold(f64::INFINITY, f64::min),
+        own().fold(0.0, f64::max),
+    );
     format!("{min:.1}–{max:.1}")
 }
 
-fn failures(failed: u64) -> String {
+/// A number of failures, and what one makes of the row.
+pub(crate) fn failures(failed: u64) -> String {
     if failed == 0 {
         "0".to_owned()
     } else {
@@ -188,8 +220,8 @@ fn failures(failed: u64) -> String {
     }
 }
 
-fn log_share(own: &[&Measurement]) -> String {
-    let shares: Vec<f64> = own.iter().filter_map(|it| it.log_share).collect();
+/// The median of the rounds' log lines for each answer; none without a log.
+pub(crate) fn log_share(shares: Vec<f64>) -> String {
     if shares.is_empty() {
         "–".to_owned()
     } else {
@@ -205,7 +237,7 @@ fn noise(own: &[&Measurement]) -> f64 {
         .fold(0.0, f64::max)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     match values.len() {
         0 => f64::NAN,
@@ -214,7 +246,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-fn columns(names: &[&str]) -> Vec<String> {
+pub(crate) fn columns(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
@@ -253,8 +285,8 @@ fn markdown(table: &Table) -> String {
     text
 }
 
-/// The configuration files as they were used, but for ports and directories.
-fn peer_settings(rig: &Rig) -> String {
+/// The configuration files of `faces`, each by its name, as they were used but for ports and directories.
+pub(crate) fn peer_settings(rig: &Rig, faces: &[(Face, &str)]) -> String {
     let addr = |port| (std::net::Ipv4Addr::LOCALHOST, port).into();
     let places = Places {
         listen: addr(8080),
@@ -264,9 +296,14 @@ fn peer_settings(rig: &Rig) -> String {
         dir: Path::new("/DIR"),
     };
     let mut text = "### Settings (access log and metrics on)\n".to_owned();
-    for (proxy, _) in &rig.programs {
-        if let Some(config) = proxy.config(&places, Mode::On) {
-            let _ = write!(text, "\n{}:\n\n```\n{config}```\n", proxy.name());
+    for (face, name) in faces {
+        for (proxy, _) in &rig.programs {
+            if face.is_beyond(*proxy).is_none()
+                && let Some(config) = proxy.config(&places, Mode::On, *face)
+            {
+                let title = format!("{} {name}", proxy.name());
+                let _ = write!(text, "\n{}:\n\n```\n{config}```\n", title.trim_end());
+            }
         }
     }
     text

@@ -1,4 +1,4 @@
-//! What every run stands on: the cores, a directory, the origin, and the programs to compare.
+//! What every run stands on: the cores, a directory, the origins, and the programs to compare.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -8,10 +8,13 @@ use std::{env, fs, process};
 use clap::Args;
 
 use crate::child::{Pinned, part_on_cores};
+use crate::face::Face;
 use crate::machine;
 use crate::proxies::Proxy;
 
+// Stands beside the options of `compare`, which are a group of the same name.
 #[derive(Args)]
+#[group(skip)]
 pub(crate) struct Options {
     /// The core that the proxy has to itself
     #[arg(long, default_value = "1", global = true)]
@@ -24,11 +27,11 @@ pub(crate) struct Options {
 pub(crate) struct Rig {
     pub(crate) proxy_core: String,
     pub(crate) load_core: String,
-    /// The origin's two addresses.
-    pub(crate) servers: [SocketAddr; 2],
     pub(crate) programs: Vec<(Proxy, PathBuf)>,
-    /// Dropped before the directory.
-    origin: Pinned,
+    h1: Origin,
+    /// Costs nothing while nobody asks it.
+    h2: Origin,
+    /// Dropped last.
     dir: Dir,
 }
 
@@ -39,20 +42,12 @@ impl Rig {
             .iter()
             .map(|&proxy| Ok((proxy, proxy.program()?)))
             .collect::<io::Result<Vec<_>>>()?;
-        let mut origin = Pinned::start(part_on_cores(&options.load_core, "origin")?)?;
-        let line = origin.line()?;
-        let mut ports = line.split_ascii_whitespace().map(str::parse::<u16>);
-        let (Some(Ok(first)), Some(Ok(second))) = (ports.next(), ports.next()) else {
-            return Err(io::Error::other(format!(
-                "the origin said {line:?} for its ports"
-            )));
-        };
         Ok(Self {
             proxy_core: options.proxy_core.clone(),
             load_core: options.load_core.clone(),
-            servers: [loopback(first), loopback(second)],
             programs,
-            origin,
+            h1: Origin::start(&options.load_core, "origin")?,
+            h2: Origin::start(&options.load_core, "origin-h2")?,
             dir: Dir::new()?,
         })
     }
@@ -64,12 +59,43 @@ impl Rig {
             .ok_or_else(|| io::Error::other(format!("{} was not asked for", proxy.name())))
     }
 
-    pub(crate) fn origin_pid(&self) -> u32 {
-        self.origin.id()
+    /// The servers behind a proxy with `face`.
+    pub(crate) fn servers(&self, face: Face) -> [SocketAddr; 2] {
+        match face {
+            Face::H2Both => self.h2.servers,
+            _ => self.h1.servers,
+        }
+    }
+
+    pub(crate) fn origin_pids(&self) -> impl Iterator<Item = u32> {
+        [&self.h1, &self.h2].into_iter().map(|it| it.process.id())
     }
 
     pub(crate) fn dir(&self) -> &Path {
         &self.dir.0
+    }
+}
+
+/// A process that answers on two addresses.
+struct Origin {
+    process: Pinned,
+    servers: [SocketAddr; 2],
+}
+
+impl Origin {
+    fn start(cores: &str, part: &str) -> io::Result<Self> {
+        let mut process = Pinned::start(part_on_cores(cores, part)?)?;
+        let line = process.line()?;
+        let mut ports = line.split_ascii_whitespace().map(str::parse::<u16>);
+        let (Some(Ok(first)), Some(Ok(second))) = (ports.next(), ports.next()) else {
+            return Err(io::Error::other(format!(
+                "{part} said {line:?} for its ports"
+            )));
+        };
+        Ok(Self {
+            process,
+            servers: [loopback(first), loopback(second)],
+        })
     }
 }
 

@@ -78,6 +78,15 @@ pub enum Peer {
     Unix,
 }
 
+/// Both ends of a client connection, as they are to be told: a proxy before us may have said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// Who it is from.
+    pub client: Peer,
+    /// Where the client connected to; `None`: no IP address.
+    pub local: Option<SocketAddr>,
+}
+
 impl Address {
     /// The IP address and port, if it is that.
     pub fn ip(&self) -> Option<SocketAddr> {

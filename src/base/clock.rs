@@ -1,8 +1,8 @@
 //! Time: the only place that reads a clock or sleeps.
 //!
 //! Everything goes through tokio's clock, so that a test with paused time, or a simulated network,
-//! decides what time it is. The wall clock is read here too, for log lines and for nothing else:
-//! no decision depends on it.
+//! decides what time it is. The wall clock is read here too, for log lines and for the days that a
+//! certificate is good: no other decision depends on it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -54,6 +54,12 @@ pub fn now() -> Instant {
 #[inline]
 pub fn wall() -> SystemTime {
     SystemTime::now()
+}
+
+/// Seconds since 1970, as certificates count them; 0 for what was before.
+pub fn unix_seconds(wall: SystemTime) -> i64 {
+    let since = wall.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs() as i64)
 }
 
 /// Waits until `deadline`.

@@ -8,9 +8,11 @@ pub mod name;
 pub mod place;
 pub mod rng;
 pub mod tasks;
+pub mod tls;
 pub mod units;
 
 pub use address::{Address, FileMode, ListenAddress, Peer};
 pub use name::Name;
 pub use place::Place;
+pub use tls::{TlsKeys, TlsVersion};
 pub use units::ByteSize;

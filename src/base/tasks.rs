@@ -45,6 +45,26 @@ where
     thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
+/// What `work` gives for each of `items`, in their order; done on as many threads as there are cores.
+/// Blocks, so it is for [`spawn_blocking`] or for a process that does nothing else.
+pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let share = items.len().div_ceil(cores).max(1);
+    let work = &work;
+    thread::scope(|scope| {
+        let threads: Vec<_> = items
+            .chunks(share)
+            .map(|items| scope.spawn(move || items.iter().map(work).collect::<Vec<R>>()))
+            .collect();
+        let done = threads.into_iter().map(|thread| match thread.join() {
+            Ok(done) => done,
+            // What `work` does not bear, its caller does not either.
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        done.flatten().collect()
+    })
+}
+
 /// A runtime for one thread that runs local tasks by itself, without a [`LocalSet`] on top: what a
 /// worker or the control thread runs in.
 ///

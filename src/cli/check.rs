@@ -1,15 +1,17 @@
 //! `evenkeel check`: whether a configuration is valid, and what is wrong with it.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::{self, Color, Diagnostics};
+use crate::config::{self, Color, Diagnostics, Loaded};
+use crate::control::verify;
 
 use super::{CheckArguments, Format, INVALID};
 
 /// Checks a file and says what was found.
 pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
-    match config::load(&arguments.file) {
+    match load_and_verify(&arguments.file) {
         Ok(loaded) => {
             match arguments.format {
                 Format::Human => warn(&loaded.warnings),
@@ -31,6 +33,16 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
             ExitCode::from(INVALID)
         }
     }
+}
+
+/// The configuration, when its files hold what they must.
+fn load_and_verify(path: &Path) -> Result<Loaded, Diagnostics> {
+    let mut loaded = config::load(path)?;
+    let verified = verify(&loaded.plan, &loaded.warnings)?;
+    for warning in &verified.warnings {
+        loaded.warnings.push(warning.clone());
+    }
+    Ok(loaded)
 }
 
 /// Says what is wrong, to standard error.

@@ -57,6 +57,14 @@ impl Diagnostic {
         diagnostic.help(help)
     }
 
+    /// A warning at `place`; an empty `help` is left out.
+    pub fn warning_at(place: &Place, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::at(place, message, help)
+        }
+    }
+
     /// An error at a stretch of the text.
     pub(super) fn error(span: Span, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, Spot::Span(span), message)

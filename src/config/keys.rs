@@ -100,23 +100,28 @@ pub(super) const FRONTEND: Keys = Keys {
         "listen",
         "socket_mode",
         "mode",
+        "tls",
         "backend",
         "max_connections",
         "timeout",
         "limits",
         "http2",
         "half_close",
+        "proxy_protocol",
         "trusted_proxies",
         "client_field",
         "forwarding",
         "request_id",
         "header_case",
         "upgrades",
+        "passthrough",
         "route",
     ],
     hints: &[
         ("bind", "write `listen`"),
         ("address", "write `listen`"),
+        ("ssl", "write `tls = \"/path/to/fullchain.pem\"`"),
+        ("crt", "write `tls = \"/path/to/fullchain.pem\"`"),
         (
             "default_backend",
             "write `backend`: it is used when no route matches",
@@ -124,6 +129,14 @@ pub(super) const FRONTEND: Keys = Keys {
         (
             "use_backend",
             "write a `[[frontend.NAME.route]]` with its `backend`",
+        ),
+        (
+            "accept_proxy",
+            "write `proxy_protocol = \"required\"`, or `{ from = [\"10.0.0.0/8\"] }`",
+        ),
+        (
+            "accept-proxy",
+            "write `proxy_protocol = \"required\"`, or `{ from = [\"10.0.0.0/8\"] }`",
         ),
         ("maxconn", "write `max_connections`"),
         ("routes", "write each route as `[[frontend.NAME.route]]`"),
@@ -154,8 +167,93 @@ pub(super) const FRONTEND: Keys = Keys {
     ],
 };
 
+pub(super) const FRONTEND_TLS: Keys = Keys {
+    known: &[
+        "certificates",
+        "default",
+        "strict_sni",
+        "min_version",
+        "alpn",
+        "max_handshakes",
+        "client_auth",
+        "names",
+    ],
+    hints: &[
+        ("crt", "write `certificates`"),
+        ("certificate", "write `certificates`"),
+        ("cert", "write `certificates`"),
+        (
+            "key",
+            "write `certificates = { certificate = \"…\", key = \"…\" }`",
+        ),
+        ("strict-sni", "write `strict_sni`"),
+        ("ssl-min-ver", "write `min_version`"),
+        ("ciphers", "leave it out: every suite here is a good one"),
+        (
+            "ca-file",
+            "write `client_auth = { mode = \"required\", ca = \"…\" }`",
+        ),
+        (
+            "ca",
+            "write `client_auth = { mode = \"required\", ca = \"…\" }`",
+        ),
+        (
+            "verify",
+            "write `client_auth = { mode = \"required\", ca = \"…\" }`",
+        ),
+        (
+            "timeout",
+            "write `timeout = { handshake = \"…\" }` in the frontend",
+        ),
+        ("maxsslconn", "write `max_connections` in the frontend"),
+    ],
+};
+
+pub(super) const CERTIFICATE: Keys = Keys {
+    known: &["certificate", "key"],
+    hints: &[
+        ("crt", "write `certificate`"),
+        ("path", "write `certificate`"),
+    ],
+};
+
+pub(super) const CLIENT_AUTH: Keys = Keys {
+    known: &["mode", "ca", "crl"],
+    hints: &[
+        ("verify", "write `mode`"),
+        ("ca-file", "write `ca`"),
+        ("ca_file", "write `ca`"),
+        ("crl-file", "write `crl`"),
+        ("crl_file", "write `crl`"),
+    ],
+};
+
+pub(super) const TLS_NAME: Keys = Keys {
+    known: &["min_version", "alpn", "client_auth"],
+    hints: &[(
+        "certificates",
+        "all certificates stand in `tls` itself: each is found by the names that it has",
+    )],
+};
+
+pub(super) const CLIENT_FIELDS: Keys = Keys {
+    known: &["subject", "sans", "serial", "fingerprint"],
+    hints: &[
+        ("dn", "write `subject`"),
+        ("san", "write `sans`"),
+        ("sha256", "write `fingerprint`"),
+    ],
+};
+
 pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
-    known: &["head", "body", "keep_alive", "exchange", "tunnel"],
+    known: &[
+        "head",
+        "body",
+        "keep_alive",
+        "exchange",
+        "handshake",
+        "tunnel",
+    ],
     hints: &[
         (
             "client",
@@ -204,9 +302,14 @@ pub(super) const TCP_FRONTEND: Keys = Keys {
         "backend",
         "max_connections",
         "timeout",
+        "proxy_protocol",
         "route",
     ],
     hints: &[
+        (
+            "tls",
+            "leave it out: in TCP mode TLS passes as it is, and the servers end it",
+        ),
         ("bind", "write `listen`"),
         ("default_backend", "write `backend`"),
         ("maxconn", "write `max_connections`"),
@@ -302,8 +405,19 @@ pub(super) const FRONTEND_HTTP2: Keys = Keys {
     ],
 };
 
+pub(super) const PROXY_PROTOCOL: Keys = Keys {
+    known: &["from"],
+    hints: &[
+        (
+            "required",
+            "write `proxy_protocol = \"required\"` for every peer",
+        ),
+        ("trusted", "write `from`"),
+    ],
+};
+
 pub(super) const FORWARDING: Keys = Keys {
-    known: &["x_forwarded", "forwarded", "via"],
+    known: &["x_forwarded", "forwarded", "via", "client_certificate"],
     hints: &[
         (
             "x_forwarded_for",
@@ -315,7 +429,14 @@ pub(super) const FORWARDING: Keys = Keys {
 
 pub(super) const ROUTE: Keys = Keys {
     known: &[
-        "name", "host", "path", "method", "header", "query", "backend",
+        "name",
+        "host",
+        "path",
+        "method",
+        "header",
+        "query",
+        "client_certificate",
+        "backend",
     ],
     hints: &[
         ("hosts", "write `host`; it takes a list"),
@@ -336,6 +457,7 @@ pub(super) const BACKEND: Keys = Keys {
         "balance",
         "servers",
         "protocol",
+        "send_proxy",
         "timeout",
         "health",
         "attempts",
@@ -347,6 +469,8 @@ pub(super) const BACKEND: Keys = Keys {
     ],
     hints: &[
         ("server", "write `servers = [\"…\"]`"),
+        ("send-proxy", "write `send_proxy = \"v1\"`"),
+        ("send-proxy-v2", "write `send_proxy = \"v2\"`"),
         (
             "check",
             "write `health = \"/path\"` or `health = \"tcp\"`: it holds for all servers of the backend",
@@ -377,6 +501,14 @@ pub(super) const BACKEND: Keys = Keys {
         ("inter", "write `interval` in `health`"),
         ("rise", "write it in `health`"),
         ("fall", "write it in `health`"),
+    ],
+};
+
+pub(super) const SEND_PROXY: Keys = Keys {
+    known: &["version", "authority", "unique_id"],
+    hints: &[
+        ("unique-id", "write `unique_id = true`"),
+        ("sni", "write `authority = true`"),
     ],
 };
 
@@ -511,7 +643,7 @@ pub(super) const HEALTH: Keys = Keys {
 
 /// Every table of keys with its path, `NAME` being what the user chooses.
 #[cfg(test)]
-pub(super) const ALL: [(&str, &Keys); 24] = [
+pub(super) const ALL: &[(&str, &Keys)] = &[
     ("", &TOP),
     ("process", &PROCESS),
     ("log", &LOG),
@@ -520,15 +652,26 @@ pub(super) const ALL: [(&str, &Keys); 24] = [
     ("shutdown", &SHUTDOWN),
     ("admin", &ADMIN),
     ("frontend.NAME", &FRONTEND),
+    ("frontend.NAME.tls", &FRONTEND_TLS),
+    ("frontend.NAME.tls.certificates", &CERTIFICATE),
+    ("frontend.NAME.tls.client_auth", &CLIENT_AUTH),
+    ("frontend.NAME.tls.names.NAME", &TLS_NAME),
     ("frontend.NAME.timeout", &FRONTEND_TIMEOUT),
     ("frontend.NAME.limits", &FRONTEND_LIMITS),
     ("frontend.NAME.http2", &FRONTEND_HTTP2),
+    ("frontend.NAME.proxy_protocol", &PROXY_PROTOCOL),
     ("frontend.NAME.forwarding", &FORWARDING),
+    (
+        "frontend.NAME.forwarding.client_certificate",
+        &CLIENT_FIELDS,
+    ),
     ("frontend.NAME.route", &ROUTE),
+    ("frontend.NAME.passthrough", &TCP_ROUTE),
     ("frontend.TCP", &TCP_FRONTEND),
     ("frontend.TCP.timeout", &TCP_TIMEOUT),
     ("frontend.TCP.route", &TCP_ROUTE),
     ("backend.NAME", &BACKEND),
+    ("backend.NAME.send_proxy", &SEND_PROXY),
     ("backend.NAME.timeout", &BACKEND_TIMEOUT),
     ("backend.NAME.limits", &BACKEND_LIMITS),
     ("backend.NAME.http2", &BACKEND_HTTP2),

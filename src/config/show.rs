@@ -3,6 +3,7 @@
 //! What is shown loads back to an equal plan, except for secrets: they are not shown.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -11,9 +12,10 @@ use crate::base::FileMode;
 use crate::base::units::show_duration;
 use crate::config::variables;
 use crate::plan::{
-    Backend, Balance, ClientField, Frontend, HeaderCase, Health, HostPattern, Initial, Listen,
-    LogFormat, LogLevel, LogTarget, Mode, PathPattern, Peers, Plan, Predicate, Probe, Protocol,
-    RequestIds, Route, Server, UnixPeers, ValuePattern,
+    Backend, Balance, ClientAuth, ClientCertificate, ClientField, FileAt, Frontend, HeaderCase,
+    Health, HostPattern, Initial, Listen, LogFormat, LogLevel, LogTarget, Mode, Need, Passage,
+    PathPattern, Peers, Plan, Predicate, Probe, Protocol, ProxyProtocol, ProxyVersion, RequestIds,
+    Route, Server, Tls, TlsRules, UnixPeers, UnknownNames, ValuePattern,
 };
 
 /// `plan` as text with every default filled in.
@@ -160,6 +162,14 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
         page.set("backend", string(backend));
     }
     page.set("max_connections", or_word(frontend.max_connections, "off"));
+    page.set(
+        "proxy_protocol",
+        match &frontend.proxy_protocol {
+            ProxyProtocol::Off => string("off"),
+            ProxyProtocol::Required => string("required"),
+            ProxyProtocol::From(from) => format!("{{ from = {} }}", peers(from)),
+        },
+    );
     match frontend.mode {
         Mode::Http => of_requests(frontend, &path, page),
         Mode::Tcp => of_connections(frontend, &path, page),
@@ -172,17 +182,21 @@ fn of_connections(frontend: &Frontend, path: &str, page: &mut Page) {
     page.set("handshake", duration(frontend.timeout.handshake));
     page.set("tunnel", duration_or_off(frontend.timeout.tunnel));
 
-    for passage in &frontend.passages {
+    for each in &frontend.passages {
         page.element(&format!("{path}.route"));
-        page.set("name", string(&passage.name));
-        if !passage.sni.is_empty() {
-            page.set("sni", list(passage.sni.iter().map(host)));
-        }
-        if !passage.alpn.is_empty() {
-            page.set("alpn", list(passage.alpn.iter().map(|name| string(name))));
-        }
-        page.set("backend", string(&passage.backend));
+        passage(each, page);
     }
+}
+
+fn passage(passage: &Passage, page: &mut Page) {
+    page.set("name", string(&passage.name));
+    if !passage.sni.is_empty() {
+        page.set("sni", list(passage.sni.iter().map(host)));
+    }
+    if !passage.alpn.is_empty() {
+        page.set("alpn", list(passage.alpn.iter().map(|name| string(name))));
+    }
+    page.set("backend", string(&passage.backend));
 }
 
 /// What TCP mode does not have.
@@ -214,6 +228,7 @@ fn of_requests(frontend: &Frontend, path: &str, page: &mut Page) {
     page.set("body", duration(frontend.timeout.body));
     page.set("keep_alive", duration(frontend.timeout.keep_alive));
     page.set("exchange", duration_or_off(frontend.timeout.exchange));
+    page.set("handshake", duration(frontend.timeout.handshake));
     page.set("tunnel", duration_or_off(frontend.timeout.tunnel));
 
     page.table(&format!("{path}.limits"));
@@ -242,11 +257,89 @@ fn of_requests(frontend: &Frontend, path: &str, page: &mut Page) {
     page.set("x_forwarded", frontend.forwarding.x_forwarded);
     page.set("forwarded", frontend.forwarding.forwarded);
     page.set("via", frontend.forwarding.via);
+    let fields = &frontend.forwarding.client_certificate;
+    if fields.iter().next().is_some() {
+        page.table(&format!("{path}.forwarding.client_certificate"));
+        for (key, field) in [
+            ("subject", &fields.subject),
+            ("sans", &fields.sans),
+            ("serial", &fields.serial),
+            ("fingerprint", &fields.fingerprint),
+        ] {
+            if let Some(field) = field {
+                page.set(key, string(field.as_str()));
+            }
+        }
+    }
 
+    if let Some(tls) = &frontend.tls {
+        self::tls(tls, &format!("{path}.tls"), page);
+    }
+
+    for each in &frontend.passages {
+        page.element(&format!("{path}.passthrough"));
+        passage(each, page);
+    }
     for each in &frontend.routes {
         page.element(&format!("{path}.route"));
         route(each, page);
     }
+}
+
+fn tls(tls: &Tls, path: &str, page: &mut Page) {
+    page.table(path);
+    page.set(
+        "certificates",
+        list(tls.certificates.iter().map(|certificates| {
+            let path = file(&certificates.path);
+            match &certificates.key {
+                None => path,
+                Some(key) => format!("{{ certificate = {path}, key = {} }}", file(key)),
+            }
+        })),
+    );
+    if let Some(default) = &tls.default {
+        page.set("default", string(&default.name));
+    }
+    page.set("strict_sni", tls.unknown_names == UnknownNames::Refused);
+    page.set("max_handshakes", tls.max_handshakes);
+    tls_rules(&tls.rules, page);
+    for own in &tls.names {
+        let name = match &own.name {
+            HostPattern::Exact(name) => name.clone(),
+            HostPattern::Wildcard(name) => format!("*.{name}"),
+        };
+        page.table(&format!("{path}.names.{}", key(&name)));
+        tls_rules(&own.rules, page);
+    }
+}
+
+fn tls_rules(rules: &TlsRules, page: &mut Page) {
+    page.set("min_version", string(rules.min_version.code()));
+    page.set("alpn", list(rules.alpn.iter().map(|name| string(name))));
+    page.set(
+        "client_auth",
+        match &rules.client_auth {
+            ClientAuth::Off => string("off"),
+            ClientAuth::On(certificates) => {
+                let mode = match certificates.need {
+                    Need::Optional => "optional",
+                    Need::Required => "required",
+                };
+                let files = |files: &[FileAt]| list(files.iter().map(|named| file(&named.path)));
+                format!(
+                    "{{ mode = {}, ca = {}, crl = {} }}",
+                    string(mode),
+                    files(&certificates.ca),
+                    files(&certificates.crl)
+                )
+            }
+        },
+    );
+}
+
+fn file(path: &Path) -> String {
+    string(&path.to_string_lossy())
 }
 
 fn peers(peers: &Peers) -> String {
@@ -280,6 +373,13 @@ fn route(route: &Route, page: &mut Page) {
     if !route.queries.is_empty() {
         page.set("query", predicates(&route.queries));
     }
+    page.set(
+        "client_certificate",
+        string(match route.client_certificate {
+            ClientCertificate::Any => "any",
+            ClientCertificate::Required => "required",
+        }),
+    );
     page.set("backend", string(&route.backend));
 }
 
@@ -319,6 +419,21 @@ fn backend(backend: &Backend, page: &mut Page) {
             Balance::LeastConnections => "least-connections",
         }),
     );
+    match &backend.send_proxy {
+        None => page.set("send_proxy", string("off")),
+        Some(how) => page.set(
+            "send_proxy",
+            format!(
+                "{{ version = {}, authority = {}, unique_id = {} }}",
+                string(match how.version {
+                    ProxyVersion::V1 => "v1",
+                    ProxyVersion::V2 => "v2",
+                }),
+                how.authority,
+                how.unique_id,
+            ),
+        ),
+    }
     page.set(
         "protocol",
         string(match backend.protocol {

@@ -59,6 +59,8 @@ fn frontend(
             Some((frontend, _)) => Arc::clone(&frontend.live),
             None => Arc::new(frontend::Frontend::new(plan.name.clone(), workers)),
         },
+        // Given by `certs::Prepared::equip`, where there is TLS.
+        tls: None,
         router: match known {
             Some((frontend, before)) if before.routes == plan.routes => {
                 Arc::clone(&frontend.router)

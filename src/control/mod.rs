@@ -8,16 +8,20 @@
 
 mod admin;
 mod assemble;
+mod certs;
 mod changes;
 pub mod health;
 mod listeners;
 mod notice;
 mod reload;
+mod verify;
 mod watch;
 
 pub use assemble::assemble;
+pub use certs::Certs;
 pub use changes::Changes;
 pub use reload::{Applied, Refused, Source};
+pub use verify::{Verified, verify};
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -45,6 +49,9 @@ use watch::Watcher;
 /// How often the metrics' recorder is tidied up, and looked whether the access log keeps up.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether a certificate is about to expire.
+const REMIND_EVERY: Duration = Duration::from_secs(60 * 60);
+
 /// What the control plane is made of.
 pub struct Parts {
     /// What runs now.
@@ -67,6 +74,8 @@ pub struct Parts {
     pub default_max_connections: u64,
     /// Where the configuration comes from.
     pub source: Source,
+    /// What frontends shake hands with.
+    pub certs: Certs,
     /// What comes from outside.
     pub orders: UnboundedReceiver<Order>,
     /// For orders from within.
@@ -77,8 +86,10 @@ pub struct Parts {
 pub enum Order {
     /// Read the configuration again.
     Reload(Option<oneshot::Sender<Result<Applied, Refused>>>),
-    /// A file may have changed.
+    /// A file of the configuration may have changed.
     FilesTouched,
+    /// A file with a certificate may have changed.
+    CertificatesTouched,
     /// Open log files anew.
     ReopenLogs,
     /// Say where a frontend listens; empty: there is none of that name.
@@ -100,6 +111,7 @@ pub struct Control {
     state: Rc<State>,
     orders: UnboundedReceiver<Order>,
     watcher: RefCell<Option<Watcher>>,
+    certificate_watcher: RefCell<Option<Watcher>>,
 }
 
 /// What the control thread's tasks share.
@@ -116,6 +128,11 @@ struct State {
     listeners: RefCell<Listeners>,
     admin: RefCell<Admin>,
     source: Source,
+    /// Held by whoever reads their files or exchanges what frontends shake hands with. A reload locks
+    /// `reloading` first.
+    certs: tokio::sync::Mutex<Certs>,
+    /// What was last found there.
+    certificates: RefCell<certs::Overview>,
     /// Held by the reload that is under way.
     reloading: tokio::sync::Mutex<reload::Loaded>,
     /// Why the last reload failed, if it did.
@@ -145,6 +162,8 @@ impl Control {
             listeners: RefCell::default(),
             admin: RefCell::default(),
             source: parts.source,
+            certs: tokio::sync::Mutex::new(parts.certs),
+            certificates: RefCell::default(),
             reloading: tokio::sync::Mutex::new(reload::Loaded::of(watch)),
             last_failure: RefCell::new(None),
             is_draining: Cell::new(false),
@@ -155,6 +174,7 @@ impl Control {
             state,
             orders: parts.orders,
             watcher: RefCell::new(None),
+            certificate_watcher: RefCell::new(None),
         })
     }
 
@@ -166,6 +186,7 @@ impl Control {
         });
         self.rewatch().await;
         let mut next_upkeep = clock::now() + UPKEEP;
+        let mut next_reminder = clock::now() + REMIND_EVERY;
         loop {
             tokio::select! {
                 // In this order and not by chance: a simulated run must repeat under its seed.
@@ -179,6 +200,10 @@ impl Control {
                     self.state.metrics.upkeep();
                     self.state.access_log.warn_of_dropped(clock::now());
                 }
+                () = clock::sleep_until(next_reminder) => {
+                    next_reminder = clock::now() + REMIND_EVERY;
+                    certs::remind(&self.state);
+                }
             }
         }
     }
@@ -188,6 +213,8 @@ impl Control {
         match order {
             Order::Reload(answer) => {
                 let outcome = reload::reload(state).await;
+                // Whoever has put a new certificate there and says so does not want to wait.
+                certs::look(state).await;
                 self.rewatch().await;
                 if let Some(answer) = answer {
                     // Whoever asked may have gone.
@@ -199,6 +226,10 @@ impl Control {
                     // Said in the log; nobody waits for it.
                     let _ = reload::reload(state).await;
                 }
+                self.rewatch().await;
+            }
+            Order::CertificatesTouched => {
+                certs::look(state).await;
                 self.rewatch().await;
             }
             Order::ReopenLogs => state.access_log.reopen(),
@@ -219,6 +250,7 @@ impl Control {
 
     /// Watches the files that the present configuration came from.
     async fn rewatch(&self) {
+        self.rewatch_certificates().await;
         let plan = Arc::clone(&self.state.current.load().plan);
         let is_file = matches!(self.state.source, Source::File(_));
         if !(is_file && plan.reload.watch) {
@@ -228,8 +260,28 @@ impl Control {
         let watch = self.state.reloading.lock().await.watch().clone();
         let mut watcher = self.watcher.borrow_mut();
         watcher
-            .get_or_insert_with(|| Watcher::new(self.state.order_sender.clone()))
+            .get_or_insert_with(|| {
+                Watcher::new(self.state.order_sender.clone(), || Order::FilesTouched)
+            })
             .watch(&watch);
+    }
+
+    /// Watches where certificates are. Whether the configuration's own files are watched makes no
+    /// difference: a certificate that is renewed and not used is an outage at a date.
+    async fn rewatch_certificates(&self) {
+        let directories = certs::directories(&self.state).await;
+        let mut watcher = self.certificate_watcher.borrow_mut();
+        if directories.is_empty() {
+            *watcher = None;
+            return;
+        }
+        watcher
+            .get_or_insert_with(|| {
+                Watcher::new(self.state.order_sender.clone(), || {
+                    Order::CertificatesTouched
+                })
+            })
+            .watch_directories(&directories);
     }
 }
 

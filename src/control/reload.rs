@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::tasks;
+use crate::base::{Address, ListenAddress};
 use crate::config::{self, Color, Diagnostic, Diagnostics, Watch};
 use crate::observe::{ReloadResult, event};
 use crate::plan::Plan;
@@ -18,6 +19,7 @@ use crate::proxy::worker::Command;
 
 use super::admin;
 use super::assemble::assemble;
+use super::certs;
 use super::changes::Changes;
 use super::listeners::{CannotListen, Prepared, tell};
 use super::{CannotStart, State};
@@ -94,6 +96,7 @@ pub(super) async fn begin(state: &Rc<State>) -> Result<(), CannotStart> {
     let (prepared, admin) = prepare(state, plan)
         .await
         .map_err(|faults| cannot_start(&faults))?;
+    certs::begin(state, &mut *state.certs.lock().await, plan);
     take_effect(state, &snapshot, prepared, admin);
     Ok(())
 }
@@ -146,14 +149,17 @@ async fn attempt(
         *loaded = Loaded::of(watch);
     }
     let changes = Changes::between(&before.plan, &plan);
-    let warnings = warnings.to_json();
     if plan == *before.plan {
         return Ok(Applied {
             generation: before.generation,
             changes: Changes::default(),
-            warnings,
+            warnings: warnings.to_json(),
         });
     }
+    let plan = Arc::new(plan);
+    let mut certs = state.certs.lock().await;
+    let equipment = certs::prepare(&mut certs, &plan).await;
+    let warnings = verdict(warnings, &equipment.diagnostics)?;
     let (prepared, admin) = prepare(state, &plan)
         .await
         .map_err(|faults| Refused::of_listening(&faults))?;
@@ -166,7 +172,12 @@ async fn attempt(
             diagnostics.push(Diagnostic::at(&plan.log.access.at, message, ""));
             Refused::of(&diagnostics)
         })?;
-    let snapshot = assemble(plan, Some(before), state.workers.len());
+    let mut snapshot = assemble(
+        Arc::unwrap_or_clone(plan),
+        Some(before),
+        state.workers.len(),
+    );
+    equipment.equip(&mut snapshot);
     let generation = snapshot.generation;
     for frontend in &before.frontends {
         let stays = snapshot.frontend_of(&frontend.live).is_some();
@@ -175,12 +186,27 @@ async fn attempt(
         }
     }
     state.current.swap(snapshot);
-    take_effect(state, &state.current.load(), prepared, admin);
+    let snapshot = state.current.load();
+    certs::settled(state, &mut certs, &snapshot.plan);
+    take_effect(state, &snapshot, prepared, admin);
     Ok(Applied {
         generation,
         changes,
-        warnings,
+        warnings: warnings.to_json(),
     })
+}
+
+/// `warnings` with what was found in files, unless there is an error among that.
+fn verdict(mut warnings: Diagnostics, found: &[Diagnostic]) -> Result<Diagnostics, Refused> {
+    let mut errors = warnings.empty_over_same_text();
+    for diagnostic in found {
+        errors.push(diagnostic.clone());
+        warnings.push(diagnostic.clone());
+    }
+    if errors.has_errors() {
+        return Err(Refused::of(&errors));
+    }
+    Ok(warnings)
 }
 
 /// Binds every address that `plan` wants and is not bound, or names all that cannot be had.
@@ -227,6 +253,8 @@ fn take_effect(
     for (frontend, plan) in snapshot.frontends.iter().zip(&plan.frontends) {
         let limit = plan.max_connections.unwrap_or(u64::MAX);
         frontend.live.gate.set_limit(limit);
+        let handshakes = plan.tls.as_ref().map_or(u64::MAX, |tls| tls.max_handshakes);
+        frontend.live.handshakes.set_limit(handshakes);
     }
     if let Some(logging) = &state.logging {
         logging.set_level(plan.log.level);
@@ -307,13 +335,22 @@ impl CannotListen {
     }
 
     fn help(&self) -> &'static str {
+        let is_ip = matches!(
+            self.addr,
+            ListenAddress::At(Address::Ip(_) | Address::Zoned { .. })
+        );
         match self.error.kind() {
-            std::io::ErrorKind::AddrInUse => {
+            std::io::ErrorKind::AddrInUse if is_ip => {
                 "another process listens there: `ss -ltnp` shows which"
             }
-            std::io::ErrorKind::PermissionDenied => {
+            std::io::ErrorKind::AddrInUse => "another process listens there: `ss -lxp` shows which",
+            std::io::ErrorKind::PermissionDenied if is_ip => {
                 "ports below 1024 need the capability CAP_NET_BIND_SERVICE"
             }
+            std::io::ErrorKind::PermissionDenied => {
+                "whoever runs this process must be able to write to the folder"
+            }
+            std::io::ErrorKind::NotFound => "the folder must be there before",
             std::io::ErrorKind::AddrNotAvailable => "no interface of this host has that address",
             _ => "",
         }

@@ -1,10 +1,10 @@
-//! Notices that a file of the configuration may have changed.
+//! Notices that a file of the configuration, or one with a certificate, may have changed.
 //!
 //! Directories are watched and not files: editors write a new file and rename it, and Kubernetes
 //! swaps a link two levels up. Every event is only a hint; whether the files say something new is
 //! decided by reading them. A look every half minute finds what no event told (network file systems).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,21 +35,22 @@ type Names = BTreeSet<OsString>;
 pub(super) struct Watcher {
     /// `None`: the system gives no watches, and only the regular look is left.
     notify: Option<RecommendedWatcher>,
-    /// Of the watched files. Written here, read by the thread that `notify` calls back on.
-    names: Arc<Mutex<Names>>,
+    /// Of the watched files; `None`: all in the directories. Written here, read by the thread that
+    /// `notify` calls back on.
+    names: Arc<Mutex<Option<Names>>>,
     watched: BTreeSet<PathBuf>,
     task: JoinHandle<()>,
 }
 
 impl Watcher {
-    /// Sends [`Order::FilesTouched`] to `orders` when something happened.
-    pub(super) fn new(orders: UnboundedSender<Order>) -> Self {
+    /// Sends `order` to `orders` when something happened.
+    pub(super) fn new(orders: UnboundedSender<Order>, order: fn() -> Order) -> Self {
         let (hints, hinted) = mpsc::unbounded_channel();
-        let names = Arc::new(Mutex::new(Names::new()));
+        let names = Arc::new(Mutex::new(None));
         let known = Arc::clone(&names);
         let notify = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            if event.is_ok_and(|event| is_hint(&event, &known)) {
+            if event.is_ok_and(|event| is_hint(&event, known.as_ref())) {
                 // The receiver is gone when the watcher is being dropped.
                 let _ = hints.send(());
             }
@@ -58,14 +59,29 @@ impl Watcher {
             notify: notify.ok(),
             names,
             watched: BTreeSet::new(),
-            task: tasks::spawn_local(pass_on(hinted, orders)),
+            task: tasks::spawn_local(pass_on(hinted, orders, order)),
         }
     }
 
     /// Watches what `watch` names, and nothing else.
     pub(super) fn watch(&mut self, watch: &Watch) {
-        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names(watch);
-        let wanted = directories(watch);
+        self.watch_files(Some(names(watch)), directories(watch));
+    }
+
+    /// Watches all that happens in `directories`, and nothing else.
+    pub(super) fn watch_directories(&mut self, directories: &HashSet<PathBuf>) {
+        let real = directories.iter().flat_map(|directory| {
+            // Kubernetes swaps a link within the directory; what stands behind it is another one.
+            let inside = std::fs::read_link(directory.join("..data")).ok();
+            let inside = inside.map(|link| directory.join(link));
+            [Some(directory.clone()), inside].into_iter().flatten()
+        });
+        let real = real.filter_map(|directory| directory.canonicalize().ok());
+        self.watch_files(None, real.collect());
+    }
+
+    fn watch_files(&mut self, names: Option<Names>, wanted: BTreeSet<PathBuf>) {
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
         let Some(notify) = &mut self.notify else {
             return;
         };
@@ -90,7 +106,11 @@ impl Drop for Watcher {
 }
 
 /// One order for many hints.
-async fn pass_on(mut hinted: UnboundedReceiver<()>, orders: UnboundedSender<Order>) {
+async fn pass_on(
+    mut hinted: UnboundedReceiver<()>,
+    orders: UnboundedSender<Order>,
+    order: fn() -> Order,
+) {
     loop {
         match clock::within(LOOK_EVERY, hinted.recv()).await {
             Ok(None) => return,
@@ -102,7 +122,7 @@ async fn pass_on(mut hinted: UnboundedReceiver<()>, orders: UnboundedSender<Orde
             }
             Err(clock::Elapsed) => {}
         }
-        if orders.send(Order::FilesTouched).is_err() {
+        if orders.send(order()).is_err() {
             return;
         }
     }
@@ -111,14 +131,14 @@ async fn pass_on(mut hinted: UnboundedReceiver<()>, orders: UnboundedSender<Orde
 /// Whether `event` may mean that the configuration has changed. New names, gone names and links may
 /// be a part of it whatever they are called (Kubernetes links through `..data`); what is written
 /// into another file, a log perhaps, is not.
-fn is_hint(event: &notify::Event, names: &Names) -> bool {
+fn is_hint(event: &notify::Event, names: Option<&Names>) -> bool {
     match event.kind {
         EventKind::Access(_) => false,
         EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)) => event
             .paths
             .iter()
             .filter_map(|path| path.file_name())
-            .any(|name| names.contains(name)),
+            .any(|name| names.is_none_or(|names| names.contains(name))),
         _ => true,
     }
 }
@@ -173,9 +193,12 @@ mod tests {
         let event = |kind, path: &str| notify::Event::new(kind).add_path(PathBuf::from(path));
         let written = EventKind::Modify(ModifyKind::Data(notify::event::DataChange::Any));
         let named = EventKind::Modify(ModifyKind::Name(notify::event::RenameMode::To));
-        assert!(is_hint(&event(written, "/etc/x/evenkeel.toml"), &names));
-        assert!(!is_hint(&event(written, "/etc/x/access.log"), &names));
-        assert!(is_hint(&event(named, "/etc/x/..data"), &names));
+        assert!(is_hint(
+            &event(written, "/etc/x/evenkeel.toml"),
+            Some(&names)
+        ));
+        assert!(!is_hint(&event(written, "/etc/x/access.log"), Some(&names)));
+        assert!(is_hint(&event(named, "/etc/x/..data"), Some(&names)));
     }
 
     #[test]

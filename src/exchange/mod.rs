@@ -7,7 +7,9 @@
 mod fault;
 mod reason;
 mod record;
+mod secured;
 
 pub use fault::{Cause, Fault, Retry, Side};
 pub use reason::Reason;
 pub use record::{Attempt, Exchange, FirstBytes, Opening, RequestId};
+pub use secured::{ClientCertificate, ClientTls};

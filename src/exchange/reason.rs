@@ -59,6 +59,8 @@ reasons! {
     RequestHostMalformed = "request.host.malformed", 400, Client, Never;
     /// The authority of an absolute-form target differs from `Host`.
     RequestHostConflict = "request.host.conflict", 400, Client, Never;
+    /// The connection was opened for a name that has other TLS rules than the request's host (RFC 9110 §15.5.20).
+    RequestHostMisdirected = "request.host.misdirected", 421, Client, Never;
     /// A method that is not passed on: CONNECT or TRACE.
     RequestMethodRefused = "request.method.refused", 405, Client, Never;
     /// A transfer coding other than exactly `chunked`.
@@ -89,6 +91,8 @@ reasons! {
     ClientFlood = "client.flood", 0, Client, Never;
     /// No route matches, and the frontend has no backend of its own.
     RouteNone = "route.none", 404, Client, Never;
+    /// The route requires a client certificate, and the client showed none.
+    RouteCertificate = "route.certificate", 403, Client, Never;
     /// No server of the backend can take traffic.
     BackendNoServer = "backend.no_server", 503, Server, Never;
     /// Every server is at its limit, and the queue is full.

@@ -4,13 +4,15 @@
 //! its fields are cells. Each field has one writer; `observe` reads them when it is over.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use http::{Method, Uri, Version};
 
 use crate::base::Peer;
 use crate::base::clock::{Duration, Instant};
-use crate::exchange::Reason;
+use crate::exchange::{ClientTls, Reason};
 
 /// One request and its response, from the first byte of the head to the last byte of the body.
 ///
@@ -55,6 +57,10 @@ pub struct Opening {
     pub wall: SystemTime,
     /// The connection's peer, or who a trusted proxy says it is.
     pub client: Peer,
+    /// Where the client connected to; `None`: no IP address.
+    pub local: Option<SocketAddr>,
+    /// What the connection's handshake came to; `None`: it is in the clear.
+    pub tls: Option<Rc<ClientTls>>,
     /// Place in `plan.frontends`.
     pub frontend: u32,
     /// Of the snapshot it runs under.

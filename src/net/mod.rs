@@ -3,6 +3,7 @@
 //! A [`Network`] is handed to whoever needs one, so that the same program runs on the system's
 //! network or on a simulated one. What comes out is always a [`Stream`].
 
+mod ahead;
 mod bind;
 mod inherited;
 mod other;
@@ -10,9 +11,10 @@ mod secured;
 mod stream;
 mod unix;
 
+pub use ahead::Ahead;
 pub use bind::{Listener, Socket};
 pub use other::{Io, OtherListener, OtherNetwork, Pending};
-pub use secured::{Greeted, HandshakeFault, Keys, Secured, TlsFacts, TlsVersion};
+pub use secured::{Greeted, HandshakeFault, Secured, TlsFacts};
 pub use stream::{HalfClose, Stream};
 
 use std::io;

@@ -20,6 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::StartHandshake;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream};
 
+use crate::base::{TlsKeys, TlsVersion};
+
 use super::stream::Stream;
 
 /// What is encrypted ahead of a peer that does not take it: some records. More only costs memory for
@@ -56,28 +58,10 @@ pub struct TlsFacts {
     /// The name that the client asked for (SNI), in lower case. Only known to a server.
     pub server_name: Option<Box<str>>,
     /// Whether keys were agreed on anew.
-    pub keys: Keys,
+    pub keys: TlsKeys,
     /// What the peer identified itself with, its own certificate first. Verified, if the
     /// configuration verifies.
     pub peer_certificates: Vec<CertificateDer<'static>>,
-}
-
-/// Where the keys of a connection come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keys {
-    /// From a full handshake.
-    Fresh,
-    /// From an earlier connection.
-    Resumed,
-}
-
-/// A version of TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TlsVersion {
-    /// RFC 5246.
-    V1_2,
-    /// RFC 8446.
-    V1_3,
 }
 
 /// Why a handshake failed.
@@ -224,8 +208,8 @@ impl Secured {
             alpn: state.alpn_protocol().map(<[u8]>::to_vec),
             server_name: server_name.map(Into::into),
             keys: match state.handshake_kind() {
-                Some(HandshakeKind::Resumed) => Keys::Resumed,
-                _ => Keys::Fresh,
+                Some(HandshakeKind::Resumed) => TlsKeys::Resumed,
+                _ => TlsKeys::Fresh,
             },
             peer_certificates: state
                 .peer_certificates()
@@ -242,16 +226,6 @@ fn name_of(suite: CipherSuite) -> &'static str {
         CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
         CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
         other => other.as_str().unwrap_or("unknown"),
-    }
-}
-
-impl TlsVersion {
-    /// As logs and metrics write it.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::V1_2 => "1.2",
-            Self::V1_3 => "1.3",
-        }
     }
 }
 
@@ -448,7 +422,7 @@ mod tests {
             assert_eq!(facts.version, TlsVersion::V1_3);
             assert_eq!(facts.alpn.as_deref(), Some(b"http/1.1".as_slice()));
             assert!(facts.cipher.starts_with("TLS_"), "{}", facts.cipher);
-            assert_eq!(facts.keys, Keys::Fresh);
+            assert_eq!(facts.keys, TlsKeys::Fresh);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,6 +13,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::ahead::{self, Ahead};
 use super::other::Io;
 use super::secured::Secured;
 
@@ -28,6 +30,8 @@ pub enum Stream {
     Tcp(TcpStream),
     /// A Unix socket.
     Unix(UnixStream),
+    /// One of these of which something was read that is for the next reader.
+    Ahead(Box<Ahead>),
     /// TLS over another of these.
     Tls(Box<Secured>),
     /// Anything else.
@@ -53,6 +57,7 @@ impl Stream {
             Self::Tcp(stream) => stream.as_fd(),
             Self::Unix(stream) => stream.as_fd(),
             Self::Tls(secured) => return secured.below().has_peer_left(half_close),
+            Self::Ahead(ahead) => return ahead.stream().has_peer_left(half_close),
             Self::Other(_) => return false,
         };
         let wanted = match half_close {
@@ -72,6 +77,7 @@ impl Stream {
                 let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
             }
             Self::Tls(secured) => secured.into_below().reset(),
+            Self::Ahead(ahead) => ahead.into_stream().reset(),
             // A Unix socket knows no reset; what it got not all of is for the layer above to tell.
             Self::Unix(_) | Self::Other(_) => {}
         }
@@ -80,8 +86,20 @@ impl Stream {
     /// Closes it after all has been sent. Under TLS the peer is told that this is the end and no
     /// accident; dropping it would leave that open.
     pub fn close(self) {
-        if let Self::Tls(secured) = self {
-            secured.close();
+        match self {
+            Self::Tls(secured) => secured.close(),
+            Self::Ahead(ahead) => ahead.into_stream().close(),
+            Self::Tcp(_) | Self::Unix(_) | Self::Other(_) => {}
+        }
+    }
+
+    /// Our own end, if it has an IP address. One system call.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok(),
+            Self::Tls(secured) => secured.below().local_addr(),
+            Self::Ahead(ahead) => ahead.stream().local_addr(),
+            Self::Unix(_) | Self::Other(_) => None,
         }
     }
 
@@ -90,6 +108,7 @@ impl Stream {
     pub fn sent(&self) -> Option<u64> {
         match self {
             Self::Tls(secured) => Some(secured.sent()),
+            Self::Ahead(ahead) => ahead.stream().sent(),
             Self::Tcp(_) | Self::Unix(_) | Self::Other(_) => None,
         }
     }
@@ -100,6 +119,7 @@ impl fmt::Debug for Stream {
         f.write_str(match self {
             Self::Tcp(_) => "Tcp",
             Self::Unix(_) => "Unix",
+            Self::Ahead(_) => "Ahead",
             Self::Tls(_) => "Tls",
             Self::Other(_) => "Other",
         })
@@ -113,7 +133,9 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
+        let this = self.get_mut();
+        match this {
+            Self::Ahead(_) => ahead::poll_read(this, cx, buf),
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_read(cx, buf),
@@ -133,6 +155,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_write(cx, buf),
+            Self::Ahead(ahead) => ahead.stream_mut().poll_write(cx, buf),
             Self::Other(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
@@ -161,6 +184,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_write_vectored(cx, bufs),
+            Self::Ahead(ahead) => ahead.stream_mut().poll_write_vectored(cx, bufs),
             Self::Other(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
@@ -171,6 +195,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
             Self::Tls(secured) => secured.is_write_vectored(),
+            Self::Ahead(ahead) => ahead.stream().is_write_vectored(),
             Self::Other(stream) => stream.is_write_vectored(),
         }
     }
@@ -181,6 +206,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_flush(cx),
+            Self::Ahead(ahead) => ahead.stream_mut().poll_flush(cx),
             Self::Other(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -190,6 +216,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_shutdown(cx),
+            Self::Ahead(ahead) => ahead.stream_mut().poll_shutdown(cx),
             Self::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

@@ -41,9 +41,11 @@ pub(super) fn listen(
         UnixName::Path(path) => {
             clear_the_way(path)?;
             socket.bind(&sock_addr(name)?)?;
+            // From here on it goes when anything fails.
+            let file = SocketFile::of(path)?;
             // Nobody connects before `listen`, so that nobody slips in who may not.
             set_mode(path, mode)?;
-            Some(Arc::new(SocketFile::of(path)?))
+            Some(Arc::new(file))
         }
     };
     socket.listen(BACKLOG)?;

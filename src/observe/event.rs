@@ -7,6 +7,7 @@
 //! Called where a state changes, once, by whoever changes it.
 
 use std::fmt::Display;
+use std::path::Path;
 
 use tracing::{debug, error, info, warn};
 
@@ -14,7 +15,7 @@ use crate::base::clock::Duration;
 use crate::base::units::show_duration;
 use crate::base::{ListenAddress, Peer};
 use crate::exchange::{Fault, RequestId};
-use crate::observe::PauseCause;
+use crate::observe::{HandshakeFailure, NoHeader, PauseCause};
 use crate::plan::LogTarget;
 
 /// The program is up: listeners are bound and workers run.
@@ -204,11 +205,66 @@ pub fn descriptors_few(limit: u64, connections: u64) {
     );
 }
 
+/// A TLS handshake with a client failed.
+pub fn handshake_failed(frontend: &str, client: Peer, reason: HandshakeFailure, why: &dyn Display) {
+    let reason = reason.code();
+    debug!(
+        event = "tls.handshake_failed",
+        frontend, %client, reason, "a handshake of {client} with {frontend} failed ({reason}): {why}"
+    );
+}
+
+/// A file with a certificate, or with authorities, was renewed and is used from now on.
+pub fn certificate_renewed(path: &Path) {
+    let path = path.display();
+    info!(event = "certificate.renewed", %path, "{path} was renewed and is used");
+}
+
+/// A file with a certificate, or with authorities, cannot be used; what was there before is used on.
+pub fn certificate_broken(path: &Path, why: &dyn Display) {
+    let path = path.display();
+    error!(event = "certificate.broken", %path, %why, "{path} cannot be used, the one before is: {why}");
+}
+
+/// The same happened to so many more files.
+pub fn more_certificates(files: u64) {
+    let s = plural(files);
+    info!(
+        event = "certificate.more",
+        files, "and {files} more file{s}"
+    );
+}
+
+/// A certificate expires in `days` whole days; below 0, it has.
+pub fn certificate_expires(path: &Path, days: i64) {
+    let path = path.display();
+    if days < 0 {
+        error!(event = "certificate.expired", %path, days, "the certificate in {path} has expired");
+    } else {
+        let s = plural(days.unsigned_abs());
+        warn!(
+            event = "certificate.expires",
+            %path, days, "the certificate in {path} expires in {days} day{s}"
+        );
+    }
+}
+
 /// The connection of a client ended in a way that no exchange tells.
 pub fn connection_failed(frontend: &str, client: Peer, why: &dyn Display) {
     debug!(
         event = "connection.failed",
         frontend, %client, "a connection of {client} to {frontend} ended: {why}"
+    );
+}
+
+/// A connection of `peer` did not begin with a PROXY header that is taken, and was closed.
+pub fn proxy_header_failed(frontend: &str, peer: Peer, why: NoHeader) {
+    debug!(
+        event = "proxy_protocol.failed",
+        frontend,
+        %peer,
+        reason = why.code(),
+        "a connection of {peer} to {frontend} was closed: {why}"
     );
 }
 
@@ -376,11 +432,12 @@ mod tests {
         let client = Peer::Ip(std::net::SocketAddr::from(([10, 0, 0, 9], 4711)));
         let noise = || {
             connection_failed("web", client, &"reset");
+            handshake_failed("web", client, HandshakeFailure::NotTls, &"HTTP");
             check_failed("app", "a", &"connection refused");
             let id = RequestId::made(1);
             exchange_failed(&id, &Fault::new(crate::exchange::Reason::ClientLeft));
         };
         assert_eq!(captured(LogLevel::Info, LogFormat::Human, noise), "");
-        assert_eq!(said(noise).lines().count(), 3);
+        assert_eq!(said(noise).lines().count(), 4);
     }
 }

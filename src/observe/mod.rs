@@ -22,9 +22,11 @@ mod worker;
 
 pub use access_log::{AccessLogHandle, LogWriter};
 pub use calendar::rfc3339;
-pub use metrics::exposition::{BackendRow, FrontendRow, Scrape, ServerRow};
-pub use metrics::frontend::{FrontendMetrics, Parked, PauseCause};
+pub use metrics::exposition::{BackendRow, CertificateRow, FrontendRow, Scrape, ServerRow};
+pub use metrics::frontend::{
+    FrontendMetrics, Handshake, HandshakeFailure, NoHeader, Parked, PauseCause,
+};
 pub use metrics::health::{CheckResult, HealthMetrics, ServerState};
-pub use metrics::process_wide::{ProcessMetrics, ReloadResult};
+pub use metrics::process_wide::{CertificateResult, ProcessMetrics, ReloadResult};
 pub use metrics::server::ServerMetrics;
 pub use worker::{Refusal, WorkerObserver};

@@ -10,7 +10,7 @@ use std::{env, fs};
 use crate::exchange::{Reason, Retry, Side};
 use crate::observe::metrics::names::{self, Kind, Metric};
 use crate::observe::metrics::shard::BOUNDS_US;
-use crate::observe::{CheckResult, PauseCause, ReloadResult, ServerState};
+use crate::observe::{CheckResult, NoHeader, PauseCause, ReloadResult, ServerState};
 
 /// What to ask Prometheus: what it gives, and how.
 const QUERIES: &[(&str, &str)] = &[
@@ -185,11 +185,13 @@ fn label_values(page: &mut String) {
          - `result` of a check: {}.\n\
          - `result` of a reload: {}.\n\
          - `cause` of a pause: {}.\n\
+         - `cause` of a failure of the PROXY protocol: {}.\n\
          - `le` of the {} histograms, in seconds: {}.\n\n",
         listed(ServerState::ALL.map(ServerState::code).to_vec()),
         listed(CheckResult::ALL.map(CheckResult::code).to_vec()),
         listed(ReloadResult::ALL.map(ReloadResult::code).to_vec()),
         listed(PauseCause::ALL.map(PauseCause::code).to_vec()),
+        listed(NoHeader::ALL.map(NoHeader::code).to_vec()),
         histograms.count(),
         seconds.join(", "),
     )

@@ -12,9 +12,10 @@ use crate::base::clock::{Duration, Instant};
 use crate::base::{Address, Name, Place};
 use crate::exchange::{Attempt, Exchange, Opening, RequestId};
 use crate::plan::{
-    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientField,
-    Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, Peers, Plan, Pool,
-    Process, Protocol, Queue, Reload, RequestIds, Route, Server, Shutdown,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientCertificate,
+    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, Peers,
+    Plan, Pool, Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds, Route, Server,
+    Shutdown,
 };
 
 /// Frontend `web` with route `api` to backend `app`, which has servers `10.0.0.1:80` and `10.0.0.2:80`.
@@ -37,6 +38,8 @@ pub(super) fn exchange(began: Instant) -> Exchange {
         head_read: began + Duration::from_micros(120),
         wall: UNIX_EPOCH + Duration::from_millis(1_772_368_496_789),
         client: SocketAddr::from(([192, 0, 2, 7], 51_234)).into(),
+        local: None,
+        tls: None,
         frontend: 0,
         generation: 7,
         method: Method::GET,
@@ -65,6 +68,7 @@ fn frontend() -> Frontend {
         listen: Vec::new(),
         mode: Default::default(),
         passages: Vec::new(),
+        tls: None,
         routes: vec![Route {
             name: name("api"),
             hosts: Vec::new(),
@@ -72,6 +76,7 @@ fn frontend() -> Frontend {
             methods: Vec::new(),
             headers: Vec::new(),
             queries: Vec::new(),
+            client_certificate: ClientCertificate::Any,
             backend: name("app"),
             at: Place::nowhere(),
         }],
@@ -81,6 +86,7 @@ fn frontend() -> Frontend {
         limits: FrontendLimits::default(),
         http2: Default::default(),
         half_close: false,
+        proxy_protocol: ProxyProtocol::default(),
         trusted_proxies: Peers::default(),
         client_field: ClientField::default(),
         forwarding: Forwarding::default(),
@@ -102,6 +108,7 @@ fn backend() -> Backend {
         pool: Pool::default(),
         limits: BackendLimits::default(),
         protocol: Protocol::default(),
+        send_proxy: None,
         http2: BackendHttp2::default(),
         header_case: HeaderCase::default(),
     }

@@ -5,16 +5,19 @@
 //! lock, no shared cache line that is written.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::base::Peer;
 use crate::base::clock::{self, Instant};
-use crate::exchange::{Attempt, Exchange, Reason, RequestId};
+use crate::exchange::{Attempt, ClientTls, Exchange, Reason, RequestId};
 use crate::observe::access_log::{Batch, Entry, Queue, Times, write_line};
 use crate::observe::calendar::Calendar;
 use crate::observe::metrics::frontend::{Finished, Parked};
-use crate::observe::{AccessLogHandle, FrontendMetrics, ServerMetrics};
+use crate::observe::{
+    AccessLogHandle, FrontendMetrics, Handshake, HandshakeFailure, ServerMetrics,
+};
 use crate::plan::Plan;
 
 /// A buffer of this size goes to the writer: enough lines for one system call to cost little a
@@ -46,6 +49,8 @@ struct Lines {
 pub struct Refusal {
     /// The connection's peer, or who a trusted proxy says it is.
     pub client: Peer,
+    /// What the connection's handshake came to; `None`: it is in the clear.
+    pub tls: Option<Rc<ClientTls>>,
     /// Place in `plan.frontends`.
     pub frontend: u32,
     /// Why.
@@ -82,6 +87,15 @@ impl WorkerObserver {
     #[inline]
     pub fn accepted(&self, frontend: &FrontendMetrics) {
         frontend.accepted(self.worker);
+    }
+
+    /// Counts a TLS handshake with a client of `frontend`.
+    pub fn shook_hands(
+        &self,
+        frontend: &FrontendMetrics,
+        outcome: Result<Handshake, HandshakeFailure>,
+    ) {
+        frontend.shook_hands(self.worker, outcome);
     }
 
     /// Counts a client connection of `frontend` as parked until what this gives is dropped.
@@ -138,11 +152,12 @@ impl WorkerObserver {
                 backend: names.backend,
                 server: names.server,
                 client: opening.client,
+                tls: opening.tls.as_deref(),
                 request: is_request.then_some((&opening.method, &opening.target, opening.version)),
                 sni: opening
                     .first_bytes
                     .as_ref()
-                    .map(|first| first.sni.as_deref()),
+                    .and_then(|first| first.sni.as_deref()),
                 status,
                 reason,
                 id: Some(&opening.id),
@@ -189,6 +204,7 @@ impl WorkerObserver {
                 backend: None,
                 server: None,
                 client: refusal.client,
+                tls: refusal.tls.as_deref(),
                 request: None,
                 sni: None,
                 status,
@@ -374,7 +390,7 @@ mod tests {
         let expected = concat!(
             r#"{"time":"2026-03-01T12:34:56.789Z","frontend":"web","route":"api","backend":"app","#,
             r#""server":"10.0.0.2:80","client":"192.0.2.7:51234","method":"GET","target":"/v1/a?b=c","#,
-            r#""version":"HTTP/1.1","status":200,"reason":null,"request_id":"0123456789abcdef","#,
+            r#""version":"HTTP/1.1","tls_version":null,"tls_cipher":null,"sni":null,"status":200,"reason":null,"request_id":"0123456789abcdef","#,
             r#""generation":7,"attempts":1,"bytes_in":3,"bytes_out":512,"times_ms":{"head":0.120,"#,
             r#""queue":0.000,"connect":0.210,"response":1.480,"total":2.500}}"#,
             "\n"
@@ -477,6 +493,7 @@ mod tests {
         let bench = Bench::logging_to(&LogTarget::Stdout);
         let refusal = Refusal {
             client: Peer::Ip(([192, 0, 2, 7], 51_234).into()),
+            tls: None,
             frontend: 0,
             id: None,
             reason: Reason::RequestHeadTooLarge,
@@ -492,7 +509,7 @@ mod tests {
         let expected = concat!(
             r#"{"time":"2026-03-01T12:34:56.789Z","frontend":"web","route":null,"backend":null,"#,
             r#""server":null,"client":"192.0.2.7:51234","method":null,"target":null,"#,
-            r#""version":null,"status":431,"reason":"request.head.too_large","request_id":null,"#,
+            r#""version":null,"tls_version":null,"tls_cipher":null,"sni":null,"status":431,"reason":"request.head.too_large","request_id":null,"#,
             r#""generation":7,"attempts":0,"bytes_in":0,"bytes_out":0,"times_ms":{"head":null,"#,
             r#""queue":null,"connect":null,"response":null,"total":0.090}}"#,
             "\n"

@@ -19,6 +19,8 @@ pub struct Backend {
     pub servers: Vec<Server>,
     /// What the servers speak.
     pub protocol: Protocol,
+    /// What servers are told of the client at the beginning of a connection.
+    pub send_proxy: Option<SendProxy>,
     /// Deadlines towards servers.
     pub timeout: BackendTimeouts,
     /// Active checks; `None`: servers count as up.
@@ -47,6 +49,26 @@ pub enum Protocol {
     Http1,
     /// HTTP/2; in the clear it is spoken from the first byte on (prior knowledge).
     Http2,
+}
+
+/// `send_proxy` of a backend: connections begin with a PROXY header and are each client's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendProxy {
+    /// Which form of it.
+    pub version: ProxyVersion,
+    /// Whether it names the host that the client asked for. Version 2 only.
+    pub authority: bool,
+    /// Whether it carries the id of the exchange that the connection was opened for. Version 2 only.
+    pub unique_id: bool,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
 }
 
 /// How a server is chosen.

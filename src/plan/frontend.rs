@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::base::{ByteSize, FileMode, ListenAddress, Name, Place};
-use crate::plan::{Http2, Passage, Peers, Route};
+use crate::plan::{ClientFields, Http2, Passage, Peers, Route, Tls};
 
 /// `[frontend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Frontend {
     pub listen: Vec<Listen>,
     /// What its connections carry.
     pub mode: Mode,
+    /// `None`: clients speak in the clear.
+    pub tls: Option<Tls>,
     /// Of requests; first match wins.
     pub routes: Vec<Route>,
     /// Of connections that are passed on as they are; first match wins.
@@ -32,6 +34,8 @@ pub struct Frontend {
     pub http2: Http2,
     /// Whether an exchange goes on after the client closed its sending side.
     pub half_close: bool,
+    /// Who must begin its connections with a PROXY header.
+    pub proxy_protocol: ProxyProtocol,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and request id are believed.
     pub trusted_proxies: Peers,
     /// By which field trusted proxies say who the client is.
@@ -75,10 +79,10 @@ pub struct FrontendTimeouts {
     pub keep_alive: Duration,
     /// For a whole exchange; `None`: no such bound.
     pub exchange: Option<Duration>,
+    /// For a whole TLS handshake; in TCP mode, for what a client of TLS says first.
+    pub handshake: Duration,
     /// For a tunnel with no byte passing; `None`: no such bound.
     pub tunnel: Option<Duration>,
-    /// In TCP mode, for what a client of TLS says first.
-    pub handshake: Duration,
 }
 
 /// What the connections of a frontend carry.
@@ -98,8 +102,8 @@ impl Default for FrontendTimeouts {
             body: Duration::from_secs(30),
             keep_alive: Duration::from_secs(60),
             exchange: None,
-            tunnel: Some(Duration::from_secs(60 * 60)),
             handshake: Duration::from_secs(10),
+            tunnel: Some(Duration::from_secs(60 * 60)),
         }
     }
 }
@@ -125,6 +129,18 @@ impl Default for FrontendLimits {
     }
 }
 
+/// `proxy_protocol` of a frontend: who must say in a PROXY header for whom it connects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// Nobody, and nobody may.
+    #[default]
+    Off,
+    /// Everybody.
+    Required,
+    /// These; all others are clients themselves.
+    From(Peers),
+}
+
 /// `client_field` of a frontend. One and not both: a proxy that writes one of them passes the other
 /// on as its own client sent it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,6 +161,8 @@ pub struct Forwarding {
     pub forwarded: bool,
     /// `Via` (RFC 9110 §7.6.3), on requests and responses.
     pub via: bool,
+    /// The certificate that the client showed.
+    pub client_certificate: ClientFields,
 }
 
 impl Default for Forwarding {
@@ -153,6 +171,7 @@ impl Default for Forwarding {
             x_forwarded: true,
             forwarded: false,
             via: false,
+            client_certificate: ClientFields::default(),
         }
     }
 }

@@ -11,14 +11,15 @@ mod passage;
 mod peers;
 mod process;
 mod route;
+mod tls;
 
 pub use backend::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Health, HttpCheck,
-    Initial, Pool, Probe, Protocol, Queue, Server, StatusSet,
+    Initial, Pool, Probe, Protocol, ProxyVersion, Queue, SendProxy, Server, StatusSet,
 };
 pub use frontend::{
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, Mode,
-    RequestIds,
+    ProxyProtocol, RequestIds,
 };
 pub use http2::Http2;
 pub use passage::Passage;
@@ -26,7 +27,14 @@ pub use peers::{Peers, UnixPeers};
 pub use process::{
     AccessLog, Admin, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
 };
-pub use route::{HostPattern, PathPattern, Predicate, Route, ValuePattern};
+pub use route::{ClientCertificate, HostPattern, PathPattern, Predicate, Route, ValuePattern};
+
+pub use tls::{
+    Certificates, ClientAuth, ClientCertificates, ClientFields, DEFAULT_ALPN, DefaultName, FileAt,
+    NameRules, Need, Tls, TlsRules, UnknownNames,
+};
+
+use http::HeaderName;
 
 use crate::base::Name;
 
@@ -58,5 +66,16 @@ impl Plan {
         self.backends
             .iter()
             .position(|backend| backend.name == *name)
+    }
+
+    /// The fields that tell servers about clients' certificates, of all frontends. Each is for us to
+    /// write alone, whichever frontend a request comes in by: they may lead to the same server.
+    pub fn client_fields(&self) -> Vec<HeaderName> {
+        let frontends = self.frontends.iter();
+        let fields = frontends.flat_map(|frontend| frontend.forwarding.client_certificate.iter());
+        let mut fields: Vec<HeaderName> = fields.cloned().collect();
+        fields.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        fields.dedup();
+        fields
     }
 }

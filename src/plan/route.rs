@@ -22,10 +22,23 @@ pub struct Route {
     pub headers: Vec<Predicate<HeaderName>>,
     /// All must hold; names and values are compared percent-decoded.
     pub queries: Vec<Predicate<String>>,
+    /// Whether a matching request is refused whose client showed no certificate.
+    pub client_certificate: ClientCertificate,
     /// Where matching requests go.
     pub backend: Name,
     /// Where it is written.
     pub at: Place,
+}
+
+/// What a route wants of the client's certificate. No condition: a request that matches and does
+/// not have it is refused, and no other route is looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientCertificate {
+    /// Nothing.
+    #[default]
+    Any,
+    /// That there is one, and it was verified.
+    Required,
 }
 
 /// A host as a route names it, in lower case, without port.

@@ -19,7 +19,9 @@ use crate::base::clock::{self, Duration};
 use crate::base::rng::Rng;
 use crate::base::tasks;
 use crate::config;
-use crate::control::{Applied, CannotStart, Control, Order, Parts, Refused, Source, assemble};
+use crate::control::{
+    Applied, CannotStart, Control, Order, Parts, Refused, Source, assemble, verify,
+};
 use crate::net::Network;
 use crate::observe::logging::LoggingHandle;
 use crate::observe::{AccessLogHandle, ProcessMetrics, WorkerObserver, event};
@@ -111,7 +113,10 @@ impl Proxy {
                 CannotStart(format!("{at}: cannot open the access log: {error}"))
             })?;
         tasks::spawn_thread("access-log", move || writer.run()).map_err(no_thread)?;
-        let generation_one = assemble(loaded.plan, None, workers);
+        let cannot_serve = |found: config::Diagnostics| CannotStart(found.to_string());
+        let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
+        let mut generation_one = assemble(loaded.plan, None, workers);
+        verified.prepared.equip(&mut generation_one);
         let configured = generation_one.plan.process.max_connections;
         match configured {
             Some(wanted) => limits::warn_if_too_few(files, wanted),
@@ -141,6 +146,7 @@ impl Proxy {
             orders: order_receiver,
             order_sender: orders.clone(),
             rng: Rng::from_entropy(),
+            certs: verified.certs,
             current: Arc::clone(&pieces.current),
             network: pieces.network.clone(),
             metrics: Arc::clone(&pieces.metrics),
@@ -287,12 +293,16 @@ impl Assembled {
     ///
     /// # Errors
     ///
-    /// [`CannotStart`] when the access log's target cannot be opened.
+    /// [`CannotStart`] when a certificate cannot be used.
     pub fn new(loaded: config::Loaded, network: Network, seed: u64) -> Result<Self, CannotStart> {
         let (access_log, _) = AccessLogHandle::open(&crate::plan::LogTarget::Off)
             .map_err(|error| CannotStart(error.to_string()))?;
+        let cannot_serve = |found: config::Diagnostics| CannotStart(found.to_string());
+        let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
+        let mut generation_one = assemble(loaded.plan, None, 1);
+        verified.prepared.equip(&mut generation_one);
         let pieces = Pieces {
-            current: Arc::new(Current::new(assemble(loaded.plan, None, 1))),
+            current: Arc::new(Current::new(generation_one)),
             metrics: Arc::new(ProcessMetrics::new()),
             process_gate: Arc::new(Gate::new(u64::MAX)),
             access_log,
@@ -311,6 +321,7 @@ impl Assembled {
             orders: order_receiver,
             order_sender: orders.clone(),
             rng: Rng::seeded(seed.wrapping_add(1)),
+            certs: verified.certs,
             current: pieces.current,
             network: pieces.network,
             metrics: pieces.metrics,

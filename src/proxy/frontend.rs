@@ -19,6 +19,8 @@ pub struct Frontend {
     pub metrics: FrontendMetrics,
     /// Its open client connections, and how many there may be.
     pub gate: Gate,
+    /// Its TLS handshakes under way, and how many there may be.
+    pub handshakes: Gate,
     /// Its open tunnels. Written by each tunnel as it begins and ends; read by metrics. `Relaxed`: it
     /// orders nothing.
     tunnels: AtomicU64,
@@ -45,6 +47,7 @@ impl Frontend {
             name,
             metrics: FrontendMetrics::new(workers),
             gate: Gate::new(u64::MAX),
+            handshakes: Gate::new(u64::MAX),
             tunnels: AtomicU64::new(0),
             removed: AtomicBool::new(false),
         }

@@ -12,6 +12,7 @@ pub mod roll;
 pub mod route;
 pub mod snapshot;
 pub mod tcp;
+pub mod tls;
 pub mod tunnel;
 pub mod upstream;
 pub mod worker;

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Context;
 
 use arc_swap::ArcSwap;
+use http::HeaderName;
 
 use crate::base::Name;
 use crate::base::clock::Instant;
@@ -19,6 +20,7 @@ use crate::plan::{HeaderCase, Plan};
 use crate::proxy::backend::{Backend, Local};
 use crate::proxy::frontend;
 use crate::proxy::route::Router;
+use crate::proxy::tls::Acceptor;
 
 /// One compiled configuration.
 pub struct Snapshot {
@@ -36,6 +38,8 @@ pub struct Snapshot {
 pub struct Frontend {
     /// Its live state.
     pub live: Arc<frontend::Frontend>,
+    /// What it shakes hands with; `None`: in the clear, if the plan says so.
+    pub tls: Option<Arc<Acceptor>>,
     /// Its routes.
     pub router: Arc<Router>,
     /// For each route, the place of its backend.
@@ -60,6 +64,8 @@ pub struct View {
     pub snapshot: Arc<Snapshot>,
     /// In the plan's order.
     pub backends: Vec<Rc<Local>>,
+    /// The fields of all frontends that tell servers about clients' certificates.
+    pub client_fields: Vec<HeaderName>,
     /// Whether the case of field names is recorded, because somebody wants it preserved.
     pub records_case: bool,
 }
@@ -186,6 +192,7 @@ impl View {
             })
             .collect();
         Self {
+            client_fields: snapshot.plan.client_fields(),
             snapshot,
             backends,
             records_case,

@@ -25,6 +25,22 @@ pub fn version(bytes: &[u8]) -> Option<Version> {
     (bytes.len() >= PREFACE.len()).then_some(Version::H2)
 }
 
+/// Whether the first line is there and is that of another protocol: three words, and the last no
+/// version of HTTP. Whoever speaks no HTTP/1 would not understand an answer in it; and if it was to
+/// be a preface, RFC 9113 §3.4 has the connection ended.
+pub fn is_another_protocol(bytes: &[u8]) -> bool {
+    let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {
+        return false;
+    };
+    let mut words = bytes[..end].split(|&byte| byte == b' ');
+    match (words.next(), words.next(), words.next(), words.next()) {
+        (Some(_), Some(_), Some(version), None) => !version
+            .get(..5)
+            .is_some_and(|name| name.eq_ignore_ascii_case(b"HTTP/")),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +66,24 @@ mod tests {
         }
         for text in ["G", "PUT / HTTP/1.1", "POST", "PRI * HTTP/1.1", "\r\n"] {
             assert_eq!(version(text.as_bytes()), Some(Version::H1), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn another_protocol_is_told_from_bad_http() {
+        assert!(is_another_protocol(b"INVALID CONNECTION PREFACE\r\n\r\n"));
+        assert!(is_another_protocol(b"MAIL FROM:<a@b> SIZE=5\r\n"));
+        for line in [
+            "GET / HTTP/1.1\r\n",
+            "GET / http/1.1\r\n",
+            "GET / HTTP/3.7\r\n",
+            "GET /\r\n",
+            "nonsense\r\n\r\n",
+            "GET /a b HTTP/1.1\r\n",
+            // Its end may still come.
+            "GET / HT",
+        ] {
+            assert!(!is_another_protocol(line.as_bytes()), "{line:?}");
         }
     }
 }

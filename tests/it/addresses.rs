@@ -160,6 +160,7 @@ fn a_socket_that_somebody_listens_on_is_left_alone() {
     let answer = proxy.reload();
     assert_ne!(answer.status(), 200);
     assert!(answer.text().contains("web.sock"), "{}", answer.text());
+    assert!(answer.text().contains("ss -lxp"), "{}", answer.text());
     UnixStream::connect(&path).expect("the other still listens");
     drop(other);
 

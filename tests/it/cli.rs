@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::rig::{Folder, evenkeel};
+use crate::rig::{Authority, Folder, evenkeel};
 
 const VALID: &str = "[frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
                      [backend.app]\nservers = [\"127.0.0.1:1\"]\n";
@@ -110,9 +110,18 @@ fn the_files_that_come_with_it_are_valid() {
     let mut files = vec![conf.join("minimal.toml"), conf.join("full.toml")];
     let recipes = std::fs::read_dir(conf.join("recipes")).expect("they are there");
     files.extend(recipes.map(|entry| entry.expect("an entry").path()));
+    // The certificates that they name begin at the file.
+    let folder = Folder::new();
+    let authority = Authority::new("Test CA");
+    let pair = authority.pair(&["www.example.com", "admin.example.com"]);
+    std::fs::create_dir(folder.path("certs")).expect("a folder of our own");
+    folder.write("certs/site.pem", &pair.whole());
+    folder.write("clients-ca.pem", &authority.pem);
     for file in files {
-        let path = file.display().to_string();
+        let text = std::fs::read_to_string(&file).expect("it is there");
+        let path = folder.write("evenkeel.toml", &text).display().to_string();
         let (code, _, stderr) = said(&evenkeel(&["check", &path]));
+        let path = file.display();
         assert_eq!(code, 0, "{path}: {stderr}");
     }
 }

@@ -1,7 +1,7 @@
 //! TCP mode: connections that are passed on as they are, plainly or by what a client of TLS says first.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
 };
 
-use crate::rig::{Client, Ending, Nobody, Origin, Proxy, Setup};
+use crate::rig::{Client, Ending, Folder, Nobody, Origin, Proxy, Setup};
 
 /// Rules of a server of TLS that has every name that is asked for here, and its certificate.
 fn server_rules() -> (Arc<ServerConfig>, CertificateDer<'static>) {
@@ -392,10 +392,50 @@ fn a_client_that_says_nothing_is_closed_in_time() {
 #[test]
 fn what_looks_like_tls_and_is_not_reaches_nobody() {
     let (proxy, origin) = to_raw(|setup| setup);
-    let mut bad = Client::connect(SocketAddr::from(proxy.address()));
+    let mut bad = Client::connect(proxy.address());
     bad.send([22, 3, 1, 0, 0, 1, 2, 3]);
     let (rest, _) = bad.rest();
     assert!(rest.is_empty());
     assert_eq!(proxy.line().text("reason"), "hello.malformed");
     assert_eq!(origin.connections(), 0);
+}
+
+// One port for both.
+
+#[test]
+fn some_names_are_passed_through_where_tls_is_ended_for_the_others() {
+    let (behind, behind_cert) = secured("b");
+    let plain = Origin::named("a");
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["a.test".to_owned()]).expect("a certificate");
+    let folder = Folder::new();
+    let chain = folder.write("chain.pem", &cert.pem());
+    let key = folder.write("key.pem", &signing_key.serialize_pem());
+    let proxy = Setup::of(&[&plain])
+        .frontend(&format!(
+            "tls = {{ certificates = [{{ certificate = {chain:?}, key = {key:?} }}] }}\n\
+             passthrough = [{{ name = \"through\", sni = \"*.b.test\", backend = \"b\" }}]"
+        ))
+        .also("b", &behind)
+        .start();
+    assert_eq!(
+        reached(&proxy, &behind_cert, "x.b.test", &[]).expect("b"),
+        "b"
+    );
+    let line = proxy.line();
+    assert_eq!(
+        (line.text("route"), line.text("sni")),
+        ("through", "x.b.test")
+    );
+    assert!(line.0["status"].is_null());
+    // Everybody else meets our own certificate.
+    let stream = TcpStream::connect(proxy.address()).expect("somebody listens");
+    let session = client_session(cert.der(), "a.test", &[]);
+    let mut stream = StreamOwned::new(session, stream);
+    let request = "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).expect("taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an end");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(proxy.wait_for_lines(2)[1].number("status"), 200);
 }

@@ -1,7 +1,6 @@
 //! `[backend.NAME]`.
 
-use crate::base::Address;
-use crate::base::ByteSize;
+use crate::base::{Address, ByteSize};
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{LEAST_HEAD, MOST_FIELDS, MOST_HEAD, header_case};
 use crate::config::compile::{Reading, health, name_of_key, named_section, server};
@@ -11,7 +10,7 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::plan::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol,
-    Queue, Server,
+    ProxyVersion, Queue, SendProxy, Server,
 };
 
 const MOST_ATTEMPTS: i64 = 10;
@@ -58,6 +57,7 @@ fn backend(entry: &Entry, reading: Reading, report: &mut Report<'_>) -> Option<B
         balance: balance(&section, report),
         servers,
         protocol: protocol(&section, report),
+        send_proxy: send_proxy(&section, report),
         timeout: timeouts(&section, report),
         health,
         attempts: section
@@ -107,6 +107,48 @@ fn balance(section: &Section<'_>, report: &mut Report<'_>) -> Balance {
     section
         .choice("balance", &choices, &habits, report)
         .unwrap_or_default()
+}
+
+const PROXY_VERSIONS: [(&str, ProxyVersion); 2] =
+    [("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)];
+
+/// `"v1"`, `"v2"`, `"off"`, or a table.
+fn send_proxy(backend: &Section<'_>, report: &mut Report<'_>) -> Option<SendProxy> {
+    let setting = backend.setting("send_proxy")?;
+    if setting.is_word("off") {
+        return None;
+    }
+    if !matches!(setting.value.kind, Kind::Table(_)) {
+        let version = setting.choice(&PROXY_VERSIONS, &[("on", "v2")], report)?;
+        return Some(SendProxy {
+            version,
+            authority: false,
+            unique_id: false,
+        });
+    }
+    let section = backend.section("send_proxy", &keys::SEND_PROXY, report)?;
+    let version = section.choice("version", &PROXY_VERSIONS, &[], report);
+    let send_proxy = SendProxy {
+        version: version.unwrap_or(ProxyVersion::V2),
+        authority: section.boolean("authority", report).unwrap_or(false),
+        unique_id: section.boolean("unique_id", report).unwrap_or(false),
+    };
+    for (key, is_set) in [
+        ("authority", send_proxy.authority),
+        ("unique_id", send_proxy.unique_id),
+    ] {
+        if is_set
+            && send_proxy.version == ProxyVersion::V1
+            && let Some(setting) = section.setting(key)
+        {
+            report.error(
+                setting.span(),
+                format!("version 1 of the PROXY protocol has no room for `{key}`"),
+                "write `version = \"v2\"`, or leave it out",
+            );
+        }
+    }
+    Some(send_proxy)
 }
 
 fn protocol(section: &Section<'_>, report: &mut Report<'_>) -> Protocol {

@@ -9,7 +9,7 @@ use crate::base::{ByteSize, FileMode, Name};
 use crate::config::compile::cross::Written;
 use crate::config::compile::http2::http2;
 use crate::config::compile::{
-    Reading, address, name_of, name_of_key, named_section, passage, route,
+    Reading, address, name_of, name_of_key, named_section, passage, route, tls,
 };
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
@@ -18,8 +18,9 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::{
-    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, Mode,
-    Peers, RequestIds, UnixPeers,
+    ClientAuth, ClientCertificate, ClientField, Forwarding, Frontend, FrontendLimits,
+    FrontendTimeouts, HeaderCase, Listen, Mode, Peers, ProxyProtocol, RequestIds, Route, Tls,
+    UnixPeers,
 };
 
 /// hyper's smallest read buffer.
@@ -93,10 +94,11 @@ fn frontend(
     let (routes, passages) = match mode {
         Mode::Http => {
             let routes = route::routes(&section, &entry.key, written, report);
-            (routes, Vec::new())
+            let passages = passage::passthrough(&section, &entry.key, written, report);
+            (routes, passages)
         }
         Mode::Tcp => {
-            let passages = passage::passages(&section, &entry.key, written, report);
+            let passages = passage::passages(&section, "route", &entry.key, written, report);
             (Vec::new(), passages)
         }
     };
@@ -110,10 +112,14 @@ fn frontend(
             "write `backend = \"…\"`, or a `[[frontend.NAME.route]]`, or both",
         );
     }
+    let http2 = http2(&section, report);
+    let tls = tls::tls(&section, &http2, report);
+    check_client_certificates(&section, tls.as_ref(), &routes, report);
     Some(Frontend {
         name: name?,
         listen,
         mode,
+        tls,
         routes,
         passages,
         backend,
@@ -123,8 +129,9 @@ fn frontend(
             .map(i64::unsigned_abs),
         timeout: timeouts(&section, mode, report),
         limits: limits(&section, report),
-        http2: http2(&section, report),
+        http2,
         half_close: section.boolean("half_close", report).unwrap_or(false),
+        proxy_protocol: proxy_protocol(&section, report),
         trusted_proxies: peers(section.list("trusted_proxies").unwrap_or_default(), report),
         client_field: section
             .choice("client_field", &CLIENT_FIELDS, &[], report)
@@ -144,6 +151,33 @@ fn mode_of(entry: &Entry) -> Mode {
     match table.get("mode").map(|mode| &mode.kind) {
         Some(Kind::String(text)) if text.value == "tcp" => Mode::Tcp,
         _ => Mode::Http,
+    }
+}
+
+/// Whoever wants a certificate that nobody is asked for would wait for ever.
+fn check_client_certificates(
+    section: &Section<'_>,
+    tls: Option<&Tls>,
+    routes: &[Route],
+    report: &mut Report<'_>,
+) {
+    let is_asked = |tls: &Tls| {
+        tls.all_rules()
+            .any(|rules| rules.client_auth != ClientAuth::Off)
+    };
+    if section.lacks("tls") == tls.is_some() || tls.is_some_and(is_asked) {
+        return;
+    }
+    let wants = |route: &&Route| route.client_certificate == ClientCertificate::Required;
+    if let Some(route) = routes.iter().find(wants) {
+        report.error(
+            section.span,
+            format!(
+                "route `{}` requires a client certificate, and `{}` asks nobody for one",
+                route.name, section.title
+            ),
+            "write `tls = { certificates = …, client_auth = { mode = \"optional\", ca = … } }`",
+        );
     }
 }
 
@@ -304,12 +338,12 @@ fn timeouts(frontend: &Section<'_>, mode: Mode, report: &mut Report<'_>) -> Fron
         exchange: section
             .duration_or_off("exchange", report)
             .unwrap_or(default.exchange),
-        tunnel: section
-            .duration_or_off("tunnel", report)
-            .unwrap_or(default.tunnel),
         handshake: section
             .duration("handshake", report)
             .unwrap_or(default.handshake),
+        tunnel: section
+            .duration_or_off("tunnel", report)
+            .unwrap_or(default.tunnel),
     }
 }
 
@@ -329,6 +363,39 @@ fn limits(frontend: &Section<'_>, report: &mut Report<'_>) -> FrontendLimits {
             .size("target", ByteSize(1), MOST_TARGET, report)
             .unwrap_or(default.target),
     }
+}
+
+fn proxy_protocol(frontend: &Section<'_>, report: &mut Report<'_>) -> ProxyProtocol {
+    let Some(setting) = frontend.setting("proxy_protocol") else {
+        return ProxyProtocol::Off;
+    };
+    let words = [
+        ("off", ProxyProtocol::Off),
+        ("required", ProxyProtocol::Required),
+    ];
+    if let Some((_, meant)) = words.iter().find(|(word, _)| setting.is_word(word)) {
+        return meant.clone();
+    }
+    if !matches!(setting.value.kind, Kind::Table(_)) {
+        setting.wrong_with(
+            "\"off\", \"required\" or a table",
+            "write \"required\" where every peer sends a header, `{ from = [\"10.0.0.0/8\"] }` where these do",
+            report,
+        );
+        return ProxyProtocol::Off;
+    }
+    let Some(section) = frontend.section("proxy_protocol", &keys::PROXY_PROTOCOL, report) else {
+        return ProxyProtocol::Off;
+    };
+    let items = section.list("from").unwrap_or_default();
+    if items.is_empty() && (section.setting("from").is_some() || section.lacks("from")) {
+        report.error(
+            section.span,
+            format!("`{}` names nobody who sends a PROXY header", section.title),
+            "write `from = [\"10.0.0.0/8\"]`, or `proxy_protocol = \"off\"`",
+        );
+    }
+    ProxyProtocol::From(peers(items, report))
 }
 
 /// Addresses, networks, and `"unix"` for whoever comes by a Unix socket.
@@ -392,6 +459,7 @@ fn forwarding(frontend: &Section<'_>, report: &mut Report<'_>) -> Forwarding {
             .boolean("forwarded", report)
             .unwrap_or(default.forwarded),
         via: section.boolean("via", report).unwrap_or(default.via),
+        client_certificate: tls::client_fields(&section, report),
     }
 }
 

@@ -14,6 +14,7 @@ mod process;
 mod route;
 mod server;
 mod shadow;
+mod tls;
 
 use crate::base::Name;
 use crate::config::keys;

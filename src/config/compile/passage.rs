@@ -1,4 +1,5 @@
-//! Routes of connections that are passed on as they are: `[[frontend.NAME.route]]` in TCP mode.
+//! Routes of connections that are passed on as they are: `[[frontend.NAME.route]]` in TCP mode, and
+//! `passthrough` of a frontend that ends TLS for everybody else.
 
 use std::collections::HashMap;
 
@@ -17,20 +18,52 @@ use crate::plan::Passage;
 /// The longest that ALPN knows (RFC 7301 §3.1).
 const LONGEST_PROTOCOL_BYTES: usize = 255;
 
-/// The routes of one frontend, in file order.
-pub(super) fn passages(
+/// The names that a frontend passes on, in file order.
+pub(super) fn passthrough(
     frontend: &Section<'_>,
     frontend_name: &str,
     written: &mut Written,
     report: &mut Report<'_>,
 ) -> Vec<Passage> {
-    let Some(setting) = frontend.setting("route") else {
+    let passages = passages(frontend, "passthrough", frontend_name, written, report);
+    let Some(setting) = frontend.setting("passthrough") else {
+        return passages;
+    };
+    if frontend.lacks("tls") {
+        report.error(
+            setting.span(),
+            format!(
+                "`{}` ends TLS for nobody, so there is nobody to tell these from",
+                frontend.title
+            ),
+            "write `tls = …` too, or a frontend with `mode = \"tcp\"`",
+        );
+    }
+    if passages.iter().any(|passage| !passage.has_conditions()) {
+        report.error(
+            setting.span(),
+            "one of these would pass every client on, and TLS would be ended for nobody",
+            "write which names: `sni = [\"db.example.com\"]`",
+        );
+    }
+    passages
+}
+
+/// The routes under `key` of one frontend, in file order.
+pub(super) fn passages(
+    frontend: &Section<'_>,
+    key: &'static str,
+    frontend_name: &str,
+    written: &mut Written,
+    report: &mut Report<'_>,
+) -> Vec<Passage> {
+    let Some(setting) = frontend.setting(key) else {
         return Vec::new();
     };
     let mut names: HashMap<Name, Span> = HashMap::new();
     let mut passages = Vec::new();
     for (index, item) in setting.list().into_iter().enumerate() {
-        let title = format!("[[frontend.{frontend_name}.route]]");
+        let title = format!("[[frontend.{frontend_name}.{key}]]");
         let Some(section) = Section::open(&keys::TCP_ROUTE, title, item, report) else {
             continue;
         };

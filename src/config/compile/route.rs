@@ -15,12 +15,17 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::source::Span;
-use crate::plan::{HostPattern, PathPattern, Predicate, Route, ValuePattern};
+use crate::plan::{ClientCertificate, HostPattern, PathPattern, Predicate, Route, ValuePattern};
 use crate::wire::host::Authority;
 use crate::wire::path::normalise;
 
 /// Why a pattern is none, and what to write instead.
 pub(super) type Refusal = (String, String);
+
+const CLIENT_CERTIFICATE: [(&str, ClientCertificate); 2] = [
+    ("any", ClientCertificate::Any),
+    ("required", ClientCertificate::Required),
+];
 
 /// The routes of one frontend, in file order.
 pub(super) fn routes(
@@ -110,6 +115,9 @@ fn route(
         methods,
         headers,
         queries,
+        client_certificate: section
+            .choice("client_certificate", &CLIENT_CERTIFICATE, &[], report)
+            .unwrap_or_default(),
         backend: backend?,
         at: report.place(section.span),
     })

@@ -98,19 +98,20 @@ fn full_has_every_known_key_and_no_other() {
     collect(&parsed.table, "", &mut found);
     for (path, keys) in keys::ALL {
         let mut known = keys.known.to_vec();
-        let mut written = found.get(path).cloned().unwrap_or_default();
+        let mut written = found.get(*path).cloned().unwrap_or_default();
         known.sort_unstable();
         written.sort();
         assert_eq!(written, known, "[{path}]");
     }
 }
 
-/// `key = value` with a key alone before the sign.
+/// `key = value` with a key alone before the sign, or the header of a table.
 fn is_example(text: &str) -> bool {
-    text.split_once(" = ").is_some_and(|(key, _)| {
-        key.bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-    })
+    text.starts_with("[frontend.web.")
+        || text.split_once(" = ").is_some_and(|(key, _)| {
+            key.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        })
 }
 
 fn is_tcp(mode: &Value) -> bool {
@@ -120,7 +121,7 @@ fn is_tcp(mode: &Value) -> bool {
 /// The keys of each table by its path, with `NAME` for what the user chooses.
 fn collect(table: &Table, path: &str, found: &mut BTreeMap<String, Vec<String>>) {
     for entry in &table.entries {
-        let is_name = matches!(path, "frontend" | "backend");
+        let is_name = matches!(path, "frontend" | "backend" | "frontend.NAME.tls.names");
         let key = match &entry.value.kind {
             // A frontend in TCP mode has keys of its own.
             Kind::Table(table) if is_name && table.get("mode").is_some_and(is_tcp) => "TCP",

@@ -18,14 +18,39 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("admin", "socket_mode", "'600'"),
     ("frontend.NAME", "listen", "'127.0.0.1:8081'"),
     ("frontend.NAME", "socket_mode", "'600'"),
-    ("frontend.NAME", "mode", "'tcp'"),
     ("frontend.NAME", "backend", "'other'"),
     ("frontend.NAME", "max_connections", "10"),
     ("frontend.NAME", "half_close", "true"),
+    ("frontend.NAME", "proxy_protocol", "'required'"),
+    ("frontend.NAME.proxy_protocol", "from", "'10.0.0.0/8'"),
     ("frontend.NAME", "trusted_proxies", "['10.0.0.0/8']"),
     ("frontend.NAME", "client_field", "'forwarded'"),
     ("frontend.NAME", "request_id", "'x-id'"),
     ("frontend.NAME", "header_case", "'title'"),
+    ("frontend.NAME.tls", "certificates", "'/b.pem'"),
+    ("frontend.NAME.tls", "default", "'a.example.com'"),
+    ("frontend.NAME.tls", "strict_sni", "true"),
+    ("frontend.NAME.tls", "min_version", "'1.3'"),
+    ("frontend.NAME.tls", "alpn", "[]"),
+    ("frontend.NAME.tls", "max_handshakes", "5"),
+    (
+        "frontend.NAME.tls",
+        "client_auth",
+        "{ mode = 'required', ca = '/ca.pem' }",
+    ),
+    ("frontend.NAME.tls.certificates", "certificate", "'/b.pem'"),
+    ("frontend.NAME.tls.certificates", "key", "'/b.key'"),
+    ("frontend.NAME.tls.client_auth", "mode", "'optional'"),
+    ("frontend.NAME.tls.client_auth", "ca", "'/other.pem'"),
+    ("frontend.NAME.tls.client_auth", "crl", "'/crl.pem'"),
+    ("frontend.NAME.tls.names.NAME", "min_version", "'1.3'"),
+    ("frontend.NAME.tls.names.NAME", "alpn", "[]"),
+    (
+        "frontend.NAME.tls.names.NAME",
+        "client_auth",
+        "{ ca = '/ca.pem' }",
+    ),
+    ("frontend.NAME.timeout", "handshake", "'1s'"),
     ("frontend.NAME", "upgrades", "['x']"),
     ("frontend.NAME.timeout", "head", "'1s'"),
     ("frontend.NAME.timeout", "body", "'1s'"),
@@ -44,18 +69,44 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.forwarding", "x_forwarded", "false"),
     ("frontend.NAME.forwarding", "forwarded", "true"),
     ("frontend.NAME.forwarding", "via", "true"),
+    (
+        "frontend.NAME.forwarding.client_certificate",
+        "subject",
+        "'x-subject'",
+    ),
+    (
+        "frontend.NAME.forwarding.client_certificate",
+        "sans",
+        "'x-sans'",
+    ),
+    (
+        "frontend.NAME.forwarding.client_certificate",
+        "serial",
+        "'x-serial'",
+    ),
+    (
+        "frontend.NAME.forwarding.client_certificate",
+        "fingerprint",
+        "'x-fingerprint'",
+    ),
     ("frontend.NAME.route", "name", "'first'"),
     ("frontend.NAME.route", "host", "'a'"),
     ("frontend.NAME.route", "path", "'/a'"),
     ("frontend.NAME.route", "method", "'GET'"),
     ("frontend.NAME.route", "header", "{ a = 'b' }"),
     ("frontend.NAME.route", "query", "{ a = 'b' }"),
+    ("frontend.NAME.route", "client_certificate", "'required'"),
     ("frontend.NAME.route", "backend", "'other'"),
+    ("frontend.NAME.passthrough", "name", "'first'"),
+    ("frontend.NAME.passthrough", "sni", "'b'"),
+    ("frontend.NAME.passthrough", "alpn", "'h2'"),
+    ("frontend.NAME.passthrough", "backend", "'other'"),
     ("frontend.TCP", "listen", "'127.0.0.1:8083'"),
     ("frontend.TCP", "socket_mode", "'600'"),
     ("frontend.TCP", "mode", "'http'"),
     ("frontend.TCP", "backend", "'other'"),
     ("frontend.TCP", "max_connections", "10"),
+    ("frontend.TCP", "proxy_protocol", "'required'"),
     ("frontend.TCP.timeout", "handshake", "'1s'"),
     ("frontend.TCP.timeout", "tunnel", "'1s'"),
     ("frontend.TCP.route", "name", "'first'"),
@@ -65,6 +116,10 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("backend.NAME", "balance", "'least-connections'"),
     ("backend.NAME", "servers", "'10.0.0.2:80'"),
     ("backend.NAME", "protocol", "'h2'"),
+    ("backend.NAME", "send_proxy", "'v1'"),
+    ("backend.NAME.send_proxy", "version", "'v1'"),
+    ("backend.NAME.send_proxy", "authority", "true"),
+    ("backend.NAME.send_proxy", "unique_id", "true"),
     ("backend.NAME", "attempts", "1"),
     ("backend.NAME", "header_case", "'preserve'"),
     ("backend.NAME.timeout", "connect", "'1s'"),
@@ -104,12 +159,18 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
 
 /// Keys whose value is a table of keys: their keys stand above.
 const TABLES: &[(&str, &str)] = &[
+    // Stands above for `frontend.TCP`: here all the keys of requests are there, which it excludes.
+    ("frontend.NAME", "mode"),
     ("log", "access"),
+    ("frontend.NAME", "tls"),
+    ("frontend.NAME.tls", "names"),
+    ("frontend.NAME.forwarding", "client_certificate"),
     ("frontend.NAME", "timeout"),
     ("frontend.NAME", "limits"),
     ("frontend.NAME", "http2"),
     ("frontend.NAME", "forwarding"),
     ("frontend.NAME", "route"),
+    ("frontend.NAME", "passthrough"),
     ("frontend.TCP", "timeout"),
     ("frontend.TCP", "route"),
     ("backend.NAME", "timeout"),
@@ -130,9 +191,44 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
         ),
         ("admin", "[admin]", "listen = '/run/admin.sock'"),
         (
+            "frontend.NAME.tls",
+            "[frontend.web.tls]",
+            "certificates = '/a.pem'\nclient_auth = { mode = 'optional', ca = '/ca.pem' }",
+        ),
+        (
+            "frontend.NAME.tls.names.NAME",
+            "[frontend.web.tls.names.'a.test']",
+            "",
+        ),
+        (
+            "frontend.NAME.tls.certificates",
+            "[[frontend.other.tls.certificates]]",
+            "certificate = '/a.pem'\nkey = '/a.key'",
+        ),
+        (
+            "frontend.NAME.tls.client_auth",
+            "[frontend.other.tls.client_auth]",
+            "ca = '/ca.pem'",
+        ),
+        (
+            "",
+            "[frontend.other]",
+            "listen = '127.0.0.1:8090'\nbackend = 'app'",
+        ),
+        (
             "frontend.NAME.route",
             "[[frontend.web.route]]",
             "backend = 'app'",
+        ),
+        (
+            "frontend.NAME.passthrough",
+            "[[frontend.secured.passthrough]]",
+            "sni = 'a'\nbackend = 'app'",
+        ),
+        (
+            "",
+            "[frontend.secured]",
+            "tls = '/a.pem'\nlisten = '127.0.0.1:8444'\nbackend = 'app'",
         ),
         (
             "frontend.TCP",
@@ -178,7 +274,12 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
 #[test]
 fn every_key_changes_the_plan() {
     for (path, key, value) in OTHER_VALUES {
-        let without = plan(&with_line(path, "", ""));
+        // A table that says nothing without its only key.
+        let needed = match *path {
+            "frontend.NAME.proxy_protocol" => "from = '192.0.2.1'",
+            _ => "",
+        };
+        let without = plan(&with_line(path, "", needed));
         let with = plan(&with_line(path, key, &format!("{key} = {value}")));
         assert_ne!(with, without, "{path}: {key} = {value} does nothing");
     }

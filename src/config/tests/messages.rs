@@ -41,14 +41,14 @@ fn a_mistyped_key_gets_the_key_that_was_meant() {
 
 #[test]
 fn an_unknown_key_gets_the_list_of_known_ones() {
-    assert_snapshot!(in_frontend("tls = true"), @r##"
-        error: unknown key `tls` in `[frontend.web]`
+    assert_snapshot!(in_frontend("gzip = true"), @r##"
+        error: unknown key `gzip` in `[frontend.web]`
          --> evenkeel.toml:5:1
           |
-        5 | tls = true
-          | ^^^
+        5 | gzip = true
+          | ^^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `header_case`, `upgrades`, `route`
+          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `tls`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `proxy_protocol`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `header_case`, `upgrades`, `passthrough`, `route`
     "##);
 }
 
@@ -1244,6 +1244,50 @@ fn a_unix_socket_is_listened_on_once_and_has_no_ports() {
 }
 
 #[test]
+fn a_proxy_header_is_wanted_from_somebody() {
+    assert_snapshot!(in_frontend("proxy_protocol = true"), @r##"
+        error: `proxy_protocol` must be "off", "required" or a table, and is `true`
+         --> evenkeel.toml:5:18
+          |
+        5 | proxy_protocol = true
+          |                  ^^^^
+          |
+          = help: write "required" where every peer sends a header, `{ from = ["10.0.0.0/8"] }` where these do
+    "##);
+    assert_snapshot!(in_frontend("proxy_protocol = { from = [] }"), @r##"
+        error: `[frontend.web.proxy_protocol]` names nobody who sends a PROXY header
+         --> evenkeel.toml:5:18
+          |
+        5 | proxy_protocol = { from = [] }
+          |                  ^^^^^^^^^^^^^
+          |
+          = help: write `from = ["10.0.0.0/8"]`, or `proxy_protocol = "off"`
+    "##);
+}
+
+#[test]
+fn version_1_of_the_proxy_protocol_has_no_room_for_more() {
+    assert_snapshot!(in_backend("send_proxy = { version = 'v1', unique_id = true }"), @r##"
+        error: version 1 of the PROXY protocol has no room for `unique_id`
+         --> evenkeel.toml:8:44
+          |
+        8 | send_proxy = { version = 'v1', unique_id = true }
+          |                                            ^^^^
+          |
+          = help: write `version = "v2"`, or leave it out
+    "##);
+    assert_snapshot!(in_backend("send_proxy = true"), @r##"
+        error: `send_proxy` must be "v1" or "v2", and is `true`
+         --> evenkeel.toml:8:14
+          |
+        8 | send_proxy = true
+          |              ^^^^
+          |
+          = help: write "v1" or "v2"
+    "##);
+}
+
+#[test]
 fn ids_do_not_go_into_fields_of_the_protocol() {
     assert_snapshot!(in_frontend("request_id = 'Host'"), @r##"
         error: the field "Host" has a meaning of its own
@@ -1566,4 +1610,175 @@ fn colors_are_there_when_they_are_wanted() {
     let diagnostics = load(&BASE.replace("servers", "server")).expect_err("a mistake");
     assert!(diagnostics.render(Color::Always).contains('\u{1b}'));
     assert!(!diagnostics.render(Color::Never).contains('\u{1b}'));
+}
+
+#[test]
+fn tls_without_a_certificate_says_what_to_write() {
+    assert_snapshot!(in_frontend("tls = true"), @r##"
+        error: `tls` must be a table with `certificates`, and is `true`
+         --> evenkeel.toml:5:7
+          |
+        5 | tls = true
+          |       ^^^^
+          |
+          = help: write `tls = "/path/to/fullchain.pem"`, or leave `tls` out for clear text
+    "##);
+    assert_snapshot!(in_frontend("tls = { strict_sni = true }"), @r##"
+        error: `[frontend.web.tls]` has no `certificates`
+         --> evenkeel.toml:5:7
+          |
+        5 | tls = { strict_sni = true }
+          |       ^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: write `certificates = ["/path/to/fullchain.pem"]`; a directory will do, too
+    "##);
+    assert_snapshot!(in_frontend("tls = { certificates = [] }"), @r##"
+        error: `certificates` names no certificate
+         --> evenkeel.toml:5:24
+          |
+        5 | tls = { certificates = [] }
+          |                        ^^
+          |
+          = help: write at least one file: `certificates = ["/path/to/fullchain.pem"]`
+    "##);
+    assert_snapshot!(in_frontend("tls = { certificates = { certificate = '/a.pem' } }"), @r##"
+        error: a certificate that is written as a table has no `key`
+         --> evenkeel.toml:5:24
+          |
+        5 | tls = { certificates = { certificate = '/a.pem' } }
+          |                        ^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: write both: `{ certificate = "fullchain.pem", key = "privkey.pem" }`
+    "##);
+}
+
+#[test]
+fn rules_of_tls_are_checked() {
+    assert_snapshot!(
+        in_frontend("tls = { certificates = '/a.pem', min_version = 'TLSv1.1', alpn = ['h3'] }"),
+        @r##"
+        error: `min_version` cannot be "TLSv1.1"
+         --> evenkeel.toml:5:48
+          |
+        5 | tls = { certificates = '/a.pem', min_version = 'TLSv1.1', alpn = ['h3'] }
+          |                                                ^^^^^^^^^
+          |
+          = help: write `"1.2"`; known are `1.2`, `1.3`
+
+        error: `alpn` cannot be "h3"
+         --> evenkeel.toml:5:67
+          |
+        5 | tls = { certificates = '/a.pem', min_version = 'TLSv1.1', alpn = ['h3'] }
+          |                                                                   ^^^^
+          |
+          = help: write `"h2"`; known are `h2`, `http/1.1`
+    "##
+    );
+    assert_snapshot!(
+        in_frontend("http2 = { enabled = false }\ntls = { certificates = '/a.pem', alpn = 'h2' }"),
+        @r##"
+        error: `alpn` offers "h2", and this frontend has `http2 = { enabled = false }`
+         --> evenkeel.toml:6:41
+          |
+        6 | tls = { certificates = '/a.pem', alpn = 'h2' }
+          |                                         ^^^^
+          |
+          = help: leave "h2" out, or let it speak HTTP/2
+    "##
+    );
+    assert_snapshot!(
+        in_frontend("tls = { certificates = '/a.pem', client_auth = 'required' }"),
+        @r##"
+        error: `client_auth` must be a table, or "off", and is the string "required"
+         --> evenkeel.toml:5:48
+          |
+        5 | tls = { certificates = '/a.pem', client_auth = 'required' }
+          |                                                ^^^^^^^^^^
+          |
+          = help: write `client_auth = { mode = "required", ca = "/path/to/ca.pem" }`
+    "##
+    );
+    assert_snapshot!(
+        in_frontend("tls = { certificates = '/a.pem', client_auth = { mode = 'required' } }"),
+        @r##"
+        error: client certificates are asked for, and there is no `ca` that could have signed them
+         --> evenkeel.toml:5:48
+          |
+        5 | tls = { certificates = '/a.pem', client_auth = { mode = 'required' } }
+          |                                                ^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: write `ca = "/path/to/ca.pem"`
+    "##
+    );
+    assert_snapshot!(
+        in_frontend(
+            "[frontend.web.tls]\ncertificates = '/a.pem'\ndefault = '*.a.test'\n\
+             [frontend.web.tls.names]\n'A.test' = {}\n'a.test' = {}\n'*' = {}"
+        ),
+        @r##"
+        error: `default = "*.a.test"` is no name of a host
+         --> evenkeel.toml:7:11
+          |
+        7 | default = '*.a.test'
+          |           ^^^^^^^^^^
+          |
+          = help: write a name that one of the certificates has, such as "www.example.com"
+
+        error: this name has rules already
+          --> evenkeel.toml:10:1
+           |
+         9 | 'A.test' = {}
+           | -------- the first are here
+        10 | 'a.test' = {}
+           | ^^^^^^^^
+           |
+           = help: upper and lower case are the same here; keep one of the two
+
+        error: "*" stands for all names, and what holds for all is written above
+          --> evenkeel.toml:11:1
+           |
+        11 | '*' = {}
+           | ^^^
+           |
+           = help: write these keys in the `tls` table itself
+    "##
+    );
+}
+
+#[test]
+fn a_route_cannot_require_what_nobody_is_asked_for() {
+    let route = "[[frontend.web.route]]\nclient_certificate = 'required'\nbackend = 'app'\n";
+    assert_snapshot!(errors(&with_routes(route)), @r##"
+        error: route `1` requires a client certificate, and `[frontend.web]` asks nobody for one
+         --> evenkeel.toml:2:1
+          |
+        2 | [frontend.web]
+          | ^^^^^^^^^^^^^^
+          |
+          = help: write `tls = { certificates = …, client_auth = { mode = "optional", ca = … } }`
+    "##);
+}
+
+#[test]
+fn a_field_of_the_protocol_cannot_tell_of_a_certificate() {
+    assert_snapshot!(
+        in_frontend("forwarding = { client_certificate = { subject = 'Host', sans = 'a b' } }"),
+        @r##"
+        error: the field "Host" has a meaning of its own
+         --> evenkeel.toml:5:49
+          |
+        5 | forwarding = { client_certificate = { subject = 'Host', sans = 'a b' } }
+          |                                                 ^^^^^^
+          |
+          = help: write a field of your own, such as "x-client-subject"
+
+        error: "a b" cannot be the name of a field
+         --> evenkeel.toml:5:64
+          |
+        5 | forwarding = { client_certificate = { subject = 'Host', sans = 'a b' } }
+          |                                                                ^^^^^
+          |
+          = help: write a field of your own, such as "x-client-sans"
+    "##
+    );
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
@@ -9,18 +10,20 @@ use ipnet::IpNet;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::{Index, select, subsequence};
 
 use super::{load, plan};
 use crate::base::address::{Descriptor, UnixName};
-use crate::base::{Address, ByteSize, FileMode, ListenAddress, Name, Place};
+use crate::base::{Address, ByteSize, FileMode, ListenAddress, Name, Place, TlsVersion};
 use crate::config::show;
 use crate::plan::{
     AccessLog, Admin, Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance,
-    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health,
-    HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel, LogTarget, Mode,
-    Passage, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol, Queue, Reload,
-    RequestIds, Route, Server, Shutdown, StatusSet, UnixPeers, ValuePattern,
+    Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField, ClientFields,
+    DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
+    HeaderCase, Health, HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel,
+    LogTarget, Mode, NameRules, Need, Passage, PathPattern, Peers, Plan, Pool, Predicate, Probe,
+    Process, Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Route, SendProxy,
+    Server, Shutdown, StatusSet, Tls, TlsRules, UnixPeers, UnknownNames, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -104,6 +107,26 @@ fn peers() -> impl Strategy<Value = Peers> {
     (vec(network(), 0..3), unix).prop_map(|(networks, unix)| Peers { networks, unix })
 }
 
+fn send_proxy() -> impl Strategy<Value = SendProxy> {
+    let version = select(vec![ProxyVersion::V1, ProxyVersion::V2]);
+    (version, any::<(bool, bool)>()).prop_map(|(version, (authority, unique_id))| SendProxy {
+        version,
+        authority: authority && version == ProxyVersion::V2,
+        unique_id: unique_id && version == ProxyVersion::V2,
+    })
+}
+
+fn proxy_protocol() -> impl Strategy<Value = ProxyProtocol> {
+    prop_oneof![
+        Just(ProxyProtocol::Off),
+        Just(ProxyProtocol::Required),
+        peers().prop_filter_map("somebody", |peers| {
+            let is_somebody = !peers.networks.is_empty() || peers.unix == UnixPeers::Included;
+            is_somebody.then_some(ProxyProtocol::From(peers))
+        }),
+    ]
+}
+
 fn client_field() -> impl Strategy<Value = ClientField> {
     select(vec![ClientField::XForwardedFor, ClientField::Forwarded])
 }
@@ -171,18 +194,22 @@ fn route(backends: Vec<Name>) -> impl Strategy<Value = Route> {
             HeaderName::from_bytes(name.as_bytes()).expect("a field's name")
         }),
         predicates(text(), str::to_owned),
+        select(vec![ClientCertificate::Any, ClientCertificate::Required]),
         one_of(backends),
     )
-        .prop_map(|(hosts, paths, methods, headers, queries, backend)| Route {
-            name: Name::new("replaced").expect("a name"),
-            hosts,
-            paths,
-            methods,
-            headers,
-            queries,
-            backend,
-            at: Place::nowhere(),
-        })
+        .prop_map(
+            |(hosts, paths, methods, headers, queries, client_certificate, backend)| Route {
+                name: Name::new("replaced").expect("a name"),
+                hosts,
+                paths,
+                methods,
+                headers,
+                queries,
+                client_certificate,
+                backend,
+                at: Place::nowhere(),
+            },
+        )
 }
 
 fn routes(backends: Vec<Name>) -> impl Strategy<Value = Vec<Route>> {
@@ -205,17 +232,94 @@ fn header_case() -> impl Strategy<Value = HeaderCase> {
     ])
 }
 
+fn client_fields() -> impl Strategy<Value = ClientFields> {
+    let field = || option::of(field_name());
+    (field(), field(), field(), field()).prop_map(|(subject, sans, serial, fingerprint)| {
+        ClientFields {
+            subject,
+            sans,
+            serial,
+            fingerprint,
+        }
+    })
+}
+
+fn file() -> impl Strategy<Value = PathBuf> {
+    "/[a-z $\\\\.{}-]{1,6}[a-z]".prop_map(PathBuf::from)
+}
+
+fn file_at() -> impl Strategy<Value = FileAt> {
+    file().prop_map(|path| FileAt {
+        path,
+        at: Place::nowhere(),
+    })
+}
+
+fn tls_rules() -> impl Strategy<Value = TlsRules> {
+    let need = select(vec![Need::Optional, Need::Required]);
+    let asked = (need, vec(file_at(), 1..3), vec(file_at(), 0..3))
+        .prop_map(|(need, ca, crl)| ClientAuth::On(ClientCertificates { need, ca, crl }));
+    (
+        select(vec![TlsVersion::V1_2, TlsVersion::V1_3]),
+        subsequence(DEFAULT_ALPN.map(str::to_owned).to_vec(), 0..=2),
+        prop_oneof![Just(ClientAuth::Off), asked],
+    )
+        .prop_map(|(min_version, alpn, client_auth)| TlsRules {
+            min_version,
+            alpn,
+            client_auth,
+        })
+}
+
+fn tls() -> impl Strategy<Value = Tls> {
+    let certificates = (file(), option::of(file())).prop_map(|(path, key)| Certificates {
+        path,
+        key,
+        at: Place::nowhere(),
+    });
+    let default = "[a-z]{1,4}\\.test".prop_map(|name| DefaultName {
+        name,
+        at: Place::nowhere(),
+    });
+    let names = vec((host(), tls_rules()), 0..3).prop_map(|names| {
+        let mut own: Vec<NameRules> = Vec::new();
+        for (name, rules) in names {
+            if own.iter().all(|known| known.name != name) {
+                own.push(NameRules { name, rules });
+            }
+        }
+        own
+    });
+    (
+        vec(certificates, 1..3),
+        option::of(default),
+        select(vec![UnknownNames::Default, UnknownNames::Refused]),
+        1..u64::MAX >> 1,
+        tls_rules(),
+        names,
+    )
+        .prop_map(
+            |(certificates, default, unknown_names, max_handshakes, rules, names)| Tls {
+                certificates,
+                default,
+                unknown_names,
+                max_handshakes,
+                rules,
+                names,
+            },
+        )
+}
+
 fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> {
-    let bounds = (option::of(duration()), option::of(duration()));
+    let bounds = (option::of(duration()), option::of(duration()), duration());
     let timeout = (duration(), duration(), duration(), bounds).prop_map(
-        |(head, body, keep_alive, (exchange, tunnel))| FrontendTimeouts {
+        |(head, body, keep_alive, (exchange, tunnel, handshake))| FrontendTimeouts {
             head,
             body,
             keep_alive,
             exchange,
+            handshake,
             tunnel,
-            // Of TCP mode alone.
-            handshake: FrontendTimeouts::default().handshake,
         },
     );
     let limits = (8_u64 << 10..16 << 20, 1_usize..20_000, 1_u64..65_534).prop_map(
@@ -239,12 +343,14 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             resets_per_second: rates.0,
             idle_frames_per_second: rates.1,
         });
-    let forwarding =
-        any::<(bool, bool, bool)>().prop_map(|(x_forwarded, forwarded, via)| Forwarding {
+    let forwarding = (any::<(bool, bool, bool)>(), client_fields()).prop_map(
+        |((x_forwarded, forwarded, via), client_certificate)| Forwarding {
             x_forwarded,
             forwarded,
             via,
-        });
+            client_certificate,
+        },
+    );
     let request_id = prop_oneof![
         Just(RequestIds::Off),
         field_name().prop_map(RequestIds::Field),
@@ -255,7 +361,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         listens(name.to_string()),
         option::of(1..u64::MAX >> 1),
         any::<bool>(),
-        (peers(), client_field()),
+        (proxy_protocol(), peers(), client_field()),
     );
     (
         Just(name),
@@ -263,18 +369,32 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         routes(backends.clone()),
         one_of(backends),
         (timeout, limits, http2, forwarding),
-        (request_id, header_case(), upgrades),
+        (request_id, header_case(), option::of(tls()), upgrades),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
             let (listen, max_connections, half_close, who) = listening;
-            let (trusted_proxies, client_field) = who;
-            let (timeout, limits, http2, forwarding) = settings;
-            let (request_id, header_case, upgrades) = writing;
+            let (proxy_protocol, trusted_proxies, client_field) = who;
+            let (timeout, limits, mut http2, forwarding) = settings;
+            let (request_id, header_case, tls, upgrades) = writing;
+            let mut routes = routes;
+            let asks = |tls: &Tls| {
+                tls.all_rules()
+                    .any(|one| one.client_auth != ClientAuth::Off)
+            };
+            if !tls.as_ref().is_some_and(asks) {
+                // What requires a certificate that nobody is asked for is refused.
+                for route in &mut routes {
+                    route.client_certificate = ClientCertificate::Any;
+                }
+            }
+            // What is offered must be spoken.
+            http2.enabled |= tls.is_some();
             Frontend {
                 name,
                 listen,
                 mode: Mode::Http,
                 passages: Vec::new(),
+                tls,
                 backend: (routes.is_empty() || half_close).then_some(backend),
                 routes,
                 max_connections,
@@ -282,6 +402,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 limits,
                 http2,
                 half_close,
+                proxy_protocol,
                 trusted_proxies,
                 client_field,
                 forwarding,
@@ -350,6 +471,8 @@ fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Fronte
             limits: FrontendLimits::default(),
             http2: Http2::default(),
             half_close: false,
+            tls: None,
+            proxy_protocol: http.proxy_protocol,
             trusted_proxies: Default::default(),
             client_field: Default::default(),
             forwarding: Forwarding::default(),
@@ -483,7 +606,14 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
         );
     (
         (Just(name), balance, servers(), option::of(health())),
-        (timeout, pool, limits, protocol, http2),
+        (
+            timeout,
+            pool,
+            limits,
+            protocol,
+            http2,
+            option::of(send_proxy()),
+        ),
         (1_u32..=10, 0_usize..=1_000_000, header_case()),
     )
         .prop_map(|(main, bounds, rest)| {
@@ -505,6 +635,7 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
                 pool: bounds.1,
                 limits: bounds.2,
                 protocol: bounds.3,
+                send_proxy: bounds.5,
                 http2: bounds.4,
                 header_case: rest.2,
             }

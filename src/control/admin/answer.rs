@@ -13,7 +13,7 @@ use crate::base::clock;
 use crate::control::State;
 use crate::control::health::FirstRound;
 use crate::control::reload::reload;
-use crate::observe::{BackendRow, FrontendRow, Scrape, ServerRow};
+use crate::observe::{BackendRow, CertificateRow, FrontendRow, Scrape, ServerRow};
 
 use super::status::status;
 
@@ -125,12 +125,20 @@ fn metrics(state: &State) -> String {
             })
         })
         .collect();
+    let known = state.certificates.borrow();
+    let certificates: Vec<CertificateRow<'_>> = known
+        .expiries
+        .iter()
+        .map(|(name, &expires)| CertificateRow { name, expires })
+        .collect();
     let scrape = Scrape {
         process: &state.metrics,
         access_log: &state.access_log,
         frontends: &frontends,
         backends: &backends,
         servers: &servers,
+        certificates: &certificates,
+        certificates_broken: known.broken.len() as u64,
         now: clock::now(),
     };
     scrape.render()

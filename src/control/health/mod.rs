@@ -29,8 +29,9 @@ use crate::base::rng::Rng;
 use crate::base::tasks;
 use crate::base::{Address, Name};
 use crate::net::Network;
-use crate::plan;
+use crate::plan::{self, ProxyVersion};
 use crate::proxy::backend::{Backend, Health, Server};
+use crate::wire::proxy_protocol::{Checksum, Endpoints, Extras, Header, write_v1, write_v2};
 
 use probe::Outcome;
 use state::Transition;
@@ -319,7 +320,9 @@ impl Check {
         };
         let address = address_of(&backend.servers[index], health);
         let network = &self.shared.network;
-        self.outcome = Some(probe::probe(network, &address, &health.probe, health.timeout).await);
+        let preamble = preamble_of(&backend.plan, health);
+        self.outcome =
+            Some(probe::probe(network, &address, &preamble, &health.probe, health.timeout).await);
     }
 }
 
@@ -327,6 +330,27 @@ impl Drop for Check {
     fn drop(&mut self) {
         self.shared.ended(self.run, self.outcome.take());
     }
+}
+
+/// What a check says before anything else, where servers want a PROXY header: that it speaks for
+/// itself. On a port of its own it says nothing: who answers there is mostly another one.
+fn preamble_of(backend: &plan::Backend, health: &plan::Health) -> Vec<u8> {
+    let mut preamble = Vec::new();
+    match &backend.send_proxy {
+        Some(how) if health.port.is_none() => match how.version {
+            // Version 1 has no word for it.
+            ProxyVersion::V1 => write_v1(&Endpoints::Unknown, &mut preamble),
+            ProxyVersion::V2 => {
+                let header = Header {
+                    endpoints: Endpoints::Own,
+                    extras: Extras::default(),
+                };
+                write_v2(&header, Checksum::LeftOut, &mut preamble);
+            }
+        },
+        _ => {}
+    }
+    preamble
 }
 
 fn address_of(server: &Server, health: &plan::Health) -> Address {

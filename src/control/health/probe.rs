@@ -20,6 +20,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
+use tokio::io::AsyncWriteExt;
 
 use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
@@ -57,7 +58,7 @@ pub(super) struct Outcome {
 /// An outcome without its time.
 type Finding = (Verdict, String);
 
-/// Checks the server at `address` once; takes `timeout` at most.
+/// Checks the server at `address` once, saying `preamble` first; takes `timeout` at most.
 ///
 /// # Cancel safety
 ///
@@ -65,13 +66,14 @@ type Finding = (Verdict, String);
 pub(super) async fn probe(
     network: &Network,
     address: &Address,
+    preamble: &[u8],
     probe: &Probe,
     timeout: Duration,
 ) -> Outcome {
     let progress = Progress::new();
     // Both ways of ending leave what has been decided in `progress`: a timeout that strikes while
     // we are closing the connection must not take a verdict back.
-    let _ = clock::within(timeout, ask(network, address, probe, &progress)).await;
+    let _ = clock::within(timeout, ask(network, address, preamble, probe, &progress)).await;
     progress.into_outcome(timeout)
 }
 
@@ -159,11 +161,20 @@ impl<C: Future> Link<C> {
 }
 
 /// Connects, asks and decides; ends when the connection is closed.
-async fn ask(network: &Network, address: &Address, probe: &Probe, progress: &Progress) {
-    let stream = match network.connect(address).await {
+async fn ask(
+    network: &Network,
+    address: &Address,
+    preamble: &[u8],
+    probe: &Probe,
+    progress: &Progress,
+) {
+    let mut stream = match network.connect(address).await {
         Ok(stream) => stream,
         Err(error) => return progress.decide(of_connecting(&error)),
     };
+    if let Err(error) = stream.write_all(preamble).await {
+        return progress.decide(failed(of_io(&error)));
+    }
     match probe {
         Probe::Tcp => progress.decide(passed("connected")),
         Probe::Http(check) => ask_http(stream, address, check, progress).await,
@@ -393,7 +404,14 @@ mod tests {
         simulate(async {
             let scripted = Scripted::default();
             scripted.set(address(), script);
-            let outcome = probe(&scripted.network(), &address().into(), &probe_of, TIMEOUT).await;
+            let outcome = probe(
+                &scripted.network(),
+                &address().into(),
+                b"",
+                &probe_of,
+                TIMEOUT,
+            )
+            .await;
             // Lets the server see the end.
             clock::sleep(Duration::from_millis(1)).await;
             let visit = scripted.visits().pop().expect("there was a visit");

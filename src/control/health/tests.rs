@@ -136,6 +136,7 @@ fn servers(numbers: std::ops::Range<u32>) -> Vec<Arc<Server>> {
 /// A backend `app` as a snapshot has it.
 fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend> {
     let plan = plan::Backend {
+        send_proxy: None,
         name: name("app"),
         balance: Balance::default(),
         servers: servers

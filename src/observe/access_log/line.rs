@@ -12,7 +12,7 @@ use http::{Method, Uri, Version};
 
 use crate::base::Peer;
 use crate::base::clock::Duration;
-use crate::exchange::{Attempt, Reason, RequestId};
+use crate::exchange::{Attempt, ClientTls, Reason, RequestId};
 use crate::observe::calendar::Calendar;
 use crate::observe::json;
 use crate::plan::Plan;
@@ -31,11 +31,12 @@ pub(crate) struct Entry<'a> {
     pub(crate) backend: Option<&'a str>,
     pub(crate) server: Option<&'a str>,
     pub(crate) client: Peer,
+    /// `None`: in the clear.
+    pub(crate) tls: Option<&'a ClientTls>,
     /// `None`: no head could be read.
     pub(crate) request: Option<(&'a Method, &'a Uri, Version)>,
-    /// The name that the client of a connection in TCP mode asked for, if any; the outer `None`: of
-    /// a request, which has a target instead.
-    pub(crate) sni: Option<Option<&'a str>>,
+    /// The name that the client asked for whose TLS is not ended here.
+    pub(crate) sni: Option<&'a str>,
     /// `None`: of a connection in TCP mode.
     pub(crate) status: Option<u16>,
     pub(crate) reason: Option<Reason>,
@@ -80,10 +81,7 @@ pub(crate) fn write_line(
     name(out, b",\"server\":", entry.server);
     client(out, entry.client);
     request(out, entry.request);
-    if let Some(sni) = entry.sni {
-        // A host in its checked form holds nothing that JSON would escape.
-        name(out, b",\"sni\":", sni);
-    }
+    tls(out, entry.tls, entry.sni);
     match entry.status {
         Some(status) => number(out, b",\"status\":", u64::from(status)),
         None => out.extend_from_slice(b",\"status\":null"),
@@ -107,6 +105,16 @@ pub(crate) fn write_line(
     millis(out, b",\"response\":", entry.times.response);
     millis(out, b",\"total\":", Some(entry.times.total));
     out.extend_from_slice(b"}}\n");
+}
+
+fn tls(out: &mut Vec<u8>, tls: Option<&ClientTls>, sni: Option<&str>) {
+    name(out, b",\"tls_version\":", tls.map(|tls| tls.version.code()));
+    name(out, b",\"tls_cipher\":", tls.map(|tls| tls.cipher));
+    out.extend_from_slice(b",\"sni\":");
+    match tls.and_then(|tls| tls.server_name.as_deref()).or(sni) {
+        Some(name) => json::string(name.as_bytes(), out),
+        None => out.extend_from_slice(b"null"),
+    }
 }
 
 /// A name of the configuration or a code of ours: neither can hold what JSON would escape.

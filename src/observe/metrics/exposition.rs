@@ -8,10 +8,13 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::base::TlsKeys;
 use crate::base::clock::Instant;
 use crate::exchange::Reason;
 use crate::observe::AccessLogHandle;
-use crate::observe::metrics::frontend::{FrontendMetrics, PauseCause};
+use crate::observe::metrics::frontend::{
+    FrontendMetrics, Handshake, HandshakeFailure, NoHeader, PauseCause,
+};
 use crate::observe::metrics::health::{CheckResult, HealthMetrics, ServerState};
 use crate::observe::metrics::kernel::ProcessFacts;
 use crate::observe::metrics::names::{self, Metric};
@@ -32,6 +35,10 @@ pub struct Scrape<'a> {
     pub backends: &'a [BackendRow<'a>],
     /// In the order of the plan.
     pub servers: &'a [ServerRow<'a>],
+    /// By name.
+    pub certificates: &'a [CertificateRow<'a>],
+    /// Files that cannot be used as they are.
+    pub certificates_broken: u64,
     /// The running state of a server counts until then.
     pub now: Instant,
 }
@@ -75,6 +82,15 @@ pub struct ServerRow<'a> {
     pub in_flight: u64,
 }
 
+/// A certificate as a scrape sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct CertificateRow<'a> {
+    /// One of its names.
+    pub name: &'a str,
+    /// When it expires, in seconds since 1970.
+    pub expires: i64,
+}
+
 impl Scrape<'_> {
     /// The text. Its content type is `text/plain; version=0.0.4; charset=utf-8`.
     ///
@@ -84,6 +100,8 @@ impl Scrape<'_> {
         let mut text = self.process.render(self.access_log.dropped());
         process_facts(&mut text, &ProcessFacts::read());
         frontends(&mut text, self.frontends);
+        handshakes(&mut text, self.frontends);
+        certificates(&mut text, self);
         backends(&mut text, self.backends);
         servers(&mut text, self.servers);
         health(&mut text, self.servers, self.now);
@@ -136,6 +154,11 @@ fn frontends(text: &mut String, rows: &[FrontendRow<'_>]) {
             family.sample(row.metrics.parked_connections());
         },
     );
+    family(text, &names::FRONTEND_PROXY_FAULTS, rows, |family, row| {
+        for cause in NoHeader::ALL {
+            family.unless_zero(cause.code(), row.metrics.headers(cause));
+        }
+    });
     family(text, &names::FRONTEND_ACCEPT_PAUSES, rows, |family, row| {
         for cause in PauseCause::ALL {
             family.unless_zero(cause.code(), row.metrics.pauses(cause));
@@ -152,6 +175,34 @@ fn frontends(text: &mut String, rows: &[FrontendRow<'_>]) {
             family.sample(row.metrics.body_bytes_out());
         },
     );
+}
+
+fn handshakes(text: &mut String, rows: &[FrontendRow<'_>]) {
+    family(text, &names::TLS_HANDSHAKES, rows, |family, row| {
+        for handshake in Handshake::ALL {
+            let count = row.metrics.handshakes(handshake);
+            if count > 0 {
+                let resumed = handshake.keys == TlsKeys::Resumed;
+                family.sample_with_two(&handshake.version.code(), &resumed, count);
+            }
+        }
+    });
+    family(text, &names::TLS_HANDSHAKE_FAILURES, rows, |family, row| {
+        for failure in HandshakeFailure::ALL {
+            family.unless_zero(failure.code(), row.metrics.handshake_failures(failure));
+        }
+    });
+}
+
+fn certificates(text: &mut String, scrape: &Scrape<'_>) {
+    let rows = scrape.certificates;
+    family(text, &names::CERTIFICATE_EXPIRY, rows, |family, row| {
+        family.sample(row.expires);
+    });
+    if !rows.is_empty() || scrape.certificates_broken > 0 {
+        let broken = Some(scrape.certificates_broken);
+        single(text, &names::CERTIFICATES_BROKEN, broken);
+    }
 }
 
 fn backends(text: &mut String, rows: &[BackendRow<'_>]) {
@@ -290,6 +341,24 @@ impl<'a> Family<'a> {
         self.line("", Some((name, last)), value);
     }
 
+    /// A sample with the values of the metric's last two labels.
+    fn sample_with_two(
+        &mut self,
+        first: &dyn fmt::Display,
+        last: &dyn fmt::Display,
+        value: impl fmt::Display,
+    ) {
+        let labels = self.metric.labels;
+        let [.., before_last, _] = labels else {
+            return;
+        };
+        let row = self.row.clone();
+        write!(self.row, ",{before_last}=\"{first}\"")
+            .expect("a String takes what is written to it");
+        self.sample_with(last, value);
+        self.row = row;
+    }
+
     /// The same, left out as long as it is zero.
     fn unless_zero(&mut self, last: &str, count: u64) {
         if count > 0 {
@@ -356,6 +425,12 @@ impl Row for FrontendRow<'_> {
 }
 
 impl Row for BackendRow<'_> {
+    fn values(&self) -> (&str, Option<&str>) {
+        (self.name, None)
+    }
+}
+
+impl Row for CertificateRow<'_> {
     fn values(&self) -> (&str, Option<&str>) {
         (self.name, None)
     }
@@ -433,6 +508,10 @@ mod tests {
                 );
             }
             frontend.accept_paused(PauseCause::FrontendLimit);
+            frontend.had_no_header(NoHeader::Timeout);
+            frontend.shook_hands(0, Ok(Handshake::ALL[1]));
+            frontend.shook_hands(1, Ok(Handshake::ALL[2]));
+            frontend.shook_hands(1, Err(HandshakeFailure::NotTls));
             servers[0].attempted(
                 0,
                 &Attempt {
@@ -503,6 +582,11 @@ mod tests {
                 frontends: &self.frontends(),
                 backends: &[backend],
                 servers: &self.servers(),
+                certificates: &[CertificateRow {
+                    name: "*.example.com",
+                    expires: 1_800_000_000,
+                }],
+                certificates_broken: 0,
                 now: self.began + Duration::from_secs(2),
             }
             .render()
@@ -555,6 +639,9 @@ mod tests {
         # HELP evenkeel_frontend_parked_connections Those of the open ones that have rested for a while: they hold a socket and no buffers.
         # TYPE evenkeel_frontend_parked_connections gauge
         evenkeel_frontend_parked_connections{frontend="web"} 0
+        # HELP evenkeel_frontend_proxy_protocol_failures_total Connections that were closed because they did not begin with a PROXY header that is taken, by cause.
+        # TYPE evenkeel_frontend_proxy_protocol_failures_total counter
+        evenkeel_frontend_proxy_protocol_failures_total{frontend="web",cause="timeout"} 1
         # HELP evenkeel_frontend_accept_pauses_total How often accepting paused: at the frontend's limit, at the process's, or without a free descriptor.
         # TYPE evenkeel_frontend_accept_pauses_total counter
         evenkeel_frontend_accept_pauses_total{frontend="web",cause="frontend_limit"} 1
@@ -685,6 +772,21 @@ mod tests {
         servers(&mut text, &busy.servers()[1..]);
         assert!(!text.contains("10.0.0.1:80"), "{text}");
         assert!(text.contains("10.0.0.2:80"), "{text}");
+    }
+
+    #[test]
+    fn handshakes_are_written_so() {
+        let mut text = String::new();
+        handshakes(&mut text, &Busy::new().frontends());
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            samples,
+            [
+                r#"evenkeel_tls_handshakes_total{frontend="web",version="1.2",resumed="true"} 1"#,
+                r#"evenkeel_tls_handshakes_total{frontend="web",version="1.3",resumed="false"} 1"#,
+                r#"evenkeel_tls_handshake_failures_total{frontend="web",reason="not_tls"} 1"#,
+            ]
+        );
     }
 
     #[test]

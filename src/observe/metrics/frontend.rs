@@ -3,13 +3,16 @@
 //! Owned by the frontend's live state, so that it goes on over reloads and goes away with the
 //! frontend. Workers write through their `WorkerObserver`; `exposition` reads.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::clock::Duration;
+use crate::base::{TlsKeys, TlsVersion};
 use crate::exchange::Reason;
 use crate::observe::metrics::shard::{
     Counter, Histogram, HistogramSum, Level, ReasonCounters, Shards, StatusCounters, each_status,
 };
+use crate::wire::proxy_protocol::Malformed;
 
 /// The counters of one frontend.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub struct FrontendMetrics {
     /// By [`PauseCause`]. Written by any worker's acceptor, seldom: shared, counted with `fetch_add`.
     /// Relaxed: it orders nothing.
     pauses: [AtomicU64; PauseCause::ALL.len()],
+    /// By [`NoHeader`]. Written by any worker when a connection is closed for it: as `pauses`.
+    headers: [AtomicU64; NoHeader::ALL.len()],
 }
 
 /// Why accepting paused.
@@ -44,6 +49,147 @@ impl PauseCause {
     }
 }
 
+/// Why a connection that must begin with a PROXY header was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoHeader {
+    /// It began with something else.
+    Malformed(Malformed),
+    /// It did not come in time.
+    Timeout,
+    /// The peer left in the middle of it.
+    Left,
+}
+
+impl NoHeader {
+    pub(crate) const ALL: [Self; Malformed::ALL.len() + 2] = {
+        let mut all = [Self::Left; Malformed::ALL.len() + 2];
+        let mut place = 0;
+        while place < Malformed::ALL.len() {
+            all[place] = Self::Malformed(Malformed::ALL[place]);
+            place += 1;
+        }
+        all[place] = Self::Timeout;
+        all
+    };
+
+    /// Its label in metrics and events.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Malformed(fault) => fault.word(),
+            Self::Timeout => "timeout",
+            Self::Left => "left",
+        }
+    }
+
+    fn place(self) -> usize {
+        match self {
+            Self::Malformed(fault) => fault as usize,
+            Self::Timeout => Malformed::ALL.len(),
+            Self::Left => Malformed::ALL.len() + 1,
+        }
+    }
+}
+
+impl fmt::Display for NoHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(fault) => fault.fmt(f),
+            Self::Timeout => f.write_str("no PROXY header came in time"),
+            Self::Left => f.write_str("it ended in the middle of a PROXY header"),
+        }
+    }
+}
+
+/// Why a TLS handshake with a client failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandshakeFailure {
+    /// What came first is no TLS.
+    NotTls,
+    /// It took longer than `timeout.handshake`.
+    Timeout,
+    /// The client closed or reset the connection.
+    Closed,
+    /// The client asked for a name that no certificate has, under `strict_sni`.
+    UnknownName,
+    /// No version of TLS in common.
+    Version,
+    /// No protocol in common (ALPN).
+    Protocol,
+    /// No certificate, cipher suite or key exchange in common.
+    NothingInCommon,
+    /// The client showed no certificate and had to.
+    NoClientCertificate,
+    /// The client showed a certificate that is not good.
+    BadClientCertificate,
+    /// The client refused ours, or something else of what it was told.
+    Refused,
+    /// The client broke the protocol.
+    Misbehaved,
+    /// We could not.
+    Internal,
+}
+
+impl HandshakeFailure {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::NotTls,
+        Self::Timeout,
+        Self::Closed,
+        Self::UnknownName,
+        Self::Version,
+        Self::Protocol,
+        Self::NothingInCommon,
+        Self::NoClientCertificate,
+        Self::BadClientCertificate,
+        Self::Refused,
+        Self::Misbehaved,
+        Self::Internal,
+    ];
+
+    /// Its label in metrics and events.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotTls => "not_tls",
+            Self::Timeout => "timeout",
+            Self::Closed => "closed",
+            Self::UnknownName => "unknown_name",
+            Self::Version => "version",
+            Self::Protocol => "protocol",
+            Self::NothingInCommon => "nothing_in_common",
+            Self::NoClientCertificate => "no_client_certificate",
+            Self::BadClientCertificate => "bad_client_certificate",
+            Self::Refused => "refused",
+            Self::Misbehaved => "misbehaved",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// What a handshake that succeeded is counted as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// The version that was agreed on.
+    pub version: TlsVersion,
+    /// Whether an earlier session went on.
+    pub keys: TlsKeys,
+}
+
+impl Handshake {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::of(TlsVersion::V1_2, TlsKeys::Fresh),
+        Self::of(TlsVersion::V1_2, TlsKeys::Resumed),
+        Self::of(TlsVersion::V1_3, TlsKeys::Fresh),
+        Self::of(TlsVersion::V1_3, TlsKeys::Resumed),
+    ];
+
+    const fn of(version: TlsVersion, keys: TlsKeys) -> Self {
+        Self { version, keys }
+    }
+
+    fn index(self) -> usize {
+        2 * self.version as usize + self.keys as usize
+    }
+}
+
 /// What one worker counts.
 #[derive(Debug, Default)]
 struct Shard {
@@ -51,6 +197,10 @@ struct Shard {
     replies: ReasonCounters,
     duration: Histogram,
     accepted: Counter,
+    /// By [`Handshake`].
+    handshakes: [Counter; Handshake::ALL.len()],
+    /// By [`HandshakeFailure`].
+    handshake_failures: [Counter; HandshakeFailure::ALL.len()],
     parked: Level,
     body_bytes_in: Counter,
     body_bytes_out: Counter,
@@ -78,6 +228,7 @@ impl FrontendMetrics {
         Self {
             shards: Shards::new(workers),
             pauses: Default::default(),
+            headers: Default::default(),
         }
     }
 
@@ -86,9 +237,32 @@ impl FrontendMetrics {
         self.pauses[cause as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a connection that was closed for want of a PROXY header.
+    pub fn had_no_header(&self, why: NoHeader) {
+        self.headers[why.place()].fetch_add(1, Ordering::Relaxed);
+    }
+
     #[inline]
     pub(crate) fn accepted(&self, worker: usize) {
         self.shards.of(worker).accepted.add(1);
+    }
+
+    pub(crate) fn shook_hands(&self, worker: usize, outcome: Result<Handshake, HandshakeFailure>) {
+        let shard = self.shards.of(worker);
+        match outcome {
+            Ok(handshake) => shard.handshakes[handshake.index()].add(1),
+            Err(failure) => shard.handshake_failures[failure as usize].add(1),
+        }
+    }
+
+    pub(crate) fn handshakes(&self, handshake: Handshake) -> u64 {
+        self.shards
+            .sum(|shard| shard.handshakes[handshake.index()].read())
+    }
+
+    pub(crate) fn handshake_failures(&self, failure: HandshakeFailure) -> u64 {
+        self.shards
+            .sum(|shard| shard.handshake_failures[failure as usize].read())
     }
 
     pub(crate) fn parked(&self, worker: usize) -> Parked<'_> {
@@ -139,6 +313,10 @@ impl FrontendMetrics {
 
     pub(crate) fn body_bytes_out(&self) -> u64 {
         self.shards.sum(|shard| shard.body_bytes_out.read())
+    }
+
+    pub(crate) fn headers(&self, why: NoHeader) -> u64 {
+        self.headers[why.place()].load(Ordering::Relaxed)
     }
 
     pub(crate) fn pauses(&self, cause: PauseCause) -> u64 {

@@ -73,10 +73,16 @@ metrics! {
         "Those of the open ones that have rested for a while: they hold a socket and no buffers.";
     FRONTEND_ACCEPT_PAUSES = "evenkeel_frontend_accept_pauses_total", Counter, Count, ["frontend", "cause"],
         "How often accepting paused: at the frontend's limit, at the process's, or without a free descriptor.";
+    FRONTEND_PROXY_FAULTS = "evenkeel_frontend_proxy_protocol_failures_total", Counter, Count, ["frontend", "cause"],
+        "Connections that were closed because they did not begin with a PROXY header that is taken, by cause.";
     FRONTEND_REQUEST_BYTES = "evenkeel_frontend_request_body_bytes_total", Counter, Bytes, ["frontend"],
         "Bytes of request bodies, and of tunnels, that came in.";
     FRONTEND_RESPONSE_BYTES = "evenkeel_frontend_response_body_bytes_total", Counter, Bytes, ["frontend"],
         "Bytes of response bodies, and of tunnels, that went out.";
+    TLS_HANDSHAKES = "evenkeel_tls_handshakes_total", Counter, Count, ["frontend", "version", "resumed"],
+        "TLS handshakes with clients that succeeded, by the protocol's version and whether an earlier session went on.";
+    TLS_HANDSHAKE_FAILURES = "evenkeel_tls_handshake_failures_total", Counter, Count, ["frontend", "reason"],
+        "TLS handshakes with clients that failed, by reason.";
     REPLIES = "evenkeel_replies_total", Counter, Count, ["frontend", "reason"],
         "Exchanges that the proxy answered itself or that ended early, by reason.";
     BACKEND_QUEUE = "evenkeel_backend_queue_length", Gauge, Count, ["backend"],
@@ -103,6 +109,12 @@ metrics! {
         "Changes from up to down and from down to up; a first check changes nothing.";
     HEALTH_CHECKS = "evenkeel_health_checks_total", Counter, Count, ["backend", "server", "result"],
         "Active checks that are over, by result.";
+    CERTIFICATE_EXPIRY = "evenkeel_certificate_expiry_timestamp_seconds", Gauge, Seconds, ["name"],
+        "When the certificate of that name expires, since unix epoch in seconds; of several, the first that does.";
+    CERTIFICATES_BROKEN = "evenkeel_certificates_broken", Gauge, Count, [],
+        "Files of certificates and authorities that cannot be used as they are; what was there before is.";
+    CERTIFICATE_FILES = "evenkeel_certificate_files_total", Counter, Count, ["result"],
+        "Files of certificates and authorities that were read because they had changed, by result: renewed or broken.";
     CONFIG_GENERATION = "evenkeel_config_generation", Gauge, Count, [],
         "Generation of the running configuration.";
     CONFIG_RELOADS = "evenkeel_config_reloads_total", Counter, Count, ["result"],

@@ -8,8 +8,8 @@ use ::metrics::{self as facade, Counter, Gauge, Key, Label, Level, Metadata, Rec
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use crate::observe::metrics::names::{
-    ACCESS_LOG_DROPPED, BUILD_INFO, CONFIG_GENERATION, CONFIG_RELOADS, EXCHANGES_CUT, Kind, Metric,
-    PANICS, Unit,
+    ACCESS_LOG_DROPPED, BUILD_INFO, CERTIFICATE_FILES, CONFIG_GENERATION, CONFIG_RELOADS,
+    EXCHANGES_CUT, Kind, Metric, PANICS, Unit,
 };
 
 /// The numbers of one proxy that belong to no frontend and no server.
@@ -17,6 +17,8 @@ pub struct ProcessMetrics {
     generation: Gauge,
     /// By [`ReloadResult`].
     reloads: [Counter; ReloadResult::ALL.len()],
+    /// By [`CertificateResult`].
+    certificates: [Counter; CertificateResult::ALL.len()],
     cut: Counter,
     panics: Counter,
     log_dropped: Counter,
@@ -47,6 +49,27 @@ impl ReloadResult {
     }
 }
 
+/// What a changed file with a certificate came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateResult {
+    /// It is used.
+    Renewed,
+    /// It cannot be, and what was there before is used on.
+    Broken,
+}
+
+impl CertificateResult {
+    pub(crate) const ALL: [Self; 2] = [Self::Renewed, Self::Broken];
+
+    /// Its label in metrics.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Renewed => "renewed",
+            Self::Broken => "broken",
+        }
+    }
+}
+
 impl ProcessMetrics {
     /// A recorder of its own, for one proxy.
     pub fn new() -> Self {
@@ -62,7 +85,12 @@ impl ProcessMetrics {
             let label = Label::from_static_parts("result", result.code());
             counter(&recorder, &CONFIG_RELOADS, vec![label])
         });
+        let certificates = CertificateResult::ALL.map(|result| {
+            let label = Label::from_static_parts("result", result.code());
+            counter(&recorder, &CERTIFICATE_FILES, vec![label])
+        });
         Self {
+            certificates,
             generation: gauge(&recorder, &CONFIG_GENERATION, Vec::new()),
             reloads,
             cut: counter(&recorder, &EXCHANGES_CUT, Vec::new()),
@@ -80,6 +108,11 @@ impl ProcessMetrics {
     /// Counts a reload.
     pub fn reloaded(&self, result: ReloadResult) {
         self.reloads[result as usize].increment(1);
+    }
+
+    /// Counts files with certificates that had changed.
+    pub fn certificates(&self, result: CertificateResult, files: u64) {
+        self.certificates[result as usize].increment(files);
     }
 
     /// Counts exchanges that were cut because the shutdown's time was over.

@@ -284,6 +284,7 @@ mod tests {
             });
             let live = live.collect();
             let plan = plan::Backend {
+                send_proxy: None,
                 name: Name::new("app").expect("a name"),
                 balance: self.balance,
                 servers: self.servers,

@@ -14,10 +14,11 @@ use crate::net::Network;
 use crate::proxy::backend::Lease;
 use crate::proxy::io::{Course, ReceivedBody, RequestBody, Switch};
 use crate::proxy::upstream::{
-    Answer, Carrier, Connection, Failure, Lane, Outcome, ResponseHead, Seat, Unanswered, Wanted,
-    Way, head_of,
+    Answer, Carrier, Connection, Failure, Outcome, ResponseHead, Seat, Unanswered, Wanted, Way,
+    head_of,
 };
 
+use super::caller::{Caller, Line};
 use super::judge::Left;
 use super::server_body::{Carried, Reuse, ServerBody};
 
@@ -51,6 +52,16 @@ impl Sending {
         Self {
             state: State::Whole(request),
         }
+    }
+
+    /// The host that the request names.
+    fn host(&self) -> Option<&[u8]> {
+        let headers = match &self.state {
+            State::Whole(request) => request.headers(),
+            State::Head(head) => &head.headers,
+            State::Spent => return None,
+        };
+        headers.get(header::HOST).map(HeaderValue::as_bytes)
     }
 
     /// What is left to send.
@@ -105,15 +116,16 @@ fn is_repeatable(request: &Request<RequestBody>) -> bool {
 pub(super) async fn attempt(
     lease: Lease,
     sending: &mut Sending,
+    caller: &Caller,
     network: &Network,
     course: &Rc<Course>,
 ) -> Result<Response<ServerBody>, Failed> {
-    let lane = Rc::clone(lease.backend().lane(lease.index()));
+    let line = caller.line(&lease, &course.exchange, sending.host());
     let mut wanted = Wanted::Any;
     let mut patience = Patience::default();
     loop {
         let began = clock::now();
-        let (carrier, ready) = match connect(&lease, &lane, wanted, network, course).await {
+        let (carrier, ready) = match connect(&lease, &line, wanted, network, course).await {
             Ok(connected) => connected,
             Err(fault) => return Err(Failed { fault, lease }),
         };
@@ -125,7 +137,7 @@ pub(super) async fn attempt(
                         let carried = Carried::Http1 {
                             reuse: reuse_after(&response, course),
                             connection,
-                            lane,
+                            lane: line.lane,
                         };
                         return Ok(passed_on(response, carried, lease, course));
                     }
@@ -225,7 +237,7 @@ fn passed_on<B: Into<ReceivedBody>>(
 /// A connection, and since when it could be used.
 async fn connect(
     lease: &Lease,
-    lane: &Rc<Lane>,
+    line: &Line,
     wanted: Wanted,
     network: &Network,
     course: &Course,
@@ -233,8 +245,13 @@ async fn connect(
     let local = lease.backend();
     let plan = &local.shared.plan;
     let began = clock::now();
-    let open =
-        poll_fn(|cx| Poll::Ready(lane.take(&local.settings, &plan.pool, wanted, began, cx))).await;
+    let open = poll_fn(|cx| {
+        Poll::Ready(
+            line.lane
+                .take(&local.settings, &plan.pool, wanted, began, cx),
+        )
+    })
+    .await;
     if let Some(carrier) = open {
         return Ok((carrier, began));
     }
@@ -243,12 +260,13 @@ async fn connect(
     let way = Way {
         network,
         address: &lease.server().address,
+        preamble: &line.preamble,
         settings: &local.settings,
         limits: &plan.pool,
         patience: plan.timeout.connect,
     };
     // Boxed: most attempts find a connection that is open.
-    let opening = Box::pin(lane.open(&way, wanted));
+    let opening = Box::pin(line.lane.open(&way, wanted));
     let carrier = deadlines.unless_due(opening).await;
     deadlines.server_came();
     // Once fired, a deadline stays: a connect that took too long may still be tried elsewhere.

@@ -9,6 +9,7 @@ use crate::proxy::backend::{Lease, Local, Tried};
 use crate::proxy::io::Course;
 use crate::proxy::upstream::dial;
 
+use super::caller::Caller;
 use super::judge::{Left, Next, next_after};
 use super::{begin_attempt, lease};
 
@@ -61,7 +62,10 @@ async fn dialled(lease: &Lease, network: &Network, course: &Course) -> Result<St
     let began = clock::now();
     let patience = local.shared.plan.timeout.connect;
     deadlines.wait_for_server(patience, Reason::ServerConnectTimeout);
-    let dialling = dial(network, &lease.server().address);
+    let first_bytes = course.exchange.opening.first_bytes.as_ref();
+    let name = first_bytes.and_then(|first| first.sni.as_deref());
+    let line = Caller::default().line(lease, &course.exchange, name.map(str::as_bytes));
+    let dialling = dial(network, &lease.server().address, &line.preamble);
     let stream = deadlines.unless_due(dialling).await;
     deadlines.server_came();
     // Once fired, a deadline stays: a connect that took too long may still be tried elsewhere.

@@ -6,11 +6,13 @@
 
 mod attempt;
 mod bare;
+mod caller;
 mod judge;
 mod server_body;
 
 pub use attempt::Sending;
 pub use bare::connect;
+pub use caller::Caller;
 pub use server_body::{BodyError, ServerBody, Switched};
 
 use std::rc::Rc;
@@ -41,6 +43,7 @@ use judge::{Next, next_after};
 pub async fn forward(
     sending: &mut Sending,
     backend: &Rc<Local>,
+    caller: &Caller,
     network: &Network,
     course: &Rc<Course>,
 ) -> Result<Response<ServerBody>, Fault> {
@@ -56,7 +59,7 @@ pub async fn forward(
         };
         begin_attempt(course, backend, &lease);
         let server = lease.index();
-        let failed = match attempt::attempt(lease, sending, network, course).await {
+        let failed = match attempt::attempt(lease, sending, caller, network, course).await {
             Ok(response) => return Ok(response),
             Err(failed) => failed,
         };

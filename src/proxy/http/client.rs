@@ -4,17 +4,20 @@
 //! `serve` makes it; `handle` opens exchanges for it; `h1` and `h2` settle them when they are over.
 
 use std::cell::{Cell, OnceCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderValue;
 
 use crate::base::Peer;
+use crate::base::address::Ends;
 use crate::base::clock::{self, Instant};
-use crate::exchange::{Reason, RequestId};
+use crate::exchange::{ClientTls, Reason, RequestId};
 use crate::observe::Refusal;
 use crate::plan::{self, FrontendTimeouts};
 use crate::proxy::context::Context;
+use crate::proxy::forward::Caller;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Course;
 use crate::proxy::snapshot::View;
@@ -24,6 +27,12 @@ use crate::wire::forwarded::x_forwarded_for;
 pub(super) struct Client {
     pub(super) context: Rc<Context>,
     pub(super) peer: Peer,
+    /// Where it connected to.
+    pub(super) local: Option<SocketAddr>,
+    /// What the handshake came to; `None`: it speaks in the clear.
+    pub(super) tls: Option<Rc<ClientTls>>,
+    /// The connections to servers that name it.
+    pub(super) caller: Caller,
     pub(super) live: Arc<Frontend>,
     /// Whether it shall end with the exchanges that are open.
     pub(super) is_leaving: Cell<bool>,
@@ -42,10 +51,18 @@ pub(super) struct Open {
 }
 
 impl Client {
-    pub(super) fn new(context: Rc<Context>, peer: Peer, live: Arc<Frontend>) -> Self {
+    pub(super) fn new(
+        context: Rc<Context>,
+        ends: Ends,
+        tls: Option<Rc<ClientTls>>,
+        live: Arc<Frontend>,
+    ) -> Self {
         let client = Self {
             context,
-            peer,
+            peer: ends.client,
+            local: ends.local,
+            tls,
+            caller: Caller::default(),
             live,
             is_leaving: Cell::new(false),
             timeouts: Cell::new(FrontendTimeouts::default()),
@@ -109,6 +126,7 @@ impl Client {
         if let Some(frontend) = place {
             let refusal = Refusal {
                 client: self.peer,
+                tls: self.tls.clone(),
                 frontend,
                 reason,
                 id,

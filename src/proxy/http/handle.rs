@@ -27,13 +27,14 @@ use crate::proxy::io::{ContinueGate, Course, ReceivedBody, RequestBody};
 use crate::proxy::reply::{grpc_reply, reply};
 use crate::proxy::route;
 use crate::proxy::snapshot::{Frontend, View};
-use crate::wire::forwarded::{Field, client_of};
+use crate::wire::forwarded::{Field, Proto, client_of};
 use crate::wire::grpc;
 
 use super::admit::admit;
 use super::body::{Own, ResponseBody};
 use super::client::{Client, Open};
 use super::hop::{self, BodyKind, Sender};
+use super::identity;
 use super::seen::Seen;
 use super::upgrade::{self, Opened, is_extended_connect, wish_of};
 
@@ -138,16 +139,31 @@ impl Begun {
         };
         course.request_complete.set(body_kind == BodyKind::None);
         let admitted = admit(&request, seen, &plan.limits, body_kind != BodyKind::None)?;
+        let tls = client.tls.as_deref();
+        identity::check_host(plan, tls, &admitted.host)?;
         let frontend = &view.snapshot.frontends[place as usize];
         let backend = find_backend(frontend, view, &request, &admitted.host, course)?;
+        if let Some(route) = course.exchange.route.get() {
+            identity::check_certificate(&plan.routes[route as usize], tls)?;
+        }
 
         let (mut head, incoming) = request.into_parts();
         let sender = Sender {
             peer: client.peer,
+            proto: match tls {
+                Some(_) => Proto::Https,
+                None => Proto::Http,
+            },
             is_trusted: plan.trusted_proxies.have(client.peer),
             forwarded_for: client.forwarded_for(),
         };
         hop::towards_server(&mut head, seen, body_kind, sender, &plan.forwarding);
+        identity::say_certificate(
+            &mut head.headers,
+            &view.client_fields,
+            &plan.forwarding.client_certificate,
+            tls,
+        );
         let (incoming, from_client) = match (switch, incoming) {
             (None, incoming) => (Some(incoming), None),
             (Some(switch), incoming) => {
@@ -197,7 +213,13 @@ impl Begun {
             sending, backend, ..
         } = passed;
         let network = &self.client.context.network;
-        let mut forwarding = pin!(forward(sending, backend, network, &self.course));
+        let mut forwarding = pin!(forward(
+            sending,
+            backend,
+            &self.client.caller,
+            network,
+            &self.course
+        ));
         poll_fn(|cx| {
             let polled = self.caught(|| match forwarding.as_mut().poll(cx) {
                 Poll::Ready(outcome) => outcome.map(Some),
@@ -364,6 +386,8 @@ fn opening<B>(
         head_read,
         wall: client.context.anchor.get().wall_at(head_read),
         client: address_of(client.peer, plan, request.headers()),
+        local: client.local,
+        tls: client.tls.clone(),
         // A place that no plan has: nobody else's name stands in the log for it.
         frontend: place.unwrap_or(u32::MAX),
         generation: view.snapshot.generation,

@@ -27,6 +27,8 @@ const VIA: HeaderValue = HeaderValue::from_static("1.1 evenkeel");
 pub(super) struct Sender<'a> {
     /// The connection's peer.
     pub(super) peer: Peer,
+    /// How it speaks to us.
+    pub(super) proto: Proto,
     /// Whether what it says of its own clients is believed.
     pub(super) is_trusted: bool,
     /// `X-Forwarded-For` of a peer that is not trusted; the same for each request of a connection.
@@ -74,8 +76,9 @@ pub(super) fn towards_server(
     if seen.has(Seen::EXPECT) && !expects {
         head.headers.remove(header::EXPECT);
     }
-    say_who_sent_it(head, seen, sender, forwarding);
+    // First: what is said of the host is taken from the field.
     into_origin_form(head);
+    say_who_sent_it(head, seen, sender, forwarding);
     if head.version == Version::HTTP_2 {
         join_cookies(&mut head.headers);
     }
@@ -194,7 +197,7 @@ fn say_who_sent_it(
             client: sender.peer.ip().map_or(Node::Unknown, Node::Ip),
             by: None,
             host: headers.get(header::HOST),
-            proto: Proto::Http,
+            proto: sender.proto,
         };
         let value = if sender.is_trusted {
             forwarded(headers.get_all(header::FORWARDED), &element)
@@ -219,13 +222,17 @@ fn say_who_sent_it(
 }
 
 fn say_by_x_forwarded(headers: &mut HeaderMap, sender: Sender<'_>) {
+    let proto = HeaderValue::from_static(match sender.proto {
+        Proto::Http => "http",
+        Proto::Https => "https",
+    });
     if sender.is_trusted {
         let list = x_forwarded_for(headers.get_all(X_FORWARDED_FOR), sender.peer.ip());
         if let Some(list) = list {
             headers.insert(X_FORWARDED_FOR, list);
         }
         if !headers.contains_key(X_FORWARDED_PROTO) {
-            headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+            headers.insert(X_FORWARDED_PROTO, proto);
         }
         if !headers.contains_key(X_FORWARDED_HOST)
             && let Some(host) = headers.get(header::HOST).cloned()
@@ -238,7 +245,7 @@ fn say_by_x_forwarded(headers: &mut HeaderMap, sender: Sender<'_>) {
         Some(client) => headers.insert(X_FORWARDED_FOR, client.clone()),
         None => headers.remove(X_FORWARDED_FOR),
     };
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(X_FORWARDED_PROTO, proto);
     match headers.get(header::HOST).cloned() {
         Some(host) => headers.insert(X_FORWARDED_HOST, host),
         None => headers.remove(X_FORWARDED_HOST),
@@ -277,6 +284,7 @@ mod tests {
         let (mut head, ()) = build.body(()).expect("a request").into_parts();
         let sender = Sender {
             peer: SocketAddr::from(([192, 0, 2, 1], 4711)).into(),
+            proto: Proto::Http,
             is_trusted,
             forwarded_for: Some(&FOR),
         };

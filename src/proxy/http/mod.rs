@@ -12,6 +12,7 @@ mod h1;
 mod h2;
 mod handle;
 mod hop;
+mod identity;
 mod rest;
 pub mod seen;
 mod serve;

@@ -9,14 +9,15 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::base::{Peer, clock};
-use crate::exchange::Reason;
+use crate::base::address::Ends;
+use crate::base::clock;
+use crate::exchange::{ClientTls, Reason};
 use crate::net::Stream;
 use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Timer;
 use crate::proxy::roll::{Entry, Order};
-use crate::wire::preface::{Version, version};
+use crate::wire::preface::{Version, is_another_protocol, version};
 
 use super::client::Client;
 use super::rest::{Woken, bytes_or};
@@ -26,20 +27,40 @@ use super::{h1, h2};
 enum Spoken {
     H1(Bytes),
     H2(Bytes),
-    /// It ended before it had said anything.
+    /// Nothing that can be answered.
     Nothing,
 }
 
-/// Serves the connection of `peer` until it ends.
-pub async fn serve(mut stream: Stream, peer: Peer, live: Arc<Frontend>, context: Rc<Context>) {
-    let entry = context.roll.enter(Arc::clone(&live));
-    let client = Rc::new(Client::new(context, peer, live));
+/// Serves the connection between `ends` until it ends. `tls`: what its handshake came to, if it is
+/// under TLS; `entry` is its own on the roll.
+pub async fn serve(
+    mut stream: Stream,
+    ends: Ends,
+    tls: Option<Rc<ClientTls>>,
+    live: Arc<Frontend>,
+    context: Rc<Context>,
+    entry: Entry,
+) {
+    let client = Rc::new(Client::new(context, ends, tls, live));
     let mut timer = Timer::new();
-    match first_bytes(&mut stream, &client, &entry, &mut timer).await {
+    let spoken = match &client.tls {
+        Some(tls) => agreed(tls),
+        None => first_bytes(&mut stream, &client, &entry, &mut timer).await,
+    };
+    match spoken {
         Spoken::H1(prefix) => h1::serve(stream, prefix, client, &entry, timer).await,
         // Boxed: connections of HTTP/1, which are many and idle, do not carry the room for it.
         Spoken::H2(prefix) => Box::pin(h2::serve(stream, prefix, client, &entry, timer)).await,
         Spoken::Nothing => {}
+    }
+}
+
+/// What client and proxy have agreed on. A client that has not agreed on anything speaks HTTP/1: one
+/// that knows HTTP/2 has to say so there (RFC 9113 §3.2).
+fn agreed(tls: &ClientTls) -> Spoken {
+    match tls.alpn.as_deref() {
+        Some("h2") => Spoken::H2(Bytes::new()),
+        _ => Spoken::H1(Bytes::new()),
     }
 }
 
@@ -79,6 +100,10 @@ async fn first_bytes(
             seen.split().freeze()
         };
         match version(&bytes) {
+            Some(Version::H1) if is_another_protocol(&bytes) => {
+                client.refuse(Reason::RequestHeadMalformed, 0, Some(began), None);
+                return Spoken::Nothing;
+            }
             Some(Version::H1) => return Spoken::H1(bytes),
             Some(Version::H2) => return Spoken::H2(bytes),
             None => seen.extend_from_slice(&bytes),

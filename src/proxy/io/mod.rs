@@ -24,4 +24,4 @@ pub use request_body::{BodyFault, ContinueGate, RequestBody};
 pub use stream_body::StreamBody;
 pub use switch::Switch;
 pub use timer::Timer;
-pub use watched::{Watch, WatchedStream};
+pub use watched::{Watch, WatchedStream, has_moved, note_flushed};

@@ -26,6 +26,8 @@ pub struct Watch {
     pub flushed: Cell<bool>,
     /// Since when the client has not taken what we want to send.
     pub blocked_since: Cell<Option<Instant>>,
+    /// What had left by then, where a stream takes bytes before it sends them (TLS).
+    sent: Cell<u64>,
     /// Whether it was so since the last exchange.
     pub was_blocked: Cell<bool>,
     /// Asks the socket, at the next flush, to look whether the client has gone. Written by
@@ -74,12 +76,40 @@ impl WatchedStream {
             }
             return;
         }
-        self.watch.blocked_since.set(None);
+        if has_moved(&self.stream, &self.watch.sent) {
+            self.watch.blocked_since.set(None);
+        }
         if !self.watch.in_exchange.get()
             && let Some(status) = status_of(first)
         {
             self.watch.own_status.set(status);
         }
+    }
+}
+
+/// Whether something has left for the client since the last look, at which `sent` had; always, where
+/// what is written leaves at once. Under TLS a write that is taken may wait here, and proves nothing.
+pub fn has_moved(stream: &Stream, sent: &Cell<u64>) -> bool {
+    stream
+        .sent()
+        .is_none_or(|so_far| sent.replace(so_far) != so_far)
+}
+
+/// Notes what a flush says of the client: one that takes nothing of what waits here under TLS is
+/// blocked, and one that takes some is not.
+pub fn note_flushed(
+    stream: &Stream,
+    flushed: &Poll<io::Result<()>>,
+    blocked_since: &Cell<Option<Instant>>,
+    sent: &Cell<u64>,
+) {
+    if stream.sent().is_none() {
+        return;
+    }
+    if flushed.is_ready() {
+        blocked_since.set(None);
+    } else if has_moved(stream, sent) || blocked_since.get().is_none() {
+        blocked_since.set(Some(clock::now()));
     }
 }
 
@@ -147,6 +177,16 @@ impl AsyncWrite for WatchedStream {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        let Watch {
+            blocked_since,
+            sent,
+            was_blocked,
+            ..
+        } = &*self.watch;
+        note_flushed(&self.stream, &flushed, blocked_since, sent);
+        if blocked_since.get().is_some() {
+            was_blocked.set(true);
+        }
         self.watch
             .flushed
             .set(matches!(flushed, Poll::Ready(Ok(()))));

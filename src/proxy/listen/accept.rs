@@ -23,6 +23,9 @@ use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
 use crate::proxy::{http, tcp};
 
+use super::handshake::secure;
+use super::identify::identify;
+
 /// How long accepting rests when there is no descriptor left. Long enough for some exchanges to
 /// end, short enough not to be noticed beside the kernel's queue.
 const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
@@ -169,11 +172,25 @@ impl Accept {
         let context = Rc::clone(&self.context);
         let frontend = Arc::clone(&pass.frontend);
         context.observer.accepted(&frontend.metrics);
+        // On the roll from the first: nobody who has connected is forgotten when the worker ends.
+        let entry = context.roll.enter(Arc::clone(&frontend));
         tasks::spawn_local(async move {
-            match mode_of(&frontend, &context) {
-                Mode::Http => http::serve(stream, peer, frontend, context).await,
-                // Boxed: what speaks HTTP does not carry the room for it.
-                Mode::Tcp => Box::pin(tcp::serve(stream, peer, frontend, context)).await,
+            if let Some((stream, ends)) = identify(stream, peer, &frontend, &context, &entry).await
+            {
+                match mode_of(&frontend, &context) {
+                    Mode::Http => {
+                        let kept =
+                            tcp::pass_through(stream, ends, &frontend, &context, &entry).await;
+                        if let Some(stream) = kept
+                            && let Some((stream, tls)) =
+                                secure(stream, ends.client, &frontend, &context, &entry).await
+                        {
+                            http::serve(stream, ends, tls, frontend, context, entry).await;
+                        }
+                    }
+                    // Boxed: what speaks HTTP does not carry the room for it.
+                    Mode::Tcp => Box::pin(tcp::serve(stream, ends, frontend, context, entry)).await,
+                }
             }
             drop(pass);
         });

@@ -207,7 +207,7 @@ mod tests {
 
     use super::*;
     use crate::base::{Name, Place};
-    use crate::plan::{PathPattern, Predicate, ValuePattern};
+    use crate::plan::{ClientCertificate, PathPattern, Predicate, ValuePattern};
 
     pub(super) fn route() -> Route {
         Route {
@@ -217,6 +217,7 @@ mod tests {
             methods: Vec::new(),
             headers: Vec::new(),
             queries: Vec::new(),
+            client_certificate: ClientCertificate::Any,
             backend: Name::new("b").expect("a name"),
             at: Place::nowhere(),
         }

@@ -5,8 +5,11 @@
 //! and the server may be the one who speaks first. Then a server is chosen and connected to as for a
 //! request (`forward`), and bytes flow (`tunnel`). One connection is one exchange: one line in the
 //! log, one slot.
+//!
+//! A frontend that ends TLS may pass some names on in the same way: `pass_through`, before the
+//! handshake.
 
 mod first;
 mod serve;
 
-pub use serve::serve;
+pub use serve::{pass_through, serve};

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Method, Uri, Version};
 use tokio::io::AsyncWriteExt;
 
-use crate::base::Peer;
+use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, FAR, Instant};
 use crate::exchange::{Fault, FirstBytes, Opening, Reason, RequestId};
 use crate::net::Stream;
@@ -37,7 +37,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// What a connection runs under.
 struct Terrain {
     context: Rc<Context>,
-    peer: Peer,
+    ends: Ends,
     live: Arc<Frontend>,
     view: Rc<View>,
     /// The place of the frontend in the view.
@@ -50,21 +50,65 @@ struct Open<'a> {
     terrain: &'a Terrain,
 }
 
-/// Passes the connection of `peer` on until it ends.
-pub async fn serve(stream: Stream, peer: Peer, live: Arc<Frontend>, context: Rc<Context>) {
-    let entry = context.roll.enter(Arc::clone(&live));
+/// Passes the connection between `ends` on until it is over; `entry` is its own on the roll.
+pub async fn serve(
+    stream: Stream,
+    ends: Ends,
+    live: Arc<Frontend>,
+    context: Rc<Context>,
+    entry: Entry,
+) {
     let Some((view, place)) = context.views.with(&live) else {
         // The frontend was removed a while ago.
         return;
     };
     let terrain = Terrain {
         context,
-        peer,
+        ends,
         live,
         view,
         place,
     };
     terrain.serve(stream, &entry).await;
+}
+
+/// Passes a connection on whose client asks for a name that is passed through, in front of a
+/// handshake of our own. Any other is given back as if nothing had been read from it.
+pub async fn pass_through(
+    mut stream: Stream,
+    ends: Ends,
+    live: &Arc<Frontend>,
+    context: &Rc<Context>,
+    entry: &Entry,
+) -> Option<Stream> {
+    let Some((view, place)) = context.views.with(live) else {
+        return Some(stream);
+    };
+    if view.snapshot.plan.frontends[place].passages.is_empty() {
+        return Some(stream);
+    }
+    let terrain = Terrain {
+        context: Rc::clone(context),
+        ends,
+        live: Arc::clone(live),
+        view,
+        place,
+    };
+    let (began, mut timer) = (clock::now(), Timer::new());
+    let looking = Box::pin(terrain.first(&mut stream, began, entry, &mut timer));
+    let (known, read_already) = looking.await;
+    let hello = hello_of(&known);
+    let Some(found) = hello.and_then(|hello| terrain.find(Some(hello))) else {
+        return Some(stream.with_read(read_already));
+    };
+    let open = terrain.open(began, hello);
+    drop(known);
+    if let Ok(backend) = terrain.choose(Some(found), &open.course) {
+        let client = (stream, read_already);
+        let passing = terrain.pass(client, backend, &open.course, entry, &mut timer);
+        Box::pin(passing).await;
+    }
+    None
 }
 
 impl Terrain {
@@ -78,43 +122,67 @@ impl Terrain {
         let mut known = Ok(First::NotTls);
         let mut read_already = Bytes::new();
         if self.plan().passages.iter().any(Passage::has_conditions) {
-            let until = began + self.plan().timeout.handshake;
             // Boxed: the connection, once bytes flow, does not carry the room for it.
-            let looking = Box::pin(first(&mut stream, until, entry, &mut timer));
+            let looking = Box::pin(self.first(&mut stream, began, entry, &mut timer));
             (known, read_already) = looking.await;
         }
-        let hello = match &known {
-            Ok(First::Tls(hello)) => Some(hello),
-            _ => None,
-        };
+        let has_spoken = !read_already.is_empty();
+        let hello = hello_of(&known);
         let open = self.open(began, hello);
-        let chosen = known
-            .as_ref()
-            .map_err(|unknown| reason_of(*unknown, !read_already.is_empty()))
-            .and_then(|_| self.choose(hello, &open.course));
-        let backend = match chosen {
-            Ok(backend) => backend,
+        let found = self.find(hello);
+        let chosen = match &known {
+            Err(unknown) => Err(reason_of(*unknown, has_spoken)),
+            Ok(_) => self.choose(found, &open.course),
+        };
+        let is_tls = hello.is_some();
+        // Not kept for as long as the connection lives.
+        drop(known);
+        match chosen {
+            Ok(backend) => {
+                let client = (stream, read_already);
+                self.pass(client, backend, &open.course, entry, &mut timer)
+                    .await;
+            }
             Err(reason) => {
                 open.course.cut(reason);
-                if hello.is_some() {
+                if is_tls {
                     turn_away(stream).await;
                 }
-                return;
             }
-        };
+        }
+    }
+
+    /// What the connection, which began at `began`, begins with.
+    async fn first(
+        &self,
+        stream: &mut Stream,
+        began: Instant,
+        entry: &Entry,
+        timer: &mut Timer,
+    ) -> (Result<First, Unknown>, Bytes) {
+        let until = began + self.plan().timeout.handshake;
+        first(stream, until, entry, timer).await
+    }
+
+    /// Passes `client` on to a server of `backend`.
+    async fn pass(
+        &self,
+        client: (Stream, Bytes),
+        backend: u32,
+        course: &Rc<Course>,
+        entry: &Entry,
+        timer: &mut Timer,
+    ) {
         let local = &self.view.backends[backend as usize];
-        let connecting = connect(local, &self.context.network, &open.course);
-        let connected = Box::pin(in_time(connecting, &open.course, entry, &mut timer)).await;
-        match connected {
+        let connecting = connect(local, &self.context.network, course);
+        match Box::pin(in_time(connecting, course, entry, timer)).await {
             Ok((server, lease)) => {
-                let tunnel = self.tunnel((stream, read_already), server, lease, &open.course);
-                // Not kept for as long as the connection lives.
-                drop(known);
-                tunnel.run(&self.context, entry, &mut timer).await;
+                let tunnel = self.tunnel(client, server, lease, course);
+                tunnel.run(&self.context, entry, timer).await;
             }
             Err(fault) => {
-                event::exchange_failed(&open.course.exchange.opening.id, &fault);
-                open.course.cut(fault.reason);
+                event::exchange_failed(&course.exchange.opening.id, &fault);
+                course.cut(fault.reason);
             }
         }
     }
@@ -126,7 +194,9 @@ impl Terrain {
             began,
             head_read,
             wall: self.context.anchor.get().wall_at(head_read),
-            client: self.peer,
+            client: self.ends.client,
+            local: self.ends.local,
+            tls: None,
             frontend: self.place as u32,
             generation: self.view.snapshot.generation,
             method: Method::CONNECT,
@@ -143,11 +213,15 @@ impl Terrain {
         }
     }
 
-    /// The place of the backend of the first route that matches.
-    fn choose(&self, hello: Option<&ClientHello>, course: &Course) -> Result<u32, Reason> {
-        let frontend = &self.view.snapshot.frontends[self.place];
+    /// The place of the first route that matches.
+    fn find(&self, hello: Option<&ClientHello>) -> Option<usize> {
         let mut passages = self.plan().passages.iter();
-        let found = passages.position(|passage| matches(passage, hello));
+        passages.position(|passage| matches(passage, hello))
+    }
+
+    /// The place of the backend of the route at `found`, or of the frontend's own.
+    fn choose(&self, found: Option<usize>, course: &Course) -> Result<u32, Reason> {
+        let frontend = &self.view.snapshot.frontends[self.place];
         course.exchange.route.set(found.map(|route| route as u32));
         let backend = found
             .map(|place| frontend.passage_backends[place])
@@ -189,6 +263,13 @@ impl Drop for Open<'_> {
         terrain
             .context
             .settle(&self.course, &terrain.view, &terrain.live);
+    }
+}
+
+fn hello_of(known: &Result<First, Unknown>) -> Option<&ClientHello> {
+    match known {
+        Ok(First::Tls(hello)) => Some(hello),
+        _ => None,
     }
 }
 

@@ -6,6 +6,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Context;
 
+use bytes::Bytes;
+
 use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::tasks;
@@ -61,6 +63,8 @@ pub struct Way<'a> {
     pub network: &'a Network,
     /// Where the server listens.
     pub address: &'a Address,
+    /// What is said first, before TLS and HTTP; mostly nothing.
+    pub preamble: &'a Bytes,
     /// What a connection is opened with.
     pub settings: &'a Rc<Settings>,
     /// What connections may be used again.
@@ -115,7 +119,7 @@ impl Lane {
             return Ok(carrier);
         }
         let began = clock::now();
-        match open(way.network, way.address, way.settings).await? {
+        match open(way.network, way.address, way.preamble, way.settings).await? {
             Opened::Http1(connection) => {
                 self.chosen.set(Some(Chosen::Http1));
                 Ok(Carrier::Http1(*connection))
@@ -176,9 +180,11 @@ impl Lane {
         let lane = Rc::clone(self);
         let opening = Opening::begin(&self.crew);
         let (network, address) = (way.network.clone(), way.address.clone());
+        let preamble = way.preamble.clone();
         let (settings, patience) = (Rc::clone(way.settings), way.patience);
         tasks::spawn_local(async move {
-            let opened = clock::within(patience, open(&network, &address, &settings)).await;
+            let opened =
+                clock::within(patience, open(&network, &address, &preamble, &settings)).await;
             lane.opened(opened.unwrap_or_else(|_| Err(Fault::new(Reason::ServerConnectTimeout))));
             drop(opening);
         });

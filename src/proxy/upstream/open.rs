@@ -2,6 +2,8 @@
 
 use std::io;
 
+use tokio::io::AsyncWriteExt;
+
 use crate::base::Address;
 use crate::exchange::{Fault, Reason};
 use crate::net::{Network, Stream};
@@ -17,7 +19,7 @@ pub(super) enum Opened {
     Http2(Box<h2::New>),
 }
 
-/// Opens a connection to the server at `address`.
+/// Opens a connection to the server at `address` and says `preamble` before anything else.
 ///
 /// # Errors
 ///
@@ -25,9 +27,10 @@ pub(super) enum Opened {
 pub(super) async fn open(
     network: &Network,
     address: &Address,
+    preamble: &[u8],
     settings: &Settings,
 ) -> Result<Opened, Fault> {
-    let stream = dial(network, address).await?;
+    let stream = dial(network, address, preamble).await?;
     match settings.plan.protocol {
         Protocol::Http2 => {
             let new = h2::New::over(stream, settings).await?;
@@ -37,14 +40,22 @@ pub(super) async fn open(
     }
 }
 
-/// Opens a connection to the server at `address` over which nothing has been said.
+/// Opens a connection to the server at `address` on which nothing but `preamble` has been said.
 ///
 /// # Errors
 ///
 /// `server.connect.*`, all of them safe to try again.
-pub async fn dial(network: &Network, address: &Address) -> Result<Stream, Fault> {
-    let connected = network.connect(address).await;
-    connected.map_err(|error| Fault::io(reason_of(&error), error))
+pub async fn dial(network: &Network, address: &Address, preamble: &[u8]) -> Result<Stream, Fault> {
+    let mut stream = network
+        .connect(address)
+        .await
+        .map_err(|error| Fault::io(reason_of(&error), error))?;
+    if !preamble.is_empty() {
+        // A fresh socket has room for it: this does not wait.
+        let said = stream.write_all(preamble).await;
+        said.map_err(|error| Fault::io(Reason::ServerConnectFailed, error))?;
+    }
+    Ok(stream)
 }
 
 async fn over_http1(stream: Stream, settings: &Settings) -> Result<Opened, Fault> {
@@ -54,7 +65,8 @@ async fn over_http1(stream: Stream, settings: &Settings) -> Result<Opened, Fault
 
 fn reason_of(error: &io::Error) -> Reason {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => Reason::ServerConnectRefused,
+        // Without a file for it, nobody listens on a Unix socket either.
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Reason::ServerConnectRefused,
         io::ErrorKind::TimedOut => Reason::ServerConnectTimeout,
         _ => Reason::ServerConnectFailed,
     }

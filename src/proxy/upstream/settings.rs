@@ -38,6 +38,7 @@ pub(super) struct OfConnections {
     pub(super) protocol: Protocol,
     pub(super) limits: plan::BackendLimits,
     http2: plan::BackendHttp2,
+    send_proxy: Option<plan::SendProxy>,
     header_case: HeaderCase,
     record_case: bool,
 }
@@ -53,6 +54,7 @@ impl Settings {
                 protocol: backend.protocol,
                 limits: backend.limits.clone(),
                 http2: backend.http2.clone(),
+                send_proxy: backend.send_proxy.clone(),
                 header_case: backend.header_case,
                 record_case,
             },

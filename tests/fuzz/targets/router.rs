@@ -5,7 +5,7 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use evenkeel::base::{Name, Place};
-use evenkeel::plan::{HostPattern, PathPattern, Predicate, Route, ValuePattern};
+use evenkeel::plan::{ClientCertificate, HostPattern, PathPattern, Predicate, Route, ValuePattern};
 use evenkeel::proxy::route::{Request, Router};
 use evenkeel::wire::path;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -74,6 +74,7 @@ impl Rule {
                     value: ValuePattern::Prefix(text.clone()),
                 })
                 .collect(),
+            client_certificate: ClientCertificate::Any,
             backend: Name::new("app").expect("a name"),
             at: Place::nowhere(),
         }

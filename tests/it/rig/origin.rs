@@ -131,9 +131,14 @@ impl Origin {
 
     /// Every byte that connection `number` brought.
     pub(crate) fn received(&self, number: usize) -> String {
+        String::from_utf8_lossy(&self.received_bytes(number)).into_owned()
+    }
+
+    /// The same where it is no text.
+    pub(crate) fn received_bytes(&self, number: usize) -> Vec<u8> {
         let connections = lock(&self.records.connections);
         let tape = connections.get(number).map(|one| lock(&one.tape).clone());
-        String::from_utf8_lossy(&tape.unwrap_or_default()).into_owned()
+        tape.unwrap_or_default()
     }
 
     /// The requests so far, in the order in which they were complete.
@@ -147,6 +152,16 @@ impl Origin {
         let mut requests = self.requests();
         assert_eq!(requests.len(), 1, "{requests:?}");
         requests.remove(0)
+    }
+
+    /// The one request for `target`.
+    #[track_caller]
+    pub(crate) fn request_of(&self, target: &str) -> Message {
+        let requests = self.requests();
+        let found = requests
+            .into_iter()
+            .find(|request| request.target() == target);
+        found.expect("it was asked for that")
     }
 
     /// Whether not a byte has come.

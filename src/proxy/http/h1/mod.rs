@@ -55,8 +55,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 enum Ended {
     /// Nothing happens; the socket and what was read too far.
     Idle(Stream, Bytes),
-    /// The connection is over, and nothing needs to be said.
-    Over,
+    /// The connection is over, and all is said.
+    Over(Stream),
     /// The last answer is written; the client may still be sending.
     Refused(Stream),
     /// The head did not come in time.
@@ -81,7 +81,7 @@ pub(super) async fn serve(
         // Boxed, this and what ends a connection: a parked one does not carry the room for it.
         let ended = Box::pin(active(stream, prefix, &session, entry, &mut timer)).await;
         match ended {
-            Ended::Over => return,
+            Ended::Over(stream) => return stream.close(),
             Ended::Broken(stream) => return stream.reset(),
             Ended::Refused(stream) => return Box::pin(linger(stream, entry)).await,
             Ended::HeadTimeout(stream) => {
@@ -102,7 +102,7 @@ pub(super) async fn serve(
                 let until = session.idle_until();
                 match bytes_or(Order::Leave, &mut idle, until, entry, &mut timer).await {
                     Woken::Bytes(bytes) => (stream, prefix) = (idle, bytes),
-                    Woken::Over => return,
+                    Woken::Over => return idle.close(),
                 }
             }
         }
@@ -168,7 +168,7 @@ async fn active(
         Verdict::Over if session.is_dirty.get() || !read_too_far.is_empty() => {
             Ended::Refused(stream)
         }
-        Verdict::Over => Ended::Over,
+        Verdict::Over => Ended::Over(stream),
     }
 }
 

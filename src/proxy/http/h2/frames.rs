@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::base::clock::{self, Instant};
 use crate::net::Stream;
+use crate::proxy::io::{has_moved, note_flushed};
 
 /// Octets of the client's preface, before its first frame.
 const PREFACE_BYTES: usize = 24;
@@ -62,6 +63,8 @@ struct Walk {
 /// The client's socket, preceded by what was read from it earlier, with its frames counted.
 pub(super) struct CountedStream {
     stream: Stream,
+    /// What had left when the client was last seen to take nothing.
+    sent: Cell<u64>,
     prefix: Bytes,
     walk: Walk,
     counts: Rc<Counts>,
@@ -72,6 +75,7 @@ impl CountedStream {
     pub(super) fn new(stream: Stream, prefix: Bytes, counts: Rc<Counts>) -> Self {
         Self {
             stream,
+            sent: Cell::new(0),
             prefix,
             walk: Walk::new(),
             counts,
@@ -85,7 +89,9 @@ impl CountedStream {
             }
             Poll::Pending => {}
             Poll::Ready(written) => {
-                self.counts.blocked_since.set(None);
+                if has_moved(&self.stream, &self.sent) {
+                    self.counts.blocked_since.set(None);
+                }
                 let bytes = written.as_ref().copied().unwrap_or(0) as u64;
                 add(&self.counts.bytes_out, bytes);
             }
@@ -201,7 +207,14 @@ impl AsyncWrite for CountedStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        note_flushed(
+            &self.stream,
+            &flushed,
+            &self.counts.blocked_since,
+            &self.sent,
+        );
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,0 +1,167 @@
+//! The cells of the edge: what clients do there, and with which face of the proxy.
+//!
+//! `load` and `idle` do what stands here, `edge` and `report` name it.
+
+use clap::ValueEnum;
+
+use crate::cell;
+use crate::face::{Face, Key};
+use crate::proxies::Proxy;
+
+use super::client::{Group, Page, Speech};
+
+/// One table. The names are those of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cell {
+    TlsTiny,
+    #[value(name = "tls-100k")]
+    TlsHundredK,
+    #[value(name = "tls-1m")]
+    TlsOneM,
+    TlsH2Tiny,
+    HandshakeEcdsa,
+    HandshakeRsa,
+    HandshakeMlkem,
+    Resume,
+    H2Tiny,
+    #[value(name = "h2-100k")]
+    H2HundredK,
+    #[value(name = "h2-h2-tiny")]
+    H2H2Tiny,
+    TcpTiny,
+    #[value(name = "tcp-1m")]
+    TcpOneM,
+    IdleTls,
+    IdleH2,
+    IdleWs,
+}
+
+/// What the clients of a cell do.
+pub(crate) enum Work {
+    Requests(Requests),
+    Handshakes(Handshakes),
+    /// What the generator of the HTTP/1.1 cells does in this one.
+    Plain(cell::Cell),
+    Rest(Speech),
+}
+
+/// Each stream of each connection has one request open at all times.
+#[derive(Clone, Copy)]
+pub(crate) struct Requests {
+    pub(crate) speech: Speech,
+    pub(crate) page: Page,
+    pub(crate) connections: usize,
+    /// One in HTTP/1.1.
+    pub(crate) streams: usize,
+}
+
+/// Connections that end once the handshake is through.
+#[derive(Clone, Copy)]
+pub(crate) struct Handshakes {
+    pub(crate) group: Group,
+    pub(crate) kind: Kind,
+    /// At a time.
+    pub(crate) connections: usize,
+}
+
+/// Whether a client brings a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Full,
+    Resumed,
+}
+
+impl Cell {
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value()
+            .map_or(String::new(), |value| value.get_name().to_owned())
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::TlsTiny => "tiny GET over TLS 1.3, HTTP/1.1, 64 connections",
+            Self::TlsHundredK => "100 kB GET over TLS 1.3, HTTP/1.1, 64 connections",
+            Self::TlsOneM => "1 MB GET over TLS 1.3, HTTP/1.1, 16 connections",
+            Self::TlsH2Tiny => "tiny GET over TLS 1.3, HTTP/2, 16 connections of 8 streams",
+            Self::HandshakeEcdsa => "full handshake, ECDSA P-256, X25519",
+            Self::HandshakeRsa => "full handshake, RSA 2048, X25519",
+            Self::HandshakeMlkem => "full handshake, ECDSA P-256, X25519MLKEM768",
+            Self::Resume => "resumed handshake, X25519",
+            Self::H2Tiny => "tiny GET, HTTP/2 in the clear, 16 connections of 8 streams",
+            Self::H2HundredK => "100 kB GET, HTTP/2 in the clear, 16 connections of 4 streams",
+            Self::H2H2Tiny => {
+                "tiny GET, HTTP/2 in the clear on both sides, 16 connections of 8 streams"
+            }
+            Self::TcpTiny => "TCP mode: tiny GET, 64 connections",
+            Self::TcpOneM => "TCP mode: 1 MB GET, 16 connections",
+            Self::IdleTls => "memory: per idle TLS connection, HTTP/1.1",
+            Self::IdleH2 => "memory: per idle HTTP/2 connection in the clear",
+            Self::IdleWs => "memory: per idle WebSocket in the clear",
+        }
+    }
+
+    pub(crate) fn face(self) -> Face {
+        match self {
+            Self::HandshakeRsa => Face::Tls(Key::Rsa),
+            Self::TlsTiny
+            | Self::TlsHundredK
+            | Self::TlsOneM
+            | Self::TlsH2Tiny
+            | Self::HandshakeEcdsa
+            | Self::HandshakeMlkem
+            | Self::Resume
+            | Self::IdleTls => Face::Tls(Key::Ecdsa),
+            Self::H2Tiny | Self::H2HundredK | Self::IdleH2 => Face::H2,
+            Self::H2H2Tiny => Face::H2Both,
+            Self::TcpTiny | Self::TcpOneM => Face::Tcp,
+            Self::IdleWs => Face::Upgrades,
+        }
+    }
+
+    /// Why `proxy` has none: as the end of a sentence about it.
+    pub(crate) fn has_no_row(self, proxy: Proxy) -> Option<&'static str> {
+        match (self, proxy) {
+            (Self::HandshakeMlkem, Proxy::Haproxy | Proxy::Nginx) => {
+                Some("has this key exchange from OpenSSL 3.5 on")
+            }
+            _ => self.face().is_beyond(proxy),
+        }
+    }
+
+    pub(crate) fn work(self) -> Work {
+        use Speech::{H1OverTls, H2, H2OverTls, WebSocket};
+        match self {
+            Self::TlsTiny => requests(H1OverTls, Page::TINY, 64, 1),
+            Self::TlsHundredK => requests(H1OverTls, Page::HUNDRED_K, 64, 1),
+            Self::TlsOneM => requests(H1OverTls, Page::ONE_M, 16, 1),
+            Self::TlsH2Tiny => requests(H2OverTls, Page::TINY, 16, 8),
+            Self::H2Tiny | Self::H2H2Tiny => requests(H2, Page::TINY, 16, 8),
+            Self::H2HundredK => requests(H2, Page::HUNDRED_K, 16, 4),
+            Self::HandshakeEcdsa | Self::HandshakeRsa => handshakes(Group::X25519, Kind::Full),
+            Self::HandshakeMlkem => handshakes(Group::X25519MlKem768, Kind::Full),
+            Self::Resume => handshakes(Group::X25519, Kind::Resumed),
+            Self::TcpTiny => Work::Plain(cell::Cell::Tiny),
+            Self::TcpOneM => Work::Plain(cell::Cell::OneM),
+            Self::IdleTls => Work::Rest(H1OverTls),
+            Self::IdleH2 => Work::Rest(H2),
+            Self::IdleWs => Work::Rest(WebSocket),
+        }
+    }
+}
+
+fn requests(speech: Speech, page: Page, connections: usize, streams: usize) -> Work {
+    Work::Requests(Requests {
+        speech,
+        page,
+        connections,
+        streams,
+    })
+}
+
+fn handshakes(group: Group, kind: Kind) -> Work {
+    Work::Handshakes(Handshakes {
+        group,
+        kind,
+        connections: 16,
+    })
+}

@@ -1,0 +1,57 @@
+//! What a proxy speaks on its two sides, and who can.
+//!
+//! `settings` writes it into configuration files, `edge` and `compare` ask for it.
+
+use std::path::{Path, PathBuf};
+
+use crate::proxies::Proxy;
+
+/// A port, and how it goes on to the servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Face {
+    /// HTTP/1.1 in the clear on both sides.
+    Plain,
+    /// TLS with HTTP/1.1 and HTTP/2 by ALPN; HTTP/1.1 to the servers.
+    Tls(Key),
+    /// HTTP/2 in the clear, known in advance; HTTP/1.1 to the servers.
+    H2,
+    /// The same on both sides.
+    H2Both,
+    /// `Plain`, with WebSockets let through.
+    Upgrades,
+    /// Bytes.
+    Tcp,
+}
+
+/// The server's key, and the certificate with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// P-256.
+    Ecdsa,
+    /// 2,048 bits.
+    Rsa,
+}
+
+impl Key {
+    pub(crate) const ALL: [Self; 2] = [Self::Ecdsa, Self::Rsa];
+
+    /// One PEM file with both, which all three proxies take.
+    pub(crate) fn file(self, dir: &Path) -> PathBuf {
+        dir.join(match self {
+            Self::Ecdsa => "ecdsa.pem",
+            Self::Rsa => "rsa.pem",
+        })
+    }
+}
+
+impl Face {
+    /// Why `proxy` has no row for this face.
+    pub(crate) fn is_beyond(self, proxy: Proxy) -> Option<&'static str> {
+        match (proxy, self) {
+            (Proxy::Nginx, Self::H2Both) => Some("speaks no HTTP/2 to servers"),
+            (Proxy::Relay, Self::Tls(_)) => Some("speaks no TLS"),
+            (Proxy::Relay, Self::H2 | Self::H2Both) => Some("speaks no HTTP/2"),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Evenkeel's configuration: for each face, and for the reloads.
+
+use std::fmt::Write;
+
+use crate::face::Face;
+use crate::proxies::Mode;
+
+use super::Places;
+
+pub(crate) fn config(places: &Places, mode: Mode, face: Face) -> String {
+    let [first, second] = places.servers;
+    let mut text = head(places, mode);
+    match face {
+        Face::Tls(key) => {
+            let file = key.file(places.dir);
+            let _ = writeln!(text, "tls = {{ certificates = [\"{}\"] }}", file.display());
+        }
+        Face::Tcp => text.push_str("mode = \"tcp\"\n"),
+        // A port in the clear takes HTTP/2 and upgrades as it is.
+        Face::Plain | Face::H2 | Face::H2Both | Face::Upgrades => {}
+    }
+    let _ = writeln!(
+        text,
+        "\n[backend.origin]\nservers = [\"{first}\", \"{second}\"]"
+    );
+    if face == Face::H2Both {
+        text.push_str("protocol = \"h2\"\n");
+    }
+    text
+}
+
+/// For `reload`: the servers named, so that a weight can change and nothing else.
+pub(crate) fn weighted(places: &Places, weight: u32) -> String {
+    let mut text = head(places, Mode::On);
+    text.push_str(&weighted_backend(places, weight));
+    text
+}
+
+/// For `reload-1000`: 1,000 backends with 10 servers each beside the one that carries traffic, and a
+/// host route to each.
+pub(crate) fn thousand(places: &Places, weight: u32) -> String {
+    let mut text = head(places, Mode::On);
+    for backend in 0..1_000 {
+        let _ = write!(
+            text,
+            "\n[[frontend.bench.route]]\nhost = \"host{backend}.test\"\nbackend = \"app{backend}\"\n"
+        );
+    }
+    text.push_str(&weighted_backend(places, weight));
+    for backend in 0..1_000 {
+        let _ = write!(text, "\n[backend.app{backend}]\nservers = [");
+        for server in 1..=10 {
+            let (high, low) = (backend / 250 + 1, backend % 250);
+            let _ = write!(text, "\"127.{high}.{low}.{server}:8000\", ");
+        }
+        text.push_str("]\n");
+    }
+    text
+}
+
+fn head(places: &Places, mode: Mode) -> String {
+    let Places {
+        listen, admin, log, ..
+    } = places;
+    let log = match mode {
+        Mode::On => log.display().to_string(),
+        Mode::Off => "off".to_owned(),
+    };
+    format!(
+        r#"[process]
+workers = 1
+
+[admin]
+listen = "{admin}"
+
+[log.access]
+to = "{log}"
+
+[frontend.bench]
+listen = "{listen}"
+backend = "origin"
+"#
+    )
+}
+
+fn weighted_backend(places: &Places, weight: u32) -> String {
+    let [first, second] = places.servers;
+    format!(
+        r#"
+[backend.origin]
+servers = [
+  {{ name = "a", address = "{first}", weight = {weight} }},
+  {{ name = "b", address = "{second}", weight = 1 }},
+]
+"#
+    )
+}

@@ -1,0 +1,120 @@
+//! HAProxy's configuration, for each face.
+
+use crate::face::Face;
+use crate::proxies::Mode;
+
+use super::Places;
+
+pub(crate) fn config(places: &Places, mode: Mode, face: Face) -> String {
+    let Places {
+        listen,
+        admin,
+        servers: [first, second],
+        ..
+    } = places;
+    let protocol = match face {
+        Face::Tcp => TCP.to_owned(),
+        _ => http(face),
+    };
+    let log = match (mode, face) {
+        (Mode::Off, _) => "",
+        (Mode::On, Face::Tcp) => "    log global\n    option tcplog\n",
+        (Mode::On, _) => "    log global\n    option httplog\n",
+    };
+    let (log_target, stats) = match mode {
+        // Standard output is the log file: a production setting (containers), as cheap as a ring over
+        // TCP and cheaper than datagrams; the figures are in benches/README.md.
+        Mode::On => (
+            "    log stdout format raw local0 info\n",
+            format!(
+                r"
+frontend stats
+    mode http
+    bind {admin}
+    no log
+    http-request use-service prometheus-exporter if {{ path /metrics }}
+    stats enable
+    stats uri /stats
+"
+            ),
+        ),
+        Mode::Off => ("", String::new()),
+    };
+    let (bind, fields, server) = (
+        bind_options(places, face),
+        fields(face),
+        server_options(face),
+    );
+    format!(
+        r"global
+    nbthread 1
+    maxconn 9500
+{log_target}
+defaults
+{protocol}{log}    timeout connect 2s
+    timeout client 60s
+    timeout server 60s
+{stats}
+frontend bench
+    bind {listen}{bind}
+{fields}    default_backend origin
+
+backend origin
+    balance roundrobin
+    server a {first}{server}
+    server b {second}{server}
+"
+    )
+}
+
+const TCP: &str = "    mode tcp\n";
+
+fn http(face: Face) -> String {
+    let more = match face {
+        // As in Debian's own file: else each connection that sends no request has its line, which the
+        // handshake cells would pay for.
+        Face::Tls(_) => "    option dontlognull\n",
+        Face::Upgrades => "    timeout tunnel 1h\n",
+        _ => "",
+    };
+    format!(
+        "    mode http
+    option http-keep-alive
+    option forwardfor
+    http-reuse always
+    timeout http-request 10s
+    timeout http-keep-alive 60s
+{more}"
+    )
+}
+
+fn bind_options(places: &Places, face: Face) -> String {
+    match face {
+        Face::Tls(key) => format!(
+            " ssl crt {} alpn h2,http/1.1 ssl-min-ver TLSv1.3",
+            key.file(places.dir).display()
+        ),
+        Face::H2 | Face::H2Both => " proto h2".to_owned(),
+        Face::Plain | Face::Upgrades | Face::Tcp => String::new(),
+    }
+}
+
+fn server_options(face: Face) -> &'static str {
+    match face {
+        Face::H2Both => " proto h2",
+        _ => "",
+    }
+}
+
+fn fields(face: Face) -> String {
+    let scheme = match face {
+        Face::Tcp => return String::new(),
+        Face::Tls(_) => "https",
+        _ => "http",
+    };
+    format!(
+        "    http-request set-header X-Forwarded-Proto {scheme}
+    http-request set-header X-Forwarded-Host %[req.hdr(host)]
+"
+    )
+}

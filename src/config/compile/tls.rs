@@ -1,0 +1,376 @@
+//! `[frontend.NAME.tls]`. Files are only named here; `control::verify` reads them.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use http::HeaderName;
+
+use crate::base::TlsVersion;
+use crate::config::compile::frontend::is_of_the_protocol;
+use crate::config::compile::route::host_pattern;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::keys;
+use crate::config::raw::{Entry, Kind};
+use crate::config::report::Report;
+use crate::config::section::Section;
+use crate::config::setting::Setting;
+use crate::config::source::{self, Span};
+use crate::plan::{
+    Certificates, ClientAuth, ClientCertificates, ClientFields, DEFAULT_ALPN, DefaultName, FileAt,
+    HostPattern, Http2, NameRules, Need, Tls, TlsRules, UnknownNames,
+};
+
+/// Handshakes at a time unless written: some seconds' work of a core, and some hundred MB of memory
+/// at the very worst.
+const MAX_HANDSHAKES: u64 = 10_000;
+
+const H2: &str = "h2";
+
+/// `None`: the frontend speaks in the clear.
+pub(super) fn tls(frontend: &Section<'_>, http2: &Http2, report: &mut Report<'_>) -> Option<Tls> {
+    let setting = frontend.setting("tls")?;
+    let default = default_rules(http2);
+    // One string, or a list: certificates, and the rest as it is by default.
+    if let Kind::String(_) | Kind::Array(_) = setting.value.kind {
+        return Some(Tls {
+            certificates: certificates(setting, report),
+            default: None,
+            unknown_names: UnknownNames::default(),
+            max_handshakes: MAX_HANDSHAKES,
+            rules: default,
+            names: Vec::new(),
+        });
+    }
+    if let Kind::Boolean(_) = setting.value.kind {
+        setting.wrong_with(
+            "a table with `certificates`",
+            "write `tls = \"/path/to/fullchain.pem\"`, or leave `tls` out for clear text",
+            report,
+        );
+        return None;
+    }
+    let section = frontend.section("tls", &keys::FRONTEND_TLS, report)?;
+    let rules = rules(&section, &default, report);
+    let strict = section.boolean("strict_sni", report).unwrap_or(false);
+    refuse_h2(&section, &rules, http2, report);
+    Some(Tls {
+        certificates: match section.setting("certificates") {
+            Some(setting) => certificates(setting, report),
+            None => {
+                if section.lacks("certificates") {
+                    report.error(
+                        section.span,
+                        format!("`{}` has no `certificates`", section.title),
+                        "write `certificates = [\"/path/to/fullchain.pem\"]`; a directory will do, too",
+                    );
+                }
+                Vec::new()
+            }
+        },
+        default: default_name(&section, report),
+        unknown_names: match strict {
+            true => UnknownNames::Refused,
+            false => UnknownNames::Default,
+        },
+        max_handshakes: section
+            .number("max_handshakes", 1, i64::MAX, report)
+            .map_or(MAX_HANDSHAKES, i64::unsigned_abs),
+        names: names(&section, &rules, http2, report),
+        rules,
+    })
+}
+
+/// The rules of a frontend that writes none.
+fn default_rules(http2: &Http2) -> TlsRules {
+    let mut rules = TlsRules::default();
+    rules
+        .alpn
+        .retain(|protocol| http2.enabled || protocol != H2);
+    rules
+}
+
+/// What is offered must be spoken.
+fn refuse_h2(section: &Section<'_>, rules: &TlsRules, http2: &Http2, report: &mut Report<'_>) {
+    let offers = section
+        .setting("alpn")
+        .filter(|_| rules.alpn.iter().any(|name| name == H2));
+    if let Some(setting) = offers.filter(|_| !http2.enabled) {
+        report.error(
+            setting.span(),
+            "`alpn` offers \"h2\", and this frontend has `http2 = { enabled = false }`",
+            "leave \"h2\" out, or let it speak HTTP/2",
+        );
+    }
+}
+
+fn certificates(setting: Setting<'_>, report: &mut Report<'_>) -> Vec<Certificates> {
+    let items = setting.list();
+    if items.is_empty() {
+        report.error(
+            setting.span(),
+            format!("`{}` names no certificate", setting.key),
+            "write at least one file: `certificates = [\"/path/to/fullchain.pem\"]`",
+        );
+    }
+    items
+        .into_iter()
+        .filter_map(|item| certificate(item, report))
+        .collect()
+}
+
+fn certificate(item: Setting<'_>, report: &mut Report<'_>) -> Option<Certificates> {
+    if let Kind::String(_) = item.value.kind {
+        let FileAt { path, at } = file(item, report)?;
+        return Some(Certificates {
+            path,
+            key: None,
+            at,
+        });
+    }
+    let title = "certificates".to_owned();
+    let section = Section::open(&keys::CERTIFICATE, title, item, report)?;
+    let mut both = |key| match section.setting(key) {
+        Some(setting) => file(setting, report),
+        None => {
+            report.error(
+                section.span,
+                format!("a certificate that is written as a table has no `{key}`"),
+                "write both: `{ certificate = \"fullchain.pem\", key = \"privkey.pem\" }`",
+            );
+            None
+        }
+    };
+    let (certificate, key) = (both("certificate"), both("key"));
+    let FileAt { path, at } = certificate?;
+    Some(Certificates {
+        path,
+        key: Some(key?.path),
+        at,
+    })
+}
+
+/// A path, which begins at the directory of the file that it is written in.
+fn file(setting: Setting<'_>, report: &mut Report<'_>) -> Option<FileAt> {
+    let text = setting.text(report)?;
+    if text.value.is_empty() {
+        report.error(
+            setting.span(),
+            format!("`{}` is an empty path", setting.key),
+            "write the path of a PEM file",
+        );
+        return None;
+    }
+    let at = report.place(setting.span());
+    let path: PathBuf = source::resolve(at.file.parent(), &text.value);
+    Some(FileAt { path, at })
+}
+
+fn files(section: &Section<'_>, key: &'static str, report: &mut Report<'_>) -> Vec<FileAt> {
+    let items = section.list(key).unwrap_or_default();
+    items
+        .into_iter()
+        .filter_map(|item| file(item, report))
+        .collect()
+}
+
+fn default_name(section: &Section<'_>, report: &mut Report<'_>) -> Option<DefaultName> {
+    let setting = section.setting("default")?;
+    let text = setting.text(report)?;
+    let at = report.place(setting.span());
+    match host_pattern(&text.value) {
+        Ok(Some(HostPattern::Exact(name))) => Some(DefaultName { name, at }),
+        _ => {
+            report.error(
+                setting.span(),
+                format!("`default = {:?}` is no name of a host", text.shown()),
+                "write a name that one of the certificates has, such as \"www.example.com\"",
+            );
+            None
+        }
+    }
+}
+
+/// What is written in `section`; `inherited` is what holds else.
+fn rules(section: &Section<'_>, inherited: &TlsRules, report: &mut Report<'_>) -> TlsRules {
+    let versions = [("1.2", TlsVersion::V1_2), ("1.3", TlsVersion::V1_3)];
+    let habits = [
+        ("TLSv1.2", "1.2"),
+        ("TLSv1.3", "1.3"),
+        ("tls1.2", "1.2"),
+        ("tls1.3", "1.3"),
+        ("TLSv1.0", "1.2"),
+        ("TLSv1.1", "1.2"),
+    ];
+    TlsRules {
+        min_version: section
+            .choice("min_version", &versions, &habits, report)
+            .unwrap_or(inherited.min_version),
+        alpn: alpn(section, report).unwrap_or_else(|| inherited.alpn.clone()),
+        client_auth: section
+            .setting("client_auth")
+            .and_then(|setting| client_auth(section, setting, report))
+            .unwrap_or_else(|| inherited.client_auth.clone()),
+    }
+}
+
+fn alpn(section: &Section<'_>, report: &mut Report<'_>) -> Option<Vec<String>> {
+    let mut protocols: Vec<String> = Vec::new();
+    for item in section.list("alpn")? {
+        let choices = DEFAULT_ALPN.map(|protocol| (protocol, protocol));
+        let habits = [
+            ("http/2", "h2"),
+            ("h1", "http/1.1"),
+            ("http1.1", "http/1.1"),
+        ];
+        let Some(protocol) = item.choice(&choices, &habits, report) else {
+            continue;
+        };
+        if protocols.iter().any(|known| known == protocol) {
+            report.error(
+                item.span(),
+                format!("`alpn` has {protocol:?} twice"),
+                "write each protocol once, the best first",
+            );
+            continue;
+        }
+        protocols.push(protocol.to_owned());
+    }
+    Some(protocols)
+}
+
+fn client_auth(
+    section: &Section<'_>,
+    setting: Setting<'_>,
+    report: &mut Report<'_>,
+) -> Option<ClientAuth> {
+    if setting.is_word("off") {
+        return Some(ClientAuth::Off);
+    }
+    if let Kind::String(_) = setting.value.kind {
+        setting.wrong_with(
+            "a table, or \"off\"",
+            "write `client_auth = { mode = \"required\", ca = \"/path/to/ca.pem\" }`",
+            report,
+        );
+        return None;
+    }
+    let section = section.section("client_auth", &keys::CLIENT_AUTH, report)?;
+    let modes = [
+        ("off", None),
+        ("optional", Some(Need::Optional)),
+        ("required", Some(Need::Required)),
+    ];
+    let habits = [("none", "off"), ("require", "required"), ("on", "required")];
+    let need = match section.setting("mode") {
+        Some(setting) => setting.choice(&modes, &habits, report)?,
+        // Whoever names authorities and says no more wants them to be asked for.
+        None => Some(Need::Required),
+    };
+    let ca = files(&section, "ca", report);
+    let crl = files(&section, "crl", report);
+    let Some(need) = need else {
+        return Some(ClientAuth::Off);
+    };
+    if ca.is_empty() {
+        if section.lacks("ca") || section.list("ca").is_some_and(|list| list.is_empty()) {
+            report.error(
+                section.span,
+                "client certificates are asked for, and there is no `ca` that could have signed them",
+                "write `ca = \"/path/to/ca.pem\"`",
+            );
+        }
+        return None;
+    }
+    Some(ClientAuth::On(ClientCertificates { need, ca, crl }))
+}
+
+fn names(
+    section: &Section<'_>,
+    inherited: &TlsRules,
+    http2: &Http2,
+    report: &mut Report<'_>,
+) -> Vec<NameRules> {
+    let Some(table) = section.setting("names").and(section.named("names", report)) else {
+        return Vec::new();
+    };
+    let mut seen: HashMap<HostPattern, Span> = HashMap::new();
+    let mut names = Vec::new();
+    for entry in &table.entries {
+        let Some(name) = name(entry, report) else {
+            continue;
+        };
+        if let Some(first) = seen.insert(name.clone(), entry.key_span) {
+            report.add(
+                Diagnostic::error(entry.key_span, "this name has rules already")
+                    .related(first, "the first are here")
+                    .help("upper and lower case are the same here; keep one of the two"),
+            );
+            continue;
+        }
+        let title = format!(
+            "{}.names.{:?}]",
+            section.title.trim_end_matches(']'),
+            entry.key
+        );
+        let setting = Setting {
+            key: &entry.key,
+            value: &entry.value,
+        };
+        if let Some(section) = Section::open(&keys::TLS_NAME, title, setting, report) {
+            let rules = rules(&section, inherited, report);
+            refuse_h2(&section, &rules, http2, report);
+            names.push(NameRules { name, rules });
+        }
+    }
+    names
+}
+
+fn name(entry: &Entry, report: &mut Report<'_>) -> Option<HostPattern> {
+    let (why, help) = match host_pattern(&entry.key) {
+        Ok(Some(name)) => return Some(name),
+        Ok(None) => (
+            "stands for all names, and what holds for all is written above".to_owned(),
+            "write these keys in the `tls` table itself".to_owned(),
+        ),
+        Err(refusal) => refusal,
+    };
+    report.error(entry.key_span, format!("{:?} {why}", entry.key), help);
+    None
+}
+
+/// `[frontend.NAME.forwarding.client_certificate]`.
+pub(super) fn client_fields(forwarding: &Section<'_>, report: &mut Report<'_>) -> ClientFields {
+    let section = forwarding.section("client_certificate", &keys::CLIENT_FIELDS, report);
+    let Some(section) = section else {
+        return ClientFields::default();
+    };
+    let mut field = |key| {
+        let setting = section.setting(key)?;
+        let text = setting.text(report)?;
+        match HeaderName::from_bytes(text.value.as_bytes()) {
+            Ok(name) if !is_of_the_protocol(&name) => Some(name),
+            Ok(_) => {
+                report.error(
+                    setting.span(),
+                    format!("the field {:?} has a meaning of its own", text.shown()),
+                    format!("write a field of your own, such as \"x-client-{key}\""),
+                );
+                None
+            }
+            Err(_) => {
+                report.error(
+                    setting.span(),
+                    format!("{:?} cannot be the name of a field", text.shown()),
+                    format!("write a field of your own, such as \"x-client-{key}\""),
+                );
+                None
+            }
+        }
+    };
+    ClientFields {
+        subject: field("subject"),
+        sans: field("sans"),
+        serial: field("serial"),
+        fingerprint: field("fingerprint"),
+    }
+}

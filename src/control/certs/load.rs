@@ -1,0 +1,438 @@
+//! One certificate from its files: parsed, and its key matched.
+//!
+//! Formats as HAProxy takes them: chain and key in one PEM file, or the key in another one, which is
+//! named or stands beside it as `FILE.key` or with the ending `.key` in place of the other.
+
+use std::fs;
+use std::hash::Hash;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::{self, PemObject, SectionKind};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{Error as TlsError, InconsistentKeys, SignatureAlgorithm};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::proxy::tls::{Certificate, KeyKind, provider};
+
+/// No chain or key is larger, and a path that was mistyped may lead to anything.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Bundles of authorities and lists of revoked certificates may be.
+const MOST_BUNDLE_BYTES: u64 = 64 << 20;
+
+/// The files of one certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Files {
+    pub(super) certificate: PathBuf,
+    /// `None`: it is looked for.
+    pub(super) key: Option<PathBuf>,
+}
+
+/// A certificate that was loaded.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) served: Arc<Certificate>,
+    /// Seconds since 1970, both ends included (RFC 5280 §4.1.2.5).
+    pub(super) not_before: i64,
+    pub(super) not_after: i64,
+}
+
+/// Why it was not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) message: String,
+    /// What to do about it; may be empty.
+    pub(super) help: &'static str,
+}
+
+/// Files that something is read from.
+pub(super) trait Source: Eq + Hash + Sync {
+    /// What comes of it.
+    type Content: Send;
+
+    /// What it is called by.
+    fn path(&self) -> &Path;
+
+    fn stamp(&self) -> Stamp;
+
+    /// # Errors
+    ///
+    /// What is wrong with the files.
+    fn read(&self) -> Result<Self::Content, Fault>;
+
+    /// Why `next`, though it can be read, must not take the place of `before`.
+    fn against(_before: &Self::Content, _next: &Self::Content, _now: i64) -> Option<Fault> {
+        None
+    }
+}
+
+/// A file with certificates of authorities.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Authorities(pub(super) PathBuf);
+
+/// A file with lists of revoked certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct RevokedList(pub(super) PathBuf);
+
+/// What tells one state of a file from another, without reading it: device, number, size, and when
+/// it was written. `None`: there is no such file.
+type FileStamp = Option<(u64, u64, u64, i64, i64)>;
+
+/// The same of all files that a thing may be made of.
+pub(super) type Stamp = [FileStamp; 3];
+
+fn fault(message: impl Into<String>, help: &'static str) -> Fault {
+    Fault {
+        message: message.into(),
+        help,
+    }
+}
+
+impl Files {
+    fn keys_beside(&self) -> [PathBuf; 2] {
+        let mut appended = self.certificate.clone().into_os_string();
+        appended.push(".key");
+        [appended.into(), self.certificate.with_extension("key")]
+    }
+
+    /// Reads them. That the certificate is not valid at present is no fault: see
+    /// [`Loaded::is_valid_at`].
+    fn load(&self) -> Result<Loaded, Fault> {
+        let shown = self.certificate.display();
+        let bytes = read(&self.certificate, MOST_BYTES)?;
+        let Pem { chain, key } = Pem::parse(&bytes, &self.certificate)?;
+        if chain.is_empty() {
+            return Err(fault(
+                format!("{shown} has no certificate"),
+                "a certificate is a block that begins with `-----BEGIN CERTIFICATE-----`",
+            ));
+        }
+        let key = match (key, &self.key) {
+            (_, Some(path)) => key_in(path)?,
+            (Some(key), None) => key,
+            (None, None) => match self.keys_beside().iter().find(|path| path.exists()) {
+                Some(path) => key_in(path)?,
+                None => {
+                    return Err(fault(
+                        format!("{shown} has no private key, and there is none beside it"),
+                        "put the key into the same file or into FILE.key, or write \
+                         `{ certificate = \"…\", key = \"…\" }`",
+                    ));
+                }
+            },
+        };
+        let facts = Facts::of(&chain[0]).ok_or_else(|| {
+            let message = format!("the first certificate in {shown} cannot be parsed");
+            fault(message, "`openssl x509 -text -in FILE` shows what it is")
+        })?;
+        let key = certified(chain, key).map_err(|error| match error {
+            TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => fault(
+                format!("the private key of {shown} is not that of its first certificate"),
+                "the server's own certificate stands first, those of authorities after it",
+            ),
+            other => fault(
+                format!("the private key of {shown} cannot be used: {other}"),
+                "",
+            ),
+        })?;
+        let kind = match key.key.algorithm() {
+            SignatureAlgorithm::RSA => KeyKind::Rsa,
+            _ => KeyKind::Ecdsa,
+        };
+        Ok(Loaded {
+            served: Arc::new(Certificate {
+                key: Arc::new(key),
+                kind,
+                names: facts.names,
+            }),
+            not_before: facts.not_before,
+            not_after: facts.not_after,
+        })
+    }
+}
+
+impl Loaded {
+    /// Whether `now`, in seconds since 1970, is between its dates.
+    pub(super) fn is_valid_at(&self, now: i64) -> bool {
+        (self.not_before..=self.not_after).contains(&now)
+    }
+}
+
+fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, TlsError> {
+    CertifiedKey::from_der(chain, key, &provider())
+}
+
+fn key_in(path: &Path) -> Result<PrivateKeyDer<'static>, Fault> {
+    let bytes = read(path, MOST_BYTES)?;
+    Pem::parse(&bytes, path)?.key.ok_or_else(|| {
+        fault(
+            format!("{} has no private key", path.display()),
+            "a key is a block that begins with `-----BEGIN PRIVATE KEY-----`",
+        )
+    })
+}
+
+/// What a PEM file has in it.
+struct Pem {
+    chain: Vec<CertificateDer<'static>>,
+    /// The first.
+    key: Option<PrivateKeyDer<'static>>,
+}
+
+impl Pem {
+    fn parse(bytes: &[u8], path: &Path) -> Result<Self, Fault> {
+        let mut found = Self {
+            chain: Vec::new(),
+            key: None,
+        };
+        for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(bytes) {
+            let (kind, der) = section.map_err(|error| not_pem(path, &error))?;
+            match kind {
+                SectionKind::Certificate => found.chain.push(der.into()),
+                kind => {
+                    found.key = found
+                        .key
+                        .take()
+                        .or_else(|| PrivateKeyDer::from_pem(kind, der));
+                }
+            }
+        }
+        let is_encrypted = |line: &[u8]| line.starts_with(b"-----BEGIN ENCRYPTED");
+        if found.key.is_none() && bytes.split(|byte| *byte == b'\n').any(is_encrypted) {
+            return Err(fault(
+                format!("the private key in {} is encrypted", path.display()),
+                "nobody could type its password at a restart: `openssl pkey -in FILE -out NEW` \
+                 writes it in the clear, for a file that only evenkeel may read",
+            ));
+        }
+        Ok(found)
+    }
+}
+
+fn not_pem(path: &Path, error: &pem::Error) -> Fault {
+    fault(format!("{} is not PEM: {error}", path.display()), "")
+}
+
+/// What a certificate says about itself.
+struct Facts {
+    names: Vec<Box<str>>,
+    not_before: i64,
+    not_after: i64,
+}
+
+impl Facts {
+    fn of(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let validity = certificate.validity();
+        Some(Self {
+            names: names(&certificate),
+            not_before: validity.not_before.timestamp(),
+            not_after: validity.not_after.timestamp(),
+        })
+    }
+}
+
+/// Its DNS names; the common name of one that is so old that it has none.
+fn names(certificate: &X509Certificate<'_>) -> Vec<Box<str>> {
+    let in_form = |name: &str| name.trim_end_matches('.').to_ascii_lowercase().into();
+    if let Ok(Some(sans)) = certificate.subject_alternative_name() {
+        let names = sans.value.general_names.iter();
+        return names
+            .filter_map(|name| match name {
+                GeneralName::DNSName(name) => Some(in_form(name)),
+                _ => None,
+            })
+            .collect();
+    }
+    let common = certificate.subject().iter_common_name();
+    common
+        .filter_map(|name| name.as_str().ok())
+        .filter(|name| name.contains('.') && !name.contains(' '))
+        .map(in_form)
+        .collect()
+}
+
+impl Source for Files {
+    type Content = Loaded;
+
+    fn path(&self) -> &Path {
+        &self.certificate
+    }
+
+    fn stamp(&self) -> Stamp {
+        match &self.key {
+            Some(key) => [stamp(&self.certificate), stamp(key), None],
+            None => {
+                let [first, second] = self.keys_beside();
+                [stamp(&self.certificate), stamp(&first), stamp(&second)]
+            }
+        }
+    }
+
+    fn read(&self) -> Result<Loaded, Fault> {
+        self.load()
+    }
+
+    fn against(before: &Loaded, next: &Loaded, now: i64) -> Option<Fault> {
+        if next.is_valid_at(now) || !before.is_valid_at(now) {
+            return None;
+        }
+        let what = match next.not_after < now {
+            true => "it has expired",
+            false => "it is not valid yet",
+        };
+        Some(fault(what, "the one before is served on"))
+    }
+}
+
+impl Source for Authorities {
+    type Content = Vec<CertificateDer<'static>>;
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn stamp(&self) -> Stamp {
+        [stamp(&self.0), None, None]
+    }
+
+    fn read(&self) -> Result<Self::Content, Fault> {
+        blocks(&self.0, "has no certificate of an authority")
+    }
+}
+
+impl Source for RevokedList {
+    type Content = Vec<CertificateRevocationListDer<'static>>;
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn stamp(&self) -> Stamp {
+        [stamp(&self.0), None, None]
+    }
+
+    fn read(&self) -> Result<Self::Content, Fault> {
+        blocks(&self.0, "has no list of revoked certificates")
+    }
+}
+
+/// All blocks of one kind in a file.
+fn blocks<T: PemObject>(path: &Path, none: &str) -> Result<Vec<T>, Fault> {
+    let bytes = read(path, MOST_BUNDLE_BYTES)?;
+    let found: Result<Vec<_>, _> = T::pem_slice_iter(&bytes).collect();
+    let found = found.map_err(|error| not_pem(path, &error))?;
+    if found.is_empty() {
+        return Err(fault(format!("{} {none}", path.display()), ""));
+    }
+    Ok(found)
+}
+
+fn stamp(path: &Path) -> FileStamp {
+    let facts = fs::metadata(path).ok()?;
+    let written = (facts.mtime(), facts.mtime_nsec());
+    Some((facts.dev(), facts.ino(), facts.size(), written.0, written.1))
+}
+
+fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>, Fault> {
+    let cannot = |error: &io::Error| {
+        let help = match error.kind() {
+            io::ErrorKind::NotFound => "relative paths begin at the file that they are written in",
+            io::ErrorKind::PermissionDenied => "the user that evenkeel runs as has to read it",
+            _ => "",
+        };
+        fault(format!("cannot read {}: {error}", path.display()), help)
+    };
+    let size = fs::metadata(path).map_err(|error| cannot(&error))?.len();
+    if size > most_bytes {
+        let message = format!(
+            "{} has {size} bytes, too many for what it is",
+            path.display()
+        );
+        return Err(fault(message, ""));
+    }
+    fs::read(path).map_err(|error| cannot(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::certs::scene::Folder;
+
+    #[test]
+    fn a_key_is_found_in_the_file_beside_it_or_where_it_is_said_to_be() {
+        let folder = Folder::new();
+        let (chain, key) = folder.pair(&["a.test", "*.A.test"]);
+        let whole = folder.write("whole.pem", &format!("{key}{chain}"));
+        let appended = folder.write("one.pem", &chain);
+        folder.write("one.pem.key", &key);
+        let replaced = folder.write("two.crt", &chain);
+        folder.write("two.key", &key);
+        let apart = folder.write("three.pem", &chain);
+        let its_key = folder.write("elsewhere.pem", &key);
+        for (certificate, key) in [
+            (whole, None),
+            (appended, None),
+            (replaced, None),
+            (apart, Some(its_key)),
+        ] {
+            let files = Files { certificate, key };
+            let loaded = files.load().expect("a certificate");
+            assert_eq!(loaded.served.names, ["a.test".into(), "*.a.test".into()]);
+            assert_eq!(loaded.served.kind, KeyKind::Ecdsa);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let folder = Folder::new();
+        let (chain, key) = folder.pair(&["a.test"]);
+        let (_, other_key) = folder.pair(&["a.test"]);
+        let broken = chain.replacen("MII", "MIX", 1);
+        let encrypted =
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        for (name, text, expected) in [
+            ("empty.pem", String::new(), "has no certificate"),
+            (
+                "lonely.pem",
+                chain.clone(),
+                "has no private key, and there is none beside it",
+            ),
+            ("key.pem", key.clone(), "has no certificate"),
+            (
+                "swapped.pem",
+                chain.clone() + &other_key,
+                "is not that of its first certificate",
+            ),
+            ("broken.pem", broken + &key, "cannot be parsed"),
+            ("secret.pem", chain.clone() + encrypted, "is encrypted"),
+            (
+                "torn.pem",
+                format!("{}{key}", &chain[..chain.len() / 2]),
+                "is not PEM",
+            ),
+        ] {
+            let files = Files {
+                certificate: folder.write(name, &text),
+                key: None,
+            };
+            let fault = files.load().err().map(|fault| fault.message);
+            let is_said = fault.as_ref().is_some_and(|said| said.contains(expected));
+            assert!(is_said, "{name}: {fault:?}");
+        }
+        let missing = Files {
+            certificate: folder.path("none.pem"),
+            key: None,
+        };
+        let fault = missing.load().expect_err("it is not there");
+        assert!(fault.message.starts_with("cannot read "), "{fault:?}");
+    }
+}

@@ -1,0 +1,423 @@
+//! Certificates: read from files, turned into what frontends shake hands with, and renewed while
+//! they run.
+//!
+//! `load` reads one, `shelf` has all of them and knows which changed; here they become [`Terms`],
+//! frontend by frontend. What is wrong is said at the line of the configuration that names the file.
+//! A renewed file takes effect by itself; one that cannot be used changes nothing, whether it is
+//! found at a reload or in between.
+
+mod load;
+#[cfg(test)]
+mod scene;
+mod shelf;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+
+use crate::base::clock;
+use crate::base::tasks;
+use crate::config::Diagnostic;
+use crate::observe::{CertificateResult, event};
+use crate::plan::{ClientAuth, FileAt, Need, Plan, Tls};
+use crate::proxy::snapshot::Snapshot;
+use crate::proxy::tls::{Acceptor, Resumption, Store, StoreBuilder, Terms, Trust};
+
+use super::State;
+use load::{Authorities, Files, RevokedList};
+use shelf::{Shelf, Slot};
+
+/// So many days before a certificate expires it is said, each once. 0: it has expired.
+const REMIND_AT_DAYS: [i64; 4] = [21, 7, 1, 0];
+
+/// Files that the log names one by one; with more at once, it says how many.
+const NAMED_IN_LOG: usize = 20;
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// All certificates of a proxy, and the sessions of their clients.
+#[derive(Debug, Default)]
+pub struct Certs {
+    shelf: Shelf,
+    /// See [`Resumption`]. Those of policies that no frontend has are dropped.
+    resumptions: HashMap<Policy, Resumption>,
+    /// What was found and has neither taken effect nor been said.
+    findings: shelf::Findings,
+    /// For each certificate that is about to expire, when that is and how many days before it was
+    /// last said.
+    reminded: HashMap<Files, (i64, i64)>,
+}
+
+/// Who may begin a session: what two frontends must agree on to share a memory of sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Policy {
+    Anybody,
+    Shown {
+        need: Need,
+        roots: Vec<CertificateDer<'static>>,
+        revoked: Vec<Vec<u8>>,
+    },
+}
+
+/// What a plan's certificates came to.
+#[derive(Debug, Default)]
+pub struct Prepared {
+    /// For each frontend of the plan; `None`: it has no TLS, or something is wrong with it.
+    terms: Vec<Option<Arc<Terms>>>,
+    /// What is wrong: errors where nothing can be served, warnings where something else is.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What metrics and status say of certificates.
+#[derive(Debug, Default)]
+pub(super) struct Overview {
+    /// By name: when it expires, in seconds since 1970; the first of several.
+    pub(super) expiries: BTreeMap<Box<str>, i64>,
+    /// Files that cannot be used as they are, and why.
+    pub(super) broken: Vec<(PathBuf, String)>,
+}
+
+impl Certs {
+    /// Reads what `plan` names and makes terms of it. May take seconds, and blocks meanwhile.
+    pub fn prepare(&mut self, plan: &Plan) -> Prepared {
+        self.findings.add(self.shelf.look(plan));
+        let mut prepared = Prepared::default();
+        for frontend in &plan.frontends {
+            let terms = frontend.tls.as_ref().and_then(|tls| {
+                let terms = self.terms(tls, &mut prepared.diagnostics);
+                terms.map(Arc::new)
+            });
+            prepared.terms.push(terms);
+        }
+        prepared
+    }
+
+    /// Forgets what has nothing to do with `plan`, which runs from now on.
+    fn settle(&mut self, plan: &Plan) {
+        self.shelf.retain(plan);
+        let frontends = plan.frontends.iter().filter_map(|one| one.tls.as_ref());
+        let rules = frontends.flat_map(Tls::all_rules);
+        let used: HashSet<Policy> = rules
+            .filter_map(|rules| Some(policy_of(self.trust(&rules.client_auth).ok()?.as_ref())))
+            .collect();
+        self.resumptions.retain(|policy, _| used.contains(policy));
+    }
+
+    fn terms(&mut self, tls: &Tls, found: &mut Vec<Diagnostic>) -> Option<Terms> {
+        let errors_before = errors(found);
+        let store = self.store(tls, found);
+        let mut trusts: Vec<(&ClientAuth, Option<Trust>, Resumption)> = Vec::new();
+        for rules in tls.all_rules() {
+            if trusts.iter().any(|(auth, ..)| **auth == rules.client_auth) {
+                continue;
+            }
+            match self.trust(&rules.client_auth) {
+                Ok(trust) => match self.resumption(trust.as_ref()) {
+                    Ok(resumption) => trusts.push((&rules.client_auth, trust, resumption)),
+                    Err(error) => found.push(at_certificates(tls, error.to_string())),
+                },
+                Err(diagnostics) => found.extend(diagnostics),
+            }
+        }
+        if errors(found) > errors_before {
+            return None;
+        }
+        let trust_of = |auth: &ClientAuth| {
+            let known = trusts.iter().find(|(known, ..)| *known == auth);
+            known.map(|(_, trust, resumption)| (trust.as_ref(), resumption.clone()))
+        };
+        match Terms::new(tls, Arc::new(store?), trust_of) {
+            Ok(terms) => Some(terms),
+            Err(error) => {
+                let asked = tls.all_rules().find_map(|rules| match &rules.client_auth {
+                    ClientAuth::On(asked) => asked.ca.first(),
+                    ClientAuth::Off => None,
+                });
+                found.push(match asked {
+                    Some(file) => Diagnostic::at(
+                        &file.at,
+                        format!("client certificates cannot be verified: {error}"),
+                        "",
+                    ),
+                    None => at_certificates(tls, error.to_string()),
+                });
+                None
+            }
+        }
+    }
+
+    /// The certificates of one frontend.
+    fn store(&self, tls: &Tls, found: &mut Vec<Diagnostic>) -> Option<Store> {
+        let errors_before = errors(found);
+        let now = clock::unix_seconds(clock::wall());
+        let mut store = StoreBuilder::default();
+        let mut is_empty = true;
+        for source in &tls.certificates {
+            if let Some(fault) = self.shelf.directory_fault(source) {
+                found.push(Diagnostic::at(&source.at, &fault.message, fault.help));
+            }
+            for files in self.shelf.files(source) {
+                let Some(slot) = self.shelf.certificates().get(&files) else {
+                    continue;
+                };
+                found.extend(judged(&source.at, &files, slot, now));
+                if let Some(loaded) = &slot.good {
+                    store.add(&loaded.served);
+                    is_empty = false;
+                }
+            }
+        }
+        if errors(found) > errors_before {
+            return None;
+        }
+        if is_empty {
+            found.push(at_certificates(
+                tls,
+                "there is no certificate here: of a directory, files count that end in `.pem`, \
+                 `.crt` or `.cer`"
+                    .to_owned(),
+            ));
+            return None;
+        }
+        let name = tls.default.as_ref().map(|default| default.name.as_str());
+        let store = store.build(name);
+        if let (None, Some(default)) = (&store, &tls.default) {
+            found.push(Diagnostic::at(
+                &default.at,
+                format!("no certificate here is for {:?}", default.name),
+                "the default is one of the names that the certificates have",
+            ));
+        }
+        store
+    }
+
+    /// Who may sign clients' certificates, as the files say.
+    fn trust(&self, auth: &ClientAuth) -> Result<Option<Trust>, Vec<Diagnostic>> {
+        let ClientAuth::On(asked) = auth else {
+            return Ok(None);
+        };
+        let mut found = Vec::new();
+        let mut trust = Trust {
+            need: asked.need,
+            roots: Vec::new(),
+            revoked: Vec::new(),
+        };
+        for file in &asked.ca {
+            let slot = self
+                .shelf
+                .authorities()
+                .get(&Authorities(file.path.clone()));
+            trust.roots.extend(content(file, slot, &mut found));
+        }
+        for file in &asked.crl {
+            let slot = self.shelf.revoked().get(&RevokedList(file.path.clone()));
+            trust.revoked.extend(content(file, slot, &mut found));
+        }
+        match found.is_empty() {
+            true => Ok(Some(trust)),
+            false => Err(found),
+        }
+    }
+
+    fn resumption(&mut self, trust: Option<&Trust>) -> Result<Resumption, rustls::Error> {
+        let policy = policy_of(trust);
+        if let Some(known) = self.resumptions.get(&policy) {
+            return Ok(known.clone());
+        }
+        let new = Resumption::new()?;
+        self.resumptions.insert(policy, new.clone());
+        Ok(new)
+    }
+
+    /// Says which certificates are about to expire, each at a few distances and once.
+    fn remind(&mut self) {
+        let now = clock::unix_seconds(clock::wall());
+        let certificates = self.shelf.certificates().iter();
+        let loaded = certificates.filter_map(|(files, slot)| Some((files, slot.good.as_ref()?)));
+        for (files, loaded) in loaded {
+            let left = loaded.not_after - now;
+            let is_near = |days: &i64| left <= days * DAY;
+            let Some(days) = REMIND_AT_DAYS.into_iter().rfind(is_near) else {
+                self.reminded.remove(files);
+                continue;
+            };
+            let this = (loaded.not_after, days);
+            if self.reminded.get(files) != Some(&this) {
+                event::certificate_expires(&files.certificate, left.div_euclid(DAY));
+                self.reminded.insert(files.clone(), this);
+            }
+        }
+        let known = self.shelf.certificates();
+        self.reminded.retain(|files, _| known.contains_key(files));
+    }
+
+    fn overview(&self) -> Overview {
+        let mut overview = Overview::default();
+        for (files, slot) in self.shelf.certificates() {
+            let Some(loaded) = &slot.good else {
+                continue;
+            };
+            let file = files.certificate.to_string_lossy();
+            let name = loaded.served.names.first().map_or(&*file, |name| &**name);
+            let expiry = overview.expiries.entry(name.into()).or_insert(i64::MAX);
+            *expiry = loaded.not_after.min(*expiry);
+        }
+        let faults = self.shelf.faults().into_iter();
+        overview.broken = faults
+            .map(|(path, fault)| (path.to_owned(), fault.message.clone()))
+            .collect();
+        overview
+    }
+}
+
+impl Prepared {
+    /// Gives the frontends of `snapshot`, which was made from the same plan, what they shake hands
+    /// with.
+    pub fn equip(&self, snapshot: &mut Snapshot) {
+        for (frontend, terms) in snapshot.frontends.iter_mut().zip(&self.terms) {
+            let terms = terms.as_ref().map(Arc::clone);
+            frontend.tls = terms.map(|terms| Arc::new(Acceptor::new(terms)));
+        }
+    }
+}
+
+/// What is to be said of one certificate, at the place that names it.
+fn judged(
+    at: &crate::base::Place,
+    files: &Files,
+    slot: &Slot<load::Loaded>,
+    now: i64,
+) -> Option<Diagnostic> {
+    let shown = files.certificate.display();
+    match (&slot.good, &slot.fault) {
+        (None, Some(fault)) => Some(Diagnostic::at(at, &fault.message, fault.help)),
+        (Some(_), Some(fault)) => {
+            let message = format!("{shown} is used as it was before: {}", fault.message);
+            Some(Diagnostic::warning_at(at, message, fault.help))
+        }
+        (Some(loaded), None) if !loaded.is_valid_at(now) => {
+            let message = match loaded.not_after < now {
+                true => format!("the certificate in {shown} has expired"),
+                false => format!("the certificate in {shown} is not valid yet"),
+            };
+            Some(Diagnostic::warning_at(
+                at,
+                message,
+                "clients will refuse it",
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// The content of a file; what it lacks is reported.
+fn content<T: Clone>(
+    file: &FileAt,
+    slot: Option<&Slot<Vec<T>>>,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<T> {
+    let Some(slot) = slot else {
+        return Vec::new();
+    };
+    if let Some(good) = &slot.good {
+        return good.to_vec();
+    }
+    if let Some(fault) = &slot.fault {
+        found.push(Diagnostic::at(&file.at, &fault.message, fault.help));
+    }
+    Vec::new()
+}
+
+fn policy_of(trust: Option<&Trust>) -> Policy {
+    match trust {
+        None => Policy::Anybody,
+        Some(trust) => Policy::Shown {
+            need: trust.need,
+            roots: trust.roots.clone(),
+            revoked: trust.revoked.iter().map(|list| list.to_vec()).collect(),
+        },
+    }
+}
+
+fn at_certificates(tls: &Tls, message: String) -> Diagnostic {
+    let at = tls.certificates.first().map(|source| source.at.clone());
+    Diagnostic::at(&at.unwrap_or_else(crate::base::Place::nowhere), message, "")
+}
+
+fn errors(found: &[Diagnostic]) -> usize {
+    found.iter().filter(|one| one.is_error()).count()
+}
+
+/// Runs [`Certs::prepare`] where it may block. Whoever calls it has the certificates locked.
+pub(super) async fn prepare(certs: &mut Certs, plan: &Arc<Plan>) -> Prepared {
+    let mut taken = std::mem::take(certs);
+    let plan = Arc::clone(plan);
+    let reading = tasks::spawn_blocking(move || {
+        let prepared = taken.prepare(&plan);
+        (taken, prepared)
+    });
+    // A panic in there is a defect; then all are read anew the next time.
+    let Ok((back, prepared)) = reading.await else {
+        return Prepared::default();
+    };
+    *certs = back;
+    prepared
+}
+
+/// Looks whether files have changed, and has frontends use what is new.
+pub(super) async fn look(state: &Rc<State>) {
+    let mut certs = state.certs.lock().await;
+    let snapshot = state.current.load();
+    let prepared = prepare(&mut certs, &snapshot.plan).await;
+    if !certs.findings.renewed.is_empty() {
+        for (frontend, terms) in snapshot.frontends.iter().zip(&prepared.terms) {
+            if let (Some(acceptor), Some(terms)) = (&frontend.tls, terms) {
+                acceptor.renew(Arc::clone(terms));
+            }
+        }
+    }
+    settled(state, &mut certs, &snapshot.plan);
+}
+
+/// Puts the certificates that a proxy starts with to work. What is wrong with them was said already.
+pub(super) fn begin(state: &State, certs: &mut Certs, plan: &Plan) {
+    certs.findings = shelf::Findings::default();
+    settled(state, certs, plan);
+}
+
+/// Everything that follows when `plan` runs with these certificates.
+pub(super) fn settled(state: &State, certs: &mut Certs, plan: &Plan) {
+    let shelf::Findings { renewed, broken } = std::mem::take(&mut certs.findings);
+    let count = |result, count| state.metrics.certificates(result, count);
+    count(CertificateResult::Renewed, renewed.len() as u64);
+    each_named(&renewed, |path| event::certificate_renewed(path));
+    count(CertificateResult::Broken, broken.len() as u64);
+    each_named(&broken, |(path, fault)| {
+        event::certificate_broken(path, &fault.message)
+    });
+    certs.settle(plan);
+    certs.remind();
+    *state.certificates.borrow_mut() = certs.overview();
+}
+
+/// Says once more what is about to expire, unless the files are being read.
+pub(super) fn remind(state: &State) {
+    if let Ok(mut certs) = state.certs.try_lock() {
+        certs.remind();
+    }
+}
+
+/// The directories to watch.
+pub(super) async fn directories(state: &State) -> HashSet<PathBuf> {
+    state.certs.lock().await.shelf.directories()
+}
+
+fn each_named<T>(all: &[T], say: impl Fn(&T)) {
+    all.iter().take(NAMED_IN_LOG).for_each(say);
+    if let Some(more) = all.len().checked_sub(NAMED_IN_LOG + 1) {
+        event::more_certificates(more as u64 + 1);
+    }
+}

@@ -1,0 +1,110 @@
+//! A stream of which something was read that is for the next reader.
+//!
+//! Whoever looks at the beginning of a connection reads what has arrived, and that may be more than
+//! was looked for. TLS and HTTP read it first, and then the stream is what it was before.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use tokio::io::ReadBuf;
+
+use super::stream::Stream;
+
+/// What was read ahead, and the stream that it is from.
+pub struct Ahead {
+    /// Never empty.
+    bytes: Bytes,
+    stream: Stream,
+}
+
+impl Stream {
+    /// This stream with `bytes`, which were read from it, in front of it again.
+    #[must_use]
+    pub fn with_read(self, bytes: Bytes) -> Self {
+        if bytes.is_empty() {
+            return self;
+        }
+        Self::Ahead(Box::new(Ahead {
+            bytes,
+            stream: self,
+        }))
+    }
+}
+
+impl Ahead {
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    pub(super) fn stream_mut(&mut self) -> Pin<&mut Stream> {
+        Pin::new(&mut self.stream)
+    }
+
+    pub(super) fn into_stream(self) -> Stream {
+        self.stream
+    }
+}
+
+/// Reads from `stream`, which is [`Stream::Ahead`]; with the last of the bytes it becomes the stream
+/// below, so that no later read pays for them.
+pub(super) fn poll_read(
+    stream: &mut Stream,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Poll<std::io::Result<()>> {
+    // For the moment in which there is neither.
+    let placeholder = Stream::Other(Box::new(tokio::io::empty()));
+    match std::mem::replace(stream, placeholder) {
+        Stream::Ahead(mut ahead) => {
+            let taken = ahead.bytes.len().min(buf.remaining());
+            buf.put_slice(&ahead.bytes[..taken]);
+            ahead.bytes.advance(taken);
+            *stream = if ahead.bytes.is_empty() {
+                ahead.into_stream()
+            } else {
+                Stream::Ahead(ahead)
+            };
+            Poll::Ready(Ok(()))
+        }
+        other => {
+            *stream = other;
+            tokio::io::AsyncRead::poll_read(Pin::new(stream), cx, buf)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_read_ahead_is_read_first_and_then_the_stream() {
+        let (near, mut far) = duplex(64);
+        let stream = Stream::Other(Box::new(near));
+        let mut stream = stream.with_read(Bytes::from_static(b"first "));
+        far.write_all(b"then").await.expect("it is open");
+        let mut three = [0; 3];
+        stream.read_exact(&mut three).await.expect("it is there");
+        assert_eq!(&three, b"fir");
+        assert!(matches!(stream, Stream::Ahead(_)));
+        // What is written goes past what was read.
+        stream.write_all(b"answer").await.expect("it is open");
+        stream.read_exact(&mut three).await.expect("it is there");
+        assert!(matches!(stream, Stream::Other(_)));
+        let mut rest = [0; 4];
+        stream.read_exact(&mut rest).await.expect("it is there");
+        assert_eq!(&rest, b"then");
+        let mut answer = [0; 6];
+        far.read_exact(&mut answer).await.expect("it is there");
+        assert_eq!(&answer, b"answer");
+    }
+
+    #[test]
+    fn nothing_read_ahead_costs_nothing() {
+        let stream = Stream::Other(Box::new(tokio::io::empty()));
+        assert!(matches!(stream.with_read(Bytes::new()), Stream::Other(_)));
+    }
+}

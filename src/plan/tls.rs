@@ -1,0 +1,203 @@
+//! TLS towards clients: certificates, and what is asked of who connects.
+
+use std::path::PathBuf;
+
+use http::HeaderName;
+
+use crate::base::{Place, TlsVersion};
+use crate::plan::HostPattern;
+
+/// What is offered by ALPN unless the configuration says otherwise, the best first; without `h2` where
+/// the frontend does not speak HTTP/2.
+pub const DEFAULT_ALPN: [&str; 2] = ["h2", "http/1.1"];
+
+/// `[frontend.NAME.tls]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tls {
+    /// At least one. The first of its names is the default.
+    pub certificates: Vec<Certificates>,
+    /// The name whose certificate a client gets that asks for none, or for one that nobody has.
+    /// `None`: the first certificate.
+    pub default: Option<DefaultName>,
+    /// What becomes of a client that asks for a name that nobody has.
+    pub unknown_names: UnknownNames,
+    /// Handshakes at a time, from the client's first message on; more wait for their turn.
+    pub max_handshakes: u64,
+    /// What holds for names without rules of their own.
+    pub rules: TlsRules,
+    /// In file order, each name once.
+    pub names: Vec<NameRules>,
+}
+
+/// Files with certificates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Certificates {
+    /// A PEM file with a chain, or a directory of such files.
+    pub path: PathBuf,
+    /// The file with the key; `None`: the same, or the one beside it that ends in `.key`.
+    pub key: Option<PathBuf>,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// The name of the default certificate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DefaultName {
+    /// In lower case.
+    pub name: String,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// What becomes of a client that asks for a name that no certificate has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownNames {
+    /// It gets the default certificate, and decides for itself.
+    #[default]
+    Default,
+    /// It is refused, and so is one that asks for no name (`strict_sni`).
+    Refused,
+}
+
+/// What is agreed on in a handshake.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TlsRules {
+    /// The oldest version.
+    pub min_version: TlsVersion,
+    /// Protocols by ALPN, the best first; empty: ALPN is not answered.
+    pub alpn: Vec<String>,
+    /// Whether clients show a certificate.
+    pub client_auth: ClientAuth,
+}
+
+impl Default for TlsRules {
+    fn default() -> Self {
+        Self {
+            min_version: TlsVersion::V1_2,
+            alpn: DEFAULT_ALPN.map(str::to_owned).to_vec(),
+            client_auth: ClientAuth::Off,
+        }
+    }
+}
+
+/// The rules of one name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NameRules {
+    /// A wildcard stands for exactly one label, as in a certificate (RFC 9525 §6.3).
+    pub name: HostPattern,
+    /// What holds for it; what is not written is as in the frontend.
+    pub rules: TlsRules,
+}
+
+/// Whether clients are asked for a certificate.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum ClientAuth {
+    /// They are not.
+    #[default]
+    Off,
+    /// They are, and one that is shown must be good.
+    On(ClientCertificates),
+}
+
+/// Which certificates of clients are good.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientCertificates {
+    /// Whether a client may come without one.
+    pub need: Need,
+    /// PEM files with the authorities that sign them. At least one.
+    pub ca: Vec<FileAt>,
+    /// PEM files with lists of those that are revoked. With any, every authority has to have one.
+    pub crl: Vec<FileAt>,
+}
+
+/// Whether something may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// It may.
+    Optional,
+    /// It may not.
+    Required,
+}
+
+/// A file, and where it is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileAt {
+    /// The file.
+    pub path: PathBuf,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// In which fields servers are told about the certificate that a client showed; `None`: not. No
+/// client can send these fields itself, to no frontend.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientFields {
+    /// Its subject (RFC 4514).
+    pub subject: Option<HeaderName>,
+    /// Its other names: `DNS:a.example,URI:spiffe://b`.
+    pub sans: Option<HeaderName>,
+    /// Its number, in hexadecimal digits.
+    pub serial: Option<HeaderName>,
+    /// The SHA-256 of it, in hexadecimal digits.
+    pub fingerprint: Option<HeaderName>,
+}
+
+impl Tls {
+    /// The rules that hold for `host`, which is in lower case, and the name that they were written for.
+    pub fn rules_of(&self, host: Option<&str>) -> (&TlsRules, Option<&HostPattern>) {
+        let own = host.and_then(|host| self.own_rules(host));
+        match own {
+            Some(own) => (&own.rules, Some(&own.name)),
+            None => (&self.rules, None),
+        }
+    }
+
+    fn own_rules(&self, host: &str) -> Option<&NameRules> {
+        let is = |wanted: HostPattern| self.names.iter().find(|own| own.name == wanted);
+        let above = || Some(host.split_once('.')?.1.to_owned());
+        is(HostPattern::Exact(host.to_owned())).or_else(|| is(HostPattern::Wildcard(above()?)))
+    }
+
+    /// All rules, those of the frontend first.
+    pub fn all_rules(&self) -> impl Iterator<Item = &TlsRules> {
+        std::iter::once(&self.rules).chain(self.names.iter().map(|own| &own.rules))
+    }
+}
+
+impl ClientFields {
+    /// Those that there are.
+    pub fn iter(&self) -> impl Iterator<Item = &HeaderName> {
+        [&self.subject, &self.sans, &self.serial, &self.fingerprint]
+            .into_iter()
+            .flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_its_own_rules_before_those_of_its_wildcard() {
+        let own = |name| NameRules {
+            name,
+            rules: TlsRules::default(),
+        };
+        let exact = HostPattern::Exact("a.example".to_owned());
+        let wildcard = HostPattern::Wildcard("example".to_owned());
+        let tls = Tls {
+            certificates: Vec::new(),
+            default: None,
+            unknown_names: UnknownNames::Default,
+            max_handshakes: 1,
+            rules: TlsRules::default(),
+            names: vec![own(wildcard.clone()), own(exact.clone())],
+        };
+        let found = |host| tls.rules_of(host).1;
+        assert_eq!(found(Some("a.example")), Some(&exact));
+        assert_eq!(found(Some("b.example")), Some(&wildcard));
+        assert_eq!(found(Some("c.b.example")), None, "one label and no more");
+        assert_eq!(found(Some("example")), None);
+        assert_eq!(found(None), None);
+    }
+}

@@ -1,0 +1,126 @@
+//! The connections to servers that say in a PROXY header for whom they are opened.
+//!
+//! What such a connection says holds for all that it carries, so that it is never used for anybody
+//! else: neither for another client nor for another host name, when it names one. They belong to the
+//! client connection and end with it. Kept beyond that they would wait for a client that most likely
+//! never comes back from the same port.
+
+use std::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use crate::base::Peer;
+use crate::exchange::Exchange;
+use crate::plan::{ProxyVersion, SendProxy};
+use crate::proxy::backend::{Lease, ServerId};
+use crate::proxy::upstream::{Lane, Settings};
+use crate::wire::host::Authority;
+use crate::wire::proxy_protocol::{Checksum, Endpoints, Extras, Header, write_v1, write_v2};
+
+/// How many servers, clients and host names the connections of one client connection may be for; the
+/// oldest make room. More than one client come by a connection of a trusted proxy.
+const MOST_LANES: usize = 64;
+
+/// One client connection's own connections to servers.
+#[derive(Default)]
+pub struct Caller {
+    lanes: RefCell<Vec<Own>>,
+}
+
+struct Own {
+    server: ServerId,
+    settings: Rc<Settings>,
+    said: Bytes,
+    lane: Rc<Lane>,
+}
+
+/// The connections that an attempt may use, and what a new one of them says first.
+pub(super) struct Line {
+    pub(super) lane: Rc<Lane>,
+    pub(super) preamble: Bytes,
+}
+
+impl Caller {
+    /// The line to the server of `lease` for `exchange`, whose request names `host`.
+    pub(super) fn line(&self, lease: &Lease, exchange: &Exchange, host: Option<&[u8]>) -> Line {
+        let local = lease.backend();
+        let Some(how) = &local.shared.plan.send_proxy else {
+            return Line {
+                lane: Rc::clone(local.lane(lease.index())),
+                preamble: Bytes::new(),
+            };
+        };
+        let said = header(how, exchange, host, None);
+        let lane = self.lane(lease.server().id, &local.settings, &said);
+        // The connection's id is that of the exchange it is opened for.
+        let preamble = match how.unique_id {
+            true => header(how, exchange, host, Some(exchange.opening.id.as_bytes())),
+            false => said,
+        };
+        Line { lane, preamble }
+    }
+
+    fn lane(&self, server: ServerId, settings: &Rc<Settings>, said: &Bytes) -> Rc<Lane> {
+        let mut lanes = self.lanes.borrow_mut();
+        let is_it =
+            |own: &Own| own.server == server && own.said == said && own.settings.are_like(settings);
+        if let Some(own) = lanes.iter().find(|own| is_it(own)) {
+            return Rc::clone(&own.lane);
+        }
+        if lanes.len() >= MOST_LANES {
+            lanes.remove(0);
+        }
+        let lane = Rc::default();
+        lanes.push(Own {
+            server,
+            settings: Rc::clone(settings),
+            said: said.clone(),
+            lane: Rc::clone(&lane),
+        });
+        lane
+    }
+}
+
+fn header(
+    how: &SendProxy,
+    exchange: &Exchange,
+    host: Option<&[u8]>,
+    unique_id: Option<&[u8]>,
+) -> Bytes {
+    let endpoints = endpoints(exchange.opening.client, exchange.opening.local);
+    let mut bytes = Vec::new();
+    match how.version {
+        ProxyVersion::V1 => write_v1(&endpoints, &mut bytes),
+        ProxyVersion::V2 => {
+            let host = host.filter(|_| how.authority);
+            let authority = host.and_then(|host| Authority::parse(host).ok());
+            let extras = Extras {
+                authority: authority.as_ref().map(|authority| &*authority.host),
+                unique_id,
+                ..Extras::default()
+            };
+            write_v2(&Header { endpoints, extras }, Checksum::LeftOut, &mut bytes);
+        }
+    }
+    bytes.into()
+}
+
+fn endpoints(client: Peer, local: Option<SocketAddr>) -> Endpoints<'static> {
+    let Peer::Ip(source) = client else {
+        // A Unix socket's client has no name, and the socket's own means nothing elsewhere.
+        return Endpoints::Unknown;
+    };
+    let nowhere = || {
+        let ip = match source.ip() {
+            IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+        };
+        SocketAddr::new(ip, 0)
+    };
+    Endpoints::Ip {
+        source,
+        destination: local.unwrap_or_else(nowhere),
+    }
+}

@@ -1,0 +1,135 @@
+//! The TLS handshake of a connection that was just accepted, between `accept` and `http::serve`.
+//!
+//! It has a deadline, and a place among those that are under way: whoever has said nothing yet takes
+//! none, so that silent clients keep nobody out. What fails is counted by reason and is nobody's
+//! news: it happens all day to whoever stands on the internet.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use crate::base::Peer;
+use crate::base::clock::{self, Elapsed};
+use crate::exchange::ClientTls;
+use crate::net::{HandshakeFault, Stream};
+use crate::observe::{Handshake, HandshakeFailure, event};
+use crate::proxy::context::Context;
+use crate::proxy::frontend::{Frontend, Gate};
+use crate::proxy::roll::{Entry, Order};
+use crate::proxy::snapshot::View;
+use crate::proxy::tls::{Acceptor, client_tls, failure_of};
+
+/// A place among the handshakes under way; free again when dropped.
+struct Place<'a>(&'a Gate);
+
+/// Why there is no connection.
+enum Failed {
+    Fault(HandshakeFailure, HandshakeFault),
+    UnknownName,
+}
+
+/// The connection, under TLS where its frontend wants that; `None`: it has ended, and all is said and
+/// counted.
+pub(super) async fn secure(
+    stream: Stream,
+    peer: Peer,
+    frontend: &Arc<Frontend>,
+    context: &Context,
+    entry: &Entry,
+) -> Option<(Stream, Option<Rc<ClientTls>>)> {
+    // Without a place the frontend has been removed for a while.
+    let (view, place) = context.views.with(frontend)?;
+    if view.snapshot.plan.frontends[place].tls.is_none() {
+        return Some((stream, None));
+    }
+    // Boxed: the connection, once it serves, does not carry the room for it.
+    let handshake = Box::pin(shake_hands(stream, peer, frontend, context, entry));
+    handshake.await.map(|(stream, tls)| (stream, Some(tls)))
+}
+
+/// Shakes hands; `None`: it failed, and all is said and counted.
+async fn shake_hands(
+    stream: Stream,
+    peer: Peer,
+    frontend: &Arc<Frontend>,
+    context: &Context,
+    entry: &Entry,
+) -> Option<(Stream, Rc<ClientTls>)> {
+    let (view, place) = context.views.with(frontend)?;
+    let patience = view.snapshot.plan.frontends[place].timeout.handshake;
+    let acceptor = acceptor(&view, place)?;
+    drop(view);
+    let mut handshake = pin!(clock::within(
+        patience,
+        agree(stream, &acceptor, &frontend.handshakes)
+    ));
+    let outcome = poll_fn(|cx| match entry.order(cx) {
+        Order::Break => Poll::Ready(None),
+        Order::Stay | Order::Leave => handshake.as_mut().poll(cx).map(Some),
+    });
+    let failed = |reason, why: &dyn std::fmt::Display| {
+        event::handshake_failed(&frontend.name, peer, reason, why);
+        Err(reason)
+    };
+    let outcome = match outcome.await? {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(Failed::Fault(reason, fault))) => failed(reason, &fault),
+        Ok(Err(Failed::UnknownName)) => {
+            failed(HandshakeFailure::UnknownName, &"nobody has that name")
+        }
+        Err(Elapsed) => failed(HandshakeFailure::Timeout, &"it took too long"),
+    };
+    let observer = &context.observer;
+    let facts = outcome.map(|stream| (stream.tls(), stream));
+    match facts {
+        Ok((Some(facts), stream)) => {
+            let handshake = Handshake {
+                version: facts.version,
+                keys: facts.keys,
+            };
+            observer.shook_hands(&frontend.metrics, Ok(handshake));
+            Some((stream, Rc::new(client_tls(&facts))))
+        }
+        Ok((None, _)) => None,
+        Err(reason) => {
+            observer.shook_hands(&frontend.metrics, Err(reason));
+            None
+        }
+    }
+}
+
+/// What the frontend shakes hands with. Where its plan wants TLS and there is nothing to do it with,
+/// the connection is closed: never in the clear what was meant to be secret.
+fn acceptor(view: &View, place: usize) -> Option<Arc<Acceptor>> {
+    view.snapshot.frontends[place].tls.clone()
+}
+
+async fn agree(stream: Stream, acceptor: &Acceptor, gate: &Gate) -> Result<Stream, Failed> {
+    let greeted = stream.greet().await.map_err(|fault| match fault {
+        HandshakeFault::Tls(_) => Failed::Fault(HandshakeFailure::NotTls, fault),
+        HandshakeFault::Connection(_) => Failed::Fault(HandshakeFailure::Closed, fault),
+    })?;
+    let _place = Place::wait(gate).await;
+    let rules = acceptor.terms().choose(&greeted.hello());
+    let Some(rules) = rules else {
+        greeted.refuse_name().await;
+        return Err(Failed::UnknownName);
+    };
+    let agreed = greeted.accept(rules).await;
+    agreed.map_err(|fault| Failed::Fault(failure_of(&fault), fault))
+}
+
+impl<'a> Place<'a> {
+    async fn wait(gate: &'a Gate) -> Self {
+        gate.enter().await;
+        Self(gate)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}

@@ -1,0 +1,132 @@
+//! Who a connection is from: its peer, or whom a PROXY header names.
+//!
+//! `accept` asks before anything else is read. Where the frontend wants a header from a peer, it is
+//! waited for as long as a request head is; one that does not come, or is malformed, ends the
+//! connection, and is counted. Nobody looks whether there is one: a client that nobody wants a header
+//! from could say that it is anybody (`proxy-protocol.txt` §5).
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::base::Peer;
+use crate::base::address::Ends;
+use crate::base::clock::{self, Duration, Instant};
+use crate::net::Stream;
+use crate::observe::{NoHeader, event};
+use crate::plan::ProxyProtocol;
+use crate::proxy::context::Context;
+use crate::proxy::frontend::Frontend;
+use crate::proxy::io::Timer;
+use crate::proxy::roll::{Entry, Order};
+use crate::wire::proxy_protocol::{Endpoints, parse};
+
+/// What is read at once: a header, and often the first bytes behind it.
+const READ_BYTES: usize = 1024;
+
+/// Reads the header that the frontend wants from `peer`, if it wants one. `None`: the connection is
+/// to be closed, and that is accounted for.
+pub(super) async fn identify(
+    stream: Stream,
+    peer: Peer,
+    frontend: &Arc<Frontend>,
+    context: &Context,
+    entry: &Entry,
+) -> Option<(Stream, Ends)> {
+    let ends = Ends {
+        client: peer,
+        local: stream.local_addr(),
+    };
+    let Some(patience) = patience(peer, frontend, context) else {
+        return Some((stream, ends));
+    };
+    // Boxed: connections without a header do not carry the room for it.
+    match Box::pin(read_header(stream, ends, clock::now() + patience, entry)).await {
+        Ok(identified) => Some(identified),
+        Err(None) => None,
+        Err(Some(why)) => {
+            frontend.metrics.had_no_header(why);
+            event::proxy_header_failed(&frontend.name, peer, why);
+            None
+        }
+    }
+}
+
+/// How long the header of `peer` is waited for; `None`: none is wanted.
+fn patience(peer: Peer, frontend: &Arc<Frontend>, context: &Context) -> Option<Duration> {
+    let (view, place) = context.views.with(frontend)?;
+    let plan = &view.snapshot.plan.frontends[place];
+    let is_wanted = match &plan.proxy_protocol {
+        ProxyProtocol::Off => false,
+        ProxyProtocol::Required => true,
+        ProxyProtocol::From(peers) => peers.have(peer),
+    };
+    is_wanted.then_some(plan.timeout.head)
+}
+
+/// The fault is `None` for a connection that ended without a word, as checks of whether somebody
+/// listens do.
+async fn read_header(
+    mut stream: Stream,
+    ends: Ends,
+    until: Instant,
+    entry: &Entry,
+) -> Result<(Stream, Ends), Option<NoHeader>> {
+    let mut read = BytesMut::new();
+    let mut timer = Timer::new();
+    loop {
+        let parsed = parse(&read).map_err(|fault| Some(NoHeader::Malformed(fault)))?;
+        if let Some((header, length)) = parsed {
+            let ends = ends_of(&header.endpoints, ends);
+            read.advance(length);
+            return Ok((stream.with_read(read.freeze()), ends));
+        }
+        let more = poll_fn(|cx| {
+            let mut room = [0; READ_BYTES];
+            let mut buffer = ReadBuf::new(&mut room);
+            if let Poll::Ready(outcome) = Pin::new(&mut stream).poll_read(cx, &mut buffer) {
+                return Poll::Ready(outcome.map(|()| Bytes::copy_from_slice(buffer.filled())));
+            }
+            // Whoever has connected has been promised to be heard: only the end of all ends this.
+            if entry.order(cx) == Order::Break {
+                return Poll::Ready(Ok(Bytes::new()));
+            }
+            timer
+                .poll(cx, until)
+                .map(|_| Err(io::ErrorKind::TimedOut.into()))
+        });
+        match more.await {
+            Ok(bytes) if !bytes.is_empty() => read.extend_from_slice(&bytes),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return Err(Some(NoHeader::Timeout));
+            }
+            _ if read.is_empty() => return Err(None),
+            _ => return Err(Some(NoHeader::Left)),
+        }
+    }
+}
+
+/// The ends that a header names; those of the socket where it names none.
+fn ends_of(endpoints: &Endpoints<'_>, socket: Ends) -> Ends {
+    let canonical = |addr: SocketAddr| SocketAddr::new(addr.ip().to_canonical(), addr.port());
+    match endpoints {
+        Endpoints::Own | Endpoints::Unknown => socket,
+        Endpoints::Ip {
+            source,
+            destination,
+        } => Ends {
+            client: canonical(*source).into(),
+            local: Some(canonical(*destination)),
+        },
+        Endpoints::Unix { .. } => Ends {
+            client: Peer::Unix,
+            local: None,
+        },
+    }
+}

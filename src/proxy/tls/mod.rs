@@ -1,0 +1,20 @@
+//! What a frontend answers a TLS handshake with: which rules, which certificate, which sessions go on.
+//!
+//! `control::certs` reads files and makes [`Terms`] of them; a snapshot's frontend holds them in an
+//! [`Acceptor`], where they are swapped as one when a certificate was renewed. `listen` asks the
+//! acceptor once for each handshake. Nothing here opens a file or a socket.
+
+mod acceptor;
+mod client;
+mod failure;
+mod resolver;
+mod resumption;
+mod rules;
+mod store;
+
+pub use acceptor::{Acceptor, Terms};
+pub use client::client_tls;
+pub use failure::failure_of;
+pub use resumption::Resumption;
+pub use rules::{BadRules, Rules, Trust, provider};
+pub use store::{Certificate, KeyKind, Store, StoreBuilder};

@@ -1,0 +1,116 @@
+//! The rules of a handshake, as rustls wants them.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoClientAuth, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+
+use crate::base::TlsVersion;
+use crate::plan::{Need, TlsRules};
+
+use super::resolver::Resolver;
+use super::resumption::Resumption;
+use super::store::Store;
+
+/// Rules that can be shaken hands on.
+pub type Rules = Arc<ServerConfig>;
+
+/// Who may sign certificates of clients, as it was read from files.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// Whether a client may come without one.
+    pub need: Need,
+    /// The authorities.
+    pub roots: Vec<CertificateDer<'static>>,
+    /// What they have revoked.
+    pub revoked: Vec<CertificateRevocationListDer<'static>>,
+}
+
+/// Rules that contradict themselves or what is in the files.
+#[derive(Debug)]
+pub struct BadRules(String);
+
+/// The cryptography of all TLS here: AWS-LC, with X25519MLKEM768 among the key exchanges.
+///
+/// Named at each use and never installed as the process's default: two proxies in one process, or a
+/// library with another one, would fight about it.
+pub fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    Arc::clone(PROVIDER.get_or_init(|| Arc::new(aws_lc_rs::default_provider())))
+}
+
+/// The rules that `plan` describes, with the certificates in `store`.
+///
+/// # Errors
+///
+/// What rustls has against them: an authority that is none, a list of revoked certificates that
+/// cannot be read.
+pub(super) fn rules(
+    plan: &TlsRules,
+    trust: Option<&Trust>,
+    store: Arc<Store>,
+    resumption: &Resumption,
+) -> Result<Rules, BadRules> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions(plan.min_version))?
+        .with_client_cert_verifier(verifier(trust)?)
+        .with_cert_resolver(Arc::new(Resolver(store)));
+    let protocols = plan.alpn.iter();
+    config.alpn_protocols = protocols.map(|name| name.clone().into_bytes()).collect();
+    config.ticketer = Arc::clone(&resumption.ticketer);
+    config.session_storage = Arc::clone(&resumption.sessions);
+    // Early data can be replayed by whoever saw it (RFC 8446 §8), and we cannot know which requests
+    // bear that.
+    config.max_early_data_size = 0;
+    Ok(Arc::new(config))
+}
+
+fn versions(least: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
+    static FROM_1_2: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
+    match least {
+        TlsVersion::V1_2 => &FROM_1_2,
+        TlsVersion::V1_3 => &FROM_1_2[..1],
+    }
+}
+
+fn verifier(trust: Option<&Trust>) -> Result<Arc<dyn ClientCertVerifier>, BadRules> {
+    let Some(trust) = trust else {
+        return Ok(Arc::new(NoClientAuth));
+    };
+    let mut roots = RootCertStore::empty();
+    for root in &trust.roots {
+        roots.add(root.clone())?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+        .with_crls(trust.revoked.iter().cloned());
+    let builder = match trust.need {
+        Need::Optional => builder.allow_unauthenticated(),
+        Need::Required => builder,
+    };
+    builder.build().map_err(|error| BadRules(error.to_string()))
+}
+
+impl BadRules {
+    /// Nobody knows who may sign clients' certificates. Serving without asking is no way out.
+    pub(super) fn untold() -> Self {
+        Self("the authorities of its clients were not read".to_owned())
+    }
+}
+
+impl From<rustls::Error> for BadRules {
+    fn from(error: rustls::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl fmt::Display for BadRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadRules {}

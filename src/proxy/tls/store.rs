@@ -1,0 +1,111 @@
+//! Certificates by the names that they are for.
+//!
+//! An exact name comes before a wildcard, which stands for exactly one label (RFC 9525 §6.3). Of
+//! several for one name and one kind of key, the one that was written first is used. Immutable: a
+//! renewed certificate makes another store, which shares all that has not changed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustls::SignatureScheme;
+use rustls::server::ClientHello;
+use rustls::sign::CertifiedKey;
+
+/// A certificate that can be served.
+#[derive(Debug)]
+pub struct Certificate {
+    /// The chain and the key.
+    pub key: Arc<CertifiedKey>,
+    /// What the key signs with.
+    pub kind: KeyKind,
+    /// In lower case; wildcards begin with `*.`.
+    pub names: Vec<Box<str>>,
+}
+
+/// A kind of key, the cheapest to sign with first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyKind {
+    /// On any curve; Ed25519 too.
+    Ecdsa,
+    /// Any length.
+    Rsa,
+}
+
+/// All certificates of a frontend.
+#[derive(Debug, Default)]
+pub struct Store {
+    exact: HashMap<Box<str>, Choice>,
+    /// By what stands behind `*.`.
+    wildcard: HashMap<Box<str>, Choice>,
+    default: Choice,
+}
+
+/// The certificates of one name, at most one of each kind, in the order of kinds.
+type Choice = Vec<Arc<Certificate>>;
+
+/// A store in the making.
+#[derive(Debug, Default)]
+pub struct StoreBuilder(Store);
+
+impl StoreBuilder {
+    /// Adds a certificate; the first is the default.
+    pub fn add(&mut self, certificate: &Arc<Certificate>) {
+        let store = &mut self.0;
+        for name in &certificate.names {
+            let (map, name) = match name.strip_prefix("*.") {
+                Some(parent) => (&mut store.wildcard, parent),
+                None => (&mut store.exact, &**name),
+            };
+            add(map.entry(name.into()).or_default(), certificate);
+        }
+        // One that has the first one's names and another kind of key belongs to it.
+        let is_twin = |first: &Arc<Certificate>| first.names == certificate.names;
+        if store.default.first().is_none_or(is_twin) {
+            add(&mut store.default, certificate);
+        }
+    }
+
+    /// The store, with the certificates of `name` as the default if it is given; `None` when there
+    /// are none of that name.
+    pub fn build(self, default: Option<&str>) -> Option<Store> {
+        let mut store = self.0;
+        if let Some(name) = default {
+            store.default = store.of(name)?.clone();
+        }
+        Some(store)
+    }
+}
+
+fn add(choice: &mut Choice, certificate: &Arc<Certificate>) {
+    if choice.iter().all(|known| known.kind != certificate.kind) {
+        choice.push(Arc::clone(certificate));
+        choice.sort_by_key(|known| known.kind);
+    }
+}
+
+impl Store {
+    /// Whether some certificate is for `name`, which is in lower case.
+    pub fn has(&self, name: &str) -> bool {
+        self.of(name).is_some()
+    }
+
+    /// The best certificate that a client can use that has said `hello`; `None` when it can use none.
+    pub(super) fn find(&self, hello: &ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let choice = hello.server_name().and_then(|name| self.of(name));
+        choice
+            .unwrap_or(&self.default)
+            .iter()
+            .find(|certificate| is_usable(certificate, hello.signature_schemes()))
+            .map(|certificate| Arc::clone(&certificate.key))
+    }
+
+    fn of(&self, name: &str) -> Option<&Choice> {
+        self.exact
+            .get(name)
+            .or_else(|| self.wildcard.get(name.split_once('.')?.1))
+    }
+}
+
+fn is_usable(certificate: &Certificate, schemes: &[SignatureScheme]) -> bool {
+    certificate.key.key.choose_scheme(schemes).is_some()
+}

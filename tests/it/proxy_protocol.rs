@@ -1,0 +1,488 @@
+//! The PROXY protocol, from the proxy before us.
+
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+
+use evenkeel::wire::proxy_protocol::{
+    Checksum, Endpoints, Extras, Header, parse, write_v1, write_v2,
+};
+
+use crate::rig::{Client, Ending, Folder, Origin, Proxy, Setup, curl, until};
+
+const FAILURES: &str = "evenkeel_frontend_proxy_protocol_failures_total";
+const REQUEST: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+fn client_at(source: &str) -> Endpoints<'static> {
+    Endpoints::Ip {
+        source: source.parse().expect("an address"),
+        destination: "198.51.100.1:443".parse().expect("an address"),
+    }
+}
+
+fn v1(endpoints: &Endpoints<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_v1(endpoints, &mut bytes);
+    bytes
+}
+
+fn v2(endpoints: Endpoints<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let extras = Extras {
+        authority: Some("a.example"),
+        unique_id: Some(b"id"),
+        ..Extras::default()
+    };
+    write_v2(&Header { endpoints, extras }, Checksum::Written, &mut bytes);
+    bytes
+}
+
+/// A proxy that wants a header from everybody.
+fn requiring(app: &Origin) -> Proxy {
+    Setup::of(&[app])
+        .frontend("proxy_protocol = \"required\"")
+        .start()
+}
+
+/// Sends `bytes`, then a request; gives who the log says it was from.
+#[track_caller]
+fn client_after(bytes: &[u8]) -> String {
+    let app = Origin::named("app");
+    let proxy = requiring(&app);
+    let mut client = proxy.client();
+    client.send([bytes, REQUEST.as_bytes()].concat());
+    assert_eq!(client.response().text(), "app");
+    let line = proxy.line();
+    let named = line.text("client").to_owned();
+    // The servers are told the same, or it is our peer.
+    let told = app.request().field("x-forwarded-for").map(str::to_owned);
+    let ip = named
+        .rsplit_once(':')
+        .map(|(ip, _)| ip.trim_matches(['[', ']']).to_owned());
+    assert_eq!(told, ip);
+    if named == client.address().to_string() {
+        "peer".to_owned()
+    } else {
+        named
+    }
+}
+
+#[test]
+fn the_client_is_whom_a_header_names() {
+    for source in ["192.0.2.7:4711", "[2001:db8::7]:4711"] {
+        assert_eq!(client_after(&v1(&client_at(source))), source);
+        assert_eq!(client_after(&v2(client_at(source))), source);
+    }
+    let unix = Endpoints::Unix {
+        source: b"",
+        destination: b"/run/other.sock",
+    };
+    assert_eq!(client_after(&v2(unix)), "unix");
+}
+
+#[test]
+fn a_header_that_names_nobody_leaves_the_peer() {
+    assert_eq!(client_after(&v1(&Endpoints::Unknown)), "peer");
+    assert_eq!(client_after(&v2(Endpoints::Unknown)), "peer");
+    assert_eq!(client_after(&v2(Endpoints::Own)), "peer");
+}
+
+#[test]
+fn curl_speaks_it() {
+    let app = Origin::named("app");
+    let proxy = requiring(&app);
+    let output = curl(&["--haproxy-protocol", &proxy.url("/")]);
+    assert_eq!(output.stdout, b"app", "{output:?}");
+    assert!(proxy.line().text("client").starts_with("127.0.0.1:"));
+}
+
+#[test]
+fn a_header_may_come_in_pieces_and_with_the_request() {
+    let app = Origin::named("app");
+    let proxy = requiring(&app);
+    for header in [v1(&client_at("192.0.2.7:1")), v2(client_at("192.0.2.7:1"))] {
+        let mut client = proxy.client();
+        for byte in header {
+            client.send([byte]);
+        }
+        client.send(&REQUEST[..5]).send(&REQUEST[5..]);
+        assert_eq!(client.response().text(), "app");
+        // Of the connection, not of each request.
+        assert_eq!(client.get("/again").text(), "app");
+    }
+    let lines = proxy.wait_for_lines(4);
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.text("client") == "192.0.2.7:1")
+    );
+}
+
+#[test]
+fn what_is_no_header_ends_the_connection_and_is_counted() {
+    let app = Origin::named("app");
+    let proxy = requiring(&app);
+    let mut broken = v2(client_at("192.0.2.7:1"));
+    broken[20] ^= 1;
+    for (bytes, cause) in [
+        (REQUEST.as_bytes(), "signature"),
+        (b"PROXY TCP4 1.2.3.4\r\n", "line"),
+        (
+            &[b"PROXY UNKNOWN ", &[b'x'; 200][..]].concat(),
+            "line_too_long",
+        ),
+        (b"\r\n\r\n\0\r\nQUIT\n\x11", "command"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x41\0\0", "family"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff", "too_long"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\0", "addresses"),
+        (&broken, "checksum"),
+    ] {
+        let mut client = proxy.client();
+        // It may be closed before all is sent.
+        let _ = client.try_send(bytes);
+        assert!(client.rest().0.is_empty());
+        let labels = [("frontend", "web"), ("cause", cause)];
+        proxy.wait_for_metric(FAILURES, &labels, 1.0);
+    }
+    assert_eq!(proxy.metric(FAILURES, &[]), 8.0);
+    assert!(app.has_seen_nothing());
+}
+
+#[test]
+fn a_header_that_does_not_come_is_not_waited_for_for_ever() {
+    let app = Origin::named("app");
+    let proxy = Setup::of(&[&app])
+        .frontend("proxy_protocol = \"required\"\ntimeout = { head = \"200ms\" }")
+        .start();
+    let mut silent = proxy.client();
+    let mut slow = proxy.client();
+    slow.send("PROXY TCP4");
+    assert_eq!(silent.rest(), (Vec::new(), Ending::Closed));
+    slow.rest();
+    proxy.wait_for_metric(FAILURES, &[("cause", "timeout")], 2.0);
+}
+
+#[test]
+fn a_look_whether_somebody_listens_is_no_failure() {
+    let app = Origin::named("app");
+    let proxy = requiring(&app);
+    drop(proxy.client());
+    let mut broken_off = proxy.client();
+    broken_off.send("PROXY ");
+    drop(broken_off);
+    proxy.wait_for_metric(FAILURES, &[("cause", "left")], 1.0);
+    assert_eq!(proxy.metric(FAILURES, &[]), 1.0);
+}
+
+#[test]
+fn only_those_who_are_trusted_say_who_others_are() {
+    let app = Origin::named("app");
+    let proxy = Setup::of(&[&app])
+        .frontend("proxy_protocol = { from = [\"127.0.0.2\"] }")
+        .start();
+    let trusted = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+    let header = v1(&client_at("192.0.2.7:4711"));
+
+    let mut client = Client::connect_from(trusted, proxy.address());
+    client.send([&header[..], REQUEST.as_bytes()].concat());
+    assert_eq!(client.response().text(), "app");
+    assert_eq!(proxy.wait_for_lines(1)[0].text("client"), "192.0.2.7:4711");
+    // They have to.
+    let mut without = Client::connect_from(trusted, proxy.address());
+    let _ = without.try_send(REQUEST);
+    without.rest();
+    proxy.wait_for_metric(FAILURES, &[("cause", "signature")], 1.0);
+
+    // Anybody else is a client, whatever it says.
+    assert_eq!(proxy.get("/").text(), "app");
+    let mut liar = proxy.client();
+    liar.send([&header[..], REQUEST.as_bytes()].concat());
+    assert_eq!(liar.response().status(), 400);
+    let lines = proxy.wait_for_lines(3);
+    assert!(
+        lines[1..]
+            .iter()
+            .all(|line| line.text("client").starts_with("127.0.0.1:"))
+    );
+}
+
+#[test]
+fn whom_a_header_names_may_be_a_trusted_proxy() {
+    let app = Origin::named("app");
+    let proxy = Setup::of(&[&app])
+        .frontend("proxy_protocol = \"required\"\ntrusted_proxies = \"192.0.2.7\"")
+        .start();
+    let mut client = proxy.client();
+    client.send(v2(client_at("192.0.2.7:4711")));
+    client.send("GET / HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 203.0.113.9\r\n\r\n");
+    assert_eq!(client.response().text(), "app");
+    assert_eq!(proxy.line().text("client"), "203.0.113.9:4711");
+    let told = app.request();
+    assert_eq!(
+        told.field("x-forwarded-for"),
+        Some("203.0.113.9, 192.0.2.7")
+    );
+}
+
+// Towards servers.
+
+/// A server that wants a header on each connection; `/who` is as good as any target.
+fn server_wanting_a_header() -> Origin {
+    Origin::scripted(|visit| {
+        let mut header = Vec::new();
+        loop {
+            match parse(&header) {
+                Ok(Some(_)) => break,
+                Ok(None) => {}
+                Err(fault) => unreachable!("{fault}"),
+            }
+            let Some(byte) = visit.bytes(1) else { return };
+            header.extend(byte);
+        }
+        while visit.serve("app") {}
+    })
+}
+
+/// The header that connection `number` brought, read by `look`.
+#[track_caller]
+fn header_of<T>(app: &Origin, number: usize, look: impl Fn(&Header<'_>) -> T) -> T {
+    let received = app.received_bytes(number);
+    let (header, _) = parse(&received).expect("well-formed").expect("complete");
+    look(&header)
+}
+
+#[test]
+fn servers_are_told_who_the_client_is() {
+    for (how, has_more) in [
+        ("\"v1\"", false),
+        ("\"v2\"", false),
+        (
+            "{ version = \"v2\", authority = true, unique_id = true }",
+            true,
+        ),
+    ] {
+        let app = server_wanting_a_header();
+        let proxy = Setup::of(&[&app])
+            .backend(&format!("send_proxy = {how}"))
+            .start();
+        let mut client = proxy.client();
+        let ask = "GET / HTTP/1.1\r\nhost: A.example:80\r\nx-request-id: one\r\n\r\n";
+        assert_eq!(client.ask(ask).text(), "app");
+        header_of(&app, 0, |header| {
+            let expected = Endpoints::Ip {
+                source: client.address(),
+                destination: proxy.address(),
+            };
+            assert_eq!(header.endpoints, expected, "{how}");
+            let more = has_more.then_some(("a.example", &b"one"[..]));
+            let said = header.extras.authority.zip(header.extras.unique_id);
+            assert_eq!(said, more, "{how}");
+        });
+    }
+}
+
+#[test]
+fn a_connection_that_names_a_client_is_that_clients_own() {
+    let app = server_wanting_a_header();
+    let proxy = Setup::of(&[&app])
+        .workers(1)
+        .backend("send_proxy = \"v2\"")
+        .start();
+    let mut one = proxy.client();
+    let mut other = proxy.client();
+    for _ in 0..3 {
+        assert_eq!(one.get("/").text(), "app");
+        assert_eq!(other.get("/").text(), "app");
+    }
+    assert_eq!(app.connections(), 2);
+    for (number, client) in [(0, &one), (1, &other)] {
+        header_of(&app, number, |header| {
+            let Endpoints::Ip { source, .. } = header.endpoints else {
+                unreachable!("{header:?}");
+            };
+            assert_eq!(source, client.address());
+        });
+    }
+    // They go with the client.
+    drop(one);
+    app.wait_for_end_of(0);
+}
+
+#[test]
+fn clients_behind_a_trusted_proxy_are_kept_apart() {
+    let app = server_wanting_a_header();
+    let proxy = Setup::of(&[&app])
+        .frontend("trusted_proxies = \"127.0.0.1\"")
+        .backend("send_proxy = \"v1\"")
+        .start();
+    let mut client = proxy.client();
+    for ip in ["192.0.2.7", "192.0.2.8", "192.0.2.7"] {
+        let ask = format!("GET / HTTP/1.1\r\nhost: a\r\nx-forwarded-for: {ip}\r\n\r\n");
+        assert_eq!(client.ask(ask).text(), "app");
+    }
+    assert_eq!(app.connections(), 2);
+    for (number, ip) in [(0, "192.0.2.7"), (1, "192.0.2.8")] {
+        let received = app.received(number);
+        assert!(
+            received.starts_with(&format!("PROXY TCP4 {ip} 127.0.0.1 ")),
+            "{received}"
+        );
+    }
+}
+
+#[test]
+fn health_checks_speak_for_themselves() {
+    for (how, expected) in [("v1", Endpoints::Unknown), ("v2", Endpoints::Own)] {
+        let app = server_wanting_a_header();
+        let proxy = Setup::of(&[&app])
+            .backend(&format!("send_proxy = \"{how}\"\nhealth = \"/healthz\""))
+            .start();
+        proxy.wait_for_state(app.address(), "up");
+        header_of(&app, 0, |header| assert_eq!(header.endpoints, expected));
+        assert!(app.requests()[0].target().starts_with("/healthz"));
+    }
+}
+
+#[test]
+fn who_comes_by_a_unix_socket_is_nobody() {
+    let app = server_wanting_a_header();
+    let folder = Folder::new();
+    let path = folder.path("web.sock").display().to_string();
+    let _proxy = Setup::of(&[&app])
+        .backend("send_proxy = \"v2\"")
+        .rest(&format!(
+            "[frontend.unix]\nlisten = \"{path}\"\nbackend = \"app\""
+        ))
+        .start();
+    let output = curl(&["--unix-socket", &path, "http://a/"]);
+    assert_eq!(output.stdout, b"app", "{output:?}");
+    header_of(&app, 0, |header| {
+        assert_eq!(header.endpoints, Endpoints::Unknown)
+    });
+}
+
+#[test]
+fn two_of_us_in_a_row_know_the_same_client() {
+    let app = Origin::named("app");
+    let inner = Setup::of(&[&app])
+        .frontend("proxy_protocol = { from = [\"127.0.0.1\"] }")
+        .start();
+    let outer = Setup::at([inner.address()])
+        .backend("send_proxy = { version = \"v2\", unique_id = true }")
+        .frontend("proxy_protocol = \"required\"")
+        .start();
+    let mut client = outer.client();
+    client.send([v1(&client_at("192.0.2.7:4711")), REQUEST.into()].concat());
+    assert_eq!(client.response().text(), "app");
+    assert_eq!(inner.line().text("client"), "192.0.2.7:4711");
+    assert_eq!(outer.line().text("client"), "192.0.2.7:4711");
+}
+
+// HAProxy, whose protocol it is.
+
+/// An HAProxy with `lines` in one `listen` section; killed when dropped.
+struct Haproxy {
+    child: Child,
+    _folder: Folder,
+}
+
+impl Haproxy {
+    #[track_caller]
+    fn start(lines: &str) -> Self {
+        let folder = Folder::new();
+        let text = format!(
+            "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
+             listen l\n{lines}"
+        );
+        let file = folder.write("haproxy.cfg", &text);
+        let child = Command::new("haproxy")
+            .args(["-db", "-q", "-f"])
+            .arg(file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self {
+            child: child.expect("haproxy is needed for these tests: apt-get install haproxy"),
+            _folder: folder,
+        }
+    }
+}
+
+impl Drop for Haproxy {
+    fn drop(&mut self) {
+        // It may have ended by itself, and the test has failed then.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn haproxy_tells_us() {
+    for how in [
+        "send-proxy",
+        "send-proxy-v2 proxy-v2-options unique-id,authority,crc32c",
+    ] {
+        let app = Origin::named("app");
+        let proxy = requiring(&app);
+        let folder = Folder::new();
+        let path = folder.path("haproxy.sock");
+        let (socket, server) = (path.display(), proxy.address());
+        let _haproxy = Haproxy::start(&format!(
+            " bind unix@{socket} accept-proxy\n unique-id-format %pid-%rt\n \
+             server s {server} {how} check inter 100ms\n"
+        ));
+        let mut stream = until("HAProxy listens", || UnixStream::connect(&path).ok());
+        let bytes = [&v1(&client_at("192.0.2.7:4711"))[..], REQUEST.as_bytes()].concat();
+        stream.write_all(&bytes).expect("it reads");
+        let lines = proxy.wait_for_lines(1);
+        assert_eq!(lines[0].text("client"), "192.0.2.7:4711", "{how}");
+        assert_eq!(lines[0].verdict(), (200, "-"), "{how}");
+        // Its checks are LOCAL, or nothing at all: neither is a failure.
+        assert_eq!(proxy.metric(FAILURES, &[]), 0.0, "{how}");
+    }
+}
+
+/// What an HAProxy says of the client whose request reached it through us: the ends of the
+/// connection, and what the header carried besides.
+#[track_caller]
+fn told_to_haproxy(how: &str, bind: &str, backend: &str) -> (Proxy, Client, String, String) {
+    let folder = Folder::new();
+    let path = folder.path("haproxy.sock");
+    let socket = path.display();
+    let _haproxy = Haproxy::start(&format!(
+        " bind unix@{socket} accept-proxy {bind}\n http-request return status 200 \
+         content-type text/plain lf-string \
+         \"%[src]:%[src_port] %[dst]:%[dst_port]|%[fc_pp_authority] %[fc_pp_unique_id]\"\n"
+    ));
+    until("HAProxy listens", || UnixStream::connect(&path).ok());
+    let proxy = Setup::servers([format!("\"{socket}\"")])
+        .backend(&format!("send_proxy = {how}\n{backend}"))
+        .start();
+    until("the server is up", || {
+        (proxy.get("/").status() == 200).then_some(())
+    });
+    let mut client = proxy.client();
+    let ask = "GET / HTTP/1.1\r\nhost: a.example\r\nx-request-id: one\r\n\r\n";
+    let text = client.ask(ask).text();
+    let (ends, said) = text.split_once('|').expect("two parts");
+    let (ends, said) = (ends.to_owned(), said.trim().to_owned());
+    (proxy, client, ends, said)
+}
+
+#[test]
+fn we_tell_haproxy() {
+    let check = "health = { path = \"/\", interval = \"100ms\", timeout = \"90ms\" }";
+    let all = "{ version = \"v2\", authority = true, unique_id = true }";
+    for (how, bind, backend, expected) in [
+        ("\"v1\"", "", check, ""),
+        (all, "", check, "a.example one"),
+        // Of many exchanges on one connection, the one that it was opened for.
+        (all, "proto h2", "protocol = \"h2\"", "a.example one"),
+    ] {
+        let (proxy, client, ends, said) = told_to_haproxy(how, bind, backend);
+        let our_ends = format!("{} {}", client.address(), proxy.address());
+        assert_eq!(ends, our_ends, "{how} {bind}");
+        assert_eq!(said, expected, "{how} {bind}");
+    }
+}

@@ -1,0 +1,736 @@
+//! TLS towards clients: which certificate, which sessions, who is let in, and what renews by itself.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use rustls::SignatureScheme;
+
+use crate::rig::{
+    Authority, Client, Folder, Origin, Pair, Program, Proxy, Setup, Speech, TlsClient, curl,
+    evenkeel, feed, until, while_for,
+};
+
+/// Files of certificates, and who signed them.
+struct Safe {
+    folder: Folder,
+    authority: Authority,
+}
+
+impl Safe {
+    fn new() -> Self {
+        Self {
+            folder: Folder::new(),
+            authority: Authority::new("Test CA"),
+        }
+    }
+
+    /// Puts `text` into a file and gives its path, in quotes.
+    fn put(&self, name: &str, text: &str) -> String {
+        self.folder.replace(name, text);
+        self.named(name)
+    }
+
+    fn named(&self, name: &str) -> String {
+        format!("\"{}\"", self.folder.path(name).display())
+    }
+
+    /// A certificate for these names, in a file.
+    fn pair(&self, file: &str, names: &[&str]) -> (Pair, String) {
+        let pair = self.authority.pair(names);
+        let path = self.put(file, &pair.whole());
+        (pair, path)
+    }
+
+    fn speech(&self) -> Speech {
+        Speech::trusting(&self.authority)
+    }
+}
+
+fn with_tls(origin: &Origin, lines: &str) -> Setup {
+    Setup::of(&[origin]).frontend(&format!("tls = {{ {lines} }}"))
+}
+
+fn failures(proxy: &Proxy, reason: &str) -> f64 {
+    let labels = [("frontend", "web"), ("reason", reason)];
+    proxy.metric("evenkeel_tls_handshake_failures_total", &labels)
+}
+
+#[track_caller]
+fn wait_for_failures(proxy: &Proxy, reason: &str, count: f64) {
+    let labels = [("frontend", "web"), ("reason", reason)];
+    proxy.wait_for_metric("evenkeel_tls_handshake_failures_total", &labels, count);
+}
+
+/// Connects until the certificate is `pair`.
+#[track_caller]
+fn wait_for_certificate(proxy: &Proxy, speech: &Speech, pair: &Pair) -> TlsClient {
+    until("the renewed certificate", || {
+        let client = speech.connect(proxy.address(), "a.test");
+        (*pair == client.certificate()).then_some(client)
+    })
+}
+
+#[test]
+fn a_request_over_tls_is_answered_logged_and_counted() {
+    let safe = Safe::new();
+    let (pair, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let proxy = with_tls(&origin, &format!("certificates = {path}")).start();
+    let mut client = safe.speech().connect(proxy.address(), "a.test");
+    assert_eq!(pair, client.certificate());
+    assert_eq!(client.get("a.test", "/").text(), "a");
+    assert_eq!(client.get("a.test", "/again").text(), "a");
+    let request = origin.request_of("/");
+    assert_eq!(request.field("x-forwarded-proto"), Some("https"));
+    let line = &proxy.wait_for_lines(2)[0];
+    assert_eq!(line.text("tls_version"), "1.3");
+    assert!(line.text("tls_cipher").starts_with("TLS_"), "{line:?}");
+    assert_eq!(line.text("sni"), "a.test");
+    let labels = [
+        ("frontend", "web"),
+        ("version", "1.3"),
+        ("resumed", "false"),
+    ];
+    proxy.wait_for_metric("evenkeel_tls_handshakes_total", &labels, 1.0);
+}
+
+#[test]
+fn the_old_version_works_unless_it_is_forbidden() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let old = Speech::old(&safe.authority);
+    let proxy = with_tls(&origin, &format!("certificates = {path}")).start();
+    let mut client = old.connect(proxy.address(), "a.test");
+    assert_eq!(client.get("a.test", "/").text(), "a");
+    let strict = with_tls(
+        &origin,
+        &format!("certificates = {path}, min_version = '1.3'"),
+    );
+    proxy.apply(&strict);
+    old.refusal(proxy.address(), "a.test");
+    wait_for_failures(&proxy, "version", 1.0);
+}
+
+#[test]
+fn the_certificate_is_that_of_the_name() {
+    let safe = Safe::new();
+    let (first, one) = safe.pair("first.pem", &["first.test"]);
+    let (exact, two) = safe.pair("exact.pem", &["a.b.test"]);
+    let (wildcard, three) = safe.pair("wildcard.pem", &["*.b.test"]);
+    let origin = Origin::named("a");
+    let certificates = format!("certificates = [{one}, {three}, {two}]");
+    let proxy = with_tls(&origin, &certificates).start();
+    let anybody = Speech::signed_by(&[SignatureScheme::ECDSA_NISTP256_SHA256]);
+    let served = |name: &str| anybody.connect(proxy.address(), name).certificate();
+    assert_eq!(exact, served("A.b.test"));
+    assert_eq!(wildcard, served("x.b.test"));
+    assert_eq!(first, served("x.y.b.test"), "a wildcard is one label");
+    assert_eq!(first, served("nobody.test"));
+    assert_eq!(first, served("127.0.0.1"), "no name at all");
+
+    proxy.apply(&with_tls(
+        &origin,
+        &format!("{certificates}, default = 'x.b.test'"),
+    ));
+    assert_eq!(wildcard, served("nobody.test"));
+
+    proxy.apply(&with_tls(
+        &origin,
+        &format!("{certificates}, strict_sni = true"),
+    ));
+    assert_eq!(exact, served("a.b.test"));
+    for name in ["nobody.test", "127.0.0.1"] {
+        let refusal = anybody.refusal(proxy.address(), name);
+        assert!(refusal.contains("UnrecognisedName"), "{refusal}");
+    }
+    assert_eq!(failures(&proxy, "unknown_name"), 2.0);
+}
+
+#[test]
+fn the_kind_of_key_is_the_best_that_the_client_can() {
+    let safe = Safe::new();
+    let rsa = safe.authority.rsa_pair(&["a.test"]);
+    let first = safe.put("rsa.pem", &rsa.whole());
+    let (ecdsa, second) = safe.pair("ecdsa.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let proxy = with_tls(&origin, &format!("certificates = [{first}, {second}]")).start();
+    let served = |schemes: &[SignatureScheme]| {
+        let speech = Speech::signed_by(schemes);
+        let names = ["a.test", "127.0.0.1"];
+        names.map(|name| speech.connect(proxy.address(), name).certificate())
+    };
+    let ec = SignatureScheme::ECDSA_NISTP256_SHA256;
+    let old = SignatureScheme::RSA_PSS_SHA256;
+    for certificate in served(&[old, ec]) {
+        assert_eq!(ecdsa, certificate);
+    }
+    for certificate in served(&[old]) {
+        assert_eq!(rsa, certificate);
+    }
+    Speech::signed_by(&[SignatureScheme::ED25519]).refusal(proxy.address(), "a.test");
+    wait_for_failures(&proxy, "nothing_in_common", 1.0);
+}
+
+#[test]
+fn certificates_of_a_directory_and_keys_beside_them() {
+    let safe = Safe::new();
+    std::fs::create_dir(safe.folder.path("all")).expect("a folder of our own");
+    let (a, b) = (
+        safe.authority.pair(&["a.test"]),
+        safe.authority.pair(&["b.test"]),
+    );
+    safe.folder.write("all/a.pem", &a.whole());
+    safe.folder.write("all/b.crt", &b.certificate);
+    safe.folder.write("all/b.key", &b.key);
+    let c = safe.authority.pair(&["c.test"]);
+    let chain = safe.put("chain.pem", &c.certificate);
+    let key = safe.put("private.pem", &c.key);
+    let origin = Origin::named("a");
+    let lines = format!(
+        "certificates = [{}, {{ certificate = {chain}, key = {key} }}]",
+        safe.named("all")
+    );
+    let proxy = with_tls(&origin, &lines).start();
+    for (pair, name) in [(a, "a.test"), (b, "b.test"), (c, "c.test")] {
+        let client = safe.speech().connect(proxy.address(), name);
+        assert_eq!(pair, client.certificate());
+    }
+}
+
+#[test]
+fn sessions_go_on_after_a_reload_and_after_a_renewal() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let setup = with_tls(&origin, &format!("certificates = {path}"));
+    let proxy = setup.start();
+    for speech in [safe.speech(), Speech::old(&safe.authority)] {
+        let visit = || {
+            let mut client = speech.connect(proxy.address(), "a.test");
+            // Tickets come with the first bytes.
+            client.get("a.test", "/");
+            client.is_resumed()
+        };
+        assert!(!visit());
+        assert!(visit());
+        proxy.apply(&setup.clone().frontend("max_connections = 100"));
+        assert!(visit(), "after a reload");
+        let renewed = safe.authority.pair(&["a.test"]);
+        safe.put("a.pem", &renewed.whole());
+        wait_for_certificate(&proxy, &safe.speech(), &renewed);
+        assert!(visit(), "after a renewal");
+        proxy.apply(&setup);
+    }
+    let labels = [("frontend", "web"), ("resumed", "true")];
+    proxy.wait_for_metric("evenkeel_tls_handshakes_total", &labels, 6.0);
+}
+
+#[test]
+fn a_session_without_a_certificate_does_not_go_on_where_one_is_required() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let ca = safe.put("ca.pem", &safe.authority.pem);
+    let origin = Origin::named("a");
+    let required = format!("certificates = {path}, client_auth = {{ ca = {ca} }}");
+    let open = with_tls(&origin, &format!("certificates = {path}"));
+    // The same name on two frontends, and later the same frontend with another policy.
+    let proxy = open
+        .clone()
+        .rest(&format!(
+            "[frontend.closed]\nlisten = '127.0.0.1:0'\nbackend = 'app'\ntls = {{ {required} }}"
+        ))
+        .start();
+    let closed = proxy.addresses("closed")[0];
+    for speech in [safe.speech(), Speech::old(&safe.authority)] {
+        let mut client = speech.connect(proxy.address(), "a.test");
+        client.get("a.test", "/");
+        speech.refusal(closed, "a.test");
+    }
+    let labels = [("frontend", "closed"), ("reason", "no_client_certificate")];
+    proxy.wait_for_metric("evenkeel_tls_handshake_failures_total", &labels, 2.0);
+
+    let speech = safe.speech();
+    speech.connect(proxy.address(), "a.test").get("a.test", "/");
+    proxy.apply(&with_tls(&origin, &required));
+    speech.refusal(proxy.address(), "a.test");
+    assert_eq!(failures(&proxy, "no_client_certificate"), 1.0);
+    let shown = safe.authority.client(&["alice"], 7);
+    let showing = Speech::showing(&safe.authority, &shown);
+    for resumed in [false, true] {
+        let mut client = showing.connect(proxy.address(), "a.test");
+        assert_eq!(client.get("a.test", "/").status(), 200);
+        assert_eq!(client.is_resumed(), resumed, "its own goes on");
+    }
+}
+
+#[test]
+fn servers_learn_who_the_client_is_and_nobody_can_pretend() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let ca = safe.put("ca.pem", &safe.authority.pem);
+    let origin = Origin::named("a");
+    let setup = with_tls(
+        &origin,
+        &format!("certificates = {path}, client_auth = {{ mode = 'optional', ca = {ca} }}"),
+    )
+    .rest(
+        "[frontend.web.forwarding.client_certificate]\nsubject = 'x-subject'\nsans = 'x-sans'\n\
+         serial = 'x-serial'\nfingerprint = 'x-fingerprint'\n\
+         [frontend.plain]\nlisten = '127.0.0.1:0'\nbackend = 'app'",
+    )
+    .route("path = '/secret/*'\nclient_certificate = 'required'\nbackend = 'app'");
+    let proxy = setup.start();
+    let forged = |target: &str| {
+        format!(
+            "GET {target} HTTP/1.1\r\nhost: a.test\r\nX-Subject: CN=root\r\nx-sans: DNS:root\r\n\
+             x-serial: 1\r\nx-fingerprint: 1\r\n\r\n"
+        )
+    };
+    let shown = safe.authority.client(&["alice", "alice.test"], 0xab);
+    let mut alice = Speech::showing(&safe.authority, &shown).connect(proxy.address(), "a.test");
+    assert_eq!(alice.ask(&forged("/secret/alice")).status(), 200);
+    let request = origin.request_of("/secret/alice");
+    assert_eq!(request.field("x-subject"), Some("CN=alice"));
+    assert_eq!(request.field("x-sans"), Some("DNS:alice,DNS:alice.test"));
+    assert_eq!(request.field("x-serial"), Some("AB"));
+    let fingerprint = request.field("x-fingerprint").expect("it is told");
+    assert_eq!(fingerprint.len(), 64);
+
+    let mut stranger = safe.speech().connect(proxy.address(), "a.test");
+    assert_eq!(stranger.ask(&forged("/open")).status(), 200);
+    Client::connect(proxy.addresses("plain")[0]).ask(forged("/plain"));
+    for target in ["/open", "/plain"] {
+        let request = origin.request_of(target);
+        for name in ["x-subject", "x-sans", "x-serial", "x-fingerprint"] {
+            assert_eq!(request.field(name), None, "{target} {name}");
+        }
+    }
+    let answer = stranger.get("a.test", "/secret/stranger");
+    assert_eq!(
+        (answer.status(), &*answer.reason()),
+        (403, "route.certificate")
+    );
+}
+
+#[test]
+fn a_certificate_of_another_authority_or_a_revoked_one_is_refused() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let ca = safe.put("ca.pem", &safe.authority.pem);
+    let crl = safe.put("crl.pem", &safe.authority.revoking(&[13]));
+    let origin = Origin::named("a");
+    let proxy = with_tls(
+        &origin,
+        &format!("certificates = {path}, client_auth = {{ ca = {ca}, crl = {crl} }}"),
+    )
+    .start();
+    let good = Speech::showing(&safe.authority, &safe.authority.client(&["good"], 7));
+    let mut client = good.connect(proxy.address(), "a.test");
+    assert_eq!(client.get("a.test", "/").status(), 200);
+    let revoked = safe.authority.client(&["revoked"], 13);
+    Speech::showing(&safe.authority, &revoked).refusal(proxy.address(), "a.test");
+    let stranger = Authority::new("Other CA").client(&["stranger"], 7);
+    Speech::showing(&safe.authority, &stranger).refusal(proxy.address(), "a.test");
+    wait_for_failures(&proxy, "bad_client_certificate", 2.0);
+    safe.speech().refusal(proxy.address(), "a.test");
+    wait_for_failures(&proxy, "no_client_certificate", 1.0);
+
+    // A list that was renewed holds, and what was begun under the old one does not go on.
+    safe.put("crl.pem", &safe.authority.revoking(&[7, 13]));
+    until("the new list", || {
+        good.try_connect(proxy.address(), "a.test")
+            .and_then(|mut client| {
+                client.send("GET / HTTP/1.1\r\nhost: a.test\r\n\r\n")?;
+                client.try_response()
+            })
+            .err()
+    });
+}
+
+#[test]
+fn a_host_with_other_rules_than_the_name_of_the_connection_is_misdirected() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair(
+        "a.pem",
+        &["open.test", "closed.test", "a.in.test", "b.in.test"],
+    );
+    let ca = safe.put("ca.pem", &safe.authority.pem);
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin])
+        .rest(&format!(
+            "[frontend.web.tls]\ncertificates = {path}\n\
+             [frontend.web.tls.names.\"closed.test\"]\nclient_auth = {{ ca = {ca} }}\n\
+             [frontend.web.tls.names.\"*.in.test\"]\nmin_version = '1.3'"
+        ))
+        .start();
+    let mut open = safe.speech().connect(proxy.address(), "open.test");
+    let answer = open.get("closed.test", "/");
+    assert_eq!(
+        (answer.status(), &*answer.reason()),
+        (421, "request.host.misdirected")
+    );
+    assert_eq!(open.get("other.test", "/").status(), 200, "the same rules");
+    assert_eq!(open.get("open.test", "/").status(), 200);
+    safe.speech().refusal(proxy.address(), "closed.test");
+    let alice = safe.authority.client(&["alice"], 7);
+    let mut closed =
+        Speech::showing(&safe.authority, &alice).connect(proxy.address(), "closed.test");
+    assert_eq!(closed.get("closed.test", "/").status(), 200);
+    assert_eq!(closed.get("open.test", "/").status(), 421);
+    let mut wildcard = safe.speech().connect(proxy.address(), "a.in.test");
+    assert_eq!(wildcard.get("b.in.test", "/").status(), 200);
+    Speech::old(&safe.authority).refusal(proxy.address(), "a.in.test");
+    assert_eq!(
+        Speech::old(&safe.authority)
+            .connect(proxy.address(), "open.test")
+            .get("open.test", "/")
+            .status(),
+        200
+    );
+}
+
+#[test]
+fn a_renewed_certificate_is_served_and_a_broken_one_changes_nothing() {
+    let safe = Safe::new();
+    let (first, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let program = Program::start(&with_tls(&origin, &format!("certificates = {path}")));
+    let speech = safe.speech();
+    let served = || speech.connect(program.address(), "a.test").certificate();
+    let mut open = speech.connect(program.address(), "a.test");
+    assert_eq!(first, served());
+    let expired = safe.authority.pair_until(&["a.test"], 2001);
+    let other = safe.authority.pair(&["a.test"]);
+    let mismatched = format!("{}{}", other.certificate, first.key);
+    for (text, why) in [
+        ("nothing", "has no certificate"),
+        (mismatched.as_str(), "is not that of its first certificate"),
+        (expired.whole().as_str(), "it has expired"),
+    ] {
+        let before = program.events_of("certificate.broken").len();
+        safe.put("a.pem", text);
+        let event = program.wait_for_another("certificate.broken", before + 1);
+        assert!(event.to_string().contains(why), "{event}");
+        assert_eq!(first, served());
+        let status = program.admin("GET", "/status").text();
+        assert!(status.contains(why), "{status}");
+        let metrics = program.admin("GET", "/metrics").text();
+        assert!(
+            metrics.contains("evenkeel_certificates_broken 1\n"),
+            "{metrics}"
+        );
+    }
+    let second = safe.authority.pair(&["a.test"]);
+    safe.put("a.pem", &second.whole());
+    program.wait_for("certificate.renewed");
+    until("the new certificate", || (second == served()).then_some(()));
+    let metrics = program.admin("GET", "/metrics").text();
+    assert!(
+        metrics.contains("evenkeel_certificates_broken 0\n"),
+        "{metrics}"
+    );
+    let expiry = "evenkeel_certificate_expiry_timestamp_seconds{name=\"a.test\"} 4102444800\n";
+    assert!(metrics.contains(expiry), "{metrics}");
+    assert_eq!(open.get("a.test", "/").text(), "a", "who was there stays");
+}
+
+#[test]
+fn a_reload_takes_a_broken_file_for_what_it_was() {
+    let safe = Safe::new();
+    let (first, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let setup = with_tls(&origin, &format!("certificates = {path}"));
+    let proxy = setup.start();
+    safe.put("a.pem", "nothing");
+    proxy.write(&setup.clone().frontend("max_connections = 100"));
+    let answer = proxy.reload();
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    assert!(
+        answer.text().contains("is used as it was before"),
+        "{}",
+        answer.text()
+    );
+    let client = safe.speech().connect(proxy.address(), "a.test");
+    assert_eq!(first, client.certificate());
+
+    // One that was never good is another matter.
+    let other = safe.put("b.pem", "nothing");
+    proxy.write(&with_tls(
+        &origin,
+        &format!("certificates = [{path}, {other}]"),
+    ));
+    let answer = proxy.reload();
+    assert_eq!(answer.status(), 422, "{}", answer.text());
+    assert!(
+        answer.text().contains("has no certificate"),
+        "{}",
+        answer.text()
+    );
+}
+
+#[test]
+fn check_says_at_which_line_a_file_is_named_that_cannot_be_used() {
+    let safe = Safe::new();
+    safe.pair("good.pem", &["a.test"]);
+    let expired = safe.authority.pair_until(&["a.test"], 2001);
+    safe.put("expired.pem", &expired.whole());
+    safe.put("bad.pem", "nothing");
+    let text = |certificates: &str| {
+        format!(
+            "[frontend.web]\nlisten = '127.0.0.1:8080'\nbackend = 'app'\n[frontend.web.tls]\n\
+             certificates = [\n{certificates}\n]\n[backend.app]\nservers = '127.0.0.1:1'\n"
+        )
+    };
+    let check = |certificates: &str| {
+        let file = safe.folder.write("evenkeel.toml", &text(certificates));
+        let output = evenkeel(&["check", &file.display().to_string()]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    let (code, said) = check("'good.pem',\n'bad.pem',\n'missing.pem'");
+    assert_eq!(code, Some(1), "{said}");
+    for (line, why) in [
+        ("evenkeel.toml:7:1", "bad.pem has no certificate"),
+        ("evenkeel.toml:8:1", "missing.pem: No such file"),
+    ] {
+        assert!(said.contains(line) && said.contains(why), "{said}");
+    }
+    let (code, said) = check("'good.pem',\n'expired.pem'");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("expired.pem has expired"), "{said}");
+}
+
+#[test]
+fn who_does_not_shake_hands_in_time_is_let_go() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let proxy = with_tls(&origin, &format!("certificates = {path}"))
+        .frontend("timeout = { handshake = '300ms' }")
+        .start();
+    let mut silent = Client::connect(proxy.address());
+    silent.is_closed();
+    let mut slow = Client::connect(proxy.address());
+    slow.send([22, 3, 1, 2, 0]);
+    slow.rest();
+    wait_for_failures(&proxy, "timeout", 2.0);
+    let mut gone = Client::connect(proxy.address());
+    gone.send([22, 3, 1, 2, 0]).half_close();
+    gone.rest();
+    wait_for_failures(&proxy, "closed", 1.0);
+    assert!(proxy.lines().is_empty(), "no request, no line");
+}
+
+#[test]
+fn who_speaks_no_tls_gets_an_alert() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let proxy = with_tls(&origin, &format!("certificates = {path}")).start();
+    let mut plain = Client::connect(proxy.address());
+    plain.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    let (bytes, _) = plain.rest();
+    assert_eq!(bytes.first(), Some(&21), "{bytes:?}");
+    wait_for_failures(&proxy, "not_tls", 1.0);
+    assert!(origin.has_seen_nothing());
+}
+
+#[test]
+fn handshakes_over_the_cap_wait_for_their_turn_and_silent_clients_take_none() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let proxy = with_tls(
+        &origin,
+        &format!("certificates = {path}, max_handshakes = 1"),
+    )
+    .workers(1)
+    .start();
+    let _silent: Vec<Client> = (0..5).map(|_| Client::connect(proxy.address())).collect();
+    let mut quick = safe.speech().connect(proxy.address(), "a.test");
+    assert_eq!(quick.get("a.test", "/").text(), "a");
+    // Says hello, and then nothing: it has the only place until it goes.
+    let mut held = TcpStream::connect(proxy.address()).expect("it listens");
+    held.write_all(&hello(&safe)).expect("it takes it");
+    held.read_exact(&mut [0; 1])
+        .expect("our side of the handshake");
+    let (speech, address) = (safe.speech(), proxy.address());
+    let waiting = std::thread::spawn(move || {
+        let mut client = speech.connect(address, "a.test");
+        client.get("a.test", "/").text()
+    });
+    let span = Duration::from_millis(300);
+    while_for(span, "one handshake at a time", || !waiting.is_finished());
+    drop(held);
+    assert_eq!(waiting.join().expect("its turn came"), "a");
+    wait_for_failures(&proxy, "closed", 1.0);
+}
+
+/// What a client says first.
+fn hello(safe: &Safe) -> Vec<u8> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let speech = safe.speech();
+    let client = std::thread::spawn(move || speech.try_connect(address, "a.test").err());
+    let (mut stream, _) = listener.accept().expect("it comes");
+    let mut head = [0; 5];
+    stream.read_exact(&mut head).expect("a record");
+    let length = usize::from(u16::from_be_bytes([head[3], head[4]]));
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).expect("a record");
+    drop(stream);
+    assert!(client.join().expect("no panic").is_some());
+    [head.to_vec(), body].concat()
+}
+
+#[test]
+fn an_idle_connection_parks_and_loses_nothing() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let proxy = with_tls(&origin, &format!("certificates = {path}")).start();
+    let speech = safe.speech();
+    // Around the second after which a connection parks, from well before to well after.
+    let clients: Vec<_> = (0..40)
+        .map(|number| {
+            let mut client = speech.connect(proxy.address(), "a.test");
+            std::thread::spawn(move || {
+                for round in 0..3 {
+                    assert_eq!(client.get("a.test", "/").text(), "a");
+                    let pause = Duration::from_millis(900 + number * 5);
+                    client.is_quiet_for(pause);
+                    // Two requests in one record, cut in the middle of the second.
+                    let two = "GET /1 HTTP/1.1\r\nhost: a.test\r\n\r\n".repeat(2);
+                    let (one, other) = two.split_at(two.len() - 7 - round);
+                    client.send(one).expect("it takes it");
+                    client.send(other).expect("it takes it");
+                    for _ in 0..2 {
+                        assert_eq!(client.try_response().expect("an answer").text(), "a");
+                    }
+                }
+                client.half_close();
+                client.is_closed();
+            })
+        })
+        .collect();
+    for client in clients {
+        client.join().expect("nothing is lost");
+    }
+    assert_eq!(proxy.end().len(), 40 * 9);
+}
+
+#[test]
+fn large_bodies_pass_whole() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let body = "0123456789abcdef".repeat(128 << 10);
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let origin = Origin::answering(answer);
+    let proxy = with_tls(&origin, &format!("certificates = {path}")).start();
+    let mut client = safe.speech().connect(proxy.address(), "a.test");
+    let sent = format!(
+        "POST /up HTTP/1.1\r\nhost: a.test\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    for _ in 0..2 {
+        let answer = client.ask(&sent);
+        assert!(answer.text() == body, "it is another one");
+    }
+    assert!(
+        origin
+            .requests()
+            .iter()
+            .all(|request| request.text() == body)
+    );
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_let_go() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let body = "x".repeat(16 << 20);
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let origin = Origin::answering(answer);
+    let proxy = with_tls(&origin, &format!("certificates = {path}"))
+        .frontend("timeout = { body = '500ms' }")
+        .start();
+    let mut client = safe.speech().connect(proxy.address(), "a.test");
+    client
+        .send("GET / HTTP/1.1\r\nhost: a.test\r\n\r\n")
+        .expect("it takes it");
+    assert_eq!(proxy.line().text("reason"), "client.stalled");
+}
+
+#[test]
+fn an_end_is_said_on_drain_too() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let mut proxy = with_tls(&origin, &format!("certificates = {path}")).start();
+    let mut client = safe.speech().connect(proxy.address(), "a.test");
+    client.get("a.test", "/");
+    proxy.drain();
+    client.is_closed();
+    proxy.wait_for_end();
+}
+
+#[test]
+fn curl_and_openssl_are_served() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let ca = safe.folder.write("ca.pem", &safe.authority.pem);
+    let ca = ca.display().to_string();
+    let origin = Origin::named("a");
+    let proxy = with_tls(&origin, &format!("certificates = {path}")).start();
+    let port = proxy.address().port();
+    for version in ["--tlsv1.3", "--tls-max=1.2"] {
+        let resolve = format!("a.test:{port}:127.0.0.1");
+        let url = format!("https://a.test:{port}/");
+        let version: Vec<&str> = version.split('=').collect();
+        let arguments = [
+            &["--cacert", &*ca, "--resolve", &*resolve],
+            &*version,
+            &[&*url],
+        ];
+        let output = curl(&arguments.concat());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "a", "{output:?}");
+    }
+    for (option, protocol) in [("--http2", "2"), ("--http1.1", "1.1")] {
+        let resolve = format!("a.test:{port}:127.0.0.1");
+        let url = format!("https://a.test:{port}/");
+        let written = ["--write-out", "%{http_version} ", "--cacert", &ca];
+        let arguments = [&written[..], &["--resolve", &resolve, option, &url]].concat();
+        let output = curl(&arguments);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(said, format!("a{protocol} "), "{output:?}");
+    }
+    let connect = proxy.address().to_string();
+    let output = feed(
+        "openssl",
+        &[
+            "s_client",
+            "-connect",
+            &connect,
+            "-servername",
+            "a.test",
+            "-CAfile",
+            &ca,
+            "-alpn",
+            "http/1.1",
+            "-quiet",
+            "-verify_return_error",
+        ],
+        "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n",
+        "openssl is needed for this test: apt-get install openssl",
+    );
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.ends_with("\r\n\r\na"), "{output:?}");
+}
