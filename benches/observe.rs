@@ -121,6 +121,7 @@ fn exchange() -> Exchange {
         method: Method::GET,
         target: "/v1/users/1234?fields=name".parse().expect("a target"),
         version: Version::HTTP_11,
+        first_bytes: None,
         id: RequestId::made(0x0123_4567_89ab_cdef),
     });
     exchange.route.set(Some(0));
@@ -150,6 +151,8 @@ fn plan() -> Plan {
         frontends: vec![Frontend {
             name: name("web"),
             listen: Vec::new(),
+            mode: Default::default(),
+            passages: Vec::new(),
             tls: None,
             routes: vec![Route {
                 name: name("api"),

@@ -82,10 +82,11 @@
 //!
 //! proxy/*         -> base wire plan exchange observe net proxy/io
 //! proxy/worker    -> proxy/listen proxy/context proxy/roll proxy/snapshot proxy/frontend
-//! proxy/listen    -> proxy/tls proxy/http proxy/context proxy/roll proxy/snapshot proxy/frontend
+//! proxy/listen    -> proxy/tls proxy/http proxy/tcp proxy/context proxy/roll proxy/snapshot proxy/frontend
 //! proxy/http      -> proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/context proxy/roll proxy/snapshot proxy/frontend
+//! proxy/tcp       -> proxy/forward proxy/backend proxy/tunnel proxy/context proxy/roll proxy/snapshot proxy/frontend
 //! proxy/tunnel    -> proxy/backend proxy/context proxy/roll proxy/frontend
-//! proxy/context   -> proxy/roll proxy/snapshot
+//! proxy/context   -> proxy/roll proxy/snapshot proxy/frontend
 //! proxy/roll      -> proxy/frontend
 //! proxy/snapshot  -> proxy/tls proxy/route proxy/backend proxy/frontend
 //! proxy/forward   -> proxy/backend proxy/upstream

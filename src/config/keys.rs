@@ -99,6 +99,7 @@ pub(super) const FRONTEND: Keys = Keys {
     known: &[
         "listen",
         "socket_mode",
+        "mode",
         "tls",
         "backend",
         "max_connections",
@@ -113,6 +114,7 @@ pub(super) const FRONTEND: Keys = Keys {
         "request_id",
         "header_case",
         "upgrades",
+        "passthrough",
         "route",
     ],
     hints: &[
@@ -146,7 +148,10 @@ pub(super) const FRONTEND: Keys = Keys {
             "servers",
             "servers are written in a `[backend.NAME]`, which `backend` names",
         ),
-        ("mode", "leave it out: a frontend speaks HTTP"),
+        (
+            "sni",
+            "write `mode = \"tcp\"` to pass connections on by the name that TLS asks for",
+        ),
         (
             "websocket",
             "write `upgrades = [\"websocket\"]`, which is the default",
@@ -288,6 +293,86 @@ pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
     ],
 };
 
+/// The same in TCP mode.
+pub(super) const TCP_FRONTEND: Keys = Keys {
+    known: &[
+        "listen",
+        "socket_mode",
+        "mode",
+        "backend",
+        "max_connections",
+        "timeout",
+        "proxy_protocol",
+        "route",
+    ],
+    hints: &[
+        (
+            "tls",
+            "leave it out: in TCP mode TLS passes as it is, and the servers end it",
+        ),
+        ("bind", "write `listen`"),
+        ("default_backend", "write `backend`"),
+        ("maxconn", "write `max_connections`"),
+        (
+            "sni",
+            "write it in a `[[frontend.NAME.route]]` with its `backend`",
+        ),
+        ("limits", NO_REQUESTS),
+        ("http2", NO_REQUESTS),
+        ("upgrades", NO_REQUESTS),
+        ("forwarding", NO_FIELDS),
+        ("trusted_proxies", NO_FIELDS),
+        ("client_field", NO_FIELDS),
+        ("request_id", NO_FIELDS),
+        ("header_case", NO_FIELDS),
+        (
+            "half_close",
+            "leave it out: in TCP mode one side may always go on when the other has said all",
+        ),
+    ],
+};
+
+const NO_REQUESTS: &str = "leave it out: in TCP mode there are no requests, only bytes";
+const NO_FIELDS: &str =
+    "leave it out: in TCP mode there are no fields that could be read or written";
+
+pub(super) const TCP_TIMEOUT: Keys = Keys {
+    known: &["handshake", "tunnel"],
+    hints: &[
+        ("client", "write `tunnel`: for both directions together"),
+        ("server", "write `tunnel`: for both directions together"),
+        ("idle", "write `tunnel`"),
+        (
+            "head",
+            "write `handshake`: for what a client of TLS says first",
+        ),
+        ("body", "write `tunnel`: for both directions together"),
+        ("keep_alive", "write `tunnel`: for both directions together"),
+        ("exchange", "leave it out: a connection may last"),
+        ("inspect-delay", "write `handshake`"),
+        (
+            "connect",
+            "deadlines towards servers are `timeout` of a `[backend.NAME]`",
+        ),
+    ],
+};
+
+pub(super) const TCP_ROUTE: Keys = Keys {
+    known: &["name", "sni", "alpn", "backend"],
+    hints: &[
+        (
+            "host",
+            "write `sni`: the name that a client of TLS asks for",
+        ),
+        ("req.ssl_sni", "write `sni`"),
+        ("use_backend", "write `backend`"),
+        ("path", NO_REQUESTS),
+        ("method", NO_REQUESTS),
+        ("header", NO_FIELDS),
+        ("query", NO_REQUESTS),
+    ],
+};
+
 pub(super) const FRONTEND_LIMITS: Keys = Keys {
     known: &["head", "fields", "target"],
     hints: &[
@@ -412,7 +497,10 @@ pub(super) const BACKEND: Keys = Keys {
         ("ssl", "write `tls = true`"),
         ("sni", "write it in `tls = { sni = … }`"),
         ("verify", "write it in `tls = { verify = … }`"),
-        ("mode", "leave it out: a backend speaks HTTP"),
+        (
+            "mode",
+            "`mode` is a key of the `[frontend.NAME]`: a backend takes what comes",
+        ),
         ("interval", "write it in `health`"),
         ("inter", "write `interval` in `health`"),
         ("rise", "write it in `health`"),
@@ -608,6 +696,10 @@ pub(super) const ALL: &[(&str, &Keys)] = &[
         &CLIENT_FIELDS,
     ),
     ("frontend.NAME.route", &ROUTE),
+    ("frontend.NAME.passthrough", &TCP_ROUTE),
+    ("frontend.TCP", &TCP_FRONTEND),
+    ("frontend.TCP.timeout", &TCP_TIMEOUT),
+    ("frontend.TCP.route", &TCP_ROUTE),
     ("backend.NAME", &BACKEND),
     ("backend.NAME.send_proxy", &SEND_PROXY),
     ("backend.NAME.timeout", &BACKEND_TIMEOUT),

@@ -13,9 +13,10 @@ use crate::base::units::show_duration;
 use crate::config::variables;
 use crate::plan::{
     Backend, Balance, ClientAuth, ClientCertificate, ClientField, FileAt, Frontend, HeaderCase,
-    Health, HostPattern, Identity, Initial, Listen, LogFormat, LogLevel, LogTarget, Need,
-    PathPattern, Peers, Plan, Predicate, Probe, Protocol, ProxyProtocol, ProxyVersion, RequestIds,
-    Route, Server, ServerTls, Sni, Tls, TlsRules, Trust, UnixPeers, UnknownNames, ValuePattern,
+    Health, HostPattern, Identity, Initial, Listen, LogFormat, LogLevel, LogTarget, Mode, Need,
+    Passage, PathPattern, Peers, Plan, Predicate, Probe, Protocol, ProxyProtocol, ProxyVersion,
+    RequestIds, Route, Server, ServerTls, Sni, Tls, TlsRules, Trust, UnixPeers, UnknownNames,
+    ValuePattern,
 };
 
 /// `plan` as text with every default filled in.
@@ -151,11 +152,17 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
     if let Some(mode) = mode_of(&frontend.listen) {
         page.set("socket_mode", string(&mode.to_string()));
     }
+    page.set(
+        "mode",
+        string(match frontend.mode {
+            Mode::Http => "http",
+            Mode::Tcp => "tcp",
+        }),
+    );
     if let Some(backend) = &frontend.backend {
         page.set("backend", string(backend));
     }
     page.set("max_connections", or_word(frontend.max_connections, "off"));
-    page.set("half_close", frontend.half_close);
     page.set(
         "proxy_protocol",
         match &frontend.proxy_protocol {
@@ -164,6 +171,38 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
             ProxyProtocol::From(from) => format!("{{ from = {} }}", peers(from)),
         },
     );
+    match frontend.mode {
+        Mode::Http => of_requests(frontend, &path, page),
+        Mode::Tcp => of_connections(frontend, &path, page),
+    }
+}
+
+/// What only TCP mode has.
+fn of_connections(frontend: &Frontend, path: &str, page: &mut Page) {
+    page.table(&format!("{path}.timeout"));
+    page.set("handshake", duration(frontend.timeout.handshake));
+    page.set("tunnel", duration_or_off(frontend.timeout.tunnel));
+
+    for each in &frontend.passages {
+        page.element(&format!("{path}.route"));
+        passage(each, page);
+    }
+}
+
+fn passage(passage: &Passage, page: &mut Page) {
+    page.set("name", string(&passage.name));
+    if !passage.sni.is_empty() {
+        page.set("sni", list(passage.sni.iter().map(host)));
+    }
+    if !passage.alpn.is_empty() {
+        page.set("alpn", list(passage.alpn.iter().map(|name| string(name))));
+    }
+    page.set("backend", string(&passage.backend));
+}
+
+/// What TCP mode does not have.
+fn of_requests(frontend: &Frontend, path: &str, page: &mut Page) {
+    page.set("half_close", frontend.half_close);
     page.set("trusted_proxies", peers(&frontend.trusted_proxies));
     page.set(
         "client_field",
@@ -238,6 +277,10 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
         self::tls(tls, &format!("{path}.tls"), page);
     }
 
+    for each in &frontend.passages {
+        page.element(&format!("{path}.passthrough"));
+        passage(each, page);
+    }
     for each in &frontend.routes {
         page.element(&format!("{path}.route"));
         route(each, page);

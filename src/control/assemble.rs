@@ -72,6 +72,11 @@ fn frontend(
             .iter()
             .filter_map(|route| place_of(&route.backend))
             .collect(),
+        passage_backends: plan
+            .passages
+            .iter()
+            .filter_map(|passage| place_of(&passage.backend))
+            .collect(),
         default_backend: plan.backend.as_ref().and_then(place_of),
     }
 }

@@ -11,5 +11,5 @@ mod secured;
 
 pub use fault::{Cause, Fault, Retry, Side};
 pub use reason::Reason;
-pub use record::{Attempt, Exchange, Opening, RequestId};
+pub use record::{Attempt, Exchange, FirstBytes, Opening, RequestId};
 pub use secured::{ClientCertificate, ClientTls};

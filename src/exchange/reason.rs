@@ -77,6 +77,10 @@ reasons! {
     RequestBodyTimeout = "request.body.timeout", 408, Client, Never;
     /// The request body is not framed as its head said.
     RequestBodyMalformed = "request.body.malformed", 400, Client, Never;
+    /// In TCP mode: what a client of TLS says first did not come in time (`timeout.handshake`).
+    HelloTimeout = "hello.timeout", 0, Client, Never;
+    /// In TCP mode: the connection began like TLS and was not, or ended in the middle of what a client of TLS says first.
+    HelloMalformed = "hello.malformed", 0, Client, Never;
     /// The client went away before the exchange was over.
     ClientLeft = "client.left", 499, Client, Never;
     /// The client took no byte of the answer in time.
@@ -162,6 +166,15 @@ impl Reason {
     /// Its place in [`Reason::ALL`], for arrays of counters.
     pub fn index(self) -> usize {
         self as usize
+    }
+
+    /// Why an exchange is cut whose task is dropped in the middle: the process ends, or it panicked.
+    pub fn of_drop() -> Self {
+        if std::thread::panicking() {
+            Self::ProxyPanic
+        } else {
+            Self::ProxyStopped
+        }
     }
 
     fn row(self) -> &'static Row {

@@ -71,8 +71,17 @@ pub struct Opening {
     pub target: Uri,
     /// As received.
     pub version: Version,
+    /// Of a connection in TCP mode, of which method, target and version say nothing.
+    pub first_bytes: Option<FirstBytes>,
     /// Taken from the client's proxy or made here.
     pub id: RequestId,
+}
+
+/// What the first bytes of a connection in TCP mode say.
+#[derive(Debug)]
+pub struct FirstBytes {
+    /// The name that a client of TLS asks for.
+    pub sni: Option<Box<str>>,
 }
 
 /// One try of an exchange at one server.

@@ -45,6 +45,7 @@ pub(super) fn exchange(began: Instant) -> Exchange {
         method: Method::GET,
         target: "/v1/a?b=c".parse().expect("a target"),
         version: Version::HTTP_11,
+        first_bytes: None,
         id: RequestId::made(0x0123_4567_89ab_cdef),
     })
 }
@@ -65,6 +66,8 @@ fn frontend() -> Frontend {
     Frontend {
         name: name("web"),
         listen: Vec::new(),
+        mode: Default::default(),
+        passages: Vec::new(),
         tls: None,
         routes: vec![Route {
             name: name("api"),

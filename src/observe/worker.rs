@@ -116,7 +116,9 @@ impl WorkerObserver {
         let ended = exchange.ended.get().unwrap_or_else(clock::now);
         let total = ended.saturating_duration_since(opening.began);
         let reason = exchange.reason.get();
-        let status = status_label(exchange.status.get(), reason);
+        // A connection in TCP mode is answered by whoever it was passed on to.
+        let is_request = opening.first_bytes.is_none();
+        let status = is_request.then(|| status_label(exchange.status.get(), reason));
         let attempt = exchange.attempt.get();
         let failed = exchange.failed.borrow();
 
@@ -151,7 +153,11 @@ impl WorkerObserver {
                 server: names.server,
                 client: opening.client,
                 tls: opening.tls.as_deref(),
-                request: Some((&opening.method, &opening.target, opening.version)),
+                request: is_request.then_some((&opening.method, &opening.target, opening.version)),
+                sni: opening
+                    .first_bytes
+                    .as_ref()
+                    .and_then(|first| first.sni.as_deref()),
                 status,
                 reason,
                 id: Some(&opening.id),
@@ -175,7 +181,7 @@ impl WorkerObserver {
     /// Counts and logs a request without an exchange.
     pub fn refused(&self, refusal: &Refusal, plan: &Plan, frontend: &FrontendMetrics) {
         let total = refusal.ended.saturating_duration_since(refusal.began);
-        let status = status_label(refusal.status, Some(refusal.reason));
+        let status = Some(status_label(refusal.status, Some(refusal.reason)));
         frontend.finished(
             self.worker,
             &Finished {
@@ -200,6 +206,7 @@ impl WorkerObserver {
                 client: refusal.client,
                 tls: refusal.tls.as_deref(),
                 request: None,
+                sni: None,
                 status,
                 reason: Some(refusal.reason),
                 id: refusal.id.as_ref(),
@@ -274,9 +281,14 @@ impl<'a> Names<'a> {
     fn of(exchange: &Exchange, attempt: Option<&Attempt>, plan: &'a Plan) -> Self {
         let frontend = plan.frontends.get(exchange.opening.frontend as usize);
         let place = exchange.route.get();
-        let route = frontend
-            .zip(place)
-            .and_then(|(frontend, route)| frontend.routes.get(route as usize));
+        let is_request = exchange.opening.first_bytes.is_none();
+        let route = frontend.zip(place).and_then(|(frontend, route)| {
+            let route = route as usize;
+            match is_request {
+                true => frontend.routes.get(route).map(|route| &route.name),
+                false => frontend.passages.get(route).map(|route| &route.name),
+            }
+        });
         let place = attempt
             .map(|attempt| attempt.backend)
             .or(exchange.backend.get());
@@ -286,7 +298,7 @@ impl<'a> Names<'a> {
             .and_then(|(backend, attempt)| backend.servers.get(attempt.server as usize));
         Self {
             frontend: frontend.map(|frontend| frontend.name.as_str()),
-            route: route.map(|route| route.name.as_str()),
+            route: route.map(|name| name.as_str()),
             backend: backend.map(|backend| backend.name.as_str()),
             server: server.map(|server| server.name.as_str()),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::base::{ByteSize, FileMode, ListenAddress, Name, Place};
-use crate::plan::{ClientFields, Http2, Peers, Route, Tls};
+use crate::plan::{ClientFields, Http2, Passage, Peers, Route, Tls};
 
 /// `[frontend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,10 +14,14 @@ pub struct Frontend {
     pub name: Name,
     /// At least one.
     pub listen: Vec<Listen>,
+    /// What its connections carry.
+    pub mode: Mode,
     /// `None`: clients speak in the clear.
     pub tls: Option<Tls>,
-    /// First match wins.
+    /// Of requests; first match wins.
     pub routes: Vec<Route>,
+    /// Of connections that are passed on as they are; first match wins.
+    pub passages: Vec<Passage>,
     /// The backend when no route matches; `None`: such a request is answered 404.
     pub backend: Option<Name>,
     /// Client connections at a time; over it, accepting pauses. `None`: only the process's limit.
@@ -75,10 +79,20 @@ pub struct FrontendTimeouts {
     pub keep_alive: Duration,
     /// For a whole exchange; `None`: no such bound.
     pub exchange: Option<Duration>,
-    /// For a whole TLS handshake.
+    /// For a whole TLS handshake; in TCP mode, for what a client of TLS says first.
     pub handshake: Duration,
     /// For a tunnel with no byte passing; `None`: no such bound.
     pub tunnel: Option<Duration>,
+}
+
+/// What the connections of a frontend carry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Requests.
+    #[default]
+    Http,
+    /// Bytes: each connection is passed on to a server as it is.
+    Tcp,
 }
 
 impl Default for FrontendTimeouts {

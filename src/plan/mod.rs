@@ -7,6 +7,7 @@
 mod backend;
 mod frontend;
 mod http2;
+mod passage;
 mod peers;
 mod process;
 mod route;
@@ -18,10 +19,11 @@ pub use backend::{
     Initial, Pool, Probe, Protocol, ProxyVersion, Queue, SendProxy, Server, StatusSet,
 };
 pub use frontend::{
-    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen,
+    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, Mode,
     ProxyProtocol, RequestIds,
 };
 pub use http2::Http2;
+pub use passage::Passage;
 pub use peers::{Peers, UnixPeers};
 pub use process::{
     AccessLog, Admin, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,

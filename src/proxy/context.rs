@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 use crate::base::clock::Anchor;
 use crate::base::rng::Rng;
+use crate::exchange::Reason;
 use crate::net::Network;
-use crate::observe::{ProcessMetrics, WorkerObserver};
+use crate::observe::{ProcessMetrics, WorkerObserver, event};
+use crate::proxy::frontend::Frontend;
+use crate::proxy::io::Course;
 use crate::proxy::roll::Roll;
-use crate::proxy::snapshot::Views;
+use crate::proxy::snapshot::{View, Views};
 
 /// What the connections of a worker share.
 pub struct Context {
@@ -29,4 +32,27 @@ pub struct Context {
     pub anchor: Cell<Anchor>,
     /// Who is there.
     pub roll: Rc<Roll>,
+}
+
+impl Context {
+    /// Counts and logs an exchange of `live`, whatever became of it; `view` is what it ran under.
+    pub fn settle(&self, course: &Course, view: &View, live: &Frontend) {
+        course.end();
+        if std::thread::panicking() {
+            // Not in the handler, which catches it, but in a body or in the connection itself.
+            self.metrics.panicked();
+            course.exchange.blame(Reason::ProxyPanic);
+            event::exchange_panicked(&course.exchange.opening.id, "outside of its handler");
+        }
+        let snapshot = &view.snapshot;
+        self.observer.finish(
+            &course.exchange,
+            &snapshot.plan,
+            &live.metrics,
+            |backend, server| {
+                let backend = snapshot.backends.get(backend as usize)?;
+                Some(&backend.servers.get(server as usize)?.metrics)
+            },
+        );
+    }
 }

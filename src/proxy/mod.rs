@@ -11,6 +11,7 @@ pub mod reply;
 pub mod roll;
 pub mod route;
 pub mod snapshot;
+pub mod tcp;
 pub mod tls;
 pub mod tunnel;
 pub mod upstream;

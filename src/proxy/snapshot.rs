@@ -44,6 +44,8 @@ pub struct Frontend {
     pub router: Arc<Router>,
     /// For each route, the place of its backend.
     pub route_backends: Vec<u32>,
+    /// For each route of connections that are passed on as they are, the place of its backend.
+    pub passage_backends: Vec<u32>,
     /// The place of the backend of requests that no route matches.
     pub default_backend: Option<u32>,
 }

@@ -8,7 +8,9 @@ use ipnet::IpNet;
 use crate::base::{ByteSize, FileMode, Name};
 use crate::config::compile::cross::Written;
 use crate::config::compile::http2::http2;
-use crate::config::compile::{Reading, address, name_of, name_of_key, named_section, route, tls};
+use crate::config::compile::{
+    Reading, address, name_of, name_of_key, named_section, passage, route, tls,
+};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::{Entry, Kind};
@@ -17,7 +19,8 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::{
     ClientAuth, ClientCertificate, ClientField, Forwarding, Frontend, FrontendLimits,
-    FrontendTimeouts, HeaderCase, Listen, Peers, ProxyProtocol, RequestIds, Route, Tls, UnixPeers,
+    FrontendTimeouts, HeaderCase, Listen, Mode, Peers, ProxyProtocol, RequestIds, Route, Tls,
+    UnixPeers,
 };
 
 /// hyper's smallest read buffer.
@@ -28,6 +31,8 @@ pub(super) const MOST_HEAD: ByteSize = ByteSize(16 << 20);
 pub(super) const MOST_FIELDS: i64 = 20_000;
 /// `http::Uri` holds two bytes less than 64 KiB.
 const MOST_TARGET: ByteSize = ByteSize(65_534);
+
+const MODES: [(&str, Mode); 2] = [("http", Mode::Http), ("tcp", Mode::Tcp)];
 
 const CLIENT_FIELDS: [(&str, ClientField); 2] = [
     ("x-forwarded-for", ClientField::XForwardedFor),
@@ -74,16 +79,36 @@ fn frontend(
     report: &mut Report<'_>,
 ) -> Option<Frontend> {
     let name = name_of_key(&entry.key, "frontend", entry.key_span, report);
-    let section = named_section(&keys::FRONTEND, "frontend", entry, report)?;
+    let mode = mode_of(entry);
+    let keys = match mode {
+        Mode::Http => &keys::FRONTEND,
+        Mode::Tcp => &keys::TCP_FRONTEND,
+    };
+    let section = named_section(keys, "frontend", entry, report)?;
+    // Said above; here it is looked whether it is a word that there is.
+    section.choice("mode", &MODES, &[], report);
     let listen = listen(&section, entry, written, reading, report);
     let backend = section
         .setting("backend")
         .and_then(|backend| backend_name(backend, written, report));
-    let routes = route::routes(&section, &entry.key, written, report);
+    let (routes, passages) = match mode {
+        Mode::Http => {
+            let routes = route::routes(&section, &entry.key, written, report);
+            let passages = passage::passthrough(&section, &entry.key, written, report);
+            (routes, passages)
+        }
+        Mode::Tcp => {
+            let passages = passage::passages(&section, "route", &entry.key, written, report);
+            (Vec::new(), passages)
+        }
+    };
     if section.lacks("backend") && section.lacks("route") && reading == Reading::Whole {
         report.error(
             entry.key_span,
-            format!("`{}` sends requests nowhere", section.title),
+            match mode {
+                Mode::Http => format!("`{}` sends requests nowhere", section.title),
+                Mode::Tcp => format!("`{}` sends connections nowhere", section.title),
+            },
             "write `backend = \"…\"`, or a `[[frontend.NAME.route]]`, or both",
         );
     }
@@ -93,14 +118,16 @@ fn frontend(
     Some(Frontend {
         name: name?,
         listen,
+        mode,
         tls,
         routes,
+        passages,
         backend,
         max_connections: section
             .count_or("max_connections", "off", i64::MAX, report)
             .flatten()
             .map(i64::unsigned_abs),
-        timeout: timeouts(&section, report),
+        timeout: timeouts(&section, mode, report),
         limits: limits(&section, report),
         http2,
         half_close: section.boolean("half_close", report).unwrap_or(false),
@@ -114,6 +141,17 @@ fn frontend(
         header_case: header_case(&section, report),
         upgrades: upgrades(&section, report),
     })
+}
+
+/// The mode that a frontend says it has: which keys it knows depends on it.
+fn mode_of(entry: &Entry) -> Mode {
+    let Kind::Table(table) = &entry.value.kind else {
+        return Mode::Http;
+    };
+    match table.get("mode").map(|mode| &mode.kind) {
+        Some(Kind::String(text)) if text.value == "tcp" => Mode::Tcp,
+        _ => Mode::Http,
+    }
 }
 
 /// Whoever wants a certificate that nobody is asked for would wait for ever.
@@ -282,9 +320,13 @@ pub(super) fn backend_name(
     Some(name)
 }
 
-fn timeouts(frontend: &Section<'_>, report: &mut Report<'_>) -> FrontendTimeouts {
+fn timeouts(frontend: &Section<'_>, mode: Mode, report: &mut Report<'_>) -> FrontendTimeouts {
     let default = FrontendTimeouts::default();
-    let Some(section) = frontend.section("timeout", &keys::FRONTEND_TIMEOUT, report) else {
+    let keys = match mode {
+        Mode::Http => &keys::FRONTEND_TIMEOUT,
+        Mode::Tcp => &keys::TCP_TIMEOUT,
+    };
+    let Some(section) = frontend.section("timeout", keys, report) else {
         return default;
     };
     FrontendTimeouts {

@@ -9,6 +9,7 @@ mod cross;
 mod frontend;
 mod health;
 mod http2;
+mod passage;
 mod process;
 mod route;
 mod server;

@@ -124,11 +124,11 @@ fn route(
 }
 
 /// The patterns of a list; `"*"` among hosts makes the list one that says nothing.
-fn unless_any(hosts: Vec<Option<HostPattern>>) -> Vec<HostPattern> {
+pub(super) fn unless_any(hosts: Vec<Option<HostPattern>>) -> Vec<HostPattern> {
     hosts.into_iter().collect::<Option<_>>().unwrap_or_default()
 }
 
-fn patterns<T>(
+pub(super) fn patterns<T>(
     section: &Section<'_>,
     key: &'static str,
     parse: impl Fn(&str) -> Result<T, Refusal>,

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::plan;
-use crate::config::raw::{Kind, Table};
+use crate::config::raw::{Kind, Table, Value};
 use crate::config::source::Sources;
 use crate::config::variables::Variables;
 use crate::config::{keys, load, raw, show};
@@ -53,6 +53,17 @@ path = '/v1/*'
 method = ['GET', 'POST']
 header = { x-tenant = 'blue' }
 query = { debug = '*' }
+backend = 'app'
+
+[frontend.passed-on]
+mode = 'tcp'
+listen = ':8443'
+backend = 'app'
+
+[[frontend.passed-on.route]]
+name = 'database'
+sni = ['db.example.com', '*.db.example.com']
+alpn = ['postgresql', 'h2']
 backend = 'app'
 
 [backend.app]
@@ -103,11 +114,20 @@ fn is_example(text: &str) -> bool {
         })
 }
 
+fn is_tcp(mode: &Value) -> bool {
+    matches!(&mode.kind, Kind::String(text) if text.value == "tcp")
+}
+
 /// The keys of each table by its path, with `NAME` for what the user chooses.
 fn collect(table: &Table, path: &str, found: &mut BTreeMap<String, Vec<String>>) {
     for entry in &table.entries {
         let is_name = matches!(path, "frontend" | "backend" | "frontend.NAME.tls.names");
-        let key = if is_name { "NAME" } else { entry.key.as_str() };
+        let key = match &entry.value.kind {
+            // A frontend in TCP mode has keys of its own.
+            Kind::Table(table) if is_name && table.get("mode").is_some_and(is_tcp) => "TCP",
+            _ if is_name => "NAME",
+            _ => entry.key.as_str(),
+        };
         let inner = match path {
             "" => key.to_owned(),
             path => format!("{path}.{key}"),

@@ -97,6 +97,22 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.route", "query", "{ a = 'b' }"),
     ("frontend.NAME.route", "client_certificate", "'required'"),
     ("frontend.NAME.route", "backend", "'other'"),
+    ("frontend.NAME.passthrough", "name", "'first'"),
+    ("frontend.NAME.passthrough", "sni", "'b'"),
+    ("frontend.NAME.passthrough", "alpn", "'h2'"),
+    ("frontend.NAME.passthrough", "backend", "'other'"),
+    ("frontend.TCP", "listen", "'127.0.0.1:8083'"),
+    ("frontend.TCP", "socket_mode", "'600'"),
+    ("frontend.TCP", "mode", "'http'"),
+    ("frontend.TCP", "backend", "'other'"),
+    ("frontend.TCP", "max_connections", "10"),
+    ("frontend.TCP", "proxy_protocol", "'required'"),
+    ("frontend.TCP.timeout", "handshake", "'1s'"),
+    ("frontend.TCP.timeout", "tunnel", "'1s'"),
+    ("frontend.TCP.route", "name", "'first'"),
+    ("frontend.TCP.route", "sni", "'a'"),
+    ("frontend.TCP.route", "alpn", "'h2'"),
+    ("frontend.TCP.route", "backend", "'other'"),
     ("backend.NAME", "balance", "'least-connections'"),
     ("backend.NAME", "servers", "'10.0.0.2:80'"),
     ("backend.NAME", "protocol", "'h2'"),
@@ -149,6 +165,8 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
 
 /// Keys whose value is a table of keys: their keys stand above.
 const TABLES: &[(&str, &str)] = &[
+    // Stands above for `frontend.TCP`: here all the keys of requests are there, which it excludes.
+    ("frontend.NAME", "mode"),
     ("log", "access"),
     ("frontend.NAME", "tls"),
     ("frontend.NAME.tls", "names"),
@@ -158,6 +176,9 @@ const TABLES: &[(&str, &str)] = &[
     ("frontend.NAME", "http2"),
     ("frontend.NAME", "forwarding"),
     ("frontend.NAME", "route"),
+    ("frontend.NAME", "passthrough"),
+    ("frontend.TCP", "timeout"),
+    ("frontend.TCP", "route"),
     ("backend.NAME", "timeout"),
     ("backend.NAME", "health"),
     ("backend.NAME", "queue"),
@@ -206,6 +227,26 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             "[[frontend.web.route]]",
             "backend = 'app'",
         ),
+        (
+            "frontend.NAME.passthrough",
+            "[[frontend.secured.passthrough]]",
+            "sni = 'a'\nbackend = 'app'",
+        ),
+        (
+            "",
+            "[frontend.secured]",
+            "tls = '/a.pem'\nlisten = '127.0.0.1:8444'\nbackend = 'app'",
+        ),
+        (
+            "frontend.TCP",
+            "[frontend.tcp]",
+            "mode = 'tcp'\nlisten = ['127.0.0.1:8082', '/run/tcp.sock']\nbackend = 'app'",
+        ),
+        (
+            "frontend.TCP.route",
+            "[[frontend.tcp.route]]",
+            "backend = 'app'",
+        ),
         ("backend.NAME", "[backend.app]", "servers = '10.0.0.1:80'"),
         (
             "backend.NAME.servers",
@@ -235,6 +276,7 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
     if !is_placed {
         let header = path
             .replace("frontend.NAME", "frontend.web")
+            .replace("frontend.TCP", "frontend.tcp")
             .replace("backend.NAME", "backend.app");
         text.push_str(&format!("[{header}]\n{line}\n"));
     }

@@ -48,7 +48,7 @@ fn an_unknown_key_gets_the_list_of_known_ones() {
         5 | gzip = true
           | ^^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `tls`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `proxy_protocol`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `header_case`, `upgrades`, `route`
+          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `tls`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `proxy_protocol`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `header_case`, `upgrades`, `passthrough`, `route`
     "##);
 }
 
@@ -1528,6 +1528,72 @@ fn tunnels_have_no_more_time_than_there_is() {
            |           ^^^^^
            |
            = help: write a shorter `tunnels`, or a longer `timeout`
+    "##);
+}
+
+#[test]
+fn in_tcp_mode_there_are_no_requests() {
+    assert_snapshot!(errors(
+        "
+[frontend.db]
+mode = 'tcp'
+listen = '127.0.0.1:5432'
+http2 = { enabled = false }
+header_case = 'title'
+timeout = { client = '1m' }
+
+[[frontend.db.route]]
+host = 'db.example.com'
+alpn = ''
+"
+    ), @r##"
+        error: unknown key `http2` in `[frontend.db]`
+         --> evenkeel.toml:5:1
+          |
+        5 | http2 = { enabled = false }
+          | ^^^^^
+          |
+          = help: leave it out: in TCP mode there are no requests, only bytes
+
+        error: unknown key `header_case` in `[frontend.db]`
+         --> evenkeel.toml:6:1
+          |
+        6 | header_case = 'title'
+          | ^^^^^^^^^^^
+          |
+          = help: leave it out: in TCP mode there are no fields that could be read or written
+
+        error: unknown key `client` in `[frontend.db.timeout]`
+         --> evenkeel.toml:7:13
+          |
+        7 | timeout = { client = '1m' }
+          |             ^^^^^^
+          |
+          = help: write `tunnel`: for both directions together
+
+        error: this route has no `backend`
+         --> evenkeel.toml:9:1
+          |
+        9 | [[frontend.db.route]]
+          | ^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: write where the connections that it matches go: `backend = "…"`
+
+        error: unknown key `host` in `[[frontend.db.route]]`
+          --> evenkeel.toml:10:1
+           |
+        10 | host = 'db.example.com'
+           | ^^^^
+           |
+           = help: write `sni`: the name that a client of TLS asks for
+
+        error: `alpn = ""` is no name of a protocol
+          --> evenkeel.toml:11:8
+           |
+        11 | alpn = ''
+           |        ^^
+           |
+           = help: write one as in "h2", "http/1.1" or "postgresql"
     "##);
 }
 

@@ -21,10 +21,10 @@ use crate::plan::{
     Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField, ClientFields,
     DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
     HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, Listen, Log, LogFormat,
-    LogLevel, LogTarget, NameRules, Need, PathPattern, Peers, Plan, Pool, Predicate, Probe,
-    Process, Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Route, SendProxy,
-    Server, ServerTls, Shutdown, Sni, StatusSet, Tls, TlsRules, Trust, UnixPeers, UnknownNames,
-    ValuePattern,
+    LogLevel, LogTarget, Mode, NameRules, Need, Passage, PathPattern, Peers, Plan, Pool, Predicate,
+    Probe, Process, Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Route,
+    SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, Tls, TlsRules, Trust, UnixPeers,
+    UnknownNames, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -393,6 +393,8 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             Frontend {
                 name,
                 listen,
+                mode: Mode::Http,
+                passages: Vec::new(),
                 tls,
                 backend: (routes.is_empty() || half_close).then_some(backend),
                 routes,
@@ -424,6 +426,62 @@ fn address() -> impl Strategy<Value = Address> {
         "[a-z${}\\\"ü ]{1,20}".prop_map(|name| Address::Unix(UnixName::Abstract(name))),
         "(/[a-z${}\\\"ü ]{1,20}){1,2}".prop_map(|path| Address::Unix(UnixName::Path(path.into()))),
     ]
+}
+
+fn passage(backends: Vec<Name>) -> impl Strategy<Value = Passage> {
+    (vec(host(), 0..3), vec(text(), 0..3), one_of(backends)).prop_map(|(sni, alpn, backend)| {
+        Passage {
+            name: Name::new("replaced").expect("a name"),
+            sni,
+            alpn,
+            backend,
+            at: Place::nowhere(),
+        }
+    })
+}
+
+/// Any frontend, in either mode.
+fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> {
+    let passages = (names(0), vec(passage(backends.clone()), 5));
+    let of_tcp = (
+        any::<bool>(),
+        duration(),
+        passages,
+        one_of(backends.clone()),
+    );
+    (frontend(name, backends), of_tcp).prop_map(|(http, (is_tcp, handshake, passages, backend))| {
+        if !is_tcp {
+            return http;
+        }
+        let named = |(name, passage): (Name, Passage)| Passage { name, ..passage };
+        let passages: Vec<Passage> = passages.0.into_iter().zip(passages.1).map(named).collect();
+        let default = FrontendTimeouts::default();
+        Frontend {
+            name: http.name,
+            listen: http.listen,
+            mode: Mode::Tcp,
+            routes: Vec::new(),
+            backend: (passages.is_empty() || http.half_close).then_some(backend),
+            passages,
+            max_connections: http.max_connections,
+            timeout: FrontendTimeouts {
+                handshake,
+                tunnel: http.timeout.tunnel,
+                ..default
+            },
+            limits: FrontendLimits::default(),
+            http2: Http2::default(),
+            half_close: false,
+            tls: None,
+            proxy_protocol: http.proxy_protocol,
+            trusted_proxies: Default::default(),
+            client_field: Default::default(),
+            forwarding: Forwarding::default(),
+            request_id: RequestIds::default(),
+            header_case: HeaderCase::default(),
+            upgrades: Frontend::default_upgrades(),
+        }
+    })
 }
 
 fn server() -> impl Strategy<Value = Server> {
@@ -669,7 +727,7 @@ fn plans() -> impl Strategy<Value = Plan> {
     (names(1), names(1)).prop_flat_map(|(frontends, backends)| {
         let each_frontend: Vec<_> = frontends
             .into_iter()
-            .map(|name| frontend(name, backends.clone()))
+            .map(|name| any_frontend(name, backends.clone()))
             .collect();
         let each_backend: Vec<_> = backends.into_iter().map(backend).collect();
         let whole = (process(), log(), reload(), shutdown(), admin());

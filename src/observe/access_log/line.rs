@@ -1,7 +1,7 @@
 //! One exchange as one line of JSON.
 //!
-//! Keys always stand in the same order, and what was not reached is `null`; only `failed`, and
-//! `target_bytes` after a target that was cut, come and go. Written by hand into the worker's buffer: a serializer would need the facts in a shape of
+//! Keys always stand in the same order, and what was not reached is `null`; only `failed`,
+//! `target_bytes` after a target that was cut, and `sni` in TCP mode come and go. Written by hand into the worker's buffer: a serializer would need the facts in a shape of
 //! its own first.
 
 use std::io::Write as _;
@@ -35,7 +35,10 @@ pub(crate) struct Entry<'a> {
     pub(crate) tls: Option<&'a ClientTls>,
     /// `None`: no head could be read.
     pub(crate) request: Option<(&'a Method, &'a Uri, Version)>,
-    pub(crate) status: u16,
+    /// The name that the client asked for whose TLS is not ended here.
+    pub(crate) sni: Option<&'a str>,
+    /// `None`: of a connection in TCP mode.
+    pub(crate) status: Option<u16>,
     pub(crate) reason: Option<Reason>,
     pub(crate) id: Option<&'a RequestId>,
     pub(crate) generation: u64,
@@ -78,8 +81,11 @@ pub(crate) fn write_line(
     name(out, b",\"server\":", entry.server);
     client(out, entry.client);
     request(out, entry.request);
-    tls(out, entry.tls);
-    number(out, b",\"status\":", u64::from(entry.status));
+    tls(out, entry.tls, entry.sni);
+    match entry.status {
+        Some(status) => number(out, b",\"status\":", u64::from(status)),
+        None => out.extend_from_slice(b",\"status\":null"),
+    }
     name(out, b",\"reason\":", entry.reason.map(Reason::code));
     out.extend_from_slice(b",\"request_id\":");
     match entry.id {
@@ -101,11 +107,11 @@ pub(crate) fn write_line(
     out.extend_from_slice(b"}}\n");
 }
 
-fn tls(out: &mut Vec<u8>, tls: Option<&ClientTls>) {
+fn tls(out: &mut Vec<u8>, tls: Option<&ClientTls>, sni: Option<&str>) {
     name(out, b",\"tls_version\":", tls.map(|tls| tls.version.code()));
     name(out, b",\"tls_cipher\":", tls.map(|tls| tls.cipher));
     out.extend_from_slice(b",\"sni\":");
-    match tls.and_then(|tls| tls.server_name.as_deref()) {
+    match tls.and_then(|tls| tls.server_name.as_deref()).or(sni) {
         Some(name) => json::string(name.as_bytes(), out),
         None => out.extend_from_slice(b"null"),
     }

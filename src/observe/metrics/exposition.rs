@@ -499,7 +499,7 @@ mod tests {
                 frontend.finished(
                     worker,
                     &Finished {
-                        status,
+                        status: Some(status),
                         reason: (status == 503).then_some(Reason::ServerConnectRefused),
                         duration: Some(Duration::from_micros(700)),
                         body_bytes_in: 1,

@@ -213,7 +213,8 @@ pub struct Parked<'a>(&'a Level);
 /// What is counted of one exchange that is over.
 #[derive(Debug)]
 pub(crate) struct Finished {
-    pub(crate) status: u16,
+    /// `None`: of a connection in TCP mode.
+    pub(crate) status: Option<u16>,
     pub(crate) reason: Option<Reason>,
     /// `None`: of a tunnel, which lasts for as long as its peers like.
     pub(crate) duration: Option<Duration>,
@@ -273,7 +274,9 @@ impl FrontendMetrics {
     #[inline]
     pub(crate) fn finished(&self, worker: usize, finished: &Finished) {
         let shard = self.shards.of(worker);
-        shard.statuses.add(finished.status);
+        if let Some(status) = finished.status {
+            shard.statuses.add(status);
+        }
         if let Some(duration) = finished.duration {
             shard.duration.observe(duration);
         }

@@ -99,6 +99,18 @@ impl Caller {
     }
 }
 
+/// What a connection to the server of `lease` says first that is for `exchange` alone, whose client
+/// named `host`.
+pub(super) fn preamble(lease: &Lease, exchange: &Exchange, host: Option<&[u8]>) -> Bytes {
+    match &lease.backend().shared.plan.send_proxy {
+        None => Bytes::new(),
+        Some(how) => {
+            let id = how.unique_id.then_some(exchange.opening.id.as_bytes());
+            header(how, exchange, host, id)
+        }
+    }
+}
+
 fn header(
     how: &SendProxy,
     exchange: &Exchange,

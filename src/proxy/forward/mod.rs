@@ -5,11 +5,13 @@
 //! dropped, the slot at the server is given back and the connection kept or closed.
 
 mod attempt;
+mod bare;
 mod caller;
 mod judge;
 mod server_body;
 
 pub use attempt::Sending;
+pub use bare::connect;
 pub use caller::Caller;
 pub use server_body::{BodyError, ServerBody, Switched};
 

@@ -14,7 +14,7 @@ use crate::base::Peer;
 use crate::base::address::Ends;
 use crate::base::clock::{self, Instant};
 use crate::exchange::{ClientTls, Reason, RequestId};
-use crate::observe::{Refusal, event};
+use crate::observe::Refusal;
 use crate::plan::{self, FrontendTimeouts};
 use crate::proxy::context::Context;
 use crate::proxy::forward::Caller;
@@ -108,23 +108,7 @@ impl Client {
     /// Counts and logs an exchange, whatever became of it, and says when it was over.
     pub(super) fn settle(&self, open: &Open) -> Instant {
         let Open { course, view } = open;
-        course.end();
-        if std::thread::panicking() {
-            // Not in the handler, which catches it, but in a body or in the connection itself.
-            self.context.metrics.panicked();
-            course.exchange.blame(Reason::ProxyPanic);
-            event::exchange_panicked(&course.exchange.opening.id, "outside of its handler");
-        }
-        let snapshot = &view.snapshot;
-        self.context.observer.finish(
-            &course.exchange,
-            &snapshot.plan,
-            &self.live.metrics,
-            |backend, server| {
-                let backend = snapshot.backends.get(backend as usize)?;
-                Some(&backend.servers.get(server as usize)?.metrics)
-            },
-        );
+        self.context.settle(course, view, &self.live);
         course.ended().unwrap_or_else(clock::now)
     }
 
@@ -157,14 +141,5 @@ impl Client {
                 .observer
                 .refused(&refusal, plan, &self.live.metrics);
         }
-    }
-}
-
-/// Why an exchange is cut whose task is dropped in the middle: the process ends, or it panicked.
-pub(super) fn reason_of_drop() -> Reason {
-    if std::thread::panicking() {
-        Reason::ProxyPanic
-    } else {
-        Reason::ProxyStopped
     }
 }

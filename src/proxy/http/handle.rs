@@ -394,6 +394,7 @@ fn opening<B>(
         method: request.method().clone(),
         target: request.uri().clone(),
         version: request.version(),
+        first_bytes: None,
         id: taken.unwrap_or_else(|| RequestId::made(client.context.rng.next_u64())),
     }
 }

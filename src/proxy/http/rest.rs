@@ -21,10 +21,19 @@ pub(super) enum Woken {
     Over,
 }
 
-/// Waits for the next request until `until`, or until `end` or something stronger is ordered. Line
-/// ends before it are skipped.
+/// What line ends are that come before anything else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineEnds {
+    /// Nothing: they stand before a request.
+    Skipped,
+    /// Something: they go on with what has come.
+    Kept,
+}
+
+/// Waits for the next bytes until `until`, or until `end` or something stronger is ordered.
 pub(super) async fn bytes_or(
     end: Order,
+    line_ends: LineEnds,
     stream: &mut Stream,
     until: Instant,
     entry: &Entry,
@@ -38,7 +47,7 @@ pub(super) async fn bytes_or(
             if read.is_err() || bytes.is_empty() {
                 return Poll::Ready(Woken::Over);
             }
-            if !is_blank(bytes) {
+            if line_ends == LineEnds::Kept || !is_blank(bytes) {
                 return Poll::Ready(Woken::Bytes(Bytes::copy_from_slice(bytes)));
             }
             buffer.clear();

@@ -20,7 +20,7 @@ use crate::proxy::roll::{Entry, Order};
 use crate::wire::preface::{Version, is_another_protocol, version};
 
 use super::client::Client;
-use super::rest::{Woken, bytes_or};
+use super::rest::{LineEnds, Woken, bytes_or};
 use super::{h1, h2};
 
 /// What the first bytes say.
@@ -80,7 +80,13 @@ async fn first_bytes(
     let mut seen = BytesMut::new();
     loop {
         // Whoever has connected has been promised an answer: only the end of all ends this.
-        let Woken::Bytes(bytes) = bytes_or(Order::Break, stream, until, entry, timer).await else {
+        let line_ends = match seen.is_empty() {
+            true => LineEnds::Skipped,
+            // They may be those in the middle of a preface.
+            false => LineEnds::Kept,
+        };
+        let woken = bytes_or(Order::Break, line_ends, stream, until, entry, timer).await;
+        let Woken::Bytes(bytes) = woken else {
             if !seen.is_empty() {
                 let left = clock::now() < until;
                 let reason = if left {

@@ -18,9 +18,10 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::base::tasks;
 use crate::net::{Listener, Stream};
 use crate::observe::{PauseCause, event};
+use crate::plan::Mode;
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
-use crate::proxy::http::serve;
+use crate::proxy::{http, tcp};
 
 use super::handshake::secure;
 use super::identify::identify;
@@ -174,12 +175,22 @@ impl Accept {
         // On the roll from the first: nobody who has connected is forgotten when the worker ends.
         let entry = context.roll.enter(Arc::clone(&frontend));
         tasks::spawn_local(async move {
-            let identified = identify(stream, peer, &frontend, &context, &entry).await;
-            if let Some((stream, ends)) = identified
-                && let Some((stream, tls)) =
-                    secure(stream, ends.client, &frontend, &context, &entry).await
+            if let Some((stream, ends)) = identify(stream, peer, &frontend, &context, &entry).await
             {
-                serve(stream, ends, tls, frontend, context, entry).await;
+                match mode_of(&frontend, &context) {
+                    Mode::Http => {
+                        let kept =
+                            tcp::pass_through(stream, ends, &frontend, &context, &entry).await;
+                        if let Some(stream) = kept
+                            && let Some((stream, tls)) =
+                                secure(stream, ends.client, &frontend, &context, &entry).await
+                        {
+                            http::serve(stream, ends, tls, frontend, context, entry).await;
+                        }
+                    }
+                    // Boxed: what speaks HTTP does not carry the room for it.
+                    Mode::Tcp => Box::pin(tcp::serve(stream, ends, frontend, context, entry)).await,
+                }
             }
             drop(pass);
         });
@@ -198,6 +209,14 @@ impl Accept {
         }
         clock::sleep(DESCRIPTOR_PAUSE).await;
     }
+}
+
+/// What connections of `frontend` carry now.
+fn mode_of(frontend: &Arc<Frontend>, context: &Context) -> Mode {
+    let found = context.views.with(frontend);
+    found.map_or(Mode::Http, |(view, place)| {
+        view.snapshot.plan.frontends[place].mode
+    })
 }
 
 /// Whether the system has no descriptor or memory left for a connection.

@@ -18,5 +18,6 @@ pub use h1::{Connection, Failure, ResponseHead};
 pub use h2::{Answer, Outcome, Seat, Unanswered, Upload, head_of};
 pub use lane::{Carrier, Lane, Wanted, Way};
 pub use lanes::Lanes;
+pub use open::dial;
 pub use settings::Settings;
 pub use tls::{Agreed, Materials, Tls};

@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::base::Address;
 use crate::exchange::{Fault, Reason};
-use crate::net::Network;
+use crate::net::{Network, Stream};
 use crate::plan::Protocol;
 
 use super::h1::Connection;
@@ -34,15 +34,7 @@ pub(super) async fn open(
     settings: &Settings,
     name: Option<&ServerName<'static>>,
 ) -> Result<Opened, Fault> {
-    let mut stream = network
-        .connect(address)
-        .await
-        .map_err(|error| Fault::io(reason_of(&error), error))?;
-    if !preamble.is_empty() {
-        // A fresh socket has room for it: this does not wait.
-        let said = stream.write_all(preamble).await;
-        said.map_err(|error| Fault::io(Reason::ServerConnectFailed, error))?;
-    }
+    let stream = dial(network, address, preamble).await?;
     let (stream, agreed) = match (&settings.tls, name) {
         (Some(tls), Some(name)) => tls.secure(stream, name.clone()).await?,
         // Nothing that was meant to be secret goes in the clear, whatever else is amiss.
@@ -56,6 +48,24 @@ pub(super) async fn open(
         Agreed::Http1 => Opened::Http1(Box::new(Connection::over(stream, settings).await?)),
         Agreed::Http2 => Opened::Http2(Box::new(h2::New::over(stream, settings).await?)),
     })
+}
+
+/// Opens a connection to the server at `address` on which nothing but `preamble` has been said.
+///
+/// # Errors
+///
+/// `server.connect.*`, all of them safe to try again.
+pub async fn dial(network: &Network, address: &Address, preamble: &[u8]) -> Result<Stream, Fault> {
+    let mut stream = network
+        .connect(address)
+        .await
+        .map_err(|error| Fault::io(reason_of(&error), error))?;
+    if !preamble.is_empty() {
+        // A fresh socket has room for it: this does not wait.
+        let said = stream.write_all(preamble).await;
+        said.map_err(|error| Fault::io(Reason::ServerConnectFailed, error))?;
+    }
+    Ok(stream)
 }
 
 fn reason_of(error: &io::Error) -> Reason {

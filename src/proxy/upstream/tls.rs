@@ -134,6 +134,23 @@ impl Tls {
         };
         Ok((stream, agreed))
     }
+
+    /// Shakes hands with the server called `name` for bytes of which we know nothing: no protocol is
+    /// agreed on (ALPN).
+    ///
+    /// # Errors
+    ///
+    /// `server.tls.*`, safe to try again.
+    pub async fn secure_bytes(
+        &self,
+        stream: Stream,
+        name: ServerName<'static>,
+    ) -> Result<Stream, Fault> {
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols.clear();
+        let secured = stream.connect_tls(Arc::new(config), name);
+        secured.await.map_err(fault_of)
+    }
 }
 
 /// What both sides will speak.

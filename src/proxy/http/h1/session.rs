@@ -9,7 +9,7 @@ use std::rc::Rc;
 use crate::base::clock::{self, Instant};
 use crate::exchange::{Reason, RequestId};
 use crate::net::HalfClose;
-use crate::proxy::http::client::{Client, Open, reason_of_drop};
+use crate::proxy::http::client::{Client, Open};
 use crate::proxy::http::upgrade::Opened;
 use crate::proxy::io::{Course, Watch};
 
@@ -140,6 +140,6 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.cut(reason_of_drop());
+        self.cut(Reason::of_drop());
     }
 }

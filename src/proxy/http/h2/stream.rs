@@ -21,7 +21,7 @@ use http_body::Body;
 use crate::base::clock::{self, FAR, Instant};
 use crate::exchange::Reason;
 use crate::proxy::http::body::ResponseBody;
-use crate::proxy::http::client::{Open, reason_of_drop};
+use crate::proxy::http::client::Open;
 use crate::proxy::http::handle::Begun;
 use crate::proxy::http::upgrade::Opened;
 use crate::proxy::io::{Course, End, Pump, ReceivedBody, Stopped, StreamBody, Timer};
@@ -262,7 +262,7 @@ fn complete(head: &mut response::Parts, body: &ResponseBody) {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let reason = self.shared.reason_or(reason_of_drop());
+        let reason = self.shared.reason_or(Reason::of_drop());
         self.course().cut(reason);
         let ended = self.shared.client.settle(&self.open);
         self.shared.end(self.id, ended);

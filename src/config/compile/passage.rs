@@ -1,0 +1,134 @@
+//! Routes of connections that are passed on as they are: `[[frontend.NAME.route]]` in TCP mode, and
+//! `passthrough` of a frontend that ends TLS for everybody else.
+
+use std::collections::HashMap;
+
+use crate::base::Name;
+use crate::config::compile::cross::Written;
+use crate::config::compile::frontend::backend_name;
+use crate::config::compile::name_of;
+use crate::config::compile::route::{Refusal, host_pattern, patterns, unless_any};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::keys;
+use crate::config::report::Report;
+use crate::config::section::Section;
+use crate::config::source::Span;
+use crate::plan::Passage;
+
+/// The longest that ALPN knows (RFC 7301 §3.1).
+const LONGEST_PROTOCOL_BYTES: usize = 255;
+
+/// The names that a frontend passes on, in file order.
+pub(super) fn passthrough(
+    frontend: &Section<'_>,
+    frontend_name: &str,
+    written: &mut Written,
+    report: &mut Report<'_>,
+) -> Vec<Passage> {
+    let passages = passages(frontend, "passthrough", frontend_name, written, report);
+    let Some(setting) = frontend.setting("passthrough") else {
+        return passages;
+    };
+    if frontend.lacks("tls") {
+        report.error(
+            setting.span(),
+            format!(
+                "`{}` ends TLS for nobody, so there is nobody to tell these from",
+                frontend.title
+            ),
+            "write `tls = …` too, or a frontend with `mode = \"tcp\"`",
+        );
+    }
+    if passages.iter().any(|passage| !passage.has_conditions()) {
+        report.error(
+            setting.span(),
+            "one of these would pass every client on, and TLS would be ended for nobody",
+            "write which names: `sni = [\"db.example.com\"]`",
+        );
+    }
+    passages
+}
+
+/// The routes under `key` of one frontend, in file order.
+pub(super) fn passages(
+    frontend: &Section<'_>,
+    key: &'static str,
+    frontend_name: &str,
+    written: &mut Written,
+    report: &mut Report<'_>,
+) -> Vec<Passage> {
+    let Some(setting) = frontend.setting(key) else {
+        return Vec::new();
+    };
+    let mut names: HashMap<Name, Span> = HashMap::new();
+    let mut passages = Vec::new();
+    for (index, item) in setting.list().into_iter().enumerate() {
+        let title = format!("[[frontend.{frontend_name}.{key}]]");
+        let Some(section) = Section::open(&keys::TCP_ROUTE, title, item, report) else {
+            continue;
+        };
+        let Some(passage) = passage(&section, index + 1, written, report) else {
+            continue;
+        };
+        if let Some(first) = names.insert(passage.name.clone(), item.span()) {
+            report.add(
+                Diagnostic::error(
+                    item.span(),
+                    format!(
+                        "two routes of `{}` have the name `{}`",
+                        frontend.title, passage.name
+                    ),
+                )
+                .related(first, "the first is here")
+                .help("give one another `name`; a route without one is called by its number"),
+            );
+        }
+        passages.push(passage);
+    }
+    passages
+}
+
+fn passage(
+    section: &Section<'_>,
+    number: usize,
+    written: &mut Written,
+    report: &mut Report<'_>,
+) -> Option<Passage> {
+    let name = match section.setting("name") {
+        Some(setting) => setting
+            .text(report)
+            .and_then(|text| name_of(text, "route", setting.span(), report)),
+        None => Name::new(&number.to_string()).ok(),
+    };
+    let sni = patterns(section, "sni", host_pattern, report);
+    let alpn = patterns(section, "alpn", protocol, report);
+    let backend = match section.setting("backend") {
+        Some(setting) => backend_name(setting, written, report),
+        None if !section.lacks("backend") => None,
+        None => {
+            report.error(
+                section.span,
+                "this route has no `backend`",
+                "write where the connections that it matches go: `backend = \"…\"`",
+            );
+            None
+        }
+    };
+    Some(Passage {
+        name: name?,
+        sni: unless_any(sni),
+        alpn,
+        backend: backend?,
+        at: report.place(section.span),
+    })
+}
+
+fn protocol(text: &str) -> Result<String, Refusal> {
+    if text.is_empty() || text.len() > LONGEST_PROTOCOL_BYTES {
+        return Err((
+            "is no name of a protocol".to_owned(),
+            "write one as in \"h2\", \"http/1.1\" or \"postgresql\"".to_owned(),
+        ));
+    }
+    Ok(text.to_owned())
+}

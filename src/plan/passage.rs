@@ -1,0 +1,29 @@
+//! A route of connections that are passed on as they are: what a client of TLS must say first, and
+//! where it is passed on to then.
+
+use crate::base::{Name, Place};
+use crate::plan::HostPattern;
+
+/// `[[frontend.NAME.route]]` in TCP mode.
+///
+/// It matches when each kind of condition that it has holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Passage {
+    /// The `name` key, else its number; unique in its frontend.
+    pub name: Name,
+    /// One of them is the name that the client asks for. Empty: any, or none.
+    pub sni: Vec<HostPattern>,
+    /// The client speaks one of them (ALPN). Empty: any, or none.
+    pub alpn: Vec<String>,
+    /// Where matching connections go.
+    pub backend: Name,
+    /// Where it is written.
+    pub at: Place,
+}
+
+impl Passage {
+    /// Whether it has a condition at all.
+    pub fn has_conditions(&self) -> bool {
+        !self.sni.is_empty() || !self.alpn.is_empty()
+    }
+}

@@ -1,0 +1,106 @@
+//! A connection to a server for whoever speaks over it himself.
+
+use std::rc::Rc;
+
+use http::HeaderValue;
+
+use crate::base::clock;
+use crate::exchange::{Fault, Reason};
+use crate::net::{Network, Stream};
+use crate::proxy::backend::{Lease, Local, Tried};
+use crate::proxy::io::Course;
+use crate::proxy::upstream::dial;
+
+use super::caller::preamble;
+use super::judge::{Left, Next, next_after};
+use super::{begin_attempt, lease};
+
+/// A new connection to a server of `backend`, and the slot that it holds there.
+///
+/// # Errors
+///
+/// The fault of the last attempt, or why there was none.
+///
+/// # Cancel safety
+///
+/// Dropping it gives the connection up and the slot back.
+pub async fn connect(
+    backend: &Rc<Local>,
+    network: &Network,
+    course: &Rc<Course>,
+) -> Result<(Stream, Lease), Fault> {
+    let mut tried = Tried::default();
+    let mut left = backend.shared.plan.attempts.0;
+    let mut last_fault = None;
+    loop {
+        let lease = match (lease(backend, course, &tried).await, last_fault) {
+            (Ok(lease), _) => lease,
+            // No other server has a slot now: why the last one failed says more than that.
+            (Err(_), Some(fault)) => return Err(fault),
+            (Err(reason), None) => return Err(Fault::new(reason)),
+        };
+        begin_attempt(course, backend, &lease);
+        let fault = match dialled(&lease, network, course).await {
+            Ok(stream) => return Ok((stream, lease)),
+            Err(fault) => fault,
+        };
+        course
+            .exchange
+            .stamp_attempt(|attempt| attempt.reason = Some(fault.reason));
+        let server = lease.index();
+        drop(lease);
+        left = left.saturating_sub(1);
+        match next_after(&fault, Left::Whole, left) {
+            Next::AnotherServer => tried.add(server),
+            Next::GiveUp => return Err(fault),
+        }
+        last_fault = Some(fault);
+    }
+}
+
+/// A connection on which the client's first bytes can be said; `name` is the one it asked for by TLS.
+async fn open(
+    lease: &Lease,
+    network: &Network,
+    course: &Course,
+    name: Option<&str>,
+) -> Result<Stream, Fault> {
+    let backend = &lease.backend().shared;
+    let server = lease.server();
+    let preamble = preamble(lease, &course.exchange, name.map(str::as_bytes));
+    let stream = dial(network, &server.address, &preamble).await?;
+    match &backend.tls {
+        Some(tls) => {
+            let host = name.and_then(|name| HeaderValue::from_str(name).ok());
+            let plan = &backend.plan.servers[lease.index()];
+            let name = tls.name_of(host.as_ref(), &plan.name, &server.address);
+            tls.secure_bytes(stream, name).await
+        }
+        // Nothing that was meant to be secret goes in the clear, whatever else is amiss.
+        None if backend.plan.tls.is_some() => Err(Fault::new(Reason::ServerTlsHandshake)),
+        None => Ok(stream),
+    }
+}
+
+async fn dialled(lease: &Lease, network: &Network, course: &Course) -> Result<Stream, Fault> {
+    let local = lease.backend();
+    let deadlines = &course.deadlines;
+    let began = clock::now();
+    let patience = local.shared.plan.timeout.connect;
+    deadlines.wait_for_server(patience, Reason::ServerConnectTimeout);
+    let first_bytes = course.exchange.opening.first_bytes.as_ref();
+    let name = first_bytes.and_then(|first| first.sni.as_deref());
+    let opening = Box::pin(open(lease, network, course, name));
+    let stream = deadlines.unless_due(opening).await;
+    deadlines.server_came();
+    // Once fired, a deadline stays: a connect that took too long may still be tried elsewhere.
+    if deadlines.fired() == Some(Reason::ServerConnectTimeout) {
+        deadlines.forgive();
+    }
+    let stream = stream??;
+    let took = clock::now().saturating_duration_since(began);
+    course
+        .exchange
+        .stamp_attempt(|attempt| attempt.connect = Some(took));
+    Ok(stream)
+}

@@ -1,0 +1,68 @@
+//! What a connection begins with, read under a deadline and kept for whoever comes next.
+
+use std::future::poll_fn;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::base::clock::Instant;
+use crate::net::Stream;
+use crate::proxy::io::Timer;
+use crate::proxy::roll::{Entry, Order};
+use crate::wire::client_hello::{First, MalformedHello, peek};
+
+/// Read at a time: most clients say all of it in one packet or two.
+const PIECE_BYTES: usize = 4 << 10;
+
+/// Why it is not known what a connection begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// It looks like TLS and is not.
+    Malformed(MalformedHello),
+    /// It did not come in time.
+    Late,
+    /// The client left.
+    Left,
+    /// Everybody has to.
+    Stopped,
+}
+
+/// What the connection begins with, if that is known by `until`, and all bytes that were read.
+pub(super) async fn first(
+    stream: &mut Stream,
+    until: Instant,
+    entry: &Entry,
+    timer: &mut Timer,
+) -> (Result<First, Unknown>, Bytes) {
+    let mut seen = BytesMut::new();
+    let first = poll_fn(|cx| {
+        let mut room = [const { MaybeUninit::uninit() }; PIECE_BYTES];
+        loop {
+            let mut buffer = ReadBuf::uninit(&mut room);
+            match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
+                Poll::Pending => break,
+                Poll::Ready(read) if read.is_err() || buffer.filled().is_empty() => {
+                    return Poll::Ready(Err(Unknown::Left));
+                }
+                Poll::Ready(_) => {}
+            }
+            seen.extend_from_slice(buffer.filled());
+            // Bounded: it is known at the latest after `client_hello::LONGEST_BYTES`.
+            match peek(&seen) {
+                Ok(None) => {}
+                Ok(Some(first)) => return Poll::Ready(Ok(first)),
+                Err(malformed) => return Poll::Ready(Err(Unknown::Malformed(malformed))),
+            }
+        }
+        // Whoever has connected has been promised a server: only the end of all ends this.
+        if entry.order(cx) == Order::Break {
+            return Poll::Ready(Err(Unknown::Stopped));
+        }
+        timer.poll(cx, until).map(|_| Err(Unknown::Late))
+    })
+    .await;
+    (first, seen.freeze())
+}
