@@ -20,7 +20,7 @@ use crate::proxy::roll::{Entry, Order};
 use crate::wire::preface::{Version, is_another_protocol, version};
 
 use super::client::Client;
-use super::rest::{Woken, bytes_or};
+use super::rest::{LineEnds, Woken, bytes_or};
 use super::{h1, h2};
 
 /// What the first bytes say.
@@ -79,8 +79,14 @@ async fn first_bytes(
     let until = began + client.timeouts.get().head;
     let mut seen = BytesMut::new();
     loop {
+        let line_ends = if seen.is_empty() {
+            LineEnds::BeforeRequest
+        } else {
+            LineEnds::WithinRequest
+        };
         // Whoever has connected has been promised an answer: only the end of all ends this.
-        let Woken::Bytes(bytes) = bytes_or(Order::Break, stream, until, entry, timer).await else {
+        let bytes = bytes_or(Order::Break, line_ends, stream, until, entry, timer).await;
+        let Woken::Bytes(bytes) = bytes else {
             if !seen.is_empty() {
                 let left = clock::now() < until;
                 let reason = if left {

@@ -36,7 +36,7 @@ use crate::proxy::roll::{Entry, Order};
 use super::body::ResponseBody;
 use super::client::Client;
 use super::handle::Begun;
-use super::rest::{Woken, bytes_or, is_blank};
+use super::rest::{LineEnds, Woken, bytes_or, is_blank};
 
 use farewell::{answer_late_head, linger};
 use session::Session;
@@ -100,7 +100,8 @@ pub(super) async fn serve(
                 let client = &session.client;
                 let _parked = client.context.observer.parked(&client.live.metrics);
                 let until = session.idle_until();
-                match bytes_or(Order::Leave, &mut idle, until, entry, &mut timer).await {
+                let skipped = LineEnds::BeforeRequest;
+                match bytes_or(Order::Leave, skipped, &mut idle, until, entry, &mut timer).await {
                     Woken::Bytes(bytes) => (stream, prefix) = (idle, bytes),
                     Woken::Over => return idle.close(),
                 }
