@@ -101,6 +101,10 @@ reasons! {
     ServerConnectTimeout = "server.connect.timeout", 503, Server, Safe;
     /// No way to the server: unreachable, reset while connecting, no local port or descriptor left.
     ServerConnectFailed = "server.connect.failed", 503, Server, Safe;
+    /// TLS with the server did not come about.
+    ServerTlsHandshake = "server.tls.handshake", 503, Server, Safe;
+    /// The server's certificate is not believed: unknown authority, another name, expired.
+    ServerTlsCertificate = "server.tls.certificate", 503, Server, Safe;
     /// The server refused the stream, or said goodbye (GOAWAY) before it looked at it: HTTP/2's word that nothing was done.
     ServerStreamRefused = "server.stream.refused", 503, Server, Safe;
     /// The server closed the connection, or reset the stream, before it answered.
@@ -188,8 +192,9 @@ mod tests {
     fn only_what_sent_nothing_is_always_safe_to_try_again() {
         for reason in Reason::ALL {
             let code = reason.code();
-            let sent_nothing =
-                code.starts_with("server.connect.") || code == "server.stream.refused";
+            let sent_nothing = ["server.connect.", "server.tls.", "server.stream.refused"]
+                .iter()
+                .any(|start| code.starts_with(start));
             assert_eq!(
                 reason.retry() == Retry::Safe,
                 sent_nothing,

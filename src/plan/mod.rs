@@ -10,6 +10,7 @@ mod http2;
 mod peers;
 mod process;
 mod route;
+mod server_tls;
 mod tls;
 
 pub use backend::{
@@ -33,6 +34,8 @@ pub use tls::{
 };
 
 use http::HeaderName;
+
+pub use server_tls::{Identity, ServerTls, Sni, Trust};
 
 use crate::base::Name;
 

@@ -28,4 +28,5 @@ mod reload;
 mod rig;
 mod routes;
 mod tls;
+mod tls_servers;
 mod tunnels;

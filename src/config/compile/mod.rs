@@ -12,6 +12,7 @@ mod http2;
 mod process;
 mod route;
 mod server;
+mod server_tls;
 mod shadow;
 mod tls;
 

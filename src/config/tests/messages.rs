@@ -1738,3 +1738,64 @@ fn a_field_of_the_protocol_cannot_tell_of_a_certificate() {
     "##
     );
 }
+
+#[test]
+fn tls_towards_servers_says_what_contradicts_itself() {
+    assert_snapshot!(
+        in_backend("tls = { verify = 'none', ca = 'a.pem', verify_name = 'x', key = 'b.pem', sni = 'a b' }"),
+        @r##"
+        warning: with `verify = "none"` anybody between here and the servers can read and change everything
+         --> evenkeel.toml:8:18
+          |
+        8 | tls = { verify = 'none', ca = 'a.pem', verify_name = 'x', key = 'b.pem', sni = 'a b' }
+          |                  ^^^^^^
+          |
+          = help: name the authority that signs the servers' certificates: `ca = "/path/to/ca.pem"`
+
+        error: `ca` says whom to believe, and `verify = "none"` believes anybody
+         --> evenkeel.toml:8:31
+          |
+        8 | tls = { verify = 'none', ca = 'a.pem', verify_name = 'x', key = 'b.pem', sni = 'a b' }
+          |                               ^^^^^^^
+          |
+          = help: leave one of them out
+
+        error: `verify_name` is the name that is checked, and `verify = "none"` checks none
+         --> evenkeel.toml:8:54
+          |
+        8 | tls = { verify = 'none', ca = 'a.pem', verify_name = 'x', key = 'b.pem', sni = 'a b' }
+          |                                                      ^^^
+          |
+          = help: leave one of them out
+
+        error: a `key` without a `certificate`
+         --> evenkeel.toml:8:65
+          |
+        8 | tls = { verify = 'none', ca = 'a.pem', verify_name = 'x', key = 'b.pem', sni = 'a b' }
+          |                                                                 ^^^^^^^
+          |
+          = help: write both, or leave `key` out
+
+        error: `sni = "a b"` is no name of a host
+         --> evenkeel.toml:8:80
+          |
+        8 | tls = { verify = 'none', ca = 'a.pem', verify_name = 'x', key = 'b.pem', sni = 'a b' }
+          |                                                                                ^^^^^
+          |
+          = help: write `"host"` for the request's host, `"server"` for the server's `name`, `"off"`, or a name
+    "##
+    );
+}
+
+#[test]
+fn a_check_under_tls_needs_a_name_to_ask_by() {
+    assert_snapshot!(in_backend("tls = true\nhealth = '/'"), @r##"
+        error: servers are asked by the request's host, and a check has none
+         --> evenkeel.toml:9:10
+          |
+        9 | health = '/'
+          |          ^^^
+          |
+          = help: write `host = "app.example.com"` in `health`, or say in `tls` which `sni` to use
+    "##);
+}

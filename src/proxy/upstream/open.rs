@@ -2,16 +2,18 @@
 
 use std::io;
 
+use rustls::pki_types::ServerName;
 use tokio::io::AsyncWriteExt;
 
 use crate::base::Address;
 use crate::exchange::{Fault, Reason};
-use crate::net::{Network, Stream};
+use crate::net::Network;
 use crate::plan::Protocol;
 
 use super::h1::Connection;
 use super::h2;
-use super::settings::Settings;
+use super::settings::{Secured, Settings};
+use super::tls::Agreed;
 
 /// A connection that has just been opened.
 pub(super) enum Opened {
@@ -19,16 +21,18 @@ pub(super) enum Opened {
     Http2(Box<h2::New>),
 }
 
-/// Opens a connection to the server at `address` and says `preamble` before anything else.
+/// Opens a connection to the server at `address` and says `preamble` before anything else; under TLS it
+/// is asked by `name`.
 ///
 /// # Errors
 ///
-/// `server.connect.*`, all of them safe to try again.
+/// `server.connect.*` and `server.tls.*`, all of them safe to try again.
 pub(super) async fn open(
     network: &Network,
     address: &Address,
     preamble: &[u8],
     settings: &Settings,
+    name: Option<&ServerName<'static>>,
 ) -> Result<Opened, Fault> {
     let mut stream = network
         .connect(address)
@@ -39,18 +43,19 @@ pub(super) async fn open(
         let said = stream.write_all(preamble).await;
         said.map_err(|error| Fault::io(Reason::ServerConnectFailed, error))?;
     }
-    match settings.plan.protocol {
-        Protocol::Http2 => {
-            let new = h2::New::over(stream, settings).await?;
-            Ok(Opened::Http2(Box::new(new)))
+    let (stream, agreed) = match (&settings.tls, name) {
+        (Some(tls), Some(name)) => tls.secure(stream, name.clone()).await?,
+        // Nothing that was meant to be secret goes in the clear, whatever else is amiss.
+        _ if settings.plan.secured == Secured::Yes => {
+            return Err(Fault::new(Reason::ServerTlsHandshake));
         }
-        Protocol::Auto | Protocol::Http1 => over_http1(stream, settings).await,
-    }
-}
-
-async fn over_http1(stream: Stream, settings: &Settings) -> Result<Opened, Fault> {
-    let connection = Connection::over(stream, settings).await?;
-    Ok(Opened::Http1(Box::new(connection)))
+        _ if settings.plan.protocol == Protocol::Http2 => (stream, Agreed::Http2),
+        _ => (stream, Agreed::Http1),
+    };
+    Ok(match agreed {
+        Agreed::Http1 => Opened::Http1(Box::new(Connection::over(stream, settings).await?)),
+        Agreed::Http2 => Opened::Http2(Box::new(h2::New::over(stream, settings).await?)),
+    })
 }
 
 fn reason_of(error: &io::Error) -> Reason {

@@ -24,7 +24,7 @@ pub(crate) use addresses::{Deaf, Nobody};
 pub(crate) use client::{Client, Ending};
 pub(crate) use folder::Folder;
 pub(crate) use frames::{Frames, kind, setting};
-pub(crate) use good::{Good, Reply};
+pub(crate) use good::{Good, Handshakes, Offer, Reply};
 pub(crate) use h2::{Answer, Http2};
 pub(crate) use message::Message;
 pub(crate) use origin::{OK, Origin, Visit};
