@@ -960,6 +960,21 @@ fn a_preface_may_come_byte_by_byte() {
 }
 
 #[test]
+fn a_preface_may_come_in_pieces_that_are_only_line_ends() {
+    let origin = Origin::named("a");
+    let proxy = before(&origin);
+    let mut client = Framed::silent(proxy.address());
+    for piece in ["PRI * HTTP/2.0", "\r\n", "\r\n", "SM\r", "\n\r\n"] {
+        client.send(piece);
+        while_for(Duration::from_millis(30), "it is read by itself", || true);
+    }
+    client
+        .send(frames::settings(&[(1, 0)]))
+        .send(frames::ask(1));
+    assert_eq!(client.status(1), 200);
+}
+
+#[test]
 fn what_begins_like_a_preface_may_still_be_http_1() {
     let origin = Origin::named("a");
     let proxy = before(&origin);

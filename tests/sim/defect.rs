@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use evenkeel::base::clock;
+use evenkeel::base::{clock, tasks};
+use http::Request;
+use turmoil::net::TcpStream;
 
 use crate::network::{DEFECT, DEFECTIVE};
-use crate::scene::Scene;
+use crate::scene::{PROXY, Scene};
 
 /// A backend that nobody can connect to without a panic.
 const ROUTES: &str = "[[frontend.web.route]]\npath = \"/defect\"\nbackend = \"defect\"\n\
@@ -60,6 +62,35 @@ fn a_connection_that_panics_ends_and_its_exchange_is_counted_and_nobody_else_not
         assert_eq!(stage.metric(replies).await, "1");
     });
     let said = "hit a defect of evenkeel and was given up: outside of its handler";
+    let logged = |entry: &crate::trace::Entry| entry.what.contains(said);
+    let events = trace.entries().into_iter().filter(logged).count();
+    assert_eq!(events, 1, "in:\n{trace}");
+}
+
+#[test]
+fn a_stream_that_panics_is_answered_500_and_its_neighbours_go_on() {
+    let trace = Scene::new(37, 1).rest(ROUTES).play(|stage| async move {
+        let stream = TcpStream::connect((PROXY, 80)).await.expect("it listens");
+        let shaken = h2::client::handshake(stream).await;
+        let (sender, connection) = shaken.expect("it speaks HTTP/2");
+        tasks::spawn_local(connection);
+        let mut sender = sender.ready().await.expect("it takes requests");
+        let mut ask = |target: &str| {
+            let request = Request::get(format!("http://test{target}"));
+            let request = request.body(()).expect("a request");
+            sender.send_request(request, true).expect("it is sent").0
+        };
+        let slow = ask("/slow/1000");
+        let unlucky = ask("/defect").await.expect("an answer");
+        assert_eq!(unlucky.status(), 500);
+        assert_eq!(slow.await.expect("an answer").status(), 200);
+        assert_eq!(ask("/").await.expect("an answer").status(), 200);
+
+        assert_eq!(stage.metric("evenkeel_panics_total").await, "1");
+        let replies = "evenkeel_replies_total{frontend=\"web\",reason=\"proxy.panic\"}";
+        assert_eq!(stage.metric(replies).await, "1");
+    });
+    let said = "hit a defect of evenkeel and was given up: no such luck";
     let logged = |entry: &crate::trace::Entry| entry.what.contains(said);
     let events = trace.entries().into_iter().filter(logged).count();
     assert_eq!(events, 1, "in:\n{trace}");

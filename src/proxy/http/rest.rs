@@ -21,16 +21,17 @@ pub(super) enum Woken {
     Over,
 }
 
-/// What line ends are that come before anything else.
+/// What line ends are that come by themselves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineEnds {
-    /// Nothing: they stand before a request.
-    Skipped,
-    /// Something: they go on with what has come.
-    Kept,
+    /// What old clients send after a body: they are skipped.
+    BeforeRequest,
+    /// A part of what has begun.
+    WithinRequest,
 }
 
-/// Waits for the next bytes until `until`, or until `end` or something stronger is ordered.
+/// Waits for the next request, or for more of it, until `until`, or until `end` or something
+/// stronger is ordered.
 pub(super) async fn bytes_or(
     end: Order,
     line_ends: LineEnds,
@@ -47,7 +48,7 @@ pub(super) async fn bytes_or(
             if read.is_err() || bytes.is_empty() {
                 return Poll::Ready(Woken::Over);
             }
-            if line_ends == LineEnds::Kept || !is_blank(bytes) {
+            if line_ends == LineEnds::WithinRequest || !is_blank(bytes) {
                 return Poll::Ready(Woken::Bytes(Bytes::copy_from_slice(bytes)));
             }
             buffer.clear();

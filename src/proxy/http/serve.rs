@@ -79,14 +79,14 @@ async fn first_bytes(
     let until = began + client.timeouts.get().head;
     let mut seen = BytesMut::new();
     loop {
-        // Whoever has connected has been promised an answer: only the end of all ends this.
-        let line_ends = match seen.is_empty() {
-            true => LineEnds::Skipped,
-            // They may be those in the middle of a preface.
-            false => LineEnds::Kept,
+        let line_ends = if seen.is_empty() {
+            LineEnds::BeforeRequest
+        } else {
+            LineEnds::WithinRequest
         };
-        let woken = bytes_or(Order::Break, line_ends, stream, until, entry, timer).await;
-        let Woken::Bytes(bytes) = woken else {
+        // Whoever has connected has been promised an answer: only the end of all ends this.
+        let bytes = bytes_or(Order::Break, line_ends, stream, until, entry, timer).await;
+        let Woken::Bytes(bytes) = bytes else {
             if !seen.is_empty() {
                 let left = clock::now() < until;
                 let reason = if left {

@@ -100,16 +100,8 @@ pub(super) async fn serve(
                 let client = &session.client;
                 let _parked = client.context.observer.parked(&client.live.metrics);
                 let until = session.idle_until();
-                match bytes_or(
-                    Order::Leave,
-                    LineEnds::Skipped,
-                    &mut idle,
-                    until,
-                    entry,
-                    &mut timer,
-                )
-                .await
-                {
+                let skipped = LineEnds::BeforeRequest;
+                match bytes_or(Order::Leave, skipped, &mut idle, until, entry, &mut timer).await {
                     Woken::Bytes(bytes) => (stream, prefix) = (idle, bytes),
                     Woken::Over => return idle.close(),
                 }
