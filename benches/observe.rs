@@ -197,6 +197,7 @@ fn plan() -> Plan {
             pool: Pool::default(),
             limits: BackendLimits::default(),
             protocol: Protocol::default(),
+            tls: None,
             send_proxy: None,
             http2: BackendHttp2::default(),
             header_case: HeaderCase::default(),

@@ -51,8 +51,8 @@ pub(crate) struct Options {
     /// The fixed rate, as a share of what the slowest proxy did in the first round
     #[arg(long, default_value_t = 0.5)]
     rate_share: f64,
-    /// Seconds, in all, to wait for others on this machine to be quiet
-    #[arg(long, default_value_t = 600)]
+    /// Seconds, in all, to wait for others on this machine and to measure again what they disturbed
+    #[arg(long, default_value_t = 900)]
     patience: u64,
     /// Tables for benches/README.md
     #[arg(long)]

@@ -38,6 +38,7 @@ mod websocket;
 mod wire;
 
 use std::io;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -80,8 +81,17 @@ enum Part {
     EdgeIdle(edge::idle::Options),
 }
 
-fn main() -> io::Result<()> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> io::Result<()> {
     match cli.part {
         Some(Part::Edge(options)) => edge::run(&options, &cli.rig),
         Some(Part::Origin) => origin::run(),

@@ -20,6 +20,8 @@ use crate::{machine, probe, procfs};
 const START_PATIENCE: Duration = Duration::from_secs(10);
 /// nginx writes its log at the latest a second after the request.
 const LOG_PATIENCE: Duration = Duration::from_secs(3);
+/// As many as one diagnostic of a configuration has.
+const LAST_LINES: usize = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Proxy {
@@ -147,7 +149,8 @@ impl Running {
             dir.join(proxy.name())
         };
         command.stdout(append(&stdout)?);
-        command.stderr(append(&dir.join(format!("{}.err", proxy.name())))?);
+        let errors = dir.join(format!("{}.err", proxy.name()));
+        command.stderr(append(&errors)?);
         let child = Pinned::start(command)?;
         let mut running = Self {
             proxy,
@@ -158,7 +161,10 @@ impl Running {
             log: (mode == Mode::On && proxy != Proxy::Relay).then(|| log.clone()),
             child,
         };
-        probe::until_ready(running.addr, face, START_PATIENCE)?;
+        probe::until_ready(running.addr, face, START_PATIENCE).map_err(|error| {
+            let (name, words) = (proxy.name(), last_lines(&errors));
+            io::Error::other(format!("{name}: {error}\n{words}"))
+        })?;
         running.pids = procfs::family(running.child.id())?;
         Ok(running)
     }
@@ -213,6 +219,13 @@ impl Proxy {
 
 fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// The end of what a proxy said, for one that does not start.
+fn last_lines(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
 }
 
 fn count_lines(path: &Path) -> io::Result<u64> {

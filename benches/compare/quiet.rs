@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Windows until the quietest is taken as it is, and the table shows how quiet that was.
 const TRIES: usize = 4;
 
-/// The time that may still be spent on waiting, for the whole run.
+/// The time that may still be spent on others' noise, by waiting or by measuring again, for the whole run.
 pub(crate) struct Patience {
     left: Duration,
 }
@@ -41,9 +41,13 @@ impl Patience {
             if is_quiet(busy.as_secs_f64() / span.as_secs_f64()) {
                 return Ok(());
             }
-            self.left = self.left.saturating_sub(span);
+            self.spend(span);
         }
         Ok(())
+    }
+
+    fn spend(&mut self, span: Duration) {
+        self.left = self.left.saturating_sub(span);
     }
 }
 
@@ -62,7 +66,9 @@ pub(crate) fn quietest(
             break;
         }
         patience.wait()?;
+        let begin = Instant::now();
         let next = measure()?;
+        patience.spend(begin.elapsed());
         best = if next.disturbance() < best.disturbance() {
             next.with_history_of(&best)
         } else {

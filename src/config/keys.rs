@@ -457,6 +457,7 @@ pub(super) const BACKEND: Keys = Keys {
         "balance",
         "servers",
         "protocol",
+        "tls",
         "send_proxy",
         "timeout",
         "health",
@@ -493,6 +494,9 @@ pub(super) const BACKEND: Keys = Keys {
             "write `protocol = \"h2\"`: it holds for all servers of the backend",
         ),
         ("h2", "write `protocol = \"h2\"`"),
+        ("ssl", "write `tls = true`"),
+        ("sni", "write it in `tls = { sni = … }`"),
+        ("verify", "write it in `tls = { verify = … }`"),
         (
             "mode",
             "`mode` is a key of the `[frontend.NAME]`: a backend takes what comes",
@@ -542,6 +546,32 @@ pub(super) const BACKEND_LIMITS: Keys = Keys {
         "headers",
         "write `fields` for their number, `head` for their size",
     )],
+};
+
+pub(super) const BACKEND_TLS: Keys = Keys {
+    known: &["ca", "verify", "verify_name", "sni", "certificate", "key"],
+    hints: &[
+        ("ca_file", "write `ca`"),
+        ("ca-file", "write `ca`"),
+        (
+            "crt",
+            "write `certificate`, and `key` if it is in another file",
+        ),
+        ("verifyhost", "write `verify_name`"),
+        ("server_name", "write `sni`"),
+        (
+            "insecure_skip_verify",
+            "write `verify = \"none\"`; with `ca` it is not needed",
+        ),
+        (
+            "alpn",
+            "write `protocol` in the backend: it says what is offered",
+        ),
+        (
+            "certificates",
+            "write `certificate`: the one that is shown to servers which ask for one",
+        ),
+    ],
 };
 
 pub(super) const BACKEND_HTTP2: Keys = Keys {
@@ -674,6 +704,7 @@ pub(super) const ALL: &[(&str, &Keys)] = &[
     ("backend.NAME.send_proxy", &SEND_PROXY),
     ("backend.NAME.timeout", &BACKEND_TIMEOUT),
     ("backend.NAME.limits", &BACKEND_LIMITS),
+    ("backend.NAME.tls", &BACKEND_TLS),
     ("backend.NAME.http2", &BACKEND_HTTP2),
     ("backend.NAME.queue", &QUEUE),
     ("backend.NAME.pool", &POOL),

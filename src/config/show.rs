@@ -13,9 +13,10 @@ use crate::base::units::show_duration;
 use crate::config::variables;
 use crate::plan::{
     Backend, Balance, ClientAuth, ClientCertificate, ClientField, FileAt, Frontend, HeaderCase,
-    Health, HostPattern, Initial, Listen, LogFormat, LogLevel, LogTarget, Mode, Need, Passage,
-    PathPattern, Peers, Plan, Predicate, Probe, Protocol, ProxyProtocol, ProxyVersion, RequestIds,
-    Route, Server, Tls, TlsRules, UnixPeers, UnknownNames, ValuePattern,
+    Health, HostPattern, Identity, Initial, Listen, LogFormat, LogLevel, LogTarget, Mode, Need,
+    Passage, PathPattern, Peers, Plan, Predicate, Probe, Protocol, ProxyProtocol, ProxyVersion,
+    RequestIds, Route, Server, ServerTls, Sni, Tls, TlsRules, Trust, UnixPeers, UnknownNames,
+    ValuePattern,
 };
 
 /// `plan` as text with every default filled in.
@@ -445,8 +446,16 @@ fn backend(backend: &Backend, page: &mut Page) {
     page.set("attempts", backend.attempts.0);
     page.set("header_case", header_case(backend.header_case));
     servers(&backend.servers, page);
+    if backend.tls.is_none() {
+        page.set("tls", false);
+    }
     if backend.health.is_none() {
         page.set("health", string("off"));
+    }
+
+    if let Some(tls) = &backend.tls {
+        page.table(&format!("{path}.tls"));
+        server_tls(tls, page);
     }
 
     page.table(&format!("{path}.timeout"));
@@ -483,6 +492,38 @@ fn backend(backend: &Backend, page: &mut Page) {
     if let Some(check) = &backend.health {
         page.table(&format!("{path}.health"));
         health(check, &path, page);
+    }
+}
+
+/// `ca` is the system's, `verify_name` the one that is asked for, and nothing is shown to servers,
+/// where they are left out.
+fn server_tls(tls: &ServerTls, page: &mut Page) {
+    let path = |file: &FileAt| string(&file.path.to_string_lossy());
+    let verify = match tls.trust {
+        Trust::Anyone => "none",
+        Trust::System | Trust::Authorities(_) => "full",
+    };
+    page.set("verify", string(verify));
+    if let Trust::Authorities(files) = &tls.trust {
+        page.set("ca", list(files.iter().map(path)));
+    }
+    page.set(
+        "sni",
+        string(match &tls.sni {
+            Sni::Host => "host",
+            Sni::Server => "server",
+            Sni::Off => "off",
+            Sni::Fixed(name) => name,
+        }),
+    );
+    if let Some(name) = &tls.verify_name {
+        page.set("verify_name", string(name));
+    }
+    if let Some(Identity { certificate, key }) = &tls.identity {
+        page.set("certificate", path(certificate));
+        if let Some(key) = key {
+            page.set("key", path(key));
+        }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod health;
 mod listeners;
 mod notice;
 mod reload;
+mod server_tls;
 mod verify;
 mod watch;
 
@@ -21,6 +22,7 @@ pub use assemble::assemble;
 pub use certs::Certs;
 pub use changes::Changes;
 pub use reload::{Applied, Refused, Source};
+pub use server_tls::ServerTlsSet;
 pub use verify::{Verified, verify};
 
 use std::cell::{Cell, RefCell};

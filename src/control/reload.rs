@@ -22,6 +22,7 @@ use super::assemble::assemble;
 use super::certs;
 use super::changes::Changes;
 use super::listeners::{CannotListen, Prepared, tell};
+use super::server_tls::ServerTlsSet;
 use super::{CannotStart, State};
 
 /// Where the configuration comes from.
@@ -127,7 +128,7 @@ pub(super) async fn reload(state: &Rc<State>) -> Result<Applied, Refused> {
 
 async fn attempt(
     state: &Rc<State>,
-    before: &Snapshot,
+    before: &Arc<Snapshot>,
     loaded: &mut Loaded,
 ) -> Result<Applied, Refused> {
     let source = state.source.clone();
@@ -157,9 +158,15 @@ async fn attempt(
         });
     }
     let plan = Arc::new(plan);
+    let reading = tasks::spawn_blocking({
+        let (plan, before) = (Arc::clone(&plan), Arc::clone(before));
+        move || ServerTlsSet::read(&plan, Some(&before))
+    });
+    let (server_tls, mut found) = reading.await.map_err(|error| Refused::because(&error))?;
     let mut certs = state.certs.lock().await;
     let equipment = certs::prepare(&mut certs, &plan).await;
-    let warnings = verdict(warnings, &equipment.diagnostics)?;
+    found.extend_from_slice(&equipment.diagnostics);
+    let warnings = verdict(warnings, &found)?;
     let (prepared, admin) = prepare(state, &plan)
         .await
         .map_err(|faults| Refused::of_listening(&faults))?;
@@ -178,6 +185,7 @@ async fn attempt(
         state.workers.len(),
     );
     equipment.equip(&mut snapshot);
+    server_tls.equip(&mut snapshot);
     let generation = snapshot.generation;
     for frontend in &before.frontends {
         let stays = snapshot.frontend_of(&frontend.live).is_some();

@@ -7,6 +7,7 @@ use crate::config::Diagnostics;
 use crate::plan::Plan;
 
 use super::certs::{Certs, Prepared};
+use super::server_tls::ServerTlsSet;
 
 /// A plan whose files have been read.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub struct Verified {
     pub certs: Certs,
     /// What they are used as.
     pub prepared: Prepared,
+    /// What handshakes with the servers of its backends are made with.
+    pub server_tls: ServerTlsSet,
     /// What is hardly meant so.
     pub warnings: Diagnostics,
 }
@@ -27,7 +30,11 @@ pub struct Verified {
 pub fn verify(plan: &Plan, over: &Diagnostics) -> Result<Verified, Diagnostics> {
     let mut certs = Certs::default();
     let mut prepared = certs.prepare(plan);
+    let (server_tls, of_servers) = ServerTlsSet::read(plan, None);
     let mut found = over.empty_over_same_text();
+    for diagnostic in of_servers {
+        found.push(diagnostic);
+    }
     for diagnostic in prepared.diagnostics.drain(..) {
         found.push(diagnostic);
     }
@@ -37,6 +44,7 @@ pub fn verify(plan: &Plan, over: &Diagnostics) -> Result<Verified, Diagnostics> 
     Ok(Verified {
         certs,
         prepared,
+        server_tls,
         warnings: found,
     })
 }

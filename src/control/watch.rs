@@ -4,9 +4,11 @@
 //! swaps a link two levels up. Every event is only a hint; whether the files say something new is
 //! decided by reading them. A look every half minute finds what no event told (network file systems).
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use notify::event::ModifyKind;
@@ -28,6 +30,9 @@ const LONGEST_UNREST: Duration = Duration::from_secs(2);
 /// How often the files are looked at without an event.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
+/// The same where the system gives no watches, or not enough of them.
+const LOOK_UNWATCHED: Duration = Duration::from_secs(3);
+
 /// Names of files, without their directories.
 type Names = BTreeSet<OsString>;
 
@@ -39,6 +44,8 @@ pub(super) struct Watcher {
     /// `notify` calls back on.
     names: Arc<Mutex<Option<Names>>>,
     watched: BTreeSet<PathBuf>,
+    /// Whether events may be missing. Written here, read by the task on the same thread.
+    is_blind: Rc<Cell<bool>>,
     task: JoinHandle<()>,
 }
 
@@ -55,11 +62,13 @@ impl Watcher {
                 let _ = hints.send(());
             }
         });
+        let is_blind = Rc::new(Cell::new(notify.is_err()));
         Self {
+            is_blind: Rc::clone(&is_blind),
             notify: notify.ok(),
             names,
             watched: BTreeSet::new(),
-            task: tasks::spawn_local(pass_on(hinted, orders, order)),
+            task: tasks::spawn_local(pass_on(hinted, orders, order, is_blind)),
         }
     }
 
@@ -89,6 +98,7 @@ impl Watcher {
             // It may have been deleted, and its watch with it.
             let _ = notify.unwatch(gone);
         }
+        let count = wanted.len();
         self.watched = wanted
             .into_iter()
             .filter(|directory| {
@@ -96,6 +106,7 @@ impl Watcher {
                     || notify.watch(directory, RecursiveMode::NonRecursive).is_ok()
             })
             .collect();
+        self.is_blind.set(self.watched.len() < count);
     }
 }
 
@@ -110,9 +121,14 @@ async fn pass_on(
     mut hinted: UnboundedReceiver<()>,
     orders: UnboundedSender<Order>,
     order: fn() -> Order,
+    is_blind: Rc<Cell<bool>>,
 ) {
     loop {
-        match clock::within(LOOK_EVERY, hinted.recv()).await {
+        let pause = match is_blind.get() {
+            true => LOOK_UNWATCHED,
+            false => LOOK_EVERY,
+        };
+        match clock::within(pause, hinted.recv()).await {
             Ok(None) => return,
             Ok(Some(())) => {
                 let until_quiet =

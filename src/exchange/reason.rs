@@ -85,9 +85,9 @@ reasons! {
     ClientLeft = "client.left", 499, Client, Never;
     /// The client took no byte of the answer in time.
     ClientStalled = "client.stalled", 0, Client, Never;
-    /// The client broke the rules of HTTP/2, and the connection was ended (GOAWAY).
+    /// The client broke the rules of HTTP/2: the connection was ended (GOAWAY), or the stream was reset.
     ClientProtocol = "client.protocol", 0, Client, Never;
-    /// The client reset streams, or sent frames that ask for nothing, faster than `http2` lets it: the connection was ended (GOAWAY).
+    /// The client reset streams, had them reset, or sent frames that ask for nothing, faster than `http2` lets it: the connection was ended (GOAWAY).
     ClientFlood = "client.flood", 0, Client, Never;
     /// No route matches, and the frontend has no backend of its own.
     RouteNone = "route.none", 404, Client, Never;
@@ -105,6 +105,10 @@ reasons! {
     ServerConnectTimeout = "server.connect.timeout", 503, Server, Safe;
     /// No way to the server: unreachable, reset while connecting, no local port or descriptor left.
     ServerConnectFailed = "server.connect.failed", 503, Server, Safe;
+    /// TLS with the server did not come about.
+    ServerTlsHandshake = "server.tls.handshake", 503, Server, Safe;
+    /// The server's certificate is not believed: unknown authority, another name, expired.
+    ServerTlsCertificate = "server.tls.certificate", 503, Server, Safe;
     /// The server refused the stream, or said goodbye (GOAWAY) before it looked at it: HTTP/2's word that nothing was done.
     ServerStreamRefused = "server.stream.refused", 503, Server, Safe;
     /// The server closed the connection, or reset the stream, before it answered.
@@ -201,8 +205,9 @@ mod tests {
     fn only_what_sent_nothing_is_always_safe_to_try_again() {
         for reason in Reason::ALL {
             let code = reason.code();
-            let sent_nothing =
-                code.starts_with("server.connect.") || code == "server.stream.refused";
+            let sent_nothing = ["server.connect.", "server.tls.", "server.stream.refused"]
+                .iter()
+                .any(|start| code.starts_with(start));
             assert_eq!(
                 reason.retry() == Retry::Safe,
                 sent_nothing,

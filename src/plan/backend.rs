@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use crate::base::{Address, ByteSize, Name, Place};
-use crate::plan::HeaderCase;
+use crate::plan::{HeaderCase, ServerTls};
 
 /// `[backend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Backend {
     pub servers: Vec<Server>,
     /// What the servers speak.
     pub protocol: Protocol,
+    /// `None`: in the clear.
+    pub tls: Option<ServerTls>,
     /// What servers are told of the client at the beginning of a connection.
     pub send_proxy: Option<SendProxy>,
     /// Deadlines towards servers.

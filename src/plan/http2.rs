@@ -13,7 +13,8 @@ pub struct Http2 {
     pub stream_window: ByteSize,
     /// The same, of all request bodies of a connection.
     pub connection_window: ByteSize,
-    /// Streams that a client may reset a second, over time; five seconds' worth at once.
+    /// Streams that a client may reset a second, or break so that they are, over time; five seconds'
+    /// worth at once.
     pub resets_per_second: u32,
     /// Frames that ask for nothing that a client may send a second, over time; five seconds' worth
     /// at once.

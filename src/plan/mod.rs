@@ -11,6 +11,7 @@ mod passage;
 mod peers;
 mod process;
 mod route;
+mod server_tls;
 mod tls;
 
 pub use backend::{
@@ -35,6 +36,8 @@ pub use tls::{
 };
 
 use http::HeaderName;
+
+pub use server_tls::{Identity, ServerTls, Sni, Trust};
 
 use crate::base::Name;
 

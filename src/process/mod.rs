@@ -113,10 +113,10 @@ impl Proxy {
                 CannotStart(format!("{at}: cannot open the access log: {error}"))
             })?;
         tasks::spawn_thread("access-log", move || writer.run()).map_err(no_thread)?;
-        let cannot_serve = |found: config::Diagnostics| CannotStart(found.to_string());
         let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
         let mut generation_one = assemble(loaded.plan, None, workers);
         verified.prepared.equip(&mut generation_one);
+        verified.server_tls.equip(&mut generation_one);
         let configured = generation_one.plan.process.max_connections;
         match configured {
             Some(wanted) => limits::warn_if_too_few(files, wanted),
@@ -297,10 +297,10 @@ impl Assembled {
     pub fn new(loaded: config::Loaded, network: Network, seed: u64) -> Result<Self, CannotStart> {
         let (access_log, _) = AccessLogHandle::open(&crate::plan::LogTarget::Off)
             .map_err(|error| CannotStart(error.to_string()))?;
-        let cannot_serve = |found: config::Diagnostics| CannotStart(found.to_string());
         let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
         let mut generation_one = assemble(loaded.plan, None, 1);
         verified.prepared.equip(&mut generation_one);
+        verified.server_tls.equip(&mut generation_one);
         let pieces = Pieces {
             current: Arc::new(Current::new(generation_one)),
             metrics: Arc::new(ProcessMetrics::new()),
@@ -418,6 +418,10 @@ fn start_control(
         Ok(outcome) => outcome.map(|()| thread),
         Err(_) => Err(CannotStart("the control thread died".to_owned())),
     }
+}
+
+fn cannot_serve(found: config::Diagnostics) -> CannotStart {
+    CannotStart(found.to_string())
 }
 
 fn no_thread(error: std::io::Error) -> CannotStart {

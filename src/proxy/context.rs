@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use crate::base::clock::Anchor;
 use crate::base::rng::Rng;
+use crate::exchange::Reason;
 use crate::net::Network;
-use crate::observe::{ProcessMetrics, WorkerObserver};
+use crate::observe::{ProcessMetrics, WorkerObserver, event};
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Course;
 use crate::proxy::roll::Roll;
@@ -37,6 +38,12 @@ impl Context {
     /// Counts and logs an exchange of `live`, whatever became of it; `view` is what it ran under.
     pub fn settle(&self, course: &Course, view: &View, live: &Frontend) {
         course.end();
+        if std::thread::panicking() {
+            // Not in the handler, which catches it, but in a body or in the connection itself.
+            self.metrics.panicked();
+            course.exchange.blame(Reason::ProxyPanic);
+            event::exchange_panicked(&course.exchange.opening.id, "outside of its handler");
+        }
         let snapshot = &view.snapshot;
         self.observer.finish(
             &course.exchange,

@@ -734,3 +734,45 @@ fn curl_and_openssl_are_served() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.ends_with("\r\n\r\na"), "{output:?}");
 }
+
+#[test]
+fn a_proxy_header_comes_before_the_handshake() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let proxy = with_tls(&origin, &format!("certificates = {path}"))
+        .frontend("proxy_protocol = 'required'")
+        .start();
+    let mut stream = TcpStream::connect(proxy.address()).expect("it listens");
+    let header = b"PROXY TCP4 192.0.2.9 192.0.2.1 4711 443\r\n";
+    stream.write_all(header).expect("it takes it");
+    let client = safe.speech().over(stream, "a.test");
+    let mut client = client.expect("a handshake");
+    assert_eq!(client.get("a.test", "/").text(), "a");
+    let request = origin.request_of("/");
+    assert_eq!(request.field("x-forwarded-for"), Some("192.0.2.9"));
+    assert_eq!(request.field("x-forwarded-proto"), Some("https"));
+}
+
+#[test]
+fn what_is_about_to_expire_is_said() {
+    let safe = Safe::new();
+    let soon = safe.authority.pair_for_days(&["soon.test"], 5);
+    let soon = safe.put("soon.pem", &soon.whole());
+    let late = safe.authority.pair_for_days(&["late.test"], 60);
+    let late = safe.put("late.pem", &late.whole());
+    let gone = safe.authority.pair_until(&["gone.test"], 2001);
+    let gone = safe.put("gone.pem", &gone.whole());
+    let origin = Origin::named("a");
+    let certificates = format!("certificates = [{soon}, {late}, {gone}]");
+    let program = Program::start(&with_tls(&origin, &certificates));
+    let event = program.wait_for("certificate.expires");
+    assert_eq!(event["days"], 5, "whole days: {event}");
+    let event = program.wait_for("certificate.expired");
+    assert!(event.to_string().contains("gone.pem"), "{event}");
+    // Another look says nothing new.
+    safe.put("late.pem", &safe.authority.pair(&["late.test"]).whole());
+    program.wait_for("certificate.renewed");
+    assert_eq!(program.events_of("certificate.expires").len(), 1);
+    assert_eq!(program.events_of("certificate.expired").len(), 1);
+}

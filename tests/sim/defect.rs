@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel::base::clock;
 
-use crate::network::DEFECT;
+use crate::network::{DEFECT, DEFECTIVE};
 use crate::scene::Scene;
 
 /// A backend that nobody can connect to without a panic.
@@ -43,4 +43,24 @@ fn an_exchange_that_panics_is_answered_and_counted_and_nobody_else_notices() {
     let logged = |entry: &crate::trace::Entry| entry.what.contains(said);
     let events = trace.entries().into_iter().filter(logged).count();
     assert_eq!(events, 2, "in:\n{trace}");
+}
+
+#[test]
+fn a_connection_that_panics_ends_and_its_exchange_is_counted_and_nobody_else_notices() {
+    let trace = Scene::new(37, 1).play(|stage| async move {
+        let mut bystander = stage.client("bystander");
+        let mut unlucky = stage.client("unlucky");
+        let (slow, outcome) = tokio::join!(bystander.get("/slow/1000"), unlucky.get(DEFECTIVE));
+        assert!(slow.is_served(), "{slow:?}");
+        assert_eq!(outcome.status, None);
+        assert!(stage.client("new").get("/").await.is_served());
+
+        assert_eq!(stage.metric("evenkeel_panics_total").await, "1");
+        let replies = "evenkeel_replies_total{frontend=\"web\",reason=\"proxy.panic\"}";
+        assert_eq!(stage.metric(replies).await, "1");
+    });
+    let said = "hit a defect of evenkeel and was given up: outside of its handler";
+    let logged = |entry: &crate::trace::Entry| entry.what.contains(said);
+    let events = trace.entries().into_iter().filter(logged).count();
+    assert_eq!(events, 1, "in:\n{trace}");
 }

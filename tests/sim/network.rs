@@ -18,6 +18,9 @@ use crate::trace::Trace;
 /// Connecting there panics: a defect in what an exchange stands on.
 pub(crate) const DEFECT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 9, 9));
 
+/// Writing to a client that has asked for it panics: a defect in what a connection stands on.
+pub(crate) const DEFECTIVE: &str = "/defective";
+
 /// hyper never reads with less room than this.
 pub(crate) const HYPERS_ROOM_BYTES: usize = 8 << 10;
 
@@ -40,6 +43,7 @@ struct Watched {
     stream: TcpStream,
     trace: Trace,
     is_parked: bool,
+    is_defective: bool,
 }
 
 type Accepting = Pin<Box<dyn Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send>>;
@@ -84,6 +88,7 @@ impl OtherListener for Listening {
                 stream,
                 trace: self.trace.clone(),
                 is_parked: false,
+                is_defective: false,
             };
             (Box::new(watched) as Box<dyn Io>, peer)
         }))
@@ -110,7 +115,10 @@ impl AsyncRead for Watched {
             this.trace
                 .add("network", format_args!("a client connection is {what}"));
         }
-        Pin::new(&mut this.stream).poll_read(cx, buf)
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        let asked = buf.filled().windows(DEFECTIVE.len());
+        this.is_defective |= { asked }.any(|part| part == DEFECTIVE.as_bytes());
+        read
     }
 }
 
@@ -120,6 +128,9 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.is_defective {
+            resume_unwind(Box::new("no such luck"));
+        }
         Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
     }
 

@@ -419,6 +419,11 @@ fn page() -> String {
         "\n## Closed without an answer\n\n\
          With `http2 = { enabled = false }`: a connection that begins with the preface of HTTP/2 (RFC 9113 §3.4). A\n\
          client that speaks it would not understand an answer in HTTP/1.1. It is logged as 400 `request.head.malformed`.\n\n\
+         Where HTTP/2 may be spoken in the clear: a connection whose first line is that of another protocol, three\n\
+         words of which the last is no version of HTTP. It may have been meant for a preface, and RFC 9113 §3.4 has\n\
+         such a connection ended. It is logged as `request.head.malformed` without a status.\n\n\
+         A stream of HTTP/2 whose head is malformed (RFC 9113 §8.1.1: a field of the connection, a pseudo-field that\n\
+         is missing, there twice or too late) is reset with `PROTOCOL_ERROR` and logged in the same way.\n\n\
          ## In the body\n\n\
          A body is passed on as it comes, so its server has seen the head when a chunk turns out to be malformed\n\
          (400 `request.body.malformed`, RFC 9112 §7.1) or the client is too slow (408 `request.body.timeout`). What\n\

@@ -3,14 +3,14 @@
 use crate::base::{Address, ByteSize};
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{LEAST_HEAD, MOST_FIELDS, MOST_HEAD, header_case};
-use crate::config::compile::{Reading, health, name_of_key, named_section, server};
+use crate::config::compile::{Reading, health, name_of_key, named_section, server, server_tls};
 use crate::config::keys;
 use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::plan::{
-    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol,
-    ProxyVersion, Queue, SendProxy, Server,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Health, Pool, Probe,
+    Protocol, ProxyVersion, Queue, SendProxy, Server, ServerTls, Sni, Trust,
 };
 
 const MOST_ATTEMPTS: i64 = 10;
@@ -51,10 +51,13 @@ fn backend(entry: &Entry, reading: Reading, report: &mut Report<'_>) -> Option<B
     let section = named_section(&keys::BACKEND, "backend", entry, report)?;
     let servers = server::servers(&section, entry.key_span, reading, report);
     let health = health::health(&section, report);
+    let tls = server_tls::server_tls(&section, &servers, report);
+    refuse_nameless_checks(&section, tls.as_ref(), health.as_ref(), report);
     refuse_port_of_unix(&section, &servers, report);
     Some(Backend {
         name: name?,
         balance: balance(&section, report),
+        tls,
         servers,
         protocol: protocol(&section, report),
         send_proxy: send_proxy(&section, report),
@@ -87,6 +90,31 @@ fn refuse_port_of_unix(section: &Section<'_>, servers: &[Server], report: &mut R
             port.span,
             format!("`{}` is a Unix socket, which has no ports", server.address),
             "leave `port` out, or let these servers have a backend of their own",
+        );
+    }
+}
+
+/// A check has no client whose host it could ask by; without a name, every server would be down.
+fn refuse_nameless_checks(
+    section: &Section<'_>,
+    tls: Option<&ServerTls>,
+    health: Option<&Health>,
+    report: &mut Report<'_>,
+) {
+    let asks_by_host = tls.is_some_and(|tls| {
+        tls.sni == Sni::Host && tls.verify_name.is_none() && tls.trust != Trust::Anyone
+    });
+    let Some(Probe::Http(check)) = health.map(|health| &health.probe) else {
+        return;
+    };
+    if asks_by_host
+        && check.host.is_none()
+        && let Some(setting) = section.setting("health")
+    {
+        report.error(
+            setting.span(),
+            "servers are asked by the request's host, and a check has none",
+            "write `host = \"app.example.com\"` in `health`, or say in `tls` which `sni` to use",
         );
     }
 }

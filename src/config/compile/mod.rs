@@ -13,6 +13,7 @@ mod passage;
 mod process;
 mod route;
 mod server;
+mod server_tls;
 mod shadow;
 mod tls;
 

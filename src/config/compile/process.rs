@@ -4,15 +4,18 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::base::units::show_duration;
+use crate::base::{Address, ListenAddress};
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{listen_addresses, refuse_idle_mode};
+use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
+use crate::config::source::Span;
 use crate::config::suggest;
 use crate::plan::{
-    AccessLog, Admin, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
+    AccessLog, Admin, Listen, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
 };
 
 /// More threads than any machine has cores.
@@ -164,7 +167,27 @@ pub(super) fn admin(
     if listen.is_word("off") {
         return None;
     }
-    Some(Admin {
-        listen: listen_addresses(section, listen, written, report),
-    })
+    let addresses = listen_addresses(section, listen, written, report);
+    warn_when_open_to_all(&addresses, listen.span(), report);
+    Some(Admin { listen: addresses })
+}
+
+/// Of every address of the host it is seldom meant; one that is written out was.
+fn warn_when_open_to_all(addresses: &[Listen], span: Span, report: &mut Report<'_>) {
+    let open_port = |listen: &Listen| match &listen.addr {
+        ListenAddress::At(Address::Ip(addr)) if addr.ip().is_unspecified() => Some(addr.port()),
+        _ => None,
+    };
+    let Some(port) = addresses.iter().find_map(open_port) else {
+        return;
+    };
+    let message = format!(
+        "whoever reaches port {port} of this host can read metrics and status, and have the \
+         configuration read again"
+    );
+    let help = format!(
+        "the admin listener asks nobody who they are: write `\"127.0.0.1:{port}\"`, or an address \
+         that only those reach who may"
+    );
+    report.add(Diagnostic::warning(span, message).help(help));
 }

@@ -150,7 +150,7 @@ fn certificate(item: Setting<'_>, report: &mut Report<'_>) -> Option<Certificate
 }
 
 /// A path, which begins at the directory of the file that it is written in.
-fn file(setting: Setting<'_>, report: &mut Report<'_>) -> Option<FileAt> {
+pub(super) fn file(setting: Setting<'_>, report: &mut Report<'_>) -> Option<FileAt> {
     let text = setting.text(report)?;
     if text.value.is_empty() {
         report.error(

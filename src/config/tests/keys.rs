@@ -128,6 +128,12 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("backend.NAME.timeout", "queue", "'1s'"),
     ("backend.NAME.limits", "head", "'9KiB'"),
     ("backend.NAME.limits", "fields", "7"),
+    ("backend.NAME.tls", "ca", "'/ca.pem'"),
+    ("backend.NAME.tls", "verify", "'none'"),
+    ("backend.NAME.tls", "verify_name", "'a'"),
+    ("backend.NAME.tls", "sni", "'off'"),
+    ("backend.NAME.tls", "certificate", "'/other.pem'"),
+    ("backend.NAME.tls", "key", "'/key.pem'"),
     ("backend.NAME.http2", "max_streams", "7"),
     ("backend.NAME.http2", "stream_window", "'1MiB'"),
     ("backend.NAME.http2", "ping_interval", "'1s'"),
@@ -179,6 +185,7 @@ const TABLES: &[(&str, &str)] = &[
     ("backend.NAME", "pool"),
     ("backend.NAME", "limits"),
     ("backend.NAME", "http2"),
+    ("backend.NAME", "tls"),
 ];
 
 /// A configuration in which the table `path` exists, with `line` in it in place of the same key.
@@ -247,6 +254,11 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             "address = '10.0.0.1:80'",
         ),
         ("backend.NAME.health", "[backend.listed.health]", ""),
+        (
+            "backend.NAME.tls",
+            "[backend.listed.tls]",
+            "certificate = '/client.pem'\nsni = 'a.example'",
+        ),
         ("", "[backend.other]", "servers = '10.0.0.1:80'"),
     ];
     let mut text = String::new();
@@ -324,6 +336,7 @@ fn what_is_left_out_has_the_default_of_the_plan() {
     let backend = &plan.backends[0];
     assert_eq!(backend.timeout, Default::default());
     assert_eq!(backend.protocol, Default::default());
+    assert_eq!(backend.tls, None);
     assert_eq!(backend.limits, Default::default());
     assert_eq!(backend.http2, Default::default());
     assert_eq!(backend.pool, Default::default());

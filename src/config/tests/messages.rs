@@ -788,6 +788,28 @@ backend = 'app'
 }
 
 #[test]
+fn an_admin_listener_that_anybody_reaches_is_warned_about() {
+    let admin = |listen: &str| warnings(&format!("{BASE}[admin]\nlisten = {listen}\n"));
+    assert_snapshot!(admin("['127.0.0.1:9901', '*:9900']"), @r##"
+        warning: whoever reaches port 9900 of this host can read metrics and status, and have the configuration read again
+         --> evenkeel.toml:9:10
+          |
+        9 | listen = ['127.0.0.1:9901', '*:9900']
+          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: the admin listener asks nobody who they are: write `"127.0.0.1:9900"`, or an address that only those reach who may
+    "##);
+    for listen in [
+        "'off'",
+        "'127.0.0.1:9900'",
+        "'[::1]:9900'",
+        "'10.0.0.1:9900'",
+    ] {
+        assert_eq!(admin(listen), "", "{listen}");
+    }
+}
+
+#[test]
 fn a_backend_that_cannot_serve_is_warned_about() {
     assert_snapshot!(warnings(
         "
@@ -1781,4 +1803,65 @@ fn a_field_of_the_protocol_cannot_tell_of_a_certificate() {
           = help: write a field of your own, such as "x-client-sans"
     "##
     );
+}
+
+#[test]
+fn tls_towards_servers_says_what_contradicts_itself() {
+    assert_snapshot!(
+        in_backend("tls = { verify = 'none', ca = 'a.pem', verify_name = 'x', key = 'b.pem', sni = 'a b' }"),
+        @r##"
+        warning: with `verify = "none"` anybody between here and the servers can read and change everything
+         --> evenkeel.toml:8:18
+          |
+        8 | tls = { verify = 'none', ca = 'a.pem', verify_name = 'x', key = 'b.pem', sni = 'a b' }
+          |                  ^^^^^^
+          |
+          = help: name the authority that signs the servers' certificates: `ca = "/path/to/ca.pem"`
+
+        error: `ca` says whom to believe, and `verify = "none"` believes anybody
+         --> evenkeel.toml:8:31
+          |
+        8 | tls = { verify = 'none', ca = 'a.pem', verify_name = 'x', key = 'b.pem', sni = 'a b' }
+          |                               ^^^^^^^
+          |
+          = help: leave one of them out
+
+        error: `verify_name` is the name that is checked, and `verify = "none"` checks none
+         --> evenkeel.toml:8:54
+          |
+        8 | tls = { verify = 'none', ca = 'a.pem', verify_name = 'x', key = 'b.pem', sni = 'a b' }
+          |                                                      ^^^
+          |
+          = help: leave one of them out
+
+        error: a `key` without a `certificate`
+         --> evenkeel.toml:8:65
+          |
+        8 | tls = { verify = 'none', ca = 'a.pem', verify_name = 'x', key = 'b.pem', sni = 'a b' }
+          |                                                                 ^^^^^^^
+          |
+          = help: write both, or leave `key` out
+
+        error: `sni = "a b"` is no name of a host
+         --> evenkeel.toml:8:80
+          |
+        8 | tls = { verify = 'none', ca = 'a.pem', verify_name = 'x', key = 'b.pem', sni = 'a b' }
+          |                                                                                ^^^^^
+          |
+          = help: write `"host"` for the request's host, `"server"` for the server's `name`, `"off"`, or a name
+    "##
+    );
+}
+
+#[test]
+fn a_check_under_tls_needs_a_name_to_ask_by() {
+    assert_snapshot!(in_backend("tls = true\nhealth = '/'"), @r##"
+        error: servers are asked by the request's host, and a check has none
+         --> evenkeel.toml:9:10
+          |
+        9 | health = '/'
+          |          ^^^
+          |
+          = help: write `host = "app.example.com"` in `health`, or say in `tls` which `sni` to use
+    "##);
 }

@@ -20,10 +20,11 @@ use crate::plan::{
     AccessLog, Admin, Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance,
     Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField, ClientFields,
     DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
-    HeaderCase, Health, HostPattern, Http2, HttpCheck, Initial, Listen, Log, LogFormat, LogLevel,
-    LogTarget, Mode, NameRules, Need, Passage, PathPattern, Peers, Plan, Pool, Predicate, Probe,
-    Process, Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Route, SendProxy,
-    Server, Shutdown, StatusSet, Tls, TlsRules, UnixPeers, UnknownNames, ValuePattern,
+    HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, Listen, Log, LogFormat,
+    LogLevel, LogTarget, Mode, NameRules, Need, Passage, PathPattern, Peers, Plan, Pool, Predicate,
+    Probe, Process, Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Route,
+    SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, Tls, TlsRules, Trust, UnixPeers,
+    UnknownNames, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -562,6 +563,34 @@ fn health() -> impl Strategy<Value = Health> {
     })
 }
 
+fn server_tls() -> impl Strategy<Value = ServerTls> {
+    let file = || {
+        text().prop_map(|text| FileAt {
+            path: format!("/{}", text.replace('\0', "")).into(),
+            at: Place::nowhere(),
+        })
+    };
+    let host = || "[a-z][a-z0-9]{0,5}(\\.[a-z][a-z0-9]{0,5}){1,2}";
+    let trust = prop_oneof![
+        Just(Trust::System),
+        vec(file(), 1..3).prop_map(Trust::Authorities),
+        Just(Trust::Anyone),
+    ];
+    // Not the request's host: a check may have none.
+    let sni = prop_oneof![Just(Sni::Off), host().prop_map(Sni::Fixed)];
+    let identity =
+        (file(), option::of(file())).prop_map(|(certificate, key)| Identity { certificate, key });
+    (trust, sni, option::of(host()), option::of(identity)).prop_map(
+        |(trust, sni, verify_name, identity)| ServerTls {
+            verify_name: verify_name.filter(|_| trust != Trust::Anyone),
+            trust,
+            sni,
+            identity,
+            at: Place::nowhere(),
+        },
+    )
+}
+
 fn backend(name: Name) -> impl Strategy<Value = Backend> {
     let timeout = (duration(), duration(), duration(), duration()).prop_map(
         |(connect, response, body, queue)| BackendTimeouts {
@@ -612,6 +641,7 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
             limits,
             protocol,
             http2,
+            option::of(server_tls()),
             option::of(send_proxy()),
         ),
         (1_u32..=10, 0_usize..=1_000_000, header_case()),
@@ -635,8 +665,9 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
                 pool: bounds.1,
                 limits: bounds.2,
                 protocol: bounds.3,
-                send_proxy: bounds.5,
+                send_proxy: bounds.6,
                 http2: bounds.4,
+                tls: bounds.5,
                 header_case: rest.2,
             }
         })

@@ -185,8 +185,8 @@ impl Shelf {
         let (listed, fault) = self.directories.entry(source.path.clone()).or_default();
         match list(&source.path) {
             Ok(found) => {
-                // One that is gone is served no more; nothing else would say so.
-                if listed.iter().any(|path| !found.contains(path)) {
+                // One that is gone is served no more; nothing else would say so. `found` is in order.
+                if listed.iter().any(|path| found.binary_search(path).is_err()) {
                     findings.renewed.push(source.path.clone());
                 }
                 (*listed, *fault) = (found, None);

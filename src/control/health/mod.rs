@@ -33,7 +33,7 @@ use crate::plan::{self, ProxyVersion};
 use crate::proxy::backend::{Backend, Health, Server};
 use crate::wire::proxy_protocol::{Checksum, Endpoints, Extras, Header, write_v1, write_v2};
 
-use probe::Outcome;
+use probe::{Outcome, Target};
 use state::Transition;
 use table::{Report, Run, Table};
 
@@ -318,11 +318,15 @@ impl Check {
         let Some(health) = &backend.plan.health else {
             return;
         };
-        let address = address_of(&backend.servers[index], health);
+        let target = Target {
+            address: address_of(&backend.servers[index], health),
+            name: &backend.plan.servers[index].name,
+            protocol: backend.plan.protocol,
+            tls: backend.tls.as_deref(),
+            preamble: preamble_of(&backend.plan, health),
+        };
         let network = &self.shared.network;
-        let preamble = preamble_of(&backend.plan, health);
-        self.outcome =
-            Some(probe::probe(network, &address, &preamble, &health.probe, health.timeout).await);
+        self.outcome = Some(probe::probe(network, &target, &health.probe, health.timeout).await);
     }
 }
 

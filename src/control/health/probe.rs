@@ -3,6 +3,8 @@
 //! Always on a connection of its own: a pooled one would say that an old connection still works,
 //! not that a new client would be let in. Knows nothing of rise, fall or time between checks.
 //!
+//! It speaks what exchanges would speak: TLS and HTTP/2 where the backend does.
+//!
 //! What a server sends is held within bounds ([`HEAD_BOUND`], [`BODY_BOUND`], the timeout), and no
 //! answer can do more than fail the check.
 
@@ -14,9 +16,9 @@ use std::pin::{Pin, pin};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderValue, USER_AGENT};
-use http::{Request, Uri};
+use http::uri::Scheme;
+use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
@@ -25,8 +27,11 @@ use tokio::io::AsyncWriteExt;
 use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::units::show_duration;
+use crate::exchange::Fault;
 use crate::net::{Network, Stream};
-use crate::plan::{HttpCheck, Probe};
+use crate::plan::{HttpCheck, Probe, Protocol};
+use crate::proxy::io::{ReceiveError, ReceivedBody, StreamBody};
+use crate::proxy::upstream::{Agreed, Tls, head_of};
 
 use super::state::Verdict;
 
@@ -55,25 +60,36 @@ pub(super) struct Outcome {
     pub(super) took: Duration,
 }
 
+/// Whom a check asks, and how.
+pub(super) struct Target<'a> {
+    pub(super) address: Address,
+    /// What the configuration calls the server.
+    pub(super) name: &'a str,
+    pub(super) protocol: Protocol,
+    /// `None`: in the clear.
+    pub(super) tls: Option<&'a Tls>,
+    /// What is said before anything else.
+    pub(super) preamble: Vec<u8>,
+}
+
 /// An outcome without its time.
 type Finding = (Verdict, String);
 
-/// Checks the server at `address` once, saying `preamble` first; takes `timeout` at most.
+/// Checks a server once; takes `timeout` at most.
 ///
 /// # Cancel safety
 ///
 /// The connection is closed when it is dropped.
 pub(super) async fn probe(
     network: &Network,
-    address: &Address,
-    preamble: &[u8],
+    target: &Target<'_>,
     probe: &Probe,
     timeout: Duration,
 ) -> Outcome {
     let progress = Progress::new();
     // Both ways of ending leave what has been decided in `progress`: a timeout that strikes while
     // we are closing the connection must not take a verdict back.
-    let _ = clock::within(timeout, ask(network, address, preamble, probe, &progress)).await;
+    let _ = clock::within(timeout, ask(network, target, probe, &progress)).await;
     progress.into_outcome(timeout)
 }
 
@@ -87,6 +103,7 @@ struct Progress {
 #[derive(Clone, Copy)]
 enum Step {
     Connect,
+    Handshake,
     Head,
     Body,
 }
@@ -119,6 +136,7 @@ impl Progress {
     fn into_outcome(self, timeout: Duration) -> Outcome {
         let doing = match self.step.get() {
             Step::Connect => "connecting",
+            Step::Handshake => "shaking hands",
             Step::Head => "waiting for the answer",
             Step::Body => "reading the body",
         };
@@ -161,31 +179,49 @@ impl<C: Future> Link<C> {
 }
 
 /// Connects, asks and decides; ends when the connection is closed.
-async fn ask(
-    network: &Network,
-    address: &Address,
-    preamble: &[u8],
-    probe: &Probe,
-    progress: &Progress,
-) {
-    let mut stream = match network.connect(address).await {
+async fn ask(network: &Network, target: &Target<'_>, probe: &Probe, progress: &Progress) {
+    let mut stream = match network.connect(&target.address).await {
         Ok(stream) => stream,
         Err(error) => return progress.decide(of_connecting(&error)),
     };
-    if let Err(error) = stream.write_all(preamble).await {
+    if let Err(error) = stream.write_all(&target.preamble).await {
         return progress.decide(failed(of_io(&error)));
     }
     match probe {
         Probe::Tcp => progress.decide(passed("connected")),
-        Probe::Http(check) => ask_http(stream, address, check, progress).await,
+        Probe::Http(check) => ask_http(stream, target, check, progress).await,
     }
 }
 
-async fn ask_http(stream: Stream, address: &Address, check: &HttpCheck, progress: &Progress) {
-    progress.step.set(Step::Head);
-    let Some(request) = request(check, address) else {
+async fn ask_http(stream: Stream, target: &Target<'_>, check: &HttpCheck, progress: &Progress) {
+    let Some(request) = request(check, &target.address) else {
         return progress.decide(failed("the path of the check is no request target"));
     };
+    let (stream, agreed) = match target.tls {
+        None if target.protocol == Protocol::Http2 => (stream, Agreed::Http2),
+        None => (stream, Agreed::Http1),
+        Some(tls) => {
+            progress.step.set(Step::Handshake);
+            let name = tls.name_of(check.host.as_ref(), target.name, &target.address);
+            match tls.secure(stream, name).await {
+                Ok(secured) => secured,
+                Err(fault) => return progress.decide(failed(of_handshake(&fault))),
+            }
+        }
+    };
+    progress.step.set(Step::Head);
+    match agreed {
+        Agreed::Http1 => ask_http1(stream, request, check, progress).await,
+        Agreed::Http2 => ask_http2(stream, request, target, check, progress).await,
+    }
+}
+
+async fn ask_http1(
+    stream: Stream,
+    request: Request<Empty<Bytes>>,
+    check: &HttpCheck,
+    progress: &Progress,
+) {
     let handshake = http1::Builder::new()
         .max_buf_size(HEAD_BOUND)
         .max_header_size(HEAD_BOUND)
@@ -199,6 +235,57 @@ async fn ask_http(stream: Stream, address: &Address, check: &HttpCheck, progress
         Ok(response) => response,
         Err(error) => return progress.decide(failed(of_head(&error))),
     };
+    let response = response.map(ReceivedBody::from);
+    judge(link, sender, response, check, progress).await;
+}
+
+async fn ask_http2(
+    stream: Stream,
+    request: Request<Empty<Bytes>>,
+    target: &Target<'_>,
+    check: &HttpCheck,
+    progress: &Progress,
+) {
+    let scheme = match target.tls {
+        Some(_) => Scheme::HTTPS,
+        None => Scheme::HTTP,
+    };
+    let (head, _) = request.into_parts();
+    let Ok(head) = head_of(&head, scheme, &target.address.as_host()) else {
+        return progress.decide(failed("the host of the check is none"));
+    };
+    let mut builder = h2::client::Builder::new();
+    builder
+        .enable_push(false)
+        .max_header_list_size(HEAD_BOUND as u32);
+    let (mut sender, connection) = match builder.handshake::<_, Bytes>(stream).await {
+        Ok(both) => both,
+        Err(error) => return progress.decide(failed(of_stream(&error))),
+    };
+    let mut link = Link::new(connection);
+    let sent = sender.send_request(head, true);
+    let answered = match sent {
+        Ok((response, _)) => link.with(response).await,
+        Err(error) => Err(error),
+    };
+    let response = match answered {
+        Ok(response) => response,
+        Err(error) => return progress.decide(failed(of_stream(&error))),
+    };
+    let (head, stream) = response.into_parts();
+    let body = StreamBody::new(stream, &head.headers);
+    let response = Response::from_parts(head, ReceivedBody::from(body));
+    judge(link, sender, response, check, progress).await;
+}
+
+/// Judges an answer, and leaves in order. `sender` keeps the connection open until then.
+async fn judge<C: Future, S>(
+    mut link: Link<C>,
+    sender: S,
+    response: Response<ReceivedBody>,
+    check: &HttpCheck,
+    progress: &Progress,
+) {
     let status = response.status().as_u16();
     let mut body = response.into_body();
     let finding = match &check.body {
@@ -246,7 +333,7 @@ fn headers(check: &HttpCheck, address: &Address) -> Option<HeaderMap> {
     Some(headers)
 }
 
-async fn judge_body(body: &mut Incoming, text: &str, status: u16) -> Finding {
+async fn judge_body(body: &mut ReceivedBody, text: &str, status: u16) -> Finding {
     match contains(body, text.as_bytes()).await {
         Ok(true) => passed(format!("status {status}")),
         Ok(false) => failed(format!("body does not contain {}", quoted(text))),
@@ -255,7 +342,7 @@ async fn judge_body(body: &mut Incoming, text: &str, status: u16) -> Finding {
 }
 
 /// Whether the body has `text` in its first [`BODY_BOUND`] bytes; true as soon as that is known.
-async fn contains(body: &mut Incoming, text: &[u8]) -> Result<bool, hyper::Error> {
+async fn contains(body: &mut ReceivedBody, text: &[u8]) -> Result<bool, ReceiveError> {
     let mut seen = Vec::new();
     if text.is_empty() {
         return Ok(true);
@@ -280,7 +367,7 @@ async fn contains(body: &mut Incoming, text: &[u8]) -> Result<bool, hyper::Error
 }
 
 /// Reads what is left, up to the bound.
-async fn drain(body: &mut Incoming) {
+async fn drain(body: &mut ReceivedBody) {
     let mut left = BODY_BOUND;
     while let Some(Ok(frame)) = body.frame().await {
         let length = frame.data_ref().map_or(0, Bytes::len);
@@ -335,7 +422,29 @@ fn of_head(error: &hyper::Error) -> String {
     }
 }
 
-fn of_body(error: &hyper::Error) -> String {
+/// The reason's code says enough of which side it was.
+fn of_handshake(fault: &Fault) -> String {
+    match &fault.cause {
+        Some(cause) => format!("no TLS: {cause}"),
+        None => "no TLS".to_owned(),
+    }
+}
+
+fn of_stream(error: &h2::Error) -> String {
+    if let Some(error) = error.get_io() {
+        of_io(error)
+    } else if error.is_library() {
+        "answer is not HTTP/2".to_owned()
+    } else {
+        format!("no answer: {error}")
+    }
+}
+
+fn of_body(error: &ReceiveError) -> String {
+    let error = match error {
+        ReceiveError::Http1(error) => error,
+        ReceiveError::Http2(error) => return of_stream(error),
+    };
     match io_of(error) {
         Some(error) if error.kind() == io::ErrorKind::ConnectionReset => of_io(error),
         Some(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
@@ -404,14 +513,14 @@ mod tests {
         simulate(async {
             let scripted = Scripted::default();
             scripted.set(address(), script);
-            let outcome = probe(
-                &scripted.network(),
-                &address().into(),
-                b"",
-                &probe_of,
-                TIMEOUT,
-            )
-            .await;
+            let target = Target {
+                address: address().into(),
+                name: "a",
+                protocol: Protocol::Auto,
+                tls: None,
+                preamble: Vec::new(),
+            };
+            let outcome = probe(&scripted.network(), &target, &probe_of, TIMEOUT).await;
             // Lets the server see the end.
             clock::sleep(Duration::from_millis(1)).await;
             let visit = scripted.visits().pop().expect("there was a visit");

@@ -157,6 +157,7 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
         pool: plan::Pool::default(),
         limits: plan::BackendLimits::default(),
         protocol: plan::Protocol::default(),
+        tls: None,
         http2: plan::BackendHttp2::default(),
         header_case: plan::HeaderCase::default(),
     };

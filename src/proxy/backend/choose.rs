@@ -295,6 +295,7 @@ mod tests {
                 pool: plan::Pool::default(),
                 limits: plan::BackendLimits::default(),
                 protocol: plan::Protocol::default(),
+                tls: None,
                 http2: plan::BackendHttp2::default(),
                 header_case: plan::HeaderCase::Lower,
             };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use crate::base::clock::Instant;
-use crate::proxy::upstream::{Lane, Settings};
+use crate::proxy::upstream::{Lanes, Settings};
 
 use super::{Backend, ServerId};
 
@@ -18,16 +18,16 @@ pub struct Local {
     /// How connections are opened.
     pub settings: Rc<Settings>,
     /// One for each server, in the plan's order.
-    lanes: Vec<Rc<Lane>>,
+    lanes: Vec<Rc<Lanes>>,
 }
 
 impl Local {
     /// The worker's part of `shared`. Connections to servers that `before` had too are kept, unless
     /// they would have to be opened in another way now.
     pub fn new(index: u32, shared: Arc<Backend>, record_case: bool, before: Option<&Self>) -> Self {
-        let settings = Rc::new(Settings::new(&shared.plan, record_case));
+        let settings = Rc::new(Settings::new(&shared.plan, shared.tls.clone(), record_case));
         let before = before.filter(|before| before.settings.are_like(&settings));
-        let lane_of = |id: ServerId| -> Option<Rc<Lane>> {
+        let known = |id: ServerId| -> Option<Rc<Lanes>> {
             let before = before?;
             let servers = &before.shared.servers;
             let place = servers.iter().position(|server| server.id == id)?;
@@ -36,7 +36,11 @@ impl Local {
         let lanes = shared
             .servers
             .iter()
-            .map(|server| lane_of(server.id).unwrap_or_default())
+            .zip(&shared.plan.servers)
+            .map(|(server, plan)| {
+                let lanes = known(server.id);
+                lanes.unwrap_or_else(|| Rc::new(settings.lanes(&plan.name, &server.address)))
+            })
             .collect();
         Self {
             index,
@@ -47,15 +51,15 @@ impl Local {
     }
 
     /// The worker's connections to server number `index`.
-    pub fn lane(&self, index: usize) -> &Rc<Lane> {
+    pub fn lanes(&self, index: usize) -> &Lanes {
         &self.lanes[index]
     }
 
     /// Lets go of connections that are too old or that the server has closed.
     pub fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
         let plan = &self.shared.plan;
-        for lane in &self.lanes {
-            lane.sweep(&plan.pool, &plan.http2, now, cx);
+        for lanes in &self.lanes {
+            lanes.sweep(&plan.pool, &plan.http2, now, cx);
         }
     }
 }

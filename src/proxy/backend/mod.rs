@@ -23,6 +23,7 @@ use std::sync::atomic::AtomicU64;
 use arc_swap::ArcSwap;
 
 use crate::plan;
+use crate::proxy::upstream::Tls;
 
 use balance::least_connections::{Load, handicap_on_coming_up};
 use queue::Queue;
@@ -35,6 +36,9 @@ pub struct Backend {
     pub plan: plan::Backend,
     /// In the order of `plan.servers`.
     pub servers: Vec<Arc<Server>>,
+    /// What handshakes with them are made with; `None`: they are spoken to in the clear. Written by
+    /// `control` before the snapshot is swapped in.
+    pub tls: Option<Arc<Tls>>,
     /// Who takes traffic. Written by [`Backend::refresh`] on the control thread; read by each choice.
     roster: ArcSwap<Roster>,
     live: Arc<Live>,
@@ -58,6 +62,7 @@ impl Backend {
         Self {
             plan,
             servers,
+            tls: None,
             roster: ArcSwap::from_pointee(roster),
             live: before.map_or_else(Arc::default, |before| Arc::clone(&before.live)),
         }

@@ -54,22 +54,21 @@ impl Sending {
         }
     }
 
-    /// The host that the request names.
-    fn host(&self) -> Option<&[u8]> {
-        let headers = match &self.state {
-            State::Whole(request) => request.headers(),
-            State::Head(head) => &head.headers,
-            State::Spent => return None,
-        };
-        headers.get(header::HOST).map(HeaderValue::as_bytes)
-    }
-
     /// What is left to send.
     pub(super) fn left(&self) -> Left {
         match self.state {
             State::Whole(_) => Left::Whole,
             State::Head(_) => Left::Copy,
             State::Spent => Left::Nothing,
+        }
+    }
+
+    /// The host that it is for, if it says so.
+    pub(super) fn host(&self) -> Option<&HeaderValue> {
+        match &self.state {
+            State::Whole(request) => request.headers().get(header::HOST),
+            State::Head(head) => head.headers.get(header::HOST),
+            State::Spent => None,
         }
     }
 

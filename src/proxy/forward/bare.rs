@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
+use http::HeaderValue;
+
 use crate::base::clock;
 use crate::exchange::{Fault, Reason};
 use crate::net::{Network, Stream};
 use crate::proxy::backend::{Lease, Local, Tried};
 use crate::proxy::io::Course;
-use crate::proxy::upstream::dial;
+use crate::proxy::upstream::Way;
 
 use super::caller::Caller;
 use super::judge::{Left, Next, next_after};
@@ -64,8 +66,17 @@ async fn dialled(lease: &Lease, network: &Network, course: &Course) -> Result<St
     deadlines.wait_for_server(patience, Reason::ServerConnectTimeout);
     let first_bytes = course.exchange.opening.first_bytes.as_ref();
     let name = first_bytes.and_then(|first| first.sni.as_deref());
-    let line = Caller::default().line(lease, &course.exchange, name.map(str::as_bytes));
-    let dialling = dial(network, &lease.server().address, &line.preamble);
+    let name = name.and_then(|name| HeaderValue::from_str(name).ok());
+    let line = Caller::default().line(lease, &course.exchange, name.as_ref());
+    let way = Way {
+        network,
+        address: &lease.server().address,
+        preamble: &line.preamble,
+        settings: &local.settings,
+        limits: &local.shared.plan.pool,
+        patience,
+    };
+    let dialling = line.lane.dial(&way);
     let stream = deadlines.unless_due(dialling).await;
     deadlines.server_came();
     // Once fired, a deadline stays: a connect that took too long may still be tried elsewhere.

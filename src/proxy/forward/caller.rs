@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 
 use bytes::Bytes;
+use http::HeaderValue;
 
 use crate::base::Peer;
 use crate::exchange::Exchange;
@@ -44,16 +45,24 @@ pub(super) struct Line {
 
 impl Caller {
     /// The line to the server of `lease` for `exchange`, whose request names `host`.
-    pub(super) fn line(&self, lease: &Lease, exchange: &Exchange, host: Option<&[u8]>) -> Line {
+    pub(super) fn line(
+        &self,
+        lease: &Lease,
+        exchange: &Exchange,
+        host: Option<&HeaderValue>,
+    ) -> Line {
         let local = lease.backend();
+        let lanes = local.lanes(lease.index());
         let Some(how) = &local.shared.plan.send_proxy else {
             return Line {
-                lane: Rc::clone(local.lane(lease.index())),
+                lane: lanes.of(|| host),
                 preamble: Bytes::new(),
             };
         };
+        let apart = lanes.apart(host);
+        let host = host.map(HeaderValue::as_bytes);
         let said = header(how, exchange, host, None);
-        let lane = self.lane(lease.server().id, &local.settings, &said);
+        let lane = self.lane(lease.server().id, &local.settings, &said, apart);
         // The connection's id is that of the exchange it is opened for.
         let preamble = match how.unique_id {
             true => header(how, exchange, host, Some(exchange.opening.id.as_bytes())),
@@ -62,17 +71,27 @@ impl Caller {
         Line { lane, preamble }
     }
 
-    fn lane(&self, server: ServerId, settings: &Rc<Settings>, said: &Bytes) -> Rc<Lane> {
+    fn lane(
+        &self,
+        server: ServerId,
+        settings: &Rc<Settings>,
+        said: &Bytes,
+        apart: Lane,
+    ) -> Rc<Lane> {
         let mut lanes = self.lanes.borrow_mut();
-        let is_it =
-            |own: &Own| own.server == server && own.said == said && own.settings.are_like(settings);
+        let is_it = |own: &Own| {
+            own.server == server
+                && own.said == said
+                && own.settings.are_like(settings)
+                && own.lane.is_like(&apart)
+        };
         if let Some(own) = lanes.iter().find(|own| is_it(own)) {
             return Rc::clone(&own.lane);
         }
         if lanes.len() >= MOST_LANES {
             lanes.remove(0);
         }
-        let lane = Rc::default();
+        let lane = Rc::new(apart);
         lanes.push(Own {
             server,
             settings: Rc::clone(settings),

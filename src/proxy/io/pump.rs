@@ -35,6 +35,8 @@ pub struct Pump<B> {
     stream: SendStream<Bytes>,
     /// Taken from the body and not yet sent.
     piece: Bytes,
+    /// Bytes that the peer has made room for, all in all.
+    sent: u64,
     stage: Stage,
 }
 
@@ -67,6 +69,7 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
             body,
             stream,
             piece: Bytes::new(),
+            sent: 0,
             stage: Stage::Asking,
         }
     }
@@ -116,6 +119,11 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
     /// Whether the peer takes nothing of what is there for it.
     pub fn is_waiting_for_room(&self) -> bool {
         !self.piece.is_empty()
+    }
+
+    /// How many bytes the peer has made room for: what grows is not stalled.
+    pub fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// The body.
@@ -180,6 +188,7 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
             }
         };
         let part = self.piece.split_to(room.min(self.piece.len()));
+        self.sent += part.len() as u64;
         let is_sent = self.piece.is_empty();
         let ends = is_sent && self.stage == Stage::SendingLast;
         if is_sent {

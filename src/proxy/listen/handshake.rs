@@ -44,6 +44,7 @@ pub(super) async fn secure(
     if view.snapshot.plan.frontends[place].tls.is_none() {
         return Some((stream, None));
     }
+    drop(view);
     // Boxed: the connection, once it serves, does not carry the room for it.
     let handshake = Box::pin(shake_hands(stream, peer, frontend, context, entry));
     handshake.await.map(|(stream, tls)| (stream, Some(tls)))

@@ -7,17 +7,18 @@ use std::rc::Rc;
 use std::task::Context;
 
 use bytes::Bytes;
+use rustls::pki_types::ServerName;
 
 use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::tasks;
 use crate::exchange::{Fault, Reason};
-use crate::net::Network;
+use crate::net::{Network, Stream};
 use crate::plan::{self, Protocol};
 
 use super::h1::Connection;
 use super::h2::{Crew, Opening, Seat, Waiting};
-use super::open::{Opened, open};
+use super::open::{Opened, dial, open};
 use super::pool::Pool;
 use super::settings::Settings;
 
@@ -32,6 +33,8 @@ pub struct Lane {
     fresh: RefCell<Vec<Connection>>,
     /// What the server chose when it was last left to it. Written when a connection is opened.
     chosen: Cell<Option<Chosen>>,
+    /// The name that the server is asked by under TLS.
+    name: Option<ServerName<'static>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,6 +77,27 @@ pub struct Way<'a> {
 }
 
 impl Lane {
+    /// Under TLS, by this name.
+    pub(super) fn by(name: ServerName<'static>) -> Self {
+        Self {
+            name: Some(name),
+            ..Self::default()
+        }
+    }
+
+    /// An empty one, by the same name.
+    pub(super) fn alike(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the server is asked by the same name.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+
     /// A connection that is open and can carry one more exchange.
     pub fn take(
         &self,
@@ -119,7 +143,15 @@ impl Lane {
             return Ok(carrier);
         }
         let began = clock::now();
-        match open(way.network, way.address, way.preamble, way.settings).await? {
+        match open(
+            way.network,
+            way.address,
+            way.preamble,
+            way.settings,
+            self.name.as_ref(),
+        )
+        .await?
+        {
             Opened::Http1(connection) => {
                 self.chosen.set(Some(Chosen::Http1));
                 Ok(Carrier::Http1(*connection))
@@ -183,8 +215,11 @@ impl Lane {
         let preamble = way.preamble.clone();
         let (settings, patience) = (Rc::clone(way.settings), way.patience);
         tasks::spawn_local(async move {
-            let opened =
-                clock::within(patience, open(&network, &address, &preamble, &settings)).await;
+            let opened = clock::within(
+                patience,
+                open(&network, &address, &preamble, &settings, lane.name.as_ref()),
+            )
+            .await;
             lane.opened(opened.unwrap_or_else(|_| Err(Fault::new(Reason::ServerConnectTimeout))));
             drop(opening);
         });
@@ -204,13 +239,32 @@ impl Lane {
         }
     }
 
+    /// Opens a connection for whoever speaks over it himself.
+    ///
+    /// # Errors
+    ///
+    /// Why none came about, safe to try again.
+    ///
+    /// # Cancel safety
+    ///
+    /// The connection is given up when it is dropped.
+    pub async fn dial(&self, way: &Way<'_>) -> Result<Stream, Fault> {
+        let name = self.name.as_ref();
+        dial(way.network, way.address, way.preamble, way.settings, name).await
+    }
+
     /// Keeps a connection of HTTP/1 for the next exchange, unless there are enough.
     pub fn keep(&self, connection: Connection, limits: &plan::Pool, now: Instant) {
         self.idle.keep(connection, limits, now);
     }
 
+    /// Whether nothing is open.
+    pub(super) fn is_empty(&self) -> bool {
+        self.idle.is_empty() && self.crew.is_empty()
+    }
+
     /// Lets go of connections that are too old, that the server has closed, or that do not answer.
-    pub fn sweep(
+    pub(super) fn sweep(
         &self,
         limits: &plan::Pool,
         http2: &plan::BackendHttp2,

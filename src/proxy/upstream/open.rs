@@ -2,6 +2,7 @@
 
 use std::io;
 
+use rustls::pki_types::ServerName;
 use tokio::io::AsyncWriteExt;
 
 use crate::base::Address;
@@ -11,7 +12,8 @@ use crate::plan::Protocol;
 
 use super::h1::Connection;
 use super::h2;
-use super::settings::Settings;
+use super::settings::{Secured, Settings};
+use super::tls::Agreed;
 
 /// A connection that has just been opened.
 pub(super) enum Opened {
@@ -19,33 +21,50 @@ pub(super) enum Opened {
     Http2(Box<h2::New>),
 }
 
-/// Opens a connection to the server at `address` and says `preamble` before anything else.
+/// Opens a connection to the server at `address` and says `preamble` before anything else; under TLS it
+/// is asked by `name`.
 ///
 /// # Errors
 ///
-/// `server.connect.*`, all of them safe to try again.
+/// `server.connect.*` and `server.tls.*`, all of them safe to try again.
 pub(super) async fn open(
     network: &Network,
     address: &Address,
     preamble: &[u8],
     settings: &Settings,
+    name: Option<&ServerName<'static>>,
 ) -> Result<Opened, Fault> {
-    let stream = dial(network, address, preamble).await?;
-    match settings.plan.protocol {
-        Protocol::Http2 => {
-            let new = h2::New::over(stream, settings).await?;
-            Ok(Opened::Http2(Box::new(new)))
-        }
-        Protocol::Auto | Protocol::Http1 => over_http1(stream, settings).await,
-    }
+    let (stream, agreed) = secured(network, address, preamble, settings, name).await?;
+    Ok(match agreed {
+        Agreed::Http1 => Opened::Http1(Box::new(Connection::over(stream, settings).await?)),
+        Agreed::Http2 => Opened::Http2(Box::new(h2::New::over(stream, settings).await?)),
+    })
 }
 
-/// Opens a connection to the server at `address` on which nothing but `preamble` has been said.
+/// The same without HTTP: a connection on which nothing but `preamble` has been said, under TLS if
+/// that is wanted.
 ///
 /// # Errors
 ///
-/// `server.connect.*`, all of them safe to try again.
-pub async fn dial(network: &Network, address: &Address, preamble: &[u8]) -> Result<Stream, Fault> {
+/// `server.connect.*` and `server.tls.*`, all of them safe to try again.
+pub(super) async fn dial(
+    network: &Network,
+    address: &Address,
+    preamble: &[u8],
+    settings: &Settings,
+    name: Option<&ServerName<'static>>,
+) -> Result<Stream, Fault> {
+    let (stream, _) = secured(network, address, preamble, settings, name).await?;
+    Ok(stream)
+}
+
+async fn secured(
+    network: &Network,
+    address: &Address,
+    preamble: &[u8],
+    settings: &Settings,
+    name: Option<&ServerName<'static>>,
+) -> Result<(Stream, Agreed), Fault> {
     let mut stream = network
         .connect(address)
         .await
@@ -55,12 +74,13 @@ pub async fn dial(network: &Network, address: &Address, preamble: &[u8]) -> Resu
         let said = stream.write_all(preamble).await;
         said.map_err(|error| Fault::io(Reason::ServerConnectFailed, error))?;
     }
-    Ok(stream)
-}
-
-async fn over_http1(stream: Stream, settings: &Settings) -> Result<Opened, Fault> {
-    let connection = Connection::over(stream, settings).await?;
-    Ok(Opened::Http1(Box::new(connection)))
+    match (&settings.tls, name) {
+        (Some(tls), Some(name)) => tls.secure(stream, name.clone()).await,
+        // Nothing that was meant to be secret goes in the clear, whatever else is amiss.
+        _ if settings.plan.secured == Secured::Yes => Err(Fault::new(Reason::ServerTlsHandshake)),
+        _ if settings.plan.protocol == Protocol::Http2 => Ok((stream, Agreed::Http2)),
+        _ => Ok((stream, Agreed::Http1)),
+    }
 }
 
 fn reason_of(error: &io::Error) -> Reason {

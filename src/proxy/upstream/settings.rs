@@ -1,9 +1,15 @@
 //! What the connections of one backend are opened and used with.
 
+use std::sync::Arc;
+
 use http::uri::Scheme;
 use hyper::client::conn::http1;
 
+use crate::base::Address;
 use crate::plan::{self, HeaderCase, Protocol};
+
+use super::lanes::Lanes;
+use super::tls::Tls;
 
 /// How much of a response is read ahead of the client by HTTP/1.
 const READ_AHEAD_BYTES: usize = 64 << 10;
@@ -23,12 +29,14 @@ const WIDEST_WINDOW: u64 = (1 << 31) - 1;
 pub(super) const NOT_SAID: usize = usize::MAX - 1;
 
 /// What connections are opened and used with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     pub(super) http1: http1::Builder,
     pub(super) http2: ::h2::client::Builder,
     /// Streams on one connection, whatever the server allows.
     pub(super) max_streams: usize,
+    /// `None`: in the clear.
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) plan: OfConnections,
 }
 
@@ -36,6 +44,8 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct OfConnections {
     pub(super) protocol: Protocol,
+    /// Whether nothing may go in the clear.
+    pub(super) secured: Secured,
     pub(super) limits: plan::BackendLimits,
     http2: plan::BackendHttp2,
     send_proxy: Option<plan::SendProxy>,
@@ -43,15 +53,27 @@ pub(super) struct OfConnections {
     record_case: bool,
 }
 
+/// Whether TLS is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Secured {
+    Yes,
+    No,
+}
+
 impl Settings {
     /// The settings of a backend. `record_case` keeps the case of the field names of responses.
-    pub fn new(backend: &plan::Backend, record_case: bool) -> Self {
+    pub fn new(backend: &plan::Backend, tls: Option<Arc<Tls>>, record_case: bool) -> Self {
         Self {
             http1: http1_builder(backend, record_case),
             http2: http2_builder(backend),
+            tls,
             max_streams: backend.http2.max_streams as usize,
             plan: OfConnections {
                 protocol: backend.protocol,
+                secured: match backend.tls {
+                    Some(_) => Secured::Yes,
+                    None => Secured::No,
+                },
                 limits: backend.limits.clone(),
                 http2: backend.http2.clone(),
                 send_proxy: backend.send_proxy.clone(),
@@ -63,17 +85,40 @@ impl Settings {
 
     /// Whether connections opened with `other` can be used as if opened with these.
     pub fn are_like(&self, other: &Self) -> bool {
-        self.plan == other.plan
+        let is_same_tls = match (&self.tls, &other.tls) {
+            (Some(tls), Some(other)) => Arc::ptr_eq(tls, other),
+            (None, None) => true,
+            _ => false,
+        };
+        is_same_tls && self.plan == other.plan
     }
 
     /// How servers are spoken to, as HTTP/2 says it.
     pub fn scheme(&self) -> Scheme {
-        Scheme::HTTP
+        match self.tls {
+            Some(_) => Scheme::HTTPS,
+            None => Scheme::HTTP,
+        }
     }
 
     /// Whether the server is asked what it wants to speak.
     pub(super) fn asks_server(&self) -> bool {
-        false
+        self.tls.is_some()
+    }
+
+    /// The ways to a server that is called `name` and listens at `address`.
+    pub fn lanes(&self, name: &str, address: &Address) -> Lanes {
+        match &self.tls {
+            None => Lanes::clear(),
+            Some(tls) => {
+                let name = tls.name_of(None, name, address);
+                if tls.asks_by_host() {
+                    Lanes::by_host(name)
+                } else {
+                    Lanes::by_name(name)
+                }
+            }
+        }
     }
 
     /// Fields that a response may have.

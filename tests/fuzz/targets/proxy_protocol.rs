@@ -19,10 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     assert!(length <= bytes.len() && length <= LONGEST_BYTES);
     assert_eq!(parse(&bytes[..length - 1]), Ok(None));
-    assert_eq!(
-        parse(&bytes[..length]),
-        Ok(Some((header.clone(), length)))
-    );
+    assert_eq!(parse(&bytes[..length]), Ok(Some((header.clone(), length))));
 
     let mut v2 = Vec::new();
     write_v2(&header, Checksum::Written, &mut v2);

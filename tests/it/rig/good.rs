@@ -1,4 +1,5 @@
-//! A good server of HTTP/2: understands requests, answers as it is told, and counts.
+//! A good server of HTTP/2, and under TLS of either version: understands requests, answers as it is
+//! told, and counts.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,9 +9,21 @@ use std::thread::{self, JoinHandle};
 use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
 use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{HandshakeKind, ServerConfig};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
 
+use super::tls::{Authority, Pair};
 use super::wait::until;
 
 /// A request as it came.
@@ -35,10 +48,70 @@ pub(crate) struct Good {
 struct Shared {
     answer: Box<Answer>,
     builder: Builder,
+    handshakes: Option<Handshakes>,
     connections: AtomicUsize,
     open: AtomicUsize,
     requests: Mutex<Vec<Asked>>,
     trailers: Mutex<Vec<HeaderMap>>,
+    /// What each handshake asked for by SNI.
+    names: Mutex<Vec<Option<String>>>,
+    /// How many handshakes went on with an earlier one.
+    resumed: AtomicUsize,
+    /// How many clients showed a certificate.
+    shown: AtomicUsize,
+}
+
+/// How a server shakes hands.
+#[derive(Clone)]
+pub(crate) struct Handshakes(Arc<ServerConfig>);
+
+/// What a server offers by ALPN.
+#[derive(Clone, Copy)]
+pub(crate) enum Offer {
+    Http1,
+    Both,
+    Nothing,
+}
+
+impl Handshakes {
+    /// Shows `pair`.
+    pub(crate) fn showing(pair: &Pair, offer: Offer) -> Self {
+        Self::of(pair, offer, None)
+    }
+
+    /// The same, and wants to see a certificate that `clients` has signed.
+    pub(crate) fn asking(pair: &Pair, offer: Offer, clients: &Authority) -> Self {
+        Self::of(pair, offer, Some(clients))
+    }
+
+    fn of(pair: &Pair, offer: Offer, clients: Option<&Authority>) -> Self {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .expect("versions");
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = rustls::RootCertStore::empty();
+                let root = CertificateDer::from_pem_slice(authority.pem.as_bytes());
+                roots.add(root.expect("a certificate")).expect("a root");
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+            }
+        };
+        let chain = CertificateDer::from_pem_slice(pair.certificate.as_bytes());
+        let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes());
+        let chain = vec![chain.expect("a certificate")];
+        let config = builder.with_single_cert(chain, key.expect("a key"));
+        let mut config = config.expect("a pair");
+        config.alpn_protocols = match offer {
+            Offer::Nothing => Vec::new(),
+            Offer::Http1 => vec![b"http/1.1".to_vec()],
+            Offer::Both => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        };
+        Self(Arc::new(config))
+    }
 }
 
 impl Reply {
@@ -54,12 +127,19 @@ impl Reply {
 impl Good {
     /// Answers each request as `answer` says.
     pub(crate) fn answering(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        Self::with(Builder::new(), answer)
+        Self::with(None, answer)
     }
 
-    /// The same, with settings of its own.
-    pub(crate) fn with(
-        builder: Builder,
+    /// The same under TLS, by HTTP/1 where the client does not choose HTTP/2.
+    pub(crate) fn secured(
+        handshakes: Handshakes,
+        answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(Some(handshakes), answer)
+    }
+
+    fn with(
+        handshakes: Option<Handshakes>,
         answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -67,11 +147,15 @@ impl Good {
         let address = listener.local_addr().expect("bound");
         let shared = Arc::new(Shared {
             answer: Box::new(answer),
-            builder,
+            builder: Builder::new(),
+            handshakes,
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             requests: Mutex::default(),
             trailers: Mutex::default(),
+            names: Mutex::default(),
+            resumed: AtomicUsize::new(0),
+            shown: AtomicUsize::new(0),
         });
         let (stop, stopped) = oneshot::channel();
         let running = thread::spawn({
@@ -123,6 +207,21 @@ impl Good {
         requests.remove(0)
     }
 
+    /// What each handshake asked for by SNI, in their order.
+    pub(crate) fn names(&self) -> Vec<Option<String>> {
+        lock(&self.shared.names).clone()
+    }
+
+    /// How many handshakes went on with an earlier one.
+    pub(crate) fn resumed(&self) -> usize {
+        self.shared.resumed.load(Ordering::SeqCst)
+    }
+
+    /// How many clients showed a certificate.
+    pub(crate) fn shown(&self) -> usize {
+        self.shared.shown.load(Ordering::SeqCst)
+    }
+
     /// The trailers of the requests that had any.
     pub(crate) fn trailers(&self) -> Vec<HeaderMap> {
         lock(&self.shared.trailers).clone()
@@ -154,6 +253,43 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn serve(stream: TcpStream, shared: &Arc<Shared>) {
     stream.set_nodelay(true).expect("a socket");
+    let Some(handshakes) = &shared.handshakes else {
+        return serve_http2(stream, shared).await;
+    };
+    let acceptor = TlsAcceptor::from(Arc::clone(&handshakes.0));
+    let Ok(stream) = acceptor.accept(stream).await else {
+        return;
+    };
+    let tls = stream.get_ref().1;
+    lock(&shared.names).push(tls.server_name().map(str::to_owned));
+    if tls.handshake_kind() == Some(HandshakeKind::Resumed) {
+        shared.resumed.fetch_add(1, Ordering::SeqCst);
+    }
+    if tls.peer_certificates().is_some() {
+        shared.shown.fetch_add(1, Ordering::SeqCst);
+    }
+    if tls.alpn_protocol() == Some(b"h2") {
+        serve_http2(stream, shared).await;
+    } else {
+        let service = service_fn(|request: Request<Incoming>| async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect().await?.to_bytes().to_vec();
+            let asked = Request::from_parts(head, body);
+            let reply = (shared.answer)(&asked);
+            lock(&shared.requests).push(asked);
+            let body = |body: Vec<u8>| Full::new(Bytes::from(body));
+            Ok::<_, hyper::Error>(reply.response.map(body))
+        });
+        let io = TokioIo::new(stream);
+        // A client that has left is the client's matter.
+        let _ = http1::Builder::new().serve_connection(io, service).await;
+    }
+}
+
+async fn serve_http2<S>(stream: S, shared: &Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let Ok(mut connection) = shared.builder.handshake::<_, Bytes>(stream).await else {
         return;
     };

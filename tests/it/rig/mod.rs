@@ -1,5 +1,5 @@
-//! What the tests stand on: a real proxy, servers that do exactly what a script says, and a client
-//! that sends exactly the bytes it is given.
+//! What the tests stand on: a real proxy, servers that do exactly what a script says, and clients
+//! that send exactly the bytes, or the frames, they are given.
 //!
 //! All of it blocks, on threads of its own: a case reads from top to bottom. Nothing sleeps to let
 //! something else happen; whoever waits does so for a condition, and not forever ([`until`]).
@@ -7,8 +7,10 @@
 mod addresses;
 mod client;
 mod folder;
+pub(crate) mod framed;
 mod frames;
 mod good;
+mod h2;
 mod message;
 mod origin;
 mod program;
@@ -22,7 +24,8 @@ pub(crate) use addresses::{Deaf, Nobody};
 pub(crate) use client::{Client, Ending};
 pub(crate) use folder::Folder;
 pub(crate) use frames::{Frames, kind, setting};
-pub(crate) use good::{Good, Reply};
+pub(crate) use good::{Good, Handshakes, Offer, Reply};
+pub(crate) use h2::{Answer, Http2};
 pub(crate) use message::Message;
 pub(crate) use origin::{OK, Origin, Visit};
 pub(crate) use program::{Program, evenkeel};

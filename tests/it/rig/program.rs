@@ -191,6 +191,17 @@ impl Program {
         Duration::from_millis(ticks * 1_000 / rustix::param::clock_ticks_per_second())
     }
 
+    /// The bytes of memory that it holds.
+    #[track_caller]
+    pub(crate) fn memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        let kilobytes = kilobytes.and_then(|text| text.trim().parse::<u64>().ok());
+        kilobytes.expect("proc(5): in kB") << 10
+    }
+
     /// Its access log.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path("access.log")).unwrap_or_default()

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer,
@@ -70,12 +70,34 @@ impl Authority {
         self.signed(names, &KeyPair::generate().expect("a key"), year, 1)
     }
 
+    /// The same, good for so many days and a half from now.
+    pub(crate) fn pair_for_days(&self, names: &[&str], days: u64) -> Pair {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = since.expect("a clock that is set");
+        let span = Duration::from_secs((24 * days + 12) * 60 * 60);
+        self.signed_until(names, &KeyPair::generate().expect("a key"), 1, |params| {
+            params.not_after = date_time_ymd(1970, 1, 1) + now + span;
+        })
+    }
+
     /// A certificate for a client; its first name is its subject's.
     pub(crate) fn client(&self, names: &[&str], serial: u8) -> Pair {
         self.signed(names, &KeyPair::generate().expect("a key"), 2100, serial)
     }
 
     fn signed(&self, names: &[&str], key: &KeyPair, year: i32, serial: u8) -> Pair {
+        self.signed_until(names, key, serial, |params| {
+            params.not_after = date_time_ymd(year, 1, 1);
+        })
+    }
+
+    fn signed_until(
+        &self,
+        names: &[&str],
+        key: &KeyPair,
+        serial: u8,
+        set_end: impl FnOnce(&mut CertificateParams),
+    ) -> Pair {
         let mut params = CertificateParams::default();
         let name = names.first().copied().unwrap_or_default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -83,7 +105,7 @@ impl Authority {
         params.subject_alt_names = names.iter().map(san).collect();
         params.serial_number = Some(SerialNumber::from(vec![serial]));
         params.not_before = date_time_ymd(2000, 1, 1);
-        params.not_after = date_time_ymd(year, 1, 1);
+        set_end(&mut params);
         let certificate = params.signed_by(key, &self.issuer).expect("a certificate");
         Pair {
             certificate: certificate.pem(),
@@ -174,7 +196,11 @@ impl Speech {
 
     /// Connects to `name` at `address`.
     pub(crate) fn try_connect(&self, address: SocketAddr, name: &str) -> io::Result<TlsClient> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        self.over(TcpStream::connect_timeout(&address, PATIENCE)?, name)
+    }
+
+    /// Shakes hands with `name` on a connection that is there.
+    pub(crate) fn over(&self, stream: TcpStream, name: &str) -> io::Result<TlsClient> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;

@@ -1,9 +1,10 @@
 //! How much of what costs a client nothing it may do.
 //!
-//! Three buckets that leak: streams that it resets (Rapid Reset, CVE-2023-44487), frames that ask
-//! for nothing (floods of settings, pings, empty frames: CVE-2019-9511 to -9518), and grants of
-//! window beyond what was sent. A honest client stays far below; one that does not is sent away with
-//! GOAWAY (`ENHANCE_YOUR_CALM`, RFC 9113 §7).
+//! Three buckets that leak: streams that it resets (Rapid Reset, CVE-2023-44487) or breaks so that
+//! they are reset (MadeYouReset, CVE-2025-8671), frames that ask for nothing (floods of settings,
+//! pings, empty frames: CVE-2019-9511 to -9518), and grants of window beyond what was sent. A honest
+//! client stays far below; one that does not is sent away with GOAWAY (`ENHANCE_YOUR_CALM`, RFC 9113
+//! §7).
 //!
 //! Pure: counts and the time come in, a verdict comes out. Prior art: HAProxy's
 //! `tune.h2.fe.glitches-threshold`, Envoy's `max_inbound_priority_frames_per_stream` and its kin.
@@ -19,9 +20,6 @@ const DEPTH_SECONDS: u64 = 5;
 /// Of each so many bytes that went out, one grant of window is no excess: the smallest frame that is
 /// worth a grant.
 const BYTES_FOR_A_GRANT: u64 = 1024;
-
-/// Grants of window a second, beyond those that let something go.
-const GRANTS: u64 = 1000;
 
 /// What is left to one client connection.
 #[derive(Debug)]
@@ -50,7 +48,8 @@ impl Budget {
         Self {
             resets: bucket(u64::from(limits.resets_per_second)),
             idle_frames: bucket(u64::from(limits.idle_frames_per_second)),
-            grants: bucket(GRANTS),
+            // They let something go, or they ask for nothing either.
+            grants: bucket(u64::from(limits.idle_frames_per_second)),
         }
     }
 

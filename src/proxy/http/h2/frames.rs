@@ -1,11 +1,12 @@
-//! The frames of a client as they come in, told apart and counted.
+//! The frames of a connection as they pass, told apart and counted.
 //!
 //! h2 answers for the protocol; what it does not bound is how often a client may do what costs it
 //! nothing and us something: reset streams, ping, change settings, send frames that are empty or say
-//! nothing. This walks over the bytes that pass, looks at the nine bytes of each frame header (RFC
-//! 9113 §4.1) and skips the rest. `budget` decides what is too much.
+//! nothing. Nor does it say which streams it has reset by itself, and why. This walks over the bytes
+//! that pass, looks at the nine bytes of each frame header (RFC 9113 §4.1) and skips the rest.
+//! `budget` decides what is too much.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -23,19 +24,31 @@ const PREFACE_BYTES: usize = 24;
 
 const HEADER_BYTES: usize = 9;
 
+/// What is looked at beyond a header: the stream and the code in a GOAWAY.
+const LOOKED_AT_BYTES: usize = 8;
+
+/// What is read and thrown away after our last frame, so that the client can read that: closed with
+/// bytes unread, a socket resets the connection. A client that floods is not listened to for longer.
+const LINGER_BYTES: usize = 1 << 20;
+
+// RFC 9113 §6.
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
+const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// What was seen on a connection since `budget` last looked. Written by [`CountedStream`].
+/// Faults whose streams are kept until they are looked at; more come in one go only from an attacker.
+const FAULTS_KEPT: usize = 128;
+
+/// What was seen on a connection since it was last looked at. Written by [`CountedStream`].
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    /// Streams that the client reset.
+    /// Streams that the client reset, or made h2 reset.
     pub(super) resets: Cell<u32>,
     /// Frames that ask for nothing: settings, pings, priorities, continuations, empty data, frames
     /// of unknown types.
@@ -48,6 +61,34 @@ pub(super) struct Counts {
     pub(super) head_since: Cell<Option<Instant>>,
     /// Since when the client has not taken what we want to send.
     pub(super) blocked_since: Cell<Option<Instant>>,
+    /// Since when everything has been said, and only the client's end is waited for.
+    pub(super) parting_since: Cell<Option<Instant>>,
+    /// The code with which h2 has sent the client away, for a fault of the client's.
+    pub(super) sent_away: Cell<Option<u32>>,
+    /// What h2 has reset because the client broke the rules on it.
+    pub(super) faults: RefCell<Vec<StreamFault>>,
+    /// The last stream that an exchange was opened for. Written by the session.
+    pub(super) accepted: Cell<u32>,
+    /// The last stream whose head was more than h2 keeps.
+    too_large: Cell<u32>,
+}
+
+/// A stream that h2 has reset because the client broke the rules on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StreamFault {
+    pub(super) stream: u32,
+    pub(super) kind: FaultKind,
+}
+
+/// What was wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FaultKind {
+    /// A request that is no request, or a body that breaks its promise.
+    Malformed,
+    /// A head that was larger than h2 keeps; the client was told so before.
+    TooLarge,
+    /// A frame that was not allowed.
+    Other,
 }
 
 /// Where in a frame the next byte is.
@@ -55,9 +96,24 @@ pub(super) struct Counts {
 struct Walk {
     /// Bytes to skip: of the preface, or of a payload.
     skip: usize,
-    header: [u8; HEADER_BYTES],
-    /// How many bytes of the header are there.
+    /// The header, and the beginning of some payloads.
+    seen: [u8; HEADER_BYTES + LOOKED_AT_BYTES],
+    /// How many of them are there.
     have: usize,
+    /// How many of them are wanted of this frame.
+    wanted: usize,
+    /// Whether a head has begun that has not ended.
+    in_head: bool,
+}
+
+/// The beginning of a frame.
+struct Beginning<'a> {
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    length: usize,
+    /// Of RST_STREAM and GOAWAY.
+    payload: &'a [u8],
 }
 
 /// The client's socket, preceded by what was read from it earlier, with its frames counted.
@@ -66,7 +122,10 @@ pub(super) struct CountedStream {
     /// What had left when the client was last seen to take nothing.
     sent: Cell<u64>,
     prefix: Bytes,
-    walk: Walk,
+    incoming: Walk,
+    outgoing: Walk,
+    /// What may still be thrown away; `None`: not everything has been said yet.
+    linger: Option<usize>,
     counts: Rc<Counts>,
 }
 
@@ -77,75 +136,179 @@ impl CountedStream {
             stream,
             sent: Cell::new(0),
             prefix,
-            walk: Walk::new(),
+            incoming: Walk::after(PREFACE_BYTES),
+            outgoing: Walk::after(0),
+            linger: None,
             counts,
         }
     }
 
-    fn note_written(&self, written: &Poll<io::Result<usize>>) {
-        match written {
-            Poll::Pending if self.counts.blocked_since.get().is_none() => {
-                self.counts.blocked_since.set(Some(clock::now()));
+    fn note_written(&mut self, written: &Poll<io::Result<usize>>, bufs: &[IoSlice<'_>]) {
+        let counts = &*self.counts;
+        let Poll::Ready(written) = written else {
+            if counts.blocked_since.get().is_none() {
+                counts.blocked_since.set(Some(clock::now()));
             }
-            Poll::Pending => {}
-            Poll::Ready(written) => {
-                if has_moved(&self.stream, &self.sent) {
-                    self.counts.blocked_since.set(None);
-                }
-                let bytes = written.as_ref().copied().unwrap_or(0) as u64;
-                add(&self.counts.bytes_out, bytes);
-            }
+            return;
+        };
+        if has_moved(&self.stream, &self.sent) {
+            counts.blocked_since.set(None);
         }
+        let mut left = written.as_ref().copied().unwrap_or(0);
+        let sent = counts.bytes_out.get().saturating_add(left as u64);
+        counts.bytes_out.set(sent);
+        for buf in bufs {
+            let length = left.min(buf.len());
+            left -= length;
+            self.outgoing
+                .over(&buf[..length], |frame| counts.note_sent(frame));
+        }
+    }
+
+    /// Reads on and throws away, until the client has closed its side or that was enough.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut room = [0; 4096];
+        while let Some(left @ 1..) = self.linger {
+            let mut buffer = ReadBuf::new(&mut room);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+            let length = buffer.filled().len();
+            if read.is_err() || length == 0 {
+                break;
+            }
+            self.linger = Some(left.saturating_sub(length));
+        }
+        Poll::Ready(())
     }
 }
 
 impl Walk {
-    fn new() -> Self {
+    /// Frames begin after so many bytes.
+    fn after(skip: usize) -> Self {
         Self {
-            skip: PREFACE_BYTES,
-            header: [0; HEADER_BYTES],
+            skip,
+            seen: [0; HEADER_BYTES + LOOKED_AT_BYTES],
             have: 0,
+            wanted: HEADER_BYTES,
+            in_head: false,
         }
     }
 
     /// Walks over `bytes`.
-    fn over(&mut self, mut bytes: &[u8], counts: &Counts) {
-        while !bytes.is_empty() {
+    fn over(&mut self, mut bytes: &[u8], mut note: impl FnMut(&Beginning<'_>)) {
+        loop {
             let skipped = self.skip.min(bytes.len());
             self.skip -= skipped;
             bytes = &bytes[skipped..];
-            let taken = (HEADER_BYTES - self.have).min(bytes.len());
-            self.header[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
+            if self.skip > 0 {
+                return;
+            }
+            if self.have == self.wanted {
+                self.end();
+            }
+            if bytes.is_empty() {
+                return;
+            }
+            let taken = (self.wanted - self.have).min(bytes.len());
+            self.seen[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
             self.have += taken;
             bytes = &bytes[taken..];
-            if self.have == HEADER_BYTES {
-                self.have = 0;
-                let [a, b, c, kind, flags, ..] = self.header;
-                self.skip = u32::from_be_bytes([0, a, b, c]) as usize;
-                counts.note(kind, flags, self.skip);
+            if self.have == self.wanted {
+                self.begin(&mut note);
             }
         }
+    }
+
+    /// All that is wanted of a frame, or its header, is there.
+    fn begin(&mut self, note: &mut impl FnMut(&Beginning<'_>)) {
+        let [a, b, c, kind, flags, s, t, u, v, ..] = self.seen;
+        let length = u32::from_be_bytes([0, a, b, c]) as usize;
+        let looked_at = match kind {
+            RST_STREAM => length.min(4),
+            GOAWAY => length.min(LOOKED_AT_BYTES),
+            _ => 0,
+        };
+        if self.have < HEADER_BYTES + looked_at {
+            self.wanted = HEADER_BYTES + looked_at;
+            return;
+        }
+        self.skip = length - looked_at;
+        if matches!(kind, HEADERS | CONTINUATION) {
+            self.in_head = true;
+        }
+        note(&Beginning {
+            kind,
+            flags,
+            stream: u32::from_be_bytes([s, t, u, v]) & 0x7fff_ffff,
+            length,
+            payload: &self.seen[HEADER_BYTES..self.wanted],
+        });
+    }
+
+    /// The last byte of a frame has passed.
+    fn end(&mut self) {
+        let [kind, flags] = [self.seen[3], self.seen[4]];
+        if matches!(kind, HEADERS | CONTINUATION) && flags & END_HEADERS != 0 {
+            self.in_head = false;
+        }
+        self.have = 0;
+        self.wanted = HEADER_BYTES;
     }
 }
 
 impl Counts {
-    fn note(&self, kind: u8, flags: u8, length: usize) {
-        let bump = |counter: &Cell<u32>| counter.set(counter.get().saturating_add(1));
-        match kind {
-            DATA if length > 0 || flags & END_STREAM != 0 => {}
-            HEADERS => self.note_head(flags),
+    /// A frame of the client's.
+    fn note_received(&self, frame: &Beginning<'_>) {
+        match frame.kind {
+            DATA if frame.length > 0 || frame.flags & END_STREAM != 0 => {}
+            HEADERS => {}
             RST_STREAM => bump(&self.resets),
             WINDOW_UPDATE => bump(&self.window_updates),
-            CONTINUATION => {
-                bump(&self.idle_frames);
-                self.note_head(flags);
-            }
             _ => bump(&self.idle_frames),
         }
     }
 
-    fn note_head(&self, flags: u8) {
-        if flags & END_HEADERS != 0 {
+    /// A frame of ours. What h2 does by itself is nowhere else to be seen.
+    fn note_sent(&self, frame: &Beginning<'_>) {
+        match frame.kind {
+            // Nobody else would answer what has not been accepted.
+            HEADERS if frame.stream > self.accepted.get() => {
+                self.too_large.set(frame.stream);
+                self.note_fault(frame.stream, FaultKind::TooLarge);
+            }
+            RST_STREAM => self.note_reset_by_us(frame),
+            GOAWAY => {
+                let code = code_of(&frame.payload[4.min(frame.payload.len())..]);
+                if code != u32::from(h2::Reason::NO_ERROR) {
+                    self.sent_away.set(Some(code));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn note_reset_by_us(&self, frame: &Beginning<'_>) {
+        let kind = match h2::Reason::from(code_of(frame.payload)) {
+            // Noted already.
+            h2::Reason::PROTOCOL_ERROR if self.too_large.get() == frame.stream => return,
+            h2::Reason::PROTOCOL_ERROR => FaultKind::Malformed,
+            h2::Reason::FLOW_CONTROL_ERROR | h2::Reason::FRAME_SIZE_ERROR => FaultKind::Other,
+            // A frame that crossed with the end of its stream, or what we had reason to.
+            _ => return,
+        };
+        self.note_fault(frame.stream, kind);
+    }
+
+    fn note_fault(&self, stream: u32, kind: FaultKind) {
+        bump(&self.resets);
+        let mut faults = self.faults.borrow_mut();
+        if faults.len() < FAULTS_KEPT {
+            faults.push(StreamFault { stream, kind });
+        }
+    }
+
+    /// Whether a head is under way, as of now.
+    fn note_head(&self, in_head: bool) {
+        if !in_head {
             self.head_since.set(None);
         } else if self.head_since.get().is_none() {
             self.head_since.set(Some(clock::now()));
@@ -153,8 +316,13 @@ impl Counts {
     }
 }
 
-fn add(counter: &Cell<u64>, number: u64) {
-    counter.set(counter.get().saturating_add(number));
+fn bump(counter: &Cell<u32>) {
+    counter.set(counter.get().saturating_add(1));
+}
+
+/// Of what is cut short h2 makes a connection error.
+fn code_of(payload: &[u8]) -> u32 {
+    payload.first_chunk().copied().map_or(0, u32::from_be_bytes)
 }
 
 impl AsyncRead for CountedStream {
@@ -176,7 +344,10 @@ impl AsyncRead for CountedStream {
                 this.prefix = Bytes::new();
             }
         }
-        this.walk.over(&buf.filled()[before..], &this.counts);
+        let counts = &*this.counts;
+        this.incoming
+            .over(&buf.filled()[before..], |frame| counts.note_received(frame));
+        counts.note_head(this.incoming.in_head);
         Poll::Ready(Ok(()))
     }
 }
@@ -188,7 +359,7 @@ impl AsyncWrite for CountedStream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.note_written(&written);
+        self.note_written(&written, &[IoSlice::new(buf)]);
         written
     }
 
@@ -198,7 +369,7 @@ impl AsyncWrite for CountedStream {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.note_written(&written);
+        self.note_written(&written, bufs);
         written
     }
 
@@ -217,8 +388,17 @@ impl AsyncWrite for CountedStream {
         flushed
     }
 
+    /// Everything has been said; the client is given time to hear it.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let this = &mut *self;
+        if this.counts.parting_since.get().is_none() {
+            this.counts.parting_since.set(Some(clock::now()));
+        }
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            this.linger = Some(LINGER_BYTES);
+        }
+        this.poll_linger(cx).map(Ok)
     }
 }
 
@@ -249,13 +429,18 @@ mod tests {
         bytes
     }
 
+    fn received(walk: &mut Walk, bytes: &[u8], counts: &Counts) {
+        walk.over(bytes, |frame| counts.note_received(frame));
+        counts.note_head(walk.in_head);
+    }
+
     #[test]
     fn frames_are_told_apart_however_they_are_cut() {
         for size in [1, 2, 5, 9, 10, 24, 1000] {
             let counts = Counts::default();
-            let mut walk = Walk::new();
+            let mut walk = Walk::after(PREFACE_BYTES);
             for piece in session().chunks(size) {
-                walk.over(piece, &counts);
+                received(&mut walk, piece, &counts);
             }
             assert_eq!(counts.resets.get(), 2, "pieces of {size}");
             assert_eq!(counts.idle_frames.get(), 4, "pieces of {size}");
@@ -266,13 +451,59 @@ mod tests {
     #[test]
     fn a_head_without_an_end_is_noticed_until_it_ends() {
         let counts = Counts::default();
-        let mut walk = Walk::new();
-        walk.over(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &counts);
-        walk.over(&frame(10, HEADERS, 0), &counts);
-        assert!(counts.head_since.get().is_some());
-        walk.over(&frame(10, CONTINUATION, 0), &counts);
-        assert!(counts.head_since.get().is_some());
-        walk.over(&frame(10, CONTINUATION, END_HEADERS), &counts);
+        let mut walk = Walk::after(PREFACE_BYTES);
+        received(&mut walk, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &counts);
         assert!(counts.head_since.get().is_none());
+        received(&mut walk, &frame(10, HEADERS, 0), &counts);
+        assert!(counts.head_since.get().is_some());
+        received(&mut walk, &frame(10, CONTINUATION, 0), &counts);
+        assert!(counts.head_since.get().is_some());
+        received(&mut walk, &frame(10, CONTINUATION, END_HEADERS), &counts);
+        assert!(counts.head_since.get().is_none());
+        let last = frame(10, HEADERS, END_HEADERS);
+        received(&mut walk, &last[..18], &counts);
+        assert!(
+            counts.head_since.get().is_some(),
+            "it only says that it ends"
+        );
+        received(&mut walk, &last[18..], &counts);
+        assert!(counts.head_since.get().is_none());
+    }
+
+    fn with_payload(kind: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0, 0, payload.len() as u8, kind, 0, 0, 0, 0, stream];
+        bytes.extend(payload);
+        bytes
+    }
+
+    #[test]
+    fn what_h2_says_by_itself_is_noticed() {
+        let mut said = with_payload(HEADERS, 5, b"200");
+        said.extend(with_payload(HEADERS, 7, b"431"));
+        said.extend(with_payload(RST_STREAM, 7, &[0, 0, 0, 1]));
+        said.extend(with_payload(RST_STREAM, 9, &[0, 0, 0, 1]));
+        said.extend(with_payload(RST_STREAM, 11, &[0, 0, 0, 3]));
+        // Ours, and refusals: no fault of anybody's.
+        for code in [0, 2, 5, 7, 8] {
+            said.extend(with_payload(RST_STREAM, 13, &[0, 0, 0, code]));
+        }
+        said.extend(with_payload(GOAWAY, 0, &[0, 0, 0, 9, 0, 0, 0, 11, b'x']));
+        for size in [1, 3, 9, 14, 1000] {
+            let counts = Counts::default();
+            counts.accepted.set(5);
+            let mut walk = Walk::after(0);
+            for piece in said.chunks(size) {
+                walk.over(piece, |frame| counts.note_sent(frame));
+            }
+            let fault = |stream, kind| StreamFault { stream, kind };
+            let faults = [
+                fault(7, FaultKind::TooLarge),
+                fault(9, FaultKind::Malformed),
+                fault(11, FaultKind::Other),
+            ];
+            assert_eq!(*counts.faults.borrow(), faults, "pieces of {size}");
+            assert_eq!(counts.resets.get(), 3, "pieces of {size}");
+            assert_eq!(counts.sent_away.get(), Some(11), "pieces of {size}");
+        }
     }
 }

@@ -36,7 +36,7 @@ use crate::proxy::roll::{Entry, Order};
 use super::client::Client;
 
 use budget::Budget;
-use frames::{CountedStream, Counts};
+use frames::{CountedStream, Counts, FaultKind, StreamFault};
 
 /// How much of a response a stream gathers before it waits for the client to take it. What a
 /// connection can make us hold is this and its window, for each of its streams.
@@ -52,8 +52,9 @@ const PARTING: Duration = Duration::from_secs(2);
 /// What a connection and its streams share.
 struct Shared {
     client: Rc<Client>,
-    /// How many exchanges are open. Written by [`Shared::begin`], [`Shared::end`].
-    open: Cell<usize>,
+    /// The streams with an open exchange. Few enough to be looked through. Written by
+    /// [`Shared::begin`], [`Shared::end`] and [`Session::look_at_faults`].
+    open: RefCell<Vec<OpenStream>>,
     /// When the last exchange ended, or the connection was accepted.
     idle_since: Cell<Instant>,
     /// Whether it has carried an exchange.
@@ -64,6 +65,12 @@ struct Shared {
     timers: RefCell<Vec<Timer>>,
     /// The connection's task, to be told when the last exchange ends.
     waker: RefCell<Option<Waker>>,
+}
+
+struct OpenStream {
+    id: u32,
+    /// h2 has reset it because the client broke the rules on it.
+    fault: Option<Reason>,
 }
 
 /// A connection at work.
@@ -105,13 +112,20 @@ pub(super) async fn serve(
     let counts = Rc::<Counts>::default();
     let io = CountedStream::new(stream, prefix, Rc::clone(&counts));
     let began = clock::now();
-    let shaken = greeted(&builder, io, &client, entry, &mut timer, began).await;
-    let Some(connection) = shaken else {
-        return;
+    let connection = match greeted(&builder, io, &client, entry, &mut timer, began).await {
+        Some(Ok(connection)) => connection,
+        Some(Err(error)) => {
+            event::connection_failed(&client.live.name, client.peer, &error);
+            if error.is_library() {
+                client.refuse(Reason::ClientProtocol, 0, Some(began), None);
+            }
+            return;
+        }
+        None => return,
     };
     let shared = Rc::new(Shared {
         client,
-        open: Cell::new(0),
+        open: RefCell::default(),
         idle_since: Cell::new(began),
         has_served: Cell::new(false),
         ending: Cell::new(None),
@@ -145,6 +159,10 @@ fn builder(plan: &plan::Frontend) -> Builder {
         .initial_window_size(stream_window.0 as u32)
         .initial_connection_window_size(connection_window.0 as u32)
         .max_send_buffer_size(WRITE_AHEAD_BYTES)
+        // h2 takes a small piece that nobody has taken yet for 256 bytes, and lets all of them weigh
+        // half the window: four thousand messages that wait for a slow server would be an attack.
+        // Not more: such a piece costs us up to three times what it is taken for.
+        .data_frame_budget(connection_window.0 as usize)
         .max_pending_accept_reset_streams(UNSEEN_RESETS)
         // Twice what is let in: `handle` refuses what is too large and says so, which h2 would do
         // without a word to the log. What is larger still, h2 does not keep.
@@ -155,7 +173,7 @@ fn builder(plan: &plan::Frontend) -> Builder {
     builder
 }
 
-/// Both sides' first frames, within the time of a head; `None`: they did not come.
+/// Both sides' prefaces, within the time of a head; `None`: the client's did not come.
 async fn greeted(
     builder: &Builder,
     io: CountedStream,
@@ -163,12 +181,12 @@ async fn greeted(
     entry: &Entry,
     timer: &mut Timer,
     began: Instant,
-) -> Option<Connection<CountedStream, Bytes>> {
+) -> Option<Result<Connection<CountedStream, Bytes>, h2::Error>> {
     let until = began + client.timeouts.get().head;
     let mut handshake = pin!(builder.handshake(io));
     poll_fn(|cx| {
         if let Poll::Ready(shaken) = handshake.as_mut().poll(cx) {
-            return Poll::Ready(shaken.ok());
+            return Poll::Ready(Some(shaken));
         }
         if entry.order(cx) == Order::Break {
             return Poll::Ready(None);
@@ -183,11 +201,13 @@ impl Session<'_> {
         self.shared.remember(cx.waker());
         loop {
             self.obey(self.entry.order(cx));
-            if self.advance(cx).is_ready() {
+            let advanced = self.advance(cx);
+            self.look_at_faults();
+            if advanced.is_ready() {
                 return Poll::Ready(());
             }
             if !self.is_parting() && !self.budget.takes(&self.counts, clock::now) {
-                self.shared.refuse(Reason::ClientFlood, None);
+                self.shared.refuse(Reason::ClientFlood, 0, None);
                 self.send_away(Reason::ClientFlood, h2::Reason::ENHANCE_YOUR_CALM);
                 continue;
             }
@@ -218,10 +238,15 @@ impl Session<'_> {
     fn advance(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         loop {
             match ready!(self.connection.poll_accept(cx)) {
-                Some(Ok((request, respond))) if !self.is_parting() => {
-                    Shared::begin(&self.shared, request, respond);
+                Some(Ok((request, mut respond))) => {
+                    self.counts.accepted.set(respond.stream_id().as_u32());
+                    if self.takes_requests() {
+                        Shared::begin(&self.shared, request, respond);
+                    } else {
+                        // It was told to ask elsewhere, and had the time to hear it.
+                        respond.send_reset(h2::Reason::REFUSED_STREAM);
+                    }
                 }
-                Some(Ok(_)) => {}
                 Some(Err(error)) => {
                     self.failed(&error);
                     return Poll::Ready(());
@@ -232,7 +257,46 @@ impl Session<'_> {
     }
 
     fn is_parting(&self) -> bool {
-        matches!(self.stage, Stage::Parting(_))
+        matches!(self.stage, Stage::Parting(_)) || self.counts.parting_since.get().is_some()
+    }
+
+    /// A client that is drained may have asked before it heard of it. One that never says that it
+    /// heard must not stay for ever.
+    fn takes_requests(&self) -> bool {
+        match self.stage {
+            Stage::Open => !self.is_parting(),
+            Stage::Draining(from) => clock::now() < from + PARTING,
+            Stage::Parting(_) => false,
+        }
+    }
+
+    /// What h2 has done by itself because of what the client did: it says so to the client, and to
+    /// us only here.
+    fn look_at_faults(&mut self) {
+        let shared = &self.shared;
+        let faults = self.counts.faults.take();
+        for StreamFault { stream, kind } in faults {
+            let mut open = shared.open.borrow_mut();
+            if let Some(open) = open.iter_mut().find(|open| open.id == stream) {
+                open.fault = Some(match kind {
+                    FaultKind::Other => Reason::ClientProtocol,
+                    _ => Reason::RequestBodyMalformed,
+                });
+                continue;
+            }
+            drop(open);
+            match kind {
+                FaultKind::Malformed => shared.refuse(Reason::RequestHeadMalformed, 0, None),
+                FaultKind::TooLarge => shared.refuse(Reason::RequestHeadTooLarge, 431, None),
+                // Its exchange is over: nothing was lost.
+                FaultKind::Other => {}
+            }
+        }
+        if let Some(code) = self.counts.sent_away.take()
+            && shared.ending.get().is_none()
+        {
+            shared.end_for(code);
+        }
     }
 
     /// Says that no new streams are taken; those that are open go on.
@@ -257,14 +321,11 @@ impl Session<'_> {
             return;
         }
         if error.is_library() {
-            let reason = match error.reason() {
-                Some(h2::Reason::ENHANCE_YOUR_CALM) => Reason::ClientFlood,
-                _ => Reason::ClientProtocol,
-            };
-            shared.refuse(reason, None);
-            shared.ending.set(Some(reason));
+            // The client did not take what would have told it.
+            let code = error.reason().unwrap_or(h2::Reason::PROTOCOL_ERROR);
+            shared.end_for(code.into());
         } else if let Some(began) = self.counts.head_since.get() {
-            shared.refuse(Reason::ClientLeft, Some(began));
+            shared.refuse(Reason::ClientLeft, 0, Some(began));
         }
     }
 
@@ -272,9 +333,13 @@ impl Session<'_> {
     fn due(&self) -> Instant {
         let timeouts = self.shared.client.timeouts.get();
         let since = |cell: &Cell<Option<Instant>>, patience| Some(cell.get()? + patience);
+        // Nothing else counts any more.
+        if let Some(at) = self.parts_at() {
+            return at;
+        }
         let own = match self.stage {
             Stage::Parting(at) => Some(at),
-            _ if self.shared.open.get() > 0 => None,
+            _ if self.shared.is_busy() => None,
             Stage::Draining(from) => Some(from.max(self.shared.idle_since.get()) + PARTING),
             Stage::Open => Some(self.shared.idle_until()),
         };
@@ -289,13 +354,22 @@ impl Session<'_> {
         .unwrap_or(self.never)
     }
 
+    /// When it ends at the latest, once everything has been said.
+    fn parts_at(&self) -> Option<Instant> {
+        let h2s = self.counts.parting_since.get().map(|since| since + PARTING);
+        match self.stage {
+            Stage::Parting(at) => Some(h2s.map_or(at, |since| since.min(at))),
+            _ => h2s,
+        }
+    }
+
     /// A deadline of [`Session::due`] has passed; ready when that ends the connection.
     fn passed(&mut self, now: Instant) -> Poll<()> {
         let timeouts = self.shared.client.timeouts.get();
         let is_late = |cell: &Cell<Option<Instant>>, patience| {
             cell.get().is_some_and(|since| now >= since + patience)
         };
-        if let Stage::Parting(at) = self.stage {
+        if let Some(at) = self.parts_at() {
             return if now >= at {
                 Poll::Ready(())
             } else {
@@ -303,16 +377,20 @@ impl Session<'_> {
             };
         }
         if is_late(&self.counts.blocked_since, timeouts.body) {
+            // It takes no frame that would tell it.
+            if !self.shared.is_busy() {
+                self.shared.refuse(Reason::ClientStalled, 0, None);
+            }
             self.shared.ending.set(Some(Reason::ClientStalled));
             return Poll::Ready(());
         }
         if is_late(&self.counts.head_since, timeouts.head) {
             let began = self.counts.head_since.take();
-            self.shared.refuse(Reason::RequestHeadTimeout, began);
+            self.shared.refuse(Reason::RequestHeadTimeout, 0, began);
             self.send_away(Reason::RequestHeadTimeout, h2::Reason::ENHANCE_YOUR_CALM);
             return Poll::Pending;
         }
-        if self.shared.open.get() > 0 {
+        if self.shared.is_busy() {
             return Poll::Pending;
         }
         match self.stage {
@@ -337,21 +415,29 @@ impl Shared {
     }
 
     fn begin(self: &Rc<Self>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-        self.open.set(self.open.get() + 1);
+        let id = respond.stream_id().as_u32();
+        self.open.borrow_mut().push(OpenStream { id, fault: None });
         self.has_served.set(true);
         tasks::spawn_local(stream::exchange(request, respond, Rc::clone(self)));
     }
 
-    /// An exchange was over at `ended`.
-    fn end(&self, ended: Instant) {
-        let open = self.open.get().saturating_sub(1);
-        self.open.set(open);
+    /// The exchange of stream `id` was over at `ended`.
+    fn end(&self, id: u32, ended: Instant) {
+        let mut open = self.open.borrow_mut();
+        if let Some(place) = open.iter().position(|open| open.id == id) {
+            open.swap_remove(place);
+        }
         self.idle_since.set(ended);
-        if open == 0
+        if open.is_empty()
             && let Some(waker) = &*self.waker.borrow()
         {
             waker.wake_by_ref();
         }
+    }
+
+    /// Whether an exchange is open.
+    fn is_busy(&self) -> bool {
+        !self.open.borrow().is_empty()
     }
 
     /// Until when the next request is waited for. A connection that was never used has only the
@@ -371,8 +457,27 @@ impl Shared {
         self.ending.get().unwrap_or(otherwise)
     }
 
-    /// Counts and logs what no exchange was opened for.
-    fn refuse(&self, reason: Reason, began: Option<Instant>) {
-        self.client.refuse(reason, 0, began, None);
+    /// Why the exchange of stream `id` is cut whose stream was reset.
+    fn reason_of_reset(&self, id: u32) -> Reason {
+        let open = self.open.borrow();
+        let fault = open.iter().find(|open| open.id == id);
+        let fault = fault.and_then(|open| open.fault);
+        self.reason_or(fault.unwrap_or(Reason::ClientLeft))
+    }
+
+    /// Notes, counts and logs that h2 has sent the client away with `code`.
+    fn end_for(&self, code: u32) {
+        let reason = if code == u32::from(h2::Reason::ENHANCE_YOUR_CALM) {
+            Reason::ClientFlood
+        } else {
+            Reason::ClientProtocol
+        };
+        self.refuse(reason, 0, None);
+        self.ending.set(Some(reason));
+    }
+
+    /// Counts and logs what no exchange was opened for, and what the client was told.
+    fn refuse(&self, reason: Reason, status: u16, began: Option<Instant>) {
+        self.client.refuse(reason, status, began, None);
     }
 }

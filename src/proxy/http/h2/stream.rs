@@ -33,11 +33,21 @@ const TIMERS_KEPT: usize = 8;
 
 /// An exchange that is open. Whatever ends it, it is settled when this is dropped.
 struct Exchange {
+    /// Of the stream.
+    id: u32,
     open: Open,
     shared: Rc<Shared>,
     timer: Timer,
     /// The deadline of whoever has none.
     never: Instant,
+}
+
+/// Since when a client takes nothing of an answer.
+#[derive(Default)]
+struct Stall {
+    since: Option<Instant>,
+    /// What had been sent then.
+    sent: u64,
 }
 
 /// Answers `request` on its stream.
@@ -47,7 +57,7 @@ pub(super) async fn exchange(
     shared: Rc<Shared>,
 ) {
     let begun = Begun::open(&shared.client, &request, None);
-    let mut exchange = Exchange::new(begun.opened(), shared);
+    let mut exchange = Exchange::new(respond.stream_id().as_u32(), begun.opened(), shared);
     let asks_first = request.headers().contains_key(header::EXPECT);
     let (head, stream) = request.into_parts();
     let body = StreamBody::new(stream, &head.headers);
@@ -71,9 +81,10 @@ pub(super) async fn exchange(
 }
 
 impl Exchange {
-    fn new(open: Open, shared: Rc<Shared>) -> Self {
+    fn new(id: u32, open: Open, shared: Rc<Shared>) -> Self {
         let timer = shared.timers.borrow_mut().pop();
         Self {
+            id,
             timer: timer.unwrap_or_default(),
             never: open.course.exchange.opening.head_read + FAR,
             open,
@@ -129,15 +140,23 @@ impl Exchange {
             return;
         }
         let mut pump = Pump::new(body, stream);
-        let mut stalled_since = None;
+        let mut stall = Stall::default();
+        let mut is_cut = false;
         poll_fn(|cx| {
+            if is_cut {
+                // Its reason is among the facts; the client must not take it for the end.
+                pump.reset(h2::Reason::INTERNAL_ERROR);
+                return Poll::Ready(());
+            }
             loop {
                 match pump.poll(cx) {
                     Poll::Ready(Ok(())) => return Poll::Ready(()),
                     Poll::Ready(Err(Stopped::Body(_))) => {
-                        // Its reason is among the facts; the client must not take it for the end.
-                        pump.reset(h2::Reason::INTERNAL_ERROR);
-                        return Poll::Ready(());
+                        // A reset takes back what is not on its way yet. The connection's task has
+                        // been woken before us, and sends what there was of the answer.
+                        is_cut = true;
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
                     }
                     Poll::Ready(Err(Stopped::Reset(_) | Stopped::Connection(_))) => {
                         self.client_left();
@@ -145,11 +164,8 @@ impl Exchange {
                     }
                     Poll::Pending => {}
                 }
-                stalled_since = pump
-                    .is_waiting_for_room()
-                    .then(|| stalled_since.unwrap_or_else(clock::now));
                 let patience = self.shared.client.timeouts.get().body;
-                let stall = stalled_since.map(|since| since + patience);
+                let stall = stall.since(&pump).map(|since| since + patience);
                 let waiting = self.course().deadlines.earliest();
                 let due = [stall, waiting].into_iter().flatten().min();
                 let (now, fired) = ready!(self.poll_due(cx, due));
@@ -204,7 +220,20 @@ impl Exchange {
     }
 
     fn client_left(&self) {
-        self.course().cut(self.shared.reason_or(Reason::ClientLeft));
+        self.course().cut(self.shared.reason_of_reset(self.id));
+    }
+}
+
+impl Stall {
+    /// Since when nothing was taken, as of now; `None`: it is not the client that is waited for.
+    fn since<B: Body<Data = Bytes> + Unpin>(&mut self, pump: &Pump<B>) -> Option<Instant> {
+        if !pump.is_waiting_for_room() {
+            self.since = None;
+        } else if self.since.is_none() || self.sent != pump.sent() {
+            self.since = Some(clock::now());
+            self.sent = pump.sent();
+        }
+        self.since
     }
 }
 
@@ -235,7 +264,7 @@ impl Drop for Exchange {
         let reason = self.shared.reason_or(Reason::of_drop());
         self.course().cut(reason);
         let ended = self.shared.client.settle(&self.open);
-        self.shared.end(ended);
+        self.shared.end(self.id, ended);
         let mut timers = self.shared.timers.borrow_mut();
         if timers.len() < TIMERS_KEPT {
             timers.push(std::mem::take(&mut self.timer));

@@ -1,0 +1,167 @@
+//! `tls` of a `[backend.NAME]`. Files are only named here; `control` reads them.
+
+use rustls::pki_types::ServerName;
+
+use crate::config::compile::tls::file;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::keys;
+use crate::config::raw::Kind;
+use crate::config::report::Report;
+use crate::config::section::Section;
+use crate::plan::{FileAt, Identity, Server, ServerTls, Sni, Trust};
+
+/// `None`: servers are spoken to in the clear.
+pub(super) fn server_tls(
+    backend: &Section<'_>,
+    servers: &[Server],
+    report: &mut Report<'_>,
+) -> Option<ServerTls> {
+    let setting = backend.setting("tls")?;
+    let at = report.place(setting.span());
+    if let Kind::Boolean(is_on) = setting.value.kind {
+        return is_on.then(|| ServerTls {
+            trust: Trust::System,
+            sni: Sni::default(),
+            verify_name: None,
+            identity: None,
+            at,
+        });
+    }
+    if !matches!(setting.value.kind, Kind::Table(_)) {
+        setting.wrong_with(
+            "`true`, `false` or a table",
+            "write `tls = true`; certificates of clients are a `[frontend.NAME]`'s matter",
+            report,
+        );
+        return None;
+    }
+    let section = backend.section("tls", &keys::BACKEND_TLS, report)?;
+    let trust = trust(&section, report);
+    let sni = sni(&section, servers, report);
+    Some(ServerTls {
+        verify_name: verify_name(&section, &trust, report),
+        trust,
+        sni,
+        identity: identity(&section, report),
+        at,
+    })
+}
+
+fn trust(section: &Section<'_>, report: &mut Report<'_>) -> Trust {
+    let choices = [("full", true), ("none", false)];
+    let habits = [("required", "full"), ("on", "full"), ("off", "none")];
+    let verifies = section.choice("verify", &choices, &habits, report);
+    let authorities: Vec<FileAt> = section
+        .list("ca")
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|item| file(item, report))
+        .collect();
+    if verifies == Some(false) {
+        if let Some(ca) = section.setting("ca") {
+            report.error(
+                ca.span(),
+                "`ca` says whom to believe, and `verify = \"none\"` believes anybody",
+                "leave one of them out",
+            );
+        }
+        if let Some(verify) = section.setting("verify") {
+            report.add(
+                Diagnostic::warning(
+                    verify.span(),
+                    "with `verify = \"none\"` anybody between here and the servers can read and change everything",
+                )
+                .help("name the authority that signs the servers' certificates: `ca = \"/path/to/ca.pem\"`"),
+            );
+        }
+        return Trust::Anyone;
+    }
+    if authorities.is_empty() {
+        Trust::System
+    } else {
+        Trust::Authorities(authorities)
+    }
+}
+
+fn sni(section: &Section<'_>, servers: &[Server], report: &mut Report<'_>) -> Sni {
+    let Some(setting) = section.setting("sni") else {
+        return Sni::default();
+    };
+    let Some(text) = setting.text(report) else {
+        return Sni::default();
+    };
+    match text.value.as_str() {
+        "host" => Sni::Host,
+        "off" => Sni::Off,
+        "server" => {
+            let nameless = servers
+                .iter()
+                .find(|server| ServerName::try_from(server.name.to_string()).is_err());
+            if let Some(server) = nameless {
+                report.error(
+                    setting.span(),
+                    format!(
+                        "the server `{}` has no name that a certificate can have",
+                        server.name
+                    ),
+                    "give it one: `{ name = \"a.example\", address = \"…\" }`",
+                );
+            }
+            Sni::Server
+        }
+        name => {
+            if !is_dns_name(name) {
+                report.error(
+                    setting.span(),
+                    format!("`sni = {:?}` is no name of a host", text.shown()),
+                    "write `\"host\"` for the request's host, `\"server\"` for the server's `name`, `\"off\"`, or a name",
+                );
+            }
+            Sni::Fixed(name.to_owned())
+        }
+    }
+}
+
+fn is_dns_name(name: &str) -> bool {
+    matches!(ServerName::try_from(name), Ok(ServerName::DnsName(_)))
+}
+
+fn verify_name(section: &Section<'_>, trust: &Trust, report: &mut Report<'_>) -> Option<String> {
+    let setting = section.setting("verify_name")?;
+    let text = setting.text(report)?;
+    if *trust == Trust::Anyone {
+        report.error(
+            setting.span(),
+            "`verify_name` is the name that is checked, and `verify = \"none\"` checks none",
+            "leave one of them out",
+        );
+    } else if ServerName::try_from(text.value.as_str()).is_err() {
+        report.error(
+            setting.span(),
+            format!(
+                "`verify_name = {:?}` is no name of a host and no IP address",
+                text.shown()
+            ),
+            "write the name as it stands in the certificates",
+        );
+    }
+    Some(text.value.clone())
+}
+
+fn identity(section: &Section<'_>, report: &mut Report<'_>) -> Option<Identity> {
+    let key = section.setting("key");
+    let Some(certificate) = section.setting("certificate") else {
+        if let Some(key) = key {
+            report.error(
+                key.span(),
+                "a `key` without a `certificate`",
+                "write both, or leave `key` out",
+            );
+        }
+        return None;
+    };
+    Some(Identity {
+        certificate: file(certificate, report)?,
+        key: key.and_then(|key| file(key, report)),
+    })
+}

@@ -1,0 +1,53 @@
+//! TLS towards servers: whom to believe, and by which name.
+
+use crate::base::Place;
+use crate::plan::FileAt;
+
+/// `[backend.NAME.tls]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerTls {
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// The name that is asked for (SNI).
+    pub sni: Sni,
+    /// The name that the certificate must have; `None`: the one that is asked for.
+    pub verify_name: Option<String>,
+    /// What we show a server that wants to know who we are.
+    pub identity: Option<Identity>,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// Whose certificates are believed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trust {
+    /// Those that the system believes.
+    System,
+    /// Those signed by the authorities in these files.
+    Authorities(Vec<FileAt>),
+    /// Anybody's.
+    Anyone,
+}
+
+/// The name that is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Sni {
+    /// The request's host.
+    #[default]
+    Host,
+    /// The server's `name`.
+    Server,
+    /// Always this one.
+    Fixed(String),
+    /// None.
+    Off,
+}
+
+/// A certificate of ours and its key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity {
+    /// The chain, our own certificate first.
+    pub certificate: FileAt,
+    /// `None`: it stands in the same file.
+    pub key: Option<FileAt>,
+}

@@ -1,0 +1,276 @@
+//! TLS towards servers: whom we believe, and by which name we ask.
+//!
+//! `control` reads the files and makes one [`Tls`] for each backend that wants it; all workers share
+//! it, and with it the tickets by which a handshake is shortened. It lives on through reloads for as
+//! long as its settings and its files say the same.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::{self, CryptoProvider};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::base::Address;
+use crate::exchange::{Fault, Reason};
+use crate::net::{HandshakeFault, Stream};
+use crate::plan::{Protocol, ServerTls, Sni};
+use crate::wire::host::Authority;
+
+/// Tickets that are kept, by the name of the server.
+const TICKETS: usize = 1024;
+
+/// What handshakes with the servers of one backend are made with.
+#[derive(Debug)]
+pub struct Tls {
+    config: Arc<ClientConfig>,
+    sni: Sni,
+    protocol: Protocol,
+    plan: ServerTls,
+    fingerprint: u64,
+}
+
+/// What was read from the files that the plan names.
+pub struct Materials {
+    /// Whom to believe; `None`: anybody.
+    pub roots: Option<RootCertStore>,
+    /// What we show, and the key to it.
+    pub identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    /// Of everything in them: another one means that a file says something else.
+    pub fingerprint: u64,
+}
+
+impl Tls {
+    /// What `plan` says, with what was read for it.
+    ///
+    /// # Errors
+    ///
+    /// That a key does not belong to its certificate, or that there is nobody to believe.
+    pub fn new(
+        plan: &ServerTls,
+        protocol: Protocol,
+        materials: Materials,
+    ) -> Result<Self, rustls::Error> {
+        let provider = Arc::new(crypto::aws_lc_rs::default_provider());
+        let verifier = verifier(plan, materials.roots, &provider)?;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let mut config = match materials.identity {
+            Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
+            None => builder.with_no_client_auth(),
+        };
+        config.enable_sni = plan.sni != Sni::Off;
+        config.resumption = Resumption::in_memory_sessions(TICKETS);
+        config.alpn_protocols = match protocol {
+            Protocol::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            Protocol::Http1 => vec![b"http/1.1".to_vec()],
+            Protocol::Http2 => vec![b"h2".to_vec()],
+        };
+        Ok(Self {
+            config: Arc::new(config),
+            sni: plan.sni.clone(),
+            protocol,
+            plan: plan.clone(),
+            fingerprint: materials.fingerprint,
+        })
+    }
+
+    /// Whether it is what `plan` and these files would make.
+    pub fn is_of(&self, plan: &ServerTls, protocol: Protocol, fingerprint: u64) -> bool {
+        self.plan == *plan && self.protocol == protocol && self.fingerprint == fingerprint
+    }
+
+    /// Whether the name depends on the request.
+    pub(super) fn asks_by_host(&self) -> bool {
+        self.sni == Sni::Host
+    }
+
+    /// The name to ask a server by that is called `name` and listens at `address`, for a request to
+    /// `host`.
+    pub fn name_of(
+        &self,
+        host: Option<&HeaderValue>,
+        name: &str,
+        address: &Address,
+    ) -> ServerName<'static> {
+        let fixed = |name: &str| ServerName::try_from(name.to_owned()).ok();
+        let wanted = match &self.sni {
+            Sni::Host => host.and_then(name_of_host),
+            Sni::Fixed(name) => fixed(name),
+            Sni::Server => fixed(name),
+            Sni::Off => None,
+        };
+        wanted
+            .or_else(|| name_in(address.as_host().as_bytes()))
+            .expect("an address says itself as a host")
+    }
+
+    /// Shakes hands with the server called `name`, and agrees on what to speak.
+    ///
+    /// # Errors
+    ///
+    /// `server.tls.*`, safe to try again.
+    pub async fn secure(
+        &self,
+        stream: Stream,
+        name: ServerName<'static>,
+    ) -> Result<(Stream, Agreed), Fault> {
+        let stream = stream
+            .connect_tls(Arc::clone(&self.config), name)
+            .await
+            .map_err(fault_of)?;
+        let chosen = stream.tls().and_then(|facts| facts.alpn);
+        let agreed = match (self.protocol, chosen.as_deref()) {
+            (_, Some(b"h2")) => Agreed::Http2,
+            (Protocol::Http2, _) => {
+                let text = "the server does not offer HTTP/2 (ALPN)";
+                return Err(Fault::told(Reason::ServerTlsHandshake, text.into()));
+            }
+            _ => Agreed::Http1,
+        };
+        Ok((stream, agreed))
+    }
+}
+
+/// What both sides will speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreed {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// The name that `host`, a request's `Host`, stands for; `None`: it is none that can be asked for.
+pub(super) fn name_of_host(host: &HeaderValue) -> Option<ServerName<'static>> {
+    name_in(host.as_bytes())
+}
+
+fn name_in(authority: &[u8]) -> Option<ServerName<'static>> {
+    let authority = Authority::parse(authority).ok()?;
+    let host = authority.host.trim_start_matches('[').trim_end_matches(']');
+    ServerName::try_from(host.to_owned()).ok()
+}
+
+fn fault_of(fault: HandshakeFault) -> Fault {
+    match fault {
+        HandshakeFault::Connection(error) => Fault::io(Reason::ServerTlsHandshake, error),
+        HandshakeFault::Tls(error) => {
+            let reason = match error {
+                rustls::Error::InvalidCertificate(_) => Reason::ServerTlsCertificate,
+                _ => Reason::ServerTlsHandshake,
+            };
+            Fault::told(reason, error.to_string().into())
+        }
+    }
+}
+
+fn verifier(
+    plan: &ServerTls,
+    roots: Option<RootCertStore>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
+    let Some(roots) = roots else {
+        return Ok(Arc::new(BelieveAnyone(Arc::clone(provider))));
+    };
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+    let Some(name) = &plan.verify_name else {
+        return Ok(verifier);
+    };
+    let name = ServerName::try_from(name.clone())
+        .map_err(|error| rustls::Error::General(error.to_string()))?;
+    Ok(Arc::new(AsSomeoneElse { verifier, name }))
+}
+
+/// Wants another name in the certificate than the one that is asked for.
+#[derive(Debug)]
+struct AsSomeoneElse {
+    verifier: Arc<WebPkiServerVerifier>,
+    name: ServerName<'static>,
+}
+
+/// Believes any certificate; that the server has its key is checked all the same.
+#[derive(Debug)]
+struct BelieveAnyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AsSomeoneElse {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.verifier
+            .verify_server_cert(end_entity, intermediates, &self.name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier
+            .verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier
+            .verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+impl ServerCertVerifier for BelieveAnyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

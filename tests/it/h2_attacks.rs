@@ -1,0 +1,582 @@
+//! What one client of HTTP/2 may do to the others: nothing.
+//!
+//! Each attack runs against the real program, whose memory can be seen, while another client is
+//! served all the time. It is bounded in count; the program answers it with GOAWAY and a reason, or
+//! simply holds.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::rig::framed::{
+    self as frames, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM,
+    FLOW_CONTROL_ERROR, Framed, GOAWAY, HEADERS, PADDED, PING, PROTOCOL_ERROR, SETTINGS,
+};
+use crate::rig::{Client, Gate, Origin, Program, Setup, until};
+
+/// What the program may grow by. A build without the bound in question grows by tens of megabytes.
+const MORE_MEMORY: u64 = 12 << 20;
+
+/// How long a neighbour may wait for an answer while the attack lasts.
+const SOON: Duration = Duration::from_secs(5);
+
+/// A program under attack.
+struct Attacked {
+    program: Program,
+    memory_before: u64,
+    neighbour: Option<Neighbour>,
+    origin: Origin,
+}
+
+/// Somebody who asks all the time, and must be answered.
+struct Neighbour {
+    stop: Arc<AtomicBool>,
+    slowest: Arc<Mutex<Duration>>,
+    asking: JoinHandle<usize>,
+}
+
+impl Attacked {
+    #[track_caller]
+    fn new() -> Self {
+        Self::with(Origin::named("a"), |setup| setup)
+    }
+
+    #[track_caller]
+    fn with(origin: Origin, setup: impl Fn(Setup) -> Setup) -> Self {
+        // One worker: the neighbour is on the one that is attacked.
+        let setup = setup(Setup::of(&[&origin]).workers(1));
+        let program = Program::start(&setup);
+        let address = program.address();
+        // What is allocated once, is.
+        let mut client = Framed::connect(address);
+        client.send(frames::request_for(1, "/neighbour"));
+        assert_eq!(client.status(1), 200);
+        let memory_before = program.memory();
+        Self {
+            neighbour: Some(Neighbour::of(address)),
+            program,
+            memory_before,
+            origin,
+        }
+    }
+
+    #[track_caller]
+    fn client(&self) -> Framed {
+        Framed::connect(self.program.address())
+    }
+
+    /// Makes sure that it has not grown beyond its bounds.
+    #[track_caller]
+    fn holds(&self) {
+        self.holds_within(MORE_MEMORY);
+    }
+
+    #[track_caller]
+    fn holds_within(&self, more: u64) {
+        let memory = self.program.memory();
+        let grown = memory.saturating_sub(self.memory_before);
+        assert!(grown < more, "it has grown by {} kB", grown >> 10);
+    }
+
+    /// Makes sure that the neighbour was served, and that `reason` was counted and logged.
+    #[track_caller]
+    fn survived(mut self, reason: &str) {
+        self.is_served();
+        let series = format!("evenkeel_replies_total{{frontend=\"web\",reason=\"{reason}\"}} ");
+        until("the reason is counted", || {
+            let metrics = self.program.admin("GET", "/metrics").text();
+            metrics.contains(&series).then_some(())
+        });
+        let logged = format!("\"reason\":\"{reason}\"");
+        until("the reason is logged", || {
+            self.program.log().contains(&logged).then_some(())
+        });
+        assert!(self.program.runs());
+    }
+
+    /// Makes sure that the neighbour was served.
+    #[track_caller]
+    fn is_served(&mut self) {
+        let neighbour = self.neighbour.take().expect("it was not asked before");
+        neighbour.stop.store(true, Ordering::SeqCst);
+        let answers = neighbour.asking.join().expect("it was answered");
+        assert!(answers > 0);
+        let slowest = *neighbour.slowest.lock().expect("nobody panics with it");
+        assert!(slowest < SOON, "an answer took {slowest:?}");
+        assert!(self.origin.connections() > 0);
+    }
+}
+
+impl Neighbour {
+    fn of(address: std::net::SocketAddr) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let slowest = Arc::new(Mutex::new(Duration::ZERO));
+        let asking = thread::spawn({
+            let (stop, slowest) = (Arc::clone(&stop), Arc::clone(&slowest));
+            move || {
+                let mut client = Client::connect(address);
+                let mut answers = 0;
+                loop {
+                    let began = Instant::now();
+                    assert_eq!(client.get("/neighbour").status(), 200);
+                    answers += 1;
+                    let mut slowest = slowest.lock().expect("nobody panics with it");
+                    *slowest = began.elapsed().max(*slowest);
+                    drop(slowest);
+                    if stop.load(Ordering::SeqCst) {
+                        return answers;
+                    }
+                    thread::park_timeout(Duration::from_millis(2));
+                }
+            }
+        });
+        Self {
+            stop,
+            slowest,
+            asking,
+        }
+    }
+}
+
+/// A server that answers the neighbour, and nobody else before `gate` is open.
+fn deaf(gate: &Gate) -> Origin {
+    let gate = gate.clone();
+    Origin::scripted(move |visit| {
+        while let Some(head) = visit.head() {
+            if head.target() != "/neighbour" {
+                gate.pass();
+                return;
+            }
+            if !visit.send(crate::rig::OK) {
+                return;
+            }
+        }
+    })
+}
+
+/// A server with a megabyte for everybody but the neighbour.
+fn generous() -> Origin {
+    Origin::scripted(|visit| {
+        while let Some(request) = visit.request() {
+            if request.target() == "/neighbour" {
+                visit.send(crate::rig::OK);
+                continue;
+            }
+            visit.send("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n");
+            if !visit.send(vec![b'x'; 1_000_000]) {
+                return;
+            }
+        }
+    })
+}
+
+/// Sends `bytes` and makes sure that it is sent away for a flood, in spite of what it still sends.
+#[track_caller]
+fn is_a_flood(bytes: &[u8], times: usize) {
+    let attacked = Attacked::new();
+    let mut client = attacked.client();
+    client.flood(times, bytes);
+    assert_eq!(client.sent_away(), ENHANCE_YOUR_CALM);
+    attacked.holds();
+    attacked.survived("client.flood");
+}
+
+// Streams.
+
+#[test]
+fn rapid_reset() {
+    // CVE-2023-44487.
+    let gate = Gate::default();
+    let attacked = Attacked::with(deaf(&gate), |setup| setup);
+    let mut client = attacked.client();
+    let mut bytes = Vec::new();
+    for number in 0..20_000 {
+        let stream = 2 * number + 1;
+        bytes.extend(frames::ask(stream));
+        bytes.extend(frames::reset(stream, CANCEL));
+    }
+    let _ = client.try_send(bytes);
+    assert_eq!(client.sent_away(), ENHANCE_YOUR_CALM);
+    attacked.holds();
+    assert!(
+        attacked.origin.connections() < 700,
+        "{} reached the server",
+        attacked.origin.connections()
+    );
+    gate.open();
+    attacked.survived("client.flood");
+}
+
+#[test]
+fn rapid_reset_at_the_pace_of_the_server() {
+    // One at a time, each seen by the server before it is taken back.
+    let gate = Gate::default();
+    let attacked = Attacked::with(deaf(&gate), |setup| {
+        setup.frontend("http2.resets_per_second = 10")
+    });
+    let mut client = attacked.client();
+    let mut sent = 0;
+    for number in 0..400 {
+        let stream = 2 * number + 1;
+        let mut bytes = frames::ask(stream);
+        bytes.extend(frames::frame(PING, 0, 0, "a moment"));
+        if client.try_send(bytes).is_err() {
+            break;
+        }
+        let Some(_) = pong(&mut client) else { break };
+        sent += 1;
+        if client.try_send(frames::reset(stream, CANCEL)).is_err() {
+            break;
+        }
+    }
+    assert!((50..300).contains(&sent), "{sent} were let in");
+    gate.open();
+    attacked.holds();
+    attacked.survived("client.flood");
+}
+
+/// The answer to a ping, or `None` when it is sent away.
+fn pong(client: &mut Framed) -> Option<()> {
+    loop {
+        let frame = client.frame()?;
+        match frame.kind {
+            PING => return Some(()),
+            GOAWAY => {
+                assert_eq!(frame.code(), ENHANCE_YOUR_CALM);
+                return None;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn made_you_reset() {
+    // CVE-2025-8671: it is we who reset, and the request goes on at the server.
+    let overflow = |stream| frames::grant(stream, 0x7fff_ffff);
+    let depends_on_itself = |stream| frames::priority(stream, stream);
+    let too_long = |stream| frames::frame(DATA, END_STREAM, stream, "more than nothing");
+    let ways: [&dyn Fn(u32) -> Vec<u8>; 3] = [&overflow, &depends_on_itself, &too_long];
+    for way in ways {
+        let gate = Gate::default();
+        let attacked = Attacked::with(deaf(&gate), |setup| setup);
+        let mut client = attacked.client();
+        let mut head = frames::request("POST", "/");
+        head.extend(frames::field("content-length", "0"));
+        let mut bytes = Vec::new();
+        for number in 0..5_000 {
+            let stream = 2 * number + 1;
+            bytes.extend(frames::frame(HEADERS, END_HEADERS, stream, &head));
+            bytes.extend(way(stream));
+        }
+        let _ = client.try_send(bytes);
+        assert_eq!(client.sent_away(), ENHANCE_YOUR_CALM);
+        attacked.holds();
+        assert!(attacked.origin.connections() < 1_200);
+        gate.open();
+        attacked.survived("client.flood");
+    }
+}
+
+#[test]
+fn streams_that_are_opened_and_left() {
+    let gate = Gate::default();
+    let mut attacked = Attacked::with(deaf(&gate), |setup| setup);
+    let mut client = attacked.client();
+    // Ten times as many as may be open.
+    for number in 0..900 {
+        client.send(frames::begin(2 * number + 1));
+    }
+    client.is_alive();
+    until("the server has what may be open", || {
+        (attacked.origin.open() >= 100).then_some(())
+    });
+    attacked.holds();
+    assert!(attacked.origin.connections() <= 105);
+    attacked.is_served();
+    gate.open();
+}
+
+// Frames that ask for nothing.
+
+#[test]
+fn settings() {
+    is_a_flood(&frames::settings(&[(3, 100)]), 40_000);
+}
+
+#[test]
+fn windows_that_change() {
+    is_a_flood(
+        &[
+            frames::settings(&[(4, 0)]),
+            frames::settings(&[(4, 0x7fff_ffff)]),
+        ]
+        .concat(),
+        20_000,
+    );
+}
+
+#[test]
+fn pings() {
+    is_a_flood(&frames::frame(PING, 0, 0, "anybody?"), 40_000);
+}
+
+#[test]
+fn priorities() {
+    is_a_flood(&frames::priority(7, 3), 40_000);
+}
+
+#[test]
+fn unknown_frames() {
+    is_a_flood(&frames::frame(0xbb, 0, 0, "what?"), 40_000);
+}
+
+#[test]
+fn grants_of_window() {
+    is_a_flood(&frames::grant(0, 1), 60_000);
+}
+
+#[test]
+fn empty_data() {
+    let attacked = Attacked::new();
+    let mut client = attacked.client();
+    client.send(frames::begin(1));
+    client.flood(40_000, frames::frame(DATA, 0, 1, ""));
+    assert_eq!(client.sent_away(), ENHANCE_YOUR_CALM);
+    attacked.holds();
+    attacked.survived("client.flood");
+}
+
+#[test]
+fn data_that_is_nothing_but_padding() {
+    let attacked = Attacked::new();
+    let mut client = attacked.client();
+    client.send(frames::begin(1));
+    client.flood(40_000, frames::frame(DATA, PADDED, 1, [3, 0, 0, 0]));
+    assert_eq!(client.sent_away(), ENHANCE_YOUR_CALM);
+    attacked.holds();
+    attacked.survived("client.flood");
+}
+
+#[test]
+fn tiny_data_that_no_server_takes() {
+    let gate = Gate::default();
+    let attacked = Attacked::with(deaf(&gate), |setup| setup);
+    let mut client = attacked.client();
+    client.send(frames::begin(1));
+    client.flood(200_000, frames::frame(DATA, 0, 1, "x"));
+    // The server's socket takes some, so that it is either the pieces or the window that is too much.
+    let code = client.sent_away();
+    assert!(
+        [ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR].contains(&code),
+        "{code}"
+    );
+    attacked.holds();
+    gate.open();
+    let reason = if code == ENHANCE_YOUR_CALM {
+        "client.flood"
+    } else {
+        "client.protocol"
+    };
+    attacked.survived(reason);
+}
+
+// Heads.
+
+#[test]
+fn continuations_without_an_end() {
+    let attacked = Attacked::new();
+    let mut client = attacked.client();
+    client.send(frames::frame(HEADERS, END_STREAM, 1, frames::get()));
+    client.flood(20_000, frames::frame(CONTINUATION, 0, 1, ""));
+    assert_eq!(client.sent_away(), ENHANCE_YOUR_CALM);
+    attacked.holds();
+    attacked.survived("client.flood");
+}
+
+#[test]
+fn a_head_without_bounds() {
+    let attacked = Attacked::new();
+    let mut client = attacked.client();
+    client.send(frames::frame(HEADERS, END_STREAM, 1, frames::get()));
+    let field = frames::field("x", &"y".repeat(8_000));
+    client.flood(5_000, frames::frame(CONTINUATION, 0, 1, field));
+    assert_eq!(client.sent_away(), ENHANCE_YOUR_CALM);
+    attacked.holds();
+    attacked.survived("client.flood");
+}
+
+/// Many heads of many references to one large field of the dynamic table (CVE-2026-49975): a byte
+/// each on the wire. Nothing is granted for the answers, so that all of it stays.
+#[track_caller]
+fn bomb(references: usize) -> (Attacked, Framed, Gate) {
+    let gate = Gate::default();
+    let attacked = Attacked::with(deaf(&gate), |setup| setup);
+    let mut client = Framed::greeting(attacked.program.address(), &[(4, 0)]);
+    for number in 0..100 {
+        let mut head = frames::get();
+        // RFC 7541 section 6.2.1: it enters the table, where it is the first (section 2.3.3).
+        head.push(0x40);
+        head.extend(frames::string("x-bomb"));
+        head.extend(frames::string(&"b".repeat(3_900)));
+        head.extend(vec![0x80 | 62; references]);
+        let head = frames::head(END_STREAM, 2 * number + 1, &head);
+        if client.try_send(head).is_err() {
+            break;
+        }
+    }
+    (attacked, client, gate)
+}
+
+#[test]
+fn a_bomb_that_is_let_in_stays_small() {
+    // Within the limits of a head: nothing to object to, and the plan says what it may cost.
+    let (mut attacked, mut client, gate) = bomb(15);
+    client.is_alive();
+    attacked.holds_within(32 << 20);
+    attacked.is_served();
+    gate.open();
+}
+
+#[test]
+fn a_bomb_of_many_references_is_sent_away() {
+    let (attacked, mut client, gate) = bomb(10_000);
+    assert_eq!(client.sent_away(), ENHANCE_YOUR_CALM);
+    attacked.holds();
+    attacked.survived("client.flood");
+    gate.open();
+}
+
+#[test]
+fn cookies_in_crumbs() {
+    // The same with cookies, which are joined.
+    let mut attacked = Attacked::new();
+    let mut client = attacked.client();
+    for number in 0..50 {
+        let mut head = frames::get();
+        for _ in 0..2_000 {
+            head.extend(frames::field("cookie", "a"));
+        }
+        let stream = 2 * number + 1;
+        client.send(frames::head(END_STREAM, stream, &head));
+        assert_eq!(client.status(stream), 431);
+    }
+    attacked.holds();
+    attacked.is_served();
+}
+
+#[test]
+fn heads_that_trickle() {
+    let attacked = Attacked::with(Origin::named("a"), |setup| {
+        setup.frontend("timeout.head = \"500ms\"")
+    });
+    let mut clients: Vec<Framed> = (0..200).map(|_| attacked.client()).collect();
+    for client in &mut clients {
+        client.send(frames::frame(HEADERS, 0, 1, "\x00"));
+    }
+    for client in &mut clients {
+        assert_eq!(client.sent_away(), ENHANCE_YOUR_CALM);
+    }
+    attacked.holds();
+    attacked.survived("request.head.timeout");
+}
+
+// Windows.
+
+#[test]
+fn windows_that_stay_shut() {
+    let mut attacked = Attacked::with(generous(), |setup| {
+        setup.frontend("timeout.body = \"1500ms\"")
+    });
+    // Nobody is allowed to send a byte; each has asked for a hundred megabytes.
+    let mut clients: Vec<Framed> = (0..3)
+        .map(|_| Framed::greeting(attacked.program.address(), &[(1, 0), (4, 0)]))
+        .collect();
+    for client in &mut clients {
+        for number in 0..100 {
+            client.send(frames::ask(2 * number + 1));
+        }
+    }
+    for client in &mut clients {
+        client.frame_that(|frame| frame.kind == HEADERS);
+    }
+    // What the server's connections have read of their answers, and no more.
+    attacked.holds_within(64 << 20);
+    for client in &mut clients {
+        for _ in 0..100 {
+            let reset = client.frame_that(|frame| frame.kind == frames::RST_STREAM);
+            assert_eq!(reset.code(), CANCEL);
+        }
+    }
+    attacked.is_served();
+    until("all are logged", || {
+        let log = attacked.program.log();
+        (log.matches("client.stalled").count() == 300).then_some(())
+    });
+}
+
+#[test]
+fn windows_that_are_wide_open_before_a_socket_that_is_not_read() {
+    let mut attacked = Attacked::with(generous(), |setup| {
+        setup.frontend("timeout.body = \"1500ms\"")
+    });
+    let mut client = Framed::narrow(attacked.program.address());
+    let most = 0x7fff_ffff;
+    client
+        .send(frames::PREFACE)
+        .send(frames::settings(&[(4, most)]));
+    client.send(frames::grant(0, most - 65_535));
+    for number in 0..100 {
+        client.send(frames::ask(2 * number + 1));
+    }
+    until("all are answered", || {
+        (attacked.origin.requests().len() > 100).then_some(())
+    });
+    // 64 KiB each, and what their servers' connections have read; not the hundred megabytes.
+    until("they are given up", || {
+        attacked.holds_within(32 << 20);
+        let log = attacked.program.log();
+        (log.matches("client.stalled").count() == 100).then_some(())
+    });
+    attacked.is_served();
+}
+
+#[test]
+fn a_client_that_does_not_read_its_socket() {
+    // Answers to pings pile up before it, until it is given up.
+    let attacked = Attacked::with(Origin::named("a"), |setup| {
+        setup.frontend("timeout.body = \"500ms\"\nhttp2.idle_frames_per_second = 1_000_000")
+    });
+    let mut client = Framed::narrow(attacked.program.address());
+    client.send(frames::PREFACE).send(frames::settings(&[]));
+    client.set_patience(Duration::from_millis(4_000));
+    client.flood(4_000_000, frames::frame(PING, 0, 0, "anybody?"));
+    attacked.holds();
+    attacked.survived("client.stalled");
+}
+
+#[test]
+fn data_beyond_the_window() {
+    let gate = Gate::default();
+    let attacked = Attacked::with(deaf(&gate), |setup| {
+        setup.frontend("http2.stream_window = \"64KiB\"\nhttp2.connection_window = \"64KiB\"")
+    });
+    let mut client = attacked.client();
+    client.send(frames::begin(1));
+    client.flood(2_000, frames::frame(DATA, 0, 1, vec![0; 16 << 10]));
+    let code = client.sent_away();
+    assert_eq!(code, FLOW_CONTROL_ERROR);
+    attacked.holds();
+    attacked.survived("client.protocol");
+    gate.open();
+}
+
+#[test]
+fn nonsense() {
+    let attacked = Attacked::new();
+    let mut client = attacked.client();
+    client.send(frames::frame(SETTINGS, 0, 1, ""));
+    assert_eq!(client.sent_away(), PROTOCOL_ERROR);
+    attacked.survived("client.protocol");
+}

@@ -1,0 +1,438 @@
+//! TLS towards servers: whom we believe, by which name we ask, and what is kept.
+
+use std::fs;
+
+use crate::rig::{
+    Authority, Folder, Good, Handshakes, Message, Offer, Origin, Proxy, Reply, Setup, evenkeel,
+};
+
+const NAME: &str = "app.example";
+
+/// A server with a certificate for `names`, and a file with the authority that signed it.
+fn server(names: &[&str], offer: Offer) -> (Good, Authority) {
+    let authority = Authority::new("an authority");
+    let handshakes = Handshakes::showing(&authority.pair(names), offer);
+    (Good::secured(handshakes, |_| Reply::of("ok")), authority)
+}
+
+/// The proxy before `origin`, with these lines in `[backend.app]`; `CA` stands for a file with
+/// `authority`.
+fn before(origin: &Good, authority: &Authority, lines: &str) -> (Proxy, Folder) {
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", &authority.pem);
+    let lines = lines.replace("CA", &format!("'{}'", ca.display()));
+    let proxy = Setup::at([origin.address()])
+        .workers(1)
+        .backend(&lines)
+        .start();
+    (proxy, folder)
+}
+
+fn get(proxy: &Proxy, host: &str) -> Message {
+    proxy.ask(format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n"))
+}
+
+/// What becomes of a request to `app.example`.
+fn verdict(origin: &Good, authority: &Authority, lines: &str) -> (u64, String) {
+    let (proxy, _folder) = before(origin, authority, lines);
+    get(&proxy, NAME);
+    let (status, reason) = {
+        let lines = proxy.end();
+        let (status, reason) = lines[0].verdict();
+        (status, reason.to_owned())
+    };
+    (status, reason)
+}
+
+const NO_CERTIFICATE: &str = "server.tls.certificate";
+
+#[test]
+fn a_server_whose_authority_is_known_is_believed() {
+    for offer in [Offer::Http1, Offer::Both, Offer::Nothing] {
+        let (origin, authority) = server(&[NAME], offer);
+        let (proxy, _folder) = before(&origin, &authority, "tls = { ca = CA }");
+        let mut client = proxy.client();
+        for _ in 0..3 {
+            let request = format!("GET / HTTP/1.1\r\nhost: {NAME}\r\n\r\n");
+            assert_eq!(client.ask(request).text(), "ok");
+        }
+        assert_eq!(origin.connections(), 1);
+        assert_eq!(origin.names(), [Some(NAME.to_owned())]);
+    }
+}
+
+#[test]
+fn the_version_of_http_is_what_the_server_prefers() {
+    for (offer, lines, version, scheme) in [
+        (Offer::Both, "tls = { ca = CA }", "HTTP/2.0", Some("https")),
+        (Offer::Http1, "tls = { ca = CA }", "HTTP/1.1", None),
+        (
+            Offer::Both,
+            "protocol = 'h1'\ntls = { ca = CA }",
+            "HTTP/1.1",
+            None,
+        ),
+        (
+            Offer::Both,
+            "protocol = 'h2'\ntls = { ca = CA }",
+            "HTTP/2.0",
+            Some("https"),
+        ),
+    ] {
+        let (origin, authority) = server(&[NAME], offer);
+        let (proxy, _folder) = before(&origin, &authority, lines);
+        assert_eq!(get(&proxy, NAME).text(), "ok");
+        let request = origin.request();
+        assert_eq!(format!("{:?}", request.version()), version, "{lines}");
+        assert_eq!(request.uri().scheme_str(), scheme, "{lines}");
+    }
+}
+
+#[test]
+fn those_who_wait_for_the_first_connection_go_on_by_http1_when_that_is_what_it_speaks() {
+    let (origin, authority) = server(&[NAME], Offer::Http1);
+    let (proxy, _folder) = before(&origin, &authority, "tls = { ca = CA }");
+    let mut clients: Vec<_> = (0..20).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send(format!("GET / HTTP/1.1\r\nhost: {NAME}\r\n\r\n"));
+    }
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "ok");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_offer_http2_when_only_that_will_do_is_not_sent_to() {
+    let (origin, authority) = server(&[NAME], Offer::Nothing);
+    let outcome = verdict(&origin, &authority, "protocol = 'h2'\ntls = { ca = CA }");
+    assert_eq!(outcome, (503, "server.tls.handshake".to_owned()));
+}
+
+#[test]
+fn an_authority_that_nobody_knows_is_not_believed() {
+    let (origin, _) = server(&[NAME], Offer::Both);
+    let other = Authority::new("another");
+    let refused = (503, NO_CERTIFICATE.to_owned());
+    assert_eq!(verdict(&origin, &other, "tls = { ca = CA }"), refused);
+    // Nor does the system know it.
+    assert_eq!(verdict(&origin, &other, "tls = true"), refused);
+}
+
+#[test]
+fn a_certificate_for_another_name_is_not_believed() {
+    let (origin, authority) = server(&["other.example"], Offer::Both);
+    let outcome = verdict(&origin, &authority, "tls = { ca = CA }");
+    assert_eq!(outcome, (503, NO_CERTIFICATE.to_owned()));
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_not_believed() {
+    let authority = Authority::new("an authority");
+    let pair = authority.pair_until(&[NAME], 2001);
+    let origin = Good::secured(Handshakes::showing(&pair, Offer::Both), |_| Reply::of("ok"));
+    let outcome = verdict(&origin, &authority, "tls = { ca = CA }");
+    assert_eq!(outcome, (503, NO_CERTIFICATE.to_owned()));
+}
+
+#[test]
+fn without_verification_anybody_is_believed() {
+    let (origin, _) = server(&["other.example"], Offer::Both);
+    let other = Authority::new("another");
+    let (proxy, _folder) = before(&origin, &other, "tls = { verify = 'none' }");
+    assert_eq!(get(&proxy, NAME).text(), "ok");
+}
+
+#[test]
+fn nothing_is_said_in_the_clear_to_a_server_that_has_no_tls() {
+    let origin = Origin::scripted(|visit| {
+        visit.bytes(5);
+        visit.send("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+        visit.wait_for_end();
+    });
+    let other = Authority::new("another");
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", &other.pem);
+    let proxy = Setup::of(&[&origin])
+        .backend(&format!("tls = {{ ca = '{}' }}", ca.display()))
+        .start();
+    assert_eq!(get(&proxy, NAME).status(), 503);
+    let log = proxy.end();
+    assert_eq!(log[0].verdict(), (503, "server.tls.handshake"));
+    assert!(!origin.received(0).contains("GET"));
+}
+
+#[test]
+fn a_server_with_a_bad_certificate_is_left_for_another() {
+    let (bad, _) = server(&["other.example"], Offer::Both);
+    let (good, authority) = server(&[NAME], Offer::Both);
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", &authority.pem);
+    let proxy = Setup::at([bad.address(), good.address()])
+        .workers(1)
+        .backend(&format!("tls = {{ ca = '{}' }}", ca.display()))
+        .start();
+    for _ in 0..4 {
+        assert_eq!(get(&proxy, NAME).text(), "ok");
+    }
+}
+
+// Names.
+
+#[test]
+fn the_name_that_is_asked_by_is_the_one_that_is_configured() {
+    let wanted = |name: &str| Some(name.to_owned());
+    for (lines, name) in [
+        (
+            "tls = { ca = CA, sni = 'fixed.example' }",
+            wanted("fixed.example"),
+        ),
+        (
+            "tls = { ca = CA, sni = 'other.example', verify_name = 'fixed.example' }",
+            wanted("other.example"),
+        ),
+        (
+            "tls = { ca = CA, sni = 'off', verify_name = 'fixed.example' }",
+            None,
+        ),
+    ] {
+        let (origin, authority) = server(&["fixed.example"], Offer::Both);
+        let (proxy, _folder) = before(&origin, &authority, lines);
+        for host in ["a.example", "b.example"] {
+            assert_eq!(get(&proxy, host).text(), "ok", "{lines}");
+        }
+        assert_eq!(origin.names(), [name], "{lines}");
+    }
+}
+
+#[test]
+fn a_server_can_be_asked_by_its_own_name() {
+    let authority = Authority::new("an authority");
+    let pair = authority.pair(&["one.example"]);
+    let origin = Good::secured(Handshakes::showing(&pair, Offer::Both), |_| Reply::of("ok"));
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", &authority.pem);
+    let server = format!(
+        "{{ name = 'one.example', address = '{}' }}",
+        origin.address()
+    );
+    let proxy = Setup::servers([server])
+        .workers(1)
+        .backend(&format!(
+            "tls = {{ ca = '{}', sni = 'server' }}",
+            ca.display()
+        ))
+        .start();
+    assert_eq!(get(&proxy, "whatever.example").text(), "ok");
+    assert_eq!(origin.names(), [Some("one.example".to_owned())]);
+}
+
+#[test]
+fn a_connection_that_was_asked_for_by_one_host_is_not_used_for_another() {
+    let (origin, authority) = server(&["a.example", "b.example"], Offer::Both);
+    let (proxy, _folder) = before(&origin, &authority, "tls = { ca = CA }");
+    for _ in 0..3 {
+        for host in ["a.example", "b.example:8443"] {
+            assert_eq!(get(&proxy, host).text(), "ok");
+        }
+    }
+    let asked = ["a.example", "b.example"].map(|name| Some(name.to_owned()));
+    assert_eq!(origin.names(), asked);
+}
+
+#[test]
+fn a_name_that_the_certificate_does_not_have_is_that_requests_fault_alone() {
+    let (origin, authority) = server(&["a.example"], Offer::Both);
+    let (proxy, _folder) = before(&origin, &authority, "tls = { ca = CA }");
+    assert_eq!(get(&proxy, "a.example").status(), 200);
+    assert_eq!(get(&proxy, "b.example").status(), 503);
+    assert_eq!(get(&proxy, "a.example").status(), 200);
+    assert_eq!(origin.names().len(), 1);
+}
+
+// What is kept.
+
+#[test]
+fn a_second_handshake_goes_on_with_the_first_also_after_a_reload() {
+    let (origin, authority) = server(&[NAME], Offer::Http1);
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", &authority.pem);
+    let setup = Setup::at([origin.address()])
+        .workers(1)
+        .backend(&format!("tls = {{ ca = '{}' }}", ca.display()))
+        .backend("pool = { max_idle = 0 }");
+    let proxy = setup.start();
+    assert_eq!(get(&proxy, NAME).status(), 200);
+    assert_eq!(get(&proxy, NAME).status(), 200);
+    assert_eq!((origin.connections(), origin.resumed()), (2, 1));
+    proxy.apply(&setup.clone().backend("attempts = 2"));
+    assert_eq!(get(&proxy, NAME).status(), 200);
+    assert_eq!((origin.connections(), origin.resumed()), (3, 2));
+}
+
+#[test]
+fn connections_that_were_believed_by_other_rules_are_not_used() {
+    let (origin, authority) = server(&[NAME], Offer::Both);
+    let other = Authority::new("another");
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", &authority.pem);
+    let setup = |lines: &str| {
+        Setup::at([origin.address()])
+            .workers(1)
+            .backend(&format!("tls = {{ ca = '{}' }}\n{lines}", ca.display()))
+    };
+    let proxy = setup("").start();
+    assert_eq!(get(&proxy, NAME).status(), 200);
+    // The same line, and another file behind it.
+    fs::write(&ca, &other.pem).expect("a file");
+    proxy.apply(&setup("attempts = 2"));
+    assert_eq!(get(&proxy, NAME).status(), 503);
+}
+
+// Who we are.
+
+#[test]
+fn a_server_that_asks_is_shown_our_certificate() {
+    let authority = Authority::new("an authority");
+    let clients = Authority::new("of clients");
+    let ours = clients.pair(&["evenkeel"]);
+    for offer in [Offer::Http1, Offer::Both] {
+        let handshakes = Handshakes::asking(&authority.pair(&[NAME]), offer, &clients);
+        let origin = Good::secured(handshakes, |_| Reply::of("ok"));
+        let folder = Folder::new();
+        let whole = folder.write("whole.pem", &ours.whole());
+        let certificate = folder.write("client.pem", &ours.certificate);
+        let key = folder.write("client.key", &ours.key);
+        for identity in [
+            format!("certificate = '{}'", whole.display()),
+            format!(
+                "certificate = '{}', key = '{}'",
+                certificate.display(),
+                key.display()
+            ),
+        ] {
+            let lines = format!("tls = {{ ca = CA, {identity} }}");
+            let (proxy, _folder) = before(&origin, &authority, &lines);
+            assert_eq!(get(&proxy, NAME).text(), "ok");
+        }
+        assert_eq!(origin.shown(), 2);
+        // Without one it does not let us in.
+        let (status, _) = verdict(&origin, &authority, "tls = { ca = CA }");
+        assert!(matches!(status, 502 | 503), "{status}");
+    }
+}
+
+// Files.
+
+fn check(lines: &str, folder: &Folder) -> (Option<i32>, String) {
+    let path = folder.write(
+        "evenkeel.toml",
+        &format!(
+            "[frontend.web]\nlisten = '127.0.0.1:0'\nbackend = 'app'\n\
+             [backend.app]\nservers = '127.0.0.1:1'\n{lines}\n"
+        ),
+    );
+    let path = path.display().to_string();
+    let output = evenkeel(&["check", &path]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), said)
+}
+
+#[test]
+fn check_names_the_line_of_a_file_that_cannot_be_used() {
+    let authority = Authority::new("an authority");
+    let pair = authority.pair(&["evenkeel"]);
+    let other = authority.pair(&["other"]);
+    let folder = Folder::new();
+    folder.write("good.pem", &pair.certificate);
+    folder.write("other.key", &other.key);
+    folder.write("empty.pem", "");
+    for (lines, what) in [
+        ("tls = { ca = 'missing.pem' }", "does not exist"),
+        ("tls = { ca = 'empty.pem' }", "has no certificate"),
+        ("tls = { certificate = 'good.pem' }", "has no private key"),
+        (
+            "tls = { certificate = 'good.pem', key = 'other.key' }",
+            "must belong together",
+        ),
+    ] {
+        let (code, said) = check(lines, &folder);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(what), "{said}");
+        assert!(said.contains("evenkeel.toml:6"), "{said}");
+    }
+    let (code, said) = check("tls = { ca = 'good.pem', verify = 'full' }", &folder);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn check_warns_when_nobody_is_verified() {
+    let (code, said) = check("tls = { verify = 'none' }", &Folder::new());
+    assert_eq!(code, Some(0));
+    assert!(said.contains("can read and change everything"), "{said}");
+}
+
+#[test]
+fn a_reload_with_a_file_that_cannot_be_used_changes_nothing() {
+    let (origin, authority) = server(&[NAME], Offer::Both);
+    let (proxy, folder) = before(&origin, &authority, "tls = { ca = CA }");
+    let broken = folder.write("broken.pem", "nonsense");
+    let setup = Setup::at([origin.address()])
+        .workers(1)
+        .backend(&format!("tls = {{ ca = '{}' }}", broken.display()));
+    proxy.write(&setup);
+    assert_eq!(proxy.reload().status(), 422);
+    assert_eq!(get(&proxy, NAME).text(), "ok");
+}
+
+// Health checks.
+
+#[test]
+fn checks_speak_what_exchanges_speak() {
+    for (offer, protocol) in [
+        (Offer::Http1, "auto"),
+        (Offer::Both, "auto"),
+        (Offer::Both, "h2"),
+    ] {
+        let (origin, authority) = server(&[NAME], offer);
+        let lines = format!(
+            "protocol = '{protocol}'\ntls = {{ ca = CA }}\n\
+             health = {{ path = '/healthz', host = '{NAME}', body = 'ok', interval = '10ms' }}"
+        );
+        let (proxy, _folder) = before(&origin, &authority, &lines);
+        proxy.wait_for_state(origin.address(), "up");
+        let names = origin.names();
+        assert!(names.iter().all(|name| name.as_deref() == Some(NAME)));
+        assert_eq!(get(&proxy, NAME).text(), "ok");
+    }
+}
+
+#[test]
+fn a_server_that_is_not_believed_is_down_and_says_why() {
+    let (origin, _) = server(&[NAME], Offer::Both);
+    let other = Authority::new("another");
+    let lines = format!(
+        "tls = {{ ca = CA }}\nhealth = {{ path = '/', host = '{NAME}', interval = '10ms' }}"
+    );
+    let (proxy, _folder) = before(&origin, &other, &lines);
+    proxy.wait_for_state(origin.address(), "down");
+    let reason = proxy.server(origin.address())["reason"].clone();
+    let reason = reason.as_str().unwrap_or_default();
+    assert!(
+        reason.starts_with("no TLS: invalid peer certificate"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_check_without_a_name_to_ask_by_is_refused() {
+    let (code, said) = check("tls = true\nhealth = '/'", &Folder::new());
+    assert_eq!(code, Some(1));
+    assert!(said.contains("a check has none"), "{said}");
+    for good in [
+        "tls = true\nhealth = 'tcp'",
+        "tls = { sni = 'app.example' }\nhealth = '/'",
+        "tls = true\nhealth = { path = '/', host = 'app.example' }",
+    ] {
+        assert_eq!(check(good, &Folder::new()).0, Some(0), "{good}");
+    }
+}
