@@ -5,7 +5,8 @@
 //! its time to drain is over; then both are told, as far as they can be told. The slot at the server
 //! is held until then. It keeps the terms under which it began: no reload changes an open tunnel.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -20,6 +21,10 @@ use crate::proxy::roll::{Entry, Order};
 
 /// How long two ends that were told that this is the end are heard out.
 const PARTING: Duration = Duration::from_secs(2);
+
+/// A tunnel that runs by itself, with all that belongs to it. Boxed: it may be idle for long, and does
+/// not carry the room for what came before it.
+pub type TunnelRun = Pin<Box<dyn Future<Output = ()>>>;
 
 /// A tunnel that is open.
 pub struct Tunnel {
@@ -75,22 +80,17 @@ enum Ended {
 
 impl Tunnel {
     /// Runs it until it is over; the exchange ends then, and its facts say why.
-    pub async fn run(self, context: &Context, entry: &Entry, timer: &mut Timer) {
-        let Self {
-            mut relay,
-            lease,
-            course,
-            frontend,
-            terms,
-        } = self;
-        let counted = Counted::new(&frontend);
+    pub async fn run(mut self, context: &Context, entry: &Entry, timer: &mut Timer) {
+        // Its parts stay where they are: moved out, each would take its room twice.
+        let counted = Counted::new(&self.frontend);
+        let course = &self.course;
         course.exchange.is_tunnel.set(true);
         course.deadlines.clear();
         let now = clock::now();
         let mut running = Running {
-            relay: &mut relay,
-            course: &course,
-            terms,
+            relay: &mut self.relay,
+            course,
+            terms: self.terms,
             context,
             entry,
             timer,
@@ -103,10 +103,10 @@ impl Tunnel {
         course.end();
         // The connections go first: the slot stands for one of them.
         match ended {
-            Ended::WellTold => relay.close(),
-            Ended::Broken => relay.reset(),
+            Ended::WellTold => self.relay.close(),
+            Ended::Broken => self.relay.reset(),
         }
-        drop(lease);
+        drop(self.lease);
         drop(counted);
     }
 }

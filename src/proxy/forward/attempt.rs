@@ -119,7 +119,7 @@ pub(super) async fn attempt(
     network: &Network,
     course: &Rc<Course>,
 ) -> Result<Response<ServerBody>, Failed> {
-    let line = caller.line(&lease, &course.exchange, sending);
+    let line = caller.line(&lease, &course.exchange, sending.host());
     let mut wanted = Wanted::Any;
     let mut patience = Patience::default();
     loop {

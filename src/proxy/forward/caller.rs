@@ -20,8 +20,6 @@ use crate::proxy::upstream::{Lane, Settings};
 use crate::wire::host::Authority;
 use crate::wire::proxy_protocol::{Checksum, Endpoints, Extras, Header, write_v1, write_v2};
 
-use super::attempt::Sending;
-
 /// How many servers, clients and host names the connections of one client connection may be for; the
 /// oldest make room. More than one client come by a connection of a trusted proxy.
 const MOST_LANES: usize = 64;
@@ -47,17 +45,22 @@ pub(super) struct Line {
 
 impl Caller {
     /// The line to the server of `lease` for `exchange`, whose request names `host`.
-    pub(super) fn line(&self, lease: &Lease, exchange: &Exchange, sending: &Sending) -> Line {
+    pub(super) fn line(
+        &self,
+        lease: &Lease,
+        exchange: &Exchange,
+        host: Option<&HeaderValue>,
+    ) -> Line {
         let local = lease.backend();
         let lanes = local.lanes(lease.index());
         let Some(how) = &local.shared.plan.send_proxy else {
             return Line {
-                lane: lanes.of(|| sending.host()),
+                lane: lanes.of(|| host),
                 preamble: Bytes::new(),
             };
         };
-        let apart = lanes.apart(sending.host());
-        let host = sending.host().map(HeaderValue::as_bytes);
+        let apart = lanes.apart(host);
+        let host = host.map(HeaderValue::as_bytes);
         let said = header(how, exchange, host, None);
         let lane = self.lane(lease.server().id, &local.settings, &said, apart);
         // The connection's id is that of the exchange it is opened for.

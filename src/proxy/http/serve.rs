@@ -17,6 +17,7 @@ use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Timer;
 use crate::proxy::roll::{Entry, Order};
+use crate::proxy::tunnel::TunnelRun;
 use crate::wire::preface::{Version, is_another_protocol, version};
 
 use super::client::Client;
@@ -31,7 +32,7 @@ enum Spoken {
     Nothing,
 }
 
-/// Serves the connection between `ends` until it ends. `tls`: what its handshake came to, if it is
+/// Serves the connection between `ends` until it ends, or gives what it goes on as. `tls`: what its handshake came to, if it is
 /// under TLS; `entry` is its own on the roll.
 pub async fn serve(
     mut stream: Stream,
@@ -40,7 +41,7 @@ pub async fn serve(
     live: Arc<Frontend>,
     context: Rc<Context>,
     entry: Entry,
-) {
+) -> Option<TunnelRun> {
     let client = Rc::new(Client::new(context, ends, tls, live));
     let mut timer = Timer::new();
     let spoken = match &client.tls {
@@ -48,10 +49,16 @@ pub async fn serve(
         None => first_bytes(&mut stream, &client, &entry, &mut timer).await,
     };
     match spoken {
-        Spoken::H1(prefix) => h1::serve(stream, prefix, client, &entry, timer).await,
+        Spoken::H1(prefix) => {
+            let became = h1::serve(stream, prefix, client, &entry, timer).await?;
+            Some(Box::pin(became.run(entry)))
+        }
         // Boxed: connections of HTTP/1, which are many and idle, do not carry the room for it.
-        Spoken::H2(prefix) => Box::pin(h2::serve(stream, prefix, client, &entry, timer)).await,
-        Spoken::Nothing => {}
+        Spoken::H2(prefix) => {
+            Box::pin(h2::serve(stream, prefix, client, &entry, timer)).await;
+            None
+        }
+        Spoken::Nothing => None,
     }
 }
 

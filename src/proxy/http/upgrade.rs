@@ -17,8 +17,7 @@ use http::{HeaderValue, Method, Request, StatusCode, request, response};
 use crate::base::rng::Rng;
 use crate::exchange::Reason;
 use crate::proxy::forward::Switched;
-use crate::proxy::io::{End, Relay, Spoken, Switch, Timer};
-use crate::proxy::roll::Entry;
+use crate::proxy::io::{End, Relay, Spoken, Switch};
 use crate::proxy::tunnel::{Terms, Tunnel};
 use crate::wire::websocket::Key;
 
@@ -121,16 +120,8 @@ pub(super) fn towards_client(head: &mut response::Parts, switch: &Switch, opened
 }
 
 impl Opened {
-    /// Runs the tunnel until it is over. `client` is the other end, and what was read from it
-    /// already.
-    pub(super) async fn run(
-        self,
-        client: (End, Bytes),
-        open: &Open,
-        session: &Client,
-        entry: &Entry,
-        timer: &mut Timer,
-    ) {
+    /// The tunnel. `client` is the other end, and what was read from it already.
+    pub(super) fn tunnel(self, client: (End, Bytes), open: &Open, session: &Client) -> Tunnel {
         let Switched {
             server,
             read_already,
@@ -141,7 +132,7 @@ impl Opened {
             true => Spoken::WebSocket,
             false => Spoken::Anything,
         };
-        let tunnel = Tunnel {
+        Tunnel {
             relay: Relay::new(client, (server, read_already), spoken),
             lease,
             course: Rc::clone(&open.course),
@@ -150,8 +141,7 @@ impl Opened {
                 idle: session.timeouts.get().tunnel,
                 drain: open.view.snapshot.plan.shutdown.tunnels,
             },
-        };
-        tunnel.run(&session.context, entry, timer).await;
+        }
     }
 }
 

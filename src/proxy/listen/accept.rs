@@ -21,6 +21,8 @@ use crate::observe::{PauseCause, event};
 use crate::plan::Mode;
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
+use crate::proxy::roll::Entry;
+use crate::proxy::tunnel::TunnelRun;
 use crate::proxy::{http, tcp};
 
 use super::handshake::secure;
@@ -175,22 +177,9 @@ impl Accept {
         // On the roll from the first: nobody who has connected is forgotten when the worker ends.
         let entry = context.roll.enter(Arc::clone(&frontend));
         tasks::spawn_local(async move {
-            if let Some((stream, ends)) = identify(stream, peer, &frontend, &context, &entry).await
-            {
-                match mode_of(&frontend, &context) {
-                    Mode::Http => {
-                        let kept =
-                            tcp::pass_through(stream, ends, &frontend, &context, &entry).await;
-                        if let Some(stream) = kept
-                            && let Some((stream, tls)) =
-                                secure(stream, ends.client, &frontend, &context, &entry).await
-                        {
-                            http::serve(stream, ends, tls, frontend, context, entry).await;
-                        }
-                    }
-                    // Boxed: what speaks HTTP does not carry the room for it.
-                    Mode::Tcp => Box::pin(tcp::serve(stream, ends, frontend, context, entry)).await,
-                }
+            let beginning = served(stream, peer, frontend, context, entry);
+            if let Some(tunnel) = Box::pin(beginning).await {
+                tunnel.await;
             }
             drop(pass);
         });
@@ -209,6 +198,23 @@ impl Accept {
         }
         clock::sleep(DESCRIPTOR_PAUSE).await;
     }
+}
+
+/// Serves a connection until it ends, or gives the tunnel that it goes on as.
+async fn served(
+    stream: Stream,
+    peer: Peer,
+    frontend: Arc<Frontend>,
+    context: Rc<Context>,
+    entry: Entry,
+) -> Option<TunnelRun> {
+    let (stream, ends) = identify(stream, peer, &frontend, &context, &entry).await?;
+    if mode_of(&frontend, &context) == Mode::Tcp {
+        return Some(Box::pin(tcp::serve(stream, ends, frontend, context, entry)));
+    }
+    let stream = tcp::pass_through(stream, ends, &frontend, &context, &entry).await?;
+    let (stream, tls) = secure(stream, ends.client, &frontend, &context, &entry).await?;
+    http::serve(stream, ends, tls, frontend, context, entry).await
 }
 
 /// What connections of `frontend` carry now.

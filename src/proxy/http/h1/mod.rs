@@ -67,32 +67,44 @@ enum Ended {
     Switched(Stream, Bytes),
 }
 
-/// Serves a connection until it ends. `prefix` was read from it already.
+/// A connection on which HTTP is over and a tunnel begins.
+pub(super) struct Became {
+    client: (End, Bytes),
+    session: Rc<Session>,
+    timer: Timer,
+}
+
+/// Serves a connection until it ends, or until it becomes something else. `prefix` was read from it
+/// already.
 pub(super) async fn serve(
     stream: Stream,
     prefix: Bytes,
     client: Rc<Client>,
     entry: &Entry,
     mut timer: Timer,
-) {
+) -> Option<Became> {
     let session = Rc::new(Session::new(client, clock::now()));
     let (mut stream, mut prefix) = (stream, prefix);
     loop {
         // Boxed, this and what ends a connection: a parked one does not carry the room for it.
         let ended = Box::pin(active(stream, prefix, &session, entry, &mut timer)).await;
         match ended {
-            Ended::Over(stream) => return stream.close(),
-            Ended::Broken(stream) => return stream.reset(),
-            Ended::Refused(stream) => return Box::pin(linger(stream, entry)).await,
+            Ended::Over(stream) => stream.close(),
+            Ended::Broken(stream) => stream.reset(),
+            Ended::Refused(stream) => Box::pin(linger(stream, entry)).await,
             Ended::HeadTimeout(stream) => {
-                return Box::pin(answer_late_head(stream, &session, entry)).await;
+                Box::pin(answer_late_head(stream, &session, entry)).await;
             }
             Ended::Switched(stream, read_too_far) => {
-                let client = (End::Connection(stream), read_too_far);
-                return Box::pin(tunnel(client, &session, entry, &mut timer)).await;
+                return Some(Became {
+                    client: (End::Connection(stream), read_too_far),
+                    session,
+                    timer,
+                });
             }
             Ended::Idle(idle, read_too_far) if !is_blank(&read_too_far) => {
                 (stream, prefix) = (idle, read_too_far);
+                continue;
             }
             Ended::Idle(mut idle, line_ends) => {
                 // Even when there are none, they are a view of hyper's read buffer and keep it.
@@ -102,21 +114,34 @@ pub(super) async fn serve(
                 let until = session.idle_until();
                 let skipped = LineEnds::BeforeRequest;
                 match bytes_or(Order::Leave, skipped, &mut idle, until, entry, &mut timer).await {
-                    Woken::Bytes(bytes) => (stream, prefix) = (idle, bytes),
-                    Woken::Over => return idle.close(),
+                    Woken::Bytes(bytes) => {
+                        (stream, prefix) = (idle, bytes);
+                        continue;
+                    }
+                    Woken::Over => idle.close(),
                 }
             }
         }
+        return None;
     }
 }
 
-/// Runs what the connection has become.
-async fn tunnel(client: (End, Bytes), session: &Session, entry: &Entry, timer: &mut Timer) {
-    let opened = session.tunnel.borrow_mut().take();
-    if let Some((opened, open)) = opened.zip(session.opened()) {
-        let run = opened.run(client, &open, &session.client, entry, timer);
-        run.await;
-        session.settle();
+impl Became {
+    /// Runs the tunnel until it is over.
+    pub(super) async fn run(self, entry: Entry) {
+        let Self {
+            client,
+            session,
+            mut timer,
+        } = self;
+        let opened = session.tunnel.borrow_mut().take();
+        if let Some((opened, open)) = opened.zip(session.opened()) {
+            let tunnel = opened.tunnel(client, &open, &session.client);
+            tunnel
+                .run(&session.client.context, &entry, &mut timer)
+                .await;
+            session.settle();
+        }
     }
 }
 

@@ -199,9 +199,8 @@ impl Exchange {
         // An entry of its own: a connection that drains leaves its streams to themselves.
         let entry = client.context.roll.enter(Arc::clone(&client.live));
         let end = (End::h2(to_client, from_client), Bytes::new());
-        opened
-            .run(end, &self.open, client, &entry, &mut self.timer)
-            .await;
+        let tunnel = opened.tunnel(end, &self.open, client);
+        tunnel.run(&client.context, &entry, &mut self.timer).await;
     }
 
     /// Ready when `due` has passed, or something else that the exchange waits for: then with what.
