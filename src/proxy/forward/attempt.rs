@@ -146,16 +146,21 @@ pub(super) async fn attempt(
                     }
                 }
             }
-            Carrier::Http2(seat) => match over_http2(&seat, ready, &lease, sending, course).await {
-                Ok(Answer { response, upload }) => {
-                    let carried = Carried::Http2 {
-                        _upload: upload,
-                        seat,
-                    };
-                    return Ok(passed_on(response, carried, lease, course));
+            Carrier::Http2(seat) => {
+                // Boxed: the future is moved with each request, and those of HTTP/1 do not carry the
+                // room for it.
+                let answering = Box::pin(over_http2(&seat, ready, &lease, sending, course));
+                match answering.await {
+                    Ok(Answer { response, upload }) => {
+                        let carried = Carried::Http2 {
+                            _upload: upload,
+                            seat,
+                        };
+                        return Ok(passed_on(response, carried, lease, course));
+                    }
+                    Err((fault, outcome)) => (fault, Again::after(outcome, seat.was_used())),
                 }
-                Err((fault, outcome)) => (fault, Again::after(outcome, seat.was_used())),
-            },
+            }
         };
         if sending.left() == Left::Nothing || !patience.allows(again) {
             return Err(Failed { fault, lease });

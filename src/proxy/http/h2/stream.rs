@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -64,11 +64,12 @@ pub(super) async fn exchange(
     let request = Request::from_parts(head, ReceivedBody::Http2(body));
     let tunnel = RefCell::new(None);
     let response = {
-        // Pinned where it is made: it is large, and each move would be a copy of it.
-        let answer = pin!(begun.answer(request, |opened| {
+        // Boxed: it is large, and the task that this becomes is copied on its way to the heap.
+        let mut answer = Box::pin(begun.answer(request, |opened| {
             tunnel.replace(Some(opened));
         }));
-        exchange.answered(answer, &mut respond, asks_first).await
+        let answered = exchange.answered(answer.as_mut(), &mut respond, asks_first);
+        answered.await
     };
     let Some(response) = response else {
         return;
