@@ -114,6 +114,17 @@ fn the_old_version_works_unless_it_is_forbidden() {
 }
 
 #[test]
+fn keys_can_be_agreed_on_that_no_quantum_computer_finds() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let proxy = with_tls(&origin, &format!("certificates = {path}")).start();
+    let speech = Speech::post_quantum(&safe.authority);
+    let mut client = speech.connect(proxy.address(), "a.test");
+    assert_eq!(client.get("a.test", "/").status(), 200);
+}
+
+#[test]
 fn the_certificate_is_that_of_the_name() {
     let safe = Safe::new();
     let (first, one) = safe.pair("first.pem", &["first.test"]);
