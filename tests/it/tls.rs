@@ -482,6 +482,34 @@ fn a_reload_takes_a_broken_file_for_what_it_was() {
 }
 
 #[test]
+fn a_frontend_can_be_told_to_carry_something_else() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let clear = Setup::of(&[&origin]);
+    let proxy = clear.start();
+    let mut before = proxy.client();
+    assert_eq!(before.get("/clear").status(), 200);
+
+    proxy.apply(&with_tls(&origin, &format!("certificates = {path}")));
+    let mut client = safe.speech().connect(proxy.address(), "a.test");
+    assert_eq!(client.get("a.test", "/secured").status(), 200);
+    // Who was there goes on as it was accepted.
+    assert_eq!(before.get("/clear/still").status(), 200);
+
+    proxy.apply(&clear.clone().frontend("mode = 'tcp'"));
+    assert_eq!(proxy.get("/bytes").status(), 200);
+    assert_eq!(client.get("a.test", "/secured/still").status(), 200);
+
+    proxy.apply(&clear);
+    assert_eq!(proxy.get("/clear/again").status(), 200);
+    let is_looked_at = |target| origin.request_of(target).field("x-request-id").is_some();
+    assert!(is_looked_at("/secured/still"));
+    assert!(!is_looked_at("/bytes"));
+    assert!(is_looked_at("/clear/again"));
+}
+
+#[test]
 fn check_says_at_which_line_a_file_is_named_that_cannot_be_used() {
     let safe = Safe::new();
     safe.pair("good.pem", &["a.test"]);
