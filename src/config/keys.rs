@@ -509,9 +509,14 @@ pub(super) const BACKEND: Keys = Keys {
 };
 
 pub(super) const SEND_PROXY: Keys = Keys {
-    known: &["version", "authority", "unique_id"],
+    known: &["version", "authority", "unique_id", "tls"],
     hints: &[
         ("unique-id", "write `unique_id = true`"),
+        ("ssl", "write `tls = true`"),
+        (
+            "cert-cn",
+            "write `tls = true`: it says the common name, too",
+        ),
         ("sni", "write `authority = true`"),
     ],
 };

@@ -425,13 +425,14 @@ fn backend(backend: &Backend, page: &mut Page) {
         Some(how) => page.set(
             "send_proxy",
             format!(
-                "{{ version = {}, authority = {}, unique_id = {} }}",
+                "{{ version = {}, authority = {}, unique_id = {}, tls = {} }}",
                 string(match how.version {
                     ProxyVersion::V1 => "v1",
                     ProxyVersion::V2 => "v2",
                 }),
                 how.authority,
                 how.unique_id,
+                how.tls,
             ),
         ),
     }

@@ -48,6 +48,14 @@ impl Changes {
         Self(lines)
     }
 
+    /// Adds that files which these backends name say something else, and the plan says the same.
+    pub fn renewed(&mut self, backends: Vec<Name>) {
+        let lines = backends
+            .into_iter()
+            .map(|name| format!("backend {name} has renewed files for tls"));
+        self.0.extend(lines);
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -149,20 +149,21 @@ async fn attempt(
     if watch != loaded.watch {
         *loaded = Loaded::of(watch);
     }
-    let changes = Changes::between(&before.plan, &plan);
-    if plan == *before.plan {
-        return Ok(Applied {
-            generation: before.generation,
-            changes: Changes::default(),
-            warnings: warnings.to_json(),
-        });
-    }
     let plan = Arc::new(plan);
     let reading = tasks::spawn_blocking({
         let (plan, before) = (Arc::clone(&plan), Arc::clone(before));
         move || ServerTlsSet::read(&plan, Some(&before))
     });
     let (server_tls, mut found) = reading.await.map_err(|error| Refused::because(&error))?;
+    let mut changes = Changes::between(&before.plan, &plan);
+    changes.renewed(server_tls.renewed(&plan, before));
+    if plan == before.plan && changes.is_empty() && !found.iter().any(Diagnostic::is_error) {
+        return Ok(Applied {
+            generation: before.generation,
+            changes,
+            warnings: warnings.to_json(),
+        });
+    }
     let mut certs = state.certs.lock().await;
     let equipment = certs::prepare(&mut certs, &plan).await;
     found.extend_from_slice(&equipment.diagnostics);

@@ -1,8 +1,7 @@
 //! The files that TLS towards servers needs: authorities, and certificates of our own.
 //!
-//! They are read for `check`, at the start and at each reload that changes the configuration; a fault
-//! is said at the line that names the file. What says the same as before stays as it is, with its
-//! connections and tickets.
+//! They are read for `check`, at the start and at each reload; a fault is said at the line that names
+//! the file. What says the same as before stays as it is, with its connections and tickets.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,7 +12,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::base::Place;
+use crate::base::{Name, Place};
 use crate::config::Diagnostic;
 use crate::plan::{Backend, FileAt, Identity, Plan, ServerTls, Trust};
 use crate::proxy::backend;
@@ -37,6 +36,15 @@ impl ServerTlsSet {
             one(tls, backend, known, &mut found)
         });
         (Self(list.collect()), found)
+    }
+
+    /// The backends that `before` has in the same words, and whose files say something else.
+    pub(super) fn renewed(&self, plan: &Plan, before: &Snapshot) -> Vec<Name> {
+        let renewed = plan.backends.iter().zip(&self.0).filter(|(backend, tls)| {
+            let known = before.backends.iter().find(|one| one.plan == **backend);
+            known.is_some_and(|known| !is_same(known.tls.as_ref(), tls.as_ref()))
+        });
+        renewed.map(|(backend, _)| backend.name.clone()).collect()
     }
 
     /// Gives each backend of `snapshot` its own. The snapshot is that of the plan this was made for,

@@ -188,7 +188,8 @@ fn directories(watch: &Watch) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-fn directory_of(file: &Path) -> PathBuf {
+/// Where `file` stands; of a name alone, that is where the process runs.
+pub(super) fn directory_of(file: &Path) -> PathBuf {
     match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),

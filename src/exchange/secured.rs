@@ -23,6 +23,8 @@ pub struct ClientTls {
 pub struct ClientCertificate {
     /// RFC 4514.
     pub subject: String,
+    /// The first common name in it; empty: it has none.
+    pub common_name: String,
     /// `DNS:a.example,URI:spiffe://b`; empty: it has none.
     pub sans: String,
     /// Hexadecimal digits.

@@ -214,16 +214,18 @@ pub fn handshake_failed(frontend: &str, client: Peer, reason: HandshakeFailure, 
     );
 }
 
-/// A file with a certificate, or with authorities, was renewed and is used from now on.
+/// What a file, or a directory of them, says of certificates is another than before, and holds from
+/// now on: it is new or renewed, or of the directory, something has gone.
 pub fn certificate_renewed(path: &Path) {
     let path = path.display();
-    info!(event = "certificate.renewed", %path, "{path} was renewed and is used");
+    info!(event = "certificate.renewed", %path, "{path} has changed and is used as it is now");
 }
 
-/// A file with a certificate, or with authorities, cannot be used; what was there before is used on.
+/// A file with a certificate, or with authorities, cannot be used; if there was one before, that is
+/// used on.
 pub fn certificate_broken(path: &Path, why: &dyn Display) {
     let path = path.display();
-    error!(event = "certificate.broken", %path, %why, "{path} cannot be used, the one before is: {why}");
+    error!(event = "certificate.broken", %path, %why, "{path} cannot be used and changes nothing: {why}");
 }
 
 /// The same happened to so many more files.

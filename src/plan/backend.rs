@@ -62,6 +62,8 @@ pub struct SendProxy {
     pub authority: bool,
     /// Whether it carries the id of the exchange that the connection was opened for. Version 2 only.
     pub unique_id: bool,
+    /// Whether it says what the client's handshake came to. Version 2 only.
+    pub tls: bool,
 }
 
 /// A version of the PROXY protocol.

@@ -6,10 +6,10 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
 use evenkeel::wire::proxy_protocol::{
-    Checksum, Endpoints, Extras, Header, parse, write_v1, write_v2,
+    Checksum, ClientFlags, Endpoints, Extras, Header, Verified, parse, write_v1, write_v2,
 };
 
-use crate::rig::{Client, Ending, Folder, Origin, Proxy, Setup, curl, until};
+use crate::rig::{Authority, Client, Ending, Folder, Origin, Proxy, Setup, Speech, curl, until};
 
 const FAILURES: &str = "evenkeel_frontend_proxy_protocol_failures_total";
 const REQUEST: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -278,6 +278,43 @@ fn servers_are_told_who_the_client_is() {
             let more = has_more.then_some(("a.example", &b"one"[..]));
             let said = header.extras.authority.zip(header.extras.unique_id);
             assert_eq!(said, more, "{how}");
+        });
+    }
+}
+
+#[test]
+fn servers_are_told_what_the_clients_handshake_came_to() {
+    let app = server_wanting_a_header();
+    let authority = Authority::new("an authority");
+    let folder = Folder::new();
+    let pair = folder.write("a.pem", &authority.pair(&["a.test"]).whole());
+    let ca = folder.write("ca.pem", &authority.pem);
+    let proxy = Setup::of(&[&app])
+        .frontend(&format!(
+            "tls = {{ certificates = '{}', client_auth = {{ mode = 'optional', ca = '{}' }} }}",
+            pair.display(),
+            ca.display()
+        ))
+        .backend("send_proxy = { version = \"v2\", authority = true, tls = true }")
+        .start();
+    let alice = authority.client(&["alice"], 7);
+    let shown = ClientFlags::CERTIFICATE_IN_SESSION;
+    for (number, speech, name) in [
+        (0, Speech::trusting(&authority), None),
+        (1, Speech::showing(&authority, &alice), Some("alice")),
+    ] {
+        let mut client = speech.connect(proxy.address(), "a.test");
+        // Another host than the name that the handshake asked for.
+        assert_eq!(client.get("b.test", "/").text(), "app");
+        header_of(&app, number, |header| {
+            assert_eq!(header.extras.authority, Some("a.test"));
+            let tls = header.extras.tls.as_ref().expect("it speaks TLS");
+            assert!(tls.client.has(ClientFlags::TLS));
+            assert_eq!(tls.client.has(shown), name.is_some());
+            assert_eq!(tls.verified == Verified::YES, name.is_some());
+            assert_eq!(tls.common_name, name);
+            assert_eq!(tls.version, Some("TLSv1.3"));
+            assert!(tls.cipher.is_some_and(|cipher| cipher.starts_with("TLS_")));
         });
     }
 }

@@ -114,6 +114,17 @@ fn the_old_version_works_unless_it_is_forbidden() {
 }
 
 #[test]
+fn keys_can_be_agreed_on_that_no_quantum_computer_finds() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let proxy = with_tls(&origin, &format!("certificates = {path}")).start();
+    let speech = Speech::post_quantum(&safe.authority);
+    let mut client = speech.connect(proxy.address(), "a.test");
+    assert_eq!(client.get("a.test", "/").status(), 200);
+}
+
+#[test]
 fn the_certificate_is_that_of_the_name() {
     let safe = Safe::new();
     let (first, one) = safe.pair("first.pem", &["first.test"]);
@@ -468,6 +479,34 @@ fn a_reload_takes_a_broken_file_for_what_it_was() {
         "{}",
         answer.text()
     );
+}
+
+#[test]
+fn a_frontend_can_be_told_to_carry_something_else() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let clear = Setup::of(&[&origin]);
+    let proxy = clear.start();
+    let mut before = proxy.client();
+    assert_eq!(before.get("/clear").status(), 200);
+
+    proxy.apply(&with_tls(&origin, &format!("certificates = {path}")));
+    let mut client = safe.speech().connect(proxy.address(), "a.test");
+    assert_eq!(client.get("a.test", "/secured").status(), 200);
+    // Who was there goes on as it was accepted.
+    assert_eq!(before.get("/clear/still").status(), 200);
+
+    proxy.apply(&clear.clone().frontend("mode = 'tcp'"));
+    assert_eq!(proxy.get("/bytes").status(), 200);
+    assert_eq!(client.get("a.test", "/secured/still").status(), 200);
+
+    proxy.apply(&clear);
+    assert_eq!(proxy.get("/clear/again").status(), 200);
+    let is_looked_at = |target| origin.request_of(target).field("x-request-id").is_some();
+    assert!(is_looked_at("/secured/still"));
+    assert!(!is_looked_at("/bytes"));
+    assert!(is_looked_at("/clear/again"));
 }
 
 #[test]

@@ -288,6 +288,23 @@ fn connections_that_were_believed_by_other_rules_are_not_used() {
     assert_eq!(get(&proxy, NAME).status(), 503);
 }
 
+#[test]
+fn a_reload_reads_the_files_that_an_equal_configuration_names() {
+    let (origin, authority) = server(&[NAME], Offer::Both);
+    let (proxy, folder) = before(&origin, &Authority::new("another"), "tls = { ca = CA }");
+    assert_eq!(get(&proxy, NAME).status(), 503);
+    folder.write("ca.pem", "nonsense");
+    assert_eq!(proxy.reload().status(), 422);
+    folder.write("ca.pem", &authority.pem);
+    let answer = proxy.reload().text();
+    assert!(answer.contains("backend app has renewed files"), "{answer}");
+    assert_eq!(get(&proxy, NAME).status(), 200);
+    let answer = proxy.reload().text();
+    assert!(answer.contains("\"changes\": []"), "{answer}");
+    drop(proxy.end());
+    assert_eq!(origin.connections(), 2);
+}
+
 // Who we are.
 
 #[test]

@@ -139,7 +139,7 @@ fn unix_name(text: &str) -> Result<Option<UnixName>, BadAddress> {
     let name = match text.as_bytes() {
         [b'/', ..] => UnixName::Path(text.into()),
         [b'@', ..] => UnixName::Abstract(text[1..].to_owned()),
-        [b'.', ..] if text.contains('/') => {
+        _ if is_relative_path(text) => {
             return Err(BadAddress::new(
                 "is a path that depends on where the process was started",
                 "write the whole path of the Unix socket: `\"/run/app.sock\"`",
@@ -161,6 +161,12 @@ fn unix_name(text: &str) -> Result<Option<UnixName>, BadAddress> {
         ));
     }
     Ok(Some(name))
+}
+
+/// What has to be a path and does not begin at the root. Not all that has a slash: somebody may have
+/// written a network.
+fn is_relative_path(text: &str) -> bool {
+    text.ends_with(".sock") || text.starts_with('.') && text.contains('/')
 }
 
 /// What stands behind `fd://`.
@@ -351,6 +357,8 @@ mod tests {
             ("unix:/run/a", "`\"/run/a\"`"),
             ("abns@a", "`\"@a\"`"),
             ("./a.sock", "/run/app.sock"),
+            ("a.sock", "/run/app.sock"),
+            ("../a", "/run/app.sock"),
             ("/", "/run/app.sock"),
             ("/run/", "/run/app.sock"),
             ("@", "/run/app.sock"),

@@ -152,6 +152,7 @@ fn send_proxy(backend: &Section<'_>, report: &mut Report<'_>) -> Option<SendProx
             version,
             authority: false,
             unique_id: false,
+            tls: false,
         });
     }
     let section = backend.section("send_proxy", &keys::SEND_PROXY, report)?;
@@ -160,10 +161,12 @@ fn send_proxy(backend: &Section<'_>, report: &mut Report<'_>) -> Option<SendProx
         version: version.unwrap_or(ProxyVersion::V2),
         authority: section.boolean("authority", report).unwrap_or(false),
         unique_id: section.boolean("unique_id", report).unwrap_or(false),
+        tls: section.boolean("tls", report).unwrap_or(false),
     };
     for (key, is_set) in [
         ("authority", send_proxy.authority),
         ("unique_id", send_proxy.unique_id),
+        ("tls", send_proxy.tls),
     ] {
         if is_set
             && send_proxy.version == ProxyVersion::V1

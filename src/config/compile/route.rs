@@ -182,7 +182,7 @@ pub(super) fn host_pattern(text: &str) -> Result<Option<HostPattern>, Refusal> {
     if name.contains('*') {
         return Err(refusal(
             "has a `*` that is not its first label",
-            "write `\"*.example.com\"`: it stands for one or more labels",
+            "write `\"*.example.com\"`: a `*` stands at the beginning, for whole labels",
         ));
     }
     if !name.is_ascii() {

@@ -120,6 +120,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("backend.NAME.send_proxy", "version", "'v1'"),
     ("backend.NAME.send_proxy", "authority", "true"),
     ("backend.NAME.send_proxy", "unique_id", "true"),
+    ("backend.NAME.send_proxy", "tls", "true"),
     ("backend.NAME", "attempts", "1"),
     ("backend.NAME", "header_case", "'preserve'"),
     ("backend.NAME.timeout", "connect", "'1s'"),

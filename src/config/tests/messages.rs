@@ -583,7 +583,7 @@ backend = 'app'
         8 | host = ['*.*.example.com', 'example.com:80', 'bücher.example', 'a b', '']
           |         ^^^^^^^^^^^^^^^^^
           |
-          = help: write `"*.example.com"`: it stands for one or more labels
+          = help: write `"*.example.com"`: a `*` stands at the beginning, for whole labels
 
         error: `host = "example.com:80"` has a port, and the port of a request's host does not count
          --> evenkeel.toml:8:28

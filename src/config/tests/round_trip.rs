@@ -110,10 +110,15 @@ fn peers() -> impl Strategy<Value = Peers> {
 
 fn send_proxy() -> impl Strategy<Value = SendProxy> {
     let version = select(vec![ProxyVersion::V1, ProxyVersion::V2]);
-    (version, any::<(bool, bool)>()).prop_map(|(version, (authority, unique_id))| SendProxy {
-        version,
-        authority: authority && version == ProxyVersion::V2,
-        unique_id: unique_id && version == ProxyVersion::V2,
+    let extras = any::<(bool, bool, bool)>();
+    (version, extras).prop_map(|(version, (authority, unique_id, tls))| {
+        let has_room = version == ProxyVersion::V2;
+        SendProxy {
+            version,
+            authority: authority && has_room,
+            unique_id: unique_id && has_room,
+            tls: tls && has_room,
+        }
     })
 }
 

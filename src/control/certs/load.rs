@@ -15,7 +15,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKey
 use rustls::sign::CertifiedKey;
 use rustls::{Error as TlsError, InconsistentKeys, SignatureAlgorithm};
 use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
 use crate::proxy::tls::{Certificate, KeyKind, provider};
 
@@ -130,6 +130,14 @@ impl Files {
             let message = format!("the first certificate in {shown} cannot be parsed");
             fault(message, "`openssl x509 -text -in FILE` shows what it is")
         })?;
+        if !facts.is_v3 {
+            return Err(fault(
+                format!(
+                    "the first certificate in {shown} is of an old version of X.509, not of version 3"
+                ),
+                "authorities issue no others; `openssl x509 -req` needs `-extfile` to make one",
+            ));
+        }
         let key = certified(chain, key).map_err(|error| match error {
             TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => fault(
                 format!("the private key of {shown} is not that of its first certificate"),
@@ -224,6 +232,8 @@ fn not_pem(path: &Path, error: &pem::Error) -> Fault {
 /// What a certificate says about itself.
 struct Facts {
     names: Vec<Box<str>>,
+    /// rustls takes no others, and of the key it would say so.
+    is_v3: bool,
     not_before: i64,
     not_after: i64,
 }
@@ -234,6 +244,7 @@ impl Facts {
         let validity = certificate.validity();
         Some(Self {
             names: names(&certificate),
+            is_v3: certificate.version() == X509Version::V3,
             not_before: validity.not_before.timestamp(),
             not_after: validity.not_after.timestamp(),
         })
@@ -367,6 +378,19 @@ mod tests {
     use super::*;
     use crate::control::certs::scene::Folder;
 
+    /// Of version 1, as `openssl x509 -req` makes them unless it is told otherwise.
+    const OLD: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBHzCBxwIUPEJHowUaxBa1amcXa53qBiLXlWowCgYIKoZIzj0EAwIwEjEQMA4G
+A1UEAwwHdjEudGVzdDAgFw0yNjExMjAxMzA1MThaGA8yMTI2MTAyNzEzMDUxOFow
+EjEQMA4GA1UEAwwHdjEudGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABMNx
+RqCqirCvB8rRViOBvtqErogyBt29MnF46kXME9BnrbElQi2OgKSQHPCC1Vb333u2
+x5SvylMaM6ugQjz2MLQwCgYIKoZIzj0EAwIDRwAwRAIgdlg6um9G5Nuc2uxuZtVR
+hCCIGi6lWs+4deH5ftns9wMCIHYjQPh2iNJrUMpAPVBJl1rchfBe3COhi8vFxKnh
+vZDM
+-----END CERTIFICATE-----
+";
+
     #[test]
     fn a_key_is_found_in_the_file_beside_it_or_where_it_is_said_to_be() {
         let folder = Folder::new();
@@ -413,6 +437,7 @@ mod tests {
                 "is not that of its first certificate",
             ),
             ("broken.pem", broken + &key, "cannot be parsed"),
+            ("old.pem", OLD.to_owned() + &key, "not of version 3"),
             ("secret.pem", chain.clone() + encrypted, "is encrypted"),
             (
                 "torn.pem",

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::base::clock;
 use crate::base::tasks;
+use crate::control::watch::directory_of;
 use crate::plan::{Certificates, ClientAuth, ClientCertificates, Plan, Tls};
 
 use super::load::{Authorities, Fault, Files, RevokedList, Source, Stamp};
@@ -154,10 +155,8 @@ impl Shelf {
             .chain(keys)
             .chain(self.authorities.keys().map(Source::path))
             .chain(self.revoked.keys().map(Source::path));
-        let parents = files.filter_map(Path::parent);
-        let parents: HashSet<&Path> = parents.collect();
-        let own = self.directories.keys().map(PathBuf::as_path);
-        parents.into_iter().chain(own).map(Path::to_owned).collect()
+        let parents = files.map(directory_of);
+        parents.chain(self.directories.keys().cloned()).collect()
     }
 
     /// Everything that is wrong at present.
@@ -356,6 +355,21 @@ mod tests {
         folder.write("a.pem", &folder.whole(&["a.test"]));
         assert_eq!(shelf.look(&plan).renewed.len(), 1);
         assert!(shelf.faults().is_empty());
+    }
+
+    #[test]
+    fn a_file_named_without_a_directory_is_watched_where_the_process_runs() {
+        let text = "[frontend.web]\nlisten = '127.0.0.1:0'\nbackend = 'app'\n\
+                    [frontend.web.tls]\ncertificates = 'certs/a.pem'\n\
+                    client_auth = { ca = 'ca.pem', crl = '/etc/crl.pem' }\n\
+                    [backend.app]\nservers = '10.0.0.1:80'";
+        let Ok(loaded) = config::load_text("test.toml", text) else {
+            unreachable!("it is valid");
+        };
+        let mut shelf = Shelf::default();
+        shelf.look(&loaded.plan);
+        let expected = [".", "certs", "/etc"].map(PathBuf::from);
+        assert_eq!(shelf.directories(), HashSet::from(expected));
     }
 
     #[test]

@@ -12,13 +12,15 @@ use std::rc::Rc;
 use bytes::Bytes;
 use http::HeaderValue;
 
-use crate::base::Peer;
-use crate::exchange::Exchange;
+use crate::base::{Peer, TlsVersion};
+use crate::exchange::{ClientTls, Exchange};
 use crate::plan::{ProxyVersion, SendProxy};
 use crate::proxy::backend::{Lease, ServerId};
 use crate::proxy::upstream::{Lane, Settings};
 use crate::wire::host::Authority;
-use crate::wire::proxy_protocol::{Checksum, Endpoints, Extras, Header, write_v1, write_v2};
+use crate::wire::proxy_protocol::{
+    Checksum, ClientFlags, Endpoints, Extras, Header, Tls, Verified, write_v1, write_v2,
+};
 
 /// How many servers, clients and host names the connections of one client connection may be for; the
 /// oldest make room. More than one client come by a connection of a trusted proxy.
@@ -125,17 +127,49 @@ fn header(
     match how.version {
         ProxyVersion::V1 => write_v1(&endpoints, &mut bytes),
         ProxyVersion::V2 => {
-            let host = host.filter(|_| how.authority);
-            let authority = host.and_then(|host| Authority::parse(host).ok());
+            let tls = exchange.opening.tls.as_deref();
+            let host = host.and_then(|host| Authority::parse(host).ok());
+            // Under TLS it is the name that the client asked for there (`proxy-protocol.txt` §2.2.2).
+            let asked = tls.and_then(|tls| tls.server_name.as_deref());
+            let named = asked.or(host.as_ref().map(|host| &*host.host));
+            let tls = tls.filter(|_| how.tls);
+            let alpn = tls.and_then(|tls| tls.alpn.as_deref());
             let extras = Extras {
-                authority: authority.as_ref().map(|authority| &*authority.host),
+                alpn: alpn.map(str::as_bytes),
+                authority: named.filter(|_| how.authority),
                 unique_id,
-                ..Extras::default()
+                tls: tls.map(of_handshake),
             };
             write_v2(&Header { endpoints, extras }, Checksum::LeftOut, &mut bytes);
         }
     }
     bytes.into()
+}
+
+/// What a client's handshake came to, in the header's words.
+fn of_handshake(tls: &ClientTls) -> Tls<'_> {
+    let certificate = tls.certificate.as_ref();
+    let common_name = certificate.map(|shown| shown.common_name.as_str());
+    Tls {
+        client: match certificate {
+            // Whether it was shown on this connection or on one before it, resumption does not say.
+            Some(_) => ClientFlags::TLS.with(ClientFlags::CERTIFICATE_IN_SESSION),
+            None => ClientFlags::TLS,
+        },
+        // One that was shown and not verified never comes to an exchange.
+        verified: match certificate {
+            Some(_) => Verified::YES,
+            None => Verified::NO,
+        },
+        version: Some(match tls.version {
+            TlsVersion::V1_2 => "TLSv1.2",
+            TlsVersion::V1_3 => "TLSv1.3",
+        }),
+        common_name: common_name.filter(|name| !name.is_empty()),
+        cipher: Some(tls.cipher),
+        signature: None,
+        key: None,
+    }
 }
 
 fn endpoints(client: Peer, local: Option<SocketAddr>) -> Endpoints<'static> {

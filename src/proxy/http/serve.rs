@@ -32,8 +32,8 @@ enum Spoken {
     Nothing,
 }
 
-/// Serves the connection between `ends` until it ends, or gives what it goes on as. `tls`: what its handshake came to, if it is
-/// under TLS; `entry` is its own on the roll.
+/// Serves the connection between `ends` until it ends, or gives what it goes on as. `tls`: what its
+/// handshake came to, if it is under TLS; `entry` is its own on the roll.
 pub async fn serve(
     mut stream: Stream,
     ends: Ends,

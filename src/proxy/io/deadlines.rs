@@ -2,7 +2,7 @@
 //!
 //! Arming a timer for each step of each request costs more than the step. The rooms only write
 //! down until when they are willing to wait; the connection's one timer reads the earliest of these
-//! (`http::serve`), and when it has passed, marks it as fired. Whoever waits sees the mark at the
+//! (`http`, `tcp`), and when it has passed, marks it as fired. Whoever waits sees the mark at the
 //! next poll, which is the same poll: all of an exchange runs in its connection's task.
 
 use std::cell::Cell;
@@ -28,7 +28,7 @@ pub struct Deadlines {
     nudge: Cell<Option<Instant>>,
     /// For the whole exchange. Written once, by `handle`.
     exchange: Cell<Option<Due>>,
-    /// What has passed. Written by `http::serve`.
+    /// What has passed. Written by whoever has the timer.
     fired: Cell<Option<Reason>>,
 }
 

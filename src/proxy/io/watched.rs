@@ -2,7 +2,7 @@
 //!
 //! hyper does not say when a head has begun, whether everything was flushed, or which status it
 //! answered a malformed head with. All three can be seen on the socket, so the wrapper notes them
-//! for `http::serve`.
+//! for `http::h1`.
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::base::clock::{self, Instant};
 use crate::net::{HalfClose, Stream};
 
-/// What was seen on a client connection. Written by [`WatchedStream`], read and reset by `http::serve`.
+/// What was seen on a client connection. Written by [`WatchedStream`], read and reset by `http::h1`.
 #[derive(Debug, Default)]
 pub struct Watch {
     /// Whether bytes have come after the last exchange.
@@ -31,7 +31,7 @@ pub struct Watch {
     /// Whether it was so since the last exchange.
     pub was_blocked: Cell<bool>,
     /// Asks the socket, at the next flush, to look whether the client has gone. Written by
-    /// `http::serve` while nobody reads: hyper does not see the end behind bytes that wait.
+    /// `http::h1` while nobody reads: hyper does not see the end behind bytes that wait.
     pub look: Cell<Option<HalfClose>>,
     /// Whether an exchange is open: what is written then is its response.
     pub in_exchange: Cell<bool>,
@@ -193,7 +193,7 @@ impl AsyncWrite for WatchedStream {
         flushed
     }
 
-    /// Does nothing: `http::serve` shuts the socket down itself, after it has decided whether there
+    /// Does nothing: `http::h1` shuts the socket down itself, after it has decided whether there
     /// is something left to read first.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))

@@ -44,6 +44,7 @@ fn described(der: &[u8]) -> ClientCertificate {
     let sans = sans.map(|sans| sans.value.general_names.iter().filter_map(san));
     ClientCertificate {
         subject: distinguished_name(certificate.subject()),
+        common_name: common_name(certificate.subject()),
         sans: sans.map_or_else(String::new, |sans| sans.collect::<Vec<_>>().join(",")),
         serial: serial(certificate.raw_serial()),
         fingerprint,
@@ -67,6 +68,16 @@ fn distinguished_name(name: &X509Name<'_>) -> String {
         values.join("+")
     });
     parts.collect::<Vec<_>>().join(",")
+}
+
+fn common_name(name: &X509Name<'_>) -> String {
+    let mut written = String::new();
+    let first = name.iter_common_name().next();
+    let value = first.and_then(|name| name.as_str().ok());
+    for c in value.unwrap_or_default().chars() {
+        push_escaped(&mut written, c);
+    }
+    written
 }
 
 fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
@@ -176,6 +187,7 @@ mod tests {
             found.subject,
             "O=Ex%C3%A4mple%0D%0AX-Admin: 1,CN=a\\, O=admins \\+ #1 100%25"
         );
+        assert_eq!(found.common_name, "a, O=admins + #1 100%25");
         assert_eq!(
             found.sans,
             "DNS:a.test,URI:spiffe://a/b%2CDNS:root,IP:192.0.2.1"

@@ -2,7 +2,7 @@
 //!
 //! Last in, first out: under falling load the connections at the bottom grow old and are let go,
 //! and those in use stay few and warm. One that has been idle for a second cools: hyper's state and
-//! buffers are given back and the bare socket is kept, as `http::serve` does with clients'. No lock,
+//! buffers are given back and the bare socket is kept, as `http::h1` does with clients'. No lock,
 //! no sharing: each worker has its own.
 
 use std::cell::RefCell;

@@ -12,7 +12,7 @@ use rcgen::{
     SerialNumber, date_time_ymd,
 };
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
@@ -161,6 +161,13 @@ impl Speech {
         Self::of(authority, &[&rustls::version::TLS12], None)
     }
 
+    /// One that agrees on keys by X25519MLKEM768 and in no other way.
+    pub(crate) fn post_quantum(authority: &Authority) -> Self {
+        let mut provider = aws_lc_rs::default_provider();
+        provider.kx_groups = vec![aws_lc_rs::kx_group::X25519MLKEM768];
+        Self::by(provider, authority, rustls::DEFAULT_VERSIONS, None)
+    }
+
     /// One that believes everybody, as long as the signature is of one of `schemes`.
     pub(crate) fn signed_by(schemes: &[SignatureScheme]) -> Self {
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -176,9 +183,18 @@ impl Speech {
         versions: &[&'static rustls::SupportedProtocolVersion],
         pair: Option<&Pair>,
     ) -> Self {
+        Self::by(aws_lc_rs::default_provider(), authority, versions, pair)
+    }
+
+    fn by(
+        provider: CryptoProvider,
+        authority: &Authority,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        pair: Option<&Pair>,
+    ) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(authority.certificate.clone()).expect("a root");
-        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(versions)
             .expect("versions")
             .with_root_certificates(roots);

@@ -2,7 +2,7 @@
 //!
 //! Three buckets that leak: streams that it resets (Rapid Reset, CVE-2023-44487) or breaks so that
 //! they are reset (MadeYouReset, CVE-2025-8671), frames that ask for nothing (floods of settings,
-//! pings, empty frames: CVE-2019-9511 to -9518), and grants of window beyond what was sent. A honest
+//! pings, empty frames: CVE-2019-9511 to -9518), and grants of window beyond what was sent. An honest
 //! client stays far below; one that does not is sent away with GOAWAY (`ENHANCE_YOUR_CALM`, RFC 9113
 //! §7).
 //!
