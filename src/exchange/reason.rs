@@ -99,6 +99,8 @@ reasons! {
     QueueFull = "queue.full", 503, Server, Never;
     /// No slot became free in time.
     QueueTimeout = "queue.timeout", 503, Server, Never;
+    /// The client wishes to go on in another protocol (WebSocket), and the backend's servers are spoken to in HTTP/2, where that is not done yet.
+    UpgradeUnsupported = "upgrade.unsupported", 501, Proxy, Never;
     /// The server refused the connection.
     ServerConnectRefused = "server.connect.refused", 503, Server, Safe;
     /// The server did not accept the connection in time.

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, HandshakeError, Message as Said, WebSocket};
 
-use crate::rig::{Client, Ending, Gate, Origin, Proxy, Setup, until};
+use crate::rig::{Authority, Client, Ending, Folder, Gate, Origin, Proxy, Setup, until};
 
 /// A server of WebSocket that says back what it is told, and says so in the log of the test.
 fn echoing() -> Origin {
@@ -538,4 +538,48 @@ fn two_hundred_idle_tunnels_hold_a_slot_each_and_nobody_up() {
         slots.filter(|&slots| slots == 0)
     });
     assert_eq!(slots, 0);
+}
+
+/// Two proxies in a row, with TLS between them and HTTP/2 for whoever wants it.
+fn in_a_row(protocol: &str) -> (Origin, Proxy, Proxy, Folder) {
+    let origin = echoing();
+    let folder = Folder::new();
+    let authority = Authority::new("Test CA");
+    let pair = folder.write("a.pem", &authority.pair(&["a.test"]).whole());
+    let inner = Setup::of(&[&origin])
+        .frontend(&format!("tls = {{ certificates = '{}' }}", pair.display()))
+        .start();
+    let outer = Setup::at([inner.address()])
+        .backend(&format!(
+            "protocol = \"{protocol}\"\ntls = {{ verify = \"none\", sni = \"a.test\" }}"
+        ))
+        .start();
+    (origin, inner, outer, folder)
+}
+
+#[test]
+fn a_server_that_prefers_http_2_is_spoken_to_in_http_1_for_a_tunnel() {
+    let (_origin, inner, outer, _folder) = in_a_row("auto");
+    // It has chosen HTTP/2 for what is no tunnel.
+    assert_eq!(
+        outer.get("/").status(),
+        502,
+        "the server knows WebSockets alone"
+    );
+    assert_eq!(inner.line().text("version"), "HTTP/2");
+    let mut browser = Browser::open(outer.address());
+    browser.echoed("hello");
+    browser.leave();
+    assert_eq!(outer.wait_for_lines(2)[1].number("status"), 101);
+}
+
+#[test]
+fn a_backend_of_http_2_says_that_it_has_no_tunnels() {
+    let (_origin, _inner, outer, _folder) = in_a_row("h2");
+    let refused = Browser::try_open(outer.address()).err();
+    assert!(
+        matches!(&refused, Some(tungstenite::Error::Http(response)) if response.status() == 501),
+        "{refused:?}"
+    );
+    assert_eq!(outer.line().verdict(), (501, "upgrade.unsupported"));
 }

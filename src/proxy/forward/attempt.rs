@@ -14,8 +14,8 @@ use crate::net::Network;
 use crate::proxy::backend::Lease;
 use crate::proxy::io::{Course, ReceivedBody, RequestBody, Switch};
 use crate::proxy::upstream::{
-    Answer, Carrier, Connection, Failure, Outcome, ResponseHead, Seat, Unanswered, Wanted, Way,
-    head_of,
+    Answer, Carrier, Connection, Failure, Lane, Outcome, ResponseHead, Seat, Unanswered, Wanted,
+    Way, head_of,
 };
 
 use super::caller::{Caller, Line};
@@ -249,15 +249,18 @@ async fn connect(
     let local = lease.backend();
     let plan = &local.shared.plan;
     let began = clock::now();
-    let open = poll_fn(|cx| {
-        Poll::Ready(
-            line.lane
-                .take(&local.settings, &plan.pool, wanted, began, cx),
-        )
-    })
-    .await;
-    if let Some(carrier) = open {
-        return Ok((carrier, began));
+    // What wishes to go on in another protocol does so on HTTP/1, and ends its connection with it.
+    let switches = course.switch().is_some() && !Lane::is_http1(&local.settings);
+    if !switches {
+        let open = poll_fn(|cx| {
+            Poll::Ready(
+                line.lane
+                    .take(&local.settings, &plan.pool, wanted, began, cx),
+            )
+        });
+        if let Some(carrier) = open.await {
+            return Ok((carrier, began));
+        }
     }
     let deadlines = &course.deadlines;
     deadlines.wait_for_server(plan.timeout.connect, Reason::ServerConnectTimeout);
@@ -270,8 +273,13 @@ async fn connect(
         patience: plan.timeout.connect,
     };
     // Boxed: most attempts find a connection that is open.
-    let opening = Box::pin(line.lane.open(&way, wanted));
-    let carrier = deadlines.unless_due(opening).await;
+    let carrier = if switches {
+        let opening = Box::pin(line.lane.open_http1(&way));
+        deadlines.unless_due(opening).await
+    } else {
+        let opening = Box::pin(line.lane.open(&way, wanted));
+        deadlines.unless_due(opening).await
+    };
     deadlines.server_came();
     // Once fired, a deadline stays: a connect that took too long may still be tried elsewhere.
     if deadlines.fired() == Some(Reason::ServerConnectTimeout) {

@@ -9,7 +9,7 @@ use crate::exchange::{Fault, Reason};
 use crate::net::{Network, Stream};
 use crate::proxy::backend::{Lease, Local, Tried};
 use crate::proxy::io::Course;
-use crate::proxy::upstream::dial;
+use crate::proxy::upstream::{Spoken, dial};
 
 use super::caller::preamble;
 use super::judge::{Left, Next, next_after};
@@ -74,7 +74,7 @@ async fn open(
             let host = name.and_then(|name| HeaderValue::from_str(name).ok());
             let plan = &backend.plan.servers[lease.index()];
             let name = tls.name_of(host.as_ref(), &plan.name, &server.address);
-            tls.secure_bytes(stream, name).await
+            tls.secure_for(stream, name, Spoken::Unknown).await
         }
         // Nothing that was meant to be secret goes in the clear, whatever else is amiss.
         None if backend.plan.tls.is_some() => Err(Fault::new(Reason::ServerTlsHandshake)),

@@ -18,7 +18,7 @@ use crate::plan::{self, Protocol};
 
 use super::h1::Connection;
 use super::h2::{Crew, Opening, Seat, Waiting};
-use super::open::{Opened, open};
+use super::open::{Opened, open, open_http1};
 use super::pool::Pool;
 use super::settings::Settings;
 
@@ -164,6 +164,30 @@ impl Lane {
                     .map(Carrier::Http2)
                     .ok_or(Fault::new(Reason::ServerStreamRefused))
             }
+        }
+    }
+
+    /// Opens a connection of HTTP/1 that is for one exchange alone: one that wishes to go on in another
+    /// protocol.
+    ///
+    /// # Errors
+    ///
+    /// Why none came about: `upgrade.unsupported` where the configuration wants HTTP/2.
+    pub async fn open_http1(&self, way: &Way<'_>) -> Result<Carrier, Fault> {
+        if way.settings.plan.protocol == Protocol::Http2 {
+            return Err(Fault::new(Reason::UpgradeUnsupported));
+        }
+        let name = self.name.as_ref();
+        let opening = open_http1(way.network, way.address, way.preamble, way.settings, name);
+        opening.await.map(Carrier::Http1)
+    }
+
+    /// Whether an exchange that wishes to go on in another protocol can have any connection.
+    pub fn is_http1(settings: &Settings) -> bool {
+        match settings.plan.protocol {
+            Protocol::Http1 => true,
+            Protocol::Auto => !settings.asks_server(),
+            Protocol::Http2 => false,
         }
     }
 

@@ -20,4 +20,4 @@ pub use lane::{Carrier, Lane, Wanted, Way};
 pub use lanes::Lanes;
 pub use open::dial;
 pub use settings::Settings;
-pub use tls::{Agreed, Materials, Tls};
+pub use tls::{Agreed, Materials, Spoken, Tls};

@@ -13,7 +13,7 @@ use crate::plan::Protocol;
 use super::h1::Connection;
 use super::h2;
 use super::settings::{Secured, Settings};
-use super::tls::Agreed;
+use super::tls::{Agreed, Spoken};
 
 /// A connection that has just been opened.
 pub(super) enum Opened {
@@ -48,6 +48,30 @@ pub(super) async fn open(
         Agreed::Http1 => Opened::Http1(Box::new(Connection::over(stream, settings).await?)),
         Agreed::Http2 => Opened::Http2(Box::new(h2::New::over(stream, settings).await?)),
     })
+}
+
+/// The same for a connection of HTTP/1, whatever else the server can: nothing else goes on in another
+/// protocol.
+///
+/// # Errors
+///
+/// As [`open`].
+pub(super) async fn open_http1(
+    network: &Network,
+    address: &Address,
+    preamble: &[u8],
+    settings: &Settings,
+    name: Option<&ServerName<'static>>,
+) -> Result<Connection, Fault> {
+    let stream = dial(network, address, preamble).await?;
+    let stream = match (&settings.tls, name) {
+        (Some(tls), Some(name)) => tls.secure_for(stream, name.clone(), Spoken::Http1).await?,
+        _ if settings.plan.secured == Secured::Yes => {
+            return Err(Fault::new(Reason::ServerTlsHandshake));
+        }
+        _ => stream,
+    };
+    Connection::over(stream, settings).await
 }
 
 /// Opens a connection to the server at `address` on which nothing but `preamble` has been said.

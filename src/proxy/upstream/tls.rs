@@ -135,22 +135,35 @@ impl Tls {
         Ok((stream, agreed))
     }
 
-    /// Shakes hands with the server called `name` for bytes of which we know nothing: no protocol is
-    /// agreed on (ALPN).
+    /// Shakes hands with the server called `name` for what we have decided to speak; for bytes of which
+    /// we know nothing no protocol is agreed on (ALPN).
     ///
     /// # Errors
     ///
     /// `server.tls.*`, safe to try again.
-    pub async fn secure_bytes(
+    pub async fn secure_for(
         &self,
         stream: Stream,
         name: ServerName<'static>,
+        spoken: Spoken,
     ) -> Result<Stream, Fault> {
         let mut config = ClientConfig::clone(&self.config);
-        config.alpn_protocols.clear();
+        config.alpn_protocols = match spoken {
+            Spoken::Http1 => vec![b"http/1.1".to_vec()],
+            Spoken::Unknown => Vec::new(),
+        };
         let secured = stream.connect_tls(Arc::new(config), name);
         secured.await.map_err(fault_of)
     }
+}
+
+/// What we will speak, whatever else the server can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    /// HTTP/1.1.
+    Http1,
+    /// What others say to each other.
+    Unknown,
 }
 
 /// What both sides will speak.
