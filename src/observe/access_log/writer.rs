@@ -92,7 +92,7 @@ impl AccessLogHandle {
     }
 
     /// Says that lines were lost since that was last said, but not more often than every
-    /// [`WARN_INTERVAL`]. To be called now and then, and not by the writer: it hangs in the sink for as
+    /// `WARN_INTERVAL`. To be called now and then, and not by the writer: it hangs in the sink for as
     /// long as that stalls.
     pub fn warn_of_dropped(&self, now: Instant) {
         let dropped = self.dropped();

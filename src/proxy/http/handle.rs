@@ -13,7 +13,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use h2::RecvStream;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body;
 
 use crate::base::Peer;
@@ -392,11 +392,23 @@ fn opening<B>(
         frontend: place.unwrap_or(u32::MAX),
         generation: view.snapshot.generation,
         method: request.method().clone(),
-        target: request.uri().clone(),
+        target: target(request),
         version: request.version(),
         first_bytes: None,
         id: taken.unwrap_or_else(|| RequestId::made(client.context.rng.next_u64())),
     }
+}
+
+/// The target, for the log. That of a tunnel lives as long as it does and must not hold the buffer
+/// that it was cut from.
+fn target<B>(request: &Request<B>) -> Uri {
+    let may_become_tunnel =
+        request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE);
+    let own = || Uri::try_from(request.uri().to_string()).ok();
+    may_become_tunnel
+        .then(own)
+        .flatten()
+        .unwrap_or_else(|| request.uri().clone())
 }
 
 /// Whom a request of `peer` is from. What a stranger says of others is not believed.
@@ -454,4 +466,30 @@ fn closing_if_leaving(
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_of_a_tunnel_does_not_hold_the_buffer_that_it_was_read_into() {
+        let holds = |fields: &[(&str, &str)]| {
+            let buffer = Bytes::from(b"/chat".to_vec());
+            let uri = Uri::from_maybe_shared(buffer.clone()).expect("a target");
+            let mut request = Request::new(());
+            *request.uri_mut() = uri;
+            for &(name, value) in fields {
+                let name = header::HeaderName::from_bytes(name.as_bytes()).expect("a name");
+                let value = HeaderValue::from_str(value).expect("a value");
+                request.headers_mut().insert(name, value);
+            }
+            let kept = target(&request);
+            drop(request);
+            assert_eq!(kept, "/chat");
+            !buffer.is_unique()
+        };
+        assert!(holds(&[]), "a request is short, and a copy costs");
+        assert!(!holds(&[("upgrade", "websocket")]));
+    }
 }
