@@ -25,7 +25,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
-use crate::rig::{Nobody, Proxy, Setup, until};
+use crate::rig::{Authority, Folder, Nobody, Proxy, Setup, until};
 
 /// A message of one field, as prost has it for text (`google.protobuf.StringValue`).
 type Text = String;
@@ -367,6 +367,53 @@ fn the_time_that_a_client_gives_a_call_is_the_servers_too() {
     until("the server notices", || {
         (origin.cancelled.load(Ordering::SeqCst) == 1).then_some(())
     });
+}
+
+/// Two proxies in a row with TLS between them: the one speaks it to its server, the other to its client.
+fn under_tls(origin: &Origin) -> (Proxy, Proxy, Folder) {
+    let folder = Folder::new();
+    let authority = Authority::new("Test CA");
+    let pair = folder.write("a.pem", &authority.pair(&["a.test"]).whole());
+    let ca = folder.write("ca.pem", &authority.pem);
+    let inner = Setup::at([origin.address])
+        .frontend(&format!("tls = {{ certificates = '{}' }}", pair.display()))
+        .backend("protocol = \"h2\"")
+        .start();
+    let outer = Setup::at([inner.address()])
+        .backend(&format!(
+            "protocol = \"h2\"\ntls = {{ ca = '{}', sni = \"a.test\" }}",
+            ca.display()
+        ))
+        .start();
+    (inner, outer, folder)
+}
+
+#[test]
+fn calls_go_over_tls_on_either_side() {
+    let origin = Origin::start();
+    let (inner, outer, _folder) = under_tls(&origin);
+    let caller = Caller::of(&outer);
+    assert_eq!(
+        caller.unary("/test.Echo/Unary", "you").expect("ok"),
+        "hello you"
+    );
+    let status = caller
+        .unary("/test.Echo/Unary", "nobody")
+        .expect_err("an error");
+    assert_eq!(status.code(), Code::NotFound);
+    let mut client = caller.client();
+    caller.runtime.block_on(async {
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        let request = Request::new(ReceiverStream::new(receiver));
+        let call = client.streaming(request, path("/test.Echo/Chat"), codec());
+        sender.send("hello".to_owned()).await.expect("it listens");
+        let mut stream = call.await.expect("ok").into_inner();
+        let answer = stream.message().await.expect("ok");
+        assert_eq!(answer.as_deref(), Some("you said hello"));
+        drop(sender);
+        assert_eq!(stream.message().await.expect("ok"), None);
+    });
+    assert_eq!(inner.wait_for_lines(3)[0].text("tls_version"), "1.3");
 }
 
 #[test]

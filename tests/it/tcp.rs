@@ -403,6 +403,19 @@ fn what_looks_like_tls_and_is_not_reaches_nobody() {
 // One port for both.
 
 #[test]
+fn a_client_that_leaves_in_the_middle_of_its_hello_has_left() {
+    let (proxy, origin) = to_raw(|setup| setup);
+    let hello = hello("a.test");
+    proxy
+        .client()
+        .send(&hello[..hello.len() / 2])
+        .half_close()
+        .is_closed();
+    assert_eq!(proxy.line().text("reason"), "client.left");
+    assert!(origin.has_seen_nothing());
+}
+
+#[test]
 fn some_names_are_passed_through_where_tls_is_ended_for_the_others() {
     let (behind, behind_cert) = secured("b");
     let plain = Origin::named("a");

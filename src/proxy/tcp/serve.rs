@@ -126,12 +126,11 @@ impl Terrain {
             let looking = Box::pin(self.first(&mut stream, began, entry, &mut timer));
             (known, read_already) = looking.await;
         }
-        let has_spoken = !read_already.is_empty();
         let hello = hello_of(&known);
         let open = self.open(began, hello);
         let found = self.find(hello);
         let chosen = match &known {
-            Err(unknown) => Err(reason_of(*unknown, has_spoken)),
+            Err(unknown) => Err(reason_of(*unknown)),
             Ok(_) => self.choose(found, &open.course),
         };
         let is_tls = hello.is_some();
@@ -273,12 +272,10 @@ fn hello_of(known: &Result<First, Unknown>) -> Option<&ClientHello> {
     }
 }
 
-fn reason_of(unknown: Unknown, has_spoken: bool) -> Reason {
+fn reason_of(unknown: Unknown) -> Reason {
     match unknown {
         Unknown::Malformed(_) => Reason::HelloMalformed,
         Unknown::Late => Reason::HelloTimeout,
-        // One that only looked whether somebody listens is told apart by its bytes: none.
-        Unknown::Left if has_spoken => Reason::HelloMalformed,
         Unknown::Left => Reason::ClientLeft,
         Unknown::Stopped => Reason::ProxyStopped,
     }
