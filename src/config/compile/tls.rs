@@ -269,6 +269,13 @@ fn client_auth(
     let ca = files(&section, "ca", report);
     let crl = files(&section, "crl", report);
     let Some(need) = need else {
+        if let Some(setting) = section.setting("ca").or(section.setting("crl")) {
+            let idle = "nobody is asked for a certificate, so these files are not looked at";
+            let warning = Diagnostic::warning(setting.span(), idle);
+            report.add(
+                warning.help("write `mode = \"required\"` or `\"optional\"`, or leave them out"),
+            );
+        }
         return Some(ClientAuth::Off);
     };
     if ca.is_empty() {

@@ -1865,3 +1865,19 @@ fn a_check_under_tls_needs_a_name_to_ask_by() {
           = help: write `host = "app.example.com"` in `health`, or say in `tls` which `sni` to use
     "##);
 }
+
+#[test]
+fn files_for_certificates_that_nobody_is_asked_for_are_warned_about() {
+    let tls = "tls = { certificates = '/a.pem', client_auth = { mode = 'off', ca = '/ca.pem' } }\n";
+    let key = "backend = \"app\"\n";
+    let text = BASE.replacen(key, &format!("{key}{tls}"), 1);
+    assert_snapshot!(warnings(&text), @r##"
+    warning: nobody is asked for a certificate, so these files are not looked at
+     --> evenkeel.toml:5:69
+      |
+    5 | tls = { certificates = '/a.pem', client_auth = { mode = 'off', ca = '/ca.pem' } }
+      |                                                                     ^^^^^^^^^
+      |
+      = help: write `mode = "required"` or `"optional"`, or leave them out
+"##);
+}
