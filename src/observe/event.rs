@@ -156,6 +156,15 @@ pub fn check_failed(backend: &str, server: &str, why: &dyn Display) {
     );
 }
 
+/// No TLS came about with a server that an exchange was to go to. Not to be said for each exchange.
+pub fn server_not_believed(backend: &str, server: &str, fault: &Fault) {
+    let reason = fault.reason.code();
+    warn!(
+        event = "server.tls_failed",
+        backend, server, reason, "{backend}/{server} gets no traffic over TLS: {fault}"
+    );
+}
+
 /// A frontend has stopped accepting for a while.
 pub fn accept_paused(frontend: &str, cause: PauseCause) {
     let why = match cause {
@@ -381,11 +390,24 @@ fn plural(count: u64) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::Reason;
     use crate::observe::logging::captured;
     use crate::plan::{LogFormat, LogLevel};
 
     fn said(work: impl FnOnce()) -> String {
         captured(LogLevel::Debug, LogFormat::Human, work)
+    }
+
+    #[test]
+    fn a_server_that_is_not_believed_is_reported_with_the_cause() {
+        let fault = Fault::told(Reason::ServerTlsCertificate, "it has expired".into());
+        let said = said(|| server_not_believed("app", "a", &fault));
+        assert!(
+            said.contains(
+                "WARN  app/a gets no traffic over TLS: server.tls.certificate: it has expired"
+            ),
+            "{said}"
+        );
     }
 
     #[test]

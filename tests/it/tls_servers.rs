@@ -3,7 +3,8 @@
 use std::fs;
 
 use crate::rig::{
-    Authority, Folder, Good, Handshakes, Message, Offer, Origin, Proxy, Reply, Setup, evenkeel,
+    Authority, Folder, Good, Handshakes, Message, Offer, Origin, Program, Proxy, Reply, Setup,
+    evenkeel,
 };
 
 const NAME: &str = "app.example";
@@ -116,6 +117,23 @@ fn an_authority_that_nobody_knows_is_not_believed() {
     assert_eq!(verdict(&origin, &other, "tls = { ca = CA }"), refused);
     // Nor does the system know it.
     assert_eq!(verdict(&origin, &other, "tls = true"), refused);
+}
+
+#[test]
+fn why_a_server_is_not_believed_is_said_once_and_not_for_each_request() {
+    let (origin, _) = server(&[NAME], Offer::Both);
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", &Authority::new("another").pem);
+    let tls = format!("tls = {{ ca = '{}' }}", ca.display());
+    let program = Program::start(&Setup::at([origin.address()]).backend(&tls));
+    for _ in 0..5 {
+        let ask = format!("GET / HTTP/1.1\r\nhost: {NAME}\r\n\r\n");
+        assert_eq!(program.client().ask(ask).status(), 503);
+    }
+    let event = program.wait_for("server.tls_failed");
+    assert_eq!(event["reason"], NO_CERTIFICATE);
+    assert!(event.to_string().contains("UnknownIssuer"), "{event}");
+    assert_eq!(program.events_of("server.tls_failed").len(), 1);
 }
 
 #[test]

@@ -11,6 +11,9 @@ use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
 use crate::observe::{HealthMetrics, ServerMetrics, ServerState};
 
+/// How often the log says what keeps exchanges from a server: they may be thousands a second.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
 /// Names a [`Server`] for the life of the process; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ServerId(u64);
@@ -47,6 +50,9 @@ pub struct Server {
     /// What the least loaded of the others had in flight when it came up, for its full weight.
     /// Written by the health checks, with `up_since_us`.
     up_handicap: AtomicU32,
+    /// Microseconds after `made` at which it was last told why it is not believed; 0: never. Written
+    /// and read by whoever tells. `Relaxed`: two workers that tell at once do no harm.
+    told_us: AtomicU64,
     /// Why it is in its state and since when. Written by the health checks, read by the admin API.
     note: Mutex<Note>,
 }
@@ -93,11 +99,23 @@ impl Server {
             health: AtomicU8::new(health as u8),
             up_since_us: AtomicU64::new(0),
             up_handicap: AtomicU32::new(0),
+            told_us: AtomicU64::new(0),
             note: Mutex::new(Note {
                 since: clock::wall(),
                 reason: reason.to_owned(),
             }),
         }
+    }
+
+    /// Whether it is time to say once more what keeps exchanges from it; counts as said.
+    pub fn may_tell(&self, now: Instant) -> bool {
+        let now = now.saturating_duration_since(self.made).as_micros() as u64;
+        let told = self.told_us.load(Ordering::Relaxed);
+        let is_due = told == 0 || now >= told + TELL_EVERY.as_micros() as u64;
+        if is_due {
+            self.told_us.store(now.max(1), Ordering::Relaxed);
+        }
+        is_due
     }
 
     /// Whether it may be given traffic.

@@ -13,7 +13,7 @@ use crate::proxy::upstream::{Spoken, dial};
 
 use super::caller::preamble;
 use super::judge::{Left, Next, next_after};
-use super::{begin_attempt, lease};
+use super::{begin_attempt, lease, tell};
 
 /// A new connection to a server of `backend`, and the slot that it holds there.
 ///
@@ -47,6 +47,7 @@ pub async fn connect(
         course
             .exchange
             .stamp_attempt(|attempt| attempt.reason = Some(fault.reason));
+        tell(&lease, &fault);
         let server = lease.index();
         drop(lease);
         left = left.saturating_sub(1);

@@ -22,6 +22,7 @@ use http::Response;
 use crate::base::clock;
 use crate::exchange::{Attempt, Fault, Reason};
 use crate::net::Network;
+use crate::observe::event;
 use crate::proxy::backend::{Lease, Local, NoSlot, Tried};
 use crate::proxy::io::Course;
 
@@ -67,6 +68,7 @@ pub async fn forward(
         course
             .exchange
             .stamp_attempt(|attempt| attempt.reason = Some(fault.reason));
+        tell(&lease, &fault);
         drop(lease);
         left = left.saturating_sub(1);
         match next_after(&fault, sending.left(), left) {
@@ -74,6 +76,21 @@ pub async fn forward(
             Next::GiveUp => return Err(fault),
         }
         last_fault = Some(fault);
+    }
+}
+
+/// Says why a server is not believed, now and then: without checks of its health nobody else does, and
+/// it is the configuration or a certificate that somebody has to mend.
+fn tell(lease: &Lease, fault: &Fault) {
+    let is_tls = matches!(
+        fault.reason,
+        Reason::ServerTlsHandshake | Reason::ServerTlsCertificate
+    );
+    let server = lease.server();
+    if is_tls && server.may_tell(clock::now()) {
+        let plan = &lease.backend().shared.plan;
+        let name = &plan.servers[lease.index()].name;
+        event::server_not_believed(&plan.name, name, fault);
     }
 }
 
