@@ -34,15 +34,20 @@ enum Spoken {
 
 /// Serves the connection between `ends` until it ends, or gives what it goes on as. `tls`: what its
 /// handshake came to, if it is under TLS; `entry` is its own on the roll.
-pub async fn serve(
-    mut stream: Stream,
+pub fn serve(
+    stream: Stream,
     ends: Ends,
     tls: Option<Rc<ClientTls>>,
     live: Arc<Frontend>,
     context: Rc<Context>,
     entry: Entry,
-) -> Option<TunnelRun> {
+) -> impl Future<Output = Option<TunnelRun>> {
+    // Before there is a future, which would carry the room for all of these as long as it lives.
     let client = Rc::new(Client::new(context, ends, tls, live));
+    speak(stream, client, entry)
+}
+
+async fn speak(mut stream: Stream, client: Rc<Client>, entry: Entry) -> Option<TunnelRun> {
     let mut timer = Timer::new();
     let spoken = match &client.tls {
         Some(tls) => agreed(tls),

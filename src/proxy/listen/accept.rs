@@ -14,8 +14,10 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use rustix::io::Errno;
 
 use crate::base::Peer;
+use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::tasks;
+use crate::exchange::ClientTls;
 use crate::net::{Listener, Stream};
 use crate::observe::{PauseCause, event};
 use crate::plan::Mode;
@@ -59,6 +61,12 @@ pub struct Target {
 enum State {
     Open(Option<Waker>),
     Closing,
+}
+
+/// A connection of which it is known what it carries.
+enum Begun {
+    Http(Stream, Ends, Option<Rc<ClientTls>>, Entry),
+    Tcp(Stream, Ends, Entry),
 }
 
 /// A connection that is counted; leaves both gates when dropped.
@@ -177,8 +185,19 @@ impl Accept {
         // On the roll from the first: nobody who has connected is forgotten when the worker ends.
         let entry = context.roll.enter(Arc::clone(&frontend));
         tasks::spawn_local(async move {
-            let beginning = served(stream, peer, frontend, context, entry);
-            if let Some(tunnel) = Box::pin(beginning).await {
+            // Each in a box of its own: a connection at rest carries the room for what it is, and not
+            // for how it began.
+            let begun = Box::pin(begin(stream, peer, &frontend, &context, entry)).await;
+            let tunnel = match begun {
+                None => None,
+                Some(Begun::Tcp(stream, ends, entry)) => {
+                    Some(Box::pin(tcp::serve(stream, ends, frontend, context, entry)) as TunnelRun)
+                }
+                Some(Begun::Http(stream, ends, tls, entry)) => {
+                    Box::pin(http::serve(stream, ends, tls, frontend, context, entry)).await
+                }
+            };
+            if let Some(tunnel) = tunnel {
                 tunnel.await;
             }
             drop(pass);
@@ -200,21 +219,21 @@ impl Accept {
     }
 }
 
-/// Serves a connection until it ends, or gives the tunnel that it goes on as.
-async fn served(
+/// Finds out whom a connection is from and what it carries, and shakes hands; `None`: it has ended.
+async fn begin(
     stream: Stream,
     peer: Peer,
-    frontend: Arc<Frontend>,
-    context: Rc<Context>,
+    frontend: &Arc<Frontend>,
+    context: &Rc<Context>,
     entry: Entry,
-) -> Option<TunnelRun> {
-    let (stream, ends) = identify(stream, peer, &frontend, &context, &entry).await?;
-    if mode_of(&frontend, &context) == Mode::Tcp {
-        return Some(Box::pin(tcp::serve(stream, ends, frontend, context, entry)));
+) -> Option<Begun> {
+    let (stream, ends) = identify(stream, peer, frontend, context, &entry).await?;
+    if mode_of(frontend, context) == Mode::Tcp {
+        return Some(Begun::Tcp(stream, ends, entry));
     }
-    let stream = tcp::pass_through(stream, ends, &frontend, &context, &entry).await?;
-    let (stream, tls) = secure(stream, ends.client, &frontend, &context, &entry).await?;
-    http::serve(stream, ends, tls, frontend, context, entry).await
+    let stream = tcp::pass_through(stream, ends, frontend, context, &entry).await?;
+    let (stream, tls) = secure(stream, ends.client, frontend, context, &entry).await?;
+    Some(Begun::Http(stream, ends, tls, entry))
 }
 
 /// What connections of `frontend` carry now.

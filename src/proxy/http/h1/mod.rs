@@ -77,14 +77,13 @@ pub(super) struct Became {
 /// Serves a connection until it ends, or until it becomes something else. `prefix` was read from it
 /// already.
 pub(super) async fn serve(
-    stream: Stream,
-    prefix: Bytes,
+    mut stream: Stream,
+    mut prefix: Bytes,
     client: Rc<Client>,
     entry: &Entry,
     mut timer: Timer,
 ) -> Option<Became> {
     let session = Rc::new(Session::new(client, clock::now()));
-    let (mut stream, mut prefix) = (stream, prefix);
     loop {
         // Boxed, this and what ends a connection: a parked one does not carry the room for it.
         let ended = Box::pin(active(stream, prefix, &session, entry, &mut timer)).await;
