@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request};
 use http_body::Body;
 
-use crate::base::clock::{self, Instant};
+use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::net::Network;
 use crate::proxy::backend::Lease;
@@ -259,6 +259,13 @@ async fn connect(
             )
         });
         if let Some(carrier) = open.await {
+            // Opened for others, who wait for it, a moment ago: somebody has to count it.
+            if matches!(&carrier, Carrier::Http2(seat) if !seat.was_used()) {
+                let took = Duration::ZERO;
+                course
+                    .exchange
+                    .stamp_attempt(|attempt| attempt.connect = Some(took));
+            }
             return Ok((carrier, began));
         }
     }
