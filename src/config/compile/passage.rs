@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use crate::base::Name;
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::backend_name;
-use crate::config::compile::name_of;
-use crate::config::compile::route::{Refusal, host_pattern, patterns, unless_any};
-use crate::config::diagnostic::Diagnostic;
+use crate::config::compile::route::{
+    Refusal, host_pattern, note_name, own_name, patterns, unless_any,
+};
 use crate::config::keys;
 use crate::config::report::Report;
 use crate::config::section::Section;
@@ -70,19 +70,10 @@ pub(super) fn passages(
         let Some(passage) = passage(&section, index + 1, written, report) else {
             continue;
         };
-        if let Some(first) = names.insert(passage.name.clone(), item.span()) {
-            report.add(
-                Diagnostic::error(
-                    item.span(),
-                    format!(
-                        "two routes of `{}` have the name `{}`",
-                        frontend.title, passage.name
-                    ),
-                )
-                .related(first, "the first is here")
-                .help("give one another `name`; a route without one is called by its number"),
-            );
-        }
+        let name_span = section
+            .setting("name")
+            .map_or(item.span(), |name| name.span());
+        note_name(&mut names, &passage.name, name_span, frontend, report);
         passages.push(passage);
     }
     passages
@@ -94,12 +85,7 @@ fn passage(
     written: &mut Written,
     report: &mut Report<'_>,
 ) -> Option<Passage> {
-    let name = match section.setting("name") {
-        Some(setting) => setting
-            .text(report)
-            .and_then(|text| name_of(text, "route", setting.span(), report)),
-        None => Name::new(&number.to_string()).ok(),
-    };
+    let name = own_name(section, number, report);
     let sni = patterns(section, "sni", host_pattern, report);
     let alpn = patterns(section, "alpn", protocol, report);
     let backend = match section.setting("backend") {

@@ -53,22 +53,7 @@ pub(super) fn routes(
         let name_span = section
             .setting("name")
             .map_or(item.span(), |name| name.span());
-        match names.get(&route.name) {
-            Some(first) => report.add(
-                Diagnostic::error(
-                    name_span,
-                    format!(
-                        "two routes of `{}` have the name `{}`",
-                        frontend.title, route.name
-                    ),
-                )
-                .related(*first, "the first is here")
-                .help("give one another `name`; a route without one is called by its number"),
-            ),
-            None => {
-                names.insert(route.name.clone(), name_span);
-            }
-        }
+        note_name(&mut names, &route.name, name_span, frontend, report);
         routes.push(route);
         spans.push(item.span());
     }
@@ -79,18 +64,47 @@ pub(super) fn routes(
     routes
 }
 
+/// Notes that a route of `frontend` is called `name`, which no other may be.
+pub(super) fn note_name(
+    names: &mut HashMap<Name, Span>,
+    name: &Name,
+    span: Span,
+    frontend: &Section<'_>,
+    report: &mut Report<'_>,
+) {
+    let Some(first) = names.get(name) else {
+        names.insert(name.clone(), span);
+        return;
+    };
+    let message = format!("two routes of `{}` have the name `{name}`", frontend.title);
+    report.add(
+        Diagnostic::error(span, message)
+            .related(*first, "the first is here")
+            .help("give one another `name`; a route without one is called by its number"),
+    );
+}
+
+/// What a route is called: its `name`, or its number.
+pub(super) fn own_name(
+    section: &Section<'_>,
+    number: usize,
+    report: &mut Report<'_>,
+) -> Option<Name> {
+    match section.setting("name") {
+        Some(setting) => setting
+            .text(report)
+            .and_then(|text| name_of(text, "route", setting.span(), report)),
+        None => Name::new(&number.to_string()).ok(),
+    }
+}
+
 fn route(
     section: &Section<'_>,
     number: usize,
     written: &mut Written,
     report: &mut Report<'_>,
 ) -> Option<Route> {
-    let name = match section.setting("name") {
-        Some(setting) => setting
-            .text(report)
-            .and_then(|text| name_of(text, "route", setting.span(), report)),
-        None => Name::new(&number.to_string()).ok(),
-    };
+    let name = own_name(section, number, report);
     let hosts = patterns(section, "host", host_pattern, report);
     let paths = patterns(section, "path", path_pattern, report);
     let methods = patterns(section, "method", method, report);

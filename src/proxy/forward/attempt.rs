@@ -119,7 +119,7 @@ pub(super) async fn attempt(
     network: &Network,
     course: &Rc<Course>,
 ) -> Result<Response<ServerBody>, Failed> {
-    let line = caller.line(&lease, &course.exchange, sending.host());
+    let line = caller.line(&lease, &course.exchange, || sending.host());
     let mut wanted = Wanted::Any;
     let mut patience = Patience::default();
     loop {
@@ -270,28 +270,23 @@ async fn connect(
         }
     }
     let deadlines = &course.deadlines;
-    deadlines.wait_for_server(plan.timeout.connect, Reason::ServerConnectTimeout);
+    let patience = plan.timeout.connect;
     let way = Way {
         network,
         address: &lease.server().address,
         preamble: &line.preamble,
         settings: &local.settings,
         limits: &plan.pool,
-        patience: plan.timeout.connect,
+        patience,
     };
     // Boxed: most attempts find a connection that is open.
     let carrier = if switches {
         let opening = Box::pin(line.lane.open_http1(&way));
-        deadlines.unless_due(opening).await
+        deadlines.while_connecting(patience, opening).await
     } else {
         let opening = Box::pin(line.lane.open(&way, wanted));
-        deadlines.unless_due(opening).await
+        deadlines.while_connecting(patience, opening).await
     };
-    deadlines.server_came();
-    // Once fired, a deadline stays: a connect that took too long may still be tried elsewhere.
-    if deadlines.fired() == Some(Reason::ServerConnectTimeout) {
-        deadlines.forgive();
-    }
     let carrier = carrier??;
     let ready = clock::now();
     // Of those who waited for the same connection, one opened it.

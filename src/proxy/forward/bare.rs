@@ -7,13 +7,14 @@ use http::HeaderValue;
 use crate::base::clock;
 use crate::exchange::{Fault, Reason};
 use crate::net::{Network, Stream};
-use crate::proxy::backend::{Lease, Local, Tried};
+use crate::proxy::backend::{Lease, Local};
 use crate::proxy::io::Course;
 use crate::proxy::upstream::{Spoken, dial};
 
+use super::Tries;
+use super::attempt::Failed;
 use super::caller::preamble;
-use super::judge::{Left, Next, next_after};
-use super::{begin_attempt, lease, tell};
+use super::judge::Left;
 
 /// A new connection to a server of `backend`, and the slot that it holds there.
 ///
@@ -29,33 +30,13 @@ pub async fn connect(
     network: &Network,
     course: &Rc<Course>,
 ) -> Result<(Stream, Lease), Fault> {
-    let mut tried = Tried::default();
-    let mut left = backend.shared.plan.attempts.0;
-    let mut last_fault = None;
+    let mut tries = Tries::at(backend);
     loop {
-        let lease = match (lease(backend, course, &tried).await, last_fault) {
-            (Ok(lease), _) => lease,
-            // No other server has a slot now: why the last one failed says more than that.
-            (Err(_), Some(fault)) => return Err(fault),
-            (Err(reason), None) => return Err(Fault::new(reason)),
-        };
-        begin_attempt(course, backend, &lease);
-        let fault = match dialled(&lease, network, course).await {
+        let lease = tries.next(course).await?;
+        match dialled(&lease, network, course).await {
             Ok(stream) => return Ok((stream, lease)),
-            Err(fault) => fault,
-        };
-        course
-            .exchange
-            .stamp_attempt(|attempt| attempt.reason = Some(fault.reason));
-        tell(&lease, &fault);
-        let server = lease.index();
-        drop(lease);
-        left = left.saturating_sub(1);
-        match next_after(&fault, Left::Whole, left) {
-            Next::AnotherServer => tried.add(server),
-            Next::GiveUp => return Err(fault),
+            Err(fault) => tries.failed(Failed { fault, lease }, Left::Whole, course)?,
         }
-        last_fault = Some(fault);
     }
 }
 
@@ -85,20 +66,15 @@ async fn open(
 
 async fn dialled(lease: &Lease, network: &Network, course: &Course) -> Result<Stream, Fault> {
     let local = lease.backend();
-    let deadlines = &course.deadlines;
     let began = clock::now();
     let patience = local.shared.plan.timeout.connect;
-    deadlines.wait_for_server(patience, Reason::ServerConnectTimeout);
     let first_bytes = course.exchange.opening.first_bytes.as_ref();
     let name = first_bytes.and_then(|first| first.sni.as_deref());
     let opening = Box::pin(open(lease, network, course, name));
-    let stream = deadlines.unless_due(opening).await;
-    deadlines.server_came();
-    // Once fired, a deadline stays: a connect that took too long may still be tried elsewhere.
-    if deadlines.fired() == Some(Reason::ServerConnectTimeout) {
-        deadlines.forgive();
-    }
-    let stream = stream??;
+    let stream = course
+        .deadlines
+        .while_connecting(patience, opening)
+        .await??;
     let took = clock::now().saturating_duration_since(began);
     course
         .exchange

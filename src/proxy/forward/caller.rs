@@ -47,20 +47,22 @@ pub(super) struct Line {
 
 impl Caller {
     /// The line to the server of `lease` for `exchange`, whose request names `host`.
-    pub(super) fn line(
+    /// It is looked for only where it matters.
+    pub(super) fn line<'a>(
         &self,
         lease: &Lease,
         exchange: &Exchange,
-        host: Option<&HeaderValue>,
+        host: impl FnOnce() -> Option<&'a HeaderValue>,
     ) -> Line {
         let local = lease.backend();
         let lanes = local.lanes(lease.index());
         let Some(how) = &local.shared.plan.send_proxy else {
             return Line {
-                lane: lanes.of(|| host),
+                lane: lanes.of(host),
                 preamble: Bytes::new(),
             };
         };
+        let host = host();
         let apart = lanes.apart(host);
         let host = host.map(HeaderValue::as_bytes);
         let said = header(how, exchange, host, None);

@@ -27,7 +27,7 @@ use crate::proxy::backend::{Lease, Local, NoSlot, Tried};
 use crate::proxy::io::Course;
 
 use attempt::Failed;
-use judge::{Next, next_after};
+use judge::{Left, Next, next_after};
 
 /// Sends a request to a server of `backend` and gives its answer.
 ///
@@ -48,34 +48,63 @@ pub async fn forward(
     network: &Network,
     course: &Rc<Course>,
 ) -> Result<Response<ServerBody>, Fault> {
-    let mut tried = Tried::default();
-    let mut left = backend.shared.plan.attempts.0;
-    let mut last_fault = None;
+    let mut tries = Tries::at(backend);
     loop {
-        let lease = match (lease(backend, course, &tried).await, last_fault) {
+        let lease = tries.next(course).await?;
+        match attempt::attempt(lease, sending, caller, network, course).await {
+            Ok(response) => return Ok(response),
+            Err(failed) => tries.failed(failed, sending.left(), course)?,
+        }
+    }
+}
+
+/// The attempts of one exchange at the servers of one backend.
+struct Tries<'a> {
+    backend: &'a Rc<Local>,
+    tried: Tried,
+    left: u32,
+    last_fault: Option<Fault>,
+}
+
+impl<'a> Tries<'a> {
+    fn at(backend: &'a Rc<Local>) -> Self {
+        Self {
+            backend,
+            tried: Tried::default(),
+            left: backend.shared.plan.attempts.0,
+            last_fault: None,
+        }
+    }
+
+    /// A slot at a server that was not tried, and the next attempt begins.
+    async fn next(&mut self, course: &Course) -> Result<Lease, Fault> {
+        let lease = match (
+            lease(self.backend, course, &self.tried).await,
+            self.last_fault.take(),
+        ) {
             (Ok(lease), _) => lease,
             // No other server has a slot now: why the last one failed says more than that.
             (Err(_), Some(fault)) => return Err(fault),
             (Err(reason), None) => return Err(Fault::new(reason)),
         };
-        begin_attempt(course, backend, &lease);
-        let server = lease.index();
-        let failed = match attempt::attempt(lease, sending, caller, network, course).await {
-            Ok(response) => return Ok(response),
-            Err(failed) => failed,
-        };
+        begin_attempt(course, self.backend, &lease);
+        Ok(lease)
+    }
+
+    /// An attempt has failed, and `left` is what there is of the request. An error is the end.
+    fn failed(&mut self, failed: Failed, left: Left, course: &Course) -> Result<(), Fault> {
         let Failed { fault, lease } = failed;
         course
             .exchange
             .stamp_attempt(|attempt| attempt.reason = Some(fault.reason));
         tell(&lease, &fault);
-        drop(lease);
-        left = left.saturating_sub(1);
-        match next_after(&fault, sending.left(), left) {
-            Next::AnotherServer => tried.add(server),
+        self.left = self.left.saturating_sub(1);
+        match next_after(&fault, left, self.left) {
+            Next::AnotherServer => self.tried.add(lease.index()),
             Next::GiveUp => return Err(fault),
         }
-        last_fault = Some(fault);
+        self.last_fault = Some(fault);
+        Ok(())
     }
 }
 

@@ -46,6 +46,8 @@ pub(super) struct Begun {
     /// The place of the frontend in the plan; `None` when it has just been removed.
     place: Option<u32>,
     dialect: Dialect,
+    /// Which of the fields that concern a hop its head has.
+    seen: Seen,
 }
 
 /// What the client makes of an answer of ours.
@@ -72,13 +74,15 @@ impl Begun {
         began: Option<Instant>,
     ) -> Self {
         let (view, place) = client.view();
-        let opening = opening(client, &view, place, request, began);
+        let seen = Seen::of(request.headers());
+        let opening = opening(client, &view, place, request, seen, began);
         Self {
             client: Rc::clone(client),
             course: Rc::new(Course::begin(opening)),
             view,
             place,
             dialect: Dialect::of(request),
+            seen,
         }
     }
 
@@ -130,7 +134,7 @@ impl Begun {
         if self.dialect == Dialect::Grpc {
             self.bound_call(request.headers(), plan.timeout.exchange);
         }
-        let seen = Seen::of(request.headers());
+        let seen = self.seen;
         let switch = wish_of(&request, seen, &plan.upgrades, &client.context.rng)?;
         let body_kind = match is_extended_connect(&request) {
             // What follows is the tunnel.
@@ -369,6 +373,7 @@ fn opening<B>(
     view: &View,
     place: Option<u32>,
     request: &Request<B>,
+    seen: Seen,
     began: Option<Instant>,
 ) -> Opening {
     let head_read = clock::now();
@@ -392,7 +397,7 @@ fn opening<B>(
         frontend: place.unwrap_or(u32::MAX),
         generation: view.snapshot.generation,
         method: request.method().clone(),
-        target: target(request),
+        target: target(request, seen),
         version: request.version(),
         first_bytes: None,
         id: taken.unwrap_or_else(|| RequestId::made(client.context.rng.next_u64())),
@@ -401,9 +406,8 @@ fn opening<B>(
 
 /// The target, for the log. That of a tunnel lives as long as it does and must not hold the buffer
 /// that it was cut from.
-fn target<B>(request: &Request<B>) -> Uri {
-    let may_become_tunnel =
-        request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE);
+fn target<B>(request: &Request<B>, seen: Seen) -> Uri {
+    let may_become_tunnel = request.method() == Method::CONNECT || seen.has(Seen::UPGRADE);
     let own = || Uri::try_from(request.uri().to_string()).ok();
     may_become_tunnel
         .then(own)
@@ -484,7 +488,7 @@ mod tests {
                 let value = HeaderValue::from_str(value).expect("a value");
                 request.headers_mut().insert(name, value);
             }
-            let kept = target(&request);
+            let kept = target(&request, Seen::of(request.headers()));
             drop(request);
             assert_eq!(kept, "/chat");
             !buffer.is_unique()

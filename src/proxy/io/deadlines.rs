@@ -146,6 +146,26 @@ impl Deadlines {
         std::future::poll_fn(|cx| self.poll_unless_due(cx, future.as_mut())).await
     }
 
+    /// What `opening`, a connection to a server, comes to within `patience`. When that passes it is
+    /// marked no longer than here: another server may still be tried.
+    ///
+    /// # Errors
+    ///
+    /// The reason of the deadline that passed.
+    pub async fn while_connecting<F: Future>(
+        &self,
+        patience: Duration,
+        opening: F,
+    ) -> Result<F::Output, Reason> {
+        self.wait_for_server(patience, Reason::ServerConnectTimeout);
+        let outcome = self.unless_due(opening).await;
+        self.server_came();
+        if self.fired() == Some(Reason::ServerConnectTimeout) {
+            self.forgive();
+        }
+        outcome
+    }
+
     fn poll_unless_due<F: Future>(
         &self,
         cx: &mut Context<'_>,

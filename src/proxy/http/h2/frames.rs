@@ -12,7 +12,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::base::clock::{self, Instant};
@@ -121,7 +120,6 @@ pub(super) struct CountedStream {
     stream: Stream,
     /// What had left when the client was last seen to take nothing.
     sent: Cell<u64>,
-    prefix: Bytes,
     incoming: Walk,
     outgoing: Walk,
     /// What may still be thrown away; `None`: not everything has been said yet.
@@ -130,12 +128,10 @@ pub(super) struct CountedStream {
 }
 
 impl CountedStream {
-    /// `prefix` is read before anything from `stream`.
-    pub(super) fn new(stream: Stream, prefix: Bytes, counts: Rc<Counts>) -> Self {
+    pub(super) fn new(stream: Stream, counts: Rc<Counts>) -> Self {
         Self {
             stream,
             sent: Cell::new(0),
-            prefix,
             incoming: Walk::after(PREFACE_BYTES),
             outgoing: Walk::after(0),
             linger: None,
@@ -333,17 +329,7 @@ impl AsyncRead for CountedStream {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
-        if this.prefix.is_empty() {
-            ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
-        } else {
-            let length = this.prefix.len().min(buf.remaining());
-            buf.put_slice(&this.prefix[..length]);
-            this.prefix.advance(length);
-            if this.prefix.is_empty() {
-                // An empty `Bytes` still holds the buffer it was cut from.
-                this.prefix = Bytes::new();
-            }
-        }
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
         let counts = &*this.counts;
         this.incoming
             .over(&buf.filled()[before..], |frame| counts.note_received(frame));

@@ -110,7 +110,7 @@ pub(super) async fn serve(
         return;
     };
     let counts = Rc::<Counts>::default();
-    let io = CountedStream::new(stream, prefix, Rc::clone(&counts));
+    let io = CountedStream::new(stream.with_read(prefix), Rc::clone(&counts));
     let began = clock::now();
     let connection = match greeted(&builder, io, &client, entry, &mut timer, began).await {
         Some(Ok(connection)) => connection,
