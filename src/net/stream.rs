@@ -5,12 +5,12 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::ahead::{self, Ahead};
@@ -20,6 +20,9 @@ use super::secured::Secured;
 /// Up to here, pieces are copied together and sent as one: `send` takes a shorter way through the
 /// kernel than `writev`, which is worth more than a copy that stays in the first-level cache.
 const GATHERED_HERE_BYTES: usize = 2048;
+
+/// `send(2)`: more is to follow.
+const MSG_MORE: i32 = 0x8000;
 
 /// A connection of the system's network or of a simulated one, in the clear or under TLS.
 ///
@@ -90,6 +93,44 @@ impl Stream {
             Self::Tls(secured) => secured.close(),
             Self::Ahead(ahead) => ahead.into_stream().close(),
             Self::Tcp(_) | Self::Unix(_) | Self::Other(_) => {}
+        }
+    }
+
+    /// Writes as `poll_write_vectored` does, when more is to follow at once: TCP then fills its segments
+    /// and its peer is not woken for each piece (`MSG_MORE`). [`Stream::push`] has to follow.
+    pub fn poll_write_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => loop {
+                ready!(stream.poll_write_ready(cx))?;
+                let socket = SockRef::from(&*stream);
+                let send = || socket.send_vectored_with_flags(bufs, MSG_MORE);
+                match stream.try_io(Interest::WRITABLE, send) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    sent => return Poll::Ready(sent),
+                }
+            },
+            Self::Ahead(ahead) => ahead.stream_mut().poll_write_more(cx, bufs),
+            // Under TLS it waits here anyway, until it is flushed.
+            Self::Unix(_) | Self::Tls(_) | Self::Other(_) => {
+                Pin::new(self).poll_write_vectored(cx, bufs)
+            }
+        }
+    }
+
+    /// Lets go what [`Stream::poll_write_more`] has left to wait. One system call on TCP.
+    pub fn push(&self) {
+        match self {
+            // On a socket that holds something back, this sends it (tcp(7)).
+            Self::Tcp(stream) => {
+                // It cannot fail on a connection, and a broken one is noticed when it is used.
+                let _ = stream.set_nodelay(true);
+            }
+            Self::Ahead(ahead) => ahead.stream().push(),
+            Self::Unix(_) | Self::Tls(_) | Self::Other(_) => {}
         }
     }
 

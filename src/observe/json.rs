@@ -8,12 +8,25 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
 pub(super) fn string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
+    append(text, out);
+    out.push(b'"');
+}
+
+/// Appends what `pieces` say one after another as one JSON string.
+pub(super) fn joined(pieces: &[&str], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for piece in pieces {
+        append(piece.as_bytes(), out);
+    }
+    out.push(b'"');
+}
+
+fn append(text: &[u8], out: &mut Vec<u8>) {
     if text.iter().all(|&byte| is_plain(byte)) {
         out.extend_from_slice(text);
     } else {
         escaped(text, out);
     }
-    out.push(b'"');
 }
 
 fn is_plain(byte: u8) -> bool {

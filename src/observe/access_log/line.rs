@@ -192,7 +192,14 @@ fn target(out: &mut Vec<u8>, uri: &Uri) {
     match (uri.authority(), uri.path_and_query()) {
         (None, Some(origin_form)) => bounded(origin_form.as_str(), out),
         (Some(authority), None) => bounded(authority.as_str(), out),
-        // Absolute form: rare enough to be put together first.
+        (Some(authority), Some(path)) if let Some(scheme) = uri.scheme_str() => {
+            let pieces = [scheme, "://", authority.as_str(), path.as_str()];
+            if pieces.iter().map(|piece| piece.len()).sum::<usize>() <= TARGET_BYTES_MAX {
+                json::joined(&pieces, out);
+            } else {
+                bounded(&uri.to_string(), out);
+            }
+        }
         _ => bounded(&uri.to_string(), out),
     }
 }

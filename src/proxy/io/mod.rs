@@ -3,6 +3,7 @@
 //!
 //! Every room of the data plane may use this one; it uses none of them.
 
+mod burst;
 mod course;
 mod deadlines;
 mod kept;
@@ -15,6 +16,7 @@ mod switch;
 mod timer;
 mod watched;
 
+pub use burst::{BurstStream, Held};
 pub use course::Course;
 pub use deadlines::Deadlines;
 pub use pump::{Pump, Stopped};

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::base::clock::{self, Instant};
 use crate::net::Stream;
-use crate::proxy::io::{has_moved, note_flushed};
+use crate::proxy::io::{BurstStream, Held, has_moved, note_flushed};
 
 /// Octets of the client's preface, before its first frame.
 const PREFACE_BYTES: usize = 24;
@@ -117,7 +117,7 @@ struct Beginning<'a> {
 
 /// The client's socket, preceded by what was read from it earlier, with its frames counted.
 pub(super) struct CountedStream {
-    stream: Stream,
+    stream: BurstStream,
     /// What had left when the client was last seen to take nothing.
     sent: Cell<u64>,
     incoming: Walk,
@@ -130,13 +130,18 @@ pub(super) struct CountedStream {
 impl CountedStream {
     pub(super) fn new(stream: Stream, counts: Rc<Counts>) -> Self {
         Self {
-            stream,
+            stream: BurstStream::new(stream),
             sent: Cell::new(0),
             incoming: Walk::after(PREFACE_BYTES),
             outgoing: Walk::after(0),
             linger: None,
             counts,
         }
+    }
+
+    /// To be asked after each poll of h2's connection.
+    pub(super) fn held(&self) -> Held {
+        self.stream.held()
     }
 
     fn note_written(&mut self, written: &Poll<io::Result<usize>>, bufs: &[IoSlice<'_>]) {
@@ -147,7 +152,7 @@ impl CountedStream {
             }
             return;
         };
-        if has_moved(&self.stream, &self.sent) {
+        if has_moved(self.stream.get_ref(), &self.sent) {
             counts.blocked_since.set(None);
         }
         let mut left = written.as_ref().copied().unwrap_or(0);
@@ -366,7 +371,7 @@ impl AsyncWrite for CountedStream {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         note_flushed(
-            &self.stream,
+            self.stream.get_ref(),
             &flushed,
             &self.counts.blocked_since,
             &self.sent,

@@ -30,7 +30,7 @@ use crate::exchange::Reason;
 use crate::net::Stream;
 use crate::observe::event;
 use crate::plan::{self, Http2};
-use crate::proxy::io::Timer;
+use crate::proxy::io::{Held, Timer};
 use crate::proxy::roll::{Entry, Order};
 
 use super::client::Client;
@@ -80,6 +80,7 @@ struct Session<'a> {
     entry: &'a Entry,
     timer: &'a mut Timer,
     counts: Rc<Counts>,
+    held: Held,
     budget: Budget,
     stage: Stage,
     /// The deadline of whoever has none.
@@ -111,6 +112,7 @@ pub(super) async fn serve(
     };
     let counts = Rc::<Counts>::default();
     let io = CountedStream::new(stream.with_read(prefix), Rc::clone(&counts));
+    let held = io.held();
     let began = clock::now();
     let connection = match greeted(&builder, io, &client, entry, &mut timer, began).await {
         Some(Ok(connection)) => connection,
@@ -138,6 +140,7 @@ pub(super) async fn serve(
         entry,
         timer: &mut timer,
         counts,
+        held,
         budget: Budget::new(&limits, began),
         stage: Stage::Open,
         never: began + FAR,
@@ -237,7 +240,11 @@ impl Session<'_> {
     /// Lets frames flow both ways and begins what was asked for; ready when the connection is over.
     fn advance(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         loop {
-            match ready!(self.connection.poll_accept(cx)) {
+            let accepted = match self.connection.poll_accept(cx) {
+                Poll::Pending if self.held.is_waiting() => continue,
+                accepted => ready!(accepted),
+            };
+            match accepted {
                 Some(Ok((request, mut respond))) => {
                     self.counts.accepted.set(respond.stream_id().as_u32());
                     if self.takes_requests() {
@@ -418,7 +425,9 @@ impl Shared {
         let id = respond.stream_id().as_u32();
         self.open.borrow_mut().push(OpenStream { id, fault: None });
         self.has_served.set(true);
-        tasks::spawn_local(stream::exchange(request, respond, Rc::clone(self)));
+        // Boxed: it is large, and a task is copied several times on its way to the heap.
+        let exchange = Box::pin(stream::exchange(request, respond, Rc::clone(self)));
+        tasks::spawn_local(exchange);
     }
 
     /// The exchange of stream `id` was over at `ended`.

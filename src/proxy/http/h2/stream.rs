@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -64,12 +64,10 @@ pub(super) async fn exchange(
     let request = Request::from_parts(head, ReceivedBody::Http2(body));
     let tunnel = RefCell::new(None);
     let response = {
-        // Boxed: it is large, and the task that this becomes is copied on its way to the heap.
-        let mut answer = Box::pin(begun.answer(request, |opened| {
+        let answer = pin!(begun.answer(request, |opened| {
             tunnel.replace(Some(opened));
         }));
-        let answered = exchange.answered(answer.as_mut(), &mut respond, asks_first);
-        answered.await
+        exchange.answered(answer, &mut respond, asks_first).await
     };
     let Some(response) = response else {
         return;

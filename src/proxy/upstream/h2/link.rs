@@ -19,6 +19,7 @@ use crate::base::tasks;
 use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
 use crate::plan;
+use crate::proxy::io::{BurstStream, Held};
 
 use super::super::settings::{NOT_SAID, Settings};
 use super::crew::Crew;
@@ -66,14 +67,16 @@ enum Why {
 /// A connection that has just been opened, and does not run yet.
 pub(in super::super) struct New {
     sender: SendRequest<Bytes>,
-    connection: Connection<Stream, Bytes>,
+    connection: Connection<BurstStream, Bytes>,
+    held: Held,
     max_streams: usize,
 }
 
 /// What moves the frames.
 struct Task {
     link: Rc<Link>,
-    connection: Connection<Stream, Bytes>,
+    connection: Connection<BurstStream, Bytes>,
+    held: Held,
     pings: Option<PingPong>,
     crew: Weak<Crew>,
 }
@@ -85,6 +88,8 @@ impl New {
     ///
     /// `server.connect.failed`.
     pub(in super::super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
+        let stream = BurstStream::new(stream);
+        let held = stream.held();
         let (sender, connection) = settings
             .http2
             .handshake(stream)
@@ -93,6 +98,7 @@ impl New {
         Ok(Self {
             sender,
             connection,
+            held,
             max_streams: settings.max_streams,
         })
     }
@@ -118,6 +124,7 @@ impl New {
         let mut task = Task {
             link: Rc::clone(&link),
             connection,
+            held: self.held,
             pings,
             crew: Rc::downgrade(crew),
         };
@@ -266,7 +273,10 @@ impl Task {
             return Poll::Ready(Err(::h2::Reason::NO_ERROR.into()));
         }
         self.ask();
-        let polled = Pin::new(&mut self.connection).poll(cx);
+        let mut polled = Pin::new(&mut self.connection).poll(cx);
+        while polled.is_pending() && self.held.is_waiting() {
+            polled = Pin::new(&mut self.connection).poll(cx);
+        }
         self.hear(cx);
         self.note_allowance();
         if polled.is_pending() {
