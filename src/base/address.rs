@@ -3,7 +3,7 @@
 //! Text and values only: `config` reads them, `net` makes sockets of them.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::base::Name;
@@ -11,6 +11,47 @@ use crate::base::Name;
 /// The most bytes that the kernel has room for in the address of a Unix socket, the zero that ends a
 /// path or begins an abstract name not counted.
 pub const LONGEST_UNIX_NAME: usize = 107;
+
+/// An IPv4 address as text, as the standard library writes it: which formats it twice, to be able to
+/// pad it, and each connection has one.
+#[derive(Clone, Copy, Debug)]
+pub struct Dotted {
+    text: [u8; 15],
+    length: usize,
+}
+
+impl Dotted {
+    /// Of `ip`.
+    pub fn of(ip: Ipv4Addr) -> Self {
+        let mut dotted = Self {
+            text: [0; 15],
+            length: 0,
+        };
+        for (place, octet) in ip.octets().into_iter().enumerate() {
+            if place > 0 {
+                dotted.push(b'.');
+            }
+            if octet >= 100 {
+                dotted.push(b'0' + octet / 100);
+            }
+            if octet >= 10 {
+                dotted.push(b'0' + octet / 10 % 10);
+            }
+            dotted.push(b'0' + octet % 10);
+        }
+        dotted
+    }
+
+    /// The text, in ASCII.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.length]
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.text[self.length] = byte;
+        self.length += 1;
+    }
+}
 
 /// A place that can be connected to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -234,6 +275,19 @@ mod tests {
 
     fn ip(text: &str) -> Address {
         Address::Ip(text.parse().expect("an address"))
+    }
+
+    #[test]
+    fn an_ipv4_address_is_written_as_the_standard_library_does() {
+        // Each octet in each place.
+        for octet in 0..=255 {
+            for place in 0..4 {
+                let mut octets = [7, 42, 199, 250];
+                octets[place] = octet;
+                let ip = Ipv4Addr::from(octets);
+                assert_eq!(Dotted::of(ip).as_bytes(), ip.to_string().as_bytes());
+            }
+        }
     }
 
     #[test]

@@ -35,7 +35,10 @@ enum Kind {
 }
 
 /// A socket that accepts, on the worker that owns it.
-pub struct Listener(Accepting);
+pub struct Listener {
+    accepting: Accepting,
+    own_end: Option<SocketAddr>,
+}
 
 enum Accepting {
     Tcp(TcpListener),
@@ -72,11 +75,18 @@ impl Socket {
     ///
     /// What the system says when the runtime can watch no further descriptor.
     pub fn into_listener(self) -> io::Result<Listener> {
-        Ok(Listener(match self.0 {
-            Kind::Tcp(listener) => Accepting::Tcp(TcpListener::from_std(listener)?),
+        let mut own_end = None;
+        let accepting = match self.0 {
+            Kind::Tcp(listener) => {
+                // Connections inherit it, which saves a call for each.
+                SockRef::from(&listener).set_tcp_nodelay(true)?;
+                own_end = only_end_of(&listener)?;
+                Accepting::Tcp(TcpListener::from_std(listener)?)
+            }
             Kind::Unix(listener, file) => Accepting::Unix(UnixListener::from_std(listener)?, file),
             Kind::Other(listener) => Accepting::Other(listener),
-        }))
+        };
+        Ok(Listener { accepting, own_end })
     }
 
     /// The same socket once more, for another worker.
@@ -90,6 +100,11 @@ impl Socket {
 }
 
 impl Listener {
+    /// Our own end of each connection, where it is known before the connection is.
+    pub fn own_end(&self) -> Option<SocketAddr> {
+        self.own_end
+    }
+
     /// The next connection and its peer, without delay for small segments.
     ///
     /// # Errors
@@ -109,10 +124,9 @@ impl Listener {
     ///
     /// As [`Listener::accept`].
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
-        Poll::Ready(match &self.0 {
+        Poll::Ready(match &self.accepting {
             Accepting::Tcp(listener) => {
                 let (stream, peer) = ready!(listener.poll_accept(cx))?;
-                stream.set_nodelay(true)?;
                 Ok((Stream::Tcp(stream), peer.into()))
             }
             Accepting::Unix(listener, _) => {
@@ -134,7 +148,7 @@ impl Listener {
     ///
     /// As [`Listener::accept`].
     pub fn accept_queued(&self) -> io::Result<Option<(Stream, Peer)>> {
-        let socket = match &self.0 {
+        let socket = match &self.accepting {
             Accepting::Tcp(listener) => SockRef::from(listener),
             Accepting::Unix(listener, _) => SockRef::from(listener),
             Accepting::Other(_) => return Ok(None),
@@ -147,7 +161,6 @@ impl Listener {
         socket.set_nonblocking(true)?;
         Ok(Some(match peer.as_socket() {
             Some(peer) => {
-                socket.set_tcp_nodelay(true)?;
                 let stream = TcpStream::from_std(socket.into())?;
                 (Stream::Tcp(stream), peer.into())
             }
@@ -157,6 +170,18 @@ impl Listener {
             }
         }))
     }
+}
+
+/// Our end of all connections, if it can only be one: not where all addresses of the machine are
+/// listened at, nor where connections to others are led here (`IP_TRANSPARENT`).
+fn only_end_of(listener: &StdListener) -> io::Result<Option<SocketAddr>> {
+    let addr = listener.local_addr()?;
+    let socket = SockRef::from(listener);
+    let is_transparent = match addr {
+        SocketAddr::V4(_) => socket.ip_transparent_v4()?,
+        SocketAddr::V6(_) => socket.ip_transparent_v6()?,
+    };
+    Ok((!is_transparent && !addr.ip().is_unspecified()).then_some(addr))
 }
 
 /// Listens at `address`, once for each of `copies` workers. `mode` is for the file of a Unix socket.
@@ -288,5 +313,34 @@ mod tests {
         let _client = std::net::TcpStream::connect(addr).expect("it listens");
         assert!(listener.accept_queued().expect("no fault").is_some());
         assert!(listener.accept_queued().expect("no fault").is_none());
+    }
+
+    #[tokio::test]
+    async fn connections_come_without_delay_for_small_segments() {
+        let socket = bind_shared(loopback(), 1).expect("a free port").remove(0);
+        let addr = bound(&socket);
+        let listener = socket.into_listener().expect("a runtime");
+        let _clients = [(); 2].map(|()| std::net::TcpStream::connect(addr).expect("it listens"));
+        let queued = listener.accept_queued().expect("no fault").expect("one");
+        for (stream, _) in [queued, listener.accept().await.expect("another")] {
+            let is_prompt = |stream: &TcpStream| stream.nodelay().expect("a socket");
+            assert!(matches!(stream, Stream::Tcp(stream) if is_prompt(&stream)));
+        }
+    }
+
+    #[tokio::test]
+    async fn our_own_end_is_known_before_it_is_asked_for_unless_it_may_differ() {
+        for (text, is_known) in [
+            ("127.0.0.1:0", true),
+            ("[::1]:0", true),
+            ("0.0.0.0:0", false),
+            ("[::]:0", false),
+        ] {
+            let addr = text.parse().expect("an address");
+            let socket = bind_shared(addr, 1).expect("a free port").remove(0);
+            let addr = bound(&socket);
+            let listener = socket.into_listener().expect("a runtime");
+            assert_eq!(listener.own_end(), is_known.then_some(addr), "{text}");
+        }
     }
 }

@@ -10,6 +10,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::HeaderValue;
 
+use crate::base::address::Dotted;
+
 /// How many elements of a list [`client_of`] reads. A chain of honest proxies is a handful; a list
 /// that is longer was made by somebody who wants it read.
 const MOST_HOPS: usize = 64;
@@ -133,7 +135,10 @@ pub fn x_forwarded_for<'a>(
     let mut list = List::of(received);
     if let Some(peer) = peer {
         list.begin_element();
-        list.push_display(peer.to_canonical());
+        match peer.to_canonical() {
+            IpAddr::V4(peer) => list.bytes.put_slice(Dotted::of(peer).as_bytes()),
+            IpAddr::V6(peer) => list.push_display(peer),
+        }
     }
     (!list.bytes.is_empty()).then(|| list.into_value())
 }
@@ -246,7 +251,7 @@ impl List {
             node => node,
         };
         match node {
-            Node::Ip(IpAddr::V4(addr)) => self.push_display(addr),
+            Node::Ip(IpAddr::V4(addr)) => self.bytes.put_slice(Dotted::of(addr).as_bytes()),
             // A colon and a bracket are no token: quoted.
             Node::Ip(IpAddr::V6(addr)) => self.push_display(format_args!("\"[{addr}]\"")),
             // Not by `SocketAddr`: it writes the zone of an IPv6 address.

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use http::{Method, Uri, Version};
 
 use crate::base::Peer;
+use crate::base::address::Dotted;
 use crate::base::clock::Duration;
 use crate::exchange::{Attempt, ClientTls, Reason, RequestId};
 use crate::observe::calendar::Calendar;
@@ -159,14 +160,8 @@ fn millis(out: &mut Vec<u8>, key: &[u8], value: Option<Duration>) {
 fn client(out: &mut Vec<u8>, client: Peer) {
     out.extend_from_slice(b",\"client\":\"");
     match client {
-        // By hand: the standard library formats it twice, to be able to pad it.
         Peer::Ip(SocketAddr::V4(addr)) => {
-            for (place, octet) in addr.ip().octets().into_iter().enumerate() {
-                if place > 0 {
-                    out.push(b'.');
-                }
-                decimal(out, u64::from(octet));
-            }
+            out.extend_from_slice(Dotted::of(*addr.ip()).as_bytes());
             out.push(b':');
             decimal(out, u64::from(addr.port()));
         }

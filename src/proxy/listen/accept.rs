@@ -184,10 +184,14 @@ impl Accept {
         context.observer.accepted(&frontend.metrics);
         // On the roll from the first: nobody who has connected is forgotten when the worker ends.
         let entry = context.roll.enter(Arc::clone(&frontend));
+        let ends = Ends {
+            client: peer,
+            local: self.listener.own_end().or_else(|| stream.local_addr()),
+        };
         tasks::spawn_local(async move {
             // Each in a box of its own: a connection at rest carries the room for what it is, and not
             // for how it began.
-            let begun = Box::pin(begin(stream, peer, &frontend, &context, entry)).await;
+            let begun = Box::pin(begin(stream, ends, &frontend, &context, entry)).await;
             let tunnel = match begun {
                 None => None,
                 Some(Begun::Tcp(stream, ends, entry)) => {
@@ -222,12 +226,12 @@ impl Accept {
 /// Finds out whom a connection is from and what it carries, and shakes hands; `None`: it has ended.
 async fn begin(
     stream: Stream,
-    peer: Peer,
+    ends: Ends,
     frontend: &Arc<Frontend>,
     context: &Rc<Context>,
     entry: Entry,
 ) -> Option<Begun> {
-    let (stream, ends) = identify(stream, peer, frontend, context, &entry).await?;
+    let (stream, ends) = identify(stream, ends, frontend, context, &entry).await?;
     if mode_of(frontend, context) == Mode::Tcp {
         return Some(Begun::Tcp(stream, ends, entry));
     }

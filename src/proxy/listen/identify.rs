@@ -30,19 +30,16 @@ use crate::wire::proxy_protocol::{Endpoints, parse};
 /// What is read at once: a header, and often the first bytes behind it.
 const READ_BYTES: usize = 1024;
 
-/// Reads the header that the frontend wants from `peer`, if it wants one. `None`: the connection is
+/// Reads the header that the frontend wants from the peer, if it wants one. `ends`: those of the socket. `None`: the connection is
 /// to be closed, and that is accounted for.
 pub(super) async fn identify(
     stream: Stream,
-    peer: Peer,
+    ends: Ends,
     frontend: &Arc<Frontend>,
     context: &Context,
     entry: &Entry,
 ) -> Option<(Stream, Ends)> {
-    let ends = Ends {
-        client: peer,
-        local: stream.local_addr(),
-    };
+    let peer = ends.client;
     let Some(patience) = patience(peer, frontend, context) else {
         return Some((stream, ends));
     };
