@@ -58,9 +58,17 @@ const ASK_X: &str = "GET /x HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupg
 /// A server of HTTP/2 whose first connection is in the hands of `script`, and whose others answer
 /// every request with `other`.
 fn scripted(script: impl Fn(&mut Frames) + Send + Sync + 'static) -> Origin {
+    scripted_with(OFFERS, script)
+}
+
+/// The same, with other settings.
+fn scripted_with(
+    settings: &'static [(u16, u32)],
+    script: impl Fn(&mut Frames) + Send + Sync + 'static,
+) -> Origin {
     Origin::scripted(move |visit| {
         let number = visit.number();
-        let Some(mut frames) = Frames::begin(visit, OFFERS) else {
+        let Some(mut frames) = Frames::begin(visit, settings) else {
             return;
         };
         if number == 0 {
@@ -341,18 +349,20 @@ fn under_tls_a_server_that_offers_it_is_asked_in_what_it_has_chosen() {
     }
 }
 
+/// A server that speaks both versions of HTTP and knows neither extended CONNECT nor `Upgrade`.
+fn declining(handshakes: Handshakes) -> Good {
+    Good::secured(handshakes, |asked| {
+        let mut reply = Reply::of("no");
+        if asked.headers().contains_key("upgrade") {
+            *reply.response.status_mut() = http::StatusCode::FORBIDDEN;
+        }
+        reply
+    })
+}
+
 #[test]
 fn under_tls_a_server_that_does_not_offer_it_is_asked_in_http_1() {
-    let connects = |handshakes| {
-        Good::secured(handshakes, |asked| {
-            let mut reply = Reply::of("no");
-            if asked.headers().contains_key("upgrade") {
-                *reply.response.status_mut() = http::StatusCode::FORBIDDEN;
-            }
-            reply
-        })
-    };
-    let (origin, proxy, _folder) = under_tls(connects, "");
+    let (origin, proxy, _folder) = under_tls(declining, "");
     assert_eq!(proxy.get("/").status(), 200);
     assert!(Browser::try_open(proxy.address()).is_err());
     assert_eq!(proxy.get("/").status(), 200);
@@ -369,6 +379,19 @@ fn under_tls_a_server_that_does_not_offer_it_is_asked_in_http_1() {
     assert_eq!(line.verdict(), (403, "-"));
     let opened = "evenkeel_server_connections_opened_total";
     assert_eq!(proxy.metric(opened, &[]), 2.0);
+}
+
+#[test]
+fn no_connection_is_opened_only_to_hear_no_again() {
+    // Each is used once.
+    let (origin, proxy, _folder) = under_tls(declining, "pool = { max_requests = 1 }");
+    assert!(Browser::try_open(proxy.address()).is_err());
+    // One that said no, and one for the WebSocket.
+    assert_eq!(origin.connections(), 2);
+    assert_eq!(proxy.get("/").status(), 200);
+    assert_eq!(origin.connections(), 2, "the one that said no is used");
+    assert!(Browser::try_open(proxy.address()).is_err());
+    assert_eq!(origin.connections(), 3);
 }
 
 #[test]
@@ -439,6 +462,44 @@ fn a_client_that_takes_nothing_holds_up_nobody_else() {
     assert_eq!(slow.bytes(FLOOD_BYTES).len(), FLOOD_BYTES);
     assert_eq!(by_h2.hear(FLOOD_BYTES).len(), FLOOD_BYTES);
     slow.is_closed();
+}
+
+#[test]
+fn a_server_that_takes_nothing_holds_up_its_own_client_alone() {
+    const ROOM: usize = 1000;
+    let settings = &[(setting::CONNECT, 1), (setting::WINDOW, ROOM as u32)];
+    let is_full = Gate::default();
+    let full = is_full.clone();
+    let origin = scripted_with(settings, move |frames| {
+        let first = frames.request().expect("a CONNECT");
+        frames.head(first);
+        let mut taken = 0;
+        while taken < ROOM {
+            let piece = frames.wait_for(kind::DATA).expect("a piece");
+            taken += piece.payload.len();
+        }
+        full.open();
+        let second = frames.request().expect("another");
+        frames.head(second);
+        let said = frames.wait_for(kind::DATA).expect("a word");
+        // The first has said nothing since.
+        assert_eq!(said.stream, second);
+        frames.data(second, &said.payload);
+        frames.reset(first, INTERNAL_ERROR);
+        frames.wait_for(kind::RESET);
+    });
+    let proxy = setup(origin.address()).start();
+    let mut stuck = tunnel(&proxy);
+    stuck.narrow_sending();
+    stuck.send_until_stuck();
+    is_full.pass();
+    let mut other = tunnel(&proxy);
+    other.send("hello");
+    assert_eq!(other.bytes(5), b"hello");
+    assert_eq!(stuck.rest().1, Ending::Reset);
+    let line = proxy.line();
+    assert_eq!(line.verdict(), (101, "server.left"));
+    assert_eq!(line.number("bytes_in"), ROOM as u64);
 }
 
 #[test]

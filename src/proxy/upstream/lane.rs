@@ -34,6 +34,9 @@ pub struct Lane {
     fresh: RefCell<Vec<Connection>>,
     /// What the server chose when it was last left to it. Written when a connection is opened.
     chosen: Cell<Option<Chosen>>,
+    /// Whether the server, when a connection of HTTP/2 was last looked at for it, did not let streams go on
+    /// in another protocol. Written by [`Lane::open_to_switch`].
+    declines: Cell<bool>,
     /// The name that the server is asked by under TLS.
     name: Option<ServerName<'static>>,
 }
@@ -183,22 +186,32 @@ impl Lane {
         let take = |cx: &mut Context<'_>| {
             Poll::Ready(self.take(way.settings, way.limits, wanted, clock::now(), cx))
         };
+        let is_told = way.settings.plan.protocol == Protocol::Http2;
         let carrier = match poll_fn(take).await {
             Some(carrier) => carrier,
+            // One more connection would say the same.
+            None if self.declines.get() && !is_told => return self.open_http1(way).await,
             None => self.open(way, wanted).await?,
         };
         let seat = match carrier {
             Carrier::Http1(connection) => return Ok(Carrier::Http1(connection)),
             Carrier::Http2(seat) => seat,
         };
-        if seat.takes_connect().await? {
+        let declines = !seat.takes_connect().await?;
+        self.declines.set(declines);
+        if !declines {
             return Ok(Carrier::Http2(seat));
         }
         seat.leave_unused();
-        if way.settings.plan.protocol == Protocol::Http2 {
+        if is_told {
             let text = "the server does not offer extended CONNECT (RFC 8441)";
             return Err(Fault::told(Reason::UpgradeUnsupported, text.into()));
         }
+        self.open_http1(way).await
+    }
+
+    /// Opens a connection of HTTP/1 that is for one exchange alone.
+    async fn open_http1(&self, way: &Way<'_>) -> Result<Carrier, Fault> {
         let name = self.name.as_ref();
         let opening = open_http1(way.network, way.address, way.preamble, way.settings, name);
         opening.await.map(Carrier::Http1)

@@ -18,6 +18,7 @@ pub(crate) mod kind {
 /// Settings (RFC 9113 §6.5.2).
 pub(crate) mod setting {
     pub(crate) const MAX_STREAMS: u16 = 3;
+    pub(crate) const WINDOW: u16 = 4;
     /// RFC 8441 §3.
     pub(crate) const CONNECT: u16 = 8;
 }
