@@ -67,6 +67,8 @@ reasons! {
     RequestTransferCoding = "request.transfer_coding", 501, Client, Never;
     /// `Upgrade` on a request that has a body.
     RequestUpgradeBody = "request.upgrade.body", 400, Client, Never;
+    /// `Upgrade: websocket` without one `Sec-WebSocket-Key` that can be answered, where the server, being spoken to in HTTP/2, does not see it (RFC 8441 §5).
+    RequestUpgradeKey = "request.upgrade.key", 400, Client, Never;
     /// An extended CONNECT (RFC 8441) for a protocol that `upgrades` does not name.
     RequestProtocolRefused = "request.protocol.refused", 501, Client, Never;
     /// An expectation other than `100-continue`.
@@ -99,7 +101,7 @@ reasons! {
     QueueFull = "queue.full", 503, Server, Never;
     /// No slot became free in time.
     QueueTimeout = "queue.timeout", 503, Server, Never;
-    /// The client wishes to go on in another protocol (WebSocket), and the backend's servers are spoken to in HTTP/2, where that is not done yet.
+    /// The client wishes to go on in another protocol (WebSocket), and the server, spoken to in HTTP/2 as the backend says, does not offer that (extended CONNECT, RFC 8441 §3).
     UpgradeUnsupported = "upgrade.unsupported", 501, Proxy, Never;
     /// The server refused the connection.
     ServerConnectRefused = "server.connect.refused", 503, Server, Safe;

@@ -2,8 +2,8 @@
 //! how server and client assure each other that they mean it.
 //!
 //! `proxy::io::relay` walks along the frames that it passes on, without looking into them: a frame of
-//! our own may stand between two of theirs and nowhere else. `proxy::http` speaks the opening for
-//! clients that asked by HTTP/2 (RFC 8441), where there is no key.
+//! our own may stand between two of theirs and nowhere else. `proxy::http` speaks the opening where
+//! one of the two does so by HTTP/2 (RFC 8441), which has no key, and the other by HTTP/1.
 
 use std::fmt;
 
@@ -43,6 +43,9 @@ pub enum Masking {
     /// As a server sends.
     None,
 }
+
+/// RFC 4648 §4.
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// A `Sec-WebSocket-Key`: 16 bytes in base64.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,17 +120,30 @@ impl Key {
         Self(text)
     }
 
+    /// The key that stands in a field; `None`: it is none (RFC 6455 §4.2.1).
+    pub fn of(field: &[u8]) -> Option<Self> {
+        let text: [u8; 24] = field.try_into().ok()?;
+        let digits = text.strip_suffix(b"==")?;
+        let is_key = digits.iter().all(|digit| DIGITS.contains(digit));
+        is_key.then_some(Self(text))
+    }
+
     /// As it stands in the field.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Whether `accept` is the `Sec-WebSocket-Accept` that answers it (RFC 6455 §4.2.2).
+    /// Whether `accept` is the `Sec-WebSocket-Accept` that answers it.
     pub fn is_answered_by(&self, accept: &[u8]) -> bool {
+        self.answer() == accept
+    }
+
+    /// The `Sec-WebSocket-Accept` that answers it (RFC 6455 §4.2.2).
+    pub fn answer(&self) -> Vec<u8> {
         let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
         context.update(&self.0);
         context.update(KEY_SUFFIX);
-        base64(context.finish().as_ref()) == accept
+        base64(context.finish().as_ref())
     }
 }
 
@@ -139,7 +155,6 @@ impl fmt::Debug for Key {
 
 /// RFC 4648 §4, padded.
 fn base64(bytes: &[u8]) -> Vec<u8> {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
         let byte = |place: usize| u32::from(group.get(place).copied().unwrap_or(0));
@@ -162,11 +177,27 @@ mod tests {
 
     #[test]
     fn the_example_of_the_rfc_is_answered() {
-        let mut key = Key::made([0, 0]);
-        key.0.copy_from_slice(b"dGhlIHNhbXBsZSBub25jZQ==");
+        let key = Key::of(b"dGhlIHNhbXBsZSBub25jZQ==").expect("a key");
         assert!(key.is_answered_by(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
         assert!(!key.is_answered_by(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOp="));
         assert!(!key.is_answered_by(b""));
+    }
+
+    #[test]
+    fn a_key_is_sixteen_bytes_in_base64_and_nothing_else() {
+        let made = Key::made([1, u64::MAX]);
+        assert_eq!(Key::of(made.as_bytes()), Some(made));
+        for bad in [
+            "",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZQ= ",
+            "dGhlIHNhbXBsZSBub25jZ===",
+            "dGhlIHNhbXBsZSBub25j*Q==",
+            "dGhlIHNhbXBsZSBub25jZQQQ",
+            "dGhlIHNhbXBsZSBub25jZQ==dGhl",
+        ] {
+            assert_eq!(Key::of(bad.as_bytes()), None, "{bad}");
+        }
     }
 
     #[test]

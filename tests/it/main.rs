@@ -31,3 +31,4 @@ mod tcp;
 mod tls;
 mod tls_servers;
 mod tunnels;
+mod tunnels_h2;

@@ -428,6 +428,10 @@ fn page() -> String {
          A body is passed on as it comes, so its server has seen the head when a chunk turns out to be malformed\n\
          (400 `request.body.malformed`, RFC 9112 §7.1) or the client is too slow (408 `request.body.timeout`). What\n\
          is wrong is not passed on: the server's connection is closed before the end of the request.\n\n\
+         ## Towards a server of HTTP/2\n\n\
+         It does not see the key of a WebSocket that a client of HTTP/1.1 asks for (RFC 8441 §5): the answer to\n\
+         it is given here. A request without one `Sec-WebSocket-Key` that can be answered (RFC 6455 §4.2.1) is\n\
+         refused then, 400 `request.upgrade.key`; a server of HTTP/1.1 is left to judge by itself.\n\n\
          ## Not refused\n\n| request | what happens |\n|---|---|\n",
     );
     for Passed { what, how, .. } in passed() {

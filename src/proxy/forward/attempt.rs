@@ -12,10 +12,10 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::net::Network;
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{Course, ReceivedBody, RequestBody, Switch};
+use crate::proxy::io::{Course, Proof, ReceivedBody, RequestBody, Switch};
 use crate::proxy::upstream::{
-    Answer, Carrier, Connection, Failure, Lane, Outcome, ResponseHead, Seat, Unanswered, Wanted,
-    Way, head_of,
+    Answer, Carrier, Connection, Failure, Outcome, ResponseHead, Seat, Unanswered, Wanted, Way,
+    ask_for_tunnel, head_of,
 };
 
 use super::caller::{Caller, Line};
@@ -151,11 +151,8 @@ pub(super) async fn attempt(
                 // room for it.
                 let answering = Box::pin(over_http2(&seat, ready, &lease, sending, course));
                 match answering.await {
-                    Ok(Answer { response, upload }) => {
-                        let carried = Carried::Http2 {
-                            _upload: upload,
-                            seat,
-                        };
+                    Ok(Answer { response, rest }) => {
+                        let carried = Carried::Http2 { rest, seat };
                         return Ok(passed_on(response, carried, lease, course));
                     }
                     Err((fault, outcome)) => (fault, Again::after(outcome, seat.was_used())),
@@ -249,8 +246,8 @@ async fn connect(
     let local = lease.backend();
     let plan = &local.shared.plan;
     let began = clock::now();
-    // What wishes to go on in another protocol does so on HTTP/1, and ends its connection with it.
-    let switches = course.switch().is_some() && !Lane::is_http1(&local.settings);
+    // What wishes to go on in another protocol is choosy.
+    let switches = course.switch().is_some();
     if !switches {
         let open = poll_fn(|cx| {
             Poll::Ready(
@@ -281,7 +278,7 @@ async fn connect(
     };
     // Boxed: most attempts find a connection that is open.
     let carrier = if switches {
-        let opening = Box::pin(line.lane.open_http1(&way));
+        let opening = Box::pin(line.lane.open_to_switch(&way, wanted));
         deadlines.while_connecting(patience, opening).await
     } else {
         let opening = Box::pin(line.lane.open(&way, wanted));
@@ -291,7 +288,7 @@ async fn connect(
     let ready = clock::now();
     // Of those who waited for the same connection, one opened it.
     let is_first = match &carrier {
-        Carrier::Http1(_) => true,
+        Carrier::Http1(connection) => !connection.was_used(),
         Carrier::Http2(seat) => !seat.was_used(),
     };
     if is_first {
@@ -358,9 +355,16 @@ async fn over_http2(
     let settings = &lease.backend().settings;
     let (head, body) = request.into_parts();
     let authority = lease.server().address.to_string();
-    let Ok(converted) = head_of(&head, settings.scheme(), &authority) else {
+    let Ok(mut converted) = head_of(&head, settings.scheme(), &authority) else {
         return Err(other(Fault::new(Reason::RequestHostMalformed)));
     };
+    if let Some(switch) = course.switch() {
+        if matches!(switch.proof, Proof::Malformed) {
+            // Nobody but us would answer it.
+            return Err(other(Fault::new(Reason::RequestUpgradeKey)));
+        }
+        ask_for_tunnel(&mut converted, switch);
+    }
     wait_for_answer(began, lease, course);
     let outcome = seat.exchange(converted, body, &course.deadlines).await;
     course.deadlines.server_came();

@@ -11,13 +11,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::Version;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::base::clock;
 use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
 use crate::proxy::io::{Course, End, ReceiveError, ReceivedBody};
-use crate::proxy::upstream::{Connection, Lane, Seat, Upload};
+use crate::proxy::upstream::{Connection, Lane, Rest, Seat};
 
 /// A server's response body.
 pub struct ServerBody {
@@ -44,8 +45,8 @@ pub(super) enum Carried {
     },
     /// A stream.
     Http2 {
-        /// Nobody asks for it: dropping it cancels what is left of the request.
-        _upload: Option<Upload>,
+        /// What is left of the request: dropping it cancels that.
+        rest: Rest,
         seat: Seat,
     },
 }
@@ -54,6 +55,8 @@ pub(super) enum Carried {
 pub struct Switched {
     /// The way to the server.
     pub server: End,
+    /// What it spoke before.
+    pub version: Version,
     /// What it has said already.
     pub read_already: Bytes,
     /// The slot at it.
@@ -108,8 +111,8 @@ impl ServerBody {
         self.course.end_at(now);
     }
 
-    /// The connection without HTTP, after the server has agreed to go on in another protocol; the
-    /// exchange goes on.
+    /// The connection without HTTP, or the stream, after the server has agreed to go on in another
+    /// protocol; the exchange goes on.
     ///
     /// # Errors
     ///
@@ -118,15 +121,31 @@ impl ServerBody {
         let way = self.way.take();
         let malformed = || Fault::new(Reason::ServerResponseMalformed);
         let Way { carried, lease } = way.ok_or_else(malformed)?;
-        let Carried::Http1 { connection, .. } = carried else {
-            return Err(malformed());
-        };
-        let (stream, read_already) = connection.into_upgraded().ok_or_else(malformed)?;
-        Ok(Switched {
-            server: End::Connection(stream),
-            read_already,
-            lease,
-        })
+        match carried {
+            Carried::Http1 { connection, .. } => {
+                let (stream, read_already) = connection.into_upgraded().ok_or_else(malformed)?;
+                Ok(Switched {
+                    server: End::Connection(stream),
+                    version: Version::HTTP_11,
+                    read_already,
+                    lease,
+                })
+            }
+            Carried::Http2 {
+                rest: Rest::Tunnel(send),
+                seat,
+            } => {
+                let incoming = std::mem::replace(&mut self.incoming, ReceivedBody::None);
+                let recv = incoming.into_stream().ok_or_else(malformed)?;
+                Ok(Switched {
+                    server: End::h2_at(seat, send, recv),
+                    version: Version::HTTP_2,
+                    read_already: Bytes::new(),
+                    lease,
+                })
+            }
+            Carried::Http2 { .. } => Err(malformed()),
+        }
     }
 
     fn reason_of(&self, error: &ReceiveError) -> Reason {

@@ -13,7 +13,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use h2::RecvStream;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header};
 use http_body::Body;
 
 use crate::base::Peer;
@@ -248,21 +248,21 @@ impl Begun {
         let Some(plan) = self.plan() else {
             return Err(Fault::new(Reason::ProxyStopped));
         };
+        let switch = self.course.switch();
+        let agreed = switch.filter(|switch| switch.is_agreed_in(&response));
         hop::towards_client(&mut response, &plan.forwarding);
         if self.view.records_case && plan.header_case != plan::HeaderCase::Preserve {
             response.extensions_mut().clear();
         }
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let Some(switch) = agreed else {
             return Ok(response.map(ResponseBody::Server));
-        }
+        };
         let (mut head, body) = response.into_parts();
         let opened = Opened {
             switched: body.into_switched()?,
             from_client,
         };
-        if let Some(switch) = self.course.switch() {
-            upgrade::towards_client(&mut head, switch, &opened);
-        }
+        upgrade::towards_client(&mut head, switch, &opened);
         keep(opened);
         Ok(Response::from_parts(head, ResponseBody::Tunnel))
     }

@@ -2,8 +2,9 @@
 //! connection when the server agrees.
 //!
 //! A client of HTTP/1 asks by `Upgrade` (RFC 9110 §7.8), one of HTTP/2 by a CONNECT with `:protocol`
-//! (RFC 8441); a server of HTTP/1 is asked by `Upgrade`. Nothing but its 101 opens a tunnel: until
-//! then what the client sends is HTTP, and any other answer is an ordinary one.
+//! (RFC 8441), and a server is asked in the same way by its version. Nothing but its 101, or a 2xx in
+//! HTTP/2, opens a tunnel: until then what the client sends is HTTP, and any other answer is an
+//! ordinary one.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,12 +13,12 @@ use bytes::Bytes;
 use h2::RecvStream;
 use h2::ext::Protocol;
 use http::header::{self, HeaderMap};
-use http::{HeaderValue, Method, Request, StatusCode, request, response};
+use http::{HeaderValue, Method, Request, StatusCode, Version, request, response};
 
 use crate::base::rng::Rng;
 use crate::exchange::Reason;
 use crate::proxy::forward::Switched;
-use crate::proxy::io::{End, Relay, Spoken, Switch};
+use crate::proxy::io::{End, Proof, Relay, Spoken, Switch};
 use crate::proxy::tunnel::{Terms, Tunnel};
 use crate::wire::websocket::Key;
 
@@ -56,8 +57,11 @@ pub(super) fn wish_of<B>(
         };
         let protocol = allowed_of(allowed, protocol.as_ref());
         let protocol = protocol.ok_or(Reason::RequestProtocolRefused)?;
-        let key = (protocol == WEBSOCKET).then(|| Key::made([rng.next_u64(), rng.next_u64()]));
-        return Ok(Some(Switch { protocol, key }));
+        let proof = match protocol == WEBSOCKET {
+            true => Proof::Ours(Key::made([rng.next_u64(), rng.next_u64()])),
+            false => Proof::NotNeeded,
+        };
+        return Ok(Some(Switch { protocol, proof }));
     }
     if !seen.has(Seen::UPGRADE) || !lists(request.headers(), header::CONNECTION, b"upgrade") {
         return Ok(None);
@@ -65,9 +69,21 @@ pub(super) fn wish_of<B>(
     let mut tokens = tokens(request.headers(), header::UPGRADE);
     let protocol = tokens.find_map(|token| allowed_of(allowed, token));
     Ok(protocol.map(|protocol| Switch {
+        proof: match protocol == WEBSOCKET {
+            true => proof_of(request.headers()),
+            false => Proof::NotNeeded,
+        },
         protocol,
-        key: None,
     }))
+}
+
+/// What a client of HTTP/1 wants to have proved. One without a key, or with two, is told so by a
+/// server of HTTP/1.
+fn proof_of(headers: &HeaderMap) -> Proof {
+    let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
+    let key = keys.next().filter(|_| keys.next().is_none());
+    let key = key.and_then(|key| Key::of(key.as_bytes().trim_ascii()));
+    key.map_or(Proof::Malformed, Proof::Clients)
 }
 
 /// The one of `allowed` that is `token`.
@@ -88,14 +104,15 @@ fn tokens(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item =
         .map(<[u8]>::trim_ascii)
 }
 
-/// Asks a server of HTTP/1 for what `switch` says, in a head that is otherwise complete.
+/// Asks a server for what `switch` says, in a head that is otherwise complete. One of HTTP/2 is asked
+/// by a CONNECT in the end, which `forward` makes of it.
 pub(super) fn towards_server(head: &mut request::Parts, switch: &Switch) {
     head.method = Method::GET;
     let headers = &mut head.headers;
     headers.remove(header::TE);
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, switch.protocol.clone());
-    let Some(key) = &switch.key else {
+    let Proof::Ours(key) = &switch.proof else {
         return;
     };
     if let Ok(key) = HeaderValue::from_bytes(key.as_bytes()) {
@@ -109,11 +126,21 @@ pub(super) fn towards_server(head: &mut request::Parts, switch: &Switch) {
 /// Tells the client that the server agrees, in its version of HTTP.
 pub(super) fn towards_client(head: &mut response::Parts, switch: &Switch, opened: &Opened) {
     let headers = &mut head.headers;
+    // What follows has no length (RFC 9110 §9.3.6, §15.2).
+    headers.remove(header::CONTENT_LENGTH);
     if opened.from_client.is_some() {
         head.status = StatusCode::OK;
         // It answers a key that the client has not seen (RFC 8441 §5).
         headers.remove(header::SEC_WEBSOCKET_ACCEPT);
         return;
+    }
+    head.status = StatusCode::SWITCHING_PROTOCOLS;
+    if opened.switched.version == Version::HTTP_2
+        && let Proof::Clients(key) = &switch.proof
+        && let Ok(answer) = HeaderValue::from_maybe_shared(Bytes::from(key.answer()))
+    {
+        // The server has not seen the key: that it means WebSocket it has said by `:protocol`.
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, answer);
     }
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, switch.protocol.clone());
@@ -126,6 +153,7 @@ impl Opened {
             server,
             read_already,
             lease,
+            ..
         } = self.switched;
         let is_websocket = |switch: &Switch| switch.protocol == WEBSOCKET;
         let spoken = match open.course.switch().is_some_and(is_websocket) {

@@ -24,6 +24,6 @@ pub use received::{ReceiveError, ReceivedBody};
 pub use relay::{Broken, End, Relay, Spoken};
 pub use request_body::{BodyFault, ContinueGate, RequestBody};
 pub use stream_body::StreamBody;
-pub use switch::Switch;
+pub use switch::{Proof, Switch};
 pub use timer::Timer;
 pub use watched::{Watch, WatchedStream, has_moved, note_flushed};

@@ -136,6 +136,11 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
         self.body
     }
 
+    /// The stream, on which nothing of a body was sent.
+    pub fn into_stream(self) -> SendStream<Bytes> {
+        self.stream
+    }
+
     /// Asks the body for its next piece.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stopped<B::Error>>> {
         // Whoever is not listened to any more does not ask the other side for more.

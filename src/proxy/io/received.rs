@@ -19,6 +19,8 @@ pub enum ReceivedBody {
     Http1(Incoming),
     /// By HTTP/2.
     Http2(StreamBody),
+    /// Not at all.
+    None,
 }
 
 /// Why it ended early.
@@ -34,7 +36,7 @@ impl ReceivedBody {
     /// The stream of HTTP/2 that it would have come on; none by HTTP/1.
     pub fn into_stream(self) -> Option<RecvStream> {
         match self {
-            Self::Http1(_) => None,
+            Self::Http1(_) | Self::None => None,
             Self::Http2(body) => Some(body.into_stream()),
         }
     }
@@ -75,6 +77,7 @@ impl Body for ReceivedBody {
         match self.get_mut() {
             Self::Http1(body) => Pin::new(body).poll_frame(cx).map_err(ReceiveError::Http1),
             Self::Http2(body) => Pin::new(body).poll_frame(cx).map_err(ReceiveError::Http2),
+            Self::None => Poll::Ready(None),
         }
     }
 
@@ -83,6 +86,7 @@ impl Body for ReceivedBody {
         match self {
             Self::Http1(body) => body.is_end_stream(),
             Self::Http2(body) => body.is_end_stream(),
+            Self::None => true,
         }
     }
 
@@ -91,6 +95,7 @@ impl Body for ReceivedBody {
         match self {
             Self::Http1(body) => body.size_hint(),
             Self::Http2(body) => body.size_hint(),
+            Self::None => SizeHint::with_exact(0),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! Where WebSocket passes, its frames are counted along: [`Relay::part`] puts a close frame between
 //! two of them.
 
+use std::any::Any;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -46,6 +47,16 @@ pub struct H2End {
     recv: RecvStream,
     /// Received, and not yet given back to the peer's window.
     owed: usize,
+    /// What stands for its place on the connection. Last: the place is free when the stream is gone.
+    _place: Option<Box<dyn Any>>,
+}
+
+/// How an end has stopped listening.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deaf {
+    /// It has said all, and wants no more (RFC 9113 §8.1).
+    Content,
+    Broken,
 }
 
 /// Two ends and what is between them.
@@ -98,8 +109,8 @@ enum Stage {
     Ending,
     /// The source is not listened to any more: the sink is to be told.
     Parting,
-    /// The sink has been told; the source is read for its end alone: a socket that is closed with
-    /// bytes unread resets the connection, and the peer loses what was said to it last.
+    /// The sink has been told, or wants no more; the source is read for its end alone: a socket that is
+    /// closed with bytes unread resets the connection, and the peer loses what was said to it last.
     Discarding,
     Over,
 }
@@ -113,8 +124,22 @@ enum Side {
 impl End {
     /// A stream of HTTP/2 whose heads have been exchanged.
     pub fn h2(send: SendStream<Bytes>, recv: RecvStream) -> Self {
-        let owed = 0;
-        Self::H2(Box::new(H2End { send, recv, owed }))
+        Self::H2(Box::new(H2End {
+            send,
+            recv,
+            owed: 0,
+            _place: None,
+        }))
+    }
+
+    /// The same; `place` is let go with it.
+    pub fn h2_at(place: impl Any, send: SendStream<Bytes>, recv: RecvStream) -> Self {
+        Self::H2(Box::new(H2End {
+            send,
+            recv,
+            owed: 0,
+            _place: Some(Box::new(place)),
+        }))
     }
 
     /// Closes it so that the peer sees that it did not get all.
@@ -163,11 +188,14 @@ impl End {
         }
     }
 
-    /// Whether it has stopped listening, where reading would not tell.
-    fn has_stopped_listening(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Ready when it has stopped listening, where reading would not tell.
+    fn poll_deaf(&mut self, cx: &mut Context<'_>) -> Poll<Deaf> {
         match self {
-            Self::Connection(_) => false,
-            Self::H2(end) => end.send.poll_reset(cx).is_ready(),
+            Self::Connection(_) => Poll::Pending,
+            Self::H2(end) => end.send.poll_reset(cx).map(|reset| match reset {
+                Ok(h2::Reason::NO_ERROR) => Deaf::Content,
+                _ => Deaf::Broken,
+            }),
         }
     }
 }
@@ -322,8 +350,16 @@ impl Flow {
         sink: &mut End,
     ) -> Poll<Result<(), Side>> {
         let is_over = matches!(self.stage, Stage::Discarding | Stage::Over);
-        if !is_over && sink.has_stopped_listening(cx) {
-            return Poll::Ready(Err(Side::Sink));
+        if !is_over && let Poll::Ready(deaf) = sink.poll_deaf(cx) {
+            if deaf == Deaf::Broken {
+                return Poll::Ready(Err(Side::Sink));
+            }
+            self.waiting = Bytes::new();
+            self.is_unflushed = false;
+            self.stage = match self.stage {
+                Stage::Ending => Stage::Over,
+                _ => Stage::Discarding,
+            };
         }
         for _ in 0..PIECES_A_TURN {
             if !self.waiting.is_empty() {

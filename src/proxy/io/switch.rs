@@ -9,14 +9,31 @@ use crate::wire::websocket::Key;
 pub struct Switch {
     /// The token of `Upgrade` or `:protocol`, as we name it to the server.
     pub protocol: HeaderValue,
-    /// The key that we made for a client that needs none (RFC 8441 §5).
-    pub key: Option<Key>,
+    /// How the server proves that it means WebSocket.
+    pub proof: Proof,
+}
+
+/// The key of WebSocket's opening: a server of HTTP/1 answers it, one of HTTP/2 never sees it
+/// (RFC 8441 §5).
+#[derive(Debug)]
+pub enum Proof {
+    /// The protocol has none.
+    NotNeeded,
+    /// The client's own key. It looks at the answer itself, whoever gives it.
+    Clients(Key),
+    /// The client's field is none that could be answered.
+    Malformed,
+    /// Made here, for a client of HTTP/2.
+    Ours(Key),
 }
 
 impl Switch {
-    /// Whether `response` says that the server goes on in this protocol and no other
-    /// (RFC 9110 §15.2.2).
+    /// Whether `response` says that the server goes on in this protocol and no other: by a 101
+    /// (RFC 9110 §15.2.2), in HTTP/2 by any 2xx (RFC 8441 §5).
     pub fn is_agreed_in<B>(&self, response: &Response<B>) -> bool {
+        if response.version() == Version::HTTP_2 {
+            return response.status().is_success();
+        }
         let headers = response.headers();
         let mut protocols = headers.get_all(header::UPGRADE).iter();
         let is_the_same = |value: &HeaderValue| {
@@ -30,9 +47,8 @@ impl Switch {
             && self.is_key_answered(headers.get(header::SEC_WEBSOCKET_ACCEPT))
     }
 
-    /// Where a key is the client's own, it looks at the answer itself.
     fn is_key_answered(&self, accept: Option<&HeaderValue>) -> bool {
-        let Some(key) = &self.key else {
+        let Proof::Ours(key) = &self.proof else {
             return true;
         };
         accept.is_some_and(|accept| key.is_answered_by(accept.as_bytes().trim_ascii()))
@@ -43,37 +59,54 @@ impl Switch {
 mod tests {
     use super::*;
 
-    fn is_agreed(key: Option<Key>, fields: &[(&str, &str)]) -> bool {
+    fn is_agreed(proof: Proof, fields: &[(&str, &str)]) -> bool {
         let mut response = Response::builder().status(101);
         for (name, value) in fields {
             response = response.header(*name, *value);
         }
         let protocol = HeaderValue::from_static("websocket");
         let response = response.body(()).expect("a response");
-        Switch { protocol, key }.is_agreed_in(&response)
+        Switch { protocol, proof }.is_agreed_in(&response)
     }
 
     #[test]
     fn a_server_agrees_by_naming_the_protocol_and_no_other() {
-        assert!(is_agreed(None, &[("upgrade", "websocket")]));
-        assert!(is_agreed(None, &[("upgrade", "WebSocket")]));
+        assert!(is_agreed(Proof::NotNeeded, &[("upgrade", "websocket")]));
+        assert!(is_agreed(Proof::NotNeeded, &[("upgrade", "WebSocket")]));
         for bad in ["h2c", "websocket, h2c", "", "websocket/2"] {
-            assert!(!is_agreed(None, &[("upgrade", bad)]), "{bad}");
+            assert!(!is_agreed(Proof::NotNeeded, &[("upgrade", bad)]), "{bad}");
         }
-        assert!(!is_agreed(None, &[]));
+        assert!(!is_agreed(Proof::NotNeeded, &[]));
         let two = [("upgrade", "websocket"), ("upgrade", "websocket")];
-        assert!(!is_agreed(None, &two));
+        assert!(!is_agreed(Proof::NotNeeded, &two));
     }
 
     #[test]
     fn a_key_of_ours_has_to_be_answered() {
-        let key = Some(Key::made([0, 0]));
+        let key = || Proof::Ours(Key::made([0, 0]));
         // Of 24 letters `A` and `=`, by the rule of RFC 6455 §4.2.2.
         let answer = "ICX+Yqv66kxgM0FcWaLWlFLwTAI=";
         let upgrade = ("upgrade", "websocket");
-        assert!(is_agreed(key, &[upgrade, ("sec-websocket-accept", answer)]));
-        assert!(!is_agreed(key, &[upgrade]));
+        assert!(is_agreed(
+            key(),
+            &[upgrade, ("sec-websocket-accept", answer)]
+        ));
+        assert!(!is_agreed(key(), &[upgrade]));
         let wrong = ("sec-websocket-accept", "ICX+Yqv66kxgM0FcWaLWlFLwTAJ=");
-        assert!(!is_agreed(key, &[upgrade, wrong]));
+        assert!(!is_agreed(key(), &[upgrade, wrong]));
+    }
+
+    #[test]
+    fn a_server_of_http_2_agrees_by_success() {
+        let is_agreed = |status: u16| {
+            let mut response = Response::new(());
+            *response.version_mut() = Version::HTTP_2;
+            *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+            let protocol = HeaderValue::from_static("websocket");
+            let proof = Proof::Ours(Key::made([0, 0]));
+            Switch { protocol, proof }.is_agreed_in(&response)
+        };
+        assert!(is_agreed(200) && is_agreed(204));
+        assert!(!is_agreed(101) && !is_agreed(302) && !is_agreed(403));
     }
 }

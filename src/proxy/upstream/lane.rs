@@ -2,9 +2,10 @@
 //! that carry many.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use rustls::pki_types::ServerName;
@@ -33,6 +34,9 @@ pub struct Lane {
     fresh: RefCell<Vec<Connection>>,
     /// What the server chose when it was last left to it. Written when a connection is opened.
     chosen: Cell<Option<Chosen>>,
+    /// Whether the server, when a connection of HTTP/2 was last looked at for it, did not let streams go on
+    /// in another protocol. Written by [`Lane::open_to_switch`].
+    declines: Cell<bool>,
     /// The name that the server is asked by under TLS.
     name: Option<ServerName<'static>>,
 }
@@ -167,28 +171,50 @@ impl Lane {
         }
     }
 
-    /// Opens a connection of HTTP/1 that is for one exchange alone: one that wishes to go on in another
-    /// protocol.
+    /// A connection on which an exchange may go on in another protocol, open or opened for it: any of
+    /// HTTP/1, and one of HTTP/2 whose server offers that. Where it does not, and was asked what it
+    /// speaks, one of HTTP/1 is opened for this exchange alone.
     ///
     /// # Errors
     ///
     /// Why none came about: `upgrade.unsupported` where the configuration wants HTTP/2.
-    pub async fn open_http1(&self, way: &Way<'_>) -> Result<Carrier, Fault> {
-        if way.settings.plan.protocol == Protocol::Http2 {
-            return Err(Fault::new(Reason::UpgradeUnsupported));
+    pub async fn open_to_switch(
+        self: &Rc<Self>,
+        way: &Way<'_>,
+        wanted: Wanted,
+    ) -> Result<Carrier, Fault> {
+        let take = |cx: &mut Context<'_>| {
+            Poll::Ready(self.take(way.settings, way.limits, wanted, clock::now(), cx))
+        };
+        let is_told = way.settings.plan.protocol == Protocol::Http2;
+        let carrier = match poll_fn(take).await {
+            Some(carrier) => carrier,
+            // One more connection would say the same.
+            None if self.declines.get() && !is_told => return self.open_http1(way).await,
+            None => self.open(way, wanted).await?,
+        };
+        let seat = match carrier {
+            Carrier::Http1(connection) => return Ok(Carrier::Http1(connection)),
+            Carrier::Http2(seat) => seat,
+        };
+        let declines = !seat.takes_connect().await?;
+        self.declines.set(declines);
+        if !declines {
+            return Ok(Carrier::Http2(seat));
         }
+        seat.leave_unused();
+        if is_told {
+            let text = "the server does not offer extended CONNECT (RFC 8441)";
+            return Err(Fault::told(Reason::UpgradeUnsupported, text.into()));
+        }
+        self.open_http1(way).await
+    }
+
+    /// Opens a connection of HTTP/1 that is for one exchange alone.
+    async fn open_http1(&self, way: &Way<'_>) -> Result<Carrier, Fault> {
         let name = self.name.as_ref();
         let opening = open_http1(way.network, way.address, way.preamble, way.settings, name);
         opening.await.map(Carrier::Http1)
-    }
-
-    /// Whether an exchange that wishes to go on in another protocol can have any connection.
-    pub fn is_http1(settings: &Settings) -> bool {
-        match settings.plan.protocol {
-            Protocol::Http1 => true,
-            Protocol::Auto => !settings.asks_server(),
-            Protocol::Http2 => false,
-        }
     }
 
     /// Whether a connection that is opened now may carry others too.

@@ -50,8 +50,8 @@ pub(super) async fn open(
     })
 }
 
-/// The same for a connection of HTTP/1, whatever else the server can: nothing else goes on in another
-/// protocol.
+/// The same for a connection of HTTP/1, whatever else the server can: it does not let a stream of HTTP/2
+/// go on in another protocol.
 ///
 /// # Errors
 ///

@@ -18,9 +18,12 @@ pub(crate) mod kind {
 /// Settings (RFC 9113 §6.5.2).
 pub(crate) mod setting {
     pub(crate) const MAX_STREAMS: u16 = 3;
+    pub(crate) const WINDOW: u16 = 4;
+    /// RFC 8441 §3.
+    pub(crate) const CONNECT: u16 = 8;
 }
 
-const END_STREAM: u8 = 1;
+pub(crate) const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 
@@ -127,10 +130,15 @@ impl<'a> Frames<'a> {
         self.send(kind::DATA, 0, stream, data)
     }
 
+    /// The last piece of its body.
+    pub(crate) fn last(&mut self, stream: u32, data: &[u8]) -> bool {
+        self.send(kind::DATA, END_STREAM, stream, data)
+    }
+
     /// A good answer.
     pub(crate) fn answer(&mut self, stream: u32, body: &[u8]) -> bool {
         self.head(stream);
-        self.send(kind::DATA, END_STREAM, stream, body)
+        self.last(stream, body)
     }
 
     /// Ends one stream; see RFC 9113 §7 for the codes.

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -25,6 +25,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::tls::{Authority, Pair};
 use super::wait::until;
+use super::websocket::{echo_on, say_all};
+
+/// More than all sockets on the way hold.
+pub(crate) const FLOOD_BYTES: usize = 64 << 20;
 
 /// A request as it came.
 pub(crate) type Asked = Request<Vec<u8>>;
@@ -127,7 +131,7 @@ impl Reply {
 impl Good {
     /// Answers each request as `answer` says.
     pub(crate) fn answering(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        Self::with(None, answer)
+        Self::with(None, Builder::new(), answer)
     }
 
     /// The same under TLS, by HTTP/1 where the client does not choose HTTP/2.
@@ -135,11 +139,23 @@ impl Good {
         handshakes: Handshakes,
         answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::with(Some(handshakes), answer)
+        Self::with(Some(handshakes), Builder::new(), answer)
+    }
+
+    /// The same, and offers extended CONNECT (RFC 8441): what is answered well goes on as a WebSocket
+    /// that says back what it is told. What ends in `/flood` is told [`FLOOD_BYTES`] instead.
+    pub(crate) fn connecting(
+        handshakes: Option<Handshakes>,
+        answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let mut builder = Builder::new();
+        builder.enable_connect_protocol();
+        Self::with(handshakes, builder, answer)
     }
 
     fn with(
         handshakes: Option<Handshakes>,
+        builder: Builder,
         answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -147,7 +163,7 @@ impl Good {
         let address = listener.local_addr().expect("bound");
         let shared = Arc::new(Shared {
             answer: Box::new(answer),
-            builder: Builder::new(),
+            builder,
             handshakes,
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
@@ -205,6 +221,11 @@ impl Good {
         let mut requests = lock(&self.shared.requests);
         assert_eq!(requests.len(), 1, "{requests:?}");
         requests.remove(0)
+    }
+
+    /// All that it has seen.
+    pub(crate) fn requests(&self) -> std::sync::MutexGuard<'_, Vec<Asked>> {
+        lock(&self.shared.requests)
     }
 
     /// What each handshake asked for by SNI, in their order.
@@ -313,6 +334,15 @@ async fn answer(
         *interim.status_mut() = http::StatusCode::CONTINUE;
         respond.send_informational(interim)?;
     }
+    if head.method == Method::CONNECT {
+        return connect(
+            Request::from_parts(head, Vec::new()),
+            stream,
+            respond,
+            shared,
+        )
+        .await;
+    }
     let mut body = Vec::new();
     while let Some(piece) = stream.data().await {
         let piece = piece?;
@@ -334,6 +364,33 @@ async fn answer(
     if let Some(trailers) = trailers {
         sending.send_trailers(trailers)?;
     }
+    Ok(())
+}
+
+async fn connect(
+    asked: Asked,
+    stream: h2::RecvStream,
+    mut respond: SendResponse<Bytes>,
+    shared: &Shared,
+) -> Result<(), h2::Error> {
+    let (head, body) = (shared.answer)(&asked).response.into_parts();
+    let is_flood = asked.uri().path().ends_with("/flood");
+    lock(&shared.requests).push(asked);
+    let is_agreed = head.status.is_success();
+    let mut sending = respond.send_response(Response::from_parts(head, ()), false)?;
+    if !is_agreed {
+        return sending.send_data(body.into(), true);
+    }
+    if is_flood {
+        let piece = Bytes::from_static(&[0; 64 << 10]);
+        for _ in 0..FLOOD_BYTES / piece.len() {
+            if !say_all(&mut sending, piece.clone()).await {
+                return Ok(());
+            }
+        }
+        return sending.send_data(Bytes::new(), true);
+    }
+    echo_on(stream, sending).await;
     Ok(())
 }
 

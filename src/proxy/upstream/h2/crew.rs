@@ -55,7 +55,8 @@ impl Crew {
         now: Instant,
     ) -> Option<Rc<Link>> {
         let mut links = self.links.borrow_mut();
-        links.retain(|link| link.is_open());
+        // One that is left by all but a tunnel or two is still looked after.
+        links.retain(|link| link.is_open() || !link.is_idle());
         for link in links.iter() {
             let is_kept = limits.max_idle > 0 || !link.is_idle() || !link.was_used();
             if !is_kept || !link.is_within(limits, now) {

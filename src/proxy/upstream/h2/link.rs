@@ -186,6 +186,11 @@ impl Link {
         self.requests.set(self.requests.get() + 1);
     }
 
+    /// The one that has entered last sends nothing.
+    pub(super) fn was_not_used(&self) {
+        self.requests.set(self.requests.get() - 1);
+    }
+
     /// One less.
     pub(super) fn exit(&self) {
         self.in_flight.set(self.in_flight.get() - 1);
@@ -197,6 +202,15 @@ impl Link {
     /// For one request; `None`: it takes no more.
     pub(super) fn sender(&self) -> Option<SendRequest<Bytes>> {
         self.sender.borrow().clone()
+    }
+
+    /// Whether the server lets a stream go on in another protocol (RFC 8441 §3); not known before it
+    /// has greeted.
+    pub(super) fn takes_connect(&self) -> bool {
+        let sender = self.sender.borrow();
+        sender
+            .as_ref()
+            .is_some_and(SendRequest::is_extended_connect_protocol_enabled)
     }
 
     /// Takes no more streams, and ends when those it has have ended.

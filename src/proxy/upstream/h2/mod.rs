@@ -6,6 +6,8 @@
 //! A [`Link`](link::Link) is one connection, with a task that moves its frames; a [`Crew`] is all of
 //! a worker's connections to one server; a [`Seat`] is one exchange's place on one of them.
 //!
+//! A stream may become a tunnel (RFC 8441), and holds its place like any other until it ends.
+//!
 //! RFC 9113; §6.8 (GOAWAY) and §8.7 (what may be sent again) where it matters most.
 
 mod crew;
@@ -14,4 +16,4 @@ mod stream;
 
 pub(super) use crew::{Crew, Opening, Waiting};
 pub(super) use link::New;
-pub use stream::{Answer, Outcome, Seat, Unanswered, Upload, head_of};
+pub use stream::{Answer, Outcome, Rest, Seat, Unanswered, ask_for_tunnel, head_of};

@@ -1,21 +1,23 @@
 //! One exchange on a connection of HTTP/2.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use ::h2::Reason as Code;
 use ::h2::client::ResponseFuture;
+use ::h2::ext::Protocol;
+use ::h2::{Reason as Code, SendStream};
+use bytes::Bytes;
 use http::uri::{Authority, Scheme, Uri};
-use http::{Request, Response, StatusCode, Version, header, request};
+use http::{Method, Request, Response, StatusCode, Version, header, request};
 use http_body::Body;
 
 use crate::base::tasks::{self, JoinHandle};
 use crate::exchange::{Fault, Reason};
-use crate::proxy::io::{BodyFault, Deadlines, Pump, RequestBody, Stopped, StreamBody};
+use crate::proxy::io::{BodyFault, Deadlines, Pump, RequestBody, Stopped, StreamBody, Switch};
 
-use super::crew::Crew;
+use super::crew::{Crew, Waiting};
 use super::link::Link;
 
 /// A place on a connection, for one exchange. Dropping it gives the place to the next.
@@ -29,8 +31,18 @@ pub struct Seat {
 pub struct Answer {
     /// The head, and the body that is still to come.
     pub response: Response<StreamBody>,
-    /// The rest of the request, when the answer came before its end.
-    pub upload: Option<Upload>,
+    /// What is left of the request.
+    pub rest: Rest,
+}
+
+/// What is left of a request that has been answered. Dropping it resets the stream if there is any.
+pub enum Rest {
+    /// Nothing, or nothing that matters.
+    Nothing,
+    /// Some of its body: the answer came before its end.
+    Upload(Upload),
+    /// Whatever the client says from now on: the answer to a CONNECT was 2xx.
+    Tunnel(SendStream<Bytes>),
 }
 
 /// The rest of a request on its way to the server, whether or not anybody reads the answer. Dropping
@@ -81,7 +93,34 @@ impl Seat {
         self.link.doubt();
     }
 
-    /// Sends a request and gives its answer.
+    /// Says that no request was sent after all, and gives the place back.
+    pub(in super::super) fn leave_unused(self) {
+        self.link.was_not_used();
+    }
+
+    /// Whether a stream may become a tunnel. Waits until the server has said what it allows.
+    ///
+    /// # Errors
+    ///
+    /// The connection ended before, which is safe to try again.
+    pub(in super::super) async fn takes_connect(&self) -> Result<bool, Fault> {
+        let waiting = Waiting::enter(&self.crew);
+        loop {
+            let mut changed = pin!(waiting.changed());
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            if !self.link.is_open() {
+                let refused = || Fault::new(Reason::ServerStreamRefused);
+                return Err(waiting.failed().unwrap_or_else(refused));
+            }
+            if self.link.is_greeted() {
+                return Ok(self.link.takes_connect());
+            }
+            changed.await;
+        }
+    }
+
+    /// Sends a request and gives its answer. The stream of a CONNECT stays open for what follows.
     ///
     /// # Errors
     ///
@@ -100,7 +139,8 @@ impl Seat {
             return Err(Unanswered::left_out(None, body));
         };
         let is_whole = body.is_end_stream();
-        let (response, stream) = match sender.send_request(head, is_whole) {
+        let connects = head.method() == Method::CONNECT;
+        let (response, stream) = match sender.send_request(head, is_whole && !connects) {
             Ok(both) => both,
             Err(error) => {
                 // Not of this request: the connection can take none.
@@ -117,6 +157,7 @@ impl Seat {
         };
         let mut call = Call { response, pump };
         match poll_fn(|cx| call.poll(cx, deadlines)).await {
+            Ok(response) if connects => Ok(call.connected(response)),
             Ok(response) => Ok(call.answered(response)),
             Err(stopped) => Err(call.unanswered(stopped, self)),
         }
@@ -177,7 +218,28 @@ impl Call {
         let body = StreamBody::new(stream, &head.headers);
         Answer {
             response: Response::from_parts(head, body),
-            upload: wants_more.then(|| Upload::of(self.pump)),
+            rest: match wants_more {
+                true => Rest::Upload(Upload::of(self.pump)),
+                false => Rest::Nothing,
+            },
+        }
+    }
+
+    /// The answer to a CONNECT: a 2xx, or an ordinary one (RFC 8441 §5).
+    fn connected(self, response: Response<::h2::RecvStream>) -> Answer {
+        let (head, stream) = response.into_parts();
+        let mut send = self.pump.into_stream();
+        let rest = if head.status.is_success() {
+            Rest::Tunnel(send)
+        } else {
+            // Nothing follows. It fails only where the server wants nothing.
+            let _ = send.send_data(Bytes::new(), true);
+            Rest::Nothing
+        };
+        let body = StreamBody::new(stream, &head.headers);
+        Answer {
+            response: Response::from_parts(head, body),
+            rest,
         }
     }
 
@@ -293,4 +355,12 @@ pub fn head_of(
         *request.uri_mut() = uri;
     }
     Ok(request)
+}
+
+/// Makes a request in HTTP/1's way to go on in another protocol one in HTTP/2's (RFC 8441 §4, §5).
+pub fn ask_for_tunnel(request: &mut Request<()>, switch: &Switch) {
+    *request.method_mut() = Method::CONNECT;
+    request.headers_mut().remove(header::SEC_WEBSOCKET_KEY);
+    let protocol = String::from_utf8_lossy(switch.protocol.as_bytes());
+    request.extensions_mut().insert(Protocol::from(&*protocol));
 }
