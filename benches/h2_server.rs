@@ -51,7 +51,7 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
 }
 
 fn main() {
-    // `cargo test` runs benches too, to see that they run.
+    // `cargo test --benches` only sees that it runs.
     let is_measured = std::env::args().any(|argument| argument == "--bench");
     for (name, length, requests) in [("12 B", 12, 20_000), ("100 kB", 100_000, 2_000)] {
         let requests = if is_measured { requests } else { 200 };
