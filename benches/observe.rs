@@ -10,16 +10,45 @@ use evenkeel::base::clock::{self, Duration};
 use evenkeel::base::{Name, Place, tasks};
 use evenkeel::exchange::{Attempt, Exchange, Opening, RequestId};
 use evenkeel::observe::{
-    AccessLogHandle, BackendRow, FrontendMetrics, FrontendRow, HealthMetrics, ProcessMetrics,
-    Scrape, ServerMetrics, ServerRow, ServerState, WorkerObserver,
+    AccessLogHandle, BackendRow, FrontendMetrics, FrontendRow, HealthMetrics, Places,
+    ProcessMetrics, Scrape, ServerMetrics, ServerRow, ServerState, WorkerObserver,
 };
 use evenkeel::plan::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientCertificate,
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log,
     LogTarget, Peers, Plan, Pool, Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds,
-    Route, Server, Shutdown,
+    Route, RouteKind, Server, Shutdown,
 };
 use http::{Method, Version};
+
+/// A plan whose servers share their counters.
+struct Stage<'a> {
+    plan: &'a Plan,
+    server: &'a ServerMetrics,
+}
+
+impl Places for Stage<'_> {
+    fn frontend(&self, frontend: u32) -> Option<&str> {
+        let frontend = self.plan.frontends.get(frontend as usize)?;
+        Some(frontend.name.as_str())
+    }
+
+    fn route(&self, frontend: u32, route: u32, kind: RouteKind) -> Option<&str> {
+        let name = self.plan.name_of_route(frontend, route, kind)?;
+        Some(name.as_str())
+    }
+
+    fn backend(&self, backend: u32) -> Option<&str> {
+        let backend = self.plan.backends.get(backend as usize)?;
+        Some(backend.name.as_str())
+    }
+
+    fn server(&self, backend: u32, server: u32) -> Option<(&str, &ServerMetrics)> {
+        let backend = self.plan.backends.get(backend as usize)?;
+        let server = backend.servers.get(server as usize)?;
+        Some((server.name.as_str(), self.server))
+    }
+}
 
 fn finish(criterion: &mut Criterion) {
     let plan = plan();
@@ -35,9 +64,13 @@ fn finish(criterion: &mut Criterion) {
         let observer = WorkerObserver::new(0, &log);
         let frontend = FrontendMetrics::new(2);
         let server = ServerMetrics::new(2);
+        let stage = Stage {
+            plan: &plan,
+            server: &server,
+        };
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                observer.finish(black_box(&exchange), &plan, &frontend, |_, _| Some(&server));
+                observer.finish(black_box(&exchange), &stage, &frontend);
             });
         });
         drop(observer);
@@ -60,8 +93,11 @@ fn scrape(criterion: &mut Criterion) {
         .map(|number| {
             let metrics = ServerMetrics::new(2);
             for worker in 0..2 {
-                WorkerObserver::new(worker, &log)
-                    .finish(&exchange, &plan, &frontend, |_, _| Some(&metrics));
+                let stage = Stage {
+                    plan: &plan,
+                    server: &metrics,
+                };
+                WorkerObserver::new(worker, &log).finish(&exchange, &stage, &frontend);
             }
             let health = HealthMetrics::new(ServerState::Up, now);
             (

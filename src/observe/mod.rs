@@ -14,6 +14,7 @@ pub mod event;
 mod json;
 pub mod logging;
 mod metrics;
+mod places;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
@@ -29,4 +30,5 @@ pub use metrics::frontend::{
 pub use metrics::health::{CheckResult, HealthMetrics, ServerState};
 pub use metrics::process_wide::{CertificateResult, ProcessMetrics, ReloadResult};
 pub use metrics::server::ServerMetrics;
+pub use places::Places;
 pub use worker::{Refusal, WorkerObserver};

@@ -11,11 +11,12 @@ use http::{Method, Version};
 use crate::base::clock::{Duration, Instant};
 use crate::base::{Address, Name, Place};
 use crate::exchange::{Attempt, Exchange, Opening, RequestId};
+use crate::observe::{Places, ServerMetrics};
 use crate::plan::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientCertificate,
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, Peers,
-    Plan, Pool, Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds, Route, Server,
-    Shutdown,
+    Plan, Pool, Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds, Route, RouteKind,
+    Server, Shutdown,
 };
 
 /// Frontend `web` with route `api` to backend `app`, which has servers `10.0.0.1:80` and `10.0.0.2:80`.
@@ -151,5 +152,34 @@ impl Drop for Folder {
     fn drop(&mut self) {
         // Only a test's leavings: nothing depends on it.
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A plan whose first backend has counters.
+pub(super) struct Stage<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) servers: &'a [ServerMetrics],
+}
+
+impl Places for Stage<'_> {
+    fn frontend(&self, frontend: u32) -> Option<&str> {
+        let frontend = self.plan.frontends.get(frontend as usize)?;
+        Some(frontend.name.as_str())
+    }
+
+    fn route(&self, frontend: u32, route: u32, kind: RouteKind) -> Option<&str> {
+        let name = self.plan.name_of_route(frontend, route, kind)?;
+        Some(name.as_str())
+    }
+
+    fn backend(&self, backend: u32) -> Option<&str> {
+        let backend = self.plan.backends.get(backend as usize)?;
+        Some(backend.name.as_str())
+    }
+
+    fn server(&self, backend: u32, server: u32) -> Option<(&str, &ServerMetrics)> {
+        let names = &self.plan.backends.get(backend as usize)?.servers;
+        let server = server as usize;
+        Some((names.get(server)?.name.as_str(), &self.servers[server]))
     }
 }

@@ -15,10 +15,8 @@ use crate::exchange::{Attempt, ClientTls, Exchange, Reason, RequestId};
 use crate::observe::access_log::{Batch, Entry, Queue, Times, write_line};
 use crate::observe::calendar::Calendar;
 use crate::observe::metrics::frontend::{Finished, Parked};
-use crate::observe::{
-    AccessLogHandle, FrontendMetrics, Handshake, HandshakeFailure, ServerMetrics,
-};
-use crate::plan::Plan;
+use crate::observe::{AccessLogHandle, FrontendMetrics, Handshake, HandshakeFailure, Places};
+use crate::plan::RouteKind;
 
 /// A buffer of this size goes to the writer: enough lines for one system call to cost little a
 /// line, few enough to lose little in a crash.
@@ -103,15 +101,8 @@ impl WorkerObserver {
         frontend.parked(self.worker)
     }
 
-    /// Counts and logs an exchange that is over. `plan` is the one that it ran under; `server_of`
-    /// finds a server's counters by its places there.
-    pub fn finish<'a>(
-        &self,
-        exchange: &Exchange,
-        plan: &Plan,
-        frontend: &FrontendMetrics,
-        server_of: impl Fn(u32, u32) -> Option<&'a ServerMetrics>,
-    ) {
+    /// Counts and logs an exchange that is over; `places` are those of what it ran under.
+    pub fn finish(&self, exchange: &Exchange, places: &dyn Places, frontend: &FrontendMetrics) {
         let opening = &exchange.opening;
         let ended = exchange.ended.get().unwrap_or_else(clock::now);
         let total = ended.saturating_duration_since(opening.began);
@@ -133,7 +124,7 @@ impl WorkerObserver {
             },
         );
         for attempt in failed.iter().chain(&attempt) {
-            if let Some(server) = server_of(attempt.backend, attempt.server) {
+            if let Some((_, server)) = places.server(attempt.backend, attempt.server) {
                 server.attempted(self.worker, attempt);
             }
         }
@@ -141,7 +132,7 @@ impl WorkerObserver {
             return;
         }
 
-        let names = Names::of(exchange, attempt.as_ref(), plan);
+        let names = Names::of(exchange, attempt.as_ref(), places);
         let queued = exchange.queued.get();
         let has_queued = !queued.is_zero() || attempt.is_some() || !failed.is_empty();
         self.log(
@@ -174,12 +165,12 @@ impl WorkerObserver {
                     total,
                 },
             },
-            plan,
+            Some(places),
         );
     }
 
     /// Counts and logs a request without an exchange.
-    pub fn refused(&self, refusal: &Refusal, plan: &Plan, frontend: &FrontendMetrics) {
+    pub fn refused(&self, refusal: &Refusal, name: Option<&str>, frontend: &FrontendMetrics) {
         let total = refusal.ended.saturating_duration_since(refusal.began);
         let status = Some(status_label(refusal.status, Some(refusal.reason)));
         frontend.finished(
@@ -195,11 +186,10 @@ impl WorkerObserver {
         if !self.queue.is_on() {
             return;
         }
-        let frontend = plan.frontends.get(refusal.frontend as usize);
         self.log(
             &Entry {
                 wall: refusal.wall,
-                frontend: frontend.map(|frontend| frontend.name.as_str()),
+                frontend: name,
                 route: None,
                 backend: None,
                 server: None,
@@ -223,7 +213,7 @@ impl WorkerObserver {
                     total,
                 },
             },
-            plan,
+            None,
         );
     }
 
@@ -236,9 +226,9 @@ impl WorkerObserver {
         }
     }
 
-    fn log(&self, entry: &Entry<'_>, plan: &Plan) {
+    fn log(&self, entry: &Entry<'_>, places: Option<&dyn Places>) {
         let lines = &mut *self.lines.borrow_mut();
-        write_line(&mut lines.batch.bytes, &mut lines.calendar, entry, plan);
+        write_line(&mut lines.batch.bytes, &mut lines.calendar, entry, places);
         lines.batch.lines += 1;
         if lines.batch.bytes.len() >= FLUSH_BYTES {
             self.hand_in(lines);
@@ -269,7 +259,7 @@ fn status_label(sent: u16, reason: Option<Reason>) -> u16 {
     meant.map_or(CLIENT_LEFT, |status| status.as_u16())
 }
 
-/// The names of an exchange's places in its plan.
+/// The names of an exchange's places.
 struct Names<'a> {
     frontend: Option<&'a str>,
     route: Option<&'a str>,
@@ -278,29 +268,18 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    fn of(exchange: &Exchange, attempt: Option<&Attempt>, plan: &'a Plan) -> Self {
-        let frontend = plan.frontends.get(exchange.opening.frontend as usize);
-        let place = exchange.route.get();
-        let is_request = exchange.opening.first_bytes.is_none();
-        let route = frontend.zip(place).and_then(|(frontend, route)| {
-            let route = route as usize;
-            match is_request {
-                true => frontend.routes.get(route).map(|route| &route.name),
-                false => frontend.passages.get(route).map(|route| &route.name),
-            }
-        });
-        let place = attempt
-            .map(|attempt| attempt.backend)
-            .or(exchange.backend.get());
-        let backend = place.and_then(|backend| plan.backends.get(backend as usize));
-        let server = backend
-            .zip(attempt)
-            .and_then(|(backend, attempt)| backend.servers.get(attempt.server as usize));
+    fn of(exchange: &Exchange, attempt: Option<&Attempt>, places: &'a dyn Places) -> Self {
+        let frontend = exchange.opening.frontend;
+        let kind = RouteKind::of(exchange.opening.first_bytes.is_some());
+        let route = exchange.route.get();
+        let backend = attempt.map(|attempt| attempt.backend);
+        let backend = backend.or(exchange.backend.get());
+        let server = attempt.and_then(|attempt| places.server(attempt.backend, attempt.server));
         Self {
-            frontend: frontend.map(|frontend| frontend.name.as_str()),
-            route: route.map(|name| name.as_str()),
-            backend: backend.map(|backend| backend.name.as_str()),
-            server: server.map(|server| server.name.as_str()),
+            frontend: places.frontend(frontend),
+            route: route.and_then(|route| places.route(frontend, route, kind)),
+            backend: backend.and_then(|backend| places.backend(backend)),
+            server: server.map(|(name, _)| name),
         }
     }
 }
@@ -309,8 +288,8 @@ impl<'a> Names<'a> {
 mod tests {
     use super::*;
     use crate::base::clock::Duration;
-    use crate::observe::scene;
-    use crate::plan::LogTarget;
+    use crate::observe::{ServerMetrics, scene};
+    use crate::plan::{LogTarget, Plan};
 
     struct Bench {
         observer: WorkerObserver,
@@ -347,10 +326,11 @@ mod tests {
         }
 
         fn finish(&self, exchange: &Exchange) {
-            let server_of =
-                |backend, server| (backend == 0).then(|| &self.servers[server as usize]);
-            self.observer
-                .finish(exchange, &self.plan, &self.frontend, server_of);
+            let places = scene::Stage {
+                plan: &self.plan,
+                servers: &self.servers,
+            };
+            self.observer.finish(exchange, &places, &self.frontend);
         }
 
         /// What was written since, without waiting for a full buffer.
@@ -505,7 +485,7 @@ mod tests {
         };
         bench
             .observer
-            .refused(&refusal, &bench.plan, &bench.frontend);
+            .refused(&refusal, Some("web"), &bench.frontend);
         let expected = concat!(
             r#"{"time":"2026-03-01T12:34:56.789Z","frontend":"web","route":null,"backend":null,"#,
             r#""server":null,"client":"192.0.2.7:51234","method":null,"target":null,"#,

@@ -50,7 +50,36 @@ pub struct Frontend {
     pub upgrades: Vec<String>,
 }
 
+/// What a route is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteKind {
+    /// Requests.
+    Request,
+    /// Connections that are passed on as they are.
+    Passage,
+}
+
+impl RouteKind {
+    /// Of the routes among which one for a connection in TCP mode, or for a request, is found.
+    pub fn of(is_passage: bool) -> Self {
+        if is_passage {
+            Self::Passage
+        } else {
+            Self::Request
+        }
+    }
+}
+
 impl Frontend {
+    /// The name of the route at `place` among those of its kind.
+    pub fn name_of_route(&self, place: u32, kind: RouteKind) -> Option<&Name> {
+        let place = place as usize;
+        match kind {
+            RouteKind::Request => self.routes.get(place).map(|route| &route.name),
+            RouteKind::Passage => self.passages.get(place).map(|route| &route.name),
+        }
+    }
+
     /// `upgrades` where nothing is said of them.
     pub fn default_upgrades() -> Vec<String> {
         vec!["websocket".to_owned()]

@@ -20,7 +20,7 @@ pub use backend::{
 };
 pub use frontend::{
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, Mode,
-    ProxyProtocol, RequestIds,
+    ProxyProtocol, RequestIds, RouteKind,
 };
 pub use http2::Http2;
 pub use passage::Passage;
@@ -64,6 +64,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The name of a route of the frontend at `frontend`.
+    pub fn name_of_route(&self, frontend: u32, route: u32, kind: RouteKind) -> Option<&Name> {
+        self.frontends
+            .get(frontend as usize)?
+            .name_of_route(route, kind)
+    }
+
     /// The place of backend `name` in [`Plan::backends`].
     pub fn backend_index(&self, name: &Name) -> Option<usize> {
         self.backends

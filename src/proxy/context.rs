@@ -10,11 +10,11 @@ use crate::base::clock::Anchor;
 use crate::base::rng::Rng;
 use crate::exchange::Reason;
 use crate::net::Network;
-use crate::observe::{ProcessMetrics, WorkerObserver, event};
+use crate::observe::{Places, ProcessMetrics, WorkerObserver, event};
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Course;
 use crate::proxy::roll::Roll;
-use crate::proxy::snapshot::{View, Views};
+use crate::proxy::snapshot::Views;
 
 /// What the connections of a worker share.
 pub struct Context {
@@ -35,8 +35,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// Counts and logs an exchange of `live`, whatever became of it; `view` is what it ran under.
-    pub fn settle(&self, course: &Course, view: &View, live: &Frontend) {
+    /// Counts and logs an exchange of `live`, whatever became of it; `places` are its own.
+    pub fn settle(&self, course: &Course, places: &dyn Places, live: &Frontend) {
         course.end();
         if std::thread::panicking() {
             // Not in the handler, which catches it, but in a body or in the connection itself.
@@ -44,15 +44,7 @@ impl Context {
             course.exchange.blame(Reason::ProxyPanic);
             event::exchange_panicked(&course.exchange.opening.id, "outside of its handler");
         }
-        let snapshot = &view.snapshot;
-        self.observer.finish(
-            &course.exchange,
-            &snapshot.plan,
-            &live.metrics,
-            |backend, server| {
-                let backend = snapshot.backends.get(backend as usize)?;
-                Some(&backend.servers.get(server as usize)?.metrics)
-            },
-        );
+        self.observer
+            .finish(&course.exchange, places, &live.metrics);
     }
 }

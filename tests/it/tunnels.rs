@@ -6,8 +6,8 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::rig::{
-    Browser, Client, Ending, Gate, H2Tunnel, HI, HI_BACK, Origin, Proxy, Setup, connect_by_h2,
-    echoing, until,
+    Browser, Client, Ending, Gate, H2Tunnel, HI, HI_BACK, Origin, Program, Proxy, Setup,
+    connect_by_h2, echoing, until,
 };
 
 const ASK: &str = "GET /chat HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: ";
@@ -378,4 +378,43 @@ fn two_hundred_idle_tunnels_hold_a_slot_each_and_nobody_up() {
         slots.filter(|&slots| slots == 0)
     });
     assert_eq!(slots, 0);
+}
+
+// Memory.
+
+/// A configuration that takes more than a megabyte, and another one for each `weight`.
+fn large(origin: &Origin, weight: usize) -> Setup {
+    let backends: String = (0..500)
+        .map(|number| {
+            let servers = (1..=10).map(|server| format!("\"127.0.0.1:{server}\""));
+            let servers = servers.collect::<Vec<_>>().join(", ");
+            format!(
+                "[backend.b{number}]\nservers = [{servers}, \
+                 {{ address = \"127.0.0.1:11\", weight = {weight} }}]\n"
+            )
+        })
+        .collect();
+    Setup::of(&[origin]).rest(&backends)
+}
+
+#[test]
+fn open_tunnels_do_not_keep_the_configurations_that_they_began_under() {
+    let origin = echoing();
+    let program = Program::start(&large(&origin, 1));
+    let mut tunnels = vec![Browser::open(program.address())];
+    let mut streams = vec![H2Tunnel::open(program.address())];
+    let before = program.memory();
+    for weight in 2..=20 {
+        program.write(&large(&origin, weight));
+        assert_eq!(program.admin("POST", "/reload").status(), 200);
+        tunnels.push(Browser::open(program.address()));
+        streams.push(H2Tunnel::open(program.address()));
+    }
+    // What was freed is given back after a second or two.
+    until("the old configurations are gone", || {
+        (program.memory() < before + (10 << 20)).then_some(())
+    });
+    for tunnel in &mut tunnels {
+        tunnel.echoed("still there");
+    }
 }

@@ -16,7 +16,7 @@ use crate::base::clock::Duration;
 use crate::exchange::{Attempt, ClientTls, Reason, RequestId};
 use crate::observe::calendar::Calendar;
 use crate::observe::json;
-use crate::plan::Plan;
+use crate::observe::places::Places;
 
 /// How much of a target is written. A request that is refused for its size may have one as large as
 /// a head may be, and must not fill the disk with it; what is served is hardly ever as long.
@@ -71,7 +71,7 @@ pub(crate) fn write_line(
     out: &mut Vec<u8>,
     calendar: &mut Calendar,
     entry: &Entry<'_>,
-    plan: &Plan,
+    places: Option<&dyn Places>,
 ) {
     out.extend_from_slice(b"{\"time\":\"");
     calendar.write(entry.wall, out);
@@ -96,7 +96,7 @@ pub(crate) fn write_line(
     number(out, b",\"generation\":", entry.generation);
     number(out, b",\"attempts\":", entry.attempts as u64);
     if !entry.failed.is_empty() {
-        failed(out, entry.failed, plan);
+        failed(out, entry.failed, places);
     }
     number(out, b",\"bytes_in\":", entry.body_bytes_in);
     number(out, b",\"bytes_out\":", entry.body_bytes_out);
@@ -218,16 +218,15 @@ fn version_text(version: Version) -> &'static str {
     }
 }
 
-fn failed(out: &mut Vec<u8>, attempts: &[Attempt], plan: &Plan) {
+fn failed(out: &mut Vec<u8>, attempts: &[Attempt], places: Option<&dyn Places>) {
     for (place, attempt) in attempts.iter().enumerate() {
         let key: &[u8] = if place == 0 {
             b",\"failed\":[{\"server\":"
         } else {
             b",{\"server\":"
         };
-        let backend = plan.backends.get(attempt.backend as usize);
-        let server = backend.and_then(|backend| backend.servers.get(attempt.server as usize));
-        name(out, key, server.map(|server| server.name.as_str()));
+        let server = places.and_then(|places| places.server(attempt.backend, attempt.server));
+        name(out, key, server.map(|(name, _)| name));
         name(out, b",\"reason\":", attempt.reason.map(Reason::code));
         out.push(b'}');
     }

@@ -14,7 +14,7 @@ use crate::base::Peer;
 use crate::base::address::Ends;
 use crate::base::clock::{self, Instant};
 use crate::exchange::{ClientTls, Reason, RequestId};
-use crate::observe::Refusal;
+use crate::observe::{Places, Refusal};
 use crate::plan::{self, FrontendTimeouts};
 use crate::proxy::context::Context;
 use crate::proxy::forward::Caller;
@@ -43,11 +43,11 @@ pub(super) struct Client {
     forwarded_for: OnceCell<Option<HeaderValue>>,
 }
 
-/// An exchange, and what it runs under.
+/// An exchange, and what its places stand for.
 #[derive(Clone)]
 pub(super) struct Open {
     pub(super) course: Rc<Course>,
-    pub(super) view: Rc<View>,
+    pub(super) places: Rc<dyn Places>,
 }
 
 impl Client {
@@ -107,8 +107,8 @@ impl Client {
 
     /// Counts and logs an exchange, whatever became of it, and says when it was over.
     pub(super) fn settle(&self, open: &Open) -> Instant {
-        let Open { course, view } = open;
-        self.context.settle(course, view, &self.live);
+        let Open { course, places } = open;
+        self.context.settle(course, &**places, &self.live);
         course.ended().unwrap_or_else(clock::now)
     }
 
@@ -136,10 +136,10 @@ impl Client {
                 ended,
                 wall: clock::wall(),
             };
-            let plan = &view.snapshot.plan;
+            let name = Places::frontend(&*view, refusal.frontend);
             self.context
                 .observer
-                .refused(&refusal, plan, &self.live.metrics);
+                .refused(&refusal, name, &self.live.metrics);
         }
     }
 }

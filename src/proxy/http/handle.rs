@@ -19,13 +19,14 @@ use http_body::Body;
 use crate::base::Peer;
 use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, Opening, Reason, RequestId};
-use crate::observe::event;
+use crate::observe::{Places, event};
 use crate::plan::{self, ClientField, RequestIds};
 use crate::proxy::backend::Local;
 use crate::proxy::forward::{Sending, ServerBody, forward};
 use crate::proxy::io::{ContinueGate, Course, ReceivedBody, RequestBody};
 use crate::proxy::reply::{grpc_reply, reply};
 use crate::proxy::route;
+use crate::proxy::snapshot::Remembered;
 use crate::proxy::snapshot::{Frontend, View};
 use crate::wire::forwarded::{Field, Proto, client_of};
 use crate::wire::grpc;
@@ -90,7 +91,7 @@ impl Begun {
     pub(super) fn opened(&self) -> Open {
         Open {
             course: Rc::clone(&self.course),
-            view: Rc::clone(&self.view),
+            places: Rc::clone(&self.view) as Rc<dyn Places>,
         }
     }
 
@@ -258,9 +259,12 @@ impl Begun {
             return Ok(response.map(ResponseBody::Server));
         };
         let (mut head, body) = response.into_parts();
+        let snapshot = &self.view.snapshot;
         let opened = Opened {
             switched: body.into_switched()?,
             from_client,
+            drain: snapshot.plan.shutdown.tunnels,
+            remembered: Remembered::of(&self.course.exchange, snapshot).map(Rc::new),
         };
         upgrade::towards_client(&mut head, switch, &opened);
         keep(opened);

@@ -15,10 +15,12 @@ use h2::ext::Protocol;
 use http::header::{self, HeaderMap};
 use http::{HeaderValue, Method, Request, StatusCode, Version, request, response};
 
+use crate::base::clock::Duration;
 use crate::base::rng::Rng;
 use crate::exchange::Reason;
 use crate::proxy::forward::Switched;
 use crate::proxy::io::{End, Proof, Relay, Spoken, Switch};
+use crate::proxy::snapshot::Remembered;
 use crate::proxy::tunnel::{Terms, Tunnel};
 use crate::wire::websocket::Key;
 
@@ -33,6 +35,10 @@ pub(super) struct Opened {
     pub(super) switched: Switched,
     /// The client's side of a stream of HTTP/2; a connection of HTTP/1 is one itself.
     pub(super) from_client: Option<RecvStream>,
+    /// How long it may last once it was told to leave.
+    pub(super) drain: Duration,
+    /// What is left of what it runs under.
+    pub(super) remembered: Option<Rc<Remembered>>,
 }
 
 /// Whether `request` is a CONNECT that asks for a tunnel in another protocol (RFC 8441 §4).
@@ -148,7 +154,10 @@ pub(super) fn towards_client(head: &mut response::Parts, switch: &Switch, opened
 
 impl Opened {
     /// The tunnel. `client` is the other end, and what was read from it already.
-    pub(super) fn tunnel(self, client: (End, Bytes), open: &Open, session: &Client) -> Tunnel {
+    pub(super) fn tunnel(self, client: (End, Bytes), open: &mut Open, session: &Client) -> Tunnel {
+        if let Some(remembered) = self.remembered {
+            open.places = remembered;
+        }
         let Switched {
             server,
             read_already,
@@ -167,7 +176,7 @@ impl Opened {
             frontend: Arc::clone(&session.live),
             terms: Terms {
                 idle: session.timeouts.get().tunnel,
-                drain: open.view.snapshot.plan.shutdown.tunnels,
+                drain: self.drain,
             },
         }
     }

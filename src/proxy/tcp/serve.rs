@@ -261,7 +261,7 @@ impl Drop for Open<'_> {
         self.course.cut(Reason::of_drop());
         terrain
             .context
-            .settle(&self.course, &terrain.view, &terrain.live);
+            .settle(&self.course, &*terrain.view, &terrain.live);
     }
 }
 

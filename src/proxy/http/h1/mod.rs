@@ -134,8 +134,10 @@ impl Became {
             mut timer,
         } = self;
         let opened = session.tunnel.borrow_mut().take();
-        if let Some((opened, open)) = opened.zip(session.opened()) {
-            let tunnel = opened.tunnel(client, &open, &session.client);
+        let tunnel = opened.and_then(|opened| {
+            session.with_open(|open| opened.tunnel(client, open, &session.client))
+        });
+        if let Some(tunnel) = tunnel {
             tunnel
                 .run(&session.client.context, &entry, &mut timer)
                 .await;

@@ -89,9 +89,9 @@ impl Session {
             .map(|open| Rc::clone(&open.course))
     }
 
-    /// The exchange that is under way or not settled, and what it runs under.
-    pub(super) fn opened(&self) -> Option<Open> {
-        self.open.borrow().clone()
+    /// What `use_it` makes of the exchange that is under way or not settled.
+    pub(super) fn with_open<T>(&self, use_it: impl FnOnce(&mut Open) -> T) -> Option<T> {
+        self.open.borrow_mut().as_mut().map(use_it)
     }
 
     /// Counts and logs an exchange that has ended and whose last byte has left us.

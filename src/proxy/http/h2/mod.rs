@@ -425,9 +425,7 @@ impl Shared {
         let id = respond.stream_id().as_u32();
         self.open.borrow_mut().push(OpenStream { id, fault: None });
         self.has_served.set(true);
-        // Boxed: it is large, and a task is copied several times on its way to the heap.
-        let exchange = Box::pin(stream::exchange(request, respond, Rc::clone(self)));
-        tasks::spawn_local(exchange);
+        tasks::spawn_local(stream::exchange(request, respond, Rc::clone(self)));
     }
 
     /// The exchange of stream `id` was over at `ended`.

@@ -50,12 +50,44 @@ struct Stall {
     sent: u64,
 }
 
+/// An answer that is to be sent, and what its stream is from then on.
+struct Answered {
+    exchange: Exchange,
+    response: Response<ResponseBody>,
+    respond: SendResponse<Bytes>,
+    tunnel: Option<Opened>,
+}
+
 /// Answers `request` on its stream.
 pub(super) async fn exchange(
     request: Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
+    respond: SendResponse<Bytes>,
     shared: Rc<Shared>,
 ) {
+    // Each in a box of its own: a task is copied on its way to the heap, and a stream that is long
+    // open does not carry the room for how it came to its answer.
+    let answered = Box::pin(answer(request, respond, shared)).await;
+    let Some(Answered {
+        mut exchange,
+        response,
+        respond,
+        tunnel,
+    }) = answered
+    else {
+        return;
+    };
+    match tunnel {
+        Some(opened) => Box::pin(exchange.go_on(response, respond, opened)).await,
+        None => Box::pin(exchange.deliver(response, respond)).await,
+    }
+}
+
+/// The answer to `request`; `None`: there is nobody left to have it.
+async fn answer(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    shared: Rc<Shared>,
+) -> Option<Answered> {
     let begun = Begun::open(&shared.client, &request, None);
     let mut exchange = Exchange::new(respond.stream_id().as_u32(), begun.opened(), shared);
     let asks_first = request.headers().contains_key(header::EXPECT);
@@ -67,16 +99,14 @@ pub(super) async fn exchange(
         let answer = pin!(begun.answer(request, |opened| {
             tunnel.replace(Some(opened));
         }));
-        exchange.answered(answer, &mut respond, asks_first).await
+        exchange.answered(answer, &mut respond, asks_first).await?
     };
-    let Some(response) = response else {
-        return;
-    };
-    match tunnel.into_inner() {
-        // Boxed: exchanges, which are many, do not carry the room for it.
-        Some(opened) => Box::pin(exchange.go_on(response, respond, opened)).await,
-        None => exchange.deliver(response, respond).await,
-    }
+    Some(Answered {
+        exchange,
+        response,
+        respond,
+        tunnel: tunnel.into_inner(),
+    })
 }
 
 impl Exchange {
@@ -198,7 +228,7 @@ impl Exchange {
         // An entry of its own: a connection that drains leaves its streams to themselves.
         let entry = client.context.roll.enter(Arc::clone(&client.live));
         let end = (End::h2(to_client, from_client), Bytes::new());
-        let tunnel = opened.tunnel(end, &self.open, client);
+        let tunnel = opened.tunnel(end, &mut self.open, client);
         tunnel.run(&client.context, &entry, &mut self.timer).await;
     }
 

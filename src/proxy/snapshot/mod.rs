@@ -4,6 +4,8 @@
 //! when the generation changed: an exchange looks at one number that is hardly ever written, and
 //! holds the view by `Rc`. An exchange keeps the view that it began with.
 
+mod remembered;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -16,11 +18,14 @@ use http::HeaderName;
 
 use crate::base::Name;
 use crate::base::clock::Instant;
-use crate::plan::{HeaderCase, Plan};
+use crate::observe::{Places, ServerMetrics};
+use crate::plan::{HeaderCase, Plan, RouteKind};
 use crate::proxy::backend::{Backend, Local};
 use crate::proxy::frontend;
 use crate::proxy::route::Router;
 use crate::proxy::tls::Acceptor;
+
+pub use remembered::Remembered;
 
 /// One compiled configuration.
 pub struct Snapshot {
@@ -92,6 +97,30 @@ impl Snapshot {
         frontends
             .chain(backends)
             .any(|case| case == HeaderCase::Preserve)
+    }
+}
+
+impl Places for View {
+    fn frontend(&self, frontend: u32) -> Option<&str> {
+        let frontend = self.snapshot.plan.frontends.get(frontend as usize)?;
+        Some(frontend.name.as_str())
+    }
+
+    fn route(&self, frontend: u32, route: u32, kind: RouteKind) -> Option<&str> {
+        let name = self.snapshot.plan.name_of_route(frontend, route, kind)?;
+        Some(name.as_str())
+    }
+
+    fn backend(&self, backend: u32) -> Option<&str> {
+        let backend = self.snapshot.plan.backends.get(backend as usize)?;
+        Some(backend.name.as_str())
+    }
+
+    fn server(&self, backend: u32, server: u32) -> Option<(&str, &ServerMetrics)> {
+        let backend = self.snapshot.backends.get(backend as usize)?;
+        let live = backend.servers.get(server as usize)?;
+        let name = &backend.plan.servers.get(server as usize)?.name;
+        Some((name.as_str(), &live.metrics))
     }
 }
 
