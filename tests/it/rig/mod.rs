@@ -18,6 +18,7 @@ mod proxy;
 mod tls;
 mod tools;
 mod wait;
+mod way;
 mod wire;
 
 pub(crate) use addresses::{Deaf, Nobody};
@@ -33,3 +34,4 @@ pub(crate) use proxy::{Line, Proxy, Setup};
 pub(crate) use tls::{Authority, Pair, Speech, TlsClient};
 pub(crate) use tools::{curl, feed};
 pub(crate) use wait::{Gate, until, while_for};
+pub(crate) use way::{Way, by_each_way};
