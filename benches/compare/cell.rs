@@ -14,6 +14,8 @@ pub(crate) enum Cell {
     HundredK,
     #[value(name = "1m")]
     OneM,
+    #[value(name = "100m")]
+    HundredM,
     Post,
     Close,
     Idle,
@@ -43,6 +45,7 @@ impl Cell {
             Self::OneK => "1k",
             Self::HundredK => "100k",
             Self::OneM => "1m",
+            Self::HundredM => "100m",
             Self::Post => "post",
             Self::Close => "close",
             Self::Idle => "idle",
@@ -55,6 +58,7 @@ impl Cell {
             Self::OneK => "1 kB GET, keep-alive, 256 connections",
             Self::HundredK => "100 kB GET, keep-alive, 64 connections",
             Self::OneM => "1 MB GET, keep-alive, 16 connections",
+            Self::HundredM => "100 MB GET, keep-alive, 2 connections",
             Self::Post => "POST of 10 kB, keep-alive, 64 connections",
             Self::Close => "tiny GET, a new connection per request, 64 at a time",
             Self::Idle => "memory: at start, and per idle client connection",
@@ -68,6 +72,7 @@ impl Cell {
             Self::OneK => (get("/1k", ""), 1_000, 256, Reuse::KeepAlive),
             Self::HundredK => (get("/100k", ""), 100_000, 64, Reuse::KeepAlive),
             Self::OneM => (get("/1m", ""), 1_000_000, 16, Reuse::KeepAlive),
+            Self::HundredM => (get("/100m", ""), 100_000_000, 2, Reuse::KeepAlive),
             Self::Post => (post(), 2, 64, Reuse::KeepAlive),
             Self::Close => (
                 get("/tiny", "Connection: close\r\n"),

@@ -249,7 +249,7 @@ impl Round<'_> {
         let slowest = proxies
             .iter()
             .zip(closed)
-            .filter(|(running, _)| running.proxy != Proxy::Relay || proxies.len() == 1)
+            .filter(|(running, _)| !running.proxy.is_relay() || proxies.len() == 1)
             .map(|(_, tally)| tally.per_second())
             .fold(f64::INFINITY, f64::min);
         two_digits(slowest * self.options.rate_share).max(10.0)

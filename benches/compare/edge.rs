@@ -28,10 +28,6 @@ use crate::tally::Tally;
 
 use self::cell::{Cell, Work};
 
-/// Client connections at rest. Half of what the cell without TLS has: they are opened one after another,
-/// and the first must not be given up before the last is there.
-const IDLE_CONNECTIONS: usize = 4_000;
-
 #[derive(Args)]
 pub(crate) struct Options {
     /// All unless named
@@ -42,7 +38,7 @@ pub(crate) struct Options {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "evenkeel,haproxy,nginx,relay"
+        default_value = "evenkeel,haproxy,haproxy-splice,nginx,relay,relay-splice"
     )]
     proxies: Vec<Proxy>,
     /// Rounds; each figure is the median of them
@@ -95,7 +91,7 @@ pub(crate) fn run(options: &Options, rig: &rig::Options) -> io::Result<()> {
         eprintln!("round {} of {}", round + 1, options.runs);
         for &cell in cells {
             for proxy in edge.order(cell, round) {
-                if let Work::Rest(_) = cell.work() {
+                if let Work::Rest(..) = cell.work() {
                     // Once: memory is the same from run to run.
                     if round == 0 {
                         memory.push(edge.rest(cell, proxy)?);
@@ -159,8 +155,7 @@ impl Edge<'_> {
         let mut command = part_on_cores(&self.rig.load_core, "edge-idle")?;
         command
             .args(["--cell", &cell.name()])
-            .args(["--target", &running.addr.to_string(), "--connections"])
-            .arg(IDLE_CONNECTIONS.to_string())
+            .args(["--target", &running.addr.to_string()])
             .args(["--rest-ms", &REST_MS.to_string(), "--pid"])
             .args(running.pids.iter().map(u32::to_string));
         let resting = Resting::from_line(&Pinned::start(command)?.line()?)?;

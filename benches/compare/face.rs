@@ -48,6 +48,8 @@ impl Face {
     /// Why `proxy` has no row for this face.
     pub(crate) fn is_beyond(self, proxy: Proxy) -> Option<&'static str> {
         match (proxy, self) {
+            (Proxy::HaproxySplice | Proxy::RelaySplice, Self::Tcp) => None,
+            (Proxy::HaproxySplice | Proxy::RelaySplice, _) => Some("is for TCP mode"),
             (Proxy::Nginx, Self::H2Both) => Some("speaks no HTTP/2 to servers"),
             (Proxy::Relay, Self::Tls(_)) => Some("speaks no TLS"),
             (Proxy::Relay, Self::H2 | Self::H2Both) => Some("speaks no HTTP/2"),

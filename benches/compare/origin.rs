@@ -2,8 +2,8 @@
 //!
 //! It shares a core with the load generator, and the proxy is to be the slowest part. So: one thread,
 //! ready-made answers, one read and one write a request, and large bodies by `sendfile` from memory
-//! (no copy on this side). It answers `/tiny`, `/1k`, `/100k`, `/1m` and `POST /echo-discard`, and takes
-//! `/ws` as a WebSocket, where it answers each message with one of its own.
+//! (no copy on this side). It answers `/tiny`, `/1k`, `/100k`, `/1m`, `/100m` and `POST /echo-discard`, and
+//! takes `/ws` as a WebSocket, where it answers each message with one of its own.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -70,6 +70,7 @@ enum Answer {
     OneK,
     HundredK,
     OneM,
+    HundredM,
     /// 101: what follows are messages.
     Switch,
     Message,
@@ -265,6 +266,7 @@ impl Answer {
             [b'G', b'E', b'T', b' ', b'/', b'1', b'k', b' ', ..] => Self::OneK,
             [b'G', b'E', b'T', b' ', b'/', b'1', b'm', b' ', ..] => Self::OneM,
             _ if request.starts_with(b"GET /100k ") => Self::HundredK,
+            _ if request.starts_with(b"GET /100m ") => Self::HundredM,
             _ if request.starts_with(b"GET /ws ") => Self::Switch,
             _ if request.starts_with(b"POST /echo-discard ") => Self::Tiny,
             _ => Self::NotFound,
@@ -278,6 +280,7 @@ struct Pages {
     one_k: Page,
     hundred_k: Page,
     one_m: Page,
+    hundred_m: Page,
     switch: Page,
     message: Page,
     not_found: Page,
@@ -300,6 +303,7 @@ impl Pages {
             one_k: Page::new("200 OK", 1_000)?,
             hundred_k: Page::new("200 OK", 100_000)?,
             one_m: Page::new("200 OK", 1_000_000)?,
+            hundred_m: Page::new("200 OK", 100_000_000)?,
             switch: Page::of(websocket::ACCEPTED),
             message: Page::of(websocket::ANSWER),
             not_found: Page::new("404 Not Found", 0)?,
@@ -312,6 +316,7 @@ impl Pages {
             Answer::OneK => &self.one_k,
             Answer::HundredK => &self.hundred_k,
             Answer::OneM => &self.one_m,
+            Answer::HundredM => &self.hundred_m,
             Answer::Switch => &self.switch,
             Answer::Message => &self.message,
             Answer::NotFound => &self.not_found,

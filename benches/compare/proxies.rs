@@ -13,6 +13,7 @@ use clap::ValueEnum;
 use crate::child::{Pinned, on_cores};
 use crate::face::Face;
 use crate::rig::{Rig, free_addr};
+use crate::settings::haproxy::Bytes;
 use crate::settings::{Places, evenkeel, haproxy, nginx};
 use crate::{machine, probe, procfs};
 
@@ -27,8 +28,12 @@ const LAST_LINES: usize = 12;
 pub(crate) enum Proxy {
     Evenkeel,
     Haproxy,
+    /// With `option splice-auto`.
+    HaproxySplice,
     Nginx,
     Relay,
+    /// The relay by splice(2).
+    RelaySplice,
 }
 
 /// Whether access log and metrics are on.
@@ -52,14 +57,23 @@ pub(crate) struct Running {
 
 impl Proxy {
     /// In the order of the tables' rows.
-    pub(crate) const ALL: [Self; 4] = [Self::Evenkeel, Self::Haproxy, Self::Nginx, Self::Relay];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Evenkeel,
+        Self::Haproxy,
+        Self::HaproxySplice,
+        Self::Nginx,
+        Self::Relay,
+        Self::RelaySplice,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Evenkeel => "evenkeel",
             Self::Haproxy => "haproxy",
+            Self::HaproxySplice => "haproxy-splice",
             Self::Nginx => "nginx",
             Self::Relay => "relay",
+            Self::RelaySplice => "relay-splice",
         }
     }
 
@@ -67,17 +81,17 @@ impl Proxy {
     pub(crate) fn program(self) -> io::Result<PathBuf> {
         match self {
             Self::Evenkeel => machine::evenkeel(),
-            Self::Haproxy => machine::ensure("haproxy", "haproxy"),
+            Self::Haproxy | Self::HaproxySplice => machine::ensure("haproxy", "haproxy"),
             Self::Nginx => machine::ensure("nginx", "nginx-light"),
-            Self::Relay => std::env::current_exe(),
+            Self::Relay | Self::RelaySplice => std::env::current_exe(),
         }
     }
 
     pub(crate) fn version(self, program: &Path) -> String {
         match self {
             Self::Evenkeel => machine::version(program, "--version"),
-            Self::Haproxy | Self::Nginx => machine::version(program, "-v"),
-            Self::Relay => "benches/compare/relay.rs".to_owned(),
+            Self::Haproxy | Self::HaproxySplice | Self::Nginx => machine::version(program, "-v"),
+            Self::Relay | Self::RelaySplice => "benches/compare/relay.rs".to_owned(),
         }
     }
 
@@ -85,9 +99,11 @@ impl Proxy {
     pub(crate) fn tls_library(self, program: &Path) -> Option<String> {
         match self {
             Self::Evenkeel => Some(machine::locked(&["rustls", "aws-lc-rs"])),
-            Self::Haproxy => machine::line_with(program, "-vv", "Running on OpenSSL"),
+            Self::Haproxy | Self::HaproxySplice => {
+                machine::line_with(program, "-vv", "Running on OpenSSL")
+            }
             Self::Nginx => machine::line_with(program, "-V", "built with OpenSSL"),
-            Self::Relay => None,
+            Self::Relay | Self::RelaySplice => None,
         }
     }
 
@@ -95,10 +111,16 @@ impl Proxy {
     pub(crate) fn config(self, places: &Places, mode: Mode, face: Face) -> Option<String> {
         match self {
             Self::Evenkeel => Some(evenkeel::config(places, mode, face)),
-            Self::Haproxy => Some(haproxy::config(places, mode, face)),
+            Self::Haproxy => Some(haproxy::config(places, mode, face, Bytes::Copied)),
+            Self::HaproxySplice => Some(haproxy::config(places, mode, face, Bytes::Spliced)),
             Self::Nginx => Some(nginx::config(places, mode, face)),
-            Self::Relay => None,
+            Self::Relay | Self::RelaySplice => None,
         }
+    }
+
+    /// Whether it is the floor, which understands nothing and counts nothing.
+    pub(crate) fn is_relay(self) -> bool {
+        matches!(self, Self::Relay | Self::RelaySplice)
     }
 }
 
@@ -143,10 +165,9 @@ impl Running {
         proxy.arguments(&mut command, &file, &places);
         // HAProxy's log is its standard output. Appended to, as every log here: the file is emptied
         // between two cells, and a writer that keeps an offset would leave a hole.
-        let stdout = if proxy == Proxy::Haproxy {
-            log.clone()
-        } else {
-            dir.join(proxy.name())
+        let stdout = match proxy {
+            Proxy::Haproxy | Proxy::HaproxySplice => log.clone(),
+            _ => dir.join(proxy.name()),
         };
         command.stdout(append(&stdout)?);
         let errors = dir.join(format!("{}.err", proxy.name()));
@@ -158,7 +179,7 @@ impl Running {
             admin: places.admin,
             pids: Vec::new(),
             config: file,
-            log: (mode == Mode::On && proxy != Proxy::Relay).then(|| log.clone()),
+            log: (mode == Mode::On && !proxy.is_relay()).then(|| log.clone()),
             child,
         };
         probe::until_ready(running.addr, face, START_PATIENCE).map_err(|error| {
@@ -208,11 +229,12 @@ impl Proxy {
     fn arguments(self, command: &mut Command, config: &Path, places: &Places) {
         match self {
             Self::Evenkeel => command.args(["run", "--config"]).arg(config),
-            Self::Haproxy => command.arg("-db").arg("-f").arg(config),
+            Self::Haproxy | Self::HaproxySplice => command.arg("-db").arg("-f").arg(config),
             Self::Nginx => command.arg("-p").arg(places.dir).arg("-c").arg(config),
-            Self::Relay => command
+            Self::Relay | Self::RelaySplice => command
                 .args(["relay", "--listen", &places.listen.to_string(), "--server"])
-                .args(places.servers.map(|server| server.to_string())),
+                .args(places.servers.map(|server| server.to_string()))
+                .args((self == Self::RelaySplice).then_some("--splice")),
         };
     }
 }

@@ -31,6 +31,7 @@ pub(crate) fn print(rig: &Rig, results: &Results, form: Form) {
             Cell::OneK,
             Cell::HundredK,
             Cell::OneM,
+            Cell::HundredM,
             Cell::Post,
             Cell::Close,
         ] {

@@ -2,7 +2,8 @@
 //!
 //! Where the RFC names a code, that code is demanded. Two kinds of exception, each marked:
 //! [`or_protocol_error`] where h2 calls whatever it cannot load PROTOCOL_ERROR, and cases where the
-//! RFC lets the receiver choose. Sections are those of RFC 9113, or of RFC 7541 after `hpack`.
+//! RFC lets the receiver choose. Sections are those of RFC 9113, or of RFC 7541 after `hpack`. Every
+//! case is put to a server in the clear and to one behind TLS.
 
 use crate::rig::framed::{
     self as frames, ACK, CANCEL, COMPRESSION_ERROR, CONTINUATION, DATA, END_HEADERS, END_STREAM,
@@ -10,7 +11,27 @@ use crate::rig::framed::{
     PROTOCOL_ERROR, PUSH_PROMISE, RST_STREAM, SETTINGS, STREAM_CLOSED, WINDOW_UPDATE,
     WITH_PRIORITY, ask, begin, block, field, frame, get, grant, priority, request, reset, settings,
 };
-use crate::rig::{Origin, Proxy, Setup};
+use crate::rig::{Origin, Proxy, Setup, Way, by_each_way};
+
+by_each_way![
+    what_is_right_is_answered,
+    what_does_not_matter_is_ignored,
+    frames_that_are_no_frames_end_the_connection,
+    frames_on_the_wrong_stream_end_the_connection,
+    settings_that_cannot_be_end_the_connection,
+    heads_that_are_interrupted_end_the_connection,
+    streams_have_their_states,
+    windows_have_their_bounds,
+    malformed_requests_are_reset,
+    blocks_that_cannot_be_decoded_end_the_connection,
+    the_server_begins_with_its_settings_and_acknowledges_those_of_the_client,
+    a_preface_that_is_none_ends_the_connection_without_an_answer,
+    no_more_is_sent_than_the_window_lets,
+    a_window_that_settings_push_beyond_the_largest_is_an_error,
+    a_client_that_says_farewell_is_answered_before_the_end,
+    a_ping_is_answered_before_what_waits,
+    a_pseudo_field_alone_in_trailers_goes_no_further,
+];
 
 /// What a server must do.
 #[derive(Clone, Copy, Debug)]
@@ -46,42 +67,47 @@ const FLOW_CONTROL: &[u32] = &[FLOW_CONTROL_ERROR];
 /// Section, what the client does, the bytes, and what must follow.
 type Case = (&'static str, &'static str, Vec<u8>, Must);
 
-/// One proxy for all cases of a table; each has a connection of its own.
-#[track_caller]
-fn conforms(cases: Vec<Case>) {
-    run(cases, |_| {});
-}
+/// One proxy for all cases of a table; each has a connection of its own, which comes this way.
+struct Server<'a>(&'a Way);
 
-/// The same, after a request on stream 1 has been answered.
-#[track_caller]
-fn conforms_on_a_closed_stream(cases: Vec<Case>) {
-    run(cases, |client| {
-        client.send(ask(1));
-        client.frame_that(|frame| frame.stream == 1 && frame.flags & END_STREAM != 0);
-    });
-}
-
-#[track_caller]
-fn run(cases: Vec<Case>, prepare: impl Fn(&mut Framed)) {
-    let origin = Origin::named("an answer");
-    let proxy = Setup::of(&[&origin]).start();
-    let mut wrong = Vec::new();
-    for (section, what, bytes, must) in cases {
-        let mut client = Framed::connect(proxy.address());
-        prepare(&mut client);
-        // What is wrong may be noticed before the last byte.
-        let _ = client.try_send(bytes);
-        if let Err(seen) = does(&mut client, must) {
-            wrong.push(format!("{section} {what}: {must:?} and not {seen}"));
-        }
+impl Server<'_> {
+    #[track_caller]
+    fn conforms(&self, cases: Vec<Case>) {
+        self.run(cases, |_| {});
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    is_served(&proxy);
+
+    /// The same, after a request on stream 1 has been answered.
+    #[track_caller]
+    fn conforms_on_a_closed_stream(&self, cases: Vec<Case>) {
+        self.run(cases, |client| {
+            client.send(ask(1));
+            client.frame_that(|frame| frame.stream == 1 && frame.flags & END_STREAM != 0);
+        });
+    }
+
+    #[track_caller]
+    fn run(&self, cases: Vec<Case>, prepare: impl Fn(&mut Framed)) {
+        let Self(way) = *self;
+        let origin = Origin::named("an answer");
+        let (proxy, address) = before(way, &origin);
+        let mut wrong = Vec::new();
+        for (section, what, bytes, must) in cases {
+            let mut client = way.connect(address);
+            prepare(&mut client);
+            // What is wrong may be noticed before the last byte.
+            let _ = client.try_send(bytes);
+            if let Err(seen) = does(&mut client, must) {
+                wrong.push(format!("{section} {what}: {must:?} and not {seen}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        is_served(way, &proxy);
+    }
 }
 
 #[track_caller]
-fn is_served(proxy: &Proxy) {
-    let mut client = Framed::connect(proxy.address());
+fn is_served(way: &Way, proxy: &Proxy) {
+    let mut client = way.connect(proxy.address());
     client.send(ask(1));
     assert_eq!(client.status(1), 200);
 }
@@ -156,8 +182,7 @@ fn data(flags: u8, text: &str) -> Vec<u8> {
     frame(DATA, flags, 1, text)
 }
 
-#[test]
-fn what_is_right_is_answered() {
+fn what_is_right_is_answered(way: &Way) {
     let padded = [&[3], &get()[..], &[0, 0, 0]].concat();
     let weighed = [&[0, 0, 0, 0, 15], &get()[..]].concat();
     let both = [&b"\x02\x80\0\0\x03\xff"[..], &get(), &[0, 0]].concat();
@@ -169,7 +194,7 @@ fn what_is_right_is_answered() {
         0xf4, 0xff,
     ];
     let of_head = |flags, head: &[u8]| frame(HEADERS, flags | END_HEADERS | END_STREAM, 1, head);
-    conforms(vec![
+    Server(way).conforms(vec![
         ("8.1", "a GET", ask(1), Answer),
         (
             "8.1",
@@ -299,9 +324,8 @@ fn what_is_right_is_answered() {
     ]);
 }
 
-#[test]
-fn what_does_not_matter_is_ignored() {
-    conforms(vec![
+fn what_does_not_matter_is_ignored(way: &Way) {
+    Server(way).conforms(vec![
         ("4.1", "an unknown type", frame(0x16, 0, 0, "what?"), Ignore),
         (
             "4.1",
@@ -373,18 +397,17 @@ fn what_does_not_matter_is_ignored() {
             Ignore,
         ),
     ]);
-    conforms_on_a_closed_stream(vec![
+    Server(way).conforms_on_a_closed_stream(vec![
         ("5.1", "a priority", priority(1, 0), Ignore),
         ("5.1", "a grant", grant(1, 1), Ignore),
         ("5.1", "a reset", reset(1, CANCEL), Ignore),
     ]);
 }
 
-#[test]
-fn frames_that_are_no_frames_end_the_connection() {
+fn frames_that_are_no_frames_end_the_connection(way: &Way) {
     let or_frame_size = or_protocol_error(FRAME_SIZE_ERROR);
     let large = vec![0; (16 << 10) + 1];
-    conforms(vec![
+    Server(way).conforms(vec![
         (
             "4.2",
             "data beyond the largest frame",
@@ -460,9 +483,8 @@ fn frames_that_are_no_frames_end_the_connection() {
     ]);
 }
 
-#[test]
-fn frames_on_the_wrong_stream_end_the_connection() {
-    conforms(vec![
+fn frames_on_the_wrong_stream_end_the_connection(way: &Way) {
+    Server(way).conforms(vec![
         (
             "6.1",
             "data on stream 0",
@@ -532,10 +554,9 @@ fn frames_on_the_wrong_stream_end_the_connection() {
     ]);
 }
 
-#[test]
-fn settings_that_cannot_be_end_the_connection() {
+fn settings_that_cannot_be_end_the_connection(way: &Way) {
     let setting = |id, value| settings(&[(id, value)]);
-    conforms(vec![
+    Server(way).conforms(vec![
         (
             "6.5.2",
             "push neither allowed nor forbidden",
@@ -569,11 +590,10 @@ fn settings_that_cannot_be_end_the_connection() {
     ]);
 }
 
-#[test]
-fn heads_that_are_interrupted_end_the_connection() {
+fn heads_that_are_interrupted_end_the_connection(way: &Way) {
     let begun = || frame(HEADERS, END_STREAM, 1, get());
     let ended = || frame(CONTINUATION, END_HEADERS, 1, "");
-    conforms(vec![
+    Server(way).conforms(vec![
         (
             "6.2",
             "by a priority",
@@ -626,9 +646,8 @@ fn heads_that_are_interrupted_end_the_connection() {
     ]);
 }
 
-#[test]
-fn streams_have_their_states() {
-    conforms(vec![
+fn streams_have_their_states(way: &Way) {
+    Server(way).conforms(vec![
         (
             "5.1",
             "data on an idle stream",
@@ -695,7 +714,7 @@ fn streams_have_their_states() {
             ResetOrSendAway(PROTOCOL),
         ),
     ]);
-    conforms_on_a_closed_stream(vec![
+    Server(way).conforms_on_a_closed_stream(vec![
         (
             "5.1",
             "data",
@@ -717,10 +736,9 @@ fn streams_have_their_states() {
     ]);
 }
 
-#[test]
-fn windows_have_their_bounds() {
+fn windows_have_their_bounds(way: &Way) {
     let most = 0x7fff_ffff;
-    conforms(vec![
+    Server(way).conforms(vec![
         ("6.9", "a grant of nothing", grant(0, 0), SendAway(PROTOCOL)),
         (
             "6.9",
@@ -743,8 +761,7 @@ fn windows_have_their_bounds() {
     ]);
 }
 
-#[test]
-fn malformed_requests_are_reset() {
+fn malformed_requests_are_reset(way: &Way) {
     let of_get = |name: &'static str, value: &'static str| {
         let mut fields = vec![
             (":method", "GET"),
@@ -875,13 +892,12 @@ fn malformed_requests_are_reset() {
         let twice = [field(name, "GET"), get()].concat();
         cases.push(("8.3.1", name, end(twice), Reset(PROTOCOL)));
     }
-    conforms(cases);
+    Server(way).conforms(cases);
 }
 
-#[test]
-fn blocks_that_cannot_be_decoded_end_the_connection() {
+fn blocks_that_cannot_be_decoded_end_the_connection(way: &Way) {
     let or_compression = or_protocol_error(COMPRESSION_ERROR);
-    conforms(vec![
+    Server(way).conforms(vec![
         (
             "4.3",
             "a literal that is cut off",
@@ -947,18 +963,17 @@ fn blocks_that_cannot_be_decoded_end_the_connection() {
 
 // What takes more than one step.
 
-fn before(origin: &Origin) -> (Proxy, std::net::SocketAddr) {
-    let proxy = Setup::of(&[origin]).start();
+fn before(way: &Way, origin: &Origin) -> (Proxy, std::net::SocketAddr) {
+    let proxy = way.of(Setup::of(&[origin])).start();
     let address = proxy.address();
     (proxy, address)
 }
 
-#[test]
-fn the_server_begins_with_its_settings_and_acknowledges_those_of_the_client() {
+fn the_server_begins_with_its_settings_and_acknowledges_those_of_the_client(way: &Way) {
     // Sections 3.4 and 6.5.3.
     let origin = Origin::named("an answer");
-    let (_proxy, address) = before(&origin);
-    let mut client = Framed::connect(address);
+    let (_proxy, address) = before(way, &origin);
+    let mut client = way.connect(address);
     let first = client.frame().expect("settings");
     assert_eq!((first.kind, first.flags), (SETTINGS, 0));
     assert!(
@@ -971,23 +986,28 @@ fn the_server_begins_with_its_settings_and_acknowledges_those_of_the_client() {
     assert_eq!((ack.flags, ack.payload.len()), (ACK, 0));
 }
 
-#[test]
-fn a_preface_that_is_none_ends_the_connection_without_an_answer() {
+fn a_preface_that_is_none_ends_the_connection_without_an_answer(way: &Way) {
     // Section 3.4.
     let origin = Origin::named("an answer");
-    let (proxy, address) = before(&origin);
-    let mut client = Framed::silent(address);
+    let (proxy, address) = before(way, &origin);
+    let mut client = way.silent(address);
     client.send("INVALID CONNECTION PREFACE\r\n\r\n");
-    assert_eq!(client.rest(), []);
-    assert_eq!(proxy.line().text("reason"), "request.head.malformed");
+    let frames = client.rest();
+    let kinds: Vec<u8> = frames.iter().map(|frame| frame.kind).collect();
+    let line = proxy.line();
+    // In the clear it might have been HTTP/1; by ALPN it cannot, and settings need not wait for it.
+    let expected = match way {
+        Way::Clear => (vec![], "request.head.malformed"),
+        Way::Tls(_) => (vec![SETTINGS], "client.protocol"),
+    };
+    assert_eq!((kinds, line.text("reason")), expected);
 }
 
-#[test]
-fn no_more_is_sent_than_the_window_lets() {
+fn no_more_is_sent_than_the_window_lets(way: &Way) {
     // Sections 6.9.1 and 6.9.2.
     let origin = Origin::named("an answer");
-    let (_proxy, address) = before(&origin);
-    let mut client = Framed::greeting(address, &[(1, 0), (4, 1)]);
+    let (_proxy, address) = before(way, &origin);
+    let mut client = way.greeting(address, &[(1, 0), (4, 1)]);
     client.send(ask(1));
     let is_data = |frame: &frames::Frame| frame.kind == DATA && frame.stream == 1;
     assert_eq!(client.frame_that(is_data).payload, b"a");
@@ -1015,27 +1035,25 @@ fn no_more_is_sent_than_the_window_lets() {
     assert_eq!(rest, b"swer");
 }
 
-#[test]
-fn a_window_that_settings_push_beyond_the_largest_is_an_error() {
+fn a_window_that_settings_push_beyond_the_largest_is_an_error(way: &Way) {
     // Section 6.9.2.
     let gate = crate::rig::Gate::default();
     let origin = Origin::behind(&gate);
-    let (_proxy, address) = before(&origin);
-    let mut client = Framed::greeting(address, &[(1, 0), (4, 100)]);
+    let (_proxy, address) = before(way, &origin);
+    let mut client = way.greeting(address, &[(1, 0), (4, 100)]);
     client.send(ask(1)).send(grant(1, 0x7fff_ffff - 100));
     client.send(settings(&[(4, 101)]));
     assert_eq!(client.sent_away(), FLOW_CONTROL_ERROR);
     gate.open();
 }
 
-#[test]
-fn a_client_that_says_farewell_is_answered_before_the_end() {
+fn a_client_that_says_farewell_is_answered_before_the_end(way: &Way) {
     // Sections 6.8 and 7: whatever its code.
     for code in [0_u32, 0xff] {
         let gate = crate::rig::Gate::default();
         let origin = Origin::behind(&gate);
-        let (_proxy, address) = before(&origin);
-        let mut client = Framed::connect(address);
+        let (_proxy, address) = before(way, &origin);
+        let mut client = way.connect(address);
         client.send(ask(1));
         origin.wait_for_requests(1);
         let farewell = [[0; 4], code.to_be_bytes()].concat();
@@ -1047,25 +1065,23 @@ fn a_client_that_says_farewell_is_answered_before_the_end() {
     }
 }
 
-#[test]
-fn a_ping_is_answered_before_what_waits() {
+fn a_ping_is_answered_before_what_waits(way: &Way) {
     // Section 6.7.
     let gate = crate::rig::Gate::default();
     let origin = Origin::behind(&gate);
-    let (_proxy, address) = before(&origin);
-    let mut client = Framed::connect(address);
+    let (_proxy, address) = before(way, &origin);
+    let mut client = way.connect(address);
     client.send(ask(1));
     client.is_alive();
     gate.open();
     assert_eq!(client.status(1), 200);
 }
 
-#[test]
-fn a_pseudo_field_alone_in_trailers_goes_no_further() {
+fn a_pseudo_field_alone_in_trailers_goes_no_further(way: &Way) {
     // Section 8.3 calls it malformed. h2 drops it, and does not say so: nobody else sees it.
     let origin = Origin::named("an answer");
-    let (_proxy, address) = before(&origin);
-    let mut client = Framed::connect(address);
+    let (_proxy, address) = before(way, &origin);
+    let mut client = way.connect(address);
     let trailers = frame(
         HEADERS,
         END_HEADERS | END_STREAM,

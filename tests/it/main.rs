@@ -9,6 +9,7 @@
 
 mod addresses;
 mod balancing;
+mod browser;
 mod cli;
 mod connections;
 mod deadlines;

@@ -10,6 +10,13 @@ use crate::proxies::Proxy;
 
 use super::client::{Group, Page, Speech};
 
+/// Client connections at rest. Half of what the cell without TLS has: they are opened one after another,
+/// and the first must not be given up before the last is there.
+const IDLE_CONNECTIONS: usize = 4_000;
+
+/// WebSockets at rest. A proxy has two descriptors for each and 20,000 in all.
+const IDLE_TUNNELS: usize = 9_800;
+
 /// One table. The names are those of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Cell {
@@ -31,6 +38,8 @@ pub(crate) enum Cell {
     TcpTiny,
     #[value(name = "tcp-1m")]
     TcpOneM,
+    #[value(name = "tcp-100m")]
+    TcpHundredM,
     IdleTls,
     IdleH2,
     IdleWs,
@@ -42,7 +51,8 @@ pub(crate) enum Work {
     Handshakes(Handshakes),
     /// What the generator of the HTTP/1.1 cells does in this one.
     Plain(cell::Cell),
-    Rest(Speech),
+    /// So many connections.
+    Rest(Speech, usize),
 }
 
 /// Each stream of each connection has one request open at all times.
@@ -94,6 +104,7 @@ impl Cell {
             }
             Self::TcpTiny => "TCP mode: tiny GET, 64 connections",
             Self::TcpOneM => "TCP mode: 1 MB GET, 16 connections",
+            Self::TcpHundredM => "TCP mode: 100 MB GET, 2 connections",
             Self::IdleTls => "memory: per idle TLS connection, HTTP/1.1",
             Self::IdleH2 => "memory: per idle HTTP/2 connection in the clear",
             Self::IdleWs => "memory: per idle WebSocket in the clear",
@@ -113,7 +124,7 @@ impl Cell {
             | Self::IdleTls => Face::Tls(Key::Ecdsa),
             Self::H2Tiny | Self::H2HundredK | Self::IdleH2 => Face::H2,
             Self::H2H2Tiny => Face::H2Both,
-            Self::TcpTiny | Self::TcpOneM => Face::Tcp,
+            Self::TcpTiny | Self::TcpOneM | Self::TcpHundredM => Face::Tcp,
             Self::IdleWs => Face::Upgrades,
         }
     }
@@ -142,9 +153,10 @@ impl Cell {
             Self::Resume => handshakes(Group::X25519, Kind::Resumed),
             Self::TcpTiny => Work::Plain(cell::Cell::Tiny),
             Self::TcpOneM => Work::Plain(cell::Cell::OneM),
-            Self::IdleTls => Work::Rest(H1OverTls),
-            Self::IdleH2 => Work::Rest(H2),
-            Self::IdleWs => Work::Rest(WebSocket),
+            Self::TcpHundredM => Work::Plain(cell::Cell::HundredM),
+            Self::IdleTls => Work::Rest(H1OverTls, IDLE_CONNECTIONS),
+            Self::IdleH2 => Work::Rest(H2, IDLE_CONNECTIONS),
+            Self::IdleWs => Work::Rest(WebSocket, IDLE_TUNNELS),
         }
     }
 }

@@ -32,8 +32,6 @@ pub(crate) struct Options {
     #[arg(long, num_args = 1.., required = true)]
     pid: Vec<u32>,
     #[arg(long)]
-    connections: usize,
-    #[arg(long)]
     rest_ms: u64,
 }
 
@@ -45,13 +43,13 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
 }
 
 async fn rest(options: &Options) -> io::Result<Resting> {
-    let Work::Rest(speech) = options.cell.work() else {
+    let Work::Rest(speech, connections) = options.cell.work() else {
         return Err(io::Error::other("nothing rests in this cell"));
     };
     let client = Client::new(options.target, speech)?;
     let start_bytes = resident_bytes(&options.pid)?;
-    let mut open = Vec::with_capacity(options.connections);
-    for index in 0..options.connections {
+    let mut open = Vec::with_capacity(connections);
+    for index in 0..connections {
         if index > 0 && index % STEP == 0 {
             sleep(PAUSE).await;
         }
@@ -70,8 +68,8 @@ async fn rest(options: &Options) -> io::Result<Resting> {
     Ok(Resting {
         start_bytes,
         rest_bytes,
-        connections: options.connections as u64,
-        failed: (options.connections - working) as u64,
+        connections: connections as u64,
+        failed: (connections - working) as u64,
     })
 }
 

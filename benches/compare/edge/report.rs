@@ -32,7 +32,7 @@ pub(crate) fn print(
             .map(|it| (it.proxy, it.resting))
             .collect();
         let table = match cell.work() {
-            Work::Rest(_) if !resting.is_empty() => memory_table(&resting),
+            Work::Rest(..) if !resting.is_empty() => memory_table(&resting),
             Work::Handshakes(_) if !rows.is_empty() => handshake_table(&rows),
             _ if !rows.is_empty() => request_table(&rows),
             _ => continue,
@@ -41,7 +41,8 @@ pub(crate) fn print(
         println!("{}", titled(&title, &table, form));
         for (proxy, _) in &rig.programs {
             if let Some(reason) = cell.has_no_row(*proxy)
-                && *proxy != Proxy::Relay
+                && !proxy.is_relay()
+                && *proxy != Proxy::HaproxySplice
             {
                 println!("{}: no row, it {reason}.\n", proxy.name());
             }

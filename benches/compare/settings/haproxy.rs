@@ -5,7 +5,16 @@ use crate::proxies::Mode;
 
 use super::Places;
 
-pub(crate) fn config(places: &Places, mode: Mode, face: Face) -> String {
+/// How bytes go from one socket to the other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bytes {
+    /// As by default.
+    Copied,
+    /// By splice(2), where HAProxy thinks that it pays.
+    Spliced,
+}
+
+pub(crate) fn config(places: &Places, mode: Mode, face: Face, bytes: Bytes) -> String {
     let Places {
         listen,
         admin,
@@ -40,6 +49,17 @@ frontend stats
         ),
         Mode::Off => ("", String::new()),
     };
+    // As many as 20,000 descriptors allow, where that many come.
+    let connections = match face {
+        Face::Upgrades => 9_900,
+        _ => 9_500,
+    };
+    let (splice, pipes) = match bytes {
+        Bytes::Copied => ("", ""),
+        // Two for each connection of the largest cell; by default it reserves descriptors for more than
+        // there are.
+        Bytes::Spliced => ("    option splice-auto\n", "    maxpipes 128\n"),
+    };
     let (bind, fields, server) = (
         bind_options(places, face),
         fields(face),
@@ -48,10 +68,10 @@ frontend stats
     format!(
         r"global
     nbthread 1
-    maxconn 9500
-{log_target}
+    maxconn {connections}
+{pipes}{log_target}
 defaults
-{protocol}{log}    timeout connect 2s
+{protocol}{log}{splice}    timeout connect 2s
     timeout client 60s
     timeout server 60s
 {stats}

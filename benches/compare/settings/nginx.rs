@@ -12,6 +12,11 @@ pub(crate) fn config(places: &Places, mode: Mode, face: Face) -> String {
         Face::Tcp => format!("load_module {NGINX_STREAM};\n"),
         _ => String::new(),
     };
+    // Of both sides.
+    let connections = match face {
+        Face::Upgrades => 19_900,
+        _ => 10_240,
+    };
     let (http, stream) = match face {
         Face::Tcp => (status(places, mode), stream(places, mode)),
         _ => (
@@ -25,7 +30,7 @@ pid {dir}/nginx.pid;
 error_log {dir}/nginx.err warn;
 worker_processes 1;
 events {{
-    worker_connections 10240;
+    worker_connections {connections};
 }}
 http {{
     client_body_temp_path {dir}/nginx-body;

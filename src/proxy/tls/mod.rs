@@ -11,6 +11,7 @@ mod resolver;
 mod resumption;
 mod rules;
 mod store;
+mod tickets;
 
 pub use acceptor::{Acceptor, Terms};
 pub use client::client_tls;

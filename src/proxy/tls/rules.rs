@@ -15,6 +15,7 @@ use crate::plan::{Need, TlsRules};
 use super::resolver::Resolver;
 use super::resumption::Resumption;
 use super::store::Store;
+use super::tickets::Tickets;
 
 /// Rules that can be shaken hands on.
 pub type Rules = Arc<ServerConfig>;
@@ -61,7 +62,7 @@ pub(super) fn rules(
         .with_cert_resolver(Arc::new(Resolver(store)));
     let protocols = plan.alpn.iter();
     config.alpn_protocols = protocols.map(|name| name.clone().into_bytes()).collect();
-    config.ticketer = Arc::clone(&resumption.ticketer);
+    config.ticketer = Arc::<Tickets>::clone(&resumption.tickets);
     config.session_storage = Arc::clone(&resumption.sessions);
     // Early data can be replayed by whoever saw it (RFC 8446 §8), and we cannot know which requests
     // bear that.

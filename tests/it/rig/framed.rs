@@ -7,8 +7,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rustls::ClientConnection;
 use socket2::{Domain, Socket, Type};
 
+use super::tls::Speech;
 use super::wait::PATIENCE;
 
 /// What a client begins with (RFC 9113 §3.4).
@@ -57,6 +59,8 @@ pub(crate) struct Frame {
 /// A client connection.
 pub(crate) struct Framed {
     stream: TcpStream,
+    /// What is between the frames and the stream; `None`: nothing.
+    tls: Option<Box<ClientConnection>>,
     ahead: Vec<u8>,
 }
 
@@ -102,8 +106,19 @@ impl Framed {
             .expect("a time above zero");
         Self {
             stream,
+            tls: None,
             ahead: Vec::new(),
         }
+    }
+
+    /// Shakes hands with `name`; all that follows is behind that.
+    #[track_caller]
+    pub(crate) fn behind(mut self, speech: &Speech, name: &str) -> Self {
+        let shaken = speech.shake_hands(&mut self.stream, name);
+        let tls = shaken.expect("a handshake");
+        assert_eq!(tls.alpn_protocol(), Some(&b"h2"[..]));
+        self.tls = Some(Box::new(tls));
+        self
     }
 
     /// Sends bytes.
@@ -115,7 +130,19 @@ impl Framed {
 
     /// Sends bytes as far as the other end takes them.
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.stream.write_all(bytes.as_ref())
+        let mut bytes = bytes.as_ref();
+        let Some(tls) = &mut self.tls else {
+            return self.stream.write_all(bytes);
+        };
+        while !bytes.is_empty() {
+            // As much as it has room for.
+            let taken = tls.writer().write(bytes)?;
+            bytes = &bytes[taken..];
+            while tls.wants_write() {
+                tls.write_tls(&mut self.stream)?;
+            }
+        }
+        Ok(())
     }
 
     /// Sends `bytes` so many times, or until the other end takes no more.
@@ -204,7 +231,7 @@ impl Framed {
     fn bytes(&mut self, count: usize) -> Option<Vec<u8>> {
         let mut room = [0; 16 << 10];
         while self.ahead.len() < count {
-            match self.stream.read(&mut room) {
+            match self.read(&mut room) {
                 Ok(0) => return None,
                 Ok(read) => self.ahead.extend_from_slice(&room[..read]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -217,6 +244,22 @@ impl Framed {
             }
         }
         Some(self.ahead.drain(..count).collect())
+    }
+
+    /// Never writes, as rustls' own streams do: what was said before the end is heard after it, too.
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else {
+            return self.stream.read(room);
+        };
+        loop {
+            match tls.reader().read(room) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    tls.read_tls(&mut self.stream)?;
+                    tls.process_new_packets().map_err(io::Error::other)?;
+                }
+                done => return done,
+            }
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod proxy;
 mod tls;
 mod tools;
 mod wait;
+mod way;
 mod websocket;
 mod wire;
 
@@ -34,4 +35,5 @@ pub(crate) use proxy::{Line, Proxy, Setup};
 pub(crate) use tls::{Authority, Pair, Speech, TlsClient};
 pub(crate) use tools::{curl, feed};
 pub(crate) use wait::{Gate, until, while_for};
+pub(crate) use way::{Way, by_each_way};
 pub(crate) use websocket::{Browser, H2Tunnel, HI, HI_BACK, connect_by_h2, echoing};

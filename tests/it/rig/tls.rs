@@ -161,6 +161,14 @@ impl Speech {
         Self::of(authority, &[&rustls::version::TLS12], None)
     }
 
+    /// One that wants HTTP/2.
+    pub(crate) fn of_http2(authority: &Authority) -> Self {
+        let Self(mut config) = Self::trusting(authority);
+        let own = Arc::get_mut(&mut config).expect("nobody else has it yet");
+        own.alpn_protocols = vec![b"h2".to_vec()];
+        Self(config)
+    }
+
     /// One that agrees on keys by X25519MLKEM768 and in no other way.
     pub(crate) fn post_quantum(authority: &Authority) -> Self {
         let mut provider = aws_lc_rs::default_provider();
@@ -216,20 +224,30 @@ impl Speech {
     }
 
     /// Shakes hands with `name` on a connection that is there.
-    pub(crate) fn over(&self, stream: TcpStream, name: &str) -> io::Result<TlsClient> {
+    pub(crate) fn over(&self, mut stream: TcpStream, name: &str) -> io::Result<TlsClient> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let name = ServerName::try_from(name.to_owned()).expect("a name");
-        let connection = ClientConnection::new(Arc::clone(&self.0), name).expect("rules");
-        let mut stream = StreamOwned::new(connection, stream);
-        while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock)?;
-        }
+        let connection = self.shake_hands(&mut stream, name)?;
         Ok(TlsClient {
-            stream,
+            stream: StreamOwned::new(connection, stream),
             ahead: Vec::new(),
         })
+    }
+
+    /// The same, for who reads and writes by himself.
+    pub(super) fn shake_hands(
+        &self,
+        stream: &mut TcpStream,
+        name: &str,
+    ) -> io::Result<ClientConnection> {
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        let rules = Arc::clone(&self.0);
+        let mut connection = ClientConnection::new(rules, name).expect("rules");
+        while connection.is_handshaking() || connection.wants_write() {
+            connection.complete_io(stream)?;
+        }
+        Ok(connection)
     }
 
     /// The same, and it must work.
