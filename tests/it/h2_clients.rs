@@ -13,7 +13,7 @@ use crate::rig::framed::{
     REFUSED_STREAM, RST_STREAM,
 };
 use crate::rig::{
-    Answer, Folder, Gate, Http2, Message, OK, Origin, Proxy, Setup, curl, until, while_for,
+    Answer, Folder, Gate, Http2, Message, OK, Origin, Proxy, Setup, Way, curl, until, while_for,
 };
 
 /// More than any window and any socket's buffer on the way.
@@ -269,6 +269,39 @@ fn bodies_stream_piece_by_piece_both_ways() {
     }
     asked.send_last("");
     assert!(coming.rest().body.is_empty());
+}
+
+/// A piece that fills its frames is not held back for another, by the connection or by TLS.
+#[test]
+fn a_piece_as_large_as_a_frame_arrives_before_the_next_is_sent() {
+    const FRAME: usize = 16 << 10;
+    for way in [Way::Clear, Way::tls()] {
+        let gate = Gate::default();
+        let until_it_came = gate.clone();
+        let origin = Origin::scripted(move |visit| {
+            visit.request();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 3 * FRAME);
+            visit.send(head);
+            visit.send(vec![b'x'; 2 * FRAME]);
+            until_it_came.pass();
+            visit.send(vec![b'y'; FRAME]);
+            visit.wait_for_end();
+        });
+        let proxy = way.of(Setup::of(&[&origin])).start();
+        let mut client = way.connect(proxy.address());
+        client.send(frames::request_for(1, "/"));
+        let mut arrive = |wanted: usize| {
+            let mut arrived = 0;
+            while arrived < wanted {
+                let data = client.frame_that(|frame| frame.kind == DATA);
+                arrived += data.payload.len();
+            }
+            assert_eq!(arrived, wanted);
+        };
+        arrive(2 * FRAME);
+        gate.open();
+        arrive(FRAME);
+    }
 }
 
 #[test]
