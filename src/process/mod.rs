@@ -116,7 +116,6 @@ impl Proxy {
         let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
         let mut generation_one = assemble(loaded.plan, None, workers);
         verified.prepared.equip(&mut generation_one);
-        verified.server_tls.equip(&mut generation_one);
         let configured = generation_one.plan.process.max_connections;
         match configured {
             Some(wanted) => limits::warn_if_too_few(files, wanted),
@@ -300,7 +299,6 @@ impl Assembled {
         let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
         let mut generation_one = assemble(loaded.plan, None, 1);
         verified.prepared.equip(&mut generation_one);
-        verified.server_tls.equip(&mut generation_one);
         let pieces = Pieces {
             current: Arc::new(Current::new(generation_one)),
             metrics: Arc::new(ProcessMetrics::new()),

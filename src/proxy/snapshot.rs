@@ -35,6 +35,7 @@ pub struct Snapshot {
 }
 
 /// A frontend of a snapshot.
+#[derive(Clone)]
 pub struct Frontend {
     /// Its live state.
     pub live: Arc<frontend::Frontend>,
@@ -79,6 +80,16 @@ pub struct Views {
 }
 
 impl Snapshot {
+    /// The same, as the one after this.
+    pub fn following(&self) -> Self {
+        Self {
+            generation: self.generation + 1,
+            plan: Arc::clone(&self.plan),
+            frontends: self.frontends.clone(),
+            backends: self.backends.clone(),
+        }
+    }
+
     /// The place of the frontend that is `live`; `None` when it is gone.
     pub fn frontend_of(&self, live: &Arc<frontend::Frontend>) -> Option<usize> {
         self.frontends

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rustls::pki_types::pem::{self, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use rustls::{Error as TlsError, InconsistentKeys, SignatureAlgorithm};
+use rustls::{Error as TlsError, InconsistentKeys, RootCertStore, SignatureAlgorithm};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
@@ -316,7 +316,18 @@ impl Source for Authorities {
     }
 
     fn read(&self) -> Result<Self::Content, Fault> {
-        blocks(&self.0, "has no certificate of an authority")
+        let found: Self::Content = blocks(&self.0, "has no certificate of an authority")?;
+        let mut roots = RootCertStore::empty();
+        for certificate in &found {
+            roots.add(certificate.clone()).map_err(|error| {
+                let shown = self.0.display();
+                fault(
+                    format!("{shown} has an authority that cannot be used: {error}"),
+                    "",
+                )
+            })?;
+        }
+        Ok(found)
     }
 }
 
