@@ -385,9 +385,15 @@ fn a_server_that_asks_is_shown_our_certificate() {
         let folder = Folder::new();
         let whole = folder.write("whole.pem", &ours.whole());
         let certificate = folder.write("client.pem", &ours.certificate);
-        let key = folder.write("client.key", &ours.key);
+        let key = folder.write("elsewhere.pem", &ours.key);
+        let appended = folder.write("one.pem", &ours.certificate);
+        folder.write("one.pem.key", &ours.key);
+        let replaced = folder.write("two.crt", &ours.certificate);
+        folder.write("two.key", &ours.key);
         for identity in [
             format!("certificate = '{}'", whole.display()),
+            format!("certificate = '{}'", appended.display()),
+            format!("certificate = '{}'", replaced.display()),
             format!(
                 "certificate = '{}', key = '{}'",
                 certificate.display(),
@@ -398,7 +404,7 @@ fn a_server_that_asks_is_shown_our_certificate() {
             let (proxy, _folder) = before(&origin, &authority, &lines);
             assert_eq!(get(&proxy, NAME).text(), "ok");
         }
-        assert_eq!(origin.shown(), 2);
+        assert_eq!(origin.shown(), 4);
         // Without one it does not let us in.
         let (status, _) = verdict(&origin, &authority, "tls = { ca = CA }");
         assert!(matches!(status, 502 | 503), "{status}");
