@@ -165,6 +165,15 @@ pub fn server_not_believed(backend: &str, server: &str, fault: &Fault) {
     );
 }
 
+/// A server that an exchange was to go to does not speak HTTP/2. Not to be said for each exchange.
+pub fn server_not_understood(backend: &str, server: &str, fault: &Fault) {
+    let reason = fault.reason.code();
+    warn!(
+        event = "server.http2_failed",
+        backend, server, reason, "{backend}/{server} gets no traffic over HTTP/2: {fault}"
+    );
+}
+
 /// A frontend has stopped accepting for a while.
 pub fn accept_paused(frontend: &str, cause: PauseCause) {
     let why = match cause {

@@ -180,6 +180,31 @@ fn nothing_is_said_in_the_clear_to_a_server_that_has_no_tls() {
 }
 
 #[test]
+fn that_a_server_does_not_speak_tls_is_said_in_these_words() {
+    let said = "the server does not speak TLS: received corrupt message";
+    for answer in ["HTTP/1.1 400 Bad Request\r\n\r\n", "SSH-2.0-x\r\n"] {
+        let origin = Origin::scripted(move |visit| {
+            visit.bytes(5);
+            visit.send(answer);
+            visit.wait_for_end();
+        });
+        let setup = Setup::of(&[&origin]).backend("tls = { verify = 'none' }");
+        let program = Program::start(&setup);
+        let ask = format!("GET / HTTP/1.1\r\nhost: {NAME}\r\n\r\n");
+        assert_eq!(program.client().ask(ask).status(), 503);
+        let event = program.wait_for("server.tls_failed");
+        assert!(event.to_string().contains(said), "{event}");
+
+        let check = format!("health = {{ path = '/', host = '{NAME}', interval = '10ms' }}");
+        let proxy = setup.backend(&check).start();
+        proxy.wait_for_state(origin.address(), "down");
+        let reason = proxy.server(origin.address())["reason"].clone();
+        let reason = reason.as_str().unwrap_or_default();
+        assert!(reason.starts_with(said), "{reason}");
+    }
+}
+
+#[test]
 fn a_server_with_a_bad_certificate_is_left_for_another() {
     let (bad, _) = server(&["other.example"], Offer::Both);
     let (good, authority) = server(&[NAME], Offer::Both);

@@ -12,7 +12,7 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{self, CryptoProvider};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, InvalidMessage, RootCertStore, SignatureScheme};
 
 use crate::base::Address;
 use crate::exchange::{Fault, Reason};
@@ -193,11 +193,27 @@ fn fault_of(fault: HandshakeFault) -> Fault {
         HandshakeFault::Tls(error) => {
             let reason = match error {
                 rustls::Error::InvalidCertificate(_) => Reason::ServerTlsCertificate,
+                _ if is_no_record(&error) => {
+                    return Fault::not_spoken(Reason::ServerTlsHandshake, "TLS", &error);
+                }
                 _ => Reason::ServerTlsHandshake,
             };
             Fault::told(reason, error.to_string().into())
         }
     }
+}
+
+/// Whether what came was not even the frame that everything has in TLS (RFC 8446 §5.1): whoever
+/// speaks something else is found out by the first five bytes.
+fn is_no_record(error: &rustls::Error) -> bool {
+    matches!(
+        error,
+        rustls::Error::InvalidMessage(
+            InvalidMessage::InvalidContentType
+                | InvalidMessage::UnknownProtocolVersion
+                | InvalidMessage::MessageTooLarge
+        )
+    )
 }
 
 fn verifier(

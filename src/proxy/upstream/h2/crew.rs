@@ -33,7 +33,7 @@ pub(in super::super) struct Crew {
 struct Failure {
     number: u64,
     reason: Reason,
-    text: Rc<str>,
+    cause: Option<Cause>,
 }
 
 /// An exchange that waits for room. Dropping it stops the wait.
@@ -100,11 +100,7 @@ impl Crew {
         *self.failure.borrow_mut() = Some(Failure {
             number,
             reason: fault.reason,
-            text: fault
-                .cause
-                .as_ref()
-                .map_or_else(String::new, Cause::to_string)
-                .into(),
+            cause: fault.cause.as_ref().map(Cause::retold),
         });
         self.tell();
     }
@@ -190,7 +186,10 @@ impl Waiting {
     pub(in super::super) fn failed(&self) -> Option<Fault> {
         let failure = self.crew.failure.borrow();
         let failure = failure.as_ref().filter(|last| last.number > self.seen)?;
-        Some(Fault::told(failure.reason, Rc::clone(&failure.text)))
+        Some(Fault {
+            reason: failure.reason,
+            cause: failure.cause.as_ref().map(Cause::retold),
+        })
     }
 }
 
