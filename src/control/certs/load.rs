@@ -367,7 +367,10 @@ fn stamp(path: &Path) -> FileStamp {
 fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>, Fault> {
     let cannot = |error: &io::Error| {
         let help = match error.kind() {
-            io::ErrorKind::NotFound => "relative paths begin at the file that they are written in",
+            // A whole path says by itself where was looked, also one that was written as a part.
+            io::ErrorKind::NotFound if path.is_relative() => {
+                "relative paths begin at the file that they are written in"
+            }
             io::ErrorKind::PermissionDenied => "the user that evenkeel runs as has to read it",
             _ => "",
         };
@@ -470,5 +473,15 @@ vZDM
         };
         let fault = missing.load().expect_err("it is not there");
         assert!(fault.message.starts_with("cannot read "), "{fault:?}");
+        assert_eq!(fault.help, "");
+        let relative = Files {
+            certificate: PathBuf::from("none.pem"),
+            key: None,
+        };
+        let fault = relative.load().expect_err("it is not there");
+        assert!(
+            fault.help.starts_with("relative paths begin at "),
+            "{fault:?}"
+        );
     }
 }
