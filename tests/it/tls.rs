@@ -542,6 +542,41 @@ fn check_says_at_which_line_a_file_is_named_that_cannot_be_used() {
 }
 
 #[test]
+fn check_warns_of_names_with_rules_that_no_certificate_is_for() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test", "*.b.test"]);
+    let check = |name: &str, lines: &str| {
+        let text = format!(
+            "[frontend.web]\nlisten = '127.0.0.1:0'\nbackend = 'app'\n\
+             [frontend.web.tls]\ncertificates = {path}\n{lines}\n\
+             [frontend.web.tls.names]\n'{name}' = {{ min_version = '1.3' }}\n\
+             [backend.app]\nservers = '127.0.0.1:1'\n"
+        );
+        let file = safe.folder.write("evenkeel.toml", &text);
+        let output = evenkeel(&["check", &file.display().to_string()]);
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for covered in ["a.test", "x.b.test", "*.b.test", "*.test"] {
+        assert_eq!(check(covered, ""), "", "{covered}");
+    }
+    for (name, lines, outcome) in [
+        ("c.test", "", "who asks for it gets the default one"),
+        ("y.x.b.test", "", "who asks for it gets the default one"),
+        (
+            "*.a.test",
+            "strict_sni = true",
+            "who asks for it is refused",
+        ),
+    ] {
+        let said = check(name, lines);
+        let message = format!("no certificate here is for {name:?}: {outcome}");
+        assert!(said.contains(&message), "{said}");
+        assert!(said.contains("evenkeel.toml:8"), "{said}");
+    }
+}
+
+#[test]
 fn who_does_not_shake_hands_in_time_is_let_go() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);

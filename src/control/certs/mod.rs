@@ -23,7 +23,7 @@ use rustls::pki_types::CertificateDer;
 use crate::base::{Name, Place, clock, tasks};
 use crate::config::Diagnostic;
 use crate::observe::{CertificateResult, event};
-use crate::plan::{ClientAuth, FileAt, Need, Plan, Tls};
+use crate::plan::{ClientAuth, FileAt, HostPattern, Need, Plan, Tls, UnknownNames};
 use crate::proxy::snapshot::Snapshot;
 use crate::proxy::tls::{Acceptor, Resumption, Store, StoreBuilder, Terms, Trust};
 
@@ -197,6 +197,7 @@ impl Certs {
         }
         let name = tls.default.as_ref().map(|default| default.name.as_str());
         let store = store.build(name);
+        found.extend(store.iter().flat_map(|store| uncovered(tls, store)));
         if let (None, Some(default)) = (&store, &tls.default) {
             found.push(Diagnostic::at(
                 &default.at,
@@ -301,6 +302,24 @@ impl Prepared {
     pub(super) fn renewed(&self, plan: &Plan, before: &Snapshot) -> Vec<Name> {
         self.servers.renewed(plan, before)
     }
+}
+
+/// Names with rules that no certificate is for.
+fn uncovered(tls: &Tls, store: &Store) -> impl Iterator<Item = Diagnostic> {
+    let uncovered = tls.names.iter().filter(|own| !store.covers(&own.name));
+    uncovered.map(|own| {
+        let shown = match &own.name {
+            HostPattern::Exact(name) => name.clone(),
+            HostPattern::Wildcard(parent) => format!("*.{parent}"),
+        };
+        let outcome = match tls.unknown_names {
+            UnknownNames::Default => "who asks for it gets the default one",
+            UnknownNames::Refused => "who asks for it is refused",
+        };
+        let message = format!("no certificate here is for {shown:?}: {outcome}");
+        let help = "name one in `certificates`, or leave these rules out";
+        Diagnostic::warning_at(&own.at, message, help)
+    })
 }
 
 /// What is to be said of one certificate, at the place that names it; `refused` is what becomes of
