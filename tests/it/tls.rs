@@ -455,14 +455,20 @@ fn a_reload_takes_a_broken_file_for_what_it_was() {
     let setup = with_tls(&origin, &format!("certificates = {path}"));
     let proxy = setup.start();
     safe.put("a.pem", "nothing");
-    proxy.write(&setup.clone().frontend("max_connections = 100"));
-    let answer = proxy.reload();
-    assert_eq!(answer.status(), 200, "{}", answer.text());
-    assert!(
-        answer.text().contains("is used as it was before"),
-        "{}",
-        answer.text()
-    );
+    // It is said also where the configuration is as it was.
+    for lines in ["", "max_connections = 100", ""] {
+        let before = proxy.generation();
+        proxy.write(&setup.clone().frontend(lines));
+        let answer = proxy.reload();
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        assert!(
+            answer.text().contains("is used as it was before"),
+            "{}",
+            answer.text()
+        );
+        let is_new = proxy.generation() > before;
+        assert_eq!(is_new, before > 1 || !lines.is_empty());
+    }
     let client = safe.speech().connect(proxy.address(), "a.test");
     assert_eq!(first, client.certificate());
 
