@@ -64,6 +64,14 @@ pub fn admin_failed(addr: &ListenAddress, why: &dyn Display) {
     error!(event = "admin.failed", %addr, "nobody can ask for metrics and status at {addr}: {why}");
 }
 
+/// A defect of ours ended the admin listener's wait for connections; it begins again.
+pub fn admin_panicked() {
+    error!(
+        event = "admin.panicked",
+        "the admin listener hit a defect of evenkeel and accepts again"
+    );
+}
+
 /// A new configuration runs; `changes` says what is new.
 pub fn reload_applied(generation: u64, changes: &dyn Display) {
     info!(
