@@ -19,7 +19,7 @@ use crate::base::clock::Instant;
 use crate::plan::{HeaderCase, Plan};
 use crate::proxy::backend::{Backend, Local};
 use crate::proxy::frontend;
-use crate::proxy::route::Router;
+use crate::proxy::route::{Passages, Router};
 use crate::proxy::tls::Acceptor;
 
 /// One compiled configuration.
@@ -45,6 +45,8 @@ pub struct Frontend {
     pub router: Arc<Router>,
     /// For each route, the place of its backend.
     pub route_backends: Vec<u32>,
+    /// Its routes of connections that are passed on as they are.
+    pub passages: Arc<Passages>,
     /// For each route of connections that are passed on as they are, the place of its backend.
     pub passage_backends: Vec<u32>,
     /// The place of the backend of requests that no route matches.
