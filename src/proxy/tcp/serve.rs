@@ -73,10 +73,12 @@ pub async fn serve(
 }
 
 /// Passes a connection on whose client asks for a name that is passed through, in front of a
-/// handshake of our own. Any other is given back as if nothing had been read from it.
+/// handshake of our own. Any other is given back as if nothing had been read from it. The time for a
+/// handshake has been running since `began`.
 pub async fn pass_through(
     mut stream: Stream,
     ends: Ends,
+    began: Instant,
     live: &Arc<Frontend>,
     context: &Rc<Context>,
     entry: &Entry,
@@ -94,7 +96,7 @@ pub async fn pass_through(
         view,
         place,
     };
-    let (began, mut timer) = (clock::now(), Timer::new());
+    let mut timer = Timer::new();
     let looking = Box::pin(terrain.first(&mut stream, began, entry, &mut timer));
     let (known, read_already) = looking.await;
     let hello = hello_of(&known);
