@@ -139,6 +139,13 @@ impl Crew {
         }
     }
 
+    /// Nobody is sent there any more; what is on its way ends in peace.
+    pub(in super::super) fn leave(&self) {
+        for link in self.links.borrow().iter() {
+            link.leave();
+        }
+    }
+
     /// Whether there is none.
     pub(in super::super) fn is_empty(&self) -> bool {
         self.links.borrow().is_empty()
@@ -146,11 +153,8 @@ impl Crew {
 }
 
 impl Drop for Crew {
-    /// Nobody sends there any more; what is on its way ends in peace.
     fn drop(&mut self) {
-        for link in self.links.borrow().iter() {
-            link.leave();
-        }
+        self.leave();
     }
 }
 
