@@ -300,7 +300,7 @@ impl Source for Files {
             true => "it has expired",
             false => "it is not valid yet",
         };
-        Some(fault(what, "the one before is served on"))
+        Some(fault(what, "the one before is used on"))
     }
 }
 
