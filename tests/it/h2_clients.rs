@@ -320,7 +320,9 @@ fn a_length_stays_where_trailers_follow_that_http1_has_no_place_for() {
     assert_eq!(request.field("transfer-encoding"), None);
     assert_eq!(request.text(), "hello");
     assert!(request.trailers.is_empty(), "{:?}", request.trailers);
+    // The server has had it all, so that its connection is as good as before.
     assert_eq!(client.get("/").text(), "ok");
+    assert_eq!(origin.connections(), 1);
 }
 
 #[test]
