@@ -46,7 +46,7 @@ fn main() {
         let mut verified = verify(&loaded.plan, &loaded.warnings).expect("good files");
         let first = began.elapsed();
         let began = Instant::now();
-        verified.certs.prepare(&loaded.plan);
+        verified.certs.prepare(&loaded.plan, None);
         let again = began.elapsed();
         println!(
             "{count} x {kind}: read in {:.2} s, looked at again in {:.2} s",

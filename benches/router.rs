@@ -1,4 +1,5 @@
-//! What a search for a route costs: by the number of routes, found and not found.
+//! What a search for a route costs: by the number of routes, found and not found; of requests, and of
+//! connections that are passed on by the name that they ask for.
 //!
 //! `cargo bench --bench router`. The promise: 10,000 host routes cost a few hash look-ups.
 
@@ -6,8 +7,11 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use evenkeel::base::{Name, Place};
-use evenkeel::plan::{ClientCertificate, HostPattern, PathPattern, Predicate, Route, ValuePattern};
-use evenkeel::proxy::route::{Request, Router};
+use evenkeel::plan::{
+    ClientCertificate, HostPattern, Passage, PathPattern, Predicate, Route, ValuePattern,
+};
+use evenkeel::proxy::route::{Passages, Request, Router};
+use evenkeel::wire::client_hello::ClientHello;
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -111,6 +115,48 @@ fn paths(criterion: &mut Criterion) {
     group.finish();
 }
 
+fn passages(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("names of connections");
+    for count in [10, 10_000] {
+        let routes = host_routes(count).into_iter();
+        let routes: Vec<Passage> = routes
+            .map(|route| Passage {
+                name: route.name,
+                sni: route.hosts,
+                alpn: Vec::new(),
+                backend: route.backend,
+                at: route.at,
+            })
+            .collect();
+        let passages = Passages::compile(&routes);
+        // The last of each kind.
+        let (exact, wildcard) = (count - 2, count - 1);
+        for (case, name, expected) in [
+            (
+                "exact",
+                format!("www.customer-{exact}.example.com"),
+                Some(exact),
+            ),
+            (
+                "wildcard",
+                format!("a.b.customer-{wildcard}.example.com"),
+                Some(wildcard),
+            ),
+            ("miss", "www.nobody.example.org".to_owned(), None),
+        ] {
+            let hello = ClientHello {
+                server_name: Some(name),
+                alpn: vec![b"h2".to_vec()],
+            };
+            assert_eq!(passages.find(Some(&hello)), expected);
+            group.bench_function(BenchmarkId::new(case, count), |bencher| {
+                bencher.iter(|| passages.find(Some(black_box(&hello))));
+            });
+        }
+    }
+    group.finish();
+}
+
 /// The worst that a configuration can ask: routes that differ only by predicates are tried in turn.
 fn predicates(criterion: &mut Criterion) {
     let mut headers = HeaderMap::new();
@@ -138,5 +184,5 @@ fn compiling(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, hosts, paths, predicates, compiling);
+criterion_group!(benches, hosts, paths, passages, predicates, compiling);
 criterion_main!(benches);

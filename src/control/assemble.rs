@@ -12,7 +12,7 @@ use crate::observe::ServerMetrics;
 use crate::plan::{self, Initial, Plan};
 use crate::proxy::backend::{Backend, Health, Server};
 use crate::proxy::frontend;
-use crate::proxy::route::Router;
+use crate::proxy::route::{Passages, Router};
 use crate::proxy::snapshot::{Frontend, Snapshot};
 
 /// The snapshot of `plan` that follows `before`, for a process with `workers`.
@@ -66,6 +66,12 @@ fn frontend(
                 Arc::clone(&frontend.router)
             }
             _ => Arc::new(Router::compile(&plan.routes)),
+        },
+        passages: match known {
+            Some((frontend, before)) if before.passages == plan.passages => {
+                Arc::clone(&frontend.passages)
+            }
+            _ => Arc::new(Passages::compile(&plan.passages)),
         },
         route_backends: plan
             .routes

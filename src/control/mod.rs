@@ -14,7 +14,6 @@ pub mod health;
 mod listeners;
 mod notice;
 mod reload;
-mod server_tls;
 mod verify;
 mod watch;
 
@@ -22,7 +21,6 @@ pub use assemble::assemble;
 pub use certs::Certs;
 pub use changes::Changes;
 pub use reload::{Applied, Refused, Source};
-pub use server_tls::ServerTlsSet;
 pub use verify::{Verified, verify};
 
 use std::cell::{Cell, RefCell};
@@ -130,12 +128,12 @@ struct State {
     listeners: RefCell<Listeners>,
     admin: RefCell<Admin>,
     source: Source,
-    /// Held by whoever reads their files or exchanges what frontends shake hands with. A reload locks
+    /// Held by whoever reads their files or exchanges what handshakes are made with, who locks
     /// `reloading` first.
     certs: tokio::sync::Mutex<Certs>,
     /// What was last found there.
     certificates: RefCell<certs::Overview>,
-    /// Held by the reload that is under way.
+    /// Held by the reload or the renewal that is under way: whoever swaps snapshots.
     reloading: tokio::sync::Mutex<reload::Loaded>,
     /// Why the last reload failed, if it did.
     last_failure: RefCell<Option<String>>,

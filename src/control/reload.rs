@@ -22,7 +22,6 @@ use super::assemble::assemble;
 use super::certs;
 use super::changes::Changes;
 use super::listeners::{CannotListen, Prepared, tell};
-use super::server_tls::ServerTlsSet;
 use super::{CannotStart, State};
 
 /// Where the configuration comes from.
@@ -150,24 +149,21 @@ async fn attempt(
         *loaded = Loaded::of(watch);
     }
     let plan = Arc::new(plan);
-    let reading = tasks::spawn_blocking({
-        let (plan, before) = (Arc::clone(&plan), Arc::clone(before));
-        move || ServerTlsSet::read(&plan, Some(&before))
-    });
-    let (server_tls, mut found) = reading.await.map_err(|error| Refused::because(&error))?;
+    let mut certs = state.certs.lock().await;
+    let equipment = certs::prepare(&mut certs, &plan, before)
+        .await
+        .map_err(|error| Refused::because(&error))?;
+    let warnings = verdict(warnings, &equipment.diagnostics)?;
     let mut changes = Changes::between(&before.plan, &plan);
-    changes.renewed(server_tls.renewed(&plan, before));
-    if plan == before.plan && changes.is_empty() && !found.iter().any(Diagnostic::is_error) {
+    changes.renewed(equipment.renewed(&plan, before));
+    if plan == before.plan {
+        certs::take_up(state, &mut certs, before, &equipment);
         return Ok(Applied {
-            generation: before.generation,
+            generation: state.current.load().generation,
             changes,
             warnings: warnings.to_json(),
         });
     }
-    let mut certs = state.certs.lock().await;
-    let equipment = certs::prepare(&mut certs, &plan).await;
-    found.extend_from_slice(&equipment.diagnostics);
-    let warnings = verdict(warnings, &found)?;
     let (prepared, admin) = prepare(state, &plan)
         .await
         .map_err(|faults| Refused::of_listening(&faults))?;
@@ -186,7 +182,6 @@ async fn attempt(
         state.workers.len(),
     );
     equipment.equip(&mut snapshot);
-    server_tls.equip(&mut snapshot);
     let generation = snapshot.generation;
     for frontend in &before.frontends {
         let stays = snapshot.frontend_of(&frontend.live).is_some();
@@ -269,10 +264,7 @@ fn take_effect(
         logging.set_level(plan.log.level);
         logging.set_format(plan.log.format);
     }
-    state.checker.reconcile(&snapshot.backends);
-    for backend in &snapshot.backends {
-        backend.look_again();
-    }
+    reconcile(state, snapshot);
     state
         .listeners
         .borrow_mut()
@@ -280,6 +272,22 @@ fn take_effect(
     admin::apply(state, admin);
     state.metrics.runs_generation(snapshot.generation);
     tell(&state.workers, || Command::Renew);
+}
+
+/// Makes `snapshot`, which differs from what runs in its backends alone, run.
+pub(super) fn swap_backends(state: &State, snapshot: Snapshot) {
+    state.current.swap(snapshot);
+    let snapshot = state.current.load();
+    reconcile(state, &snapshot);
+    state.metrics.runs_generation(snapshot.generation);
+    tell(&state.workers, || Command::Renew);
+}
+
+fn reconcile(state: &State, snapshot: &Snapshot) {
+    state.checker.reconcile(&snapshot.backends);
+    for backend in &snapshot.backends {
+        backend.look_again();
+    }
 }
 
 /// Whether a file that the configuration came from says something else than when it was read.

@@ -7,17 +7,14 @@ use crate::config::Diagnostics;
 use crate::plan::Plan;
 
 use super::certs::{Certs, Prepared};
-use super::server_tls::ServerTlsSet;
 
 /// A plan whose files have been read.
 #[derive(Debug)]
 pub struct Verified {
-    /// The certificates of its frontends.
+    /// The certificates of its frontends and backends.
     pub certs: Certs,
     /// What they are used as.
     pub prepared: Prepared,
-    /// What handshakes with the servers of its backends are made with.
-    pub server_tls: ServerTlsSet,
     /// What is hardly meant so.
     pub warnings: Diagnostics,
 }
@@ -29,12 +26,8 @@ pub struct Verified {
 /// Everything that is wrong with them, warnings included.
 pub fn verify(plan: &Plan, over: &Diagnostics) -> Result<Verified, Diagnostics> {
     let mut certs = Certs::default();
-    let mut prepared = certs.prepare(plan);
-    let (server_tls, of_servers) = ServerTlsSet::read(plan, None);
+    let mut prepared = certs.prepare(plan, None);
     let mut found = over.empty_over_same_text();
-    for diagnostic in of_servers {
-        found.push(diagnostic);
-    }
     for diagnostic in prepared.diagnostics.drain(..) {
         found.push(diagnostic);
     }
@@ -44,7 +37,6 @@ pub fn verify(plan: &Plan, over: &Diagnostics) -> Result<Verified, Diagnostics> 
     Ok(Verified {
         certs,
         prepared,
-        server_tls,
         warnings: found,
     })
 }

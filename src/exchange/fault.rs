@@ -26,6 +26,8 @@ pub enum Cause {
     Http2(h2::Error),
     /// Somebody who waited for the same.
     Told(Rc<str>),
+    /// The other side speaks something else than it was spoken to in.
+    NotSpoken(Rc<str>),
 }
 
 /// On whose account a fault goes.
@@ -83,11 +85,31 @@ impl Fault {
         }
     }
 
+    /// A fault that comes of a server that does not speak `protocol`, as `said` shows.
+    pub fn not_spoken(reason: Reason, protocol: &str, said: &dyn fmt::Display) -> Self {
+        let text = format!("the server does not speak {protocol}: {said}");
+        Self {
+            reason,
+            cause: Some(Cause::NotSpoken(text.into())),
+        }
+    }
+
     /// A fault that several met together; one of them had this cause.
     pub fn told(reason: Reason, cause: Rc<str>) -> Self {
         Self {
             reason,
             cause: Some(Cause::Told(cause)),
+        }
+    }
+}
+
+impl Cause {
+    /// The same, for somebody else.
+    pub fn retold(&self) -> Self {
+        match self {
+            Self::NotSpoken(text) => Self::NotSpoken(Rc::clone(text)),
+            Self::Told(text) => Self::Told(Rc::clone(text)),
+            other => Self::Told(other.to_string().into()),
         }
     }
 }
@@ -114,7 +136,7 @@ impl fmt::Display for Cause {
             Self::Io(error) => error.fmt(f),
             Self::Http(error) => error.fmt(f),
             Self::Http2(error) => error.fmt(f),
-            Self::Told(text) => f.write_str(text),
+            Self::Told(text) | Self::NotSpoken(text) => f.write_str(text),
         }
     }
 }

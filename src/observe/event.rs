@@ -64,6 +64,14 @@ pub fn admin_failed(addr: &ListenAddress, why: &dyn Display) {
     error!(event = "admin.failed", %addr, "nobody can ask for metrics and status at {addr}: {why}");
 }
 
+/// A defect of ours ended the admin listener's wait for connections; it begins again.
+pub fn admin_panicked() {
+    error!(
+        event = "admin.panicked",
+        "the admin listener hit a defect of evenkeel and accepts again"
+    );
+}
+
 /// A new configuration runs; `changes` says what is new.
 pub fn reload_applied(generation: u64, changes: &dyn Display) {
     info!(
@@ -162,6 +170,15 @@ pub fn server_not_believed(backend: &str, server: &str, fault: &Fault) {
     warn!(
         event = "server.tls_failed",
         backend, server, reason, "{backend}/{server} gets no traffic over TLS: {fault}"
+    );
+}
+
+/// A server that an exchange was to go to does not speak HTTP/2. Not to be said for each exchange.
+pub fn server_not_understood(backend: &str, server: &str, fault: &Fault) {
+    let reason = fault.reason.code();
+    warn!(
+        event = "server.http2_failed",
+        backend, server, reason, "{backend}/{server} gets no traffic over HTTP/2: {fault}"
     );
 }
 

@@ -48,6 +48,6 @@ pub enum Sni {
 pub struct Identity {
     /// The chain, our own certificate first.
     pub certificate: FileAt,
-    /// `None`: it stands in the same file.
+    /// `None`: it stands in the same file, or in one beside it that ends in `.key`.
     pub key: Option<FileAt>,
 }

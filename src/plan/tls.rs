@@ -87,6 +87,8 @@ pub struct NameRules {
     pub name: HostPattern,
     /// What holds for it; what is not written is as in the frontend.
     pub rules: TlsRules,
+    /// Where it is written.
+    pub at: Place,
 }
 
 /// Whether clients are asked for a certificate.
@@ -182,6 +184,7 @@ mod tests {
         let own = |name| NameRules {
             name,
             rules: TlsRules::default(),
+            at: Place::nowhere(),
         };
         let exact = HostPattern::Exact("a.example".to_owned());
         let wildcard = HostPattern::Wildcard("example".to_owned());

@@ -116,7 +116,6 @@ impl Proxy {
         let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
         let mut generation_one = assemble(loaded.plan, None, workers);
         verified.prepared.equip(&mut generation_one);
-        verified.server_tls.equip(&mut generation_one);
         let configured = generation_one.plan.process.max_connections;
         match configured {
             Some(wanted) => limits::warn_if_too_few(files, wanted),
@@ -300,7 +299,6 @@ impl Assembled {
         let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
         let mut generation_one = assemble(loaded.plan, None, 1);
         verified.prepared.equip(&mut generation_one);
-        verified.server_tls.equip(&mut generation_one);
         let pieces = Pieces {
             current: Arc::new(Current::new(generation_one)),
             metrics: Arc::new(ProcessMetrics::new()),
@@ -433,6 +431,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
     use super::*;
+    use crate::proxy::worker::Died;
 
     fn end_of(run: impl FnOnce() -> Result<usize, String>) -> WorkerEnd {
         let (sender, mut ended) = mpsc::unbounded_channel();
@@ -447,6 +446,20 @@ mod tests {
         assert_eq!(panics, died("it panicked"));
         assert_eq!(end_of(|| Err("no epoll".to_owned())), died("no epoll"));
         assert_eq!(end_of(|| Ok(3)), WorkerEnd::Told { broken: 3 });
+    }
+
+    #[test]
+    fn a_worker_whose_control_plane_has_died_dies_too() {
+        let text = "[frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
+                    [backend.app]\nservers = [\"10.0.0.1:80\"]";
+        let loaded = config::load_text("test.toml", text).expect("a valid configuration");
+        let assembled = Assembled::new(loaded, Network::System, 1);
+        let Assembled {
+            worker, control, ..
+        } = assembled.expect("it names no files");
+        drop(control);
+        let runtime = tasks::local_runtime().expect("a runtime");
+        assert_eq!(runtime.block_on(worker.run()), Err(Died::Abandoned));
     }
 
     fn died(why: &str) -> WorkerEnd {

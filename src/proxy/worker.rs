@@ -89,11 +89,15 @@ pub enum Command {
 }
 
 /// Why a worker ended that nobody told to.
-///
-/// An accept loop of it panicked. The kernel would go on giving its socket a share of the new
-/// connections, and nobody would ever take them: no worker at all is better than that one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Died;
+pub enum Died {
+    /// An accept loop of it panicked. The kernel would go on giving its socket a share of the new
+    /// connections, and nobody would ever take them: no worker at all is better than that one.
+    Accepting,
+    /// Nobody is there to command it: the control plane has died. Checks, reloads and the end in good
+    /// order have died with it.
+    Abandoned,
+}
 
 /// A worker at work.
 struct Running {
@@ -166,6 +170,10 @@ impl Worker {
                 // In this order and not by chance: a simulated run must repeat under its seed.
                 biased;
                 command = commands.recv() => match command {
+                    None if !running.is_draining => {
+                        running.context.observer.flush();
+                        return Err(Died::Abandoned);
+                    }
                     Some(Command::Break) | None => broken += running.break_all(),
                     Some(command) => running.obey(command),
                 },
@@ -178,7 +186,11 @@ impl Worker {
             let has_died = running.accepting.is_broken.get();
             if has_died || running.is_over() {
                 running.context.observer.flush();
-                return if has_died { Err(Died) } else { Ok(broken) };
+                return if has_died {
+                    Err(Died::Accepting)
+                } else {
+                    Ok(broken)
+                };
             }
         }
     }
@@ -298,7 +310,10 @@ impl Drop for Counted {
 
 impl fmt::Display for Died {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an accept loop panicked")
+        f.write_str(match self {
+            Self::Accepting => "an accept loop panicked",
+            Self::Abandoned => "the control plane has died",
+        })
     }
 }
 

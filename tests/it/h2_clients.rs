@@ -335,6 +335,30 @@ fn trailers_pass_both_ways() {
 }
 
 #[test]
+fn a_length_stays_where_trailers_follow_that_http1_has_no_place_for() {
+    let origin = Origin::named("ok");
+    let (_proxy, mut client) = client_before(&origin);
+    let request = client
+        .request("POST", "/")
+        .header("content-length", "5")
+        .header("trailer", "x-check");
+    let mut asked = client.begin(request);
+    asked.send("hello");
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-check", HeaderValue::from_static("5"));
+    asked.send_trailers(trailers);
+    assert_eq!(asked.answer().text(), "ok");
+    let request = origin.request();
+    assert_eq!(request.field("content-length"), Some("5"));
+    assert_eq!(request.field("transfer-encoding"), None);
+    assert_eq!(request.text(), "hello");
+    assert!(request.trailers.is_empty(), "{:?}", request.trailers);
+    // The server has had it all, so that its connection is as good as before.
+    assert_eq!(client.get("/").text(), "ok");
+    assert_eq!(origin.connections(), 1);
+}
+
+#[test]
 fn an_answer_to_head_has_a_length_and_no_body() {
     let origin = Origin::named("abc");
     let (_proxy, mut client) = client_before(&origin);

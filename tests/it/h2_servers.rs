@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
 use crate::rig::{
-    Client, Frames, Gate, Good, Origin, Proxy, Reply, Setup, curl, kind, setting, until,
+    Client, Frames, Gate, Good, Origin, Program, Proxy, Reply, Setup, curl, kind, setting, until,
 };
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
@@ -355,6 +355,30 @@ fn a_server_that_speaks_something_else_fails_everybody_at_once() {
     for line in proxy.end() {
         assert_eq!(line.verdict(), (502, "server.response.malformed"));
     }
+}
+
+#[test]
+fn that_a_server_does_not_speak_http2_is_said_in_these_words() {
+    let origin = Origin::scripted(|visit| {
+        visit.bytes(24);
+        visit.send("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+        visit.wait_for_end();
+    });
+    let said =
+        "the server does not speak HTTP/2: connection error detected: frame with invalid size";
+    let program = Program::start(&setup(origin.address()));
+    for _ in 0..3 {
+        assert_eq!(program.client().get("/").status(), 502);
+    }
+    let event = program.wait_for("server.http2_failed");
+    assert!(event.to_string().contains(said), "{event}");
+    assert_eq!(program.events_of("server.http2_failed").len(), 1);
+
+    let proxy = setup(origin.address())
+        .backend("health = { path = '/', interval = '10ms' }")
+        .start();
+    proxy.wait_for_state(origin.address(), "down");
+    assert_eq!(proxy.server(origin.address())["reason"], said);
 }
 
 #[test]

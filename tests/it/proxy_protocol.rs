@@ -347,6 +347,41 @@ fn a_connection_that_names_a_client_is_that_clients_own() {
 }
 
 #[test]
+fn a_clients_own_connection_that_rests_too_long_is_closed() {
+    let app = server_wanting_a_header();
+    let proxy = Setup::of(&[&app])
+        .backend("send_proxy = \"v1\"\npool = { idle_timeout = \"10ms\" }")
+        .start();
+    let mut client = proxy.client();
+    assert_eq!(client.get("/").text(), "app");
+    app.wait_for_end_of(0);
+    // The client is still there, and gets another.
+    assert_eq!(client.get("/").text(), "app");
+    assert_eq!(app.connections(), 2);
+}
+
+#[test]
+fn a_clients_own_connection_that_is_opened_in_another_way_now_is_closed() {
+    let app = server_wanting_a_header();
+    let setup = Setup::of(&[&app]).workers(1).backend("send_proxy = \"v1\"");
+    let proxy = setup.start();
+    let (mut one, mut other) = (proxy.client(), proxy.client());
+    assert_eq!(one.get("/").text(), "app");
+    assert_eq!(other.get("/").text(), "app");
+    proxy.apply(&setup.clone().backend("attempts = 2"));
+    // As others are kept.
+    assert_eq!(one.get("/").text(), "app");
+    assert_eq!(app.connections(), 2);
+    proxy.apply(&setup.clone().backend("limits = { fields = 10 }"));
+    assert_eq!(one.get("/").text(), "app");
+    assert_eq!(app.connections(), 3);
+    for number in [0, 1] {
+        app.wait_for_end_of(number);
+    }
+    assert_eq!(other.get("/").text(), "app");
+}
+
+#[test]
 fn clients_behind_a_trusted_proxy_are_kept_apart() {
     let app = server_wanting_a_header();
     let proxy = Setup::of(&[&app])

@@ -455,14 +455,20 @@ fn a_reload_takes_a_broken_file_for_what_it_was() {
     let setup = with_tls(&origin, &format!("certificates = {path}"));
     let proxy = setup.start();
     safe.put("a.pem", "nothing");
-    proxy.write(&setup.clone().frontend("max_connections = 100"));
-    let answer = proxy.reload();
-    assert_eq!(answer.status(), 200, "{}", answer.text());
-    assert!(
-        answer.text().contains("is used as it was before"),
-        "{}",
-        answer.text()
-    );
+    // It is said also where the configuration is as it was.
+    for lines in ["", "max_connections = 100", ""] {
+        let before = proxy.generation();
+        proxy.write(&setup.clone().frontend(lines));
+        let answer = proxy.reload();
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        assert!(
+            answer.text().contains("is used as it was before"),
+            "{}",
+            answer.text()
+        );
+        let is_new = proxy.generation() > before;
+        assert_eq!(is_new, before > 1 || !lines.is_empty());
+    }
     let client = safe.speech().connect(proxy.address(), "a.test");
     assert_eq!(first, client.certificate());
 
@@ -539,6 +545,41 @@ fn check_says_at_which_line_a_file_is_named_that_cannot_be_used() {
     let (code, said) = check("'good.pem',\n'expired.pem'");
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("expired.pem has expired"), "{said}");
+}
+
+#[test]
+fn check_warns_of_names_with_rules_that_no_certificate_is_for() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test", "*.b.test"]);
+    let check = |name: &str, lines: &str| {
+        let text = format!(
+            "[frontend.web]\nlisten = '127.0.0.1:0'\nbackend = 'app'\n\
+             [frontend.web.tls]\ncertificates = {path}\n{lines}\n\
+             [frontend.web.tls.names]\n'{name}' = {{ min_version = '1.3' }}\n\
+             [backend.app]\nservers = '127.0.0.1:1'\n"
+        );
+        let file = safe.folder.write("evenkeel.toml", &text);
+        let output = evenkeel(&["check", &file.display().to_string()]);
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for covered in ["a.test", "x.b.test", "*.b.test", "*.test"] {
+        assert_eq!(check(covered, ""), "", "{covered}");
+    }
+    for (name, lines, outcome) in [
+        ("c.test", "", "who asks for it gets the default one"),
+        ("y.x.b.test", "", "who asks for it gets the default one"),
+        (
+            "*.a.test",
+            "strict_sni = true",
+            "who asks for it is refused",
+        ),
+    ] {
+        let said = check(name, lines);
+        let message = format!("no certificate here is for {name:?}: {outcome}");
+        assert!(said.contains(&message), "{said}");
+        assert!(said.contains("evenkeel.toml:8"), "{said}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::rig::{
     Authority, Folder, Good, Handshakes, Message, Offer, Origin, Program, Proxy, Reply, Setup,
-    evenkeel,
+    evenkeel, until,
 };
 
 const NAME: &str = "app.example";
@@ -180,6 +180,31 @@ fn nothing_is_said_in_the_clear_to_a_server_that_has_no_tls() {
 }
 
 #[test]
+fn that_a_server_does_not_speak_tls_is_said_in_these_words() {
+    let said = "the server does not speak TLS: received corrupt message";
+    for answer in ["HTTP/1.1 400 Bad Request\r\n\r\n", "SSH-2.0-x\r\n"] {
+        let origin = Origin::scripted(move |visit| {
+            visit.bytes(5);
+            visit.send(answer);
+            visit.wait_for_end();
+        });
+        let setup = Setup::of(&[&origin]).backend("tls = { verify = 'none' }");
+        let program = Program::start(&setup);
+        let ask = format!("GET / HTTP/1.1\r\nhost: {NAME}\r\n\r\n");
+        assert_eq!(program.client().ask(ask).status(), 503);
+        let event = program.wait_for("server.tls_failed");
+        assert!(event.to_string().contains(said), "{event}");
+
+        let check = format!("health = {{ path = '/', host = '{NAME}', interval = '10ms' }}");
+        let proxy = setup.backend(&check).start();
+        proxy.wait_for_state(origin.address(), "down");
+        let reason = proxy.server(origin.address())["reason"].clone();
+        let reason = reason.as_str().unwrap_or_default();
+        assert!(reason.starts_with(said), "{reason}");
+    }
+}
+
+#[test]
 fn a_server_with_a_bad_certificate_is_left_for_another() {
     let (bad, _) = server(&["other.example"], Offer::Both);
     let (good, authority) = server(&[NAME], Offer::Both);
@@ -307,20 +332,69 @@ fn connections_that_were_believed_by_other_rules_are_not_used() {
 }
 
 #[test]
-fn a_reload_reads_the_files_that_an_equal_configuration_names() {
+fn a_renewed_authority_is_believed_and_a_broken_file_changes_nothing() {
     let (origin, authority) = server(&[NAME], Offer::Both);
-    let (proxy, folder) = before(&origin, &Authority::new("another"), "tls = { ca = CA }");
-    assert_eq!(get(&proxy, NAME).status(), 503);
-    folder.write("ca.pem", "nonsense");
-    assert_eq!(proxy.reload().status(), 422);
-    folder.write("ca.pem", &authority.pem);
-    let answer = proxy.reload().text();
-    assert!(answer.contains("backend app has renewed files"), "{answer}");
+    let other = Authority::new("another");
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", &other.pem);
+    let tls = format!("tls = {{ ca = '{}' }}", ca.display());
+    let program = Program::start(&Setup::at([origin.address()]).backend(&tls));
+    let ask = format!("GET / HTTP/1.1\r\nhost: {NAME}\r\n\r\n");
+    let status = || program.client().ask(&ask).status();
+    let is = |wanted| move || (status() == wanted).then_some(());
+    assert_eq!(status(), 503);
+    folder.replace("ca.pem", &authority.pem);
+    until("the renewed authority is believed", is(200));
+    // What cannot be used is reported, and what was there is used on.
+    let no_authority = authority.pem.replacen("MII", "MIX", 1);
+    for (text, why) in [
+        ("nothing", "has no certificate of an authority"),
+        (&no_authority, "has an authority that cannot be used"),
+    ] {
+        let before = program.events_of("certificate.broken").len();
+        folder.replace("ca.pem", text);
+        let event = program.wait_for_another("certificate.broken", before + 1);
+        assert!(event.to_string().contains(why), "{event}");
+        assert_eq!(status(), 200);
+        let said = program.admin("GET", "/status").text();
+        assert!(said.contains(why), "{said}");
+        let metrics = program.admin("GET", "/metrics").text();
+        assert!(
+            metrics.contains("evenkeel_certificates_broken 1\n"),
+            "{metrics}"
+        );
+    }
+    // Nor does a connection stay in use that was opened when somebody else was believed.
+    folder.replace("ca.pem", &other.pem);
+    until("the authority is believed no more", is(503));
+}
+
+#[test]
+fn a_reload_that_finds_nothing_new_says_which_files_are_used_as_they_were() {
+    let (origin, authority) = server(&[NAME], Offer::Both);
+    let (proxy, folder) = before(&origin, &authority, "tls = { ca = CA }");
+    folder.replace("ca.pem", "nothing");
+    let answer = proxy.reload();
+    assert_eq!(answer.status(), 200);
+    let text = answer.text();
+    assert!(text.contains("\"changes\": []"), "{text}");
+    assert!(text.contains("is used as it was before"), "{text}");
     assert_eq!(get(&proxy, NAME).status(), 200);
-    let answer = proxy.reload().text();
-    assert!(answer.contains("\"changes\": []"), "{answer}");
-    drop(proxy.end());
-    assert_eq!(origin.connections(), 2);
+}
+
+#[test]
+fn files_that_a_reload_by_the_admin_listener_brings_are_watched() {
+    let (origin, authority) = server(&[NAME], Offer::Both);
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", &Authority::new("another").pem);
+    let proxy = Setup::at([origin.address()]).start();
+    let tls = format!("tls = {{ ca = '{}' }}", ca.display());
+    proxy.apply(&Setup::at([origin.address()]).backend(&tls));
+    assert_eq!(get(&proxy, NAME).status(), 503);
+    folder.replace("ca.pem", &authority.pem);
+    until("the renewed authority is believed", || {
+        (get(&proxy, NAME).status() == 200).then_some(())
+    });
 }
 
 // Who we are.
@@ -336,9 +410,15 @@ fn a_server_that_asks_is_shown_our_certificate() {
         let folder = Folder::new();
         let whole = folder.write("whole.pem", &ours.whole());
         let certificate = folder.write("client.pem", &ours.certificate);
-        let key = folder.write("client.key", &ours.key);
+        let key = folder.write("elsewhere.pem", &ours.key);
+        let appended = folder.write("one.pem", &ours.certificate);
+        folder.write("one.pem.key", &ours.key);
+        let replaced = folder.write("two.crt", &ours.certificate);
+        folder.write("two.key", &ours.key);
         for identity in [
             format!("certificate = '{}'", whole.display()),
+            format!("certificate = '{}'", appended.display()),
+            format!("certificate = '{}'", replaced.display()),
             format!(
                 "certificate = '{}', key = '{}'",
                 certificate.display(),
@@ -349,11 +429,52 @@ fn a_server_that_asks_is_shown_our_certificate() {
             let (proxy, _folder) = before(&origin, &authority, &lines);
             assert_eq!(get(&proxy, NAME).text(), "ok");
         }
-        assert_eq!(origin.shown(), 2);
+        assert_eq!(origin.shown(), 4);
         // Without one it does not let us in.
         let (status, _) = verdict(&origin, &authority, "tls = { ca = CA }");
         assert!(matches!(status, 502 | 503), "{status}");
     }
+}
+
+#[test]
+fn a_renewed_certificate_of_ours_is_shown_and_a_broken_one_changes_nothing() {
+    let authority = Authority::new("an authority");
+    let clients = Authority::new("of clients");
+    let handshakes = Handshakes::asking(&authority.pair(&[NAME]), Offer::Http1, &clients);
+    let origin = Good::secured(handshakes, |_| Reply::of("ok"));
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", &authority.pem);
+    let unknown = authority.pair(&["evenkeel"]);
+    let ours = folder.write("client.pem", &unknown.whole());
+    let lines = format!(
+        "tls = {{ ca = '{}', certificate = '{}' }}\npool = {{ max_idle = 0 }}",
+        ca.display(),
+        ours.display()
+    );
+    let program = Program::start(&Setup::at([origin.address()]).backend(&lines));
+    let ask = format!("GET / HTTP/1.1\r\nhost: {NAME}\r\n\r\n");
+    let status = || program.client().ask(&ask).status();
+    assert_ne!(status(), 200);
+    let known = clients.pair(&["evenkeel"]);
+    folder.replace("client.pem", &known.whole());
+    until("the renewed certificate", || {
+        (status() == 200).then_some(())
+    });
+    let expired = clients.pair_until(&["evenkeel"], 2001);
+    let mismatched = format!("{}{}", known.certificate, unknown.key);
+    for (text, why) in [
+        (mismatched, "is not that of its first certificate"),
+        (expired.whole(), "it has expired"),
+    ] {
+        let before = program.events_of("certificate.broken").len();
+        folder.replace("client.pem", &text);
+        let event = program.wait_for_another("certificate.broken", before + 1);
+        assert!(event.to_string().contains(why), "{event}");
+        assert_eq!(status(), 200, "{why}");
+    }
+    let metrics = program.admin("GET", "/metrics").text();
+    let expiry = "evenkeel_certificate_expiry_timestamp_seconds{name=\"evenkeel\"} 4102444800\n";
+    assert!(metrics.contains(expiry), "{metrics}");
 }
 
 // Files.
@@ -382,12 +503,12 @@ fn check_names_the_line_of_a_file_that_cannot_be_used() {
     folder.write("other.key", &other.key);
     folder.write("empty.pem", "");
     for (lines, what) in [
-        ("tls = { ca = 'missing.pem' }", "does not exist"),
+        ("tls = { ca = 'missing.pem' }", "cannot read"),
         ("tls = { ca = 'empty.pem' }", "has no certificate"),
         ("tls = { certificate = 'good.pem' }", "has no private key"),
         (
             "tls = { certificate = 'good.pem', key = 'other.key' }",
-            "must belong together",
+            "is not that of its first certificate",
         ),
     ] {
         let (code, said) = check(lines, &folder);

@@ -6,6 +6,7 @@ use evenkeel::base::{clock, tasks};
 use http::Request;
 use turmoil::net::TcpStream;
 
+use crate::client::Client;
 use crate::network::{DEFECT, DEFECTIVE};
 use crate::scene::{PROXY, Scene};
 
@@ -94,4 +95,21 @@ fn a_stream_that_panics_is_answered_500_and_its_neighbours_go_on() {
     let logged = |entry: &crate::trace::Entry| entry.what.contains(said);
     let events = trace.entries().into_iter().filter(logged).count();
     assert_eq!(events, 1, "in:\n{trace}");
+}
+
+#[test]
+fn an_admin_listener_that_panics_accepts_again() {
+    let trace = Scene::new(41, 1).play(|stage| async move {
+        for count in ["1", "2"] {
+            stage.break_next_accept();
+            let unlucky = Client::of_admin(&stage.trace).get("/metrics").await;
+            assert_eq!(unlucky.status, None);
+            assert_eq!(stage.metric("evenkeel_panics_total").await, count);
+        }
+        assert!(stage.client("new").get("/").await.is_served());
+    });
+    let said = "the admin listener hit a defect of evenkeel and accepts again";
+    let logged = |entry: &crate::trace::Entry| entry.what.contains(said);
+    let events = trace.entries().into_iter().filter(logged).count();
+    assert_eq!(events, 2, "in:\n{trace}");
 }

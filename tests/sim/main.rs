@@ -11,6 +11,7 @@ mod balancing;
 mod client;
 mod defect;
 mod drain;
+mod hello;
 mod memory;
 mod network;
 mod outage;

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use evenkeel::net::{Io, OtherListener, OtherNetwork, Pending};
@@ -28,6 +29,8 @@ pub(crate) const HYPERS_ROOM_BYTES: usize = 8 << 10;
 pub(crate) struct Simulated {
     /// Told who reads from client connections.
     pub(crate) trace: Trace,
+    /// Whether the next one to be accepted is met with a panic instead.
+    pub(crate) is_next_defective: Arc<AtomicBool>,
 }
 
 /// A listening socket. What is accepted next is a future that outlives a poll: dropping it would
@@ -36,6 +39,7 @@ struct Listening {
     listener: Arc<TcpListener>,
     accepting: RefCell<Accepting>,
     trace: Trace,
+    is_next_defective: Arc<AtomicBool>,
 }
 
 /// A client connection, with an eye on who reads from it.
@@ -57,6 +61,7 @@ impl OtherNetwork for Simulated {
                 listener,
                 accepting,
                 trace: self.trace.clone(),
+                is_next_defective: Arc::clone(&self.is_next_defective),
             };
             Ok(Box::new(listening) as Box<dyn OtherListener>)
         })
@@ -83,6 +88,9 @@ impl OtherListener for Listening {
         let mut accepting = self.accepting.borrow_mut();
         let accepted = ready!(accepting.as_mut().poll(cx));
         *accepting = accept(&self.listener);
+        if self.is_next_defective.swap(false, Ordering::Relaxed) {
+            resume_unwind(Box::new("no such luck"));
+        }
         Poll::Ready(accepted.map(|(stream, peer)| {
             let watched = Watched {
                 stream,

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use evenkeel::base::{clock, tasks};
@@ -44,6 +45,7 @@ pub(crate) struct Scene {
 #[derive(Clone)]
 pub(crate) struct Stage {
     pub(crate) trace: Trace,
+    is_next_defective: Arc<AtomicBool>,
     orders: Rc<RefCell<Option<UnboundedSender<Order>>>>,
 }
 
@@ -83,6 +85,7 @@ impl Scene {
     {
         let stage = Stage {
             trace: Trace::default(),
+            is_next_defective: Arc::default(),
             orders: Rc::default(),
         };
         let trace = stage.trace.clone();
@@ -147,6 +150,7 @@ async fn proxy(config: String, seed: u64, stage: Stage) -> turmoil::Result {
     let watch = loaded.watch.clone();
     let network = Network::Other(Arc::new(Simulated {
         trace: stage.trace.clone(),
+        is_next_defective: Arc::clone(&stage.is_next_defective),
     }));
     let Assembled {
         worker,
@@ -228,6 +232,11 @@ impl Stage {
     fn say(&self, what: &str, server: usize) {
         self.trace
             .add("story", format_args!("{what} {}", name_of(server)));
+    }
+
+    /// Accepting the next connection, whoever it is from and for, panics.
+    pub(crate) fn break_next_accept(&self) {
+        self.is_next_defective.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn order(&self, order: Order) {

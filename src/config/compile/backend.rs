@@ -9,8 +9,8 @@ use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::plan::{
-    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Health, Pool, Probe,
-    Protocol, ProxyVersion, Queue, SendProxy, Server, ServerTls, Sni, Trust,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, HeaderCase, Health,
+    Pool, Probe, Protocol, ProxyVersion, Queue, SendProxy, Server, ServerTls, Sni, Trust,
 };
 
 const MOST_ATTEMPTS: i64 = 10;
@@ -41,12 +41,17 @@ pub(super) fn backends(
         .iter()
         .filter_map(|entry| {
             written.defines(&entry.key, entry.key_span);
-            backend(entry, reading, report)
+            backend(entry, written, reading, report)
         })
         .collect()
 }
 
-fn backend(entry: &Entry, reading: Reading, report: &mut Report<'_>) -> Option<Backend> {
+fn backend(
+    entry: &Entry,
+    written: &mut Written,
+    reading: Reading,
+    report: &mut Report<'_>,
+) -> Option<Backend> {
     let name = name_of_key(&entry.key, "backend", entry.key_span, report);
     let section = named_section(&keys::BACKEND, "backend", entry, report)?;
     let servers = server::servers(&section, entry.key_span, reading, report);
@@ -54,12 +59,27 @@ fn backend(entry: &Entry, reading: Reading, report: &mut Report<'_>) -> Option<B
     let tls = server_tls::server_tls(&section, &servers, report);
     refuse_nameless_checks(&section, tls.as_ref(), health.as_ref(), report);
     refuse_port_of_unix(&section, &servers, report);
+    let (protocol, header_case) = (protocol(&section, report), header_case(&section, report));
+    // Checks by HTTP speak what requests speak.
+    let is_for_checks = matches!(&health, Some(health) if health.probe != Probe::Tcp);
+    let of_requests = [
+        (
+            "protocol",
+            protocol != Protocol::default() && !is_for_checks,
+        ),
+        ("header_case", header_case != HeaderCase::default()),
+    ];
+    for (key, _) in of_requests.iter().filter(|(_, is_set)| *is_set) {
+        if let Some(setting) = section.setting(key) {
+            written.is_of_requests(&entry.key, key, setting.span());
+        }
+    }
     Some(Backend {
         name: name?,
         balance: balance(&section, report),
         tls,
         servers,
-        protocol: protocol(&section, report),
+        protocol,
         send_proxy: send_proxy(&section, report),
         timeout: timeouts(&section, report),
         health,
@@ -70,7 +90,7 @@ fn backend(entry: &Entry, reading: Reading, report: &mut Report<'_>) -> Option<B
         pool: pool(&section, report),
         limits: limits(&section, report),
         http2: http2(&section, report),
-        header_case: header_case(&section, report),
+        header_case,
     })
 }
 

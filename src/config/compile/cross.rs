@@ -10,6 +10,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::config::source::Span;
 use crate::config::suggest;
+use crate::plan::Mode;
 
 /// Names and addresses with the places where they are written, noted while tables are compiled.
 #[derive(Default)]
@@ -18,6 +19,8 @@ pub(super) struct Written {
     uses: Vec<Use>,
     /// Also backends that have mistakes: they are defined all the same.
     defined: Vec<(String, Span)>,
+    /// Keys of backends that matter for requests alone.
+    of_requests: Vec<(String, &'static str, Span)>,
 }
 
 struct Listener {
@@ -31,6 +34,7 @@ struct Use {
     name: Name,
     shown: String,
     span: Span,
+    mode: Mode,
 }
 
 impl Written {
@@ -51,12 +55,19 @@ impl Written {
         });
     }
 
-    pub(super) fn uses(&mut self, name: &Name, shown: &str, span: Span) {
+    /// `mode` is what is sent there.
+    pub(super) fn uses(&mut self, name: &Name, shown: &str, span: Span, mode: Mode) {
         self.uses.push(Use {
             name: name.clone(),
             shown: shown.to_owned(),
             span,
+            mode,
         });
+    }
+
+    /// The backend called `name` has `key`, which does nothing unless requests are sent there.
+    pub(super) fn is_of_requests(&mut self, name: &str, key: &'static str, span: Span) {
+        self.of_requests.push((name.to_owned(), key, span));
     }
 
     pub(super) fn defines(&mut self, name: &str, span: Span) {
@@ -71,6 +82,7 @@ pub(super) fn check(written: &Written, reading: Reading, report: &mut Report<'_>
     if reading == Reading::Whole {
         unknown_backends(written, report);
         unused_backends(written, report);
+        keys_of_requests(written, report);
     }
 }
 
@@ -117,6 +129,24 @@ fn unused_backends(written: &Written, report: &mut Report<'_>) {
                 Diagnostic::warning(*span, format!("nothing uses the backend `{name}`"))
                     .help("name it as the `backend` of a frontend or a route, or remove it"),
             );
+        }
+    }
+}
+
+fn keys_of_requests(written: &Written, report: &mut Report<'_>) {
+    let in_mode = |mode: Mode| -> HashSet<&str> {
+        let uses = written.uses.iter().filter(|wanted| wanted.mode == mode);
+        uses.map(|wanted| wanted.name.as_str()).collect()
+    };
+    let (requests, bytes) = (in_mode(Mode::Http), in_mode(Mode::Tcp));
+    for (name, key, span) in &written.of_requests {
+        let is_idle = bytes.contains(name.as_str()) && !requests.contains(name.as_str());
+        if is_idle && report.errors() == 0 {
+            let message = format!(
+                "`{key}` does nothing here: no requests are sent to `{name}`, only connections as they are"
+            );
+            let help = "leave it out: client and server decide between themselves what they speak";
+            report.add(Diagnostic::warning(*span, message).help(help));
         }
     }
 }

@@ -90,7 +90,7 @@ fn frontend(
     let listen = listen(&section, entry, written, reading, report);
     let backend = section
         .setting("backend")
-        .and_then(|backend| backend_name(backend, written, report));
+        .and_then(|backend| backend_name(backend, mode, written, report));
     let (routes, passages) = match mode {
         Mode::Http => {
             let routes = route::routes(&section, &entry.key, written, report);
@@ -308,15 +308,16 @@ pub(super) fn bad_address(
     report.add(diagnostic);
 }
 
-/// The name of a backend, noted as used.
+/// The name of a backend, noted as used for what `mode` says.
 pub(super) fn backend_name(
     setting: Setting<'_>,
+    mode: Mode,
     written: &mut Written,
     report: &mut Report<'_>,
 ) -> Option<Name> {
     let text = setting.text(report)?;
     let name = name_of(text, "backend", setting.span(), report)?;
-    written.uses(&name, text.shown(), setting.span());
+    written.uses(&name, text.shown(), setting.span(), mode);
     Some(name)
 }
 

@@ -9,11 +9,12 @@ use crate::config::compile::frontend::backend_name;
 use crate::config::compile::route::{
     Refusal, host_pattern, note_name, own_name, patterns, unless_any,
 };
+use crate::config::compile::shadow;
 use crate::config::keys;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::source::Span;
-use crate::plan::Passage;
+use crate::plan::{Mode, Passage};
 
 /// The longest that ALPN knows (RFC 7301 §3.1).
 const LONGEST_PROTOCOL_BYTES: usize = 255;
@@ -61,7 +62,8 @@ pub(super) fn passages(
         return Vec::new();
     };
     let mut names: HashMap<Name, Span> = HashMap::new();
-    let mut passages = Vec::new();
+    let errors_before = report.errors();
+    let (mut passages, mut spans) = (Vec::new(), Vec::new());
     for (index, item) in setting.list().into_iter().enumerate() {
         let title = format!("[[frontend.{frontend_name}.{key}]]");
         let Some(section) = Section::open(&keys::TCP_ROUTE, title, item, report) else {
@@ -75,6 +77,11 @@ pub(super) fn passages(
             .map_or(item.span(), |name| name.span());
         note_name(&mut names, &passage.name, name_span, frontend, report);
         passages.push(passage);
+        spans.push(item.span());
+    }
+    // A condition that is wrong is left out of its route, which then seems to match more.
+    if report.errors() == errors_before {
+        shadow::warn_of_passages(&passages, &spans, report);
     }
     passages
 }
@@ -89,7 +96,7 @@ fn passage(
     let sni = patterns(section, "sni", host_pattern, report);
     let alpn = patterns(section, "alpn", protocol, report);
     let backend = match section.setting("backend") {
-        Some(setting) => backend_name(setting, written, report),
+        Some(setting) => backend_name(setting, Mode::Tcp, written, report),
         None if !section.lacks("backend") => None,
         None => {
             report.error(

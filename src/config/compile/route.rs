@@ -15,7 +15,9 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::source::Span;
-use crate::plan::{ClientCertificate, HostPattern, PathPattern, Predicate, Route, ValuePattern};
+use crate::plan::{
+    ClientCertificate, HostPattern, Mode, PathPattern, Predicate, Route, ValuePattern,
+};
 use crate::wire::host::Authority;
 use crate::wire::path::normalise;
 
@@ -111,7 +113,7 @@ fn route(
     let headers = predicates(section, "header", header_predicate, report);
     let queries = predicates(section, "query", query_predicate, report);
     let backend = match section.setting("backend") {
-        Some(setting) => backend_name(setting, written, report),
+        Some(setting) => backend_name(setting, Mode::Http, written, report),
         None if !section.lacks("backend") => None,
         None => {
             report.error(

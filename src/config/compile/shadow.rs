@@ -9,7 +9,7 @@ use std::hash::Hash;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::config::source::Span;
-use crate::plan::{HostPattern, PathPattern, Predicate, Route, ValuePattern};
+use crate::plan::{HostPattern, Passage, PathPattern, Predicate, Route, ValuePattern};
 
 /// Routes with the same first host and path that one route is compared with: where so many differ
 /// in method and fields alone, a missing warning is better than a slow start.
@@ -32,6 +32,40 @@ pub(super) fn warn(routes: &[Route], spans: &[Span], report: &mut Report<'_>) {
                         routes[taker].name
                     ),
                 )
+                .help("the first match wins: put the narrower route first"),
+        );
+    }
+}
+
+/// The same for routes of connections that are passed on as they are.
+pub(super) fn warn_of_passages(passages: &[Passage], spans: &[Span], report: &mut Report<'_>) {
+    let mut by_name: HashMap<Option<&HostPattern>, Vec<usize>> = HashMap::new();
+    for (index, (passage, span)) in passages.iter().zip(spans).enumerate() {
+        let covering = covering_hosts(passage.sni.first());
+        let candidates = covering
+            .iter()
+            .filter_map(|name| by_name.get(&name.as_ref()));
+        let first_of = |same: &Vec<usize>| {
+            let mut compared = same.iter().take(MOST_COMPARED).copied();
+            compared.find(|earlier| {
+                let earlier = &passages[*earlier];
+                covers_hosts(&earlier.sni, &passage.sni)
+                    && covers(&earlier.alpn, &passage.alpn, PartialEq::eq)
+            })
+        };
+        let Some(taker) = candidates.filter_map(first_of).min() else {
+            for name in options(&passage.sni) {
+                by_name.entry(name).or_default().push(index);
+            }
+            continue;
+        };
+        let taking = format!(
+            "route `{}` takes all its connections first",
+            passages[taker].name
+        );
+        report.add(
+            Diagnostic::warning(*span, format!("route `{}` never matches", passage.name))
+                .related(spans[taker], taking)
                 .help("the first match wins: put the narrower route first"),
         );
     }
@@ -122,19 +156,25 @@ fn covering_paths(path: Option<&PathPattern>) -> Vec<Option<PathPattern>> {
 
 /// Whether each request that `later` matches is one that `earlier` matches.
 fn takes_all_of(earlier: &Route, later: &Route) -> bool {
-    covers(&earlier.hosts, &later.hosts, |wide, narrow| {
+    covers_hosts(&earlier.hosts, &later.hosts)
+        && covers(&earlier.paths, &later.paths, |wide, narrow| {
+            covering_paths(Some(narrow))
+                .iter()
+                .flatten()
+                .any(|path| path == wide)
+        })
+        && covers(&earlier.methods, &later.methods, PartialEq::eq)
+        && all_implied(&earlier.headers, &later.headers)
+        && all_implied(&earlier.queries, &later.queries)
+}
+
+fn covers_hosts(wide: &[HostPattern], narrow: &[HostPattern]) -> bool {
+    covers(wide, narrow, |wide, narrow| {
         covering_hosts(Some(narrow))
             .iter()
             .flatten()
             .any(|host| host == wide)
-    }) && covers(&earlier.paths, &later.paths, |wide, narrow| {
-        covering_paths(Some(narrow))
-            .iter()
-            .flatten()
-            .any(|path| path == wide)
-    }) && covers(&earlier.methods, &later.methods, PartialEq::eq)
-        && all_implied(&earlier.headers, &later.headers)
-        && all_implied(&earlier.queries, &later.queries)
+    })
 }
 
 /// Whether every one of `narrow` is covered by one of `wide`; an empty list is everything.

@@ -301,7 +301,7 @@ fn names(
         return Vec::new();
     };
     let mut seen: HashMap<HostPattern, Span> = HashMap::new();
-    let mut names = Vec::new();
+    let (mut names, mut empty) = (Vec::new(), Vec::new());
     for entry in &table.entries {
         let Some(name) = name(entry, report) else {
             continue;
@@ -323,13 +323,38 @@ fn names(
             key: &entry.key,
             value: &entry.value,
         };
+        if matches!(&entry.value.kind, Kind::Table(table) if table.entries.is_empty()) {
+            empty.push((name.clone(), entry.key_span));
+        }
         if let Some(section) = Section::open(&keys::TLS_NAME, title, setting, report) {
             let rules = rules(&section, inherited, report);
             refuse_h2(&section, &rules, http2, report);
-            names.push(NameRules { name, rules });
+            let at = report.place(entry.key_span);
+            names.push(NameRules { name, rules, at });
         }
     }
+    for (name, span) in empty {
+        warn_of_empty(&name, span, &names, report);
+    }
     names
+}
+
+/// Warns of a name that has nothing of its own. Beside a wildcard that has, that is a way to say that
+/// its rules are not meant.
+fn warn_of_empty(name: &HostPattern, span: Span, names: &[NameRules], report: &mut Report<'_>) {
+    let wildcard = match name {
+        HostPattern::Exact(host) => host.split_once('.').map(|(_, parent)| parent),
+        HostPattern::Wildcard(_) => None,
+    };
+    let is_above = |own: &NameRules| matches!(&own.name, HostPattern::Wildcard(parent) if Some(parent.as_str()) == wildcard);
+    if !names.iter().any(is_above) {
+        let message = "this name has no rules of its own here";
+        report.add(
+            Diagnostic::warning(span, message).help(
+                "write what is to be different, such as `client_auth`, or leave the name out",
+            ),
+        );
+    }
 }
 
 fn name(entry: &Entry, report: &mut Report<'_>) -> Option<HostPattern> {

@@ -1746,6 +1746,14 @@ fn rules_of_tls_are_checked() {
           |
           = help: write a name that one of the certificates has, such as "www.example.com"
 
+        warning: this name has no rules of its own here
+         --> evenkeel.toml:9:1
+          |
+        9 | 'A.test' = {}
+          | ^^^^^^^^
+          |
+          = help: write what is to be different, such as `client_auth`, or leave the name out
+
         error: this name has rules already
           --> evenkeel.toml:10:1
            |
@@ -1880,4 +1888,106 @@ fn files_for_certificates_that_nobody_is_asked_for_are_warned_about() {
       |
       = help: write `mode = "required"` or `"optional"`, or leave them out
 "##);
+}
+
+#[test]
+fn a_name_without_rules_of_its_own_is_warned_about_unless_a_wildcard_has_some() {
+    let with = |names: &str| {
+        let tls = format!("tls = {{ certificates = '/a.pem', names = {{ {names} }} }}\n");
+        let key = "backend = \"app\"\n";
+        warnings(&BASE.replacen(key, &format!("{key}{tls}"), 1))
+    };
+    assert_snapshot!(with("'a.test' = {}, '*.b.test' = { min_version = '1.3' }"), @r##"
+    warning: this name has no rules of its own here
+     --> evenkeel.toml:5:44
+      |
+    5 | tls = { certificates = '/a.pem', names = { 'a.test' = {}, '*.b.test' = { min_version = '1.3' } } }
+      |                                            ^^^^^^^^
+      |
+      = help: write what is to be different, such as `client_auth`, or leave the name out
+"##);
+    let with_wildcard = "'a.b.test' = {}, '*.b.test' = { min_version = '1.3' }";
+    assert_eq!(with(with_wildcard), "");
+    let deeper = "'a.c.b.test' = {}, '*.b.test' = { min_version = '1.3' }";
+    assert!(with(deeper).contains("no rules of its own"));
+}
+
+#[test]
+fn keys_of_requests_are_warned_about_where_only_connections_go() {
+    let with = |backend: &str, frontends: &str| {
+        warnings(&format!(
+            "[frontend.tls]\nlisten = ':443'\nmode = 'tcp'\nbackend = 'app'\n{frontends}\
+             [backend.app]\nservers = '10.0.0.1:443'\n{backend}"
+        ))
+    };
+    let both = "protocol = 'h2'\nheader_case = 'title'\n";
+    assert_snapshot!(with(both, ""), @r##"
+    warning: `protocol` does nothing here: no requests are sent to `app`, only connections as they are
+     --> evenkeel.toml:7:12
+      |
+    7 | protocol = 'h2'
+      |            ^^^^
+      |
+      = help: leave it out: client and server decide between themselves what they speak
+
+    warning: `header_case` does nothing here: no requests are sent to `app`, only connections as they are
+     --> evenkeel.toml:8:15
+      |
+    8 | header_case = 'title'
+      |               ^^^^^^^
+      |
+      = help: leave it out: client and server decide between themselves what they speak
+"##);
+    // As they are unless written.
+    assert_eq!(with("protocol = 'auto'\nheader_case = 'lower'\n", ""), "");
+    // A check speaks it.
+    assert_eq!(with("protocol = 'h2'\nhealth = '/'\n", ""), "");
+    let http = "[frontend.web]\nlisten = ':80'\nbackend = 'app'\n";
+    assert_eq!(with(both, http), "");
+}
+
+#[test]
+fn a_route_of_connections_that_never_matches_is_warned_about() {
+    let with = |routes: &[&str]| {
+        let routes = routes
+            .iter()
+            .map(|route| format!("[[frontend.tls.route]]\n{route}\nbackend = 'app'\n"));
+        let routes: String = routes.collect();
+        warnings(&format!(
+            "[frontend.tls]\nlisten = ':443'\nmode = 'tcp'\n{routes}\
+             [backend.app]\nservers = '10.0.0.1:443'\n"
+        ))
+    };
+    assert_snapshot!(with(&["sni = '*'", "sni = 'a.test'"]), @r##"
+    warning: route `2` never matches
+     --> evenkeel.toml:7:1
+      |
+    4 | [[frontend.tls.route]]
+      | ---------------------- route `1` takes all its connections first
+    ...
+    7 | [[frontend.tls.route]]
+      | ^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: the first match wins: put the narrower route first
+"##);
+    for (earlier, later) in [
+        ("sni = 'a.test'", "sni = 'A.test'"),
+        ("sni = '*.test'", "sni = ['a.test', '*.b.test']"),
+        ("sni = 'a.test'", "sni = 'a.test'\nalpn = 'h2'"),
+        ("alpn = ['h2', 'x']", "sni = 'a.test'\nalpn = 'h2'"),
+    ] {
+        assert!(
+            with(&[earlier, later]).contains("route `2` never matches"),
+            "{later}"
+        );
+    }
+    for (earlier, later) in [
+        ("sni = 'a.test'", "sni = ['a.test', 'b.test']"),
+        ("sni = '*.test'", "sni = 'test'"),
+        ("sni = 'a.test'\nalpn = 'h2'", "sni = 'a.test'"),
+        ("sni = 'a.test'", "alpn = 'h2'"),
+        ("sni = 'a.test'", "sni = '*'"),
+    ] {
+        assert_eq!(with(&[earlier, later]), "", "{later}");
+    }
 }

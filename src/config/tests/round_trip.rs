@@ -291,7 +291,11 @@ fn tls() -> impl Strategy<Value = Tls> {
         let mut own: Vec<NameRules> = Vec::new();
         for (name, rules) in names {
             if own.iter().all(|known| known.name != name) {
-                own.push(NameRules { name, rules });
+                own.push(NameRules {
+                    name,
+                    rules,
+                    at: Place::nowhere(),
+                });
             }
         }
         own

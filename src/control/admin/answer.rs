@@ -10,9 +10,9 @@ use hyper::body::Incoming;
 use serde_json::json;
 
 use crate::base::clock;
-use crate::control::State;
 use crate::control::health::FirstRound;
 use crate::control::reload::reload;
+use crate::control::{Order, State};
 use crate::observe::{BackendRow, CertificateRow, FrontendRow, Scrape, ServerRow};
 
 use super::status::status;
@@ -70,7 +70,10 @@ pub(super) fn why_not_ready(state: &State) -> Option<String> {
 }
 
 async fn reloaded(state: &Rc<State>) -> Response<Full<Bytes>> {
-    match reload(state).await {
+    let outcome = reload(state).await;
+    // There may be other files to watch; who runs the orders is gone only when all ends.
+    let _ = state.order_sender.send(Order::CertificatesTouched);
+    match outcome {
         Ok(applied) => {
             let body = json!({
                 "generation": applied.generation,

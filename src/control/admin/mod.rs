@@ -6,8 +6,12 @@
 mod answer;
 mod status;
 
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -123,23 +127,49 @@ pub(super) fn apply(state: &Rc<State>, prepared: Prepared) {
     }
 }
 
+/// Accepts until it is aborted.
+///
+/// A panic in here is a defect, and costs the connection that it was met with. That loop ends no
+/// traffic, as that of a frontend would, so it does not end the process: it begins again.
 async fn accept(listener: Listener, state: Rc<State>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let state = Rc::clone(&state);
-                tasks::spawn_local(async move {
-                    serve(stream, state).await;
-                    drop(place);
-                });
+        let mut next = pin!(accept_one(&listener, &places, &state));
+        let caught = poll_fn(|cx| {
+            let polling = AssertUnwindSafe(|| next.as_mut().poll(cx));
+            // One that has panicked is not polled again.
+            catch_unwind(polling).unwrap_or(Poll::Ready(Accepted::Panicked))
+        });
+        match caught.await {
+            Accepted::One => {}
+            Accepted::None => clock::sleep(ACCEPT_PAUSE).await,
+            Accepted::Panicked => {
+                state.metrics.panicked();
+                event::admin_panicked();
+                clock::sleep(ACCEPT_PAUSE).await;
             }
-            Err(_) => clock::sleep(ACCEPT_PAUSE).await,
         }
     }
+}
+
+/// What came of waiting for a connection.
+enum Accepted {
+    One,
+    None,
+    Panicked,
+}
+
+async fn accept_one(listener: &Listener, places: &Arc<Semaphore>, state: &Rc<State>) -> Accepted {
+    let place = Arc::clone(places).acquire_owned().await;
+    let Ok((stream, _)) = listener.accept().await else {
+        return Accepted::None;
+    };
+    let state = Rc::clone(state);
+    tasks::spawn_local(async move {
+        serve(stream, state).await;
+        drop(place);
+    });
+    Accepted::One
 }
 
 async fn serve(stream: Stream, state: Rc<State>) {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rustls::pki_types::pem::{self, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use rustls::{Error as TlsError, InconsistentKeys, SignatureAlgorithm};
+use rustls::{Error as TlsError, InconsistentKeys, RootCertStore, SignatureAlgorithm};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
@@ -300,7 +300,7 @@ impl Source for Files {
             true => "it has expired",
             false => "it is not valid yet",
         };
-        Some(fault(what, "the one before is served on"))
+        Some(fault(what, "the one before is used on"))
     }
 }
 
@@ -316,7 +316,18 @@ impl Source for Authorities {
     }
 
     fn read(&self) -> Result<Self::Content, Fault> {
-        blocks(&self.0, "has no certificate of an authority")
+        let found: Self::Content = blocks(&self.0, "has no certificate of an authority")?;
+        let mut roots = RootCertStore::empty();
+        for certificate in &found {
+            roots.add(certificate.clone()).map_err(|error| {
+                let shown = self.0.display();
+                fault(
+                    format!("{shown} has an authority that cannot be used: {error}"),
+                    "",
+                )
+            })?;
+        }
+        Ok(found)
     }
 }
 
@@ -356,7 +367,10 @@ fn stamp(path: &Path) -> FileStamp {
 fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>, Fault> {
     let cannot = |error: &io::Error| {
         let help = match error.kind() {
-            io::ErrorKind::NotFound => "relative paths begin at the file that they are written in",
+            // A whole path says by itself where was looked, also one that was written as a part.
+            io::ErrorKind::NotFound if path.is_relative() => {
+                "relative paths begin at the file that they are written in"
+            }
             io::ErrorKind::PermissionDenied => "the user that evenkeel runs as has to read it",
             _ => "",
         };
@@ -459,5 +473,15 @@ vZDM
         };
         let fault = missing.load().expect_err("it is not there");
         assert!(fault.message.starts_with("cannot read "), "{fault:?}");
+        assert_eq!(fault.help, "");
+        let relative = Files {
+            certificate: PathBuf::from("none.pem"),
+            key: None,
+        };
+        let fault = relative.load().expect_err("it is not there");
+        assert!(
+            fault.help.starts_with("relative paths begin at "),
+            "{fault:?}"
+        );
     }
 }

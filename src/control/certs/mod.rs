@@ -1,33 +1,35 @@
-//! Certificates: read from files, turned into what frontends shake hands with, and renewed while
-//! they run.
+//! Certificates: read from files, turned into what handshakes with clients and servers are made with,
+//! and renewed while they run.
 //!
 //! `load` reads one, `shelf` has all of them and knows which changed; here they become [`Terms`],
-//! frontend by frontend. What is wrong is said at the line of the configuration that names the file.
+//! frontend by frontend, and in `server_tls` what backends need. What is wrong is said at the line of
+//! the configuration that names the file.
 //! A renewed file takes effect by itself; one that cannot be used changes nothing, whether it is
 //! found at a reload or in between.
 
 mod load;
 #[cfg(test)]
 mod scene;
+mod server_tls;
 mod shelf;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 
-use crate::base::clock;
-use crate::base::tasks;
+use crate::base::{Name, Place, clock, tasks};
 use crate::config::Diagnostic;
 use crate::observe::{CertificateResult, event};
-use crate::plan::{ClientAuth, FileAt, Need, Plan, Tls};
+use crate::plan::{ClientAuth, FileAt, HostPattern, Need, Plan, Tls, UnknownNames};
 use crate::proxy::snapshot::Snapshot;
 use crate::proxy::tls::{Acceptor, Resumption, Store, StoreBuilder, Terms, Trust};
 
-use super::State;
+use super::{State, reload};
 use load::{Authorities, Files, RevokedList};
+use server_tls::ServerTlsSet;
 use shelf::{Shelf, Slot};
 
 /// So many days before a certificate expires it is said, each once. 0: it has expired.
@@ -37,6 +39,9 @@ const REMIND_AT_DAYS: [i64; 4] = [21, 7, 1, 0];
 const NAMED_IN_LOG: usize = 20;
 
 const DAY: i64 = 24 * 60 * 60;
+
+/// What becomes of a frontend's certificate that is not valid at present.
+const REFUSED_BY_CLIENTS: &str = "clients will refuse it";
 
 /// All certificates of a proxy, and the sessions of their clients.
 #[derive(Debug, Default)]
@@ -67,6 +72,7 @@ enum Policy {
 pub struct Prepared {
     /// For each frontend of the plan; `None`: it has no TLS, or something is wrong with it.
     terms: Vec<Option<Arc<Terms>>>,
+    servers: ServerTlsSet,
     /// What is wrong: errors where nothing can be served, warnings where something else is.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -81,8 +87,9 @@ pub(super) struct Overview {
 }
 
 impl Certs {
-    /// Reads what `plan` names and makes terms of it. May take seconds, and blocks meanwhile.
-    pub fn prepare(&mut self, plan: &Plan) -> Prepared {
+    /// Reads what `plan` names and makes of it what handshakes are made with; what `before` has of
+    /// that for servers is kept. May take seconds, and blocks meanwhile.
+    pub fn prepare(&mut self, plan: &Plan, before: Option<&Snapshot>) -> Prepared {
         self.findings.add(self.shelf.look(plan));
         let mut prepared = Prepared::default();
         for frontend in &plan.frontends {
@@ -92,6 +99,8 @@ impl Certs {
             });
             prepared.terms.push(terms);
         }
+        let found = &mut prepared.diagnostics;
+        prepared.servers = ServerTlsSet::of(plan, &self.shelf, before, found);
         prepared
     }
 
@@ -156,14 +165,18 @@ impl Certs {
         let mut store = StoreBuilder::default();
         let mut is_empty = true;
         for source in &tls.certificates {
+            let listed = self.shelf.files(source);
             if let Some(fault) = self.shelf.directory_fault(source) {
-                found.push(Diagnostic::at(&source.at, &fault.message, fault.help));
+                found.push(match listed.is_empty() {
+                    true => Diagnostic::at(&source.at, &fault.message, fault.help),
+                    false => as_before(&source.at, &source.path, fault),
+                });
             }
-            for files in self.shelf.files(source) {
+            for files in listed {
                 let Some(slot) = self.shelf.certificates().get(&files) else {
                     continue;
                 };
-                found.extend(judged(&source.at, &files, slot, now));
+                found.extend(judged(&source.at, &files, slot, now, REFUSED_BY_CLIENTS));
                 if let Some(loaded) = &slot.good {
                     store.add(&loaded.served);
                     is_empty = false;
@@ -184,6 +197,7 @@ impl Certs {
         }
         let name = tls.default.as_ref().map(|default| default.name.as_str());
         let store = store.build(name);
+        found.extend(store.iter().flat_map(|store| uncovered(tls, store)));
         if let (None, Some(default)) = (&store, &tls.default) {
             found.push(Diagnostic::at(
                 &default.at,
@@ -274,43 +288,69 @@ impl Certs {
 }
 
 impl Prepared {
-    /// Gives the frontends of `snapshot`, which was made from the same plan, what they shake hands
-    /// with.
+    /// Gives the frontends and backends of `snapshot`, which was made from the same plan, what they
+    /// shake hands with.
     pub fn equip(&self, snapshot: &mut Snapshot) {
         for (frontend, terms) in snapshot.frontends.iter_mut().zip(&self.terms) {
             let terms = terms.as_ref().map(Arc::clone);
             frontend.tls = terms.map(|terms| Arc::new(Acceptor::new(terms)));
         }
+        self.servers.equip(snapshot);
+    }
+
+    /// The backends that `before` has in the same words, and whose files say something else.
+    pub(super) fn renewed(&self, plan: &Plan, before: &Snapshot) -> Vec<Name> {
+        self.servers.renewed(plan, before)
     }
 }
 
-/// What is to be said of one certificate, at the place that names it.
+/// Names with rules that no certificate is for.
+fn uncovered(tls: &Tls, store: &Store) -> impl Iterator<Item = Diagnostic> {
+    let uncovered = tls.names.iter().filter(|own| !store.covers(&own.name));
+    uncovered.map(|own| {
+        let shown = match &own.name {
+            HostPattern::Exact(name) => name.clone(),
+            HostPattern::Wildcard(parent) => format!("*.{parent}"),
+        };
+        let outcome = match tls.unknown_names {
+            UnknownNames::Default => "who asks for it gets the default one",
+            UnknownNames::Refused => "who asks for it is refused",
+        };
+        let message = format!("no certificate here is for {shown:?}: {outcome}");
+        let help = "name one in `certificates`, or leave these rules out";
+        Diagnostic::warning_at(&own.at, message, help)
+    })
+}
+
+/// What is to be said of one certificate, at the place that names it; `refused` is what becomes of
+/// one that is not valid at present.
 fn judged(
-    at: &crate::base::Place,
+    at: &Place,
     files: &Files,
     slot: &Slot<load::Loaded>,
     now: i64,
+    refused: &str,
 ) -> Option<Diagnostic> {
     let shown = files.certificate.display();
     match (&slot.good, &slot.fault) {
         (None, Some(fault)) => Some(Diagnostic::at(at, &fault.message, fault.help)),
-        (Some(_), Some(fault)) => {
-            let message = format!("{shown} is used as it was before: {}", fault.message);
-            Some(Diagnostic::warning_at(at, message, fault.help))
-        }
+        (Some(_), Some(fault)) => Some(as_before(at, &files.certificate, fault)),
         (Some(loaded), None) if !loaded.is_valid_at(now) => {
             let message = match loaded.not_after < now {
                 true => format!("the certificate in {shown} has expired"),
                 false => format!("the certificate in {shown} is not valid yet"),
             };
-            Some(Diagnostic::warning_at(
-                at,
-                message,
-                "clients will refuse it",
-            ))
+            Some(Diagnostic::warning_at(at, message, refused))
         }
         _ => None,
     }
+}
+
+/// That `path` is used as it was, for what is there now cannot be.
+fn as_before(at: &Place, path: &Path, fault: &load::Fault) -> Diagnostic {
+    let shown = path.display();
+    let message = format!("{shown} is used as it was before: {}", fault.message);
+    Diagnostic::warning_at(at, message, fault.help)
 }
 
 /// The content of a file; what it lacks is reported.
@@ -322,13 +362,14 @@ fn content<T: Clone>(
     let Some(slot) = slot else {
         return Vec::new();
     };
-    if let Some(good) = &slot.good {
-        return good.to_vec();
+    match (&slot.good, &slot.fault) {
+        (Some(_), Some(fault)) => found.push(as_before(&file.at, &file.path, fault)),
+        (None, Some(fault)) => found.push(Diagnostic::at(&file.at, &fault.message, fault.help)),
+        (_, None) => {}
     }
-    if let Some(fault) = &slot.fault {
-        found.push(Diagnostic::at(&file.at, &fault.message, fault.help));
-    }
-    Vec::new()
+    slot.good
+        .as_ref()
+        .map_or_else(Vec::new, |good| good.to_vec())
 }
 
 fn policy_of(trust: Option<&Trust>) -> Policy {
@@ -344,7 +385,7 @@ fn policy_of(trust: Option<&Trust>) -> Policy {
 
 fn at_certificates(tls: &Tls, message: String) -> Diagnostic {
     let at = tls.certificates.first().map(|source| source.at.clone());
-    Diagnostic::at(&at.unwrap_or_else(crate::base::Place::nowhere), message, "")
+    Diagnostic::at(&at.unwrap_or_else(Place::nowhere), message, "")
 }
 
 fn errors(found: &[Diagnostic]) -> usize {
@@ -352,26 +393,40 @@ fn errors(found: &[Diagnostic]) -> usize {
 }
 
 /// Runs [`Certs::prepare`] where it may block. Whoever calls it has the certificates locked.
-pub(super) async fn prepare(certs: &mut Certs, plan: &Arc<Plan>) -> Prepared {
+///
+/// # Errors
+///
+/// That there was a panic in there, a defect; then all are read anew the next time.
+pub(super) async fn prepare(
+    certs: &mut Certs,
+    plan: &Arc<Plan>,
+    before: &Arc<Snapshot>,
+) -> Result<Prepared, String> {
     let mut taken = std::mem::take(certs);
-    let plan = Arc::clone(plan);
+    let (plan, before) = (Arc::clone(plan), Arc::clone(before));
     let reading = tasks::spawn_blocking(move || {
-        let prepared = taken.prepare(&plan);
+        let prepared = taken.prepare(&plan, Some(&before));
         (taken, prepared)
     });
-    // A panic in there is a defect; then all are read anew the next time.
-    let Ok((back, prepared)) = reading.await else {
-        return Prepared::default();
-    };
+    let (back, prepared) = reading.await.map_err(|error| error.to_string())?;
     *certs = back;
-    prepared
+    Ok(prepared)
 }
 
-/// Looks whether files have changed, and has frontends use what is new.
+/// Looks whether files have changed, and has frontends and backends use what is new.
 pub(super) async fn look(state: &Rc<State>) {
+    // A reload would put the snapshot that it made of the one before in place of a renewed one.
+    let _no_reload = state.reloading.lock().await;
     let mut certs = state.certs.lock().await;
     let snapshot = state.current.load();
-    let prepared = prepare(&mut certs, &snapshot.plan).await;
+    if let Ok(prepared) = prepare(&mut certs, &snapshot.plan, &snapshot).await {
+        take_up(state, &mut certs, &snapshot, &prepared);
+    }
+}
+
+/// Has what runs, which is `snapshot`, use what was `prepared` for its own plan. Whoever calls it
+/// keeps reloads away.
+pub(super) fn take_up(state: &State, certs: &mut Certs, snapshot: &Snapshot, prepared: &Prepared) {
     if !certs.findings.renewed.is_empty() {
         for (frontend, terms) in snapshot.frontends.iter().zip(&prepared.terms) {
             if let (Some(acceptor), Some(terms)) = (&frontend.tls, terms) {
@@ -379,7 +434,14 @@ pub(super) async fn look(state: &Rc<State>) {
             }
         }
     }
-    settled(state, &mut certs, &snapshot.plan);
+    if !prepared.renewed(&snapshot.plan, snapshot).is_empty() {
+        // Unlike a frontend's, their connections are kept for later, and those that were opened with
+        // what is no longer believed must not be used again: workers need a new snapshot.
+        let mut next = snapshot.following();
+        prepared.servers.equip(&mut next);
+        reload::swap_backends(state, next);
+    }
+    settled(state, certs, &snapshot.plan);
 }
 
 /// Puts the certificates that a proxy starts with to work. What is wrong with them was said already.

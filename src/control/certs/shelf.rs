@@ -12,9 +12,12 @@ use std::sync::Arc;
 use crate::base::clock;
 use crate::base::tasks;
 use crate::control::watch::directory_of;
-use crate::plan::{Certificates, ClientAuth, ClientCertificates, Plan, Tls};
+use crate::plan::{
+    Certificates, ClientAuth, ClientCertificates, FileAt, Plan, ServerTls, Tls, Trust,
+};
 
 use super::load::{Authorities, Fault, Files, RevokedList, Source, Stamp};
+use super::server_tls::files_of;
 
 /// What the files of a plan say.
 #[derive(Debug, Default)]
@@ -98,14 +101,15 @@ impl Shelf {
                 named.certificates.extend(self.files(source));
             }
             for asked in asked(tls) {
-                let of = |file: &crate::plan::FileAt| file.path.clone();
-                named
-                    .authorities
-                    .extend(asked.ca.iter().map(of).map(Authorities));
-                named
-                    .revoked
-                    .extend(asked.crl.iter().map(of).map(RevokedList));
+                named.authorities.extend(paths(&asked.ca).map(Authorities));
+                named.revoked.extend(paths(&asked.crl).map(RevokedList));
             }
+        }
+        for tls in towards_servers(plan) {
+            if let Trust::Authorities(files) = &tls.trust {
+                named.authorities.extend(paths(files).map(Authorities));
+            }
+            named.certificates.extend(tls.identity.iter().map(files_of));
         }
         named
     }
@@ -207,6 +211,15 @@ impl Shelf {
 fn of_plan(plan: &Plan) -> impl Iterator<Item = &Tls> {
     let frontends = plan.frontends.iter();
     frontends.filter_map(|frontend| frontend.tls.as_ref())
+}
+
+fn towards_servers(plan: &Plan) -> impl Iterator<Item = &ServerTls> {
+    let backends = plan.backends.iter();
+    backends.filter_map(|backend| backend.tls.as_ref())
+}
+
+fn paths(files: &[FileAt]) -> impl Iterator<Item = PathBuf> {
+    files.iter().map(|file| file.path.clone())
 }
 
 /// The policies about client certificates that ask for any.

@@ -27,11 +27,11 @@ use tokio::io::AsyncWriteExt;
 use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::units::show_duration;
-use crate::exchange::Fault;
+use crate::exchange::{Cause, Fault};
 use crate::net::{Network, Stream};
 use crate::plan::{HttpCheck, Probe, Protocol};
 use crate::proxy::io::{ReceiveError, ReceivedBody, StreamBody};
-use crate::proxy::upstream::{Agreed, Tls, head_of};
+use crate::proxy::upstream::{Agreed, Tls, head_of, not_http2};
 
 use super::state::Verdict;
 
@@ -260,7 +260,7 @@ async fn ask_http2(
         .max_header_list_size(HEAD_BOUND as u32);
     let (mut sender, connection) = match builder.handshake::<_, Bytes>(stream).await {
         Ok(both) => both,
-        Err(error) => return progress.decide(failed(of_stream(&error))),
+        Err(error) => return progress.decide(failed(of_first(&error))),
     };
     let mut link = Link::new(connection);
     let sent = sender.send_request(head, true);
@@ -270,7 +270,7 @@ async fn ask_http2(
     };
     let response = match answered {
         Ok(response) => response,
-        Err(error) => return progress.decide(failed(of_stream(&error))),
+        Err(error) => return progress.decide(failed(of_first(&error))),
     };
     let (head, stream) = response.into_parts();
     let body = StreamBody::new(stream, &head.headers);
@@ -425,9 +425,16 @@ fn of_head(error: &hyper::Error) -> String {
 /// The reason's code says enough of which side it was.
 fn of_handshake(fault: &Fault) -> String {
     match &fault.cause {
+        Some(cause @ Cause::NotSpoken(_)) => cause.to_string(),
         Some(cause) => format!("no TLS: {cause}"),
         None => "no TLS".to_owned(),
     }
+}
+
+/// Of a connection on which nothing has been answered.
+fn of_first(error: &h2::Error) -> String {
+    let stranger = not_http2(error).and_then(|fault| fault.cause);
+    stranger.map_or_else(|| of_stream(error), |cause| cause.to_string())
 }
 
 fn of_stream(error: &h2::Error) -> String {

@@ -122,7 +122,7 @@ metrics! {
     EXCHANGES_CUT = "evenkeel_exchanges_cut_total", Counter, Count, [],
         "Exchanges that were still open when shutdown.timeout was over.";
     PANICS = "evenkeel_panics_total", Counter, Count, [],
-        "Defects of the proxy that were caught; each ended one exchange.";
+        "Defects of the proxy that were caught; each ended one exchange, or one connection to the admin listener.";
     ACCESS_LOG_DROPPED = "evenkeel_access_log_dropped_total", Counter, Count, [],
         "Lines that were lost because the access log's sink stalled or failed.";
     BUILD_INFO = "evenkeel_build_info", Gauge, Count, ["version", "commit", "rustc"],

@@ -3,7 +3,8 @@
 //! What such a connection says holds for all that it carries, so that it is never used for anybody
 //! else: neither for another client nor for another host name, when it names one. They belong to the
 //! client connection and end with it. Kept beyond that they would wait for a client that most likely
-//! never comes back from the same port.
+//! never comes back from the same port. While it is there, idle ones are looked after as all others
+//! of their server are.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,7 +17,7 @@ use crate::base::{Peer, TlsVersion};
 use crate::exchange::{ClientTls, Exchange};
 use crate::plan::{ProxyVersion, SendProxy};
 use crate::proxy::backend::{Lease, ServerId};
-use crate::proxy::upstream::{Lane, Settings};
+use crate::proxy::upstream::{Lane, Lanes, Settings};
 use crate::wire::host::Authority;
 use crate::wire::proxy_protocol::{
     Checksum, ClientFlags, Endpoints, Extras, Header, Tls, Verified, write_v1, write_v2,
@@ -66,7 +67,7 @@ impl Caller {
         let apart = lanes.apart(host);
         let host = host.map(HeaderValue::as_bytes);
         let said = header(how, exchange, host, None);
-        let lane = self.lane(lease.server().id, &local.settings, &said, apart);
+        let lane = self.lane(lease.server().id, &local.settings, &said, lanes, apart);
         // The connection's id is that of the exchange it is opened for.
         let preamble = match how.unique_id {
             true => header(how, exchange, host, Some(exchange.opening.id.as_bytes())),
@@ -75,28 +76,32 @@ impl Caller {
         Line { lane, preamble }
     }
 
+    /// The lane for all this; where there is none yet it is `apart`, which `lanes` look after from then
+    /// on.
     fn lane(
         &self,
         server: ServerId,
         settings: &Rc<Settings>,
         said: &Bytes,
+        lanes: &Lanes,
         apart: Lane,
     ) -> Rc<Lane> {
-        let mut lanes = self.lanes.borrow_mut();
+        let mut known = self.lanes.borrow_mut();
         let is_it = |own: &Own| {
             own.server == server
                 && own.said == said
                 && own.settings.are_like(settings)
                 && own.lane.is_like(&apart)
         };
-        if let Some(own) = lanes.iter().find(|own| is_it(own)) {
+        if let Some(own) = known.iter().find(|own| is_it(own)) {
             return Rc::clone(&own.lane);
         }
-        if lanes.len() >= MOST_LANES {
-            lanes.remove(0);
+        if known.len() >= MOST_LANES {
+            known.remove(0);
         }
         let lane = Rc::new(apart);
-        lanes.push(Own {
+        lanes.look_after(&lane);
+        known.push(Own {
             server,
             settings: Rc::clone(settings),
             said: said.clone(),

@@ -20,7 +20,7 @@ use std::rc::Rc;
 use http::Response;
 
 use crate::base::clock;
-use crate::exchange::{Attempt, Fault, Reason};
+use crate::exchange::{Attempt, Cause, Fault, Reason};
 use crate::net::Network;
 use crate::observe::event;
 use crate::proxy::backend::{Lease, Local, NoSlot, Tried};
@@ -108,18 +108,22 @@ impl<'a> Tries<'a> {
     }
 }
 
-/// Says why a server is not believed, now and then: without checks of its health nobody else does, and
-/// it is the configuration or a certificate that somebody has to mend.
+/// Says why a server is not believed or not understood, now and then: without checks of its health
+/// nobody else does, and it is the configuration or a certificate that somebody has to mend.
 fn tell(lease: &Lease, fault: &Fault) {
     let is_tls = matches!(
         fault.reason,
         Reason::ServerTlsHandshake | Reason::ServerTlsCertificate
     );
+    let is_stranger = matches!(fault.cause, Some(Cause::NotSpoken(_)));
     let server = lease.server();
-    if is_tls && server.may_tell(clock::now()) {
+    if (is_tls || is_stranger) && server.may_tell(clock::now()) {
         let plan = &lease.backend().shared.plan;
         let name = &plan.servers[lease.index()].name;
-        event::server_not_believed(&plan.name, name, fault);
+        match is_tls {
+            true => event::server_not_believed(&plan.name, name, fault),
+            false => event::server_not_understood(&plan.name, name, fault),
+        }
     }
 }
 

@@ -41,7 +41,9 @@ pub(super) struct Sender<'a> {
 pub(super) enum BodyKind {
     /// No bytes.
     None,
-    /// As many as `Content-Length` says.
+    /// As many as `Content-Length` says. It stays when a client of HTTP/2 sends trailers, too, for which
+    /// HTTP/1.1 then has no place (RFC 9112 §7.1.2): they may be left out (RFC 9110 §6.5.1), and not
+    /// every server takes a body whose length it does not know.
     Sized,
     /// Until they end.
     Chunked,

@@ -206,6 +206,11 @@ impl Body for RequestBody {
             Poll::Ready(Some(Ok(frame))) => {
                 deadlines.client_came();
                 let is_last = incoming.is_end_stream();
+                if incoming.size_hint().exact() == Some(0) {
+                    // A client of HTTP/2 may say later that this was all, or send trailers. A server of
+                    // HTTP/1.1 has the whole request by its length, and nobody reads on for it.
+                    this.course.request_complete.set(true);
+                }
                 if let Some(data) = frame.data_ref() {
                     let bytes = &this.course.exchange.body_bytes_in;
                     bytes.set(bytes.get() + data.len() as u64);

@@ -235,8 +235,10 @@ async fn begin(
     if mode_of(frontend, context) == Mode::Tcp {
         return Some(Begun::Tcp(stream, ends, entry));
     }
-    let stream = tcp::pass_through(stream, ends, frontend, context, &entry).await?;
-    let (stream, tls) = secure(stream, ends.client, frontend, context, &entry).await?;
+    // One deadline for both: whoever is slow to say a name is no faster in a handshake.
+    let began = clock::now();
+    let stream = tcp::pass_through(stream, ends, began, frontend, context, &entry).await?;
+    let (stream, tls) = secure(stream, ends.client, began, frontend, context, &entry).await?;
     Some(Begun::Http(stream, ends, tls, entry))
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use crate::base::Peer;
-use crate::base::clock::{self, Elapsed};
+use crate::base::clock::{self, Elapsed, Instant};
 use crate::exchange::ClientTls;
 use crate::net::{HandshakeFault, Stream};
 use crate::observe::{Handshake, HandshakeFailure, event};
@@ -31,10 +31,11 @@ enum Failed {
 }
 
 /// The connection, under TLS where its frontend wants that; `None`: it has ended, and all is said and
-/// counted.
+/// counted. The time that it may take has been running since `began`.
 pub(super) async fn secure(
     stream: Stream,
     peer: Peer,
+    began: Instant,
     frontend: &Arc<Frontend>,
     context: &Context,
     entry: &Entry,
@@ -46,7 +47,7 @@ pub(super) async fn secure(
     }
     drop(view);
     // Boxed: the connection, once it serves, does not carry the room for it.
-    let handshake = Box::pin(shake_hands(stream, peer, frontend, context, entry));
+    let handshake = Box::pin(shake_hands(stream, peer, began, frontend, context, entry));
     handshake.await.map(|(stream, tls)| (stream, Some(tls)))
 }
 
@@ -54,12 +55,14 @@ pub(super) async fn secure(
 async fn shake_hands(
     stream: Stream,
     peer: Peer,
+    began: Instant,
     frontend: &Arc<Frontend>,
     context: &Context,
     entry: &Entry,
 ) -> Option<(Stream, Rc<ClientTls>)> {
     let (view, place) = context.views.with(frontend)?;
-    let patience = view.snapshot.plan.frontends[place].timeout.handshake;
+    let until = began + view.snapshot.plan.frontends[place].timeout.handshake;
+    let patience = until.saturating_duration_since(clock::now());
     let acceptor = acceptor(&view, place)?;
     drop(view);
     let mut handshake = pin!(clock::within(

@@ -28,6 +28,8 @@
 
 mod conditions;
 mod hash;
+mod names;
+mod passages;
 mod paths;
 #[cfg(test)]
 mod reference;
@@ -42,8 +44,10 @@ use crate::plan::{HostPattern, Route};
 use crate::wire::path;
 
 use conditions::Conditions;
-use hash::Table;
+use names::Names;
 use paths::Paths;
+
+pub use passages::Passages;
 
 /// The routes of a frontend, compiled.
 #[derive(Debug)]
@@ -53,12 +57,8 @@ pub struct Router {
     /// Routes by path, for each set of routes that some host has. Hosts with the same routes share
     /// one, so that a route with a thousand hosts and a thousand paths is no million entries.
     paths: Box<[Paths]>,
-    /// Place in `paths` of the routes that name this host.
-    exact: Table<usize>,
-    /// Place in `paths` of the routes that name this host with `*.` before it.
-    wildcard: Table<usize>,
-    /// Labels of the longest key of `wildcard`: bounds how much of a long host is tried.
-    wildcard_labels: usize,
+    /// Place in `paths` of the routes that have this host among theirs.
+    hosts: Names<usize>,
     /// The routes that name no host.
     any: Paths,
 }
@@ -96,34 +96,21 @@ impl Router {
             }
         }
 
-        let mut router = Self {
-            conditions: routes.iter().map(Conditions::of).collect(),
-            paths: Box::default(),
-            exact: Table::default(),
-            wildcard: Table::default(),
-            wildcard_labels: 0,
-            any: Paths::compile(routes, &any),
-        };
         let mut paths = Vec::new();
         let mut known: HashMap<Vec<usize>, usize> = HashMap::new();
-        for (host, indices) in by_host {
+        let hosts = Names::of(by_host.into_iter().map(|(host, indices)| {
             let place = *known.entry(indices).or_insert_with_key(|indices| {
                 paths.push(Paths::compile(routes, indices));
                 paths.len() - 1
             });
-            match host {
-                HostPattern::Exact(host) => {
-                    router.exact.insert(host.as_str().into(), place);
-                }
-                HostPattern::Wildcard(suffix) => {
-                    let labels = suffix.split('.').count();
-                    router.wildcard_labels = router.wildcard_labels.max(labels);
-                    router.wildcard.insert(suffix.as_str().into(), place);
-                }
-            }
+            (host, place)
+        }));
+        Self {
+            conditions: routes.iter().map(Conditions::of).collect(),
+            paths: paths.into(),
+            hosts,
+            any: Paths::compile(routes, &any),
         }
-        router.paths = paths.into();
-        router
     }
 
     /// The place of the route that `request` matches first; `None` when it matches none.
@@ -150,13 +137,8 @@ impl Router {
             conditions: &self.conditions,
             found: None,
         };
-        if let Some(&place) = self.exact.get(request.host) {
+        for &place in self.hosts.matching(request.host) {
             self.paths[place].search(&mut search);
-        }
-        for suffix in suffixes(request.host).take(self.wildcard_labels) {
-            if let Some(&place) = self.wildcard.get(suffix) {
-                self.paths[place].search(&mut search);
-            }
         }
         self.any.search(&mut search);
         search.found
@@ -191,13 +173,6 @@ impl Search<'_> {
             .find(|&index| self.conditions[index].hold(self.request))
             .or(self.found);
     }
-}
-
-/// What stands behind a dot of `host` that is not its first character: one label, two labels, …
-fn suffixes(host: &str) -> impl Iterator<Item = &str> {
-    let dots = host.bytes().enumerate().skip(1).rev();
-    dots.filter(|&(_, byte)| byte == b'.')
-        .map(|(place, _)| &host[place + 1..])
 }
 
 #[cfg(test)]

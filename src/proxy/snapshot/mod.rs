@@ -22,7 +22,7 @@ use crate::observe::{Places, ServerMetrics};
 use crate::plan::{HeaderCase, Plan, RouteKind};
 use crate::proxy::backend::{Backend, Local};
 use crate::proxy::frontend;
-use crate::proxy::route::Router;
+use crate::proxy::route::{Passages, Router};
 use crate::proxy::tls::Acceptor;
 
 pub use remembered::Remembered;
@@ -40,6 +40,7 @@ pub struct Snapshot {
 }
 
 /// A frontend of a snapshot.
+#[derive(Clone)]
 pub struct Frontend {
     /// Its live state.
     pub live: Arc<frontend::Frontend>,
@@ -49,6 +50,8 @@ pub struct Frontend {
     pub router: Arc<Router>,
     /// For each route, the place of its backend.
     pub route_backends: Vec<u32>,
+    /// Its routes of connections that are passed on as they are.
+    pub passages: Arc<Passages>,
     /// For each route of connections that are passed on as they are, the place of its backend.
     pub passage_backends: Vec<u32>,
     /// The place of the backend of requests that no route matches.
@@ -84,6 +87,16 @@ pub struct Views {
 }
 
 impl Snapshot {
+    /// The same, as the one after this.
+    pub fn following(&self) -> Self {
+        Self {
+            generation: self.generation + 1,
+            plan: Arc::clone(&self.plan),
+            frontends: self.frontends.clone(),
+            backends: self.backends.clone(),
+        }
+    }
+
     /// The place of the frontend that is `live`; `None` when it is gone.
     pub fn frontend_of(&self, live: &Arc<frontend::Frontend>) -> Option<usize> {
         self.frontends

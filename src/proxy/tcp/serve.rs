@@ -15,14 +15,14 @@ use crate::base::clock::{self, Duration, FAR, Instant};
 use crate::exchange::{Fault, FirstBytes, Opening, Reason, RequestId};
 use crate::net::Stream;
 use crate::observe::event;
-use crate::plan::{self, HostPattern, Passage};
+use crate::plan;
 use crate::proxy::backend::Lease;
 use crate::proxy::context::Context;
 use crate::proxy::forward::connect;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::{Course, End, Relay, Spoken, Timer};
 use crate::proxy::roll::{Entry, Order};
-use crate::proxy::snapshot::View;
+use crate::proxy::snapshot::{self, View};
 use crate::proxy::tunnel::{Terms, Tunnel};
 use crate::wire::client_hello::{ClientHello, First};
 
@@ -73,10 +73,12 @@ pub async fn serve(
 }
 
 /// Passes a connection on whose client asks for a name that is passed through, in front of a
-/// handshake of our own. Any other is given back as if nothing had been read from it.
+/// handshake of our own. Any other is given back as if nothing had been read from it. The time for a
+/// handshake has been running since `began`.
 pub async fn pass_through(
     mut stream: Stream,
     ends: Ends,
+    began: Instant,
     live: &Arc<Frontend>,
     context: &Rc<Context>,
     entry: &Entry,
@@ -84,7 +86,7 @@ pub async fn pass_through(
     let Some((view, place)) = context.views.with(live) else {
         return Some(stream);
     };
-    if view.snapshot.plan.frontends[place].passages.is_empty() {
+    if view.snapshot.frontends[place].passages.is_empty() {
         return Some(stream);
     }
     let terrain = Terrain {
@@ -94,11 +96,12 @@ pub async fn pass_through(
         view,
         place,
     };
-    let (began, mut timer) = (clock::now(), Timer::new());
+    let mut timer = Timer::new();
     let looking = Box::pin(terrain.first(&mut stream, began, entry, &mut timer));
     let (known, read_already) = looking.await;
     let hello = hello_of(&known);
-    let Some(found) = hello.and_then(|hello| terrain.find(Some(hello))) else {
+    let found = hello.and_then(|hello| terrain.frontend().passages.find(Some(hello)));
+    let Some(found) = found else {
         return Some(stream.with_read(read_already));
     };
     let open = terrain.open(began, hello);
@@ -116,19 +119,24 @@ impl Terrain {
         &self.view.snapshot.plan.frontends[self.place]
     }
 
+    /// The frontend as the snapshot has it.
+    fn frontend(&self) -> &snapshot::Frontend {
+        &self.view.snapshot.frontends[self.place]
+    }
+
     async fn serve(&self, mut stream: Stream, entry: &Entry) {
         let began = clock::now();
         let mut timer = Timer::new();
         let mut known = Ok(First::NotTls);
         let mut read_already = Bytes::new();
-        if self.plan().passages.iter().any(Passage::has_conditions) {
+        if self.frontend().passages.have_conditions() {
             // Boxed: the connection, once bytes flow, does not carry the room for it.
             let looking = Box::pin(self.first(&mut stream, began, entry, &mut timer));
             (known, read_already) = looking.await;
         }
         let hello = hello_of(&known);
         let open = self.open(began, hello);
-        let found = self.find(hello);
+        let found = self.frontend().passages.find(hello);
         let chosen = match &known {
             Err(unknown) => Err(reason_of(*unknown)),
             Ok(_) => self.choose(found, &open.course),
@@ -212,15 +220,9 @@ impl Terrain {
         }
     }
 
-    /// The place of the first route that matches.
-    fn find(&self, hello: Option<&ClientHello>) -> Option<usize> {
-        let mut passages = self.plan().passages.iter();
-        passages.position(|passage| matches(passage, hello))
-    }
-
     /// The place of the backend of the route at `found`, or of the frontend's own.
     fn choose(&self, found: Option<usize>, course: &Course) -> Result<u32, Reason> {
-        let frontend = &self.view.snapshot.frontends[self.place];
+        let frontend = self.frontend();
         course.exchange.route.set(found.map(|route| route as u32));
         let backend = found
             .map(|place| frontend.passage_backends[place])
@@ -281,27 +283,6 @@ fn reason_of(unknown: Unknown) -> Reason {
     }
 }
 
-/// Whether all conditions of `passage` hold of a client that began with `hello`, or not with TLS.
-fn matches(passage: &Passage, hello: Option<&ClientHello>) -> bool {
-    let Some(hello) = hello else {
-        return !passage.has_conditions();
-    };
-    let name = hello.server_name.as_deref();
-    let takes_name = |pattern: &HostPattern| name.is_some_and(|name| is_name(pattern, name));
-    let speaks = |protocol: &String| hello.alpn.iter().any(|own| own == protocol.as_bytes());
-    (passage.sni.is_empty() || passage.sni.iter().any(takes_name))
-        && (passage.alpn.is_empty() || passage.alpn.iter().any(speaks))
-}
-
-fn is_name(pattern: &HostPattern, name: &str) -> bool {
-    match pattern {
-        HostPattern::Exact(exact) => exact == name,
-        HostPattern::Wildcard(suffix) => name
-            .strip_suffix(suffix.as_str())
-            .is_some_and(|labels| labels.len() > 1 && labels.ends_with('.')),
-    }
-}
-
 /// Tells a client of TLS that nobody here has the name that it asked for.
 async fn turn_away(mut stream: Stream) {
     // A client that does not wait for the answer misses nothing.
@@ -335,55 +316,4 @@ async fn in_time<T>(
         }
     })
     .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::{Name, Place};
-
-    fn passage(sni: &[HostPattern], alpn: &[&str]) -> Passage {
-        Passage {
-            name: Name::new("a").expect("a name"),
-            sni: sni.to_vec(),
-            alpn: alpn.iter().map(|&name| name.to_owned()).collect(),
-            backend: Name::new("b").expect("a name"),
-            at: Place::nowhere(),
-        }
-    }
-
-    fn hello(name: Option<&str>, alpn: &[&str]) -> ClientHello {
-        ClientHello {
-            server_name: name.map(str::to_owned),
-            alpn: alpn.iter().map(|name| name.as_bytes().to_vec()).collect(),
-        }
-    }
-
-    #[test]
-    fn names_are_whole_and_a_wildcard_is_one_label_or_more() {
-        let exact = HostPattern::Exact("db.example".to_owned());
-        assert!(is_name(&exact, "db.example"));
-        assert!(!is_name(&exact, "a.db.example"));
-        let below = HostPattern::Wildcard("db.example".to_owned());
-        for name in ["a.db.example", "a.b.db.example"] {
-            assert!(is_name(&below, name), "{name}");
-        }
-        for name in ["db.example", ".db.example", "xdb.example", "other"] {
-            assert!(!is_name(&below, name), "{name}");
-        }
-    }
-
-    #[test]
-    fn every_kind_of_condition_has_to_hold() {
-        let name = HostPattern::Exact("a".to_owned());
-        let both = passage(&[name], &["h2", "x"]);
-        assert!(matches(&both, Some(&hello(Some("a"), &["http/1.1", "x"]))));
-        assert!(!matches(&both, Some(&hello(Some("a"), &["http/1.1"]))));
-        assert!(!matches(&both, Some(&hello(Some("b"), &["h2"]))));
-        assert!(!matches(&both, Some(&hello(None, &["h2"]))));
-        assert!(!matches(&both, None));
-        let none = passage(&[], &[]);
-        assert!(matches(&none, None));
-        assert!(matches(&none, Some(&hello(None, &[]))));
-    }
 }

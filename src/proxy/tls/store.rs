@@ -11,6 +11,8 @@ use rustls::SignatureScheme;
 use rustls::server::ClientHello;
 use rustls::sign::CertifiedKey;
 
+use crate::plan::HostPattern;
+
 /// A certificate that can be served.
 #[derive(Debug)]
 pub struct Certificate {
@@ -87,6 +89,21 @@ impl Store {
     /// Whether some certificate is for `name`, which is in lower case.
     pub fn has(&self, name: &str) -> bool {
         self.of(name).is_some()
+    }
+
+    /// Whether some certificate is for a name that `pattern` stands for, a wildcard for one label.
+    pub fn covers(&self, pattern: &HostPattern) -> bool {
+        match pattern {
+            HostPattern::Exact(name) => self.has(name),
+            HostPattern::Wildcard(parent) => {
+                let is_below = |name: &str| {
+                    name.split_once('.')
+                        .is_some_and(|(_, above)| above == parent)
+                };
+                self.wildcard.contains_key(parent.as_str())
+                    || self.exact.keys().any(|name| is_below(name))
+            }
+        }
     }
 
     /// The best certificate that a client can use that has said `hello`; `None` when it can use none.

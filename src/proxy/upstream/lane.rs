@@ -39,6 +39,8 @@ pub struct Lane {
     declines: Cell<bool>,
     /// The name that the server is asked by under TLS.
     name: Option<ServerName<'static>>,
+    /// Whether nothing is kept any more. Written by [`Lane::retire`].
+    is_retired: Cell<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -291,7 +293,16 @@ impl Lane {
 
     /// Keeps a connection of HTTP/1 for the next exchange, unless there are enough.
     pub fn keep(&self, connection: Connection, limits: &plan::Pool, now: Instant) {
-        self.idle.keep(connection, limits, now);
+        if !self.is_retired.get() {
+            self.idle.keep(connection, limits, now);
+        }
+    }
+
+    /// Keeps nothing from now on; what is on its way ends in peace.
+    pub(super) fn retire(&self) {
+        self.is_retired.set(true);
+        self.idle.clear();
+        self.crew.leave();
     }
 
     /// Whether nothing is open.

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::Context;
 
 use http::HeaderValue;
@@ -27,30 +27,34 @@ pub struct Lanes {
     one: Rc<Lane>,
     /// By the host of the request; `None`: it does not matter.
     named: Option<RefCell<HashMap<ServerName<'static>, Rc<Lane>>>>,
+    /// Those that belong to one client alone, who holds them: here they are only looked after.
+    apart: RefCell<Vec<Weak<Lane>>>,
 }
 
 impl Lanes {
     /// In the clear.
     pub fn clear() -> Self {
-        Self {
-            one: Rc::default(),
-            named: None,
-        }
+        Self::of_one(Rc::default(), None)
     }
 
     /// Under TLS, by this name.
     pub fn by_name(name: ServerName<'static>) -> Self {
-        Self {
-            one: Rc::new(Lane::by(name)),
-            named: None,
-        }
+        Self::of_one(Rc::new(Lane::by(name)), None)
     }
 
     /// Under TLS, by the host of each request; by `otherwise` where it has none.
     pub fn by_host(otherwise: ServerName<'static>) -> Self {
+        Self::of_one(Rc::new(Lane::by(otherwise)), Some(RefCell::default()))
+    }
+
+    fn of_one(
+        one: Rc<Lane>,
+        named: Option<RefCell<HashMap<ServerName<'static>, Rc<Lane>>>>,
+    ) -> Self {
         Self {
-            named: Some(RefCell::default()),
-            ..Self::by_name(otherwise)
+            one,
+            named,
+            apart: RefCell::default(),
         }
     }
 
@@ -64,6 +68,12 @@ impl Lanes {
             Some(name) => Lane::by(name),
             None => self.one.alike(),
         }
+    }
+
+    /// Looks after `lane` as after all others, for as long as somebody holds it; it came from
+    /// [`Lanes::apart`].
+    pub fn look_after(&self, lane: &Rc<Lane>) {
+        self.apart.borrow_mut().push(Rc::downgrade(lane));
     }
 
     /// The lane for a request to `host`, which is looked for only where it matters.
@@ -101,5 +111,54 @@ impl Lanes {
                 !lane.is_empty() || Rc::strong_count(lane) > 1
             });
         }
+        let mut apart = self.apart.borrow_mut();
+        apart.retain(|lane| match lane.upgrade() {
+            Some(lane) => {
+                lane.sweep(limits, http2, now, cx);
+                true
+            }
+            // Its client has left.
+            None => false,
+        });
+        // Clients come in crowds, and go.
+        let room = 2 * apart.len();
+        apart.shrink_to(room);
+    }
+}
+
+impl Drop for Lanes {
+    /// What is opened from now on is opened in another way, or not at all. The lanes of clients are
+    /// held by these, who do not know.
+    fn drop(&mut self) {
+        for lane in self.apart.borrow().iter().filter_map(Weak::upgrade) {
+            lane.retire();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::base::clock;
+
+    #[test]
+    fn a_client_that_has_left_is_forgotten() {
+        let lanes = Lanes::clear();
+        let sweep = || {
+            let mut cx = Context::from_waker(Waker::noop());
+            let (limits, http2) = (plan::Pool::default(), plan::BackendHttp2::default());
+            lanes.sweep(&limits, &http2, clock::now(), &mut cx);
+        };
+        let held: Vec<Rc<Lane>> = (0..1000)
+            .map(|_| Rc::new(lanes.apart(None)))
+            .inspect(|lane| lanes.look_after(lane))
+            .collect();
+        sweep();
+        assert_eq!(lanes.apart.borrow().len(), 1000);
+        drop(held);
+        sweep();
+        assert_eq!(lanes.apart.borrow().capacity(), 0);
     }
 }

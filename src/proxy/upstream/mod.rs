@@ -15,7 +15,7 @@ mod settings;
 mod tls;
 
 pub use h1::{Connection, Failure, ResponseHead};
-pub use h2::{Answer, Outcome, Rest, Seat, Unanswered, ask_for_tunnel, head_of};
+pub use h2::{Answer, Outcome, Rest, Seat, Unanswered, ask_for_tunnel, head_of, not_http2};
 pub use lane::{Carrier, Lane, Wanted, Way};
 pub use lanes::Lanes;
 pub use open::dial;

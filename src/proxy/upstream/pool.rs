@@ -71,6 +71,11 @@ impl Pool {
         }));
     }
 
+    /// Keeps none of them.
+    pub(super) fn clear(&self) {
+        self.idle.borrow_mut().clear();
+    }
+
     /// Whether none is kept.
     pub(super) fn is_empty(&self) -> bool {
         self.idle.borrow().is_empty()

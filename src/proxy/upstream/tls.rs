@@ -10,8 +10,9 @@ use http::HeaderValue;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{self, CryptoProvider};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, DigitallySignedStruct, InvalidMessage, RootCertStore, SignatureScheme};
 
 use crate::base::Address;
 use crate::exchange::{Fault, Reason};
@@ -37,7 +38,7 @@ pub struct Materials {
     /// Whom to believe; `None`: anybody.
     pub roots: Option<RootCertStore>,
     /// What we show, and the key to it.
-    pub identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    pub identity: Option<Arc<CertifiedKey>>,
     /// Of everything in them: another one means that a file says something else.
     pub fingerprint: u64,
 }
@@ -47,7 +48,7 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// That a key does not belong to its certificate, or that there is nobody to believe.
+    /// That there is nobody to believe.
     pub fn new(
         plan: &ServerTls,
         protocol: Protocol,
@@ -60,7 +61,7 @@ impl Tls {
             .dangerous()
             .with_custom_certificate_verifier(verifier);
         let mut config = match materials.identity {
-            Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
+            Some(ours) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(ours))),
             None => builder.with_no_client_auth(),
         };
         config.enable_sni = plan.sni != Sni::Off;
@@ -192,11 +193,27 @@ fn fault_of(fault: HandshakeFault) -> Fault {
         HandshakeFault::Tls(error) => {
             let reason = match error {
                 rustls::Error::InvalidCertificate(_) => Reason::ServerTlsCertificate,
+                _ if is_no_record(&error) => {
+                    return Fault::not_spoken(Reason::ServerTlsHandshake, "TLS", &error);
+                }
                 _ => Reason::ServerTlsHandshake,
             };
             Fault::told(reason, error.to_string().into())
         }
     }
+}
+
+/// Whether what came was not even the frame that everything has in TLS (RFC 8446 §5.1): whoever
+/// speaks something else is found out by the first five bytes.
+fn is_no_record(error: &rustls::Error) -> bool {
+    matches!(
+        error,
+        rustls::Error::InvalidMessage(
+            InvalidMessage::InvalidContentType
+                | InvalidMessage::UnknownProtocolVersion
+                | InvalidMessage::MessageTooLarge
+        )
+    )
 }
 
 fn verifier(

@@ -33,7 +33,7 @@ pub(in super::super) struct Crew {
 struct Failure {
     number: u64,
     reason: Reason,
-    text: Rc<str>,
+    cause: Option<Cause>,
 }
 
 /// An exchange that waits for room. Dropping it stops the wait.
@@ -101,11 +101,7 @@ impl Crew {
         *self.failure.borrow_mut() = Some(Failure {
             number,
             reason: fault.reason,
-            text: fault
-                .cause
-                .as_ref()
-                .map_or_else(String::new, Cause::to_string)
-                .into(),
+            cause: fault.cause.as_ref().map(Cause::retold),
         });
         self.tell();
     }
@@ -144,6 +140,13 @@ impl Crew {
         }
     }
 
+    /// Nobody is sent there any more; what is on its way ends in peace.
+    pub(in super::super) fn leave(&self) {
+        for link in self.links.borrow().iter() {
+            link.leave();
+        }
+    }
+
     /// Whether there is none.
     pub(in super::super) fn is_empty(&self) -> bool {
         self.links.borrow().is_empty()
@@ -151,11 +154,8 @@ impl Crew {
 }
 
 impl Drop for Crew {
-    /// Nobody sends there any more; what is on its way ends in peace.
     fn drop(&mut self) {
-        for link in self.links.borrow().iter() {
-            link.leave();
-        }
+        self.leave();
     }
 }
 
@@ -191,7 +191,10 @@ impl Waiting {
     pub(in super::super) fn failed(&self) -> Option<Fault> {
         let failure = self.crew.failure.borrow();
         let failure = failure.as_ref().filter(|last| last.number > self.seen)?;
-        Some(Fault::told(failure.reason, Rc::clone(&failure.text)))
+        Some(Fault {
+            reason: failure.reason,
+            cause: failure.cause.as_ref().map(Cause::retold),
+        })
     }
 }
 

@@ -23,6 +23,7 @@ use crate::proxy::io::{BurstStream, Held};
 
 use super::super::settings::{NOT_SAID, Settings};
 use super::crew::Crew;
+use super::not_http2;
 
 /// A connection as its exchanges see it.
 pub(in super::super) struct Link {
@@ -370,7 +371,8 @@ impl Task {
             // It never was one: those who wait for it must not wait on.
             let fault = match ended {
                 Err(error) if error.is_io() => Fault::http2(Reason::ServerConnectFailed, error),
-                Err(error) => Fault::http2(Reason::ServerResponseMalformed, error),
+                Err(error) => not_http2(&error)
+                    .unwrap_or_else(|| Fault::http2(Reason::ServerResponseMalformed, error)),
                 Ok(()) => Fault::new(Reason::ServerConnectFailed),
             };
             crew.fail(&fault);

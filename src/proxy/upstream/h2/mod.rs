@@ -17,3 +17,18 @@ mod stream;
 pub(super) use crew::{Crew, Opening, Waiting};
 pub(super) use link::New;
 pub use stream::{Answer, Outcome, Rest, Seat, Unanswered, ask_for_tunnel, head_of};
+
+use ::h2::Reason as Code;
+
+use crate::exchange::{Fault, Reason};
+
+/// The fault of a server that does not speak HTTP/2, if that is what `error` shows, which came before
+/// anything else from it: what is no frame, or is another one than the first has to be (RFC 9113
+/// §3.4).
+pub fn not_http2(error: &::h2::Error) -> Option<Fault> {
+    let is_ours = error.is_library() && error.is_go_away();
+    let code = error.reason();
+    let is_stranger =
+        is_ours && matches!(code, Some(Code::FRAME_SIZE_ERROR | Code::PROTOCOL_ERROR));
+    is_stranger.then(|| Fault::not_spoken(Reason::ServerResponseMalformed, "HTTP/2", error))
+}

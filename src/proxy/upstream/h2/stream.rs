@@ -19,6 +19,7 @@ use crate::proxy::io::{BodyFault, Deadlines, Pump, RequestBody, Stopped, StreamB
 
 use super::crew::{Crew, Waiting};
 use super::link::Link;
+use super::not_http2;
 
 /// A place on a connection, for one exchange. Dropping it gives the place to the next.
 pub struct Seat {
@@ -255,7 +256,10 @@ impl Call {
             Ended::Body(reason) => (Fault::new(reason), Outcome::Other),
             Ended::Stream(error) => {
                 let (reason, outcome) = judged(&error);
-                (Fault::http2(reason, error), outcome)
+                let is_first = !seat.link.is_greeted();
+                let stranger = is_first.then(|| not_http2(&error)).flatten();
+                let fault = stranger.unwrap_or_else(|| Fault::http2(reason, error));
+                (fault, outcome)
             }
         };
         Unanswered {

@@ -1,0 +1,257 @@
+//! What handshakes with servers are made with: authorities to believe, and a certificate of our own.
+//!
+//! The shelf has read the files; a fault is said at the line that names one. What says the same as
+//! before stays as it is, with its connections and tickets.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::sign::CertifiedKey;
+
+use crate::base::{Name, Place, clock};
+use crate::config::Diagnostic;
+use crate::plan::{Backend, FileAt, Identity, Plan, ServerTls, Trust};
+use crate::proxy::backend;
+use crate::proxy::snapshot::Snapshot;
+use crate::proxy::upstream::{Materials, Tls};
+
+use super::load::{Authorities, Files};
+use super::shelf::Shelf;
+use super::{content, judged};
+
+/// What the backends of a plan shake hands with, in their order; `None`: one has no TLS, or something
+/// is wrong with it.
+#[derive(Debug, Default)]
+pub(super) struct ServerTlsSet(Vec<Option<Arc<Tls>>>);
+
+impl ServerTlsSet {
+    /// What `plan` wants, of the files on `shelf`; what `before` has of it is kept.
+    pub(super) fn of(
+        plan: &Plan,
+        shelf: &Shelf,
+        before: Option<&Snapshot>,
+        found: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let list = plan.backends.iter().map(|backend| {
+            let tls = backend.tls.as_ref()?;
+            let known = before.and_then(|before| known_of(before, backend));
+            one(tls, backend, shelf, known, found)
+        });
+        Self(list.collect())
+    }
+
+    /// The backends that `before` has in the same words, and whose files say something else.
+    pub(super) fn renewed(&self, plan: &Plan, before: &Snapshot) -> Vec<Name> {
+        let renewed = plan.backends.iter().zip(&self.0).filter(|(backend, tls)| {
+            let known = before.backends.iter().find(|one| one.plan == **backend);
+            let Some((known, tls)) = known.zip(tls.as_ref()) else {
+                return false;
+            };
+            !is_same(known.tls.as_ref(), tls)
+        });
+        renewed.map(|(backend, _)| backend.name.clone()).collect()
+    }
+
+    /// Gives each backend of `snapshot` its own, unless there is none for it. The snapshot is of the
+    /// plan that this was made for, and nobody else has it yet.
+    pub(super) fn equip(&self, snapshot: &mut Snapshot) {
+        for (slot, tls) in snapshot.backends.iter_mut().zip(&self.0) {
+            let Some(tls) = tls else {
+                continue;
+            };
+            if is_same(slot.tls.as_ref(), tls) {
+                continue;
+            }
+            let tls = Some(Arc::clone(tls));
+            match Arc::get_mut(slot) {
+                Some(backend) => backend.tls = tls,
+                // It runs: only what its files say has changed.
+                None => {
+                    let mut fresh =
+                        backend::Backend::new(slot.plan.clone(), slot.servers.clone(), Some(slot));
+                    fresh.tls = tls;
+                    *slot = Arc::new(fresh);
+                }
+            }
+        }
+    }
+}
+
+/// The files of a certificate of ours.
+pub(super) fn files_of(identity: &Identity) -> Files {
+    Files {
+        certificate: identity.certificate.path.clone(),
+        key: identity.key.as_ref().map(|file| file.path.clone()),
+    }
+}
+
+fn is_same(known: Option<&Arc<Tls>>, tls: &Arc<Tls>) -> bool {
+    known.is_some_and(|known| Arc::ptr_eq(known, tls))
+}
+
+fn known_of<'a>(before: &'a Snapshot, plan: &Backend) -> Option<&'a Arc<Tls>> {
+    let mut backends = before.backends.iter();
+    let known = backends.find(|one| one.plan.name == plan.name);
+    known?.tls.as_ref()
+}
+
+fn one(
+    tls: &ServerTls,
+    backend: &Backend,
+    shelf: &Shelf,
+    known: Option<&Arc<Tls>>,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Arc<Tls>> {
+    let errors_before = super::errors(found);
+    let mut hasher = DefaultHasher::new();
+    let believed = match &tls.trust {
+        Trust::Authorities(files) => Some(authorities(files, shelf, &mut hasher, found)),
+        Trust::System | Trust::Anyone => None,
+    };
+    let identity = match &tls.identity {
+        Some(identity) => our_own(identity, shelf, &mut hasher, found),
+        None => None,
+    };
+    if super::errors(found) > errors_before {
+        return None;
+    }
+    let fingerprint = hasher.finish();
+    if let Some(known) = known.filter(|known| known.is_of(tls, backend.protocol, fingerprint)) {
+        return Some(Arc::clone(known));
+    }
+    let roots = match &tls.trust {
+        Trust::Anyone => None,
+        Trust::System => Some(system_roots(&tls.at, found)?),
+        Trust::Authorities(_) => believed,
+    };
+    let materials = Materials {
+        roots,
+        identity,
+        fingerprint,
+    };
+    match Tls::new(tls, backend.protocol, materials) {
+        Ok(tls) => Some(Arc::new(tls)),
+        Err(error) => {
+            let message = format!("TLS towards the servers cannot be set up: {error}");
+            found.push(Diagnostic::at(&tls.at, message, ""));
+            None
+        }
+    }
+}
+
+fn system_roots(at: &Place, found: &mut Vec<Diagnostic>) -> Option<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    // Some systems have authorities that nobody can read; the others still count.
+    roots.add_parsable_certificates(system.certs);
+    if roots.is_empty() {
+        found.push(Diagnostic::at(
+            at,
+            "the system believes no authority, so no server could be believed",
+            "install the package `ca-certificates`, or write `ca = \"/path/to/ca.pem\"`",
+        ));
+        return None;
+    }
+    Some(roots)
+}
+
+fn authorities(
+    files: &[FileAt],
+    shelf: &Shelf,
+    hasher: &mut DefaultHasher,
+    found: &mut Vec<Diagnostic>,
+) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    for file in files {
+        let slot = shelf.authorities().get(&Authorities(file.path.clone()));
+        for certificate in content(file, slot, found) {
+            certificate.as_ref().hash(hasher);
+            if let Err(error) = roots.add(certificate) {
+                let message = format!("{}: {error}", file.path.display());
+                found.push(Diagnostic::at(&file.at, message, ""));
+            }
+        }
+    }
+    roots
+}
+
+fn our_own(
+    identity: &Identity,
+    shelf: &Shelf,
+    hasher: &mut DefaultHasher,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Arc<CertifiedKey>> {
+    let files = files_of(identity);
+    let slot = shelf.certificates().get(&files)?;
+    let now = clock::unix_seconds(clock::wall());
+    let refusing = "servers will refuse it";
+    found.extend(judged(
+        &identity.certificate.at,
+        &files,
+        slot,
+        now,
+        refusing,
+    ));
+    let ours = Arc::clone(&slot.good.as_ref()?.served.key);
+    // The key needs no place in the fingerprint: it is the one that the first certificate is for.
+    for certificate in &ours.cert {
+        certificate.as_ref().hash(hasher);
+    }
+    Some(ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::control::assemble;
+    use crate::control::certs::Certs;
+    use crate::control::certs::scene::Folder;
+
+    #[test]
+    fn what_says_the_same_stays_and_what_says_something_else_is_renewed() {
+        let folder = Folder::new();
+        let (authority, _) = folder.pair(&["an authority"]);
+        folder.write("ca.pem", &authority);
+        folder.write("own.pem", &folder.whole(&["a.test"]));
+        let path = |name| folder.path(name).display().to_string();
+        let text = format!(
+            "[frontend.web]\nlisten = '127.0.0.1:0'\nbackend = 'app'\n\
+             [backend.app]\nservers = '10.0.0.1:443'\n\
+             tls = {{ ca = '{}', certificate = '{}' }}",
+            path("ca.pem"),
+            path("own.pem")
+        );
+        let Ok(loaded) = config::load_text("test.toml", &text) else {
+            unreachable!("it is valid");
+        };
+        let mut certs = Certs::default();
+        let mut runs = assemble(loaded.plan.clone(), None, 1);
+        certs.prepare(&loaded.plan, None).equip(&mut runs);
+        let first = runs.backends[0].tls.clone().expect("it has TLS");
+        let app = [runs.backends[0].plan.name.clone()];
+        let mut renewed = |before: &Snapshot| {
+            let prepared = certs.prepare(&loaded.plan, Some(before));
+            let names = prepared.renewed(&loaded.plan, before);
+            let mut next = before.following();
+            prepared.equip(&mut next);
+            (names, next)
+        };
+        // Written anew in the same words.
+        folder.write("ca.pem", &authority);
+        let (names, next) = renewed(&runs);
+        assert_eq!(names, []);
+        assert!(is_same(next.backends[0].tls.as_ref(), &first));
+        folder.write("ca.pem", "nothing");
+        let (names, next) = renewed(&next);
+        assert_eq!(names, []);
+        assert!(is_same(next.backends[0].tls.as_ref(), &first));
+        folder.write("ca.pem", &folder.pair(&["another authority"]).0);
+        let (names, next) = renewed(&next);
+        assert_eq!(names, app);
+        assert!(!is_same(next.backends[0].tls.as_ref(), &first));
+        folder.write("own.pem", &folder.whole(&["a.test"]));
+        assert_eq!(renewed(&next).0, app);
+    }
+}

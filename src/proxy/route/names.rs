@@ -1,0 +1,53 @@
+//! What is said of hosts by their names: looked up exactly, and by each wildcard above them.
+
+use crate::plan::HostPattern;
+
+use super::hash::Table;
+
+/// A value for each name, and for each name with `*.` before it.
+#[derive(Debug)]
+pub(super) struct Names<V> {
+    exact: Table<V>,
+    wildcard: Table<V>,
+    /// Labels of the longest key of `wildcard`: bounds how much of a long name is tried.
+    wildcard_labels: usize,
+}
+
+impl<V> Names<V> {
+    /// The value of each pattern.
+    pub(super) fn of<'a>(patterns: impl IntoIterator<Item = (&'a HostPattern, V)>) -> Self {
+        let mut names = Self {
+            exact: Table::default(),
+            wildcard: Table::default(),
+            wildcard_labels: 0,
+        };
+        for (pattern, value) in patterns {
+            match pattern {
+                HostPattern::Exact(name) => {
+                    names.exact.insert(name.as_str().into(), value);
+                }
+                HostPattern::Wildcard(suffix) => {
+                    let labels = suffix.split('.').count();
+                    names.wildcard_labels = names.wildcard_labels.max(labels);
+                    names.wildcard.insert(suffix.as_str().into(), value);
+                }
+            }
+        }
+        names
+    }
+
+    /// The values of all patterns that `name` matches, which is in lower case.
+    #[inline]
+    pub(super) fn matching(&self, name: &str) -> impl Iterator<Item = &V> {
+        let above = suffixes(name).take(self.wildcard_labels);
+        let wildcards = above.filter_map(|suffix| self.wildcard.get(suffix));
+        self.exact.get(name).into_iter().chain(wildcards)
+    }
+}
+
+/// What stands behind a dot of `name` that is not its first character: one label, two labels, …
+fn suffixes(name: &str) -> impl Iterator<Item = &str> {
+    let dots = name.bytes().enumerate().skip(1).rev();
+    dots.filter(|&(_, byte)| byte == b'.')
+        .map(|(place, _)| &name[place + 1..])
+}

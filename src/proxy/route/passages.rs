@@ -1,0 +1,241 @@
+//! Which route of connections that are passed on as they are: the first that what a client of TLS
+//! says first matches.
+//!
+//! `control::assemble` compiles a frontend's passages, `tcp` asks. A search costs a few look-ups in
+//! tables however many names there are.
+//!
+//! # Precedence
+//!
+//! 1. **The first in file order that matches wins**, as among routes of requests: an exact name does
+//!    not come before a wildcard.
+//! 2. One matches when both kinds of condition hold that it may have: one of its names is the one that
+//!    the client asks for (SNI), and the client speaks one of its protocols (ALPN).
+//! 3. `*.example.com` is any number of labels before `example.com`, at least one. A client that asks
+//!    for no name matches only those without names.
+//! 4. A client that does not begin with TLS matches only those without any condition.
+
+use std::collections::HashMap;
+
+use crate::plan::{HostPattern, Passage};
+use crate::wire::client_hello::ClientHello;
+
+use super::names::Names;
+
+/// The passages of a frontend, compiled.
+#[derive(Debug)]
+pub struct Passages {
+    /// What each asks besides names: protocols, one of which the client has to speak; empty: nothing.
+    protocols: Box<[Box<[String]>]>,
+    /// The places of those that have this name among theirs, in file order.
+    named: Names<Vec<usize>>,
+    /// The places of those without names, in file order.
+    nameless: Box<[usize]>,
+    /// The place of the first without any condition.
+    unconditional: Option<usize>,
+    has_conditions: bool,
+}
+
+impl Passages {
+    /// The compiled form of `passages`, which are in file order.
+    pub fn compile(passages: &[Passage]) -> Self {
+        let mut by_name: HashMap<&HostPattern, Vec<usize>> = HashMap::new();
+        let mut nameless = Vec::new();
+        for (index, passage) in passages.iter().enumerate() {
+            if passage.sni.is_empty() {
+                nameless.push(index);
+            }
+            for name in &passage.sni {
+                by_name.entry(name).or_default().push(index);
+            }
+        }
+        let has_conditions = Passage::has_conditions;
+        Self {
+            protocols: passages
+                .iter()
+                .map(|one| one.alpn.as_slice().into())
+                .collect(),
+            named: Names::of(by_name),
+            nameless: nameless.into(),
+            unconditional: passages.iter().position(|one| !has_conditions(one)),
+            has_conditions: passages.iter().any(has_conditions),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.protocols.is_empty()
+    }
+
+    /// Whether it matters what a client says.
+    pub fn have_conditions(&self) -> bool {
+        self.has_conditions
+    }
+
+    /// The place of the first that a client matches that began with `hello`, or not with TLS.
+    pub fn find(&self, hello: Option<&ClientHello>) -> Option<usize> {
+        let Some(hello) = hello else {
+            return self.unconditional;
+        };
+        let name = hello.server_name.as_deref();
+        let named = name.into_iter().flat_map(|name| self.named.matching(name));
+        let lists = named.map(Vec::as_slice).chain([&*self.nameless]);
+        lists.fold(None, |found, places| {
+            let before = found.unwrap_or(usize::MAX);
+            let mut earlier = places.iter().copied().take_while(|&place| place < before);
+            earlier.find(|&place| self.speaks(hello, place)).or(found)
+        })
+    }
+
+    fn speaks(&self, hello: &ClientHello, place: usize) -> bool {
+        let wanted = &self.protocols[place];
+        let is_spoken = |wanted: &String| hello.alpn.iter().any(|own| own == wanted.as_bytes());
+        wanted.is_empty() || wanted.iter().any(is_spoken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::{select, subsequence};
+
+    use super::*;
+    use crate::base::{Name, Place};
+
+    fn passage(sni: &[HostPattern], alpn: &[&str]) -> Passage {
+        Passage {
+            name: Name::new("a").expect("a name"),
+            sni: sni.to_vec(),
+            alpn: alpn.iter().map(|&name| name.to_owned()).collect(),
+            backend: Name::new("b").expect("a name"),
+            at: Place::nowhere(),
+        }
+    }
+
+    fn hello(name: Option<&str>, alpn: &[&str]) -> ClientHello {
+        ClientHello {
+            server_name: name.map(str::to_owned),
+            alpn: alpn.iter().map(|name| name.as_bytes().to_vec()).collect(),
+        }
+    }
+
+    fn find(passages: &[Passage], hello: Option<&ClientHello>) -> Option<usize> {
+        Passages::compile(passages).find(hello)
+    }
+
+    /// The head's words as code, one passage after the other.
+    fn find_in_turn(passages: &[Passage], hello: Option<&ClientHello>) -> Option<usize> {
+        passages.iter().position(|passage| matches(passage, hello))
+    }
+
+    fn matches(passage: &Passage, hello: Option<&ClientHello>) -> bool {
+        let Some(hello) = hello else {
+            return !passage.has_conditions();
+        };
+        let name = hello.server_name.as_deref();
+        let takes_name = |pattern: &HostPattern| name.is_some_and(|name| is_name(pattern, name));
+        let speaks = |protocol: &String| hello.alpn.iter().any(|own| own == protocol.as_bytes());
+        (passage.sni.is_empty() || passage.sni.iter().any(takes_name))
+            && (passage.alpn.is_empty() || passage.alpn.iter().any(speaks))
+    }
+
+    fn is_name(pattern: &HostPattern, name: &str) -> bool {
+        match pattern {
+            HostPattern::Exact(exact) => exact == name,
+            HostPattern::Wildcard(suffix) => name
+                .strip_suffix(suffix.as_str())
+                .is_some_and(|labels| labels.len() > 1 && labels.ends_with('.')),
+        }
+    }
+
+    #[test]
+    fn names_are_whole_and_a_wildcard_is_one_label_or_more() {
+        let exact = HostPattern::Exact("db.example".to_owned());
+        let below = HostPattern::Wildcard("db.example".to_owned());
+        let takes = |pattern: &HostPattern, name: &str| {
+            let hello = hello(Some(name), &[]);
+            find(&[passage(std::slice::from_ref(pattern), &[])], Some(&hello)).is_some()
+        };
+        assert!(takes(&exact, "db.example"));
+        assert!(!takes(&exact, "a.db.example"));
+        for name in ["a.db.example", "a.b.db.example"] {
+            assert!(takes(&below, name), "{name}");
+        }
+        for name in ["db.example", ".db.example", "xdb.example", "other"] {
+            assert!(!takes(&below, name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_condition_has_to_hold() {
+        let name = HostPattern::Exact("a".to_owned());
+        let both = [passage(&[name], &["h2", "x"])];
+        let found = |hello: &ClientHello| find(&both, Some(hello)).is_some();
+        assert!(found(&hello(Some("a"), &["http/1.1", "x"])));
+        assert!(!found(&hello(Some("a"), &["http/1.1"])));
+        assert!(!found(&hello(Some("b"), &["h2"])));
+        assert!(!found(&hello(None, &["h2"])));
+        assert_eq!(find(&both, None), None);
+        let none = [passage(&[], &[])];
+        assert_eq!(find(&none, None), Some(0));
+        assert_eq!(find(&none, Some(&hello(None, &[]))), Some(0));
+    }
+
+    #[test]
+    fn the_first_in_file_order_wins_whatever_is_more_specific() {
+        let wildcard = HostPattern::Wildcard("x".to_owned());
+        let exact = HostPattern::Exact("a.x".to_owned());
+        let passages = [
+            passage(&[], &["h2"]),
+            passage(&[wildcard], &[]),
+            passage(&[exact], &[]),
+            passage(&[], &[]),
+        ];
+        let found = |name, alpn: &[&str]| find(&passages, Some(&hello(name, alpn)));
+        assert_eq!(found(Some("a.x"), &["h2"]), Some(0));
+        assert_eq!(found(Some("a.x"), &[]), Some(1));
+        assert_eq!(found(Some("x"), &[]), Some(3));
+        assert_eq!(found(None, &[]), Some(3));
+    }
+
+    // So few words that passages and clients meet often.
+
+    fn patterns() -> impl Strategy<Value = HostPattern> {
+        let name = select(vec!["x", "a.x", "b.a.x", "c.b.a.x"]);
+        (name, any::<bool>()).prop_map(|(name, is_exact)| match is_exact {
+            true => HostPattern::Exact(name.to_owned()),
+            false => HostPattern::Wildcard(name.to_owned()),
+        })
+    }
+
+    fn passages() -> impl Strategy<Value = Vec<Passage>> {
+        let names = prop::collection::vec(patterns(), 0..3);
+        let one = (names, subsequence(vec!["p", "q"], 0..=2));
+        let one = one.prop_map(|(sni, alpn)| passage(&sni, &alpn));
+        prop::collection::vec(one, 0..12)
+    }
+
+    fn hellos() -> impl Strategy<Value = Option<ClientHello>> {
+        let known = select(vec!["x", "a.x", "b.a.x", "c.b.a.x", "d.c.b.a.x"]);
+        let name = prop_oneof![4 => known.prop_map(str::to_owned), 1 => "[abx.]{0,6}"];
+        let alpn = subsequence(vec!["q", "p", "r"], 0..=3);
+        let asked = (prop::option::weighted(0.8, name), alpn);
+        let asked = asked.prop_map(|(name, alpn)| hello(name.as_deref(), &alpn));
+        prop::option::weighted(0.9, asked)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1024))]
+
+        #[test]
+        fn the_compiled_passages_agree_with_their_head(
+            passages in passages(),
+            hellos in prop::collection::vec(hellos(), 8),
+        ) {
+            let compiled = Passages::compile(&passages);
+            for hello in &hellos {
+                let hello = hello.as_ref();
+                prop_assert_eq!(compiled.find(hello), find_in_turn(&passages, hello), "{:?}", hello);
+            }
+        }
+    }
+}
