@@ -1,6 +1,8 @@
 //! Connections that go on in another protocol: WebSocket by `Upgrade` and by extended CONNECT, and
 //! whatever else `upgrades` lets through. Servers of HTTP/2 are in `tunnels_h2`.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -397,23 +399,49 @@ fn large(origin: &Origin, weight: usize) -> Setup {
     Setup::of(&[origin]).rest(&backends)
 }
 
-#[test]
-fn open_tunnels_do_not_keep_the_configurations_that_they_began_under() {
-    let origin = echoing();
-    let program = Program::start(&large(&origin, 1));
-    let mut tunnels = vec![Browser::open(program.address())];
-    let mut streams = vec![H2Tunnel::open(program.address())];
+/// Reloads `large` configurations `with` something, opens a connection under each, and gives them
+/// back once their configurations are gone.
+fn opened_over_reloads<T>(
+    origin: &Origin,
+    with: impl Fn(Setup) -> Setup,
+    open: impl Fn(SocketAddr) -> T,
+) -> (Program, Vec<T>) {
+    let program = Program::start(&with(large(origin, 1)));
+    let mut opened = vec![open(program.address())];
     let before = program.memory();
     for weight in 2..=20 {
-        program.write(&large(&origin, weight));
+        program.write(&with(large(origin, weight)));
         assert_eq!(program.admin("POST", "/reload").status(), 200);
-        tunnels.push(Browser::open(program.address()));
-        streams.push(H2Tunnel::open(program.address()));
+        opened.push(open(program.address()));
     }
     // What was freed is given back after a second or two.
     until("the old configurations are gone", || {
         (program.memory() < before + (10 << 20)).then_some(())
     });
+    (program, opened)
+}
+
+#[test]
+fn open_tunnels_do_not_keep_the_configurations_that_they_began_under() {
+    let origin = echoing();
+    let (_program, mut tunnels) = opened_over_reloads(
+        &origin,
+        |setup| setup,
+        |address| (Browser::open(address), H2Tunnel::open(address)),
+    );
+    for (tunnel, _) in &mut tunnels {
+        tunnel.echoed("still there");
+    }
+}
+
+#[test]
+fn open_connections_in_tcp_mode_do_not_either() {
+    let origin = echoing();
+    let (_program, mut tunnels) = opened_over_reloads(
+        &origin,
+        |setup| setup.frontend("mode = \"tcp\""),
+        Browser::open,
+    );
     for tunnel in &mut tunnels {
         tunnel.echoed("still there");
     }

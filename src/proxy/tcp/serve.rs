@@ -14,7 +14,7 @@ use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, FAR, Instant};
 use crate::exchange::{Fault, FirstBytes, Opening, Reason, RequestId};
 use crate::net::Stream;
-use crate::observe::event;
+use crate::observe::{Places, event};
 use crate::plan;
 use crate::proxy::backend::Lease;
 use crate::proxy::context::Context;
@@ -22,7 +22,7 @@ use crate::proxy::forward::connect;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::{Course, End, Relay, Spoken, Timer};
 use crate::proxy::roll::{Entry, Order};
-use crate::proxy::snapshot::{self, View};
+use crate::proxy::snapshot::{self, Remembered, View};
 use crate::proxy::tunnel::{Terms, Tunnel};
 use crate::wire::client_hello::{ClientHello, First};
 
@@ -45,9 +45,18 @@ struct Terrain {
 }
 
 /// An exchange that is open; settled when dropped, however it ends.
-struct Open<'a> {
+struct Open {
     course: Rc<Course>,
-    terrain: &'a Terrain,
+    context: Rc<Context>,
+    live: Arc<Frontend>,
+    /// What the exchange's places stand for.
+    places: Rc<dyn Places>,
+}
+
+/// A connection that has become a tunnel.
+struct Passing {
+    tunnel: Tunnel,
+    open: Open,
 }
 
 /// Passes the connection between `ends` on until it is over; `entry` is its own on the roll.
@@ -69,7 +78,12 @@ pub async fn serve(
         view,
         place,
     };
-    terrain.serve(stream, &entry).await;
+    let mut timer = Timer::new();
+    // Boxed, and gone with all that it ran under: a connection, once bytes flow, keeps neither.
+    let began = Box::pin(terrain.begin(stream, &entry, &mut timer)).await;
+    if let Some(passing) = began {
+        passing.run(&entry, &mut timer).await;
+    }
 }
 
 /// Passes a connection on whose client asks for a name that is passed through, in front of a
@@ -108,10 +122,21 @@ pub async fn pass_through(
     drop(known);
     if let Ok(backend) = terrain.choose(Some(found), &open.course) {
         let client = (stream, read_already);
-        let passing = terrain.pass(client, backend, &open.course, entry, &mut timer);
-        Box::pin(passing).await;
+        let passing = Box::pin(terrain.pass(client, backend, open, entry, &mut timer)).await;
+        drop(terrain);
+        if let Some(passing) = passing {
+            Box::pin(passing.run(entry, &mut timer)).await;
+        }
     }
     None
+}
+
+impl Passing {
+    /// Runs the tunnel until it is over.
+    async fn run(self, entry: &Entry, timer: &mut Timer) {
+        let Self { tunnel, open } = self;
+        tunnel.run(&open.context, entry, timer).await;
+    }
 }
 
 impl Terrain {
@@ -124,15 +149,13 @@ impl Terrain {
         &self.view.snapshot.frontends[self.place]
     }
 
-    async fn serve(&self, mut stream: Stream, entry: &Entry) {
+    /// Finds out where the connection goes, and connects; `None`: it has ended.
+    async fn begin(self, mut stream: Stream, entry: &Entry, timer: &mut Timer) -> Option<Passing> {
         let began = clock::now();
-        let mut timer = Timer::new();
         let mut known = Ok(First::NotTls);
         let mut read_already = Bytes::new();
         if self.frontend().passages.have_conditions() {
-            // Boxed: the connection, once bytes flow, does not carry the room for it.
-            let looking = Box::pin(self.first(&mut stream, began, entry, &mut timer));
-            (known, read_already) = looking.await;
+            (known, read_already) = self.first(&mut stream, began, entry, timer).await;
         }
         let hello = hello_of(&known);
         let open = self.open(began, hello);
@@ -141,20 +164,17 @@ impl Terrain {
             Err(unknown) => Err(reason_of(*unknown)),
             Ok(_) => self.choose(found, &open.course),
         };
-        let is_tls = hello.is_some();
-        // Not kept for as long as the connection lives.
-        drop(known);
         match chosen {
             Ok(backend) => {
                 let client = (stream, read_already);
-                self.pass(client, backend, &open.course, entry, &mut timer)
-                    .await;
+                self.pass(client, backend, open, entry, timer).await
             }
             Err(reason) => {
                 open.course.cut(reason);
-                if is_tls {
+                if hello.is_some() {
                     turn_away(stream).await;
                 }
+                None
             }
         }
     }
@@ -171,30 +191,35 @@ impl Terrain {
         first(stream, until, entry, timer).await
     }
 
-    /// Passes `client` on to a server of `backend`.
+    /// Connects `client` to a server of `backend`; `None`: none could be reached.
     async fn pass(
         &self,
         client: (Stream, Bytes),
         backend: u32,
-        course: &Rc<Course>,
+        mut open: Open,
         entry: &Entry,
         timer: &mut Timer,
-    ) {
+    ) -> Option<Passing> {
+        let course = &open.course;
         let local = &self.view.backends[backend as usize];
         let connecting = connect(local, &self.context.network, course);
-        match Box::pin(in_time(connecting, course, entry, timer)).await {
+        match in_time(connecting, course, entry, timer).await {
             Ok((server, lease)) => {
                 let tunnel = self.tunnel(client, server, lease, course);
-                tunnel.run(&self.context, entry, timer).await;
+                if let Some(places) = Remembered::of(&course.exchange, &self.view.snapshot) {
+                    open.places = Rc::new(places);
+                }
+                Some(Passing { tunnel, open })
             }
             Err(fault) => {
                 event::exchange_failed(&course.exchange.opening.id, &fault);
                 course.cut(fault.reason);
+                None
             }
         }
     }
 
-    fn open(&self, began: Instant, hello: Option<&ClientHello>) -> Open<'_> {
+    fn open(&self, began: Instant, hello: Option<&ClientHello>) -> Open {
         let head_read = clock::now();
         let sni = hello.and_then(|hello| hello.server_name.as_deref());
         let opening = Opening {
@@ -216,7 +241,9 @@ impl Terrain {
         };
         Open {
             course: Rc::new(Course::begin(opening)),
-            terrain: self,
+            context: Rc::clone(&self.context),
+            live: Arc::clone(&self.live),
+            places: Rc::clone(&self.view) as Rc<dyn Places>,
         }
     }
 
@@ -257,13 +284,10 @@ impl Terrain {
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
-        let terrain = self.terrain;
         self.course.cut(Reason::of_drop());
-        terrain
-            .context
-            .settle(&self.course, &*terrain.view, &terrain.live);
+        self.context.settle(&self.course, &*self.places, &self.live);
     }
 }
 
