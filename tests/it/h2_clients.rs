@@ -280,6 +280,8 @@ fn a_piece_as_large_as_a_frame_arrives_before_the_next_is_sent() {
         let until_it_came = gate.clone();
         let origin = Origin::scripted(move |visit| {
             visit.request();
+            visit.send(OK);
+            visit.request();
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 3 * FRAME);
             visit.send(head);
             visit.send(vec![b'x'; 2 * FRAME]);
@@ -289,7 +291,11 @@ fn a_piece_as_large_as_a_frame_arrives_before_the_next_is_sent() {
         });
         let proxy = way.of(Setup::of(&[&origin])).start();
         let mut client = way.connect(proxy.address());
+        // When nothing more is said than what is asked for: whatever comes lets go what waits.
         client.send(frames::request_for(1, "/"));
+        assert_eq!(client.status(1), 200);
+        client.is_alive();
+        client.send(frames::request_for(3, "/"));
         let mut arrive = |wanted: usize| {
             let mut arrived = 0;
             while arrived < wanted {

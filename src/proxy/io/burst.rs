@@ -1,14 +1,11 @@
 //! A connection of HTTP/2 whose large frames leave together.
 //!
 //! h2 writes and flushes each large frame by itself: 100 kB are seven calls, and seven times the peer
-//! is woken. Here a large frame waits for what follows it, and goes when nothing does: when h2 flushes
-//! again and has written nothing since. It does so whenever its connection is polled; whoever polls
-//! one does it once more while something waits ([`Held::is_waiting`]).
+//! is woken. Here a large frame waits for what follows it, and goes when nothing does: h2 flushes once
+//! more when it has found nothing else to write.
 
-use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -21,17 +18,13 @@ const LARGE_BYTES: usize = 8 << 10;
 /// A connection that holds a large frame back for the next.
 pub struct BurstStream {
     stream: Stream,
-    held: Held,
+    stage: Stage,
 }
 
-/// Whether a connection holds something back.
-#[derive(Clone, Debug, Default)]
-pub struct Held(Rc<Cell<Stage>>);
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What has become of what was written.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// All that was written has been let go, or goes by itself when the peer takes it.
-    #[default]
+    /// All has been let go, or goes by itself when the peer takes it.
     Gone,
     /// The last that was written was large.
     Written,
@@ -44,25 +37,13 @@ impl BurstStream {
     pub fn new(stream: Stream) -> Self {
         Self {
             stream,
-            held: Held::default(),
+            stage: Stage::Gone,
         }
     }
 
     /// The connection below.
     pub fn get_ref(&self) -> &Stream {
         &self.stream
-    }
-
-    /// To be asked after each poll of h2's connection.
-    pub fn held(&self) -> Held {
-        self.held.clone()
-    }
-}
-
-impl Held {
-    /// Whether h2's connection is to be polled once more.
-    pub fn is_waiting(&self) -> bool {
-        self.0.get() != Stage::Gone
     }
 }
 
@@ -84,7 +65,7 @@ impl AsyncWrite for BurstStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.held.0.set(Stage::Gone);
+        self.stage = Stage::Gone;
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -95,13 +76,13 @@ impl AsyncWrite for BurstStream {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         // A peer that takes no more gets what waits: it is more than its window.
-        self.held.0.set(Stage::Gone);
+        self.stage = Stage::Gone;
         if bufs.last().is_none_or(|last| last.len() < LARGE_BYTES) {
             return Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         }
         let written = self.stream.poll_write_more(cx, bufs);
         if matches!(written, Poll::Ready(Ok(_))) {
-            self.held.0.set(Stage::Written);
+            self.stage = Stage::Written;
         }
         written
     }
@@ -112,14 +93,14 @@ impl AsyncWrite for BurstStream {
 
     #[inline]
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.held.0.get() {
+        match self.stage {
             Stage::Gone => {}
             Stage::Written => {
-                self.held.0.set(Stage::Flushed);
+                self.stage = Stage::Flushed;
                 return Poll::Ready(Ok(()));
             }
             Stage::Flushed => {
-                self.held.0.set(Stage::Gone);
+                self.stage = Stage::Gone;
                 self.stream.push();
             }
         }
@@ -128,19 +109,19 @@ impl AsyncWrite for BurstStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The end goes out, and all before it.
-        self.held.0.set(Stage::Gone);
+        self.stage = Stage::Gone;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
     use std::sync::Arc;
     use std::sync::atomic::AtomicU32;
     use std::sync::atomic::Ordering::Relaxed;
 
     use bytes::Bytes;
+    use h2::server::SendResponse;
     use h2::{client, server};
     use http::{Request, Response};
     use tokio::io::{DuplexStream, duplex};
@@ -218,30 +199,18 @@ mod tests {
             flushes: Arc::clone(&flushes),
         };
         let stream = BurstStream::new(Stream::Other(Box::new(lazy)));
-        let held = stream.held();
         let before = Arc::clone(&flushes);
         tasks::spawn_local(async move {
             let mut connection = server::handshake(stream).await.expect("a handshake");
-            let mut open = None;
-            poll_fn(|cx| {
-                loop {
-                    match connection.poll_accept(cx) {
-                        Poll::Ready(Some(Ok((_, mut respond)))) => {
-                            let response = Response::new(());
-                            let mut body = respond.send_response(response, false).expect("a head");
-                            let piece = Bytes::from(vec![b'x'; length]);
-                            body.send_data(piece, false).expect("a body");
-                            open = Some(body);
-                            before.store(0, Relaxed);
-                        }
-                        Poll::Ready(_) => return Poll::Ready(()),
-                        Poll::Pending if held.is_waiting() => {}
-                        Poll::Pending => return Poll::Pending,
-                    }
-                }
-            })
-            .await;
-            drop(open);
+            while let Some(Ok((request, respond))) = connection.accept().await {
+                before.store(0, Relaxed);
+                let length = if request.uri().path() == "/" {
+                    length
+                } else {
+                    0
+                };
+                tasks::spawn_local(answer(respond, length));
+            }
         });
         let (sender, connection) = client::Builder::new()
             .initial_window_size(1 << 20)
@@ -251,15 +220,31 @@ mod tests {
             .expect("a handshake");
         tasks::spawn_local(connection);
         let mut sender = sender.ready().await.expect("it is ready");
-        let (response, _) = sender
-            .send_request(Request::new(()), true)
-            .expect("a stream");
-        let mut body = response.await.expect("an answer").into_body();
+        let mut ask = |target: &str| {
+            let request = Request::get(target).body(()).expect("a request");
+            let (response, _) = sender.send_request(request, true).expect("a stream");
+            response
+        };
+        // So that nothing more is said than the second answer: whatever comes lets go what waits.
+        let first = ask("/first").await.expect("an answer");
+        assert!(first.into_body().is_end_stream());
+        let mut body = ask("/").await.expect("an answer").into_body();
         let mut arrived = 0;
         while arrived < length {
             arrived += body.data().await.expect("a piece").expect("no error").len();
         }
         (arrived, flushes.load(Relaxed))
+    }
+
+    /// The head, and so many bytes of a body that has no end; without any, the head is the end.
+    async fn answer(mut respond: SendResponse<Bytes>, length: usize) {
+        let sent = respond.send_response(Response::new(()), length == 0);
+        let mut body = sent.expect("a head");
+        if length > 0 {
+            let piece = Bytes::from(vec![b'x'; length]);
+            body.send_data(piece, false).expect("a body");
+            clock::sleep(Duration::MAX).await;
+        }
     }
 
     #[test]

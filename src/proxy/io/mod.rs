@@ -16,7 +16,7 @@ mod switch;
 mod timer;
 mod watched;
 
-pub use burst::{BurstStream, Held};
+pub use burst::BurstStream;
 pub use course::Course;
 pub use deadlines::Deadlines;
 pub use pump::{Pump, Stopped};

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::base::clock::{self, Instant};
 use crate::net::Stream;
-use crate::proxy::io::{BurstStream, Held, has_moved, note_flushed};
+use crate::proxy::io::{BurstStream, has_moved, note_flushed};
 
 /// Octets of the client's preface, before its first frame.
 const PREFACE_BYTES: usize = 24;
@@ -137,11 +137,6 @@ impl CountedStream {
             linger: None,
             counts,
         }
-    }
-
-    /// To be asked after each poll of h2's connection.
-    pub(super) fn held(&self) -> Held {
-        self.stream.held()
     }
 
     fn note_written(&mut self, written: &Poll<io::Result<usize>>, bufs: &[IoSlice<'_>]) {

@@ -30,7 +30,7 @@ use crate::exchange::Reason;
 use crate::net::Stream;
 use crate::observe::event;
 use crate::plan::{self, Http2};
-use crate::proxy::io::{Held, Timer};
+use crate::proxy::io::Timer;
 use crate::proxy::roll::{Entry, Order};
 
 use super::client::Client;
@@ -80,7 +80,6 @@ struct Session<'a> {
     entry: &'a Entry,
     timer: &'a mut Timer,
     counts: Rc<Counts>,
-    held: Held,
     budget: Budget,
     stage: Stage,
     /// The deadline of whoever has none.
@@ -112,7 +111,6 @@ pub(super) async fn serve(
     };
     let counts = Rc::<Counts>::default();
     let io = CountedStream::new(stream.with_read(prefix), Rc::clone(&counts));
-    let held = io.held();
     let began = clock::now();
     let connection = match greeted(&builder, io, &client, entry, &mut timer, began).await {
         Some(Ok(connection)) => connection,
@@ -140,7 +138,6 @@ pub(super) async fn serve(
         entry,
         timer: &mut timer,
         counts,
-        held,
         budget: Budget::new(&limits, began),
         stage: Stage::Open,
         never: began + FAR,
@@ -240,11 +237,7 @@ impl Session<'_> {
     /// Lets frames flow both ways and begins what was asked for; ready when the connection is over.
     fn advance(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         loop {
-            let accepted = match self.connection.poll_accept(cx) {
-                Poll::Pending if self.held.is_waiting() => continue,
-                accepted => ready!(accepted),
-            };
-            match accepted {
+            match ready!(self.connection.poll_accept(cx)) {
                 Some(Ok((request, mut respond))) => {
                     self.counts.accepted.set(respond.stream_id().as_u32());
                     if self.takes_requests() {

@@ -19,7 +19,7 @@ use crate::base::tasks;
 use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
 use crate::plan;
-use crate::proxy::io::{BurstStream, Held};
+use crate::proxy::io::BurstStream;
 
 use super::super::settings::{NOT_SAID, Settings};
 use super::crew::Crew;
@@ -69,7 +69,6 @@ enum Why {
 pub(in super::super) struct New {
     sender: SendRequest<Bytes>,
     connection: Connection<BurstStream, Bytes>,
-    held: Held,
     max_streams: usize,
 }
 
@@ -77,7 +76,6 @@ pub(in super::super) struct New {
 struct Task {
     link: Rc<Link>,
     connection: Connection<BurstStream, Bytes>,
-    held: Held,
     pings: Option<PingPong>,
     crew: Weak<Crew>,
 }
@@ -89,17 +87,14 @@ impl New {
     ///
     /// `server.connect.failed`.
     pub(in super::super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
-        let stream = BurstStream::new(stream);
-        let held = stream.held();
         let (sender, connection) = settings
             .http2
-            .handshake(stream)
+            .handshake(BurstStream::new(stream))
             .await
             .map_err(|error| Fault::http2(Reason::ServerConnectFailed, error))?;
         Ok(Self {
             sender,
             connection,
-            held,
             max_streams: settings.max_streams,
         })
     }
@@ -125,7 +120,6 @@ impl New {
         let mut task = Task {
             link: Rc::clone(&link),
             connection,
-            held: self.held,
             pings,
             crew: Rc::downgrade(crew),
         };
@@ -288,10 +282,7 @@ impl Task {
             return Poll::Ready(Err(::h2::Reason::NO_ERROR.into()));
         }
         self.ask();
-        let mut polled = Pin::new(&mut self.connection).poll(cx);
-        while polled.is_pending() && self.held.is_waiting() {
-            polled = Pin::new(&mut self.connection).poll(cx);
-        }
+        let polled = Pin::new(&mut self.connection).poll(cx);
         self.hear(cx);
         self.note_allowance();
         if polled.is_pending() {
