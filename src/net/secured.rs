@@ -41,6 +41,8 @@ pub struct Secured {
 struct Wire {
     stream: Stream,
     sent: u64,
+    /// Whether what is being written is to be followed by more at once.
+    has_more: bool,
 }
 
 /// A client that has said what it wants, and waits for an answer.
@@ -179,6 +181,22 @@ impl Secured {
         wire.stream
     }
 
+    /// As [`Stream::poll_write_more`], for the records that these pieces become.
+    pub(super) fn poll_write_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.wire().has_more = true;
+        let written = Pin::new(&mut self.tls).poll_write_vectored(cx, bufs);
+        self.wire().has_more = false;
+        written
+    }
+
+    fn wire(&mut self) -> &mut Wire {
+        self.tls.get_mut().0
+    }
+
     /// Bytes that have gone to the peer, as they are on the way.
     pub(super) fn sent(&self) -> u64 {
         self.tls.get_ref().0.sent
@@ -303,7 +321,11 @@ impl AsyncWrite for Secured {
 
 impl Wire {
     fn new(stream: Stream) -> Self {
-        Self { stream, sent: 0 }
+        Self {
+            stream,
+            sent: 0,
+            has_more: false,
+        }
     }
 
     fn note(&mut self, written: &Poll<io::Result<usize>>) {
@@ -331,10 +353,7 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write(cx, buf);
-        this.note(&written);
-        written
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
     #[inline]
@@ -344,7 +363,10 @@ impl AsyncWrite for Wire {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        let written = match this.has_more {
+            true => this.stream.poll_write_more(cx, bufs),
+            false => Pin::new(&mut this.stream).poll_write_vectored(cx, bufs),
+        };
         this.note(&written);
         written
     }

@@ -113,11 +113,9 @@ impl Stream {
                     sent => return Poll::Ready(sent),
                 }
             },
+            Self::Tls(secured) => secured.poll_write_more(cx, bufs),
             Self::Ahead(ahead) => ahead.stream_mut().poll_write_more(cx, bufs),
-            // Under TLS it waits here anyway, until it is flushed.
-            Self::Unix(_) | Self::Tls(_) | Self::Other(_) => {
-                Pin::new(self).poll_write_vectored(cx, bufs)
-            }
+            Self::Unix(_) | Self::Other(_) => Pin::new(self).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -129,8 +127,9 @@ impl Stream {
                 // It cannot fail on a connection, and a broken one is noticed when it is used.
                 let _ = stream.set_nodelay(true);
             }
+            Self::Tls(secured) => secured.below().push(),
             Self::Ahead(ahead) => ahead.stream().push(),
-            Self::Unix(_) | Self::Tls(_) | Self::Other(_) => {}
+            Self::Unix(_) | Self::Other(_) => {}
         }
     }
 
