@@ -143,6 +143,7 @@ mod tests {
 
     use super::*;
     use crate::config;
+    use crate::proxy::snapshot::{Current, Views};
 
     fn plan(text: &str) -> Plan {
         let text = format!("[admin]\nlisten = \"off\"\n{text}");
@@ -166,6 +167,34 @@ mod tests {
     const A: &str = "\"10.0.0.1:80\"";
     const B: &str = "\"10.0.0.2:80\"";
     const C: &str = "\"10.0.0.3:80\"";
+
+    /// A worker that comes late finds the frontend that was there for one generation only.
+    #[test]
+    fn what_only_a_generation_that_was_left_out_has_is_found() {
+        let with = |frontend: &str| {
+            plan(&format!(
+                "[frontend.{frontend}]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
+                 [backend.app]\nservers = [{A}]\n"
+            ))
+        };
+        let current = Arc::new(Current::new(assemble(with("first"), None, 1)));
+        let views = Views::new(Arc::clone(&current));
+        let swapped = ["second", "third"].map(|name| {
+            current.swap(assemble(with(name), Some(&current.load()), 1));
+            current.load()
+        });
+        let live = |snapshot: &Snapshot| Arc::clone(&snapshot.frontends[0].live);
+        let [second, third] = swapped;
+        let (seconds, thirds) = (live(&second), live(&third));
+        // Its accept loop was started before it heard of the third.
+        views.pass(second);
+        let (view, place) = views.with(&seconds).expect("it is known");
+        assert!(Arc::ptr_eq(&view.snapshot.frontends[place].live, &seconds));
+        views.pass(third);
+        assert!(views.with(&seconds).is_some(), "its clients still ask");
+        let (view, _) = views.with(&thirds).expect("it runs");
+        assert_eq!(view.snapshot.generation, 3);
+    }
 
     #[test]
     fn an_equal_plan_keeps_every_live_thing() {

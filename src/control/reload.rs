@@ -265,13 +265,13 @@ fn take_effect(
         logging.set_format(plan.log.format);
     }
     reconcile(state, snapshot);
+    tell(&state.workers, || Command::Renew(Arc::clone(snapshot)));
     state
         .listeners
         .borrow_mut()
         .apply(listeners, snapshot, &state.network, &state.workers);
     admin::apply(state, admin);
     state.metrics.runs_generation(snapshot.generation);
-    tell(&state.workers, || Command::Renew);
 }
 
 /// Makes `snapshot`, which differs from what runs in its backends alone, run.
@@ -280,7 +280,7 @@ pub(super) fn swap_backends(state: &State, snapshot: Snapshot) {
     let snapshot = state.current.load();
     reconcile(state, &snapshot);
     state.metrics.runs_generation(snapshot.generation);
-    tell(&state.workers, || Command::Renew);
+    tell(&state.workers, || Command::Renew(Arc::clone(&snapshot)));
 }
 
 fn reconcile(state: &State, snapshot: &Snapshot) {

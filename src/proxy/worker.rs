@@ -24,7 +24,7 @@ use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
 use crate::proxy::listen::{Accept, Target};
 use crate::proxy::roll::{Order, Roll};
-use crate::proxy::snapshot::{Current, Views};
+use crate::proxy::snapshot::{Current, Snapshot, Views};
 
 /// How often log lines are handed on.
 const TICK: Duration = Duration::from_millis(100);
@@ -80,8 +80,9 @@ pub enum Command {
     },
     /// Close that address when its queue is empty.
     Unlisten(ListenerId),
-    /// A snapshot was swapped in: look at it even if no request comes.
-    Renew,
+    /// This snapshot was swapped in: look at it even if no request comes. Told before what follows
+    /// from it: a worker that is late may find that the next one runs already.
+    Renew(Arc<Snapshot>),
     /// Close all addresses and end connections as their exchanges end; then end.
     Drain,
     /// End all connections now.
@@ -214,10 +215,10 @@ impl Running {
                     target.close();
                 }
             }
-            Command::Renew => {
+            Command::Renew(snapshot) => {
                 // Renewing drops what only the old snapshot needed; removed frontends' connections
                 // look at their order when woken.
-                self.context.views.current();
+                self.context.views.pass(snapshot);
                 self.context.roll.wake_removed();
                 self.forget_at = self.ticks.wrapping_add(FORGET_AFTER);
             }

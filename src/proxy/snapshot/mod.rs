@@ -191,6 +191,20 @@ impl Views {
         next
     }
 
+    /// Looks at what runs now, and does not leave `snapshot` out, which ran before if it does not run
+    /// now: connections of a frontend that only it has may be about to come.
+    pub fn pass(&self, snapshot: Arc<Snapshot>) {
+        let now = self.current();
+        let mut before = self.before.borrow_mut();
+        let is_left_out = now.snapshot.generation > snapshot.generation
+            && before
+                .as_ref()
+                .is_none_or(|before| before.snapshot.generation < snapshot.generation);
+        if is_left_out {
+            *before = Some(Rc::new(View::of(snapshot, Some(&now))));
+        }
+    }
+
     /// The view in which the frontend that is `live` has a place, and the place: what runs now, or
     /// for one that was just removed what ran before.
     pub fn with(&self, live: &Arc<frontend::Frontend>) -> Option<(Rc<View>, usize)> {
