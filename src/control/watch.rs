@@ -44,6 +44,8 @@ pub(super) struct Watcher {
     /// `notify` calls back on.
     names: Arc<Mutex<Option<Names>>>,
     watched: BTreeSet<PathBuf>,
+    /// Where events go.
+    hints: UnboundedSender<()>,
     /// Whether events may be missing. Written here, read by the task on the same thread.
     is_blind: Rc<Cell<bool>>,
     task: JoinHandle<()>,
@@ -55,11 +57,12 @@ impl Watcher {
         let (hints, hinted) = mpsc::unbounded_channel();
         let names = Arc::new(Mutex::new(None));
         let known = Arc::clone(&names);
+        let events = hints.clone();
         let notify = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let known = known.lock().unwrap_or_else(PoisonError::into_inner);
             if event.is_ok_and(|event| is_hint(&event, known.as_ref())) {
                 // The receiver is gone when the watcher is being dropped.
-                let _ = hints.send(());
+                let _ = events.send(());
             }
         });
         let is_blind = Rc::new(Cell::new(notify.is_err()));
@@ -68,6 +71,7 @@ impl Watcher {
             notify: notify.ok(),
             names,
             watched: BTreeSet::new(),
+            hints,
             task: tasks::spawn_local(pass_on(hinted, orders, order, is_blind)),
         }
     }
@@ -97,6 +101,10 @@ impl Watcher {
         for gone in self.watched.difference(&wanted) {
             // It may have been deleted, and its watch with it.
             let _ = notify.unwatch(gone);
+        }
+        // What happened there since the files were read, and before this, nobody will tell.
+        if !wanted.is_subset(&self.watched) {
+            let _ = self.hints.send(());
         }
         let count = wanted.len();
         self.watched = wanted
