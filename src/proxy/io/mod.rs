@@ -3,9 +3,11 @@
 //!
 //! Every room of the data plane may use this one; it uses none of them.
 
+mod blocked;
 mod burst;
 mod course;
 mod deadlines;
+mod gauge;
 mod kept;
 mod pump;
 mod received;
@@ -16,9 +18,11 @@ mod switch;
 mod timer;
 mod watched;
 
+pub use blocked::{Blocked, Look, Stall};
 pub use burst::{BurstStream, Held};
 pub use course::Course;
 pub use deadlines::Deadlines;
+pub use gauge::{Gauge, Looks};
 pub use pump::{Pump, Stopped};
 pub use received::{ReceiveError, ReceivedBody};
 pub use relay::{Broken, End, Relay, Spoken};
@@ -26,4 +30,4 @@ pub use request_body::{BodyFault, ContinueGate, RequestBody};
 pub use stream_body::StreamBody;
 pub use switch::{Proof, Switch};
 pub use timer::Timer;
-pub use watched::{Watch, WatchedStream, has_moved, note_flushed};
+pub use watched::{Watch, WatchedStream};

@@ -24,7 +24,7 @@ use crate::proxy::http::body::ResponseBody;
 use crate::proxy::http::client::Open;
 use crate::proxy::http::handle::Begun;
 use crate::proxy::http::upgrade::Opened;
-use crate::proxy::io::{Course, End, Pump, ReceivedBody, Stopped, StreamBody, Timer};
+use crate::proxy::io::{Course, End, Look, Pump, ReceivedBody, Stall, Stopped, StreamBody, Timer};
 
 use super::Shared;
 
@@ -40,14 +40,6 @@ struct Exchange {
     timer: Timer,
     /// The deadline of whoever has none.
     never: Instant,
-}
-
-/// Since when a client takes nothing of an answer.
-#[derive(Default)]
-struct Stall {
-    since: Option<Instant>,
-    /// What had been sent then.
-    sent: u64,
 }
 
 /// Answers `request` on its stream.
@@ -164,12 +156,13 @@ impl Exchange {
                     Poll::Pending => {}
                 }
                 let patience = self.shared.client.timeouts.get().body;
-                let stall = stall.since(&pump).map(|since| since + patience);
+                let look_at = stall.due(&pump, patience);
                 let waiting = self.course().deadlines.earliest();
-                let due = [stall, waiting].into_iter().flatten().min();
+                let due = [look_at, waiting].into_iter().flatten().min();
                 let (now, fired) = ready!(self.poll_due(cx, due));
-                let stall = stall.filter(|&at| now >= at);
-                if let Some(reason) = fired.or(stall.map(|_| Reason::ClientStalled)) {
+                let look = stall.look(now, patience, &self.shared.gauge);
+                let stalled = (look == Look::Stalled).then_some(Reason::ClientStalled);
+                if let Some(reason) = fired.or(stalled) {
                     self.course().cut(reason);
                     pump.reset(h2::Reason::CANCEL);
                     return Poll::Ready(());
@@ -212,7 +205,6 @@ impl Exchange {
         let deadlines = &self.open.course.deadlines;
         let fired = deadlines.fire(now);
         if fired.is_none() {
-            // A nudge: whoever asked for it looks by itself.
             deadlines.nudge_at(None);
         }
         Poll::Ready((now, fired))
@@ -220,19 +212,6 @@ impl Exchange {
 
     fn client_left(&self) {
         self.course().cut(self.shared.reason_of_reset(self.id));
-    }
-}
-
-impl Stall {
-    /// Since when nothing was taken, as of now; `None`: it is not the client that is waited for.
-    fn since<B: Body<Data = Bytes> + Unpin>(&mut self, pump: &Pump<B>) -> Option<Instant> {
-        if !pump.is_waiting_for_room() {
-            self.since = None;
-        } else if self.since.is_none() || self.sent != pump.sent() {
-            self.since = Some(clock::now());
-            self.sent = pump.sent();
-        }
-        self.since
     }
 }
 
