@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use h2::client::Builder;
 
-use crate::rig::{Authority, Client, Folder, Http2, Origin, Proxy, Setup, Speech, sluice};
+use crate::rig::{
+    Authority, Client, Folder, Good, Http2, Message, Origin, Proxy, Reply, Setup, Speech, Takes,
+    sluice,
+};
 
 /// More than all sockets on the way hold.
 const MUCH: usize = 12 << 20;
@@ -28,7 +31,7 @@ fn answering(length: usize) -> Origin {
 
 /// Where a client connects that takes its answers slowly.
 fn slow_client_of(proxy: &Proxy) -> SocketAddr {
-    sluice(proxy.address(), SLOW_PHASE)
+    sluice(proxy.address(), Takes::Answers, SLOW_PHASE)
 }
 
 #[test]
@@ -126,4 +129,45 @@ fn a_tunnel_of_which_an_end_takes_nothing_is_idle() {
     assert_eq!(proxy.line().text("reason"), "tunnel.idle");
     let (read, _) = client.rest();
     assert!(read.len() < MUCH);
+}
+
+/// The answer to a large request.
+#[track_caller]
+fn upload(proxy: &Proxy) -> Message {
+    let head = format!("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {MUCH}\r\n\r\n");
+    proxy.ask([head.as_bytes(), &vec![b'x'; MUCH]].concat())
+}
+
+#[test]
+fn a_server_of_http1_has_its_time_from_the_end_of_the_upload_on() {
+    let origin = Origin::named("a");
+    let slow_server = sluice(origin.address(), Takes::Requests, SLOW_PHASE);
+    let proxy = Setup::at([slow_server])
+        .backend("timeout.response = \"1s\"")
+        .start();
+    assert_eq!(upload(&proxy).text(), "a");
+    assert_eq!(origin.request().body.len(), MUCH);
+    assert_eq!(proxy.line().verdict(), (200, "-"));
+}
+
+/// Makes sure that a server of HTTP/2 that makes room for so much gets everything, and then has its time.
+#[track_caller]
+fn upload_by_http2(room: usize) {
+    let origin = Good::with_room(room, |_| Reply::of("a"));
+    let slow_server = sluice(origin.address(), Takes::Requests, SLOW_PHASE);
+    let settings = "protocol = \"h2\"\ntimeout.response = \"1s\"";
+    let proxy = Setup::at([slow_server]).backend(settings).start();
+    assert_eq!(upload(&proxy).text(), "a");
+    assert_eq!(origin.request().body().len(), MUCH);
+    assert_eq!(proxy.line().verdict(), (200, "-"));
+}
+
+#[test]
+fn a_server_of_http2_has_its_time_from_the_end_of_the_upload_on() {
+    upload_by_http2(2 * MUCH);
+}
+
+#[test]
+fn a_server_of_http2_with_less_room_than_a_socket_has_its_time_too() {
+    upload_by_http2(SOME);
 }

@@ -1,4 +1,4 @@
-//! A way to the proxy that takes what the proxy sends slowly and steadily.
+//! A way to the proxy, or from it to a server, that takes what the proxy sends slowly and steadily.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -16,10 +16,19 @@ const ROOM_BYTES: usize = 16 << 10;
 const PIECE_BYTES: usize = 4 << 10;
 const SPAN: Duration = Duration::from_millis(50);
 
+/// Which of the proxy's ends is slow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// Clients are, with their answers.
+    Answers,
+    /// Servers are, with their requests.
+    Requests,
+}
+
 /// Where one connection to `to` is accepted. What the proxy sends on it is taken slowly for
 /// `slow_phase`, from its first byte on, and then as it comes.
 #[track_caller]
-pub(crate) fn sluice(to: SocketAddr, slow_phase: Duration) -> SocketAddr {
+pub(crate) fn sluice(to: SocketAddr, takes: Takes, slow_phase: Duration) -> SocketAddr {
     let listener = narrow();
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     listener.bind(&any.into()).expect("a free port");
@@ -29,7 +38,10 @@ pub(crate) fn sluice(to: SocketAddr, slow_phase: Duration) -> SocketAddr {
         let near = TcpStream::from(listener.accept().expect("a connection").0);
         let far = narrow();
         far.connect(&to.into()).expect("somebody listens");
-        let (proxy, other) = (TcpStream::from(far), near);
+        let (proxy, other) = match takes {
+            Takes::Answers => (TcpStream::from(far), near),
+            Takes::Requests => (near, TcpStream::from(far)),
+        };
         for end in [&proxy, &other] {
             end.set_nodelay(true).expect("a TCP socket");
         }

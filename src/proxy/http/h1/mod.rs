@@ -376,7 +376,7 @@ where
             let deadlines = &course.deadlines;
             return match deadlines.fire(now) {
                 None => {
-                    deadlines.nudge_at(None);
+                    deadlines.nudge(now);
                     Due::Told
                 }
                 Some(_) if course.exchange.status.get() == 0 => Due::Told,

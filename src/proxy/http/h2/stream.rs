@@ -205,7 +205,7 @@ impl Exchange {
         let deadlines = &self.open.course.deadlines;
         let fired = deadlines.fire(now);
         if fired.is_none() {
-            deadlines.nudge_at(None);
+            deadlines.nudge(now);
         }
         Poll::Ready((now, fired))
     }

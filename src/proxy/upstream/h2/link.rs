@@ -19,7 +19,7 @@ use crate::base::tasks;
 use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
 use crate::plan;
-use crate::proxy::io::{BurstStream, Held};
+use crate::proxy::io::{BurstStream, Gauge, Held};
 
 use super::super::settings::{NOT_SAID, Settings};
 use super::crew::Crew;
@@ -34,6 +34,8 @@ pub(in super::super) struct Link {
     allowed: Cell<Option<usize>>,
     /// What we allow ourselves.
     max_streams: usize,
+    /// What the server has taken.
+    gauge: Gauge,
     opened: Instant,
     idle_since: Cell<Instant>,
     requests: Cell<u64>,
@@ -69,6 +71,7 @@ pub(in super::super) struct New {
     sender: SendRequest<Bytes>,
     connection: Connection<BurstStream, Bytes>,
     held: Held,
+    gauge: Gauge,
     max_streams: usize,
 }
 
@@ -90,6 +93,7 @@ impl New {
     pub(in super::super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
         let stream = BurstStream::new(stream);
         let held = stream.held();
+        let gauge = stream.get_ref().gauge();
         let (sender, connection) = settings
             .http2
             .handshake(stream)
@@ -99,6 +103,7 @@ impl New {
             sender,
             connection,
             held,
+            gauge,
             max_streams: settings.max_streams,
         })
     }
@@ -111,6 +116,7 @@ impl New {
             in_flight: Cell::new(0),
             allowed: Cell::new(None),
             max_streams: self.max_streams,
+            gauge: self.gauge,
             opened: now,
             idle_since: Cell::new(now),
             requests: Cell::new(0),
@@ -197,6 +203,11 @@ impl Link {
         if self.is_idle() {
             self.idle_since.set(clock::now());
         }
+    }
+
+    /// Whom to ask what the server has taken.
+    pub(super) fn gauge(&self) -> Gauge {
+        self.gauge.clone()
     }
 
     /// For one request; `None`: it takes no more.

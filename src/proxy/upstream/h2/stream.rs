@@ -15,7 +15,9 @@ use http_body::Body;
 
 use crate::base::tasks::{self, JoinHandle};
 use crate::exchange::{Fault, Reason};
-use crate::proxy::io::{BodyFault, Deadlines, Pump, RequestBody, Stopped, StreamBody, Switch};
+use crate::proxy::io::{
+    BodyFault, Deadlines, Pump, RequestBody, Stopped, StreamBody, Switch, Uploading,
+};
 
 use super::crew::{Crew, Waiting};
 use super::link::Link;
@@ -155,7 +157,12 @@ impl Seat {
         } else {
             Pump::new(body, stream)
         };
-        let mut call = Call { response, pump };
+        let uploading = (!is_whole).then(|| Uploading::begin(self.link.gauge(), deadlines));
+        let mut call = Call {
+            response,
+            pump,
+            uploading,
+        };
         match poll_fn(|cx| call.poll(cx, deadlines)).await {
             Ok(response) if connects => Ok(call.connected(response)),
             Ok(response) => Ok(call.answered(response)),
@@ -174,6 +181,8 @@ impl Drop for Seat {
 struct Call {
     response: ResponseFuture,
     pump: Pump<RequestBody>,
+    /// `None`: there is no body.
+    uploading: Option<Uploading>,
 }
 
 /// Why a call ends without an answer.
@@ -206,6 +215,9 @@ impl Call {
             if interim.status() == StatusCode::CONTINUE {
                 self.pump.body_mut().let_go();
             }
+        }
+        if let Some(uploading) = &mut self.uploading {
+            uploading.poll_part(deadlines, self.pump.sent());
         }
         std::future::Future::poll(Pin::new(&mut self.response), cx).map_err(Ended::Stream)
     }
