@@ -16,6 +16,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::ext::on_informational;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -128,10 +129,15 @@ impl Connection {
     /// [`Failure`]; a deadline that passes gives its reason.
     pub fn exchange<'a>(
         &'a mut self,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         deadlines: &'a Deadlines,
     ) -> impl Future<Output = Result<ResponseHead, Failure>> + 'a {
         self.history.requests += 1;
+        if let Some(listener) = request.body().listener() {
+            on_informational(&mut request, move |interim| {
+                listener.hear(interim.status(), interim.headers());
+            });
+        }
         let has_body = !request.body().is_end_stream();
         let uploading = has_body.then(|| Uploading::begin(self.gauge.clone(), deadlines));
         let answer = self.sender.try_send_request(request);

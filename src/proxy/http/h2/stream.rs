@@ -23,8 +23,11 @@ use crate::exchange::Reason;
 use crate::proxy::http::body::ResponseBody;
 use crate::proxy::http::client::Open;
 use crate::proxy::http::handle::Begun;
+use crate::proxy::http::hop;
 use crate::proxy::http::upgrade::Opened;
-use crate::proxy::io::{Course, End, Look, Pump, ReceivedBody, Stall, Stopped, StreamBody, Timer};
+use crate::proxy::io::{
+    Course, End, Interims, Look, Pump, ReceivedBody, Stall, Stopped, StreamBody, Timer,
+};
 
 use super::Shared;
 
@@ -49,6 +52,7 @@ pub(super) async fn exchange(
     shared: Rc<Shared>,
 ) {
     let begun = Begun::open(&shared.client, &request, None);
+    begun.opened().course.pass_interims(Interims::default());
     let mut exchange = Exchange::new(respond.stream_id().as_u32(), begun.opened(), shared);
     let asks_first = request.headers().contains_key(header::EXPECT);
     let (head, stream) = request.into_parts();
@@ -100,7 +104,9 @@ impl Exchange {
                     self.client_left();
                     return Poll::Ready(None);
                 }
-                if let Poll::Ready(Ok(response)) = answer.as_mut().poll(cx) {
+                let polled = answer.as_mut().poll(cx);
+                self.pass_interims(respond);
+                if let Poll::Ready(Ok(response)) = polled {
                     return Poll::Ready(Some(response));
                 }
                 if asks_first && self.course().body_wanted.get() {
@@ -113,6 +119,19 @@ impl Exchange {
             }
         })
         .await
+    }
+
+    /// Tells the client what the server has said before its answer. If it cannot be told, the stream
+    /// is over, which is noticed elsewhere.
+    fn pass_interims(&self, respond: &mut SendResponse<Bytes>) {
+        let Some(interims) = self.course().interims() else {
+            return;
+        };
+        for mut interim in interims.take() {
+            let client = &self.shared.client;
+            client.with_plan(|plan| hop::interim_towards_client(&mut interim, &plan.forwarding));
+            let _ = respond.send_informational(interim);
+        }
     }
 
     /// Sends the answer.

@@ -10,7 +10,7 @@ use ::h2::ext::Protocol;
 use ::h2::{Reason as Code, SendStream};
 use bytes::Bytes;
 use http::uri::{Authority, Scheme, Uri};
-use http::{Method, Request, Response, StatusCode, Version, header, request};
+use http::{Method, Request, Response, Version, header, request};
 use http_body::Body;
 
 use crate::base::tasks::{self, JoinHandle};
@@ -212,8 +212,8 @@ impl Call {
             let Poll::Ready(Some(Ok(interim))) = self.response.poll_informational(cx) else {
                 break;
             };
-            if interim.status() == StatusCode::CONTINUE {
-                self.pump.body_mut().let_go();
+            if let Some(listener) = self.pump.body_mut().listener() {
+                listener.hear(interim.status(), interim.headers());
             }
         }
         if let Some(uploading) = &mut self.uploading {
