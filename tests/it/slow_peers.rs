@@ -8,8 +8,8 @@ use std::time::Duration;
 use h2::client::Builder;
 
 use crate::rig::{
-    Authority, Client, Folder, Good, Http2, Message, Origin, Proxy, Reply, Setup, Speech, Takes,
-    sluice,
+    Authority, Client, Ending, Folder, Good, Http2, Message, Origin, Proxy, Reply, Setup, Speech,
+    Takes, sluice, while_for,
 };
 
 /// More than all sockets on the way hold.
@@ -20,6 +20,9 @@ const SOME: usize = 1 << 20;
 
 /// As much as is not taken within the slow phase.
 const LITTLE: usize = 480 << 10;
+
+/// What is read at a time: twenty of them are less than a third of what a socket holds.
+const PIECE: usize = 32 << 10;
 
 /// Several times the second that a peer has in all of these tests.
 const SLOW_PHASE: Duration = Duration::from_millis(3_500);
@@ -42,6 +45,25 @@ fn a_client_of_http1_gets_everything() {
     let mut client = Client::connect(slow_client_of(&proxy));
     assert_eq!(client.get("/").body.len(), MUCH);
     assert_eq!(proxy.line().verdict(), (200, "-"));
+}
+
+#[test]
+fn a_client_that_stops_after_a_while_is_cut() {
+    let origin = answering(MUCH);
+    let setup = Setup::of(&[&origin]).frontend("timeout.body = \"1s\"");
+    let proxy = setup.start();
+    let mut client = Client::connect_narrow(proxy.address());
+    client.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n").head();
+    // Twice its time.
+    for _ in 0..20 {
+        assert_eq!(client.bytes(PIECE).len(), PIECE);
+        while_for(Duration::from_millis(100), "it is slow", || true);
+    }
+    assert!(proxy.lines().is_empty());
+    assert_eq!(proxy.line().verdict(), (200, "client.stalled"));
+    let (read, ending) = client.rest();
+    assert!(read.len() < MUCH);
+    assert_eq!(ending, Ending::Reset, "it must not look whole");
 }
 
 #[test]
