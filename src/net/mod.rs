@@ -10,6 +10,7 @@ mod other;
 mod secured;
 mod stream;
 mod unix;
+mod untaken;
 
 pub use ahead::Ahead;
 pub use bind::{Listener, Socket};

@@ -16,6 +16,7 @@ use tokio::net::{TcpStream, UnixStream};
 use super::ahead::{self, Ahead};
 use super::other::Io;
 use super::secured::Secured;
+use super::untaken;
 
 /// Up to here, pieces are copied together and sent as one: `send` takes a shorter way through the
 /// kernel than `writev`, which is worth more than a copy that stays in the first-level cache.
@@ -150,6 +151,18 @@ impl Stream {
             Self::Tls(secured) => Some(secured.sent()),
             Self::Ahead(ahead) => ahead.stream().sent(),
             Self::Tcp(_) | Self::Unix(_) | Self::Other(_) => None,
+        }
+    }
+
+    /// Bytes that have left for the peer and that its system has not taken yet; `None` where nobody
+    /// knows. Exact over TCP; a Unix socket counts the memory that they lie in. One system call.
+    pub fn untaken(&self) -> Option<u64> {
+        match self {
+            Self::Tcp(stream) => untaken::of(stream).ok(),
+            Self::Unix(stream) => untaken::of(stream).ok(),
+            Self::Tls(secured) => secured.below().untaken(),
+            Self::Ahead(ahead) => ahead.stream().untaken(),
+            Self::Other(_) => None,
         }
     }
 }

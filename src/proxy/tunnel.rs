@@ -16,7 +16,7 @@ use crate::exchange::Reason;
 use crate::proxy::backend::Lease;
 use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
-use crate::proxy::io::{Broken, Course, Relay, Timer};
+use crate::proxy::io::{Broken, Course, Looks, Relay, Timer};
 use crate::proxy::roll::{Entry, Order};
 
 /// How long two ends that were told that this is the end are heard out.
@@ -60,8 +60,11 @@ struct Running<'a> {
     context: &'a Context,
     entry: &'a Entry,
     timer: &'a mut Timer,
-    /// When a byte passed last.
+    /// When a byte passed last, or was taken that had passed.
     moved_at: Instant,
+    looks: Looks,
+    /// Whether both ends have taken all that had passed when they were last looked at.
+    is_settled: bool,
     /// When it was told to leave.
     told_at: Option<Instant>,
     /// Until when the ends are heard out, once they have been told.
@@ -95,6 +98,8 @@ impl Tunnel {
             entry,
             timer,
             moved_at: now,
+            looks: Looks::default(),
+            is_settled: false,
             told_at: None,
             parting_until: None,
             never: now + FAR,
@@ -155,6 +160,7 @@ impl Running<'_> {
     fn note(&mut self) {
         if self.relay.has_moved() {
             self.moved_at = clock::now();
+            self.is_settled = false;
             let exchange = &self.course.exchange;
             exchange.body_bytes_in.set(self.relay.bytes_up());
             exchange.body_bytes_out.set(self.relay.bytes_down());
@@ -180,13 +186,35 @@ impl Running<'_> {
         if let Some(until) = self.parting_until {
             return until;
         }
-        let idle = self.terms.idle.map(|idle| self.moved_at + idle);
-        let drain = self.told_at.map(|told| told + self.terms.drain);
-        [idle, drain]
+        let idle = self.terms.idle.map(|idle| match self.is_settled {
+            true => self.moved_at + idle,
+            false => self.looks.due(self.moved_at, idle),
+        });
+        [idle, self.drained_at()]
             .into_iter()
             .flatten()
             .min()
             .unwrap_or(self.never)
+    }
+
+    /// When the time is over that it has to drain.
+    fn drained_at(&self) -> Option<Instant> {
+        Some(self.told_at? + self.terms.drain)
+    }
+
+    /// Whether nothing has passed for as long as it may. What was written to a peer that is slow may
+    /// be minutes away from it: as long as it takes that, the tunnel is not idle.
+    fn is_idle(&mut self, now: Instant) -> bool {
+        let Some(idle) = self.terms.idle else {
+            return false;
+        };
+        if !self.is_settled {
+            if self.looks.has_taken(now, self.relay.reach()) {
+                self.moved_at = now;
+            }
+            self.is_settled = !self.looks.saw_some_under_way();
+        }
+        now >= self.moved_at + idle
     }
 
     /// A deadline of [`Running::due`] has passed; ready when that is the end.
@@ -194,14 +222,11 @@ impl Running<'_> {
         if self.parting_until.is_some() {
             return Poll::Ready(());
         }
-        let is_drained = self
-            .told_at
-            .is_some_and(|told| now >= told + self.terms.drain);
-        self.part(if is_drained {
-            Reason::TunnelDrained
-        } else {
-            Reason::TunnelIdle
-        });
+        if self.drained_at().is_some_and(|at| now >= at) {
+            self.part(Reason::TunnelDrained);
+        } else if self.is_idle(now) {
+            self.part(Reason::TunnelIdle);
+        }
         Poll::Pending
     }
 }

@@ -13,7 +13,8 @@ use crate::rig::framed::{
     REFUSED_STREAM, RST_STREAM,
 };
 use crate::rig::{
-    Answer, Folder, Gate, Http2, Message, OK, Origin, Proxy, Setup, Way, curl, until, while_for,
+    Answer, Folder, Frames, Gate, Http2, Message, OK, Origin, Proxy, Setup, Way, curl, until,
+    while_for,
 };
 
 /// More than any window and any socket's buffer on the way.
@@ -401,10 +402,77 @@ fn a_client_is_told_to_go_on_when_the_server_says_so() {
         .request("POST", "/echo")
         .header("expect", "100-continue");
     let mut asked = client.begin(request);
-    assert_eq!(asked.interim(), 100);
+    assert_eq!(asked.interim().status(), 100);
     asked.send_last("hello");
     assert_eq!(asked.answer().text(), "hello");
     assert_eq!(origin.request().field("expect"), Some("100-continue"));
+}
+
+#[test]
+fn what_a_server_says_before_its_answer_is_passed_on_at_once() {
+    let gate = Gate::default();
+    let heard = gate.clone();
+    let origin = Origin::scripted(move |visit| {
+        visit.request();
+        visit.send("HTTP/1.1 102 Processing\r\n\r\n");
+        visit.send(
+            "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\nconnection: x-hop\r\n\
+             x-hop: of the connection\r\ncontent-length: 5\r\n\r\n",
+        );
+        heard.pass();
+        visit.send(OK);
+    });
+    let setup = Setup::of(&[&origin]).frontend("forwarding.via = true");
+    let proxy = setup.start();
+    let mut client = Http2::connect(proxy.address());
+    let mut asked = client.ask(client.request("GET", "/"));
+    assert_eq!(asked.interim().status(), 102);
+    let hints = asked.interim();
+    assert_eq!(hints.status(), 103);
+    assert_eq!(hints.headers()["link"], "</a.css>; rel=preload");
+    assert_eq!(hints.headers()["via"], "1.1 evenkeel");
+    assert_eq!(hints.headers().len(), 2, "{hints:?}");
+    gate.open();
+    let answer = asked.answer();
+    assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
+    assert_eq!(proxy.line().verdict(), (200, "-"));
+}
+
+#[test]
+fn what_a_server_of_http2_says_before_its_answer_is_passed_on_too() {
+    // `:status: 103` and `link: </a.css>`, as HPACK writes them.
+    const HINTS: &[u8] = b"\x08\x03103\x00\x04link\x08</a.css>";
+    let gate = Gate::default();
+    let heard = gate.clone();
+    let origin = Origin::scripted(move |visit| {
+        let mut server = Frames::begin(visit, &[]).expect("a client");
+        let stream = server.request().expect("a request");
+        server.send(HEADERS, END_HEADERS, stream, HINTS);
+        heard.pass();
+        server.answer(stream, b"ok");
+        server.next();
+    });
+    let proxy = Setup::of(&[&origin]).backend("protocol = \"h2\"").start();
+    let mut client = Http2::connect(proxy.address());
+    let mut asked = client.ask(client.request("GET", "/"));
+    let hints = asked.interim();
+    assert_eq!((hints.status().as_u16(), hints.headers().len()), (103, 1));
+    assert_eq!(hints.headers()["link"], "</a.css>");
+    gate.open();
+    assert_eq!(asked.answer().text(), "ok");
+}
+
+#[test]
+fn a_server_that_does_not_stop_saying_so_is_passed_on_for_a_while() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n".repeat(1000);
+    let origin = Origin::answering([hints.as_bytes(), OK].concat());
+    let (_proxy, mut client) = client_before(&origin);
+    let mut asked = client.ask(client.request("GET", "/"));
+    for _ in 0..16 {
+        assert_eq!(asked.interim().status(), 103);
+    }
+    assert!(asked.is_answered_at_once());
+    assert_eq!(asked.answer().text(), "ok");
 }
 
 #[test]

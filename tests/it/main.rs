@@ -28,6 +28,7 @@ mod regression;
 mod reload;
 mod rig;
 mod routes;
+mod slow_peers;
 mod tcp;
 mod tls;
 mod tls_servers;

@@ -191,7 +191,7 @@ impl Begun {
         };
         let mut request = Request::from_parts(head, body);
         if request.headers().contains_key(header::EXPECT) {
-            hold_back(&mut request);
+            request.body_mut().hold_back(ContinueGate::new());
         }
         Ok(Passed {
             sending: Sending::new(request),
@@ -359,17 +359,6 @@ fn find_backend(
         .ok_or(Reason::RouteNone)?;
     course.exchange.backend.set(Some(backend));
     Ok(Rc::clone(&view.backends[backend as usize]))
-}
-
-/// Has the body wait for the server's `100 Continue`.
-fn hold_back(request: &mut Request<RequestBody>) {
-    let gate = ContinueGate::new();
-    request.body_mut().hold_back(gate.clone());
-    hyper::ext::on_informational(request, move |response| {
-        if response.status() == http::StatusCode::CONTINUE {
-            gate.open();
-        }
-    });
 }
 
 fn opening<B>(

@@ -121,6 +121,13 @@ pub(super) fn towards_client<B>(response: &mut Response<B>, forwarding: &Forward
     }
 }
 
+/// Makes an interim answer (1xx) the one that the client shall see.
+pub(super) fn interim_towards_client(interim: &mut Response<()>, forwarding: &Forwarding) {
+    towards_client(interim, forwarding);
+    // RFC 9110 §8.6: there is no body that it could be of.
+    interim.headers_mut().remove(header::CONTENT_LENGTH);
+}
+
 /// `5, 5` is one length, said twice; it goes on said once (RFC 9110 §8.6).
 fn single_length(headers: &mut HeaderMap) {
     if let Some(length) = headers.get_mut(header::CONTENT_LENGTH)

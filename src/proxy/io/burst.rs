@@ -12,12 +12,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::Stream;
 
+use super::gauge::GaugedStream;
+
 /// What ends in a piece of this size is a part of something larger, more often than not.
 const LARGE_BYTES: usize = 8 << 10;
 
 /// A connection that holds a large frame back for the next.
 pub struct BurstStream {
-    stream: Stream,
+    stream: GaugedStream,
     stage: Stage,
 }
 
@@ -36,13 +38,13 @@ impl BurstStream {
     /// Of a connection that is to carry frames.
     pub fn new(stream: Stream) -> Self {
         Self {
-            stream,
+            stream: GaugedStream::new(stream),
             stage: Stage::Gone,
         }
     }
 
     /// The connection below.
-    pub fn get_ref(&self) -> &Stream {
+    pub fn get_ref(&self) -> &GaugedStream {
         &self.stream
     }
 }

@@ -6,6 +6,7 @@ use std::cell::{Cell, OnceCell};
 use crate::exchange::{Exchange, Opening, Reason, Side};
 
 use super::deadlines::Deadlines;
+use super::interim::Interims;
 use super::switch::Switch;
 
 /// An exchange under way. It lives in an `Rc`: the handler, the request body and the response body
@@ -23,6 +24,8 @@ pub struct Course {
     /// What the request asks to go on in, if anything. Written by `handle`. In a box, since it is
     /// nothing almost always.
     switch: OnceCell<Box<Switch>>,
+    /// For what a server says before its answer. Written by the connection, where it can pass that on.
+    interims: OnceCell<Interims>,
 }
 
 impl Course {
@@ -34,6 +37,7 @@ impl Course {
             request_complete: Cell::new(false),
             body_wanted: Cell::new(false),
             switch: OnceCell::new(),
+            interims: OnceCell::new(),
         }
     }
 
@@ -45,6 +49,16 @@ impl Course {
     /// What the request asks to go on in, if anything.
     pub fn switch(&self) -> Option<&Switch> {
         self.switch.get().map(|switch| &**switch)
+    }
+
+    /// Has what a server says before its answer kept for the client; only the first call counts.
+    pub fn pass_interims(&self, interims: Interims) {
+        let _ = self.interims.set(interims);
+    }
+
+    /// Where that is kept, if the client can have it.
+    pub fn interims(&self) -> Option<&Interims> {
+        self.interims.get()
     }
 
     /// Says that the last byte of the response was handed on, or that none will follow. Only the

@@ -26,6 +26,11 @@ pub struct Deadlines {
     server_patience: Cell<Duration>,
     /// For the server's `100 Continue`: nothing fails when it passes. Written by `forward`.
     nudge: Cell<Option<Instant>>,
+    /// For a look whether the server takes the request: nothing fails when it passes, but nothing of
+    /// the server's does before it. Written by [`Uploading`](super::Uploading).
+    look: Cell<Option<Instant>>,
+    /// Whether it has passed.
+    look_is_due: Cell<bool>,
     /// For the whole exchange. Written once, by `handle`.
     exchange: Cell<Option<Due>>,
     /// What has passed. Written by whoever has the timer.
@@ -56,9 +61,12 @@ impl Deadlines {
     /// A piece of the request came from the client.
     pub fn client_came(&self) {
         self.client.set(None);
-        if let Some(Due { reason, .. }) = self.server.get() {
-            self.wait_for_server(self.server_patience.get(), reason);
-        }
+        self.server_moved();
+    }
+
+    /// Whether we wait for the client.
+    pub fn is_waiting_for_client(&self) -> bool {
+        self.client.get().is_some()
     }
 
     /// From now on we wait for the server.
@@ -74,9 +82,34 @@ impl Deadlines {
         self.server_patience.set(patience);
     }
 
+    /// The server cannot have done yet what we wait for: its time begins anew.
+    pub fn server_moved(&self) {
+        if let Some(Due { reason, .. }) = self.server.get() {
+            self.wait_for_server(self.server_patience.get(), reason);
+        }
+    }
+
     /// The server did what we waited for.
     pub fn server_came(&self) {
         self.server.set(None);
+        self.look.set(None);
+    }
+
+    /// Since when the server is waited for, and for how long.
+    pub fn server_wait(&self) -> Option<(Instant, Duration)> {
+        let due = self.server.get()?;
+        let patience = self.server_patience.get();
+        Some((due.at - patience, patience))
+    }
+
+    /// Asks to be polled at `at` for a look at the server.
+    pub fn look_at(&self, at: Option<Instant>) {
+        self.look.set(at);
+    }
+
+    /// Whether it is time for that look.
+    pub fn takes_look(&self) -> bool {
+        self.look_is_due.take()
     }
 
     /// Whether a wait for the server is written down.
@@ -89,11 +122,26 @@ impl Deadlines {
         self.nudge.set(at);
     }
 
+    /// Notes that it is `now` and that nothing has fired: whoever asked to be polled looks by itself.
+    pub fn nudge(&self, now: Instant) {
+        let has_passed = |cell: &Cell<Option<Instant>>| {
+            let has_passed = cell.get().is_some_and(|at| at <= now);
+            if has_passed {
+                cell.set(None);
+            }
+            has_passed
+        };
+        has_passed(&self.nudge);
+        if has_passed(&self.look) {
+            self.look_is_due.set(true);
+        }
+    }
+
     /// The earliest moment at which something is due.
     pub fn earliest(&self) -> Option<Instant> {
         let waiting = self.client.get().or(self.server.get()).map(|due| due.at);
         let exchange = self.exchange.get().map(|due| due.at);
-        [waiting, exchange, self.nudge.get()]
+        [waiting, exchange, self.nudge.get(), self.look.get()]
             .into_iter()
             .flatten()
             .min()
@@ -103,6 +151,8 @@ impl Deadlines {
     pub fn fire(&self, now: Instant) -> Option<Reason> {
         let waiting = if self.client.get().is_some() {
             &self.client
+        } else if self.look.get().is_some_and(|at| at <= now) {
+            return None;
         } else {
             &self.server
         };
@@ -121,7 +171,9 @@ impl Deadlines {
         for cell in [&self.client, &self.server, &self.exchange] {
             cell.set(None);
         }
-        self.nudge.set(None);
+        for cell in [&self.nudge, &self.look] {
+            cell.set(None);
+        }
         self.fired.set(None);
     }
 
@@ -220,5 +272,33 @@ mod tests {
         assert_eq!(deadlines.earliest(), Some(start + 5 * SECOND));
         deadlines.client_came();
         assert_eq!(deadlines.earliest(), None);
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_server_is_looked_at_before_its_time_is_over() {
+        let deadlines = Deadlines::default();
+        let start = clock::now();
+        deadlines.wait_for_server(SECOND, Reason::ServerResponseTimeout);
+        assert_eq!(deadlines.server_wait(), Some((start, SECOND)));
+        deadlines.look_at(Some(start + SECOND));
+        assert_eq!(deadlines.fire(start + SECOND), None);
+        deadlines.nudge(start + SECOND);
+        assert!(deadlines.takes_look());
+        // It has moved; and then it has not.
+        clock::sleep(SECOND).await;
+        deadlines.server_moved();
+        assert_eq!(deadlines.earliest(), Some(start + 2 * SECOND));
+        let fired = deadlines.fire(start + 2 * SECOND);
+        assert_eq!(fired, Some(Reason::ServerResponseTimeout));
+        assert!(!deadlines.takes_look());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_polled_early_is_not_forgotten_by_another() {
+        let deadlines = Deadlines::default();
+        let start = clock::now();
+        deadlines.nudge_at(Some(start + 2 * SECOND));
+        deadlines.look_at(Some(start + SECOND));
+        deadlines.nudge(start + SECOND);
+        assert_eq!(deadlines.earliest(), Some(start + 2 * SECOND));
     }
 }

@@ -3,9 +3,12 @@
 //!
 //! Every room of the data plane may use this one; it uses none of them.
 
+mod blocked;
 mod burst;
 mod course;
 mod deadlines;
+mod gauge;
+mod interim;
 mod kept;
 mod pump;
 mod received;
@@ -14,11 +17,15 @@ mod request_body;
 mod stream_body;
 mod switch;
 mod timer;
+mod uploading;
 mod watched;
 
+pub use blocked::{Blocked, Look, Stall};
 pub use burst::BurstStream;
 pub use course::Course;
 pub use deadlines::Deadlines;
+pub use gauge::{Gauge, GaugedStream, Looks};
+pub use interim::{Interims, Listener};
 pub use pump::{Pump, Stopped};
 pub use received::{ReceiveError, ReceivedBody};
 pub use relay::{Broken, End, Relay, Spoken};
@@ -26,4 +33,5 @@ pub use request_body::{BodyFault, ContinueGate, RequestBody};
 pub use stream_body::StreamBody;
 pub use switch::{Proof, Switch};
 pub use timer::Timer;
-pub use watched::{Watch, WatchedStream, has_moved, note_flushed};
+pub use uploading::Uploading;
+pub use watched::{Watch, WatchedStream};

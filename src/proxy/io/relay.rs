@@ -23,6 +23,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::net::Stream;
 use crate::wire::websocket::{Frames, GOING_AWAY, Masking, close_frame};
 
+use super::gauge::Reach;
+
 /// How much is read at a time: what a TCP socket gives at once when it is busy.
 const PIECE_BYTES: usize = 64 << 10;
 
@@ -188,6 +190,14 @@ impl End {
         }
     }
 
+    /// How far the `written` bytes have come that it took.
+    fn reach(&self, written: u64) -> Option<Reach> {
+        match self {
+            Self::Connection(stream) => Reach::of(stream, written),
+            Self::H2(_) => None,
+        }
+    }
+
     /// Ready when it has stopped listening, where reading would not tell.
     fn poll_deaf(&mut self, cx: &mut Context<'_>) -> Poll<Deaf> {
         match self {
@@ -274,6 +284,16 @@ impl Relay {
     /// Whether a byte has passed since this was asked last.
     pub fn has_moved(&mut self) -> bool {
         std::mem::take(&mut self.has_moved)
+    }
+
+    /// How far what was passed on has come at both ends, where that is known. A system call for each.
+    pub fn reach(&self) -> Option<Reach> {
+        let client = self.client.reach(self.down.bytes);
+        let server = self.server.reach(self.up.bytes);
+        match (client, server) {
+            (Some(client), Some(server)) => Some(client.plus(server)),
+            (client, server) => client.or(server),
+        }
     }
 
     /// Bytes that came from the client and were taken by the server.

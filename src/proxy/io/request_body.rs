@@ -19,6 +19,7 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::Reason;
 
 use super::course::Course;
+use super::interim::Listener;
 use super::kept::Kept;
 use super::received::{ReceiveError, ReceivedBody};
 
@@ -88,11 +89,11 @@ impl RequestBody {
         self.gate = Some(gate);
     }
 
-    /// The server said `100 Continue`.
-    pub fn let_go(&mut self) {
-        if let Some(gate) = &self.gate {
-            gate.open();
-        }
+    /// Who hears what the server says before its answer; `None`: nobody cares.
+    pub fn listener(&self) -> Option<Listener> {
+        let gate = self.gate.clone();
+        let interims = self.course.interims().cloned();
+        (gate.is_some() || interims.is_some()).then_some(Listener { gate, interims })
     }
 
     /// Keeps what it hands on from here on, as far as that is little.

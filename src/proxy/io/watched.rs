@@ -13,8 +13,10 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::base::clock::{self, Instant};
 use crate::net::{HalfClose, Stream};
+
+use super::blocked::Blocked;
+use super::gauge::{Gauge, GaugedStream};
 
 /// What was seen on a client connection. Written by [`WatchedStream`], read and reset by `http::h1`.
 #[derive(Debug, Default)]
@@ -24,10 +26,8 @@ pub struct Watch {
     /// Whether the last thing that was asked of the write side was to flush, and it did. hyper
     /// asks that only when it holds nothing back (with `pipeline_flush` off).
     pub flushed: Cell<bool>,
-    /// Since when the client has not taken what we want to send.
-    pub blocked_since: Cell<Option<Instant>>,
-    /// What had left by then, where a stream takes bytes before it sends them (TLS).
-    sent: Cell<u64>,
+    /// Whether the client takes what we want to send.
+    pub blocked: Blocked,
     /// Whether it was so since the last exchange.
     pub was_blocked: Cell<bool>,
     /// Asks the socket, at the next flush, to look whether the client has gone. Written by
@@ -41,7 +41,7 @@ pub struct Watch {
 
 /// The client's socket, preceded by what was read from it earlier.
 pub struct WatchedStream {
-    stream: Stream,
+    stream: GaugedStream,
     prefix: Bytes,
     watch: Rc<Watch>,
 }
@@ -50,7 +50,7 @@ impl WatchedStream {
     /// `prefix` is read before anything from `stream`.
     pub fn new(stream: Stream, prefix: Bytes, watch: Rc<Watch>) -> Self {
         Self {
-            stream,
+            stream: GaugedStream::new(stream),
             prefix,
             watch,
         }
@@ -58,7 +58,12 @@ impl WatchedStream {
 
     /// The socket, and what of the prefix was not read.
     pub fn into_parts(self) -> (Stream, Bytes) {
-        (self.stream, self.prefix)
+        (self.stream.into_inner(), self.prefix)
+    }
+
+    /// Whom to ask what the client has taken.
+    pub fn gauge(&self) -> Gauge {
+        self.stream.gauge()
     }
 
     fn note_read(&self) {
@@ -69,47 +74,16 @@ impl WatchedStream {
 
     fn note_written<T>(&self, written: &Poll<io::Result<T>>, first: &[u8]) {
         self.watch.flushed.set(false);
+        self.watch.blocked.note_written(written, self.stream.sent());
         if written.is_pending() {
-            if self.watch.blocked_since.get().is_none() {
-                self.watch.blocked_since.set(Some(clock::now()));
-                self.watch.was_blocked.set(true);
-            }
+            self.watch.was_blocked.set(true);
             return;
-        }
-        if has_moved(&self.stream, &self.watch.sent) {
-            self.watch.blocked_since.set(None);
         }
         if !self.watch.in_exchange.get()
             && let Some(status) = status_of(first)
         {
             self.watch.own_status.set(status);
         }
-    }
-}
-
-/// Whether something has left for the client since the last look, at which `sent` had; always, where
-/// what is written leaves at once. Under TLS a write that is taken may wait here, and proves nothing.
-pub fn has_moved(stream: &Stream, sent: &Cell<u64>) -> bool {
-    stream
-        .sent()
-        .is_none_or(|so_far| sent.replace(so_far) != so_far)
-}
-
-/// Notes what a flush says of the client: one that takes nothing of what waits here under TLS is
-/// blocked, and one that takes some is not.
-pub fn note_flushed(
-    stream: &Stream,
-    flushed: &Poll<io::Result<()>>,
-    blocked_since: &Cell<Option<Instant>>,
-    sent: &Cell<u64>,
-) {
-    if stream.sent().is_none() {
-        return;
-    }
-    if flushed.is_ready() {
-        blocked_since.set(None);
-    } else if has_moved(stream, sent) || blocked_since.get().is_none() {
-        blocked_since.set(Some(clock::now()));
     }
 }
 
@@ -178,13 +152,12 @@ impl AsyncWrite for WatchedStream {
         }
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         let Watch {
-            blocked_since,
-            sent,
+            blocked,
             was_blocked,
             ..
         } = &*self.watch;
-        note_flushed(&self.stream, &flushed, blocked_since, sent);
-        if blocked_since.get().is_some() {
+        blocked.note_flushed(&flushed, self.stream.sent());
+        if blocked.is_so() {
             was_blocked.set(true);
         }
         self.watch

@@ -12,9 +12,11 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::ext::on_informational;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -22,16 +24,18 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
 use crate::plan;
-use crate::proxy::io::{Deadlines, RequestBody};
+use crate::proxy::io::{Deadlines, Gauge, GaugedStream, RequestBody, Uploading};
 
 use super::settings::Settings;
 
-type Driver = http1::Connection<TokioIo<Stream>, RequestBody>;
+type Driver = http1::Connection<TokioIo<GaugedStream>, RequestBody>;
 
 /// A connection that is open, as far as we know.
 pub struct Connection {
     sender: SendRequest<RequestBody>,
     engine: Engine,
+    /// What the server has taken.
+    gauge: Gauge,
     history: History,
 }
 
@@ -76,6 +80,8 @@ impl Connection {
     ///
     /// `server.connect.failed`.
     pub(super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
+        let stream = GaugedStream::new(stream);
+        let gauge = stream.gauge();
         let (sender, driver) = settings
             .http1
             .handshake(TokioIo::new(stream))
@@ -85,6 +91,7 @@ impl Connection {
         Ok(Self {
             sender,
             engine: Engine::Running(Box::pin(driver)),
+            gauge,
             history: History {
                 opened: now,
                 requests: 0,
@@ -100,7 +107,7 @@ impl Connection {
         };
         let parts = Pin::into_inner(driver).into_parts();
         parts.read_buf.is_empty().then(|| Bare {
-            stream: parts.io.into_inner(),
+            stream: parts.io.into_inner().into_inner(),
             history: self.history,
         })
     }
@@ -111,7 +118,7 @@ impl Connection {
             return None;
         };
         let parts = Pin::into_inner(driver).into_parts();
-        Some((parts.io.into_inner(), parts.read_buf))
+        Some((parts.io.into_inner().into_inner(), parts.read_buf))
     }
 
     /// Sends `request` and gives the head of the answer; the body is read while this connection is
@@ -122,12 +129,19 @@ impl Connection {
     /// [`Failure`]; a deadline that passes gives its reason.
     pub fn exchange<'a>(
         &'a mut self,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         deadlines: &'a Deadlines,
     ) -> impl Future<Output = Result<ResponseHead, Failure>> + 'a {
         self.history.requests += 1;
+        if let Some(listener) = request.body().listener() {
+            on_informational(&mut request, move |interim| {
+                listener.hear(interim.status(), interim.headers());
+            });
+        }
+        let has_body = !request.body().is_end_stream();
+        let uploading = has_body.then(|| Uploading::begin(self.gauge.clone(), deadlines));
         let answer = self.sender.try_send_request(request);
-        answered(answer, &mut self.engine, deadlines)
+        answered(answer, &mut self.engine, deadlines, uploading)
     }
 
     /// Lets bytes flow; ready when the connection is finished.
@@ -177,12 +191,15 @@ impl Bare {
 
     /// The connection as it was before it was cooled.
     pub(super) fn warmed(self, settings: &Settings) -> Option<Connection> {
-        let handshake = pin!(settings.http1.handshake(TokioIo::new(self.stream)));
+        let stream = GaugedStream::new(self.stream);
+        let gauge = stream.gauge();
+        let handshake = pin!(settings.http1.handshake(TokioIo::new(stream)));
         // In HTTP/1 nothing is said: the future is ready at once.
         match handshake.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok((sender, driver))) => Some(Connection {
                 sender,
                 engine: Engine::Running(Box::pin(driver)),
+                gauge,
                 history: self.history,
             }),
             _ => None,
@@ -214,6 +231,7 @@ async fn answered(
     answer: impl Future<Output = Result<ResponseHead, TrySendError<Request<RequestBody>>>>,
     engine: &mut Engine,
     deadlines: &Deadlines,
+    mut uploading: Option<Uploading>,
 ) -> Result<ResponseHead, Failure> {
     let mut answer = pin!(answer);
     poll_fn(|cx| {
@@ -232,7 +250,12 @@ async fn answered(
                 let fault = Fault::http(reason_of_answer(&error), error);
                 Poll::Ready(Err(Failure { fault, unsent }))
             }
-            (Poll::Pending, _) => Poll::Pending,
+            (Poll::Pending, _) => {
+                if let Some(uploading) = &mut uploading {
+                    uploading.poll(deadlines);
+                }
+                Poll::Pending
+            }
         }
     })
     .await

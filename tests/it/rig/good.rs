@@ -134,6 +134,18 @@ impl Good {
         Self::with(None, Builder::new(), answer)
     }
 
+    /// The same, and makes room for so much of requests.
+    pub(crate) fn with_room(
+        room: usize,
+        answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let mut builder = Builder::new();
+        builder
+            .initial_window_size(room as u32)
+            .initial_connection_window_size(room as u32);
+        Self::with(None, builder, answer)
+    }
+
     /// The same under TLS, by HTTP/1 where the client does not choose HTTP/2.
     pub(crate) fn secured(
         handshakes: Handshakes,

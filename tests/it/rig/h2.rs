@@ -175,10 +175,9 @@ impl Asked {
 
     /// Waits for an interim answer, and gives its status.
     #[track_caller]
-    pub(crate) fn interim(&mut self) -> u16 {
+    pub(crate) fn interim(&mut self) -> Response<()> {
         let interim = wait(poll_fn(|cx| self.response.poll_informational(cx)));
-        let interim = interim.expect("an interim answer").expect("no error");
-        interim.status().as_u16()
+        interim.expect("an interim answer").expect("no error")
     }
 
     /// Whether the final answer comes without an interim one.

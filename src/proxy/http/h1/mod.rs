@@ -30,7 +30,7 @@ use crate::exchange::Reason;
 use crate::net::{HalfClose, Stream};
 use crate::observe::event;
 use crate::plan::{self, HeaderCase};
-use crate::proxy::io::{End, ReceivedBody, Timer, WatchedStream};
+use crate::proxy::io::{End, Gauge, Look, ReceivedBody, Timer, WatchedStream};
 use crate::proxy::roll::{Entry, Order};
 
 use super::body::ResponseBody;
@@ -168,14 +168,13 @@ async fn active(
     timer: &mut Timer,
 ) -> Ended {
     let builder = builder(session);
-    let io = TokioIo::new(WatchedStream::new(
-        stream,
-        prefix,
-        Rc::clone(&session.watch),
-    ));
+    let stream = WatchedStream::new(stream, prefix, Rc::clone(&session.watch));
+    let gauge = stream.gauge();
+    let io = TokioIo::new(stream);
     let service = service_fn(|request| answer(session, request));
     let mut spell = Spell {
         connection: builder.serve_connection(io, service),
+        gauge,
         session,
         entry,
         timer,
@@ -210,6 +209,7 @@ fn joined(first: Bytes, second: Bytes) -> Bytes {
 /// One spell of activity.
 struct Spell<'a, C> {
     connection: C,
+    gauge: Gauge,
     session: &'a Rc<Session>,
     entry: &'a Entry,
     timer: &'a mut Timer,
@@ -339,7 +339,7 @@ where
         let session = self.session;
         let watch = &session.watch;
         let timeouts = session.client.timeouts.get();
-        let stalled = watch.blocked_since.get().map(|since| since + timeouts.body);
+        let stalled = watch.blocked.due(timeouts.body);
         let course = session.course();
         let waiting = match (&course, session.head_began.get()) {
             (Some(course), _) if course.ended().is_none() => course.deadlines.earliest(),
@@ -364,12 +364,10 @@ where
         let session = self.session;
         let watch = &session.watch;
         let body = session.client.timeouts.get().body;
-        if watch
-            .blocked_since
-            .get()
-            .is_some_and(|since| now >= since + body)
-        {
-            return Due::End(self.cut(Reason::ClientStalled));
+        match watch.blocked.look(now, body, &self.gauge) {
+            Look::NotDue => {}
+            Look::Patient => return Due::Told,
+            Look::Stalled => return Due::End(self.cut(Reason::ClientStalled)),
         }
         if self.look_at.is_some_and(|at| now >= at) {
             self.look_at = None;
@@ -379,9 +377,8 @@ where
         if let Some(course) = session.course() {
             let deadlines = &course.deadlines;
             return match deadlines.fire(now) {
-                // A nudge: whoever asked for it looks by itself.
                 None => {
-                    deadlines.nudge_at(None);
+                    deadlines.nudge(now);
                     Due::Told
                 }
                 Some(_) if course.exchange.status.get() == 0 => Due::Told,

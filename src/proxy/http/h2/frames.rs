@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::base::clock::{self, Instant};
 use crate::net::Stream;
-use crate::proxy::io::{BurstStream, has_moved, note_flushed};
+use crate::proxy::io::{Blocked, BurstStream, Gauge};
 
 /// Octets of the client's preface, before its first frame.
 const PREFACE_BYTES: usize = 24;
@@ -58,8 +58,8 @@ pub(super) struct Counts {
     pub(super) bytes_out: Cell<u64>,
     /// Since when a head is being sent whose end has not come.
     pub(super) head_since: Cell<Option<Instant>>,
-    /// Since when the client has not taken what we want to send.
-    pub(super) blocked_since: Cell<Option<Instant>>,
+    /// Whether the client takes what we want to send.
+    pub(super) blocked: Blocked,
     /// Since when everything has been said, and only the client's end is waited for.
     pub(super) parting_since: Cell<Option<Instant>>,
     /// The code with which h2 has sent the client away, for a fault of the client's.
@@ -118,8 +118,6 @@ struct Beginning<'a> {
 /// The client's socket, preceded by what was read from it earlier, with its frames counted.
 pub(super) struct CountedStream {
     stream: BurstStream,
-    /// What had left when the client was last seen to take nothing.
-    sent: Cell<u64>,
     incoming: Walk,
     outgoing: Walk,
     /// What may still be thrown away; `None`: not everything has been said yet.
@@ -131,7 +129,6 @@ impl CountedStream {
     pub(super) fn new(stream: Stream, counts: Rc<Counts>) -> Self {
         Self {
             stream: BurstStream::new(stream),
-            sent: Cell::new(0),
             incoming: Walk::after(PREFACE_BYTES),
             outgoing: Walk::after(0),
             linger: None,
@@ -139,17 +136,19 @@ impl CountedStream {
         }
     }
 
+    /// Whom to ask what the client has taken.
+    pub(super) fn gauge(&self) -> Gauge {
+        self.stream.get_ref().gauge()
+    }
+
     fn note_written(&mut self, written: &Poll<io::Result<usize>>, bufs: &[IoSlice<'_>]) {
         let counts = &*self.counts;
+        counts
+            .blocked
+            .note_written(written, self.stream.get_ref().sent());
         let Poll::Ready(written) = written else {
-            if counts.blocked_since.get().is_none() {
-                counts.blocked_since.set(Some(clock::now()));
-            }
             return;
         };
-        if has_moved(self.stream.get_ref(), &self.sent) {
-            counts.blocked_since.set(None);
-        }
         let mut left = written.as_ref().copied().unwrap_or(0);
         let sent = counts.bytes_out.get().saturating_add(left as u64);
         counts.bytes_out.set(sent);
@@ -365,12 +364,8 @@ impl AsyncWrite for CountedStream {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        note_flushed(
-            self.stream.get_ref(),
-            &flushed,
-            &self.counts.blocked_since,
-            &self.sent,
-        );
+        let sent = self.stream.get_ref().sent();
+        self.counts.blocked.note_flushed(&flushed, sent);
         flushed
     }
 

@@ -30,7 +30,7 @@ use crate::exchange::Reason;
 use crate::net::Stream;
 use crate::observe::event;
 use crate::plan::{self, Http2};
-use crate::proxy::io::Timer;
+use crate::proxy::io::{Gauge, Look, Looks, Timer};
 use crate::proxy::roll::{Entry, Order};
 
 use super::client::Client;
@@ -65,6 +65,8 @@ struct Shared {
     timers: RefCell<Vec<Timer>>,
     /// The connection's task, to be told when the last exchange ends.
     waker: RefCell<Option<Waker>>,
+    /// What the client has taken.
+    gauge: Gauge,
 }
 
 struct OpenStream {
@@ -82,8 +84,19 @@ struct Session<'a> {
     counts: Rc<Counts>,
     budget: Budget,
     stage: Stage,
+    /// What the client was seen to take of its last answers.
+    tail: Tail,
     /// The deadline of whoever has none.
     never: Instant,
+}
+
+/// The last answers on their way, when no exchange is open any more: minutes of a slow client's time
+/// may lie in the socket.
+#[derive(Default)]
+struct Tail {
+    /// When the client was last seen to take of them; `None`: nobody has looked.
+    since: Option<Instant>,
+    looks: Looks,
 }
 
 /// How far it is from its end.
@@ -111,6 +124,7 @@ pub(super) async fn serve(
     };
     let counts = Rc::<Counts>::default();
     let io = CountedStream::new(stream.with_read(prefix), Rc::clone(&counts));
+    let gauge = io.gauge();
     let began = clock::now();
     let connection = match greeted(&builder, io, &client, entry, &mut timer, began).await {
         Some(Ok(connection)) => connection,
@@ -131,6 +145,7 @@ pub(super) async fn serve(
         ending: Cell::new(None),
         timers: RefCell::default(),
         waker: RefCell::new(None),
+        gauge,
     });
     let mut session = Session {
         connection,
@@ -140,6 +155,7 @@ pub(super) async fn serve(
         counts,
         budget: Budget::new(&limits, began),
         stage: Stage::Open,
+        tail: Tail::default(),
         never: began + FAR,
     };
     poll_fn(|cx| session.poll(cx)).await;
@@ -333,9 +349,12 @@ impl Session<'_> {
     fn due(&self) -> Instant {
         let timeouts = self.shared.client.timeouts.get();
         let since = |cell: &Cell<Option<Instant>>, patience| Some(cell.get()? + patience);
+        let looks = self.tail.since.filter(|_| self.waits_for_tail());
+        let looks = looks.map(|since| self.tail.looks.due(since, timeouts.body));
+        let with_tail = |at: Instant| looks.map_or(at, |look| look.max(at));
         // Nothing else counts any more.
         if let Some(at) = self.parts_at() {
-            return at;
+            return with_tail(at);
         }
         let own = match self.stage {
             Stage::Parting(at) => Some(at),
@@ -344,8 +363,8 @@ impl Session<'_> {
             Stage::Open => Some(self.shared.idle_until()),
         };
         [
-            own,
-            since(&self.counts.blocked_since, timeouts.body),
+            own.map(with_tail),
+            self.counts.blocked.due(timeouts.body),
             since(&self.counts.head_since, timeouts.head),
         ]
         .into_iter()
@@ -363,6 +382,32 @@ impl Session<'_> {
         }
     }
 
+    /// Whoever has been sent away does not get more time by reading.
+    fn waits_for_tail(&self) -> bool {
+        !matches!(self.stage, Stage::Parting(_)) && self.shared.ending.get().is_none()
+    }
+
+    /// Whether the client still takes what is left of its last answers; asked when its time is over.
+    fn is_tail_under_way(&mut self, now: Instant) -> bool {
+        if !self.waits_for_tail() {
+            return false;
+        }
+        let has_taken = self.tail.looks.has_taken(now, self.shared.gauge.reach());
+        if self.tail.looks.saw_some_under_way() {
+            let since = self.tail.since.filter(|_| !has_taken).unwrap_or(now);
+            self.tail.since = Some(since);
+            return now < since + self.shared.client.timeouts.get().body;
+        }
+        let was_under_way = self.tail.since.take().is_some();
+        if was_under_way {
+            // It has been idle only since it had all of them.
+            self.shared.idle_since.set(now);
+            let parting = &self.counts.parting_since;
+            parting.set(parting.get().map(|_| now));
+        }
+        was_under_way
+    }
+
     /// A deadline of [`Session::due`] has passed; ready when that ends the connection.
     fn passed(&mut self, now: Instant) -> Poll<()> {
         let timeouts = self.shared.client.timeouts.get();
@@ -370,19 +415,27 @@ impl Session<'_> {
             cell.get().is_some_and(|since| now >= since + patience)
         };
         if let Some(at) = self.parts_at() {
-            return if now >= at {
-                Poll::Ready(())
-            } else {
+            return if now < at || self.is_tail_under_way(now) {
                 Poll::Pending
+            } else {
+                Poll::Ready(())
             };
         }
-        if is_late(&self.counts.blocked_since, timeouts.body) {
-            // It takes no frame that would tell it.
-            if !self.shared.is_busy() {
-                self.shared.refuse(Reason::ClientStalled, 0, None);
+        let look = self
+            .counts
+            .blocked
+            .look(now, timeouts.body, &self.shared.gauge);
+        match look {
+            Look::NotDue => {}
+            Look::Patient => return Poll::Pending,
+            Look::Stalled => {
+                // It takes no frame that would tell it.
+                if !self.shared.is_busy() {
+                    self.shared.refuse(Reason::ClientStalled, 0, None);
+                }
+                self.shared.ending.set(Some(Reason::ClientStalled));
+                return Poll::Ready(());
             }
-            self.shared.ending.set(Some(Reason::ClientStalled));
-            return Poll::Ready(());
         }
         if is_late(&self.counts.head_since, timeouts.head) {
             let began = self.counts.head_since.take();
@@ -390,7 +443,7 @@ impl Session<'_> {
             self.send_away(Reason::RequestHeadTimeout, h2::Reason::ENHANCE_YOUR_CALM);
             return Poll::Pending;
         }
-        if self.shared.is_busy() {
+        if self.shared.is_busy() || self.is_tail_under_way(now) {
             return Poll::Pending;
         }
         match self.stage {

@@ -23,8 +23,11 @@ use crate::exchange::Reason;
 use crate::proxy::http::body::ResponseBody;
 use crate::proxy::http::client::Open;
 use crate::proxy::http::handle::Begun;
+use crate::proxy::http::hop;
 use crate::proxy::http::upgrade::Opened;
-use crate::proxy::io::{Course, End, Pump, ReceivedBody, Stopped, StreamBody, Timer};
+use crate::proxy::io::{
+    Course, End, Interims, Look, Pump, ReceivedBody, Stall, Stopped, StreamBody, Timer,
+};
 
 use super::Shared;
 
@@ -40,14 +43,6 @@ struct Exchange {
     timer: Timer,
     /// The deadline of whoever has none.
     never: Instant,
-}
-
-/// Since when a client takes nothing of an answer.
-#[derive(Default)]
-struct Stall {
-    since: Option<Instant>,
-    /// What had been sent then.
-    sent: u64,
 }
 
 /// An answer that is to be sent, and what its stream is from then on.
@@ -89,6 +84,7 @@ async fn answer(
     shared: Rc<Shared>,
 ) -> Option<Answered> {
     let begun = Begun::open(&shared.client, &request, None);
+    begun.opened().course.pass_interims(Interims::default());
     let mut exchange = Exchange::new(respond.stream_id().as_u32(), begun.opened(), shared);
     let asks_first = request.headers().contains_key(header::EXPECT);
     let (head, stream) = request.into_parts();
@@ -138,7 +134,9 @@ impl Exchange {
                     self.client_left();
                     return Poll::Ready(None);
                 }
-                if let Poll::Ready(Ok(response)) = answer.as_mut().poll(cx) {
+                let polled = answer.as_mut().poll(cx);
+                self.pass_interims(respond);
+                if let Poll::Ready(Ok(response)) = polled {
                     return Poll::Ready(Some(response));
                 }
                 if asks_first && self.course().body_wanted.get() {
@@ -151,6 +149,19 @@ impl Exchange {
             }
         })
         .await
+    }
+
+    /// Tells the client what the server has said before its answer. If it cannot be told, the stream
+    /// is over, which is noticed elsewhere.
+    fn pass_interims(&self, respond: &mut SendResponse<Bytes>) {
+        let Some(interims) = self.course().interims() else {
+            return;
+        };
+        for mut interim in interims.take() {
+            let client = &self.shared.client;
+            client.with_plan(|plan| hop::interim_towards_client(&mut interim, &plan.forwarding));
+            let _ = respond.send_informational(interim);
+        }
     }
 
     /// Sends the answer.
@@ -194,12 +205,13 @@ impl Exchange {
                     Poll::Pending => {}
                 }
                 let patience = self.shared.client.timeouts.get().body;
-                let stall = stall.since(&pump).map(|since| since + patience);
+                let look_at = stall.due(&pump, patience);
                 let waiting = self.course().deadlines.earliest();
-                let due = [stall, waiting].into_iter().flatten().min();
+                let due = [look_at, waiting].into_iter().flatten().min();
                 let (now, fired) = ready!(self.poll_due(cx, due));
-                let stall = stall.filter(|&at| now >= at);
-                if let Some(reason) = fired.or(stall.map(|_| Reason::ClientStalled)) {
+                let look = stall.look(now, patience, &self.shared.gauge);
+                let stalled = (look == Look::Stalled).then_some(Reason::ClientStalled);
+                if let Some(reason) = fired.or(stalled) {
                     self.course().cut(reason);
                     pump.reset(h2::Reason::CANCEL);
                     return Poll::Ready(());
@@ -242,27 +254,13 @@ impl Exchange {
         let deadlines = &self.open.course.deadlines;
         let fired = deadlines.fire(now);
         if fired.is_none() {
-            // A nudge: whoever asked for it looks by itself.
-            deadlines.nudge_at(None);
+            deadlines.nudge(now);
         }
         Poll::Ready((now, fired))
     }
 
     fn client_left(&self) {
         self.course().cut(self.shared.reason_of_reset(self.id));
-    }
-}
-
-impl Stall {
-    /// Since when nothing was taken, as of now; `None`: it is not the client that is waited for.
-    fn since<B: Body<Data = Bytes> + Unpin>(&mut self, pump: &Pump<B>) -> Option<Instant> {
-        if !pump.is_waiting_for_room() {
-            self.since = None;
-        } else if self.since.is_none() || self.sent != pump.sent() {
-            self.since = Some(clock::now());
-            self.sent = pump.sent();
-        }
-        self.since
     }
 }
 

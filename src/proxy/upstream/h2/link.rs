@@ -19,7 +19,7 @@ use crate::base::tasks;
 use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
 use crate::plan;
-use crate::proxy::io::BurstStream;
+use crate::proxy::io::{BurstStream, Gauge};
 
 use super::super::settings::{NOT_SAID, Settings};
 use super::crew::Crew;
@@ -35,6 +35,8 @@ pub(in super::super) struct Link {
     allowed: Cell<Option<usize>>,
     /// What we allow ourselves.
     max_streams: usize,
+    /// What the server has taken.
+    gauge: Gauge,
     opened: Instant,
     idle_since: Cell<Instant>,
     requests: Cell<u64>,
@@ -69,6 +71,7 @@ enum Why {
 pub(in super::super) struct New {
     sender: SendRequest<Bytes>,
     connection: Connection<BurstStream, Bytes>,
+    gauge: Gauge,
     max_streams: usize,
 }
 
@@ -87,14 +90,17 @@ impl New {
     ///
     /// `server.connect.failed`.
     pub(in super::super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
+        let stream = BurstStream::new(stream);
+        let gauge = stream.get_ref().gauge();
         let (sender, connection) = settings
             .http2
-            .handshake(BurstStream::new(stream))
+            .handshake(stream)
             .await
             .map_err(|error| Fault::http2(Reason::ServerConnectFailed, error))?;
         Ok(Self {
             sender,
             connection,
+            gauge,
             max_streams: settings.max_streams,
         })
     }
@@ -107,6 +113,7 @@ impl New {
             in_flight: Cell::new(0),
             allowed: Cell::new(None),
             max_streams: self.max_streams,
+            gauge: self.gauge,
             opened: now,
             idle_since: Cell::new(now),
             requests: Cell::new(0),
@@ -192,6 +199,11 @@ impl Link {
         if self.is_idle() {
             self.idle_since.set(clock::now());
         }
+    }
+
+    /// Whom to ask what the server has taken.
+    pub(super) fn gauge(&self) -> Gauge {
+        self.gauge.clone()
     }
 
     /// For one request; `None`: it takes no more.

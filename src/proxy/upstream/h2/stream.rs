@@ -10,12 +10,14 @@ use ::h2::ext::Protocol;
 use ::h2::{Reason as Code, SendStream};
 use bytes::Bytes;
 use http::uri::{Authority, Scheme, Uri};
-use http::{Method, Request, Response, StatusCode, Version, header, request};
+use http::{Method, Request, Response, Version, header, request};
 use http_body::Body;
 
 use crate::base::tasks::{self, JoinHandle};
 use crate::exchange::{Fault, Reason};
-use crate::proxy::io::{BodyFault, Deadlines, Pump, RequestBody, Stopped, StreamBody, Switch};
+use crate::proxy::io::{
+    BodyFault, Deadlines, Pump, RequestBody, Stopped, StreamBody, Switch, Uploading,
+};
 
 use super::crew::{Crew, Waiting};
 use super::link::Link;
@@ -156,7 +158,12 @@ impl Seat {
         } else {
             Pump::new(body, stream)
         };
-        let mut call = Call { response, pump };
+        let uploading = (!is_whole).then(|| Uploading::begin(self.link.gauge(), deadlines));
+        let mut call = Call {
+            response,
+            pump,
+            uploading,
+        };
         match poll_fn(|cx| call.poll(cx, deadlines)).await {
             Ok(response) if connects => Ok(call.connected(response)),
             Ok(response) => Ok(call.answered(response)),
@@ -175,6 +182,8 @@ impl Drop for Seat {
 struct Call {
     response: ResponseFuture,
     pump: Pump<RequestBody>,
+    /// `None`: there is no body.
+    uploading: Option<Uploading>,
 }
 
 /// Why a call ends without an answer.
@@ -204,9 +213,12 @@ impl Call {
             let Poll::Ready(Some(Ok(interim))) = self.response.poll_informational(cx) else {
                 break;
             };
-            if interim.status() == StatusCode::CONTINUE {
-                self.pump.body_mut().let_go();
+            if let Some(listener) = self.pump.body_mut().listener() {
+                listener.hear(interim.status(), interim.headers());
             }
+        }
+        if let Some(uploading) = &mut self.uploading {
+            uploading.poll_part(deadlines, self.pump.sent());
         }
         std::future::Future::poll(Pin::new(&mut self.response), cx).map_err(Ended::Stream)
     }

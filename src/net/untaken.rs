@@ -1,0 +1,87 @@
+//! How much of what was written on a socket its peer has not taken.
+//!
+//! A socket is reported writable when about a third of its buffer is free, which may be more than a
+//! megabyte: for a peer that is slow, a minute without a sign of life. What it has taken meanwhile
+//! can only be asked for.
+
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::AsFd;
+
+use rustix::ioctl::{Getter, Opcode, ioctl};
+
+/// `SIOCOUTQ` of tcp(7) and unix(7), which is `TIOCOUTQ`.
+#[cfg(not(any(
+    target_arch = "mips",
+    target_arch = "mips64",
+    target_arch = "powerpc",
+    target_arch = "powerpc64",
+    target_arch = "sparc",
+    target_arch = "sparc64",
+)))]
+const SIOCOUTQ: Opcode = 0x5411;
+#[cfg(any(target_arch = "mips", target_arch = "mips64"))]
+const SIOCOUTQ: Opcode = 0x7472;
+#[cfg(any(
+    target_arch = "powerpc",
+    target_arch = "powerpc64",
+    target_arch = "sparc",
+    target_arch = "sparc64",
+))]
+const SIOCOUTQ: Opcode = 0x4004_7473;
+
+/// Bytes in the send queue of `socket`: over TCP those that the peer's system has not acknowledged,
+/// over a Unix socket the memory of those that the peer has not read. One system call.
+pub(super) fn of(socket: impl AsFd) -> io::Result<u64> {
+    // SAFETY: the kernel answers this question with an int, on any kind of descriptor that knows it.
+    let queued: c_int = unsafe { ioctl(socket, Getter::<SIOCOUTQ, c_int>::new()) }?;
+    Ok(u64::try_from(queued).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// Makes sure that what is written is untaken until it is read.
+    fn shrinks_as_it_is_read(mut near: impl Write + AsFd, mut far: impl Read) {
+        assert_eq!(of(&near).expect("a socket"), 0);
+        let mut written = 0;
+        while let Ok(count) = near.write(&[b'x'; 4096]) {
+            written += count;
+        }
+        let full = of(&near).expect("a socket");
+        assert!(full > 0);
+        let mut left = vec![0; written];
+        far.read_exact(&mut left).expect("all of it");
+        // The word that it was taken is on its way.
+        while of(&near).expect("a socket") > 0 {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn tcp_knows_what_was_acknowledged() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let near = TcpStream::connect(listener.local_addr().expect("bound")).expect("listens");
+        let (far, _) = listener.accept().expect("a connection");
+        near.set_nonblocking(true).expect("a socket");
+        shrinks_as_it_is_read(near, far);
+    }
+
+    #[test]
+    fn a_unix_socket_knows_what_was_read() {
+        let (near, far) = UnixStream::pair().expect("a pair");
+        near.set_nonblocking(true).expect("a socket");
+        shrinks_as_it_is_read(near, far);
+    }
+
+    #[test]
+    fn whoever_has_no_queue_says_so() {
+        let file = std::fs::File::open("/dev/null").expect("it is there");
+        assert!(of(file).is_err());
+    }
+}

@@ -1,0 +1,141 @@
+//! Whether a peer takes what we want to send, on a connection or on a stream of HTTP/2.
+//!
+//! The socket says when it takes no more and when it does again. The second may be long in coming
+//! though the peer is reading, so that it is looked at before it is given up. What counts is that
+//! something was taken, not how much.
+
+use std::cell::Cell;
+use std::io;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http_body::Body;
+
+use crate::base::clock::{self, Duration, Instant};
+
+use super::gauge::{Gauge, Looks, PartLooks};
+use super::pump::Pump;
+
+/// Since when a peer takes nothing. Written by the stream that wraps the connection, and by whoever
+/// holds the clock.
+#[derive(Debug, Default)]
+pub struct Blocked {
+    since: Cell<Option<Instant>>,
+    /// What had left when it was last noted, where a stream takes bytes before it sends them (TLS).
+    sent: Cell<u64>,
+    looks: Cell<Looks>,
+}
+
+/// Since when a peer makes no room on a stream of HTTP/2, and takes nothing of what was sent there. What
+/// lies in the socket it cannot make room for: it does not have it yet.
+#[derive(Default)]
+pub struct Stall {
+    since: Option<Instant>,
+    /// What it had made room for then.
+    sent: u64,
+    looks: PartLooks,
+}
+
+/// What a look at a peer came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// It is not time for one.
+    NotDue,
+    /// It is waited for on.
+    Patient,
+    /// It has had its time and took nothing.
+    Stalled,
+}
+
+impl Blocked {
+    /// Whether the peer is waited for.
+    pub fn is_so(&self) -> bool {
+        self.since.get().is_some()
+    }
+
+    /// Notes a write, and what has left since. Under TLS a write that is taken may wait here, and
+    /// proves nothing.
+    pub fn note_written<T>(&self, written: &Poll<io::Result<T>>, sent: Option<u64>) {
+        if written.is_pending() {
+            if !self.is_so() {
+                self.since.set(Some(clock::now()));
+            }
+        } else if self.has_sent(sent) {
+            self.since.set(None);
+        }
+    }
+
+    /// Notes what a flush says: a peer that takes nothing of what waits here under TLS is blocked,
+    /// and one that takes some is not.
+    pub fn note_flushed(&self, flushed: &Poll<io::Result<()>>, sent: Option<u64>) {
+        if sent.is_none() {
+            return;
+        }
+        if flushed.is_ready() {
+            self.since.set(None);
+        } else if self.has_sent(sent) || !self.is_so() {
+            self.since.set(Some(clock::now()));
+        }
+    }
+
+    /// When it is time for a look.
+    pub fn due(&self, patience: Duration) -> Option<Instant> {
+        let since = self.since.get()?;
+        Some(self.looks.get().due(since, patience))
+    }
+
+    /// Looks, if it is time.
+    pub fn look(&self, now: Instant, patience: Duration, gauge: &Gauge) -> Look {
+        let Some(since) = self.since.get() else {
+            return Look::NotDue;
+        };
+        let mut looks = self.looks.get();
+        if now < looks.due(since, patience) {
+            return Look::NotDue;
+        }
+        let has_taken = looks.has_taken(now, gauge.reach());
+        self.looks.set(looks);
+        if has_taken {
+            self.since.set(Some(now));
+        } else if now >= since + patience {
+            return Look::Stalled;
+        }
+        Look::Patient
+    }
+
+    fn has_sent(&self, sent: Option<u64>) -> bool {
+        sent.is_none_or(|so_far| self.sent.replace(so_far) != so_far)
+    }
+}
+
+impl Stall {
+    /// When it is time for a look at the peer of `pump`; `None`: it is not the peer that is waited for.
+    pub fn due<B>(&mut self, pump: &Pump<B>, patience: Duration) -> Option<Instant>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        if !pump.is_waiting_for_room() {
+            self.since = None;
+        } else if self.since.is_none() || self.sent != pump.sent() {
+            self.since = Some(clock::now());
+            self.sent = pump.sent();
+        }
+        Some(self.looks.due(self.since?, patience))
+    }
+
+    /// Looks, if it is time.
+    pub fn look(&mut self, now: Instant, patience: Duration, gauge: &Gauge) -> Look {
+        let Some(since) = self.since else {
+            return Look::NotDue;
+        };
+        if now < self.looks.due(since, patience) {
+            return Look::NotDue;
+        }
+        if self.looks.has_taken(now, gauge, self.sent) {
+            self.since = Some(now);
+        } else if now >= since + patience {
+            return Look::Stalled;
+        }
+        Look::Patient
+    }
+}

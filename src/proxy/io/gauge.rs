@@ -1,0 +1,377 @@
+//! A connection that hyper or h2 owns, and that can still be asked what its peer has taken.
+//!
+//! Both hide the socket below. Here it is shared between them and a [`Gauge`], which whoever holds
+//! the clock asks when a peer seems to take nothing.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::base::clock::{Duration, Instant};
+use crate::net::{HalfClose, Stream};
+
+/// How often a peer that seems to take nothing is looked at within the time that it has.
+const LOOKS: u32 = 8;
+
+/// A connection that can be asked while somebody else reads and writes it.
+pub struct GaugedStream(Rc<Shared>);
+
+/// Asks it.
+#[derive(Clone)]
+pub struct Gauge(Rc<Shared>);
+
+struct Shared {
+    /// `None` once it was taken back.
+    stream: RefCell<Option<Stream>>,
+    /// Bytes that it took. Written by [`GaugedStream`].
+    written: Cell<u64>,
+    /// Whether it would take no more when it was last asked. Written by [`GaugedStream`].
+    is_full: Cell<bool>,
+}
+
+/// How far what was written has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Bytes that have left here.
+    pub sent: i64,
+    /// Of these, what the peer's system has taken. Over a Unix socket less than that.
+    pub taken: i64,
+}
+
+/// What was seen of a peer when it was last looked at, while it was waited for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Looks {
+    at: Option<Instant>,
+    reach: Reach,
+}
+
+/// The same for one exchange, on a connection that may carry others.
+#[derive(Debug, Default)]
+pub(super) struct PartLooks {
+    all: Looks,
+    /// What had been given to the connection for it.
+    given: u64,
+    /// Behind this on the connection is nothing of it; `None`: nobody knows.
+    end: Option<i64>,
+}
+
+impl GaugedStream {
+    /// Of a connection that is to be given away.
+    pub fn new(stream: Stream) -> Self {
+        Self(Rc::new(Shared {
+            stream: RefCell::new(Some(stream)),
+            written: Cell::new(0),
+            is_full: Cell::new(false),
+        }))
+    }
+
+    /// Whom to ask.
+    pub fn gauge(&self) -> Gauge {
+        Gauge(Rc::clone(&self.0))
+    }
+
+    /// The connection below.
+    pub fn into_inner(self) -> Stream {
+        let stream = self.0.stream.take();
+        stream.expect("nobody else takes it")
+    }
+
+    /// As [`Stream::sent`].
+    pub fn sent(&self) -> Option<u64> {
+        self.0.with(Stream::sent).flatten()
+    }
+
+    /// As [`Stream::has_peer_left`].
+    pub fn has_peer_left(&self, half_close: HalfClose) -> bool {
+        self.0
+            .with(|stream| stream.has_peer_left(half_close))
+            .unwrap_or(true)
+    }
+
+    /// As [`Stream::poll_write_more`].
+    pub fn poll_write_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.write(|stream| stream.poll_write_more(cx, bufs))
+    }
+
+    /// As [`Stream::push`].
+    pub fn push(&self) {
+        self.0.with(Stream::push);
+    }
+}
+
+impl Gauge {
+    /// How far what was written has come; `None` where nobody knows. One system call.
+    pub fn reach(&self) -> Option<Reach> {
+        let written = self.0.written.get();
+        self.0.with(|stream| Reach::of(stream, written)).flatten()
+    }
+
+    /// Bytes that it was given.
+    pub fn written(&self) -> u64 {
+        self.0.written.get()
+    }
+
+    /// Whether whoever writes on it holds something back.
+    fn is_full(&self) -> bool {
+        self.0.is_full.get()
+    }
+}
+
+impl Reach {
+    /// Of `stream`, which has taken `written` bytes. One system call.
+    pub fn of(stream: &Stream, written: u64) -> Option<Self> {
+        let sent = stream.sent().unwrap_or(written) as i64;
+        let taken = sent - stream.untaken()? as i64;
+        Some(Self { sent, taken })
+    }
+
+    /// Both ends' together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            sent: self.sent + other.sent,
+            taken: self.taken + other.taken,
+        }
+    }
+
+    /// Whether the peer has something of it still to take.
+    pub fn is_under_way(self) -> bool {
+        self.taken < self.sent
+    }
+}
+
+impl Looks {
+    /// When the next look is due at a peer that is waited for since then: now and then, and once at
+    /// the end of `patience`.
+    pub fn due(&self, since: Instant, patience: Duration) -> Instant {
+        let from = self.at.map_or(since, |at| at.max(since));
+        (from + patience / LOOKS).min(since + patience)
+    }
+
+    /// Looks, and says whether the peer has taken something since the last look of what was under way.
+    /// The first finds that it has, if anything is: nobody knows better.
+    pub fn has_taken(&mut self, now: Instant, reach: Option<Reach>) -> bool {
+        self.at = Some(now);
+        let Some(after) = reach else {
+            return false;
+        };
+        let before = std::mem::replace(&mut self.reach, after);
+        before.taken != after.taken && (before.is_under_way() || after.is_under_way())
+    }
+
+    /// Whether something was under way when it was last looked.
+    pub fn saw_some_under_way(&self) -> bool {
+        self.reach.is_under_way()
+    }
+}
+
+impl PartLooks {
+    /// As [`Looks::due`].
+    pub(super) fn due(&self, since: Instant, patience: Duration) -> Instant {
+        self.all.due(since, patience)
+    }
+
+    /// Looks, and says whether the peer has taken something since the last look while some of what
+    /// was `given` to the connection was under way: what it takes of others proves nothing.
+    pub(super) fn has_taken(&mut self, now: Instant, gauge: &Gauge, given: u64) -> bool {
+        if self.given != given {
+            self.given = given;
+            self.end = None;
+        }
+        let had_all = self.end.is_some_and(|end| self.all.reach.taken >= end);
+        let has_taken = self.all.has_taken(now, gauge.reach());
+        if self.end.is_none() && !gauge.is_full() {
+            self.end = Some(self.all.reach.sent);
+        }
+        has_taken && !had_all
+    }
+}
+
+impl Shared {
+    fn with<T>(&self, ask: impl FnOnce(&Stream) -> T) -> Option<T> {
+        self.stream.borrow().as_ref().map(ask)
+    }
+
+    #[inline]
+    fn poll<T>(
+        &self,
+        poll: impl FnOnce(&mut Stream) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match &mut *self.stream.borrow_mut() {
+            Some(stream) => poll(stream),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    #[inline]
+    fn write(
+        &self,
+        write: impl FnOnce(&mut Stream) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let written = self.poll(write);
+        self.is_full.set(written.is_pending());
+        if let Poll::Ready(Ok(count)) = &written {
+            self.written.set(self.written.get() + *count as u64);
+        }
+        written
+    }
+}
+
+impl Drop for GaugedStream {
+    /// The connection ends with whom it was given to, and not with whoever may ask.
+    fn drop(&mut self) {
+        drop(self.0.stream.take());
+    }
+}
+
+impl AsyncRead for GaugedStream {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.0.poll(|stream| Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for GaugedStream {
+    #[inline]
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0.write(|stream| Pin::new(stream).poll_write(cx, buf))
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0
+            .write(|stream| Pin::new(stream).poll_write_vectored(cx, bufs))
+    }
+
+    #[inline]
+    fn is_write_vectored(&self) -> bool {
+        self.0.with(AsyncWrite::is_write_vectored).unwrap_or(false)
+    }
+
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = self.0.poll(|stream| Pin::new(stream).poll_flush(cx));
+        // Under TLS it is the flush that says so.
+        self.0.is_full.set(flushed.is_pending());
+        flushed
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll(|stream| Pin::new(stream).poll_shutdown(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
+
+    use super::*;
+    use crate::base::clock;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A connection that is looked at, and its peer.
+    fn pair() -> (GaugedStream, UnixStream) {
+        let (near, far) = UnixStream::pair().expect("a pair");
+        (GaugedStream::new(Stream::Unix(near)), far)
+    }
+
+    async fn read(far: &mut UnixStream, bytes: usize) {
+        far.read_exact(&mut vec![0; bytes])
+            .await
+            .expect("it is there");
+    }
+
+    #[tokio::test]
+    async fn a_peer_is_seen_to_take_what_is_under_way() {
+        let (mut near, mut far) = pair();
+        let gauge = near.gauge();
+        let mut looks = Looks::default();
+        let mut has_taken = || looks.has_taken(clock::now(), gauge.reach());
+        assert!(!has_taken(), "nothing is under way");
+        for _ in 0..3 {
+            near.write_all(&[b'x'; 1000]).await.expect("taken");
+        }
+        assert!(has_taken(), "nobody knows better");
+        assert!(!has_taken());
+        read(&mut far, 1000).await;
+        assert!(has_taken());
+        assert!(!has_taken());
+        read(&mut far, 2000).await;
+        assert!(has_taken(), "the last of it");
+        assert!(!has_taken());
+        drop(near);
+        assert!(!has_taken(), "nobody knows");
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_of_others_proves_nothing() {
+        let (mut near, mut far) = pair();
+        let gauge = near.gauge();
+        let mut looks = PartLooks::default();
+        let mut has_taken = |given| looks.has_taken(clock::now(), &gauge, given);
+        // One's own.
+        near.write_all(&[b'x'; 1000]).await.expect("taken");
+        assert!(has_taken(1000));
+        // And others'.
+        near.write_all(&[b'y'; 1000]).await.expect("taken");
+        near.write_all(&[b'y'; 1000]).await.expect("taken");
+        read(&mut far, 1000).await;
+        assert!(has_taken(1000), "it was one's own");
+        // A Unix socket counts the memory of what lies there: only an empty one has taken all.
+        read(&mut far, 2000).await;
+        has_taken(1000);
+        near.write_all(&[b'y'; 1000]).await.expect("taken");
+        read(&mut far, 1000).await;
+        assert!(!has_taken(1000));
+        near.write_all(&[b'x'; 1000]).await.expect("taken");
+        assert!(has_taken(2000), "more of one's own");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_look_is_at_the_end_of_the_time() {
+        let since = clock::now();
+        let mut looks = Looks::default();
+        let mut dues = Vec::new();
+        while dues.last() != Some(&(since + SECOND)) {
+            let due = looks.due(since, SECOND);
+            looks.has_taken(due, None);
+            dues.push(due);
+        }
+        assert_eq!(dues.len(), LOOKS as usize);
+        assert_eq!(dues[0], since + SECOND / LOOKS);
+        // A new wait has looks of its own.
+        let later = since + 2 * SECOND;
+        assert_eq!(looks.due(later, SECOND), later + SECOND / LOOKS);
+    }
+
+    #[tokio::test]
+    async fn the_connection_ends_with_its_owner() {
+        let (near, mut far) = pair();
+        let gauge = near.gauge();
+        drop(near);
+        assert_eq!(far.read(&mut [0]).await.expect("an end"), 0);
+        assert_eq!(gauge.reach(), None);
+    }
+}
