@@ -95,6 +95,11 @@ impl Begun {
         }
     }
 
+    /// Whether the client waits to be told that its body is wanted (RFC 9110 §10.1.1).
+    pub(super) fn asks_first(&self) -> bool {
+        self.seen.has(Seen::EXPECT)
+    }
+
     /// Answers the request. Whatever happens, there is an answer. `keep` is given the tunnel that the
     /// connection goes on as when the answer has been sent.
     pub(super) fn answer<K: FnOnce(Opened)>(
@@ -190,7 +195,7 @@ impl Begun {
             None => RequestBody::none(Rc::clone(course)),
         };
         let mut request = Request::from_parts(head, body);
-        if request.headers().contains_key(header::EXPECT) {
+        if seen.has(Seen::EXPECT) && request.headers().contains_key(header::EXPECT) {
             request.body_mut().hold_back(ContinueGate::new());
         }
         Ok(Passed {

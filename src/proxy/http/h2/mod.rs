@@ -471,7 +471,9 @@ impl Shared {
         let id = respond.stream_id().as_u32();
         self.open.borrow_mut().push(OpenStream { id, fault: None });
         self.has_served.set(true);
-        tasks::spawn_local(stream::exchange(request, respond, Rc::clone(self)));
+        // Boxed: a task is copied several times on its way to the heap.
+        let exchange = Box::pin(stream::exchange(request, respond, Rc::clone(self)));
+        tasks::spawn_local(exchange);
     }
 
     /// The exchange of stream `id` was over at `ended`.

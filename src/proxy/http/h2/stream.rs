@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -45,64 +45,37 @@ struct Exchange {
     never: Instant,
 }
 
-/// An answer that is to be sent, and what its stream is from then on.
-struct Answered {
-    exchange: Exchange,
-    response: Response<ResponseBody>,
-    respond: SendResponse<Bytes>,
-    tunnel: Option<Opened>,
-}
-
 /// Answers `request` on its stream.
 pub(super) async fn exchange(
     request: Request<RecvStream>,
-    respond: SendResponse<Bytes>,
-    shared: Rc<Shared>,
-) {
-    // Each in a box of its own: a task is copied on its way to the heap, and a stream that is long
-    // open does not carry the room for how it came to its answer.
-    let answered = Box::pin(answer(request, respond, shared)).await;
-    let Some(Answered {
-        mut exchange,
-        response,
-        respond,
-        tunnel,
-    }) = answered
-    else {
-        return;
-    };
-    match tunnel {
-        Some(opened) => Box::pin(exchange.go_on(response, respond, opened)).await,
-        None => Box::pin(exchange.deliver(response, respond)).await,
-    }
-}
-
-/// The answer to `request`; `None`: there is nobody left to have it.
-async fn answer(
-    request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     shared: Rc<Shared>,
-) -> Option<Answered> {
+) {
     let begun = Begun::open(&shared.client, &request, None);
-    begun.opened().course.pass_interims(Interims::default());
-    let mut exchange = Exchange::new(respond.stream_id().as_u32(), begun.opened(), shared);
-    let asks_first = request.headers().contains_key(header::EXPECT);
+    let open = begun.opened();
+    open.course.pass_interims(Interims::default());
+    let mut exchange = Exchange::new(respond.stream_id().as_u32(), open, shared);
+    let asks_first = begun.asks_first();
     let (head, stream) = request.into_parts();
     let body = StreamBody::new(stream, &head.headers);
     let request = Request::from_parts(head, ReceivedBody::Http2(body));
     let tunnel = RefCell::new(None);
     let response = {
-        let answer = pin!(begun.answer(request, |opened| {
+        // Boxed: a stream that is long open does not carry the room for how it came to its answer.
+        let mut answer = Box::pin(begun.answer(request, |opened| {
             tunnel.replace(Some(opened));
         }));
-        exchange.answered(answer, &mut respond, asks_first).await?
+        let answered = exchange.answered(answer.as_mut(), &mut respond, asks_first);
+        answered.await
     };
-    Some(Answered {
-        exchange,
-        response,
-        respond,
-        tunnel: tunnel.into_inner(),
-    })
+    let Some(response) = response else {
+        return;
+    };
+    match tunnel.into_inner() {
+        // Boxed: exchanges, which are many, do not carry the room for it.
+        Some(opened) => Box::pin(exchange.go_on(response, respond, opened)).await,
+        None => exchange.deliver(response, respond).await,
+    }
 }
 
 impl Exchange {
