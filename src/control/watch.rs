@@ -102,19 +102,22 @@ impl Watcher {
             // It may have been deleted, and its watch with it.
             let _ = notify.unwatch(gone);
         }
-        // What happened there since the files were read, and before this, nobody will tell.
-        if !wanted.is_subset(&self.watched) {
+        let count = wanted.len();
+        let mut has_begun = false;
+        let watched = wanted.into_iter().filter(|directory| {
+            if self.watched.contains(directory) {
+                return true;
+            }
+            let begins = notify.watch(directory, RecursiveMode::NonRecursive).is_ok();
+            has_begun |= begins;
+            begins
+        });
+        self.watched = watched.collect();
+        self.is_blind.set(self.watched.len() < count);
+        if has_begun {
+            // What happened there since the files were read, and before this, nobody else will tell.
             let _ = self.hints.send(());
         }
-        let count = wanted.len();
-        self.watched = wanted
-            .into_iter()
-            .filter(|directory| {
-                self.watched.contains(directory)
-                    || notify.watch(directory, RecursiveMode::NonRecursive).is_ok()
-            })
-            .collect();
-        self.is_blind.set(self.watched.len() < count);
     }
 }
 
@@ -224,6 +227,31 @@ mod tests {
         ));
         assert!(!is_hint(&event(written, "/etc/x/access.log"), Some(&names)));
         assert!(is_hint(&event(named, "/etc/x/..data"), Some(&names)));
+    }
+
+    /// How many orders come of watching `directory` twice, as after each order.
+    async fn orders_after_watching(directory: &Path) -> usize {
+        let (sender, mut orders) = mpsc::unbounded_channel();
+        let mut watcher = Watcher::new(sender, || Order::FilesTouched);
+        let wanted = BTreeSet::from([directory.to_owned()]);
+        let mut count = 0;
+        for _ in 0..2 {
+            watcher.watch_files(None, wanted.clone());
+            while let Ok(Some(_)) = clock::within(2 * QUIET, orders.recv()).await {
+                count += 1;
+            }
+        }
+        count
+    }
+
+    #[test]
+    fn a_directory_is_looked_at_once_when_its_watch_begins_and_not_when_it_cannot() {
+        let runtime = tasks::local_runtime().expect("a runtime");
+        // Where nothing happens.
+        let quiet = Path::new("/proc/self");
+        assert_eq!(runtime.block_on(orders_after_watching(quiet)), 1);
+        let nowhere = Path::new("/nowhere at all");
+        assert_eq!(runtime.block_on(orders_after_watching(nowhere)), 0);
     }
 
     #[test]

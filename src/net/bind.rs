@@ -80,7 +80,7 @@ impl Socket {
             Kind::Tcp(listener) => {
                 // Connections inherit it, which saves a call for each.
                 SockRef::from(&listener).set_tcp_nodelay(true)?;
-                own_end = only_end_of(&listener)?;
+                own_end = only_end_of(&listener);
                 Accepting::Tcp(TcpListener::from_std(listener)?)
             }
             Kind::Unix(listener, file) => Accepting::Unix(UnixListener::from_std(listener)?, file),
@@ -174,14 +174,15 @@ impl Listener {
 
 /// Our end of all connections, if it can only be one: not where all addresses of the machine are
 /// listened at, nor where connections to others are led here (`IP_TRANSPARENT`).
-fn only_end_of(listener: &StdListener) -> io::Result<Option<SocketAddr>> {
-    let addr = listener.local_addr()?;
+fn only_end_of(listener: &StdListener) -> Option<SocketAddr> {
+    let addr = listener.local_addr().ok()?;
     let socket = SockRef::from(listener);
     let is_transparent = match addr {
-        SocketAddr::V4(_) => socket.ip_transparent_v4()?,
-        SocketAddr::V6(_) => socket.ip_transparent_v6()?,
+        SocketAddr::V4(_) => socket.ip_transparent_v4(),
+        SocketAddr::V6(_) => socket.ip_transparent_v6(),
     };
-    Ok((!is_transparent && !addr.ip().is_unspecified()).then_some(addr))
+    // Where that cannot be asked, each connection is asked for its end.
+    (!is_transparent.ok()? && !addr.ip().is_unspecified()).then_some(addr)
 }
 
 /// Listens at `address`, once for each of `copies` workers. `mode` is for the file of a Unix socket.

@@ -274,3 +274,39 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::IoSlice;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::net::untaken;
+
+    #[tokio::test]
+    async fn what_may_be_followed_waits_until_it_is_pushed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let addr = listener.local_addr().expect("bound");
+        let (near, far) = tokio::join!(TcpStream::connect(addr), listener.accept());
+        let _far = far.expect("a connection");
+        let mut stream = Stream::Tcp(near.expect("it listens"));
+        let unsent = |stream: &Stream| match stream {
+            Stream::Tcp(stream) => untaken::unsent(stream).expect("a socket"),
+            _ => unreachable!("{stream:?}"),
+        };
+        let pieces = [IoSlice::new(b"a piece"), IoSlice::new(b"of more")];
+        let mut has_waited = false;
+        // The kernel waits for so long only: whoever is held up in between finds it sent. Nor are more
+        // packets than a few sent before the first is acknowledged.
+        for _ in 0..5 {
+            let written = poll_fn(|cx| stream.poll_write_more(cx, &pieces)).await;
+            assert_eq!(written.expect("there is room"), 14);
+            has_waited |= unsent(&stream) == 14;
+            stream.push();
+            assert_eq!(unsent(&stream), 0);
+        }
+        assert!(has_waited);
+    }
+}

@@ -30,12 +30,24 @@ const SIOCOUTQ: Opcode = 0x7472;
 ))]
 const SIOCOUTQ: Opcode = 0x4004_7473;
 
+/// `SIOCOUTNSQ` of Linux, the same everywhere.
+#[cfg(test)]
+const SIOCOUTNSQ: Opcode = 0x894b;
+
 /// Bytes in the send queue of `socket`: over TCP those that the peer's system has not acknowledged,
 /// over a Unix socket the memory of those that the peer has not read. One system call.
 pub(super) fn of(socket: impl AsFd) -> io::Result<u64> {
     // SAFETY: the kernel answers this question with an int, on any kind of descriptor that knows it.
     let queued: c_int = unsafe { ioctl(socket, Getter::<SIOCOUTQ, c_int>::new()) }?;
     Ok(u64::try_from(queued).unwrap_or(0))
+}
+
+/// Bytes that a TCP socket has not even sent.
+#[cfg(test)]
+pub(super) fn unsent(socket: impl AsFd) -> io::Result<u64> {
+    // SAFETY: as above.
+    let unsent: c_int = unsafe { ioctl(socket, Getter::<SIOCOUTNSQ, c_int>::new()) }?;
+    Ok(u64::try_from(unsent).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -45,6 +57,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
+    use crate::base::clock::{self, Duration};
 
     /// Makes sure that what is written is untaken until it is read.
     fn shrinks_as_it_is_read(mut near: impl Write + AsFd, mut far: impl Read) {
@@ -58,7 +71,9 @@ mod tests {
         let mut left = vec![0; written];
         far.read_exact(&mut left).expect("all of it");
         // The word that it was taken is on its way.
+        let deadline = clock::now() + Duration::from_secs(20);
         while of(&near).expect("a socket") > 0 {
+            assert!(clock::now() < deadline, "it never came");
             std::thread::yield_now();
         }
     }

@@ -45,6 +45,18 @@ fn tunnel_to(origin: &Origin, with: impl Fn(Setup) -> Setup) -> (Proxy, Client) 
 
 const OPEN: &str = "evenkeel_frontend_open_tunnels";
 
+#[test]
+fn a_length_does_not_go_with_the_wish() {
+    let origin = agreeing(|visit| {
+        visit.wait_for_end();
+    });
+    let setup = Setup::of(&[&origin]).frontend("upgrades = [\"x\"]");
+    let proxy = setup.start();
+    let answer = proxy.ask(format!("{ASK}x\r\ncontent-length: 0\r\n\r\n"));
+    assert_eq!(answer.status(), 101);
+    assert_eq!(origin.request().field("content-length"), None);
+}
+
 // WebSocket.
 
 #[test]

@@ -26,8 +26,7 @@ use crate::proxy::forward::{Sending, ServerBody, forward};
 use crate::proxy::io::{ContinueGate, Course, ReceivedBody, RequestBody};
 use crate::proxy::reply::{grpc_reply, reply};
 use crate::proxy::route;
-use crate::proxy::snapshot::Remembered;
-use crate::proxy::snapshot::{Frontend, View};
+use crate::proxy::snapshot::{Frontend, Remembered, View};
 use crate::wire::forwarded::{Field, Proto, client_of};
 use crate::wire::grpc;
 

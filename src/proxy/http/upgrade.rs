@@ -116,6 +116,9 @@ pub(super) fn towards_server(head: &mut request::Parts, switch: &Switch) {
     head.method = Method::GET;
     let headers = &mut head.headers;
     headers.remove(header::TE);
+    // What follows is the tunnel. A server would take its first bytes for a body, or its first for
+    // more than was announced.
+    headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, switch.protocol.clone());
     let Proof::Ours(key) = &switch.proof else {

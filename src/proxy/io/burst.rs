@@ -14,8 +14,9 @@ use crate::net::Stream;
 
 use super::gauge::GaugedStream;
 
-/// What ends in a piece of this size is a part of something larger, more often than not.
-const LARGE_BYTES: usize = 8 << 10;
+/// What ends in a piece of this size ends in a full frame, of which h2 puts the beginning elsewhere: a
+/// part of something larger, more often than not.
+const LARGE_BYTES: usize = (16 << 10) - 256;
 
 /// A connection that holds a large frame back for the next.
 pub struct BurstStream {
@@ -41,6 +42,11 @@ impl BurstStream {
             stream: GaugedStream::new(stream),
             stage: Stage::Gone,
         }
+    }
+
+    /// Whether the last flush was none: what was written waits for what may follow.
+    pub fn is_waiting(&self) -> bool {
+        self.stage == Stage::Flushed
     }
 
     /// The connection below.

@@ -2,7 +2,9 @@
 //! for the client, such as early hints (RFC 8297).
 
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, Response, StatusCode};
 
@@ -15,7 +17,15 @@ const MOST: usize = 16;
 /// Interim answers on their way to a client that can have them. One for each exchange; a lock only
 /// because hyper's callback is `Sync`: all of an exchange happens on one thread.
 #[derive(Clone, Debug, Default)]
-pub struct Interims(Arc<Mutex<Passing>>);
+pub struct Interims(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    passing: Mutex<Passing>,
+    /// Whether something waits: asked at each turn of an exchange, and hardly ever so. Ordered by the
+    /// thread, which is the same.
+    is_waiting: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct Passing {
@@ -36,32 +46,72 @@ pub struct Listener {
 impl Interims {
     /// Those that have come since this was asked last.
     pub fn take(&self) -> Vec<Response<()>> {
-        let mut passing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        mem::take(&mut passing.waiting)
+        if !self.0.is_waiting.load(Relaxed) {
+            return Vec::new();
+        }
+        self.0.is_waiting.store(false, Relaxed);
+        mem::take(&mut self.0.passing().waiting)
     }
 
     fn pass(&self, status: StatusCode, fields: &HeaderMap) {
-        let mut passing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut passing = self.0.passing();
         if passing.count < MOST {
             passing.count += 1;
             let mut interim = Response::new(());
             *interim.status_mut() = status;
             *interim.headers_mut() = fields.clone();
             passing.waiting.push(interim);
+            self.0.is_waiting.store(true, Relaxed);
         }
+    }
+}
+
+impl Shared {
+    fn passing(&self) -> MutexGuard<'_, Passing> {
+        self.passing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Listener {
     /// The server said so. Its `100 Continue` is for us: when the client is asked for its body is
-    /// decided here.
+    /// decided here. HTTP/2 has no 101 (RFC 9113 §8.6), whoever sends it.
     pub fn hear(&self, status: StatusCode, fields: &HeaderMap) {
-        if status == StatusCode::CONTINUE {
-            if let Some(gate) = &self.gate {
-                gate.open();
+        match status {
+            StatusCode::CONTINUE => {
+                if let Some(gate) = &self.gate {
+                    gate.open();
+                }
             }
-        } else if let Some(interims) = &self.interims {
-            interims.pass(status, fields);
+            StatusCode::SWITCHING_PROTOCOLS => {}
+            _ => {
+                if let Some(interims) = &self.interims {
+                    interims.pass(status, fields);
+                }
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_are_for_the_client_and_neither_100_nor_101_is() {
+        let interims = Interims::default();
+        let listener = Listener {
+            gate: None,
+            interims: Some(interims.clone()),
+        };
+        for status in [100, 101, 102, 103] {
+            let status = StatusCode::from_u16(status).expect("a status");
+            listener.hear(status, &HeaderMap::new());
+        }
+        let passed: Vec<u16> = interims
+            .take()
+            .iter()
+            .map(|interim| interim.status().as_u16())
+            .collect();
+        assert_eq!(passed, [102, 103]);
     }
 }

@@ -30,8 +30,8 @@ use crate::wire::proxy_protocol::{Endpoints, parse};
 /// What is read at once: a header, and often the first bytes behind it.
 const READ_BYTES: usize = 1024;
 
-/// Reads the header that the frontend wants from the peer, if it wants one. `ends`: those of the socket. `None`: the connection is
-/// to be closed, and that is accounted for.
+/// Reads the header that the frontend wants from the peer, if it wants one. `ends` are those of the
+/// socket. `None`: the connection is to be closed, and that is accounted for.
 pub(super) async fn identify(
     stream: Stream,
     ends: Ends,

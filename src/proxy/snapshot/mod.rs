@@ -78,12 +78,17 @@ pub struct View {
     pub records_case: bool,
 }
 
+/// How many snapshots that ran before are kept, for some seconds: as many reloads as may follow each
+/// other faster than a worker comes to hear of them.
+const KEPT_BEFORE: usize = 4;
+
 /// A worker's handle to the current snapshot.
 pub struct Views {
     current: Arc<Current>,
     view: RefCell<Rc<View>>,
-    /// The one before, for as long as a connection of a frontend that has gone may still ask.
-    before: RefCell<Option<Rc<View>>>,
+    /// Those before, the latest last, for as long as a connection of a frontend that has gone may
+    /// still ask.
+    before: RefCell<Vec<Rc<View>>>,
 }
 
 impl Snapshot {
@@ -166,7 +171,7 @@ impl Views {
         Self {
             current,
             view: RefCell::new(view),
-            before: RefCell::new(None),
+            before: RefCell::default(),
         }
     }
 
@@ -187,7 +192,7 @@ impl Views {
     fn renew(&self) -> Rc<View> {
         let next = Rc::new(View::of(self.current.load(), Some(&self.view.borrow())));
         let before = self.view.replace(Rc::clone(&next));
-        *self.before.borrow_mut() = Some(before);
+        self.keep(before);
         next
     }
 
@@ -195,14 +200,20 @@ impl Views {
     /// now: connections of a frontend that only it has may be about to come.
     pub fn pass(&self, snapshot: Arc<Snapshot>) {
         let now = self.current();
-        let mut before = self.before.borrow_mut();
-        let is_left_out = now.snapshot.generation > snapshot.generation
-            && before
-                .as_ref()
-                .is_none_or(|before| before.snapshot.generation < snapshot.generation);
+        let knows = |view: &Rc<View>| view.snapshot.generation == snapshot.generation;
+        let is_left_out = !knows(&now) && !self.before.borrow().iter().any(knows);
         if is_left_out {
-            *before = Some(Rc::new(View::of(snapshot, Some(&now))));
+            self.keep(Rc::new(View::of(snapshot, Some(&now))));
         }
+    }
+
+    /// Keeps `view` among those before.
+    fn keep(&self, view: Rc<View>) {
+        let mut before = self.before.borrow_mut();
+        if before.len() == KEPT_BEFORE {
+            before.remove(0);
+        }
+        before.push(view);
     }
 
     /// The view in which the frontend that is `live` has a place, and the place: what runs now, or
@@ -212,14 +223,14 @@ impl Views {
         if let Some(place) = now.snapshot.frontend_of(live) {
             return Some((now, place));
         }
-        let before = self.before.borrow().clone()?;
-        let place = before.snapshot.frontend_of(live)?;
-        Some((before, place))
+        let before = self.before.borrow();
+        let mut latest_first = before.iter().rev();
+        latest_first.find_map(|view| Some((Rc::clone(view), view.snapshot.frontend_of(live)?)))
     }
 
     /// Lets go of what ran before.
     pub fn forget(&self) {
-        *self.before.borrow_mut() = None;
+        self.before.borrow_mut().clear();
     }
 }
 

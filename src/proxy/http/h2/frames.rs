@@ -364,8 +364,10 @@ impl AsyncWrite for CountedStream {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        let sent = self.stream.get_ref().sent();
-        self.counts.blocked.note_flushed(&flushed, sent);
+        if !self.stream.is_waiting() {
+            let sent = self.stream.get_ref().sent();
+            self.counts.blocked.note_flushed(&flushed, sent);
+        }
         flushed
     }
 

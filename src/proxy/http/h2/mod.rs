@@ -3,8 +3,8 @@
 //! h2 is driven directly and not by way of hyper. hyper's server shows neither frames nor resets, can
 //! only end a connection gracefully, and sends no interim answers; here each of these is needed: a
 //! client that floods is sent away at once, a stream that stalls is reset by itself, and `100
-//! Continue` goes out when the server asks for the body. Nor does it cost more (`benches/h2_server`): an
-//! answer of 12 bytes takes 0.90 of the CPU that hyper takes for it, one of 100 kB 1.05.
+//! Continue` goes out when the server asks for the body. It costs about the same (`benches/h2_server`):
+//! an answer of 12 bytes takes 0.90 of the CPU that hyper takes for it, one of 100 kB 1.05.
 //!
 //! The connection is a task, and each stream is one (`stream`): they meet in [`Shared`]. When the
 //! connection ends, its streams notice and end too.
