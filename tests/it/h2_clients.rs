@@ -506,20 +506,41 @@ fn an_answer_may_come_while_the_request_is_still_sent() {
             return visit.wait_for_end();
         }
         visit.send(OK);
-        visit.wait_for_end();
+        while visit.request().is_some() {
+            visit.send(OK);
+        }
     });
     let (proxy, mut client) = client_before(&origin);
     let request = client.request("POST", "/");
     let mut asked = client.begin(request);
-    // It may have been told to stop already.
-    let _ = asked.try_send("hello".into(), false);
+    asked.send("hello");
     let answer = asked.answer();
     assert_eq!((answer.status, answer.text().as_str()), (413, "no!"));
-    // RFC 9113 section 8.1: it may stop sending, and nothing is wrong.
-    assert_eq!(asked.stopped_with(), Reason::NO_ERROR);
     assert_eq!(client.get("/").text(), "ok");
     let lines = proxy.wait_for_lines(2);
     assert_eq!(lines[0].verdict(), (413, "-"));
+    // More than its window: it is read, and it is not told to stop, by which many clients would have
+    // lost their answer.
+    asked.send(vec![0; MUCH]);
+    asked.send_last("the end");
+    assert_eq!(client.get("/").text(), "ok");
+}
+
+/// RFC 9113 section 8.1: it may stop sending, and nothing is wrong.
+#[test]
+fn a_client_that_does_not_stop_sending_after_its_answer_is_told_to() {
+    let origin = Origin::scripted(|visit| {
+        visit.head();
+        visit.send("HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n");
+        visit.wait_for_end();
+    });
+    let setup = Setup::of(&[&origin]).frontend("timeout.body = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = Http2::connect(proxy.address());
+    let request = client.request("POST", "/");
+    let mut asked = client.begin(request);
+    assert_eq!(asked.answer().status, 413);
+    assert_eq!(asked.stopped_with(), Reason::NO_ERROR);
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub use pump::{Pump, Stopped};
 pub use received::{ReceiveError, ReceivedBody};
 pub use relay::{Broken, End, Relay, Spoken};
 pub use request_body::{BodyFault, ContinueGate, RequestBody};
-pub use stream_body::StreamBody;
+pub use stream_body::{StreamBody, Unread};
 pub use switch::{Proof, Switch};
 pub use timer::Timer;
 pub use uploading::Uploading;

@@ -37,7 +37,7 @@ impl ReceivedBody {
     pub fn into_stream(self) -> Option<RecvStream> {
         match self {
             Self::Http1(_) | Self::None => None,
-            Self::Http2(body) => Some(body.into_stream()),
+            Self::Http2(body) => body.into_stream(),
         }
     }
 }

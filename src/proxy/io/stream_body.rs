@@ -4,7 +4,9 @@
 //! the next piece is asked for. So a reader that stops holds back its own stream, at one window of
 //! memory, and nobody else's.
 
+use std::cell::Cell;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -14,13 +16,21 @@ use http_body::{Body, Frame, SizeHint};
 
 /// The bytes and trailers of one stream.
 pub struct StreamBody {
-    stream: RecvStream,
+    /// Taken when this is dropped.
+    stream: Option<RecvStream>,
+    /// Who gets the stream if it has not ended when nobody wants its body any more.
+    unread: Option<Unread>,
     /// What the head said of its length; h2 holds the peer to it.
     left: Option<u64>,
     /// Handed on, and not yet given back to the peer's window.
     owed: usize,
     stage: Stage,
 }
+
+/// A stream whose body nobody wants, once that is so. h2 resets one that is dropped before its end,
+/// and many clients that are still sending lose the answer by that.
+#[derive(Clone, Default)]
+pub struct Unread(Rc<Cell<Option<RecvStream>>>);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -36,30 +46,64 @@ impl StreamBody {
             .get(header::CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok()?.parse().ok());
         Self {
-            stream,
+            stream: Some(stream),
+            unread: None,
             left,
             owed: 0,
             stage: Stage::Data,
         }
     }
 
+    /// Where the stream will be if this is dropped before its end; `None`: it has no body.
+    pub fn unread(&mut self) -> Option<Unread> {
+        if self.is_end_stream() {
+            return None;
+        }
+        Some(self.unread.get_or_insert_default().clone())
+    }
+
     /// The stream, of which nothing was read yet: it carries no body after all.
-    pub fn into_stream(self) -> RecvStream {
-        self.stream
+    pub fn into_stream(mut self) -> Option<RecvStream> {
+        self.stream.take()
     }
 
     /// What the peer has sent and has not got its room back for.
     #[cfg(test)]
     pub(super) fn used(&mut self) -> usize {
-        self.stream.flow_control().used_capacity()
+        self.stream().flow_control().used_capacity()
+    }
+
+    fn stream(&mut self) -> &mut RecvStream {
+        let stream = self.stream.as_mut();
+        stream.expect("it is taken when this is dropped")
     }
 
     /// Gives the peer room for what was handed on.
     fn pay(&mut self) {
         let owed = std::mem::take(&mut self.owed);
-        if owed > 0 {
+        if owed > 0
+            && let Some(stream) = &mut self.stream
+        {
             // It fails only for more than was received.
-            let _ = self.stream.flow_control().release_capacity(owed);
+            let _ = stream.flow_control().release_capacity(owed);
+        }
+    }
+}
+
+impl Unread {
+    /// The stream, if nobody wants its body any more and it has not ended.
+    pub fn take(&self) -> Option<RecvStream> {
+        self.0.take()
+    }
+}
+
+impl Drop for StreamBody {
+    fn drop(&mut self) {
+        self.pay();
+        if let Some(unread) = self.unread.take()
+            && !self.is_end_stream()
+        {
+            unread.0.set(self.stream.take());
         }
     }
 }
@@ -75,7 +119,7 @@ impl Body for StreamBody {
         let this = self.get_mut();
         this.pay();
         if this.stage == Stage::Data {
-            match ready!(this.stream.poll_data(cx)) {
+            match ready!(this.stream().poll_data(cx)) {
                 Some(Ok(bytes)) => {
                     this.owed = bytes.len();
                     this.left = this
@@ -91,7 +135,7 @@ impl Body for StreamBody {
             }
         }
         if this.stage == Stage::Trailers {
-            let trailers = ready!(this.stream.poll_trailers(cx));
+            let trailers = ready!(this.stream().poll_trailers(cx));
             this.stage = Stage::Over;
             return Poll::Ready(trailers.transpose().map(|map| map.map(Frame::trailers)));
         }
@@ -99,7 +143,8 @@ impl Body for StreamBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.stage == Stage::Over || self.stream.is_end_stream()
+        let has_ended = self.stream.as_ref().is_none_or(RecvStream::is_end_stream);
+        self.stage == Stage::Over || has_ended
     }
 
     fn size_hint(&self) -> SizeHint {

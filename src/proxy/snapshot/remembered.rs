@@ -16,45 +16,42 @@ use crate::plan::RouteKind;
 pub struct Remembered {
     frontend: Name,
     route: Option<Name>,
-    /// Those that were tried, and the one that was chosen.
-    backends: Box<[(u32, Name)]>,
-    /// Those that were tried.
-    servers: Box<[Tried]>,
+    /// What was tried last.
+    last: Tried,
+    /// What was tried before, almost always nothing.
+    failed: Box<[Tried]>,
 }
 
 struct Tried {
     backend: u32,
     server: u32,
+    backend_name: Name,
     name: Name,
     metrics: Arc<ServerMetrics>,
 }
 
 impl Remembered {
-    /// Of `exchange`, which ran under `snapshot` and will try no other server; `None`: its frontend
-    /// is none of the snapshot's.
+    /// Of `exchange`, which ran under `snapshot` and will try no other server; `None`: the snapshot is
+    /// not the one, or nothing was tried.
     pub fn of(exchange: &Exchange, snapshot: &Snapshot) -> Option<Self> {
         let opening = &exchange.opening;
         let frontend = snapshot.plan.frontends.get(opening.frontend as usize)?;
         let kind = RouteKind::of(opening.first_bytes.is_some());
         let route = exchange.route.get();
         let failed = exchange.failed.borrow();
-        let tried = || failed.iter().copied().chain(exchange.attempt.get());
-        let mut backends: Vec<u32> = tried().map(|attempt| attempt.backend).collect();
-        backends.extend(exchange.backend.get());
-        backends.sort_unstable();
-        backends.dedup();
-        let named = |place: u32| {
-            let backend = snapshot.plan.backends.get(place as usize)?;
-            Some((place, backend.name.clone()))
-        };
         Some(Self {
             frontend: frontend.name.clone(),
             route: route.and_then(|route| frontend.name_of_route(route, kind).cloned()),
-            backends: backends.into_iter().filter_map(named).collect(),
-            servers: tried()
-                .filter_map(|attempt| Tried::of(attempt, snapshot))
+            last: Tried::of(exchange.attempt.get()?, snapshot)?,
+            failed: failed
+                .iter()
+                .filter_map(|attempt| Tried::of(*attempt, snapshot))
                 .collect(),
         })
+    }
+
+    fn tried(&self) -> impl Iterator<Item = &Tried> {
+        std::iter::once(&self.last).chain(&self.failed)
     }
 }
 
@@ -65,6 +62,7 @@ impl Tried {
         Some(Self {
             backend: attempt.backend,
             server: attempt.server,
+            backend_name: backend.plan.name.clone(),
             name: backend.plan.servers.get(place)?.name.clone(),
             metrics: Arc::clone(&backend.servers.get(place)?.metrics),
         })
@@ -81,14 +79,13 @@ impl Places for Remembered {
     }
 
     fn backend(&self, backend: u32) -> Option<&str> {
-        let mut backends = self.backends.iter();
-        let (_, name) = backends.find(|(place, _)| *place == backend)?;
-        Some(name.as_str())
+        let tried = self.tried().find(|tried| tried.backend == backend)?;
+        Some(tried.backend_name.as_str())
     }
 
     fn server(&self, backend: u32, server: u32) -> Option<(&str, &ServerMetrics)> {
-        let mut servers = self.servers.iter();
-        let tried = servers.find(|tried| (tried.backend, tried.server) == (backend, server))?;
+        let is_it = |tried: &&Tried| (tried.backend, tried.server) == (backend, server);
+        let tried = self.tried().find(is_it)?;
         Some((tried.name.as_str(), &tried.metrics))
     }
 }

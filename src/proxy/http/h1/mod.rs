@@ -155,7 +155,7 @@ fn answer(
     session.open(begun.opened());
     let session = Rc::clone(session);
     begun.answer(request.map(ReceivedBody::Http1), move |opened| {
-        session.tunnel.replace(Some(opened));
+        session.tunnel.replace(Some(Box::new(opened)));
     })
 }
 

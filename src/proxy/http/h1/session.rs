@@ -19,8 +19,8 @@ pub(super) struct Session {
     pub(super) watch: Rc<Watch>,
     /// The exchange under way, or over and not yet settled.
     open: RefCell<Option<Open>>,
-    /// What the connection goes on as when its last answer has been sent.
-    pub(super) tunnel: RefCell<Option<Opened>>,
+    /// What the connection goes on as when its last answer has been sent. In a box: few do.
+    pub(super) tunnel: RefCell<Option<Box<Opened>>>,
     /// When a head was first seen that is not there as a whole. Most heads come in one piece, and
     /// then it costs no look at the clock.
     pub(super) head_began: Cell<Option<Instant>>,

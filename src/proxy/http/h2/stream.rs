@@ -57,7 +57,8 @@ pub(super) async fn exchange(
     let mut exchange = Exchange::new(respond.stream_id().as_u32(), open, shared);
     let asks_first = begun.asks_first();
     let (head, stream) = request.into_parts();
-    let body = StreamBody::new(stream, &head.headers);
+    let mut body = StreamBody::new(stream, &head.headers);
+    let unread = body.unread();
     let request = Request::from_parts(head, ReceivedBody::Http2(body));
     let tunnel = RefCell::new(None);
     let response = {
@@ -76,6 +77,31 @@ pub(super) async fn exchange(
         Some(opened) => Box::pin(exchange.go_on(response, respond, opened)).await,
         None => exchange.deliver(response, respond).await,
     }
+    // Boxed: few clients are still sending when they have their answer.
+    if let Some(stream) = unread.and_then(|unread| unread.take()) {
+        let shared = Rc::clone(&exchange.shared);
+        // It is over, and is accounted for now.
+        drop(exchange);
+        Box::pin(hear_out(stream, &shared)).await;
+    }
+}
+
+/// Reads and throws away what a client is still sending when it has its answer, for as long as one may
+/// be silent. Then it is told to stop (RFC 9113 §8.1); told at once, many lose the answer.
+async fn hear_out(mut stream: RecvStream, shared: &Shared) {
+    let mut timer = shared.timers.borrow_mut().pop().unwrap_or_default();
+    let until = clock::now() + shared.client.timeouts.get().body;
+    poll_fn(|cx| {
+        while let Poll::Ready(data) = stream.poll_data(cx) {
+            let Some(Ok(bytes)) = data else {
+                return Poll::Ready(());
+            };
+            // It fails only for more than was received.
+            let _ = stream.flow_control().release_capacity(bytes.len());
+        }
+        timer.poll(cx, until).map(drop)
+    })
+    .await;
 }
 
 impl Exchange {
