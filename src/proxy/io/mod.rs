@@ -6,6 +6,7 @@
 mod burst;
 mod course;
 mod deadlines;
+mod heft;
 mod kept;
 mod pump;
 mod received;
