@@ -7,6 +7,7 @@ mod ahead;
 mod bind;
 mod inherited;
 mod other;
+mod pipe;
 mod secured;
 mod stream;
 mod unix;
@@ -15,6 +16,7 @@ mod untaken;
 pub use ahead::Ahead;
 pub use bind::{Listener, Socket};
 pub use other::{Io, OtherListener, OtherNetwork, Pending};
+pub use pipe::{Pipe, Pipes};
 pub use secured::{Greeted, HandshakeFault, Secured, TlsFacts};
 pub use stream::{HalfClose, Stream};
 

@@ -127,6 +127,7 @@ impl Proxy {
             process_gate: Arc::new(Gate::new(u64::MAX)),
             access_log,
             network,
+            pipes: limits::pipes_of_worker(files, workers),
         };
 
         let (ended_sender, ended) = mpsc::unbounded_channel();
@@ -268,6 +269,8 @@ struct Pieces {
     process_gate: Arc<Gate>,
     access_log: AccessLogHandle,
     network: Network,
+    /// How many each worker may have.
+    pipes: usize,
 }
 
 impl Pieces {
@@ -277,6 +280,7 @@ impl Pieces {
             index,
             current: Arc::clone(&self.current),
             network: self.network.clone(),
+            pipes: self.pipes,
             observer: WorkerObserver::new(index, &self.access_log),
             metrics: Arc::clone(&self.metrics),
             rng,
@@ -305,6 +309,7 @@ impl Assembled {
             process_gate: Arc::new(Gate::new(u64::MAX)),
             access_log,
             network,
+            pipes: 1,
         };
         let (commands, worker) = pieces.worker(0, Rng::seeded(seed));
         let (orders, order_receiver) = mpsc::unbounded_channel();

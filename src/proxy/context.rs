@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::base::clock::Anchor;
 use crate::base::rng::Rng;
 use crate::exchange::Reason;
-use crate::net::Network;
+use crate::net::{Network, Pipes};
 use crate::observe::{Places, ProcessMetrics, WorkerObserver, event};
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Course;
@@ -22,6 +22,8 @@ pub struct Context {
     pub views: Views,
     /// The way to servers.
     pub network: Network,
+    /// For large transfers.
+    pub pipes: Pipes,
     /// Where facts go.
     pub observer: WorkerObserver,
     /// Where defects are counted.

@@ -120,7 +120,7 @@ impl Running<'_> {
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Ended> {
         loop {
             self.obey(self.entry.order(cx));
-            let polled = self.relay.poll(cx);
+            let polled = self.relay.poll(cx, &self.context.pipes);
             self.note();
             if let Poll::Ready(outcome) = polled {
                 return Poll::Ready(self.over(outcome));

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::base::clock::{self, Anchor, Duration, Instant};
 use crate::base::rng::Rng;
 use crate::base::tasks;
-use crate::net::{Network, Socket};
+use crate::net::{Network, Pipes, Socket};
 use crate::observe::{ProcessMetrics, WorkerObserver, event};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
@@ -44,6 +44,8 @@ pub struct Worker {
     pub current: Arc<Current>,
     /// The way to servers.
     pub network: Network,
+    /// How many pipes it may have.
+    pub pipes: usize,
     /// Where facts go.
     pub observer: WorkerObserver,
     /// Where defects are counted.
@@ -139,6 +141,7 @@ impl Worker {
             index: _,
             current,
             network,
+            pipes,
             observer,
             metrics,
             rng,
@@ -148,6 +151,7 @@ impl Worker {
         let context = Rc::new(Context {
             views: Views::new(current),
             network,
+            pipes: Pipes::new(pipes),
             observer,
             metrics,
             rng,

@@ -12,7 +12,7 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
 };
 
-use crate::rig::{Client, Ending, Folder, Nobody, Origin, Proxy, Setup};
+use crate::rig::{Client, Ending, Folder, Nobody, Origin, Program, Proxy, Setup, until};
 
 /// Rules of a server of TLS that has every name that is asked for here, and its certificate.
 fn server_rules() -> (Arc<ServerConfig>, CertificateDer<'static>) {
@@ -184,6 +184,91 @@ fn a_large_transfer_is_exact_in_both_directions_at_once() {
     assert!(heard == sent, "{} bytes", heard.len());
     let line = proxy.line();
     assert_eq!(line.number("bytes_out"), 16 << 20);
+}
+
+/// So many bytes; what is not in its place shows.
+fn words(count: u32) -> Vec<u8> {
+    let word = |place: u32| (place.wrapping_mul(2_654_435_761) >> 13) as u8;
+    (0..count).map(word).collect()
+}
+
+/// Says so many bytes, that this is all, and hears the end.
+fn speaking(count: u32) -> (Origin, Vec<u8>) {
+    let words = words(count);
+    let said = words.clone();
+    let origin = Origin::scripted(move |visit| {
+        visit.send(&said);
+        visit.half_close();
+        visit.wait_for_end();
+    });
+    (origin, words)
+}
+
+#[test]
+fn a_client_that_reads_slowly_gets_a_large_transfer_whole_and_may_speak_after_its_end() {
+    let (origin, words) = speaking(40 << 20);
+    let proxy = tcp(&[&origin]).start();
+    let mut client = Client::connect_narrow(proxy.address());
+    for piece in words.chunks(100_003) {
+        assert!(client.bytes(piece.len()) == piece);
+    }
+    client.is_closed();
+    client.send("thanks").half_close();
+    origin.wait_for_end_of(0);
+    assert_eq!(origin.received(0), "thanks");
+    let line = proxy.line();
+    assert_eq!(line.text("reason"), "-");
+    assert_eq!(line.number("bytes_out"), 40 << 20);
+    assert_eq!(line.number("bytes_in"), 6);
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_of_a_large_transfer_is_counted_what_it_took() {
+    let (origin, words) = speaking(40 << 20);
+    let proxy = tcp(&[&origin]).start();
+    let mut client = Client::connect_narrow(proxy.address());
+    assert!(client.bytes(10 << 20) == words[..10 << 20]);
+    client.reset();
+    let line = proxy.line();
+    assert_eq!(line.text("reason"), "client.left");
+    let taken = line.number("bytes_out");
+    assert!((10 << 20..40 << 20).contains(&taken), "{taken}");
+}
+
+#[test]
+fn a_large_transfer_passes_through_a_pipe_and_small_ones_do_not() {
+    let words = words(40 << 20);
+    let said = words.clone();
+    let origin = Origin::scripted(move |visit| {
+        while let Some(wish) = visit.bytes(5) {
+            visit.send(match &wish[..] {
+                b"small" => &said[..20_000],
+                _ => &said,
+            });
+        }
+    });
+    let setup = tcp(&[&origin]).workers(1);
+    let program = Program::start(&setup);
+    let mut small = program.client();
+    let mut ask_small = || {
+        small.send("small");
+        assert!(small.bytes(20_000) == words[..20_000]);
+    };
+    ask_small();
+    let before = program.pipes();
+    for _ in 0..100 {
+        ask_small();
+    }
+    assert_eq!(program.pipes(), before);
+    let mut large = Client::connect_narrow(program.address());
+    large.send("large");
+    // It holds what the client does not take.
+    until("a pipe", || {
+        (program.pipes().len() > before.len()).then_some(())
+    });
+    ask_small();
+    assert!(large.bytes(words.len()) == words);
+    large.half_close().is_closed();
 }
 
 #[test]

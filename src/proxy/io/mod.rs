@@ -8,6 +8,7 @@ mod burst;
 mod course;
 mod deadlines;
 mod gauge;
+mod heft;
 mod interim;
 mod kept;
 mod pump;

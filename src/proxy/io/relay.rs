@@ -7,6 +7,10 @@
 //! only what the other end does not take is kept, and nothing more is read until it is gone. So an
 //! idle tunnel is two sockets and this struct, and a stalled one holds a piece.
 //!
+//! Where both ends are TCP in the clear and a flow carries much, its pieces pass through a pipe of the
+//! kernel ([`Pipes`]) and are not copied. It is borrowed for one piece at a time, and when none is to
+//! be had, the piece is copied.
+//!
 //! Where WebSocket passes, its frames are counted along: [`Relay::part`] puts a close frame between
 //! two of them.
 
@@ -20,10 +24,11 @@ use bytes::{Buf, Bytes};
 use h2::{RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::net::Stream;
+use crate::net::{Pipe, Pipes, Stream};
 use crate::wire::websocket::{Frames, GOING_AWAY, Masking, close_frame};
 
 use super::gauge::Reach;
+use super::heft::{Heft, Piece};
 
 /// How much is read at a time: what a TCP socket gives at once when it is busy.
 const PIECE_BYTES: usize = 64 << 10;
@@ -93,14 +98,21 @@ pub enum Broken {
 /// One direction.
 struct Flow {
     stage: Stage,
-    /// Read and not yet taken.
-    waiting: Bytes,
+    waiting: Waiting,
     /// Taken.
     bytes: u64,
     /// Whether the sink may hold some of it back.
     is_unflushed: bool,
+    heft: Heft,
     /// How far WebSocket's frames have come.
     frames: Option<Frames>,
+}
+
+/// Read and not yet taken.
+enum Waiting {
+    Here(Bytes),
+    /// Never empty, between two TCP sockets, and seen by nobody.
+    In(Pipe),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -169,6 +181,15 @@ impl End {
                 Poll::Ready(Ok(()))
             }
             Self::H2(end) => end.poll_give(cx, data),
+        }
+    }
+
+    /// The same of what is in `pipe`; says how much that was.
+    fn poll_drain(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Connection(stream) => pipe.poll_drain(cx, stream),
+            // Nothing is spliced towards it.
+            Self::H2(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
 
@@ -252,12 +273,12 @@ impl Relay {
         }
     }
 
-    /// Moves what can be moved; ready when both ends have said all.
+    /// Moves what can be moved, much of it through `pipes`; ready when both ends have said all.
     ///
     /// # Errors
     ///
     /// The end that broke.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    pub fn poll(&mut self, cx: &mut Context<'_>, pipes: &Pipes) -> Poll<Result<(), Broken>> {
         let Self {
             client,
             server,
@@ -266,8 +287,8 @@ impl Relay {
             has_moved,
         } = self;
         let before = up.bytes + down.bytes;
-        let upwards = up.poll(cx, client, server);
-        let downwards = down.poll(cx, server, client);
+        let upwards = up.poll(cx, client, server, pipes);
+        let downwards = down.poll(cx, server, client, pipes);
         *has_moved |= up.bytes + down.bytes > before;
         match (upwards, downwards) {
             (Poll::Ready(Err(Side::Source)), _) | (_, Poll::Ready(Err(Side::Sink))) => {
@@ -337,10 +358,11 @@ impl Flow {
         let waiting = Some(read_already).filter(|bytes| !bytes.is_empty());
         Self {
             stage: Stage::Open,
-            waiting: waiting.unwrap_or_default(),
+            waiting: Waiting::Here(waiting.unwrap_or_default()),
             bytes: 0,
             // The layer before may have left something: the head of a 101, under TLS.
             is_unflushed: true,
+            heft: Heft::default(),
             frames,
         }
     }
@@ -351,8 +373,9 @@ impl Flow {
         cx: &mut Context<'_>,
         source: &mut End,
         sink: &mut End,
+        pipes: &Pipes,
     ) -> Poll<Result<(), Side>> {
-        let polled = self.poll_pieces(cx, source, sink);
+        let polled = self.poll_pieces(cx, source, sink, pipes);
         if self.is_unflushed && polled.is_pending() {
             match sink.poll_flush(cx) {
                 Poll::Ready(Ok(())) => self.is_unflushed = false,
@@ -368,13 +391,14 @@ impl Flow {
         cx: &mut Context<'_>,
         source: &mut End,
         sink: &mut End,
+        pipes: &Pipes,
     ) -> Poll<Result<(), Side>> {
         let is_over = matches!(self.stage, Stage::Discarding | Stage::Over);
         if !is_over && let Poll::Ready(deaf) = sink.poll_deaf(cx) {
             if deaf == Deaf::Broken {
                 return Poll::Ready(Err(Side::Sink));
             }
-            self.waiting = Bytes::new();
+            self.waiting = Waiting::NOTHING;
             self.is_unflushed = false;
             self.stage = match self.stage {
                 Stage::Ending => Stage::Over,
@@ -383,11 +407,19 @@ impl Flow {
         }
         for _ in 0..PIECES_A_TURN {
             if !self.waiting.is_empty() {
-                ready!(self.poll_waiting(cx, sink)).map_err(|_| Side::Sink)?;
+                ready!(self.poll_waiting(cx, sink, pipes)).map_err(|_| Side::Sink)?;
                 continue;
             }
             match self.stage {
-                Stage::Open => ready!(self.poll_piece(cx, source, sink))?,
+                Stage::Open => match (&*source, &*sink) {
+                    // Frames have to be seen.
+                    (End::Connection(source @ Stream::Tcp(_)), End::Connection(Stream::Tcp(_)))
+                        if self.heft.is_large() && self.frames.is_none() =>
+                    {
+                        ready!(self.poll_splice(cx, source, pipes))?;
+                    }
+                    _ => ready!(self.poll_piece(cx, source, sink))?,
+                },
                 Stage::Ending | Stage::Parting => {
                     ready!(sink.poll_finish(cx)).map_err(|_| Side::Sink)?;
                     self.is_unflushed = false;
@@ -410,12 +442,52 @@ impl Flow {
         Poll::Pending
     }
 
-    fn poll_waiting(&mut self, cx: &mut Context<'_>, sink: &mut End) -> Poll<io::Result<()>> {
-        let before = self.waiting.len();
-        ready!(sink.poll_give(cx, &mut self.waiting))?;
-        self.note_taken(before - self.waiting.len());
+    fn poll_waiting(
+        &mut self,
+        cx: &mut Context<'_>,
+        sink: &mut End,
+        pipes: &Pipes,
+    ) -> Poll<io::Result<()>> {
+        let taken = match &mut self.waiting {
+            Waiting::Here(bytes) => {
+                let before = bytes.len();
+                ready!(sink.poll_give(cx, bytes))?;
+                before - bytes.len()
+            }
+            Waiting::In(pipe) => ready!(sink.poll_drain(cx, pipe))?,
+        };
+        self.note_taken(taken);
         if self.waiting.is_empty() {
-            self.waiting = Bytes::new();
+            let emptied = std::mem::replace(&mut self.waiting, Waiting::NOTHING);
+            if let Waiting::In(pipe) = emptied {
+                pipes.give_back(pipe);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads one piece into a pipe, which is then what waits.
+    fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &Stream,
+        pipes: &Pipes,
+    ) -> Poll<Result<(), Side>> {
+        let Some(mut pipe) = pipes.take() else {
+            self.heft.refused();
+            return Poll::Ready(Ok(()));
+        };
+        let filled = pipe.poll_fill(cx, source);
+        if let Poll::Ready(Ok(count @ 1..)) = filled {
+            self.heft.spliced(count);
+            self.waiting = Waiting::In(pipe);
+            return Poll::Ready(Ok(()));
+        }
+        pipes.give_back(pipe);
+        match ready!(filled) {
+            Ok(_) => self.stage = Stage::Ending,
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => self.heft.never(),
+            Err(_) => return Poll::Ready(Err(Side::Source)),
         }
         Poll::Ready(Ok(()))
     }
@@ -433,7 +505,7 @@ impl Flow {
                 match ready!(end.poll_take(cx)).map_err(|_| Side::Source)? {
                     Some(piece) => {
                         self.note_read(&piece);
-                        self.waiting = piece;
+                        self.waiting = Waiting::Here(piece);
                     }
                     None => self.stage = Stage::Ending,
                 }
@@ -453,6 +525,10 @@ impl Flow {
             return Poll::Ready(Ok(()));
         }
         self.note_read(piece);
+        self.heft.copied(match piece.len() == limit {
+            true => Piece::Full,
+            false => Piece::Less,
+        });
         let taken = match sink {
             End::Connection(stream) => match poll_write(stream, cx, piece) {
                 Poll::Ready(Ok(taken)) => taken,
@@ -463,7 +539,7 @@ impl Flow {
         };
         self.note_taken(taken);
         if taken < piece.len() {
-            self.waiting = Bytes::copy_from_slice(&piece[taken..]);
+            self.waiting = Waiting::Here(Bytes::copy_from_slice(&piece[taken..]));
         }
         Poll::Ready(Ok(()))
     }
@@ -484,9 +560,22 @@ impl Flow {
             return;
         }
         self.stage = Stage::Parting;
-        if self.frames.as_ref().is_some_and(Frames::has_room) {
+        if self.frames.as_ref().is_some_and(Frames::has_room)
+            && let Waiting::Here(waiting) = &mut self.waiting
+        {
             let goodbye = close_frame(GOING_AWAY, masking);
-            self.waiting = [&self.waiting[..], &goodbye].concat().into();
+            *waiting = [&waiting[..], &goodbye].concat().into();
+        }
+    }
+}
+
+impl Waiting {
+    const NOTHING: Self = Self::Here(Bytes::new());
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Here(bytes) => bytes.is_empty(),
+            Self::In(pipe) => pipe.is_empty(),
         }
     }
 }
@@ -517,6 +606,9 @@ fn poll_discard(cx: &mut Context<'_>, source: &mut End) -> Poll<io::Result<usize
 }
 
 #[cfg(test)]
+mod over_tcp;
+
+#[cfg(test)]
 mod tests {
     use std::future::poll_fn;
     use std::task::Waker;
@@ -536,11 +628,13 @@ mod tests {
     }
 
     async fn run(relay: &mut Relay) -> Result<(), Broken> {
-        poll_fn(|cx| relay.poll(cx)).await
+        let pipes = Pipes::new(0);
+        poll_fn(|cx| relay.poll(cx, &pipes)).await
     }
 
     fn turn(relay: &mut Relay) -> Poll<Result<(), Broken>> {
-        relay.poll(&mut Context::from_waker(Waker::noop()))
+        let mut cx = Context::from_waker(Waker::noop());
+        relay.poll(&mut cx, &Pipes::new(0))
     }
 
     #[tokio::test]
@@ -627,7 +721,11 @@ mod tests {
         assert!(turn(&mut relay).is_pending());
         client.write_all(b"9").await.expect("taken");
         assert!(turn(&mut relay).is_pending());
-        assert_eq!(&relay.up.waiting[..], b"9", "nobody has taken it");
+        let waiting = |relay: &Relay| match &relay.up.waiting {
+            Waiting::Here(bytes) => bytes.clone(),
+            Waiting::In(pipe) => unreachable!("{pipe:?}"),
+        };
+        assert_eq!(&waiting(&relay)[..], b"9", "nobody has taken it");
         let mut heard = [0; 9];
         server.read_exact(&mut heard[..8]).await.expect("there");
         assert!(turn(&mut relay).is_pending());

@@ -1,5 +1,6 @@
 //! The real program, as a process of its own.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -200,6 +201,17 @@ impl Program {
         let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
         let kilobytes = kilobytes.and_then(|text| text.trim().parse::<u64>().ok());
         kilobytes.expect("proc(5): in kB") << 10
+    }
+
+    /// The pipes that it has open, each by its number.
+    #[track_caller]
+    pub(crate) fn pipes(&self) -> BTreeSet<String> {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        let entries = std::fs::read_dir(folder).expect("it runs");
+        // One that is closed meanwhile is none.
+        let targets = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        let names = targets.map(|target| target.to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with("pipe:")).collect()
     }
 
     /// Its access log.

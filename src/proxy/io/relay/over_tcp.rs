@@ -1,0 +1,407 @@
+//! Relays between TCP sockets of the system, where large flows are spliced.
+
+use std::future::{Future, poll_fn};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::base::clock::{Duration, within};
+use crate::base::rng::Rng;
+
+const MIB: usize = 1 << 20;
+
+/// Far more than any of these takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+    let listener = listener.expect("a port");
+    let near = TcpStream::connect(listener.local_addr().expect("bound")).await;
+    let (far, _) = listener.accept().await.expect("somebody connects");
+    (near.expect("somebody listens"), far)
+}
+
+fn end(stream: TcpStream) -> (End, Bytes) {
+    (End::Connection(Stream::Tcp(stream)), Bytes::new())
+}
+
+/// A relay, its client and its server.
+async fn relay(spoken: Spoken) -> (Relay, TcpStream, TcpStream) {
+    let (client, near) = pair().await;
+    let (far, server) = pair().await;
+    (Relay::new(end(near), end(far), spoken), client, server)
+}
+
+async fn run(relay: &mut Relay, pipes: &Pipes) -> Result<(), Broken> {
+    poll_fn(|cx| relay.poll(cx, pipes)).await
+}
+
+/// What comes of it, and not forever.
+async fn in_time<T>(doing: impl Future<Output = T>) -> T {
+    within(PATIENCE, doing).await.expect("it does not stall")
+}
+
+/// Bytes of which no two stretches are alike.
+fn words(count: usize, seed: u64) -> Vec<u8> {
+    let rng = Rng::seeded(seed);
+    let mut words = Vec::with_capacity(count + 8);
+    while words.len() < count {
+        words.extend(rng.next_u64().to_be_bytes());
+    }
+    words.truncate(count);
+    words
+}
+
+/// Says `words` and hears to the end, both in pieces and with pauses by chance.
+async fn talk(mut peer: TcpStream, words: &[u8], seed: u64) -> Vec<u8> {
+    let (mut read, mut write) = peer.split();
+    let pause = async |rng: &Rng| {
+        for _ in 0..rng.next_u64() % 4 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let say = async {
+        let rng = Rng::seeded(seed);
+        let mut left = words;
+        while !left.is_empty() {
+            let count = (rng.next_u64() as usize % 300_000).clamp(1, left.len());
+            write.write_all(&left[..count]).await.expect("taken");
+            left = &left[count..];
+            pause(&rng).await;
+        }
+        write.shutdown().await.expect("open");
+    };
+    let mut heard = Vec::new();
+    let hear = async {
+        let rng = Rng::seeded(!seed);
+        let mut room = vec![0; 200_000];
+        loop {
+            let limit = 1 + rng.next_u64() as usize % room.len();
+            match read.read(&mut room[..limit]).await.expect("an end") {
+                0 => break,
+                count => heard.extend_from_slice(&room[..count]),
+            }
+            pause(&rng).await;
+        }
+    };
+    tokio::join!(say, hear);
+    heard
+}
+
+#[tokio::test]
+async fn every_byte_passes_both_ways_at_once_whatever_the_pieces() {
+    let pipes = Pipes::new(3);
+    let rng = Rng::seeded(1);
+    for seed in 0..12 {
+        let (mut relay, client, server) = relay(Spoken::Anything).await;
+        let size = || rng.next_u64() as usize % (4 * MIB);
+        let (up, down) = (words(size(), seed), words(size(), !seed));
+        let (over, at_client, at_server) = in_time(async {
+            tokio::join!(
+                run(&mut relay, &pipes),
+                talk(client, &up, seed),
+                talk(server, &down, seed + 100),
+            )
+        })
+        .await;
+        assert_eq!(over, Ok(()), "{seed}");
+        assert!(at_server == up, "{seed}: up, {}", at_server.len());
+        assert!(at_client == down, "{seed}: down, {}", at_client.len());
+        assert_eq!(relay.bytes_up(), up.len() as u64);
+        assert_eq!(relay.bytes_down(), down.len() as u64);
+    }
+    assert!(pipes.count() > 0, "nothing was spliced");
+}
+
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A relay that is polled when it is woken, and never otherwise.
+struct Driven {
+    relay: Relay,
+    pipes: Pipes,
+    wakes: Arc<Wakes>,
+    seen: usize,
+}
+
+impl Driven {
+    fn new(relay: Relay) -> Self {
+        let wakes = Arc::new(Wakes(AtomicUsize::new(1)));
+        Self {
+            relay,
+            pipes: Pipes::new(3),
+            wakes,
+            seen: 0,
+        }
+    }
+
+    fn turn(&mut self) -> Poll<Result<(), Broken>> {
+        let wakes = self.wakes.0.load(Ordering::SeqCst);
+        if wakes == std::mem::replace(&mut self.seen, wakes) {
+            return Poll::Pending;
+        }
+        let waker = Waker::from(Arc::clone(&self.wakes));
+        self.relay
+            .poll(&mut Context::from_waker(&waker), &self.pipes)
+    }
+
+    /// Until it has not been woken for long, while `server` says what it can; says how much that was.
+    async fn stall(&mut self, server: &TcpStream, words: &[u8]) -> usize {
+        let (mut said, mut quiet) = (0, 0);
+        while quiet < 5_000 {
+            let before = (self.seen, said);
+            said += server.try_write(&words[said..]).unwrap_or(0);
+            assert!(self.turn().is_pending());
+            quiet = if before == (self.seen, said) {
+                quiet + 1
+            } else {
+                0
+            };
+            assert!(self.seen < 50_000, "it turns and turns");
+            tokio::task::yield_now().await;
+        }
+        said
+    }
+
+    fn holds_pipe(&self) -> bool {
+        matches!(self.relay.down.waiting, Waiting::In(_))
+    }
+
+    async fn run(&mut self) -> Result<(), Broken> {
+        loop {
+            if let Poll::Ready(over) = self.turn() {
+                return over;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sink_that_takes_nothing_stalls_the_flow_and_a_turn_is_taken_only_when_woken() {
+    let (relay, mut client, server) = relay(Spoken::Anything).await;
+    let mut driven = Driven::new(relay);
+    let down = words(64 * MIB, 3);
+    let said = driven.stall(&server, &down).await;
+    assert!(said < down.len(), "it takes everything");
+    assert!(driven.holds_pipe());
+    let down_before = driven.relay.bytes_down();
+    assert!(
+        down_before < said as u64,
+        "what waits in the pipe is not taken"
+    );
+    // The other direction goes on.
+    client.write_all(b"meanwhile").await.expect("taken");
+    let mut server = server;
+    let mut meanwhile = [0; 9];
+    let hear = server.read_exact(&mut meanwhile);
+    let over = tokio::select! {
+        over = in_time(driven.run()) => Some(over),
+        heard = hear => { heard.expect("all of it"); None }
+    };
+    assert_eq!((over, &meanwhile), (None, b"meanwhile"));
+    assert!(driven.holds_pipe());
+    drop(server);
+    let hear = async {
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).await.expect("an end");
+        drop(client);
+        heard
+    };
+    let (over, heard) = in_time(async { tokio::join!(driven.run(), hear) }).await;
+    assert_eq!(over, Ok(()));
+    assert!(heard == down[..said], "{} of {said}", heard.len());
+    assert_eq!(driven.relay.bytes_down(), said as u64);
+    assert!(!driven.holds_pipe());
+}
+
+#[tokio::test]
+async fn a_source_that_has_nothing_is_waited_for_without_a_pipe() {
+    let (relay, mut client, mut server) = relay(Spoken::Anything).await;
+    let mut driven = Driven::new(relay);
+    for _ in 0..5 {
+        driven.relay.down.heft.spliced(MIB);
+        server.write_all(b"a word").await.expect("taken");
+        let mut heard = [0; 6];
+        tokio::select! {
+            over = in_time(driven.run()) => assert_eq!(over, Ok(()), "it goes on"),
+            read = client.read_exact(&mut heard) => { read.expect("all of it"); }
+        }
+        assert_eq!(&heard, b"a word");
+        driven.stall(&server, &[]).await;
+        assert!(!driven.holds_pipe());
+    }
+    assert_eq!(driven.pipes.count(), 1, "one is spare");
+}
+
+#[tokio::test]
+async fn an_end_passes_after_what_is_in_the_pipe_and_the_other_direction_goes_on() {
+    let (relay, mut client, mut server) = relay(Spoken::Anything).await;
+    let mut driven = Driven::new(relay);
+    let said = driven.stall(&server, &words(64 * MIB, 4)).await;
+    server.shutdown().await.expect("open");
+    assert!(driven.holds_pipe());
+    let talk = async {
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).await.expect("an end");
+        client.write_all(b"thanks").await.expect("taken");
+        client.shutdown().await.expect("open");
+        let mut thanks = Vec::new();
+        server.read_to_end(&mut thanks).await.expect("an end");
+        (heard.len(), thanks)
+    };
+    let (over, heard) = in_time(async { tokio::join!(driven.run(), talk) }).await;
+    assert_eq!((over, heard), (Ok(()), (said, b"thanks".to_vec())));
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_with_a_pipe_full_for_it_is_named() {
+    let (relay, client, server) = relay(Spoken::Anything).await;
+    let mut driven = Driven::new(relay);
+    driven.stall(&server, &words(64 * MIB, 5)).await;
+    assert!(driven.holds_pipe());
+    let taken = driven.relay.bytes_down();
+    client.set_zero_linger().expect("a socket");
+    drop(client);
+    assert_eq!(in_time(driven.run()).await, Err(Broken::Client));
+    assert_eq!(driven.relay.bytes_down(), taken);
+    let Driven { relay, pipes, .. } = driven;
+    let before = pipes.count();
+    relay.reset();
+    assert!(pipes.count() < before, "what is full is not for the next");
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_is_named_once_the_pipe_is_empty() {
+    let (relay, mut client, server) = relay(Spoken::Anything).await;
+    let mut driven = Driven::new(relay);
+    driven.stall(&server, &words(64 * MIB, 6)).await;
+    server.set_zero_linger().expect("a socket");
+    drop(server);
+    let hear = async {
+        // The relay is still there: there is no end to hear.
+        let mut room = vec![0; MIB];
+        while client.read(&mut room).await.expect("more") > 0 {}
+    };
+    let over = tokio::select! {
+        over = in_time(driven.run()) => over,
+        () = hear => Ok(()),
+    };
+    assert_eq!(over, Err(Broken::Server));
+}
+
+/// Sends 8 MiB down through `relay` and hears them.
+async fn eight_down(relay: &mut Relay, pipes: &Pipes, client: TcpStream, server: TcpStream) {
+    let down = words(8 * MIB, 7);
+    let (over, heard, _) = in_time(async {
+        tokio::join!(
+            run(relay, pipes),
+            talk(client, &[], 8),
+            talk(server, &down, 9)
+        )
+    })
+    .await;
+    assert_eq!(over, Ok(()));
+    assert!(heard == down, "{}", heard.len());
+}
+
+#[tokio::test]
+async fn without_a_pipe_the_flow_is_copied() {
+    let pipes = Pipes::new(3);
+    let held: Vec<_> = std::iter::from_fn(|| pipes.take()).collect();
+    let (mut relay, client, server) = relay(Spoken::Anything).await;
+    eight_down(&mut relay, &pipes, client, server).await;
+    assert_eq!(pipes.count(), held.len());
+}
+
+#[tokio::test]
+async fn frames_are_seen() {
+    let pipes = Pipes::new(3);
+    let (mut relay, client, server) = relay(Spoken::WebSocket).await;
+    eight_down(&mut relay, &pipes, client, server).await;
+    assert_eq!(pipes.count(), 0);
+}
+
+#[tokio::test]
+async fn towards_another_kind_of_end_it_is_copied() {
+    let pipes = Pipes::new(3);
+    let (far, mut server) = pair().await;
+    let (near, mut client) = duplex(MIB);
+    let near = End::Connection(Stream::Other(Box::new(near)));
+    let mut relay = Relay::new((near, Bytes::new()), end(far), Spoken::Anything);
+    let down = words(8 * MIB, 7);
+    let say = async {
+        server.write_all(&down).await.expect("taken");
+        drop(server);
+    };
+    let hear = async {
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).await.expect("an end");
+        drop(client);
+        heard
+    };
+    let (over, (), heard) =
+        in_time(async { tokio::join!(run(&mut relay, &pipes), say, hear) }).await;
+    assert_eq!(over, Ok(()));
+    assert!(heard == down, "{}", heard.len());
+    assert_eq!(pipes.count(), 0);
+}
+
+#[tokio::test]
+async fn what_is_small_is_copied() {
+    let pipes = Pipes::new(3);
+    let (mut relay, mut client, mut server) = relay(Spoken::Anything).await;
+    let talk = async {
+        let (said, mut heard) = (words(20_000, 1), vec![0; 20_000]);
+        for _ in 0..200 {
+            client.write_all(&said).await.expect("taken");
+            server.read_exact(&mut heard).await.expect("all of it");
+            server.write_all(&heard).await.expect("taken");
+            client.read_exact(&mut heard).await.expect("all of it");
+        }
+        drop((client, server));
+    };
+    let (over, ()) = in_time(async { tokio::join!(run(&mut relay, &pipes), talk) }).await;
+    assert_eq!(over, Ok(()));
+    assert_eq!(pipes.count(), 0);
+}
+
+#[tokio::test]
+async fn what_was_read_before_comes_first_and_counts() {
+    let pipes = Pipes::new(3);
+    let (client, near) = pair().await;
+    let (far, server) = pair().await;
+    let early = words(2 * MIB, 1);
+    let (near, _) = end(near);
+    let near = (near, Bytes::from(early.clone()));
+    let mut relay = Relay::new(near, end(far), Spoken::Anything);
+    let late = words(8 * MIB, 2);
+    let (over, _, heard) = in_time(async {
+        tokio::join!(
+            run(&mut relay, &pipes),
+            talk(client, &late, 3),
+            talk(server, &[], 4)
+        )
+    })
+    .await;
+    assert_eq!(over, Ok(()));
+    assert!(heard == [early, late].concat(), "{}", heard.len());
+    assert_eq!(relay.bytes_up(), 10 * MIB as u64);
+    assert!(pipes.count() > 0, "nothing was spliced");
+}
+
+#[test]
+fn an_idle_flow_has_no_room_for_a_pipe() {
+    assert_eq!(size_of::<Waiting>(), size_of::<Bytes>());
+}
