@@ -559,6 +559,10 @@ fn windows_that_are_wide_open_before_a_socket_that_is_not_read(way: &Way) {
         // Where the connection is noticed before the last of them, it has a line, too.
         (log.lines().filter(given_up).count() == 100).then_some(())
     });
+    // Nor is anything kept for it in the system's buffers.
+    until("the socket has gone", || {
+        (!client.is_kept_at(attacked.program.address())).then_some(())
+    });
     attacked.is_served();
 }
 

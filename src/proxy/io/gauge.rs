@@ -114,6 +114,14 @@ impl Gauge {
         self.0.with(|stream| Reach::of(stream, written)).flatten()
     }
 
+    /// Closes the connection so that its peer sees a reset, whoever has it: what the peer has not
+    /// taken is not kept for it.
+    pub fn reset(&self) {
+        if let Some(stream) = self.0.stream.take() {
+            stream.reset();
+        }
+    }
+
     /// Bytes that it was given.
     pub fn written(&self) -> u64 {
         self.0.written.get()

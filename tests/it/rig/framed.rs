@@ -111,6 +111,23 @@ impl Framed {
         }
     }
 
+    /// Whether the other end's socket is still there, which may outlive its process's interest in it.
+    pub(crate) fn is_kept_at(&self, address: SocketAddr) -> bool {
+        let ours = self.stream.local_addr().expect("a socket").port();
+        let theirs = address.port();
+        let sockets = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+        let theirs = format!(":{theirs:04X} ");
+        let ours = format!(":{ours:04X} ");
+        sockets.lines().any(|line| {
+            let mut words = line
+                .split_inclusive(' ')
+                .filter(|word| word.contains(':'))
+                .skip(1);
+            words.next().is_some_and(|local| local.ends_with(&theirs))
+                && words.next().is_some_and(|remote| remote.ends_with(&ours))
+        })
+    }
+
     /// Shakes hands with `name`; all that follows is behind that.
     #[track_caller]
     pub(crate) fn behind(mut self, speech: &Speech, name: &str) -> Self {

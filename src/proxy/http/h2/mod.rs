@@ -159,6 +159,10 @@ pub(super) async fn serve(
         never: began + FAR,
     };
     poll_fn(|cx| session.poll(cx)).await;
+    if session.counts.blocked.is_so() {
+        // The system would keep what the client does not take, for minutes.
+        session.shared.gauge.reset();
+    }
 }
 
 /// h2's settings for a connection of a frontend.
