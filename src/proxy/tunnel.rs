@@ -1,9 +1,10 @@
 //! An open tunnel: a relay, and until when it may run.
 //!
 //! `http` opens one when a server has agreed to go on in another protocol, `tcp` for each connection.
-//! It ends when both ends have said all, when one breaks, when nothing has passed for long, or when
-//! its time to drain is over; then both are told, as far as they can be told. The slot at the server
-//! is held until then. It keeps the terms under which it began: no reload changes an open tunnel.
+//! It ends when both ends have said all, when one breaks, when nothing has passed for long (nor was
+//! taken by a peer that has the connection for itself), or when its time to drain is over; then both
+//! are told, as far as they can be told. The slot at the server is held until then. It keeps the terms
+//! under which it began: no reload changes an open tunnel.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -203,7 +204,8 @@ impl Running<'_> {
     }
 
     /// Whether nothing has passed for as long as it may. What was written to a peer that is slow may
-    /// be minutes away from it: as long as it takes that, the tunnel is not idle.
+    /// be minutes away from it: as long as it takes that, the tunnel is not idle. Only of whole
+    /// connections is that known: what lies in that of a stream of HTTP/2 may be of other streams.
     fn is_idle(&mut self, now: Instant) -> bool {
         let Some(idle) = self.terms.idle else {
             return false;

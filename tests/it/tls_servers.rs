@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rustix::process::Signal;
+
 use crate::rig::{
     Authority, Folder, Good, Handshakes, Message, Offer, Origin, Program, Proxy, Reply, Setup,
     evenkeel, until,
@@ -117,6 +119,43 @@ fn an_authority_that_nobody_knows_is_not_believed() {
     assert_eq!(verdict(&origin, &other, "tls = { ca = CA }"), refused);
     // Nor does the system know it.
     assert_eq!(verdict(&origin, &other, "tls = true"), refused);
+}
+
+#[test]
+fn whom_the_system_believes_is_asked_anew_at_each_reload() {
+    let (origin, authority) = server(&[NAME], Offer::Both);
+    let folder = Folder::new();
+    let system = folder.write("system.pem", &Authority::new("another").pem);
+    let program = Program::spawn_after(
+        &format!(
+            "unset SSL_CERT_DIR; export SSL_CERT_FILE='{}'",
+            system.display()
+        ),
+        &Setup::at([origin.address()]).backend("tls = true"),
+    );
+    program.wait_for("process.started");
+    let mut client = program.client();
+    let mut status = || {
+        let ask = format!("GET / HTTP/1.1\r\nhost: {NAME}\r\n\r\n");
+        client.ask(ask).status()
+    };
+    assert_eq!(status(), 503);
+    program.signal(Signal::HUP);
+    program.wait_for("reload.unchanged");
+    folder.replace("system.pem", &authority.pem);
+    program.signal(Signal::HUP);
+    let applied = program.wait_for("reload.applied");
+    assert!(applied.to_string().contains("app"), "{applied}");
+    assert_eq!(status(), 200);
+    // One that believes nobody is no reason to stop believing.
+    folder.replace("system.pem", "nothing");
+    program.signal(Signal::HUP);
+    let failed = program.wait_for("reload.failed").to_string();
+    assert!(
+        failed.contains("the system believes no authority"),
+        "{failed}"
+    );
+    assert_eq!(status(), 200);
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! What handshakes with servers are made with: authorities to believe, and a certificate of our own.
 //!
-//! The shelf has read the files; a fault is said at the line that names one. What says the same as
-//! before stays as it is, with its connections and tickets.
+//! The shelf has read the files; a fault is said at the line that names one. The system's authorities
+//! are in no file that the configuration names: they are read here, whenever anything is. What
+//! says the same as before stays as it is, with its connections and tickets.
 
+use std::cell::OnceCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 
 use crate::base::{Name, Place, clock};
@@ -25,6 +28,21 @@ use super::{content, judged};
 #[derive(Debug, Default)]
 pub(super) struct ServerTlsSet(Vec<Option<Arc<Tls>>>);
 
+/// Where authorities and certificates come from.
+struct Sources<'a> {
+    shelf: &'a Shelf,
+    /// What the system believes, once a backend has asked: many files, and the same for all.
+    system: OnceCell<Vec<CertificateDer<'static>>>,
+}
+
+impl Sources<'_> {
+    fn system(&self) -> &[CertificateDer<'static>] {
+        // Some systems have authorities that nobody can read; the others still count.
+        self.system
+            .get_or_init(|| rustls_native_certs::load_native_certs().certs)
+    }
+}
+
 impl ServerTlsSet {
     /// What `plan` wants, of the files on `shelf`; what `before` has of it is kept.
     pub(super) fn of(
@@ -33,10 +51,14 @@ impl ServerTlsSet {
         before: Option<&Snapshot>,
         found: &mut Vec<Diagnostic>,
     ) -> Self {
+        let sources = Sources {
+            shelf,
+            system: OnceCell::new(),
+        };
         let list = plan.backends.iter().map(|backend| {
             let tls = backend.tls.as_ref()?;
             let known = before.and_then(|before| known_of(before, backend));
-            one(tls, backend, shelf, known, found)
+            one(tls, backend, &sources, known, found)
         });
         Self(list.collect())
     }
@@ -99,18 +121,19 @@ fn known_of<'a>(before: &'a Snapshot, plan: &Backend) -> Option<&'a Arc<Tls>> {
 fn one(
     tls: &ServerTls,
     backend: &Backend,
-    shelf: &Shelf,
+    sources: &Sources<'_>,
     known: Option<&Arc<Tls>>,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Arc<Tls>> {
     let errors_before = super::errors(found);
     let mut hasher = DefaultHasher::new();
-    let believed = match &tls.trust {
-        Trust::Authorities(files) => Some(authorities(files, shelf, &mut hasher, found)),
-        Trust::System | Trust::Anyone => None,
+    let roots = match &tls.trust {
+        Trust::Authorities(files) => Some(authorities(files, sources.shelf, &mut hasher, found)),
+        Trust::System => Some(system_roots(&tls.at, sources.system(), &mut hasher, found)),
+        Trust::Anyone => None,
     };
     let identity = match &tls.identity {
-        Some(identity) => our_own(identity, shelf, &mut hasher, found),
+        Some(identity) => our_own(identity, sources.shelf, &mut hasher, found),
         None => None,
     };
     if super::errors(found) > errors_before {
@@ -120,11 +143,6 @@ fn one(
     if let Some(known) = known.filter(|known| known.is_of(tls, backend.protocol, fingerprint)) {
         return Some(Arc::clone(known));
     }
-    let roots = match &tls.trust {
-        Trust::Anyone => None,
-        Trust::System => Some(system_roots(&tls.at, found)?),
-        Trust::Authorities(_) => believed,
-    };
     let materials = Materials {
         roots,
         identity,
@@ -140,20 +158,25 @@ fn one(
     }
 }
 
-fn system_roots(at: &Place, found: &mut Vec<Diagnostic>) -> Option<RootCertStore> {
+fn system_roots(
+    at: &Place,
+    system: &[CertificateDer<'static>],
+    hasher: &mut DefaultHasher,
+    found: &mut Vec<Diagnostic>,
+) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    // Some systems have authorities that nobody can read; the others still count.
-    roots.add_parsable_certificates(system.certs);
+    for certificate in system {
+        certificate.as_ref().hash(hasher);
+    }
+    roots.add_parsable_certificates(system.iter().cloned());
     if roots.is_empty() {
         found.push(Diagnostic::at(
             at,
             "the system believes no authority, so no server could be believed",
             "install the package `ca-certificates`, or write `ca = \"/path/to/ca.pem\"`",
         ));
-        return None;
     }
-    Some(roots)
+    roots
 }
 
 fn authorities(

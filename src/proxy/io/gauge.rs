@@ -38,7 +38,9 @@ struct Shared {
 pub struct Reach {
     /// Bytes that have left here.
     pub sent: i64,
-    /// Of these, what the peer's system has taken. Over a Unix socket less than that.
+    /// Of these, what the peer's system has taken. Over a Unix socket less than that, for there the
+    /// memory is counted in which the others lie: what is written takes some of it back, so that of
+    /// a peer that takes less than is written in many small pieces nothing is seen until it takes more.
     pub taken: i64,
 }
 
@@ -57,6 +59,9 @@ pub(super) struct PartLooks {
     given: u64,
     /// Behind this on the connection is nothing of it; `None`: nobody knows.
     end: Option<i64>,
+    /// Whether the peer had taken all until there. Not found out anew: over a Unix socket, what is
+    /// written later takes some back.
+    had_all: bool,
 }
 
 impl GaugedStream {
@@ -165,14 +170,17 @@ impl Looks {
     }
 
     /// Looks, and says whether the peer has taken something since the last look of what was under way.
-    /// The first finds that it has, if anything is: nobody knows better.
+    /// Where nothing was, and now something is, it finds that the peer has: nobody knows better.
     pub fn has_taken(&mut self, now: Instant, reach: Option<Reach>) -> bool {
         self.at = Some(now);
         let Some(after) = reach else {
             return false;
         };
         let before = std::mem::replace(&mut self.reach, after);
-        before.taken != after.taken && (before.is_under_way() || after.is_under_way())
+        match before.is_under_way() {
+            true => after.taken > before.taken,
+            false => after.is_under_way(),
+        }
     }
 
     /// Whether something was under way when it was last looked.
@@ -190,16 +198,19 @@ impl PartLooks {
     /// Looks, and says whether the peer has taken something since the last look while some of what
     /// was `given` to the connection was under way: what it takes of others proves nothing.
     pub(super) fn has_taken(&mut self, now: Instant, gauge: &Gauge, given: u64) -> bool {
-        if self.given != given {
+        let has_more = self.given != given;
+        if has_more {
             self.given = given;
             self.end = None;
+            self.had_all = false;
         }
-        let had_all = self.end.is_some_and(|end| self.all.reach.taken >= end);
+        self.had_all |= self.end.is_some_and(|end| self.all.reach.taken >= end);
         let has_taken = self.all.has_taken(now, gauge.reach());
-        if self.end.is_none() && !gauge.is_full() {
+        // What was given since the last look may not be written yet: that is for the connection's task.
+        if self.end.is_none() && !has_more && !gauge.is_full() {
             self.end = Some(self.all.reach.sent);
         }
-        has_taken && !had_all
+        has_taken && !self.had_all
     }
 }
 
@@ -345,16 +356,56 @@ mod tests {
         // And others'.
         near.write_all(&[b'y'; 1000]).await.expect("taken");
         near.write_all(&[b'y'; 1000]).await.expect("taken");
+        assert!(!has_taken(1000), "it was only written");
         read(&mut far, 1000).await;
         assert!(has_taken(1000), "it was one's own");
         // A Unix socket counts the memory of what lies there: only an empty one has taken all.
         read(&mut far, 2000).await;
         has_taken(1000);
-        near.write_all(&[b'y'; 1000]).await.expect("taken");
+        for _ in 0..3 {
+            near.write_all(&[b'y'; 1000]).await.expect("taken");
+            assert!(!has_taken(1000));
+        }
         read(&mut far, 1000).await;
+        assert!(!has_taken(1000));
+        read(&mut far, 2000).await;
         assert!(!has_taken(1000));
         near.write_all(&[b'x'; 1000]).await.expect("taken");
         assert!(has_taken(2000), "more of one's own");
+    }
+
+    #[tokio::test]
+    async fn what_was_given_and_is_not_written_yet_is_waited_for() {
+        let (mut near, mut far) = pair();
+        let gauge = near.gauge();
+        let mut looks = PartLooks::default();
+        let mut has_taken = |given| looks.has_taken(clock::now(), &gauge, given);
+        near.write_all(&[b'y'; 1000]).await.expect("taken");
+        read(&mut far, 1000).await;
+        // The connection's task has not had its turn.
+        assert!(!has_taken(1000), "nothing is under way");
+        near.write_all(&[b'x'; 1000]).await.expect("taken");
+        assert!(has_taken(1000), "one's own is under way");
+        read(&mut far, 1000).await;
+        assert!(has_taken(1000), "it was one's own");
+        near.write_all(&[b'y'; 1000]).await.expect("taken");
+        assert!(!has_taken(1000), "it is others'");
+    }
+
+    #[tokio::test]
+    async fn what_is_written_to_a_unix_socket_was_not_taken_out_of_it() {
+        let (mut near, mut far) = pair();
+        let gauge = near.gauge();
+        let mut looks = Looks::default();
+        let mut has_taken = || looks.has_taken(clock::now(), gauge.reach());
+        near.write_all(b"xx").await.expect("taken");
+        assert!(has_taken(), "nobody knows better");
+        for _ in 0..10 {
+            near.write_all(b"xx").await.expect("taken");
+            assert!(!has_taken());
+        }
+        read(&mut far, 2).await;
+        assert!(has_taken());
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,7 +25,7 @@ pub use blocked::{Blocked, Look, Stall};
 pub use burst::BurstStream;
 pub use course::Course;
 pub use deadlines::Deadlines;
-pub use gauge::{Gauge, GaugedStream, Looks};
+pub use gauge::{Gauge, GaugedStream, Looks, Reach};
 pub use interim::{Interims, Listener};
 pub use pump::{Pump, Stopped};
 pub use received::{ReceiveError, ReceivedBody};

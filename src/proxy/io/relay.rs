@@ -211,7 +211,7 @@ impl End {
         }
     }
 
-    /// How far the `written` bytes have come that it took.
+    /// How far the `written` bytes have come that it took; of a stream, nobody knows.
     fn reach(&self, written: u64) -> Option<Reach> {
         match self {
             Self::Connection(stream) => Reach::of(stream, written),

@@ -9,8 +9,9 @@ use rustls::server::ClientHello;
 use crate::plan::{ClientAuth, HostPattern, Tls, TlsRules, UnknownNames};
 
 use super::resumption::Resumption;
-use super::rules::{BadRules, Rules, Trust, rules};
+use super::rules::{BadRules, Offer, Rules, Trust, rules};
 use super::store::Store;
+use super::vouched::Calendar;
 
 /// A frontend's terms, which can be exchanged while it runs.
 #[derive(Debug)]
@@ -24,10 +25,10 @@ pub struct Acceptor {
 pub struct Terms {
     store: Arc<Store>,
     unknown_names: UnknownNames,
-    default: Rules,
-    exact: HashMap<Box<str>, Rules>,
+    default: Offer,
+    exact: HashMap<Box<str>, Offer>,
     /// By what stands behind `*.`.
-    wildcard: HashMap<Box<str>, Rules>,
+    wildcard: HashMap<Box<str>, Offer>,
 }
 
 impl Terms {
@@ -44,7 +45,8 @@ impl Terms {
     ) -> Result<Self, BadRules> {
         let made = |plan: &TlsRules| {
             let (trust, resumption) = trust_of(&plan.client_auth).ok_or_else(BadRules::untold)?;
-            rules(plan, trust, Arc::clone(&store), &resumption)
+            let store = Arc::clone(&store);
+            rules(plan, trust, store, &resumption, Arc::new(Calendar))
         };
         let mut terms = Self {
             default: made(&plan.rules)?,
@@ -75,7 +77,7 @@ impl Terms {
                 .get(name)
                 .or_else(|| self.wildcard.get(name.split_once('.')?.1))
         });
-        Some(Arc::clone(own.unwrap_or(&self.default)))
+        Some(own.unwrap_or(&self.default).rules())
     }
 }
 

@@ -12,6 +12,7 @@ mod resumption;
 mod rules;
 mod store;
 mod tickets;
+mod vouched;
 
 pub use acceptor::{Acceptor, Terms};
 pub use client::client_tls;

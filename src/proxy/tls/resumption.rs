@@ -3,14 +3,18 @@
 //! One for each policy about client certificates, and never one for two: on resumption rustls asks
 //! for no certificate and believes the one that the session has, so a session that was begun without
 //! a certificate would go on where one is required (the class of CVE-2025-23419 in nginx).
-//! `control::certs` keeps them across reloads and renewals, and drops one when its policy has gone.
+//! A renewed list of revoked certificates is another policy, so no session goes on that began under
+//! the old one; what expires by itself is seen to in `vouched`. `control::certs` keeps the memories
+//! across reloads and renewals, and drops one when its policy has gone.
 
 use std::fmt;
 use std::sync::Arc;
 
 use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
 
-use super::tickets::Tickets;
+use crate::base::clock::{self, Instant};
+
+use super::tickets::{TICKET_LIFE, Tickets};
 
 /// Sessions of clients that take no tickets. A few hundred bytes each, so some MB for each policy.
 const SESSIONS: usize = 20_000;
@@ -21,7 +25,15 @@ pub struct Resumption {
     /// For clients that keep their sessions themselves: all of TLS 1.3, most of 1.2.
     pub(super) tickets: Arc<Tickets>,
     /// For clients of TLS 1.2 that take no tickets.
-    pub(super) sessions: Arc<dyn StoresServerSessions>,
+    pub(super) sessions: Arc<Sessions>,
+}
+
+/// Sessions that we keep ourselves: the newest, each no longer than a ticket would be good.
+pub(super) struct Sessions {
+    /// What the ages of sessions are counted from.
+    since: Instant,
+    /// Each behind the seconds from `since` to when it was put there.
+    kept: Arc<ServerSessionMemoryCache>,
 }
 
 impl Resumption {
@@ -33,8 +45,53 @@ impl Resumption {
     pub fn new() -> Result<Self, rustls::Error> {
         Ok(Self {
             tickets: Arc::new(Tickets::new()?),
-            sessions: ServerSessionMemoryCache::new(SESSIONS),
+            sessions: Arc::new(Sessions::new()),
         })
+    }
+}
+
+impl Sessions {
+    fn new() -> Self {
+        Self {
+            since: clock::now(),
+            kept: ServerSessionMemoryCache::new(SESSIONS),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        clock::now().duration_since(self.since).as_secs()
+    }
+
+    fn not_too_old(&self, kept: &[u8]) -> Option<Vec<u8>> {
+        let (put_at, session) = kept.split_first_chunk()?;
+        let age = self.now().saturating_sub(u64::from_be_bytes(*put_at));
+        (age < TICKET_LIFE.as_secs()).then(|| session.to_vec())
+    }
+}
+
+impl StoresServerSessions for Sessions {
+    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
+        let put_at = self.now().to_be_bytes();
+        self.kept.put(key, [&put_at, &*value].concat())
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.not_too_old(&self.kept.get(key)?)
+    }
+
+    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.not_too_old(&self.kept.take(key)?)
+    }
+
+    fn can_cache(&self) -> bool {
+        self.kept.can_cache()
+    }
+}
+
+impl fmt::Debug for Sessions {
+    /// Keys are in there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sessions")
     }
 }
 
@@ -47,30 +104,92 @@ impl fmt::Debug for Resumption {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertifiedKey as Signed, generate_simple_self_signed};
-    use rustls::pki_types::{PrivateKeyDer, ServerName};
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertifiedKey as Signed, IsCa, Issuer, KeyPair,
+        date_time_ymd, generate_simple_self_signed,
+    };
+    use rustls::client::{Resumption as Remembered, Tls12Resumption};
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
     use rustls::sign::CertifiedKey;
+    use rustls::time_provider::TimeProvider;
     use rustls::{
-        ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConnection,
-        SupportedProtocolVersion, version,
+        CertificateError, ClientConfig, ClientConnection, Error, HandshakeKind, RootCertStore,
+        ServerConnection, SupportedProtocolVersion, version,
     };
 
-    use super::super::rules::{Rules, provider, rules};
+    use super::super::rules::{Offer, Trust, provider, rules};
     use super::super::store::{Certificate, KeyKind, StoreBuilder};
     use super::*;
-    use crate::base::clock::{self, Duration};
-    use crate::plan::TlsRules;
+    use crate::base::clock::Duration;
+    use crate::plan::{Need, TlsRules};
 
     const HOUR: Duration = Duration::from_secs(60 * 60);
 
+    /// The first moment of 2020, in seconds since 1970.
+    const YEAR_2020: u64 = 1_577_836_800;
+
+    const DAY: u64 = 24 * 60 * 60;
+
+    /// How clients come back.
+    const WAYS: [(&SupportedProtocolVersion, Tls12Resumption); 3] = [
+        (&version::TLS13, Tls12Resumption::Disabled),
+        (&version::TLS12, Tls12Resumption::SessionIdOrTickets),
+        (&version::TLS12, Tls12Resumption::SessionIdOnly),
+    ];
+
+    /// The server's calendar, which the test turns.
+    #[derive(Debug)]
+    struct Day(AtomicU64);
+
+    impl TimeProvider for Day {
+        fn current_time(&self) -> Option<UnixTime> {
+            let now = Duration::from_secs(self.0.load(Ordering::Relaxed));
+            Some(UnixTime::since_unix_epoch(now))
+        }
+    }
+
     /// A server, and somebody who trusts it and comes back.
     struct Pair {
-        server: Rules,
+        server: Offer,
         client: Arc<ClientConfig>,
+        today: Arc<Day>,
+    }
+
+    /// Somebody's authority, and the certificate that it has given.
+    struct Shown {
+        root: CertificateDer<'static>,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    }
+
+    impl Shown {
+        /// A certificate that is good in 2019 and 2020.
+        fn until_2021() -> Self {
+            let mut root = CertificateParams::default();
+            root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let key = KeyPair::generate().expect("a key");
+            let certificate = root.self_signed(&key).expect("a certificate");
+            let issuer = Issuer::new(root, key);
+            let mut params = CertificateParams::default();
+            params.not_before = date_time_ymd(2019, 1, 1);
+            params.not_after = date_time_ymd(2021, 1, 1);
+            let key = KeyPair::generate().expect("a key");
+            let own = params.signed_by(&key, &issuer).expect("a certificate");
+            Self {
+                root: certificate.der().clone(),
+                chain: vec![own.der().clone()],
+                key: PrivateKeyDer::try_from(key.serialize_der()).expect("a key"),
+            }
+        }
     }
 
     impl Pair {
-        fn of(version: &'static SupportedProtocolVersion) -> Self {
+        fn of(
+            way: (&'static SupportedProtocolVersion, Tls12Resumption),
+            shown: Option<Shown>,
+        ) -> Self {
             let made = generate_simple_self_signed(["a.test".to_owned()]);
             let Signed { cert, signing_key } = made.expect("a certificate");
             let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
@@ -85,33 +204,57 @@ mod tests {
             store.add(&Arc::new(certificate));
             let store = Arc::new(store.build(None).expect("a store"));
             let resumption = Resumption::new().expect("randomness");
-            let server = rules(&TlsRules::default(), None, store, &resumption);
+            let today = Arc::new(Day(AtomicU64::new(YEAR_2020)));
+            let trust = shown.as_ref().map(|shown| Trust {
+                need: Need::Required,
+                roots: vec![shown.root.clone()],
+                revoked: Vec::new(),
+            });
+            let server = rules(
+                &TlsRules::default(),
+                trust.as_ref(),
+                store,
+                &resumption,
+                Arc::<Day>::clone(&today),
+            );
             let mut roots = RootCertStore::empty();
             roots.add(cert.der().clone()).expect("a root");
             let client = ClientConfig::builder_with_provider(provider())
-                .with_protocol_versions(&[version])
+                .with_protocol_versions(&[way.0])
                 .expect("a version")
-                .with_root_certificates(roots)
-                .with_no_client_auth();
+                .with_root_certificates(roots);
+            let mut client = match shown {
+                None => client.with_no_client_auth(),
+                Some(shown) => client
+                    .with_client_auth_cert(shown.chain, shown.key)
+                    .expect("a pair"),
+            };
+            client.resumption = Remembered::in_memory_sessions(8).tls12_resumption(way.1);
             Self {
                 server: server.expect("rules"),
                 client: Arc::new(client),
+                today,
             }
         }
 
         /// Whether the session of the last visit went on.
         fn visit(&self) -> bool {
+            self.try_visit().expect("a handshake")
+        }
+
+        /// The same, where the server may refuse.
+        fn try_visit(&self) -> Result<bool, Error> {
             let name = ServerName::try_from("a.test").expect("a name");
             let client = ClientConnection::new(Arc::clone(&self.client), name);
             let mut client = client.expect("rules");
-            let mut server = ServerConnection::new(Arc::clone(&self.server)).expect("rules");
+            let mut server = ServerConnection::new(self.server.rules()).expect("rules");
             while client.wants_write() || server.wants_write() {
                 let mut flight = Vec::new();
                 while client.wants_write() {
                     client.write_tls(&mut flight).expect("room");
                 }
                 read(&flight, |bytes| server.read_tls(bytes));
-                server.process_new_packets().expect("a handshake");
+                server.process_new_packets()?;
                 flight.clear();
                 while server.wants_write() {
                     server.write_tls(&mut flight).expect("room");
@@ -120,7 +263,13 @@ mod tests {
                 client.process_new_packets().expect("a handshake");
             }
             assert_eq!(client.handshake_kind(), server.handshake_kind());
-            client.handshake_kind() == Some(HandshakeKind::Resumed)
+            let shown = server.peer_certificates().map(<[_]>::len);
+            assert_eq!(shown.is_some(), matches!(self.server, Offer::ForEach(_)));
+            Ok(client.handshake_kind() == Some(HandshakeKind::Resumed))
+        }
+
+        fn it_is(&self, seconds: u64) {
+            self.today.0.store(seconds, Ordering::Relaxed);
         }
     }
 
@@ -132,8 +281,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_comes_back_after_two_changes_of_keys_shakes_hands_in_full() {
-        for version in [&version::TLS13, &version::TLS12] {
-            let pair = Pair::of(version);
+        for way in WAYS {
+            let pair = Pair::of(way, None);
             assert!(!pair.visit());
             assert!(pair.visit());
             clock::sleep(7 * HOUR).await;
@@ -141,6 +290,50 @@ mod tests {
             clock::sleep(12 * HOUR).await;
             assert!(!pair.visit(), "two changes later");
             assert!(pair.visit(), "with the ticket of the new key");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_is_kept_here_ends_however_often_its_client_comes() {
+        let (way, all) = (WAYS[2], TICKET_LIFE.as_secs() / HOUR.as_secs());
+        let pair = Pair::of(way, None);
+        assert!(!pair.visit());
+        for _ in 1..all {
+            clock::sleep(HOUR).await;
+            assert!(pair.visit());
+        }
+        clock::sleep(HOUR).await;
+        assert!(!pair.visit());
+    }
+
+    #[test]
+    fn a_session_ends_with_the_certificate_of_its_client() {
+        for way in WAYS {
+            let pair = Pair::of(way, Some(Shown::until_2021()));
+            let end = YEAR_2020 + 366 * DAY;
+            // A second too early, the certificate is not good either.
+            pair.it_is(end - 2);
+            assert!(!pair.visit());
+            // What it brings back is not of the first visit only, but of those that went on.
+            assert!(pair.visit());
+            assert!(pair.visit());
+            pair.it_is(end);
+            assert!(pair.visit(), "to the end");
+            pair.it_is(end + 1);
+            let refused = pair.try_visit().expect_err("refused");
+            let Error::InvalidCertificate(CertificateError::ExpiredContext { .. }) = refused else {
+                unreachable!("{refused}");
+            };
+        }
+    }
+
+    #[test]
+    fn a_session_does_not_go_on_before_the_certificate_is_good() {
+        for way in WAYS {
+            let pair = Pair::of(way, Some(Shown::until_2021()));
+            assert!(!pair.visit());
+            pair.it_is(YEAR_2020 - 366 * DAY);
+            pair.try_visit().expect_err("refused");
         }
     }
 }

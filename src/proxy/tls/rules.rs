@@ -7,15 +7,19 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoClientAuth, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use rustls::time_provider::TimeProvider;
+use rustls::{
+    ConfigBuilder, RootCertStore, ServerConfig, SupportedProtocolVersion, WantsVerifier, version,
+};
 
 use crate::base::TlsVersion;
 use crate::plan::{Need, TlsRules};
 
 use super::resolver::Resolver;
-use super::resumption::Resumption;
+use super::resumption::{Resumption, Sessions};
 use super::store::Store;
 use super::tickets::Tickets;
+use super::vouched::Visit;
 
 /// Rules that can be shaken hands on.
 pub type Rules = Arc<ServerConfig>;
@@ -44,7 +48,28 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(aws_lc_rs::default_provider())))
 }
 
-/// The rules that `plan` describes, with the certificates in `store`.
+/// Rules, ready for each handshake.
+#[derive(Clone, Debug)]
+pub(super) enum Offer {
+    /// The same for all.
+    Shared(Rules),
+    /// Where clients may show certificates, see `vouched`.
+    ForEach(Arc<Asking>),
+}
+
+/// What the rules of one handshake are made of.
+#[derive(Debug)]
+pub(super) struct Asking {
+    builder: ConfigBuilder<ServerConfig, WantsVerifier>,
+    verifier: Arc<dyn ClientCertVerifier>,
+    calendar: Arc<dyn TimeProvider>,
+    resolver: Arc<Resolver>,
+    resumption: Resumption,
+    protocols: Vec<Vec<u8>>,
+}
+
+/// The rules that `plan` describes, with the certificates in `store`. Certificates of clients are good or
+/// not at the time that `calendar` says.
 ///
 /// # Errors
 ///
@@ -55,19 +80,64 @@ pub(super) fn rules(
     trust: Option<&Trust>,
     store: Arc<Store>,
     resumption: &Resumption,
-) -> Result<Rules, BadRules> {
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(versions(plan.min_version))?
-        .with_client_cert_verifier(verifier(trust)?)
-        .with_cert_resolver(Arc::new(Resolver(store)));
+    calendar: Arc<dyn TimeProvider>,
+) -> Result<Offer, BadRules> {
+    let builder = ServerConfig::builder_with_details(provider(), Arc::clone(&calendar))
+        .with_protocol_versions(versions(plan.min_version))?;
     let protocols = plan.alpn.iter();
-    config.alpn_protocols = protocols.map(|name| name.clone().into_bytes()).collect();
-    config.ticketer = Arc::<Tickets>::clone(&resumption.tickets);
-    config.session_storage = Arc::clone(&resumption.sessions);
+    let protocols: Vec<_> = protocols.map(|name| name.clone().into_bytes()).collect();
+    let resolver = Arc::new(Resolver(store));
+    let Some(trust) = trust else {
+        let mut config = builder
+            .with_client_cert_verifier(Arc::new(NoClientAuth))
+            .with_cert_resolver(resolver);
+        config.ticketer = Arc::<Tickets>::clone(&resumption.tickets);
+        config.session_storage = Arc::<Sessions>::clone(&resumption.sessions);
+        return Ok(Offer::Shared(finished(config, protocols)));
+    };
+    Ok(Offer::ForEach(Arc::new(Asking {
+        builder,
+        verifier: verifier(trust)?,
+        calendar,
+        resolver,
+        resumption: resumption.clone(),
+        protocols,
+    })))
+}
+
+impl Offer {
+    /// The rules of the next handshake.
+    pub(super) fn rules(&self) -> Rules {
+        match self {
+            Self::Shared(rules) => Arc::clone(rules),
+            Self::ForEach(asking) => asking.rules(),
+        }
+    }
+}
+
+impl Asking {
+    fn rules(&self) -> Rules {
+        let visit = Arc::new(Visit::new(
+            Arc::clone(&self.verifier),
+            self.resumption.clone(),
+            Arc::clone(&self.calendar),
+        ));
+        let builder = self.builder.clone();
+        let mut config = builder
+            .with_client_cert_verifier(Arc::<Visit>::clone(&visit))
+            .with_cert_resolver(Arc::<Resolver>::clone(&self.resolver));
+        config.ticketer = Arc::<Visit>::clone(&visit);
+        config.session_storage = visit;
+        finished(config, self.protocols.clone())
+    }
+}
+
+fn finished(mut config: ServerConfig, protocols: Vec<Vec<u8>>) -> Rules {
+    config.alpn_protocols = protocols;
     // Early data can be replayed by whoever saw it (RFC 8446 §8), and we cannot know which requests
     // bear that.
     config.max_early_data_size = 0;
-    Ok(Arc::new(config))
+    Arc::new(config)
 }
 
 fn versions(least: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
@@ -78,10 +148,7 @@ fn versions(least: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
     }
 }
 
-fn verifier(trust: Option<&Trust>) -> Result<Arc<dyn ClientCertVerifier>, BadRules> {
-    let Some(trust) = trust else {
-        return Ok(Arc::new(NoClientAuth));
-    };
+fn verifier(trust: &Trust) -> Result<Arc<dyn ClientCertVerifier>, BadRules> {
     let mut roots = RootCertStore::empty();
     for root in &trust.roots {
         roots.add(root.clone())?;

@@ -4,6 +4,11 @@
 //! that was said in them. So a key encrypts for [`KEY_LIFE`], decrypts for as long again, and is
 //! forgotten with the first handshake after that.
 //!
+//! That bounds how long a ticket is good, and not how long a session goes on: a client that comes
+//! back in time gets a ticket of the key of that day, for the same session. With TLS 1.3 its
+//! connections have keys of their own for all that; with TLS 1.2 they are of one secret, which
+//! then lies in tickets of several keys. A client's certificate ends the session: `vouched`.
+//!
 //! `resumption` has one for each policy about client certificates. The construction is rustls'
 //! `Ticketer`; when keys change is ours, because rustls decides that by the wall clock: somebody who
 //! sets it back would keep a key alive, and no test could wait for it.
@@ -24,6 +29,9 @@ use crate::base::clock::{self, Duration, Instant};
 /// Not longer: rustls changes what a `Ticketer` encrypts with after the same time, and would forget
 /// what is still good here.
 const KEY_LIFE: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// The longest that a ticket can be good.
+pub(super) const TICKET_LIFE: Duration = Duration::from_secs(2 * KEY_LIFE.as_secs());
 
 /// Makes tickets and takes those that are not too old.
 pub(super) struct Tickets {
@@ -103,9 +111,9 @@ impl ProducesTickets for Tickets {
         true
     }
 
-    /// In seconds. What clients are told: the longest that a ticket can be good.
+    /// In seconds. What clients are told.
     fn lifetime(&self) -> u32 {
-        2 * KEY_LIFE.as_secs() as u32
+        TICKET_LIFE.as_secs() as u32
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {

@@ -12,6 +12,7 @@
 mod budget;
 mod frames;
 mod stream;
+mod tail;
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -30,13 +31,14 @@ use crate::exchange::Reason;
 use crate::net::Stream;
 use crate::observe::event;
 use crate::plan::{self, Http2};
-use crate::proxy::io::{Gauge, Look, Looks, Timer};
+use crate::proxy::io::{Gauge, Look, Timer};
 use crate::proxy::roll::{Entry, Order};
 
 use super::client::Client;
 
 use budget::Budget;
 use frames::{CountedStream, Counts, FaultKind, StreamFault};
+use tail::{Found, Tail};
 
 /// How much of a response a stream gathers before it waits for the client to take it. What a
 /// connection can make us hold is this and its window, for each of its streams.
@@ -88,15 +90,6 @@ struct Session<'a> {
     tail: Tail,
     /// The deadline of whoever has none.
     never: Instant,
-}
-
-/// The last answers on their way, when no exchange is open any more: minutes of a slow client's time
-/// may lie in the socket.
-#[derive(Default)]
-struct Tail {
-    /// When the client was last seen to take of them; `None`: nobody has looked.
-    since: Option<Instant>,
-    looks: Looks,
 }
 
 /// How far it is from its end.
@@ -353,8 +346,8 @@ impl Session<'_> {
     fn due(&self) -> Instant {
         let timeouts = self.shared.client.timeouts.get();
         let since = |cell: &Cell<Option<Instant>>, patience| Some(cell.get()? + patience);
-        let looks = self.tail.since.filter(|_| self.waits_for_tail());
-        let looks = looks.map(|since| self.tail.looks.due(since, timeouts.body));
+        let looks = self.tail.due(timeouts.body);
+        let looks = looks.filter(|_| self.waits_for_tail());
         let with_tail = |at: Instant| looks.map_or(at, |look| look.max(at));
         // Nothing else counts any more.
         if let Some(at) = self.parts_at() {
@@ -396,20 +389,19 @@ impl Session<'_> {
         if !self.waits_for_tail() {
             return false;
         }
-        let has_taken = self.tail.looks.has_taken(now, self.shared.gauge.reach());
-        if self.tail.looks.saw_some_under_way() {
-            let since = self.tail.since.filter(|_| !has_taken).unwrap_or(now);
-            self.tail.since = Some(since);
-            return now < since + self.shared.client.timeouts.get().body;
-        }
-        let was_under_way = self.tail.since.take().is_some();
-        if was_under_way {
+        let shared = &self.shared;
+        let patience = shared.client.timeouts.get().body;
+        let reach = shared.gauge.reach();
+        let found = self
+            .tail
+            .look(now, shared.idle_since.get(), reach, patience);
+        if found == Found::LastTaken {
             // It has been idle only since it had all of them.
-            self.shared.idle_since.set(now);
+            shared.idle_since.set(now);
             let parting = &self.counts.parting_since;
             parting.set(parting.get().map(|_| now));
         }
-        was_under_way
+        found != Found::Nothing
     }
 
     /// A deadline of [`Session::due`] has passed; ready when that ends the connection.

@@ -1,0 +1,118 @@
+//! The last answers on their way, when no exchange is open any more: minutes of a slow client's time
+//! may lie in the socket.
+//!
+//! The connection asks before it goes as idle, and says what the client has taken; clocks and sockets
+//! are not known here.
+
+use crate::base::clock::{Duration, Instant};
+use crate::proxy::io::{Looks, Reach};
+
+/// How long they may take in all. No exchange has them any more, so nothing else bounds a client that takes
+/// a byte now and then; and what it makes us hold are the 4 MiB that Linux lets lie in a socket.
+/// Who needs longer for them has less than 7 kB/s.
+const TAIL: Duration = Duration::from_secs(10 * 60);
+
+/// What the client was seen to take of them.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    /// When the client was last seen to take some; `None`: nobody has looked.
+    since: Option<Instant>,
+    looks: Looks,
+}
+
+/// What a look found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// There is nothing to wait for.
+    Nothing,
+    /// The client has the last of them now.
+    LastTaken,
+    /// The client takes them.
+    UnderWay,
+}
+
+impl Tail {
+    /// When the next look is due; `None`: nobody has found that some are under way.
+    pub(super) fn due(&self, patience: Duration) -> Option<Instant> {
+        self.since.map(|since| self.looks.due(since, patience))
+    }
+
+    /// Looks. No exchange has been open since `idle_since`, and a client that takes nothing is waited for
+    /// as long as `patience`.
+    pub(super) fn look(
+        &mut self,
+        now: Instant,
+        idle_since: Instant,
+        reach: Option<Reach>,
+        patience: Duration,
+    ) -> Found {
+        let has_taken = self.looks.has_taken(now, reach);
+        if !self.looks.saw_some_under_way() {
+            return match self.since.take() {
+                Some(_) => Found::LastTaken,
+                None => Found::Nothing,
+            };
+        }
+        let since = self.since.filter(|_| !has_taken).unwrap_or(now);
+        let is_late = now >= since + patience || now >= idle_since + TAIL;
+        self.since = Some(since);
+        match is_late {
+            true => Found::Nothing,
+            false => Found::UnderWay,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// A megabyte, of which so much was taken.
+    fn taken(bytes: i64) -> Option<Reach> {
+        let sent = 1 << 20;
+        Some(Reach { sent, taken: bytes })
+    }
+
+    /// Looks when it is due for as long as some are under way, and says how long that was. `taken_by`:
+    /// what the client has taken by the look of this number.
+    fn watched(taken_by: impl Fn(i64) -> Option<Reach>) -> (Duration, Found) {
+        let began = clock::now();
+        let mut tail = Tail::default();
+        let mut now = began;
+        for number in 1.. {
+            let found = tail.look(now, began, taken_by(number), PATIENCE);
+            if found != Found::UnderWay {
+                return (now - began, found);
+            }
+            now = tail.due(PATIENCE).expect("it is under way");
+        }
+        unreachable!("there is an end to it");
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_has_its_patience() {
+        assert_eq!(watched(|_| taken(1)), (PATIENCE, Found::Nothing));
+    }
+
+    #[test]
+    fn a_client_that_takes_a_byte_now_and_then_is_not_waited_for_for_ever() {
+        let (span, found) = watched(taken);
+        assert_eq!(found, Found::Nothing);
+        assert!((TAIL..TAIL + PATIENCE).contains(&span), "{span:?}");
+    }
+
+    #[test]
+    fn a_client_that_takes_all_has_had_the_time_for_it() {
+        let (span, found) = watched(|number| taken((number << 15).min(1 << 20)));
+        assert_eq!(found, Found::LastTaken);
+        assert!(span > 2 * PATIENCE && span < TAIL, "{span:?}");
+    }
+
+    #[test]
+    fn where_nobody_knows_nothing_is_waited_for() {
+        assert_eq!(watched(|_| None), (Duration::ZERO, Found::Nothing));
+    }
+}

@@ -1,0 +1,221 @@
+//! Sessions of clients that showed a certificate: they go on for as long as it is good.
+//!
+//! When a session goes on, rustls asks for no certificate: it takes the one that the session has, and
+//! puts it into the next ticket too. New keys of tickets do not bound that, so a client that comes back
+//! in time would be let in for ever on a certificate that has long expired. Here each session
+//! says until when its certificate is good, and after that there is no such session: the client
+//! shakes hands in full, with the certificate that it has by now, or in vain. Not closed afterwards:
+//! a client that has renewed its certificate and still holds a ticket would never come in.
+//!
+//! rustls tells neither what stands in a session nor whose it is. So each handshake has rules of its
+//! own, in which one [`Visit`] is verifier, maker of tickets and memory of sessions. That costs a few
+//! allocations beside the signatures; frontends that ask for no certificate have nothing to do
+//! with it. What is revoked needs no look either: with each list of it sessions begin anew
+//! (`resumption`).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ProducesTickets, StoresServerSessions};
+use rustls::time_provider::TimeProvider;
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::base::clock;
+
+use super::resumption::Resumption;
+
+/// One handshake, as rustls asks about it.
+#[derive(Debug)]
+pub(super) struct Visit {
+    verifier: Arc<dyn ClientCertVerifier>,
+    resumption: Resumption,
+    calendar: Arc<dyn TimeProvider>,
+    /// Of the certificate that the client has shown, now or when its session began. Written when that
+    /// is known and read when a session is kept, both by the connection's own task.
+    validity: Mutex<Validity>,
+}
+
+/// Seconds since 1970 between which something is good, both ends included (RFC 5280 §4.1.2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Validity {
+    from: i64,
+    until: i64,
+}
+
+/// What the calendar says, for rustls.
+#[derive(Debug)]
+pub(super) struct Calendar;
+
+impl Visit {
+    pub(super) fn new(
+        verifier: Arc<dyn ClientCertVerifier>,
+        resumption: Resumption,
+        calendar: Arc<dyn TimeProvider>,
+    ) -> Self {
+        Self {
+            verifier,
+            resumption,
+            calendar,
+            validity: Mutex::new(Validity::ALWAYS),
+        }
+    }
+
+    /// A session, and until when it may go on.
+    fn marked(&self, session: &[u8]) -> Vec<u8> {
+        let Validity { from, until } = *self.validity();
+        [&from.to_be_bytes()[..], &until.to_be_bytes(), session].concat()
+    }
+
+    /// The session that was [`marked`](Self::marked); `None`: it may not go on now.
+    fn still_good(&self, marked: &[u8]) -> Option<Vec<u8>> {
+        let (from, rest) = marked.split_first_chunk()?;
+        let (until, session) = rest.split_first_chunk()?;
+        let validity = Validity {
+            from: i64::from_be_bytes(*from),
+            until: i64::from_be_bytes(*until),
+        };
+        let now = self.calendar.current_time()?.as_secs() as i64;
+        if !validity.contains(now) {
+            return None;
+        }
+        *self.validity() = validity;
+        Some(session.to_vec())
+    }
+
+    fn validity(&self) -> MutexGuard<'_, Validity> {
+        self.validity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Validity {
+    /// Of a client that has shown no certificate.
+    const ALWAYS: Self = Self {
+        from: i64::MIN,
+        until: i64::MAX,
+    };
+
+    const NEVER: Self = Self {
+        from: i64::MAX,
+        until: i64::MIN,
+    };
+
+    /// When all of `chain` are good. One too many in it makes the time shorter than it need be,
+    /// and the worst of that is a handshake in full.
+    fn of<'a>(chain: impl Iterator<Item = &'a CertificateDer<'a>>) -> Self {
+        chain.fold(Self::ALWAYS, |all, der| {
+            let Ok((_, certificate)) = X509Certificate::from_der(der) else {
+                return Self::NEVER;
+            };
+            let own = certificate.validity();
+            Self {
+                from: all.from.max(own.not_before.timestamp()),
+                until: all.until.min(own.not_after.timestamp()),
+            }
+        })
+    }
+
+    fn contains(self, now: i64) -> bool {
+        (self.from..=self.until).contains(&now)
+    }
+}
+
+impl ClientCertVerifier for Visit {
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self
+            .verifier
+            .verify_client_cert(end_entity, intermediates, now)?;
+        *self.validity() = Validity::of([end_entity].into_iter().chain(intermediates));
+        Ok(verified)
+    }
+
+    fn offer_client_auth(&self) -> bool {
+        self.verifier.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.verifier.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.verifier.root_hint_subjects()
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        self.verifier.requires_raw_public_keys()
+    }
+}
+
+impl ProducesTickets for Visit {
+    fn enabled(&self) -> bool {
+        self.resumption.tickets.enabled()
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.resumption.tickets.lifetime()
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.resumption.tickets.encrypt(&self.marked(plain))
+    }
+
+    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+        self.still_good(&self.resumption.tickets.decrypt(cipher)?)
+    }
+}
+
+impl StoresServerSessions for Visit {
+    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
+        self.resumption.sessions.put(key, self.marked(&value))
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.still_good(&self.resumption.sessions.get(key)?)
+    }
+
+    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.still_good(&self.resumption.sessions.take(key)?)
+    }
+
+    fn can_cache(&self) -> bool {
+        self.resumption.sessions.can_cache()
+    }
+}
+
+impl TimeProvider for Calendar {
+    fn current_time(&self) -> Option<UnixTime> {
+        let since = clock::wall().duration_since(std::time::SystemTime::UNIX_EPOCH);
+        Some(UnixTime::since_unix_epoch(since.ok()?))
+    }
+}
