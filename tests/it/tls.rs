@@ -161,6 +161,29 @@ fn the_certificate_is_that_of_the_name() {
 }
 
 #[test]
+fn a_refused_name_is_in_the_log_that_is_asked_for() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let lines = format!("certificates = {path}, strict_sni = true");
+    let setup = with_tls(&origin, &lines).top("[log]\nlevel = 'debug'\n");
+    let program = Program::start(&setup);
+    for (count, name, said) in [
+        (
+            1,
+            "nobody.test",
+            "(unknown_name): nobody here is called \"nobody.test\"",
+        ),
+        (2, "127.0.0.1", "(unknown_name): it asks for no name"),
+    ] {
+        safe.speech().refusal(program.address(), name);
+        let event = program.wait_for_another("tls.handshake_failed", count);
+        let message = event["message"].as_str().unwrap_or_default();
+        assert!(message.ends_with(said), "{event}");
+    }
+}
+
+#[test]
 fn the_kind_of_key_is_the_best_that_the_client_can() {
     let safe = Safe::new();
     let rsa = safe.authority.rsa_pair(&["a.test"]);
