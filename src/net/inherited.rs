@@ -28,15 +28,21 @@ pub(super) fn take(descriptor: &Descriptor) -> io::Result<RawSocket> {
     };
     let socket = RawSocket::from(copy(number)?);
     // A descriptor of another kind would fail at each accept.
-    let listens = socket.is_listener()? && socket.r#type()? == Type::STREAM;
-    let domain = socket.domain()?;
-    if !listens || ![Domain::IPV4, Domain::IPV6, Domain::UNIX].contains(&domain) {
-        return Err(invalid(format!(
-            "descriptor {number} is no socket that listens for connections"
-        )));
+    if !listens(&socket).unwrap_or(false) {
+        let why = format!("descriptor {number} is no socket that listens for connections");
+        return Err(invalid(match Handed::from_environment() {
+            // It is a file of our own then, which merely has that number.
+            Err(none) => format!("{why}: {none}"),
+            Ok(_) => why,
+        }));
     }
     socket.set_nonblocking(true)?;
     Ok(socket)
+}
+
+fn listens(socket: &RawSocket) -> io::Result<bool> {
+    let is_of_ours = [Domain::IPV4, Domain::IPV6, Domain::UNIX].contains(&socket.domain()?);
+    Ok(is_of_ours && socket.is_listener()? && socket.r#type()? == Type::STREAM)
 }
 
 fn copy(number: RawFd) -> io::Result<OwnedFd> {
@@ -140,7 +146,13 @@ mod tests {
     #[test]
     fn what_does_not_listen_is_refused() {
         let file = std::fs::File::open("/dev/null").expect("it is always there");
-        assert!(by_number(file.as_raw_fd()).is_err());
+        let why = by_number(file.as_raw_fd()).map_err(|error| error.to_string());
+        let expected = format!(
+            "descriptor {} is no socket that listens for connections: \
+             no sockets were handed over (LISTEN_PID)",
+            file.as_raw_fd()
+        );
+        assert_eq!(why.err(), Some(expected));
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
         assert!(by_number(socket.as_raw_fd()).is_err());
         assert!(by_number(1_000_000).is_err());

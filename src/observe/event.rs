@@ -241,10 +241,19 @@ pub fn handshake_failed(frontend: &str, client: Peer, reason: HandshakeFailure, 
 }
 
 /// What a file, or a directory of them, says of certificates is another than before, and holds from
-/// now on: it is new or renewed, or of the directory, something has gone.
+/// now on: it is new or renewed, or of the directory, something has gone that nobody needs.
 pub fn certificate_renewed(path: &Path) {
     let path = path.display();
     info!(event = "certificate.renewed", %path, "{path} has changed and is used as it is now");
+}
+
+/// Files of a directory have gone, and with them the last certificate for `names`.
+pub fn certificate_gone(path: &Path, names: &str) {
+    let path = path.display();
+    warn!(
+        event = "certificate.gone",
+        %path, names, "files of {path} have gone: there is no certificate any more for {names}"
+    );
 }
 
 /// A file with a certificate, or with authorities, cannot be used; if there was one before, that is

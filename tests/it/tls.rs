@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use rustls::SignatureScheme;
+use serde_json::Value;
 
 use crate::rig::{
     Authority, Client, Folder, Origin, Pair, Program, Proxy, Setup, Speech, TlsClient, curl,
@@ -157,6 +158,29 @@ fn the_certificate_is_that_of_the_name() {
         assert!(refusal.contains("UnrecognisedName"), "{refusal}");
     }
     assert_eq!(failures(&proxy, "unknown_name"), 2.0);
+}
+
+#[test]
+fn a_refused_name_is_in_the_log_that_is_asked_for() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let origin = Origin::named("a");
+    let lines = format!("certificates = {path}, strict_sni = true");
+    let setup = with_tls(&origin, &lines).top("[log]\nlevel = 'debug'\n");
+    let program = Program::start(&setup);
+    for (count, name, said) in [
+        (
+            1,
+            "nobody.test",
+            "(unknown_name): nobody here is called \"nobody.test\"",
+        ),
+        (2, "127.0.0.1", "(unknown_name): it asks for no name"),
+    ] {
+        safe.speech().refusal(program.address(), name);
+        let event = program.wait_for_another("tls.handshake_failed", count);
+        let message = event["message"].as_str().unwrap_or_default();
+        assert!(message.ends_with(said), "{event}");
+    }
 }
 
 #[test]
@@ -445,6 +469,60 @@ fn a_renewed_certificate_is_served_and_a_broken_one_changes_nothing() {
     let expiry = "evenkeel_certificate_expiry_timestamp_seconds{name=\"a.test\"} 4102444800\n";
     assert!(metrics.contains(expiry), "{metrics}");
     assert_eq!(open.get("a.test", "/").text(), "a", "who was there stays");
+}
+
+#[test]
+fn a_directory_that_is_emptied_is_broken_and_one_that_loses_a_file_says_whose() {
+    let safe = Safe::new();
+    std::fs::create_dir(safe.folder.path("all")).expect("a folder of our own");
+    let first = safe.authority.pair(&["a.test"]);
+    safe.folder.write("all/a.pem", &first.whole());
+    let second = safe.authority.pair(&["b.test", "*.c.test", "a.test"]);
+    safe.folder.write("all/b.pem", &second.whole());
+    let path = safe.named("all");
+    let origin = Origin::named("a");
+    let program = Program::start(&with_tls(&origin, &format!("certificates = {path}")));
+    let remove = |name: &str| {
+        std::fs::remove_file(safe.folder.path(name)).expect("it is there");
+    };
+    let says = |what: &str| {
+        let metrics = program.admin("GET", "/metrics").text();
+        assert!(metrics.contains(what), "{what}: {metrics}");
+    };
+    remove("all/b.pem");
+    let event = program.wait_for("certificate.gone");
+    assert_eq!(
+        (&event["level"], &event["names"]),
+        (&"warn".into(), &"*.c.test, b.test".into())
+    );
+    says("evenkeel_certificates_broken 0\n");
+
+    remove("all/a.pem");
+    let event = program.wait_for("certificate.broken");
+    assert_eq!(event["level"], "error");
+    assert!(
+        event.to_string().contains("has no certificates any more"),
+        "{event}"
+    );
+    let served = safe
+        .speech()
+        .connect(program.address(), "a.test")
+        .certificate();
+    assert_eq!(first, served);
+    says("evenkeel_certificates_broken 1\n");
+    says("evenkeel_certificate_expiry_timestamp_seconds{name=\"a.test\"} 4102444800\n");
+    let status: Value =
+        serde_json::from_str(&program.admin("GET", "/status").text()).expect("JSON");
+    assert_eq!(status["certificates"]["names"], 1, "{status}");
+    let answer = program.admin("POST", "/reload");
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    assert!(
+        answer.text().contains("is used as it was before"),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(program.events_of("certificate.gone").len(), 1);
+    assert_eq!(program.events_of("certificate.renewed").len(), 0);
 }
 
 #[test]

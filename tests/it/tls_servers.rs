@@ -613,7 +613,7 @@ fn a_server_that_is_not_believed_is_down_and_says_why() {
     let reason = proxy.server(origin.address())["reason"].clone();
     let reason = reason.as_str().unwrap_or_default();
     assert!(
-        reason.starts_with("no TLS: invalid peer certificate"),
+        reason.starts_with("TLS failed: invalid peer certificate"),
         "{reason}"
     );
 }

@@ -170,8 +170,17 @@ fn check_client_certificates(
     }
     let wants = |route: &&Route| route.client_certificate == ClientCertificate::Required;
     if let Some(route) = routes.iter().find(wants) {
+        let items = section.list("route").unwrap_or_default();
+        let is_it = |item: &&Setting<'_>| report.place(item.span()) == route.at;
+        let key = items
+            .iter()
+            .find(is_it)
+            .and_then(|item| match &item.value.kind {
+                Kind::Table(table) => table.entry("client_certificate"),
+                _ => None,
+            });
         report.error(
-            section.span,
+            key.map_or(section.span, |key| key.key_span),
             format!(
                 "route `{}` requires a client certificate, and `{}` asks nobody for one",
                 route.name, section.title

@@ -1780,10 +1780,10 @@ fn a_route_cannot_require_what_nobody_is_asked_for() {
     let route = "[[frontend.web.route]]\nclient_certificate = 'required'\nbackend = 'app'\n";
     assert_snapshot!(errors(&with_routes(route)), @r##"
         error: route `1` requires a client certificate, and `[frontend.web]` asks nobody for one
-         --> evenkeel.toml:2:1
+         --> evenkeel.toml:7:1
           |
-        2 | [frontend.web]
-          | ^^^^^^^^^^^^^^
+        7 | client_certificate = 'required'
+          | ^^^^^^^^^^^^^^^^^^
           |
           = help: write `tls = { certificates = …, client_auth = { mode = "optional", ca = … } }`
     "##);

@@ -112,11 +112,11 @@ impl Files {
                 "a certificate is a block that begins with `-----BEGIN CERTIFICATE-----`",
             ));
         }
-        let key = match (key, &self.key) {
-            (_, Some(path)) => key_in(path)?,
-            (Some(key), None) => key,
-            (None, None) => match self.keys_beside().iter().find(|path| path.exists()) {
-                Some(path) => key_in(path)?,
+        let (key, key_file) = match (key, &self.key) {
+            (_, Some(path)) => (key_in(path)?, path.clone()),
+            (Some(key), None) => (key, self.certificate.clone()),
+            (None, None) => match self.keys_beside().into_iter().find(|path| path.exists()) {
+                Some(path) => (key_in(&path)?, path),
                 None => {
                     return Err(fault(
                         format!("{shown} has no private key, and there is none beside it"),
@@ -138,15 +138,24 @@ impl Files {
                 "authorities issue no others; `openssl x509 -req` needs `-extfile` to make one",
             ));
         }
-        let key = certified(chain, key).map_err(|error| match error {
-            TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => fault(
-                format!("the private key of {shown} is not that of its first certificate"),
+        let key = certified(chain, key).map_err(|error| {
+            let of = key_file.display();
+            let TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) = error else {
+                return fault(
+                    format!("the private key in {of} cannot be used: {error}"),
+                    "",
+                );
+            };
+            let message = match key_file == self.certificate {
+                true => format!("the private key in {of} is not that of its first certificate"),
+                false => format!(
+                    "the private key in {of} is not that of the first certificate in {shown}"
+                ),
+            };
+            fault(
+                message,
                 "the server's own certificate stands first, those of authorities after it",
-            ),
-            other => fault(
-                format!("the private key of {shown} cannot be used: {other}"),
-                "",
-            ),
+            )
         })?;
         let kind = match key.key.algorithm() {
             SignatureAlgorithm::RSA => KeyKind::Rsa,
@@ -426,6 +435,25 @@ vZDM
             let loaded = files.load().expect("a certificate");
             assert_eq!(loaded.served.names, ["a.test".into(), "*.a.test".into()]);
             assert_eq!(loaded.served.kind, KeyKind::Ecdsa);
+        }
+    }
+
+    #[test]
+    fn a_key_that_does_not_fit_is_named_by_its_own_file() {
+        let folder = Folder::new();
+        let (chain, _) = folder.pair(&["a.test"]);
+        let (_, other_key) = folder.pair(&["a.test"]);
+        let certificate = folder.write("fullchain.pem", &chain);
+        let apart = folder.write("privkey.pem", &other_key);
+        let beside = folder.write("fullchain.pem.key", &other_key);
+        for (key, named) in [(Some(apart.clone()), apart), (None, beside)] {
+            let certificate = certificate.clone();
+            let fault = Files { certificate, key }
+                .load()
+                .expect_err("it is another");
+            let expected = format!("the private key in {} is not that of", named.display());
+            assert!(fault.message.starts_with(&expected), "{fault:?}");
+            assert!(fault.message.ends_with("/fullchain.pem"), "{fault:?}");
         }
     }
 

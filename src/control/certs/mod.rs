@@ -35,7 +35,7 @@ use shelf::{Shelf, Slot};
 /// So many days before a certificate expires it is said, each once. 0: it has expired.
 const REMIND_AT_DAYS: [i64; 4] = [21, 7, 1, 0];
 
-/// Files that the log names one by one; with more at once, it says how many.
+/// Files, and names of certificates, that the log has one by one; with more at once, it says how many.
 const NAMED_IN_LOG: usize = 20;
 
 const DAY: i64 = 24 * 60 * 60;
@@ -427,7 +427,7 @@ pub(super) async fn look(state: &Rc<State>) {
 /// Has what runs, which is `snapshot`, use what was `prepared` for its own plan. Whoever calls it
 /// keeps reloads away.
 pub(super) fn take_up(state: &State, certs: &mut Certs, snapshot: &Snapshot, prepared: &Prepared) {
-    if !certs.findings.renewed.is_empty() {
+    if certs.findings.is_change() {
         for (frontend, terms) in snapshot.frontends.iter().zip(&prepared.terms) {
             if let (Some(acceptor), Some(terms)) = (&frontend.tls, terms) {
                 acceptor.renew(Arc::clone(terms));
@@ -452,9 +452,20 @@ pub(super) fn begin(state: &State, certs: &mut Certs, plan: &Plan) {
 
 /// Everything that follows when `plan` runs with these certificates.
 pub(super) fn settled(state: &State, certs: &mut Certs, plan: &Plan) {
-    let shelf::Findings { renewed, broken } = std::mem::take(&mut certs.findings);
+    let shelf::Findings {
+        renewed,
+        broken,
+        gone,
+    } = std::mem::take(&mut certs.findings);
     let count = |result, count| state.metrics.certificates(result, count);
-    count(CertificateResult::Renewed, renewed.len() as u64);
+    count(
+        CertificateResult::Renewed,
+        (renewed.len() + gone.len()) as u64,
+    );
+    each_named(&gone, |(path, names)| match names.is_empty() {
+        true => event::certificate_renewed(path),
+        false => event::certificate_gone(path, &shown(names)),
+    });
     each_named(&renewed, |path| event::certificate_renewed(path));
     count(CertificateResult::Broken, broken.len() as u64);
     each_named(&broken, |(path, fault)| {
@@ -475,6 +486,20 @@ pub(super) fn remind(state: &State) {
 /// The directories to watch.
 pub(super) async fn directories(state: &State) -> HashSet<PathBuf> {
     state.certs.lock().await.shelf.directories()
+}
+
+/// The first of `names`, and how many more there are.
+fn shown(names: &[Box<str>]) -> String {
+    let first: Vec<&str> = names
+        .iter()
+        .take(NAMED_IN_LOG)
+        .map(|name| &**name)
+        .collect();
+    let first = first.join(", ");
+    match names.len().saturating_sub(NAMED_IN_LOG) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
 }
 
 fn each_named<T>(all: &[T], say: impl Fn(&T)) {

@@ -4,7 +4,7 @@
 //! what was there; what cannot changes nothing, and its fault stays with it until the file changes
 //! again. Reading is for a thread that may block.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::plan::{
     Certificates, ClientAuth, ClientCertificates, FileAt, Plan, ServerTls, Tls, Trust,
 };
 
-use super::load::{Authorities, Fault, Files, RevokedList, Source, Stamp};
+use super::load::{Authorities, Fault, Files, Loaded, RevokedList, Source, Stamp};
 use super::server_tls::files_of;
 
 /// What the files of a plan say.
@@ -25,8 +25,18 @@ pub(super) struct Shelf {
     certificates: Slots<Files>,
     authorities: Slots<Authorities>,
     revoked: Slots<RevokedList>,
-    /// What was last found in each directory, or what keeps us from looking.
-    directories: HashMap<PathBuf, (Vec<PathBuf>, Option<Fault>)>,
+    directories: HashMap<PathBuf, Directory>,
+}
+
+/// What the directories of certificates have in them.
+#[derive(Debug, Default)]
+struct Directory {
+    /// What is there now, in the order of names.
+    listed: Vec<PathBuf>,
+    /// What was there and is served on, for nothing that could be has taken its place.
+    kept: Vec<PathBuf>,
+    /// What keeps us from looking, or why it cannot be all that there is.
+    fault: Option<Fault>,
 }
 
 pub(super) type Slots<S> = HashMap<S, Slot<<S as Source>::Content>>;
@@ -48,6 +58,9 @@ pub(super) struct Findings {
     pub(super) renewed: Vec<PathBuf>,
     /// What became wrong, and in which file.
     pub(super) broken: Vec<(PathBuf, Fault)>,
+    /// Directories of which files have gone, and the names that their frontends have no certificate
+    /// for any more.
+    pub(super) gone: Vec<(PathBuf, Vec<Box<str>>)>,
 }
 
 /// What a plan names.
@@ -64,6 +77,12 @@ impl Findings {
     pub(super) fn add(&mut self, later: Self) {
         self.renewed.extend(later.renewed);
         self.broken.extend(later.broken);
+        self.gone.extend(later.gone);
+    }
+
+    /// Whether there is anything to serve that was not served before, or the other way round.
+    pub(super) fn is_change(&self) -> bool {
+        !self.renewed.is_empty() || !self.gone.is_empty()
     }
 }
 
@@ -74,16 +93,18 @@ impl Shelf {
         for source in of_plan(plan).flat_map(|tls| &tls.certificates) {
             self.list(source, &mut findings);
         }
-        let named = self.named(plan);
+        // What is kept is not there to be read.
+        let named = named(plan, |source| self.files_of(source, |found| &found.listed));
         refresh(&mut self.certificates, named.certificates, &mut findings);
         refresh(&mut self.authorities, named.authorities, &mut findings);
         refresh(&mut self.revoked, named.revoked, &mut findings);
+        self.let_go(plan, &mut findings);
         findings
     }
 
     /// Forgets what `plan` does not name.
     pub(super) fn retain(&mut self, plan: &Plan) {
-        let named = self.named(plan);
+        let named = named(plan, |source| self.files(source));
         self.certificates
             .retain(|files, _| named.certificates.contains(files));
         self.authorities
@@ -93,36 +114,22 @@ impl Shelf {
             .retain(|path, _| named.directories.contains(path));
     }
 
-    fn named(&self, plan: &Plan) -> Named {
-        let mut named = Named::default();
-        for tls in of_plan(plan) {
-            for source in &tls.certificates {
-                named.directories.insert(source.path.clone());
-                named.certificates.extend(self.files(source));
-            }
-            for asked in asked(tls) {
-                named.authorities.extend(paths(&asked.ca).map(Authorities));
-                named.revoked.extend(paths(&asked.crl).map(RevokedList));
-            }
-        }
-        for tls in towards_servers(plan) {
-            if let Trust::Authorities(files) = &tls.trust {
-                named.authorities.extend(paths(files).map(Authorities));
-            }
-            named.certificates.extend(tls.identity.iter().map(files_of));
-        }
-        named
-    }
-
     /// The files of `source`, in the order of their names.
     pub(super) fn files(&self, source: &Certificates) -> Vec<Files> {
+        let mut files = self.files_of(source, |found| found.listed.iter().chain(&found.kept));
+        files.sort_by(|one, other| one.certificate.cmp(&other.certificate));
+        files
+    }
+
+    /// The file that `source` is, or those that `of` says when it is a directory.
+    fn files_of<'a, I>(&'a self, source: &Certificates, of: fn(&'a Directory) -> I) -> Vec<Files>
+    where
+        I: IntoIterator<Item = &'a PathBuf>,
+    {
         match self.directories.get(&source.path) {
-            Some((listed, _)) => listed
-                .iter()
-                .map(|path| Files {
-                    certificate: path.clone(),
-                    key: None,
-                })
+            Some(found) => of(found)
+                .into_iter()
+                .map(|path| in_directory(path))
                 .collect(),
             None => vec![Files {
                 certificate: source.path.clone(),
@@ -131,9 +138,9 @@ impl Shelf {
         }
     }
 
-    /// What keeps us from looking into the directory `source`.
+    /// What is wrong with the directory `source` itself.
     pub(super) fn directory_fault(&self, source: &Certificates) -> Option<&Fault> {
-        self.directories.get(&source.path)?.1.as_ref()
+        self.directories.get(&source.path)?.fault.as_ref()
     }
 
     pub(super) fn certificates(&self) -> &Slots<Files> {
@@ -174,7 +181,7 @@ impl Shelf {
         let mut faults: Vec<_> = of(&self.certificates)
             .chain(of(&self.authorities))
             .chain(of(&self.revoked))
-            .chain(directories.filter_map(|(path, (_, fault))| Some((&**path, fault.as_ref()?))))
+            .chain(directories.filter_map(|(path, found)| Some((&**path, found.fault.as_ref()?))))
             .collect();
         faults.sort_by_key(|(path, _)| *path);
         faults
@@ -185,27 +192,127 @@ impl Shelf {
         if source.key.is_some() || !(source.path.is_dir() || self.is_directory(source)) {
             return;
         }
-        let (listed, fault) = self.directories.entry(source.path.clone()).or_default();
-        match list(&source.path) {
-            Ok(found) => {
-                // One that is gone is served no more; nothing else would say so. `found` is in order.
-                if listed.iter().any(|path| found.binary_search(path).is_err()) {
-                    findings.renewed.push(source.path.clone());
-                }
-                (*listed, *fault) = (found, None);
+        let found = self.directories.entry(source.path.clone()).or_default();
+        let (listed, fault) = match list(&source.path) {
+            Ok(listed) => (listed, None),
+            Err(fault) => (Vec::new(), Some(fault)),
+        };
+        let certificates = &self.certificates;
+        let is_served = |path: &PathBuf| {
+            let slot = certificates.get(&in_directory(path));
+            slot.is_some_and(|slot| slot.good.is_some())
+        };
+        let before = std::mem::take(&mut found.listed).into_iter();
+        let mut kept: Vec<PathBuf> = before
+            .chain(std::mem::take(&mut found.kept))
+            // `listed` is in order.
+            .filter(|path| listed.binary_search(path).is_err() && is_served(path))
+            .collect();
+        kept.sort();
+        // A volume that is gone looks like this, too, and nobody empties a directory to be served
+        // what it had.
+        let is_emptied = fault.is_none() && listed.is_empty() && !kept.is_empty();
+        let fault = fault.or_else(|| is_emptied.then(|| emptied(&source.path)));
+        if let Some(new) = &fault
+            && found.fault.as_ref() != Some(new)
+        {
+            findings.broken.push((source.path.clone(), new.clone()));
+        }
+        *found = Directory {
+            listed,
+            kept,
+            fault,
+        };
+    }
+
+    /// Forgets what directories have no more, where all that they have can be served instead: else
+    /// nothing changes for their frontends.
+    fn let_go(&mut self, plan: &Plan, findings: &mut Findings) {
+        let certificates = &self.certificates;
+        let good = |files: &Files| certificates.get(files)?.good.as_ref();
+        let is_usable = |path: &PathBuf| good(&in_directory(path)).is_some();
+        let mut gone: Vec<(PathBuf, Vec<Box<str>>)> = Vec::new();
+        for (path, found) in &mut self.directories {
+            if found.kept.is_empty() || found.fault.is_some() {
+                continue;
             }
-            Err(new) => {
-                if fault.as_ref() != Some(&new) {
-                    findings.broken.push((source.path.clone(), new.clone()));
-                }
-                *fault = Some(new);
+            if found.listed.iter().all(is_usable) {
+                let kept = std::mem::take(&mut found.kept);
+                let kept = kept.iter().filter_map(|path| good(&in_directory(path)));
+                let names = kept.flat_map(|loaded| loaded.served.names.iter().cloned());
+                gone.push((path.clone(), names.collect()));
             }
         }
+        for (path, had) in gone {
+            let mut lost: BTreeSet<Box<str>> = BTreeSet::new();
+            for tls in of_plan(plan).filter(|tls| tls.certificates.iter().any(|of| of.path == path))
+            {
+                let files = tls
+                    .certificates
+                    .iter()
+                    .flat_map(|source| self.files(source));
+                let left: Vec<_> = files.filter_map(|files| self.good(&files)).collect();
+                let left: HashSet<&str> = left
+                    .iter()
+                    .flat_map(|loaded| loaded.served.names.iter().map(|name| &**name))
+                    .collect();
+                lost.extend(had.iter().filter(|name| !is_covered(name, &left)).cloned());
+            }
+            findings.gone.push((path, lost.into_iter().collect()));
+        }
+    }
+
+    fn good(&self, files: &Files) -> Option<&Arc<Loaded>> {
+        self.certificates.get(files)?.good.as_ref()
     }
 
     fn is_directory(&self, source: &Certificates) -> bool {
         self.directories.contains_key(&source.path)
     }
+}
+
+/// What `plan` names; `files` says what a source of certificates comes to.
+fn named(plan: &Plan, files: impl Fn(&Certificates) -> Vec<Files>) -> Named {
+    let mut named = Named::default();
+    for tls in of_plan(plan) {
+        for source in &tls.certificates {
+            named.directories.insert(source.path.clone());
+            named.certificates.extend(files(source));
+        }
+        for asked in asked(tls) {
+            named.authorities.extend(paths(&asked.ca).map(Authorities));
+            named.revoked.extend(paths(&asked.crl).map(RevokedList));
+        }
+    }
+    for tls in towards_servers(plan) {
+        if let Trust::Authorities(files) = &tls.trust {
+            named.authorities.extend(paths(files).map(Authorities));
+        }
+        named.certificates.extend(tls.identity.iter().map(files_of));
+    }
+    named
+}
+
+/// One of the files of a directory.
+fn in_directory(path: &Path) -> Files {
+    Files {
+        certificate: path.to_owned(),
+        key: None,
+    }
+}
+
+fn emptied(directory: &Path) -> Fault {
+    Fault {
+        message: format!("{} has no certificates any more", directory.display()),
+        help: "those that it had are served on; of a directory, files count that end in `.pem`, \
+               `.crt` or `.cer`",
+    }
+}
+
+/// Whether one of `names` is for `name`: itself, or a wildcard for its first label.
+fn is_covered(name: &str, names: &HashSet<&str>) -> bool {
+    let wildcard = || Some(format!("*.{}", name.split_once('.')?.1));
+    names.contains(name) || wildcard().is_some_and(|wildcard| names.contains(&*wildcard))
 }
 
 fn of_plan(plan: &Plan) -> impl Iterator<Item = &Tls> {
@@ -317,7 +424,7 @@ mod tests {
         }
     }
 
-    fn the_one(shelf: &Shelf) -> &Slot<super::super::load::Loaded> {
+    fn the_one(shelf: &Shelf) -> &Slot<Loaded> {
         shelf.certificates().values().next().expect("a certificate")
     }
 
@@ -399,8 +506,67 @@ mod tests {
         assert_eq!(shelf.look(&plan).renewed.len(), 2);
         assert!(shelf.faults().is_empty(), "{:?}", shelf.faults());
         std::fs::remove_file(folder.path("all/a.pem")).expect("removed");
-        assert_eq!(shelf.look(&plan).renewed, [folder.path("all")]);
+        let gone = (folder.path("all"), vec!["a.test".into()]);
+        assert_eq!(shelf.look(&plan).gone, [gone]);
+        assert!(!shelf.look(&plan).is_change(), "it is said once");
         shelf.retain(&plan);
         assert_eq!(shelf.certificates().len(), 1);
+    }
+
+    #[test]
+    fn a_directory_that_is_emptied_keeps_what_it_had() {
+        let folder = Folder::new();
+        std::fs::create_dir(folder.path("all")).expect("a folder");
+        for name in ["a", "b"] {
+            let whole = folder.whole(&[&format!("{name}.test")]);
+            folder.write(&format!("all/{name}.pem"), &whole);
+        }
+        let plan = plan(&folder, "all");
+        let mut shelf = Shelf::default();
+        shelf.look(&plan);
+        let (all, aside) = (folder.path("all"), folder.path("aside"));
+        let empty = || std::fs::create_dir(&all).expect("a folder");
+        for (what, then, why) in [
+            (
+                "emptied",
+                &empty as &dyn Fn(),
+                "has no certificates any more",
+            ),
+            ("gone", &|| (), "cannot list"),
+        ] {
+            std::fs::rename(&all, &aside).expect("moved");
+            then();
+            let findings = shelf.look(&plan);
+            assert!(!findings.is_change(), "{what}: {findings:?}");
+            assert_eq!(findings.broken.len(), 1, "{what}: {findings:?}");
+            assert!(findings.broken[0].1.message.contains(why), "{findings:?}");
+            shelf.retain(&plan);
+            assert!(shelf.look(&plan).broken.is_empty(), "it is said once");
+            assert_eq!((shelf.certificates().len(), shelf.faults().len()), (2, 1));
+            // The one that is there may stay empty for the name to be free again.
+            let _ = std::fs::remove_dir(&all);
+            std::fs::rename(&aside, &all).expect("moved");
+            assert!(!shelf.look(&plan).is_change(), "{what}");
+            assert!(shelf.faults().is_empty(), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_goes_is_kept_until_what_is_there_can_be_served() {
+        let folder = Folder::new();
+        std::fs::create_dir(folder.path("all")).expect("a folder");
+        folder.write("all/a.pem", &folder.whole(&["a.test", "x.b.test"]));
+        let plan = plan(&folder, "all");
+        let mut shelf = Shelf::default();
+        shelf.look(&plan);
+        std::fs::remove_file(folder.path("all/a.pem")).expect("removed");
+        folder.write("all/b.pem", "nothing");
+        let findings = shelf.look(&plan);
+        assert!(!findings.is_change(), "{findings:?}");
+        assert_eq!(shelf.certificates().len(), 2);
+        folder.write("all/b.pem", &folder.whole(&["*.b.test"]));
+        // `x.b.test` has a wildcard now.
+        let gone = (folder.path("all"), vec!["a.test".into()]);
+        assert_eq!(shelf.look(&plan).gone, [gone]);
     }
 }

@@ -426,8 +426,8 @@ fn of_head(error: &hyper::Error) -> String {
 fn of_handshake(fault: &Fault) -> String {
     match &fault.cause {
         Some(cause @ Cause::NotSpoken(_)) => cause.to_string(),
-        Some(cause) => format!("no TLS: {cause}"),
-        None => "no TLS".to_owned(),
+        Some(cause) => format!("TLS failed: {cause}"),
+        None => "TLS failed".to_owned(),
     }
 }
 

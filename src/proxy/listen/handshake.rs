@@ -27,7 +27,8 @@ struct Place<'a>(&'a Gate);
 /// Why there is no connection.
 enum Failed {
     Fault(HandshakeFailure, HandshakeFault),
-    UnknownName,
+    /// The name that was asked for, if one was.
+    UnknownName(Option<String>),
 }
 
 /// The connection, under TLS where its frontend wants that; `None`: it has ended, and all is said and
@@ -80,8 +81,12 @@ async fn shake_hands(
     let outcome = match outcome.await? {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(Failed::Fault(reason, fault))) => failed(reason, &fault),
-        Ok(Err(Failed::UnknownName)) => {
-            failed(HandshakeFailure::UnknownName, &"nobody has that name")
+        Ok(Err(Failed::UnknownName(asked))) => {
+            let why = asked.map_or_else(
+                || "it asks for no name".to_owned(),
+                |name| format!("nobody here is called {name:?}"),
+            );
+            failed(HandshakeFailure::UnknownName, &why)
         }
         Err(Elapsed) => failed(HandshakeFailure::Timeout, &"it took too long"),
     };
@@ -118,8 +123,9 @@ async fn agree(stream: Stream, acceptor: &Acceptor, gate: &Gate) -> Result<Strea
     let _place = Place::wait(gate).await;
     let rules = acceptor.terms().choose(&greeted.hello());
     let Some(rules) = rules else {
+        let asked = greeted.hello().server_name().map(ToOwned::to_owned);
         greeted.refuse_name().await;
-        return Err(Failed::UnknownName);
+        return Err(Failed::UnknownName(asked));
     };
     let agreed = greeted.accept(rules).await;
     agreed.map_err(|fault| Failed::Fault(failure_of(&fault), fault))

@@ -235,7 +235,10 @@ fn pid_of(child: &Child) -> Pid {
 /// With events that a program can read.
 fn text_of(setup: &Setup, folder: &Folder) -> String {
     let text = setup.text(&folder.path("access.log"));
-    text.replace("[log.access]", "[log]\nformat = \"json\"\n[log.access]")
+    match text.contains("[log]\n") {
+        true => text.replace("[log]\n", "[log]\nformat = \"json\"\n"),
+        false => text.replace("[log.access]", "[log]\nformat = \"json\"\n[log.access]"),
+    }
 }
 
 #[track_caller]
