@@ -83,9 +83,9 @@ enum Ended {
 }
 
 impl Tunnel {
-    /// Runs it until it is over; the exchange ends then, and its facts say why.
-    pub async fn run(mut self, context: &Context, entry: &Entry, timer: &mut Timer) {
-        // Its parts stay where they are: moved out, each would take its room twice.
+    /// Runs it until it is over; the exchange ends then, and its facts say why. In a box: what a future
+    /// is given it holds twice, and a tunnel may be idle for long.
+    pub async fn run(mut self: Box<Self>, context: &Context, entry: &Entry, timer: &mut Timer) {
         let counted = Counted::new(&self.frontend);
         let course = &self.course;
         course.exchange.is_tunnel.set(true);
@@ -107,13 +107,14 @@ impl Tunnel {
         };
         let ended = poll_fn(|cx| running.poll(cx)).await;
         course.end();
+        drop(counted);
+        let Self { relay, lease, .. } = *self;
         // The connections go first: the slot stands for one of them.
         match ended {
-            Ended::WellTold => self.relay.close(),
-            Ended::Broken => self.relay.reset(),
+            Ended::WellTold => relay.close(),
+            Ended::Broken => relay.reset(),
         }
-        drop(self.lease);
-        drop(counted);
+        drop(lease);
     }
 }
 

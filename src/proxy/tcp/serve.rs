@@ -55,7 +55,7 @@ struct Open {
 
 /// A connection that has become a tunnel.
 struct Passing {
-    tunnel: Tunnel,
+    tunnel: Box<Tunnel>,
     open: Open,
 }
 
@@ -205,7 +205,7 @@ impl Terrain {
         let connecting = connect(local, &self.context.network, course);
         match in_time(connecting, course, entry, timer).await {
             Ok((server, lease)) => {
-                let tunnel = self.tunnel(client, server, lease, course);
+                let tunnel = Box::new(self.tunnel(client, server, lease, course));
                 if let Some(places) = Remembered::of(&course.exchange, &self.view.snapshot) {
                     open.places = Rc::new(places);
                 }

@@ -135,7 +135,7 @@ impl Became {
         } = self;
         let opened = session.tunnel.borrow_mut().take();
         let tunnel = opened.and_then(|opened| {
-            session.with_open(|open| opened.tunnel(client, open, &session.client))
+            session.with_open(|open| Box::new(opened.tunnel(client, open, &session.client)))
         });
         if let Some(tunnel) = tunnel {
             tunnel

@@ -239,7 +239,7 @@ impl Exchange {
         // An entry of its own: a connection that drains leaves its streams to themselves.
         let entry = client.context.roll.enter(Arc::clone(&client.live));
         let end = (End::h2(to_client, from_client), Bytes::new());
-        let tunnel = opened.tunnel(end, &mut self.open, client);
+        let tunnel = Box::new(opened.tunnel(end, &mut self.open, client));
         tunnel.run(&client.context, &entry, &mut self.timer).await;
     }
 
