@@ -3,6 +3,8 @@
 //! `section` refuses what does not stand here; `conf/full.toml` is held to these tables by a test,
 //! and so is the claim that each key changes the plan.
 
+use crate::config::habits;
+
 /// The keys of one kind of table.
 pub(super) struct Keys {
     pub(super) known: &'static [&'static str],
@@ -17,6 +19,7 @@ impl Keys {
             .iter()
             .find(|(word, _)| *word == written)
             .map(|(_, hint)| *hint)
+            .or_else(|| habits::absent(written))
     }
 }
 
@@ -636,6 +639,13 @@ pub(super) const SERVER: Keys = Keys {
             "write `health` in the backend: it holds for all its servers",
         ),
         ("inter", "write `interval` in the backend's `health`"),
+        ("ssl", TLS_OF_BACKEND),
+        ("tls", TLS_OF_BACKEND),
+        ("verify", TLS_OF_BACKEND),
+        ("sni", TLS_OF_BACKEND),
+        ("ca-file", TLS_OF_BACKEND),
+        ("ca_file", TLS_OF_BACKEND),
+        ("crt", TLS_OF_BACKEND),
         ("interval", "write it in the backend's `health`"),
         ("rise", "write it in the backend's `health`"),
         ("fall", "write it in the backend's `health`"),
@@ -645,6 +655,9 @@ pub(super) const SERVER: Keys = Keys {
         ),
     ],
 };
+
+const TLS_OF_BACKEND: &str = "write `tls = true` in the `[backend.NAME]`, or `[backend.NAME.tls]` with its keys: \
+     it holds for all servers of the backend";
 
 pub(super) const HEALTH: Keys = Keys {
     known: &[

@@ -8,6 +8,7 @@
 
 mod compile;
 mod diagnostic;
+mod habits;
 mod include;
 mod keys;
 mod raw;

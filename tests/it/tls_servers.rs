@@ -547,7 +547,7 @@ fn check_names_the_line_of_a_file_that_cannot_be_used() {
         ("tls = { certificate = 'good.pem' }", "has no private key"),
         (
             "tls = { certificate = 'good.pem', key = 'other.key' }",
-            "is not that of its first certificate",
+            "/other.key is not that of the first certificate in",
         ),
     ] {
         let (code, said) = check(lines, &folder);

@@ -321,6 +321,26 @@ fn a_reload_of_other_things_leaves_a_tunnel_alone() {
 }
 
 #[test]
+fn a_tunnel_to_a_server_that_is_taken_away_goes_on() {
+    let (origin, other) = (echoing(), Origin::named("b"));
+    let proxy = Setup::of(&[&origin]).start();
+    let mut browser = Browser::open(proxy.address());
+    let mut tunnel = H2Tunnel::open(proxy.address());
+    proxy.apply(&Setup::of(&[&other]));
+    assert_eq!(proxy.get("/").text(), "b");
+    for _ in 0..2 {
+        browser.echoed("still here");
+        tunnel.say(&HI[..]);
+        assert_eq!(tunnel.hear(4), HI_BACK);
+        // Another one, in which its backend goes, too.
+        proxy.apply(&Setup::of(&[&other]).without_default().rest(
+            "[[frontend.web.route]]\nbackend = \"b\"\n[backend.b]\nservers = \"127.0.0.1:9\"",
+        ));
+    }
+    assert_eq!(proxy.metric(OPEN, &[]), 2.0);
+}
+
+#[test]
 fn a_tunnel_of_a_frontend_that_is_taken_away_has_its_time_and_is_told() {
     let origin = echoing();
     let setup = Setup::of(&[&origin]).top("shutdown = { tunnels = \"0s\" }");

@@ -143,6 +143,17 @@ fn a_client_of_http_2_has_a_websocket_to_a_server_of_http_2() {
 }
 
 #[test]
+fn a_websocket_to_a_server_of_http_2_that_is_taken_away_goes_on() {
+    let (origin, other) = (echoing(), echoing());
+    let proxy = before(&origin);
+    let mut browser = Browser::open(proxy.address());
+    browser.echoed("hello");
+    proxy.apply(&setup(other.address()));
+    assert_eq!(proxy.get("/").text(), "ok");
+    browser.echoed("still here");
+}
+
+#[test]
 fn what_is_asked_of_the_server_is_what_the_client_asked() {
     let origin = echoing();
     let proxy = before(&origin);

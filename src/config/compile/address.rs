@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 
 use crate::base::address::{Descriptor, LONGEST_UNIX_NAME, UnixName};
 use crate::base::{Address, ListenAddress, Name};
+use crate::config::habits::{self, AFTER_LISTEN, AFTER_SERVER};
 
 /// Ports that one entry may stand for: each is a socket for each worker.
 const MOST_PORTS: u16 = 1024;
@@ -49,6 +50,9 @@ pub(super) fn to_listen(text: &str) -> Result<Vec<ListenAddress>, BadAddress> {
     }
     if let Some(name) = unix_name(text)? {
         return Ok(vec![ListenAddress::At(Address::Unix(name))]);
+    }
+    if let Some(help) = habits::after_address(AFTER_LISTEN, text) {
+        return Err(BadAddress::new("has more than an address", help));
     }
     let (host, ports) = split(text, ":80")?;
     let ports = ports_of(ports)?;
@@ -96,6 +100,9 @@ pub(super) fn to_connect(text: &str) -> Result<Address, BadAddress> {
     }
     if let Some(name) = unix_name(text)? {
         return Ok(Address::Unix(name));
+    }
+    if let Some(help) = habits::after_address(AFTER_SERVER, text) {
+        return Err(BadAddress::new("has more than an address", help));
     }
     let (host, port) = split(text, ":80")?;
     let port = port_of(port, 1)?;

@@ -85,8 +85,7 @@ fn frontend(
         Mode::Tcp => &keys::TCP_FRONTEND,
     };
     let section = named_section(keys, "frontend", entry, report)?;
-    // Said above; here it is looked whether it is a word that there is.
-    section.choice("mode", &MODES, &[], report);
+    check_mode(&section, report);
     let listen = listen(&section, entry, written, reading, report);
     let backend = section
         .setting("backend")
@@ -152,6 +151,26 @@ fn mode_of(entry: &Entry) -> Mode {
         Some(Kind::String(text)) if text.value == "tcp" => Mode::Tcp,
         _ => Mode::Http,
     }
+}
+
+/// Whether it is a word that there is; which one was looked at before.
+fn check_mode(section: &Section<'_>, report: &mut Report<'_>) {
+    let Some(setting) = section.setting("mode") else {
+        return;
+    };
+    if let Some(word) = ["https", "ssl", "tls"]
+        .iter()
+        .find(|word| setting.is_word(word))
+    {
+        report.error(
+            setting.span(),
+            format!("`mode` cannot be {word:?}"),
+            "write `tls = \"/path/to/fullchain.pem\"` and leave `mode` out; to pass TLS on as it is, \
+             write `mode = \"tcp\"`",
+        );
+        return;
+    }
+    setting.choice(&MODES, &[], report);
 }
 
 /// Whoever wants a certificate that nobody is asked for would wait for ever.

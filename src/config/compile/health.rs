@@ -72,6 +72,22 @@ fn of_table(section: &Section<'_>, report: &mut Report<'_>) -> Health {
             "it is the time between two checks while the state is changing: write a shorter one",
         );
     }
+    let timeout = section.duration("timeout", report);
+    if let Some(timeout) = timeout
+        && timeout > interval_or_default
+        && let Some(setting) = section.setting("timeout")
+    {
+        report.add(
+            Diagnostic::warning(
+                setting.span(),
+                "`timeout` of a check is longer than its `interval`",
+            )
+            .help(
+                "a server has one check at a time: while it says nothing, the next ones are left out, \
+                 and it goes down later than `interval` and `fall` say",
+            ),
+        );
+    }
     let mut count = |key| {
         section
             .number(key, 1, i64::from(u32::MAX), report)
@@ -83,9 +99,7 @@ fn of_table(section: &Section<'_>, report: &mut Report<'_>) -> Health {
         probe: probe(section, report),
         interval: interval_or_default,
         fast_interval: fast_interval.unwrap_or(interval_or_default),
-        timeout: section
-            .duration("timeout", report)
-            .unwrap_or(interval_or_default),
+        timeout: timeout.unwrap_or(interval_or_default),
         rise: rise.unwrap_or(default.rise),
         fall: fall.unwrap_or(default.fall),
         port: section

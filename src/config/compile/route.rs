@@ -232,6 +232,9 @@ fn path_pattern(text: &str) -> Result<PathPattern, Refusal> {
     if text == "*" {
         return Ok(PathPattern::Prefix(String::new()));
     }
+    if let Some(help) = instead_of_expression(text) {
+        return Err(refusal("looks like a regular expression", help));
+    }
     if !text.starts_with('/') {
         return Err(refusal(
             "does not begin with `/`",
@@ -290,6 +293,35 @@ fn path_pattern(text: &str) -> Result<PathPattern, Refusal> {
         PathPattern::Prefix(path)
     } else {
         PathPattern::Exact(path)
+    })
+}
+
+/// What to write instead of a regular expression. Only what no path has makes one: `/a.b`, `/a+b` and
+/// `/(a)` are paths.
+fn instead_of_expression(text: &str) -> Option<String> {
+    let is_expression = text.starts_with(['^', '~']) || text.contains(['\\', '^', '|']);
+    if !is_expression && !text.contains(".*") {
+        return None;
+    }
+    let literal = text.trim_start_matches(['^', '~', '*', ' ']);
+    let whole = literal.strip_suffix('$').unwrap_or(literal);
+    let end = whole.find(|c| "\\.^$|?*+()[]{}".contains(c));
+    let start = match end {
+        // The last segment may not be whole.
+        Some(end) => whole[..end].rsplit_once('/').map(|(start, _)| start),
+        None => Some(whole.trim_end_matches('/')),
+    };
+    let start = start.filter(|start| start.is_empty() || start.starts_with('/'));
+    let none = "there are no regular expressions here";
+    Some(match start {
+        Some("") => format!("{none}: `\"/*\"` stands for all paths"),
+        Some(path) if end.is_none() && literal.ends_with('$') => {
+            format!("{none}: `\"{path}\"` stands for that path alone")
+        }
+        Some(path) => {
+            format!("{none}: `\"{path}/*\"` stands for `{path}` and everything below it")
+        }
+        None => format!("{none}: `\"/start/*\"` stands for `/start` and everything below it"),
     })
 }
 

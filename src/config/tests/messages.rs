@@ -1400,6 +1400,159 @@ fn a_text_without_quotes_is_told_to_have_some() {
 }
 
 #[test]
+fn what_haproxy_writes_behind_an_address_stands_elsewhere() {
+    assert_snapshot!(errors(
+        "
+[frontend.web]
+mode = 'https'
+listen = ':443 ssl crt /etc/a.pem'
+backend = 'app'
+redirect = 'https'
+stick-table = 'ip'
+
+[backend.app]
+cookie = 'SRV'
+on_marked_down = 'shutdown-sessions'
+servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 'none', on-marked-down = 'x' }]
+"
+    ), @r#"
+        error: `mode` cannot be "https"
+         --> evenkeel.toml:3:8
+          |
+        3 | mode = 'https'
+          |        ^^^^^^^
+          |
+          = help: write `tls = "/path/to/fullchain.pem"` and leave `mode` out; to pass TLS on as it is, write `mode = "tcp"`
+
+        error: ":443 ssl crt /etc/a.pem" has more than an address
+         --> evenkeel.toml:4:10
+          |
+        4 | listen = ':443 ssl crt /etc/a.pem'
+          |          ^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: write the address alone, and `tls = "/path/to/fullchain.pem"` in the frontend
+
+        error: unknown key `redirect` in `[frontend.web]`
+         --> evenkeel.toml:6:1
+          |
+        6 | redirect = 'https'
+          | ^^^^^^^^
+          |
+          = help: Evenkeel does not have this: a server has to answer with the redirect
+
+        error: unknown key `stick-table` in `[frontend.web]`
+         --> evenkeel.toml:7:1
+          |
+        7 | stick-table = 'ip'
+          | ^^^^^^^^^^^
+          |
+          = help: Evenkeel does not have this: each request goes to the server whose turn it is, whoever asks
+
+        error: unknown key `cookie` in `[backend.app]`
+          --> evenkeel.toml:10:1
+           |
+        10 | cookie = 'SRV'
+           | ^^^^^^
+           |
+           = help: Evenkeel does not have this: each request goes to the server whose turn it is, whoever asks
+
+        error: unknown key `on_marked_down` in `[backend.app]`
+          --> evenkeel.toml:11:1
+           |
+        11 | on_marked_down = 'shutdown-sessions'
+           | ^^^^^^^^^^^^^^
+           |
+           = help: Evenkeel does not have this: a server that goes down gets nothing new, and what it has begun goes on until its own timeouts
+
+        error: "10.0.0.1:80 check" has more than an address
+          --> evenkeel.toml:12:12
+           |
+        12 | servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 'none', on-marked-down = 'x' }]
+           |            ^^^^^^^^^^^^^^^^^^^
+           |
+           = help: write the address alone, and `health = "/path"` or `health = "tcp"` in the backend
+
+        error: unknown key `ssl` in `[[backend.app.servers]]`
+          --> evenkeel.toml:12:60
+           |
+        12 | servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 'none', on-marked-down = 'x' }]
+           |                                                            ^^^
+           |
+           = help: write `tls = true` in the `[backend.NAME]`, or `[backend.NAME.tls]` with its keys: it holds for all servers of the backend
+
+        error: unknown key `verify` in `[[backend.app.servers]]`
+          --> evenkeel.toml:12:72
+           |
+        12 | servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 'none', on-marked-down = 'x' }]
+           |                                                                        ^^^^^^
+           |
+           = help: write `tls = true` in the `[backend.NAME]`, or `[backend.NAME.tls]` with its keys: it holds for all servers of the backend
+
+        error: unknown key `on-marked-down` in `[[backend.app.servers]]`
+          --> evenkeel.toml:12:89
+           |
+        12 | servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 'none', on-marked-down = 'x' }]
+           |                                                                                         ^^^^^^^^^^^^^^
+           |
+           = help: Evenkeel does not have this: a server that goes down gets nothing new, and what it has begun goes on until its own timeouts
+    "#);
+}
+
+#[test]
+fn there_are_no_regular_expressions() {
+    for (path, said) in [
+        (
+            "^/foo/.*",
+            "`\"/foo/*\"` stands for `/foo` and everything below it",
+        ),
+        (
+            "/foo/.*",
+            "`\"/foo/*\"` stands for `/foo` and everything below it",
+        ),
+        ("^/foo/?", "`\"/foo/*\"`"),
+        ("^/foo", "`\"/foo/*\"`"),
+        ("^/foo$", "`\"/foo\"` stands for that path alone"),
+        ("^/api/v[0-9]+/x", "`\"/api/*\"`"),
+        ("^/(a|b)", "`\"/*\"` stands for all paths"),
+        (r"\.php$", "`\"/start/*\"`"),
+        ("~ ^/foo", "`\"/foo/*\"`"),
+    ] {
+        let route = format!("[[frontend.web.route]]\npath = '{path}'\nbackend = 'app'\n");
+        let text = errors(&with_routes(&route));
+        assert!(text.contains("looks like a regular expression"), "{text}");
+        let said = format!("there are no regular expressions here: {said}");
+        assert!(text.contains(&said), "{path}: {text}");
+    }
+    for path in ["/a.b", "/a+b", "/(a)", "/~me", "/$x"] {
+        let route = format!("[[frontend.web.route]]\npath = '{path}'\nbackend = 'app'\n");
+        assert_eq!(warnings(&with_routes(&route)), "", "{path}");
+    }
+}
+
+#[test]
+fn a_check_that_takes_longer_than_its_interval_is_warned_about() {
+    let with_health = |health: &str| format!("{BASE}health = {{ {health} }}\n");
+    assert_snapshot!(
+        warnings(&with_health("path = '/', interval = '1s', timeout = '2s'")),
+        @r#"
+        warning: `timeout` of a check is longer than its `interval`
+         --> evenkeel.toml:8:51
+          |
+        8 | health = { path = '/', interval = '1s', timeout = '2s' }
+          |                                                   ^^^^
+          |
+          = help: a server has one check at a time: while it says nothing, the next ones are left out, and it goes down later than `interval` and `fall` say
+    "#
+    );
+    for fine in [
+        "interval = '1s', timeout = '1s'",
+        "interval = '3s', fast_interval = '1s', timeout = '2s'",
+    ] {
+        assert_eq!(warnings(&with_health(fine)), "", "{fine}");
+    }
+}
+
+#[test]
 fn a_file_of_haproxy_is_told_how_to_begin() {
     assert_snapshot!(errors(
         "global\n  maxconn 100\nfrontend http\n  bind *:80\n  default_backend app\n"

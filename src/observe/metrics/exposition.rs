@@ -37,7 +37,7 @@ pub struct Scrape<'a> {
     pub servers: &'a [ServerRow<'a>],
     /// By name.
     pub certificates: &'a [CertificateRow<'a>],
-    /// Files that cannot be used as they are.
+    /// Files and directories that cannot be used as they are.
     pub certificates_broken: u64,
     /// The running state of a server counts until then.
     pub now: Instant,

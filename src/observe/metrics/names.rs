@@ -112,7 +112,7 @@ metrics! {
     CERTIFICATE_EXPIRY = "evenkeel_certificate_expiry_timestamp_seconds", Gauge, Seconds, ["name"],
         "When the certificate of that name expires, since unix epoch in seconds; of several, the first that does.";
     CERTIFICATES_BROKEN = "evenkeel_certificates_broken", Gauge, Count, [],
-        "Files of certificates and authorities that cannot be used as they are; what was there before is.";
+        "Files of certificates and authorities, and directories of them, that cannot be used as they are; what was there before is.";
     CERTIFICATE_FILES = "evenkeel_certificate_files_total", Counter, Count, ["result"],
         "Files of certificates and authorities that were read because they had changed, by result: renewed or broken.";
     CONFIG_GENERATION = "evenkeel_config_generation", Gauge, Count, [],
