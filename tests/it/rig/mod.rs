@@ -33,7 +33,7 @@ pub(crate) use message::Message;
 pub(crate) use origin::{OK, Origin, Visit};
 pub(crate) use program::{Program, evenkeel};
 pub(crate) use proxy::{Line, Proxy, Setup};
-pub(crate) use sluice::{Takes, sluice};
+pub(crate) use sluice::{Pace, Takes, narrow, sluice, steadily};
 pub(crate) use tls::{Authority, Pair, Speech, TlsClient};
 pub(crate) use tools::{curl, feed};
 pub(crate) use wait::{Gate, until, while_for};
