@@ -38,4 +38,4 @@ pub(crate) use tls::{Authority, Pair, Speech, TlsClient};
 pub(crate) use tools::{curl, feed};
 pub(crate) use wait::{Gate, until, while_for};
 pub(crate) use way::{Way, by_each_way};
-pub(crate) use websocket::{Browser, H2Tunnel, HI, HI_BACK, connect_by_h2, echoing};
+pub(crate) use websocket::{Browser, H2Tunnel, HI, HI_BACK, connect_by_h2, echoing, whole_visit};
