@@ -115,6 +115,18 @@ impl Stream {
             .map_err(HandshakeFault::of)
     }
 
+    /// Tells a client of TLS, which has said no more than what it wants, that nobody here has the name
+    /// that it asked for.
+    ///
+    /// # Cancel safety
+    ///
+    /// The connection is closed when it is dropped.
+    pub async fn refuse_name(mut self) {
+        // A client that does not wait for the answer misses nothing.
+        let _ = self.write_all(&UNRECOGNIZED_NAME).await;
+        let _ = self.shutdown().await;
+    }
+
     /// What the handshake came to; `None` without TLS.
     pub fn tls(&self) -> Option<TlsFacts> {
         let Self::Tls(secured) = self else {
@@ -155,10 +167,7 @@ impl Greeted {
     ///
     /// The connection is closed when it is dropped.
     pub async fn refuse_name(self) {
-        let mut wire = self.0.io;
-        // A client that does not wait for the answer misses nothing.
-        let _ = wire.write_all(&UNRECOGNIZED_NAME).await;
-        let _ = wire.shutdown().await;
+        self.0.io.stream.refuse_name().await;
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::rig::{
     Browser, Client, Ending, Gate, H2Tunnel, HI, HI_BACK, Origin, Program, Proxy, Setup,
-    connect_by_h2, echoing, until,
+    connect_by_h2, echoing, until, whole_visit,
 };
 
 const ASK: &str = "GET /chat HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: ";
@@ -63,26 +63,7 @@ fn a_length_does_not_go_with_the_wish() {
 fn a_websocket_is_carried_both_ways_and_logged_when_it_ends() {
     let origin = echoing();
     let proxy = Setup::of(&[&origin]).start();
-    let mut browser = Browser::open(proxy.address());
-    assert_eq!(browser.response.status(), 101);
-    let port = browser.port();
-    browser.echoed("hello");
-    browser.echoed(&"long ".repeat(50_000));
-    proxy.wait_for_metric(OPEN, &[("frontend", "web")], 1.0);
-    assert_eq!(proxy.server(origin.address())["in_flight"], 1);
-    assert!(proxy.lines().is_empty(), "it is still open");
-    browser.leave();
-    let line = proxy.line();
-    assert_eq!(line.verdict(), (101, "-"));
-    assert_eq!(line.text("client"), port.to_string());
-    assert_eq!(line.text("target"), "/chat");
-    // Two messages and the close frame, each with its head; a client's have a mask.
-    let heads_out = (2 + 10) + 2;
-    assert_eq!(line.number("bytes_out"), 5 + 250_000 + heads_out);
-    let heads_in = (6 + 14) + 6;
-    assert_eq!(line.number("bytes_in"), 5 + 250_000 + heads_in);
-    proxy.wait_for_metric(OPEN, &[("frontend", "web")], 0.0);
-    assert_eq!(proxy.server(origin.address())["in_flight"], 0);
+    whole_visit(&proxy, origin.address());
     let seconds = "evenkeel_frontend_request_duration_seconds_count";
     assert_eq!(proxy.metric(seconds, &[("frontend", "web")]), 0.0);
 }

@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use crate::rig::{
     Asked, Authority, Browser, Client, END_STREAM, Ending, FLOOD_BYTES, Folder, Frames, Gate, Good,
     H2Tunnel, HI, HI_BACK, Handshakes, Line, Offer, Origin, Proxy, Reply, Setup, connect_by_h2,
-    kind, setting,
+    kind, setting, whole_visit,
 };
 
 /// What a server says that offers extended CONNECT.
@@ -101,26 +101,7 @@ fn protocol_of(asked: &Asked) -> Option<&str> {
 fn a_client_of_http_1_has_a_websocket_to_a_server_of_http_2() {
     let origin = echoing();
     let proxy = before(&origin);
-    let mut browser = Browser::open(proxy.address());
-    let port = browser.port();
-    browser.echoed("hello");
-    browser.echoed(&"long ".repeat(50_000));
-    proxy.wait_for_metric(OPEN, &[("frontend", "web")], 1.0);
-    assert_eq!(proxy.server(origin.address())["in_flight"], 1);
-    assert!(proxy.lines().is_empty(), "it is still open");
-    browser.leave();
-    let line = proxy.line();
-    assert_eq!(line.verdict(), (101, "-"));
-    assert_eq!(line.text("client"), port.to_string());
-    assert_eq!(line.text("method"), "GET");
-    assert_eq!(line.text("target"), "/chat");
-    // Two messages and the close frame, each with its head; a client's have a mask.
-    let heads_out = (2 + 10) + 2;
-    assert_eq!(line.number("bytes_out"), 5 + 250_000 + heads_out);
-    let heads_in = (6 + 14) + 6;
-    assert_eq!(line.number("bytes_in"), 5 + 250_000 + heads_in);
-    proxy.wait_for_metric(OPEN, &[("frontend", "web")], 0.0);
-    assert_eq!(proxy.server(origin.address())["in_flight"], 0);
+    whole_visit(&proxy, origin.address());
 }
 
 #[test]

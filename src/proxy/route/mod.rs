@@ -40,11 +40,11 @@ use std::fmt;
 
 use http::{HeaderMap, Method};
 
-use crate::plan::{HostPattern, Route};
+use crate::plan::Route;
 use crate::wire::path;
 
 use conditions::Conditions;
-use names::Names;
+use names::{Names, places};
 use paths::Paths;
 
 pub use passages::Passages;
@@ -85,17 +85,7 @@ pub struct Ambiguous;
 impl Router {
     /// The compiled form of `routes`, which are in file order.
     pub fn compile(routes: &[Route]) -> Self {
-        let mut by_host: HashMap<&HostPattern, Vec<usize>> = HashMap::new();
-        let mut any = Vec::new();
-        for (index, route) in routes.iter().enumerate() {
-            if route.hosts.is_empty() {
-                any.push(index);
-            }
-            for host in &route.hosts {
-                by_host.entry(host).or_default().push(index);
-            }
-        }
-
+        let (by_host, any) = places(routes, |route| &route.hosts);
         let mut paths = Vec::new();
         let mut known: HashMap<Vec<usize>, usize> = HashMap::new();
         let hosts = Names::of(by_host.into_iter().map(|(host, indices)| {
@@ -182,7 +172,7 @@ mod tests {
 
     use super::*;
     use crate::base::{Name, Place};
-    use crate::plan::{ClientCertificate, PathPattern, Predicate, ValuePattern};
+    use crate::plan::{ClientCertificate, HostPattern, PathPattern, Predicate, ValuePattern};
 
     pub(super) fn route() -> Route {
         Route {

@@ -1,5 +1,7 @@
 //! What is said of hosts by their names: looked up exactly, and by each wildcard above them.
 
+use std::collections::HashMap;
+
 use crate::plan::HostPattern;
 
 use super::hash::Table;
@@ -11,6 +13,27 @@ pub(super) struct Names<V> {
     wildcard: Table<V>,
     /// Labels of the longest key of `wildcard`: bounds how much of a long name is tried.
     wildcard_labels: usize,
+}
+
+/// The places of rules that are for names, by name; and of those that are for all.
+pub(super) type Places<'a> = (HashMap<&'a HostPattern, Vec<usize>>, Vec<usize>);
+
+/// Where `rules` stand, each list in file order. `names_of`: those that a rule is for; none: it is for all.
+pub(super) fn places<'a, R>(
+    rules: &'a [R],
+    names_of: impl Fn(&'a R) -> &'a [HostPattern],
+) -> Places<'a> {
+    let (mut named, mut nameless) = Places::default();
+    for (index, rule) in rules.iter().enumerate() {
+        let names = names_of(rule);
+        if names.is_empty() {
+            nameless.push(index);
+        }
+        for name in names {
+            named.entry(name).or_default().push(index);
+        }
+    }
+    (named, nameless)
 }
 
 impl<V> Names<V> {

@@ -14,12 +14,10 @@
 //!    for no name matches only those without names.
 //! 4. A client that does not begin with TLS matches only those without any condition.
 
-use std::collections::HashMap;
-
-use crate::plan::{HostPattern, Passage};
+use crate::plan::Passage;
 use crate::wire::client_hello::ClientHello;
 
-use super::names::Names;
+use super::names::{Names, places};
 
 /// The passages of a frontend, compiled.
 #[derive(Debug)]
@@ -38,16 +36,7 @@ pub struct Passages {
 impl Passages {
     /// The compiled form of `passages`, which are in file order.
     pub fn compile(passages: &[Passage]) -> Self {
-        let mut by_name: HashMap<&HostPattern, Vec<usize>> = HashMap::new();
-        let mut nameless = Vec::new();
-        for (index, passage) in passages.iter().enumerate() {
-            if passage.sni.is_empty() {
-                nameless.push(index);
-            }
-            for name in &passage.sni {
-                by_name.entry(name).or_default().push(index);
-            }
-        }
+        let (by_name, nameless) = places(passages, |passage| &passage.sni);
         let has_conditions = Passage::has_conditions;
         Self {
             protocols: passages
@@ -100,6 +89,7 @@ mod tests {
 
     use super::*;
     use crate::base::{Name, Place};
+    use crate::plan::HostPattern;
 
     fn passage(sni: &[HostPattern], alpn: &[&str]) -> Passage {
         Passage {

@@ -8,7 +8,6 @@ use std::task::{Poll, ready};
 
 use bytes::Bytes;
 use http::{Method, Uri, Version};
-use tokio::io::AsyncWriteExt;
 
 use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, FAR, Instant};
@@ -27,9 +26,6 @@ use crate::proxy::tunnel::{Terms, Tunnel};
 use crate::wire::client_hello::{ClientHello, First};
 
 use super::first::{Unknown, first};
-
-/// A fatal alert, `unrecognized_name` (RFC 8446 §6.2, RFC 6066 §3), in a record of its own.
-const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// How long a client is waited for that is told why it is turned away.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -308,13 +304,8 @@ fn reason_of(unknown: Unknown) -> Reason {
 }
 
 /// Tells a client of TLS that nobody here has the name that it asked for.
-async fn turn_away(mut stream: Stream) {
-    // A client that does not wait for the answer misses nothing.
-    let _ = clock::within(LAST_WORDS, async {
-        stream.write_all(&UNRECOGNIZED_NAME).await?;
-        stream.shutdown().await
-    })
-    .await;
+async fn turn_away(stream: Stream) {
+    let _ = clock::within(LAST_WORDS, stream.refuse_name()).await;
 }
 
 /// What `connecting` gives, while the deadlines that it writes down are watched.

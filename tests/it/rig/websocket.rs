@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, HandshakeError, Message as Said, WebSocket};
 
 use super::origin::Origin;
+use super::proxy::Proxy;
 
 /// A server of WebSocket that says back what it is told.
 pub(crate) fn echoing() -> Origin {
@@ -81,6 +82,37 @@ impl Browser {
         self.socket.close(None).expect("taken");
         while self.socket.read().is_ok() {}
     }
+}
+
+/// Opens a WebSocket through `proxy` to the server at `server`, which says back what it hears, and
+/// leaves; makes sure that all of it is carried, counted and logged.
+#[track_caller]
+pub(crate) fn whole_visit(proxy: &Proxy, server: SocketAddr) {
+    let open = |count| {
+        let labels = [("frontend", "web")];
+        proxy.wait_for_metric("evenkeel_frontend_open_tunnels", &labels, count);
+    };
+    let mut browser = Browser::open(proxy.address());
+    assert_eq!(browser.response.status(), 101);
+    let port = browser.port();
+    browser.echoed("hello");
+    browser.echoed(&"long ".repeat(50_000));
+    open(1.0);
+    assert_eq!(proxy.server(server)["in_flight"], 1);
+    assert!(proxy.lines().is_empty(), "it is still open");
+    browser.leave();
+    let line = proxy.line();
+    assert_eq!(line.verdict(), (101, "-"));
+    assert_eq!(line.text("client"), port.to_string());
+    assert_eq!(line.text("method"), "GET");
+    assert_eq!(line.text("target"), "/chat");
+    // Two messages and the close frame, each with its head; a client's have a mask.
+    let heads_out = (2 + 10) + 2;
+    assert_eq!(line.number("bytes_out"), 5 + 250_000 + heads_out);
+    let heads_in = (6 + 14) + 6;
+    assert_eq!(line.number("bytes_in"), 5 + 250_000 + heads_in);
+    open(0.0);
+    assert_eq!(proxy.server(server)["in_flight"], 0);
 }
 
 /// A client of HTTP/2 with one stream that is a tunnel.
