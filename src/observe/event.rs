@@ -72,6 +72,15 @@ pub fn admin_panicked() {
     );
 }
 
+/// The files of a backend's `tls`, or whom the system believes, say something new, and are used.
+pub fn server_tls_renewed(backend: &str) {
+    info!(
+        event = "server.tls_renewed",
+        backend,
+        "backend {backend} has renewed files for tls: connections from now on are made with them"
+    );
+}
+
 /// A new configuration runs; `changes` says what is new.
 pub fn reload_applied(generation: u64, changes: &dyn Display) {
     info!(

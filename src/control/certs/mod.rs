@@ -420,6 +420,9 @@ pub(super) async fn look(state: &Rc<State>) {
     let mut certs = state.certs.lock().await;
     let snapshot = state.current.load();
     if let Ok(prepared) = prepare(&mut certs, &snapshot.plan, &snapshot).await {
+        for backend in prepared.renewed(&snapshot.plan, &snapshot) {
+            event::server_tls_renewed(backend.as_str());
+        }
         take_up(state, &mut certs, &snapshot, &prepared);
     }
 }
