@@ -472,6 +472,27 @@ fn a_renewed_certificate_is_served_and_a_broken_one_changes_nothing() {
 }
 
 #[test]
+fn a_file_that_never_was_good_does_not_hold_back_the_others() {
+    let safe = Safe::new();
+    std::fs::create_dir(safe.folder.path("all")).expect("a folder of our own");
+    safe.folder
+        .write("all/a.pem", &safe.authority.pair(&["a.test"]).whole());
+    let path = safe.named("all");
+    let origin = Origin::named("a");
+    let program = Program::start(&with_tls(&origin, &format!("certificates = {path}")));
+    safe.folder.write("all/b.pem", "nothing");
+    program.wait_for("certificate.broken");
+    let renewed = safe.authority.pair(&["a.test"]);
+    safe.folder.write("all/a.pem", &renewed.whole());
+    until("the renewed one is served", || {
+        let client = safe.speech().connect(program.address(), "a.test");
+        (renewed == client.certificate()).then_some(())
+    });
+    // Whoever asks for it by name is told all the same.
+    assert_eq!(program.admin("POST", "/reload").status(), 422);
+}
+
+#[test]
 fn a_directory_that_is_emptied_is_broken_and_one_that_loses_a_file_says_whose() {
     let safe = Safe::new();
     std::fs::create_dir(safe.folder.path("all")).expect("a folder of our own");

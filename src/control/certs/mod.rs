@@ -116,8 +116,8 @@ impl Certs {
     }
 
     fn terms(&mut self, tls: &Tls, found: &mut Vec<Diagnostic>) -> Option<Terms> {
-        let errors_before = errors(found);
         let store = self.store(tls, found);
+        let errors_before = errors(found);
         let mut trusts: Vec<(&ClientAuth, Option<Trust>, Resumption)> = Vec::new();
         for rules in tls.all_rules() {
             if trusts.iter().any(|(auth, ..)| **auth == rules.client_auth) {
@@ -158,7 +158,8 @@ impl Certs {
         }
     }
 
-    /// The certificates of one frontend.
+    /// The certificates of one frontend that can be served. One in a directory that never could be is
+    /// an error, and does not hold back the others: whoever must refuse it looks at what was found.
     fn store(&self, tls: &Tls, found: &mut Vec<Diagnostic>) -> Option<Store> {
         let errors_before = errors(found);
         let now = clock::unix_seconds(clock::wall());
@@ -183,20 +184,24 @@ impl Certs {
                 }
             }
         }
-        if errors(found) > errors_before {
-            return None;
-        }
+        let has_errors = errors(found) > errors_before;
         if is_empty {
-            found.push(at_certificates(
-                tls,
-                "there is no certificate here: of a directory, files count that end in `.pem`, \
-                 `.crt` or `.cer`"
-                    .to_owned(),
-            ));
+            if !has_errors {
+                found.push(at_certificates(
+                    tls,
+                    "there is no certificate here: of a directory, files count that end in `.pem`, \
+                     `.crt` or `.cer`"
+                        .to_owned(),
+                ));
+            }
             return None;
         }
         let name = tls.default.as_ref().map(|default| default.name.as_str());
         let store = store.build(name);
+        if has_errors {
+            // What the file in question would have been for is not known.
+            return store;
+        }
         found.extend(store.iter().flat_map(|store| uncovered(tls, store)));
         if let (None, Some(default)) = (&store, &tls.default) {
             found.push(Diagnostic::at(
