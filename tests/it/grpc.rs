@@ -304,26 +304,33 @@ fn a_client_streams() {
     assert_eq!(joined.expect("ok").into_inner(), expected);
 }
 
-#[test]
-fn both_talk_in_turns() {
-    let origin = Origin::start();
-    let proxy = before(&origin);
-    let caller = Caller::of(&proxy);
+/// Says `words` one by one, each after the answer to the one before.
+fn talk_in_turns(caller: &Caller, words: &[&str]) {
     let mut client = caller.client();
     caller.runtime.block_on(async {
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
         let request = Request::new(ReceiverStream::new(receiver));
         let call = client.streaming(request, path("/test.Echo/Chat"), codec());
-        sender.send("hello".to_owned()).await.expect("it listens");
+        let (first, others) = words.split_first().expect("a word");
+        sender.send((*first).to_owned()).await.expect("it listens");
         let mut stream = call.await.expect("ok").into_inner();
         let answer = stream.message().await.expect("ok");
-        assert_eq!(answer.as_deref(), Some("you said hello"));
-        sender.send("again".to_owned()).await.expect("it listens");
-        let answer = stream.message().await.expect("ok");
-        assert_eq!(answer.as_deref(), Some("you said again"));
+        assert_eq!(answer, Some(format!("you said {first}")));
+        for word in others {
+            sender.send((*word).to_owned()).await.expect("it listens");
+            let answer = stream.message().await.expect("ok");
+            assert_eq!(answer, Some(format!("you said {word}")));
+        }
         drop(sender);
         assert_eq!(stream.message().await.expect("ok"), None);
     });
+}
+
+#[test]
+fn both_talk_in_turns() {
+    let origin = Origin::start();
+    let proxy = before(&origin);
+    talk_in_turns(&Caller::of(&proxy), &["hello", "again"]);
 }
 
 #[test]
@@ -401,18 +408,7 @@ fn calls_go_over_tls_on_either_side() {
         .unary("/test.Echo/Unary", "nobody")
         .expect_err("an error");
     assert_eq!(status.code(), Code::NotFound);
-    let mut client = caller.client();
-    caller.runtime.block_on(async {
-        let (sender, receiver) = tokio::sync::mpsc::channel(1);
-        let request = Request::new(ReceiverStream::new(receiver));
-        let call = client.streaming(request, path("/test.Echo/Chat"), codec());
-        sender.send("hello".to_owned()).await.expect("it listens");
-        let mut stream = call.await.expect("ok").into_inner();
-        let answer = stream.message().await.expect("ok");
-        assert_eq!(answer.as_deref(), Some("you said hello"));
-        drop(sender);
-        assert_eq!(stream.message().await.expect("ok"), None);
-    });
+    talk_in_turns(&caller, &["hello"]);
     assert_eq!(inner.wait_for_lines(3)[0].text("tls_version"), "1.3");
 }
 

@@ -44,7 +44,6 @@ pub(super) struct Client {
 }
 
 /// An exchange, and what its places stand for.
-#[derive(Clone)]
 pub(super) struct Open {
     pub(super) course: Rc<Course>,
     pub(super) places: Rc<dyn Places>,
