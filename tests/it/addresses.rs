@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
@@ -13,9 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use rustix::io::{FdFlags, fcntl_setfd};
-
-use crate::rig::{Client, Folder, Origin, Program, Proxy, Setup, curl, until};
+use crate::rig::{Client, Folder, Origin, Program, Proxy, Setup, get_by_unix, until};
 
 /// An abstract name that no other test has.
 fn abstract_name() -> String {
@@ -35,12 +32,11 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// What curl gets from the Unix socket at `path`.
+/// What a client gets from the Unix socket at `path`.
 #[track_caller]
-fn curl_by(path: &Path) -> String {
-    let output = curl(&["--unix-socket", &shown(path), "http://any/"]);
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+fn text_by(path: &Path) -> String {
+    let stream = UnixStream::connect(path).expect("it listens");
+    get_by_unix(stream, "/", "").text()
 }
 
 /// One server on a Unix socket that answers each connection once; gives the requests it saw.
@@ -75,7 +71,7 @@ fn a_frontend_listens_on_a_unix_socket() {
     let proxy = also_at(Setup::of(&[&app]), &shown(&path)).start();
     // More than there are workers: whichever takes one, it is served.
     for _ in 0..6 {
-        assert_eq!(curl_by(&path), "app");
+        assert_eq!(text_by(&path), "app");
     }
     let line = proxy.wait_for_lines(6).remove(0);
     assert_eq!(line.text("client"), "unix");
@@ -91,10 +87,9 @@ fn a_stranger_on_a_unix_socket_is_not_believed_and_a_trusted_proxy_is() {
     let app = Origin::named("app");
     let folder = Folder::new();
     let path = folder.path("web.sock");
-    let claim = ["--header", "x-forwarded-for: 192.0.2.7"];
     let ask = || {
-        let socket = shown(&path);
-        curl(&[&claim[..], &["--unix-socket", &socket, "http://any/"]].concat());
+        let stream = UnixStream::connect(&path).expect("it listens");
+        get_by_unix(stream, "/", "x-forwarded-for: 192.0.2.7\r\n");
         app.requests().pop().expect("it came")
     };
     let setup = also_at(Setup::of(&[&app]), &shown(&path));
@@ -131,7 +126,7 @@ fn the_file_of_a_socket_has_its_mode_and_goes_with_it() {
     proxy.apply(&bare);
     until("the file is gone", || (!path.exists()).then_some(()));
     proxy.apply(&setup);
-    assert_eq!(curl_by(&path), "app");
+    assert_eq!(text_by(&path), "app");
     proxy.end();
     until("the file is gone", || (!path.exists()).then_some(()));
 }
@@ -145,7 +140,7 @@ fn a_socket_that_nobody_listens_on_is_replaced() {
     drop(UnixListener::bind(&path).expect("a folder of our own"));
     assert!(fs::metadata(&path).expect("left").file_type().is_socket());
     let _proxy = also_at(Setup::of(&[&app]), &shown(&path)).start();
-    assert_eq!(curl_by(&path), "app");
+    assert_eq!(text_by(&path), "app");
 }
 
 #[test]
@@ -176,8 +171,9 @@ fn a_frontend_listens_on_an_abstract_socket() {
     let app = Origin::named("app");
     let name = abstract_name();
     let _proxy = also_at(Setup::of(&[&app]), &format!("@{name}")).start();
-    let output = curl(&["--abstract-unix-socket", &name, "http://any/"]);
-    assert_eq!(output.stdout, b"app", "{output:?}");
+    let addr = SocketAddr::from_abstract_name(&name).expect("a name");
+    let stream = UnixStream::connect_addr(&addr).expect("it listens");
+    assert_eq!(get_by_unix(stream, "/", "").text(), "app");
 }
 
 #[test]
@@ -247,8 +243,9 @@ fn the_admin_listener_may_be_on_a_unix_socket() {
         .replace("ADMIN", &shown(&path));
     let file = folder.write("evenkeel.toml", &text);
     let _proxy = Proxy::start(folder, file);
-    let output = curl(&["--unix-socket", &shown(&path), "http://admin/status"]);
-    let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let stream = UnixStream::connect(&path).expect("it listens");
+    let answer = get_by_unix(stream, "/status", "");
+    let status: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
     assert_eq!(status["generation"], 1);
     let mode = fs::metadata(&path).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -262,24 +259,12 @@ fn a_socket_that_was_handed_over_is_listened_on_over_reloads() {
     let web = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = web.local_addr().expect("bound");
     let local = UnixListener::bind(&unix).expect("a folder of our own");
-    // The way of systemd: descriptors from 3 on, and which process they are for.
-    let [web, local] = [OwnedFd::from(web), OwnedFd::from(local)].map(|socket| {
-        fcntl_setfd(&socket, FdFlags::empty()).expect("it is open");
-        socket
-    });
-    let handing = format!(
-        "exec bash -c 'exec 3<&{} 4<&{}; export LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=web:local; \
-         exec \"$0\" run --config \"$1\"' \"$0\" \"$1\"",
-        web.as_raw_fd(),
-        local.as_raw_fd(),
-    );
     let setup = also_at(Setup::of(&[&app]), "fd://web")
         .rest("[frontend.local]\nlisten = \"fd://local\"\nbackend = \"app\"");
-    let program = Program::spawn_after(&handing, &setup);
+    let program = Program::spawn_handing([web.into(), local.into()], "web:local", &setup);
     program.wait_for("process.started");
-    drop((web, local));
     assert_eq!(Client::connect(address).get("/").text(), "app");
-    assert_eq!(curl_by(&unix), "app");
+    assert_eq!(text_by(&unix), "app");
 
     // By number it is the same socket, and one that is let go of can be had again.
     program.write(&Setup::of(&[&app]));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::rig::{Client, Gate, Message, OK, Origin, Proxy, Setup, curl, until};
+use crate::rig::{Client, Gate, Message, OK, Origin, Proxy, Setup, until};
 
 /// A proxy for one server that does as `origin` says.
 fn before(origin: &Origin) -> Proxy {
@@ -272,35 +272,6 @@ fn a_server_that_does_not_read_holds_the_client_back() {
     assert_eq!(origin.request().body.len(), LARGE);
 }
 
-#[test]
-fn curl_gets_back_what_it_sends() {
-    let origin = Origin::named("a");
-    let proxy = before(&origin);
-    let file = proxy
-        .folder()
-        .write("upload", &"0123456789abcdef".repeat(100_000));
-    let data = format!("@{}", file.display());
-    let sized = curl(&["--data-binary", &data, &proxy.url("/echo")]);
-    let chunked = curl(&[
-        "--header",
-        "Transfer-Encoding: chunked",
-        "--data-binary",
-        &data,
-        &proxy.url("/echo"),
-    ]);
-    let expected = std::fs::read(file).expect("it is there");
-    assert!(
-        sized.stdout == expected,
-        "{}",
-        String::from_utf8_lossy(&sized.stderr)
-    );
-    assert!(
-        chunked.stdout == expected,
-        "{}",
-        String::from_utf8_lossy(&chunked.stderr)
-    );
-}
-
 // Trailers.
 
 #[test]
@@ -403,24 +374,6 @@ fn a_body_that_did_not_wait_is_held_back_until_the_server_says_go_on() {
 fn an_expectation_without_a_body_is_no_expectation() {
     let request = seen("expect: 100-continue\r\n");
     assert_eq!(request.field("expect"), None);
-}
-
-#[test]
-fn curl_uploads_with_an_expectation() {
-    let origin = Origin::named("a");
-    let proxy = before(&origin);
-    let data = "x".repeat(2_000_000);
-    let file = proxy.folder().write("upload", &data);
-    let file = format!("@{}", file.display());
-    let header = ["--header", "Expect: 100-continue"];
-    let arguments = [
-        header[0],
-        header[1],
-        "--data-binary",
-        &file,
-        &proxy.url("/echo"),
-    ];
-    assert!(curl(&arguments).stdout == data.as_bytes());
 }
 
 // Responses without a body.

@@ -1,6 +1,5 @@
 //! HTTP/2 towards clients: what a request and its answer become, and what ends them early.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,8 +12,7 @@ use crate::rig::framed::{
     REFUSED_STREAM, RST_STREAM,
 };
 use crate::rig::{
-    Answer, Folder, Frames, Gate, Http2, Message, OK, Origin, Proxy, Setup, Way, curl, until,
-    while_for,
+    Answer, Frames, Gate, Http2, Message, OK, Origin, Proxy, Setup, Way, until, while_for,
 };
 
 /// More than any window and any socket's buffer on the way.
@@ -1275,55 +1273,4 @@ fn a_body_that_breaks_its_promise_is_reset_and_its_server_sees_it_aborted() {
     origin.wait_for_end_of(0);
     assert_eq!(origin.requests().len(), 0);
     assert_eq!(proxy.line().text("reason"), "request.body.malformed");
-}
-
-// Real clients.
-
-#[test]
-fn curl_gets_back_what_it_sends() {
-    let origin = Origin::named("a");
-    let proxy = before(&origin);
-    let data = String::from_utf8_lossy(&patterned(MUCH)).replace('\r', ".");
-    let file = proxy.folder().write("upload", &data);
-    let file = format!("@{}", file.display());
-    let version = "--http2-prior-knowledge";
-    let output = curl(&[version, "--data-binary", &file, &proxy.url("/echo")]);
-    assert!(output.stdout == data.as_bytes());
-    let written = "%{http_version} %{response_code}";
-    let output = curl(&[version, "--write-out", written, &proxy.url("/")]);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "a2 200");
-}
-
-/// Runs a program of nghttp2's.
-#[track_caller]
-fn nghttp2(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output();
-    let output = output.expect("nghttp2 is needed for these tests: apt-get install nghttp2-client");
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-#[test]
-fn nghttp_gets_back_what_it_sends() {
-    let origin = Origin::named("from the server");
-    let proxy = before(&origin);
-    let folder = Folder::new();
-    let data = folder.write("data", "hello from nghttp");
-    let data = format!("--data={}", data.display());
-    let url = proxy.url("/echo");
-    assert_eq!(nghttp2("nghttp", &[&data, &url]), "hello from nghttp");
-}
-
-#[test]
-fn h2load_loses_nothing() {
-    let origin = Origin::named("a");
-    let proxy = before(&origin);
-    let said = nghttp2(
-        "h2load",
-        &["-n", "2000", "-c", "4", "-m", "50", &proxy.url("/")],
-    );
-    assert!(
-        said.contains("2000 succeeded, 0 failed, 0 errored, 0 timeout"),
-        "{said}"
-    );
 }

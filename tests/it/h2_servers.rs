@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
 use crate::rig::{
-    Client, Frames, Gate, Good, Origin, Program, Proxy, Reply, Setup, curl, kind, setting, until,
+    Client, Frames, Gate, Good, Origin, Program, Proxy, Reply, Setup, kind, setting, until,
 };
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
@@ -227,34 +227,6 @@ fn an_upload_goes_on_while_nobody_reads_the_answer() {
     client.send(vec![b'y'; WHOLE]);
     let response = client.response();
     assert!(response.text().ends_with("done"));
-}
-
-#[test]
-fn a_client_of_http2_is_answered_by_a_server_of_http2() {
-    let origin = Good::answering(|request| Reply::of(request.body().clone()));
-    let proxy = before_good(&origin);
-    let output = curl(&[
-        "--http2-prior-knowledge",
-        "--header",
-        "cookie: a=1",
-        "--data-binary",
-        "hello",
-        "--write-out",
-        " %{http_version} %{http_code}",
-        &proxy.url("/a?b"),
-    ]);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "hello 2 200");
-    let request = origin.request();
-    let host = proxy.address().to_string();
-    assert_eq!(
-        request.uri().authority().map(|it| it.as_str()),
-        Some(&*host)
-    );
-    assert_eq!(
-        request.uri().path_and_query().map(|it| it.as_str()),
-        Some("/a?b")
-    );
-    assert_eq!(request.headers()["cookie"], "a=1");
 }
 
 // Connections.

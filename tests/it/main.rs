@@ -9,7 +9,6 @@
 
 mod addresses;
 mod balancing;
-mod browser;
 mod cli;
 mod connections;
 mod deadlines;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::rig::{Gate, Nobody, Origin, Program, Proxy, Setup, feed, until};
+use crate::rig::{Gate, Nobody, Origin, Program, Setup, lively, until};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
 
@@ -262,36 +262,6 @@ fn a_log_that_stalls_holds_nobody_up() {
 }
 
 // Metrics.
-
-/// A proxy that has seen a bit of everything.
-fn lively() -> (Origin, Proxy) {
-    let origin = Origin::named("a");
-    let nobody = Nobody::new();
-    let address = nobody.address();
-    let proxy = Setup::at([origin.address(), address])
-        .backend("health = { interval = \"50ms\", initial = \"up\", fall = 1 }")
-        .frontend("max_connections = 1000")
-        .route("path = \"/nobody\"\nbackend = \"nobody\"")
-        .rest(&format!("[backend.nobody]\nservers = [\"{address}\"]"))
-        .start();
-    proxy.get("/");
-    proxy.get("/nobody");
-    proxy.ask("nonsense\r\n\r\n");
-    proxy.wait_for_state(nobody.address(), "down");
-    proxy.wait_for_state(origin.address(), "up");
-    proxy.reload();
-    (origin, proxy)
-}
-
-#[test]
-fn promtool_finds_nothing_wrong_with_the_metrics() {
-    let (_origin, proxy) = lively();
-    let how = "promtool is needed for this test: apt-get install prometheus";
-    let output = feed("promtool", &["check", "metrics"], &proxy.metrics(), how);
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = format!("{}{said}", String::from_utf8_lossy(&output.stdout));
-    assert!(output.status.success() && said.is_empty(), "{said}");
-}
 
 #[test]
 fn metrics_have_the_names_that_are_promised() {

@@ -1,15 +1,13 @@
 //! The PROXY protocol, from the proxy before us.
 
-use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
 
 use evenkeel::wire::proxy_protocol::{
     Checksum, ClientFlags, Endpoints, Extras, Header, Verified, parse, write_v1, write_v2,
 };
 
-use crate::rig::{Authority, Client, Ending, Folder, Origin, Proxy, Setup, Speech, curl, until};
+use crate::rig::{Authority, Client, Ending, Folder, Origin, Proxy, Setup, Speech, get_by_unix};
 
 const FAILURES: &str = "evenkeel_frontend_proxy_protocol_failures_total";
 const REQUEST: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -86,15 +84,6 @@ fn a_header_that_names_nobody_leaves_the_peer() {
     assert_eq!(client_after(&v1(&Endpoints::Unknown)), "peer");
     assert_eq!(client_after(&v2(Endpoints::Unknown)), "peer");
     assert_eq!(client_after(&v2(Endpoints::Own)), "peer");
-}
-
-#[test]
-fn curl_speaks_it() {
-    let app = Origin::named("app");
-    let proxy = requiring(&app);
-    let output = curl(&["--haproxy-protocol", &proxy.url("/")]);
-    assert_eq!(output.stdout, b"app", "{output:?}");
-    assert!(proxy.line().text("client").starts_with("127.0.0.1:"));
 }
 
 #[test]
@@ -420,15 +409,16 @@ fn health_checks_speak_for_themselves() {
 fn who_comes_by_a_unix_socket_is_nobody() {
     let app = server_wanting_a_header();
     let folder = Folder::new();
-    let path = folder.path("web.sock").display().to_string();
+    let path = folder.path("web.sock");
+    let listen = path.display();
     let _proxy = Setup::of(&[&app])
         .backend("send_proxy = \"v2\"")
         .rest(&format!(
-            "[frontend.unix]\nlisten = \"{path}\"\nbackend = \"app\""
+            "[frontend.unix]\nlisten = \"{listen}\"\nbackend = \"app\""
         ))
         .start();
-    let output = curl(&["--unix-socket", &path, "http://a/"]);
-    assert_eq!(output.stdout, b"app", "{output:?}");
+    let stream = UnixStream::connect(&path).expect("it listens");
+    assert_eq!(get_by_unix(stream, "/", "").text(), "app");
     header_of(&app, 0, |header| {
         assert_eq!(header.endpoints, Endpoints::Unknown)
     });
@@ -449,112 +439,4 @@ fn two_of_us_in_a_row_know_the_same_client() {
     assert_eq!(client.response().text(), "app");
     assert_eq!(inner.line().text("client"), "192.0.2.7:4711");
     assert_eq!(outer.line().text("client"), "192.0.2.7:4711");
-}
-
-// HAProxy, whose protocol it is.
-
-/// An HAProxy with `lines` in one `listen` section; killed when dropped.
-struct Haproxy {
-    child: Child,
-    _folder: Folder,
-}
-
-impl Haproxy {
-    #[track_caller]
-    fn start(lines: &str) -> Self {
-        let folder = Folder::new();
-        let text = format!(
-            "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
-             listen l\n{lines}"
-        );
-        let file = folder.write("haproxy.cfg", &text);
-        let child = Command::new("haproxy")
-            .args(["-db", "-q", "-f"])
-            .arg(file)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Self {
-            child: child.expect("haproxy is needed for these tests: apt-get install haproxy"),
-            _folder: folder,
-        }
-    }
-}
-
-impl Drop for Haproxy {
-    fn drop(&mut self) {
-        // It may have ended by itself, and the test has failed then.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-#[test]
-fn haproxy_tells_us() {
-    for how in [
-        "send-proxy",
-        "send-proxy-v2 proxy-v2-options unique-id,authority,crc32c",
-    ] {
-        let app = Origin::named("app");
-        let proxy = requiring(&app);
-        let folder = Folder::new();
-        let path = folder.path("haproxy.sock");
-        let (socket, server) = (path.display(), proxy.address());
-        let _haproxy = Haproxy::start(&format!(
-            " bind unix@{socket} accept-proxy\n unique-id-format %pid-%rt\n \
-             server s {server} {how} check inter 100ms\n"
-        ));
-        let mut stream = until("HAProxy listens", || UnixStream::connect(&path).ok());
-        let bytes = [&v1(&client_at("192.0.2.7:4711"))[..], REQUEST.as_bytes()].concat();
-        stream.write_all(&bytes).expect("it reads");
-        let lines = proxy.wait_for_lines(1);
-        assert_eq!(lines[0].text("client"), "192.0.2.7:4711", "{how}");
-        assert_eq!(lines[0].verdict(), (200, "-"), "{how}");
-        // Its checks are LOCAL, or nothing at all: neither is a failure.
-        assert_eq!(proxy.metric(FAILURES, &[]), 0.0, "{how}");
-    }
-}
-
-/// What an HAProxy says of the client whose request reached it through us: the ends of the
-/// connection, and what the header carried besides.
-#[track_caller]
-fn told_to_haproxy(how: &str, bind: &str, backend: &str) -> (Proxy, Client, String, String) {
-    let folder = Folder::new();
-    let path = folder.path("haproxy.sock");
-    let socket = path.display();
-    let _haproxy = Haproxy::start(&format!(
-        " bind unix@{socket} accept-proxy {bind}\n http-request return status 200 \
-         content-type text/plain lf-string \
-         \"%[src]:%[src_port] %[dst]:%[dst_port]|%[fc_pp_authority] %[fc_pp_unique_id]\"\n"
-    ));
-    until("HAProxy listens", || UnixStream::connect(&path).ok());
-    let proxy = Setup::servers([format!("\"{socket}\"")])
-        .backend(&format!("send_proxy = {how}\n{backend}"))
-        .start();
-    until("the server is up", || {
-        (proxy.get("/").status() == 200).then_some(())
-    });
-    let mut client = proxy.client();
-    let ask = "GET / HTTP/1.1\r\nhost: a.example\r\nx-request-id: one\r\n\r\n";
-    let text = client.ask(ask).text();
-    let (ends, said) = text.split_once('|').expect("two parts");
-    let (ends, said) = (ends.to_owned(), said.trim().to_owned());
-    (proxy, client, ends, said)
-}
-
-#[test]
-fn we_tell_haproxy() {
-    let check = "health = { path = \"/\", interval = \"100ms\", timeout = \"90ms\" }";
-    let all = "{ version = \"v2\", authority = true, unique_id = true }";
-    for (how, bind, backend, expected) in [
-        ("\"v1\"", "", check, ""),
-        (all, "", check, "a.example one"),
-        // Of many exchanges on one connection, the one that it was opened for.
-        (all, "proto h2", "protocol = \"h2\"", "a.example one"),
-    ] {
-        let (proxy, client, ends, said) = told_to_haproxy(how, bind, backend);
-        let our_ends = format!("{} {}", client.address(), proxy.address());
-        assert_eq!(ends, our_ends, "{how} {bind}");
-        assert_eq!(said, expected, "{how} {bind}");
-    }
 }

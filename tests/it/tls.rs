@@ -8,8 +8,8 @@ use rustls::SignatureScheme;
 use serde_json::Value;
 
 use crate::rig::{
-    Authority, Client, Folder, Origin, Pair, Program, Proxy, Setup, Speech, TlsClient, curl,
-    evenkeel, feed, until, while_for,
+    Authority, Client, Folder, Origin, Pair, Program, Proxy, Setup, Speech, TlsClient, evenkeel,
+    until, while_for,
 };
 
 /// Files of certificates, and who signed them.
@@ -859,59 +859,6 @@ fn an_end_is_said_on_drain_too() {
     proxy.drain();
     client.is_closed();
     proxy.wait_for_end();
-}
-
-#[test]
-fn curl_and_openssl_are_served() {
-    let safe = Safe::new();
-    let (_, path) = safe.pair("a.pem", &["a.test"]);
-    let ca = safe.folder.write("ca.pem", &safe.authority.pem);
-    let ca = ca.display().to_string();
-    let origin = Origin::named("a");
-    let proxy = with_tls(&origin, &format!("certificates = {path}")).start();
-    let port = proxy.address().port();
-    for version in ["--tlsv1.3", "--tls-max=1.2"] {
-        let resolve = format!("a.test:{port}:127.0.0.1");
-        let url = format!("https://a.test:{port}/");
-        let version: Vec<&str> = version.split('=').collect();
-        let arguments = [
-            &["--cacert", &*ca, "--resolve", &*resolve],
-            &*version,
-            &[&*url],
-        ];
-        let output = curl(&arguments.concat());
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "a", "{output:?}");
-    }
-    for (option, protocol) in [("--http2", "2"), ("--http1.1", "1.1")] {
-        let resolve = format!("a.test:{port}:127.0.0.1");
-        let url = format!("https://a.test:{port}/");
-        let written = ["--write-out", "%{http_version} ", "--cacert", &ca];
-        let arguments = [&written[..], &["--resolve", &resolve, option, &url]].concat();
-        let output = curl(&arguments);
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(said, format!("a{protocol} "), "{output:?}");
-    }
-    let connect = proxy.address().to_string();
-    let output = feed(
-        "openssl",
-        &[
-            "s_client",
-            "-connect",
-            &connect,
-            "-servername",
-            "a.test",
-            "-CAfile",
-            &ca,
-            "-alpn",
-            "http/1.1",
-            "-quiet",
-            "-verify_return_error",
-        ],
-        "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n",
-        "openssl is needed for this test: apt-get install openssl",
-    );
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.ends_with("\r\n\r\na"), "{output:?}");
 }
 
 #[test]

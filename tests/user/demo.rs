@@ -5,7 +5,20 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
+use crate::case::{Case, case};
 use crate::program::{PATIENCE, Program, address_in, shell};
+
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        case!(
+            pasted_lines_show_the_turns_a_server_that_goes_and_comes_back_and_the_end_of_all,
+            CURL
+        ),
+        case!(the_printed_configuration_can_be_saved_and_used),
+        case!(ctrl_c_ends_it_at_once_although_a_request_is_open, CURL),
+        case!(a_taken_port_is_named_with_the_flag_that_changes_it),
+    ]
+}
 
 /// The lines to paste.
 fn lines(demo: &Program) -> Vec<String> {
@@ -19,7 +32,6 @@ fn line_with<'a>(lines: &'a [String], text: &str) -> &'a str {
     found.next().expect("a line to paste")
 }
 
-#[test]
 fn pasted_lines_show_the_turns_a_server_that_goes_and_comes_back_and_the_end_of_all() {
     let mut demo = Program::demo();
     let lines = lines(&demo);
@@ -67,7 +79,6 @@ fn pasted_lines_show_the_turns_a_server_that_goes_and_comes_back_and_the_end_of_
     assert!(said.contains("server=\"app-1\",status=\"200\"} "), "{said}");
 }
 
-#[test]
 fn the_printed_configuration_can_be_saved_and_used() {
     let demo = Program::demo();
     let said = demo.said();
@@ -79,7 +90,6 @@ fn the_printed_configuration_can_be_saved_and_used() {
     assert!(!text.contains(":0\""), "the real ports: {text}");
 }
 
-#[test]
 fn ctrl_c_ends_it_at_once_although_a_request_is_open() {
     let mut demo = Program::demo();
     let lines = lines(&demo);
@@ -99,7 +109,6 @@ fn ctrl_c_ends_it_at_once_although_a_request_is_open() {
     curl.wait().expect("it is our child");
 }
 
-#[test]
 fn a_taken_port_is_named_with_the_flag_that_changes_it() {
     let first = Program::demo();
     let address = address_in(&first.said());

@@ -1,13 +1,55 @@
-//! What a user reads and sees: the documents say what is so, and what they tell one to type works.
+//! What a user reads, sees and types: the documents say what is so, the commands on them work, and the
+//! programs that a user has are served.
 //!
-//! The real program runs as a child here; see `tests/it` for the proxy itself.
+//! Here is the room for programs that others wrote. Where one is missing, its tests are not run, and
+//! the last thing that `cargo test` prints says which: see [`case`]. See `tests/it` for the proxy itself.
 
 #![expect(
     clippy::disallowed_methods,
     reason = "a child process has no other clock than the system's"
 )]
 
+mod browser;
+mod case;
+mod clients;
 mod demo;
+mod haproxy;
+mod house;
+mod ipv6;
+mod need;
 mod program;
+mod prometheus;
 mod readme;
 mod refusals;
+#[expect(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "these are the tools of tests/it, of which a few are used here"
+)]
+#[path = "../it/rig/mod.rs"]
+mod rig;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    let rooms = [
+        browser::cases(),
+        clients::cases(),
+        demo::cases(),
+        haproxy::cases(),
+        house::cases(),
+        ipv6::cases(),
+        prometheus::cases(),
+        readme::cases(),
+        refusals::cases(),
+    ];
+    let (trials, not_run) = case::trials(rooms.into_iter().flatten().collect());
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    if let Some(summary) = not_run.summary() {
+        println!("{summary}");
+    }
+    conclusion.exit_code()
+}

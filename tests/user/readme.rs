@@ -13,7 +13,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use evenkeel::config::load_text;
 
+use crate::case::{Case, case};
 use crate::program::{EVENKEEL, Program, address_in, shell, shell_with};
+
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        case!(every_block_is_of_a_kind_that_is_tested_here),
+        case!(every_configuration_loads_without_a_warning),
+        case!(the_configuration_of_the_page_of_routing_loads_without_a_warning),
+        case!(commands_of_cargo_are_words_that_it_and_the_program_know),
+        case!(every_command_works, CURL),
+        case!(a_mistake_is_shown_as_the_page_says),
+        case!(links_lead_to_files),
+        case!(exit_codes_are_those_of_the_help),
+    ]
+}
 
 /// A block between fences.
 struct Block {
@@ -72,7 +86,6 @@ fn configuration() -> String {
     texts("toml", "evenkeel.toml").remove(0)
 }
 
-#[test]
 fn every_block_is_of_a_kind_that_is_tested_here() {
     for Block { language, mark, .. } in blocks() {
         let kind = format!("{language} {mark}");
@@ -92,7 +105,6 @@ fn every_block_is_of_a_kind_that_is_tested_here() {
     }
 }
 
-#[test]
 fn every_configuration_loads_without_a_warning() {
     let blocks = blocks()
         .into_iter()
@@ -108,7 +120,6 @@ fn every_configuration_loads_without_a_warning() {
     assert!(configuration().lines().count() <= 10);
 }
 
-#[test]
 fn the_configuration_of_the_page_of_routing_loads_without_a_warning() {
     let page = fs::read_to_string(root().join("conf/reference/routing.md")).expect("the page");
     let (_, after) = page.split_once("```toml\n").expect("a configuration");
@@ -117,7 +128,6 @@ fn the_configuration_of_the_page_of_routing_loads_without_a_warning() {
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
 }
 
-#[test]
 fn commands_of_cargo_are_words_that_it_and_the_program_know() {
     for text in texts("sh", "build") {
         for line in text.lines() {
@@ -131,7 +141,6 @@ fn commands_of_cargo_are_words_that_it_and_the_program_know() {
     }
 }
 
-#[test]
 fn every_command_works() {
     let demo = Program::demo();
     let servers = demo.said();
@@ -166,7 +175,6 @@ fn every_command_works() {
     assert_eq!(reloads, 2);
 }
 
-#[test]
 fn a_mistake_is_shown_as_the_page_says() {
     let shown = texts("text", "check").remove(0);
     let mut lines = shown.lines();
@@ -180,7 +188,6 @@ fn a_mistake_is_shown_as_the_page_says() {
     assert!(said.starts_with(&shown), "{said}");
 }
 
-#[test]
 fn links_lead_to_files() {
     let page = page();
     let mut count = 0;
@@ -192,7 +199,6 @@ fn links_lead_to_files() {
     assert!(count > 10);
 }
 
-#[test]
 fn exit_codes_are_those_of_the_help() {
     let page = page();
     let (_, table) = page

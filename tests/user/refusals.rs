@@ -18,7 +18,17 @@ use evenkeel::exchange::Reason;
 use evenkeel::net::Network;
 use evenkeel::process::{Proxy, Start};
 
+use crate::case::{Case, case};
 use crate::program::PATIENCE;
+
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        case!(the_page_of_refusals_is_that_of_the_table),
+        case!(every_row_is_refused_as_the_page_says_and_no_server_sees_it),
+        case!(what_is_passed_on_reaches_the_server_as_the_page_says),
+        case!(a_chunk_that_is_malformed_is_not_passed_on),
+    ]
+}
 
 /// Who finds out.
 #[derive(Clone, Copy, PartialEq)]
@@ -156,7 +166,6 @@ fn passed() -> Vec<Passed> {
     ]
 }
 
-#[test]
 fn the_page_of_refusals_is_that_of_the_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/reference/refusals.md");
     let page = page();
@@ -167,7 +176,6 @@ fn the_page_of_refusals_is_that_of_the_table() {
     assert_eq!(held, page, "EVENKEEL_BLESS=1 cargo test writes it anew");
 }
 
-#[test]
 fn every_row_is_refused_as_the_page_says_and_no_server_sees_it() {
     let mut rig = Rig::start("refused");
     for refusal in refusals() {
@@ -200,7 +208,6 @@ fn assert_refused(rig: &mut Rig, refusal: &Refusal, example: &str) {
     }
 }
 
-#[test]
 fn what_is_passed_on_reaches_the_server_as_the_page_says() {
     let rig = Rig::start("passed");
     for Passed {
@@ -226,7 +233,6 @@ fn what_is_passed_on_reaches_the_server_as_the_page_says() {
     }
 }
 
-#[test]
 fn a_chunk_that_is_malformed_is_not_passed_on() {
     let mut rig = Rig::start("chunk");
     let head = "POST / HTTP/1.1\r\nhost: example.com\r\ntransfer-encoding: chunked\r\n\r\n";

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -59,16 +60,41 @@ impl Program {
         Self::spawn_with(":", Some(signal), setup)
     }
 
+    /// Starts it with these sockets, handed over in the way of systemd: descriptors from 3 on, which
+    /// process they are for, and their names.
+    #[track_caller]
+    pub(crate) fn spawn_handing(sockets: [OwnedFd; 2], names: &str, setup: &Setup) -> Self {
+        // Of descriptors with more than one digit, a shell need not know.
+        let script = format!(
+            "exec 3<&0 4<&1 0</dev/null 1>/dev/null; \
+             export LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES={names}"
+        );
+        let [input, output] = sockets.map(Stdio::from);
+        Self::spawn_in(&script, [input, output], None, setup)
+    }
+
     #[track_caller]
     fn spawn_with(command: &str, signal: Option<Signal>, setup: &Setup) -> Self {
+        // Standard output is never read.
+        let pipes = [Stdio::null(), Stdio::piped()];
+        Self::spawn_in(command, pipes, signal, setup)
+    }
+
+    #[track_caller]
+    fn spawn_in(
+        command: &str,
+        [input, output]: [Stdio; 2],
+        signal: Option<Signal>,
+        setup: &Setup,
+    ) -> Self {
         let folder = Folder::new();
         let config = folder.write("evenkeel.toml", &text_of(setup, &folder));
         let script = format!("{command}; exec \"$0\" run --config \"$1\"");
         let mut child = Command::new("sh")
             .args(["-c", &script, env!("CARGO_BIN_EXE_evenkeel")])
             .arg(&config)
-            // Never read.
-            .stdout(Stdio::piped())
+            .stdin(input)
+            .stdout(output)
             .stderr(Stdio::piped())
             .spawn()
             .expect("it was built");

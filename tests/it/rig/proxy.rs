@@ -11,6 +11,7 @@ use evenkeel::process::{self, Ending, Start};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
+use super::addresses::Nobody;
 use super::client::Client;
 use super::folder::Folder;
 use super::message::Message;
@@ -459,4 +460,25 @@ impl Line {
     pub(crate) fn verdict(&self) -> (u64, &str) {
         (self.number("status"), self.text("reason"))
     }
+}
+
+/// A proxy that has seen a bit of everything.
+#[track_caller]
+pub(crate) fn lively() -> (Origin, Proxy) {
+    let origin = Origin::named("a");
+    let nobody = Nobody::new();
+    let address = nobody.address();
+    let proxy = Setup::at([origin.address(), address])
+        .backend("health = { interval = \"50ms\", initial = \"up\", fall = 1 }")
+        .frontend("max_connections = 1000")
+        .route("path = \"/nobody\"\nbackend = \"nobody\"")
+        .rest(&format!("[backend.nobody]\nservers = [\"{address}\"]"))
+        .start();
+    proxy.get("/");
+    proxy.get("/nobody");
+    proxy.ask("nonsense\r\n\r\n");
+    proxy.wait_for_state(nobody.address(), "down");
+    proxy.wait_for_state(origin.address(), "up");
+    proxy.reload();
+    (origin, proxy)
 }

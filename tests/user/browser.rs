@@ -6,16 +6,23 @@
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio_tungstenite::tungstenite;
 
+use crate::case::{Case, case};
+use crate::need::CHROMIUM;
 use crate::rig::{Folder, Gate, Origin, Setup, Visit, Way, until};
 
-const BROWSER: &str = "chromium-headless-shell";
+pub(crate) fn cases() -> Vec<Case> {
+    vec![case!(
+        a_page_with_all_that_it_asks_for_comes_on_one_connection_of_http_2,
+        CHROMIUM
+    )]
+}
 
 /// Asked for at once. A browser has six connections to a server of HTTP/1.
 const PARTS: usize = 30;
@@ -74,7 +81,8 @@ impl Browser {
         let folder = Folder::new();
         let log = folder.path("log");
         let stderr = File::create(&log).expect("a folder of our own");
-        let child = Command::new(BROWSER)
+        let child = CHROMIUM
+            .command()
             // Ours is the only page, and it may run as root, where there is no sandbox.
             .args(["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"])
             // Nobody has heard of the one who signed the certificate.
@@ -91,9 +99,8 @@ impl Browser {
             .stderr(stderr)
             .process_group(0)
             .spawn();
-        let how = "a browser is needed for these tests: apt-get install chromium-headless-shell";
         Self {
-            child: child.expect(how),
+            child: child.expect("it runs"),
             log,
             _folder: folder,
         }
@@ -157,7 +164,6 @@ fn sockets() -> Origin {
     })
 }
 
-#[test]
 fn a_page_with_all_that_it_asks_for_comes_on_one_connection_of_http_2() {
     let (site, sockets) = (site(), sockets());
     let way = Way::tls();

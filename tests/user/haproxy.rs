@@ -1,0 +1,126 @@
+//! HAProxy before us and behind us: the PROXY protocol is its own.
+
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Stdio};
+
+use crate::case::{Case, case};
+use crate::need::HAPROXY;
+use crate::rig::{Client, Folder, Origin, Proxy, Setup, until};
+
+const FAILURES: &str = "evenkeel_frontend_proxy_protocol_failures_total";
+const REQUEST: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        case!(haproxy_tells_us, HAPROXY),
+        case!(we_tell_haproxy, HAPROXY),
+    ]
+}
+
+/// An HAProxy with `lines` in one `listen` section; killed when dropped.
+struct Haproxy {
+    child: Child,
+    _folder: Folder,
+}
+
+impl Haproxy {
+    #[track_caller]
+    fn start(lines: &str) -> Self {
+        let folder = Folder::new();
+        let text = format!(
+            "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
+             listen l\n{lines}"
+        );
+        let file = folder.write("haproxy.cfg", &text);
+        let child = HAPROXY
+            .command()
+            .args(["-db", "-q", "-f"])
+            .arg(file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self {
+            child: child.expect("it runs"),
+            _folder: folder,
+        }
+    }
+}
+
+impl Drop for Haproxy {
+    fn drop(&mut self) {
+        // It may have ended by itself, and the test has failed then.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn haproxy_tells_us() {
+    for how in [
+        "send-proxy",
+        "send-proxy-v2 proxy-v2-options unique-id,authority,crc32c",
+    ] {
+        let app = Origin::named("app");
+        let proxy = Setup::of(&[&app])
+            .frontend("proxy_protocol = \"required\"")
+            .start();
+        let folder = Folder::new();
+        let path = folder.path("haproxy.sock");
+        let (socket, server) = (path.display(), proxy.address());
+        let _haproxy = Haproxy::start(&format!(
+            " bind unix@{socket} accept-proxy\n unique-id-format %pid-%rt\n \
+             server s {server} {how} check inter 100ms\n"
+        ));
+        let mut stream = until("HAProxy listens", || UnixStream::connect(&path).ok());
+        let bytes = format!("PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n{REQUEST}");
+        stream.write_all(bytes.as_bytes()).expect("it reads");
+        let lines = proxy.wait_for_lines(1);
+        assert_eq!(lines[0].text("client"), "192.0.2.7:4711", "{how}");
+        assert_eq!(lines[0].verdict(), (200, "-"), "{how}");
+        // Its checks are LOCAL, or nothing at all: neither is a failure.
+        assert_eq!(proxy.metric(FAILURES, &[]), 0.0, "{how}");
+    }
+}
+
+/// What an HAProxy says of the client whose request reached it through us: the ends of the
+/// connection, and what the header carried besides.
+#[track_caller]
+fn told_to_haproxy(how: &str, bind: &str, backend: &str) -> (Proxy, Client, String, String) {
+    let folder = Folder::new();
+    let path = folder.path("haproxy.sock");
+    let socket = path.display();
+    let _haproxy = Haproxy::start(&format!(
+        " bind unix@{socket} accept-proxy {bind}\n http-request return status 200 \
+         content-type text/plain lf-string \
+         \"%[src]:%[src_port] %[dst]:%[dst_port]|%[fc_pp_authority] %[fc_pp_unique_id]\"\n"
+    ));
+    until("HAProxy listens", || UnixStream::connect(&path).ok());
+    let proxy = Setup::servers([format!("\"{socket}\"")])
+        .backend(&format!("send_proxy = {how}\n{backend}"))
+        .start();
+    until("the server is up", || {
+        (proxy.get("/").status() == 200).then_some(())
+    });
+    let mut client = proxy.client();
+    let ask = "GET / HTTP/1.1\r\nhost: a.example\r\nx-request-id: one\r\n\r\n";
+    let text = client.ask(ask).text();
+    let (ends, said) = text.split_once('|').expect("two parts");
+    let (ends, said) = (ends.to_owned(), said.trim().to_owned());
+    (proxy, client, ends, said)
+}
+
+fn we_tell_haproxy() {
+    let check = "health = { path = \"/\", interval = \"100ms\", timeout = \"90ms\" }";
+    let all = "{ version = \"v2\", authority = true, unique_id = true }";
+    for (how, bind, backend, expected) in [
+        ("\"v1\"", "", check, ""),
+        (all, "", check, "a.example one"),
+        // Of many exchanges on one connection, the one that it was opened for.
+        (all, "proto h2", "protocol = \"h2\"", "a.example one"),
+    ] {
+        let (proxy, client, ends, said) = told_to_haproxy(how, bind, backend);
+        let our_ends = format!("{} {}", client.address(), proxy.address());
+        assert_eq!(ends, our_ends, "{how} {bind}");
+        assert_eq!(said, expected, "{how} {bind}");
+    }
+}
