@@ -4,6 +4,7 @@
 //! files of one configuration are merged here too. But for `show`, which writes it, nobody else knows
 //! that the format is TOML.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -61,6 +62,9 @@ impl Text {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub(super) entries: Vec<Entry>,
+    /// Where the keys of the first entries are: as many as have been merged into. Ten thousand
+    /// included files would otherwise be searched through for each name in them.
+    merged: HashMap<String, usize>,
 }
 
 /// One key of a table.
@@ -85,7 +89,22 @@ impl Table {
     /// Takes `key` out.
     pub(super) fn remove(&mut self, key: &str) -> Option<Entry> {
         let index = self.entries.iter().position(|entry| entry.key == key)?;
+        self.merged.clear();
         Some(self.entries.remove(index))
+    }
+
+    /// Takes `entry` in, or gives it back with the one of its key that is there already.
+    fn add(&mut self, entry: Entry) -> Option<(&mut Entry, Entry)> {
+        let not_merged = self.entries.iter().enumerate().skip(self.merged.len());
+        self.merged
+            .extend(not_merged.map(|(index, entry)| (entry.key.clone(), index)));
+        match self.merged.get(&entry.key) {
+            Some(&index) => Some((&mut self.entries[index], entry)),
+            None => {
+                self.entries.push(entry);
+                None
+            }
+        }
     }
 }
 
@@ -166,7 +185,10 @@ impl Reader<'_> {
             })
             .collect();
         entries.sort_by_key(|entry| entry.key_span);
-        Table { entries }
+        Table {
+            entries,
+            merged: HashMap::new(),
+        }
     }
 
     fn value(&mut self, value: Spanned<DeValue<'_>>) -> Value {
@@ -287,24 +309,20 @@ pub(super) fn merge(
 ) {
     for entry in from.entries {
         path.push(entry.key.clone());
-        let existing = into.entries.iter_mut().find(|other| other.key == entry.key);
-        match existing {
-            None => into.entries.push(entry),
-            Some(existing) => {
-                let (first, second) = (existing.key_span, entry.key_span);
-                match (&mut existing.value.kind, entry.value.kind) {
-                    (Kind::Table(into), Kind::Table(from)) if !is_unit(path) => {
-                        merge(into, from, path, is_unit, mistakes);
-                    }
-                    _ => mistakes.push(
-                        Diagnostic::error(
-                            second,
-                            format!("`{}` is already defined in another file", path.join(".")),
-                        )
-                        .related(first, "defined here first")
-                        .help("keep one of the two, or give one another name"),
-                    ),
+        if let Some((existing, entry)) = into.add(entry) {
+            let (first, second) = (existing.key_span, entry.key_span);
+            match (&mut existing.value.kind, entry.value.kind) {
+                (Kind::Table(into), Kind::Table(from)) if !is_unit(path) => {
+                    merge(into, from, path, is_unit, mistakes);
                 }
+                _ => mistakes.push(
+                    Diagnostic::error(
+                        second,
+                        format!("`{}` is already defined in another file", path.join(".")),
+                    )
+                    .related(first, "defined here first")
+                    .help("keep one of the two, or give one another name"),
+                ),
             }
         }
         path.pop();

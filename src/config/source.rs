@@ -41,7 +41,13 @@ struct Source {
     text: String,
     /// Where each line begins.
     lines: Vec<u32>,
+    /// How many characters stand before each block of [`BLOCK`] bytes. A generator may write ten
+    /// thousands of servers on one line, and each is asked for its column.
+    characters: Vec<u32>,
 }
+
+/// Bytes of a text that are counted together.
+const BLOCK: usize = 1024;
 
 /// All files of one configuration, in the order in which they were read.
 #[derive(Debug, Default)]
@@ -96,10 +102,18 @@ impl Sources {
             start: 0,
             end: text.len() as u32,
         };
+        let mut so_far = 0;
+        let characters = text.as_bytes().chunks(BLOCK).map(|block| {
+            let before = so_far;
+            so_far += characters(block);
+            before
+        });
+        let characters = characters.collect();
         self.0.push(Source {
             path: path.into(),
             text,
             lines,
+            characters,
         });
         span
     }
@@ -124,11 +138,10 @@ impl Sources {
     pub(super) fn place(&self, span: Span) -> Place {
         let source = &self.0[span.file as usize];
         let line = source.line_of(span.start);
-        let before = &source.text.as_bytes()[source.lines[line] as usize..span.start as usize];
         Place {
             file: Arc::clone(&source.path),
             line: line as u32 + 1,
-            column: characters(before) + 1,
+            column: source.characters(source.lines[line], span.start) + 1,
         }
     }
 
@@ -208,6 +221,22 @@ impl Sources {
 impl Source {
     fn line_of(&self, offset: u32) -> usize {
         self.lines.partition_point(|start| *start <= offset) - 1
+    }
+
+    /// Characters from `start` to `end`, both offsets in bytes.
+    fn characters(&self, start: u32, end: u32) -> u32 {
+        self.characters_before(end) - self.characters_before(start)
+    }
+
+    fn characters_before(&self, offset: u32) -> u32 {
+        let offset = offset as usize;
+        let block = offset / BLOCK;
+        let rest = &self.text.as_bytes()[(block * BLOCK).min(offset)..offset];
+        match self.characters.get(block) {
+            Some(before) => before + characters(rest),
+            // The end of a text that ends with a block.
+            None => characters(self.text.as_bytes()),
+        }
     }
 
     /// Where the line ends, its line break not included.
@@ -332,6 +361,24 @@ mod tests {
     fn a_place_counts_lines_and_characters_from_one() {
         let (sources, span) = at("a = 1\r\nü = \"ö\", b", "b");
         assert_eq!(sources.place(span).to_string(), "x.toml:2:10");
+    }
+
+    #[test]
+    fn a_column_on_a_long_line_is_the_number_of_characters_before_it() {
+        // Three bytes and two characters each: blocks end within a character, too.
+        let text = format!("x = 1\n{}", "aü".repeat(BLOCK * 3));
+        let (mut sources, mut ends) = (Sources::default(), Vec::new());
+        let all = sources.add(Path::new("x.toml"), text.clone());
+        ends.extend(text.char_indices().map(|(offset, _)| offset));
+        ends.push(text.len());
+        for (characters, offset) in ends.into_iter().enumerate().skip(6) {
+            let place = sources.place(all.part(offset, offset));
+            assert_eq!((place.line, place.column as usize), (2, characters - 5));
+        }
+        let (block, _) = text.split_at(BLOCK - 1);
+        let all = sources.add(Path::new("y.toml"), format!("{}a", &block[..block.len()]));
+        let end = sources.place(all.part(BLOCK, BLOCK));
+        assert_eq!(end.line, 2);
     }
 
     #[test]

@@ -25,11 +25,22 @@ pub fn assemble(plan: Plan, before: Option<&Snapshot>, workers: usize) -> Snapsh
         .enumerate()
         .map(|(place, backend)| (&backend.name, place as u32))
         .collect();
-    let frontends = plan
+    let known: HashMap<&Name, (&Frontend, &plan::Frontend)> = before
+        .iter()
+        .flat_map(|before| before.frontends.iter().zip(&before.plan.frontends))
+        .map(|known| (&known.1.name, known))
+        .collect();
+    let frontends: Vec<Frontend> = plan
         .frontends
         .iter()
-        .map(|frontend| self::frontend(frontend, &places, before, workers))
+        .map(|frontend| {
+            let known = known.get(&frontend.name).copied();
+            self::frontend(frontend, &places, known, workers)
+        })
         .collect();
+    for (index, frontend) in frontends.iter().enumerate() {
+        frontend.live.stands_at(index);
+    }
     Snapshot {
         generation: before.map_or(1, |before| before.generation + 1),
         frontends,
@@ -41,16 +52,9 @@ pub fn assemble(plan: Plan, before: Option<&Snapshot>, workers: usize) -> Snapsh
 fn frontend(
     plan: &plan::Frontend,
     places: &HashMap<&Name, u32>,
-    before: Option<&Snapshot>,
+    known: Option<(&Frontend, &plan::Frontend)>,
     workers: usize,
 ) -> Frontend {
-    let known = before.and_then(|before| {
-        let place = before
-            .frontends
-            .iter()
-            .position(|frontend| frontend.live.name == plan.name)?;
-        Some((&before.frontends[place], &before.plan.frontends[place]))
-    });
     // A name that no backend has cannot be: `config` gives no such plan. Asking for place 0 in its
     // stead would answer from a wrong backend; a place that does not exist answers 404.
     let place_of = |name: &Name| places.get(name).copied();

@@ -3,6 +3,7 @@
 //! Any failure before the swap changes nothing, the generation included. Reloads are serialised, and
 //! each caller gets the answer of its own.
 
+use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::tasks;
-use crate::base::{Address, ListenAddress};
+use crate::base::{Address, ListenAddress, Name};
 use crate::config::{self, Color, Diagnostic, Diagnostics, Watch};
 use crate::observe::{ReloadResult, event};
 use crate::plan::Plan;
@@ -183,9 +184,10 @@ async fn attempt(
     );
     equipment.equip(&mut snapshot);
     let generation = snapshot.generation;
+    let names = snapshot.plan.frontends.iter().map(|one| &one.name);
+    let stay: HashSet<&Name> = names.collect();
     for frontend in &before.frontends {
-        let stays = snapshot.frontend_of(&frontend.live).is_some();
-        if !stays {
+        if !stay.contains(&frontend.live.name) {
             frontend.live.remove();
         }
     }

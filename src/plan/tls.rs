@@ -92,7 +92,7 @@ pub struct NameRules {
 }
 
 /// Whether clients are asked for a certificate.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ClientAuth {
     /// They are not.
     #[default]
@@ -102,7 +102,7 @@ pub enum ClientAuth {
 }
 
 /// Which certificates of clients are good.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClientCertificates {
     /// Whether a client may come without one.
     pub need: Need,
@@ -122,7 +122,7 @@ pub enum Need {
 }
 
 /// A file, and where it is written.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FileAt {
     /// The file.
     pub path: PathBuf,

@@ -3,7 +3,7 @@
 //! It belongs to the frontend's name. `listen` counts connections in it, `http` writes its numbers,
 //! `control` carries it from snapshot to snapshot and sets its limit.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
@@ -27,6 +27,10 @@ pub struct Frontend {
     /// Whether it has gone from the configuration. Written by `control`, read by each connection
     /// that it wakes. `Relaxed`: the wake-up orders it.
     removed: AtomicBool,
+    /// Its index in the latest snapshot. Written by `control` as it assembles one; read where a
+    /// connection looks for its frontend. Only a hint, so `Relaxed`: who finds another frontend there
+    /// searches.
+    index_hint: AtomicU32,
 }
 
 /// Counts connections, and holds accepting back while there are as many as may be.
@@ -50,7 +54,18 @@ impl Frontend {
             handshakes: Gate::new(u64::MAX),
             tunnels: AtomicU64::new(0),
             removed: AtomicBool::new(false),
+            index_hint: AtomicU32::new(0),
         }
+    }
+
+    /// Says that it has this index in the snapshot that is assembled.
+    pub fn stands_at(&self, index: usize) {
+        self.index_hint.store(index as u32, Ordering::Relaxed);
+    }
+
+    /// Its index in the latest snapshot that has it; in an older one it may have had another.
+    pub fn index_hint(&self) -> usize {
+        self.index_hint.load(Ordering::Relaxed) as usize
     }
 
     /// How many tunnels are open.

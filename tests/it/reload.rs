@@ -655,6 +655,42 @@ fn no_request_fails_while_the_configuration_changes() {
     assert_eq!(proxy.generation(), 31);
 }
 
+/// One backend and one host each, of which the last has another server in each `variant`.
+fn of_many(count: usize, variant: u8) -> Setup {
+    let mut tables = String::new();
+    for index in 0..count {
+        let last = if index + 1 == count { variant } else { 1 };
+        let (high, low) = (index / 250, index % 250);
+        tables += &format!(
+            "[[frontend.web.route]]\nhost = \"h{index}.test\"\nbackend = \"b{index}\"\n\
+             [backend.b{index}]\nservers = [\"127.{last}.{high}.{low}:80\"]\n"
+        );
+    }
+    Setup::at(["127.0.0.1:1".parse().expect("an address")]).rest(&tables)
+}
+
+/// What the dearest of three reloads costs, each of which changes one of `count` backends.
+fn cost_of_a_reload(count: usize) -> Duration {
+    let program = Program::start(&of_many(count, 1));
+    let costs = (2..5).map(|variant| {
+        program.write(&of_many(count, variant));
+        let before = program.cpu_time();
+        let answer = program.admin("POST", "/reload");
+        let changes = json(&answer)["changes"].to_string();
+        let server = format!("backend b{} server", count - 1);
+        assert!(changes.contains(&server), "{changes}");
+        program.cpu_time() - before
+    });
+    costs.max().expect("three")
+}
+
+#[test]
+fn a_reload_with_eight_times_the_backends_costs_about_eight_times_as_much() {
+    let (few, many) = (cost_of_a_reload(1_500), cost_of_a_reload(12_000));
+    // Sixty-four times where each backend is compared with each.
+    assert!(many < few * 16, "{few:?}, {many:?}");
+}
+
 #[test]
 fn what_only_a_start_can_change_is_said_to_wait() {
     let (a, _) = two();

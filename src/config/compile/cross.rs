@@ -12,6 +12,10 @@ use crate::config::source::Span;
 use crate::config::suggest;
 use crate::plan::Mode;
 
+/// So many unknown names get a "did you mean", for which each is compared with all that there are:
+/// more of them have one cause.
+const MOST_COMPARED: usize = 20;
+
 /// Names and addresses with the places where they are written, noted while tables are compiled.
 #[derive(Default)]
 pub(super) struct Written {
@@ -93,19 +97,22 @@ fn unknown_backends(written: &Written, report: &mut Report<'_>) {
         .map(|(name, _)| name.as_str())
         .collect();
     let names = || written.defined.iter().map(|(name, _)| name.as_str());
-    for wanted in &written.uses {
-        if defined.contains(wanted.name.as_str()) {
-            continue;
-        }
+    let all = suggest::list(names());
+    let unknown = written.uses.iter();
+    let unknown = unknown.filter(|wanted| !defined.contains(wanted.name.as_str()));
+    for (count, wanted) in unknown.enumerate() {
         let message = match written.defined.is_empty() {
             true => format!("backend `{}` is not defined, and no other is", wanted.shown),
             false => format!(
-                "backend `{}` is not defined; defined are {}",
-                wanted.shown,
-                suggest::list(names())
+                "backend `{}` is not defined; defined are {all}",
+                wanted.shown
             ),
         };
-        let help = match suggest::nearest(&wanted.name, names()) {
+        let near = match count < MOST_COMPARED {
+            true => suggest::nearest(&wanted.name, names()),
+            false => None,
+        };
+        let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("write a `[backend.{}]` with its `servers`", wanted.shown),
         };

@@ -50,7 +50,7 @@ pub(super) fn warn_of_passages(passages: &[Passage], spans: &[Span], report: &mu
             compared.find(|earlier| {
                 let earlier = &passages[*earlier];
                 covers_hosts(&earlier.sni, &passage.sni)
-                    && covers(&earlier.alpn, &passage.alpn, PartialEq::eq)
+                    && covers(&earlier.alpn, &passage.alpn, |name| vec![name.clone()])
             })
         };
         let Some(taker) = candidates.filter_map(first_of).min() else {
@@ -157,35 +157,35 @@ fn covering_paths(path: Option<&PathPattern>) -> Vec<Option<PathPattern>> {
 /// Whether each request that `later` matches is one that `earlier` matches.
 fn takes_all_of(earlier: &Route, later: &Route) -> bool {
     covers_hosts(&earlier.hosts, &later.hosts)
-        && covers(&earlier.paths, &later.paths, |wide, narrow| {
-            covering_paths(Some(narrow))
-                .iter()
-                .flatten()
-                .any(|path| path == wide)
+        && covers(&earlier.paths, &later.paths, |path| {
+            covering_paths(Some(path)).into_iter().flatten().collect()
         })
-        && covers(&earlier.methods, &later.methods, PartialEq::eq)
+        && covers(&earlier.methods, &later.methods, |method| {
+            vec![method.clone()]
+        })
         && all_implied(&earlier.headers, &later.headers)
         && all_implied(&earlier.queries, &later.queries)
 }
 
 fn covers_hosts(wide: &[HostPattern], narrow: &[HostPattern]) -> bool {
-    covers(wide, narrow, |wide, narrow| {
-        covering_hosts(Some(narrow))
-            .iter()
-            .flatten()
-            .any(|host| host == wide)
+    covers(wide, narrow, |host| {
+        covering_hosts(Some(host)).into_iter().flatten().collect()
     })
 }
 
 /// Whether every one of `narrow` is covered by one of `wide`; an empty list is everything.
-fn covers<T>(wide: &[T], narrow: &[T], is_covered_by: impl Fn(&T, &T) -> bool) -> bool {
+/// `covering` gives all that cover one, itself included: few, where `wide` may be thousands.
+fn covers<T: Eq + Hash>(wide: &[T], narrow: &[T], covering: impl Fn(&T) -> Vec<T>) -> bool {
     if wide.is_empty() {
         return true;
     }
-    !narrow.is_empty()
-        && narrow
-            .iter()
-            .all(|narrow| wide.iter().any(|wide| is_covered_by(wide, narrow)))
+    if let [wide] = wide {
+        let is_covered = |narrow| covering(narrow).contains(wide);
+        return !narrow.is_empty() && narrow.iter().all(is_covered);
+    }
+    let known: HashSet<&T> = wide.iter().collect();
+    let is_covered = |narrow| covering(narrow).iter().any(|one| known.contains(one));
+    !narrow.is_empty() && narrow.iter().all(is_covered)
 }
 
 /// Whether each condition of `wide` holds whenever those of `narrow` do.

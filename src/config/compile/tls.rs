@@ -1,6 +1,6 @@
 //! `[frontend.NAME.tls]`. Files are only named here; `control::verify` reads them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use http::HeaderName;
@@ -333,21 +333,34 @@ fn names(
             names.push(NameRules { name, rules, at });
         }
     }
+    let wildcards: HashSet<&str> = names.iter().filter_map(wildcard_of).collect();
     for (name, span) in empty {
-        warn_of_empty(&name, span, &names, report);
+        warn_of_empty(&name, span, &wildcards, report);
     }
     names
 }
 
+/// What stands behind the `*.` of a wildcard with rules.
+fn wildcard_of(own: &NameRules) -> Option<&str> {
+    match &own.name {
+        HostPattern::Wildcard(parent) => Some(parent),
+        HostPattern::Exact(_) => None,
+    }
+}
+
 /// Warns of a name that has nothing of its own. Beside a wildcard that has, that is a way to say that
 /// its rules are not meant.
-fn warn_of_empty(name: &HostPattern, span: Span, names: &[NameRules], report: &mut Report<'_>) {
-    let wildcard = match name {
+fn warn_of_empty(
+    name: &HostPattern,
+    span: Span,
+    wildcards: &HashSet<&str>,
+    report: &mut Report<'_>,
+) {
+    let parent = match name {
         HostPattern::Exact(host) => host.split_once('.').map(|(_, parent)| parent),
         HostPattern::Wildcard(_) => None,
     };
-    let is_above = |own: &NameRules| matches!(&own.name, HostPattern::Wildcard(parent) if Some(parent.as_str()) == wildcard);
-    if !names.iter().any(is_above) {
+    if !parent.is_some_and(|parent| wildcards.contains(parent)) {
         let message = "this name has no rules of its own here";
         report.add(
             Diagnostic::warning(span, message).help(

@@ -118,14 +118,16 @@ impl Certs {
     fn terms(&mut self, tls: &Tls, found: &mut Vec<Diagnostic>) -> Option<Terms> {
         let store = self.store(tls, found);
         let errors_before = errors(found);
-        let mut trusts: Vec<(&ClientAuth, Option<Trust>, Resumption)> = Vec::new();
+        let mut trusts: HashMap<&ClientAuth, (Option<Trust>, Resumption)> = HashMap::new();
         for rules in tls.all_rules() {
-            if trusts.iter().any(|(auth, ..)| **auth == rules.client_auth) {
+            if trusts.contains_key(&rules.client_auth) {
                 continue;
             }
             match self.trust(&rules.client_auth) {
                 Ok(trust) => match self.resumption(trust.as_ref()) {
-                    Ok(resumption) => trusts.push((&rules.client_auth, trust, resumption)),
+                    Ok(resumption) => {
+                        trusts.insert(&rules.client_auth, (trust, resumption));
+                    }
                     Err(error) => found.push(at_certificates(tls, error.to_string())),
                 },
                 Err(diagnostics) => found.extend(diagnostics),
@@ -135,8 +137,8 @@ impl Certs {
             return None;
         }
         let trust_of = |auth: &ClientAuth| {
-            let known = trusts.iter().find(|(known, ..)| *known == auth);
-            known.map(|(_, trust, resumption)| (trust.as_ref(), resumption.clone()))
+            let known = trusts.get(auth);
+            known.map(|(trust, resumption)| (trust.as_ref(), resumption.clone()))
         };
         match Terms::new(tls, Arc::new(store?), trust_of) {
             Ok(terms) => Some(terms),

@@ -5,6 +5,7 @@
 //! says the same as before stays as it is, with its connections and tickets.
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -55,9 +56,11 @@ impl ServerTlsSet {
             shelf,
             system: OnceCell::new(),
         };
+        let known = before.map(by_name).unwrap_or_default();
         let list = plan.backends.iter().map(|backend| {
             let tls = backend.tls.as_ref()?;
-            let known = before.and_then(|before| known_of(before, backend));
+            let known = known.get(&backend.name);
+            let known = known.and_then(|known| known.tls.as_ref());
             one(tls, backend, &sources, known, found)
         });
         Self(list.collect())
@@ -65,12 +68,12 @@ impl ServerTlsSet {
 
     /// The backends that `before` has in the same words, and whose files say something else.
     pub(super) fn renewed(&self, plan: &Plan, before: &Snapshot) -> Vec<Name> {
+        let known = by_name(before);
         let renewed = plan.backends.iter().zip(&self.0).filter(|(backend, tls)| {
-            let known = before.backends.iter().find(|one| one.plan == **backend);
-            let Some((known, tls)) = known.zip(tls.as_ref()) else {
+            let Some((known, tls)) = known.get(&backend.name).zip(tls.as_ref()) else {
                 return false;
             };
-            !is_same(known.tls.as_ref(), tls)
+            !is_same(known.tls.as_ref(), tls) && known.plan == **backend
         });
         renewed.map(|(backend, _)| backend.name.clone()).collect()
     }
@@ -112,10 +115,13 @@ fn is_same(known: Option<&Arc<Tls>>, tls: &Arc<Tls>) -> bool {
     known.is_some_and(|known| Arc::ptr_eq(known, tls))
 }
 
-fn known_of<'a>(before: &'a Snapshot, plan: &Backend) -> Option<&'a Arc<Tls>> {
-    let mut backends = before.backends.iter();
-    let known = backends.find(|one| one.plan.name == plan.name);
-    known?.tls.as_ref()
+/// The backends of `snapshot` that have TLS; the others are not asked for.
+fn by_name(snapshot: &Snapshot) -> HashMap<&Name, &Arc<backend::Backend>> {
+    let backends = snapshot.backends.iter();
+    backends
+        .filter(|backend| backend.tls.is_some())
+        .map(|backend| (&backend.plan.name, backend))
+        .collect()
 }
 
 fn one(

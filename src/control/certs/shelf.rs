@@ -90,8 +90,12 @@ impl Shelf {
     /// Looks at all files of `plan`, and reads what has changed.
     pub(super) fn look(&mut self, plan: &Plan) -> Findings {
         let mut findings = Findings::default();
+        // Many frontends may name one directory.
+        let mut listed: HashSet<&Path> = HashSet::new();
         for source in of_plan(plan).flat_map(|tls| &tls.certificates) {
-            self.list(source, &mut findings);
+            if source.key.is_none() && listed.insert(&source.path) {
+                self.list(source, &mut findings);
+            }
         }
         // What is kept is not there to be read.
         let named = named(plan, |source| self.files_of(source, |found| &found.listed));
@@ -187,9 +191,9 @@ impl Shelf {
         faults
     }
 
-    /// Lists the directory that `source` may be.
+    /// Lists the directory that `source`, which names no key, may be.
     fn list(&mut self, source: &Certificates, findings: &mut Findings) {
-        if source.key.is_some() || !(source.path.is_dir() || self.is_directory(source)) {
+        if !(source.path.is_dir() || self.is_directory(source)) {
             return;
         }
         let found = self.directories.entry(source.path.clone()).or_default();
@@ -243,10 +247,18 @@ impl Shelf {
                 gone.push((path.clone(), names.collect()));
             }
         }
+        if gone.is_empty() {
+            return;
+        }
+        let mut users: HashMap<&Path, Vec<&Tls>> = HashMap::new();
+        for tls in of_plan(plan) {
+            for source in &tls.certificates {
+                users.entry(&source.path).or_default().push(tls);
+            }
+        }
         for (path, had) in gone {
             let mut lost: BTreeSet<Box<str>> = BTreeSet::new();
-            for tls in of_plan(plan).filter(|tls| tls.certificates.iter().any(|of| of.path == path))
-            {
+            for tls in users.get(&*path).into_iter().flatten() {
                 let files = tls
                     .certificates
                     .iter()
@@ -276,8 +288,11 @@ fn named(plan: &Plan, files: impl Fn(&Certificates) -> Vec<Files>) -> Named {
     let mut named = Named::default();
     for tls in of_plan(plan) {
         for source in &tls.certificates {
-            named.directories.insert(source.path.clone());
-            named.certificates.extend(files(source));
+            let is_new = named.directories.insert(source.path.clone());
+            // Of a directory that many frontends name, all its files once.
+            if is_new || source.key.is_some() {
+                named.certificates.extend(files(source));
+            }
         }
         for asked in asked(tls) {
             named.authorities.extend(paths(&asked.ca).map(Authorities));

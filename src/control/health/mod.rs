@@ -129,6 +129,13 @@ struct Check {
     outcome: Option<Outcome>,
 }
 
+/// The servers of a backend, by their health.
+#[derive(Clone, Copy)]
+struct Counts {
+    up: usize,
+    unchecked: usize,
+}
+
 impl Checker {
     /// A checker that watches nothing yet. Equal rows of `rng` give equal places in time.
     pub fn new(network: Network, rng: Rng, observer: Box<dyn Observer>) -> Self {
@@ -264,7 +271,8 @@ impl Shared {
             took: outcome.took,
         });
         if let Some((transition, from)) = done {
-            self.tell(backend, index, from, reason, transition);
+            let counts = Counts::of(backend);
+            self.tell(backend, index, from, reason, (transition, counts));
         }
     }
 
@@ -279,9 +287,10 @@ impl Shared {
             to: Health::Up,
             checks: 0,
         };
+        let counts = Counts::of(backend);
         for (&index, from) in indexes.iter().zip(was) {
             if from != Health::Up {
-                self.tell(backend, index, from, NOT_CHECKED, to_up);
+                self.tell(backend, index, from, NOT_CHECKED, (to_up, counts));
             }
         }
     }
@@ -292,12 +301,8 @@ impl Shared {
         index: usize,
         from: Health,
         reason: &str,
-        transition: Transition,
+        (transition, counts): (Transition, Counts),
     ) {
-        let count = |health: Health| {
-            let servers = backend.servers.iter();
-            servers.filter(|server| server.health() == health).count()
-        };
         self.observer.changed(&Change {
             backend: &backend.plan.name,
             server: &backend.plan.servers[index].name,
@@ -305,10 +310,27 @@ impl Shared {
             to: transition.to,
             reason,
             checks: transition.checks,
-            up: count(Health::Up),
-            unchecked: count(Health::Checking),
+            up: counts.up,
+            unchecked: counts.unchecked,
             total: backend.servers.len(),
         });
+    }
+}
+
+impl Counts {
+    fn of(backend: &Backend) -> Self {
+        let mut counts = Self {
+            up: 0,
+            unchecked: 0,
+        };
+        for server in &backend.servers {
+            match server.health() {
+                Health::Up => counts.up += 1,
+                Health::Checking => counts.unchecked += 1,
+                Health::Down => {}
+            }
+        }
+        counts
     }
 }
 

@@ -1,5 +1,6 @@
 //! What one worker holds of a backend: the shared backend, and its own connections to the servers.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
@@ -27,18 +28,17 @@ impl Local {
     pub fn new(index: u32, shared: Arc<Backend>, record_case: bool, before: Option<&Self>) -> Self {
         let settings = Rc::new(Settings::new(&shared.plan, shared.tls.clone(), record_case));
         let before = before.filter(|before| before.settings.are_like(&settings));
-        let known = |id: ServerId| -> Option<Rc<Lanes>> {
-            let before = before?;
-            let servers = &before.shared.servers;
-            let place = servers.iter().position(|server| server.id == id)?;
-            Some(Rc::clone(&before.lanes[place]))
-        };
+        let known: HashMap<ServerId, &Rc<Lanes>> = before
+            .iter()
+            .flat_map(|before| before.shared.servers.iter().zip(&before.lanes))
+            .map(|(server, lanes)| (server.id, lanes))
+            .collect();
         let lanes = shared
             .servers
             .iter()
             .zip(&shared.plan.servers)
             .map(|(server, plan)| {
-                let lanes = known(server.id);
+                let lanes = known.get(&server.id).copied().map(Rc::clone);
                 lanes.unwrap_or_else(|| Rc::new(settings.lanes(&plan.name, &server.address)))
             })
             .collect();

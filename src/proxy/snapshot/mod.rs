@@ -6,7 +6,7 @@
 
 mod remembered;
 
-use std::cell::RefCell;
+use std::cell::{LazyCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -104,9 +104,13 @@ impl Snapshot {
 
     /// The place of the frontend that is `live`; `None` when it is gone.
     pub fn frontend_of(&self, live: &Arc<frontend::Frontend>) -> Option<usize> {
-        self.frontends
-            .iter()
-            .position(|frontend| Arc::ptr_eq(&frontend.live, live))
+        let is_it = |frontend: &Frontend| Arc::ptr_eq(&frontend.live, live);
+        // Every connection asks: the index is known but for snapshots that ran before.
+        let hint = live.index_hint();
+        match self.frontends.get(hint).is_some_and(is_it) {
+            true => Some(hint),
+            false => self.frontends.iter().position(is_it),
+        }
     }
 
     fn records_case(&self) -> bool {
@@ -239,11 +243,13 @@ impl View {
     fn of(snapshot: Arc<Snapshot>, before: Option<&Self>) -> Self {
         let records_case = snapshot.records_case();
         let reusable = before.filter(|before| before.records_case == records_case);
-        let by_name: HashMap<&Name, &Local> = before
-            .iter()
-            .flat_map(|before| &before.backends)
-            .map(|local| (&local.shared.plan.name, &**local))
-            .collect();
+        // Made when a backend is not where it was: most reloads change settings and no order.
+        let by_name: LazyCell<HashMap<&Name, &Local>, _> = LazyCell::new(|| {
+            let backends = before.iter().flat_map(|before| &before.backends);
+            backends
+                .map(|local| (&local.shared.plan.name, &**local))
+                .collect()
+        });
         let backends = snapshot
             .backends
             .iter()
@@ -253,7 +259,12 @@ impl View {
                 if let Some(same) = same_place.filter(|local| Arc::ptr_eq(&local.shared, backend)) {
                     return Rc::clone(same);
                 }
-                let before = by_name.get(&backend.plan.name).copied();
+                let name = &backend.plan.name;
+                let same_place = before.and_then(|before| before.backends.get(index));
+                let before = match same_place.filter(|local| local.shared.plan.name == *name) {
+                    Some(same) => Some(&**same),
+                    None => by_name.get(name).copied(),
+                };
                 let backend = Arc::clone(backend);
                 Rc::new(Local::new(index as u32, backend, records_case, before))
             })

@@ -4,7 +4,7 @@
 //! several for one name and one kind of key, the one that was written first is used. Immutable: a
 //! renewed certificate makes another store, which shares all that has not changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rustls::SignatureScheme;
@@ -39,6 +39,8 @@ pub struct Store {
     exact: HashMap<Box<str>, Choice>,
     /// By what stands behind `*.`.
     wildcard: HashMap<Box<str>, Choice>,
+    /// What stands behind the first label of each of `exact`.
+    parents: HashSet<Box<str>>,
     default: Choice,
 }
 
@@ -56,7 +58,14 @@ impl StoreBuilder {
         for name in &certificate.names {
             let (map, name) = match name.strip_prefix("*.") {
                 Some(parent) => (&mut store.wildcard, parent),
-                None => (&mut store.exact, &**name),
+                None => {
+                    if let Some((_, parent)) = name.split_once('.')
+                        && !store.parents.contains(parent)
+                    {
+                        store.parents.insert(parent.into());
+                    }
+                    (&mut store.exact, &**name)
+                }
             };
             add(map.entry(name.into()).or_default(), certificate);
         }
@@ -96,12 +105,8 @@ impl Store {
         match pattern {
             HostPattern::Exact(name) => self.has(name),
             HostPattern::Wildcard(parent) => {
-                let is_below = |name: &str| {
-                    name.split_once('.')
-                        .is_some_and(|(_, above)| above == parent)
-                };
                 self.wildcard.contains_key(parent.as_str())
-                    || self.exact.keys().any(|name| is_below(name))
+                    || self.parents.contains(parent.as_str())
             }
         }
     }
