@@ -1,68 +1,489 @@
-//! What people bring from HAProxy and is nothing here, or stands elsewhere.
+//! What people bring from HAProxy, nginx, Traefik and Caddy that does not exist here, is elsewhere, or
+//! is written in another form.
 //!
-//! Keys that are called otherwise are in `keys`, table by table. Here is what no table has, and what
-//! is written behind an address there; each with what is said to whoever writes it.
+//! Keys with another name are in `keys`, table by table. Here are the words that no table has, what is
+//! written behind an address there, and values of another type than ours; each with what to write.
 
-/// Words for what there is not; `-` and `_` are one.
-const ABSENT: &[(&str, &str)] = &[
+use crate::config::raw::{Kind, Value};
+
+/// Words of no table; `-` and `_` are the same. What is said begins with the words by which a reader
+/// can search the documentation.
+const ABSENT: &[(&[&str], &str)] = &[
     (
-        "agent_check",
-        "Evenkeel does not have this: a server says by its answer to a check how it is",
+        &[
+            "affinity",
+            "cookie",
+            "hash",
+            "hash_type",
+            "ip_hash",
+            "persistence",
+            "session_affinity",
+            "stick",
+            "stick_on",
+            "sticky",
+            "sticky_session",
+            "sticky_sessions",
+        ],
+        NO_STICKINESS,
     ),
     (
-        "cache",
-        "Evenkeel does not have this: servers are always asked",
+        &["stick_table", "table", "peers"],
+        "stick tables do not exist yet: Evenkeel counts nothing per client",
     ),
     (
-        "compression",
-        "Evenkeel does not have this: bodies pass as the servers write them",
+        &[
+            "limit_conn",
+            "limit_req",
+            "limit_rate",
+            "rate",
+            "rate_limit",
+            "rate_limits",
+            "ratelimit",
+            "rate_limit_sessions",
+            "throttle",
+            "in_flight_req",
+            "inflightreq",
+        ],
+        "rate limits do not exist yet; `max_connections` of a frontend bounds its connections, and \
+         `max_connections` of a server bounds its requests in flight",
     ),
-    ("cookie", NO_STICKINESS),
     (
-        "errorfile",
-        "Evenkeel does not have this: its own answers say their reason and no more",
+        &[
+            "auth",
+            "auth_basic",
+            "auth_request",
+            "basic_auth",
+            "basicauth",
+            "digestauth",
+            "forward_auth",
+            "forwardauth",
+            "http_auth",
+            "jwt",
+            "oauth",
+            "oidc",
+            "user_list",
+            "userlist",
+        ],
+        "passwords and tokens are not checked yet; a route can require a client certificate: \
+         `client_certificate = \"required\"`",
     ),
     (
-        "errorfiles",
-        "Evenkeel does not have this: its own answers say their reason and no more",
+        &[
+            "allow",
+            "allowlist",
+            "block",
+            "blacklist",
+            "deny",
+            "denylist",
+            "ip_allowlist",
+            "ip_whitelist",
+            "ipallowlist",
+            "ipwhitelist",
+            "satisfy",
+            "source_range",
+            "whitelist",
+        ],
+        "lists of allowed and denied clients do not exist yet; a route can require a client \
+         certificate: `client_certificate = \"required\"`",
     ),
     (
-        "filter",
-        "Evenkeel does not have this: nothing else looks at what passes",
+        &[
+            "add_prefix",
+            "addprefix",
+            "handle_path",
+            "path_prefix_rewrite",
+            "path_rewrite",
+            "replace_path",
+            "reqrep",
+            "rewrite",
+            "rewrite_target",
+            "set_path",
+            "set_uri",
+            "strip_path_prefix",
+            "strip_prefix",
+            "stripprefix",
+            "uri_strip_prefix",
+        ],
+        "rewriting does not exist yet: servers get the path as the client sent it",
     ),
-    ("hash_type", NO_STICKINESS),
-    ("http_request", NO_POLICIES),
-    ("http_response", NO_POLICIES),
     (
-        "lua_load",
-        "Evenkeel does not have this: there are no scripts",
+        &[
+            "add_header",
+            "add_headers",
+            "custom_request_headers",
+            "custom_response_headers",
+            "del_header",
+            "header_down",
+            "header_up",
+            "http_after_response",
+            "more_set_headers",
+            "proxy_hide_header",
+            "proxy_set_header",
+            "remove_header",
+            "replace_header",
+            "request_headers",
+            "response_headers",
+            "set_header",
+            "set_headers",
+            "cors",
+            "csp",
+            "hsts",
+            "expires",
+        ],
+        "setting and removing fields does not exist yet; `forwarding` and `request_id` of a frontend \
+         say which fields Evenkeel sends by itself",
     ),
-    ("on_marked_down", AT_CHANGES),
-    ("on_marked_up", AT_CHANGES),
     (
-        "redirect",
-        "Evenkeel does not have this: a server has to answer with the redirect",
+        &[
+            "handle",
+            "http_request",
+            "http_response",
+            "middleware",
+            "middlewares",
+            "plugin",
+            "plugins",
+            "policies",
+            "policy",
+            "rule",
+            "rules",
+            "tcp_request",
+            "tcp_response",
+        ],
+        "rules that change or refuse requests do not exist yet; a `[[frontend.NAME.route]]` chooses \
+         the backend",
     ),
-    ("resolvers", NO_NAMES),
-    ("server_template", NO_NAMES),
     (
-        "source",
-        "Evenkeel does not have this: the system chooses the address to connect from",
+        &[
+            "filter", "filters", "lua_load", "lua", "spoe", "wasm", "script",
+        ],
+        "filters and scripts do not exist: Evenkeel runs no code of its users",
     ),
-    ("stick", NO_STICKINESS),
-    ("stick_table", NO_STICKINESS),
-    ("tcp_request", NO_POLICIES),
-    ("tcp_response", NO_POLICIES),
+    (
+        &[
+            "http_request_redirect",
+            "redir",
+            "redirect",
+            "redirects",
+            "redirect_regex",
+            "redirect_scheme",
+        ],
+        "redirects do not exist yet: a server has to answer with the redirect",
+    ),
+    (
+        &[
+            "autoindex",
+            "file_server",
+            "index",
+            "respond",
+            "return",
+            "root",
+            "static",
+            "static_response",
+            "try_files",
+        ],
+        "Evenkeel serves no files and no answers of your own yet: a server has to answer",
+    ),
+    (
+        &[
+            "error_page",
+            "error_pages",
+            "errorfile",
+            "errorfiles",
+            "errorloc",
+            "errors",
+            "handle_errors",
+            "http_error",
+            "http_errors",
+            "maintenance",
+            "monitor_uri",
+        ],
+        "error pages of your own do not exist yet: an answer that Evenkeel makes has its reason and \
+         the request's id as its body",
+    ),
+    (
+        &[
+            "brotli",
+            "compress",
+            "compression",
+            "encode",
+            "gzip",
+            "gzip_types",
+            "zstd",
+        ],
+        "compression does not exist yet: bodies pass as the servers send them",
+    ),
+    (
+        &["cache", "caching", "proxy_cache"],
+        "a cache does not exist yet: every request goes to a server",
+    ),
+    (
+        &[
+            "buffer",
+            "buffering",
+            "buffers",
+            "client_max_body_size",
+            "max_body_size",
+            "max_request_body_bytes",
+            "proxy_buffering",
+            "proxy_request_buffering",
+            "request_body",
+        ],
+        "bodies are passed on as they come: they are not buffered, and their size has no limit",
+    ),
+    (
+        &["slow_start", "slowstart", "slow_start_config"],
+        "slow start does not exist yet: a server that comes up gets its full share at once",
+    ),
+    (
+        &[
+            "circuit_breaker",
+            "error_limit",
+            "fail_timeout",
+            "max_fails",
+            "observe",
+            "on_error",
+            "outlier_detection",
+            "passive_health",
+            "unhealthy_status",
+        ],
+        "servers are not judged by their answers to clients yet, only by active checks: `health` of \
+         the backend",
+    ),
+    (
+        &["agent_addr", "agent_check", "agent_inter", "agent_port"],
+        "agent checks do not exist yet; `health` of the backend can check a page of the server",
+    ),
+    (
+        &["on_marked_down", "on_marked_up", "shutdown_sessions"],
+        "a server that goes down gets no new requests; those in flight run on until their own timeouts. \
+         This cannot be changed yet",
+    ),
+    (
+        &[
+            "discovery",
+            "dns",
+            "dynamic_upstreams",
+            "hostname",
+            "init_addr",
+            "resolve",
+            "resolve_prefer",
+            "resolver",
+            "resolvers",
+            "server_template",
+        ],
+        "names of servers are not resolved yet: write IP addresses in `servers`",
+    ),
+    (
+        &[
+            "bind_address",
+            "interface",
+            "proxy_bind",
+            "source",
+            "usesrc",
+        ],
+        "the source address of server connections cannot be set yet: the system chooses it",
+    ),
+    (
+        &[
+            "acme",
+            "auto_https",
+            "cert_resolver",
+            "certresolver",
+            "letsencrypt",
+        ],
+        "Evenkeel gets no certificates by ACME yet; what certbot or lego renews is served within \
+         seconds: `tls = \"/etc/letsencrypt/live/NAME/fullchain.pem\"`",
+    ),
+    (
+        &["alt_svc", "h3", "http3", "quic"],
+        "HTTP/3 does not exist yet",
+    ),
+    (
+        &["mirror", "mirrors", "shadow"],
+        "mirroring does not exist yet: each request goes to one backend",
+    ),
+    (
+        &[
+            "canary",
+            "split",
+            "split_clients",
+            "traffic_split",
+            "weighted",
+        ],
+        "splitting a route over backends does not exist yet; `weight` of a server gives it its share \
+         within one backend",
+    ),
+    (
+        &[
+            "access_log",
+            "error_log",
+            "httplog",
+            "log_format",
+            "logger",
+            "logging",
+            "syslog",
+        ],
+        "the access log is `[log.access]` with `to = \"…\"`, for the whole process; its format is fixed",
+    ),
+    (
+        &["tracing", "opentelemetry", "otel", "otlp", "zipkin"],
+        "tracing does not exist yet; `request_id` of a frontend names a request in every log",
+    ),
+    (
+        &[
+            "chroot",
+            "daemon",
+            "gid",
+            "group",
+            "master_worker",
+            "nbproc",
+            "pidfile",
+            "uid",
+            "user",
+            "worker_rlimit_nofile",
+            "ulimit_n",
+        ],
+        "leave it out: user, limits and supervision are set by systemd (see packaging/evenkeel.service) \
+         or by the container",
+    ),
+    (
+        &[
+            "stats_socket",
+            "stats",
+            "dashboard",
+            "metrics",
+            "prometheus",
+            "status",
+            "api",
+        ],
+        "metrics and status are on the `[admin]` listener",
+    ),
+    (
+        &[
+            "proxy_read_timeout",
+            "read_timeout",
+            "response_header_timeout",
+            "timeout_server",
+        ],
+        "write `timeout = { response = \"…\", body = \"…\" }` in the `[backend.NAME]`",
+    ),
+    (
+        &[
+            "connect_timeout",
+            "dial_timeout",
+            "proxy_connect_timeout",
+            "timeout_connect",
+        ],
+        "write `timeout = { connect = \"…\" }` in the `[backend.NAME]`",
+    ),
+    (
+        &[
+            "client_body_timeout",
+            "proxy_send_timeout",
+            "send_timeout",
+            "timeout_client",
+            "write_timeout",
+        ],
+        "write `timeout = { body = \"…\" }` in the `[frontend.NAME]`",
+    ),
+    (
+        &[
+            "client_header_timeout",
+            "read_header_timeout",
+            "timeout_http_request",
+        ],
+        "write `timeout = { head = \"…\" }` in the `[frontend.NAME]`",
+    ),
+    (
+        &[
+            "idle_timeout",
+            "keepalive_timeout",
+            "timeout_http_keep_alive",
+        ],
+        "write `timeout = { keep_alive = \"…\" }` in the `[frontend.NAME]`, and `pool = { idle_timeout \
+         = \"…\" }` in the `[backend.NAME]`",
+    ),
+    (
+        &[
+            "retry",
+            "redispatch",
+            "proxy_next_upstream",
+            "proxy_next_upstream_tries",
+            "retry_on",
+        ],
+        "write `attempts` in the `[backend.NAME]`: another server is tried when that is safe",
+    ),
+    (
+        &["forwardfor", "option_forwardfor", "x_forwarded_for", "xff"],
+        "write `forwarding = { x_forwarded = true }` in the `[frontend.NAME]`; it is the default",
+    ),
+    (
+        &[
+            "real_ip_header",
+            "set_real_ip_from",
+            "trusted_ips",
+            "forwarded_headers",
+        ],
+        "write `trusted_proxies` and `client_field` in the `[frontend.NAME]`",
+    ),
+    (
+        &[
+            "entry_points",
+            "entrypoints",
+            "location",
+            "locations",
+            "routers",
+            "server_name",
+            "match",
+        ],
+        "write each route as `[[frontend.NAME.route]]` with `host`, `path` and `backend`",
+    ),
+    (
+        &[
+            "load_balancer",
+            "loadbalancer",
+            "proxy_pass",
+            "reverse_proxy",
+            "services",
+            "upstreams",
+        ],
+        "a group of servers is a `[backend.NAME]` with `servers = [\"…\"]`",
+    ),
+    (
+        &["lb_policy", "lb_method", "strategy", "balancer"],
+        "write `balance` in the `[backend.NAME]`",
+    ),
+    (
+        &["enabled"],
+        "leave it out; what can be switched off has the value \"off\" or `false`",
+    ),
 ];
 
-const NO_STICKINESS: &str =
-    "Evenkeel does not have this: each request goes to the server whose turn it is, whoever asks";
-const NO_POLICIES: &str = "Evenkeel does not have this: no rules change or refuse what passes";
-const NO_NAMES: &str = "Evenkeel does not have this: servers are written by their IP addresses";
-const AT_CHANGES: &str = "Evenkeel does not have this: a server that goes down gets nothing new, and \
-                          what it has begun goes on until its own timeouts";
+const NO_STICKINESS: &str = "stickiness does not exist yet: each request goes to the server whose turn \
+                             it is, whoever the client is";
 
-/// What stands behind the address in a `bind` line, and what to write instead.
+/// Methods of balancing that do not exist yet.
+pub(super) const ABSENT_METHODS: &[&str] = &[
+    "consistent-hash",
+    "cookie",
+    "first",
+    "hash",
+    "hdr",
+    "header",
+    "ip-hash",
+    "ip_hash",
+    "maglev",
+    "p2c",
+    "power-of-two",
+    "random",
+    "ring-hash",
+    "sni",
+    "source",
+    "uri",
+    "url_param",
+];
+
+/// What is written behind the address in a `bind` line, and what to write instead.
 pub(super) const AFTER_LISTEN: &[(&str, &str)] = &[
     ("ssl", OF_FRONTEND_TLS),
     ("crt", OF_FRONTEND_TLS),
@@ -111,40 +532,154 @@ const OF_FRONTEND_TLS: &str =
 const OF_BACKEND_TLS: &str = "write the address alone, and `tls = true` in the backend, or \
                               `[backend.NAME.tls]` with `ca`, `verify` and more";
 
-/// What is said to whoever writes `word` as a key, when that is something that there is not.
+/// What to say to `word` as a key that no table has, when people are known to write it.
 pub(super) fn absent(word: &str) -> Option<&'static str> {
-    answer(ABSENT, &word.replace('-', "_"))
+    let word = fold(word);
+    let mut known = ABSENT
+        .iter()
+        .filter(|(words, _)| words.contains(&word.as_str()));
+    known.next().map(|(_, answer)| *answer)
+}
+
+/// `word` in the spelling in which two are compared: HAProxy has `-` where TOML has `_`.
+pub(super) fn fold(word: &str) -> String {
+    word.to_ascii_lowercase().replace('-', "_")
 }
 
 /// What is said about the first word of `text`, behind the address, that `table` knows.
 pub(super) fn after_address(table: &[(&str, &'static str)], text: &str) -> Option<&'static str> {
     let words = text.split_ascii_whitespace().skip(1);
-    words.into_iter().find_map(|word| answer(table, word))
+    words.into_iter().find_map(|word| {
+        let mut known = table.iter().filter(|(known, _)| *known == word);
+        known.next().map(|(_, answer)| *answer)
+    })
 }
 
-fn answer(table: &[(&str, &'static str)], word: &str) -> Option<&'static str> {
-    table
+/// The switch that people mean by a word or a number.
+pub(super) fn switch(word: &str) -> Option<bool> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "true" | "on" | "yes" | "1" | "enabled" => Some(true),
+        "false" | "off" | "no" | "0" | "disabled" => Some(false),
+        _ => None,
+    }
+}
+
+/// What to write instead of `value`, where `key` in the table `title` wants a table of its own keys.
+pub(super) fn short_form(title: &str, key: &str, value: &Value) -> Option<String> {
+    let is_frontend = title.contains("[frontend.");
+    let (text, switch) = match &value.kind {
+        Kind::String(text) if text.is_as_written() => {
+            (Some(format!("{:?}", text.value)), switch(&text.value))
+        }
+        Kind::Integer(number) => (Some(number.to_string()), None),
+        Kind::Boolean(value) => (None, Some(*value)),
+        _ => (None, None),
+    };
+    let text = || text.clone().unwrap_or_else(|| "…".to_owned());
+    let help = match (key, switch) {
+        ("http2", Some(true)) if is_frontend => {
+            "leave `http2` out: HTTP/2 is on by default".to_owned()
+        }
+        ("http2", Some(false)) if is_frontend => "write `http2 = { enabled = false }`".to_owned(),
+        ("http2", Some(true)) => "write `protocol = \"h2\"`".to_owned(),
+        ("http2", Some(false)) => "write `protocol = \"h1\"`".to_owned(),
+        ("timeout", _) if is_frontend => format!(
+            "write which timeout: `timeout = {{ body = {} }}`; there are `head`, `body`, `keep_alive`, \
+             `exchange`, `handshake` and `tunnel`",
+            text()
+        ),
+        ("timeout", _) => format!(
+            "write which timeout: `timeout = {{ response = {} }}`; there are `connect`, `response`, \
+             `body` and `queue`",
+            text()
+        ),
+        ("limits", _) => format!("write which limit: `limits = {{ head = {} }}`", text()),
+        ("forwarding", Some(value)) => format!("write `forwarding = {{ x_forwarded = {value} }}`"),
+        ("queue", _) => format!("write `queue = {{ max = {} }}`", text()),
+        ("pool", _) => format!("write `pool = {{ max_idle = {} }}`", text()),
+        ("admin", Some(false)) => "write `admin = { listen = \"off\" }`".to_owned(),
+        ("admin", Some(true)) => "leave `admin` out: it is on by default".to_owned(),
+        ("admin", None) => format!("write `admin = {{ listen = {} }}`", text()),
+        ("access", Some(false)) => "write `access = { to = \"off\" }`".to_owned(),
+        ("access", Some(true)) => "leave `access` out: the access log is on by default".to_owned(),
+        ("access", None) => format!("write `access = {{ to = {} }}`", text()),
+        ("log", _) => format!("write `log = {{ level = {} }}`", text()),
+        ("reload", Some(value)) => format!("write `reload = {{ watch = {value} }}`"),
+        ("shutdown", _) => format!("write `shutdown = {{ timeout = {} }}`", text()),
+        ("process", _) => format!("write `process = {{ workers = {} }}`", text()),
+        ("client_auth", Some(true)) => {
+            "write `client_auth = { mode = \"required\", ca = \"/path/to/ca.pem\" }`".to_owned()
+        }
+        ("client_auth", Some(false)) => "write `client_auth = \"off\"`".to_owned(),
+        ("client_certificate", _) => {
+            "write which fields: `client_certificate = { subject = \"x-client-subject\" }`"
+                .to_owned()
+        }
+        _ => return None,
+    };
+    Some(help)
+}
+
+/// The table for a condition, or for the fields of a check, that was written as text:
+/// `header = "x-tenant: blue"`.
+pub(super) fn conditions(key: &str, value: &Value) -> Option<String> {
+    let items = match &value.kind {
+        Kind::Array(items) => items.as_slice(),
+        _ => std::slice::from_ref(value),
+    };
+    let pairs: Vec<String> = items
         .iter()
-        .find(|(known, _)| *known == word)
-        .map(|(_, answer)| *answer)
+        .filter_map(|item| match &item.kind {
+            Kind::String(text) if text.is_as_written() => pair(&text.value),
+            _ => None,
+        })
+        .collect();
+    if pairs.is_empty() || pairs.len() < items.len() {
+        return None;
+    }
+    Some(format!("write `{key} = {{ {} }}`", pairs.join(", ")))
+}
+
+/// `x-tenant: blue`, `x-tenant=blue` or `x-tenant` as TOML.
+fn pair(text: &str) -> Option<String> {
+    let (name, value) = text.split_once([':', '=']).unwrap_or((text, "*"));
+    let (name, value) = (name.trim(), value.trim());
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if name.is_empty() || !name.bytes().all(is_plain) {
+        return None;
+    }
+    Some(format!("{name} = {value:?}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::config::keys;
 
     #[test]
-    fn what_there_is_not_is_no_key_and_said_in_both_spellings() {
-        for (word, said) in ABSENT {
-            assert!(said.starts_with("Evenkeel does not have this: "), "{word}");
-            assert_eq!(absent(&word.replace('_', "-")), Some(*said), "{word}");
-            assert_eq!(absent(word), Some(*said), "{word}");
-            for (path, keys) in keys::ALL {
-                assert!(!keys.known.contains(word), "[{path}] {word}");
+    fn what_does_not_exist_is_no_key_and_said_in_both_spellings() {
+        let mut seen = HashSet::new();
+        for (words, said) in ABSENT {
+            for word in *words {
+                assert_eq!(fold(word), *word);
+                assert!(seen.insert(*word), "{word} is answered twice");
+                assert_eq!(absent(&word.replace('_', "-")), Some(*said), "{word}");
+                assert_eq!(absent(word), Some(*said), "{word}");
             }
         }
-        assert_eq!(absent("gzip"), None);
+        assert_eq!(absent("colour"), None);
+    }
+
+    #[test]
+    fn a_table_never_hints_at_a_word_in_two_ways() {
+        for (path, keys) in keys::ALL {
+            let mut seen = HashSet::new();
+            for (word, _) in keys.hints {
+                assert!(seen.insert(fold(word)), "[{path}] {word}");
+            }
+        }
     }
 
     #[test]
@@ -154,7 +689,7 @@ mod tests {
             said("10.0.0.1:80 inter 2s check ssl"),
             Some(AFTER_SERVER[0].1)
         );
-        assert_eq!(said("check"), None, "that stands where an address should");
+        assert_eq!(said("check"), None, "that is where an address should be");
         assert_eq!(said("10.0.0.1:80"), None);
     }
 }

@@ -1,7 +1,6 @@
 //! Reading a configuration: the main file, what it includes, and what those include.
 //!
-//! Every file's values go into one table, as if one file had held them all. What two files both say
-//! is a mistake: which of them counts must never hang on their names.
+//! Every file's values go into one table, as if one file had held them all: `merge` says how.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -12,6 +11,7 @@ use glob::MatchOptions;
 use crate::config::Watch;
 use crate::config::compile::Reading;
 use crate::config::diagnostic::Diagnostic;
+use crate::config::merge::merge;
 use crate::config::raw::{self, Kind, Table, Value};
 use crate::config::source::{self, Sources, Span};
 use crate::config::variables::Variables;
@@ -109,11 +109,9 @@ impl<'a> Gatherer<'a> {
         self.gathered.found.append(&mut parsed.references);
         self.gathered.watch.files.append(&mut parsed.files);
         let include = parsed.table.remove("include");
-        raw::merge(
+        merge(
             &mut self.gathered.table,
             parsed.table,
-            &mut Vec::new(),
-            &|path| path.len() == 2 && matches!(path[0].as_str(), "frontend" | "backend"),
             &mut self.gathered.found,
         );
         if let Some(include) = include {
@@ -147,8 +145,11 @@ impl<'a> Gatherer<'a> {
     fn include(&mut self, written: &str, span: Span, directory: Option<&Path>) {
         if directory.is_none() && Path::new(written).is_relative() {
             return self.give_up(
-                Diagnostic::error(span, "this path has nothing to be relative to")
-                    .help("write an absolute path: this text is in no directory"),
+                Diagnostic::error(
+                    span,
+                    "this path is relative, and this text is in no directory",
+                )
+                .help("write an absolute path"),
             );
         }
         if !written.contains(['*', '?', '[']) {
@@ -163,7 +164,7 @@ impl<'a> Gatherer<'a> {
             Ok(paths) => paths,
             Err(error) => {
                 return self.give_up(
-                    Diagnostic::error(span, format!("this is no pattern: {}", error.msg))
+                    Diagnostic::error(span, format!("this is not a valid pattern: {}", error.msg))
                         .help("write `\"conf.d/*.toml\"`"),
                 );
             }
@@ -171,13 +172,13 @@ impl<'a> Gatherer<'a> {
         self.gathered.watch.globs.push(pattern);
         for path in paths {
             match path {
-                // A directory may match too: it is nobody's configuration.
+                // A directory may match too; only files are read.
                 Ok(path) if path.is_dir() => {}
                 Ok(path) => self.included_file(&path, span),
                 Err(error) => self.give_up(Diagnostic::error(
                     span,
                     format!(
-                        "cannot look into {}: {}",
+                        "cannot read the directory {}: {}",
                         error.path().display(),
                         error.error()
                     ),
@@ -191,7 +192,7 @@ impl<'a> Gatherer<'a> {
         if self.chain.contains(&real) {
             return self.give_up(
                 Diagnostic::error(span, format!("`{}` includes itself", path.display()))
-                    .help("leave the file that includes, and those that include it, out"),
+                    .help("a file must not include itself or a file that includes it: leave it out of `include`"),
             );
         }
         if self.seen.contains(&real) {
@@ -200,7 +201,9 @@ impl<'a> Gatherer<'a> {
         if self.chain.len() >= MOST_DEPTH || self.seen.len() >= MOST_FILES {
             return self.give_up(Diagnostic::error(
                 span,
-                format!("more than {MOST_DEPTH} includes within each other, or {MOST_FILES} files"),
+                format!(
+                    "too many files: at most {MOST_FILES} files can be included, {MOST_DEPTH} levels deep"
+                ),
             ));
         }
         match source::read_file(path) {

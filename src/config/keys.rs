@@ -1,7 +1,8 @@
-//! Every key that the format knows, table by table, and the words that people bring from HAProxy.
+//! Every key that the format knows, table by table, and the words that people bring from HAProxy, nginx,
+//! Traefik and Caddy.
 //!
-//! `section` refuses what does not stand here; `conf/full.toml` is held to these tables by a test,
-//! and so is the claim that each key changes the plan.
+//! `section` refuses every other key; `conf/full.toml` is held to these tables by a test, and so is the
+//! claim that each key changes the plan. What no table has is in `habits`.
 
 use crate::config::habits;
 
@@ -15,11 +16,13 @@ pub(super) struct Keys {
 impl Keys {
     /// What to write instead of `written`, when that is a word we expect from people's habits.
     pub(super) fn hint(&self, written: &str) -> Option<&'static str> {
-        self.hints
+        let folded = habits::fold(written);
+        let mut known = self
+            .hints
             .iter()
-            .find(|(word, _)| *word == written)
-            .map(|(_, hint)| *hint)
-            .or_else(|| habits::absent(written))
+            .filter(|(word, _)| habits::fold(word) == folded);
+        let hint = known.next().map(|(_, hint)| *hint);
+        hint.or_else(|| habits::absent(written))
     }
 }
 
@@ -51,6 +54,24 @@ pub(super) const TOP: Keys = Keys {
         ("upstream", "a group of servers is a `[backend.NAME]`"),
         ("route", "routes are written `[[frontend.NAME.route]]`"),
         ("stats", "metrics and state are on the `[admin]` listener"),
+        ("upstreams", "a group of servers is a `[backend.NAME]`"),
+        ("frontends", "write `[frontend.NAME]`"),
+        ("backends", "write `[backend.NAME]`"),
+        (
+            "http",
+            "a website is a `[frontend.NAME]` with `listen` and routes, servers are a `[backend.NAME]`",
+        ),
+        ("events", "settings of the process are `[process]`"),
+        ("workers", "write it in `[process]`"),
+        ("timeout", "timeouts are keys of each frontend and backend"),
+        (
+            "bind",
+            "addresses are written `listen = \"…\"` in a `[frontend.NAME]`",
+        ),
+        (
+            "tls",
+            "`tls` is a key of a `[frontend.NAME]` or a `[backend.NAME]`",
+        ),
     ],
 };
 
@@ -60,15 +81,42 @@ pub(super) const PROCESS: Keys = Keys {
         ("maxconn", "write `max_connections`"),
         ("nbthread", "write `workers`"),
         ("threads", "write `workers`"),
+        ("worker_processes", "write `workers`"),
+        ("worker_threads", "write `workers`"),
+        ("cpus", "write `workers`"),
+        (
+            "worker_connections",
+            "write `max_connections`: it counts the connections of all workers together",
+        ),
+        ("max_conns", "write `max_connections`"),
     ],
 };
 
 pub(super) const LOG: Keys = Keys {
     known: &["level", "format", "access"],
-    hints: &[(
-        "to",
-        "`to` is a key of `[log.access]`; events go to standard error",
-    )],
+    hints: &[
+        (
+            "to",
+            "`to` is a key of `[log.access]`; events go to standard error",
+        ),
+        (
+            "file",
+            "events go to standard error; the access log goes where `[log.access]` has `to`",
+        ),
+        (
+            "path",
+            "events go to standard error; the access log goes where `[log.access]` has `to`",
+        ),
+        (
+            "output",
+            "events go to standard error; the access log goes where `[log.access]` has `to`",
+        ),
+        (
+            "target",
+            "events go to standard error; the access log goes where `[log.access]` has `to`",
+        ),
+        ("access_log", "write `[log.access]` with `to = \"…\"`"),
+    ],
 };
 
 pub(super) const LOG_ACCESS: Keys = Keys {
@@ -76,12 +124,19 @@ pub(super) const LOG_ACCESS: Keys = Keys {
     hints: &[
         ("file", "write `to = \"/path/to/file\"`"),
         ("path", "write `to = \"/path/to/file\"`"),
+        ("output", "write `to`"),
+        ("target", "write `to`"),
+        ("enabled", "write `to = \"off\"` to switch it off"),
+        (
+            "format",
+            "leave it out: the access log is JSON, one object a line",
+        ),
     ],
 };
 
 pub(super) const RELOAD: Keys = Keys {
     known: &["watch"],
-    hints: &[],
+    hints: &[("enabled", "write `watch`"), ("auto", "write `watch`")],
 };
 
 pub(super) const SHUTDOWN: Keys = Keys {
@@ -89,13 +144,40 @@ pub(super) const SHUTDOWN: Keys = Keys {
     hints: &[
         ("grace_period", "write `grace`"),
         ("hard_stop_after", "write `timeout`"),
-        ("hard-stop-after", "write `timeout`"),
+        ("drain", "write `timeout`"),
+        ("drain_timeout", "write `timeout`"),
+        ("delay", "write `grace`"),
     ],
 };
 
 pub(super) const ADMIN: Keys = Keys {
     known: &["listen", "socket_mode"],
-    hints: &[("bind", "write `listen`"), ("address", "write `listen`")],
+    hints: &[
+        ("bind", "write `listen`"),
+        ("address", "write `listen`"),
+        ("port", "write `listen = \"127.0.0.1:9900\"`"),
+        ("enabled", "write `listen = \"off\"` to switch it off"),
+        (
+            "user",
+            "the admin listener does not ask for a password or token yet: write an address in `listen` that only administrators can reach",
+        ),
+        (
+            "password",
+            "the admin listener does not ask for a password or token yet: write an address in `listen` that only administrators can reach",
+        ),
+        (
+            "token",
+            "the admin listener does not ask for a password or token yet: write an address in `listen` that only administrators can reach",
+        ),
+        (
+            "auth",
+            "the admin listener does not ask for a password or token yet: write an address in `listen` that only administrators can reach",
+        ),
+        (
+            "tls",
+            "the admin listener does not speak TLS yet: write a loopback address or a Unix socket in `listen`",
+        ),
+    ],
 };
 
 pub(super) const FRONTEND: Keys = Keys {
@@ -137,10 +219,6 @@ pub(super) const FRONTEND: Keys = Keys {
             "accept_proxy",
             "write `proxy_protocol = \"required\"`, or `{ from = [\"10.0.0.0/8\"] }`",
         ),
-        (
-            "accept-proxy",
-            "write `proxy_protocol = \"required\"`, or `{ from = [\"10.0.0.0/8\"] }`",
-        ),
         ("maxconn", "write `max_connections`"),
         ("routes", "write each route as `[[frontend.NAME.route]]`"),
         (
@@ -166,6 +244,52 @@ pub(super) const FRONTEND: Keys = Keys {
         (
             "option",
             "`option forwardfor` is the default here; see `forwarding`",
+        ),
+        ("port", "write `listen = \":80\"`"),
+        (
+            "host",
+            "write a `[[frontend.NAME.route]]` with `host` and `backend`",
+        ),
+        (
+            "path",
+            "write a `[[frontend.NAME.route]]` with `path` and `backend`",
+        ),
+        (
+            "crt_list",
+            "write `tls = { certificates = \"/path/to/directory\" }`",
+        ),
+        ("certificate", "write `tls = \"/path/to/fullchain.pem\"`"),
+        ("certificates", "write `tls = { certificates = […] }`"),
+        ("https", "write `tls = \"/path/to/fullchain.pem\"`"),
+        (
+            "redirect_https",
+            "redirects do not exist yet: a server has to answer with the redirect",
+        ),
+        ("keep_alive", "write `timeout = { keep_alive = \"…\" }`"),
+        ("keepalive", "write `timeout = { keep_alive = \"…\" }`"),
+        (
+            "log",
+            "the access log is `[log.access]`, for the whole process",
+        ),
+        (
+            "server",
+            "servers are written in a `[backend.NAME]`, which `backend` names",
+        ),
+        ("balance", "`balance` is a key of the `[backend.NAME]`"),
+        ("health", "`health` is a key of the `[backend.NAME]`"),
+        (
+            "grpc",
+            "leave it out: gRPC passes; its backend needs `protocol = \"h2\"`",
+        ),
+        ("http1", "leave it out: HTTP/1.1 is always spoken"),
+        (
+            "h2",
+            "leave it out: HTTP/2 is on by default; `http2 = { enabled = false }` switches it off",
+        ),
+        ("real_ip", "write `trusted_proxies`"),
+        (
+            "ssl_certificate",
+            "write `tls = \"/path/to/fullchain.pem\"`",
         ),
     ],
 };
@@ -209,6 +333,47 @@ pub(super) const FRONTEND_TLS: Keys = Keys {
             "write `timeout = { handshake = \"…\" }` in the frontend",
         ),
         ("maxsslconn", "write `max_connections` in the frontend"),
+        ("protocols", "write `min_version`"),
+        ("ssl_protocols", "write `min_version`"),
+        ("versions", "write `min_version`"),
+        (
+            "max_version",
+            "leave it out: TLS 1.3 is the newest version and always on",
+        ),
+        (
+            "ssl_max_ver",
+            "leave it out: TLS 1.3 is the newest version and always on",
+        ),
+        (
+            "cipher_suites",
+            "leave it out: all cipher suites here are safe",
+        ),
+        (
+            "ciphersuites",
+            "leave it out: all cipher suites here are safe",
+        ),
+        (
+            "ssl_ciphers",
+            "leave it out: all cipher suites here are safe",
+        ),
+        ("curves", "leave it out: all key exchanges here are safe"),
+        ("ecdhe", "leave it out: all key exchanges here are safe"),
+        (
+            "dhparam",
+            "leave it out: there is no DHE, only ECDHE and X25519MLKEM768",
+        ),
+        ("session_tickets", "leave it out: sessions are resumed"),
+        ("session_cache", "leave it out: sessions are resumed"),
+        ("ocsp", "OCSP stapling does not exist yet"),
+        (
+            "crl",
+            "write `client_auth = { mode = \"required\", ca = \"…\", crl = \"…\" }`",
+        ),
+        ("sni_strict", "write `strict_sni`"),
+        (
+            "default_certificate",
+            "write `default = \"NAME\"`: a name that one of the certificates has",
+        ),
     ],
 };
 
@@ -225,9 +390,10 @@ pub(super) const CLIENT_AUTH: Keys = Keys {
     hints: &[
         ("verify", "write `mode`"),
         ("ca-file", "write `ca`"),
-        ("ca_file", "write `ca`"),
         ("crl-file", "write `crl`"),
-        ("crl_file", "write `crl`"),
+        ("cafile", "write `ca`"),
+        ("authorities", "write `ca`"),
+        ("trusted_ca", "write `ca`"),
     ],
 };
 
@@ -245,6 +411,7 @@ pub(super) const CLIENT_FIELDS: Keys = Keys {
         ("dn", "write `subject`"),
         ("san", "write `sans`"),
         ("sha256", "write `fingerprint`"),
+        ("cn", "write `subject`: it contains the common name"),
     ],
 };
 
@@ -263,18 +430,12 @@ pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
             "write `body` (between two pieces of a request body) and `keep_alive` (between two requests)",
         ),
         ("http-request", "write `head`"),
-        ("http_request", "write `head`"),
         ("request", "write `head`"),
         ("http-keep-alive", "write `keep_alive`"),
-        ("http_keep_alive", "write `keep_alive`"),
         ("idle", "write `keep_alive`"),
         ("websocket", "write `tunnel`"),
         (
             "client-fin",
-            "write `tunnel`: it holds while one side has said all, too",
-        ),
-        (
-            "client_fin",
             "write `tunnel`: it holds while one side has said all, too",
         ),
         (
@@ -293,6 +454,20 @@ pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
             "queue",
             "deadlines towards servers are `timeout` of a `[backend.NAME]`",
         ),
+        (
+            "read",
+            "write `head` (a request head) and `body` (between two pieces of a request body)",
+        ),
+        (
+            "write",
+            "write `body`: it also ends a client that takes nothing of an answer",
+        ),
+        ("header", "write `head`"),
+        ("headers", "write `head`"),
+        ("tls", "write `handshake`"),
+        ("ssl", "write `handshake`"),
+        ("total", "write `exchange`"),
+        ("check", "write `timeout` in the backend's `health`"),
     ],
 };
 
@@ -373,6 +548,19 @@ pub(super) const TCP_ROUTE: Keys = Keys {
         ("method", NO_REQUESTS),
         ("header", NO_FIELDS),
         ("query", NO_REQUESTS),
+        (
+            "hostname",
+            "write `sni`: the name that a client of TLS asks for",
+        ),
+        ("src", "conditions on the client's address do not exist yet"),
+        (
+            "client_ip",
+            "conditions on the client's address do not exist yet",
+        ),
+        (
+            "port",
+            "write a frontend of its own for each port: its routes are its own",
+        ),
     ],
 };
 
@@ -384,6 +572,26 @@ pub(super) const FRONTEND_LIMITS: Keys = Keys {
             "write `fields` for their number, `head` for their size",
         ),
         ("uri", "write `target`"),
+        (
+            "body",
+            "bodies are passed on as they come: their size has no limit",
+        ),
+        (
+            "max_body",
+            "bodies are passed on as they come: their size has no limit",
+        ),
+        (
+            "body_size",
+            "bodies are passed on as they come: their size has no limit",
+        ),
+        ("header_size", "write `head`"),
+        ("max_header_bytes", "write `head`"),
+        (
+            "header",
+            "write `head` for the size, `fields` for the number",
+        ),
+        ("url", "write `target`"),
+        ("connections", "write `max_connections` in the frontend"),
     ],
 };
 
@@ -404,6 +612,11 @@ pub(super) const FRONTEND_HTTP2: Keys = Keys {
         (
             "header_list",
             "a head is bounded by `head` and `fields` of `limits`, in every version of HTTP",
+        ),
+        ("max_resets", "write `resets_per_second`"),
+        (
+            "initial_window_size",
+            "write `stream_window` and `connection_window`",
         ),
     ],
 };
@@ -427,6 +640,10 @@ pub(super) const FORWARDING: Keys = Keys {
             "write `x_forwarded`: it stands for `-For`, `-Proto` and `-Host`",
         ),
         ("forwardfor", "write `x_forwarded`"),
+        (
+            "x_real_ip",
+            "`X-Real-IP` is not sent yet; servers can read `X-Forwarded-For`",
+        ),
     ],
 };
 
@@ -452,6 +669,113 @@ pub(super) const ROUTE: Keys = Keys {
         ("url_param", "write `query = { name = \"value\" }`"),
         ("use_backend", "write `backend`"),
         ("default_backend", "write `backend`"),
+        (
+            "sni",
+            "`sni` is for routes in TCP mode (`mode = \"tcp\"`) and for `passthrough`; in HTTP write `host`",
+        ),
+        (
+            "alpn",
+            "`alpn` is for routes in TCP mode (`mode = \"tcp\"`) and for `passthrough`",
+        ),
+        ("domain", "write `host`"),
+        ("domains", "write `host`; it takes a list"),
+        ("hostname", "write `host`"),
+        ("server_name", "write `host`"),
+        ("hdr_dom", "write `host = \"*.example.com\"`"),
+        ("path_prefix", "write `path = \"/start/*\"`"),
+        (
+            "path_reg",
+            "there are no regular expressions yet; `path = \"/start/*\"` matches `/start` and everything below it",
+        ),
+        (
+            "path_regex",
+            "there are no regular expressions yet; `path = \"/start/*\"` matches `/start` and everything below it",
+        ),
+        (
+            "path_regexp",
+            "there are no regular expressions yet; `path = \"/start/*\"` matches `/start` and everything below it",
+        ),
+        (
+            "regex",
+            "there are no regular expressions yet; `path = \"/start/*\"` matches `/start` and everything below it",
+        ),
+        (
+            "regexp",
+            "there are no regular expressions yet; `path = \"/start/*\"` matches `/start` and everything below it",
+        ),
+        (
+            "path_end",
+            "the end of a path cannot be matched yet; `path = \"/start/*\"` matches its beginning",
+        ),
+        ("uri", "write `path`"),
+        ("url", "write `path`"),
+        ("verb", "write `method`"),
+        ("params", "write `query = { name = \"value\" }`"),
+        ("args", "write `query = { name = \"value\" }`"),
+        ("cookie", "conditions on cookies do not exist yet"),
+        ("src", "conditions on the client's address do not exist yet"),
+        (
+            "client_ip",
+            "conditions on the client's address do not exist yet",
+        ),
+        (
+            "remote_ip",
+            "conditions on the client's address do not exist yet",
+        ),
+        (
+            "remote_addr",
+            "conditions on the client's address do not exist yet",
+        ),
+        (
+            "source",
+            "conditions on the client's address do not exist yet",
+        ),
+        (
+            "scheme",
+            "write a frontend of its own for each port: its routes are its own",
+        ),
+        (
+            "port",
+            "write a frontend of its own for each port: its routes are its own",
+        ),
+        (
+            "when",
+            "conditions are the keys `host`, `path`, `method`, `header`, `query` and `client_certificate`",
+        ),
+        (
+            "if",
+            "conditions are the keys `host`, `path`, `method`, `header`, `query` and `client_certificate`",
+        ),
+        (
+            "match",
+            "conditions are the keys `host`, `path`, `method`, `header`, `query` and `client_certificate`",
+        ),
+        (
+            "acl",
+            "conditions are the keys `host`, `path`, `method`, `header`, `query` and `client_certificate`",
+        ),
+        (
+            "rule",
+            "conditions are the keys `host`, `path`, `method`, `header`, `query` and `client_certificate`",
+        ),
+        (
+            "priority",
+            "leave it out: the first route that matches wins",
+        ),
+        ("order", "leave it out: the first route that matches wins"),
+        ("service", "write `backend`"),
+        ("upstream", "write `backend`"),
+        ("to", "write `backend`"),
+        ("proxy_pass", "write `backend`"),
+        (
+            "servers",
+            "servers are written in a `[backend.NAME]`, which `backend` names",
+        ),
+        (
+            "timeout",
+            "timeouts are keys of the frontend and of the backend: write `timeout` there",
+        ),
+        ("mtls", "write `client_certificate = \"required\"`"),
     ],
 };
 
@@ -508,6 +832,64 @@ pub(super) const BACKEND: Keys = Keys {
         ("inter", "write `interval` in `health`"),
         ("rise", "write it in `health`"),
         ("fall", "write it in `health`"),
+        ("nodes", "write `servers = [\"…\"]`"),
+        ("endpoints", "write `servers = [\"…\"]`"),
+        ("members", "write `servers = [\"…\"]`"),
+        ("targets", "write `servers = [\"…\"]`"),
+        ("upstream", "write `servers = [\"…\"]`"),
+        ("addresses", "write `servers = [\"…\"]`"),
+        ("url", "write `servers = [\"…\"]`"),
+        ("urls", "write `servers = [\"…\"]`"),
+        (
+            "health_check",
+            "write `health = \"/path\"` or `health = \"tcp\"`",
+        ),
+        (
+            "healthcheck",
+            "write `health = \"/path\"` or `health = \"tcp\"`",
+        ),
+        (
+            "health_checks",
+            "write `health = \"/path\"` or `health = \"tcp\"`",
+        ),
+        ("health_uri", "write `health = \"/path\"`"),
+        ("health_path", "write `health = \"/path\"`"),
+        ("keepalive", "write `pool = { max_idle = … }`"),
+        (
+            "http_reuse",
+            "leave it out: server connections are reused; `pool = { max_idle = 0 }` switches that off",
+        ),
+        (
+            "host_header",
+            "the `Host` of a request cannot be changed yet: servers get the client's",
+        ),
+        (
+            "pass_host_header",
+            "leave it out: servers get the client's `Host`",
+        ),
+        ("max_conns", "`max_connections` is a key of each server"),
+        (
+            "weight",
+            "`weight` is a key of each server: `{ address = \"…\", weight = … }`",
+        ),
+        (
+            "backup",
+            "`backup` is a key of each server: `{ address = \"…\", backup = true }`",
+        ),
+        ("ca", "write it in `tls = { ca = … }`"),
+        ("ca_file", "write `tls = { ca = \"…\" }`"),
+        ("http1", "write `protocol = \"h1\"`"),
+        ("grpc", "write `protocol = \"h2\"`"),
+        ("listen", "`listen` is a key of a `[frontend.NAME]`"),
+        ("route", "routes are written `[[frontend.NAME.route]]`"),
+        (
+            "read_timeout",
+            "write `timeout = { response = \"…\", body = \"…\" }`",
+        ),
+        (
+            "http_send_name_header",
+            "naming the server in a field does not exist yet",
+        ),
     ],
 };
 
@@ -545,22 +927,51 @@ pub(super) const BACKEND_TIMEOUT: Keys = Keys {
             "`tunnel` is a key of `timeout` in the `[frontend.NAME]`",
         ),
         ("keep_alive", "write `pool = { idle_timeout = \"…\" }`"),
+        ("response_header", "write `response`"),
+        ("header", "write `response`"),
+        (
+            "write",
+            "leave it out: a server that takes nothing of a request body is ended by `response`",
+        ),
+        ("idle", "write `pool = { idle_timeout = \"…\" }`"),
+        (
+            "handshake",
+            "write `connect`: it includes the TLS handshake",
+        ),
+        (
+            "total",
+            "write `timeout = { exchange = \"…\" }` in the `[frontend.NAME]`",
+        ),
     ],
 };
 
 pub(super) const BACKEND_LIMITS: Keys = Keys {
     known: &["head", "fields"],
-    hints: &[(
-        "headers",
-        "write `fields` for their number, `head` for their size",
-    )],
+    hints: &[
+        (
+            "headers",
+            "write `fields` for their number, `head` for their size",
+        ),
+        (
+            "body",
+            "bodies are passed on as they come: their size has no limit",
+        ),
+        (
+            "body_size",
+            "bodies are passed on as they come: their size has no limit",
+        ),
+        ("header_size", "write `head`"),
+        (
+            "target",
+            "`target` is a key of `limits` in the `[frontend.NAME]`",
+        ),
+    ],
 };
 
 pub(super) const BACKEND_TLS: Keys = Keys {
     known: &["ca", "verify", "verify_name", "sni", "certificate", "key"],
     hints: &[
         ("ca_file", "write `ca`"),
-        ("ca-file", "write `ca`"),
         (
             "crt",
             "write `certificate`, and `key` if it is in another file",
@@ -578,6 +989,20 @@ pub(super) const BACKEND_TLS: Keys = Keys {
         (
             "certificates",
             "write `certificate`: the one that is shown to servers which ask for one",
+        ),
+        ("cacert", "write `ca`"),
+        ("root_ca", "write `ca`"),
+        ("insecure", "write `verify = \"none\"`"),
+        ("skip_verify", "write `verify = \"none\"`"),
+        (
+            "cert",
+            "write `certificate`, and `key` if it is in another file",
+        ),
+        ("min_version", "leave it out: TLS 1.2 and 1.3 are spoken"),
+        ("ciphers", "leave it out: all cipher suites here are safe"),
+        (
+            "crl",
+            "lists of revoked server certificates are not read yet",
         ),
     ],
 };
@@ -598,16 +1023,19 @@ pub(super) const BACKEND_HTTP2: Keys = Keys {
         ("window", "write `stream_window`"),
         ("keep_alive", "write `ping_interval` and `ping_timeout`"),
         ("idle-ping", "write `ping_interval`"),
-        ("idle_ping", "write `ping_interval`"),
     ],
 };
 
 pub(super) const QUEUE: Keys = Keys {
     known: &["max"],
-    hints: &[(
-        "timeout",
-        "write `timeout = { queue = \"…\" }` in the backend",
-    )],
+    hints: &[
+        (
+            "timeout",
+            "write `timeout = { queue = \"…\" }` in the backend",
+        ),
+        ("length", "write `max`"),
+        ("size", "write `max`"),
+    ],
 };
 
 pub(super) const POOL: Keys = Keys {
@@ -619,6 +1047,10 @@ pub(super) const POOL: Keys = Keys {
             "max_connections",
             "`max_connections` is a key of each server; `max_idle` bounds what is kept for reuse",
         ),
+        ("size", "write `max_idle`"),
+        ("max_idle_conns", "write `max_idle`"),
+        ("ttl", "write `max_age`"),
+        ("idle", "write `idle_timeout`"),
     ],
 };
 
@@ -644,7 +1076,6 @@ pub(super) const SERVER: Keys = Keys {
         ("verify", TLS_OF_BACKEND),
         ("sni", TLS_OF_BACKEND),
         ("ca-file", TLS_OF_BACKEND),
-        ("ca_file", TLS_OF_BACKEND),
         ("crt", TLS_OF_BACKEND),
         ("interval", "write it in the backend's `health`"),
         ("rise", "write it in the backend's `health`"),
@@ -652,6 +1083,50 @@ pub(super) const SERVER: Keys = Keys {
         (
             "disabled",
             "write `weight = 0`: the server takes no new traffic",
+        ),
+        ("ip", "write `address = \"IP:port\"`"),
+        ("id", "write `name`"),
+        ("max_conns", "write `max_connections`"),
+        (
+            "down",
+            "write `weight = 0`: the server takes no new traffic",
+        ),
+        (
+            "enabled",
+            "leave it out; a server with `weight = 0` takes no new traffic",
+        ),
+        (
+            "drain",
+            "write `weight = 0`: the server takes no new traffic",
+        ),
+        (
+            "priority",
+            "write `backup = true` on the servers that are used last",
+        ),
+        (
+            "protocol",
+            "write it in the backend: it holds for all its servers",
+        ),
+        (
+            "proto",
+            "write `protocol = \"h2\"` in the backend: it holds for all its servers",
+        ),
+        (
+            "send_proxy",
+            "write `send_proxy` in the backend: it holds for all its servers",
+        ),
+        (
+            "send_proxy_v2",
+            "write `send_proxy` in the backend: it holds for all its servers",
+        ),
+        (
+            "timeout",
+            "write it in the backend: it holds for all its servers",
+        ),
+        ("maxqueue", "write `queue = { max = … }` in the backend"),
+        (
+            "minconn",
+            "leave it out: `max_connections` is the only bound",
         ),
     ],
 };
@@ -686,6 +1161,43 @@ pub(super) const HEALTH: Keys = Keys {
         ("header", "write `headers`"),
         ("expect", "write `status` or `body`"),
         ("method", "leave it out: a check is a GET"),
+        ("url", "write `path`"),
+        ("endpoint", "write `path`"),
+        ("period", "write `interval`"),
+        ("frequency", "write `interval`"),
+        ("every", "write `interval`"),
+        ("unhealthy_threshold", "write `fall`"),
+        ("failure_threshold", "write `fall`"),
+        ("retries", "write `fall`"),
+        ("healthy_threshold", "write `rise`"),
+        ("success_threshold", "write `rise`"),
+        ("expected_status", "write `status`"),
+        ("expect_status", "write `status`"),
+        ("status_code", "write `status`"),
+        ("status_codes", "write `status`"),
+        ("rstatus", "write `status = \"200-399\"`"),
+        ("expected_body", "write `body`"),
+        ("expect_string", "write `body`"),
+        (
+            "rstring",
+            "regular expressions do not exist yet; `body` is a text that the answer must contain",
+        ),
+        ("string", "write `body`"),
+        ("hostname", "write `host`"),
+        ("tls", "leave it out: checks use the backend's `tls`"),
+        ("ssl", "leave it out: checks use the backend's `tls`"),
+        ("scheme", "leave it out: checks use the backend's `tls`"),
+        ("protocol", "write `type`: \"http\" or \"tcp\""),
+        (
+            "start_period",
+            "leave it out: a server takes traffic after its first passed check",
+        ),
+        (
+            "initial_delay",
+            "leave it out: a server takes traffic after its first passed check",
+        ),
+        ("enabled", "write `health = \"off\"` to switch checks off"),
+        ("check", "write `health = \"/path\"` or `health = \"tcp\"`"),
     ],
 };
 

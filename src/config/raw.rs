@@ -1,8 +1,7 @@
 //! What was written: the values of a file with the place of each, nothing judged yet.
 //!
-//! `toml` parses; its tree becomes ours, in the order of the text and with variables replaced. The
-//! files of one configuration are merged here too. But for `show`, which writes it, nobody else knows
-//! that the format is TOML.
+//! `toml` parses; its tree becomes ours, in the order of the text and with variables replaced. Only
+//! this file and `show`, which writes it, know that the format is TOML.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -31,7 +30,7 @@ pub(super) enum Kind {
     Datetime(String),
     Array(Vec<Value>),
     Table(Table),
-    /// A mistake that is already reported: nobody reports it again.
+    /// A mistake that is already reported and is not reported again.
     Broken,
 }
 
@@ -42,14 +41,44 @@ pub(super) struct Text {
     pub(super) value: String,
     /// As written, when that is something else.
     written: Option<String>,
+    /// Whether it is exactly one reference, to a variable or to a secret file.
+    is_one_reference: bool,
     /// Whether a secret file's content is in it.
     pub(super) is_secret: bool,
 }
+
+/// Of a variable's value, a message shows so many characters at most.
+const MOST_SHOWN: usize = 100;
 
 impl Text {
     /// The string as a message may show it.
     pub(super) fn shown(&self) -> &str {
         self.written.as_deref().unwrap_or(&self.value)
+    }
+
+    /// The string in quotes, and the value of the variables in it unless a secret file is one of them.
+    ///
+    /// For keys that want a number, a switch, a quantity, a word or an address. A password may stand in
+    /// a variable, but not in one that is meant for those.
+    pub(super) fn quoted(&self) -> String {
+        match &self.written {
+            Some(written) if !self.is_secret => {
+                let value: String = self.value.chars().take(MOST_SHOWN).collect();
+                let more = if value.len() < self.value.len() {
+                    "…"
+                } else {
+                    ""
+                };
+                format!("\"{written}\", which is {value:?}{more}")
+            }
+            Some(written) => format!("\"{written}\", whose value is not shown"),
+            None => format!("{:?}", self.value),
+        }
+    }
+
+    /// What the one reference that is all of the string was replaced by.
+    pub(super) fn one_reference(&self) -> Option<&str> {
+        self.is_one_reference.then_some(self.value.trim())
     }
 
     /// Whether the value stands in the file as it is, so that parts of it may be shown.
@@ -94,7 +123,7 @@ impl Table {
     }
 
     /// Takes `entry` in, or gives it back with the one of its key that is there already.
-    fn add(&mut self, entry: Entry) -> Option<(&mut Entry, Entry)> {
+    pub(super) fn add(&mut self, entry: Entry) -> Option<(&mut Entry, Entry)> {
         let not_merged = self.entries.iter().enumerate().skip(self.merged.len());
         self.merged
             .extend(not_merged.map(|(index, entry)| (entry.key.clone(), index)));
@@ -112,7 +141,7 @@ impl Value {
     /// What it is, for a message.
     pub(super) fn describe(&self) -> String {
         match &self.kind {
-            Kind::String(text) => format!("the string {:?}", text.shown()),
+            Kind::String(text) => format!("the string {}", text.quoted()),
             Kind::Integer(number) => format!("the number {number}"),
             Kind::Float(number) => format!("the number {number}"),
             Kind::Boolean(value) => format!("`{value}`"),
@@ -202,7 +231,7 @@ impl Reader<'_> {
                     Err(_) => {
                         self.references.push(Diagnostic::error(
                             span,
-                            format!("`{number}` is no number of 64 bits"),
+                            format!("`{number}` is too large: a number has 64 bits at most"),
                         ));
                         Kind::Broken
                     }
@@ -240,6 +269,7 @@ impl Reader<'_> {
         Kind::String(Text {
             value: expanded.text,
             written: expanded.replaced.then(|| written.to_owned()),
+            is_one_reference: expanded.is_one_reference,
             is_secret,
         })
     }
@@ -264,7 +294,7 @@ fn syntax_error(error: &toml::de::Error, text: &str, span: Span) -> Diagnostic {
     let message = error.message();
     if message.starts_with("string values must be quoted") || message.starts_with("invalid float") {
         return Diagnostic::error(at, format!("not TOML: {message}"))
-            .help("write a text in double quotes, and a number with digits alone");
+            .help("write text in double quotes, and numbers as digits only");
     }
     if message.starts_with("duplicate key") {
         let key = text.get(bytes).unwrap_or_default();
@@ -275,7 +305,7 @@ fn syntax_error(error: &toml::de::Error, text: &str, span: Span) -> Diagnostic {
         let before = text.get(..bytes.start).unwrap_or_default();
         let line = before.rsplit('\n').next().unwrap_or_default();
         let help = match text.as_bytes().get(bytes.start) {
-            Some(b']') => "the header of a table has a bracket on both sides: `[name]`",
+            Some(b']') => "the header of a table needs a bracket on both sides: `[name]`",
             _ => without_equals(line),
         };
         return Diagnostic::error(at, "not TOML: a key without `=`").help(help);
@@ -287,7 +317,7 @@ fn syntax_error(error: &toml::de::Error, text: &str, span: Span) -> Diagnostic {
 fn without_equals(start: &str) -> &'static str {
     match start.split_whitespace().next() {
         Some("global" | "defaults") => {
-            "settings of the process are written in `[process]`, `[log]`, `[shutdown]` and `[admin]`"
+            "settings of the process are in `[process]`, `[log]`, `[shutdown]` and `[admin]`"
         }
         Some("frontend") => "write `[frontend.NAME]` on a line of its own",
         Some("backend") => "write `[backend.NAME]` on a line of its own",
@@ -295,36 +325,5 @@ fn without_equals(start: &str) -> &'static str {
         Some("default_backend") => "write `backend = \"…\"`",
         Some("server") => "write `servers = [\"…\"]`",
         _ => "write `key = value`",
-    }
-}
-
-/// Puts what `from` has into `into`; `is_unit` tells at which path a table is one thing that two
-/// files cannot share.
-pub(super) fn merge(
-    into: &mut Table,
-    from: Table,
-    path: &mut Vec<String>,
-    is_unit: &dyn Fn(&[String]) -> bool,
-    mistakes: &mut Vec<Diagnostic>,
-) {
-    for entry in from.entries {
-        path.push(entry.key.clone());
-        if let Some((existing, entry)) = into.add(entry) {
-            let (first, second) = (existing.key_span, entry.key_span);
-            match (&mut existing.value.kind, entry.value.kind) {
-                (Kind::Table(into), Kind::Table(from)) if !is_unit(path) => {
-                    merge(into, from, path, is_unit, mistakes);
-                }
-                _ => mistakes.push(
-                    Diagnostic::error(
-                        second,
-                        format!("`{}` is already defined in another file", path.join(".")),
-                    )
-                    .related(first, "defined here first")
-                    .help("keep one of the two, or give one another name"),
-                ),
-            }
-        }
-        path.pop();
     }
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use crate::base::ByteSize;
 use crate::config::diagnostic::Diagnostic;
+use crate::config::habits;
 use crate::config::keys::Keys;
-use crate::config::raw::{Kind, Table};
+use crate::config::raw::{Entry, Kind, Table};
 use crate::config::report::Report;
-use crate::config::setting::{Setting, range};
+use crate::config::setting::Setting;
 use crate::config::source::Span;
 use crate::config::suggest;
 
@@ -23,6 +24,8 @@ pub(super) struct Section<'a> {
     table: &'a Table,
     /// What to write instead of each key that is not known.
     hints: Vec<String>,
+    /// Whether the keys of its items are one level deeper: then nothing is missing here.
+    is_table_of_items: bool,
 }
 
 impl<'a> Section<'a> {
@@ -34,17 +37,13 @@ impl<'a> Section<'a> {
         report: &mut Report<'_>,
     ) -> Option<Self> {
         let Kind::Table(table) = &setting.value.kind else {
-            let some: Vec<String> = keys
-                .known
-                .iter()
-                .take(2)
-                .map(|key| format!("{key} = …"))
-                .collect();
-            setting.wrong_with(
-                "a table",
-                format!("write `{} = {{ {} }}`", setting.key, some.join(", ")),
-                report,
-            );
+            let help =
+                habits::short_form(&title, setting.key, setting.value).unwrap_or_else(|| {
+                    let some = keys.known.iter().take(2).map(|key| format!("{key} = …"));
+                    let some: Vec<String> = some.collect();
+                    format!("write `{} = {{ {} }}`", setting.key, some.join(", "))
+                });
+            setting.wrong_with("a table", help, report);
             return None;
         };
         Some(Self::over(keys, title, table, setting.value.span, report))
@@ -59,9 +58,21 @@ impl<'a> Section<'a> {
         report: &mut Report<'_>,
     ) -> Self {
         let mut hints = Vec::new();
+        let mut is_table_of_items = false;
         for entry in &table.entries {
             if !keys.known.contains(&entry.key.as_str()) {
-                let (diagnostic, hint) = unknown_key(keys, &title, &entry.key, entry.key_span);
+                if is_item_of_list(keys, &title, entry) {
+                    let help = format!(
+                        "write `{title}` with `name = {:?}`, once for each",
+                        entry.key
+                    );
+                    let message =
+                        format!("`{title}` is a list, and `{}` is a table in it", entry.key);
+                    report.error(entry.key_span, message, help);
+                    is_table_of_items = true;
+                    continue;
+                }
+                let (diagnostic, hint) = unknown_key(keys, &title, entry);
                 report.add(diagnostic);
                 hints.extend(hint);
             }
@@ -71,6 +82,7 @@ impl<'a> Section<'a> {
             span,
             table,
             hints,
+            is_table_of_items,
         }
     }
 
@@ -83,7 +95,8 @@ impl<'a> Section<'a> {
     /// Whether `key` is not there, not even under a name that is mistaken for it.
     pub(super) fn lacks(&self, key: &'static str) -> bool {
         let is_meant = |hint: &String| hint.contains(&format!("`{key}"));
-        self.table.get(key).is_none() && !self.hints.iter().any(is_meant)
+        let is_elsewhere = self.is_table_of_items || self.hints.iter().any(is_meant);
+        self.table.get(key).is_none() && !is_elsewhere
     }
 
     /// The table `key` with the keys `keys`.
@@ -141,17 +154,7 @@ impl<'a> Section<'a> {
         most: i64,
         report: &mut Report<'_>,
     ) -> Option<Option<i64>> {
-        let setting = self.setting(key)?;
-        if setting.is_word(word) {
-            return Some(None);
-        }
-        if let Kind::Integer(number) = setting.value.kind
-            && (1..=most).contains(&number)
-        {
-            return Some(Some(number));
-        }
-        setting.wrong(&format!("{}, or \"{word}\"", range(1, most)), report);
-        None
+        self.setting(key)?.number_or(word, most, report)
     }
 
     /// A size from `least` to `most`.
@@ -187,8 +190,16 @@ impl<'a> Section<'a> {
     }
 }
 
+/// Whether `entry` is an item of a list that is written as a table of tables: `[frontend.web.route.api]`.
+fn is_item_of_list(keys: &Keys, title: &str, entry: &Entry) -> bool {
+    title.starts_with("[[")
+        && matches!(entry.value.kind, Kind::Table(_))
+        && !keys.hints.iter().any(|(word, _)| *word == entry.key)
+}
+
 /// What is said about a key that is not known, and what to write instead, if that is clear.
-fn unknown_key(keys: &Keys, title: &str, key: &str, span: Span) -> (Diagnostic, Option<String>) {
+fn unknown_key(keys: &Keys, title: &str, entry: &Entry) -> (Diagnostic, Option<String>) {
+    let (key, span) = (entry.key.as_str(), entry.key_span);
     let at = match title {
         "" => "at the top of a file".to_owned(),
         title => format!("in `{title}`"),

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use crate::base::ByteSize;
-use crate::base::units::{UnitError, parse_duration, parse_size};
+use crate::base::units::{UnitError, parse_duration, parse_size, show_duration};
+use crate::config::habits;
 use crate::config::raw::{Kind, Table, Text, Value};
 use crate::config::report::Report;
 use crate::config::source::Span;
@@ -29,6 +30,24 @@ impl<'a> Setting<'a> {
         matches!(&self.value.kind, Kind::String(text) if text.value == word)
     }
 
+    /// The whole number that it is: written as one, or a variable that has one.
+    pub(super) fn as_integer(&self) -> Option<i64> {
+        match &self.value.kind {
+            Kind::Integer(number) => Some(*number),
+            Kind::String(text) => text.one_reference()?.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The `true` or `false` that it is: written as one, or a variable that has one.
+    pub(super) fn as_switch(&self) -> Option<bool> {
+        match &self.value.kind {
+            Kind::Boolean(value) => Some(*value),
+            Kind::String(text) => text.one_reference()?.parse().ok(),
+            _ => None,
+        }
+    }
+
     /// The values of a list, or the one value that stands for a list of one.
     pub(super) fn list(&self) -> Vec<Setting<'a>> {
         let with_key = |value| Setting {
@@ -49,7 +68,7 @@ impl<'a> Setting<'a> {
                     Kind::Integer(number) => format!("write `\"{number}\"`"),
                     Kind::Float(text) | Kind::Datetime(text) => format!("write `\"{text}\"`"),
                     Kind::Array(_) => "write one string, without `[` and `]`".to_owned(),
-                    _ => "write a text in double quotes".to_owned(),
+                    _ => "write text in double quotes".to_owned(),
                 };
                 self.wrong_with("a string", help, report);
                 None
@@ -63,7 +82,8 @@ impl<'a> Setting<'a> {
             _ => {
                 let help = match self.key {
                     key @ ("frontend" | "backend") => format!("write `[{key}.NAME]`"),
-                    key => format!("write `{key} = {{ name = … }}`"),
+                    key => habits::conditions(key, self.value)
+                        .unwrap_or_else(|| format!("write `{key} = {{ name = \"value\" }}`")),
                 };
                 self.wrong_with("a table", help, report);
                 None
@@ -72,27 +92,74 @@ impl<'a> Setting<'a> {
     }
 
     pub(super) fn boolean(&self, report: &mut Report<'_>) -> Option<bool> {
-        match &self.value.kind {
-            Kind::Boolean(value) => Some(*value),
-            _ => {
-                self.wrong_with(
-                    "`true` or `false`",
-                    "write `true` or `false`, without quotes",
-                    report,
-                );
-                None
-            }
+        let value = self.as_switch();
+        if value.is_none() {
+            let meant = match &self.value.kind {
+                Kind::String(text) if text.is_as_written() => habits::switch(&text.value),
+                Kind::Integer(number) => habits::switch(&number.to_string()),
+                _ => None,
+            };
+            let help = match meant {
+                Some(value) => format!("write `{} = {value}`, without quotes", self.key),
+                None => "write `true` or `false`, without quotes".to_owned(),
+            };
+            self.wrong_with("`true` or `false`", help, report);
         }
+        value
     }
 
     pub(super) fn number(&self, least: i64, most: i64, report: &mut Report<'_>) -> Option<i64> {
-        match self.value.kind {
-            Kind::Integer(number) if (least..=most).contains(&number) => Some(number),
-            _ => {
-                self.wrong(&range(least, most), report);
-                None
-            }
+        let number = self
+            .as_integer()
+            .filter(|number| (least..=most).contains(number));
+        if number.is_none() {
+            let expected = range(least, most);
+            self.wrong_with(&expected, self.as_number(least, most, &expected), report);
         }
+        number
+    }
+
+    /// The same, or `word`, which is `Some(None)`.
+    pub(super) fn number_or(
+        &self,
+        word: &str,
+        most: i64,
+        report: &mut Report<'_>,
+    ) -> Option<Option<i64>> {
+        if self.is_word(word) {
+            return Some(None);
+        }
+        let number = self
+            .as_integer()
+            .filter(|number| (1..=most).contains(number));
+        if number.is_none() {
+            let expected = format!("{}, or \"{word}\"", range(1, most));
+            let is_without = match &self.value.kind {
+                Kind::String(text) => ["unlimited", "none", "no", "infinite", "off", "auto"]
+                    .contains(&text.value.as_str()),
+                Kind::Boolean(value) => !value,
+                Kind::Integer(number) => *number == 0 || *number == -1,
+                _ => false,
+            };
+            let help = match is_without {
+                true => format!("write `{} = \"{word}\"`", self.key),
+                false => self.as_number(1, most, &expected),
+            };
+            self.wrong_with(&expected, help, report);
+        }
+        number.map(Some)
+    }
+
+    /// What to write where a number is wanted.
+    fn as_number(&self, least: i64, most: i64, expected: &str) -> String {
+        if let Kind::String(text) = &self.value.kind
+            && text.is_as_written()
+            && let Ok(number) = text.value.trim().parse::<i64>()
+            && (least..=most).contains(&number)
+        {
+            return format!("write `{} = {number}`, without quotes", self.key);
+        }
+        format!("write {expected}")
     }
 
     pub(super) fn positive_duration(&self, report: &mut Report<'_>) -> Option<Duration> {
@@ -100,7 +167,7 @@ impl<'a> Setting<'a> {
         if duration.is_zero() {
             report.error(
                 self.span(),
-                format!("`{}` is no time at all", self.key),
+                format!("`{}` must be longer than 0", self.key),
                 "write a duration longer than 0",
             );
             return None;
@@ -108,11 +175,11 @@ impl<'a> Setting<'a> {
         Some(duration)
     }
 
-    /// A duration, nothing included.
+    /// A duration, which may be 0.
     pub(super) fn any_duration(&self, report: &mut Report<'_>) -> Option<Duration> {
-        let text = self.quantity("a duration such as \"5s\"", "5s", 's', report)?;
+        let text = self.quantity(&DURATION_WORDS, report)?;
         parse_duration(&text.value)
-            .map_err(|error| self.no_quantity(text, &error, &DURATION_WORDS, report))
+            .map_err(|error| self.not_a_quantity(text, &error, &DURATION_WORDS, report))
             .ok()
     }
 
@@ -122,17 +189,17 @@ impl<'a> Setting<'a> {
         most: ByteSize,
         report: &mut Report<'_>,
     ) -> Option<ByteSize> {
-        let text = self.quantity("a size such as \"64KiB\"", "64KiB", 'B', report)?;
+        let text = self.quantity(&SIZE_WORDS, report)?;
         let size = parse_size(&text.value)
-            .map_err(|error| self.no_quantity(text, &error, &SIZE_WORDS, report))
+            .map_err(|error| self.not_a_quantity(text, &error, &SIZE_WORDS, report))
             .ok()?;
         if size < least || size > most {
             report.error(
                 self.span(),
                 format!(
-                    "`{}` must be from {least} to {most}, and is {:?}",
+                    "`{}` must be from {least} to {most}, and is {}",
                     self.key,
-                    text.shown()
+                    text.quoted()
                 ),
                 format!("write a size from \"{least}\" to \"{most}\""),
             );
@@ -142,64 +209,70 @@ impl<'a> Setting<'a> {
     }
 
     /// The text of a quantity with a unit; a bare number has a message of its own.
-    fn quantity(
-        &self,
-        expected: &str,
-        example: &str,
-        unit: char,
-        report: &mut Report<'_>,
-    ) -> Option<&'a Text> {
+    fn quantity(&self, words: &QuantityWords, report: &mut Report<'_>) -> Option<&'a Text> {
         let number = match &self.value.kind {
             Kind::String(text) => return Some(text),
             Kind::Integer(number) => number.to_string(),
             Kind::Float(number) => number.clone(),
             _ => {
-                self.wrong(expected, report);
+                let expected = format!("a {} such as \"{}\"", words.noun, words.example);
+                let help = match self.value.kind {
+                    Kind::Boolean(false) if words.noun == DURATION_WORDS.noun => {
+                        "write a duration; where a timeout can be switched off, its value is \"off\""
+                            .to_owned()
+                    }
+                    _ => format!("write {expected}"),
+                };
+                self.wrong_with(&expected, help, report);
                 return None;
             }
         };
-        let instead = match (number.parse::<u64>(), number.parse::<f64>()) {
-            (Ok(number), _) => format!("{number}{unit}"),
-            (_, Ok(seconds)) if unit == 's' && (0.001..1e6).contains(&seconds) => {
-                format!("{}ms", (seconds * 1000.0).round())
-            }
-            _ => example.to_owned(),
+        let help = match (words.with_unit)(self.key, &number) {
+            Some((instead, note)) => format!("write `{} = \"{instead}\"`{note}", self.key),
+            None => format!("write `{} = \"{}\"`", self.key, words.example),
         };
         report.error(
             self.span(),
             format!("`{} = {number}` has no unit", self.key),
-            format!("write `{} = \"{instead}\"`", self.key),
+            help,
         );
         None
     }
 
-    fn no_quantity(
+    fn not_a_quantity(
         &self,
         text: &Text,
         error: &UnitError,
         words: &QuantityWords,
         report: &mut Report<'_>,
     ) {
-        let shown = format!("`{} = {:?}`", self.key, text.shown());
+        let shown = format!("`{}` is {}", self.key, text.quoted());
         let message = match error {
+            _ if text.is_as_written() => format!("`{} = {:?}` {error}", self.key, text.value),
             // The unit is a part of the value, which may be a secret.
-            UnitError::UnknownUnit(_) if !text.is_as_written() => {
-                format!("{shown} is no {}", words.noun)
+            UnitError::UnknownUnit(_) if text.is_secret => {
+                format!("{shown}, and that is not a {}", words.noun)
             }
-            error => format!("{shown} {error}"),
+            error => format!("{shown}, and that {error}"),
         };
-        let help = match error {
-            UnitError::NoUnit if text.is_as_written() => {
-                format!("write `\"{}{}\"`", text.value.trim(), words.unit)
+        let instead = match error {
+            UnitError::NoUnit if !text.is_secret => (words.with_unit)(self.key, text.value.trim()),
+            _ => None,
+        };
+        let help = match instead {
+            Some((instead, note)) if text.is_as_written() => {
+                format!("write `{} = \"{instead}\"`{note}", self.key)
             }
-            _ => format!(
-                "units are {}; write for example `\"{}\"`",
+            Some((instead, note)) => format!("set the variable to `{instead}`{note}"),
+            None => format!(
+                "the units are {}; write for example `\"{}\"`",
                 words.units, words.example
             ),
         };
         report.error(self.span(), message, help);
     }
 
+    /// One of a few words; `habits` are words from elsewhere and the one of ours.
     pub(super) fn choice<T: Copy>(
         &self,
         choices: &[(&str, T)],
@@ -207,46 +280,62 @@ impl<'a> Setting<'a> {
         report: &mut Report<'_>,
     ) -> Option<T> {
         let words = || choices.iter().map(|(word, _)| *word);
+        let habit = |written: &str| {
+            let mut known = habits.iter().filter(|(habit, _)| *habit == written);
+            known.next().map(|(_, word)| *word)
+        };
         let Kind::String(text) = &self.value.kind else {
             let quoted: Vec<String> = words().map(|word| format!("\"{word}\"")).collect();
-            self.wrong(&quoted.join(" or "), report);
+            let expected = quoted.join(" or ");
+            let bare = match &self.value.kind {
+                Kind::Boolean(value) => value.to_string(),
+                Kind::Integer(number) => number.to_string(),
+                Kind::Float(number) => number.clone(),
+                _ => String::new(),
+            };
+            let meant = words().find(|word| *word == bare).or_else(|| habit(&bare));
+            let help = match meant {
+                Some(word) => format!("write `{} = \"{word}\"`", self.key),
+                None => format!("write {expected}"),
+            };
+            self.wrong_with(&expected, help, report);
             return None;
         };
         if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == text.value) {
             return Some(*choice);
         }
-        let meant = habits
-            .iter()
-            .find(|(habit, _)| *habit == text.value)
-            .map(|(_, word)| *word)
-            .or_else(|| suggest::nearest(&text.value, words()));
+        let meant = match text.is_secret {
+            true => None,
+            false => habit(&text.value).or_else(|| suggest::nearest(&text.value, words())),
+        };
         let help = match meant {
             Some(word) => format!("write `\"{word}\"`; known are {}", suggest::list(words())),
             None => format!("known are {}", suggest::list(words())),
         };
         report.error(
             self.span(),
-            format!("`{}` cannot be {:?}", self.key, text.shown()),
+            format!("`{}` cannot be {}", self.key, text.quoted()),
             help,
         );
         None
     }
 
-    /// Reports that the value is something else than it must be.
-    pub(super) fn wrong(&self, expected: &str, report: &mut Report<'_>) {
-        self.wrong_with(expected, format!("write {expected}"), report);
-    }
-
-    /// The same with what to write instead.
+    /// Reports that the value is something else than it must be, and what to write instead.
     pub(super) fn wrong_with(
         &self,
         expected: &str,
         help: impl Into<String>,
         report: &mut Report<'_>,
     ) {
-        if matches!(self.value.kind, Kind::Broken) {
-            return;
-        }
+        let help = match &self.value.kind {
+            Kind::Broken => return,
+            // The file is right, the variable is not.
+            Kind::String(text) if text.one_reference().is_some() => match text.is_secret {
+                true => format!("the file must contain {expected}"),
+                false => format!("set the variable to {expected}"),
+            },
+            _ => help.into(),
+        };
         report.error(
             self.span(),
             format!(
@@ -270,21 +359,46 @@ pub(super) fn range(least: i64, most: i64) -> String {
 /// The words for one kind of quantity.
 struct QuantityWords {
     noun: &'static str,
-    unit: &'static str,
     units: &'static str,
     example: &'static str,
+    /// What a bare number at a key most likely means, and what to say about it.
+    with_unit: fn(key: &str, number: &str) -> Option<(String, String)>,
 }
 
 const DURATION_WORDS: QuantityWords = QuantityWords {
     noun: "duration",
-    unit: "s",
     units: "`us`, `ms`, `s`, `m`, `h` and `d`",
-    example: "250ms",
+    example: "5s",
+    with_unit: duration_of,
 };
 
 const SIZE_WORDS: QuantityWords = QuantityWords {
     noun: "size",
-    unit: "B",
     units: "`B`, `kB`, `KiB`, `MB`, `MiB`, `GB` and `GiB`",
     example: "64KiB",
+    with_unit: |_, number| {
+        let bytes = number.parse().ok()?;
+        Some((ByteSize(bytes).to_string(), String::new()))
+    },
 };
+
+/// Bare numbers from HAProxy are milliseconds, from nginx and most others seconds.
+///
+/// A number that would be too short in milliseconds is taken for seconds: `interval = 2000` comes from
+/// HAProxy, `interval = 5` does not. Settings of minutes and hours have their own bound.
+fn duration_of(key: &str, number: &str) -> Option<(String, String)> {
+    let is_long = matches!(key, "tunnel" | "tunnels" | "exchange" | "max_age");
+    let least_ms = if is_long { 10_000 } else { 100 };
+    if let Ok(number) = number.parse::<u64>() {
+        let (seconds, ms) = (Duration::from_secs(number), Duration::from_millis(number));
+        let habit = format!(", or `\"{number}ms\"` if milliseconds are meant, as in HAProxy");
+        return Some(match number {
+            0 => ("0s".to_owned(), String::new()),
+            number if number < least_ms => (show_duration(seconds), habit),
+            _ => (show_duration(ms), String::new()),
+        });
+    }
+    let seconds = number.parse::<f64>().ok()?;
+    let is_plain = (0.001..1e6).contains(&seconds);
+    is_plain.then(|| (format!("{}ms", (seconds * 1000.0).round()), String::new()))
+}

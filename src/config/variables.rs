@@ -1,7 +1,10 @@
 //! `${VAR}`, `${VAR:-default}` and `${file:/run/secrets/x}` in strings.
 //!
-//! `$${` stands for `${`; any other `$` is itself. What a variable or a secret file puts into a
-//! string never appears in a message: messages show the string as it was written.
+//! `$${` stands for `${`; any other `$` is itself. A string that is exactly one reference is read as
+//! the type that its key wants: `"${WORKERS}"` can be a number, `"${WATCH}"` a switch.
+//!
+//! Messages show a string as it was written. The value of a variable is shown only where the key wants
+//! a number, a switch, a quantity, a word or an address; the content of a secret file never is.
 
 use std::ffi::OsString;
 use std::ops::Range;
@@ -23,6 +26,8 @@ pub(super) struct Expanded {
     pub(super) text: String,
     /// Whether anything was replaced.
     pub(super) replaced: bool,
+    /// Whether the whole string is one reference.
+    pub(super) is_one_reference: bool,
     /// The secret files that were read, also those that could not be.
     pub(super) files: Vec<PathBuf>,
     /// Everything that is wrong with it; then `text` is not whole.
@@ -51,7 +56,9 @@ impl Variables<'_> {
                 expanded.text.push_str("${");
                 at += 3;
             } else if rest.starts_with("${") {
-                at += self.replace(rest, at, &mut expanded);
+                let length = self.replace(rest, at, &mut expanded);
+                expanded.is_one_reference = length == written.len();
+                at += length;
             } else {
                 expanded.text.push('$');
                 at += 1;
@@ -66,8 +73,8 @@ impl Variables<'_> {
         let Some(end) = rest.find('}') else {
             expanded.mistakes.push(Mistake {
                 part: at..at + rest.len(),
-                message: "`${` is not closed by a `}`".to_owned(),
-                help: "write `${NAME}`, or `$${` for the two characters themselves".to_owned(),
+                message: "`${` has no closing `}`".to_owned(),
+                help: "write `${NAME}`, or `$${` for the two characters `${` themselves".to_owned(),
             });
             return rest.len();
         };
@@ -119,7 +126,7 @@ impl Variables<'_> {
         match value {
             Some(value) => text(name, value),
             None => Err((
-                format!("the environment has no variable `{name}`"),
+                format!("the environment variable `{name}` is not set"),
                 format!("set it, or write a default: `${{{name}:-default}}`"),
             )),
         }
@@ -129,8 +136,8 @@ impl Variables<'_> {
 fn text(name: &str, value: OsString) -> Result<String, (String, String)> {
     value.into_string().map_err(|_| {
         (
-            format!("the environment's variable `{name}` is not UTF-8 text"),
-            "set it to text".to_owned(),
+            format!("the environment variable `{name}` is not UTF-8 text"),
+            "set it to UTF-8 text".to_owned(),
         )
     })
 }
@@ -139,16 +146,16 @@ fn read_secret(path: &Path, directory: Option<&Path>) -> Result<String, (String,
     if directory.is_none() && path.is_relative() {
         return Err((
             format!(
-                "the path `{}` has nothing to be relative to",
+                "the path `{}` is relative, and this text is in no directory",
                 path.display()
             ),
-            "write an absolute path: this text is in no directory".to_owned(),
+            "write an absolute path".to_owned(),
         ));
     }
     source::read_secret(path).map_err(|error| {
         (
             format!("cannot read the file `{}`: {error}", path.display()),
-            "the file's content stands in for the reference, without the line break at its end"
+            "`${file:PATH}` is replaced by the content of that file, without its last line break"
                 .to_owned(),
         )
     })
@@ -200,6 +207,23 @@ mod tests {
             let expanded = expand(written);
             assert_eq!(expanded.text, text, "{written}");
             assert!(expanded.replaced && expanded.mistakes.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_string_that_is_one_reference_is_known_as_one() {
+        for written in ["${HOST}", "${PORT:-8080}", "${PORT:-}"] {
+            assert!(expand(written).is_one_reference, "{written}");
+        }
+        for written in [
+            "",
+            "8080",
+            "$${HOST}",
+            " ${HOST}",
+            "${HOST} ",
+            "${HOST}${HOST}",
+        ] {
+            assert!(!expand(written).is_one_reference, "{written}");
         }
     }
 

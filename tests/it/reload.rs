@@ -202,7 +202,10 @@ fn a_reload_warns_as_a_check_does_each_warning_an_item_of_a_list() {
     let warnings = answer["warnings"].as_array().expect("a list");
     assert_eq!(warnings.len(), 1, "{answer}");
     assert_eq!(warnings[0]["severity"], "warning");
-    assert_eq!(warnings[0]["message"], "nothing uses the backend `spare`");
+    assert_eq!(
+        warnings[0]["message"],
+        "no frontend and no route uses the backend `spare`"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Addresses as people write them: `"0.0.0.0:80"`, `"[::]:80"`, `"*:80"`, `":80"`, `"localhost:80"`,
 //! `"10.0.0.1:8000-8010"`, `"[fe80::1%eth0]:80"`, `"/run/app.sock"`, `"@app"`, `"fd://3"`, `"fd://web"`.
 //!
-//! Pure text; names are not resolved, and nobody asks whether an interface or a descriptor is there.
+//! Pure text; names are not resolved, and whether an interface or a descriptor exists is not checked.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ops::RangeInclusive;
@@ -35,6 +35,7 @@ impl BadAddress {
 /// The addresses to listen on that `text` means: two for `"*:80"` and `":80"`, one for each port of a
 /// range, else one.
 pub(super) fn to_listen(text: &str) -> Result<Vec<ListenAddress>, BadAddress> {
+    refuse_several(text)?;
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(BadAddress::new(
             "has no address before the port",
@@ -72,17 +73,15 @@ fn to_listen_on_port(host: &str, port: u16) -> Result<Vec<Address>, BadAddress> 
     }
     let address = address(host, port)?.ok_or_else(|| {
         BadAddress::new(
-            "is no IP address, and a name has none until it is looked up",
-            format!(
-                "write the IP address of this machine to listen on, or `\":{port}\"` for all of them"
-            ),
+            "is a host name, and Evenkeel listens on IP addresses only",
+            format!("write one IP address of this machine, or `\":{port}\"` for all of them"),
         )
     })?;
     if let Address::Ip(SocketAddr::V6(addr)) = &address
         && let Some(v4) = addr.ip().to_ipv4_mapped()
     {
         return Err(BadAddress::new(
-            "is an IPv4 address in IPv6 form, and IPv6 listeners take IPv6 alone",
+            "is an IPv4 address in IPv6 form, and an IPv6 listener accepts IPv6 only",
             format!("write `\"{v4}:{port}\"`"),
         ));
     }
@@ -91,6 +90,7 @@ fn to_listen_on_port(host: &str, port: u16) -> Result<Vec<Address>, BadAddress> 
 
 /// The address of a server.
 pub(super) fn to_connect(text: &str) -> Result<Address, BadAddress> {
+    refuse_several(text)?;
     if let Some((scheme, rest)) = text.split_once("://") {
         let rest = rest.trim_end_matches('/');
         return Err(BadAddress::new(
@@ -108,8 +108,8 @@ pub(super) fn to_connect(text: &str) -> Result<Address, BadAddress> {
     let port = port_of(port, 1)?;
     if host.is_empty() || host == "*" {
         return Err(BadAddress::new(
-            "names no server",
-            format!("write an IP address before the port: `\"10.0.0.1:{port}\"`"),
+            "has no address before the port",
+            format!("write the server's IP address: `\"10.0.0.1:{port}\"`"),
         ));
     }
     let address = address(host, port)?.ok_or_else(|| {
@@ -120,11 +120,31 @@ pub(super) fn to_connect(text: &str) -> Result<Address, BadAddress> {
     })?;
     if address.ip().is_some_and(|addr| addr.ip().is_unspecified()) {
         return Err(BadAddress::new(
-            "stands for all addresses of this machine, which is nothing to connect to",
+            "means all addresses of this machine, and a server needs one address",
             format!("write one address: `\"127.0.0.1:{port}\"`"),
         ));
     }
     Ok(address)
+}
+
+/// `"10.0.0.1:80,10.0.0.2:80"`, or the same with spaces.
+fn refuse_several(text: &str) -> Result<(), BadAddress> {
+    let items: Vec<&str> = text
+        .split([',', ' ', ';'])
+        .filter(|item| !item.is_empty())
+        .collect();
+    let are_addresses = items.iter().all(|item| {
+        item.rsplit_once(':')
+            .is_some_and(|(_, port)| port_of(port, 0).is_ok())
+    });
+    if items.len() < 2 || !are_addresses {
+        return Ok(());
+    }
+    let quoted: Vec<String> = items.iter().map(|item| format!("\"{item}\"")).collect();
+    Err(BadAddress::new(
+        "has more than one address",
+        format!("write a list: `[{}]`", quoted.join(", ")),
+    ))
 }
 
 /// The Unix socket that `text` means: `"/run/app.sock"`, or `"@app"` for an abstract one. `None`: it
@@ -148,8 +168,8 @@ fn unix_name(text: &str) -> Result<Option<UnixName>, BadAddress> {
         [b'@', ..] => UnixName::Abstract(text[1..].to_owned()),
         _ if is_relative_path(text) => {
             return Err(BadAddress::new(
-                "is a path that depends on where the process was started",
-                "write the whole path of the Unix socket: `\"/run/app.sock\"`",
+                "is a relative path",
+                "write the absolute path of the Unix socket: `\"/run/app.sock\"`",
             ));
         }
         _ => return Ok(None),
@@ -163,15 +183,15 @@ fn unix_name(text: &str) -> Result<Option<UnixName>, BadAddress> {
     }
     if length > LONGEST_UNIX_NAME {
         return Err(BadAddress::new(
-            format!("has {length} bytes, and the system has room for {LONGEST_UNIX_NAME}"),
+            format!("has {length} bytes, and the system allows {LONGEST_UNIX_NAME}"),
             "write a shorter path for the Unix socket",
         ));
     }
     Ok(Some(name))
 }
 
-/// What has to be a path and does not begin at the root. Not all that has a slash: somebody may have
-/// written a network.
+/// What has to be a path and does not begin at the root. Not all that has a slash: `10.0.0.0/8` is a
+/// network.
 fn is_relative_path(text: &str) -> bool {
     text.ends_with(".sock") || text.starts_with('.') && text.contains('/')
 }
@@ -183,8 +203,8 @@ fn parse_descriptor(text: &str) -> Result<Descriptor, BadAddress> {
         return match text.parse() {
             Ok(number @ 3..) => Ok(Descriptor::Number(number)),
             _ => Err(BadAddress::new(
-                "names a descriptor that no socket can be handed over on",
-                "write a number from 3 on: those before are the standard streams",
+                "is a descriptor on which no socket is handed over",
+                "write a number from 3 on: 0, 1 and 2 are the standard streams",
             )),
         };
     }
@@ -192,7 +212,7 @@ fn parse_descriptor(text: &str) -> Result<Descriptor, BadAddress> {
     match Name::new(text) {
         Ok(name) if !text.contains(':') => Ok(Descriptor::Name(name)),
         _ => Err(BadAddress::new(
-            "names no descriptor",
+            "has no descriptor after `fd://`",
             "write its number (`\"fd://3\"`), or its name in systemd's unit (`\"fd://web\"`)",
         )),
     }
@@ -208,7 +228,7 @@ fn split<'a>(text: &'a str, example: &str) -> Result<(&'a str, &'a str), BadAddr
     }
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(BadAddress::new(
-            "has characters that no address has",
+            "has characters that are in no address",
             format!("write an IP address and a port: `\"127.0.0.1{example}\"`"),
         ));
     }
@@ -262,14 +282,14 @@ fn ports_of(text: &str) -> Result<RangeInclusive<u16>, BadAddress> {
     let (first, last) = (port_of(first, 1)?, port_of(last, 1)?);
     if first > last {
         return Err(BadAddress::new(
-            format!("has a range of ports from {first} down to {last}"),
-            format!("write the lower one first: `{last}-{first}`"),
+            format!("has a range of ports that goes down from {first} to {last}"),
+            format!("write the lower port first: `{last}-{first}`"),
         ));
     }
     if last - first >= MOST_PORTS {
         return Err(BadAddress::new(
             format!("has a range of more than {MOST_PORTS} ports"),
-            "each port is a socket for each worker: write a smaller range",
+            "write a smaller range: each port needs a socket in each worker",
         ));
     }
     Ok(first..=last)
@@ -296,7 +316,7 @@ fn address(host: &str, port: u16) -> Result<Option<Address>, BadAddress> {
 fn zoned(ip: Ipv6Addr, zone: &str, port: u16) -> Result<Address, BadAddress> {
     if !ip.is_unicast_link_local() {
         return Err(BadAddress::new(
-            "has a zone, and only link-local addresses (`fe80::…`) have one",
+            "has a zone, and only link-local addresses (`fe80::…`) can have one",
             format!("write `\"[{ip}]:{port}\"`"),
         ));
     }
@@ -312,7 +332,7 @@ fn zoned(ip: Ipv6Addr, zone: &str, port: u16) -> Result<Address, BadAddress> {
             })
         }
         _ => Err(BadAddress::new(
-            "has a zone that is no interface",
+            "has a zone that is not the name of an interface",
             format!("write the name of an interface: `\"[{ip}%eth0]:{port}\"`"),
         )),
     }

@@ -4,6 +4,7 @@ use crate::base::{Address, ByteSize};
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{LEAST_HEAD, MOST_FIELDS, MOST_HEAD, header_case};
 use crate::config::compile::{Reading, health, name_of_key, named_section, server, server_tls};
+use crate::config::habits::ABSENT_METHODS;
 use crate::config::keys;
 use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
@@ -109,7 +110,7 @@ fn refuse_port_of_unix(section: &Section<'_>, servers: &[Server], report: &mut R
         report.error(
             port.span,
             format!("`{}` is a Unix socket, which has no ports", server.address),
-            "leave `port` out, or let these servers have a backend of their own",
+            "leave `port` out, or put these servers into a backend of their own",
         );
     }
 }
@@ -133,8 +134,8 @@ fn refuse_nameless_checks(
     {
         report.error(
             setting.span(),
-            "servers are asked by the request's host, and a check has none",
-            "write `host = \"app.example.com\"` in `health`, or say in `tls` which `sni` to use",
+            "checks over TLS need a host name: by default `sni` is the request's host, and a check has none",
+            "write `host = \"app.example.com\"` in `health`, or `sni = \"app.example.com\"` in `tls`",
         );
     }
 }
@@ -152,6 +153,19 @@ fn balance(section: &Section<'_>, report: &mut Report<'_>) -> Balance {
         ("least-conn", "least-connections"),
         ("least-request", "least-connections"),
     ];
+    let absent = section.setting("balance").filter(|setting| {
+        let is_absent = |method: &&&str| setting.is_word(method);
+        ABSENT_METHODS.iter().find(is_absent).is_some()
+            || matches!(setting.value.kind, Kind::Table(_))
+    });
+    if let Some(setting) = absent {
+        report.error(
+            setting.span(),
+            "this method of balancing does not exist yet",
+            "write `balance = \"round-robin\"` or `balance = \"least-connections\"`",
+        );
+        return Balance::default();
+    }
     section
         .choice("balance", &choices, &habits, report)
         .unwrap_or_default()
@@ -160,14 +174,24 @@ fn balance(section: &Section<'_>, report: &mut Report<'_>) -> Balance {
 const PROXY_VERSIONS: [(&str, ProxyVersion); 2] =
     [("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)];
 
+const PROXY_HABITS: [(&str, &str); 4] = [("on", "v2"), ("true", "v2"), ("1", "v1"), ("2", "v2")];
+
 /// `"v1"`, `"v2"`, `"off"`, or a table.
 fn send_proxy(backend: &Section<'_>, report: &mut Report<'_>) -> Option<SendProxy> {
     let setting = backend.setting("send_proxy")?;
     if setting.is_word("off") {
         return None;
     }
+    if let Kind::Boolean(false) = setting.value.kind {
+        setting.wrong_with(
+            "\"v1\", \"v2\", \"off\" or a table",
+            "write `send_proxy = \"off\"`",
+            report,
+        );
+        return None;
+    }
     if !matches!(setting.value.kind, Kind::Table(_)) {
-        let version = setting.choice(&PROXY_VERSIONS, &[("on", "v2")], report)?;
+        let version = setting.choice(&PROXY_VERSIONS, &PROXY_HABITS, report)?;
         return Some(SendProxy {
             version,
             authority: false,
@@ -176,7 +200,7 @@ fn send_proxy(backend: &Section<'_>, report: &mut Report<'_>) -> Option<SendProx
         });
     }
     let section = backend.section("send_proxy", &keys::SEND_PROXY, report)?;
-    let version = section.choice("version", &PROXY_VERSIONS, &[], report);
+    let version = section.choice("version", &PROXY_VERSIONS, &PROXY_HABITS, report);
     let send_proxy = SendProxy {
         version: version.unwrap_or(ProxyVersion::V2),
         authority: section.boolean("authority", report).unwrap_or(false),
@@ -194,8 +218,8 @@ fn send_proxy(backend: &Section<'_>, report: &mut Report<'_>) -> Option<SendProx
         {
             report.error(
                 setting.span(),
-                format!("version 1 of the PROXY protocol has no room for `{key}`"),
-                "write `version = \"v2\"`, or leave it out",
+                format!("version 1 of the PROXY protocol cannot carry `{key}`"),
+                format!("write `version = \"v2\"`, or leave `{key}` out"),
             );
         }
     }

@@ -102,7 +102,7 @@ fn unknown_backends(written: &Written, report: &mut Report<'_>) {
     let unknown = unknown.filter(|wanted| !defined.contains(wanted.name.as_str()));
     for (count, wanted) in unknown.enumerate() {
         let message = match written.defined.is_empty() {
-            true => format!("backend `{}` is not defined, and no other is", wanted.shown),
+            true => format!("backend `{}` is not defined; no backend is", wanted.shown),
             false => format!(
                 "backend `{}` is not defined; defined are {all}",
                 wanted.shown
@@ -133,8 +133,11 @@ fn unused_backends(written: &Written, report: &mut Report<'_>) {
     for (name, span) in &written.defined {
         if !used.contains(name.as_str()) {
             report.add(
-                Diagnostic::warning(*span, format!("nothing uses the backend `{name}`"))
-                    .help("name it as the `backend` of a frontend or a route, or remove it"),
+                Diagnostic::warning(
+                    *span,
+                    format!("no frontend and no route uses the backend `{name}`"),
+                )
+                .help("name it as the `backend` of a frontend or a route, or remove it"),
             );
         }
     }
@@ -150,9 +153,9 @@ fn keys_of_requests(written: &Written, report: &mut Report<'_>) {
         let is_idle = bytes.contains(name.as_str()) && !requests.contains(name.as_str());
         if is_idle && report.errors() == 0 {
             let message = format!(
-                "`{key}` does nothing here: no requests are sent to `{name}`, only connections as they are"
+                "`{key}` has no effect: only frontends in TCP mode use the backend `{name}`"
             );
-            let help = "leave it out: client and server decide between themselves what they speak";
+            let help = "leave it out: in TCP mode client and server choose the protocol themselves";
             report.add(Diagnostic::warning(*span, message).help(help));
         }
     }
@@ -229,10 +232,9 @@ fn bound_twice(what: &str, earlier: &Listener, later: &Listener) -> Option<Diagn
     };
     let help = match later.addr.ip() {
         Some(_) => {
-            "let each address and port stand in one place; `0.0.0.0` and `[::]` take the port on \
-             every address"
+            "write each address and port once; `0.0.0.0` and `[::]` take the port on every address"
         }
-        None => "let each address stand in one place",
+        None => "write each address once",
     };
     let message = match earlier.owner == later.owner {
         true => format!("{what} of `{}` is bound twice", later.owner),

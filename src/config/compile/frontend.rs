@@ -13,10 +13,11 @@ use crate::config::compile::{
 };
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
-use crate::config::raw::{Entry, Kind};
+use crate::config::raw::{Entry, Kind, Table, Text};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
+use crate::config::suggest;
 use crate::plan::{
     ClientAuth, ClientCertificate, ClientField, Forwarding, Frontend, FrontendLimits,
     FrontendTimeouts, HeaderCase, Listen, Mode, Peers, ProxyProtocol, RequestIds, Route, Tls,
@@ -34,6 +35,8 @@ const MOST_TARGET: ByteSize = ByteSize(65_534);
 
 const MODES: [(&str, Mode); 2] = [("http", Mode::Http), ("tcp", Mode::Tcp)];
 
+const NO_FRONTEND: &str = "there is no frontend, so Evenkeel would listen on no address";
+
 const CLIENT_FIELDS: [(&str, ClientField); 2] = [
     ("x-forwarded-for", ClientField::XForwardedFor),
     ("forwarded", ClientField::Forwarded),
@@ -49,7 +52,7 @@ pub(super) fn frontends(
         if reading == Reading::Whole {
             report.error(
                 top.span.part(0, 0),
-                "there is no frontend, so nothing would be listened on",
+                NO_FRONTEND,
                 "write a `[frontend.NAME]` with `listen = \"…\"` and `backend = \"…\"`",
             );
         }
@@ -61,19 +64,20 @@ pub(super) fn frontends(
     if table.entries.is_empty() && reading == Reading::Whole {
         report.error(
             setting.span(),
-            "there is no frontend, so nothing would be listened on",
+            NO_FRONTEND,
             "write a `[frontend.NAME]` with `listen = \"…\"` and `backend = \"…\"`",
         );
     }
     table
         .entries
         .iter()
-        .filter_map(|entry| frontend(entry, written, reading, report))
+        .filter_map(|entry| frontend(entry, table, written, reading, report))
         .collect()
 }
 
 fn frontend(
     entry: &Entry,
+    frontends: &Table,
     written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
@@ -86,7 +90,7 @@ fn frontend(
     };
     let section = named_section(keys, "frontend", entry, report)?;
     check_mode(&section, report);
-    let listen = listen(&section, entry, written, reading, report);
+    let listen = listen(&section, entry, frontends, written, reading, report);
     let backend = section
         .setting("backend")
         .and_then(|backend| backend_name(backend, mode, written, report));
@@ -105,8 +109,8 @@ fn frontend(
         report.error(
             entry.key_span,
             match mode {
-                Mode::Http => format!("`{}` sends requests nowhere", section.title),
-                Mode::Tcp => format!("`{}` sends connections nowhere", section.title),
+                Mode::Http => format!("`{}` has no backend for its requests", section.title),
+                Mode::Tcp => format!("`{}` has no backend for its connections", section.title),
             },
             "write `backend = \"…\"`, or a `[[frontend.NAME.route]]`, or both",
         );
@@ -173,7 +177,7 @@ fn check_mode(section: &Section<'_>, report: &mut Report<'_>) {
     setting.choice(&MODES, &[], report);
 }
 
-/// Whoever wants a certificate that nobody is asked for would wait for ever.
+/// A route that requires a certificate which no handshake asks for would never match.
 fn check_client_certificates(
     section: &Section<'_>,
     tls: Option<&Tls>,
@@ -201,7 +205,7 @@ fn check_client_certificates(
         report.error(
             key.map_or(section.span, |key| key.key_span),
             format!(
-                "route `{}` requires a client certificate, and `{}` asks nobody for one",
+                "route `{}` requires a client certificate, and `{}` does not ask clients for one",
                 route.name, section.title
             ),
             "write `tls = { certificates = …, client_auth = { mode = \"optional\", ca = … } }`",
@@ -212,6 +216,7 @@ fn check_client_certificates(
 fn listen(
     section: &Section<'_>,
     entry: &Entry,
+    frontends: &Table,
     written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
@@ -221,12 +226,27 @@ fn listen(
             report.error(
                 entry.key_span,
                 format!("`{}` has no `listen`", section.title),
-                "write `listen = \"0.0.0.0:80\"`, or `\":80\"` for IPv4 and IPv6",
+                listen_help(entry, frontends),
             );
         }
         return Vec::new();
     };
     listen_addresses(section, setting, written, report)
+}
+
+/// What to write in a frontend without `listen`. Where it has nothing but routes, they were meant for
+/// another one, as in a file that is included.
+fn listen_help(entry: &Entry, frontends: &Table) -> String {
+    let has_routes_alone = match &entry.value.kind {
+        Kind::Table(table) => table.entries.iter().all(|entry| entry.key == "route"),
+        _ => false,
+    };
+    let others = frontends.entries.iter().map(|other| other.key.as_str());
+    let near = suggest::nearest(&entry.key, others.filter(|other| *other != entry.key));
+    match near.filter(|_| has_routes_alone) {
+        Some(near) => format!("did you mean `[[frontend.{near}.route]]`?"),
+        None => "write `listen = \"0.0.0.0:80\"`, or `\":80\"` for IPv4 and IPv6".to_owned(),
+    }
 }
 
 /// The addresses of the `listen` of `section`, each noted as bound by it, with its `socket_mode`.
@@ -242,18 +262,24 @@ pub(super) fn listen_addresses(
     if items.is_empty() {
         report.error(
             setting.span(),
-            format!("`{owner}` listens on nothing"),
+            format!("`{owner}` listens on no address"),
             "write at least one address: `listen = \"127.0.0.1:8080\"`",
         );
     }
     let mut addresses = Vec::new();
     for item in items {
-        if let Kind::Integer(port) = item.value.kind {
-            item.wrong_with(
-                "an address and a port",
-                format!("write `\":{port}\"` for all addresses, `\"127.0.0.1:{port}\"` for this machine alone"),
-                report,
-            );
+        let instead = match &item.value.kind {
+            Kind::Integer(port) => Some(format!(
+                "write `\":{port}\"` for all addresses, `\"127.0.0.1:{port}\"` for this machine alone"
+            )),
+            Kind::Table(_) => Some(
+                "write the address alone: `listen = \":443\"`; `tls` and other keys are of the frontend"
+                    .to_owned(),
+            ),
+            _ => None,
+        };
+        if let Some(instead) = instead {
+            item.wrong_with("an address and a port", instead, report);
             continue;
         }
         let Some(text) = item.text(report) else {
@@ -272,7 +298,7 @@ pub(super) fn listen_addresses(
                     });
                 }
             }
-            Err(bad) => bad_address(item, text.shown(), text.is_as_written(), bad, report),
+            Err(bad) => bad_address(item, text, bad, report),
         }
     }
     if mode.is_some() {
@@ -290,10 +316,10 @@ pub(super) fn refuse_idle_mode(section: &Section<'_>, listen: &[Listen], report:
         report.error(
             setting.span(),
             format!(
-                "`{}` listens on no file, so `socket_mode` does nothing",
+                "`socket_mode` does nothing: `{}` listens on no Unix socket with a path",
                 section.title
             ),
-            "it is for a Unix socket with a path: `listen = \"/run/app.sock\"`",
+            "leave it out, or listen on a path: `listen = \"/run/app.sock\"`",
         );
     }
 }
@@ -309,31 +335,38 @@ fn socket_mode(section: &Section<'_>, report: &mut Report<'_>) -> Option<FileMod
     let digits = text.value.strip_prefix('0').unwrap_or(&text.value);
     let is_octal = digits.len() == 3 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
     if !is_octal {
-        let message = format!("`socket_mode` cannot be {:?}", text.shown());
+        let message = format!("`socket_mode` cannot be {}", text.quoted());
         report.error(setting.span(), message, help);
         return None;
     }
     u32::from_str_radix(digits, 8).ok().map(FileMode)
 }
 
-/// Reports a bad address; what to write instead is left out where it would give a variable's value away.
+/// Reports a bad address; the content of a secret file is not shown.
 pub(super) fn bad_address(
     setting: Setting<'_>,
-    shown: &str,
-    is_as_written: bool,
+    text: &Text,
     bad: address::BadAddress,
     report: &mut Report<'_>,
 ) {
-    let diagnostic = if is_as_written {
-        Diagnostic::error(setting.span(), format!("{shown:?} {}", bad.why)).help(bad.help)
-    } else {
-        Diagnostic::error(
-            setting.span(),
-            format!("{shown:?} does not come to an address"),
+    let is_port = text.value.bytes().all(|byte| byte.is_ascii_digit());
+    let (message, help) = if text.is_as_written() {
+        (format!("{:?} {}", text.value, bad.why), bad.help)
+    } else if text.is_secret {
+        (
+            format!("{} is not an address", text.quoted()),
+            "the file must contain an IP address and a port".to_owned(),
         )
-        .help("with its variables replaced it must be an IP address and a port")
+    } else if is_port && text.one_reference().is_some() && setting.key == "listen" {
+        let help = format!("write `\":{}\"` for all addresses", text.shown());
+        (format!("{}, {}", text.quoted(), bad.why), help)
+    } else {
+        (
+            format!("{}, {}", text.quoted(), bad.why),
+            "with its variables replaced it must be an IP address and a port".to_owned(),
+        )
     };
-    report.add(diagnostic);
+    report.add(Diagnostic::error(setting.span(), message).help(help));
 }
 
 /// The name of a backend, noted as used for what `mode` says.
@@ -406,11 +439,17 @@ fn proxy_protocol(frontend: &Section<'_>, report: &mut Report<'_>) -> ProxyProto
         return meant.clone();
     }
     if !matches!(setting.value.kind, Kind::Table(_)) {
-        setting.wrong_with(
-            "\"off\", \"required\" or a table",
-            "write \"required\" where every peer sends a header, `{ from = [\"10.0.0.0/8\"] }` where these do",
-            report,
-        );
+        let help = match &setting.value.kind {
+            Kind::Boolean(true) => {
+                "write `proxy_protocol = \"required\"`: every peer must send a header"
+            }
+            Kind::Boolean(false) => "write `proxy_protocol = \"off\"`",
+            _ => {
+                "write \"required\" if every peer sends a header, `{ from = [\"10.0.0.0/8\"] }` if only \
+                 these peers do"
+            }
+        };
+        setting.wrong_with("\"off\", \"required\" or a table", help, report);
         return ProxyProtocol::Off;
     }
     let Some(section) = frontend.section("proxy_protocol", &keys::PROXY_PROTOCOL, report) else {
@@ -420,14 +459,17 @@ fn proxy_protocol(frontend: &Section<'_>, report: &mut Report<'_>) -> ProxyProto
     if items.is_empty() && (section.setting("from").is_some() || section.lacks("from")) {
         report.error(
             section.span,
-            format!("`{}` names nobody who sends a PROXY header", section.title),
+            format!(
+                "`{}` names no peer that sends a PROXY header",
+                section.title
+            ),
             "write `from = [\"10.0.0.0/8\"]`, or `proxy_protocol = \"off\"`",
         );
     }
     ProxyProtocol::From(peers(items, report))
 }
 
-/// Addresses, networks, and `"unix"` for whoever comes by a Unix socket.
+/// Addresses, networks, and `"unix"` for every peer on a Unix socket.
 fn peers(items: Vec<Setting<'_>>, report: &mut Report<'_>) -> Peers {
     let mut networks = Vec::new();
     let mut unix = UnixPeers::Excluded;
@@ -446,8 +488,13 @@ fn peers(items: Vec<Setting<'_>>, report: &mut Report<'_>) -> Peers {
         let Ok(network) = network else {
             report.error(
                 item.span(),
-                format!("{:?} is no IP address and no network", text.shown()),
-                "write an address (`\"192.0.2.1\"`), a network (`\"10.0.0.0/8\"`), or `\"unix\"`",
+                format!("{} is not an IP address or a network", text.quoted()),
+                match written {
+                    "*" | "all" | "any" => {
+                        "write the networks of your own proxies: what any client may claim is not worth trusting"
+                    }
+                    _ => "write an address (`\"192.0.2.1\"`), a network (`\"10.0.0.0/8\"`), or `\"unix\"`",
+                },
             );
             continue;
         };
@@ -462,8 +509,8 @@ fn peers(items: Vec<Setting<'_>>, report: &mut Report<'_>) -> Peers {
             report.error(
                 item.span(),
                 format!(
-                    "{:?} has bits set that its `/{}` leaves out",
-                    text.shown(),
+                    "{} has bits set after its first {}",
+                    text.quoted(),
                     network.prefix_len()
                 ),
                 help,
@@ -500,6 +547,14 @@ fn request_id(section: &Section<'_>, report: &mut Report<'_>) -> RequestIds {
     if setting.is_word("off") {
         return RequestIds::Off;
     }
+    if let Kind::Boolean(is_on) = setting.value.kind {
+        let help = match is_on {
+            true => "leave `request_id` out: requests get `x-request-id` by default",
+            false => "write `request_id = \"off\"`",
+        };
+        setting.wrong_with("the name of a field, or \"off\"", help, report);
+        return default;
+    }
     let Some(text) = setting.text(report) else {
         return default;
     };
@@ -508,7 +563,7 @@ fn request_id(section: &Section<'_>, report: &mut Report<'_>) -> RequestIds {
         Ok(_) => {
             report.error(
                 setting.span(),
-                format!("the field {:?} has a meaning of its own", text.shown()),
+                format!("HTTP itself uses the field {:?}", text.shown()),
                 "write a field for ids, such as \"x-request-id\", or \"off\"",
             );
             default
@@ -516,7 +571,7 @@ fn request_id(section: &Section<'_>, report: &mut Report<'_>) -> RequestIds {
         Err(_) => {
             report.error(
                 setting.span(),
-                format!("{:?} cannot be the name of a field", text.shown()),
+                format!("{:?} is not a valid field name", text.shown()),
                 "write a field for ids, such as \"x-request-id\", or \"off\"",
             );
             default
@@ -530,6 +585,15 @@ fn upgrades(section: &Section<'_>, report: &mut Report<'_>) -> Vec<String> {
     };
     let mut upgrades: Vec<String> = Vec::new();
     for item in items {
+        let is_none = ["off", "none", "no"].iter().any(|word| item.is_word(word));
+        if let (Kind::Boolean(false), _) | (_, true) = (&item.value.kind, is_none) {
+            item.wrong_with(
+                "a list of protocols",
+                "write `upgrades = []` for none",
+                report,
+            );
+            continue;
+        }
         let Some(text) = item.text(report) else {
             continue;
         };
@@ -538,19 +602,19 @@ fn upgrades(section: &Section<'_>, report: &mut Report<'_>) -> Vec<String> {
         if !is_token(name) || !is_token(version) {
             report.error(
                 item.span(),
-                format!("{:?} cannot be the name of a protocol", text.shown()),
-                "write what stands in the `Upgrade` field: `\"websocket\"`",
+                format!("{:?} is not the name of a protocol", text.shown()),
+                "write what clients send in the `Upgrade` field, such as `\"websocket\"`",
             );
         } else if name == "h2c" || name == "tls" {
             report.error(
                 item.span(),
-                format!("`{name}` would be a way past all routes and limits"),
-                "leave it out: what passes through a tunnel is not looked at",
+                format!("clients could bypass all routes and limits by an upgrade to `{name}`"),
+                "leave it out: Evenkeel does not look into a tunnel",
             );
         } else if upgrades.contains(&token) {
             report.error(
                 item.span(),
-                format!("{:?} stands here twice", text.shown()),
+                format!("{:?} is in the list twice", text.shown()),
                 "keep one of the two",
             );
         } else {

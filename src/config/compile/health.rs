@@ -28,7 +28,14 @@ pub(super) fn health(backend: &Section<'_>, report: &mut Report<'_>) -> Option<H
             Some(of_table(&section, report))
         }
         _ => {
-            setting.wrong("a path, \"tcp\", \"off\" or a table", report);
+            let help = match &setting.value.kind {
+                Kind::Boolean(false) => "write `health = \"off\"`, or leave it out",
+                _ => {
+                    "write `health = \"/healthz\"` to GET that path of each server, or `health = \"tcp\"` to \
+                     only open a connection"
+                }
+            };
+            setting.wrong_with("a path, \"tcp\", \"off\" or a table", help, report);
             None
         }
     }
@@ -45,8 +52,8 @@ fn short(setting: Setting<'_>, text: &Text, report: &mut Report<'_>) -> Option<H
         _ => {
             report.error(
                 setting.span(),
-                format!("`health` cannot be {:?}", text.shown()),
-                "write a path (`\"/healthz\"`), `\"tcp\"`, `\"off\"`, or a table with the keys of a check",
+                format!("`health` cannot be {}", text.quoted()),
+                "write a path (`\"/healthz\"`), `\"tcp\"`, `\"off\"`, or a table",
             );
             return None;
         }
@@ -69,7 +76,7 @@ fn of_table(section: &Section<'_>, report: &mut Report<'_>) -> Health {
         report.error(
             setting.span(),
             "`fast_interval` is longer than `interval`",
-            "it is the time between two checks while the state is changing: write a shorter one",
+            "write a shorter one: it is the time between two checks while a server changes its state",
         );
     }
     let timeout = section.duration("timeout", report);
@@ -80,11 +87,11 @@ fn of_table(section: &Section<'_>, report: &mut Report<'_>) -> Health {
         report.add(
             Diagnostic::warning(
                 setting.span(),
-                "`timeout` of a check is longer than its `interval`",
+                "`timeout` of the check is longer than its `interval`",
             )
             .help(
-                "a server has one check at a time: while it says nothing, the next ones are left out, \
-                 and it goes down later than `interval` and `fall` say",
+                "a server has one check at a time: while one waits, the next ones are skipped, and the \
+                 server goes down later than `interval` and `fall` say",
             ),
         );
     }
@@ -128,7 +135,7 @@ fn probe(section: &Section<'_>, report: &mut Report<'_>) -> Probe {
         if let Some(setting) = section.setting(key) {
             report.error(
                 setting.span(),
-                format!("`{key}` says nothing to a check with `type = \"tcp\"`"),
+                format!("`{key}` has no effect with `type = \"tcp\"`"),
                 format!("leave `{key}` out, or write `type = \"http\"`"),
             );
         }
@@ -170,8 +177,8 @@ fn check_path(setting: Setting<'_>, text: &Text, report: &mut Report<'_>) -> Opt
     }
     report.error(
         setting.span(),
-        format!("{:?} is no path to ask for", text.shown()),
-        "write it as it goes over the line: beginning with `/`, spaces and the like as escapes (`%20`)",
+        format!("{:?} is not a path that can be requested", text.shown()),
+        "begin it with `/`, and write spaces and the like as escapes (`%20`)",
     );
     None
 }
@@ -184,8 +191,8 @@ fn host(setting: Setting<'_>, report: &mut Report<'_>) -> Option<HeaderValue> {
         _ => {
             report.error(
                 setting.span(),
-                format!("{:?} is no host", text.shown()),
-                "write a host as in `\"app.example.com\"`, with a port if the server wants one",
+                format!("{:?} is not a host", text.shown()),
+                "write a host such as `\"app.example.com\"`, with a port if the server needs one",
             );
             None
         }
@@ -210,30 +217,30 @@ fn headers(section: &Section<'_>, report: &mut Report<'_>) -> Vec<(HeaderName, H
         let value = HeaderValue::from_str(&text.value);
         let refusal = match (&name, &value) {
             (Err(_), _) => Some((
-                "that is no name of a field",
-                "a field's name has letters, digits and `-`",
+                "is not a valid field name",
+                "field names have letters, digits and `-`",
             )),
-            (Ok(name), _) if name.as_str() == "host" => Some((
-                "the field `Host` has a key of its own",
-                "write `host = \"…\"` in the check",
-            )),
+            (Ok(name), _) if name.as_str() == "host" => {
+                Some(("cannot be set here", "write `host = \"…\"` in the check"))
+            }
             (Ok(name), _) if is_of_the_connection(name) => Some((
-                "that field belongs to the connection, not to what is asked",
+                "belongs to the connection and is set by Evenkeel",
                 "leave it out",
             )),
             (Ok(_), Err(_)) => Some((
-                "its value has characters that a field cannot have",
+                "has a value with characters that no field can have",
                 "leave out control characters and line breaks",
             )),
             (Ok(name), Ok(_)) if headers.iter().any(|(other, _)| other == name) => Some((
-                "the field is there already",
-                "the case of a field's name does not count; keep one of them",
+                "is in the table twice",
+                "upper and lower case are the same in field names; keep one of them",
             )),
             (Ok(_), Ok(_)) => None,
         };
         if let Some((why, help)) = refusal {
             report.add(
-                Diagnostic::error(entry.key_span, format!("`{}`: {why}", entry.key)).help(help),
+                Diagnostic::error(entry.key_span, format!("the field `{}` {why}", entry.key))
+                    .help(help),
             );
             continue;
         }
@@ -246,7 +253,7 @@ fn headers(section: &Section<'_>, report: &mut Report<'_>) -> Vec<(HeaderName, H
     headers
 }
 
-/// Credentials are a check's own business, other than those of an exchange.
+/// A check may have credentials of its own; those of an exchange are its client's.
 fn is_of_the_connection(name: &HeaderName) -> bool {
     is_of_the_protocol(name)
         && !matches!(name.as_str(), "authorization" | "cookie" | "content-type")
@@ -257,7 +264,7 @@ fn statuses(setting: Setting<'_>, report: &mut Report<'_>) -> Option<StatusSet> 
     if items.is_empty() {
         report.error(
             setting.span(),
-            "the list `status` is empty, so no check could pass",
+            "the list `status` is empty: no check could pass",
             "write the statuses that pass: `status = [\"200-299\", 304]`",
         );
         return None;
@@ -276,12 +283,45 @@ fn status(setting: Setting<'_>, report: &mut Report<'_>) -> Option<RangeInclusiv
         STATUSES.contains(range.start()) && STATUSES.contains(range.end()) && !range.is_empty()
     });
     if found.is_none() {
-        setting.wrong(
-            "a status (`200`) or a range of them (`\"200-399\"`) from 100 to 999",
+        let help = match &setting.value.kind {
+            Kind::String(text) if !text.is_secret => instead_of_status(&text.value),
+            _ => None,
+        };
+        let expected = "a status (`200`) or a range of them (`\"200-399\"`) from 100 to 999";
+        setting.wrong_with(
+            expected,
+            help.unwrap_or_else(|| format!("write {expected}")),
             report,
         );
     }
     found
+}
+
+/// `"2xx"`, and several statuses in one string.
+fn instead_of_status(text: &str) -> Option<String> {
+    let items: Vec<&str> = text
+        .split([',', ' ', '|'])
+        .filter(|item| !item.is_empty())
+        .collect();
+    let ranges: Option<Vec<String>> = items
+        .iter()
+        .map(|item| {
+            let class = item.to_ascii_lowercase();
+            match class.strip_suffix("xx") {
+                Some(digit @ ("1" | "2" | "3" | "4" | "5")) => {
+                    Some(format!("\"{digit}00-{digit}99\""))
+                }
+                _ => status_range(item)
+                    .filter(|range| !range.is_empty())
+                    .map(|_| format!("\"{item}\"")),
+            }
+        })
+        .collect();
+    match ranges?.as_slice() {
+        [] => None,
+        [one] => Some(format!("write `status = {one}`")),
+        many => Some(format!("write `status = [{}]`", many.join(", "))),
+    }
 }
 
 fn status_range(text: &str) -> Option<RangeInclusive<u16>> {
@@ -301,7 +341,7 @@ fn body(setting: Setting<'_>, report: &mut Report<'_>) -> Option<String> {
         report.error(
             setting.span(),
             format!("`body` must have 1 to {MOST_BODY_BYTES} bytes"),
-            "write a text that the body of a good answer contains, or leave `body` out",
+            "write a text that the body of a healthy answer contains, or leave `body` out",
         );
         return None;
     }

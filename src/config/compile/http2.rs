@@ -55,8 +55,8 @@ pub(super) fn http2(frontend: &Section<'_>, report: &mut Report<'_>) -> Http2 {
         if let Some(setting) = setting {
             report.error(
                 setting.span(),
-                "one stream's window is larger than that of its whole connection",
-                "write a `connection_window` of several times the `stream_window`: one upload that a server does not take must not hold up the others",
+                "`stream_window` is larger than `connection_window`",
+                "write a `connection_window` of several times the `stream_window`: one slow upload must not block the others on its connection",
             );
         }
     }

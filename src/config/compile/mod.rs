@@ -67,10 +67,10 @@ fn named_section<'a>(
             report.error(
                 entry.key_span,
                 format!(
-                    "`[{kind}]` has a table for each {kind}, and `{}` is none",
+                    "`[{kind}]` contains one table for each {kind}, and `{}` is not a table",
                     entry.key
                 ),
-                format!("give the {kind} a name: write `[{kind}.NAME]` above its keys"),
+                format!("write `[{kind}.NAME]` above the keys of the {kind}"),
             );
             None
         }

@@ -1,5 +1,5 @@
 //! Routes of connections that are passed on as they are: `[[frontend.NAME.route]]` in TCP mode, and
-//! `passthrough` of a frontend that ends TLS for everybody else.
+//! `passthrough` of a frontend that ends TLS for all other names.
 
 use std::collections::HashMap;
 
@@ -34,17 +34,17 @@ pub(super) fn passthrough(
         report.error(
             setting.span(),
             format!(
-                "`{}` ends TLS for nobody, so there is nobody to tell these from",
+                "`passthrough` needs `tls` in the same frontend, and `{}` has none",
                 frontend.title
             ),
-            "write `tls = …` too, or a frontend with `mode = \"tcp\"`",
+            "write `tls = …`; where all connections pass on as they are, write `mode = \"tcp\"`",
         );
     }
     if passages.iter().any(|passage| !passage.has_conditions()) {
         report.error(
             setting.span(),
-            "one of these would pass every client on, and TLS would be ended for nobody",
-            "write which names: `sni = [\"db.example.com\"]`",
+            "one of these has no `sni` and no `alpn`: it would match every connection",
+            "write which names it matches: `sni = [\"db.example.com\"]`",
         );
     }
     passages
@@ -102,7 +102,7 @@ fn passage(
             report.error(
                 section.span,
                 "this route has no `backend`",
-                "write where the connections that it matches go: `backend = \"…\"`",
+                "write the backend for the connections that it matches: `backend = \"…\"`",
             );
             None
         }
@@ -119,8 +119,8 @@ fn passage(
 fn protocol(text: &str) -> Result<String, Refusal> {
     if text.is_empty() || text.len() > LONGEST_PROTOCOL_BYTES {
         return Err((
-            "is no name of a protocol".to_owned(),
-            "write one as in \"h2\", \"http/1.1\" or \"postgresql\"".to_owned(),
+            "is not a protocol name of ALPN".to_owned(),
+            "write a name such as \"h2\", \"http/1.1\" or \"postgresql\"".to_owned(),
         ));
     }
     Ok(text.to_owned())

@@ -9,6 +9,7 @@ use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{listen_addresses, refuse_idle_mode};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
+use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
@@ -58,12 +59,13 @@ pub(super) fn log(top: &Section<'_>, report: &mut Report<'_>) -> Log {
         ("trace", "debug"),
     ];
     let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
+    let format_habits = [("text", "human"), ("plain", "human"), ("console", "human")];
     Log {
         level: section
             .choice("level", &levels, &habits, report)
             .unwrap_or(default.level),
         format: section
-            .choice("format", &formats, &[("text", "human")], report)
+            .choice("format", &formats, &format_habits, report)
             .unwrap_or(default.format),
         access: section
             .section("access", &keys::LOG_ACCESS, report)
@@ -85,17 +87,17 @@ fn access_log(to: Setting<'_>, report: &mut Report<'_>) -> Option<AccessLog> {
         other => {
             let help = match suggest::nearest(other, WORDS) {
                 Some(word) => format!(
-                    "did you mean \"{word}\"? A file is written with a `/`: \"./access.log\""
+                    "did you mean \"{word}\"? The path of a file must have a `/`: \"./access.log\""
                 ),
                 None => {
-                    "known are \"stdout\", \"stderr\" and \"off\"; a file is written with a `/`: \
+                    "write \"stdout\", \"stderr\", \"off\" or the path of a file, which must have a `/`: \
                          \"./access.log\""
                         .to_owned()
                 }
             };
             report.error(
                 to.span(),
-                format!("the access log cannot go to {:?}", text.shown()),
+                format!("the access log cannot go to {}", text.quoted()),
                 help,
             );
             return None;
@@ -122,7 +124,7 @@ pub(super) fn shutdown(top: &Section<'_>, report: &mut Report<'_>) -> Shutdown {
     let Some(section) = top.section("shutdown", &keys::SHUTDOWN, report) else {
         return default;
     };
-    // Each may be 0: no time to notice, and no time to finish, are things that one can want.
+    // Each may be 0: close listeners at once, cut exchanges at once.
     let mut duration = |key| section.setting(key)?.any_duration(report);
     let timeout = duration("timeout").unwrap_or(default.timeout);
     let shutdown = Shutdown {
@@ -136,7 +138,7 @@ pub(super) fn shutdown(top: &Section<'_>, report: &mut Report<'_>) -> Shutdown {
         report.error(
             setting.span(),
             format!(
-                "tunnels would be cut after {}, the `timeout` of all, before their own time is over",
+                "`tunnels` is longer than `timeout`, which closes all that is open after {}",
                 show_duration(shutdown.timeout)
             ),
             "write a shorter `tunnels`, or a longer `timeout`",
@@ -167,12 +169,20 @@ pub(super) fn admin(
     if listen.is_word("off") {
         return None;
     }
+    if let Kind::Boolean(is_on) = listen.value.kind {
+        let help = match is_on {
+            true => "leave `listen` out: the admin listener is on by default",
+            false => "write `listen = \"off\"`",
+        };
+        listen.wrong_with("an address, or \"off\"", help, report);
+        return None;
+    }
     let addresses = listen_addresses(section, listen, written, report);
     warn_when_open_to_all(&addresses, listen.span(), report);
     Some(Admin { listen: addresses })
 }
 
-/// Of every address of the host it is seldom meant; one that is written out was.
+/// A wildcard is seldom meant for the admin listener; an address that is written out is.
 fn warn_when_open_to_all(addresses: &[Listen], span: Span, report: &mut Report<'_>) {
     let open_port = |listen: &Listen| match &listen.addr {
         ListenAddress::At(Address::Ip(addr)) if addr.ip().is_unspecified() => Some(addr.port()),
@@ -182,12 +192,12 @@ fn warn_when_open_to_all(addresses: &[Listen], span: Span, report: &mut Report<'
         return;
     };
     let message = format!(
-        "whoever reaches port {port} of this host can read metrics and status, and have the \
-         configuration read again"
+        "every machine that can reach port {port} of this host can read metrics and status and reload \
+         the configuration"
     );
     let help = format!(
-        "the admin listener asks nobody who they are: write `\"127.0.0.1:{port}\"`, or an address \
-         that only those reach who may"
+        "the admin listener asks for no password: write `\"127.0.0.1:{port}\"`, or an address that only \
+         administrators can reach"
     );
     report.add(Diagnostic::warning(span, message).help(help));
 }

@@ -21,7 +21,7 @@ use crate::plan::{
 use crate::wire::host::Authority;
 use crate::wire::path::normalise;
 
-/// Why a pattern is none, and what to write instead.
+/// What is wrong with a pattern, and what to write instead.
 pub(super) type Refusal = (String, String);
 
 const CLIENT_CERTIFICATE: [(&str, ClientCertificate); 2] = [
@@ -82,7 +82,7 @@ pub(super) fn note_name(
     report.add(
         Diagnostic::error(span, message)
             .related(*first, "the first is here")
-            .help("give one another `name`; a route without one is called by its number"),
+            .help("give one of them another `name`; a route without a name has its number as its name"),
     );
 }
 
@@ -119,7 +119,7 @@ fn route(
             report.error(
                 section.span,
                 "this route has no `backend`",
-                "write where the requests that it matches go: `backend = \"…\"`",
+                "write the backend for the requests that it matches: `backend = \"…\"`",
             );
             None
         }
@@ -157,8 +157,8 @@ pub(super) fn patterns<T>(
     if items.is_empty() {
         report.error(
             setting.span(),
-            format!("the list `{key}` is empty, so it is not clear what it should match"),
-            format!("leave `{key}` out to match any"),
+            format!("the list `{key}` is empty: it would match nothing"),
+            format!("leave `{key}` out to match everything"),
         );
     }
     items
@@ -197,26 +197,26 @@ pub(super) fn host_pattern(text: &str) -> Result<Option<HostPattern>, Refusal> {
     };
     if name.contains('*') {
         return Err(refusal(
-            "has a `*` that is not its first label",
-            "write `\"*.example.com\"`: a `*` stands at the beginning, for whole labels",
+            "has a `*` in the wrong place",
+            "write `\"*.example.com\"`: a `*` must be the first label",
         ));
     }
     if !name.is_ascii() {
         return Err(refusal(
-            "is not ASCII, which a request's host always is",
-            "write it as the browser sends it (`\"xn--…\"`)",
+            "is not ASCII: hosts in requests always are",
+            "write it as browsers send it (`\"xn--…\"`)",
         ));
     }
     let Ok(authority) = Authority::parse(name.as_bytes()) else {
         return Err(refusal(
-            "is no host",
-            "write a host as in `\"example.com\"`, `\"*.example.com\"`, `\"10.0.0.1\"` or `\"[::1]\"`",
+            "is not a host",
+            "write a host such as `\"example.com\"`, `\"*.example.com\"`, `\"10.0.0.1\"` or `\"[::1]\"`",
         ));
     };
     if name.ends_with(':') || authority.port.is_some() {
         let prefix = if is_wildcard { "*." } else { "" };
         return Err(refusal(
-            "has a port, and the port of a request's host does not count",
+            "has a port, and routes compare hosts without ports",
             format!("write `\"{prefix}{}\"`", authority.host),
         ));
     }
@@ -243,7 +243,7 @@ fn path_pattern(text: &str) -> Result<PathPattern, Refusal> {
     }
     if let Some((path, _)) = text.split_once('?') {
         return Err(refusal(
-            "has a `?`, and a query is no part of the path",
+            "has a `?`, and the query is not part of the path",
             format!(
                 "write `path = {path:?}` and the conditions as `query = {{ name = \"value\" }}`"
             ),
@@ -256,13 +256,13 @@ fn path_pattern(text: &str) -> Result<PathPattern, Refusal> {
     if path.contains('*') {
         let help = match path.strip_suffix('*') {
             Some(start) if !start.contains('*') => format!(
-                "a path is matched by whole segments: write `\"{}/*\"`",
+                "paths are matched by whole segments: write `\"{}/*\"`",
                 start.trim_end_matches('/')
             ),
-            _ => "write `\"/start/*\"`: it stands for `/start` and everything below it".to_owned(),
+            _ => "write `\"/start/*\"`: it matches `/start` and everything below it".to_owned(),
         };
         return Err(refusal(
-            "has a `*` that is not a last segment of its own",
+            "has a `*` that is not the whole last segment",
             help,
         ));
     }
@@ -271,7 +271,7 @@ fn path_pattern(text: &str) -> Result<PathPattern, Refusal> {
         .find(|c| !c.is_ascii_graphic() || "\"<>\\^`{|}#".contains(*c))
     {
         return Err(refusal(
-            format!("has the character {bad:?}, which a request's path never has"),
+            format!("has the character {bad:?}, which is never in the path of a request"),
             format!("write `\"{}\"`", escaped(text)),
         ));
     }
@@ -284,7 +284,7 @@ fn path_pattern(text: &str) -> Result<PathPattern, Refusal> {
     if segments(&normal) != segments(path) {
         let star = if is_prefix { "/*" } else { "" };
         return Err(refusal(
-            "has dot segments, which are resolved before a request is matched",
+            "has dot segments, and Evenkeel resolves those before it compares paths",
             format!("write `\"{}{star}\"`", normal.trim_end_matches('/')),
         ));
     }
@@ -312,16 +312,16 @@ fn instead_of_expression(text: &str) -> Option<String> {
         None => Some(whole.trim_end_matches('/')),
     };
     let start = start.filter(|start| start.is_empty() || start.starts_with('/'));
-    let none = "there are no regular expressions here";
+    let none = "regular expressions do not exist yet";
     Some(match start {
-        Some("") => format!("{none}: `\"/*\"` stands for all paths"),
+        Some("") => format!("{none}: `\"/*\"` matches all paths"),
         Some(path) if end.is_none() && literal.ends_with('$') => {
-            format!("{none}: `\"{path}\"` stands for that path alone")
+            format!("{none}: `\"{path}\"` matches exactly that path")
         }
         Some(path) => {
-            format!("{none}: `\"{path}/*\"` stands for `{path}` and everything below it")
+            format!("{none}: `\"{path}/*\"` matches `{path}` and everything below it")
         }
-        None => format!("{none}: `\"/start/*\"` stands for `/start` and everything below it"),
+        None => format!("{none}: `\"/start/*\"` matches `/start` and everything below it"),
     })
 }
 
@@ -332,18 +332,18 @@ fn method(text: &str) -> Result<Method, Refusal> {
     let capitals = text.to_ascii_uppercase();
     if capitals != text && COMMON.contains(&capitals.as_str()) {
         return Err(refusal(
-            "is no method: methods are case-sensitive",
+            "is not a method: methods are case-sensitive",
             format!("write `\"{capitals}\"`"),
         ));
     }
     if matches!(text, "CONNECT" | "TRACE") {
         return Err(refusal(
-            "never comes to a route",
-            "such requests are answered 405",
+            "never reaches a route",
+            "leave it out: such requests are answered 405 (CONNECT, TRACE)",
         ));
     }
     Method::from_bytes(text.as_bytes())
-        .map_err(|_| refusal("is no method", "write a method such as `\"GET\"`"))
+        .map_err(|_| refusal("is not a method", "write a method such as `\"GET\"`"))
 }
 
 /// The predicates of a table, by name: their order means nothing, so two orders are one plan.
@@ -377,12 +377,9 @@ fn predicates<N: PartialEq + AsRef<str>>(
         };
         if first.name == second.name {
             report.add(
-                Diagnostic::error(
-                    *second_span,
-                    format!("two conditions of `{key}` have one name"),
-                )
-                .related(*first_span, "the other is here")
-                .help("the case of a field's name does not count; keep one of them"),
+                Diagnostic::error(*second_span, format!("`{key}` has the same name twice"))
+                    .related(*first_span, "the other is here")
+                    .help("upper and lower case are the same in field names; keep one of them"),
             );
         }
     }
@@ -403,14 +400,14 @@ fn value_pattern(text: &str) -> ValuePattern {
 fn header_predicate(entry: &Entry, value: ValuePattern) -> Result<Predicate<HeaderName>, Refusal> {
     let Ok(name) = HeaderName::from_bytes(entry.key.as_bytes()) else {
         return Err(refusal(
-            "stands under a name that no field can have",
-            "a field's name has letters, digits and `-`",
+            "has a key that is not a valid field name",
+            "field names have letters, digits and `-`",
         ));
     };
     if let ValuePattern::Exact(text) | ValuePattern::Prefix(text) = &value {
         if text.chars().any(|c| c.is_control() && c != '\t') {
             return Err(refusal(
-                "has a control character, which a field's value never has",
+                "has a control character, and field values never have any",
                 "leave it out",
             ));
         }
@@ -418,7 +415,7 @@ fn header_predicate(entry: &Entry, value: ValuePattern) -> Result<Predicate<Head
             || matches!(&value, ValuePattern::Exact(text) if text.ends_with([' ', '\t']))
         {
             return Err(refusal(
-                "has space at its edge, which a field's value never has",
+                "begins or ends with a space, and field values never do",
                 "leave the space out",
             ));
         }

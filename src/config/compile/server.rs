@@ -66,7 +66,12 @@ fn server(backend: &Section<'_>, item: Setting<'_>, report: &mut Report<'_>) -> 
             server_of_table(&section, report)
         }
         _ => {
-            item.wrong("an address or a table with `address`", report);
+            let help = match &item.value.kind {
+                Kind::Integer(port) => format!("write `\"127.0.0.1:{port}\"`"),
+                _ => "write `\"10.0.0.1:80\"` or `{ address = \"10.0.0.1:80\", weight = 1 }`"
+                    .to_owned(),
+            };
+            item.wrong_with("an address or a table with `address`", help, report);
             None
         }
     }
@@ -115,7 +120,7 @@ fn address_of<'a>(setting: Setting<'a>, report: &mut Report<'_>) -> Option<(Addr
     match address::to_connect(&text.value) {
         Ok(address) => Some((address, text)),
         Err(bad) => {
-            bad_address(setting, text.shown(), text.is_as_written(), bad, report);
+            bad_address(setting, text, bad, report);
             None
         }
     }
@@ -157,18 +162,18 @@ fn warn_when_none_serves(
 ) {
     let (what, help) = if servers.is_empty() {
         (
-            "has no servers, so every request is answered 503",
+            "has no servers: every request gets 503",
             "write `servers = [\"10.0.0.1:80\"]`",
         )
     } else if servers.iter().all(|server| server.weight == 0) {
         (
-            "has only servers of weight 0, so every request is answered 503",
-            "a weight of 0 takes no new traffic: give one server a weight of at least 1",
+            "has only servers of weight 0: every request gets 503",
+            "a server of weight 0 gets no new requests: give one server a weight of at least 1",
         )
     } else if servers.iter().all(|server| server.backup) {
         (
             "has only backup servers",
-            "a backup server is used while no other can be: leave `backup` out where all are",
+            "backup servers are used while no other server is up: leave `backup` out if all servers have it",
         )
     } else {
         return;

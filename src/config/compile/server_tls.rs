@@ -4,6 +4,7 @@ use rustls::pki_types::ServerName;
 
 use crate::config::compile::tls::file;
 use crate::config::diagnostic::Diagnostic;
+use crate::config::habits;
 use crate::config::keys;
 use crate::config::raw::Kind;
 use crate::config::report::Report;
@@ -18,7 +19,7 @@ pub(super) fn server_tls(
 ) -> Option<ServerTls> {
     let setting = backend.setting("tls")?;
     let at = report.place(setting.span());
-    if let Kind::Boolean(is_on) = setting.value.kind {
+    if let Some(is_on) = setting.as_switch() {
         return is_on.then(|| ServerTls {
             trust: Trust::System,
             sni: Sni::default(),
@@ -28,11 +29,19 @@ pub(super) fn server_tls(
         });
     }
     if !matches!(setting.value.kind, Kind::Table(_)) {
-        setting.wrong_with(
-            "`true`, `false` or a table",
-            "write `tls = true`; certificates of clients are a `[frontend.NAME]`'s matter",
-            report,
-        );
+        let help = match &setting.value.kind {
+            Kind::String(text) => match habits::switch(&text.value) {
+                Some(is_on) => format!("write `tls = {is_on}`, without quotes"),
+                None => format!(
+                    "write `tls = {{ ca = {:?} }}` to trust servers that this CA has signed, `tls = true` \
+                     to trust the system's CAs",
+                    text.shown()
+                ),
+            },
+            Kind::Array(_) => "write `tls = { ca = […] }`".to_owned(),
+            _ => "write `tls = true` or `tls = { ca = \"/path/to/ca.pem\" }`".to_owned(),
+        };
+        setting.wrong_with("`true`, `false` or a table", help, report);
         return None;
     }
     let section = backend.section("tls", &keys::BACKEND_TLS, report)?;
@@ -49,7 +58,13 @@ pub(super) fn server_tls(
 
 fn trust(section: &Section<'_>, report: &mut Report<'_>) -> Trust {
     let choices = [("full", true), ("none", false)];
-    let habits = [("required", "full"), ("on", "full"), ("off", "none")];
+    let habits = [
+        ("required", "full"),
+        ("on", "full"),
+        ("true", "full"),
+        ("off", "none"),
+        ("false", "none"),
+    ];
     let verifies = section.choice("verify", &choices, &habits, report);
     let authorities: Vec<FileAt> = section
         .list("ca")
@@ -61,7 +76,7 @@ fn trust(section: &Section<'_>, report: &mut Report<'_>) -> Trust {
         if let Some(ca) = section.setting("ca") {
             report.error(
                 ca.span(),
-                "`ca` says whom to believe, and `verify = \"none\"` believes anybody",
+                "`ca` has no effect: with `verify = \"none\"` no certificate is verified",
                 "leave one of them out",
             );
         }
@@ -69,9 +84,9 @@ fn trust(section: &Section<'_>, report: &mut Report<'_>) -> Trust {
             report.add(
                 Diagnostic::warning(
                     verify.span(),
-                    "with `verify = \"none\"` anybody between here and the servers can read and change everything",
+                    "`verify = \"none\"`: an attacker on the network can pose as the servers, read and change everything",
                 )
-                .help("name the authority that signs the servers' certificates: `ca = \"/path/to/ca.pem\"`"),
+                .help("name the CA that has signed the servers' certificates: `ca = \"/path/to/ca.pem\"`"),
             );
         }
         return Trust::Anyone;
@@ -101,10 +116,10 @@ fn sni(section: &Section<'_>, servers: &[Server], report: &mut Report<'_>) -> Sn
                 report.error(
                     setting.span(),
                     format!(
-                        "the server `{}` has no name that a certificate can have",
+                        "`sni = \"server\"` sends a server's `name`, and `{}` is not a host name",
                         server.name
                     ),
-                    "give it one: `{ name = \"a.example\", address = \"…\" }`",
+                    "give the server a host name: `{ name = \"a.example\", address = \"…\" }`",
                 );
             }
             Sni::Server
@@ -113,8 +128,8 @@ fn sni(section: &Section<'_>, servers: &[Server], report: &mut Report<'_>) -> Sn
             if !is_dns_name(name) {
                 report.error(
                     setting.span(),
-                    format!("`sni = {:?}` is no name of a host", text.shown()),
-                    "write `\"host\"` for the request's host, `\"server\"` for the server's `name`, `\"off\"`, or a name",
+                    format!("`sni = {:?}` is not a host name", text.shown()),
+                    "write `\"host\"` for the request's host, `\"server\"` for the server's `name`, `\"off\"`, or a host name",
                 );
             }
             Sni::Fixed(name.to_owned())
@@ -132,17 +147,17 @@ fn verify_name(section: &Section<'_>, trust: &Trust, report: &mut Report<'_>) ->
     if *trust == Trust::Anyone {
         report.error(
             setting.span(),
-            "`verify_name` is the name that is checked, and `verify = \"none\"` checks none",
+            "`verify_name` has no effect: with `verify = \"none\"` no certificate is verified",
             "leave one of them out",
         );
     } else if ServerName::try_from(text.value.as_str()).is_err() {
         report.error(
             setting.span(),
             format!(
-                "`verify_name = {:?}` is no name of a host and no IP address",
+                "`verify_name = {:?}` is not a host name or an IP address",
                 text.shown()
             ),
-            "write the name as it stands in the certificates",
+            "write the name that is in the servers' certificates",
         );
     }
     Some(text.value.clone())
@@ -154,7 +169,7 @@ fn identity(section: &Section<'_>, report: &mut Report<'_>) -> Option<Identity> 
         if let Some(key) = key {
             report.error(
                 key.span(),
-                "a `key` without a `certificate`",
+                "`key` has no effect without `certificate`",
                 "write both, or leave `key` out",
             );
         }

@@ -28,7 +28,7 @@ pub(super) fn warn(routes: &[Route], spans: &[Span], report: &mut Report<'_>) {
                 .related(
                     spans[taker],
                     format!(
-                        "route `{}` takes all its requests first",
+                        "route `{}` matches all its requests first",
                         routes[taker].name
                     ),
                 )
@@ -60,7 +60,7 @@ pub(super) fn warn_of_passages(passages: &[Passage], spans: &[Span], report: &mu
             continue;
         };
         let taking = format!(
-            "route `{}` takes all its connections first",
+            "route `{}` matches all its connections first",
             passages[taker].name
         );
         report.add(

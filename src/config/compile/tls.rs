@@ -26,7 +26,7 @@ const MAX_HANDSHAKES: u64 = 10_000;
 
 const H2: &str = "h2";
 
-/// `None`: the frontend speaks in the clear.
+/// `None`: no TLS.
 pub(super) fn tls(frontend: &Section<'_>, http2: &Http2, report: &mut Report<'_>) -> Option<Tls> {
     let setting = frontend.setting("tls")?;
     let default = default_rules(http2);
@@ -41,9 +41,9 @@ pub(super) fn tls(frontend: &Section<'_>, http2: &Http2, report: &mut Report<'_>
             names: Vec::new(),
         });
     }
-    if let Kind::Boolean(_) = setting.value.kind {
+    if !matches!(setting.value.kind, Kind::Table(_)) {
         setting.wrong_with(
-            "a table with `certificates`",
+            "a path or a table with `certificates`",
             "write `tls = \"/path/to/fullchain.pem\"`, or leave `tls` out for clear text",
             report,
         );
@@ -61,7 +61,7 @@ pub(super) fn tls(frontend: &Section<'_>, http2: &Http2, report: &mut Report<'_>
                     report.error(
                         section.span,
                         format!("`{}` has no `certificates`", section.title),
-                        "write `certificates = [\"/path/to/fullchain.pem\"]`; a directory will do, too",
+                        "write `certificates = [\"/path/to/fullchain.pem\"]`, or the path of a directory",
                     );
                 }
                 Vec::new()
@@ -98,7 +98,7 @@ fn refuse_h2(section: &Section<'_>, rules: &TlsRules, http2: &Http2, report: &mu
         report.error(
             setting.span(),
             "`alpn` offers \"h2\", and this frontend has `http2 = { enabled = false }`",
-            "leave \"h2\" out, or let it speak HTTP/2",
+            "leave \"h2\" out, or remove `enabled = false`",
         );
     }
 }
@@ -108,7 +108,7 @@ fn certificates(setting: Setting<'_>, report: &mut Report<'_>) -> Vec<Certificat
     if items.is_empty() {
         report.error(
             setting.span(),
-            format!("`{}` names no certificate", setting.key),
+            format!("`{}` is an empty list", setting.key),
             "write at least one file: `certificates = [\"/path/to/fullchain.pem\"]`",
         );
     }
@@ -134,7 +134,7 @@ fn certificate(item: Setting<'_>, report: &mut Report<'_>) -> Option<Certificate
         None => {
             report.error(
                 section.span,
-                format!("a certificate that is written as a table has no `{key}`"),
+                format!("this certificate has no `{key}`"),
                 "write both: `{ certificate = \"fullchain.pem\", key = \"privkey.pem\" }`",
             );
             None
@@ -182,8 +182,8 @@ fn default_name(section: &Section<'_>, report: &mut Report<'_>) -> Option<Defaul
         _ => {
             report.error(
                 setting.span(),
-                format!("`default = {:?}` is no name of a host", text.shown()),
-                "write a name that one of the certificates has, such as \"www.example.com\"",
+                format!("`default = {:?}` is not a host name", text.shown()),
+                "write a host name that is in one of the certificates, such as \"www.example.com\"",
             );
             None
         }
@@ -263,14 +263,14 @@ fn client_auth(
     let habits = [("none", "off"), ("require", "required"), ("on", "required")];
     let need = match section.setting("mode") {
         Some(setting) => setting.choice(&modes, &habits, report)?,
-        // Whoever names authorities and says no more wants them to be asked for.
+        // A CA without a `mode` is there to be required.
         None => Some(Need::Required),
     };
     let ca = files(&section, "ca", report);
     let crl = files(&section, "crl", report);
     let Some(need) = need else {
         if let Some(setting) = section.setting("ca").or(section.setting("crl")) {
-            let idle = "nobody is asked for a certificate, so these files are not looked at";
+            let idle = "these files have no effect: with `mode = \"off\"` clients are not asked for a certificate";
             let warning = Diagnostic::warning(setting.span(), idle);
             report.add(
                 warning.help("write `mode = \"required\"` or `\"optional\"`, or leave them out"),
@@ -282,7 +282,7 @@ fn client_auth(
         if section.lacks("ca") || section.list("ca").is_some_and(|list| list.is_empty()) {
             report.error(
                 section.span,
-                "client certificates are asked for, and there is no `ca` that could have signed them",
+                "`client_auth` has no `ca` to verify client certificates with",
                 "write `ca = \"/path/to/ca.pem\"`",
             );
         }
@@ -308,9 +308,9 @@ fn names(
         };
         if let Some(first) = seen.insert(name.clone(), entry.key_span) {
             report.add(
-                Diagnostic::error(entry.key_span, "this name has rules already")
-                    .related(first, "the first are here")
-                    .help("upper and lower case are the same here; keep one of the two"),
+                Diagnostic::error(entry.key_span, "this name is in `names` twice")
+                    .related(first, "the other is here")
+                    .help("upper and lower case are the same in host names; keep one of the two"),
             );
             continue;
         }
@@ -348,8 +348,7 @@ fn wildcard_of(own: &NameRules) -> Option<&str> {
     }
 }
 
-/// Warns of a name that has nothing of its own. Beside a wildcard that has, that is a way to say that
-/// its rules are not meant.
+/// Warns of a name without keys. Beside a wildcard with keys that is an exception from the wildcard.
 fn warn_of_empty(
     name: &HostPattern,
     span: Span,
@@ -361,12 +360,10 @@ fn warn_of_empty(
         HostPattern::Wildcard(_) => None,
     };
     if !parent.is_some_and(|parent| wildcards.contains(parent)) {
-        let message = "this name has no rules of its own here";
-        report.add(
-            Diagnostic::warning(span, message).help(
-                "write what is to be different, such as `client_auth`, or leave the name out",
-            ),
-        );
+        let message = "this name has no keys, so it changes nothing";
+        report.add(Diagnostic::warning(span, message).help(
+            "write what is different for this name, such as `client_auth`, or leave the name out",
+        ));
     }
 }
 
@@ -374,8 +371,8 @@ fn name(entry: &Entry, report: &mut Report<'_>) -> Option<HostPattern> {
     let (why, help) = match host_pattern(&entry.key) {
         Ok(Some(name)) => return Some(name),
         Ok(None) => (
-            "stands for all names, and what holds for all is written above".to_owned(),
-            "write these keys in the `tls` table itself".to_owned(),
+            "would match all names".to_owned(),
+            "write keys for all names in the `tls` table itself".to_owned(),
         ),
         Err(refusal) => refusal,
     };
@@ -397,7 +394,7 @@ pub(super) fn client_fields(forwarding: &Section<'_>, report: &mut Report<'_>) -
             Ok(_) => {
                 report.error(
                     setting.span(),
-                    format!("the field {:?} has a meaning of its own", text.shown()),
+                    format!("HTTP itself uses the field {:?}", text.shown()),
                     format!("write a field of your own, such as \"x-client-{key}\""),
                 );
                 None
@@ -405,7 +402,7 @@ pub(super) fn client_fields(forwarding: &Section<'_>, report: &mut Report<'_>) -
             Err(_) => {
                 report.error(
                     setting.span(),
-                    format!("{:?} cannot be the name of a field", text.shown()),
+                    format!("{:?} is not a valid field name", text.shown()),
                     format!("write a field of your own, such as \"x-client-{key}\""),
                 );
                 None

@@ -145,6 +145,160 @@ fn secret_files_are_relative_to_the_file_that_names_them_and_watched() {
 }
 
 #[test]
+fn one_file_a_site_has_its_routes_certificates_names_and_backend() {
+    let site = |name: &str| {
+        format!(
+            "[[frontend.web.route]]
+name = '{name}'
+host = '{name}.test'
+backend = '{name}'
+
+[frontend.web.tls]
+certificates = '{name}.pem'
+
+[frontend.web.tls.names.'{name}.test']
+min_version = '1.3'
+
+[backend.{name}]
+servers = '10.0.0.1:80'
+"
+        )
+    };
+    let directory = Directory::with(&[
+        (
+            "main.toml",
+            "include = ['sites/*.toml', 'last.toml']
+[frontend.web]
+listen = '127.0.0.1:8443'
+tls = { certificates = 'main.pem' }
+[[frontend.web.route]]
+name = 'main'
+path = '/.well-known/*'
+backend = 'a'
+",
+        ),
+        ("sites/b.toml", &site("b")),
+        ("sites/a.toml", &site("a")),
+        (
+            "last.toml",
+            "[[frontend.web.route]]\nname = 'last'\nbackend = 'a'\n[frontend.web.timeout]\nhead = '3s'\n",
+        ),
+    ]);
+    let frontend = directory.load().plan.frontends.remove(0);
+    let names: Vec<&str> = frontend.routes.iter().map(|route| &*route.name).collect();
+    assert_eq!(names, ["main", "a", "b", "last"]);
+    assert_eq!(frontend.timeout.head.as_secs(), 3);
+    let tls = frontend.tls.expect("TLS");
+    let files: Vec<PathBuf> = tls.certificates.iter().map(|c| c.path.clone()).collect();
+    // Paths begin at the file that they are written in.
+    assert_eq!(
+        files,
+        ["main.pem", "sites/a.pem", "sites/b.pem"].map(|name| directory.path(name))
+    );
+    assert_eq!(tls.names.len(), 2);
+}
+
+#[test]
+fn the_files_of_a_configuration_may_come_before_the_one_with_the_frontend() {
+    let directory = Directory::with(&[
+        (
+            "main.toml",
+            "include = 'web.toml'\n[[frontend.web.route]]\nname = 'x'\npath = '/x'\nbackend = 'app'\n",
+        ),
+        (
+            "web.toml",
+            &format!(
+                "{FRONTEND}{BACKEND}[[frontend.web.route]]\nname = 'y'\npath = '/y'\nbackend = 'app'\n"
+            ),
+        ),
+    ]);
+    let plan = directory.load().plan;
+    let names: Vec<&str> = plan.frontends[0].routes.iter().map(|r| &*r.name).collect();
+    assert_eq!(names, ["x", "y"]);
+}
+
+#[test]
+fn what_two_files_say_of_one_frontend_names_both_places() {
+    let directory = Directory::with(&[
+        (
+            "main.toml",
+            &format!(
+                "include = '*.conf'\n{FRONTEND}tls = 'main.pem'\n[[frontend.web.route]]\nname = 'x'\nhost = 'x'\nbackend = 'app'\n{BACKEND}"
+            ),
+        ),
+        (
+            "a.conf",
+            "[[frontend.web.route]]\nname = 'x'\nhost = 'a'\nbackend = 'app'\n[frontend.web.tls]\ncertificates = 'a.pem'\n",
+        ),
+        (
+            "b.conf",
+            "[frontend.web]\nlisten = ':80'\nbackend = 'app'\n[frontend.wbe]\n[[frontend.wbe.route]]\nbackend = 'app'\n[backend.app]\nservers = []\n",
+        ),
+    ]);
+    insta::assert_snapshot!(directory.errors(), @r##"
+        error: two routes of `[frontend.web]` have the name `x`
+         --> a.conf:2:8
+          |
+        2 | name = 'x'
+          |        ^^^
+          |
+         ::: main.toml:7:8
+          |
+        7 | name = 'x'
+          |        --- the first is here
+          |
+          = help: give one of them another `name`; a route without a name has its number as its name
+
+        error: `frontend.web.tls` is already written in another file
+         --> a.conf:5:15
+          |
+        5 | [frontend.web.tls]
+          |               ^^^
+          |
+         ::: main.toml:5:1
+          |
+        5 | tls = 'main.pem'
+          | --- the other is here
+          |
+          = help: write `[frontend.NAME.tls]` with `certificates = […]` in both files: lists of certificates are joined
+
+        error: `[frontend.web]` is in two files, and both have `listen`, `backend`
+         --> b.conf:1:11
+          |
+        1 | [frontend.web]
+          |           ^^^
+          |
+         ::: main.toml:2:11
+          |
+        2 | [frontend.web]
+          |           --- the other is here
+          |
+          = help: keep each key in one file, or give one of the two another name
+
+        error: `[frontend.wbe]` has no `listen`
+         --> b.conf:4:11
+          |
+        4 | [frontend.wbe]
+          |           ^^^
+          |
+          = help: did you mean `[[frontend.web.route]]`?
+
+        error: `backend.app.servers` is already written in another file
+          --> b.conf:8:1
+           |
+         8 | servers = []
+           | ^^^^^^^
+           |
+          ::: main.toml:11:1
+           |
+        11 | servers = '10.0.0.1:80'
+           | ------- the other is here
+           |
+           = help: keep all servers of a backend in one file, or give one backend another name
+    "##);
+}
+
+#[test]
 fn what_two_files_say_is_a_mistake_that_names_both() {
     let directory = Directory::with(&[
         (
@@ -154,20 +308,20 @@ fn what_two_files_say_is_a_mistake_that_names_both() {
         ("a.toml", &format!("{BACKEND}[log]\nlevel = 'info'\n")),
     ]);
     insta::assert_snapshot!(directory.errors(), @r##"
-        error: `backend.app` is already defined in another file
-         --> a.toml:1:10
-          |
-        1 | [backend.app]
-          |          ^^^
-          |
-         ::: main.toml:9:10
-          |
-        9 | [backend.app]
-          |          --- defined here first
-          |
-          = help: keep one of the two, or give one another name
+        error: `backend.app.servers` is already written in another file
+          --> a.toml:2:1
+           |
+         2 | servers = '10.0.0.1:80'
+           | ^^^^^^^
+           |
+          ::: main.toml:10:1
+           |
+        10 | servers = ["10.0.0.1:80"]
+           | ------- the other is here
+           |
+           = help: keep all servers of a backend in one file, or give one backend another name
 
-        error: `log.level` is already defined in another file
+        error: `log.level` is already written in another file
          --> a.toml:4:1
           |
         4 | level = 'info'
@@ -176,9 +330,9 @@ fn what_two_files_say_is_a_mistake_that_names_both() {
          ::: main.toml:3:1
           |
         3 | level = 'warn'
-          | ----- defined here first
+          | ----- the other is here
           |
-          = help: keep one of the two, or give one another name
+          = help: keep one of the two
     "##);
 }
 
@@ -209,7 +363,7 @@ fn a_name_must_exist_and_a_pattern_need_not() {
           |
           = help: write `include = ["conf.d/*.toml"]`
 
-        error: this is no pattern: invalid range pattern
+        error: this is not a valid pattern: invalid range pattern
          --> main.toml:1:53
           |
         1 | include = ['none/*.toml', 'missing.toml', 'sub', 5, '[']
@@ -232,7 +386,7 @@ fn files_that_include_each_other_are_told() {
         1 | include = './main.toml'
           |           ^^^^^^^^^^^^^
           |
-          = help: leave the file that includes, and those that include it, out
+          = help: a file must not include itself or a file that includes it: leave it out of `include`
     "##);
 }
 

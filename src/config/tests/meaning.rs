@@ -230,6 +230,46 @@ fn a_variable_can_stand_in_any_string() {
 }
 
 #[test]
+fn a_value_that_is_one_variable_can_be_a_number_or_a_switch() {
+    let numbers = "
+[process]
+workers = '${FEW:-3}'
+max_connections = '${PORT}'
+
+[reload]
+watch = '${WATCH:-false}'
+
+[frontend.web]
+listen = '127.0.0.1:8080'
+backend = 'app'
+max_connections = '${NONE:-off}'
+half_close = '${HALF:-true}'
+limits = { fields = '${PORT}', head = '${HEAD:-64KiB}' }
+
+[backend.app]
+servers = [{ address = '10.0.0.1:80', weight = '${FEW:-3}', backup = '${BACKUP:-false}' }]
+tls = '${TLS:-true}'
+health = { rise = '${FEW:-3}', status = '${STATUS:-204}', host = 'app', interval = '${EVERY:-3s}' }
+";
+    let written = numbers
+        .replace("'${PORT}'", "8080")
+        .replace("'${FEW:-3}'", "3")
+        .replace("'${WATCH:-false}'", "false")
+        .replace("${NONE:-off}", "off")
+        .replace("'${HALF:-true}'", "true")
+        .replace("${HEAD:-64KiB}", "64KiB")
+        .replace("'${BACKUP:-false}'", "false")
+        .replace("'${TLS:-true}'", "true")
+        .replace("'${STATUS:-204}'", "204")
+        .replace("${EVERY:-3s}", "3s");
+    assert!(!written.contains("${"), "{written}");
+    assert_eq!(plan(numbers), plan(&written));
+    // More than the variable is a string.
+    let composed = numbers.replace("'${FEW:-3}'", "'1${FEW:-3}'");
+    assert!(load(&composed).is_err());
+}
+
+#[test]
 fn each_route_that_an_earlier_one_covers_is_found_and_no_other() {
     let covered = |earlier: &str, later: &str| {
         let routes = format!(
