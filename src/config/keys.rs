@@ -601,6 +601,7 @@ pub(super) const FRONTEND_HTTP2: Keys = Keys {
         "max_streams",
         "stream_window",
         "connection_window",
+        "open_heads",
         "resets_per_second",
         "idle_frames_per_second",
     ],

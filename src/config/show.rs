@@ -248,6 +248,7 @@ fn of_requests(frontend: &Frontend, path: &str, page: &mut Page) {
         "connection_window",
         string(&frontend.http2.connection_window.to_string()),
     );
+    page.set("open_heads", string(&frontend.http2.open_heads.to_string()));
     page.set("resets_per_second", frontend.http2.resets_per_second);
     page.set(
         "idle_frames_per_second",

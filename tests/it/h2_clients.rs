@@ -629,6 +629,32 @@ fn a_client_that_leaves_ends_what_was_begun_for_it() {
     proxy.wait_for_metric("evenkeel_frontend_open_connections", &[], 0.0);
 }
 
+#[test]
+fn a_client_that_makes_no_room_for_a_short_answer_occupies_no_server() {
+    let origin = Origin::named("a");
+    let setup = Setup::servers([format!(
+        "{{ address = \"{}\", max_connections = 1 }}",
+        origin.address()
+    )]);
+    let proxy = setup.backend("timeout.queue = \"60s\"").start();
+    // Its windows are shut.
+    let mut shut = Framed::greeting(proxy.address(), &[(4, 0)]);
+    for stream in [1, 3, 5] {
+        shut.send(frames::ask(stream));
+        assert_eq!(shut.status(stream), 200);
+    }
+    assert_eq!(Http2::connect(proxy.address()).get("/").text(), "a");
+    assert_eq!(origin.connections(), 1, "it is used again");
+    let over = proxy.wait_for_lines(1).len();
+    assert_eq!(over, 1, "what is not delivered is not over");
+    for stream in [1, 3, 5] {
+        shut.send(frames::grant(stream, 10));
+        shut.frame_that(|frame| frame.kind == DATA && frame.stream == stream);
+    }
+    let lines = proxy.wait_for_lines(4);
+    assert!(lines.iter().all(|line| line.verdict() == (200, "-")));
+}
+
 /// A server with much to say to `/much`.
 fn talkative() -> Origin {
     Origin::scripted(|visit| {

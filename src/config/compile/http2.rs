@@ -10,6 +10,9 @@ use crate::plan::Http2;
 const LEAST_WINDOW: ByteSize = ByteSize(64 << 10);
 /// 2 GiB less one is the most that HTTP/2 knows (RFC 9113 §6.9.1); this is what a client may make us hold.
 const MOST_WINDOW: ByteSize = ByteSize(1 << 30);
+/// Less would refuse what each browser sends; more is what a client may make us hold.
+const LEAST_HEADS: ByteSize = ByteSize(64 << 10);
+const MOST_HEADS: ByteSize = ByteSize(1 << 30);
 const MOST_STREAMS: i64 = 10_000;
 const MOST_A_SECOND: i64 = 1_000_000;
 
@@ -28,13 +31,17 @@ pub(super) fn http2(frontend: &Section<'_>, report: &mut Report<'_>) -> Http2 {
             .size(key, LEAST_WINDOW, MOST_WINDOW, report)
             .unwrap_or(default)
     };
+    let max_streams = number("max_streams", MOST_STREAMS, default.max_streams, report);
     let http2 = Http2 {
         enabled: section
             .boolean("enabled", report)
             .unwrap_or(default.enabled),
-        max_streams: number("max_streams", MOST_STREAMS, default.max_streams, report),
+        max_streams,
         stream_window: window("stream_window", default.stream_window, report),
         connection_window: window("connection_window", default.connection_window, report),
+        open_heads: section
+            .size("open_heads", LEAST_HEADS, MOST_HEADS, report)
+            .unwrap_or(Http2::open_heads_of(max_streams)),
         resets_per_second: number(
             "resets_per_second",
             MOST_A_SECOND,

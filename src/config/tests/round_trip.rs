@@ -342,7 +342,11 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
     let http2 = (
         any::<bool>(),
         1..10_000_u32,
-        (64_u64 << 10..1 << 20, 1_u64 << 20..1 << 30),
+        (
+            64_u64 << 10..1 << 20,
+            1_u64 << 20..1 << 30,
+            64_u64 << 10..1 << 30,
+        ),
         (1..1_000_000_u32, 1..1_000_000_u32),
     )
         .prop_map(|(enabled, max_streams, windows, rates)| Http2 {
@@ -350,6 +354,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             max_streams,
             stream_window: ByteSize(windows.0),
             connection_window: ByteSize(windows.1),
+            open_heads: ByteSize(windows.2),
             resets_per_second: rates.0,
             idle_frames_per_second: rates.1,
         });

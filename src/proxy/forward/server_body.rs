@@ -3,6 +3,9 @@
 //!
 //! hyper drops a body of known length, and one of a HEAD or a 204, without asking for its end: that
 //! is an end and not an abort. What tells them apart is whether anything is still missing.
+//!
+//! The connection goes back with the last byte that the server sends, and the exchange ends with the
+//! last that is handed on: a client of HTTP/2 that makes no room for a short answer occupies no server.
 
 use std::error::Error;
 use std::fmt;
@@ -14,7 +17,7 @@ use bytes::Bytes;
 use http::Version;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::base::clock;
+use crate::base::clock::{self, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
 use crate::proxy::io::{Course, End, ReceiveError, ReceivedBody};
@@ -23,8 +26,10 @@ use crate::proxy::upstream::{Connection, Lane, Rest, Seat};
 /// A server's response body.
 pub struct ServerBody {
     incoming: ReceivedBody,
-    /// `None` once the exchange is over.
+    /// `None` once the server has nothing more to do.
     way: Option<Way>,
+    /// Whether it was given back before the exchange was over: the last piece is on its way to the client.
+    is_given_back: bool,
     course: Rc<Course>,
 }
 
@@ -84,17 +89,24 @@ impl ServerBody {
         Self {
             incoming: incoming.into(),
             way: Some(Way { carried, lease }),
+            is_given_back: false,
             course,
         }
     }
 
-    /// The last byte is through: the connection can serve another exchange, unless the server has
-    /// not had the whole request.
+    /// The last byte is through, or nobody wants the rest of what the server has said.
     fn finish(&mut self) {
+        let now = clock::now();
+        self.give_back(now);
+        self.course.end_at(now);
+    }
+
+    /// The server has said everything: its connection can serve another exchange, unless it has not
+    /// had the whole request.
+    fn give_back(&mut self, now: Instant) {
         let Some(way) = self.way.take() else {
             return;
         };
-        let now = clock::now();
         self.course.deadlines.server_came();
         let Way { carried, lease } = way;
         match carried {
@@ -108,7 +120,6 @@ impl ServerBody {
             carried => drop(carried),
         }
         drop(lease);
-        self.course.end_at(now);
     }
 
     /// The connection without HTTP, or the stream, after the server has agreed to go on in another
@@ -183,6 +194,9 @@ impl Body for ServerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let Some(way) = &mut this.way else {
+            if this.is_given_back {
+                this.course.end();
+            }
             return Poll::Ready(None);
         };
         let mut polled = Pin::new(&mut this.incoming).poll_frame(cx);
@@ -212,6 +226,10 @@ impl Body for ServerBody {
                 if frame.is_trailers() {
                     // Nothing follows them, and hyper does not ask whether.
                     this.finish();
+                } else if this.incoming.is_end_stream() && this.course.request_complete.get() {
+                    // The client may take its time over this piece, and the server need not wait.
+                    this.give_back(clock::now());
+                    this.is_given_back = true;
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -238,9 +256,10 @@ impl Body for ServerBody {
 impl Drop for ServerBody {
     fn drop(&mut self) {
         if self.way.is_none() {
-            return;
-        }
-        if self.incoming.is_end_stream() {
+            if self.is_given_back {
+                self.course.end();
+            }
+        } else if self.incoming.is_end_stream() {
             self.finish();
         } else {
             self.abort(Reason::ClientLeft);

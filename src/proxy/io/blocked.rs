@@ -26,11 +26,21 @@ pub struct Blocked {
     looks: Cell<Looks>,
 }
 
+/// Room that a peer has to make on a stream of HTTP/2 before it counts: less is a crumb, by which an answer
+/// could be kept for ever at the cost of some bytes a minute.
+const LEAST_ROOM_BYTES: u64 = 1024;
+
+/// How long a stream lasts whose peer makes no such room and only takes what lies in the socket: no more
+/// than the 4 MiB that Linux lets lie there, and who needs longer for them has less than 7 kB/s.
+const LONGEST_WITHOUT_ROOM: Duration = Duration::from_secs(10 * 60);
+
 /// Since when a peer makes no room on a stream of HTTP/2, and takes nothing of what was sent there. What
 /// lies in the socket it cannot make room for: it does not have it yet.
 #[derive(Default)]
 pub struct Stall {
     since: Option<Instant>,
+    /// When it last made room.
+    roomy_at: Option<Instant>,
     /// What it had made room for then.
     sent: u64,
     looks: PartLooks,
@@ -116,8 +126,9 @@ impl Stall {
     {
         if !pump.is_waiting_for_room() {
             self.since = None;
-        } else if self.since.is_none() || self.sent != pump.sent() {
-            self.since = Some(clock::now());
+        } else if self.since.is_none() || pump.sent() - self.sent >= LEAST_ROOM_BYTES {
+            let now = clock::now();
+            (self.since, self.roomy_at) = (Some(now), Some(now));
             self.sent = pump.sent();
         }
         Some(self.looks.due(self.since?, patience))
@@ -131,7 +142,10 @@ impl Stall {
         if now < self.looks.due(since, patience) {
             return Look::NotDue;
         }
-        if self.looks.has_taken(now, gauge, self.sent) {
+        let is_roomy = self
+            .roomy_at
+            .is_some_and(|at| now < at + LONGEST_WITHOUT_ROOM);
+        if self.looks.has_taken(now, gauge, self.sent) && is_roomy {
             self.since = Some(now);
         } else if now >= since + patience {
             return Look::Stalled;

@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -31,6 +31,9 @@ struct Shared {
     written: Cell<u64>,
     /// Whether it would take no more when it was last asked. Written by [`GaugedStream`].
     is_full: Cell<bool>,
+    /// Those who have more for it and wait until it takes some again. As many as it carries streams.
+    /// Written by [`Gauge::poll_room`] and [`GaugedStream`].
+    waiting: RefCell<Vec<Waker>>,
 }
 
 /// How far what was written has come.
@@ -71,6 +74,7 @@ impl GaugedStream {
             stream: RefCell::new(Some(stream)),
             written: Cell::new(0),
             is_full: Cell::new(false),
+            waiting: RefCell::default(),
         }))
     }
 
@@ -125,6 +129,19 @@ impl Gauge {
         if let Some(stream) = self.0.stream.take() {
             stream.reset();
         }
+    }
+
+    /// Ready when the peer takes what is written. What is given to the connection before that is only
+    /// held here, by whoever writes on it, and its sender takes it for gone.
+    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_full() {
+            return Poll::Ready(());
+        }
+        let mut waiting = self.0.waiting.borrow_mut();
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// Bytes that it was given.
@@ -231,12 +248,21 @@ impl Shared {
     }
 
     #[inline]
+    fn note_full(&self, is_full: bool) {
+        if self.is_full.replace(is_full) && !is_full {
+            for waker in self.waiting.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    #[inline]
     fn write(
         &self,
         write: impl FnOnce(&mut Stream) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let written = self.poll(write);
-        self.is_full.set(written.is_pending());
+        self.note_full(written.is_pending());
         if let Poll::Ready(Ok(count)) = &written {
             self.written.set(self.written.get() + *count as u64);
         }
@@ -248,6 +274,7 @@ impl Drop for GaugedStream {
     /// The connection ends with whom it was given to, and not with whoever may ask.
     fn drop(&mut self) {
         drop(self.0.stream.take());
+        self.0.note_full(false);
     }
 }
 
@@ -291,7 +318,7 @@ impl AsyncWrite for GaugedStream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = self.0.poll(|stream| Pin::new(stream).poll_flush(cx));
         // Under TLS it is the flush that says so.
-        self.0.is_full.set(flushed.is_pending());
+        self.0.note_full(flushed.is_pending());
         flushed
     }
 

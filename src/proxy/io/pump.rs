@@ -12,6 +12,8 @@ use h2::SendStream;
 use http::{HeaderMap, HeaderName, header};
 use http_body::Body;
 
+use super::gauge::Gauge;
+
 /// Room that is asked for at a time: one frame of the size that every peer accepts.
 const ROOM_BYTES: usize = 16 << 10;
 
@@ -33,6 +35,10 @@ const NOT_IN_TRAILERS: [HeaderName; 9] = [
 pub struct Pump<B> {
     body: B,
     stream: SendStream<Bytes>,
+    /// Of the connection that carries the stream.
+    outlet: Option<Gauge>,
+    /// Whether the body was asked and had nothing yet: then it is waited for, and what it has is taken.
+    is_asked: bool,
     /// Taken from the body and not yet sent.
     piece: Bytes,
     /// Bytes that the peer has made room for, all in all.
@@ -68,6 +74,8 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
         Self {
             body,
             stream,
+            outlet: None,
+            is_asked: false,
             piece: Bytes::new(),
             sent: 0,
             stage: Stage::Asking,
@@ -80,6 +88,14 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
             stage: Stage::Over,
             ..Self::new(body, stream)
         }
+    }
+
+    /// Takes no more from the body while the connection that `outlet` asks takes nothing: it would only
+    /// be held here.
+    #[must_use]
+    pub fn through(mut self, outlet: Gauge) -> Self {
+        self.outlet = Some(outlet);
+        self
     }
 
     /// Whether nothing is left to do.
@@ -147,7 +163,15 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
         if let Poll::Ready(reset) = self.stream.poll_reset(cx) {
             return Poll::Ready(Err(stopped_by(reset)));
         }
-        let Poll::Ready(next) = Pin::new(&mut self.body).poll_frame(cx) else {
+        if !self.is_asked
+            && let Some(outlet) = &self.outlet
+            && outlet.poll_room(cx).is_pending()
+        {
+            return Poll::Pending;
+        }
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        self.is_asked = polled.is_pending();
+        let Poll::Ready(next) = polled else {
             return Poll::Pending;
         };
         let frame = match next {

@@ -19,6 +19,7 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::Reason;
 
 use super::course::Course;
+use super::gauge::Gauge;
 use super::interim::Listener;
 use super::kept::Kept;
 use super::received::{ReceiveError, ReceivedBody};
@@ -29,6 +30,10 @@ const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
 /// The request's body, or none.
 pub struct RequestBody {
     incoming: Option<ReceivedBody>,
+    /// Of the connection of HTTP/1 that it goes out on.
+    outlet: Option<Gauge>,
+    /// Whether the client is waited for: then what comes is handed on.
+    is_asked: bool,
     course: Rc<Course>,
     patience: Duration,
     gate: Option<ContinueGate>,
@@ -62,6 +67,8 @@ impl RequestBody {
         }
         Self {
             incoming,
+            outlet: None,
+            is_asked: false,
             course,
             patience,
             gate: None,
@@ -75,6 +82,8 @@ impl RequestBody {
     pub fn none(course: Rc<Course>) -> Self {
         Self {
             incoming: None,
+            outlet: None,
+            is_asked: false,
             course,
             patience: Duration::ZERO,
             gate: None,
@@ -87,6 +96,12 @@ impl RequestBody {
     /// Holds it back until `gate` opens.
     pub fn hold_back(&mut self, gate: ContinueGate) {
         self.gate = Some(gate);
+    }
+
+    /// Hands nothing on while the connection that `outlet` asks takes nothing: hyper would only hold it, and
+    /// the client would be given room for more.
+    pub fn go_through(&mut self, outlet: Gauge) {
+        self.outlet = Some(outlet);
     }
 
     /// Who hears what the server says before its answer; `None`: nobody cares.
@@ -190,6 +205,12 @@ impl Body for RequestBody {
             return Poll::Pending;
         }
         let this = &mut *self;
+        if !this.is_asked
+            && let Some(outlet) = &this.outlet
+            && outlet.poll_room(cx).is_pending()
+        {
+            return Poll::Pending;
+        }
         if let Some(frame) = this.again.next() {
             this.hand_on(&frame);
             return Poll::Ready(Some(Ok(frame)));
@@ -199,7 +220,9 @@ impl Body for RequestBody {
         };
         let deadlines = &this.course.deadlines;
         this.course.body_wanted.set(true);
-        match Pin::new(&mut *incoming).poll_frame(cx) {
+        let polled = Pin::new(&mut *incoming).poll_frame(cx);
+        this.is_asked = polled.is_pending();
+        match polled {
             Poll::Pending => {
                 deadlines.wait_for_client(this.patience, Reason::RequestBodyTimeout);
                 Poll::Pending

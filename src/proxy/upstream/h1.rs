@@ -139,6 +139,9 @@ impl Connection {
             });
         }
         let has_body = !request.body().is_end_stream();
+        if has_body {
+            request.body_mut().go_through(self.gauge.clone());
+        }
         let uploading = has_body.then(|| Uploading::begin(self.gauge.clone(), deadlines));
         let answer = self.sender.try_send_request(request);
         answered(answer, &mut self.engine, deadlines, uploading)

@@ -251,6 +251,11 @@ impl Walk {
 }
 
 impl Counts {
+    /// A stream was reset here because of what the client did.
+    pub(super) fn reset_for_client(&self) {
+        bump(&self.resets);
+    }
+
     /// A frame of the client's.
     fn note_received(&self, frame: &Beginning<'_>) {
         match frame.kind {

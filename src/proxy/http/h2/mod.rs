@@ -11,6 +11,7 @@
 
 mod budget;
 mod frames;
+mod heads;
 mod stream;
 mod tail;
 
@@ -38,6 +39,7 @@ use super::client::Client;
 
 use budget::Budget;
 use frames::{CountedStream, Counts, FaultKind, StreamFault};
+use heads::{HeadSize, OpenHeads};
 use tail::{Found, Tail};
 
 /// How much of a response a stream gathers before it waits for the client to take it. What a
@@ -57,6 +59,8 @@ struct Shared {
     /// The streams with an open exchange. Few enough to be looked through. Written by
     /// [`Shared::begin`], [`Shared::end`] and [`Session::look_at_faults`].
     open: RefCell<Vec<OpenStream>>,
+    /// How large the heads of these are together.
+    heads: OpenHeads,
     /// When the last exchange ended, or the connection was accepted.
     idle_since: Cell<Instant>,
     /// Whether it has carried an exchange.
@@ -73,6 +77,7 @@ struct Shared {
 
 struct OpenStream {
     id: u32,
+    head: HeadSize,
     /// h2 has reset it because the client broke the rules on it.
     fault: Option<Reason>,
 }
@@ -133,6 +138,7 @@ pub(super) async fn serve(
     let shared = Rc::new(Shared {
         client,
         open: RefCell::default(),
+        heads: OpenHeads::new(limits.open_heads.0),
         idle_since: Cell::new(began),
         has_served: Cell::new(false),
         ending: Cell::new(None),
@@ -253,11 +259,17 @@ impl Session<'_> {
             match ready!(self.connection.poll_accept(cx)) {
                 Some(Ok((request, mut respond))) => {
                     self.counts.accepted.set(respond.stream_id().as_u32());
-                    if self.takes_requests() {
-                        Shared::begin(&self.shared, request, respond);
-                    } else {
+                    let head = HeadSize::of(&request);
+                    if !self.takes_requests() {
                         // It was told to ask elsewhere, and had the time to hear it.
                         respond.send_reset(h2::Reason::REFUSED_STREAM);
+                    } else if self.shared.heads.admit(head) {
+                        Shared::begin(&self.shared, request, head, respond);
+                    } else {
+                        respond.send_reset(h2::Reason::REFUSED_STREAM);
+                        // One that asks again and again is sent away.
+                        self.counts.reset_for_client();
+                        self.shared.refuse(Reason::RequestHeadsTooLarge, 0, None);
                     }
                 }
                 Some(Err(error)) => {
@@ -463,9 +475,15 @@ impl Shared {
         }
     }
 
-    fn begin(self: &Rc<Self>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+    fn begin(
+        self: &Rc<Self>,
+        request: Request<RecvStream>,
+        head: HeadSize,
+        respond: SendResponse<Bytes>,
+    ) {
         let id = respond.stream_id().as_u32();
-        self.open.borrow_mut().push(OpenStream { id, fault: None });
+        let fault = None;
+        self.open.borrow_mut().push(OpenStream { id, head, fault });
         self.has_served.set(true);
         // Boxed: a task is copied several times on its way to the heap.
         let exchange = Box::pin(stream::exchange(request, respond, Rc::clone(self)));
@@ -476,7 +494,7 @@ impl Shared {
     fn end(&self, id: u32, ended: Instant) {
         let mut open = self.open.borrow_mut();
         if let Some(place) = open.iter().position(|open| open.id == id) {
-            open.swap_remove(place);
+            self.heads.over(open.swap_remove(place).head);
         }
         self.idle_since.set(ended);
         if open.is_empty()

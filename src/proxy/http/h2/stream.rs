@@ -178,7 +178,7 @@ impl Exchange {
         if is_whole {
             return;
         }
-        let mut pump = Pump::new(body, stream);
+        let mut pump = Pump::new(body, stream).through(self.shared.gauge.clone());
         let mut stall = Stall::default();
         let mut is_cut = false;
         poll_fn(|cx| {

@@ -156,7 +156,7 @@ impl Seat {
         let pump = if is_whole {
             Pump::over(body, stream)
         } else {
-            Pump::new(body, stream)
+            Pump::new(body, stream).through(self.link.gauge())
         };
         let uploading = (!is_whole).then(|| Uploading::begin(self.link.gauge(), deadlines));
         let mut call = Call {
