@@ -53,93 +53,93 @@ reasons! {
     RequestTargetTooLong = "request.target.too_long", 414, Client, Never;
     /// The form of the request target does not fit the method (RFC 9112 §3.2).
     RequestTargetForm = "request.target.form", 400, Client, Never;
-    /// A request without a host: no `Host` field in HTTP/1.1, no `:authority` in HTTP/2.
+    /// The request has no host: no `Host` field in HTTP/1.1, no `:authority` in HTTP/2.
     RequestHostMissing = "request.host.missing", 400, Client, Never;
-    /// More than one `Host` field.
+    /// The request has more than one `Host` field.
     RequestHostDuplicate = "request.host.duplicate", 400, Client, Never;
-    /// A `Host` field that is no host with an optional port.
+    /// The `Host` field is not a host with an optional port.
     RequestHostMalformed = "request.host.malformed", 400, Client, Never;
     /// The authority of an absolute-form target differs from `Host`.
     RequestHostConflict = "request.host.conflict", 400, Client, Never;
-    /// The connection was opened for a name that has other TLS rules than the request's host (RFC 9110 §15.5.20).
+    /// The connection was opened for a name (SNI) with other TLS settings than the request's host (RFC 9110 §15.5.20).
     RequestHostMisdirected = "request.host.misdirected", 421, Client, Never;
-    /// A method that is not passed on: CONNECT or TRACE.
+    /// The method is CONNECT or TRACE, which Evenkeel does not forward.
     RequestMethodRefused = "request.method.refused", 405, Client, Never;
-    /// A transfer coding other than exactly `chunked`.
+    /// The transfer coding is not exactly `chunked`.
     RequestTransferCoding = "request.transfer_coding", 501, Client, Never;
     /// `Upgrade` on a request that has a body.
     RequestUpgradeBody = "request.upgrade.body", 400, Client, Never;
-    /// `Upgrade: websocket` without one `Sec-WebSocket-Key` that can be answered, where the server, being spoken to in HTTP/2, does not see it (RFC 8441 §5).
+    /// `Upgrade: websocket` without exactly one valid `Sec-WebSocket-Key`, for an HTTP/2 server, which never sees the key (RFC 8441 §5).
     RequestUpgradeKey = "request.upgrade.key", 400, Client, Never;
-    /// An extended CONNECT (RFC 8441) for a protocol that `upgrades` does not name.
+    /// An extended CONNECT (RFC 8441) for a protocol that is not in `upgrades`.
     RequestProtocolRefused = "request.protocol.refused", 501, Client, Never;
-    /// An expectation other than `100-continue`.
+    /// The expectation is not `100-continue`.
     RequestExpectation = "request.expectation", 417, Client, Never;
     /// Dot segments or escapes in the path would change which route matches.
     RequestPathAmbiguous = "request.path.ambiguous", 400, Client, Never;
-    /// No piece of the request body came in time.
+    /// No byte of the request body arrived in time (`timeout.body`).
     RequestBodyTimeout = "request.body.timeout", 408, Client, Never;
-    /// The request body is not framed as its head said.
+    /// The request body does not have the framing that its head announced.
     RequestBodyMalformed = "request.body.malformed", 400, Client, Never;
-    /// In TCP mode: what a client of TLS says first did not come in time (`timeout.handshake`).
+    /// In TCP mode: the client's first TLS message (ClientHello) did not arrive in time (`timeout.handshake`).
     HelloTimeout = "hello.timeout", 0, Client, Never;
-    /// In TCP mode: the connection began like TLS and was not, or ended in the middle of what a client of TLS says first.
+    /// In TCP mode: the client's first TLS message (ClientHello) was malformed or incomplete.
     HelloMalformed = "hello.malformed", 0, Client, Never;
-    /// The client went away before the exchange was over.
+    /// The client closed or reset the connection, or cancelled the request, before the exchange was over.
     ClientLeft = "client.left", 499, Client, Never;
-    /// The client took no byte of the answer in time.
+    /// The client took no byte of the response in time (`timeout.body`).
     ClientStalled = "client.stalled", 0, Client, Never;
-    /// The client broke the rules of HTTP/2: the connection was ended (GOAWAY), or the stream was reset.
+    /// The client violated HTTP/2: the connection was closed (GOAWAY), or the stream was reset.
     ClientProtocol = "client.protocol", 0, Client, Never;
-    /// The client reset streams, had them reset, or sent frames that ask for nothing, faster than `http2` lets it: the connection was ended (GOAWAY).
+    /// The client reset streams, made Evenkeel reset them, or sent frames without effect, above the limits of `http2`: the connection was closed (GOAWAY).
     ClientFlood = "client.flood", 0, Client, Never;
     /// No route matches, and the frontend has no backend of its own.
     RouteNone = "route.none", 404, Client, Never;
-    /// The route requires a client certificate, and the client showed none.
+    /// The route requires a client certificate, and the client has shown none.
     RouteCertificate = "route.certificate", 403, Client, Never;
-    /// No server of the backend can take traffic.
+    /// No server of the backend is up, or all have weight 0.
     BackendNoServer = "backend.no_server", 503, Server, Never;
     /// Every server is at its limit, and the queue is full.
     QueueFull = "queue.full", 503, Server, Never;
-    /// No slot became free in time.
+    /// No slot became free in time (`timeout.queue`).
     QueueTimeout = "queue.timeout", 503, Server, Never;
-    /// The client wishes to go on in another protocol (WebSocket), and the server, spoken to in HTTP/2 as the backend says, does not offer that (extended CONNECT, RFC 8441 §3).
+    /// The client asked for an upgrade (WebSocket), the backend has HTTP/2 (`protocol`), and the server does not support extended CONNECT (RFC 8441 §3).
     UpgradeUnsupported = "upgrade.unsupported", 501, Proxy, Never;
     /// The server refused the connection.
     ServerConnectRefused = "server.connect.refused", 503, Server, Safe;
-    /// The server did not accept the connection in time.
+    /// The server did not accept the connection in time (`timeout.connect`).
     ServerConnectTimeout = "server.connect.timeout", 503, Server, Safe;
-    /// No way to the server: unreachable, reset while connecting, no local port or descriptor left.
+    /// The connection to the server failed: unreachable, reset while connecting, no local port or file descriptor free.
     ServerConnectFailed = "server.connect.failed", 503, Server, Safe;
-    /// TLS with the server did not come about.
+    /// The TLS handshake with the server failed.
     ServerTlsHandshake = "server.tls.handshake", 503, Server, Safe;
-    /// The server's certificate is not believed: unknown authority, another name, expired.
+    /// The server's certificate could not be verified: unknown CA, wrong name, or expired.
     ServerTlsCertificate = "server.tls.certificate", 503, Server, Safe;
-    /// The server refused the stream, or said goodbye (GOAWAY) before it looked at it: HTTP/2's word that nothing was done.
+    /// The server refused the stream (REFUSED_STREAM, or GOAWAY before it): in HTTP/2 that means that it has not processed the request.
     ServerStreamRefused = "server.stream.refused", 503, Server, Safe;
     /// The server closed the connection, or reset the stream, before it answered.
     ServerResponseEmpty = "server.response.empty", 502, Server, IfUnsent;
-    /// The server's answer is not HTTP.
+    /// The server's response is not valid HTTP.
     ServerResponseMalformed = "server.response.malformed", 502, Server, Never;
-    /// The server did not answer in time.
+    /// The server sent no response head in time (`timeout.response`).
     ServerResponseTimeout = "server.response.timeout", 504, Server, Never;
-    /// No piece of the response body came in time.
+    /// No byte of the response body arrived in time (`timeout.body`).
     ServerBodyTimeout = "server.body.timeout", 0, Server, Never;
     /// The server closed the connection in the middle of the response body.
     ServerBodyIncomplete = "server.body.incomplete", 0, Server, Never;
-    /// The response body is not framed as its head said.
+    /// The response body does not have the framing that its head announced.
     ServerBodyMalformed = "server.body.malformed", 0, Server, Never;
-    /// The server broke a tunnel's connection.
+    /// The server reset the connection of a tunnel.
     ServerLeft = "server.left", 0, Server, Never;
-    /// No byte passed through a tunnel for as long as `timeout.tunnel`.
+    /// No byte passed through a tunnel for `timeout.tunnel`.
     TunnelIdle = "tunnel.idle", 0, Proxy, Never;
-    /// A tunnel was still open `shutdown.tunnels` after its frontend was removed or the process began to drain; peers of WebSocket were told (1001).
+    /// A tunnel was still open `shutdown.tunnels` after its frontend was removed or the process began to drain; WebSocket peers got close code 1001.
     TunnelDrained = "tunnel.drained", 0, Proxy, Never;
     /// The whole exchange took longer than `timeout.exchange`.
     ExchangeTimeout = "exchange.timeout", 504, Server, Never;
-    /// The exchange was still open when the time to drain was over: its connection is reset. Or its frontend had just been removed: 503.
+    /// The exchange was still open after `shutdown.timeout`: its connection is reset. Or its frontend had just been removed: 503.
     ProxyStopped = "proxy.stopped", 503, Proxy, Never;
-    /// A defect of ours: the exchange panicked.
+    /// A bug in Evenkeel: the exchange panicked.
     ProxyPanic = "proxy.panic", 500, Proxy, Never;
 }
 

@@ -12,7 +12,7 @@ use crate::observe::metrics::names::{self, Kind, Metric};
 use crate::observe::metrics::shard::BOUNDS_US;
 use crate::observe::{CheckResult, NoHeader, PauseCause, ReloadResult, ServerState};
 
-/// What to ask Prometheus: what it gives, and how.
+/// Queries for Prometheus: what they give, and the query.
 const QUERIES: &[(&str, &str)] = &[
     (
         "Requests a second by frontend and status class",
@@ -20,7 +20,7 @@ const QUERIES: &[(&str, &str)] = &[
          \"class\", \"${1}xx\", \"status\", \"(.)..\"))",
     ),
     (
-        "Share of requests that a frontend answered with a 5xx",
+        "Share of a frontend's requests that were answered with a 5xx",
         "sum by (frontend) (rate(evenkeel_frontend_requests_total{status=~\"5..\"}[5m]))\n  / \
          sum by (frontend) (rate(evenkeel_frontend_requests_total[5m]))",
     ),
@@ -30,7 +30,7 @@ const QUERIES: &[(&str, &str)] = &[
          (rate(evenkeel_frontend_request_duration_seconds_bucket[5m])))",
     ),
     (
-        "Why the proxy answered by itself",
+        "Responses that Evenkeel made itself, by reason",
         "sum by (frontend, reason) (rate(evenkeel_replies_total[5m]))",
     ),
     (
@@ -48,23 +48,23 @@ const QUERIES: &[(&str, &str)] = &[
          sum by (backend, server) (increase(evenkeel_server_state_seconds_total{state=~\"up|down\"}[30d]))",
     ),
     (
-        "Mean time to repair (MTTR) in seconds: time down for each return to up",
+        "Mean time to repair (MTTR) in seconds: time down, divided by changes to up",
         "sum by (backend, server) (increase(evenkeel_server_state_seconds_total{state=\"down\"}[30d]))\n  / \
          sum by (backend, server) (increase(evenkeel_server_transitions_total{to=\"up\"}[30d]))",
     ),
     (
-        "Mean time between failures (MTBF) in seconds: time up for each fall to down",
+        "Mean time between failures (MTBF) in seconds: time up, divided by changes to down",
         "sum by (backend, server) (increase(evenkeel_server_state_seconds_total{state=\"up\"}[30d]))\n  / \
          sum by (backend, server) (increase(evenkeel_server_transitions_total{to=\"down\"}[30d]))",
     ),
     (
-        "Share of attempts on a connection that was open already",
+        "Share of attempts on a reused connection",
         "sum by (backend) (rate(evenkeel_server_connections_reused_total[5m]))\n  / (sum by (backend) \
          (rate(evenkeel_server_connections_reused_total[5m]))\n    + sum by (backend) \
          (rate(evenkeel_server_connections_opened_total[5m])))",
     ),
     (
-        "A configuration that could not be loaded in the last hour",
+        "Reloads that failed in the last hour",
         "increase(evenkeel_config_reloads_total{result=\"failed\"}[1h]) > 0",
     ),
 ];
@@ -125,11 +125,10 @@ fn held(path: &str, expected: &str) {
 fn metrics_page() -> String {
     let mut page = String::from(
         "# Metrics\n\n\
-         Served at `/metrics` of the admin listener, in the Prometheus text format. Written from the code's own\n\
-         table (`src/observe/metrics/names.rs`) and held to it by a test.\n\n\
-         The series of a frontend, backend or server that a reload removed go away; those of one that is still\n\
-         there go on. Series by status, reason, result or cause begin with the first count, histograms with the\n\
-         first duration.\n\n",
+         The admin listener serves them at `/metrics`, in the Prometheus text format. A test keeps this page equal to\n\
+         the code's table (`src/observe/metrics/names.rs`).\n\n\
+         When a reload removes a frontend, backend or server, its series disappear; all others continue. A series by\n\
+         status, reason, result or cause appears with its first count, a histogram with its first duration.\n\n",
     );
     for (title, is_of_part) in PARTS {
         let of_part = names::ALL.iter().filter(|metric| is_of_part(metric));
@@ -154,8 +153,8 @@ fn metrics_page() -> String {
     }
     label_values(&mut page);
     page.push_str(
-        "## Questions\n\n\
-         What has never happened has no series: such a question has no answer then, which means none.\n",
+        "## Queries\n\n\
+         Something that has never happened has no series: an empty result means none.\n",
     );
     for (what, query) in QUERIES {
         write!(page, "\n{what}:\n\n```promql\n{query}\n```\n").expect("text");
@@ -178,8 +177,8 @@ fn label_values(page: &mut String) {
     write!(
         page,
         "## Labels\n\n\
-         - `status`: three digits. An exchange that ended before the client was sent a status has the one that it\n  \
-         would have been sent; 499 when the client left.\n\
+         - `status`: three digits. An exchange that ended before the client got a status has the one that the client\n  \
+         would have got; 499 if the client left.\n\
          - `reason`: see [reasons](reasons.md).\n\
          - `state`: {}.\n\
          - `result` of a check: {}.\n\
@@ -201,16 +200,17 @@ fn label_values(page: &mut String) {
 fn reasons_page() -> String {
     let mut page = String::from(
         "# Reasons\n\n\
-         Each answer that the proxy makes itself, each exchange that ends early and each failed attempt has one of\n\
-         these codes, the same in the access log (`reason`, `failed`), in the metrics (`evenkeel_replies_total`,\n\
-         `evenkeel_attempt_faults_total`) and in the admin API. Written from the code's own table\n\
-         (`src/exchange/reason.rs`) and held to it by a test.\n\n\
-         *status*: what the client is sent; *cut*: an answer was on its way already, or none can be given, and the\n\
-         connection ends. 499 is sent to nobody: it stands in log and metrics for a client that left.\n\
-         *side*: on whose account it goes. *tried again*: whether another server may be tried after it: always\n\
-         (this one has seen nothing), if unsent (not a byte of the request was written), or never. Besides, a request on\n\
-         a kept connection that turns out to be dead is sent once more to the same server, on a fresh connection: if\n\
-         unsent, or if it is idempotent (RFC 9110 §9.2.2) and has no body.\n\n\
+         Each response that Evenkeel makes itself, each exchange that ends early and each failed attempt has one of these\n\
+         codes. It is the same in the access log (`reason`, `failed`), in the metrics (`evenkeel_replies_total`,\n\
+         `evenkeel_attempt_faults_total`) and in the admin API. A test keeps this page equal to the code's table\n\
+         (`src/exchange/reason.rs`).\n\n\
+         - *status*: the status that the client gets. *cut*: the connection is closed, because a response has already\n  \
+         begun or none is possible. 499 is never sent: log and metrics have it for a client that left.\n\
+         - *side*: who caused it.\n\
+         - *tried again*: whether another server may be tried. *always*: the server has seen nothing of the request.\n  \
+         *if unsent*: no byte of the request was sent. *never*.\n\n\
+         Also, if an idle connection from the pool turns out to be dead, its request is sent once more to the same server\n\
+         on a new connection: if no byte of it was sent, or if it is idempotent (RFC 9110 §9.2.2) and has no body.\n\n\
          | reason | status | side | tried again | what |\n|---|---|---|---|---|\n",
     );
     for reason in Reason::ALL {

@@ -78,60 +78,60 @@ fn refusals() -> Vec<Refusal> {
     let row = |what, examples: &[String], by, status, reason, why| Refusal { what, examples: examples.to_vec(), by, status, reason, why };
     let head = R::RequestHeadMalformed;
     vec![
-        row("A first line that is no request line", &[line("hello"), line("GET /"), line("GET  / HTTP/1.1"), "\u{16}\u{3}\u{1}".to_owned()],
+        row("The first line is not a request line", &[line("hello"), line("GET /"), line("GET  / HTTP/1.1"), "\u{16}\u{3}\u{1}".to_owned()],
             Parser, 400, head, "It is not HTTP (RFC 9112 §3)."),
-        row("A method with a character that no token has", &[line("G@T / HTTP/1.1")],
+        row("A method with a character that is not allowed in a token", &[line("G@T / HTTP/1.1")],
             Parser, 400, head, "A method is a token (RFC 9110 §9.1)."),
-        row("Another version than HTTP/1.0 and HTTP/1.1", &[line("GET / HTTP/1.7"), line("GET / HTTP/2.0")],
-            Parser, 400, head, "What it would mean is not known (RFC 9112 §2.3)."),
-        row("A space or a character in the target that URIs do not have", &[line("GET /a<b HTTP/1.1"), line("GET /a b HTTP/1.1"), line("GET /a\u{7f} HTTP/1.1")],
-            Parser, 400, head, "Each reader would cut or mend it in its own way (RFC 9112 §3.2)."),
-        row("A space between a field's name and the colon", &[get("content-length : 5\r\n")],
-            Parser, 400, head, "Some read it as that field and some do not (RFC 9112 §5.1)."),
-        row("A field that goes on in the next line", &[get("x-a: b\r\n c\r\n")],
-            Parser, 400, head, "Obsolete, and read in two ways (RFC 9112 §5.2)."),
-        row("A field name with a character that no token has", &[get("x(a: b\r\n"), get(": b\r\n"), get("no colon\r\n")],
+        row("A version other than HTTP/1.0 and HTTP/1.1", &[line("GET / HTTP/1.7"), line("GET / HTTP/2.0")],
+            Parser, 400, head, "Its meaning is unknown (RFC 9112 §2.3)."),
+        row("A target with a space, or with a character that is not allowed in a URI", &[line("GET /a<b HTTP/1.1"), line("GET /a b HTTP/1.1"), line("GET /a\u{7f} HTTP/1.1")],
+            Parser, 400, head, "Servers would cut or repair it in different ways (RFC 9112 §3.2)."),
+        row("A space between a field name and the colon", &[get("content-length : 5\r\n")],
+            Parser, 400, head, "Some servers read it as that field, others do not (RFC 9112 §5.1)."),
+        row("A field that continues on the next line", &[get("x-a: b\r\n c\r\n")],
+            Parser, 400, head, "Obsolete, and servers read it in two ways (RFC 9112 §5.2)."),
+        row("A field name with a character that is not allowed in a token", &[get("x(a: b\r\n"), get(": b\r\n"), get("no colon\r\n")],
             Parser, 400, head, "A field name is a token (RFC 9110 §5.1)."),
-        row("A control byte in a field value: NUL, a CR alone and others", &[get("x-a: b\u{1}c\r\n"), get("x-a: b\0c\r\n"), get("x-a: b\rc\r\n"), get("x-a: b\u{7f}\r\n"), get("transfer-encoding: \u{b}chunked\r\n")],
-            Parser, 400, head, "It ends a line for some and not for others (RFC 9110 §5.5)."),
-        row("Several lengths that differ", &[get("content-length: 5\r\ncontent-length: 6\r\n")],
-            Parser, 400, head, "Where the request ends is a matter of opinion (RFC 9112 §6.3)."),
-        row("A length that is no number: a sign, a list, hexadecimal", &[get("content-length: +5\r\n"), get("content-length: 5, 5\r\n"), get("content-length: 0x5\r\n"), get("content-length: \r\n"), get("content-length: 18446744073709551616\r\n")],
-            Parser, 400, head, "The same (RFC 9112 §6.3)."),
-        row("A transfer coding whose last one is not `chunked`", &[get("transfer-encoding: gzip\r\n"), get("transfer-encoding: chunked, gzip\r\n"), get("transfer-encoding: xchunked\r\n")],
-            Parser, 400, head, "The length of the body cannot be known (RFC 9112 §6.3)."),
-        row("A transfer coding on HTTP/1.0", &["POST / HTTP/1.0\r\nhost: example.com\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n".to_owned()],
-            Parser, 400, head, "HTTP/1.0 has none: its framing is faulty (RFC 9112 §6.1)."),
+        row("A control byte in a field value: NUL, a CR without LF and others", &[get("x-a: b\u{1}c\r\n"), get("x-a: b\0c\r\n"), get("x-a: b\rc\r\n"), get("x-a: b\u{7f}\r\n"), get("transfer-encoding: \u{b}chunked\r\n")],
+            Parser, 400, head, "It ends a line for some servers and not for others (RFC 9110 §5.5)."),
+        row("Several `Content-Length` values that differ", &[get("content-length: 5\r\ncontent-length: 6\r\n")],
+            Parser, 400, head, "Servers would disagree where the request ends (RFC 9112 §6.3)."),
+        row("A `Content-Length` that is not a decimal number: a sign, a list, hexadecimal", &[get("content-length: +5\r\n"), get("content-length: 5, 5\r\n"), get("content-length: 0x5\r\n"), get("content-length: \r\n"), get("content-length: 18446744073709551616\r\n")],
+            Parser, 400, head, "Servers would disagree where the request ends (RFC 9112 §6.3)."),
+        row("A `Transfer-Encoding` that does not end in `chunked`", &[get("transfer-encoding: gzip\r\n"), get("transfer-encoding: chunked, gzip\r\n"), get("transfer-encoding: xchunked\r\n")],
+            Parser, 400, head, "The length of the body is unknown (RFC 9112 §6.3)."),
+        row("`Transfer-Encoding` in HTTP/1.0", &["POST / HTTP/1.0\r\nhost: example.com\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n".to_owned()],
+            Parser, 400, head, "HTTP/1.0 has no transfer codings, so the framing is faulty (RFC 9112 §6.1)."),
         row("A head larger than `limits.head`", &[get(&format!("x-a: {}\r\n", "x".repeat(70_000)))],
-            Parser, 431, R::RequestHeadTooLarge, "It bounds what one client can make the proxy hold (RFC 6585 §5)."),
+            Parser, 431, R::RequestHeadTooLarge, "The limit bounds the memory that one client can occupy (RFC 6585 §5)."),
         row("More fields than `limits.fields`", &[get(&"x-a: b\r\n".repeat(100))],
-            Parser, 431, R::RequestHeadTooLarge, "The same (RFC 6585 §5)."),
+            Parser, 431, R::RequestHeadTooLarge, "The limit bounds the memory that one client can occupy (RFC 6585 §5)."),
         row("A target longer than `limits.target`", &[line(&format!("GET /{} HTTP/1.1", "x".repeat(16 << 10)))],
-            Admission, 414, R::RequestTargetTooLong, "Servers have limits, too; this one is known (RFC 9110 §15.5.15)."),
+            Admission, 414, R::RequestTargetTooLong, "Servers have limits too; this one is documented (RFC 9110 §15.5.15)."),
         row("CONNECT", &["CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n".to_owned()],
-            Admission, 405, R::RequestMethodRefused, "It would make an open relay of the proxy (RFC 9110 §9.3.6)."),
+            Admission, 405, R::RequestMethodRefused, "The proxy would become an open relay (RFC 9110 §9.3.6)."),
         row("TRACE", &[line("TRACE / HTTP/1.1")],
-            Admission, 405, R::RequestMethodRefused, "Its answer shows fields that only proxy and server may see (RFC 9110 §9.3.8)."),
-        row("A target of a form that the method does not have: `*` but for OPTIONS, an authority but for CONNECT, a scheme other than http and https",
+            Admission, 405, R::RequestMethodRefused, "The response would show fields that are for the server only (RFC 9110 §9.3.8)."),
+        row("A target in a form that does not fit the method: `*` without OPTIONS, an authority without CONNECT, a scheme other than http and https",
             &[line("GET * HTTP/1.1"), line("GET example.com:80 HTTP/1.1"), line("GET ftp://example.com/ HTTP/1.1")],
-            Admission, 400, R::RequestTargetForm, "It names no resource of a server here (RFC 9112 §3.2)."),
+            Admission, 400, R::RequestTargetForm, "It does not name a resource of a server (RFC 9112 §3.2)."),
         row("HTTP/1.1 without `Host`", &["GET / HTTP/1.1\r\n\r\n".to_owned()],
             Admission, 400, R::RequestHostMissing, "RFC 9112 §3.2 demands it."),
         row("More than one `Host`", &[get("host: example.com\r\n"), get("host: other.example\r\n")],
-            Admission, 400, R::RequestHostDuplicate, "Proxy and server might take different ones (RFC 9112 §3.2)."),
-        row("A `Host` that is no host with an optional port: empty, with user information, with an empty label",
+            Admission, 400, R::RequestHostDuplicate, "Proxy and server could use different ones (RFC 9112 §3.2)."),
+        row("A `Host` that is not a host with an optional port: empty, with user information, with an empty label",
             &[host(""), host("user@example.com"), host("a..b"), host("a:port"), host("a b")],
             Admission, 400, R::RequestHostMalformed, "RFC 9112 §3.2 demands it."),
-        row("An absolute target with another authority than `Host`", &[line("GET http://other.example/ HTTP/1.1"), line("GET http://example.com:81/ HTTP/1.1")],
-            Admission, 400, R::RequestHostConflict, "The route would be that of one host and the server's answer that of the other (RFC 9112 §3.2.2)."),
-        row("Another transfer coding before `chunked`, or `chunked` twice", &[get("transfer-encoding: gzip, chunked\r\n"), get("transfer-encoding: chunked, chunked\r\n"), get("transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n")],
-            Admission, 501, R::RequestTransferCoding, "Passed on without the field, the body would have lost a coding (RFC 9112 §6.1)."),
+        row("An absolute target whose authority differs from `Host`", &[line("GET http://other.example/ HTTP/1.1"), line("GET http://example.com:81/ HTTP/1.1")],
+            Admission, 400, R::RequestHostConflict, "The route could be chosen by one host and the server's response by the other (RFC 9112 §3.2.2)."),
+        row("A transfer coding before `chunked`, or `chunked` twice", &[get("transfer-encoding: gzip, chunked\r\n"), get("transfer-encoding: chunked, chunked\r\n"), get("transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n")],
+            Admission, 501, R::RequestTransferCoding, "Evenkeel forwards the body but not this field; the server would not know of the coding (RFC 9112 §6.1)."),
         row("`Upgrade` on a request that has a body", &[get("connection: upgrade\r\nupgrade: websocket\r\ncontent-length: 5\r\n")],
-            Admission, 400, R::RequestUpgradeBody, "Whether the bytes that follow are the body or the new protocol is a matter of opinion (RFC 9110 §7.8)."),
+            Admission, 400, R::RequestUpgradeBody, "Servers would disagree whether the bytes that follow are the body or the new protocol (RFC 9110 §7.8)."),
         row("An expectation other than `100-continue`", &[get("expect: a-pony\r\n")],
-            Admission, 417, R::RequestExpectation, "There is no other that could be met (RFC 9110 §10.1.1)."),
+            Admission, 417, R::RequestExpectation, "No other expectation is defined (RFC 9110 §10.1.1)."),
         row("A path that leads to another route when its escapes and dot segments are resolved", &[line("GET /public/../admin/ HTTP/1.1"), line("GET /%61dmin/ HTTP/1.1")],
-            Routing, 400, R::RequestPathAmbiguous, "The server is sent the target as received and would answer for another route: see [routing](routing.md) (RFC 3986 §6.2.2)."),
+            Routing, 400, R::RequestPathAmbiguous, "The server gets the target as received and could answer for another route: see [routing](routing.md) (RFC 3986 §6.2.2)."),
     ]
 }
 
@@ -142,27 +142,27 @@ fn passed() -> Vec<Passed> {
         row("`Content-Length` beside `Transfer-Encoding: chunked`",
             "POST / HTTP/1.1\r\nhost: example.com\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".to_owned(),
             "5\r\nhello\r\n0\r\n",
-            "The transfer coding alone counts, the length is not passed on, and the connection closes after the answer (RFC 9112 §6.3)."),
+            "Only the transfer coding counts, the length is not forwarded, and the connection closes after the response (RFC 9112 §6.3)."),
         row("The same `Content-Length` several times",
             "POST / HTTP/1.1\r\nhost: example.com\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok".to_owned(),
             "content-length: 2\r\n",
-            "It is passed on once (RFC 9110 §8.6)."),
-        row("LF alone as the end of a line, empty lines before the request line",
+            "It is forwarded once (RFC 9110 §8.6)."),
+        row("LF without CR as the end of a line, empty lines before the request line",
             "\r\nGET /lf HTTP/1.1\nhost: example.com\n\n".to_owned(),
             "GET /lf HTTP/1.1\r\n",
-            "Read as RFC 9112 §2.2 allows, and written as CR LF."),
+            "Read as RFC 9112 §2.2 allows, and forwarded as CR LF."),
         row("HTTP/1.0 without `Host`",
             "GET /old HTTP/1.0\r\n\r\n".to_owned(),
             "host: 127.0.0.1:",
-            "The server is sent its own address as `Host`."),
+            "The server gets its own address as `Host`."),
         row("A fragment in the target",
             line("GET /a#b HTTP/1.1"),
             "GET /a HTTP/1.1\r\n",
-            "It is cut off: it is not for servers (RFC 9110 §7.1)."),
-        row("Fields that `Connection` names",
+            "It is removed: it is not for servers (RFC 9110 §7.1)."),
+        row("Fields that are named in `Connection`",
             get("x-a: b\r\nauthorization: c\r\nconnection: x-a, authorization\r\n"),
             "authorization: c\r\n",
-            "They are taken off (RFC 9110 §7.6.1), but for `Host`, `Authorization`, `Cookie` and `Content-*`: without them the request would be another one."),
+            "They are removed (RFC 9110 §7.6.1), except `Host`, `Authorization`, `Cookie` and `Content-*`: without these the request would have another meaning."),
     ]
 }
 
@@ -381,27 +381,27 @@ fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 fn page() -> String {
     let mut page = String::from(
         "# Refusals\n\n\
-         Requests that are not passed on, because two readers could understand them differently or because a\n\
-         server should not have to. **No server sees anything of them.** The client gets the status, the connection\n\
-         closes where what follows cannot be told from the request, and log and metrics have the\n\
-         [reason](reasons.md). Written from the table of `tests/user/refusals.rs`, which sends each row to a proxy.\n\n\
-         Nothing is passed on as it was received: a head is parsed, and written anew.\n",
+         Requests that Evenkeel does not forward, because two servers could understand them differently, or to\n\
+         protect servers. **No server sees anything of them.** The client gets the status; log and metrics have the\n\
+         [reason](reasons.md). The connection closes if the end of the request is unknown. A test sends each row of\n\
+         this page to Evenkeel (`tests/user/refusals.rs`).\n\n\
+         No head is forwarded as it was received: each is parsed and written anew.\n",
     );
     let parts = [
         (
             By::Parser,
             "By the parser",
-            "The head cannot be read: hyper answers by itself, without a body.",
+            "The head cannot be parsed. The HTTP library (hyper) answers, without a body.",
         ),
         (
             By::Admission,
             "By admission",
-            "The head can be read and is still not right. The answer's body has the reason.",
+            "The head can be parsed but is not acceptable. The body of the answer has the reason.",
         ),
         (
             By::Routing,
             "By routing",
-            "The request is right, and which route it takes is not clear.",
+            "The request is valid, but its route is ambiguous.",
         ),
     ];
     for (by, title, text) in parts {
@@ -423,21 +423,21 @@ fn page() -> String {
     }
     page.push_str(
         "\n## Closed without an answer\n\n\
-         With `http2 = { enabled = false }`: a connection that begins with the preface of HTTP/2 (RFC 9113 §3.4). A\n\
-         client that speaks it would not understand an answer in HTTP/1.1. It is logged as 400 `request.head.malformed`.\n\n\
-         Where HTTP/2 may be spoken in the clear: a connection whose first line is that of another protocol, three\n\
-         words of which the last is no version of HTTP. It may have been meant for a preface, and RFC 9113 §3.4 has\n\
-         such a connection ended. It is logged as `request.head.malformed` without a status.\n\n\
-         A stream of HTTP/2 whose head is malformed (RFC 9113 §8.1.1: a field of the connection, a pseudo-field that\n\
-         is missing, there twice or too late) is reset with `PROTOCOL_ERROR` and logged in the same way.\n\n\
+         With `http2 = { enabled = false }`: a connection that begins with the HTTP/2 preface (RFC 9113 §3.4). An HTTP/2\n\
+         client would not understand an answer in HTTP/1.1. It is logged as 400 `request.head.malformed`.\n\n\
+         Where HTTP/2 in the clear is enabled: a connection whose first line has three words of which the last is not an\n\
+         HTTP version. It may be a malformed preface, and RFC 9113 §3.4 requires to close such a connection. It is logged\n\
+         as `request.head.malformed` without a status.\n\n\
+         An HTTP/2 stream with a malformed head (RFC 9113 §8.1.1: a connection-specific field; a pseudo-header field that\n\
+         is missing, duplicate or after other fields) is reset with `PROTOCOL_ERROR` and logged in the same way.\n\n\
          ## In the body\n\n\
-         A body is passed on as it comes, so its server has seen the head when a chunk turns out to be malformed\n\
-         (400 `request.body.malformed`, RFC 9112 §7.1) or the client is too slow (408 `request.body.timeout`). What\n\
-         is wrong is not passed on: the server's connection is closed before the end of the request.\n\n\
-         ## Towards a server of HTTP/2\n\n\
-         It does not see the key of a WebSocket that a client of HTTP/1.1 asks for (RFC 8441 §5): the answer to\n\
-         it is given here. A request without one `Sec-WebSocket-Key` that can be answered (RFC 6455 §4.2.1) is\n\
-         refused then, 400 `request.upgrade.key`; a server of HTTP/1.1 is left to judge by itself.\n\n\
+         Bodies are forwarded as they arrive. When a chunk is malformed (400 `request.body.malformed`, RFC 9112 §7.1) or\n\
+         the client is too slow (408 `request.body.timeout`), the server has already seen the head. The malformed part is\n\
+         not forwarded: Evenkeel closes the server connection before the end of the request.\n\n\
+         ## Towards HTTP/2 servers\n\n\
+         An HTTP/2 server does not see the `Sec-WebSocket-Key` of an HTTP/1.1 client (RFC 8441 §5); Evenkeel answers it.\n\
+         So a request without exactly one valid key (RFC 6455 §4.2.1) is refused: 400 `request.upgrade.key`. An HTTP/1.1\n\
+         server checks the key itself.\n\n\
          ## Not refused\n\n| request | what happens |\n|---|---|\n",
     );
     for Passed { what, how, .. } in passed() {

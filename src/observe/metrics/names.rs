@@ -60,73 +60,73 @@ macro_rules! metrics {
 
 metrics! {
     FRONTEND_REQUESTS = "evenkeel_frontend_requests_total", Counter, Count, ["frontend", "status"],
-        "Exchanges that are over, by the status that the client was sent; 499: it left before one.";
+        "Finished exchanges by the status that the client got; 499: the client left before it got one.";
     FRONTEND_DURATION = "evenkeel_frontend_request_duration_seconds", Histogram, Seconds, ["frontend"],
-        "From the first byte of a request head to the last byte of its response; tunnels do not count.";
+        "Time from the first byte of a request head to the last byte of its response, without tunnels.";
     FRONTEND_CONNECTIONS = "evenkeel_frontend_connections_total", Counter, Count, ["frontend"],
-        "Client connections that were accepted.";
+        "Accepted client connections.";
     FRONTEND_OPEN_CONNECTIONS = "evenkeel_frontend_open_connections", Gauge, Count, ["frontend"],
-        "Client connections that are open.";
+        "Open client connections.";
     FRONTEND_OPEN_TUNNELS = "evenkeel_frontend_open_tunnels", Gauge, Count, ["frontend"],
-        "Upgraded connections and streams, and connections in TCP mode, that are open.";
+        "Open tunnels: upgraded connections and streams, and connections in TCP mode.";
     FRONTEND_PARKED_CONNECTIONS = "evenkeel_frontend_parked_connections", Gauge, Count, ["frontend"],
-        "Those of the open ones that have rested for a while: they hold a socket and no buffers.";
+        "Open client connections that are idle and hold no buffers.";
     FRONTEND_ACCEPT_PAUSES = "evenkeel_frontend_accept_pauses_total", Counter, Count, ["frontend", "cause"],
-        "How often accepting paused: at the frontend's limit, at the process's, or without a free descriptor.";
+        "How often accepting paused, by cause: the frontend's limit, the process's limit, or no free file descriptor.";
     FRONTEND_PROXY_FAULTS = "evenkeel_frontend_proxy_protocol_failures_total", Counter, Count, ["frontend", "cause"],
-        "Connections that were closed because they did not begin with a PROXY header that is taken, by cause.";
+        "Connections that were closed because they did not begin with a valid PROXY header, by cause.";
     FRONTEND_REQUEST_BYTES = "evenkeel_frontend_request_body_bytes_total", Counter, Bytes, ["frontend"],
-        "Bytes of request bodies, and of tunnels, that came in.";
+        "Bytes received in request bodies and tunnels.";
     FRONTEND_RESPONSE_BYTES = "evenkeel_frontend_response_body_bytes_total", Counter, Bytes, ["frontend"],
-        "Bytes of response bodies, and of tunnels, that went out.";
+        "Bytes sent in response bodies and tunnels.";
     TLS_HANDSHAKES = "evenkeel_tls_handshakes_total", Counter, Count, ["frontend", "version", "resumed"],
-        "TLS handshakes with clients that succeeded, by the protocol's version and whether an earlier session went on.";
+        "Successful TLS handshakes with clients, by TLS version and whether a session was resumed.";
     TLS_HANDSHAKE_FAILURES = "evenkeel_tls_handshake_failures_total", Counter, Count, ["frontend", "reason"],
-        "TLS handshakes with clients that failed, by reason.";
+        "Failed TLS handshakes with clients, by reason.";
     REPLIES = "evenkeel_replies_total", Counter, Count, ["frontend", "reason"],
-        "Exchanges that the proxy answered itself or that ended early, by reason.";
+        "Exchanges that Evenkeel answered itself or that ended early, by reason.";
     BACKEND_QUEUE = "evenkeel_backend_queue_length", Gauge, Count, ["backend"],
         "Exchanges that wait for a slot at a server.";
     SERVER_REQUESTS = "evenkeel_server_requests_total", Counter, Count, ["backend", "server", "status"],
-        "Attempts that the server answered, by its status; those without an answer are attempt faults.";
+        "Attempts that the server answered, by its status; attempts without an answer are attempt faults.";
     SERVER_RESPONSE = "evenkeel_server_response_seconds", Histogram, Seconds, ["backend", "server"],
-        "From a connection being ready to the response head.";
+        "Time from a connection being ready to the response head.";
     SERVER_CONNECT = "evenkeel_server_connect_seconds", Histogram, Seconds, ["backend", "server"],
-        "To open a connection to the server.";
+        "Time to open a connection to the server.";
     SERVER_CONNECTIONS_OPENED = "evenkeel_server_connections_opened_total", Counter, Count, ["backend", "server"],
-        "Connections that were opened for an attempt.";
+        "Connections opened for an attempt.";
     SERVER_CONNECTIONS_REUSED = "evenkeel_server_connections_reused_total", Counter, Count, ["backend", "server"],
-        "Attempts that were sent on a connection kept from before.";
+        "Attempts that were sent on an idle connection from the pool.";
     ATTEMPT_FAULTS = "evenkeel_attempt_faults_total", Counter, Count, ["backend", "server", "reason"],
-        "Attempts that failed, by reason, those that another attempt made good included.";
+        "Failed attempts by reason, also those after which another attempt succeeded.";
     SERVER_IN_FLIGHT = "evenkeel_server_in_flight", Gauge, Count, ["backend", "server"],
         "Exchanges that hold a slot at the server.";
     SERVER_UP = "evenkeel_server_up", Gauge, Count, ["backend", "server"],
-        "1 when the server can take traffic, else 0.";
+        "1 if the server gets traffic, else 0.";
     SERVER_STATE_SECONDS = "evenkeel_server_state_seconds_total", Counter, Seconds, ["backend", "server", "state"],
-        "Time that the server has spent up, down, or not yet checked (checking).";
+        "Time that the server was up, down, or not yet checked (checking).";
     SERVER_TRANSITIONS = "evenkeel_server_transitions_total", Counter, Count, ["backend", "server", "to"],
-        "Changes from up to down and from down to up; a first check changes nothing.";
+        "Changes from up to down and from down to up; the first check does not count.";
     HEALTH_CHECKS = "evenkeel_health_checks_total", Counter, Count, ["backend", "server", "result"],
-        "Active checks that are over, by result.";
+        "Finished active checks, by result.";
     CERTIFICATE_EXPIRY = "evenkeel_certificate_expiry_timestamp_seconds", Gauge, Seconds, ["name"],
-        "When the certificate of that name expires, since unix epoch in seconds; of several, the first that does.";
+        "When the certificate for that name expires, since unix epoch in seconds; the earliest if there are several.";
     CERTIFICATES_BROKEN = "evenkeel_certificates_broken", Gauge, Count, [],
-        "Files of certificates and authorities, and directories of them, that cannot be used as they are; what was there before is.";
+        "Files and directories of certificates and CAs that cannot be used in their present state; their last usable state is in use.";
     CERTIFICATE_FILES = "evenkeel_certificate_files_total", Counter, Count, ["result"],
-        "Files of certificates and authorities that were read because they had changed, by result: renewed or broken.";
+        "Changed files of certificates and CAs that were read, by result: renewed or broken.";
     CONFIG_GENERATION = "evenkeel_config_generation", Gauge, Count, [],
         "Generation of the running configuration.";
     CONFIG_RELOADS = "evenkeel_config_reloads_total", Counter, Count, ["result"],
         "Reloads by result: applied, unchanged or failed.";
     EXCHANGES_CUT = "evenkeel_exchanges_cut_total", Counter, Count, [],
-        "Exchanges that were still open when shutdown.timeout was over.";
+        "Exchanges that were aborted because they were still open after shutdown.timeout.";
     PANICS = "evenkeel_panics_total", Counter, Count, [],
-        "Defects of the proxy that were caught; each ended one exchange, or one connection to the admin listener.";
+        "Panics (bugs in Evenkeel) that were caught; each ended one exchange or one connection to the admin listener.";
     ACCESS_LOG_DROPPED = "evenkeel_access_log_dropped_total", Counter, Count, [],
-        "Lines that were lost because the access log's sink stalled or failed.";
+        "Access log lines that were dropped because the log's target was too slow or failed.";
     BUILD_INFO = "evenkeel_build_info", Gauge, Count, ["version", "commit", "rustc"],
-        "Always 1; its labels say what is running.";
+        "Always 1; the labels have the version.";
     PROCESS_CPU = "process_cpu_seconds_total", Counter, Seconds, [],
         "Total user and system CPU time spent in seconds.";
     PROCESS_RESIDENT = "process_resident_memory_bytes", Gauge, Bytes, [],
