@@ -24,7 +24,7 @@ pub(crate) fn send(
     stream.set_read_timeout(Some(timeout))?;
     // One write: in pieces, the second would wait 40 ms for the first one's delayed acknowledgement.
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: bench.test\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();

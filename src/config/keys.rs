@@ -151,10 +151,12 @@ pub(super) const SHUTDOWN: Keys = Keys {
 };
 
 pub(super) const ADMIN: Keys = Keys {
-    known: &["listen", "socket_mode"],
+    known: &["listen", "socket_mode", "hosts", "ready_needs"],
     hints: &[
         ("bind", "write `listen`"),
         ("address", "write `listen`"),
+        ("host", "write `hosts`"),
+        ("allowed_hosts", "write `hosts`"),
         ("port", "write `listen = \"127.0.0.1:9900\"`"),
         ("enabled", "write `listen = \"off\"` to switch it off"),
         (

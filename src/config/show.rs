@@ -129,6 +129,11 @@ fn process(plan: &Plan, page: &mut Page) {
     if let Some(mode) = plan.admin.as_ref().and_then(|admin| mode_of(&admin.listen)) {
         page.set("socket_mode", string(&mode.to_string()));
     }
+    if let Some(admin) = &plan.admin {
+        page.set("hosts", list(admin.hosts.iter().map(host)));
+        let names = admin.ready_needs.iter();
+        page.set("ready_needs", list(names.map(|name| string(name))));
+    }
 }
 
 /// The mode of the files that are listened on, if there are any: it is one for all.

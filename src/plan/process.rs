@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::base::{FileMode, ListenAddress, Place};
-use crate::plan::Listen;
+use crate::base::{FileMode, ListenAddress, Name, Place};
+use crate::plan::{HostPattern, Listen};
 
 /// `[process]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -130,8 +130,12 @@ impl Default for Shutdown {
 /// `[admin]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Admin {
-    /// Loopback unless the user says otherwise: it answers whoever asks.
+    /// Loopback unless the user says otherwise: it does not ask who a client is.
     pub listen: Vec<Listen>,
+    /// Names that requests may ask for in `Host`, beside `localhost` and IP addresses.
+    pub hosts: Vec<HostPattern>,
+    /// Backends without which the process is not ready: each needs a server that takes traffic.
+    pub ready_needs: Vec<Name>,
 }
 
 impl Default for Admin {
@@ -142,6 +146,8 @@ impl Default for Admin {
                 mode: FileMode::default(),
                 at: Place::nowhere(),
             }],
+            hosts: Vec::new(),
+            ready_needs: Vec::new(),
         }
     }
 }

@@ -324,7 +324,7 @@ fn without_descriptors_accepting_rests_and_does_not_spin() {
     let address = program.address();
     // A connection to the admin listener that is there already needs no descriptor.
     let mut admin = Client::connect(program.admin_address());
-    let metrics = "GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n";
+    let metrics = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
     admin.ask(metrics);
     let mut clients: Vec<Client> = (0..100).map(|_| Client::connect(address)).collect();
     program.wait_for("process.out_of_descriptors");

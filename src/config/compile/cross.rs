@@ -21,6 +21,8 @@ const MOST_COMPARED: usize = 20;
 pub(super) struct Written {
     listeners: Vec<Listener>,
     uses: Vec<Use>,
+    /// Backends that are named and not sent anything by that: with what is shown of the name.
+    needs: Vec<(Name, String, Span)>,
     /// Also backends that have mistakes: they are defined all the same.
     defined: Vec<(String, Span)>,
     /// Keys of backends that matter for requests alone.
@@ -69,6 +71,11 @@ impl Written {
         });
     }
 
+    /// The backend is named where nothing is sent to it.
+    pub(super) fn needs(&mut self, name: &Name, shown: &str, span: Span) {
+        self.needs.push((name.clone(), shown.to_owned(), span));
+    }
+
     /// The backend called `name` has `key`, which does nothing unless requests are sent there.
     pub(super) fn is_of_requests(&mut self, name: &str, key: &'static str, span: Span) {
         self.of_requests.push((name.to_owned(), key, span));
@@ -98,25 +105,26 @@ fn unknown_backends(written: &Written, report: &mut Report<'_>) {
         .collect();
     let names = || written.defined.iter().map(|(name, _)| name.as_str());
     let all = suggest::list(names());
-    let unknown = written.uses.iter();
-    let unknown = unknown.filter(|wanted| !defined.contains(wanted.name.as_str()));
-    for (count, wanted) in unknown.enumerate() {
+    let uses = written.uses.iter();
+    let uses = uses.map(|wanted| (&wanted.name, &wanted.shown, wanted.span));
+    let needs = written.needs.iter();
+    let needs = needs.map(|(name, shown, span)| (name, shown, *span));
+    let named = uses.chain(needs);
+    let unknown = named.filter(|(name, ..)| !defined.contains(name.as_str()));
+    for (count, (name, shown, span)) in unknown.enumerate() {
         let message = match written.defined.is_empty() {
-            true => format!("backend `{}` is not defined; no backend is", wanted.shown),
-            false => format!(
-                "backend `{}` is not defined; defined are {all}",
-                wanted.shown
-            ),
+            true => format!("backend `{shown}` is not defined; no backend is"),
+            false => format!("backend `{shown}` is not defined; defined are {all}"),
         };
         let near = match count < MOST_COMPARED {
-            true => suggest::nearest(&wanted.name, names()),
+            true => suggest::nearest(name, names()),
             false => None,
         };
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("write a `[backend.{}]` with its `servers`", wanted.shown),
+            None => format!("write a `[backend.{shown}]` with its `servers`"),
         };
-        report.error(wanted.span, message, help);
+        report.error(span, message, help);
     }
 }
 

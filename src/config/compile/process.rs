@@ -4,9 +4,11 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::base::units::show_duration;
-use crate::base::{Address, ListenAddress};
+use crate::base::{Address, ListenAddress, Name};
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{listen_addresses, refuse_idle_mode};
+use crate::config::compile::name_of;
+use crate::config::compile::route::host_pattern;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::Kind;
@@ -16,7 +18,8 @@ use crate::config::setting::Setting;
 use crate::config::source::Span;
 use crate::config::suggest;
 use crate::plan::{
-    AccessLog, Admin, Listen, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
+    AccessLog, Admin, HostPattern, Listen, Log, LogFormat, LogLevel, LogTarget, Process, Reload,
+    Shutdown,
 };
 
 /// More threads than any machine has cores.
@@ -152,34 +155,101 @@ pub(super) fn admin(
     written: &mut Written,
     report: &mut Report<'_>,
 ) -> Option<Admin> {
-    let section = top.section("admin", &keys::ADMIN, report);
-    let listen = section
-        .as_ref()
-        .and_then(|section| section.setting("listen"));
-    let (Some(section), Some(listen)) = (&section, listen) else {
-        if let Some(section) = &section {
-            refuse_idle_mode(section, &[], report);
-        }
-        let default = Admin::default();
-        for address in &default.listen {
-            written.default_listener(address.addr.clone());
-        }
+    let default = Admin::default();
+    let Some(section) = top.section("admin", &keys::ADMIN, report) else {
+        expect_default(&default, written);
         return Some(default);
     };
-    if listen.is_word("off") {
-        return None;
+    let listen = match section.setting("listen") {
+        Some(listen) if listen.is_word("off") => {
+            refuse_without_listener(&section, report);
+            return None;
+        }
+        Some(listen) if matches!(listen.value.kind, Kind::Boolean(_)) => {
+            let help = match listen.value.kind {
+                Kind::Boolean(true) => "leave `listen` out: the admin listener is on by default",
+                _ => "write `listen = \"off\"`",
+            };
+            listen.wrong_with("an address, or \"off\"", help, report);
+            return None;
+        }
+        Some(listen) => {
+            let addresses = listen_addresses(&section, listen, written, report);
+            warn_when_open_to_all(&addresses, listen.span(), report);
+            addresses
+        }
+        None => {
+            refuse_idle_mode(&section, &[], report);
+            expect_default(&default, written);
+            default.listen
+        }
+    };
+    Some(Admin {
+        listen,
+        hosts: admin_hosts(&section, report),
+        ready_needs: ready_needs(&section, written, report),
+    })
+}
+
+/// Notes the addresses that are listened on although the file names none.
+fn expect_default(default: &Admin, written: &mut Written) {
+    for address in &default.listen {
+        written.default_listener(address.addr.clone());
     }
-    if let Kind::Boolean(is_on) = listen.value.kind {
-        let help = match is_on {
-            true => "leave `listen` out: the admin listener is on by default",
-            false => "write `listen = \"off\"`",
+}
+
+/// Reports keys that say how the admin listener answers when there is none.
+fn refuse_without_listener(section: &Section<'_>, report: &mut Report<'_>) {
+    for key in ["hosts", "ready_needs"] {
+        if let Some(setting) = section.setting(key) {
+            report.error(
+                setting.span(),
+                format!("the admin listener is off, so `{key}` does nothing"),
+                format!("leave `{key}` out, or write an address as `listen`"),
+            );
+        }
+    }
+}
+
+/// Not `"*"`: the check exists to refuse names that the operator did not choose.
+fn admin_hosts(section: &Section<'_>, report: &mut Report<'_>) -> Vec<HostPattern> {
+    let mut hosts = Vec::new();
+    for item in section.list("hosts").unwrap_or_default() {
+        let Some(text) = item.text(report) else {
+            continue;
         };
-        listen.wrong_with("an address, or \"off\"", help, report);
-        return None;
+        match host_pattern(&text.value) {
+            Ok(Some(pattern)) => hosts.push(pattern),
+            Ok(None) => report.error(
+                item.span(),
+                "`hosts = \"*\"` would let any web page read metrics and status through DNS rebinding",
+                "write the names by which this listener is asked: `\"lb1.internal\"`, `\"*.internal\"`",
+            ),
+            // Its reason speaks of routes.
+            Err((_, help)) => report.error(
+                item.span(),
+                format!("{:?} is not a name that `Host` can be compared with", text.shown()),
+                help,
+            ),
+        }
     }
-    let addresses = listen_addresses(section, listen, written, report);
-    warn_when_open_to_all(&addresses, listen.span(), report);
-    Some(Admin { listen: addresses })
+    hosts
+}
+
+/// Backends that `/ready` asks about. That they exist is checked with all other names.
+fn ready_needs(section: &Section<'_>, written: &mut Written, report: &mut Report<'_>) -> Vec<Name> {
+    let mut needs: Vec<Name> = Vec::new();
+    for item in section.list("ready_needs").unwrap_or_default() {
+        let Some(text) = item.text(report) else {
+            continue;
+        };
+        let Some(name) = name_of(text, "backend", item.span(), report) else {
+            continue;
+        };
+        written.needs(&name, text.shown(), item.span());
+        needs.push(name);
+    }
+    needs
 }
 
 /// A wildcard is seldom meant for the admin listener; an address that is written out is.

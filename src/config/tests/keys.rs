@@ -16,6 +16,8 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("shutdown", "tunnels", "'1s'"),
     ("admin", "listen", "'127.0.0.1:9901'"),
     ("admin", "socket_mode", "'600'"),
+    ("admin", "hosts", "'lb.internal'"),
+    ("admin", "ready_needs", "['app']"),
     ("frontend.NAME", "listen", "'127.0.0.1:8081'"),
     ("frontend.NAME", "socket_mode", "'600'"),
     ("frontend.NAME", "backend", "'other'"),

@@ -788,6 +788,54 @@ backend = 'app'
 }
 
 #[test]
+fn the_names_and_needs_of_the_admin_listener_are_checked() {
+    let admin = |lines: &str| errors(&format!("{BASE}[admin]\n{lines}\n"));
+    assert_snapshot!(admin("ready_needs = ['ap', 'x y']"), @r##"
+        error: backend `ap` is not defined; defined are `app`
+         --> evenkeel.toml:9:16
+          |
+        9 | ready_needs = ['ap', 'x y']
+          |                ^^^^
+          |
+          = help: did you mean `app`?
+
+        error: "x y" cannot be the name of a backend
+         --> evenkeel.toml:9:22
+          |
+        9 | ready_needs = ['ap', 'x y']
+          |                      ^^^^^
+          |
+          = help: a name has 1 to 128 visible ASCII characters, without quotes and backslashes
+    "##);
+    assert_snapshot!(admin("hosts = ['*', 'lb.test:9900']"), @r##"
+        error: `hosts = "*"` would let any web page read metrics and status through DNS rebinding
+         --> evenkeel.toml:9:10
+          |
+        9 | hosts = ['*', 'lb.test:9900']
+          |          ^^^
+          |
+          = help: write the names by which this listener is asked: `"lb1.internal"`, `"*.internal"`
+
+        error: "lb.test:9900" is not a name that `Host` can be compared with
+         --> evenkeel.toml:9:15
+          |
+        9 | hosts = ['*', 'lb.test:9900']
+          |               ^^^^^^^^^^^^^^
+          |
+          = help: write `"lb.test"`
+    "##);
+    assert_snapshot!(admin("listen = 'off'\nready_needs = 'app'"), @r##"
+        error: the admin listener is off, so `ready_needs` does nothing
+          --> evenkeel.toml:10:15
+           |
+        10 | ready_needs = 'app'
+           |               ^^^^^
+           |
+           = help: leave `ready_needs` out, or write an address as `listen`
+    "##);
+}
+
+#[test]
 fn an_admin_listener_that_anybody_reaches_is_warned_about() {
     let admin = |listen: &str| warnings(&format!("{BASE}[admin]\nlisten = {listen}\n"));
     assert_snapshot!(admin("['127.0.0.1:9901', '*:9900']"), @r##"

@@ -721,8 +721,17 @@ fn log() -> impl Strategy<Value = Log> {
     })
 }
 
-fn admin() -> impl Strategy<Value = Option<Admin>> {
-    option::of(listens("admin".to_owned()).prop_map(|listen| Admin { listen }))
+fn admin(backends: Vec<Name>) -> impl Strategy<Value = Option<Admin>> {
+    let parts = (
+        listens("admin".to_owned()),
+        vec(host(), 0..3),
+        vec(one_of(backends), 0..3),
+    );
+    option::of(parts.prop_map(|(listen, hosts, ready_needs)| Admin {
+        listen,
+        hosts,
+        ready_needs,
+    }))
 }
 
 fn reload() -> impl Strategy<Value = Reload> {
@@ -743,8 +752,14 @@ fn plans() -> impl Strategy<Value = Plan> {
             .into_iter()
             .map(|name| any_frontend(name, backends.clone()))
             .collect();
+        let whole = (
+            process(),
+            log(),
+            reload(),
+            shutdown(),
+            admin(backends.clone()),
+        );
         let each_backend: Vec<_> = backends.into_iter().map(backend).collect();
-        let whole = (process(), log(), reload(), shutdown(), admin());
         (whole, each_frontend, each_backend).prop_map(|(whole, frontends, backends)| Plan {
             process: whole.0,
             log: whole.1,

@@ -1,6 +1,6 @@
 //! Which question gets which answer.
 
-use std::convert::Infallible;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -9,12 +9,14 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::json;
 
-use crate::base::clock;
+use crate::base::{Name, clock};
 use crate::control::health::FirstRound;
 use crate::control::reload::reload;
 use crate::control::{Order, State};
 use crate::observe::{BackendRow, CertificateRow, FrontendRow, Scrape, ServerRow};
+use crate::proxy::backend::Health;
 
+use super::browser::Refused;
 use super::status::status;
 
 const JSON: &str = "application/json";
@@ -30,12 +32,37 @@ GET  /status   frontends, backends and servers as JSON
 POST /reload   read the configuration again
 ";
 
-pub(super) async fn answer(
-    state: Rc<State>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+/// What a client is sent.
+pub(super) type Answer = Response<Full<Bytes>>;
+
+/// How many servers an answer names that do not take traffic.
+const NAMED_SERVERS: usize = 3;
+
+/// When to ask again after [`busy`], in seconds.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+/// Whether `path` is that of a probe: its answer is short, at once, and no secret.
+pub(super) fn is_probe(path: &str) -> bool {
+    matches!(path, "/live" | "/ready")
+}
+
+/// The answer when too many are being made or taken.
+pub(super) fn busy() -> Answer {
+    let text = "too many requests to the admin listener are under way; ask again\n";
+    let mut response = say(StatusCode::SERVICE_UNAVAILABLE, TEXT, text);
+    let seconds = HeaderValue::from_static(RETRY_AFTER_SECONDS);
+    response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    response
+}
+
+/// The answer to a request that only a web page would send.
+pub(super) fn refused(why: &Refused) -> Answer {
+    say(why.status(), TEXT, format!("{why}\n"))
+}
+
+pub(super) async fn answer(state: Rc<State>, request: Request<Incoming>) -> Answer {
     let is_read = [Method::GET, Method::HEAD].contains(request.method());
-    let response = match request.uri().path() {
+    match request.uri().path() {
         "/metrics" if is_read => say(StatusCode::OK, EXPOSITION, metrics(&state)),
         "/live" if is_read => say(StatusCode::OK, TEXT, "live\n"),
         "/ready" if is_read => ready(&state),
@@ -45,11 +72,10 @@ pub(super) async fn answer(
         "/metrics" | "/live" | "/ready" | "/status" | "/" => not_allowed("GET, HEAD"),
         "/reload" => not_allowed("POST"),
         _ => say(StatusCode::NOT_FOUND, TEXT, INDEX),
-    };
-    Ok(response)
+    }
 }
 
-fn ready(state: &State) -> Response<Full<Bytes>> {
+fn ready(state: &State) -> Answer {
     match why_not_ready(state) {
         None => say(StatusCode::OK, TEXT, "ready\n"),
         Some(why) => say(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
@@ -62,14 +88,46 @@ pub(super) fn why_not_ready(state: &State) -> Option<String> {
         return Some("draining".to_owned());
     }
     match state.checker.first_round() {
-        FirstRound::Over => None,
+        FirstRound::Over => needed_backend_without_server(state),
         FirstRound::NotBegun => Some("starting".to_owned()),
         FirstRound::Waiting(1) => Some("1 server waits for its first check".to_owned()),
         FirstRound::Waiting(count) => Some(format!("{count} servers wait for their first check")),
     }
 }
 
-async fn reloaded(state: &Rc<State>) -> Response<Full<Bytes>> {
+/// The first backend of `[admin] ready_needs` none of whose servers takes traffic, and why.
+fn needed_backend_without_server(state: &State) -> Option<String> {
+    let snapshot = state.current.load();
+    let needs = &snapshot.plan.admin.as_ref()?.ready_needs;
+    if needs.is_empty() {
+        return None;
+    }
+    let needs: HashSet<&Name> = needs.iter().collect();
+    let backend = snapshot
+        .backends
+        .iter()
+        .find(|one| needs.contains(&one.plan.name) && one.available() == 0)?;
+    let servers = backend.plan.servers.iter().zip(&backend.servers);
+    let mut states: Vec<String> = servers
+        .take(NAMED_SERVERS)
+        .map(|(plan, server)| match server.health() {
+            Health::Up => format!("{} has weight 0", plan.name),
+            Health::Checking => format!("{} waits for its first check", plan.name),
+            Health::Down => format!("{} is down: {}", plan.name, server.note().reason),
+        })
+        .collect();
+    match backend.plan.servers.len().saturating_sub(NAMED_SERVERS) {
+        0 => {}
+        more => states.push(format!("and {more} more")),
+    }
+    Some(format!(
+        "no server of backend {} takes traffic ({})",
+        backend.plan.name,
+        states.join("; ")
+    ))
+}
+
+async fn reloaded(state: &Rc<State>) -> Answer {
     let outcome = reload(state).await;
     // There may be other files to watch; who runs the orders is gone only when all ends.
     let _ = state.order_sender.send(Order::CertificatesTouched);
@@ -147,7 +205,7 @@ fn metrics(state: &State) -> String {
     scrape.render()
 }
 
-fn not_allowed(methods: &'static str) -> Response<Full<Bytes>> {
+fn not_allowed(methods: &'static str) -> Answer {
     let mut response = say(StatusCode::METHOD_NOT_ALLOWED, TEXT, INDEX);
     response
         .headers_mut()
@@ -159,11 +217,7 @@ fn pretty(value: &serde_json::Value) -> String {
     format!("{value:#}\n")
 }
 
-fn say(
-    status: StatusCode,
-    content_type: &'static str,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
+fn say(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -1,22 +1,27 @@
 //! The admin listener: metrics, probes, status and reload, over plain HTTP/1.1.
 //!
-//! It runs on the control thread, answers whoever can connect (loopback by default), and has bounds
-//! of its own, so that a scraper gone wild harms nobody but itself.
+//! It runs on the control thread and serves every client that can connect (loopback by default).
+//! Web pages are no such clients: see `browser`. Its bounds are its own, so that a client that asks
+//! too much, or does not read, gets in the way of no other: see `connections`.
 
 mod answer;
+mod browser;
+mod connections;
 mod status;
 
 use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::base::ListenAddress;
 use crate::base::clock::{self, Duration};
@@ -24,12 +29,14 @@ use crate::base::tasks::{self, JoinHandle};
 use crate::net::{Listener, Socket, Stream};
 use crate::observe::event;
 use crate::plan::{Listen, Plan};
+use crate::proxy::io::Timer;
 
 use super::State;
 use super::listeners::{self, CannotListen, bound_at};
 
-/// Connections at a time; more wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 64;
+use answer::{answer, busy, is_probe, refused};
+use browser::Names;
+use connections::{Connection, Connections, Cost, Place};
 
 /// For a request head, and between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -132,9 +139,9 @@ pub(super) fn apply(state: &Rc<State>, prepared: Prepared) {
 /// A panic in here is a defect, and costs the connection that it was met with. That loop ends no
 /// traffic, as that of a frontend would, so it does not end the process: it begins again.
 async fn accept(listener: Listener, state: Rc<State>) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = Rc::<Connections>::default();
     loop {
-        let mut next = pin!(accept_one(&listener, &places, &state));
+        let mut next = pin!(accept_one(&listener, &connections, &state));
         let caught = poll_fn(|cx| {
             let polling = AssertUnwindSafe(|| next.as_mut().poll(cx));
             // One that has panicked is not polled again.
@@ -159,25 +166,145 @@ enum Accepted {
     Panicked,
 }
 
-async fn accept_one(listener: &Listener, places: &Arc<Semaphore>, state: &Rc<State>) -> Accepted {
-    let place = Arc::clone(places).acquire_owned().await;
+async fn accept_one(
+    listener: &Listener,
+    connections: &Rc<Connections>,
+    state: &Rc<State>,
+) -> Accepted {
     let Ok((stream, _)) = listener.accept().await else {
         return Accepted::None;
     };
-    let state = Rc::clone(state);
-    tasks::spawn_local(async move {
-        serve(stream, state).await;
-        drop(place);
-    });
+    let place = connections.enter().await;
+    tasks::spawn_local(serve(stream, place, Rc::clone(state)));
     Accepted::One
 }
 
-async fn serve(stream: Stream, state: Rc<State>) {
-    let service = service_fn(|request| answer::answer(Rc::clone(&state), request));
-    let connection = http1::Builder::new()
+/// Serves a connection until it ends, until its client has taken too long, or until it must make room.
+async fn serve(stream: Stream, place: Place, state: Rc<State>) {
+    let place = Rc::new(place);
+    let is_unix = matches!(stream, Stream::Unix(_));
+    let io = AdminStream {
+        stream,
+        connection: Rc::clone(&place.connection),
+    };
+    let service = service_fn(|request: Request<Incoming>| {
+        let (place, state) = (Rc::clone(&place), Rc::clone(&state));
+        async move {
+            let response = respond(request, &place, state, is_unix).await;
+            place.connection.end_answer();
+            Ok::<_, std::convert::Infallible>(response)
+        }
+    });
+    let mut served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
-    // A client that breaks off is its own business.
-    let _ = connection.await;
+        .serve_connection(TokioIo::new(io), service);
+    let mut timer = Timer::new();
+    let is_cut = poll_fn(|cx| {
+        // A client that breaks off is its own business.
+        if Pin::new(&mut served).poll(cx).is_ready() {
+            return Poll::Ready(false);
+        }
+        if place.connection.is_evicted(cx) {
+            return Poll::Ready(true);
+        }
+        timer.poll(cx, place.connection.due()).map(|_| true)
+    });
+    if is_cut.await {
+        // What the client has not taken, the kernel would keep for minutes.
+        served.into_parts().io.into_inner().stream.reset();
+    }
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    place: &Place,
+    state: Rc<State>,
+    is_unix: bool,
+) -> answer::Answer {
+    let is_probe = is_probe(request.uri().path());
+    let cost = match is_probe {
+        true => Cost::Nothing,
+        false => Cost::Counted,
+    };
+    if !place.begin_answer(cost) {
+        return busy();
+    }
+    if !is_probe {
+        // One answer, and then it is the turn of the others: a client that sends many requests at once
+        // would have all of them answered before a probe is.
+        tokio::task::yield_now().await;
+    }
+    let snapshot = state.current.load();
+    let hosts = snapshot.plan.admin.as_ref().map(|admin| &*admin.hosts);
+    let names = match is_probe || is_unix {
+        true => Names::Any,
+        false => Names::These(hosts.unwrap_or_default()),
+    };
+    if let Err(why) = browser::check(&request, names) {
+        return refused(&why);
+    }
+    drop(snapshot);
+    answer(state, request).await
+}
+
+/// A client's connection, with an eye on what the client takes.
+struct AdminStream {
+    stream: Stream,
+    connection: Rc<Connection>,
+}
+
+impl AdminStream {
+    fn note(&self, written: &Poll<io::Result<usize>>) {
+        if matches!(written, Poll::Ready(Ok(_))) {
+            self.connection.was_written();
+        }
+    }
+}
+
+impl AsyncRead for AdminStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for AdminStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.note(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.note(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// hyper flushes when it has written all that it has.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.connection.was_flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }

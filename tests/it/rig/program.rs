@@ -169,7 +169,7 @@ impl Program {
     /// What the admin listener answers.
     #[track_caller]
     pub(crate) fn admin(&self, method: &str, target: &str) -> Message {
-        let request = format!("{method} {target} HTTP/1.1\r\nhost: admin\r\n\r\n");
+        let request = format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\n\r\n");
         Client::connect(self.admin_address()).ask(request)
     }
 

@@ -30,6 +30,7 @@ pub(crate) struct Setup {
     has_default: bool,
     log: Option<String>,
     admin: SocketAddr,
+    admin_lines: String,
     top: String,
     process: String,
     frontend: String,
@@ -72,6 +73,7 @@ impl Setup {
             has_default: true,
             log: None,
             admin: SocketAddr::from(([127, 0, 0, 1], 0)),
+            admin_lines: String::new(),
             top: String::new(),
             process: String::new(),
             frontend: String::new(),
@@ -108,6 +110,12 @@ impl Setup {
     /// With the admin listener at `address`; else at a free one.
     pub(crate) fn admin(mut self, address: SocketAddr) -> Self {
         self.admin = address;
+        self
+    }
+
+    /// With these lines in `[admin]`.
+    pub(crate) fn admin_lines(mut self, lines: &str) -> Self {
+        self.admin_lines += &format!("{lines}\n");
         self
     }
 
@@ -160,6 +168,7 @@ impl Setup {
             has_default,
             log: other_log,
             admin,
+            admin_lines,
             top,
             process,
             frontend,
@@ -181,7 +190,7 @@ impl Setup {
              [process]\nworkers = {workers}\n{process}\
              [log.access]\nto = \"{log}\"\n\
              [reload]\nwatch = {is_watched}\n\
-             [admin]\nlisten = \"{admin}\"\n\
+             [admin]\nlisten = \"{admin}\"\n{admin_lines}\
              [frontend.web]\nlisten = \"127.0.0.1:0\"\n{default}{frontend}\
              [backend.app]\nservers = [{servers}]\n{backend}\
              {rest}"
@@ -276,7 +285,7 @@ impl Proxy {
     /// What the admin listener answers.
     #[track_caller]
     pub(crate) fn admin(&self, method: &str, target: &str) -> Message {
-        let request = format!("{method} {target} HTTP/1.1\r\nhost: admin\r\n\r\n");
+        let request = format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\n\r\n");
         Client::connect(self.admin).ask(request)
     }
 

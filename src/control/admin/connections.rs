@@ -1,0 +1,348 @@
+//! The open connections of one admin listener: how many there may be, and which one makes room.
+//!
+//! The accept loop enters each connection here, and its task notes what happens on it. When the
+//! table is full, a new connection takes the place of the one on which nothing has happened for the
+//! longest time: clients that stay silent, do not read, or never stop asking cannot keep probes out. Answers other than
+//! those to probes have a bound of their own, well below that of connections, so a probe always
+//! finds a place.
+//!
+//! Only bookkeeping: sockets and HTTP belong to `admin`.
+
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use tokio::sync::Notify;
+
+use crate::base::clock::{self, Duration, FAR, Instant};
+
+/// Connections at a time; more wait in the kernel's queue.
+const MAX_CONNECTIONS: usize = 64;
+
+/// Answers at a time that are not answers to probes. Each may hold a page of some megabytes until
+/// its client has taken it. Far below [`MAX_CONNECTIONS`], see above.
+const MAX_ANSWERS: usize = 16;
+
+/// How long a new connection is safe from making room for another one, and an answer from making room
+/// for another one after its client took some bytes. Time enough for a client that has just connected
+/// to send its request and get the answer to a probe.
+const SAFE_FOR: Duration = Duration::from_secs(1);
+
+/// How long a client may take no byte of its answer.
+const STALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a client may take for a whole answer, from its request on.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The connections of one listener.
+#[derive(Default)]
+pub(super) struct Connections {
+    /// Written by [`Connections::enter`], by evictions, and when a [`Place`] is dropped.
+    open: RefCell<Vec<Rc<Connection>>>,
+    /// Tells the accept loop that a connection has ended.
+    ended: Notify,
+}
+
+/// One connection. Written by its own task, but for `is_evicted`.
+pub(super) struct Connection {
+    stage: Cell<Stage>,
+    /// Whether its answer counts against [`MAX_ANSWERS`].
+    is_counted: Cell<bool>,
+    /// When it was accepted. Never written again.
+    entered: Instant,
+    /// When something last happened on it: it was accepted, a request came, bytes were taken.
+    moved: Cell<Instant>,
+    /// When its last request came.
+    asked: Cell<Instant>,
+    /// Whether it must end to make room. Written by other connections and the accept loop.
+    is_evicted: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// For a request.
+    Asking,
+    /// For the answer to be made.
+    Answering,
+    /// For the client to take the answer.
+    Sending,
+}
+
+/// What an answer costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cost {
+    /// A few bytes, made at once: an answer to a probe.
+    Nothing,
+    /// Anything else.
+    Counted,
+}
+
+/// An entered connection; leaves the table when dropped.
+pub(super) struct Place {
+    connections: Rc<Connections>,
+    pub(super) connection: Rc<Connection>,
+}
+
+impl Connections {
+    /// Enters a connection that was accepted, once there is room.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing was entered when it is dropped.
+    pub(super) async fn enter(self: &Rc<Self>) -> Place {
+        while let Some(until) = self.make_room(clock::now()) {
+            let ended = pin!(self.ended.notified());
+            // Which of the two it was does not matter: the table is looked at again.
+            let _ = clock::within(until.saturating_duration_since(clock::now()), ended).await;
+        }
+        let connection = Rc::new(Connection::new(clock::now()));
+        self.open.borrow_mut().push(Rc::clone(&connection));
+        Place {
+            connections: Rc::clone(self),
+            connection,
+        }
+    }
+
+    /// If the table is full, ends a connection that is not new: the one on which nothing has happened
+    /// for the longest time. `Some`: all are new, and when the first no longer is.
+    fn make_room(&self, now: Instant) -> Option<Instant> {
+        let mut open = self.open.borrow_mut();
+        if open.len() < MAX_CONNECTIONS {
+            return None;
+        }
+        let idle = open.iter().enumerate().filter(|(_, one)| {
+            one.stage.get() != Stage::Answering && now >= one.entered + SAFE_FOR
+        });
+        let stillest = idle.min_by_key(|(_, one)| one.moved.get());
+        if let Some(index) = stillest.map(|(index, _)| index) {
+            open.swap_remove(index).evict();
+            return None;
+        }
+        let soon = open.iter().map(|one| one.entered + SAFE_FOR);
+        soon.filter(|until| *until > now)
+            .min()
+            .or(Some(now + SAFE_FOR))
+    }
+
+    /// A request came on `connection`; `false`: too many answers are under way, and this one must
+    /// be refused.
+    pub(super) fn begin_answer(&self, connection: &Connection, cost: Cost) -> bool {
+        let now = clock::now();
+        connection.stage.set(Stage::Answering);
+        connection.moved.set(now);
+        connection.asked.set(now);
+        let is_let_in = cost == Cost::Nothing || self.has_room_for_answer(now);
+        connection
+            .is_counted
+            .set(is_let_in && cost == Cost::Counted);
+        is_let_in
+    }
+
+    /// Ends the connection whose client has taken nothing for the longest time if all places for
+    /// answers are taken.
+    fn has_room_for_answer(&self, now: Instant) -> bool {
+        let mut open = self.open.borrow_mut();
+        let counted = || open.iter().filter(|one| one.is_counted.get());
+        if counted().count() < MAX_ANSWERS {
+            return true;
+        }
+        let still = open.iter().enumerate().filter(|(_, one)| {
+            one.is_counted.get()
+                && one.stage.get() == Stage::Sending
+                && now >= one.moved.get() + SAFE_FOR
+        });
+        let stillest = still.min_by_key(|(_, one)| one.moved.get());
+        let Some(index) = stillest.map(|(index, _)| index) else {
+            return false;
+        };
+        open.swap_remove(index).evict();
+        true
+    }
+}
+
+impl Connection {
+    fn new(now: Instant) -> Self {
+        Self {
+            stage: Cell::new(Stage::Asking),
+            is_counted: Cell::new(false),
+            entered: now,
+            moved: Cell::new(now),
+            asked: Cell::new(now),
+            is_evicted: Cell::new(false),
+            waker: RefCell::new(None),
+        }
+    }
+
+    /// The answer was made, and is being sent.
+    pub(super) fn end_answer(&self) {
+        self.stage.set(Stage::Sending);
+        self.moved.set(clock::now());
+    }
+
+    /// The client has taken some bytes.
+    pub(super) fn was_written(&self) {
+        self.moved.set(clock::now());
+    }
+
+    /// Nothing is held back from the client.
+    pub(super) fn was_flushed(&self) {
+        if self.stage.get() == Stage::Sending {
+            self.stage.set(Stage::Asking);
+            self.is_counted.set(false);
+            self.moved.set(clock::now());
+        }
+    }
+
+    /// When it must end unless something happens. How long a request may take to come is hyper's.
+    pub(super) fn due(&self) -> Instant {
+        match self.stage.get() {
+            Stage::Sending => {
+                (self.moved.get() + STALL_TIMEOUT).min(self.asked.get() + ANSWER_TIMEOUT)
+            }
+            Stage::Asking | Stage::Answering => self.moved.get() + FAR,
+        }
+    }
+
+    /// Whether it must end to make room; has the task of `cx` woken when it must.
+    pub(super) fn is_evicted(&self, cx: &Context<'_>) -> bool {
+        let mut waker = self.waker.borrow_mut();
+        match &*waker {
+            Some(same) if same.will_wake(cx.waker()) => {}
+            _ => *waker = Some(cx.waker().clone()),
+        }
+        self.is_evicted.get()
+    }
+
+    fn evict(&self) {
+        self.is_evicted.set(true);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Place {
+    /// See [`Connections::begin_answer`].
+    pub(super) fn begin_answer(&self, cost: Cost) -> bool {
+        self.connections.begin_answer(&self.connection, cost)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.connections.open.borrow_mut();
+        // It is not there when it was evicted.
+        open.retain(|one| !Rc::ptr_eq(one, &self.connection));
+        self.connections.ended.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::task::Poll;
+
+    use super::*;
+
+    async fn entered(connections: &Rc<Connections>, count: usize) -> Vec<Place> {
+        let mut places = Vec::new();
+        for _ in 0..count {
+            places.push(connections.enter().await);
+        }
+        places
+    }
+
+    fn evicted(places: &[Place]) -> Vec<usize> {
+        let places = places.iter().enumerate();
+        let evicted = places.filter(|(_, place)| place.connection.is_evicted.get());
+        evicted.map(|(index, _)| index).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newcomer_takes_the_place_of_the_one_that_was_still_longest() {
+        let connections = Rc::<Connections>::default();
+        let places = entered(&connections, MAX_CONNECTIONS).await;
+        let began = clock::now();
+        clock::sleep(SAFE_FOR / 2).await;
+        places[0].connection.was_written();
+        // All are young: the next one waits until one is not.
+        let next = connections.enter().await;
+        assert_eq!(clock::now(), began + SAFE_FOR);
+        assert_eq!(evicted(&places), [1], "not the one that moved");
+        drop((places, next));
+        assert!(connections.open.borrow().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_ends_makes_room_at_once() {
+        let connections = Rc::<Connections>::default();
+        let mut places = entered(&connections, MAX_CONNECTIONS).await;
+        let began = clock::now();
+        let mut next = pin!(connections.enter());
+        let polled = std::future::poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx).is_ready()));
+        assert!(!polled.await);
+        places.pop();
+        next.await;
+        assert_eq!(clock::now(), began);
+        assert!(evicted(&places).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_that_never_stop_asking_make_room_too() {
+        let connections = Rc::<Connections>::default();
+        let places = entered(&connections, MAX_CONNECTIONS).await;
+        clock::sleep(SAFE_FOR).await;
+        for place in &places {
+            place.connection.was_written();
+        }
+        places[0].begin_answer(Cost::Counted);
+        let began = clock::now();
+        connections.enter().await;
+        assert_eq!(clock::now(), began, "at once");
+        let ended = evicted(&places);
+        assert!(ended.len() == 1 && ended != [0], "{ended:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_are_not_taken_do_not_keep_others_from_one() {
+        let connections = Rc::<Connections>::default();
+        let places = entered(&connections, MAX_ANSWERS + 2).await;
+        for place in &places[..MAX_ANSWERS] {
+            assert!(place.begin_answer(Cost::Counted));
+        }
+        let last = &places[MAX_ANSWERS];
+        assert!(!last.begin_answer(Cost::Counted), "all are being made");
+        assert!(last.begin_answer(Cost::Nothing), "a probe is answered");
+        places[3].connection.end_answer();
+        assert!(!last.begin_answer(Cost::Counted), "it may be taken yet");
+        clock::sleep(SAFE_FOR).await;
+        assert!(last.begin_answer(Cost::Counted));
+        assert_eq!(evicted(&places), [3]);
+        last.connection.end_answer();
+        last.connection.was_flushed();
+        assert!(places[MAX_ANSWERS + 1].begin_answer(Cost::Counted));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_has_a_time_without_a_byte_and_a_time_in_all() {
+        let connections = Rc::<Connections>::default();
+        let place = connections.enter().await;
+        let connection = &place.connection;
+        assert!(connection.due() > clock::now() + ANSWER_TIMEOUT);
+        assert!(place.begin_answer(Cost::Counted));
+        connection.end_answer();
+        let asked = clock::now();
+        assert_eq!(connection.due(), asked + STALL_TIMEOUT);
+        let mut last = asked;
+        while clock::now() < asked + ANSWER_TIMEOUT - STALL_TIMEOUT / 2 {
+            clock::sleep(STALL_TIMEOUT / 2).await;
+            connection.was_written();
+            assert!(connection.due() >= last);
+            last = connection.due();
+        }
+        assert_eq!(last, asked + ANSWER_TIMEOUT);
+    }
+}
