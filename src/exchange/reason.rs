@@ -75,7 +75,7 @@ reasons! {
     RequestProtocolRefused = "request.protocol.refused", 501, Client, Never;
     /// The expectation is not `100-continue`.
     RequestExpectation = "request.expectation", 417, Client, Never;
-    /// Dot segments or escapes in the path would change which route matches.
+    /// Some server would read the path as one that matches another route.
     RequestPathAmbiguous = "request.path.ambiguous", 400, Client, Never;
     /// No byte of the request body arrived in time (`timeout.body`).
     RequestBodyTimeout = "request.body.timeout", 408, Client, Never;

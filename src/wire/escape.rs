@@ -13,6 +13,23 @@ pub(super) fn has_small_digits(text: &[u8]) -> bool {
     escaped_byte(text).is_some() && text[1..3].iter().any(u8::is_ascii_lowercase)
 }
 
+/// Whether `byte` may stand in a URI as itself (RFC 3986 §2). What may not means the same as its
+/// escape.
+pub(super) fn is_of_uri(byte: u8) -> bool {
+    byte.is_ascii_graphic()
+        && !matches!(
+            byte,
+            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
+        )
+}
+
+/// The escape of `byte`, with capital digits.
+pub(super) fn escape(byte: u8) -> [char; 3] {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |value: u8| char::from(DIGITS[usize::from(value & 0xf)]);
+    ['%', digit(byte >> 4), digit(byte)]
+}
+
 fn hex_digit(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
@@ -25,6 +42,15 @@ fn hex_digit(digit: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_escape_stands_for_its_byte() {
+        for byte in 0..=255 {
+            let text: String = escape(byte).into_iter().collect();
+            assert_eq!(escaped_byte(text.as_bytes()), Some(byte));
+            assert!(!has_small_digits(text.as_bytes()), "{text}");
+        }
+    }
 
     #[test]
     fn only_two_hexadecimal_digits_make_an_escape() {

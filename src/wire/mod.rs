@@ -15,4 +15,5 @@ pub mod path;
 pub mod preface;
 pub mod proxy_protocol;
 pub mod query;
+pub mod readings;
 pub mod websocket;

@@ -2,14 +2,15 @@
 //!
 //! Two spellings of a path that RFC 3986 §6.2.2 calls equivalent must not be two routes: escapes of
 //! unreserved characters are decoded, other escapes have capital digits, dot segments are resolved,
-//! also those written as escapes. `%2F` stays an escape and `//` stays two slashes: servers differ
-//! about them, and a proxy that joined them would decide what only the server can know.
+//! also those written as escapes. A byte that a URI has no place for (`{`, `ü`) is its escape. `%2F`
+//! stays an escape and `//` stays two slashes: servers differ about them, and a proxy that joined them
+//! would decide what only the server can know. `readings` has what servers make of them.
 //!
 //! Used for matching only; what is forwarded is the target as received.
 
 use std::borrow::Cow;
 
-use super::escape::{escaped_byte, has_small_digits};
+use super::escape::{escape, escaped_byte, has_small_digits, is_of_uri};
 
 /// `path` in the form of the module's head. Allocates only when that form is another.
 ///
@@ -47,27 +48,31 @@ pub fn normalise(path: &str) -> Cow<'_, str> {
     Cow::Owned(normal)
 }
 
-/// `path` with the digits of its escapes in capitals and nothing else changed: the spelling as
-/// received, but for a difference that no server makes.
+/// `path` with the digits of its escapes in capitals, and with escapes for the bytes that a URI has no
+/// place for: the spelling as received, but for differences that no server makes.
 pub fn with_capital_escapes(path: &str) -> Cow<'_, str> {
     let bytes = path.as_bytes();
-    if !(0..bytes.len()).any(|place| has_small_digits(&bytes[place..])) {
+    let is_spelled = |place: usize| is_of_uri(bytes[place]) && !has_small_digits(&bytes[place..]);
+    if (0..bytes.len()).all(is_spelled) {
         return Cow::Borrowed(path);
     }
-    let mut spelled = String::with_capacity(path.len());
+    Cow::Owned(spelled(bytes))
+}
+
+/// The same for bytes that may be no text.
+pub(super) fn spelled(path: &[u8]) -> String {
+    let mut spelled = String::with_capacity(path.len() + 16);
     let mut rest = path;
-    while let Some(percent) = rest.find('%') {
-        let end = percent
-            + match escaped_byte(&rest.as_bytes()[percent..]) {
-                Some(_) => 3,
-                None => 1,
-            };
-        spelled.push_str(&rest[..percent]);
-        spelled.extend(rest[percent..end].chars().map(|c| c.to_ascii_uppercase()));
-        rest = &rest[end..];
+    while let [byte, after @ ..] = rest {
+        if let Some(escaped) = escaped_byte(rest) {
+            spelled.extend(escape(escaped));
+            rest = &rest[3..];
+            continue;
+        }
+        push(&mut spelled, *byte);
+        rest = after;
     }
-    spelled.push_str(rest);
-    Cow::Owned(spelled)
+    spelled
 }
 
 /// One scan without a store: almost every path ends here.
@@ -77,6 +82,7 @@ fn is_normal(path: &[u8]) -> bool {
         match byte {
             b'%' if is_unsettled(&path[place..]) => return false,
             b'.' if previous == b'/' && begins_with_dot_segment(&path[place..]) => return false,
+            _ if !is_of_uri(byte) => return false,
             _ => {}
         }
         previous = byte;
@@ -84,7 +90,7 @@ fn is_normal(path: &[u8]) -> bool {
     true
 }
 
-fn begins_with_dot_segment(text: &[u8]) -> bool {
+pub(super) fn begins_with_dot_segment(text: &[u8]) -> bool {
     matches!(
         text,
         b"." | b".." | [b'.', b'/', ..] | [b'.', b'.', b'/', ..]
@@ -97,23 +103,29 @@ fn is_unsettled(text: &[u8]) -> bool {
 }
 
 fn push_decoded(normal: &mut String, segment: &str) {
-    let mut rest = segment;
-    while let Some(percent) = rest.find('%') {
-        normal.push_str(&rest[..percent]);
-        let Some(byte) = escaped_byte(&rest.as_bytes()[percent..]) else {
-            normal.push('%');
-            rest = &rest[percent + 1..];
+    let mut rest = segment.as_bytes();
+    while let [first, after @ ..] = rest {
+        let Some(byte) = escaped_byte(rest) else {
+            push(normal, *first);
+            rest = after;
             continue;
         };
         if is_unreserved(byte) && !would_complete_an_escape(normal.as_bytes(), byte) {
             normal.push(char::from(byte));
         } else {
-            let escape = &rest[percent..percent + 3];
-            normal.extend(escape.chars().map(|c| c.to_ascii_uppercase()));
+            normal.extend(escape(byte));
         }
-        rest = &rest[percent + 3..];
+        rest = &rest[3..];
     }
-    normal.push_str(rest);
+}
+
+/// Appends `byte` as it may stand in a URI.
+fn push(text: &mut String, byte: u8) {
+    if is_of_uri(byte) {
+        text.push(char::from(byte));
+    } else {
+        text.extend(escape(byte));
+    }
 }
 
 /// Whether `byte`, put behind a `%` that began no escape, would make it one: `%%32e` must not
@@ -129,7 +141,7 @@ fn would_complete_an_escape(before: &[u8], byte: u8) -> bool {
 }
 
 /// RFC 3986 §2.3.
-fn is_unreserved(byte: u8) -> bool {
+pub(super) fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
@@ -169,7 +181,9 @@ mod tests {
             ("/a.", "/a."),
             ("/.well-known/x", "/.well-known/x"),
             ("/..;/a", "/..;/a"),
-            ("/ü/%c3%bc", "/ü/%C3%BC"),
+            ("/ü/%c3%bc", "/%C3%BC/%C3%BC"),
+            ("/{\"a\"|<b>}", "/%7B%22a%22%7C%3Cb%3E%7D"),
+            ("/a\\b^`", "/a%5Cb%5E%60"),
         ];
         for (path, normal) in cases {
             assert_eq!(normalise(path), normal, "{path}");
@@ -211,7 +225,8 @@ mod tests {
         let cases = [
             ("/%7e%7euser/../%2f", "/%7E%7Euser/../%2F"),
             ("/%zz%aa%", "/%zz%AA%"),
-            ("/%%aaü", "/%%AAü"),
+            ("/%%aaü", "/%%AA%C3%BC"),
+            ("/{x}|\\", "/%7Bx%7D%7C%5C"),
             ("/a/b", "/a/b"),
         ];
         for (path, spelled) in cases {

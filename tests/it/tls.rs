@@ -350,6 +350,50 @@ fn servers_learn_who_the_client_is_and_nobody_can_pretend() {
 }
 
 #[test]
+fn no_spelling_of_a_path_gets_a_stranger_past_a_route_that_requires_a_certificate() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let ca = safe.put("ca.pem", &safe.authority.pem);
+    let origin = Origin::named("a");
+    let setup = with_tls(
+        &origin,
+        &format!("certificates = {path}, client_auth = {{ mode = 'optional', ca = {ca} }}"),
+    )
+    .route("path = '/partners/*'\nclient_certificate = 'required'\nbackend = 'app'");
+    let proxy = setup.start();
+    let mut stranger = safe.speech().connect(proxy.address(), "a.test");
+    let mut verdict = |target: &str| {
+        let answer = stranger.get("a.test", target);
+        let is_refused = answer.status() == 400;
+        (answer.status(), is_refused.then(|| answer.reason()))
+    };
+    for target in [
+        "//partners/x",
+        "/partners%2fx",
+        "/%2fpartners/x",
+        "/.//partners/x",
+        "/x/..%2fpartners/x",
+        "/%70artners/x",
+        "/partners;a=b/x",
+        "/a/..;/partners",
+        "/a/..%5cpartners",
+        "/partners%00",
+        "/partners%c0%afx",
+        "/PARTNERS/x",
+        "/partners./x",
+        "/partners%20/x",
+    ] {
+        let ambiguous = Some("request.path.ambiguous".to_owned());
+        assert_eq!(verdict(target), (400, ambiguous), "{target}");
+    }
+    for target in ["/partners", "/partners/", "/partners/.;/x", "/partners//x"] {
+        assert_eq!(verdict(target).0, 403, "{target}");
+    }
+    assert_eq!(verdict("/a//b;c%2fd").0, 200);
+    assert_eq!(origin.connections(), 1);
+}
+
+#[test]
 fn a_certificate_of_another_authority_or_a_revoked_one_is_refused() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);

@@ -119,8 +119,8 @@ fn refusals() -> Vec<Refusal> {
             Admission, 400, R::RequestHostMissing, "RFC 9112 §3.2 demands it."),
         row("More than one `Host`", &[get("host: example.com\r\n"), get("host: other.example\r\n")],
             Admission, 400, R::RequestHostDuplicate, "Proxy and server could use different ones (RFC 9112 §3.2)."),
-        row("A `Host` that is not a host with an optional port: empty, with user information, with an empty label",
-            &[host(""), host("user@example.com"), host("a..b"), host("a:port"), host("a b")],
+        row("A `Host` that is not a host with an optional port: empty, with user information, with an empty label, with an escape",
+            &[host(""), host("user@example.com"), host("a..b"), host("ex%61mple.com"), host("a:port"), host("a b")],
             Admission, 400, R::RequestHostMalformed, "RFC 9112 §3.2 demands it."),
         row("An absolute target whose authority differs from `Host`", &[line("GET http://other.example/ HTTP/1.1"), line("GET http://example.com:81/ HTTP/1.1")],
             Admission, 400, R::RequestHostConflict, "The route could be chosen by one host and the server's response by the other (RFC 9112 §3.2.2)."),
@@ -130,7 +130,8 @@ fn refusals() -> Vec<Refusal> {
             Admission, 400, R::RequestUpgradeBody, "Servers would disagree whether the bytes that follow are the body or the new protocol (RFC 9110 §7.8)."),
         row("An expectation other than `100-continue`", &[get("expect: a-pony\r\n")],
             Admission, 417, R::RequestExpectation, "No other expectation is defined (RFC 9110 §10.1.1)."),
-        row("A path that leads to another route when its escapes and dot segments are resolved", &[line("GET /public/../admin/ HTTP/1.1"), line("GET /%61dmin/ HTTP/1.1")],
+        row("A path that some server reads as one of another route: escapes decoded, slashes merged, `\\` as `/`, `;parameters` removed, dot segments resolved",
+            &["/public/../admin/", "/%61dmin/", "//admin/", "/admin%2fx", "/x/..%5cadmin/", "/admin;a=b/x", "/x/..;/admin/"].map(|target| line(&format!("GET {target} HTTP/1.1"))),
             Routing, 400, R::RequestPathAmbiguous, "The server gets the target as received and could answer for another route: see [routing](routing.md) (RFC 3986 §6.2.2)."),
     ]
 }

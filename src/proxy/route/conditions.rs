@@ -3,7 +3,7 @@
 use http::{HeaderName, Method};
 
 use super::Request;
-use crate::plan::{Predicate, Route, ValuePattern};
+use crate::plan::{ClientCertificate, Predicate, Route, ValuePattern};
 use crate::wire::query;
 
 /// What one route asks of a request whose host and path it takes.
@@ -13,6 +13,7 @@ pub(super) struct Conditions {
     methods: Box<[Method]>,
     headers: Box<[Predicate<HeaderName>]>,
     queries: Box<[Predicate<String>]>,
+    client_certificate: ClientCertificate,
 }
 
 impl Conditions {
@@ -21,7 +22,13 @@ impl Conditions {
             methods: route.methods.as_slice().into(),
             headers: route.headers.as_slice().into(),
             queries: route.queries.as_slice().into(),
+            client_certificate: route.client_certificate,
         }
+    }
+
+    /// Whether a client has to show a certificate when the route is taken.
+    pub(super) fn require_certificate(&self) -> bool {
+        self.client_certificate == ClientCertificate::Required
     }
 
     /// Whether `request` has all that is asked; the cheapest question first.

@@ -5,26 +5,53 @@ use std::borrow::Cow;
 use super::Search;
 use super::hash::Table;
 use crate::plan::{PathPattern, Route};
-use crate::wire::path;
+use crate::wire::{path, readings};
 
 /// Places of routes in file order, each once.
 type Candidates = Vec<usize>;
 
+/// How the paths of patterns and requests are spelled where they are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// As RFC 3986 has them.
+    Exact,
+    /// As [`readings::folded`] has them, with and without a slash at their end.
+    Folded,
+}
+
+/// What a path is that routes are searched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PathKind {
+    /// That of the request.
+    Own,
+    /// What some server reads in it.
+    Reading,
+}
+
 /// The routes of a set of hosts, by what they say of the path.
 #[derive(Debug, Default)]
 pub(super) struct Paths {
+    patterns: Patterns,
+    /// What servers read in patterns that have several readings; for readings of requests alone. Empty
+    /// almost always: `/a;b` is such a pattern.
+    readings: Patterns,
+    /// Routes that take every path.
+    any: Candidates,
+}
+
+/// Routes by the spelling of their patterns.
+#[derive(Debug, Default)]
+struct Patterns {
     exact: Table<Candidates>,
     /// Without the slash that ends a prefix; never empty.
     prefix: Table<Candidates>,
     /// Slashes in the deepest key of `prefix`: bounds how much of a long path is tried.
     prefix_depth: usize,
-    /// Routes that take every path.
-    any: Candidates,
 }
 
 impl Paths {
     /// Those of `routes` whose places are `indices`, in rising order.
-    pub(super) fn compile(routes: &[Route], indices: &[usize]) -> Self {
+    pub(super) fn compile(routes: &[Route], indices: &[usize], spelling: Spelling) -> Self {
         let mut paths = Self::default();
         for &index in indices {
             let patterns = &routes[index].paths;
@@ -33,8 +60,8 @@ impl Paths {
             }
             for pattern in patterns {
                 match pattern {
-                    PathPattern::Exact(path) => paths.add_exact(path, index),
-                    PathPattern::Prefix(prefix) => paths.add_prefix(prefix, index),
+                    PathPattern::Exact(path) => paths.add_exact(path, index, spelling),
+                    PathPattern::Prefix(prefix) => paths.add_prefix(prefix, index, spelling),
                 }
             }
         }
@@ -43,7 +70,50 @@ impl Paths {
 
     /// Offers all routes here that take the path.
     pub(super) fn search(&self, search: &mut Search<'_>) {
+        self.patterns.search(search);
+        if search.kind == PathKind::Reading {
+            self.readings.search(search);
+        }
+        search.consider(&self.any);
+    }
+
+    fn add_exact(&mut self, path: &str, index: usize, spelling: Spelling) {
+        for spelled in [path::with_capital_escapes(path), path::normalise(path)] {
+            self.patterns.add_exact(&spelled, index, spelling);
+        }
+        each_other_reading(path, |reading| {
+            self.readings.add_exact(reading, index, spelling);
+        });
+    }
+
+    fn add_prefix(&mut self, prefix: &str, index: usize, spelling: Spelling) {
+        // What the pattern says: `/a/../*` is `/*`.
+        let folder = format!("{prefix}/");
+        for spelled in [
+            path::with_capital_escapes(&folder),
+            path::normalise(&folder),
+        ] {
+            match spelling.of(spelled.strip_suffix('/').unwrap_or(&spelled)) {
+                spelled if spelled.is_empty() => push_once(&mut self.any, index),
+                spelled => self.patterns.add_prefix(&spelled, index),
+            }
+        }
+        each_other_reading(&folder, |reading| {
+            let spelled = spelling.of(reading.strip_suffix('/').unwrap_or(reading));
+            // What reads nothing in a pattern would read it in every request.
+            if !spelled.is_empty() {
+                self.readings.add_prefix(&spelled, index);
+            }
+        });
+    }
+}
+
+impl Patterns {
+    fn search(&self, search: &mut Search<'_>) {
         let path = search.path;
+        if self.exact.is_empty() && self.prefix.is_empty() {
+            return;
+        }
         if let Some(candidates) = self.exact.get(path) {
             search.consider(candidates);
         }
@@ -52,29 +122,51 @@ impl Paths {
                 search.consider(candidates);
             }
         }
-        search.consider(&self.any);
     }
 
-    fn add_exact(&mut self, path: &str, index: usize) {
-        for spelling in [path::with_capital_escapes(path), path::normalise(path)] {
-            push_once(self.exact.entry(spelling.into()).or_default(), index);
+    fn add_exact(&mut self, path: &str, index: usize, spelling: Spelling) {
+        let path = spelling.of(path);
+        push_once(self.exact.entry((&*path).into()).or_default(), index);
+        if spelling == Spelling::Folded
+            && let Some(shorter) = without_last_slash(&path)
+        {
+            push_once(self.exact.entry(shorter.into()).or_default(), index);
         }
     }
 
     fn add_prefix(&mut self, prefix: &str, index: usize) {
-        // The normal form of what the pattern says: `/a/../*` is `/*`.
-        let normal = path::normalise(&format!("{prefix}/")).into_owned();
-        let normal = normal.strip_suffix('/').unwrap_or(&normal).to_owned();
-        for spelling in [path::with_capital_escapes(prefix), Cow::Owned(normal)] {
-            if spelling.is_empty() {
-                push_once(&mut self.any, index);
-                continue;
-            }
-            let depth = spelling.matches('/').count();
-            self.prefix_depth = self.prefix_depth.max(depth);
-            push_once(self.prefix.entry(spelling.into()).or_default(), index);
+        let depth = prefix.matches('/').count();
+        self.prefix_depth = self.prefix_depth.max(depth);
+        push_once(self.prefix.entry(prefix.into()).or_default(), index);
+    }
+}
+
+impl Spelling {
+    fn of(self, path: &str) -> Cow<'_, str> {
+        match self {
+            Self::Exact => Cow::Borrowed(path),
+            // Of the prefix that takes every path nothing is left.
+            Self::Folded if path.is_empty() => Cow::Borrowed(path),
+            Self::Folded => readings::folded(path),
         }
     }
+}
+
+/// `path` without the slash at its end, if it has one that is not all of it.
+pub(super) fn without_last_slash(path: &str) -> Option<&str> {
+    path.strip_suffix('/').filter(|shorter| !shorter.is_empty())
+}
+
+/// Visits what servers read in the path of a pattern besides what is written. One that is made to have
+/// readings without end has as many as are told apart.
+fn each_other_reading(path: &str, mut visit: impl FnMut(&str)) {
+    if readings::has_only_one(path) {
+        return;
+    }
+    readings::all(path, |reading| {
+        visit(reading);
+        true
+    });
 }
 
 /// Routes come in file order, so a repetition is always of the last one.

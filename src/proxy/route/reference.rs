@@ -12,8 +12,8 @@ use proptest::test_runner::TestRunner;
 
 use super::tests::route;
 use super::{Ambiguous, Request, Router};
-use crate::plan::{HostPattern, PathPattern, Predicate, Route, ValuePattern};
-use crate::wire::{path, query};
+use crate::plan::{ClientCertificate, HostPattern, PathPattern, Predicate, Route, ValuePattern};
+use crate::wire::{path, query, readings};
 
 fn find(routes: &[Route], request: &Request<'_>) -> Result<Option<usize>, Ambiguous> {
     let received = if request.path.is_empty() {
@@ -21,25 +21,40 @@ fn find(routes: &[Route], request: &Request<'_>) -> Result<Option<usize>, Ambigu
     } else {
         request.path
     };
-    let by = |path: &str| {
+    let by = |path: &str, takes: fn(&PathPattern, &str) -> bool| {
         routes
             .iter()
-            .position(|route| matches(route, request, path))
+            .position(|route| matches(route, request, |pattern| takes(pattern, path)))
     };
-    let in_form = by(&path::normalise(received));
-    let as_received = by(&path::with_capital_escapes(received));
-    if in_form == as_received {
-        Ok(in_form)
-    } else {
-        Err(Ambiguous)
+    let requires = |found: Option<usize>| {
+        found.is_some_and(|index| routes[index].client_certificate == ClientCertificate::Required)
+    };
+    let found = by(&path::normalise(received), takes_path);
+    if routes.iter().all(|route| route.paths.is_empty()) {
+        return Ok(found);
     }
+    let is_passed_by = |path: &str| {
+        let folded = readings::folded(path);
+        let shorter = folded.strip_suffix('/').filter(|path| !path.is_empty());
+        let finds = |path: &str| requires(by(path, takes_folded));
+        !requires(found) && (finds(&folded) || shorter.is_some_and(finds))
+    };
+    let is_plain = readings::has_only_one(received);
+    let is_same = readings::all(received, |reading| {
+        (is_plain || by(reading, takes_reading) == found) && !is_passed_by(reading)
+    });
+    if is_same { Ok(found) } else { Err(Ambiguous) }
 }
 
-fn matches(route: &Route, request: &Request<'_>, path: &str) -> bool {
+fn matches(
+    route: &Route,
+    request: &Request<'_>,
+    takes_path: impl Fn(&PathPattern) -> bool,
+) -> bool {
     let hosts = &route.hosts;
     let paths = &route.paths;
     (hosts.is_empty() || hosts.iter().any(|host| takes_host(host, request.host)))
-        && (paths.is_empty() || paths.iter().any(|pattern| takes_path(pattern, path)))
+        && (paths.is_empty() || paths.iter().any(takes_path))
         && (route.methods.is_empty() || route.methods.contains(request.method))
         && route.headers.iter().all(|wanted| {
             let lines = request.headers.get_all(&wanted.name);
@@ -65,20 +80,71 @@ fn takes_host(pattern: &HostPattern, host: &str) -> bool {
 }
 
 fn takes_path(pattern: &PathPattern, path: &str) -> bool {
+    let spelled = spellings(pattern);
+    spelled.iter().any(|text| is_taken(pattern, text, path))
+}
+
+/// A pattern stands for its readings, too; but for one that would take every path.
+fn takes_reading(pattern: &PathPattern, path: &str) -> bool {
+    let read = other_readings(pattern);
+    takes_path(pattern, path) || read.iter().any(|text| is_taken(pattern, text, path))
+}
+
+/// `path` is folded, and so is the pattern; that of one path stands for it without a last slash, too.
+fn takes_folded(pattern: &PathPattern, path: &str) -> bool {
+    let is_exact = matches!(pattern, PathPattern::Exact(_));
+    let texts = [spellings(pattern), other_readings(pattern)].concat();
+    texts.iter().any(|text| {
+        let folded = match text.as_str() {
+            "" => String::new(),
+            text => readings::folded(text).into_owned(),
+        };
+        is_taken(pattern, &folded, path)
+            || (is_exact && path != "/" && folded == format!("{path}/"))
+    })
+}
+
+/// Whether `pattern` takes `path` when it is written as `text`, a prefix without the slash behind it.
+fn is_taken(pattern: &PathPattern, text: &str, path: &str) -> bool {
     match pattern {
-        PathPattern::Exact(exact) => {
-            path == path::normalise(exact) || path == path::with_capital_escapes(exact)
-        }
-        PathPattern::Prefix(prefix) => {
-            let below = |prefix: &str| path == prefix || path.starts_with(&format!("{prefix}/"));
-            // The form of a folder ends in a slash; every path is below the empty prefix.
-            let folder = path::normalise(&format!("{prefix}/")).into_owned();
-            let in_form = folder.strip_suffix('/').expect("it was a folder");
-            in_form.is_empty()
-                || prefix.is_empty()
-                || below(in_form)
-                || below(&path::with_capital_escapes(prefix))
-        }
+        PathPattern::Exact(_) => text == path,
+        PathPattern::Prefix(_) if text.is_empty() => true,
+        PathPattern::Prefix(_) => path == text || path.starts_with(&format!("{text}/")),
+    }
+}
+
+fn spellings(pattern: &PathPattern) -> Vec<String> {
+    let text = whole(pattern);
+    let spelled = [path::normalise(&text), path::with_capital_escapes(&text)];
+    spelled.map(|text| as_written(pattern, &text)).into()
+}
+
+fn other_readings(pattern: &PathPattern) -> Vec<String> {
+    let text = whole(pattern);
+    let mut found = Vec::new();
+    if !readings::has_only_one(&text) {
+        readings::all(&text, |reading| {
+            found.push(as_written(pattern, reading));
+            true
+        });
+    }
+    let is_prefix = matches!(pattern, PathPattern::Prefix(_));
+    found.retain(|text| !(is_prefix && text.is_empty()));
+    found
+}
+
+/// The path of a pattern, that of a prefix as a folder.
+fn whole(pattern: &PathPattern) -> String {
+    match pattern {
+        PathPattern::Exact(exact) => exact.clone(),
+        PathPattern::Prefix(prefix) => format!("{prefix}/"),
+    }
+}
+
+fn as_written(pattern: &PathPattern, whole: &str) -> String {
+    match pattern {
+        PathPattern::Exact(_) => whole.to_owned(),
+        PathPattern::Prefix(_) => whole.strip_suffix('/').unwrap_or(whole).to_owned(),
     }
 }
 
@@ -141,6 +207,7 @@ fn plain_paths() -> impl Strategy<Value = String> {
 fn spelled_paths() -> impl Strategy<Value = String> {
     let part = select(vec![
         "/", "/", "a", "b", ".", "..", "%2e", "%61", "~", "%7e", "%7E", "%2f", "%", "/..", "/a",
+        ";", "\\", "%5c", "%3b", "A", "%25", "2f", "%20",
     ]);
     prop::collection::vec(part, 0..7).prop_map(|parts| format!("/{}", parts.concat()))
 }
@@ -186,15 +253,22 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
         subsequence(vec![Method::GET, Method::POST], 0..=2),
         few(header),
         few(parameter),
+        prop::bool::weighted(0.2),
     );
-    let one = one.prop_map(|(hosts, paths, methods, headers, queries)| Route {
-        hosts,
-        paths,
-        methods,
-        headers,
-        queries,
-        ..route()
-    });
+    let one = one.prop_map(
+        |(hosts, paths, methods, headers, queries, is_required)| Route {
+            hosts,
+            paths,
+            methods,
+            headers,
+            queries,
+            client_certificate: match is_required {
+                true => ClientCertificate::Required,
+                false => ClientCertificate::Any,
+            },
+            ..route()
+        },
+    );
     prop::collection::vec(one, 0..12)
 }
 

@@ -2,23 +2,28 @@
 
 #![no_main]
 
-use evenkeel::wire::{path, query};
+use evenkeel::wire::{path, query, readings};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let path = format!("/{text}");
     let normal = path::normalise(&path);
     assert!(normal.starts_with('/'));
-    assert!(normal.len() <= path.len());
+    // A byte that a URI has no place for is its escape.
+    assert!(normal.len() <= 3 * path.len());
     assert_eq!(path::normalise(&normal), normal);
     assert_eq!(path::with_capital_escapes(&normal), normal);
     for segment in normal.split('/') {
         assert!(!matches!(segment, "." | ".."));
     }
     let spelled = path::with_capital_escapes(&path);
-    assert!(spelled.eq_ignore_ascii_case(&path));
+    assert_eq!(path::with_capital_escapes(&spelled), spelled);
     assert_eq!(path::normalise(&spelled), normal);
     let _ = path::normalise(text);
+    if readings::has_only_one(&path) {
+        assert_eq!(normal, path);
+        assert!(readings::all(&path, |reading| reading == path));
+    }
 
     for (name, value) in query::parameters(text) {
         assert!(name.count() + value.count() <= text.len());

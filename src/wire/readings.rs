@@ -1,0 +1,461 @@
+//! The paths that servers read in one path.
+//!
+//! A proxy chooses a route by one reading of a path; the server behind it may have another: nginx
+//! decodes `%2F` and merges slashes, Tomcat takes off `;parameters`, a browser's URL parser turns `\`
+//! into `/`, and behind each of them may be one more. The router asks for all of them, and refuses a
+//! path when they do not lead to the same route. Nothing here is forwarded.
+//!
+//! Not a list of servers: each thing that a server does is a step, and a reading is whatever any steps
+//! in any order make of the path. So a chain of two servers is covered as well as each of them, and a
+//! server that nobody listed is, if it does nothing new. `tests` hold models of servers against that.
+//!
+//! Prior art: Orange Tsai, "Breaking Parser Logic" (2018), for what differs between servers.
+
+use std::borrow::Cow;
+
+use super::escape::{escaped_byte, is_of_uri};
+use super::path::{begins_with_dot_segment, is_unreserved, spelled};
+
+/// The most readings that are told apart. A path of one or two tricks has fewer than ten; what has
+/// more than this was made for it.
+const READINGS_MAX: usize = 64;
+
+/// The most bytes that all readings may have together: bounds what a long path costs.
+const BYTES_MAX: usize = 128 << 10;
+
+/// How often a path is decoded: once by a server, and once more by one behind it or by a careless
+/// application.
+const DECODED_MAX: u8 = 2;
+
+/// What servers do to a path: each gives what it makes of one, or `None` when that is the same.
+type Step = fn(&[u8]) -> Option<Vec<u8>>;
+
+/// Those that leave escapes alone.
+const STEPS: [Step; 8] = [
+    decode_unreserved,
+    without_parameters,
+    with_slashes_for_backslashes,
+    merge_slashes,
+    resolve_dots,
+    without_authority,
+    cut_at_nul,
+    cut_at_query,
+];
+
+/// Those that decode.
+const DECODERS: [Step; 2] = [decode, decode_leniently];
+
+/// A path on its way through the steps.
+struct Reading {
+    text: Vec<u8>,
+    decoded: u8,
+}
+
+/// Whether no server reads anything else in `path`, and it is in its normal form: one scan, and true
+/// of almost every path.
+pub fn has_only_one(path: &str) -> bool {
+    let path = path.as_bytes();
+    let mut previous = 0;
+    for (place, &byte) in path.iter().enumerate() {
+        match byte {
+            b'/' if previous == b'/' => return false,
+            b'.' if previous == b'/' && begins_with_dot_segment(&path[place..]) => return false,
+            b'%' if !is_settled(&path[place..]) => return false,
+            b';' => return false,
+            _ if !is_of_uri(byte) => return false,
+            _ => {}
+        }
+        previous = byte;
+    }
+    true
+}
+
+/// Whether `holds` is true of everything that servers read in `path`, the path as received included.
+/// False as well when that is more than is told apart.
+///
+/// `holds` is given the spelling of [`with_capital_escapes`](super::path::with_capital_escapes).
+pub fn all(path: &str, mut holds: impl FnMut(&str) -> bool) -> bool {
+    let mut readings = vec![Reading {
+        text: path.as_bytes().to_vec(),
+        decoded: 0,
+    }];
+    let mut bytes = 0;
+    let mut next = 0;
+    while let Some(Reading { text, decoded }) = readings.get(next) {
+        if !holds(&spelled(text)) {
+            return false;
+        }
+        let decoded = *decoded;
+        let once = STEPS.iter().map(|step| (step, decoded));
+        let decoders = if decoded < DECODED_MAX {
+            &DECODERS[..]
+        } else {
+            &[]
+        };
+        let again = decoders.iter().map(|step| (step, decoded + 1));
+        let made: Vec<Reading> = once
+            .chain(again)
+            .filter_map(|(step, decoded)| step(text).map(|text| Reading { text, decoded }))
+            .collect();
+        for reading in made {
+            if readings.iter().any(|known| known.text == reading.text) {
+                continue;
+            }
+            bytes += reading.text.len();
+            if readings.len() == READINGS_MAX || bytes > BYTES_MAX {
+                return false;
+            }
+            readings.push(reading);
+        }
+        next += 1;
+    }
+    true
+}
+
+/// `path`, as spelled, for a server that does not mind capitals, nor dots and spaces at the end of a
+/// name: ASP.NET, Express, files on Windows. Allocates only when that is another.
+pub fn folded(path: &str) -> Cow<'_, str> {
+    if is_folded(path.as_bytes()) {
+        return Cow::Borrowed(path);
+    }
+    let mut folded = String::with_capacity(path.len());
+    let mut segments = path.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let mut name = segment;
+        while let Some(shorter) = name.strip_suffix('.').or(name.strip_suffix("%20")) {
+            name = shorter;
+        }
+        folded.push_str(name);
+        // Of a name that has nothing else nothing is left.
+        let is_gone = name.is_empty() && !segment.is_empty();
+        if segments.peek().is_some() && !is_gone {
+            folded.push('/');
+        }
+    }
+    folded.make_ascii_lowercase();
+    Cow::Owned(folded)
+}
+
+/// May be wrong about what is folded, never about what is not.
+fn is_folded(path: &[u8]) -> bool {
+    let mut previous = 0;
+    for &byte in path {
+        if byte.is_ascii_uppercase() || byte == b'%' || (previous, byte) == (b'.', b'/') {
+            return false;
+        }
+        previous = byte;
+    }
+    previous != b'.'
+}
+
+/// Whether the escape at the beginning of `text` is read by all servers alike: as a byte that a URI
+/// has no place for, or not at all.
+fn is_settled(text: &[u8]) -> bool {
+    let Some(byte) = escaped_byte(text) else {
+        return !matches!(text, [b'%', b'u' | b'U', ..]);
+    };
+    let is_capital = !text[1..3].iter().any(u8::is_ascii_lowercase);
+    is_capital && !is_of_uri(byte) && byte != b'\\' && byte != 0 && !may_be_overlong(text, byte)
+}
+
+/// Whether the escapes at the beginning of `text`, of which `lead` is the first, may stand for a
+/// character that has a shorter form in UTF-8.
+fn may_be_overlong(text: &[u8], lead: u8) -> bool {
+    let second = escaped_byte(&text[3..]);
+    match lead {
+        0xc0 | 0xc1 => true,
+        0xe0 => !matches!(second, Some(0xa0..=0xbf)),
+        0xf0 => !matches!(second, Some(0x90..=0xbf)),
+        _ => false,
+    }
+}
+
+/// A path whose escapes are given to `decoded`, which says what they stand for and how long they are.
+fn replaced(path: &[u8], decoded: impl Fn(&[u8]) -> Option<(u8, usize)>) -> Option<Vec<u8>> {
+    let first = (0..path.len()).find(|&place| decoded(&path[place..]).is_some())?;
+    let mut text = path[..first].to_vec();
+    let mut rest = &path[first..];
+    while let [byte, after @ ..] = rest {
+        match decoded(rest) {
+            Some((byte, length)) => {
+                text.push(byte);
+                rest = &rest[length..];
+            }
+            None => {
+                text.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    Some(text)
+}
+
+fn decode_unreserved(path: &[u8]) -> Option<Vec<u8>> {
+    replaced(path, |text| {
+        let byte = escaped_byte(text).filter(|&byte| is_unreserved(byte))?;
+        Some((byte, 3))
+    })
+}
+
+fn decode(path: &[u8]) -> Option<Vec<u8>> {
+    replaced(path, |text| Some((escaped_byte(text)?, 3)))
+}
+
+/// Decodes what RFC 3986 has no escape for, too: `%u002f` of old browsers, and UTF-8 that is longer
+/// than it need be (`%c0%af`), which RFC 3629 §3 forbids.
+fn decode_leniently(path: &[u8]) -> Option<Vec<u8>> {
+    let decoded = replaced(path, |text| match text {
+        [b'%', b'u' | b'U', b'0', b'0', digits @ ..] => {
+            let [high, low, ..] = *digits else {
+                return None;
+            };
+            let byte = escaped_byte(&[b'%', high, low])?;
+            byte.is_ascii().then_some((byte, 6))
+        }
+        _ => Some((escaped_byte(text)?, 3)),
+    });
+    let decoded = decoded.as_deref().unwrap_or(path);
+    let shortened = replaced(decoded, |text| {
+        let (high, low, length) = match *text {
+            [high @ (0xc0 | 0xc1), low, ..] => (high, low, 2),
+            [0xe0, high @ (0x80 | 0x81), low, ..] => (high, low, 3),
+            [0xf0, 0x80, high @ (0x80 | 0x81), low, ..] => (high, low, 4),
+            _ => return None,
+        };
+        let is_tail = low & 0xc0 == 0x80;
+        is_tail.then_some(((high & 1) << 6 | low & 0x3f, length))
+    });
+    let made = shortened.unwrap_or_else(|| decoded.to_vec());
+    (made != path).then_some(made)
+}
+
+/// What stands in a segment after a `;` (RFC 3986 §3.3), as servlet containers take it off.
+fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
+    if !path.contains(&b';') {
+        return None;
+    }
+    let segments = path.split(|&byte| byte == b'/');
+    let names = segments.map(|segment| segment.split(|&byte| byte == b';').next().unwrap_or(&[]));
+    Some(names.collect::<Vec<_>>().join(&b'/'))
+}
+
+/// As the URL parser of browsers and Node does (WHATWG URL), and servers on Windows.
+fn with_slashes_for_backslashes(path: &[u8]) -> Option<Vec<u8>> {
+    replaced(path, |text| text.starts_with(b"\\").then_some((b'/', 1)))
+}
+
+fn merge_slashes(path: &[u8]) -> Option<Vec<u8>> {
+    if !path.windows(2).any(|pair| pair == b"//") {
+        return None;
+    }
+    let mut merged = path.to_vec();
+    merged.dedup_by(|next, before| *next == b'/' && *before == b'/');
+    Some(merged)
+}
+
+/// RFC 3986 §5.2.4; a dot may be an escape.
+fn resolve_dots(path: &[u8]) -> Option<Vec<u8>> {
+    let is_dot = |segment: &[u8]| matches!(segment.to_ascii_lowercase().as_slice(), b"." | b"%2e");
+    let is_parent = |segment: &[u8]| {
+        matches!(
+            segment.to_ascii_lowercase().as_slice(),
+            b".." | b".%2e" | b"%2e." | b"%2e%2e"
+        )
+    };
+    let segments = || path[1.min(path.len())..].split(|&byte| byte == b'/');
+    // The longest of them has six bytes.
+    let may_be_dots =
+        |segment: &&[u8]| segment.len() <= 6 && (is_dot(segment) || is_parent(segment));
+    if !segments().any(|segment| may_be_dots(&segment)) {
+        return None;
+    }
+    let mut kept: Vec<&[u8]> = Vec::new();
+    let mut is_folder = false;
+    for segment in segments() {
+        is_folder = may_be_dots(&segment);
+        if !is_folder {
+            kept.push(segment);
+        } else if is_parent(segment) {
+            kept.pop();
+        }
+    }
+    if is_folder {
+        kept.push(&[]);
+    }
+    Some([b"/", kept.join(&b'/').as_slice()].concat())
+}
+
+/// `//name/a` is a reference to the host `name` (RFC 3986 §4.2), and that is how a server reads it
+/// that resolves the target against its own address.
+fn without_authority(path: &[u8]) -> Option<Vec<u8>> {
+    if !path.starts_with(b"//") {
+        return None;
+    }
+    let is_slash = |&byte: &u8| byte == b'/';
+    let name = path.iter().position(|byte| !is_slash(byte));
+    let after = name.and_then(|name| {
+        let end = path[name..].iter().position(is_slash)?;
+        path.get(name + end + 1..)
+    });
+    Some([b"/", after.unwrap_or_default()].concat())
+}
+
+/// As what keeps a path in a string of C does.
+fn cut_at_nul(path: &[u8]) -> Option<Vec<u8>> {
+    cut_at(path, |byte| byte == 0)
+}
+
+/// A query or a fragment that was an escape, as one reads it that is handed the decoded path.
+fn cut_at_query(path: &[u8]) -> Option<Vec<u8>> {
+    cut_at(path, |byte| matches!(byte, b'?' | b'#'))
+}
+
+fn cut_at(path: &[u8], is_end: impl Fn(u8) -> bool) -> Option<Vec<u8>> {
+    let end = path.iter().position(|&byte| is_end(byte))?;
+    Some(path[..end].to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::path::{normalise, with_capital_escapes};
+
+    fn readings(path: &str) -> Option<BTreeSet<String>> {
+        let mut seen = BTreeSet::new();
+        let are_all = all(path, |reading| {
+            seen.insert(reading.to_owned());
+            true
+        });
+        are_all.then_some(seen)
+    }
+
+    #[test]
+    fn each_thing_that_servers_do_makes_a_reading() {
+        let cases: [(&str, &[&str]); 21] = [
+            ("/a", &["/a"]),
+            ("/a//b", &["/a//b", "/a/b"]),
+            ("//a/b", &["//a/b", "/a/b", "/b"]),
+            ("//a", &["//a", "/a", "/"]),
+            ("/a%2fb", &["/a%2Fb", "/a/b"]),
+            ("/a%252Fb", &["/a%252Fb", "/a%2Fb", "/a/b"]),
+            ("/a%25252Fb", &["/a%25252Fb", "/a%252Fb", "/a%2Fb"]),
+            ("/a\\b", &["/a%5Cb", "/a/b"]),
+            ("/a%5cb", &["/a%5Cb", "/a/b"]),
+            ("/a;b/c;d", &["/a;b/c;d", "/a/c"]),
+            ("/a%3Bb", &["/a%3Bb", "/a;b", "/a"]),
+            ("/a/..;/b", &["/a/..;/b", "/a/../b", "/b"]),
+            ("/a/../b", &["/a/../b", "/b"]),
+            ("/a/%2e%2E/b", &["/a/%2E%2E/b", "/a/../b", "/b"]),
+            ("/%61", &["/%61", "/a"]),
+            ("/%24", &["/%24", "/$"]),
+            ("/a%00b", &["/a%00b", "/a"]),
+            ("/a%3Fb", &["/a%3Fb", "/a?b", "/a"]),
+            ("/%c0%afa", &["/%C0%AFa", "//a", "/a", "/"]),
+            ("/%u002fa", &["/%u002fa", "//a", "/a", "/"]),
+            ("/{%C3%BC}\u{fc}", &["/%7B%C3%BC%7D%C3%BC"]),
+        ];
+        for (path, expected) in cases {
+            let expected = expected.iter().map(|&reading| reading.to_owned()).collect();
+            assert_eq!(readings(path), Some(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_in_one_way_is_seen_in_one_scan() {
+        for path in [
+            "/",
+            "*",
+            "/a/b.c",
+            "/.well-known",
+            "/%20%C3%BC%E2%82%AC%F0%9F%98%80",
+            "/100%",
+            "/a..b",
+        ] {
+            assert!(has_only_one(path), "{path}");
+        }
+        for path in [
+            "//", "/;", "/\\", "/.", "/%2F", "/%c3%bc", "/%00", "/%C0%AF", "/%u002f", "/{", "/%25",
+        ] {
+            assert!(!has_only_one(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn readings_are_bounded() {
+        let tricks = "/a;b\\c//%252e%2e/./%5c%3b%2f%00%3f%41";
+        let mut visited = 0;
+        let mut bytes = 0;
+        let path = tricks.repeat(400);
+        let are_all = all(&path, |reading| {
+            visited += 1;
+            bytes += reading.len();
+            true
+        });
+        assert!(!are_all);
+        assert!(
+            visited <= READINGS_MAX && bytes <= 2 * (BYTES_MAX + path.len()),
+            "{visited} {bytes}"
+        );
+    }
+
+    #[test]
+    fn capitals_and_the_ends_of_names_are_folded() {
+        let cases = [
+            ("/a/b", "/a/b"),
+            ("/A/b", "/a/b"),
+            ("/a./b", "/a/b"),
+            ("/a%20/b.%20.", "/a/b"),
+            ("/a/", "/a/"),
+            ("/", "/"),
+            ("/%20/a", "/a"),
+            ("/a/%20", "/a/"),
+            ("/%C3%9C", "/%c3%9c"),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(folded(path), expected, "{path}");
+            assert_eq!(folded(&folded(path)), expected, "{path}");
+        }
+        assert!(matches!(folded("/a/b.c/"), Cow::Borrowed(_)));
+    }
+
+    /// Paths in which the parts that matter stand close together.
+    fn paths() -> impl Strategy<Value = String> {
+        let parts = prop::sample::select(vec![
+            "/", "//", ".", "..", "%2e", "%2F", "%", "%25", "3", "2", "F", "%61", "a", "\u{fc}",
+            ";", "\\", "%5C", "%00", "%20", "%C3", "%C0", "%AF", "%u002f", "{",
+        ]);
+        prop::collection::vec(parts, 0..8).prop_map(|parts| format!("/{}", parts.concat()))
+    }
+
+    proptest! {
+        #[test]
+        fn the_scan_says_what_the_readings_are(path in paths()) {
+            let only = [path.clone()].into();
+            if has_only_one(&path) {
+                prop_assert_eq!(readings(&path), Some(only));
+                prop_assert_eq!(&normalise(&path), &path);
+            }
+        }
+
+        #[test]
+        fn the_normal_form_and_the_path_as_received_are_among_them(path in paths()) {
+            if let Some(readings) = readings(&path) {
+                prop_assert!(readings.contains(&*with_capital_escapes(&path)));
+                // A `%` that begins no escape may be taken for the beginning of one that was decoded.
+                if !path.contains("%%") {
+                    prop_assert!(readings.contains(&*normalise(&path)) || path.contains("%2%"), "{:?}", readings);
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_is_read(path: String) {
+            all(&format!("/{path}"), |reading| reading.starts_with('/'));
+            folded(&path);
+        }
+    }
+}
