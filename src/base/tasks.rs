@@ -23,6 +23,15 @@ where
     tokio::task::spawn_local(future)
 }
 
+/// Lets the other tasks of this thread run that are ready.
+///
+/// # Cancel safety
+///
+/// Nothing is lost when it is dropped.
+pub async fn yield_now() {
+    tokio::task::yield_now().await;
+}
+
 /// Runs `work` on a thread where it may block: reading files, asking the resolver.
 pub fn spawn_blocking<F, T>(work: F) -> JoinHandle<T>
 where

@@ -422,6 +422,7 @@ pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
         "head",
         "body",
         "keep_alive",
+        "linger",
         "exchange",
         "handshake",
         "tunnel",
@@ -435,6 +436,8 @@ pub(super) const FRONTEND_TIMEOUT: Keys = Keys {
         ("request", "write `head`"),
         ("http-keep-alive", "write `keep_alive`"),
         ("idle", "write `keep_alive`"),
+        ("lingering_time", "write `linger`"),
+        ("lingering_timeout", "write `linger`"),
         ("websocket", "write `tunnel`"),
         (
             "client-fin",
@@ -528,6 +531,7 @@ pub(super) const TCP_TIMEOUT: Keys = Keys {
         ),
         ("body", "write `tunnel`: for both directions together"),
         ("keep_alive", "write `tunnel`: for both directions together"),
+        ("linger", NO_REQUESTS),
         ("exchange", "leave it out: a connection may last"),
         ("inspect-delay", "write `handshake`"),
         (
@@ -567,7 +571,7 @@ pub(super) const TCP_ROUTE: Keys = Keys {
 };
 
 pub(super) const FRONTEND_LIMITS: Keys = Keys {
-    known: &["head", "fields", "target"],
+    known: &["head", "fields", "target", "linger"],
     hints: &[
         (
             "headers",

@@ -233,6 +233,7 @@ fn of_requests(frontend: &Frontend, path: &str, page: &mut Page) {
     page.set("head", duration(frontend.timeout.head));
     page.set("body", duration(frontend.timeout.body));
     page.set("keep_alive", duration(frontend.timeout.keep_alive));
+    page.set("linger", duration(frontend.timeout.linger));
     page.set("exchange", duration_or_off(frontend.timeout.exchange));
     page.set("handshake", duration(frontend.timeout.handshake));
     page.set("tunnel", duration_or_off(frontend.timeout.tunnel));
@@ -241,6 +242,7 @@ fn of_requests(frontend: &Frontend, path: &str, page: &mut Page) {
     page.set("head", string(&frontend.limits.head.to_string()));
     page.set("fields", frontend.limits.fields);
     page.set("target", string(&frontend.limits.target.to_string()));
+    page.set("linger", string(&frontend.limits.linger.to_string()));
 
     page.table(&format!("{path}.http2"));
     page.set("enabled", frontend.http2.enabled);

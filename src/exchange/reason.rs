@@ -137,7 +137,7 @@ reasons! {
     TunnelDrained = "tunnel.drained", 0, Proxy, Never;
     /// The whole exchange took longer than `timeout.exchange`.
     ExchangeTimeout = "exchange.timeout", 504, Server, Never;
-    /// The exchange was still open after `shutdown.timeout`: its connection is reset. Or its frontend had just been removed: 503.
+    /// The exchange was still open after `shutdown.timeout`: its connection is closed. Or its frontend had just been removed: 503.
     ProxyStopped = "proxy.stopped", 503, Proxy, Never;
     /// A bug in Evenkeel: the exchange panicked.
     ProxyPanic = "proxy.panic", 500, Proxy, Never;

@@ -33,7 +33,7 @@ pub struct Exchange {
     pub failed: RefCell<Vec<Attempt>>,
     /// Bytes of the request body, or of a tunnel, that came in. Written by the request body or `tunnel`.
     pub body_bytes_in: Cell<u64>,
-    /// The same the other way. Written by the response body or `tunnel`.
+    /// The same the other way. Written by the response body or `tunnel`; a client's session takes off what its socket did not take.
     pub body_bytes_out: Cell<u64>,
     /// Whether it went on as a tunnel: its bytes are no bodies, and its duration is no measure of a
     /// server. Written by `tunnel`.

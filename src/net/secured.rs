@@ -182,7 +182,7 @@ impl Secured {
     }
 
     /// The connection below, for whoever wants no goodbye.
-    pub(super) fn into_below(self) -> Stream {
+    pub fn into_below(self) -> Stream {
         let wire = match self.tls {
             TlsStream::Client(tls) => tls.into_inner().0,
             TlsStream::Server(tls) => tls.into_inner().0,

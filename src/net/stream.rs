@@ -73,7 +73,8 @@ impl Stream {
         poll(&mut sockets, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
-    /// Closes it so that the peer sees a reset and not an end: what it got is not all.
+    /// Closes it so that the peer sees a reset and not an end: what it got is not all. What it has not
+    /// taken yet is lost to it.
     pub fn reset(self) {
         match self {
             Self::Tcp(stream) => {

@@ -106,6 +106,8 @@ pub struct FrontendTimeouts {
     pub body: Duration,
     /// From the end of an answer to the next request.
     pub keep_alive: Duration,
+    /// After an answer that came before the end of its request: as long, the rest is read and discarded.
+    pub linger: Duration,
     /// For a whole exchange; `None`: no such bound.
     pub exchange: Option<Duration>,
     /// For a whole TLS handshake; in TCP mode, for what a client of TLS says first.
@@ -130,6 +132,7 @@ impl Default for FrontendTimeouts {
             head: Duration::from_secs(10),
             body: Duration::from_secs(30),
             keep_alive: Duration::from_secs(60),
+            linger: Duration::from_secs(30),
             exchange: None,
             handshake: Duration::from_secs(10),
             tunnel: Some(Duration::from_secs(60 * 60)),
@@ -146,6 +149,8 @@ pub struct FrontendLimits {
     pub fields: usize,
     /// A request target in bytes; over it: 414.
     pub target: ByteSize,
+    /// What is read and discarded of a request that was answered before its end.
+    pub linger: ByteSize,
 }
 
 impl Default for FrontendLimits {
@@ -154,6 +159,7 @@ impl Default for FrontendLimits {
             head: ByteSize(64 << 10),
             fields: 100,
             target: ByteSize(16 << 10),
+            linger: ByteSize(64 << 20),
         }
     }
 }

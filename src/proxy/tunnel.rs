@@ -78,8 +78,8 @@ struct Running<'a> {
 enum Ended {
     /// Both ends know.
     WellTold,
-    /// One does not.
-    Broken,
+    /// One has broken, and the other does not know.
+    Broken(Broken),
 }
 
 impl Tunnel {
@@ -112,7 +112,8 @@ impl Tunnel {
         // The connections go first: the slot stands for one of them.
         match ended {
             Ended::WellTold => relay.close(),
-            Ended::Broken => relay.reset(),
+            // Boxed: tunnels, which are many and idle, do not carry the room for it.
+            Ended::Broken(broken) => Box::pin(relay.reset(broken)).await,
         }
         drop(lease);
     }
@@ -181,7 +182,7 @@ impl Running<'_> {
         if self.parting_until.is_none() {
             self.course.cut(reason);
         }
-        Ended::Broken
+        Ended::Broken(broken)
     }
 
     fn due(&self) -> Instant {

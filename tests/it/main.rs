@@ -12,6 +12,7 @@ mod balancing;
 mod cli;
 mod connections;
 mod deadlines;
+mod endings;
 mod forwarding;
 mod grpc;
 mod h2_attacks;

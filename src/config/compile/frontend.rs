@@ -28,6 +28,8 @@ use crate::plan::{
 pub(super) const LEAST_HEAD: ByteSize = ByteSize(8 << 10);
 /// More than any head has a right to, and what one client can make us hold.
 pub(super) const MOST_HEAD: ByteSize = ByteSize(16 << 20);
+/// Reading more to throw it away costs more than the answer is worth.
+pub(super) const MOST_LINGER: ByteSize = ByteSize(1 << 40);
 /// `http::HeaderMap` holds 24,576 fields, and hyper makes room for the limit at once.
 pub(super) const MOST_FIELDS: i64 = 20_000;
 /// `http::Uri` holds two bytes less than 64 KiB.
@@ -397,6 +399,7 @@ fn timeouts(frontend: &Section<'_>, mode: Mode, report: &mut Report<'_>) -> Fron
         keep_alive: section
             .duration("keep_alive", report)
             .unwrap_or(default.keep_alive),
+        linger: section.duration("linger", report).unwrap_or(default.linger),
         exchange: section
             .duration_or_off("exchange", report)
             .unwrap_or(default.exchange),
@@ -424,6 +427,9 @@ fn limits(frontend: &Section<'_>, report: &mut Report<'_>) -> FrontendLimits {
         target: section
             .size("target", ByteSize(1), MOST_TARGET, report)
             .unwrap_or(default.target),
+        linger: section
+            .size("linger", ByteSize(0), MOST_LINGER, report)
+            .unwrap_or(default.linger),
     }
 }
 

@@ -321,24 +321,35 @@ fn tls() -> impl Strategy<Value = Tls> {
 }
 
 fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> {
-    let bounds = (option::of(duration()), option::of(duration()), duration());
+    let bounds = (
+        option::of(duration()),
+        option::of(duration()),
+        duration(),
+        duration(),
+    );
     let timeout = (duration(), duration(), duration(), bounds).prop_map(
-        |(head, body, keep_alive, (exchange, tunnel, handshake))| FrontendTimeouts {
+        |(head, body, keep_alive, (exchange, tunnel, handshake, linger))| FrontendTimeouts {
             head,
             body,
             keep_alive,
+            linger,
             exchange,
             handshake,
             tunnel,
         },
     );
-    let limits = (8_u64 << 10..16 << 20, 1_usize..20_000, 1_u64..65_534).prop_map(
-        |(head, fields, target)| FrontendLimits {
-            head: ByteSize(head),
-            fields,
-            target: ByteSize(target),
-        },
+    let limits = (
+        8_u64 << 10..16 << 20,
+        1_usize..20_000,
+        1_u64..65_534,
+        0_u64..1 << 40,
     );
+    let limits = limits.prop_map(|(head, fields, target, linger)| FrontendLimits {
+        head: ByteSize(head),
+        fields,
+        target: ByteSize(target),
+        linger: ByteSize(linger),
+    });
     let http2 = (
         any::<bool>(),
         1..10_000_u32,

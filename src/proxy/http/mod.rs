@@ -13,6 +13,7 @@ mod h2;
 mod handle;
 mod hop;
 mod identity;
+mod linger;
 mod rest;
 pub mod seen;
 mod serve;

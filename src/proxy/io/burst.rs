@@ -22,6 +22,22 @@ const LARGE_BYTES: usize = (16 << 10) - 256;
 pub struct BurstStream {
     stream: GaugedStream,
     stage: Stage,
+    end: End,
+}
+
+/// How the connection's end is told to h2, which fails all its streams at it: also those whose answer
+/// came just before, where part of the request was still to be sent.
+enum End {
+    /// At once.
+    AtOnce,
+    /// Not in a turn of the connection's task in which something came before it: those for whom it
+    /// came take it first.
+    OneTurnLater {
+        /// Whether something has come in this turn.
+        has_read: bool,
+        /// The error that the connection ended with, if it has.
+        error: Option<io::Error>,
+    },
 }
 
 /// What has become of what was written.
@@ -36,11 +52,25 @@ enum Stage {
 }
 
 impl BurstStream {
-    /// Of a connection that is to carry frames.
+    /// Of a connection that is to carry frames to a client.
     pub fn new(stream: Stream) -> Self {
+        Self::over(GaugedStream::new(stream), End::AtOnce)
+    }
+
+    /// Of one to a server, as [`GaugedStream::to_server`].
+    pub fn to_server(stream: Stream) -> Self {
+        let end = End::OneTurnLater {
+            has_read: false,
+            error: None,
+        };
+        Self::over(GaugedStream::to_server(stream), end)
+    }
+
+    fn over(stream: GaugedStream, end: End) -> Self {
         Self {
-            stream: GaugedStream::new(stream),
+            stream,
             stage: Stage::Gone,
+            end,
         }
     }
 
@@ -58,11 +88,31 @@ impl BurstStream {
 impl AsyncRead for BurstStream {
     #[inline]
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let Self { stream, end, .. } = self.get_mut();
+        let End::OneTurnLater { has_read, error } = end else {
+            return Pin::new(stream).poll_read(cx, buf);
+        };
+        if let Some(error) = error.take() {
+            return Poll::Ready(Err(error));
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(stream).poll_read(cx, buf);
+        match read {
+            Poll::Ready(Ok(())) if buf.filled().len() > before => *has_read = true,
+            Poll::Ready(ended) if *has_read => {
+                *has_read = false;
+                *error = ended.err();
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Pending => *has_read = false,
+            Poll::Ready(_) => {}
+        }
+        read
     }
 }
 

@@ -34,6 +34,18 @@ struct Shared {
     /// Those who have more for it and wait until it takes some again. As many as it carries streams.
     /// Written by [`Gauge::poll_room`] and [`GaugedStream`].
     waiting: RefCell<Vec<Waker>>,
+    when_deaf: WhenDeaf,
+    /// Whether the peer takes nothing any more. Written by [`GaugedStream`].
+    is_deaf: Cell<bool>,
+}
+
+/// What to do when the peer takes nothing any more: it has closed the connection or reset it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WhenDeaf {
+    /// Writing fails.
+    Fail,
+    /// What is written is thrown away, and the peer is heard out: it may have said something before.
+    HearOut,
 }
 
 /// How far what was written has come.
@@ -70,11 +82,23 @@ pub(super) struct PartLooks {
 impl GaugedStream {
     /// Of a connection that is to be given away.
     pub fn new(stream: Stream) -> Self {
+        Self::of(stream, WhenDeaf::Fail)
+    }
+
+    /// Of a connection to a server. One that answers before it has the whole request, and closes, makes
+    /// the next write fail; hyper and h2 would end at that with the answer unread.
+    pub fn to_server(stream: Stream) -> Self {
+        Self::of(stream, WhenDeaf::HearOut)
+    }
+
+    fn of(stream: Stream, when_deaf: WhenDeaf) -> Self {
         Self(Rc::new(Shared {
             stream: RefCell::new(Some(stream)),
             written: Cell::new(0),
             is_full: Cell::new(false),
             waiting: RefCell::default(),
+            when_deaf,
+            is_deaf: Cell::new(false),
         }))
     }
 
@@ -107,7 +131,8 @@ impl GaugedStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.0.write(|stream| stream.poll_write_more(cx, bufs))
+        self.0
+            .write_some_of(bufs, |stream| stream.poll_write_more(cx, bufs))
     }
 
     /// As [`Stream::push`].
@@ -147,6 +172,11 @@ impl Gauge {
     /// Bytes that it was given.
     pub fn written(&self) -> u64 {
         self.0.written.get()
+    }
+
+    /// Whether the peer takes nothing any more: what is written is thrown away.
+    pub fn is_deaf(&self) -> bool {
+        self.0.is_deaf.get()
     }
 
     /// Whether whoever writes on it holds something back.
@@ -256,18 +286,47 @@ impl Shared {
         }
     }
 
+    /// Writes some of `bufs`.
     #[inline]
-    fn write(
+    fn write_some_of(
         &self,
+        bufs: &[IoSlice<'_>],
         write: impl FnOnce(&mut Stream) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
+        if self.is_deaf.get() {
+            return thrown_away(bufs);
+        }
         let written = self.poll(write);
         self.note_full(written.is_pending());
-        if let Poll::Ready(Ok(count)) = &written {
-            self.written.set(self.written.get() + *count as u64);
+        match &written {
+            Poll::Ready(Ok(count)) => self.written.set(self.written.get() + *count as u64),
+            Poll::Ready(Err(error)) if self.hears_out(error) => return thrown_away(bufs),
+            _ => {}
         }
         written
     }
+
+    /// Whether the peer is heard out though writing to it gave `error`.
+    #[cold]
+    fn hears_out(&self, error: &io::Error) -> bool {
+        let is_deaf = matches!(
+            error.kind(),
+            io::ErrorKind::BrokenPipe
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+        );
+        let hears_out = is_deaf && self.when_deaf == WhenDeaf::HearOut;
+        if hears_out {
+            self.is_deaf.set(true);
+        }
+        hears_out
+    }
+}
+
+/// What is written to a peer that takes nothing any more.
+#[cold]
+fn thrown_away(bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
 }
 
 impl Drop for GaugedStream {
@@ -296,7 +355,9 @@ impl AsyncWrite for GaugedStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.0.write(|stream| Pin::new(stream).poll_write(cx, buf))
+        let bufs = &[IoSlice::new(buf)];
+        self.0
+            .write_some_of(bufs, |stream| Pin::new(stream).poll_write(cx, buf))
     }
 
     #[inline]
@@ -305,8 +366,9 @@ impl AsyncWrite for GaugedStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.0
-            .write(|stream| Pin::new(stream).poll_write_vectored(cx, bufs))
+        self.0.write_some_of(bufs, |stream| {
+            Pin::new(stream).poll_write_vectored(cx, bufs)
+        })
     }
 
     #[inline]
@@ -316,7 +378,15 @@ impl AsyncWrite for GaugedStream {
 
     #[inline]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.0.is_deaf.get() {
+            return Poll::Ready(Ok(()));
+        }
         let flushed = self.0.poll(|stream| Pin::new(stream).poll_flush(cx));
+        if let Poll::Ready(Err(error)) = &flushed
+            && self.0.hears_out(error)
+        {
+            return Poll::Ready(Ok(()));
+        }
         // Under TLS it is the flush that says so.
         self.0.note_full(flushed.is_pending());
         flushed
@@ -450,6 +520,28 @@ mod tests {
         // A new wait has looks of its own.
         let later = since + 2 * SECOND;
         assert_eq!(looks.due(later, SECOND), later + SECOND / LOOKS);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_has_answered_and_closed_is_heard_out() {
+        for to_server in [true, false] {
+            let (near, mut far) = UnixStream::pair().expect("a pair");
+            far.write_all(b"an answer").await.expect("taken");
+            drop(far);
+            let near = Stream::Unix(near);
+            let mut near = match to_server {
+                true => GaugedStream::to_server(near),
+                false => GaugedStream::new(near),
+            };
+            let gauge = near.gauge();
+            let written = near.write_all(&[b'x'; 1000]).await;
+            assert_eq!((written.is_ok(), gauge.is_deaf()), (to_server, to_server));
+            assert_eq!(gauge.written(), 0);
+            near.flush().await.expect("there is nothing to flush");
+            let mut heard = String::new();
+            let read = near.read_to_string(&mut heard).await;
+            assert_eq!((read.expect("an end"), &*heard), (9, "an answer"));
+        }
     }
 
     #[tokio::test]

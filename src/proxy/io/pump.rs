@@ -142,6 +142,11 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
         self.sent
     }
 
+    /// Bytes that were taken from the body and not handed to the connection.
+    pub fn unsent(&self) -> u64 {
+        self.piece.len() as u64
+    }
+
     /// The body.
     pub fn body_mut(&mut self) -> &mut B {
         &mut self.body

@@ -24,11 +24,13 @@ use bytes::{Buf, Bytes};
 use h2::{RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::base::tasks;
 use crate::net::{Pipe, Pipes, Stream};
 use crate::wire::websocket::{Frames, GOING_AWAY, Masking, close_frame};
 
 use super::gauge::Reach;
 use super::heft::{Heft, Piece};
+use super::parting::reset_when_taken;
 
 /// How much is read at a time: what a TCP socket gives at once when it is busy.
 const PIECE_BYTES: usize = 64 << 10;
@@ -161,6 +163,18 @@ impl End {
         match self {
             Self::Connection(stream) => stream.reset(),
             Self::H2(mut end) => end.send.send_reset(h2::Reason::CANCEL),
+        }
+    }
+
+    /// The same, once the peer's system has taken what was passed on. Of a stream, its connection's
+    /// task has one turn to send that.
+    async fn reset_when_taken(self) {
+        match self {
+            Self::Connection(stream) => reset_when_taken(stream).await,
+            Self::H2(mut end) => {
+                tasks::yield_now().await;
+                end.send.send_reset(h2::Reason::CANCEL);
+            }
         }
     }
 
@@ -340,10 +354,17 @@ impl Relay {
         self.server.close();
     }
 
-    /// Lets both ends see that they did not get all.
-    pub fn reset(self) {
-        self.client.reset();
-        self.server.reset();
+    /// Lets both ends see that they did not get all. The one that did not break gets what was passed on
+    /// to it before.
+    pub async fn reset(self, broken: Broken) {
+        let (broken, other) = match broken {
+            Broken::Client => (self.client, self.server),
+            Broken::Server => (self.server, self.client),
+        };
+        broken.reset();
+        // What is kept for it now comes to nothing: a pipe goes back to where it came from.
+        drop((self.up, self.down));
+        other.reset_when_taken().await;
     }
 }
 

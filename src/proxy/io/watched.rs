@@ -37,6 +37,74 @@ pub struct Watch {
     pub in_exchange: Cell<bool>,
     /// The status that hyper answered by itself, outside of any exchange; 0: none.
     pub own_status: Cell<u16>,
+    /// Whether the response has broken off: hyper writes what it has of it, and then the connection
+    /// ends. Written by `http::h1`.
+    pub has_broken_off: Cell<bool>,
+    /// What of the response hyper may hold.
+    pub unflushed: Unflushed,
+}
+
+/// What hyper was given of a response since it last held nothing back. Written by `http::h1`, which
+/// gives it, and by [`WatchedStream`].
+#[derive(Debug, Default)]
+pub struct Unflushed {
+    /// Bytes of the body.
+    body: Cell<u64>,
+    /// Bytes that stand before and around them, as far as known.
+    framing: Cell<u64>,
+    /// What the connection took of both.
+    written: Cell<u64>,
+    /// Under TLS: what had left when it last held nothing back.
+    sent_before: Cell<u64>,
+    /// And what has left now.
+    sent: Cell<Option<u64>>,
+}
+
+impl Unflushed {
+    /// Notes that hyper is given so many bytes of a body, and `around` with them.
+    pub fn add(&self, body: u64, around: u64) {
+        self.body.set(self.body.get() + body);
+        self.framing.set(self.framing.get() + around);
+    }
+
+    /// How many bytes of the body the socket has not taken. Not too few, and too many only by what
+    /// frames them: hyper does not say where among its bytes a write has ended.
+    pub fn body(&self) -> u64 {
+        let written = self.written.get();
+        let sent = self.sent.get();
+        let left = sent.map_or(written, |sent| {
+            // Records are longer than what is in them.
+            written.min(sent.saturating_sub(self.sent_before.get()))
+        });
+        let body = self.body.get();
+        body - left.saturating_sub(self.framing.get()).min(body)
+    }
+
+    /// Notes that `written` bytes of `bufs` were taken.
+    fn note_written(&self, written: usize, bufs: &[IoSlice<'_>]) {
+        self.written.set(self.written.get() + written as u64);
+        // Mostly all is taken, and what follows is a flush.
+        if bufs.iter().map(|buf| buf.len()).sum::<usize>() > written
+            && let Some(head) = bufs.first().and_then(|first| head_bytes(first))
+        {
+            self.framing.set(self.framing.get() + head as u64);
+        }
+    }
+
+    /// Notes that hyper holds nothing back.
+    fn clear(&self, sent: Option<u64>) {
+        self.body.set(0);
+        self.framing.set(0);
+        self.written.set(0);
+        self.sent_before.set(sent.unwrap_or(0));
+    }
+}
+
+/// The length of the response head at the beginning of `bytes`, if there is one.
+fn head_bytes(bytes: &[u8]) -> Option<usize> {
+    status_of(bytes)?;
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    Some(end.map_or(bytes.len(), |end| end + 4))
 }
 
 /// The client's socket, preceded by what was read from it earlier.
@@ -72,15 +140,21 @@ impl WatchedStream {
         }
     }
 
-    fn note_written<T>(&self, written: &Poll<io::Result<T>>, first: &[u8]) {
-        self.watch.flushed.set(false);
-        self.watch.blocked.note_written(written, self.stream.sent());
+    fn note_written(&self, written: &Poll<io::Result<usize>>, bufs: &[IoSlice<'_>]) {
+        let watch = &self.watch;
+        let sent = self.stream.sent();
+        watch.flushed.set(false);
+        watch.blocked.note_written(written, sent);
+        watch.unflushed.sent.set(sent);
         if written.is_pending() {
-            self.watch.was_blocked.set(true);
+            watch.was_blocked.set(true);
             return;
         }
-        if !self.watch.in_exchange.get()
-            && let Some(status) = status_of(first)
+        if let Poll::Ready(Ok(count)) = written {
+            watch.unflushed.note_written(*count, bufs);
+        }
+        if !watch.in_exchange.get()
+            && let Some(status) = bufs.first().and_then(|first| status_of(first))
         {
             self.watch.own_status.set(status);
         }
@@ -125,7 +199,7 @@ impl AsyncWrite for WatchedStream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.note_written(&written, buf);
+        self.note_written(&written, &[IoSlice::new(buf)]);
         written
     }
 
@@ -135,8 +209,7 @@ impl AsyncWrite for WatchedStream {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        let first: &[u8] = bufs.first().map_or(&[], |slice| slice);
-        self.note_written(&written, first);
+        self.note_written(&written, bufs);
         written
     }
 
@@ -154,15 +227,20 @@ impl AsyncWrite for WatchedStream {
         let Watch {
             blocked,
             was_blocked,
+            unflushed,
             ..
         } = &*self.watch;
-        blocked.note_flushed(&flushed, self.stream.sent());
+        let sent = self.stream.sent();
+        blocked.note_flushed(&flushed, sent);
         if blocked.is_so() {
             was_blocked.set(true);
         }
-        self.watch
-            .flushed
-            .set(matches!(flushed, Poll::Ready(Ok(()))));
+        unflushed.sent.set(sent);
+        let is_flushed = matches!(flushed, Poll::Ready(Ok(())));
+        if is_flushed {
+            unflushed.clear(sent);
+        }
+        self.watch.flushed.set(is_flushed);
         flushed
     }
 
@@ -176,6 +254,30 @@ impl AsyncWrite for WatchedStream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_taken_of_a_body_is_known() {
+        let head = b"HTTP/1.1 200 OK\r\n\r\n";
+        let body = [b'x'; 100];
+        let bufs = [IoSlice::new(head), IoSlice::new(&body)];
+        let unflushed = Unflushed::default();
+        // Nothing was taken, then a part of the head, then all of it and some of the body.
+        for (taken, left) in [(0, 100), (10, 100), (head.len() + 40, 60)] {
+            unflushed.clear(None);
+            unflushed.add(100, 0);
+            unflushed.note_written(taken, &bufs);
+            assert_eq!(unflushed.body(), left);
+        }
+        // The rest of it follows.
+        unflushed.note_written(60, &[IoSlice::new(&body[40..])]);
+        assert_eq!(unflushed.body(), 0);
+        // Under TLS, what was taken may still be here.
+        unflushed.clear(Some(1000));
+        unflushed.add(100, 0);
+        unflushed.note_written(100, &bufs[1..]);
+        unflushed.sent.set(Some(1030));
+        assert_eq!(unflushed.body(), 70);
+    }
 
     #[test]
     fn the_status_is_read_from_a_response_head_only() {

@@ -80,7 +80,7 @@ impl Connection {
     ///
     /// `server.connect.failed`.
     pub(super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
-        let stream = GaugedStream::new(stream);
+        let stream = GaugedStream::to_server(stream);
         let gauge = stream.gauge();
         let (sender, driver) = settings
             .http1
@@ -173,7 +173,7 @@ impl Connection {
 
     /// Whether it is known to be of no use any more.
     pub(super) fn is_finished(&self) -> bool {
-        !matches!(self.engine, Engine::Running(_))
+        !matches!(self.engine, Engine::Running(_)) || self.gauge.is_deaf()
     }
 
     /// Whether it has carried a request before.
@@ -194,7 +194,7 @@ impl Bare {
 
     /// The connection as it was before it was cooled.
     pub(super) fn warmed(self, settings: &Settings) -> Option<Connection> {
-        let stream = GaugedStream::new(self.stream);
+        let stream = GaugedStream::to_server(self.stream);
         let gauge = stream.gauge();
         let handshake = pin!(settings.http1.handshake(TokioIo::new(stream)));
         // In HTTP/1 nothing is said: the future is ready at once.

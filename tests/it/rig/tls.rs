@@ -354,6 +354,13 @@ impl TlsClient {
         assert_eq!(String::from_utf8_lossy(&rest), "");
     }
 
+    /// Everything until the connection ends, and whether the other side has said that it ends.
+    pub(crate) fn rest(&mut self) -> (Vec<u8>, Result<(), io::ErrorKind>) {
+        let mut rest = std::mem::take(&mut self.ahead);
+        let read = self.stream.read_to_end(&mut rest);
+        (rest, read.map(drop).map_err(|error| error.kind()))
+    }
+
     /// Whether an earlier session goes on.
     pub(crate) fn is_resumed(&self) -> bool {
         self.stream.conn.handshake_kind() == Some(HandshakeKind::Resumed)

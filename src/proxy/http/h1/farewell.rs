@@ -1,23 +1,27 @@
-//! The last words to a client whose request was refused, and the time to hear them.
+//! How a connection to a client ends that may still be sending, or that must notice that it did not
+//! get all.
 
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::base::clock::{self, Duration};
 use crate::exchange::{Reason, RequestId};
 use crate::net::Stream;
+use crate::proxy::io::{Timer, reset_when_taken};
 use crate::proxy::reply::raw_reply;
 use crate::proxy::roll::{Entry, Order};
 
+use super::super::linger::Linger;
 use super::session::Session;
 
-/// How much of a request that was refused is read and thrown away, and for how long, so that the
-/// client reads the answer and not a reset.
-const LINGER_BYTES: usize = 256 << 10;
-const LINGER_TIME: Duration = Duration::from_secs(2);
+/// How long a client may take to take the answer to a head that came too late.
+const LATE: Duration = Duration::from_secs(2);
+
+/// What is read at a time and thrown away.
+const PIECE_BYTES: usize = 16 << 10;
 
 /// Says that the head came too late.
 pub(super) async fn answer_late_head(mut stream: Stream, session: &Session, entry: &Entry) {
@@ -25,33 +29,77 @@ pub(super) async fn answer_late_head(mut stream: Stream, session: &Session, entr
     let id = RequestId::made(session.client.context.rng.next_u64());
     let bytes = raw_reply(reason, &id, clock::wall());
     session.refuse(reason, 408, Some(id));
-    // The client has had its time; it is not waited for again.
-    if let Ok(Ok(())) = clock::within(LINGER_TIME, stream.write_all(&bytes)).await {
-        linger(stream, entry).await;
+    if let Ok(Ok(())) = clock::within(LATE, stream.write_all(&bytes)).await {
+        linger(stream, entry, Linger::brief(clock::now())).await;
     }
 }
 
-/// Says that nothing more comes, and reads what the client is still sending for a while: a socket
-/// that is closed with bytes unread resets the connection, and the client loses the answer.
-pub(super) async fn linger(mut stream: Stream, entry: &Entry) {
-    let discard = async {
-        poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await?;
-        let mut room = [0; 4096];
-        let mut left = LINGER_BYTES;
-        while left > 0 {
-            let read = stream.read(&mut room).await?;
-            if read == 0 {
-                break;
-            }
-            left = left.saturating_sub(read);
-        }
-        std::io::Result::Ok(())
+/// Says that nothing more comes, and reads what the client is still sending: a socket that is closed
+/// with bytes unread resets the connection, and the client loses the answer (RFC 9112 §9.6).
+pub(super) async fn linger(stream: Stream, entry: &Entry, linger: Linger) {
+    let mut timer = Timer::new();
+    let mut discarding = Discarding {
+        stream,
+        has_said: false,
+        linger,
     };
-    let mut discard = Box::pin(discard);
-    let until_broken = poll_fn(|cx| match entry.order(cx) {
-        Order::Break => Poll::Ready(()),
-        _ => discard.as_mut().poll(cx).map(drop),
-    });
     // However it goes, the connection ends here.
-    let _ = clock::within(LINGER_TIME, until_broken).await;
+    unless_broken(entry, poll_fn(|cx| discarding.poll(cx, &mut timer))).await;
+}
+
+/// Closes the connection so that the client notices that it did not get all of a response which ends
+/// with the connection.
+pub(super) async fn cut(stream: Stream, entry: &Entry) {
+    unless_broken(entry, reset_when_taken(stream)).await;
+}
+
+/// Lets `ending` be, unless the connection has to end at once.
+async fn unless_broken(entry: &Entry, ending: impl Future<Output = ()>) {
+    let mut ending = pin!(ending);
+    poll_fn(|cx| {
+        // Before the order: what can be done at once is done.
+        let polled = ending.as_mut().poll(cx);
+        match entry.order(cx) {
+            Order::Break => Poll::Ready(()),
+            _ => polled,
+        }
+    })
+    .await;
+}
+
+/// Reads and throws away.
+struct Discarding {
+    stream: Stream,
+    /// Whether the client has been told that nothing more comes.
+    has_said: bool,
+    linger: Linger,
+}
+
+impl Discarding {
+    /// Ready when the client has closed its side or broken the connection, or when it was enough.
+    fn poll(&mut self, cx: &mut Context<'_>, timer: &mut Timer) -> Poll<()> {
+        if !self.has_said {
+            match Pin::new(&mut self.stream).poll_shutdown(cx) {
+                Poll::Ready(Ok(())) => self.has_said = true,
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => {}
+            }
+        }
+        loop {
+            let mut room = [0; PIECE_BYTES];
+            let mut buffer = ReadBuf::new(&mut room);
+            let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, &mut buffer) else {
+                return timer.poll(cx, self.linger.due()).map(drop);
+            };
+            let count = buffer.filled().len();
+            let now = clock::now();
+            if read.is_err() || count == 0 {
+                return Poll::Ready(());
+            }
+            self.linger.note(count, now);
+            if self.linger.is_over(now) {
+                return Poll::Ready(());
+            }
+        }
+    }
 }

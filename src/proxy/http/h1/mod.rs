@@ -9,6 +9,7 @@
 //! One timer runs for the connection, for whichever deadline comes first.
 
 mod farewell;
+mod outgoing;
 mod session;
 
 use std::convert::Infallible;
@@ -30,15 +31,16 @@ use crate::exchange::Reason;
 use crate::net::{HalfClose, Stream};
 use crate::observe::event;
 use crate::plan::{self, HeaderCase};
-use crate::proxy::io::{End, Gauge, Look, ReceivedBody, Timer, WatchedStream};
+use crate::proxy::io::{Course, End, Gauge, Look, ReceivedBody, Timer, WatchedStream};
 use crate::proxy::roll::{Entry, Order};
 
-use super::body::ResponseBody;
 use super::client::Client;
 use super::handle::Begun;
+use super::linger::Linger;
 use super::rest::{LineEnds, Woken, bytes_or, is_blank};
 
-use farewell::{answer_late_head, linger};
+use farewell::{answer_late_head, cut, linger};
+use outgoing::{Framing, Outgoing};
 use session::Session;
 
 /// How long hyper keeps its buffers after an exchange. A client that asks again within a second is
@@ -61,7 +63,9 @@ enum Ended {
     Refused(Stream),
     /// The head did not come in time.
     HeadTimeout(Stream),
-    /// In the middle of a response: the client must notice.
+    /// In the middle of a response that ends with the connection: the client must notice.
+    Cut(Stream),
+    /// The client has gone, or takes nothing.
     Broken(Stream),
     /// HTTP is over, and something else begins; the socket and what was read too far.
     Switched(Stream, Bytes),
@@ -90,7 +94,15 @@ pub(super) async fn serve(
         match ended {
             Ended::Over(stream) => stream.close(),
             Ended::Broken(stream) => stream.reset(),
-            Ended::Refused(stream) => Box::pin(linger(stream, entry)).await,
+            Ended::Cut(stream) => Box::pin(cut(stream, entry)).await,
+            Ended::Refused(stream) => {
+                if let Some(bounds) = session
+                    .client
+                    .with_plan(|plan| Linger::of(plan, clock::now()))
+                {
+                    Box::pin(linger(stream, entry, bounds)).await;
+                }
+            }
             Ended::HeadTimeout(stream) => {
                 Box::pin(answer_late_head(stream, &session, entry)).await;
             }
@@ -150,13 +162,25 @@ impl Became {
 fn answer(
     session: &Rc<Session>,
     request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
+) -> impl Future<Output = Result<Response<Outgoing>, Infallible>> + use<> {
     let begun = Begun::open(&session.client, &request, session.head_began.take());
     session.open(begun.opened());
+    let version = request.version();
+    let answering = begun.answer(request.map(ReceivedBody::Http1), {
+        let session = Rc::clone(session);
+        move |opened| {
+            session.tunnel.replace(Some(Box::new(opened)));
+        }
+    });
     let session = Rc::clone(session);
-    begun.answer(request.map(ReceivedBody::Http1), move |opened| {
-        session.tunnel.replace(Some(Box::new(opened)));
-    })
+    async move {
+        let response = answering.await?;
+        Ok(response.map(|body| {
+            let body = Outgoing::new(body, version, Rc::clone(&session.watch));
+            session.framing.set(body.framing());
+            body
+        }))
+    }
 }
 
 /// Lets hyper run the connection until it ends or nothing has happened for a while.
@@ -190,11 +214,13 @@ async fn active(
         Verdict::Idle => Ended::Idle(stream, read_too_far),
         Verdict::HeadTimeout => Ended::HeadTimeout(stream),
         Verdict::Broken => Ended::Broken(stream),
+        Verdict::Cut if session.framing.get() == Framing::Close => Ended::Cut(stream),
         Verdict::Switched => Ended::Switched(stream, read_too_far),
-        Verdict::Over if session.is_dirty.get() || !read_too_far.is_empty() => {
+        Verdict::Over | Verdict::Cut if session.is_dirty.get() || !read_too_far.is_empty() => {
             Ended::Refused(stream)
         }
-        Verdict::Over => Ended::Over(stream),
+        // What frames a response says that it was cut.
+        Verdict::Over | Verdict::Cut => Ended::Over(stream),
     }
 }
 
@@ -224,6 +250,9 @@ enum Verdict {
     Idle,
     Over,
     HeadTimeout,
+    /// The response has broken off, and what there was of it is written.
+    Cut,
+    /// The client has gone, or takes nothing.
     Broken,
     Switched,
 }
@@ -256,6 +285,9 @@ where
             self.session.note_partial_head();
             if let Poll::Ready(result) = polled {
                 return Poll::Ready(self.finished(result.err()));
+            }
+            if self.session.has_said_what_it_could() {
+                return Poll::Ready(Verdict::Cut);
             }
             if order == Order::Leave && !self.told_to_leave && self.may_be_told_to_leave() {
                 self.told_to_leave = true;
@@ -290,7 +322,7 @@ where
         }
         if let Some(course) = session.course() {
             // The connection broke under an exchange. Its own cause, if there is one, came first.
-            let was_sent = course.ended().is_some() && error.is_none();
+            let was_sent = session.is_whole(&course) && error.is_none();
             if was_sent {
                 session.settle();
             } else {
@@ -316,8 +348,8 @@ where
         let session = self.session;
         event::connection_failed(&session.client.live.name, session.client.peer, error);
         if error.is_user() {
-            // A response body ended early, and what went out before it looked like all of it.
-            return Verdict::Broken;
+            // A response body was shorter than its length.
+            return Verdict::Cut;
         }
         if error.is_parse_version_h2() {
             // The preface of HTTP/2: an answer would not be understood.
@@ -382,7 +414,7 @@ where
                     Due::Told
                 }
                 Some(_) if course.exchange.status.get() == 0 => Due::Told,
-                Some(reason) => Due::End(self.cut(reason)),
+                Some(reason) => self.break_off(&course, reason),
             };
         }
         if session.head_began.get().is_some() {
@@ -423,14 +455,23 @@ where
         let Some(course) = self.session.course() else {
             return Verdict::Over;
         };
-        // A response whose end the client is waiting for must not look complete.
-        let is_cut = course.ended().is_none();
+        let is_whole = self.session.is_whole(&course);
         self.session.cut(reason);
-        if is_cut {
-            Verdict::Broken
-        } else {
-            Verdict::Over
+        match reason {
+            _ if is_whole => Verdict::Over,
+            Reason::ClientStalled => Verdict::Broken,
+            _ => Verdict::Cut,
         }
+    }
+
+    /// Ends the response before its time, when what there is of it has been written.
+    fn break_off(&self, course: &Course, reason: Reason) -> Due {
+        if self.session.watch.flushed.get() {
+            return Due::End(self.cut(reason));
+        }
+        course.cut(reason);
+        self.session.watch.has_broken_off.set(true);
+        Due::Told
     }
 }
 

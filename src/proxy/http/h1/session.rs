@@ -13,6 +13,8 @@ use crate::proxy::http::client::{Client, Open};
 use crate::proxy::http::upgrade::Opened;
 use crate::proxy::io::{Course, Watch};
 
+use super::outgoing::Framing;
+
 /// A client connection that speaks HTTP/1.
 pub(super) struct Session {
     pub(super) client: Rc<Client>,
@@ -32,6 +34,8 @@ pub(super) struct Session {
     pub(super) half_close: Cell<HalfClose>,
     /// Whether it has carried an exchange.
     pub(super) has_served: Cell<bool>,
+    /// How the client knows where the last response ends.
+    pub(super) framing: Cell<Framing>,
 }
 
 impl Session {
@@ -46,6 +50,7 @@ impl Session {
             is_dirty: Cell::new(false),
             half_close: Cell::new(HalfClose::IsLeaving),
             has_served: Cell::new(false),
+            framing: Cell::default(),
         }
     }
 
@@ -67,6 +72,7 @@ impl Session {
         self.has_served.set(true);
         self.watch.in_exchange.set(true);
         self.watch.flushed.set(false);
+        self.watch.has_broken_off.set(false);
         *self.open.borrow_mut() = Some(open);
     }
 
@@ -105,6 +111,17 @@ impl Session {
         }
     }
 
+    /// Whether the response of `course`, which is open, has left us as a whole.
+    pub(super) fn is_whole(&self, course: &Course) -> bool {
+        let watch = &self.watch;
+        course.ended().is_some() && watch.flushed.get() && !watch.has_broken_off.get()
+    }
+
+    /// Whether the response has broken off, and what there was of it has left us.
+    pub(super) fn has_said_what_it_could(&self) -> bool {
+        self.watch.has_broken_off.get() && self.watch.flushed.get()
+    }
+
     /// Counts and logs the exchange that is open, whatever became of it.
     pub(super) fn settle(&self) {
         let Some(open) = self.open.borrow_mut().take() else {
@@ -127,6 +144,8 @@ impl Session {
     pub(super) fn cut(&self, reason: Reason) {
         if let Some(course) = self.course() {
             course.cut(reason);
+            let bytes = &course.exchange.body_bytes_out;
+            bytes.set(bytes.get().saturating_sub(self.watch.unflushed.body()));
             self.settle();
         }
     }

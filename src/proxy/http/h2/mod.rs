@@ -71,6 +71,10 @@ struct Shared {
     timers: RefCell<Vec<Timer>>,
     /// The connection's task, to be told when the last exchange ends.
     waker: RefCell<Option<Waker>>,
+    /// Streams that wait until what they have handed to the connection is sent: they are reset then.
+    cut: RefCell<Vec<Waker>>,
+    /// How often all was sent that there was to send. Written by the connection's task.
+    turn: Cell<u64>,
     /// What the client has taken.
     gauge: Gauge,
 }
@@ -144,6 +148,8 @@ pub(super) async fn serve(
         ending: Cell::new(None),
         timers: RefCell::default(),
         waker: RefCell::new(None),
+        cut: RefCell::default(),
+        turn: Cell::new(0),
         gauge,
     });
     let mut session = Session {
@@ -222,6 +228,7 @@ impl Session<'_> {
             self.obey(self.entry.order(cx));
             let advanced = self.advance(cx);
             self.look_at_faults();
+            self.let_go_of_cut();
             if advanced.is_ready() {
                 return Poll::Ready(());
             }
@@ -250,6 +257,17 @@ impl Session<'_> {
                 self.stage = Stage::Parting(clock::now());
             }
             _ => {}
+        }
+    }
+
+    /// Wakes the streams that are to be reset, once what was to be sent has been.
+    fn let_go_of_cut(&self) {
+        let shared = &self.shared;
+        if !self.counts.blocked.is_so() {
+            shared.turn.set(shared.turn.get() + 1);
+            for stream in shared.cut.take() {
+                stream.wake();
+            }
         }
     }
 
@@ -502,6 +520,26 @@ impl Shared {
         {
             waker.wake_by_ref();
         }
+    }
+
+    /// How often the connection has sent all that there was to send.
+    fn turn(&self) -> u64 {
+        self.turn.get()
+    }
+
+    /// Whether it has done so since that was `turn`; if not, `waker` is woken when it has.
+    fn has_sent_all_since(&self, turn: u64, waker: &Waker) -> bool {
+        if self.turn.get() > turn {
+            return true;
+        }
+        let mut cut = self.cut.borrow_mut();
+        if !cut.iter().any(|other| other.will_wake(waker)) {
+            cut.push(waker.clone());
+        }
+        if let Some(connection) = &*self.waker.borrow() {
+            connection.wake_by_ref();
+        }
+        false
     }
 
     /// Whether an exchange is open.

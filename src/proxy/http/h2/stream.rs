@@ -20,10 +20,12 @@ use http_body::Body;
 
 use crate::base::clock::{self, FAR, Instant};
 use crate::exchange::Reason;
+use crate::plan;
 use crate::proxy::http::body::ResponseBody;
 use crate::proxy::http::client::Open;
 use crate::proxy::http::handle::Begun;
 use crate::proxy::http::hop;
+use crate::proxy::http::linger::Linger;
 use crate::proxy::http::upgrade::Opened;
 use crate::proxy::io::{
     Course, End, Interims, Look, Pump, ReceivedBody, Stall, Stopped, StreamBody, Timer,
@@ -43,6 +45,14 @@ struct Exchange {
     timer: Timer,
     /// The deadline of whoever has none.
     never: Instant,
+}
+
+/// An answer that has broken off, and of which the rest is on its way.
+struct Cut {
+    /// The turn of the connection in which it did.
+    turn: u64,
+    /// Until when the client has time to take the rest.
+    until: Instant,
 }
 
 /// Answers `request` on its stream.
@@ -86,11 +96,15 @@ pub(super) async fn exchange(
     }
 }
 
-/// Reads and throws away what a client is still sending when it has its answer, for as long as one may
-/// be silent. Then it is told to stop (RFC 9113 §8.1); told at once, many lose the answer.
+/// Reads and throws away what a client is still sending when it has its answer, as long as
+/// `timeout.linger` and up to `limits.linger`. Then it is told to stop (RFC 9113 §8.1); told at once,
+/// many lose the answer.
 async fn hear_out(mut stream: RecvStream, shared: &Shared) {
+    let bounds = |plan: &plan::Frontend| Linger::of(plan, clock::now());
+    let Some(mut linger) = shared.client.with_plan(bounds) else {
+        return;
+    };
     let mut timer = shared.timers.borrow_mut().pop().unwrap_or_default();
-    let until = clock::now() + shared.client.timeouts.get().body;
     poll_fn(|cx| {
         while let Poll::Ready(data) = stream.poll_data(cx) {
             let Some(Ok(bytes)) = data else {
@@ -98,8 +112,13 @@ async fn hear_out(mut stream: RecvStream, shared: &Shared) {
             };
             // It fails only for more than was received.
             let _ = stream.flow_control().release_capacity(bytes.len());
+            let now = clock::now();
+            linger.note(bytes.len(), now);
+            if linger.is_over(now) {
+                return Poll::Ready(());
+            }
         }
-        timer.poll(cx, until).map(drop)
+        timer.poll(cx, linger.due()).map(drop)
     })
     .await;
 }
@@ -180,9 +199,13 @@ impl Exchange {
         }
         let mut pump = Pump::new(body, stream).through(self.shared.gauge.clone());
         let mut stall = Stall::default();
-        let mut is_cut = false;
+        let mut cut: Option<Cut> = None;
         poll_fn(|cx| {
-            if is_cut {
+            if let Some(cut) = &cut {
+                let is_late = self.timer.poll(cx, cut.until).is_ready();
+                if !is_late && !self.shared.has_sent_all_since(cut.turn, cx.waker()) {
+                    return Poll::Pending;
+                }
                 // Its reason is among the facts; the client must not take it for the end.
                 pump.reset(h2::Reason::INTERNAL_ERROR);
                 return Poll::Ready(());
@@ -191,9 +214,12 @@ impl Exchange {
                 match pump.poll(cx) {
                     Poll::Ready(Ok(())) => return Poll::Ready(()),
                     Poll::Ready(Err(Stopped::Body(_))) => {
-                        // A reset takes back what is not on its way yet. The connection's task has
-                        // been woken before us, and sends what there was of the answer.
-                        is_cut = true;
+                        // A reset takes back what is not on its way yet.
+                        let patience = self.shared.client.timeouts.get().body;
+                        cut = Some(Cut {
+                            turn: self.shared.turn(),
+                            until: clock::now() + patience,
+                        });
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
@@ -218,6 +244,8 @@ impl Exchange {
             }
         })
         .await;
+        let bytes = &self.course().exchange.body_bytes_out;
+        bytes.set(bytes.get().saturating_sub(pump.unsent()));
     }
 
     /// Agrees, and runs the tunnel that the stream is from now on.

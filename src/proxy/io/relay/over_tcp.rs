@@ -278,7 +278,7 @@ async fn a_client_that_breaks_with_a_pipe_full_for_it_is_named() {
     assert_eq!(driven.relay.bytes_down(), taken);
     let Driven { relay, pipes, .. } = driven;
     let before = pipes.count();
-    relay.reset();
+    in_time(relay.reset(Broken::Client)).await;
     assert!(pipes.count() < before, "what is full is not for the next");
 }
 
@@ -299,6 +299,33 @@ async fn a_server_that_breaks_is_named_once_the_pipe_is_empty() {
         () = hear => Ok(()),
     };
     assert_eq!(over, Err(Broken::Server));
+}
+
+#[tokio::test]
+async fn what_a_server_said_before_it_broke_reaches_a_client_that_had_not_taken_it() {
+    let (mut relay, mut client, mut server) = relay(Spoken::Anything).await;
+    let pipes = Pipes::new(3);
+    // More than the client's system takes while the client does not read.
+    let said = words(MIB, 8);
+    let say = async {
+        server.write_all(&said).await.expect("taken");
+        let server = Stream::Tcp(server);
+        while server.untaken() != Some(0) {
+            tokio::task::yield_now().await;
+        }
+        server.reset();
+    };
+    let (over, ()) = in_time(async { tokio::join!(run(&mut relay, &pipes), say) }).await;
+    assert_eq!(over, Err(Broken::Server));
+    let hear = async {
+        let mut heard = Vec::new();
+        let ended = client.read_to_end(&mut heard).await;
+        (heard, ended.map_err(|error| error.kind()))
+    };
+    let reset = relay.reset(Broken::Server);
+    let ((), (heard, ended)) = in_time(async { tokio::join!(reset, hear) }).await;
+    assert!(heard == said, "{} of {}", heard.len(), said.len());
+    assert_eq!(ended, Err(io::ErrorKind::ConnectionReset));
 }
 
 /// Sends 8 MiB down through `relay` and hears them.

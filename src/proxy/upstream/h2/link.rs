@@ -90,7 +90,7 @@ impl New {
     ///
     /// `server.connect.failed`.
     pub(in super::super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
-        let stream = BurstStream::new(stream);
+        let stream = BurstStream::to_server(stream);
         let gauge = stream.get_ref().gauge();
         let (sender, connection) = settings
             .http2

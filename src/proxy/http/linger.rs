@@ -1,0 +1,89 @@
+//! How long a client is heard that is still sending when it has its answer.
+//!
+//! Not heard at all, many clients lose the answer: one of HTTP/1 by the reset of a socket that is closed
+//! with bytes unread (RFC 9112 §9.6), one of HTTP/2 that takes RST_STREAM for a failure.
+
+use crate::base::clock::{Duration, Instant};
+use crate::plan;
+
+/// How long a client may send nothing before it is taken to have sent all. nginx: `lingering_timeout`.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// What may still be read and thrown away.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Linger {
+    until: Instant,
+    silence: Duration,
+    silent_at: Instant,
+    left: u64,
+}
+
+impl Linger {
+    /// As much as `frontend` lets it be, from `now` on.
+    pub(super) fn of(frontend: &plan::Frontend, now: Instant) -> Self {
+        let silence = frontend.timeout.body.min(SILENCE);
+        Self {
+            until: now + frontend.timeout.linger,
+            silence,
+            silent_at: now + silence,
+            left: frontend.limits.linger.0,
+        }
+    }
+
+    /// For a client that has had its time already.
+    pub(super) fn brief(now: Instant) -> Self {
+        let time = Duration::from_secs(2);
+        Self {
+            until: now + time,
+            silence: time,
+            silent_at: now + time,
+            left: 256 << 10,
+        }
+    }
+
+    /// Notes that so many bytes were thrown away.
+    pub(super) fn note(&mut self, bytes: usize, now: Instant) {
+        self.left = self.left.saturating_sub(bytes as u64);
+        self.silent_at = now + self.silence;
+    }
+
+    /// Whether that was enough at `now`.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.left == 0 || now >= self.due()
+    }
+
+    /// When it is enough if nothing more comes.
+    pub(super) fn due(&self) -> Instant {
+        self.until.min(self.silent_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock;
+
+    #[test]
+    fn neither_a_client_that_drips_nor_one_that_is_silent_nor_one_that_floods_is_heard_for_ever() {
+        let start = clock::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let linger = Linger {
+            until: at(30),
+            silence: Duration::from_secs(5),
+            silent_at: at(5),
+            left: 100,
+        };
+        assert!(!linger.is_over(at(4)) && linger.is_over(at(5)));
+        let mut drips = linger;
+        for second in 1..30 {
+            drips.note(1, at(second));
+            assert!(!drips.is_over(at(second)));
+        }
+        assert!(drips.is_over(at(30)));
+        let mut floods = linger;
+        floods.note(99, at(1));
+        assert!(!floods.is_over(at(1)));
+        floods.note(1, at(1));
+        assert!(floods.is_over(at(1)));
+    }
+}

@@ -1,0 +1,430 @@
+//! How an answer ends that is not whole, and one that comes before its request is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use h2::Reason;
+use h2::client::Builder;
+
+use crate::rig::framed::{DATA, Framed, PREFACE, RST_STREAM, ask, grant, request_for, settings};
+use crate::rig::{
+    Authority, Client, Ending, Folder, Frames, Http2, Nobody, Origin, Proxy, Setup, Speech, kind,
+    setting, until, while_for,
+};
+
+const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+const OLD_GET: &str = "GET / HTTP/1.0\r\nhost: test\r\n\r\n";
+
+/// How often a race is run.
+const TRIES: usize = 20;
+
+/// More than the proxy holds of an answer.
+const MUCH: usize = 400_000;
+
+/// More than all sockets on the way hold.
+const UPLOAD: usize = 8 << 20;
+
+/// Far more than that.
+const FLOOD: usize = 64 << 20;
+
+/// The head of an upload.
+fn upload() -> String {
+    format!("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {UPLOAD}\r\n\r\n")
+}
+
+// Answers that are cut.
+
+/// Answers that end too early: what their heads say, what is sent of the body, and how much that is
+/// without what frames it.
+fn cut_answers() -> Vec<(&'static str, Vec<u8>, usize)> {
+    let big = vec![b'x'; MUCH];
+    let chunked = [format!("{MUCH:x}\r\n").as_bytes(), &big, b"\r\n"].concat();
+    vec![
+        ("content-length: 20", b"ok".to_vec(), 2),
+        ("transfer-encoding: chunked", b"5\r\nhello\r\n".to_vec(), 5),
+        ("content-length: 900000", big, MUCH),
+        ("transfer-encoding: chunked", chunked, MUCH),
+    ]
+}
+
+/// A server that answers so and closes.
+fn cutting(head: &str, body: &[u8]) -> Origin {
+    let head = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n");
+    Origin::answering_once([head.as_bytes(), body].concat())
+}
+
+/// What of `bytes` comes after a head.
+#[track_caller]
+fn body_of(bytes: &[u8]) -> &[u8] {
+    assert!(bytes.starts_with(b"HTTP/1."), "not even the status line");
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    &bytes[end.expect("a head") + 4..]
+}
+
+/// The size of a chunked body as far as it came, without what frames it.
+#[track_caller]
+fn chunks_of(mut bytes: &[u8]) -> usize {
+    let mut size = 0;
+    while let Some(end) = bytes.windows(2).position(|two| two == b"\r\n") {
+        let digits = std::str::from_utf8(&bytes[..end]).expect("a size");
+        let chunk = usize::from_str_radix(digits, 16).expect("a size");
+        assert!(chunk > 0, "it looks whole");
+        bytes = &bytes[end + 2..];
+        assert_eq!(&bytes[chunk..chunk + 2], b"\r\n");
+        bytes = &bytes[chunk + 2..];
+        size += chunk;
+    }
+    assert_eq!(bytes, b"");
+    size
+}
+
+/// Makes sure that each exchange was logged as cut after so many bytes.
+#[track_caller]
+fn logged_as_cut(proxy: &Proxy, bytes: usize) {
+    for line in proxy.wait_for_lines(TRIES) {
+        assert_eq!(line.verdict(), (200, "server.body.incomplete"));
+        assert_eq!(line.number("bytes_out"), bytes as u64);
+    }
+}
+
+#[test]
+fn a_cut_answer_lost_what_the_server_had_sent_of_it() {
+    for (head, body, size) in cut_answers() {
+        let origin = cutting(head, &body);
+        let proxy = Setup::of(&[&origin]).start();
+        for _ in 0..TRIES {
+            let (answer, ending) = proxy.client().send(GET).rest();
+            let body = body_of(&answer);
+            let came = match head {
+                "transfer-encoding: chunked" => chunks_of(body),
+                _ => body.len(),
+            };
+            assert_eq!((came, ending), (size, Ending::Closed), "{head}");
+        }
+        logged_as_cut(&proxy, size);
+    }
+}
+
+#[test]
+fn a_cut_answer_that_ends_with_its_connection_is_reset_when_the_client_has_what_there_was() {
+    for (head, body, size) in cut_answers() {
+        if head != "transfer-encoding: chunked" {
+            continue;
+        }
+        let origin = cutting(head, &body);
+        let proxy = Setup::of(&[&origin]).start();
+        for _ in 0..TRIES {
+            let (answer, ending) = proxy.client().send(OLD_GET).rest();
+            let came = body_of(&answer).len();
+            assert_eq!((came, ending), (size, Ending::Reset));
+        }
+        logged_as_cut(&proxy, size);
+    }
+}
+
+/// A proxy under TLS in front of `origin`, and clients of it.
+fn under_tls(origin: &Origin) -> (Proxy, Speech, Folder) {
+    let authority = Authority::new("Test CA");
+    let folder = Folder::new();
+    let pem = folder.write("test.pem", &authority.pair(&["test"]).whole());
+    let tls = format!("tls = {{ certificates = \"{}\" }}", pem.display());
+    let proxy = Setup::of(&[origin]).frontend(&tls).start();
+    (proxy, Speech::trusting(&authority), folder)
+}
+
+#[test]
+fn under_tls_a_cut_answer_arrives_as_far_as_it_came_and_only_a_framed_one_ends_with_a_goodbye() {
+    for (head, body, size) in cut_answers() {
+        let origin = cutting(head, &body);
+        let (proxy, speech, _folder) = under_tls(&origin);
+        let is_chunked = head == "transfer-encoding: chunked";
+        for _ in 0..TRIES {
+            let mut client = speech.connect(proxy.address(), "test");
+            client.send(GET).expect("it takes it");
+            let (answer, ended) = client.rest();
+            let came = match is_chunked {
+                true => chunks_of(body_of(&answer)),
+                false => body_of(&answer).len(),
+            };
+            assert_eq!((came, ended), (size, Ok(())), "{head}");
+        }
+        logged_as_cut(&proxy, size);
+        if is_chunked {
+            let mut client = speech.connect(proxy.address(), "test");
+            client.send(OLD_GET).expect("it takes it");
+            let (answer, ended) = client.rest();
+            let error = std::io::ErrorKind::UnexpectedEof;
+            assert_eq!((body_of(&answer).len(), ended), (size, Err(error)));
+        }
+    }
+}
+
+#[test]
+fn a_cut_answer_by_http2_is_reset_when_the_client_has_what_there_was() {
+    for (head, body, size) in cut_answers() {
+        let origin = cutting(head, &body);
+        let proxy = Setup::of(&[&origin]).start();
+        let mut windows = Builder::new();
+        windows
+            .initial_window_size(1 << 20)
+            .initial_connection_window_size(1 << 30);
+        let mut client = Http2::connect_with(proxy.address(), &windows);
+        for _ in 0..TRIES {
+            let request = client.request("GET", "/");
+            let mut coming = client.ask(request).head();
+            let mut came = 0;
+            let error = loop {
+                match coming.piece().expect("it does not look whole") {
+                    Ok(piece) => came += piece.len(),
+                    Err(error) => break error,
+                }
+            };
+            let code = error.reason().expect("RST_STREAM");
+            assert_eq!((came, code), (size, Reason::INTERNAL_ERROR), "{head}");
+        }
+        logged_as_cut(&proxy, size);
+    }
+}
+
+#[test]
+fn a_cut_answer_by_http2_waits_for_its_turn_on_a_connection_that_is_full() {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    let origin = Origin::scripted(move |visit| {
+        let request = visit.request();
+        if request.is_some_and(|request| request.target() == "/short") {
+            visit.send("HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nok");
+            return;
+        }
+        visit.send(format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {FLOOD}\r\n\r\n"
+        ));
+        let piece = [b'x'; 64 << 10];
+        while count.load(Ordering::SeqCst) < FLOOD && visit.send(piece) {
+            count.fetch_add(piece.len(), Ordering::SeqCst);
+        }
+    });
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = Framed::narrow(proxy.address());
+    client.send(PREFACE);
+    client.send(settings(&[(1, 0), (4, 1 << 30)]));
+    client.send(grant(0, 1 << 30)).send(ask(1));
+    let mut before = (0, Instant::now());
+    until("nothing more goes", || {
+        let now = sent.load(Ordering::SeqCst);
+        if now == 0 || now != before.0 {
+            before = (now, Instant::now());
+        }
+        (before.1.elapsed() > Duration::from_millis(500)).then_some(())
+    });
+    client.send(request_for(3, "/short"));
+    origin.wait_for_requests(2);
+    origin.wait_for_end_of(1);
+    let mut came = Vec::new();
+    let reset = loop {
+        let frame = client.frame().expect("the connection goes on");
+        match (frame.kind, frame.stream) {
+            (DATA, 3) => came.extend_from_slice(&frame.payload),
+            (RST_STREAM, 3) => break frame,
+            _ => {}
+        }
+    };
+    assert_eq!(String::from_utf8_lossy(&came), "ok");
+    assert_eq!(reset.code(), u32::from(Reason::INTERNAL_ERROR));
+    let line = proxy.line();
+    assert_eq!(line.verdict(), (200, "server.body.incomplete"));
+    assert_eq!(line.number("bytes_out"), 2);
+}
+
+#[test]
+fn an_exchange_that_takes_too_long_is_cut_when_the_client_has_what_there_was() {
+    let length = 64 << 20;
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+    let origin = Origin::scripted(move |visit| {
+        visit.request();
+        visit.send(&head);
+        while visit.send([b'x'; 64 << 10]) {}
+    });
+    let setup = Setup::of(&[&origin]).frontend("timeout.exchange = \"300ms\"");
+    let proxy = setup.start();
+    let mut client = Client::connect_narrow(proxy.address());
+    client.send(GET).head();
+    // The proxy is stuck when the time is over, with more than the socket takes.
+    while_for(Duration::from_millis(600), "it does not read", || true);
+    let (body, ending) = client.rest();
+    assert_eq!(ending, Ending::Closed);
+    let line = proxy.line();
+    assert_eq!(line.verdict(), (200, "exchange.timeout"));
+    assert_eq!(line.number("bytes_out"), body.len() as u64);
+}
+
+// Answers that come early.
+
+/// A server that answers at the head of a request and closes over what it has not read: its answer
+/// comes, and then a reset.
+fn refusing() -> Origin {
+    let body = "x".repeat(30_000);
+    let answer = format!(
+        "HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 30000\r\n\r\n{body}"
+    );
+    Origin::scripted(move |visit| {
+        visit.head();
+        visit.send(&answer);
+    })
+}
+
+#[test]
+fn a_client_that_sends_all_before_it_reads_gets_an_early_answer() {
+    let origin = refusing();
+    let proxy = Setup::of(&[&origin]).start();
+    for _ in 0..TRIES {
+        let mut client = proxy.client();
+        client.send(upload()).send(vec![b'x'; UPLOAD]);
+        let answer = client.response();
+        assert_eq!((answer.status(), answer.body.len()), (413, 30_000));
+        // Unless the whole request was taken before the answer came.
+        if answer.field("connection") == Some("close") {
+            client.is_closed();
+        }
+    }
+    for line in proxy.wait_for_lines(TRIES) {
+        assert_eq!(line.verdict(), (413, "-"), "the answer came first");
+    }
+    assert_eq!(proxy.metric("evenkeel_attempt_faults_total", &[]), 0.0);
+}
+
+#[test]
+fn a_client_that_sends_all_before_it_reads_learns_that_no_server_is_there() {
+    let nobody = Nobody::new();
+    let proxy = Setup::at([nobody.address()]).start();
+    let mut client = proxy.client();
+    client.send(upload()).send(vec![b'x'; UPLOAD]);
+    assert_eq!(client.response().status(), 503);
+    client.is_closed();
+}
+
+#[test]
+fn under_tls_a_client_that_sends_all_before_it_reads_gets_an_early_answer() {
+    let origin = refusing();
+    let (proxy, speech, _folder) = under_tls(&origin);
+    let mut client = speech.connect(proxy.address(), "test");
+    client.send(upload()).expect("it takes it");
+    client.send(vec![b'x'; UPLOAD]).expect("it takes it");
+    let answer = client.try_response().expect("an answer");
+    assert_eq!((answer.status(), answer.body.len()), (413, 30_000));
+    client.is_closed();
+}
+
+#[test]
+fn a_client_of_http2_that_sends_all_before_it_reads_gets_an_early_answer() {
+    let origin = refusing();
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = Http2::connect(proxy.address());
+    for _ in 0..TRIES {
+        let request = client.request("POST", "/");
+        let mut asked = client.begin(request);
+        asked.send_last(vec![b'x'; UPLOAD]);
+        let answer = asked.answer();
+        assert_eq!((answer.status, answer.body.len()), (413, 30_000));
+    }
+    assert_eq!(proxy.metric("evenkeel_attempt_faults_total", &[]), 0.0);
+}
+
+#[test]
+fn an_early_answer_of_a_server_of_http2_wins_over_the_end_of_its_connection() {
+    for length in ["", "content-length"] {
+        let origin = Origin::scripted(move |visit| {
+            let settings = [(setting::WINDOW, 1 << 24)];
+            let Some(mut frames) = Frames::begin(visit, &settings) else {
+                return;
+            };
+            let room = (1_u32 << 24).to_be_bytes();
+            frames.send(kind::WINDOW_UPDATE, 0, 0, &room);
+            let Some(stream) = frames.request() else {
+                return;
+            };
+            // `:status: 413`, and perhaps the length.
+            let mut head = b"\x08\x03413".to_vec();
+            if !length.is_empty() {
+                head.extend_from_slice(b"\x0f\x0d\x016");
+            }
+            frames.send(kind::HEADERS, 4, stream, &head);
+            frames.last(stream, b"enough");
+            // Closed over what it has not read.
+        });
+        let proxy = Setup::of(&[&origin]).backend("protocol = \"h2\"").start();
+        for _ in 0..TRIES {
+            let mut client = proxy.client();
+            client.send(upload()).send(vec![b'x'; UPLOAD]);
+            let answer = client.try_response().expect("a whole answer");
+            let text = answer.text();
+            assert_eq!((answer.status(), text.as_str()), (413, "enough"));
+        }
+        for line in proxy.wait_for_lines(TRIES) {
+            assert_eq!(line.verdict(), (413, "-"));
+        }
+    }
+}
+
+/// Sends on after the answer until that fails, and gives after how much and how long.
+fn sent_in_vain(client: &mut Client, piece: &[u8], pause: Duration) -> (usize, Duration) {
+    let began = Instant::now();
+    let mut sent = 0;
+    until("nobody listens any more", || {
+        thread::park_timeout(pause);
+        match client.try_send(piece) {
+            Ok(()) => {
+                sent += piece.len();
+                None
+            }
+            Err(_) => Some(()),
+        }
+    });
+    (sent, began.elapsed())
+}
+
+#[test]
+fn a_client_that_sends_on_for_too_long_after_its_answer_is_not_listened_to() {
+    let origin = refusing();
+    let setup = Setup::of(&[&origin]).frontend("timeout.linger = \"500ms\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.send(upload());
+    assert_eq!(client.response().status(), 413);
+    let (_, took) = sent_in_vain(&mut client, b"x", Duration::from_millis(5));
+    assert!(took >= Duration::from_millis(400), "{took:?}");
+}
+
+#[test]
+fn a_client_that_sends_too_much_after_its_answer_is_not_listened_to() {
+    let origin = refusing();
+    let setup = Setup::of(&[&origin]).frontend("limits.linger = \"1MiB\"");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.send(upload());
+    assert_eq!(client.response().status(), 413);
+    let piece = vec![b'x'; 64 << 10];
+    let (sent, _) = sent_in_vain(&mut client, &piece, Duration::from_millis(1));
+    // What lies in sockets is more than was read.
+    assert!(sent >= 1 << 20, "{sent}");
+}
+
+#[test]
+fn a_client_of_http2_that_sends_on_after_its_answer_is_told_to_stop() {
+    let origin = refusing();
+    for limit in ["timeout.linger = \"300ms\"", "limits.linger = \"1MiB\""] {
+        let proxy = Setup::of(&[&origin]).frontend(limit).start();
+        let mut client = Http2::connect(proxy.address());
+        let request = client.request("POST", "/");
+        let mut asked = client.begin(request);
+        asked.send("x");
+        assert_eq!(asked.answer().status, 413);
+        if limit.starts_with("limits") {
+            let piece = bytes::Bytes::from(vec![b'x'; 2 << 20]);
+            let _ = asked.try_send(piece, false);
+        }
+        assert_eq!(asked.stopped_with(), Reason::NO_ERROR, "{limit}");
+    }
+}
