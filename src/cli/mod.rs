@@ -19,11 +19,11 @@ const DIED: u8 = 70;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0   ended as told, or the configuration is valid
-  1   the configuration is not valid
-  2   the command line is not
+  0   stopped by a signal, or the configuration is valid
+  1   the configuration has mistakes
+  2   the command line is wrong
   3   cannot start: an address is taken, a log file cannot be opened
-  70  a defect: a worker died";
+  70  a bug: a worker died";
 
 /// A load-balancing reverse proxy: one binary, one file, no restart to change it.
 #[derive(Debug, Parser)]
@@ -40,12 +40,12 @@ struct Arguments {
 enum Command {
     /// Run the proxy
     ///
-    /// SIGHUP, SIGUSR2 or a change of the file reloads it; SIGTERM and SIGUSR1 drain and end, a
-    /// second SIGTERM ends at once.
+    /// SIGHUP, SIGUSR2 or a change of the file reloads the configuration. SIGTERM, SIGINT and SIGUSR1
+    /// drain and then end the process; a second SIGTERM or SIGINT ends it at once.
     Run(RunArguments),
-    /// Say whether a configuration is valid, and what is wrong with it
+    /// Check a configuration and show all its mistakes
     Check(CheckArguments),
-    /// See it work: the proxy before three small app servers of its own, without a file
+    /// Run the proxy in front of three small app servers of its own, without a file
     Demo(DemoArguments),
 }
 
@@ -61,29 +61,29 @@ struct CheckArguments {
     /// The configuration file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// How mistakes are shown
+    /// The format of the mistakes
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// Print the configuration with every default filled in
+    /// Print the configuration with all defaults
     #[arg(long)]
     show: bool,
 }
 
 #[derive(Debug, Args)]
 struct DemoArguments {
-    /// Where the proxy listens; port 0 takes a free one
+    /// The address of the proxy; port 0 takes a free port
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Where metrics and status are
+    /// The address of the admin listener: metrics and status
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9900")]
     admin: SocketAddr,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// The line, underlined, why, and what to write instead
+    /// For people: the line, the mistake, and what to write instead
     Human,
-    /// A list of objects
+    /// For programs: a list of objects
     Json,
 }
 

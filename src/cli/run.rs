@@ -127,7 +127,7 @@ mod tests {
         let outcome = outcome.expect("it ends by itself");
         let code = ended(Ok(outcome));
         assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(70)));
-        let line = "worker 0 died: an accept loop panicked; the process ends";
+        let line = "worker 0 died: an accept loop panicked; the process is ending";
         assert!(said.contains(line), "{said}");
     }
 }

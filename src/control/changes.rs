@@ -52,7 +52,7 @@ impl Changes {
     pub fn renewed(&mut self, backends: Vec<Name>) {
         let lines = backends
             .into_iter()
-            .map(|name| format!("backend {name} has renewed files for tls"));
+            .map(|name| format!("backend {name}: its TLS files were renewed"));
         self.0.extend(lines);
     }
 

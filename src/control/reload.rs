@@ -360,16 +360,16 @@ impl CannotListen {
         );
         match self.error.kind() {
             std::io::ErrorKind::AddrInUse if is_ip => {
-                "another process listens there: `ss -ltnp` shows which"
+                "another process listens on it: `ss -ltnp` shows which"
             }
-            std::io::ErrorKind::AddrInUse => "another process listens there: `ss -lxp` shows which",
+            std::io::ErrorKind::AddrInUse => "another process listens on it: `ss -lxp` shows which",
             std::io::ErrorKind::PermissionDenied if is_ip => {
                 "ports below 1024 need the capability CAP_NET_BIND_SERVICE"
             }
             std::io::ErrorKind::PermissionDenied => {
-                "whoever runs this process must be able to write to the folder"
+                "the user that evenkeel runs as must be able to write to the directory"
             }
-            std::io::ErrorKind::NotFound => "the folder must be there before",
+            std::io::ErrorKind::NotFound => "create the directory first",
             std::io::ErrorKind::AddrNotAvailable => "no interface of this host has that address",
             _ => "",
         }

@@ -217,7 +217,7 @@ pub(super) fn with_zone(ip: Ipv6Addr, zone: &str, port: u16) -> io::Result<Socke
     let index = name_to_index(any.as_fd(), zone).map_err(|error| match error {
         rustix::io::Errno::NODEV => io::Error::new(
             io::ErrorKind::AddrNotAvailable,
-            format!("there is no interface `{zone}`"),
+            format!("this machine has no interface `{zone}`"),
         ),
         error => error.into(),
     })?;

@@ -29,7 +29,7 @@ pub(super) fn take(descriptor: &Descriptor) -> io::Result<RawSocket> {
     let socket = RawSocket::from(copy(number)?);
     // A descriptor of another kind would fail at each accept.
     if !listens(&socket).unwrap_or(false) {
-        let why = format!("descriptor {number} is no socket that listens for connections");
+        let why = format!("descriptor {number} is not a listening socket");
         return Err(invalid(match Handed::from_environment() {
             // It is a file of our own then, which merely has that number.
             Err(none) => format!("{why}: {none}"),
@@ -83,11 +83,11 @@ fn number_of(name: &str, handed: &Handed) -> io::Result<RawFd> {
     match (numbers.next(), numbers.next()) {
         (Some(number), None) => Ok(number),
         (Some(first), Some(second)) => Err(invalid(format!(
-            "descriptors {first} and {second} both have that name; give each socket a \
+            "descriptors {first} and {second} both have this name; give each socket a \
              `FileDescriptorName=` of its own, or write its number"
         ))),
         (None, _) => Err(invalid(format!(
-            "no socket of that name was handed over; there are {:?} (LISTEN_FDNAMES)",
+            "no socket with this name was handed over; the names are {:?} (LISTEN_FDNAMES)",
             handed.names
         ))),
     }
@@ -148,7 +148,7 @@ mod tests {
         let file = std::fs::File::open("/dev/null").expect("it is always there");
         let why = by_number(file.as_raw_fd()).map_err(|error| error.to_string());
         let expected = format!(
-            "descriptor {} is no socket that listens for connections: \
+            "descriptor {} is not a listening socket: \
              no sockets were handed over (LISTEN_PID)",
             file.as_raw_fd()
         );

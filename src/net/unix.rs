@@ -87,7 +87,7 @@ fn clear_the_way(path: &Path) -> io::Result<()> {
     if !metadata.file_type().is_socket() {
         return Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
-            "a file that is no socket stands there",
+            "a file that is not a socket has this path",
         ));
     }
     let probe = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;

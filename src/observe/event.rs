@@ -23,7 +23,7 @@ pub fn started(version: &str, workers: usize, generation: u64) {
     let s = plural(workers as u64);
     info!(
         event = "process.started",
-        version, workers, generation, "evenkeel {version} runs with {workers} worker{s}"
+        version, workers, generation, "evenkeel {version} is running with {workers} worker{s}"
     );
 }
 
@@ -49,7 +49,7 @@ pub fn listener_closed(frontend: &str, addr: &ListenAddress) {
 pub fn mode_not_changed(addr: &ListenAddress, why: &dyn Display) {
     warn!(
         event = "listener.mode_failed",
-        %addr, "{addr} keeps the permissions that it had: {why}"
+        %addr, "{addr} keeps its old permissions: {why}"
     );
 }
 
@@ -61,14 +61,14 @@ pub fn admin_bound(addr: &ListenAddress) {
 
 /// The admin listener cannot be had although its address is bound.
 pub fn admin_failed(addr: &ListenAddress, why: &dyn Display) {
-    error!(event = "admin.failed", %addr, "nobody can ask for metrics and status at {addr}: {why}");
+    error!(event = "admin.failed", %addr, "the admin listener at {addr} does not work: {why}");
 }
 
 /// A defect of ours ended the admin listener's wait for connections; it begins again.
 pub fn admin_panicked() {
     error!(
         event = "admin.panicked",
-        "the admin listener hit a defect of evenkeel and accepts again"
+        "the admin listener panicked (a bug in evenkeel) and accepts connections again"
     );
 }
 
@@ -76,8 +76,7 @@ pub fn admin_panicked() {
 pub fn server_tls_renewed(backend: &str) {
     info!(
         event = "server.tls_renewed",
-        backend,
-        "backend {backend} has renewed files for tls: connections from now on are made with them"
+        backend, "backend {backend}: its TLS files were renewed; new connections use them"
     );
 }
 
@@ -85,7 +84,7 @@ pub fn server_tls_renewed(backend: &str) {
 pub fn reload_applied(generation: u64, changes: &dyn Display) {
     info!(
         event = "reload.applied",
-        generation, "configuration {generation} runs: {changes}"
+        generation, "configuration {generation} is running: {changes}"
     );
 }
 
@@ -93,7 +92,7 @@ pub fn reload_applied(generation: u64, changes: &dyn Display) {
 pub fn reload_unchanged(generation: u64) {
     info!(
         event = "reload.unchanged",
-        generation, "configuration {generation} goes on: the files say the same"
+        generation, "configuration {generation} stays: the files have not changed"
     );
 }
 
@@ -101,7 +100,7 @@ pub fn reload_unchanged(generation: u64) {
 pub fn reload_failed(generation: u64, why: &dyn Display) {
     error!(
         event = "reload.failed",
-        generation, "configuration {generation} goes on, the new one cannot be used:\n{why}"
+        generation, "configuration {generation} stays: the new one has mistakes:\n{why}"
     );
 }
 
@@ -109,7 +108,7 @@ pub fn reload_failed(generation: u64, why: &dyn Display) {
 /// none passed, it is not checked any more.
 pub fn server_up(backend: &str, server: &str, passed: u32, up: usize, total: usize) {
     let why = match passed {
-        0 => "not checked any more".to_owned(),
+        0 => "no longer checked".to_owned(),
         passed => format!("after {passed} passed check{}", plural(passed.into())),
     };
     info!(
@@ -152,7 +151,7 @@ pub fn server_down(backend: &str, server: &str, why: &dyn Display, failed: u32, 
                 up,
                 unchecked,
                 total,
-                "{backend}/{server} is down: {why}, after {failed} failed check{s}; {up} of {total} left{rest}"
+                "{backend}/{server} is down: {why}, after {failed} failed check{s}; {up} of {total} up{rest}"
             )
         };
     }
@@ -178,7 +177,7 @@ pub fn server_not_believed(backend: &str, server: &str, fault: &Fault) {
     let reason = fault.reason.code();
     warn!(
         event = "server.tls_failed",
-        backend, server, reason, "{backend}/{server} gets no traffic over TLS: {fault}"
+        backend, server, reason, "{backend}/{server} gets no traffic: TLS failed: {fault}"
     );
 }
 
@@ -187,21 +186,21 @@ pub fn server_not_understood(backend: &str, server: &str, fault: &Fault) {
     let reason = fault.reason.code();
     warn!(
         event = "server.http2_failed",
-        backend, server, reason, "{backend}/{server} gets no traffic over HTTP/2: {fault}"
+        backend, server, reason, "{backend}/{server} gets no traffic: HTTP/2 failed: {fault}"
     );
 }
 
 /// A frontend has stopped accepting for a while.
 pub fn accept_paused(frontend: &str, cause: PauseCause) {
     let why = match cause {
-        PauseCause::FrontendLimit => "its max_connections are open",
-        PauseCause::ProcessLimit => "the process's max_connections are open",
+        PauseCause::FrontendLimit => "its max_connections is reached",
+        PauseCause::ProcessLimit => "max_connections of the process is reached",
         PauseCause::Descriptors => "no file descriptor is free",
     };
     let cause = cause.code();
     warn!(
         event = "accept.paused",
-        frontend, cause, "{frontend} accepts no connections for now: {why}"
+        frontend, cause, "{frontend} has paused accepting connections: {why}"
     );
 }
 
@@ -217,7 +216,8 @@ pub fn accept_resumed(frontend: &str) {
 pub fn out_of_descriptors(purpose: &str) {
     warn!(
         event = "process.out_of_descriptors",
-        purpose, "no file descriptor is free for {purpose}; raise the open-file limit (ulimit -n)"
+        purpose,
+        "cannot {purpose}: no file descriptor is free; raise the open-file limit (ulimit -n)"
     );
 }
 
@@ -225,7 +225,9 @@ pub fn out_of_descriptors(purpose: &str) {
 pub fn descriptor_limit_low(limit: u64, needed: u64) {
     warn!(
         event = "process.descriptor_limit_low",
-        limit, needed, "{limit} files may be open, max_connections would need {needed}"
+        limit,
+        needed,
+        "the open-file limit is {limit}, and max_connections needs {needed}; raise the limit (ulimit -n) or lower max_connections"
     );
 }
 
@@ -236,7 +238,7 @@ pub fn descriptors_few(limit: u64, connections: u64) {
         event = "process.descriptors_few",
         limit,
         connections,
-        "{limit} files may be open: {connections} client connection{s} at a time; raise the limit (ulimit -n)"
+        "the open-file limit is {limit}, which allows {connections} client connection{s} at a time; raise the limit (ulimit -n)"
     );
 }
 
@@ -245,7 +247,7 @@ pub fn handshake_failed(frontend: &str, client: Peer, reason: HandshakeFailure, 
     let reason = reason.code();
     debug!(
         event = "tls.handshake_failed",
-        frontend, %client, reason, "a handshake of {client} with {frontend} failed ({reason}): {why}"
+        frontend, %client, reason, "TLS handshake of {client} with {frontend} failed ({reason}): {why}"
     );
 }
 
@@ -253,7 +255,7 @@ pub fn handshake_failed(frontend: &str, client: Peer, reason: HandshakeFailure, 
 /// now on: it is new or renewed, or of the directory, something has gone that nobody needs.
 pub fn certificate_renewed(path: &Path) {
     let path = path.display();
-    info!(event = "certificate.renewed", %path, "{path} has changed and is used as it is now");
+    info!(event = "certificate.renewed", %path, "{path} has changed and is now in use");
 }
 
 /// Files of a directory have gone, and with them the last certificate for `names`.
@@ -261,7 +263,7 @@ pub fn certificate_gone(path: &Path, names: &str) {
     let path = path.display();
     warn!(
         event = "certificate.gone",
-        %path, names, "files of {path} have gone: there is no certificate any more for {names}"
+        %path, names, "files were deleted from {path}: there is no certificate any more for {names}"
     );
 }
 
@@ -269,7 +271,7 @@ pub fn certificate_gone(path: &Path, names: &str) {
 /// used on.
 pub fn certificate_broken(path: &Path, why: &dyn Display) {
     let path = path.display();
-    error!(event = "certificate.broken", %path, %why, "{path} cannot be used and changes nothing: {why}");
+    error!(event = "certificate.broken", %path, %why, "{path} cannot be used, its last usable state stays in use: {why}");
 }
 
 /// The same happened to so many more files.
@@ -326,7 +328,7 @@ pub fn exchange_panicked(id: &RequestId, what: &str) {
     error!(
         event = "exchange.panicked",
         request_id = %id,
-        "exchange {id} hit a defect of evenkeel and was given up: {what}"
+        "exchange {id} panicked (a bug in evenkeel) and was aborted: {what}"
     );
 }
 
@@ -334,7 +336,7 @@ pub fn exchange_panicked(id: &RequestId, what: &str) {
 pub fn worker_died(worker: usize, why: &dyn Display) {
     error!(
         event = "worker.died",
-        worker, "worker {worker} died: {why}; the process ends"
+        worker, "worker {worker} died: {why}; the process is ending"
     );
 }
 
@@ -347,7 +349,7 @@ pub fn draining(signal: &str, grace: Duration, timeout: Duration) {
     let timeout = show_duration(timeout);
     info!(
         event = "process.draining",
-        signal, "{signal}: listeners close {when}, what is open then has {timeout} to finish"
+        signal, "{signal}: listeners close {when}; open exchanges then have {timeout} to finish"
     );
 }
 
@@ -356,7 +358,7 @@ pub fn exchanges_cut(exchanges: u64) {
     let s = plural(exchanges);
     warn!(
         event = "process.exchanges_cut",
-        exchanges, "{exchanges} exchange{s} cut"
+        exchanges, "{exchanges} open exchange{s} aborted at the end of the process"
     );
 }
 
@@ -371,7 +373,7 @@ pub fn access_log_fails(target: &LogTarget, why: &dyn Display) {
     error!(
         event = "access_log.fails",
         target_name = target,
-        "access log: cannot write to {target}: {why}; lines are lost until it can"
+        "access log: cannot write to {target}: {why}; until that works again, lines are lost"
     );
 }
 
@@ -383,7 +385,7 @@ pub fn access_log_writes_again(target: &LogTarget, lost: u64) {
         event = "access_log.writes_again",
         target_name = target,
         lost,
-        "access log: writing to {target} again; {lost} line{s} lost"
+        "access log: writing to {target} works again; {lost} line{s} lost"
     );
 }
 
@@ -393,7 +395,7 @@ pub fn access_log_not_reopened(target: &LogTarget, why: &dyn Display) {
     error!(
         event = "access_log.not_reopened",
         target_name = target,
-        "access log: cannot reopen {target}: {why}; the old file is written on"
+        "access log: cannot reopen {target}: {why}; lines still go to the old file"
     );
 }
 
@@ -405,7 +407,7 @@ pub fn access_log_dropped(target: &LogTarget, lines: u64) {
         event = "access_log.dropped",
         target_name = target,
         lines,
-        "access log: {lines} line{s} dropped: {target} does not keep up"
+        "access log: {lines} line{s} dropped: {target} is too slow"
     );
 }
 
@@ -439,7 +441,7 @@ mod tests {
         let said = said(|| server_not_believed("app", "a", &fault));
         assert!(
             said.contains(
-                "WARN  app/a gets no traffic over TLS: server.tls.certificate: it has expired"
+                "WARN  app/a gets no traffic: TLS failed: server.tls.certificate: it has expired"
             ),
             "{said}"
         );
@@ -458,14 +460,16 @@ mod tests {
             said(|| server_down("app", "10.0.0.1:80", &refused, failed, left))
         };
         let text = down(3, 1, 0);
-        let expected = "WARN  app/10.0.0.1:80 is down: connection refused, after 3 failed checks; 1 of 2 left\n";
+        let expected =
+            "WARN  app/10.0.0.1:80 is down: connection refused, after 3 failed checks; 1 of 2 up\n";
         assert!(text.ends_with(expected), "{text}");
         let text = down(1, 0, 0);
-        let expected = "ERROR app/10.0.0.1:80 is down: connection refused, after 1 failed check; 0 of 2 left\n";
+        let expected =
+            "ERROR app/10.0.0.1:80 is down: connection refused, after 1 failed check; 0 of 2 up\n";
         assert!(text.ends_with(expected), "{text}");
         let text = down(1, 0, 1);
         let expected = "WARN  app/10.0.0.1:80 is down: connection refused, after 1 failed check; \
-                        0 of 2 left, 1 not yet checked\n";
+                        0 of 2 up, 1 not yet checked\n";
         assert!(text.ends_with(expected), "{text}");
     }
 
@@ -480,10 +484,10 @@ mod tests {
     fn draining_says_how_long_it_may_take() {
         let seconds = Duration::from_secs;
         let text = said(|| draining("SIGTERM", Duration::ZERO, seconds(30)));
-        let expected = "SIGTERM: listeners close now, what is open then has 30s to finish\n";
+        let expected = "SIGTERM: listeners close now; open exchanges then have 30s to finish\n";
         assert!(text.ends_with(expected), "{text}");
         let text = said(|| draining("SIGTERM", seconds(5), seconds(30)));
-        assert!(text.contains("listeners close in 5s,"), "{text}");
+        assert!(text.contains("listeners close in 5s;"), "{text}");
     }
 
     #[test]

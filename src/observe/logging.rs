@@ -40,7 +40,7 @@ pub struct AlreadyStarted;
 
 impl fmt::Display for AlreadyStarted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("events of this process are written already")
+        f.write_str("logging has already been started in this process")
     }
 }
 

@@ -204,7 +204,7 @@ impl Proxy {
         match asked.await {
             Ok(outcome) => outcome,
             Err(_) => Err(Refused {
-                text: "the proxy has ended".to_owned(),
+                text: "the process has ended".to_owned(),
                 json: serde_json::Value::Null,
             }),
         }
@@ -428,7 +428,7 @@ fn cannot_serve(found: config::Diagnostics) -> CannotStart {
 }
 
 fn no_thread(error: std::io::Error) -> CannotStart {
-    CannotStart(format!("no thread: {error}"))
+    CannotStart(format!("cannot start a thread: {error}"))
 }
 
 #[cfg(test)]

@@ -319,7 +319,10 @@ fn an_interface_that_is_not_there_is_named() {
     let answer = proxy.reload();
     assert_ne!(answer.status(), 200);
     let text = answer.text();
-    assert!(text.contains("there is no interface `nowhere0`"), "{text}");
+    assert!(
+        text.contains("this machine has no interface `nowhere0`"),
+        "{text}"
+    );
     assert!(text.contains("[fe80::1%nowhere0]:8080"), "{text}");
 }
 

@@ -293,7 +293,7 @@ fn what_passes_a_check_can_be_said() {
             "path = \"/\"",
             String::new(),
             "down",
-            "connection closed before the answer",
+            "connection closed before the response",
         ),
     ];
     for (health, answer, state, reason) in cases {
@@ -397,7 +397,7 @@ fn the_log_says_what_went_down_and_why_and_what_is_left() {
     a.origin.stop();
     let down = program.wait_for("server.down");
     let expected =
-        format!("app/{address} is down: connection refused, after 3 failed checks; 1 of 2 left");
+        format!("app/{address} is down: connection refused, after 3 failed checks; 1 of 2 up");
     assert_eq!(
         (&down["message"], &down["level"]),
         (&expected.into(), &"warn".into())

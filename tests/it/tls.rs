@@ -172,9 +172,13 @@ fn a_refused_name_is_in_the_log_that_is_asked_for() {
         (
             1,
             "nobody.test",
-            "(unknown_name): nobody here is called \"nobody.test\"",
+            "(unknown_name): no certificate has the name \"nobody.test\"",
         ),
-        (2, "127.0.0.1", "(unknown_name): it asks for no name"),
+        (
+            2,
+            "127.0.0.1",
+            "(unknown_name): the client sent no name (SNI)",
+        ),
     ] {
         safe.speech().refusal(program.address(), name);
         let event = program.wait_for_another("tls.handshake_failed", count);
@@ -485,7 +489,10 @@ fn a_renewed_certificate_is_served_and_a_broken_one_changes_nothing() {
     let mismatched = format!("{}{}", other.certificate, first.key);
     for (text, why) in [
         ("nothing", "has no certificate"),
-        (mismatched.as_str(), "is not that of its first certificate"),
+        (
+            mismatched.as_str(),
+            "does not belong to its first certificate",
+        ),
         (expired.whole().as_str(), "it has expired"),
     ] {
         let before = program.events_of("certificate.broken").len();
@@ -582,7 +589,7 @@ fn a_directory_that_is_emptied_is_broken_and_one_that_loses_a_file_says_whose() 
     let answer = program.admin("POST", "/reload");
     assert_eq!(answer.status(), 200, "{}", answer.text());
     assert!(
-        answer.text().contains("is used as it was before"),
+        answer.text().contains("its last usable state stays in use"),
         "{}",
         answer.text()
     );
@@ -605,7 +612,7 @@ fn a_reload_takes_a_broken_file_for_what_it_was() {
         let answer = proxy.reload();
         assert_eq!(answer.status(), 200, "{}", answer.text());
         assert!(
-            answer.text().contains("is used as it was before"),
+            answer.text().contains("its last usable state stays in use"),
             "{}",
             answer.text()
         );
@@ -710,16 +717,24 @@ fn check_warns_of_names_with_rules_that_no_certificate_is_for() {
         assert_eq!(check(covered, ""), "", "{covered}");
     }
     for (name, lines, outcome) in [
-        ("c.test", "", "who asks for it gets the default one"),
-        ("y.x.b.test", "", "who asks for it gets the default one"),
+        (
+            "c.test",
+            "",
+            "clients that ask for it get the default certificate",
+        ),
+        (
+            "y.x.b.test",
+            "",
+            "clients that ask for it get the default certificate",
+        ),
         (
             "*.a.test",
             "strict_sni = true",
-            "who asks for it is refused",
+            "clients that ask for it are refused",
         ),
     ] {
         let said = check(name, lines);
-        let message = format!("no certificate here is for {name:?}: {outcome}");
+        let message = format!("no certificate here has the name {name:?}: {outcome}");
         assert!(said.contains(&message), "{said}");
         assert!(said.contains("evenkeel.toml:8"), "{said}");
     }

@@ -395,8 +395,8 @@ fn a_renewed_authority_is_believed_and_a_broken_file_changes_nothing() {
     // What cannot be used is reported, and what was there is used on.
     let no_authority = authority.pem.replacen("MII", "MIX", 1);
     for (text, why) in [
-        ("nothing", "has no certificate of an authority"),
-        (&no_authority, "has an authority that cannot be used"),
+        ("nothing", "has no CA certificate"),
+        (&no_authority, "has a CA certificate that cannot be used"),
     ] {
         let before = program.events_of("certificate.broken").len();
         folder.replace("ca.pem", text);
@@ -425,7 +425,10 @@ fn a_reload_that_finds_nothing_new_says_which_files_are_used_as_they_were() {
     assert_eq!(answer.status(), 200);
     let text = answer.text();
     assert!(text.contains("\"changes\": []"), "{text}");
-    assert!(text.contains("is used as it was before"), "{text}");
+    assert!(
+        text.contains("its last usable state stays in use"),
+        "{text}"
+    );
     assert_eq!(get(&proxy, NAME).status(), 200);
 }
 
@@ -510,7 +513,7 @@ fn a_renewed_certificate_of_ours_is_shown_and_a_broken_one_changes_nothing() {
     let expired = clients.pair_until(&["evenkeel"], 2001);
     let mismatched = format!("{}{}", known.certificate, unknown.key);
     for (text, why) in [
-        (mismatched, "is not that of its first certificate"),
+        (mismatched, "does not belong to its first certificate"),
         (expired.whole(), "it has expired"),
     ] {
         let before = program.events_of("certificate.broken").len();
@@ -555,7 +558,7 @@ fn check_names_the_line_of_a_file_that_cannot_be_used() {
         ("tls = { certificate = 'good.pem' }", "has no private key"),
         (
             "tls = { certificate = 'good.pem', key = 'other.key' }",
-            "/other.key is not that of the first certificate in",
+            "/other.key does not belong to the first certificate in",
         ),
     ] {
         let (code, said) = check(lines, &folder);

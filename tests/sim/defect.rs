@@ -42,7 +42,7 @@ fn an_exchange_that_panics_is_answered_and_counted_and_nobody_else_notices() {
         let in_flight = "evenkeel_server_in_flight{backend=\"defect\",server=\"10.0.9.9:80\"}";
         assert_eq!(stage.metric(in_flight).await, "0", "no slot is lost");
     });
-    let said = "hit a defect of evenkeel and was given up: no such luck";
+    let said = "panicked (a bug in evenkeel) and was aborted: no such luck";
     let logged = |entry: &crate::trace::Entry| entry.what.contains(said);
     let events = trace.entries().into_iter().filter(logged).count();
     assert_eq!(events, 2, "in:\n{trace}");
@@ -62,7 +62,7 @@ fn a_connection_that_panics_ends_and_its_exchange_is_counted_and_nobody_else_not
         let replies = "evenkeel_replies_total{frontend=\"web\",reason=\"proxy.panic\"}";
         assert_eq!(stage.metric(replies).await, "1");
     });
-    let said = "hit a defect of evenkeel and was given up: outside of its handler";
+    let said = "panicked (a bug in evenkeel) and was aborted: outside of its handler";
     let logged = |entry: &crate::trace::Entry| entry.what.contains(said);
     let events = trace.entries().into_iter().filter(logged).count();
     assert_eq!(events, 1, "in:\n{trace}");
@@ -91,7 +91,7 @@ fn a_stream_that_panics_is_answered_500_and_its_neighbours_go_on() {
         let replies = "evenkeel_replies_total{frontend=\"web\",reason=\"proxy.panic\"}";
         assert_eq!(stage.metric(replies).await, "1");
     });
-    let said = "hit a defect of evenkeel and was given up: no such luck";
+    let said = "panicked (a bug in evenkeel) and was aborted: no such luck";
     let logged = |entry: &crate::trace::Entry| entry.what.contains(said);
     let events = trace.entries().into_iter().filter(logged).count();
     assert_eq!(events, 1, "in:\n{trace}");
@@ -108,7 +108,7 @@ fn an_admin_listener_that_panics_accepts_again() {
         }
         assert!(stage.client("new").get("/").await.is_served());
     });
-    let said = "the admin listener hit a defect of evenkeel and accepts again";
+    let said = "the admin listener panicked (a bug in evenkeel) and accepts connections again";
     let logged = |entry: &crate::trace::Entry| entry.what.contains(said);
     let events = trace.entries().into_iter().filter(logged).count();
     assert_eq!(events, 2, "in:\n{trace}");

@@ -169,7 +169,7 @@ fn every_command_works() {
         surroundings.succeeds(&line.replace("127.0.0.1:9900", admin));
         if line.contains("HUP") || line.contains("/reload") {
             reloads += 1;
-            program.wait_for("configuration 1 goes on");
+            program.wait_for("configuration 1 stays");
         }
     }
     assert_eq!(reloads, 2);

@@ -76,7 +76,7 @@ fn status_asked_for(name: &str, status: &str) -> Response<Full<Bytes>> {
             let status = StatusCode::from_u16(code).unwrap_or_default();
             say(status, format!("{status} from {name}\n"))
         }
-        _ => misunderstood("a status is a number from 200 to 999: /status/503"),
+        _ => misunderstood("write a status from 200 to 999: /status/503"),
     }
 }
 
@@ -88,7 +88,7 @@ async fn slow(name: &str, query: &str) -> Response<Full<Bytes>> {
             let text = format!("hello from {name}, after {}\n", show_duration(duration));
             say(StatusCode::OK, text)
         }
-        _ => misunderstood("milliseconds are a number up to 300000: /slow?ms=500"),
+        _ => misunderstood("write at most 300000 milliseconds: /slow?ms=500"),
     }
 }
 
@@ -97,7 +97,7 @@ fn stop(name: &str, query: &str) -> Answer {
     match wanted {
         Ok(pause) if pause <= LONGEST => {
             let text = format!(
-                "{name} stops for {} and comes back by itself\n",
+                "{name} stops for {} and starts again by itself\n",
                 show_duration(pause)
             );
             let mut response = say(StatusCode::OK, text);
@@ -109,7 +109,7 @@ fn stop(name: &str, query: &str) -> Answer {
                 stop: Some(pause),
             }
         }
-        _ => misunderstood("a time has a unit and is at most 5m: /stop?for=5s").into(),
+        _ => misunderstood("write a duration with a unit, at most 5m: /stop?for=5s").into(),
     }
 }
 
@@ -134,7 +134,7 @@ where
         }
         Err(_) => say(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "the body did not come whole, or has more than 1 MiB\n",
+            "the body is incomplete, or larger than 1 MiB\n",
         ),
     }
 }

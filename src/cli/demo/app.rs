@@ -81,7 +81,7 @@ impl App {
             let pause = serve_until_stopped(socket.into_listener()?, &name).await;
             info!(
                 event = "demo.stopped",
-                "{name} was told to stop: its port and its connections are closed for {}",
+                "{name} stops: its port and its connections are closed for {}",
                 show_duration(pause)
             );
             clock::sleep(pause).await;
@@ -155,7 +155,7 @@ async fn listen_again(network: &Network, address: SocketAddr, name: &str) -> Soc
                 has_said = true;
                 warn!(
                     event = "demo.waits",
-                    "{name} waits for its address {address}: {error}"
+                    "{name} cannot listen on {address} yet: {error}"
                 );
             }
             Err(_) => {}
@@ -231,7 +231,7 @@ mod tests {
             let mut idle = connect(address).await.expect("it listens");
             let answer = ask(address, "/stop?for=300ms").await.expect("an answer");
             assert!(
-                answer.ends_with("app-1 stops for 300ms and comes back by itself\n"),
+                answer.ends_with("app-1 stops for 300ms and starts again by itself\n"),
                 "{answer}"
             );
 

@@ -31,17 +31,17 @@ backend = "app"
 [backend.app]
 balance = "round-robin"
 health = {{ path = "/healthz", interval = "500ms", rise = 2, fall = 2 }}
-servers = [          # the demo's own app servers: put yours here
+servers = [          # the demo's own app servers: write yours here
 {servers}]
 
 [admin]
 listen = "{admin}"
 
 [log.access]
-to = "off"           # "stdout": a line of JSON for each request
+to = "off"           # "stdout": one line of JSON for each request
 
 [shutdown]
-timeout = "0s"       # Ctrl-C waits for no request; without this line: up to 30s
+timeout = "0s"       # Ctrl-C does not wait for open requests; the default is 30s
 "#
     )
 }
@@ -53,32 +53,32 @@ pub(super) fn guide(places: &Places) -> String {
     let configuration = configuration(places);
     format!(
         "\
-evenkeel balances http://{web} over three small app servers, which run in this process too.
-This is its configuration; `evenkeel run --config FILE` runs with it, or with what you make of it:
+Evenkeel balances http://{web} over three small app servers, which also run in this process.
+This is its configuration. Save it, change it, and run it with `evenkeel run --config FILE`:
 
 {configuration}
 Try in another terminal:
 
-  Each server in its turn:
+  Each server gets a request in turn:
     for i in 1 2 3 4 5 6; do curl -s http://{web}/; done
 
-  The server that answers goes away for 5 seconds. No request fails, and below you see that the
-  health checks notice:
+  The server that answers stops for 5 seconds. No request fails, and you see below how the
+  health checks notice it:
     curl -s 'http://{web}/stop?for=5s'; for i in 1 2 3 4 5 6; do curl -s http://{web}/; done
 
-  All three go away: 503, with the reason and when to come again:
+  All three servers stop: 503, with the reason and Retry-After:
     for i in 1 2 3; do curl -s 'http://{web}/stop?for=6s'; done; sleep 2; curl -si http://{web}/
 
-  What a server sees of a request; an answer that takes its time; an error of the server's own:
+  The request as a server gets it; a slow response; an error of the server:
     curl -s -d 'a body' http://{web}/echo
     curl -s 'http://{web}/slow?ms=500'
     curl -si http://{web}/status/503
 
-  The state of everything, and numbers for Prometheus:
+  Status as JSON, and metrics for Prometheus:
     curl -s http://{admin}/status
     curl -s http://{admin}/metrics | grep evenkeel_server_requests_total
 
-Ctrl-C ends it. What happens:
+Ctrl-C ends it. Events:
 
 "
     )

@@ -25,9 +25,9 @@ const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What there is to ask, for whoever asks for something else.
 const INDEX: &str = "\
-GET  /metrics  numbers for Prometheus
+GET  /metrics  metrics for Prometheus
 GET  /live     200 while the process runs
-GET  /ready    200 when it takes traffic, else 503 and why
+GET  /ready    200 when Evenkeel takes traffic, else 503 and the reason
 GET  /status   frontends, backends and servers as JSON
 POST /reload   read the configuration again
 ";

@@ -109,7 +109,7 @@ impl Files {
         if chain.is_empty() {
             return Err(fault(
                 format!("{shown} has no certificate"),
-                "a certificate is a block that begins with `-----BEGIN CERTIFICATE-----`",
+                "the file must have a block that begins with `-----BEGIN CERTIFICATE-----`",
             ));
         }
         let (key, key_file) = match (key, &self.key) {
@@ -119,7 +119,7 @@ impl Files {
                 Some(path) => (key_in(&path)?, path),
                 None => {
                     return Err(fault(
-                        format!("{shown} has no private key, and there is none beside it"),
+                        format!("{shown} has no private key, and there is no key file beside it"),
                         "put the key into the same file or into FILE.key, or write \
                          `{ certificate = \"…\", key = \"…\" }`",
                     ));
@@ -128,14 +128,14 @@ impl Files {
         };
         let facts = Facts::of(&chain[0]).ok_or_else(|| {
             let message = format!("the first certificate in {shown} cannot be parsed");
-            fault(message, "`openssl x509 -text -in FILE` shows what it is")
+            fault(message, "`openssl x509 -text -in FILE` shows its content")
         })?;
         if !facts.is_v3 {
             return Err(fault(
                 format!(
-                    "the first certificate in {shown} is of an old version of X.509, not of version 3"
+                    "the first certificate in {shown} has an old version of X.509; version 3 is needed"
                 ),
-                "authorities issue no others; `openssl x509 -req` needs `-extfile` to make one",
+                "CAs issue only version 3; `openssl x509 -req` needs `-extfile` to make one",
             ));
         }
         let key = certified(chain, key).map_err(|error| {
@@ -147,14 +147,14 @@ impl Files {
                 );
             };
             let message = match key_file == self.certificate {
-                true => format!("the private key in {of} is not that of its first certificate"),
+                true => format!("the private key in {of} does not belong to its first certificate"),
                 false => format!(
-                    "the private key in {of} is not that of the first certificate in {shown}"
+                    "the private key in {of} does not belong to the first certificate in {shown}"
                 ),
             };
             fault(
                 message,
-                "the server's own certificate stands first, those of authorities after it",
+                "the server's own certificate must be the first one, CA certificates follow",
             )
         })?;
         let kind = match key.key.algorithm() {
@@ -192,7 +192,7 @@ fn key_in(path: &Path) -> Result<PrivateKeyDer<'static>, Fault> {
     Pem::parse(&bytes, path)?.key.ok_or_else(|| {
         fault(
             format!("{} has no private key", path.display()),
-            "a key is a block that begins with `-----BEGIN PRIVATE KEY-----`",
+            "the file must have a block that begins with `-----BEGIN PRIVATE KEY-----`",
         )
     })
 }
@@ -226,8 +226,8 @@ impl Pem {
         if found.key.is_none() && bytes.split(|byte| *byte == b'\n').any(is_encrypted) {
             return Err(fault(
                 format!("the private key in {} is encrypted", path.display()),
-                "nobody could type its password at a restart: `openssl pkey -in FILE -out NEW` \
-                 writes it in the clear, for a file that only evenkeel may read",
+                "Evenkeel cannot ask for its password: `openssl pkey -in FILE -out NEW` writes the key \
+                 without encryption; let only the user of evenkeel read the new file",
             ));
         }
         Ok(found)
@@ -309,7 +309,7 @@ impl Source for Files {
             true => "it has expired",
             false => "it is not valid yet",
         };
-        Some(fault(what, "the one before is used on"))
+        Some(fault(what, "the last usable one stays in use"))
     }
 }
 
@@ -325,13 +325,13 @@ impl Source for Authorities {
     }
 
     fn read(&self) -> Result<Self::Content, Fault> {
-        let found: Self::Content = blocks(&self.0, "has no certificate of an authority")?;
+        let found: Self::Content = blocks(&self.0, "has no CA certificate")?;
         let mut roots = RootCertStore::empty();
         for certificate in &found {
             roots.add(certificate.clone()).map_err(|error| {
                 let shown = self.0.display();
                 fault(
-                    format!("{shown} has an authority that cannot be used: {error}"),
+                    format!("{shown} has a CA certificate that cannot be used: {error}"),
                     "",
                 )
             })?;
@@ -352,7 +352,7 @@ impl Source for RevokedList {
     }
 
     fn read(&self) -> Result<Self::Content, Fault> {
-        blocks(&self.0, "has no list of revoked certificates")
+        blocks(&self.0, "has no list of revoked certificates (CRL)")
     }
 }
 
@@ -378,19 +378,18 @@ fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>, Fault> {
         let help = match error.kind() {
             // A whole path says by itself where was looked, also one that was written as a part.
             io::ErrorKind::NotFound if path.is_relative() => {
-                "relative paths begin at the file that they are written in"
+                "a relative path begins at the directory of the configuration file"
             }
-            io::ErrorKind::PermissionDenied => "the user that evenkeel runs as has to read it",
+            io::ErrorKind::PermissionDenied => {
+                "the user that evenkeel runs as must be able to read it"
+            }
             _ => "",
         };
         fault(format!("cannot read {}: {error}", path.display()), help)
     };
     let size = fs::metadata(path).map_err(|error| cannot(&error))?.len();
     if size > most_bytes {
-        let message = format!(
-            "{} has {size} bytes, too many for what it is",
-            path.display()
-        );
+        let message = format!("{} is too large: {size} bytes", path.display());
         return Err(fault(message, ""));
     }
     fs::read(path).map_err(|error| cannot(&error))
@@ -451,7 +450,7 @@ vZDM
             let fault = Files { certificate, key }
                 .load()
                 .expect_err("it is another");
-            let expected = format!("the private key in {} is not that of", named.display());
+            let expected = format!("the private key in {} does not belong to", named.display());
             assert!(fault.message.starts_with(&expected), "{fault:?}");
             assert!(fault.message.ends_with("/fullchain.pem"), "{fault:?}");
         }
@@ -470,16 +469,16 @@ vZDM
             (
                 "lonely.pem",
                 chain.clone(),
-                "has no private key, and there is none beside it",
+                "has no private key, and there is no key file beside it",
             ),
             ("key.pem", key.clone(), "has no certificate"),
             (
                 "swapped.pem",
                 chain.clone() + &other_key,
-                "is not that of its first certificate",
+                "does not belong to its first certificate",
             ),
             ("broken.pem", broken + &key, "cannot be parsed"),
-            ("old.pem", OLD.to_owned() + &key, "not of version 3"),
+            ("old.pem", OLD.to_owned() + &key, "version 3 is needed"),
             ("secret.pem", chain.clone() + encrypted, "is encrypted"),
             (
                 "torn.pem",
@@ -508,7 +507,7 @@ vZDM
         };
         let fault = relative.load().expect_err("it is not there");
         assert!(
-            fault.help.starts_with("relative paths begin at "),
+            fault.help.starts_with("a relative path begins at "),
             "{fault:?}"
         );
     }

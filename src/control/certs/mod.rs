@@ -191,8 +191,8 @@ impl Certs {
             if !has_errors {
                 found.push(at_certificates(
                     tls,
-                    "there is no certificate here: of a directory, files count that end in `.pem`, \
-                     `.crt` or `.cer`"
+                    "there is no certificate here: only files that end in `.pem`, `.crt` or `.cer` are \
+                     read from a directory"
                         .to_owned(),
                 ));
             }
@@ -208,8 +208,8 @@ impl Certs {
         if let (None, Some(default)) = (&store, &tls.default) {
             found.push(Diagnostic::at(
                 &default.at,
-                format!("no certificate here is for {:?}", default.name),
-                "the default is one of the names that the certificates have",
+                format!("no certificate here has the name {:?}", default.name),
+                "write a name that is in one of the certificates",
             ));
         }
         store
@@ -320,11 +320,11 @@ fn uncovered(tls: &Tls, store: &Store) -> impl Iterator<Item = Diagnostic> {
             HostPattern::Wildcard(parent) => format!("*.{parent}"),
         };
         let outcome = match tls.unknown_names {
-            UnknownNames::Default => "who asks for it gets the default one",
-            UnknownNames::Refused => "who asks for it is refused",
+            UnknownNames::Default => "clients that ask for it get the default certificate",
+            UnknownNames::Refused => "clients that ask for it are refused",
         };
-        let message = format!("no certificate here is for {shown:?}: {outcome}");
-        let help = "name one in `certificates`, or leave these rules out";
+        let message = format!("no certificate here has the name {shown:?}: {outcome}");
+        let help = "add its certificate to `certificates`, or leave this name out";
         Diagnostic::warning_at(&own.at, message, help)
     })
 }
@@ -356,7 +356,10 @@ fn judged(
 /// That `path` is used as it was, for what is there now cannot be.
 fn as_before(at: &Place, path: &Path, fault: &load::Fault) -> Diagnostic {
     let shown = path.display();
-    let message = format!("{shown} is used as it was before: {}", fault.message);
+    let message = format!(
+        "{shown} cannot be used, its last usable state stays in use: {}",
+        fault.message
+    );
     Diagnostic::warning_at(at, message, fault.help)
 }
 

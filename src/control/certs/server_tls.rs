@@ -157,7 +157,7 @@ fn one(
     match Tls::new(tls, backend.protocol, materials) {
         Ok(tls) => Some(Arc::new(tls)),
         Err(error) => {
-            let message = format!("TLS towards the servers cannot be set up: {error}");
+            let message = format!("TLS to the servers cannot be set up: {error}");
             found.push(Diagnostic::at(&tls.at, message, ""));
             None
         }
@@ -178,7 +178,7 @@ fn system_roots(
     if roots.is_empty() {
         found.push(Diagnostic::at(
             at,
-            "the system believes no authority, so no server could be believed",
+            "the system has no CA certificates, so no server could be verified",
             "install the package `ca-certificates`, or write `ca = \"/path/to/ca.pem\"`",
         ));
     }

@@ -319,8 +319,8 @@ fn in_directory(path: &Path) -> Files {
 fn emptied(directory: &Path) -> Fault {
     Fault {
         message: format!("{} has no certificates any more", directory.display()),
-        help: "those that it had are served on; of a directory, files count that end in `.pem`, \
-               `.crt` or `.cer`",
+        help: "its last certificates stay in use; only files that end in `.pem`, `.crt` or `.cer` are \
+               read from a directory",
     }
 }
 

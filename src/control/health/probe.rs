@@ -136,8 +136,8 @@ impl Progress {
     fn into_outcome(self, timeout: Duration) -> Outcome {
         let doing = match self.step.get() {
             Step::Connect => "connecting",
-            Step::Handshake => "shaking hands",
-            Step::Head => "waiting for the answer",
+            Step::Handshake => "in the TLS handshake",
+            Step::Head => "waiting for the response",
             Step::Body => "reading the body",
         };
         self.outcome.into_inner().unwrap_or_else(|| Outcome {
@@ -195,7 +195,9 @@ async fn ask(network: &Network, target: &Target<'_>, probe: &Probe, progress: &P
 
 async fn ask_http(stream: Stream, target: &Target<'_>, check: &HttpCheck, progress: &Progress) {
     let Some(request) = request(check, &target.address) else {
-        return progress.decide(failed("the path of the check is no request target"));
+        return progress.decide(failed(
+            "the path of the check is not a valid request target",
+        ));
     };
     let (stream, agreed) = match target.tls {
         None if target.protocol == Protocol::Http2 => (stream, Agreed::Http2),
@@ -252,7 +254,7 @@ async fn ask_http2(
     };
     let (head, _) = request.into_parts();
     let Ok(head) = head_of(&head, scheme, &target.address.as_host()) else {
-        return progress.decide(failed("the host of the check is none"));
+        return progress.decide(failed("the host of the check is not valid"));
     };
     let mut builder = h2::client::Builder::new();
     builder
@@ -392,7 +394,10 @@ fn of_connecting(error: &io::Error) -> Finding {
         Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
     );
     if is_our_shortage {
-        (Verdict::Unclear, format!("no check could be made: {error}"))
+        (
+            Verdict::Unclear,
+            format!("the check could not be made: {error}"),
+        )
     } else {
         failed(of_io(error))
     }
@@ -412,13 +417,13 @@ fn of_io(error: &io::Error) -> String {
 
 fn of_head(error: &hyper::Error) -> String {
     if error.is_parse_too_large() {
-        "head of the answer is too large".to_owned()
+        "response head is too large".to_owned()
     } else if error.is_parse() {
-        "answer is not HTTP".to_owned()
+        "response is not HTTP".to_owned()
     } else if let Some(error) = io_of(error) {
         of_io(error)
     } else {
-        "connection closed before the answer".to_owned()
+        "connection closed before the response".to_owned()
     }
 }
 
@@ -441,9 +446,9 @@ fn of_stream(error: &h2::Error) -> String {
     if let Some(error) = error.get_io() {
         of_io(error)
     } else if error.is_library() {
-        "answer is not HTTP/2".to_owned()
+        "response is not HTTP/2".to_owned()
     } else {
-        format!("no answer: {error}")
+        format!("no response: {error}")
     }
 }
 
@@ -457,7 +462,7 @@ fn of_body(error: &ReceiveError) -> String {
         Some(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
             "body is malformed".to_owned()
         }
-        _ => "body was cut short".to_owned(),
+        _ => "body is incomplete".to_owned(),
     }
 }
 
@@ -670,7 +675,7 @@ mod tests {
         ]);
         assert_failed(
             &ask(check(), endless),
-            "timed out after 2s while waiting for the answer",
+            "timed out after 2s while waiting for the response",
         );
     }
 
@@ -687,7 +692,7 @@ mod tests {
         assert_passed(&ask(expecting("ok"), slow(pause)), "status 200");
         assert_failed(
             &ask(check(), slow(2 * pause)),
-            "timed out after 2s while waiting for the answer",
+            "timed out after 2s while waiting for the response",
         );
     }
 
@@ -696,7 +701,7 @@ mod tests {
         let silent = Script::Accepts(vec![Step::Hold]);
         assert_failed(
             &ask(check(), silent),
-            "timed out after 2s while waiting for the answer",
+            "timed out after 2s while waiting for the response",
         );
     }
 
@@ -704,17 +709,17 @@ mod tests {
     fn what_is_no_http_is_called_so() {
         let smtp = "220 mail.example ESMTP ready\r\n";
         let http2 = b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64";
-        assert_failed(&ask_raw(check(), smtp), "answer is not HTTP");
-        assert_failed(&ask_raw(check(), http2), "answer is not HTTP");
-        assert_failed(&ask_raw(check(), [0xff; 100]), "answer is not HTTP");
+        assert_failed(&ask_raw(check(), smtp), "response is not HTTP");
+        assert_failed(&ask_raw(check(), http2), "response is not HTTP");
+        assert_failed(&ask_raw(check(), [0xff; 100]), "response is not HTTP");
         // Sent before anything was asked.
         let eager = Script::Accepts(vec![Step::Write(smtp.into()), Step::Hold]);
-        assert_failed(&ask(check(), eager), "answer is not HTTP");
+        assert_failed(&ask(check(), eager), "response is not HTTP");
     }
 
     #[test]
     fn a_connection_that_ends_without_an_answer_says_how() {
-        let closed = "connection closed before the answer";
+        let closed = "connection closed before the response";
         assert_failed(&ask(check(), Script::Accepts(vec![])), closed);
         assert_failed(&ask_raw(check(), ""), closed);
         assert_failed(&ask_raw(check(), "HTTP/1.1 200 OK\r\nx: "), closed);
@@ -738,7 +743,7 @@ mod tests {
         ]);
         for script in [fields, field] {
             let (outcome, visit) = visit(Probe::Http(check()), script);
-            assert_failed(&outcome, "head of the answer is too large");
+            assert_failed(&outcome, "response head is too large");
             assert!(visit.read <= 2 * HEAD_BOUND, "{} bytes read", visit.read);
         }
     }
@@ -794,7 +799,7 @@ mod tests {
     #[test]
     fn a_body_that_breaks_off_says_how() {
         let cut = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nno";
-        assert_failed(&ask_raw(expecting("ok"), cut), "body was cut short");
+        assert_failed(&ask_raw(expecting("ok"), cut), "body is incomplete");
         let broken = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n";
         assert_failed(&ask_raw(expecting("ok"), broken), "body is malformed");
         let reset = Script::Accepts(vec![
@@ -868,7 +873,7 @@ mod tests {
         };
         assert_failed(
             &ask_raw(check, OK),
-            "the path of the check is no request target",
+            "the path of the check is not a valid request target",
         );
     }
 

@@ -94,8 +94,8 @@ impl fmt::Display for NoHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(fault) => fault.fmt(f),
-            Self::Timeout => f.write_str("no PROXY header came in time"),
-            Self::Left => f.write_str("it ended in the middle of a PROXY header"),
+            Self::Timeout => f.write_str("no PROXY header arrived in time"),
+            Self::Left => f.write_str("the connection ended in the middle of a PROXY header"),
         }
     }
 }

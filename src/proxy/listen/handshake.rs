@@ -83,12 +83,15 @@ async fn shake_hands(
         Ok(Err(Failed::Fault(reason, fault))) => failed(reason, &fault),
         Ok(Err(Failed::UnknownName(asked))) => {
             let why = asked.map_or_else(
-                || "it asks for no name".to_owned(),
-                |name| format!("nobody here is called {name:?}"),
+                || "the client sent no name (SNI)".to_owned(),
+                |name| format!("no certificate has the name {name:?}"),
             );
             failed(HandshakeFailure::UnknownName, &why)
         }
-        Err(Elapsed) => failed(HandshakeFailure::Timeout, &"it took too long"),
+        Err(Elapsed) => failed(
+            HandshakeFailure::Timeout,
+            &"the client was too slow (timeout.handshake)",
+        ),
     };
     let observer = &context.observer;
     let facts = outcome.map(|stream| (stream.tls(), stream));

@@ -206,7 +206,7 @@ impl Lane {
         }
         seat.leave_unused();
         if is_told {
-            let text = "the server does not offer extended CONNECT (RFC 8441)";
+            let text = "the server does not support extended CONNECT (RFC 8441)";
             return Err(Fault::told(Reason::UpgradeUnsupported, text.into()));
         }
         self.open_http1(way).await

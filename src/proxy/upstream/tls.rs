@@ -128,7 +128,7 @@ impl Tls {
         let agreed = match (self.protocol, chosen.as_deref()) {
             (_, Some(b"h2")) => Agreed::Http2,
             (Protocol::Http2, _) => {
-                let text = "the server does not offer HTTP/2 (ALPN)";
+                let text = "the server does not support HTTP/2 (ALPN)";
                 return Err(Fault::told(Reason::ServerTlsHandshake, text.into()));
             }
             _ => Agreed::Http1,
