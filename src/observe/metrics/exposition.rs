@@ -597,61 +597,61 @@ mod tests {
     fn a_frontend_is_written_so() {
         let mut text = String::new();
         frontends(&mut text, &Busy::new().frontends());
-        insta::assert_snapshot!(text, @r#"
-        # HELP evenkeel_frontend_requests_total Exchanges that are over, by the status that the client was sent; 499: it left before one.
-        # TYPE evenkeel_frontend_requests_total counter
-        evenkeel_frontend_requests_total{frontend="web",status="200"} 2
-        evenkeel_frontend_requests_total{frontend="web",status="503"} 1
-        # HELP evenkeel_frontend_request_duration_seconds From the first byte of a request head to the last byte of its response; tunnels do not count.
-        # TYPE evenkeel_frontend_request_duration_seconds histogram
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.00025"} 0
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.0005"} 0
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.001"} 3
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.0025"} 3
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.005"} 3
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.01"} 3
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.025"} 3
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.05"} 3
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.1"} 3
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.25"} 3
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.5"} 3
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="1"} 3
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="2.5"} 3
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="5"} 3
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="10"} 3
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="30"} 3
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="60"} 3
-        evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="+Inf"} 3
-        evenkeel_frontend_request_duration_seconds_sum{frontend="web"} 0.0021
-        evenkeel_frontend_request_duration_seconds_count{frontend="web"} 3
-        # HELP evenkeel_replies_total Exchanges that the proxy answered itself or that ended early, by reason.
-        # TYPE evenkeel_replies_total counter
-        evenkeel_replies_total{frontend="web",reason="server.connect.refused"} 1
-        # HELP evenkeel_frontend_connections_total Client connections that were accepted.
-        # TYPE evenkeel_frontend_connections_total counter
-        evenkeel_frontend_connections_total{frontend="web"} 3
-        # HELP evenkeel_frontend_open_connections Client connections that are open.
-        # TYPE evenkeel_frontend_open_connections gauge
-        evenkeel_frontend_open_connections{frontend="web"} 4
-        # HELP evenkeel_frontend_open_tunnels Upgraded connections and streams, and connections in TCP mode, that are open.
-        # TYPE evenkeel_frontend_open_tunnels gauge
-        evenkeel_frontend_open_tunnels{frontend="web"} 1
-        # HELP evenkeel_frontend_parked_connections Those of the open ones that have rested for a while: they hold a socket and no buffers.
-        # TYPE evenkeel_frontend_parked_connections gauge
-        evenkeel_frontend_parked_connections{frontend="web"} 0
-        # HELP evenkeel_frontend_proxy_protocol_failures_total Connections that were closed because they did not begin with a PROXY header that is taken, by cause.
-        # TYPE evenkeel_frontend_proxy_protocol_failures_total counter
-        evenkeel_frontend_proxy_protocol_failures_total{frontend="web",cause="timeout"} 1
-        # HELP evenkeel_frontend_accept_pauses_total How often accepting paused: at the frontend's limit, at the process's, or without a free descriptor.
-        # TYPE evenkeel_frontend_accept_pauses_total counter
-        evenkeel_frontend_accept_pauses_total{frontend="web",cause="frontend_limit"} 1
-        # HELP evenkeel_frontend_request_body_bytes_total Bytes of request bodies, and of tunnels, that came in.
-        # TYPE evenkeel_frontend_request_body_bytes_total counter
-        evenkeel_frontend_request_body_bytes_total{frontend="web"} 3
-        # HELP evenkeel_frontend_response_body_bytes_total Bytes of response bodies, and of tunnels, that went out.
-        # TYPE evenkeel_frontend_response_body_bytes_total counter
-        evenkeel_frontend_response_body_bytes_total{frontend="web"} 30
-        "#);
+        insta::assert_snapshot!(text, @r##"
+            # HELP evenkeel_frontend_requests_total Finished exchanges by the status that the client got; 499: the client left before it got one.
+            # TYPE evenkeel_frontend_requests_total counter
+            evenkeel_frontend_requests_total{frontend="web",status="200"} 2
+            evenkeel_frontend_requests_total{frontend="web",status="503"} 1
+            # HELP evenkeel_frontend_request_duration_seconds Time from the first byte of a request head to the last byte of its response, without tunnels.
+            # TYPE evenkeel_frontend_request_duration_seconds histogram
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.00025"} 0
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.0005"} 0
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.001"} 3
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.0025"} 3
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.005"} 3
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.01"} 3
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.025"} 3
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.05"} 3
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.1"} 3
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.25"} 3
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="0.5"} 3
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="1"} 3
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="2.5"} 3
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="5"} 3
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="10"} 3
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="30"} 3
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="60"} 3
+            evenkeel_frontend_request_duration_seconds_bucket{frontend="web",le="+Inf"} 3
+            evenkeel_frontend_request_duration_seconds_sum{frontend="web"} 0.0021
+            evenkeel_frontend_request_duration_seconds_count{frontend="web"} 3
+            # HELP evenkeel_replies_total Exchanges that Evenkeel answered itself or that ended early, by reason.
+            # TYPE evenkeel_replies_total counter
+            evenkeel_replies_total{frontend="web",reason="server.connect.refused"} 1
+            # HELP evenkeel_frontend_connections_total Accepted client connections.
+            # TYPE evenkeel_frontend_connections_total counter
+            evenkeel_frontend_connections_total{frontend="web"} 3
+            # HELP evenkeel_frontend_open_connections Open client connections.
+            # TYPE evenkeel_frontend_open_connections gauge
+            evenkeel_frontend_open_connections{frontend="web"} 4
+            # HELP evenkeel_frontend_open_tunnels Open tunnels: upgraded connections and streams, and connections in TCP mode.
+            # TYPE evenkeel_frontend_open_tunnels gauge
+            evenkeel_frontend_open_tunnels{frontend="web"} 1
+            # HELP evenkeel_frontend_parked_connections Open client connections that are idle and hold no buffers.
+            # TYPE evenkeel_frontend_parked_connections gauge
+            evenkeel_frontend_parked_connections{frontend="web"} 0
+            # HELP evenkeel_frontend_proxy_protocol_failures_total Connections that were closed because they did not begin with a valid PROXY header, by cause.
+            # TYPE evenkeel_frontend_proxy_protocol_failures_total counter
+            evenkeel_frontend_proxy_protocol_failures_total{frontend="web",cause="timeout"} 1
+            # HELP evenkeel_frontend_accept_pauses_total How often accepting paused, by cause: the frontend's limit, the process's limit, or no free file descriptor.
+            # TYPE evenkeel_frontend_accept_pauses_total counter
+            evenkeel_frontend_accept_pauses_total{frontend="web",cause="frontend_limit"} 1
+            # HELP evenkeel_frontend_request_body_bytes_total Bytes received in request bodies and tunnels.
+            # TYPE evenkeel_frontend_request_body_bytes_total counter
+            evenkeel_frontend_request_body_bytes_total{frontend="web"} 3
+            # HELP evenkeel_frontend_response_body_bytes_total Bytes sent in response bodies and tunnels.
+            # TYPE evenkeel_frontend_response_body_bytes_total counter
+            evenkeel_frontend_response_body_bytes_total{frontend="web"} 30
+        "##);
     }
 
     #[test]
@@ -662,38 +662,38 @@ mod tests {
         let lines = text.lines().filter(|line| !line.contains("_bucket"));
         let text: Vec<&str> = lines.collect();
         let text = text.join("\n");
-        insta::assert_snapshot!(text, @r#"
-        # HELP evenkeel_server_up 1 when the server can take traffic, else 0.
-        # TYPE evenkeel_server_up gauge
-        evenkeel_server_up{backend="app",server="10.0.0.1:80"} 0
-        evenkeel_server_up{backend="app",server="10.0.0.2:80"} 1
-        # HELP evenkeel_server_in_flight Exchanges that hold a slot at the server.
-        # TYPE evenkeel_server_in_flight gauge
-        evenkeel_server_in_flight{backend="app",server="10.0.0.1:80"} 0
-        evenkeel_server_in_flight{backend="app",server="10.0.0.2:80"} 1
-        # HELP evenkeel_server_requests_total Attempts that the server answered, by its status; those without an answer are attempt faults.
-        # TYPE evenkeel_server_requests_total counter
-        evenkeel_server_requests_total{backend="app",server="10.0.0.1:80",status="200"} 2
-        # HELP evenkeel_server_response_seconds From a connection being ready to the response head.
-        # TYPE evenkeel_server_response_seconds histogram
-        evenkeel_server_response_seconds_sum{backend="app",server="10.0.0.1:80"} 61.001
-        evenkeel_server_response_seconds_count{backend="app",server="10.0.0.1:80"} 2
-        # HELP evenkeel_server_connect_seconds To open a connection to the server.
-        # TYPE evenkeel_server_connect_seconds histogram
-        evenkeel_server_connect_seconds_sum{backend="app",server="10.0.0.1:80"} 0.00025
-        evenkeel_server_connect_seconds_count{backend="app",server="10.0.0.1:80"} 1
-        # HELP evenkeel_server_connections_opened_total Connections that were opened for an attempt.
-        # TYPE evenkeel_server_connections_opened_total counter
-        evenkeel_server_connections_opened_total{backend="app",server="10.0.0.1:80"} 1
-        evenkeel_server_connections_opened_total{backend="app",server="10.0.0.2:80"} 0
-        # HELP evenkeel_server_connections_reused_total Attempts that were sent on a connection kept from before.
-        # TYPE evenkeel_server_connections_reused_total counter
-        evenkeel_server_connections_reused_total{backend="app",server="10.0.0.1:80"} 1
-        evenkeel_server_connections_reused_total{backend="app",server="10.0.0.2:80"} 0
-        # HELP evenkeel_attempt_faults_total Attempts that failed, by reason, those that another attempt made good included.
-        # TYPE evenkeel_attempt_faults_total counter
-        evenkeel_attempt_faults_total{backend="app",server="10.0.0.1:80",reason="server.connect.refused"} 1
-        "#);
+        insta::assert_snapshot!(text, @r##"
+            # HELP evenkeel_server_up 1 if the server gets traffic, else 0.
+            # TYPE evenkeel_server_up gauge
+            evenkeel_server_up{backend="app",server="10.0.0.1:80"} 0
+            evenkeel_server_up{backend="app",server="10.0.0.2:80"} 1
+            # HELP evenkeel_server_in_flight Exchanges that hold a slot at the server.
+            # TYPE evenkeel_server_in_flight gauge
+            evenkeel_server_in_flight{backend="app",server="10.0.0.1:80"} 0
+            evenkeel_server_in_flight{backend="app",server="10.0.0.2:80"} 1
+            # HELP evenkeel_server_requests_total Attempts that the server answered, by its status; attempts without an answer are attempt faults.
+            # TYPE evenkeel_server_requests_total counter
+            evenkeel_server_requests_total{backend="app",server="10.0.0.1:80",status="200"} 2
+            # HELP evenkeel_server_response_seconds Time from a connection being ready to the response head.
+            # TYPE evenkeel_server_response_seconds histogram
+            evenkeel_server_response_seconds_sum{backend="app",server="10.0.0.1:80"} 61.001
+            evenkeel_server_response_seconds_count{backend="app",server="10.0.0.1:80"} 2
+            # HELP evenkeel_server_connect_seconds Time to open a connection to the server.
+            # TYPE evenkeel_server_connect_seconds histogram
+            evenkeel_server_connect_seconds_sum{backend="app",server="10.0.0.1:80"} 0.00025
+            evenkeel_server_connect_seconds_count{backend="app",server="10.0.0.1:80"} 1
+            # HELP evenkeel_server_connections_opened_total Connections opened for an attempt.
+            # TYPE evenkeel_server_connections_opened_total counter
+            evenkeel_server_connections_opened_total{backend="app",server="10.0.0.1:80"} 1
+            evenkeel_server_connections_opened_total{backend="app",server="10.0.0.2:80"} 0
+            # HELP evenkeel_server_connections_reused_total Attempts that were sent on an idle connection from the pool.
+            # TYPE evenkeel_server_connections_reused_total counter
+            evenkeel_server_connections_reused_total{backend="app",server="10.0.0.1:80"} 1
+            evenkeel_server_connections_reused_total{backend="app",server="10.0.0.2:80"} 0
+            # HELP evenkeel_attempt_faults_total Failed attempts by reason, also those after which another attempt succeeded.
+            # TYPE evenkeel_attempt_faults_total counter
+            evenkeel_attempt_faults_total{backend="app",server="10.0.0.1:80",reason="server.connect.refused"} 1
+        "##);
     }
 
     #[test]
@@ -705,25 +705,25 @@ mod tests {
             &busy.servers(),
             busy.began + Duration::from_secs(2),
         );
-        insta::assert_snapshot!(text, @r#"
-        # HELP evenkeel_health_checks_total Active checks that are over, by result.
-        # TYPE evenkeel_health_checks_total counter
-        evenkeel_health_checks_total{backend="app",server="10.0.0.1:80",result="failed"} 1
-        # HELP evenkeel_server_state_seconds_total Time that the server has spent up, down, or not yet checked (checking).
-        # TYPE evenkeel_server_state_seconds_total counter
-        evenkeel_server_state_seconds_total{backend="app",server="10.0.0.1:80",state="checking"} 0
-        evenkeel_server_state_seconds_total{backend="app",server="10.0.0.1:80",state="up"} 1.5
-        evenkeel_server_state_seconds_total{backend="app",server="10.0.0.1:80",state="down"} 0.5
-        evenkeel_server_state_seconds_total{backend="app",server="10.0.0.2:80",state="checking"} 0
-        evenkeel_server_state_seconds_total{backend="app",server="10.0.0.2:80",state="up"} 2
-        evenkeel_server_state_seconds_total{backend="app",server="10.0.0.2:80",state="down"} 0
-        # HELP evenkeel_server_transitions_total Changes from up to down and from down to up; a first check changes nothing.
-        # TYPE evenkeel_server_transitions_total counter
-        evenkeel_server_transitions_total{backend="app",server="10.0.0.1:80",to="up"} 0
-        evenkeel_server_transitions_total{backend="app",server="10.0.0.1:80",to="down"} 1
-        evenkeel_server_transitions_total{backend="app",server="10.0.0.2:80",to="up"} 0
-        evenkeel_server_transitions_total{backend="app",server="10.0.0.2:80",to="down"} 0
-        "#);
+        insta::assert_snapshot!(text, @r##"
+            # HELP evenkeel_health_checks_total Finished active checks, by result.
+            # TYPE evenkeel_health_checks_total counter
+            evenkeel_health_checks_total{backend="app",server="10.0.0.1:80",result="failed"} 1
+            # HELP evenkeel_server_state_seconds_total Time that the server was up, down, or not yet checked (checking).
+            # TYPE evenkeel_server_state_seconds_total counter
+            evenkeel_server_state_seconds_total{backend="app",server="10.0.0.1:80",state="checking"} 0
+            evenkeel_server_state_seconds_total{backend="app",server="10.0.0.1:80",state="up"} 1.5
+            evenkeel_server_state_seconds_total{backend="app",server="10.0.0.1:80",state="down"} 0.5
+            evenkeel_server_state_seconds_total{backend="app",server="10.0.0.2:80",state="checking"} 0
+            evenkeel_server_state_seconds_total{backend="app",server="10.0.0.2:80",state="up"} 2
+            evenkeel_server_state_seconds_total{backend="app",server="10.0.0.2:80",state="down"} 0
+            # HELP evenkeel_server_transitions_total Changes from up to down and from down to up; the first check does not count.
+            # TYPE evenkeel_server_transitions_total counter
+            evenkeel_server_transitions_total{backend="app",server="10.0.0.1:80",to="up"} 0
+            evenkeel_server_transitions_total{backend="app",server="10.0.0.1:80",to="down"} 1
+            evenkeel_server_transitions_total{backend="app",server="10.0.0.2:80",to="up"} 0
+            evenkeel_server_transitions_total{backend="app",server="10.0.0.2:80",to="down"} 0
+        "##);
     }
 
     #[test]
