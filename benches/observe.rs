@@ -197,6 +197,7 @@ fn plan() -> Plan {
                 methods: Vec::new(),
                 headers: Vec::new(),
                 queries: Vec::new(),
+                when: None,
                 client_certificate: ClientCertificate::Any,
                 backend: name("app"),
                 at: Place::nowhere(),

@@ -49,6 +49,7 @@ fn any_route() -> Route {
         methods: Vec::new(),
         headers: Vec::new(),
         queries: Vec::new(),
+        when: None,
         client_certificate: ClientCertificate::Any,
         backend: Name::new("app").expect("a name"),
         at: Place::nowhere(),
@@ -62,6 +63,7 @@ fn find(router: &Router, host: &str, path: &str, headers: &HeaderMap) -> Option<
         path: black_box(path),
         query: Some("page=2"),
         headers,
+        evaluation: None,
     });
     found.expect("no path here is ambiguous")
 }

@@ -77,10 +77,11 @@
 //! wire            -> base
 //! plan            -> base wire
 //! exchange        -> base plan
+//! expr            -> base plan exchange
 //! observe         -> base wire plan exchange
 //! config          -> base wire plan
 //!
-//! proxy/*         -> base wire plan exchange observe net proxy/io
+//! proxy/*         -> base wire plan exchange expr observe net proxy/io
 //! proxy/worker    -> proxy/listen proxy/context proxy/roll proxy/snapshot proxy/frontend
 //! proxy/listen    -> proxy/tls proxy/http proxy/tcp proxy/tunnel proxy/context proxy/roll proxy/snapshot proxy/frontend
 //! proxy/http      -> proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/context proxy/roll proxy/snapshot proxy/frontend
@@ -126,6 +127,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod exchange;
+pub mod expr;
 pub mod net;
 pub mod observe;
 pub mod plan;

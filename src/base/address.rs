@@ -205,6 +205,14 @@ impl Peer {
             Self::Unix => None,
         }
     }
+
+    /// Its port, if it has one.
+    pub fn port(self) -> Option<u16> {
+        match self {
+            Self::Ip(addr) => Some(addr.port()),
+            Self::Unix => None,
+        }
+    }
 }
 
 impl From<SocketAddr> for Address {

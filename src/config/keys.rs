@@ -662,6 +662,7 @@ pub(super) const ROUTE: Keys = Keys {
         "method",
         "header",
         "query",
+        "when",
         "client_certificate",
         "backend",
     ],
@@ -692,51 +693,30 @@ pub(super) const ROUTE: Keys = Keys {
         ("path_prefix", "write `path = \"/start/*\"`"),
         (
             "path_reg",
-            "there are no regular expressions yet; `path = \"/start/*\"` matches `/start` and everything below it",
+            "write `when = 'path matches \"^/item/[0-9]+$\"'`",
         ),
         (
             "path_regex",
-            "there are no regular expressions yet; `path = \"/start/*\"` matches `/start` and everything below it",
+            "write `when = 'path matches \"^/item/[0-9]+$\"'`",
         ),
         (
             "path_regexp",
-            "there are no regular expressions yet; `path = \"/start/*\"` matches `/start` and everything below it",
+            "write `when = 'path matches \"^/item/[0-9]+$\"'`",
         ),
-        (
-            "regex",
-            "there are no regular expressions yet; `path = \"/start/*\"` matches `/start` and everything below it",
-        ),
-        (
-            "regexp",
-            "there are no regular expressions yet; `path = \"/start/*\"` matches `/start` and everything below it",
-        ),
-        (
-            "path_end",
-            "the end of a path cannot be matched yet; `path = \"/start/*\"` matches its beginning",
-        ),
+        ("regex", "write `when = 'path matches \"^/item/[0-9]+$\"'`"),
+        ("regexp", "write `when = 'path matches \"^/item/[0-9]+$\"'`"),
+        ("path_end", "write `when = 'path ends_with \".php\"'`"),
         ("uri", "write `path`"),
         ("url", "write `path`"),
         ("verb", "write `method`"),
         ("params", "write `query = { name = \"value\" }`"),
         ("args", "write `query = { name = \"value\" }`"),
-        ("cookie", "conditions on cookies do not exist yet"),
-        ("src", "conditions on the client's address do not exist yet"),
-        (
-            "client_ip",
-            "conditions on the client's address do not exist yet",
-        ),
-        (
-            "remote_ip",
-            "conditions on the client's address do not exist yet",
-        ),
-        (
-            "remote_addr",
-            "conditions on the client's address do not exist yet",
-        ),
-        (
-            "source",
-            "conditions on the client's address do not exist yet",
-        ),
+        ("cookie", "write `when = 'req.cook(name) == \"value\"'`"),
+        ("src", "write `when = 'src in [\"10.0.0.0/8\"]'`"),
+        ("client_ip", "write `when = 'src in [\"10.0.0.0/8\"]'`"),
+        ("remote_ip", "write `when = 'src in [\"10.0.0.0/8\"]'`"),
+        ("remote_addr", "write `when = 'src in [\"10.0.0.0/8\"]'`"),
+        ("source", "write `when = 'src in [\"10.0.0.0/8\"]'`"),
         (
             "scheme",
             "write a frontend of its own for each port: its routes are its own",
@@ -746,24 +726,20 @@ pub(super) const ROUTE: Keys = Keys {
             "write a frontend of its own for each port: its routes are its own",
         ),
         (
-            "when",
-            "conditions are the keys `host`, `path`, `method`, `header`, `query` and `client_certificate`",
-        ),
-        (
             "if",
-            "conditions are the keys `host`, `path`, `method`, `header`, `query` and `client_certificate`",
+            "conditions are the keys `host`, `path`, `method`, `header` and `query`, and any other is `when = \"…\"`",
         ),
         (
             "match",
-            "conditions are the keys `host`, `path`, `method`, `header`, `query` and `client_certificate`",
+            "conditions are the keys `host`, `path`, `method`, `header` and `query`, and any other is `when = \"…\"`",
         ),
         (
             "acl",
-            "conditions are the keys `host`, `path`, `method`, `header`, `query` and `client_certificate`",
+            "conditions are the keys `host`, `path`, `method`, `header` and `query`, and any other is `when = \"…\"`",
         ),
         (
             "rule",
-            "conditions are the keys `host`, `path`, `method`, `header`, `query` and `client_certificate`",
+            "conditions are the keys `host`, `path`, `method`, `header` and `query`, and any other is `when = \"…\"`",
         ),
         (
             "priority",

@@ -8,6 +8,7 @@
 
 mod compile;
 mod diagnostic;
+mod expression;
 mod habits;
 mod include;
 mod keys;
@@ -22,6 +23,9 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod variables;
+
+#[cfg(test)]
+pub(crate) use expression::written;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -98,6 +102,7 @@ fn compiled(gathered: Gathered) -> Result<Loaded, Diagnostics> {
     } = gathered;
     let mut report = Report::new(&sources);
     let plan = compile::compile(&table, reading, &mut report);
+    watch.files.append(&mut report.take_files());
     // What is read where the grammar is broken is not what was meant there.
     let blur = sources.blur(&broken);
     let is_clear = |diagnostic: &Diagnostic| {

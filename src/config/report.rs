@@ -1,5 +1,7 @@
 //! The mistakes of one configuration, while they are being found.
 
+use std::path::PathBuf;
+
 use crate::base::Place;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::source::{Sources, Span};
@@ -9,6 +11,8 @@ pub(super) struct Report<'a> {
     sources: &'a Sources,
     found: Vec<Diagnostic>,
     errors: usize,
+    /// Files that values named, and that were read for them.
+    files: Vec<PathBuf>,
 }
 
 impl<'a> Report<'a> {
@@ -17,6 +21,7 @@ impl<'a> Report<'a> {
             sources,
             found: Vec::new(),
             errors: 0,
+            files: Vec::new(),
         }
     }
 
@@ -38,6 +43,21 @@ impl<'a> Report<'a> {
     /// Where a stretch begins.
     pub(super) fn place(&self, span: Span) -> Place {
         self.sources.place(span)
+    }
+
+    /// The text of a stretch.
+    pub(super) fn text(&self, span: Span) -> &'a str {
+        self.sources.text(span)
+    }
+
+    /// Notes files that were read for a value: a change of one is a change of the configuration.
+    pub(super) fn read(&mut self, files: Vec<PathBuf>) {
+        self.files.extend(files);
+    }
+
+    /// The files that were read for values.
+    pub(super) fn take_files(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.files)
     }
 
     /// How many errors there are.

@@ -382,6 +382,9 @@ fn route(route: &Route, page: &mut Page) {
     if !route.queries.is_empty() {
         page.set("query", predicates(&route.queries));
     }
+    if let Some(when) = &route.when {
+        page.set("when", string(&when.to_string()));
+    }
     page.set(
         "client_certificate",
         string(match route.client_certificate {

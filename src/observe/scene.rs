@@ -77,6 +77,7 @@ fn frontend() -> Frontend {
             methods: Vec::new(),
             headers: Vec::new(),
             queries: Vec::new(),
+            when: None,
             client_certificate: ClientCertificate::Any,
             backend: name("app"),
             at: Place::nowhere(),

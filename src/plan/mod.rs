@@ -5,6 +5,7 @@
 //! values stand in the file.
 
 mod backend;
+pub mod expr;
 mod frontend;
 mod http2;
 mod passage;

@@ -3,6 +3,7 @@
 use http::{HeaderName, Method};
 
 use crate::base::{Name, Place};
+use crate::plan::expr::Condition;
 
 /// `[[frontend.NAME.route]]`.
 ///
@@ -22,6 +23,8 @@ pub struct Route {
     pub headers: Vec<Predicate<HeaderName>>,
     /// All must hold; names and values are compared percent-decoded.
     pub queries: Vec<Predicate<String>>,
+    /// What else must be true; `None`: nothing.
+    pub when: Option<Condition>,
     /// Whether a matching request is refused whose client showed no certificate.
     pub client_certificate: ClientCertificate,
     /// Where matching requests go.

@@ -2,13 +2,14 @@
 //!
 //! `worker` makes it; whoever serves a connection holds it by `Rc`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::clock::Anchor;
 use crate::base::rng::Rng;
 use crate::exchange::Reason;
+use crate::expr::Scratch;
 use crate::net::{Network, Pipes};
 use crate::observe::{Places, ProcessMetrics, WorkerObserver, event};
 use crate::proxy::frontend::Frontend;
@@ -30,6 +31,8 @@ pub struct Context {
     pub metrics: Arc<ProcessMetrics>,
     /// For request ids.
     pub rng: Rng,
+    /// For the values of expressions; never borrowed over a wait.
+    pub scratch: RefCell<Scratch>,
     /// The calendar. Renewed by the worker's ticker.
     pub anchor: Cell<Anchor>,
     /// Who is there.

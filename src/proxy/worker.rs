@@ -4,7 +4,7 @@
 //! Everything that a connection needs is here, and nothing of it is shared with another worker. Its
 //! whole run is one future, so that a test or a simulated host can run it in a runtime of its own.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::future::poll_fn;
@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::base::clock::{self, Anchor, Duration, Instant};
 use crate::base::rng::Rng;
 use crate::base::tasks;
+use crate::expr::Scratch;
 use crate::net::{Network, Pipes, Socket};
 use crate::observe::{ProcessMetrics, WorkerObserver, event};
 use crate::proxy::context::Context;
@@ -155,6 +156,7 @@ impl Worker {
             observer,
             metrics,
             rng,
+            scratch: RefCell::new(Scratch::default()),
             anchor: Cell::new(Anchor::now()),
             roll: Rc::new(Roll::default()),
         });

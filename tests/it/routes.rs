@@ -356,3 +356,67 @@ fn nginx_behind_us_never_answers_for_a_route_that_was_passed_by() {
     }
     assert!(passed > 200, "most of this has to reach nginx: {passed}");
 }
+
+#[test]
+fn a_condition_sees_the_client_its_cookies_and_the_path() {
+    asked(
+        &[
+            r#"when = 'src in ["127.0.0.0/8"] and req.cook(beta) == "1"'"#,
+            r#"when = 'path matches "^/item/[0-9]+$" or req.hdr(x-age) > 10'"#,
+        ],
+        &[
+            ("GET / HTTP/1.1|host: a|cookie: a=b; beta=1", "other"),
+            ("GET / HTTP/1.1|host: a|cookie: a=b; beta=2", "app"),
+            ("GET /item/12 HTTP/1.1|host: a", "other"),
+            ("GET /item/12/x HTTP/1.1|host: a", "app"),
+            ("GET / HTTP/1.1|host: a|x-age: 9, 11", "other"),
+            ("GET / HTTP/1.1|host: a|x-age: 9", "app"),
+        ],
+    );
+    asked(
+        &[r#"when = 'src not in ["127.0.0.0/8"] or ssl_fc'"#],
+        &[("GET / HTTP/1.1|host: a", "app")],
+    );
+}
+
+#[test]
+fn a_condition_on_the_path_is_not_passed_by_with_another_spelling() {
+    targets(
+        r#"when = 'path starts_with "/admin/"'"#,
+        &[
+            ("/admin/x", "other"),
+            ("/%61dmin/x", "request.path.ambiguous"),
+            ("//admin/x", "request.path.ambiguous"),
+            ("/admin%2fx", "request.path.ambiguous"),
+            ("/x/..%2fadmin/x", "request.path.ambiguous"),
+            ("/a//x", "app"),
+        ],
+    );
+}
+
+#[test]
+fn a_list_in_a_file_takes_effect_when_the_file_changes() {
+    let (app, other) = (Origin::named("app"), Origin::named("other"));
+    let folder = Folder::new();
+    let list = folder.write("allowed.txt", "# nobody yet\n192.0.2.0/24\n");
+    let when = format!("when = 'src in @file(\"{}\")'", list.display());
+    let setup = Setup::of(&[&app])
+        .also("other", &other)
+        .watched()
+        .route(&format!("{when}\nbackend = \"other\""));
+    let proxy = setup.start();
+    assert_eq!(proxy.get("/").text(), "app");
+    folder.replace("allowed.txt", "192.0.2.0/24\n127.0.0.1\n");
+    until("the list takes effect", || {
+        (proxy.get("/").text() == "other").then_some(())
+    });
+    folder.replace("allowed.txt", "no address\n");
+    let message = proxy.reload();
+    assert_eq!(message.status(), 422);
+    assert!(
+        message.text().contains("allowed.txt:1: "),
+        "{}",
+        message.text()
+    );
+    assert_eq!(proxy.get("/").text(), "other");
+}

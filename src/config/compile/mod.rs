@@ -6,6 +6,7 @@
 mod address;
 mod backend;
 mod cross;
+mod expression;
 mod frontend;
 mod health;
 mod http2;

@@ -7,7 +7,7 @@ use http::{HeaderName, Method};
 use crate::base::Name;
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::backend_name;
-use crate::config::compile::{name_of, shadow};
+use crate::config::compile::{expression, name_of, shadow};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::{Entry, Text};
@@ -15,6 +15,7 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::source::Span;
+use crate::plan::expr::Phase;
 use crate::plan::{
     ClientCertificate, HostPattern, Mode, PathPattern, Predicate, Route, ValuePattern,
 };
@@ -112,6 +113,9 @@ fn route(
     let methods = patterns(section, "method", method, report);
     let headers = predicates(section, "header", header_predicate, report);
     let queries = predicates(section, "query", query_predicate, report);
+    let when = section
+        .setting("when")
+        .and_then(|setting| expression::condition(setting, Phase::Request, report));
     let backend = match section.setting("backend") {
         Some(setting) => backend_name(setting, Mode::Http, written, report),
         None if !section.lacks("backend") => None,
@@ -131,6 +135,7 @@ fn route(
         methods,
         headers,
         queries,
+        when,
         client_certificate: section
             .choice("client_certificate", &CLIENT_CERTIFICATE, &[], report)
             .unwrap_or_default(),
@@ -312,7 +317,7 @@ fn instead_of_expression(text: &str) -> Option<String> {
         None => Some(whole.trim_end_matches('/')),
     };
     let start = start.filter(|start| start.is_empty() || start.starts_with('/'));
-    let none = "regular expressions do not exist yet";
+    let none = "`path` is no regular expression (`when = 'path matches …'` is)";
     Some(match start {
         Some("") => format!("{none}: `\"/*\"` matches all paths"),
         Some(path) if end.is_none() && literal.ends_with('$') => {

@@ -165,6 +165,7 @@ fn takes_all_of(earlier: &Route, later: &Route) -> bool {
         })
         && all_implied(&earlier.headers, &later.headers)
         && all_implied(&earlier.queries, &later.queries)
+        && (earlier.when.is_none() || earlier.when == later.when)
 }
 
 fn covers_hosts(wide: &[HostPattern], narrow: &[HostPattern]) -> bool {

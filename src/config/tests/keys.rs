@@ -100,6 +100,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.route", "method", "'GET'"),
     ("frontend.NAME.route", "header", "{ a = 'b' }"),
     ("frontend.NAME.route", "query", "{ a = 'b' }"),
+    ("frontend.NAME.route", "when", "'ssl_fc'"),
     ("frontend.NAME.route", "client_certificate", "'required'"),
     ("frontend.NAME.route", "backend", "'other'"),
     ("frontend.NAME.passthrough", "name", "'first'"),

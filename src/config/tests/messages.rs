@@ -1584,11 +1584,11 @@ fn what_other_proxies_have_is_said_to_be_elsewhere_or_not_yet_here() {
         ),
         (
             "route = [{ src = 'a', backend = 'app' }]",
-            "conditions on the client's address",
+            "write `when = 'src in [\"10.0.0.0/8\"]'`",
         ),
         (
             "route = [{ path_reg = 'a', backend = 'app' }]",
-            "no regular expressions yet",
+            "write `when = 'path matches \"^/item/[0-9]+$\"'`",
         ),
         (
             "route = [{ rate_limit = 1, backend = 'app' }]",
@@ -2084,7 +2084,8 @@ fn there_are_no_regular_expressions() {
         let route = format!("[[frontend.web.route]]\npath = '{path}'\nbackend = 'app'\n");
         let text = errors(&with_routes(&route));
         assert!(text.contains("looks like a regular expression"), "{text}");
-        let said = format!("regular expressions do not exist yet: {said}");
+        let said =
+            format!("`path` is no regular expression (`when = 'path matches …'` is): {said}");
         assert!(text.contains(&said), "{path}: {text}");
     }
     for path in ["/a.b", "/a+b", "/(a)", "/~me", "/$x"] {
@@ -2707,4 +2708,22 @@ fn a_route_of_connections_that_never_matches_is_warned_about() {
     ] {
         assert_eq!(with(&[earlier, later]), "", "{later}");
     }
+}
+
+#[test]
+fn a_mistake_in_a_condition_is_shown_at_its_character() {
+    let route = |when: &str| {
+        errors(&with_routes(&format!(
+            "[[frontend.web.route]]\nwhen = {when}\nbackend = 'app'\n"
+        )))
+    };
+    let text = route(r#"'path == "/a" and req.hdrs(host)'"#);
+    let said = "unknown fetch `req.hdrs`, did you mean `req.hdr`?\n --> evenkeel.toml:7:26\n  |\n\
+                7 | when = 'path == \"/a\" and req.hdrs(host)'\n  |                          ^^^^^^^^\n";
+    assert!(text.contains(said), "{text}");
+    let text = route(r#""path == \"/a\" && ssl_fc""#);
+    assert!(text.contains("evenkeel.toml:7:24\n"), "{text}");
+    // The value of a variable may be a secret.
+    let text = route("'path == ${TOKEN}'");
+    assert!(!text.contains("s3cret"), "{text}");
 }

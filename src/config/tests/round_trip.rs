@@ -15,7 +15,8 @@ use proptest::sample::{Index, select, subsequence};
 use super::{load, plan};
 use crate::base::address::{Descriptor, UnixName};
 use crate::base::{Address, ByteSize, FileMode, ListenAddress, Name, Place, TlsVersion};
-use crate::config::show;
+use crate::config::{show, written};
+use crate::plan::expr::Condition;
 use crate::plan::{
     AccessLog, Admin, Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance,
     Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField, ClientFields,
@@ -200,22 +201,41 @@ fn route(backends: Vec<Name>) -> impl Strategy<Value = Route> {
             HeaderName::from_bytes(name.as_bytes()).expect("a field's name")
         }),
         predicates(text(), str::to_owned),
-        select(vec![ClientCertificate::Any, ClientCertificate::Required]),
-        one_of(backends),
+        option::of(when()),
+        (
+            select(vec![ClientCertificate::Any, ClientCertificate::Required]),
+            one_of(backends),
+        ),
     )
         .prop_map(
-            |(hosts, paths, methods, headers, queries, client_certificate, backend)| Route {
-                name: Name::new("replaced").expect("a name"),
-                hosts,
-                paths,
-                methods,
-                headers,
-                queries,
-                client_certificate,
-                backend,
-                at: Place::nowhere(),
+            |(hosts, paths, methods, headers, queries, when, (client_certificate, backend))| {
+                Route {
+                    name: Name::new("replaced").expect("a name"),
+                    hosts,
+                    paths,
+                    methods,
+                    headers,
+                    queries,
+                    when,
+                    client_certificate,
+                    backend,
+                    at: Place::nowhere(),
+                }
             },
         )
+}
+
+/// Conditions of every shape; `config::expression` has the tests of their parts.
+fn when() -> impl Strategy<Value = Condition> {
+    let texts = [
+        "ssl_fc",
+        "not ssl_fc or method == \"GET\"",
+        "src in [\"10.0.0.0/8\", \"2001:db8::/32\"] and dst_port in [80, 8000:8010]",
+        "req.hdr(x-a),lower,field(2,\" \") != \"\\\"quoted\\\" \\\\ and ${PORT}\"",
+        "path matches \"^/(a|b)\\\\.c$\"",
+        "req.hdr(x-a) == req.hdr(x-b)",
+    ];
+    select(texts.to_vec()).prop_map(written::condition)
 }
 
 fn routes(backends: Vec<Name>) -> impl Strategy<Value = Vec<Route>> {

@@ -19,6 +19,7 @@ use http_body::Body;
 use crate::base::Peer;
 use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, Opening, Reason, RequestId};
+use crate::expr::ConnectionFacts;
 use crate::observe::{Places, event};
 use crate::plan::{self, ClientField, RequestIds};
 use crate::proxy::backend::Local;
@@ -151,7 +152,7 @@ impl Begun {
         let tls = client.tls.as_deref();
         identity::check_host(plan, tls, &admitted.host)?;
         let frontend = &view.snapshot.frontends[place as usize];
-        let backend = find_backend(frontend, view, &request, &admitted.host, course)?;
+        let backend = find_backend(frontend, view, &request, &admitted.host, (client, course))?;
         if let Some(route) = course.exchange.route.get() {
             identity::check_certificate(&plan.routes[route as usize], tls)?;
         }
@@ -343,7 +344,7 @@ fn find_backend(
     view: &View,
     request: &Request<ReceivedBody>,
     host: &str,
-    course: &Course,
+    (client, course): (&Client, &Course),
 ) -> Result<Rc<Local>, Reason> {
     let question = route::Request {
         host,
@@ -351,6 +352,16 @@ fn find_backend(
         path: request.uri().path(),
         query: request.uri().query(),
         headers: request.headers(),
+        evaluation: Some(route::Evaluation {
+            connection: ConnectionFacts {
+                client: course.exchange.opening.client,
+                local: client.local,
+                tls: client.tls.as_deref(),
+                frontend: &client.live.name,
+            },
+            target: request.uri(),
+            scratch: &client.context.scratch,
+        }),
     };
     let found = frontend
         .router

@@ -3,6 +3,7 @@
 use http::{HeaderName, Method};
 
 use super::Request;
+use crate::expr::{Condition, Facts, RequestFacts};
 use crate::plan::{ClientCertificate, Predicate, Route, ValuePattern};
 use crate::wire::query;
 
@@ -13,6 +14,7 @@ pub(super) struct Conditions {
     methods: Box<[Method]>,
     headers: Box<[Predicate<HeaderName>]>,
     queries: Box<[Predicate<String>]>,
+    when: Option<Condition>,
     client_certificate: ClientCertificate,
 }
 
@@ -22,6 +24,7 @@ impl Conditions {
             methods: route.methods.as_slice().into(),
             headers: route.headers.as_slice().into(),
             queries: route.queries.as_slice().into(),
+            when: route.when.as_ref().map(Condition::compile),
             client_certificate: route.client_certificate,
         }
     }
@@ -31,15 +34,37 @@ impl Conditions {
         self.client_certificate == ClientCertificate::Required
     }
 
-    /// Whether `request` has all that is asked; the cheapest question first.
-    pub(super) fn hold(&self, request: &Request<'_>) -> bool {
+    /// Whether `request`, with `path` for its own, has all that is asked; the cheapest question first.
+    pub(super) fn hold(&self, request: &Request<'_>, path: &str) -> bool {
         (self.methods.is_empty() || self.methods.contains(request.method))
             && self.headers.iter().all(|wanted| has_field(request, wanted))
             && self
                 .queries
                 .iter()
                 .all(|wanted| has_parameter(request, wanted))
+            && self
+                .when
+                .as_ref()
+                .is_none_or(|when| holds(when, request, path))
     }
+}
+
+fn holds(when: &Condition, request: &Request<'_>, path: &str) -> bool {
+    let Some(evaluation) = request.evaluation else {
+        return false;
+    };
+    let facts = Facts {
+        connection: evaluation.connection,
+        request: Some(RequestFacts {
+            method: request.method,
+            target: evaluation.target,
+            path,
+            headers: request.headers,
+        }),
+        backend: None,
+        response: None,
+    };
+    when.holds(&facts, &mut evaluation.scratch.borrow_mut())
 }
 
 fn has_field(request: &Request<'_>, wanted: &Predicate<HeaderName>) -> bool {

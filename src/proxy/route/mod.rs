@@ -26,7 +26,9 @@
 //! 6. **A path that would find a route that requires a client certificate** if capitals, a last slash
 //!    and dots and spaces at the end of names did not count, and finds one without that, is ambiguous
 //!    too.
-//! 7. Header: the whole value of one of the field's lines; lists within a line are not taken apart.
+//! 7. `when`: see [`crate::expr`]. Its `path` is the reading that is looked at, so that a path which
+//!    another server reads in another way is ambiguous here too.
+//! 8. Header: the whole value of one of the field's lines; lists within a line are not taken apart.
 //!    Query: one of the parameter's values; names and values percent-decoded, `+` is a space. Case
 //!    counts in values and in names of parameters.
 
@@ -40,12 +42,15 @@ mod reference;
 #[cfg(test)]
 mod servers;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Uri};
 
+use crate::expr::{ConnectionFacts, Scratch};
 use crate::plan::Route;
+use crate::plan::expr::{self, Fetch};
 use crate::wire::{path, readings};
 
 use conditions::Conditions;
@@ -91,6 +96,19 @@ pub struct Request<'a> {
     pub query: Option<&'a str>,
     /// As received.
     pub headers: &'a HeaderMap,
+    /// What the `when` of a route is evaluated with; `None` where no route has one.
+    pub evaluation: Option<Evaluation<'a>>,
+}
+
+/// What expressions see of an exchange beside its request, and where their values are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Evaluation<'a> {
+    /// Of the client's connection.
+    pub connection: ConnectionFacts<'a>,
+    /// As received.
+    pub target: &'a Uri,
+    /// The worker's.
+    pub scratch: &'a RefCell<Scratch>,
 }
 
 /// Some server would read a path in the target that finds another route.
@@ -100,7 +118,10 @@ pub struct Ambiguous;
 impl Router {
     /// The compiled form of `routes`, which are in file order.
     pub fn compile(routes: &[Route]) -> Self {
-        let has_paths = routes.iter().any(|route| !route.paths.is_empty());
+        let reads_path = |when: &expr::Condition| when.reads(Fetch::reads_path);
+        let has_paths = routes
+            .iter()
+            .any(|route| !route.paths.is_empty() || route.when.as_ref().is_some_and(reads_path));
         let conditions: Box<[_]> = routes.iter().map(Conditions::of).collect();
         let needs_folded = has_paths && conditions.iter().any(Conditions::require_certificate);
         let folded = || Box::new(HostsAndPaths::compile(routes, Spelling::Folded));
@@ -238,7 +259,7 @@ impl Search<'_> {
             .iter()
             .copied()
             .take_while(|&index| index < before)
-            .find(|&index| self.conditions[index].hold(self.request))
+            .find(|&index| self.conditions[index].hold(self.request, self.path))
             .or(self.found);
     }
 }
@@ -260,6 +281,7 @@ mod tests {
             methods: Vec::new(),
             headers: Vec::new(),
             queries: Vec::new(),
+            when: None,
             client_certificate: ClientCertificate::Any,
             backend: Name::new("b").expect("a name"),
             at: Place::nowhere(),
@@ -331,6 +353,7 @@ mod tests {
             path,
             query,
             headers,
+            evaluation: None,
         })
     }
 
@@ -452,6 +475,7 @@ mod tests {
                 path: "*",
                 query: None,
                 headers: &HeaderMap::new(),
+                evaluation: None,
             })
         };
         assert_eq!(options(&[path("/a/*"), path("/*")]), Ok(Some(1)));

@@ -174,6 +174,7 @@ impl Asked {
             path: &self.path,
             query: self.query.as_deref(),
             headers: &self.headers,
+            evaluation: None,
         }
     }
 }
@@ -262,6 +263,7 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
             methods,
             headers,
             queries,
+            when: None,
             client_certificate: match is_required {
                 true => ClientCertificate::Required,
                 false => ClientCertificate::Any,

@@ -241,6 +241,7 @@ fn find(routes: &[Route], path: &str) -> Result<Option<usize>, Ambiguous> {
         path,
         query: None,
         headers: &HeaderMap::new(),
+        evaluation: None,
     })
 }
 

@@ -107,7 +107,7 @@ impl Input {
 fuzz_target!(|input: Input| {
     let text = input.text();
     // Those read files, of which nobody knows what they say.
-    if ["include", "${file:"].iter().any(|key| reads(&text, key)) {
+    if ["include", "${file:", "@file"].iter().any(|key| reads(&text, key)) {
         return;
     }
     match config::load_text("fuzzed.toml", &text) {

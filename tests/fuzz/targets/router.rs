@@ -74,6 +74,7 @@ impl Rule {
                     value: ValuePattern::Prefix(text.clone()),
                 })
                 .collect(),
+            when: None,
             client_certificate: ClientCertificate::Any,
             backend: Name::new("app").expect("a name"),
             at: Place::nowhere(),
@@ -119,6 +120,7 @@ fuzz_target!(|input: Input| {
             path,
             query: input.query.as_ref().map(|Word(text)| text.as_str()),
             headers: &headers,
+            evaluation: None,
         })
     };
 

@@ -1,0 +1,132 @@
+//! Values that are conditions: read by `config::expression`, with every mistake at its character.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::config::diagnostic::Diagnostic;
+use crate::config::expression::{self, Files, Mistake};
+use crate::config::raw::Text;
+use crate::config::report::Report;
+use crate::config::setting::Setting;
+use crate::config::source;
+use crate::plan::expr::{Condition, Phase};
+
+/// The condition that `setting` is, where everything is known that is known in `phase`.
+pub(super) fn condition(
+    setting: Setting<'_>,
+    phase: Phase,
+    report: &mut Report<'_>,
+) -> Option<Condition> {
+    let text = setting.text(report)?;
+    let at = report.place(setting.span());
+    let mut lists = Lists {
+        directory: at.file.parent().unwrap_or(Path::new("")),
+        read: Vec::new(),
+    };
+    let parsed = expression::condition(&text.value, phase, &mut lists);
+    let read = lists.read;
+    report.read(read);
+    parsed
+        .map_err(|mistake| refuse(setting, text, mistake, report))
+        .ok()
+}
+
+fn refuse(setting: Setting<'_>, text: &Text, mistake: Mistake, report: &mut Report<'_>) {
+    // Parts of a text with variables may be a variable's value.
+    if !text.is_as_written() {
+        let message = format!("`{} = {:?}` is not a condition", setting.key, text.shown());
+        let help = "write it without variables to see where the mistake is";
+        return report.error(setting.span(), message, help);
+    }
+    let part = in_source(report.text(setting.span()), mistake.part);
+    let span = setting.span().part(part.start, part.end);
+    report.add(Diagnostic::error(span, mistake.message).help(mistake.help));
+}
+
+/// The files that lists come from.
+struct Lists<'a> {
+    directory: &'a Path,
+    read: Vec<PathBuf>,
+}
+
+impl Files for Lists<'_> {
+    fn read(&mut self, written: &str) -> Result<(PathBuf, String), String> {
+        let path = source::resolve(Some(self.directory), written);
+        self.read.push(path.clone());
+        let text = source::read_file(&path);
+        text.map(|text| (path, text))
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// The stretch of the string `written` in a TOML file that `part` of its value is. Of a string over
+/// several lines it is the whole, unless no character is escaped.
+fn in_source(written: &str, part: Range<usize>) -> Range<usize> {
+    let quotes = ["\"\"\"", "'''", "\"", "'"];
+    let Some(open) = quotes.iter().find(|quote| written.starts_with(**quote)) else {
+        return 0..written.len();
+    };
+    let mut start = open.len();
+    if open.len() == 3 {
+        let body = &written[start..];
+        start += body.len() - body.trim_start_matches('\r').len();
+        start += usize::from(written[start..].starts_with('\n'));
+    }
+    if open.starts_with('\'') {
+        return start + part.start..start + part.end;
+    }
+    let (mut value_at, mut ends) = (0, [None, None]);
+    let mut characters = written[start..].char_indices();
+    while let Some((index, c)) = characters.next() {
+        for (end, wanted) in ends.iter_mut().zip([part.start, part.end]) {
+            if end.is_none() && value_at >= wanted {
+                *end = Some(start + index);
+            }
+        }
+        value_at += match c {
+            '\\' => match characters.next().map(|(_, kind)| kind) {
+                // `\u00e9` and `\U0001F600` are as many bytes as their character has.
+                Some(kind @ ('u' | 'U' | 'x')) => {
+                    let digits = match kind {
+                        'x' => 2,
+                        'u' => 4,
+                        _ => 8,
+                    };
+                    let code: String = characters.by_ref().take(digits).map(|(_, c)| c).collect();
+                    let code = u32::from_str_radix(&code, 16).ok();
+                    code.and_then(char::from_u32).map_or(1, char::len_utf8)
+                }
+                // The line goes on: nothing of it is in the value, and counting ends here.
+                Some('\n' | '\r' | ' ') => return 0..written.len(),
+                _ => 1,
+            },
+            c => c.len_utf8(),
+        };
+    }
+    match ends {
+        [Some(start), Some(end)] => start..end,
+        _ => 0..written.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_value_is_found_where_it_is_written() {
+        for (written, value, part) in [
+            (r#""path == 'a'""#, "path == 'a'", "=="),
+            (r#"'path == "a"'"#, r#"path == "a""#, "\"a\""),
+            (r#""path == \"a\" x""#, r#"path == "a" x"#, "x"),
+            (r#""\u00e9\U0001F600\t== x""#, "é😀\t== x", "=="),
+            ("'''\npath == 1'''", "path == 1", "=="),
+            ("\"\"\"\npath == 1\"\"\"", "path == 1", "=="),
+        ] {
+            let start = value.find(part).expect("a part");
+            let found = in_source(written, start..start + part.len());
+            let start = written.find(part).expect("a part");
+            assert_eq!(found, start..start + part.len(), "{written}");
+        }
+    }
+}

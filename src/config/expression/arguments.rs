@@ -1,0 +1,228 @@
+//! The arguments of a fetch or a converter: split as HAProxy does, and each of the kind that it
+//! must be.
+//!
+//! An argument ends at a comma or at the closing parenthesis. In double or single quotes these have
+//! no meaning; outside of single quotes a backslash takes the meaning of one of `\ " ' , ( )` or a
+//! space after it away, and stays before anything else.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
+
+use http::HeaderName;
+
+use crate::plan::expr::{Argument, Kind, Parameter, Pattern};
+
+use super::Mistake;
+use super::cursor::Cursor;
+
+/// An argument as it is written.
+struct Written {
+    text: String,
+    part: Range<usize>,
+    is_quoted: bool,
+}
+
+/// The arguments that follow, for `name`, which takes `parameters`.
+pub(super) fn arguments(
+    cursor: &mut Cursor<'_>,
+    name: &str,
+    name_part: &Range<usize>,
+    parameters: &[Parameter],
+) -> Result<Vec<Argument>, Mistake> {
+    let written = match cursor.peek() {
+        Some('(') => split(cursor)?,
+        _ => Vec::new(),
+    };
+    if let Some(surplus) = written.get(parameters.len()) {
+        return Err(Mistake::new(
+            surplus.part.clone(),
+            match parameters.len() {
+                0 => format!("`{name}` takes no arguments"),
+                1 => format!("`{name}` takes one argument"),
+                most => format!("`{name}` takes at most {most} arguments"),
+            },
+            format!("write `{}`", signature(name, parameters)),
+        ));
+    }
+    let mut arguments = Vec::with_capacity(written.len());
+    for (parameter, written) in parameters.iter().zip(&written) {
+        arguments.push(match written.text.is_empty() && !written.is_quoted {
+            true if parameter.is_optional => Argument::Omitted,
+            true => return Err(missing(name, parameters, parameter, &written.part)),
+            false => typed(written, parameter)?,
+        });
+    }
+    let rest = parameters.iter().skip(arguments.len());
+    if let Some(parameter) = rest.into_iter().find(|parameter| !parameter.is_optional) {
+        return Err(missing(name, parameters, parameter, name_part));
+    }
+    while arguments.last() == Some(&Argument::Omitted) {
+        arguments.pop();
+    }
+    Ok(arguments)
+}
+
+fn missing(
+    name: &str,
+    parameters: &[Parameter],
+    parameter: &Parameter,
+    part: &Range<usize>,
+) -> Mistake {
+    Mistake::new(
+        part.clone(),
+        format!("`{name}` needs its argument `{}`", parameter.name),
+        format!("write `{}`", signature(name, parameters)),
+    )
+}
+
+/// `field(index,delimiters[,count])`
+pub(super) fn signature(name: &str, parameters: &[Parameter]) -> String {
+    if parameters.is_empty() {
+        return name.to_owned();
+    }
+    let mut text = format!("{name}(");
+    let mut open = 0;
+    for (index, parameter) in parameters.iter().enumerate() {
+        if parameter.is_optional {
+            text.push('[');
+            open += 1;
+        }
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(parameter.name);
+    }
+    text.extend(std::iter::repeat_n(']', open));
+    text.push(')');
+    text
+}
+
+/// What stands between the parentheses, the first of which follows.
+fn split(cursor: &mut Cursor<'_>) -> Result<Vec<Written>, Mistake> {
+    let open = cursor.at();
+    let rest = cursor.rest();
+    let mut found = Vec::new();
+    let mut characters = rest.char_indices().skip(1).peekable();
+    let mut text = String::new();
+    let mut start = open + 1;
+    let mut is_quoted = false;
+    let mut quote = None;
+    while let Some((index, c)) = characters.next() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                is_quoted = true;
+            }
+            (None | Some('"'), '\\') => {
+                let next = characters.next_if(|(_, next)| "\\\"' ,()".contains(*next));
+                text.push(next.map_or('\\', |(_, next)| next));
+            }
+            (None, '(') => {
+                return Err(Mistake::new(
+                    open + index..open + index + 1,
+                    "a parenthesis within an argument",
+                    "write the argument in quotes, within which parentheses and commas are plain characters",
+                ));
+            }
+            (None, ',' | ')') => {
+                let end = open + index;
+                let value = match is_quoted {
+                    true => std::mem::take(&mut text),
+                    false => std::mem::take(&mut text).trim().to_owned(),
+                };
+                found.push(Written {
+                    text: value,
+                    part: start..end.max(start + 1),
+                    is_quoted,
+                });
+                is_quoted = false;
+                start = end + 1;
+                if c == ')' {
+                    cursor.skip(index + 1);
+                    if let [only] = found.as_slice()
+                        && only.text.is_empty()
+                        && !only.is_quoted
+                    {
+                        found.clear();
+                    }
+                    return Ok(found);
+                }
+            }
+            (_, c) => text.push(c),
+        }
+    }
+    Err(Mistake::new(
+        open..open + 1,
+        "a parenthesis that is not closed",
+        "write `)` behind the last argument",
+    ))
+}
+
+/// What is written, as what the parameter wants.
+fn typed(written: &Written, parameter: &Parameter) -> Result<Argument, Mistake> {
+    let text = written.text.as_str();
+    let wrong = |expected: &str, help: &str| {
+        Mistake::new(
+            written.part.clone(),
+            format!("`{}` must be {expected}, and is `{text}`", parameter.name),
+            help,
+        )
+    };
+    match parameter.kind {
+        Kind::Text => Ok(Argument::Text(text.to_owned())),
+        Kind::Int => text
+            .parse()
+            .map(Argument::Int)
+            .map_err(|_| wrong("a whole number", "write digits alone: `1`, or `-1`")),
+        Kind::Bool => match text {
+            "true" | "1" => Ok(Argument::Bool(true)),
+            "false" | "0" => Ok(Argument::Bool(false)),
+            _ => Err(wrong("`true` or `false`", "write `true` or `false`")),
+        },
+        Kind::Field => HeaderName::from_bytes(text.as_bytes())
+            .map(Argument::Field)
+            .map_err(|_| wrong("the name of a field", "write a name such as `host`")),
+        Kind::Mask4 => mask4(text)
+            .map(Argument::Mask4)
+            .ok_or_else(|| wrong("a mask of IPv4", "write `24` or `255.255.255.0`")),
+        Kind::Mask6 => mask6(text)
+            .map(Argument::Mask6)
+            .ok_or_else(|| wrong("a mask of IPv6", "write `64` or `ffff:ffff:ffff:ffff::`")),
+        Kind::Pattern => Pattern::new(text).map(Argument::Pattern).map_err(|why| {
+            let help = "https://docs.rs/regex has the syntax";
+            Mistake::new(written.part.clone(), why, help)
+        }),
+        Kind::CaseFlag => flags(text, "i")
+            .ok_or_else(|| wrong("`i`", "write `i`, or leave it out where case counts")),
+        Kind::SubstitutionFlags => flags(text, "gi").ok_or_else(|| {
+            let expected = "`g`, `i` or both";
+            wrong(
+                expected,
+                "write `g` for each match, `i` where case does not count",
+            )
+        }),
+    }
+}
+
+/// `text`, its letters in the order of `known`, so that two orders are one plan.
+fn flags(text: &str, known: &str) -> Option<Argument> {
+    let is_known = text.chars().all(|c| known.contains(c));
+    is_known.then(|| Argument::Text(known.chars().filter(|c| text.contains(*c)).collect()))
+}
+
+fn mask4(text: &str) -> Option<Ipv4Addr> {
+    match text.parse::<u32>() {
+        Ok(bits @ 0..=32) => Some(u32::MAX.checked_shl(32 - bits).unwrap_or(0).into()),
+        Ok(_) => None,
+        Err(_) => text.parse().ok(),
+    }
+}
+
+fn mask6(text: &str) -> Option<Ipv6Addr> {
+    match text.parse::<u32>() {
+        Ok(bits @ 0..=128) => Some(u128::MAX.checked_shl(128 - bits).unwrap_or(0).into()),
+        Ok(_) => None,
+        Err(_) => text.parse().ok(),
+    }
+}

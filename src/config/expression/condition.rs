@@ -1,0 +1,408 @@
+//! Conditions: expressions compared, and joined with `and`, `or` and `not`.
+
+use std::ops::Range;
+
+use crate::config::suggest;
+use crate::plan::expr::{Comparison, Condition, Expr, Literal, Operand, Pattern, Phase, Type};
+
+use super::cursor::Cursor;
+use super::expr::{casts, expression, noun};
+use super::list::{list, network};
+use super::{Files, Mistake};
+
+/// Parentheses and `not` within each other: what is parsed by recursion must not use up the stack.
+const MOST_DEPTH: usize = 64;
+
+const SYMBOLS: [(&str, Comparison); 6] = [
+    ("==", Comparison::Equal),
+    ("!=", Comparison::NotEqual),
+    ("<=", Comparison::LessOrEqual),
+    (">=", Comparison::GreaterOrEqual),
+    ("<", Comparison::Less),
+    (">", Comparison::Greater),
+];
+
+const WORDS: [(&str, Comparison); 3] = [
+    ("starts_with", Comparison::StartsWith),
+    ("ends_with", Comparison::EndsWith),
+    ("contains", Comparison::Contains),
+];
+
+/// Words and symbols from elsewhere, and what to write here.
+const HABITS: [(&str, &str); 12] = [
+    ("&&", "and"),
+    ("||", "or"),
+    ("=~", "matches"),
+    ("!~", "not … matches"),
+    ("!", "not"),
+    ("=", "=="),
+    ("eq", "=="),
+    ("ne", "!="),
+    ("lt", "<"),
+    ("le", "<="),
+    ("gt", ">"),
+    ("ge", ">="),
+];
+
+struct Reader<'a, 't> {
+    cursor: &'a mut Cursor<'t>,
+    phase: Phase,
+    files: &'a mut dyn Files,
+    depth: usize,
+}
+
+/// The condition that all of the text is.
+pub(super) fn whole(
+    cursor: &mut Cursor<'_>,
+    phase: Phase,
+    files: &mut dyn Files,
+) -> Result<Condition, Mistake> {
+    let mut reader = Reader {
+        cursor,
+        phase,
+        files,
+        depth: 0,
+    };
+    let condition = reader.any()?;
+    if reader.cursor.is_at_end() {
+        return Ok(condition);
+    }
+    Err(reader.unexpected())
+}
+
+impl Reader<'_, '_> {
+    fn any(&mut self) -> Result<Condition, Mistake> {
+        let mut parts = vec![self.all()?];
+        while self.take_keyword("or") {
+            parts.push(self.all()?);
+        }
+        Ok(joined(parts, Condition::Any, |condition| match condition {
+            Condition::Any(parts) => Ok(parts),
+            other => Err(other),
+        }))
+    }
+
+    fn all(&mut self) -> Result<Condition, Mistake> {
+        let mut parts = vec![self.not()?];
+        while self.take_keyword("and") {
+            parts.push(self.not()?);
+        }
+        Ok(joined(parts, Condition::All, |condition| match condition {
+            Condition::All(parts) => Ok(parts),
+            other => Err(other),
+        }))
+    }
+
+    fn take_keyword(&mut self, keyword: &str) -> bool {
+        self.cursor.skip_space();
+        self.cursor.take_word(keyword)
+    }
+
+    fn not(&mut self) -> Result<Condition, Mistake> {
+        if self.depth == MOST_DEPTH {
+            return Err(Mistake::new(
+                self.cursor.next_part(),
+                format!("more than {MOST_DEPTH} parentheses and `not` within each other"),
+                "write several rules",
+            ));
+        }
+        self.depth += 1;
+        let condition = match self.take_keyword("not") {
+            true => self.not().map(|inner| Condition::Not(Box::new(inner))),
+            false => self.one(),
+        };
+        self.depth -= 1;
+        condition
+    }
+
+    fn one(&mut self) -> Result<Condition, Mistake> {
+        let open = self.cursor.at();
+        if !self.cursor.take("(") {
+            return self.comparison();
+        }
+        let condition = self.any()?;
+        self.cursor.skip_space();
+        if self.cursor.take(")") {
+            return Ok(condition);
+        }
+        if self.cursor.is_at_end() {
+            return Err(Mistake::new(
+                open..open + 1,
+                "a parenthesis that is not closed",
+                "write `)` where the group ends",
+            ));
+        }
+        Err(self.unexpected())
+    }
+
+    fn comparison(&mut self) -> Result<Condition, Mistake> {
+        if let Some(mistake) = self.habit() {
+            return Err(mistake);
+        }
+        let is_value = |c: char| c == '"' || c == '\'' || c.is_ascii_digit();
+        if self.cursor.peek().is_some_and(is_value) {
+            let start = self.cursor.at();
+            let part = match self.cursor.string()? {
+                Some((_, part)) => part,
+                None => start..self.cursor.next_part().end,
+            };
+            return Err(Mistake::new(
+                part,
+                "a comparison begins with an expression, and this is a value",
+                "write the expression first: `path == \"/login\"`",
+            ));
+        }
+        let (left, left_part) = expression(self.cursor, self.phase)?;
+        self.cursor.skip_space();
+        let operator = self.cursor.next_part();
+        if self.cursor.word() == "not" {
+            let before = self.cursor.at();
+            self.cursor.take_word("not");
+            self.cursor.skip_space();
+            if self.cursor.word() == "in" {
+                let inside = self.comparison_with(left, &left_part, operator)?;
+                return Ok(Condition::Not(Box::new(inside)));
+            }
+            return Err(Mistake::new(
+                before..before + 3,
+                "`not` stands before what it denies",
+                format!("write `not {left} …`"),
+            ));
+        }
+        self.comparison_with(left, &left_part, operator)
+    }
+
+    fn comparison_with(
+        &mut self,
+        left: Expr,
+        left_part: &Range<usize>,
+        operator: Range<usize>,
+    ) -> Result<Condition, Mistake> {
+        if self.cursor.take_word("in") {
+            if left.yields() == Type::Bool {
+                return Err(no_order(&left, "in", operator));
+            }
+            return Ok(Condition::In(
+                left.clone(),
+                list(self.cursor, &left, self.files)?,
+            ));
+        }
+        if self.cursor.take_word("matches") {
+            return self.matches(left, operator);
+        }
+        let found = SYMBOLS
+            .iter()
+            .find(|(symbol, _)| self.cursor.take(symbol))
+            .or_else(|| WORDS.iter().find(|(word, _)| self.cursor.take_word(word)));
+        let Some((_, comparison)) = found else {
+            return Ok(Condition::Holds(left));
+        };
+        self.cursor.skip_space();
+        // `a =~ b`, `a === b`: the rest of a symbol that is none of ours.
+        if let Some('=' | '~') = self.cursor.peek() {
+            return Err(self.unexpected());
+        }
+        let right = self.operand(&left, left_part, *comparison, operator)?;
+        Ok(Condition::Compares(left, *comparison, right))
+    }
+
+    fn matches(&mut self, left: Expr, operator: Range<usize>) -> Result<Condition, Mistake> {
+        if left.yields() == Type::Bool {
+            return Err(no_order(&left, "matches", operator));
+        }
+        self.cursor.skip_space();
+        let Some((text, part)) = self.cursor.string()? else {
+            return Err(Mistake::new(
+                self.cursor.next_part(),
+                "`matches` has no regular expression in quotes behind it",
+                "write `matches \"^/item/[0-9]+$\"`",
+            ));
+        };
+        let pattern = Pattern::new(&text)
+            .map_err(|why| Mistake::new(part, why, "https://docs.rs/regex has the syntax"))?;
+        Ok(Condition::Matches(left, pattern))
+    }
+
+    /// What `left` is compared with, of a type that it can be compared with.
+    fn operand(
+        &mut self,
+        left: &Expr,
+        left_part: &Range<usize>,
+        comparison: Comparison,
+        operator: Range<usize>,
+    ) -> Result<Operand, Mistake> {
+        let sign = comparison.as_str();
+        let yields = left.yields();
+        let is_equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+        if !is_equality {
+            let is_possible = match yields {
+                Type::Bool | Type::Ip => false,
+                Type::Int => comparison.is_by_order(),
+                Type::Text => true,
+            };
+            if !is_possible {
+                return Err(no_order(left, sign, operator));
+            }
+        }
+        // Texts have no order of their own here: the numbers that they are have one.
+        let wanted = match comparison.is_by_order() {
+            true => Type::Int,
+            false => yields,
+        };
+        let start = self.cursor.at();
+        let wrong = |part: Range<usize>, help: String| {
+            Mistake::new(
+                part,
+                format!(
+                    "`{left} {sign}` is compared with {}, and this is something else",
+                    noun(wanted)
+                ),
+                help,
+            )
+        };
+        if let Some((text, part)) = self.cursor.string()? {
+            return match wanted {
+                Type::Text => Ok(Operand::Literal(Literal::Text(text))),
+                Type::Ip => Ok(Operand::Literal(Literal::Network(network(&text, part)?))),
+                Type::Int => Err(wrong(part, "write a number without quotes".to_owned())),
+                Type::Bool => Err(wrong(part, format!("write `{left}` or `not {left}`"))),
+            };
+        }
+        if let Some((number, part)) = self.cursor.integer()? {
+            return match wanted {
+                Type::Int => Ok(Operand::Literal(Literal::Int(number))),
+                Type::Text => Err(wrong(part, format!("write it in quotes: `\"{number}\"`"))),
+                Type::Ip => Err(wrong(part, "write an address in quotes".to_owned())),
+                Type::Bool => Err(wrong(part, format!("write `{left}` or `not {left}`"))),
+            };
+        }
+        for (word, value) in [("true", true), ("false", false)] {
+            if self.cursor.take_word(word) {
+                return match wanted {
+                    Type::Bool => Ok(Operand::Literal(Literal::Bool(value))),
+                    Type::Text => Err(wrong(
+                        start..self.cursor.at(),
+                        format!("write it in quotes: `\"{word}\"`"),
+                    )),
+                    _ => Err(wrong(
+                        start..self.cursor.at(),
+                        format!("leave `{word}` out"),
+                    )),
+                };
+            }
+        }
+        if self.cursor.is_at_end() {
+            return Err(Mistake::new(
+                operator,
+                format!("`{sign}` has no value behind it"),
+                format!("write what `{left}` is compared with"),
+            ));
+        }
+        if self.cursor.peek() == Some('[') {
+            return Err(Mistake::new(
+                self.cursor.next_part(),
+                format!("`{sign}` compares with one value, and this is a list"),
+                "write `in` instead",
+            ));
+        }
+        let word = self.cursor.word();
+        let (right, part) = expression(self.cursor, self.phase).map_err(|mistake| {
+            let is_bare_word = !word.is_empty() && mistake.part.start == start;
+            match is_bare_word && wanted == Type::Text {
+                true => Mistake {
+                    help: format!("write a text in quotes: `\"{word}\"`"),
+                    ..mistake
+                },
+                false => mistake,
+            }
+        })?;
+        if !casts(right.yields(), wanted) || !casts(yields, wanted) {
+            return Err(Mistake::new(
+                left_part.start..part.end,
+                format!(
+                    "`{left}` yields {}, `{right}` yields {}: they cannot be compared",
+                    noun(yields),
+                    noun(right.yields())
+                ),
+                "compare values of one type",
+            ));
+        }
+        Ok(Operand::Expr(right))
+    }
+
+    /// What follows cannot be.
+    fn unexpected(&mut self) -> Mistake {
+        if let Some(mistake) = self.habit() {
+            return mistake;
+        }
+        let part = self.cursor.next_part();
+        let word = self.cursor.word();
+        if self.cursor.peek() == Some(')') {
+            return Mistake::new(
+                part,
+                "a parenthesis that was not opened",
+                "leave it out, or write `(` where the group begins",
+            );
+        }
+        let operators = WORDS.iter().map(|(word, _)| *word);
+        let known = operators.chain(["in", "matches", "and", "or", "not"]);
+        let help = match suggest::nearest(word, known).filter(|_| !word.is_empty()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "write `and` or `or` between two conditions".to_owned(),
+        };
+        Mistake::new(part, "the condition should have ended here", help)
+    }
+
+    /// A word or symbol from elsewhere, if one follows.
+    fn habit(&self) -> Option<Mistake> {
+        let word = self.cursor.word();
+        let rest = self.cursor.rest();
+        let (written, meant) = HABITS.iter().find(|(habit, _)| match word.is_empty() {
+            true => rest.starts_with(habit),
+            false => *habit == word,
+        })?;
+        let start = self.cursor.at();
+        Some(Mistake::new(
+            start..start + written.len(),
+            format!("`{written}` is not known here"),
+            format!("write `{meant}`"),
+        ))
+    }
+}
+
+/// One condition of `parts`; those of the same kind within it become its own.
+fn joined(
+    mut parts: Vec<Condition>,
+    join: fn(Vec<Condition>) -> Condition,
+    same: fn(Condition) -> Result<Vec<Condition>, Condition>,
+) -> Condition {
+    if parts.len() == 1
+        && let Some(only) = parts.pop()
+    {
+        return only;
+    }
+    let flat = parts.into_iter().flat_map(|part| match same(part) {
+        Ok(inner) => inner,
+        Err(other) => vec![other],
+    });
+    join(flat.collect())
+}
+
+fn no_order(left: &Expr, sign: &str, part: Range<usize>) -> Mistake {
+    let help = match left.yields() {
+        Type::Bool => format!("write `{left}` or `not {left}`"),
+        Type::Ip => "write `==` or `in` for addresses and networks".to_owned(),
+        Type::Int => "write `==`, `<`, `>` or `in` for numbers".to_owned(),
+        Type::Text => {
+            "write `==`, `starts_with`, `contains`, `matches` or `in` for texts".to_owned()
+        }
+    };
+    Mistake::new(
+        part,
+        format!(
+            "`{sign}` does not work with {}, which `{left}` yields",
+            noun(left.yields())
+        ),
+        help,
+    )
+}

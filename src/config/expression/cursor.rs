@@ -1,0 +1,147 @@
+//! A place in the text of an expression, and the small steps from there.
+
+use std::ops::Range;
+
+use super::Mistake;
+
+/// The text and how far it was read.
+pub(super) struct Cursor<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl<'t> Cursor<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// What follows.
+    pub(super) fn rest(&self) -> &'t str {
+        &self.text[self.at..]
+    }
+
+    pub(super) fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.at == self.text.len()
+    }
+
+    /// Goes on by `bytes`, which end at a character.
+    pub(super) fn skip(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
+
+    pub(super) fn skip_space(&mut self) {
+        self.at = self.text.len() - self.rest().trim_start().len();
+    }
+
+    /// Takes `symbol` if it follows.
+    pub(super) fn take(&mut self, symbol: &str) -> bool {
+        let is_there = self.rest().starts_with(symbol);
+        if is_there {
+            self.at += symbol.len();
+        }
+        is_there
+    }
+
+    /// The word that follows: letters, digits, `_`, `.` and `-`; empty when none does.
+    pub(super) fn word(&self) -> &'t str {
+        let rest = self.rest();
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+        &rest[..end]
+    }
+
+    /// Takes `keyword` if it is the word that follows.
+    pub(super) fn take_word(&mut self, keyword: &str) -> bool {
+        let is_there = self.word() == keyword;
+        if is_there {
+            self.at += keyword.len();
+        }
+        is_there
+    }
+
+    /// What follows, up to the next space, for a message; the end is one character.
+    pub(super) fn next_part(&self) -> Range<usize> {
+        let rest = self.rest();
+        let word = self.word();
+        let length = match word.is_empty() {
+            true => rest.chars().next().map_or(0, char::len_utf8),
+            false => word.len(),
+        };
+        self.at..self.at + length
+    }
+
+    /// A string in double or single quotes, with its stretch; `None` when none follows. A backslash
+    /// keeps its meaning for regular expressions: it only takes that of a quote or a backslash after
+    /// it away.
+    ///
+    /// # Errors
+    ///
+    /// A quote without its end.
+    pub(super) fn string(&mut self) -> Result<Option<(String, Range<usize>)>, Mistake> {
+        let start = self.at;
+        let Some(quote @ ('"' | '\'')) = self.peek() else {
+            return Ok(None);
+        };
+        let mut value = String::new();
+        let mut characters = self.rest().char_indices().skip(1).peekable();
+        while let Some((index, c)) = characters.next() {
+            if c == quote {
+                self.at = start + index + 1;
+                return Ok(Some((value, start..self.at)));
+            }
+            let escaped = match (c, characters.peek()) {
+                ('\\', Some(&(_, next))) if next == quote || next == '\\' => Some(next),
+                _ => None,
+            };
+            value.push(escaped.unwrap_or(c));
+            if escaped.is_some() {
+                characters.next();
+            }
+        }
+        Err(Mistake::new(
+            start..self.text.len(),
+            "a text in quotes has no end",
+            format!("write `{quote}` where it ends"),
+        ))
+    }
+
+    /// A whole number, with its stretch; `None` when none follows.
+    ///
+    /// # Errors
+    ///
+    /// One of more than 64 bits, or with something else right behind it.
+    pub(super) fn integer(&mut self) -> Result<Option<(i64, Range<usize>)>, Mistake> {
+        let rest = self.rest();
+        let unsigned = rest.strip_prefix('-').unwrap_or(rest);
+        if !unsigned.starts_with(|c: char| c.is_ascii_digit()) {
+            return Ok(None);
+        }
+        let sign = rest.len() - unsigned.len();
+        let digits = unsigned
+            .find(|c: char| !c.is_ascii_alphanumeric() && !"_.".contains(c))
+            .unwrap_or(unsigned.len());
+        let part = self.at..self.at + sign + digits;
+        let written = &rest[..sign + digits];
+        let Ok(number) = written.parse() else {
+            let help = match written.contains('.') {
+                true => format!("write addresses in quotes: `\"{written}\"`"),
+                false => "write digits alone, or a text in quotes".to_owned(),
+            };
+            return Err(Mistake::new(
+                part,
+                format!("`{written}` is not a whole number of 64 bits"),
+                help,
+            ));
+        };
+        self.at = part.end;
+        Ok(Some((number, part)))
+    }
+}

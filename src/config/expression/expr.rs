@@ -1,0 +1,156 @@
+//! One expression: a fetch, and the converters that its value passes through.
+
+use std::ops::Range;
+
+use crate::config::suggest;
+use crate::plan::expr::{Conversion, Converter, Expr, Fetch, Phase, Type};
+
+use super::Mistake;
+use super::arguments::arguments;
+use super::cursor::Cursor;
+
+/// How many converters one expression may have.
+const MOST_CONVERTERS: usize = 32;
+
+/// The expression that follows, and its stretch.
+pub(super) fn expression(
+    cursor: &mut Cursor<'_>,
+    phase: Phase,
+) -> Result<(Expr, Range<usize>), Mistake> {
+    let start = cursor.at();
+    let (name, part) = name(cursor);
+    let Some(fetch) = Fetch::named(name) else {
+        return Err(unknown_fetch(name, part));
+    };
+    let row = fetch.row();
+    if row.since > phase {
+        return Err(Mistake::new(
+            part,
+            format!("`{name}` is not known here yet"),
+            match row.since {
+                Phase::Connection | Phase::Request => "the request's head was not read yet",
+                Phase::Backend => "the backend is chosen later",
+                Phase::Response => "there is no response yet",
+            },
+        ));
+    }
+    let given = arguments(cursor, name, &part, row.parameters)?;
+    let mut expr = Expr {
+        fetch,
+        arguments: given,
+        converters: Vec::new(),
+    };
+    while cursor.take(",") {
+        cursor.skip_space();
+        conversion(cursor, &mut expr)?;
+    }
+    Ok((expr, start..cursor.at()))
+}
+
+fn name<'t>(cursor: &mut Cursor<'t>) -> (&'t str, Range<usize>) {
+    let part = cursor.next_part();
+    let name = cursor.word();
+    cursor.skip(name.len());
+    (name, part)
+}
+
+fn conversion(cursor: &mut Cursor<'_>, expr: &mut Expr) -> Result<(), Mistake> {
+    let (name, part) = name(cursor);
+    if name.is_empty() {
+        return Err(Mistake::new(
+            part,
+            "a comma without a converter behind it",
+            "write a converter, as in `path,lower`, or leave the comma out",
+        ));
+    }
+    let Some(converter) = Converter::named(name) else {
+        return Err(unknown_converter(name, part));
+    };
+    if expr.converters.len() == MOST_CONVERTERS {
+        return Err(Mistake::new(
+            part,
+            format!("an expression has more than {MOST_CONVERTERS} converters"),
+            "leave some of them out",
+        ));
+    }
+    let row = converter.row();
+    let from = expr.yields();
+    if !casts(from, row.takes) {
+        return Err(Mistake::new(
+            part,
+            format!(
+                "`{name}` takes {}, and `{expr}` yields {}",
+                noun(row.takes),
+                noun(from)
+            ),
+            "leave it out, or take another value",
+        ));
+    }
+    let given = arguments(cursor, name, &part, row.parameters)?;
+    expr.converters.push(Conversion {
+        converter,
+        arguments: given,
+    });
+    Ok(())
+}
+
+/// Whether a value of the type `from` becomes one of the type `to` by itself.
+pub(super) fn casts(from: Type, to: Type) -> bool {
+    match (from, to) {
+        (from, to) if from == to => true,
+        (_, Type::Text) | (Type::Text, Type::Ip | Type::Int) | (Type::Bool, Type::Int) => true,
+        _ => false,
+    }
+}
+
+pub(super) fn noun(of: Type) -> &'static str {
+    match of {
+        Type::Bool => "true or false",
+        Type::Int => "a number",
+        Type::Ip => "an address",
+        Type::Text => "a text",
+    }
+}
+
+fn unknown_fetch(name: &str, part: Range<usize>) -> Mistake {
+    if name.is_empty() {
+        return Mistake::new(
+            part,
+            "an expression is missing here",
+            "write what to look at, such as `path`, `method`, `src` or `req.hdr(host)`",
+        );
+    }
+    if let Some(converter) = Converter::named(name) {
+        return Mistake::new(
+            part,
+            format!("`{name}` is a converter, and there is no value before it"),
+            format!("write `path,{}` for example", converter.row().name),
+        );
+    }
+    let rows = Fetch::ALL.iter().map(|fetch| fetch.row());
+    let known = rows.flat_map(|row| std::iter::once(row.name).chain(row.aliases.iter().copied()));
+    unknown("fetch", name, part, known)
+}
+
+fn unknown_converter(name: &str, part: Range<usize>) -> Mistake {
+    let rows = Converter::ALL.iter().map(|converter| converter.row());
+    let known = rows.flat_map(|row| std::iter::once(row.name).chain(row.aliases.iter().copied()));
+    unknown("converter", name, part, known)
+}
+
+fn unknown(
+    kind: &str,
+    name: &str,
+    part: Range<usize>,
+    known: impl Iterator<Item = &'static str> + Clone,
+) -> Mistake {
+    let list = format!("known are {}", suggest::list(known.clone()));
+    match suggest::nearest(name, known) {
+        Some(word) => Mistake::new(
+            part,
+            format!("unknown {kind} `{name}`, did you mean `{word}`?"),
+            list,
+        ),
+        None => Mistake::new(part, format!("unknown {kind} `{name}`"), list),
+    }
+}

@@ -1,0 +1,226 @@
+//! Lists that values are looked up in: written in the condition, or one value a line in a file.
+
+use std::net::IpAddr;
+use std::ops::Range;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::plan::expr::{Expr, List, ListSource, Type, Values};
+
+use super::cursor::Cursor;
+use super::{Files, Mistake};
+
+/// The list that follows, for values of `expr`.
+pub(super) fn list(
+    cursor: &mut Cursor<'_>,
+    expr: &Expr,
+    files: &mut dyn Files,
+) -> Result<List, Mistake> {
+    cursor.skip_space();
+    if cursor.take("@file") {
+        return from_file(cursor, expr, files);
+    }
+    let open = cursor.at();
+    if !cursor.take("[") {
+        return Err(Mistake::new(
+            cursor.next_part(),
+            "`in` has no list behind it",
+            "write `in [\"a\", \"b\"]` or `in @file(\"list.txt\")`",
+        ));
+    }
+    let mut values = empty(expr.yields());
+    loop {
+        cursor.skip_space();
+        if cursor.take("]") {
+            break;
+        }
+        if cursor.is_at_end() {
+            return Err(Mistake::new(
+                open..open + 1,
+                "a list that is not closed",
+                "write `]` behind its last value",
+            ));
+        }
+        value(cursor, expr, &mut values)?;
+        cursor.skip_space();
+        if !cursor.take(",") && cursor.peek().is_some_and(|next| next != ']') {
+            return Err(Mistake::new(
+                cursor.next_part(),
+                "a comma is missing here",
+                "write commas between the values of a list",
+            ));
+        }
+    }
+    if length(&values) == 0 {
+        return Err(Mistake::new(
+            open..cursor.at(),
+            "the list is empty, so the condition would never hold",
+            "write its values, or leave the condition out",
+        ));
+    }
+    Ok(List {
+        source: ListSource::Condition,
+        values: Arc::new(values),
+    })
+}
+
+fn empty(of: Type) -> Values {
+    match of {
+        Type::Int => Values::Ranges(Vec::new()),
+        Type::Ip => Values::Networks(Vec::new()),
+        Type::Text | Type::Bool => Values::Texts(Vec::new()),
+    }
+}
+
+fn length(values: &Values) -> usize {
+    match values {
+        Values::Texts(texts) => texts.len(),
+        Values::Ranges(ranges) => ranges.len(),
+        Values::Networks(networks) => networks.len(),
+    }
+}
+
+fn value(cursor: &mut Cursor<'_>, expr: &Expr, values: &mut Values) -> Result<(), Mistake> {
+    let start = cursor.at();
+    let wrong = |part: Range<usize>, expected: &str, help: &str| {
+        Mistake::new(
+            part,
+            format!("`{expr}` yields {expected}, and this is something else"),
+            help,
+        )
+    };
+    match values {
+        Values::Ranges(ranges) => {
+            let numbers = "write numbers without quotes: `[80, 8000:8010]`";
+            let Some((first, part)) = cursor.integer()? else {
+                return Err(wrong(value_part(cursor)?, "a number", numbers));
+            };
+            let last = match cursor.take(":") {
+                false => first,
+                true => match cursor.integer()? {
+                    Some((last, _)) => last,
+                    None => return Err(wrong(cursor.next_part(), "a number", numbers)),
+                },
+            };
+            if last < first {
+                return Err(Mistake::new(
+                    part.start..cursor.at(),
+                    format!("the range {first}:{last} has no number in it"),
+                    format!("write `{last}:{first}`"),
+                ));
+            }
+            ranges.push((first, last));
+        }
+        Values::Networks(networks) => match cursor.string()? {
+            Some((text, part)) => networks.push(network(&text, part)?),
+            None => {
+                cursor.skip(0);
+                let part = start..value_part(cursor)?.end;
+                let addresses = "write addresses and networks in quotes: `[\"10.0.0.0/8\"]`";
+                return Err(wrong(part, "an address", addresses));
+            }
+        },
+        Values::Texts(texts) => match cursor.string()? {
+            Some((text, _)) => texts.push(text),
+            None => {
+                let texts = "write texts in quotes: `[\"a\", \"b\"]`";
+                return Err(wrong(value_part(cursor)?, "a text", texts));
+            }
+        },
+    }
+    Ok(())
+}
+
+/// The stretch of the value that follows, whatever it is.
+fn value_part(cursor: &mut Cursor<'_>) -> Result<Range<usize>, Mistake> {
+    match cursor.string()? {
+        Some((_, part)) => Ok(part),
+        None => Ok(cursor.next_part()),
+    }
+}
+
+/// `text` as an address or a network, whose bits beyond its length are 0.
+pub(super) fn network(text: &str, part: Range<usize>) -> Result<IpNet, Mistake> {
+    let network = text
+        .parse::<IpNet>()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let Ok(network) = network else {
+        return Err(Mistake::new(
+            part,
+            format!("{text:?} is neither an IP address nor a network"),
+            "write an address (`\"192.0.2.1\"`) or a network (`\"10.0.0.0/8\"`)",
+        ));
+    };
+    if network.trunc() != network {
+        return Err(Mistake::new(
+            part,
+            format!(
+                "{text:?} has bits set that its `/{}` leaves out",
+                network.prefix_len()
+            ),
+            format!(
+                "write `\"{}\"`, or one address without `/`",
+                network.trunc()
+            ),
+        ));
+    }
+    Ok(network)
+}
+
+/// `@file("…")`, of which the name was read.
+fn from_file(cursor: &mut Cursor<'_>, expr: &Expr, files: &mut dyn Files) -> Result<List, Mistake> {
+    let open = cursor.at();
+    let usage = "write `in @file(\"list.txt\")`";
+    let path = match cursor.take("(") {
+        true => cursor.string()?,
+        false => None,
+    };
+    let Some((written, part)) = path else {
+        let message = "`@file` has no path in quotes behind it";
+        return Err(Mistake::new(cursor.next_part(), message, usage));
+    };
+    if !cursor.take(")") {
+        let message = "a parenthesis that is not closed";
+        return Err(Mistake::new(open..open + 1, message, usage));
+    }
+    let (path, text) = files.read(&written).map_err(|why| {
+        let help = "a relative path begins at the directory of the file that it is written in";
+        Mistake::new(part.clone(), format!("cannot read the list: {why}"), help)
+    })?;
+    let mut values = empty(expr.yields());
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        line_into(line, &mut values).map_err(|(message, help)| {
+            let at = format!("{}:{}: {message}", path.display(), index + 1);
+            Mistake::new(part.clone(), at, help)
+        })?;
+    }
+    Ok(List {
+        source: ListSource::File(path),
+        values: Arc::new(values),
+    })
+}
+
+fn line_into(line: &str, values: &mut Values) -> Result<(), (String, String)> {
+    match values {
+        Values::Texts(texts) => texts.push(line.to_owned()),
+        Values::Networks(networks) => {
+            networks.push(network(line, 0..0).map_err(|mistake| (mistake.message, mistake.help))?)
+        }
+        Values::Ranges(ranges) => {
+            let (first, last) = line.split_once(':').unwrap_or((line, line));
+            match (first.parse(), last.parse()) {
+                (Ok(first), Ok(last)) if first <= last => ranges.push((first, last)),
+                _ => {
+                    let message = format!("{line:?} is neither a number nor a range of numbers");
+                    return Err((message, "write `80` or `8000:8010`".to_owned()));
+                }
+            }
+        }
+    }
+    Ok(())
+}

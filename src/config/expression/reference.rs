@@ -1,0 +1,119 @@
+//! The reference page `conf/reference/expressions.md`, made from the tables of fetches and converters
+//! and held to them.
+//!
+//! `EVENKEEL_BLESS=1 cargo test` writes it anew.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::{env, fs};
+
+use crate::plan::expr::{Converter, Fetch, Parameter, Phase, Type};
+
+use super::arguments::signature;
+use super::expr::noun;
+
+const HEAD: &str = r#"# Expressions and conditions
+
+Written from the tables in `src/plan/expr` and held to them by a test.
+
+An **expression** is a fetch, and converters that its value passes through, in order: `req.hdr(host),lower,field(1,:)`.
+Names, types and meaning are HAProxy's. A **condition** compares expressions and joins comparisons:
+
+```text
+when = 'src in ["10.0.0.0/8"] and not (path starts_with "/public/" or req.cook(beta))'
+```
+
+| written | holds when |
+|---|---|
+| `path == "/login"`, `dst_port == 443`, `src == "10.0.0.0/8"` | the value is that; an address is in that network |
+| `method != "GET"` | the opposite of `==` |
+| `dst_port < 1024`, `<=`, `>`, `>=` | the number is smaller, ...; a text is the number that it begins with |
+| `path starts_with "/a"`, `ends_with`, `contains` | the text has that part |
+| `path matches "^/item/[0-9]+$"` | the regular expression matches somewhere |
+| `method in ["GET", "HEAD"]`, `dst_port in [80, 8000:8999]`, `src in ["10.0.0.0/8"]` | the value is one of the list |
+| `src in @file("blocked.txt")` | the value is on a line of the file; `#` begins a comment line |
+| `src not in [...]` | the opposite of `in` |
+| `ssl_fc`, `req.cook(beta)` | there is a value, and it is not `false`, 0 or empty |
+| `not`, `and`, `or`, `( )` | as usual; `not` binds closest, then `and`, then `or` |
+
+- Case counts. Write `req.hdr(x),lower == "a"` where it shall not.
+- What is **absent** equals nothing: each comparison with it is false, but for `!=` and `not in`, which are true.
+- An expression with several values (a field on several lines, or with a list) compares as true when one of them does, unless
+  one occurrence is asked for. `req.hdr(x) != "a"` is true when none of them is `a`.
+- Texts are written in double or single quotes; `\"` and `\\` are a quote and a backslash, any other backslash is itself.
+- Arguments end at a comma or at `)`; in quotes these are plain characters. Regular expressions with parentheses need quotes.
+- Regular expressions run in linear time ([syntax](https://docs.rs/regex/latest/regex/#syntax)): no look-around and no
+  back-references. They see bytes: `.` is one byte.
+- A file in `@file` is read when the configuration is loaded, and again when it changes. A relative path begins at the
+  directory of the file that it is written in.
+
+"#;
+
+fn page() -> String {
+    let mut page = String::from(HEAD);
+    page.push_str("## Fetches\n\n| fetch | yields | known | what |\n|---|---|---|---|\n");
+    for fetch in Fetch::ALL {
+        let row = fetch.row();
+        writeln!(
+            page,
+            "| {} | {} | {} |{} |",
+            names(row.name, row.aliases, row.parameters),
+            yields(row.yields),
+            match row.since {
+                Phase::Connection => "always",
+                Phase::Request => "with the request",
+                Phase::Backend => "with the backend",
+                Phase::Response => "with the response",
+            },
+            row.meaning
+        )
+        .expect("text");
+    }
+    page.push_str(
+        "\nA condition of a route can use what is known with the request.\n\n\
+         ## Converters\n\n| converter | takes | yields | what |\n|---|---|---|---|\n",
+    );
+    for converter in Converter::ALL {
+        let row = converter.row();
+        writeln!(
+            page,
+            "| {} | {} | {} |{} |",
+            names(row.name, row.aliases, row.parameters),
+            yields(row.takes),
+            yields(row.yields),
+            row.meaning
+        )
+        .expect("text");
+    }
+    page.push_str(
+        "\nA value of another type is cast where that has a meaning: addresses, numbers and booleans (`1`, `0`) to texts, texts\n\
+         to the number that they begin with or to the address that they are.\n",
+    );
+    page
+}
+
+fn names(name: &str, aliases: &[&str], parameters: &[Parameter]) -> String {
+    let mut names = format!("`{}`", signature(name, parameters));
+    for alias in aliases {
+        write!(names, ", `{alias}`").expect("text");
+    }
+    names
+}
+
+fn yields(of: Type) -> &'static str {
+    noun(of).trim_start_matches("a ").trim_start_matches("an ")
+}
+
+#[test]
+fn the_page_of_expressions_is_what_the_tables_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/reference/expressions.md");
+    if env::var_os("EVENKEEL_BLESS").is_some() {
+        fs::write(&path, page()).expect("the page can be written");
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        found,
+        page(),
+        "run EVENKEEL_BLESS=1 cargo test to write the page anew"
+    );
+}

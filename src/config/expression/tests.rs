@@ -1,0 +1,251 @@
+//! What is an expression and what is not, and what is said of it.
+
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+
+use super::*;
+
+struct OneFile(&'static str);
+
+impl Files for OneFile {
+    fn read(&mut self, written: &str) -> Result<(PathBuf, String), String> {
+        match written {
+            "list.txt" => Ok((PathBuf::from("/etc/list.txt"), self.0.to_owned())),
+            _ => Err("there is no such file".to_owned()),
+        }
+    }
+}
+
+fn read(text: &str) -> Result<Condition, Mistake> {
+    condition(
+        text,
+        Phase::Request,
+        &mut OneFile("# clients\n10.0.0.0/8\n\n 192.0.2.1 \n"),
+    )
+}
+
+#[test]
+fn what_is_written_loads_back() {
+    for text in [
+        "ssl_fc",
+        "not ssl_fc",
+        r#"path == "/a \"b\" \\c""#,
+        r#"req.hdr(host),lower,field(1,:) != "a""#,
+        r#"src in ["10.0.0.0/8", "192.0.2.1"] or dst_port in [80, 8000:8010]"#,
+        r#"(method == "GET" or method == "HEAD") and not path starts_with "/a""#,
+        r#"src in @file("list.txt")"#,
+        r#"path matches "^/(a|b)\.c$""#,
+        r#"path,regsub("^/(.*)$","/x/\\1",g) contains "y""#,
+        "url_param(a,,i)",
+        r#"src,ipmask(255.255.255.0,ffff::) == "10.0.0.0""#,
+        "req.hdr(x-age) > req.hdr(x-most)",
+    ] {
+        let condition = read(text).unwrap_or_else(|mistake| unreachable!("{text}: {mistake:?}"));
+        let written = condition.to_string().replace("/etc/list.txt", "list.txt");
+        assert_eq!(
+            read(&written).as_ref(),
+            Ok(&condition),
+            "{text} -> {written}"
+        );
+    }
+}
+
+#[test]
+fn spelling_that_means_the_same_is_one_condition() {
+    for (one, other) in [
+        ("src not in [\"10.0.0.0/8\"]", "not src in [\"10.0.0.0/8\"]"),
+        ("hdr(Host) == 'a'", "req.hdr(host) == \"a\""),
+        ("(ssl_fc)", "ssl_fc"),
+        (
+            "ssl_fc and (ssl_c_used and path)",
+            "ssl_fc and ssl_c_used and path",
+        ),
+        ("path,regsub(a,b,ig)", "path,regsub(a,b,gi)"),
+        ("src,ipmask(24)", "src,ipmask(255.255.255.0)"),
+        ("path, lower", "path,lower"),
+    ] {
+        assert_eq!(read(one), read(other), "{one}");
+        assert!(read(one).is_ok(), "{one}");
+    }
+}
+
+/// The text with the stretch of the mistake between `»` and `«`, then what is said.
+#[track_caller]
+fn says(text: &str, marked: &str, said: &str) {
+    let mistake = read(text).expect_err(text);
+    let Range { start, end } = mistake.part.clone();
+    let shown = format!("{}»{}«{}", &text[..start], &text[start..end], &text[end..]);
+    assert_eq!(shown, marked, "{mistake:?}");
+    assert_eq!(format!("{}; {}", mistake.message, mistake.help), said);
+}
+
+#[test]
+fn mistakes_are_pointed_at() {
+    says(
+        r#"req.hdrs(host) == "a""#,
+        r#"»req.hdrs«(host) == "a""#,
+        "unknown fetch `req.hdrs`, did you mean `req.hdr`?; known are `src`, `src_port`, `dst`, `dst_port`, \
+         `ssl_fc`, `ssl_fc_sni`, `ssl_c_used`, `fe_name`, `method`, `path`, `pathq`, `query`, `url`, \
+         `url_param`, `urlp`, `req.hdr`, `hdr`, `req.fhdr`, `req.hdr_cnt`, `hdr_cnt` and 9 more",
+    );
+    says(
+        "status == 200",
+        "»status« == 200",
+        "`status` is not known here yet; there is no response yet",
+    );
+    says(
+        "path = \"/\"",
+        "path »=« \"/\"",
+        "`=` is not known here; write `==`",
+    );
+    says(
+        "ssl_fc && path",
+        "ssl_fc »&&« path",
+        "`&&` is not known here; write `and`",
+    );
+    says("!ssl_fc", "»!«ssl_fc", "`!` is not known here; write `not`");
+    says(
+        "path == /login",
+        "path == »/«login",
+        "an expression is missing here; write what to look at, such as `path`, `method`, `src` or `req.hdr(host)`",
+    );
+    says(
+        "method == GET",
+        "method == »GET«",
+        "unknown fetch `GET`; write a text in quotes: `\"GET\"`",
+    );
+    says(
+        "dst_port == \"80\"",
+        "dst_port == »\"80\"«",
+        "`dst_port ==` is compared with a number, and this is something else; write a number without quotes",
+    );
+    says(
+        "req.hdr(x) == 5",
+        "req.hdr(x) == »5«",
+        "`req.hdr(x) ==` is compared with a text, and this is something else; write it in quotes: `\"5\"`",
+    );
+    says(
+        "ssl_fc == 1",
+        "ssl_fc == »1«",
+        "`ssl_fc ==` is compared with true or false, and this is something else; write `ssl_fc` or `not ssl_fc`",
+    );
+    says(
+        "src > \"10.0.0.1\"",
+        "src »>« \"10.0.0.1\"",
+        "`>` does not work with an address, which `src` yields; write `==` or `in` for addresses and networks",
+    );
+    says(
+        "src == \"10.0.0.1/8\"",
+        "src == »\"10.0.0.1/8\"«",
+        "\"10.0.0.1/8\" has bits set that its `/8` leaves out; write `\"10.0.0.0/8\"`, or one address without `/`",
+    );
+    says(
+        "src in [10.0.0.1]",
+        "src in [»10.0.0.1«]",
+        "`src` yields an address, and this is something else; write addresses and networks in quotes: `[\"10.0.0.0/8\"]`",
+    );
+    says(
+        "src in @file(\"none.txt\")",
+        "src in @file(»\"none.txt\"«)",
+        "cannot read the list: there is no such file; a relative path begins at the directory of the file that it is written in",
+    );
+    says(
+        "dst_port in @file(\"list.txt\")",
+        "dst_port in @file(»\"list.txt\"«)",
+        "/etc/list.txt:2: \"10.0.0.0/8\" is neither a number nor a range of numbers; write `80` or `8000:8010`",
+    );
+    says(
+        "path == [\"a\"]",
+        "path == »[«\"a\"]",
+        "`==` compares with one value, and this is a list; write `in` instead",
+    );
+    says(
+        "path startswith \"a\"",
+        "path »startswith« \"a\"",
+        "the condition should have ended here; did you mean `starts_with`?",
+    );
+    says(
+        "path matches \"(a\"",
+        "path matches »\"(a\"«",
+        "not a regular expression: unclosed group; https://docs.rs/regex has the syntax",
+    );
+    says(
+        "path matches \"a(?=b)\"",
+        "path matches »\"a(?=b)\"«",
+        "look-around (`(?=`, `(?!`, `(?<=`, `(?<!`) is not supported, because it cannot run in linear time; \
+         write two conditions and join them with `and` or `not`; https://docs.rs/regex has the syntax",
+    );
+    says(
+        "lower(path)",
+        "»lower«(path)",
+        "`lower` is a converter, and there is no value before it; write `path,lower` for example",
+    );
+    says(
+        "path,field(1)",
+        "path,»field«(1)",
+        "`field` needs its argument `delimiters`; write `field(index,delimiters[,count])`",
+    );
+    says(
+        "path,field(x,/)",
+        "path,field(»x«,/)",
+        "`index` must be a whole number, and is `x`; write digits alone: `1`, or `-1`",
+    );
+    says(
+        "path(1)",
+        "path(»1«)",
+        "`path` takes no arguments; write `path`",
+    );
+    says(
+        "path,regsub((a),b)",
+        "path,regsub(»(«a),b)",
+        "a parenthesis within an argument; write the argument in quotes, within which parentheses and commas are plain characters",
+    );
+    says(
+        "path,ipmask(24",
+        "path,ipmask»(«24",
+        "a parenthesis that is not closed; write `)` behind the last argument",
+    );
+    says(
+        "(ssl_fc or path",
+        "»(«ssl_fc or path",
+        "a parenthesis that is not closed; write `)` where the group ends",
+    );
+    says(
+        "ssl_fc)",
+        "ssl_fc»)«",
+        "a parenthesis that was not opened; leave it out, or write `(` where the group begins",
+    );
+    says(
+        "dst_port,ipmask(24)",
+        "dst_port,»ipmask«(24)",
+        "`ipmask` takes an address, and `dst_port` yields a number; leave it out, or take another value",
+    );
+    says(
+        "\"a\" == path",
+        "»\"a\"« == path",
+        "a comparison begins with an expression, and this is a value; write the expression first: `path == \"/login\"`",
+    );
+    says(
+        "path == \"a",
+        "path == »\"a«",
+        "a text in quotes has no end; write `\"` where it ends",
+    );
+}
+
+#[test]
+fn nesting_has_a_bound() {
+    let deep = |levels: usize| format!("{}ssl_fc{}", "(".repeat(levels), ")".repeat(levels));
+    assert!(read(&deep(63)).is_ok());
+    assert!(read(&deep(64)).is_err());
+    assert!(read(&format!("{}ssl_fc", "not ".repeat(100_000))).is_err());
+}
+
+proptest! {
+    #[test]
+    fn no_text_breaks_the_parser(text in "[a-z.,()\"'\\\\ =<>!0-9\\[\\]@:é-]{0,60}") {
+        if let Err(mistake) = read(&text) {
+            prop_assert!(text.get(mistake.part).is_some());
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Conditions, compiled.
+
+use regex::bytes::Regex;
+
+use crate::plan::expr::{self, Comparison, Literal, Operand, Type};
+
+use super::facts::Facts;
+use super::list::{List, Networks};
+use super::program::{Program, cast};
+use super::scratch::{Scratch, Value};
+
+/// A compiled condition.
+#[derive(Debug)]
+pub struct Condition(Node);
+
+#[derive(Debug)]
+enum Node {
+    Any(Box<[Node]>),
+    All(Box<[Node]>),
+    Not(Box<Node>),
+    Test(Program, Test),
+}
+
+/// What is asked of each value of an expression.
+#[derive(Debug)]
+enum Test {
+    Holds,
+    Bool(bool),
+    Int(Order, i64),
+    Text(TextTest, Box<[u8]>),
+    Network(Networks),
+    In(List),
+    Matches(Regex),
+    /// Against another expression, both cast to this type.
+    Other(Relation, Box<Program>, Type),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    Equal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum TextTest {
+    Equal,
+    StartsWith,
+    EndsWith,
+    Contains,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Relation {
+    Order(Order),
+    Text(TextTest),
+}
+
+impl Condition {
+    /// The compiled form of `condition`.
+    pub fn compile(condition: &expr::Condition) -> Self {
+        Self(Node::compile(condition))
+    }
+
+    /// Whether it is true of an exchange.
+    pub fn holds<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> bool {
+        scratch.clear();
+        self.0.holds(facts, scratch)
+    }
+}
+
+impl Node {
+    fn compile(condition: &expr::Condition) -> Self {
+        let all = |parts: &[expr::Condition]| parts.iter().map(Self::compile).collect();
+        match condition {
+            expr::Condition::Any(parts) => Self::Any(all(parts)),
+            expr::Condition::All(parts) => Self::All(all(parts)),
+            expr::Condition::Not(inner) => Self::Not(Box::new(Self::compile(inner))),
+            expr::Condition::Holds(expr) => Self::Test(Program::compile(expr), Test::Holds),
+            // `a != b` is `not (a == b)`: what is absent, or has many values, is no exception.
+            expr::Condition::Compares(left, Comparison::NotEqual, right) => {
+                let test = Test::comparison(left.yields(), Comparison::Equal, right);
+                Self::Not(Box::new(Self::Test(Program::compile(left), test)))
+            }
+            expr::Condition::Compares(left, comparison, right) => Self::Test(
+                Program::compile(left),
+                Test::comparison(left.yields(), *comparison, right),
+            ),
+            expr::Condition::In(expr, list) => Self::Test(
+                Program::compile(expr),
+                Test::In(List::compile(&list.values)),
+            ),
+            expr::Condition::Matches(expr, pattern) => Self::Test(
+                Program::compile(expr),
+                Test::Matches(pattern.regex().clone()),
+            ),
+        }
+    }
+
+    fn holds<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> bool {
+        match self {
+            Self::Any(parts) => parts.iter().any(|part| part.holds(facts, scratch)),
+            Self::All(parts) => parts.iter().all(|part| part.holds(facts, scratch)),
+            Self::Not(inner) => !inner.holds(facts, scratch),
+            Self::Test(program, test) => program.any(facts, scratch, |value, scratch| {
+                test.holds(value, facts, scratch)
+            }),
+        }
+    }
+}
+
+impl Test {
+    fn comparison(left: Type, comparison: Comparison, right: &Operand) -> Self {
+        match (right, relation(left, comparison)) {
+            (Operand::Literal(Literal::Bool(value)), _) => Self::Bool(*value),
+            (Operand::Literal(Literal::Network(network)), _) => {
+                Self::Network(Networks::of(&[*network]))
+            }
+            (Operand::Literal(Literal::Int(number)), Relation::Order(order)) => {
+                Self::Int(order, *number)
+            }
+            (Operand::Literal(Literal::Text(text)), Relation::Text(test)) => {
+                Self::Text(test, text.as_bytes().into())
+            }
+            // The type checker makes no others: a number where texts are compared, and the reverse.
+            (Operand::Literal(Literal::Int(_) | Literal::Text(_)), _) => Self::Bool(false),
+            (Operand::Expr(expr), relation) => {
+                let ty = match comparison.is_by_order() {
+                    true => Type::Int,
+                    false => left,
+                };
+                Self::Other(relation, Box::new(Program::compile(expr)), ty)
+            }
+        }
+    }
+
+    fn holds<'a>(&'a self, value: Value<'a>, facts: &Facts<'a>, scratch: &mut Scratch) -> bool {
+        match self {
+            Self::Holds => match value {
+                Value::Absent => false,
+                Value::Bool(value) => value,
+                Value::Int(number) => number != 0,
+                Value::Ip(_) => true,
+                text => scratch.text(text).is_some_and(|text| !text.is_empty()),
+            },
+            Self::Bool(wanted) => value == Value::Bool(*wanted),
+            Self::Int(order, wanted) => match scratch.int_of(value) {
+                Value::Int(number) => order.holds(number, *wanted),
+                _ => false,
+            },
+            Self::Text(test, wanted) => scratch
+                .text(value)
+                .is_some_and(|text| test.holds(text, wanted)),
+            Self::Network(network) => matches!(value, Value::Ip(addr) if network.have(addr)),
+            Self::In(list) => list.has(value, scratch),
+            Self::Matches(regex) => {
+                let text = scratch.text_of(value);
+                scratch.text(text).is_some_and(|text| regex.is_match(text))
+            }
+            Self::Other(relation, program, ty) => {
+                let left = cast(value, *ty, scratch);
+                program.any(facts, scratch, |right, scratch| {
+                    let right = cast(right, *ty, scratch);
+                    relation.holds(left, right, scratch)
+                })
+            }
+        }
+    }
+}
+
+fn relation(left: Type, comparison: Comparison) -> Relation {
+    let is_text = left == Type::Text;
+    match comparison {
+        Comparison::Equal | Comparison::NotEqual if is_text => Relation::Text(TextTest::Equal),
+        Comparison::Equal | Comparison::NotEqual => Relation::Order(Order::Equal),
+        Comparison::Less => Relation::Order(Order::Less),
+        Comparison::LessOrEqual => Relation::Order(Order::LessOrEqual),
+        Comparison::Greater => Relation::Order(Order::Greater),
+        Comparison::GreaterOrEqual => Relation::Order(Order::GreaterOrEqual),
+        Comparison::StartsWith => Relation::Text(TextTest::StartsWith),
+        Comparison::EndsWith => Relation::Text(TextTest::EndsWith),
+        Comparison::Contains => Relation::Text(TextTest::Contains),
+    }
+}
+
+impl Order {
+    fn holds(self, left: i64, right: i64) -> bool {
+        match self {
+            Self::Equal => left == right,
+            Self::Less => left < right,
+            Self::LessOrEqual => left <= right,
+            Self::Greater => left > right,
+            Self::GreaterOrEqual => left >= right,
+        }
+    }
+}
+
+impl TextTest {
+    fn holds(self, text: &[u8], wanted: &[u8]) -> bool {
+        match self {
+            Self::Equal => text == wanted,
+            Self::StartsWith => text.starts_with(wanted),
+            Self::EndsWith => text.ends_with(wanted),
+            Self::Contains => memchr::memmem::find(text, wanted).is_some(),
+        }
+    }
+}
+
+impl Relation {
+    fn holds(self, left: Value<'_>, right: Value<'_>, scratch: &Scratch) -> bool {
+        match (self, left, right) {
+            (Self::Order(order), Value::Int(left), Value::Int(right)) => order.holds(left, right),
+            (Self::Order(Order::Equal), Value::Bool(left), Value::Bool(right)) => left == right,
+            (Self::Order(Order::Equal), Value::Ip(left), Value::Ip(right)) => left == right,
+            (Self::Text(test), left, right) => match (scratch.text(left), scratch.text(right)) {
+                (Some(left), Some(right)) => test.holds(left, right),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}

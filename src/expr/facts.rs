@@ -1,0 +1,91 @@
+//! What is known of an exchange, as expressions see it.
+
+use std::net::SocketAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+
+use crate::base::Peer;
+use crate::exchange::ClientTls;
+
+/// What is known of an exchange at one moment; what is not known yet is `None`.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Of the client's connection.
+    pub connection: ConnectionFacts<'a>,
+    /// Of the request's head.
+    pub request: Option<RequestFacts<'a>>,
+    /// The name of the backend.
+    pub backend: Option<&'a str>,
+    /// Of the response's head.
+    pub response: Option<ResponseFacts<'a>>,
+}
+
+/// What is known of a client's connection.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionFacts<'a> {
+    /// Its peer, or who a proxy that is trusted says it is.
+    pub client: Peer,
+    /// Where it connected to; `None`: no IP address.
+    pub local: Option<SocketAddr>,
+    /// What the handshake came to; `None`: it is in the clear.
+    pub tls: Option<&'a ClientTls>,
+    /// The name of the frontend.
+    pub frontend: &'a str,
+}
+
+/// What is known of a request's head.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestFacts<'a> {
+    /// As received.
+    pub method: &'a Method,
+    /// The target as received.
+    pub target: &'a Uri,
+    /// The path as it is looked at: as received, or in another spelling of it.
+    pub path: &'a str,
+    /// As received.
+    pub headers: &'a HeaderMap,
+}
+
+/// What is known of a response's head.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseFacts<'a> {
+    /// As the server sent it.
+    pub status: u16,
+    /// As the server sent them.
+    pub headers: &'a HeaderMap,
+    /// The name of the server; `None`: the response is ours.
+    pub server: Option<&'a str>,
+}
+
+/// Whose head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Request,
+    Response,
+}
+
+impl<'a> Facts<'a> {
+    fn headers(&self, side: Side) -> Option<&'a HeaderMap> {
+        match side {
+            Side::Request => self.request.map(|request| request.headers),
+            Side::Response => self.response.map(|response| response.headers),
+        }
+    }
+
+    /// The lines of the field `name`, in order; of all fields without a name.
+    pub(super) fn lines(
+        &self,
+        side: Side,
+        name: Option<&HeaderName>,
+    ) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let headers = self.headers(side);
+        let (named, all) = match (headers, name) {
+            (Some(headers), Some(name)) => (Some(headers.get_all(name).into_iter()), None),
+            (Some(headers), None) => (None, Some(headers.values())),
+            (None, _) => (None, None),
+        };
+        let named = named.into_iter().flatten();
+        let all = all.into_iter().flatten();
+        named.chain(all).map(HeaderValue::as_bytes)
+    }
+}

@@ -1,0 +1,325 @@
+//! The fetches: where a value comes from. The table is [`crate::plan::expr::Fetch`].
+
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+
+use http::{HeaderName, header};
+
+use crate::plan::expr::{Argument, Fetch};
+
+use super::facts::{Facts, RequestFacts, ResponseFacts, Side};
+use super::scratch::{Scratch, Value};
+
+/// The one value of a fetch: of several, the last one, or the occurrence that is asked for.
+pub(super) fn one<'a>(
+    fetch: Fetch,
+    arguments: &'a [Argument],
+    facts: &Facts<'a>,
+    scratch: &mut Scratch,
+) -> Value<'a> {
+    let connection = &facts.connection;
+    let of_request = |read: fn(&RequestFacts<'a>) -> Value<'a>| {
+        facts.request.as_ref().map_or(Value::Absent, read)
+    };
+    match fetch {
+        Fetch::Src => ip(connection.client.ip()),
+        Fetch::SrcPort => int(connection.client.port()),
+        Fetch::Dst => ip(connection.local.map(|local| local.ip())),
+        Fetch::DstPort => int(connection.local.map(|local| local.port())),
+        Fetch::SslFc => Value::Bool(connection.tls.is_some()),
+        Fetch::SslFcSni => text(connection.tls.and_then(|tls| tls.server_name.as_deref())),
+        Fetch::SslCUsed => Value::Bool(connection.tls.is_some_and(|tls| tls.certificate.is_some())),
+        Fetch::FeName => Value::Text(connection.frontend.as_bytes()),
+        Fetch::BeName => text(facts.backend),
+        Fetch::Method => of_request(|request| Value::Text(request.method.as_str().as_bytes())),
+        Fetch::Path => of_request(path),
+        Fetch::Pathq => match facts.request {
+            Some(request) => path_and_query(&request, scratch),
+            None => Value::Absent,
+        },
+        Fetch::Query => of_request(|request| text(request.target.query())),
+        Fetch::Url => match facts.request {
+            Some(request) => url(&request, scratch),
+            None => Value::Absent,
+        },
+        Fetch::Status => match facts.response {
+            Some(response) => Value::Int(response.status.into()),
+            None => Value::Absent,
+        },
+        Fetch::SrvName => text(
+            facts
+                .response
+                .and_then(|response: ResponseFacts<'a>| response.server),
+        ),
+        Fetch::ReqHdrCnt => {
+            let name = field(arguments);
+            let lines = facts.lines(Side::Request, name);
+            Value::Int(lines.map(|line| values(line).count()).sum::<usize>() as i64)
+        }
+        Fetch::ReqHdr | Fetch::ReqFhdr | Fetch::ResHdr => occurrence(fetch, arguments, facts),
+        Fetch::UrlParam => {
+            let mut found = Value::Absent;
+            let _ = each(fetch, arguments, facts, |value| {
+                found = value;
+                ControlFlow::Break(())
+            });
+            found
+        }
+        Fetch::ReqCook => {
+            let has_name = matches!(arguments.first(), Some(Argument::Text(_)));
+            let mut found = Value::Absent;
+            let _ = each(fetch, arguments, facts, |value| {
+                found = value;
+                match has_name {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                }
+            });
+            found
+        }
+        Fetch::Str => match arguments.first() {
+            Some(Argument::Text(text)) => Value::Text(text.as_bytes()),
+            _ => Value::Absent,
+        },
+        Fetch::Int => match arguments.first() {
+            Some(Argument::Int(number)) => Value::Int(*number),
+            _ => Value::Absent,
+        },
+        Fetch::Bool => match arguments.first() {
+            Some(Argument::Bool(value)) => Value::Bool(*value),
+            _ => Value::Absent,
+        },
+    }
+}
+
+/// Shows `see` each value of a fetch that has many, in order, until it breaks.
+pub(super) fn each<'a>(
+    fetch: Fetch,
+    arguments: &'a [Argument],
+    facts: &Facts<'a>,
+    mut see: impl FnMut(Value<'a>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    match fetch {
+        Fetch::ReqHdr | Fetch::ResHdr => {
+            let lines = facts.lines(side(fetch), field(arguments));
+            for value in lines.flat_map(values) {
+                see(Value::Text(value))?;
+            }
+        }
+        Fetch::ReqFhdr => {
+            for line in facts.lines(Side::Request, field(arguments)) {
+                see(Value::Text(line))?;
+            }
+        }
+        Fetch::ReqCook => {
+            let name = named(arguments);
+            for line in facts.lines(Side::Request, Some(&header::COOKIE)) {
+                for (key, value) in cookies(line) {
+                    if name.is_none_or(|name| name == key) {
+                        see(Value::Text(value))?;
+                    }
+                }
+            }
+        }
+        Fetch::UrlParam => {
+            let Some(request) = &facts.request else {
+                return ControlFlow::Continue(());
+            };
+            let ignores_case =
+                matches!(arguments.get(2), Some(Argument::Text(flags)) if flags == "i");
+            let name = named(arguments);
+            for (key, value) in parameters(request, arguments.get(1)) {
+                let is_it = name.is_none_or(|name| match ignores_case {
+                    true => name.eq_ignore_ascii_case(key),
+                    false => name == key,
+                });
+                if is_it {
+                    see(Value::Text(value))?;
+                }
+            }
+        }
+        // The table says that no other fetch has many values.
+        _ => {}
+    }
+    ControlFlow::Continue(())
+}
+
+fn ip<'a>(addr: Option<IpAddr>) -> Value<'a> {
+    addr.map_or(Value::Absent, |addr| Value::Ip(addr.to_canonical()))
+}
+
+fn int<'a>(number: Option<u16>) -> Value<'a> {
+    number.map_or(Value::Absent, |number| Value::Int(number.into()))
+}
+
+fn text(text: Option<&str>) -> Value<'_> {
+    text.map_or(Value::Absent, |text| Value::Text(text.as_bytes()))
+}
+
+fn path<'a>(request: &RequestFacts<'a>) -> Value<'a> {
+    // `*` is no path.
+    match request.path.starts_with('/') {
+        true => Value::Text(request.path.as_bytes()),
+        false => Value::Absent,
+    }
+}
+
+fn path_and_query<'a>(request: &RequestFacts<'a>, scratch: &mut Scratch) -> Value<'a> {
+    let path = path(request);
+    let (Some(query), Value::Text(path)) = (request.target.query(), path) else {
+        return path;
+    };
+    scratch.write(|bytes| {
+        bytes.extend_from_slice(path);
+        bytes.push(b'?');
+        bytes.extend_from_slice(query.as_bytes());
+    })
+}
+
+fn url<'a>(request: &RequestFacts<'a>, scratch: &mut Scratch) -> Value<'a> {
+    let (Some(scheme), Some(authority)) = (request.target.scheme_str(), request.target.authority())
+    else {
+        return match path_and_query(request, scratch) {
+            Value::Absent => Value::Text(request.path.as_bytes()),
+            url => url,
+        };
+    };
+    scratch.write(|bytes| {
+        bytes.extend_from_slice(scheme.as_bytes());
+        bytes.extend_from_slice(b"://");
+        bytes.extend_from_slice(authority.as_str().as_bytes());
+        bytes.extend_from_slice(request.path.as_bytes());
+        if let Some(query) = request.target.query() {
+            bytes.push(b'?');
+            bytes.extend_from_slice(query.as_bytes());
+        }
+    })
+}
+
+fn side(fetch: Fetch) -> Side {
+    match fetch {
+        Fetch::ResHdr => Side::Response,
+        _ => Side::Request,
+    }
+}
+
+fn field(arguments: &[Argument]) -> Option<&HeaderName> {
+    match arguments.first() {
+        Some(Argument::Field(name)) => Some(name),
+        _ => None,
+    }
+}
+
+/// The name that is asked for, as bytes.
+fn named(arguments: &[Argument]) -> Option<&[u8]> {
+    match arguments.first() {
+        Some(Argument::Text(name)) => Some(name.as_bytes()),
+        _ => None,
+    }
+}
+
+/// The occurrence that is asked for of a field's values, or of its lines; else the last one.
+fn occurrence<'a>(fetch: Fetch, arguments: &'a [Argument], facts: &Facts<'a>) -> Value<'a> {
+    let asked = match arguments.get(1) {
+        Some(Argument::Int(index)) => *index,
+        _ => -1,
+    };
+    let Some(nth) = asked.unsigned_abs().checked_sub(1) else {
+        return Value::Absent;
+    };
+    let Ok(nth) = usize::try_from(nth) else {
+        return Value::Absent;
+    };
+    let found = match fetch {
+        Fetch::ReqFhdr => nth_of(asked > 0, nth, || {
+            facts.lines(side(fetch), field(arguments))
+        }),
+        _ => nth_of(asked > 0, nth, || {
+            facts.lines(side(fetch), field(arguments)).flat_map(values)
+        }),
+    };
+    found.map_or(Value::Absent, Value::Text)
+}
+
+/// The item with index `nth`, from the end unless `is_forwards`. Lists can only be read forwards: a
+/// comma within quotes is none.
+fn nth_of<I: Iterator>(is_forwards: bool, nth: usize, items: impl Fn() -> I) -> Option<I::Item> {
+    match is_forwards {
+        true => items().nth(nth),
+        false => {
+            let index = items().count().checked_sub(nth + 1)?;
+            items().nth(index)
+        }
+    }
+}
+
+/// The values of a line: what stands between commas that are not within quotes, without the space
+/// around it. A line has at least one (RFC 9110 §5.6.1, §5.6.4).
+fn values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let mut is_quoted = false;
+        let mut is_escaped = false;
+        let comma = text.iter().position(|&byte| {
+            match (is_escaped, byte) {
+                (true, _) => is_escaped = false,
+                (false, b'\\') => is_escaped = is_quoted,
+                (false, b'"') => is_quoted = !is_quoted,
+                (false, b',') => return !is_quoted,
+                _ => {}
+            }
+            false
+        });
+        let (value, after) = match comma {
+            Some(comma) => (&text[..comma], Some(&text[comma + 1..])),
+            None => (text, None),
+        };
+        rest = after;
+        Some(value.trim_ascii())
+    })
+}
+
+/// Names and values of a line of cookies (RFC 6265 §5.4).
+fn cookies(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    line.split(|&byte| byte == b';').filter_map(|cookie| {
+        let equals = cookie.iter().position(|&byte| byte == b'=')?;
+        Some((
+            cookie[..equals].trim_ascii(),
+            cookie[equals + 1..].trim_ascii(),
+        ))
+    })
+}
+
+/// Names and values of the parameters behind a delimiter, which is `?` unless another is given.
+fn parameters<'a>(
+    request: &RequestFacts<'a>,
+    delimiter: Option<&Argument>,
+) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+    let delimiter = match delimiter {
+        Some(Argument::Text(text)) => text.as_bytes().first().copied(),
+        _ => None,
+    };
+    let behind = match delimiter {
+        None | Some(b'?') => request.target.query().map(str::as_bytes),
+        Some(other) => {
+            let path = request.path.as_bytes();
+            let query = request.target.query().unwrap_or_default().as_bytes();
+            [path, query].into_iter().find_map(|text| {
+                let at = text.iter().position(|&byte| byte == other)?;
+                Some(&text[at + 1..])
+            })
+        }
+    };
+    let separator = delimiter.filter(|&byte| byte != b'?');
+    behind
+        .unwrap_or_default()
+        .split(move |&byte| byte == b'&' || byte == b';' || Some(byte) == separator)
+        .filter(|parameter| !parameter.is_empty())
+        .map(
+            |parameter| match parameter.iter().position(|&byte| byte == b'=') {
+                Some(equals) => (&parameter[..equals], &parameter[equals + 1..]),
+                None => (parameter, &[][..]),
+            },
+        )
+}

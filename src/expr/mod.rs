@@ -1,0 +1,23 @@
+//! Expressions, conditions and templates, compiled and evaluated.
+//!
+//! `control::assemble` compiles what the plan has ([`crate::plan::expr`]); rooms of the data plane
+//! evaluate it against the [`Facts`] of an exchange. Pure: no clock, no state, and no allocation once
+//! a worker's [`Scratch`] has grown to what its expressions need.
+//!
+//! Names, types and semantics are HAProxy's (configuration manual, sections 7.3 and 7.4). Every type
+//! was checked when the configuration was loaded: evaluation cannot fail, a value can only be absent.
+
+mod condition;
+mod convert;
+mod facts;
+mod fetch;
+mod list;
+mod program;
+mod scratch;
+#[cfg(test)]
+mod tests;
+
+pub use condition::Condition;
+pub use facts::{ConnectionFacts, Facts, RequestFacts, ResponseFacts};
+pub use program::Program;
+pub use scratch::{Scratch, Value};

@@ -1,0 +1,179 @@
+//! Values, and the room in which they are computed.
+
+use std::io::Write as _;
+use std::net::IpAddr;
+
+/// A value while an expression is evaluated.
+///
+/// A text that an expression made itself lies in the [`Scratch`]: [`Scratch::text`] has its bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// There is none.
+    Absent,
+    /// True or false.
+    Bool(bool),
+    /// A number.
+    Int(i64),
+    /// An address; never an IPv4 address in the form of an IPv6 address.
+    Ip(IpAddr),
+    /// Bytes of the exchange, or of the configuration.
+    Text(&'a [u8]),
+    /// Bytes of the scratch, from one index to another.
+    Scratch(u32, u32),
+}
+
+/// Where the values of one evaluation are made. One a worker; bounded.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    bytes: Vec<u8>,
+    /// For what is made from a text that lies in `bytes` itself.
+    spare: Vec<u8>,
+}
+
+/// What the values of one evaluation may take together: many times the largest head, so that only a
+/// replacement that makes a text much longer comes to it. Over it a value is absent, as one that
+/// HAProxy finds no room for in its buffer.
+const MOST_BYTES: usize = 4 << 20;
+
+/// What is kept for the next evaluation.
+const KEPT_BYTES: usize = 64 << 10;
+
+impl Scratch {
+    /// Makes room for the next evaluation. Values of the one before have no bytes any more.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES);
+        self.spare.shrink_to(KEPT_BYTES);
+    }
+
+    /// How much was written; see [`Scratch::rewind`].
+    pub(super) fn mark(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Forgets what was written since `mark`.
+    pub(super) fn rewind(&mut self, mark: usize) {
+        self.bytes.truncate(mark);
+    }
+
+    /// The bytes of a text; `None` for anything else.
+    pub fn text<'v, 'a: 'v>(&'v self, value: Value<'a>) -> Option<&'v [u8]> {
+        match value {
+            Value::Text(bytes) => Some(bytes),
+            Value::Scratch(start, end) => self.bytes.get(start as usize..end as usize),
+            _ => None,
+        }
+    }
+
+    /// The text that `write` appends.
+    pub(super) fn write<'a>(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Value<'a> {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        if self.bytes.len() > MOST_BYTES {
+            self.bytes.truncate(start);
+            return Value::Absent;
+        }
+        Value::Scratch(start as u32, self.bytes.len() as u32)
+    }
+
+    /// The text that `write` makes of another one.
+    pub(super) fn rewrite<'a>(
+        &mut self,
+        value: Value<'a>,
+        write: impl FnOnce(&[u8], &mut Vec<u8>),
+    ) -> Value<'a> {
+        let mut made = std::mem::take(&mut self.spare);
+        made.clear();
+        let Some(text) = self.text(value) else {
+            self.spare = made;
+            return Value::Absent;
+        };
+        write(text, &mut made);
+        // The text that it was made of has no other reader.
+        if let Value::Scratch(start, end) = value
+            && end as usize == self.bytes.len()
+        {
+            self.bytes.truncate(start as usize);
+        }
+        let value = self.write(|bytes| bytes.extend_from_slice(&made));
+        self.spare = made;
+        value
+    }
+
+    /// The part of a text from `start` to `end`, without copying it.
+    pub(super) fn part<'a>(&self, value: Value<'a>, start: usize, end: usize) -> Value<'a> {
+        match value {
+            Value::Text(bytes) => bytes.get(start..end).map_or(Value::Absent, Value::Text),
+            Value::Scratch(from, to) => {
+                let (start, end) = (from + start as u32, from + end as u32);
+                match start <= end && end <= to {
+                    true => Value::Scratch(start, end),
+                    false => Value::Absent,
+                }
+            }
+            _ => Value::Absent,
+        }
+    }
+
+    /// The same value as a text.
+    pub(super) fn text_of<'a>(&mut self, value: Value<'a>) -> Value<'a> {
+        match value {
+            Value::Bool(true) => Value::Text(b"1"),
+            Value::Bool(false) => Value::Text(b"0"),
+            Value::Int(number) => self.write(|bytes| {
+                bytes.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+            }),
+            // Writing to a vector does not fail.
+            Value::Ip(addr) => self.write(|bytes| drop(write!(bytes, "{addr}"))),
+            text => text,
+        }
+    }
+
+    /// The same value as a number: a text is the number that it begins with, and 0 when it begins
+    /// with none, as for HAProxy; an empty text is none.
+    pub(super) fn int_of<'a>(&self, value: Value<'a>) -> Value<'a> {
+        match value {
+            Value::Bool(value) => Value::Int(value.into()),
+            Value::Text(_) | Value::Scratch(..) => match self.text(value) {
+                None | Some([]) => Value::Absent,
+                Some(text) => Value::Int(leading_number(text)),
+            },
+            other => other,
+        }
+    }
+
+    /// The same value as an address.
+    pub(super) fn ip_of<'a>(&self, value: Value<'a>) -> Value<'a> {
+        match value {
+            Value::Text(_) | Value::Scratch(..) => {
+                let text = self.text(value).and_then(|text| str::from_utf8(text).ok());
+                let addr = text.and_then(|text| text.parse::<IpAddr>().ok());
+                addr.map_or(Value::Absent, |addr| Value::Ip(addr.to_canonical()))
+            }
+            other => other,
+        }
+    }
+}
+
+/// The number that `text` begins with, bounded to 64 bits; 0 when it begins with none.
+fn leading_number(text: &[u8]) -> i64 {
+    let (is_negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let mut number = 0i64;
+    for digit in digits.iter().take_while(|byte| byte.is_ascii_digit()) {
+        let digit = i64::from(digit - b'0');
+        let next = number.checked_mul(10);
+        number = match is_negative {
+            true => next
+                .and_then(|next| next.checked_sub(digit))
+                .unwrap_or(i64::MIN),
+            false => next
+                .and_then(|next| next.checked_add(digit))
+                .unwrap_or(i64::MAX),
+        };
+    }
+    number
+}

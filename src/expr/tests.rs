@@ -1,0 +1,370 @@
+//! What expressions and conditions give, written as in a configuration.
+//!
+//! The examples of `field`, `word` and `regsub` are those of HAProxy's configuration manual.
+
+use http::{HeaderMap, Method, Uri};
+use proptest::prelude::*;
+
+use super::*;
+use crate::base::Peer;
+use crate::config::written as parse;
+use crate::exchange::ClientTls;
+
+/// A request from 192.0.2.7 to 10.0.0.1:8443.
+struct Asked {
+    method: Method,
+    target: Uri,
+    headers: HeaderMap,
+    tls: Option<ClientTls>,
+    client: Peer,
+}
+
+impl Asked {
+    fn get(target: &str) -> Self {
+        Self {
+            method: Method::GET,
+            target: target.parse().expect("a target"),
+            headers: HeaderMap::new(),
+            tls: None,
+            client: Peer::Ip(([192, 0, 2, 7], 4711).into()),
+        }
+    }
+
+    fn with(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.append(name, value.parse().expect("a value"));
+        self
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            connection: ConnectionFacts {
+                client: self.client,
+                local: Some(([10, 0, 0, 1], 8443).into()),
+                tls: self.tls.as_ref(),
+                frontend: "web",
+            },
+            request: Some(RequestFacts {
+                method: &self.method,
+                target: &self.target,
+                path: self.target.path(),
+                headers: &self.headers,
+            }),
+            backend: Some("app"),
+            response: None,
+        }
+    }
+
+    /// The value of an expression as text; `None`: it is absent.
+    fn value(&self, expression: &str) -> Option<String> {
+        let program = Program::compile(&parse::expression(expression));
+        let mut scratch = Scratch::default();
+        let value = program.value(&self.facts(), &mut scratch);
+        let text = scratch.text_of(value);
+        let text = scratch.text(text);
+        text.map(|text| String::from_utf8_lossy(text).into_owned())
+    }
+
+    #[track_caller]
+    fn gives(&self, expression: &str, wanted: impl Into<Option<&'static str>>) {
+        assert_eq!(
+            self.value(expression).as_deref(),
+            wanted.into(),
+            "{expression}"
+        );
+    }
+
+    fn holds(&self, condition: &str) -> bool {
+        let condition = Condition::compile(&parse::condition(condition));
+        condition.holds(&self.facts(), &mut Scratch::default())
+    }
+
+    #[track_caller]
+    fn is(&self, condition: &str) {
+        assert!(self.holds(condition), "{condition}");
+    }
+
+    #[track_caller]
+    fn is_not(&self, condition: &str) {
+        assert!(!self.holds(condition), "{condition}");
+    }
+}
+
+#[test]
+fn the_connection_is_seen() {
+    let mut asked = Asked::get("/");
+    asked.gives("src", "192.0.2.7");
+    asked.gives("src_port", "4711");
+    asked.gives("dst", "10.0.0.1");
+    asked.gives("dst_port", "8443");
+    asked.gives("fe_name", "web");
+    asked.gives("ssl_fc", "0");
+    asked.gives("ssl_fc_sni", None);
+    asked.client = Peer::Unix;
+    asked.gives("src", None);
+    asked.gives("src_port", None);
+}
+
+#[test]
+fn an_ipv4_client_of_a_socket_for_both_is_one_of_ipv4() {
+    let mut asked = Asked::get("/");
+    asked.client = Peer::Ip("[::ffff:192.0.2.7]:1".parse().expect("an address"));
+    asked.gives("src", "192.0.2.7");
+    asked.is(r#"src in ["192.0.2.0/24"]"#);
+}
+
+#[test]
+fn the_target_is_seen() {
+    let asked = Asked::get("/a/b?c=d&e");
+    asked.gives("method", "GET");
+    asked.gives("path", "/a/b");
+    asked.gives("query", "c=d&e");
+    asked.gives("pathq", "/a/b?c=d&e");
+    asked.gives("url", "/a/b?c=d&e");
+    Asked::get("/a").gives("query", None);
+    Asked::get("/a?").gives("query", "");
+    Asked::get("*").gives("path", None);
+    let absolute = Asked::get("https://a.test/b?c");
+    absolute.gives("url", "https://a.test/b?c");
+    absolute.gives("path", "/b");
+}
+
+#[test]
+fn a_parameter_is_the_first_of_its_name() {
+    let asked = Asked::get("/?a=1&b=%20x&a=2&A=3");
+    asked.gives("url_param(a)", "1");
+    asked.gives("url_param(b)", "%20x");
+    asked.gives("url_param(c)", None);
+    asked.gives("url_param(A)", "3");
+    asked.gives("url_param(A,,i)", "1");
+    asked.gives("url_param", "1");
+    asked.is(r#"url_param(a) == "2""#);
+    Asked::get("/x;s=5?a=1").gives("url_param(s,;)", "5");
+}
+
+#[test]
+fn a_field_has_values_on_several_lines_and_between_commas() {
+    let asked = Asked::get("/")
+        .with("x-list", r#"a, "b,c" ,d"#)
+        .with("x-list", "e");
+    asked.gives("req.hdr(x-list)", "e");
+    asked.gives("req.hdr(x-list,1)", "a");
+    asked.gives("req.hdr(x-list,2)", r#""b,c""#);
+    asked.gives("hdr(X-List,-2)", "d");
+    asked.gives("req.hdr(x-list,5)", None);
+    asked.gives("req.hdr(x-list,0)", None);
+    asked.gives("req.fhdr(x-list)", "e");
+    asked.gives("req.fhdr(x-list,1)", r#"a, "b,c" ,d"#);
+    asked.gives("req.hdr_cnt(x-list)", "4");
+    asked.gives("req.hdr_cnt(x-none)", "0");
+    asked.gives("req.hdr(x-none)", None);
+}
+
+#[test]
+fn a_condition_looks_at_each_value_unless_one_is_asked_for() {
+    let asked = Asked::get("/").with("x-list", "a, b").with("x-list", "c");
+    asked.is(r#"req.hdr(x-list) == "a""#);
+    asked.is(r#"req.hdr(x-list) == "c""#);
+    asked.is_not(r#"req.hdr(x-list,-1) == "a""#);
+    asked.is_not(r#"req.hdr(x-list) != "a""#);
+    asked.is(r#"req.hdr(x-list) != "d""#);
+    asked.is(r#"req.hdr(x-list),upper in ["B"]"#);
+}
+
+#[test]
+fn cookies_are_found_on_every_line() {
+    let asked = Asked::get("/")
+        .with("cookie", "a=1; b=2")
+        .with("cookie", "a=3");
+    asked.gives("req.cook(b)", "2");
+    asked.gives("req.cook(a)", "3");
+    asked.gives("req.cook", "1");
+    asked.gives("req.cook(c)", None);
+    asked.is(r#"cook(a) == "1""#);
+}
+
+#[test]
+fn fields_and_words_are_cut_as_the_manual_says() {
+    let asked = Asked::get("/");
+    for (expression, wanted) in [
+        ("str(f1_f2_f3__f5),field(4,_)", Some("")),
+        ("str(f1_f2_f3__f5),field(5,_)", Some("f5")),
+        ("str(f1_f2_f3__f5),field(2,_,0)", Some("f2_f3__f5")),
+        ("str(f1_f2_f3__f5),field(2,_,2)", Some("f2_f3")),
+        ("str(f1_f2_f3__f5),field(-2,_,3)", Some("f2_f3_")),
+        ("str(f1_f2_f3__f5),field(-3,_,0)", Some("f1_f2_f3")),
+        ("str(f1_f2_f3__f5),field(6,_)", None),
+        ("str(f1_f2_f3__f5),word(4,_)", Some("f5")),
+        ("str(f1_f2_f3__f5),word(5,_)", None),
+        ("str(f1_f2_f3__f5),word(2,_,0)", Some("f2_f3__f5")),
+        ("str(f1_f2_f3__f5),word(3,_,2)", Some("f3__f5")),
+        ("str(f1_f2_f3__f5),word(-2,_,3)", Some("f1_f2_f3")),
+        ("str(f1_f2_f3__f5),word(-3,_,0)", Some("f1_f2")),
+        ("str(/f1/f2/f3/f4),word(1,/)", Some("f1")),
+        ("str(/f1////f2/f3/f4),word(2,/)", Some("f2")),
+    ] {
+        asked.gives(expression, wanted);
+    }
+}
+
+#[test]
+fn text_is_converted() {
+    let asked = Asked::get("/").with("host", "WWW.Example.com:80");
+    asked.gives("req.hdr(host),lower,field(1,:)", "www.example.com");
+    asked.gives("req.hdr(host),field(1,:),upper", "WWW.EXAMPLE.COM");
+    asked.gives("req.hdr(host),length", "18");
+    asked.gives("req.hdr(host),lower,len", "18");
+    asked.gives("src,length", "9");
+    asked.gives("ssl_fc,length", "1");
+}
+
+#[test]
+fn text_is_replaced_by_an_expression() {
+    let asked = Asked::get("/old/a/old/b");
+    asked.gives(r#"path,regsub("^/old/(.*)","/new/\1")"#, "/new/a/old/b");
+    asked.gives(r#"path,regsub(/OLD/,/new/,gi)"#, "/new/a/new/b");
+    asked.gives("path,regsub(/old/,/new/)", "/new/a/old/b");
+    asked.gives("path,regsub(none,x)", "/old/a/old/b");
+    asked.gives(r#"path,regsub("a*","-",g)"#, "-/-o-l-d-/-/-o-l-d-/-b-");
+}
+
+#[test]
+fn addresses_are_masked() {
+    let mut asked = Asked::get("/");
+    asked.gives("src,ipmask(24)", "192.0.2.0");
+    asked.gives("src,ipmask(255.255.0.0)", "192.0.0.0");
+    asked.client = Peer::Ip("[2001:db8::1:2]:1".parse().expect("an address"));
+    asked.gives("src,ipmask(24)", None);
+    asked.gives("src,ipmask(24,32)", "2001:db8::");
+    asked.gives("str(192.0.2.9),ipmask(28)", "192.0.2.0");
+    asked.gives("str(no),ipmask(28)", None);
+}
+
+#[test]
+fn what_is_absent_equals_nothing() {
+    let asked = Asked::get("/");
+    asked.is_not(r#"req.hdr(x) == "a""#);
+    asked.is(r#"req.hdr(x) != "a""#);
+    asked.is_not(r#"req.hdr(x) == req.hdr(y)"#);
+    asked.is_not("req.hdr(x) > 1");
+    asked.is_not("req.hdr(x) < 1");
+    asked.is_not(r#"req.hdr(x) matches "^$""#);
+    asked.is(r#"req.hdr(x) not in ["a"]"#);
+}
+
+#[test]
+fn a_bare_expression_is_true_when_it_says_something() {
+    let asked = Asked::get("/").with("x-empty", "").with("x-zero", "0");
+    for truth in ["path", "src", "req.hdr(x-zero)", "int(1)", "bool(true)"] {
+        asked.is(truth);
+    }
+    for untruth in [
+        "ssl_fc",
+        "req.hdr(x-empty)",
+        "req.hdr(x)",
+        "int(0)",
+        "bool(false)",
+    ] {
+        asked.is_not(untruth);
+    }
+}
+
+#[test]
+fn values_are_compared() {
+    let asked = Asked::get("/v1/items")
+        .with("content-length", "120")
+        .with("x-a", "same")
+        .with("x-b", "same");
+    for truth in [
+        r#"path == "/v1/items""#,
+        r#"path starts_with "/v1/""#,
+        r#"path ends_with "items""#,
+        r#"path contains "1/i""#,
+        r#"path matches "^/v[0-9]+/""#,
+        r#"method in ["GET", "HEAD"]"#,
+        "req.hdr(content-length) > 100",
+        "req.hdr(content-length) <= 120",
+        "req.hdr(x-a) == req.hdr(x-b)",
+        "dst_port in [80, 8000:8999]",
+        "dst_port == 8443",
+        "dst_port >= 8443",
+        r#"src == "192.0.2.7""#,
+        r#"src == "192.0.2.0/24""#,
+        r#"src in ["10.0.0.0/8", "192.0.2.0/25"]"#,
+        "ssl_fc == false",
+        "src == src",
+    ] {
+        asked.is(truth);
+        asked.is_not(&format!("not ({truth})"));
+    }
+    for untruth in [
+        r#"path == "/V1/items""#,
+        r#"path starts_with "v1""#,
+        "req.hdr(content-length) > 120",
+        "dst_port in [80, 8444:8999]",
+        r#"src in ["10.0.0.0/8", "192.0.2.8/29"]"#,
+        "ssl_fc == true",
+        "src == dst",
+    ] {
+        asked.is_not(untruth);
+    }
+}
+
+#[test]
+fn and_binds_closer_than_or() {
+    let asked = Asked::get("/");
+    asked.is("bool(1) or bool(0) and bool(0)");
+    asked.is_not("(bool(1) or bool(0)) and bool(0)");
+    asked.is("not bool(0) and bool(1)");
+    asked.is_not("not (bool(0) or bool(1))");
+}
+
+#[test]
+fn a_long_value_is_still_looked_at() {
+    let mut asked = Asked::get("/");
+    let long = format!("{}B", "a".repeat(60_000));
+    for _ in 0..100 {
+        asked.headers.append("x", long.parse().expect("a value"));
+    }
+    asked.headers.append("x", "LAST".parse().expect("a value"));
+    asked.is(r#"req.hdr(x),lower,upper,lower == "last""#);
+}
+
+#[test]
+fn a_text_that_grows_without_end_is_absent() {
+    let mut asked = Asked::get("/");
+    asked
+        .headers
+        .append("x", "a".repeat(60_000).parse().expect("a value"));
+    let long = "b".repeat(1_000);
+    asked.gives(&format!("req.hdr(x),regsub(a,{long},g)"), None);
+}
+
+proptest! {
+    #[test]
+    fn numbers_are_found_in_ranges_as_by_looking_at_each(
+        ranges in prop::collection::vec((0i64..40, 0i64..8), 1..6),
+        number in -2i64..50,
+    ) {
+        let ranges: Vec<(i64, i64)> = ranges.into_iter().map(|(first, more)| (first, first + more)).collect();
+        let is_in = ranges.iter().any(|(first, last)| (first..=last).contains(&&number));
+        let written: Vec<String> = ranges.iter().map(|(first, last)| format!("{first}:{last}")).collect();
+        let condition = format!("int({number}) in [{}]", written.join(", "));
+        prop_assert_eq!(Asked::get("/").holds(&condition), is_in, "{}", condition);
+    }
+
+    #[test]
+    fn addresses_are_found_in_networks_as_by_looking_at_each(
+        networks in prop::collection::vec((0u32..=255, 22u8..=32), 1..6),
+        host in 0u32..=1023,
+    ) {
+        let addr = |bits: u32| std::net::Ipv4Addr::from(0x0a00_0000 | bits);
+        let networks: Vec<ipnet::Ipv4Net> = networks
+            .into_iter()
+            .map(|(bits, length)| ipnet::Ipv4Net::new(addr(bits << 2), length).expect("a network").trunc())
+            .collect();
+        let is_in = networks.iter().any(|network| network.contains(&addr(host)));
+        let written: Vec<String> = networks.iter().map(|network| format!("\"{network}\"")).collect();
+        let condition = format!("str({}),ipmask(32) in [{}]", addr(host), written.join(", "));
+        prop_assert_eq!(Asked::get("/").holds(&condition), is_in, "{}", condition);
+    }
+}

@@ -1,0 +1,153 @@
+//! Conditions: what must be true.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::parameter::Pattern;
+use super::{Expr, Fetch};
+
+/// What must be true of an exchange.
+///
+/// A value that is absent equals nothing: a comparison with it is false, and `a != b` is the same as
+/// `not (a == b)`. An expression with many values (lines of a field) compares as true when one of
+/// them does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// One of these; at least two.
+    Any(Vec<Condition>),
+    /// All of these; at least two.
+    All(Vec<Condition>),
+    /// Not this.
+    Not(Box<Condition>),
+    /// There is a value, and it is not `false`, 0 or empty.
+    Holds(Expr),
+    /// The value compares to another.
+    Compares(Expr, Comparison, Operand),
+    /// The value is in a list: equal to one of it, for addresses within one of its networks.
+    In(Expr, List),
+    /// The value matches a regular expression somewhere.
+    Matches(Expr, Pattern),
+}
+
+/// How two values are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `==`; for addresses: within the network.
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+    /// `starts_with`
+    StartsWith,
+    /// `ends_with`
+    EndsWith,
+    /// `contains`
+    Contains,
+}
+
+/// What a value is compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operand {
+    /// Written there.
+    Literal(Literal),
+    /// Known only then.
+    Expr(Expr),
+}
+
+/// A value that is written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Literal {
+    /// `true`
+    Bool(bool),
+    /// `443`
+    Int(i64),
+    /// `"10.0.0.0/8"`; one address is a network of its own.
+    Network(IpNet),
+    /// `"text"`
+    Text(String),
+}
+
+/// A list that values are looked up in.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// Where it is written.
+    pub source: ListSource,
+    /// What it has.
+    pub values: Arc<Values>,
+}
+
+/// Where a list is written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ListSource {
+    /// In the condition.
+    Condition,
+    /// In this file, one value a line.
+    File(PathBuf),
+}
+
+/// The values of a list, all of one type.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Texts.
+    Texts(Vec<String>),
+    /// Numbers from one to another, both included.
+    Ranges(Vec<(i64, i64)>),
+    /// Networks.
+    Networks(Vec<IpNet>),
+}
+
+impl PartialEq for List {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+            && (Arc::ptr_eq(&self.values, &other.values) || self.values == other.values)
+    }
+}
+
+impl Condition {
+    /// Whether a fetch in it is one that `is_meant`.
+    pub fn reads(&self, is_meant: fn(Fetch) -> bool) -> bool {
+        match self {
+            Self::Any(parts) | Self::All(parts) => parts.iter().any(|part| part.reads(is_meant)),
+            Self::Not(inner) => inner.reads(is_meant),
+            Self::Holds(expr) | Self::In(expr, _) | Self::Matches(expr, _) => is_meant(expr.fetch),
+            Self::Compares(left, _, Operand::Expr(right)) => {
+                is_meant(left.fetch) || is_meant(right.fetch)
+            }
+            Self::Compares(left, _, Operand::Literal(_)) => is_meant(left.fetch),
+        }
+    }
+}
+
+impl Comparison {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::StartsWith => "starts_with",
+            Self::EndsWith => "ends_with",
+            Self::Contains => "contains",
+        }
+    }
+
+    /// Whether it compares numbers by their order.
+    pub fn is_by_order(self) -> bool {
+        matches!(
+            self,
+            Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual
+        )
+    }
+}

@@ -1,0 +1,128 @@
+//! The fetches: where the value of an expression comes from.
+//!
+//! One row a fetch; `crate::expr::fetch` has its evaluation.
+
+use super::parameter::{Parameter, parameters};
+use super::{Phase, Type};
+
+/// What is known of a fetch without evaluating it.
+#[derive(Debug)]
+pub struct Row {
+    /// As it is written, and as it is shown.
+    pub name: &'static str,
+    /// Other ways to write it.
+    pub aliases: &'static [&'static str],
+    /// What it takes, in order.
+    pub parameters: &'static [Parameter],
+    /// What it yields.
+    pub yields: Type,
+    /// From when on it has a value.
+    pub since: Phase,
+    /// Whether a condition looks at each of several values, when no occurrence is asked for.
+    pub iterates: bool,
+    /// What it is, for the reference.
+    pub meaning: &'static str,
+}
+
+macro_rules! fetches {
+    ($($(#[doc = $doc:literal])+
+        $id:ident = $name:literal $(| $alias:literal)*,
+        ($($parameter:tt)*), $yields:ident, $since:ident $(, $iterates:ident)?;)+) => {
+        /// Where a value comes from.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Fetch {
+            $($(#[doc = $doc])+ $id,)+
+        }
+
+        impl Fetch {
+            /// All of them, in the order of the reference.
+            pub const ALL: &'static [Self] = &[$(Self::$id),+];
+
+            const ROWS: &'static [Row] = &[$(Row {
+                name: $name,
+                aliases: &[$($alias),*],
+                parameters: parameters!($($parameter)*),
+                yields: Type::$yields,
+                since: Phase::$since,
+                iterates: fetches!(@iterates $($iterates)?),
+                meaning: concat!($($doc),+),
+            }),+];
+        }
+    };
+    (@iterates) => { false };
+    (@iterates Each) => { true };
+}
+
+fetches! {
+    /// The client's address: the peer of the connection, or what a PROXY header or a trusted proxy says it is. Absent for a peer without an address.
+    Src = "src", (), Ip, Connection;
+    /// The client's port. Absent for a peer without an address, and when only the address is known from a trusted proxy.
+    SrcPort = "src_port", (), Int, Connection;
+    /// The address that the client connected to. Absent on a Unix socket.
+    Dst = "dst", (), Ip, Connection;
+    /// The port that the client connected to.
+    DstPort = "dst_port", (), Int, Connection;
+    /// Whether the client speaks TLS.
+    SslFc = "ssl_fc", (), Bool, Connection;
+    /// The name that the client asked for in its TLS handshake, in lower case. Absent without TLS or without a name.
+    SslFcSni = "ssl_fc_sni", (), Text, Connection;
+    /// Whether the client showed a certificate, which was then verified.
+    SslCUsed = "ssl_c_used", (), Bool, Connection;
+    /// The name of the frontend.
+    FeName = "fe_name", (), Text, Connection;
+    /// The method, as received: `GET`.
+    Method = "method", (), Text, Request;
+    /// The path of the target as received, without the query: `/a/b`.
+    Path = "path", (), Text, Request;
+    /// The path with the query: `/a/b?c=d`.
+    Pathq = "pathq", (), Text, Request;
+    /// What follows the first `?`. Absent without a `?`; empty when nothing follows it.
+    Query = "query", (), Text, Request;
+    /// The target: a path with its query in HTTP/1.1, with scheme and host in HTTP/2.
+    Url = "url", (), Text, Request;
+    /// The value of a query parameter, not decoded. Without a name, that of the first one. `delimiter` is the character that parameters begin after, `?` unless it is given. With `i` as flag the name's case does not count.
+    UrlParam = "url_param" | "urlp", (? "name" Text, ? "delimiter" Text, ? "flags" CaseFlag), Text, Request, Each;
+    /// A value of a request field. Values are separated by commas and by lines. Without an occurrence: the last one, and in a condition each; 1 is the first, -1 the last.
+    ReqHdr = "req.hdr" | "hdr", (? "name" Field, ? "occurrence" Int), Text, Request, Each;
+    /// A whole line of a request field; commas do not separate. Occurrences as for `req.hdr`.
+    ReqFhdr = "req.fhdr", (? "name" Field, ? "occurrence" Int), Text, Request, Each;
+    /// The number of values of a request field, as `req.hdr` counts them; of all fields without a name.
+    ReqHdrCnt = "req.hdr_cnt" | "hdr_cnt", (? "name" Field), Int, Request;
+    /// The value of a cookie that the client sent. Without a name: of the first cookie. In a condition: each one with that name, else the last.
+    ReqCook = "req.cook" | "cook", (? "name" Text), Text, Request, Each;
+    /// The name of the backend.
+    BeName = "be_name", (), Text, Backend;
+    /// The status of the response: `200`.
+    Status = "status", (), Int, Response;
+    /// A value of a response field; see `req.hdr`.
+    ResHdr = "res.hdr", (? "name" Field, ? "occurrence" Int), Text, Response, Each;
+    /// The name of the server that answered.
+    SrvName = "srv_name", (), Text, Response;
+    /// This text.
+    Str = "str", (! "text" Text), Text, Connection;
+    /// This number.
+    Int = "int", (! "number" Int), Int, Connection;
+    /// `true` or `false`.
+    Bool = "bool", (! "value" Bool), Bool, Connection;
+}
+
+impl Fetch {
+    /// What is known of it.
+    pub fn row(self) -> &'static Row {
+        &Self::ROWS[self as usize]
+    }
+
+    /// Whether the path of the request's target is in its value.
+    pub fn reads_path(self) -> bool {
+        matches!(self, Self::Path | Self::Pathq | Self::Url | Self::UrlParam)
+    }
+
+    /// The fetch with this name or alias.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|fetch| {
+            let row = fetch.row();
+            row.name == name || row.aliases.contains(&name)
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! Expressions, conditions and templates as they are written: plain data that can be compared.
+//!
+//! `config::expression` makes them from text and checks their types, [`crate::expr`] compiles and
+//! evaluates them, and `Display` writes them back. Names, types and meaning of fetches and
+//! converters are HAProxy's: its configuration manual, sections 7.3 and 7.4.
+//!
+//! [`Fetch`] and [`Converter`] are the tables from which the parser, the type checker, the reference
+//! page and "did you mean" come.
+
+mod condition;
+mod converter;
+mod fetch;
+mod parameter;
+mod write;
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use http::HeaderName;
+
+pub use condition::{Comparison, Condition, List, ListSource, Literal, Operand, Values};
+pub use converter::Converter;
+pub use fetch::Fetch;
+pub use parameter::{Kind, Parameter, Pattern};
+
+/// What an expression yields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// True or false.
+    Bool,
+    /// 64 bits, signed.
+    Int,
+    /// An IPv4 or IPv6 address.
+    Ip,
+    /// Bytes.
+    Text,
+}
+
+/// From when on a value is known, in the order of the life of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// The connection is there, and its TLS handshake is over.
+    Connection,
+    /// The request's head was read.
+    Request,
+    /// The backend is chosen.
+    Backend,
+    /// The server's response head was read.
+    Response,
+}
+
+/// A fetch with its arguments, and the converters that its value passes through, in order:
+/// `req.hdr(host),lower`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expr {
+    /// Where the value comes from.
+    pub fetch: Fetch,
+    /// Of the fetch, by position. Trailing ones that were left out are not there.
+    pub arguments: Vec<Argument>,
+    /// What is done to the value.
+    pub converters: Vec<Conversion>,
+}
+
+/// One converter with its arguments.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conversion {
+    /// What is done.
+    pub converter: Converter,
+    /// By position.
+    pub arguments: Vec<Argument>,
+}
+
+/// An argument, of the kind that its [`Parameter`] has.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Argument {
+    /// Left out, with another one after it.
+    Omitted,
+    /// A text.
+    Text(String),
+    /// A number.
+    Int(i64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// The name of a field.
+    Field(HeaderName),
+    /// The bits of an IPv4 address that stay.
+    Mask4(Ipv4Addr),
+    /// The bits of an IPv6 address that stay.
+    Mask6(Ipv6Addr),
+    /// A regular expression.
+    Pattern(Pattern),
+}
+
+impl Expr {
+    /// What it yields when there is a value.
+    pub fn yields(&self) -> Type {
+        self.converters
+            .last()
+            .map_or(self.fetch.row().yields, |last| last.converter.row().yields)
+    }
+
+    /// From when on it has a value.
+    pub fn known_since(&self) -> Phase {
+        self.fetch.row().since
+    }
+
+    /// Whether a condition looks at several values: those of a field with several lines or a list,
+    /// for which no single occurrence is asked.
+    pub fn has_many(&self) -> bool {
+        let row = self.fetch.row();
+        let has_occurrence = |index: usize| {
+            let argument = self.arguments.get(index);
+            matches!(argument, Some(Argument::Int(_)))
+        };
+        row.iterates
+            && !row
+                .parameters
+                .iter()
+                .position(|parameter| parameter.kind == Kind::Int)
+                .is_some_and(has_occurrence)
+    }
+}

@@ -1,0 +1,139 @@
+//! What a fetch or a converter takes between its parentheses.
+
+use std::fmt;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+/// One argument that can be given.
+#[derive(Debug)]
+pub struct Parameter {
+    /// For messages and the reference.
+    pub name: &'static str,
+    /// What it must be.
+    pub kind: Kind,
+    /// Whether it may be left out.
+    pub is_optional: bool,
+}
+
+/// What an argument must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// A whole number.
+    Int,
+    /// `true` or `false`.
+    Bool,
+    /// The name of a field.
+    Field,
+    /// The mask of a network of IPv4: `24` or `255.255.255.0`.
+    Mask4,
+    /// The mask of a network of IPv6: `64`, or as an address.
+    Mask6,
+    /// A regular expression.
+    Pattern,
+    /// `i`: case does not count.
+    CaseFlag,
+    /// `g`: every match; `i`: case does not count; or both.
+    SubstitutionFlags,
+}
+
+/// Parameters in order: `! "name" Kind` must be given, `? "name" Kind` may be left out.
+macro_rules! parameters {
+    ($($mark:tt $name:literal $kind:ident),*) => {
+        &[$($crate::plan::expr::Parameter {
+            name: $name,
+            kind: $crate::plan::expr::Kind::$kind,
+            is_optional: parameters!(@ $mark),
+        }),*]
+    };
+    (@ !) => { false };
+    (@ ?) => { true };
+}
+pub(super) use parameters;
+
+/// A regular expression that runs in linear time (the `regex` crate's syntax, no look-around and no
+/// back-references), on bytes.
+///
+/// Two are equal when their texts are.
+#[derive(Clone)]
+pub struct Pattern(Regex);
+
+/// What one compiled pattern may hold. HAProxy leaves that to PCRE; here a pattern comes from a file
+/// that may have thousands of them.
+const MOST_PATTERN_BYTES: usize = 1 << 20;
+
+impl Pattern {
+    /// # Errors
+    ///
+    /// Why `text` is no such expression, as a sentence for the user.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let built = RegexBuilder::new(text)
+            .unicode(false)
+            .size_limit(MOST_PATTERN_BYTES)
+            .build();
+        match built {
+            Ok(regex) => Ok(Self(regex)),
+            Err(regex::Error::CompiledTooBig(_)) => Err(format!(
+                "the regular expression takes more than {} MiB when compiled",
+                MOST_PATTERN_BYTES >> 20
+            )),
+            Err(error) => Err(reason(text, &error)),
+        }
+    }
+
+    /// The expression, compiled.
+    pub fn regex(&self) -> &Regex {
+        &self.0
+    }
+
+    /// The same where the case of letters does not count.
+    pub fn ignoring_case(&self) -> Regex {
+        let built = RegexBuilder::new(self.0.as_str())
+            .unicode(false)
+            .case_insensitive(true)
+            .size_limit(MOST_PATTERN_BYTES)
+            .build();
+        // It takes more room than the other, which fits.
+        built.unwrap_or_else(|_| self.0.clone())
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pattern").field(&self.0.as_str()).finish()
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+/// The last line of the library's message has the cause; the lines before it draw the pattern.
+fn reason(text: &str, error: &regex::Error) -> String {
+    if ["(?=", "(?!", "(?<=", "(?<!"]
+        .iter()
+        .any(|look| text.contains(look))
+    {
+        return "look-around (`(?=`, `(?!`, `(?<=`, `(?<!`) is not supported, because it cannot run \
+                in linear time; write two conditions and join them with `and` or `not`"
+            .to_owned();
+    }
+    let message = error.to_string();
+    let last = message.lines().last().unwrap_or_default();
+    let cause = last.trim_start_matches("error: ");
+    if cause.contains("backreferences") {
+        return "a back-reference (`\\1`) within the pattern is not supported, because it cannot run \
+                in linear time"
+            .to_owned();
+    }
+    format!("not a regular expression: {cause}")
+}

@@ -1,0 +1,167 @@
+//! Expressions and conditions as text: what is written loads back to an equal value.
+
+use std::fmt::{self, Display, Formatter, Write as _};
+
+use ipnet::IpNet;
+
+use super::{Argument, Condition, Expr, List, ListSource, Literal, Operand, Values};
+
+impl Display for Expr {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        call(f, self.fetch.row().name, &self.arguments)?;
+        for conversion in &self.converters {
+            f.write_char(',')?;
+            call(f, conversion.converter.row().name, &conversion.arguments)?;
+        }
+        Ok(())
+    }
+}
+
+fn call(f: &mut Formatter<'_>, name: &str, arguments: &[Argument]) -> fmt::Result {
+    f.write_str(name)?;
+    if arguments.is_empty() {
+        return Ok(());
+    }
+    f.write_char('(')?;
+    for (index, argument) in arguments.iter().enumerate() {
+        if index > 0 {
+            f.write_char(',')?;
+        }
+        argument.fmt(f)?;
+    }
+    f.write_char(')')
+}
+
+impl Display for Argument {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Omitted => Ok(()),
+            Self::Text(text) => argument_text(f, text),
+            Self::Int(number) => number.fmt(f),
+            Self::Bool(value) => value.fmt(f),
+            Self::Field(name) => f.write_str(name.as_str()),
+            Self::Mask4(mask) => mask.fmt(f),
+            Self::Mask6(mask) => mask.fmt(f),
+            Self::Pattern(pattern) => argument_text(f, &pattern.to_string()),
+        }
+    }
+}
+
+/// A text as an argument: bare where it can be, else in double quotes, in which `"` and `\` are
+/// written with a backslash before them.
+fn argument_text(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
+    let is_bare = |c: char| c.is_ascii_graphic() && !"\"'\\,()".contains(c);
+    if !text.is_empty() && text.chars().all(is_bare) {
+        return f.write_str(text);
+    }
+    quoted(f, text)
+}
+
+fn quoted(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_char('"')?;
+    for c in text.chars() {
+        if matches!(c, '"' | '\\') {
+            f.write_char('\\')?;
+        }
+        f.write_char(c)?;
+    }
+    f.write_char('"')
+}
+
+impl Display for Condition {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any(parts) => joined(f, parts, " or "),
+            Self::All(parts) => joined(f, parts, " and "),
+            Self::Not(inner) => {
+                f.write_str("not ")?;
+                part(f, inner)
+            }
+            Self::Holds(expr) => expr.fmt(f),
+            Self::Compares(left, comparison, right) => {
+                write!(f, "{left} {} ", comparison.as_str())?;
+                match right {
+                    Operand::Literal(literal) => literal.fmt(f),
+                    Operand::Expr(expr) => expr.fmt(f),
+                }
+            }
+            Self::In(value, list) => write!(f, "{value} in {list}"),
+            Self::Matches(value, pattern) => {
+                write!(f, "{value} matches ")?;
+                quoted(f, &pattern.to_string())
+            }
+        }
+    }
+}
+
+fn joined(f: &mut Formatter<'_>, parts: &[Condition], between: &str) -> fmt::Result {
+    for (index, each) in parts.iter().enumerate() {
+        if index > 0 {
+            f.write_str(between)?;
+        }
+        part(f, each)?;
+    }
+    Ok(())
+}
+
+/// A condition within another one.
+fn part(f: &mut Formatter<'_>, condition: &Condition) -> fmt::Result {
+    match condition {
+        Condition::Any(_) | Condition::All(_) => write!(f, "({condition})"),
+        _ => condition.fmt(f),
+    }
+}
+
+impl Display for Literal {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => value.fmt(f),
+            Self::Int(number) => number.fmt(f),
+            Self::Network(network) => write_network(f, network),
+            Self::Text(text) => quoted(f, text),
+        }
+    }
+}
+
+fn write_network(f: &mut Formatter<'_>, network: &IpNet) -> fmt::Result {
+    if network.prefix_len() == network.max_prefix_len() {
+        return write!(f, "\"{}\"", network.addr());
+    }
+    write!(f, "\"{network}\"")
+}
+
+impl Display for List {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let ListSource::File(path) = &self.source {
+            f.write_str("@file(")?;
+            quoted(f, &path.to_string_lossy())?;
+            return f.write_char(')');
+        }
+        f.write_char('[')?;
+        match &*self.values {
+            Values::Texts(texts) => separated(f, texts, |f, text| quoted(f, text)),
+            Values::Networks(networks) => separated(f, networks, write_network),
+            Values::Ranges(ranges) => separated(f, ranges, |f, (first, last)| {
+                if first == last {
+                    return first.fmt(f);
+                }
+                write!(f, "{first}:{last}")
+            }),
+        }?;
+        f.write_char(']')
+    }
+}
+
+fn separated<T>(
+    f: &mut Formatter<'_>,
+    items: &[T],
+    write: impl Fn(&mut Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            f.write_str(", ")?;
+        }
+        write(f, item)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Any text as a condition: a mistake that can be shown, or a condition that is written back as
+//! itself and can be evaluated.
+
+#![no_main]
+
+use std::net::SocketAddr;
+
+use evenkeel::base::Peer;
+use evenkeel::config::{self, Color};
+use evenkeel::expr::{Condition, ConnectionFacts, Facts, RequestFacts, Scratch};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use libfuzzer_sys::fuzz_target;
+
+fn configuration(condition: &str) -> String {
+    let escaped: String = condition
+        .chars()
+        .map(|c| format!("\\U{:08X}", u32::from(c)))
+        .collect();
+    format!(
+        "[frontend.web]\nlisten = \":80\"\nbackend = \"app\"\n[[frontend.web.route]]\nbackend = \"app\"\n\
+         when = \"{escaped}\"\n[backend.app]\nservers = \"127.0.0.1:80\"\n"
+    )
+}
+
+fuzz_target!(|text: &str| {
+    // A list in a file: nobody knows what it has. And `$` begins a variable.
+    if text.contains("@file") || text.contains('$') {
+        return;
+    }
+    let loaded = match config::load_text("fuzzed.toml", &configuration(text)) {
+        Ok(loaded) => loaded,
+        Err(diagnostics) => {
+            assert!(!diagnostics.render(Color::Never).is_empty());
+            return;
+        }
+    };
+    let when = loaded.plan.frontends[0].routes[0].when.as_ref();
+    let when = when.expect("it is written");
+    let again = config::load_text("shown.toml", &configuration(&when.to_string()));
+    let again = again.unwrap_or_else(|why| panic!("{why}\nof {when}"));
+    assert!(again.plan == loaded.plan, "{text}\nis not\n{when}");
+
+    let headers: HeaderMap = [("host", "a.test:80"), ("cookie", "a=1; b"), ("x", "1, \"2,3\" ,")]
+        .into_iter()
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+        .collect();
+    let target = Uri::from_static("/a/b;c?d=e&f");
+    let facts = Facts {
+        connection: ConnectionFacts {
+            client: Peer::Ip(SocketAddr::from(([192, 0, 2, 1], 4711))),
+            local: None,
+            tls: None,
+            frontend: "web",
+        },
+        request: Some(RequestFacts {
+            method: &Method::GET,
+            target: &target,
+            path: target.path(),
+            headers: &headers,
+        }),
+        backend: None,
+        response: None,
+    };
+    let mut scratch = Scratch::default();
+    let condition = Condition::compile(when);
+    let holds = condition.holds(&facts, &mut scratch);
+    assert_eq!(condition.holds(&facts, &mut scratch), holds);
+});
