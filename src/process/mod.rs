@@ -24,7 +24,7 @@ use crate::control::{
 };
 use crate::net::Network;
 use crate::observe::logging::LoggingHandle;
-use crate::observe::{AccessLogHandle, ProcessMetrics, WorkerObserver, event};
+use crate::observe::{AccessLogHandle, LogWriter, ProcessMetrics, WorkerObserver, event};
 use crate::proxy::frontend::Gate;
 use crate::proxy::snapshot::Current;
 use crate::proxy::worker::{Command, Worker};
@@ -77,7 +77,8 @@ pub struct Start {
     pub network: Network,
 }
 
-/// A proxy in parts that a single runtime can run: for simulations.
+/// A proxy in parts that a single runtime can run: for simulations, and where a test decides what time
+/// it is.
 pub struct Assembled {
     /// The data plane.
     pub worker: Worker,
@@ -85,6 +86,10 @@ pub struct Assembled {
     pub control: Parts,
     /// Gives orders to it.
     pub orders: mpsc::UnboundedSender<Order>,
+    /// Its access log.
+    pub access_log: AccessLogHandle,
+    /// Writes the access log, on a thread of its own.
+    pub log_writer: LogWriter,
 }
 
 impl Proxy {
@@ -107,11 +112,7 @@ impl Proxy {
             .workers
             .map_or_else(limits::cores, usize::from);
         let watch = loaded.watch.clone();
-        let (access_log, writer) =
-            AccessLogHandle::open(&loaded.plan.log.access.to).map_err(|error| {
-                let at = &loaded.plan.log.access.at;
-                CannotStart(format!("{at}: cannot open the access log: {error}"))
-            })?;
+        let (access_log, writer) = open_access_log(&loaded)?;
         tasks::spawn_thread("access-log", move || writer.run()).map_err(no_thread)?;
         let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
         let mut generation_one = assemble(loaded.plan, None, workers);
@@ -292,14 +293,19 @@ impl Pieces {
 }
 
 impl Assembled {
-    /// A proxy with one worker on `network`. `seed` decides all chance in it; the access log is off.
+    /// A proxy with one worker. `seed` decides all chance in it.
     ///
     /// # Errors
     ///
-    /// [`CannotStart`] when a certificate cannot be used.
-    pub fn new(loaded: config::Loaded, network: Network, seed: u64) -> Result<Self, CannotStart> {
-        let (access_log, _) = AccessLogHandle::open(&crate::plan::LogTarget::Off)
-            .map_err(|error| CannotStart(error.to_string()))?;
+    /// [`CannotStart`] when a certificate cannot be used, or the access log not be opened.
+    pub fn new(start: Start, seed: u64) -> Result<Self, CannotStart> {
+        let Start {
+            source,
+            loaded,
+            logging,
+            network,
+        } = start;
+        let (access_log, log_writer) = open_access_log(&loaded)?;
         let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
         let mut generation_one = assemble(loaded.plan, None, 1);
         verified.prepared.equip(&mut generation_one);
@@ -315,12 +321,9 @@ impl Assembled {
         let (orders, order_receiver) = mpsc::unbounded_channel();
         let control = Parts {
             workers: vec![commands],
-            logging: None,
+            logging,
             default_max_connections: u64::MAX,
-            source: Source::Text {
-                name: "simulated".to_owned(),
-                text: String::new(),
-            },
+            source,
             orders: order_receiver,
             order_sender: orders.clone(),
             rng: Rng::seeded(seed.wrapping_add(1)),
@@ -328,15 +331,25 @@ impl Assembled {
             current: pieces.current,
             network: pieces.network,
             metrics: pieces.metrics,
-            access_log: pieces.access_log,
+            access_log: pieces.access_log.clone(),
             process_gate: pieces.process_gate,
         };
         Ok(Self {
             worker,
             control,
             orders,
+            access_log: pieces.access_log,
+            log_writer,
         })
     }
+}
+
+fn open_access_log(loaded: &config::Loaded) -> Result<(AccessLogHandle, LogWriter), CannotStart> {
+    let log = &loaded.plan.log.access;
+    AccessLogHandle::open(&log.to).map_err(|error| {
+        let at = &log.at;
+        CannotStart(format!("{at}: cannot open the access log: {error}"))
+    })
 }
 
 fn start_worker(
@@ -458,7 +471,16 @@ mod tests {
         let text = "[frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
                     [backend.app]\nservers = [\"10.0.0.1:80\"]";
         let loaded = config::load_text("test.toml", text).expect("a valid configuration");
-        let assembled = Assembled::new(loaded, Network::System, 1);
+        let start = Start {
+            source: Source::Text {
+                name: "test.toml".to_owned(),
+                text: text.to_owned(),
+            },
+            loaded,
+            logging: None,
+            network: Network::System,
+        };
+        let assembled = Assembled::new(start, 1);
         let Assembled {
             worker, control, ..
         } = assembled.expect("it names no files");

@@ -716,20 +716,20 @@ fn a_reader_that_is_slow_and_steady_gets_it_all() {
     const SLOW_PHASE: Duration = Duration::from_millis(3_500);
     let origin = talkative();
     let setup = Setup::of(&[&origin]).frontend("timeout.body = \"1500ms\"");
-    let proxy = setup.start();
+    let proxy = setup.start_paused();
     let mut client = Http2::connect(proxy.address());
     let much = client.request("GET", "/much");
     let mut coming = client.ask(much).head();
-    let began = Instant::now();
-    let mut read = 0;
+    let (mut read, mut passed) = (0, Duration::ZERO);
     while read < MUCH {
         read += coming.piece().expect("more").expect("no error").len();
-        if began.elapsed() < SLOW_PHASE {
+        if passed < SLOW_PHASE {
             // Each piece well in time, and all of them together far beyond it.
-            while_for(Duration::from_millis(40), "it is slow", || true);
+            proxy.advance(Duration::from_millis(40));
+            passed += Duration::from_millis(40);
         }
     }
-    assert!(began.elapsed() > SLOW_PHASE, "it took long");
+    assert!(passed >= SLOW_PHASE, "it took long");
     assert_eq!(read, MUCH);
     drop(coming);
     assert_eq!(proxy.line().verdict(), (200, "-"));
@@ -813,11 +813,13 @@ fn a_server_that_does_not_answer_in_time_is_a_504_on_its_stream_alone() {
     let gate = Gate::default();
     let origin = patient(&gate);
     let setup = Setup::of(&[&origin]).backend("timeout.response = \"300ms\"");
-    let proxy = setup.start();
+    let proxy = setup.start_paused();
     let mut client = Http2::connect(proxy.address());
     let slow = client.request("GET", "/slow");
     let mut slow = client.ask(slow);
+    origin.wait_for_requests(1);
     assert_eq!(client.get("/").text(), "ok");
+    proxy.advance(Duration::from_millis(400));
     let answer = slow.answer();
     assert_eq!(answer.status, 504);
     assert_eq!(answer.reason(), "server.response.timeout");
@@ -878,9 +880,13 @@ fn an_exchange_has_an_end() {
     let gate = Gate::default();
     let origin = patient(&gate);
     let setup = Setup::of(&[&origin]).frontend("timeout.exchange = \"300ms\"");
-    let proxy = setup.start();
+    let proxy = setup.start_paused();
     let mut client = Http2::connect(proxy.address());
-    let answer = client.get("/slow");
+    let slow = client.request("GET", "/slow");
+    let mut slow = client.ask(slow);
+    origin.wait_for_requests(1);
+    proxy.advance(Duration::from_millis(400));
+    let answer = slow.answer();
     assert_eq!(
         (answer.status, answer.reason().as_str()),
         (504, "exchange.timeout")

@@ -1,6 +1,9 @@
 //! Peers that take slowly and steadily what they are sent, over sockets that do not show it: the kernel
 //! says that there is room when a third of its buffer is free, which takes such a peer many times the
 //! time that it has.
+//!
+//! The clock of these proxies stands still but for what a peer takes of it: a busy machine changes
+//! nothing.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -9,8 +12,8 @@ use std::time::Duration;
 use h2::client::Builder;
 
 use crate::rig::{
-    Authority, Client, Folder, Good, Http2, Message, Origin, Pace, Proxy, Reply, Setup, Speech,
-    Takes, narrow, sluice, steadily, while_for,
+    Authority, Client, Clock, Folder, Good, Http2, Origin, Pace, Proxy, Reply, Setup, Slow, Speech,
+    Takes, narrow, sluice, until,
 };
 
 /// More than all sockets on the way hold.
@@ -21,6 +24,9 @@ const SOME: usize = 1 << 20;
 
 /// As much as is not taken within the slow phase.
 const LITTLE: usize = 480 << 10;
+
+/// What is taken, or on its way, before anybody is slow.
+const AHEAD: usize = 160 << 10;
 
 /// What is read at a time.
 const PIECE: usize = 4 << 10;
@@ -36,129 +42,147 @@ fn answering(length: usize) -> Origin {
     Origin::answering(head + &"x".repeat(length))
 }
 
-/// Where a client connects that takes its answers slowly.
-fn slow_client_of(proxy: &Proxy, pace: &Pace) -> SocketAddr {
-    sluice(proxy.address(), Takes::Answers, SLOW_PHASE, pace)
+/// A proxy whose clock its slow peer moves.
+struct Slowed {
+    proxy: Proxy,
+    pace: Pace,
+}
+
+impl Slowed {
+    #[track_caller]
+    fn start(setup: &Setup) -> Self {
+        let clock = Clock::new();
+        Self {
+            proxy: setup.start_with_clock(&clock),
+            pace: Pace::by(&clock),
+        }
+    }
+
+    /// Where a client connects that takes its answers slowly.
+    fn slow_client(&self, slow: Slow) -> SocketAddr {
+        let proxy = self.proxy.address();
+        sluice(proxy, Takes::Answers, slow, SLOW_PHASE, &self.pace)
+    }
+
+    /// A client of HTTP/2 that makes room for so much, and takes it slowly.
+    fn slow_client_with_room(&self, room: usize, slow: Slow) -> Http2 {
+        let mut builder = Builder::new();
+        builder
+            .initial_window_size(room as u32)
+            .initial_connection_window_size(room as u32);
+        Http2::connect_with(self.slow_client(slow), &builder)
+    }
+
+    /// Makes sure that everything came, and that the kernel alone would not have told us of it.
+    #[track_caller]
+    fn all_came_in_silence(&self) {
+        assert_eq!(self.proxy.line().verdict(), (200, "-"));
+        self.pace.kernel_was_silent_for(PATIENCE);
+    }
 }
 
 #[test]
 fn a_client_of_http1_gets_everything() {
-    steadily(PATIENCE, |pace| {
-        let origin = answering(MUCH);
-        let setup = Setup::of(&[&origin]).frontend("timeout.body = \"1s\"");
-        let proxy = setup.start();
-        let mut client = Client::connect(slow_client_of(&proxy, pace));
-        assert_eq!(client.get("/").body.len(), MUCH);
-        assert_eq!(proxy.line().verdict(), (200, "-"));
-    });
+    let origin = answering(MUCH);
+    let slowed = Slowed::start(&Setup::of(&[&origin]).frontend("timeout.body = \"1s\""));
+    let mut client = Client::connect(slowed.slow_client(Slow::WhenFull));
+    assert_eq!(client.get("/").body.len(), MUCH);
+    slowed.all_came_in_silence();
 }
 
 #[test]
 fn a_client_that_stops_after_a_while_is_cut() {
-    steadily(PATIENCE, |pace| {
-        let origin = answering(MUCH);
-        let setup = Setup::of(&[&origin]).frontend("timeout.body = \"1s\"");
-        let proxy = setup.start();
-        // It reads no more than it says it does.
-        let mut client = narrow(proxy.address());
-        let request = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
-        client.write_all(request.as_bytes()).expect("taken");
-        let near = client.local_addr().expect("connected");
-        // Twice its time.
-        for _ in 0..40 {
-            client.read_exact(&mut [0; PIECE]).expect("so many bytes");
-            pace.turn(PIECE, near, proxy.address());
-            while_for(PATIENCE / 20, "it is slow", || true);
-        }
-        assert!(proxy.lines().is_empty());
-        assert_eq!(proxy.line().verdict(), (200, "client.stalled"));
-        let mut rest = Vec::new();
-        let ending = client.read_to_end(&mut rest).map_err(|error| error.kind());
-        assert!(rest.len() < MUCH);
-        let reset = Err(ErrorKind::ConnectionReset);
-        assert_eq!(ending, reset, "it must not look whole");
-    });
+    let origin = answering(MUCH);
+    let slowed = Slowed::start(&Setup::of(&[&origin]).frontend("timeout.body = \"1s\""));
+    let proxy = &slowed.proxy;
+    // It reads no more than it says it does.
+    let mut client = narrow(proxy.address());
+    let request = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+    client.write_all(request.as_bytes()).expect("taken");
+    let near = client.local_addr().expect("connected");
+    Slow::WhenFull.wait(near, proxy.address());
+    // Twice its time.
+    for _ in 0..40 {
+        client.read_exact(&mut [0; PIECE]).expect("so many bytes");
+        slowed.pace.turn(near, proxy.address());
+    }
+    assert!(proxy.lines().is_empty());
+    slowed.pace.kernel_was_silent_for(PATIENCE);
+    proxy.advance(2 * PATIENCE);
+    assert_eq!(proxy.line().verdict(), (200, "client.stalled"));
+    let mut rest = Vec::new();
+    let ending = client.read_to_end(&mut rest).map_err(|error| error.kind());
+    assert!(rest.len() < MUCH);
+    let reset = Err(ErrorKind::ConnectionReset);
+    assert_eq!(ending, reset, "it must not look whole");
 }
 
 #[test]
 fn a_client_of_http1_under_tls_gets_everything() {
-    steadily(PATIENCE, |pace| {
-        let origin = answering(MUCH);
-        let authority = Authority::new("Test CA");
-        let folder = Folder::new();
-        folder.replace("a.pem", &authority.pair(&["a.test"]).whole());
-        let path = folder.path("a.pem").display().to_string();
-        let setup = Setup::of(&[&origin]).frontend(&format!(
-            "timeout.body = \"1s\"\ntls.certificates = [\"{path}\"]"
-        ));
-        let proxy = setup.start();
-        let speech = Speech::trusting(&authority);
-        let mut client = speech.connect(slow_client_of(&proxy, pace), "a.test");
-        assert_eq!(client.get("a.test", "/").body.len(), MUCH);
-        assert_eq!(proxy.line().verdict(), (200, "-"));
-    });
-}
-
-/// A client of HTTP/2 that makes room for so much, and takes it slowly.
-fn slow_client_with_room(proxy: &Proxy, room: usize, pace: &Pace) -> Http2 {
-    let mut builder = Builder::new();
-    builder
-        .initial_window_size(room as u32)
-        .initial_connection_window_size(room as u32);
-    Http2::connect_with(slow_client_of(proxy, pace), &builder)
-}
-
-/// Makes sure that a client of HTTP/2 that makes room for so much gets everything.
-#[track_caller]
-fn everything_by_http2(room: usize) {
-    steadily(PATIENCE, |pace| {
-        let origin = answering(MUCH);
-        let setup = Setup::of(&[&origin]).frontend("timeout.body = \"1s\"");
-        let proxy = setup.start();
-        let mut client = slow_client_with_room(&proxy, room, pace);
-        assert_eq!(client.get("/").body.len(), MUCH);
-        assert_eq!(proxy.line().verdict(), (200, "-"));
-    });
+    let origin = answering(MUCH);
+    let authority = Authority::new("Test CA");
+    let folder = Folder::new();
+    folder.replace("a.pem", &authority.pair(&["a.test"]).whole());
+    let path = folder.path("a.pem").display().to_string();
+    let setup = Setup::of(&[&origin]).frontend(&format!(
+        "timeout.body = \"1s\"\ntls.certificates = [\"{path}\"]"
+    ));
+    let slowed = Slowed::start(&setup);
+    let speech = Speech::trusting(&authority);
+    let mut client = speech.connect(slowed.slow_client(Slow::WhenFull), "a.test");
+    assert_eq!(client.get("a.test", "/").body.len(), MUCH);
+    slowed.all_came_in_silence();
 }
 
 #[test]
 fn a_client_of_http2_gets_everything() {
-    everything_by_http2(2 * MUCH);
+    let origin = answering(MUCH);
+    let slowed = Slowed::start(&Setup::of(&[&origin]).frontend("timeout.body = \"1s\""));
+    let mut client = slowed.slow_client_with_room(2 * MUCH, Slow::WhenFull);
+    assert_eq!(client.get("/").body.len(), MUCH);
+    slowed.all_came_in_silence();
 }
 
 #[test]
 fn a_client_of_http2_with_less_room_than_a_socket_gets_everything() {
     // It is the stream that waits, and not the socket.
-    everything_by_http2(SOME);
+    let origin = answering(MUCH);
+    let slowed = Slowed::start(&Setup::of(&[&origin]).frontend("timeout.body = \"1s\""));
+    let slow = Slow::WhenItHolds(SOME - AHEAD);
+    let mut client = slowed.slow_client_with_room(SOME, slow);
+    assert_eq!(client.get("/").body.len(), MUCH);
+    assert_eq!(slowed.proxy.line().verdict(), (200, "-"));
 }
 
 #[test]
 fn a_client_of_http2_is_not_idle_before_it_has_everything() {
-    steadily(PATIENCE, |pace| {
-        let origin = answering(LITTLE);
-        let timeouts = "timeout = { body = \"1s\", keep_alive = \"300ms\" }";
-        let proxy = Setup::of(&[&origin]).frontend(timeouts).start();
-        // It says in the middle of the answer that it has room again: to a closed socket that is a fault.
-        let mut client = slow_client_with_room(&proxy, LITTLE, pace);
-        assert_eq!(client.get("/").body.len(), LITTLE);
-        assert_eq!(proxy.line().verdict(), (200, "-"));
-        client.ended().expect("in good order");
+    let origin = answering(LITTLE);
+    let timeouts = "timeout = { body = \"1s\", keep_alive = \"300ms\" }";
+    let slowed = Slowed::start(&Setup::of(&[&origin]).frontend(timeouts));
+    // It says in the middle of the answer that it has room again: to a closed socket that is a fault.
+    let slow = Slow::WhenItHolds(LITTLE - AHEAD);
+    let mut client = slowed.slow_client_with_room(LITTLE, slow);
+    assert_eq!(client.get("/").body.len(), LITTLE);
+    assert_eq!(slowed.proxy.line().verdict(), (200, "-"));
+    until("its end", || {
+        slowed.proxy.advance(PATIENCE);
+        client.has_ended().then_some(())
     });
+    client.ended().expect("in good order");
 }
 
 #[test]
 fn a_tunnel_is_not_idle_while_one_end_takes() {
-    steadily(PATIENCE, |pace| {
-        let origin = Origin::scripted(|visit| {
-            visit.send(vec![b'x'; MUCH]);
-        });
-        let setup = Setup::of(&[&origin]).frontend("mode = \"tcp\"\ntimeout.tunnel = \"1s\"");
-        let proxy = setup.start();
-        let mut client = Client::connect(slow_client_of(&proxy, pace));
-        assert_eq!(client.bytes(MUCH).len(), MUCH);
-        client.half_close().is_closed();
-        assert_eq!(proxy.line().text("reason"), "-");
+    let origin = Origin::scripted(|visit| {
+        visit.send(vec![b'x'; MUCH]);
     });
+    let setup = Setup::of(&[&origin]).frontend("mode = \"tcp\"\ntimeout.tunnel = \"1s\"");
+    let slowed = Slowed::start(&setup);
+    let mut client = Client::connect(slowed.slow_client(Slow::WhenFull));
+    assert_eq!(client.bytes(MUCH).len(), MUCH);
+    client.half_close().is_closed();
+    assert_eq!(slowed.proxy.line().text("reason"), "-");
+    slowed.pace.kernel_was_silent_for(PATIENCE);
 }
 
 #[test]
@@ -175,47 +199,50 @@ fn a_tunnel_of_which_an_end_takes_nothing_is_idle() {
     assert!(read.len() < MUCH);
 }
 
-/// The answer to a large request.
+/// Makes sure that the server, which is reached at `slow_server`, gets a large request whole, and then
+/// has its time to answer it.
 #[track_caller]
-fn upload(proxy: &Proxy) -> Message {
+fn is_answered(slow_server: SocketAddr, clock: &Clock, settings: &str) {
+    let settings = format!("timeout.response = \"1s\"\n{settings}");
+    let setup = Setup::at([slow_server]).backend(&settings);
+    let proxy = setup.start_with_clock(clock);
     let head = format!("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {MUCH}\r\n\r\n");
-    proxy.ask([head.as_bytes(), &vec![b'x'; MUCH]].concat())
+    let answer = proxy.ask([head.as_bytes(), &vec![b'x'; MUCH]].concat());
+    assert_eq!(answer.text(), "a");
+    assert_eq!(proxy.line().verdict(), (200, "-"));
 }
 
 #[test]
 fn a_server_of_http1_has_its_time_from_the_end_of_the_upload_on() {
-    steadily(PATIENCE, |pace| {
-        let origin = Origin::named("a");
-        let slow_server = sluice(origin.address(), Takes::Requests, SLOW_PHASE, pace);
-        let proxy = Setup::at([slow_server])
-            .backend("timeout.response = \"1s\"")
-            .start();
-        assert_eq!(upload(&proxy).text(), "a");
-        assert_eq!(origin.request().body.len(), MUCH);
-        assert_eq!(proxy.line().verdict(), (200, "-"));
-    });
+    let origin = Origin::named("a");
+    let clock = Clock::new();
+    let pace = Pace::by(&clock);
+    let takes = Takes::Requests;
+    let slow_server = sluice(origin.address(), takes, Slow::WhenFull, SLOW_PHASE, &pace);
+    is_answered(slow_server, &clock, "");
+    assert_eq!(origin.request().body.len(), MUCH);
+    pace.kernel_was_silent_for(PATIENCE);
 }
 
 /// Makes sure that a server of HTTP/2 that makes room for so much gets everything, and then has its time.
 #[track_caller]
-fn upload_by_http2(room: usize) {
-    steadily(PATIENCE, |pace| {
-        let origin = Good::with_room(room, |_| Reply::of("a"));
-        let slow_server = sluice(origin.address(), Takes::Requests, SLOW_PHASE, pace);
-        let settings = "protocol = \"h2\"\ntimeout.response = \"1s\"";
-        let proxy = Setup::at([slow_server]).backend(settings).start();
-        assert_eq!(upload(&proxy).text(), "a");
-        assert_eq!(origin.request().body().len(), MUCH);
-        assert_eq!(proxy.line().verdict(), (200, "-"));
-    });
+fn upload_by_http2(room: usize, slow: Slow) -> Pace {
+    let origin = Good::with_room(room, |_| Reply::of("a"));
+    let clock = Clock::new();
+    let pace = Pace::by(&clock);
+    let takes = Takes::Requests;
+    let slow_server = sluice(origin.address(), takes, slow, SLOW_PHASE, &pace);
+    is_answered(slow_server, &clock, "protocol = \"h2\"");
+    assert_eq!(origin.request().body().len(), MUCH);
+    pace
 }
 
 #[test]
 fn a_server_of_http2_has_its_time_from_the_end_of_the_upload_on() {
-    upload_by_http2(2 * MUCH);
+    upload_by_http2(2 * MUCH, Slow::WhenFull).kernel_was_silent_for(PATIENCE);
 }
 
 #[test]
 fn a_server_of_http2_with_less_room_than_a_socket_has_its_time_too() {
-    upload_by_http2(SOME);
+    upload_by_http2(SOME, Slow::WhenItHolds(SOME - AHEAD));
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use evenkeel::base::{clock, tasks};
 use evenkeel::config::{self, Color};
-use evenkeel::control::{Control, Order};
+use evenkeel::control::{Control, Order, Source};
 use evenkeel::net::Network;
-use evenkeel::process::Assembled;
+use evenkeel::process::{Assembled, Start};
 use tokio::sync::mpsc::UnboundedSender;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -136,6 +136,7 @@ impl Scene {
         format!(
             "[process]\nworkers = 1\n\
              [admin]\nlisten = \"0.0.0.0:9900\"\n\
+             [log.access]\nto = \"off\"\n\
              [shutdown]\n{shutdown}\n\
              [frontend.web]\nlisten = \"0.0.0.0:80\"\nbackend = \"app\"\n\
              [backend.app]\nservers = [{servers}]\n{backend}\n{rest}"
@@ -152,11 +153,21 @@ async fn proxy(config: String, seed: u64, stage: Stage) -> turmoil::Result {
         trace: stage.trace.clone(),
         is_next_defective: Arc::clone(&stage.is_next_defective),
     }));
+    let start = Start {
+        source: Source::Text {
+            name: "simulated.toml".to_owned(),
+            text: config,
+        },
+        loaded,
+        logging: None,
+        network,
+    };
     let Assembled {
         worker,
         control,
         orders,
-    } = Assembled::new(loaded, network, seed)?;
+        ..
+    } = Assembled::new(start, seed)?;
     *stage.orders.borrow_mut() = Some(orders);
     let control = Control::start(control, watch).await?;
     let control = tasks::spawn_local(control.run());

@@ -107,6 +107,17 @@ impl Client {
         self.wire.read_exact(count).expect("so many bytes")
     }
 
+    /// So many bytes, or how the connection ended before.
+    pub(crate) fn try_bytes(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        self.wire.read_exact(count)
+    }
+
+    /// Whether something has come that was not read yet; the end is something.
+    #[track_caller]
+    pub(crate) fn hears(&self) -> bool {
+        self.wire.has_more()
+    }
+
     /// Sends a request and takes its response.
     #[track_caller]
     pub(crate) fn ask(&mut self, request: impl AsRef<[u8]>) -> Message {

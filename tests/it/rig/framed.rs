@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustls::ClientConnection;
 use socket2::{Domain, Socket, Type};
 
+use super::kernel::tcp_socket;
 use super::tls::Speech;
 use super::wait::PATIENCE;
 
@@ -113,19 +114,8 @@ impl Framed {
 
     /// Whether the other end's socket is still there, which may outlive its process's interest in it.
     pub(crate) fn is_kept_at(&self, address: SocketAddr) -> bool {
-        let ours = self.stream.local_addr().expect("a socket").port();
-        let theirs = address.port();
-        let sockets = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
-        let theirs = format!(":{theirs:04X} ");
-        let ours = format!(":{ours:04X} ");
-        sockets.lines().any(|line| {
-            let mut words = line
-                .split_inclusive(' ')
-                .filter(|word| word.contains(':'))
-                .skip(1);
-            words.next().is_some_and(|local| local.ends_with(&theirs))
-                && words.next().is_some_and(|remote| remote.ends_with(&ours))
-        })
+        let ours = self.stream.local_addr().expect("a socket");
+        tcp_socket(address, ours).is_some()
     }
 
     /// Shakes hands with `name`; all that follows is behind that.

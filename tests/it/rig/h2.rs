@@ -114,6 +114,12 @@ impl Http2 {
         asked.answer()
     }
 
+    /// Whether the connection has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        let connection = self.connection.as_ref();
+        connection.is_none_or(JoinHandle::is_finished)
+    }
+
     /// Waits until the connection has ended, and gives how.
     #[track_caller]
     pub(crate) fn ended(&mut self) -> Result<(), h2::Error> {

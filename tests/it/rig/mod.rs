@@ -6,11 +6,13 @@
 
 mod addresses;
 mod client;
+mod clock;
 mod folder;
 pub(crate) mod framed;
 mod frames;
 mod good;
 mod h2;
+mod kernel;
 mod message;
 mod origin;
 mod program;
@@ -25,6 +27,7 @@ mod wire;
 
 pub(crate) use addresses::{Deaf, Nobody};
 pub(crate) use client::{Client, Ending};
+pub(crate) use clock::Clock;
 pub(crate) use folder::Folder;
 pub(crate) use frames::{END_STREAM, Frames, kind, setting};
 pub(crate) use good::{Asked, FLOOD_BYTES, Good, Handshakes, Offer, Reply};
@@ -33,7 +36,7 @@ pub(crate) use message::Message;
 pub(crate) use origin::{OK, Origin, Visit};
 pub(crate) use program::{Program, evenkeel};
 pub(crate) use proxy::{Line, Proxy, Setup, lively};
-pub(crate) use sluice::{Pace, Takes, narrow, sluice, steadily};
+pub(crate) use sluice::{Pace, Slow, Takes, narrow, sluice};
 pub(crate) use tls::{Authority, Pair, Speech, TlsClient};
 pub(crate) use unix::get_by_unix;
 pub(crate) use wait::{Gate, until, while_for};

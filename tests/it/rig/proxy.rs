@@ -3,16 +3,21 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use evenkeel::base::ListenAddress;
 use evenkeel::config;
-use evenkeel::control::Source;
+use evenkeel::control::{Order, Source};
 use evenkeel::net::Network;
 use evenkeel::process::{self, Ending, Start};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
 use super::addresses::Nobody;
 use super::client::Client;
+use super::clock::{Clock, Paused};
 use super::folder::Folder;
 use super::message::Message;
 use super::origin::Origin;
@@ -20,6 +25,9 @@ use super::wait::{PATIENCE, until};
 
 const FILE: &str = "evenkeel.toml";
 const LOG: &str = "access.log";
+
+/// Far enough for a proxy that is ending, by its own clock, between two looks at it.
+const TICK: Duration = Duration::from_millis(100);
 
 /// A configuration in the making: one frontend `web`, and one backend `app` with the servers that
 /// are given. Everything else is said in the words of the configuration.
@@ -42,11 +50,18 @@ pub(crate) struct Setup {
 /// A proxy that runs. Dropping it ends it.
 pub(crate) struct Proxy {
     /// `None` only while it ends.
-    running: Option<process::Proxy>,
+    running: Option<Running>,
     runtime: Runtime,
     folder: Folder,
     web: SocketAddr,
     admin: SocketAddr,
+}
+
+enum Running {
+    /// As users run it.
+    Threads(Box<process::Proxy>),
+    /// With a clock that the test moves.
+    Paused(Paused),
 }
 
 /// A line of the access log.
@@ -204,6 +219,22 @@ impl Setup {
         let path = folder.write(FILE, &self.text(&folder.path(LOG)));
         Proxy::start(folder, path)
     }
+
+    /// Starts a proxy with it, one worker, and a clock that stands still until the test moves it: see
+    /// [`Proxy::advance`].
+    #[track_caller]
+    pub(crate) fn start_paused(&self) -> Proxy {
+        self.start_with_clock(&Clock::new())
+    }
+
+    /// The same with a clock that others move, too.
+    #[track_caller]
+    pub(crate) fn start_with_clock(&self, clock: &Clock) -> Proxy {
+        let folder = Folder::new();
+        let path = folder.write(FILE, &self.text(&folder.path(LOG)));
+        let start = Proxy::start_at(path);
+        Proxy::of(Running::Paused(Paused::start(start, clock)), folder)
+    }
 }
 
 impl Proxy {
@@ -211,19 +242,34 @@ impl Proxy {
     /// in `folder`.
     #[track_caller]
     pub(crate) fn start(folder: Folder, path: PathBuf) -> Self {
+        let running = process::Proxy::start(Self::start_at(path));
+        let running = running.expect("its addresses are free");
+        Self::of(Running::Threads(Box::new(running)), folder)
+    }
+
+    /// What one is started with that reads the file at `path`.
+    #[track_caller]
+    fn start_at(path: PathBuf) -> Start {
         let loaded = config::load(&path);
         let loaded = loaded.map_err(|diagnostics| diagnostics.to_string());
-        let running = process::Proxy::start(Start {
+        Start {
             network: Network::System,
             source: Source::File(path),
             loaded: loaded.expect("a valid configuration"),
             logging: None,
-        });
-        let running = running.expect("its addresses are free");
+        }
+    }
+
+    #[track_caller]
+    fn of(running: Running, folder: Folder) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let web = runtime.block_on(running.addresses("web"));
-        let admin = runtime.block_on(running.admin_address());
+        let orders = running.orders();
+        let web = runtime.block_on(addresses(&orders, "web"));
+        let (answer, asked) = oneshot::channel();
+        orders.send(Order::WhereIsAdmin(answer)).expect("it runs");
+        let admin = runtime.block_on(asked).expect("it runs");
+        let admin = admin.as_ref().and_then(ListenAddress::ip);
         Self {
             running: Some(running),
             runtime,
@@ -233,8 +279,18 @@ impl Proxy {
         }
     }
 
-    fn running(&self) -> &process::Proxy {
+    fn running(&self) -> &Running {
         self.running.as_ref().expect("it runs")
+    }
+
+    /// Lets `span` pass for a proxy that was started with a clock of its own. What was sent to it
+    /// before has come by then, and what falls due has been done.
+    #[track_caller]
+    pub(crate) fn advance(&self, span: Duration) {
+        match self.running() {
+            Running::Threads(_) => unreachable!("nobody moves the system's clock"),
+            Running::Paused(paused) => paused.clock.advance(span),
+        }
     }
 
     /// Where `web` listened at the start.
@@ -249,7 +305,8 @@ impl Proxy {
 
     /// Where frontend `name` listens now.
     pub(crate) fn addresses(&self, name: &str) -> Vec<SocketAddr> {
-        self.runtime.block_on(self.running().addresses(name))
+        let orders = self.running().orders();
+        self.runtime.block_on(addresses(&orders, name))
     }
 
     /// The folder with the configuration and the access log.
@@ -390,10 +447,20 @@ impl Proxy {
         lines_of(&self.folder)
     }
 
+    /// A worker hands on what it has to log now and then: a clock that stands still has to move for that.
+    /// Not far at once: what comes from others to be logged may take its time.
+    #[track_caller]
+    fn let_log(&self) {
+        if let Running::Paused(paused) = self.running() {
+            paused.clock.advance(Duration::from_millis(2));
+        }
+    }
+
     /// The lines when there are at least `count`.
     #[track_caller]
     pub(crate) fn wait_for_lines(&self, count: usize) -> Vec<Line> {
         until(&format!("{count} lines of log"), || {
+            self.let_log();
             Some(self.lines()).filter(|lines| lines.len() >= count)
         })
     }
@@ -410,15 +477,23 @@ impl Proxy {
 
     /// Begins the end.
     pub(crate) fn drain(&self) {
-        self.running().drain("a test");
+        let order = Order::Drain("a test".to_owned());
+        self.running().orders().send(order).expect("it runs");
     }
 
     /// Waits until it has ended by itself.
     #[track_caller]
     pub(crate) fn wait_for_end(&mut self) -> Ending {
-        let running = self.running.as_mut().expect("it runs");
-        let ended = async { tokio::time::timeout(PATIENCE, running.ended()).await };
-        self.runtime.block_on(ended).expect("it ends")
+        match self.running.as_mut().expect("it runs") {
+            Running::Threads(running) => {
+                let ended = async { tokio::time::timeout(PATIENCE, running.ended()).await };
+                self.runtime.block_on(ended).expect("it ends")
+            }
+            Running::Paused(paused) => until("its end", || {
+                paused.clock.advance(TICK);
+                paused.has_ended().then_some(Ending::Told)
+            }),
+        }
     }
 
     /// Ends it and gives all that was logged.
@@ -437,6 +512,30 @@ impl Drop for Proxy {
             running.close();
         }
     }
+}
+
+impl Running {
+    fn orders(&self) -> UnboundedSender<Order> {
+        match self {
+            Self::Threads(running) => running.orders(),
+            Self::Paused(paused) => paused.orders.clone(),
+        }
+    }
+
+    fn close(self) {
+        match self {
+            Self::Threads(running) => running.close(),
+            Self::Paused(paused) => drop(paused),
+        }
+    }
+}
+
+async fn addresses(orders: &UnboundedSender<Order>, frontend: &str) -> Vec<SocketAddr> {
+    let (answer, asked) = oneshot::channel();
+    // One that has ended listens nowhere.
+    let _ = orders.send(Order::WhereIs(frontend.to_owned(), answer));
+    let addresses = asked.await.unwrap_or_default();
+    addresses.iter().filter_map(ListenAddress::ip).collect()
 }
 
 #[track_caller]

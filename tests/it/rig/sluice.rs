@@ -1,94 +1,98 @@
-//! A way to the proxy, or from it to a server, that takes what the proxy sends slowly and steadily.
+//! A way to the proxy, or from it to a server, that takes what the proxy sends slowly and steadily, by
+//! the proxy's clock.
 
-use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use super::wait::while_for;
+use super::clock::Clock;
+use super::kernel::tcp_socket;
+use super::wait::until;
 
 /// What lies unread: the proxy's own socket soon holds back all the rest.
 const ROOM_BYTES: usize = 16 << 10;
 
 /// Taken at a time, in each of these spans: a third of what a socket holds takes ten seconds.
-const PIECE_BYTES: usize = 4 << 10;
+const PIECE_BYTES: u64 = 4 << 10;
 const SPAN: Duration = Duration::from_millis(50);
 
-/// So often whoever takes steadily may find that it did not.
-const TRIES: usize = 5;
+/// Passed as they come, before anything is slow: handshakes, heads.
+const FAST_BYTES: u64 = 64 << 10;
 
-/// How somebody takes what the proxy sends, as it was seen. Clones are the same one.
-#[derive(Clone, Default)]
-pub(crate) struct Pace(Arc<Mutex<Seen>>);
+/// How somebody takes what the proxy sends, by the proxy's clock. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct Pace {
+    clock: Clock,
+    seen: Arc<Mutex<Seen>>,
+}
 
 #[derive(Default)]
 struct Seen {
-    turned_at: Option<Instant>,
-    /// The longest between two turns.
-    gap: Duration,
-    taken_bytes: usize,
-    /// The most that lay in the proxy's socket.
-    held_bytes: usize,
-    began: Option<Instant>,
-}
-
-/// Runs `test`, in which somebody takes what the proxy sends and is given up who takes nothing for as long as
-/// `patience`. It is run again where it failed and who takes had no turn for half that time: on a
-/// busy machine that says nothing.
-///
-/// Makes sure that the kernel does not tell the proxy of what was taken within `patience`: it does when a
-/// third of what a socket holds is free.
-#[track_caller]
-pub(crate) fn steadily(patience: Duration, test: impl Fn(&Pace)) {
-    for tries_left in (0..TRIES).rev() {
-        let pace = Pace::default();
-        let outcome = catch_unwind(AssertUnwindSafe(|| test(&pace)));
-        let seen = pace.0.lock().expect("nobody panics with it");
-        match outcome {
-            Err(_) if seen.gap > patience / 2 && tries_left > 0 => {}
-            Err(panic) => resume_unwind(panic),
-            Ok(()) => {
-                let span = seen.turned_at.zip(seen.began).expect("it took some");
-                let share = patience.div_duration_f64(span.0 - span.1);
-                let taken = seen.taken_bytes as f64 * share;
-                let held = seen.held_bytes as f64;
-                assert!(taken < held / 3.0, "{taken} within its time, of {held}");
-                return;
-            }
-        }
-    }
+    /// How long the kernel has not told the proxy that there is room in its socket.
+    silent: Duration,
+    /// The longest such time.
+    longest: Duration,
 }
 
 impl Pace {
-    /// Somebody at `near` has taken so much of what the proxy, at `far`, has sent, and goes on.
-    pub(crate) fn turn(&self, taken_bytes: usize, near: SocketAddr, far: SocketAddr) {
-        let mut seen = self.0.lock().expect("nobody panics with it");
-        let now = Instant::now();
-        let before = seen.turned_at.replace(now).unwrap_or(now);
-        seen.began.get_or_insert(now);
-        seen.gap = seen.gap.max(now - before);
-        seen.taken_bytes += taken_bytes;
-        seen.held_bytes = seen.held_bytes.max(unacknowledged(far, near));
+    /// For a proxy that will run by `clock`.
+    pub(crate) fn by(clock: &Clock) -> Self {
+        Self {
+            clock: clock.clone(),
+            seen: Arc::default(),
+        }
+    }
+
+    /// Somebody at `near` has taken some of what the proxy, at `far`, has sent, and takes the next
+    /// after a while.
+    #[track_caller]
+    pub(crate) fn turn(&self, near: SocketAddr, far: SocketAddr) {
+        let has_room = tcp_socket(far, near).is_none_or(|socket| socket.has_room);
+        self.clock.advance(SPAN);
+        let mut seen = self.seen.lock().expect("nobody panics with it");
+        seen.silent = if has_room {
+            Duration::ZERO
+        } else {
+            seen.silent + SPAN
+        };
+        seen.longest = seen.longest.max(seen.silent);
+    }
+
+    /// Makes sure that the kernel did not say for longer than `patience` that there is room: whoever
+    /// waits for its word alone gives up a peer that takes.
+    #[track_caller]
+    pub(crate) fn kernel_was_silent_for(&self, patience: Duration) {
+        let seen = self.seen.lock().expect("nobody panics with it");
+        assert!(seen.longest > patience, "{:?}", seen.longest);
     }
 }
 
-/// Bytes in the queue of the socket at `from` that is connected to `to`, as the kernel lists them: proc(5).
-fn unacknowledged(from: SocketAddr, to: SocketAddr) -> usize {
-    let port = |address: &str| u16::from_str_radix(address.rsplit(':').next()?, 16).ok();
-    let rows = fs::read_to_string("/proc/net/tcp").expect("it is listed");
-    let queue = rows.lines().skip(1).find_map(|row| {
-        let mut columns = row.split_whitespace().skip(1);
-        let is_it = port(columns.next()?)? == from.port() && port(columns.next()?)? == to.port();
-        let queue = columns.nth(1)?.split(':').next()?;
-        is_it.then(|| usize::from_str_radix(queue, 16).ok())?
-    });
-    // It may have been closed just now.
-    queue.unwrap_or(0)
+/// When it begins to be slow: when the proxy's socket holds
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slow {
+    /// as much as it takes,
+    WhenFull,
+    /// or so many bytes.
+    WhenItHolds(usize),
+}
+
+impl Slow {
+    /// Waits for that, of the socket at `far` that is connected to `near`.
+    #[track_caller]
+    pub(crate) fn wait(self, near: SocketAddr, far: SocketAddr) {
+        until("the proxy's socket is filled", || {
+            let socket = tcp_socket(far, near)?;
+            let is_filled = match self {
+                Self::WhenFull => !socket.has_room,
+                Self::WhenItHolds(bytes) => socket.untaken_bytes >= bytes,
+            };
+            is_filled.then_some(())
+        });
+    }
 }
 
 /// Which of the proxy's ends is slow.
@@ -100,12 +104,13 @@ pub(crate) enum Takes {
     Requests,
 }
 
-/// Where one connection to `to` is accepted. What the proxy sends on it is taken slowly for
-/// `slow_phase`, from its first byte on, and then as it comes; `pace` sees how.
+/// Where one connection to `to` is accepted. From when on `slow` says, what the proxy sends on it is
+/// taken slowly for `slow_phase`, and then as it comes; `pace` sees how.
 #[track_caller]
 pub(crate) fn sluice(
     to: SocketAddr,
     takes: Takes,
+    slow: Slow,
     slow_phase: Duration,
     pace: &Pace,
 ) -> SocketAddr {
@@ -131,7 +136,7 @@ pub(crate) fn sluice(
             let _ = io::copy(from, to);
             let _ = to.shutdown(Shutdown::Write);
         });
-        if pass_slowly(&proxy, &other, slow_phase, &pace).is_err() {
+        if pass_slowly(&proxy, &other, slow, slow_phase, &pace).is_err() {
             // What breaks on one side breaks on the other.
             let _ = other.shutdown(Shutdown::Both);
         }
@@ -159,21 +164,18 @@ fn narrow_socket() -> Socket {
 fn pass_slowly(
     mut from: &TcpStream,
     mut to: &TcpStream,
+    slow: Slow,
     slow_phase: Duration,
     pace: &Pace,
 ) -> io::Result<()> {
     let (near, far) = (from.local_addr()?, from.peer_addr()?);
-    let mut piece = [0; PIECE_BYTES];
-    let mut began = None;
-    loop {
-        let length = from.read(&mut piece)?;
-        if length == 0 {
-            return Ok(());
-        }
-        to.write_all(&piece[..length])?;
-        if began.get_or_insert_with(Instant::now).elapsed() < slow_phase {
-            pace.turn(length, near, far);
-            while_for(SPAN, "it is slow", || true);
-        }
+    io::copy(&mut from.take(FAST_BYTES), &mut to)?;
+    slow.wait(near, far);
+    let mut left = slow_phase;
+    while !left.is_zero() && io::copy(&mut from.take(PIECE_BYTES), &mut to)? > 0 {
+        pace.turn(near, far);
+        left = left.saturating_sub(SPAN);
     }
+    io::copy(&mut from, &mut to)?;
+    Ok(())
 }

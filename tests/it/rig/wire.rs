@@ -92,6 +92,16 @@ impl Wire {
         Ok(count)
     }
 
+    /// Whether there is something to read, or the end. Does not wait for it.
+    #[track_caller]
+    pub(super) fn has_more(&self) -> bool {
+        let stream = &self.stream;
+        stream.set_nonblocking(true).expect("a socket");
+        let peeked = stream.peek(&mut [0]);
+        stream.set_nonblocking(false).expect("a socket");
+        !self.ahead.is_empty() || !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
     /// What was read and not asked for.
     pub(super) fn take_ahead(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.ahead)
