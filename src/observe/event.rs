@@ -212,12 +212,12 @@ pub fn accept_resumed(frontend: &str) {
     );
 }
 
-/// No file descriptor was free for `purpose`.
-pub fn out_of_descriptors(purpose: &str) {
+/// No file descriptor was free for a connection that a client wants to open.
+pub fn out_of_descriptors(frontend: &str) {
     warn!(
         event = "process.out_of_descriptors",
-        purpose,
-        "cannot {purpose}: no file descriptor is free; raise the open-file limit (ulimit -n)"
+        frontend,
+        "{frontend} cannot accept a connection: no file descriptor is free; raise the open-file limit (ulimit -n)"
     );
 }
 
@@ -477,6 +477,14 @@ mod tests {
     fn a_server_that_comes_up_is_reported_with_how_many_are() {
         let text = said(|| server_up("app", "10.0.0.1:80", 2, 2, 2));
         let expected = "INFO  app/10.0.0.1:80 is up, after 2 passed checks; 2 of 2 up\n";
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn a_shortage_of_descriptors_is_told_in_a_sentence() {
+        let text = said(|| out_of_descriptors("web"));
+        let expected = "WARN  web cannot accept a connection: no file descriptor is free; \
+                        raise the open-file limit (ulimit -n)\n";
         assert!(text.ends_with(expected), "{text}");
     }
 

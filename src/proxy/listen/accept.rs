@@ -217,7 +217,7 @@ impl Accept {
         let frontend = self.target.frontend();
         frontend.metrics.accept_paused(PauseCause::Descriptors);
         if self.may_tell() {
-            event::out_of_descriptors("accept a connection");
+            event::out_of_descriptors(&frontend.name);
         }
         clock::sleep(DESCRIPTOR_PAUSE).await;
     }
