@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod health;
 mod run;
 
 use std::net::SocketAddr;
@@ -10,8 +11,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::base::Address;
+use crate::base::clock::Duration;
+use health::{parse_address, parse_timeout};
+
 /// The configuration cannot be used.
 const INVALID: u8 = 1;
+/// The proxy that was asked is not ready, or does not answer. Docker knows 0 and 1 for health checks.
+const UNHEALTHY: u8 = 1;
 /// The configuration is right, and the program cannot start with it here: an address is taken, for example.
 const CANNOT_START: u8 = 3;
 /// A defect: a worker died.
@@ -20,7 +27,7 @@ const DIED: u8 = 70;
 const EXIT_CODES: &str = "\
 Exit codes:
   0   stopped by a signal, or the configuration is valid
-  1   the configuration has mistakes
+  1   the configuration has mistakes, or `health` found that the proxy is not ready
   2   the command line is wrong
   3   cannot start: an address is taken, a log file cannot be opened
   70  a bug: a worker died";
@@ -45,6 +52,8 @@ enum Command {
     Run(RunArguments),
     /// Check a configuration and show all its mistakes
     Check(CheckArguments),
+    /// Ask a running proxy whether it is ready: for health checks of containers
+    Health(HealthArguments),
     /// Run the proxy in front of three small app servers of its own, without a file
     Demo(DemoArguments),
 }
@@ -67,6 +76,25 @@ struct CheckArguments {
     /// Print the configuration with all defaults
     #[arg(long)]
     show: bool,
+}
+
+#[derive(Debug, Args)]
+struct HealthArguments {
+    /// The proxy's configuration file; it names the address of the admin listener
+    ///
+    /// A file with mistakes can be used, because mistakes do not stop a running proxy. Without
+    /// --config and --admin, the address is 127.0.0.1:9900.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "admin")]
+    config: Option<PathBuf>,
+    /// The address of the admin listener: IP:PORT, the path of a Unix socket, or @NAME
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    admin: Option<Address>,
+    /// Ask whether the process runs (/live), not whether it is ready for traffic (/ready)
+    #[arg(long)]
+    live: bool,
+    /// Longest time to wait for the answer
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = parse_timeout)]
+    timeout: Duration,
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +125,7 @@ pub fn main(allocator: &str) -> ExitCode {
     match arguments.command {
         Some(Command::Run(arguments)) => run::run(&arguments.config),
         Some(Command::Check(arguments)) => check::check(&arguments),
+        Some(Command::Health(arguments)) => health::health(arguments),
         Some(Command::Demo(arguments)) => demo::demo(&arguments),
         None => help(),
     }

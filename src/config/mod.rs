@@ -34,7 +34,7 @@ use std::sync::Arc;
 pub use diagnostic::{Color, Diagnostic, Diagnostics, Severity};
 pub use show::show;
 
-use crate::plan::Plan;
+use crate::plan::{Admin, Plan};
 use include::{Gathered, Gatherer};
 use report::Report;
 
@@ -87,11 +87,33 @@ pub fn load_text(name: &str, text: &str) -> Result<Loaded, Diagnostics> {
     compiled(Gatherer::new(&environment).text(name, text))
 }
 
+/// Where the file at `path` wants the admin listener, whatever mistakes are in it; `None`: nowhere.
+///
+/// For those who ask a proxy that runs: a mistake in its file does not stop it.
+pub fn admin_listen(path: &Path) -> Option<Admin> {
+    made_out(Gatherer::new(&environment).main_file(path))
+        .0
+        .admin
+}
+
 fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
 fn compiled(gathered: Gathered) -> Result<Loaded, Diagnostics> {
+    let (plan, diagnostics, watch) = made_out(gathered);
+    if diagnostics.has_errors() {
+        return Err(diagnostics);
+    }
+    Ok(Loaded {
+        plan,
+        warnings: diagnostics,
+        watch,
+    })
+}
+
+/// The plan as far as it can be made out, what was found in the files, and what to watch.
+fn made_out(gathered: Gathered) -> (Plan, Diagnostics, Watch) {
     let Gathered {
         table,
         sources,
@@ -112,13 +134,5 @@ fn compiled(gathered: Gathered) -> Result<Loaded, Diagnostics> {
     found.extend(report.into_found().into_iter().filter(is_clear));
     watch.files.sort();
     watch.files.dedup();
-    let diagnostics = Diagnostics::new(found, Arc::new(sources));
-    if diagnostics.has_errors() {
-        return Err(diagnostics);
-    }
-    Ok(Loaded {
-        plan,
-        warnings: diagnostics,
-        watch,
-    })
+    (plan, Diagnostics::new(found, Arc::new(sources)), watch)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::rig::{Authority, Folder, evenkeel};
+use crate::rig::{Authority, Deaf, Folder, Nobody, Origin, Program, Proxy, Setup, evenkeel};
 
 const VALID: &str = "[frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
                      [backend.app]\nservers = [\"127.0.0.1:1\"]\n";
@@ -159,4 +159,72 @@ fn a_wrong_command_line_is_answered_2() {
         let (code, ..) = said(&evenkeel(arguments));
         assert_eq!(code, 2, "{arguments:?}");
     }
+}
+
+// `evenkeel health`.
+
+fn health(arguments: &[&str]) -> (i32, String, String) {
+    said(&evenkeel(&[&["health"], arguments].concat()))
+}
+
+#[test]
+fn a_proxy_that_is_ready_is_healthy() {
+    let origin = Origin::named("a");
+    let program = Program::start(&Setup::of(&[&origin]));
+    let admin = program.admin_address().to_string();
+    for (options, answer) in [(&[][..], "ready\n"), (&["--live"], "live\n")] {
+        let outcome = health(&[&["--admin", &admin], options].concat());
+        assert_eq!(outcome, (0, answer.to_owned(), String::new()));
+    }
+}
+
+#[test]
+fn a_proxy_that_waits_for_its_first_checks_lives_and_is_not_ready() {
+    let deaf = Deaf::new();
+    let checked =
+        Setup::at([deaf.address()]).backend("health = { interval = \"60s\", timeout = \"60s\" }");
+    let program = Program::start(&checked);
+    let admin = program.admin_address().to_string();
+    let (code, stdout, stderr) = health(&["--admin", &admin]);
+    assert_eq!((code, &*stdout), (1, ""));
+    assert_eq!(stderr, "503: 1 server waits for its first check\n");
+    assert_eq!(health(&["--admin", &admin, "--live"]).0, 0);
+}
+
+#[test]
+fn health_finds_the_admin_listener_in_the_configuration_even_if_that_has_mistakes_by_now() {
+    let app = Origin::named("app");
+    let folder = Folder::new();
+    let socket = folder.path("admin.sock").display().to_string();
+    let text = Setup::of(&[&app]).text(&folder.path("access.log")).replace(
+        "[admin]\nlisten = \"127.0.0.1:0\"",
+        &format!("[admin]\nlisten = [\"127.0.0.1:0\", \"{socket}\"]"),
+    );
+    let file = folder.write("evenkeel.toml", &text);
+    let config = file.display().to_string();
+    let proxy = Proxy::start(folder, file);
+    assert_eq!(health(&["--config", &config]).0, 0);
+    let broken = text.replace("backend = \"app\"", "backend = \"none\"\nnonsense = 1\n");
+    proxy.folder().write("evenkeel.toml", &broken);
+    assert_eq!(evenkeel(&["check", &config]).status.code(), Some(1));
+    assert_eq!(health(&["--config", &config]).0, 0);
+}
+
+#[test]
+fn a_proxy_that_is_not_there_or_does_not_answer_is_unhealthy_and_the_address_is_named() {
+    let (nobody, deaf) = (Nobody::new(), Deaf::new());
+    let address = nobody.address().to_string();
+    let (code, _, stderr) = health(&["--admin", &address]);
+    assert_eq!(code, 1);
+    assert!(
+        stderr.contains(&address) && stderr.contains("refused"),
+        "{stderr}"
+    );
+    let address = deaf.address().to_string();
+    let (code, _, stderr) = health(&["--admin", &address, "--timeout", "50ms"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("timed out after 50ms"), "{stderr}");
+    let (code, _, stderr) = health(&["--admin", "localhost:9900"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("127.0.0.1:9900"), "{stderr}");
 }

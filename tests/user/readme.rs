@@ -23,6 +23,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case!(the_configuration_of_the_page_of_routing_loads_without_a_warning),
         case!(commands_of_cargo_are_words_that_it_and_the_program_know),
         case!(every_command_works, CURL),
+        case!(what_the_image_runs_are_words_that_the_program_knows),
         case!(a_mistake_is_shown_as_the_page_says),
         case!(links_lead_to_files),
         case!(exit_codes_are_those_of_the_help),
@@ -139,6 +140,23 @@ fn commands_of_cargo_are_words_that_it_and_the_program_know() {
             assert!(status.success(), "{line}: {said}");
         }
     }
+}
+
+fn what_the_image_runs_are_words_that_the_program_knows() {
+    let file = fs::read_to_string(root().join("packaging/Dockerfile")).expect("the file");
+    let lists: Vec<Vec<String>> = file
+        .lines()
+        .filter_map(|line| line.trim().split_once(" [\"").map(|(_, list)| list))
+        .map(|list| serde_json::from_str(&format!("[\"{list}")).expect("a list of words"))
+        .collect();
+    let [entry, run, check] = [1, 2, 0].map(|index| lists[index].as_slice());
+    assert_eq!(entry, ["evenkeel"]);
+    for words in [run, &check[1..]] {
+        let output = Command::new(EVENKEEL).args(words).arg("--help").output();
+        let output = output.expect("it was built with this test");
+        assert!(output.status.success(), "{words:?}: {output:?}");
+    }
+    assert_eq!(check[..2], ["evenkeel", "health"]);
 }
 
 fn every_command_works() {
