@@ -6,6 +6,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use evenkeel::plan::FrontendLimits;
 use evenkeel::proxy::http::admit::admit;
 use evenkeel::proxy::http::seen::Seen;
+use evenkeel::proxy::io::FieldRules;
 use http::Request;
 
 /// What a browser sends.
@@ -44,11 +45,12 @@ fn tiny() -> Request<()> {
 
 fn benchmarks(criterion: &mut Criterion) {
     let limits = FrontendLimits::default();
+    let rules = FieldRules::default();
     for (name, request) in [("tiny", tiny()), ("browser", browser())] {
         criterion.bench_function(&format!("admit/{name}"), |bencher| {
             bencher.iter(|| {
                 let request = black_box(&request);
-                let seen = Seen::of(request.headers());
+                let seen = Seen::of_request(request.headers(), &rules);
                 admit(request, seen, &limits, false).is_ok()
             });
         });

@@ -213,6 +213,7 @@ fn plan() -> Plan {
             client_field: ClientField::default(),
             forwarding: Forwarding::default(),
             request_id: RequestIds::default(),
+            field_names: Default::default(),
             header_case: HeaderCase::default(),
             upgrades: Frontend::default_upgrades(),
         }],

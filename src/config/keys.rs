@@ -199,6 +199,7 @@ pub(super) const FRONTEND: Keys = Keys {
         "client_field",
         "forwarding",
         "request_id",
+        "field_names",
         "header_case",
         "upgrades",
         "passthrough",
@@ -292,6 +293,14 @@ pub(super) const FRONTEND: Keys = Keys {
         (
             "ssl_certificate",
             "write `tls = \"/path/to/fullchain.pem\"`",
+        ),
+        (
+            "http-restrict-req-hdr-names",
+            "write `field_names`: \"pass\", \"drop\" or \"reject\"",
+        ),
+        (
+            "underscores_in_headers",
+            "write `field_names`: \"pass\", \"drop\" or \"reject\"",
         ),
     ],
 };
@@ -507,6 +516,7 @@ pub(super) const TCP_FRONTEND: Keys = Keys {
         ("trusted_proxies", NO_FIELDS),
         ("client_field", NO_FIELDS),
         ("request_id", NO_FIELDS),
+        ("field_names", NO_FIELDS),
         ("header_case", NO_FIELDS),
         (
             "half_close",
@@ -640,7 +650,13 @@ pub(super) const PROXY_PROTOCOL: Keys = Keys {
 };
 
 pub(super) const FORWARDING: Keys = Keys {
-    known: &["x_forwarded", "forwarded", "via", "client_certificate"],
+    known: &[
+        "x_forwarded",
+        "forwarded",
+        "via",
+        "trusted_only",
+        "client_certificate",
+    ],
     hints: &[
         (
             "x_forwarded_for",

@@ -14,9 +14,9 @@ use crate::config::variables;
 use crate::plan::{
     Backend, Balance, ClientAuth, ClientCertificate, ClientField, FileAt, Frontend, HeaderCase,
     Health, HostPattern, Identity, Initial, Listen, LogFormat, LogLevel, LogTarget, Mode, Need,
-    Passage, PathPattern, Peers, Plan, Predicate, Probe, Protocol, ProxyProtocol, ProxyVersion,
-    RequestIds, Route, Server, ServerTls, Sni, Tls, TlsRules, Trust, UnixPeers, UnknownNames,
-    ValuePattern,
+    OddNames, Passage, PathPattern, Peers, Plan, Predicate, Probe, Protocol, ProxyProtocol,
+    ProxyVersion, RequestIds, Route, Server, ServerTls, Sni, Tls, TlsRules, Trust, UnixPeers,
+    UnknownNames, ValuePattern,
 };
 
 /// `plan` as text with every default filled in.
@@ -223,6 +223,14 @@ fn of_requests(frontend: &Frontend, path: &str, page: &mut Page) {
             RequestIds::Field(name) => string(name.as_str()),
         },
     );
+    page.set(
+        "field_names",
+        string(match frontend.field_names {
+            OddNames::Pass => "pass",
+            OddNames::Drop => "drop",
+            OddNames::Reject => "reject",
+        }),
+    );
     page.set("header_case", header_case(frontend.header_case));
     page.set(
         "upgrades",
@@ -266,6 +274,16 @@ fn of_requests(frontend: &Frontend, path: &str, page: &mut Page) {
     page.set("x_forwarded", frontend.forwarding.x_forwarded);
     page.set("forwarded", frontend.forwarding.forwarded);
     page.set("via", frontend.forwarding.via);
+    page.set(
+        "trusted_only",
+        list(
+            frontend
+                .forwarding
+                .trusted_only
+                .iter()
+                .map(|name| string(name.as_str())),
+        ),
+    );
     let fields = &frontend.forwarding.client_certificate;
     if fields.iter().next().is_some() {
         page.table(&format!("{path}.forwarding.client_certificate"));

@@ -75,6 +75,8 @@ reasons! {
     RequestProtocolRefused = "request.protocol.refused", 501, Client, Never;
     /// The expectation is not `100-continue`.
     RequestExpectation = "request.expectation", 417, Client, Never;
+    /// A field name has other characters than letters, digits and `-`, and `field_names` is "reject".
+    RequestFieldName = "request.field.name", 400, Client, Never;
     /// Some server would read the path as one that matches another route.
     RequestPathAmbiguous = "request.path.ambiguous", 400, Client, Never;
     /// No byte of the request body arrived in time (`timeout.body`).

@@ -14,9 +14,9 @@ use crate::exchange::{Attempt, Exchange, Opening, RequestId};
 use crate::observe::{Places, ServerMetrics};
 use crate::plan::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientCertificate,
-    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, Peers,
-    Plan, Pool, Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds, Route, RouteKind,
-    Server, Shutdown,
+    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, OddNames,
+    Peers, Plan, Pool, Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds, Route,
+    RouteKind, Server, Shutdown,
 };
 
 /// Frontend `web` with route `api` to backend `app`, which has servers `10.0.0.1:80` and `10.0.0.2:80`.
@@ -93,6 +93,7 @@ fn frontend() -> Frontend {
         client_field: ClientField::default(),
         forwarding: Forwarding::default(),
         request_id: RequestIds::default(),
+        field_names: OddNames::default(),
         header_case: HeaderCase::default(),
         upgrades: Frontend::default_upgrades(),
     }

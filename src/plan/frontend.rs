@@ -6,6 +6,7 @@ use http::HeaderName;
 
 use crate::base::{ByteSize, FileMode, ListenAddress, Name, Place};
 use crate::plan::{ClientFields, Http2, Passage, Peers, Route, Tls};
+use crate::wire::field_names::FieldNames;
 
 /// `[frontend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +45,8 @@ pub struct Frontend {
     pub forwarding: Forwarding,
     /// Whether requests carry an id, and in which field.
     pub request_id: RequestIds,
+    /// What becomes of fields whose names have other characters than letters, digits and `-`.
+    pub field_names: OddNames,
     /// How field names are written to clients.
     pub header_case: HeaderCase,
     /// Protocols that a connection may go on in, by the tokens of `Upgrade` (RFC 9110 §7.8).
@@ -196,6 +199,8 @@ pub struct Forwarding {
     pub forwarded: bool,
     /// `Via` (RFC 9110 §7.6.3), on requests and responses.
     pub via: bool,
+    /// Fields that only trusted proxies may send, besides those above.
+    pub trusted_only: FieldNames,
     /// The certificate that the client showed.
     pub client_certificate: ClientFields,
 }
@@ -206,9 +211,44 @@ impl Default for Forwarding {
             x_forwarded: true,
             forwarded: false,
             via: false,
+            trusted_only: Self::default_trusted_only(),
             client_certificate: ClientFields::default(),
         }
     }
+}
+
+impl Forwarding {
+    /// `trusted_only` where nothing is said of it: fields by which proxies tell applications who the
+    /// client is, how it came, and which path it asked for.
+    pub fn default_trusted_only() -> FieldNames {
+        const NAMES: [&str; 11] = [
+            "true-client-ip",
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "x-forwarded-port",
+            "x-forwarded-prefix",
+            "x-forwarded-scheme",
+            "x-forwarded-server",
+            "x-forwarded-ssl",
+            "x-original-url",
+            "x-real-ip",
+            "x-rewrite-url",
+        ];
+        NAMES.map(HeaderName::from_static).into_iter().collect()
+    }
+}
+
+/// `field_names` of a frontend: what becomes of a field of a request whose name has other characters
+/// than letters, digits and `-`. Other spellings of fields that not every client may set never pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OddNames {
+    /// It is passed on.
+    #[default]
+    Pass,
+    /// It is taken off.
+    Drop,
+    /// The request is refused.
+    Reject,
 }
 
 /// `request_id` of a frontend.

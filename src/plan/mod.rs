@@ -21,7 +21,7 @@ pub use backend::{
 };
 pub use frontend::{
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, Mode,
-    ProxyProtocol, RequestIds, RouteKind,
+    OddNames, ProxyProtocol, RequestIds, RouteKind,
 };
 pub use http2::Http2;
 pub use passage::Passage;

@@ -13,6 +13,7 @@ mod cli;
 mod connections;
 mod deadlines;
 mod endings;
+mod fields;
 mod forwarding;
 mod grpc;
 mod h2_attacks;

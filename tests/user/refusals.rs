@@ -26,6 +26,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case!(the_page_of_refusals_is_that_of_the_table),
         case!(every_row_is_refused_as_the_page_says_and_no_server_sees_it),
         case!(what_is_passed_on_reaches_the_server_as_the_page_says),
+        case!(a_client_may_say_of_itself_what_the_page_says),
         case!(a_chunk_that_is_malformed_is_not_passed_on),
     ]
 }
@@ -167,6 +168,77 @@ fn passed() -> Vec<Passed> {
     ]
 }
 
+/// A field by which a client says something of itself, or of those before it.
+struct Claim {
+    what: &'static str,
+    /// As a request has them.
+    fields: &'static [&'static str],
+    /// What becomes of it from a client that is not among `trusted_proxies`: what the server sees of it.
+    stranger: (&'static str, Option<&'static str>),
+    /// The same from one that is.
+    trusted: (&'static str, Option<&'static str>),
+    set_by: &'static str,
+}
+
+#[rustfmt::skip]
+fn claims() -> Vec<Claim> {
+    let row = |what, fields, stranger, trusted, set_by| Claim { what, fields, stranger, trusted, set_by };
+    let off = ("taken off", None);
+    vec![
+        row("`X-Forwarded-For`", &["x-forwarded-for: 10.9.8.7"],
+            ("replaced by the client's address", Some("x-forwarded-for: 127.0.0.1\r\n")),
+            ("kept, and the proxy's address is added", Some("x-forwarded-for: 10.9.8.7, 127.0.0.1\r\n")),
+            "`forwarding.x_forwarded`; without it: taken off, passed on"),
+        row("`X-Forwarded-Proto`, `X-Forwarded-Host`", &["x-forwarded-proto: gopher", "x-forwarded-host: other"],
+            ("replaced by the scheme and the `Host`", Some("x-forwarded-proto: http\r\nx-forwarded-host: example.com\r\n")),
+            ("passed on", Some("x-forwarded-proto: gopher\r\nx-forwarded-host: other\r\n")),
+            "the same"),
+        row("`Forwarded`", &["forwarded: for=10.9.8.7"], off, ("passed on", Some("forwarded: for=10.9.8.7\r\n")),
+            "`forwarding.forwarded`; with it: replaced, added to"),
+        row("`X-Real-IP`, `True-Client-IP`, `X-Client-IP`, `X-Cluster-Client-IP`", &["x-real-ip: 10.9.8.7", "true-client-ip: 10.9.8.7", "x-client-ip: 10.9.8.7", "x-cluster-client-ip: 10.9.8.7"],
+            off, ("passed on", Some("x-real-ip: 10.9.8.7\r\n")), "`forwarding.trusted_only`"),
+        row("`X-Forwarded-Port`, `-Prefix`, `-Scheme`, `-Server`, `-Ssl`", &["x-forwarded-port: 22", "x-forwarded-prefix: /a", "x-forwarded-scheme: a", "x-forwarded-server: a", "x-forwarded-ssl: on"],
+            off, ("passed on", Some("x-forwarded-prefix: /a\r\n")), "the same"),
+        row("`X-Original-URL`, `X-Rewrite-URL`: another path, past the routes", &["x-original-url: /admin", "x-rewrite-url: /admin"],
+            off, ("passed on", Some("x-original-url: /admin\r\n")), "the same"),
+        row("`X-Request-Id`", &["x-request-id: abc"],
+            ("taken if it can be an id", Some("x-request-id: abc\r\n")), ("the same", Some("x-request-id: abc\r\n")),
+            "`request_id`"),
+        row("The fields of `forwarding.client_certificate`", &["x-client-subject: CN=admin"], off, off, "that table"),
+        row("All of these with `_`, or another character that is no letter and no digit, for `-`: `X_Real_IP`",
+            &["x_forwarded_for: 10.9.8.7", "x-forwarded_proto: gopher", "x.real.ip: 10.9.8.7", "x_request_id: abc", "x_client_subject: CN=admin"],
+            off, off, "nothing"),
+        row("The same of `Content-Length`, `Transfer-Encoding` and other fields of the connection", &["content_length: 5", "transfer_encoding: chunked", "keep_alive: 5", "proxy_connection: close"],
+            off, off, "nothing"),
+        row("Another name with such a character", &["x_own: 1"], ("passed on", Some("x_own: 1\r\n")), ("the same", Some("x_own: 1\r\n")),
+            "`field_names`: `\"drop\"` takes it off, `\"reject\"` answers 400 `request.field.name`"),
+    ]
+}
+
+fn a_client_may_say_of_itself_what_the_page_says() {
+    const SUBJECT: &str = "forwarding.client_certificate.subject = 'x-client-subject'\n";
+    let strangers = Rig::with("strangers", SUBJECT);
+    let trusted = Rig::with(
+        "trusted",
+        &format!("{SUBJECT}trusted_proxies = '127.0.0.1'\n"),
+    );
+    for claim in claims() {
+        for (rig, (_, sees)) in [(&strangers, claim.stranger), (&trusted, claim.trusted)] {
+            let (status, _) = rig.send(&get(&format!("{}\r\n", claim.fields.join("\r\n"))));
+            assert_eq!(status, 200, "{}", claim.what);
+            let seen = rig.requests.recv_timeout(PATIENCE).expect("a request");
+            match sees {
+                Some(sees) => assert!(seen.contains(sees), "{}: {seen}", claim.what),
+                None => {
+                    for field in claim.fields {
+                        assert!(!seen.contains(field), "{}: {seen}", claim.what);
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn the_page_of_refusals_is_that_of_the_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/reference/refusals.md");
     let page = page();
@@ -259,6 +331,11 @@ struct Rig {
 
 impl Rig {
     fn start(name: &str) -> Self {
+        Self::with(name, "")
+    }
+
+    /// With these lines in the frontend.
+    fn with(name: &str, frontend: &str) -> Self {
         let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let server_address = server.local_addr().expect("bound");
         let (sender, requests) = channel();
@@ -272,7 +349,7 @@ impl Rig {
         let log = env::temp_dir().join(format!("evenkeel-{name}-{}.log", process::id()));
         let text = format!(
             "process.workers = 1\nadmin.listen = 'off'\nlog.access.to = '{}'\n\
-             [frontend.web]\nlisten = '127.0.0.1:0'\nbackend = 'app'\n\
+             [frontend.web]\nlisten = '127.0.0.1:0'\nbackend = 'app'\n{frontend}\
              [[frontend.web.route]]\npath = '/admin/*'\nbackend = 'app'\n\
              [backend.app]\nservers = '{server_address}'\n",
             log.display()
@@ -443,6 +520,28 @@ fn page() -> String {
     );
     for Passed { what, how, .. } in passed() {
         writeln!(page, "| {what} | {how} |").expect("text");
+    }
+    page.push_str(
+        "\n## What a client may say of itself\n\n\
+         Servers believe fields that say who the client is. What a client that is not among `trusted_proxies` says in them\n\
+         is replaced or taken off. Many servers (WSGI, CGI, Rack, PHP) take `X_Real_IP` for `X-Real-IP`: other spellings\n\
+         of these fields never pass. None of them passes in trailers. The rules are the same in HTTP/1 and HTTP/2.\n\n\
+         | field | from other clients | from `trusted_proxies` | set by |\n|---|---|---|---|\n",
+    );
+    for claim in claims() {
+        let Claim {
+            what,
+            stranger,
+            trusted,
+            set_by,
+            ..
+        } = claim;
+        writeln!(
+            page,
+            "| {what} | {} | {} | {set_by} |",
+            stranger.0, trusted.0
+        )
+        .expect("text");
     }
     page
 }

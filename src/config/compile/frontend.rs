@@ -20,9 +20,10 @@ use crate::config::setting::Setting;
 use crate::config::suggest;
 use crate::plan::{
     ClientAuth, ClientCertificate, ClientField, Forwarding, Frontend, FrontendLimits,
-    FrontendTimeouts, HeaderCase, Listen, Mode, Peers, ProxyProtocol, RequestIds, Route, Tls,
-    UnixPeers,
+    FrontendTimeouts, HeaderCase, Listen, Mode, OddNames, Peers, ProxyProtocol, RequestIds, Route,
+    Tls, UnixPeers,
 };
+use crate::wire::field_names::FieldNames;
 
 /// hyper's smallest read buffer.
 pub(super) const LEAST_HEAD: ByteSize = ByteSize(8 << 10);
@@ -42,6 +43,12 @@ const NO_FRONTEND: &str = "there is no frontend, so Evenkeel would listen on no 
 const CLIENT_FIELDS: [(&str, ClientField); 2] = [
     ("x-forwarded-for", ClientField::XForwardedFor),
     ("forwarded", ClientField::Forwarded),
+];
+
+const ODD_NAMES: [(&str, OddNames); 3] = [
+    ("pass", OddNames::Pass),
+    ("drop", OddNames::Drop),
+    ("reject", OddNames::Reject),
 ];
 
 pub(super) fn frontends(
@@ -143,6 +150,9 @@ fn frontend(
             .unwrap_or_default(),
         forwarding: forwarding(&section, report),
         request_id: request_id(&section, report),
+        field_names: section
+            .choice("field_names", &ODD_NAMES, &[], report)
+            .unwrap_or_default(),
         header_case: header_case(&section, report),
         upgrades: upgrades(&section, report),
     })
@@ -541,9 +551,56 @@ fn forwarding(frontend: &Section<'_>, report: &mut Report<'_>) -> Forwarding {
             .boolean("forwarded", report)
             .unwrap_or(default.forwarded),
         via: section.boolean("via", report).unwrap_or(default.via),
+        trusted_only: trusted_only(&section, report).unwrap_or(default.trusted_only),
         client_certificate: tls::client_fields(&section, report),
     }
 }
+
+/// Names of fields that only trusted proxies may send.
+fn trusted_only(forwarding: &Section<'_>, report: &mut Report<'_>) -> Option<FieldNames> {
+    let items = forwarding.list("trusted_only")?;
+    let mut names: Vec<HeaderName> = Vec::new();
+    for item in items {
+        let Some(text) = item.text(report) else {
+            continue;
+        };
+        match HeaderName::from_bytes(text.value.as_bytes()) {
+            Ok(name) if is_of_the_protocol(&name) => report.error(
+                item.span(),
+                format!("the field {:?} has a meaning of its own", text.shown()),
+                "leave it out: requests of all clients have it",
+            ),
+            Ok(name) if NEVER_BELIEVED.contains(&name.as_str()) => report.error(
+                item.span(),
+                format!(
+                    "{:?} is never believed from a client that is not trusted",
+                    text.shown()
+                ),
+                "leave it out: `x_forwarded` and `forwarded` say what servers get instead",
+            ),
+            Ok(name) if names.contains(&name) => report.error(
+                item.span(),
+                format!("{:?} stands here twice", text.shown()),
+                "keep one of the two",
+            ),
+            Ok(name) => names.push(name),
+            Err(_) => report.error(
+                item.span(),
+                format!("{:?} cannot be the name of a field", text.shown()),
+                "write the name of a request field, such as \"x-real-ip\"",
+            ),
+        }
+    }
+    Some(names.into_iter().collect())
+}
+
+/// Fields that `forwarding` replaces or takes off by other keys.
+const NEVER_BELIEVED: [&str; 4] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
 
 fn request_id(section: &Section<'_>, report: &mut Report<'_>) -> RequestIds {
     let default = RequestIds::default();

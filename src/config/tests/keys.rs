@@ -28,6 +28,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME", "trusted_proxies", "['10.0.0.0/8']"),
     ("frontend.NAME", "client_field", "'forwarded'"),
     ("frontend.NAME", "request_id", "'x-id'"),
+    ("frontend.NAME", "field_names", "'drop'"),
     ("frontend.NAME", "header_case", "'title'"),
     ("frontend.NAME.tls", "certificates", "'/b.pem'"),
     ("frontend.NAME.tls", "default", "'a.example.com'"),
@@ -74,6 +75,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.forwarding", "x_forwarded", "false"),
     ("frontend.NAME.forwarding", "forwarded", "true"),
     ("frontend.NAME.forwarding", "via", "true"),
+    ("frontend.NAME.forwarding", "trusted_only", "'x-a'"),
     (
         "frontend.NAME.forwarding.client_certificate",
         "subject",

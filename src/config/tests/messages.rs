@@ -48,7 +48,7 @@ fn an_unknown_key_gets_the_list_of_known_ones() {
         5 | colour = true
           | ^^^^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `tls`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `proxy_protocol`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `header_case`, `upgrades`, `passthrough`, `route`
+          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `tls`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `proxy_protocol`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `field_names`, `header_case`, `upgrades`, `passthrough`, `route`
     "##);
 }
 
@@ -2726,4 +2726,59 @@ fn a_mistake_in_a_condition_is_shown_at_its_character() {
     // The value of a variable may be a secret.
     let text = route("'path == ${TOKEN}'");
     assert!(!text.contains("s3cret"), "{text}");
+}
+
+#[test]
+fn names_of_fields_that_nothing_can_be_said_of_are_explained() {
+    assert_snapshot!(in_frontend("forwarding = { trusted_only = ['x-forwarded-for', 'host', 'x y', 'x-a', 'X-A'] }"), @r##"
+        error: "x-forwarded-for" is never believed from a client that is not trusted
+         --> evenkeel.toml:5:32
+          |
+        5 | forwarding = { trusted_only = ['x-forwarded-for', 'host', 'x y', 'x-a', 'X-A'] }
+          |                                ^^^^^^^^^^^^^^^^^
+          |
+          = help: leave it out: `x_forwarded` and `forwarded` say what servers get instead
+
+        error: the field "host" has a meaning of its own
+         --> evenkeel.toml:5:51
+          |
+        5 | forwarding = { trusted_only = ['x-forwarded-for', 'host', 'x y', 'x-a', 'X-A'] }
+          |                                                   ^^^^^^
+          |
+          = help: leave it out: requests of all clients have it
+
+        error: "x y" cannot be the name of a field
+         --> evenkeel.toml:5:59
+          |
+        5 | forwarding = { trusted_only = ['x-forwarded-for', 'host', 'x y', 'x-a', 'X-A'] }
+          |                                                           ^^^^^
+          |
+          = help: write the name of a request field, such as "x-real-ip"
+
+        error: "X-A" stands here twice
+         --> evenkeel.toml:5:73
+          |
+        5 | forwarding = { trusted_only = ['x-forwarded-for', 'host', 'x y', 'x-a', 'X-A'] }
+          |                                                                         ^^^^^
+          |
+          = help: keep one of the two
+    "##);
+    assert_snapshot!(in_frontend("field_names = 'strip'"), @r##"
+        error: `field_names` cannot be "strip"
+         --> evenkeel.toml:5:15
+          |
+        5 | field_names = 'strip'
+          |               ^^^^^^^
+          |
+          = help: known are `pass`, `drop`, `reject`
+    "##);
+    assert_snapshot!(in_frontend("underscores_in_headers = 'off'"), @r##"
+        error: unknown key `underscores_in_headers` in `[frontend.web]`
+         --> evenkeel.toml:5:1
+          |
+        5 | underscores_in_headers = 'off'
+          | ^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: write `field_names`: "pass", "drop" or "reject"
+    "##);
 }

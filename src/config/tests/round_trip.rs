@@ -22,9 +22,9 @@ use crate::plan::{
     Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField, ClientFields,
     DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
     HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, Listen, Log, LogFormat,
-    LogLevel, LogTarget, Mode, NameRules, Need, Passage, PathPattern, Peers, Plan, Pool, Predicate,
-    Probe, Process, Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Route,
-    SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, Tls, TlsRules, Trust, UnixPeers,
+    LogLevel, LogTarget, Mode, NameRules, Need, OddNames, Passage, PathPattern, Peers, Plan, Pool,
+    Predicate, Probe, Process, Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds,
+    Route, SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, Tls, TlsRules, Trust, UnixPeers,
     UnknownNames, ValuePattern,
 };
 
@@ -258,6 +258,10 @@ fn header_case() -> impl Strategy<Value = HeaderCase> {
     ])
 }
 
+fn odd_names() -> impl Strategy<Value = OddNames> {
+    select(vec![OddNames::Pass, OddNames::Drop, OddNames::Reject])
+}
+
 fn client_fields() -> impl Strategy<Value = ClientFields> {
     let field = || option::of(field_name());
     (field(), field(), field(), field()).prop_map(|(subject, sans, serial, fingerprint)| {
@@ -389,14 +393,20 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             resets_per_second: rates.0,
             idle_frames_per_second: rates.1,
         });
-    let forwarding = (any::<(bool, bool, bool)>(), client_fields()).prop_map(
-        |((x_forwarded, forwarded, via), client_certificate)| Forwarding {
-            x_forwarded,
-            forwarded,
-            via,
-            client_certificate,
-        },
-    );
+    let forwarding = (
+        any::<(bool, bool, bool)>(),
+        vec(field_name(), 0..3),
+        client_fields(),
+    )
+        .prop_map(
+            |((x_forwarded, forwarded, via), trusted_only, client_certificate)| Forwarding {
+                x_forwarded,
+                forwarded,
+                via,
+                trusted_only: trusted_only.into_iter().collect(),
+                client_certificate,
+            },
+        );
     let request_id = prop_oneof![
         Just(RequestIds::Off),
         field_name().prop_map(RequestIds::Field),
@@ -415,13 +425,18 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         routes(backends.clone()),
         one_of(backends),
         (timeout, limits, http2, forwarding),
-        (request_id, header_case(), option::of(tls()), upgrades),
+        (
+            request_id,
+            (header_case(), odd_names()),
+            option::of(tls()),
+            upgrades,
+        ),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
             let (listen, max_connections, half_close, who) = listening;
             let (proxy_protocol, trusted_proxies, client_field) = who;
             let (timeout, limits, mut http2, forwarding) = settings;
-            let (request_id, header_case, tls, upgrades) = writing;
+            let (request_id, (header_case, field_names), tls, upgrades) = writing;
             let mut routes = routes;
             let asks = |tls: &Tls| {
                 tls.all_rules()
@@ -453,6 +468,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 client_field,
                 forwarding,
                 request_id,
+                field_names,
                 header_case,
                 upgrades,
             }
@@ -523,6 +539,7 @@ fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Fronte
             client_field: Default::default(),
             forwarding: Forwarding::default(),
             request_id: RequestIds::default(),
+            field_names: OddNames::default(),
             header_case: HeaderCase::default(),
             upgrades: Frontend::default_upgrades(),
         }

@@ -75,7 +75,11 @@ impl Begun {
         began: Option<Instant>,
     ) -> Self {
         let (view, place) = client.view();
-        let seen = Seen::of(request.headers());
+        let rules = place.and_then(|place| view.field_rules.get(place as usize));
+        let seen = match rules {
+            Some(rules) => Seen::of_request(request.headers(), rules),
+            None => Seen::of(request.headers()),
+        };
         let opening = opening(client, &view, place, request, seen, began);
         Self {
             client: Rc::clone(client),
@@ -125,7 +129,7 @@ impl Begun {
     }
 
     /// From a head that was read to a request that may be sent.
-    fn pass(&self, request: Request<ReceivedBody>) -> Result<Passed, Fault> {
+    fn pass(&self, mut request: Request<ReceivedBody>) -> Result<Passed, Fault> {
         let (course, client, view) = (&self.course, &self.client, &self.view);
         let (Some(plan), Some(place)) = (self.plan(), self.place) else {
             // The frontend was removed in the moment in which the request came.
@@ -141,6 +145,14 @@ impl Begun {
             self.bound_call(request.headers(), plan.timeout.exchange);
         }
         let seen = self.seen;
+        let rules = &view.field_rules[place as usize];
+        if seen.has(Seen::ODD_NAME) {
+            rules.clean(request.headers_mut())?;
+        }
+        let is_trusted = plan.trusted_proxies.have(client.peer);
+        if seen.has(Seen::TRUSTED_ONLY) && !is_trusted {
+            rules.trusted_only().remove_from(request.headers_mut());
+        }
         let switch = wish_of(&request, seen, &plan.upgrades, &client.context.rng)?;
         let body_kind = match is_extended_connect(&request) {
             // What follows is the tunnel.
@@ -164,7 +176,7 @@ impl Begun {
                 Some(_) => Proto::Https,
                 None => Proto::Http,
             },
-            is_trusted: plan.trusted_proxies.have(client.peer),
+            is_trusted,
             forwarded_for: client.forwarded_for(),
         };
         hop::towards_server(&mut head, seen, body_kind, sender, &plan.forwarding);
@@ -191,7 +203,9 @@ impl Begun {
             head.extensions.clear();
         }
         let body = match incoming {
-            Some(incoming) => RequestBody::new(incoming, Rc::clone(course), plan.timeout.body),
+            Some(incoming) => {
+                RequestBody::new(incoming, Rc::clone(course), plan.timeout.body).with_rules(rules)
+            }
             None => RequestBody::none(Rc::clone(course)),
         };
         let mut request = Request::from_parts(head, body);

@@ -5,6 +5,8 @@
 
 use http::header::HeaderMap;
 
+use crate::proxy::io::{FieldRules, NameKind};
+
 /// A set of fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen(u16);
@@ -28,24 +30,49 @@ impl Seen {
     pub const FORWARDED: Self = Self(1 << 7);
     /// `X-Forwarded-For`, `-Host` or `-Proto`.
     pub const X_FORWARDED: Self = Self(1 << 8);
+    /// One that only trusted peers may send.
+    pub const TRUSTED_ONLY: Self = Self(1 << 9);
+    /// One whose name has other characters than letters, digits and `-`, and that may not pass.
+    pub const ODD_NAME: Self = Self(1 << 10);
 
-    /// Those that `headers` has.
+    /// Those that the head of an answer has.
     pub fn of(headers: &HeaderMap) -> Self {
         headers.keys().fold(Self::default(), |seen, name| {
-            let field = match name.as_str() {
-                "connection" => Self::CONNECTION,
-                "keep-alive" => Self::KEEP_ALIVE,
-                "proxy-connection" => Self::PROXY_CONNECTION,
-                "te" => Self::TE,
-                "transfer-encoding" => Self::TRANSFER_ENCODING,
-                "upgrade" => Self::UPGRADE,
-                "expect" => Self::EXPECT,
-                "forwarded" => Self::FORWARDED,
-                "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => Self::X_FORWARDED,
-                _ => return seen,
-            };
-            Self(seen.0 | field.0)
+            seen.with(Self::named(name.as_str()))
         })
+    }
+
+    /// Those that the head of a request has, and what its names are to `rules`.
+    pub fn of_request(headers: &HeaderMap, rules: &FieldRules) -> Self {
+        headers.keys().fold(Self::default(), |seen, name| {
+            let name = name.as_str();
+            let seen = match rules.kind_of(name) {
+                NameKind::Ordinary => seen,
+                NameKind::Odd => seen.with(Self::ODD_NAME),
+                NameKind::TrustedOnly => seen.with(Self::TRUSTED_ONLY),
+            };
+            seen.with(Self::named(name))
+        })
+    }
+
+    #[inline]
+    fn named(name: &str) -> Self {
+        match name {
+            "connection" => Self::CONNECTION,
+            "keep-alive" => Self::KEEP_ALIVE,
+            "proxy-connection" => Self::PROXY_CONNECTION,
+            "te" => Self::TE,
+            "transfer-encoding" => Self::TRANSFER_ENCODING,
+            "upgrade" => Self::UPGRADE,
+            "expect" => Self::EXPECT,
+            "forwarded" => Self::FORWARDED,
+            "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => Self::X_FORWARDED,
+            _ => Self::default(),
+        }
+    }
+
+    fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// Whether it has `field`.
@@ -78,6 +105,24 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_static("x"));
             assert_eq!(Seen::of(&headers), field, "{name}");
+            let rules = FieldRules::default();
+            assert_eq!(Seen::of_request(&headers, &rules), field, "{name}");
+        }
+    }
+
+    #[test]
+    fn of_a_request_the_kinds_of_its_names_are_seen_too() {
+        let rules = FieldRules::default();
+        let seen = |name: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static("x"));
+            Seen::of_request(&headers, &rules)
+        };
+        assert_eq!(seen("x-real-ip"), Seen::TRUSTED_ONLY);
+        assert!(seen("x_real_ip").has(Seen::ODD_NAME));
+        assert!(seen("x_forwarded_for").has(Seen::ODD_NAME));
+        for ordinary in ["accept", "x-requested-with", "y_forwarded_for", "x_own"] {
+            assert_eq!(seen(ordinary), Seen::default(), "{ordinary}");
         }
     }
 }

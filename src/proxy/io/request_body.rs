@@ -19,6 +19,7 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::Reason;
 
 use super::course::Course;
+use super::field_rules::FieldRules;
 use super::gauge::Gauge;
 use super::interim::Listener;
 use super::kept::Kept;
@@ -43,6 +44,8 @@ pub struct RequestBody {
     again: Kept,
     /// Whether anything was handed on.
     is_begun: bool,
+    /// Which trailers pass; `None`: there can be none.
+    rules: Option<Rc<FieldRules>>,
 }
 
 /// Holds a request body back until the server has said `100 Continue`, or has had its time.
@@ -75,6 +78,7 @@ impl RequestBody {
             kept: None,
             again: Kept::default(),
             is_begun: false,
+            rules: None,
         }
     }
 
@@ -90,7 +94,16 @@ impl RequestBody {
             kept: None,
             again: Kept::default(),
             is_begun: false,
+            rules: None,
         }
+    }
+
+    /// Passes on only those trailers that `rules` let through.
+    pub fn with_rules(mut self, rules: &Rc<FieldRules>) -> Self {
+        if self.incoming.is_some() {
+            self.rules = Some(Rc::clone(rules));
+        }
+        self
     }
 
     /// Holds it back until `gate` opens.
@@ -154,6 +167,15 @@ impl RequestBody {
         }
         self.course.deadlines.nudge_at(Some(until));
         true
+    }
+
+    /// Nothing more of it is passed on, to no server.
+    fn break_off(&mut self, reason: Reason) -> BodyFault {
+        self.incoming = None;
+        self.is_begun = true;
+        self.kept = None;
+        self.course.exchange.blame(reason);
+        BodyFault(reason)
     }
 
     fn end(&mut self) {
@@ -227,8 +249,13 @@ impl Body for RequestBody {
                 deadlines.wait_for_client(this.patience, Reason::RequestBodyTimeout);
                 Poll::Pending
             }
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 deadlines.client_came();
+                if let (Some(trailers), Some(rules)) = (frame.trailers_mut(), &this.rules)
+                    && let Err(reason) = rules.clean_trailers(trailers)
+                {
+                    return Poll::Ready(Some(Err(this.break_off(reason))));
+                }
                 let is_last = incoming.is_end_stream();
                 if incoming.size_hint().exact() == Some(0) {
                     // A client of HTTP/2 may say later that this was all, or send trailers. A server of
@@ -252,13 +279,8 @@ impl Body for RequestBody {
             }
             Poll::Ready(Some(Err(error))) => {
                 deadlines.client_came();
-                this.incoming = None;
-                // Nobody else can have it either.
-                this.is_begun = true;
-                this.kept = None;
-                let reason = reason_of(&error);
-                this.course.exchange.blame(reason);
-                Poll::Ready(Some(Err(BodyFault(reason))))
+                let fault = this.break_off(reason_of(&error));
+                Poll::Ready(Some(Err(fault)))
             }
         }
     }

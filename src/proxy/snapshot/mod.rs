@@ -22,6 +22,7 @@ use crate::observe::{Places, ServerMetrics};
 use crate::plan::{HeaderCase, Plan, RouteKind};
 use crate::proxy::backend::{Backend, Local};
 use crate::proxy::frontend;
+use crate::proxy::io::{FieldRules, never_from_clients};
 use crate::proxy::route::{Passages, Router};
 use crate::proxy::tls::Acceptor;
 
@@ -72,8 +73,11 @@ pub struct View {
     pub snapshot: Arc<Snapshot>,
     /// In the plan's order.
     pub backends: Vec<Rc<Local>>,
-    /// The fields of all frontends that tell servers about clients' certificates.
+    /// Fields that no client can send, by whichever frontend: those that tell servers about clients'
+    /// certificates, and what servers may take for fields of ours.
     pub client_fields: Vec<HeaderName>,
+    /// Which fields of requests pass, in the plan's order of frontends.
+    pub field_rules: Vec<Rc<FieldRules>>,
     /// Whether the case of field names is recorded, because somebody wants it preserved.
     pub records_case: bool,
 }
@@ -270,7 +274,8 @@ impl View {
             })
             .collect();
         Self {
-            client_fields: snapshot.plan.client_fields(),
+            client_fields: never_from_clients(&snapshot.plan),
+            field_rules: FieldRules::of(&snapshot.plan),
             snapshot,
             backends,
             records_case,

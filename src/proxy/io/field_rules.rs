@@ -1,0 +1,198 @@
+//! Which fields of a request pass, by their names alone.
+//!
+//! A client must not be able to set what only we may say: neither by the name of such a field, which
+//! `http` replaces, nor by another spelling of it that a server takes for the same (`X_Forwarded_For`).
+//! Made with each view of a snapshot; `http::handle` asks about heads, the request's body about trailers.
+
+use std::rc::Rc;
+
+use http::header::{HeaderMap, HeaderName};
+
+use crate::exchange::Reason;
+use crate::plan::{self, OddNames, Plan, RequestIds};
+use crate::wire::field_names::{FieldNames, NameKinds, is_plain, plain_form};
+
+/// Fields that are set, replaced or read on this hop, whatever is configured.
+const OWN: [&str; 17] = [
+    "connection",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-connection",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
+
+/// The rules of one frontend.
+#[derive(Debug)]
+pub struct FieldRules {
+    /// What is ours to say, in any frontend: they may lead to the same server.
+    reserved: Rc<FieldNames>,
+    /// What only trusted peers may say.
+    trusted_only: FieldNames,
+    /// What becomes of other names that are not plain.
+    odd_names: OddNames,
+    /// Of the names that need a closer look.
+    kinds: NameKinds,
+}
+
+/// What a name is to the rules of a frontend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameKind {
+    /// Nothing.
+    Ordinary,
+    /// It may have to be taken out: [`FieldRules::clean`].
+    Odd,
+    /// Only trusted peers may say it.
+    TrustedOnly,
+}
+
+impl FieldRules {
+    /// Those of the frontends of `plan`, in its order.
+    pub fn of(plan: &Plan) -> Vec<Rc<Self>> {
+        let own = OWN.map(HeaderName::from_static).into_iter();
+        let certificate = plan.client_fields().into_iter();
+        let ids = plan
+            .frontends
+            .iter()
+            .filter_map(|frontend| match &frontend.request_id {
+                RequestIds::Field(name) => Some(name.clone()),
+                RequestIds::Off => None,
+            });
+        let reserved: Rc<FieldNames> = Rc::new(own.chain(certificate).chain(ids).collect());
+        let rules = |frontend: &plan::Frontend| {
+            let reserved = Rc::clone(&reserved);
+            let trusted_only = &frontend.forwarding.trusted_only;
+            Rc::new(Self::new(reserved, trusted_only, frontend.field_names))
+        };
+        plan.frontends.iter().map(rules).collect()
+    }
+
+    fn new(reserved: Rc<FieldNames>, trusted_only: &FieldNames, odd_names: OddNames) -> Self {
+        let trusted_only = with_plain_forms(trusted_only.iter());
+        let kinds = match odd_names {
+            OddNames::Pass => {
+                // A name without `-` has no other spelling.
+                let has_others = |name: &&str| !name.bytes().all(|b| b.is_ascii_alphanumeric());
+                let reserved = reserved.iter().map(HeaderName::as_str).filter(has_others);
+                NameKinds::of(reserved.chain(trusted_only.iter().map(HeaderName::as_str)))
+            }
+            OddNames::Drop | OddNames::Reject => NameKinds::ALL,
+        };
+        Self {
+            kinds,
+            reserved,
+            trusted_only,
+            odd_names,
+        }
+    }
+
+    /// What `name` is to these rules.
+    #[inline]
+    pub fn kind_of(&self, name: &str) -> NameKind {
+        if !self.kinds.have(name) {
+            return NameKind::Ordinary;
+        }
+        self.kind_of_suspect(name)
+    }
+
+    fn kind_of_suspect(&self, name: &str) -> NameKind {
+        if !is_plain(name) {
+            NameKind::Odd
+        } else if self.trusted_only.have(name) {
+            NameKind::TrustedOnly
+        } else {
+            NameKind::Ordinary
+        }
+    }
+
+    /// What only trusted peers may say.
+    pub fn trusted_only(&self) -> &FieldNames {
+        &self.trusted_only
+    }
+
+    /// Takes out of a head every field whose name is not plain and that may not pass.
+    ///
+    /// # Errors
+    ///
+    /// `request.field.name` where such names are refused.
+    pub fn clean(&self, headers: &mut HeaderMap) -> Result<(), Reason> {
+        let odd = headers.keys().filter(|name| !is_plain(name.as_str()));
+        let odd: Vec<HeaderName> = odd.cloned().collect();
+        if self.odd_names == OddNames::Reject && !odd.is_empty() {
+            return Err(Reason::RequestFieldName);
+        }
+        for name in odd {
+            if self.odd_names == OddNames::Drop || self.is_kept(name.as_str()) {
+                headers.remove(name);
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for trailers, which say nothing of what belongs in a head.
+    ///
+    /// # Errors
+    ///
+    /// `request.field.name` where such names are refused.
+    pub fn clean_trailers(&self, trailers: &mut HeaderMap) -> Result<(), Reason> {
+        self.clean(trailers)?;
+        let kept = trailers.keys().filter(|name| self.is_kept(name.as_str()));
+        let kept: Vec<HeaderName> = kept.cloned().collect();
+        for name in kept {
+            trailers.remove(name);
+        }
+        Ok(())
+    }
+
+    /// Whether a server may take `name` for a field that not every client may set.
+    fn is_kept(&self, name: &str) -> bool {
+        self.reserved.have_like(name) || self.trusted_only.have_like(name)
+    }
+}
+
+impl Default for FieldRules {
+    /// Those of a frontend of which nothing is said.
+    fn default() -> Self {
+        let own = OWN.map(HeaderName::from_static).into_iter().collect();
+        let trusted_only = plan::Forwarding::default_trusted_only();
+        Self::new(Rc::new(own), &trusted_only, OddNames::default())
+    }
+}
+
+/// The fields of [`Plan::client_fields`], and the plain spelling of every configured field that is not
+/// plain itself: to a server, `x-client-subject` is `x_client_subject` as much as the other way round.
+pub fn never_from_clients(plan: &Plan) -> Vec<HeaderName> {
+    let certificate = with_plain_forms(&plan.client_fields());
+    let odd_ids = plan
+        .frontends
+        .iter()
+        .filter_map(|frontend| match &frontend.request_id {
+            RequestIds::Field(name) => plain_twin(name),
+            RequestIds::Off => None,
+        });
+    let all: FieldNames = certificate.iter().cloned().chain(odd_ids).collect();
+    all.iter().cloned().collect()
+}
+
+/// `names`, and the plain spelling of those that are not plain.
+fn with_plain_forms<'a>(names: impl IntoIterator<Item = &'a HeaderName>) -> FieldNames {
+    let both = |name: &HeaderName| [Some(name.clone()), plain_twin(name)];
+    names.into_iter().flat_map(both).flatten().collect()
+}
+
+/// The plain spelling of a name that is not plain.
+fn plain_twin(name: &HeaderName) -> Option<HeaderName> {
+    let is_odd = !is_plain(name.as_str());
+    is_odd.then(|| plain_form(name.as_str()).parse().ok())?
+}
