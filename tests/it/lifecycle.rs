@@ -216,7 +216,7 @@ fn an_address_that_is_taken_is_named() {
             .find(|event| event.contains(&address))
     });
     assert!(said.contains("evenkeel.toml:"), "{said}");
-    assert!(said.contains("another process listens there"), "{said}");
+    assert!(said.contains("another process listens on it"), "{said}");
 }
 
 #[test]
