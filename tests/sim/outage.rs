@@ -77,7 +77,7 @@ fn without_any_server_the_answer_says_so_until_one_is_back() {
         stage.ready().await;
         stage.cut(1);
         stage.cut(2);
-        stage.until("0 of 2 left").await;
+        stage.until("0 of 2 up").await;
         let mut client = stage.client("client");
         let outcome = client.get("/").await;
         assert_eq!(outcome.status, Some(503));

@@ -52,7 +52,7 @@ fn pasted_lines_show_the_turns_a_server_that_goes_and_comes_back_and_the_end_of_
     assert!(said.contains("stops for 5s"), "{said}");
     assert_eq!(said.matches("hello from").count(), 6, "none fails: {said}");
     let down = demo.wait_for("is down: connection refused");
-    assert!(down.contains("2 of 3 left"), "{down}");
+    assert!(down.contains("2 of 3 up"), "{down}");
     demo.wait_for("is back");
     demo.wait_for("3 of 3 up");
 
@@ -61,7 +61,7 @@ fn pasted_lines_show_the_turns_a_server_that_goes_and_comes_back_and_the_end_of_
     assert!(said.contains("HTTP/1.1 503 Service Unavailable"), "{said}");
     assert!(said.contains("reason: backend.no_server"), "{said}");
     assert!(said.contains("retry-after: "), "{said}");
-    demo.wait_for("0 of 3 left");
+    demo.wait_for("0 of 3 up");
     demo.wait_for("3 of 3 up");
 
     let (said, _) = shell(line_with(&lines, "/echo"));

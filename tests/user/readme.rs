@@ -211,10 +211,30 @@ fn links_lead_to_files() {
     let mut count = 0;
     for after in page.split("](").skip(1) {
         let target = after.split(')').next().expect("the end of a link");
-        assert!(root().join(target).exists(), "{target}");
+        let (file, section) = target.split_once('#').unwrap_or((target, ""));
+        let path = root().join(file);
+        assert!(path.exists(), "{target}");
+        if !section.is_empty() {
+            let text = fs::read_to_string(path).expect("a page");
+            assert!(sections(&text).any(|name| name == section), "{target}");
+        }
         count += 1;
     }
     assert!(count > 10);
+}
+
+/// The names by which links lead to the sections of a page.
+fn sections(page: &str) -> impl Iterator<Item = String> + '_ {
+    let titles = page.lines().filter(|line| line.starts_with('#'));
+    titles.map(|line| {
+        let title = line.trim_start_matches(['#', ' ']).to_lowercase();
+        let is_kept = |c: &char| c.is_alphanumeric() || matches!(c, '-' | ' ');
+        title
+            .chars()
+            .filter(is_kept)
+            .collect::<String>()
+            .replace(' ', "-")
+    })
 }
 
 fn exit_codes_are_those_of_the_help() {
