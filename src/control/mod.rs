@@ -12,6 +12,7 @@ mod certs;
 mod changes;
 pub mod health;
 mod listeners;
+mod moves;
 mod notice;
 mod reload;
 mod verify;

@@ -10,19 +10,17 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::base::Name;
 use crate::base::tasks;
-use crate::base::{Address, ListenAddress, Name};
 use crate::config::{self, Color, Diagnostic, Diagnostics, Watch};
 use crate::observe::{ReloadResult, event};
-use crate::plan::Plan;
 use crate::proxy::snapshot::Snapshot;
 use crate::proxy::worker::Command;
 
-use super::admin;
 use super::assemble::assemble;
 use super::certs;
 use super::changes::Changes;
-use super::listeners::{CannotListen, Prepared, tell};
+use super::listeners::{self, CannotListen, Prepared, tell};
 use super::{CannotStart, State};
 
 /// Where the configuration comes from.
@@ -94,11 +92,13 @@ impl Source {
 pub(super) async fn begin(state: &Rc<State>) -> Result<(), CannotStart> {
     let snapshot = state.current.load();
     let plan = &snapshot.plan;
-    let (prepared, admin) = prepare(state, plan)
+    let cannot_start = |faults: Vec<CannotListen>| cannot_start(&faults);
+    let prepared = listeners::prepare(state, plan)
         .await
-        .map_err(|faults| cannot_start(&faults))?;
+        .map_err(cannot_start)?;
+    prepared.listen().map_err(cannot_start)?;
     certs::begin(state, &mut *state.certs.lock().await, plan);
-    take_effect(state, &snapshot, prepared, admin);
+    take_effect(state, &snapshot, prepared);
     Ok(())
 }
 
@@ -165,7 +165,7 @@ async fn attempt(
             warnings: warnings.to_json(),
         });
     }
-    let (prepared, admin) = prepare(state, &plan)
+    let prepared = listeners::prepare(state, &plan)
         .await
         .map_err(|faults| Refused::of_listening(&faults))?;
     state
@@ -183,6 +183,9 @@ async fn attempt(
         state.workers.len(),
     );
     equipment.equip(&mut snapshot);
+    prepared
+        .listen()
+        .map_err(|faults| Refused::of_listening(&faults))?;
     let generation = snapshot.generation;
     let names = snapshot.plan.frontends.iter().map(|one| &one.name);
     let stay: HashSet<&Name> = names.collect();
@@ -194,7 +197,7 @@ async fn attempt(
     state.current.swap(snapshot);
     let snapshot = state.current.load();
     certs::settled(state, &mut certs, &snapshot.plan);
-    take_effect(state, &snapshot, prepared, admin);
+    take_effect(state, &snapshot, prepared);
     Ok(Applied {
         generation,
         changes,
@@ -215,41 +218,8 @@ fn verdict(mut warnings: Diagnostics, found: &[Diagnostic]) -> Result<Diagnostic
     Ok(warnings)
 }
 
-/// Binds every address that `plan` wants and is not bound, or names all that cannot be had.
-async fn prepare(
-    state: &State,
-    plan: &Plan,
-) -> Result<(Prepared, admin::Prepared), Vec<CannotListen>> {
-    let listeners = prepare_listeners(state, plan).await;
-    // Asked also when a frontend's address is taken: all that is wrong is said at once.
-    let admin = admin::prepare(state, plan).await;
-    match (listeners, admin) {
-        (Ok(listeners), Ok(admin)) => Ok((listeners, admin)),
-        (listeners, admin) => {
-            let mut faults = listeners.err().unwrap_or_default();
-            faults.extend(admin.err().unwrap_or_default());
-            Err(faults)
-        }
-    }
-}
-
-async fn prepare_listeners(state: &State, plan: &Plan) -> Result<Prepared, Vec<CannotListen>> {
-    // Only one reload runs at a time, and nothing else changes the listeners.
-    let listeners = state.listeners.take();
-    let prepared = listeners
-        .prepare(plan, &state.network, state.workers.len())
-        .await;
-    state.listeners.replace(listeners);
-    prepared
-}
-
 /// Everything that follows from a snapshot which runs from now on.
-fn take_effect(
-    state: &Rc<State>,
-    snapshot: &Arc<Snapshot>,
-    listeners: Prepared,
-    admin: admin::Prepared,
-) {
+fn take_effect(state: &Rc<State>, snapshot: &Arc<Snapshot>, prepared: Prepared) {
     let plan = &snapshot.plan;
     let limit = plan
         .process
@@ -268,11 +238,7 @@ fn take_effect(
     }
     reconcile(state, snapshot);
     tell(&state.workers, || Command::Renew(Arc::clone(snapshot)));
-    state
-        .listeners
-        .borrow_mut()
-        .apply(listeners, snapshot, &state.network, &state.workers);
-    admin::apply(state, admin);
+    listeners::apply(state, prepared, snapshot);
     state.metrics.runs_generation(snapshot.generation);
 }
 
@@ -334,7 +300,7 @@ impl Refused {
     fn of_listening(faults: &[CannotListen]) -> Self {
         let mut diagnostics = Diagnostics::default();
         for fault in faults {
-            diagnostics.push(Diagnostic::at(&fault.at, fault.message(), fault.help()));
+            diagnostics.push(Diagnostic::at(fault.at(), fault.message(), fault.help()));
         }
         Self::of(&diagnostics)
     }
@@ -345,43 +311,5 @@ impl Refused {
             json: serde_json::json!([{"severity": "error", "message": message}]),
             text: message,
         }
-    }
-}
-
-impl CannotListen {
-    fn message(&self) -> String {
-        format!("cannot listen on {}: {}", self.addr, self.error)
-    }
-
-    fn help(&self) -> &'static str {
-        let is_ip = matches!(
-            self.addr,
-            ListenAddress::At(Address::Ip(_) | Address::Zoned { .. })
-        );
-        match self.error.kind() {
-            std::io::ErrorKind::AddrInUse if is_ip => {
-                "another process listens on it: `ss -ltnp` shows which"
-            }
-            std::io::ErrorKind::AddrInUse => "another process listens on it: `ss -lxp` shows which",
-            std::io::ErrorKind::PermissionDenied if is_ip => {
-                "ports below 1024 need the capability CAP_NET_BIND_SERVICE"
-            }
-            std::io::ErrorKind::PermissionDenied => {
-                "the user that evenkeel runs as must be able to write to the directory"
-            }
-            std::io::ErrorKind::NotFound => "create the directory first",
-            std::io::ErrorKind::AddrNotAvailable => "no interface of this host has that address",
-            _ => "",
-        }
-    }
-}
-
-impl std::fmt::Display for CannotListen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.at, self.message())?;
-        if !self.help().is_empty() {
-            write!(f, " ({})", self.help())?;
-        }
-        Ok(())
     }
 }

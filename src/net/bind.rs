@@ -3,16 +3,17 @@
 //! Binding and accepting are apart because a reload has to know that every new address can be had
 //! before anything changes.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener as StdListener};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener as StdUnixListener;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use rustix::net::netdevice::name_to_index;
-use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::base::{Address, FileMode, ListenAddress, Peer};
@@ -20,28 +21,52 @@ use crate::base::{Address, FileMode, ListenAddress, Peer};
 use super::inherited;
 use super::other::OtherListener;
 use super::stream::Stream;
+use super::taken;
 use super::unix::{self, SocketFile};
 
 /// Connections that the kernel holds for us while we are busy; it takes less when `somaxconn` is less.
 pub(super) const BACKLOG: i32 = 4096;
 
-/// A socket that listens, on its way to the worker that will accept from it.
-pub struct Socket(Kind);
+/// A socket that has its address, on its way to the worker that will accept from it.
+pub struct Socket {
+    kind: Kind,
+    alive: Arc<()>,
+}
+
+/// A socket as it is known to the thread that has bound it and handed it on.
+#[derive(Debug)]
+pub struct Trace {
+    inode: Option<u64>,
+    alive: Weak<()>,
+}
 
 enum Kind {
-    Tcp(StdListener),
+    Tcp(StdListener, Origin),
     Unix(StdUnixListener, Option<Arc<SocketFile>>),
     Other(Box<dyn OtherListener>),
+}
+
+/// Who has bound a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// We, for ourselves.
+    Own,
+    /// The process that started us, which has it too.
+    Inherited,
 }
 
 /// A socket that accepts, on the worker that owns it.
 pub struct Listener {
     accepting: Accepting,
     own_end: Option<SocketAddr>,
+    /// Whether it takes no new connection.
+    turns_away: Cell<bool>,
+    #[expect(dead_code, reason = "its end is looked for, see `Trace`")]
+    alive: Arc<()>,
 }
 
 enum Accepting {
-    Tcp(TcpListener),
+    Tcp(TcpListener, Origin),
     /// The file goes with the last of the workers' sockets.
     Unix(
         UnixListener,
@@ -51,8 +76,15 @@ enum Accepting {
 }
 
 impl Socket {
+    fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            alive: Arc::default(),
+        }
+    }
+
     pub(super) fn other(listener: Box<dyn OtherListener>) -> Self {
-        Self(Kind::Other(listener))
+        Self::new(Kind::Other(listener))
     }
 
     /// The address it listens on, with the port that port 0 became; `None` for a Unix socket without
@@ -62,11 +94,45 @@ impl Socket {
     ///
     /// What the system says.
     pub fn local_addr(&self) -> io::Result<Option<Address>> {
-        Ok(match &self.0 {
-            Kind::Tcp(listener) => Some(listener.local_addr()?.into()),
+        Ok(match &self.kind {
+            Kind::Tcp(listener, _) => Some(listener.local_addr()?.into()),
             Kind::Unix(listener, _) => unix::name_of(&listener.local_addr()?).map(Address::Unix),
             Kind::Other(listener) => Some(listener.local_addr()?.into()),
         })
+    }
+
+    /// Whether it takes connections to IPv4 addresses beside those to IPv6 addresses.
+    pub fn is_dual(&self) -> bool {
+        let Kind::Tcp(listener, _) = &self.kind else {
+            return false;
+        };
+        let is_ipv6 = listener.local_addr().is_ok_and(|addr| addr.is_ipv6());
+        is_ipv6 && !SockRef::from(listener).only_v6().unwrap_or(true)
+    }
+
+    /// What is left here of it when it is handed on.
+    pub fn trace(&self) -> Trace {
+        let inode = match &self.kind {
+            Kind::Tcp(listener, _) => rustix::fs::fstat(listener).ok().map(|stat| stat.st_ino),
+            Kind::Unix(..) | Kind::Other(_) => None,
+        };
+        Trace {
+            inode,
+            alive: Arc::downgrade(&self.alive),
+        }
+    }
+
+    /// Lets clients connect. A socket that is only bound has its address, and no client is connected to
+    /// it: whether it will be used is not certain before all addresses are bound.
+    ///
+    /// # Errors
+    ///
+    /// What the system says: another process may have come between.
+    pub fn listen(&self) -> io::Result<()> {
+        match &self.kind {
+            Kind::Tcp(listener, Origin::Own) => SockRef::from(listener).listen(BACKLOG),
+            Kind::Tcp(_, Origin::Inherited) | Kind::Unix(..) | Kind::Other(_) => Ok(()),
+        }
     }
 
     /// Hands it to the runtime of the thread that calls.
@@ -76,26 +142,43 @@ impl Socket {
     /// What the system says when the runtime can watch no further descriptor.
     pub fn into_listener(self) -> io::Result<Listener> {
         let mut own_end = None;
-        let accepting = match self.0 {
-            Kind::Tcp(listener) => {
+        let accepting = match self.kind {
+            Kind::Tcp(listener, origin) => {
                 // Connections inherit it, which saves a call for each.
                 SockRef::from(&listener).set_tcp_nodelay(true)?;
                 own_end = only_end_of(&listener);
-                Accepting::Tcp(TcpListener::from_std(listener)?)
+                Accepting::Tcp(TcpListener::from_std(listener)?, origin)
             }
             Kind::Unix(listener, file) => Accepting::Unix(UnixListener::from_std(listener)?, file),
             Kind::Other(listener) => Accepting::Other(listener),
         };
-        Ok(Listener { accepting, own_end })
+        Ok(Listener {
+            accepting,
+            own_end,
+            turns_away: Cell::new(false),
+            alive: self.alive,
+        })
     }
 
     /// The same socket once more, for another worker.
     fn copy(&self) -> io::Result<Self> {
-        Ok(Self(match &self.0 {
-            Kind::Tcp(listener) => Kind::Tcp(listener.try_clone()?),
+        Ok(Self::new(match &self.kind {
+            Kind::Tcp(listener, origin) => Kind::Tcp(listener.try_clone()?, *origin),
             Kind::Unix(listener, file) => Kind::Unix(listener.try_clone()?, file.clone()),
             Kind::Other(_) => return Err(io::ErrorKind::Unsupported.into()),
         }))
+    }
+}
+
+impl Trace {
+    /// The number by which the kernel knows it, where it is one for TCP.
+    pub fn inode(&self) -> Option<u64> {
+        self.inode
+    }
+
+    /// Whether it has not been closed.
+    pub fn is_open(&self) -> bool {
+        self.alive.strong_count() > 0
     }
 }
 
@@ -125,7 +208,7 @@ impl Listener {
     /// As [`Listener::accept`].
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
         Poll::Ready(match &self.accepting {
-            Accepting::Tcp(listener) => {
+            Accepting::Tcp(listener, _) => {
                 let (stream, peer) = ready!(listener.poll_accept(cx))?;
                 Ok((Stream::Tcp(stream), peer.into()))
             }
@@ -140,6 +223,28 @@ impl Listener {
         })
     }
 
+    /// Takes no new connection, or takes some again. A client that comes meanwhile gets no answer and
+    /// tries again after a second (RFC 6298 §2.1), when another socket may have the address; a
+    /// handshake that has begun goes on. Of a Unix socket, and of one that the process which started
+    /// us has too, nothing changes.
+    ///
+    /// This is for a socket that is about to close: a client whose handshake is over between the last
+    /// look into the queue and the closing would be reset.
+    pub fn turn_away(&self, turns_away: bool) {
+        let Accepting::Tcp(listener, Origin::Own) = &self.accepting else {
+            return;
+        };
+        if self.turns_away.replace(turns_away) == turns_away {
+            return;
+        }
+        let socket = SockRef::from(listener);
+        // A kernel that refuses leaves the moment in which a client is reset.
+        let _ = match turns_away {
+            true => socket.attach_filter(&NO_SYN),
+            false => socket.detach_filter(),
+        };
+    }
+
     /// A connection that is in the queue, for when the socket is about to close: asks the system
     /// itself. [`Listener::poll_accept`] only asks when the runtime has heard that somebody came, and
     /// whoever it has not heard of yet would be reset.
@@ -149,7 +254,7 @@ impl Listener {
     /// As [`Listener::accept`].
     pub fn accept_queued(&self) -> io::Result<Option<(Stream, Peer)>> {
         let socket = match &self.accepting {
-            Accepting::Tcp(listener) => SockRef::from(listener),
+            Accepting::Tcp(listener, _) => SockRef::from(listener),
             Accepting::Unix(listener, _) => SockRef::from(listener),
             Accepting::Other(_) => return Ok(None),
         };
@@ -172,6 +277,23 @@ impl Listener {
     }
 }
 
+/// A classic BPF program that drops segments with SYN set, as each new connection begins with one. The
+/// kernel shows it a segment from its TCP header on, whose byte 13 has the flags (RFC 9293 §3.1).
+/// Connections inherit it, and have no use for such a segment either.
+static NO_SYN: [SockFilter; 4] = [
+    SockFilter::new(BPF_LOAD_BYTE, 0, 0, 13),
+    SockFilter::new(BPF_JUMP_IF_ANY_BIT, 1, 0, 0x02),
+    SockFilter::new(BPF_RETURN, 0, 0, u32::MAX),
+    SockFilter::new(BPF_RETURN, 0, 0, 0),
+];
+
+/// `BPF_LD | BPF_B | BPF_ABS` of `linux/bpf_common.h`.
+const BPF_LOAD_BYTE: u16 = 0x30;
+/// `BPF_JMP | BPF_JSET | BPF_K`.
+const BPF_JUMP_IF_ANY_BIT: u16 = 0x45;
+/// `BPF_RET | BPF_K`.
+const BPF_RETURN: u16 = 0x06;
+
 /// Our end of all connections, if it can only be one: not where all addresses of the machine are
 /// listened at, nor where connections to others are led here (`IP_TRANSPARENT`).
 fn only_end_of(listener: &StdListener) -> Option<SocketAddr> {
@@ -185,28 +307,30 @@ fn only_end_of(listener: &StdListener) -> Option<SocketAddr> {
     (!is_transparent.ok()? && !addr.ip().is_unspecified()).then_some(addr)
 }
 
-/// Listens at `address`, once for each of `copies` workers. `mode` is for the file of a Unix socket.
-pub(super) fn listen(
+/// Binds `address`, once for each of `copies` workers. `mode` is for the file of a Unix socket; `own`
+/// are the inodes of sockets of ours that have an address in common with it.
+pub(super) fn bind(
     address: &ListenAddress,
     mode: FileMode,
     copies: usize,
+    own: &[u64],
 ) -> io::Result<Vec<Socket>> {
     match address {
-        ListenAddress::At(Address::Ip(addr)) => bind_shared(*addr, copies),
+        ListenAddress::At(Address::Ip(addr)) => bind_shared(*addr, copies, own),
         ListenAddress::At(Address::Zoned { ip, zone, port }) => {
-            bind_shared(with_zone(*ip, zone, *port)?, copies)
+            bind_shared(with_zone(*ip, zone, *port)?, copies, own)
         }
         ListenAddress::At(Address::Unix(name)) => {
             let (listener, file) = unix::listen(name, mode)?;
-            copied(Socket(Kind::Unix(listener, file)), copies)
+            copied(Socket::new(Kind::Unix(listener, file)), copies)
         }
         ListenAddress::Inherited(descriptor) => {
             let socket = inherited::take(descriptor)?;
             let kind = match socket.domain()? {
                 Domain::UNIX => Kind::Unix(socket.into(), None),
-                _ => Kind::Tcp(socket.into()),
+                _ => Kind::Tcp(socket.into(), Origin::Inherited),
             };
-            copied(Socket(kind), copies)
+            copied(Socket::new(kind), copies)
         }
     }
 }
@@ -235,18 +359,25 @@ fn copied(socket: Socket, copies: usize) -> io::Result<Vec<Socket>> {
     Ok(sockets)
 }
 
-/// Binds `copies` sockets that share `addr`, after making sure that nobody else has it.
-fn bind_shared(addr: SocketAddr, copies: usize) -> io::Result<Vec<Socket>> {
+/// Binds `copies` sockets that share `addr`, after making sure that no other process has it.
+fn bind_shared(addr: SocketAddr, copies: usize, own: &[u64]) -> io::Result<Vec<Socket>> {
     if addr.port() != 0 {
         // Two processes that both set SO_REUSEPORT get the same port without a word, and each
-        // receives a part of the traffic. A bind without it fails then.
-        listening(addr, Sharing::Alone)?;
+        // receives a part of the traffic.
+        if own.is_empty() {
+            // A bind without it fails then.
+            bound(addr, Sharing::Alone)?;
+        } else if taken::by_another(addr, own) {
+            // That bind would fail because of our own.
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
     }
-    let first = listening(addr, Sharing::BetweenWorkers)?;
+    let first = bound(addr, Sharing::BetweenWorkers)?;
     let addr = first.local_addr()?;
-    let mut sockets = vec![Socket(Kind::Tcp(first))];
+    let mut sockets = vec![Socket::new(Kind::Tcp(first, Origin::Own))];
     while sockets.len() < copies {
-        sockets.push(Socket(Kind::Tcp(listening(addr, Sharing::BetweenWorkers)?)));
+        let next = bound(addr, Sharing::BetweenWorkers)?;
+        sockets.push(Socket::new(Kind::Tcp(next, Origin::Own)));
     }
     Ok(sockets)
 }
@@ -257,7 +388,8 @@ enum Sharing {
     BetweenWorkers,
 }
 
-fn listening(addr: SocketAddr, sharing: Sharing) -> io::Result<StdListener> {
+/// A socket that has `addr` and does not listen: a client would be connected to it.
+fn bound(addr: SocketAddr, sharing: Sharing) -> io::Result<StdListener> {
     let socket = RawSocket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     let options = SockRef::from(&socket);
     if addr.is_ipv6() {
@@ -270,46 +402,55 @@ fn listening(addr: SocketAddr, sharing: Sharing) -> io::Result<StdListener> {
     }
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
-    if sharing == Sharing::BetweenWorkers {
-        // The socket that only asks must not listen: a client would be connected to it.
-        socket.listen(BACKLOG)?;
-    }
     Ok(socket.into())
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+    use crate::base::clock;
 
     fn loopback() -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], 0))
     }
 
-    fn bound(socket: &Socket) -> SocketAddr {
+    fn listening(addr: SocketAddr, copies: usize) -> Vec<Socket> {
+        let sockets = bind_shared(addr, copies, &[]).expect("a free port");
+        let listens = |socket: &Socket| socket.listen().is_ok();
+        assert!(sockets.iter().all(listens));
+        sockets
+    }
+
+    fn addr_of(socket: &Socket) -> SocketAddr {
         let addr = socket.local_addr().expect("bound").expect("named");
         addr.ip().expect("an IP address")
     }
 
     #[test]
     fn workers_share_one_port() {
-        let sockets = bind_shared(loopback(), 3).expect("a free port");
-        let ports: Vec<u16> = sockets.iter().map(|socket| bound(socket).port()).collect();
+        let sockets = bind_shared(loopback(), 3, &[]).expect("a free port");
+        let ports: Vec<u16> = sockets
+            .iter()
+            .map(|socket| addr_of(socket).port())
+            .collect();
         assert_eq!(ports.len(), 3);
         assert!(ports.iter().all(|&port| port == ports[0] && port != 0));
     }
 
     #[test]
     fn a_port_that_is_taken_is_refused_although_it_could_be_shared() {
-        let first = bind_shared(loopback(), 2).expect("a free port");
-        let addr = bound(&first[0]);
-        let error = bind_shared(addr, 1).err().expect("it is taken");
+        let first = listening(loopback(), 2);
+        let addr = addr_of(&first[0]);
+        let error = bind_shared(addr, 1, &[]).err().expect("it is taken");
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     }
 
     #[tokio::test]
     async fn who_is_in_the_queue_is_found_before_the_runtime_has_heard() {
-        let socket = bind_shared(loopback(), 1).expect("a free port").remove(0);
-        let addr = bound(&socket);
+        let socket = listening(loopback(), 1).remove(0);
+        let addr = addr_of(&socket);
         let listener = socket.into_listener().expect("a runtime");
         let _client = std::net::TcpStream::connect(addr).expect("it listens");
         assert!(listener.accept_queued().expect("no fault").is_some());
@@ -317,9 +458,64 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_socket_that_turns_away_gets_no_connection_and_keeps_those_that_it_has() {
+        let socket = listening(loopback(), 1).remove(0);
+        let addr = addr_of(&socket);
+        let listener = socket.into_listener().expect("a runtime");
+        let known = std::net::TcpStream::connect(addr).expect("it listens");
+        listener.turn_away(true);
+        let wait = clock::Duration::from_millis(300);
+        let late = std::net::TcpStream::connect_timeout(&addr, wait);
+        let error = late.expect_err("it is not answered");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "and not refused");
+        let (mut stream, _) = listener.accept().await.expect("the first one");
+        let mut known = TcpStream::from_std({
+            known.set_nonblocking(true).expect("a socket");
+            known
+        })
+        .expect("a runtime");
+        known.write_all(b"x").await.expect("it is open");
+        let mut byte = [0];
+        stream.read_exact(&mut byte).await.expect("it arrives");
+        listener.turn_away(false);
+        let again = TcpStream::connect(addr).await;
+        assert!(again.is_ok(), "{again:?}");
+    }
+
+    #[test]
+    fn a_socket_that_is_only_bound_takes_no_client() {
+        let socket = bind_shared(loopback(), 1, &[])
+            .expect("a free port")
+            .remove(0);
+        let addr = addr_of(&socket);
+        let refused = std::net::TcpStream::connect(addr).expect_err("it does not listen");
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        socket.listen().expect("it is ours");
+        assert!(std::net::TcpStream::connect(addr).is_ok());
+    }
+
+    #[test]
+    fn our_own_sockets_are_not_in_the_way_and_their_end_is_seen() {
+        let first = listening(loopback(), 2);
+        let addr = addr_of(&first[0]);
+        let traces: Vec<Trace> = first.iter().map(Socket::trace).collect();
+        let inodes: Vec<u64> = traces.iter().filter_map(Trace::inode).collect();
+        assert!(bind_shared(addr, 2, &inodes).is_ok());
+        let all = SocketAddr::from(([0, 0, 0, 0], addr.port()));
+        assert!(bind_shared(all, 2, &inodes).is_ok());
+        let error = bind_shared(all, 2, &inodes[..1])
+            .err()
+            .expect("one is another's");
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(traces.iter().all(Trace::is_open));
+        drop(first);
+        assert!(!traces.iter().any(Trace::is_open));
+    }
+
+    #[tokio::test]
     async fn connections_come_without_delay_for_small_segments() {
-        let socket = bind_shared(loopback(), 1).expect("a free port").remove(0);
-        let addr = bound(&socket);
+        let socket = listening(loopback(), 1).remove(0);
+        let addr = addr_of(&socket);
         let listener = socket.into_listener().expect("a runtime");
         let _clients = [(); 2].map(|()| std::net::TcpStream::connect(addr).expect("it listens"));
         let queued = listener.accept_queued().expect("no fault").expect("one");
@@ -338,8 +534,8 @@ mod tests {
             ("[::]:0", false),
         ] {
             let addr = text.parse().expect("an address");
-            let socket = bind_shared(addr, 1).expect("a free port").remove(0);
-            let addr = bound(&socket);
+            let socket = listening(addr, 1).remove(0);
+            let addr = addr_of(&socket);
             let listener = socket.into_listener().expect("a runtime");
             assert_eq!(listener.own_end(), is_known.then_some(addr), "{text}");
         }

@@ -10,11 +10,12 @@ mod other;
 mod pipe;
 mod secured;
 mod stream;
+mod taken;
 mod unix;
 mod untaken;
 
 pub use ahead::Ahead;
-pub use bind::{Listener, Socket};
+pub use bind::{Listener, Socket, Trace};
 pub use other::{Io, OtherListener, OtherNetwork, Pending};
 pub use pipe::{Pipe, Pipes};
 pub use secured::{Greeted, HandshakeFault, Secured, TlsFacts};
@@ -41,8 +42,8 @@ pub enum Network {
 }
 
 impl Network {
-    /// Listens at `address` once for each of `copies` workers; `mode` is for the file of a Unix
-    /// socket.
+    /// Binds `address` once for each of `copies` workers; `mode` is for the file of a Unix socket.
+    /// Clients can connect after [`Socket::listen`].
     ///
     /// Sockets of IP addresses share theirs by `SO_REUSEPORT`, and the kernel spreads connections
     /// over them; of any other there is one, with a descriptor for each worker. Port 0 takes one free
@@ -52,19 +53,31 @@ impl Network {
     ///
     /// What the system says; [`io::ErrorKind::AddrInUse`] also when another process holds the
     /// address with `SO_REUSEPORT`, where a plain bind would share it silently, or listens on the
-    /// Unix socket.
+    /// Unix socket. Sockets of our own, whose inodes are `own`, are not in the way.
     pub async fn bind(
         &self,
         address: &ListenAddress,
         mode: FileMode,
         copies: usize,
+        own: &[u64],
     ) -> io::Result<Vec<Socket>> {
         match self {
-            Self::System => bind::listen(address, mode, copies),
+            Self::System => bind::bind(address, mode, copies, own),
             Self::Other(network) => {
                 let addr = address.ip().ok_or(io::ErrorKind::Unsupported)?;
                 Ok(vec![Socket::other(network.bind(addr).await?)])
             }
+        }
+    }
+
+    /// The address and port that `address` stands for at present, if it is for IP.
+    pub fn resolved(&self, address: &Address) -> Option<SocketAddr> {
+        match (self, address) {
+            (_, Address::Ip(addr)) => Some(*addr),
+            (Self::System, Address::Zoned { ip, zone, port }) => {
+                bind::with_zone(*ip, zone, *port).ok()
+            }
+            (Self::Other(_), Address::Zoned { .. }) | (_, Address::Unix(_)) => None,
         }
     }
 

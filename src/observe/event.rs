@@ -45,6 +45,14 @@ pub fn listener_closed(frontend: &str, addr: &ListenAddress) {
     info!(event = "listener.closed", frontend, %addr, "{frontend} no longer listens on {addr}");
 }
 
+/// `owner` was to listen on all addresses, and this host has no IPv6.
+pub fn ipv6_missing(owner: &str, addr: &ListenAddress, why: &dyn Display) {
+    warn!(
+        event = "listener.no_ipv6",
+        owner, %addr, "{owner} listens on IPv4 alone: {addr} cannot be had: {why}"
+    );
+}
+
 /// The file of a Unix socket keeps its old permissions.
 pub fn mode_not_changed(addr: &ListenAddress, why: &dyn Display) {
     warn!(
@@ -92,7 +100,7 @@ pub fn reload_applied(generation: u64, changes: &dyn Display) {
 pub fn reload_unchanged(generation: u64) {
     info!(
         event = "reload.unchanged",
-        generation, "configuration {generation} stays: the files have not changed"
+        generation, "configuration {generation} stays: the files describe what already runs"
     );
 }
 

@@ -81,6 +81,9 @@ pub enum Command {
         /// Whose connections these are.
         frontend: Arc<Frontend>,
     },
+    /// Take no new connection at that address: another socket of ours gets them. Told before
+    /// [`Command::Unlisten`], or before [`Command::Aim`] when it is wanted again.
+    Retire(ListenerId),
     /// Close that address when its queue is empty.
     Unlisten(ListenerId),
     /// This snapshot was swapped in: look at it even if no request comes. Told before what follows
@@ -214,6 +217,11 @@ impl Running {
             Command::Aim { id, frontend } => {
                 if let Some(target) = self.listeners.get(&id) {
                     target.aim(frontend);
+                }
+            }
+            Command::Retire(id) => {
+                if let Some(target) = self.listeners.get(&id) {
+                    target.retire();
                 }
             }
             Command::Unlisten(id) => {

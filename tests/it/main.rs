@@ -22,6 +22,7 @@ mod h2_conformance;
 mod h2_servers;
 mod health;
 mod lifecycle;
+mod listeners;
 mod observing;
 mod proxy_protocol;
 mod refusals;

@@ -166,11 +166,13 @@ async fn listen_again(network: &Network, address: SocketAddr, name: &str) -> Soc
 
 async fn listen(network: &Network, address: SocketAddr) -> io::Result<Socket> {
     let mut sockets = network
-        .bind(&address.into(), FileMode::default(), 1)
+        .bind(&address.into(), FileMode::default(), 1, &[])
         .await?;
-    sockets
+    let socket = sockets
         .pop()
-        .ok_or_else(|| io::Error::other("the network gave no socket"))
+        .ok_or_else(|| io::Error::other("the network gave no socket"))?;
+    socket.listen()?;
+    Ok(socket)
 }
 
 fn ip_of(socket: &Socket) -> io::Result<SocketAddr> {

@@ -71,7 +71,10 @@ fn play(arguments: &DemoArguments) -> Result<Ending, CannotStart> {
 async fn see_if_free(arguments: &DemoArguments, network: &Network) -> Result<(), CannotStart> {
     let mut faults = Vec::new();
     for (flag, address) in [("--listen", arguments.listen), ("--admin", arguments.admin)] {
-        if let Err(error) = network.bind(&address.into(), FileMode::default(), 1).await {
+        if let Err(error) = network
+            .bind(&address.into(), FileMode::default(), 1, &[])
+            .await
+        {
             faults.push(cannot_listen(flag, address, &error));
         }
     }

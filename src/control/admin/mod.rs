@@ -22,17 +22,19 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
 
 use crate::base::ListenAddress;
 use crate::base::clock::{self, Duration};
-use crate::base::tasks::{self, JoinHandle};
-use crate::net::{Listener, Socket, Stream};
+use crate::base::tasks;
+use crate::net::{Listener, Stream};
 use crate::observe::event;
-use crate::plan::{Listen, Plan};
+use crate::plan::Listen;
 use crate::proxy::io::Timer;
 
 use super::State;
-use super::listeners::{self, CannotListen, bound_at};
+use super::listeners::{self, Known, Opened};
+use super::moves::{Held, Owner};
 
 use answer::{answer, busy, is_probe, refused};
 use browser::Names;
@@ -52,96 +54,79 @@ pub(super) struct Admin {
 
 struct Open {
     wanted: Listen,
-    bound: ListenAddress,
-    task: JoinHandle<()>,
-}
-
-/// The admin listeners of the next plan.
-pub(super) struct Prepared {
-    stay: Vec<Listen>,
-    new: Vec<(Listen, Socket)>,
+    known: Known,
+    /// Dropped when it is to close.
+    #[expect(dead_code, reason = "its end is told to the accept loop")]
+    open: oneshot::Sender<()>,
 }
 
 impl Admin {
     /// Where the first of them listens.
     pub(super) fn addr(&self) -> Option<ListenAddress> {
-        self.open.first().map(|open| open.bound.clone())
+        self.open.first().map(|open| open.known.bound.clone())
+    }
+
+    /// All that is open.
+    pub(super) fn held(&self) -> Vec<Held> {
+        let held = self.open.iter();
+        held.map(|open| open.known.held(&open.wanted.addr, Owner::Admin))
+            .collect()
+    }
+
+    /// What is known of the one at `index` of [`Admin::held`].
+    pub(super) fn known(&self, index: usize) -> Option<&Known> {
+        self.open.get(index).map(|open| &open.known)
     }
 }
 
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Binds what `plan` wants and is not bound.
-pub(super) async fn prepare(state: &State, plan: &Plan) -> Result<Prepared, Vec<CannotListen>> {
-    let mut prepared = Prepared {
-        stay: Vec::new(),
-        new: Vec::new(),
-    };
-    let mut faults = Vec::new();
-    for listen in plan.admin.iter().flat_map(|admin| &admin.listen) {
-        let is_open = |open: &Open| open.wanted.addr == listen.addr;
-        if state.admin.borrow().open.iter().any(is_open) {
-            prepared.stay.push(listen.clone());
-            continue;
-        }
-        match state.network.bind(&listen.addr, listen.mode, 1).await {
-            Ok(sockets) => prepared
-                .new
-                .extend(sockets.into_iter().map(|socket| (listen.clone(), socket))),
-            Err(error) => faults.push(CannotListen {
-                at: listen.at.clone(),
-                addr: listen.addr.clone(),
-                error,
-            }),
-        }
-    }
-    if faults.is_empty() {
-        Ok(prepared)
-    } else {
-        Err(faults)
-    }
-}
-
-/// Makes what was prepared so. Requests that are being answered go on.
-pub(super) fn apply(state: &Rc<State>, prepared: Prepared) {
+/// Opens `new`, and closes what is open and does not stay; `stays` has for each what it is wanted as.
+/// Requests that are being answered go on. Gives what closes.
+pub(super) fn apply(
+    state: &Rc<State>,
+    stays: Vec<Option<Listen>>,
+    new: Vec<(Listen, Opened)>,
+) -> Vec<Known> {
     let mut admin = state.admin.borrow_mut();
-    admin.open.retain_mut(|open| {
-        let mut staying = prepared.stay.iter();
-        let Some(stays) = staying.find(|stays| stays.addr == open.wanted.addr) else {
-            return false;
+    let mut closing = Vec::new();
+    for (mut open, stays) in std::mem::take(&mut admin.open).into_iter().zip(stays) {
+        match stays {
+            Some(wanted) => {
+                listeners::permit(&mut open.wanted, &wanted, &state.network);
+                admin.open.push(open);
+            }
+            None => closing.push(open.known),
+        }
+    }
+    for (wanted, Opened { known, sockets, .. }) in new {
+        // There is one: it is for the control thread.
+        let Some(socket) = sockets.into_iter().next() else {
+            continue;
         };
-        listeners::permit(&mut open.wanted, stays.mode, &state.network);
-        true
-    });
-    for (wanted, socket) in prepared.new {
-        let bound = bound_at(&wanted.addr, &socket).unwrap_or_else(|_| wanted.addr.clone());
         match socket.into_listener() {
             Ok(listener) => {
-                event::admin_bound(&bound);
-                let task = tasks::spawn_local(accept(listener, Rc::clone(state)));
+                event::admin_bound(&known.bound);
+                let (sender, closed) = oneshot::channel();
+                tasks::spawn_local(accept(listener, Rc::clone(state), closed));
                 admin.open.push(Open {
                     wanted,
-                    bound,
-                    task,
+                    known,
+                    open: sender,
                 });
             }
             Err(error) => event::admin_failed(&wanted.addr, &error),
         }
     }
+    closing
 }
 
-/// Accepts until it is aborted.
+/// Accepts until it is to close and its queue is empty.
 ///
 /// A panic in here is a defect, and costs the connection that it was met with. That loop ends no
 /// traffic, as that of a frontend would, so it does not end the process: it begins again.
-async fn accept(listener: Listener, state: Rc<State>) {
+async fn accept(listener: Listener, state: Rc<State>, mut closed: oneshot::Receiver<()>) {
     let connections = Rc::<Connections>::default();
     loop {
-        let mut next = pin!(accept_one(&listener, &connections, &state));
+        let mut next = pin!(accept_one(&listener, &mut closed, &connections, &state));
         let caught = poll_fn(|cx| {
             let polling = AssertUnwindSafe(|| next.as_mut().poll(cx));
             // One that has panicked is not polled again.
@@ -150,6 +135,7 @@ async fn accept(listener: Listener, state: Rc<State>) {
         match caught.await {
             Accepted::One => {}
             Accepted::None => clock::sleep(ACCEPT_PAUSE).await,
+            Accepted::Closes => break,
             Accepted::Panicked => {
                 state.metrics.panicked();
                 event::admin_panicked();
@@ -157,26 +143,43 @@ async fn accept(listener: Listener, state: Rc<State>) {
             }
         }
     }
+    listener.turn_away(true);
+    // Those clients are connected already, as far as they know.
+    while let Ok(Some((stream, _))) = listener.accept_queued() {
+        start(stream, &connections, &state).await;
+    }
 }
 
 /// What came of waiting for a connection.
 enum Accepted {
     One,
     None,
+    Closes,
     Panicked,
 }
 
 async fn accept_one(
     listener: &Listener,
+    closed: &mut oneshot::Receiver<()>,
     connections: &Rc<Connections>,
     state: &Rc<State>,
 ) -> Accepted {
-    let Ok((stream, _)) = listener.accept().await else {
+    let accepted = tokio::select! {
+        biased;
+        _ = closed => return Accepted::Closes,
+        accepted = listener.accept() => accepted,
+    };
+    let Ok((stream, _)) = accepted else {
         return Accepted::None;
     };
+    start(stream, connections, state).await;
+    Accepted::One
+}
+
+/// Serves a connection as soon as there is a place for it.
+async fn start(stream: Stream, connections: &Rc<Connections>, state: &Rc<State>) {
     let place = connections.enter().await;
     tasks::spawn_local(serve(stream, place, Rc::clone(state)));
-    Accepted::One
 }
 
 /// Serves a connection until it ends, until its client has taken too long, or until it must make room.

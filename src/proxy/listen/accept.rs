@@ -55,11 +55,17 @@ pub struct Accept {
 /// `control`'s command.
 pub struct Target {
     frontend: RefCell<Arc<Frontend>>,
-    state: RefCell<State>,
+    state: Cell<State>,
+    /// Of the accept loop.
+    waker: RefCell<Option<Waker>>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    Open(Option<Waker>),
+    Open,
+    /// Another socket of ours gets the new connections; those that have begun still come here.
+    Retiring,
+    /// To close when the queue is empty.
     Closing,
 }
 
@@ -80,30 +86,39 @@ impl Target {
     pub fn new(frontend: Arc<Frontend>) -> Self {
         Self {
             frontend: RefCell::new(frontend),
-            state: RefCell::new(State::Open(None)),
+            state: Cell::new(State::Open),
+            waker: RefCell::default(),
         }
     }
 
-    /// Connections from now on are those of `frontend`.
+    /// Connections from now on are those of `frontend`; a socket that was retired takes new ones again.
     pub fn aim(&self, frontend: Arc<Frontend>) {
         *self.frontend.borrow_mut() = frontend;
+        self.turn(State::Open);
+    }
+
+    /// The socket shall take no new connection, and those whose handshakes it has begun.
+    pub fn retire(&self) {
+        self.turn(State::Retiring);
     }
 
     /// The socket shall close when its queue is empty.
     pub fn close(&self) {
-        if let State::Open(Some(waker)) = self.state.replace(State::Closing) {
+        self.turn(State::Closing);
+    }
+
+    fn turn(&self, state: State) {
+        if self.state.replace(state) != state
+            && let Some(waker) = self.waker.take()
+        {
             waker.wake();
         }
     }
 
-    fn is_closing(&self, cx: &mut TaskContext<'_>) -> bool {
-        match &mut *self.state.borrow_mut() {
-            State::Closing => true,
-            State::Open(waker) => {
-                *waker = Some(cx.waker().clone());
-                false
-            }
-        }
+    /// What the socket shall do; the task is woken when that changes.
+    fn state(&self, cx: &mut TaskContext<'_>) -> State {
+        *self.waker.borrow_mut() = Some(cx.waker().clone());
+        self.state.get()
     }
 
     fn frontend(&self) -> Arc<Frontend> {
@@ -128,10 +143,14 @@ impl Accept {
     /// The next connection; `None` when the socket is to close and nobody is left in its queue.
     async fn next(&self) -> Option<io::Result<(Stream, Peer)>> {
         poll_fn(|cx| {
+            // First of all: clients that come without end must not keep a socket from closing.
+            self.listener
+                .turn_away(self.target.state.get() != State::Open);
             if let Poll::Ready(accepted) = self.listener.poll_accept(cx) {
                 return Poll::Ready(Some(accepted));
             }
-            if self.target.is_closing(cx) {
+            let state = self.target.state(cx);
+            if state == State::Closing {
                 return Poll::Ready(self.listener.accept_queued().transpose());
             }
             Poll::Pending

@@ -1,0 +1,586 @@
+//! Which listening sockets go on, open and close when a reload wants other addresses.
+//!
+//! Pure: [`plan`] compares what is held with what is wanted; `listeners` and `admin` carry it out, in
+//! this order: open, swap the snapshot, aim what goes on, close. No address that is listened on before
+//! and after refuses a connection meanwhile, because of two rules of Linux:
+//!
+//! - Sockets of one user that all set `SO_REUSEPORT` can be bound beside each other, whatever their
+//!   addresses have in common.
+//! - A new connection goes to the socket that is bound to its very address, and only then to one that
+//!   is bound to all addresses.
+//!
+//! So a socket for one address goes on when all addresses are wanted ([`Fate::Covered`]): it serves its
+//! part of them, and no connection is lost with it. A socket for all addresses that are not all wanted
+//! any more gets no new connection for those that are: it stays until the handshakes that it has begun
+//! are over ([`Fate::Retires`]).
+//!
+//! Frontends listen on the workers and the admin listener on the control thread, so that no socket goes
+//! from one to the other: the new one is opened beside, and what the old one has accepted is served.
+//! There the kernel loses a handshake that is half done when the old one closes, unless
+//! `net.ipv4.tcp_migrate_req` is set: that client is reset.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::net::SocketAddr;
+
+use crate::base::address::UnixName;
+use crate::base::{ListenAddress, Name};
+
+/// Where a socket is bound.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Site {
+    /// An address and a port; unspecified: all addresses of its IP version.
+    Ip(SocketAddr),
+    /// A file by its real path, or an abstract name.
+    Unix(UnixName),
+    /// Another one each time (port 0), or not known before it is used.
+    Unknown,
+}
+
+/// For whom a socket listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Owner {
+    /// A frontend of that name.
+    Frontend(Name),
+    /// The admin listener.
+    Admin,
+}
+
+/// A socket that is open.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    /// As it was configured.
+    pub(super) listen: ListenAddress,
+    pub(super) site: Site,
+    /// Whether it takes IPv4 too, as only a socket that was handed over can.
+    pub(super) is_dual: bool,
+    pub(super) owner: Owner,
+}
+
+/// An address of the next plan.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) listen: ListenAddress,
+    pub(super) site: Site,
+    pub(super) owner: Owner,
+}
+
+/// What is to be done, by index.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Moves {
+    /// Of all that is held.
+    pub(super) fates: Vec<Fate>,
+    /// Of all that is wanted.
+    pub(super) means: Vec<Means>,
+}
+
+/// What becomes of a socket that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is the socket of that wanted address.
+    Serves(usize),
+    /// It is a part of that wanted address, which has a socket of its own too.
+    Covered(usize),
+    /// It takes no new connection and closes when the handshakes that it has begun are over.
+    Retires,
+    /// It closes when its queue is empty.
+    Closes,
+}
+
+/// How a wanted address is had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Means {
+    /// By a socket that is held.
+    Held(usize),
+    /// By one that has to be opened beside those that are held and have an address in common with it.
+    Opened(Vec<usize>),
+}
+
+/// An IP version and a port: only sockets that have both in common can be in each other's way.
+type Lane = (bool, u16);
+
+/// What makes `wanted` of what is `held`. `wanted` names no address twice, and no address beside all
+/// addresses of its port: `config` refuses both.
+pub(super) fn plan(held: &[Held], wanted: &[Wanted]) -> Moves {
+    let mut matching = Matching {
+        fates: vec![None; held.len()],
+        means: vec![None; wanted.len()],
+    };
+    // Port 0 is another port for each frontend: it only goes on for the frontend that has it.
+    matching.pair(
+        held.iter().map(|held| Some((&held.listen, &held.owner))),
+        wanted.iter().map(|want| Some((&want.listen, &want.owner))),
+    );
+    let fixed = |listen: &ListenAddress| !listen.is_any_port();
+    matching.pair(
+        held.iter()
+            .map(|held| fixed(&held.listen).then(|| (&held.listen, kind(&held.owner)))),
+        wanted
+            .iter()
+            .map(|want| fixed(&want.listen).then(|| (&want.listen, kind(&want.owner)))),
+    );
+    let known = |site: &Site| *site != Site::Unknown;
+    matching.pair(
+        held.iter()
+            .map(|held| known(&held.site).then(|| (&held.site, kind(&held.owner)))),
+        wanted
+            .iter()
+            .map(|want| known(&want.site).then(|| (&want.site, kind(&want.owner)))),
+    );
+    let Matching { fates, means } = matching;
+    let wider = Wider::of(wanted);
+    let fates = fates
+        .into_iter()
+        .zip(held)
+        .map(|(fate, held)| fate.unwrap_or_else(|| wider.fate_of(held)))
+        .collect();
+    let neighbours = Neighbours::of(held);
+    let means = means
+        .into_iter()
+        .zip(wanted)
+        .map(|(means, want)| means.unwrap_or_else(|| Means::Opened(neighbours.beside(&want.site))))
+        .collect();
+    Moves { fates, means }
+}
+
+struct Matching {
+    fates: Vec<Option<Fate>>,
+    means: Vec<Option<Means>>,
+}
+
+impl Matching {
+    /// Pairs what has the same key and no partner yet.
+    fn pair<K: Eq + Hash>(
+        &mut self,
+        held: impl Iterator<Item = Option<K>>,
+        wanted: impl Iterator<Item = Option<K>>,
+    ) {
+        let mut known: HashMap<K, Vec<usize>> = HashMap::new();
+        for (index, key) in held.enumerate() {
+            if let Some(key) = key.filter(|_| self.fates[index].is_none()) {
+                known.entry(key).or_default().push(index);
+            }
+        }
+        for (index, key) in wanted.enumerate() {
+            if self.means[index].is_none()
+                && let Some(partner) = key.and_then(|key| known.get_mut(&key)?.pop())
+            {
+                self.fates[partner] = Some(Fate::Serves(index));
+                self.means[index] = Some(Means::Held(partner));
+            }
+        }
+    }
+}
+
+/// What is wanted, for sockets that it does not name.
+struct Wider {
+    /// The frontends' addresses that are all addresses of their lane.
+    all: HashMap<Lane, usize>,
+    /// Lanes of which single addresses are wanted.
+    single: HashSet<Lane>,
+}
+
+impl Wider {
+    fn of(wanted: &[Wanted]) -> Self {
+        let mut wider = Self {
+            all: HashMap::new(),
+            single: HashSet::new(),
+        };
+        for (index, want) in wanted.iter().enumerate() {
+            let Site::Ip(addr) = want.site else {
+                continue;
+            };
+            if !addr.ip().is_unspecified() {
+                wider.single.insert(lane(addr));
+            } else if want.owner != Owner::Admin {
+                wider.all.insert(lane(addr), index);
+            }
+        }
+        wider
+    }
+
+    fn fate_of(&self, held: &Held) -> Fate {
+        let Site::Ip(addr) = held.site else {
+            return Fate::Closes;
+        };
+        if held.owner == Owner::Admin {
+            return Fate::Closes;
+        }
+        if !addr.ip().is_unspecified() {
+            return match self.all.get(&lane(addr)) {
+                Some(index) => Fate::Covered(*index),
+                None => Fate::Closes,
+            };
+        }
+        match lanes(addr, held.is_dual).any(|lane| self.single.contains(&lane)) {
+            true => Fate::Retires,
+            false => Fate::Closes,
+        }
+    }
+}
+
+/// What is held, by what can be in its way.
+#[derive(Default)]
+struct Neighbours {
+    by_lane: HashMap<Lane, Vec<usize>>,
+    all: HashMap<Lane, Vec<usize>>,
+    single: HashMap<SocketAddr, Vec<usize>>,
+}
+
+impl Neighbours {
+    fn of(held: &[Held]) -> Self {
+        let mut neighbours = Self::default();
+        for (index, held) in held.iter().enumerate() {
+            let Site::Ip(addr) = held.site else {
+                continue;
+            };
+            for lane in lanes(addr, held.is_dual) {
+                neighbours.by_lane.entry(lane).or_default().push(index);
+                if addr.ip().is_unspecified() {
+                    neighbours.all.entry(lane).or_default().push(index);
+                }
+            }
+            if !addr.ip().is_unspecified() {
+                neighbours.single.entry(addr).or_default().push(index);
+            }
+        }
+        neighbours
+    }
+
+    /// Those that have an address in common with `site`.
+    fn beside(&self, site: &Site) -> Vec<usize> {
+        let Site::Ip(addr) = site else {
+            return Vec::new();
+        };
+        let lane = lane(*addr);
+        if addr.ip().is_unspecified() {
+            return self.by_lane.get(&lane).cloned().unwrap_or_default();
+        }
+        let all = self.all.get(&lane).into_iter().flatten();
+        let single = self.single.get(addr).into_iter().flatten();
+        all.chain(single).copied().collect()
+    }
+}
+
+fn kind(owner: &Owner) -> bool {
+    *owner == Owner::Admin
+}
+
+fn lane(addr: SocketAddr) -> Lane {
+    (addr.is_ipv4(), addr.port())
+}
+
+fn lanes(addr: SocketAddr, is_dual: bool) -> impl Iterator<Item = Lane> {
+    let other = is_dual.then(|| (!addr.is_ipv4(), addr.port()));
+    std::iter::once(lane(addr)).chain(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::net::IpAddr;
+
+    use proptest::prelude::*;
+    use proptest::sample::subsequence;
+
+    use super::*;
+
+    /// A socket in the world of these tests.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Socket {
+        listen: ListenAddress,
+        owner: Owner,
+        /// Whether it still gets new connections.
+        is_retired: bool,
+    }
+
+    /// Where a client connects to.
+    type Target = SocketAddr;
+
+    fn owner(number: u8) -> Owner {
+        match number {
+            0 => Owner::Admin,
+            number => Owner::Frontend(Name::new(&format!("f{number}")).expect("a name")),
+        }
+    }
+
+    fn site(listen: &ListenAddress) -> Site {
+        listen.ip().map_or(Site::Unknown, Site::Ip)
+    }
+
+    fn wanted_of(config: &[(SocketAddr, Owner)]) -> Vec<Wanted> {
+        let wanted = config.iter().map(|(addr, owner)| Wanted {
+            listen: (*addr).into(),
+            site: Site::Ip(*addr),
+            owner: owner.clone(),
+        });
+        wanted.collect()
+    }
+
+    fn held_of(sockets: &[Socket]) -> Vec<Held> {
+        let held = sockets.iter().map(|socket| Held {
+            listen: socket.listen.clone(),
+            site: site(&socket.listen),
+            is_dual: false,
+            owner: socket.owner.clone(),
+        });
+        held.collect()
+    }
+
+    fn addr(text: &str) -> SocketAddr {
+        text.parse().expect("an address")
+    }
+
+    const SINGLE: [&str; 4] = ["127.0.0.1", "127.0.0.2", "::1", "::2"];
+
+    fn single(port: u16) -> impl Iterator<Item = SocketAddr> {
+        let ips = SINGLE.iter().map(|ip| ip.parse::<IpAddr>().expect("an IP"));
+        ips.map(move |ip| SocketAddr::new(ip, port))
+    }
+
+    /// All that a client can connect to.
+    fn targets() -> impl Iterator<Item = Target> {
+        (1..=2).flat_map(single)
+    }
+
+    /// The sockets that the kernel gives a new connection for `target` to; several share it.
+    fn takers<'a>(sockets: &'a [Socket], target: Target) -> Vec<&'a Socket> {
+        let at = |wanted: SocketAddr| -> Vec<&'a Socket> {
+            let there = sockets.iter();
+            there
+                .filter(|socket| socket.listen.ip() == Some(wanted))
+                .collect()
+        };
+        let exact = at(target);
+        if !exact.is_empty() {
+            return exact;
+        }
+        at(all_of(target))
+    }
+
+    fn all_of(target: SocketAddr) -> SocketAddr {
+        match target.is_ipv4() {
+            true => SocketAddr::from(([0, 0, 0, 0], target.port())),
+            false => SocketAddr::from(([0_u16; 8], target.port())),
+        }
+    }
+
+    /// Whom `config` has listen at `target`.
+    fn owner_by(config: &[(SocketAddr, Owner)], target: Target) -> Option<&Owner> {
+        let is_for = |addr: &SocketAddr| *addr == target || *addr == all_of(target);
+        let mut found = config.iter().filter(|(addr, _)| is_for(addr));
+        found.next().map(|(_, owner)| owner)
+    }
+
+    /// What a port of one IP version is listened on for: nothing, all addresses, or some.
+    fn lane_config(is_v4: bool, port: u16) -> impl Strategy<Value = Vec<(SocketAddr, Owner)>> {
+        let mine: Vec<_> = single(port)
+            .filter(|addr| addr.is_ipv4() == is_v4)
+            .collect();
+        let all = all_of(mine[0]);
+        let some = subsequence(mine, 0..=2).prop_flat_map(|some| {
+            let owned = some
+                .into_iter()
+                .map(|addr| (Just(addr), (0..3_u8).prop_map(owner)));
+            owned.collect::<Vec<_>>()
+        });
+        prop_oneof![
+            (0..3_u8).prop_map(move |number| vec![(all, owner(number))]),
+            some,
+        ]
+    }
+
+    fn config() -> impl Strategy<Value = Vec<(SocketAddr, Owner)>> {
+        let lanes = [(true, 1), (true, 2), (false, 1), (false, 2)];
+        let lanes = lanes.map(|(is_v4, port)| lane_config(is_v4, port));
+        lanes.prop_map(|lanes| lanes.concat())
+    }
+
+    /// Carries out what is planned, and makes sure at each step that nobody is refused.
+    fn reload(
+        sockets: Vec<Socket>,
+        before: &[(SocketAddr, Owner)],
+        after: &[(SocketAddr, Owner)],
+    ) -> Result<Vec<Socket>, TestCaseError> {
+        let (held, wanted) = (held_of(&sockets), wanted_of(after));
+        let Moves { fates, means } = plan(&held, &wanted);
+        prop_assert_eq!((fates.len(), means.len()), (held.len(), wanted.len()));
+        let is_served = |sockets: &[Socket], step: &str| {
+            for target in targets() {
+                let owners = [owner_by(before, target), owner_by(after, target)];
+                if let [Some(old), Some(new)] = owners {
+                    let takers = takers(sockets, target);
+                    prop_assert!(!takers.is_empty(), "{} refuses {}", step, target);
+                    for taker in takers {
+                        prop_assert!(!taker.is_retired, "{} drops {}", step, target);
+                        prop_assert!([old, new].contains(&&taker.owner), "{} {}", step, target);
+                    }
+                }
+            }
+            Ok(())
+        };
+        let mut now = sockets;
+        for (means, want) in means.iter().zip(&wanted) {
+            match means {
+                Means::Held(index) => {
+                    prop_assert_eq!(
+                        &fates[*index],
+                        &Fate::Serves(
+                            wanted
+                                .iter()
+                                .position(|other| std::ptr::eq(other, want))
+                                .expect("it is one of them"),
+                        )
+                    );
+                }
+                Means::Opened(beside) => {
+                    let overlaps = |held: &Held| {
+                        let (Site::Ip(one), Site::Ip(other)) = (&held.site, &want.site) else {
+                            return false;
+                        };
+                        one == other || all_of(*one) == *other || *one == all_of(*other)
+                    };
+                    let overlapping: BTreeSet<usize> = (0..held.len())
+                        .filter(|index| overlaps(&held[*index]))
+                        .collect();
+                    let beside: BTreeSet<usize> = beside.iter().copied().collect();
+                    prop_assert_eq!(beside, overlapping);
+                    now.push(Socket {
+                        listen: want.listen.clone(),
+                        owner: want.owner.clone(),
+                        is_retired: false,
+                    });
+                }
+            }
+        }
+        is_served(&now, "opened")?;
+        for (index, fate) in fates.iter().enumerate() {
+            match fate {
+                Fate::Serves(index_of_wanted) | Fate::Covered(index_of_wanted) => {
+                    let new = &wanted[*index_of_wanted].owner;
+                    prop_assert_eq!(kind(new), kind(&now[index].owner), "threads are kept");
+                    now[index].owner = new.clone();
+                    now[index].is_retired = false;
+                }
+                Fate::Retires => now[index].is_retired = true,
+                Fate::Closes => {}
+            }
+        }
+        is_served(&now, "aimed")?;
+        let closes = |index: usize| fates.get(index) == Some(&Fate::Closes);
+        let now: Vec<Socket> = now
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, socket)| (!closes(index)).then_some(socket))
+            .collect();
+        let open: Vec<Socket> = now.iter().filter(|one| !one.is_retired).cloned().collect();
+        is_served(&now, "retiring")?;
+        is_served(&open, "closed")?;
+        for target in targets() {
+            let takers = takers(&open, target);
+            let wanted = owner_by(after, target);
+            prop_assert_eq!(takers.is_empty(), wanted.is_none(), "{}", target);
+            for taker in takers {
+                prop_assert_eq!(Some(&taker.owner), wanted, "{}", target);
+            }
+        }
+        Ok(now)
+    }
+
+    proptest! {
+        #[test]
+        fn no_address_that_is_wanted_before_and_after_refuses_anybody_meanwhile(
+            configs in prop::collection::vec(config(), 2..5),
+        ) {
+            let mut sockets = Vec::new();
+            let mut before: Vec<(SocketAddr, Owner)> = Vec::new();
+            for after in configs {
+                sockets = reload(sockets, &before, &after)?;
+                // The same once more changes nothing.
+                let moves = plan(&held_of(&sockets), &wanted_of(&after));
+                let is_held = |means: &Means| matches!(means, Means::Held(_));
+                prop_assert!(moves.means.iter().all(is_held), "{:?}", moves);
+                for (fate, socket) in moves.fates.iter().zip(&sockets) {
+                    let ends = matches!(fate, Fate::Retires | Fate::Closes);
+                    prop_assert_eq!(ends, socket.is_retired, "{:?}", moves);
+                }
+                before = after;
+            }
+        }
+    }
+
+    fn held(text: &str, owner: Owner) -> Held {
+        let addr = addr(text);
+        Held {
+            listen: addr.into(),
+            site: Site::Ip(addr),
+            is_dual: false,
+            owner,
+        }
+    }
+
+    fn want(text: &str, owner: Owner) -> Wanted {
+        wanted_of(&[(addr(text), owner)]).remove(0)
+    }
+
+    #[test]
+    fn one_address_goes_on_as_a_part_of_all_and_all_retire_for_one() {
+        let web = || owner(1);
+        let moves = plan(
+            &[held("127.0.0.1:80", web())],
+            &[want("0.0.0.0:80", web()), want("[::]:80", web())],
+        );
+        assert_eq!(moves.fates, [Fate::Covered(0)]);
+        assert_eq!(moves.means, [Means::Opened(vec![0]), Means::Opened(vec![])]);
+        let moves = plan(
+            &[held("0.0.0.0:80", web()), held("[::]:80", web())],
+            &[want("127.0.0.1:80", web())],
+        );
+        assert_eq!(moves.fates, [Fate::Retires, Fate::Closes]);
+        assert_eq!(moves.means, [Means::Opened(vec![0])]);
+    }
+
+    #[test]
+    fn port_0_goes_on_for_its_own_frontend_alone_and_under_the_port_that_it_became() {
+        let any = Held {
+            listen: addr("127.0.0.1:0").into(),
+            ..held("127.0.0.1:4711", owner(1))
+        };
+        let wanted = |name| Wanted {
+            site: Site::Unknown,
+            ..want("127.0.0.1:0", owner(name))
+        };
+        let fate = |wanted: Wanted| plan(std::slice::from_ref(&any), &[wanted]).fates.remove(0);
+        assert_eq!(fate(wanted(1)), Fate::Serves(0));
+        assert_eq!(fate(wanted(2)), Fate::Closes);
+        assert_eq!(fate(want("127.0.0.1:4711", owner(2))), Fate::Serves(0));
+    }
+
+    #[test]
+    fn a_socket_for_both_ip_versions_is_beside_both() {
+        let both = Held {
+            is_dual: true,
+            ..held("[::]:80", owner(1))
+        };
+        let moves = plan(&[both], &[want("127.0.0.1:80", owner(1))]);
+        assert_eq!(moves.fates, [Fate::Retires]);
+        assert_eq!(moves.means, [Means::Opened(vec![0])]);
+    }
+
+    #[test]
+    fn the_admin_listener_and_a_frontend_have_sockets_of_their_own() {
+        let moves = plan(
+            &[
+                held("127.0.0.1:80", owner(1)),
+                held("127.0.0.1:81", owner(0)),
+            ],
+            &[
+                want("127.0.0.1:80", owner(0)),
+                want("127.0.0.1:81", owner(1)),
+            ],
+        );
+        assert_eq!(moves.fates, [Fate::Closes, Fate::Closes]);
+        let opened = |index| Means::Opened(vec![index]);
+        assert_eq!(moves.means, [opened(0), opened(1)]);
+    }
+}
