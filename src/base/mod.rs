@@ -9,6 +9,7 @@ pub mod place;
 pub mod rng;
 pub mod tasks;
 pub mod tls;
+pub mod turn;
 pub mod units;
 
 pub use address::{Address, FileMode, ListenAddress, Peer};

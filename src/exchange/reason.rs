@@ -123,6 +123,8 @@ reasons! {
     ServerResponseEmpty = "server.response.empty", 502, Server, IfUnsent;
     /// The server's response is not valid HTTP.
     ServerResponseMalformed = "server.response.malformed", 502, Server, Never;
+    /// The server sent more than 64 KiB of interim responses (1xx) before its response.
+    ServerResponseInterim = "server.response.interim", 502, Server, Never;
     /// The server sent no response head in time (`timeout.response`).
     ServerResponseTimeout = "server.response.timeout", 504, Server, Never;
     /// No byte of the response body arrived in time (`timeout.body`).

@@ -9,7 +9,7 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::{Acceptor, ClientHello};
@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::StartHandshake;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream};
 
+use crate::base::turn::{self, PieceKind, Pieces};
 use crate::base::{TlsKeys, TlsVersion};
 
 use super::stream::Stream;
@@ -43,6 +44,8 @@ struct Wire {
     sent: u64,
     /// Whether what is being written is to be followed by more at once.
     has_more: bool,
+    /// The records that are read.
+    records: Pieces,
 }
 
 /// A client that has said what it wants, and waits for an answer.
@@ -334,6 +337,7 @@ impl Wire {
             stream,
             sent: 0,
             has_more: false,
+            records: Pieces::after(0, PieceKind::Records),
         }
     }
 
@@ -351,7 +355,13 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        // Each record is decrypted by itself, however little is in it.
+        let records = this.records.count(&buf.filled()[before..]);
+        turn::spend(cx, records);
+        Poll::Ready(Ok(()))
     }
 }
 

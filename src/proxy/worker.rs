@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::base::clock::{self, Anchor, Duration, Instant};
 use crate::base::rng::Rng;
-use crate::base::tasks;
+use crate::base::{tasks, turn};
 use crate::expr::Scratch;
 use crate::net::{Network, Pipes, Socket};
 use crate::observe::{ProcessMetrics, WorkerObserver, event};
@@ -293,11 +293,11 @@ impl Running {
         if self.ticks.is_multiple_of(SWEEP_EVERY) {
             let view = self.context.views.current();
             let now = clock::now();
-            poll_fn(|cx| {
+            let sweep = poll_fn(|cx| {
                 view.sweep(now, cx);
                 Poll::Ready(())
-            })
-            .await;
+            });
+            turn::uncounted(sweep).await;
         }
     }
 }

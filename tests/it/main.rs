@@ -21,6 +21,7 @@ mod h2_clients;
 mod h2_conformance;
 mod h2_servers;
 mod health;
+mod interim;
 mod lifecycle;
 mod listeners;
 mod observing;

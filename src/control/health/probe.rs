@@ -30,7 +30,9 @@ use crate::base::units::show_duration;
 use crate::exchange::{Cause, Fault};
 use crate::net::{Network, Stream};
 use crate::plan::{HttpCheck, Probe, Protocol};
-use crate::proxy::io::{ReceiveError, ReceivedBody, StreamBody};
+use crate::proxy::io::{
+    BurstStream, Gauge, GaugedStream, MOST_INTERIM_BYTES, ReceiveError, ReceivedBody, StreamBody,
+};
 use crate::proxy::upstream::{Agreed, Tls, head_of, not_http2};
 
 use super::state::Verdict;
@@ -40,6 +42,9 @@ const BODY_BOUND: usize = 64 << 10;
 
 /// What a head may have; also the most that is buffered of anything.
 const HEAD_BOUND: usize = 32 << 10;
+
+/// Why a check fails whose answer does not come for all that is said before it.
+const TOO_MUCH: &str = "more than 64 KiB of interim responses (1xx), and no response";
 
 /// How long we stay after the verdict to read the rest and close in order: a connection that is
 /// closed over unread bytes is reset, and the server would log an error for each check.
@@ -224,6 +229,8 @@ async fn ask_http1(
     check: &HttpCheck,
     progress: &Progress,
 ) {
+    let stream = GaugedStream::new(stream);
+    let gauge = awaiting_head(stream.gauge());
     let handshake = http1::Builder::new()
         .max_buf_size(HEAD_BOUND)
         .max_header_size(HEAD_BOUND)
@@ -235,8 +242,10 @@ async fn ask_http1(
     let mut link = Link::new(connection);
     let response = match link.with(sender.send_request(request)).await {
         Ok(response) => response,
+        Err(_) if gauge.has_said_too_much() => return progress.decide(failed(TOO_MUCH)),
         Err(error) => return progress.decide(failed(of_head(&error))),
     };
+    gauge.head_came();
     let response = response.map(ReceivedBody::from);
     judge(link, sender, response, check, progress).await;
 }
@@ -260,6 +269,8 @@ async fn ask_http2(
     builder
         .enable_push(false)
         .max_header_list_size(HEAD_BOUND as u32);
+    let stream = BurstStream::to_server(stream);
+    let gauge = awaiting_head(stream.get_ref().gauge());
     let (mut sender, connection) = match builder.handshake::<_, Bytes>(stream).await {
         Ok(both) => both,
         Err(error) => return progress.decide(failed(of_first(&error))),
@@ -272,12 +283,20 @@ async fn ask_http2(
     };
     let response = match answered {
         Ok(response) => response,
+        Err(_) if gauge.has_said_too_much() => return progress.decide(failed(TOO_MUCH)),
         Err(error) => return progress.decide(failed(of_first(&error))),
     };
+    gauge.head_came();
     let (head, stream) = response.into_parts();
     let body = StreamBody::new(stream, &head.headers);
     let response = Response::from_parts(head, ReceivedBody::from(body));
     judge(link, sender, response, check, progress).await;
+}
+
+/// Bounds what is read until the head of the answer has come.
+fn awaiting_head(gauge: Gauge) -> Gauge {
+    gauge.await_head(HEAD_BOUND as u64 + MOST_INTERIM_BYTES);
+    gauge
 }
 
 /// Judges an answer, and leaves in order. `sender` keeps the connection open until then.
@@ -677,6 +696,12 @@ mod tests {
             &ask(check(), endless),
             "timed out after 2s while waiting for the response",
         );
+    }
+
+    #[test]
+    fn a_server_that_does_not_stop_sending_interim_answers_is_not_read_for_ever() {
+        let much = b"HTTP/1.1 103 X\r\n\r\n".repeat((1 << 20) / 18);
+        assert_failed(&ask_raw(check(), much), TOO_MUCH);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use http::{HeaderValue, Request, Response, StatusCode, Version, header, request}
 use http_body::Body;
 
 use crate::base::clock::{self, Duration, Instant};
+use crate::base::turn;
 use crate::exchange::{Fault, Reason};
 use crate::net::Network;
 use crate::proxy::backend::Lease;
@@ -255,7 +256,8 @@ async fn connect(
                     .take(&local.settings, &plan.pool, wanted, began, cx),
             )
         });
-        if let Some(carrier) = open.await {
+        // A look that seems pending because the turn is over would take a closed one for open.
+        if let Some(carrier) = turn::uncounted(open).await {
             // Opened for others, who wait for it, a moment ago: somebody has to count it.
             if matches!(&carrier, Carrier::Http2(seat) if !seat.was_used()) {
                 let took = Duration::ZERO;

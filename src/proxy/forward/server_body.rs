@@ -18,6 +18,7 @@ use http::Version;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::base::clock::{self, Instant};
+use crate::base::turn;
 use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
 use crate::proxy::io::{Course, End, ReceiveError, ReceivedBody};
@@ -199,6 +200,10 @@ impl Body for ServerBody {
             }
             return Poll::Ready(None);
         };
+        // A piece may be a byte, and thousands may have been read at once.
+        if !turn::may_go_on(cx) {
+            return Poll::Pending;
+        }
         let mut polled = Pin::new(&mut this.incoming).poll_frame(cx);
         if polled.is_pending()
             && let Carried::Http1 { connection, .. } = &mut way.carried
@@ -218,6 +223,7 @@ impl Body for ServerBody {
                 Poll::Pending
             }
             Poll::Ready(Some(Ok(frame))) => {
+                turn::spend_on_piece(cx, frame.data_ref().map_or(0, Bytes::len));
                 deadlines.server_came();
                 if let Some(data) = frame.data_ref() {
                     let bytes = &this.course.exchange.body_bytes_out;

@@ -6,10 +6,11 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::base::turn::{self, PieceKind, Pieces};
 use crate::net::Stream;
 
 use super::gauge::GaugedStream;
@@ -18,11 +19,24 @@ use super::gauge::GaugedStream;
 /// part of something larger, more often than not.
 const LARGE_BYTES: usize = (16 << 10) - 256;
 
+/// Octets of a client's preface, before its first frame (RFC 9113 §3.4).
+const PREFACE_BYTES: usize = 24;
+
+/// Frames that are smaller on average cost more by their number than by their bytes.
+const SMALL_BYTES: usize = 256;
+
+/// How much is read at a time of such frames: some hundred of the smallest.
+const FEW_BYTES: usize = 2 << 10;
+
 /// A connection that holds a large frame back for the next.
 pub struct BurstStream {
     stream: GaugedStream,
     stage: Stage,
     end: End,
+    /// The frames that are read.
+    frames: Pieces,
+    /// Whether those that were read last were small.
+    are_small: bool,
 }
 
 /// How the connection's end is told to h2, which fails all its streams at it: also those whose answer
@@ -54,7 +68,7 @@ enum Stage {
 impl BurstStream {
     /// Of a connection that is to carry frames to a client.
     pub fn new(stream: Stream) -> Self {
-        Self::over(GaugedStream::new(stream), End::AtOnce)
+        Self::over(GaugedStream::new(stream), End::AtOnce, PREFACE_BYTES)
     }
 
     /// Of one to a server, as [`GaugedStream::to_server`].
@@ -63,20 +77,48 @@ impl BurstStream {
             has_read: false,
             error: None,
         };
-        Self::over(GaugedStream::to_server(stream), end)
+        Self::over(GaugedStream::to_server(stream), end, 0)
     }
 
-    fn over(stream: GaugedStream, end: End) -> Self {
+    /// The peer's frames begin after `preface` bytes.
+    fn over(stream: GaugedStream, end: End, preface: usize) -> Self {
         Self {
             stream,
             stage: Stage::Gone,
             end,
+            frames: Pieces::after(preface, PieceKind::Frames),
+            are_small: false,
         }
     }
 
     /// Whether the last flush was none: what was written waits for what may follow.
     pub fn is_waiting(&self) -> bool {
         self.stage == Stage::Flushed
+    }
+
+    /// Reads, and lets what h2 makes of it count for this turn: it reads on as long as there is
+    /// something, and takes each frame for itself.
+    fn poll_read_counted(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        if self.are_small {
+            // What is read at once is looked at in the same turn.
+            let mut room = [0; FEW_BYTES];
+            let length = buf.remaining().min(FEW_BYTES);
+            let mut few = ReadBuf::new(&mut room[..length]);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut few))?;
+            buf.put_slice(few.filled());
+        } else {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        }
+        let read = &buf.filled()[before..];
+        let frames = self.frames.count(read);
+        self.are_small = frames > read.len() / SMALL_BYTES;
+        turn::spend(cx, frames);
+        Poll::Ready(Ok(()))
     }
 
     /// The connection below.
@@ -92,15 +134,17 @@ impl AsyncRead for BurstStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, end, .. } = self.get_mut();
-        let End::OneTurnLater { has_read, error } = end else {
-            return Pin::new(stream).poll_read(cx, buf);
-        };
-        if let Some(error) = error.take() {
+        let this = self.get_mut();
+        if let End::OneTurnLater { error, .. } = &mut this.end
+            && let Some(error) = error.take()
+        {
             return Poll::Ready(Err(error));
         }
         let before = buf.filled().len();
-        let read = Pin::new(stream).poll_read(cx, buf);
+        let read = this.poll_read_counted(cx, buf);
+        let End::OneTurnLater { has_read, error } = &mut this.end else {
+            return read;
+        };
         match read {
             Poll::Ready(Ok(())) if buf.filled().len() > before => *has_read = true,
             Poll::Ready(ended) if *has_read => {
@@ -174,6 +218,7 @@ impl AsyncWrite for BurstStream {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::sync::Arc;
     use std::sync::atomic::AtomicU32;
     use std::sync::atomic::Ordering::Relaxed;
@@ -182,7 +227,7 @@ mod tests {
     use h2::server::SendResponse;
     use h2::{client, server};
     use http::{Request, Response};
-    use tokio::io::{DuplexStream, duplex};
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
     use crate::base::clock::{self, Duration};
@@ -303,6 +348,44 @@ mod tests {
             body.send_data(piece, false).expect("a body");
             clock::sleep(Duration::MAX).await;
         }
+    }
+
+    /// What is read in one turn of a task where more is to be had, of frames with so much payload.
+    async fn read_in_a_turn(payload: usize) -> usize {
+        let (near, mut far) = duplex(1 << 20);
+        let [_, length @ ..] = (payload as u32).to_be_bytes();
+        let frame = [&length[..], &[0; 6], &vec![0; payload]].concat();
+        let frames = frame.repeat((1 << 20) / frame.len());
+        far.write_all(&frames).await.expect("there is room");
+        let mut stream = BurstStream::to_server(Stream::Other(Box::new(near)));
+        let mut room = vec![0; 16 << 10];
+        let turn = poll_fn(move |cx| {
+            let mut read = 0;
+            loop {
+                let mut buf = ReadBuf::new(&mut room);
+                match Pin::new(&mut stream).poll_read(cx, &mut buf) {
+                    Poll::Ready(Ok(())) => read += buf.filled().len(),
+                    _ => return Poll::Ready(read),
+                }
+            }
+        });
+        let read = tasks::spawn_local(turn).await.expect("no panic");
+        drop(far);
+        read
+    }
+
+    #[test]
+    fn a_turn_ends_after_a_few_small_frames_and_not_before_many_large_ones() {
+        let runtime = tasks::local_runtime().expect("a runtime");
+        runtime.block_on(async {
+            // One read, before anything is known of them.
+            let empty = read_in_a_turn(0).await;
+            assert!(empty <= 16 << 10, "{empty}");
+            let tiny = read_in_a_turn(100).await;
+            assert!(tiny <= 32 << 10, "{tiny}");
+            let large = read_in_a_turn(16 << 10).await;
+            assert!(large >= 512 << 10, "{large}");
+        });
     }
 
     #[test]

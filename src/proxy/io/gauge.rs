@@ -34,6 +34,9 @@ struct Shared {
     /// Those who have more for it and wait until it takes some again. As many as it carries streams.
     /// Written by [`Gauge::poll_room`] and [`GaugedStream`].
     waiting: RefCell<Vec<Waker>>,
+    /// What may still be read before the head of an answer; `None`: it is not waited for. Written by
+    /// [`Gauge::await_head`] and [`GaugedStream`].
+    head_left: Cell<Option<u64>>,
     when_deaf: WhenDeaf,
     /// Whether the peer takes nothing any more. Written by [`GaugedStream`].
     is_deaf: Cell<bool>,
@@ -97,6 +100,7 @@ impl GaugedStream {
             written: Cell::new(0),
             is_full: Cell::new(false),
             waiting: RefCell::default(),
+            head_left: Cell::new(None),
             when_deaf,
             is_deaf: Cell::new(false),
         }))
@@ -167,6 +171,22 @@ impl Gauge {
             waiting.push(cx.waker().clone());
         }
         Poll::Pending
+    }
+
+    /// Lets the peer say so much, and what is read with it, before the head of its answer: interim
+    /// answers, and a head in pieces. Reading more fails.
+    pub fn await_head(&self, bytes: u64) {
+        self.0.head_left.set(Some(bytes));
+    }
+
+    /// Says that the head has come.
+    pub fn head_came(&self) {
+        self.0.head_left.set(None);
+    }
+
+    /// Whether the peer has said more before the head of its answer.
+    pub fn has_said_too_much(&self) -> bool {
+        self.0.head_left.get() == Some(0)
     }
 
     /// Bytes that it was given.
@@ -344,7 +364,17 @@ impl AsyncRead for GaugedStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.0.poll(|stream| Pin::new(stream).poll_read(cx, buf))
+        let Some(left) = self.0.head_left.get() else {
+            return self.0.poll(|stream| Pin::new(stream).poll_read(cx, buf));
+        };
+        if left == 0 {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        let before = buf.filled().len();
+        let read = self.0.poll(|stream| Pin::new(stream).poll_read(cx, buf));
+        let count = (buf.filled().len() - before) as u64;
+        self.0.head_left.set(Some(left.saturating_sub(count)));
+        read
     }
 }
 

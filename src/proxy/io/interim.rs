@@ -14,6 +14,21 @@ use super::request_body::ContinueGate;
 /// here for as long as the client does not take them.
 const MOST: usize = 16;
 
+/// What a server may say before its answer, in bytes. A hint is some hundred; more is no hint, and
+/// would be read for as long as the server likes.
+pub const MOST_INTERIM_BYTES: u64 = 64 << 10;
+
+/// What an interim answer by HTTP/2 counts for: as its fields do in a table of HPACK (RFC 7541 §4.1),
+/// so that one without any counts too.
+pub fn interim_bytes(fields: &HeaderMap) -> u64 {
+    const EACH: usize = 32;
+    let status = ":status".len() + "103".len() + EACH;
+    let fields = fields
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + EACH);
+    (status + fields.sum::<usize>()) as u64
+}
+
 /// Interim answers on their way to a client that can have them. One for each exchange; a lock only
 /// because hyper's callback is `Sync`: all of an exchange happens on one thread.
 #[derive(Clone, Debug, Default)]

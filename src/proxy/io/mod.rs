@@ -29,7 +29,7 @@ pub use course::Course;
 pub use deadlines::Deadlines;
 pub use field_rules::{FieldRules, NameKind, never_from_clients};
 pub use gauge::{Gauge, GaugedStream, Looks, Reach};
-pub use interim::{Interims, Listener};
+pub use interim::{Interims, Listener, MOST_INTERIM_BYTES, interim_bytes};
 pub use parting::reset_when_taken;
 pub use pump::{Pump, Stopped};
 pub use received::{ReceiveError, ReceivedBody};

@@ -24,7 +24,7 @@ use bytes::{Buf, Bytes};
 use h2::{RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::base::tasks;
+use crate::base::{tasks, turn};
 use crate::net::{Pipe, Pipes, Stream};
 use crate::wire::websocket::{Frames, GOING_AWAY, Masking, close_frame};
 
@@ -38,6 +38,9 @@ const PIECE_BYTES: usize = 64 << 10;
 /// The same where room is cleared before it is filled, and what a TLS record or a frame of HTTP/2
 /// holds.
 const SMALL_PIECE_BYTES: usize = 16 << 10;
+
+/// How much of what consists of WebSocket's frames counts as one step of a turn.
+const FRAMES_STEP_BYTES: usize = 1 << 10;
 
 /// How many pieces of one direction are moved before others have their turn.
 const PIECES_A_TURN: usize = 16;
@@ -546,6 +549,10 @@ impl Flow {
             return Poll::Ready(Ok(()));
         }
         self.note_read(piece);
+        if self.frames.is_some() {
+            // They are looked at one by one, and may be small.
+            turn::spend(cx, piece.len() / FRAMES_STEP_BYTES);
+        }
         self.heft.copied(match piece.len() == limit {
             true => Piece::Full,
             false => Piece::Less,

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::base::clock::{self, Duration, Instant};
+use crate::base::turn;
 use crate::exchange::Reason;
 
 use super::course::Course;
@@ -240,6 +241,10 @@ impl Body for RequestBody {
         let Some(incoming) = &mut this.incoming else {
             return Poll::Ready(None);
         };
+        // A piece may be a byte, and thousands may have been read at once.
+        if !turn::may_go_on(cx) {
+            return Poll::Pending;
+        }
         let deadlines = &this.course.deadlines;
         this.course.body_wanted.set(true);
         let polled = Pin::new(&mut *incoming).poll_frame(cx);
@@ -250,6 +255,7 @@ impl Body for RequestBody {
                 Poll::Pending
             }
             Poll::Ready(Some(Ok(mut frame))) => {
+                turn::spend_on_piece(cx, frame.data_ref().map_or(0, Bytes::len));
                 deadlines.client_came();
                 if let (Some(trailers), Some(rules)) = (frame.trailers_mut(), &this.rules)
                     && let Err(reason) = rules.clean_trailers(trailers)

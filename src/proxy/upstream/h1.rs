@@ -36,6 +36,8 @@ pub struct Connection {
     engine: Engine,
     /// What the server has taken.
     gauge: Gauge,
+    /// What it may say before the head of an answer has come whole.
+    head_bound: u64,
     history: History,
 }
 
@@ -92,6 +94,7 @@ impl Connection {
             sender,
             engine: Engine::Running(Box::pin(driver)),
             gauge,
+            head_bound: settings.head_bound(),
             history: History {
                 opened: now,
                 requests: 0,
@@ -143,8 +146,9 @@ impl Connection {
             request.body_mut().go_through(self.gauge.clone());
         }
         let uploading = has_body.then(|| Uploading::begin(self.gauge.clone(), deadlines));
+        self.gauge.await_head(self.head_bound);
         let answer = self.sender.try_send_request(request);
-        answered(answer, &mut self.engine, deadlines, uploading)
+        answered(answer, &mut self.engine, &self.gauge, deadlines, uploading)
     }
 
     /// Lets bytes flow; ready when the connection is finished.
@@ -203,6 +207,7 @@ impl Bare {
                 sender,
                 engine: Engine::Running(Box::pin(driver)),
                 gauge,
+                head_bound: settings.head_bound(),
                 history: self.history,
             }),
             _ => None,
@@ -233,6 +238,7 @@ impl History {
 async fn answered(
     answer: impl Future<Output = Result<ResponseHead, TrySendError<Request<RequestBody>>>>,
     engine: &mut Engine,
+    gauge: &Gauge,
     deadlines: &Deadlines,
     mut uploading: Option<Uploading>,
 ) -> Result<ResponseHead, Failure> {
@@ -243,14 +249,23 @@ async fn answered(
         }
         let driven = engine.drive(cx);
         match (answer.as_mut().poll(cx), driven) {
-            (Poll::Ready(Ok(response)), _) => Poll::Ready(Ok(response)),
+            (Poll::Ready(Ok(response)), _) => {
+                gauge.head_came();
+                Poll::Ready(Ok(response))
+            }
             (Poll::Ready(Err(mut error)), driven) => {
                 let unsent = error.take_message().map(Box::new);
                 let error = match driven {
                     Poll::Ready(Err(cause)) => cause,
                     _ => error.into_error(),
                 };
-                let fault = Fault::http(reason_of_answer(&error), error);
+                let reason = match reason_of_answer(&error) {
+                    Reason::ServerResponseEmpty if gauge.has_said_too_much() => {
+                        Reason::ServerResponseInterim
+                    }
+                    reason => reason,
+                };
+                let fault = Fault::http(reason, error);
                 Poll::Ready(Err(Failure { fault, unsent }))
             }
             (Poll::Pending, _) => {

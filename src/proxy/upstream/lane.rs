@@ -12,7 +12,7 @@ use rustls::pki_types::ServerName;
 
 use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
-use crate::base::tasks;
+use crate::base::{tasks, turn};
 use crate::exchange::{Fault, Reason};
 use crate::net::Network;
 use crate::plan::{self, Protocol};
@@ -189,7 +189,7 @@ impl Lane {
             Poll::Ready(self.take(way.settings, way.limits, wanted, clock::now(), cx))
         };
         let is_told = way.settings.plan.protocol == Protocol::Http2;
-        let carrier = match poll_fn(take).await {
+        let carrier = match turn::uncounted(poll_fn(take)).await {
             Some(carrier) => carrier,
             // One more connection would say the same.
             None if self.declines.get() && !is_told => return self.open_http1(way).await,

@@ -7,6 +7,7 @@ use hyper::client::conn::http1;
 
 use crate::base::Address;
 use crate::plan::{self, HeaderCase, Protocol};
+use crate::proxy::io::MOST_INTERIM_BYTES;
 
 use super::lanes::Lanes;
 use super::tls::Tls;
@@ -119,6 +120,11 @@ impl Settings {
                 }
             }
         }
+    }
+
+    /// Bytes that a server may send by HTTP/1 until the head of its response has come whole.
+    pub(super) fn head_bound(&self) -> u64 {
+        self.plan.limits.head.0 + MOST_INTERIM_BYTES
     }
 
     /// Fields that a response may have.

@@ -19,6 +19,7 @@ use http::{HeaderValue, Request, Response, StatusCode, header, response};
 use http_body::Body;
 
 use crate::base::clock::{self, FAR, Instant};
+use crate::base::turn;
 use crate::exchange::Reason;
 use crate::plan;
 use crate::proxy::http::body::ResponseBody;
@@ -106,10 +107,13 @@ async fn hear_out(mut stream: RecvStream, shared: &Shared) {
     };
     let mut timer = shared.timers.borrow_mut().pop().unwrap_or_default();
     poll_fn(|cx| {
-        while let Poll::Ready(data) = stream.poll_data(cx) {
+        while turn::may_go_on(cx)
+            && let Poll::Ready(data) = stream.poll_data(cx)
+        {
             let Some(Ok(bytes)) = data else {
                 return Poll::Ready(());
             };
+            turn::spend_on_piece(cx, bytes.len());
             // It fails only for more than was received.
             let _ = stream.flow_control().release_capacity(bytes.len());
             let now = clock::now();

@@ -16,7 +16,8 @@ use http_body::Body;
 use crate::base::tasks::{self, JoinHandle};
 use crate::exchange::{Fault, Reason};
 use crate::proxy::io::{
-    BodyFault, Deadlines, Pump, RequestBody, Stopped, StreamBody, Switch, Uploading,
+    BodyFault, Deadlines, MOST_INTERIM_BYTES, Pump, RequestBody, Stopped, StreamBody, Switch,
+    Uploading, interim_bytes,
 };
 
 use super::crew::{Crew, Waiting};
@@ -163,6 +164,7 @@ impl Seat {
             response,
             pump,
             uploading,
+            interim_left: MOST_INTERIM_BYTES,
         };
         match poll_fn(|cx| call.poll(cx, deadlines)).await {
             Ok(response) if connects => Ok(call.connected(response)),
@@ -184,6 +186,8 @@ struct Call {
     pump: Pump<RequestBody>,
     /// `None`: there is no body.
     uploading: Option<Uploading>,
+    /// What the server may still say before its answer.
+    interim_left: u64,
 }
 
 /// Why a call ends without an answer.
@@ -191,6 +195,8 @@ enum Ended {
     Deadline(Reason),
     /// The client broke off, or sent nonsense.
     Body(Reason),
+    /// The server says more before its answer than it may.
+    Interim,
     Stream(::h2::Error),
 }
 
@@ -213,6 +219,14 @@ impl Call {
             let Poll::Ready(Some(Ok(interim))) = self.response.poll_informational(cx) else {
                 break;
             };
+            let left = self
+                .interim_left
+                .checked_sub(interim_bytes(interim.headers()));
+            let Some(left) = left else {
+                self.pump.reset(Code::ENHANCE_YOUR_CALM);
+                return Poll::Ready(Err(Ended::Interim));
+            };
+            self.interim_left = left;
             if let Some(listener) = self.pump.body_mut().listener() {
                 listener.hear(interim.status(), interim.headers());
             }
@@ -266,6 +280,11 @@ impl Call {
                 (Fault::new(reason), Outcome::Other)
             }
             Ended::Body(reason) => (Fault::new(reason), Outcome::Other),
+            Ended::Interim => {
+                // It goes on saying so. Others are not sent there.
+                seat.link.leave();
+                (Fault::new(Reason::ServerResponseInterim), Outcome::Other)
+            }
             Ended::Stream(error) => {
                 let (reason, outcome) = judged(&error);
                 let is_first = !seat.link.is_greeted();

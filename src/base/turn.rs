@@ -1,0 +1,175 @@
+//! What one task may do before the others of its thread have their turn.
+//!
+//! tokio counts how often a task uses a socket in its turn (its cooperative budget, 128 times), but not
+//! what is done with what a socket gives at once: 64 kB of small frames are thousands of steps. Loops
+//! over bytes that have been read spend of the same budget here, a step for each piece. When nothing is
+//! left, sockets and timers are pending, and the task goes on after the others.
+
+use std::future::Future;
+use std::task::{Context, Poll};
+
+use tokio::task::coop;
+
+/// A piece of a body that is smaller costs more by its number than by its bytes.
+const SMALL_PIECE_BYTES: usize = 1 << 10;
+
+/// Whether the task that runs has steps left in its turn. If not, it is woken for its next one.
+#[inline]
+pub fn may_go_on(cx: &mut Context<'_>) -> bool {
+    // It only asks: what it would spend comes back when it is dropped.
+    coop::has_budget_remaining() || coop::poll_proceed(cx).is_ready()
+}
+
+/// Takes `steps` off what the task that runs may do in its turn.
+#[inline]
+pub fn spend(cx: &mut Context<'_>, steps: usize) {
+    for _ in 0..steps {
+        match coop::poll_proceed(cx) {
+            Poll::Ready(step) => step.made_progress(),
+            Poll::Pending => return,
+        }
+    }
+}
+
+/// Takes off what a piece of a body costs, of which so many bytes are data: where pieces are small, each
+/// is parsed, framed and written for little.
+#[inline]
+pub fn spend_on_piece(cx: &mut Context<'_>, bytes: usize) {
+    spend(cx, if bytes < SMALL_PIECE_BYTES { 4 } else { 1 });
+}
+
+/// What `future` gives, whose steps are not counted: few, and ones that must not seem pending because
+/// the turn is over.
+pub fn uncounted<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    coop::unconstrained(future)
+}
+
+/// Counts the pieces that a stream of bytes is made of, each of which says its length first.
+#[derive(Debug)]
+pub struct Pieces {
+    kind: PieceKind,
+    /// Bytes to skip until the next piece begins.
+    skip: usize,
+    header: [u8; 9],
+    have: usize,
+}
+
+/// What they are.
+#[derive(Clone, Copy, Debug)]
+pub enum PieceKind {
+    /// Frames of HTTP/2 (RFC 9113 §4.1).
+    Frames,
+    /// Records of TLS (RFC 8446 §5.1).
+    Records,
+}
+
+impl PieceKind {
+    fn header_bytes(self) -> usize {
+        match self {
+            Self::Frames => 9,
+            Self::Records => 5,
+        }
+    }
+
+    /// The bytes after the header.
+    fn length(self, header: &[u8; 9]) -> usize {
+        match (self, header) {
+            (Self::Frames, [a, b, c, ..]) => u32::from_be_bytes([0, *a, *b, *c]) as usize,
+            (Self::Records, [_, _, _, a, b, ..]) => u16::from_be_bytes([*a, *b]).into(),
+        }
+    }
+}
+
+impl Pieces {
+    /// The first begins after `skip` bytes.
+    pub fn after(skip: usize, kind: PieceKind) -> Self {
+        Self {
+            kind,
+            skip,
+            header: [0; 9],
+            have: 0,
+        }
+    }
+
+    /// Goes on by `bytes`, and says how many pieces have begun in them.
+    pub fn count(&mut self, mut bytes: &[u8]) -> usize {
+        let header_bytes = self.kind.header_bytes();
+        let mut count = 0;
+        loop {
+            let skipped = self.skip.min(bytes.len());
+            self.skip -= skipped;
+            bytes = &bytes[skipped..];
+            if bytes.is_empty() {
+                return count;
+            }
+            let taken = (header_bytes - self.have).min(bytes.len());
+            self.header[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
+            self.have += taken;
+            bytes = &bytes[taken..];
+            if self.have == header_bytes {
+                self.have = 0;
+                self.skip = self.kind.length(&self.header);
+                count += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[test]
+    fn pieces_are_counted_wherever_they_are_cut() {
+        let frame = [0, 0, 3, 0, 0, 0, 0, 0, 1, 7, 7, 7];
+        let empty = [0; 9];
+        let record = [22, 3, 3, 0, 2, 7, 7];
+        let cases = [
+            (
+                PieceKind::Frames,
+                [b"PRI", &frame[..], &empty, &frame].concat(),
+                3,
+            ),
+            (
+                PieceKind::Records,
+                [b"PRI", &record[..], &record].concat(),
+                2,
+            ),
+        ];
+        for (kind, bytes, count) in cases {
+            for size in 1..=bytes.len() {
+                let mut pieces = Pieces::after(3, kind);
+                let counted: usize = bytes.chunks(size).map(|part| pieces.count(part)).sum();
+                assert_eq!(counted, count, "{kind:?} by {size}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_turn_ends_when_its_steps_are_spent_and_the_next_begins_with_all_of_them() {
+        tokio::task::LocalSet::new()
+            .run_until(async {
+                let spends = crate::base::tasks::spawn_local(async {
+                    for _ in 0..3 {
+                        let mut steps = 0;
+                        poll_fn(|cx| {
+                            if steps > 0 {
+                                return Poll::Ready(());
+                            }
+                            while may_go_on(cx) {
+                                spend(cx, 1);
+                                steps += 1;
+                            }
+                            Poll::Pending
+                        })
+                        .await;
+                        assert!((100..200).contains(&steps), "{steps}");
+                    }
+                });
+                spends.await.expect("it ends");
+            })
+            .await;
+    }
+}

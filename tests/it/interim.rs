@@ -1,0 +1,65 @@
+//! Interim answers (1xx): a server may send some, and not without end.
+
+use crate::rig::{Frames, OK, Origin, Setup, kind};
+
+const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+
+/// What a server may say before its answer.
+const MOST_INTERIM: usize = 64 << 10;
+
+/// An interim answer.
+const HINT: &str = "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n";
+
+#[test]
+fn interim_answers_without_end_are_a_502() {
+    let origin = Origin::scripted(|visit| {
+        visit.request();
+        while visit.send(HINT.repeat(100)) {}
+    });
+    let proxy = Setup::of(&[&origin]).start();
+    let response = proxy.client().ask(GET);
+    assert_eq!(response.status(), 502);
+    assert_eq!(response.reason(), "server.response.interim");
+    assert_eq!(proxy.line().verdict(), (502, "server.response.interim"));
+    origin.wait_for_end_of(0);
+}
+
+#[test]
+fn as_many_interim_answers_as_may_be_are_taken() {
+    let hints = HINT.repeat(MOST_INTERIM / HINT.len());
+    let origin = Origin::answering([hints.as_bytes(), OK].concat());
+    let proxy = Setup::of(&[&origin]).workers(1).start();
+    let mut client = proxy.client();
+    for _ in 0..2 {
+        // By HTTP/1 the bound is on what is read before the head is whole, and is taken anew for each.
+        assert_eq!(client.get("/").text(), "ok");
+    }
+    assert_eq!(origin.connections(), 1);
+}
+
+/// Interim answers by HTTP/2, `times` as many as it has room for in a write.
+fn hints(stream: u32) -> Vec<u8> {
+    // `:status: 103`, a literal.
+    let block = b"\x08\x03103";
+    let mut frame = vec![0, 0, block.len() as u8, kind::HEADERS, 4];
+    frame.extend_from_slice(&stream.to_be_bytes());
+    frame.extend_from_slice(block);
+    frame.repeat(100)
+}
+
+#[test]
+fn interim_answers_without_end_by_http2_are_a_502_and_the_connection_is_left() {
+    let origin = Origin::scripted(|visit| {
+        let stream = Frames::begin(visit, &[]).and_then(|mut frames| frames.request());
+        let Some(stream) = stream else {
+            return;
+        };
+        while visit.send(hints(stream)) {}
+    });
+    let proxy = Setup::of(&[&origin]).backend("protocol = \"h2\"").start();
+    let response = proxy.client().ask(GET);
+    assert_eq!(response.status(), 502);
+    assert_eq!(response.reason(), "server.response.interim");
+    assert_eq!(proxy.line().verdict(), (502, "server.response.interim"));
+    origin.wait_for_end_of(0);
+}
