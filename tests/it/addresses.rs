@@ -182,7 +182,7 @@ fn a_server_may_be_on_a_unix_socket() {
     let path = folder.path("app.sock");
     let seen = unix_server(UnixListener::bind(&path).expect("a folder of our own"));
     let proxy = Setup::servers([format!("{:?}", shown(&path))])
-        .backend("health = { path = \"/healthz\", interval = \"100ms\", timeout = \"50ms\" }")
+        .backend("health = { path = \"/healthz\", interval = \"100ms\", timeout = \"20s\" }")
         .start();
     let check = seen.recv().expect("a check");
     assert!(check.starts_with("GET /healthz "), "{check}");

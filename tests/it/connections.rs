@@ -92,10 +92,10 @@ fn an_idle_connection_on_which_the_server_speaks_is_not_used() {
     });
     let proxy = before(&origin);
     let mut client = proxy.client();
-    for _ in 0..3 {
+    for number in 0..3 {
         assert_eq!(client.get("/").status(), 200);
         // What comes while a request is on its way is an answer to it: HTTP/1 has no other sign.
-        client.is_quiet_for(Duration::from_millis(50));
+        origin.wait_for_end_of(number);
     }
     assert_eq!(origin.connections(), 3);
 }
@@ -199,11 +199,16 @@ fn a_connection_that_is_reset_under_a_kept_request_is_tried_again() {
 #[test]
 fn an_idle_server_connection_is_let_go_of_in_time() {
     let origin = Origin::named("a");
-    let proxy = with_pool(&origin, "pool.idle_timeout = \"300ms\"");
+    let setup = Setup::of(&[&origin]).backend("pool.idle_timeout = \"300ms\"");
+    let proxy = setup.start_paused();
     let mut client = proxy.client();
     client.get("/");
+    proxy.advance(Duration::from_millis(250));
     client.get("/");
+    proxy.advance(Duration::from_millis(250));
     assert_eq!(origin.open(), 1);
+    // It is looked at once a second.
+    proxy.advance(Duration::from_secs(2));
     origin.wait_for_end_of(0);
     client.get("/");
     assert_eq!(origin.connections(), 2);
@@ -223,12 +228,14 @@ fn a_server_connection_carries_as_many_requests_as_it_may() {
 #[test]
 fn a_server_connection_grows_as_old_as_it_may() {
     let origin = Origin::named("a");
-    let proxy = with_pool(&origin, "pool.max_age = \"300ms\"");
+    let setup = Setup::of(&[&origin]).backend("pool.max_age = \"300ms\"");
+    let proxy = setup.start_paused();
     let mut client = proxy.client();
     client.get("/");
+    proxy.advance(Duration::from_millis(250));
     client.get("/");
     assert_eq!(origin.connections(), 1);
-    client.is_quiet_for(Duration::from_millis(350));
+    proxy.advance(Duration::from_millis(100));
     client.get("/");
     assert_eq!(origin.connections(), 2);
 }
@@ -667,7 +674,12 @@ fn idle_connections_give_their_memory_back_within_four_seconds() {
     let at_start = resident_bytes(&program);
     let mut first = open();
     let with_first = resident_bytes(&program);
-    first[0].is_quiet_for(Duration::from_millis(3500));
+    until("all are parked", || {
+        let metrics = program.admin("GET", "/metrics").text();
+        let parked = format!("evenkeel_frontend_parked_connections{{frontend=\"web\"}} {COUNT}\n");
+        metrics.contains(&parked).then_some(())
+    });
+    first[0].is_quiet_for(Duration::from_millis(2500));
     // What the first have given back, the next can have.
     let second = open();
     let with_second = resident_bytes(&program);

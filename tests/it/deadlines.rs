@@ -40,10 +40,7 @@ fn in_due_time(proxy: &Proxy, client: &mut Client) {
 #[track_caller]
 fn ask(proxy: &Proxy, client: &mut Client) -> Message {
     client.send(GET);
-    until("an answer", || {
-        proxy.advance(MOMENT);
-        client.hears().then_some(())
-    });
+    client.hears_in_time(proxy);
     client.response()
 }
 
@@ -147,10 +144,7 @@ fn a_parked_connection_is_closed_when_its_time_is_over() {
     client.get("/");
     proxy.advance(Duration::from_millis(1400));
     assert!(!client.hears());
-    until("its end", || {
-        proxy.advance(MOMENT);
-        client.hears().then_some(())
-    });
+    client.hears_in_time(&proxy);
     client.is_closed();
     proxy.wait_for_metric("evenkeel_frontend_open_connections", &[], 0.0);
 }

@@ -247,12 +247,12 @@ fn an_exchange_that_takes_too_long_is_cut_when_the_client_has_what_there_was() {
         visit.send(&head);
         while visit.send([b'x'; 64 << 10]) {}
     });
-    let setup = Setup::of(&[&origin]).frontend("timeout.exchange = \"300ms\"");
+    let setup = Setup::of(&[&origin]).frontend("timeout.exchange = \"2s\"");
     let proxy = setup.start();
     let mut client = Client::connect_narrow(proxy.address());
     client.send(GET).head();
     // The proxy is stuck when the time is over, with more than the socket takes.
-    while_for(Duration::from_millis(600), "it does not read", || true);
+    while_for(Duration::from_millis(2_500), "it does not read", || true);
     let (body, ending) = client.rest();
     assert_eq!(ending, Ending::Closed);
     let line = proxy.line();

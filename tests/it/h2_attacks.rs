@@ -554,7 +554,7 @@ fn cookies_in_crumbs(way: &Way) {
 
 fn heads_that_trickle(way: &Way) {
     let attacked = Attacked::with(way, Origin::named("a"), |setup| {
-        setup.frontend("timeout.head = \"500ms\"")
+        setup.frontend("timeout.head = \"3s\"")
     });
     // Each begins at once: one that says nothing for as long has another reason to be sent away.
     let begin = |_| {

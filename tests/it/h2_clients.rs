@@ -1011,7 +1011,7 @@ fn a_client_that_ignores_the_drain_does_not_hold_it_up() {
         if frame.kind == RST_STREAM {
             break frame.code();
         }
-        assert!(began.elapsed() < Duration::from_secs(10), "it goes on");
+        assert!(began.elapsed() < Duration::from_secs(60), "it goes on");
         while_for(Duration::from_millis(50), "it asks on", || true);
         stream += 2;
     };
@@ -1098,9 +1098,10 @@ fn half_a_preface_is_a_head_that_does_not_come() {
 fn a_head_without_an_end_ends_the_connection() {
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin]).frontend("timeout.head = \"300ms\"");
-    let proxy = setup.start();
+    let proxy = setup.start_paused();
     let mut client = Framed::connect(proxy.address());
     client.send(frames::frame(HEADERS, 0, 1, frames::get()));
+    proxy.advance(Duration::from_millis(400));
     assert_eq!(client.sent_away(), frames::ENHANCE_YOUR_CALM);
     assert_eq!(proxy.line().text("reason"), "request.head.timeout");
     assert!(origin.has_seen_nothing());
@@ -1112,10 +1113,12 @@ fn a_head_that_trickles_ends_the_connection_also_beside_others() {
     let gate = Gate::default();
     let origin = Origin::behind(&gate);
     let setup = Setup::of(&[&origin]).frontend("timeout.head = \"300ms\"");
-    let proxy = setup.start();
+    let proxy = setup.start_paused();
     let mut client = Framed::connect(proxy.address());
     let head = frames::ask(3);
-    client.send(frames::ask(1)).send(&head[..head.len() - 2]);
+    client.send([&frames::ask(1)[..], &head[..head.len() - 2]].concat());
+    origin.wait_for_requests(1);
+    proxy.advance(Duration::from_millis(400));
     assert_eq!(client.sent_away(), frames::ENHANCE_YOUR_CALM);
     let lines = proxy.wait_for_lines(2);
     assert!(

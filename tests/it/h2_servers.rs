@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
@@ -347,7 +348,7 @@ fn that_a_server_does_not_speak_http2_is_said_in_these_words() {
     assert_eq!(program.events_of("server.http2_failed").len(), 1);
 
     let proxy = setup(origin.address())
-        .backend("health = { path = '/', interval = '10ms' }")
+        .backend("health = { path = '/', interval = '10ms', timeout = '20s' }")
         .start();
     proxy.wait_for_state(origin.address(), "down");
     assert_eq!(proxy.server(origin.address())["reason"], said);
@@ -734,11 +735,17 @@ fn a_connection_that_does_not_answer_is_left() {
     });
     let proxy = setup(origin.address())
         .backend("timeout = { response = '200ms' }\nhttp2 = { ping_timeout = '10ms' }")
-        .start();
-    assert_eq!(proxy.get("/").status(), 504);
+        .start_paused();
+    let mut client = proxy.client();
+    client.send(GET).hears_in_time(&proxy);
+    assert_eq!(client.response().status(), 504);
     // At once, while it is only doubted.
-    assert_eq!(proxy.get("/").text(), "ok");
+    assert_eq!(client.get("/").text(), "ok");
     // And it is closed in the end.
+    until("one is closed", || {
+        proxy.advance(Duration::from_millis(50));
+        (origin.open() == 1).then_some(())
+    });
     origin.wait_for_end_of(0);
     assert_eq!(origin.connections(), 2);
 }
@@ -756,16 +763,19 @@ fn a_connection_that_died_in_silence_is_found_by_pings() {
     });
     let proxy = setup(origin.address())
         .backend("http2 = { ping_interval = '10ms', ping_timeout = '10ms' }")
-        .start();
+        .start_paused();
     assert_eq!(proxy.get("/").text(), "ok");
-    origin.wait_for_end_of(0);
+    until("it is closed", || {
+        proxy.advance(Duration::from_millis(50));
+        (origin.open() == 0).then_some(())
+    });
 }
 
 #[test]
 fn checks_speak_http2_in_the_clear() {
     let origin = Good::answering(|_| Reply::of("ok"));
     let proxy = setup(origin.address())
-        .backend("health = { path = '/healthz', body = 'ok', interval = '10ms' }")
+        .backend("health = { path = '/healthz', body = 'ok', interval = '10ms', timeout = '20s' }")
         .start();
     proxy.wait_for_state(origin.address(), "up");
     assert_eq!(proxy.get("/").text(), "ok");

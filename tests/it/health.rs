@@ -54,7 +54,8 @@ impl Patient {
     }
 }
 
-const QUICK: &str = "health = { path = \"/healthz\", interval = \"40ms\", rise = 2, fall = 3 }";
+const QUICK: &str =
+    "health = { path = \"/healthz\", interval = \"40ms\", timeout = \"20s\", rise = 2, fall = 3 }";
 
 fn two() -> (Patient, Patient, Setup) {
     let (a, b) = (Patient::new("a"), Patient::new("b"));
@@ -150,7 +151,7 @@ fn a_server_goes_down_after_as_many_failed_checks_as_fall_says() {
 #[test]
 fn a_server_comes_up_after_as_many_passed_checks_as_rise_says() {
     let (a, b, _) = two();
-    let health = "health = { path = \"/healthz\", interval = \"40ms\", rise = 4, fall = 1 }";
+    let health = "health = { path = \"/healthz\", interval = \"40ms\", timeout = \"20s\", rise = 4, fall = 1 }";
     let setup = Setup::of(&[&a.origin, &b.origin]).backend(health);
     let proxy = started(&setup, &[&a, &b]);
     a.says(500);
@@ -175,7 +176,7 @@ fn a_server_that_was_never_checked_takes_no_traffic_and_nobody_is_ready() {
     let gate = Gate::default();
     let origin = Origin::behind(&gate);
     let setup =
-        Setup::of(&[&origin]).backend("health = { interval = \"5s\" }\ntimeout.queue = \"100ms\"");
+        Setup::of(&[&origin]).backend("health = { interval = \"60s\" }\ntimeout.queue = \"100ms\"");
     let proxy = setup.start();
     origin.wait_for_requests(1);
     let ready = proxy.admin("GET", "/ready");
@@ -216,7 +217,7 @@ fn a_server_can_be_taken_for_up_before_its_first_check() {
             visit.send(OK);
         }
     });
-    let health = "health = { path = \"/healthz\", interval = \"5s\", initial = \"up\" }";
+    let health = "health = { path = \"/healthz\", interval = \"60s\", initial = \"up\" }";
     let proxy = Setup::of(&[&origin]).backend(health).start();
     assert_eq!(proxy.get("/").text(), "ok");
     assert_eq!(proxy.server(origin.address())["state"], "up");
@@ -242,7 +243,9 @@ fn without_checks_a_server_is_up() {
 #[track_caller]
 fn judged(health: &str, answer: &str) -> (String, String) {
     let origin = Origin::answering_once(answer);
-    let health = format!("health = {{ interval = \"40ms\", rise = 1, fall = 1, {health} }}");
+    let health = format!(
+        "health = {{ interval = \"40ms\", timeout = \"20s\", rise = 1, fall = 1, {health} }}"
+    );
     let proxy = Setup::of(&[&origin]).backend(&health).start();
     until("a verdict", || {
         let server = proxy.server(origin.address());
@@ -327,8 +330,9 @@ fn a_check_asks_as_it_is_told() {
 fn a_check_can_go_to_another_port() {
     let (app, probe) = (Origin::named("a"), Patient::new("probe"));
     let port = probe.origin.address().port();
-    let health =
-        format!("health = {{ path = \"/healthz\", port = {port}, interval = \"40ms\", fall = 1 }}");
+    let health = format!(
+        "health = {{ path = \"/healthz\", port = {port}, interval = \"40ms\", timeout = \"20s\", fall = 1 }}"
+    );
     let proxy = Setup::of(&[&app]).backend(&health).start();
     proxy.wait_for_state(app.address(), "up");
     assert_eq!(proxy.get("/").text(), "a");
@@ -386,7 +390,7 @@ fn checks_are_counted_and_are_no_exchanges() {
 #[test]
 fn the_log_says_what_went_down_and_why_and_what_is_left() {
     let (mut a, b, _) = two();
-    let health = "health = { path = \"/healthz\", interval = \"40ms\", rise = 2, fall = 3 }";
+    let health = "health = { path = \"/healthz\", interval = \"40ms\", timeout = \"20s\", rise = 2, fall = 3 }";
     let setup = Setup::of(&[&a.origin, &b.origin]).backend(health);
     let program = Program::start(&setup);
     until("both are up", || {
@@ -419,7 +423,7 @@ fn a_checked_server_that_a_reload_adds_waits_for_its_first_check() {
     let setup = Setup::of(&[&a.origin]).backend(QUICK);
     let proxy = started(&setup, &[&a]);
     let both =
-        Setup::of(&[&a.origin, &b]).backend("health = { path = \"/healthz\", interval = \"5s\" }");
+        Setup::of(&[&a.origin, &b]).backend("health = { path = \"/healthz\", interval = \"60s\" }");
     proxy.apply(&both);
     assert!(answers(&proxy, 10).iter().all(|name| name == "a"));
     assert_eq!(

@@ -127,12 +127,15 @@ fn every_exchange_has_one_line_and_one_count_whatever_ends_it() {
     });
     let proxy = Setup::of(&[&origin])
         .backend("timeout.response = \"300ms\"")
-        .start();
+        .start_paused();
     let request = |target: &str| format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n");
     // Replies and faults of the server.
-    for target in ["/", "/204", "/empty", "/nonsense", "/silent"] {
+    for target in ["/", "/204", "/empty", "/nonsense"] {
         proxy.get(target);
     }
+    let mut client = proxy.client();
+    client.send(request("/silent")).hears_in_time(&proxy);
+    client.response();
     let _ = proxy.client().send(request("/half")).try_response();
     // Refusals, by hyper and by us.
     proxy.ask("nonsense\r\n\r\n");
@@ -509,7 +512,8 @@ fn clients_that_say_nothing_keep_no_probe_out() {
 #[test]
 fn readiness_can_depend_on_a_backend() {
     let (mut app, other) = (Origin::named("a"), Origin::named("b"));
-    let check = "health = { path = \"/\", interval = \"50ms\", fall = 1, rise = 1 }";
+    let check =
+        "health = { path = \"/\", interval = \"50ms\", timeout = \"20s\", fall = 1, rise = 1 }";
     let setup = Setup::of(&[&app])
         .backend(check)
         .also("other", &other)

@@ -747,11 +747,12 @@ fn who_does_not_shake_hands_in_time_is_let_go() {
     let origin = Origin::named("a");
     let proxy = with_tls(&origin, &format!("certificates = {path}"))
         .frontend("timeout = { handshake = '300ms' }")
-        .start();
+        .start_paused();
     let mut silent = Client::connect(proxy.address());
+    silent.hears_in_time(&proxy);
     silent.is_closed();
     let mut slow = Client::connect(proxy.address());
-    slow.send([22, 3, 1, 2, 0]);
+    slow.send([22, 3, 1, 2, 0]).hears_in_time(&proxy);
     slow.rest();
     wait_for_failures(&proxy, "timeout", 2.0);
     let mut gone = Client::connect(proxy.address());

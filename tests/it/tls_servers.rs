@@ -242,7 +242,9 @@ fn that_a_server_does_not_speak_tls_is_said_in_these_words() {
         let event = program.wait_for("server.tls_failed");
         assert!(event.to_string().contains(said), "{event}");
 
-        let check = format!("health = {{ path = '/', host = '{NAME}', interval = '10ms' }}");
+        let check = format!(
+            "health = {{ path = '/', host = '{NAME}', interval = '10ms', timeout = '20s' }}"
+        );
         let proxy = setup.backend(&check).start();
         proxy.wait_for_state(origin.address(), "down");
         let reason = proxy.server(origin.address())["reason"].clone();
@@ -602,7 +604,7 @@ fn checks_speak_what_exchanges_speak() {
         let (origin, authority) = server(&[NAME], offer);
         let lines = format!(
             "protocol = '{protocol}'\ntls = {{ ca = CA }}\n\
-             health = {{ path = '/healthz', host = '{NAME}', body = 'ok', interval = '10ms' }}"
+             health = {{ path = '/healthz', host = '{NAME}', body = 'ok', interval = '10ms', timeout = '20s' }}"
         );
         let (proxy, _folder) = before(&origin, &authority, &lines);
         proxy.wait_for_state(origin.address(), "up");
@@ -617,7 +619,7 @@ fn a_server_that_is_not_believed_is_down_and_says_why() {
     let (origin, _) = server(&[NAME], Offer::Both);
     let other = Authority::new("another");
     let lines = format!(
-        "tls = {{ ca = CA }}\nhealth = {{ path = '/', host = '{NAME}', interval = '10ms' }}"
+        "tls = {{ ca = CA }}\nhealth = {{ path = '/', host = '{NAME}', interval = '10ms', timeout = '20s' }}"
     );
     let (proxy, _folder) = before(&origin, &other, &lines);
     proxy.wait_for_state(origin.address(), "down");

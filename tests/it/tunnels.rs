@@ -2,6 +2,7 @@
 //! whatever else `upgrades` lets through. Servers of HTTP/2 are in `tunnels_h2`.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
@@ -235,9 +236,15 @@ fn a_tunnel_in_which_nothing_passes_is_closed() {
     let origin = agreeing(|visit| {
         visit.wait_for_end();
     });
-    let idle = |setup: Setup| setup.frontend("timeout = { tunnel = \"300ms\" }");
-    let (proxy, mut client) = tunnel_to(&origin, idle);
+    let setup = Setup::of(&[&origin]).frontend("upgrades = [\"x\"]\ntimeout.tunnel = \"300ms\"");
+    let proxy = setup.start_paused();
+    let mut client = proxy.client();
+    assert_eq!(client.ask(ask("x")).status(), 101);
     client.send("a few words");
+    until("they arrive", || {
+        origin.received(0).ends_with("a few words").then_some(())
+    });
+    client.hears_in_time(&proxy);
     client.is_closed();
     drop(client);
     origin.wait_for_end_of(0);
@@ -344,11 +351,12 @@ fn a_tunnel_of_a_frontend_that_is_taken_away_has_its_time_and_is_told() {
 fn on_a_drain_peers_are_told_between_two_frames() {
     let origin = echoing();
     let setup = Setup::of(&[&origin]).top("shutdown = { tunnels = \"200ms\", timeout = \"20s\" }");
-    let mut proxy = setup.start();
+    let mut proxy = setup.start_paused();
     let mut browser = Browser::open(proxy.address());
     let mut tunnel = H2Tunnel::open(proxy.address());
     proxy.drain();
     browser.echoed("there is time");
+    proxy.advance(Duration::from_millis(250));
     assert_eq!(browser.close_code(), CloseCode::Away);
     browser.leave();
     assert_eq!(tunnel.hear(4), [0x88, 2, 3, 0xe9]);

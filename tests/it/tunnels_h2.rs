@@ -716,9 +716,10 @@ fn a_tunnel_in_which_nothing_passes_is_closed() {
     });
     let proxy = setup(origin.address())
         .frontend("timeout = { tunnel = \"300ms\" }")
-        .start();
+        .start_paused();
     let mut client = tunnel(&proxy);
     client.send("a few words");
+    client.hears_in_time(&proxy);
     client.is_closed();
     drop(client);
     let line = proxy.line();

@@ -110,7 +110,7 @@ fn told_to_haproxy(how: &str, bind: &str, backend: &str) -> (Proxy, Client, Stri
 }
 
 fn we_tell_haproxy() {
-    let check = "health = { path = \"/\", interval = \"100ms\", timeout = \"90ms\" }";
+    let check = "health = { path = \"/\", interval = \"100ms\", timeout = \"20s\" }";
     let all = "{ version = \"v2\", authority = true, unique_id = true }";
     for (how, bind, backend, expected) in [
         ("\"v1\"", "", check, ""),

@@ -7,7 +7,8 @@ use std::time::Duration;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::message::Message;
-use super::wait::PATIENCE;
+use super::proxy::Proxy;
+use super::wait::{PATIENCE, until};
 use super::wire::{Kind, Wire};
 
 /// A client connection.
@@ -116,6 +117,15 @@ impl Client {
     #[track_caller]
     pub(crate) fn hears(&self) -> bool {
         self.wire.has_more()
+    }
+
+    /// Waits, while the clock of `proxy` moves, until something has come; the end is something.
+    #[track_caller]
+    pub(crate) fn hears_in_time(&self, proxy: &Proxy) {
+        until("something is heard", || {
+            proxy.advance(Duration::from_millis(10));
+            self.hears().then_some(())
+        });
     }
 
     /// Sends a request and takes its response.

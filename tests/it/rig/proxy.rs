@@ -477,8 +477,11 @@ impl Proxy {
 
     /// Begins the end.
     pub(crate) fn drain(&self) {
-        let order = Order::Drain("a test".to_owned());
-        self.running().orders().send(order).expect("it runs");
+        // One that has ended has drained.
+        let _ = self
+            .running()
+            .orders()
+            .send(Order::Drain("a test".to_owned()));
     }
 
     /// Waits until it has ended by itself.
@@ -577,7 +580,7 @@ pub(crate) fn lively() -> (Origin, Proxy) {
     let nobody = Nobody::new();
     let address = nobody.address();
     let proxy = Setup::at([origin.address(), address])
-        .backend("health = { interval = \"50ms\", initial = \"up\", fall = 1 }")
+        .backend("health = { interval = \"50ms\", timeout = \"20s\", initial = \"up\", fall = 1 }")
         .frontend("max_connections = 1000")
         .route("path = \"/nobody\"\nbackend = \"nobody\"")
         .rest(&format!("[backend.nobody]\nservers = [\"{address}\"]"))

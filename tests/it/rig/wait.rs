@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take that happens at once on an idle machine. Long, because the machine
 /// that runs the tests is not idle.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Between two looks at a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(3);
