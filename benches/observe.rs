@@ -11,7 +11,8 @@ use evenkeel::base::{Name, Place, tasks};
 use evenkeel::exchange::{Attempt, Exchange, Opening, RequestId};
 use evenkeel::observe::{
     AccessLogHandle, BackendRow, FrontendMetrics, FrontendRow, HealthMetrics, Places,
-    ProcessMetrics, Scrape, ServerMetrics, ServerRow, ServerState, WorkerObserver,
+    ProcessMetrics, Scrape, ServerConnections, ServerMetrics, ServerRow, ServerState,
+    WorkerObserver,
 };
 use evenkeel::plan::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientCertificate,
@@ -136,6 +137,7 @@ fn scrape(criterion: &mut Criterion) {
         servers: &server_rows,
         certificates: &[],
         certificates_broken: 0,
+        server_connections: ServerConnections::default(),
         now,
     };
     criterion.bench_function("scrape of 1,000 servers", |bencher| {

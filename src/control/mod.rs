@@ -35,7 +35,7 @@ use crate::base::ListenAddress;
 use crate::base::clock::{self, Duration};
 use crate::base::rng::Rng;
 use crate::base::tasks;
-use crate::net::Network;
+use crate::net::{Descriptors, Network};
 use crate::observe::logging::LoggingHandle;
 use crate::observe::{AccessLogHandle, ProcessMetrics, event};
 use crate::proxy::frontend::Gate;
@@ -71,8 +71,8 @@ pub struct Parts {
     pub logging: Option<LoggingHandle>,
     /// Counts client connections of the process.
     pub process_gate: Arc<Gate>,
-    /// The limit of `process_gate` when none is configured.
-    pub default_max_connections: u64,
+    /// Counts connections to servers, and says how many of clients there may be.
+    pub descriptors: Arc<Descriptors>,
     /// Where the configuration comes from.
     pub source: Source,
     /// What frontends shake hands with.
@@ -125,7 +125,7 @@ struct State {
     access_log: AccessLogHandle,
     logging: Option<LoggingHandle>,
     process_gate: Arc<Gate>,
-    default_max_connections: u64,
+    descriptors: Arc<Descriptors>,
     listeners: RefCell<Listeners>,
     admin: RefCell<Admin>,
     source: Source,
@@ -159,7 +159,7 @@ impl Control {
             access_log: parts.access_log,
             logging: parts.logging,
             process_gate: parts.process_gate,
-            default_max_connections: parts.default_max_connections,
+            descriptors: parts.descriptors,
             listeners: RefCell::default(),
             admin: RefCell::default(),
             source: parts.source,

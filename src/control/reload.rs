@@ -14,6 +14,7 @@ use crate::base::Name;
 use crate::base::tasks;
 use crate::config::{self, Color, Diagnostic, Diagnostics, Watch};
 use crate::observe::{ReloadResult, event};
+use crate::plan::Plan;
 use crate::proxy::snapshot::Snapshot;
 use crate::proxy::worker::Command;
 
@@ -22,6 +23,10 @@ use super::certs;
 use super::changes::Changes;
 use super::listeners::{self, CannotListen, Prepared, tell};
 use super::{CannotStart, State};
+
+/// What a limit of 1024 open files (`ulimit -n`), with which systems come, leaves for connections. With less,
+/// the limit was probably forgotten.
+const FEW_CONNECTIONS: u64 = 400;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
@@ -221,11 +226,7 @@ fn verdict(mut warnings: Diagnostics, found: &[Diagnostic]) -> Result<Diagnostic
 /// Everything that follows from a snapshot which runs from now on.
 fn take_effect(state: &Rc<State>, snapshot: &Arc<Snapshot>, prepared: Prepared) {
     let plan = &snapshot.plan;
-    let limit = plan
-        .process
-        .max_connections
-        .unwrap_or(state.default_max_connections);
-    state.process_gate.set_limit(limit);
+    share_descriptors(state, plan);
     for (frontend, plan) in snapshot.frontends.iter().zip(&plan.frontends) {
         let limit = plan.max_connections.unwrap_or(u64::MAX);
         frontend.live.gate.set_limit(limit);
@@ -240,6 +241,27 @@ fn take_effect(state: &Rc<State>, snapshot: &Arc<Snapshot>, prepared: Prepared) 
     tell(&state.workers, || Command::Renew(Arc::clone(snapshot)));
     listeners::apply(state, prepared, snapshot);
     state.metrics.runs_generation(snapshot.generation);
+}
+
+/// Shares the descriptors out between listening sockets, clients and servers.
+fn share_descriptors(state: &State, plan: &Plan) {
+    let frontends = plan.frontends.iter().map(|frontend| frontend.listen.len());
+    let listening = frontends.sum::<usize>() * state.workers.len();
+    let wanted = plan.process.max_connections;
+    let clients = state.descriptors.share_out(listening as u64, wanted);
+    let before = state.process_gate.set_limit(clients);
+    if before != clients {
+        let servers = state.descriptors.limit();
+        match wanted {
+            Some(wanted) if wanted > clients => {
+                event::max_connections_lowered(wanted, clients, servers);
+            }
+            None if clients + servers < FEW_CONNECTIONS => {
+                event::descriptors_few(clients, servers);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Makes `snapshot`, which differs from what runs in its backends alone, run.

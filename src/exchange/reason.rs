@@ -111,7 +111,7 @@ reasons! {
     ServerConnectRefused = "server.connect.refused", 503, Server, Safe;
     /// The server did not accept the connection in time (`timeout.connect`).
     ServerConnectTimeout = "server.connect.timeout", 503, Server, Safe;
-    /// The connection to the server failed: unreachable, reset while connecting, no local port or file descriptor free.
+    /// The connection to the server failed: unreachable, reset while connecting, no local port free.
     ServerConnectFailed = "server.connect.failed", 503, Server, Safe;
     /// The TLS handshake with the server failed.
     ServerTlsHandshake = "server.tls.handshake", 503, Server, Safe;
@@ -143,6 +143,8 @@ reasons! {
     ExchangeTimeout = "exchange.timeout", 504, Server, Never;
     /// The exchange was still open after `shutdown.timeout`: its connection is closed. Or its frontend had just been removed: 503.
     ProxyStopped = "proxy.stopped", 503, Proxy, Never;
+    /// The process has as many server connections as the open-file limit allows, and no idle one could be closed for this exchange in time. Or the exchange was open, its client took nothing, and it was aborted because another exchange needed the file descriptor.
+    ProxyDescriptors = "proxy.descriptors", 503, Proxy, Never;
     /// A bug in Evenkeel: the exchange panicked.
     ProxyPanic = "proxy.panic", 500, Proxy, Never;
 }

@@ -210,11 +210,11 @@ impl Listener {
         Poll::Ready(match &self.accepting {
             Accepting::Tcp(listener, _) => {
                 let (stream, peer) = ready!(listener.poll_accept(cx))?;
-                Ok((Stream::Tcp(stream), peer.into()))
+                Ok((Stream::Tcp(stream.into()), peer.into()))
             }
             Accepting::Unix(listener, _) => {
                 let (stream, _) = ready!(listener.poll_accept(cx))?;
-                Ok((Stream::Unix(stream), Peer::Unix))
+                Ok((Stream::Unix(stream.into()), Peer::Unix))
             }
             Accepting::Other(listener) => {
                 let (stream, peer) = ready!(listener.poll_accept(cx))?;
@@ -267,11 +267,11 @@ impl Listener {
         Ok(Some(match peer.as_socket() {
             Some(peer) => {
                 let stream = TcpStream::from_std(socket.into())?;
-                (Stream::Tcp(stream), peer.into())
+                (Stream::Tcp(stream.into()), peer.into())
             }
             None => {
                 let stream = UnixStream::from_std(socket.into())?;
-                (Stream::Unix(stream), Peer::Unix)
+                (Stream::Unix(stream.into()), Peer::Unix)
             }
         }))
     }

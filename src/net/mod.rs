@@ -5,6 +5,9 @@
 
 mod ahead;
 mod bind;
+mod counted;
+mod descriptors;
+mod dialer;
 mod inherited;
 mod other;
 mod pipe;
@@ -16,6 +19,9 @@ mod untaken;
 
 pub use ahead::Ahead;
 pub use bind::{Listener, Socket, Trace};
+pub use counted::Counted;
+pub use descriptors::{By, Claim, Descriptors, Place, Room};
+pub use dialer::{Dialer, is_shortage};
 pub use other::{Io, OtherListener, OtherNetwork, Pending};
 pub use pipe::{Pipe, Pipes};
 pub use secured::{Greeted, HandshakeFault, Secured, TlsFacts};
@@ -106,12 +112,12 @@ impl Network {
                 connect_tcp(bind::with_zone(*ip, zone, *port)?).await
             }
             (Self::System, Address::Unix(UnixName::Path(path))) => {
-                Ok(Stream::Unix(UnixStream::connect(path).await?))
+                Ok(Stream::Unix(UnixStream::connect(path).await?.into()))
             }
             (Self::System, Address::Unix(UnixName::Abstract(name))) => {
                 // tokio takes the kernel's form: a zero in front.
                 Ok(Stream::Unix(
-                    UnixStream::connect(format!("\0{name}")).await?,
+                    UnixStream::connect(format!("\0{name}")).await?.into(),
                 ))
             }
             (Self::Other(network), Address::Ip(addr)) => {
@@ -125,5 +131,5 @@ impl Network {
 async fn connect_tcp(addr: SocketAddr) -> io::Result<Stream> {
     let stream = TcpStream::connect(addr).await?;
     stream.set_nodelay(true)?;
-    Ok(Stream::Tcp(stream))
+    Ok(Stream::Tcp(stream.into()))
 }

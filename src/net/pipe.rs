@@ -200,7 +200,7 @@ mod tests {
         let mut pipe = pipes.take().expect("the first");
         let (mut speaker, source) = pair().await;
         let (sink, mut listener) = pair().await;
-        let (source, sink) = (Stream::Tcp(source), Stream::Tcp(sink));
+        let (source, sink) = (Stream::Tcp(source.into()), Stream::Tcp(sink.into()));
         speaker.write_all(b"through a pipe").await.expect("taken");
         drop(speaker);
         let filled = poll_fn(|cx| pipe.poll_fill(cx, &source)).await;
@@ -251,7 +251,7 @@ mod tests {
         let mut pipe = pipes.take().expect("the first");
         let (mut speaker, source) = pair().await;
         speaker.write_all(b"for somebody").await.expect("taken");
-        let source = Stream::Tcp(source);
+        let source = Stream::Tcp(source.into());
         let filled = poll_fn(|cx| pipe.poll_fill(cx, &source)).await;
         assert_eq!(filled.expect("a source"), 12);
         pipes.give_back(pipe);

@@ -14,6 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::ahead::{self, Ahead};
+use super::counted::Counted;
+use super::descriptors::Place;
 use super::other::Io;
 use super::secured::Secured;
 use super::untaken;
@@ -31,9 +33,9 @@ const MSG_MORE: i32 = 0x8000;
 /// always predicted.
 pub enum Stream {
     /// TCP of the system.
-    Tcp(TcpStream),
+    Tcp(Counted<TcpStream>),
     /// A Unix socket.
-    Unix(UnixStream),
+    Unix(Counted<UnixStream>),
     /// One of these of which something was read that is for the next reader.
     Ahead(Box<Ahead>),
     /// TLS over another of these.
@@ -52,6 +54,30 @@ pub enum HalfClose {
 }
 
 impl Stream {
+    /// The same connection, which holds `place` until it is closed.
+    #[must_use]
+    pub fn holding(mut self, place: Place) -> Self {
+        match &mut self {
+            Self::Tcp(stream) => stream.hold(place),
+            Self::Unix(stream) => stream.hold(place),
+            // Nothing was put around a connection that has just been opened, and one that is no socket
+            // takes no descriptor.
+            Self::Ahead(_) | Self::Tls(_) | Self::Other(_) => {}
+        }
+        self
+    }
+
+    /// Whether an exchange waits for its place among the descriptors.
+    pub fn is_wanted(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_wanted(),
+            Self::Unix(stream) => stream.is_wanted(),
+            Self::Tls(secured) => secured.below().is_wanted(),
+            Self::Ahead(ahead) => ahead.stream().is_wanted(),
+            Self::Other(_) => false,
+        }
+    }
+
     /// Whether the peer has gone: it has reset the connection, or has closed its side and more than
     /// its side is of interest (`half_close` off). Looks past bytes that have arrived and nobody has
     /// read, but not past those that the peer could not send yet: its FIN stands behind them. One
@@ -79,7 +105,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => {
                 // Without the option it is only closed; nothing else can be done about it.
-                let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+                let _ = SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
             }
             Self::Tls(secured) => secured.into_below().reset(),
             Self::Ahead(ahead) => ahead.into_stream().reset(),
@@ -190,8 +216,8 @@ impl AsyncRead for Stream {
         let this = self.get_mut();
         match this {
             Self::Ahead(_) => ahead::poll_read(this, cx, buf),
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tcp(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_read(cx, buf),
             Self::Other(stream) => Pin::new(stream).poll_read(cx, buf),
         }
@@ -206,8 +232,8 @@ impl AsyncWrite for Stream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tcp(stream) => Pin::new(&mut **stream).poll_write(cx, buf),
+            Self::Unix(stream) => Pin::new(&mut **stream).poll_write(cx, buf),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_write(cx, buf),
             Self::Ahead(ahead) => ahead.stream_mut().poll_write(cx, buf),
             Self::Other(stream) => Pin::new(stream).poll_write(cx, buf),
@@ -235,8 +261,8 @@ impl AsyncWrite for Stream {
             return self.poll_write(cx, &room[..filled]);
         }
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tcp(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, bufs),
+            Self::Unix(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, bufs),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_write_vectored(cx, bufs),
             Self::Ahead(ahead) => ahead.stream_mut().poll_write_vectored(cx, bufs),
             Self::Other(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
@@ -257,8 +283,8 @@ impl AsyncWrite for Stream {
     #[inline]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tcp(stream) => Pin::new(&mut **stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(&mut **stream).poll_flush(cx),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_flush(cx),
             Self::Ahead(ahead) => ahead.stream_mut().poll_flush(cx),
             Self::Other(stream) => Pin::new(stream).poll_flush(cx),
@@ -267,8 +293,8 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tcp(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_shutdown(cx),
             Self::Ahead(ahead) => ahead.stream_mut().poll_shutdown(cx),
             Self::Other(stream) => Pin::new(stream).poll_shutdown(cx),
@@ -292,7 +318,7 @@ mod tests {
         let addr = listener.local_addr().expect("bound");
         let (near, far) = tokio::join!(TcpStream::connect(addr), listener.accept());
         let _far = far.expect("a connection");
-        let mut stream = Stream::Tcp(near.expect("it listens"));
+        let mut stream = Stream::Tcp(near.expect("it listens").into());
         let unsent = |stream: &Stream| match stream {
             Stream::Tcp(stream) => untaken::unsent(stream).expect("a socket"),
             _ => unreachable!("{stream:?}"),

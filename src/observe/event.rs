@@ -229,24 +229,33 @@ pub fn out_of_descriptors(frontend: &str) {
     );
 }
 
-/// The limit of open files is lower than what `max_connections` needs.
-pub fn descriptor_limit_low(limit: u64, needed: u64) {
+/// An exchange was answered 503 because no descriptor was free for a server connection.
+pub fn no_descriptor_for_server() {
     warn!(
-        event = "process.descriptor_limit_low",
-        limit,
-        needed,
-        "the open-file limit is {limit}, and max_connections needs {needed}; raise the limit (ulimit -n) or lower max_connections"
+        event = "process.server_connections_full",
+        "no file descriptor is free for another server connection: requests are answered 503 (proxy.descriptors); raise the open-file limit (ulimit -n)"
     );
 }
 
-/// Few files may be open, and so few client connections.
-pub fn descriptors_few(limit: u64, connections: u64) {
+/// `max_connections` is more than the limit of open files allows.
+pub fn max_connections_lowered(wanted: u64, connections: u64, servers: u64) {
+    warn!(
+        event = "process.descriptor_limit_low",
+        wanted,
+        connections,
+        servers,
+        "max_connections is {wanted}, but the open-file limit allows {connections} client connections beside {servers} server connections: the limit is {connections} now; raise the open-file limit (ulimit -n) or lower max_connections"
+    );
+}
+
+/// The limit of open files allows few connections.
+pub fn descriptors_few(connections: u64, servers: u64) {
     let s = plural(connections);
     warn!(
         event = "process.descriptors_few",
-        limit,
         connections,
-        "the open-file limit is {limit}, which allows {connections} client connection{s} at a time; raise the limit (ulimit -n)"
+        servers,
+        "the open-file limit allows {connections} client connection{s} and {servers} server connections at a time; raise the limit (ulimit -n)"
     );
 }
 

@@ -23,7 +23,9 @@ mod worker;
 
 pub use access_log::{AccessLogHandle, LogWriter};
 pub use calendar::rfc3339;
-pub use metrics::exposition::{BackendRow, CertificateRow, FrontendRow, Scrape, ServerRow};
+pub use metrics::exposition::{
+    BackendRow, CertificateRow, FrontendRow, Scrape, ServerConnections, ServerRow,
+};
 pub use metrics::frontend::{
     FrontendMetrics, Handshake, HandshakeFailure, NoHeader, Parked, PauseCause,
 };

@@ -4,16 +4,18 @@ use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::observe::event;
-
-/// Descriptors that no client connection may take: listeners, logs, the admin listener, checks.
+/// Descriptors that no connection of the data plane may take: the admin listener and its connections, logs,
+/// the files of a reload, checks, the watched directories.
 const RESERVED_FILES: u64 = 256;
 
-/// The least limit that systems come with (`ulimit -n`).
-const FEW_FILES: u64 = 1024;
+/// The reserve is no more than one in so many.
+const RESERVE_AT_MOST_ONE_IN: u64 = 4;
 
-/// Descriptors of an exchange: the client's connection and the server's.
-const FILES_OF_EXCHANGE: u64 = 2;
+/// Descriptors of a thread's runtime, and of what every program has open.
+const FILES_OF_RUNTIME: u64 = 5;
+
+/// Threads with a runtime beside the workers: the control thread and the main thread.
+const OTHER_RUNTIMES: u64 = 2;
 
 /// One in so many descriptors is for pipes, which are two each.
 const FILES_FOR_ONE_OF_PIPES: u64 = 256;
@@ -40,10 +42,12 @@ pub(super) fn raise_open_files() -> u64 {
     }
 }
 
-/// The client connections for which `files` suffice.
-pub(super) fn default_max_connections(files: u64) -> u64 {
-    let reserved = RESERVED_FILES.min(files / 4) + files / FILES_FOR_ONE_OF_PIPES;
-    (files.saturating_sub(reserved) / FILES_OF_EXCHANGE).max(1)
+/// What is left of `files` for the sockets of the data plane, listening ones included.
+pub(super) fn of_sockets(files: u64, workers: usize) -> u64 {
+    let reserved = RESERVED_FILES.min(files / RESERVE_AT_MOST_ONE_IN);
+    let runtimes = (workers as u64 + OTHER_RUNTIMES) * FILES_OF_RUNTIME;
+    let pipes = files / FILES_FOR_ONE_OF_PIPES;
+    files.saturating_sub(reserved + runtimes + pipes)
 }
 
 /// The pipes that each of `workers` may have.
@@ -53,43 +57,27 @@ pub(super) fn pipes_of_worker(files: u64, workers: usize) -> usize {
     share as usize
 }
 
-/// Says so when `files` make for so few connections that somebody must have forgotten the limit.
-pub(super) fn warn_if_few(files: u64) {
-    if files < FEW_FILES {
-        event::descriptors_few(files, default_max_connections(files));
-    }
-}
-
-/// Says so when `files` do not suffice for the connections that are `wanted`.
-pub(super) fn warn_if_too_few(files: u64, wanted: u64) {
-    let needed = wanted
-        .saturating_mul(FILES_OF_EXCHANGE)
-        .saturating_add(RESERVED_FILES);
-    if needed > files {
-        event::descriptor_limit_low(files, needed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_exchange_costs_two_descriptors() {
-        assert_eq!(default_max_connections(25_600), (25_600 - 256 - 100) / 2);
-        assert_eq!(default_max_connections(64), 24);
-        assert_eq!(default_max_connections(1), 1);
+    fn a_reserve_is_kept_from_connections() {
+        assert_eq!(of_sockets(25_600, 2), 25_600 - 256 - 20 - 100);
+        assert_eq!(of_sockets(128, 2), 128 - 32 - 20);
+        assert_eq!(of_sockets(16, 8), 0);
         let many = u64::MAX - u64::MAX / 256 - RESERVED_FILES;
-        assert_eq!(default_max_connections(u64::MAX), many / 2);
+        assert_eq!(of_sockets(u64::MAX, 2), many - 20);
     }
 
     #[test]
     fn pipes_take_no_descriptors_from_connections() {
         for (files, workers, each) in [(1_024, 2, 1), (25_600, 1, 50), (25_600, 4, 12)] {
             assert_eq!(pipes_of_worker(files, workers), each);
-            let connections = default_max_connections(files);
             let pipes = (each * workers) as u64;
-            assert!(2 * connections + 2 * pipes + RESERVED_FILES.min(files / 4) <= files);
+            assert!(
+                of_sockets(files, workers) + 2 * pipes + RESERVED_FILES.min(files / 4) <= files
+            );
         }
         assert_eq!(pipes_of_worker(1 << 20, 8), 64);
         assert_eq!(pipes_of_worker(64, 8), 1, "one cannot do harm");

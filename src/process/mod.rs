@@ -22,7 +22,7 @@ use crate::config;
 use crate::control::{
     Applied, CannotStart, Control, Order, Parts, Refused, Source, assemble, verify,
 };
-use crate::net::Network;
+use crate::net::{Descriptors, Dialer, Network};
 use crate::observe::logging::LoggingHandle;
 use crate::observe::{AccessLogHandle, LogWriter, ProcessMetrics, WorkerObserver, event};
 use crate::proxy::frontend::Gate;
@@ -117,11 +117,6 @@ impl Proxy {
         let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
         let mut generation_one = assemble(loaded.plan, None, workers);
         verified.prepared.equip(&mut generation_one);
-        let configured = generation_one.plan.process.max_connections;
-        match configured {
-            Some(wanted) => limits::warn_if_too_few(files, wanted),
-            None => limits::warn_if_few(files),
-        }
         let pieces = Pieces {
             current: Arc::new(Current::new(generation_one)),
             metrics: Arc::new(ProcessMetrics::new()),
@@ -129,6 +124,10 @@ impl Proxy {
             access_log,
             network,
             pipes: limits::pipes_of_worker(files, workers),
+            descriptors: Arc::new(Descriptors::new(
+                limits::of_sockets(files, workers),
+                workers,
+            )),
         };
 
         let (ended_sender, ended) = mpsc::unbounded_channel();
@@ -142,7 +141,7 @@ impl Proxy {
         let parts = Parts {
             workers: commanders,
             logging,
-            default_max_connections: limits::default_max_connections(files),
+            descriptors: Arc::clone(&pieces.descriptors),
             source,
             orders: order_receiver,
             order_sender: orders.clone(),
@@ -272,6 +271,7 @@ struct Pieces {
     network: Network,
     /// How many each worker may have.
     pipes: usize,
+    descriptors: Arc<Descriptors>,
 }
 
 impl Pieces {
@@ -280,7 +280,7 @@ impl Pieces {
         let worker = Worker {
             index,
             current: Arc::clone(&self.current),
-            network: self.network.clone(),
+            dialer: Dialer::new(self.network.clone(), Arc::clone(&self.descriptors), index),
             pipes: self.pipes,
             observer: WorkerObserver::new(index, &self.access_log),
             metrics: Arc::clone(&self.metrics),
@@ -316,13 +316,14 @@ impl Assembled {
             access_log,
             network,
             pipes: 1,
+            descriptors: Arc::new(Descriptors::new(u64::MAX, 1)),
         };
         let (commands, worker) = pieces.worker(0, Rng::seeded(seed));
         let (orders, order_receiver) = mpsc::unbounded_channel();
         let control = Parts {
             workers: vec![commands],
             logging,
-            default_max_connections: u64::MAX,
+            descriptors: pieces.descriptors,
             source,
             orders: order_receiver,
             order_sender: orders.clone(),

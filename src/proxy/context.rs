@@ -10,10 +10,10 @@ use crate::base::clock::Anchor;
 use crate::base::rng::Rng;
 use crate::exchange::Reason;
 use crate::expr::Scratch;
-use crate::net::{Network, Pipes};
+use crate::net::{Dialer, Pipes};
 use crate::observe::{Places, ProcessMetrics, WorkerObserver, event};
 use crate::proxy::frontend::Frontend;
-use crate::proxy::io::Course;
+use crate::proxy::io::{Course, Stalled};
 use crate::proxy::roll::Roll;
 use crate::proxy::snapshot::Views;
 
@@ -22,7 +22,9 @@ pub struct Context {
     /// What runs now.
     pub views: Views,
     /// The way to servers.
-    pub network: Network,
+    pub dialer: Dialer,
+    /// Exchanges whose client takes nothing: they make room when others need it.
+    pub stalled: Stalled,
     /// For large transfers.
     pub pipes: Pipes,
     /// Where facts go.

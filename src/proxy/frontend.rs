@@ -109,10 +109,11 @@ impl Gate {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Changes how many may be in; nobody is thrown out.
-    pub fn set_limit(&self, limit: u64) {
-        self.limit.store(limit, Ordering::SeqCst);
+    /// Changes how many may be in, and gives how many might before; nobody is thrown out.
+    pub fn set_limit(&self, limit: u64) -> u64 {
+        let before = self.limit.swap(limit, Ordering::SeqCst);
         self.left.notify_waiters();
+        before
     }
 
     /// Lets one more in, unless there are as many as may be.

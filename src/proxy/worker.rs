@@ -19,10 +19,11 @@ use crate::base::clock::{self, Anchor, Duration, Instant};
 use crate::base::rng::Rng;
 use crate::base::{tasks, turn};
 use crate::expr::Scratch;
-use crate::net::{Network, Pipes, Socket};
+use crate::net::{By, Dialer, Pipes, Socket};
 use crate::observe::{ProcessMetrics, WorkerObserver, event};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
+use crate::proxy::io::Stalled;
 use crate::proxy::listen::{Accept, Target};
 use crate::proxy::roll::{Order, Roll};
 use crate::proxy::snapshot::{Current, Snapshot, Views};
@@ -44,7 +45,7 @@ pub struct Worker {
     /// What runs now.
     pub current: Arc<Current>,
     /// The way to servers.
-    pub network: Network,
+    pub dialer: Dialer,
     /// How many pipes it may have.
     pub pipes: usize,
     /// Where facts go.
@@ -117,6 +118,8 @@ struct Running {
     ticks: u32,
     /// The tick at which what ran before is let go of.
     forget_at: u32,
+    /// The number of the backend whose idle connections are closed first when there is need.
+    close_from: usize,
 }
 
 /// The accept loops of a worker.
@@ -144,7 +147,7 @@ impl Worker {
         let Self {
             index: _,
             current,
-            network,
+            dialer,
             pipes,
             observer,
             metrics,
@@ -154,7 +157,8 @@ impl Worker {
         } = self;
         let context = Rc::new(Context {
             views: Views::new(current),
-            network,
+            dialer,
+            stalled: Stalled::default(),
             pipes: Pipes::new(pipes),
             observer,
             metrics,
@@ -172,6 +176,7 @@ impl Worker {
             is_broken: false,
             ticks: 0,
             forget_at: 0,
+            close_from: 0,
         };
         let mut broken = 0;
         let mut next_tick = clock::now() + TICK;
@@ -188,6 +193,7 @@ impl Worker {
                     Some(command) => running.obey(command),
                 },
                 () = running.context.roll.emptied() => {}
+                () = running.asked_for_room() => running.make_room(),
                 () = clock::sleep_until(next_tick) => {
                     next_tick = next_after(next_tick);
                     running.tick().await;
@@ -268,6 +274,30 @@ impl Running {
         });
     }
 
+    /// Waits until this worker is asked for descriptors.
+    async fn asked_for_room(&self) {
+        let dialer = &self.context.dialer;
+        dialer.descriptors().asked(dialer.worker()).await;
+    }
+
+    /// Makes room for connections to servers, as much as it was asked for and can.
+    fn make_room(&mut self) {
+        let context = Rc::clone(&self.context);
+        let (descriptors, worker) = (context.dialer.descriptors(), context.dialer.worker());
+        for room in descriptors.take_asked(worker) {
+            let made = match room.by {
+                By::Idle => {
+                    // Not always the same backend's.
+                    self.close_from = self.close_from.wrapping_add(1);
+                    let view = context.views.current();
+                    view.close_idle(room.places, self.close_from)
+                }
+                By::Stalled => context.stalled.end(room.places),
+            };
+            descriptors.made(worker, room, made);
+        }
+    }
+
     /// Whether nobody is left and nobody can come. A loop that waits for room is not waited for
     /// once connections are broken.
     fn is_over(&self) -> bool {
@@ -286,6 +316,8 @@ impl Running {
     async fn tick(&mut self) {
         self.context.observer.flush();
         self.context.anchor.set(Anchor::now());
+        let dialer = &self.context.dialer;
+        dialer.descriptors().ask_again(dialer.worker());
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks == self.forget_at {
             self.context.views.forget();

@@ -318,17 +318,13 @@ fn the_open_file_limit_is_raised_as_far_as_it_may_be() {
 #[test]
 fn without_descriptors_accepting_rests_and_does_not_spin() {
     let origin = Origin::named("a");
-    let setup = Setup::of(&[&origin])
-        .workers(1)
-        .process("max_connections = 1000");
-    let program = Program::spawn_after("ulimit -n 60", &setup);
-    program.wait_for("process.started");
-    program.wait_for("process.descriptor_limit_low");
+    let program = Program::start(&Setup::of(&[&origin]).workers(1));
     let address = program.address();
     // A connection to the admin listener that is there already needs no descriptor.
     let mut admin = Client::connect(program.admin_address());
     let metrics = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
     admin.ask(metrics);
+    program.limit_files(20);
     let mut clients: Vec<Client> = (0..100).map(|_| Client::connect(address)).collect();
     program.wait_for("process.out_of_descriptors");
     let before = program.cpu_time();

@@ -12,6 +12,7 @@ mod balancing;
 mod cli;
 mod connections;
 mod deadlines;
+mod descriptors;
 mod endings;
 mod fields;
 mod forwarding;

@@ -13,7 +13,9 @@ use crate::base::{Name, clock};
 use crate::control::health::FirstRound;
 use crate::control::reload::reload;
 use crate::control::{Order, State};
-use crate::observe::{BackendRow, CertificateRow, FrontendRow, Scrape, ServerRow};
+use crate::observe::{
+    BackendRow, CertificateRow, FrontendRow, Scrape, ServerConnections, ServerRow,
+};
 use crate::proxy::backend::Health;
 
 use super::browser::Refused;
@@ -200,6 +202,11 @@ fn metrics(state: &State) -> String {
         servers: &servers,
         certificates: &certificates,
         certificates_broken: known.broken.len() as u64,
+        server_connections: ServerConnections {
+            open: state.descriptors.open(),
+            limit: state.descriptors.limit(),
+            closed_for_room: state.descriptors.closed(),
+        },
         now: clock::now(),
     };
     scrape.render()

@@ -39,8 +39,21 @@ pub struct Scrape<'a> {
     pub certificates: &'a [CertificateRow<'a>],
     /// Files and directories that cannot be used as they are.
     pub certificates_broken: u64,
+    /// Of all backends.
+    pub server_connections: ServerConnections,
     /// The running state of a server counts until then.
     pub now: Instant,
+}
+
+/// The process's connections to servers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServerConnections {
+    /// How many are open.
+    pub open: u64,
+    /// How many may be.
+    pub limit: u64,
+    /// How many were closed to make room for others.
+    pub closed_for_room: u64,
 }
 
 /// A frontend as a scrape sees it.
@@ -102,6 +115,7 @@ impl Scrape<'_> {
         frontends(&mut text, self.frontends);
         handshakes(&mut text, self.frontends);
         certificates(&mut text, self);
+        server_connections(&mut text, &self.server_connections);
         backends(&mut text, self.backends);
         servers(&mut text, self.servers);
         health(&mut text, self.servers, self.now);
@@ -117,6 +131,21 @@ fn process_facts(text: &mut String, facts: &ProcessFacts) {
     single(text, &names::PROCESS_MAX_FDS, facts.max_fds);
     single(text, &names::PROCESS_START, facts.start_seconds);
     single(text, &names::PROCESS_THREADS, facts.threads);
+}
+
+fn server_connections(text: &mut String, connections: &ServerConnections) {
+    let ServerConnections {
+        open,
+        limit,
+        closed_for_room,
+    } = *connections;
+    single(text, &names::PROCESS_SERVER_CONNECTIONS, Some(open));
+    single(text, &names::PROCESS_SERVER_CONNECTIONS_LIMIT, Some(limit));
+    single(
+        text,
+        &names::PROCESS_SERVER_CONNECTIONS_CLOSED,
+        Some(closed_for_room),
+    );
 }
 
 fn frontends(text: &mut String, rows: &[FrontendRow<'_>]) {
@@ -587,6 +616,7 @@ mod tests {
                     expires: 1_800_000_000,
                 }],
                 certificates_broken: 0,
+                server_connections: ServerConnections::default(),
                 now: self.began + Duration::from_secs(2),
             }
             .render()

@@ -109,6 +109,12 @@ metrics! {
         "Changes from up to down and from down to up; the first check does not count.";
     HEALTH_CHECKS = "evenkeel_health_checks_total", Counter, Count, ["backend", "server", "result"],
         "Finished active checks, by result.";
+    PROCESS_SERVER_CONNECTIONS = "evenkeel_server_connections_open", Gauge, Count, [],
+        "Server connections that are open, in all backends, busy and idle.";
+    PROCESS_SERVER_CONNECTIONS_LIMIT = "evenkeel_server_connections_limit", Gauge, Count, [],
+        "Server connections that may be open: what the open-file limit allows beside max_connections and a reserve.";
+    PROCESS_SERVER_CONNECTIONS_CLOSED = "evenkeel_server_connections_closed_for_room_total", Counter, Count, [],
+        "Idle server connections that were closed, and exchanges with a stalled client that were aborted, because another exchange needed a file descriptor.";
     CERTIFICATE_EXPIRY = "evenkeel_certificate_expiry_timestamp_seconds", Gauge, Seconds, ["name"],
         "When the certificate for that name expires, since unix epoch in seconds; the earliest if there are several.";
     CERTIFICATES_BROKEN = "evenkeel_certificates_broken", Gauge, Count, [],

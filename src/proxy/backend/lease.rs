@@ -1,5 +1,6 @@
 //! A slot at a server, held for one attempt and given back when its last byte is through.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,7 +11,13 @@ use super::server::Server;
 pub struct Lease {
     backend: Rc<Local>,
     server: usize,
+    /// Among these it counts.
+    held: Option<Held>,
 }
+
+/// How many slots one client connection holds.
+#[derive(Clone, Debug, Default)]
+pub struct Held(Rc<Cell<usize>>);
 
 impl Lease {
     /// The holder has taken the slot.
@@ -18,7 +25,19 @@ impl Lease {
         Self {
             backend: Rc::clone(backend),
             server,
+            held: None,
         }
+    }
+
+    /// Counts among `held` until it is given back.
+    pub fn hold(&mut self, held: &Held) {
+        held.0.set(held.0.get() + 1);
+        self.held = Some(held.clone());
+    }
+
+    /// How many the client connection of this one holds, with this one.
+    pub fn held(&self) -> usize {
+        self.held.as_ref().map_or(1, |held| held.0.get())
     }
 
     /// The server's place in the backend.
@@ -39,6 +58,9 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        if let Some(Held(number)) = &self.held {
+            number.set(number.get() - 1);
+        }
         let shared = &self.backend.shared;
         let server = &shared.servers[self.server];
         // A slot at a server that takes no more traffic is not passed on.

@@ -55,6 +55,16 @@ impl Local {
         &self.lanes[index]
     }
 
+    /// Closes up to `most` connections that nobody uses, and says how many.
+    pub fn close_idle(&self, most: usize) -> usize {
+        self.lanes.iter().fold(0, |closed, lanes| {
+            if closed == most {
+                return closed;
+            }
+            closed + lanes.close_idle(most - closed)
+        })
+    }
+
     /// Lets go of connections that are too old or that the server has closed.
     pub fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
         let plan = &self.shared.plan;

@@ -13,7 +13,7 @@ mod roster;
 mod server;
 
 pub use choose::{NoSlot, Tried};
-pub use lease::Lease;
+pub use lease::{Held, Lease};
 pub use local::Local;
 pub use server::{Health, Note, Server, ServerId};
 

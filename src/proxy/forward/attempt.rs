@@ -11,7 +11,7 @@ use http_body::Body;
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::turn;
 use crate::exchange::{Fault, Reason};
-use crate::net::Network;
+use crate::net::Dialer;
 use crate::proxy::backend::Lease;
 use crate::proxy::io::{Course, Proof, ReceivedBody, RequestBody, Switch};
 use crate::proxy::upstream::{
@@ -114,18 +114,19 @@ fn is_repeatable(request: &Request<RequestBody>) -> bool {
 /// the same server, if nothing was written or if doing it twice does the same. A server of HTTP/2
 /// may say that it did nothing with the request; then it is sent again as well.
 pub(super) async fn attempt(
-    lease: Lease,
+    mut lease: Lease,
     sending: &mut Sending,
     caller: &Caller,
-    network: &Network,
+    dialer: &Dialer,
     course: &Rc<Course>,
 ) -> Result<Response<ServerBody>, Failed> {
+    lease.hold(caller.held());
     let line = caller.line(&lease, &course.exchange, || sending.host());
     let mut wanted = Wanted::Any;
     let mut patience = Patience::default();
     loop {
         let began = clock::now();
-        let (carrier, ready) = match connect(&lease, &line, wanted, network, course).await {
+        let (carrier, ready) = match connect(&lease, &line, wanted, dialer, course).await {
             Ok(connected) => connected,
             Err(fault) => return Err(Failed { fault, lease }),
         };
@@ -241,7 +242,7 @@ async fn connect(
     lease: &Lease,
     line: &Line,
     wanted: Wanted,
-    network: &Network,
+    dialer: &Dialer,
     course: &Course,
 ) -> Result<(Carrier, Instant), Fault> {
     let local = lease.backend();
@@ -271,7 +272,8 @@ async fn connect(
     let deadlines = &course.deadlines;
     let patience = plan.timeout.connect;
     let way = Way {
-        network,
+        dialer,
+        claim: dialer.descriptors().claim(lease.held()),
         address: &lease.server().address,
         preamble: &line.preamble,
         settings: &local.settings,

@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use crate::base::clock;
 use crate::exchange::{Fault, Reason};
-use crate::net::{Network, Stream};
+use crate::net::{Claim, Dialer, Stream};
 use crate::proxy::backend::{Lease, Local};
 use crate::proxy::io::Course;
 use crate::proxy::upstream::{Spoken, dial};
@@ -27,13 +27,13 @@ use super::judge::Left;
 /// Dropping it gives the connection up and the slot back.
 pub async fn connect(
     backend: &Rc<Local>,
-    network: &Network,
+    dialer: &Dialer,
     course: &Rc<Course>,
 ) -> Result<(Stream, Lease), Fault> {
     let mut tries = Tries::at(backend);
     loop {
         let lease = tries.next(course).await?;
-        match dialled(&lease, network, course).await {
+        match dialled(&lease, dialer, course).await {
             Ok(stream) => return Ok((stream, lease)),
             Err(fault) => tries.failed(Failed { fault, lease }, Left::Whole, course)?,
         }
@@ -43,14 +43,15 @@ pub async fn connect(
 /// A connection on which the client's first bytes can be said; `name` is the one it asked for by TLS.
 async fn open(
     lease: &Lease,
-    network: &Network,
+    dialer: &Dialer,
     course: &Course,
     name: Option<&str>,
 ) -> Result<Stream, Fault> {
     let backend = &lease.backend().shared;
     let server = lease.server();
     let preamble = preamble(lease, &course.exchange, name.map(str::as_bytes));
-    let stream = dial(network, &server.address, &preamble).await?;
+    // One connection carries one client's: it cannot hold more than its share.
+    let stream = dial(dialer, Claim::Fair, &server.address, &preamble).await?;
     match &backend.tls {
         Some(tls) => {
             let host = name.and_then(|name| HeaderValue::from_str(name).ok());
@@ -64,13 +65,13 @@ async fn open(
     }
 }
 
-async fn dialled(lease: &Lease, network: &Network, course: &Course) -> Result<Stream, Fault> {
+async fn dialled(lease: &Lease, dialer: &Dialer, course: &Course) -> Result<Stream, Fault> {
     let local = lease.backend();
     let began = clock::now();
     let patience = local.shared.plan.timeout.connect;
     let first_bytes = course.exchange.opening.first_bytes.as_ref();
     let name = first_bytes.and_then(|first| first.sni.as_deref());
-    let opening = Box::pin(open(lease, network, course, name));
+    let opening = Box::pin(open(lease, dialer, course, name));
     let stream = course
         .deadlines
         .while_connecting(patience, opening)

@@ -16,7 +16,7 @@ use http::HeaderValue;
 use crate::base::{Peer, TlsVersion};
 use crate::exchange::{ClientTls, Exchange};
 use crate::plan::{ProxyVersion, SendProxy};
-use crate::proxy::backend::{Lease, ServerId};
+use crate::proxy::backend::{Held, Lease, ServerId};
 use crate::proxy::upstream::{Lane, Lanes, Settings};
 use crate::wire::host::Authority;
 use crate::wire::proxy_protocol::{
@@ -31,6 +31,8 @@ const MOST_LANES: usize = 64;
 #[derive(Default)]
 pub struct Caller {
     lanes: RefCell<Vec<Own>>,
+    /// How many slots at servers it holds.
+    held: Held,
 }
 
 struct Own {
@@ -47,6 +49,11 @@ pub(super) struct Line {
 }
 
 impl Caller {
+    /// Counts the slots at servers that it holds.
+    pub(super) fn held(&self) -> &Held {
+        &self.held
+    }
+
     /// The line to the server of `lease` for `exchange`, whose request names `host`.
     /// It is looked for only where it matters.
     pub(super) fn line<'a>(

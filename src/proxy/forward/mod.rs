@@ -21,7 +21,7 @@ use http::Response;
 
 use crate::base::clock;
 use crate::exchange::{Attempt, Cause, Fault, Reason};
-use crate::net::Network;
+use crate::net::Dialer;
 use crate::observe::event;
 use crate::proxy::backend::{Lease, Local, NoSlot, Tried};
 use crate::proxy::io::Course;
@@ -45,13 +45,13 @@ pub async fn forward(
     sending: &mut Sending,
     backend: &Rc<Local>,
     caller: &Caller,
-    network: &Network,
+    dialer: &Dialer,
     course: &Rc<Course>,
 ) -> Result<Response<ServerBody>, Fault> {
     let mut tries = Tries::at(backend);
     loop {
         let lease = tries.next(course).await?;
-        match attempt::attempt(lease, sending, caller, network, course).await {
+        match attempt::attempt(lease, sending, caller, dialer, course).await {
             Ok(response) => return Ok(response),
             Err(failed) => tries.failed(failed, sending.left(), course)?,
         }
@@ -111,6 +111,12 @@ impl<'a> Tries<'a> {
 /// Says why a server is not believed or not understood, now and then: without checks of its health
 /// nobody else does, and it is the configuration or a certificate that somebody has to mend.
 fn tell(lease: &Lease, fault: &Fault) {
+    if fault.reason == Reason::ProxyDescriptors {
+        if lease.server().may_tell(clock::now()) {
+            event::no_descriptor_for_server();
+        }
+        return;
+    }
     let is_tls = matches!(
         fault.reason,
         Reason::ServerTlsHandshake | Reason::ServerTlsCertificate

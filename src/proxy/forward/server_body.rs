@@ -95,6 +95,12 @@ impl ServerBody {
         }
     }
 
+    /// Whether a connection to a server waits for it, which carries nothing else.
+    pub fn holds_connection(&self) -> bool {
+        let carried = self.way.as_ref().map(|way| &way.carried);
+        matches!(carried, Some(Carried::Http1 { .. }))
+    }
+
     /// The last byte is through, or nobody wants the rest of what the server has said.
     fn finish(&mut self) {
         let now = clock::now();

@@ -27,6 +27,14 @@ pub(super) struct Own {
 }
 
 impl ResponseBody {
+    /// Whether a connection to a server waits for it, which carries nothing else.
+    pub(super) fn holds_connection(&self) -> bool {
+        match self {
+            Self::Server(body) => body.holds_connection(),
+            Self::Own(_) | Self::Tunnel => false,
+        }
+    }
+
     /// How many bytes it has, if they are ours.
     pub(super) fn own_length(&self) -> Option<u64> {
         match self {

@@ -236,12 +236,12 @@ impl Begun {
         let Passed {
             sending, backend, ..
         } = passed;
-        let network = &self.client.context.network;
+        let dialer = &self.client.context.dialer;
         let mut forwarding = pin!(forward(
             sending,
             backend,
             &self.client.caller,
-            network,
+            dialer,
             &self.course
         ));
         poll_fn(|cx| {

@@ -88,6 +88,11 @@ impl Blocked {
         }
     }
 
+    /// Since when it takes nothing; `None`: it is not waited for.
+    pub fn since(&self) -> Option<Instant> {
+        self.since.get()
+    }
+
     /// When it is time for a look.
     pub fn due(&self, patience: Duration) -> Option<Instant> {
         let since = self.since.get()?;
@@ -132,6 +137,11 @@ impl Stall {
             self.sent = pump.sent();
         }
         Some(self.looks.due(self.since?, patience))
+    }
+
+    /// Since when it takes nothing; `None`: it is not waited for.
+    pub fn since(&self) -> Option<Instant> {
+        self.since
     }
 
     /// Looks, if it is time.

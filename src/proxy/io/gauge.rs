@@ -189,6 +189,11 @@ impl Gauge {
         self.0.head_left.get() == Some(0)
     }
 
+    /// As [`Stream::is_wanted`].
+    pub fn is_wanted(&self) -> bool {
+        self.0.with(Stream::is_wanted).unwrap_or(false)
+    }
+
     /// Bytes that it was given.
     pub fn written(&self) -> u64 {
         self.0.written.get()
@@ -440,7 +445,7 @@ mod tests {
     /// A connection that is looked at, and its peer.
     fn pair() -> (GaugedStream, UnixStream) {
         let (near, far) = UnixStream::pair().expect("a pair");
-        (GaugedStream::new(Stream::Unix(near)), far)
+        (GaugedStream::new(Stream::Unix(near.into())), far)
     }
 
     async fn read(far: &mut UnixStream, bytes: usize) {
@@ -558,7 +563,7 @@ mod tests {
             let (near, mut far) = UnixStream::pair().expect("a pair");
             far.write_all(b"an answer").await.expect("taken");
             drop(far);
-            let near = Stream::Unix(near);
+            let near = Stream::Unix(near.into());
             let mut near = match to_server {
                 true => GaugedStream::to_server(near),
                 false => GaugedStream::new(near),

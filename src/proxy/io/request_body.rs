@@ -34,8 +34,6 @@ pub struct RequestBody {
     incoming: Option<ReceivedBody>,
     /// Of the connection of HTTP/1 that it goes out on.
     outlet: Option<Gauge>,
-    /// Whether the client is waited for: then what comes is handed on.
-    is_asked: bool,
     course: Rc<Course>,
     patience: Duration,
     gate: Option<ContinueGate>,
@@ -72,7 +70,6 @@ impl RequestBody {
         Self {
             incoming,
             outlet: None,
-            is_asked: false,
             course,
             patience,
             gate: None,
@@ -88,7 +85,6 @@ impl RequestBody {
         Self {
             incoming: None,
             outlet: None,
-            is_asked: false,
             course,
             patience: Duration::ZERO,
             gate: None,
@@ -228,10 +224,13 @@ impl Body for RequestBody {
             return Poll::Pending;
         }
         let this = &mut *self;
-        if !this.is_asked
-            && let Some(outlet) = &this.outlet
+        if let Some(outlet) = &this.outlet
             && outlet.poll_room(cx).is_pending()
         {
+            if this.course.deadlines.is_waiting_for_client() {
+                // It is the server that is waited for.
+                this.course.deadlines.client_came();
+            }
             return Poll::Pending;
         }
         if let Some(frame) = this.again.next() {
@@ -247,9 +246,7 @@ impl Body for RequestBody {
         }
         let deadlines = &this.course.deadlines;
         this.course.body_wanted.set(true);
-        let polled = Pin::new(&mut *incoming).poll_frame(cx);
-        this.is_asked = polled.is_pending();
-        match polled {
+        match Pin::new(&mut *incoming).poll_frame(cx) {
             Poll::Pending => {
                 deadlines.wait_for_client(this.patience, Reason::RequestBodyTimeout);
                 Poll::Pending

@@ -11,14 +11,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use rustix::io::Errno;
-
 use crate::base::Peer;
 use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::tasks;
 use crate::exchange::ClientTls;
-use crate::net::{Listener, Stream};
+use crate::net::{Listener, Stream, is_shortage};
 use crate::observe::{PauseCause, event};
 use crate::plan::Mode;
 use crate::proxy::context::Context;
@@ -75,10 +73,11 @@ enum Begun {
     Tcp(Stream, Ends, Entry),
 }
 
-/// A connection that is counted; leaves both gates when dropped.
+/// A connection that is counted; leaves both gates and the count of clients when dropped.
 struct Pass {
     frontend: Arc<Frontend>,
     process: Arc<Gate>,
+    context: Rc<Context>,
 }
 
 impl Target {
@@ -165,9 +164,12 @@ impl Accept {
             .await;
         self.enter(&frontend, &self.process_gate, PauseCause::ProcessLimit)
             .await;
+        let context = Rc::clone(&self.context);
+        context.dialer.descriptors().client_came();
         Pass {
             frontend,
             process: Arc::clone(&self.process_gate),
+            context,
         }
     }
 
@@ -233,6 +235,7 @@ impl Accept {
         if !is_shortage(error) {
             return;
         }
+        self.context.dialer.ask_for_room();
         let frontend = self.target.frontend();
         frontend.metrics.accept_paused(PauseCause::Descriptors);
         if self.may_tell() {
@@ -269,17 +272,10 @@ fn mode_of(frontend: &Arc<Frontend>, context: &Context) -> Mode {
     })
 }
 
-/// Whether the system has no descriptor or memory left for a connection.
-fn is_shortage(error: &io::Error) -> bool {
-    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
-    error
-        .raw_os_error()
-        .is_some_and(|code| shortages.contains(&Errno::from_raw_os_error(code)))
-}
-
 impl Drop for Pass {
     fn drop(&mut self) {
         self.frontend.gate.leave();
         self.process.leave();
+        self.context.dialer.descriptors().client_left();
     }
 }

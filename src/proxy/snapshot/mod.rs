@@ -282,6 +282,20 @@ impl View {
         }
     }
 
+    /// Closes up to `most` server connections that nobody uses, from backend number `from` on, and says how
+    /// many.
+    pub fn close_idle(&self, most: usize, from: usize) -> usize {
+        let (before, after) = self.backends.split_at(from % self.backends.len().max(1));
+        let mut closed = 0;
+        for backend in after.iter().chain(before) {
+            if closed == most {
+                break;
+            }
+            closed += backend.close_idle(most - closed);
+        }
+        closed
+    }
+
     /// Lets go of server connections that are too old or that the server has closed.
     pub fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
         for backend in &self.backends {

@@ -198,7 +198,7 @@ impl Terrain {
     ) -> Option<Passing> {
         let course = &open.course;
         let local = &self.view.backends[backend as usize];
-        let connecting = connect(local, &self.context.network, course);
+        let connecting = connect(local, &self.context.dialer, course);
         match in_time(connecting, course, entry, timer).await {
             Ok((server, lease)) => {
                 let tunnel = Box::new(self.tunnel(client, server, lease, course));

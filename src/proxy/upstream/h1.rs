@@ -180,6 +180,11 @@ impl Connection {
         !matches!(self.engine, Engine::Running(_)) || self.gauge.is_deaf()
     }
 
+    /// Whether an exchange waits for its descriptor.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.gauge.is_wanted()
+    }
+
     /// Whether it has carried a request before.
     pub fn was_used(&self) -> bool {
         self.history.requests > 0

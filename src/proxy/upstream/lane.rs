@@ -14,7 +14,7 @@ use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::{tasks, turn};
 use crate::exchange::{Fault, Reason};
-use crate::net::Network;
+use crate::net::{Claim, Dialer};
 use crate::plan::{self, Protocol};
 
 use super::h1::Connection;
@@ -69,7 +69,9 @@ pub enum Wanted {
 /// What it takes to open a connection.
 pub struct Way<'a> {
     /// Where sockets come from.
-    pub network: &'a Network,
+    pub dialer: &'a Dialer,
+    /// What the client connection may claim.
+    pub claim: Claim,
     /// Where the server listens.
     pub address: &'a Address,
     /// What is said first, before TLS and HTTP; mostly nothing.
@@ -150,7 +152,8 @@ impl Lane {
         }
         let began = clock::now();
         match open(
-            way.network,
+            way.dialer,
+            way.claim,
             way.address,
             way.preamble,
             way.settings,
@@ -215,7 +218,14 @@ impl Lane {
     /// Opens a connection of HTTP/1 that is for one exchange alone.
     async fn open_http1(&self, way: &Way<'_>) -> Result<Carrier, Fault> {
         let name = self.name.as_ref();
-        let opening = open_http1(way.network, way.address, way.preamble, way.settings, name);
+        let opening = open_http1(
+            way.dialer,
+            way.claim,
+            way.address,
+            way.preamble,
+            way.settings,
+            name,
+        );
         opening.await.map(Carrier::Http1)
     }
 
@@ -263,13 +273,21 @@ impl Lane {
     fn open_for_all(self: &Rc<Self>, way: &Way<'_>) {
         let lane = Rc::clone(self);
         let opening = Opening::begin(&self.crew);
-        let (network, address) = (way.network.clone(), way.address.clone());
+        let (dialer, address) = (way.dialer.clone(), way.address.clone());
+        let claim = way.claim;
         let preamble = way.preamble.clone();
         let (settings, patience) = (Rc::clone(way.settings), way.patience);
         tasks::spawn_local(async move {
             let opened = clock::within(
                 patience,
-                open(&network, &address, &preamble, &settings, lane.name.as_ref()),
+                open(
+                    &dialer,
+                    claim,
+                    &address,
+                    &preamble,
+                    &settings,
+                    lane.name.as_ref(),
+                ),
             )
             .await;
             lane.opened(opened.unwrap_or_else(|_| Err(Fault::new(Reason::ServerConnectTimeout))));
@@ -291,11 +309,18 @@ impl Lane {
         }
     }
 
-    /// Keeps a connection of HTTP/1 for the next exchange, unless there are enough.
+    /// Keeps a connection of HTTP/1 for the next exchange, unless there are enough, or another exchange waits
+    /// for its descriptor.
     pub fn keep(&self, connection: Connection, limits: &plan::Pool, now: Instant) {
-        if !self.is_retired.get() {
+        if !self.is_retired.get() && !connection.is_wanted() {
             self.idle.keep(connection, limits, now);
         }
+    }
+
+    /// Closes up to `most` connections that nobody uses, and says how many.
+    pub(super) fn close_idle(&self, most: usize) -> usize {
+        let closed = self.idle.close_oldest(most);
+        closed + self.crew.close_idle(most - closed)
     }
 
     /// Keeps nothing from now on; what is on its way ends in peace.

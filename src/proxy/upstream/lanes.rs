@@ -95,6 +95,20 @@ impl Lanes {
         lane
     }
 
+    /// Closes up to `most` connections that nobody uses, and says how many.
+    pub fn close_idle(&self, most: usize) -> usize {
+        let mut closed = self.one.close_idle(most);
+        if let Some(named) = &self.named {
+            for lane in named.borrow().values() {
+                closed += lane.close_idle(most - closed);
+            }
+        }
+        for lane in self.apart.borrow().iter().filter_map(Weak::upgrade) {
+            closed += lane.close_idle(most - closed);
+        }
+        closed
+    }
+
     /// Lets go of connections that are too old, that the server has closed, or that do not answer.
     pub fn sweep(
         &self,

@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::base::Address;
 use crate::exchange::{Fault, Reason};
-use crate::net::{Network, Stream};
+use crate::net::{Claim, Dialer, Stream, is_shortage};
 use crate::plan::Protocol;
 
 use super::h1::Connection;
@@ -28,13 +28,14 @@ pub(super) enum Opened {
 ///
 /// `server.connect.*` and `server.tls.*`, all of them safe to try again.
 pub(super) async fn open(
-    network: &Network,
+    dialer: &Dialer,
+    claim: Claim,
     address: &Address,
     preamble: &[u8],
     settings: &Settings,
     name: Option<&ServerName<'static>>,
 ) -> Result<Opened, Fault> {
-    let stream = dial(network, address, preamble).await?;
+    let stream = dial(dialer, claim, address, preamble).await?;
     let (stream, agreed) = match (&settings.tls, name) {
         (Some(tls), Some(name)) => tls.secure(stream, name.clone()).await?,
         // Nothing that was meant to be secret goes in the clear, whatever else is amiss.
@@ -57,13 +58,14 @@ pub(super) async fn open(
 ///
 /// As [`open`].
 pub(super) async fn open_http1(
-    network: &Network,
+    dialer: &Dialer,
+    claim: Claim,
     address: &Address,
     preamble: &[u8],
     settings: &Settings,
     name: Option<&ServerName<'static>>,
 ) -> Result<Connection, Fault> {
-    let stream = dial(network, address, preamble).await?;
+    let stream = dial(dialer, claim, address, preamble).await?;
     let stream = match (&settings.tls, name) {
         (Some(tls), Some(name)) => tls.secure_for(stream, name.clone(), Spoken::Http1).await?,
         _ if settings.plan.secured == Secured::Yes => {
@@ -78,10 +80,15 @@ pub(super) async fn open_http1(
 ///
 /// # Errors
 ///
-/// `server.connect.*`, all of them safe to try again.
-pub async fn dial(network: &Network, address: &Address, preamble: &[u8]) -> Result<Stream, Fault> {
-    let mut stream = network
-        .connect(address)
+/// `server.connect.*`, all of them safe to try again, and `proxy.descriptors`.
+pub async fn dial(
+    dialer: &Dialer,
+    claim: Claim,
+    address: &Address,
+    preamble: &[u8],
+) -> Result<Stream, Fault> {
+    let mut stream = dialer
+        .connect(address, claim)
         .await
         .map_err(|error| Fault::io(reason_of(&error), error))?;
     if !preamble.is_empty() {
@@ -93,6 +100,9 @@ pub async fn dial(network: &Network, address: &Address, preamble: &[u8]) -> Resu
 }
 
 fn reason_of(error: &io::Error) -> Reason {
+    if is_shortage(error) {
+        return Reason::ProxyDescriptors;
+    }
     match error.kind() {
         // Without a file for it, nobody listens on a Unix socket either.
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Reason::ServerConnectRefused,

@@ -71,6 +71,14 @@ impl Pool {
         }));
     }
 
+    /// Closes up to `most` of them, the oldest first, and says how many.
+    pub(super) fn close_oldest(&self, most: usize) -> usize {
+        let mut idle = self.idle.borrow_mut();
+        let closed = most.min(idle.len());
+        drop(idle.drain(..closed));
+        closed
+    }
+
     /// Keeps none of them.
     pub(super) fn clear(&self) {
         self.idle.borrow_mut().clear();

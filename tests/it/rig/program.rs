@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 
 use super::client::Client;
@@ -216,6 +216,19 @@ impl Program {
             .map(|count| count.parse::<u64>().expect("a number"))
             .sum();
         Duration::from_millis(ticks * 1_000 / rustix::param::clock_ticks_per_second())
+    }
+
+    /// Lets it have `more` descriptors than it has now, and no others.
+    #[track_caller]
+    pub(crate) fn limit_files(&self, more: u64) {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        let open = std::fs::read_dir(folder).expect("it runs").count() as u64;
+        let limit = Some(open + more);
+        let limit = Rlimit {
+            current: limit,
+            maximum: limit,
+        };
+        prlimit(Some(pid_of(&self.child)), Resource::Nofile, limit).expect("it is ours");
     }
 
     /// The bytes of memory that it holds.

@@ -31,7 +31,9 @@ use crate::exchange::Reason;
 use crate::net::{HalfClose, Stream};
 use crate::observe::event;
 use crate::plan::{self, HeaderCase};
-use crate::proxy::io::{Course, End, Gauge, Look, ReceivedBody, Timer, WatchedStream};
+use crate::proxy::io::{
+    Course, End, Gauge, Look, ReceivedBody, StalledEntry, Timer, WatchedStream,
+};
 use crate::proxy::roll::{Entry, Order};
 
 use super::client::Client;
@@ -204,6 +206,7 @@ async fn active(
         timer,
         never: clock::now() + FAR,
         look_at: None,
+        stalled: None,
         told_to_leave: false,
     };
     let verdict = poll_fn(|cx| spell.poll(cx)).await;
@@ -243,6 +246,8 @@ struct Spell<'a, C> {
     never: Instant,
     /// When to look whether the client has gone, while its upload waits for the server.
     look_at: Option<Instant>,
+    /// Where its exchange stands among those that may have to make room.
+    stalled: Option<StalledEntry>,
     told_to_leave: bool,
 }
 
@@ -294,10 +299,13 @@ where
                 Pin::new(&mut self.connection).graceful_shutdown();
                 continue;
             }
+            if self.is_told_to_make_room(cx) {
+                return Poll::Ready(self.cut(Reason::ProxyDescriptors));
+            }
             self.plan_look();
             let due = self.due();
             let now = ready!(self.timer.poll(cx, due));
-            match self.passed(now) {
+            match self.passed(now, cx) {
                 Due::Told => {}
                 Due::End(verdict) => return Poll::Ready(verdict),
             }
@@ -391,14 +399,44 @@ where
             .unwrap_or(self.never)
     }
 
+    /// Whether the exchange shall end because its client takes nothing and others need its descriptors.
+    fn is_told_to_make_room(&mut self, cx: &TaskContext<'_>) -> bool {
+        let Some(entry) = &self.stalled else {
+            return false;
+        };
+        if self.session.watch.blocked.since() != Some(entry.since()) {
+            self.stalled = None;
+            return false;
+        }
+        entry.is_told(cx)
+    }
+
+    /// Enters it among those that may have to make room: it was looked, and nothing was taken.
+    fn may_make_room(&mut self, now: Instant, cx: &TaskContext<'_>) {
+        let session = self.session;
+        let since = session.watch.blocked.since();
+        let is_open = session
+            .course()
+            .is_some_and(|course| course.ended().is_none());
+        if self.stalled.is_none()
+            && is_open
+            && let Some(since) = since.filter(|since| *since < now)
+        {
+            self.stalled = Some(session.client.context.stalled.enter(since, cx));
+        }
+    }
+
     /// A deadline of [`Spell::due`] has passed.
-    fn passed(&mut self, now: Instant) -> Due {
+    fn passed(&mut self, now: Instant, cx: &TaskContext<'_>) -> Due {
         let session = self.session;
         let watch = &session.watch;
         let body = session.client.timeouts.get().body;
         match watch.blocked.look(now, body, &self.gauge) {
             Look::NotDue => {}
-            Look::Patient => return Due::Told,
+            Look::Patient => {
+                self.may_make_room(now, cx);
+                return Due::Told;
+            }
             Look::Stalled => return Due::End(self.cut(Reason::ClientStalled)),
         }
         if self.look_at.is_some_and(|at| now >= at) {

@@ -29,7 +29,8 @@ use crate::proxy::http::hop;
 use crate::proxy::http::linger::Linger;
 use crate::proxy::http::upgrade::Opened;
 use crate::proxy::io::{
-    Course, End, Interims, Look, Pump, ReceivedBody, Stall, Stopped, StreamBody, Timer,
+    Course, End, Interims, Look, Pump, ReceivedBody, Stall, StalledEntry, Stopped, StreamBody,
+    Timer,
 };
 
 use super::Shared;
@@ -204,6 +205,8 @@ impl Exchange {
         let mut pump = Pump::new(body, stream).through(self.shared.gauge.clone());
         let mut stall = Stall::default();
         let mut cut: Option<Cut> = None;
+        // Where it stands among those that may have to make room.
+        let mut entry: Option<StalledEntry> = None;
         poll_fn(|cx| {
             if let Some(cut) = &cut {
                 let is_late = self.timer.poll(cx, cut.until).is_ready();
@@ -235,6 +238,13 @@ impl Exchange {
                 }
                 let patience = self.shared.client.timeouts.get().body;
                 let look_at = stall.due(&pump, patience);
+                if entry.as_ref().map(StalledEntry::since) != stall.since() {
+                    entry = None;
+                } else if entry.as_ref().is_some_and(|entry| entry.is_told(cx)) {
+                    self.course().cut(Reason::ProxyDescriptors);
+                    pump.reset(h2::Reason::CANCEL);
+                    return Poll::Ready(());
+                }
                 let waiting = self.course().deadlines.earliest();
                 let due = [look_at, waiting].into_iter().flatten().min();
                 let (now, fired) = ready!(self.poll_due(cx, due));
@@ -244,6 +254,14 @@ impl Exchange {
                     self.course().cut(reason);
                     pump.reset(h2::Reason::CANCEL);
                     return Poll::Ready(());
+                }
+                // It was looked, and nothing was taken since before that.
+                if look == Look::Patient
+                    && entry.is_none()
+                    && let Some(since) = stall.since().filter(|since| *since < now)
+                    && pump.body_mut().holds_connection()
+                {
+                    entry = Some(self.shared.client.context.stalled.enter(since, cx));
                 }
             }
         })

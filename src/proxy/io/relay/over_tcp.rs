@@ -27,7 +27,7 @@ async fn pair() -> (TcpStream, TcpStream) {
 }
 
 fn end(stream: TcpStream) -> (End, Bytes) {
-    (End::Connection(Stream::Tcp(stream)), Bytes::new())
+    (End::Connection(Stream::Tcp(stream.into())), Bytes::new())
 }
 
 /// A relay, its client and its server.
@@ -309,7 +309,7 @@ async fn what_a_server_said_before_it_broke_reaches_a_client_that_had_not_taken_
     let said = words(MIB, 8);
     let say = async {
         server.write_all(&said).await.expect("taken");
-        let server = Stream::Tcp(server);
+        let server = Stream::Tcp(server.into());
         while server.untaken() != Some(0) {
             tokio::task::yield_now().await;
         }

@@ -140,6 +140,13 @@ impl Crew {
         }
     }
 
+    /// Ends up to `most` connections that carry nothing, and says how many.
+    pub(in super::super) fn close_idle(&self, most: usize) -> usize {
+        let links = self.links.borrow();
+        let idle = links.iter().filter(|link| link.is_open() && link.is_idle());
+        idle.take(most).map(|link| link.leave()).count()
+    }
+
     /// Nobody is sent there any more; what is on its way ends in peace.
     pub(in super::super) fn leave(&self) {
         for link in self.links.borrow().iter() {

@@ -1,0 +1,499 @@
+//! The descriptors that connections may take, and who makes room when none is left.
+//!
+//! The limit of open files is one for the whole process. What remains of it after listening sockets,
+//! runtimes, pipes and a reserve (admin listener, logs, checks, reloads) is shared out here: so many
+//! client connections, which `max_connections` counts, and so many connections to servers, which are
+//! counted here. A worker takes a [`Place`] before it opens one; the place lies in the socket and is
+//! given back with it.
+//!
+//! Half of the places are for every exchange. The other half is for those of client connections that
+//! hold less than their fair share, so that a few clients with many streams do not take all.
+//!
+//! When no place is free, the exchange waits for a moment, and the workers are asked one after the
+//! other for room: first for connections that are idle, then for exchanges whose client takes nothing.
+//!
+//! Nothing here is touched but when a connection is opened or closed.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, Semaphore};
+
+use crate::base::clock::{self, Duration};
+
+/// How long an exchange waits for a place. Idle connections make room within milliseconds; what is not
+/// free by then would only lengthen the line.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Descriptors that a listening socket takes on each worker: itself, and a connection that was
+/// accepted and waits because there are as many as may be.
+const FILES_OF_LISTENER: u64 = 2;
+
+/// Whatever `max_connections` says, one in so many is for connections to servers.
+const ONE_IN_FOR_SERVERS: u64 = 8;
+
+/// Counts the connections to servers of a process.
+#[derive(Debug)]
+pub struct Descriptors {
+    /// For client connections, connections to servers and listening sockets. Never changes.
+    all: u64,
+    /// For every exchange.
+    common: Arc<Places>,
+    /// For those whose client connection holds less than its share.
+    fair: Arc<Places>,
+    /// Client connections that are open. Written by each that begins and ends, on every worker; read when a
+    /// connection to a server is opened. `Relaxed`: it orders nothing.
+    clients: AtomicU64,
+    /// Connections that were closed to make room. Written by the workers; read by metrics. `Relaxed`:
+    /// it orders nothing.
+    closed: AtomicU64,
+    /// One for each worker.
+    workers: Box<[Asked]>,
+}
+
+/// So many connections at most.
+#[derive(Debug)]
+struct Places {
+    free: Semaphore,
+    /// Written by [`Descriptors::share_out`]; read by metrics.
+    limit: AtomicUsize,
+    /// Exchanges that wait for one. Written by those; read by each connection that becomes idle. `Relaxed`:
+    /// one that is missed is asked for once more (see [`Descriptors::ask_again`]).
+    waiting: AtomicUsize,
+    /// Places that are taken and will be none when they are given back: there were more before. Written by
+    /// `share_out`, and by each place that pays. `Relaxed`: the semaphore orders what matters.
+    owed: AtomicUsize,
+}
+
+/// A place of a connection. Dropping it gives it back.
+#[derive(Debug)]
+pub struct Place(Arc<Places>);
+
+/// What a client connection may claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It holds less than its share.
+    Fair,
+    /// It holds its share or more.
+    Beyond,
+}
+
+/// For how many places a worker was asked.
+#[derive(Debug, Default)]
+struct Asked {
+    /// By how many questions may still follow, of two for each worker: see [`Room`]. Written by whoever asks
+    /// and by the worker.
+    by_questions: Mutex<Vec<usize>>,
+    told: Notify,
+    /// Exchanges of this worker that wait for a place. Written by those. `Relaxed`: it is read by the same
+    /// thread.
+    waiting: AtomicUsize,
+}
+
+/// Counts an exchange that waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+/// Places that a worker is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// What is to make room.
+    pub by: By,
+    /// How many.
+    pub places: usize,
+    /// Questions that may follow when this worker cannot.
+    questions: usize,
+}
+
+/// What makes room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Connections that are idle.
+    Idle,
+    /// Exchanges whose client takes nothing.
+    Stalled,
+}
+
+impl Descriptors {
+    /// For connections that may have `all` descriptors together, on so many workers. There is no bound before
+    /// [`Descriptors::share_out`].
+    pub fn new(all: u64, workers: usize) -> Self {
+        Self {
+            all,
+            common: Arc::default(),
+            fair: Arc::default(),
+            clients: AtomicU64::new(0),
+            closed: AtomicU64::new(0),
+            workers: (0..workers.max(1)).map(|_| Asked::default()).collect(),
+        }
+    }
+
+    /// Shares them out between `listening` sockets, clients and servers, and gives how many client
+    /// connections there may be: `max_connections`, if something is left for servers then, or half.
+    pub fn share_out(&self, listening: u64, max_connections: Option<u64>) -> u64 {
+        let all = self
+            .all
+            .saturating_sub(listening * FILES_OF_LISTENER)
+            .max(2);
+        let most = all - (all / ONE_IN_FOR_SERVERS).max(1);
+        let clients = max_connections.unwrap_or(all / 2).clamp(1, most);
+        let servers = usize::try_from(all - clients).unwrap_or(usize::MAX);
+        let fair = servers / 2;
+        self.common.set_limit(servers - fair);
+        self.fair.set_limit(fair);
+        clients
+    }
+
+    /// Counts a client connection.
+    pub fn client_came(&self) {
+        self.clients.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It is over.
+    pub fn client_left(&self) {
+        self.clients.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// What a client connection may claim that holds so many connections to servers.
+    pub fn claim(&self, held: usize) -> Claim {
+        let clients = usize::try_from(self.clients.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
+        let share = self.fair.limit.load(Ordering::Relaxed) / clients.max(1);
+        if held <= share.max(1) {
+            Claim::Fair
+        } else {
+            Claim::Beyond
+        }
+    }
+
+    /// A place for a connection that `worker` opens, at once or within a moment; `None`: there is none.
+    ///
+    /// # Cancel safety
+    ///
+    /// No place is lost when it is dropped.
+    pub async fn place(&self, worker: usize, claim: Claim) -> Option<Place> {
+        if let Some(place) = Place::take_now(&self.common) {
+            return Some(place);
+        }
+        if claim == Claim::Fair
+            && let Some(place) = Place::take_now(&self.fair)
+        {
+            return Some(place);
+        }
+        // Boxed: the room for waiting is not carried by those who need not wait.
+        Box::pin(self.wait(worker, claim)).await
+    }
+
+    async fn wait(&self, worker: usize, claim: Claim) -> Option<Place> {
+        self.ask_for_room(worker);
+        let own = self.workers.get(worker).map(|asked| &asked.waiting);
+        let _waiting = own.map(Waiting::on);
+        let place = clock::within(PATIENCE, async {
+            match claim {
+                Claim::Beyond => Place::take(&self.common).await,
+                Claim::Fair => tokio::select! {
+                    biased;
+                    place = Place::take(&self.common) => place,
+                    place = Place::take(&self.fair) => place,
+                },
+            }
+        });
+        place.await.ok().flatten()
+    }
+
+    /// Asks the workers, `worker` first, to make room for one connection.
+    pub fn ask_for_room(&self, worker: usize) {
+        self.ask(worker, 2 * self.workers.len() - 1, 1);
+    }
+
+    /// Asks once more for those of `worker` who still wait: what was in use when they asked may be idle now.
+    /// To be called now and then.
+    pub fn ask_again(&self, worker: usize) {
+        let waiting = self.workers.get(worker).map(|asked| &asked.waiting);
+        let waiting = waiting.map_or(0, |waiting| waiting.load(Ordering::Relaxed));
+        if waiting > 0 {
+            self.ask(worker, 2 * self.workers.len() - 1, waiting);
+        }
+    }
+
+    fn ask(&self, worker: usize, questions: usize, places: usize) {
+        let Some(asked) = self.workers.get(worker) else {
+            return;
+        };
+        let mut by_questions = lock(&asked.by_questions);
+        by_questions.resize(2 * self.workers.len(), 0);
+        by_questions[questions] += places;
+        drop(by_questions);
+        asked.told.notify_one();
+    }
+
+    /// Waits until `worker` is asked for room.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when it is dropped.
+    pub async fn asked(&self, worker: usize) {
+        match self.workers.get(worker) {
+            Some(asked) => asked.told.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What `worker` is asked for.
+    pub fn take_asked(&self, worker: usize) -> Vec<Room> {
+        let Some(asked) = self.workers.get(worker) else {
+            return Vec::new();
+        };
+        let by_questions = std::mem::take(&mut *lock(&asked.by_questions));
+        let rooms = by_questions.into_iter().enumerate().rev();
+        rooms
+            .filter(|&(_, places)| places > 0)
+            .map(|(questions, places)| Room {
+                by: match questions >= self.workers.len() {
+                    true => By::Idle,
+                    false => By::Stalled,
+                },
+                places,
+                questions,
+            })
+            .collect()
+    }
+
+    /// `worker` has made so many places of `room`; for the others the next one is asked, if there is one
+    /// that was not.
+    pub fn made(&self, worker: usize, room: Room, places: usize) {
+        self.closed.fetch_add(places as u64, Ordering::Relaxed);
+        let missing = room.places.saturating_sub(places);
+        if missing > 0
+            && let Some(questions) = room.questions.checked_sub(1)
+        {
+            self.ask((worker + 1) % self.workers.len(), questions, missing);
+        }
+    }
+
+    /// How many connections to servers are open.
+    pub fn open(&self) -> u64 {
+        (self.common.taken() + self.fair.taken()) as u64
+    }
+
+    /// How many may be.
+    pub fn limit(&self) -> u64 {
+        let limit = |places: &Places| places.limit.load(Ordering::Relaxed) as u64;
+        limit(&self.common) + limit(&self.fair)
+    }
+
+    /// How many were closed to make room.
+    pub fn closed(&self) -> u64 {
+        self.closed.load(Ordering::Relaxed)
+    }
+}
+
+impl Places {
+    fn set_limit(&self, limit: usize) {
+        let limit = limit.min(Semaphore::MAX_PERMITS);
+        let before = self.limit.swap(limit, Ordering::Relaxed);
+        if limit < before {
+            let forgotten = self.free.forget_permits(before - limit);
+            let owed = before - limit - forgotten;
+            self.owed.fetch_add(owed, Ordering::Relaxed);
+        } else {
+            let paid = (before..limit).take_while(|_| self.pays_one()).count();
+            self.free.add_permits(limit - before - paid);
+        }
+    }
+
+    /// Whether a place was owed, and is not any more.
+    fn pays_one(&self) -> bool {
+        let pay = |owed: usize| owed.checked_sub(1);
+        let paid = self
+            .owed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay);
+        paid.is_ok()
+    }
+
+    fn taken(&self) -> usize {
+        let limit = self.limit.load(Ordering::Relaxed) + self.owed.load(Ordering::Relaxed);
+        limit.saturating_sub(self.free.available_permits())
+    }
+}
+
+impl Default for Places {
+    /// Without a bound.
+    fn default() -> Self {
+        Self {
+            free: Semaphore::new(Semaphore::MAX_PERMITS),
+            limit: AtomicUsize::new(Semaphore::MAX_PERMITS),
+            waiting: AtomicUsize::new(0),
+            owed: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Place {
+    /// Whether somebody waits for it.
+    pub fn is_wanted(&self) -> bool {
+        self.0.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    fn take_now(places: &Arc<Places>) -> Option<Self> {
+        places.free.try_acquire().ok()?.forget();
+        Some(Self(Arc::clone(places)))
+    }
+
+    async fn take(places: &Arc<Places>) -> Option<Self> {
+        let _waiting = Waiting::on(&places.waiting);
+        // It is never closed.
+        places.free.acquire().await.ok()?.forget();
+        Some(Self(Arc::clone(places)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.0.pays_one() {
+            self.0.free.add_permits(1);
+        }
+    }
+}
+
+impl<'a> Waiting<'a> {
+    fn on(counter: &'a AtomicUsize) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What a panicking holder left behind is whole: each section under the lock is one step.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn some(descriptors: &Descriptors, number: usize) -> Vec<Place> {
+        let mut places = Vec::new();
+        for _ in 0..number {
+            places.push(descriptors.place(0, Claim::Fair).await.expect("a place"));
+        }
+        places
+    }
+
+    fn of(servers: u64) -> Descriptors {
+        let descriptors = Descriptors::new(100 + servers, 2);
+        assert_eq!(descriptors.share_out(0, Some(100)), 100);
+        assert_eq!(descriptors.limit(), servers);
+        descriptors
+    }
+
+    #[test]
+    fn what_max_connections_leaves_is_for_servers_and_something_always_is() {
+        let shares = |all, listening, max_connections| {
+            let descriptors = Descriptors::new(all, 1);
+            let clients = descriptors.share_out(listening, max_connections);
+            (clients, descriptors.limit())
+        };
+        assert_eq!(shares(1000, 0, None), (500, 500));
+        assert_eq!(shares(1000, 50, None), (450, 450));
+        assert_eq!(shares(1000, 0, Some(100)), (100, 900));
+        assert_eq!(shares(1000, 0, Some(5_000)), (875, 125));
+        assert_eq!(shares(1, 9, None), (1, 1));
+        let (clients, servers) = shares(u64::MAX, 0, None);
+        assert!(clients > 1 << 60 && servers > 1 << 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_are_no_more_places_than_the_limit_and_one_that_is_given_back_is_taken() {
+        let descriptors = of(10);
+        let mut places = some(&descriptors, 10).await;
+        assert_eq!(descriptors.open(), 10);
+        assert!(descriptors.place(0, Claim::Fair).await.is_none());
+        let (place, ()) = tokio::join!(descriptors.place(0, Claim::Fair), async {
+            places.pop();
+        });
+        assert!(place.is_some());
+        drop((place, places));
+        assert_eq!(descriptors.open(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_is_for_those_who_hold_less_than_their_share() {
+        let descriptors = of(10);
+        for _ in 0..2 {
+            descriptors.client_came();
+        }
+        assert_eq!(descriptors.claim(2), Claim::Fair);
+        assert_eq!(descriptors.claim(3), Claim::Beyond);
+        let mut places = Vec::new();
+        for _ in 0..5 {
+            places.push(descriptors.place(0, Claim::Beyond).await.expect("common"));
+        }
+        assert!(descriptors.place(0, Claim::Beyond).await.is_none());
+        places.extend(some(&descriptors, 5).await);
+        assert!(descriptors.place(0, Claim::Fair).await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_is_lowered_takes_no_place_away_and_gives_none_back() {
+        for (before, then) in [(80, 97), (97, 80)] {
+            let descriptors = Descriptors::new(110, 1);
+            descriptors.share_out(0, Some(80));
+            let places = some(&descriptors, 20).await;
+            descriptors.share_out(0, Some(97));
+            assert_eq!((descriptors.open(), descriptors.limit()), (20, 13));
+            descriptors.share_out(0, Some(before));
+            descriptors.share_out(0, Some(then));
+            assert_eq!(descriptors.open(), 20);
+            drop(places);
+            assert_eq!(descriptors.open(), 0);
+            let limit = 110 - then as usize;
+            let _places = some(&descriptors, limit).await;
+            assert!(descriptors.place(0, Claim::Fair).await.is_none());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn workers_are_asked_in_turn_first_for_what_is_idle_and_then_for_what_is_stalled() {
+        let descriptors = of(10);
+        let _places = some(&descriptors, 10).await;
+        let asked = |worker| {
+            let rooms = descriptors.take_asked(worker);
+            let [room] = rooms[..] else {
+                unreachable!("{rooms:?}")
+            };
+            room
+        };
+        let wait = descriptors.place(1, Claim::Fair);
+        let answer = async {
+            for (worker, by) in [
+                (1, By::Idle),
+                (0, By::Idle),
+                (1, By::Stalled),
+                (0, By::Stalled),
+            ] {
+                descriptors.asked(worker).await;
+                let room = asked(worker);
+                assert_eq!((room.by, room.places), (by, 1));
+                descriptors.made(worker, room, 0);
+            }
+            assert!(
+                descriptors.take_asked(1).is_empty(),
+                "nobody is left to ask"
+            );
+        };
+        let (place, ()) = tokio::join!(wait, answer);
+        assert!(place.is_none());
+        assert_eq!(descriptors.closed(), 0);
+        descriptors.ask_for_room(0);
+        descriptors.ask_for_room(0);
+        let room = asked(0);
+        assert_eq!(room.places, 2);
+        descriptors.made(0, room, 1);
+        assert_eq!(asked(1).places, 1, "the other is for the next worker");
+    }
+}

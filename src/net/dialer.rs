@@ -1,0 +1,89 @@
+//! How a worker opens connections to servers: no more of them than there are descriptors for.
+
+use std::io;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use crate::base::Address;
+use crate::base::clock::{self, Duration};
+
+use super::Network;
+use super::descriptors::{Claim, Descriptors};
+use super::stream::Stream;
+
+/// How long it rests when the system has no descriptor although there should be one, and how often.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(20);
+const SHORTAGE_TRIES: u32 = 10;
+
+/// Opens connections to servers for one worker.
+#[derive(Clone)]
+pub struct Dialer {
+    network: Network,
+    descriptors: Arc<Descriptors>,
+    /// The worker's index.
+    worker: usize,
+}
+
+impl Dialer {
+    /// The dialer of a worker.
+    pub fn new(network: Network, descriptors: Arc<Descriptors>, worker: usize) -> Self {
+        Self {
+            network,
+            descriptors,
+            worker,
+        }
+    }
+
+    /// What counts them.
+    pub fn descriptors(&self) -> &Descriptors {
+        &self.descriptors
+    }
+
+    /// Opens a connection to `address`, as [`Network::connect`] does, for a client connection that may claim
+    /// so much.
+    ///
+    /// # Errors
+    ///
+    /// What the system says. Without a descriptor ([`is_shortage`]) only when no room was made in time.
+    ///
+    /// # Cancel safety
+    ///
+    /// A connection that is not there yet is given up when it is dropped.
+    pub async fn connect(&self, address: &Address, claim: Claim) -> io::Result<Stream> {
+        let Some(place) = self.descriptors.place(self.worker, claim).await else {
+            return Err(Errno::MFILE.into());
+        };
+        let mut tries = SHORTAGE_TRIES;
+        loop {
+            match self.network.connect(address).await {
+                Ok(stream) => return Ok(stream.holding(place)),
+                // Others of the process, or of the system, have what we were to have.
+                Err(error) if is_shortage(&error) && tries > 0 => {
+                    tries -= 1;
+                    self.ask_for_room();
+                    clock::sleep(SHORTAGE_PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Asks for room although there should be some: the system has no descriptor.
+    pub fn ask_for_room(&self) {
+        self.descriptors.ask_for_room(self.worker);
+    }
+
+    /// The worker's index.
+    pub fn worker(&self) -> usize {
+        self.worker
+    }
+}
+
+/// Whether the system has no descriptor or memory left for a connection.
+pub fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+    error
+        .raw_os_error()
+        .is_some_and(|code| shortages.contains(&Errno::from_raw_os_error(code)))
+}
