@@ -65,9 +65,11 @@ reasons! {
     RequestHostMisdirected = "request.host.misdirected", 421, Client, Never;
     /// The method is CONNECT or TRACE, which Evenkeel does not forward.
     RequestMethodRefused = "request.method.refused", 405, Client, Never;
+    /// The method is longer than 32 bytes (RFC 9112 §3).
+    RequestMethodTooLong = "request.method.too_long", 501, Client, Never;
     /// The transfer coding is not exactly `chunked`.
     RequestTransferCoding = "request.transfer_coding", 501, Client, Never;
-    /// `Upgrade` on a request that has a body.
+    /// `Upgrade` to a protocol in `upgrades`, on a request that has a body.
     RequestUpgradeBody = "request.upgrade.body", 400, Client, Never;
     /// `Upgrade: websocket` without exactly one valid `Sec-WebSocket-Key`, for an HTTP/2 server, which never sees the key (RFC 8441 §5).
     RequestUpgradeKey = "request.upgrade.key", 400, Client, Never;

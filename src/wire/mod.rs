@@ -8,6 +8,7 @@
 mod escape;
 
 pub mod client_hello;
+pub mod content_length;
 pub mod field_names;
 pub mod forwarded;
 pub mod grpc;

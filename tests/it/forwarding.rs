@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::rig::{Client, Gate, Message, OK, Origin, Proxy, Setup, until};
+use crate::rig::{Client, Ending, Gate, Http2, Message, OK, Origin, Proxy, Setup, until};
 
 /// A proxy for one server that does as `origin` says.
 fn before(origin: &Origin) -> Proxy {
@@ -86,6 +86,24 @@ fn an_absolute_target_becomes_one_in_origin_form() {
     assert_eq!(before(&origin).ask(request).status(), 200);
     assert_eq!(origin.request().start, "GET /a%2Fb?c HTTP/1.1");
     assert_eq!(origin.request().field("host"), Some("test"));
+}
+
+#[test]
+fn a_target_without_a_path_went_out_as_two_spaces() {
+    let origin = Origin::named("a");
+    let (_proxy, mut client) = client_before(&origin);
+    for (target, path) in [
+        ("http://test", "/"),
+        ("http://test?", "/?"),
+        ("http://test?q=1", "/?q=1"),
+        ("http://test/?q=1", "/?q=1"),
+        ("http://test?q=1#x", "/?q=1"),
+    ] {
+        let request = format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n");
+        assert_eq!(client.ask(request).text(), "a", "{target}");
+        let requests = origin.requests();
+        assert_eq!(requests.last().expect("one").target(), path, "{target}");
+    }
 }
 
 #[test]
@@ -801,4 +819,139 @@ fn the_case_of_names_is_chosen_for_each_side() {
         "{}",
         request.head
     );
+}
+
+// Lengths.
+
+#[test]
+fn a_length_with_zeros_in_front_is_passed_on_without_them() {
+    let origin = Origin::named("a");
+    let (_proxy, mut client) = client_before(&origin);
+    for (fields, length) in [
+        ("content-length: 005\r\n", "5"),
+        ("content-length: 5\r\ncontent-length: 05\r\n", "5"),
+        ("content-length: 05\r\ncontent-length: 5\r\n", "5"),
+    ] {
+        let request = format!("POST /echo HTTP/1.1\r\nhost: test\r\n{fields}\r\nhello");
+        assert_eq!(client.ask(request).text(), "hello", "{fields}");
+        let requests = origin.requests();
+        let passed_on = requests.last().expect("one").values("content-length");
+        assert_eq!(passed_on, [length], "{fields}");
+    }
+}
+
+/// What a client of HTTP/1 and one of HTTP/2 get by `method` when the server answers with these lines: the
+/// status, and the length if it is not our own answer.
+fn length_by(method: &str, lines: &str) -> [(u16, Option<String>); 2] {
+    let origin = Origin::answering(format!("HTTP/1.1 {lines}\r\n"));
+    let proxy = before(&origin);
+    let mut client = proxy.client();
+    client.send(format!("{method} / HTTP/1.1\r\nhost: test\r\n\r\n"));
+    let by_h1 = match method {
+        "HEAD" => client.response_to_head(),
+        _ => client.response(),
+    };
+    let mut client = Http2::connect(proxy.address());
+    let request = client.request(method, "/");
+    let by_h2 = client.ask(request).head().head;
+    let statuses = [by_h1.status(), by_h2.status().as_u16()];
+    for line in proxy.wait_for_lines(2) {
+        let expected = if statuses[0] == 502 {
+            "server.response.malformed"
+        } else {
+            "-"
+        };
+        assert_eq!(line.verdict(), (statuses[0].into(), expected), "{lines}");
+    }
+    let of_h2: Vec<_> = by_h2.headers().get_all("content-length").iter().collect();
+    assert!(of_h2.len() <= 1, "{lines}");
+    let of_h2 = of_h2
+        .first()
+        .map(|value| value.to_str().expect("text").to_owned());
+    let of_h1 = by_h1.field("content-length").map(str::to_owned);
+    let unless_own = |status: u16, length| (status, if status == 502 { None } else { length });
+    [
+        unless_own(statuses[0], of_h1),
+        unless_own(statuses[1], of_h2),
+    ]
+}
+
+#[test]
+fn an_answer_to_head_with_its_length_twice_reset_the_client() {
+    let length = |lines: &str| length_by("HEAD", &format!("200 OK\r\n{lines}"));
+    for (lines, expected) in [
+        ("content-length: 5\r\n", "5"),
+        ("content-length: 5\r\ncontent-length: 5\r\n", "5"),
+        ("content-length: 5, 5\r\n", "5"),
+        ("content-length: 005\r\n", "5"),
+        ("content-length: 00\r\n", "0"),
+    ] {
+        for got in length(lines) {
+            assert_eq!(got, (200, Some(expected.to_owned())), "{lines}");
+        }
+    }
+    for lines in [
+        "content-length: +5\r\n",
+        "content-length: 0x5\r\n",
+        "content-length: 5,6\r\n",
+        "content-length: \r\n",
+        "content-length: 5\r\ncontent-length: 6\r\n",
+        "content-length: 18446744073709551616\r\n",
+    ] {
+        assert_eq!(length(lines), [(502, None), (502, None)], "{lines}");
+    }
+    // A coding counts alone.
+    let coded = "content-length: 5,6\r\ntransfer-encoding: chunked\r\n";
+    for (status, length) in length(coded) {
+        assert_eq!((status, length), (200, None));
+    }
+}
+
+#[test]
+fn an_answer_has_one_length_or_is_refused() {
+    for length in ["05", "2, 2", "2\r\ncontent-length: 2"] {
+        let lines = format!("200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n");
+        let answer = answered(&format!("HTTP/1.1 {lines}\r\nhello"));
+        let wanted = if length == "05" { "5" } else { "2" };
+        assert_eq!(answer.field("content-length"), Some(wanted), "{length}");
+    }
+    for length in ["5, 6", "+5", "0x5", "", "5\r\ncontent-length: 6"] {
+        let answer = answered(&format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\nhello"
+        ));
+        assert_eq!(answer.reason(), "server.response.malformed", "{length}");
+    }
+    // It says how long the body of a GET would be.
+    for got in length_by("GET", "304 Not Modified\r\ncontent-length: x\r\n") {
+        assert_eq!(got.0, 502);
+    }
+    for got in length_by("HEAD", "204 No Content\r\ncontent-length: 5\r\n") {
+        assert_eq!(got, (204, None));
+    }
+}
+
+#[test]
+fn an_answer_of_unknown_length_says_to_an_old_client_that_the_connection_closes() {
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    for connection in ["", "connection: keep-alive\r\n"] {
+        let origin = Origin::answering(chunked);
+        let proxy = before(&origin);
+        let mut client = proxy.client();
+        client.send(format!("GET / HTTP/1.0\r\nhost: test\r\n{connection}\r\n"));
+        let (answer, ending) = client.rest();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.0 200 OK\r\n"), "{answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\nok"), "{answer}");
+        assert_eq!(ending, Ending::Closed);
+    }
+    // Where the length is known, the connection stays.
+    let origin = Origin::named("a");
+    let (_proxy, mut client) = client_before(&origin);
+    for _ in 0..2 {
+        let request = "GET / HTTP/1.0\r\nhost: test\r\nconnection: keep-alive\r\n\r\n";
+        let answer = client.ask(request);
+        assert_eq!(answer.text(), "a");
+        assert_eq!(answer.field("connection"), Some("keep-alive"));
+    }
 }

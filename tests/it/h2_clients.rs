@@ -636,7 +636,9 @@ fn a_client_that_makes_no_room_for_a_short_answer_occupies_no_server() {
         "{{ address = \"{}\", max_connections = 1 }}",
         origin.address()
     )]);
-    let proxy = setup.backend("timeout.queue = \"60s\"").start();
+    // One worker: a connection of another one could not be used again.
+    let setup = setup.workers(1).backend("timeout.queue = \"60s\"");
+    let proxy = setup.start();
     // Its windows are shut.
     let mut shut = Framed::greeting(proxy.address(), &[(4, 0)]);
     for stream in [1, 3, 5] {
@@ -1175,6 +1177,148 @@ fn what_begins_like_a_preface_may_still_be_http_1() {
         client.send("host: test\r\n\r\n");
         assert_eq!(client.response().text(), "a", "{request}");
     }
+}
+
+// Lengths, targets, values.
+
+/// A POST of `hello` with these lengths, on stream 1.
+fn post_with(lengths: &[&str], body: Option<&str>) -> Vec<u8> {
+    let mut head = frames::request("POST", "/");
+    for length in lengths {
+        head.extend(frames::field("content-length", length));
+    }
+    let ends = if body.is_some() { 0 } else { END_STREAM };
+    let mut bytes = frames::frame(HEADERS, END_HEADERS | ends, 1, head);
+    if let Some(body) = body {
+        bytes.extend(frames::frame(DATA, END_STREAM, 1, body));
+    }
+    bytes
+}
+
+#[test]
+fn a_length_went_out_to_a_server_of_http_1_as_it_came() {
+    let hello = Some("hello");
+    for (lengths, body, passed_on) in [
+        (&["5"][..], hello, "5"),
+        (&["05"], hello, "5"),
+        (&["5", "5"], hello, "5"),
+        (&["5", "05"], hello, "5"),
+        (&["0"], None, "0"),
+        (&["00", "0"], None, "0"),
+        (&[], None, "0"),
+    ] {
+        let origin = Origin::answering(OK);
+        let proxy = before(&origin);
+        let mut client = Framed::connect(proxy.address());
+        client.send(post_with(lengths, body));
+        assert_eq!(client.status(1), 200, "{lengths:?}");
+        assert_eq!(
+            origin.request().values("content-length"),
+            [passed_on],
+            "{lengths:?}"
+        );
+    }
+    for lengths in [&[""][..], &["", "0"], &["0", ""]] {
+        let origin = Origin::answering(OK);
+        let proxy = before(&origin);
+        let mut client = Framed::connect(proxy.address());
+        client.send(post_with(lengths, None));
+        assert_eq!(client.status(1), 400, "{lengths:?}");
+        assert_eq!(proxy.line().verdict(), (400, "request.head.malformed"));
+        assert!(origin.has_seen_nothing());
+    }
+    for lengths in [
+        &["5", "6"][..],
+        &["+5"],
+        &["-5"],
+        &["0x5"],
+        &["5, 5"],
+        &[" 5"],
+    ] {
+        let origin = Origin::answering(OK);
+        let proxy = before(&origin);
+        let mut client = Framed::connect(proxy.address());
+        client.send(post_with(lengths, hello));
+        assert_eq!(client.reset_of(1), frames::PROTOCOL_ERROR, "{lengths:?}");
+        assert_eq!(proxy.line().text("reason"), "request.head.malformed");
+        assert!(origin.has_seen_nothing());
+    }
+}
+
+#[test]
+fn a_post_without_a_body_says_so_to_a_server_of_http_1() {
+    let origin = Origin::answering(OK);
+    let (_proxy, mut client) = client_before(&origin);
+    for (method, length) in [
+        ("POST", Some("0")),
+        ("PUT", Some("0")),
+        ("PATCH", Some("0")),
+        ("GET", None),
+        ("DELETE", None),
+    ] {
+        let request = client.request(method, "/");
+        assert_eq!(client.ask(request).answer().status, 200);
+        let requests = origin.requests();
+        let request = requests.last().expect("one");
+        assert_eq!(
+            (request.method(), request.field("content-length")),
+            (method, length)
+        );
+    }
+}
+
+#[test]
+fn a_path_that_is_none_goes_no_further() {
+    for path in ["*", "#x", "?q", "?"] {
+        refused(&but(":path", path), 400, "request.target.form");
+    }
+    let origin = Origin::answering(OK);
+    let proxy = before(&origin);
+    let mut client = Framed::connect(proxy.address());
+    let head = frames::request("OPTIONS", "*");
+    client.send(frames::frame(HEADERS, END_HEADERS | END_STREAM, 1, head));
+    assert_eq!(client.status(1), 200);
+    assert_eq!(origin.request().start, "OPTIONS * HTTP/1.1");
+}
+
+#[test]
+fn space_around_a_value_is_taken_off_as_in_http_1() {
+    let origin = Origin::answering(OK);
+    let proxy = before(&origin);
+    let mut client = Framed::connect(proxy.address());
+    let mut head = frames::get();
+    for (name, value) in [
+        ("x-a", " a b"),
+        ("x-b", "c\t "),
+        ("x-c", "  "),
+        ("x-request-id", " id"),
+    ] {
+        head.extend(frames::field(name, value));
+    }
+    client.send(frames::frame(HEADERS, END_HEADERS | END_STREAM, 1, head));
+    assert_eq!(client.status(1), 200);
+    let received = origin.received(0);
+    for line in [
+        "x-a: a b\r\n",
+        "x-b: c\r\n",
+        "x-c: \r\n",
+        "x-request-id: id\r\n",
+    ] {
+        assert!(received.contains(line), "{line:?} in {received}");
+    }
+}
+
+#[test]
+fn a_browser_with_many_cookies_was_refused() {
+    let origin = Origin::answering(OK);
+    let (_proxy, mut client) = client_before(&origin);
+    let mut request = client.request("GET", "/");
+    for number in 0..150 {
+        request = request.header("cookie", format!("c{number}=1"));
+    }
+    assert_eq!(client.ask(request).answer().status, 200);
+    let cookie = origin.request().field("cookie").expect("one").to_owned();
+    assert_eq!(cookie.split("; ").count(), 150);
 }
 
 // Refusals.

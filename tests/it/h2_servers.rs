@@ -70,6 +70,38 @@ fn a_request_is_said_in_the_words_of_http2() {
 }
 
 #[test]
+fn a_query_without_a_path_is_said_with_one() {
+    let origin = Good::answering(|_| Reply::of("ok"));
+    let proxy = before_good(&origin);
+    proxy.ask("GET http://test?q=1 HTTP/1.1\r\nhost: test\r\n\r\n");
+    assert_eq!(origin.request().uri(), "http://test/?q=1");
+}
+
+#[test]
+fn an_answers_values_lose_the_space_around_them_and_its_length_its_zeros() {
+    let origin = Good::answering(|_| {
+        let value = HeaderValue::from_static;
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-sum", value(" 7\t"));
+        let mut reply = Reply::of("ok");
+        let headers = reply.response.headers_mut();
+        headers.insert("x-a", value("\t a b "));
+        headers.insert("content-length", value("02"));
+        Reply {
+            trailers: Some(trailers),
+            ..reply
+        }
+    });
+    let proxy = before_good(&origin);
+    let response = proxy.get("/");
+    assert_eq!(response.field("content-length"), Some("2"));
+    assert!(response.head.contains("x-a: a b\r\n"), "{}", response.head);
+    let answer = crate::rig::Http2::connect(proxy.address()).get("/");
+    assert_eq!(answer.headers["x-a"], "a b");
+    assert_eq!(answer.trailers.expect("trailers")["x-sum"], "7");
+}
+
+#[test]
 fn a_body_of_unknown_length_comes_whole_with_its_trailers() {
     let origin = Good::answering(|_| Reply::of("ok"));
     let proxy = before_good(&origin);

@@ -177,6 +177,49 @@ fn a_target_longer_than_any_limit_is_refused_as_such() {
     refused_by((origin, proxy), request, 414, "request.target.too_long");
 }
 
+#[test]
+fn a_method_as_long_as_the_bound_passes_and_one_byte_more_does_not() {
+    let with = |length: usize| format!("{} / HTTP/1.1\r\nhost: test\r\n\r\n", "X".repeat(length));
+    let (_origin, proxy) = guard();
+    assert_eq!(proxy.ask(with(32)).status(), 200);
+    for length in [33, 60_000] {
+        refused(with(length), 501, "request.method.too_long");
+    }
+    let (_origin, proxy) = guard();
+    proxy.ask(with(60_000));
+    assert_eq!(
+        proxy.line().text("method"),
+        "X".repeat(32),
+        "of a line that is not as long"
+    );
+}
+
+#[test]
+fn a_few_empty_lines_may_come_before_a_request_and_not_many() {
+    let (_origin, proxy) = guard();
+    let mut client = proxy.client();
+    for _ in 0..3 {
+        client.send("\r\n".repeat(8));
+        assert_eq!(client.get("/").text(), "a");
+    }
+    for lines in ["\r\n", "\n"] {
+        let (origin, proxy) = guard();
+        let mut client = proxy.client();
+        // It may be closed while they still come.
+        let request = lines.repeat(2_000) + "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+        let _ = client.try_send(request);
+        client.rest();
+        assert_eq!(proxy.line().text("reason"), "request.head.malformed");
+        assert!(origin.has_seen_nothing());
+    }
+    // One by one, too: after a request, where the connection waits for the next.
+    let (_origin, proxy) = guard();
+    let mut client = proxy.client();
+    assert_eq!(client.get("/").text(), "a");
+    let is_closed = (0..100_000).any(|_| client.try_send("\r\n").is_err());
+    assert!(is_closed, "it skips empty lines for ever");
+}
+
 // Host and target.
 
 #[test]
@@ -224,6 +267,9 @@ fn a_target_in_a_form_that_does_not_fit_is_refused() {
         "OPTIONS a",
         "GET ftp://a/",
         "GET ws://a/",
+        "GET http://a#x",
+        "OPTIONS http://a#x",
+        "GET http://a#?b",
     ];
     for start in starts {
         let request = format!("{start} HTTP/1.1\r\nhost: a\r\n\r\n");

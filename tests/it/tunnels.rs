@@ -202,6 +202,95 @@ fn a_protocol_that_is_not_let_through_is_not_asked_for() {
     assert_eq!(connection, None);
 }
 
+/// Offers that clients make with every request: Java's HttpClient, Apache HttpClient, curl.
+const OFFERS: [&str; 2] = [
+    "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQCAAAA\r\n",
+    "connection: upgrade\r\nupgrade: TLS/1.2\r\n",
+];
+
+#[test]
+fn a_post_that_offered_another_protocol_was_refused() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = proxy.client();
+    for offer in OFFERS {
+        for (body, text) in [
+            ("content-length: 2\r\n\r\nhi", "hi"),
+            (
+                "transfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+                "hi",
+            ),
+            ("content-length: 0\r\n\r\n", ""),
+            ("\r\n", ""),
+        ] {
+            let request = format!("POST /echo HTTP/1.1\r\nhost: test\r\n{offer}{body}");
+            let answer = client.ask(&request);
+            assert_eq!(
+                (answer.status(), answer.text().as_str()),
+                (200, text),
+                "{request}"
+            );
+        }
+    }
+    for request in origin.requests() {
+        for gone in ["upgrade", "connection", "http2-settings"] {
+            assert_eq!(request.field(gone), None, "{}", request.head);
+        }
+    }
+}
+
+#[test]
+fn http2_settings_go_no_further_even_if_connection_does_not_name_them() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    proxy.ask("GET / HTTP/1.1\r\nhost: test\r\nhttp2-settings: AAMAAABk\r\n\r\n");
+    assert_eq!(origin.request().field("http2-settings"), None);
+}
+
+#[test]
+fn a_request_of_another_method_went_out_as_get_when_it_offered_a_websocket() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = proxy.client();
+    let starts = [
+        "POST /x HTTP/1.1",
+        "DELETE /x HTTP/1.1",
+        "OPTIONS * HTTP/1.1",
+        "HEAD /x HTTP/1.1",
+    ];
+    let offer = "host: test\r\nconnection: keep-alive, upgrade\r\nupgrade: websocket\r\n\
+                 sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n";
+    for start in starts {
+        client.send(format!("{start}\r\n{offer}\r\n"));
+        let answer = match start.starts_with("HEAD") {
+            true => client.response_to_head(),
+            false => client.response(),
+        };
+        assert_eq!(answer.status(), 200, "{start}");
+    }
+    let old = proxy.ask(format!("GET /old HTTP/1.0\r\n{offer}\r\n"));
+    assert_eq!(old.status(), 200);
+    let requests = origin.requests();
+    let passed_on: Vec<&str> = requests.iter().map(|one| one.start.as_str()).collect();
+    assert_eq!(passed_on[..4], starts);
+    assert_eq!(passed_on[4], "GET /old HTTP/1.1");
+    for request in &requests {
+        assert_eq!(request.field("upgrade"), None, "{}", request.head);
+        assert_eq!(request.field("connection"), None, "{}", request.head);
+    }
+}
+
+#[test]
+fn another_protocol_keeps_the_method_that_it_was_asked_for_with() {
+    let origin = agreeing(|visit| {
+        visit.wait_for_end();
+    });
+    let proxy = Setup::of(&[&origin]).frontend("upgrades = [\"x\"]").start();
+    let answer = proxy.ask(ask("x").replacen("GET", "POST", 1));
+    assert_eq!(answer.status(), 101);
+    assert_eq!(origin.request().method(), "POST");
+}
+
 #[test]
 fn a_server_that_goes_on_in_something_else_is_not_followed() {
     for answer in ["upgrade: y", "x: y", "upgrade: x, y"] {

@@ -113,8 +113,10 @@ fn refusals() -> Vec<Refusal> {
             Admission, 405, R::RequestMethodRefused, "The proxy would become an open relay (RFC 9110 §9.3.6)."),
         row("TRACE", &[line("TRACE / HTTP/1.1")],
             Admission, 405, R::RequestMethodRefused, "The response would show fields that are for the server only (RFC 9110 §9.3.8)."),
-        row("A target in a form that does not fit the method: `*` without OPTIONS, an authority without CONNECT, a scheme other than http and https",
-            &[line("GET * HTTP/1.1"), line("GET example.com:80 HTTP/1.1"), line("GET ftp://example.com/ HTTP/1.1")],
+        row("A method longer than 32 bytes", &[line(&format!("{} / HTTP/1.1", "X".repeat(33)))],
+            Admission, 501, R::RequestMethodTooLong, "No method is that long (RFC 9112 §3)."),
+        row("A target in a form that does not fit the method: `*` without OPTIONS, an authority without CONNECT, a scheme other than http and https, a fragment without a path",
+            &[line("GET * HTTP/1.1"), line("GET example.com:80 HTTP/1.1"), line("GET ftp://example.com/ HTTP/1.1"), line("GET http://example.com#a HTTP/1.1")],
             Admission, 400, R::RequestTargetForm, "It does not name a resource of a server (RFC 9112 §3.2)."),
         row("HTTP/1.1 without `Host`", &["GET / HTTP/1.1\r\n\r\n".to_owned()],
             Admission, 400, R::RequestHostMissing, "RFC 9112 §3.2 demands it."),
@@ -127,7 +129,7 @@ fn refusals() -> Vec<Refusal> {
             Admission, 400, R::RequestHostConflict, "The route could be chosen by one host and the server's response by the other (RFC 9112 §3.2.2)."),
         row("A transfer coding before `chunked`, or `chunked` twice", &[get("transfer-encoding: gzip, chunked\r\n"), get("transfer-encoding: chunked, chunked\r\n"), get("transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n")],
             Admission, 501, R::RequestTransferCoding, "Evenkeel forwards the body but not this field; the server would not know of the coding (RFC 9112 §6.1)."),
-        row("`Upgrade` on a request that has a body", &[get("connection: upgrade\r\nupgrade: websocket\r\ncontent-length: 5\r\n")],
+        row("`Upgrade` to a protocol that `upgrades` lists, on a request that has a body", &[get("connection: upgrade\r\nupgrade: websocket\r\ncontent-length: 5\r\n")],
             Admission, 400, R::RequestUpgradeBody, "Servers would disagree whether the bytes that follow are the body or the new protocol (RFC 9110 §7.8)."),
         row("An expectation other than `100-continue`", &[get("expect: a-pony\r\n")],
             Admission, 417, R::RequestExpectation, "No other expectation is defined (RFC 9110 §10.1.1)."),
@@ -149,15 +151,31 @@ fn passed() -> Vec<Passed> {
             "POST / HTTP/1.1\r\nhost: example.com\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok".to_owned(),
             "content-length: 2\r\n",
             "It is forwarded once (RFC 9110 §8.6)."),
+        row("`Content-Length` with zeros in front",
+            "POST / HTTP/1.1\r\nhost: example.com\r\ncontent-length: 002\r\n\r\nok".to_owned(),
+            "content-length: 2\r\n",
+            "It is forwarded without them."),
+        row("`Upgrade` to another protocol, with a body or without",
+            "POST / HTTP/1.1\r\nhost: example.com\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c, TLS/1.2\r\nhttp2-settings: AAMAAABk\r\ncontent-length: 2\r\n\r\nok".to_owned(),
+            "content-length: 2\r\n",
+            "The offer is removed, with `HTTP2-Settings`, and the request is an ordinary one (RFC 9110 §7.8)."),
+        row("`Upgrade: websocket` with another method than GET, any `Upgrade` in HTTP/1.0",
+            "DELETE /chat HTTP/1.1\r\nhost: example.com\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n".to_owned(),
+            "DELETE /chat HTTP/1.1\r\n",
+            "The offer is removed, and the request is an ordinary one (RFC 6455 §4.1, RFC 9110 §7.8)."),
         row("LF without CR as the end of a line, empty lines before the request line",
             "\r\nGET /lf HTTP/1.1\nhost: example.com\n\n".to_owned(),
             "GET /lf HTTP/1.1\r\n",
-            "Read as RFC 9112 §2.2 allows, and forwarded as CR LF."),
+            "Read as RFC 9112 §2.2 allows, up to 64 bytes of empty lines, and forwarded as CR LF."),
         row("HTTP/1.0 without `Host`",
             "GET /old HTTP/1.0\r\n\r\n".to_owned(),
             "host: 127.0.0.1:",
             "The server gets its own address as `Host`."),
-        row("A fragment in the target",
+        row("A target without a path: `http://example.com?a`",
+            line("GET http://example.com?a HTTP/1.1"),
+            "GET /?a HTTP/1.1\r\n",
+            "Its path is `/` (RFC 9110 §4.2.3)."),
+        row("A fragment after a path",
             line("GET /a#b HTTP/1.1"),
             "GET /a HTTP/1.1\r\n",
             "It is removed: it is not for servers (RFC 9110 §7.1)."),
@@ -298,6 +316,9 @@ fn what_is_passed_on_reaches_the_server_as_the_page_says() {
         let seen = rig.requests.recv_timeout(PATIENCE).expect("a request");
         assert!(seen.contains(sees), "{what}: {seen}");
         assert!(!seen.contains("x-a: b"), "{what}: {seen}");
+        for gone in ["upgrade", "http2-settings"] {
+            assert!(!seen.contains(gone), "{what}: {seen}");
+        }
         assert!(!seen.contains("content-length: 3"), "{what}: {seen}");
         assert_eq!(
             seen.matches("content-length").count(),
@@ -508,6 +529,21 @@ fn page() -> String {
          as `request.head.malformed` without a status.\n\n\
          An HTTP/2 stream with a malformed head (RFC 9113 §8.1.1: a connection-specific field; a pseudo-header field that\n\
          is missing, duplicate or after other fields) is reset with `PROTOCOL_ERROR` and logged in the same way.\n\n\
+         An HTTP/1 connection that sends more than 64 bytes of empty lines where a request should begin is closed, and\n\
+         logged in the same way.\n\n\
+         ## In HTTP/2\n\n\
+         Admission and routing are the same for HTTP/2. What the HTTP/1 parser refuses, HTTP/2 answers so:\n\n\
+         | request | what happens |\n|---|---|\n\
+         | `content-length` values that differ, are signed, hexadecimal or a list | The stream is reset (`PROTOCOL_ERROR`). |\n\
+         | An empty `content-length` | 400 `request.head.malformed` |\n\
+         | `content-length` several times, or with zeros in front | It is forwarded once, without them. |\n\
+         | `:path` that is `*` (but for OPTIONS), begins with `?`, or is a fragment | 400 `request.target.form` |\n\
+         | White space at the beginning or end of a field value | It is removed, as in HTTP/1. |\n\
+         | Several `cookie` fields | They count as one field for `limits.fields`, and are forwarded as one. |\n\n\
+         ## Responses\n\n\
+         Lengths in responses have the same rules, also where no body follows (HEAD, 304): zeros in front and equal values,\n\
+         in several fields or in one list, become one number. Any other `Content-Length` is a malformed response: 502\n\
+         `server.response.malformed`. It is removed beside a transfer coding and from a 204.\n\n\
          ## In the body\n\n\
          Bodies are forwarded as they arrive. When a chunk is malformed (400 `request.body.malformed`, RFC 9112 §7.1) or\n\
          the client is too slow (408 `request.body.timeout`), the server has already seen the head. The malformed part is\n\

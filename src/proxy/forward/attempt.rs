@@ -18,6 +18,7 @@ use crate::proxy::upstream::{
     Answer, Carrier, Connection, Failure, Outcome, ResponseHead, Seat, Unanswered, Wanted, Way,
     ask_for_tunnel, head_of,
 };
+use crate::wire::content_length::{self, Lists};
 
 use super::caller::{Caller, Line};
 use super::judge::Left;
@@ -326,8 +327,8 @@ async fn over_http1(
     let outcome = connection.exchange(request, &course.deadlines).await;
     course.deadlines.server_came();
     match outcome {
-        Ok(response) => {
-            note_answer(&response, began, course)?;
+        Ok(mut response) => {
+            note_answer(&mut response, began, course)?;
             Ok(response)
         }
         Err(Failure { fault, unsent }) => {
@@ -376,8 +377,8 @@ async fn over_http2(
         Ok(answer) if answer.response.headers().len() > settings.max_fields() => {
             Err(other(Fault::new(Reason::ServerResponseMalformed)))
         }
-        Ok(answer) => {
-            note_answer(&answer.response, began, course).map_err(other)?;
+        Ok(mut answer) => {
+            note_answer(&mut answer.response, began, course).map_err(other)?;
             Ok(answer)
         }
         Err(Unanswered {
@@ -405,8 +406,12 @@ fn wait_for_answer(began: Instant, lease: &Lease, course: &Course) {
         .wait_for_server_since(began, patience, Reason::ServerResponseTimeout);
 }
 
-fn note_answer<B>(response: &Response<B>, began: Instant, course: &Course) -> Result<(), Fault> {
-    if !can_be_passed_on(response, course) {
+fn note_answer<B>(
+    response: &mut Response<B>,
+    began: Instant,
+    course: &Course,
+) -> Result<(), Fault> {
+    if !can_be_passed_on(response, course) || !has_one_length(response) {
         return Err(Fault::new(Reason::ServerResponseMalformed));
     }
     let took = clock::now().saturating_duration_since(began);
@@ -455,4 +460,16 @@ fn can_be_passed_on<B>(response: &Response<B>, course: &Course) -> bool {
     let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     let is_agreed = |switch: &Switch| switch.is_agreed_in(response);
     is_framed && (!switches || course.switch().is_some_and(is_agreed))
+}
+
+/// Makes the length of an answer the only one that it says, if it is one: hyper does not look where no
+/// body follows, as in an answer to HEAD. Where the length means nothing, it is not passed on, and is
+/// not looked at.
+fn has_one_length<B>(response: &mut Response<B>) -> bool {
+    let status = response.status();
+    let headers = response.headers_mut();
+    let means_nothing = status == StatusCode::NO_CONTENT
+        || status == StatusCode::SWITCHING_PROTOCOLS
+        || headers.contains_key(header::TRANSFER_ENCODING);
+    means_nothing || content_length::settle(headers, Lists::Allowed).is_ok()
 }

@@ -8,10 +8,12 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
 use crate::exchange::Reason;
 use crate::plan::FrontendLimits;
+use crate::wire::content_length::{self, Lists, NoLength};
 use crate::wire::host::Authority;
 
 use super::seen::Seen;
@@ -24,7 +26,25 @@ pub struct Admitted<'a> {
     pub host: Cow<'a, str>,
 }
 
-/// Lets `request` in, or says why not. `has_body`: bytes follow the head.
+/// The longest method that is passed on. Those that are registered have 17 bytes at most, and a line of
+/// the log has room for one.
+pub const MOST_METHOD_BYTES: usize = 32;
+
+/// Makes the length that a head says the only one, in its one form. hyper lets zeros in front through,
+/// and h2 an empty field and several.
+///
+/// # Errors
+///
+/// `request.head.malformed`: it is no length.
+pub fn settle_length(headers: &mut HeaderMap, seen: Seen) -> Result<(), Reason> {
+    if seen.has(Seen::CONTENT_LENGTH) {
+        let settled = content_length::settle(headers, Lists::Refused);
+        settled.map_err(|NoLength| Reason::RequestHeadMalformed)?;
+    }
+    Ok(())
+}
+
+/// Lets `request` in, or says why not.
 ///
 /// # Errors
 ///
@@ -33,25 +53,28 @@ pub fn admit<'a, B>(
     request: &'a Request<B>,
     seen: Seen,
     limits: &FrontendLimits,
-    has_body: bool,
 ) -> Result<Admitted<'a>, Reason> {
     if request.version() == Version::HTTP_2 {
         check_size(request.headers(), limits)?;
     }
     check_method(request)?;
-    check_target(request.method(), request.uri(), limits)?;
+    check_target(request, limits)?;
     let host = check_host(request)?;
-    check_fields(request.headers(), seen, has_body)?;
+    check_fields(request.headers(), seen)?;
     Ok(Admitted { host })
 }
 
-/// The bounds of a head, which hyper holds on HTTP/1. A field counts as in RFC 9113 §6.5.2.
+/// The bounds of a head, which hyper holds on HTTP/1. A field counts as in RFC 9113 §6.5.2. A client may
+/// send its cookies one by one, and they are one field in the end (RFC 9113 §8.2.3).
 fn check_size(headers: &HeaderMap, limits: &FrontendLimits) -> Result<(), Reason> {
-    let size: usize = headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + 32)
-        .sum();
-    if headers.len() > limits.fields || size as u64 > limits.head.0 {
+    let mut size = 0;
+    let mut cookies = 0;
+    for (name, value) in headers {
+        size += name.as_str().len() + value.len() + 32;
+        cookies += usize::from(*name == header::COOKIE);
+    }
+    let fields = headers.len() - cookies + cookies.min(1);
+    if fields > limits.fields || size as u64 > limits.head.0 {
         return Err(Reason::RequestHeadTooLarge);
     }
     Ok(())
@@ -63,11 +86,15 @@ fn check_method<B>(request: &Request<B>) -> Result<(), Reason> {
     match *request.method() {
         Method::CONNECT if is_extended_connect(request) => Ok(()),
         Method::CONNECT | Method::TRACE => Err(Reason::RequestMethodRefused),
+        ref method if method.as_str().len() > MOST_METHOD_BYTES => {
+            Err(Reason::RequestMethodTooLong)
+        }
         _ => Ok(()),
     }
 }
 
-fn check_target(method: &Method, uri: &Uri, limits: &FrontendLimits) -> Result<(), Reason> {
+fn check_target<B>(request: &Request<B>, limits: &FrontendLimits) -> Result<(), Reason> {
+    let uri = request.uri();
     let path_length = uri
         .path_and_query()
         .map_or(0, |target| target.as_str().len());
@@ -75,12 +102,30 @@ fn check_target(method: &Method, uri: &Uri, limits: &FrontendLimits) -> Result<(
     if (path_length + authority_length) as u64 > limits.target.0 {
         return Err(Reason::RequestTargetTooLong);
     }
-    match (uri.scheme_str(), uri.authority()) {
-        // Absolute form, as RFC 9112 §3.2.2 makes us accept it.
-        (Some("http" | "https"), Some(_)) => Ok(()),
-        (None, None) if uri.path().starts_with('/') => Ok(()),
-        (None, None) if uri.path() == "*" && method == Method::OPTIONS => Ok(()),
-        _ => Err(Reason::RequestTargetForm),
+    let has_form = match (uri.scheme_str(), uri.authority()) {
+        // Absolute form, as RFC 9112 §3.2.2 makes us accept it; in HTTP/2 every target has these.
+        (Some("http" | "https"), Some(_)) => true,
+        (None, None) => true,
+        _ => false,
+    };
+    let has_path = |target| has_path(request, target);
+    match has_form && uri.path_and_query().is_some_and(has_path) {
+        true => Ok(()),
+        false => Err(Reason::RequestTargetForm),
+    }
+}
+
+/// Whether `target` begins with a path, or stands for one. `http` cuts a fragment off, so that what is
+/// nothing but one is empty here.
+fn has_path<B>(request: &Request<B>, target: &PathAndQuery) -> bool {
+    match target.as_str().as_bytes() {
+        // What is empty shows itself as `/` too.
+        b"/" => *target == PathAndQuery::from_static("/"),
+        b"*" => request.method() == Method::OPTIONS,
+        // `http://a?b`: the path is `/` (RFC 9110 §4.2.3). In HTTP/2 it has to be said (RFC 9113 §8.3.1).
+        [b'?', ..] => request.uri().scheme().is_some() && request.version() < Version::HTTP_2,
+        [first, ..] => *first == b'/',
+        [] => false,
     }
 }
 
@@ -116,7 +161,7 @@ fn is_named_by_target<B>(request: &Request<B>) -> bool {
     request.version() == Version::HTTP_2 && request.uri().authority().is_some()
 }
 
-fn check_fields(headers: &HeaderMap, seen: Seen, has_body: bool) -> Result<(), Reason> {
+fn check_fields(headers: &HeaderMap, seen: Seen) -> Result<(), Reason> {
     if seen.has(Seen::TRANSFER_ENCODING)
         && let Some(first) = headers.get(header::TRANSFER_ENCODING)
     {
@@ -125,10 +170,6 @@ fn check_fields(headers: &HeaderMap, seen: Seen, has_body: bool) -> Result<(), R
         if !is_only || !first.as_bytes().eq_ignore_ascii_case(b"chunked") {
             return Err(Reason::RequestTransferCoding);
         }
-    }
-    if has_body && seen.has(Seen::UPGRADE) {
-        // Whether the bytes that follow are the body or the new protocol is a matter of opinion.
-        return Err(Reason::RequestUpgradeBody);
     }
     let is_known =
         |expectation: &HeaderValue| expectation.as_bytes().eq_ignore_ascii_case(b"100-continue");
@@ -145,8 +186,7 @@ mod tests {
     fn admitted(request: http::request::Builder) -> Result<String, Reason> {
         let request = request.body(()).expect("a request");
         let seen = Seen::of(request.headers());
-        admit(&request, seen, &FrontendLimits::default(), false)
-            .map(|admitted| admitted.host.into())
+        admit(&request, seen, &FrontendLimits::default()).map(|admitted| admitted.host.into())
     }
 
     fn get(target: &str) -> http::request::Builder {
@@ -260,14 +300,48 @@ mod tests {
     }
 
     #[test]
-    fn an_upgrade_has_no_body() {
-        let request = get("/").header("upgrade", "websocket").body(());
-        let request = request.expect("a request");
-        let limits = FrontendLimits::default();
-        let seen = Seen::of(request.headers());
-        assert!(admit(&request, seen, &limits, false).is_ok());
-        let refused = admit(&request, seen, &limits, true).map(|_| ());
-        assert_eq!(refused, Err(Reason::RequestUpgradeBody));
+    fn a_target_has_a_path() {
+        let form = Err(Reason::RequestTargetForm);
+        for target in [
+            "http://example.com",
+            "http://example.com?b",
+            "http://example.com/?b",
+        ] {
+            assert!(admitted(get(target)).is_ok(), "{target}");
+        }
+        for target in ["http://example.com#x", "http://example.com#"] {
+            assert_eq!(admitted(get(target)), form, "{target}");
+        }
+        let h2 = |method: Method, path: &'static str| {
+            let uri = http::Uri::builder().scheme("https").authority("a");
+            let uri = uri.path_and_query(path).build().expect("a target");
+            let request = Request::builder().method(method).uri(uri);
+            admitted(request.version(Version::HTTP_2))
+        };
+        assert!(h2(Method::GET, "/").is_ok());
+        assert!(h2(Method::GET, "/a?b").is_ok());
+        assert!(h2(Method::OPTIONS, "*").is_ok());
+        for path in ["*", "#x", "?b", "?"] {
+            assert_eq!(h2(Method::GET, path), form, "{path}");
+        }
+        assert_eq!(h2(Method::OPTIONS, "#x"), form);
+    }
+
+    #[test]
+    fn a_method_may_be_as_long_as_the_bound() {
+        let method = |length: usize| get("/").method("X".repeat(length).as_str());
+        assert!(admitted(method(MOST_METHOD_BYTES)).is_ok());
+        let longer = admitted(method(MOST_METHOD_BYTES + 1));
+        assert_eq!(longer, Err(Reason::RequestMethodTooLong));
+    }
+
+    #[test]
+    fn cookies_of_http_2_are_one_field() {
+        let mut request = get("/").version(Version::HTTP_2);
+        for number in 0..FrontendLimits::default().fields {
+            request = request.header("cookie", format!("a{number}=b"));
+        }
+        assert!(admitted(request).is_ok());
     }
 
     #[test]

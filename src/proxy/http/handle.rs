@@ -31,7 +31,7 @@ use crate::proxy::snapshot::{Frontend, Remembered, View};
 use crate::wire::forwarded::{Field, Proto, client_of};
 use crate::wire::grpc;
 
-use super::admit::admit;
+use super::admit::{MOST_METHOD_BYTES, admit, settle_length};
 use super::body::{Own, ResponseBody};
 use super::client::{Client, Open};
 use super::hop::{self, BodyKind, Sender};
@@ -153,6 +153,7 @@ impl Begun {
         if seen.has(Seen::TRUSTED_ONLY) && !is_trusted {
             rules.trusted_only().remove_from(request.headers_mut());
         }
+        settle_length(request.headers_mut(), seen)?;
         let switch = wish_of(&request, seen, &plan.upgrades, &client.context.rng)?;
         let body_kind = match is_extended_connect(&request) {
             // What follows is the tunnel.
@@ -160,7 +161,10 @@ impl Begun {
             false => body_kind(request.body()),
         };
         course.request_complete.set(body_kind == BodyKind::None);
-        let admitted = admit(&request, seen, &plan.limits, body_kind != BodyKind::None)?;
+        let admitted = admit(&request, seen, &plan.limits)?;
+        if body_kind != BodyKind::None {
+            upgrade::refuse_body(&request, seen, &plan.upgrades)?;
+        }
         let tls = client.tls.as_deref();
         identity::check_host(plan, tls, &admitted.host)?;
         let frontend = &view.snapshot.frontends[place as usize];
@@ -418,12 +422,22 @@ fn opening<B>(
         // A place that no plan has: nobody else's name stands in the log for it.
         frontend: place.unwrap_or(u32::MAX),
         generation: view.snapshot.generation,
-        method: request.method().clone(),
+        method: method(request.method()),
         target: target(request, seen),
         version: request.version(),
         first_bytes: None,
         id: taken.unwrap_or_else(|| RequestId::made(client.context.rng.next_u64())),
     }
+}
+
+/// The method, for the log: as much of it as one has that is passed on.
+fn method(method: &Method) -> Method {
+    let bytes = method.as_str().as_bytes();
+    bytes
+        .get(..MOST_METHOD_BYTES)
+        .filter(|cut| cut.len() < bytes.len())
+        .and_then(|cut| Method::from_bytes(cut).ok())
+        .unwrap_or_else(|| method.clone())
 }
 
 /// The target, for the log. That of a tunnel lives as long as it does and must not hold the buffer
@@ -478,15 +492,24 @@ fn name_request(headers: &mut HeaderMap, ids: &RequestIds, id: &RequestId) {
     }
 }
 
-/// Says that a connection of HTTP/1 ends, when it does: it is drained, or the answer came before the
-/// end of the request, and what the client sends next, the rest or another request, nobody can tell.
+/// Says that a connection of HTTP/1 ends, when it does: it is drained, or the end of the answer is the
+/// end of the connection, or the answer came before the end of the request, and what the client sends
+/// next, the rest or another request, nobody can tell.
 fn closing_if_leaving(
     mut response: Response<ResponseBody>,
     client: &Client,
     course: &Course,
 ) -> Response<ResponseBody> {
-    let is_h1 = course.exchange.opening.version < Version::HTTP_2;
-    if is_h1 && (client.is_leaving.get() || !course.request_complete.get()) {
+    let version = course.exchange.opening.version;
+    let is_leaving = client.is_leaving.get() || !course.request_complete.get();
+    // HTTP/1.0 has no chunks: the end of such a body is the end of the connection.
+    let ends_with_body =
+        || version <= Version::HTTP_10 && response.body().size_hint().exact().is_none();
+    if version < Version::HTTP_2 && (is_leaving || ends_with_body()) {
+        if version <= Version::HTTP_10 {
+            // hyper adds `keep-alive` for such a client to what it takes for an answer in HTTP/1.1.
+            *response.version_mut() = Version::HTTP_10;
+        }
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -5,7 +5,8 @@
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Response, Version, request};
+use http::uri::PathAndQuery;
+use http::{Method, Response, StatusCode, Version, request};
 
 use crate::base::Peer;
 use crate::plan::Forwarding;
@@ -15,6 +16,7 @@ use super::seen::Seen;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -83,8 +85,32 @@ pub(super) fn towards_server(
     say_who_sent_it(head, seen, sender, forwarding);
     if head.version == Version::HTTP_2 {
         join_cookies(&mut head.headers);
+        if body == BodyKind::None && may_have_body(&head.method) {
+            say_no_body(&mut head.headers);
+        }
     }
     head.version = Version::HTTP_11;
+}
+
+/// Whether servers expect a body with `method`: of what has none they want to be told so.
+fn may_have_body(method: &Method) -> bool {
+    !matches!(
+        *method,
+        Method::GET
+            | Method::HEAD
+            | Method::DELETE
+            | Method::OPTIONS
+            | Method::TRACE
+            | Method::CONNECT
+    )
+}
+
+/// In HTTP/2 the head itself says that no body follows; some servers of HTTP/1 answer 411 where it is not
+/// said (RFC 9110 §8.6).
+fn say_no_body(headers: &mut HeaderMap) {
+    headers
+        .entry(header::CONTENT_LENGTH)
+        .or_insert(HeaderValue::from_static("0"));
 }
 
 /// A client of HTTP/2 may send its cookies one by one, to compress them better; a server that is not
@@ -108,13 +134,14 @@ fn join_cookies(headers: &mut HeaderMap) {
 /// Makes the head of a response the one that the client shall see.
 pub(super) fn towards_client<B>(response: &mut Response<B>, forwarding: &Forwarding) {
     *response.version_mut() = Version::HTTP_11;
+    let is_bodyless = response.status() == StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     let seen = Seen::of(headers);
-    if seen.has(Seen::TRANSFER_ENCODING) {
-        // The coding said how long it was; a length beside it is a lie (RFC 9112 §6.3).
+    if seen.has(Seen::TRANSFER_ENCODING) || is_bodyless {
+        // The coding said how long it was; a length beside it is a lie (RFC 9112 §6.3). And a 204 has none
+        // (RFC 9110 §8.6).
         headers.remove(header::CONTENT_LENGTH);
     }
-    single_length(headers);
     strip_hop_fields(headers, seen);
     if forwarding.via {
         headers.append(header::VIA, VIA);
@@ -128,16 +155,6 @@ pub(super) fn interim_towards_client(interim: &mut Response<()>, forwarding: &Fo
     interim.headers_mut().remove(header::CONTENT_LENGTH);
 }
 
-/// `5, 5` is one length, said twice; it goes on said once (RFC 9110 §8.6).
-fn single_length(headers: &mut HeaderMap) {
-    if let Some(length) = headers.get_mut(header::CONTENT_LENGTH)
-        && let Some(comma) = length.as_bytes().iter().position(|&byte| byte == b',')
-        && let Ok(single) = HeaderValue::from_bytes(length.as_bytes()[..comma].trim_ascii())
-    {
-        *length = single;
-    }
-}
-
 fn strip_hop_fields(headers: &mut HeaderMap, seen: Seen) {
     if seen.has(Seen::CONNECTION) {
         strip_named_in_connection(headers);
@@ -149,6 +166,7 @@ fn strip_hop_fields(headers: &mut HeaderMap, seen: Seen) {
         (Seen::TE, header::TE),
         (Seen::TRANSFER_ENCODING, header::TRANSFER_ENCODING),
         (Seen::UPGRADE, header::UPGRADE),
+        (Seen::HTTP2_SETTINGS, HTTP2_SETTINGS),
     ] {
         if seen.has(field) {
             headers.remove(name);
@@ -273,10 +291,18 @@ fn into_origin_form(head: &mut request::Parts) {
         head.headers.insert(header::HOST, host);
     }
     let target = match head.uri.path_and_query() {
+        Some(target) if target.as_str().starts_with('?') => with_path(target),
         Some(target) => target.clone(),
-        None => http::uri::PathAndQuery::from_static("/"),
+        None => PathAndQuery::from_static("/"),
     };
     head.uri = target.into();
+}
+
+/// A query with the path that it is of (RFC 9110 §4.2.3).
+fn with_path(query: &PathAndQuery) -> PathAndQuery {
+    let target = Bytes::from(format!("/{}", query.as_str()));
+    // It is a byte longer than what was admitted, which has an authority besides.
+    PathAndQuery::from_maybe_shared(target).unwrap_or_else(|_| query.clone())
 }
 
 #[cfg(test)]
@@ -410,6 +436,28 @@ mod tests {
         let head = sent(Request::get("http://a").version(Version::HTTP_10), false);
         assert_eq!(head.uri, "/");
         assert_eq!(text(&head, "host").as_deref(), Some("a"));
+        let head = sent(Request::get("http://a?b=c").header("host", "a"), false);
+        let target = head.uri.path_and_query().map(PathAndQuery::as_str);
+        assert_eq!(target, Some("/?b=c"));
+    }
+
+    #[test]
+    fn a_post_of_http_2_without_a_body_says_so() {
+        let length = |method: &str, version: Version| {
+            let request = Request::builder().method(method).uri("/").version(version);
+            text(&sent(request.header("host", "a"), false), "content-length")
+        };
+        for method in ["POST", "PUT", "PATCH", "PROPFIND"] {
+            assert_eq!(
+                length(method, Version::HTTP_2).as_deref(),
+                Some("0"),
+                "{method}"
+            );
+            assert_eq!(length(method, Version::HTTP_11), None, "{method}");
+        }
+        for method in ["GET", "HEAD", "DELETE", "OPTIONS"] {
+            assert_eq!(length(method, Version::HTTP_2), None, "{method}");
+        }
     }
 
     #[test]

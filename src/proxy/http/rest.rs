@@ -21,6 +21,10 @@ pub(super) enum Woken {
     Over,
 }
 
+/// How many bytes of line ends are skipped while a connection waits: a few empty lines, which old clients
+/// send after a body. hyper is given what comes then, and bounds it too (see `WatchedStream`).
+const MOST_SKIPPED_BYTES: usize = 32;
+
 /// What line ends are that come by themselves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineEnds {
@@ -40,6 +44,7 @@ pub(super) async fn bytes_or(
     entry: &Entry,
     timer: &mut Timer,
 ) -> Woken {
+    let mut skipped = 0;
     poll_fn(|cx| {
         let mut room = [0; FIRST_READ_BYTES];
         let mut buffer = ReadBuf::new(&mut room);
@@ -48,7 +53,9 @@ pub(super) async fn bytes_or(
             if read.is_err() || bytes.is_empty() {
                 return Poll::Ready(Woken::Over);
             }
-            if line_ends == LineEnds::WithinRequest || !is_blank(bytes) {
+            skipped += bytes.len();
+            let is_skipped = is_blank(bytes) && skipped <= MOST_SKIPPED_BYTES;
+            if line_ends == LineEnds::WithinRequest || !is_skipped {
                 return Poll::Ready(Woken::Bytes(Bytes::copy_from_slice(bytes)));
             }
             buffer.clear();

@@ -30,6 +30,10 @@ impl Seen {
     pub const FORWARDED: Self = Self(1 << 7);
     /// `X-Forwarded-For`, `-Host` or `-Proto`.
     pub const X_FORWARDED: Self = Self(1 << 8);
+    /// `Content-Length`.
+    pub const CONTENT_LENGTH: Self = Self(1 << 11);
+    /// `HTTP2-Settings`.
+    pub const HTTP2_SETTINGS: Self = Self(1 << 12);
     /// One that only trusted peers may send.
     pub const TRUSTED_ONLY: Self = Self(1 << 9);
     /// One whose name has other characters than letters, digits and `-`, and that may not pass.
@@ -64,6 +68,8 @@ impl Seen {
             "te" => Self::TE,
             "transfer-encoding" => Self::TRANSFER_ENCODING,
             "upgrade" => Self::UPGRADE,
+            "content-length" => Self::CONTENT_LENGTH,
+            "http2-settings" => Self::HTTP2_SETTINGS,
             "expect" => Self::EXPECT,
             "forwarded" => Self::FORWARDED,
             "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => Self::X_FORWARDED,
@@ -96,6 +102,8 @@ mod tests {
             ("te", Seen::TE),
             ("transfer-encoding", Seen::TRANSFER_ENCODING),
             ("upgrade", Seen::UPGRADE),
+            ("content-length", Seen::CONTENT_LENGTH),
+            ("http2-settings", Seen::HTTP2_SETTINGS),
             ("expect", Seen::EXPECT),
             ("forwarded", Seen::FORWARDED),
             ("x-forwarded-host", Seen::X_FORWARDED),

@@ -69,11 +69,15 @@ pub(super) fn wish_of<B>(
         };
         return Ok(Some(Switch { protocol, proof }));
     }
-    if !seen.has(Seen::UPGRADE) || !lists(request.headers(), header::CONNECTION, b"upgrade") {
+    if !may_upgrade(request, seen) || !lists(request.headers(), header::CONNECTION, b"upgrade") {
         return Ok(None);
     }
     let mut tokens = tokens(request.headers(), header::UPGRADE);
-    let protocol = tokens.find_map(|token| allowed_of(allowed, token));
+    // RFC 6455 §4.1: a WebSocket is opened by GET. Whatever else is asked for so gets an ordinary answer.
+    let is_get = request.method() == Method::GET;
+    let protocol = tokens.find_map(|token| {
+        allowed_of(allowed, token).filter(|protocol| is_get || protocol != WEBSOCKET)
+    });
     Ok(protocol.map(|protocol| Switch {
         proof: match protocol == WEBSOCKET {
             true => proof_of(request.headers()),
@@ -81,6 +85,29 @@ pub(super) fn wish_of<B>(
         },
         protocol,
     }))
+}
+
+/// Whether `Upgrade` means anything there: not in HTTP/1.0 (RFC 9110 §7.8).
+fn may_upgrade<B>(request: &Request<B>, seen: Seen) -> bool {
+    seen.has(Seen::UPGRADE) && request.version() == Version::HTTP_11
+}
+
+/// Refuses an offer that would be passed on, beside a body: whether the bytes that follow are the body
+/// or the new protocol is a matter of opinion. Every other offer is taken off.
+///
+/// # Errors
+///
+/// `request.upgrade.body`.
+pub(super) fn refuse_body<B>(
+    request: &Request<B>,
+    seen: Seen,
+    allowed: &[String],
+) -> Result<(), Reason> {
+    let is_allowed = |token: &[u8]| allowed_of(allowed, token).is_some();
+    if may_upgrade(request, seen) && tokens(request.headers(), header::UPGRADE).any(is_allowed) {
+        return Err(Reason::RequestUpgradeBody);
+    }
+    Ok(())
 }
 
 /// What a client of HTTP/1 wants to have proved. One without a key, or with two, is told so by a
@@ -113,7 +140,9 @@ fn tokens(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item =
 /// Asks a server for what `switch` says, in a head that is otherwise complete. One of HTTP/2 is asked
 /// by a CONNECT in the end, which `forward` makes of it.
 pub(super) fn towards_server(head: &mut request::Parts, switch: &Switch) {
-    head.method = Method::GET;
+    if head.method == Method::CONNECT {
+        head.method = Method::GET;
+    }
     let headers = &mut head.headers;
     headers.remove(header::TE);
     // What follows is the tunnel. A server would take its first bytes for a body, or its first for
@@ -190,7 +219,14 @@ mod tests {
     use super::*;
 
     fn wish(fields: &[(&str, &str)], allowed: &[&str]) -> Option<String> {
-        let mut request = Request::get("/");
+        wish_in(Request::get("/"), fields, allowed)
+    }
+
+    fn wish_in(
+        mut request: http::request::Builder,
+        fields: &[(&str, &str)],
+        allowed: &[&str],
+    ) -> Option<String> {
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
@@ -220,5 +256,40 @@ mod tests {
         assert_eq!(wish(&fields, &["websocket", "x/2"]).as_deref(), Some("x/2"));
         assert_eq!(wish(&fields, &["x"]), None);
         assert_eq!(wish(&fields, &[]), None);
+    }
+
+    #[test]
+    fn only_a_get_opens_a_websocket_and_only_in_http_1_1() {
+        let fields = [("upgrade", "websocket, x"), ("connection", "upgrade")];
+        for method in ["POST", "HEAD", "OPTIONS", "DELETE"] {
+            let request = || Request::builder().method(method).uri("/");
+            assert_eq!(
+                wish_in(request(), &fields, &["websocket"]),
+                None,
+                "{method}"
+            );
+            let other = wish_in(request(), &fields, &["websocket", "x"]);
+            assert_eq!(other.as_deref(), Some("x"), "{method}");
+        }
+        let old = Request::get("/").version(Version::HTTP_10);
+        assert_eq!(wish_in(old, &fields, &["websocket", "x"]), None);
+    }
+
+    #[test]
+    fn what_would_be_passed_on_has_no_body() {
+        let refused = |upgrade: &str, version: Version| {
+            let request = Request::post("/")
+                .version(version)
+                .header("upgrade", upgrade);
+            let request = request.body(()).expect("a request");
+            let seen = Seen::of(request.headers());
+            refuse_body(&request, seen, &["websocket".to_owned()]).is_err()
+        };
+        assert!(refused("websocket", Version::HTTP_11));
+        assert!(refused("h2c, WebSocket", Version::HTTP_11));
+        for other in ["h2c", "TLS/1.2", "websockets", ""] {
+            assert!(!refused(other, Version::HTTP_11), "{other}");
+        }
+        assert!(!refused("websocket", Version::HTTP_10));
     }
 }

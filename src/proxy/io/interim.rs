@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::request_body::ContinueGate;
+use super::stream_body::trim_values;
 
 /// Interim answers that a client gets for one request; more say nothing that is of use, and would wait
 /// here for as long as the client does not take them.
@@ -75,6 +76,7 @@ impl Interims {
             let mut interim = Response::new(());
             *interim.status_mut() = status;
             *interim.headers_mut() = fields.clone();
+            trim_values(interim.headers_mut());
             passing.waiting.push(interim);
             self.0.is_waiting.store(true, Relaxed);
         }

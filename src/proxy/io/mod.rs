@@ -37,7 +37,7 @@ pub use received::{ReceiveError, ReceivedBody};
 pub use relay::{Broken, End, Relay, Spoken};
 pub use request_body::{BodyFault, ContinueGate, RequestBody};
 pub use stalled::{Stalled, StalledEntry};
-pub use stream_body::{StreamBody, Unread};
+pub use stream_body::{StreamBody, Unread, trim_values};
 pub use switch::{Proof, Switch};
 pub use timer::Timer;
 pub use uploading::Uploading;

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::RecvStream;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use http_body::{Body, Frame, SizeHint};
 
 /// The bytes and trailers of one stream.
@@ -90,6 +90,22 @@ impl StreamBody {
     }
 }
 
+/// Takes the white space off both ends of field values, as a reader of HTTP/1 does (RFC 9110 §5.5). In
+/// HTTP/2 none may stand there (RFC 9113 §8.2.1), and h2 lets it through.
+pub fn trim_values(headers: &mut HeaderMap) {
+    let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    for value in headers.values_mut() {
+        let bytes = value.as_bytes();
+        if !is_space(bytes.first()) && !is_space(bytes.last()) {
+            continue;
+        }
+        if let Ok(mut trimmed) = HeaderValue::from_bytes(bytes.trim_ascii()) {
+            trimmed.set_sensitive(value.is_sensitive());
+            *value = trimmed;
+        }
+    }
+}
+
 impl Unread {
     /// The stream, if nobody wants its body any more and it has not ended.
     pub fn take(&self) -> Option<RecvStream> {
@@ -135,8 +151,11 @@ impl Body for StreamBody {
             }
         }
         if this.stage == Stage::Trailers {
-            let trailers = ready!(this.stream().poll_trailers(cx));
+            let mut trailers = ready!(this.stream().poll_trailers(cx));
             this.stage = Stage::Over;
+            if let Ok(Some(trailers)) = &mut trailers {
+                trim_values(trailers);
+            }
             return Poll::Ready(trailers.transpose().map(|map| map.map(Frame::trailers)));
         }
         Poll::Ready(None)
@@ -154,5 +173,31 @@ impl Body for StreamBody {
         }
         self.left
             .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_lose_the_space_around_them_and_none_within() {
+        let cases = [
+            ("a b", "a b"),
+            (" a", "a"),
+            ("a\t", "a"),
+            (" \t a\tb \t", "a\tb"),
+            ("  ", ""),
+            ("", ""),
+        ];
+        for (written, trimmed) in cases {
+            let mut headers = HeaderMap::new();
+            let value = HeaderValue::from_str(written).expect("a value");
+            headers.append("x", value.clone());
+            headers.append("x", value);
+            trim_values(&mut headers);
+            let values: Vec<&HeaderValue> = headers.get_all("x").iter().collect();
+            assert_eq!(values, [trimmed, trimmed], "{written:?}");
+        }
     }
 }

@@ -37,6 +37,8 @@ pub struct Watch {
     pub in_exchange: Cell<bool>,
     /// The status that hyper answered by itself, outside of any exchange; 0: none.
     pub own_status: Cell<u16>,
+    /// How many bytes of line ends have come in a row where a request should begin.
+    blank_bytes: Cell<usize>,
     /// Whether the response has broken off: hyper writes what it has of it, and then the connection
     /// ends. Written by `http::h1`.
     pub has_broken_off: Cell<bool>,
@@ -107,6 +109,27 @@ fn head_bytes(bytes: &[u8]) -> Option<usize> {
     Some(end.map_or(bytes.len(), |end| end + 4))
 }
 
+/// How many bytes of line ends may come in a row before a request and within its head: RFC 9112 §2.2 asks
+/// for one empty line, old clients send a few. hyper skips any number.
+const MOST_BLANK_BYTES: usize = 64;
+
+impl Watch {
+    /// Whether the client has sent line ends and nothing else, more than [`MOST_BLANK_BYTES`].
+    pub fn is_flooded_with_blanks(&self) -> bool {
+        self.blank_bytes.get() > MOST_BLANK_BYTES
+    }
+
+    /// Counts the line ends that `bytes` begin with, or consist of.
+    fn note_blanks(&self, bytes: &[u8]) {
+        let is_blank = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+        let blank = bytes.iter().take_while(is_blank).count();
+        let so_far = self.blank_bytes.get() + blank;
+        // What follows is a request, if those before it were few.
+        let is_over = blank < bytes.len() && so_far <= MOST_BLANK_BYTES;
+        self.blank_bytes.set(if is_over { 0 } else { so_far });
+    }
+}
+
 /// The client's socket, preceded by what was read from it earlier.
 pub struct WatchedStream {
     stream: GaugedStream,
@@ -134,10 +157,15 @@ impl WatchedStream {
         self.stream.gauge()
     }
 
-    fn note_read(&self) {
+    fn note_read(&self, bytes: &[u8]) -> io::Result<()> {
         if !self.watch.in_exchange.get() {
             self.watch.heard.set(true);
+            self.watch.note_blanks(bytes);
+            if self.watch.is_flooded_with_blanks() {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
         }
+        Ok(())
     }
 
     fn note_written(&self, written: &Poll<io::Result<usize>>, bufs: &[IoSlice<'_>]) {
@@ -186,7 +214,7 @@ impl AsyncRead for WatchedStream {
             }
         }
         if buf.filled().len() > before {
-            self.note_read();
+            self.note_read(&buf.filled()[before..])?;
         }
         Poll::Ready(Ok(()))
     }
@@ -286,5 +314,21 @@ mod tests {
         assert_eq!(status_of(b"HTTP/1.1 4"), None);
         assert_eq!(status_of(b"hello world, 200"), None);
         assert_eq!(status_of(b""), None);
+    }
+
+    #[test]
+    fn line_ends_are_counted_until_something_else_comes() {
+        let flooded = |pieces: &[&[u8]]| {
+            let watch = Watch::default();
+            pieces.iter().any(|bytes| {
+                watch.note_blanks(bytes);
+                watch.is_flooded_with_blanks()
+            })
+        };
+        let most = b"\r\n".repeat(MOST_BLANK_BYTES / 2);
+        assert!(!flooded(&[&most, b"GET / HTTP/1.1\r\n\r\n", &most]));
+        assert!(flooded(&[&most, b"\n"]));
+        assert!(flooded(&[&most, b"\nGET / HTTP/1.1\r\n\r\n"]));
+        assert!(flooded(&vec![b"\r".as_slice(); MOST_BLANK_BYTES + 1]));
     }
 }

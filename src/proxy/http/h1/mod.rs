@@ -341,6 +341,10 @@ where
         }
         let status = session.watch.own_status.take();
         match (status, error) {
+            // hyper takes a fault after empty lines alone for the end of the connection.
+            (0, None) if session.watch.is_flooded_with_blanks() => {
+                session.refuse(Reason::RequestHeadMalformed, 0, None);
+            }
             (0, None) => {}
             (0, Some(error)) => return self.failed(&error),
             (status, _) => {
@@ -359,8 +363,8 @@ where
             // A response body was shorter than its length.
             return Verdict::Cut;
         }
-        if error.is_parse_version_h2() {
-            // The preface of HTTP/2: an answer would not be understood.
+        if error.is_parse_version_h2() || session.watch.is_flooded_with_blanks() {
+            // The preface of HTTP/2, or empty lines without end: an answer would not be understood.
             session.refuse(Reason::RequestHeadMalformed, 0, None);
         } else if error.is_parse() {
             // Answered in one write with the response before it.

@@ -30,7 +30,7 @@ use crate::proxy::http::linger::Linger;
 use crate::proxy::http::upgrade::Opened;
 use crate::proxy::io::{
     Course, End, Interims, Look, Pump, ReceivedBody, Stall, StalledEntry, Stopped, StreamBody,
-    Timer,
+    Timer, trim_values,
 };
 
 use super::Shared;
@@ -59,10 +59,11 @@ struct Cut {
 
 /// Answers `request` on its stream.
 pub(super) async fn exchange(
-    request: Request<RecvStream>,
+    mut request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     shared: Rc<Shared>,
 ) {
+    trim_values(request.headers_mut());
     let begun = Begun::open(&shared.client, &request, None);
     let open = begun.opened();
     open.course.pass_interims(Interims::default());

@@ -17,7 +17,7 @@ use crate::base::tasks::{self, JoinHandle};
 use crate::exchange::{Fault, Reason};
 use crate::proxy::io::{
     BodyFault, Deadlines, MOST_INTERIM_BYTES, Pump, RequestBody, Stopped, StreamBody, Switch,
-    Uploading, interim_bytes,
+    Uploading, interim_bytes, trim_values,
 };
 
 use super::crew::{Crew, Waiting};
@@ -238,7 +238,8 @@ impl Call {
     }
 
     fn answered(mut self, response: Response<::h2::RecvStream>) -> Answer {
-        let (head, stream) = response.into_parts();
+        let (mut head, stream) = response.into_parts();
+        trim_values(&mut head.headers);
         // A server that has said everything wants no more of the request.
         self.pump.body_mut().forget();
         let wants_more = !self.pump.is_over() && !stream.is_end_stream();
@@ -254,7 +255,8 @@ impl Call {
 
     /// The answer to a CONNECT: a 2xx, or an ordinary one (RFC 8441 §5).
     fn connected(self, response: Response<::h2::RecvStream>) -> Answer {
-        let (head, stream) = response.into_parts();
+        let (mut head, stream) = response.into_parts();
+        trim_values(&mut head.headers);
         let mut send = self.pump.into_stream();
         let rest = if head.status.is_success() {
             Rest::Tunnel(send)
