@@ -1,7 +1,7 @@
 //! Connections of clients and to servers: kept, parked, limited, given back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -98,6 +98,43 @@ fn an_idle_connection_on_which_the_server_speaks_is_not_used() {
         origin.wait_for_end_of(number);
     }
     assert_eq!(origin.connections(), 3);
+}
+
+#[test]
+fn stray_bytes_on_a_connection_that_has_been_idle_for_long_are_no_answer() {
+    let gate = Gate::default();
+    let has_said = Arc::new(AtomicBool::new(false));
+    let origin = Origin::scripted({
+        let (gate, has_said) = (gate.clone(), Arc::clone(&has_said));
+        move |visit| {
+            visit.request();
+            visit.send(OK);
+            if visit.number() == 0 {
+                gate.pass();
+                visit.send("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged");
+                has_said.store(true, Ordering::SeqCst);
+            }
+            while visit.request().is_some() {
+                visit.send(OK);
+            }
+        }
+    });
+    let proxy = Setup::of(&[&origin]).workers(1).start_paused();
+    let mut client = proxy.client();
+    assert_eq!(client.get("/").text(), "ok");
+    // hyper's state is given back, and only the socket is kept.
+    proxy.advance(Duration::from_millis(2500));
+    assert_eq!(origin.open(), 1);
+    gate.open();
+    until("the stray bytes are at the proxy", || {
+        (has_said.load(Ordering::SeqCst) && origin.has_delivered(0)).then_some(())
+    });
+    for _ in 0..2 {
+        assert_eq!(client.get("/").text(), "ok");
+    }
+    assert_eq!(origin.connections(), 2);
+    // hyper would notice too, after the request was given to it; here it is not even tried.
+    assert_eq!(proxy.metric("evenkeel_attempt_faults_total", &[]), 0.0);
 }
 
 /// A server whose first connection swallows its second request; says what became of that, and how
@@ -487,6 +524,68 @@ fn a_client_that_only_stops_sending_is_answered_if_that_is_allowed() {
     assert_eq!(proxy.line().verdict(), (200, "-"));
 }
 
+/// A client that has sent all of its upload and says that nothing more follows, while the upload waits for
+/// a server, some looks at the client later.
+#[track_caller]
+fn half_closed_behind_an_upload(half_close: bool) -> (Proxy, Client, Gate, (Origin, Client)) {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let address = origin.address();
+    let server = format!("{{ address = \"{address}\", max_connections = 1 }}");
+    let setup = Setup::servers([server])
+        .backend("timeout.queue = \"60s\"")
+        .frontend(&format!("half_close = {half_close}"));
+    let proxy = setup.start_paused();
+    let mut first = proxy.client();
+    first.send(GET);
+    origin.wait_for_requests(1);
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 100000\r\n\r\n");
+    wait_for_queue(&proxy, 1);
+    client.send([b'x'; 100_000]).half_close();
+    // More than the time between two looks whether a client has gone whose upload waits.
+    proxy.advance(Duration::from_millis(2500));
+    (proxy, client, gate, (origin, first))
+}
+
+#[test]
+fn a_client_that_has_sent_its_whole_upload_and_closed_its_half_is_answered_if_that_is_allowed() {
+    let (proxy, mut client, gate, _busy) = half_closed_behind_an_upload(true);
+    gate.open();
+    assert_eq!(client.response().text(), "ok");
+    let lines = proxy.wait_for_lines(2);
+    assert!(lines.iter().all(|line| line.verdict() == (200, "-")));
+}
+
+#[test]
+fn a_client_that_has_closed_its_half_behind_its_upload_has_left_if_that_is_not_allowed() {
+    let (proxy, _client, gate, _busy) = half_closed_behind_an_upload(false);
+    assert_eq!(proxy.line().verdict(), (499, "client.left"));
+    gate.open();
+}
+
+// Whose fault it is.
+
+#[test]
+fn a_fault_of_the_client_is_not_blamed_on_the_server_that_follows() {
+    let origin = Origin::scripted(|visit| {
+        visit.head();
+        visit.wait_for_end();
+    });
+    let proxy = before(&origin);
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n");
+    until("the head at the server", || {
+        origin.received(0).contains("\r\n\r\n").then_some(())
+    });
+    client.send("nonsense\r\n");
+    assert_eq!(client.response().status(), 400);
+    assert_eq!(proxy.line().verdict(), (400, "request.body.malformed"));
+    let blamed = |reason| proxy.metric("evenkeel_attempt_faults_total", &[("reason", reason)]);
+    assert_eq!(blamed("server.response.empty"), 0.0);
+    assert_eq!(blamed("request.body.malformed"), 1.0);
+}
+
 // Limits of clients.
 
 #[test]
@@ -571,6 +670,26 @@ fn a_parked_connection_goes_on_as_if_nothing_had_been() {
         client.send(piece.to_string());
     }
     assert_eq!(client.response().text(), "a");
+}
+
+#[test]
+fn a_parked_connection_takes_a_request_of_any_size() {
+    let origin = Origin::named("a");
+    let proxy = before(&origin);
+    let mut client = proxy.client();
+    client.get("/");
+    for size in [500, 1_000, 2_100, 5_000, 60_000] {
+        proxy.wait_for_metric("evenkeel_frontend_parked_connections", &[], 1.0);
+        let field = "f".repeat(size);
+        let body: Vec<u8> = (0..size).map(|at| b'a' + (at % 26) as u8).collect();
+        let head = format!(
+            "POST /echo HTTP/1.1\r\nhost: test\r\nx-field: {field}\r\ncontent-length: {size}\r\n\r\n"
+        );
+        let answer = client.ask([head.as_bytes(), &body].concat());
+        assert!(answer.body == body, "{size}");
+        let request = origin.requests().pop().expect("a request");
+        assert_eq!(request.field("x-field"), Some(&*field));
+    }
 }
 
 #[test]

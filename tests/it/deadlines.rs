@@ -150,6 +150,23 @@ fn a_parked_connection_is_closed_when_its_time_is_over() {
 }
 
 #[test]
+fn an_idle_connection_is_closed_at_the_end_of_its_time_however_long_that_is() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).frontend("timeout.keep_alive = \"60s\"");
+    let proxy = setup.start_paused();
+    let mut client = proxy.client();
+    client.get("/");
+    let mut passed = Duration::ZERO;
+    while !client.hears() {
+        proxy.advance(10 * MOMENT);
+        passed += 10 * MOMENT;
+        assert!(passed < Duration::from_secs(62), "{passed:?}");
+    }
+    assert!(passed >= Duration::from_secs(60), "{passed:?}");
+    client.is_closed();
+}
+
+#[test]
 fn each_request_gives_the_connection_its_time_anew() {
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin]).frontend("timeout.keep_alive = \"300ms\"");

@@ -10,6 +10,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::addresses::{Nobody, bound_at};
+use super::kernel::tcp_socket;
 use super::message::Message;
 use super::wait::{PATIENCE, until};
 use super::wire::{Kind, Tape, Wire};
@@ -139,6 +140,16 @@ impl Origin {
         let connections = lock(&self.records.connections);
         let tape = connections.get(number).map(|one| lock(&one.tape).clone());
         tape.unwrap_or_default()
+    }
+
+    /// Whether the proxy's system has taken all that was sent on connection `number`, which is open.
+    pub(crate) fn has_delivered(&self, number: usize) -> bool {
+        let connections = lock(&self.records.connections);
+        let stream = connections.get(number).and_then(|one| one.stream.as_ref());
+        let ends =
+            stream.and_then(|stream| Some((stream.local_addr().ok()?, stream.peer_addr().ok()?)));
+        let socket = ends.and_then(|(local, remote)| tcp_socket(local, remote));
+        socket.is_some_and(|socket| socket.untaken_bytes == 0)
     }
 
     /// The requests so far, in the order in which they were complete.
