@@ -4,20 +4,23 @@
 //! swaps a link two levels up. Every event is only a hint; whether the files say something new is
 //! decided by reading them. A look every half minute finds what no event told (network file systems).
 
-use std::cell::Cell;
-use std::collections::{BTreeSet, HashSet};
-use std::ffi::OsString;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use notify::event::ModifyKind;
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::io::Errno;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use crate::base::clock::{self, Duration};
 use crate::base::tasks::{self, JoinHandle};
 use crate::config::Watch;
+use crate::net::Readable;
 
 use super::Order;
 
@@ -33,46 +36,67 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// The same where the system gives no watches, or not enough of them.
 const LOOK_UNWATCHED: Duration = Duration::from_secs(3);
 
+/// What the kernel tells of a directory: what comes, goes, and was written to its end. Not each write
+/// and each read, as the crate `notify` asks for: every program that writes a log there would pay for
+/// every line, and wake us.
+const EVENTS: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVE)
+    .union(WatchFlags::CLOSE_WRITE)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF)
+    .union(WatchFlags::ONLYDIR);
+
+/// What is told of a file that stays what it is. A hint only for a file that is watched.
+const OF_CONTENT: ReadFlags = ReadFlags::CLOSE_WRITE.union(ReadFlags::ATTRIB);
+
+/// Room for what the kernel tells at once. An event has at most 272 bytes (inotify(7)).
+const EVENT_BYTES: usize = 4096;
+
+/// So many events, and then it is the turn of the other tasks of the thread.
+const EVENTS_AT_ONCE: usize = 1000;
+
 /// Names of files, without their directories.
 type Names = BTreeSet<OsString>;
 
 /// Watches directories; stops when dropped.
 pub(super) struct Watcher {
     /// `None`: the system gives no watches, and only the regular look is left.
-    notify: Option<RecommendedWatcher>,
-    /// Of the watched files; `None`: all in the directories. Written here, read by the thread that
-    /// `notify` calls back on.
-    names: Arc<Mutex<Option<Names>>>,
-    watched: BTreeSet<PathBuf>,
+    inotify: Option<Rc<Readable>>,
+    /// Of the watched files; `None`: all in the directories. Written here, read by the task that reads
+    /// events.
+    names: Rc<RefCell<Option<Names>>>,
+    /// The watched directories, each with the kernel's number for its watch.
+    watched: BTreeMap<PathBuf, i32>,
     /// Where events go.
     hints: UnboundedSender<()>,
     /// Whether events may be missing. Written here, read by the task on the same thread.
     is_blind: Rc<Cell<bool>>,
-    task: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Watcher {
     /// Sends `order` to `orders` when something happened.
     pub(super) fn new(orders: UnboundedSender<Order>, order: fn() -> Order) -> Self {
         let (hints, hinted) = mpsc::unbounded_channel();
-        let names = Arc::new(Mutex::new(None));
-        let known = Arc::clone(&names);
-        let events = hints.clone();
-        let notify = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            if event.is_ok_and(|event| is_hint(&event, known.as_ref())) {
-                // The receiver is gone when the watcher is being dropped.
-                let _ = events.send(());
-            }
-        });
-        let is_blind = Rc::new(Cell::new(notify.is_err()));
+        let names = Rc::new(RefCell::new(None));
+        let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok();
+        let inotify = inotify.and_then(|fd| Readable::new(fd).ok()).map(Rc::new);
+        let is_blind = Rc::new(Cell::new(inotify.is_none()));
+        let passing = pass_on(hinted, orders, order, Rc::clone(&is_blind));
+        let mut tasks = vec![tasks::spawn_local(passing)];
+        if let Some(inotify) = &inotify {
+            let reading = read_events(Rc::clone(inotify), Rc::clone(&names), hints.clone());
+            tasks.push(tasks::spawn_local(reading));
+        }
         Self {
-            is_blind: Rc::clone(&is_blind),
-            notify: notify.ok(),
+            inotify,
             names,
-            watched: BTreeSet::new(),
+            watched: BTreeMap::new(),
             hints,
-            task: tasks::spawn_local(pass_on(hinted, orders, order, is_blind)),
+            is_blind,
+            tasks,
         }
     }
 
@@ -94,28 +118,31 @@ impl Watcher {
     }
 
     fn watch_files(&mut self, names: Option<Names>, wanted: BTreeSet<PathBuf>) {
-        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
-        let Some(notify) = &mut self.notify else {
+        *self.names.borrow_mut() = names;
+        let Some(inotify) = self.inotify.clone() else {
             return;
         };
-        for gone in self.watched.difference(&wanted) {
-            // It may have been deleted, and its watch with it.
-            let _ = notify.unwatch(gone);
-        }
         let count = wanted.len();
-        let mut has_begun = false;
-        let watched = wanted.into_iter().filter(|directory| {
-            if self.watched.contains(directory) {
-                return true;
-            }
-            let begins = notify.watch(directory, RecursiveMode::NonRecursive).is_ok();
-            has_begun |= begins;
-            begins
-        });
-        self.watched = watched.collect();
+        // Also for those that are watched: for the same directory the kernel gives the same number, and
+        // another one for a directory that was made anew under the name.
+        let watched: BTreeMap<PathBuf, i32> = wanted
+            .into_iter()
+            .filter_map(|directory| {
+                let watch = inotify::add_watch(inotify.as_fd(), &directory, EVENTS).ok()?;
+                Some((directory, watch))
+            })
+            .collect();
+        let still: HashSet<i32> = watched.values().copied().collect();
+        let before: HashSet<i32> = self.watched.values().copied().collect();
+        for gone in before.difference(&still) {
+            // It may have been deleted, and its watch with it.
+            let _ = inotify::remove_watch(inotify.as_fd(), *gone);
+        }
+        let has_begun = still.difference(&before).next().is_some();
+        self.watched = watched;
         self.is_blind.set(self.watched.len() < count);
         if has_begun {
-            // What happened there since the files were read, and before this, nobody else will tell.
+            // What happened there since the files were read, and before this, no event tells.
             let _ = self.hints.send(());
         }
     }
@@ -123,7 +150,9 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.task.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
     }
 }
 
@@ -155,19 +184,55 @@ async fn pass_on(
     }
 }
 
-/// Whether `event` may mean that the configuration has changed. New names, gone names and links may
-/// be a part of it whatever they are called (Kubernetes links through `..data`); what is written
-/// into another file, a log perhaps, is not.
-fn is_hint(event: &notify::Event, names: Option<&Names>) -> bool {
-    match event.kind {
-        EventKind::Access(_) => false,
-        EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)) => event
-            .paths
-            .iter()
-            .filter_map(|path| path.file_name())
-            .any(|name| names.is_none_or(|names| names.contains(name))),
-        _ => true,
+/// Reads what the kernel tells, and passes on whether there was a hint in it.
+async fn read_events(
+    inotify: Rc<Readable>,
+    names: Rc<RefCell<Option<Names>>>,
+    hints: UnboundedSender<()>,
+) {
+    let mut room = [MaybeUninit::uninit(); EVENT_BYTES];
+    loop {
+        let Ok(mut ready) = inotify.ready().await else {
+            return;
+        };
+        let mut events = inotify::Reader::new(inotify.as_fd(), &mut room);
+        let (mut count, mut has_hint) = (0, false);
+        // What was read together is looked at together: the rest of it would be lost.
+        while count < EVENTS_AT_ONCE || !events.is_buffer_empty() {
+            match events.next() {
+                Ok(event) => {
+                    let name = event
+                        .file_name()
+                        .map(|name| OsStr::from_bytes(name.to_bytes()));
+                    has_hint |= is_hint(event.events(), name, names.borrow().as_ref());
+                    count += 1;
+                }
+                Err(Errno::INTR) => {}
+                Err(_) => {
+                    // There is no more for now.
+                    ready.clear_ready();
+                    break;
+                }
+            }
+        }
+        if has_hint && hints.send(()).is_err() {
+            return;
+        }
     }
+}
+
+/// Whether what happened to `name` may mean that the configuration has changed. New names, gone names
+/// and links may be a part of it whatever they are called (Kubernetes links through `..data`); what
+/// was written into another file, a log perhaps, is not.
+fn is_hint(events: ReadFlags, name: Option<&OsStr>, names: Option<&Names>) -> bool {
+    // The end of a watch that we have ended ourselves, or that ended with its directory, which is told too.
+    if events.contains(ReadFlags::IGNORED) {
+        return false;
+    }
+    if !events.intersects(OF_CONTENT) {
+        return true;
+    }
+    names.is_none_or(|names| name.is_some_and(|name| names.contains(name)))
 }
 
 /// The names of the watched files, as written and where their links lead.
@@ -209,7 +274,10 @@ pub(super) fn directory_of(file: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
+    use crate::control::certs::scene::Folder;
 
     #[test]
     fn a_log_beside_the_configuration_is_no_hint() {
@@ -218,15 +286,66 @@ mod tests {
             globs: Vec::new(),
         };
         let names = names(&watch);
-        let event = |kind, path: &str| notify::Event::new(kind).add_path(PathBuf::from(path));
-        let written = EventKind::Modify(ModifyKind::Data(notify::event::DataChange::Any));
-        let named = EventKind::Modify(ModifyKind::Name(notify::event::RenameMode::To));
-        assert!(is_hint(
-            &event(written, "/etc/x/evenkeel.toml"),
-            Some(&names)
-        ));
-        assert!(!is_hint(&event(written, "/etc/x/access.log"), Some(&names)));
-        assert!(is_hint(&event(named, "/etc/x/..data"), Some(&names)));
+        let is_hint = |events, name: &str| is_hint(events, Some(OsStr::new(name)), Some(&names));
+        for content in [ReadFlags::CLOSE_WRITE, ReadFlags::ATTRIB] {
+            assert!(is_hint(content, "evenkeel.toml"));
+            assert!(!is_hint(content, "access.log"));
+        }
+        for name in [ReadFlags::CREATE, ReadFlags::DELETE, ReadFlags::MOVED_TO] {
+            assert!(is_hint(name, "..data"));
+        }
+        assert!(is_hint(ReadFlags::QUEUE_OVERFLOW, ""), "events were lost");
+        assert!(!is_hint(ReadFlags::IGNORED, ""));
+    }
+
+    /// What the kernel tells of a directory in which `happen` happens.
+    fn told(happen: impl FnOnce(&Path)) -> Vec<(ReadFlags, String)> {
+        let folder = Folder::new();
+        let directory = folder.path("");
+        std::fs::write(directory.join("app.log"), "").expect("a file");
+        let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC);
+        let inotify = inotify.expect("inotify");
+        inotify::add_watch(&inotify, &directory, EVENTS).expect("a watch");
+        happen(&directory);
+        let mut room = [MaybeUninit::uninit(); EVENT_BYTES];
+        let mut events = inotify::Reader::new(&inotify, &mut room);
+        let mut told = Vec::new();
+        while let Ok(event) = events.next() {
+            let name = event.file_name().map(|name| name.to_string_lossy());
+            told.push((event.events(), name.unwrap_or_default().into_owned()));
+        }
+        told
+    }
+
+    #[test]
+    fn lines_of_a_log_that_stays_open_wake_nobody() {
+        let told = told(|directory| {
+            let mut log = std::fs::OpenOptions::new();
+            let log = log.append(true).open(directory.join("app.log"));
+            let mut log = log.expect("a file");
+            for _ in 0..100 {
+                log.write_all(b"a line\n").expect("written");
+            }
+            let read = std::fs::read(directory.join("app.log")).expect("a file");
+            assert_eq!(read.len(), 700);
+            // Never closed: as a log is.
+            std::mem::forget(log);
+        });
+        assert_eq!(told, []);
+    }
+
+    #[test]
+    fn what_is_saved_renamed_or_deleted_is_told() {
+        let told = told(|directory| {
+            let file = |name: &str| directory.join(name);
+            std::fs::write(file("app.log"), "over").expect("written");
+            std::fs::write(file("new"), "").expect("written");
+            std::fs::rename(file("new"), file("other")).expect("renamed");
+            std::fs::remove_file(file("other")).expect("removed");
+        });
+        let names: Vec<&str> = told.iter().map(|(_, name)| &**name).collect();
+        assert_eq!(names, ["app.log", "new", "new", "new", "other", "other"]);
+        assert_eq!(told[0].0, ReadFlags::CLOSE_WRITE);
     }
 
     /// How many orders come of watching `directory` twice, as after each order.

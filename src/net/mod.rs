@@ -11,6 +11,7 @@ mod dialer;
 mod inherited;
 mod other;
 mod pipe;
+mod readable;
 mod secured;
 mod stream;
 mod taken;
@@ -24,6 +25,7 @@ pub use descriptors::{By, Claim, Descriptors, Place, Room};
 pub use dialer::{Dialer, is_shortage};
 pub use other::{Io, OtherListener, OtherNetwork, Pending};
 pub use pipe::{Pipe, Pipes};
+pub use readable::Readable;
 pub use secured::{Greeted, HandshakeFault, Secured, TlsFacts};
 pub use stream::{HalfClose, Stream};
 

@@ -9,7 +9,7 @@
 
 mod load;
 #[cfg(test)]
-mod scene;
+pub(super) mod scene;
 mod server_tls;
 mod shelf;
 

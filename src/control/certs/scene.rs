@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 /// A folder that is gone when the test is over.
-pub(super) struct Folder(PathBuf);
+pub(in crate::control) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new() -> Self {
+    pub(in crate::control) fn new() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let (process, number) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(format!("evenkeel-certs-{process}-{number}"));
@@ -18,7 +18,7 @@ impl Folder {
         Self(path)
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(in crate::control) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
