@@ -84,7 +84,7 @@
 //! proxy/*         -> base wire plan exchange expr observe net proxy/io
 //! proxy/worker    -> proxy/listen proxy/context proxy/roll proxy/snapshot proxy/frontend
 //! proxy/listen    -> proxy/tls proxy/http proxy/tcp proxy/tunnel proxy/context proxy/roll proxy/snapshot proxy/frontend
-//! proxy/http      -> proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/context proxy/roll proxy/snapshot proxy/frontend
+//! proxy/http      -> proxy/tls proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/context proxy/roll proxy/snapshot proxy/frontend
 //! proxy/tcp       -> proxy/forward proxy/backend proxy/tunnel proxy/context proxy/roll proxy/snapshot proxy/frontend
 //! proxy/tunnel    -> proxy/backend proxy/context proxy/roll proxy/frontend
 //! proxy/context   -> proxy/roll proxy/snapshot proxy/frontend

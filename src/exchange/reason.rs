@@ -63,6 +63,10 @@ reasons! {
     RequestHostConflict = "request.host.conflict", 400, Client, Never;
     /// The connection was opened for a name (SNI) with other TLS settings than the request's host (RFC 9110 §15.5.20).
     RequestHostMisdirected = "request.host.misdirected", 421, Client, Never;
+    /// The client would not be let in with this TLS handshake any more: a reload requires a client certificate or trusts other authorities, or the certificate was revoked or has expired. On a new connection it is asked anew (RFC 9110 §15.5.20).
+    RequestTlsOutdated = "request.tls.outdated", 421, Client, Never;
+    /// The client's address is not what it would be on a new connection: a reload has changed whether its peer sends a PROXY header (RFC 9110 §15.5.20).
+    RequestAddressOutdated = "request.address.outdated", 421, Client, Never;
     /// The method is CONNECT or TRACE, which Evenkeel does not forward.
     RequestMethodRefused = "request.method.refused", 405, Client, Never;
     /// The method is longer than 32 bytes (RFC 9112 §3).

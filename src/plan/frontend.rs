@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::base::{ByteSize, FileMode, ListenAddress, Name, Place};
+use crate::base::{ByteSize, FileMode, ListenAddress, Name, Peer, Place};
 use crate::plan::{ClientFields, Http2, Passage, Peers, Route, Tls};
 use crate::wire::field_names::FieldNames;
 
@@ -177,6 +177,17 @@ pub enum ProxyProtocol {
     Required,
     /// These; all others are clients themselves.
     From(Peers),
+}
+
+impl ProxyProtocol {
+    /// Whether a connection of `peer`, the other end of the socket, must begin with a PROXY header.
+    pub fn wants_header_from(&self, peer: Peer) -> bool {
+        match self {
+            Self::Off => false,
+            Self::Required => true,
+            Self::From(peers) => peers.have(peer),
+        }
+    }
 }
 
 /// `client_field` of a frontend. One and not both: a proxy that writes one of them passes the other

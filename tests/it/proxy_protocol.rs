@@ -440,3 +440,50 @@ fn two_of_us_in_a_row_know_the_same_client() {
     assert_eq!(inner.line().text("client"), "192.0.2.7:4711");
     assert_eq!(outer.line().text("client"), "192.0.2.7:4711");
 }
+
+#[test]
+fn an_open_connection_ends_when_its_header_is_not_believed_any_more_or_is_missing() {
+    let app = Origin::named("app");
+    let plain = Setup::of(&[&app]);
+    let from = |networks: &str| {
+        plain
+            .clone()
+            .frontend(&format!("proxy_protocol = {{ from = [{networks}] }}"))
+    };
+    let proxy = from("\"127.0.0.0/8\"").start();
+    let mut named = proxy.client();
+    named.send(v1(&client_at("192.0.2.7:4711")));
+    assert_eq!(named.get("/").status(), 200);
+    // Another way to say the same of this peer.
+    proxy.apply(&from("\"127.0.0.1\", \"10.0.0.0/8\""));
+    assert_eq!(named.get("/").status(), 200);
+    proxy.apply(&from("\"10.0.0.0/8\""));
+    let outdated = (421, "request.address.outdated");
+    let answer = named.get("/");
+    assert_eq!((answer.status(), &*answer.reason()), outdated);
+    named.is_closed();
+    let mut unnamed = proxy.client();
+    assert_eq!(unnamed.get("/").status(), 200);
+    proxy.apply(&plain.clone().frontend("proxy_protocol = \"required\""));
+    let answer = unnamed.get("/");
+    assert_eq!((answer.status(), &*answer.reason()), outdated);
+    unnamed.is_closed();
+}
+
+#[test]
+fn what_a_peer_is_believed_holds_from_the_next_request_on() {
+    let app = Origin::named("app");
+    let plain = Setup::of(&[&app]);
+    let proxy = plain.start();
+    let mut client = proxy.client();
+    let mut told = |target: &str| {
+        let fields = "host: a\r\nx-forwarded-for: 192.0.2.7";
+        client.ask(format!("GET {target} HTTP/1.1\r\n{fields}\r\n\r\n"));
+        let field = "x-forwarded-for";
+        app.request_of(target).field(field).map(str::to_owned)
+    };
+    assert_eq!(told("/stranger").as_deref(), Some("127.0.0.1"));
+    let trusting = plain.frontend("trusted_proxies = [\"127.0.0.1\"]");
+    proxy.apply(&trusting);
+    assert_eq!(told("/trusted").as_deref(), Some("192.0.2.7, 127.0.0.1"));
+}

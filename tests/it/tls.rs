@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustls::SignatureScheme;
 use serde_json::Value;
 
+use crate::rig::framed::{Frame, Framed, GOAWAY, HEADERS, PREFACE, request_for, settings};
 use crate::rig::{
     Authority, Client, Folder, Origin, Pair, Program, Proxy, Setup, Speech, TlsClient, evenkeel,
     until, while_for,
@@ -302,6 +303,169 @@ fn a_session_without_a_certificate_does_not_go_on_where_one_is_required() {
         assert_eq!(client.get("a.test", "/").status(), 200);
         assert_eq!(client.is_resumed(), resumed, "its own goes on");
     }
+}
+
+#[test]
+fn a_session_begun_without_a_certificate_ends_when_one_is_required() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let ca = safe.put("ca.pem", &safe.authority.pem);
+    let origin = Origin::named("a");
+    let asking = |mode: &str| {
+        let rules = format!("client_auth = {{ mode = '{mode}', ca = {ca} }}");
+        with_tls(&origin, &format!("certificates = {path}, {rules}"))
+    };
+    let proxy = asking("optional").start();
+    let speeches = [safe.speech(), Speech::old(&safe.authority)];
+    for speech in &speeches {
+        for resumed in [false, true] {
+            let mut client = speech.connect(proxy.address(), "a.test");
+            assert_eq!(client.get("a.test", "/").status(), 200);
+            assert_eq!(client.is_resumed(), resumed);
+        }
+    }
+    proxy.apply(&asking("required"));
+    for speech in &speeches {
+        speech.refusal(proxy.address(), "a.test");
+    }
+    wait_for_failures(&proxy, "no_client_certificate", 2.0);
+}
+
+/// Makes sure that a request is answered 421 for `reason`, and that the connection ends.
+#[track_caller]
+fn is_outdated(client: &mut TlsClient, reason: &str) {
+    let answer = client.get("a.test", "/");
+    assert_eq!((answer.status(), &*answer.reason()), (421, reason));
+    assert_eq!(answer.field("connection"), Some("close"));
+    client.is_closed();
+}
+
+#[test]
+fn an_open_connection_is_asked_for_a_certificate_when_one_is_required() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let ca = safe.put("ca.pem", &safe.authority.pem);
+    let origin = Origin::named("a");
+    let alice = Speech::showing(&safe.authority, &safe.authority.client(&["alice"], 7));
+    let open = format!("certificates = {path}");
+    let optional = format!("{open}, client_auth = {{ mode = 'optional', ca = {ca} }}");
+    let required = format!("{open}, client_auth = {{ ca = {ca} }}");
+    let of_name = format!("{open}, names = {{ 'a.test' = {{ client_auth = {{ ca = {ca} }} }} }}");
+    for (before, after) in [
+        (&open, &required),
+        (&optional, &required),
+        (&optional, &of_name),
+    ] {
+        let proxy = with_tls(&origin, before).start();
+        let address = proxy.address();
+        let mut without = safe.speech().connect(address, "a.test");
+        let mut with = alice.connect(address, "a.test");
+        let mut h2 = Framed::silent(address).behind(&Speech::of_http2(&safe.authority), "a.test");
+        h2.send(PREFACE).send(settings(&[(1, 0)]));
+        assert_eq!(without.get("a.test", "/").status(), 200);
+        assert_eq!(with.get("a.test", "/").status(), 200);
+        h2.send(request_for(1, "/"));
+        assert_eq!(h2.status(1), 200);
+
+        proxy.apply(&with_tls(&origin, before).frontend("header_case = 'title'"));
+        assert_eq!(without.get("a.test", "/").status(), 200, "nothing of that");
+
+        let was_asked = *before == optional;
+        proxy.apply(&with_tls(&origin, after));
+        is_outdated(&mut without, "request.tls.outdated");
+        match was_asked {
+            true => assert_eq!(with.get("a.test", "/").status(), 200),
+            false => is_outdated(&mut with, "request.tls.outdated"),
+        }
+        h2.send(request_for(3, "/"));
+        let frames = h2.rest();
+        let of_three = |frame: &&Frame| frame.kind == HEADERS && frame.stream == 3;
+        let answer = frames.iter().find(of_three).expect("an answer");
+        assert_eq!(answer.status(), 421);
+        assert!(frames.iter().any(|frame| frame.kind == GOAWAY));
+        let mut again = alice.connect(address, "a.test");
+        assert_eq!(again.get("a.test", "/").status(), 200);
+    }
+}
+
+#[test]
+fn an_open_connection_in_the_clear_does_not_get_past_a_certificate_either() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let ca = safe.put("ca.pem", &safe.authority.pem);
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = proxy.client();
+    assert_eq!(client.get("/").status(), 200);
+    let of_name = format!("names = {{ 'a.test' = {{ client_auth = {{ ca = {ca} }} }} }}");
+    proxy.apply(&with_tls(
+        &origin,
+        &format!("certificates = {path}, {of_name}"),
+    ));
+    let answer = client.get("/");
+    assert_eq!(
+        (answer.status(), &*answer.reason()),
+        (421, "request.tls.outdated")
+    );
+    client.is_closed();
+}
+
+#[test]
+fn a_certificate_that_is_revoked_or_not_believed_any_more_ends_its_connections() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let ca = safe.put("ca.pem", &safe.authority.pem);
+    let crl = safe.put("crl.pem", &safe.authority.revoking(&[13]));
+    let origin = Origin::named("a");
+    let rules = |ca: &str, crl: &str| {
+        let rules = format!("client_auth = {{ ca = {ca}{crl} }}");
+        with_tls(&origin, &format!("certificates = {path}, {rules}"))
+    };
+    let proxy = rules(&ca, &format!(", crl = {crl}")).start();
+    let connected = |serial| {
+        let pair = safe.authority.client(&["somebody"], serial);
+        let mut client = Speech::showing(&safe.authority, &pair).connect(proxy.address(), "a.test");
+        assert_eq!(client.get("a.test", "/").status(), 200);
+        client
+    };
+    let (mut revoked, mut good) = (connected(7), connected(8));
+    // No reload: the file is renewed.
+    safe.put("crl.pem", &safe.authority.revoking(&[7, 13]));
+    let answer = until("the new list", || {
+        let answer = revoked.get("a.test", "/");
+        (answer.status() != 200).then_some(answer)
+    });
+    assert_eq!(
+        (answer.status(), &*answer.reason()),
+        (421, "request.tls.outdated")
+    );
+    revoked.is_closed();
+    assert_eq!(good.get("a.test", "/").status(), 200);
+
+    let other = safe.put("other.pem", &Authority::new("Other CA").pem);
+    proxy.apply(&rules(&other, ""));
+    is_outdated(&mut good, "request.tls.outdated");
+}
+
+#[test]
+fn a_route_that_begins_to_require_a_certificate_asks_open_connections_for_it() {
+    let safe = Safe::new();
+    let (_, path) = safe.pair("a.pem", &["a.test"]);
+    let ca = safe.put("ca.pem", &safe.authority.pem);
+    let origin = Origin::named("a");
+    let optional = format!("client_auth = {{ mode = 'optional', ca = {ca} }}");
+    let setup = with_tls(&origin, &format!("certificates = {path}, {optional}"));
+    let proxy = setup.start();
+    let mut client = safe.speech().connect(proxy.address(), "a.test");
+    assert_eq!(client.get("a.test", "/closed").status(), 200);
+    let route = "path = '/closed'\nclient_certificate = 'required'\nbackend = 'app'";
+    proxy.apply(&setup.route(route));
+    let answer = client.get("a.test", "/closed");
+    assert_eq!(
+        (answer.status(), &*answer.reason()),
+        (403, "route.certificate")
+    );
+    assert_eq!(client.get("a.test", "/open").status(), 200);
 }
 
 #[test]

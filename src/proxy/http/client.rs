@@ -7,13 +7,14 @@ use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::HeaderValue;
 
 use crate::base::Peer;
 use crate::base::address::Ends;
 use crate::base::clock::{self, Instant};
-use crate::exchange::{ClientTls, Reason, RequestId};
+use crate::exchange::{ClientTls, Fault, Reason, RequestId};
 use crate::observe::{Places, Refusal};
 use crate::plan::{self, FrontendTimeouts};
 use crate::proxy::context::Context;
@@ -21,7 +22,26 @@ use crate::proxy::forward::Caller;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Course;
 use crate::proxy::snapshot::View;
+use crate::proxy::tls::{Admission, Lapsed};
 use crate::wire::forwarded::x_forwarded_for;
+
+/// What is known of a connection before its first request.
+pub struct Begin {
+    /// Its ends, as a PROXY header names them if there was one.
+    pub ends: Ends,
+    /// Who sent that header: the other end of the socket.
+    pub header_from: Option<Peer>,
+    /// What its handshake came to; `None`: it speaks in the clear.
+    pub tls: Option<Vouched>,
+}
+
+/// A client under TLS, and what it was let in by.
+pub struct Vouched {
+    /// What the handshake came to.
+    pub tls: Rc<ClientTls>,
+    /// What it was let in by.
+    pub admission: Box<Admission>,
+}
 
 /// A client connection.
 pub(super) struct Client {
@@ -41,6 +61,13 @@ pub(super) struct Client {
     /// The place of the frontend in the snapshot of this generation.
     place: Cell<(u64, u32)>,
     forwarded_for: OnceCell<Option<HeaderValue>>,
+    /// What the handshake let it in by; `None`: it speaks in the clear.
+    admission: Option<Box<Admission>>,
+    /// Who sent a PROXY header at its beginning. Boxed: few do.
+    header_from: Option<Box<Peer>>,
+    /// The generation of the snapshot, and the version of the frontend's TLS terms, under which it was
+    /// last found that it would be let in. Written by [`Client::check_admission`].
+    admitted_under: Cell<(u64, u64)>,
 }
 
 /// An exchange, and what its places stand for.
@@ -50,12 +77,13 @@ pub(super) struct Open {
 }
 
 impl Client {
-    pub(super) fn new(
-        context: Rc<Context>,
-        ends: Ends,
-        tls: Option<Rc<ClientTls>>,
-        live: Arc<Frontend>,
-    ) -> Self {
+    pub(super) fn new(context: Rc<Context>, begin: Begin, live: Arc<Frontend>) -> Self {
+        let Begin {
+            ends,
+            header_from,
+            tls,
+        } = begin;
+        let (tls, admission) = tls.map(|one| (one.tls, one.admission)).unzip();
         let client = Self {
             context,
             peer: ends.client,
@@ -67,6 +95,9 @@ impl Client {
             timeouts: Cell::new(FrontendTimeouts::default()),
             place: Cell::new((u64::MAX, 0)),
             forwarded_for: OnceCell::new(),
+            admission,
+            header_from: header_from.map(Box::new),
+            admitted_under: Cell::new((u64::MAX, 0)),
         };
         client.with_plan(|_| {});
         client
@@ -95,6 +126,65 @@ impl Client {
         let plan = &view.snapshot.plan.frontends[place? as usize];
         self.timeouts.set(plan.timeout);
         Some(look(plan))
+    }
+
+    /// Whether the client would be let in by the frontend at `place` if it connected now. Asked for
+    /// each request: what a reload, a renewed file or the calendar has taken away holds from the next
+    /// request on, and not from the next connection.
+    ///
+    /// # Errors
+    ///
+    /// Why not; the connection is then to end.
+    #[inline]
+    pub(super) fn check_admission(
+        &self,
+        view: &View,
+        place: u32,
+        now: SystemTime,
+    ) -> Result<(), Fault> {
+        let tls = &view.snapshot.frontends[place as usize].tls;
+        let version = tls.as_ref().map_or(0, |acceptor| acceptor.version());
+        let under = (view.snapshot.generation, version);
+        let admission = self.admission.as_deref();
+        let has_ended = admission.is_some_and(|admission| admission.has_ended(now));
+        if self.admitted_under.get() == under && !has_ended {
+            return Ok(());
+        }
+        let checked = self.check_admission_anew(view, place, now);
+        match checked.is_ok() {
+            true => self.admitted_under.set(under),
+            false => self.is_leaving.set(true),
+        }
+        checked
+    }
+
+    #[cold]
+    fn check_admission_anew(&self, view: &View, place: u32, now: SystemTime) -> Result<(), Fault> {
+        let plan = &view.snapshot.plan.frontends[place as usize];
+        let socket_peer = self.header_from.as_deref().copied().unwrap_or(self.peer);
+        let is_header_wanted = plan.proxy_protocol.wants_header_from(socket_peer);
+        if is_header_wanted != self.header_from.is_some() {
+            return Err(Fault::new(Reason::RequestAddressOutdated));
+        }
+        let acceptor = view.snapshot.frontends[place as usize].tls.as_ref();
+        let lapsed = match (acceptor.map(|acceptor| acceptor.terms()), &self.admission) {
+            (None, None) => return Ok(()),
+            (None, Some(admission)) if !admission.has_certificate() => return Ok(()),
+            (None, Some(_)) => Lapsed::NothingVerifies,
+            // A connection in the clear stays what it is, unless a name wants certificates: which name
+            // it would have asked for in a handshake is not known.
+            (Some(terms), None) if !terms.needs_certificates() => return Ok(()),
+            (Some(_), None) => Lapsed::CertificateMissing,
+            (Some(terms), Some(admission)) => {
+                let name = self.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
+                match terms.check_again(name, admission, now) {
+                    Ok(()) => return Ok(()),
+                    Err(lapsed) => lapsed,
+                }
+            }
+        };
+        let why = lapsed.to_string();
+        Err(Fault::told(Reason::RequestTlsOutdated, why.into()))
     }
 
     /// `X-Forwarded-For` of a peer that is believed nothing; none for one without an address.

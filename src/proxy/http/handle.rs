@@ -137,6 +137,7 @@ impl Begun {
             return Err(Fault::new(Reason::ProxyStopped));
         };
         client.timeouts.set(plan.timeout);
+        client.check_admission(view, place, course.exchange.opening.wall)?;
         if let Some(bound) = plan.timeout.exchange {
             let from = course.exchange.opening.head_read;
             course.deadlines.bound_exchange(from + bound);

@@ -19,4 +19,5 @@ pub mod seen;
 mod serve;
 mod upgrade;
 
+pub use client::{Begin, Vouched};
 pub use serve::serve;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::base::address::Ends;
 use crate::base::clock;
 use crate::exchange::{ClientTls, Reason};
 use crate::net::Stream;
@@ -20,7 +19,7 @@ use crate::proxy::roll::{Entry, Order};
 use crate::proxy::tunnel::TunnelRun;
 use crate::wire::preface::{Version, is_another_protocol, version};
 
-use super::client::Client;
+use super::client::{Begin, Client};
 use super::rest::{LineEnds, Woken, bytes_or};
 use super::{h1, h2};
 
@@ -32,18 +31,17 @@ enum Spoken {
     Nothing,
 }
 
-/// Serves the connection between `ends` until it ends, or gives what it goes on as. `tls`: what its
-/// handshake came to, if it is under TLS; `entry` is its own on the roll.
+/// Serves a connection that began as `begin` says until it ends, or gives what it goes on as; `entry`
+/// is its own on the roll.
 pub fn serve(
     stream: Stream,
-    ends: Ends,
-    tls: Option<Rc<ClientTls>>,
+    begin: Begin,
     live: Arc<Frontend>,
     context: Rc<Context>,
     entry: Entry,
 ) -> impl Future<Output = Option<TunnelRun>> {
     // Before there is a future, which would carry the room for all of these as long as it lives.
-    let client = Rc::new(Client::new(context, ends, tls, live));
+    let client = Rc::new(Client::new(context, begin, live));
     speak(stream, client, entry)
 }
 

@@ -15,7 +15,6 @@ use crate::base::Peer;
 use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::tasks;
-use crate::exchange::ClientTls;
 use crate::net::{Listener, Stream, is_shortage};
 use crate::observe::{PauseCause, event};
 use crate::plan::Mode;
@@ -26,7 +25,7 @@ use crate::proxy::tunnel::TunnelRun;
 use crate::proxy::{http, tcp};
 
 use super::handshake::secure;
-use super::identify::identify;
+use super::identify::{Identified, identify};
 
 /// How long accepting rests when there is no descriptor left. Long enough for some exchanges to
 /// end, short enough not to be noticed beside the kernel's queue.
@@ -69,7 +68,7 @@ enum State {
 
 /// A connection of which it is known what it carries.
 enum Begun {
-    Http(Stream, Ends, Option<Rc<ClientTls>>, Entry),
+    Http(Stream, http::Begin, Entry),
     Tcp(Stream, Ends, Entry),
 }
 
@@ -218,8 +217,8 @@ impl Accept {
                 Some(Begun::Tcp(stream, ends, entry)) => {
                     Some(Box::pin(tcp::serve(stream, ends, frontend, context, entry)) as TunnelRun)
                 }
-                Some(Begun::Http(stream, ends, tls, entry)) => {
-                    Box::pin(http::serve(stream, ends, tls, frontend, context, entry)).await
+                Some(Begun::Http(stream, begin, entry)) => {
+                    Box::pin(http::serve(stream, begin, frontend, context, entry)).await
                 }
             };
             if let Some(tunnel) = tunnel {
@@ -253,7 +252,11 @@ async fn begin(
     context: &Rc<Context>,
     entry: Entry,
 ) -> Option<Begun> {
-    let (stream, ends) = identify(stream, ends, frontend, context, &entry).await?;
+    let Identified {
+        stream,
+        ends,
+        header_from,
+    } = identify(stream, ends, frontend, context, &entry).await?;
     if mode_of(frontend, context) == Mode::Tcp {
         return Some(Begun::Tcp(stream, ends, entry));
     }
@@ -261,7 +264,12 @@ async fn begin(
     let began = clock::now();
     let stream = tcp::pass_through(stream, ends, began, frontend, context, &entry).await?;
     let (stream, tls) = secure(stream, ends.client, began, frontend, context, &entry).await?;
-    Some(Begun::Http(stream, ends, tls, entry))
+    let begin = http::Begin {
+        ends,
+        header_from,
+        tls,
+    };
+    Some(Begun::Http(stream, begin, entry))
 }
 
 /// What connections of `frontend` carry now.

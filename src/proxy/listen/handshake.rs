@@ -12,14 +12,14 @@ use std::task::Poll;
 
 use crate::base::Peer;
 use crate::base::clock::{self, Elapsed, Instant};
-use crate::exchange::ClientTls;
 use crate::net::{HandshakeFault, Stream};
 use crate::observe::{Handshake, HandshakeFailure, event};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
+use crate::proxy::http::Vouched;
 use crate::proxy::roll::{Entry, Order};
 use crate::proxy::snapshot::View;
-use crate::proxy::tls::{Acceptor, client_tls, failure_of};
+use crate::proxy::tls::{Acceptor, Admission, PolicyId, client_tls, failure_of};
 
 /// A place among the handshakes under way; free again when dropped.
 struct Place<'a>(&'a Gate);
@@ -40,7 +40,7 @@ pub(super) async fn secure(
     frontend: &Arc<Frontend>,
     context: &Context,
     entry: &Entry,
-) -> Option<(Stream, Option<Rc<ClientTls>>)> {
+) -> Option<(Stream, Option<Vouched>)> {
     // Without a place the frontend has been removed for a while.
     let (view, place) = context.views.with(frontend)?;
     if view.snapshot.plan.frontends[place].tls.is_none() {
@@ -49,7 +49,9 @@ pub(super) async fn secure(
     drop(view);
     // Boxed: the connection, once it serves, does not carry the room for it.
     let handshake = Box::pin(shake_hands(stream, peer, began, frontend, context, entry));
-    handshake.await.map(|(stream, tls)| (stream, Some(tls)))
+    handshake
+        .await
+        .map(|(stream, vouched)| (stream, Some(vouched)))
 }
 
 /// Shakes hands; `None`: it failed, and all is said and counted.
@@ -60,7 +62,7 @@ async fn shake_hands(
     frontend: &Arc<Frontend>,
     context: &Context,
     entry: &Entry,
-) -> Option<(Stream, Rc<ClientTls>)> {
+) -> Option<(Stream, Vouched)> {
     let (view, place) = context.views.with(frontend)?;
     let until = began + view.snapshot.plan.frontends[place].timeout.handshake;
     let patience = until.saturating_duration_since(clock::now());
@@ -79,7 +81,7 @@ async fn shake_hands(
         Err(reason)
     };
     let outcome = match outcome.await? {
-        Ok(Ok(stream)) => Ok(stream),
+        Ok(Ok(agreed)) => Ok(agreed),
         Ok(Err(Failed::Fault(reason, fault))) => failed(reason, &fault),
         Ok(Err(Failed::UnknownName(asked))) => {
             let why = asked.map_or_else(
@@ -94,17 +96,21 @@ async fn shake_hands(
         ),
     };
     let observer = &context.observer;
-    let facts = outcome.map(|stream| (stream.tls(), stream));
+    let facts = outcome.map(|(stream, policy)| (stream.tls(), stream, policy));
     match facts {
-        Ok((Some(facts), stream)) => {
+        Ok((Some(facts), stream, policy)) => {
             let handshake = Handshake {
                 version: facts.version,
                 keys: facts.keys,
             };
             observer.shook_hands(&frontend.metrics, Ok(handshake));
-            Some((stream, Rc::new(client_tls(&facts))))
+            let vouched = Vouched {
+                tls: Rc::new(client_tls(&facts)),
+                admission: Box::new(Admission::new(policy, facts.peer_certificates)),
+            };
+            Some((stream, vouched))
         }
-        Ok((None, _)) => None,
+        Ok((None, ..)) => None,
         Err(reason) => {
             observer.shook_hands(&frontend.metrics, Err(reason));
             None
@@ -118,20 +124,25 @@ fn acceptor(view: &View, place: usize) -> Option<Arc<Acceptor>> {
     view.snapshot.frontends[place].tls.clone()
 }
 
-async fn agree(stream: Stream, acceptor: &Acceptor, gate: &Gate) -> Result<Stream, Failed> {
+async fn agree(
+    stream: Stream,
+    acceptor: &Acceptor,
+    gate: &Gate,
+) -> Result<(Stream, PolicyId), Failed> {
     let greeted = stream.greet().await.map_err(|fault| match fault {
         HandshakeFault::Tls(_) => Failed::Fault(HandshakeFailure::NotTls, fault),
         HandshakeFault::Connection(_) => Failed::Fault(HandshakeFailure::Closed, fault),
     })?;
     let _place = Place::wait(gate).await;
-    let rules = acceptor.terms().choose(&greeted.hello());
-    let Some(rules) = rules else {
+    let chosen = acceptor.terms().choose(&greeted.hello());
+    let Some((rules, policy)) = chosen else {
         let asked = greeted.hello().server_name().map(ToOwned::to_owned);
         greeted.refuse_name().await;
         return Err(Failed::UnknownName(asked));
     };
     let agreed = greeted.accept(rules).await;
-    agreed.map_err(|fault| Failed::Fault(failure_of(&fault), fault))
+    let stream = agreed.map_err(|fault| Failed::Fault(failure_of(&fault), fault))?;
+    Ok((stream, policy))
 }
 
 impl<'a> Place<'a> {

@@ -20,7 +20,6 @@ use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, Instant};
 use crate::net::Stream;
 use crate::observe::{NoHeader, event};
-use crate::plan::ProxyProtocol;
 use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Timer;
@@ -30,6 +29,15 @@ use crate::wire::proxy_protocol::{Endpoints, parse};
 /// What is read at once: a header, and often the first bytes behind it.
 const READ_BYTES: usize = 1024;
 
+/// Whose connection it is.
+pub(super) struct Identified {
+    pub(super) stream: Stream,
+    /// Those that the header names; without one, those of the socket.
+    pub(super) ends: Ends,
+    /// Who sent a PROXY header; `None`: none was read.
+    pub(super) header_from: Option<Peer>,
+}
+
 /// Reads the header that the frontend wants from the peer, if it wants one. `ends` are those of the
 /// socket. `None`: the connection is to be closed, and that is accounted for.
 pub(super) async fn identify(
@@ -38,14 +46,22 @@ pub(super) async fn identify(
     frontend: &Arc<Frontend>,
     context: &Context,
     entry: &Entry,
-) -> Option<(Stream, Ends)> {
+) -> Option<Identified> {
     let peer = ends.client;
     let Some(patience) = patience(peer, frontend, context) else {
-        return Some((stream, ends));
+        return Some(Identified {
+            stream,
+            ends,
+            header_from: None,
+        });
     };
     // Boxed: connections without a header do not carry the room for it.
     match Box::pin(read_header(stream, ends, clock::now() + patience, entry)).await {
-        Ok(identified) => Some(identified),
+        Ok((stream, ends)) => Some(Identified {
+            stream,
+            ends,
+            header_from: Some(peer),
+        }),
         Err(None) => None,
         Err(Some(why)) => {
             frontend.metrics.had_no_header(why);
@@ -59,11 +75,7 @@ pub(super) async fn identify(
 fn patience(peer: Peer, frontend: &Arc<Frontend>, context: &Context) -> Option<Duration> {
     let (view, place) = context.views.with(frontend)?;
     let plan = &view.snapshot.plan.frontends[place];
-    let is_wanted = match &plan.proxy_protocol {
-        ProxyProtocol::Off => false,
-        ProxyProtocol::Required => true,
-        ProxyProtocol::From(peers) => peers.have(peer),
-    };
+    let is_wanted = plan.proxy_protocol.wants_header_from(peer);
     is_wanted.then_some(plan.timeout.head)
 }
 

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use rustls::server::ClientHello;
 
 use crate::plan::{ClientAuth, HostPattern, Tls, TlsRules, UnknownNames};
 
-use super::resumption::Resumption;
+use super::admission::{Admission, Lapsed};
+use super::resumption::{PolicyId, Resumption};
 use super::rules::{BadRules, Offer, Rules, Trust, rules};
 use super::store::Store;
 use super::vouched::Calendar;
@@ -18,6 +21,9 @@ use super::vouched::Calendar;
 pub struct Acceptor {
     /// Written by `control::certs` when a file changed; read once for each handshake.
     terms: ArcSwap<Terms>,
+    /// How often `terms` were exchanged. Written after them with `Release`; whoever reads the new
+    /// number with `Acquire` finds the new terms.
+    version: AtomicU64,
 }
 
 /// What a handshake is answered with. Immutable: certificates, rules and authorities fit together.
@@ -25,10 +31,17 @@ pub struct Acceptor {
 pub struct Terms {
     store: Arc<Store>,
     unknown_names: UnknownNames,
-    default: Offer,
-    exact: HashMap<Box<str>, Offer>,
+    default: Rule,
+    exact: HashMap<Box<str>, Rule>,
     /// By what stands behind `*.`.
-    wildcard: HashMap<Box<str>, Offer>,
+    wildcard: HashMap<Box<str>, Rule>,
+}
+
+/// What one name is answered with.
+#[derive(Debug)]
+struct Rule {
+    offer: Offer,
+    policy: PolicyId,
 }
 
 impl Terms {
@@ -46,7 +59,9 @@ impl Terms {
         let made = |plan: &TlsRules| {
             let (trust, resumption) = trust_of(&plan.client_auth).ok_or_else(BadRules::untold)?;
             let store = Arc::clone(&store);
-            rules(plan, trust, store, &resumption, Arc::new(Calendar))
+            let offer = rules(plan, trust, store, &resumption, Arc::new(Calendar))?;
+            let policy = resumption.policy();
+            Ok::<_, BadRules>(Rule { offer, policy })
         };
         let mut terms = Self {
             default: made(&plan.rules)?,
@@ -65,19 +80,48 @@ impl Terms {
         Ok(terms)
     }
 
-    /// The rules for a client that has said `hello`; `None`: it is to be refused.
-    pub fn choose(&self, hello: &ClientHello<'_>) -> Option<Rules> {
+    /// The rules for a client that has said `hello`, and the policy that they let it in by; `None`:
+    /// it is to be refused.
+    pub fn choose(&self, hello: &ClientHello<'_>) -> Option<(Rules, PolicyId)> {
         let name = hello.server_name();
         let is_known = name.is_some_and(|name| self.store.has(name));
         if self.unknown_names == UnknownNames::Refused && !is_known {
             return None;
         }
+        let rule = self.rule_of(name);
+        Some((rule.offer.rules(), rule.policy.clone()))
+    }
+
+    /// Whether a client that was let in by `admission` when it asked for `server_name` would be let
+    /// in now.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn check_again(
+        &self,
+        server_name: Option<&str>,
+        admission: &Admission,
+        now: SystemTime,
+    ) -> Result<(), Lapsed> {
+        let Rule { offer, policy } = self.rule_of(server_name);
+        admission.check_again(offer, policy, now)
+    }
+
+    /// Whether some name lets in no client without a certificate.
+    pub fn needs_certificates(&self) -> bool {
+        let own = self.exact.values().chain(self.wildcard.values());
+        own.chain([&self.default])
+            .any(|rule| rule.offer.needs_certificate())
+    }
+
+    fn rule_of(&self, name: Option<&str>) -> &Rule {
         let own = name.and_then(|name| {
             self.exact
                 .get(name)
                 .or_else(|| self.wildcard.get(name.split_once('.')?.1))
         });
-        Some(own.unwrap_or(&self.default).rules())
+        own.unwrap_or(&self.default)
     }
 }
 
@@ -86,6 +130,7 @@ impl Acceptor {
     pub fn new(terms: Arc<Terms>) -> Self {
         Self {
             terms: ArcSwap::new(terms),
+            version: AtomicU64::new(0),
         }
     }
 
@@ -94,8 +139,16 @@ impl Acceptor {
         self.terms.load_full()
     }
 
-    /// What holds from now on; connections that are there keep what they have.
+    /// How often that has changed.
+    #[inline]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// What holds from now on. Connections that are there keep their keys; whether their clients
+    /// would still be let in is asked before their next requests.
     pub fn renew(&self, terms: Arc<Terms>) {
         self.terms.store(terms);
+        self.version.fetch_add(1, Ordering::Release);
     }
 }

@@ -5,18 +5,22 @@
 //! acceptor once for each handshake. Nothing here opens a file or a socket.
 
 mod acceptor;
+mod admission;
 mod client;
 mod failure;
 mod resolver;
 mod resumption;
 mod rules;
+#[cfg(test)]
+mod scene;
 mod store;
 mod tickets;
 mod vouched;
 
 pub use acceptor::{Acceptor, Terms};
+pub use admission::{Admission, Lapsed};
 pub use client::client_tls;
 pub use failure::failure_of;
-pub use resumption::Resumption;
+pub use resumption::{PolicyId, Resumption};
 pub use rules::{BadRules, Rules, Trust, provider};
 pub use store::{Certificate, KeyKind, Store, StoreBuilder};

@@ -28,6 +28,11 @@ pub struct Resumption {
     pub(super) sessions: Arc<Sessions>,
 }
 
+/// Names the policy of a [`Resumption`]: two are equal when everything that was let in under one would
+/// have been let in under the other.
+#[derive(Clone)]
+pub struct PolicyId(Arc<Tickets>);
+
 /// Sessions that we keep ourselves: the newest, each no longer than a ticket would be good.
 pub(super) struct Sessions {
     /// What the ages of sessions are counted from.
@@ -47,6 +52,11 @@ impl Resumption {
             tickets: Arc::new(Tickets::new()?),
             sessions: Arc::new(Sessions::new()),
         })
+    }
+
+    /// Names the policy whose memory this is.
+    pub fn policy(&self) -> PolicyId {
+        PolicyId(Arc::clone(&self.tickets))
     }
 }
 
@@ -88,6 +98,19 @@ impl StoresServerSessions for Sessions {
     }
 }
 
+impl PartialEq for PolicyId {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for PolicyId {
+    /// Keys are in there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PolicyId")
+    }
+}
+
 impl fmt::Debug for Sessions {
     /// Keys are in there.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,12 +129,9 @@ impl fmt::Debug for Resumption {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use rcgen::{
-        BasicConstraints, CertificateParams, CertifiedKey as Signed, IsCa, Issuer, KeyPair,
-        date_time_ymd, generate_simple_self_signed,
-    };
+    use rcgen::{CertifiedKey as Signed, generate_simple_self_signed};
     use rustls::client::{Resumption as Remembered, Tls12Resumption};
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+    use rustls::pki_types::{PrivateKeyDer, ServerName, UnixTime};
     use rustls::sign::CertifiedKey;
     use rustls::time_provider::TimeProvider;
     use rustls::{
@@ -120,17 +140,13 @@ mod tests {
     };
 
     use super::super::rules::{Offer, Trust, provider, rules};
+    use super::super::scene::{DAY, Shown, YEAR_2020};
     use super::super::store::{Certificate, KeyKind, StoreBuilder};
     use super::*;
     use crate::base::clock::Duration;
     use crate::plan::{Need, TlsRules};
 
     const HOUR: Duration = Duration::from_secs(60 * 60);
-
-    /// The first moment of 2020, in seconds since 1970.
-    const YEAR_2020: u64 = 1_577_836_800;
-
-    const DAY: u64 = 24 * 60 * 60;
 
     /// How clients come back.
     const WAYS: [(&SupportedProtocolVersion, Tls12Resumption); 3] = [
@@ -155,34 +171,6 @@ mod tests {
         server: Offer,
         client: Arc<ClientConfig>,
         today: Arc<Day>,
-    }
-
-    /// Somebody's authority, and the certificate that it has given.
-    struct Shown {
-        root: CertificateDer<'static>,
-        chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-    }
-
-    impl Shown {
-        /// A certificate that is good in 2019 and 2020.
-        fn until_2021() -> Self {
-            let mut root = CertificateParams::default();
-            root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            let key = KeyPair::generate().expect("a key");
-            let certificate = root.self_signed(&key).expect("a certificate");
-            let issuer = Issuer::new(root, key);
-            let mut params = CertificateParams::default();
-            params.not_before = date_time_ymd(2019, 1, 1);
-            params.not_after = date_time_ymd(2021, 1, 1);
-            let key = KeyPair::generate().expect("a key");
-            let own = params.signed_by(&key, &issuer).expect("a certificate");
-            Self {
-                root: certificate.der().clone(),
-                chain: vec![own.der().clone()],
-                key: PrivateKeyDer::try_from(key.serialize_der()).expect("a key"),
-            }
-        }
     }
 
     impl Pair {

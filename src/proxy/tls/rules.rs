@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use rustls::time_provider::TimeProvider;
@@ -113,9 +113,27 @@ impl Offer {
             Self::ForEach(asking) => asking.rules(),
         }
     }
+
+    /// Whether a client without a certificate is refused.
+    pub(super) fn needs_certificate(&self) -> bool {
+        match self {
+            Self::Shared(_) => false,
+            Self::ForEach(asking) => asking.verifier.client_auth_mandatory(),
+        }
+    }
 }
 
 impl Asking {
+    /// Whether a client with this certificate is let in.
+    pub(super) fn verify(
+        &self,
+        own: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), rustls::Error> {
+        self.verifier.verify_client_cert(own, others, now).map(drop)
+    }
+
     fn rules(&self) -> Rules {
         let visit = Arc::new(Visit::new(
             Arc::clone(&self.verifier),

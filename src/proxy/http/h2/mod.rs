@@ -251,6 +251,10 @@ impl Session<'_> {
                 self.shared.client.is_leaving.set(true);
                 self.drain(clock::now());
             }
+            // An exchange found that no other may follow it.
+            (Order::Stay, Stage::Open) if self.shared.client.is_leaving.get() => {
+                self.drain(clock::now());
+            }
             (Order::Break, Stage::Open | Stage::Draining(_)) => {
                 self.send_away(Reason::ProxyStopped, h2::Reason::NO_ERROR);
                 // What the socket takes at once, and no more.
@@ -515,7 +519,7 @@ impl Shared {
             self.heads.over(open.swap_remove(place).head);
         }
         self.idle_since.set(ended);
-        if open.is_empty()
+        if (open.is_empty() || self.client.is_leaving.get())
             && let Some(waker) = &*self.waker.borrow()
         {
             waker.wake_by_ref();
