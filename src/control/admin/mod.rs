@@ -236,7 +236,7 @@ async fn respond(
     if !is_probe {
         // One answer, and then it is the turn of the others: a client that sends many requests at once
         // would have all of them answered before a probe is.
-        tokio::task::yield_now().await;
+        tasks::yield_now().await;
     }
     let snapshot = state.current.load();
     let hosts = snapshot.plan.admin.as_ref().map(|admin| &*admin.hosts);
