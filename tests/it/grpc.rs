@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::uri::PathAndQuery;
 use tokio::runtime::{Builder, Runtime};
@@ -374,6 +374,26 @@ fn the_time_that_a_client_gives_a_call_is_the_servers_too() {
     until("the server notices", || {
         (origin.cancelled.load(Ordering::SeqCst) == 1).then_some(())
     });
+}
+
+#[test]
+fn of_two_times_for_a_call_the_shorter_counts() {
+    let origin = Origin::start();
+    let proxy = Setup::at([origin.address])
+        .frontend("timeout = { exchange = \"200ms\" }")
+        .backend("protocol = \"h2\"")
+        .start();
+    let caller = Caller::of(&proxy);
+    let mut request = Request::new(Text::new());
+    let own = Duration::from_secs(30);
+    request.set_timeout(own);
+    let began = Instant::now();
+    let status = caller
+        .unary_request("/test.Echo/Hang", request)
+        .expect_err("the server does not answer");
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+    assert!(began.elapsed() < own / 2, "{:?}", began.elapsed());
+    assert_eq!(proxy.line().verdict().1, "exchange.timeout");
 }
 
 /// Two proxies in a row with TLS between them: the one speaks it to its server, the other to its client.

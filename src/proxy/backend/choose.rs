@@ -244,6 +244,7 @@ mod tests {
     use crate::observe::ServerMetrics;
     use crate::plan;
     use crate::proxy::backend::Backend;
+    use crate::proxy::backend::balance::least_connections::HANDICAP_WINDOW;
 
     struct Setup {
         servers: Vec<plan::Server>,
@@ -437,6 +438,39 @@ mod tests {
         }
         let in_flight: Vec<u32> = local.shared.servers.iter().map(|s| s.in_flight()).collect();
         assert_eq!(in_flight, [3, 6]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_has_come_up_is_eased_into_its_share() {
+        let mut setup = servers(&[(1, None), (1, None)]);
+        setup.balance = Balance::LeastConnections;
+        let local = setup.local();
+        let backend = &local.shared;
+        let lease = |count| -> Vec<_> {
+            let each = (0..count).map(|_| local.lease_now(&Tried::default()));
+            each.filter_map(Result::ok).collect()
+        };
+        let in_flight = || -> Vec<u32> {
+            let servers = backend.servers.iter();
+            servers.map(|server| server.in_flight()).collect()
+        };
+        backend.servers[1].set_health(Health::Down, "test");
+        backend.refresh();
+        let held = lease(10);
+        assert_eq!(in_flight(), [10, 0]);
+        backend.servers[1].set_health(Health::Up, "test");
+        backend.came_up(1);
+        backend.refresh();
+        // As if it had as much to do as the other: it does not get all that comes.
+        let first = lease(4);
+        assert_eq!(in_flight(), [12, 2]);
+        clock::sleep(HANDICAP_WINDOW / 2).await;
+        let second = lease(5);
+        assert_eq!(in_flight(), [12, 7], "half of it is left");
+        clock::sleep(HANDICAP_WINDOW / 2).await;
+        let third = lease(5);
+        assert_eq!(in_flight(), [12, 12]);
+        drop((held, first, second, third));
     }
 
     #[test]
