@@ -15,5 +15,5 @@ pub mod units;
 pub use address::{Address, FileMode, ListenAddress, Peer};
 pub use name::Name;
 pub use place::Place;
-pub use tls::{TlsKeys, TlsVersion};
+pub use tls::{Fingerprint, MalformedFingerprint, TlsKeys, TlsVersion};
 pub use units::ByteSize;

@@ -968,8 +968,21 @@ pub(super) const BACKEND_LIMITS: Keys = Keys {
 };
 
 pub(super) const BACKEND_TLS: Keys = Keys {
-    known: &["ca", "verify", "verify_name", "sni", "certificate", "key"],
+    known: &[
+        "ca",
+        "verify",
+        "verify_name",
+        "fingerprint",
+        "sni",
+        "certificate",
+        "key",
+    ],
     hints: &[
+        (
+            "fingerprints",
+            "write `fingerprint`, with a list if there are several",
+        ),
+        ("pin", "write `fingerprint = \"sha256:…\"`"),
         ("ca_file", "write `ca`"),
         (
             "crt",

@@ -531,9 +531,16 @@ fn server_tls(tls: &ServerTls, page: &mut Page) {
     let path = |file: &FileAt| string(&file.path.to_string_lossy());
     let verify = match tls.trust {
         Trust::Anyone => "none",
-        Trust::System | Trust::Authorities(_) => "full",
+        Trust::System | Trust::Authorities(_) | Trust::Fingerprints(_) => "full",
     };
     page.set("verify", string(verify));
+    if let Trust::Fingerprints(fingerprints) = &tls.trust {
+        let shown = fingerprints.iter();
+        page.set(
+            "fingerprint",
+            list(shown.map(|fingerprint| string(&fingerprint.to_string()))),
+        );
+    }
     if let Trust::Authorities(files) = &tls.trust {
         page.set("ca", list(files.iter().map(path)));
     }

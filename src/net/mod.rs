@@ -15,6 +15,7 @@ mod readable;
 mod secured;
 mod stream;
 mod taken;
+mod tls_error;
 mod unix;
 mod untaken;
 
@@ -28,6 +29,7 @@ pub use pipe::{Pipe, Pipes};
 pub use readable::Readable;
 pub use secured::{Greeted, HandshakeFault, Secured, TlsFacts};
 pub use stream::{HalfClose, Stream};
+pub use tls_error::{TlsPeer, tls_error};
 
 use std::io;
 use std::net::SocketAddr;

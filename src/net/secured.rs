@@ -5,7 +5,6 @@
 //! certificates and which rules is not known here: `proxy::tls` and `upstream` bring the rustls
 //! configuration. Deadlines are the caller's.
 
-use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,6 +23,7 @@ use crate::base::turn::{self, PieceKind, Pieces};
 use crate::base::{TlsKeys, TlsVersion};
 
 use super::stream::Stream;
+use super::tls_error::{TlsPeer, tls_error};
 
 /// What is encrypted ahead of a peer that does not take it: some records. More only costs memory for
 /// each slow reader, and less would cost system calls.
@@ -275,16 +275,19 @@ impl HandshakeFault {
     }
 }
 
-impl fmt::Display for HandshakeFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl HandshakeFault {
+    /// What it means, for logs.
+    pub fn explained(&self, peer: TlsPeer) -> String {
         match self {
-            Self::Connection(error) => write!(f, "{error}"),
-            Self::Tls(error) => write!(f, "{error}"),
+            Self::Connection(error) if error.kind() == io::ErrorKind::UnexpectedEof => match peer {
+                TlsPeer::Client => "the client closed the connection in the handshake".to_owned(),
+                TlsPeer::Server => "the server closed the connection in the handshake".to_owned(),
+            },
+            Self::Connection(error) => error.to_string(),
+            Self::Tls(error) => tls_error(error, peer),
         }
     }
 }
-
-impl std::error::Error for HandshakeFault {}
 
 impl AsyncRead for Secured {
     #[inline]

@@ -1,6 +1,6 @@
 //! TLS towards servers: whom to believe, and by which name.
 
-use crate::base::Place;
+use crate::base::{Fingerprint, Place};
 use crate::plan::FileAt;
 
 /// `[backend.NAME.tls]`.
@@ -23,8 +23,10 @@ pub struct ServerTls {
 pub enum Trust {
     /// Those that the system believes.
     System,
-    /// Those signed by the authorities in these files.
+    /// Those signed by the authorities in these files, and those that stand in the files themselves.
     Authorities(Vec<FileAt>),
+    /// These and no others, whatever stands in them: neither name nor dates are checked.
+    Fingerprints(Vec<Fingerprint>),
     /// Anybody's.
     Anyone,
 }

@@ -2,11 +2,14 @@
 
 use std::fs;
 
+use evenkeel::base::Fingerprint;
 use rustix::process::Signal;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::rig::{
-    Authority, Folder, Good, Handshakes, Message, Offer, Origin, Program, Proxy, Reply, Setup,
-    evenkeel, until,
+    Authority, Folder, Good, Handshakes, Message, Offer, Origin, Pair, Program, Proxy, Reply,
+    Setup, evenkeel, until,
 };
 
 const NAME: &str = "app.example";
@@ -179,7 +182,12 @@ fn why_a_server_is_not_believed_is_said_once_and_not_for_each_request() {
     }
     let event = program.wait_for("server.tls_failed");
     assert_eq!(event["reason"], NO_CERTIFICATE);
-    assert!(event.to_string().contains("UnknownIssuer"), "{event}");
+    assert!(
+        event
+            .to_string()
+            .contains("is signed by no CA that is trusted here"),
+        "{event}"
+    );
     assert_eq!(program.events_of("server.tls_failed").len(), 1);
 }
 
@@ -228,7 +236,7 @@ fn nothing_is_said_in_the_clear_to_a_server_that_has_no_tls() {
 
 #[test]
 fn that_a_server_does_not_speak_tls_is_said_in_these_words() {
-    let said = "the server does not speak TLS: received corrupt message";
+    let said = "the server does not speak TLS: it answers with something else";
     for answer in ["HTTP/1.1 400 Bad Request\r\n\r\n", "SSH-2.0-x\r\n"] {
         let origin = Origin::scripted(move |visit| {
             visit.bytes(5);
@@ -398,7 +406,7 @@ fn a_renewed_authority_is_believed_and_a_broken_file_changes_nothing() {
     let no_authority = authority.pem.replacen("MII", "MIX", 1);
     for (text, why) in [
         ("nothing", "has no CA certificate"),
-        (&no_authority, "has a CA certificate that cannot be used"),
+        (&no_authority, "has a CA certificate that cannot be parsed"),
     ] {
         let before = program.events_of("certificate.broken").len();
         folder.replace("ca.pem", text);
@@ -626,7 +634,7 @@ fn a_server_that_is_not_believed_is_down_and_says_why() {
     let reason = proxy.server(origin.address())["reason"].clone();
     let reason = reason.as_str().unwrap_or_default();
     assert!(
-        reason.starts_with("TLS failed: invalid peer certificate"),
+        reason.starts_with("TLS failed: the server's certificate is "),
         "{reason}"
     );
 }
@@ -642,5 +650,108 @@ fn a_check_without_a_name_to_ask_by_is_refused() {
         "tls = true\nhealth = { path = '/', host = 'app.example' }",
     ] {
         assert_eq!(check(good, &Folder::new()).0, Some(0), "{good}");
+    }
+}
+
+/// A server that shows `pair`, and the proxy before it with `tls = { lines }`, where `CERTIFICATE`
+/// stands for a file with the certificate and `FINGERPRINT` for its fingerprint.
+fn before_one_that_shows(pair: &Pair, lines: &str) -> (Good, Proxy, Folder) {
+    let origin = Good::secured(Handshakes::showing(pair, Offer::Http1), |_| Reply::of("ok"));
+    let folder = Folder::new();
+    let file = folder.write("own.pem", &pair.certificate);
+    let der = CertificateDer::from_pem_slice(pair.certificate.as_bytes());
+    let fingerprint = Fingerprint::of(&der.expect("a certificate"));
+    let lines = lines
+        .replace("CERTIFICATE", &format!("'{}'", file.display()))
+        .replace("FINGERPRINT", &format!("'{fingerprint}'"));
+    let check = format!("health = {{ path = '/', host = '{NAME}', interval = '20ms', fall = 1 }}");
+    let proxy = Setup::at([origin.address()])
+        .backend(&format!("tls = {{ {lines} }}\n{check}"))
+        .start();
+    (origin, proxy, folder)
+}
+
+#[test]
+fn a_server_that_signs_its_own_certificate_is_trusted_when_that_is_given() {
+    for (common, names, is_ca) in [
+        (NAME, &[NAME][..], true),
+        (NAME, &[NAME], false),
+        // As old tools make them: the name stands nowhere else.
+        (NAME, &[], true),
+        (NAME, &[], false),
+    ] {
+        let pair = Pair::self_signed(common, names, is_ca);
+        let (origin, proxy, _folder) = before_one_that_shows(&pair, "ca = CERTIFICATE");
+        proxy.wait_for_state(origin.address(), "up");
+        assert_eq!(get(&proxy, NAME).text(), "ok", "{names:?} {is_ca}");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_given_still_has_to_be_for_the_name() {
+    for (common, names) in [("other.example", &[][..]), (NAME, &["other.example"])] {
+        let pair = Pair::self_signed(common, names, true);
+        let (origin, proxy, _folder) = before_one_that_shows(&pair, "ca = CERTIFICATE");
+        proxy.wait_for_state(origin.address(), "down");
+        let reason = proxy.server(origin.address())["reason"].to_string();
+        let said = format!("the server's certificate is not for `{NAME}` but for `other.example`");
+        assert!(reason.contains(&said), "{reason}");
+    }
+}
+
+#[test]
+fn the_key_of_a_certificate_that_is_given_signs_for_no_other_name() {
+    // What it signs would be trusted if it counted as an authority.
+    let own = Authority::without_right_to_sign(NAME);
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", &own.pem);
+    let handshakes = Handshakes::showing(&own.pair(&["other.example"]), Offer::Http1);
+    let origin = Good::secured(handshakes, |_| Reply::of("ok"));
+    let proxy = Setup::at([origin.address()])
+        .backend(&format!("tls = {{ ca = '{}' }}", ca.display()))
+        .start();
+    assert_eq!(get(&proxy, "other.example").status(), 503);
+    assert_eq!(proxy.end()[0].verdict(), (503, NO_CERTIFICATE));
+}
+
+#[test]
+fn a_fingerprint_is_all_that_counts_of_a_certificate() {
+    let expired = Authority::new("somebody").pair_until(&["other.example"], 2001);
+    for pair in [expired, Pair::self_signed("x", &[], true)] {
+        let (origin, proxy, _folder) = before_one_that_shows(&pair, "fingerprint = FINGERPRINT");
+        proxy.wait_for_state(origin.address(), "up");
+        assert_eq!(get(&proxy, NAME).text(), "ok");
+    }
+    let pair = Pair::self_signed(NAME, &[NAME], true);
+    let zeros = format!("fingerprint = 'sha256:{}'", "00".repeat(32));
+    let (origin, proxy, _folder) = before_one_that_shows(&pair, &zeros);
+    proxy.wait_for_state(origin.address(), "down");
+    let reason = proxy.server(origin.address())["reason"].to_string();
+    assert!(
+        reason.contains("another certificate than `fingerprint` names"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_certificate_is_said_in_words() {
+    let expired = Authority::new("somebody").pair_until(&[NAME], 2001);
+    let authority = Pair::self_signed(NAME, &[NAME], true);
+    let leaf = Pair::self_signed(NAME, &[NAME], false);
+    let other = Pair::self_signed("other.example", &["other.example"], true);
+    let folder = Folder::new();
+    let other_file = folder.write("other.pem", &other.certificate);
+    let of_other = format!("ca = '{}'", other_file.display());
+    for (pair, lines, said) in [
+        (&expired, "ca = CERTIFICATE", "has expired "),
+        (&authority, &*of_other, "is a CA certificate (CA:TRUE)"),
+        (&leaf, &of_other, "is signed by no CA that is trusted here"),
+    ] {
+        let (origin, proxy, _folder) = before_one_that_shows(pair, lines);
+        proxy.wait_for_state(origin.address(), "down");
+        let reason = proxy.server(origin.address())["reason"].to_string();
+        assert!(reason.contains(said), "{reason}");
+        let is_raw = ["Other(", "InvalidCertificate", "invalid peer"];
+        assert!(!is_raw.iter().any(|raw| reason.contains(raw)), "{reason}");
     }
 }

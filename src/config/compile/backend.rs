@@ -123,7 +123,8 @@ fn refuse_nameless_checks(
     report: &mut Report<'_>,
 ) {
     let asks_by_host = tls.is_some_and(|tls| {
-        tls.sni == Sni::Host && tls.verify_name.is_none() && tls.trust != Trust::Anyone
+        let checks_name = matches!(tls.trust, Trust::System | Trust::Authorities(_));
+        tls.sni == Sni::Host && tls.verify_name.is_none() && checks_name
     });
     let Some(Probe::Http(check)) = health.map(|health| &health.probe) else {
         return;

@@ -2,6 +2,7 @@
 
 use rustls::pki_types::ServerName;
 
+use crate::base::Fingerprint;
 use crate::config::compile::tls::file;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::habits;
@@ -9,6 +10,7 @@ use crate::config::keys;
 use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
+use crate::config::setting::Setting;
 use crate::plan::{FileAt, Identity, Server, ServerTls, Sni, Trust};
 
 /// `None`: servers are spoken to in the clear.
@@ -80,6 +82,13 @@ fn trust(section: &Section<'_>, report: &mut Report<'_>) -> Trust {
                 "leave one of them out",
             );
         }
+        if let Some(fingerprint) = section.setting("fingerprint") {
+            report.error(
+                fingerprint.span(),
+                "`fingerprint` has no effect: with `verify = \"none\"` no certificate is verified",
+                "leave one of them out",
+            );
+        }
         if let Some(verify) = section.setting("verify") {
             report.add(
                 Diagnostic::warning(
@@ -91,11 +100,45 @@ fn trust(section: &Section<'_>, report: &mut Report<'_>) -> Trust {
         }
         return Trust::Anyone;
     }
+    if let Some(setting) = section.setting("fingerprint") {
+        if let Some(ca) = section.setting("ca") {
+            report.error(
+                ca.span(),
+                "`ca` has no effect: with `fingerprint` the certificates themselves are trusted",
+                "leave one of them out",
+            );
+        }
+        return Trust::Fingerprints(fingerprints(setting, report));
+    }
     if authorities.is_empty() {
         Trust::System
     } else {
         Trust::Authorities(authorities)
     }
+}
+
+fn fingerprints(setting: Setting<'_>, report: &mut Report<'_>) -> Vec<Fingerprint> {
+    let items = setting.list();
+    if items.is_empty() {
+        report.error(
+            setting.span(),
+            "`fingerprint` is empty, so no certificate would be trusted",
+            "write at least one, or leave it out",
+        );
+    }
+    let read = |item: Setting<'_>| {
+        let text = item.text(report)?;
+        let fingerprint = Fingerprint::parse(&text.value);
+        if fingerprint.is_err() {
+            report.error(
+                item.span(),
+                format!("{:?} is not the SHA-256 of a certificate", text.shown()),
+                "write `\"sha256:…\"` with the 64 digits that `openssl x509 -noout -fingerprint -sha256 -in FILE` shows",
+            );
+        }
+        fingerprint.ok()
+    };
+    items.into_iter().filter_map(read).collect()
 }
 
 fn sni(section: &Section<'_>, servers: &[Server], report: &mut Report<'_>) -> Sni {
@@ -148,6 +191,12 @@ fn verify_name(section: &Section<'_>, trust: &Trust, report: &mut Report<'_>) ->
         report.error(
             setting.span(),
             "`verify_name` has no effect: with `verify = \"none\"` no certificate is verified",
+            "leave one of them out",
+        );
+    } else if matches!(trust, Trust::Fingerprints(_)) {
+        report.error(
+            setting.span(),
+            "`verify_name` has no effect: with `fingerprint` no name is checked",
             "leave one of them out",
         );
     } else if ServerName::try_from(text.value.as_str()).is_err() {

@@ -140,6 +140,11 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("backend.NAME.tls", "ca", "'/ca.pem'"),
     ("backend.NAME.tls", "verify", "'none'"),
     ("backend.NAME.tls", "verify_name", "'a'"),
+    (
+        "backend.NAME.tls",
+        "fingerprint",
+        "'sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'",
+    ),
     ("backend.NAME.tls", "sni", "'off'"),
     ("backend.NAME.tls", "certificate", "'/other.pem'"),
     ("backend.NAME.tls", "key", "'/key.pem'"),

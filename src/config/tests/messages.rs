@@ -2580,6 +2580,38 @@ fn tls_towards_servers_says_what_contradicts_itself() {
 }
 
 #[test]
+fn a_fingerprint_stands_alone() {
+    assert_snapshot!(
+        in_backend("tls = { fingerprint = 'sha256:aa', ca = 'a.pem', verify_name = 'x' }"),
+        @r##"
+        error: "sha256:aa" is not the SHA-256 of a certificate
+         --> evenkeel.toml:8:23
+          |
+        8 | tls = { fingerprint = 'sha256:aa', ca = 'a.pem', verify_name = 'x' }
+          |                       ^^^^^^^^^^^
+          |
+          = help: write `"sha256:…"` with the 64 digits that `openssl x509 -noout -fingerprint -sha256 -in FILE` shows
+
+        error: `ca` has no effect: with `fingerprint` the certificates themselves are trusted
+         --> evenkeel.toml:8:41
+          |
+        8 | tls = { fingerprint = 'sha256:aa', ca = 'a.pem', verify_name = 'x' }
+          |                                         ^^^^^^^
+          |
+          = help: leave one of them out
+
+        error: `verify_name` has no effect: with `fingerprint` no name is checked
+         --> evenkeel.toml:8:64
+          |
+        8 | tls = { fingerprint = 'sha256:aa', ca = 'a.pem', verify_name = 'x' }
+          |                                                                ^^^
+          |
+          = help: leave one of them out
+    "##
+    );
+}
+
+#[test]
 fn a_check_under_tls_needs_a_name_to_ask_by() {
     assert_snapshot!(in_backend("tls = true\nhealth = '/'"), @r##"
         error: checks over TLS need a host name: by default `sni` is the request's host, and a check has none

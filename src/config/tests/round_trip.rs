@@ -14,7 +14,9 @@ use proptest::sample::{Index, select, subsequence};
 
 use super::{load, plan};
 use crate::base::address::{Descriptor, UnixName};
-use crate::base::{Address, ByteSize, FileMode, ListenAddress, Name, Place, TlsVersion};
+use crate::base::{
+    Address, ByteSize, FileMode, Fingerprint, ListenAddress, Name, Place, TlsVersion,
+};
 use crate::config::{show, written};
 use crate::plan::expr::Condition;
 use crate::plan::{
@@ -637,6 +639,10 @@ fn server_tls() -> impl Strategy<Value = ServerTls> {
         Just(Trust::System),
         vec(file(), 1..3).prop_map(Trust::Authorities),
         Just(Trust::Anyone),
+        vec(any::<u8>(), 1..3).prop_map(|seeds| {
+            let each = seeds.into_iter().map(|seed| Fingerprint::of(&[seed]));
+            Trust::Fingerprints(each.collect())
+        }),
     ];
     // Not the request's host: a check may have none.
     let sni = prop_oneof![Just(Sni::Off), host().prop_map(Sni::Fixed)];
@@ -644,7 +650,8 @@ fn server_tls() -> impl Strategy<Value = ServerTls> {
         (file(), option::of(file())).prop_map(|(certificate, key)| Identity { certificate, key });
     (trust, sni, option::of(host()), option::of(identity)).prop_map(
         |(trust, sni, verify_name, identity)| ServerTls {
-            verify_name: verify_name.filter(|_| trust != Trust::Anyone),
+            verify_name: verify_name
+                .filter(|_| matches!(trust, Trust::System | Trust::Authorities(_))),
             trust,
             sni,
             identity,

@@ -25,6 +25,9 @@ const MOST_BYTES: u64 = 1 << 20;
 /// Bundles of authorities and lists of revoked certificates may be.
 const MOST_BUNDLE_BYTES: u64 = 64 << 20;
 
+/// What to do about a certificate that cannot be parsed.
+pub(super) const CANNOT_PARSE: &str = "`openssl x509 -text -in FILE` shows its content";
+
 /// The files of one certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Files {
@@ -128,7 +131,7 @@ impl Files {
         };
         let facts = Facts::of(&chain[0]).ok_or_else(|| {
             let message = format!("the first certificate in {shown} cannot be parsed");
-            fault(message, "`openssl x509 -text -in FILE` shows its content")
+            fault(message, CANNOT_PARSE)
         })?;
         if !facts.is_v3 {
             return Err(fault(
@@ -142,8 +145,8 @@ impl Files {
             let of = key_file.display();
             let TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) = error else {
                 return fault(
-                    format!("the private key in {of} cannot be used: {error}"),
-                    "",
+                    format!("the private key in {of} is of no kind that can be used"),
+                    "RSA with 2048 to 8192 bits, ECDSA with P-256, P-384 or P-521, and Ed25519 can",
                 );
             };
             let message = match key_file == self.certificate {
@@ -235,7 +238,14 @@ impl Pem {
 }
 
 fn not_pem(path: &Path, error: &pem::Error) -> Fault {
-    fault(format!("{} is not PEM: {error}", path.display()), "")
+    let why = match error {
+        pem::Error::MissingSectionEnd { .. } => "a block has no `-----END …-----` line",
+        pem::Error::IllegalSectionStart { .. } => "a `-----BEGIN …-----` line is not whole",
+        pem::Error::Base64Decode(_) => "a block has characters that are not base64",
+        pem::Error::SectionTooLarge => "a block is too large",
+        _ => "it cannot be read as one",
+    };
+    fault(format!("{} is not PEM: {why}", path.display()), "")
 }
 
 /// What a certificate says about itself.
@@ -328,11 +338,11 @@ impl Source for Authorities {
         let found: Self::Content = blocks(&self.0, "has no CA certificate")?;
         let mut roots = RootCertStore::empty();
         for certificate in &found {
-            roots.add(certificate.clone()).map_err(|error| {
+            roots.add(certificate.clone()).map_err(|_| {
                 let shown = self.0.display();
                 fault(
-                    format!("{shown} has a CA certificate that cannot be used: {error}"),
-                    "",
+                    format!("{shown} has a CA certificate that cannot be parsed"),
+                    CANNOT_PARSE,
                 )
             })?;
         }

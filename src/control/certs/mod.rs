@@ -22,6 +22,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::base::{Name, Place, clock, tasks};
 use crate::config::Diagnostic;
+use crate::net::{TlsPeer, tls_error};
 use crate::observe::{CertificateResult, event};
 use crate::plan::{ClientAuth, FileAt, HostPattern, Need, Plan, Tls, UnknownNames};
 use crate::proxy::snapshot::Snapshot;
@@ -128,7 +129,10 @@ impl Certs {
                     Ok(resumption) => {
                         trusts.insert(&rules.client_auth, (trust, resumption));
                     }
-                    Err(error) => found.push(at_certificates(tls, error.to_string())),
+                    Err(error) => {
+                        let why = tls_error(&error, TlsPeer::Client);
+                        found.push(at_certificates(tls, why));
+                    }
                 },
                 Err(diagnostics) => found.extend(diagnostics),
             }

@@ -12,15 +12,17 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::base::{Name, Place, clock};
+use crate::base::{Fingerprint, Name, Place, clock};
 use crate::config::Diagnostic;
+use crate::net::{TlsPeer, tls_error};
 use crate::plan::{Backend, FileAt, Identity, Plan, ServerTls, Trust};
 use crate::proxy::backend;
 use crate::proxy::snapshot::Snapshot;
-use crate::proxy::upstream::{Materials, Tls};
+use crate::proxy::upstream::{Materials, Tls, Trusted};
 
-use super::load::{Authorities, Files};
+use super::load::{Authorities, CANNOT_PARSE, Files};
 use super::shelf::Shelf;
 use super::{content, judged};
 
@@ -133,10 +135,14 @@ fn one(
 ) -> Option<Arc<Tls>> {
     let errors_before = super::errors(found);
     let mut hasher = DefaultHasher::new();
-    let roots = match &tls.trust {
-        Trust::Authorities(files) => Some(authorities(files, sources.shelf, &mut hasher, found)),
-        Trust::System => Some(system_roots(&tls.at, sources.system(), &mut hasher, found)),
-        Trust::Anyone => None,
+    let trusted = match &tls.trust {
+        Trust::Authorities(files) => authorities(files, sources.shelf, &mut hasher, found),
+        Trust::System => Trusted::Signed {
+            roots: system_roots(&tls.at, sources.system(), &mut hasher, found),
+            certificates: Vec::new(),
+        },
+        Trust::Fingerprints(fingerprints) => Trusted::These(fingerprints.clone()),
+        Trust::Anyone => Trusted::All,
     };
     let identity = match &tls.identity {
         Some(identity) => our_own(identity, sources.shelf, &mut hasher, found),
@@ -150,14 +156,15 @@ fn one(
         return Some(Arc::clone(known));
     }
     let materials = Materials {
-        roots,
+        trusted,
         identity,
         fingerprint,
     };
     match Tls::new(tls, backend.protocol, materials) {
         Ok(tls) => Some(Arc::new(tls)),
         Err(error) => {
-            let message = format!("TLS to the servers cannot be set up: {error}");
+            let why = tls_error(&error, TlsPeer::Server);
+            let message = format!("TLS to the servers cannot be set up: {why}");
             found.push(Diagnostic::at(&tls.at, message, ""));
             None
         }
@@ -190,19 +197,38 @@ fn authorities(
     shelf: &Shelf,
     hasher: &mut DefaultHasher,
     found: &mut Vec<Diagnostic>,
-) -> RootCertStore {
+) -> Trusted {
     let mut roots = RootCertStore::empty();
+    let mut certificates = Vec::new();
     for file in files {
         let slot = shelf.authorities().get(&Authorities(file.path.clone()));
         for certificate in content(file, slot, found) {
             certificate.as_ref().hash(hasher);
-            if let Err(error) = roots.add(certificate) {
-                let message = format!("{}: {error}", file.path.display());
-                found.push(Diagnostic::at(&file.at, message, ""));
+            // It may be the server's own, which needs no authority.
+            certificates.push(Fingerprint::of(&certificate));
+            if !may_sign(&certificate) {
+                continue;
+            }
+            if roots.add(certificate).is_err() {
+                let shown = file.path.display();
+                let message = format!("{shown} has a CA certificate that cannot be parsed");
+                found.push(Diagnostic::at(&file.at, message, CANNOT_PARSE));
             }
         }
     }
-    roots
+    Trusted::Signed {
+        roots,
+        certificates,
+    }
+}
+
+/// Whether others may be signed by it: not with CA:FALSE, whatever file it stands in.
+fn may_sign(der: &CertificateDer<'_>) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(der.as_ref()) else {
+        return true;
+    };
+    let constraints = certificate.basic_constraints().ok().flatten();
+    constraints.is_none_or(|constraints| constraints.value.ca)
 }
 
 fn our_own(

@@ -12,7 +12,7 @@ use std::task::Poll;
 
 use crate::base::Peer;
 use crate::base::clock::{self, Elapsed, Instant};
-use crate::net::{HandshakeFault, Stream};
+use crate::net::{HandshakeFault, Stream, TlsPeer};
 use crate::observe::{Handshake, HandshakeFailure, event};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
@@ -82,7 +82,7 @@ async fn shake_hands(
     };
     let outcome = match outcome.await? {
         Ok(Ok(agreed)) => Ok(agreed),
-        Ok(Err(Failed::Fault(reason, fault))) => failed(reason, &fault),
+        Ok(Err(Failed::Fault(reason, fault))) => failed(reason, &fault.explained(TlsPeer::Client)),
         Ok(Err(Failed::UnknownName(asked))) => {
             let why = asked.map_or_else(
                 || "the client sent no name (SNI)".to_owned(),

@@ -17,6 +17,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::base::clock::{self, Duration};
+use crate::net::{TlsPeer, tls_error};
 
 use super::resumption::PolicyId;
 use super::rules::Offer;
@@ -56,7 +57,7 @@ impl fmt::Display for Lapsed {
                 f.write_str("client certificates are not verified here any more")
             }
             Self::CertificateBad(why) => {
-                write!(f, "the client certificate is not accepted any more: {why}")
+                write!(f, "what let the connection in is gone: {why}")
             }
         }
     }
@@ -106,7 +107,8 @@ impl Admission {
                 let now = Duration::from_secs(seconds.max(0).unsigned_abs());
                 let now = UnixTime::since_unix_epoch(now);
                 let verified = asking.verify(own, others, now);
-                verified.map_err(|error| Lapsed::CertificateBad(error.to_string()))?;
+                verified
+                    .map_err(|error| Lapsed::CertificateBad(tls_error(&error, TlsPeer::Client)))?;
             }
         }
         self.policy.replace(policy.clone());

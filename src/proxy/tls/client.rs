@@ -6,12 +6,11 @@
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use rustls::SupportedCipherSuite;
-use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
+use crate::base::Fingerprint;
 use crate::exchange::{ClientCertificate, ClientTls};
 use crate::net::TlsFacts;
 
@@ -33,7 +32,7 @@ pub fn client_tls(facts: &TlsFacts) -> ClientTls {
 
 /// One that rustls could verify and this parser cannot read keeps its fingerprint.
 fn described(der: &[u8]) -> ClientCertificate {
-    let fingerprint = sha256(der);
+    let fingerprint = Fingerprint::of(der).digits();
     let Ok((_, certificate)) = X509Certificate::from_der(der) else {
         return ClientCertificate {
             fingerprint,
@@ -143,14 +142,6 @@ fn push_escaped(out: &mut String, c: char) {
     let mut room = [0; 4];
     for byte in c.encode_utf8(&mut room).bytes() {
         write!(out, "%{byte:02X}").expect("a string takes all that is written");
-    }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    // rustls's own, from the suite that has it: no other library for one hash.
-    match TLS13_AES_128_GCM_SHA256 {
-        SupportedCipherSuite::Tls13(suite) => hex(suite.common.hash_provider.hash(bytes).as_ref()),
-        SupportedCipherSuite::Tls12(_) => String::new(),
     }
 }
 

@@ -6,13 +6,14 @@ use std::sync::{Arc, OnceLock};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoClientAuth, WebPkiClientVerifier};
+use rustls::server::{NoClientAuth, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::time_provider::TimeProvider;
 use rustls::{
     ConfigBuilder, RootCertStore, ServerConfig, SupportedProtocolVersion, WantsVerifier, version,
 };
 
 use crate::base::TlsVersion;
+use crate::net::{TlsPeer, tls_error};
 use crate::plan::{Need, TlsRules};
 
 use super::resolver::Resolver;
@@ -177,7 +178,15 @@ fn verifier(trust: &Trust) -> Result<Arc<dyn ClientCertVerifier>, BadRules> {
         Need::Optional => builder.allow_unauthenticated(),
         Need::Required => builder,
     };
-    builder.build().map_err(|error| BadRules(error.to_string()))
+    builder.build().map_err(|error| {
+        BadRules(match error {
+            VerifierBuilderError::InvalidCrl(error) => tls_error(
+                &rustls::Error::InvalidCertRevocationList(error),
+                TlsPeer::Client,
+            ),
+            _ => "there is no CA that may sign them".to_owned(),
+        })
+    })
 }
 
 impl BadRules {
@@ -189,7 +198,7 @@ impl BadRules {
 
 impl From<rustls::Error> for BadRules {
     fn from(error: rustls::Error) -> Self {
-        Self(error.to_string())
+        Self(tls_error(&error, TlsPeer::Client))
     }
 }
 

@@ -13,6 +13,7 @@ mod open;
 mod pool;
 mod settings;
 mod tls;
+mod trust;
 
 pub use h1::{Connection, Failure, ResponseHead};
 pub use h2::{Answer, Outcome, Rest, Seat, Unanswered, ask_for_tunnel, head_of, not_http2};
@@ -20,4 +21,4 @@ pub use lane::{Carrier, Lane, Wanted, Way};
 pub use lanes::Lanes;
 pub use open::dial;
 pub use settings::Settings;
-pub use tls::{Agreed, Materials, Spoken, Tls};
+pub use tls::{Agreed, Materials, Spoken, Tls, Trusted};

@@ -4,21 +4,23 @@
 //! it, and with it the tickets by which a handshake is shortened. It lives on through reloads for as
 //! long as its settings and its files say the same.
 
+use std::io;
 use std::sync::Arc;
 
 use http::HeaderValue;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::{self, CryptoProvider};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::client::Resumption;
+use rustls::crypto;
+use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, DigitallySignedStruct, InvalidMessage, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, InvalidMessage, RootCertStore};
 
-use crate::base::Address;
+use crate::base::{Address, Fingerprint};
 use crate::exchange::{Fault, Reason};
-use crate::net::{HandshakeFault, Stream};
+use crate::net::{HandshakeFault, Stream, TlsPeer, tls_error};
 use crate::plan::{Protocol, ServerTls, Sni};
 use crate::wire::host::Authority;
+
+use super::trust::verifier;
 
 /// Tickets that are kept, by the name of the server.
 const TICKETS: usize = 1024;
@@ -35,12 +37,29 @@ pub struct Tls {
 
 /// What was read from the files that the plan names.
 pub struct Materials {
-    /// Whom to believe; `None`: anybody.
-    pub roots: Option<RootCertStore>,
+    /// Whose certificates are trusted.
+    pub trusted: Trusted,
     /// What we show, and the key to it.
     pub identity: Option<Arc<CertifiedKey>>,
     /// Of everything in them: another one means that a file says something else.
     pub fingerprint: u64,
+}
+
+/// Which certificates of servers are trusted.
+#[derive(Debug)]
+pub enum Trusted {
+    /// Any.
+    All,
+    /// Those that one of the authorities has signed, and the certificates that stand beside them
+    /// (`ca` may name either). Name and dates are checked in both cases.
+    Signed {
+        /// The authorities; may be empty.
+        roots: RootCertStore,
+        /// Certificates that need no authority.
+        certificates: Vec<Fingerprint>,
+    },
+    /// Exactly these, whatever stands in them.
+    These(Vec<Fingerprint>),
 }
 
 impl Tls {
@@ -48,14 +67,14 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// That there is nobody to believe.
+    /// That the rules contradict themselves.
     pub fn new(
         plan: &ServerTls,
         protocol: Protocol,
         materials: Materials,
     ) -> Result<Self, rustls::Error> {
         let provider = Arc::new(crypto::aws_lc_rs::default_provider());
-        let verifier = verifier(plan, materials.roots, &provider)?;
+        let verifier = verifier(plan, materials.trusted, &provider)?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .dangerous()
@@ -189,16 +208,22 @@ fn name_in(authority: &[u8]) -> Option<ServerName<'static>> {
 
 fn fault_of(fault: HandshakeFault) -> Fault {
     match fault {
+        HandshakeFault::Connection(ref error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            let why = fault.explained(TlsPeer::Server);
+            Fault::told(Reason::ServerTlsHandshake, why.into())
+        }
         HandshakeFault::Connection(error) => Fault::io(Reason::ServerTlsHandshake, error),
         HandshakeFault::Tls(error) => {
+            let why = tls_error(&error, TlsPeer::Server);
             let reason = match error {
                 rustls::Error::InvalidCertificate(_) => Reason::ServerTlsCertificate,
                 _ if is_no_record(&error) => {
-                    return Fault::not_spoken(Reason::ServerTlsHandshake, "TLS", &error);
+                    let said = "it answers with something else";
+                    return Fault::not_spoken(Reason::ServerTlsHandshake, "TLS", &said);
                 }
                 _ => Reason::ServerTlsHandshake,
             };
-            Fault::told(reason, error.to_string().into())
+            Fault::told(reason, why.into())
         }
     }
 }
@@ -214,110 +239,4 @@ fn is_no_record(error: &rustls::Error) -> bool {
                 | InvalidMessage::MessageTooLarge
         )
     )
-}
-
-fn verifier(
-    plan: &ServerTls,
-    roots: Option<RootCertStore>,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
-    let Some(roots) = roots else {
-        return Ok(Arc::new(BelieveAnyone(Arc::clone(provider))));
-    };
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
-            .build()
-            .map_err(|error| rustls::Error::General(error.to_string()))?;
-    let Some(name) = &plan.verify_name else {
-        return Ok(verifier);
-    };
-    let name = ServerName::try_from(name.clone())
-        .map_err(|error| rustls::Error::General(error.to_string()))?;
-    Ok(Arc::new(AsSomeoneElse { verifier, name }))
-}
-
-/// Wants another name in the certificate than the one that is asked for.
-#[derive(Debug)]
-struct AsSomeoneElse {
-    verifier: Arc<WebPkiServerVerifier>,
-    name: ServerName<'static>,
-}
-
-/// Believes any certificate; that the server has its key is checked all the same.
-#[derive(Debug)]
-struct BelieveAnyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AsSomeoneElse {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        self.verifier
-            .verify_server_cert(end_entity, intermediates, &self.name, ocsp_response, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier
-            .verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier
-            .verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
-    }
-}
-
-impl ServerCertVerifier for BelieveAnyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        crypto::verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        crypto::verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

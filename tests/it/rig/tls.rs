@@ -54,6 +54,20 @@ impl Authority {
         }
     }
 
+    /// One whose own certificate says that it is none (CA:FALSE).
+    pub(crate) fn without_right_to_sign(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::ExplicitNoCa;
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        Self {
+            certificate: certificate.der().clone(),
+            pem: certificate.pem(),
+            issuer: Issuer::new(params, key),
+        }
+    }
+
     /// A certificate for these names.
     pub(crate) fn pair(&self, names: &[&str]) -> Pair {
         self.signed(names, &KeyPair::generate().expect("a key"), 2100, 1)
@@ -135,6 +149,24 @@ impl Authority {
 }
 
 impl Pair {
+    /// A certificate that signs itself, as `openssl req -x509` makes them.
+    pub(crate) fn self_signed(common: &str, names: &[&str], is_ca: bool) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, common);
+        let san = |name: &&str| SanType::DnsName((*name).try_into().expect("ASCII"));
+        params.subject_alt_names = names.iter().map(san).collect();
+        params.is_ca = match is_ca {
+            true => IsCa::Ca(BasicConstraints::Unconstrained),
+            false => IsCa::ExplicitNoCa,
+        };
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        Self {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+        }
+    }
+
     /// Certificate and key in one text.
     pub(crate) fn whole(&self) -> String {
         format!("{}{}", self.certificate, self.key)
