@@ -11,7 +11,7 @@ use evenkeel::base::{Name, Place, tasks};
 use evenkeel::exchange::{Attempt, Exchange, Opening, RequestId};
 use evenkeel::observe::{
     AccessLogHandle, BackendRow, FrontendMetrics, FrontendRow, HealthMetrics, Places,
-    ProcessMetrics, Scrape, ServerConnections, ServerMetrics, ServerRow, ServerState,
+    ProcessMetrics, RouteMetrics, Scrape, ServerConnections, ServerMetrics, ServerRow, ServerState,
     WorkerObserver,
 };
 use evenkeel::plan::{
@@ -26,6 +26,7 @@ use http::{Method, Version};
 struct Stage<'a> {
     plan: &'a Plan,
     server: &'a ServerMetrics,
+    route: &'a RouteMetrics,
 }
 
 impl Places for Stage<'_> {
@@ -37,6 +38,10 @@ impl Places for Stage<'_> {
     fn route(&self, frontend: u32, route: u32, kind: RouteKind) -> Option<&str> {
         let name = self.plan.name_of_route(frontend, route, kind)?;
         Some(name.as_str())
+    }
+
+    fn route_metrics(&self, _: u32, _: u32, _: RouteKind) -> Option<&RouteMetrics> {
+        Some(self.route)
     }
 
     fn backend(&self, backend: u32) -> Option<&str> {
@@ -64,10 +69,11 @@ fn finish(criterion: &mut Criterion) {
         let thread = tasks::spawn_thread("access-log", move || writer.run()).expect("a thread");
         let observer = WorkerObserver::new(0, &log);
         let frontend = FrontendMetrics::new(2);
-        let server = ServerMetrics::new(2);
+        let (server, route) = (ServerMetrics::new(2), RouteMetrics::new(2));
         let stage = Stage {
             plan: &plan,
             server: &server,
+            route: &route,
         };
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
@@ -89,7 +95,7 @@ fn scrape(criterion: &mut Criterion) {
     let now = clock::now();
     let (log, _writer) = AccessLogHandle::open(&LogTarget::Off).expect("nothing to open");
     let process = ProcessMetrics::new();
-    let frontend = FrontendMetrics::new(2);
+    let (frontend, route) = (FrontendMetrics::new(2), RouteMetrics::new(2));
     let servers: Vec<_> = (0..1_000)
         .map(|number| {
             let metrics = ServerMetrics::new(2);
@@ -97,6 +103,7 @@ fn scrape(criterion: &mut Criterion) {
                 let stage = Stage {
                     plan: &plan,
                     server: &metrics,
+                    route: &route,
                 };
                 WorkerObserver::new(worker, &log).finish(&exchange, &stage, &frontend);
             }
@@ -133,6 +140,7 @@ fn scrape(criterion: &mut Criterion) {
         process: &process,
         access_log: &log,
         frontends: &[frontend_row],
+        routes: &[],
         backends: &[backend_row],
         servers: &server_rows,
         certificates: &[],

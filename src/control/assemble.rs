@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::base::Name;
-use crate::observe::ServerMetrics;
+use crate::observe::{RouteMetrics, ServerMetrics};
 use crate::plan::{self, Initial, Plan};
 use crate::proxy::backend::{Backend, Health, Server};
 use crate::proxy::frontend;
@@ -58,7 +58,19 @@ fn frontend(
     // A name that no backend has cannot be: `config` gives no such plan. Asking for place 0 in its
     // stead would answer from a wrong backend; a place that does not exist answers 404.
     let place_of = |name: &Name| places.get(name).copied();
+    let routes_before = known.map(|(frontend, before)| {
+        let names = before.routes.iter().map(|route| &route.name);
+        (names.collect(), &frontend.route_metrics)
+    });
+    let routes = plan.routes.iter().map(|route| &route.name);
+    let passages_before = known.map(|(frontend, before)| {
+        let names = before.passages.iter().map(|passage| &passage.name);
+        (names.collect(), &frontend.passage_metrics)
+    });
+    let passages = plan.passages.iter().map(|passage| &passage.name);
     Frontend {
+        route_metrics: counters(routes.collect(), routes_before, workers),
+        passage_metrics: counters(passages.collect(), passages_before, workers),
         live: match known {
             Some((frontend, _)) => Arc::clone(&frontend.live),
             None => Arc::new(frontend::Frontend::new(plan.name.clone(), workers)),
@@ -89,6 +101,29 @@ fn frontend(
             .collect(),
         default_backend: plan.backend.as_ref().and_then(place_of),
     }
+}
+
+/// Those of one frontend's routes, in the order of the plan.
+type Counters = Arc<[Arc<RouteMetrics>]>;
+
+/// The counters of the routes that have these names: those of `before` for names that were there.
+fn counters(
+    names: Vec<&Name>,
+    before: Option<(Vec<&Name>, &Counters)>,
+    workers: usize,
+) -> Counters {
+    let mut known: HashMap<&Name, &Arc<RouteMetrics>> = HashMap::new();
+    if let Some((names_before, counters)) = before {
+        if names_before == names {
+            return Arc::clone(counters);
+        }
+        known.extend(names_before.into_iter().zip(counters.iter()));
+    }
+    let counter_of = |name| match known.get(name) {
+        Some(counter) => Arc::clone(counter),
+        None => Arc::new(RouteMetrics::new(workers)),
+    };
+    names.into_iter().map(counter_of).collect()
 }
 
 fn backends(plan: &Plan, before: Option<&Snapshot>, workers: usize) -> Vec<Arc<Backend>> {
@@ -208,6 +243,27 @@ mod tests {
         let (before, after) = (&first.frontends[0], &second.frontends[0]);
         assert!(Arc::ptr_eq(&before.live, &after.live));
         assert!(Arc::ptr_eq(&before.router, &after.router));
+    }
+
+    #[test]
+    fn a_route_keeps_its_counter_by_its_name() {
+        let with = |names: &[&str]| {
+            let routes = names.iter().map(|name| {
+                format!("[[frontend.web.route]]\nname = \"{name}\"\nhost = \"{name}\"\nbackend = \"app\"\n")
+            });
+            let routes: String = routes.collect();
+            plan(&format!(
+                "[frontend.web]\nlisten = \"127.0.0.1:0\"\n{routes}[backend.app]\nservers = [{A}]\n"
+            ))
+        };
+        let first = assemble(with(&["a", "b"]), None, 1);
+        let second = assemble(with(&["c", "b"]), Some(&first), 1);
+        let third = assemble(with(&["c", "b"]), Some(&second), 1);
+        let counters = |snapshot: &Snapshot| snapshot.frontends[0].route_metrics.clone();
+        let (one, two) = (counters(&first), counters(&second));
+        assert!(Arc::ptr_eq(&one[1], &two[1]));
+        assert!(!one.iter().any(|counter| Arc::ptr_eq(counter, &two[0])));
+        assert!(Arc::ptr_eq(&two, &counters(&third)));
     }
 
     #[test]

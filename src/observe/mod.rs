@@ -24,13 +24,14 @@ mod worker;
 pub use access_log::{AccessLogHandle, LogWriter};
 pub use calendar::rfc3339;
 pub use metrics::exposition::{
-    BackendRow, CertificateRow, FrontendRow, Scrape, ServerConnections, ServerRow,
+    BackendRow, CertificateRow, FrontendRow, RouteRow, Scrape, ServerConnections, ServerRow,
 };
 pub use metrics::frontend::{
     FrontendMetrics, Handshake, HandshakeFailure, NoHeader, Parked, PauseCause,
 };
 pub use metrics::health::{CheckResult, HealthMetrics, ServerState};
 pub use metrics::process_wide::{CertificateResult, ProcessMetrics, ReloadResult};
+pub use metrics::route::RouteMetrics;
 pub use metrics::server::ServerMetrics;
 pub use places::Places;
 pub use worker::{Refusal, WorkerObserver};

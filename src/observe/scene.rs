@@ -11,7 +11,7 @@ use http::{Method, Version};
 use crate::base::clock::{Duration, Instant};
 use crate::base::{Address, Name, Place};
 use crate::exchange::{Attempt, Exchange, Opening, RequestId};
-use crate::observe::{Places, ServerMetrics};
+use crate::observe::{Places, RouteMetrics, ServerMetrics};
 use crate::plan::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientCertificate,
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, OddNames,
@@ -157,10 +157,11 @@ impl Drop for Folder {
     }
 }
 
-/// A plan whose first backend has counters.
+/// A plan whose first backend has counters, and whose routes share one.
 pub(super) struct Stage<'a> {
     pub(super) plan: &'a Plan,
     pub(super) servers: &'a [ServerMetrics],
+    pub(super) route: &'a RouteMetrics,
 }
 
 impl Places for Stage<'_> {
@@ -172,6 +173,11 @@ impl Places for Stage<'_> {
     fn route(&self, frontend: u32, route: u32, kind: RouteKind) -> Option<&str> {
         let name = self.plan.name_of_route(frontend, route, kind)?;
         Some(name.as_str())
+    }
+
+    fn route_metrics(&self, frontend: u32, route: u32, kind: RouteKind) -> Option<&RouteMetrics> {
+        let name = self.plan.name_of_route(frontend, route, kind);
+        name.map(|_| self.route)
     }
 
     fn backend(&self, backend: u32) -> Option<&str> {

@@ -123,6 +123,12 @@ impl WorkerObserver {
                 body_bytes_out: exchange.body_bytes_out.get(),
             },
         );
+        let kind = RouteKind::of(!is_request);
+        if let Some(route) = exchange.route.get()
+            && let Some(route) = places.route_metrics(opening.frontend, route, kind)
+        {
+            route.finished(self.worker);
+        }
         for attempt in failed.iter().chain(&attempt) {
             if let Some((_, server)) = places.server(attempt.backend, attempt.server) {
                 server.attempted(self.worker, attempt);
@@ -288,7 +294,7 @@ impl<'a> Names<'a> {
 mod tests {
     use super::*;
     use crate::base::clock::Duration;
-    use crate::observe::{ServerMetrics, scene};
+    use crate::observe::{RouteMetrics, ServerMetrics, scene};
     use crate::plan::{LogTarget, Plan};
 
     struct Bench {
@@ -297,6 +303,7 @@ mod tests {
         plan: Plan,
         frontend: FrontendMetrics,
         servers: [ServerMetrics; 2],
+        route: RouteMetrics,
         began: Instant,
     }
 
@@ -311,6 +318,7 @@ mod tests {
                 plan: scene::plan(),
                 frontend: FrontendMetrics::new(2),
                 servers: [ServerMetrics::new(2), ServerMetrics::new(2)],
+                route: RouteMetrics::new(2),
                 began: clock::now(),
             }
         }
@@ -329,6 +337,7 @@ mod tests {
             let places = scene::Stage {
                 plan: &self.plan,
                 servers: &self.servers,
+                route: &self.route,
             };
             self.observer.finish(exchange, &places, &self.frontend);
         }
@@ -377,6 +386,7 @@ mod tests {
         );
         assert_eq!(bench.lines(), expected);
         assert_eq!(bench.statuses(), [(200, 1)]);
+        assert_eq!(bench.route.requests(), 1);
         assert_eq!(bench.frontend.body_bytes_in(), 3);
         assert_eq!(bench.frontend.body_bytes_out(), 512);
         let duration = bench.frontend.duration();

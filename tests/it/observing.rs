@@ -402,6 +402,32 @@ fn what_is_in_flight_is_shown() {
     proxy.wait_for_metric("evenkeel_server_in_flight", &[], 0.0);
 }
 
+#[test]
+fn requests_are_counted_by_route_and_go_on_over_a_reload() {
+    let (a, b) = (Origin::named("a"), Origin::named("b"));
+    let setup = || {
+        Setup::of(&[&a])
+            .also("b", &b)
+            .route("name = \"api\"\npath = \"/api/*\"\nbackend = \"b\"")
+    };
+    let proxy = setup()
+        .route("name = \"idle\"\npath = \"/idle\"\nbackend = \"b\"")
+        .start();
+    for target in ["/api/1", "/api/2", "/", "/api/3"] {
+        assert_eq!(proxy.get(target).status(), 200);
+    }
+    let name = "evenkeel_route_requests_total";
+    let api = [("frontend", "web"), ("route", "api")];
+    proxy.wait_for_metric(name, &api, 3.0);
+    assert_eq!(proxy.series(name, &[]).len(), 1, "one route was taken");
+    proxy.apply(&setup().route("name = \"new\"\npath = \"/new\"\nbackend = \"b\""));
+    for target in ["/api/4", "/new"] {
+        assert_eq!(proxy.get(target).status(), 200);
+    }
+    proxy.wait_for_metric(name, &api, 4.0);
+    proxy.wait_for_metric(name, &[("route", "new")], 1.0);
+}
+
 // The admin listener.
 
 #[test]

@@ -58,6 +58,25 @@ fn a_length_does_not_go_with_the_wish() {
     assert_eq!(origin.request().field("content-length"), None);
 }
 
+#[test]
+fn a_tunnel_counts_for_its_route_when_it_ends_also_after_a_reload() {
+    let origin = agreeing(|visit| {
+        visit.wait_for_end();
+    });
+    let setup = || {
+        Setup::of(&[&origin])
+            .frontend("upgrades = [\"x\"]")
+            .route("name = \"chat\"\npath = \"/chat\"\nbackend = \"app\"")
+    };
+    let proxy = setup().start();
+    let mut client = proxy.client();
+    assert_eq!(client.ask(ask("x")).status(), 101);
+    proxy.apply(&setup().backend("attempts = 1"));
+    drop(client);
+    let chat = [("frontend", "web"), ("route", "chat")];
+    proxy.wait_for_metric("evenkeel_route_requests_total", &chat, 1.0);
+}
+
 // WebSocket.
 
 #[test]

@@ -14,7 +14,7 @@ use crate::control::health::FirstRound;
 use crate::control::reload::reload;
 use crate::control::{Order, State};
 use crate::observe::{
-    BackendRow, CertificateRow, FrontendRow, Scrape, ServerConnections, ServerRow,
+    BackendRow, CertificateRow, FrontendRow, RouteRow, Scrape, ServerConnections, ServerRow,
 };
 use crate::proxy::backend::Health;
 
@@ -165,6 +165,22 @@ fn metrics(state: &State) -> String {
             open_tunnels: frontend.live.tunnels(),
         })
         .collect();
+    let routes: Vec<RouteRow<'_>> = snapshot
+        .frontends
+        .iter()
+        .zip(&snapshot.plan.frontends)
+        .flat_map(|(frontend, plan)| {
+            let routes = plan.routes.iter().map(|route| &route.name);
+            let passages = plan.passages.iter().map(|passage| &passage.name);
+            let routes = routes.zip(frontend.route_metrics.iter());
+            let passages = passages.zip(frontend.passage_metrics.iter());
+            routes.chain(passages).map(|(name, metrics)| RouteRow {
+                frontend: &plan.name,
+                route: name,
+                metrics,
+            })
+        })
+        .collect();
     let backends: Vec<BackendRow<'_>> = snapshot
         .backends
         .iter()
@@ -198,6 +214,7 @@ fn metrics(state: &State) -> String {
         process: &state.metrics,
         access_log: &state.access_log,
         frontends: &frontends,
+        routes: &routes,
         backends: &backends,
         servers: &servers,
         certificates: &certificates,

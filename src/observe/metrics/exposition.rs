@@ -19,6 +19,7 @@ use crate::observe::metrics::health::{CheckResult, HealthMetrics, ServerState};
 use crate::observe::metrics::kernel::ProcessFacts;
 use crate::observe::metrics::names::{self, Metric};
 use crate::observe::metrics::process_wide::ProcessMetrics;
+use crate::observe::metrics::route::RouteMetrics;
 use crate::observe::metrics::server::ServerMetrics;
 use crate::observe::metrics::shard::{BOUNDS_US, HistogramSum};
 
@@ -31,6 +32,8 @@ pub struct Scrape<'a> {
     pub access_log: &'a AccessLogHandle,
     /// In the order of the plan.
     pub frontends: &'a [FrontendRow<'a>],
+    /// In the order of the plan.
+    pub routes: &'a [RouteRow<'a>],
     /// In the order of the plan.
     pub backends: &'a [BackendRow<'a>],
     /// In the order of the plan.
@@ -67,6 +70,17 @@ pub struct FrontendRow<'a> {
     pub open_connections: u64,
     /// Tunnels now.
     pub open_tunnels: u64,
+}
+
+/// A route as a scrape sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct RouteRow<'a> {
+    /// Its frontend's name.
+    pub frontend: &'a str,
+    /// Its name.
+    pub route: &'a str,
+    /// Its counter.
+    pub metrics: &'a RouteMetrics,
 }
 
 /// A backend as a scrape sees it.
@@ -113,6 +127,7 @@ impl Scrape<'_> {
         let mut text = self.process.render(self.access_log.dropped());
         process_facts(&mut text, &ProcessFacts::read());
         frontends(&mut text, self.frontends);
+        routes(&mut text, self.routes);
         handshakes(&mut text, self.frontends);
         certificates(&mut text, self);
         server_connections(&mut text, &self.server_connections);
@@ -204,6 +219,16 @@ fn frontends(text: &mut String, rows: &[FrontendRow<'_>]) {
             family.sample(row.metrics.body_bytes_out());
         },
     );
+}
+
+/// Routes that no exchange has taken are left out: there may be tens of thousands.
+fn routes(text: &mut String, rows: &[RouteRow<'_>]) {
+    family(text, &names::ROUTE_REQUESTS, rows, |family, row| {
+        let requests = row.metrics.requests();
+        if requests > 0 {
+            family.sample(requests);
+        }
+    });
 }
 
 fn handshakes(text: &mut String, rows: &[FrontendRow<'_>]) {
@@ -453,6 +478,12 @@ impl Row for FrontendRow<'_> {
     }
 }
 
+impl Row for RouteRow<'_> {
+    fn values(&self) -> (&str, Option<&str>) {
+        (self.frontend, Some(self.route))
+    }
+}
+
 impl Row for BackendRow<'_> {
     fn values(&self) -> (&str, Option<&str>) {
         (self.name, None)
@@ -513,6 +544,8 @@ mod tests {
     /// A frontend and two servers that have seen two workers' traffic.
     struct Busy {
         frontend: FrontendMetrics,
+        /// The second one has never been taken.
+        routes: [RouteMetrics; 2],
         servers: [ServerMetrics; 2],
         health: [HealthMetrics; 2],
         began: Instant,
@@ -523,6 +556,10 @@ mod tests {
             let began = clock::now();
             let frontend = FrontendMetrics::new(2);
             let servers = [ServerMetrics::new(2), ServerMetrics::new(2)];
+            let routes = [RouteMetrics::new(2), RouteMetrics::new(2)];
+            for worker in [0, 1, 1] {
+                routes[0].finished(worker);
+            }
             for (worker, status) in [(0, 200), (0, 503), (1, 200)] {
                 frontend.accepted(worker);
                 frontend.finished(
@@ -567,10 +604,19 @@ mod tests {
             health[0].became(ServerState::Down, began + Duration::from_millis(1_500));
             Self {
                 frontend,
+                routes,
                 servers,
                 health,
                 began,
             }
+        }
+
+        fn routes(&self) -> [RouteRow<'_>; 2] {
+            [("api", 0), ("2", 1)].map(|(route, index)| RouteRow {
+                frontend: "web",
+                route,
+                metrics: &self.routes[index],
+            })
         }
 
         fn frontends(&self) -> [FrontendRow<'_>; 1] {
@@ -609,6 +655,7 @@ mod tests {
                 process: &process,
                 access_log: &access_log,
                 frontends: &self.frontends(),
+                routes: &self.routes(),
                 backends: &[backend],
                 servers: &self.servers(),
                 certificates: &[CertificateRow {
@@ -681,6 +728,17 @@ mod tests {
             # HELP evenkeel_frontend_response_body_bytes_total Bytes sent in response bodies and tunnels.
             # TYPE evenkeel_frontend_response_body_bytes_total counter
             evenkeel_frontend_response_body_bytes_total{frontend="web"} 30
+        "##);
+    }
+
+    #[test]
+    fn routes_that_were_taken_are_written() {
+        let mut text = String::new();
+        routes(&mut text, &Busy::new().routes());
+        insta::assert_snapshot!(text, @r##"
+            # HELP evenkeel_route_requests_total Finished exchanges of the route, by its name, or its number if it has none; in TCP mode connections.
+            # TYPE evenkeel_route_requests_total counter
+            evenkeel_route_requests_total{frontend="web",route="api"} 3
         "##);
     }
 

@@ -11,5 +11,6 @@ pub(super) mod health;
 mod kernel;
 pub(super) mod names;
 pub(super) mod process_wide;
+pub(super) mod route;
 pub(super) mod server;
 pub(super) mod shard;

@@ -85,6 +85,8 @@ metrics! {
         "Failed TLS handshakes with clients, by reason.";
     REPLIES = "evenkeel_replies_total", Counter, Count, ["frontend", "reason"],
         "Exchanges that Evenkeel answered itself or that ended early, by reason.";
+    ROUTE_REQUESTS = "evenkeel_route_requests_total", Counter, Count, ["frontend", "route"],
+        "Finished exchanges of the route, by its name, or its number if it has none; in TCP mode connections.";
     BACKEND_QUEUE = "evenkeel_backend_queue_length", Gauge, Count, ["backend"],
         "Exchanges that wait for a slot at a server.";
     SERVER_REQUESTS = "evenkeel_server_requests_total", Counter, Count, ["backend", "server", "status"],

@@ -18,7 +18,7 @@ use http::HeaderName;
 
 use crate::base::Name;
 use crate::base::clock::Instant;
-use crate::observe::{Places, ServerMetrics};
+use crate::observe::{Places, RouteMetrics, ServerMetrics};
 use crate::plan::{HeaderCase, Plan, RouteKind};
 use crate::proxy::backend::{Backend, Local};
 use crate::proxy::frontend;
@@ -51,10 +51,14 @@ pub struct Frontend {
     pub router: Arc<Router>,
     /// For each route, the place of its backend.
     pub route_backends: Vec<u32>,
+    /// For each route, its counter.
+    pub route_metrics: Arc<[Arc<RouteMetrics>]>,
     /// Its routes of connections that are passed on as they are.
     pub passages: Arc<Passages>,
     /// For each route of connections that are passed on as they are, the place of its backend.
     pub passage_backends: Vec<u32>,
+    /// For each of these, its counter.
+    pub passage_metrics: Arc<[Arc<RouteMetrics>]>,
     /// The place of the backend of requests that no route matches.
     pub default_backend: Option<u32>,
 }
@@ -126,6 +130,17 @@ impl Snapshot {
     }
 }
 
+impl Frontend {
+    /// The counter of one of its routes.
+    fn counter_of(&self, route: u32, kind: RouteKind) -> Option<&Arc<RouteMetrics>> {
+        let counters = match kind {
+            RouteKind::Request => &self.route_metrics,
+            RouteKind::Passage => &self.passage_metrics,
+        };
+        counters.get(route as usize)
+    }
+}
+
 impl Places for View {
     fn frontend(&self, frontend: u32) -> Option<&str> {
         let frontend = self.snapshot.plan.frontends.get(frontend as usize)?;
@@ -135,6 +150,11 @@ impl Places for View {
     fn route(&self, frontend: u32, route: u32, kind: RouteKind) -> Option<&str> {
         let name = self.snapshot.plan.name_of_route(frontend, route, kind)?;
         Some(name.as_str())
+    }
+
+    fn route_metrics(&self, frontend: u32, route: u32, kind: RouteKind) -> Option<&RouteMetrics> {
+        let frontend = self.snapshot.frontends.get(frontend as usize)?;
+        Some(frontend.counter_of(route, kind)?)
     }
 
     fn backend(&self, backend: u32) -> Option<&str> {

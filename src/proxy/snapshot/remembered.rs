@@ -9,13 +9,13 @@ use std::sync::Arc;
 use super::Snapshot;
 use crate::base::Name;
 use crate::exchange::{Attempt, Exchange};
-use crate::observe::{Places, ServerMetrics};
+use crate::observe::{Places, RouteMetrics, ServerMetrics};
 use crate::plan::RouteKind;
 
 /// The places of one exchange.
 pub struct Remembered {
     frontend: Name,
-    route: Option<Name>,
+    route: Option<(Name, Arc<RouteMetrics>)>,
     /// What was tried last.
     last: Tried,
     /// What was tried before, almost always nothing.
@@ -41,7 +41,11 @@ impl Remembered {
         let failed = exchange.failed.borrow();
         Some(Self {
             frontend: frontend.name.clone(),
-            route: route.and_then(|route| frontend.name_of_route(route, kind).cloned()),
+            route: route.and_then(|route| {
+                let name = frontend.name_of_route(route, kind)?;
+                let live = snapshot.frontends.get(opening.frontend as usize)?;
+                Some((name.clone(), Arc::clone(live.counter_of(route, kind)?)))
+            }),
             last: Tried::of(exchange.attempt.get()?, snapshot)?,
             failed: failed
                 .iter()
@@ -75,7 +79,11 @@ impl Places for Remembered {
     }
 
     fn route(&self, _: u32, _: u32, _: RouteKind) -> Option<&str> {
-        self.route.as_ref().map(Name::as_str)
+        self.route.as_ref().map(|(name, _)| name.as_str())
+    }
+
+    fn route_metrics(&self, _: u32, _: u32, _: RouteKind) -> Option<&RouteMetrics> {
+        self.route.as_ref().map(|(_, metrics)| &**metrics)
     }
 
     fn backend(&self, backend: u32) -> Option<&str> {
