@@ -70,6 +70,50 @@ fn a_connection_that_the_server_will_close_is_not_kept() {
 }
 
 #[test]
+fn close_is_understood_among_other_options_and_in_any_case() {
+    for close in [
+        "connection: Close",
+        "connection: foo, close",
+        "connection: foo\r\nconnection: close",
+        "connection: keep-alive, close",
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{close}\r\ncontent-length: 2\r\n\r\nok");
+        let origin = Origin::answering(answer);
+        let proxy = before(&origin);
+        let mut client = proxy.client();
+        for _ in 0..3 {
+            assert_eq!(client.get("/").text(), "ok");
+        }
+        assert_eq!(origin.connections(), 3, "{close}");
+    }
+}
+
+#[test]
+fn a_connection_on_which_a_request_was_not_finished_carries_no_other() {
+    // The server answers before it has the whole request, and reads what comes after it as one.
+    let origin = Origin::scripted(|visit| {
+        while visit.head().is_some() {
+            visit.send(OK);
+        }
+    });
+    let proxy = before(&origin);
+    let mut unfinished = proxy.client();
+    let post = "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 100\r\n\r\nthe beginning";
+    unfinished.send(post);
+    assert_eq!(unfinished.head().status(), 200);
+    for _ in 0..3 {
+        assert_eq!(proxy.client().get("/").text(), "ok");
+    }
+    origin.wait_for_end_of(0);
+    assert_eq!(origin.connections(), 2);
+    assert!(
+        !origin.received(0).contains("GET"),
+        "{}",
+        origin.received(0)
+    );
+}
+
+#[test]
 fn a_connection_that_the_server_has_closed_is_not_used() {
     let origin = Origin::named("a");
     let proxy = before(&origin);

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::rig::{
-    Client, Folder, Gate, Message, Nobody, Origin, Program, Proxy, Setup, until, while_for,
+    Client, Folder, Gate, Message, Nobody, OK, Origin, Program, Proxy, Setup, until, while_for,
 };
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
@@ -572,6 +572,50 @@ fn exchanges_in_flight_go_on_counting_over_a_reload() {
     proxy.wait_for_metric("evenkeel_server_in_flight", &[], 2.0);
     proxy.wait_for_metric("evenkeel_backend_queue_length", &[], 1.0);
     gate.open();
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "ok");
+    }
+    proxy.wait_for_metric("evenkeel_server_in_flight", &[], 0.0);
+}
+
+#[test]
+fn a_limit_that_a_reload_lowers_is_kept_to_while_exchanges_wait() {
+    let gates: [Gate; 3] = Default::default();
+    let origin = Origin::scripted({
+        let gates = gates.clone();
+        move |visit| {
+            while visit.request().is_some() {
+                // Those of the queue are answered at once.
+                if let Some(gate) = gates.get(visit.number()) {
+                    gate.pass();
+                }
+                visit.send(OK);
+            }
+        }
+    });
+    let limited = |max: u32| {
+        let server = format!(
+            "{{ address = \"{}\", max_connections = {max} }}",
+            origin.address()
+        );
+        // A connection for each exchange: the server counts them by it.
+        Setup::servers([server]).backend("timeout.queue = \"60s\"\npool.max_idle = 0")
+    };
+    let proxy = limited(3).start();
+    let mut clients: Vec<Client> = (0..6).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send(GET);
+    }
+    origin.wait_for_requests(3);
+    proxy.wait_for_metric("evenkeel_backend_queue_length", &[], 3.0);
+    proxy.apply(&limited(1));
+    for (gate, in_flight) in gates.iter().zip([2.0, 1.0]) {
+        gate.open();
+        proxy.wait_for_metric("evenkeel_server_in_flight", &[], in_flight);
+        assert_eq!(proxy.metric("evenkeel_backend_queue_length", &[]), 3.0);
+        assert_eq!(origin.requests().len(), 3, "no slot is handed on");
+    }
+    gates[2].open();
     for client in &mut clients {
         assert_eq!(client.response().text(), "ok");
     }

@@ -127,7 +127,7 @@ impl Target {
 impl Accept {
     /// Accepts until the target closes and the queue is empty.
     pub async fn run(self) {
-        while let Some(accepted) = self.next().await {
+        while let Some(accepted) = next(&self.listener, &self.target).await {
             match accepted {
                 Ok((stream, peer)) => {
                     let pass = self.pass().await;
@@ -136,24 +136,6 @@ impl Accept {
                 Err(error) => self.rest_after(&error).await,
             }
         }
-    }
-
-    /// The next connection; `None` when the socket is to close and nobody is left in its queue.
-    async fn next(&self) -> Option<io::Result<(Stream, Peer)>> {
-        poll_fn(|cx| {
-            // First of all: clients that come without end must not keep a socket from closing.
-            self.listener
-                .turn_away(self.target.state.get() != State::Open);
-            if let Poll::Ready(accepted) = self.listener.poll_accept(cx) {
-                return Poll::Ready(Some(accepted));
-            }
-            let state = self.target.state(cx);
-            if state == State::Closing {
-                return Poll::Ready(self.listener.accept_queued().transpose());
-            }
-            Poll::Pending
-        })
-        .await
     }
 
     /// Waits until there is room for one more.
@@ -244,6 +226,22 @@ impl Accept {
     }
 }
 
+/// The next connection; `None` when the socket is to close and no client is left in its queue.
+async fn next(listener: &Listener, target: &Target) -> Option<io::Result<(Stream, Peer)>> {
+    poll_fn(|cx| {
+        // First of all: clients that come without end must not keep a socket from closing.
+        listener.turn_away(target.state.get() != State::Open);
+        if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+            return Poll::Ready(Some(accepted));
+        }
+        if target.state(cx) == State::Closing {
+            return Poll::Ready(listener.accept_queued().transpose());
+        }
+        Poll::Pending
+    })
+    .await
+}
+
 /// Finds out whom a connection is from and what it carries, and shakes hands; `None`: it has ended.
 async fn begin(
     stream: Stream,
@@ -285,5 +283,36 @@ impl Drop for Pass {
         self.frontend.gate.leave();
         self.process.leave();
         self.context.dialer.descriptors().client_left();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::base::{FileMode, Name};
+    use crate::net::Network;
+
+    #[tokio::test]
+    async fn a_client_in_the_queue_of_a_socket_that_closes_is_accepted() {
+        let address = "127.0.0.1:0"
+            .parse::<std::net::SocketAddr>()
+            .expect("an address");
+        let bound = Network::System
+            .bind(&address.into(), FileMode::default(), 1, &[])
+            .await;
+        let socket = bound.expect("a free port").remove(0);
+        socket.listen().expect("it is ours");
+        let address = socket.local_addr().expect("bound").expect("it has one");
+        let listener = socket.into_listener().expect("a runtime");
+        let name = Name::new("web").expect("a name");
+        let target = Target::new(Arc::new(Frontend::new(name, 1)));
+        // The runtime has no turn to hear of it before the socket is to close.
+        let _client = TcpStream::connect(address.ip().expect("an IP address")).expect("it listens");
+        target.close();
+        let accepted = next(&listener, &target).await.expect("one is in the queue");
+        accepted.expect("a connection");
+        assert!(next(&listener, &target).await.is_none(), "and no other");
     }
 }
