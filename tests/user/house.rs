@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::case::{Case, TEST_ALL, case};
-use crate::need::{CHROMIUM, CURL, H2LOAD, HAPROXY, NGHTTP, Need, OPENSSL, PROMTOOL};
+use crate::need::{CHROMIUM, CURL, H2LOAD, HAPROXY, NGHTTP, NGINX, Need, OPENSSL, PROMTOOL};
 use crate::rig::Folder;
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -15,6 +15,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case!(nothing_is_said_where_nothing_is_missing),
         case!(every_program_is_installed_by_the_script),
         case!(no_test_is_left_out_of_the_list),
+        case!(tests_with_programs_of_others_stand_here),
         case!(this_target_is_the_last_one),
     ]
 }
@@ -66,7 +67,9 @@ fn root() -> &'static Path {
 
 fn every_program_is_installed_by_the_script() {
     let script = fs::read_to_string(root().join(".ci/packages")).expect("the script");
-    for need in [CURL, NGHTTP, H2LOAD, HAPROXY, OPENSSL, PROMTOOL, CHROMIUM] {
+    for need in [
+        CURL, NGHTTP, H2LOAD, HAPROXY, NGINX, OPENSSL, PROMTOOL, CHROMIUM,
+    ] {
         let row = match need {
             Need::Program(program, package) => format!("{program} {package}"),
             Need::Ipv6 => continue,
@@ -87,6 +90,32 @@ fn no_test_is_left_out_of_the_list() {
         files += 1;
     }
     assert!(files > 5);
+}
+
+fn tests_with_programs_of_others_stand_here() {
+    // There, a missing program would be a failure. A shell is on every machine.
+    let own = ["env!(\"CARGO_BIN_EXE_evenkeel\")", "\"sh\""];
+    let mut files = 0;
+    let mut folders = vec![root().join("tests/it"), root().join("tests/sim")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder of tests") {
+            let path = entry.expect("a file").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("a file");
+            for program in text.split("Command::new(").skip(1) {
+                let is_own = own.iter().any(|own| program.starts_with(own));
+                assert!(
+                    is_own,
+                    "{path:?} runs another program: move that to tests/user"
+                );
+            }
+            files += 1;
+        }
+    }
+    assert!(files > 20);
 }
 
 fn this_target_is_the_last_one() {

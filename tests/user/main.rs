@@ -17,6 +17,7 @@ mod haproxy;
 mod house;
 mod ipv6;
 mod need;
+mod nginx;
 mod program;
 mod prometheus;
 mod readme;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         haproxy::cases(),
         house::cases(),
         ipv6::cases(),
+        nginx::cases(),
         prometheus::cases(),
         readme::cases(),
         refusals::cases(),

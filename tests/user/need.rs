@@ -21,6 +21,7 @@ pub(crate) const CURL: Need = Need::Program("curl", "curl");
 pub(crate) const NGHTTP: Need = Need::Program("nghttp", "nghttp2-client");
 pub(crate) const H2LOAD: Need = Need::Program("h2load", "nghttp2-client");
 pub(crate) const HAPROXY: Need = Need::Program("haproxy", "haproxy");
+pub(crate) const NGINX: Need = Need::Program("nginx", "nginx-light");
 pub(crate) const OPENSSL: Need = Need::Program("openssl", "openssl");
 pub(crate) const PROMTOOL: Need = Need::Program("promtool", "prometheus");
 pub(crate) const CHROMIUM: Need =
