@@ -856,3 +856,34 @@ fn idle_connections_give_their_memory_back_within_four_seconds() {
     }
     drop(second);
 }
+
+#[test]
+fn a_part_of_a_head_occupies_little_more_than_what_came() {
+    const COUNT: usize = 400;
+    let origin = Origin::named("a");
+    let program = Program::start(&Setup::of(&[&origin]).workers(1));
+    let address = program.address();
+    let mut first = Client::connect(address);
+    assert_eq!(first.get("/").text(), "a");
+    let at_start = resident_bytes(&program);
+    let part = format!("GET / HTTP/1.1\r\nhost: test\r\nx: {}", "y".repeat(100));
+    let mut clients: Vec<Client> = (0..COUNT).map(|_| Client::connect(address)).collect();
+    for client in &mut clients {
+        client.send(&part);
+    }
+    // All before it have been read, on the only worker.
+    let open = COUNT as f64 + 1.0;
+    until("all are open", || {
+        let metrics = program.admin("GET", "/metrics").text();
+        let wanted = format!("evenkeel_frontend_open_connections{{frontend=\"web\"}} {open}");
+        metrics.contains(&wanted).then_some(())
+    });
+    assert_eq!(first.get("/").text(), "a");
+    let each = (resident_bytes(&program) - at_start) / COUNT as f64;
+    // hyper's buffer and state are some 24 kB.
+    assert!(each < 12_000.0, "{each} bytes each");
+    for client in clients.iter_mut().take(10) {
+        client.send("\r\n\r\n");
+        assert_eq!(client.response().text(), "a");
+    }
+}

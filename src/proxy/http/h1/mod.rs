@@ -39,7 +39,7 @@ use crate::proxy::roll::{Entry, Order};
 use super::client::Client;
 use super::handle::Begun;
 use super::linger::Linger;
-use super::rest::{LineEnds, Woken, bytes_or, is_blank};
+use super::rest::{LineEnds, Rest, Woken, bytes_or, is_blank, rest_of_head};
 
 use farewell::{answer_late_head, cut, linger};
 use outgoing::{Framing, Outgoing};
@@ -59,6 +59,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 enum Ended {
     /// Nothing happens; the socket and what was read too far.
     Idle(Stream, Bytes),
+    /// A part of a head is here, and nothing else; the socket and that part.
+    HalfHead(Stream, Vec<u8>),
     /// The connection is over, and all is said.
     Over(Stream),
     /// The last answer is written; the client may still be sending.
@@ -114,6 +116,22 @@ pub(super) async fn serve(
                     session,
                     timer,
                 });
+            }
+            Ended::HalfHead(mut idle, mut head) => {
+                let until = session.head_until();
+                let most = session.head_bound.get();
+                let rest = rest_of_head(&mut head, most, &mut idle, until, entry, &mut timer);
+                let rest = rest.await;
+                match rest {
+                    Rest::Came | Rest::Ended => {
+                        // hyper reads the end once more, and says what it thinks of it.
+                        session.hears_more.set(rest == Rest::Came);
+                        (stream, prefix) = (idle, head.into());
+                        continue;
+                    }
+                    Rest::Late => Box::pin(answer_late_head(idle, &session, entry)).await,
+                    Rest::Broken => idle.close(),
+                }
             }
             Ended::Idle(idle, read_too_far) if !is_blank(&read_too_far) => {
                 (stream, prefix) = (idle, read_too_far);
@@ -215,6 +233,8 @@ async fn active(
     let read_too_far = joined(parts.read_buf, unread);
     match verdict {
         Verdict::Idle => Ended::Idle(stream, read_too_far),
+        // A copy: what was read is a view of hyper's buffer and keeps it.
+        Verdict::HalfHead => Ended::HalfHead(stream, read_too_far.to_vec()),
         Verdict::HeadTimeout => Ended::HeadTimeout(stream),
         Verdict::Broken => Ended::Broken(stream),
         Verdict::Cut if session.framing.get() == Framing::Close => Ended::Cut(stream),
@@ -253,6 +273,7 @@ struct Spell<'a, C> {
 
 enum Verdict {
     Idle,
+    HalfHead,
     Over,
     HeadTimeout,
     /// The response has broken off, and what there was of it is written.
@@ -293,6 +314,9 @@ where
             }
             if self.session.has_said_what_it_could() {
                 return Poll::Ready(Verdict::Cut);
+            }
+            if self.has_only_half_a_head() {
+                return Poll::Ready(Verdict::HalfHead);
             }
             if order == Order::Leave && !self.told_to_leave && self.may_be_told_to_leave() {
                 self.told_to_leave = true;
@@ -483,6 +507,19 @@ where
         }
     }
 
+    /// Whether there is a part of a head, for which hyper would keep its buffers until the rest comes,
+    /// and nothing else.
+    fn has_only_half_a_head(&self) -> bool {
+        let session = self.session;
+        session.head_began.get().is_some()
+            && session.course().is_none()
+            && session.watch.flushed.get()
+            && session.watch.own_status.get() == 0
+            && session.hears_more.get()
+            && !session.is_dirty.get()
+            && !self.told_to_leave
+    }
+
     /// Whether hyper holds nothing that would be lost.
     fn may_park(&self) -> bool {
         let session = self.session;
@@ -527,6 +564,7 @@ fn builder(session: &Session) -> http1::Builder {
     };
     let plan = &view.snapshot.plan.frontends[place as usize];
     session.client.timeouts.set(plan.timeout);
+    session.head_bound.set(plan.limits.head.0 as usize);
     session.half_close.set(if plan.half_close {
         HalfClose::IsFine
     } else {

@@ -30,6 +30,10 @@ pub(super) struct Session {
     pub(super) idle_since: Cell<Instant>,
     /// Whether hyper may hold a part of a request that nobody reads any more.
     pub(super) is_dirty: Cell<bool>,
+    /// What a head may have in bytes.
+    pub(super) head_bound: Cell<usize>,
+    /// Whether the client may send more.
+    pub(super) hears_more: Cell<bool>,
     /// What the end of its sending side means.
     pub(super) half_close: Cell<HalfClose>,
     /// Whether it has carried an exchange.
@@ -48,6 +52,8 @@ impl Session {
             head_began: Cell::new(None),
             idle_since: Cell::new(since),
             is_dirty: Cell::new(false),
+            head_bound: Cell::new(0),
+            hears_more: Cell::new(true),
             half_close: Cell::new(HalfClose::IsLeaving),
             has_served: Cell::new(false),
             framing: Cell::default(),
@@ -64,6 +70,12 @@ impl Session {
             timeouts.head
         };
         self.idle_since.get() + patience
+    }
+
+    /// Until when the rest of a head is waited for that has begun.
+    pub(super) fn head_until(&self) -> Instant {
+        let began = self.head_began.get().unwrap_or_else(clock::now);
+        began + self.client.timeouts.get().head
     }
 
     /// An exchange begins; the one before is over.
