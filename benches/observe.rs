@@ -11,8 +11,8 @@ use evenkeel::base::{Name, Place, tasks};
 use evenkeel::exchange::{Attempt, Exchange, Opening, RequestId};
 use evenkeel::observe::{
     AccessLogHandle, BackendRow, FrontendMetrics, FrontendRow, HealthMetrics, Places,
-    ProcessMetrics, RouteMetrics, Scrape, ServerConnections, ServerMetrics, ServerRow, ServerState,
-    WorkerObserver,
+    ProcessMetrics, QueueAppeared, RouteMetrics, Scrape, ServerConnections, ServerMetrics,
+    ServerRow, ServerState, WorkerObserver,
 };
 use evenkeel::plan::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientCertificate,
@@ -122,7 +122,7 @@ fn scrape(criterion: &mut Criterion) {
             server: name,
             metrics,
             health,
-            up: true,
+            state: ServerState::Up,
             in_flight: 1,
         })
         .collect();
@@ -132,9 +132,11 @@ fn scrape(criterion: &mut Criterion) {
         open_tunnels: 0,
         open_connections: 64,
     };
+    let queue_has_appeared = QueueAppeared::default();
     let backend_row = BackendRow {
         name: "app",
         queued: 0,
+        queue_has_appeared: &queue_has_appeared,
     };
     let scrape = Scrape {
         process: &process,

@@ -12,7 +12,7 @@ use std::io;
 use std::thread;
 
 pub use tokio::runtime::Runtime;
-pub use tokio::task::{JoinHandle, LocalSet};
+pub use tokio::task::{JoinError, JoinHandle, LocalSet};
 
 /// Starts `future` on the thread that calls, inside its [`LocalSet`].
 pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>

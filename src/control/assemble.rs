@@ -152,10 +152,7 @@ fn backend(plan: &plan::Backend, before: Option<&Backend>, workers: usize) -> Ba
         .iter()
         .map(|server| match known.get(&server.name) {
             Some(known) if known.address == server.address => Arc::clone(known),
-            // The same server at another address: its counters go on, what was true of the old
-            // address does not hold for the new one.
-            Some(moved) => new_server(plan, server, Arc::clone(&moved.metrics)),
-            None => new_server(plan, server, Arc::new(ServerMetrics::new(workers))),
+            moved => new_server(plan, server, moved.map(|moved| &***moved), workers),
         })
         .collect();
     Backend::new(plan.clone(), servers, before)
@@ -164,7 +161,8 @@ fn backend(plan: &plan::Backend, before: Option<&Backend>, workers: usize) -> Ba
 fn new_server(
     backend: &plan::Backend,
     server: &plan::Server,
-    metrics: Arc<ServerMetrics>,
+    moved: Option<&Server>,
+    workers: usize,
 ) -> Arc<Server> {
     let (health, reason) = match &backend.health {
         Some(health) if health.initial == Initial::Checked => {
@@ -173,7 +171,14 @@ fn new_server(
         Some(_) => (Health::Up, "up until checks fail"),
         None => (Health::Up, "not checked"),
     };
-    Arc::new(Server::new(server.address.clone(), metrics, health, reason))
+    let address = server.address.clone();
+    Arc::new(match moved {
+        Some(before) => Server::moved(before, address, health, reason),
+        None => {
+            let metrics = Arc::new(ServerMetrics::new(workers));
+            Server::new(address, metrics, health, reason)
+        }
+    })
 }
 
 #[cfg(test)]
@@ -284,6 +289,11 @@ mod tests {
         assert_ne!(ids(&first)[0], ids(&second)[0]);
         let metrics = |snapshot: &Snapshot| Arc::clone(&snapshot.backends[0].servers[0].metrics);
         assert!(Arc::ptr_eq(&metrics(&first), &metrics(&second)));
+        let health = |snapshot: &Snapshot| {
+            let server = &snapshot.backends[0].servers[0];
+            Arc::clone(&server.health_metrics)
+        };
+        assert!(Arc::ptr_eq(&health(&first), &health(&second)));
     }
 
     #[test]

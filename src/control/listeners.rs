@@ -259,6 +259,16 @@ impl Listeners {
             .collect()
     }
 
+    /// The addresses of each frontend, as they are bound.
+    pub(super) fn by_frontend(&self) -> HashMap<&Name, Vec<&ListenAddress>> {
+        let mut by_frontend: HashMap<&Name, Vec<&ListenAddress>> = HashMap::new();
+        for open in self.open.iter().filter(|open| open.role == Role::Wanted) {
+            let addresses = by_frontend.entry(&open.frontend).or_default();
+            addresses.push(&open.known.bound);
+        }
+        by_frontend
+    }
+
     fn held(&self) -> Vec<Held> {
         let held = self.open.iter().map(|open| {
             let owner = Owner::Frontend(open.frontend.clone());

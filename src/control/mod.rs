@@ -133,7 +133,7 @@ struct State {
     /// `reloading` first.
     certs: tokio::sync::Mutex<Certs>,
     /// What was last found there.
-    certificates: RefCell<certs::Overview>,
+    certificates: RefCell<Arc<certs::Overview>>,
     /// Held by the reload or the renewal that is under way: whoever swaps snapshots.
     reloading: tokio::sync::Mutex<reload::Loaded>,
     /// Why the last reload failed, if it did.
@@ -149,7 +149,10 @@ impl Control {
     ///
     /// [`CannotStart`] when an address cannot be had.
     pub async fn start(parts: Parts, watch: crate::config::Watch) -> Result<Self, CannotStart> {
-        let checker = Checker::new(parts.network.clone(), parts.rng, Box::new(notice::Notice));
+        let notice = notice::Notice {
+            metrics: Arc::clone(&parts.metrics),
+        };
+        let checker = Checker::new(parts.network.clone(), parts.rng, Box::new(notice));
         let state = Rc::new(State {
             current: parts.current,
             workers: parts.workers,

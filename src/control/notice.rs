@@ -1,11 +1,16 @@
 //! What the health checks find becomes numbers and events.
 
+use std::sync::Arc;
+
 use crate::control::health::{Change, Checked, Observer, Verdict};
-use crate::observe::{CheckResult, event};
+use crate::observe::{CheckResult, ProcessMetrics, event};
 use crate::proxy::backend::Health;
 
 /// Tells `observe` of the health checks' work.
-pub(super) struct Notice;
+pub(super) struct Notice {
+    /// Counts changes of all servers.
+    pub(super) metrics: Arc<ProcessMetrics>,
+}
 
 impl Observer for Notice {
     fn checked(&self, check: &Checked<'_>) {
@@ -21,6 +26,9 @@ impl Observer for Notice {
     }
 
     fn changed(&self, change: &Change<'_>) {
+        if change.from != Health::Checking {
+            self.metrics.server_changed(change.to.into());
+        }
         if change.to == Health::Up {
             event::server_up(
                 change.backend,

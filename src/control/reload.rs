@@ -182,15 +182,16 @@ async fn attempt(
             diagnostics.push(Diagnostic::at(&plan.log.access.at, message, ""));
             Refused::of(&diagnostics)
         })?;
+    prepared
+        .listen()
+        .map_err(|faults| Refused::of_listening(&faults))?;
+    // From here on nothing fails.
     let mut snapshot = assemble(
         Arc::unwrap_or_clone(plan),
         Some(before),
         state.workers.len(),
     );
     equipment.equip(&mut snapshot);
-    prepared
-        .listen()
-        .map_err(|faults| Refused::of_listening(&faults))?;
     let generation = snapshot.generation;
     let names = snapshot.plan.frontends.iter().map(|one| &one.name);
     let stay: HashSet<&Name> = names.collect();

@@ -24,7 +24,8 @@ mod worker;
 pub use access_log::{AccessLogHandle, LogWriter};
 pub use calendar::rfc3339;
 pub use metrics::exposition::{
-    BackendRow, CertificateRow, FrontendRow, RouteRow, Scrape, ServerConnections, ServerRow,
+    BackendRow, CertificateRow, FrontendRow, QueueAppeared, RouteRow, Scrape, ServerConnections,
+    ServerRow,
 };
 pub use metrics::frontend::{
     FrontendMetrics, Handshake, HandshakeFailure, NoHeader, Parked, PauseCause,

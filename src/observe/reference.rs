@@ -45,7 +45,8 @@ const QUERIES: &[(&str, &str)] = &[
     (
         "Availability of a server over 30 days (0 to 1; time before its first check is not counted)",
         "sum by (backend, server) (increase(evenkeel_server_state_seconds_total{state=\"up\"}[30d]))\n  / \
-         sum by (backend, server) (increase(evenkeel_server_state_seconds_total{state=~\"up|down\"}[30d]))",
+         sum by (backend, server) (increase(evenkeel_server_state_seconds_total{state=~\"up|down\"}[30d]))\n  \
+         or on (backend, server) max_over_time(evenkeel_server_up[30d])",
     ),
     (
         "Mean time to repair (MTTR) in seconds: time down, divided by changes to up",
@@ -128,7 +129,15 @@ fn metrics_page() -> String {
          The admin listener serves them at `/metrics`, in the Prometheus text format. A test keeps this page equal to\n\
          the code's table (`src/observe/metrics/names.rs`).\n\n\
          When a reload removes a frontend, backend or server, its series disappear; all others continue. A series by\n\
-         status, reason, result or cause appears with its first count, a histogram with its first duration.\n\n",
+         status, reason, result or cause appears with its first count, a histogram with its first duration.\n\n\
+         A server that was never used has one series, `evenkeel_server_up`: there may be tens of thousands of servers.\n\
+         Its other series appear with its first exchange, those of checks with the first check, and those of states\n\
+         and transitions when it is down for the first time. The queue of a backend appears when an exchange waits\n\
+         there at the time of a scrape. An absent series means 0; an absent time in states means that the server was\n\
+         never down. A series that has appeared stays until a reload removes its server or backend, also when the\n\
+         server gets another address. `evenkeel_servers` and `evenkeel_servers_transitions_total`, the sums over all\n\
+         servers, are always there. `increase` does not see the count with which a counter appears: to alert on the\n\
+         first failure of a server, write `changes(evenkeel_server_up[5m]) > 0`, or use the sums.\n\n",
     );
     for (title, is_of_part) in PARTS {
         let of_part = names::ALL.iter().filter(|metric| is_of_part(metric));

@@ -1,11 +1,12 @@
 //! What can be seen from outside: the access log, the metrics, the admin listener.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::rig::{Client, Gate, Nobody, Origin, Program, Setup, lively, until};
+use crate::rig::{Client, Gate, Nobody, Origin, Program, Proxy, Setup, lively, until};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
 
@@ -346,6 +347,55 @@ fn metrics_have_the_names_that_are_promised() {
         expected.sort_unstable();
         assert_eq!(found, expected, "{name}");
     }
+}
+
+/// The names of the series of a server.
+fn series_of(proxy: &Proxy, server: &str) -> Vec<String> {
+    let of_server = format!("server=\"{server}\"");
+    let text = proxy.metrics();
+    let series = text.lines().filter(|line| line.contains(&of_server));
+    let series = series.filter_map(|line| line.rsplit_once(' '));
+    series.map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn a_server_that_was_never_used_has_one_series_and_keeps_each_that_it_gets() {
+    let (a, b) = (Origin::named("a"), Origin::named("b"));
+    let at = |address: SocketAddr| {
+        Setup::servers([
+            format!("{{ name = \"used\", address = \"{address}\" }}"),
+            format!(
+                "{{ name = \"backup\", address = \"{}\", backup = true }}",
+                b.address()
+            ),
+        ])
+    };
+    let proxy = at(a.address()).start();
+    let up = |server| format!("evenkeel_server_up{{backend=\"app\",server=\"{server}\"}}");
+    assert_eq!(series_of(&proxy, "used"), [up("used")]);
+    assert_eq!(proxy.metric("evenkeel_servers", &[("state", "up")]), 2.0);
+    let transitions = "evenkeel_servers_transitions_total";
+    assert_eq!(proxy.series(transitions, &[]).len(), 2);
+    proxy.get("/");
+    let requests = "evenkeel_server_requests_total";
+    proxy.wait_for_metric(requests, &[("server", "used")], 1.0);
+    let mut shown = series_of(&proxy, "used");
+    assert!(shown.len() > 20, "{shown:?}");
+    assert_eq!(series_of(&proxy, "backup"), [up("backup")]);
+    // Another address, another setting, and back.
+    let other = Origin::named("c");
+    for setup in [
+        at(other.address()),
+        at(other.address()).backend("attempts = 2"),
+        at(a.address()),
+    ] {
+        proxy.apply(&setup);
+        let now = series_of(&proxy, "used");
+        assert!(shown.iter().all(|series| now.contains(series)), "{now:?}");
+        shown = now;
+    }
+    assert_eq!(proxy.metric(requests, &[("server", "used")]), 1.0);
+    assert_eq!(series_of(&proxy, "backup"), [up("backup")]);
 }
 
 #[test]

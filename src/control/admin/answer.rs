@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -9,14 +10,18 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::json;
 
-use crate::base::{Name, clock};
+use crate::base::clock::{self, Instant};
+use crate::base::{Name, tasks};
+use crate::control::certs::Overview;
 use crate::control::health::FirstRound;
 use crate::control::reload::reload;
 use crate::control::{Order, State};
 use crate::observe::{
-    BackendRow, CertificateRow, FrontendRow, RouteRow, Scrape, ServerConnections, ServerRow,
+    AccessLogHandle, BackendRow, CertificateRow, FrontendRow, ProcessMetrics, RouteRow, Scrape,
+    ServerConnections, ServerRow,
 };
 use crate::proxy::backend::Health;
+use crate::proxy::snapshot::Snapshot;
 
 use super::browser::Refused;
 use super::status::status;
@@ -65,10 +70,10 @@ pub(super) fn refused(why: &Refused) -> Answer {
 pub(super) async fn answer(state: Rc<State>, request: Request<Incoming>) -> Answer {
     let is_read = [Method::GET, Method::HEAD].contains(request.method());
     match request.uri().path() {
-        "/metrics" if is_read => say(StatusCode::OK, EXPOSITION, metrics(&state)),
+        "/metrics" if is_read => made(EXPOSITION, metrics(&state).await),
         "/live" if is_read => say(StatusCode::OK, TEXT, "live\n"),
         "/ready" if is_read => ready(&state),
-        "/status" if is_read => say(StatusCode::OK, JSON, pretty(&status(&state))),
+        "/status" if is_read => made(JSON, status(&state).await),
         "/reload" if request.method() == Method::POST => reloaded(&state).await,
         "/" if is_read => say(StatusCode::OK, TEXT, INDEX),
         "/metrics" | "/live" | "/ready" | "/status" | "/" => not_allowed("GET, HEAD"),
@@ -153,8 +158,38 @@ async fn reloaded(state: &Rc<State>) -> Answer {
     }
 }
 
-fn metrics(state: &State) -> String {
-    let snapshot = state.current.load();
+/// All numbers as text. Made where it may block: health checks do not wait for the text of ten thousands
+/// of servers.
+async fn metrics(state: &State) -> Result<String, tasks::JoinError> {
+    let (snapshot, certificates) = (state.current.load(), state.certificates.borrow().clone());
+    let (process, access_log) = (Arc::clone(&state.metrics), state.access_log.clone());
+    let now = clock::now();
+    let connections = ServerConnections {
+        open: state.descriptors.open(),
+        limit: state.descriptors.limit(),
+        closed_for_room: state.descriptors.closed(),
+    };
+    let text = move || {
+        scrape(
+            &snapshot,
+            &certificates,
+            &process,
+            &access_log,
+            connections,
+            now,
+        )
+    };
+    tasks::spawn_blocking(text).await
+}
+
+fn scrape(
+    snapshot: &Snapshot,
+    certificates: &Overview,
+    process: &ProcessMetrics,
+    access_log: &AccessLogHandle,
+    server_connections: ServerConnections,
+    now: Instant,
+) -> String {
     let frontends: Vec<FrontendRow<'_>> = snapshot
         .frontends
         .iter()
@@ -187,6 +222,7 @@ fn metrics(state: &State) -> String {
         .map(|backend| BackendRow {
             name: &backend.plan.name,
             queued: backend.queued() as u64,
+            queue_has_appeared: backend.queue_has_appeared(),
         })
         .collect();
     let servers: Vec<ServerRow<'_>> = snapshot
@@ -199,34 +235,39 @@ fn metrics(state: &State) -> String {
                 server: &plan.name,
                 metrics: &server.metrics,
                 health: &server.health_metrics,
-                up: server.is_up(),
+                state: server.health().into(),
                 in_flight: u64::from(server.in_flight()),
             })
         })
         .collect();
-    let known = state.certificates.borrow();
-    let certificates: Vec<CertificateRow<'_>> = known
-        .expiries
-        .iter()
+    let names = certificates.expiries.iter();
+    let names: Vec<CertificateRow<'_>> = names
         .map(|(name, &expires)| CertificateRow { name, expires })
         .collect();
     let scrape = Scrape {
-        process: &state.metrics,
-        access_log: &state.access_log,
+        process,
+        access_log,
         frontends: &frontends,
         routes: &routes,
         backends: &backends,
         servers: &servers,
-        certificates: &certificates,
-        certificates_broken: known.broken.len() as u64,
-        server_connections: ServerConnections {
-            open: state.descriptors.open(),
-            limit: state.descriptors.limit(),
-            closed_for_room: state.descriptors.closed(),
-        },
-        now: clock::now(),
+        certificates: &names,
+        certificates_broken: certificates.broken.len() as u64,
+        server_connections,
+        now,
     };
     scrape.render()
+}
+
+/// A text that was made where it may block; a panic there is a defect.
+fn made(content_type: &'static str, text: Result<String, tasks::JoinError>) -> Answer {
+    match text {
+        Ok(text) => say(StatusCode::OK, content_type, text),
+        Err(error) => {
+            let why = format!("a defect of evenkeel: {error}\n");
+            say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, why)
+        }
+    }
 }
 
 fn not_allowed(methods: &'static str) -> Answer {
@@ -248,4 +289,79 @@ fn say(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::base::rng::Rng;
+    use crate::control::{Certs, Control, Parts, Source, assemble};
+    use crate::net::{Descriptors, Network};
+    use crate::plan::LogTarget;
+    use crate::proxy::frontend::Gate;
+    use crate::proxy::snapshot::Current;
+
+    async fn control() -> Control {
+        let text = "[admin]\nlisten = \"off\"\n\
+                    [frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
+                    [backend.app]\nservers = [\"127.0.0.1:1\"]";
+        let source = Source::Text {
+            name: "test.toml".to_owned(),
+            text: text.to_owned(),
+        };
+        let loaded = source.load().expect("a valid configuration");
+        let (order_sender, orders) = mpsc::unbounded_channel();
+        let (access_log, _writer) = AccessLogHandle::open(&LogTarget::Off).expect("no file");
+        let parts = Parts {
+            current: Arc::new(Current::new(assemble(loaded.plan, None, 1))),
+            workers: Vec::new(),
+            network: Network::System,
+            rng: Rng::seeded(1),
+            metrics: Arc::default(),
+            access_log,
+            logging: None,
+            process_gate: Arc::new(Gate::new(1)),
+            descriptors: Arc::new(Descriptors::new(u64::MAX, 1)),
+            source,
+            certs: Certs::default(),
+            orders,
+            order_sender,
+        };
+        let control = Control::start(parts, loaded.watch).await;
+        control.expect("a free port")
+    }
+
+    /// The text that `made` gives; it must not be made by the thread that polls.
+    async fn made_elsewhere<E: std::fmt::Debug>(
+        made: impl Future<Output = Result<String, E>>,
+    ) -> String {
+        let mut made = pin!(made);
+        let first = made.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(first.is_pending(), "health checks would have waited for it");
+        made.await.expect("no panic")
+    }
+
+    #[test]
+    fn health_checks_do_not_wait_for_the_text_of_metrics_and_status() {
+        let runtime = tasks::local_runtime().expect("a runtime");
+        runtime.block_on(async {
+            let control = control().await;
+            let text = made_elsewhere(metrics(&control.state)).await;
+            assert!(
+                text.contains("evenkeel_server_up{backend=\"app\""),
+                "{text}"
+            );
+            let text = made_elsewhere(status(&control.state)).await;
+            let status: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            let server = &status["backends"]["app"]["servers"]["127.0.0.1:1"];
+            assert_eq!(server["state"], "up", "{text}");
+            assert_eq!(status["certificates"]["names"], 0, "{text}");
+        });
+    }
 }

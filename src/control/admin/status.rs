@@ -1,41 +1,63 @@
 //! Everything as it is now, for people and scripts: `GET /status`.
+//!
+//! The text of ten thousands of servers takes a while, and health checks must not wait for it: what
+//! belongs to the control thread is read first, and the rest is done where it may block.
 
 use std::time::UNIX_EPOCH;
 
 use serde_json::{Map, Value, json};
 
 use crate::base::clock::Duration;
-
+use crate::base::tasks;
 use crate::control::State;
+use crate::control::certs::Overview;
 use crate::observe::{ServerState, rfc3339};
 use crate::plan;
 use crate::proxy::backend::{Backend, Server};
+use crate::proxy::snapshot::Snapshot;
 
 use super::answer::why_not_ready;
 
 /// So many certificates are shown: there may be tens of thousands.
 const NEXT_TO_EXPIRE: usize = 100;
 
-/// The state of the whole process.
-pub(super) fn status(state: &State) -> Value {
-    let snapshot = state.current.load();
+/// The state of the whole process, as text.
+///
+/// # Errors
+///
+/// That there was a panic, a defect.
+pub(super) async fn status(state: &State) -> Result<String, tasks::JoinError> {
+    let (snapshot, certificates) = (state.current.load(), state.certificates.borrow().clone());
+    let mut status = of_control(state, &snapshot);
+    let whole = tasks::spawn_blocking(move || {
+        let backends = snapshot.backends.iter();
+        let backends: Map<String, Value> = backends
+            .map(|backend| (backend.plan.name.to_string(), backend_status(backend)))
+            .collect();
+        status["certificates"] = of_certificates(&certificates);
+        status["backends"] = backends.into();
+        format!("{status:#}\n")
+    });
+    whole.await
+}
+
+/// What only the control thread knows.
+fn of_control(state: &State, snapshot: &Snapshot) -> Value {
+    let listeners = state.listeners.borrow();
+    let by_frontend = listeners.by_frontend();
     let frontends: Map<String, Value> = snapshot
         .frontends
         .iter()
         .map(|frontend| {
-            let listen = state.listeners.borrow().of_frontend(&frontend.live.name);
-            let listen: Vec<String> = listen.iter().map(ToString::to_string).collect();
+            let listen = by_frontend.get(&frontend.live.name);
+            let listen = listen.into_iter().flatten().map(ToString::to_string);
+            let listen: Vec<String> = listen.collect();
             let shown = json!({
                 "listen": listen,
                 "connections": frontend.live.gate.open(),
             });
             (frontend.live.name.to_string(), shown)
         })
-        .collect();
-    let backends: Map<String, Value> = snapshot
-        .backends
-        .iter()
-        .map(|backend| (backend.plan.name.to_string(), backend_status(backend)))
         .collect();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -44,15 +66,12 @@ pub(super) fn status(state: &State) -> Value {
         "why_not_ready": why_not_ready(state),
         "last_reload_failure": *state.last_failure.borrow(),
         "connections": state.process_gate.open(),
-        "certificates": certificates(state),
         "frontends": frontends,
-        "backends": backends,
     })
 }
 
 /// How many certificates there are, the next to expire, and the files that cannot be used.
-fn certificates(state: &State) -> Value {
-    let known = state.certificates.borrow();
+fn of_certificates(known: &Overview) -> Value {
     let mut expiries: Vec<_> = known.expiries.iter().collect();
     expiries.sort_by_key(|(_, expires)| **expires);
     let next: Vec<Value> = expiries

@@ -490,7 +490,7 @@ pub(super) fn settled(state: &State, certs: &mut Certs, plan: &Plan) {
     });
     certs.settle(plan);
     certs.remind();
-    *state.certificates.borrow_mut() = certs.overview();
+    *state.certificates.borrow_mut() = Arc::new(certs.overview());
 }
 
 /// Says once more what is about to expire, unless the files are being read.

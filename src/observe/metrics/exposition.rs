@@ -2,7 +2,9 @@
 //!
 //! `control` hands in a row for each frontend, backend and server that there is, and the series of
 //! one that is gone are gone with its row. Within a family all samples stand together, under one
-//! `HELP` and one `TYPE`; statuses, reasons and histograms that have counted nothing are left out.
+//! `HELP` and one `TYPE`. What has never counted anything is left out: statuses, reasons, histograms, and
+//! of servers and backends all but `up`, for there may be ten thousands that nobody asks. What was shown
+//! once is shown until its row is gone.
 //!
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
@@ -21,7 +23,7 @@ use crate::observe::metrics::names::{self, Metric};
 use crate::observe::metrics::process_wide::ProcessMetrics;
 use crate::observe::metrics::route::RouteMetrics;
 use crate::observe::metrics::server::ServerMetrics;
-use crate::observe::metrics::shard::{BOUNDS_US, HistogramSum};
+use crate::observe::metrics::shard::{Appeared, BOUNDS_US, HistogramSum};
 
 /// Everything that a scrape shows.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +92,13 @@ pub struct BackendRow<'a> {
     pub name: &'a str,
     /// Exchanges that wait for a slot now.
     pub queued: u64,
+    /// Whether some have waited when it was scraped.
+    pub queue_has_appeared: &'a QueueAppeared,
 }
+
+/// Whether a backend's queue has been shown.
+#[derive(Debug, Default)]
+pub struct QueueAppeared(Appeared);
 
 /// A server as a scrape sees it.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +112,7 @@ pub struct ServerRow<'a> {
     /// Its health's counters.
     pub health: &'a HealthMetrics,
     /// Whether it can take traffic now.
-    pub up: bool,
+    pub state: ServerState,
     /// Exchanges that hold one of its slots now.
     pub in_flight: u64,
 }
@@ -121,8 +129,8 @@ pub struct CertificateRow<'a> {
 impl Scrape<'_> {
     /// The text. Its content type is `text/plain; version=0.0.4; charset=utf-8`.
     ///
-    /// Reads a few files of `/proc` and takes some microseconds for each server that has traffic: for the
-    /// control thread, never for a worker.
+    /// Reads a few files of `/proc` and takes some microseconds for each server that has traffic: for a
+    /// thread that may block.
     pub fn render(&self) -> String {
         let mut text = self.process.render(self.access_log.dropped());
         process_facts(&mut text, &ProcessFacts::read());
@@ -260,15 +268,20 @@ fn certificates(text: &mut String, scrape: &Scrape<'_>) {
 }
 
 fn backends(text: &mut String, rows: &[BackendRow<'_>]) {
-    family(text, &names::BACKEND_QUEUE, rows, |family, row| {
+    let is_shown = |row: &&BackendRow<'_>| row.queue_has_appeared.0.or(row.queued > 0);
+    let shown: Vec<_> = rows.iter().filter(is_shown).collect();
+    family(text, &names::BACKEND_QUEUE, &shown, |family, row| {
         family.sample(row.queued);
     });
 }
 
 fn servers(text: &mut String, rows: &[ServerRow<'_>]) {
     family(text, &names::SERVER_UP, rows, |family, row| {
-        family.sample(u8::from(row.up));
+        family.sample(u8::from(row.state == ServerState::Up));
     });
+    states(text, rows);
+    let is_shown = |row: &&ServerRow<'_>| row.metrics.is_shown(row.in_flight);
+    let rows: &[_] = &rows.iter().filter(is_shown).collect::<Vec<_>>();
     family(text, &names::SERVER_IN_FLIGHT, rows, |family, row| {
         family.sample(row.in_flight);
     });
@@ -305,13 +318,25 @@ fn servers(text: &mut String, rows: &[ServerRow<'_>]) {
     });
 }
 
+/// How many servers are in each state.
+fn states(text: &mut String, rows: &[ServerRow<'_>]) {
+    let mut family = Family::new(text, &names::SERVERS);
+    for state in ServerState::ALL {
+        let of_state = rows.iter().filter(|row| row.state == state).count();
+        family.sample_with(&state.code(), of_state);
+    }
+}
+
 fn health(text: &mut String, rows: &[ServerRow<'_>], now: Instant) {
-    family(text, &names::HEALTH_CHECKS, rows, |family, row| {
+    let with_checks = rows.iter().filter(|row| row.health.has_checks());
+    let with_checks: Vec<_> = with_checks.collect();
+    family(text, &names::HEALTH_CHECKS, &with_checks, |family, row| {
         for result in CheckResult::ALL {
             family.unless_zero(result.code(), row.health.checks(result));
         }
     });
-    // These two are there from the start, zero or not: a rate over a first failure needs the zero before it.
+    let have_been_down = rows.iter().filter(|row| row.health.has_been_down());
+    let rows: &[_] = &have_been_down.collect::<Vec<_>>();
     family(text, &names::SERVER_STATE_SECONDS, rows, |family, row| {
         let sum = row.health.sum(now);
         for state in ServerState::ALL {
@@ -448,6 +473,9 @@ impl<'a> Family<'a> {
         let written = match last {
             None if row.is_empty() => writeln!(self.text, "{name}{suffix} {value}"),
             None => writeln!(self.text, "{name}{suffix}{{{row}}} {value}"),
+            Some((label, of)) if row.is_empty() => {
+                writeln!(self.text, "{name}{suffix}{{{label}=\"{of}\"}} {value}")
+            }
             Some((label, of)) => {
                 writeln!(
                     self.text,
@@ -469,6 +497,12 @@ impl<'a> Family<'a> {
         let kind = kind.as_str();
         write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n")
             .expect("a String takes what is written to it");
+    }
+}
+
+impl<R: Row> Row for &R {
+    fn values(&self) -> (&str, Option<&str>) {
+        (**self).values()
     }
 }
 
@@ -629,15 +663,14 @@ mod tests {
         }
 
         fn servers(&self) -> [ServerRow<'_>; 2] {
-            [("10.0.0.1:80", false, 0), ("10.0.0.2:80", true, 1)].map(|(server, up, place)| {
-                ServerRow {
-                    backend: "app",
-                    server,
-                    metrics: &self.servers[place],
-                    health: &self.health[place],
-                    up,
-                    in_flight: place as u64,
-                }
+            let states = [ServerState::Down, ServerState::Up];
+            [0, 1].map(|place| ServerRow {
+                backend: "app",
+                server: ["10.0.0.1:80", "10.0.0.2:80"][place],
+                metrics: &self.servers[place],
+                health: &self.health[place],
+                state: states[place],
+                in_flight: place as u64,
             })
         }
 
@@ -650,6 +683,7 @@ mod tests {
             let backend = BackendRow {
                 name: "app",
                 queued: 5,
+                queue_has_appeared: &QueueAppeared::default(),
             };
             Scrape {
                 process: &process,
@@ -755,6 +789,11 @@ mod tests {
             # TYPE evenkeel_server_up gauge
             evenkeel_server_up{backend="app",server="10.0.0.1:80"} 0
             evenkeel_server_up{backend="app",server="10.0.0.2:80"} 1
+            # HELP evenkeel_servers Servers of all backends, by state.
+            # TYPE evenkeel_servers gauge
+            evenkeel_servers{state="checking"} 0
+            evenkeel_servers{state="up"} 1
+            evenkeel_servers{state="down"} 1
             # HELP evenkeel_server_in_flight Exchanges that hold a slot at the server.
             # TYPE evenkeel_server_in_flight gauge
             evenkeel_server_in_flight{backend="app",server="10.0.0.1:80"} 0
@@ -802,15 +841,10 @@ mod tests {
             evenkeel_server_state_seconds_total{backend="app",server="10.0.0.1:80",state="checking"} 0
             evenkeel_server_state_seconds_total{backend="app",server="10.0.0.1:80",state="up"} 1.5
             evenkeel_server_state_seconds_total{backend="app",server="10.0.0.1:80",state="down"} 0.5
-            evenkeel_server_state_seconds_total{backend="app",server="10.0.0.2:80",state="checking"} 0
-            evenkeel_server_state_seconds_total{backend="app",server="10.0.0.2:80",state="up"} 2
-            evenkeel_server_state_seconds_total{backend="app",server="10.0.0.2:80",state="down"} 0
             # HELP evenkeel_server_transitions_total Changes from up to down and from down to up; the first check does not count.
             # TYPE evenkeel_server_transitions_total counter
             evenkeel_server_transitions_total{backend="app",server="10.0.0.1:80",to="up"} 0
             evenkeel_server_transitions_total{backend="app",server="10.0.0.1:80",to="down"} 1
-            evenkeel_server_transitions_total{backend="app",server="10.0.0.2:80",to="up"} 0
-            evenkeel_server_transitions_total{backend="app",server="10.0.0.2:80",to="down"} 0
         "##);
     }
 
@@ -854,6 +888,76 @@ mod tests {
     }
 
     #[test]
+    fn what_has_never_moved_is_left_out_but_for_up_and_sums_and_stays_once_it_was_shown() {
+        let (metrics, appeared) = (ServerMetrics::new(2), QueueAppeared::default());
+        let began = clock::now();
+        let health_metrics = HealthMetrics::new(ServerState::Checking, began);
+        let text = |state, in_flight, queued| {
+            let row = ServerRow {
+                backend: "app",
+                server: "a",
+                metrics: &metrics,
+                health: &health_metrics,
+                state,
+                in_flight,
+            };
+            let backend = BackendRow {
+                name: "app",
+                queued,
+                queue_has_appeared: &appeared,
+            };
+            let mut text = String::new();
+            backends(&mut text, &[backend]);
+            servers(&mut text, &[row]);
+            health(&mut text, &[row], began + Duration::from_secs(9));
+            let samples = text.lines().filter(|line| !line.starts_with('#'));
+            samples.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let up_and_sums = |up: u8, states: [u8; 3]| {
+            let [checking, is_up, down] = states;
+            vec![
+                format!("evenkeel_server_up{{backend=\"app\",server=\"a\"}} {up}"),
+                format!("evenkeel_servers{{state=\"checking\"}} {checking}"),
+                format!("evenkeel_servers{{state=\"up\"}} {is_up}"),
+                format!("evenkeel_servers{{state=\"down\"}} {down}"),
+            ]
+        };
+        let checking = text(ServerState::Checking, 0, 0);
+        assert_eq!(checking, up_and_sums(0, [1, 0, 0]));
+        health_metrics.became(ServerState::Up, began + Duration::from_secs(1));
+        let is_up = text(ServerState::Up, 0, 0);
+        assert_eq!(
+            is_up,
+            up_and_sums(1, [0, 1, 0]),
+            "a first check is no change"
+        );
+        let names = |lines: Vec<String>| -> HashSet<String> {
+            let series = lines.iter().filter_map(|line| line.rsplit_once(' '));
+            series.map(|(name, _)| name.to_owned()).collect()
+        };
+        let mut shown = names(is_up);
+        let mut grows = |lines: Vec<String>, count: usize| {
+            let now = names(lines);
+            let gone: Vec<_> = shown.difference(&now).collect();
+            assert!(gone.is_empty(), "{gone:?}");
+            assert_eq!(now.len(), shown.len() + count, "{now:?}");
+            shown = now;
+        };
+        // In flight, opened, reused and the queue; then the same although nothing is there any more.
+        grows(text(ServerState::Up, 1, 1), 4);
+        grows(text(ServerState::Up, 0, 0), 0);
+        health_metrics.checked(CheckResult::Failed);
+        health_metrics.became(ServerState::Down, began + Duration::from_secs(2));
+        // A result, three states, two changes.
+        grows(text(ServerState::Down, 0, 0), 6);
+        health_metrics.became(ServerState::Up, began + Duration::from_secs(2));
+        grows(text(ServerState::Up, 0, 0), 0);
+        // At another address, where it has never been down.
+        health_metrics.moved(ServerState::Checking, began + Duration::from_secs(3));
+        grows(text(ServerState::Checking, 0, 0), 0);
+    }
+
+    #[test]
     fn a_row_that_is_gone_takes_its_series_along() {
         let busy = Busy::new();
         let mut text = String::new();
@@ -881,14 +985,15 @@ mod tests {
     fn a_label_cannot_end_its_line() {
         let row = BackendRow {
             name: "a\"b\\c\nd",
-            queued: 0,
+            queued: 1,
+            queue_has_appeared: &QueueAppeared::default(),
         };
         let mut text = String::new();
         backends(&mut text, &[row]);
         let last = text.lines().last().expect("a sample");
         assert_eq!(
             last,
-            r#"evenkeel_backend_queue_length{backend="a\"b\\c\nd"} 0"#
+            r#"evenkeel_backend_queue_length{backend="a\"b\\c\nd"} 1"#
         );
     }
 

@@ -72,6 +72,17 @@ impl ServerState {
     }
 }
 
+impl History {
+    /// Changes to `state`, and gives the one before.
+    fn enter(&mut self, state: ServerState, now: Instant) -> ServerState {
+        let before = self.state;
+        self.spent[before as usize] += now.saturating_duration_since(self.since);
+        self.state = state;
+        self.since = now;
+        before
+    }
+}
+
 impl CheckResult {
     pub(crate) const ALL: [Self; 3] = [Self::Passed, Self::Failed, Self::Unclear];
 
@@ -100,6 +111,12 @@ impl HealthMetrics {
         }
     }
 
+    /// Says that the server is at another address from now on, and begins in `state` there. Its numbers
+    /// go on; that is no change between up and down.
+    pub fn moved(&self, state: ServerState, now: Instant) {
+        self.history().enter(state, now);
+    }
+
     /// Counts a check.
     pub fn checked(&self, result: CheckResult) {
         self.checks[result as usize].fetch_add(1, Ordering::Relaxed);
@@ -111,16 +128,25 @@ impl HealthMetrics {
     /// nor a repair, and would spoil the mean times.
     pub fn became(&self, state: ServerState, now: Instant) {
         let mut history = self.history();
-        let until_now = now.saturating_duration_since(history.since);
-        let left = history.state;
-        history.spent[left as usize] += until_now;
-        match (left, state) {
+        match (history.enter(state, now), state) {
             (ServerState::Up, ServerState::Down) => history.to_down += 1,
             (ServerState::Down, ServerState::Up) => history.to_up += 1,
             _ => {}
         }
-        history.state = state;
-        history.since = now;
+    }
+
+    /// Whether a scrape shows its checks: there has been one.
+    pub(super) fn has_checks(&self) -> bool {
+        CheckResult::ALL
+            .iter()
+            .any(|result| self.checks(*result) > 0)
+    }
+
+    /// Whether a scrape shows the times in its states and its changes: it has been down at some time.
+    pub(super) fn has_been_down(&self) -> bool {
+        let history = self.history();
+        let was_down = !history.spent[ServerState::Down as usize].is_zero();
+        history.state == ServerState::Down || was_down || history.to_up + history.to_down > 0
     }
 
     pub(super) fn checks(&self, result: CheckResult) -> u64 {

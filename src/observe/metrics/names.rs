@@ -117,6 +117,10 @@ metrics! {
         "Server connections that may be open: what the open-file limit allows beside max_connections and a reserve.";
     PROCESS_SERVER_CONNECTIONS_CLOSED = "evenkeel_server_connections_closed_for_room_total", Counter, Count, [],
         "Idle server connections that were closed, and exchanges with a stalled client that were aborted, because another exchange needed a file descriptor.";
+    SERVERS = "evenkeel_servers", Gauge, Count, ["state"],
+        "Servers of all backends, by state.";
+    SERVERS_TRANSITIONS = "evenkeel_servers_transitions_total", Counter, Count, ["to"],
+        "Changes of all servers from up to down and from down to up; the first check does not count.";
     CERTIFICATE_EXPIRY = "evenkeel_certificate_expiry_timestamp_seconds", Gauge, Seconds, ["name"],
         "When the certificate for that name expires, since unix epoch in seconds; the earliest if there are several.";
     CERTIFICATES_BROKEN = "evenkeel_certificates_broken", Gauge, Count, [],

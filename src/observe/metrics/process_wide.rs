@@ -7,9 +7,10 @@
 use ::metrics::{self as facade, Counter, Gauge, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use crate::observe::metrics::health::ServerState;
 use crate::observe::metrics::names::{
     ACCESS_LOG_DROPPED, BUILD_INFO, CERTIFICATE_FILES, CONFIG_GENERATION, CONFIG_RELOADS,
-    EXCHANGES_CUT, Kind, Metric, PANICS, Unit,
+    EXCHANGES_CUT, Kind, Metric, PANICS, SERVERS_TRANSITIONS, Unit,
 };
 
 /// The numbers of one proxy that belong to no frontend and no server.
@@ -17,6 +18,8 @@ pub struct ProcessMetrics {
     generation: Gauge,
     /// By [`ReloadResult`].
     reloads: [Counter; ReloadResult::ALL.len()],
+    /// Of all servers: to up, to down.
+    transitions: [Counter; 2],
     /// By [`CertificateResult`].
     certificates: [Counter; CertificateResult::ALL.len()],
     cut: Counter,
@@ -89,7 +92,12 @@ impl ProcessMetrics {
             let label = Label::from_static_parts("result", result.code());
             counter(&recorder, &CERTIFICATE_FILES, vec![label])
         });
+        let transitions = [ServerState::Up, ServerState::Down].map(|to| {
+            let label = Label::from_static_parts("to", to.code());
+            counter(&recorder, &SERVERS_TRANSITIONS, vec![label])
+        });
         Self {
+            transitions,
             certificates,
             generation: gauge(&recorder, &CONFIG_GENERATION, Vec::new()),
             reloads,
@@ -108,6 +116,16 @@ impl ProcessMetrics {
     /// Counts a reload.
     pub fn reloaded(&self, result: ReloadResult) {
         self.reloads[result as usize].increment(1);
+    }
+
+    /// Counts a server that has gone from up to down, or from down to up.
+    pub fn server_changed(&self, to: ServerState) {
+        let [up, down] = &self.transitions;
+        match to {
+            ServerState::Up => up.increment(1),
+            ServerState::Down => down.increment(1),
+            ServerState::Checking => {}
+        }
     }
 
     /// Counts files with certificates that had changed.

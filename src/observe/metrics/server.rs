@@ -5,13 +5,14 @@
 
 use crate::exchange::{Attempt, Reason};
 use crate::observe::metrics::shard::{
-    Counter, Histogram, HistogramSum, ReasonCounters, Shards, StatusCounters, each_status,
+    Appeared, Counter, Histogram, HistogramSum, ReasonCounters, Shards, StatusCounters, each_status,
 };
 
 /// The counters of one server.
 #[derive(Debug)]
 pub struct ServerMetrics {
     shards: Shards<Shard>,
+    has_appeared: Appeared,
 }
 
 /// What one worker counts.
@@ -29,7 +30,15 @@ impl ServerMetrics {
     pub fn new(workers: usize) -> Self {
         Self {
             shards: Shards::new(workers),
+            has_appeared: Appeared::default(),
         }
+    }
+
+    /// Whether a scrape shows its numbers, when `in_flight` exchanges hold one of its slots: they have
+    /// moved at some time.
+    pub(crate) fn is_shown(&self, in_flight: u64) -> bool {
+        let has_counted = self.shards.all().next().is_some();
+        self.has_appeared.or(in_flight > 0 || has_counted)
     }
 
     #[inline]

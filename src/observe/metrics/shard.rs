@@ -9,7 +9,7 @@
 use std::array;
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::base::clock::Duration;
 use crate::exchange::Reason;
@@ -32,6 +32,23 @@ impl Counter {
 
     pub(super) fn read(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether a scrape has shown a series: then each later one does, too. A series that came and went with
+/// the number in it would look like a server that was restarted.
+///
+/// Written and read by scrapes. Relaxed: two at once show the same.
+#[derive(Debug, Default)]
+pub(crate) struct Appeared(AtomicBool);
+
+impl Appeared {
+    /// Whether to show it, when there is something to show now.
+    pub(crate) fn or(&self, is_something: bool) -> bool {
+        if is_something {
+            self.0.store(true, Ordering::Relaxed);
+        }
+        is_something || self.0.load(Ordering::Relaxed)
     }
 }
 

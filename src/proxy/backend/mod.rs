@@ -22,6 +22,7 @@ use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
 
+use crate::observe::QueueAppeared;
 use crate::plan;
 use crate::proxy::upstream::Tls;
 
@@ -50,6 +51,7 @@ struct Live {
     /// The next turn. Written by every choice on every worker: round robin is exact because it is shared.
     cursor: AtomicU64,
     queue: Queue,
+    queue_has_appeared: QueueAppeared,
 }
 
 impl Backend {
@@ -100,6 +102,11 @@ impl Backend {
     /// How many exchanges wait for a slot.
     pub fn queued(&self) -> usize {
         self.live.queue.len()
+    }
+
+    /// Whether metrics have shown its queue; for them alone.
+    pub fn queue_has_appeared(&self) -> &QueueAppeared {
+        &self.live.queue_has_appeared
     }
 
     /// How many servers take traffic.

@@ -28,8 +28,8 @@ pub struct Server {
     /// Its numbers on the hot path; they go on when it gets another address. Written by the workers'
     /// observers.
     pub metrics: Arc<ServerMetrics>,
-    /// Its checks, states and transitions. Written by the health checks.
-    pub health_metrics: HealthMetrics,
+    /// Its checks, states and transitions; they go on, too. Written by the health checks.
+    pub health_metrics: Arc<HealthMetrics>,
     /// When this state was made; the zero of `up_since_us`.
     made: Instant,
     /// Exchanges that hold a slot. Written by `lease` on every worker; read by balancing and metrics.
@@ -92,7 +92,7 @@ impl Server {
             id: ServerId(NEXT.fetch_add(1, Ordering::Relaxed)),
             address,
             metrics,
-            health_metrics: HealthMetrics::new(health.into(), clock::now()),
+            health_metrics: Arc::new(HealthMetrics::new(health.into(), clock::now())),
             made: clock::now(),
             in_flight: AtomicU32::new(0),
             limit: AtomicU32::new(u32::MAX),
@@ -104,6 +104,16 @@ impl Server {
                 since: clock::wall(),
                 reason: reason.to_owned(),
             }),
+        }
+    }
+
+    /// The server `before` at another address: its numbers go on, and what was true of the old address does
+    /// not hold for the new one.
+    pub fn moved(before: &Self, address: Address, health: Health, reason: &str) -> Self {
+        before.health_metrics.moved(health.into(), clock::now());
+        Self {
+            health_metrics: Arc::clone(&before.health_metrics),
+            ..Self::new(address, Arc::clone(&before.metrics), health, reason)
         }
     }
 
