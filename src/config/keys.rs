@@ -660,7 +660,7 @@ pub(super) const FORWARDING: Keys = Keys {
     hints: &[
         (
             "x_forwarded_for",
-            "write `x_forwarded`: it stands for `-For`, `-Proto` and `-Host`",
+            "write `x_forwarded`: it sends `-For`, `-Proto` and `-Host`",
         ),
         ("forwardfor", "write `x_forwarded`"),
         (

@@ -49,7 +49,7 @@ pub fn listener_closed(frontend: &str, addr: &ListenAddress) {
 pub fn ipv6_missing(owner: &str, addr: &ListenAddress, why: &dyn Display) {
     warn!(
         event = "listener.no_ipv6",
-        owner, %addr, "{owner} listens on IPv4 alone: {addr} cannot be had: {why}"
+        owner, %addr, "{owner} listens on IPv4 only: cannot listen on {addr}: {why}"
     );
 }
 

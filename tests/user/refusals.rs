@@ -201,12 +201,12 @@ struct Claim {
 #[rustfmt::skip]
 fn claims() -> Vec<Claim> {
     let row = |what, fields, stranger, trusted, set_by| Claim { what, fields, stranger, trusted, set_by };
-    let off = ("taken off", None);
+    let off = ("removed", None);
     vec![
         row("`X-Forwarded-For`", &["x-forwarded-for: 10.9.8.7"],
             ("replaced by the client's address", Some("x-forwarded-for: 127.0.0.1\r\n")),
             ("kept, and the proxy's address is added", Some("x-forwarded-for: 10.9.8.7, 127.0.0.1\r\n")),
-            "`forwarding.x_forwarded`; without it: taken off, passed on"),
+            "`forwarding.x_forwarded`; without it: removed, passed on"),
         row("`X-Forwarded-Proto`, `X-Forwarded-Host`", &["x-forwarded-proto: gopher", "x-forwarded-host: other"],
             ("replaced by the scheme and the `Host`", Some("x-forwarded-proto: http\r\nx-forwarded-host: example.com\r\n")),
             ("passed on", Some("x-forwarded-proto: gopher\r\nx-forwarded-host: other\r\n")),
@@ -229,7 +229,7 @@ fn claims() -> Vec<Claim> {
         row("The same of `Content-Length`, `Transfer-Encoding` and other fields of the connection", &["content_length: 5", "transfer_encoding: chunked", "keep_alive: 5", "proxy_connection: close"],
             off, off, "nothing"),
         row("Another name with such a character", &["x_own: 1"], ("passed on", Some("x_own: 1\r\n")), ("the same", Some("x_own: 1\r\n")),
-            "`field_names`: `\"drop\"` takes it off, `\"reject\"` answers 400 `request.field.name`"),
+            "`field_names`: `\"drop\"` removes it, `\"reject\"` answers 400 `request.field.name`"),
     ]
 }
 
@@ -559,8 +559,8 @@ fn page() -> String {
     }
     page.push_str(
         "\n## What a client may say of itself\n\n\
-         Servers believe fields that say who the client is. What a client that is not among `trusted_proxies` says in them\n\
-         is replaced or taken off. Many servers (WSGI, CGI, Rack, PHP) take `X_Real_IP` for `X-Real-IP`: other spellings\n\
+         Servers use fields that name the client. From a client that is not in `trusted_proxies`, these fields are\n\
+         replaced or removed. Many servers (WSGI, CGI, Rack, PHP) take `X_Real_IP` for `X-Real-IP`: other spellings\n\
          of these fields never pass. None of them passes in trailers. The rules are the same in HTTP/1 and HTTP/2.\n\n\
          | field | from other clients | from `trusted_proxies` | set by |\n|---|---|---|---|\n",
     );

@@ -567,26 +567,26 @@ fn trusted_only(forwarding: &Section<'_>, report: &mut Report<'_>) -> Option<Fie
         match HeaderName::from_bytes(text.value.as_bytes()) {
             Ok(name) if is_of_the_protocol(&name) => report.error(
                 item.span(),
-                format!("the field {:?} has a meaning of its own", text.shown()),
+                format!("HTTP itself uses the field {:?}", text.shown()),
                 "leave it out: requests of all clients have it",
             ),
             Ok(name) if NEVER_BELIEVED.contains(&name.as_str()) => report.error(
                 item.span(),
                 format!(
-                    "{:?} is never believed from a client that is not trusted",
+                    "{:?} is always replaced for clients that are not trusted",
                     text.shown()
                 ),
                 "leave it out: `x_forwarded` and `forwarded` say what servers get instead",
             ),
             Ok(name) if names.contains(&name) => report.error(
                 item.span(),
-                format!("{:?} stands here twice", text.shown()),
+                format!("{:?} is in the list twice", text.shown()),
                 "keep one of the two",
             ),
             Ok(name) => names.push(name),
             Err(_) => report.error(
                 item.span(),
-                format!("{:?} cannot be the name of a field", text.shown()),
+                format!("{:?} is not a valid field name", text.shown()),
                 "write the name of a request field, such as \"x-real-ip\"",
             ),
         }

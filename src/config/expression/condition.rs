@@ -165,7 +165,7 @@ impl Reader<'_, '_> {
             }
             return Err(Mistake::new(
                 before..before + 3,
-                "`not` stands before what it denies",
+                "`not` must be before its condition",
                 format!("write `not {left} …`"),
             ));
         }
