@@ -316,3 +316,33 @@ fn a_list_in_a_file_takes_effect_when_the_file_changes() {
     );
     assert_eq!(proxy.get("/").text(), "other");
 }
+
+#[test]
+fn a_stranger_does_not_choose_a_route_by_fields_that_are_ours_to_write() {
+    let requests = [
+        ("GET / HTTP/1.1|host: a|x-forwarded-proto: https", "other"),
+        ("GET / HTTP/1.1|host: a|forwarded: proto=https", "other"),
+        ("GET / HTTP/1.1|host: a|x-real-ip: 10.0.0.1", "other"),
+        ("GET / HTTP/1.1|host: a", "app"),
+    ];
+    let routes = [
+        "header = { x-forwarded-proto = \"https\" }",
+        "when = 'req.hdr(forwarded) == \"proto=https\"'",
+        "header = { x-real-ip = \"*\" }",
+    ];
+    let (app, other) = (Origin::named("app"), Origin::named("other"));
+    for (trusted, is_believed) in [("[\"127.0.0.1\"]", true), ("[]", false)] {
+        let mut setup = Setup::of(&[&app])
+            .also("other", &other)
+            .frontend(&format!("trusted_proxies = {trusted}"));
+        for route in routes {
+            setup = setup.route(&format!("{route}\nbackend = \"other\""));
+        }
+        let proxy = setup.start();
+        for (request, believed) in requests {
+            let answer = proxy.ask(format!("{}\r\n\r\n", request.replace('|', "\r\n")));
+            let expected = if is_believed { believed } else { "app" };
+            assert_eq!(answer.text(), expected, "{request}, {trusted}");
+        }
+    }
+}

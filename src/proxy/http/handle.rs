@@ -151,9 +151,10 @@ impl Begun {
             rules.clean(request.headers_mut())?;
         }
         let is_trusted = plan.trusted_proxies.have(client.peer);
-        if seen.has(Seen::TRUSTED_ONLY) && !is_trusted {
-            rules.trusted_only().remove_from(request.headers_mut());
+        if !is_trusted {
+            hop::remove_claims(request.headers_mut(), seen, rules);
         }
+        identity::remove_certificate_fields(request.headers_mut(), &view.client_fields);
         settle_length(request.headers_mut(), seen)?;
         let switch = wish_of(&request, seen, &plan.upgrades, &client.context.rng)?;
         let body_kind = match is_extended_connect(&request) {
@@ -185,12 +186,7 @@ impl Begun {
             forwarded_for: client.forwarded_for(),
         };
         hop::towards_server(&mut head, seen, body_kind, sender, &plan.forwarding);
-        identity::say_certificate(
-            &mut head.headers,
-            &view.client_fields,
-            &plan.forwarding.client_certificate,
-            tls,
-        );
+        identity::say_certificate(&mut head.headers, &plan.forwarding.client_certificate, tls);
         let (incoming, from_client) = match (switch, incoming) {
             (None, incoming) => (Some(incoming), None),
             (Some(switch), incoming) => {

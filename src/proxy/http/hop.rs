@@ -10,6 +10,7 @@ use http::{Method, Response, StatusCode, Version, request};
 
 use crate::base::Peer;
 use crate::plan::Forwarding;
+use crate::proxy::io::FieldRules;
 use crate::wire::forwarded::{Element, Node, Proto, forwarded, x_forwarded_for};
 
 use super::seen::Seen;
@@ -51,7 +52,25 @@ pub(super) enum BodyKind {
     Chunked,
 }
 
-/// Makes the head of a request the one that a server shall see.
+/// Removes what a peer that is not trusted says of itself and of the proxies before it. Before a route
+/// is looked for: a route for `x-forwarded-proto = "https"` must not be open to each client that
+/// writes so.
+pub(super) fn remove_claims(headers: &mut HeaderMap, seen: Seen, rules: &FieldRules) {
+    if seen.has(Seen::TRUSTED_ONLY) {
+        rules.trusted_only().remove_from(headers);
+    }
+    if seen.has(Seen::FORWARDED) {
+        headers.remove(header::FORWARDED);
+    }
+    if seen.has(Seen::X_FORWARDED) {
+        for name in [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Makes the head of a request the one that a server shall see. What a peer that is not trusted
+/// claims was removed before ([`remove_claims`]).
 pub(super) fn towards_server(
     head: &mut request::Parts,
     seen: Seen,
@@ -82,7 +101,7 @@ pub(super) fn towards_server(
     }
     // First: what is said of the host is taken from the field.
     into_origin_form(head);
-    say_who_sent_it(head, seen, sender, forwarding);
+    say_who_sent_it(head, sender, forwarding);
     if head.version == Version::HTTP_2 {
         join_cookies(&mut head.headers);
         if body == BodyKind::None && may_have_body(&head.method) {
@@ -212,12 +231,7 @@ fn te_has_trailers(headers: &HeaderMap) -> bool {
         .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
-fn say_who_sent_it(
-    head: &mut request::Parts,
-    seen: Seen,
-    sender: Sender<'_>,
-    forwarding: &Forwarding,
-) {
+fn say_who_sent_it(head: &mut request::Parts, sender: Sender<'_>, forwarding: &Forwarding) {
     let headers = &mut head.headers;
     if forwarding.forwarded {
         let element = Element {
@@ -226,22 +240,11 @@ fn say_who_sent_it(
             host: headers.get(header::HOST),
             proto: sender.proto,
         };
-        let value = if sender.is_trusted {
-            forwarded(headers.get_all(header::FORWARDED), &element)
-        } else {
-            forwarded([], &element)
-        };
+        let value = forwarded(headers.get_all(header::FORWARDED), &element);
         headers.insert(header::FORWARDED, value);
-    } else if !sender.is_trusted && seen.has(Seen::FORWARDED) {
-        // What nobody vouches for must not look as if we did.
-        headers.remove(header::FORWARDED);
     }
     if forwarding.x_forwarded {
         say_by_x_forwarded(headers, sender);
-    } else if !sender.is_trusted && seen.has(Seen::X_FORWARDED) {
-        for name in [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
-            headers.remove(name);
-        }
     }
     if forwarding.via {
         headers.append(header::VIA, VIA);
@@ -325,6 +328,9 @@ mod tests {
         };
         let seen = Seen::of(&head.headers);
         let forwarding = Forwarding::default();
+        if !is_trusted {
+            remove_claims(&mut head.headers, seen, &FieldRules::default());
+        }
         towards_server(&mut head, seen, BodyKind::None, sender, &forwarding);
         head
     }

@@ -42,17 +42,20 @@ pub(super) fn check_certificate(
     }
 }
 
-/// Tells the server about the certificate that the client showed, and takes off whatever the client
-/// wrote in these fields or in those of other frontends, `all`.
-pub(super) fn say_certificate(
-    headers: &mut HeaderMap,
-    all: &[HeaderName],
-    fields: &ClientFields,
-    tls: Option<&ClientTls>,
-) {
+/// Takes off what the client wrote in the fields that tell servers about certificates, those of all
+/// frontends. Before a route is looked for: no client chooses one by them.
+pub(super) fn remove_certificate_fields(headers: &mut HeaderMap, all: &[HeaderName]) {
     for name in all {
         headers.remove(name);
     }
+}
+
+/// Tells the server about the certificate that the client showed.
+pub(super) fn say_certificate(
+    headers: &mut HeaderMap,
+    fields: &ClientFields,
+    tls: Option<&ClientTls>,
+) {
     let Some(certificate) = tls.and_then(|tls| tls.certificate.as_ref()) else {
         return;
     };
