@@ -12,6 +12,7 @@ use std::io;
 use std::thread;
 
 pub use tokio::runtime::Runtime;
+pub use tokio::task::coop;
 pub use tokio::task::{JoinError, JoinHandle, LocalSet};
 
 /// Starts `future` on the thread that calls, inside its [`LocalSet`].

@@ -8,7 +8,7 @@
 use std::future::Future;
 use std::task::{Context, Poll};
 
-use tokio::task::coop;
+use super::tasks::coop;
 
 /// A piece of a body that is smaller costs more by its number than by its bytes.
 const SMALL_PIECE_BYTES: usize = 1 << 10;
