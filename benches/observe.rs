@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use criterion::{Criterion, criterion_group, criterion_main};
 use evenkeel::base::clock::{self, Duration};
 use evenkeel::base::{Name, Place, tasks};
-use evenkeel::exchange::{Attempt, Exchange, Opening, RequestId};
+use evenkeel::exchange::{Attempt, Exchange, LoggedRequest, Opening, RequestId, RequestTexts};
 use evenkeel::observe::{
     AccessLogHandle, BackendRow, FrontendMetrics, FrontendRow, HealthMetrics, Places,
     ProcessMetrics, QueueAppeared, RouteMetrics, Scrape, ServerConnections, ServerMetrics,
@@ -20,7 +20,7 @@ use evenkeel::plan::{
     LogTarget, Peers, Plan, Pool, Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds,
     Route, RouteKind, Server, Shutdown,
 };
-use http::{Method, Version};
+use http::Version;
 
 /// A plan whose servers share their counters.
 struct Stage<'a> {
@@ -155,6 +155,17 @@ fn scrape(criterion: &mut Criterion) {
     });
 }
 
+fn request() -> LoggedRequest {
+    LoggedRequest::of(&RequestTexts {
+        method: Some(b"GET"),
+        target: Some(b"/v1/users/1234?fields=name"),
+        host: Some(b"api.example.com"),
+        user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"),
+        referer: Some(b"https://www.example.com/users"),
+        version: Some(Version::HTTP_11),
+    })
+}
+
 fn exchange() -> Exchange {
     let began = clock::now();
     let exchange = Exchange::open(Opening {
@@ -166,9 +177,8 @@ fn exchange() -> Exchange {
         tls: None,
         frontend: 0,
         generation: 7,
-        method: Method::GET,
-        target: "/v1/users/1234?fields=name".parse().expect("a target"),
         version: Version::HTTP_11,
+        request: Some(request()),
         first_bytes: None,
         id: RequestId::made(0x0123_4567_89ab_cdef),
     });

@@ -5,11 +5,13 @@
 //! log line and numbers when the exchange is over. Nothing here decides.
 
 mod fault;
+mod logged;
 mod reason;
 mod record;
 mod secured;
 
 pub use fault::{Cause, Fault, Retry, Side};
+pub use logged::{LoggedField, LoggedRequest, LoggedText, RequestTexts};
 pub use reason::Reason;
 pub use record::{Attempt, Exchange, FirstBytes, Opening, RequestId};
 pub use secured::{ClientCertificate, ClientTls};

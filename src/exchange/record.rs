@@ -8,11 +8,11 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use http::{Method, Uri, Version};
+use http::Version;
 
 use crate::base::Peer;
 use crate::base::clock::{Duration, Instant};
-use crate::exchange::{ClientTls, Reason};
+use crate::exchange::{ClientTls, LoggedRequest, Reason};
 
 /// One request and its response, from the first byte of the head to the last byte of the body.
 ///
@@ -66,12 +66,10 @@ pub struct Opening {
     /// Of the snapshot it runs under.
     pub generation: u64,
     /// As received.
-    pub method: Method,
-    /// As received.
-    pub target: Uri,
-    /// As received.
     pub version: Version,
-    /// Of a connection in TCP mode, of which method, target and version say nothing.
+    /// What the request says of itself; `None`: no log is written, or it is a connection in TCP mode.
+    pub request: Option<LoggedRequest>,
+    /// Of a connection in TCP mode, of which the version says nothing.
     pub first_bytes: Option<FirstBytes>,
     /// Taken from the client's proxy or made here.
     pub id: RequestId,

@@ -12,15 +12,6 @@ pub(super) fn string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends what `pieces` say one after another as one JSON string.
-pub(super) fn joined(pieces: &[&str], out: &mut Vec<u8>) {
-    out.push(b'"');
-    for piece in pieces {
-        append(piece.as_bytes(), out);
-    }
-    out.push(b'"');
-}
-
 fn append(text: &[u8], out: &mut Vec<u8>) {
     if text.iter().all(|&byte| is_plain(byte)) {
         out.extend_from_slice(text);

@@ -1,4 +1,4 @@
-//! The reference pages `conf/reference/metrics.md` and `reasons.md`, made from the tables of the
+//! The reference pages `conf/reference/metrics.md`, `reasons.md` and `access-log.md`, made from the tables of the
 //! code and held to them.
 //!
 //! `EVENKEEL_BLESS=1 cargo test` writes them anew.
@@ -8,6 +8,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use crate::exchange::{Reason, Retry, Side};
+use crate::observe::access_log::FIELDS;
 use crate::observe::metrics::names::{self, Kind, Metric};
 use crate::observe::metrics::shard::BOUNDS_US;
 use crate::observe::{CheckResult, NoHeader, PauseCause, ReloadResult, ServerState};
@@ -93,6 +94,11 @@ fn the_page_of_metrics_is_that_of_the_table() {
 #[test]
 fn the_page_of_reasons_is_that_of_the_table() {
     held("conf/reference/reasons.md", &reasons_page());
+}
+
+#[test]
+fn the_page_of_the_access_log_is_that_of_the_table() {
+    held("conf/reference/access-log.md", &access_log_page());
 }
 
 #[test]
@@ -204,6 +210,45 @@ fn label_values(page: &mut String) {
         seconds.join(", "),
     )
     .expect("text");
+}
+
+fn access_log_page() -> String {
+    let mut page = String::from(
+        "# Access log\n\n\
+         Each request is one line of JSON, written when its exchange is over; in TCP mode and with `passthrough`, each\n\
+         connection is. `[log.access] to` says where to, and `to = \"off\"` turns it off. Written from the code's own\n\
+         table (`src/observe/access_log/fields.rs`) and held to it by a test.\n\n\
+         The fields always stand in this order. What does not apply or was not reached is `null`; only fields marked\n\
+         *if* can be absent. A line is ASCII: other characters are escaped (`\\u00e9`), and bytes that are not UTF-8\n\
+         are `\\ufffd`. What a client sends is cut at a limit, so that no request can fill the disk; a field `…_bytes`\n\
+         behind it is its full length then.\n\n\
+         | field | type | example | meaning |\n|---|---|---|---|\n",
+    );
+    for field in FIELDS {
+        let (name, kind, example, meaning) = (field.name, field.kind, field.example, field.meaning);
+        writeln!(page, "| `{name}` | {kind} | `{example}` | {meaning} |").expect("text");
+    }
+    page.push_str("\nA line, here on several:\n\n```json\n{");
+    page.push_str(&example_of(""));
+    page.push_str("}\n```\n");
+    page
+}
+
+/// The examples of the fields that are always there, in the object `outer`.
+fn example_of(outer: &str) -> String {
+    let own = FIELDS.iter().filter_map(|field| {
+        let name = field.name.strip_prefix(outer)?;
+        let is_own = !name.contains(['.', '[']) && !field.kind.contains(", if");
+        is_own.then_some((name, field.example))
+    });
+    let written = own.map(|(name, example)| match name {
+        "times_ms" => format!("\n \"times_ms\":{{{}}}", example_of("times_ms.")),
+        "method" | "tls_version" | "status" => format!("\n \"{name}\":{example}"),
+        // What an exchange that went well has.
+        "reason" => "\"reason\":null".to_owned(),
+        _ => format!("\"{name}\":{example}"),
+    });
+    written.collect::<Vec<_>>().join(",")
 }
 
 fn reasons_page() -> String {

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
-use http::{Method, Version};
+use http::Version;
 
 use crate::base::clock::{Duration, Instant};
 use crate::base::{Address, Name, Place};
-use crate::exchange::{Attempt, Exchange, Opening, RequestId};
+use crate::exchange::{Attempt, Exchange, LoggedRequest, Opening, RequestId, RequestTexts};
 use crate::observe::{Places, RouteMetrics, ServerMetrics};
 use crate::plan::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientCertificate,
@@ -43,9 +43,15 @@ pub(super) fn exchange(began: Instant) -> Exchange {
         tls: None,
         frontend: 0,
         generation: 7,
-        method: Method::GET,
-        target: "/v1/a?b=c".parse().expect("a target"),
         version: Version::HTTP_11,
+        request: Some(LoggedRequest::of(&RequestTexts {
+            method: Some(b"GET"),
+            target: Some(b"/v1/a?b=c"),
+            host: Some(b"example.com"),
+            user_agent: Some(b"curl/8.5.0"),
+            referer: None,
+            version: Some(Version::HTTP_11),
+        })),
         first_bytes: None,
         id: RequestId::made(0x0123_4567_89ab_cdef),
     })

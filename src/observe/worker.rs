@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use crate::base::Peer;
 use crate::base::clock::{self, Instant};
-use crate::exchange::{Attempt, ClientTls, Exchange, Reason, RequestId};
+use crate::exchange::{Attempt, ClientTls, Exchange, LoggedRequest, Reason, RequestId};
 use crate::observe::access_log::{Batch, Entry, Queue, Times, write_line};
 use crate::observe::calendar::Calendar;
 use crate::observe::metrics::frontend::{Finished, Parked};
@@ -51,6 +51,8 @@ pub struct Refusal {
     pub tls: Option<Rc<ClientTls>>,
     /// Place in `plan.frontends`.
     pub frontend: u32,
+    /// As much of the request as was read; `None`: nothing.
+    pub request: Option<LoggedRequest>,
     /// Why.
     pub reason: Reason,
     /// The id that the client was told; `None`: none.
@@ -79,6 +81,12 @@ impl WorkerObserver {
                 calendar: Calendar::new(),
             }),
         }
+    }
+
+    /// Whether a log is written: what is only for a line need not be kept when none is.
+    #[inline]
+    pub fn is_logging(&self) -> bool {
+        self.queue.is_on()
     }
 
     /// Counts a client connection of `frontend`.
@@ -150,7 +158,7 @@ impl WorkerObserver {
                 server: names.server,
                 client: opening.client,
                 tls: opening.tls.as_deref(),
-                request: is_request.then_some((&opening.method, &opening.target, opening.version)),
+                request: opening.request.as_ref(),
                 sni: opening
                     .first_bytes
                     .as_ref()
@@ -201,7 +209,7 @@ impl WorkerObserver {
                 server: None,
                 client: refusal.client,
                 tls: refusal.tls.as_deref(),
-                request: None,
+                request: refusal.request.as_ref(),
                 sni: None,
                 status,
                 reason: Some(refusal.reason),
@@ -294,6 +302,8 @@ impl<'a> Names<'a> {
 mod tests {
     use super::*;
     use crate::base::clock::Duration;
+    use crate::exchange::{FirstBytes, RequestTexts};
+    use crate::observe::access_log::FIELDS;
     use crate::observe::{RouteMetrics, ServerMetrics, scene};
     use crate::plan::{LogTarget, Plan};
 
@@ -360,6 +370,62 @@ mod tests {
         }
     }
 
+    /// The keys of an object in their order, each with what it stands in; of an array, those of the
+    /// first object.
+    fn keys(line: &str) -> Vec<String> {
+        let (mut keys, mut outer) = (Vec::new(), Vec::new());
+        let mut rest = line;
+        while let Some(place) = rest.find(['"', '{', '[', '}', ']']) {
+            let (mark, after) = (&rest[place..=place], &rest[place + 1..]);
+            rest = after;
+            match mark {
+                "\"" => {
+                    let end = after.find('"').expect("no text here has a quote");
+                    rest = &after[end + 1..];
+                    if rest.starts_with(':') {
+                        let path: String = outer.concat();
+                        keys.push(path + &after[..end]);
+                    }
+                }
+                "{" if keys.last().is_some_and(|last| last == "times_ms") => {
+                    outer.push("times_ms.".to_owned());
+                }
+                "[" => outer.push("failed[].".to_owned()),
+                "}" | "]" if rest.starts_with(',') || rest.starts_with('}') => {
+                    outer.pop();
+                }
+                _ => {}
+            }
+        }
+        keys
+    }
+
+    #[test]
+    fn a_line_has_the_fields_of_the_reference_page_in_its_order() {
+        let bench = Bench::logging_to(&LogTarget::Stdout);
+        let mut exchange = bench.exchange();
+        let long = "x".repeat(9_000);
+        exchange.opening.request = Some(LoggedRequest::of(&RequestTexts {
+            method: Some(long.as_bytes()),
+            target: Some(long.as_bytes()),
+            host: Some(long.as_bytes()),
+            user_agent: Some(long.as_bytes()),
+            referer: Some(long.as_bytes()),
+            version: None,
+        }));
+        exchange.opening.first_bytes = Some(FirstBytes {
+            sni: Some(long.into()),
+        });
+        exchange.attempt.set(Some(scene::attempt(0)));
+        exchange.set_attempt_aside();
+        bench.finish(&exchange);
+        let line = bench.lines();
+        let expected: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
+        assert_eq!(keys(&line), expected, "{line}");
+        // With everything that a client can make long.
+        assert!(line.len() < 12_000, "{}", line.len());
+    }
+
     #[test]
     fn an_exchange_that_went_well_is_one_line() {
         let bench = Bench::logging_to(&LogTarget::Stdout);
@@ -378,8 +444,8 @@ mod tests {
         bench.finish(&exchange);
         let expected = concat!(
             r#"{"time":"2026-03-01T12:34:56.789Z","frontend":"web","route":"api","backend":"app","#,
-            r#""server":"10.0.0.2:80","client":"192.0.2.7:51234","method":"GET","target":"/v1/a?b=c","#,
-            r#""version":"HTTP/1.1","tls_version":null,"tls_cipher":null,"sni":null,"status":200,"reason":null,"request_id":"0123456789abcdef","#,
+            r#""server":"10.0.0.2:80","client":"192.0.2.7:51234","method":"GET","host":"example.com","#,
+            r#""target":"/v1/a?b=c","version":"HTTP/1.1","user_agent":"curl/8.5.0","referer":null,"tls_version":null,"tls_cipher":null,"sni":null,"status":200,"reason":null,"request_id":"0123456789abcdef","#,
             r#""generation":7,"attempts":1,"bytes_in":3,"bytes_out":512,"times_ms":{"head":0.120,"#,
             r#""queue":0.000,"connect":0.210,"response":1.480,"total":2.500}}"#,
             "\n"
@@ -485,6 +551,11 @@ mod tests {
             client: Peer::Ip(([192, 0, 2, 7], 51_234).into()),
             tls: None,
             frontend: 0,
+            request: Some(LoggedRequest::of(&RequestTexts {
+                method: Some(b"GET"),
+                target: Some(b"/a\0"),
+                ..RequestTexts::default()
+            })),
             id: None,
             reason: Reason::RequestHeadTooLarge,
             status: 431,
@@ -498,8 +569,8 @@ mod tests {
             .refused(&refusal, Some("web"), &bench.frontend);
         let expected = concat!(
             r#"{"time":"2026-03-01T12:34:56.789Z","frontend":"web","route":null,"backend":null,"#,
-            r#""server":null,"client":"192.0.2.7:51234","method":null,"target":null,"#,
-            r#""version":null,"tls_version":null,"tls_cipher":null,"sni":null,"status":431,"reason":"request.head.too_large","request_id":null,"#,
+            r#""server":null,"client":"192.0.2.7:51234","method":"GET","host":null,"target":"/a\u0000","#,
+            r#""version":null,"user_agent":null,"referer":null,"tls_version":null,"tls_cipher":null,"sni":null,"status":431,"reason":"request.head.too_large","request_id":null,"#,
             r#""generation":7,"attempts":0,"bytes_in":0,"bytes_out":0,"times_ms":{"head":null,"#,
             r#""queue":null,"connect":null,"response":null,"total":0.090}}"#,
             "\n"

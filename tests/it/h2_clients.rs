@@ -174,7 +174,7 @@ fn the_log_says_which_version_was_spoken() {
     assert_eq!(line.verdict(), (200, "-"));
     assert_eq!(line.text("version"), "HTTP/2");
     assert_eq!(line.text("method"), "POST");
-    assert!(line.text("target").ends_with("/echo?x=1"), "{line:?}");
+    assert_eq!(line.text("target"), "/echo?x=1");
     assert_eq!(line.number("bytes_in"), 5);
     assert_eq!(line.number("bytes_out"), 5);
 }
@@ -601,7 +601,7 @@ fn a_client_that_resets_a_stream_has_left_and_others_go_on() {
     assert_eq!(client.get("/").text(), "ok");
     let lines = proxy.wait_for_lines(2);
     assert_eq!(lines[0].verdict(), (499, "client.left"));
-    assert!(lines[0].text("target").ends_with("/slow"), "{lines:?}");
+    assert_eq!(lines[0].text("target"), "/slow");
     assert_eq!(lines[1].verdict(), (200, "-"));
     gate.open();
     origin.wait_for_end_of(0);

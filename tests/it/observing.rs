@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::rig::{Client, Gate, Nobody, Origin, Program, Proxy, Setup, lively, until};
+use crate::rig::{Client, Gate, Http2, Nobody, Origin, Program, Proxy, Setup, lively, until};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
 
@@ -31,8 +31,11 @@ fn a_line_says_all_that_happened_in_an_exchange() {
         "server",
         "client",
         "method",
+        "host",
         "target",
         "version",
+        "user_agent",
+        "referer",
         "tls_version",
         "tls_cipher",
         "sni",
@@ -54,7 +57,10 @@ fn a_line_says_all_that_happened_in_an_exchange() {
         ("server", json!(origin.address().to_string())),
         ("client", json!(client.address().to_string())),
         ("method", json!("POST")),
+        ("host", json!("test")),
         ("target", json!("/echo?a=%22b")),
+        ("user_agent", json!(null)),
+        ("referer", json!(null)),
         ("version", json!("HTTP/1.1")),
         ("status", json!(200)),
         ("reason", json!(null)),
@@ -75,6 +81,81 @@ fn a_line_says_all_that_happened_in_an_exchange() {
     let (response, total) = (time("response"), time("total"));
     assert!(response > Some(0.0) && total >= response, "{times}");
     assert_eq!(time("queue"), Some(0.0), "it did not wait");
+}
+
+#[test]
+fn every_version_of_http_has_the_same_fields_in_the_log() {
+    let origin = Origin::named("a");
+    // One worker: its lines are in order.
+    let proxy = Setup::of(&[&origin]).workers(1).start();
+    let host = proxy.address();
+    let fields = "user-agent: Mozilla/5.0\r\nreferer: https://a.test/\r\n\r\n";
+    let mut old = proxy.client();
+    old.ask(format!("GET /a?b HTTP/1.0\r\nhost: {host}\r\n{fields}"));
+    let mut client = proxy.client();
+    client.ask(format!("GET /a?b HTTP/1.1\r\nhost: {host}\r\n{fields}"));
+    client.ask(format!(
+        "GET http://{host}/a?b HTTP/1.1\r\nhost: {host}\r\n{fields}"
+    ));
+    let mut h2 = Http2::connect(proxy.address());
+    let request = h2.request("GET", "/a?b");
+    let request = request
+        .header("user-agent", "Mozilla/5.0")
+        .header("referer", "https://a.test/");
+    h2.ask(request).answer();
+    let lines = proxy.wait_for_lines(4);
+    let versions = ["HTTP/1.0", "HTTP/1.1", "HTTP/1.1", "HTTP/2"];
+    for (line, version) in lines.iter().zip(versions) {
+        assert_eq!(line.text("version"), version);
+        assert_eq!(line.text("method"), "GET", "{version}");
+        assert_eq!(line.text("host"), host.to_string(), "{version}");
+        assert_eq!(line.text("target"), "/a?b", "{version}");
+        assert_eq!(line.text("user_agent"), "Mozilla/5.0", "{version}");
+        assert_eq!(line.text("referer"), "https://a.test/", "{version}");
+    }
+    let clients = [old.address(), client.address(), client.address()];
+    for (line, client) in lines.iter().zip(clients) {
+        assert_eq!(line.text("client"), client.to_string());
+    }
+    let h2_client: SocketAddr = lines[3].text("client").parse().expect("with its port");
+    assert!(
+        h2_client.ip() == host.ip() && h2_client.port() != 0,
+        "{h2_client}"
+    );
+}
+
+#[test]
+fn nothing_that_a_client_makes_long_fills_a_line() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin])
+        .workers(1)
+        .frontend("limits = { head = \"1MiB\", target = \"65534B\" }")
+        .start();
+    let long = "x".repeat(60_000);
+    proxy.ask(format!(
+        "GET /{long} HTTP/1.1\r\nhost: {long}\r\nuser-agent: {long}\r\nreferer: {long}\r\n\r\n"
+    ));
+    proxy.ask(format!("{long} / HTTP/1.1\r\nhost: test\r\n\r\n"));
+    let lines = proxy.wait_for_lines(2);
+    let lengths = [
+        ("target", 8 << 10, 60_001),
+        ("host", 260, 60_000),
+        ("user_agent", 512, 60_000),
+        ("referer", 1 << 10, 60_000),
+    ];
+    for (key, kept, whole) in lengths {
+        assert_eq!(lines[0].text(key).len(), kept, "{key}");
+        assert_eq!(lines[0].number(&format!("{key}_bytes")), whole, "{key}");
+    }
+    assert_eq!(lines[1].text("method").len(), 32);
+    assert_eq!(lines[1].number("method_bytes"), 60_000);
+    for line in &lines {
+        assert!(
+            line.0.to_string().len() < 12_000,
+            "{:?}",
+            line.0.to_string().len()
+        );
+    }
 }
 
 #[test]

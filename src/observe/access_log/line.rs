@@ -1,26 +1,27 @@
 //! One exchange as one line of JSON.
 //!
-//! Keys always stand in the same order, and what was not reached is `null`; only `failed`,
-//! `target_bytes` after a target that was cut, and `sni` in TCP mode come and go. Written by hand into the worker's buffer: a serializer would need the facts in a shape of
-//! its own first.
+//! `fields` has them all, in the order in which they stand. What was not reached is `null`; only
+//! `failed` and the lengths of what was cut come and go. Every text is bounded, so that no request
+//! can fill the disk. Written by hand into the worker's buffer: a serializer would need the facts in
+//! a shape of its own first.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
-use http::{Method, Uri, Version};
+use http::Version;
 
 use crate::base::Peer;
 use crate::base::address::Dotted;
 use crate::base::clock::Duration;
-use crate::exchange::{Attempt, ClientTls, Reason, RequestId};
+use crate::exchange::{Attempt, ClientTls, LoggedField, LoggedRequest, Reason, RequestId};
 use crate::observe::calendar::Calendar;
 use crate::observe::json;
 use crate::observe::places::Places;
 
-/// How much of a target is written. A request that is refused for its size may have one as large as
-/// a head may be, and must not fill the disk with it; what is served is hardly ever as long.
-const TARGET_BYTES_MAX: usize = 8 << 10;
+/// How much of a name is written that a client asks for by TLS. One of DNS has up to 253 bytes; in TCP
+/// mode it can be as long as what is read of the client.
+const SNI_BYTES_MAX: usize = 255;
 
 /// What a line says.
 #[derive(Debug)]
@@ -34,8 +35,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) client: Peer,
     /// `None`: in the clear.
     pub(crate) tls: Option<&'a ClientTls>,
-    /// `None`: no head could be read.
-    pub(crate) request: Option<(&'a Method, &'a Uri, Version)>,
+    /// `None`: nothing of a request was read.
+    pub(crate) request: Option<&'a LoggedRequest>,
     /// The name that the client asked for whose TLS is not ended here.
     pub(crate) sni: Option<&'a str>,
     /// `None`: of a connection in TCP mode.
@@ -113,7 +114,13 @@ fn tls(out: &mut Vec<u8>, tls: Option<&ClientTls>, sni: Option<&str>) {
     name(out, b",\"tls_cipher\":", tls.map(|tls| tls.cipher));
     out.extend_from_slice(b",\"sni\":");
     match tls.and_then(|tls| tls.server_name.as_deref()).or(sni) {
-        Some(name) => json::string(name.as_bytes(), out),
+        Some(name) => {
+            let kept = name.floor_char_boundary(SNI_BYTES_MAX);
+            json::string(&name.as_bytes()[..kept], out);
+            if kept < name.len() {
+                number(out, b",\"sni_bytes\":", name.len() as u64);
+            }
+        }
         None => out.extend_from_slice(b"null"),
     }
 }
@@ -170,42 +177,31 @@ fn client(out: &mut Vec<u8>, client: Peer) {
     out.push(b'"');
 }
 
-fn request(out: &mut Vec<u8>, request: Option<(&Method, &Uri, Version)>) {
-    let Some((method, uri, version)) = request else {
-        out.extend_from_slice(b",\"method\":null,\"target\":null,\"version\":null");
-        return;
-    };
-    // A token (RFC 9110 §5.6.2) holds nothing that JSON would escape.
-    name(out, b",\"method\":", Some(method.as_str()));
-    out.extend_from_slice(b",\"target\":");
-    target(out, uri);
-    name(out, b",\"version\":", Some(version_text(version)));
-}
-
-/// The target in the form in which it came (RFC 9112 §3.2).
-fn target(out: &mut Vec<u8>, uri: &Uri) {
-    match (uri.authority(), uri.path_and_query()) {
-        (None, Some(origin_form)) => bounded(origin_form.as_str(), out),
-        (Some(authority), None) => bounded(authority.as_str(), out),
-        (Some(authority), Some(path)) if let Some(scheme) = uri.scheme_str() => {
-            let pieces = [scheme, "://", authority.as_str(), path.as_str()];
-            if pieces.iter().map(|piece| piece.len()).sum::<usize>() <= TARGET_BYTES_MAX {
-                json::joined(&pieces, out);
-            } else {
-                bounded(&uri.to_string(), out);
-            }
+fn request(out: &mut Vec<u8>, request: Option<&LoggedRequest>) {
+    let text = |out: &mut Vec<u8>, key, length_key, field| {
+        let text = request.and_then(|request| request.text(field));
+        out.extend_from_slice(key);
+        let Some(text) = text else {
+            return out.extend_from_slice(b"null");
+        };
+        json::string(text.bytes, out);
+        if text.bytes.len() < text.whole_bytes {
+            number(out, length_key, text.whole_bytes as u64);
         }
-        _ => bounded(&uri.to_string(), out),
-    }
-}
-
-/// As much of a target as is written, and how long it was when that is not all of it.
-fn bounded(target: &str, out: &mut Vec<u8>) {
-    let kept = target.floor_char_boundary(TARGET_BYTES_MAX);
-    json::string(&target.as_bytes()[..kept], out);
-    if kept < target.len() {
-        number(out, b",\"target_bytes\":", target.len() as u64);
-    }
+    };
+    use LoggedField::{Host, Method, Referer, Target, UserAgent};
+    text(out, b",\"method\":", b",\"method_bytes\":", Method);
+    text(out, b",\"host\":", b",\"host_bytes\":", Host);
+    text(out, b",\"target\":", b",\"target_bytes\":", Target);
+    let version = request.and_then(LoggedRequest::version);
+    name(out, b",\"version\":", version.map(version_text));
+    text(
+        out,
+        b",\"user_agent\":",
+        b",\"user_agent_bytes\":",
+        UserAgent,
+    );
+    text(out, b",\"referer\":", b",\"referer_bytes\":", Referer);
 }
 
 fn version_text(version: Version) -> &'static str {
@@ -236,6 +232,7 @@ fn failed(out: &mut Vec<u8>, attempts: &[Attempt], places: Option<&dyn Places>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::RequestTexts;
 
     fn in_millis(value: Duration) -> String {
         let mut out = Vec::new();
@@ -267,53 +264,43 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_target_keeps_its_form() {
-        for text in [
-            "/a/b?c=%20d",
-            "*",
-            "http://example.com/a?b",
-            "example.com:443",
-        ] {
-            let uri: Uri = text.parse().expect("a target");
-            let mut out = Vec::new();
-            target(&mut out, &uri);
-            assert_eq!(String::from_utf8_lossy(&out), format!("\"{text}\""));
-        }
-    }
-
-    #[test]
-    fn a_target_that_is_too_long_is_cut_and_the_line_says_how_long_it_was() {
-        let written = |length: usize| {
-            let text = format!("/{}", "a".repeat(length - 1));
-            let mut out = Vec::new();
-            target(&mut out, &text.parse().expect("a target"));
-            String::from_utf8(out).expect("ASCII")
-        };
-        let whole = written(TARGET_BYTES_MAX);
-        assert_eq!(whole.len(), TARGET_BYTES_MAX + 2, "at the limit");
-        let cut = written(TARGET_BYTES_MAX + 1);
-        assert_eq!(cut, format!("{whole},\"target_bytes\":8193"), "one past it");
-    }
-
-    #[test]
-    fn a_target_is_not_cut_in_the_middle_of_a_character() {
-        let mut bytes = vec![b'/'];
-        while bytes.len() <= TARGET_BYTES_MAX {
-            bytes.extend_from_slice("é".as_bytes());
-        }
-        let uri = Uri::try_from(bytes).expect("http takes it");
+    fn written(texts: &RequestTexts<'_>) -> String {
         let mut out = Vec::new();
-        target(&mut out, &uri);
-        let text = String::from_utf8(out).expect("ASCII");
-        assert!(text.ends_with("\\u00e9\",\"target_bytes\":8193"), "{text}");
+        request(&mut out, Some(&LoggedRequest::of(texts)));
+        String::from_utf8(out).expect("ASCII")
     }
 
     #[test]
-    fn a_quote_in_a_target_does_not_end_the_string() {
-        let uri = Uri::try_from(&b"/a\"b{\xc3\xa9}?c"[..]).expect("http takes it");
-        let mut out = Vec::new();
-        target(&mut out, &uri);
-        assert_eq!(String::from_utf8_lossy(&out), r#""/a\"b{\u00e9}?c""#);
+    fn what_was_cut_has_its_length_behind_it() {
+        let long = "x".repeat(60_000);
+        let line = written(&RequestTexts {
+            method: Some(long.as_bytes()),
+            target: Some(long.as_bytes()),
+            host: Some(long.as_bytes()),
+            user_agent: Some(long.as_bytes()),
+            referer: Some(long.as_bytes()),
+            version: None,
+        });
+        for key in ["method", "target", "host", "user_agent", "referer"] {
+            assert!(
+                line.contains(&format!("\",\"{key}_bytes\":60000,\"")) || line.ends_with(":60000"),
+                "{key}"
+            );
+        }
+        assert!(line.len() < 11_000, "{}", line.len());
+    }
+
+    #[test]
+    fn nothing_that_a_client_sends_ends_a_string() {
+        let line = written(&RequestTexts {
+            target: Some(b"/a\"b{\xc3\xa9}?c\n"),
+            user_agent: Some(b"\xff\x1b[2J"),
+            ..RequestTexts::default()
+        });
+        assert!(line.contains(r#""target":"/a\"b{\u00e9}?c\n","#), "{line}");
+        assert!(
+            line.contains(r#""user_agent":"\ufffd\u001b[2J","#),
+            "{line}"
+        );
     }
 }

@@ -8,11 +8,15 @@
 //! Prior art: the log workers of Envoy (buffer a thread, one flusher) and of ztunnel, which left
 //! `tracing-appender` for the same reason: one message a line costs more than the line.
 
+#[cfg(test)]
+mod fields;
 mod line;
 mod queue;
 mod sink;
 mod writer;
 
+#[cfg(test)]
+pub(super) use fields::FIELDS;
 pub(super) use line::{Entry, Times, write_line};
 pub(super) use queue::{Batch, Queue};
 pub use writer::{AccessLogHandle, LogWriter};

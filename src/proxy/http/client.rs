@@ -14,7 +14,7 @@ use http::HeaderValue;
 use crate::base::Peer;
 use crate::base::address::Ends;
 use crate::base::clock::{self, Instant};
-use crate::exchange::{ClientTls, Fault, Reason, RequestId};
+use crate::exchange::{ClientTls, Fault, LoggedRequest, Reason, RequestId};
 use crate::observe::{Places, Refusal};
 use crate::plan::{self, FrontendTimeouts};
 use crate::proxy::context::Context;
@@ -202,13 +202,14 @@ impl Client {
     }
 
     /// Counts and logs a request that no exchange was opened for, and whose head began at `began`.
-    /// `id`: what the client was told.
+    /// `id`: what the client was told; `request`: as much of it as was read.
     pub(super) fn refuse(
         &self,
         reason: Reason,
         status: u16,
         began: Option<Instant>,
         id: Option<RequestId>,
+        request: Option<LoggedRequest>,
     ) {
         let (view, place) = self.view();
         let ended = clock::now();
@@ -217,6 +218,7 @@ impl Client {
                 client: self.peer,
                 tls: self.tls.clone(),
                 frontend,
+                request,
                 reason,
                 id,
                 status,

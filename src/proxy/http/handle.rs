@@ -18,7 +18,7 @@ use http_body::Body;
 
 use crate::base::Peer;
 use crate::base::clock::{self, Duration, Instant};
-use crate::exchange::{Fault, Opening, Reason, RequestId};
+use crate::exchange::{Fault, LoggedRequest, Opening, Reason, RequestId, RequestTexts};
 use crate::expr::ConnectionFacts;
 use crate::observe::{Places, event};
 use crate::plan::{self, ClientField, RequestIds};
@@ -31,7 +31,7 @@ use crate::proxy::snapshot::{Frontend, Remembered, View};
 use crate::wire::forwarded::{Field, Proto, client_of};
 use crate::wire::grpc;
 
-use super::admit::{MOST_METHOD_BYTES, admit, settle_length};
+use super::admit::{admit, settle_length};
 use super::body::{Own, ResponseBody};
 use super::client::{Client, Open};
 use super::hop::{self, BodyKind, Sender};
@@ -80,7 +80,7 @@ impl Begun {
             Some(rules) => Seen::of_request(request.headers(), rules),
             None => Seen::of(request.headers()),
         };
-        let opening = opening(client, &view, place, request, seen, began);
+        let opening = opening(client, &view, place, request, began);
         Self {
             client: Rc::clone(client),
             course: Rc::new(Course::begin(opening)),
@@ -396,7 +396,6 @@ fn opening<B>(
     view: &View,
     place: Option<u32>,
     request: &Request<B>,
-    seen: Seen,
     began: Option<Instant>,
 ) -> Opening {
     let head_read = clock::now();
@@ -419,33 +418,52 @@ fn opening<B>(
         // A place that no plan has: nobody else's name stands in the log for it.
         frontend: place.unwrap_or(u32::MAX),
         generation: view.snapshot.generation,
-        method: method(request.method()),
-        target: target(request, seen),
         version: request.version(),
+        request: client
+            .context
+            .observer
+            .is_logging()
+            .then(|| logged(request)),
         first_bytes: None,
         id: taken.unwrap_or_else(|| RequestId::made(client.context.rng.next_u64())),
     }
 }
 
-/// The method, for the log: as much of it as one has that is passed on.
-fn method(method: &Method) -> Method {
-    let bytes = method.as_str().as_bytes();
-    bytes
-        .get(..MOST_METHOD_BYTES)
-        .filter(|cut| cut.len() < bytes.len())
-        .and_then(|cut| Method::from_bytes(cut).ok())
-        .unwrap_or_else(|| method.clone())
+/// What the log says of a request.
+fn logged<B>(request: &Request<B>) -> LoggedRequest {
+    let mut texts = RequestTexts {
+        method: Some(request.method().as_str().as_bytes()),
+        target: Some(target(request.uri()).as_bytes()),
+        version: Some(request.version()),
+        ..RequestTexts::default()
+    };
+    // Not `get`, which hashes each name: one walk over the head costs less.
+    for (name, value) in request.headers() {
+        let text = if name == header::HOST {
+            &mut texts.host
+        } else if name == header::USER_AGENT {
+            &mut texts.user_agent
+        } else if name == header::REFERER {
+            &mut texts.referer
+        } else {
+            continue;
+        };
+        text.get_or_insert(value.as_bytes());
+    }
+    if let Some(authority) = request.uri().authority() {
+        // Without user information, which would be a password in the log.
+        let text = authority.as_str();
+        let host = text.rfind('@').map_or(text, |at| &text[at + 1..]);
+        texts.host = Some(host.as_bytes());
+    }
+    LoggedRequest::of(&texts)
 }
 
-/// The target, for the log. That of a tunnel lives as long as it does and must not hold the buffer
-/// that it was cut from.
-fn target<B>(request: &Request<B>, seen: Seen) -> Uri {
-    let may_become_tunnel = request.method() == Method::CONNECT || seen.has(Seen::UPGRADE);
-    let own = || Uri::try_from(request.uri().to_string()).ok();
-    may_become_tunnel
-        .then(own)
-        .flatten()
-        .unwrap_or_else(|| request.uri().clone())
+/// The target without scheme and host, which are its own in HTTP/1 alone (RFC 9112 §3.2).
+fn target(uri: &Uri) -> &str {
+    let authority = || uri.authority().map_or("", |authority| authority.as_str());
+    uri.path_and_query()
+        .map_or_else(authority, |target| target.as_str())
 }
 
 /// Whom a request of `peer` is from. What a stranger says of others is not believed.
@@ -517,25 +535,64 @@ fn closing_if_leaving(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::LoggedField;
+
+    fn texts(request: http::request::Builder) -> [Option<String>; 4] {
+        let request = logged(&request.body(()).expect("a request"));
+        use LoggedField::{Host, Referer, Target, UserAgent};
+        [Target, Host, UserAgent, Referer].map(|field| {
+            let text = request.text(field)?;
+            Some(String::from_utf8_lossy(text.bytes).into_owned())
+        })
+    }
+
+    fn all(texts: [&str; 4]) -> [Option<String>; 4] {
+        texts.map(|text| (!text.is_empty()).then(|| text.to_owned()))
+    }
 
     #[test]
-    fn the_target_of_a_tunnel_does_not_hold_the_buffer_that_it_was_read_into() {
-        let holds = |fields: &[(&str, &str)]| {
-            let buffer = Bytes::from(b"/chat".to_vec());
-            let uri = Uri::from_maybe_shared(buffer.clone()).expect("a target");
-            let mut request = Request::new(());
-            *request.uri_mut() = uri;
-            for &(name, value) in fields {
-                let name = header::HeaderName::from_bytes(name.as_bytes()).expect("a name");
-                let value = HeaderValue::from_str(value).expect("a value");
-                request.headers_mut().insert(name, value);
-            }
-            let kept = target(&request, Seen::of(request.headers()));
-            drop(request);
-            assert_eq!(kept, "/chat");
-            !buffer.is_unique()
+    fn every_version_of_http_has_the_same_target_and_host_in_the_log() {
+        let fields = |request: http::request::Builder| {
+            request.header("user-agent", "a").header("referer", "b")
         };
-        assert!(holds(&[]), "a request is short, and a copy costs");
-        assert!(!holds(&[("upgrade", "websocket")]));
+        let h1 = fields(Request::get("/a?b").header("host", "example.com:8080"));
+        let absolute =
+            Request::get("http://example.com:8080/a?b").header("host", "example.com:8080");
+        let h2 = Request::get("https://example.com:8080/a?b").version(Version::HTTP_2);
+        let expected = all(["/a?b", "example.com:8080", "a", "b"]);
+        for request in [h1, fields(absolute), fields(h2)] {
+            assert_eq!(texts(request), expected);
+        }
+    }
+
+    #[test]
+    fn what_has_no_path_has_a_target_all_the_same() {
+        let star = Request::options("*").header("host", "a");
+        assert_eq!(texts(star), all(["*", "a", "", ""]));
+        let connect = Request::connect("a:443");
+        assert_eq!(texts(connect), all(["a:443", "a:443", "", ""]));
+    }
+
+    #[test]
+    fn no_password_is_logged() {
+        let request = Request::get("http://user:secret@a/b");
+        assert_eq!(texts(request), all(["/b", "a", "", ""]));
+    }
+
+    #[test]
+    fn of_a_field_that_is_there_twice_the_first_is_logged() {
+        let request = Request::get("/").header("host", "a").header("host", "b");
+        assert_eq!(texts(request), all(["/", "a", "", ""]));
+    }
+
+    #[test]
+    fn what_is_logged_does_not_hold_the_buffer_that_it_was_read_into() {
+        let buffer = Bytes::from(b"/chat".to_vec());
+        let uri = Uri::from_maybe_shared(buffer.clone()).expect("a target");
+        let mut request = Request::new(());
+        *request.uri_mut() = uri;
+        let kept = logged(&request);
+        drop(request);
+        assert!(kept.text(LoggedField::Target).is_some() && buffer.is_unique());
     }
 }

@@ -104,7 +104,7 @@ async fn first_bytes(
                 } else {
                     Reason::RequestHeadTimeout
                 };
-                client.refuse(reason, 0, Some(began), None);
+                client.refuse(reason, 0, Some(began), None, None);
             }
             return Spoken::Nothing;
         };
@@ -117,7 +117,7 @@ async fn first_bytes(
         };
         match version(&bytes) {
             Some(Version::H1) if is_another_protocol(&bytes) => {
-                client.refuse(Reason::RequestHeadMalformed, 0, Some(began), None);
+                client.refuse(Reason::RequestHeadMalformed, 0, Some(began), None, None);
                 return Spoken::Nothing;
             }
             Some(Version::H1) => return Spoken::H1(bytes),

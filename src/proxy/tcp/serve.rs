@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use bytes::Bytes;
-use http::{Method, Uri, Version};
+use http::Version;
 
 use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, FAR, Instant};
@@ -227,9 +227,8 @@ impl Terrain {
             tls: None,
             frontend: self.place as u32,
             generation: self.view.snapshot.generation,
-            method: Method::CONNECT,
-            target: Uri::default(),
             version: Version::HTTP_11,
+            request: None,
             first_bytes: Some(FirstBytes {
                 sni: sni.map(Into::into),
             }),

@@ -165,7 +165,7 @@ impl Session {
     /// Counts and logs a request that no exchange was opened for. `id`: what the client was told.
     pub(super) fn refuse(&self, reason: Reason, status: u16, id: Option<RequestId>) {
         self.client
-            .refuse(reason, status, self.head_began.get(), id);
+            .refuse(reason, status, self.head_began.get(), id, None);
     }
 }
 

@@ -133,7 +133,7 @@ pub(super) async fn serve(
         Some(Err(error)) => {
             event::connection_failed(&client.live.name, client.peer, &error);
             if error.is_library() {
-                client.refuse(Reason::ClientProtocol, 0, Some(began), None);
+                client.refuse(Reason::ClientProtocol, 0, Some(began), None, None);
             }
             return;
         }
@@ -589,6 +589,6 @@ impl Shared {
 
     /// Counts and logs what no exchange was opened for, and what the client was told.
     fn refuse(&self, reason: Reason, status: u16, began: Option<Instant>) {
-        self.client.refuse(reason, status, began, None);
+        self.client.refuse(reason, status, began, None, None);
     }
 }
