@@ -230,7 +230,14 @@ fn access_log_page() -> String {
     }
     page.push_str("\nA line, here on several:\n\n```json\n{");
     page.push_str(&example_of(""));
-    page.push_str("}\n```\n");
+    page.push_str(
+        "}\n```\n\n\
+         ## Requests whose head was refused\n\n\
+         A head that cannot be read (400 `request.head.malformed`, 431, 408) has a line as well, with as much of the\n\
+         first line as was read: `method`, `target`, `version`. The other fields of the request are `null`. Method and\n\
+         target are `null` too where they are not known: a stream of HTTP/2 that was reset for its head, and a request of\n\
+         HTTP/1 that was sent before the answer to the one before it.\n",
+    );
     page
 }
 

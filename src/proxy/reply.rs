@@ -72,8 +72,17 @@ pub fn grpc_reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
     response
 }
 
-/// The same as bytes, for a connection on which hyper cannot answer any more. Closes it.
-pub fn raw_reply(reason: Reason, id: &RequestId, now: SystemTime) -> Vec<u8> {
+/// Whether the body of an answer is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyBody {
+    /// It is.
+    Sent,
+    /// Only what the head says of it: the request was HEAD.
+    Omitted,
+}
+
+/// The same as bytes, for a connection on which hyper cannot answer. Closes it.
+pub fn raw_reply(reason: Reason, id: &RequestId, now: SystemTime, body: ReplyBody) -> Vec<u8> {
     let response = reply(reason, id);
     let mut bytes = format!(
         "HTTP/1.1 {} {}\r\nconnection: close\r\ncontent-length: {}\r\ndate: {}\r\n",
@@ -90,7 +99,9 @@ pub fn raw_reply(reason: Reason, id: &RequestId, now: SystemTime) -> Vec<u8> {
         bytes.extend_from_slice(b"\r\n");
     }
     bytes.extend_from_slice(b"\r\n");
-    bytes.extend_from_slice(response.body());
+    if body == ReplyBody::Sent {
+        bytes.extend_from_slice(response.body());
+    }
     bytes
 }
 
@@ -133,6 +144,7 @@ mod tests {
             Reason::RequestHeadTimeout,
             &RequestId::made(1),
             SystemTime::UNIX_EPOCH,
+            ReplyBody::Sent,
         );
         let text = String::from_utf8(bytes).expect("text");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");

@@ -18,4 +18,5 @@ pub mod preface;
 pub mod proxy_protocol;
 pub mod query;
 pub mod readings;
+pub mod target;
 pub mod websocket;

@@ -1,7 +1,7 @@
 //! What is not passed on: each refusal with its status and its reason, in the answer, the log and
 //! the metrics, and without a byte of it at the server.
 
-use crate::rig::{Client, Ending, Gate, OK, Origin, Proxy, Setup};
+use crate::rig::{Client, Ending, Gate, Http2, Message, OK, Origin, Proxy, Setup};
 
 /// A proxy for a good server.
 fn guard() -> (Origin, Proxy) {
@@ -588,4 +588,186 @@ fn nothing_is_sent_to_the_server_before_the_head_is_whole() {
     client.is_quiet_for(std::time::Duration::from_millis(100));
     assert_eq!(origin.connections(), 0);
     assert_eq!(client.ask("\r\n").text(), "ok");
+}
+
+// What cannot be parsed.
+
+/// The last request that `origin` has seen.
+fn last(origin: &Origin) -> Message {
+    origin.requests().pop().expect("a request")
+}
+
+#[test]
+fn a_head_that_cannot_be_parsed_is_answered_and_logged_like_any_request() {
+    let origin = Origin::named("a");
+    let fields = "x-a: b\r\n".repeat(200);
+    let cases = [
+        (
+            "GET /x?y HTTP/1.1\r\nhost: a\r\nno colon\r\n\r\n".to_owned(),
+            400,
+            "HTTP/1.1",
+        ),
+        (
+            "GET /x?y HTTP/1.0\r\ncontent-length: +5\r\n\r\n".to_owned(),
+            400,
+            "HTTP/1.0",
+        ),
+        (
+            "\r\nGET /x?y HTTP/9.9\r\nhost: a\r\n\r\n".to_owned(),
+            400,
+            "-",
+        ),
+        (
+            format!("GET /x?y HTTP/1.1\r\n{fields}\r\n"),
+            431,
+            "HTTP/1.1",
+        ),
+        (
+            format!("GET /x?y HTTP/1.1\r\nx: {}", "x".repeat(70_000)),
+            431,
+            "HTTP/1.1",
+        ),
+    ];
+    for (bytes, status, version) in cases {
+        let proxy = Setup::of(&[&origin]).start();
+        let mut client = proxy.client();
+        // The second request, too: nothing of the first is left.
+        assert_eq!(client.get("/first").status(), 200);
+        let response = client.ask(&bytes);
+        let what = bytes.get(..30).unwrap_or(&bytes);
+        assert_eq!(response.status(), status, "{what}");
+        let lines = proxy.wait_for_lines(2);
+        let line = lines.iter().find(|line| line.text("target") != "/first");
+        let line = line.expect("its target");
+        assert_eq!(line.verdict().0, u64::from(status), "{what}");
+        assert_eq!(line.verdict().1, response.reason(), "{what}");
+        assert_eq!(line.text("method"), "GET", "{what}");
+        assert_eq!(line.text("target"), "/x?y", "{what}");
+        assert_eq!(line.text("version"), version, "{what}");
+        let id = line.text("request_id");
+        assert!(
+            response.text().contains(&format!("request: {id}\n")),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn a_target_that_is_too_long_for_the_parser_has_its_length_in_the_log() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin])
+        .frontend("limits = { head = \"1MiB\" }")
+        .start();
+    let target = format!("/{}", "x".repeat(70_000));
+    let response = proxy.ask(format!("GET {target} HTTP/1.1\r\nhost: a\r\n\r\n"));
+    assert_eq!(response.status(), 414);
+    assert_eq!(response.reason(), "request.target.too_long");
+    let line = proxy.line();
+    assert_eq!(line.verdict(), (414, "request.target.too_long"));
+    assert_eq!(line.number("target_bytes"), 70_001);
+    assert!(line.text("target").starts_with("/xxx"), "{line:?}");
+    assert!(line.text("target").len() < 2_100, "{line:?}");
+}
+
+#[test]
+fn a_head_request_that_cannot_be_parsed_is_answered_without_a_body() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = proxy.client();
+    client.send("HEAD / HTTP/1.1\r\nhost: a\r\nno colon\r\n\r\n");
+    let (bytes, _) = client.rest();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(
+        text.starts_with("HTTP/1.1 400 ") && text.ends_with("\r\n\r\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_head_that_did_not_come_as_a_whole_is_logged_as_far_as_it_came() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin])
+        .frontend("timeout = { head = \"100ms\" }")
+        .start();
+    let mut client = proxy.client();
+    client.send("POST /upl");
+    assert_eq!(client.response().status(), 408);
+    let line = proxy.line();
+    assert_eq!(line.verdict(), (408, "request.head.timeout"));
+    assert_eq!((line.text("method"), line.text("target")), ("POST", "/upl"));
+    let mut client = proxy.client();
+    client.send("GET /gone HTTP/1.1\r\nho").half_close();
+    client.rest();
+    let line = &proxy.wait_for_lines(2)[1];
+    assert_eq!(line.verdict().1, "client.left");
+    assert_eq!((line.text("method"), line.text("target")), ("GET", "/gone"));
+}
+
+#[test]
+fn what_clients_do_not_escape_reaches_the_server() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    let cases = [
+        (
+            r#"/updater.php/get/{"v":"2.2"}"#,
+            "/updater.php/get/{%22v%22:%222.2%22}",
+        ),
+        (
+            r#"/search?source={"query":{"a":[1]}}"#,
+            "/search?source={%22query%22:{%22a%22:[1]}}",
+        ),
+        (
+            "/odata/Products?$filter=Price>10",
+            "/odata/Products?$filter=Price%3E10",
+        ),
+        ("/a<b>`\"?a<b>`\"", "/a%3Cb%3E%60%22?a%3Cb%3E%60%22"),
+        ("/caf\u{e9}?\u{fc}", "/caf%C3%A9?%C3%BC"),
+        ("/{a}|b\\c^?{a}|b\\c^", "/{a}|b\\c^?{a}|b\\c^"),
+    ];
+    let mut client = proxy.client();
+    for (sent, forwarded) in cases {
+        assert_eq!(client.get(sent).status(), 200, "{sent}");
+        assert_eq!(last(&origin).target(), forwarded);
+    }
+    // However they come, and on a connection that was parked.
+    for cut in [5, 8, 12, 20] {
+        let request = "GET /a?q=\"<b>\" HTTP/1.1\r\nhost: a\r\nx: \"<\"\r\n\r\n";
+        client.send(&request[..cut]);
+        client.send(&request[cut..]);
+        assert_eq!(client.response().status(), 200, "{cut}");
+        let request = last(&origin);
+        assert_eq!(request.target(), "/a?q=%22%3Cb%3E%22");
+        assert_eq!(request.field("x"), Some("\"<\""), "fields are not targets");
+    }
+    // What does not fit into the buffer of the parser is read next.
+    let long = format!("/?{}", "\"".repeat(5_000));
+    assert_eq!(client.get(&long).status(), 200);
+    assert_eq!(last(&origin).target(), format!("/?{}", "%22".repeat(5_000)));
+    assert_eq!(client.get("/after").status(), 200);
+}
+
+#[test]
+fn a_body_and_a_tunnel_are_not_taken_for_a_target() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = proxy.client();
+    let body = "GET /\"<> HTTP/1.1\r\n\r\n";
+    for _ in 0..3 {
+        client.send(format!(
+            "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        ));
+        client.send(body);
+        assert_eq!(client.response().text(), body);
+    }
+}
+
+#[test]
+fn http_2_forwards_the_same_target_as_http_1() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    let mut client = Http2::connect(proxy.address());
+    assert_eq!(client.get("/a\"b?c`d{|}").status, 200);
+    assert_eq!(last(&origin).target(), "/a%22b?c%60d{|}");
+    assert_eq!(proxy.line().text("target"), "/a%22b?c%60d{|}");
 }

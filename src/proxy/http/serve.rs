@@ -14,7 +14,7 @@ use crate::exchange::{ClientTls, Reason};
 use crate::net::Stream;
 use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
-use crate::proxy::io::Timer;
+use crate::proxy::io::{Timer, logged_line};
 use crate::proxy::roll::{Entry, Order};
 use crate::proxy::tunnel::TunnelRun;
 use crate::wire::preface::{Version, is_another_protocol, version};
@@ -104,7 +104,7 @@ async fn first_bytes(
                 } else {
                     Reason::RequestHeadTimeout
                 };
-                client.refuse(reason, 0, Some(began), None, None);
+                client.refuse(reason, 0, Some(began), None, logged_line(&seen));
             }
             return Spoken::Nothing;
         };
@@ -117,7 +117,8 @@ async fn first_bytes(
         };
         match version(&bytes) {
             Some(Version::H1) if is_another_protocol(&bytes) => {
-                client.refuse(Reason::RequestHeadMalformed, 0, Some(began), None, None);
+                let line = logged_line(&bytes);
+                client.refuse(Reason::RequestHeadMalformed, 0, Some(began), None, line);
                 return Spoken::Nothing;
             }
             Some(Version::H1) => return Spoken::H1(bytes),

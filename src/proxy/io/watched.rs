@@ -1,10 +1,10 @@
 //! The client's socket as hyper is given it, with an eye on what passes.
 //!
-//! hyper does not say when a head has begun, whether everything was flushed, or which status it
-//! answered a malformed head with. All three can be seen on the socket, so the wrapper notes them
-//! for `http::h1`.
+//! hyper does not say when a head has begun, whether everything was flushed, or that it has answered
+//! a malformed head. All three can be seen on the socket, so the wrapper notes them for `http::h1`.
+//! hyper's own answer has no body that says why: it is kept back, and `http::h1` writes one that has.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,10 +13,13 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::exchange::LoggedRequest;
 use crate::net::{HalfClose, Stream};
 
 use super::blocked::Blocked;
+use super::course::Course;
 use super::gauge::{Gauge, GaugedStream};
+use super::request_line::RequestLine;
 
 /// What was seen on a client connection. Written by [`WatchedStream`], read and reset by `http::h1`.
 #[derive(Debug, Default)]
@@ -35,7 +38,15 @@ pub struct Watch {
     pub look: Cell<Option<HalfClose>>,
     /// Whether an exchange is open: what is written then is its response.
     pub in_exchange: Cell<bool>,
-    /// The status that hyper answered by itself, outside of any exchange; 0: none.
+    /// That exchange. Written by `http::h1`.
+    pub course: RefCell<Option<Rc<Course>>>,
+    /// Whether all of its request was read and all of its response has left hyper: it is about to be
+    /// settled. Reset by `http::h1`.
+    pub is_answered: Cell<bool>,
+    /// How many exchanges were opened. Written by `http::h1`.
+    pub heads: Cell<u64>,
+    /// The status that hyper would have answered by itself, outside of any exchange; 0: none. Its
+    /// answer was not written.
     pub own_status: Cell<u16>,
     /// How many bytes of line ends have come in a row where a request should begin.
     blank_bytes: Cell<usize>,
@@ -128,12 +139,32 @@ impl Watch {
         let is_over = blank < bytes.len() && so_far <= MOST_BLANK_BYTES;
         self.blank_bytes.set(if is_over { 0 } else { so_far });
     }
+
+    /// Whether what comes next begins a head, or goes on in one, and what hyper writes by itself is no
+    /// part of a response.
+    fn is_between_exchanges(&self) -> bool {
+        !self.in_exchange.get() || self.is_answered.get()
+    }
+
+    /// Notes that hyper holds nothing back.
+    fn note_flushed(&self) {
+        let is_over =
+            |course: &Rc<Course>| course.ended().is_some() && course.request_complete.get();
+        if self.course.borrow().as_ref().is_some_and(is_over) {
+            self.is_answered.set(true);
+        }
+    }
 }
 
 /// The client's socket, preceded by what was read from it earlier.
 pub struct WatchedStream {
     stream: GaugedStream,
     prefix: Bytes,
+    /// What stands before `prefix`, and was looked at already.
+    seen: Bytes,
+    line: RequestLine,
+    /// How many exchanges there were before that of `line`.
+    heads: u64,
     watch: Rc<Watch>,
 }
 
@@ -143,13 +174,42 @@ impl WatchedStream {
         Self {
             stream: GaugedStream::new(stream),
             prefix,
+            seen: Bytes::new(),
+            line: RequestLine::default(),
+            heads: watch.heads.get(),
             watch,
         }
     }
 
     /// The socket, and what of the prefix was not read.
     pub fn into_parts(self) -> (Stream, Bytes) {
-        (self.stream.into_inner(), self.prefix)
+        let unread = if self.seen.is_empty() {
+            self.prefix
+        } else {
+            [self.seen, self.prefix].concat().into()
+        };
+        (self.stream.into_inner(), unread)
+    }
+
+    /// What was read of a request that no exchange was opened for.
+    pub fn logged(&self) -> Option<LoggedRequest> {
+        let is_its = self.heads == self.watch.heads.get();
+        is_its.then(|| self.line.logged()).flatten()
+    }
+
+    /// Notes the request line in what was read into `buf` after its first `before` bytes, and puts
+    /// escapes into it. What there is no room for is read next.
+    fn read_line(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+        if self.heads != self.watch.heads.get() {
+            self.heads = self.watch.heads.get();
+            self.line.clear();
+        }
+        let Some(instead) = self.line.read(&buf.filled()[before..]) else {
+            return;
+        };
+        buf.set_filled(before);
+        self.seen = instead.into();
+        give(&mut self.seen, buf);
     }
 
     /// Whom to ask what the client has taken.
@@ -166,6 +226,16 @@ impl WatchedStream {
             }
         }
         Ok(())
+    }
+
+    /// The length of `bufs`, if they are hyper's own answer to a head that it could not read.
+    fn withheld(&self, bufs: &[IoSlice<'_>]) -> Option<usize> {
+        if !self.watch.is_between_exchanges() {
+            return None;
+        }
+        let status = bufs.first().and_then(|first| status_of(first))?;
+        self.watch.own_status.set(status);
+        Some(bufs.iter().map(|buf| buf.len()).sum())
     }
 
     fn note_written(&self, written: &Poll<io::Result<usize>>, bufs: &[IoSlice<'_>]) {
@@ -189,6 +259,17 @@ impl WatchedStream {
     }
 }
 
+/// Puts what there is room for of `bytes` into `buf`.
+fn give(bytes: &mut Bytes, buf: &mut ReadBuf<'_>) {
+    let length = bytes.len().min(buf.remaining());
+    buf.put_slice(&bytes[..length]);
+    bytes.advance(length);
+    if bytes.is_empty() {
+        // An empty `Bytes` still holds the buffer it was cut from.
+        *bytes = Bytes::new();
+    }
+}
+
 /// The status in the first bytes of a response head.
 fn status_of(bytes: &[u8]) -> Option<u16> {
     let digits = bytes.strip_prefix(b"HTTP/1.")?.get(2..5)?;
@@ -202,15 +283,17 @@ impl AsyncRead for WatchedStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        if self.prefix.is_empty() {
-            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        let this = &mut *self;
+        if !this.seen.is_empty() {
+            give(&mut this.seen, buf);
         } else {
-            let length = self.prefix.len().min(buf.remaining());
-            buf.put_slice(&self.prefix[..length]);
-            self.prefix.advance(length);
-            if self.prefix.is_empty() {
-                // An empty `Bytes` still holds the buffer it was cut from.
-                self.prefix = Bytes::new();
+            if this.prefix.is_empty() {
+                ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+            } else {
+                give(&mut this.prefix, buf);
+            }
+            if this.watch.is_between_exchanges() {
+                this.read_line(buf, before);
             }
         }
         if buf.filled().len() > before {
@@ -226,6 +309,9 @@ impl AsyncWrite for WatchedStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if let Some(length) = self.withheld(&[IoSlice::new(buf)]) {
+            return Poll::Ready(Ok(length));
+        }
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.note_written(&written, &[IoSlice::new(buf)]);
         written
@@ -236,6 +322,9 @@ impl AsyncWrite for WatchedStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Some(length) = self.withheld(bufs) {
+            return Poll::Ready(Ok(length));
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.note_written(&written, bufs);
         written
@@ -266,6 +355,7 @@ impl AsyncWrite for WatchedStream {
         unflushed.sent.set(sent);
         let is_flushed = matches!(flushed, Poll::Ready(Ok(())));
         if is_flushed {
+            self.watch.note_flushed();
             unflushed.clear(sent);
         }
         self.watch.flushed.set(is_flushed);

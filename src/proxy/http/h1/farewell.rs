@@ -8,29 +8,51 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::base::clock::{self, Duration};
-use crate::exchange::{Reason, RequestId};
+use crate::exchange::{LoggedField, LoggedRequest, Reason, RequestId};
 use crate::net::Stream;
 use crate::proxy::io::{Timer, reset_when_taken};
-use crate::proxy::reply::raw_reply;
+use crate::proxy::reply::{ReplyBody, raw_reply};
 use crate::proxy::roll::{Entry, Order};
 
 use super::super::linger::Linger;
 use super::session::Session;
 
-/// How long a client may take to take the answer to a head that came too late.
-const LATE: Duration = Duration::from_secs(2);
+/// How long a client may take to take the answer to a head that was not read.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What is read at a time and thrown away.
 const PIECE_BYTES: usize = 16 << 10;
 
-/// Says that the head came too late.
-pub(super) async fn answer_late_head(mut stream: Stream, session: &Session, entry: &Entry) {
-    let reason = Reason::RequestHeadTimeout;
+/// Says why a request was not read: its head is malformed or too large, or came too late. hyper would
+/// say so without a reason and an id.
+pub(super) async fn answer_unread(
+    mut stream: Stream,
+    session: &Session,
+    entry: &Entry,
+    reason: Reason,
+    request: Option<Box<LoggedRequest>>,
+) {
     let id = RequestId::made(session.client.context.rng.next_u64());
-    let bytes = raw_reply(reason, &id, clock::wall());
-    session.refuse(reason, 408, Some(id));
-    if let Ok(Ok(())) = clock::within(LATE, stream.write_all(&bytes)).await {
-        linger(stream, entry, Linger::brief(clock::now())).await;
+    let method = request
+        .as_ref()
+        .and_then(|request| request.text(LoggedField::Method));
+    let body = match method {
+        // RFC 9110 §9.3.2.
+        Some(method) if method.bytes == b"HEAD" => ReplyBody::Omitted,
+        _ => ReplyBody::Sent,
+    };
+    let bytes = raw_reply(reason, &id, clock::wall(), body);
+    let status = reason.status().map_or(0, |status| status.as_u16());
+    session.refuse(reason, status, Some(id), request.map(|request| *request));
+    if let Ok(Ok(())) = clock::within(LAST_WORDS, stream.write_all(&bytes)).await {
+        let bounds = match reason {
+            Reason::RequestHeadTimeout => None,
+            _ => session
+                .client
+                .with_plan(|plan| Linger::of(plan, clock::now())),
+        };
+        let bounds = bounds.unwrap_or_else(|| Linger::brief(clock::now()));
+        linger(stream, entry, bounds).await;
     }
 }
 

@@ -27,12 +27,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use crate::base::clock::{self, Duration, FAR, Instant};
-use crate::exchange::Reason;
+use crate::exchange::{LoggedRequest, Reason};
 use crate::net::{HalfClose, Stream};
 use crate::observe::event;
 use crate::plan::{self, HeaderCase};
 use crate::proxy::io::{
-    Course, End, Gauge, Look, ReceivedBody, StalledEntry, Timer, WatchedStream,
+    Course, End, Gauge, Look, ReceivedBody, StalledEntry, Timer, WatchedStream, logged_line,
 };
 use crate::proxy::roll::{Entry, Order};
 
@@ -41,7 +41,7 @@ use super::handle::Begun;
 use super::linger::Linger;
 use super::rest::{LineEnds, Rest, Woken, bytes_or, is_blank, rest_of_head};
 
-use farewell::{answer_late_head, cut, linger};
+use farewell::{answer_unread, cut, linger};
 use outgoing::{Framing, Outgoing};
 use session::Session;
 
@@ -65,8 +65,8 @@ enum Ended {
     Over(Stream),
     /// The last answer is written; the client may still be sending.
     Refused(Stream),
-    /// The head did not come in time.
-    HeadTimeout(Stream),
+    /// No request could be read, for this reason, and the client was not answered; what was read.
+    Unread(Stream, Reason, Option<Box<LoggedRequest>>),
     /// In the middle of a response that ends with the connection: the client must notice.
     Cut(Stream),
     /// The client has gone, or takes nothing.
@@ -107,8 +107,8 @@ pub(super) async fn serve(
                     Box::pin(linger(stream, entry, bounds)).await;
                 }
             }
-            Ended::HeadTimeout(stream) => {
-                Box::pin(answer_late_head(stream, &session, entry)).await;
+            Ended::Unread(stream, reason, request) => {
+                Box::pin(answer_unread(stream, &session, entry, reason, request)).await;
             }
             Ended::Switched(stream, read_too_far) => {
                 return Some(Became {
@@ -129,7 +129,11 @@ pub(super) async fn serve(
                         (stream, prefix) = (idle, head.into());
                         continue;
                     }
-                    Rest::Late => Box::pin(answer_late_head(idle, &session, entry)).await,
+                    Rest::Late => {
+                        let reason = Reason::RequestHeadTimeout;
+                        let request = logged_line(&head).map(Box::new);
+                        Box::pin(answer_unread(idle, &session, entry, reason, request)).await;
+                    }
                     Rest::Broken => idle.close(),
                 }
             }
@@ -229,21 +233,36 @@ async fn active(
     };
     let verdict = poll_fn(|cx| spell.poll(cx)).await;
     let parts = spell.connection.into_parts();
-    let (stream, unread) = parts.io.into_inner().into_parts();
+    let watched = parts.io.into_inner();
+    let request = match verdict {
+        Verdict::Unread(_) | Verdict::Unanswered(..) => watched.logged().map(Box::new),
+        _ => None,
+    };
+    let (stream, unread) = watched.into_parts();
     let read_too_far = joined(parts.read_buf, unread);
     match verdict {
         Verdict::Idle => Ended::Idle(stream, read_too_far),
         // A copy: what was read is a view of hyper's buffer and keeps it.
         Verdict::HalfHead => Ended::HalfHead(stream, read_too_far.to_vec()),
-        Verdict::HeadTimeout => Ended::HeadTimeout(stream),
+        Verdict::Unread(reason) => Ended::Unread(stream, reason, request),
         Verdict::Broken => Ended::Broken(stream),
         Verdict::Cut if session.framing.get() == Framing::Close => Ended::Cut(stream),
         Verdict::Switched => Ended::Switched(stream, read_too_far),
-        Verdict::Over | Verdict::Cut if session.is_dirty.get() || !read_too_far.is_empty() => {
-            Ended::Refused(stream)
-        }
         // What frames a response says that it was cut.
-        Verdict::Over | Verdict::Cut => Ended::Over(stream),
+        Verdict::Over | Verdict::Cut => over(stream, session, &read_too_far),
+        Verdict::Unanswered(reason, status) => {
+            session.refuse(reason, status, None, request.map(|request| *request));
+            over(stream, session, &read_too_far)
+        }
+    }
+}
+
+/// The end of a connection on which all is said.
+fn over(stream: Stream, session: &Session, read_too_far: &Bytes) -> Ended {
+    if session.is_dirty.get() || !read_too_far.is_empty() {
+        Ended::Refused(stream)
+    } else {
+        Ended::Over(stream)
     }
 }
 
@@ -275,7 +294,10 @@ enum Verdict {
     Idle,
     HalfHead,
     Over,
-    HeadTimeout,
+    /// No request could be read, for this reason; the client has to be answered.
+    Unread(Reason),
+    /// The same where it was answered already, with this status, or cannot be (0).
+    Unanswered(Reason, u16),
     /// The response has broken off, and what there was of it is written.
     Cut,
     /// The client has gone, or takes nothing.
@@ -367,14 +389,11 @@ where
         match (status, error) {
             // hyper takes a fault after empty lines alone for the end of the connection.
             (0, None) if session.watch.is_flooded_with_blanks() => {
-                session.refuse(Reason::RequestHeadMalformed, 0, None);
+                return Verdict::Unanswered(Reason::RequestHeadMalformed, 0);
             }
             (0, None) => {}
             (0, Some(error)) => return self.failed(&error),
-            (status, _) => {
-                session.refuse(refusal_of(status), status, None);
-                session.is_dirty.set(true);
-            }
+            (status, _) => return Verdict::Unread(refusal_of(status)),
         }
         Verdict::Over
     }
@@ -389,15 +408,15 @@ where
         }
         if error.is_parse_version_h2() || session.watch.is_flooded_with_blanks() {
             // The preface of HTTP/2, or empty lines without end: an answer would not be understood.
-            session.refuse(Reason::RequestHeadMalformed, 0, None);
+            return Verdict::Unanswered(Reason::RequestHeadMalformed, 0);
         } else if error.is_parse() {
-            // Answered in one write with the response before it.
+            // hyper has answered it in one write with the response before it.
             let too_large = error.is_parse_too_large();
             let status = if too_large { 431 } else { 400 };
-            session.refuse(refusal_of(status), status, None);
             session.is_dirty.set(true);
+            return Verdict::Unanswered(refusal_of(status), status);
         } else if session.head_began.get().is_some() {
-            session.refuse(Reason::ClientLeft, 0, None);
+            return Verdict::Unanswered(Reason::ClientLeft, 0);
         }
         Verdict::Over
     }
@@ -484,7 +503,7 @@ where
             };
         }
         if session.head_began.get().is_some() {
-            return Due::End(Verdict::HeadTimeout);
+            return Due::End(Verdict::Unread(Reason::RequestHeadTimeout));
         }
         if self.may_park() && now < session.idle_until() {
             Due::End(Verdict::Idle)

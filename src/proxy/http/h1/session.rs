@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::base::clock::{self, Instant};
-use crate::exchange::{Reason, RequestId};
+use crate::exchange::{LoggedRequest, Reason, RequestId};
 use crate::net::HalfClose;
 use crate::proxy::http::client::{Client, Open};
 use crate::proxy::http::upgrade::Opened;
@@ -85,6 +85,9 @@ impl Session {
         self.watch.in_exchange.set(true);
         self.watch.flushed.set(false);
         self.watch.has_broken_off.set(false);
+        self.watch.is_answered.set(false);
+        self.watch.heads.set(self.watch.heads.get() + 1);
+        self.watch.course.replace(Some(Rc::clone(&open.course)));
         *self.open.borrow_mut() = Some(open);
     }
 
@@ -144,6 +147,7 @@ impl Session {
             self.is_dirty.set(true);
         }
         self.watch.in_exchange.set(false);
+        self.watch.course.replace(None);
         self.watch.heard.set(false);
         self.head_began.set(None);
         // A client that was slow to take the last bytes has not been idle meanwhile.
@@ -162,10 +166,17 @@ impl Session {
         }
     }
 
-    /// Counts and logs a request that no exchange was opened for. `id`: what the client was told.
-    pub(super) fn refuse(&self, reason: Reason, status: u16, id: Option<RequestId>) {
+    /// Counts and logs a request that no exchange was opened for. `id`: what the client was told;
+    /// `request`: as much of it as was read.
+    pub(super) fn refuse(
+        &self,
+        reason: Reason,
+        status: u16,
+        id: Option<RequestId>,
+        request: Option<LoggedRequest>,
+    ) {
         self.client
-            .refuse(reason, status, self.head_began.get(), id, None);
+            .refuse(reason, status, self.head_began.get(), id, request);
     }
 }
 

@@ -15,7 +15,8 @@ use std::task::{Context as TaskContext, Poll, ready};
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
-use http::{HeaderValue, Request, Response, StatusCode, header, response};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header, response};
 use http_body::Body;
 
 use crate::base::clock::{self, FAR, Instant};
@@ -32,6 +33,7 @@ use crate::proxy::io::{
     Course, End, Interims, Look, Pump, ReceivedBody, Stall, StalledEntry, Stopped, StreamBody,
     Timer, trim_values,
 };
+use crate::wire::target;
 
 use super::Shared;
 
@@ -64,6 +66,7 @@ pub(super) async fn exchange(
     shared: Rc<Shared>,
 ) {
     trim_values(request.headers_mut());
+    let request = with_escapes(request);
     let begun = Begun::open(&shared.client, &request, None);
     let open = begun.opened();
     open.course.pass_interims(Interims::default());
@@ -97,6 +100,23 @@ pub(super) async fn exchange(
         drop(exchange);
         Box::pin(hear_out(stream, &shared)).await;
     }
+}
+
+/// `request`, with escapes for the characters in its target that HTTP/1 is not sent with. Those that
+/// h2 refuses are not seen here.
+fn with_escapes(mut request: Request<RecvStream>) -> Request<RecvStream> {
+    let target = request.uri().path_and_query();
+    let escaped = target.and_then(|target| target::escaped(target.as_str().as_bytes()));
+    if let Some(escaped) = escaped
+        && let Ok(target) = PathAndQuery::from_maybe_shared(Bytes::from(escaped))
+    {
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query = Some(target);
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
 }
 
 /// Reads and throws away what a client is still sending when it has its answer, as long as

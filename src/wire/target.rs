@@ -1,0 +1,44 @@
+//! Characters in a target that clients send and that a URI has no place for.
+//!
+//! Browsers escape them, many other clients do not (JSON in a query, `$filter=Price>10` of OData),
+//! and HAProxy and nginx forward them. Those that our libraries cannot carry go to the server as
+//! escapes, in path and query alike; the others (`{`, `}`, `|`, `\`, `^`, `[`, `]`) as received.
+
+use super::escape::escape;
+
+/// `target` with escapes for `"`, `<`, `>`, `` ` `` and all bytes that are not ASCII; `None` when it
+/// has none of them, which one scan says.
+pub fn escaped(target: &[u8]) -> Option<Vec<u8>> {
+    let first = target.iter().position(|&byte| must_be_escaped(byte))?;
+    let mut escaped = target[..first].to_vec();
+    for &byte in &target[first..] {
+        if must_be_escaped(byte) {
+            escaped.extend(escape(byte).map(|character| character as u8));
+        } else {
+            escaped.push(byte);
+        }
+    }
+    Some(escaped)
+}
+
+fn must_be_escaped(byte: u8) -> bool {
+    matches!(byte, b'"' | b'<' | b'>' | b'`' | 0x80..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_carried_is_escaped_and_nothing_else() {
+        let target = "/a\"b?c=<é>`";
+        let expected = Some(b"/a%22b?c=%3C%C3%A9%3E%60".to_vec());
+        assert_eq!(escaped(target.as_bytes()), expected);
+        assert_eq!(escaped(b"/\xff").as_deref(), Some(&b"/%FF"[..]));
+        let plain: Vec<u8> = (b'!'..=b'~')
+            .filter(|&byte| !must_be_escaped(byte))
+            .collect();
+        assert_eq!(plain.len(), 94 - 4);
+        assert_eq!(escaped(&plain), None);
+    }
+}
