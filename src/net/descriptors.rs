@@ -385,8 +385,8 @@ mod tests {
     }
 
     fn of(servers: u64) -> Descriptors {
-        let descriptors = Descriptors::new(100 + servers, 2);
-        assert_eq!(descriptors.share_out(0, Some(100)), 100);
+        let descriptors = Descriptors::new(2 * servers, 2);
+        assert_eq!(descriptors.share_out(0, Some(servers)), servers);
         assert_eq!(descriptors.limit(), servers);
         descriptors
     }
