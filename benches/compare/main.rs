@@ -20,6 +20,7 @@ mod face;
 mod idle;
 mod load;
 mod machine;
+mod many;
 mod origin;
 mod origin_h2;
 mod poll;
@@ -63,6 +64,9 @@ enum Part {
     /// Evenkeel only: reloads of 1,000 backends with 10 servers each
     #[command(name = "reload-1000")]
     Reload1000(reload::Options),
+    /// Reloads of 33,000 hosts with a backend each, and scrapes, beside HAProxy and nginx
+    #[command(name = "reload-33000")]
+    Reload33000(many::Options),
     /// TLS, HTTP/2, WebSocket and TCP mode
     Edge(edge::Options),
     #[command(hide = true)]
@@ -103,6 +107,7 @@ fn run(cli: Cli) -> io::Result<()> {
         Some(Part::EdgeIdle(options)) => edge::idle::run(&options),
         Some(Part::Reload(options)) => reload::weights(&options, &cli.rig),
         Some(Part::Reload1000(options)) => reload::thousand(&options, &cli.rig),
+        Some(Part::Reload33000(options)) => many::run(&options, &cli.rig),
         None if cli.bench => compare::run(&cli.compare, &cli.rig),
         // `cargo test --all-targets` runs every bench once, without `--bench`; this one takes most of
         // an hour and two quiet cores, so it waits to be asked for.

@@ -20,11 +20,22 @@ pub(crate) fn send(
     path: &str,
     timeout: Duration,
 ) -> io::Result<(u16, String)> {
+    send_to(addr, &addr.to_string(), method, path, timeout)
+}
+
+/// The same for `host`.
+pub(crate) fn send_to(
+    addr: SocketAddr,
+    host: &str,
+    method: &str,
+    path: &str,
+    timeout: Duration,
+) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&addr, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
     // One write: in pieces, the second would wait 40 ms for the first one's delayed acknowledgement.
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();

@@ -17,8 +17,8 @@ use crate::settings::haproxy::Bytes;
 use crate::settings::{Places, evenkeel, haproxy, nginx};
 use crate::{machine, probe, procfs};
 
-/// Enough for a configuration with 10,000 servers.
-const START_PATIENCE: Duration = Duration::from_secs(10);
+/// nginx compares each of 33,000 backends with each.
+const START_PATIENCE: Duration = Duration::from_secs(300);
 /// nginx writes its log at the latest a second after the request.
 const LOG_PATIENCE: Duration = Duration::from_secs(3);
 /// As many as one diagnostic of a configuration has.

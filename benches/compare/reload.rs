@@ -143,7 +143,7 @@ impl Plan {
             thread::sleep(Duration::from_nanos(due_ns.saturating_sub(now_ns())));
             replace(&running.config, &texts[index as usize % 2])?;
             reloads.push(match by {
-                By::Post => post(running.admin)?,
+                By::Post => posted(running.admin)?,
                 By::Hup => hang_up(&running.pids)?,
             });
         }
@@ -152,13 +152,24 @@ impl Plan {
 }
 
 /// As an editor does it: never a half-written file in the place of the whole one.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let fresh = path.with_extension("fresh");
     fs::write(&fresh, text)?;
     fs::rename(&fresh, path)
 }
 
-fn post(admin: SocketAddr) -> io::Result<Reload> {
+/// How long a reload took that was asked for and answered.
+pub(crate) fn post(admin: SocketAddr) -> io::Result<u64> {
+    let reload = posted(admin)?;
+    match reload.status {
+        Some(200) => Ok(reload.end_ns - reload.begin_ns),
+        status => Err(io::Error::other(format!(
+            "a reload was answered {status:?}"
+        ))),
+    }
+}
+
+fn posted(admin: SocketAddr) -> io::Result<Reload> {
     let begin_ns = now_ns();
     let (status, _) = probe::send(admin, "POST", "/reload", RELOAD_PATIENCE)?;
     Ok(Reload {

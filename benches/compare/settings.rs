@@ -7,6 +7,7 @@
 
 pub(crate) mod evenkeel;
 pub(crate) mod haproxy;
+pub(crate) mod many;
 pub(crate) mod nginx;
 
 use std::net::SocketAddr;
