@@ -92,7 +92,7 @@ pub fn server_tls_renewed(backend: &str) {
 pub fn reload_applied(generation: u64, changes: &dyn Display) {
     info!(
         event = "reload.applied",
-        generation, "configuration {generation} is running: {changes}"
+        generation, "configuration {generation} runs: {changes}"
     );
 }
 
