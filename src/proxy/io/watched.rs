@@ -125,7 +125,7 @@ fn head_bytes(bytes: &[u8]) -> Option<usize> {
 const MOST_BLANK_BYTES: usize = 64;
 
 impl Watch {
-    /// Whether the client has sent line ends and nothing else, more than [`MOST_BLANK_BYTES`].
+    /// Whether the client has sent line ends and nothing else, more than `MOST_BLANK_BYTES`.
     pub fn is_flooded_with_blanks(&self) -> bool {
         self.blank_bytes.get() > MOST_BLANK_BYTES
     }
