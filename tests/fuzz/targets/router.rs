@@ -124,7 +124,10 @@ fuzz_target!(|input: Input| {
         })
     };
 
-    let found = ask(&routes, &normal).expect("a path in its form is not ambiguous");
+    // In `//a` or `/a%2Fb`, servers read several paths: no route is chosen then.
+    let Ok(found) = ask(&routes, &normal) else {
+        return;
+    };
     let first = routes
         .iter()
         .position(|route| ask(std::slice::from_ref(route), &normal) == Ok(Some(0)));
