@@ -152,6 +152,28 @@ impl Origin {
         socket.is_some_and(|socket| socket.untaken_bytes == 0)
     }
 
+    /// How many bytes the proxy has written from the first `beginning` on, on the open connection that brought
+    /// it: those that were read here, and those that lie in either system's buffers. `None`: none did.
+    pub(crate) fn bytes_written_from(&self, beginning: &str) -> Option<usize> {
+        let beginning = beginning.as_bytes();
+        let connections = lock(&self.records.connections);
+        let place_in = |tape: &[u8]| {
+            tape.windows(beginning.len())
+                .position(|part| part == beginning)
+        };
+        let mut places = connections
+            .iter()
+            .map(|one| Some((one, place_in(&lock(&one.tape))?)));
+        let (connection, place) = places.find_map(|found| found)?;
+        let stream = connection.stream.as_ref()?;
+        let (local, remote) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
+        // In the order in which they move: none is missed.
+        let unsent = tcp_socket(remote, local)?.untaken_bytes;
+        let unread = rustix::io::ioctl_fionread(stream).ok()? as usize;
+        let read = lock(&connection.tape).len();
+        Some(unsent + unread + read - place)
+    }
+
     /// The requests so far, in the order in which they were complete.
     pub(crate) fn requests(&self) -> Vec<Message> {
         lock(&self.records.requests).clone()
