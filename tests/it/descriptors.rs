@@ -128,13 +128,40 @@ fn a_descriptor_that_others_have_taken_is_made_room_for_too() {
         .also("other", &other)
         .route("path = \"/other\"\nbackend = \"other\"");
     let program = Program::start(&setup);
-    assert_eq!(burst(&program, &app, &gate, 5, "/"), 5);
-    let mut client = program.client();
-    assert_eq!(client.get("/").status(), 200);
+    let at_first = program.descriptors();
+    let mut clients: Vec<Client> = (0..5).map(|_| program.client()).collect();
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n");
+    }
+    app.wait_for_requests(5);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.response().status(), 200);
+    }
+    // The limit bounds numbers, and a new descriptor has the lowest that is free: until that is above those of
+    // all connections, there is room for another.
+    let lowest_free = loop {
+        let open = program.descriptors();
+        let lowest_free = (0..).find(|number| !open.contains(number));
+        let lowest_free = lowest_free.expect("not all are open");
+        let latest = open.difference(&at_first).last();
+        if latest.is_some_and(|latest| *latest < lowest_free) {
+            break lowest_free;
+        }
+        assert!(clients.len() < 200, "{open:?}");
+        let mut client = program.client();
+        assert_eq!(client.get("/").status(), 200);
+        clients.push(client);
+    };
+    let idle = app.open();
+    assert!(idle >= 5, "{idle}");
     // The system has none for another connection from now on.
-    program.limit_files(0);
-    assert_eq!(client.get("/other").text(), "other");
-    assert_eq!(client.get("/other").text(), "other");
+    program.limit_descriptors(lowest_free);
+    assert_eq!(clients[0].get("/other").text(), "other");
+    assert_eq!(clients[0].get("/other").text(), "other");
+    until("an idle connection was closed for it", || {
+        (app.open() < idle).then_some(())
+    });
 }
 
 /// A server that has more to say than sockets hold, to everybody but those who ask for `/little`.

@@ -218,15 +218,29 @@ impl Program {
         Duration::from_millis(ticks * 1_000 / rustix::param::clock_ticks_per_second())
     }
 
-    /// Lets it have `more` descriptors than it has now, and no others.
+    /// The numbers of its open descriptors.
+    #[track_caller]
+    pub(crate) fn descriptors(&self) -> BTreeSet<u64> {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        let entries = std::fs::read_dir(folder).expect("it runs");
+        let names = entries.map(|entry| entry.expect("it runs").file_name());
+        let numbers = names.map(|name| name.to_str().and_then(|name| name.parse().ok()));
+        numbers.map(|number| number.expect("a number")).collect()
+    }
+
+    /// Lets it have `more` descriptors than it has now, and no others. Free numbers below the highest come on
+    /// top of that.
     #[track_caller]
     pub(crate) fn limit_files(&self, more: u64) {
-        let folder = format!("/proc/{}/fd", self.child.id());
-        let open = std::fs::read_dir(folder).expect("it runs").count() as u64;
-        let limit = Some(open + more);
+        self.limit_descriptors(self.descriptors().len() as u64 + more);
+    }
+
+    /// Lets it open no descriptor whose number is `limit` or more. Those that are open stay open.
+    #[track_caller]
+    pub(crate) fn limit_descriptors(&self, limit: u64) {
         let limit = Rlimit {
-            current: limit,
-            maximum: limit,
+            current: Some(limit),
+            maximum: Some(limit),
         };
         prlimit(Some(pid_of(&self.child)), Resource::Nofile, limit).expect("it is ours");
     }
