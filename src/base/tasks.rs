@@ -87,6 +87,16 @@ pub fn local_runtime() -> io::Result<tokio::runtime::LocalRuntime> {
         .build_local(tokio::runtime::LocalOptions::default())
 }
 
+/// [`local_runtime`] whose [`spawn_blocking`] has a single thread. A test that occupies this thread knows
+/// that no blocking work ends before the test lets it.
+#[cfg(test)]
+pub fn local_runtime_with_one_blocking_thread() -> io::Result<tokio::runtime::LocalRuntime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build_local(tokio::runtime::LocalOptions::default())
+}
+
 /// A runtime for one thread, for what needs no local tasks.
 ///
 /// # Errors

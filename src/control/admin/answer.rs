@@ -337,19 +337,24 @@ mod tests {
         control.expect("a free port")
     }
 
-    /// The text that `made` gives; it must not be made by the thread that polls.
+    /// The text that `made` gives, which must come from a blocking thread: the only one of this runtime
+    /// is occupied, so `made` cannot end with its first poll unless the polling thread makes the text.
     async fn made_elsewhere<E: std::fmt::Debug>(
         made: impl Future<Output = Result<String, E>>,
     ) -> String {
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let occupied = tasks::spawn_blocking(move || released.recv());
         let mut made = pin!(made);
         let first = made.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(first.is_pending(), "health checks would have waited for it");
+        drop(release);
+        let _ = occupied.await.expect("no panic");
         made.await.expect("no panic")
     }
 
     #[test]
     fn health_checks_do_not_wait_for_the_text_of_metrics_and_status() {
-        let runtime = tasks::local_runtime().expect("a runtime");
+        let runtime = tasks::local_runtime_with_one_blocking_thread().expect("a runtime");
         runtime.block_on(async {
             let control = control().await;
             let text = made_elsewhere(metrics(&control.state)).await;
