@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use criterion::{Criterion, criterion_group, criterion_main};
 use evenkeel::base::clock::{self, Duration};
 use evenkeel::base::{Name, Place, tasks};
-use evenkeel::exchange::{Attempt, Exchange, LoggedRequest, Opening, RequestId, RequestTexts};
+use evenkeel::exchange::{Attempt, LoggedRequest, Opening, Record, RequestId, RequestTexts};
 use evenkeel::observe::{
     AccessLogHandle, BackendRow, FrontendMetrics, FrontendRow, HealthMetrics, Places,
     ProcessMetrics, QueueAppeared, RouteMetrics, Scrape, ServerConnections, ServerMetrics,
@@ -58,7 +58,7 @@ impl Places for Stage<'_> {
 
 fn finish(criterion: &mut Criterion) {
     let plan = plan();
-    let exchange = exchange();
+    let record = record();
     let mut group = criterion.benchmark_group("finish");
     let targets = [
         ("without a log", LogTarget::Off),
@@ -77,7 +77,7 @@ fn finish(criterion: &mut Criterion) {
         };
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                observer.finish(black_box(&exchange), &stage, &frontend);
+                observer.finish(black_box(&record), &stage, &frontend);
             });
         });
         drop(observer);
@@ -91,7 +91,7 @@ fn finish(criterion: &mut Criterion) {
 /// 1,000 servers with traffic on two workers.
 fn scrape(criterion: &mut Criterion) {
     let plan = plan();
-    let exchange = exchange();
+    let record = record();
     let now = clock::now();
     let (log, _writer) = AccessLogHandle::open(&LogTarget::Off).expect("nothing to open");
     let process = ProcessMetrics::new();
@@ -105,7 +105,7 @@ fn scrape(criterion: &mut Criterion) {
                     server: &metrics,
                     route: &route,
                 };
-                WorkerObserver::new(worker, &log).finish(&exchange, &stage, &frontend);
+                WorkerObserver::new(worker, &log).finish(&record, &stage, &frontend);
             }
             let health = HealthMetrics::new(ServerState::Up, now);
             (
@@ -166,9 +166,9 @@ fn request() -> LoggedRequest {
     })
 }
 
-fn exchange() -> Exchange {
+fn record() -> Record {
     let began = clock::now();
-    let exchange = Exchange::open(Opening {
+    let record = Record::open(Opening {
         began,
         head_read: began + Duration::from_micros(20),
         wall: clock::wall(),
@@ -182,9 +182,9 @@ fn exchange() -> Exchange {
         first_bytes: None,
         id: RequestId::made(0x0123_4567_89ab_cdef),
     });
-    exchange.route.set(Some(0));
-    exchange.backend.set(Some(0));
-    exchange.attempt.set(Some(Attempt {
+    record.route.set(Some(0));
+    record.backend.set(Some(0));
+    record.attempt.set(Some(Attempt {
         backend: 0,
         server: 0,
         connect: None,
@@ -192,10 +192,10 @@ fn exchange() -> Exchange {
         status: 200,
         reason: None,
     }));
-    exchange.status.set(200);
-    exchange.body_bytes_out.set(1_024);
-    exchange.ended.set(Some(began + Duration::from_micros(950)));
-    exchange
+    record.status.set(200);
+    record.body_bytes_out.set(1_024);
+    record.ended.set(Some(began + Duration::from_micros(950)));
+    record
 }
 
 fn plan() -> Plan {

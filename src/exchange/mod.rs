@@ -13,5 +13,5 @@ mod secured;
 pub use fault::{Cause, Fault, Retry, Side};
 pub use logged::{LoggedField, LoggedRequest, LoggedText, RequestTexts};
 pub use reason::Reason;
-pub use record::{Attempt, Exchange, FirstBytes, Opening, RequestId};
+pub use record::{Attempt, FirstBytes, Opening, Record, RequestId};
 pub use secured::{ClientCertificate, ClientTls};

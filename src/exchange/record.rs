@@ -14,11 +14,12 @@ use crate::base::Peer;
 use crate::base::clock::{Duration, Instant};
 use crate::exchange::{ClientTls, LoggedRequest, Reason};
 
-/// One request and its response, from the first byte of the head to the last byte of the body.
+/// What is known of one exchange: one request and its response, from the first byte of the head to the
+/// last byte of the body.
 ///
-/// Indices are places in the plan that the exchange runs under.
+/// Indices point into the plan that the exchange runs under.
 #[derive(Debug)]
-pub struct Exchange {
+pub struct Record {
     /// What was known when it began; never changes.
     pub opening: Opening,
     /// The matching route. Written by `handle`; `None`: the frontend's own backend, or none.
@@ -40,7 +41,7 @@ pub struct Exchange {
     pub is_tunnel: Cell<bool>,
     /// The status that the client was sent; 0 before. Written by `handle`.
     pub status: Cell<u16>,
-    /// Why we answered ourselves, or why it ended early. The first writer wins: see [`Exchange::blame`].
+    /// Why we answered ourselves, or why it ended early. The first writer wins: see [`Record::blame`].
     pub reason: Cell<Option<Reason>>,
     /// When it was over; `None` before. Written by whoever ends it.
     pub ended: Cell<Option<Instant>>,
@@ -110,8 +111,8 @@ enum Characters {
     Taken(Box<[u8]>),
 }
 
-impl Exchange {
-    /// An exchange whose head has just been read.
+impl Record {
+    /// The record of an exchange whose head has just been read.
     pub fn open(opening: Opening) -> Self {
         Self {
             opening,

@@ -10,7 +10,7 @@ use http::Version;
 
 use crate::base::clock::{Duration, Instant};
 use crate::base::{Address, Name, Place};
-use crate::exchange::{Attempt, Exchange, LoggedRequest, Opening, RequestId, RequestTexts};
+use crate::exchange::{Attempt, LoggedRequest, Opening, Record, RequestId, RequestTexts};
 use crate::observe::{Places, RouteMetrics, ServerMetrics};
 use crate::plan::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientCertificate,
@@ -33,8 +33,8 @@ pub(super) fn plan() -> Plan {
 }
 
 /// `GET /v1/a?b=c` at `began`, of which nothing more is known yet.
-pub(super) fn exchange(began: Instant) -> Exchange {
-    Exchange::open(Opening {
+pub(super) fn record(began: Instant) -> Record {
+    Record::open(Opening {
         began,
         head_read: began + Duration::from_micros(120),
         wall: UNIX_EPOCH + Duration::from_millis(1_772_368_496_789),

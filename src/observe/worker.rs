@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use crate::base::Peer;
 use crate::base::clock::{self, Instant};
-use crate::exchange::{Attempt, ClientTls, Exchange, LoggedRequest, Reason, RequestId};
+use crate::exchange::{Attempt, ClientTls, LoggedRequest, Reason, Record, RequestId};
 use crate::observe::access_log::{Batch, Entry, Queue, Times, write_line};
 use crate::observe::calendar::Calendar;
 use crate::observe::metrics::frontend::{Finished, Parked};
@@ -110,29 +110,29 @@ impl WorkerObserver {
     }
 
     /// Counts and logs an exchange that is over; `places` are those of what it ran under.
-    pub fn finish(&self, exchange: &Exchange, places: &dyn Places, frontend: &FrontendMetrics) {
-        let opening = &exchange.opening;
-        let ended = exchange.ended.get().unwrap_or_else(clock::now);
+    pub fn finish(&self, record: &Record, places: &dyn Places, frontend: &FrontendMetrics) {
+        let opening = &record.opening;
+        let ended = record.ended.get().unwrap_or_else(clock::now);
         let total = ended.saturating_duration_since(opening.began);
-        let reason = exchange.reason.get();
+        let reason = record.reason.get();
         // A connection in TCP mode is answered by whoever it was passed on to.
         let is_request = opening.first_bytes.is_none();
-        let status = is_request.then(|| status_label(exchange.status.get(), reason));
-        let attempt = exchange.attempt.get();
-        let failed = exchange.failed.borrow();
+        let status = is_request.then(|| status_label(record.status.get(), reason));
+        let attempt = record.attempt.get();
+        let failed = record.failed.borrow();
 
         frontend.finished(
             self.worker,
             &Finished {
                 status,
                 reason,
-                duration: (!exchange.is_tunnel.get()).then_some(total),
-                body_bytes_in: exchange.body_bytes_in.get(),
-                body_bytes_out: exchange.body_bytes_out.get(),
+                duration: (!record.is_tunnel.get()).then_some(total),
+                body_bytes_in: record.body_bytes_in.get(),
+                body_bytes_out: record.body_bytes_out.get(),
             },
         );
         let kind = RouteKind::of(!is_request);
-        if let Some(route) = exchange.route.get()
+        if let Some(route) = record.route.get()
             && let Some(route) = places.route_metrics(opening.frontend, route, kind)
         {
             route.finished(self.worker);
@@ -146,8 +146,8 @@ impl WorkerObserver {
             return;
         }
 
-        let names = Names::of(exchange, attempt.as_ref(), places);
-        let queued = exchange.queued.get();
+        let names = Names::of(record, attempt.as_ref(), places);
+        let queued = record.queued.get();
         let has_queued = !queued.is_zero() || attempt.is_some() || !failed.is_empty();
         self.log(
             &Entry {
@@ -169,8 +169,8 @@ impl WorkerObserver {
                 generation: opening.generation,
                 attempts: failed.len() + usize::from(attempt.is_some()),
                 failed: &failed,
-                body_bytes_in: exchange.body_bytes_in.get(),
-                body_bytes_out: exchange.body_bytes_out.get(),
+                body_bytes_in: record.body_bytes_in.get(),
+                body_bytes_out: record.body_bytes_out.get(),
                 times: Times {
                     head: Some(opening.head_read.saturating_duration_since(opening.began)),
                     queue: has_queued.then_some(queued),
@@ -282,12 +282,12 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    fn of(exchange: &Exchange, attempt: Option<&Attempt>, places: &'a dyn Places) -> Self {
-        let frontend = exchange.opening.frontend;
-        let kind = RouteKind::of(exchange.opening.first_bytes.is_some());
-        let route = exchange.route.get();
+    fn of(record: &Record, attempt: Option<&Attempt>, places: &'a dyn Places) -> Self {
+        let frontend = record.opening.frontend;
+        let kind = RouteKind::of(record.opening.first_bytes.is_some());
+        let route = record.route.get();
         let backend = attempt.map(|attempt| attempt.backend);
-        let backend = backend.or(exchange.backend.get());
+        let backend = backend.or(record.backend.get());
         let server = attempt.and_then(|attempt| places.server(attempt.backend, attempt.server));
         Self {
             frontend: places.frontend(frontend),
@@ -333,23 +333,23 @@ mod tests {
             }
         }
 
-        fn exchange(&self) -> Exchange {
-            let exchange = scene::exchange(self.began);
-            exchange.ended.set(Some(self.after_us(2_500)));
-            exchange
+        fn record(&self) -> Record {
+            let record = scene::record(self.began);
+            record.ended.set(Some(self.after_us(2_500)));
+            record
         }
 
         fn after_us(&self, micros: u64) -> Instant {
             self.began + Duration::from_micros(micros)
         }
 
-        fn finish(&self, exchange: &Exchange) {
+        fn finish(&self, record: &Record) {
             let places = scene::Stage {
                 plan: &self.plan,
                 servers: &self.servers,
                 route: &self.route,
             };
-            self.observer.finish(exchange, &places, &self.frontend);
+            self.observer.finish(record, &places, &self.frontend);
         }
 
         /// What was written since, without waiting for a full buffer.
@@ -403,9 +403,9 @@ mod tests {
     #[test]
     fn a_line_has_the_fields_of_the_reference_page_in_its_order() {
         let bench = Bench::logging_to(&LogTarget::Stdout);
-        let mut exchange = bench.exchange();
+        let mut record = bench.record();
         let long = "x".repeat(9_000);
-        exchange.opening.request = Some(LoggedRequest::of(&RequestTexts {
+        record.opening.request = Some(LoggedRequest::of(&RequestTexts {
             method: Some(long.as_bytes()),
             target: Some(long.as_bytes()),
             host: Some(long.as_bytes()),
@@ -413,12 +413,12 @@ mod tests {
             referer: Some(long.as_bytes()),
             version: None,
         }));
-        exchange.opening.first_bytes = Some(FirstBytes {
+        record.opening.first_bytes = Some(FirstBytes {
             sni: Some(long.into()),
         });
-        exchange.attempt.set(Some(scene::attempt(0)));
-        exchange.set_attempt_aside();
-        bench.finish(&exchange);
+        record.attempt.set(Some(scene::attempt(0)));
+        record.set_attempt_aside();
+        bench.finish(&record);
         let line = bench.lines();
         let expected: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
         assert_eq!(keys(&line), expected, "{line}");
@@ -429,19 +429,19 @@ mod tests {
     #[test]
     fn an_exchange_that_went_well_is_one_line() {
         let bench = Bench::logging_to(&LogTarget::Stdout);
-        let exchange = bench.exchange();
-        exchange.route.set(Some(0));
-        exchange.backend.set(Some(0));
-        exchange.attempt.set(Some(Attempt {
+        let record = bench.record();
+        record.route.set(Some(0));
+        record.backend.set(Some(0));
+        record.attempt.set(Some(Attempt {
             connect: Some(Duration::from_micros(210)),
             response: Some(Duration::from_nanos(1_480_999)),
             status: 200,
             ..scene::attempt(1)
         }));
-        exchange.status.set(200);
-        exchange.body_bytes_in.set(3);
-        exchange.body_bytes_out.set(512);
-        bench.finish(&exchange);
+        record.status.set(200);
+        record.body_bytes_in.set(3);
+        record.body_bytes_out.set(512);
+        bench.finish(&record);
         let expected = concat!(
             r#"{"time":"2026-03-01T12:34:56.789Z","frontend":"web","route":"api","backend":"app","#,
             r#""server":"10.0.0.2:80","client":"192.0.2.7:51234","method":"GET","host":"example.com","#,
@@ -466,21 +466,21 @@ mod tests {
     #[test]
     fn every_attempt_counts_and_the_failed_ones_are_named() {
         let bench = Bench::logging_to(&LogTarget::Stdout);
-        let exchange = bench.exchange();
-        exchange.backend.set(Some(0));
+        let record = bench.record();
+        record.backend.set(Some(0));
         for reason in [Reason::ServerConnectRefused, Reason::ServerResponseEmpty] {
-            exchange.attempt.set(Some(scene::attempt(0)));
-            exchange.stamp_attempt(|attempt| attempt.reason = Some(reason));
-            exchange.set_attempt_aside();
+            record.attempt.set(Some(scene::attempt(0)));
+            record.stamp_attempt(|attempt| attempt.reason = Some(reason));
+            record.set_attempt_aside();
         }
-        exchange.attempt.set(Some(Attempt {
+        record.attempt.set(Some(Attempt {
             response: Some(Duration::from_millis(1)),
             status: 503,
             ..scene::attempt(1)
         }));
-        exchange.queued.set(Duration::from_millis(2));
-        exchange.status.set(503);
-        bench.finish(&exchange);
+        record.queued.set(Duration::from_millis(2));
+        record.status.set(503);
+        bench.finish(&record);
 
         let line: serde_json::Value = serde_json::from_str(&bench.lines()).expect("JSON");
         assert_eq!(line["attempts"], 3);
@@ -514,10 +514,10 @@ mod tests {
             (200, Some(Reason::ClientLeft), 200),
         ] {
             let bench = Bench::logging_to(&LogTarget::Stdout);
-            let exchange = bench.exchange();
-            exchange.status.set(sent);
-            exchange.reason.set(reason);
-            bench.finish(&exchange);
+            let record = bench.record();
+            record.status.set(sent);
+            record.reason.set(reason);
+            bench.finish(&record);
             assert_eq!(bench.statuses(), [(expected, 1)], "{sent} {reason:?}");
             let line: serde_json::Value = serde_json::from_str(&bench.lines()).expect("JSON");
             assert_eq!(line["status"], expected);
@@ -529,10 +529,10 @@ mod tests {
     #[test]
     fn what_was_not_reached_is_null() {
         let bench = Bench::logging_to(&LogTarget::Stdout);
-        let exchange = bench.exchange();
-        exchange.status.set(404);
-        exchange.blame(Reason::RouteNone);
-        bench.finish(&exchange);
+        let record = bench.record();
+        record.status.set(404);
+        record.blame(Reason::RouteNone);
+        bench.finish(&record);
         let line: serde_json::Value = serde_json::from_str(&bench.lines()).expect("JSON");
         for key in ["route", "backend", "server"] {
             assert_eq!(line[key], serde_json::Value::Null, "{key}");
@@ -562,7 +562,7 @@ mod tests {
             generation: 7,
             began: bench.began,
             ended: bench.after_us(90),
-            wall: scene::exchange(bench.began).opening.wall,
+            wall: scene::record(bench.began).opening.wall,
         };
         bench
             .observer
@@ -583,15 +583,15 @@ mod tests {
     #[test]
     fn places_that_the_plan_does_not_have_are_null_and_no_panic() {
         let bench = Bench::logging_to(&LogTarget::Stdout);
-        let exchange = bench.exchange();
-        exchange.route.set(Some(9));
-        exchange.backend.set(Some(9));
-        exchange.attempt.set(Some(Attempt {
+        let record = bench.record();
+        record.route.set(Some(9));
+        record.backend.set(Some(9));
+        record.attempt.set(Some(Attempt {
             backend: 9,
             ..scene::attempt(9)
         }));
-        exchange.set_attempt_aside();
-        bench.finish(&exchange);
+        record.set_attempt_aside();
+        bench.finish(&record);
         let line: serde_json::Value = serde_json::from_str(&bench.lines()).expect("JSON");
         assert_eq!(line["failed"][0]["server"], serde_json::Value::Null);
     }
@@ -599,9 +599,9 @@ mod tests {
     #[test]
     fn without_a_log_it_counts_and_writes_nothing() {
         let bench = Bench::logging_to(&LogTarget::Off);
-        let exchange = bench.exchange();
-        exchange.status.set(200);
-        bench.finish(&exchange);
+        let record = bench.record();
+        record.status.set(200);
+        bench.finish(&record);
         assert_eq!(bench.lines(), "");
         assert_eq!(bench.statuses(), [(200, 1)]);
     }
@@ -609,9 +609,9 @@ mod tests {
     #[test]
     fn a_full_buffer_is_handed_in_without_the_ticker() {
         let bench = Bench::logging_to(&LogTarget::Stdout);
-        let exchange = bench.exchange();
+        let record = bench.record();
         for _ in 0..200 {
-            bench.finish(&exchange);
+            bench.finish(&record);
         }
         // So that there is work in any case, and a failure is one and not a hang.
         bench.log.reopen();

@@ -13,7 +13,7 @@ use crate::expr::Scratch;
 use crate::net::{Dialer, Pipes};
 use crate::observe::{Places, ProcessMetrics, WorkerObserver, event};
 use crate::proxy::frontend::Frontend;
-use crate::proxy::io::{Course, Stalled};
+use crate::proxy::io::{Exchange, Stalled};
 use crate::proxy::roll::Roll;
 use crate::proxy::snapshot::Views;
 
@@ -43,15 +43,15 @@ pub struct Context {
 
 impl Context {
     /// Counts and logs an exchange of `live`, whatever became of it; `places` are its own.
-    pub fn settle(&self, course: &Course, places: &dyn Places, live: &Frontend) {
-        course.end();
+    pub fn settle(&self, exchange: &Exchange, places: &dyn Places, live: &Frontend) {
+        exchange.end();
         if std::thread::panicking() {
             // Not in the handler, which catches it, but in a body or in the connection itself.
             self.metrics.panicked();
-            course.exchange.blame(Reason::ProxyPanic);
-            event::exchange_panicked(&course.exchange.opening.id, "outside of its handler");
+            exchange.record.blame(Reason::ProxyPanic);
+            event::exchange_panicked(&exchange.record.opening.id, "outside of its handler");
         }
         self.observer
-            .finish(&course.exchange, places, &live.metrics);
+            .finish(&exchange.record, places, &live.metrics);
     }
 }

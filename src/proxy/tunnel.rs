@@ -17,7 +17,7 @@ use crate::exchange::Reason;
 use crate::proxy::backend::Lease;
 use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
-use crate::proxy::io::{Broken, Course, Looks, Relay, Timer};
+use crate::proxy::io::{Broken, Exchange, Looks, Relay, Timer};
 use crate::proxy::roll::{Entry, Order};
 
 /// How long two ends that were told that this is the end are heard out.
@@ -34,7 +34,7 @@ pub struct Tunnel {
     /// The slot at the server.
     pub lease: Lease,
     /// The exchange that it is a part of.
-    pub course: Rc<Course>,
+    pub exchange: Rc<Exchange>,
     /// Whose tunnel it is.
     pub frontend: Arc<Frontend>,
     /// How long it may last.
@@ -56,7 +56,7 @@ struct Counted<'a>(&'a Frontend);
 /// A tunnel at work.
 struct Running<'a> {
     relay: &'a mut Relay,
-    course: &'a Course,
+    exchange: &'a Exchange,
     terms: Terms,
     context: &'a Context,
     entry: &'a Entry,
@@ -87,13 +87,13 @@ impl Tunnel {
     /// is given it holds twice, and a tunnel may be idle for long.
     pub async fn run(mut self: Box<Self>, context: &Context, entry: &Entry, timer: &mut Timer) {
         let counted = Counted::new(&self.frontend);
-        let course = &self.course;
-        course.exchange.is_tunnel.set(true);
-        course.deadlines.clear();
+        let exchange = &self.exchange;
+        exchange.record.is_tunnel.set(true);
+        exchange.deadlines.clear();
         let now = clock::now();
         let mut running = Running {
             relay: &mut self.relay,
-            course,
+            exchange,
             terms: self.terms,
             context,
             entry,
@@ -106,7 +106,7 @@ impl Tunnel {
             never: now + FAR,
         };
         let ended = poll_fn(|cx| running.poll(cx)).await;
-        course.end();
+        exchange.end();
         drop(counted);
         let Self { relay, lease, .. } = *self;
         // The connections go first: the slot stands for one of them.
@@ -153,7 +153,7 @@ impl Running<'_> {
     /// Tells both ends that this is the end.
     fn part(&mut self, reason: Reason) {
         if self.parting_until.is_none() {
-            self.course.exchange.blame(reason);
+            self.exchange.record.blame(reason);
             let [mask @ .., _, _, _, _] = self.context.rng.next_u64().to_be_bytes();
             self.relay.part(mask);
             self.parting_until = Some(clock::now() + PARTING);
@@ -164,9 +164,9 @@ impl Running<'_> {
         if self.relay.has_moved() {
             self.moved_at = clock::now();
             self.is_settled = false;
-            let exchange = &self.course.exchange;
-            exchange.body_bytes_in.set(self.relay.bytes_up());
-            exchange.body_bytes_out.set(self.relay.bytes_down());
+            let record = &self.exchange.record;
+            record.body_bytes_in.set(self.relay.bytes_up());
+            record.body_bytes_out.set(self.relay.bytes_down());
         }
     }
 
@@ -180,7 +180,7 @@ impl Running<'_> {
         };
         // After we have parted, it is no news.
         if self.parting_until.is_none() {
-            self.course.cut(reason);
+            self.exchange.cut(reason);
         }
         Ended::Broken(broken)
     }

@@ -13,7 +13,7 @@ use crate::base::turn;
 use crate::exchange::{Fault, Reason};
 use crate::net::Dialer;
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{Course, Proof, ReceivedBody, RequestBody, Switch};
+use crate::proxy::io::{Exchange, Proof, ReceivedBody, RequestBody, Switch};
 use crate::proxy::upstream::{
     Answer, Carrier, Connection, Failure, Outcome, ResponseHead, Seat, Unanswered, Wanted, Way,
     ask_for_tunnel, head_of,
@@ -75,7 +75,7 @@ impl Sending {
     }
 
     /// The request, to be written. `keep_head`: it may have to be written once more.
-    fn take(&mut self, course: &Rc<Course>, keep_head: bool) -> Option<Request<RequestBody>> {
+    fn take(&mut self, exchange: &Rc<Exchange>, keep_head: bool) -> Option<Request<RequestBody>> {
         match std::mem::replace(&mut self.state, State::Spent) {
             State::Whole(request) => {
                 if keep_head && is_repeatable(&request) {
@@ -86,7 +86,7 @@ impl Sending {
                 Some(request)
             }
             State::Head(head) => {
-                let body = RequestBody::none(Rc::clone(course));
+                let body = RequestBody::none(Rc::clone(exchange));
                 Some(Request::from_parts(*head, body))
             }
             State::Spent => None,
@@ -119,29 +119,29 @@ pub(super) async fn attempt(
     sending: &mut Sending,
     caller: &Caller,
     dialer: &Dialer,
-    course: &Rc<Course>,
+    exchange: &Rc<Exchange>,
 ) -> Result<Response<ServerBody>, Failed> {
     lease.hold(caller.held());
-    let line = caller.line(&lease, &course.exchange, || sending.host());
+    let line = caller.line(&lease, &exchange.record, || sending.host());
     let mut wanted = Wanted::Any;
     let mut patience = Patience::default();
     loop {
         let began = clock::now();
-        let (carrier, ready) = match connect(&lease, &line, wanted, dialer, course).await {
+        let (carrier, ready) = match connect(&lease, &line, wanted, dialer, exchange).await {
             Ok(connected) => connected,
             Err(fault) => return Err(Failed { fault, lease }),
         };
         let (fault, again) = match carrier {
             Carrier::Http1(mut connection) => {
                 let is_old = connection.was_used();
-                match over_http1(&mut connection, ready, &lease, sending, course).await {
+                match over_http1(&mut connection, ready, &lease, sending, exchange).await {
                     Ok(response) => {
                         let carried = Carried::Http1 {
-                            reuse: reuse_after(&response, course),
+                            reuse: reuse_after(&response, exchange),
                             connection,
                             lane: line.lane,
                         };
-                        return Ok(passed_on(response, carried, lease, course));
+                        return Ok(passed_on(response, carried, lease, exchange));
                     }
                     Err(fault) => {
                         let died = is_old && fault.reason == Reason::ServerResponseEmpty;
@@ -152,11 +152,11 @@ pub(super) async fn attempt(
             Carrier::Http2(seat) => {
                 // Boxed: the future is moved with each request, and those of HTTP/1 do not carry the
                 // room for it.
-                let answering = Box::pin(over_http2(&seat, ready, &lease, sending, course));
+                let answering = Box::pin(over_http2(&seat, ready, &lease, sending, exchange));
                 match answering.await {
                     Ok(Answer { response, rest }) => {
                         let carried = Carried::Http2 { rest, seat };
-                        return Ok(passed_on(response, carried, lease, course));
+                        return Ok(passed_on(response, carried, lease, exchange));
                     }
                     Err((fault, outcome)) => (fault, Again::after(outcome, seat.was_used())),
                 }
@@ -168,7 +168,7 @@ pub(super) async fn attempt(
         if again != Again::Refused {
             wanted = Wanted::OpenedSince(began);
         }
-        course.exchange.try_server_again(fault.reason);
+        exchange.record.try_server_again(fault.reason);
     }
 }
 
@@ -233,9 +233,9 @@ fn passed_on<B: Into<ReceivedBody>>(
     response: Response<B>,
     carried: Carried,
     lease: Lease,
-    course: &Rc<Course>,
+    exchange: &Rc<Exchange>,
 ) -> Response<ServerBody> {
-    response.map(|body| ServerBody::new(body, carried, lease, Rc::clone(course)))
+    response.map(|body| ServerBody::new(body, carried, lease, Rc::clone(exchange)))
 }
 
 /// A connection, and since when it could be used.
@@ -244,13 +244,13 @@ async fn connect(
     line: &Line,
     wanted: Wanted,
     dialer: &Dialer,
-    course: &Course,
+    exchange: &Exchange,
 ) -> Result<(Carrier, Instant), Fault> {
     let local = lease.backend();
     let plan = &local.shared.plan;
     let began = clock::now();
     // What wishes to go on in another protocol is choosy.
-    let switches = course.switch().is_some();
+    let switches = exchange.switch().is_some();
     if !switches {
         let open = poll_fn(|cx| {
             Poll::Ready(
@@ -263,14 +263,14 @@ async fn connect(
             // Opened for others, who wait for it, a moment ago: somebody has to count it.
             if matches!(&carrier, Carrier::Http2(seat) if !seat.was_used()) {
                 let took = Duration::ZERO;
-                course
-                    .exchange
+                exchange
+                    .record
                     .stamp_attempt(|attempt| attempt.connect = Some(took));
             }
             return Ok((carrier, began));
         }
     }
-    let deadlines = &course.deadlines;
+    let deadlines = &exchange.deadlines;
     let patience = plan.timeout.connect;
     let way = Way {
         dialer,
@@ -298,8 +298,8 @@ async fn connect(
     };
     if is_first {
         let took = ready.saturating_duration_since(began);
-        course
-            .exchange
+        exchange
+            .record
             .stamp_attempt(|attempt| attempt.connect = Some(took));
     }
     Ok((carrier, ready))
@@ -310,9 +310,9 @@ async fn over_http1(
     began: Instant,
     lease: &Lease,
     sending: &mut Sending,
-    course: &Rc<Course>,
+    exchange: &Rc<Exchange>,
 ) -> Result<ResponseHead, Fault> {
-    let Some(mut request) = sending.take(course, connection.was_used()) else {
+    let Some(mut request) = sending.take(exchange, connection.was_used()) else {
         // `attempt` asks before it sends again.
         return Err(Fault::new(Reason::ServerResponseEmpty));
     };
@@ -323,12 +323,12 @@ async fn over_http1(
             request.headers_mut().insert(header::HOST, value);
         }
     }
-    wait_for_answer(began, lease, course);
-    let outcome = connection.exchange(request, &course.deadlines).await;
-    course.deadlines.server_came();
+    wait_for_answer(began, lease, exchange);
+    let outcome = connection.exchange(request, &exchange.deadlines).await;
+    exchange.deadlines.server_came();
     match outcome {
         Ok(mut response) => {
-            note_answer(&mut response, began, course)?;
+            note_answer(&mut response, began, exchange)?;
             Ok(response)
         }
         Err(Failure { fault, unsent }) => {
@@ -339,7 +339,7 @@ async fn over_http1(
                 }
                 sending.put_back(*request);
             }
-            Err(first_cause(fault, course))
+            Err(first_cause(fault, exchange))
         }
     }
 }
@@ -349,10 +349,10 @@ async fn over_http2(
     began: Instant,
     lease: &Lease,
     sending: &mut Sending,
-    course: &Rc<Course>,
+    exchange: &Rc<Exchange>,
 ) -> Result<Answer, (Fault, Outcome)> {
     let other = |fault| (fault, Outcome::Other);
-    let Some(request) = sending.take(course, false) else {
+    let Some(request) = sending.take(exchange, false) else {
         // `attempt` asks before it sends again.
         return Err(other(Fault::new(Reason::ServerResponseEmpty)));
     };
@@ -363,22 +363,22 @@ async fn over_http2(
     let Ok(mut converted) = head_of(&head, settings.scheme(), &authority) else {
         return Err(other(Fault::new(Reason::RequestHostMalformed)));
     };
-    if let Some(switch) = course.switch() {
+    if let Some(switch) = exchange.switch() {
         if matches!(switch.proof, Proof::Malformed) {
             // Nobody but us would answer it.
             return Err(other(Fault::new(Reason::RequestUpgradeKey)));
         }
         ask_for_tunnel(&mut converted, switch);
     }
-    wait_for_answer(began, lease, course);
-    let outcome = seat.exchange(converted, body, &course.deadlines).await;
-    course.deadlines.server_came();
+    wait_for_answer(began, lease, exchange);
+    let outcome = seat.exchange(converted, body, &exchange.deadlines).await;
+    exchange.deadlines.server_came();
     match outcome {
         Ok(answer) if answer.response.headers().len() > settings.max_fields() => {
             Err(other(Fault::new(Reason::ServerResponseMalformed)))
         }
         Ok(mut answer) => {
-            note_answer(&mut answer.response, began, course).map_err(other)?;
+            note_answer(&mut answer.response, began, exchange).map_err(other)?;
             Ok(answer)
         }
         Err(Unanswered {
@@ -394,14 +394,14 @@ async fn over_http2(
                 _ if seat.was_used() && is_repeatable => sending.keep_head(head),
                 _ => {}
             }
-            Err((first_cause(fault, course), outcome))
+            Err((first_cause(fault, exchange), outcome))
         }
     }
 }
 
-fn wait_for_answer(began: Instant, lease: &Lease, course: &Course) {
+fn wait_for_answer(began: Instant, lease: &Lease, exchange: &Exchange) {
     let patience = lease.backend().shared.plan.timeout.response;
-    course
+    exchange
         .deadlines
         .wait_for_server_since(began, patience, Reason::ServerResponseTimeout);
 }
@@ -409,13 +409,13 @@ fn wait_for_answer(began: Instant, lease: &Lease, course: &Course) {
 fn note_answer<B>(
     response: &mut Response<B>,
     began: Instant,
-    course: &Course,
+    exchange: &Exchange,
 ) -> Result<(), Fault> {
-    if !can_be_passed_on(response, course) || !has_one_length(response) {
+    if !can_be_passed_on(response, exchange) || !has_one_length(response) {
         return Err(Fault::new(Reason::ServerResponseMalformed));
     }
     let took = clock::now().saturating_duration_since(began);
-    course.exchange.stamp_attempt(|attempt| {
+    exchange.record.stamp_attempt(|attempt| {
         attempt.response = Some(took);
         attempt.status = response.status().as_u16();
     });
@@ -424,8 +424,8 @@ fn note_answer<B>(
 
 /// If the client broke off or sent nonsense, that is the cause, and the server's end of it is only
 /// what follows.
-fn first_cause(fault: Fault, course: &Course) -> Fault {
-    match course.exchange.reason.get() {
+fn first_cause(fault: Fault, exchange: &Exchange) -> Fault {
+    match exchange.record.reason.get() {
         Some(reason) => Fault { reason, ..fault },
         None => fault,
     }
@@ -434,12 +434,12 @@ fn first_cause(fault: Fault, course: &Course) -> Fault {
 /// Whether the connection may carry another request. On one to a server of HTTP/1.0 hyper would
 /// write it in that version, and a body of unknown length would be lost. After a wish to go on in
 /// another protocol, what the server takes the next bytes for is a matter of opinion.
-fn reuse_after(response: &ResponseHead, course: &Course) -> Reuse {
+fn reuse_after(response: &ResponseHead, exchange: &Exchange) -> Reuse {
     let says_close = response
         .headers()
         .get(header::CONNECTION)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
-    if response.version() == Version::HTTP_11 && !says_close && course.switch().is_none() {
+    if response.version() == Version::HTTP_11 && !says_close && exchange.switch().is_none() {
         Reuse::Allowed
     } else {
         Reuse::Forbidden
@@ -449,7 +449,7 @@ fn reuse_after(response: &ResponseHead, course: &Course) -> Reuse {
 /// Whether the client would understand what the server means: no protocol that nobody asked for,
 /// and no transfer coding but the one that is taken off here. hyper reads `gzip, chunked` as
 /// chunked; without the field, the client would take what is compressed for what was meant.
-fn can_be_passed_on<B>(response: &Response<B>, course: &Course) -> bool {
+fn can_be_passed_on<B>(response: &Response<B>, exchange: &Exchange) -> bool {
     let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
     let is_framed = match codings.next() {
         None => true,
@@ -459,7 +459,7 @@ fn can_be_passed_on<B>(response: &Response<B>, course: &Course) -> bool {
     };
     let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     let is_agreed = |switch: &Switch| switch.is_agreed_in(response);
-    is_framed && (!switches || course.switch().is_some_and(is_agreed))
+    is_framed && (!switches || exchange.switch().is_some_and(is_agreed))
 }
 
 /// Makes the length of an answer the only one that it says, if it is one: hyper does not look where no

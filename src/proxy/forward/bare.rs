@@ -8,7 +8,7 @@ use crate::base::clock;
 use crate::exchange::{Fault, Reason};
 use crate::net::{Claim, Dialer, Stream};
 use crate::proxy::backend::{Lease, Local};
-use crate::proxy::io::Course;
+use crate::proxy::io::Exchange;
 use crate::proxy::upstream::{Spoken, dial};
 
 use super::Tries;
@@ -28,14 +28,14 @@ use super::judge::Left;
 pub async fn connect(
     backend: &Rc<Local>,
     dialer: &Dialer,
-    course: &Rc<Course>,
+    exchange: &Rc<Exchange>,
 ) -> Result<(Stream, Lease), Fault> {
     let mut tries = Tries::at(backend);
     loop {
-        let lease = tries.next(course).await?;
-        match dialled(&lease, dialer, course).await {
+        let lease = tries.next(exchange).await?;
+        match dialled(&lease, dialer, exchange).await {
             Ok(stream) => return Ok((stream, lease)),
-            Err(fault) => tries.failed(Failed { fault, lease }, Left::Whole, course)?,
+            Err(fault) => tries.failed(Failed { fault, lease }, Left::Whole, exchange)?,
         }
     }
 }
@@ -44,12 +44,12 @@ pub async fn connect(
 async fn open(
     lease: &Lease,
     dialer: &Dialer,
-    course: &Course,
+    exchange: &Exchange,
     name: Option<&str>,
 ) -> Result<Stream, Fault> {
     let backend = &lease.backend().shared;
     let server = lease.server();
-    let preamble = preamble(lease, &course.exchange, name.map(str::as_bytes));
+    let preamble = preamble(lease, &exchange.record, name.map(str::as_bytes));
     // One connection carries one client's: it cannot hold more than its share.
     let stream = dial(dialer, Claim::Fair, &server.address, &preamble).await?;
     match &backend.tls {
@@ -65,20 +65,20 @@ async fn open(
     }
 }
 
-async fn dialled(lease: &Lease, dialer: &Dialer, course: &Course) -> Result<Stream, Fault> {
+async fn dialled(lease: &Lease, dialer: &Dialer, exchange: &Exchange) -> Result<Stream, Fault> {
     let local = lease.backend();
     let began = clock::now();
     let patience = local.shared.plan.timeout.connect;
-    let first_bytes = course.exchange.opening.first_bytes.as_ref();
+    let first_bytes = exchange.record.opening.first_bytes.as_ref();
     let name = first_bytes.and_then(|first| first.sni.as_deref());
-    let opening = Box::pin(open(lease, dialer, course, name));
-    let stream = course
+    let opening = Box::pin(open(lease, dialer, exchange, name));
+    let stream = exchange
         .deadlines
         .while_connecting(patience, opening)
         .await??;
     let took = clock::now().saturating_duration_since(began);
-    course
-        .exchange
+    exchange
+        .record
         .stamp_attempt(|attempt| attempt.connect = Some(took));
     Ok(stream)
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use crate::base::{Peer, TlsVersion};
-use crate::exchange::{ClientTls, Exchange};
+use crate::exchange::{ClientTls, Record};
 use crate::plan::{ProxyVersion, SendProxy};
 use crate::proxy::backend::{Held, Lease, ServerId};
 use crate::proxy::upstream::{Lane, Lanes, Settings};
@@ -59,7 +59,7 @@ impl Caller {
     pub(super) fn line<'a>(
         &self,
         lease: &Lease,
-        exchange: &Exchange,
+        record: &Record,
         host: impl FnOnce() -> Option<&'a HeaderValue>,
     ) -> Line {
         let local = lease.backend();
@@ -73,11 +73,11 @@ impl Caller {
         let host = host();
         let apart = lanes.apart(host);
         let host = host.map(HeaderValue::as_bytes);
-        let said = header(how, exchange, host, None);
+        let said = header(how, record, host, None);
         let lane = self.lane(lease.server().id, &local.settings, &said, lanes, apart);
         // The connection's id is that of the exchange it is opened for.
         let preamble = match how.unique_id {
-            true => header(how, exchange, host, Some(exchange.opening.id.as_bytes())),
+            true => header(how, record, host, Some(record.opening.id.as_bytes())),
             false => said,
         };
         Line { lane, preamble }
@@ -120,28 +120,28 @@ impl Caller {
 
 /// What a connection to the server of `lease` says first that is for `exchange` alone, whose client
 /// named `host`.
-pub(super) fn preamble(lease: &Lease, exchange: &Exchange, host: Option<&[u8]>) -> Bytes {
+pub(super) fn preamble(lease: &Lease, record: &Record, host: Option<&[u8]>) -> Bytes {
     match &lease.backend().shared.plan.send_proxy {
         None => Bytes::new(),
         Some(how) => {
-            let id = how.unique_id.then_some(exchange.opening.id.as_bytes());
-            header(how, exchange, host, id)
+            let id = how.unique_id.then_some(record.opening.id.as_bytes());
+            header(how, record, host, id)
         }
     }
 }
 
 fn header(
     how: &SendProxy,
-    exchange: &Exchange,
+    record: &Record,
     host: Option<&[u8]>,
     unique_id: Option<&[u8]>,
 ) -> Bytes {
-    let endpoints = endpoints(exchange.opening.client, exchange.opening.local);
+    let endpoints = endpoints(record.opening.client, record.opening.local);
     let mut bytes = Vec::new();
     match how.version {
         ProxyVersion::V1 => write_v1(&endpoints, &mut bytes),
         ProxyVersion::V2 => {
-            let tls = exchange.opening.tls.as_deref();
+            let tls = record.opening.tls.as_deref();
             let host = host.and_then(|host| Authority::parse(host).ok());
             // Under TLS it is the name that the client asked for there (`proxy-protocol.txt` §2.2.2).
             let asked = tls.and_then(|tls| tls.server_name.as_deref());

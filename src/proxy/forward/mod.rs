@@ -24,7 +24,7 @@ use crate::exchange::{Attempt, Cause, Fault, Reason};
 use crate::net::Dialer;
 use crate::observe::event;
 use crate::proxy::backend::{Lease, Local, NoSlot, Tried};
-use crate::proxy::io::Course;
+use crate::proxy::io::Exchange;
 
 use attempt::Failed;
 use judge::{Left, Next, next_after};
@@ -46,14 +46,14 @@ pub async fn forward(
     backend: &Rc<Local>,
     caller: &Caller,
     dialer: &Dialer,
-    course: &Rc<Course>,
+    exchange: &Rc<Exchange>,
 ) -> Result<Response<ServerBody>, Fault> {
     let mut tries = Tries::at(backend);
     loop {
-        let lease = tries.next(course).await?;
-        match attempt::attempt(lease, sending, caller, dialer, course).await {
+        let lease = tries.next(exchange).await?;
+        match attempt::attempt(lease, sending, caller, dialer, exchange).await {
             Ok(response) => return Ok(response),
-            Err(failed) => tries.failed(failed, sending.left(), course)?,
+            Err(failed) => tries.failed(failed, sending.left(), exchange)?,
         }
     }
 }
@@ -77,9 +77,9 @@ impl<'a> Tries<'a> {
     }
 
     /// A slot at a server that was not tried, and the next attempt begins.
-    async fn next(&mut self, course: &Course) -> Result<Lease, Fault> {
+    async fn next(&mut self, exchange: &Exchange) -> Result<Lease, Fault> {
         let lease = match (
-            lease(self.backend, course, &self.tried).await,
+            lease(self.backend, exchange, &self.tried).await,
             self.last_fault.take(),
         ) {
             (Ok(lease), _) => lease,
@@ -87,15 +87,15 @@ impl<'a> Tries<'a> {
             (Err(_), Some(fault)) => return Err(fault),
             (Err(reason), None) => return Err(Fault::new(reason)),
         };
-        begin_attempt(course, self.backend, &lease);
+        begin_attempt(exchange, self.backend, &lease);
         Ok(lease)
     }
 
     /// An attempt has failed, and `left` is what there is of the request. An error is the end.
-    fn failed(&mut self, failed: Failed, left: Left, course: &Course) -> Result<(), Fault> {
+    fn failed(&mut self, failed: Failed, left: Left, exchange: &Exchange) -> Result<(), Fault> {
         let Failed { fault, lease } = failed;
-        course
-            .exchange
+        exchange
+            .record
             .stamp_attempt(|attempt| attempt.reason = Some(fault.reason));
         tell(&lease, &fault);
         self.left = self.left.saturating_sub(1);
@@ -135,34 +135,34 @@ fn tell(lease: &Lease, fault: &Fault) {
 
 /// A slot: at once if one is free, else within `timeout.queue`. An exchange that has tried a server
 /// does not wait for another.
-async fn lease(backend: &Rc<Local>, course: &Course, tried: &Tried) -> Result<Lease, Reason> {
+async fn lease(backend: &Rc<Local>, exchange: &Exchange, tried: &Tried) -> Result<Lease, Reason> {
     match backend.lease_now(tried) {
         Ok(lease) => Ok(lease),
         Err(NoSlot::NoServer) => Err(Reason::BackendNoServer),
         Err(NoSlot::Full) if !tried.is_empty() => Err(Reason::QueueFull),
         // Boxed: the room for waiting is not carried by those who need not wait.
-        Err(NoSlot::Full) => Box::pin(wait(backend, course)).await,
+        Err(NoSlot::Full) => Box::pin(wait(backend, exchange)).await,
     }
 }
 
-async fn wait(backend: &Rc<Local>, course: &Course) -> Result<Lease, Reason> {
+async fn wait(backend: &Rc<Local>, exchange: &Exchange) -> Result<Lease, Reason> {
     let began = clock::now();
     let patience = backend.shared.plan.timeout.queue;
-    let deadlines = &course.deadlines;
+    let deadlines = &exchange.deadlines;
     deadlines.wait_for_server(patience, Reason::QueueTimeout);
     let outcome = deadlines.unless_due(backend.wait_for_slot()).await;
     deadlines.server_came();
     let waited = clock::now().saturating_duration_since(began);
-    course
-        .exchange
+    exchange
+        .record
         .queued
-        .set(course.exchange.queued.get() + waited);
+        .set(exchange.record.queued.get() + waited);
     outcome?
 }
 
-fn begin_attempt(course: &Course, backend: &Rc<Local>, lease: &Lease) {
-    course.exchange.set_attempt_aside();
-    course.exchange.attempt.set(Some(Attempt {
+fn begin_attempt(exchange: &Exchange, backend: &Rc<Local>, lease: &Lease) {
+    exchange.record.set_attempt_aside();
+    exchange.record.attempt.set(Some(Attempt {
         backend: backend.index,
         server: lease.index() as u32,
         connect: None,

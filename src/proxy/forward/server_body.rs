@@ -21,7 +21,7 @@ use crate::base::clock::{self, Instant};
 use crate::base::turn;
 use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{Course, End, ReceiveError, ReceivedBody};
+use crate::proxy::io::{End, Exchange, ReceiveError, ReceivedBody};
 use crate::proxy::upstream::{Connection, Lane, Rest, Seat};
 
 /// A server's response body.
@@ -31,7 +31,7 @@ pub struct ServerBody {
     way: Option<Way>,
     /// Whether it was given back before the exchange was over: the last piece is on its way to the client.
     is_given_back: bool,
-    course: Rc<Course>,
+    exchange: Rc<Exchange>,
 }
 
 /// What the exchange occupies at the server. The connection goes first: the slot stands for it.
@@ -85,13 +85,13 @@ impl ServerBody {
         incoming: impl Into<ReceivedBody>,
         carried: Carried,
         lease: Lease,
-        course: Rc<Course>,
+        exchange: Rc<Exchange>,
     ) -> Self {
         Self {
             incoming: incoming.into(),
             way: Some(Way { carried, lease }),
             is_given_back: false,
-            course,
+            exchange,
         }
     }
 
@@ -105,7 +105,7 @@ impl ServerBody {
     fn finish(&mut self) {
         let now = clock::now();
         self.give_back(now);
-        self.course.end_at(now);
+        self.exchange.end_at(now);
     }
 
     /// The server has said everything: its connection can serve another exchange, unless it has not
@@ -114,14 +114,14 @@ impl ServerBody {
         let Some(way) = self.way.take() else {
             return;
         };
-        self.course.deadlines.server_came();
+        self.exchange.deadlines.server_came();
         let Way { carried, lease } = way;
         match carried {
             Carried::Http1 {
                 connection,
                 reuse: Reuse::Allowed,
                 lane,
-            } if self.course.request_complete.get() => {
+            } if self.exchange.request_complete.get() => {
                 lane.keep(connection, &lease.backend().shared.plan.pool, now);
             }
             carried => drop(carried),
@@ -167,7 +167,7 @@ impl ServerBody {
     }
 
     fn reason_of(&self, error: &ReceiveError) -> Reason {
-        let client = self.course.exchange.reason.get();
+        let client = self.exchange.record.reason.get();
         match (error, client) {
             // The request was given up here, and the stream with it.
             (ReceiveError::Http2(_), Some(reason)) => reason,
@@ -178,8 +178,8 @@ impl ServerBody {
 
     fn abort(&mut self, reason: Reason) -> BodyError {
         let way = self.way.take();
-        self.course.cut(reason);
-        if self.course.exchange.reason.get() == Some(Reason::ServerBodyTimeout)
+        self.exchange.cut(reason);
+        if self.exchange.record.reason.get() == Some(Reason::ServerBodyTimeout)
             && let Some(Way {
                 carried: Carried::Http2 { seat, .. },
                 ..
@@ -202,7 +202,7 @@ impl Body for ServerBody {
         let this = &mut *self;
         let Some(way) = &mut this.way else {
             if this.is_given_back {
-                this.course.end();
+                this.exchange.end();
             }
             return Poll::Ready(None);
         };
@@ -219,7 +219,7 @@ impl Body for ServerBody {
             let _ = connection.drive(cx);
             polled = Pin::new(&mut this.incoming).poll_frame(cx);
         }
-        let deadlines = &this.course.deadlines;
+        let deadlines = &this.exchange.deadlines;
         match polled {
             Poll::Pending => {
                 if !deadlines.is_waiting_for_server() {
@@ -232,13 +232,13 @@ impl Body for ServerBody {
                 turn::spend_on_piece(cx, frame.data_ref().map_or(0, Bytes::len));
                 deadlines.server_came();
                 if let Some(data) = frame.data_ref() {
-                    let bytes = &this.course.exchange.body_bytes_out;
+                    let bytes = &this.exchange.record.body_bytes_out;
                     bytes.set(bytes.get() + data.len() as u64);
                 }
                 if frame.is_trailers() {
                     // Nothing follows them, and hyper does not ask whether.
                     this.finish();
-                } else if this.incoming.is_end_stream() && this.course.request_complete.get() {
+                } else if this.incoming.is_end_stream() && this.exchange.request_complete.get() {
                     // The client may take its time over this piece, and the server need not wait.
                     this.give_back(clock::now());
                     this.is_given_back = true;
@@ -269,7 +269,7 @@ impl Drop for ServerBody {
     fn drop(&mut self) {
         if self.way.is_none() {
             if self.is_given_back {
-                self.course.end();
+                self.exchange.end();
             }
         } else if self.incoming.is_end_stream() {
             self.finish();

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::proxy::forward::{BodyError, ServerBody};
-use crate::proxy::io::Course;
+use crate::proxy::io::Exchange;
 
 /// What a client is answered with.
 pub(super) enum ResponseBody {
@@ -23,7 +23,7 @@ pub(super) enum ResponseBody {
 /// Our own words; the exchange ends when they are handed on, or when nobody wants them.
 pub(super) struct Own {
     bytes: Bytes,
-    course: Rc<Course>,
+    exchange: Rc<Exchange>,
 }
 
 impl ResponseBody {
@@ -45,8 +45,8 @@ impl ResponseBody {
 }
 
 impl Own {
-    pub(super) fn new(bytes: Bytes, course: Rc<Course>) -> Self {
-        Self { bytes, course }
+    pub(super) fn new(bytes: Bytes, exchange: Rc<Exchange>) -> Self {
+        Self { bytes, exchange }
     }
 }
 
@@ -64,7 +64,7 @@ impl Body for ResponseBody {
             Self::Own(own) if own.bytes.is_empty() => Poll::Ready(None),
             Self::Own(own) => {
                 let bytes = std::mem::take(&mut own.bytes);
-                let sent = &own.course.exchange.body_bytes_out;
+                let sent = &own.exchange.record.body_bytes_out;
                 sent.set(sent.get() + bytes.len() as u64);
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
@@ -90,6 +90,6 @@ impl Body for ResponseBody {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        self.course.end();
+        self.exchange.end();
     }
 }

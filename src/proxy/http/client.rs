@@ -20,7 +20,7 @@ use crate::plan::{self, FrontendTimeouts};
 use crate::proxy::context::Context;
 use crate::proxy::forward::Caller;
 use crate::proxy::frontend::Frontend;
-use crate::proxy::io::Course;
+use crate::proxy::io::Exchange;
 use crate::proxy::snapshot::View;
 use crate::proxy::tls::{Admission, Lapsed};
 use crate::wire::forwarded::x_forwarded_for;
@@ -72,7 +72,7 @@ pub(super) struct Client {
 
 /// An exchange, and what its places stand for.
 pub(super) struct Open {
-    pub(super) course: Rc<Course>,
+    pub(super) exchange: Rc<Exchange>,
     pub(super) places: Rc<dyn Places>,
 }
 
@@ -196,9 +196,9 @@ impl Client {
 
     /// Counts and logs an exchange, whatever became of it, and says when it was over.
     pub(super) fn settle(&self, open: &Open) -> Instant {
-        let Open { course, places } = open;
-        self.context.settle(course, &**places, &self.live);
-        course.ended().unwrap_or_else(clock::now)
+        let Open { exchange, places } = open;
+        self.context.settle(exchange, &**places, &self.live);
+        exchange.ended().unwrap_or_else(clock::now)
     }
 
     /// Counts and logs a request that no exchange was opened for, and whose head began at `began`.

@@ -24,7 +24,7 @@ use crate::observe::{Places, event};
 use crate::plan::{self, ClientField, RequestIds};
 use crate::proxy::backend::Local;
 use crate::proxy::forward::{Sending, ServerBody, forward};
-use crate::proxy::io::{ContinueGate, Course, ReceivedBody, RequestBody};
+use crate::proxy::io::{ContinueGate, Exchange, ReceivedBody, RequestBody};
 use crate::proxy::reply::{grpc_reply, reply};
 use crate::proxy::route;
 use crate::proxy::snapshot::{Frontend, Remembered, View};
@@ -42,7 +42,7 @@ use super::upgrade::{self, Opened, is_extended_connect, wish_of};
 /// An exchange that has begun, and what it runs under.
 pub(super) struct Begun {
     client: Rc<Client>,
-    course: Rc<Course>,
+    exchange: Rc<Exchange>,
     view: Rc<View>,
     /// The place of the frontend in the plan; `None` when it has just been removed.
     place: Option<u32>,
@@ -83,7 +83,7 @@ impl Begun {
         let opening = opening(client, &view, place, request, began);
         Self {
             client: Rc::clone(client),
-            course: Rc::new(Course::begin(opening)),
+            exchange: Rc::new(Exchange::begin(opening)),
             view,
             place,
             dialect: Dialect::of(request),
@@ -94,7 +94,7 @@ impl Begun {
     /// The exchange, for whoever settles it.
     pub(super) fn opened(&self) -> Open {
         Open {
-            course: Rc::clone(&self.course),
+            exchange: Rc::clone(&self.exchange),
             places: Rc::clone(&self.view) as Rc<dyn Places>,
         }
     }
@@ -130,17 +130,17 @@ impl Begun {
 
     /// From a head that was read to a request that may be sent.
     fn pass(&self, mut request: Request<ReceivedBody>) -> Result<Passed, Fault> {
-        let (course, client, view) = (&self.course, &self.client, &self.view);
+        let (exchange, client, view) = (&self.exchange, &self.client, &self.view);
         let (Some(plan), Some(place)) = (self.plan(), self.place) else {
             // The frontend was removed in the moment in which the request came.
             client.is_leaving.set(true);
             return Err(Fault::new(Reason::ProxyStopped));
         };
         client.timeouts.set(plan.timeout);
-        client.check_admission(view, place, course.exchange.opening.wall)?;
+        client.check_admission(view, place, exchange.record.opening.wall)?;
         if let Some(bound) = plan.timeout.exchange {
-            let from = course.exchange.opening.head_read;
-            course.deadlines.bound_exchange(from + bound);
+            let from = exchange.record.opening.head_read;
+            exchange.deadlines.bound_exchange(from + bound);
         }
         if self.dialect == Dialect::Grpc {
             self.bound_call(request.headers(), plan.timeout.exchange);
@@ -162,7 +162,7 @@ impl Begun {
             true => BodyKind::None,
             false => body_kind(request.body()),
         };
-        course.request_complete.set(body_kind == BodyKind::None);
+        exchange.request_complete.set(body_kind == BodyKind::None);
         let admitted = admit(&request, seen, &plan.limits)?;
         if body_kind != BodyKind::None {
             upgrade::refuse_body(&request, seen, &plan.upgrades)?;
@@ -170,8 +170,8 @@ impl Begun {
         let tls = client.tls.as_deref();
         identity::check_host(plan, tls, &admitted.host)?;
         let frontend = &view.snapshot.frontends[place as usize];
-        let backend = find_backend(frontend, view, &request, &admitted.host, (client, course))?;
-        if let Some(route) = course.exchange.route.get() {
+        let backend = find_backend(frontend, view, &request, &admitted.host, (client, exchange))?;
+        if let Some(route) = exchange.record.route.get() {
             identity::check_certificate(&plan.routes[route as usize], tls)?;
         }
 
@@ -191,23 +191,23 @@ impl Begun {
             (None, incoming) => (Some(incoming), None),
             (Some(switch), incoming) => {
                 upgrade::towards_server(&mut head, &switch);
-                course.wish_for(switch);
+                exchange.wish_for(switch);
                 (None, incoming.into_stream())
             }
         };
         name_request(
             &mut head.headers,
             &plan.request_id,
-            &course.exchange.opening.id,
+            &exchange.record.opening.id,
         );
         if view.records_case && backend.shared.plan.header_case != plan::HeaderCase::Preserve {
             head.extensions.clear();
         }
         let body = match incoming {
             Some(incoming) => {
-                RequestBody::new(incoming, Rc::clone(course), plan.timeout.body).with_rules(rules)
+                RequestBody::new(incoming, Rc::clone(exchange), plan.timeout.body).with_rules(rules)
             }
-            None => RequestBody::none(Rc::clone(course)),
+            None => RequestBody::none(Rc::clone(exchange)),
         };
         let mut request = Request::from_parts(head, body);
         if seen.has(Seen::EXPECT) && request.headers().contains_key(header::EXPECT) {
@@ -226,9 +226,9 @@ impl Begun {
         let timeout = timeout.and_then(|value| grpc::timeout(value.as_bytes()));
         if let Some(timeout) = timeout
             && bound.is_none_or(|bound| timeout < bound)
-            && let Some(until) = self.course.exchange.opening.head_read.checked_add(timeout)
+            && let Some(until) = self.exchange.record.opening.head_read.checked_add(timeout)
         {
-            self.course.deadlines.bound_exchange(until);
+            self.exchange.deadlines.bound_exchange(until);
         }
     }
 
@@ -243,7 +243,7 @@ impl Begun {
             backend,
             &self.client.caller,
             dialer,
-            &self.course
+            &self.exchange
         ));
         poll_fn(|cx| {
             let polled = self.caught(|| match forwarding.as_mut().poll(cx) {
@@ -269,7 +269,7 @@ impl Begun {
         let Some(plan) = self.plan() else {
             return Err(Fault::new(Reason::ProxyStopped));
         };
-        let switch = self.course.switch();
+        let switch = self.exchange.switch();
         let agreed = switch.filter(|switch| switch.is_agreed_in(&response));
         hop::towards_client(&mut response, &plan.forwarding);
         if self.view.records_case && plan.header_case != plan::HeaderCase::Preserve {
@@ -284,7 +284,7 @@ impl Begun {
             switched: body.into_switched()?,
             from_client,
             drain: snapshot.plan.shutdown.tunnels,
-            remembered: Remembered::of(&self.course.exchange, snapshot).map(Rc::new),
+            remembered: Remembered::of(&self.exchange.record, snapshot).map(Rc::new),
         };
         upgrade::towards_client(&mut head, switch, &opened);
         keep(opened);
@@ -294,21 +294,21 @@ impl Begun {
     /// What the client is sent in the end.
     fn answered(&self, outcome: Result<Response<ResponseBody>, Fault>) -> Response<ResponseBody> {
         let response = outcome.unwrap_or_else(|fault| self.reply(&fault));
-        self.course.exchange.status.set(response.status().as_u16());
+        self.exchange.record.status.set(response.status().as_u16());
         match response.body() {
             ResponseBody::Tunnel => response,
-            _ => closing_if_leaving(response, &self.client, &self.course),
+            _ => closing_if_leaving(response, &self.client, &self.exchange),
         }
     }
 
     /// Our own answer to a fault.
     fn reply(&self, fault: &Fault) -> Response<ResponseBody> {
-        let course = &self.course;
-        course.exchange.blame(fault.reason);
-        event::exchange_failed(&course.exchange.opening.id, fault);
-        course.deadlines.clear();
-        let reason = course.exchange.reason.get().unwrap_or(fault.reason);
-        let id = &course.exchange.opening.id;
+        let exchange = &self.exchange;
+        exchange.record.blame(fault.reason);
+        event::exchange_failed(&exchange.record.opening.id, fault);
+        exchange.deadlines.clear();
+        let reason = exchange.record.reason.get().unwrap_or(fault.reason);
+        let id = &exchange.record.opening.id;
         let response = match self.dialect {
             Dialect::Http => reply(reason, id),
             Dialect::Grpc => grpc_reply(reason, id),
@@ -317,7 +317,7 @@ impl Begun {
             // Nobody is there to read it.
             let is_read = reason != Reason::ClientLeft;
             let bytes = if is_read { bytes } else { Bytes::new() };
-            ResponseBody::Own(Own::new(bytes, Rc::clone(course)))
+            ResponseBody::Own(Own::new(bytes, Rc::clone(exchange)))
         })
     }
 
@@ -334,7 +334,7 @@ impl Begun {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or(panic.downcast_ref::<&str>().copied());
         self.client.context.metrics.panicked();
-        let id = &self.course.exchange.opening.id;
+        let id = &self.exchange.record.opening.id;
         event::exchange_panicked(id, text.unwrap_or("no message"));
         Fault::new(Reason::ProxyPanic)
     }
@@ -359,7 +359,7 @@ fn find_backend(
     view: &View,
     request: &Request<ReceivedBody>,
     host: &str,
-    (client, course): (&Client, &Course),
+    (client, exchange): (&Client, &Exchange),
 ) -> Result<Rc<Local>, Reason> {
     let question = route::Request {
         host,
@@ -369,7 +369,7 @@ fn find_backend(
         headers: request.headers(),
         evaluation: Some(route::Evaluation {
             connection: ConnectionFacts {
-                client: course.exchange.opening.client,
+                client: exchange.record.opening.client,
                 local: client.local,
                 tls: client.tls.as_deref(),
                 frontend: &client.live.name,
@@ -382,12 +382,12 @@ fn find_backend(
         .router
         .find(&question)
         .map_err(|route::Ambiguous| Reason::RequestPathAmbiguous)?;
-    course.exchange.route.set(found.map(|route| route as u32));
+    exchange.record.route.set(found.map(|route| route as u32));
     let backend = found
         .map(|route| frontend.route_backends[route])
         .or(frontend.default_backend)
         .ok_or(Reason::RouteNone)?;
-    course.exchange.backend.set(Some(backend));
+    exchange.record.backend.set(Some(backend));
     Ok(Rc::clone(&view.backends[backend as usize]))
 }
 
@@ -513,10 +513,10 @@ fn name_request(headers: &mut HeaderMap, ids: &RequestIds, id: &RequestId) {
 fn closing_if_leaving(
     mut response: Response<ResponseBody>,
     client: &Client,
-    course: &Course,
+    exchange: &Exchange,
 ) -> Response<ResponseBody> {
-    let version = course.exchange.opening.version;
-    let is_leaving = client.is_leaving.get() || !course.request_complete.get();
+    let version = exchange.record.opening.version;
+    let is_leaving = client.is_leaving.get() || !exchange.request_complete.get();
     // HTTP/1.0 has no chunks: the end of such a body is the end of the connection.
     let ends_with_body =
         || version <= Version::HTTP_10 && response.body().size_hint().exact().is_none();

@@ -197,14 +197,14 @@ impl Opened {
             ..
         } = self.switched;
         let is_websocket = |switch: &Switch| switch.protocol == WEBSOCKET;
-        let spoken = match open.course.switch().is_some_and(is_websocket) {
+        let spoken = match open.exchange.switch().is_some_and(is_websocket) {
             true => Spoken::WebSocket,
             false => Spoken::Anything,
         };
         Tunnel {
             relay: Relay::new(client, (server, read_already), spoken),
             lease,
-            course: Rc::clone(&open.course),
+            exchange: Rc::clone(&open.exchange),
             frontend: Arc::clone(&session.live),
             terms: Terms {
                 idle: session.timeouts.get().tunnel,

@@ -5,8 +5,8 @@
 
 mod blocked;
 mod burst;
-mod course;
 mod deadlines;
+mod exchange;
 mod field_rules;
 mod gauge;
 mod heft;
@@ -27,8 +27,8 @@ mod watched;
 
 pub use blocked::{Blocked, Look, Stall};
 pub use burst::BurstStream;
-pub use course::Course;
 pub use deadlines::Deadlines;
+pub use exchange::Exchange;
 pub use field_rules::{FieldRules, NameKind, never_from_clients};
 pub use gauge::{Gauge, GaugedStream, Looks, Reach};
 pub use interim::{Interims, Listener, MOST_INTERIM_BYTES, interim_bytes};

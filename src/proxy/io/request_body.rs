@@ -19,7 +19,7 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::base::turn;
 use crate::exchange::Reason;
 
-use super::course::Course;
+use super::exchange::Exchange;
 use super::field_rules::FieldRules;
 use super::gauge::Gauge;
 use super::interim::Listener;
@@ -34,7 +34,7 @@ pub struct RequestBody {
     incoming: Option<ReceivedBody>,
     /// Of the connection of HTTP/1 that it goes out on.
     outlet: Option<Gauge>,
-    course: Rc<Course>,
+    exchange: Rc<Exchange>,
     patience: Duration,
     gate: Option<ContinueGate>,
     /// What was handed on; `None`: it was too much to be kept, or nobody wants it kept.
@@ -61,16 +61,20 @@ pub struct ContinueGate {
 pub struct BodyFault(pub Reason);
 
 impl RequestBody {
-    /// The body of the request of `course`; each piece is waited for as long as `patience`.
-    pub fn new(incoming: impl Into<ReceivedBody>, course: Rc<Course>, patience: Duration) -> Self {
+    /// The body of the request of `exchange`; each piece is waited for as long as `patience`.
+    pub fn new(
+        incoming: impl Into<ReceivedBody>,
+        exchange: Rc<Exchange>,
+        patience: Duration,
+    ) -> Self {
         let incoming = Some(incoming.into()).filter(|body| !body.is_end_stream());
         if incoming.is_none() {
-            course.request_complete.set(true);
+            exchange.request_complete.set(true);
         }
         Self {
             incoming,
             outlet: None,
-            course,
+            exchange,
             patience,
             gate: None,
             kept: None,
@@ -81,11 +85,11 @@ impl RequestBody {
     }
 
     /// No body, for a request that is sent once more.
-    pub fn none(course: Rc<Course>) -> Self {
+    pub fn none(exchange: Rc<Exchange>) -> Self {
         Self {
             incoming: None,
             outlet: None,
-            course,
+            exchange,
             patience: Duration::ZERO,
             gate: None,
             kept: None,
@@ -117,7 +121,7 @@ impl RequestBody {
     /// Who hears what the server says before its answer; `None`: nobody cares.
     pub fn listener(&self) -> Option<Listener> {
         let gate = self.gate.clone();
-        let interims = self.course.interims().cloned();
+        let interims = self.exchange.interims().cloned();
         (gate.is_some() || interims.is_some()).then_some(Listener { gate, interims })
     }
 
@@ -158,11 +162,11 @@ impl RequestBody {
         let now = clock::now();
         let until = *gate.until.get_or_insert(now + CONTINUE_PATIENCE);
         if gate.is_open() || now >= until {
-            self.course.deadlines.nudge_at(None);
+            self.exchange.deadlines.nudge_at(None);
             self.gate = None;
             return false;
         }
-        self.course.deadlines.nudge_at(Some(until));
+        self.exchange.deadlines.nudge_at(Some(until));
         true
     }
 
@@ -171,14 +175,14 @@ impl RequestBody {
         self.incoming = None;
         self.is_begun = true;
         self.kept = None;
-        self.course.exchange.blame(reason);
+        self.exchange.record.blame(reason);
         BodyFault(reason)
     }
 
     fn end(&mut self) {
         self.incoming = None;
-        self.course.request_complete.set(true);
-        self.course.deadlines.client_came();
+        self.exchange.request_complete.set(true);
+        self.exchange.deadlines.client_came();
     }
 }
 
@@ -227,9 +231,9 @@ impl Body for RequestBody {
         if let Some(outlet) = &this.outlet
             && outlet.poll_room(cx).is_pending()
         {
-            if this.course.deadlines.is_waiting_for_client() {
+            if this.exchange.deadlines.is_waiting_for_client() {
                 // It is the server that is waited for.
-                this.course.deadlines.client_came();
+                this.exchange.deadlines.client_came();
             }
             return Poll::Pending;
         }
@@ -244,8 +248,8 @@ impl Body for RequestBody {
         if !turn::may_go_on(cx) {
             return Poll::Pending;
         }
-        let deadlines = &this.course.deadlines;
-        this.course.body_wanted.set(true);
+        let deadlines = &this.exchange.deadlines;
+        this.exchange.body_wanted.set(true);
         match Pin::new(&mut *incoming).poll_frame(cx) {
             Poll::Pending => {
                 deadlines.wait_for_client(this.patience, Reason::RequestBodyTimeout);
@@ -263,10 +267,10 @@ impl Body for RequestBody {
                 if incoming.size_hint().exact() == Some(0) {
                     // A client of HTTP/2 may say later that this was all, or send trailers. A server of
                     // HTTP/1.1 has the whole request by its length, and nobody reads on for it.
-                    this.course.request_complete.set(true);
+                    this.exchange.request_complete.set(true);
                 }
                 if let Some(data) = frame.data_ref() {
-                    let bytes = &this.course.exchange.body_bytes_in;
+                    let bytes = &this.exchange.record.body_bytes_in;
                     bytes.set(bytes.get() + data.len() as u64);
                 }
                 if is_last || frame.is_trailers() {

@@ -17,7 +17,7 @@ use crate::exchange::LoggedRequest;
 use crate::net::{HalfClose, Stream};
 
 use super::blocked::Blocked;
-use super::course::Course;
+use super::exchange::Exchange;
 use super::gauge::{Gauge, GaugedStream};
 use super::request_line::RequestLine;
 
@@ -39,7 +39,7 @@ pub struct Watch {
     /// Whether an exchange is open: what is written then is its response.
     pub in_exchange: Cell<bool>,
     /// That exchange. Written by `http::h1`.
-    pub course: RefCell<Option<Rc<Course>>>,
+    pub exchange: RefCell<Option<Rc<Exchange>>>,
     /// Whether all of its request was read and all of its response has left hyper: it is about to be
     /// settled. Reset by `http::h1`.
     pub is_answered: Cell<bool>,
@@ -149,8 +149,8 @@ impl Watch {
     /// Notes that hyper holds nothing back.
     fn note_flushed(&self) {
         let is_over =
-            |course: &Rc<Course>| course.ended().is_some() && course.request_complete.get();
-        if self.course.borrow().as_ref().is_some_and(is_over) {
+            |exchange: &Rc<Exchange>| exchange.ended().is_some() && exchange.request_complete.get();
+        if self.exchange.borrow().as_ref().is_some_and(is_over) {
             self.is_answered.set(true);
         }
     }

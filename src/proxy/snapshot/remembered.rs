@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Snapshot;
 use crate::base::Name;
-use crate::exchange::{Attempt, Exchange};
+use crate::exchange::{Attempt, Record};
 use crate::observe::{Places, RouteMetrics, ServerMetrics};
 use crate::plan::RouteKind;
 
@@ -33,12 +33,12 @@ struct Tried {
 impl Remembered {
     /// Of `exchange`, which ran under `snapshot` and will try no other server; `None`: the snapshot is
     /// not the one, or nothing was tried.
-    pub fn of(exchange: &Exchange, snapshot: &Snapshot) -> Option<Self> {
-        let opening = &exchange.opening;
+    pub fn of(record: &Record, snapshot: &Snapshot) -> Option<Self> {
+        let opening = &record.opening;
         let frontend = snapshot.plan.frontends.get(opening.frontend as usize)?;
         let kind = RouteKind::of(opening.first_bytes.is_some());
-        let route = exchange.route.get();
-        let failed = exchange.failed.borrow();
+        let route = record.route.get();
+        let failed = record.failed.borrow();
         Some(Self {
             frontend: frontend.name.clone(),
             route: route.and_then(|route| {
@@ -46,7 +46,7 @@ impl Remembered {
                 let live = snapshot.frontends.get(opening.frontend as usize)?;
                 Some((name.clone(), Arc::clone(live.counter_of(route, kind)?)))
             }),
-            last: Tried::of(exchange.attempt.get()?, snapshot)?,
+            last: Tried::of(record.attempt.get()?, snapshot)?,
             failed: failed
                 .iter()
                 .filter_map(|attempt| Tried::of(*attempt, snapshot))

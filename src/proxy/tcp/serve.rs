@@ -19,7 +19,7 @@ use crate::proxy::backend::Lease;
 use crate::proxy::context::Context;
 use crate::proxy::forward::connect;
 use crate::proxy::frontend::Frontend;
-use crate::proxy::io::{Course, End, Relay, Spoken, Timer};
+use crate::proxy::io::{End, Exchange, Relay, Spoken, Timer};
 use crate::proxy::roll::{Entry, Order};
 use crate::proxy::snapshot::{self, Remembered, View};
 use crate::proxy::tunnel::{Terms, Tunnel};
@@ -42,7 +42,7 @@ struct Terrain {
 
 /// An exchange that is open; settled when dropped, however it ends.
 struct Open {
-    course: Rc<Course>,
+    exchange: Rc<Exchange>,
     context: Rc<Context>,
     live: Arc<Frontend>,
     /// What the exchange's places stand for.
@@ -116,7 +116,7 @@ pub async fn pass_through(
     };
     let open = terrain.open(began, hello);
     drop(known);
-    if let Ok(backend) = terrain.choose(Some(found), &open.course) {
+    if let Ok(backend) = terrain.choose(Some(found), &open.exchange) {
         let client = (stream, read_already);
         let passing = Box::pin(terrain.pass(client, backend, open, entry, &mut timer)).await;
         drop(terrain);
@@ -158,7 +158,7 @@ impl Terrain {
         let found = self.frontend().passages.find(hello);
         let chosen = match &known {
             Err(unknown) => Err(reason_of(*unknown)),
-            Ok(_) => self.choose(found, &open.course),
+            Ok(_) => self.choose(found, &open.exchange),
         };
         match chosen {
             Ok(backend) => {
@@ -166,7 +166,7 @@ impl Terrain {
                 self.pass(client, backend, open, entry, timer).await
             }
             Err(reason) => {
-                open.course.cut(reason);
+                open.exchange.cut(reason);
                 if hello.is_some() {
                     turn_away(stream).await;
                 }
@@ -196,20 +196,20 @@ impl Terrain {
         entry: &Entry,
         timer: &mut Timer,
     ) -> Option<Passing> {
-        let course = &open.course;
+        let exchange = &open.exchange;
         let local = &self.view.backends[backend as usize];
-        let connecting = connect(local, &self.context.dialer, course);
-        match in_time(connecting, course, entry, timer).await {
+        let connecting = connect(local, &self.context.dialer, exchange);
+        match in_time(connecting, exchange, entry, timer).await {
             Ok((server, lease)) => {
-                let tunnel = Box::new(self.tunnel(client, server, lease, course));
-                if let Some(places) = Remembered::of(&course.exchange, &self.view.snapshot) {
+                let tunnel = Box::new(self.tunnel(client, server, lease, exchange));
+                if let Some(places) = Remembered::of(&exchange.record, &self.view.snapshot) {
                     open.places = Rc::new(places);
                 }
                 Some(Passing { tunnel, open })
             }
             Err(fault) => {
-                event::exchange_failed(&course.exchange.opening.id, &fault);
-                course.cut(fault.reason);
+                event::exchange_failed(&exchange.record.opening.id, &fault);
+                exchange.cut(fault.reason);
                 None
             }
         }
@@ -235,7 +235,7 @@ impl Terrain {
             id: RequestId::made(self.context.rng.next_u64()),
         };
         Open {
-            course: Rc::new(Course::begin(opening)),
+            exchange: Rc::new(Exchange::begin(opening)),
             context: Rc::clone(&self.context),
             live: Arc::clone(&self.live),
             places: Rc::clone(&self.view) as Rc<dyn Places>,
@@ -243,14 +243,14 @@ impl Terrain {
     }
 
     /// The place of the backend of the route at `found`, or of the frontend's own.
-    fn choose(&self, found: Option<usize>, course: &Course) -> Result<u32, Reason> {
+    fn choose(&self, found: Option<usize>, exchange: &Exchange) -> Result<u32, Reason> {
         let frontend = self.frontend();
-        course.exchange.route.set(found.map(|route| route as u32));
+        exchange.record.route.set(found.map(|route| route as u32));
         let backend = found
             .map(|place| frontend.passage_backends[place])
             .or(frontend.default_backend)
             .ok_or(Reason::RouteNone)?;
-        course.exchange.backend.set(Some(backend));
+        exchange.record.backend.set(Some(backend));
         Ok(backend)
     }
 
@@ -259,7 +259,7 @@ impl Terrain {
         client: (Stream, Bytes),
         server: Stream,
         lease: Lease,
-        course: &Rc<Course>,
+        exchange: &Rc<Exchange>,
     ) -> Tunnel {
         let (client, read_already) = client;
         Tunnel {
@@ -269,7 +269,7 @@ impl Terrain {
                 Spoken::Anything,
             ),
             lease,
-            course: Rc::clone(course),
+            exchange: Rc::clone(exchange),
             frontend: Arc::clone(&self.live),
             terms: Terms {
                 idle: self.plan().timeout.tunnel,
@@ -281,8 +281,9 @@ impl Terrain {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.course.cut(Reason::of_drop());
-        self.context.settle(&self.course, &*self.places, &self.live);
+        self.exchange.cut(Reason::of_drop());
+        self.context
+            .settle(&self.exchange, &*self.places, &self.live);
     }
 }
 
@@ -310,7 +311,7 @@ async fn turn_away(stream: Stream) {
 /// What `connecting` gives, while the deadlines that it writes down are watched.
 async fn in_time<T>(
     connecting: impl Future<Output = Result<T, Fault>>,
-    course: &Course,
+    exchange: &Exchange,
     entry: &Entry,
     timer: &mut Timer,
 ) -> Result<T, Fault> {
@@ -324,9 +325,9 @@ async fn in_time<T>(
             if let Poll::Ready(outcome) = connecting.as_mut().poll(cx) {
                 return Poll::Ready(outcome);
             }
-            let due = course.deadlines.earliest().unwrap_or(never);
+            let due = exchange.deadlines.earliest().unwrap_or(never);
             let now = ready!(timer.poll(cx, due));
-            course.deadlines.fire(now);
+            exchange.deadlines.fire(now);
         }
     })
     .await

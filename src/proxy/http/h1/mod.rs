@@ -32,7 +32,7 @@ use crate::net::{HalfClose, Stream};
 use crate::observe::event;
 use crate::plan::{self, HeaderCase};
 use crate::proxy::io::{
-    Course, End, Gauge, Look, ReceivedBody, StalledEntry, Timer, WatchedStream, logged_line,
+    End, Exchange, Gauge, Look, ReceivedBody, StalledEntry, Timer, WatchedStream, logged_line,
 };
 use crate::proxy::roll::{Entry, Order};
 
@@ -363,7 +363,9 @@ where
     /// answer too, as far as its client knows.
     fn may_be_told_to_leave(&self) -> bool {
         let session = self.session;
-        session.has_served.get() && session.course().is_none() && session.head_began.get().is_none()
+        session.has_served.get()
+            && session.exchange().is_none()
+            && session.head_began.get().is_none()
     }
 
     /// hyper is done with the connection.
@@ -374,13 +376,13 @@ where
         if has_switched && session.watch.flushed.get() {
             return Verdict::Switched;
         }
-        if let Some(course) = session.course() {
+        if let Some(exchange) = session.exchange() {
             // The connection broke under an exchange. Its own cause, if there is one, came first.
-            let was_sent = session.is_whole(&course) && error.is_none();
+            let was_sent = session.is_whole(&exchange) && error.is_none();
             if was_sent {
                 session.settle();
             } else {
-                let left = course.exchange.status.get() == 0 || error.is_some();
+                let left = exchange.record.status.get() == 0 || error.is_some();
                 session.cut(Reason::ClientLeft);
                 return if left { Verdict::Broken } else { Verdict::Over };
             }
@@ -427,9 +429,9 @@ where
         let watch = &session.watch;
         let timeouts = session.client.timeouts.get();
         let stalled = watch.blocked.due(timeouts.body);
-        let course = session.course();
-        let waiting = match (&course, session.head_began.get()) {
-            (Some(course), _) if course.ended().is_none() => course.deadlines.earliest(),
+        let exchange = session.exchange();
+        let waiting = match (&exchange, session.head_began.get()) {
+            (Some(exchange), _) if exchange.ended().is_none() => exchange.deadlines.earliest(),
             // The last bytes of the response are on their way; whoever is late is the session.
             (Some(_), _) => None,
             (None, Some(began)) => Some(began + timeouts.head),
@@ -463,8 +465,8 @@ where
         let session = self.session;
         let since = session.watch.blocked.since();
         let is_open = session
-            .course()
-            .is_some_and(|course| course.ended().is_none());
+            .exchange()
+            .is_some_and(|exchange| exchange.ended().is_none());
         if self.stalled.is_none()
             && is_open
             && let Some(since) = since.filter(|since| *since < now)
@@ -491,15 +493,15 @@ where
             watch.look.set(Some(session.half_close.get()));
             return Due::Told;
         }
-        if let Some(course) = session.course() {
-            let deadlines = &course.deadlines;
+        if let Some(exchange) = session.exchange() {
+            let deadlines = &exchange.deadlines;
             return match deadlines.fire(now) {
                 None => {
                     deadlines.nudge(now);
                     Due::Told
                 }
-                Some(_) if course.exchange.status.get() == 0 => Due::Told,
-                Some(reason) => self.break_off(&course, reason),
+                Some(_) if exchange.record.status.get() == 0 => Due::Told,
+                Some(reason) => self.break_off(&exchange, reason),
             };
         }
         if session.head_began.get().is_some() {
@@ -517,8 +519,8 @@ where
     fn plan_look(&mut self) {
         let is_uploading = self
             .session
-            .course()
-            .is_some_and(|course| course.ended().is_none() && !course.request_complete.get());
+            .exchange()
+            .is_some_and(|exchange| exchange.ended().is_none() && !exchange.request_complete.get());
         if !is_uploading {
             self.look_at = None;
         } else if self.look_at.is_none() {
@@ -531,7 +533,7 @@ where
     fn has_only_half_a_head(&self) -> bool {
         let session = self.session;
         session.head_began.get().is_some()
-            && session.course().is_none()
+            && session.exchange().is_none()
             && session.watch.flushed.get()
             && session.watch.own_status.get() == 0
             && session.hears_more.get()
@@ -546,14 +548,14 @@ where
             && session.head_began.get().is_none()
             && !session.is_dirty.get()
             && !self.told_to_leave
-            && session.course().is_none()
+            && session.exchange().is_none()
     }
 
     fn cut(&self, reason: Reason) -> Verdict {
-        let Some(course) = self.session.course() else {
+        let Some(exchange) = self.session.exchange() else {
             return Verdict::Over;
         };
-        let is_whole = self.session.is_whole(&course);
+        let is_whole = self.session.is_whole(&exchange);
         self.session.cut(reason);
         match reason {
             _ if is_whole => Verdict::Over,
@@ -563,11 +565,11 @@ where
     }
 
     /// Ends the response before its time, when what there is of it has been written.
-    fn break_off(&self, course: &Course, reason: Reason) -> Due {
+    fn break_off(&self, exchange: &Exchange, reason: Reason) -> Due {
         if self.session.watch.flushed.get() {
             return Due::End(self.cut(reason));
         }
-        course.cut(reason);
+        exchange.cut(reason);
         self.session.watch.has_broken_off.set(true);
         Due::Told
     }

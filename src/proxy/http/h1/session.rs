@@ -11,7 +11,7 @@ use crate::exchange::{LoggedRequest, Reason, RequestId};
 use crate::net::HalfClose;
 use crate::proxy::http::client::{Client, Open};
 use crate::proxy::http::upgrade::Opened;
-use crate::proxy::io::{Course, Watch};
+use crate::proxy::io::{Exchange, Watch};
 
 use super::outgoing::Framing;
 
@@ -87,7 +87,7 @@ impl Session {
         self.watch.has_broken_off.set(false);
         self.watch.is_answered.set(false);
         self.watch.heads.set(self.watch.heads.get() + 1);
-        self.watch.course.replace(Some(Rc::clone(&open.course)));
+        self.watch.exchange.replace(Some(Rc::clone(&open.exchange)));
         *self.open.borrow_mut() = Some(open);
     }
 
@@ -102,12 +102,12 @@ impl Session {
         }
     }
 
-    /// The course of the exchange that is under way or not settled.
-    pub(super) fn course(&self) -> Option<Rc<Course>> {
+    /// The exchange that is under way or not settled.
+    pub(super) fn exchange(&self) -> Option<Rc<Exchange>> {
         self.open
             .borrow()
             .as_ref()
-            .map(|open| Rc::clone(&open.course))
+            .map(|open| Rc::clone(&open.exchange))
     }
 
     /// What `use_it` makes of the exchange that is under way or not settled.
@@ -119,17 +119,17 @@ impl Session {
     pub(super) fn settle_if_over(&self) {
         let is_over = match &*self.open.borrow() {
             None => false,
-            Some(open) => open.course.ended().is_some() && self.watch.flushed.get(),
+            Some(open) => open.exchange.ended().is_some() && self.watch.flushed.get(),
         };
         if is_over {
             self.settle();
         }
     }
 
-    /// Whether the response of `course`, which is open, has left us as a whole.
-    pub(super) fn is_whole(&self, course: &Course) -> bool {
+    /// Whether the response of `exchange`, which is open, has left us as a whole.
+    pub(super) fn is_whole(&self, exchange: &Exchange) -> bool {
         let watch = &self.watch;
-        course.ended().is_some() && watch.flushed.get() && !watch.has_broken_off.get()
+        exchange.ended().is_some() && watch.flushed.get() && !watch.has_broken_off.get()
     }
 
     /// Whether the response has broken off, and what there was of it has left us.
@@ -143,11 +143,11 @@ impl Session {
             return;
         };
         let ended = self.client.settle(&open);
-        if !open.course.request_complete.get() {
+        if !open.exchange.request_complete.get() {
             self.is_dirty.set(true);
         }
         self.watch.in_exchange.set(false);
-        self.watch.course.replace(None);
+        self.watch.exchange.replace(None);
         self.watch.heard.set(false);
         self.head_began.set(None);
         // A client that was slow to take the last bytes has not been idle meanwhile.
@@ -158,9 +158,9 @@ impl Session {
 
     /// Ends the exchange that is open before its time, and settles it.
     pub(super) fn cut(&self, reason: Reason) {
-        if let Some(course) = self.course() {
-            course.cut(reason);
-            let bytes = &course.exchange.body_bytes_out;
+        if let Some(exchange) = self.exchange() {
+            exchange.cut(reason);
+            let bytes = &exchange.record.body_bytes_out;
             bytes.set(bytes.get().saturating_sub(self.watch.unflushed.body()));
             self.settle();
         }

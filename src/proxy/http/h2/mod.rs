@@ -508,8 +508,8 @@ impl Shared {
         self.open.borrow_mut().push(OpenStream { id, head, fault });
         self.has_served.set(true);
         // Boxed: a task is copied several times on its way to the heap.
-        let exchange = Box::pin(stream::exchange(request, respond, Rc::clone(self)));
-        tasks::spawn_local(exchange);
+        let serving = Box::pin(stream::serve(request, respond, Rc::clone(self)));
+        tasks::spawn_local(serving);
     }
 
     /// The exchange of stream `id` was over at `ended`.

@@ -30,7 +30,7 @@ use crate::proxy::http::hop;
 use crate::proxy::http::linger::Linger;
 use crate::proxy::http::upgrade::Opened;
 use crate::proxy::io::{
-    Course, End, Interims, Look, Pump, ReceivedBody, Stall, StalledEntry, Stopped, StreamBody,
+    End, Exchange, Interims, Look, Pump, ReceivedBody, Stall, StalledEntry, Stopped, StreamBody,
     Timer, trim_values,
 };
 use crate::wire::target;
@@ -41,7 +41,7 @@ use super::Shared;
 const TIMERS_KEPT: usize = 8;
 
 /// An exchange that is open. Whatever ends it, it is settled when this is dropped.
-struct Exchange {
+struct ClientStream {
     /// Of the stream.
     id: u32,
     open: Open,
@@ -60,7 +60,7 @@ struct Cut {
 }
 
 /// Answers `request` on its stream.
-pub(super) async fn exchange(
+pub(super) async fn serve(
     mut request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     shared: Rc<Shared>,
@@ -69,8 +69,8 @@ pub(super) async fn exchange(
     let request = with_escapes(request);
     let begun = Begun::open(&shared.client, &request, None);
     let open = begun.opened();
-    open.course.pass_interims(Interims::default());
-    let mut exchange = Exchange::new(respond.stream_id().as_u32(), open, shared);
+    open.exchange.pass_interims(Interims::default());
+    let mut client_stream = ClientStream::new(respond.stream_id().as_u32(), open, shared);
     let asks_first = begun.asks_first();
     let (head, stream) = request.into_parts();
     let mut body = StreamBody::new(stream, &head.headers);
@@ -82,7 +82,7 @@ pub(super) async fn exchange(
         let mut answer = Box::pin(begun.answer(request, |opened| {
             tunnel.replace(Some(opened));
         }));
-        let answered = exchange.answered(answer.as_mut(), &mut respond, asks_first);
+        let answered = client_stream.answered(answer.as_mut(), &mut respond, asks_first);
         answered.await
     };
     let Some(response) = response else {
@@ -90,14 +90,14 @@ pub(super) async fn exchange(
     };
     match tunnel.into_inner() {
         // Boxed: exchanges, which are many, do not carry the room for it.
-        Some(opened) => Box::pin(exchange.go_on(response, respond, opened)).await,
-        None => exchange.deliver(response, respond).await,
+        Some(opened) => Box::pin(client_stream.go_on(response, respond, opened)).await,
+        None => client_stream.deliver(response, respond).await,
     }
     // Boxed: few clients are still sending when they have their answer.
     if let Some(stream) = unread.and_then(|unread| unread.take()) {
-        let shared = Rc::clone(&exchange.shared);
+        let shared = Rc::clone(&client_stream.shared);
         // It is over, and is accounted for now.
-        drop(exchange);
+        drop(client_stream);
         Box::pin(hear_out(stream, &shared)).await;
     }
 }
@@ -149,20 +149,20 @@ async fn hear_out(mut stream: RecvStream, shared: &Shared) {
     .await;
 }
 
-impl Exchange {
+impl ClientStream {
     fn new(id: u32, open: Open, shared: Rc<Shared>) -> Self {
         let timer = shared.timers.borrow_mut().pop();
         Self {
             id,
             timer: timer.unwrap_or_default(),
-            never: open.course.exchange.opening.head_read + FAR,
+            never: open.exchange.record.opening.head_read + FAR,
             open,
             shared,
         }
     }
 
-    fn course(&self) -> &Rc<Course> {
-        &self.open.course
+    fn exchange(&self) -> &Rc<Exchange> {
+        &self.open.exchange
     }
 
     /// The answer, unless the client resets the stream first.
@@ -183,11 +183,11 @@ impl Exchange {
                 if let Poll::Ready(Ok(response)) = polled {
                     return Poll::Ready(Some(response));
                 }
-                if asks_first && self.course().body_wanted.get() {
+                if asks_first && self.exchange().body_wanted.get() {
                     asks_first = false;
                     say_continue(respond);
                 }
-                let due = self.course().deadlines.earliest();
+                let due = self.exchange().deadlines.earliest();
                 // The handler sees what has fired.
                 ready!(self.poll_due(cx, due));
             }
@@ -198,7 +198,7 @@ impl Exchange {
     /// Tells the client what the server has said before its answer. If it cannot be told, the stream
     /// is over, which is noticed elsewhere.
     fn pass_interims(&self, respond: &mut SendResponse<Bytes>) {
-        let Some(interims) = self.course().interims() else {
+        let Some(interims) = self.exchange().interims() else {
             return;
         };
         for mut interim in interims.take() {
@@ -262,17 +262,17 @@ impl Exchange {
                 if entry.as_ref().map(StalledEntry::since) != stall.since() {
                     entry = None;
                 } else if entry.as_ref().is_some_and(|entry| entry.is_told(cx)) {
-                    self.course().cut(Reason::ProxyDescriptors);
+                    self.exchange().cut(Reason::ProxyDescriptors);
                     pump.reset(h2::Reason::CANCEL);
                     return Poll::Ready(());
                 }
-                let waiting = self.course().deadlines.earliest();
+                let waiting = self.exchange().deadlines.earliest();
                 let due = [look_at, waiting].into_iter().flatten().min();
                 let (now, fired) = ready!(self.poll_due(cx, due));
                 let look = stall.look(now, patience, &self.shared.gauge);
                 let stalled = (look == Look::Stalled).then_some(Reason::ClientStalled);
                 if let Some(reason) = fired.or(stalled) {
-                    self.course().cut(reason);
+                    self.exchange().cut(reason);
                     pump.reset(h2::Reason::CANCEL);
                     return Poll::Ready(());
                 }
@@ -287,7 +287,7 @@ impl Exchange {
             }
         })
         .await;
-        let bytes = &self.course().exchange.body_bytes_out;
+        let bytes = &self.exchange().record.body_bytes_out;
         bytes.set(bytes.get().saturating_sub(pump.unsent()));
     }
 
@@ -321,7 +321,7 @@ impl Exchange {
         due: Option<Instant>,
     ) -> Poll<(Instant, Option<Reason>)> {
         let now = ready!(self.timer.poll(cx, due.unwrap_or(self.never)));
-        let deadlines = &self.open.course.deadlines;
+        let deadlines = &self.open.exchange.deadlines;
         let fired = deadlines.fire(now);
         if fired.is_none() {
             deadlines.nudge(now);
@@ -330,7 +330,7 @@ impl Exchange {
     }
 
     fn client_left(&self) {
-        self.course().cut(self.shared.reason_of_reset(self.id));
+        self.exchange().cut(self.shared.reason_of_reset(self.id));
     }
 }
 
@@ -356,10 +356,10 @@ fn complete(head: &mut response::Parts, body: &ResponseBody) {
     }
 }
 
-impl Drop for Exchange {
+impl Drop for ClientStream {
     fn drop(&mut self) {
         let reason = self.shared.reason_or(Reason::of_drop());
-        self.course().cut(reason);
+        self.exchange().cut(reason);
         let ended = self.shared.client.settle(&self.open);
         self.shared.end(self.id, ended);
         let mut timers = self.shared.timers.borrow_mut();

@@ -3,18 +3,18 @@
 use crate::base::clock::{self, Instant};
 use std::cell::{Cell, OnceCell};
 
-use crate::exchange::{Exchange, Opening, Reason, Side};
+use crate::exchange::{Opening, Reason, Record, Side};
 
 use super::deadlines::Deadlines;
 use super::interim::Interims;
 use super::switch::Switch;
 
-/// An exchange under way. It lives in an `Rc`: the handler, the request body and the response body
-/// hold it, and the connection reads it when it is over.
+/// One request and its response while they run. It lives in an `Rc`: the handler, the request body and
+/// the response body hold it, and the connection reads it when it is over.
 #[derive(Debug)]
-pub struct Course {
-    /// The facts.
-    pub exchange: Exchange,
+pub struct Exchange {
+    /// The facts, for the log and the metrics.
+    pub record: Record,
     /// Until when it waits.
     pub deadlines: Deadlines,
     /// Whether the last byte of the request has been read. Written by the request body.
@@ -28,11 +28,11 @@ pub struct Course {
     interims: OnceCell<Interims>,
 }
 
-impl Course {
-    /// The course of an exchange that begins.
+impl Exchange {
+    /// An exchange that begins.
     pub fn begin(opening: Opening) -> Self {
         Self {
-            exchange: Exchange::open(opening),
+            record: Record::open(opening),
             deadlines: Deadlines::default(),
             request_complete: Cell::new(false),
             body_wanted: Cell::new(false),
@@ -64,24 +64,24 @@ impl Course {
     /// Says that the last byte of the response was handed on, or that none will follow. Only the
     /// first call counts.
     pub fn end(&self) {
-        if self.exchange.ended.get().is_none() {
-            self.exchange.ended.set(Some(clock::now()));
+        if self.record.ended.get().is_none() {
+            self.record.ended.set(Some(clock::now()));
         }
     }
 
     /// The same, for one who has just looked at the clock.
     pub fn end_at(&self, now: Instant) {
-        if self.exchange.ended.get().is_none() {
-            self.exchange.ended.set(Some(now));
+        if self.record.ended.get().is_none() {
+            self.record.ended.set(Some(now));
         }
     }
 
     /// Ends it before its time.
     pub fn cut(&self, reason: Reason) {
-        if self.exchange.ended.get().is_none() {
-            self.exchange.blame(reason);
+        if self.record.ended.get().is_none() {
+            self.record.blame(reason);
             if reason.side() == Side::Server {
-                self.exchange
+                self.record
                     .stamp_attempt(|attempt| attempt.reason = Some(reason));
             }
             self.end();
@@ -90,6 +90,6 @@ impl Course {
 
     /// When it was over.
     pub fn ended(&self) -> Option<Instant> {
-        self.exchange.ended.get()
+        self.record.ended.get()
     }
 }
