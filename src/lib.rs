@@ -82,13 +82,13 @@
 //! config          -> base wire plan
 //!
 //! proxy/*         -> base wire plan exchange expr observe net proxy/io
-//! proxy/worker    -> proxy/listen proxy/context proxy/roll proxy/snapshot proxy/frontend
-//! proxy/listen    -> proxy/tls proxy/http proxy/tcp proxy/tunnel proxy/context proxy/roll proxy/snapshot proxy/frontend
-//! proxy/http      -> proxy/tls proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/context proxy/roll proxy/snapshot proxy/frontend
-//! proxy/tcp       -> proxy/forward proxy/backend proxy/tunnel proxy/context proxy/roll proxy/snapshot proxy/frontend
-//! proxy/tunnel    -> proxy/backend proxy/context proxy/roll proxy/frontend
-//! proxy/context   -> proxy/roll proxy/snapshot proxy/frontend
-//! proxy/roll      -> proxy/frontend
+//! proxy/worker    -> proxy/listen proxy/context proxy/connections proxy/snapshot proxy/frontend
+//! proxy/listen    -> proxy/tls proxy/http proxy/tcp proxy/tunnel proxy/context proxy/connections proxy/snapshot proxy/frontend
+//! proxy/http      -> proxy/tls proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/context proxy/connections proxy/snapshot proxy/frontend
+//! proxy/tcp       -> proxy/forward proxy/backend proxy/tunnel proxy/context proxy/connections proxy/snapshot proxy/frontend
+//! proxy/tunnel    -> proxy/backend proxy/context proxy/connections proxy/frontend
+//! proxy/context   -> proxy/connections proxy/snapshot proxy/frontend
+//! proxy/connections -> proxy/frontend
 //! proxy/snapshot  -> proxy/tls proxy/route proxy/backend proxy/frontend
 //! proxy/forward   -> proxy/backend proxy/upstream
 //! proxy/backend   -> proxy/upstream

@@ -22,7 +22,7 @@ use crate::observe::event;
 use crate::plan::{Listen, Plan};
 use crate::proxy::frontend::Frontend;
 use crate::proxy::snapshot::Snapshot;
-use crate::proxy::worker::{Command, ListenerId};
+use crate::proxy::worker::{ListenerId, WorkerCommand};
 
 use super::moves::{self, Fate, Held, Means, Moves, Owner, Site, Wanted};
 use super::{State, admin};
@@ -32,7 +32,7 @@ use super::{State, admin};
 const HANDSHAKES_TAKE: Duration = Duration::from_secs(3);
 
 /// The workers, as their commander sees them.
-pub(super) type Workers = [UnboundedSender<Command>];
+pub(super) type Workers = [UnboundedSender<WorkerCommand>];
 
 /// What the frontends listen on now.
 #[derive(Default)]
@@ -244,7 +244,7 @@ async fn close_later(state: Rc<State>, retired: Vec<(ListenerId, u64)>) {
     let mut listeners = state.listeners.borrow_mut();
     let Listeners { open, closing, .. } = &mut *listeners;
     for open in open.extract_if(.., |open| is_over(open)) {
-        tell(&state.workers, || Command::Unlisten(open.id));
+        tell(&state.workers, || WorkerCommand::Unlisten(open.id));
         closing.push(open.known);
     }
 }
@@ -307,11 +307,11 @@ impl Listeners {
                         open.role = Role::Retired(self.next_id);
                         retired.push((open.id, self.next_id));
                         self.next_id += 1;
-                        tell(workers, || Command::Retire(open.id));
+                        tell(workers, || WorkerCommand::Retire(open.id));
                     }
                 }
                 Fate::Closes => {
-                    tell(workers, || Command::Unlisten(open.id));
+                    tell(workers, || WorkerCommand::Unlisten(open.id));
                     if open.role == Role::Wanted {
                         event::listener_closed(&open.frontend, &open.known.bound);
                     }
@@ -335,7 +335,7 @@ impl Listeners {
         self.next_id += 1;
         for (worker, socket) in workers.iter().zip(opened.sockets) {
             // A worker that is gone ends the process.
-            let _ = worker.send(Command::Listen {
+            let _ = worker.send(WorkerCommand::Listen {
                 id,
                 socket,
                 frontend: Arc::clone(frontend),
@@ -369,7 +369,7 @@ impl Open {
         if (was_retired || self.frontend != *name)
             && let Some(live) = live.get(name)
         {
-            tell(workers, || Command::Aim {
+            tell(workers, || WorkerCommand::Aim {
                 id: self.id,
                 frontend: Arc::clone(live),
             });
@@ -524,7 +524,7 @@ pub(super) fn permit(open: &mut Listen, wanted: &Listen, network: &Network) {
 }
 
 /// Tells all workers the same.
-pub(super) fn tell(workers: &Workers, command: impl Fn() -> Command) {
+pub(super) fn tell(workers: &Workers, command: impl Fn() -> WorkerCommand) {
     for worker in workers {
         // A worker that is gone ends the process.
         let _ = worker.send(command());

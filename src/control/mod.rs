@@ -3,7 +3,7 @@
 //! It lives on a thread of its own, with its own runtime. The data plane never calls it: it reads
 //! what is decided here from the snapshot and from the live state of the servers.
 //!
-//! [`Control`] is that thread's whole run as one future; [`Order`]s reach it from signals, from the
+//! [`Control`] is that thread's whole run as one future; [`Command`]s reach it from signals, from the
 //! watcher of files and from tests, and the admin listener's requests arrive inside it.
 
 mod admin;
@@ -40,7 +40,7 @@ use crate::observe::logging::LoggingHandle;
 use crate::observe::{AccessLogHandle, ProcessMetrics, event};
 use crate::proxy::frontend::Gate;
 use crate::proxy::snapshot::Current;
-use crate::proxy::worker::Command;
+use crate::proxy::worker::WorkerCommand;
 
 use admin::Admin;
 use health::Checker;
@@ -58,7 +58,7 @@ pub struct Parts {
     /// What runs now.
     pub current: Arc<Current>,
     /// One for each worker.
-    pub workers: Vec<UnboundedSender<Command>>,
+    pub workers: Vec<UnboundedSender<WorkerCommand>>,
     /// For health checks and new listeners.
     pub network: Network,
     /// For the health checks' places in time.
@@ -78,13 +78,13 @@ pub struct Parts {
     /// What frontends shake hands with.
     pub certs: Certs,
     /// What comes from outside.
-    pub orders: UnboundedReceiver<Order>,
-    /// For orders from within.
-    pub order_sender: UnboundedSender<Order>,
+    pub commands: UnboundedReceiver<Command>,
+    /// For commands from within.
+    pub command_sender: UnboundedSender<Command>,
 }
 
 /// What the control plane is told.
-pub enum Order {
+pub enum Command {
     /// Read the configuration again.
     Reload(Option<oneshot::Sender<Result<Applied, Refused>>>),
     /// A file of the configuration may have changed.
@@ -100,7 +100,7 @@ pub enum Order {
     /// End in good order; the text says who wants it.
     Drain(String),
     /// End now.
-    Break,
+    Abort,
 }
 
 /// Why the program cannot start.
@@ -110,7 +110,7 @@ pub struct CannotStart(pub String);
 /// The control plane, ready to run.
 pub struct Control {
     state: Rc<State>,
-    orders: UnboundedReceiver<Order>,
+    commands: UnboundedReceiver<Command>,
     watcher: RefCell<Option<Watcher>>,
     certificate_watcher: RefCell<Option<Watcher>>,
 }
@@ -118,7 +118,7 @@ pub struct Control {
 /// What the control thread's tasks share.
 struct State {
     current: Arc<Current>,
-    workers: Vec<UnboundedSender<Command>>,
+    workers: Vec<UnboundedSender<WorkerCommand>>,
     network: Network,
     checker: Checker,
     metrics: Arc<ProcessMetrics>,
@@ -139,7 +139,7 @@ struct State {
     /// Why the last reload failed, if it did.
     last_failure: RefCell<Option<String>>,
     is_draining: Cell<bool>,
-    order_sender: UnboundedSender<Order>,
+    command_sender: UnboundedSender<Command>,
 }
 
 impl Control {
@@ -171,18 +171,18 @@ impl Control {
             reloading: tokio::sync::Mutex::new(reload::Loaded::of(watch)),
             last_failure: RefCell::new(None),
             is_draining: Cell::new(false),
-            order_sender: parts.order_sender,
+            command_sender: parts.command_sender,
         });
         reload::begin(&state).await?;
         Ok(Self {
             state,
-            orders: parts.orders,
+            commands: parts.commands,
             watcher: RefCell::new(None),
             certificate_watcher: RefCell::new(None),
         })
     }
 
-    /// Runs until nobody can give orders any more.
+    /// Runs until nobody can give commands any more.
     pub async fn run(mut self) {
         let checker = self.state.checker.clone();
         tasks::spawn_local(async move {
@@ -195,8 +195,8 @@ impl Control {
             tokio::select! {
                 // In this order and not by chance: a simulated run must repeat under its seed.
                 biased;
-                order = self.orders.recv() => match order {
-                    Some(order) => self.obey(order).await,
+                command = self.commands.recv() => match command {
+                    Some(command) => self.run_command(command).await,
                     None => return,
                 },
                 () = clock::sleep_until(next_upkeep) => {
@@ -212,10 +212,10 @@ impl Control {
         }
     }
 
-    async fn obey(&mut self, order: Order) {
+    async fn run_command(&mut self, command: Command) {
         let state = &self.state;
-        match order {
-            Order::Reload(answer) => {
+        match command {
+            Command::Reload(answer) => {
                 let outcome = reload::reload(state).await;
                 // Whoever has put a new certificate there and says so does not want to wait.
                 certs::look(state).await;
@@ -225,30 +225,30 @@ impl Control {
                     let _ = answer.send(outcome);
                 }
             }
-            Order::FilesTouched => {
+            Command::FilesTouched => {
                 if reload::have_files_changed(state).await {
                     // Said in the log; nobody waits for it.
                     let _ = reload::reload(state).await;
                 }
                 self.rewatch().await;
             }
-            Order::CertificatesTouched => {
+            Command::CertificatesTouched => {
                 certs::look(state).await;
                 self.rewatch().await;
             }
-            Order::ReopenLogs => state.access_log.reopen(),
-            Order::WhereIs(name, answer) => {
+            Command::ReopenLogs => state.access_log.reopen(),
+            Command::WhereIs(name, answer) => {
                 let _ = answer.send(state.listeners.borrow().of_frontend(&name));
             }
-            Order::WhereIsAdmin(answer) => {
+            Command::WhereIsAdmin(answer) => {
                 let _ = answer.send(state.admin.borrow().addr());
             }
-            Order::Drain(why) => {
+            Command::Drain(why) => {
                 if !state.is_draining.replace(true) {
                     tasks::spawn_local(drain(Rc::clone(state), why));
                 }
             }
-            Order::Break => listeners::tell(&state.workers, || Command::Break),
+            Command::Abort => listeners::tell(&state.workers, || WorkerCommand::Abort),
         }
     }
 
@@ -265,7 +265,7 @@ impl Control {
         let mut watcher = self.watcher.borrow_mut();
         watcher
             .get_or_insert_with(|| {
-                Watcher::new(self.state.order_sender.clone(), || Order::FilesTouched)
+                Watcher::new(self.state.command_sender.clone(), || Command::FilesTouched)
             })
             .watch(&watch);
     }
@@ -281,8 +281,8 @@ impl Control {
         }
         watcher
             .get_or_insert_with(|| {
-                Watcher::new(self.state.order_sender.clone(), || {
-                    Order::CertificatesTouched
+                Watcher::new(self.state.command_sender.clone(), || {
+                    Command::CertificatesTouched
                 })
             })
             .watch_directories(&directories);
@@ -290,14 +290,14 @@ impl Control {
 }
 
 /// The way to the end: readiness fails, then listeners close and connections end as their exchanges
-/// do, then what is left is broken.
+/// do, then what is left is aborted.
 async fn drain(state: Rc<State>, why: String) {
     let shutdown = state.current.load().plan.shutdown.clone();
     event::draining(&why, shutdown.grace, shutdown.timeout);
     clock::sleep(shutdown.grace).await;
-    listeners::tell(&state.workers, || Command::Drain);
+    listeners::tell(&state.workers, || WorkerCommand::Drain);
     clock::sleep(shutdown.timeout).await;
-    listeners::tell(&state.workers, || Command::Break);
+    listeners::tell(&state.workers, || WorkerCommand::Abort);
 }
 
 impl std::fmt::Display for CannotStart {

@@ -16,7 +16,7 @@ use crate::config::{self, Color, Diagnostic, Diagnostics, Watch};
 use crate::observe::{ReloadResult, event};
 use crate::plan::Plan;
 use crate::proxy::snapshot::Snapshot;
-use crate::proxy::worker::Command;
+use crate::proxy::worker::WorkerCommand;
 
 use super::assemble::assemble;
 use super::certs;
@@ -239,7 +239,9 @@ fn take_effect(state: &Rc<State>, snapshot: &Arc<Snapshot>, prepared: Prepared) 
         logging.set_format(plan.log.format);
     }
     reconcile(state, snapshot);
-    tell(&state.workers, || Command::Renew(Arc::clone(snapshot)));
+    tell(&state.workers, || {
+        WorkerCommand::Renew(Arc::clone(snapshot))
+    });
     listeners::apply(state, prepared, snapshot);
     state.metrics.runs_generation(snapshot.generation);
 }
@@ -271,7 +273,9 @@ pub(super) fn swap_backends(state: &State, snapshot: Snapshot) {
     let snapshot = state.current.load();
     reconcile(state, &snapshot);
     state.metrics.runs_generation(snapshot.generation);
-    tell(&state.workers, || Command::Renew(Arc::clone(&snapshot)));
+    tell(&state.workers, || {
+        WorkerCommand::Renew(Arc::clone(&snapshot))
+    });
 }
 
 fn reconcile(state: &State, snapshot: &Snapshot) {

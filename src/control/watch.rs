@@ -22,7 +22,7 @@ use crate::base::tasks::{self, JoinHandle};
 use crate::config::Watch;
 use crate::net::Readable;
 
-use super::Order;
+use super::Command;
 
 /// How long it must have been quiet before the files are read: an editor's save is several events.
 const QUIET: Duration = Duration::from_millis(200);
@@ -77,14 +77,14 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Sends `order` to `orders` when something happened.
-    pub(super) fn new(orders: UnboundedSender<Order>, order: fn() -> Order) -> Self {
+    /// Sends `command` to `commands` when something happened.
+    pub(super) fn new(commands: UnboundedSender<Command>, command: fn() -> Command) -> Self {
         let (hints, hinted) = mpsc::unbounded_channel();
         let names = Rc::new(RefCell::new(None));
         let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok();
         let inotify = inotify.and_then(|fd| Readable::new(fd).ok()).map(Rc::new);
         let is_blind = Rc::new(Cell::new(inotify.is_none()));
-        let passing = pass_on(hinted, orders, order, Rc::clone(&is_blind));
+        let passing = pass_on(hinted, commands, command, Rc::clone(&is_blind));
         let mut tasks = vec![tasks::spawn_local(passing)];
         if let Some(inotify) = &inotify {
             let reading = read_events(Rc::clone(inotify), Rc::clone(&names), hints.clone());
@@ -156,11 +156,11 @@ impl Drop for Watcher {
     }
 }
 
-/// One order for many hints.
+/// One command for many hints.
 async fn pass_on(
     mut hinted: UnboundedReceiver<()>,
-    orders: UnboundedSender<Order>,
-    order: fn() -> Order,
+    commands: UnboundedSender<Command>,
+    command: fn() -> Command,
     is_blind: Rc<Cell<bool>>,
 ) {
     loop {
@@ -178,7 +178,7 @@ async fn pass_on(
             }
             Err(clock::Elapsed) => {}
         }
-        if orders.send(order()).is_err() {
+        if commands.send(command()).is_err() {
             return;
         }
     }
@@ -348,15 +348,15 @@ mod tests {
         assert_eq!(told[0].0, ReadFlags::CLOSE_WRITE);
     }
 
-    /// How many orders come of watching `directory` twice, as after each order.
+    /// How many commands come of watching `directory` twice, as after each command.
     async fn orders_after_watching(directory: &Path) -> usize {
-        let (sender, mut orders) = mpsc::unbounded_channel();
-        let mut watcher = Watcher::new(sender, || Order::FilesTouched);
+        let (sender, mut commands) = mpsc::unbounded_channel();
+        let mut watcher = Watcher::new(sender, || Command::FilesTouched);
         let wanted = BTreeSet::from([directory.to_owned()]);
         let mut count = 0;
         for _ in 0..2 {
             watcher.watch_files(None, wanted.clone());
-            while let Ok(Some(_)) = clock::within(2 * QUIET, orders.recv()).await {
+            while let Ok(Some(_)) = clock::within(2 * QUIET, commands.recv()).await {
                 count += 1;
             }
         }

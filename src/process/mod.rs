@@ -20,27 +20,27 @@ use crate::base::rng::Rng;
 use crate::base::tasks;
 use crate::config;
 use crate::control::{
-    Applied, CannotStart, Control, Order, Parts, Refused, Source, assemble, verify,
+    Applied, CannotStart, Command, Control, Parts, Refused, Source, assemble, verify,
 };
 use crate::net::{Descriptors, Dialer, Network};
 use crate::observe::logging::LoggingHandle;
 use crate::observe::{AccessLogHandle, LogWriter, ProcessMetrics, WorkerObserver, event};
 use crate::proxy::frontend::Gate;
 use crate::proxy::snapshot::Current;
-use crate::proxy::worker::{Command, Worker};
+use crate::proxy::worker::{Worker, WorkerCommand};
 
 /// How long the access log is waited for at the end: a sink that stalls must not keep us.
 const LOG_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A proxy that runs.
 pub struct Proxy {
-    orders: mpsc::UnboundedSender<Order>,
+    commands: mpsc::UnboundedSender<Command>,
     /// A message from each worker that has ended.
     ended: mpsc::UnboundedReceiver<WorkerEnd>,
     /// Those that have not ended.
     workers: usize,
     /// Connections that those that have ended had to break.
-    broken: usize,
+    aborted: usize,
     control: Option<thread::JoinHandle<()>>,
     stop_control: Option<oneshot::Sender<()>>,
     access_log: AccessLogHandle,
@@ -51,7 +51,7 @@ pub struct Proxy {
 #[derive(Debug, PartialEq, Eq)]
 enum WorkerEnd {
     /// It was told to, and had to break that many connections.
-    Told { broken: usize },
+    Told { aborted: usize },
     /// By itself.
     Died { worker: usize, why: String },
 }
@@ -84,8 +84,8 @@ pub struct Assembled {
     pub worker: Worker,
     /// The control plane's parts, for [`Control::start`].
     pub control: Parts,
-    /// Gives orders to it.
-    pub orders: mpsc::UnboundedSender<Order>,
+    /// Gives commands to it.
+    pub commands: mpsc::UnboundedSender<Command>,
     /// Its access log.
     pub access_log: AccessLogHandle,
     /// Writes the access log, on a thread of its own.
@@ -137,14 +137,14 @@ impl Proxy {
             start_worker(worker, ended_sender.clone())?;
             commanders.push(commands);
         }
-        let (orders, order_receiver) = mpsc::unbounded_channel();
+        let (control_commands, control_receiver) = mpsc::unbounded_channel();
         let parts = Parts {
             workers: commanders,
             logging,
             descriptors: Arc::clone(&pieces.descriptors),
             source,
-            orders: order_receiver,
-            order_sender: orders.clone(),
+            commands: control_receiver,
+            command_sender: control_commands.clone(),
             rng: Rng::from_entropy(),
             certs: verified.certs,
             current: Arc::clone(&pieces.current),
@@ -157,10 +157,10 @@ impl Proxy {
         let control = start_control(parts, watch, stopped)?;
         event::started(env!("CARGO_PKG_VERSION"), workers, 1);
         Ok(Self {
-            orders,
+            commands: control_commands,
             ended,
             workers,
-            broken: 0,
+            aborted: 0,
             control: Some(control),
             stop_control: Some(stop_control),
             access_log: pieces.access_log,
@@ -168,15 +168,17 @@ impl Proxy {
         })
     }
 
-    /// Where orders are given.
-    pub fn orders(&self) -> mpsc::UnboundedSender<Order> {
-        self.orders.clone()
+    /// Where commands are given.
+    pub fn commands(&self) -> mpsc::UnboundedSender<Command> {
+        self.commands.clone()
     }
 
     /// The IP addresses that frontend `name` listens on; empty when there is none of that name.
     pub async fn addresses(&self, name: &str) -> Vec<SocketAddr> {
         let (answer, asked) = oneshot::channel();
-        let _ = self.orders.send(Order::WhereIs(name.to_owned(), answer));
+        let _ = self
+            .commands
+            .send(Command::WhereIs(name.to_owned(), answer));
         let addresses = asked.await.unwrap_or_default();
         addresses.iter().filter_map(ListenAddress::ip).collect()
     }
@@ -184,7 +186,7 @@ impl Proxy {
     /// Where the admin listener is, if it has an IP address.
     pub async fn admin_address(&self) -> Option<SocketAddr> {
         let (answer, asked) = oneshot::channel();
-        let _ = self.orders.send(Order::WhereIsAdmin(answer));
+        let _ = self.commands.send(Command::WhereIsAdmin(answer));
         asked
             .await
             .ok()
@@ -200,7 +202,7 @@ impl Proxy {
     /// [`Refused`]: nothing changed.
     pub async fn reload(&self) -> Result<Applied, Refused> {
         let (answer, asked) = oneshot::channel();
-        let _ = self.orders.send(Order::Reload(Some(answer)));
+        let _ = self.commands.send(Command::Reload(Some(answer)));
         match asked.await {
             Ok(outcome) => outcome,
             Err(_) => Err(Refused {
@@ -212,12 +214,12 @@ impl Proxy {
 
     /// Begins the end: see `[shutdown]`.
     pub fn drain(&self, why: &str) {
-        let _ = self.orders.send(Order::Drain(why.to_owned()));
+        let _ = self.commands.send(Command::Drain(why.to_owned()));
     }
 
     /// Breaks what is open.
     pub fn break_off(&self) {
-        let _ = self.orders.send(Order::Break);
+        let _ = self.commands.send(Command::Abort);
     }
 
     /// Waits until it has ended.
@@ -229,7 +231,7 @@ impl Proxy {
         let mut ending = Ending::Told;
         while self.workers > 0 {
             match self.ended.recv().await {
-                Some(WorkerEnd::Told { broken }) => self.broken += broken,
+                Some(WorkerEnd::Told { aborted }) => self.aborted += aborted,
                 Some(WorkerEnd::Died { worker, why }) => {
                     event::worker_died(worker, &why);
                     return Ending::WorkerDied;
@@ -238,15 +240,15 @@ impl Proxy {
             }
             self.workers -= 1;
         }
-        let broken = std::mem::take(&mut self.broken) as u64;
-        if broken > 0 {
-            self.metrics.cut(broken);
-            event::exchanges_cut(broken);
+        let aborted = std::mem::take(&mut self.aborted) as u64;
+        if aborted > 0 {
+            self.metrics.cut(aborted);
+            event::exchanges_cut(aborted);
         }
         ending
     }
 
-    /// Lets go of everything: what is still open is broken, and what was logged is written.
+    /// Lets go of everything: what is still open is aborted, and what was logged is written.
     pub fn close(mut self) {
         self.break_off();
         if let Some(stop) = self.stop_control.take() {
@@ -275,7 +277,7 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn worker(&self, index: usize, rng: Rng) -> (mpsc::UnboundedSender<Command>, Worker) {
+    fn worker(&self, index: usize, rng: Rng) -> (mpsc::UnboundedSender<WorkerCommand>, Worker) {
         let (sender, commands) = mpsc::unbounded_channel();
         let worker = Worker {
             index,
@@ -319,14 +321,14 @@ impl Assembled {
             descriptors: Arc::new(Descriptors::new(u64::MAX, 1)),
         };
         let (commands, worker) = pieces.worker(0, Rng::seeded(seed));
-        let (orders, order_receiver) = mpsc::unbounded_channel();
+        let (control_commands, control_receiver) = mpsc::unbounded_channel();
         let control = Parts {
             workers: vec![commands],
             logging,
             descriptors: pieces.descriptors,
             source,
-            orders: order_receiver,
-            order_sender: orders.clone(),
+            commands: control_receiver,
+            command_sender: control_commands.clone(),
             rng: Rng::seeded(seed.wrapping_add(1)),
             certs: verified.certs,
             current: pieces.current,
@@ -338,7 +340,7 @@ impl Assembled {
         Ok(Self {
             worker,
             control,
-            orders,
+            commands: control_commands,
             access_log: pieces.access_log,
             log_writer,
         })
@@ -360,8 +362,8 @@ fn start_worker(
     let index = worker.index;
     let run = move || {
         let runtime = tasks::local_runtime().map_err(|error| error.to_string())?;
-        let broken = runtime.block_on(worker.run());
-        broken.map_err(|died| died.to_string())
+        let aborted = runtime.block_on(worker.run());
+        aborted.map_err(|died| died.to_string())
     };
     let name = format!("worker-{index}");
     tasks::spawn_thread(&name, move || reporting(index, ended, run)).map_err(no_thread)?;
@@ -380,7 +382,7 @@ fn reporting(
         end: None,
     };
     report.end = Some(match run() {
-        Ok(broken) => WorkerEnd::Told { broken },
+        Ok(aborted) => WorkerEnd::Told { aborted },
         Err(why) => WorkerEnd::Died { worker, why },
     });
 }
@@ -464,7 +466,7 @@ mod tests {
         let panics = end_of(|| resume_unwind(Box::new("a defect")));
         assert_eq!(panics, died("it panicked"));
         assert_eq!(end_of(|| Err("no epoll".to_owned())), died("no epoll"));
-        assert_eq!(end_of(|| Ok(3)), WorkerEnd::Told { broken: 3 });
+        assert_eq!(end_of(|| Ok(3)), WorkerEnd::Told { aborted: 3 });
     }
 
     #[test]

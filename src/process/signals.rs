@@ -11,7 +11,7 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::base::tasks::{self, Runtime};
-use crate::control::Order;
+use crate::control::Command;
 
 use super::{Ending, Proxy};
 
@@ -88,7 +88,7 @@ async fn obey(
     proxy: &mut Proxy,
     meanwhile: impl Future<Output = ()>,
 ) -> Ending {
-    let orders = proxy.orders();
+    let commands = proxy.commands();
     let mut stops = 0;
     let mut meanwhile = std::pin::pin!(meanwhile);
     let mut is_over = false;
@@ -101,23 +101,23 @@ async fn obey(
                 continue;
             }
         };
-        let order = match wish {
-            Wish::Drain(why) => Order::Drain(why.to_owned()),
+        let command = match wish {
+            Wish::Drain(why) => Command::Drain(why.to_owned()),
             Wish::Stop(why) => {
                 stops += 1;
                 if stops > 1 {
-                    Order::Break
+                    Command::Abort
                 } else {
-                    Order::Drain(why.to_owned())
+                    Command::Drain(why.to_owned())
                 }
             }
-            Wish::Reload => Order::Reload(None),
+            Wish::Reload => Command::Reload(None),
             Wish::ReloadAndReopen => {
                 // A control thread that is gone ends the workers, and they end us.
-                let _ = orders.send(Order::ReopenLogs);
-                Order::Reload(None)
+                let _ = commands.send(Command::ReopenLogs);
+                Command::Reload(None)
             }
         };
-        let _ = orders.send(order);
+        let _ = commands.send(command);
     }
 }

@@ -12,9 +12,9 @@ use crate::exchange::Reason;
 use crate::expr::Scratch;
 use crate::net::{Dialer, Pipes};
 use crate::observe::{Places, ProcessMetrics, WorkerObserver, event};
+use crate::proxy::connections::Connections;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::{Exchange, Stalled};
-use crate::proxy::roll::Roll;
 use crate::proxy::snapshot::Views;
 
 /// What the connections of a worker share.
@@ -37,8 +37,8 @@ pub struct Context {
     pub scratch: RefCell<Scratch>,
     /// The calendar. Renewed by the worker's ticker.
     pub anchor: Cell<Anchor>,
-    /// Who is there.
-    pub roll: Rc<Roll>,
+    /// All of them.
+    pub connections: Rc<Connections>,
 }
 
 impl Context {

@@ -1,6 +1,7 @@
 //! The data plane, in the order in which a request flows.
 
 pub mod backend;
+pub mod connections;
 pub mod context;
 pub mod forward;
 pub mod frontend;
@@ -8,7 +9,6 @@ pub mod http;
 pub mod io;
 pub mod listen;
 pub mod reply;
-pub mod roll;
 pub mod route;
 pub mod snapshot;
 pub mod tcp;

@@ -15,10 +15,10 @@ use std::task::{Context as TaskContext, Poll, ready};
 use crate::base::clock::{self, Duration, FAR, Instant};
 use crate::exchange::Reason;
 use crate::proxy::backend::Lease;
+use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::{Broken, Exchange, Looks, Relay, Timer};
-use crate::proxy::roll::{Entry, Order};
 
 /// How long two ends that were told that this is the end are heard out.
 const PARTING: Duration = Duration::from_secs(2);
@@ -59,7 +59,7 @@ struct Running<'a> {
     exchange: &'a Exchange,
     terms: Terms,
     context: &'a Context,
-    entry: &'a Entry,
+    registration: &'a Registration,
     timer: &'a mut Timer,
     /// When a byte passed last, or was taken that had passed.
     moved_at: Instant,
@@ -85,7 +85,12 @@ enum Ended {
 impl Tunnel {
     /// Runs it until it is over; the exchange ends then, and its facts say why. In a box: what a future
     /// is given it holds twice, and a tunnel may be idle for long.
-    pub async fn run(mut self: Box<Self>, context: &Context, entry: &Entry, timer: &mut Timer) {
+    pub async fn run(
+        mut self: Box<Self>,
+        context: &Context,
+        registration: &Registration,
+        timer: &mut Timer,
+    ) {
         let counted = Counted::new(&self.frontend);
         let exchange = &self.exchange;
         exchange.record.is_tunnel.set(true);
@@ -96,7 +101,7 @@ impl Tunnel {
             exchange,
             terms: self.terms,
             context,
-            entry,
+            registration,
             timer,
             moved_at: now,
             looks: Looks::default(),
@@ -122,7 +127,7 @@ impl Tunnel {
 impl Running<'_> {
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Ended> {
         loop {
-            self.obey(self.entry.order(cx));
+            self.note_shutdown(self.registration.shutdown(cx));
             let polled = self.relay.poll(cx, &self.context.pipes);
             self.note();
             if let Poll::Ready(outcome) = polled {
@@ -136,13 +141,13 @@ impl Running<'_> {
         }
     }
 
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Stay => {}
-            Order::Leave => {
+    fn note_shutdown(&mut self, shutdown: Shutdown) {
+        match shutdown {
+            Shutdown::Run => {}
+            Shutdown::Drain => {
                 self.told_at.get_or_insert_with(clock::now);
             }
-            Order::Break => {
+            Shutdown::Abort => {
                 self.part(Reason::ProxyStopped);
                 // What the sockets take at once, and no more.
                 self.parting_until = Some(self.moved_at);

@@ -21,11 +21,11 @@ use crate::base::{tasks, turn};
 use crate::expr::Scratch;
 use crate::net::{By, Dialer, Pipes, Socket};
 use crate::observe::{ProcessMetrics, WorkerObserver, event};
+use crate::proxy::connections::{Connections, Shutdown};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
 use crate::proxy::io::Stalled;
 use crate::proxy::listen::{Accept, Target};
-use crate::proxy::roll::{Order, Roll};
 use crate::proxy::snapshot::{Current, Snapshot, Views};
 
 /// How often log lines are handed on.
@@ -57,7 +57,7 @@ pub struct Worker {
     /// Counts the connections of the whole process.
     pub process_gate: Arc<Gate>,
     /// What `control` wants.
-    pub commands: mpsc::UnboundedReceiver<Command>,
+    pub commands: mpsc::UnboundedReceiver<WorkerCommand>,
 }
 
 /// Names a listening address for as long as it is listened on.
@@ -65,7 +65,7 @@ pub struct Worker {
 pub struct ListenerId(pub u64);
 
 /// What `control` tells a worker.
-pub enum Command {
+pub enum WorkerCommand {
     /// Accept from this socket.
     Listen {
         /// Names it.
@@ -83,7 +83,7 @@ pub enum Command {
         frontend: Arc<Frontend>,
     },
     /// Take no new connection at that address: another socket of ours gets them. Told before
-    /// [`Command::Unlisten`], or before [`Command::Aim`] when it is wanted again.
+    /// [`WorkerCommand::Unlisten`], or before [`WorkerCommand::Aim`] when it is wanted again.
     Retire(ListenerId),
     /// Close that address when its queue is empty.
     Unlisten(ListenerId),
@@ -93,7 +93,7 @@ pub enum Command {
     /// Close all addresses and end connections as their exchanges end; then end.
     Drain,
     /// End all connections now.
-    Break,
+    Abort,
 }
 
 /// Why a worker ended that nobody told to.
@@ -114,7 +114,7 @@ struct Running {
     listeners: HashMap<ListenerId, Rc<Target>>,
     accepting: Rc<Accepting>,
     is_draining: bool,
-    is_broken: bool,
+    is_aborted: bool,
     ticks: u32,
     /// The tick at which what ran before is let go of.
     forget_at: u32,
@@ -133,12 +133,12 @@ struct Accepting {
 /// One accept loop: counted out however it ends.
 struct Counted {
     accepting: Rc<Accepting>,
-    roll: Rc<Roll>,
+    connections: Rc<Connections>,
 }
 
 impl Worker {
     /// Serves until it was told to drain and nobody is left. Gives the number of connections that
-    /// had to be broken.
+    /// had to be aborted.
     ///
     /// # Errors
     ///
@@ -165,7 +165,7 @@ impl Worker {
             rng,
             scratch: RefCell::new(Scratch::default()),
             anchor: Cell::new(Anchor::now()),
-            roll: Rc::new(Roll::default()),
+            connections: Rc::new(Connections::default()),
         });
         let mut running = Running {
             context,
@@ -173,12 +173,12 @@ impl Worker {
             listeners: HashMap::new(),
             accepting: Rc::default(),
             is_draining: false,
-            is_broken: false,
+            is_aborted: false,
             ticks: 0,
             forget_at: 0,
             close_from: 0,
         };
-        let mut broken = 0;
+        let mut aborted = 0;
         let mut next_tick = clock::now() + TICK;
         loop {
             tokio::select! {
@@ -189,10 +189,10 @@ impl Worker {
                         running.context.observer.flush();
                         return Err(Died::Abandoned);
                     }
-                    Some(Command::Break) | None => broken += running.break_all(),
-                    Some(command) => running.obey(command),
+                    Some(WorkerCommand::Abort) | None => aborted += running.abort_all(),
+                    Some(command) => running.run_command(command),
                 },
-                () = running.context.roll.emptied() => {}
+                () = running.context.connections.emptied() => {}
                 () = running.asked_for_room() => running.make_room(),
                 () = clock::sleep_until(next_tick) => {
                     next_tick = next_after(next_tick);
@@ -205,7 +205,7 @@ impl Worker {
                 return if has_died {
                     Err(Died::Accepting)
                 } else {
-                    Ok(broken)
+                    Ok(aborted)
                 };
             }
         }
@@ -213,43 +213,43 @@ impl Worker {
 }
 
 impl Running {
-    fn obey(&mut self, command: Command) {
+    fn run_command(&mut self, command: WorkerCommand) {
         match command {
-            Command::Listen {
+            WorkerCommand::Listen {
                 id,
                 socket,
                 frontend,
             } => self.listen(id, socket, frontend),
-            Command::Aim { id, frontend } => {
+            WorkerCommand::Aim { id, frontend } => {
                 if let Some(target) = self.listeners.get(&id) {
                     target.aim(frontend);
                 }
             }
-            Command::Retire(id) => {
+            WorkerCommand::Retire(id) => {
                 if let Some(target) = self.listeners.get(&id) {
                     target.retire();
                 }
             }
-            Command::Unlisten(id) => {
+            WorkerCommand::Unlisten(id) => {
                 if let Some(target) = self.listeners.remove(&id) {
                     target.close();
                 }
             }
-            Command::Renew(snapshot) => {
+            WorkerCommand::Renew(snapshot) => {
                 // Renewing drops what only the old snapshot needed; removed frontends' connections
-                // look at their order when woken.
+                // look at their registration when woken.
                 self.context.views.pass(snapshot);
-                self.context.roll.wake_removed();
+                self.context.connections.wake_removed();
                 self.forget_at = self.ticks.wrapping_add(FORGET_AFTER);
             }
-            Command::Drain => {
+            WorkerCommand::Drain => {
                 self.is_draining = true;
                 for (_, target) in self.listeners.drain() {
                     target.close();
                 }
-                self.context.roll.order(Order::Leave);
+                self.context.connections.shut_down(Shutdown::Drain);
             }
-            Command::Break => {}
+            WorkerCommand::Abort => {}
         }
     }
 
@@ -267,7 +267,7 @@ impl Running {
             context: Rc::clone(&self.context),
             told: Cell::new(None),
         };
-        let counted = Counted::new(&self.accepting, &self.context.roll);
+        let counted = Counted::new(&self.accepting, &self.context.connections);
         tasks::spawn_local(async move {
             accept.run().await;
             drop(counted);
@@ -299,17 +299,17 @@ impl Running {
     }
 
     /// Whether nobody is left and nobody can come. A loop that waits for room is not waited for
-    /// once connections are broken.
+    /// once connections are aborted.
     fn is_over(&self) -> bool {
-        let nobody_comes = self.accepting.loops.get() == 0 || self.is_broken;
-        self.is_draining && nobody_comes && self.context.roll.is_empty()
+        let nobody_comes = self.accepting.loops.get() == 0 || self.is_aborted;
+        self.is_draining && nobody_comes && self.context.connections.is_empty()
     }
 
-    fn break_all(&mut self) -> usize {
+    fn abort_all(&mut self) -> usize {
         self.is_draining = true;
-        self.is_broken = true;
-        let open = self.context.roll.len();
-        self.context.roll.order(Order::Break);
+        self.is_aborted = true;
+        let open = self.context.connections.len();
+        self.context.connections.shut_down(Shutdown::Abort);
         open
     }
 
@@ -335,11 +335,11 @@ impl Running {
 }
 
 impl Counted {
-    fn new(accepting: &Rc<Accepting>, roll: &Rc<Roll>) -> Self {
+    fn new(accepting: &Rc<Accepting>, connections: &Rc<Connections>) -> Self {
         accepting.loops.set(accepting.loops.get() + 1);
         Self {
             accepting: Rc::clone(accepting),
-            roll: Rc::clone(roll),
+            connections: Rc::clone(connections),
         }
     }
 }
@@ -351,7 +351,7 @@ impl Drop for Counted {
         if thread::panicking() {
             is_broken.set(true);
         }
-        self.roll.look();
+        self.connections.look();
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use evenkeel::base::clock;
-use evenkeel::control::Order;
+use evenkeel::control::Command;
 
 use crate::client::Outcome;
 use crate::scene::Scene;
@@ -40,13 +40,13 @@ fn a_drain_under_load_loses_no_exchange_that_began() {
     let trace = Scene::new(21, 2).shutdown(keys).play(|stage| async move {
         let drain = async {
             clock::sleep(Duration::from_secs(1)).await;
-            stage.order(Order::Drain("the story".to_owned()));
+            stage.command(Command::Drain("the story".to_owned()));
             stage.until("has ended and broken 0").await
         };
         let load = stage.load(6, "/slow/120", SHORT, has_ended);
         let streams = stage.load(2, "/stream/8/100", SHORT, has_ended);
         let (ended, fast, slow) = tokio::join!(drain, load, streams);
-        // One whole stream after the order at the latest, and not the ten seconds.
+        // One whole stream after the command at the latest, and not the ten seconds.
         assert!(ended < Duration::from_secs(3), "{ended:?}");
         for outcomes in [fast, slow] {
             assert!(outcomes.iter().filter(|o| o.is_served()).count() > 3);
@@ -74,7 +74,7 @@ fn what_takes_longer_than_the_timeout_is_cut_and_counted() {
     Scene::new(22, 1).shutdown(keys).play(|stage| async move {
         let drain = async {
             clock::sleep(Duration::from_millis(500)).await;
-            stage.order(Order::Drain("the story".to_owned()));
+            stage.command(Command::Drain("the story".to_owned()));
             stage.until("has ended and broken 1").await
         };
         let mut client = stage.client("client");
@@ -93,7 +93,7 @@ fn readiness_fails_first_and_requests_are_served_until_the_grace_is_over() {
     Scene::new(23, 1).shutdown(keys).play(|stage| async move {
         let mut client = stage.client("client");
         assert!(client.get("/").await.is_served());
-        stage.order(Order::Drain("the story".to_owned()));
+        stage.command(Command::Drain("the story".to_owned()));
         clock::sleep(Duration::from_millis(500)).await;
         let ready = crate::client::Client::of_admin(&stage.trace)
             .get("/ready")

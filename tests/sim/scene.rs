@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use evenkeel::base::{clock, tasks};
 use evenkeel::config::{self, Color};
-use evenkeel::control::{Control, Order, Source};
+use evenkeel::control::{Command, Control, Source};
 use evenkeel::net::Network;
 use evenkeel::process::{Assembled, Start};
 use tokio::sync::mpsc::UnboundedSender;
@@ -46,7 +46,7 @@ pub(crate) struct Scene {
 pub(crate) struct Stage {
     pub(crate) trace: Trace,
     is_next_defective: Arc<AtomicBool>,
-    orders: Rc<RefCell<Option<UnboundedSender<Order>>>>,
+    commands: Rc<RefCell<Option<UnboundedSender<Command>>>>,
 }
 
 impl Scene {
@@ -86,7 +86,7 @@ impl Scene {
         let stage = Stage {
             trace: Trace::default(),
             is_next_defective: Arc::default(),
-            orders: Rc::default(),
+            commands: Rc::default(),
         };
         let trace = stage.trace.clone();
         let subscriber = tracing_subscriber::registry().with(trace.recorder());
@@ -165,10 +165,10 @@ async fn proxy(config: String, seed: u64, stage: Stage) -> turmoil::Result {
     let Assembled {
         worker,
         control,
-        orders,
+        commands,
         ..
     } = Assembled::new(start, seed)?;
-    *stage.orders.borrow_mut() = Some(orders);
+    *stage.commands.borrow_mut() = Some(commands);
     let control = Control::start(control, watch).await?;
     let control = tasks::spawn_local(control.run());
     let broken = worker.run().await?;
@@ -250,9 +250,11 @@ impl Stage {
         self.is_next_defective.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn order(&self, order: Order) {
-        let orders = self.orders.borrow();
-        let sent = orders.as_ref().map(|orders| orders.send(order).is_ok());
+    pub(crate) fn command(&self, command: Command) {
+        let commands = self.commands.borrow();
+        let sent = commands
+            .as_ref()
+            .map(|commands| commands.send(command).is_ok());
         assert_eq!(sent, Some(true), "the proxy runs");
     }
 

@@ -15,7 +15,7 @@ use crate::base::{Name, tasks};
 use crate::control::certs::Overview;
 use crate::control::health::FirstRound;
 use crate::control::reload::reload;
-use crate::control::{Order, State};
+use crate::control::{Command, State};
 use crate::observe::{
     AccessLogHandle, BackendRow, CertificateRow, FrontendRow, ProcessMetrics, RouteRow, Scrape,
     ServerConnections, ServerRow,
@@ -136,8 +136,8 @@ fn needed_backend_without_server(state: &State) -> Option<String> {
 
 async fn reloaded(state: &Rc<State>) -> Answer {
     let outcome = reload(state).await;
-    // There may be other files to watch; who runs the orders is gone only when all ends.
-    let _ = state.order_sender.send(Order::CertificatesTouched);
+    // There may be other files to watch; the receiver is gone only when the program ends.
+    let _ = state.command_sender.send(Command::CertificatesTouched);
     match outcome {
         Ok(applied) => {
             let body = json!({
@@ -316,7 +316,7 @@ mod tests {
             text: text.to_owned(),
         };
         let loaded = source.load().expect("a valid configuration");
-        let (order_sender, orders) = mpsc::unbounded_channel();
+        let (command_sender, commands) = mpsc::unbounded_channel();
         let (access_log, _writer) = AccessLogHandle::open(&LogTarget::Off).expect("no file");
         let parts = Parts {
             current: Arc::new(Current::new(assemble(loaded.plan, None, 1))),
@@ -330,8 +330,8 @@ mod tests {
             descriptors: Arc::new(Descriptors::new(u64::MAX, 1)),
             source,
             certs: Certs::default(),
-            orders,
-            order_sender,
+            commands,
+            command_sender,
         };
         let control = Control::start(parts, loaded.watch).await;
         control.expect("a free port")

@@ -9,8 +9,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::base::clock::Instant;
 use crate::net::Stream;
+use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::io::Timer;
-use crate::proxy::roll::{Entry, Order};
 
 /// What is read of the first bytes after a rest; whoever is woken reads the others.
 const FIRST_READ_BYTES: usize = 2048;
@@ -37,11 +37,11 @@ pub(super) enum LineEnds {
 /// Waits for the next request, or for more of it, until `until`, or until `end` or something
 /// stronger is ordered.
 pub(super) async fn bytes_or(
-    end: Order,
+    end: Shutdown,
     line_ends: LineEnds,
     stream: &mut Stream,
     until: Instant,
-    entry: &Entry,
+    registration: &Registration,
     timer: &mut Timer,
 ) -> Woken {
     let mut skipped = 0;
@@ -60,7 +60,7 @@ pub(super) async fn bytes_or(
             }
             buffer.clear();
         }
-        if entry.order(cx) >= end {
+        if registration.shutdown(cx) >= end {
             return Poll::Ready(Woken::Over);
         }
         timer.poll(cx, until).map(|_| Woken::Over)
@@ -90,7 +90,7 @@ pub(super) async fn rest_of_head(
     most: usize,
     stream: &mut Stream,
     until: Instant,
-    entry: &Entry,
+    registration: &Registration,
     timer: &mut Timer,
 ) -> Rest {
     poll_fn(|cx| {
@@ -108,7 +108,7 @@ pub(super) async fn rest_of_head(
             }
             buffer.clear();
         }
-        if entry.order(cx) == Order::Break {
+        if registration.shutdown(cx) == Shutdown::Abort {
             return Poll::Ready(Rest::Broken);
         }
         timer.poll(cx, until).map(|_| Rest::Late)

@@ -12,10 +12,10 @@ use bytes::{Bytes, BytesMut};
 use crate::base::clock;
 use crate::exchange::{ClientTls, Reason};
 use crate::net::Stream;
+use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::{Timer, logged_line};
-use crate::proxy::roll::{Entry, Order};
 use crate::proxy::tunnel::TunnelRun;
 use crate::wire::preface::{Version, is_another_protocol, version};
 
@@ -31,34 +31,38 @@ enum Spoken {
     Nothing,
 }
 
-/// Serves a connection that began as `begin` says until it ends, or gives what it goes on as; `entry`
-/// is its own on the roll.
+/// Serves a connection that began as `begin` says until it ends, or gives what it goes on as; `registration`
+/// is its own.
 pub fn serve(
     stream: Stream,
     begin: Begin,
     live: Arc<Frontend>,
     context: Rc<Context>,
-    entry: Entry,
+    registration: Registration,
 ) -> impl Future<Output = Option<TunnelRun>> {
     // Before there is a future, which would carry the room for all of these as long as it lives.
     let client = Rc::new(Client::new(context, begin, live));
-    speak(stream, client, entry)
+    speak(stream, client, registration)
 }
 
-async fn speak(mut stream: Stream, client: Rc<Client>, entry: Entry) -> Option<TunnelRun> {
+async fn speak(
+    mut stream: Stream,
+    client: Rc<Client>,
+    registration: Registration,
+) -> Option<TunnelRun> {
     let mut timer = Timer::new();
     let spoken = match &client.tls {
         Some(tls) => agreed(tls),
-        None => first_bytes(&mut stream, &client, &entry, &mut timer).await,
+        None => first_bytes(&mut stream, &client, &registration, &mut timer).await,
     };
     match spoken {
         Spoken::H1(prefix) => {
-            let became = h1::serve(stream, prefix, client, &entry, timer).await?;
-            Some(Box::pin(became.run(entry)))
+            let became = h1::serve(stream, prefix, client, &registration, timer).await?;
+            Some(Box::pin(became.run(registration)))
         }
         // Boxed: connections of HTTP/1, which are many and idle, do not carry the room for it.
         Spoken::H2(prefix) => {
-            Box::pin(h2::serve(stream, prefix, client, &entry, timer)).await;
+            Box::pin(h2::serve(stream, prefix, client, &registration, timer)).await;
             None
         }
         Spoken::Nothing => None,
@@ -78,7 +82,7 @@ fn agreed(tls: &ClientTls) -> Spoken {
 async fn first_bytes(
     stream: &mut Stream,
     client: &Client,
-    entry: &Entry,
+    registration: &Registration,
     timer: &mut Timer,
 ) -> Spoken {
     let may_speak_h2 = client.with_plan(|plan| plan.http2.enabled);
@@ -95,7 +99,15 @@ async fn first_bytes(
             LineEnds::WithinRequest
         };
         // Whoever has connected has been promised an answer: only the end of all ends this.
-        let bytes = bytes_or(Order::Break, line_ends, stream, until, entry, timer).await;
+        let bytes = bytes_or(
+            Shutdown::Abort,
+            line_ends,
+            stream,
+            until,
+            registration,
+            timer,
+        )
+        .await;
         let Woken::Bytes(bytes) = bytes else {
             if !seen.is_empty() {
                 let left = clock::now() < until;

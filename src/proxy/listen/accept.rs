@@ -18,9 +18,9 @@ use crate::base::tasks;
 use crate::net::{Listener, Stream, is_shortage};
 use crate::observe::{PauseCause, event};
 use crate::plan::Mode;
+use crate::proxy::connections::Registration;
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
-use crate::proxy::roll::Entry;
 use crate::proxy::tunnel::TunnelRun;
 use crate::proxy::{http, tcp};
 
@@ -68,8 +68,8 @@ enum State {
 
 /// A connection of which it is known what it carries.
 enum Begun {
-    Http(Stream, http::Begin, Entry),
-    Tcp(Stream, Ends, Entry),
+    Http(Stream, http::Begin, Registration),
+    Tcp(Stream, Ends, Registration),
 }
 
 /// A connection that is counted; leaves both gates and the count of clients when dropped.
@@ -184,8 +184,8 @@ impl Accept {
         let context = Rc::clone(&self.context);
         let frontend = Arc::clone(&pass.frontend);
         context.observer.accepted(&frontend.metrics);
-        // On the roll from the first: nobody who has connected is forgotten when the worker ends.
-        let entry = context.roll.enter(Arc::clone(&frontend));
+        // Registered from the first: no connection is forgotten when the worker ends.
+        let registration = context.connections.register(Arc::clone(&frontend));
         let ends = Ends {
             client: peer,
             local: self.listener.own_end().or_else(|| stream.local_addr()),
@@ -193,14 +193,17 @@ impl Accept {
         tasks::spawn_local(async move {
             // Each in a box of its own: a connection at rest carries the room for what it is, and not
             // for how it began.
-            let begun = Box::pin(begin(stream, ends, &frontend, &context, entry)).await;
+            let begun = Box::pin(begin(stream, ends, &frontend, &context, registration)).await;
             let tunnel = match begun {
                 None => None,
-                Some(Begun::Tcp(stream, ends, entry)) => {
-                    Some(Box::pin(tcp::serve(stream, ends, frontend, context, entry)) as TunnelRun)
+                Some(Begun::Tcp(stream, ends, registration)) => {
+                    Some(
+                        Box::pin(tcp::serve(stream, ends, frontend, context, registration))
+                            as TunnelRun,
+                    )
                 }
-                Some(Begun::Http(stream, begin, entry)) => {
-                    Box::pin(http::serve(stream, begin, frontend, context, entry)).await
+                Some(Begun::Http(stream, begin, registration)) => {
+                    Box::pin(http::serve(stream, begin, frontend, context, registration)).await
                 }
             };
             if let Some(tunnel) = tunnel {
@@ -248,26 +251,27 @@ async fn begin(
     ends: Ends,
     frontend: &Arc<Frontend>,
     context: &Rc<Context>,
-    entry: Entry,
+    registration: Registration,
 ) -> Option<Begun> {
     let Identified {
         stream,
         ends,
         header_from,
-    } = identify(stream, ends, frontend, context, &entry).await?;
+    } = identify(stream, ends, frontend, context, &registration).await?;
     if mode_of(frontend, context) == Mode::Tcp {
-        return Some(Begun::Tcp(stream, ends, entry));
+        return Some(Begun::Tcp(stream, ends, registration));
     }
     // One deadline for both: whoever is slow to say a name is no faster in a handshake.
     let began = clock::now();
-    let stream = tcp::pass_through(stream, ends, began, frontend, context, &entry).await?;
-    let (stream, tls) = secure(stream, ends.client, began, frontend, context, &entry).await?;
+    let stream = tcp::pass_through(stream, ends, began, frontend, context, &registration).await?;
+    let (stream, tls) =
+        secure(stream, ends.client, began, frontend, context, &registration).await?;
     let begin = http::Begin {
         ends,
         header_from,
         tls,
     };
-    Some(Begun::Http(stream, begin, entry))
+    Some(Begun::Http(stream, begin, registration))
 }
 
 /// What connections of `frontend` carry now.

@@ -14,10 +14,10 @@ use crate::base::Peer;
 use crate::base::clock::{self, Elapsed, Instant};
 use crate::net::{HandshakeFault, Stream, TlsPeer};
 use crate::observe::{Handshake, HandshakeFailure, event};
+use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
 use crate::proxy::http::Vouched;
-use crate::proxy::roll::{Entry, Order};
 use crate::proxy::snapshot::View;
 use crate::proxy::tls::{Acceptor, Admission, PolicyId, client_tls, failure_of};
 
@@ -39,7 +39,7 @@ pub(super) async fn secure(
     began: Instant,
     frontend: &Arc<Frontend>,
     context: &Context,
-    entry: &Entry,
+    registration: &Registration,
 ) -> Option<(Stream, Option<Vouched>)> {
     // Without a place the frontend has been removed for a while.
     let (view, place) = context.views.with(frontend)?;
@@ -48,7 +48,14 @@ pub(super) async fn secure(
     }
     drop(view);
     // Boxed: the connection, once it serves, does not carry the room for it.
-    let handshake = Box::pin(shake_hands(stream, peer, began, frontend, context, entry));
+    let handshake = Box::pin(shake_hands(
+        stream,
+        peer,
+        began,
+        frontend,
+        context,
+        registration,
+    ));
     handshake
         .await
         .map(|(stream, vouched)| (stream, Some(vouched)))
@@ -61,7 +68,7 @@ async fn shake_hands(
     began: Instant,
     frontend: &Arc<Frontend>,
     context: &Context,
-    entry: &Entry,
+    registration: &Registration,
 ) -> Option<(Stream, Vouched)> {
     let (view, place) = context.views.with(frontend)?;
     let until = began + view.snapshot.plan.frontends[place].timeout.handshake;
@@ -72,9 +79,9 @@ async fn shake_hands(
         patience,
         agree(stream, &acceptor, &frontend.handshakes)
     ));
-    let outcome = poll_fn(|cx| match entry.order(cx) {
-        Order::Break => Poll::Ready(None),
-        Order::Stay | Order::Leave => handshake.as_mut().poll(cx).map(Some),
+    let outcome = poll_fn(|cx| match registration.shutdown(cx) {
+        Shutdown::Abort => Poll::Ready(None),
+        Shutdown::Run | Shutdown::Drain => handshake.as_mut().poll(cx).map(Some),
     });
     let failed = |reason, why: &dyn std::fmt::Display| {
         event::handshake_failed(&frontend.name, peer, reason, why);

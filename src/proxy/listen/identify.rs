@@ -20,10 +20,10 @@ use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, Instant};
 use crate::net::Stream;
 use crate::observe::{NoHeader, event};
+use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Timer;
-use crate::proxy::roll::{Entry, Order};
 use crate::wire::proxy_protocol::{Endpoints, parse};
 
 /// What is read at once: a header, and often the first bytes behind it.
@@ -45,7 +45,7 @@ pub(super) async fn identify(
     ends: Ends,
     frontend: &Arc<Frontend>,
     context: &Context,
-    entry: &Entry,
+    registration: &Registration,
 ) -> Option<Identified> {
     let peer = ends.client;
     let Some(patience) = patience(peer, frontend, context) else {
@@ -56,7 +56,14 @@ pub(super) async fn identify(
         });
     };
     // Boxed: connections without a header do not carry the room for it.
-    match Box::pin(read_header(stream, ends, clock::now() + patience, entry)).await {
+    match Box::pin(read_header(
+        stream,
+        ends,
+        clock::now() + patience,
+        registration,
+    ))
+    .await
+    {
         Ok((stream, ends)) => Some(Identified {
             stream,
             ends,
@@ -85,7 +92,7 @@ async fn read_header(
     mut stream: Stream,
     ends: Ends,
     until: Instant,
-    entry: &Entry,
+    registration: &Registration,
 ) -> Result<(Stream, Ends), Option<NoHeader>> {
     let mut read = BytesMut::new();
     let mut timer = Timer::new();
@@ -103,7 +110,7 @@ async fn read_header(
                 return Poll::Ready(outcome.map(|()| Bytes::copy_from_slice(buffer.filled())));
             }
             // Whoever has connected has been promised to be heard: only the end of all ends this.
-            if entry.order(cx) == Order::Break {
+            if registration.shutdown(cx) == Shutdown::Abort {
                 return Poll::Ready(Ok(Bytes::new()));
             }
             timer

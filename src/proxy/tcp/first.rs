@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::base::clock::Instant;
 use crate::net::Stream;
+use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::io::Timer;
-use crate::proxy::roll::{Entry, Order};
 use crate::wire::client_hello::{First, MalformedHello, peek};
 
 /// Read at a time: most clients say all of it in one packet or two.
@@ -34,7 +34,7 @@ pub(super) enum Unknown {
 pub(super) async fn first(
     stream: &mut Stream,
     until: Instant,
-    entry: &Entry,
+    registration: &Registration,
     timer: &mut Timer,
 ) -> (Result<First, Unknown>, Bytes) {
     let mut seen = BytesMut::new();
@@ -58,7 +58,7 @@ pub(super) async fn first(
             }
         }
         // Whoever has connected has been promised a server: only the end of all ends this.
-        if entry.order(cx) == Order::Break {
+        if registration.shutdown(cx) == Shutdown::Abort {
             return Poll::Ready(Err(Unknown::Stopped));
         }
         timer.poll(cx, until).map(|_| Err(Unknown::Late))

@@ -16,11 +16,11 @@ use crate::net::Stream;
 use crate::observe::{Places, event};
 use crate::plan;
 use crate::proxy::backend::Lease;
+use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::context::Context;
 use crate::proxy::forward::connect;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::{End, Exchange, Relay, Spoken, Timer};
-use crate::proxy::roll::{Entry, Order};
 use crate::proxy::snapshot::{self, Remembered, View};
 use crate::proxy::tunnel::{Terms, Tunnel};
 use crate::wire::client_hello::{ClientHello, First};
@@ -55,13 +55,13 @@ struct Passing {
     open: Open,
 }
 
-/// Passes the connection between `ends` on until it is over; `entry` is its own on the roll.
+/// Passes the connection between `ends` on until it is over; `registration` is its own.
 pub async fn serve(
     stream: Stream,
     ends: Ends,
     live: Arc<Frontend>,
     context: Rc<Context>,
-    entry: Entry,
+    registration: Registration,
 ) {
     let Some((view, place)) = context.views.with(&live) else {
         // The frontend was removed a while ago.
@@ -76,9 +76,9 @@ pub async fn serve(
     };
     let mut timer = Timer::new();
     // Boxed, and gone with all that it ran under: a connection, once bytes flow, keeps neither.
-    let began = Box::pin(terrain.begin(stream, &entry, &mut timer)).await;
+    let began = Box::pin(terrain.begin(stream, &registration, &mut timer)).await;
     if let Some(passing) = began {
-        passing.run(&entry, &mut timer).await;
+        passing.run(&registration, &mut timer).await;
     }
 }
 
@@ -91,7 +91,7 @@ pub async fn pass_through(
     began: Instant,
     live: &Arc<Frontend>,
     context: &Rc<Context>,
-    entry: &Entry,
+    registration: &Registration,
 ) -> Option<Stream> {
     let Some((view, place)) = context.views.with(live) else {
         return Some(stream);
@@ -107,7 +107,7 @@ pub async fn pass_through(
         place,
     };
     let mut timer = Timer::new();
-    let looking = Box::pin(terrain.first(&mut stream, began, entry, &mut timer));
+    let looking = Box::pin(terrain.first(&mut stream, began, registration, &mut timer));
     let (known, read_already) = looking.await;
     let hello = hello_of(&known);
     let found = hello.and_then(|hello| terrain.frontend().passages.find(Some(hello)));
@@ -118,10 +118,10 @@ pub async fn pass_through(
     drop(known);
     if let Ok(backend) = terrain.choose(Some(found), &open.exchange) {
         let client = (stream, read_already);
-        let passing = Box::pin(terrain.pass(client, backend, open, entry, &mut timer)).await;
+        let passing = Box::pin(terrain.pass(client, backend, open, registration, &mut timer)).await;
         drop(terrain);
         if let Some(passing) = passing {
-            Box::pin(passing.run(entry, &mut timer)).await;
+            Box::pin(passing.run(registration, &mut timer)).await;
         }
     }
     None
@@ -129,9 +129,9 @@ pub async fn pass_through(
 
 impl Passing {
     /// Runs the tunnel until it is over.
-    async fn run(self, entry: &Entry, timer: &mut Timer) {
+    async fn run(self, registration: &Registration, timer: &mut Timer) {
         let Self { tunnel, open } = self;
-        tunnel.run(&open.context, entry, timer).await;
+        tunnel.run(&open.context, registration, timer).await;
     }
 }
 
@@ -146,12 +146,17 @@ impl Terrain {
     }
 
     /// Finds out where the connection goes, and connects; `None`: it has ended.
-    async fn begin(self, mut stream: Stream, entry: &Entry, timer: &mut Timer) -> Option<Passing> {
+    async fn begin(
+        self,
+        mut stream: Stream,
+        registration: &Registration,
+        timer: &mut Timer,
+    ) -> Option<Passing> {
         let began = clock::now();
         let mut known = Ok(First::NotTls);
         let mut read_already = Bytes::new();
         if self.frontend().passages.have_conditions() {
-            (known, read_already) = self.first(&mut stream, began, entry, timer).await;
+            (known, read_already) = self.first(&mut stream, began, registration, timer).await;
         }
         let hello = hello_of(&known);
         let open = self.open(began, hello);
@@ -163,7 +168,7 @@ impl Terrain {
         match chosen {
             Ok(backend) => {
                 let client = (stream, read_already);
-                self.pass(client, backend, open, entry, timer).await
+                self.pass(client, backend, open, registration, timer).await
             }
             Err(reason) => {
                 open.exchange.cut(reason);
@@ -180,11 +185,11 @@ impl Terrain {
         &self,
         stream: &mut Stream,
         began: Instant,
-        entry: &Entry,
+        registration: &Registration,
         timer: &mut Timer,
     ) -> (Result<First, Unknown>, Bytes) {
         let until = began + self.plan().timeout.handshake;
-        first(stream, until, entry, timer).await
+        first(stream, until, registration, timer).await
     }
 
     /// Connects `client` to a server of `backend`; `None`: none could be reached.
@@ -193,13 +198,13 @@ impl Terrain {
         client: (Stream, Bytes),
         backend: u32,
         mut open: Open,
-        entry: &Entry,
+        registration: &Registration,
         timer: &mut Timer,
     ) -> Option<Passing> {
         let exchange = &open.exchange;
         let local = &self.view.backends[backend as usize];
         let connecting = connect(local, &self.context.dialer, exchange);
-        match in_time(connecting, exchange, entry, timer).await {
+        match in_time(connecting, exchange, registration, timer).await {
             Ok((server, lease)) => {
                 let tunnel = Box::new(self.tunnel(client, server, lease, exchange));
                 if let Some(places) = Remembered::of(&exchange.record, &self.view.snapshot) {
@@ -312,14 +317,14 @@ async fn turn_away(stream: Stream) {
 async fn in_time<T>(
     connecting: impl Future<Output = Result<T, Fault>>,
     exchange: &Exchange,
-    entry: &Entry,
+    registration: &Registration,
     timer: &mut Timer,
 ) -> Result<T, Fault> {
     let mut connecting = pin!(connecting);
     let never = clock::now() + FAR;
     poll_fn(|cx| {
         loop {
-            if entry.order(cx) == Order::Break {
+            if registration.shutdown(cx) == Shutdown::Abort {
                 return Poll::Ready(Err(Fault::new(Reason::ProxyStopped)));
             }
             if let Poll::Ready(outcome) = connecting.as_mut().poll(cx) {

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use evenkeel::base::tasks;
-use evenkeel::control::{Control, Order};
+use evenkeel::control::{Command, Control};
 use evenkeel::observe::AccessLogHandle;
 use evenkeel::process::{Assembled, Start};
 use tokio::runtime::{Builder, LocalOptions};
@@ -59,7 +59,7 @@ impl Clock {
 /// A proxy on one thread. Dropping it ends it.
 pub(super) struct Paused {
     pub(super) clock: Clock,
-    pub(super) orders: UnboundedSender<Order>,
+    pub(super) commands: UnboundedSender<Command>,
     access_log: AccessLogHandle,
     /// Ends it when dropped.
     stop: Option<oneshot::Sender<()>>,
@@ -75,10 +75,10 @@ impl Paused {
         let (stop, stopped) = oneshot::channel();
         let (started, has_started) = channel();
         let thread = thread::spawn(move || run(start, moved, stopped, &started));
-        let (orders, access_log) = has_started.recv().expect("it starts");
+        let (commands, access_log) = has_started.recv().expect("it starts");
         Self {
             clock: clock.clone(),
-            orders,
+            commands,
             access_log,
             stop: Some(stop),
             thread: Some(thread),
@@ -106,7 +106,7 @@ fn run(
     start: Start,
     mut moved: UnboundedReceiver<Move>,
     stopped: oneshot::Receiver<()>,
-    started: &Sender<(UnboundedSender<Order>, AccessLogHandle)>,
+    started: &Sender<(UnboundedSender<Command>, AccessLogHandle)>,
 ) {
     let runtime = Builder::new_current_thread()
         .enable_all()
@@ -129,7 +129,7 @@ fn run(
             }
         });
         let ended = tasks::spawn_local(assembled.worker.run());
-        let _ = started.send((assembled.orders, assembled.access_log));
+        let _ = started.send((assembled.commands, assembled.access_log));
         tokio::select! {
             _ = ended => {}
             _ = stopped => {}

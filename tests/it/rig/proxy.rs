@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use evenkeel::base::ListenAddress;
 use evenkeel::config;
-use evenkeel::control::{Order, Source};
+use evenkeel::control::{Command, Source};
 use evenkeel::net::Network;
 use evenkeel::process::{self, Ending, Start};
 use serde_json::Value;
@@ -264,10 +264,12 @@ impl Proxy {
     fn of(running: Running, folder: Folder) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let orders = running.orders();
-        let web = runtime.block_on(addresses(&orders, "web"));
+        let commands = running.commands();
+        let web = runtime.block_on(addresses(&commands, "web"));
         let (answer, asked) = oneshot::channel();
-        orders.send(Order::WhereIsAdmin(answer)).expect("it runs");
+        commands
+            .send(Command::WhereIsAdmin(answer))
+            .expect("it runs");
         let admin = runtime.block_on(asked).expect("it runs");
         let admin = admin.as_ref().and_then(ListenAddress::ip);
         Self {
@@ -305,8 +307,8 @@ impl Proxy {
 
     /// Where frontend `name` listens now.
     pub(crate) fn addresses(&self, name: &str) -> Vec<SocketAddr> {
-        let orders = self.running().orders();
-        self.runtime.block_on(addresses(&orders, name))
+        let commands = self.running().commands();
+        self.runtime.block_on(addresses(&commands, name))
     }
 
     /// The folder with the configuration and the access log.
@@ -480,8 +482,8 @@ impl Proxy {
         // One that has ended has drained.
         let _ = self
             .running()
-            .orders()
-            .send(Order::Drain("a test".to_owned()));
+            .commands()
+            .send(Command::Drain("a test".to_owned()));
     }
 
     /// Waits until it has ended by itself.
@@ -518,10 +520,10 @@ impl Drop for Proxy {
 }
 
 impl Running {
-    fn orders(&self) -> UnboundedSender<Order> {
+    fn commands(&self) -> UnboundedSender<Command> {
         match self {
-            Self::Threads(running) => running.orders(),
-            Self::Paused(paused) => paused.orders.clone(),
+            Self::Threads(running) => running.commands(),
+            Self::Paused(paused) => paused.commands.clone(),
         }
     }
 
@@ -533,10 +535,10 @@ impl Running {
     }
 }
 
-async fn addresses(orders: &UnboundedSender<Order>, frontend: &str) -> Vec<SocketAddr> {
+async fn addresses(commands: &UnboundedSender<Command>, frontend: &str) -> Vec<SocketAddr> {
     let (answer, asked) = oneshot::channel();
     // One that has ended listens nowhere.
-    let _ = orders.send(Order::WhereIs(frontend.to_owned(), answer));
+    let _ = commands.send(Command::WhereIs(frontend.to_owned(), answer));
     let addresses = asked.await.unwrap_or_default();
     addresses.iter().filter_map(ListenAddress::ip).collect()
 }

@@ -10,9 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use crate::base::clock::{self, Duration};
 use crate::exchange::{LoggedField, LoggedRequest, Reason, RequestId};
 use crate::net::Stream;
+use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::io::{Timer, reset_when_taken};
 use crate::proxy::reply::{ReplyBody, raw_reply};
-use crate::proxy::roll::{Entry, Order};
 
 use super::super::linger::Linger;
 use super::session::Session;
@@ -28,7 +28,7 @@ const PIECE_BYTES: usize = 16 << 10;
 pub(super) async fn answer_unread(
     mut stream: Stream,
     session: &Session,
-    entry: &Entry,
+    registration: &Registration,
     reason: Reason,
     request: Option<Box<LoggedRequest>>,
 ) {
@@ -52,13 +52,13 @@ pub(super) async fn answer_unread(
                 .with_plan(|plan| Linger::of(plan, clock::now())),
         };
         let bounds = bounds.unwrap_or_else(|| Linger::brief(clock::now()));
-        linger(stream, entry, bounds).await;
+        linger(stream, registration, bounds).await;
     }
 }
 
 /// Says that nothing more comes, and reads what the client is still sending: a socket that is closed
 /// with bytes unread resets the connection, and the client loses the answer (RFC 9112 §9.6).
-pub(super) async fn linger(stream: Stream, entry: &Entry, linger: Linger) {
+pub(super) async fn linger(stream: Stream, registration: &Registration, linger: Linger) {
     let mut timer = Timer::new();
     let mut discarding = Discarding {
         stream,
@@ -66,23 +66,23 @@ pub(super) async fn linger(stream: Stream, entry: &Entry, linger: Linger) {
         linger,
     };
     // However it goes, the connection ends here.
-    unless_broken(entry, poll_fn(|cx| discarding.poll(cx, &mut timer))).await;
+    unless_aborted(registration, poll_fn(|cx| discarding.poll(cx, &mut timer))).await;
 }
 
 /// Closes the connection so that the client notices that it did not get all of a response which ends
 /// with the connection.
-pub(super) async fn cut(stream: Stream, entry: &Entry) {
-    unless_broken(entry, reset_when_taken(stream)).await;
+pub(super) async fn cut(stream: Stream, registration: &Registration) {
+    unless_aborted(registration, reset_when_taken(stream)).await;
 }
 
 /// Lets `ending` be, unless the connection has to end at once.
-async fn unless_broken(entry: &Entry, ending: impl Future<Output = ()>) {
+async fn unless_aborted(registration: &Registration, ending: impl Future<Output = ()>) {
     let mut ending = pin!(ending);
     poll_fn(|cx| {
-        // Before the order: what can be done at once is done.
+        // Before the shutdown is looked at: what can be done at once is done.
         let polled = ending.as_mut().poll(cx);
-        match entry.order(cx) {
-            Order::Break => Poll::Ready(()),
+        match registration.shutdown(cx) {
+            Shutdown::Abort => Poll::Ready(()),
             _ => polled,
         }
     })

@@ -31,10 +31,10 @@ use crate::exchange::{LoggedRequest, Reason};
 use crate::net::{HalfClose, Stream};
 use crate::observe::event;
 use crate::plan::{self, HeaderCase};
+use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::io::{
     End, Exchange, Gauge, Look, ReceivedBody, StalledEntry, Timer, WatchedStream, logged_line,
 };
-use crate::proxy::roll::{Entry, Order};
 
 use super::client::Client;
 use super::handle::Begun;
@@ -88,27 +88,34 @@ pub(super) async fn serve(
     mut stream: Stream,
     mut prefix: Bytes,
     client: Rc<Client>,
-    entry: &Entry,
+    registration: &Registration,
     mut timer: Timer,
 ) -> Option<Became> {
     let session = Rc::new(Session::new(client, clock::now()));
     loop {
         // Boxed, this and what ends a connection: a parked one does not carry the room for it.
-        let ended = Box::pin(active(stream, prefix, &session, entry, &mut timer)).await;
+        let ended = Box::pin(active(stream, prefix, &session, registration, &mut timer)).await;
         match ended {
             Ended::Over(stream) => stream.close(),
             Ended::Broken(stream) => stream.reset(),
-            Ended::Cut(stream) => Box::pin(cut(stream, entry)).await,
+            Ended::Cut(stream) => Box::pin(cut(stream, registration)).await,
             Ended::Refused(stream) => {
                 if let Some(bounds) = session
                     .client
                     .with_plan(|plan| Linger::of(plan, clock::now()))
                 {
-                    Box::pin(linger(stream, entry, bounds)).await;
+                    Box::pin(linger(stream, registration, bounds)).await;
                 }
             }
             Ended::Unread(stream, reason, request) => {
-                Box::pin(answer_unread(stream, &session, entry, reason, request)).await;
+                Box::pin(answer_unread(
+                    stream,
+                    &session,
+                    registration,
+                    reason,
+                    request,
+                ))
+                .await;
             }
             Ended::Switched(stream, read_too_far) => {
                 return Some(Became {
@@ -120,7 +127,8 @@ pub(super) async fn serve(
             Ended::HalfHead(mut idle, mut head) => {
                 let until = session.head_until();
                 let most = session.head_bound.get();
-                let rest = rest_of_head(&mut head, most, &mut idle, until, entry, &mut timer);
+                let rest =
+                    rest_of_head(&mut head, most, &mut idle, until, registration, &mut timer);
                 let rest = rest.await;
                 match rest {
                     Rest::Came | Rest::Ended => {
@@ -132,7 +140,8 @@ pub(super) async fn serve(
                     Rest::Late => {
                         let reason = Reason::RequestHeadTimeout;
                         let request = logged_line(&head).map(Box::new);
-                        Box::pin(answer_unread(idle, &session, entry, reason, request)).await;
+                        Box::pin(answer_unread(idle, &session, registration, reason, request))
+                            .await;
                     }
                     Rest::Broken => idle.close(),
                 }
@@ -148,7 +157,16 @@ pub(super) async fn serve(
                 let _parked = client.context.observer.parked(&client.live.metrics);
                 let until = session.idle_until();
                 let skipped = LineEnds::BeforeRequest;
-                match bytes_or(Order::Leave, skipped, &mut idle, until, entry, &mut timer).await {
+                match bytes_or(
+                    Shutdown::Drain,
+                    skipped,
+                    &mut idle,
+                    until,
+                    registration,
+                    &mut timer,
+                )
+                .await
+                {
                     Woken::Bytes(bytes) => {
                         (stream, prefix) = (idle, bytes);
                         continue;
@@ -163,7 +181,7 @@ pub(super) async fn serve(
 
 impl Became {
     /// Runs the tunnel until it is over.
-    pub(super) async fn run(self, entry: Entry) {
+    pub(super) async fn run(self, registration: Registration) {
         let Self {
             client,
             session,
@@ -175,7 +193,7 @@ impl Became {
         });
         if let Some(tunnel) = tunnel {
             tunnel
-                .run(&session.client.context, &entry, &mut timer)
+                .run(&session.client.context, &registration, &mut timer)
                 .await;
             session.settle();
         }
@@ -212,7 +230,7 @@ async fn active(
     stream: Stream,
     prefix: Bytes,
     session: &Rc<Session>,
-    entry: &Entry,
+    registration: &Registration,
     timer: &mut Timer,
 ) -> Ended {
     let builder = builder(session);
@@ -224,7 +242,7 @@ async fn active(
         connection: builder.serve_connection(io, service),
         gauge,
         session,
-        entry,
+        registration,
         timer,
         never: clock::now() + FAR,
         look_at: None,
@@ -279,7 +297,7 @@ struct Spell<'a, C> {
     connection: C,
     gauge: Gauge,
     session: &'a Rc<Session>,
-    entry: &'a Entry,
+    registration: &'a Registration,
     timer: &'a mut Timer,
     /// The deadline of whoever has none.
     never: Instant,
@@ -321,11 +339,11 @@ where
 {
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Verdict> {
         loop {
-            let order = self.entry.order(cx);
-            if order == Order::Break {
+            let shutdown = self.registration.shutdown(cx);
+            if shutdown == Shutdown::Abort {
                 return Poll::Ready(self.cut(Reason::ProxyStopped));
             }
-            if order == Order::Leave {
+            if shutdown == Shutdown::Drain {
                 self.session.client.is_leaving.set(true);
             }
             let polled = Pin::new(&mut self.connection).poll(cx);
@@ -340,7 +358,7 @@ where
             if self.has_only_half_a_head() {
                 return Poll::Ready(Verdict::HalfHead);
             }
-            if order == Order::Leave && !self.told_to_leave && self.may_be_told_to_leave() {
+            if shutdown == Shutdown::Drain && !self.told_to_leave && self.may_be_told_to_leave() {
                 self.told_to_leave = true;
                 Pin::new(&mut self.connection).graceful_shutdown();
                 continue;

@@ -32,8 +32,8 @@ use crate::exchange::Reason;
 use crate::net::Stream;
 use crate::observe::event;
 use crate::plan::{self, Http2};
+use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::io::{Gauge, Look, Timer};
-use crate::proxy::roll::{Entry, Order};
 
 use super::client::Client;
 
@@ -90,7 +90,7 @@ struct OpenStream {
 struct Session<'a> {
     connection: Connection<CountedStream, Bytes>,
     shared: Rc<Shared>,
-    entry: &'a Entry,
+    registration: &'a Registration,
     timer: &'a mut Timer,
     counts: Rc<Counts>,
     budget: Budget,
@@ -116,7 +116,7 @@ pub(super) async fn serve(
     stream: Stream,
     prefix: Bytes,
     client: Rc<Client>,
-    entry: &Entry,
+    registration: &Registration,
     mut timer: Timer,
 ) {
     let limits = client.with_plan(|plan| (builder(plan), plan.http2.clone()));
@@ -128,7 +128,7 @@ pub(super) async fn serve(
     let io = CountedStream::new(stream.with_read(prefix), Rc::clone(&counts));
     let gauge = io.gauge();
     let began = clock::now();
-    let connection = match greeted(&builder, io, &client, entry, &mut timer, began).await {
+    let connection = match greeted(&builder, io, &client, registration, &mut timer, began).await {
         Some(Ok(connection)) => connection,
         Some(Err(error)) => {
             event::connection_failed(&client.live.name, client.peer, &error);
@@ -155,7 +155,7 @@ pub(super) async fn serve(
     let mut session = Session {
         connection,
         shared,
-        entry,
+        registration,
         timer: &mut timer,
         counts,
         budget: Budget::new(&limits, began),
@@ -203,7 +203,7 @@ async fn greeted(
     builder: &Builder,
     io: CountedStream,
     client: &Client,
-    entry: &Entry,
+    registration: &Registration,
     timer: &mut Timer,
     began: Instant,
 ) -> Option<Result<Connection<CountedStream, Bytes>, h2::Error>> {
@@ -213,7 +213,7 @@ async fn greeted(
         if let Poll::Ready(shaken) = handshake.as_mut().poll(cx) {
             return Poll::Ready(Some(shaken));
         }
-        if entry.order(cx) == Order::Break {
+        if registration.shutdown(cx) == Shutdown::Abort {
             return Poll::Ready(None);
         }
         timer.poll(cx, until).map(|_| None)
@@ -225,7 +225,7 @@ impl Session<'_> {
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         self.shared.remember(cx.waker());
         loop {
-            self.obey(self.entry.order(cx));
+            self.note_shutdown(self.registration.shutdown(cx));
             let advanced = self.advance(cx);
             self.look_at_faults();
             self.let_go_of_cut();
@@ -245,17 +245,17 @@ impl Session<'_> {
         }
     }
 
-    fn obey(&mut self, order: Order) {
-        match (order, self.stage) {
-            (Order::Leave, Stage::Open) => {
+    fn note_shutdown(&mut self, shutdown: Shutdown) {
+        match (shutdown, self.stage) {
+            (Shutdown::Drain, Stage::Open) => {
                 self.shared.client.is_leaving.set(true);
                 self.drain(clock::now());
             }
             // An exchange found that no other may follow it.
-            (Order::Stay, Stage::Open) if self.shared.client.is_leaving.get() => {
+            (Shutdown::Run, Stage::Open) if self.shared.client.is_leaving.get() => {
                 self.drain(clock::now());
             }
-            (Order::Break, Stage::Open | Stage::Draining(_)) => {
+            (Shutdown::Abort, Stage::Open | Stage::Draining(_)) => {
                 self.send_away(Reason::ProxyStopped, h2::Reason::NO_ERROR);
                 // What the socket takes at once, and no more.
                 self.stage = Stage::Parting(clock::now());

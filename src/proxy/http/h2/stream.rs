@@ -307,11 +307,16 @@ impl ClientStream {
             return self.client_left();
         };
         let client = &self.shared.client;
-        // An entry of its own: a connection that drains leaves its streams to themselves.
-        let entry = client.context.roll.enter(Arc::clone(&client.live));
+        // A registration of its own: a connection that drains leaves its streams to themselves.
+        let registration = client
+            .context
+            .connections
+            .register(Arc::clone(&client.live));
         let end = (End::h2(to_client, from_client), Bytes::new());
         let tunnel = Box::new(opened.tunnel(end, &mut self.open, client));
-        tunnel.run(&client.context, &entry, &mut self.timer).await;
+        tunnel
+            .run(&client.context, &registration, &mut self.timer)
+            .await;
     }
 
     /// Ready when `due` has passed, or something else that the exchange waits for: then with what.
