@@ -97,7 +97,7 @@ pub(super) enum Means {
 }
 
 /// An IP version and a port: only sockets that have both in common can be in each other's way.
-type Lane = (bool, u16);
+type FamilyPort = (bool, u16);
 
 /// What makes `wanted` of what is `held`. `wanted` names no address twice, and no address beside all
 /// addresses of its port: `config` refuses both.
@@ -174,10 +174,10 @@ impl Matching {
 
 /// What is wanted, for sockets that it does not name.
 struct Wider {
-    /// The frontends' addresses that are all addresses of their lane.
-    all: HashMap<Lane, usize>,
-    /// Lanes of which single addresses are wanted.
-    single: HashSet<Lane>,
+    /// The frontends' addresses that are all addresses of their IP version and port.
+    all: HashMap<FamilyPort, usize>,
+    /// Families and ports of which single addresses are wanted.
+    single: HashSet<FamilyPort>,
 }
 
 impl Wider {
@@ -191,9 +191,9 @@ impl Wider {
                 continue;
             };
             if !addr.ip().is_unspecified() {
-                wider.single.insert(lane(addr));
+                wider.single.insert(family_port(addr));
             } else if want.owner != Owner::Admin {
-                wider.all.insert(lane(addr), index);
+                wider.all.insert(family_port(addr), index);
             }
         }
         wider
@@ -207,12 +207,13 @@ impl Wider {
             return Fate::Closes;
         }
         if !addr.ip().is_unspecified() {
-            return match self.all.get(&lane(addr)) {
+            return match self.all.get(&family_port(addr)) {
                 Some(index) => Fate::Covered(*index),
                 None => Fate::Closes,
             };
         }
-        match lanes(addr, held.is_dual).any(|lane| self.single.contains(&lane)) {
+        match family_ports(addr, held.is_dual).any(|family_port| self.single.contains(&family_port))
+        {
             true => Fate::Retires,
             false => Fate::Closes,
         }
@@ -222,8 +223,8 @@ impl Wider {
 /// What is held, by what can be in its way.
 #[derive(Default)]
 struct Neighbours {
-    by_lane: HashMap<Lane, Vec<usize>>,
-    all: HashMap<Lane, Vec<usize>>,
+    by_family_port: HashMap<FamilyPort, Vec<usize>>,
+    all: HashMap<FamilyPort, Vec<usize>>,
     single: HashMap<SocketAddr, Vec<usize>>,
 }
 
@@ -234,10 +235,14 @@ impl Neighbours {
             let Site::Ip(addr) = held.site else {
                 continue;
             };
-            for lane in lanes(addr, held.is_dual) {
-                neighbours.by_lane.entry(lane).or_default().push(index);
+            for family_port in family_ports(addr, held.is_dual) {
+                neighbours
+                    .by_family_port
+                    .entry(family_port)
+                    .or_default()
+                    .push(index);
                 if addr.ip().is_unspecified() {
-                    neighbours.all.entry(lane).or_default().push(index);
+                    neighbours.all.entry(family_port).or_default().push(index);
                 }
             }
             if !addr.ip().is_unspecified() {
@@ -252,11 +257,15 @@ impl Neighbours {
         let Site::Ip(addr) = site else {
             return Vec::new();
         };
-        let lane = lane(*addr);
+        let family_port = family_port(*addr);
         if addr.ip().is_unspecified() {
-            return self.by_lane.get(&lane).cloned().unwrap_or_default();
+            return self
+                .by_family_port
+                .get(&family_port)
+                .cloned()
+                .unwrap_or_default();
         }
-        let all = self.all.get(&lane).into_iter().flatten();
+        let all = self.all.get(&family_port).into_iter().flatten();
         let single = self.single.get(addr).into_iter().flatten();
         all.chain(single).copied().collect()
     }
@@ -266,13 +275,13 @@ fn kind(owner: &Owner) -> bool {
     *owner == Owner::Admin
 }
 
-fn lane(addr: SocketAddr) -> Lane {
+fn family_port(addr: SocketAddr) -> FamilyPort {
     (addr.is_ipv4(), addr.port())
 }
 
-fn lanes(addr: SocketAddr, is_dual: bool) -> impl Iterator<Item = Lane> {
+fn family_ports(addr: SocketAddr, is_dual: bool) -> impl Iterator<Item = FamilyPort> {
     let other = is_dual.then(|| (!addr.is_ipv4(), addr.port()));
-    std::iter::once(lane(addr)).chain(other)
+    std::iter::once(family_port(addr)).chain(other)
 }
 
 #[cfg(test)]
@@ -373,7 +382,10 @@ mod tests {
     }
 
     /// What a port of one IP version is listened on for: nothing, all addresses, or some.
-    fn lane_config(is_v4: bool, port: u16) -> impl Strategy<Value = Vec<(SocketAddr, Owner)>> {
+    fn family_port_config(
+        is_v4: bool,
+        port: u16,
+    ) -> impl Strategy<Value = Vec<(SocketAddr, Owner)>> {
         let mine: Vec<_> = single(port)
             .filter(|addr| addr.is_ipv4() == is_v4)
             .collect();
@@ -391,9 +403,9 @@ mod tests {
     }
 
     fn config() -> impl Strategy<Value = Vec<(SocketAddr, Owner)>> {
-        let lanes = [(true, 1), (true, 2), (false, 1), (false, 2)];
-        let lanes = lanes.map(|(is_v4, port)| lane_config(is_v4, port));
-        lanes.prop_map(|lanes| lanes.concat())
+        let family_ports = [(true, 1), (true, 2), (false, 1), (false, 2)];
+        let family_ports = family_ports.map(|(is_v4, port)| family_port_config(is_v4, port));
+        family_ports.prop_map(|family_ports| family_ports.concat())
     }
 
     /// Carries out what is planned, and makes sure at each step that nobody is refused.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use crate::base::clock::Instant;
-use crate::proxy::upstream::{Lanes, Settings};
+use crate::proxy::upstream::{ServerPools, Settings};
 
 use super::{Backend, ServerId};
 
@@ -19,7 +19,7 @@ pub struct Local {
     /// How connections are opened.
     pub settings: Rc<Settings>,
     /// One for each server, in the plan's order.
-    lanes: Vec<Rc<Lanes>>,
+    pools: Vec<Rc<ServerPools>>,
 }
 
 impl Local {
@@ -28,48 +28,48 @@ impl Local {
     pub fn new(index: u32, shared: Arc<Backend>, record_case: bool, before: Option<&Self>) -> Self {
         let settings = Rc::new(Settings::new(&shared.plan, shared.tls.clone(), record_case));
         let before = before.filter(|before| before.settings.are_like(&settings));
-        let known: HashMap<ServerId, &Rc<Lanes>> = before
+        let known: HashMap<ServerId, &Rc<ServerPools>> = before
             .iter()
-            .flat_map(|before| before.shared.servers.iter().zip(&before.lanes))
-            .map(|(server, lanes)| (server.id, lanes))
+            .flat_map(|before| before.shared.servers.iter().zip(&before.pools))
+            .map(|(server, pools)| (server.id, pools))
             .collect();
-        let lanes = shared
+        let pools = shared
             .servers
             .iter()
             .zip(&shared.plan.servers)
             .map(|(server, plan)| {
-                let lanes = known.get(&server.id).copied().map(Rc::clone);
-                lanes.unwrap_or_else(|| Rc::new(settings.lanes(&plan.name, &server.address)))
+                let pools = known.get(&server.id).copied().map(Rc::clone);
+                pools.unwrap_or_else(|| Rc::new(settings.pools(&plan.name, &server.address)))
             })
             .collect();
         Self {
             index,
             shared,
             settings,
-            lanes,
+            pools,
         }
     }
 
     /// The worker's connections to server number `index`.
-    pub fn lanes(&self, index: usize) -> &Lanes {
-        &self.lanes[index]
+    pub fn pools(&self, index: usize) -> &ServerPools {
+        &self.pools[index]
     }
 
     /// Closes up to `most` connections that nobody uses, and says how many.
     pub fn close_idle(&self, most: usize) -> usize {
-        self.lanes.iter().fold(0, |closed, lanes| {
+        self.pools.iter().fold(0, |closed, pools| {
             if closed == most {
                 return closed;
             }
-            closed + lanes.close_idle(most - closed)
+            closed + pools.close_idle(most - closed)
         })
     }
 
     /// Lets go of connections that are too old or that the server has closed.
     pub fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
         let plan = &self.shared.plan;
-        for lanes in &self.lanes {
-            lanes.sweep(&plan.pool, &plan.http2, now, cx);
+        for pools in &self.pools {
+            pools.sweep(&plan.pool, &plan.http2, now, cx);
         }
     }
 }

@@ -15,13 +15,13 @@ use crate::net::Dialer;
 use crate::proxy::backend::Lease;
 use crate::proxy::io::{Exchange, Proof, ReceivedBody, RequestBody, Switch};
 use crate::proxy::upstream::{
-    Answer, Carrier, Connection, Failure, Outcome, ResponseHead, Seat, Unanswered, Wanted, Way,
-    ask_for_tunnel, head_of,
+    Answer, ConnectParams, Connection, Failure, H1Connection, Outcome, ResponseHead, StreamPermit,
+    Unanswered, Wanted, ask_for_tunnel, head_of,
 };
 use crate::wire::content_length::{self, Lists};
 
-use super::caller::{Caller, Line};
 use super::judge::Left;
+use super::proxy_header_pools::{ProxyHeaderPools, SelectedPool};
 use super::server_body::{Carried, Reuse, ServerBody};
 
 /// A request on its way, as far as it can still be sent.
@@ -117,29 +117,29 @@ fn is_repeatable(request: &Request<RequestBody>) -> bool {
 pub(super) async fn attempt(
     mut lease: Lease,
     sending: &mut Sending,
-    caller: &Caller,
+    proxy_header_pools: &ProxyHeaderPools,
     dialer: &Dialer,
     exchange: &Rc<Exchange>,
 ) -> Result<Response<ServerBody>, Failed> {
-    lease.hold(caller.held());
-    let line = caller.line(&lease, &exchange.record, || sending.host());
+    lease.hold(proxy_header_pools.held());
+    let selected = proxy_header_pools.select(&lease, &exchange.record, || sending.host());
     let mut wanted = Wanted::Any;
     let mut patience = Patience::default();
     loop {
         let began = clock::now();
-        let (carrier, ready) = match connect(&lease, &line, wanted, dialer, exchange).await {
+        let (connection, ready) = match connect(&lease, &selected, wanted, dialer, exchange).await {
             Ok(connected) => connected,
             Err(fault) => return Err(Failed { fault, lease }),
         };
-        let (fault, again) = match carrier {
-            Carrier::Http1(mut connection) => {
+        let (fault, again) = match connection {
+            Connection::Http1(mut connection) => {
                 let is_old = connection.was_used();
                 match over_http1(&mut connection, ready, &lease, sending, exchange).await {
                     Ok(response) => {
                         let carried = Carried::Http1 {
                             reuse: reuse_after(&response, exchange),
                             connection,
-                            lane: line.lane,
+                            pool: selected.pool,
                         };
                         return Ok(passed_on(response, carried, lease, exchange));
                     }
@@ -149,16 +149,16 @@ pub(super) async fn attempt(
                     }
                 }
             }
-            Carrier::Http2(seat) => {
+            Connection::Http2(permit) => {
                 // Boxed: the future is moved with each request, and those of HTTP/1 do not carry the
                 // room for it.
-                let answering = Box::pin(over_http2(&seat, ready, &lease, sending, exchange));
+                let answering = Box::pin(over_http2(&permit, ready, &lease, sending, exchange));
                 match answering.await {
                     Ok(Answer { response, rest }) => {
-                        let carried = Carried::Http2 { rest, seat };
+                        let carried = Carried::Http2 { rest, permit };
                         return Ok(passed_on(response, carried, lease, exchange));
                     }
-                    Err((fault, outcome)) => (fault, Again::after(outcome, seat.was_used())),
+                    Err((fault, outcome)) => (fault, Again::after(outcome, permit.was_used())),
                 }
             }
         };
@@ -241,11 +241,11 @@ fn passed_on<B: Into<ReceivedBody>>(
 /// A connection, and since when it could be used.
 async fn connect(
     lease: &Lease,
-    line: &Line,
+    selected: &SelectedPool,
     wanted: Wanted,
     dialer: &Dialer,
     exchange: &Exchange,
-) -> Result<(Carrier, Instant), Fault> {
+) -> Result<(Connection, Instant), Fault> {
     let local = lease.backend();
     let plan = &local.shared.plan;
     let began = clock::now();
@@ -254,47 +254,48 @@ async fn connect(
     if !switches {
         let open = poll_fn(|cx| {
             Poll::Ready(
-                line.lane
+                selected
+                    .pool
                     .take(&local.settings, &plan.pool, wanted, began, cx),
             )
         });
         // A look that seems pending because the turn is over would take a closed one for open.
-        if let Some(carrier) = turn::uncounted(open).await {
+        if let Some(connection) = turn::uncounted(open).await {
             // Opened for others, who wait for it, a moment ago: somebody has to count it.
-            if matches!(&carrier, Carrier::Http2(seat) if !seat.was_used()) {
+            if matches!(&connection, Connection::Http2(permit) if !permit.was_used()) {
                 let took = Duration::ZERO;
                 exchange
                     .record
                     .stamp_attempt(|attempt| attempt.connect = Some(took));
             }
-            return Ok((carrier, began));
+            return Ok((connection, began));
         }
     }
     let deadlines = &exchange.deadlines;
     let patience = plan.timeout.connect;
-    let way = Way {
+    let params = ConnectParams {
         dialer,
         claim: dialer.descriptors().claim(lease.held()),
         address: &lease.server().address,
-        preamble: &line.preamble,
+        preamble: &selected.preamble,
         settings: &local.settings,
         limits: &plan.pool,
         patience,
     };
     // Boxed: most attempts find a connection that is open.
-    let carrier = if switches {
-        let opening = Box::pin(line.lane.open_to_switch(&way, wanted));
+    let connection = if switches {
+        let opening = Box::pin(selected.pool.open_to_switch(&params, wanted));
         deadlines.while_connecting(patience, opening).await
     } else {
-        let opening = Box::pin(line.lane.open(&way, wanted));
+        let opening = Box::pin(selected.pool.open(&params, wanted));
         deadlines.while_connecting(patience, opening).await
     };
-    let carrier = carrier??;
+    let connection = connection??;
     let ready = clock::now();
     // Of those who waited for the same connection, one opened it.
-    let is_first = match &carrier {
-        Carrier::Http1(connection) => !connection.was_used(),
-        Carrier::Http2(seat) => !seat.was_used(),
+    let is_first = match &connection {
+        Connection::Http1(connection) => !connection.was_used(),
+        Connection::Http2(permit) => !permit.was_used(),
     };
     if is_first {
         let took = ready.saturating_duration_since(began);
@@ -302,11 +303,11 @@ async fn connect(
             .record
             .stamp_attempt(|attempt| attempt.connect = Some(took));
     }
-    Ok((carrier, ready))
+    Ok((connection, ready))
 }
 
 async fn over_http1(
-    connection: &mut Connection,
+    connection: &mut H1Connection,
     began: Instant,
     lease: &Lease,
     sending: &mut Sending,
@@ -345,7 +346,7 @@ async fn over_http1(
 }
 
 async fn over_http2(
-    seat: &Seat,
+    permit: &StreamPermit,
     began: Instant,
     lease: &Lease,
     sending: &mut Sending,
@@ -371,7 +372,7 @@ async fn over_http2(
         ask_for_tunnel(&mut converted, switch);
     }
     wait_for_answer(began, lease, exchange);
-    let outcome = seat.exchange(converted, body, &exchange.deadlines).await;
+    let outcome = permit.exchange(converted, body, &exchange.deadlines).await;
     exchange.deadlines.server_came();
     match outcome {
         Ok(answer) if answer.response.headers().len() > settings.max_fields() => {
@@ -391,7 +392,7 @@ async fn over_http2(
                 Some(body) if did_nothing => {
                     sending.put_back(Request::from_parts(head, body));
                 }
-                _ if seat.was_used() && is_repeatable => sending.keep_head(head),
+                _ if permit.was_used() && is_repeatable => sending.keep_head(head),
                 _ => {}
             }
             Err((first_cause(fault, exchange), outcome))

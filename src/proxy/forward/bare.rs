@@ -13,8 +13,8 @@ use crate::proxy::upstream::{Spoken, dial};
 
 use super::Tries;
 use super::attempt::Failed;
-use super::caller::preamble;
 use super::judge::Left;
+use super::proxy_header_pools::preamble;
 
 /// A new connection to a server of `backend`, and the slot that it holds there.
 ///

@@ -6,13 +6,13 @@
 
 mod attempt;
 mod bare;
-mod caller;
 mod judge;
+mod proxy_header_pools;
 mod server_body;
 
 pub use attempt::Sending;
 pub use bare::connect;
-pub use caller::Caller;
+pub use proxy_header_pools::ProxyHeaderPools;
 pub use server_body::{BodyError, ServerBody, Switched};
 
 use std::rc::Rc;
@@ -44,14 +44,14 @@ use judge::{Left, Next, next_after};
 pub async fn forward(
     sending: &mut Sending,
     backend: &Rc<Local>,
-    caller: &Caller,
+    proxy_header_pools: &ProxyHeaderPools,
     dialer: &Dialer,
     exchange: &Rc<Exchange>,
 ) -> Result<Response<ServerBody>, Fault> {
     let mut tries = Tries::at(backend);
     loop {
         let lease = tries.next(exchange).await?;
-        match attempt::attempt(lease, sending, caller, dialer, exchange).await {
+        match attempt::attempt(lease, sending, proxy_header_pools, dialer, exchange).await {
             Ok(response) => return Ok(response),
             Err(failed) => tries.failed(failed, sending.left(), exchange)?,
         }

@@ -22,7 +22,7 @@ use crate::base::turn;
 use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
 use crate::proxy::io::{End, Exchange, ReceiveError, ReceivedBody};
-use crate::proxy::upstream::{Connection, Lane, Rest, Seat};
+use crate::proxy::upstream::{H1Connection, Rest, ServerPool, StreamPermit};
 
 /// A server's response body.
 pub struct ServerBody {
@@ -44,16 +44,16 @@ struct Way {
 pub(super) enum Carried {
     /// A whole connection.
     Http1 {
-        connection: Connection,
+        connection: H1Connection,
         reuse: Reuse,
         /// Where the connection goes afterwards.
-        lane: Rc<Lane>,
+        pool: Rc<ServerPool>,
     },
     /// A stream.
     Http2 {
         /// What is left of the request: dropping it cancels that.
         rest: Rest,
-        seat: Seat,
+        permit: StreamPermit,
     },
 }
 
@@ -120,9 +120,9 @@ impl ServerBody {
             Carried::Http1 {
                 connection,
                 reuse: Reuse::Allowed,
-                lane,
+                pool,
             } if self.exchange.request_complete.get() => {
-                lane.keep(connection, &lease.backend().shared.plan.pool, now);
+                pool.keep(connection, &lease.backend().shared.plan.pool, now);
             }
             carried => drop(carried),
         }
@@ -151,12 +151,12 @@ impl ServerBody {
             }
             Carried::Http2 {
                 rest: Rest::Tunnel(send),
-                seat,
+                permit,
             } => {
                 let incoming = std::mem::replace(&mut self.incoming, ReceivedBody::None);
                 let recv = incoming.into_stream().ok_or_else(malformed)?;
                 Ok(Switched {
-                    server: End::h2_at(seat, send, recv),
+                    server: End::h2_at(permit, send, recv),
                     version: Version::HTTP_2,
                     read_already: Bytes::new(),
                     lease,
@@ -181,11 +181,11 @@ impl ServerBody {
         self.exchange.cut(reason);
         if self.exchange.record.reason.get() == Some(Reason::ServerBodyTimeout)
             && let Some(Way {
-                carried: Carried::Http2 { seat, .. },
+                carried: Carried::Http2 { permit, .. },
                 ..
             }) = &way
         {
-            seat.doubt();
+            permit.doubt();
         }
         BodyError(reason)
     }

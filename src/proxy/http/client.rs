@@ -18,7 +18,7 @@ use crate::exchange::{ClientTls, Fault, LoggedRequest, Reason, RequestId};
 use crate::observe::{Places, Refusal};
 use crate::plan::{self, FrontendTimeouts};
 use crate::proxy::context::Context;
-use crate::proxy::forward::Caller;
+use crate::proxy::forward::ProxyHeaderPools;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Exchange;
 use crate::proxy::snapshot::View;
@@ -52,7 +52,7 @@ pub(super) struct Client {
     /// What the handshake came to; `None`: it speaks in the clear.
     pub(super) tls: Option<Rc<ClientTls>>,
     /// The connections to servers that name it.
-    pub(super) caller: Caller,
+    pub(super) proxy_header_pools: ProxyHeaderPools,
     pub(super) live: Arc<Frontend>,
     /// Whether it shall end with the exchanges that are open.
     pub(super) is_leaving: Cell<bool>,
@@ -89,7 +89,7 @@ impl Client {
             peer: ends.client,
             local: ends.local,
             tls,
-            caller: Caller::default(),
+            proxy_header_pools: ProxyHeaderPools::default(),
             live,
             is_leaving: Cell::new(false),
             timeouts: Cell::new(FrontendTimeouts::default()),

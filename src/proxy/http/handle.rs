@@ -241,7 +241,7 @@ impl Begun {
         let mut forwarding = pin!(forward(
             sending,
             backend,
-            &self.client.caller,
+            &self.client.proxy_header_pools,
             dialer,
             &self.exchange
         ));

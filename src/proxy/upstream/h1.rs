@@ -31,7 +31,7 @@ use super::settings::Settings;
 type Driver = http1::Connection<TokioIo<GaugedStream>, RequestBody>;
 
 /// A connection that is open, as far as we know.
-pub struct Connection {
+pub struct H1Connection {
     sender: SendRequest<RequestBody>,
     engine: Engine,
     /// What the server has taken.
@@ -75,7 +75,7 @@ pub struct Failure {
     pub unsent: Option<Box<Request<RequestBody>>>,
 }
 
-impl Connection {
+impl H1Connection {
     /// A connection over `stream`.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl Connection {
     }
 
     /// Sends `request` and gives the head of the answer; the body is read while this connection is
-    /// driven on (see [`Connection::drive`]).
+    /// driven on (see [`H1Connection::drive`]).
     ///
     /// # Errors
     ///
@@ -202,13 +202,13 @@ impl Bare {
     }
 
     /// The connection as it was before it was cooled.
-    pub(super) fn warmed(self, settings: &Settings) -> Option<Connection> {
+    pub(super) fn warmed(self, settings: &Settings) -> Option<H1Connection> {
         let stream = GaugedStream::to_server(self.stream);
         let gauge = stream.gauge();
         let handshake = pin!(settings.http1.handshake(TokioIo::new(stream)));
         // In HTTP/1 nothing is said: the future is ready at once.
         match handshake.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok((sender, driver))) => Some(Connection {
+            Poll::Ready(Ok((sender, driver))) => Some(H1Connection {
                 sender,
                 engine: Engine::Running(Box::pin(driver)),
                 gauge,

@@ -2,23 +2,23 @@
 //!
 //! `backend` has chosen the server; `forward` says what to send. A connection belongs to the worker
 //! that opened it: one of HTTP/1 to one exchange at a time, one of HTTP/2 to as many as the server
-//! lets it carry. Which of the two it is, the configuration says, or the server by ALPN: a [`Lane`]
-//! has both kinds, and a server has a lane for each name that it is asked by under TLS.
+//! lets it carry. Which of the two it is, the configuration says, or the server by ALPN: a [`ServerPool`]
+//! has both kinds, and a server has a pool for each name that is asked for by SNI.
 
 mod h1;
 mod h2;
-mod lane;
-mod lanes;
+mod idle_pool;
 mod open;
-mod pool;
+mod server_pool;
+mod server_pools;
 mod settings;
 mod tls;
 mod trust;
 
-pub use h1::{Connection, Failure, ResponseHead};
-pub use h2::{Answer, Outcome, Rest, Seat, Unanswered, ask_for_tunnel, head_of, not_http2};
-pub use lane::{Carrier, Lane, Wanted, Way};
-pub use lanes::Lanes;
+pub use h1::{Failure, H1Connection, ResponseHead};
+pub use h2::{Answer, Outcome, Rest, StreamPermit, Unanswered, ask_for_tunnel, head_of, not_http2};
 pub use open::dial;
+pub use server_pool::{ConnectParams, Connection, ServerPool, Wanted};
+pub use server_pools::ServerPools;
 pub use settings::Settings;
 pub use tls::{Agreed, Materials, Spoken, Tls, Trusted};

@@ -10,15 +10,15 @@ use crate::exchange::{Fault, Reason};
 use crate::net::{Claim, Dialer, Stream, is_shortage};
 use crate::plan::Protocol;
 
-use super::h1::Connection;
+use super::h1::H1Connection;
 use super::h2;
 use super::settings::{Secured, Settings};
 use super::tls::{Agreed, Spoken};
 
 /// A connection that has just been opened.
-pub(super) enum Opened {
-    Http1(Box<Connection>),
-    Http2(Box<h2::New>),
+pub(super) enum NewConnection {
+    Http1(Box<H1Connection>),
+    Http2(Box<h2::NewH2Connection>),
 }
 
 /// Opens a connection to the server at `address` and says `preamble` before anything else; under TLS it
@@ -34,7 +34,7 @@ pub(super) async fn open(
     preamble: &[u8],
     settings: &Settings,
     name: Option<&ServerName<'static>>,
-) -> Result<Opened, Fault> {
+) -> Result<NewConnection, Fault> {
     let stream = dial(dialer, claim, address, preamble).await?;
     let (stream, agreed) = match (&settings.tls, name) {
         (Some(tls), Some(name)) => tls.secure(stream, name.clone()).await?,
@@ -46,8 +46,12 @@ pub(super) async fn open(
         _ => (stream, Agreed::Http1),
     };
     Ok(match agreed {
-        Agreed::Http1 => Opened::Http1(Box::new(Connection::over(stream, settings).await?)),
-        Agreed::Http2 => Opened::Http2(Box::new(h2::New::over(stream, settings).await?)),
+        Agreed::Http1 => {
+            NewConnection::Http1(Box::new(H1Connection::over(stream, settings).await?))
+        }
+        Agreed::Http2 => {
+            NewConnection::Http2(Box::new(h2::NewH2Connection::over(stream, settings).await?))
+        }
     })
 }
 
@@ -64,7 +68,7 @@ pub(super) async fn open_http1(
     preamble: &[u8],
     settings: &Settings,
     name: Option<&ServerName<'static>>,
-) -> Result<Connection, Fault> {
+) -> Result<H1Connection, Fault> {
     let stream = dial(dialer, claim, address, preamble).await?;
     let stream = match (&settings.tls, name) {
         (Some(tls), Some(name)) => tls.secure_for(stream, name.clone(), Spoken::Http1).await?,
@@ -73,7 +77,7 @@ pub(super) async fn open_http1(
         }
         _ => stream,
     };
-    Connection::over(stream, settings).await
+    H1Connection::over(stream, settings).await
 }
 
 /// Opens a connection to the server at `address` on which nothing but `preamble` has been said.

@@ -9,7 +9,7 @@ use crate::base::Address;
 use crate::plan::{self, HeaderCase, Protocol};
 use crate::proxy::io::MOST_INTERIM_BYTES;
 
-use super::lanes::Lanes;
+use super::server_pools::ServerPools;
 use super::tls::Tls;
 
 /// How much of a response is read ahead of the client by HTTP/1.
@@ -108,15 +108,15 @@ impl Settings {
     }
 
     /// The ways to a server that is called `name` and listens at `address`.
-    pub fn lanes(&self, name: &str, address: &Address) -> Lanes {
+    pub fn pools(&self, name: &str, address: &Address) -> ServerPools {
         match &self.tls {
-            None => Lanes::clear(),
+            None => ServerPools::clear(),
             Some(tls) => {
                 let name = tls.name_of(None, name, address);
                 if tls.asks_by_host() {
-                    Lanes::by_host(name)
+                    ServerPools::by_host(name)
                 } else {
-                    Lanes::by_name(name)
+                    ServerPools::by_name(name)
                 }
             }
         }

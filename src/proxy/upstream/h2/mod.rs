@@ -3,20 +3,20 @@
 //! The h2 crate is driven directly and not by way of hyper: with our own pump we know whether any of
 //! a request's body was taken from the client, so that what a server refused can be sent again whole.
 //!
-//! A [`Link`](link::Link) is one connection, with a task that moves its frames; a [`Crew`] is all of
-//! a worker's connections to one server; a [`Seat`] is one exchange's place on one of them.
+//! A [`H2Connection`](connection::H2Connection) is one connection, with a task that moves its frames; an [`H2Pool`] is all of
+//! a worker's connections to one server; a [`StreamPermit`] allows one exchange one stream on one of them.
 //!
-//! A stream may become a tunnel (RFC 8441), and holds its place like any other until it ends.
+//! A stream may become a tunnel (RFC 8441), and holds its permit like any other until it ends.
 //!
 //! RFC 9113; §6.8 (GOAWAY) and §8.7 (what may be sent again) where it matters most.
 
-mod crew;
-mod link;
+mod connection;
+mod pool;
 mod stream;
 
-pub(super) use crew::{Crew, Opening, Waiting};
-pub(super) use link::New;
-pub use stream::{Answer, Outcome, Rest, Seat, Unanswered, ask_for_tunnel, head_of};
+pub(super) use connection::NewH2Connection;
+pub(super) use pool::{H2Pool, Opening, Waiting};
+pub use stream::{Answer, Outcome, Rest, StreamPermit, Unanswered, ask_for_tunnel, head_of};
 
 use ::h2::Reason as Code;
 

@@ -20,14 +20,14 @@ use crate::proxy::io::{
     Uploading, interim_bytes, trim_values,
 };
 
-use super::crew::{Crew, Waiting};
-use super::link::Link;
+use super::connection::H2Connection;
 use super::not_http2;
+use super::pool::{H2Pool, Waiting};
 
-/// A place on a connection, for one exchange. Dropping it gives the place to the next.
-pub struct Seat {
-    link: Rc<Link>,
-    crew: Rc<Crew>,
+/// Allows one exchange one stream on a connection. Dropping it gives the stream to the next.
+pub struct StreamPermit {
+    connection: Rc<H2Connection>,
+    pool: Rc<H2Pool>,
     was_used: bool,
 }
 
@@ -76,14 +76,14 @@ pub enum Outcome {
     Other,
 }
 
-impl Seat {
-    /// `link` has been entered for it.
-    pub(in super::super) fn of(link: Rc<Link>, crew: &Rc<Crew>) -> Self {
+impl StreamPermit {
+    /// `connection` has been entered for it.
+    pub(in super::super) fn of(connection: Rc<H2Connection>, pool: &Rc<H2Pool>) -> Self {
         Self {
             // The request that it is taken for counts already.
-            was_used: link.was_used_before(),
-            link,
-            crew: Rc::clone(crew),
+            was_used: connection.was_used_before(),
+            connection,
+            pool: Rc::clone(pool),
         }
     }
 
@@ -94,12 +94,12 @@ impl Seat {
 
     /// Says that an answer on this connection is late: it is looked whether the connection is dead.
     pub fn doubt(&self) {
-        self.link.doubt();
+        self.connection.doubt();
     }
 
-    /// Says that no request was sent after all, and gives the place back.
+    /// Says that no request was sent after all, and gives the stream back.
     pub(in super::super) fn leave_unused(self) {
-        self.link.was_not_used();
+        self.connection.was_not_used();
     }
 
     /// Whether a stream may become a tunnel. Waits until the server has said what it allows.
@@ -108,17 +108,17 @@ impl Seat {
     ///
     /// The connection ended before, which is safe to try again.
     pub(in super::super) async fn takes_connect(&self) -> Result<bool, Fault> {
-        let waiting = Waiting::enter(&self.crew);
+        let waiting = Waiting::enter(&self.pool);
         loop {
             let mut changed = pin!(waiting.changed());
             // From here on no change is missed.
             changed.as_mut().enable();
-            if !self.link.is_open() {
+            if !self.connection.is_open() {
                 let refused = || Fault::new(Reason::ServerStreamRefused);
                 return Err(waiting.failed().unwrap_or_else(refused));
             }
-            if self.link.is_greeted() {
-                return Ok(self.link.takes_connect());
+            if self.connection.is_greeted() {
+                return Ok(self.connection.takes_connect());
             }
             changed.await;
         }
@@ -139,7 +139,7 @@ impl Seat {
         mut body: RequestBody,
         deadlines: &Deadlines,
     ) -> Result<Answer, Unanswered> {
-        let Some(mut sender) = self.link.sender() else {
+        let Some(mut sender) = self.connection.sender() else {
             return Err(Unanswered::left_out(None, body));
         };
         let is_whole = body.is_end_stream();
@@ -148,7 +148,7 @@ impl Seat {
             Ok(both) => both,
             Err(error) => {
                 // Not of this request: the connection can take none.
-                self.link.leave();
+                self.connection.leave();
                 return Err(Unanswered::left_out(Some(error), body));
             }
         };
@@ -157,9 +157,9 @@ impl Seat {
         let pump = if is_whole {
             Pump::over(body, stream)
         } else {
-            Pump::new(body, stream).through(self.link.gauge())
+            Pump::new(body, stream).through(self.connection.gauge())
         };
-        let uploading = (!is_whole).then(|| Uploading::begin(self.link.gauge(), deadlines));
+        let uploading = (!is_whole).then(|| Uploading::begin(self.connection.gauge(), deadlines));
         let mut call = Call {
             response,
             pump,
@@ -174,9 +174,9 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
-        self.crew.give_back(&self.link);
+        self.pool.give_back(&self.connection);
     }
 }
 
@@ -272,24 +272,24 @@ impl Call {
         }
     }
 
-    fn unanswered(self, ended: Ended, seat: &Seat) -> Unanswered {
+    fn unanswered(self, ended: Ended, permit: &StreamPermit) -> Unanswered {
         let body = self.pump.into_body();
         let (fault, outcome) = match ended {
             Ended::Deadline(reason) => {
                 if reason == Reason::ServerResponseTimeout {
-                    seat.doubt();
+                    permit.doubt();
                 }
                 (Fault::new(reason), Outcome::Other)
             }
             Ended::Body(reason) => (Fault::new(reason), Outcome::Other),
             Ended::Interim => {
                 // It goes on saying so. Others are not sent there.
-                seat.link.leave();
+                permit.connection.leave();
                 (Fault::new(Reason::ServerResponseInterim), Outcome::Other)
             }
             Ended::Stream(error) => {
                 let (reason, outcome) = judged(&error);
-                let is_first = !seat.link.is_greeted();
+                let is_first = !permit.connection.is_greeted();
                 let stranger = is_first.then(|| not_http2(&error)).flatten();
                 let fault = stranger.unwrap_or_else(|| Fault::http2(reason, error));
                 (fault, outcome)

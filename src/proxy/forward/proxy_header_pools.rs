@@ -1,7 +1,7 @@
-//! The connections to servers that say in a PROXY header for whom they are opened.
+//! The connections to servers that begin with a PROXY header, which names their client.
 //!
-//! What such a connection says holds for all that it carries, so that it is never used for anybody
-//! else: neither for another client nor for another host name, when it names one. They belong to the
+//! The header holds for all that the connection carries, so that it is never used for another client,
+//! nor for another host name when it names one. These connections belong to the
 //! client connection and end with it. Kept beyond that they would wait for a client that most likely
 //! never comes back from the same port. While it is there, idle ones are looked after as all others
 //! of their server are.
@@ -17,7 +17,7 @@ use crate::base::{Peer, TlsVersion};
 use crate::exchange::{ClientTls, Record};
 use crate::plan::{ProxyVersion, SendProxy};
 use crate::proxy::backend::{Held, Lease, ServerId};
-use crate::proxy::upstream::{Lane, Lanes, Settings};
+use crate::proxy::upstream::{ServerPool, ServerPools, Settings};
 use crate::wire::host::Authority;
 use crate::wire::proxy_protocol::{
     Checksum, ClientFlags, Endpoints, Extras, Header, Tls, Verified, write_v1, write_v2,
@@ -25,96 +25,96 @@ use crate::wire::proxy_protocol::{
 
 /// How many servers, clients and host names the connections of one client connection may be for; the
 /// oldest make room. More than one client come by a connection of a trusted proxy.
-const MOST_LANES: usize = 64;
+const MOST_POOLS: usize = 64;
 
-/// One client connection's own connections to servers.
+/// The pools of server connections that belong to one client connection.
 #[derive(Default)]
-pub struct Caller {
-    lanes: RefCell<Vec<Own>>,
+pub struct ProxyHeaderPools {
+    pools: RefCell<Vec<PrivatePool>>,
     /// How many slots at servers it holds.
     held: Held,
 }
 
-struct Own {
+struct PrivatePool {
     server: ServerId,
     settings: Rc<Settings>,
     said: Bytes,
-    lane: Rc<Lane>,
+    pool: Rc<ServerPool>,
 }
 
 /// The connections that an attempt may use, and what a new one of them says first.
-pub(super) struct Line {
-    pub(super) lane: Rc<Lane>,
+pub(super) struct SelectedPool {
+    pub(super) pool: Rc<ServerPool>,
     pub(super) preamble: Bytes,
 }
 
-impl Caller {
+impl ProxyHeaderPools {
     /// Counts the slots at servers that it holds.
     pub(super) fn held(&self) -> &Held {
         &self.held
     }
 
-    /// The line to the server of `lease` for `exchange`, whose request names `host`.
+    /// The pool at the server of `lease` for an exchange, whose request names `host`.
     /// It is looked for only where it matters.
-    pub(super) fn line<'a>(
+    pub(super) fn select<'a>(
         &self,
         lease: &Lease,
         record: &Record,
         host: impl FnOnce() -> Option<&'a HeaderValue>,
-    ) -> Line {
+    ) -> SelectedPool {
         let local = lease.backend();
-        let lanes = local.lanes(lease.index());
+        let pools = local.pools(lease.index());
         let Some(how) = &local.shared.plan.send_proxy else {
-            return Line {
-                lane: lanes.of(host),
+            return SelectedPool {
+                pool: pools.of(host),
                 preamble: Bytes::new(),
             };
         };
         let host = host();
-        let apart = lanes.apart(host);
+        let private = pools.private(host);
         let host = host.map(HeaderValue::as_bytes);
         let said = header(how, record, host, None);
-        let lane = self.lane(lease.server().id, &local.settings, &said, lanes, apart);
+        let pool = self.pool(lease.server().id, &local.settings, &said, pools, private);
         // The connection's id is that of the exchange it is opened for.
         let preamble = match how.unique_id {
             true => header(how, record, host, Some(record.opening.id.as_bytes())),
             false => said,
         };
-        Line { lane, preamble }
+        SelectedPool { pool, preamble }
     }
 
-    /// The lane for all this; where there is none yet it is `apart`, which `lanes` look after from then
+    /// The pool for all this; where there is none yet it is `private`, which `pools` sweep from then
     /// on.
-    fn lane(
+    fn pool(
         &self,
         server: ServerId,
         settings: &Rc<Settings>,
         said: &Bytes,
-        lanes: &Lanes,
-        apart: Lane,
-    ) -> Rc<Lane> {
-        let mut known = self.lanes.borrow_mut();
-        let is_it = |own: &Own| {
-            own.server == server
-                && own.said == said
-                && own.settings.are_like(settings)
-                && own.lane.is_like(&apart)
+        pools: &ServerPools,
+        private: ServerPool,
+    ) -> Rc<ServerPool> {
+        let mut known = self.pools.borrow_mut();
+        let is_same = |kept: &PrivatePool| {
+            kept.server == server
+                && kept.said == said
+                && kept.settings.are_like(settings)
+                && kept.pool.is_like(&private)
         };
-        if let Some(own) = known.iter().find(|own| is_it(own)) {
-            return Rc::clone(&own.lane);
+        if let Some(kept) = known.iter().find(|kept| is_same(kept)) {
+            return Rc::clone(&kept.pool);
         }
-        if known.len() >= MOST_LANES {
+        if known.len() >= MOST_POOLS {
             known.remove(0);
         }
-        let lane = Rc::new(apart);
-        lanes.look_after(&lane);
-        known.push(Own {
+        let pool = Rc::new(private);
+        pools.look_after(&pool);
+        known.push(PrivatePool {
             server,
             settings: Rc::clone(settings),
             said: said.clone(),
-            lane: Rc::clone(&lane),
+            pool: Rc::clone(&pool),
         });
-        lane
+        pool
     }
 }
 

@@ -1,4 +1,4 @@
-//! The lanes of one worker to one server: one, or one for each name that the server is asked by.
+//! The pools of connections of one worker to one server: one, or one for each name that it asks for by SNI.
 //!
 //! A connection whose handshake asked for one host is not used for another's request: the server
 //! chose its certificate, and perhaps its application, by that name.
@@ -14,24 +14,24 @@ use rustls::pki_types::ServerName;
 use crate::base::clock::Instant;
 use crate::plan;
 
-use super::lane::Lane;
+use super::server_pool::ServerPool;
 use super::tls::name_of_host;
 
 /// Names that are kept apart. Clients choose them, so there must be a bound; a request by one more
 /// is served on a connection of its own.
 const MOST_NAMES: usize = 1024;
 
-/// The ways to one server.
-pub struct Lanes {
+/// The pools of connections to one server.
+pub struct ServerPools {
     /// For requests whose host does not matter, or is none.
-    one: Rc<Lane>,
+    one: Rc<ServerPool>,
     /// By the host of the request; `None`: it does not matter.
-    named: Option<RefCell<HashMap<ServerName<'static>, Rc<Lane>>>>,
-    /// Those that belong to one client alone, who holds them: here they are only looked after.
-    apart: RefCell<Vec<Weak<Lane>>>,
+    named: Option<RefCell<HashMap<ServerName<'static>, Rc<ServerPool>>>>,
+    /// Each belongs to one client connection, which owns it: here they are only swept.
+    private: RefCell<Vec<Weak<ServerPool>>>,
 }
 
-impl Lanes {
+impl ServerPools {
     /// In the clear.
     pub fn clear() -> Self {
         Self::of_one(Rc::default(), None)
@@ -39,45 +39,45 @@ impl Lanes {
 
     /// Under TLS, by this name.
     pub fn by_name(name: ServerName<'static>) -> Self {
-        Self::of_one(Rc::new(Lane::by(name)), None)
+        Self::of_one(Rc::new(ServerPool::by(name)), None)
     }
 
     /// Under TLS, by the host of each request; by `otherwise` where it has none.
     pub fn by_host(otherwise: ServerName<'static>) -> Self {
-        Self::of_one(Rc::new(Lane::by(otherwise)), Some(RefCell::default()))
+        Self::of_one(Rc::new(ServerPool::by(otherwise)), Some(RefCell::default()))
     }
 
     fn of_one(
-        one: Rc<Lane>,
-        named: Option<RefCell<HashMap<ServerName<'static>, Rc<Lane>>>>,
+        one: Rc<ServerPool>,
+        named: Option<RefCell<HashMap<ServerName<'static>, Rc<ServerPool>>>>,
     ) -> Self {
         Self {
             one,
             named,
-            apart: RefCell::default(),
+            private: RefCell::default(),
         }
     }
 
-    /// A lane for this request's host that belongs to nobody else.
-    pub fn apart(&self, host: Option<&HeaderValue>) -> Lane {
+    /// A pool for this request's host alone, for one client connection.
+    pub fn private(&self, host: Option<&HeaderValue>) -> ServerPool {
         let by_host = self
             .named
             .as_ref()
             .and_then(|_| host.and_then(name_of_host));
         match by_host {
-            Some(name) => Lane::by(name),
+            Some(name) => ServerPool::by(name),
             None => self.one.alike(),
         }
     }
 
-    /// Looks after `lane` as after all others, for as long as somebody holds it; it came from
-    /// [`Lanes::apart`].
-    pub fn look_after(&self, lane: &Rc<Lane>) {
-        self.apart.borrow_mut().push(Rc::downgrade(lane));
+    /// Sweeps `pool` as all others, for as long as its owner holds it; it came from
+    /// [`ServerPools::private`].
+    pub fn look_after(&self, pool: &Rc<ServerPool>) {
+        self.private.borrow_mut().push(Rc::downgrade(pool));
     }
 
-    /// The lane for a request to `host`, which is looked for only where it matters.
-    pub fn of<'a>(&self, host: impl FnOnce() -> Option<&'a HeaderValue>) -> Rc<Lane> {
+    /// The pool for a request to `host`, which is looked for only where it matters.
+    pub fn of<'a>(&self, host: impl FnOnce() -> Option<&'a HeaderValue>) -> Rc<ServerPool> {
         let Some(named) = &self.named else {
             return Rc::clone(&self.one);
         };
@@ -85,26 +85,26 @@ impl Lanes {
             return Rc::clone(&self.one);
         };
         let mut named = named.borrow_mut();
-        if let Some(lane) = named.get(&name) {
-            return Rc::clone(lane);
+        if let Some(pool) = named.get(&name) {
+            return Rc::clone(pool);
         }
-        let lane = Rc::new(Lane::by(name.clone()));
+        let pool = Rc::new(ServerPool::by(name.clone()));
         if named.len() < MOST_NAMES {
-            named.insert(name, Rc::clone(&lane));
+            named.insert(name, Rc::clone(&pool));
         }
-        lane
+        pool
     }
 
     /// Closes up to `most` connections that nobody uses, and says how many.
     pub fn close_idle(&self, most: usize) -> usize {
         let mut closed = self.one.close_idle(most);
         if let Some(named) = &self.named {
-            for lane in named.borrow().values() {
-                closed += lane.close_idle(most - closed);
+            for pool in named.borrow().values() {
+                closed += pool.close_idle(most - closed);
             }
         }
-        for lane in self.apart.borrow().iter().filter_map(Weak::upgrade) {
-            closed += lane.close_idle(most - closed);
+        for pool in self.private.borrow().iter().filter_map(Weak::upgrade) {
+            closed += pool.close_idle(most - closed);
         }
         closed
     }
@@ -119,33 +119,33 @@ impl Lanes {
     ) {
         self.one.sweep(limits, http2, now, cx);
         if let Some(named) = &self.named {
-            named.borrow_mut().retain(|_, lane| {
-                lane.sweep(limits, http2, now, cx);
-                // An exchange that is under way holds its lane itself.
-                !lane.is_empty() || Rc::strong_count(lane) > 1
+            named.borrow_mut().retain(|_, pool| {
+                pool.sweep(limits, http2, now, cx);
+                // An exchange that is under way holds its pool itself.
+                !pool.is_empty() || Rc::strong_count(pool) > 1
             });
         }
-        let mut apart = self.apart.borrow_mut();
-        apart.retain(|lane| match lane.upgrade() {
-            Some(lane) => {
-                lane.sweep(limits, http2, now, cx);
+        let mut private = self.private.borrow_mut();
+        private.retain(|pool| match pool.upgrade() {
+            Some(pool) => {
+                pool.sweep(limits, http2, now, cx);
                 true
             }
             // Its client has left.
             None => false,
         });
         // Clients come in crowds, and go.
-        let room = 2 * apart.len();
-        apart.shrink_to(room);
+        let room = 2 * private.len();
+        private.shrink_to(room);
     }
 }
 
-impl Drop for Lanes {
-    /// What is opened from now on is opened in another way, or not at all. The lanes of clients are
-    /// held by these, who do not know.
+impl Drop for ServerPools {
+    /// What is opened from now on is opened in another way, or not at all. The pools of clients are
+    /// owned by their client connections.
     fn drop(&mut self) {
-        for lane in self.apart.borrow().iter().filter_map(Weak::upgrade) {
-            lane.retire();
+        for pool in self.private.borrow().iter().filter_map(Weak::upgrade) {
+            pool.retire();
         }
     }
 }
@@ -159,20 +159,20 @@ mod tests {
 
     #[test]
     fn a_client_that_has_left_is_forgotten() {
-        let lanes = Lanes::clear();
+        let pools = ServerPools::clear();
         let sweep = || {
             let mut cx = Context::from_waker(Waker::noop());
             let (limits, http2) = (plan::Pool::default(), plan::BackendHttp2::default());
-            lanes.sweep(&limits, &http2, clock::now(), &mut cx);
+            pools.sweep(&limits, &http2, clock::now(), &mut cx);
         };
-        let held: Vec<Rc<Lane>> = (0..1000)
-            .map(|_| Rc::new(lanes.apart(None)))
-            .inspect(|lane| lanes.look_after(lane))
+        let held: Vec<Rc<ServerPool>> = (0..1000)
+            .map(|_| Rc::new(pools.private(None)))
+            .inspect(|pool| pools.look_after(pool))
             .collect();
         sweep();
-        assert_eq!(lanes.apart.borrow().len(), 1000);
+        assert_eq!(pools.private.borrow().len(), 1000);
         drop(held);
         sweep();
-        assert_eq!(lanes.apart.borrow().capacity(), 0);
+        assert_eq!(pools.private.borrow().capacity(), 0);
     }
 }

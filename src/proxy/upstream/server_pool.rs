@@ -1,5 +1,5 @@
-//! All connections of one worker to one server: those that carry one exchange at a time, and those
-//! that carry many.
+//! All connections of one worker to one server under one name: those of HTTP/1, which carry one exchange at
+//! a time, and those of HTTP/2.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -17,29 +17,29 @@ use crate::exchange::{Fault, Reason};
 use crate::net::{Claim, Dialer};
 use crate::plan::{self, Protocol};
 
-use super::h1::Connection;
-use super::h2::{Crew, Opening, Seat, Waiting};
-use super::open::{Opened, open, open_http1};
-use super::pool::Pool;
+use super::h1::H1Connection;
+use super::h2::{H2Pool, Opening, StreamPermit, Waiting};
+use super::idle_pool::IdlePool;
+use super::open::{NewConnection, open, open_http1};
 use super::settings::Settings;
 
 /// The connections to one server.
 #[derive(Default)]
-pub struct Lane {
-    /// Of HTTP/1, and used by nobody.
-    idle: Pool,
+pub struct ServerPool {
+    /// Of HTTP/1, and idle.
+    idle: IdlePool,
     /// Of HTTP/2.
-    crew: Rc<Crew>,
-    /// Of HTTP/1, opened for whoever waits for one of either kind.
-    fresh: RefCell<Vec<Connection>>,
+    h2: Rc<H2Pool>,
+    /// Of HTTP/1, opened for the exchanges that wait for a connection of either kind.
+    fresh: RefCell<Vec<H1Connection>>,
     /// What the server chose when it was last left to it. Written when a connection is opened.
     chosen: Cell<Option<Chosen>>,
     /// Whether the server, when a connection of HTTP/2 was last looked at for it, did not let streams go on
-    /// in another protocol. Written by [`Lane::open_to_switch`].
+    /// in another protocol. Written by [`ServerPool::open_to_switch`].
     declines: Cell<bool>,
     /// The name that the server is asked by under TLS.
     name: Option<ServerName<'static>>,
-    /// Whether nothing is kept any more. Written by [`Lane::retire`].
+    /// Whether nothing is kept any more. Written by [`ServerPool::retire`].
     is_retired: Cell<bool>,
 }
 
@@ -50,11 +50,11 @@ enum Chosen {
 }
 
 /// A connection for one exchange.
-pub enum Carrier {
+pub enum Connection {
     /// The whole connection.
-    Http1(Connection),
-    /// A place on it.
-    Http2(Seat),
+    Http1(H1Connection),
+    /// One stream of it.
+    Http2(StreamPermit),
 }
 
 /// Which connections will do.
@@ -66,8 +66,8 @@ pub enum Wanted {
     OpenedSince(Instant),
 }
 
-/// What it takes to open a connection.
-pub struct Way<'a> {
+/// What opening a connection needs.
+pub struct ConnectParams<'a> {
     /// Where sockets come from.
     pub dialer: &'a Dialer,
     /// What the client connection may claim.
@@ -84,7 +84,7 @@ pub struct Way<'a> {
     pub patience: Duration,
 }
 
-impl Lane {
+impl ServerPool {
     /// Under TLS, by this name.
     pub(super) fn by(name: ServerName<'static>) -> Self {
         Self {
@@ -114,29 +114,29 @@ impl Lane {
         wanted: Wanted,
         now: Instant,
         cx: &mut Context<'_>,
-    ) -> Option<Carrier> {
+    ) -> Option<Connection> {
         if settings.plan.protocol != Protocol::Http1
-            && let Some(seat) = self.seat(limits, wanted, now)
+            && let Some(permit) = self.permit(limits, wanted, now)
         {
-            return Some(Carrier::Http2(seat));
+            return Some(Connection::Http2(permit));
         }
         match wanted {
             Wanted::Any => self
                 .idle
                 .take(limits, settings, now, cx)
-                .map(Carrier::Http1),
+                .map(Connection::Http1),
             // An idle connection is an old one.
             Wanted::OpenedSince(_) => None,
         }
     }
 
-    fn seat(&self, limits: &plan::Pool, wanted: Wanted, now: Instant) -> Option<Seat> {
+    fn permit(&self, limits: &plan::Pool, wanted: Wanted, now: Instant) -> Option<StreamPermit> {
         let since = match wanted {
             Wanted::Any => None,
             Wanted::OpenedSince(since) => Some(since),
         };
-        let link = self.crew.take(limits, since, now)?;
-        Some(Seat::of(link, &self.crew))
+        let connection = self.h2.take(limits, since, now)?;
+        Some(StreamPermit::of(connection, &self.h2))
     }
 
     /// Opens a connection, or waits for one that is being opened and has room.
@@ -144,33 +144,37 @@ impl Lane {
     /// # Errors
     ///
     /// Why none came about, safe to try again.
-    pub async fn open(self: &Rc<Self>, way: &Way<'_>, wanted: Wanted) -> Result<Carrier, Fault> {
-        if self.may_be_shared(way.settings)
-            && let Some(carrier) = Box::pin(self.share(way, wanted)).await?
+    pub async fn open(
+        self: &Rc<Self>,
+        params: &ConnectParams<'_>,
+        wanted: Wanted,
+    ) -> Result<Connection, Fault> {
+        if self.may_be_shared(params.settings)
+            && let Some(connection) = Box::pin(self.share(params, wanted)).await?
         {
-            return Ok(carrier);
+            return Ok(connection);
         }
         let began = clock::now();
         match open(
-            way.dialer,
-            way.claim,
-            way.address,
-            way.preamble,
-            way.settings,
+            params.dialer,
+            params.claim,
+            params.address,
+            params.preamble,
+            params.settings,
             self.name.as_ref(),
         )
         .await?
         {
-            Opened::Http1(connection) => {
+            NewConnection::Http1(connection) => {
                 self.chosen.set(Some(Chosen::Http1));
-                Ok(Carrier::Http1(*connection))
+                Ok(Connection::Http1(*connection))
             }
-            Opened::Http2(new) => {
+            NewConnection::Http2(new) => {
                 // The server has changed its mind.
                 self.chosen.set(Some(Chosen::Http2));
-                self.crew.add(*new);
-                self.seat(way.limits, Wanted::OpenedSince(began), clock::now())
-                    .map(Carrier::Http2)
+                self.h2.add(*new);
+                self.permit(params.limits, Wanted::OpenedSince(began), clock::now())
+                    .map(Connection::Http2)
                     .ok_or(Fault::new(Reason::ServerStreamRefused))
             }
         }
@@ -185,48 +189,48 @@ impl Lane {
     /// Why none came about: `upgrade.unsupported` where the configuration wants HTTP/2.
     pub async fn open_to_switch(
         self: &Rc<Self>,
-        way: &Way<'_>,
+        params: &ConnectParams<'_>,
         wanted: Wanted,
-    ) -> Result<Carrier, Fault> {
+    ) -> Result<Connection, Fault> {
         let take = |cx: &mut Context<'_>| {
-            Poll::Ready(self.take(way.settings, way.limits, wanted, clock::now(), cx))
+            Poll::Ready(self.take(params.settings, params.limits, wanted, clock::now(), cx))
         };
-        let is_told = way.settings.plan.protocol == Protocol::Http2;
-        let carrier = match turn::uncounted(poll_fn(take)).await {
-            Some(carrier) => carrier,
+        let is_told = params.settings.plan.protocol == Protocol::Http2;
+        let connection = match turn::uncounted(poll_fn(take)).await {
+            Some(connection) => connection,
             // One more connection would say the same.
-            None if self.declines.get() && !is_told => return self.open_http1(way).await,
-            None => self.open(way, wanted).await?,
+            None if self.declines.get() && !is_told => return self.open_http1(params).await,
+            None => self.open(params, wanted).await?,
         };
-        let seat = match carrier {
-            Carrier::Http1(connection) => return Ok(Carrier::Http1(connection)),
-            Carrier::Http2(seat) => seat,
+        let permit = match connection {
+            Connection::Http1(connection) => return Ok(Connection::Http1(connection)),
+            Connection::Http2(permit) => permit,
         };
-        let declines = !seat.takes_connect().await?;
+        let declines = !permit.takes_connect().await?;
         self.declines.set(declines);
         if !declines {
-            return Ok(Carrier::Http2(seat));
+            return Ok(Connection::Http2(permit));
         }
-        seat.leave_unused();
+        permit.leave_unused();
         if is_told {
             let text = "the server does not support extended CONNECT (RFC 8441)";
             return Err(Fault::told(Reason::UpgradeUnsupported, text.into()));
         }
-        self.open_http1(way).await
+        self.open_http1(params).await
     }
 
     /// Opens a connection of HTTP/1 that is for one exchange alone.
-    async fn open_http1(&self, way: &Way<'_>) -> Result<Carrier, Fault> {
+    async fn open_http1(&self, params: &ConnectParams<'_>) -> Result<Connection, Fault> {
         let name = self.name.as_ref();
         let opening = open_http1(
-            way.dialer,
-            way.claim,
-            way.address,
-            way.preamble,
-            way.settings,
+            params.dialer,
+            params.claim,
+            params.address,
+            params.preamble,
+            params.settings,
             name,
         );
-        opening.await.map(Carrier::Http1)
+        opening.await.map(Connection::Http1)
     }
 
     /// Whether a connection that is opened now may carry others too.
@@ -239,22 +243,22 @@ impl Lane {
     }
 
     /// Waits for room on a connection that is being opened; `None`: the server wants to be spoken to
-    /// by HTTP/1, and everybody opens a connection for himself.
+    /// by HTTP/1, and each exchange opens a connection of its own.
     async fn share(
         self: &Rc<Self>,
-        way: &Way<'_>,
+        params: &ConnectParams<'_>,
         wanted: Wanted,
-    ) -> Result<Option<Carrier>, Fault> {
-        let waiting = Waiting::enter(&self.crew);
+    ) -> Result<Option<Connection>, Fault> {
+        let waiting = Waiting::enter(&self.h2);
         loop {
             let mut changed = pin!(waiting.changed());
             // From here on no change is missed.
             changed.as_mut().enable();
             if let Some(connection) = self.fresh.borrow_mut().pop() {
-                return Ok(Some(Carrier::Http1(connection)));
+                return Ok(Some(Connection::Http1(connection)));
             }
-            if let Some(seat) = self.seat(way.limits, wanted, clock::now()) {
-                return Ok(Some(Carrier::Http2(seat)));
+            if let Some(permit) = self.permit(params.limits, wanted, clock::now()) {
+                return Ok(Some(Connection::Http2(permit)));
             }
             if self.chosen.get() == Some(Chosen::Http1) {
                 return Ok(None);
@@ -262,21 +266,21 @@ impl Lane {
             if let Some(fault) = waiting.failed() {
                 return Err(fault);
             }
-            if self.crew.needs_another() {
-                self.open_for_all(way);
+            if self.h2.needs_another() {
+                self.open_for_all(params);
             }
             changed.await;
         }
     }
 
-    /// In a task of its own: it goes on for the others when the one who began it has left.
-    fn open_for_all(self: &Rc<Self>, way: &Way<'_>) {
-        let lane = Rc::clone(self);
-        let opening = Opening::begin(&self.crew);
-        let (dialer, address) = (way.dialer.clone(), way.address.clone());
-        let claim = way.claim;
-        let preamble = way.preamble.clone();
-        let (settings, patience) = (Rc::clone(way.settings), way.patience);
+    /// In a task of its own: it goes on for the other exchanges when the one that began it has ended.
+    fn open_for_all(self: &Rc<Self>, params: &ConnectParams<'_>) {
+        let pool = Rc::clone(self);
+        let opening = Opening::begin(&self.h2);
+        let (dialer, address) = (params.dialer.clone(), params.address.clone());
+        let claim = params.claim;
+        let preamble = params.preamble.clone();
+        let (settings, patience) = (Rc::clone(params.settings), params.patience);
         tasks::spawn_local(async move {
             let opened = clock::within(
                 patience,
@@ -286,32 +290,32 @@ impl Lane {
                     &address,
                     &preamble,
                     &settings,
-                    lane.name.as_ref(),
+                    pool.name.as_ref(),
                 ),
             )
             .await;
-            lane.opened(opened.unwrap_or_else(|_| Err(Fault::new(Reason::ServerConnectTimeout))));
+            pool.opened(opened.unwrap_or_else(|_| Err(Fault::new(Reason::ServerConnectTimeout))));
             drop(opening);
         });
     }
 
-    fn opened(&self, opened: Result<Opened, Fault>) {
+    fn opened(&self, opened: Result<NewConnection, Fault>) {
         match opened {
-            Ok(Opened::Http1(connection)) => {
+            Ok(NewConnection::Http1(connection)) => {
                 self.chosen.set(Some(Chosen::Http1));
                 self.fresh.borrow_mut().push(*connection);
             }
-            Ok(Opened::Http2(new)) => {
+            Ok(NewConnection::Http2(new)) => {
                 self.chosen.set(Some(Chosen::Http2));
-                self.crew.add(*new);
+                self.h2.add(*new);
             }
-            Err(fault) => self.crew.fail(&fault),
+            Err(fault) => self.h2.fail(&fault),
         }
     }
 
     /// Keeps a connection of HTTP/1 for the next exchange, unless there are enough, or another exchange waits
     /// for its descriptor.
-    pub fn keep(&self, connection: Connection, limits: &plan::Pool, now: Instant) {
+    pub fn keep(&self, connection: H1Connection, limits: &plan::Pool, now: Instant) {
         if !self.is_retired.get() && !connection.is_wanted() {
             self.idle.keep(connection, limits, now);
         }
@@ -320,19 +324,19 @@ impl Lane {
     /// Closes up to `most` connections that nobody uses, and says how many.
     pub(super) fn close_idle(&self, most: usize) -> usize {
         let closed = self.idle.close_oldest(most);
-        closed + self.crew.close_idle(most - closed)
+        closed + self.h2.close_idle(most - closed)
     }
 
     /// Keeps nothing from now on; what is on its way ends in peace.
     pub(super) fn retire(&self) {
         self.is_retired.set(true);
         self.idle.clear();
-        self.crew.leave();
+        self.h2.leave();
     }
 
     /// Whether nothing is open.
     pub(super) fn is_empty(&self) -> bool {
-        self.idle.is_empty() && self.crew.is_empty()
+        self.idle.is_empty() && self.h2.is_empty()
     }
 
     /// Lets go of connections that are too old, that the server has closed, or that do not answer.
@@ -343,13 +347,13 @@ impl Lane {
         now: Instant,
         cx: &mut Context<'_>,
     ) {
-        // Whoever these were opened for has left.
+        // The exchanges that these were opened for have ended.
         self.fresh.borrow_mut().clear();
         if !self.idle.is_empty() {
             self.idle.sweep(limits, now, cx);
         }
-        if !self.crew.is_empty() {
-            self.crew.sweep(limits, http2, now);
+        if !self.h2.is_empty() {
+            self.h2.sweep(limits, http2, now);
         }
     }
 }

@@ -11,7 +11,7 @@ use std::task::Context;
 use crate::base::clock::{Duration, Instant};
 use crate::plan;
 
-use super::h1::{Bare, Connection};
+use super::h1::{Bare, H1Connection};
 use super::settings::Settings;
 
 /// How long an idle connection keeps its buffers.
@@ -19,16 +19,16 @@ const COOL_AFTER: Duration = Duration::from_secs(1);
 
 /// Idle connections to one server.
 #[derive(Default)]
-pub(super) struct Pool {
+pub(super) struct IdlePool {
     idle: RefCell<Vec<Idle>>,
 }
 
 enum Idle {
-    Warm(Connection),
+    Warm(H1Connection),
     Cold(Bare),
 }
 
-impl Pool {
+impl IdlePool {
     /// The warmest connection that can carry another request.
     pub(super) fn take(
         &self,
@@ -36,7 +36,7 @@ impl Pool {
         settings: &Settings,
         now: Instant,
         cx: &mut Context<'_>,
-    ) -> Option<Connection> {
+    ) -> Option<H1Connection> {
         loop {
             let mut idle = self.idle.borrow_mut().pop()?;
             if !idle.is_usable(limits, now, cx) {
@@ -53,7 +53,7 @@ impl Pool {
     }
 
     /// Keeps `connection`, unless there are enough.
-    pub(super) fn keep(&self, mut connection: Connection, limits: &plan::Pool, now: Instant) {
+    pub(super) fn keep(&self, mut connection: H1Connection, limits: &plan::Pool, now: Instant) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < limits.max_idle && !connection.is_finished() {
             connection.rest_from(now);

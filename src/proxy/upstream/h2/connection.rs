@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
-use ::h2::client::{Connection, SendRequest};
+use ::h2::client::{self, SendRequest};
 use ::h2::{Ping, PingPong};
 use bytes::Bytes;
 
@@ -22,14 +22,14 @@ use crate::plan;
 use crate::proxy::io::{BurstStream, Gauge};
 
 use super::super::settings::{NOT_SAID, Settings};
-use super::crew::Crew;
 use super::not_http2;
+use super::pool::H2Pool;
 
 /// A connection as its exchanges see it.
-pub(in super::super) struct Link {
+pub(in super::super) struct H2Connection {
     /// `None` once it takes no more streams; it ends with the last of those it has.
     sender: RefCell<Option<SendRequest<Bytes>>>,
-    /// Streams that exchanges have. Written by [`Link::enter`] and [`Link::exit`].
+    /// Streams that exchanges have. Written by [`H2Connection::enter`] and [`H2Connection::exit`].
     in_flight: Cell<usize>,
     /// Streams that the server allows; `None` while it has not said so. Written by the task.
     allowed: Cell<Option<usize>>,
@@ -40,7 +40,7 @@ pub(in super::super) struct Link {
     opened: Instant,
     idle_since: Cell<Instant>,
     requests: Cell<u64>,
-    /// The question whether the other end is alive. Written by whoever doubts it, and by the task.
+    /// The question whether the other end is alive. Written by exchanges that doubt it, and by the task.
     question: Cell<Question>,
     /// When the last answer came, or the connection.
     alive_at: Cell<Instant>,
@@ -63,27 +63,27 @@ enum Question {
 enum Why {
     /// It is time.
     Routine,
-    /// An answer is late: until the question is answered, nobody else is sent there.
+    /// An answer is late: until the question is answered, no other exchange is sent there.
     Doubt,
 }
 
 /// A connection that has just been opened, and does not run yet.
-pub(in super::super) struct New {
+pub(in super::super) struct NewH2Connection {
     sender: SendRequest<Bytes>,
-    connection: Connection<BurstStream, Bytes>,
+    driver: client::Connection<BurstStream, Bytes>,
     gauge: Gauge,
     max_streams: usize,
 }
 
 /// What moves the frames.
 struct Task {
-    link: Rc<Link>,
-    connection: Connection<BurstStream, Bytes>,
+    connection: Rc<H2Connection>,
+    driver: client::Connection<BurstStream, Bytes>,
     pings: Option<PingPong>,
-    crew: Weak<Crew>,
+    pool: Weak<H2Pool>,
 }
 
-impl New {
+impl NewH2Connection {
     /// Begins HTTP/2 over `stream`.
     ///
     /// # Errors
@@ -92,23 +92,23 @@ impl New {
     pub(in super::super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
         let stream = BurstStream::to_server(stream);
         let gauge = stream.get_ref().gauge();
-        let (sender, connection) = settings
+        let (sender, driver) = settings
             .http2
             .handshake(stream)
             .await
             .map_err(|error| Fault::http2(Reason::ServerConnectFailed, error))?;
         Ok(Self {
             sender,
-            connection,
+            driver,
             gauge,
             max_streams: settings.max_streams,
         })
     }
 
-    /// Has it run, as one of `crew`.
-    pub(super) fn run(self, crew: &Rc<Crew>) -> Rc<Link> {
+    /// Runs it in a task, as one of `pool`.
+    pub(super) fn run(self, pool: &Rc<H2Pool>) -> Rc<H2Connection> {
         let now = clock::now();
-        let link = Rc::new(Link {
+        let connection = Rc::new(H2Connection {
             sender: RefCell::new(Some(self.sender)),
             in_flight: Cell::new(0),
             allowed: Cell::new(None),
@@ -122,23 +122,23 @@ impl New {
             is_broken: Cell::new(false),
             task: RefCell::new(None),
         });
-        let mut connection = self.connection;
-        let pings = connection.ping_pong();
+        let mut driver = self.driver;
+        let pings = driver.ping_pong();
         let mut task = Task {
-            link: Rc::clone(&link),
-            connection,
+            connection: Rc::clone(&connection),
+            driver,
             pings,
-            crew: Rc::downgrade(crew),
+            pool: Rc::downgrade(pool),
         };
         tasks::spawn_local(async move {
             let ended = poll_fn(|cx| task.poll(cx)).await;
             task.finish(ended);
         });
-        link
+        connection
     }
 }
 
-impl Link {
+impl H2Connection {
     /// Whether another exchange may begin on it.
     pub(super) fn has_room(&self) -> bool {
         // While the server has not said how many streams it allows, one: more would be a guess that
@@ -177,7 +177,7 @@ impl Link {
         self.requests.get() > 0
     }
 
-    /// The same, for whoever has just entered.
+    /// The same, for an exchange that has just entered.
     pub(super) fn was_used_before(&self) -> bool {
         self.requests.get() > 1
     }
@@ -289,12 +289,12 @@ impl Link {
 impl Task {
     /// Ready when the connection has ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ::h2::Error>> {
-        *self.link.task.borrow_mut() = Some(cx.waker().clone());
-        if self.link.is_broken.get() {
+        *self.connection.task.borrow_mut() = Some(cx.waker().clone());
+        if self.connection.is_broken.get() {
             return Poll::Ready(Err(::h2::Reason::NO_ERROR.into()));
         }
         self.ask();
-        let polled = Pin::new(&mut self.connection).poll(cx);
+        let polled = Pin::new(&mut self.driver).poll(cx);
         self.hear(cx);
         self.note_allowance();
         if polled.is_pending() {
@@ -304,7 +304,7 @@ impl Task {
     }
 
     fn ask(&mut self) {
-        let Question::Wanted(why, at) = self.link.question.get() else {
+        let Question::Wanted(why, at) = self.connection.question.get() else {
             return;
         };
         let asked = self
@@ -312,74 +312,75 @@ impl Task {
             .as_mut()
             .map(|pings| pings.send_ping(Ping::opaque()));
         if asked.is_some_and(|asked| asked.is_ok()) {
-            self.link.question.set(Question::Asked(why, at));
+            self.connection.question.set(Question::Asked(why, at));
         }
     }
 
     fn hear(&mut self, cx: &mut Context<'_>) {
-        let (Question::Asked(why, _), Some(pings)) = (self.link.question.get(), &mut self.pings)
+        let (Question::Asked(why, _), Some(pings)) =
+            (self.connection.question.get(), &mut self.pings)
         else {
             return;
         };
         if let Poll::Ready(Ok(_)) = pings.poll_pong(cx) {
-            self.link.question.set(Question::None);
-            self.link.alive_at.set(clock::now());
+            self.connection.question.set(Question::None);
+            self.connection.alive_at.set(clock::now());
             if why == Why::Doubt {
-                self.tell_crew();
+                self.notify_pool();
             }
         }
     }
 
     fn note_allowance(&self) {
-        let allowed = self.connection.max_concurrent_send_streams();
+        let allowed = self.driver.max_concurrent_send_streams();
         let allowed = Some(allowed).filter(|allowed| *allowed != NOT_SAID);
-        if self.link.allowed.replace(allowed) != allowed {
-            self.tell_crew();
+        if self.connection.allowed.replace(allowed) != allowed {
+            self.notify_pool();
         }
     }
 
     /// A server that has said GOAWAY takes no new streams, though it may go on with those it has.
     fn note_goodbye(&self, cx: &mut Context<'_>) {
-        let mut sender = self.link.sender.borrow_mut();
+        let mut sender = self.connection.sender.borrow_mut();
         let has_left = sender
             .as_mut()
             .is_some_and(|sender| matches!(sender.poll_ready(cx), Poll::Ready(Err(_))));
         if has_left {
             drop(sender.take());
             drop(sender);
-            self.tell_crew();
+            self.notify_pool();
         }
     }
 
-    fn tell_crew(&self) {
-        if let Some(crew) = self.crew.upgrade() {
-            crew.tell();
+    fn notify_pool(&self) {
+        if let Some(pool) = self.pool.upgrade() {
+            pool.notify();
         }
     }
 
     fn finish(self, ended: Result<(), ::h2::Error>) {
         let Self {
-            link,
             connection,
-            crew,
+            driver,
+            pool,
             ..
         } = self;
-        // Exchanges that are still on it are told by this.
-        drop(connection);
-        link.leave();
-        let Some(crew) = crew.upgrade() else {
+        // Exchanges that are still on it fail by this.
+        drop(driver);
+        connection.leave();
+        let Some(pool) = pool.upgrade() else {
             return;
         };
-        if !link.is_greeted() {
-            // It never was one: those who wait for it must not wait on.
+        if !connection.is_greeted() {
+            // It never was one: exchanges that wait for it must not wait on.
             let fault = match ended {
                 Err(error) if error.is_io() => Fault::http2(Reason::ServerConnectFailed, error),
                 Err(error) => not_http2(&error)
                     .unwrap_or_else(|| Fault::http2(Reason::ServerResponseMalformed, error)),
                 Ok(()) => Fault::new(Reason::ServerConnectFailed),
             };
-            crew.fail(&fault);
+            pool.fail(&fault);
         }
-        crew.forget(&link);
+        pool.forget(&connection);
     }
 }
