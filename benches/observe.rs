@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use evenkeel::base::clock::{self, Duration};
-use evenkeel::base::{Name, Place, tasks};
+use evenkeel::base::{Name, Position, tasks};
 use evenkeel::exchange::{Attempt, LoggedRequest, Opening, Record, RequestId, RequestTexts};
 use evenkeel::observe::{
     AccessLogHandle, BackendRow, FrontendMetrics, FrontendRow, HealthMetrics, Places,
@@ -222,7 +222,7 @@ fn plan() -> Plan {
                 when: None,
                 client_certificate: ClientCertificate::Any,
                 backend: name("app"),
-                at: Place::nowhere(),
+                at: Position::built_in(),
             }],
             backend: None,
             max_connections: None,
@@ -248,7 +248,7 @@ fn plan() -> Plan {
                 weight: 1,
                 max_connections: None,
                 backup: false,
-                at: Place::nowhere(),
+                at: Position::built_in(),
             }],
             timeout: BackendTimeouts::default(),
             health: None,

@@ -6,7 +6,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use evenkeel::base::{Name, Place};
+use evenkeel::base::{Name, Position};
 use evenkeel::plan::{
     ClientCertificate, HostPattern, Passage, PathPattern, Predicate, Route, ValuePattern,
 };
@@ -52,7 +52,7 @@ fn any_route() -> Route {
         when: None,
         client_certificate: ClientCertificate::Any,
         backend: Name::new("app").expect("a name"),
-        at: Place::nowhere(),
+        at: Position::built_in(),
     }
 }
 

@@ -5,7 +5,7 @@
 pub mod address;
 pub mod clock;
 pub mod name;
-pub mod place;
+pub mod position;
 pub mod rng;
 pub mod tasks;
 pub mod tls;
@@ -14,6 +14,6 @@ pub mod units;
 
 pub use address::{Address, FileMode, ListenAddress, Peer};
 pub use name::Name;
-pub use place::Place;
+pub use position::Position;
 pub use tls::{Fingerprint, MalformedFingerprint, TlsKeys, TlsVersion};
 pub use units::ByteSize;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
-use crate::base::Place;
+use crate::base::Position;
 use crate::config::source::{Sources, Span};
 
 /// Whether escape codes for a terminal are wanted.
@@ -43,13 +43,13 @@ pub struct Diagnostic {
 #[derive(Clone, Debug)]
 enum Spot {
     Span(Span),
-    Place(Place),
+    Position(Position),
 }
 
 impl Diagnostic {
-    /// An error at `place`; an empty `help` is left out.
-    pub fn at(place: &Place, message: impl Into<String>, help: impl Into<String>) -> Self {
-        let diagnostic = Self::new(Severity::Error, Spot::Place(place.clone()), message);
+    /// An error at `position`; an empty `help` is left out.
+    pub fn at(position: &Position, message: impl Into<String>, help: impl Into<String>) -> Self {
+        let diagnostic = Self::new(Severity::Error, Spot::Position(position.clone()), message);
         let help = help.into();
         if help.is_empty() {
             return diagnostic;
@@ -57,11 +57,15 @@ impl Diagnostic {
         diagnostic.help(help)
     }
 
-    /// A warning at `place`; an empty `help` is left out.
-    pub fn warning_at(place: &Place, message: impl Into<String>, help: impl Into<String>) -> Self {
+    /// A warning at `position`; an empty `help` is left out.
+    pub fn warning_at(
+        position: &Position,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
         Self {
             severity: Severity::Warning,
-            ..Self::at(place, message, help)
+            ..Self::at(position, message, help)
         }
     }
 
@@ -101,7 +105,7 @@ impl Diagnostic {
     pub(super) fn span(&self) -> Option<Span> {
         match self.spot {
             Spot::Span(span) => Some(span),
-            Spot::Place(_) => None,
+            Spot::Position(_) => None,
         }
     }
 
@@ -122,13 +126,13 @@ impl Diagnostic {
         };
         let main = match &self.spot {
             Spot::Span(span) => Ok(*span),
-            Spot::Place(place) => sources.span_at(place).ok_or(place),
+            Spot::Position(position) => sources.span_at(position).ok_or(position),
         };
         let mut group = level
             .primary_title(self.message.as_str())
             .element(match main {
                 Ok(span) => self.excerpt(span, sources),
-                Err(place) => origin(place),
+                Err(position) => origin(position),
             });
         for (span, note) in &self.related {
             if main.is_ok_and(|main| sources.are_near(main, *span)) {
@@ -158,7 +162,7 @@ impl Diagnostic {
         let spans = || near.clone().map(|(span, _)| *span).chain([main]);
         let excerpt = sources.excerpt(spans().min().unwrap_or(main), spans().max().unwrap_or(main));
         if excerpt.text.is_empty() {
-            return origin(&sources.place(main));
+            return origin(&sources.position(main));
         }
         let mut snippet = Snippet::source(excerpt.text)
             .path(excerpt.path.to_string_lossy())
@@ -239,11 +243,11 @@ impl Diagnostics {
         self.list
             .iter()
             .map(|diagnostic| {
-                let place = self.place(&diagnostic.spot);
+                let position = self.position(&diagnostic.spot);
                 serde_json::json!({
-                    "file": place.file.display().to_string(),
-                    "line": place.line,
-                    "column": place.column,
+                    "file": position.file.display().to_string(),
+                    "line": position.line,
+                    "column": position.column,
                     "severity": match diagnostic.severity {
                         Severity::Error => "error",
                         Severity::Warning => "warning",
@@ -255,10 +259,10 @@ impl Diagnostics {
             .collect()
     }
 
-    fn place(&self, spot: &Spot) -> Place {
+    fn position(&self, spot: &Spot) -> Position {
         match spot {
-            Spot::Span(span) => self.sources.place(*span),
-            Spot::Place(place) => place.clone(),
+            Spot::Span(span) => self.sources.position(*span),
+            Spot::Position(position) => position.clone(),
         }
     }
 }
@@ -286,11 +290,11 @@ impl fmt::Debug for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// A place without its text.
-fn origin(place: &Place) -> Element<'static> {
-    Origin::path(place.file.to_string_lossy().into_owned())
-        .line(place.line as usize)
-        .char_column(place.column as usize)
+/// A position without its text.
+fn origin(position: &Position) -> Element<'static> {
+    Origin::path(position.file.to_string_lossy().into_owned())
+        .line(position.line as usize)
+        .char_column(position.column as usize)
         .into()
 }
 

@@ -1,6 +1,6 @@
 //! The configuration: from text to a plan, with every mistake in it found at once.
 //!
-//! In the order of the way: `source` keeps the text, `raw` reads what was written with its place and
+//! In the order of the way: `source` keeps the text, `raw` reads what was written with its position and
 //! `variables` fills it in, `include` gathers the files and `merge` joins them, `compile` asks for each key through
 //! `section` and `setting` and makes the plan, `diagnostic` says what is wrong, and `show` writes a
 //! plan down again. `control` loads through here at start and at each reload, `cli` for `check`. Nothing here

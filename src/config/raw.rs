@@ -1,4 +1,4 @@
-//! What was written: the values of a file with the place of each, nothing judged yet.
+//! What was written: the values of a file with the position of each, nothing judged yet.
 //!
 //! `toml` parses; its tree becomes ours, in the order of the text and with variables replaced. Only
 //! this file and `show`, which writes it, know that the format is TOML.

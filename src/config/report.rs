@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::base::Place;
+use crate::base::Position;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::source::{Sources, Span};
 
@@ -41,8 +41,8 @@ impl<'a> Report<'a> {
     }
 
     /// Where a stretch begins.
-    pub(super) fn place(&self, span: Span) -> Place {
-        self.sources.place(span)
+    pub(super) fn position(&self, span: Span) -> Position {
+        self.sources.position(span)
     }
 
     /// The text of a stretch.

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::Place;
+use crate::base::Position;
 
 /// A stretch of one file, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,10 +135,10 @@ impl Sources {
     }
 
     /// Where a stretch begins.
-    pub(super) fn place(&self, span: Span) -> Place {
+    pub(super) fn position(&self, span: Span) -> Position {
         let source = &self.0[span.file as usize];
         let line = source.line_of(span.start);
-        Place {
+        Position {
             file: Arc::clone(&source.path),
             line: line as u32 + 1,
             column: source.characters(source.lines[line], span.start) + 1,
@@ -199,16 +199,19 @@ impl Sources {
         }
     }
 
-    /// The value that stands at `place`, when its file is one of these.
-    pub(super) fn span_at(&self, place: &Place) -> Option<Span> {
-        let file = self.0.iter().position(|source| source.path == place.file)?;
+    /// The value that stands at `position`, when its file is one of these.
+    pub(super) fn span_at(&self, position: &Position) -> Option<Span> {
+        let file = self
+            .0
+            .iter()
+            .position(|source| source.path == position.file)?;
         let source = &self.0[file];
-        let line = place.line.checked_sub(1)? as usize;
+        let line = position.line.checked_sub(1)? as usize;
         let begin = *source.lines.get(line)? as usize;
         let text = source.text.get(begin..source.end_of_line(line))?;
         let (offset, _) = text
             .char_indices()
-            .nth(place.column.checked_sub(1)? as usize)?;
+            .nth(position.column.checked_sub(1)? as usize)?;
         let length = value_length(&text[offset..]);
         Some(Span {
             file: file as u32,
@@ -360,7 +363,7 @@ mod tests {
     #[test]
     fn a_place_counts_lines_and_characters_from_one() {
         let (sources, span) = at("a = 1\r\nü = \"ö\", b", "b");
-        assert_eq!(sources.place(span).to_string(), "x.toml:2:10");
+        assert_eq!(sources.position(span).to_string(), "x.toml:2:10");
     }
 
     #[test]
@@ -372,12 +375,15 @@ mod tests {
         ends.extend(text.char_indices().map(|(offset, _)| offset));
         ends.push(text.len());
         for (characters, offset) in ends.into_iter().enumerate().skip(6) {
-            let place = sources.place(all.part(offset, offset));
-            assert_eq!((place.line, place.column as usize), (2, characters - 5));
+            let position = sources.position(all.part(offset, offset));
+            assert_eq!(
+                (position.line, position.column as usize),
+                (2, characters - 5)
+            );
         }
         let (block, _) = text.split_at(BLOCK - 1);
         let all = sources.add(Path::new("y.toml"), format!("{}a", &block[..block.len()]));
-        let end = sources.place(all.part(BLOCK, BLOCK));
+        let end = sources.position(all.part(BLOCK, BLOCK));
         assert_eq!(end.line, 2);
     }
 
@@ -405,7 +411,7 @@ mod tests {
         let text = "listen = [\"[::]:80\", ':81'] # both\nname = value # why";
         for part in ["\"[::]:80\"", "':81'", "value"] {
             let (sources, span) = at(text, part);
-            let found = sources.span_at(&sources.place(span)).expect("a value");
+            let found = sources.span_at(&sources.position(span)).expect("a value");
             assert_eq!(sources.text(found), part);
         }
     }
@@ -413,6 +419,6 @@ mod tests {
     #[test]
     fn a_place_in_no_file_of_ours_is_nothing() {
         let (sources, _) = at("a", "a");
-        assert_eq!(sources.span_at(&Place::nowhere()), None);
+        assert_eq!(sources.span_at(&Position::built_in()), None);
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::address::UnixName;
 use crate::base::clock::{self, Duration};
-use crate::base::{Address, ListenAddress, Name, Place, tasks};
+use crate::base::{Address, ListenAddress, Name, Position, tasks};
 use crate::net::{Network, Socket, Trace};
 use crate::observe::event;
 use crate::plan::{Listen, Plan};
@@ -97,7 +97,7 @@ struct Missing {
 
 /// An address that cannot be listened on.
 pub(super) struct CannotListen {
-    at: Place,
+    at: Position,
     addr: ListenAddress,
     error: io::Error,
     /// A socket that was handed over to us, and is in the way.
@@ -554,7 +554,7 @@ impl CannotListen {
         }
     }
 
-    pub(super) fn at(&self) -> &Place {
+    pub(super) fn at(&self) -> &Position {
         &self.at
     }
 

@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use http::Version;
 
 use crate::base::clock::{Duration, Instant};
-use crate::base::{Address, Name, Place};
+use crate::base::{Address, Name, Position};
 use crate::exchange::{Attempt, LoggedRequest, Opening, Record, RequestId, RequestTexts};
 use crate::observe::{Places, RouteMetrics, ServerMetrics};
 use crate::plan::{
@@ -86,7 +86,7 @@ fn frontend() -> Frontend {
             when: None,
             client_certificate: ClientCertificate::Any,
             backend: name("app"),
-            at: Place::nowhere(),
+            at: Position::built_in(),
         }],
         backend: None,
         max_connections: None,
@@ -131,7 +131,7 @@ fn server(address: &str) -> Server {
         weight: 1,
         max_connections: None,
         backup: false,
-        at: Place::nowhere(),
+        at: Position::built_in(),
     }
 }
 

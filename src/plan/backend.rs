@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::base::{Address, ByteSize, Name, Place};
+use crate::base::{Address, ByteSize, Name, Position};
 use crate::plan::{HeaderCase, ServerTls};
 
 /// `[backend.NAME]`.
@@ -100,7 +100,7 @@ pub struct Server {
     /// Used only while no other server of the backend can be.
     pub backup: bool,
     /// Where it is written.
-    pub at: Place,
+    pub at: Position,
 }
 
 /// `[backend.NAME.timeout]`.

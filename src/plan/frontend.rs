@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::base::{ByteSize, FileMode, ListenAddress, Name, Peer, Place};
+use crate::base::{ByteSize, FileMode, ListenAddress, Name, Peer, Position};
 use crate::plan::{ClientFields, Http2, Passage, Peers, Route, Tls};
 use crate::wire::field_names::FieldNames;
 
@@ -97,7 +97,7 @@ pub struct Listen {
     /// Who may connect, when it is a Unix socket with a file.
     pub mode: FileMode,
     /// Where it is written.
-    pub at: Place,
+    pub at: Position,
 }
 
 /// `[frontend.NAME.timeout]`.

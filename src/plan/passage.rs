@@ -1,7 +1,7 @@
 //! A route of connections that are passed on as they are: what a client of TLS must say first, and
 //! where it is passed on to then.
 
-use crate::base::{Name, Place};
+use crate::base::{Name, Position};
 use crate::plan::HostPattern;
 
 /// `[[frontend.NAME.route]]` in TCP mode.
@@ -18,7 +18,7 @@ pub struct Passage {
     /// Where matching connections go.
     pub backend: Name,
     /// Where it is written.
-    pub at: Place,
+    pub at: Position,
 }
 
 impl Passage {

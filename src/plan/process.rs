@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::base::{FileMode, ListenAddress, Name, Place};
+use crate::base::{FileMode, ListenAddress, Name, Position};
 use crate::plan::{HostPattern, Listen};
 
 /// `[process]`.
@@ -58,14 +58,14 @@ pub struct AccessLog {
     /// Where the lines go.
     pub to: LogTarget,
     /// Where that is written.
-    pub at: Place,
+    pub at: Position,
 }
 
 impl Default for AccessLog {
     fn default() -> Self {
         Self {
             to: LogTarget::default(),
-            at: Place::nowhere(),
+            at: Position::built_in(),
         }
     }
 }
@@ -144,7 +144,7 @@ impl Default for Admin {
             listen: vec![Listen {
                 addr: ListenAddress::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 9900))),
                 mode: FileMode::default(),
-                at: Place::nowhere(),
+                at: Position::built_in(),
             }],
             hosts: Vec::new(),
             ready_needs: Vec::new(),

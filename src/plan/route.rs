@@ -2,7 +2,7 @@
 
 use http::{HeaderName, Method};
 
-use crate::base::{Name, Place};
+use crate::base::{Name, Position};
 use crate::plan::expr::Condition;
 
 /// `[[frontend.NAME.route]]`.
@@ -30,7 +30,7 @@ pub struct Route {
     /// Where matching requests go.
     pub backend: Name,
     /// Where it is written.
-    pub at: Place,
+    pub at: Position,
 }
 
 /// What a route wants of the client's certificate. No condition: a request that matches and does

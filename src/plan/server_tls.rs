@@ -1,6 +1,6 @@
 //! TLS towards servers: whom to believe, and by which name.
 
-use crate::base::{Fingerprint, Place};
+use crate::base::{Fingerprint, Position};
 use crate::plan::FileAt;
 
 /// `[backend.NAME.tls]`.
@@ -15,7 +15,7 @@ pub struct ServerTls {
     /// What we show a server that wants to know who we are.
     pub identity: Option<Identity>,
     /// Where it is written.
-    pub at: Place,
+    pub at: Position,
 }
 
 /// Whose certificates are believed.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use http::HeaderName;
 
-use crate::base::{Place, TlsVersion};
+use crate::base::{Position, TlsVersion};
 use crate::plan::HostPattern;
 
 /// What is offered by ALPN unless the configuration says otherwise, the best first; without `h2` where
@@ -37,7 +37,7 @@ pub struct Certificates {
     /// The file with the key; `None`: the same, or the one beside it that ends in `.key`.
     pub key: Option<PathBuf>,
     /// Where it is written.
-    pub at: Place,
+    pub at: Position,
 }
 
 /// The name of the default certificate.
@@ -46,7 +46,7 @@ pub struct DefaultName {
     /// In lower case.
     pub name: String,
     /// Where it is written.
-    pub at: Place,
+    pub at: Position,
 }
 
 /// What becomes of a client that asks for a name that no certificate has.
@@ -88,7 +88,7 @@ pub struct NameRules {
     /// What holds for it; what is not written is as in the frontend.
     pub rules: TlsRules,
     /// Where it is written.
-    pub at: Place,
+    pub at: Position,
 }
 
 /// Whether clients are asked for a certificate.
@@ -127,7 +127,7 @@ pub struct FileAt {
     /// The file.
     pub path: PathBuf,
     /// Where it is written.
-    pub at: Place,
+    pub at: Position,
 }
 
 /// In which fields servers are told about the certificate that a client showed; `None`: not. No
@@ -184,7 +184,7 @@ mod tests {
         let own = |name| NameRules {
             name,
             rules: TlsRules::default(),
-            at: Place::nowhere(),
+            at: Position::built_in(),
         };
         let exact = HostPattern::Exact("a.example".to_owned());
         let wildcard = HostPattern::Wildcard("example".to_owned());

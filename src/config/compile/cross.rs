@@ -233,7 +233,7 @@ fn names_bound_twice(listeners: &[Listener], report: &mut Report<'_>) {
 }
 
 fn bound_twice(what: &str, earlier: &Listener, later: &Listener) -> Option<Diagnostic> {
-    // A listener without a place is a default and sorted last.
+    // A listener without a position is a default and sorted last.
     let first = earlier.span?;
     let Some(second) = later.span else {
         return Some(taken_by_default(what, earlier, first, later));

@@ -18,7 +18,7 @@ pub(super) fn condition(
     report: &mut Report<'_>,
 ) -> Option<Condition> {
     let text = setting.text(report)?;
-    let at = report.place(setting.span());
+    let at = report.position(setting.span());
     let mut lists = Lists {
         directory: at.file.parent().unwrap_or(Path::new("")),
         read: Vec::new(),

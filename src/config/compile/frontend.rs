@@ -206,7 +206,7 @@ fn check_client_certificates(
     let wants = |route: &&Route| route.client_certificate == ClientCertificate::Required;
     if let Some(route) = routes.iter().find(wants) {
         let items = section.list("route").unwrap_or_default();
-        let is_it = |item: &&Setting<'_>| report.place(item.span()) == route.at;
+        let is_it = |item: &&Setting<'_>| report.position(item.span()) == route.at;
         let key = items
             .iter()
             .find(is_it)
@@ -299,7 +299,7 @@ pub(super) fn listen_addresses(
         };
         match address::to_listen(&text.value) {
             Ok(found) => {
-                let at = report.place(item.span());
+                let at = report.position(item.span());
                 for addr in found {
                     written.listener(addr.clone(), owner, item.span());
                     let mode = mode.filter(|_| addr.path().is_some());

@@ -112,7 +112,7 @@ fn passage(
         sni: unless_any(sni),
         alpn,
         backend: backend?,
-        at: report.place(section.span),
+        at: report.position(section.span),
     })
 }
 

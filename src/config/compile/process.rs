@@ -108,7 +108,7 @@ fn access_log(to: Setting<'_>, report: &mut Report<'_>) -> Option<AccessLog> {
     };
     Some(AccessLog {
         to: target,
-        at: report.place(to.span()),
+        at: report.position(to.span()),
     })
 }
 

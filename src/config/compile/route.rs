@@ -140,7 +140,7 @@ fn route(
             .choice("client_certificate", &CLIENT_CERTIFICATE, &[], report)
             .unwrap_or_default(),
         backend: backend?,
-        at: report.place(section.span),
+        at: report.position(section.span),
     })
 }
 

@@ -57,7 +57,7 @@ fn server(backend: &Section<'_>, item: Setting<'_>, report: &mut Report<'_>) -> 
                 weight: 1,
                 max_connections: None,
                 backup: false,
-                at: report.place(item.span()),
+                at: report.position(item.span()),
             })
         }
         Kind::Table(_) => {
@@ -110,7 +110,7 @@ fn server_of_table(section: &Section<'_>, report: &mut Report<'_>) -> Option<Ser
         weight: weight.map_or(1, |weight| weight as u16),
         max_connections: max_connections.flatten().map(|max| max as u32),
         backup: backup.unwrap_or(false),
-        at: report.place(at.span()),
+        at: report.position(at.span()),
     })
 }
 

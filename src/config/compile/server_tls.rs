@@ -20,7 +20,7 @@ pub(super) fn server_tls(
     report: &mut Report<'_>,
 ) -> Option<ServerTls> {
     let setting = backend.setting("tls")?;
-    let at = report.place(setting.span());
+    let at = report.position(setting.span());
     if let Some(is_on) = setting.as_switch() {
         return is_on.then(|| ServerTls {
             trust: Trust::System,

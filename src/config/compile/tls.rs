@@ -160,7 +160,7 @@ pub(super) fn file(setting: Setting<'_>, report: &mut Report<'_>) -> Option<File
         );
         return None;
     }
-    let at = report.place(setting.span());
+    let at = report.position(setting.span());
     let path: PathBuf = source::resolve(at.file.parent(), &text.value);
     Some(FileAt { path, at })
 }
@@ -176,7 +176,7 @@ fn files(section: &Section<'_>, key: &'static str, report: &mut Report<'_>) -> V
 fn default_name(section: &Section<'_>, report: &mut Report<'_>) -> Option<DefaultName> {
     let setting = section.setting("default")?;
     let text = setting.text(report)?;
-    let at = report.place(setting.span());
+    let at = report.position(setting.span());
     match host_pattern(&text.value) {
         Ok(Some(HostPattern::Exact(name))) => Some(DefaultName { name, at }),
         _ => {
@@ -329,7 +329,7 @@ fn names(
         if let Some(section) = Section::open(&keys::TLS_NAME, title, setting, report) {
             let rules = rules(&section, inherited, report);
             refuse_h2(&section, &rules, http2, report);
-            let at = report.place(entry.key_span);
+            let at = report.position(entry.key_span);
             names.push(NameRules { name, rules, at });
         }
     }

@@ -1,4 +1,4 @@
-//! A place in the text of an expression, and the small steps from there.
+//! A position in the text of an expression, and the small steps from there.
 
 use std::ops::Range;
 

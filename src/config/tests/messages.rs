@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::{BASE, errors, load, warnings};
-use crate::base::Place;
+use crate::base::Position;
 use crate::config::{Color, Diagnostic};
 
 /// A frontend with these lines, and what it needs besides.
@@ -2326,7 +2326,7 @@ fn what_is_found_later_shows_its_line_too() {
         "stop what uses it",
     ));
     diagnostics.push(Diagnostic::at(
-        &Place::nowhere(),
+        &Position::built_in(),
         "the default is in use",
         "",
     ));

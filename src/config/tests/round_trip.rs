@@ -15,7 +15,7 @@ use proptest::sample::{Index, select, subsequence};
 use super::{load, plan};
 use crate::base::address::{Descriptor, UnixName};
 use crate::base::{
-    Address, ByteSize, FileMode, Fingerprint, ListenAddress, Name, Place, TlsVersion,
+    Address, ByteSize, FileMode, Fingerprint, ListenAddress, Name, Position, TlsVersion,
 };
 use crate::config::{show, written};
 use crate::plan::expr::Condition;
@@ -100,7 +100,7 @@ fn listens(owner: String) -> impl Strategy<Value = Vec<Listen>> {
                 None => FileMode::default(),
             },
             addr,
-            at: Place::nowhere(),
+            at: Position::built_in(),
         };
         addresses.into_iter().map(with_mode).collect()
     })
@@ -221,7 +221,7 @@ fn route(backends: Vec<Name>) -> impl Strategy<Value = Route> {
                     when,
                     client_certificate,
                     backend,
-                    at: Place::nowhere(),
+                    at: Position::built_in(),
                 }
             },
         )
@@ -283,7 +283,7 @@ fn file() -> impl Strategy<Value = PathBuf> {
 fn file_at() -> impl Strategy<Value = FileAt> {
     file().prop_map(|path| FileAt {
         path,
-        at: Place::nowhere(),
+        at: Position::built_in(),
     })
 }
 
@@ -307,11 +307,11 @@ fn tls() -> impl Strategy<Value = Tls> {
     let certificates = (file(), option::of(file())).prop_map(|(path, key)| Certificates {
         path,
         key,
-        at: Place::nowhere(),
+        at: Position::built_in(),
     });
     let default = "[a-z]{1,4}\\.test".prop_map(|name| DefaultName {
         name,
-        at: Place::nowhere(),
+        at: Position::built_in(),
     });
     let names = vec((host(), tls_rules()), 0..3).prop_map(|names| {
         let mut own: Vec<NameRules> = Vec::new();
@@ -320,7 +320,7 @@ fn tls() -> impl Strategy<Value = Tls> {
                 own.push(NameRules {
                     name,
                     rules,
-                    at: Place::nowhere(),
+                    at: Position::built_in(),
                 });
             }
         }
@@ -498,7 +498,7 @@ fn passage(backends: Vec<Name>) -> impl Strategy<Value = Passage> {
             sni,
             alpn,
             backend,
-            at: Place::nowhere(),
+            at: Position::built_in(),
         }
     })
 }
@@ -561,7 +561,7 @@ fn server() -> impl Strategy<Value = Server> {
             weight,
             max_connections,
             backup,
-            at: Place::nowhere(),
+            at: Position::built_in(),
         })
 }
 
@@ -631,7 +631,7 @@ fn server_tls() -> impl Strategy<Value = ServerTls> {
     let file = || {
         text().prop_map(|text| FileAt {
             path: format!("/{}", text.replace('\0', "")).into(),
-            at: Place::nowhere(),
+            at: Position::built_in(),
         })
     };
     let host = || "[a-z][a-z0-9]{0,5}(\\.[a-z][a-z0-9]{0,5}){1,2}";
@@ -655,7 +655,7 @@ fn server_tls() -> impl Strategy<Value = ServerTls> {
             trust,
             sni,
             identity,
-            at: Place::nowhere(),
+            at: Position::built_in(),
         },
     )
 }
@@ -771,7 +771,7 @@ fn log() -> impl Strategy<Value = Log> {
         format,
         access: AccessLog {
             to,
-            at: Place::nowhere(),
+            at: Position::built_in(),
         },
     })
 }

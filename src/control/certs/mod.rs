@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 
-use crate::base::{Name, Place, clock, tasks};
+use crate::base::{Name, Position, clock, tasks};
 use crate::config::Diagnostic;
 use crate::net::{TlsPeer, tls_error};
 use crate::observe::{CertificateResult, event};
@@ -336,7 +336,7 @@ fn uncovered(tls: &Tls, store: &Store) -> impl Iterator<Item = Diagnostic> {
 /// What is to be said of one certificate, at the place that names it; `refused` is what becomes of
 /// one that is not valid at present.
 fn judged(
-    at: &Place,
+    at: &Position,
     files: &Files,
     slot: &Slot<load::Loaded>,
     now: i64,
@@ -358,7 +358,7 @@ fn judged(
 }
 
 /// That `path` is used as it was, for what is there now cannot be.
-fn as_before(at: &Place, path: &Path, fault: &load::Fault) -> Diagnostic {
+fn as_before(at: &Position, path: &Path, fault: &load::Fault) -> Diagnostic {
     let shown = path.display();
     let message = format!(
         "{shown} cannot be used, its last usable state stays in use: {}",
@@ -399,7 +399,7 @@ fn policy_of(trust: Option<&Trust>) -> Policy {
 
 fn at_certificates(tls: &Tls, message: String) -> Diagnostic {
     let at = tls.certificates.first().map(|source| source.at.clone());
-    Diagnostic::at(&at.unwrap_or_else(Place::nowhere), message, "")
+    Diagnostic::at(&at.unwrap_or_else(Position::built_in), message, "")
 }
 
 fn errors(found: &[Diagnostic]) -> usize {

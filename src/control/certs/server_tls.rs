@@ -14,7 +14,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::base::{Fingerprint, Name, Place, clock};
+use crate::base::{Fingerprint, Name, Position, clock};
 use crate::config::Diagnostic;
 use crate::net::{TlsPeer, tls_error};
 use crate::plan::{Backend, FileAt, Identity, Plan, ServerTls, Trust};
@@ -172,7 +172,7 @@ fn one(
 }
 
 fn system_roots(
-    at: &Place,
+    at: &Position,
     system: &[CertificateDer<'static>],
     hasher: &mut DefaultHasher,
     found: &mut Vec<Diagnostic>,

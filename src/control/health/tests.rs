@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 
-use crate::base::Place as SourcePlace;
+use crate::base::Position;
 use crate::base::rng::Rng;
 use crate::observe::ServerMetrics;
 use crate::plan::{Attempts, Balance, HttpCheck, Initial, Probe, StatusSet};
@@ -147,7 +147,7 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
                 weight: 1,
                 max_connections: None,
                 backup: false,
-                at: SourcePlace::nowhere(),
+                at: Position::built_in(),
             })
             .collect(),
         timeout: plan::BackendTimeouts::default(),

@@ -240,7 +240,7 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use super::*;
-    use crate::base::{Name, Place};
+    use crate::base::{Name, Position};
     use crate::observe::ServerMetrics;
     use crate::plan;
     use crate::proxy::backend::Backend;
@@ -262,7 +262,7 @@ mod tests {
                 weight: *weight,
                 max_connections: *max,
                 backup: false,
-                at: Place::nowhere(),
+                at: Position::built_in(),
             }
         });
         Setup {

@@ -37,10 +37,10 @@ use super::client::{Client, Open};
 use super::hop::{self, BodyKind, Sender};
 use super::identity;
 use super::seen::Seen;
-use super::upgrade::{self, Opened, is_extended_connect, wish_of};
+use super::upgrade::{self, OpenTunnel, is_extended_connect, wish_of};
 
-/// An exchange that has begun, and what it runs under.
-pub(super) struct Begun {
+/// A request whose head has been read, and what it runs under.
+pub(super) struct ActiveRequest {
     client: Rc<Client>,
     exchange: Rc<Exchange>,
     view: Rc<View>,
@@ -59,14 +59,14 @@ enum Dialect {
 }
 
 /// A request that may be sent to a server of a backend.
-struct Passed {
+struct Outbound {
     sending: Sending,
     backend: Rc<Local>,
     /// What comes from the client instead of a body, when the request asks for a tunnel by HTTP/2.
     from_client: Option<RecvStream>,
 }
 
-impl Begun {
+impl ActiveRequest {
     /// Opens the exchange of a request that `client` sent, and whose head began at `began` if that
     /// is known.
     pub(super) fn open<B>(
@@ -91,7 +91,7 @@ impl Begun {
         }
     }
 
-    /// The exchange, for whoever settles it.
+    /// The exchange, for the connection to settle.
     pub(super) fn opened(&self) -> Open {
         Open {
             exchange: Rc::clone(&self.exchange),
@@ -106,17 +106,17 @@ impl Begun {
 
     /// Answers the request. Whatever happens, there is an answer. `keep` is given the tunnel that the
     /// connection goes on as when the answer has been sent.
-    pub(super) fn answer<K: FnOnce(Opened)>(
+    pub(super) fn answer<K: FnOnce(OpenTunnel)>(
         self,
         request: Request<ReceivedBody>,
         keep: K,
     ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<K> {
-        let passed = self.caught(|| self.pass(request));
+        let outbound = self.caught(|| self.pass(request));
         async move {
-            let outcome = match passed {
-                Ok(mut passed) => {
-                    let outcome = self.forwarded(&mut passed).await;
-                    outcome.and_then(|response| self.returned(response, passed.from_client, keep))
+            let outcome = match outbound {
+                Ok(mut outbound) => {
+                    let outcome = self.forwarded(&mut outbound).await;
+                    outcome.and_then(|response| self.returned(response, outbound.from_client, keep))
                 }
                 Err(fault) => Err(fault),
             };
@@ -129,7 +129,7 @@ impl Begun {
     }
 
     /// From a head that was read to a request that may be sent.
-    fn pass(&self, mut request: Request<ReceivedBody>) -> Result<Passed, Fault> {
+    fn pass(&self, mut request: Request<ReceivedBody>) -> Result<Outbound, Fault> {
         let (exchange, client, view) = (&self.exchange, &self.client, &self.view);
         let (Some(plan), Some(place)) = (self.plan(), self.place) else {
             // The frontend was removed in the moment in which the request came.
@@ -213,7 +213,7 @@ impl Begun {
         if seen.has(Seen::EXPECT) && request.headers().contains_key(header::EXPECT) {
             request.body_mut().hold_back(ContinueGate::new());
         }
-        Ok(Passed {
+        Ok(Outbound {
             sending: Sending::new(request),
             backend,
             from_client,
@@ -233,10 +233,10 @@ impl Begun {
     }
 
     /// From a request that may be sent to a server's answer.
-    async fn forwarded(&self, passed: &mut Passed) -> Result<Response<ServerBody>, Fault> {
-        let Passed {
+    async fn forwarded(&self, outbound: &mut Outbound) -> Result<Response<ServerBody>, Fault> {
+        let Outbound {
             sending, backend, ..
-        } = passed;
+        } = outbound;
         let dialer = &self.client.context.dialer;
         let mut forwarding = pin!(forward(
             sending,
@@ -264,7 +264,7 @@ impl Begun {
         &self,
         mut response: Response<ServerBody>,
         from_client: Option<RecvStream>,
-        keep: impl FnOnce(Opened),
+        keep: impl FnOnce(OpenTunnel),
     ) -> Result<Response<ResponseBody>, Fault> {
         let Some(plan) = self.plan() else {
             return Err(Fault::new(Reason::ProxyStopped));
@@ -280,14 +280,14 @@ impl Begun {
         };
         let (mut head, body) = response.into_parts();
         let snapshot = &self.view.snapshot;
-        let opened = Opened {
+        let open_tunnel = OpenTunnel {
             switched: body.into_switched()?,
             from_client,
             drain: snapshot.plan.shutdown.tunnels,
             remembered: Remembered::of(&self.exchange.record, snapshot).map(Rc::new),
         };
-        upgrade::towards_client(&mut head, switch, &opened);
-        keep(opened);
+        upgrade::towards_client(&mut head, switch, &open_tunnel);
+        keep(open_tunnel);
         Ok(Response::from_parts(head, ResponseBody::Tunnel))
     }
 

@@ -30,8 +30,8 @@ use super::seen::Seen;
 /// The protocol whose frames and keys we know.
 const WEBSOCKET: &str = "websocket";
 
-/// A tunnel of which the server's end is there.
-pub(super) struct Opened {
+/// A tunnel that the server has agreed to; the client's end is still missing.
+pub(super) struct OpenTunnel {
     pub(super) switched: Switched,
     /// The client's side of a stream of HTTP/2; a connection of HTTP/1 is one itself.
     pub(super) from_client: Option<RecvStream>,
@@ -162,18 +162,22 @@ pub(super) fn towards_server(head: &mut request::Parts, switch: &Switch) {
 }
 
 /// Tells the client that the server agrees, in its version of HTTP.
-pub(super) fn towards_client(head: &mut response::Parts, switch: &Switch, opened: &Opened) {
+pub(super) fn towards_client(
+    head: &mut response::Parts,
+    switch: &Switch,
+    open_tunnel: &OpenTunnel,
+) {
     let headers = &mut head.headers;
     // What follows has no length (RFC 9110 §9.3.6, §15.2).
     headers.remove(header::CONTENT_LENGTH);
-    if opened.from_client.is_some() {
+    if open_tunnel.from_client.is_some() {
         head.status = StatusCode::OK;
         // It answers a key that the client has not seen (RFC 8441 §5).
         headers.remove(header::SEC_WEBSOCKET_ACCEPT);
         return;
     }
     head.status = StatusCode::SWITCHING_PROTOCOLS;
-    if opened.switched.version == Version::HTTP_2
+    if open_tunnel.switched.version == Version::HTTP_2
         && let Proof::Clients(key) = &switch.proof
         && let Ok(answer) = HeaderValue::from_maybe_shared(Bytes::from(key.answer()))
     {
@@ -184,7 +188,7 @@ pub(super) fn towards_client(head: &mut response::Parts, switch: &Switch, opened
     headers.insert(header::UPGRADE, switch.protocol.clone());
 }
 
-impl Opened {
+impl OpenTunnel {
     /// The tunnel. `client` is the other end, and what was read from it already.
     pub(super) fn tunnel(self, client: (End, Bytes), open: &mut Open, session: &Client) -> Tunnel {
         if let Some(remembered) = self.remembered {

@@ -66,8 +66,8 @@ enum State {
     Closing,
 }
 
-/// A connection of which it is known what it carries.
-enum Begun {
+/// A connection whose protocol is known.
+enum Accepted {
     Http(Stream, http::Begin, Registration),
     Tcp(Stream, Ends, Registration),
 }
@@ -193,16 +193,16 @@ impl Accept {
         tasks::spawn_local(async move {
             // Each in a box of its own: a connection at rest carries the room for what it is, and not
             // for how it began.
-            let begun = Box::pin(begin(stream, ends, &frontend, &context, registration)).await;
-            let tunnel = match begun {
+            let accepted = Box::pin(begin(stream, ends, &frontend, &context, registration)).await;
+            let tunnel = match accepted {
                 None => None,
-                Some(Begun::Tcp(stream, ends, registration)) => {
+                Some(Accepted::Tcp(stream, ends, registration)) => {
                     Some(
                         Box::pin(tcp::serve(stream, ends, frontend, context, registration))
                             as TunnelRun,
                     )
                 }
-                Some(Begun::Http(stream, begin, registration)) => {
+                Some(Accepted::Http(stream, begin, registration)) => {
                     Box::pin(http::serve(stream, begin, frontend, context, registration)).await
                 }
             };
@@ -252,14 +252,14 @@ async fn begin(
     frontend: &Arc<Frontend>,
     context: &Rc<Context>,
     registration: Registration,
-) -> Option<Begun> {
+) -> Option<Accepted> {
     let Identified {
         stream,
         ends,
         header_from,
     } = identify(stream, ends, frontend, context, &registration).await?;
     if mode_of(frontend, context) == Mode::Tcp {
-        return Some(Begun::Tcp(stream, ends, registration));
+        return Some(Accepted::Tcp(stream, ends, registration));
     }
     // One deadline for both: whoever is slow to say a name is no faster in a handshake.
     let began = clock::now();
@@ -271,7 +271,7 @@ async fn begin(
         header_from,
         tls,
     };
-    Some(Begun::Http(stream, begin, registration))
+    Some(Accepted::Http(stream, begin, registration))
 }
 
 /// What connections of `frontend` carry now.

@@ -270,7 +270,7 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     use super::*;
-    use crate::base::{Name, Place};
+    use crate::base::{Name, Position};
     use crate::plan::{ClientCertificate, HostPattern, PathPattern, Predicate, ValuePattern};
 
     pub(super) fn route() -> Route {
@@ -284,7 +284,7 @@ mod tests {
             when: None,
             client_certificate: ClientCertificate::Any,
             backend: Name::new("b").expect("a name"),
-            at: Place::nowhere(),
+            at: Position::built_in(),
         }
     }
 

@@ -88,7 +88,7 @@ mod tests {
     use proptest::sample::{select, subsequence};
 
     use super::*;
-    use crate::base::{Name, Place};
+    use crate::base::{Name, Position};
     use crate::plan::HostPattern;
 
     fn passage(sni: &[HostPattern], alpn: &[&str]) -> Passage {
@@ -97,7 +97,7 @@ mod tests {
             sni: sni.to_vec(),
             alpn: alpn.iter().map(|&name| name.to_owned()).collect(),
             backend: Name::new("b").expect("a name"),
-            at: Place::nowhere(),
+            at: Position::built_in(),
         }
     }
 

@@ -321,7 +321,7 @@ GOEIvnRPPce7UVu66n5sS4ihYxyz2S5s3kecyKWruTJ3W5/Fes6J+pHq
             sni: crate::plan::Sni::Host,
             verify_name: None,
             identity: None,
-            at: crate::base::Place::nowhere(),
+            at: crate::base::Position::built_in(),
         };
         let verifier = verifier(&plan, trusted, &provider).expect("a verifier");
         let config = ClientConfig::builder_with_provider(provider)

@@ -4,7 +4,7 @@
 #![no_main]
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use evenkeel::base::{Name, Place};
+use evenkeel::base::{Name, Position};
 use evenkeel::plan::{ClientCertificate, HostPattern, PathPattern, Predicate, Route, ValuePattern};
 use evenkeel::proxy::route::{Request, Router};
 use evenkeel::wire::path;
@@ -77,7 +77,7 @@ impl Rule {
             when: None,
             client_certificate: ClientCertificate::Any,
             backend: Name::new("app").expect("a name"),
-            at: Place::nowhere(),
+            at: Position::built_in(),
         }
     }
 }

@@ -37,7 +37,7 @@ use crate::proxy::io::{
 };
 
 use super::client::Client;
-use super::handle::Begun;
+use super::handle::ActiveRequest;
 use super::linger::Linger;
 use super::rest::{LineEnds, Rest, Woken, bytes_or, is_blank, rest_of_head};
 
@@ -55,7 +55,7 @@ const WRITE_AHEAD_BYTES: usize = 64 << 10;
 /// How often it is looked whether a client has gone whose upload waits for the server.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How a spell of activity ended.
+/// How a period of activity ended.
 enum Ended {
     /// Nothing happens; the socket and what was read too far.
     Idle(Stream, Bytes),
@@ -187,9 +187,9 @@ impl Became {
             session,
             mut timer,
         } = self;
-        let opened = session.tunnel.borrow_mut().take();
-        let tunnel = opened.and_then(|opened| {
-            session.with_open(|open| Box::new(opened.tunnel(client, open, &session.client)))
+        let open_tunnel = session.tunnel.borrow_mut().take();
+        let tunnel = open_tunnel.and_then(|open_tunnel| {
+            session.with_open(|open| Box::new(open_tunnel.tunnel(client, open, &session.client)))
         });
         if let Some(tunnel) = tunnel {
             tunnel
@@ -205,13 +205,13 @@ fn answer(
     session: &Rc<Session>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Outgoing>, Infallible>> + use<> {
-    let begun = Begun::open(&session.client, &request, session.head_began.take());
-    session.open(begun.opened());
+    let active = ActiveRequest::open(&session.client, &request, session.head_began.take());
+    session.open(active.opened());
     let version = request.version();
-    let answering = begun.answer(request.map(ReceivedBody::Http1), {
+    let answering = active.answer(request.map(ReceivedBody::Http1), {
         let session = Rc::clone(session);
-        move |opened| {
-            session.tunnel.replace(Some(Box::new(opened)));
+        move |open_tunnel| {
+            session.tunnel.replace(Some(Box::new(open_tunnel)));
         }
     });
     let session = Rc::clone(session);
@@ -238,7 +238,7 @@ async fn active(
     let gauge = stream.gauge();
     let io = TokioIo::new(stream);
     let service = service_fn(|request| answer(session, request));
-    let mut spell = Spell {
+    let mut period = ActivePeriod {
         connection: builder.serve_connection(io, service),
         gauge,
         session,
@@ -249,8 +249,8 @@ async fn active(
         stalled: None,
         told_to_leave: false,
     };
-    let verdict = poll_fn(|cx| spell.poll(cx)).await;
-    let parts = spell.connection.into_parts();
+    let verdict = poll_fn(|cx| period.poll(cx)).await;
+    let parts = period.connection.into_parts();
     let watched = parts.io.into_inner();
     let request = match verdict {
         Verdict::Unread(_) | Verdict::Unanswered(..) => watched.logged().map(Box::new),
@@ -292,8 +292,8 @@ fn joined(first: Bytes, second: Bytes) -> Bytes {
     [first, second].concat().into()
 }
 
-/// One spell of activity.
-struct Spell<'a, C> {
+/// One period of activity.
+struct ActivePeriod<'a, C> {
     connection: C,
     gauge: Gauge,
     session: &'a Rc<Session>,
@@ -330,7 +330,7 @@ enum Due {
     End(Verdict),
 }
 
-impl<S, B> Spell<'_, http1::Connection<TokioIo<WatchedStream>, S>>
+impl<S, B> ActivePeriod<'_, http1::Connection<TokioIo<WatchedStream>, S>>
 where
     S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B> + Unpin,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -493,7 +493,7 @@ where
         }
     }
 
-    /// A deadline of [`Spell::due`] has passed.
+    /// A deadline of [`ActivePeriod::due`] has passed.
     fn passed(&mut self, now: Instant, cx: &TaskContext<'_>) -> Due {
         let session = self.session;
         let watch = &session.watch;

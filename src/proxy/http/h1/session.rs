@@ -10,7 +10,7 @@ use crate::base::clock::{self, Instant};
 use crate::exchange::{LoggedRequest, Reason, RequestId};
 use crate::net::HalfClose;
 use crate::proxy::http::client::{Client, Open};
-use crate::proxy::http::upgrade::Opened;
+use crate::proxy::http::upgrade::OpenTunnel;
 use crate::proxy::io::{Exchange, Watch};
 
 use super::outgoing::Framing;
@@ -22,7 +22,7 @@ pub(super) struct Session {
     /// The exchange under way, or over and not yet settled.
     open: RefCell<Option<Open>>,
     /// What the connection goes on as when its last answer has been sent. In a box: few do.
-    pub(super) tunnel: RefCell<Option<Box<Opened>>>,
+    pub(super) tunnel: RefCell<Option<Box<OpenTunnel>>>,
     /// When a head was first seen that is not there as a whole. Most heads come in one piece, and
     /// then it costs no look at the clock.
     pub(super) head_began: Cell<Option<Instant>>,

@@ -25,10 +25,10 @@ use crate::exchange::Reason;
 use crate::plan;
 use crate::proxy::http::body::ResponseBody;
 use crate::proxy::http::client::Open;
-use crate::proxy::http::handle::Begun;
+use crate::proxy::http::handle::ActiveRequest;
 use crate::proxy::http::hop;
 use crate::proxy::http::linger::Linger;
-use crate::proxy::http::upgrade::Opened;
+use crate::proxy::http::upgrade::OpenTunnel;
 use crate::proxy::io::{
     End, Exchange, Interims, Look, Pump, ReceivedBody, Stall, StalledEntry, Stopped, StreamBody,
     Timer, trim_values,
@@ -67,11 +67,11 @@ pub(super) async fn serve(
 ) {
     trim_values(request.headers_mut());
     let request = with_escapes(request);
-    let begun = Begun::open(&shared.client, &request, None);
-    let open = begun.opened();
+    let active = ActiveRequest::open(&shared.client, &request, None);
+    let open = active.opened();
     open.exchange.pass_interims(Interims::default());
     let mut client_stream = ClientStream::new(respond.stream_id().as_u32(), open, shared);
-    let asks_first = begun.asks_first();
+    let asks_first = active.asks_first();
     let (head, stream) = request.into_parts();
     let mut body = StreamBody::new(stream, &head.headers);
     let unread = body.unread();
@@ -79,8 +79,8 @@ pub(super) async fn serve(
     let tunnel = RefCell::new(None);
     let response = {
         // Boxed: a stream that is long open does not carry the room for how it came to its answer.
-        let mut answer = Box::pin(begun.answer(request, |opened| {
-            tunnel.replace(Some(opened));
+        let mut answer = Box::pin(active.answer(request, |open_tunnel| {
+            tunnel.replace(Some(open_tunnel));
         }));
         let answered = client_stream.answered(answer.as_mut(), &mut respond, asks_first);
         answered.await
@@ -90,7 +90,7 @@ pub(super) async fn serve(
     };
     match tunnel.into_inner() {
         // Boxed: exchanges, which are many, do not carry the room for it.
-        Some(opened) => Box::pin(client_stream.go_on(response, respond, opened)).await,
+        Some(open_tunnel) => Box::pin(client_stream.go_on(response, respond, open_tunnel)).await,
         None => client_stream.deliver(response, respond).await,
     }
     // Boxed: few clients are still sending when they have their answer.
@@ -296,11 +296,11 @@ impl ClientStream {
         &mut self,
         response: Response<ResponseBody>,
         mut respond: SendResponse<Bytes>,
-        mut opened: Opened,
+        mut open_tunnel: OpenTunnel,
     ) {
         let (mut head, body) = response.into_parts();
         complete(&mut head, &body);
-        let Some(from_client) = opened.from_client.take() else {
+        let Some(from_client) = open_tunnel.from_client.take() else {
             return;
         };
         let Ok(to_client) = respond.send_response(Response::from_parts(head, ()), false) else {
@@ -313,7 +313,7 @@ impl ClientStream {
             .connections
             .register(Arc::clone(&client.live));
         let end = (End::h2(to_client, from_client), Bytes::new());
-        let tunnel = Box::new(opened.tunnel(end, &mut self.open, client));
+        let tunnel = Box::new(open_tunnel.tunnel(end, &mut self.open, client));
         tunnel
             .run(&client.context, &registration, &mut self.timer)
             .await;

@@ -5,10 +5,10 @@ use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A file with line and column (both from 1). Two places are always equal: moving a value within
+/// A file with line and column (both from 1). Two positions are always equal: moving a value within
 /// the file is not a change of the plan.
 #[derive(Clone)]
-pub struct Place {
+pub struct Position {
     /// The file, as the user named it.
     pub file: Arc<Path>,
     /// From 1.
@@ -17,9 +17,9 @@ pub struct Place {
     pub column: u32,
 }
 
-impl Place {
-    /// A place for values that no file holds: defaults and tests.
-    pub fn nowhere() -> Self {
+impl Position {
+    /// The position of values that no file holds: defaults and tests.
+    pub fn built_in() -> Self {
         Self {
             file: Path::new("<built in>").into(),
             line: 1,
@@ -28,25 +28,25 @@ impl Place {
     }
 }
 
-impl PartialEq for Place {
+impl PartialEq for Position {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Place {}
+impl Eq for Position {}
 
-impl Hash for Place {
+impl Hash for Position {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
     }
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
