@@ -13,11 +13,11 @@ mod other;
 mod pipe;
 mod readable;
 mod secured;
+mod send_queue;
 mod stream;
 mod taken;
 mod tls_error;
 mod unix;
-mod untaken;
 
 pub use ahead::Ahead;
 pub use bind::{Listener, Socket, Trace};

@@ -18,7 +18,7 @@ use super::counted::Counted;
 use super::descriptors::Place;
 use super::other::Io;
 use super::secured::Secured;
-use super::untaken;
+use super::send_queue;
 
 /// Up to here, pieces are copied together and sent as one: `send` takes a shorter way through the
 /// kernel than `writev`, which is worth more than a copy that stays in the first-level cache.
@@ -183,12 +183,12 @@ impl Stream {
 
     /// Bytes that have left for the peer and that its system has not taken yet; `None` where nobody
     /// knows. Exact over TCP; a Unix socket counts the memory that they lie in. One system call.
-    pub fn untaken(&self) -> Option<u64> {
+    pub fn send_queue(&self) -> Option<u64> {
         match self {
-            Self::Tcp(stream) => untaken::of(stream).ok(),
-            Self::Unix(stream) => untaken::of(stream).ok(),
-            Self::Tls(secured) => secured.below().untaken(),
-            Self::Ahead(ahead) => ahead.stream().untaken(),
+            Self::Tcp(stream) => send_queue::bytes(stream).ok(),
+            Self::Unix(stream) => send_queue::bytes(stream).ok(),
+            Self::Tls(secured) => secured.below().send_queue(),
+            Self::Ahead(ahead) => ahead.stream().send_queue(),
             Self::Other(_) => None,
         }
     }
@@ -310,7 +310,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::net::untaken;
+    use crate::net::send_queue;
 
     #[tokio::test]
     async fn what_may_be_followed_waits_until_it_is_pushed() {
@@ -320,7 +320,7 @@ mod tests {
         let _far = far.expect("a connection");
         let mut stream = Stream::Tcp(near.expect("it listens").into());
         let unsent = |stream: &Stream| match stream {
-            Stream::Tcp(stream) => untaken::unsent(stream).expect("a socket"),
+            Stream::Tcp(stream) => send_queue::unsent(stream).expect("a socket"),
             _ => unreachable!("{stream:?}"),
         };
         let pieces = [IoSlice::new(b"a piece"), IoSlice::new(b"of more")];

@@ -18,7 +18,7 @@ use crate::proxy::backend::Lease;
 use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
-use crate::proxy::io::{Broken, Exchange, Looks, Relay, Timer};
+use crate::proxy::io::{Broken, Exchange, ProgressProbe, Relay, Timer};
 
 /// How long two ends that were told that this is the end are heard out.
 const PARTING: Duration = Duration::from_secs(2);
@@ -63,7 +63,7 @@ struct Running<'a> {
     timer: &'a mut Timer,
     /// When a byte passed last, or was taken that had passed.
     moved_at: Instant,
-    looks: Looks,
+    probe: ProgressProbe,
     /// Whether both ends have taken all that had passed when they were last looked at.
     is_settled: bool,
     /// When it was told to leave.
@@ -104,7 +104,7 @@ impl Tunnel {
             registration,
             timer,
             moved_at: now,
-            looks: Looks::default(),
+            probe: ProgressProbe::default(),
             is_settled: false,
             told_at: None,
             parting_until: None,
@@ -196,7 +196,7 @@ impl Running<'_> {
         }
         let idle = self.terms.idle.map(|idle| match self.is_settled {
             true => self.moved_at + idle,
-            false => self.looks.due(self.moved_at, idle),
+            false => self.probe.due(self.moved_at, idle),
         });
         [idle, self.drained_at()]
             .into_iter()
@@ -218,10 +218,10 @@ impl Running<'_> {
             return false;
         };
         if !self.is_settled {
-            if self.looks.has_taken(now, self.relay.reach()) {
+            if self.probe.has_taken(now, self.relay.progress()) {
                 self.moved_at = now;
             }
-            self.is_settled = !self.looks.saw_some_under_way();
+            self.is_settled = !self.probe.saw_some_under_way();
         }
         now >= self.moved_at + idle
     }

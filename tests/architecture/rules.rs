@@ -79,7 +79,7 @@ const UNSAFE_IN: [&str; 4] = [
     "src/process/",
     "src/net/inherited.rs",
     "src/net/readable.rs",
-    "src/net/untaken.rs",
+    "src/net/send_queue.rs",
 ];
 
 const EMPTY_NAMES: [&str; 9] = [

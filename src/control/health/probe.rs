@@ -31,7 +31,8 @@ use crate::exchange::{Cause, Fault};
 use crate::net::{Network, Stream};
 use crate::plan::{HttpCheck, Probe, Protocol};
 use crate::proxy::io::{
-    BurstStream, Gauge, GaugedStream, MOST_INTERIM_BYTES, ReceiveError, ReceivedBody, StreamBody,
+    BurstStream, MOST_INTERIM_BYTES, ReceiveError, ReceivedBody, SocketTracker, StreamBody,
+    TrackedSocket,
 };
 use crate::proxy::upstream::{Agreed, Tls, head_of, not_http2};
 
@@ -229,8 +230,8 @@ async fn ask_http1(
     check: &HttpCheck,
     progress: &Progress,
 ) {
-    let stream = GaugedStream::new(stream);
-    let gauge = awaiting_head(stream.gauge());
+    let stream = TrackedSocket::new(stream);
+    let tracker = awaiting_head(stream.tracker());
     let handshake = http1::Builder::new()
         .max_buf_size(HEAD_BOUND)
         .max_header_size(HEAD_BOUND)
@@ -242,10 +243,10 @@ async fn ask_http1(
     let mut link = Link::new(connection);
     let response = match link.with(sender.send_request(request)).await {
         Ok(response) => response,
-        Err(_) if gauge.has_said_too_much() => return progress.decide(failed(TOO_MUCH)),
+        Err(_) if tracker.has_said_too_much() => return progress.decide(failed(TOO_MUCH)),
         Err(error) => return progress.decide(failed(of_head(&error))),
     };
-    gauge.head_came();
+    tracker.head_came();
     let response = response.map(ReceivedBody::from);
     judge(link, sender, response, check, progress).await;
 }
@@ -270,7 +271,7 @@ async fn ask_http2(
         .enable_push(false)
         .max_header_list_size(HEAD_BOUND as u32);
     let stream = BurstStream::to_server(stream);
-    let gauge = awaiting_head(stream.get_ref().gauge());
+    let tracker = awaiting_head(stream.get_ref().tracker());
     let (mut sender, connection) = match builder.handshake::<_, Bytes>(stream).await {
         Ok(both) => both,
         Err(error) => return progress.decide(failed(of_first(&error))),
@@ -283,10 +284,10 @@ async fn ask_http2(
     };
     let response = match answered {
         Ok(response) => response,
-        Err(_) if gauge.has_said_too_much() => return progress.decide(failed(TOO_MUCH)),
+        Err(_) if tracker.has_said_too_much() => return progress.decide(failed(TOO_MUCH)),
         Err(error) => return progress.decide(failed(of_first(&error))),
     };
-    gauge.head_came();
+    tracker.head_came();
     let (head, stream) = response.into_parts();
     let body = StreamBody::new(stream, &head.headers);
     let response = Response::from_parts(head, ReceivedBody::from(body));
@@ -294,9 +295,9 @@ async fn ask_http2(
 }
 
 /// Bounds what is read until the head of the answer has come.
-fn awaiting_head(gauge: Gauge) -> Gauge {
-    gauge.await_head(HEAD_BOUND as u64 + MOST_INTERIM_BYTES);
-    gauge
+fn awaiting_head(tracker: SocketTracker) -> SocketTracker {
+    tracker.await_head(HEAD_BOUND as u64 + MOST_INTERIM_BYTES);
+    tracker
 }
 
 /// Judges an answer, and leaves in order. `sender` keeps the connection open until then.

@@ -13,8 +13,8 @@ use http_body::Body;
 
 use crate::base::clock::{self, Duration, Instant};
 
-use super::gauge::{Gauge, Looks, PartLooks};
 use super::pump::Pump;
+use super::tracked_socket::{ProgressProbe, SocketTracker, StreamProgressProbe};
 
 /// Since when a peer takes nothing. Written by the stream that wraps the connection, and by whoever
 /// holds the clock.
@@ -23,7 +23,7 @@ pub struct Blocked {
     since: Cell<Option<Instant>>,
     /// What had left when it was last noted, where a stream takes bytes before it sends them (TLS).
     sent: Cell<u64>,
-    looks: Cell<Looks>,
+    probe: Cell<ProgressProbe>,
 }
 
 /// Room that a peer has to make on a stream of HTTP/2 before it counts: less is a crumb, by which an answer
@@ -43,7 +43,7 @@ pub struct Stall {
     roomy_at: Option<Instant>,
     /// What it had made room for then.
     sent: u64,
-    looks: PartLooks,
+    probe: StreamProgressProbe,
 }
 
 /// What a look at a peer came to.
@@ -96,20 +96,20 @@ impl Blocked {
     /// When it is time for a look.
     pub fn due(&self, patience: Duration) -> Option<Instant> {
         let since = self.since.get()?;
-        Some(self.looks.get().due(since, patience))
+        Some(self.probe.get().due(since, patience))
     }
 
     /// Looks, if it is time.
-    pub fn look(&self, now: Instant, patience: Duration, gauge: &Gauge) -> Look {
+    pub fn look(&self, now: Instant, patience: Duration, tracker: &SocketTracker) -> Look {
         let Some(since) = self.since.get() else {
             return Look::NotDue;
         };
-        let mut looks = self.looks.get();
-        if now < looks.due(since, patience) {
+        let mut probe = self.probe.get();
+        if now < probe.due(since, patience) {
             return Look::NotDue;
         }
-        let has_taken = looks.has_taken(now, gauge.reach());
-        self.looks.set(looks);
+        let has_taken = probe.has_taken(now, tracker.progress());
+        self.probe.set(probe);
         if has_taken {
             self.since.set(Some(now));
         } else if now >= since + patience {
@@ -136,7 +136,7 @@ impl Stall {
             (self.since, self.roomy_at) = (Some(now), Some(now));
             self.sent = pump.sent();
         }
-        Some(self.looks.due(self.since?, patience))
+        Some(self.probe.due(self.since?, patience))
     }
 
     /// Since when it takes nothing; `None`: it is not waited for.
@@ -145,17 +145,17 @@ impl Stall {
     }
 
     /// Looks, if it is time.
-    pub fn look(&mut self, now: Instant, patience: Duration, gauge: &Gauge) -> Look {
+    pub fn look(&mut self, now: Instant, patience: Duration, tracker: &SocketTracker) -> Look {
         let Some(since) = self.since else {
             return Look::NotDue;
         };
-        if now < self.looks.due(since, patience) {
+        if now < self.probe.due(since, patience) {
             return Look::NotDue;
         }
         let is_roomy = self
             .roomy_at
             .is_some_and(|at| now < at + LONGEST_WITHOUT_ROOM);
-        if self.looks.has_taken(now, gauge, self.sent) && is_roomy {
+        if self.probe.has_taken(now, tracker, self.sent) && is_roomy {
             self.since = Some(now);
         } else if now >= since + patience {
             return Look::Stalled;

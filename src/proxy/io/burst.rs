@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::base::turn::{self, PieceKind, Pieces};
 use crate::net::Stream;
 
-use super::gauge::GaugedStream;
+use super::tracked_socket::TrackedSocket;
 
 /// What ends in a piece of this size ends in a full frame, of which h2 puts the beginning elsewhere: a
 /// part of something larger, more often than not.
@@ -30,7 +30,7 @@ const FEW_BYTES: usize = 2 << 10;
 
 /// A connection that holds a large frame back for the next.
 pub struct BurstStream {
-    stream: GaugedStream,
+    stream: TrackedSocket,
     stage: Stage,
     end: End,
     /// The frames that are read.
@@ -68,20 +68,20 @@ enum Stage {
 impl BurstStream {
     /// Of a connection that is to carry frames to a client.
     pub fn new(stream: Stream) -> Self {
-        Self::over(GaugedStream::new(stream), End::AtOnce, PREFACE_BYTES)
+        Self::over(TrackedSocket::new(stream), End::AtOnce, PREFACE_BYTES)
     }
 
-    /// Of one to a server, as [`GaugedStream::to_server`].
+    /// Of one to a server, as [`TrackedSocket::to_server`].
     pub fn to_server(stream: Stream) -> Self {
         let end = End::OneTurnLater {
             has_read: false,
             error: None,
         };
-        Self::over(GaugedStream::to_server(stream), end, 0)
+        Self::over(TrackedSocket::to_server(stream), end, 0)
     }
 
     /// The peer's frames begin after `preface` bytes.
-    fn over(stream: GaugedStream, end: End, preface: usize) -> Self {
+    fn over(stream: TrackedSocket, end: End, preface: usize) -> Self {
         Self {
             stream,
             stage: Stage::Gone,
@@ -122,7 +122,7 @@ impl BurstStream {
     }
 
     /// The connection below.
-    pub fn get_ref(&self) -> &GaugedStream {
+    pub fn get_ref(&self) -> &TrackedSocket {
         &self.stream
     }
 }

@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 pub async fn reset_when_taken(stream: Stream) {
     let until = clock::now() + PATIENCE;
     let mut pause = FIRST_PAUSE;
-    while stream.untaken().is_some_and(|untaken| untaken > 0) && clock::now() < until {
+    while stream.send_queue().is_some_and(|bytes| bytes > 0) && clock::now() < until {
         clock::sleep(pause).await;
         pause = (2 * pause).min(LONGEST_PAUSE);
     }

@@ -12,7 +12,7 @@ use h2::SendStream;
 use http::{HeaderMap, HeaderName, header};
 use http_body::Body;
 
-use super::gauge::Gauge;
+use super::tracked_socket::SocketTracker;
 
 /// Room that is asked for at a time: one frame of the size that every peer accepts.
 const ROOM_BYTES: usize = 16 << 10;
@@ -36,7 +36,7 @@ pub struct Pump<B> {
     body: B,
     stream: SendStream<Bytes>,
     /// Of the connection that carries the stream.
-    outlet: Option<Gauge>,
+    outlet: Option<SocketTracker>,
     /// Whether the body was asked and had nothing yet: then it is waited for, and what it has is taken.
     is_asked: bool,
     /// Taken from the body and not yet sent.
@@ -93,7 +93,7 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
     /// Takes no more from the body while the connection that `outlet` asks takes nothing: it would only
     /// be held here.
     #[must_use]
-    pub fn through(mut self, outlet: Gauge) -> Self {
+    pub fn through(mut self, outlet: SocketTracker) -> Self {
         self.outlet = Some(outlet);
         self
     }

@@ -28,9 +28,9 @@ use crate::base::{tasks, turn};
 use crate::net::{Pipe, Pipes, Stream};
 use crate::wire::websocket::{Frames, GOING_AWAY, Masking, close_frame};
 
-use super::gauge::Reach;
 use super::heft::{Heft, Piece};
 use super::parting::reset_when_taken;
+use super::tracked_socket::SendProgress;
 
 /// How much is read at a time: what a TCP socket gives at once when it is busy.
 const PIECE_BYTES: usize = 64 << 10;
@@ -229,9 +229,9 @@ impl End {
     }
 
     /// How far the `written` bytes have come that it took; of a stream, nobody knows.
-    fn reach(&self, written: u64) -> Option<Reach> {
+    fn progress(&self, written: u64) -> Option<SendProgress> {
         match self {
-            Self::Connection(stream) => Reach::of(stream, written),
+            Self::Connection(stream) => SendProgress::of(stream, written),
             Self::H2(_) => None,
         }
     }
@@ -325,9 +325,9 @@ impl Relay {
     }
 
     /// How far what was passed on has come at both ends, where that is known. A system call for each.
-    pub fn reach(&self) -> Option<Reach> {
-        let client = self.client.reach(self.down.bytes);
-        let server = self.server.reach(self.up.bytes);
+    pub fn progress(&self) -> Option<SendProgress> {
+        let client = self.client.progress(self.down.bytes);
+        let server = self.server.progress(self.up.bytes);
         match (client, server) {
             (Some(client), Some(server)) => Some(client.plus(server)),
             (client, server) => client.or(server),

@@ -21,10 +21,10 @@ use crate::exchange::Reason;
 
 use super::exchange::Exchange;
 use super::field_rules::FieldRules;
-use super::gauge::Gauge;
 use super::interim::Listener;
 use super::kept::Kept;
 use super::received::{ReceiveError, ReceivedBody};
+use super::tracked_socket::SocketTracker;
 
 /// How long a server is waited for that was asked to say `100 Continue` (RFC 9110 §10.1.1).
 const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
 pub struct RequestBody {
     incoming: Option<ReceivedBody>,
     /// Of the connection of HTTP/1 that it goes out on.
-    outlet: Option<Gauge>,
+    outlet: Option<SocketTracker>,
     exchange: Rc<Exchange>,
     patience: Duration,
     gate: Option<ContinueGate>,
@@ -114,7 +114,7 @@ impl RequestBody {
 
     /// Hands nothing on while the connection that `outlet` asks takes nothing: hyper would only hold it, and
     /// the client would be given room for more.
-    pub fn go_through(&mut self, outlet: Gauge) {
+    pub fn go_through(&mut self, outlet: SocketTracker) {
         self.outlet = Some(outlet);
     }
 

@@ -6,27 +6,27 @@
 use crate::base::clock;
 
 use super::deadlines::Deadlines;
-use super::gauge::{Gauge, PartLooks};
+use super::tracked_socket::{SocketTracker, StreamProgressProbe};
 
 /// Looks whether the server takes the request, while the answer is waited for.
 pub struct Uploading {
-    gauge: Gauge,
-    looks: PartLooks,
+    tracker: SocketTracker,
+    probe: StreamProgressProbe,
 }
 
 impl Uploading {
-    /// Of a request that is to be written on the connection of `gauge`; `deadlines` say since when
+    /// Of a request that is to be written on the connection of `tracker`; `deadlines` say since when
     /// its answer is waited for.
-    pub fn begin(gauge: Gauge, deadlines: &Deadlines) -> Self {
-        let looks = PartLooks::default();
+    pub fn begin(tracker: SocketTracker, deadlines: &Deadlines) -> Self {
+        let probe = StreamProgressProbe::default();
         let wait = deadlines.server_wait();
-        deadlines.look_at(wait.map(|(since, patience)| looks.due(since, patience)));
-        Self { gauge, looks }
+        deadlines.look_at(wait.map(|(since, patience)| probe.due(since, patience)));
+        Self { tracker, probe }
     }
 
     /// Looks, if it is time, on a connection of its own.
     pub fn poll(&mut self, deadlines: &Deadlines) {
-        self.poll_part(deadlines, self.gauge.written());
+        self.poll_part(deadlines, self.tracker.written());
     }
 
     /// Looks, if it is time. `given`: how much of the request was given to the connection.
@@ -35,7 +35,7 @@ impl Uploading {
             return;
         }
         let now = clock::now();
-        if self.looks.has_taken(now, &self.gauge, given) {
+        if self.probe.has_taken(now, &self.tracker, given) {
             deadlines.server_moved();
         }
         let Some((since, patience)) = deadlines.server_wait() else {
@@ -47,7 +47,7 @@ impl Uploading {
         } else {
             since
         };
-        let next = self.looks.due(since, patience);
+        let next = self.probe.due(since, patience);
         deadlines.look_at(Some(next).filter(|&next| next > now));
     }
 }

@@ -18,8 +18,8 @@ use crate::net::{HalfClose, Stream};
 
 use super::blocked::Blocked;
 use super::exchange::Exchange;
-use super::gauge::{Gauge, GaugedStream};
 use super::request_line::RequestLine;
+use super::tracked_socket::{SocketTracker, TrackedSocket};
 
 /// What was seen on a client connection. Written by [`WatchedStream`], read and reset by `http::h1`.
 #[derive(Debug, Default)]
@@ -158,7 +158,7 @@ impl Watch {
 
 /// The client's socket, preceded by what was read from it earlier.
 pub struct WatchedStream {
-    stream: GaugedStream,
+    stream: TrackedSocket,
     prefix: Bytes,
     /// What stands before `prefix`, and was looked at already.
     seen: Bytes,
@@ -172,7 +172,7 @@ impl WatchedStream {
     /// `prefix` is read before anything from `stream`.
     pub fn new(stream: Stream, prefix: Bytes, watch: Rc<Watch>) -> Self {
         Self {
-            stream: GaugedStream::new(stream),
+            stream: TrackedSocket::new(stream),
             prefix,
             seen: Bytes::new(),
             line: RequestLine::default(),
@@ -213,8 +213,8 @@ impl WatchedStream {
     }
 
     /// Whom to ask what the client has taken.
-    pub fn gauge(&self) -> Gauge {
-        self.stream.gauge()
+    pub fn tracker(&self) -> SocketTracker {
+        self.stream.tracker()
     }
 
     fn note_read(&self, bytes: &[u8]) -> io::Result<()> {

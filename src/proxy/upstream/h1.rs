@@ -24,18 +24,18 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
 use crate::plan;
-use crate::proxy::io::{Deadlines, Gauge, GaugedStream, RequestBody, Uploading};
+use crate::proxy::io::{Deadlines, RequestBody, SocketTracker, TrackedSocket, Uploading};
 
 use super::settings::Settings;
 
-type Driver = http1::Connection<TokioIo<GaugedStream>, RequestBody>;
+type Driver = http1::Connection<TokioIo<TrackedSocket>, RequestBody>;
 
 /// A connection that is open, as far as we know.
 pub struct H1Connection {
     sender: SendRequest<RequestBody>,
     engine: Engine,
     /// What the server has taken.
-    gauge: Gauge,
+    tracker: SocketTracker,
     /// What it may say before the head of an answer has come whole.
     head_bound: u64,
     history: History,
@@ -82,8 +82,8 @@ impl H1Connection {
     ///
     /// `server.connect.failed`.
     pub(super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
-        let stream = GaugedStream::to_server(stream);
-        let gauge = stream.gauge();
+        let stream = TrackedSocket::to_server(stream);
+        let tracker = stream.tracker();
         let (sender, driver) = settings
             .http1
             .handshake(TokioIo::new(stream))
@@ -93,7 +93,7 @@ impl H1Connection {
         Ok(Self {
             sender,
             engine: Engine::Running(Box::pin(driver)),
-            gauge,
+            tracker,
             head_bound: settings.head_bound(),
             history: History {
                 opened: now,
@@ -143,12 +143,18 @@ impl H1Connection {
         }
         let has_body = !request.body().is_end_stream();
         if has_body {
-            request.body_mut().go_through(self.gauge.clone());
+            request.body_mut().go_through(self.tracker.clone());
         }
-        let uploading = has_body.then(|| Uploading::begin(self.gauge.clone(), deadlines));
-        self.gauge.await_head(self.head_bound);
+        let uploading = has_body.then(|| Uploading::begin(self.tracker.clone(), deadlines));
+        self.tracker.await_head(self.head_bound);
         let answer = self.sender.try_send_request(request);
-        answered(answer, &mut self.engine, &self.gauge, deadlines, uploading)
+        answered(
+            answer,
+            &mut self.engine,
+            &self.tracker,
+            deadlines,
+            uploading,
+        )
     }
 
     /// Lets bytes flow; ready when the connection is finished.
@@ -177,12 +183,12 @@ impl H1Connection {
 
     /// Whether it is known to be of no use any more.
     pub(super) fn is_finished(&self) -> bool {
-        !matches!(self.engine, Engine::Running(_)) || self.gauge.is_deaf()
+        !matches!(self.engine, Engine::Running(_)) || self.tracker.is_write_closed()
     }
 
     /// Whether an exchange waits for its descriptor.
     pub(super) fn is_wanted(&self) -> bool {
-        self.gauge.is_wanted()
+        self.tracker.is_wanted()
     }
 
     /// Whether it has carried a request before.
@@ -203,15 +209,15 @@ impl Bare {
 
     /// The connection as it was before it was cooled.
     pub(super) fn warmed(self, settings: &Settings) -> Option<H1Connection> {
-        let stream = GaugedStream::to_server(self.stream);
-        let gauge = stream.gauge();
+        let stream = TrackedSocket::to_server(self.stream);
+        let tracker = stream.tracker();
         let handshake = pin!(settings.http1.handshake(TokioIo::new(stream)));
         // In HTTP/1 nothing is said: the future is ready at once.
         match handshake.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok((sender, driver))) => Some(H1Connection {
                 sender,
                 engine: Engine::Running(Box::pin(driver)),
-                gauge,
+                tracker,
                 head_bound: settings.head_bound(),
                 history: self.history,
             }),
@@ -243,7 +249,7 @@ impl History {
 async fn answered(
     answer: impl Future<Output = Result<ResponseHead, TrySendError<Request<RequestBody>>>>,
     engine: &mut Engine,
-    gauge: &Gauge,
+    tracker: &SocketTracker,
     deadlines: &Deadlines,
     mut uploading: Option<Uploading>,
 ) -> Result<ResponseHead, Failure> {
@@ -255,7 +261,7 @@ async fn answered(
         let driven = engine.drive(cx);
         match (answer.as_mut().poll(cx), driven) {
             (Poll::Ready(Ok(response)), _) => {
-                gauge.head_came();
+                tracker.head_came();
                 Poll::Ready(Ok(response))
             }
             (Poll::Ready(Err(mut error)), driven) => {
@@ -265,7 +271,7 @@ async fn answered(
                     _ => error.into_error(),
                 };
                 let reason = match reason_of_answer(&error) {
-                    Reason::ServerResponseEmpty if gauge.has_said_too_much() => {
+                    Reason::ServerResponseEmpty if tracker.has_said_too_much() => {
                         Reason::ServerResponseInterim
                     }
                     reason => reason,

@@ -12,7 +12,7 @@ use rustix::net::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TcpSocket {
     /// Bytes that its peer's system has not acknowledged.
-    pub(super) untaken_bytes: usize,
+    pub(super) send_queue_bytes: usize,
     /// Whether the kernel says that it can be written to: of its buffer, a third must be free.
     pub(super) has_room: bool,
 }
@@ -49,7 +49,7 @@ pub(super) fn tcp_socket(local: SocketAddr, remote: SocketAddr) -> Option<TcpSoc
         (number(SK_MEMINFO_SNDBUF), number(SK_MEMINFO_WMEM_QUEUED))
     });
     Some(TcpSocket {
-        untaken_bytes: word(body, 60) as usize,
+        send_queue_bytes: word(body, 60) as usize,
         // `sk_stream_is_writeable` of net/sock.h.
         has_room: buffer.saturating_sub(queued) >= queued / 2,
     })

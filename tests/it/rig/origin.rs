@@ -149,7 +149,7 @@ impl Origin {
         let ends =
             stream.and_then(|stream| Some((stream.local_addr().ok()?, stream.peer_addr().ok()?)));
         let socket = ends.and_then(|(local, remote)| tcp_socket(local, remote));
-        socket.is_some_and(|socket| socket.untaken_bytes == 0)
+        socket.is_some_and(|socket| socket.send_queue_bytes == 0)
     }
 
     /// How many bytes the proxy has written from the first `beginning` on, on the open connection that brought
@@ -168,7 +168,7 @@ impl Origin {
         let stream = connection.stream.as_ref()?;
         let (local, remote) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
         // In the order in which they move: none is missed.
-        let unsent = tcp_socket(remote, local)?.untaken_bytes;
+        let unsent = tcp_socket(remote, local)?.send_queue_bytes;
         let unread = rustix::io::ioctl_fionread(stream).ok()? as usize;
         let read = lock(&connection.tape).len();
         Some(unsent + unread + read - place)

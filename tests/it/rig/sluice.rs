@@ -88,7 +88,7 @@ impl Slow {
             let socket = tcp_socket(far, near)?;
             let is_filled = match self {
                 Self::WhenFull => !socket.has_room,
-                Self::WhenItHolds(bytes) => socket.untaken_bytes >= bytes,
+                Self::WhenItHolds(bytes) => socket.send_queue_bytes >= bytes,
             };
             is_filled.then_some(())
         });

@@ -33,7 +33,8 @@ use crate::observe::event;
 use crate::plan::{self, HeaderCase};
 use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::io::{
-    End, Exchange, Gauge, Look, ReceivedBody, StalledEntry, Timer, WatchedStream, logged_line,
+    End, Exchange, Look, ReceivedBody, SocketTracker, StalledEntry, Timer, WatchedStream,
+    logged_line,
 };
 
 use super::client::Client;
@@ -235,12 +236,12 @@ async fn active(
 ) -> Ended {
     let builder = builder(session);
     let stream = WatchedStream::new(stream, prefix, Rc::clone(&session.watch));
-    let gauge = stream.gauge();
+    let tracker = stream.tracker();
     let io = TokioIo::new(stream);
     let service = service_fn(|request| answer(session, request));
     let mut period = ActivePeriod {
         connection: builder.serve_connection(io, service),
-        gauge,
+        tracker,
         session,
         registration,
         timer,
@@ -295,7 +296,7 @@ fn joined(first: Bytes, second: Bytes) -> Bytes {
 /// One period of activity.
 struct ActivePeriod<'a, C> {
     connection: C,
-    gauge: Gauge,
+    tracker: SocketTracker,
     session: &'a Rc<Session>,
     registration: &'a Registration,
     timer: &'a mut Timer,
@@ -498,7 +499,7 @@ where
         let session = self.session;
         let watch = &session.watch;
         let body = session.client.timeouts.get().body;
-        match watch.blocked.look(now, body, &self.gauge) {
+        match watch.blocked.look(now, body, &self.tracker) {
             Look::NotDue => {}
             Look::Patient => {
                 self.may_make_room(now, cx);

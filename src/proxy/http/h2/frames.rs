@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::base::clock::{self, Instant};
 use crate::net::Stream;
-use crate::proxy::io::{Blocked, BurstStream, Gauge};
+use crate::proxy::io::{Blocked, BurstStream, SocketTracker};
 
 /// Octets of the client's preface, before its first frame.
 const PREFACE_BYTES: usize = 24;
@@ -137,8 +137,8 @@ impl CountedStream {
     }
 
     /// Whom to ask what the client has taken.
-    pub(super) fn gauge(&self) -> Gauge {
-        self.stream.get_ref().gauge()
+    pub(super) fn tracker(&self) -> SocketTracker {
+        self.stream.get_ref().tracker()
     }
 
     fn note_written(&mut self, written: &Poll<io::Result<usize>>, bufs: &[IoSlice<'_>]) {

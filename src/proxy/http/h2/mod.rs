@@ -33,7 +33,7 @@ use crate::net::Stream;
 use crate::observe::event;
 use crate::plan::{self, Http2};
 use crate::proxy::connections::{Registration, Shutdown};
-use crate::proxy::io::{Gauge, Look, Timer};
+use crate::proxy::io::{Look, SocketTracker, Timer};
 
 use super::client::Client;
 
@@ -76,7 +76,7 @@ struct Shared {
     /// How often all was sent that there was to send. Written by the connection's task.
     turn: Cell<u64>,
     /// What the client has taken.
-    gauge: Gauge,
+    tracker: SocketTracker,
 }
 
 struct OpenStream {
@@ -126,7 +126,7 @@ pub(super) async fn serve(
     };
     let counts = Rc::<Counts>::default();
     let io = CountedStream::new(stream.with_read(prefix), Rc::clone(&counts));
-    let gauge = io.gauge();
+    let tracker = io.tracker();
     let began = clock::now();
     let connection = match greeted(&builder, io, &client, registration, &mut timer, began).await {
         Some(Ok(connection)) => connection,
@@ -150,7 +150,7 @@ pub(super) async fn serve(
         waker: RefCell::new(None),
         cut: RefCell::default(),
         turn: Cell::new(0),
-        gauge,
+        tracker,
     });
     let mut session = Session {
         connection,
@@ -166,7 +166,7 @@ pub(super) async fn serve(
     poll_fn(|cx| session.poll(cx)).await;
     if session.counts.blocked.is_so() {
         // The system would keep what the client does not take, for minutes.
-        session.shared.gauge.reset();
+        session.shared.tracker.reset();
     }
 }
 
@@ -425,10 +425,10 @@ impl Session<'_> {
         }
         let shared = &self.shared;
         let patience = shared.client.timeouts.get().body;
-        let reach = shared.gauge.reach();
+        let progress = shared.tracker.progress();
         let found = self
             .tail
-            .look(now, shared.idle_since.get(), reach, patience);
+            .look(now, shared.idle_since.get(), progress, patience);
         if found == Found::LastTaken {
             // It has been idle only since it had all of them.
             shared.idle_since.set(now);
@@ -454,7 +454,7 @@ impl Session<'_> {
         let look = self
             .counts
             .blocked
-            .look(now, timeouts.body, &self.shared.gauge);
+            .look(now, timeouts.body, &self.shared.tracker);
         match look {
             Look::NotDue => {}
             Look::Patient => return Poll::Pending,

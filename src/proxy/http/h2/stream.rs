@@ -223,7 +223,7 @@ impl ClientStream {
         if is_whole {
             return;
         }
-        let mut pump = Pump::new(body, stream).through(self.shared.gauge.clone());
+        let mut pump = Pump::new(body, stream).through(self.shared.tracker.clone());
         let mut stall = Stall::default();
         let mut cut: Option<Cut> = None;
         // Where it stands among those that may have to make room.
@@ -269,7 +269,7 @@ impl ClientStream {
                 let waiting = self.exchange().deadlines.earliest();
                 let due = [look_at, waiting].into_iter().flatten().min();
                 let (now, fired) = ready!(self.poll_due(cx, due));
-                let look = stall.look(now, patience, &self.shared.gauge);
+                let look = stall.look(now, patience, &self.shared.tracker);
                 let stalled = (look == Look::Stalled).then_some(Reason::ClientStalled);
                 if let Some(reason) = fired.or(stalled) {
                     self.exchange().cut(reason);

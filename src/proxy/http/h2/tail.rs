@@ -5,7 +5,7 @@
 //! are not known here.
 
 use crate::base::clock::{Duration, Instant};
-use crate::proxy::io::{Looks, Reach};
+use crate::proxy::io::{ProgressProbe, SendProgress};
 
 /// How long they may take in all. No exchange has them any more, so nothing else bounds a client that takes
 /// a byte now and then; and what it makes us hold are the 4 MiB that Linux lets lie in a socket.
@@ -17,7 +17,7 @@ const TAIL: Duration = Duration::from_secs(10 * 60);
 pub(super) struct Tail {
     /// When the client was last seen to take some; `None`: nobody has looked.
     since: Option<Instant>,
-    looks: Looks,
+    probe: ProgressProbe,
 }
 
 /// What a look found.
@@ -34,7 +34,7 @@ pub(super) enum Found {
 impl Tail {
     /// When the next look is due; `None`: nobody has found that some are under way.
     pub(super) fn due(&self, patience: Duration) -> Option<Instant> {
-        self.since.map(|since| self.looks.due(since, patience))
+        self.since.map(|since| self.probe.due(since, patience))
     }
 
     /// Looks. No exchange has been open since `idle_since`, and a client that takes nothing is waited for
@@ -43,11 +43,11 @@ impl Tail {
         &mut self,
         now: Instant,
         idle_since: Instant,
-        reach: Option<Reach>,
+        progress: Option<SendProgress>,
         patience: Duration,
     ) -> Found {
-        let has_taken = self.looks.has_taken(now, reach);
-        if !self.looks.saw_some_under_way() {
+        let has_taken = self.probe.has_taken(now, progress);
+        if !self.probe.saw_some_under_way() {
             return match self.since.take() {
                 Some(_) => Found::LastTaken,
                 None => Found::Nothing,
@@ -71,14 +71,14 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     /// A megabyte, of which so much was taken.
-    fn taken(bytes: i64) -> Option<Reach> {
+    fn taken(bytes: i64) -> Option<SendProgress> {
         let sent = 1 << 20;
-        Some(Reach { sent, taken: bytes })
+        Some(SendProgress { sent, taken: bytes })
     }
 
     /// Looks when it is due for as long as some are under way, and says how long that was. `taken_by`:
     /// what the client has taken by the look of this number.
-    fn watched(taken_by: impl Fn(i64) -> Option<Reach>) -> (Duration, Found) {
+    fn watched(taken_by: impl Fn(i64) -> Option<SendProgress>) -> (Duration, Found) {
         let began = clock::now();
         let mut tail = Tail::default();
         let mut now = began;

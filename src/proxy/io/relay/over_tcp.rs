@@ -310,7 +310,7 @@ async fn what_a_server_said_before_it_broke_reaches_a_client_that_had_not_taken_
     let say = async {
         server.write_all(&said).await.expect("taken");
         let server = Stream::Tcp(server.into());
-        while server.untaken() != Some(0) {
+        while server.send_queue() != Some(0) {
             tokio::task::yield_now().await;
         }
         server.reset();

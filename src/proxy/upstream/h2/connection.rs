@@ -19,7 +19,7 @@ use crate::base::tasks;
 use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
 use crate::plan;
-use crate::proxy::io::{BurstStream, Gauge};
+use crate::proxy::io::{BurstStream, SocketTracker};
 
 use super::super::settings::{NOT_SAID, Settings};
 use super::not_http2;
@@ -36,7 +36,7 @@ pub(in super::super) struct H2Connection {
     /// What we allow ourselves.
     max_streams: usize,
     /// What the server has taken.
-    gauge: Gauge,
+    tracker: SocketTracker,
     opened: Instant,
     idle_since: Cell<Instant>,
     requests: Cell<u64>,
@@ -71,7 +71,7 @@ enum Why {
 pub(in super::super) struct NewH2Connection {
     sender: SendRequest<Bytes>,
     driver: client::Connection<BurstStream, Bytes>,
-    gauge: Gauge,
+    tracker: SocketTracker,
     max_streams: usize,
 }
 
@@ -91,7 +91,7 @@ impl NewH2Connection {
     /// `server.connect.failed`.
     pub(in super::super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
         let stream = BurstStream::to_server(stream);
-        let gauge = stream.get_ref().gauge();
+        let tracker = stream.get_ref().tracker();
         let (sender, driver) = settings
             .http2
             .handshake(stream)
@@ -100,7 +100,7 @@ impl NewH2Connection {
         Ok(Self {
             sender,
             driver,
-            gauge,
+            tracker,
             max_streams: settings.max_streams,
         })
     }
@@ -113,7 +113,7 @@ impl NewH2Connection {
             in_flight: Cell::new(0),
             allowed: Cell::new(None),
             max_streams: self.max_streams,
-            gauge: self.gauge,
+            tracker: self.tracker,
             opened: now,
             idle_since: Cell::new(now),
             requests: Cell::new(0),
@@ -202,8 +202,8 @@ impl H2Connection {
     }
 
     /// Whom to ask what the server has taken.
-    pub(super) fn gauge(&self) -> Gauge {
-        self.gauge.clone()
+    pub(super) fn tracker(&self) -> SocketTracker {
+        self.tracker.clone()
     }
 
     /// For one request; `None`: it takes no more.

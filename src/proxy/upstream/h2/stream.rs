@@ -157,9 +157,9 @@ impl StreamPermit {
         let pump = if is_whole {
             Pump::over(body, stream)
         } else {
-            Pump::new(body, stream).through(self.connection.gauge())
+            Pump::new(body, stream).through(self.connection.tracker())
         };
-        let uploading = (!is_whole).then(|| Uploading::begin(self.connection.gauge(), deadlines));
+        let uploading = (!is_whole).then(|| Uploading::begin(self.connection.tracker(), deadlines));
         let mut call = Call {
             response,
             pump,

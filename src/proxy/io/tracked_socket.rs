@@ -1,7 +1,7 @@
 //! A connection that hyper or h2 owns, and that can still be asked what its peer has taken.
 //!
-//! Both hide the socket below. Here it is shared between them and a [`Gauge`], which whoever holds
-//! the clock asks when a peer seems to take nothing.
+//! Both hide the socket below. Here it is shared between them and a [`SocketTracker`], which the task
+//! that holds the deadlines asks when a peer seems to take nothing.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
@@ -15,45 +15,45 @@ use crate::base::clock::{Duration, Instant};
 use crate::net::{HalfClose, Stream};
 
 /// How often a peer that seems to take nothing is looked at within the time that it has.
-const LOOKS: u32 = 8;
+const PROBES: u32 = 8;
 
-/// A connection that can be asked while somebody else reads and writes it.
-pub struct GaugedStream(Rc<Shared>);
+/// A connection that can be asked while hyper or h2 reads and writes it.
+pub struct TrackedSocket(Rc<Shared>);
 
-/// Asks it.
+/// Asks what the peer of a [`TrackedSocket`] has taken.
 #[derive(Clone)]
-pub struct Gauge(Rc<Shared>);
+pub struct SocketTracker(Rc<Shared>);
 
 struct Shared {
     /// `None` once it was taken back.
     stream: RefCell<Option<Stream>>,
-    /// Bytes that it took. Written by [`GaugedStream`].
+    /// Bytes that it took. Written by [`TrackedSocket`].
     written: Cell<u64>,
-    /// Whether it would take no more when it was last asked. Written by [`GaugedStream`].
+    /// Whether it would take no more when it was last asked. Written by [`TrackedSocket`].
     is_full: Cell<bool>,
-    /// Those who have more for it and wait until it takes some again. As many as it carries streams.
-    /// Written by [`Gauge::poll_room`] and [`GaugedStream`].
+    /// Tasks that have more for it and wait until it takes some again. As many as it carries streams.
+    /// Written by [`SocketTracker::poll_room`] and [`TrackedSocket`].
     waiting: RefCell<Vec<Waker>>,
     /// What may still be read before the head of an answer; `None`: it is not waited for. Written by
-    /// [`Gauge::await_head`] and [`GaugedStream`].
+    /// [`SocketTracker::await_head`] and [`TrackedSocket`].
     head_left: Cell<Option<u64>>,
-    when_deaf: WhenDeaf,
-    /// Whether the peer takes nothing any more. Written by [`GaugedStream`].
-    is_deaf: Cell<bool>,
+    on_write_error: OnWriteError,
+    /// Whether the peer takes nothing any more. Written by [`TrackedSocket`].
+    is_write_closed: Cell<bool>,
 }
 
 /// What to do when the peer takes nothing any more: it has closed the connection or reset it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum WhenDeaf {
+enum OnWriteError {
     /// Writing fails.
     Fail,
     /// What is written is thrown away, and the peer is heard out: it may have said something before.
-    HearOut,
+    KeepReading,
 }
 
 /// How far what was written has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
+pub struct SendProgress {
     /// Bytes that have left here.
     pub sent: i64,
     /// Of these, what the peer's system has taken. Over a Unix socket less than that, for there the
@@ -62,59 +62,59 @@ pub struct Reach {
     pub taken: i64,
 }
 
-/// What was seen of a peer when it was last looked at, while it was waited for.
+/// What was seen of a peer that is waited for, when it was last asked.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Looks {
+pub struct ProgressProbe {
     at: Option<Instant>,
-    reach: Reach,
+    progress: SendProgress,
 }
 
 /// The same for one exchange, on a connection that may carry others.
 #[derive(Debug, Default)]
-pub(super) struct PartLooks {
-    all: Looks,
+pub(super) struct StreamProgressProbe {
+    all: ProgressProbe,
     /// What had been given to the connection for it.
     given: u64,
-    /// Behind this on the connection is nothing of it; `None`: nobody knows.
+    /// Behind this on the connection is nothing of it; `None`: not known.
     end: Option<i64>,
     /// Whether the peer had taken all until there. Not found out anew: over a Unix socket, what is
     /// written later takes some back.
     had_all: bool,
 }
 
-impl GaugedStream {
+impl TrackedSocket {
     /// Of a connection that is to be given away.
     pub fn new(stream: Stream) -> Self {
-        Self::of(stream, WhenDeaf::Fail)
+        Self::of(stream, OnWriteError::Fail)
     }
 
     /// Of a connection to a server. One that answers before it has the whole request, and closes, makes
     /// the next write fail; hyper and h2 would end at that with the answer unread.
     pub fn to_server(stream: Stream) -> Self {
-        Self::of(stream, WhenDeaf::HearOut)
+        Self::of(stream, OnWriteError::KeepReading)
     }
 
-    fn of(stream: Stream, when_deaf: WhenDeaf) -> Self {
+    fn of(stream: Stream, on_write_error: OnWriteError) -> Self {
         Self(Rc::new(Shared {
             stream: RefCell::new(Some(stream)),
             written: Cell::new(0),
             is_full: Cell::new(false),
             waiting: RefCell::default(),
             head_left: Cell::new(None),
-            when_deaf,
-            is_deaf: Cell::new(false),
+            on_write_error,
+            is_write_closed: Cell::new(false),
         }))
     }
 
-    /// Whom to ask.
-    pub fn gauge(&self) -> Gauge {
-        Gauge(Rc::clone(&self.0))
+    /// A handle to ask it by.
+    pub fn tracker(&self) -> SocketTracker {
+        SocketTracker(Rc::clone(&self.0))
     }
 
     /// The connection below.
     pub fn into_inner(self) -> Stream {
         let stream = self.0.stream.take();
-        stream.expect("nobody else takes it")
+        stream.expect("only this takes it")
     }
 
     /// As [`Stream::sent`].
@@ -145,14 +145,16 @@ impl GaugedStream {
     }
 }
 
-impl Gauge {
-    /// How far what was written has come; `None` where nobody knows. One system call.
-    pub fn reach(&self) -> Option<Reach> {
+impl SocketTracker {
+    /// How far what was written has come; `None` where the system does not say. One system call.
+    pub fn progress(&self) -> Option<SendProgress> {
         let written = self.0.written.get();
-        self.0.with(|stream| Reach::of(stream, written)).flatten()
+        self.0
+            .with(|stream| SendProgress::of(stream, written))
+            .flatten()
     }
 
-    /// Closes the connection so that its peer sees a reset, whoever has it: what the peer has not
+    /// Closes the connection, which hyper or h2 owns, so that its peer sees a reset: what the peer has not
     /// taken is not kept for it.
     pub fn reset(&self) {
         if let Some(stream) = self.0.stream.take() {
@@ -161,7 +163,7 @@ impl Gauge {
     }
 
     /// Ready when the peer takes what is written. What is given to the connection before that is only
-    /// held here, by whoever writes on it, and its sender takes it for gone.
+    /// held here, by hyper or h2, and its sender takes it for gone.
     pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.is_full() {
             return Poll::Ready(());
@@ -200,21 +202,21 @@ impl Gauge {
     }
 
     /// Whether the peer takes nothing any more: what is written is thrown away.
-    pub fn is_deaf(&self) -> bool {
-        self.0.is_deaf.get()
+    pub fn is_write_closed(&self) -> bool {
+        self.0.is_write_closed.get()
     }
 
-    /// Whether whoever writes on it holds something back.
+    /// Whether hyper or h2 holds something back.
     fn is_full(&self) -> bool {
         self.0.is_full.get()
     }
 }
 
-impl Reach {
+impl SendProgress {
     /// Of `stream`, which has taken `written` bytes. One system call.
     pub fn of(stream: &Stream, written: u64) -> Option<Self> {
         let sent = stream.sent().unwrap_or(written) as i64;
-        let taken = sent - stream.untaken()? as i64;
+        let taken = sent - stream.send_queue()? as i64;
         Some(Self { sent, taken })
     }
 
@@ -233,22 +235,22 @@ impl Reach {
     }
 }
 
-impl Looks {
+impl ProgressProbe {
     /// When the next look is due at a peer that is waited for since then: now and then, and once at
     /// the end of `patience`.
     pub fn due(&self, since: Instant, patience: Duration) -> Instant {
         let from = self.at.map_or(since, |at| at.max(since));
-        (from + patience / LOOKS).min(since + patience)
+        (from + patience / PROBES).min(since + patience)
     }
 
     /// Looks, and says whether the peer has taken something since the last look of what was under way.
-    /// Where nothing was, and now something is, it finds that the peer has: nobody knows better.
-    pub fn has_taken(&mut self, now: Instant, reach: Option<Reach>) -> bool {
+    /// Where nothing was, and now something is, it finds that the peer has: it is not known better.
+    pub fn has_taken(&mut self, now: Instant, progress: Option<SendProgress>) -> bool {
         self.at = Some(now);
-        let Some(after) = reach else {
+        let Some(after) = progress else {
             return false;
         };
-        let before = std::mem::replace(&mut self.reach, after);
+        let before = std::mem::replace(&mut self.progress, after);
         match before.is_under_way() {
             true => after.taken > before.taken,
             false => after.is_under_way(),
@@ -257,30 +259,30 @@ impl Looks {
 
     /// Whether something was under way when it was last looked.
     pub fn saw_some_under_way(&self) -> bool {
-        self.reach.is_under_way()
+        self.progress.is_under_way()
     }
 }
 
-impl PartLooks {
-    /// As [`Looks::due`].
+impl StreamProgressProbe {
+    /// As [`ProgressProbe::due`].
     pub(super) fn due(&self, since: Instant, patience: Duration) -> Instant {
         self.all.due(since, patience)
     }
 
     /// Looks, and says whether the peer has taken something since the last look while some of what
     /// was `given` to the connection was under way: what it takes of others proves nothing.
-    pub(super) fn has_taken(&mut self, now: Instant, gauge: &Gauge, given: u64) -> bool {
+    pub(super) fn has_taken(&mut self, now: Instant, tracker: &SocketTracker, given: u64) -> bool {
         let has_more = self.given != given;
         if has_more {
             self.given = given;
             self.end = None;
             self.had_all = false;
         }
-        self.had_all |= self.end.is_some_and(|end| self.all.reach.taken >= end);
-        let has_taken = self.all.has_taken(now, gauge.reach());
+        self.had_all |= self.end.is_some_and(|end| self.all.progress.taken >= end);
+        let has_taken = self.all.has_taken(now, tracker.progress());
         // What was given since the last look may not be written yet: that is for the connection's task.
-        if self.end.is_none() && !has_more && !gauge.is_full() {
-            self.end = Some(self.all.reach.sent);
+        if self.end.is_none() && !has_more && !tracker.is_full() {
+            self.end = Some(self.all.progress.sent);
         }
         has_taken && !self.had_all
     }
@@ -318,14 +320,14 @@ impl Shared {
         bufs: &[IoSlice<'_>],
         write: impl FnOnce(&mut Stream) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        if self.is_deaf.get() {
+        if self.is_write_closed.get() {
             return thrown_away(bufs);
         }
         let written = self.poll(write);
         self.note_full(written.is_pending());
         match &written {
             Poll::Ready(Ok(count)) => self.written.set(self.written.get() + *count as u64),
-            Poll::Ready(Err(error)) if self.hears_out(error) => return thrown_away(bufs),
+            Poll::Ready(Err(error)) if self.keeps_reading(error) => return thrown_away(bufs),
             _ => {}
         }
         written
@@ -333,18 +335,18 @@ impl Shared {
 
     /// Whether the peer is heard out though writing to it gave `error`.
     #[cold]
-    fn hears_out(&self, error: &io::Error) -> bool {
-        let is_deaf = matches!(
+    fn keeps_reading(&self, error: &io::Error) -> bool {
+        let is_write_closed = matches!(
             error.kind(),
             io::ErrorKind::BrokenPipe
                 | io::ErrorKind::ConnectionReset
                 | io::ErrorKind::ConnectionAborted
         );
-        let hears_out = is_deaf && self.when_deaf == WhenDeaf::HearOut;
-        if hears_out {
-            self.is_deaf.set(true);
+        let keeps_reading = is_write_closed && self.on_write_error == OnWriteError::KeepReading;
+        if keeps_reading {
+            self.is_write_closed.set(true);
         }
-        hears_out
+        keeps_reading
     }
 }
 
@@ -354,15 +356,15 @@ fn thrown_away(bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
     Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
 }
 
-impl Drop for GaugedStream {
-    /// The connection ends with whom it was given to, and not with whoever may ask.
+impl Drop for TrackedSocket {
+    /// The connection ends with its owner, and not with the last tracker.
     fn drop(&mut self) {
         drop(self.0.stream.take());
         self.0.note_full(false);
     }
 }
 
-impl AsyncRead for GaugedStream {
+impl AsyncRead for TrackedSocket {
     #[inline]
     fn poll_read(
         self: Pin<&mut Self>,
@@ -383,7 +385,7 @@ impl AsyncRead for GaugedStream {
     }
 }
 
-impl AsyncWrite for GaugedStream {
+impl AsyncWrite for TrackedSocket {
     #[inline]
     fn poll_write(
         self: Pin<&mut Self>,
@@ -413,12 +415,12 @@ impl AsyncWrite for GaugedStream {
 
     #[inline]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.0.is_deaf.get() {
+        if self.0.is_write_closed.get() {
             return Poll::Ready(Ok(()));
         }
         let flushed = self.0.poll(|stream| Pin::new(stream).poll_flush(cx));
         if let Poll::Ready(Err(error)) = &flushed
-            && self.0.hears_out(error)
+            && self.0.keeps_reading(error)
         {
             return Poll::Ready(Ok(()));
         }
@@ -443,9 +445,9 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     /// A connection that is looked at, and its peer.
-    fn pair() -> (GaugedStream, UnixStream) {
+    fn pair() -> (TrackedSocket, UnixStream) {
         let (near, far) = UnixStream::pair().expect("a pair");
-        (GaugedStream::new(Stream::Unix(near.into())), far)
+        (TrackedSocket::new(Stream::Unix(near.into())), far)
     }
 
     async fn read(far: &mut UnixStream, bytes: usize) {
@@ -457,14 +459,14 @@ mod tests {
     #[tokio::test]
     async fn a_peer_is_seen_to_take_what_is_under_way() {
         let (mut near, mut far) = pair();
-        let gauge = near.gauge();
-        let mut looks = Looks::default();
-        let mut has_taken = || looks.has_taken(clock::now(), gauge.reach());
+        let tracker = near.tracker();
+        let mut probe = ProgressProbe::default();
+        let mut has_taken = || probe.has_taken(clock::now(), tracker.progress());
         assert!(!has_taken(), "nothing is under way");
         for _ in 0..3 {
             near.write_all(&[b'x'; 1000]).await.expect("taken");
         }
-        assert!(has_taken(), "nobody knows better");
+        assert!(has_taken(), "it is not known better");
         assert!(!has_taken());
         read(&mut far, 1000).await;
         assert!(has_taken());
@@ -473,15 +475,15 @@ mod tests {
         assert!(has_taken(), "the last of it");
         assert!(!has_taken());
         drop(near);
-        assert!(!has_taken(), "nobody knows");
+        assert!(!has_taken(), "it is not known");
     }
 
     #[tokio::test]
     async fn what_is_taken_of_others_proves_nothing() {
         let (mut near, mut far) = pair();
-        let gauge = near.gauge();
-        let mut looks = PartLooks::default();
-        let mut has_taken = |given| looks.has_taken(clock::now(), &gauge, given);
+        let tracker = near.tracker();
+        let mut probe = StreamProgressProbe::default();
+        let mut has_taken = |given| probe.has_taken(clock::now(), &tracker, given);
         // One's own.
         near.write_all(&[b'x'; 1000]).await.expect("taken");
         assert!(has_taken(1000));
@@ -509,9 +511,9 @@ mod tests {
     #[tokio::test]
     async fn what_was_given_and_is_not_written_yet_is_waited_for() {
         let (mut near, mut far) = pair();
-        let gauge = near.gauge();
-        let mut looks = PartLooks::default();
-        let mut has_taken = |given| looks.has_taken(clock::now(), &gauge, given);
+        let tracker = near.tracker();
+        let mut probe = StreamProgressProbe::default();
+        let mut has_taken = |given| probe.has_taken(clock::now(), &tracker, given);
         near.write_all(&[b'y'; 1000]).await.expect("taken");
         read(&mut far, 1000).await;
         // The connection's task has not had its turn.
@@ -527,11 +529,11 @@ mod tests {
     #[tokio::test]
     async fn what_is_written_to_a_unix_socket_was_not_taken_out_of_it() {
         let (mut near, mut far) = pair();
-        let gauge = near.gauge();
-        let mut looks = Looks::default();
-        let mut has_taken = || looks.has_taken(clock::now(), gauge.reach());
+        let tracker = near.tracker();
+        let mut probe = ProgressProbe::default();
+        let mut has_taken = || probe.has_taken(clock::now(), tracker.progress());
         near.write_all(b"xx").await.expect("taken");
-        assert!(has_taken(), "nobody knows better");
+        assert!(has_taken(), "it is not known better");
         for _ in 0..10 {
             near.write_all(b"xx").await.expect("taken");
             assert!(!has_taken());
@@ -543,18 +545,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_last_look_is_at_the_end_of_the_time() {
         let since = clock::now();
-        let mut looks = Looks::default();
+        let mut probe = ProgressProbe::default();
         let mut dues = Vec::new();
         while dues.last() != Some(&(since + SECOND)) {
-            let due = looks.due(since, SECOND);
-            looks.has_taken(due, None);
+            let due = probe.due(since, SECOND);
+            probe.has_taken(due, None);
             dues.push(due);
         }
-        assert_eq!(dues.len(), LOOKS as usize);
-        assert_eq!(dues[0], since + SECOND / LOOKS);
+        assert_eq!(dues.len(), PROBES as usize);
+        assert_eq!(dues[0], since + SECOND / PROBES);
         // A new wait has looks of its own.
         let later = since + 2 * SECOND;
-        assert_eq!(looks.due(later, SECOND), later + SECOND / LOOKS);
+        assert_eq!(probe.due(later, SECOND), later + SECOND / PROBES);
     }
 
     #[tokio::test]
@@ -565,13 +567,16 @@ mod tests {
             drop(far);
             let near = Stream::Unix(near.into());
             let mut near = match to_server {
-                true => GaugedStream::to_server(near),
-                false => GaugedStream::new(near),
+                true => TrackedSocket::to_server(near),
+                false => TrackedSocket::new(near),
             };
-            let gauge = near.gauge();
+            let tracker = near.tracker();
             let written = near.write_all(&[b'x'; 1000]).await;
-            assert_eq!((written.is_ok(), gauge.is_deaf()), (to_server, to_server));
-            assert_eq!(gauge.written(), 0);
+            assert_eq!(
+                (written.is_ok(), tracker.is_write_closed()),
+                (to_server, to_server)
+            );
+            assert_eq!(tracker.written(), 0);
             near.flush().await.expect("there is nothing to flush");
             let mut heard = String::new();
             let read = near.read_to_string(&mut heard).await;
@@ -582,9 +587,9 @@ mod tests {
     #[tokio::test]
     async fn the_connection_ends_with_its_owner() {
         let (near, mut far) = pair();
-        let gauge = near.gauge();
+        let tracker = near.tracker();
         drop(near);
         assert_eq!(far.read(&mut [0]).await.expect("an end"), 0);
-        assert_eq!(gauge.reach(), None);
+        assert_eq!(tracker.progress(), None);
     }
 }

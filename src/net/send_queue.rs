@@ -1,4 +1,4 @@
-//! How much of what was written on a socket its peer has not taken.
+//! The send queue of a socket: what was written and its peer has not taken.
 //!
 //! A socket is reported writable when about a third of its buffer is free, which may be more than a
 //! megabyte: for a peer that is slow, a minute without a sign of life. What it has taken meanwhile
@@ -36,7 +36,7 @@ const SIOCOUTNSQ: Opcode = 0x894b;
 
 /// Bytes in the send queue of `socket`: over TCP those that the peer's system has not acknowledged,
 /// over a Unix socket the memory of those that the peer has not read. One system call.
-pub(super) fn of(socket: impl AsFd) -> io::Result<u64> {
+pub(super) fn bytes(socket: impl AsFd) -> io::Result<u64> {
     // SAFETY: the kernel answers this question with an int, on any kind of descriptor that knows it.
     let queued: c_int = unsafe { ioctl(socket, Getter::<SIOCOUTQ, c_int>::new()) }?;
     Ok(u64::try_from(queued).unwrap_or(0))
@@ -59,20 +59,20 @@ mod tests {
     use super::*;
     use crate::base::clock::{self, Duration};
 
-    /// Makes sure that what is written is untaken until it is read.
+    /// Makes sure that what is written is in the send queue until it is read.
     fn shrinks_as_it_is_read(mut near: impl Write + AsFd, mut far: impl Read) {
-        assert_eq!(of(&near).expect("a socket"), 0);
+        assert_eq!(bytes(&near).expect("a socket"), 0);
         let mut written = 0;
         while let Ok(count) = near.write(&[b'x'; 4096]) {
             written += count;
         }
-        let full = of(&near).expect("a socket");
+        let full = bytes(&near).expect("a socket");
         assert!(full > 0);
         let mut left = vec![0; written];
         far.read_exact(&mut left).expect("all of it");
         // The word that it was taken is on its way.
         let deadline = clock::now() + Duration::from_secs(20);
-        while of(&near).expect("a socket") > 0 {
+        while bytes(&near).expect("a socket") > 0 {
             assert!(clock::now() < deadline, "it never came");
             std::thread::yield_now();
         }
@@ -95,8 +95,8 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_no_queue_says_so() {
+    fn a_file_has_no_send_queue() {
         let file = std::fs::File::open("/dev/null").expect("it is there");
-        assert!(of(file).is_err());
+        assert!(bytes(file).is_err());
     }
 }
