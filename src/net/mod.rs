@@ -3,7 +3,6 @@
 //! A [`Network`] is handed to whoever needs one, so that the same program runs on the system's
 //! network or on a simulated one. What comes out is always a [`Stream`].
 
-mod ahead;
 mod bind;
 mod counted;
 mod descriptors;
@@ -12,6 +11,7 @@ mod inherited;
 mod other;
 mod pipe;
 mod readable;
+mod rewind;
 mod secured;
 mod send_queue;
 mod stream;
@@ -19,7 +19,6 @@ mod taken;
 mod tls_error;
 mod unix;
 
-pub use ahead::Ahead;
 pub use bind::{Listener, Socket, Trace};
 pub use counted::Counted;
 pub use descriptors::{By, Claim, Descriptors, Place, Room};
@@ -27,6 +26,7 @@ pub use dialer::{Dialer, is_shortage};
 pub use other::{Io, OtherListener, OtherNetwork, Pending};
 pub use pipe::{Pipe, Pipes};
 pub use readable::Readable;
+pub use rewind::Rewind;
 pub use secured::{Greeted, HandshakeFault, Secured, TlsFacts};
 pub use stream::{HalfClose, Stream};
 pub use tls_error::{TlsPeer, tls_error};

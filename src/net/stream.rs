@@ -13,10 +13,10 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::ahead::{self, Ahead};
 use super::counted::Counted;
 use super::descriptors::Place;
 use super::other::Io;
+use super::rewind::{self, Rewind};
 use super::secured::Secured;
 use super::send_queue;
 
@@ -37,7 +37,7 @@ pub enum Stream {
     /// A Unix socket.
     Unix(Counted<UnixStream>),
     /// One of these of which something was read that is for the next reader.
-    Ahead(Box<Ahead>),
+    Rewind(Box<Rewind>),
     /// TLS over another of these.
     Tls(Box<Secured>),
     /// Anything else.
@@ -62,7 +62,7 @@ impl Stream {
             Self::Unix(stream) => stream.hold(place),
             // Nothing was put around a connection that has just been opened, and one that is no socket
             // takes no descriptor.
-            Self::Ahead(_) | Self::Tls(_) | Self::Other(_) => {}
+            Self::Rewind(_) | Self::Tls(_) | Self::Other(_) => {}
         }
         self
     }
@@ -73,7 +73,7 @@ impl Stream {
             Self::Tcp(stream) => stream.is_wanted(),
             Self::Unix(stream) => stream.is_wanted(),
             Self::Tls(secured) => secured.below().is_wanted(),
-            Self::Ahead(ahead) => ahead.stream().is_wanted(),
+            Self::Rewind(rewind) => rewind.stream().is_wanted(),
             Self::Other(_) => false,
         }
     }
@@ -87,7 +87,7 @@ impl Stream {
             Self::Tcp(stream) => stream.as_fd(),
             Self::Unix(stream) => stream.as_fd(),
             Self::Tls(secured) => return secured.below().has_peer_left(half_close),
-            Self::Ahead(ahead) => return ahead.stream().has_peer_left(half_close),
+            Self::Rewind(rewind) => return rewind.stream().has_peer_left(half_close),
             Self::Other(_) => return false,
         };
         let wanted = match half_close {
@@ -108,7 +108,7 @@ impl Stream {
                 let _ = SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
             }
             Self::Tls(secured) => secured.into_below().reset(),
-            Self::Ahead(ahead) => ahead.into_stream().reset(),
+            Self::Rewind(rewind) => rewind.into_stream().reset(),
             // A Unix socket knows no reset; what it got not all of is for the layer above to tell.
             Self::Unix(_) | Self::Other(_) => {}
         }
@@ -119,7 +119,7 @@ impl Stream {
     pub fn close(self) {
         match self {
             Self::Tls(secured) => secured.close(),
-            Self::Ahead(ahead) => ahead.into_stream().close(),
+            Self::Rewind(rewind) => rewind.into_stream().close(),
             Self::Tcp(_) | Self::Unix(_) | Self::Other(_) => {}
         }
     }
@@ -142,7 +142,7 @@ impl Stream {
                 }
             },
             Self::Tls(secured) => secured.poll_write_more(cx, bufs),
-            Self::Ahead(ahead) => ahead.stream_mut().poll_write_more(cx, bufs),
+            Self::Rewind(rewind) => rewind.stream_mut().poll_write_more(cx, bufs),
             Self::Unix(_) | Self::Other(_) => Pin::new(self).poll_write_vectored(cx, bufs),
         }
     }
@@ -156,7 +156,7 @@ impl Stream {
                 let _ = stream.set_nodelay(true);
             }
             Self::Tls(secured) => secured.below().push(),
-            Self::Ahead(ahead) => ahead.stream().push(),
+            Self::Rewind(rewind) => rewind.stream().push(),
             Self::Unix(_) | Self::Other(_) => {}
         }
     }
@@ -166,7 +166,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.local_addr().ok(),
             Self::Tls(secured) => secured.below().local_addr(),
-            Self::Ahead(ahead) => ahead.stream().local_addr(),
+            Self::Rewind(rewind) => rewind.stream().local_addr(),
             Self::Unix(_) | Self::Other(_) => None,
         }
     }
@@ -176,7 +176,7 @@ impl Stream {
     pub fn sent(&self) -> Option<u64> {
         match self {
             Self::Tls(secured) => Some(secured.sent()),
-            Self::Ahead(ahead) => ahead.stream().sent(),
+            Self::Rewind(rewind) => rewind.stream().sent(),
             Self::Tcp(_) | Self::Unix(_) | Self::Other(_) => None,
         }
     }
@@ -188,7 +188,7 @@ impl Stream {
             Self::Tcp(stream) => send_queue::bytes(stream).ok(),
             Self::Unix(stream) => send_queue::bytes(stream).ok(),
             Self::Tls(secured) => secured.below().send_queue(),
-            Self::Ahead(ahead) => ahead.stream().send_queue(),
+            Self::Rewind(rewind) => rewind.stream().send_queue(),
             Self::Other(_) => None,
         }
     }
@@ -199,7 +199,7 @@ impl fmt::Debug for Stream {
         f.write_str(match self {
             Self::Tcp(_) => "Tcp",
             Self::Unix(_) => "Unix",
-            Self::Ahead(_) => "Ahead",
+            Self::Rewind(_) => "Rewind",
             Self::Tls(_) => "Tls",
             Self::Other(_) => "Other",
         })
@@ -215,7 +215,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         match this {
-            Self::Ahead(_) => ahead::poll_read(this, cx, buf),
+            Self::Rewind(_) => rewind::poll_read(this, cx, buf),
             Self::Tcp(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_read(cx, buf),
@@ -235,7 +235,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(&mut **stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(&mut **stream).poll_write(cx, buf),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_write(cx, buf),
-            Self::Ahead(ahead) => ahead.stream_mut().poll_write(cx, buf),
+            Self::Rewind(rewind) => rewind.stream_mut().poll_write(cx, buf),
             Self::Other(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
@@ -264,7 +264,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, bufs),
             Self::Unix(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, bufs),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_write_vectored(cx, bufs),
-            Self::Ahead(ahead) => ahead.stream_mut().poll_write_vectored(cx, bufs),
+            Self::Rewind(rewind) => rewind.stream_mut().poll_write_vectored(cx, bufs),
             Self::Other(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
@@ -275,7 +275,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
             Self::Tls(secured) => secured.is_write_vectored(),
-            Self::Ahead(ahead) => ahead.stream().is_write_vectored(),
+            Self::Rewind(rewind) => rewind.stream().is_write_vectored(),
             Self::Other(stream) => stream.is_write_vectored(),
         }
     }
@@ -286,7 +286,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(&mut **stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(&mut **stream).poll_flush(cx),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_flush(cx),
-            Self::Ahead(ahead) => ahead.stream_mut().poll_flush(cx),
+            Self::Rewind(rewind) => rewind.stream_mut().poll_flush(cx),
             Self::Other(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -296,7 +296,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
             Self::Tls(secured) => Pin::new(&mut **secured).poll_shutdown(cx),
-            Self::Ahead(ahead) => ahead.stream_mut().poll_shutdown(cx),
+            Self::Rewind(rewind) => rewind.stream_mut().poll_shutdown(cx),
             Self::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

@@ -31,7 +31,7 @@ use crate::exchange::{Cause, Fault};
 use crate::net::{Network, Stream};
 use crate::plan::{HttpCheck, Probe, Protocol};
 use crate::proxy::io::{
-    BurstStream, MOST_INTERIM_BYTES, ReceiveError, ReceivedBody, SocketTracker, StreamBody,
+    CorkedStream, MOST_INTERIM_BYTES, ReceiveError, ReceivedBody, SocketTracker, StreamBody,
     TrackedSocket,
 };
 use crate::proxy::upstream::{Agreed, Tls, head_of, not_http2};
@@ -270,7 +270,7 @@ async fn ask_http2(
     builder
         .enable_push(false)
         .max_header_list_size(HEAD_BOUND as u32);
-    let stream = BurstStream::to_server(stream);
+    let stream = CorkedStream::to_server(stream);
     let tracker = awaiting_head(stream.get_ref().tracker());
     let (mut sender, connection) = match builder.handshake::<_, Bytes>(stream).await {
         Ok(both) => both,

@@ -4,19 +4,19 @@
 //! Every room of the data plane may use this one; it uses none of them.
 
 mod blocked;
-mod burst;
+mod cork;
 mod deadlines;
 mod exchange;
 mod field_rules;
-mod heft;
 mod interim;
-mod kept;
 mod parting;
 mod pump;
 mod received;
 mod relay;
+mod replay_buffer;
 mod request_body;
 mod request_line;
+mod splice_heuristic;
 mod stalled;
 mod stream_body;
 mod switch;
@@ -26,7 +26,7 @@ mod uploading;
 mod watched;
 
 pub use blocked::{Blocked, Look, Stall};
-pub use burst::BurstStream;
+pub use cork::CorkedStream;
 pub use deadlines::Deadlines;
 pub use exchange::Exchange;
 pub use field_rules::{FieldRules, NameKind, never_from_clients};

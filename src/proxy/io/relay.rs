@@ -28,8 +28,8 @@ use crate::base::{tasks, turn};
 use crate::net::{Pipe, Pipes, Stream};
 use crate::wire::websocket::{Frames, GOING_AWAY, Masking, close_frame};
 
-use super::heft::{Heft, Piece};
 use super::parting::reset_when_taken;
+use super::splice_heuristic::{Piece, SpliceHeuristic};
 use super::tracked_socket::SendProgress;
 
 /// How much is read at a time: what a TCP socket gives at once when it is busy.
@@ -108,7 +108,7 @@ struct Flow {
     bytes: u64,
     /// Whether the sink may hold some of it back.
     is_unflushed: bool,
-    heft: Heft,
+    splice_heuristic: SpliceHeuristic,
     /// How far WebSocket's frames have come.
     frames: Option<Frames>,
 }
@@ -386,7 +386,7 @@ impl Flow {
             bytes: 0,
             // The layer before may have left something: the head of a 101, under TLS.
             is_unflushed: true,
-            heft: Heft::default(),
+            splice_heuristic: SpliceHeuristic::default(),
             frames,
         }
     }
@@ -438,7 +438,7 @@ impl Flow {
                 Stage::Open => match (&*source, &*sink) {
                     // Frames have to be seen.
                     (End::Connection(source @ Stream::Tcp(_)), End::Connection(Stream::Tcp(_)))
-                        if self.heft.is_large() && self.frames.is_none() =>
+                        if self.splice_heuristic.is_large() && self.frames.is_none() =>
                     {
                         ready!(self.poll_splice(cx, source, pipes))?;
                     }
@@ -498,19 +498,21 @@ impl Flow {
         pipes: &Pipes,
     ) -> Poll<Result<(), Side>> {
         let Some(mut pipe) = pipes.take() else {
-            self.heft.refused();
+            self.splice_heuristic.refused();
             return Poll::Ready(Ok(()));
         };
         let filled = pipe.poll_fill(cx, source);
         if let Poll::Ready(Ok(count @ 1..)) = filled {
-            self.heft.spliced(count);
+            self.splice_heuristic.spliced(count);
             self.waiting = Waiting::In(pipe);
             return Poll::Ready(Ok(()));
         }
         pipes.give_back(pipe);
         match ready!(filled) {
             Ok(_) => self.stage = Stage::Ending,
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => self.heft.never(),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.splice_heuristic.never()
+            }
             Err(_) => return Poll::Ready(Err(Side::Source)),
         }
         Poll::Ready(Ok(()))
@@ -553,7 +555,7 @@ impl Flow {
             // They are looked at one by one, and may be small.
             turn::spend(cx, piece.len() / FRAMES_STEP_BYTES);
         }
-        self.heft.copied(match piece.len() == limit {
+        self.splice_heuristic.copied(match piece.len() == limit {
             true => Piece::Full,
             false => Piece::Less,
         });

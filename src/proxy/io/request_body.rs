@@ -22,8 +22,8 @@ use crate::exchange::Reason;
 use super::exchange::Exchange;
 use super::field_rules::FieldRules;
 use super::interim::Listener;
-use super::kept::Kept;
 use super::received::{ReceiveError, ReceivedBody};
+use super::replay_buffer::ReplayBuffer;
 use super::tracked_socket::SocketTracker;
 
 /// How long a server is waited for that was asked to say `100 Continue` (RFC 9110 §10.1.1).
@@ -37,10 +37,10 @@ pub struct RequestBody {
     exchange: Rc<Exchange>,
     patience: Duration,
     gate: Option<ContinueGate>,
-    /// What was handed on; `None`: it was too much to be kept, or nobody wants it kept.
-    kept: Option<Kept>,
+    /// What was handed on; `None`: it was too much to be kept, or it needs not be kept.
+    replay: Option<ReplayBuffer>,
     /// To be handed on once more, before anything new.
-    again: Kept,
+    again: ReplayBuffer,
     /// Whether anything was handed on.
     is_begun: bool,
     /// Which trailers pass; `None`: there can be none.
@@ -77,8 +77,8 @@ impl RequestBody {
             exchange,
             patience,
             gate: None,
-            kept: None,
-            again: Kept::default(),
+            replay: None,
+            again: ReplayBuffer::default(),
             is_begun: false,
             rules: None,
         }
@@ -92,8 +92,8 @@ impl RequestBody {
             exchange,
             patience: Duration::ZERO,
             gate: None,
-            kept: None,
-            again: Kept::default(),
+            replay: None,
+            again: ReplayBuffer::default(),
             is_begun: false,
             rules: None,
         }
@@ -127,20 +127,20 @@ impl RequestBody {
 
     /// Keeps what it hands on from here on, as far as that is little.
     pub fn keep(&mut self) {
-        if self.kept.is_none() && !self.is_begun {
-            self.kept = Some(Kept::default());
+        if self.replay.is_none() && !self.is_begun {
+            self.replay = Some(ReplayBuffer::default());
         }
     }
 
     /// Lets go of what it kept.
     pub fn forget(&mut self) {
-        self.kept = None;
+        self.replay = None;
     }
 
     /// As it was in the beginning, to be sent once more; `None`: some of it is gone.
     pub fn rewound(mut self) -> Option<Self> {
         if self.is_begun {
-            let handed_on = self.kept.take()?;
+            let handed_on = self.replay.take()?;
             self.again = handed_on.followed_by(std::mem::take(&mut self.again));
             self.is_begun = false;
         }
@@ -150,8 +150,12 @@ impl RequestBody {
     /// Notes that `frame` is handed on.
     fn hand_on(&mut self, frame: &Frame<Bytes>) {
         self.is_begun = true;
-        if self.kept.as_mut().is_some_and(|kept| !kept.keep(frame)) {
-            self.kept = None;
+        if self
+            .replay
+            .as_mut()
+            .is_some_and(|replay| !replay.keep(frame))
+        {
+            self.replay = None;
         }
     }
 
@@ -174,7 +178,7 @@ impl RequestBody {
     fn break_off(&mut self, reason: Reason) -> BodyFault {
         self.incoming = None;
         self.is_begun = true;
-        self.kept = None;
+        self.replay = None;
         self.exchange.record.blame(reason);
         BodyFault(reason)
     }

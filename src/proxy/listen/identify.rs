@@ -101,7 +101,7 @@ async fn read_header(
         if let Some((header, length)) = parsed {
             let ends = ends_of(&header.endpoints, ends);
             read.advance(length);
-            return Ok((stream.with_read(read.freeze()), ends));
+            return Ok((stream.rewound(read.freeze()), ends));
         }
         let more = poll_fn(|cx| {
             let mut room = [0; READ_BYTES];

@@ -112,7 +112,7 @@ pub async fn pass_through(
     let hello = hello_of(&known);
     let found = hello.and_then(|hello| terrain.frontend().passages.find(Some(hello)));
     let Some(found) = found else {
-        return Some(stream.with_read(read_already));
+        return Some(stream.rewound(read_already));
     };
     let open = terrain.open(began, hello);
     drop(known);

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::base::clock::{self, Instant};
 use crate::net::Stream;
-use crate::proxy::io::{Blocked, BurstStream, SocketTracker};
+use crate::proxy::io::{Blocked, CorkedStream, SocketTracker};
 
 /// Octets of the client's preface, before its first frame.
 const PREFACE_BYTES: usize = 24;
@@ -117,7 +117,7 @@ struct Beginning<'a> {
 
 /// The client's socket, preceded by what was read from it earlier, with its frames counted.
 pub(super) struct CountedStream {
-    stream: BurstStream,
+    stream: CorkedStream,
     incoming: Walk,
     outgoing: Walk,
     /// What may still be thrown away; `None`: not everything has been said yet.
@@ -128,7 +128,7 @@ pub(super) struct CountedStream {
 impl CountedStream {
     pub(super) fn new(stream: Stream, counts: Rc<Counts>) -> Self {
         Self {
-            stream: BurstStream::new(stream),
+            stream: CorkedStream::new(stream),
             incoming: Walk::after(PREFACE_BYTES),
             outgoing: Walk::after(0),
             linger: None,

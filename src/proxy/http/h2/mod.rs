@@ -125,7 +125,7 @@ pub(super) async fn serve(
         return;
     };
     let counts = Rc::<Counts>::default();
-    let io = CountedStream::new(stream.with_read(prefix), Rc::clone(&counts));
+    let io = CountedStream::new(stream.rewound(prefix), Rc::clone(&counts));
     let tracker = io.tracker();
     let began = clock::now();
     let connection = match greeted(&builder, io, &client, registration, &mut timer, began).await {

@@ -231,7 +231,7 @@ async fn a_source_that_has_nothing_is_waited_for_without_a_pipe() {
     let (relay, mut client, mut server) = relay(Spoken::Anything).await;
     let mut driven = Driven::new(relay);
     for _ in 0..5 {
-        driven.relay.down.heft.spliced(MIB);
+        driven.relay.down.splice_heuristic.spliced(MIB);
         server.write_all(b"a word").await.expect("taken");
         let mut heard = [0; 6];
         tokio::select! {

@@ -19,7 +19,7 @@ use crate::base::tasks;
 use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
 use crate::plan;
-use crate::proxy::io::{BurstStream, SocketTracker};
+use crate::proxy::io::{CorkedStream, SocketTracker};
 
 use super::super::settings::{NOT_SAID, Settings};
 use super::not_http2;
@@ -70,7 +70,7 @@ enum Why {
 /// A connection that has just been opened, and does not run yet.
 pub(in super::super) struct NewH2Connection {
     sender: SendRequest<Bytes>,
-    driver: client::Connection<BurstStream, Bytes>,
+    driver: client::Connection<CorkedStream, Bytes>,
     tracker: SocketTracker,
     max_streams: usize,
 }
@@ -78,7 +78,7 @@ pub(in super::super) struct NewH2Connection {
 /// What moves the frames.
 struct Task {
     connection: Rc<H2Connection>,
-    driver: client::Connection<BurstStream, Bytes>,
+    driver: client::Connection<CorkedStream, Bytes>,
     pings: Option<PingPong>,
     pool: Weak<H2Pool>,
 }
@@ -90,7 +90,7 @@ impl NewH2Connection {
     ///
     /// `server.connect.failed`.
     pub(in super::super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
-        let stream = BurstStream::to_server(stream);
+        let stream = CorkedStream::to_server(stream);
         let tracker = stream.get_ref().tracker();
         let (sender, driver) = settings
             .http2

@@ -16,13 +16,13 @@ const MOST_BYTES: usize = 16 << 10;
 
 /// What was handed on of a body, or is about to be once more.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct ReplayBuffer {
     pieces: VecDeque<Bytes>,
     bytes: usize,
     trailers: Option<HeaderMap>,
 }
 
-impl Kept {
+impl ReplayBuffer {
     /// Keeps `frame` too; `false`: it is too much.
     pub(super) fn keep(&mut self, frame: &Frame<Bytes>) -> bool {
         if let Some(data) = frame.data_ref() {

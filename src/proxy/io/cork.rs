@@ -1,4 +1,4 @@
-//! A connection of HTTP/2 whose large frames leave together.
+//! A corked connection of HTTP/2: its large frames leave together.
 //!
 //! h2 writes and flushes each large frame by itself: 100 kB are seven calls, and seven times the peer
 //! is woken. Here a large frame waits for what follows it, and goes when nothing does: h2 flushes once
@@ -29,7 +29,7 @@ const SMALL_BYTES: usize = 256;
 const FEW_BYTES: usize = 2 << 10;
 
 /// A connection that holds a large frame back for the next.
-pub struct BurstStream {
+pub struct CorkedStream {
     stream: TrackedSocket,
     stage: Stage,
     end: End,
@@ -44,7 +44,7 @@ pub struct BurstStream {
 enum End {
     /// At once.
     AtOnce,
-    /// Not in a turn of the connection's task in which something came before it: those for whom it
+    /// Not in a turn of the connection's task in which something came before it: the streams for which it
     /// came take it first.
     OneTurnLater {
         /// Whether something has come in this turn.
@@ -65,7 +65,7 @@ enum Stage {
     Flushed,
 }
 
-impl BurstStream {
+impl CorkedStream {
     /// Of a connection that is to carry frames to a client.
     pub fn new(stream: Stream) -> Self {
         Self::over(TrackedSocket::new(stream), End::AtOnce, PREFACE_BYTES)
@@ -127,7 +127,7 @@ impl BurstStream {
     }
 }
 
-impl AsyncRead for BurstStream {
+impl AsyncRead for CorkedStream {
     #[inline]
     fn poll_read(
         self: Pin<&mut Self>,
@@ -160,7 +160,7 @@ impl AsyncRead for BurstStream {
     }
 }
 
-impl AsyncWrite for BurstStream {
+impl AsyncWrite for CorkedStream {
     #[inline]
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -301,7 +301,7 @@ mod tests {
             waiting: Vec::new(),
             flushes: Arc::clone(&flushes),
         };
-        let stream = BurstStream::new(Stream::Other(Box::new(lazy)));
+        let stream = CorkedStream::new(Stream::Other(Box::new(lazy)));
         let before = Arc::clone(&flushes);
         tasks::spawn_local(async move {
             let mut connection = server::handshake(stream).await.expect("a handshake");
@@ -357,7 +357,7 @@ mod tests {
         let frame = [&length[..], &[0; 6], &vec![0; payload]].concat();
         let frames = frame.repeat((1 << 20) / frame.len());
         far.write_all(&frames).await.expect("there is room");
-        let mut stream = BurstStream::to_server(Stream::Other(Box::new(near)));
+        let mut stream = CorkedStream::to_server(Stream::Other(Box::new(near)));
         let mut room = vec![0; 16 << 10];
         let turn = poll_fn(move |cx| {
             let mut read = 0;

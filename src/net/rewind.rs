@@ -1,6 +1,6 @@
-//! A stream of which something was read that is for the next reader.
+//! A stream that was read from, rewound for the next reader.
 //!
-//! Whoever looks at the beginning of a connection reads what has arrived, and that may be more than
+//! Peeking at the beginning of a connection reads what has arrived, and that may be more than
 //! was looked for. TLS and HTTP read it first, and then the stream is what it was before.
 
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use tokio::io::ReadBuf;
 use super::stream::Stream;
 
 /// What was read ahead, and the stream that it is from.
-pub struct Ahead {
+pub struct Rewind {
     /// Never empty.
     bytes: Bytes,
     stream: Stream,
@@ -21,18 +21,18 @@ pub struct Ahead {
 impl Stream {
     /// This stream with `bytes`, which were read from it, in front of it again.
     #[must_use]
-    pub fn with_read(self, bytes: Bytes) -> Self {
+    pub fn rewound(self, bytes: Bytes) -> Self {
         if bytes.is_empty() {
             return self;
         }
-        Self::Ahead(Box::new(Ahead {
+        Self::Rewind(Box::new(Rewind {
             bytes,
             stream: self,
         }))
     }
 }
 
-impl Ahead {
+impl Rewind {
     pub(super) fn stream(&self) -> &Stream {
         &self.stream
     }
@@ -46,7 +46,7 @@ impl Ahead {
     }
 }
 
-/// Reads from `stream`, which is [`Stream::Ahead`]; with the last of the bytes it becomes the stream
+/// Reads from `stream`, which is [`Stream::Rewind`]; with the last of the bytes it becomes the stream
 /// below, so that no later read pays for them.
 pub(super) fn poll_read(
     stream: &mut Stream,
@@ -56,14 +56,14 @@ pub(super) fn poll_read(
     // For the moment in which there is neither.
     let placeholder = Stream::Other(Box::new(tokio::io::empty()));
     match std::mem::replace(stream, placeholder) {
-        Stream::Ahead(mut ahead) => {
-            let taken = ahead.bytes.len().min(buf.remaining());
-            buf.put_slice(&ahead.bytes[..taken]);
-            ahead.bytes.advance(taken);
-            *stream = if ahead.bytes.is_empty() {
-                ahead.into_stream()
+        Stream::Rewind(mut rewind) => {
+            let taken = rewind.bytes.len().min(buf.remaining());
+            buf.put_slice(&rewind.bytes[..taken]);
+            rewind.bytes.advance(taken);
+            *stream = if rewind.bytes.is_empty() {
+                rewind.into_stream()
             } else {
-                Stream::Ahead(ahead)
+                Stream::Rewind(rewind)
             };
             Poll::Ready(Ok(()))
         }
@@ -84,12 +84,12 @@ mod tests {
     async fn what_was_read_ahead_is_read_first_and_then_the_stream() {
         let (near, mut far) = duplex(64);
         let stream = Stream::Other(Box::new(near));
-        let mut stream = stream.with_read(Bytes::from_static(b"first "));
+        let mut stream = stream.rewound(Bytes::from_static(b"first "));
         far.write_all(b"then").await.expect("it is open");
         let mut three = [0; 3];
         stream.read_exact(&mut three).await.expect("it is there");
         assert_eq!(&three, b"fir");
-        assert!(matches!(stream, Stream::Ahead(_)));
+        assert!(matches!(stream, Stream::Rewind(_)));
         // What is written goes past what was read.
         stream.write_all(b"answer").await.expect("it is open");
         stream.read_exact(&mut three).await.expect("it is there");
@@ -105,6 +105,6 @@ mod tests {
     #[test]
     fn nothing_read_ahead_costs_nothing() {
         let stream = Stream::Other(Box::new(tokio::io::empty()));
-        assert!(matches!(stream.with_read(Bytes::new()), Stream::Other(_)));
+        assert!(matches!(stream.rewound(Bytes::new()), Stream::Other(_)));
     }
 }

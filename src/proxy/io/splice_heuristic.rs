@@ -1,8 +1,8 @@
-//! Whether a flow of a relay carries so much that its bytes had better not come into the process.
+//! Decides when a relay switches from copying to splice(2).
 //!
 //! splice(2) spares two copies and costs more for each piece, so small pieces are dearer by it. A flow
-//! is believed to be large when it has filled the room of a copy a few times in a row, and no longer
-//! when it was small some times in a row. Nothing is held for what it is believed to be.
+//! counts as large when it has filled the room of a copy a few times in a row, and no longer
+//! when it was small some times in a row. Nothing is allocated for it.
 
 /// So many pieces in a row have filled the room that they were read into.
 const LARGE_FROM: i8 = 2;
@@ -20,7 +20,7 @@ const NEVER: i8 = i8::MIN;
 
 /// How much a flow carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Heft(i8);
+pub(super) struct SpliceHeuristic(i8);
 
 /// Whether a piece filled the room that it was read into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) enum Piece {
     Less,
 }
 
-impl Heft {
+impl SpliceHeuristic {
     pub(super) fn is_large(self) -> bool {
         self.0 >= LARGE_FROM
     }
@@ -66,60 +66,60 @@ impl Heft {
 mod tests {
     use super::*;
 
-    fn large() -> Heft {
-        let mut heft = Heft::default();
+    fn large() -> SpliceHeuristic {
+        let mut heuristic = SpliceHeuristic::default();
         for _ in 0..LARGE_FROM {
-            assert!(!heft.is_large());
-            heft.copied(Piece::Full);
+            assert!(!heuristic.is_large());
+            heuristic.copied(Piece::Full);
         }
-        assert!(heft.is_large());
-        heft
+        assert!(heuristic.is_large());
+        heuristic
     }
 
     #[test]
     fn only_full_pieces_in_a_row_are_large() {
         large();
-        let mut heft = Heft::default();
+        let mut heuristic = SpliceHeuristic::default();
         for _ in 0..10 {
-            heft.copied(Piece::Full);
-            heft.copied(Piece::Less);
-            assert!(!heft.is_large());
+            heuristic.copied(Piece::Full);
+            heuristic.copied(Piece::Less);
+            assert!(!heuristic.is_large());
         }
     }
 
     #[test]
     fn a_flow_that_is_small_for_a_while_is_copied_again() {
-        let mut heft = large();
-        heft.spliced(SMALL_BYTES);
+        let mut heuristic = large();
+        heuristic.spliced(SMALL_BYTES);
         for _ in LARGE_FROM..LARGEST {
-            heft.spliced(SMALL_BYTES - 1);
-            assert!(heft.is_large(), "a while is more than that");
+            heuristic.spliced(SMALL_BYTES - 1);
+            assert!(heuristic.is_large(), "a while is more than that");
         }
-        heft.spliced(SMALL_BYTES - 1);
-        assert!(!heft.is_large());
+        heuristic.spliced(SMALL_BYTES - 1);
+        assert!(!heuristic.is_large());
     }
 
     #[test]
     fn a_large_piece_starts_the_while_anew() {
-        let mut heft = large();
+        let mut heuristic = large();
         for _ in 0..10 {
-            heft.spliced(SMALL_BYTES);
-            heft.spliced(SMALL_BYTES - 1);
+            heuristic.spliced(SMALL_BYTES);
+            heuristic.spliced(SMALL_BYTES - 1);
         }
-        assert!(heft.is_large());
+        assert!(heuristic.is_large());
     }
 
     #[test]
-    fn whoever_got_no_pipe_does_not_ask_at_each_piece() {
-        let mut heft = large();
-        heft.refused();
+    fn a_flow_that_got_no_pipe_does_not_ask_at_each_piece() {
+        let mut heuristic = large();
+        heuristic.refused();
         let mut pieces = 0;
-        while !heft.is_large() {
-            heft.copied(Piece::Less);
-            heft.copied(Piece::Full);
+        while !heuristic.is_large() {
+            heuristic.copied(Piece::Less);
+            heuristic.copied(Piece::Full);
             pieces += 1;
             if pieces >= 64 {
-                heft.copied(Piece::Full);
+                heuristic.copied(Piece::Full);
             }
             assert!(pieces < 100, "it asks again");
         }
@@ -128,11 +128,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_spliced_is_not_tried_again() {
-        let mut heft = large();
-        heft.never();
+        let mut heuristic = large();
+        heuristic.never();
         for _ in 0..1000 {
-            heft.copied(Piece::Full);
-            assert!(!heft.is_large());
+            heuristic.copied(Piece::Full);
+            assert!(!heuristic.is_large());
         }
     }
 }
