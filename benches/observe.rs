@@ -210,7 +210,7 @@ fn plan() -> Plan {
             name: name("web"),
             listen: Vec::new(),
             mode: Default::default(),
-            passages: Vec::new(),
+            tcp_routes: Vec::new(),
             tls: None,
             routes: vec![Route {
                 name: name("api"),

@@ -8,9 +8,9 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use evenkeel::base::{Name, Position};
 use evenkeel::plan::{
-    ClientCertificate, HostPattern, Passage, PathPattern, Predicate, Route, ValuePattern,
+    ClientCertificate, HostPattern, PathPattern, Predicate, Route, TcpRoute, ValuePattern,
 };
-use evenkeel::proxy::route::{Passages, Request, Router};
+use evenkeel::proxy::route::{Request, Router, TcpRoutes};
 use evenkeel::wire::client_hello::ClientHello;
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderValue, Method};
@@ -117,12 +117,12 @@ fn paths(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn passages(criterion: &mut Criterion) {
+fn tcp_routes(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("names of connections");
     for count in [10, 10_000] {
         let routes = host_routes(count).into_iter();
-        let routes: Vec<Passage> = routes
-            .map(|route| Passage {
+        let routes: Vec<TcpRoute> = routes
+            .map(|route| TcpRoute {
                 name: route.name,
                 sni: route.hosts,
                 alpn: Vec::new(),
@@ -130,7 +130,7 @@ fn passages(criterion: &mut Criterion) {
                 at: route.at,
             })
             .collect();
-        let passages = Passages::compile(&routes);
+        let tcp_routes = TcpRoutes::compile(&routes);
         // The last of each kind.
         let (exact, wildcard) = (count - 2, count - 1);
         for (case, name, expected) in [
@@ -150,9 +150,9 @@ fn passages(criterion: &mut Criterion) {
                 server_name: Some(name),
                 alpn: vec![b"h2".to_vec()],
             };
-            assert_eq!(passages.find(Some(&hello)), expected);
+            assert_eq!(tcp_routes.find(Some(&hello)), expected);
             group.bench_function(BenchmarkId::new(case, count), |bencher| {
-                bencher.iter(|| passages.find(Some(black_box(&hello))));
+                bencher.iter(|| tcp_routes.find(Some(black_box(&hello))));
             });
         }
     }
@@ -186,5 +186,5 @@ fn compiling(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, hosts, paths, passages, predicates, compiling);
+criterion_group!(benches, hosts, paths, tcp_routes, predicates, compiling);
 criterion_main!(benches);

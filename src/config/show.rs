@@ -14,8 +14,8 @@ use crate::config::variables;
 use crate::plan::{
     Backend, Balance, ClientAuth, ClientCertificate, ClientField, FileAt, Frontend, HeaderCase,
     Health, HostPattern, Identity, Initial, Listen, LogFormat, LogLevel, LogTarget, Mode, Need,
-    OddNames, Passage, PathPattern, Peers, Plan, Predicate, Probe, Protocol, ProxyProtocol,
-    ProxyVersion, RequestIds, Route, Server, ServerTls, Sni, Tls, TlsRules, Trust, UnixPeers,
+    OddNames, PathPattern, Peers, Plan, Predicate, Probe, Protocol, ProxyProtocol, ProxyVersion,
+    RequestIds, Route, Server, ServerTls, Sni, TcpRoute, Tls, TlsRules, Trust, UnixPeers,
     UnknownNames, ValuePattern,
 };
 
@@ -188,21 +188,21 @@ fn of_connections(frontend: &Frontend, path: &str, page: &mut Page) {
     page.set("handshake", duration(frontend.timeout.handshake));
     page.set("tunnel", duration_or_off(frontend.timeout.tunnel));
 
-    for each in &frontend.passages {
+    for each in &frontend.tcp_routes {
         page.element(&format!("{path}.route"));
-        passage(each, page);
+        tcp_route(each, page);
     }
 }
 
-fn passage(passage: &Passage, page: &mut Page) {
-    page.set("name", string(&passage.name));
-    if !passage.sni.is_empty() {
-        page.set("sni", list(passage.sni.iter().map(host)));
+fn tcp_route(tcp_route: &TcpRoute, page: &mut Page) {
+    page.set("name", string(&tcp_route.name));
+    if !tcp_route.sni.is_empty() {
+        page.set("sni", list(tcp_route.sni.iter().map(host)));
     }
-    if !passage.alpn.is_empty() {
-        page.set("alpn", list(passage.alpn.iter().map(|name| string(name))));
+    if !tcp_route.alpn.is_empty() {
+        page.set("alpn", list(tcp_route.alpn.iter().map(|name| string(name))));
     }
-    page.set("backend", string(&passage.backend));
+    page.set("backend", string(&tcp_route.backend));
 }
 
 /// What TCP mode does not have.
@@ -303,9 +303,9 @@ fn of_requests(frontend: &Frontend, path: &str, page: &mut Page) {
         self::tls(tls, &format!("{path}.tls"), page);
     }
 
-    for each in &frontend.passages {
+    for each in &frontend.tcp_routes {
         page.element(&format!("{path}.passthrough"));
-        passage(each, page);
+        tcp_route(each, page);
     }
     for each in &frontend.routes {
         page.element(&format!("{path}.route"));

@@ -12,7 +12,7 @@ use crate::observe::{RouteMetrics, ServerMetrics};
 use crate::plan::{self, Initial, Plan};
 use crate::proxy::backend::{Backend, Health, Server};
 use crate::proxy::frontend;
-use crate::proxy::route::{Passages, Router};
+use crate::proxy::route::{Router, TcpRoutes};
 use crate::proxy::snapshot::{Frontend, Snapshot};
 
 /// The snapshot of `plan` that follows `before`, for a process with `workers`.
@@ -63,14 +63,14 @@ fn frontend(
         (names.collect(), &frontend.route_metrics)
     });
     let routes = plan.routes.iter().map(|route| &route.name);
-    let passages_before = known.map(|(frontend, before)| {
-        let names = before.passages.iter().map(|passage| &passage.name);
-        (names.collect(), &frontend.passage_metrics)
+    let tcp_routes_before = known.map(|(frontend, before)| {
+        let names = before.tcp_routes.iter().map(|tcp_route| &tcp_route.name);
+        (names.collect(), &frontend.tcp_route_metrics)
     });
-    let passages = plan.passages.iter().map(|passage| &passage.name);
+    let tcp_routes = plan.tcp_routes.iter().map(|tcp_route| &tcp_route.name);
     Frontend {
         route_metrics: counters(routes.collect(), routes_before, workers),
-        passage_metrics: counters(passages.collect(), passages_before, workers),
+        tcp_route_metrics: counters(tcp_routes.collect(), tcp_routes_before, workers),
         live: match known {
             Some((frontend, _)) => Arc::clone(&frontend.live),
             None => Arc::new(frontend::Frontend::new(plan.name.clone(), workers)),
@@ -83,21 +83,21 @@ fn frontend(
             }
             _ => Arc::new(Router::compile(&plan.routes)),
         },
-        passages: match known {
-            Some((frontend, before)) if before.passages == plan.passages => {
-                Arc::clone(&frontend.passages)
+        tcp_routes: match known {
+            Some((frontend, before)) if before.tcp_routes == plan.tcp_routes => {
+                Arc::clone(&frontend.tcp_routes)
             }
-            _ => Arc::new(Passages::compile(&plan.passages)),
+            _ => Arc::new(TcpRoutes::compile(&plan.tcp_routes)),
         },
         route_backends: plan
             .routes
             .iter()
             .filter_map(|route| place_of(&route.backend))
             .collect(),
-        passage_backends: plan
-            .passages
+        tcp_route_backends: plan
+            .tcp_routes
             .iter()
-            .filter_map(|passage| place_of(&passage.backend))
+            .filter_map(|tcp_route| place_of(&tcp_route.backend))
             .collect(),
         default_backend: plan.backend.as_ref().and_then(place_of),
     }

@@ -4,14 +4,14 @@
 //! Plain facts. The rooms of the data plane write them as they happen; `observe` turns them into a
 //! log line and numbers when the exchange is over. Nothing here decides.
 
+mod client_tls;
 mod fault;
 mod logged;
 mod reason;
 mod record;
-mod secured;
 
+pub use client_tls::{ClientCertificate, ClientTls};
 pub use fault::{Cause, Fault, Retry, Side};
 pub use logged::{LoggedField, LoggedRequest, LoggedText, RequestTexts};
 pub use reason::Reason;
 pub use record::{Attempt, FirstBytes, Opening, Record, RequestId};
-pub use secured::{ClientCertificate, ClientTls};

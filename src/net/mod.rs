@@ -12,11 +12,11 @@ mod other;
 mod pipe;
 mod readable;
 mod rewind;
-mod secured;
 mod send_queue;
 mod stream;
 mod taken;
 mod tls_error;
+mod tls_stream;
 mod unix;
 
 pub use bind::{Listener, Socket, Trace};
@@ -27,9 +27,9 @@ pub use other::{Io, OtherListener, OtherNetwork, Pending};
 pub use pipe::{Pipe, Pipes};
 pub use readable::Readable;
 pub use rewind::Rewind;
-pub use secured::{Greeted, HandshakeFault, Secured, TlsFacts};
 pub use stream::{HalfClose, Stream};
 pub use tls_error::{TlsPeer, tls_error};
+pub use tls_stream::{Greeted, HandshakeFault, TlsFacts, TlsStream};
 
 use std::io;
 use std::net::SocketAddr;

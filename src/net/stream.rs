@@ -17,8 +17,8 @@ use super::counted::Counted;
 use super::descriptors::Place;
 use super::other::Io;
 use super::rewind::{self, Rewind};
-use super::secured::Secured;
 use super::send_queue;
+use super::tls_stream::TlsStream;
 
 /// Up to here, pieces are copied together and sent as one: `send` takes a shorter way through the
 /// kernel than `writev`, which is worth more than a copy that stays in the first-level cache.
@@ -39,7 +39,7 @@ pub enum Stream {
     /// One of these of which something was read that is for the next reader.
     Rewind(Box<Rewind>),
     /// TLS over another of these.
-    Tls(Box<Secured>),
+    Tls(Box<TlsStream>),
     /// Anything else.
     Other(Box<dyn Io>),
 }
@@ -72,7 +72,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.is_wanted(),
             Self::Unix(stream) => stream.is_wanted(),
-            Self::Tls(secured) => secured.below().is_wanted(),
+            Self::Tls(tls) => tls.below().is_wanted(),
             Self::Rewind(rewind) => rewind.stream().is_wanted(),
             Self::Other(_) => false,
         }
@@ -86,7 +86,7 @@ impl Stream {
         let stream = match self {
             Self::Tcp(stream) => stream.as_fd(),
             Self::Unix(stream) => stream.as_fd(),
-            Self::Tls(secured) => return secured.below().has_peer_left(half_close),
+            Self::Tls(tls) => return tls.below().has_peer_left(half_close),
             Self::Rewind(rewind) => return rewind.stream().has_peer_left(half_close),
             Self::Other(_) => return false,
         };
@@ -107,7 +107,7 @@ impl Stream {
                 // Without the option it is only closed; nothing else can be done about it.
                 let _ = SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
             }
-            Self::Tls(secured) => secured.into_below().reset(),
+            Self::Tls(tls) => tls.into_below().reset(),
             Self::Rewind(rewind) => rewind.into_stream().reset(),
             // A Unix socket knows no reset; what it got not all of is for the layer above to tell.
             Self::Unix(_) | Self::Other(_) => {}
@@ -118,7 +118,7 @@ impl Stream {
     /// accident; dropping it would leave that open.
     pub fn close(self) {
         match self {
-            Self::Tls(secured) => secured.close(),
+            Self::Tls(tls) => tls.close(),
             Self::Rewind(rewind) => rewind.into_stream().close(),
             Self::Tcp(_) | Self::Unix(_) | Self::Other(_) => {}
         }
@@ -141,7 +141,7 @@ impl Stream {
                     sent => return Poll::Ready(sent),
                 }
             },
-            Self::Tls(secured) => secured.poll_write_more(cx, bufs),
+            Self::Tls(tls) => tls.poll_write_more(cx, bufs),
             Self::Rewind(rewind) => rewind.stream_mut().poll_write_more(cx, bufs),
             Self::Unix(_) | Self::Other(_) => Pin::new(self).poll_write_vectored(cx, bufs),
         }
@@ -155,7 +155,7 @@ impl Stream {
                 // It cannot fail on a connection, and a broken one is noticed when it is used.
                 let _ = stream.set_nodelay(true);
             }
-            Self::Tls(secured) => secured.below().push(),
+            Self::Tls(tls) => tls.below().push(),
             Self::Rewind(rewind) => rewind.stream().push(),
             Self::Unix(_) | Self::Other(_) => {}
         }
@@ -165,7 +165,7 @@ impl Stream {
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.local_addr().ok(),
-            Self::Tls(secured) => secured.below().local_addr(),
+            Self::Tls(tls) => tls.below().local_addr(),
             Self::Rewind(rewind) => rewind.stream().local_addr(),
             Self::Unix(_) | Self::Other(_) => None,
         }
@@ -175,7 +175,7 @@ impl Stream {
     /// written is encrypted first and sent as the peer takes it. `None`: what was written has left.
     pub fn sent(&self) -> Option<u64> {
         match self {
-            Self::Tls(secured) => Some(secured.sent()),
+            Self::Tls(tls) => Some(tls.sent()),
             Self::Rewind(rewind) => rewind.stream().sent(),
             Self::Tcp(_) | Self::Unix(_) | Self::Other(_) => None,
         }
@@ -187,7 +187,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => send_queue::bytes(stream).ok(),
             Self::Unix(stream) => send_queue::bytes(stream).ok(),
-            Self::Tls(secured) => secured.below().send_queue(),
+            Self::Tls(tls) => tls.below().send_queue(),
             Self::Rewind(rewind) => rewind.stream().send_queue(),
             Self::Other(_) => None,
         }
@@ -218,7 +218,7 @@ impl AsyncRead for Stream {
             Self::Rewind(_) => rewind::poll_read(this, cx, buf),
             Self::Tcp(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
-            Self::Tls(secured) => Pin::new(&mut **secured).poll_read(cx, buf),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_read(cx, buf),
             Self::Other(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -234,7 +234,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(&mut **stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(&mut **stream).poll_write(cx, buf),
-            Self::Tls(secured) => Pin::new(&mut **secured).poll_write(cx, buf),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_write(cx, buf),
             Self::Rewind(rewind) => rewind.stream_mut().poll_write(cx, buf),
             Self::Other(stream) => Pin::new(stream).poll_write(cx, buf),
         }
@@ -263,7 +263,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, bufs),
             Self::Unix(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, bufs),
-            Self::Tls(secured) => Pin::new(&mut **secured).poll_write_vectored(cx, bufs),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_write_vectored(cx, bufs),
             Self::Rewind(rewind) => rewind.stream_mut().poll_write_vectored(cx, bufs),
             Self::Other(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
@@ -274,7 +274,7 @@ impl AsyncWrite for Stream {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
-            Self::Tls(secured) => secured.is_write_vectored(),
+            Self::Tls(tls) => tls.is_write_vectored(),
             Self::Rewind(rewind) => rewind.stream().is_write_vectored(),
             Self::Other(stream) => stream.is_write_vectored(),
         }
@@ -285,7 +285,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(&mut **stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(&mut **stream).poll_flush(cx),
-            Self::Tls(secured) => Pin::new(&mut **secured).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_flush(cx),
             Self::Rewind(rewind) => rewind.stream_mut().poll_flush(cx),
             Self::Other(stream) => Pin::new(stream).poll_flush(cx),
         }
@@ -295,7 +295,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
-            Self::Tls(secured) => Pin::new(&mut **secured).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_shutdown(cx),
             Self::Rewind(rewind) => rewind.stream_mut().poll_shutdown(cx),
             Self::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }

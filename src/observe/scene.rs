@@ -74,7 +74,7 @@ fn frontend() -> Frontend {
         name: name("web"),
         listen: Vec::new(),
         mode: Default::default(),
-        passages: Vec::new(),
+        tcp_routes: Vec::new(),
         tls: None,
         routes: vec![Route {
             name: name("api"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::base::{ByteSize, FileMode, ListenAddress, Name, Peer, Position};
-use crate::plan::{ClientFields, Http2, Passage, Peers, Route, Tls};
+use crate::plan::{ClientFields, Http2, Peers, Route, TcpRoute, Tls};
 use crate::wire::field_names::FieldNames;
 
 /// `[frontend.NAME]`.
@@ -22,7 +22,7 @@ pub struct Frontend {
     /// Of requests; first match wins.
     pub routes: Vec<Route>,
     /// Of connections that are passed on as they are; first match wins.
-    pub passages: Vec<Passage>,
+    pub tcp_routes: Vec<TcpRoute>,
     /// The backend when no route matches; `None`: such a request is answered 404.
     pub backend: Option<Name>,
     /// Client connections at a time; over it, accepting pauses. `None`: only the process's limit.
@@ -59,17 +59,13 @@ pub enum RouteKind {
     /// Requests.
     Request,
     /// Connections that are passed on as they are.
-    Passage,
+    Tcp,
 }
 
 impl RouteKind {
     /// Of the routes among which one for a connection in TCP mode, or for a request, is found.
-    pub fn of(is_passage: bool) -> Self {
-        if is_passage {
-            Self::Passage
-        } else {
-            Self::Request
-        }
+    pub fn of(is_tcp: bool) -> Self {
+        if is_tcp { Self::Tcp } else { Self::Request }
     }
 }
 
@@ -79,7 +75,7 @@ impl Frontend {
         let place = place as usize;
         match kind {
             RouteKind::Request => self.routes.get(place).map(|route| &route.name),
-            RouteKind::Passage => self.passages.get(place).map(|route| &route.name),
+            RouteKind::Tcp => self.tcp_routes.get(place).map(|route| &route.name),
         }
     }
 

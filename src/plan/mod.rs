@@ -8,11 +8,11 @@ mod backend;
 pub mod expr;
 mod frontend;
 mod http2;
-mod passage;
 mod peers;
 mod process;
 mod route;
 mod server_tls;
+mod tcp_route;
 mod tls;
 
 pub use backend::{
@@ -24,12 +24,12 @@ pub use frontend::{
     OddNames, ProxyProtocol, RequestIds, RouteKind,
 };
 pub use http2::Http2;
-pub use passage::Passage;
 pub use peers::{Peers, UnixPeers};
 pub use process::{
     AccessLog, Admin, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
 };
 pub use route::{ClientCertificate, HostPattern, PathPattern, Predicate, Route, ValuePattern};
+pub use tcp_route::TcpRoute;
 
 pub use tls::{
     Certificates, ClientAuth, ClientCertificates, ClientFields, DEFAULT_ALPN, DefaultName, FileAt,

@@ -30,7 +30,7 @@ struct Caught {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wish {
+enum Action {
     Drain(&'static str),
     Stop(&'static str),
     Reload,
@@ -71,18 +71,18 @@ impl Signals {
 }
 
 impl Caught {
-    async fn next(&mut self) -> Wish {
+    async fn next(&mut self) -> Action {
         tokio::select! {
-            _ = self.term.recv() => Wish::Stop("SIGTERM"),
-            _ = self.int.recv() => Wish::Stop("SIGINT"),
-            _ = self.usr1.recv() => Wish::Drain("SIGUSR1"),
-            _ = self.usr2.recv() => Wish::Reload,
-            _ = self.hup.recv() => Wish::ReloadAndReopen,
+            _ = self.term.recv() => Action::Stop("SIGTERM"),
+            _ = self.int.recv() => Action::Stop("SIGINT"),
+            _ = self.usr1.recv() => Action::Drain("SIGUSR1"),
+            _ = self.usr2.recv() => Action::Reload,
+            _ = self.hup.recv() => Action::ReloadAndReopen,
         }
     }
 }
 
-/// Passes on what signals wish, until the proxy has ended.
+/// Passes on what signals ask for, until the proxy has ended.
 async fn obey(
     caught: &mut Caught,
     proxy: &mut Proxy,
@@ -93,17 +93,17 @@ async fn obey(
     let mut meanwhile = std::pin::pin!(meanwhile);
     let mut is_over = false;
     loop {
-        let wish = tokio::select! {
+        let action = tokio::select! {
             ending = proxy.ended() => return ending,
-            wish = caught.next() => wish,
+            action = caught.next() => action,
             () = &mut meanwhile, if !is_over => {
                 is_over = true;
                 continue;
             }
         };
-        let command = match wish {
-            Wish::Drain(why) => Command::Drain(why.to_owned()),
-            Wish::Stop(why) => {
+        let command = match action {
+            Action::Drain(why) => Command::Drain(why.to_owned()),
+            Action::Stop(why) => {
                 stops += 1;
                 if stops > 1 {
                     Command::Abort
@@ -111,8 +111,8 @@ async fn obey(
                     Command::Drain(why.to_owned())
                 }
             }
-            Wish::Reload => Command::Reload(None),
-            Wish::ReloadAndReopen => {
+            Action::Reload => Command::Reload(None),
+            Action::ReloadAndReopen => {
                 // A control thread that is gone ends the workers, and they end us.
                 let _ = commands.send(Command::ReopenLogs);
                 Command::Reload(None)

@@ -9,7 +9,7 @@ use crate::base::{ByteSize, FileMode, Name};
 use crate::config::compile::cross::Written;
 use crate::config::compile::http2::http2;
 use crate::config::compile::{
-    Reading, address, name_of, name_of_key, named_section, passage, route, tls,
+    Reading, address, name_of, name_of_key, named_section, route, tcp_route, tls,
 };
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
@@ -103,15 +103,15 @@ fn frontend(
     let backend = section
         .setting("backend")
         .and_then(|backend| backend_name(backend, mode, written, report));
-    let (routes, passages) = match mode {
+    let (routes, tcp_routes) = match mode {
         Mode::Http => {
             let routes = route::routes(&section, &entry.key, written, report);
-            let passages = passage::passthrough(&section, &entry.key, written, report);
-            (routes, passages)
+            let tcp_routes = tcp_route::passthrough(&section, &entry.key, written, report);
+            (routes, tcp_routes)
         }
         Mode::Tcp => {
-            let passages = passage::passages(&section, "route", &entry.key, written, report);
-            (Vec::new(), passages)
+            let tcp_routes = tcp_route::tcp_routes(&section, "route", &entry.key, written, report);
+            (Vec::new(), tcp_routes)
         }
     };
     if section.lacks("backend") && section.lacks("route") && reading == Reading::Whole {
@@ -133,7 +133,7 @@ fn frontend(
         mode,
         tls,
         routes,
-        passages,
+        tcp_routes,
         backend,
         max_connections: section
             .count_or("max_connections", "off", i64::MAX, report)

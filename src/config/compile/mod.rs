@@ -10,12 +10,12 @@ mod expression;
 mod frontend;
 mod health;
 mod http2;
-mod passage;
 mod process;
 mod route;
 mod server;
 mod server_tls;
 mod shadow;
+mod tcp_route;
 mod tls;
 
 use crate::base::Name;

@@ -9,7 +9,7 @@ use std::hash::Hash;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::config::source::Span;
-use crate::plan::{HostPattern, Passage, PathPattern, Predicate, Route, ValuePattern};
+use crate::plan::{HostPattern, PathPattern, Predicate, Route, TcpRoute, ValuePattern};
 
 /// Routes with the same first host and path that one route is compared with: where so many differ
 /// in method and fields alone, a missing warning is better than a slow start.
@@ -38,33 +38,33 @@ pub(super) fn warn(routes: &[Route], spans: &[Span], report: &mut Report<'_>) {
 }
 
 /// The same for routes of connections that are passed on as they are.
-pub(super) fn warn_of_passages(passages: &[Passage], spans: &[Span], report: &mut Report<'_>) {
+pub(super) fn warn_of_tcp_routes(tcp_routes: &[TcpRoute], spans: &[Span], report: &mut Report<'_>) {
     let mut by_name: HashMap<Option<&HostPattern>, Vec<usize>> = HashMap::new();
-    for (index, (passage, span)) in passages.iter().zip(spans).enumerate() {
-        let covering = covering_hosts(passage.sni.first());
+    for (index, (tcp_route, span)) in tcp_routes.iter().zip(spans).enumerate() {
+        let covering = covering_hosts(tcp_route.sni.first());
         let candidates = covering
             .iter()
             .filter_map(|name| by_name.get(&name.as_ref()));
         let first_of = |same: &Vec<usize>| {
             let mut compared = same.iter().take(MOST_COMPARED).copied();
             compared.find(|earlier| {
-                let earlier = &passages[*earlier];
-                covers_hosts(&earlier.sni, &passage.sni)
-                    && covers(&earlier.alpn, &passage.alpn, |name| vec![name.clone()])
+                let earlier = &tcp_routes[*earlier];
+                covers_hosts(&earlier.sni, &tcp_route.sni)
+                    && covers(&earlier.alpn, &tcp_route.alpn, |name| vec![name.clone()])
             })
         };
         let Some(taker) = candidates.filter_map(first_of).min() else {
-            for name in options(&passage.sni) {
+            for name in options(&tcp_route.sni) {
                 by_name.entry(name).or_default().push(index);
             }
             continue;
         };
         let taking = format!(
             "route `{}` matches all its connections first",
-            passages[taker].name
+            tcp_routes[taker].name
         );
         report.add(
-            Diagnostic::warning(*span, format!("route `{}` never matches", passage.name))
+            Diagnostic::warning(*span, format!("route `{}` never matches", tcp_route.name))
                 .related(spans[taker], taking)
                 .help("the first match wins: put the narrower route first"),
         );

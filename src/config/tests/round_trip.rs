@@ -24,10 +24,10 @@ use crate::plan::{
     Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField, ClientFields,
     DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
     HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, Listen, Log, LogFormat,
-    LogLevel, LogTarget, Mode, NameRules, Need, OddNames, Passage, PathPattern, Peers, Plan, Pool,
+    LogLevel, LogTarget, Mode, NameRules, Need, OddNames, PathPattern, Peers, Plan, Pool,
     Predicate, Probe, Process, Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds,
-    Route, SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, Tls, TlsRules, Trust, UnixPeers,
-    UnknownNames, ValuePattern,
+    Route, SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, TcpRoute, Tls, TlsRules, Trust,
+    UnixPeers, UnknownNames, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -456,7 +456,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 name,
                 listen,
                 mode: Mode::Http,
-                passages: Vec::new(),
+                tcp_routes: Vec::new(),
                 tls,
                 backend: (routes.is_empty() || half_close).then_some(backend),
                 routes,
@@ -491,9 +491,9 @@ fn address() -> impl Strategy<Value = Address> {
     ]
 }
 
-fn passage(backends: Vec<Name>) -> impl Strategy<Value = Passage> {
+fn tcp_route(backends: Vec<Name>) -> impl Strategy<Value = TcpRoute> {
     (vec(host(), 0..3), vec(text(), 0..3), one_of(backends)).prop_map(|(sni, alpn, backend)| {
-        Passage {
+        TcpRoute {
             name: Name::new("replaced").expect("a name"),
             sni,
             alpn,
@@ -505,47 +505,54 @@ fn passage(backends: Vec<Name>) -> impl Strategy<Value = Passage> {
 
 /// Any frontend, in either mode.
 fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> {
-    let passages = (names(0), vec(passage(backends.clone()), 5));
+    let tcp_routes = (names(0), vec(tcp_route(backends.clone()), 5));
     let of_tcp = (
         any::<bool>(),
         duration(),
-        passages,
+        tcp_routes,
         one_of(backends.clone()),
     );
-    (frontend(name, backends), of_tcp).prop_map(|(http, (is_tcp, handshake, passages, backend))| {
-        if !is_tcp {
-            return http;
-        }
-        let named = |(name, passage): (Name, Passage)| Passage { name, ..passage };
-        let passages: Vec<Passage> = passages.0.into_iter().zip(passages.1).map(named).collect();
-        let default = FrontendTimeouts::default();
-        Frontend {
-            name: http.name,
-            listen: http.listen,
-            mode: Mode::Tcp,
-            routes: Vec::new(),
-            backend: (passages.is_empty() || http.half_close).then_some(backend),
-            passages,
-            max_connections: http.max_connections,
-            timeout: FrontendTimeouts {
-                handshake,
-                tunnel: http.timeout.tunnel,
-                ..default
-            },
-            limits: FrontendLimits::default(),
-            http2: Http2::default(),
-            half_close: false,
-            tls: None,
-            proxy_protocol: http.proxy_protocol,
-            trusted_proxies: Default::default(),
-            client_field: Default::default(),
-            forwarding: Forwarding::default(),
-            request_id: RequestIds::default(),
-            field_names: OddNames::default(),
-            header_case: HeaderCase::default(),
-            upgrades: Frontend::default_upgrades(),
-        }
-    })
+    (frontend(name, backends), of_tcp).prop_map(
+        |(http, (is_tcp, handshake, tcp_routes, backend))| {
+            if !is_tcp {
+                return http;
+            }
+            let named = |(name, tcp_route): (Name, TcpRoute)| TcpRoute { name, ..tcp_route };
+            let tcp_routes: Vec<TcpRoute> = tcp_routes
+                .0
+                .into_iter()
+                .zip(tcp_routes.1)
+                .map(named)
+                .collect();
+            let default = FrontendTimeouts::default();
+            Frontend {
+                name: http.name,
+                listen: http.listen,
+                mode: Mode::Tcp,
+                routes: Vec::new(),
+                backend: (tcp_routes.is_empty() || http.half_close).then_some(backend),
+                tcp_routes,
+                max_connections: http.max_connections,
+                timeout: FrontendTimeouts {
+                    handshake,
+                    tunnel: http.timeout.tunnel,
+                    ..default
+                },
+                limits: FrontendLimits::default(),
+                http2: Http2::default(),
+                half_close: false,
+                tls: None,
+                proxy_protocol: http.proxy_protocol,
+                trusted_proxies: Default::default(),
+                client_field: Default::default(),
+                forwarding: Forwarding::default(),
+                request_id: RequestIds::default(),
+                field_names: OddNames::default(),
+                header_case: HeaderCase::default(),
+                upgrades: Frontend::default_upgrades(),
+            }
+        },
+    )
 }
 
 fn server() -> impl Strategy<Value = Server> {

@@ -206,10 +206,10 @@ fn scrape(
         .zip(&snapshot.plan.frontends)
         .flat_map(|(frontend, plan)| {
             let routes = plan.routes.iter().map(|route| &route.name);
-            let passages = plan.passages.iter().map(|passage| &passage.name);
+            let tcp_routes = plan.tcp_routes.iter().map(|tcp_route| &tcp_route.name);
             let routes = routes.zip(frontend.route_metrics.iter());
-            let passages = passages.zip(frontend.passage_metrics.iter());
-            routes.chain(passages).map(|(name, metrics)| RouteRow {
+            let tcp_routes = tcp_routes.zip(frontend.tcp_route_metrics.iter());
+            routes.chain(tcp_routes).map(|(name, metrics)| RouteRow {
                 frontend: &plan.name,
                 route: name,
                 metrics,

@@ -1,17 +1,17 @@
 //! Certificates: read from files, turned into what handshakes with clients and servers are made with,
 //! and renewed while they run.
 //!
-//! `load` reads one, `shelf` has all of them and knows which changed; here they become [`Terms`],
+//! `load` reads one, `file_cache` has all of them and knows which changed; here they become [`Terms`],
 //! frontend by frontend, and in `server_tls` what backends need. What is wrong is said at the line of
 //! the configuration that names the file.
 //! A renewed file takes effect by itself; one that cannot be used changes nothing, whether it is
 //! found at a reload or in between.
 
+mod file_cache;
 mod load;
 #[cfg(test)]
 pub(super) mod scene;
 mod server_tls;
-mod shelf;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -29,9 +29,9 @@ use crate::proxy::snapshot::Snapshot;
 use crate::proxy::tls::{Acceptor, Resumption, Store, StoreBuilder, Terms, Trust};
 
 use super::{State, reload};
+use file_cache::{FileCache, Slot};
 use load::{Authorities, Files, RevokedList};
 use server_tls::ServerTlsSet;
-use shelf::{Shelf, Slot};
 
 /// So many days before a certificate expires it is said, each once. 0: it has expired.
 const REMIND_AT_DAYS: [i64; 4] = [21, 7, 1, 0];
@@ -47,11 +47,11 @@ const REFUSED_BY_CLIENTS: &str = "clients will refuse it";
 /// All certificates of a proxy, and the sessions of their clients.
 #[derive(Debug, Default)]
 pub struct Certs {
-    shelf: Shelf,
+    file_cache: FileCache,
     /// See [`Resumption`]. Those of policies that no frontend has are dropped.
     resumptions: HashMap<Policy, Resumption>,
     /// What was found and has neither taken effect nor been said.
-    findings: shelf::Findings,
+    findings: file_cache::Findings,
     /// For each certificate that is about to expire, when that is and how many days before it was
     /// last said.
     reminded: HashMap<Files, (i64, i64)>,
@@ -91,7 +91,7 @@ impl Certs {
     /// Reads what `plan` names and makes of it what handshakes are made with; what `before` has of
     /// that for servers is kept. May take seconds, and blocks meanwhile.
     pub fn prepare(&mut self, plan: &Plan, before: Option<&Snapshot>) -> Prepared {
-        self.findings.add(self.shelf.look(plan));
+        self.findings.add(self.file_cache.look(plan));
         let mut prepared = Prepared::default();
         for frontend in &plan.frontends {
             let terms = frontend.tls.as_ref().and_then(|tls| {
@@ -101,13 +101,13 @@ impl Certs {
             prepared.terms.push(terms);
         }
         let found = &mut prepared.diagnostics;
-        prepared.servers = ServerTlsSet::of(plan, &self.shelf, before, found);
+        prepared.servers = ServerTlsSet::of(plan, &self.file_cache, before, found);
         prepared
     }
 
     /// Forgets what has nothing to do with `plan`, which runs from now on.
     fn settle(&mut self, plan: &Plan) {
-        self.shelf.retain(plan);
+        self.file_cache.retain(plan);
         let frontends = plan.frontends.iter().filter_map(|one| one.tls.as_ref());
         let rules = frontends.flat_map(Tls::all_rules);
         let used: HashSet<Policy> = rules
@@ -172,15 +172,15 @@ impl Certs {
         let mut store = StoreBuilder::default();
         let mut is_empty = true;
         for source in &tls.certificates {
-            let listed = self.shelf.files(source);
-            if let Some(fault) = self.shelf.directory_fault(source) {
+            let listed = self.file_cache.files(source);
+            if let Some(fault) = self.file_cache.directory_fault(source) {
                 found.push(match listed.is_empty() {
                     true => Diagnostic::at(&source.at, &fault.message, fault.help),
                     false => as_before(&source.at, &source.path, fault),
                 });
             }
             for files in listed {
-                let Some(slot) = self.shelf.certificates().get(&files) else {
+                let Some(slot) = self.file_cache.certificates().get(&files) else {
                     continue;
                 };
                 found.extend(judged(&source.at, &files, slot, now, REFUSED_BY_CLIENTS));
@@ -232,13 +232,16 @@ impl Certs {
         };
         for file in &asked.ca {
             let slot = self
-                .shelf
+                .file_cache
                 .authorities()
                 .get(&Authorities(file.path.clone()));
             trust.roots.extend(content(file, slot, &mut found));
         }
         for file in &asked.crl {
-            let slot = self.shelf.revoked().get(&RevokedList(file.path.clone()));
+            let slot = self
+                .file_cache
+                .revoked()
+                .get(&RevokedList(file.path.clone()));
             trust.revoked.extend(content(file, slot, &mut found));
         }
         match found.is_empty() {
@@ -260,7 +263,7 @@ impl Certs {
     /// Says which certificates are about to expire, each at a few distances and once.
     fn remind(&mut self) {
         let now = clock::unix_seconds(clock::wall());
-        let certificates = self.shelf.certificates().iter();
+        let certificates = self.file_cache.certificates().iter();
         let loaded = certificates.filter_map(|(files, slot)| Some((files, slot.good.as_ref()?)));
         for (files, loaded) in loaded {
             let left = loaded.not_after - now;
@@ -275,13 +278,13 @@ impl Certs {
                 self.reminded.insert(files.clone(), this);
             }
         }
-        let known = self.shelf.certificates();
+        let known = self.file_cache.certificates();
         self.reminded.retain(|files, _| known.contains_key(files));
     }
 
     fn overview(&self) -> Overview {
         let mut overview = Overview::default();
-        for (files, slot) in self.shelf.certificates() {
+        for (files, slot) in self.file_cache.certificates() {
             let Some(loaded) = &slot.good else {
                 continue;
             };
@@ -290,7 +293,7 @@ impl Certs {
             let expiry = overview.expiries.entry(name.into()).or_insert(i64::MAX);
             *expiry = loaded.not_after.min(*expiry);
         }
-        let faults = self.shelf.faults().into_iter();
+        let faults = self.file_cache.faults().into_iter();
         overview.broken = faults
             .map(|(path, fault)| (path.to_owned(), fault.message.clone()))
             .collect();
@@ -463,13 +466,13 @@ pub(super) fn take_up(state: &State, certs: &mut Certs, snapshot: &Snapshot, pre
 
 /// Puts the certificates that a proxy starts with to work. What is wrong with them was said already.
 pub(super) fn begin(state: &State, certs: &mut Certs, plan: &Plan) {
-    certs.findings = shelf::Findings::default();
+    certs.findings = file_cache::Findings::default();
     settled(state, certs, plan);
 }
 
 /// Everything that follows when `plan` runs with these certificates.
 pub(super) fn settled(state: &State, certs: &mut Certs, plan: &Plan) {
-    let shelf::Findings {
+    let file_cache::Findings {
         renewed,
         broken,
         gone,
@@ -502,7 +505,7 @@ pub(super) fn remind(state: &State) {
 
 /// The directories to watch.
 pub(super) async fn directories(state: &State) -> HashSet<PathBuf> {
-    state.certs.lock().await.shelf.directories()
+    state.certs.lock().await.file_cache.directories()
 }
 
 /// The first of `names`, and how many more there are.

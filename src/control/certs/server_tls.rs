@@ -1,6 +1,6 @@
 //! What handshakes with servers are made with: authorities to believe, and a certificate of our own.
 //!
-//! The shelf has read the files; a fault is said at the line that names one. The system's authorities
+//! The cache has read the files; a fault is said at the line that names one. The system's authorities
 //! are in no file that the configuration names: they are read here, whenever anything is. What
 //! says the same as before stays as it is, with its connections and tickets.
 
@@ -22,8 +22,8 @@ use crate::proxy::backend;
 use crate::proxy::snapshot::Snapshot;
 use crate::proxy::upstream::{Materials, Tls, Trusted};
 
+use super::file_cache::FileCache;
 use super::load::{Authorities, CANNOT_PARSE, Files};
-use super::shelf::Shelf;
 use super::{content, judged};
 
 /// What the backends of a plan shake hands with, in their order; `None`: one has no TLS, or something
@@ -33,7 +33,7 @@ pub(super) struct ServerTlsSet(Vec<Option<Arc<Tls>>>);
 
 /// Where authorities and certificates come from.
 struct Sources<'a> {
-    shelf: &'a Shelf,
+    file_cache: &'a FileCache,
     /// What the system believes, once a backend has asked: many files, and the same for all.
     system: OnceCell<Vec<CertificateDer<'static>>>,
 }
@@ -47,15 +47,15 @@ impl Sources<'_> {
 }
 
 impl ServerTlsSet {
-    /// What `plan` wants, of the files on `shelf`; what `before` has of it is kept.
+    /// What `plan` wants, of the files in `file_cache`; what `before` has of it is kept.
     pub(super) fn of(
         plan: &Plan,
-        shelf: &Shelf,
+        file_cache: &FileCache,
         before: Option<&Snapshot>,
         found: &mut Vec<Diagnostic>,
     ) -> Self {
         let sources = Sources {
-            shelf,
+            file_cache,
             system: OnceCell::new(),
         };
         let known = before.map(by_name).unwrap_or_default();
@@ -136,7 +136,7 @@ fn one(
     let errors_before = super::errors(found);
     let mut hasher = DefaultHasher::new();
     let trusted = match &tls.trust {
-        Trust::Authorities(files) => authorities(files, sources.shelf, &mut hasher, found),
+        Trust::Authorities(files) => authorities(files, sources.file_cache, &mut hasher, found),
         Trust::System => Trusted::Signed {
             roots: system_roots(&tls.at, sources.system(), &mut hasher, found),
             certificates: Vec::new(),
@@ -145,7 +145,7 @@ fn one(
         Trust::Anyone => Trusted::All,
     };
     let identity = match &tls.identity {
-        Some(identity) => our_own(identity, sources.shelf, &mut hasher, found),
+        Some(identity) => our_own(identity, sources.file_cache, &mut hasher, found),
         None => None,
     };
     if super::errors(found) > errors_before {
@@ -194,14 +194,16 @@ fn system_roots(
 
 fn authorities(
     files: &[FileAt],
-    shelf: &Shelf,
+    file_cache: &FileCache,
     hasher: &mut DefaultHasher,
     found: &mut Vec<Diagnostic>,
 ) -> Trusted {
     let mut roots = RootCertStore::empty();
     let mut certificates = Vec::new();
     for file in files {
-        let slot = shelf.authorities().get(&Authorities(file.path.clone()));
+        let slot = file_cache
+            .authorities()
+            .get(&Authorities(file.path.clone()));
         for certificate in content(file, slot, found) {
             certificate.as_ref().hash(hasher);
             // It may be the server's own, which needs no authority.
@@ -233,12 +235,12 @@ fn may_sign(der: &CertificateDer<'_>) -> bool {
 
 fn our_own(
     identity: &Identity,
-    shelf: &Shelf,
+    file_cache: &FileCache,
     hasher: &mut DefaultHasher,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Arc<CertifiedKey>> {
     let files = files_of(identity);
-    let slot = shelf.certificates().get(&files)?;
+    let slot = file_cache.certificates().get(&files)?;
     let now = clock::unix_seconds(clock::wall());
     let refusing = "servers will refuse it";
     found.extend(judged(

@@ -212,7 +212,7 @@ async fn ask_http(stream: Stream, target: &Target<'_>, check: &HttpCheck, progre
             progress.step.set(Step::Handshake);
             let name = tls.name_of(check.host.as_ref(), target.name, &target.address);
             match tls.secure(stream, name).await {
-                Ok(secured) => secured,
+                Ok(stream) => stream,
                 Err(fault) => return progress.decide(failed(of_handshake(&fault))),
             }
         }

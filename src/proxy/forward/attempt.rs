@@ -13,7 +13,7 @@ use crate::base::turn;
 use crate::exchange::{Fault, Reason};
 use crate::net::Dialer;
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{Exchange, Proof, ReceivedBody, RequestBody, Switch};
+use crate::proxy::io::{Exchange, Proof, ReceivedBody, RequestBody, UpgradeRequest};
 use crate::proxy::upstream::{
     Answer, ConnectParams, Connection, Failure, H1Connection, Outcome, ResponseHead, StreamPermit,
     Unanswered, Wanted, ask_for_tunnel, head_of,
@@ -249,9 +249,9 @@ async fn connect(
     let local = lease.backend();
     let plan = &local.shared.plan;
     let began = clock::now();
-    // What wishes to go on in another protocol is choosy.
-    let switches = exchange.switch().is_some();
-    if !switches {
+    // Only some connections let an exchange go on in another protocol.
+    let is_upgrade = exchange.upgrade().is_some();
+    if !is_upgrade {
         let open = poll_fn(|cx| {
             Poll::Ready(
                 selected
@@ -283,8 +283,8 @@ async fn connect(
         patience,
     };
     // Boxed: most attempts find a connection that is open.
-    let connection = if switches {
-        let opening = Box::pin(selected.pool.open_to_switch(&params, wanted));
+    let connection = if is_upgrade {
+        let opening = Box::pin(selected.pool.open_for_upgrade(&params, wanted));
         deadlines.while_connecting(patience, opening).await
     } else {
         let opening = Box::pin(selected.pool.open(&params, wanted));
@@ -364,12 +364,12 @@ async fn over_http2(
     let Ok(mut converted) = head_of(&head, settings.scheme(), &authority) else {
         return Err(other(Fault::new(Reason::RequestHostMalformed)));
     };
-    if let Some(switch) = exchange.switch() {
-        if matches!(switch.proof, Proof::Malformed) {
+    if let Some(upgrade) = exchange.upgrade() {
+        if matches!(upgrade.proof, Proof::Malformed) {
             // Nobody but us would answer it.
             return Err(other(Fault::new(Reason::RequestUpgradeKey)));
         }
-        ask_for_tunnel(&mut converted, switch);
+        ask_for_tunnel(&mut converted, upgrade);
     }
     wait_for_answer(began, lease, exchange);
     let outcome = permit.exchange(converted, body, &exchange.deadlines).await;
@@ -433,14 +433,14 @@ fn first_cause(fault: Fault, exchange: &Exchange) -> Fault {
 }
 
 /// Whether the connection may carry another request. On one to a server of HTTP/1.0 hyper would
-/// write it in that version, and a body of unknown length would be lost. After a wish to go on in
+/// write it in that version, and a body of unknown length would be lost. After a request to go on in
 /// another protocol, what the server takes the next bytes for is a matter of opinion.
 fn reuse_after(response: &ResponseHead, exchange: &Exchange) -> Reuse {
     let says_close = response
         .headers()
         .get(header::CONNECTION)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
-    if response.version() == Version::HTTP_11 && !says_close && exchange.switch().is_none() {
+    if response.version() == Version::HTTP_11 && !says_close && exchange.upgrade().is_none() {
         Reuse::Allowed
     } else {
         Reuse::Forbidden
@@ -458,9 +458,9 @@ fn can_be_passed_on<B>(response: &Response<B>, exchange: &Exchange) -> bool {
             coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none()
         }
     };
-    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    let is_agreed = |switch: &Switch| switch.is_agreed_in(response);
-    is_framed && (!switches || exchange.switch().is_some_and(is_agreed))
+    let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let is_agreed = |upgrade: &UpgradeRequest| upgrade.is_agreed_in(response);
+    is_framed && (!is_upgrade || exchange.upgrade().is_some_and(is_agreed))
 }
 
 /// Makes the length of an answer the only one that it says, if it is one: hyper does not look where no

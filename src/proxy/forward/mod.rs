@@ -13,7 +13,7 @@ mod server_body;
 pub use attempt::Sending;
 pub use bare::connect;
 pub use proxy_header_pools::ProxyHeaderPools;
-pub use server_body::{BodyError, ServerBody, Switched};
+pub use server_body::{BodyError, ServerBody, Upgraded};
 
 use std::rc::Rc;
 

@@ -58,7 +58,7 @@ pub(super) enum Carried {
 }
 
 /// What is left of a request to a server that goes on in another protocol.
-pub struct Switched {
+pub struct Upgraded {
     /// The way to the server.
     pub server: End,
     /// What it spoke before.
@@ -135,14 +135,14 @@ impl ServerBody {
     /// # Errors
     ///
     /// The server has not.
-    pub fn into_switched(mut self) -> Result<Switched, Fault> {
+    pub fn into_upgraded(mut self) -> Result<Upgraded, Fault> {
         let way = self.way.take();
         let malformed = || Fault::new(Reason::ServerResponseMalformed);
         let Way { carried, lease } = way.ok_or_else(malformed)?;
         match carried {
             Carried::Http1 { connection, .. } => {
                 let (stream, read_already) = connection.into_upgraded().ok_or_else(malformed)?;
-                Ok(Switched {
+                Ok(Upgraded {
                     server: End::Connection(stream),
                     version: Version::HTTP_11,
                     read_already,
@@ -155,7 +155,7 @@ impl ServerBody {
             } => {
                 let incoming = std::mem::replace(&mut self.incoming, ReceivedBody::None);
                 let recv = incoming.into_stream().ok_or_else(malformed)?;
-                Ok(Switched {
+                Ok(Upgraded {
                     server: End::h2_at(permit, send, recv),
                     version: Version::HTTP_2,
                     read_already: Bytes::new(),

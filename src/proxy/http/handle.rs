@@ -37,7 +37,7 @@ use super::client::{Client, Open};
 use super::hop::{self, BodyKind, Sender};
 use super::identity;
 use super::seen::Seen;
-use super::upgrade::{self, OpenTunnel, is_extended_connect, wish_of};
+use super::upgrade::{self, OpenTunnel, is_extended_connect, upgrade_of};
 
 /// A request whose head has been read, and what it runs under.
 pub(super) struct ActiveRequest {
@@ -156,7 +156,7 @@ impl ActiveRequest {
         }
         identity::remove_certificate_fields(request.headers_mut(), &view.client_fields);
         settle_length(request.headers_mut(), seen)?;
-        let switch = wish_of(&request, seen, &plan.upgrades, &client.context.rng)?;
+        let upgrade = upgrade_of(&request, seen, &plan.upgrades, &client.context.rng)?;
         let body_kind = match is_extended_connect(&request) {
             // What follows is the tunnel.
             true => BodyKind::None,
@@ -187,11 +187,11 @@ impl ActiveRequest {
         };
         hop::towards_server(&mut head, seen, body_kind, sender, &plan.forwarding);
         identity::say_certificate(&mut head.headers, &plan.forwarding.client_certificate, tls);
-        let (incoming, from_client) = match (switch, incoming) {
+        let (incoming, from_client) = match (upgrade, incoming) {
             (None, incoming) => (Some(incoming), None),
-            (Some(switch), incoming) => {
-                upgrade::towards_server(&mut head, &switch);
-                exchange.wish_for(switch);
+            (Some(upgrade), incoming) => {
+                upgrade::towards_server(&mut head, &upgrade);
+                exchange.request_upgrade(upgrade);
                 (None, incoming.into_stream())
             }
         };
@@ -269,24 +269,24 @@ impl ActiveRequest {
         let Some(plan) = self.plan() else {
             return Err(Fault::new(Reason::ProxyStopped));
         };
-        let switch = self.exchange.switch();
-        let agreed = switch.filter(|switch| switch.is_agreed_in(&response));
+        let upgrade = self.exchange.upgrade();
+        let agreed = upgrade.filter(|upgrade| upgrade.is_agreed_in(&response));
         hop::towards_client(&mut response, &plan.forwarding);
         if self.view.records_case && plan.header_case != plan::HeaderCase::Preserve {
             response.extensions_mut().clear();
         }
-        let Some(switch) = agreed else {
+        let Some(upgrade) = agreed else {
             return Ok(response.map(ResponseBody::Server));
         };
         let (mut head, body) = response.into_parts();
         let snapshot = &self.view.snapshot;
         let open_tunnel = OpenTunnel {
-            switched: body.into_switched()?,
+            upgraded: body.into_upgraded()?,
             from_client,
             drain: snapshot.plan.shutdown.tunnels,
             remembered: Remembered::of(&self.exchange.record, snapshot).map(Rc::new),
         };
-        upgrade::towards_client(&mut head, switch, &open_tunnel);
+        upgrade::towards_client(&mut head, upgrade, &open_tunnel);
         keep(open_tunnel);
         Ok(Response::from_parts(head, ResponseBody::Tunnel))
     }

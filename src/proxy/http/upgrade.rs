@@ -18,8 +18,8 @@ use http::{HeaderValue, Method, Request, StatusCode, Version, request, response}
 use crate::base::clock::Duration;
 use crate::base::rng::Rng;
 use crate::exchange::Reason;
-use crate::proxy::forward::Switched;
-use crate::proxy::io::{End, Proof, Relay, Spoken, Switch};
+use crate::proxy::forward::Upgraded;
+use crate::proxy::io::{End, Proof, Relay, Spoken, UpgradeRequest};
 use crate::proxy::snapshot::Remembered;
 use crate::proxy::tunnel::{Terms, Tunnel};
 use crate::wire::websocket::Key;
@@ -32,7 +32,7 @@ const WEBSOCKET: &str = "websocket";
 
 /// A tunnel that the server has agreed to; the client's end is still missing.
 pub(super) struct OpenTunnel {
-    pub(super) switched: Switched,
+    pub(super) upgraded: Upgraded,
     /// The client's side of a stream of HTTP/2; a connection of HTTP/1 is one itself.
     pub(super) from_client: Option<RecvStream>,
     /// How long it may last once it was told to leave.
@@ -51,12 +51,12 @@ pub(super) fn is_extended_connect<B>(request: &Request<B>) -> bool {
 /// # Errors
 ///
 /// Without that protocol the request would mean nothing.
-pub(super) fn wish_of<B>(
+pub(super) fn upgrade_of<B>(
     request: &Request<B>,
     seen: Seen,
     allowed: &[String],
     rng: &Rng,
-) -> Result<Option<Switch>, Reason> {
+) -> Result<Option<UpgradeRequest>, Reason> {
     if request.method() == Method::CONNECT {
         let Some(protocol) = request.extensions().get::<Protocol>() else {
             return Ok(None);
@@ -67,7 +67,7 @@ pub(super) fn wish_of<B>(
             true => Proof::Ours(Key::made([rng.next_u64(), rng.next_u64()])),
             false => Proof::NotNeeded,
         };
-        return Ok(Some(Switch { protocol, proof }));
+        return Ok(Some(UpgradeRequest { protocol, proof }));
     }
     if !may_upgrade(request, seen) || !lists(request.headers(), header::CONNECTION, b"upgrade") {
         return Ok(None);
@@ -78,7 +78,7 @@ pub(super) fn wish_of<B>(
     let protocol = tokens.find_map(|token| {
         allowed_of(allowed, token).filter(|protocol| is_get || protocol != WEBSOCKET)
     });
-    Ok(protocol.map(|protocol| Switch {
+    Ok(protocol.map(|protocol| UpgradeRequest {
         proof: match protocol == WEBSOCKET {
             true => proof_of(request.headers()),
             false => Proof::NotNeeded,
@@ -137,9 +137,9 @@ fn tokens(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item =
         .map(<[u8]>::trim_ascii)
 }
 
-/// Asks a server for what `switch` says, in a head that is otherwise complete. One of HTTP/2 is asked
+/// Asks a server for what `upgrade` says, in a head that is otherwise complete. One of HTTP/2 is asked
 /// by a CONNECT in the end, which `forward` makes of it.
-pub(super) fn towards_server(head: &mut request::Parts, switch: &Switch) {
+pub(super) fn towards_server(head: &mut request::Parts, upgrade: &UpgradeRequest) {
     if head.method == Method::CONNECT {
         head.method = Method::GET;
     }
@@ -149,8 +149,8 @@ pub(super) fn towards_server(head: &mut request::Parts, switch: &Switch) {
     // more than was announced.
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(header::UPGRADE, switch.protocol.clone());
-    let Proof::Ours(key) = &switch.proof else {
+    headers.insert(header::UPGRADE, upgrade.protocol.clone());
+    let Proof::Ours(key) = &upgrade.proof else {
         return;
     };
     if let Ok(key) = HeaderValue::from_bytes(key.as_bytes()) {
@@ -164,7 +164,7 @@ pub(super) fn towards_server(head: &mut request::Parts, switch: &Switch) {
 /// Tells the client that the server agrees, in its version of HTTP.
 pub(super) fn towards_client(
     head: &mut response::Parts,
-    switch: &Switch,
+    upgrade: &UpgradeRequest,
     open_tunnel: &OpenTunnel,
 ) {
     let headers = &mut head.headers;
@@ -177,15 +177,15 @@ pub(super) fn towards_client(
         return;
     }
     head.status = StatusCode::SWITCHING_PROTOCOLS;
-    if open_tunnel.switched.version == Version::HTTP_2
-        && let Proof::Clients(key) = &switch.proof
+    if open_tunnel.upgraded.version == Version::HTTP_2
+        && let Proof::Clients(key) = &upgrade.proof
         && let Ok(answer) = HeaderValue::from_maybe_shared(Bytes::from(key.answer()))
     {
         // The server has not seen the key: that it means WebSocket it has said by `:protocol`.
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, answer);
     }
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(header::UPGRADE, switch.protocol.clone());
+    headers.insert(header::UPGRADE, upgrade.protocol.clone());
 }
 
 impl OpenTunnel {
@@ -194,14 +194,14 @@ impl OpenTunnel {
         if let Some(remembered) = self.remembered {
             open.places = remembered;
         }
-        let Switched {
+        let Upgraded {
             server,
             read_already,
             lease,
             ..
-        } = self.switched;
-        let is_websocket = |switch: &Switch| switch.protocol == WEBSOCKET;
-        let spoken = match open.exchange.switch().is_some_and(is_websocket) {
+        } = self.upgraded;
+        let is_websocket = |upgrade: &UpgradeRequest| upgrade.protocol == WEBSOCKET;
+        let spoken = match open.exchange.upgrade().is_some_and(is_websocket) {
             true => Spoken::WebSocket,
             false => Spoken::Anything,
         };
@@ -222,11 +222,11 @@ impl OpenTunnel {
 mod tests {
     use super::*;
 
-    fn wish(fields: &[(&str, &str)], allowed: &[&str]) -> Option<String> {
-        wish_in(Request::get("/"), fields, allowed)
+    fn requested(fields: &[(&str, &str)], allowed: &[&str]) -> Option<String> {
+        upgrade_in(Request::get("/"), fields, allowed)
     }
 
-    fn wish_in(
+    fn upgrade_in(
         mut request: http::request::Builder,
         fields: &[(&str, &str)],
         allowed: &[&str],
@@ -237,18 +237,21 @@ mod tests {
         let request = request.body(()).expect("a request");
         let allowed: Vec<String> = allowed.iter().map(|&token| token.to_owned()).collect();
         let seen = Seen::of(request.headers());
-        let wish = wish_of(&request, seen, &allowed, &Rng::seeded(1)).expect("no CONNECT");
-        wish.map(|switch| switch.protocol.to_str().expect("text").to_owned())
+        let upgrade = upgrade_of(&request, seen, &allowed, &Rng::seeded(1)).expect("no CONNECT");
+        upgrade.map(|upgrade| upgrade.protocol.to_str().expect("text").to_owned())
     }
 
     #[test]
-    fn an_upgrade_is_a_wish_only_where_connection_names_it() {
+    fn an_upgrade_is_asked_for_only_where_connection_names_it() {
         let upgrade = ("upgrade", "WebSocket");
         let both = [upgrade, ("connection", "keep-alive, Upgrade")];
-        assert_eq!(wish(&both, &["websocket"]).as_deref(), Some("websocket"));
-        assert_eq!(wish(&[upgrade], &["websocket"]), None);
+        assert_eq!(
+            requested(&both, &["websocket"]).as_deref(),
+            Some("websocket")
+        );
+        assert_eq!(requested(&[upgrade], &["websocket"]), None);
         let other = [upgrade, ("connection", "keep-alive")];
-        assert_eq!(wish(&other, &["websocket"]), None);
+        assert_eq!(requested(&other, &["websocket"]), None);
     }
 
     #[test]
@@ -257,9 +260,12 @@ mod tests {
             ("upgrade", "h2c, x/2, websocket"),
             ("connection", "upgrade"),
         ];
-        assert_eq!(wish(&fields, &["websocket", "x/2"]).as_deref(), Some("x/2"));
-        assert_eq!(wish(&fields, &["x"]), None);
-        assert_eq!(wish(&fields, &[]), None);
+        assert_eq!(
+            requested(&fields, &["websocket", "x/2"]).as_deref(),
+            Some("x/2")
+        );
+        assert_eq!(requested(&fields, &["x"]), None);
+        assert_eq!(requested(&fields, &[]), None);
     }
 
     #[test]
@@ -268,15 +274,15 @@ mod tests {
         for method in ["POST", "HEAD", "OPTIONS", "DELETE"] {
             let request = || Request::builder().method(method).uri("/");
             assert_eq!(
-                wish_in(request(), &fields, &["websocket"]),
+                upgrade_in(request(), &fields, &["websocket"]),
                 None,
                 "{method}"
             );
-            let other = wish_in(request(), &fields, &["websocket", "x"]);
+            let other = upgrade_in(request(), &fields, &["websocket", "x"]);
             assert_eq!(other.as_deref(), Some("x"), "{method}");
         }
         let old = Request::get("/").version(Version::HTTP_10);
-        assert_eq!(wish_in(old, &fields, &["websocket", "x"]), None);
+        assert_eq!(upgrade_in(old, &fields, &["websocket", "x"]), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::exchange::{Opening, Reason, Record, Side};
 
 use super::deadlines::Deadlines;
 use super::interim::Interims;
-use super::switch::Switch;
+use super::upgrade_request::UpgradeRequest;
 
 /// One request and its response while they run. It lives in an `Rc`: the handler, the request body and
 /// the response body hold it, and the connection reads it when it is over.
@@ -23,7 +23,7 @@ pub struct Exchange {
     pub body_wanted: Cell<bool>,
     /// What the request asks to go on in, if anything. Written by `handle`. In a box, since it is
     /// nothing almost always.
-    switch: OnceCell<Box<Switch>>,
+    upgrade: OnceCell<Box<UpgradeRequest>>,
     /// For what a server says before its answer. Written by the connection, where it can pass that on.
     interims: OnceCell<Interims>,
 }
@@ -36,19 +36,19 @@ impl Exchange {
             deadlines: Deadlines::default(),
             request_complete: Cell::new(false),
             body_wanted: Cell::new(false),
-            switch: OnceCell::new(),
+            upgrade: OnceCell::new(),
             interims: OnceCell::new(),
         }
     }
 
     /// Notes what the request asks to go on in; only the first call counts.
-    pub fn wish_for(&self, switch: Switch) {
-        let _ = self.switch.set(Box::new(switch));
+    pub fn request_upgrade(&self, upgrade: UpgradeRequest) {
+        let _ = self.upgrade.set(Box::new(upgrade));
     }
 
     /// What the request asks to go on in, if anything.
-    pub fn switch(&self) -> Option<&Switch> {
-        self.switch.get().map(|switch| &**switch)
+    pub fn upgrade(&self) -> Option<&UpgradeRequest> {
+        self.upgrade.get().map(|upgrade| &**upgrade)
     }
 
     /// Has what a server says before its answer kept for the client; only the first call counts.

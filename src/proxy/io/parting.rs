@@ -30,7 +30,7 @@ pub async fn reset_when_taken(stream: Stream) {
         pause = (2 * pause).min(LONGEST_PAUSE);
     }
     match stream {
-        Stream::Tls(secured) => drop(secured.into_below()),
+        Stream::Tls(tls) => drop(tls.into_below()),
         stream => stream.reset(),
     }
 }

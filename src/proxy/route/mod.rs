@@ -35,12 +35,12 @@
 mod conditions;
 mod hash;
 mod names;
-mod passages;
 mod paths;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod servers;
+mod tcp_routes;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -57,7 +57,7 @@ use conditions::Conditions;
 use names::{Names, places};
 use paths::{PathKind, Paths, Spelling, without_last_slash};
 
-pub use passages::Passages;
+pub use tcp_routes::TcpRoutes;
 
 /// The routes of a frontend, compiled.
 #[derive(Debug)]

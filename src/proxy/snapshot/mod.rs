@@ -23,7 +23,7 @@ use crate::plan::{HeaderCase, Plan, RouteKind};
 use crate::proxy::backend::{Backend, Local};
 use crate::proxy::frontend;
 use crate::proxy::io::{FieldRules, never_from_clients};
-use crate::proxy::route::{Passages, Router};
+use crate::proxy::route::{Router, TcpRoutes};
 use crate::proxy::tls::Acceptor;
 
 pub use remembered::Remembered;
@@ -54,11 +54,11 @@ pub struct Frontend {
     /// For each route, its counter.
     pub route_metrics: Arc<[Arc<RouteMetrics>]>,
     /// Its routes of connections that are passed on as they are.
-    pub passages: Arc<Passages>,
+    pub tcp_routes: Arc<TcpRoutes>,
     /// For each route of connections that are passed on as they are, the place of its backend.
-    pub passage_backends: Vec<u32>,
+    pub tcp_route_backends: Vec<u32>,
     /// For each of these, its counter.
-    pub passage_metrics: Arc<[Arc<RouteMetrics>]>,
+    pub tcp_route_metrics: Arc<[Arc<RouteMetrics>]>,
     /// The place of the backend of requests that no route matches.
     pub default_backend: Option<u32>,
 }
@@ -135,7 +135,7 @@ impl Frontend {
     fn counter_of(&self, route: u32, kind: RouteKind) -> Option<&Arc<RouteMetrics>> {
         let counters = match kind {
             RouteKind::Request => &self.route_metrics,
-            RouteKind::Passage => &self.passage_metrics,
+            RouteKind::Tcp => &self.tcp_route_metrics,
         };
         counters.get(route as usize)
     }

@@ -96,7 +96,7 @@ pub async fn pass_through(
     let Some((view, place)) = context.views.with(live) else {
         return Some(stream);
     };
-    if view.snapshot.frontends[place].passages.is_empty() {
+    if view.snapshot.frontends[place].tcp_routes.is_empty() {
         return Some(stream);
     }
     let terrain = Terrain {
@@ -110,7 +110,7 @@ pub async fn pass_through(
     let looking = Box::pin(terrain.first(&mut stream, began, registration, &mut timer));
     let (known, read_already) = looking.await;
     let hello = hello_of(&known);
-    let found = hello.and_then(|hello| terrain.frontend().passages.find(Some(hello)));
+    let found = hello.and_then(|hello| terrain.frontend().tcp_routes.find(Some(hello)));
     let Some(found) = found else {
         return Some(stream.rewound(read_already));
     };
@@ -155,12 +155,12 @@ impl Terrain {
         let began = clock::now();
         let mut known = Ok(First::NotTls);
         let mut read_already = Bytes::new();
-        if self.frontend().passages.have_conditions() {
+        if self.frontend().tcp_routes.have_conditions() {
             (known, read_already) = self.first(&mut stream, began, registration, timer).await;
         }
         let hello = hello_of(&known);
         let open = self.open(began, hello);
-        let found = self.frontend().passages.find(hello);
+        let found = self.frontend().tcp_routes.find(hello);
         let chosen = match &known {
             Err(unknown) => Err(reason_of(*unknown)),
             Ok(_) => self.choose(found, &open.exchange),
@@ -252,7 +252,7 @@ impl Terrain {
         let frontend = self.frontend();
         exchange.record.route.set(found.map(|route| route as u32));
         let backend = found
-            .map(|place| frontend.passage_backends[place])
+            .map(|place| frontend.tcp_route_backends[place])
             .or(frontend.default_backend)
             .ok_or(Reason::RouteNone)?;
         exchange.record.backend.set(Some(backend));

@@ -11,10 +11,10 @@ use rustls::server::ClientHello;
 use crate::plan::{ClientAuth, HostPattern, Tls, TlsRules, UnknownNames};
 
 use super::admission::{Admission, Lapsed};
+use super::client_cert_sessions::Calendar;
 use super::resumption::{PolicyId, Resumption};
 use super::rules::{BadRules, Offer, Rules, Trust, rules};
 use super::store::Store;
-use super::vouched::Calendar;
 
 /// A frontend's terms, which can be exchanged while it runs.
 #[derive(Debug)]

@@ -136,11 +136,11 @@ mod tests {
     use rustls::pki_types::PrivateKeyDer;
     use rustls::sign::CertifiedKey;
 
+    use super::super::client_cert_sessions::Calendar;
     use super::super::resumption::Resumption;
     use super::super::rules::{Trust, provider, rules};
     use super::super::scene::{DAY, Shown, YEAR_2020};
     use super::super::store::{Certificate, KeyKind, Store, StoreBuilder};
-    use super::super::vouched::Calendar;
     use super::*;
     use crate::plan::{Need, TlsRules};
 

@@ -7,6 +7,7 @@
 mod acceptor;
 mod admission;
 mod client;
+mod client_cert_sessions;
 mod failure;
 mod resolver;
 mod resumption;
@@ -15,7 +16,6 @@ mod rules;
 mod scene;
 mod store;
 mod tickets;
-mod vouched;
 
 pub use acceptor::{Acceptor, Terms};
 pub use admission::{Admission, Lapsed};

@@ -4,7 +4,7 @@
 //! for no certificate and believes the one that the session has, so a session that was begun without
 //! a certificate would go on where one is required (the class of CVE-2025-23419 in nginx).
 //! A renewed list of revoked certificates is another policy, so no session goes on that began under
-//! the old one; what expires by itself is seen to in `vouched`. `control::certs` keeps the memories
+//! the old one; what expires by itself is seen to in `client_cert_sessions`. `control::certs` keeps the memories
 //! across reloads and renewals, and drops one when its policy has gone.
 
 use std::fmt;
@@ -226,7 +226,7 @@ mod tests {
         }
 
         /// Whether the session of the last visit went on.
-        fn visit(&self) -> bool {
+        fn handshake(&self) -> bool {
             self.try_visit().expect("a handshake")
         }
 
@@ -271,13 +271,13 @@ mod tests {
     async fn a_client_that_comes_back_after_two_changes_of_keys_shakes_hands_in_full() {
         for way in WAYS {
             let pair = Pair::of(way, None);
-            assert!(!pair.visit());
-            assert!(pair.visit());
+            assert!(!pair.handshake());
+            assert!(pair.handshake());
             clock::sleep(7 * HOUR).await;
-            assert!(pair.visit(), "one change later");
+            assert!(pair.handshake(), "one change later");
             clock::sleep(12 * HOUR).await;
-            assert!(!pair.visit(), "two changes later");
-            assert!(pair.visit(), "with the ticket of the new key");
+            assert!(!pair.handshake(), "two changes later");
+            assert!(pair.handshake(), "with the ticket of the new key");
         }
     }
 
@@ -285,13 +285,13 @@ mod tests {
     async fn a_session_that_is_kept_here_ends_however_often_its_client_comes() {
         let (way, all) = (WAYS[2], TICKET_LIFE.as_secs() / HOUR.as_secs());
         let pair = Pair::of(way, None);
-        assert!(!pair.visit());
+        assert!(!pair.handshake());
         for _ in 1..all {
             clock::sleep(HOUR).await;
-            assert!(pair.visit());
+            assert!(pair.handshake());
         }
         clock::sleep(HOUR).await;
-        assert!(!pair.visit());
+        assert!(!pair.handshake());
     }
 
     #[test]
@@ -301,12 +301,12 @@ mod tests {
             let end = YEAR_2020 + 366 * DAY;
             // A second too early, the certificate is not good either.
             pair.it_is(end - 2);
-            assert!(!pair.visit());
+            assert!(!pair.handshake());
             // What it brings back is not of the first visit only, but of those that went on.
-            assert!(pair.visit());
-            assert!(pair.visit());
+            assert!(pair.handshake());
+            assert!(pair.handshake());
             pair.it_is(end);
-            assert!(pair.visit(), "to the end");
+            assert!(pair.handshake(), "to the end");
             pair.it_is(end + 1);
             let refused = pair.try_visit().expect_err("refused");
             let Error::InvalidCertificate(CertificateError::ExpiredContext { .. }) = refused else {
@@ -319,7 +319,7 @@ mod tests {
     fn a_session_does_not_go_on_before_the_certificate_is_good() {
         for way in WAYS {
             let pair = Pair::of(way, Some(Shown::until_2021()));
-            assert!(!pair.visit());
+            assert!(!pair.handshake());
             pair.it_is(YEAR_2020 - 366 * DAY);
             pair.try_visit().expect_err("refused");
         }

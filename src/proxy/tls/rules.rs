@@ -16,11 +16,11 @@ use crate::base::TlsVersion;
 use crate::net::{TlsPeer, tls_error};
 use crate::plan::{Need, TlsRules};
 
+use super::client_cert_sessions::ClientCertHandshake;
 use super::resolver::Resolver;
 use super::resumption::{Resumption, Sessions};
 use super::store::Store;
 use super::tickets::Tickets;
-use super::vouched::Visit;
 
 /// Rules that can be shaken hands on.
 pub type Rules = Arc<ServerConfig>;
@@ -54,7 +54,7 @@ pub fn provider() -> Arc<CryptoProvider> {
 pub(super) enum Offer {
     /// The same for all.
     Shared(Rules),
-    /// Where clients may show certificates, see `vouched`.
+    /// Where clients may show certificates, see `client_cert_sessions`.
     ForEach(Arc<Asking>),
 }
 
@@ -136,17 +136,17 @@ impl Asking {
     }
 
     fn rules(&self) -> Rules {
-        let visit = Arc::new(Visit::new(
+        let handshake = Arc::new(ClientCertHandshake::new(
             Arc::clone(&self.verifier),
             self.resumption.clone(),
             Arc::clone(&self.calendar),
         ));
         let builder = self.builder.clone();
         let mut config = builder
-            .with_client_cert_verifier(Arc::<Visit>::clone(&visit))
+            .with_client_cert_verifier(Arc::<ClientCertHandshake>::clone(&handshake))
             .with_cert_resolver(Arc::<Resolver>::clone(&self.resolver));
-        config.ticketer = Arc::<Visit>::clone(&visit);
-        config.session_storage = visit;
+        config.ticketer = Arc::<ClientCertHandshake>::clone(&handshake);
+        config.session_storage = handshake;
         finished(config, self.protocols.clone())
     }
 }

@@ -7,7 +7,7 @@
 //! That bounds how long a ticket is good, and not how long a session goes on: a client that comes
 //! back in time gets a ticket of the key of that day, for the same session. With TLS 1.3 its
 //! connections have keys of their own for all that; with TLS 1.2 they are of one secret, which
-//! then lies in tickets of several keys. A client's certificate ends the session: `vouched`.
+//! then lies in tickets of several keys. A client's certificate ends the session: `client_cert_sessions`.
 //!
 //! `resumption` has one for each policy about client certificates. The construction is rustls'
 //! `Ticketer`; when keys change is ours, because rustls decides that by the wall clock: somebody who

@@ -12,7 +12,7 @@ use crate::plan::Protocol;
 
 use super::h1::H1Connection;
 use super::h2;
-use super::settings::{Secured, Settings};
+use super::settings::{Encrypted, Settings};
 use super::tls::{Agreed, Spoken};
 
 /// A connection that has just been opened.
@@ -39,7 +39,7 @@ pub(super) async fn open(
     let (stream, agreed) = match (&settings.tls, name) {
         (Some(tls), Some(name)) => tls.secure(stream, name.clone()).await?,
         // Nothing that was meant to be secret goes in the clear, whatever else is amiss.
-        _ if settings.plan.secured == Secured::Yes => {
+        _ if settings.plan.encrypted == Encrypted::Yes => {
             return Err(Fault::new(Reason::ServerTlsHandshake));
         }
         _ if settings.plan.protocol == Protocol::Http2 => (stream, Agreed::Http2),
@@ -72,7 +72,7 @@ pub(super) async fn open_http1(
     let stream = dial(dialer, claim, address, preamble).await?;
     let stream = match (&settings.tls, name) {
         (Some(tls), Some(name)) => tls.secure_for(stream, name.clone(), Spoken::Http1).await?,
-        _ if settings.plan.secured == Secured::Yes => {
+        _ if settings.plan.encrypted == Encrypted::Yes => {
             return Err(Fault::new(Reason::ServerTlsHandshake));
         }
         _ => stream,

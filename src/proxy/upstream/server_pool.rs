@@ -35,7 +35,7 @@ pub struct ServerPool {
     /// What the server chose when it was last left to it. Written when a connection is opened.
     chosen: Cell<Option<Chosen>>,
     /// Whether the server, when a connection of HTTP/2 was last looked at for it, did not let streams go on
-    /// in another protocol. Written by [`ServerPool::open_to_switch`].
+    /// in another protocol. Written by [`ServerPool::open_for_upgrade`].
     declines: Cell<bool>,
     /// The name that the server is asked by under TLS.
     name: Option<ServerName<'static>>,
@@ -187,7 +187,7 @@ impl ServerPool {
     /// # Errors
     ///
     /// Why none came about: `upgrade.unsupported` where the configuration wants HTTP/2.
-    pub async fn open_to_switch(
+    pub async fn open_for_upgrade(
         self: &Rc<Self>,
         params: &ConnectParams<'_>,
         wanted: Wanted,

@@ -46,7 +46,7 @@ pub struct Settings {
 pub(super) struct OfConnections {
     pub(super) protocol: Protocol,
     /// Whether nothing may go in the clear.
-    pub(super) secured: Secured,
+    pub(super) encrypted: Encrypted,
     pub(super) limits: plan::BackendLimits,
     http2: plan::BackendHttp2,
     send_proxy: Option<plan::SendProxy>,
@@ -56,7 +56,7 @@ pub(super) struct OfConnections {
 
 /// Whether TLS is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Secured {
+pub(super) enum Encrypted {
     Yes,
     No,
 }
@@ -71,9 +71,9 @@ impl Settings {
             max_streams: backend.http2.max_streams as usize,
             plan: OfConnections {
                 protocol: backend.protocol,
-                secured: match backend.tls {
-                    Some(_) => Secured::Yes,
-                    None => Secured::No,
+                encrypted: match backend.tls {
+                    Some(_) => Encrypted::Yes,
+                    None => Encrypted::No,
                 },
                 limits: backend.limits.clone(),
                 http2: backend.http2.clone(),

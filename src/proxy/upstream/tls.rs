@@ -172,8 +172,8 @@ impl Tls {
             Spoken::Http1 => vec![b"http/1.1".to_vec()],
             Spoken::Unknown => Vec::new(),
         };
-        let secured = stream.connect_tls(Arc::new(config), name);
-        secured.await.map_err(fault_of)
+        let handshake = stream.connect_tls(Arc::new(config), name);
+        handshake.await.map_err(fault_of)
     }
 }
 

@@ -73,7 +73,7 @@ enum Ended {
     /// The client has gone, or takes nothing.
     Broken(Stream),
     /// HTTP is over, and something else begins; the socket and what was read too far.
-    Switched(Stream, Bytes),
+    Upgraded(Stream, Bytes),
 }
 
 /// A connection on which HTTP is over and a tunnel begins.
@@ -118,7 +118,7 @@ pub(super) async fn serve(
                 ))
                 .await;
             }
-            Ended::Switched(stream, read_too_far) => {
+            Ended::Upgraded(stream, read_too_far) => {
                 return Some(Became {
                     client: (End::Connection(stream), read_too_far),
                     session,
@@ -266,7 +266,7 @@ async fn active(
         Verdict::Unread(reason) => Ended::Unread(stream, reason, request),
         Verdict::Broken => Ended::Broken(stream),
         Verdict::Cut if session.framing.get() == Framing::Close => Ended::Cut(stream),
-        Verdict::Switched => Ended::Switched(stream, read_too_far),
+        Verdict::Upgraded => Ended::Upgraded(stream, read_too_far),
         // What frames a response says that it was cut.
         Verdict::Over | Verdict::Cut => over(stream, session, &read_too_far),
         Verdict::Unanswered(reason, status) => {
@@ -321,7 +321,7 @@ enum Verdict {
     Cut,
     /// The client has gone, or takes nothing.
     Broken,
-    Switched,
+    Upgraded,
 }
 
 /// What the passing of a deadline means.
@@ -393,7 +393,7 @@ where
         let has_switched = error.is_none() && session.tunnel.borrow().is_some();
         // What was not flushed when hyper finished is lost, and with it the answer.
         if has_switched && session.watch.flushed.get() {
-            return Verdict::Switched;
+            return Verdict::Upgraded;
         }
         if let Some(exchange) = session.exchange() {
             // The connection broke under an exchange. Its own cause, if there is one, came first.

@@ -1,7 +1,7 @@
 //! One connection of HTTP/2 to a server, and the task that moves its frames.
 //!
 //! The task is the only one that reads and writes the socket. Exchanges and the pool's sweep leave
-//! their wishes here and wake it.
+//! their questions here and wake it.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -54,7 +54,7 @@ enum Question {
     None,
     /// To be asked, since then.
     Wanted(Why, Instant),
-    /// Asked and not answered; since then, from the wish on.
+    /// Asked and not answered; since then, from when it was wanted.
     Asked(Why, Instant),
 }
 

@@ -16,8 +16,8 @@ use http_body::Body;
 use crate::base::tasks::{self, JoinHandle};
 use crate::exchange::{Fault, Reason};
 use crate::proxy::io::{
-    BodyFault, Deadlines, MOST_INTERIM_BYTES, Pump, RequestBody, Stopped, StreamBody, Switch,
-    Uploading, interim_bytes, trim_values,
+    BodyFault, Deadlines, MOST_INTERIM_BYTES, Pump, RequestBody, Stopped, StreamBody,
+    UpgradeRequest, Uploading, interim_bytes, trim_values,
 };
 
 use super::connection::H2Connection;
@@ -395,9 +395,9 @@ pub fn head_of(
 }
 
 /// Makes a request in HTTP/1's way to go on in another protocol one in HTTP/2's (RFC 8441 §4, §5).
-pub fn ask_for_tunnel(request: &mut Request<()>, switch: &Switch) {
+pub fn ask_for_tunnel(request: &mut Request<()>, upgrade: &UpgradeRequest) {
     *request.method_mut() = Method::CONNECT;
     request.headers_mut().remove(header::SEC_WEBSOCKET_KEY);
-    let protocol = String::from_utf8_lossy(switch.protocol.as_bytes());
+    let protocol = String::from_utf8_lossy(upgrade.protocol.as_bytes());
     request.extensions_mut().insert(Protocol::from(&*protocol));
 }

@@ -17,7 +17,7 @@ use rustls::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::StartHandshake;
-use tokio_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream};
+use tokio_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream as RustlsStream};
 
 use crate::base::turn::{self, PieceKind, Pieces};
 use crate::base::{TlsKeys, TlsVersion};
@@ -33,8 +33,8 @@ const ENCRYPTED_AHEAD_BYTES: usize = 64 << 10;
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// A connection under TLS, after its handshake.
-pub struct Secured {
-    tls: TlsStream<Wire>,
+pub struct TlsStream {
+    tls: RustlsStream<Wire>,
 }
 
 /// The connection below, and how much has gone into it.
@@ -114,7 +114,7 @@ impl Stream {
                 tls.set_buffer_limit(Some(ENCRYPTED_AHEAD_BYTES));
             })
             .await
-            .map(|tls| Secured::stream(TlsStream::Client(tls)))
+            .map(|tls| TlsStream::stream(RustlsStream::Client(tls)))
             .map_err(HandshakeFault::of)
     }
 
@@ -132,10 +132,10 @@ impl Stream {
 
     /// What the handshake came to; `None` without TLS.
     pub fn tls(&self) -> Option<TlsFacts> {
-        let Self::Tls(secured) = self else {
+        let Self::Tls(tls) = self else {
             return None;
         };
-        Some(secured.facts())
+        Some(tls.facts())
     }
 }
 
@@ -160,7 +160,7 @@ impl Greeted {
                 tls.set_buffer_limit(Some(ENCRYPTED_AHEAD_BYTES));
             })
             .await
-            .map(|tls| Secured::stream(TlsStream::Server(tls)))
+            .map(|tls| TlsStream::stream(RustlsStream::Server(tls)))
             .map_err(HandshakeFault::of)
     }
 
@@ -174,8 +174,8 @@ impl Greeted {
     }
 }
 
-impl Secured {
-    fn stream(tls: TlsStream<Wire>) -> Stream {
+impl TlsStream {
+    fn stream(tls: RustlsStream<Wire>) -> Stream {
         Stream::Tls(Box::new(Self { tls }))
     }
 
@@ -187,8 +187,8 @@ impl Secured {
     /// The connection below, for whoever wants no goodbye.
     pub fn into_below(self) -> Stream {
         let wire = match self.tls {
-            TlsStream::Client(tls) => tls.into_inner().0,
-            TlsStream::Server(tls) => tls.into_inner().0,
+            RustlsStream::Client(tls) => tls.into_inner().0,
+            RustlsStream::Server(tls) => tls.into_inner().0,
         };
         wire.stream
     }
@@ -224,8 +224,8 @@ impl Secured {
     fn facts(&self) -> TlsFacts {
         let state: &CommonState = self.tls.get_ref().1;
         let server_name = match &self.tls {
-            TlsStream::Server(tls) => tls.get_ref().1.server_name(),
-            TlsStream::Client(_) => None,
+            RustlsStream::Server(tls) => tls.get_ref().1.server_name(),
+            RustlsStream::Client(_) => None,
         };
         TlsFacts {
             version: match state.protocol_version() {
@@ -289,7 +289,7 @@ impl HandshakeFault {
     }
 }
 
-impl AsyncRead for Secured {
+impl AsyncRead for TlsStream {
     #[inline]
     fn poll_read(
         self: Pin<&mut Self>,
@@ -300,7 +300,7 @@ impl AsyncRead for Secured {
     }
 }
 
-impl AsyncWrite for Secured {
+impl AsyncWrite for TlsStream {
     #[inline]
     fn poll_write(
         self: Pin<&mut Self>,

@@ -1,7 +1,7 @@
 //! Which route of connections that are passed on as they are: the first that what a client of TLS
 //! says first matches.
 //!
-//! `control::assemble` compiles a frontend's passages, `tcp` asks. A search costs a few look-ups in
+//! `control::assemble` compiles a frontend's tcp_routes, `tcp` asks. A search costs a few look-ups in
 //! tables however many names there are.
 //!
 //! # Precedence
@@ -14,14 +14,14 @@
 //!    for no name matches only those without names.
 //! 4. A client that does not begin with TLS matches only those without any condition.
 
-use crate::plan::Passage;
+use crate::plan::TcpRoute;
 use crate::wire::client_hello::ClientHello;
 
 use super::names::{Names, places};
 
-/// The passages of a frontend, compiled.
+/// The tcp_routes of a frontend, compiled.
 #[derive(Debug)]
-pub struct Passages {
+pub struct TcpRoutes {
     /// What each asks besides names: protocols, one of which the client has to speak; empty: nothing.
     protocols: Box<[Box<[String]>]>,
     /// The places of those that have this name among theirs, in file order.
@@ -33,20 +33,20 @@ pub struct Passages {
     has_conditions: bool,
 }
 
-impl Passages {
-    /// The compiled form of `passages`, which are in file order.
-    pub fn compile(passages: &[Passage]) -> Self {
-        let (by_name, nameless) = places(passages, |passage| &passage.sni);
-        let has_conditions = Passage::has_conditions;
+impl TcpRoutes {
+    /// The compiled form of `tcp_routes`, which are in file order.
+    pub fn compile(tcp_routes: &[TcpRoute]) -> Self {
+        let (by_name, nameless) = places(tcp_routes, |tcp_route| &tcp_route.sni);
+        let has_conditions = TcpRoute::has_conditions;
         Self {
-            protocols: passages
+            protocols: tcp_routes
                 .iter()
                 .map(|one| one.alpn.as_slice().into())
                 .collect(),
             named: Names::of(by_name),
             nameless: nameless.into(),
-            unconditional: passages.iter().position(|one| !has_conditions(one)),
-            has_conditions: passages.iter().any(has_conditions),
+            unconditional: tcp_routes.iter().position(|one| !has_conditions(one)),
+            has_conditions: tcp_routes.iter().any(has_conditions),
         }
     }
 
@@ -91,8 +91,8 @@ mod tests {
     use crate::base::{Name, Position};
     use crate::plan::HostPattern;
 
-    fn passage(sni: &[HostPattern], alpn: &[&str]) -> Passage {
-        Passage {
+    fn tcp_route(sni: &[HostPattern], alpn: &[&str]) -> TcpRoute {
+        TcpRoute {
             name: Name::new("a").expect("a name"),
             sni: sni.to_vec(),
             alpn: alpn.iter().map(|&name| name.to_owned()).collect(),
@@ -108,24 +108,26 @@ mod tests {
         }
     }
 
-    fn find(passages: &[Passage], hello: Option<&ClientHello>) -> Option<usize> {
-        Passages::compile(passages).find(hello)
+    fn find(tcp_routes: &[TcpRoute], hello: Option<&ClientHello>) -> Option<usize> {
+        TcpRoutes::compile(tcp_routes).find(hello)
     }
 
-    /// The head's words as code, one passage after the other.
-    fn find_in_turn(passages: &[Passage], hello: Option<&ClientHello>) -> Option<usize> {
-        passages.iter().position(|passage| matches(passage, hello))
+    /// The head's words as code, one tcp_route after the other.
+    fn find_in_turn(tcp_routes: &[TcpRoute], hello: Option<&ClientHello>) -> Option<usize> {
+        tcp_routes
+            .iter()
+            .position(|tcp_route| matches(tcp_route, hello))
     }
 
-    fn matches(passage: &Passage, hello: Option<&ClientHello>) -> bool {
+    fn matches(tcp_route: &TcpRoute, hello: Option<&ClientHello>) -> bool {
         let Some(hello) = hello else {
-            return !passage.has_conditions();
+            return !tcp_route.has_conditions();
         };
         let name = hello.server_name.as_deref();
         let takes_name = |pattern: &HostPattern| name.is_some_and(|name| is_name(pattern, name));
         let speaks = |protocol: &String| hello.alpn.iter().any(|own| own == protocol.as_bytes());
-        (passage.sni.is_empty() || passage.sni.iter().any(takes_name))
-            && (passage.alpn.is_empty() || passage.alpn.iter().any(speaks))
+        (tcp_route.sni.is_empty() || tcp_route.sni.iter().any(takes_name))
+            && (tcp_route.alpn.is_empty() || tcp_route.alpn.iter().any(speaks))
     }
 
     fn is_name(pattern: &HostPattern, name: &str) -> bool {
@@ -143,7 +145,11 @@ mod tests {
         let below = HostPattern::Wildcard("db.example".to_owned());
         let takes = |pattern: &HostPattern, name: &str| {
             let hello = hello(Some(name), &[]);
-            find(&[passage(std::slice::from_ref(pattern), &[])], Some(&hello)).is_some()
+            find(
+                &[tcp_route(std::slice::from_ref(pattern), &[])],
+                Some(&hello),
+            )
+            .is_some()
         };
         assert!(takes(&exact, "db.example"));
         assert!(!takes(&exact, "a.db.example"));
@@ -158,14 +164,14 @@ mod tests {
     #[test]
     fn every_kind_of_condition_has_to_hold() {
         let name = HostPattern::Exact("a".to_owned());
-        let both = [passage(&[name], &["h2", "x"])];
+        let both = [tcp_route(&[name], &["h2", "x"])];
         let found = |hello: &ClientHello| find(&both, Some(hello)).is_some();
         assert!(found(&hello(Some("a"), &["http/1.1", "x"])));
         assert!(!found(&hello(Some("a"), &["http/1.1"])));
         assert!(!found(&hello(Some("b"), &["h2"])));
         assert!(!found(&hello(None, &["h2"])));
         assert_eq!(find(&both, None), None);
-        let none = [passage(&[], &[])];
+        let none = [tcp_route(&[], &[])];
         assert_eq!(find(&none, None), Some(0));
         assert_eq!(find(&none, Some(&hello(None, &[]))), Some(0));
     }
@@ -174,20 +180,20 @@ mod tests {
     fn the_first_in_file_order_wins_whatever_is_more_specific() {
         let wildcard = HostPattern::Wildcard("x".to_owned());
         let exact = HostPattern::Exact("a.x".to_owned());
-        let passages = [
-            passage(&[], &["h2"]),
-            passage(&[wildcard], &[]),
-            passage(&[exact], &[]),
-            passage(&[], &[]),
+        let tcp_routes = [
+            tcp_route(&[], &["h2"]),
+            tcp_route(&[wildcard], &[]),
+            tcp_route(&[exact], &[]),
+            tcp_route(&[], &[]),
         ];
-        let found = |name, alpn: &[&str]| find(&passages, Some(&hello(name, alpn)));
+        let found = |name, alpn: &[&str]| find(&tcp_routes, Some(&hello(name, alpn)));
         assert_eq!(found(Some("a.x"), &["h2"]), Some(0));
         assert_eq!(found(Some("a.x"), &[]), Some(1));
         assert_eq!(found(Some("x"), &[]), Some(3));
         assert_eq!(found(None, &[]), Some(3));
     }
 
-    // So few words that passages and clients meet often.
+    // So few words that tcp_routes and clients meet often.
 
     fn patterns() -> impl Strategy<Value = HostPattern> {
         let name = select(vec!["x", "a.x", "b.a.x", "c.b.a.x"]);
@@ -197,10 +203,10 @@ mod tests {
         })
     }
 
-    fn passages() -> impl Strategy<Value = Vec<Passage>> {
+    fn tcp_routes() -> impl Strategy<Value = Vec<TcpRoute>> {
         let names = prop::collection::vec(patterns(), 0..3);
         let one = (names, subsequence(vec!["p", "q"], 0..=2));
-        let one = one.prop_map(|(sni, alpn)| passage(&sni, &alpn));
+        let one = one.prop_map(|(sni, alpn)| tcp_route(&sni, &alpn));
         prop::collection::vec(one, 0..12)
     }
 
@@ -217,14 +223,14 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(1024))]
 
         #[test]
-        fn the_compiled_passages_agree_with_their_head(
-            passages in passages(),
+        fn the_compiled_tcp_routes_agree_with_their_head(
+            tcp_routes in tcp_routes(),
             hellos in prop::collection::vec(hellos(), 8),
         ) {
-            let compiled = Passages::compile(&passages);
+            let compiled = TcpRoutes::compile(&tcp_routes);
             for hello in &hellos {
                 let hello = hello.as_ref();
-                prop_assert_eq!(compiled.find(hello), find_in_turn(&passages, hello), "{:?}", hello);
+                prop_assert_eq!(compiled.find(hello), find_in_turn(&tcp_routes, hello), "{:?}", hello);
             }
         }
     }

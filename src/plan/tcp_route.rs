@@ -8,7 +8,7 @@ use crate::plan::HostPattern;
 ///
 /// It matches when each kind of condition that it has holds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Passage {
+pub struct TcpRoute {
     /// The `name` key, else its number; unique in its frontend.
     pub name: Name,
     /// One of them is the name that the client asks for. Empty: any, or none.
@@ -21,7 +21,7 @@ pub struct Passage {
     pub at: Position,
 }
 
-impl Passage {
+impl TcpRoute {
     /// Whether it has a condition at all.
     pub fn has_conditions(&self) -> bool {
         !self.sni.is_empty() || !self.alpn.is_empty()

@@ -21,7 +21,7 @@ use super::server_tls::files_of;
 
 /// What the files of a plan say.
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
+pub(super) struct FileCache {
     certificates: Slots<Files>,
     authorities: Slots<Authorities>,
     revoked: Slots<RevokedList>,
@@ -86,7 +86,7 @@ impl Findings {
     }
 }
 
-impl Shelf {
+impl FileCache {
     /// Looks at all files of `plan`, and reads what has changed.
     pub(super) fn look(&mut self, plan: &Plan) -> Findings {
         let mut findings = Findings::default();
@@ -439,8 +439,12 @@ mod tests {
         }
     }
 
-    fn the_one(shelf: &Shelf) -> &Slot<Loaded> {
-        shelf.certificates().values().next().expect("a certificate")
+    fn the_one(file_cache: &FileCache) -> &Slot<Loaded> {
+        file_cache
+            .certificates()
+            .values()
+            .next()
+            .expect("a certificate")
     }
 
     #[test]
@@ -448,16 +452,16 @@ mod tests {
         let folder = Folder::new();
         folder.write("a.pem", &folder.whole(&["a.test"]));
         let plan = plan(&folder, "a.pem");
-        let mut shelf = Shelf::default();
-        assert_eq!(shelf.look(&plan).renewed.len(), 1);
-        let first = the_one(&shelf).good.clone().expect("good");
-        assert!(shelf.look(&plan).renewed.is_empty());
+        let mut file_cache = FileCache::default();
+        assert_eq!(file_cache.look(&plan).renewed.len(), 1);
+        let first = the_one(&file_cache).good.clone().expect("good");
+        assert!(file_cache.look(&plan).renewed.is_empty());
         assert!(Arc::ptr_eq(
             &first,
-            the_one(&shelf).good.as_ref().expect("good")
+            the_one(&file_cache).good.as_ref().expect("good")
         ));
         folder.write("a.pem", &folder.whole(&["a.test"]));
-        assert_eq!(shelf.look(&plan).renewed.len(), 1);
+        assert_eq!(file_cache.look(&plan).renewed.len(), 1);
     }
 
     #[test]
@@ -465,16 +469,16 @@ mod tests {
         let folder = Folder::new();
         folder.write("a.pem", &folder.whole(&["a.test"]));
         let plan = plan(&folder, "a.pem");
-        let mut shelf = Shelf::default();
-        shelf.look(&plan);
-        let first = the_one(&shelf).good.clone().expect("good");
+        let mut file_cache = FileCache::default();
+        file_cache.look(&plan);
+        let first = the_one(&file_cache).good.clone().expect("good");
         let (chain, key) = pair_until(&["a.test"], 2001);
         for (text, expected) in [
             ("nothing".to_owned(), "has no certificate"),
             (chain + &key, "it has expired"),
         ] {
             folder.write("a.pem", &text);
-            let findings = shelf.look(&plan);
+            let findings = file_cache.look(&plan);
             assert!(findings.renewed.is_empty());
             assert!(
                 findings.broken[0].1.message.contains(expected),
@@ -482,14 +486,14 @@ mod tests {
             );
             assert!(Arc::ptr_eq(
                 &first,
-                the_one(&shelf).good.as_ref().expect("good")
+                the_one(&file_cache).good.as_ref().expect("good")
             ));
-            assert_eq!(shelf.faults().len(), 1);
-            assert!(shelf.look(&plan).broken.is_empty(), "it is said once");
+            assert_eq!(file_cache.faults().len(), 1);
+            assert!(file_cache.look(&plan).broken.is_empty(), "it is said once");
         }
         folder.write("a.pem", &folder.whole(&["a.test"]));
-        assert_eq!(shelf.look(&plan).renewed.len(), 1);
-        assert!(shelf.faults().is_empty());
+        assert_eq!(file_cache.look(&plan).renewed.len(), 1);
+        assert!(file_cache.faults().is_empty());
     }
 
     #[test]
@@ -501,10 +505,10 @@ mod tests {
         let Ok(loaded) = config::load_text("test.toml", text) else {
             unreachable!("it is valid");
         };
-        let mut shelf = Shelf::default();
-        shelf.look(&loaded.plan);
+        let mut file_cache = FileCache::default();
+        file_cache.look(&loaded.plan);
         let expected = [".", "certs", "/etc"].map(PathBuf::from);
-        assert_eq!(shelf.directories(), HashSet::from(expected));
+        assert_eq!(file_cache.directories(), HashSet::from(expected));
     }
 
     #[test]
@@ -517,15 +521,15 @@ mod tests {
         folder.write("all/b.key", &key);
         folder.write("all/README", "none");
         let plan = plan(&folder, "all");
-        let mut shelf = Shelf::default();
-        assert_eq!(shelf.look(&plan).renewed.len(), 2);
-        assert!(shelf.faults().is_empty(), "{:?}", shelf.faults());
+        let mut file_cache = FileCache::default();
+        assert_eq!(file_cache.look(&plan).renewed.len(), 2);
+        assert!(file_cache.faults().is_empty(), "{:?}", file_cache.faults());
         std::fs::remove_file(folder.path("all/a.pem")).expect("removed");
         let gone = (folder.path("all"), vec!["a.test".into()]);
-        assert_eq!(shelf.look(&plan).gone, [gone]);
-        assert!(!shelf.look(&plan).is_change(), "it is said once");
-        shelf.retain(&plan);
-        assert_eq!(shelf.certificates().len(), 1);
+        assert_eq!(file_cache.look(&plan).gone, [gone]);
+        assert!(!file_cache.look(&plan).is_change(), "it is said once");
+        file_cache.retain(&plan);
+        assert_eq!(file_cache.certificates().len(), 1);
     }
 
     #[test]
@@ -537,8 +541,8 @@ mod tests {
             folder.write(&format!("all/{name}.pem"), &whole);
         }
         let plan = plan(&folder, "all");
-        let mut shelf = Shelf::default();
-        shelf.look(&plan);
+        let mut file_cache = FileCache::default();
+        file_cache.look(&plan);
         let (all, aside) = (folder.path("all"), folder.path("aside"));
         let empty = || std::fs::create_dir(&all).expect("a folder");
         for (what, then, why) in [
@@ -551,18 +555,21 @@ mod tests {
         ] {
             std::fs::rename(&all, &aside).expect("moved");
             then();
-            let findings = shelf.look(&plan);
+            let findings = file_cache.look(&plan);
             assert!(!findings.is_change(), "{what}: {findings:?}");
             assert_eq!(findings.broken.len(), 1, "{what}: {findings:?}");
             assert!(findings.broken[0].1.message.contains(why), "{findings:?}");
-            shelf.retain(&plan);
-            assert!(shelf.look(&plan).broken.is_empty(), "it is said once");
-            assert_eq!((shelf.certificates().len(), shelf.faults().len()), (2, 1));
+            file_cache.retain(&plan);
+            assert!(file_cache.look(&plan).broken.is_empty(), "it is said once");
+            assert_eq!(
+                (file_cache.certificates().len(), file_cache.faults().len()),
+                (2, 1)
+            );
             // The one that is there may stay empty for the name to be free again.
             let _ = std::fs::remove_dir(&all);
             std::fs::rename(&aside, &all).expect("moved");
-            assert!(!shelf.look(&plan).is_change(), "{what}");
-            assert!(shelf.faults().is_empty(), "{what}");
+            assert!(!file_cache.look(&plan).is_change(), "{what}");
+            assert!(file_cache.faults().is_empty(), "{what}");
         }
     }
 
@@ -572,16 +579,16 @@ mod tests {
         std::fs::create_dir(folder.path("all")).expect("a folder");
         folder.write("all/a.pem", &folder.whole(&["a.test", "x.b.test"]));
         let plan = plan(&folder, "all");
-        let mut shelf = Shelf::default();
-        shelf.look(&plan);
+        let mut file_cache = FileCache::default();
+        file_cache.look(&plan);
         std::fs::remove_file(folder.path("all/a.pem")).expect("removed");
         folder.write("all/b.pem", "nothing");
-        let findings = shelf.look(&plan);
+        let findings = file_cache.look(&plan);
         assert!(!findings.is_change(), "{findings:?}");
-        assert_eq!(shelf.certificates().len(), 2);
+        assert_eq!(file_cache.certificates().len(), 2);
         folder.write("all/b.pem", &folder.whole(&["*.b.test"]));
         // `x.b.test` has a wildcard now.
         let gone = (folder.path("all"), vec!["a.test".into()]);
-        assert_eq!(shelf.look(&plan).gone, [gone]);
+        assert_eq!(file_cache.look(&plan).gone, [gone]);
     }
 }

@@ -14,7 +14,7 @@ use crate::config::keys;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::source::Span;
-use crate::plan::{Mode, Passage};
+use crate::plan::{Mode, TcpRoute};
 
 /// The longest that ALPN knows (RFC 7301 §3.1).
 const LONGEST_PROTOCOL_BYTES: usize = 255;
@@ -25,10 +25,10 @@ pub(super) fn passthrough(
     frontend_name: &str,
     written: &mut Written,
     report: &mut Report<'_>,
-) -> Vec<Passage> {
-    let passages = passages(frontend, "passthrough", frontend_name, written, report);
+) -> Vec<TcpRoute> {
+    let tcp_routes = tcp_routes(frontend, "passthrough", frontend_name, written, report);
     let Some(setting) = frontend.setting("passthrough") else {
-        return passages;
+        return tcp_routes;
     };
     if frontend.lacks("tls") {
         report.error(
@@ -40,58 +40,61 @@ pub(super) fn passthrough(
             "write `tls = …`; where all connections pass on as they are, write `mode = \"tcp\"`",
         );
     }
-    if passages.iter().any(|passage| !passage.has_conditions()) {
+    if tcp_routes
+        .iter()
+        .any(|tcp_route| !tcp_route.has_conditions())
+    {
         report.error(
             setting.span(),
             "one of these has no `sni` and no `alpn`: it would match every connection",
             "write which names it matches: `sni = [\"db.example.com\"]`",
         );
     }
-    passages
+    tcp_routes
 }
 
 /// The routes under `key` of one frontend, in file order.
-pub(super) fn passages(
+pub(super) fn tcp_routes(
     frontend: &Section<'_>,
     key: &'static str,
     frontend_name: &str,
     written: &mut Written,
     report: &mut Report<'_>,
-) -> Vec<Passage> {
+) -> Vec<TcpRoute> {
     let Some(setting) = frontend.setting(key) else {
         return Vec::new();
     };
     let mut names: HashMap<Name, Span> = HashMap::new();
     let errors_before = report.errors();
-    let (mut passages, mut spans) = (Vec::new(), Vec::new());
+    let (mut tcp_routes, mut spans) = (Vec::new(), Vec::new());
     for (index, item) in setting.list().into_iter().enumerate() {
         let title = format!("[[frontend.{frontend_name}.{key}]]");
         let Some(section) = Section::open(&keys::TCP_ROUTE, title, item, report) else {
             continue;
         };
-        let Some(passage) = passage(&section, index + 1, written, report) else {
+        let Some(tcp_route) = tcp_route(&section, index + 1, written, report) else {
             continue;
         };
         let name_span = section
             .setting("name")
             .map_or(item.span(), |name| name.span());
-        note_name(&mut names, &passage.name, name_span, frontend, report);
-        passages.push(passage);
+        note_name(&mut names, &tcp_route.name, name_span, frontend, report);
+        tcp_routes.push(tcp_route);
         spans.push(item.span());
     }
     // A condition that is wrong is left out of its route, which then seems to match more.
     if report.errors() == errors_before {
-        shadow::warn_of_passages(&passages, &spans, report);
+        shadow::warn_of_tcp_routes(&tcp_routes, &spans, report);
     }
-    passages
+    tcp_routes
 }
 
-fn passage(
+fn tcp_route(
     section: &Section<'_>,
     number: usize,
     written: &mut Written,
     report: &mut Report<'_>,
-) -> Option<Passage> {
+) -> Option<TcpRoute> {
     let name = own_name(section, number, report);
     let sni = patterns(section, "sni", host_pattern, report);
     let alpn = patterns(section, "alpn", protocol, report);
@@ -107,7 +110,7 @@ fn passage(
             None
         }
     };
-    Some(Passage {
+    Some(TcpRoute {
         name: name?,
         sni: unless_any(sni),
         alpn,

@@ -8,7 +8,7 @@
 //! a client that has renewed its certificate and still holds a ticket would never come in.
 //!
 //! rustls tells neither what stands in a session nor whose it is. So each handshake has rules of its
-//! own, in which one [`Visit`] is verifier, maker of tickets and memory of sessions. That costs a few
+//! own, in which one [`ClientCertHandshake`] is verifier, maker of tickets and memory of sessions. That costs a few
 //! allocations beside the signatures; frontends that ask for no certificate have nothing to do
 //! with it. What is revoked needs no look either: with each list of it sessions begin anew
 //! (`resumption`).
@@ -29,7 +29,7 @@ use super::resumption::Resumption;
 
 /// One handshake, as rustls asks about it.
 #[derive(Debug)]
-pub(super) struct Visit {
+pub(super) struct ClientCertHandshake {
     verifier: Arc<dyn ClientCertVerifier>,
     resumption: Resumption,
     calendar: Arc<dyn TimeProvider>,
@@ -49,7 +49,7 @@ struct Validity {
 #[derive(Debug)]
 pub(super) struct Calendar;
 
-impl Visit {
+impl ClientCertHandshake {
     pub(super) fn new(
         verifier: Arc<dyn ClientCertVerifier>,
         resumption: Resumption,
@@ -122,7 +122,7 @@ impl Validity {
     }
 }
 
-impl ClientCertVerifier for Visit {
+impl ClientCertVerifier for ClientCertHandshake {
     fn verify_client_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -177,7 +177,7 @@ impl ClientCertVerifier for Visit {
     }
 }
 
-impl ProducesTickets for Visit {
+impl ProducesTickets for ClientCertHandshake {
     fn enabled(&self) -> bool {
         self.resumption.tickets.enabled()
     }
@@ -195,7 +195,7 @@ impl ProducesTickets for Visit {
     }
 }
 
-impl StoresServerSessions for Visit {
+impl StoresServerSessions for ClientCertHandshake {
     fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
         self.resumption.sessions.put(key, self.marked(&value))
     }

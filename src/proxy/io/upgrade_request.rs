@@ -1,12 +1,12 @@
-//! The wish to go on in another protocol, and whether a server has agreed.
+//! The request to go on in another protocol, and whether a server has agreed.
 
 use http::{HeaderValue, Response, StatusCode, Version, header};
 
 use crate::wire::websocket::Key;
 
-/// What a request asks to go on in.
+/// What protocol a request asks to go on in.
 #[derive(Debug)]
-pub struct Switch {
+pub struct UpgradeRequest {
     /// The token of `Upgrade` or `:protocol`, as we name it to the server.
     pub protocol: HeaderValue,
     /// How the server proves that it means WebSocket.
@@ -27,7 +27,7 @@ pub enum Proof {
     Ours(Key),
 }
 
-impl Switch {
+impl UpgradeRequest {
     /// Whether `response` says that the server goes on in this protocol and no other: by a 101
     /// (RFC 9110 §15.2.2), in HTTP/2 by any 2xx (RFC 8441 §5).
     pub fn is_agreed_in<B>(&self, response: &Response<B>) -> bool {
@@ -66,7 +66,7 @@ mod tests {
         }
         let protocol = HeaderValue::from_static("websocket");
         let response = response.body(()).expect("a response");
-        Switch { protocol, proof }.is_agreed_in(&response)
+        UpgradeRequest { protocol, proof }.is_agreed_in(&response)
     }
 
     #[test]
@@ -104,7 +104,7 @@ mod tests {
             *response.status_mut() = StatusCode::from_u16(status).expect("a status");
             let protocol = HeaderValue::from_static("websocket");
             let proof = Proof::Ours(Key::made([0, 0]));
-            Switch { protocol, proof }.is_agreed_in(&response)
+            UpgradeRequest { protocol, proof }.is_agreed_in(&response)
         };
         assert!(is_agreed(200) && is_agreed(204));
         assert!(!is_agreed(101) && !is_agreed(302) && !is_agreed(403));
