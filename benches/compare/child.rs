@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a child may take to end by itself.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Pinned {
     child: Child,
@@ -69,8 +69,8 @@ impl Pinned {
         Ok(self.child.try_wait()?.is_some())
     }
 
-    fn ends_within(&mut self, patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
+    fn ends_within(&mut self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
         while Instant::now() < deadline {
             if self.child.try_wait().is_ok_and(|status| status.is_some()) {
                 return true;
@@ -90,7 +90,7 @@ impl Drop for Pinned {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, Signal::TERM);
         }
-        if !self.ends_within(PATIENCE) {
+        if !self.ends_within(TIMEOUT) {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }

@@ -13,7 +13,7 @@ use crate::child::{Pinned, part_on_cores};
 use crate::face::Face;
 use crate::idle::Resting;
 use crate::proxies::{Mode, Proxy, Running};
-use crate::quiet::{Patience, quietest};
+use crate::quiet::{Allowance, quietest};
 use crate::report;
 use crate::rig::{self, Rig};
 use crate::tally::Tally;
@@ -53,7 +53,7 @@ pub(crate) struct Options {
     rate_share: f64,
     /// Seconds, in all, to wait for others on this machine and to measure again what they disturbed
     #[arg(long, default_value_t = 900)]
-    patience: u64,
+    allowance: u64,
     /// Tables for benches/README.md
     #[arg(long)]
     markdown: bool,
@@ -92,7 +92,7 @@ pub(crate) fn run(options: &Options, rig: &rig::Options) -> io::Result<()> {
         measurements: Vec::new(),
         memory: Vec::new(),
     };
-    let mut patience = Patience::new(Duration::from_secs(options.patience));
+    let mut allowance = Allowance::new(Duration::from_secs(options.allowance));
     for &mode in &options.mode {
         if options.cells.contains(&Cell::Idle) {
             results.memory.extend(memory(&rig, options, mode)?);
@@ -105,7 +105,7 @@ pub(crate) fn run(options: &Options, rig: &rig::Options) -> io::Result<()> {
                 mode,
                 round,
             }
-            .run(&mut results.measurements, &mut patience)?;
+            .run(&mut results.measurements, &mut allowance)?;
         }
     }
     report::print(
@@ -155,7 +155,11 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    fn run(&self, measurements: &mut Vec<Measurement>, patience: &mut Patience) -> io::Result<()> {
+    fn run(
+        &self,
+        measurements: &mut Vec<Measurement>,
+        allowance: &mut Allowance,
+    ) -> io::Result<()> {
         let mut order = self.options.proxies.clone();
         let turn = self.round % order.len().max(1);
         order.rotate_left(turn);
@@ -171,11 +175,11 @@ impl Round<'_> {
         {
             let closed = proxies
                 .iter()
-                .map(|running| quietest(patience, || self.load(running, cell, None)))
+                .map(|running| quietest(allowance, || self.load(running, cell, None)))
                 .collect::<io::Result<Vec<_>>>()?;
             let rate = self.rate(cell, &proxies, &closed, measurements);
             for (running, closed) in proxies.iter_mut().zip(closed) {
-                let open = quietest(patience, || self.load(running, cell, Some(rate)))?;
+                let open = quietest(allowance, || self.load(running, cell, Some(rate)))?;
                 running.check()?;
                 measurements.push(self.measurement(running, cell, closed, open, rate)?);
             }

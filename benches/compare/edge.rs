@@ -21,7 +21,7 @@ use crate::compare::{LoadOptions, REST_MS, WARMUP_MS, pids, start_load};
 use crate::idle::Resting;
 use crate::machine;
 use crate::proxies::{Mode, Proxy, Running};
-use crate::quiet::{Patience, quietest};
+use crate::quiet::{Allowance, quietest};
 use crate::report::Form;
 use crate::rig::{self, Rig};
 use crate::tally::Tally;
@@ -49,7 +49,7 @@ pub(crate) struct Options {
     seconds: u64,
     /// Seconds, in all, to wait for others on this machine and to measure again what they disturbed
     #[arg(long, default_value_t = 180)]
-    patience: u64,
+    allowance: u64,
     /// Tables for benches/README.md
     #[arg(long)]
     markdown: bool,
@@ -84,7 +84,7 @@ pub(crate) fn run(options: &Options, rig: &rig::Options) -> io::Result<()> {
     }
     let edge = Edge { rig, options };
     edge.try_all(cells)?;
-    let mut patience = Patience::new(Duration::from_secs(options.patience));
+    let mut allowance = Allowance::new(Duration::from_secs(options.allowance));
     let mut memory = Vec::new();
     let mut measurements = Vec::new();
     for round in 0..options.runs {
@@ -97,7 +97,7 @@ pub(crate) fn run(options: &Options, rig: &rig::Options) -> io::Result<()> {
                         memory.push(edge.rest(cell, proxy)?);
                     }
                 } else {
-                    measurements.push(edge.measure(cell, proxy, round, &mut patience)?);
+                    measurements.push(edge.measure(cell, proxy, round, &mut allowance)?);
                 }
             }
         }
@@ -179,10 +179,10 @@ impl Edge<'_> {
         cell: Cell,
         proxy: Proxy,
         round: usize,
-        patience: &mut Patience,
+        allowance: &mut Allowance,
     ) -> io::Result<Measurement> {
         let mut running = self.start(cell, proxy)?;
-        let closed = quietest(patience, || self.load(cell, &running))?;
+        let closed = quietest(allowance, || self.load(cell, &running))?;
         running.check()?;
         let lines = match cell.work() {
             Work::Requests(_) => running.log_lines(closed.completed_ever)?,

@@ -23,7 +23,7 @@ use crate::settings::Places;
 use crate::settings::many::{CHANGED, Variant, config, write_beside};
 use crate::tally::quantile;
 
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 /// Between two reloads: HAProxy's master misses a signal that comes before it is done with the one before.
 const REST: Duration = Duration::from_secs(2);
 /// The proxies of which a row has numbers.
@@ -116,7 +116,7 @@ fn one(proxy: Proxy, options: &Options, rig: &Rig) -> io::Result<Row> {
     if proxy != Proxy::Nginx {
         for _ in 0..options.scrapes {
             let begin_ns = now_ns();
-            let (status, text) = probe::send(running.admin, "GET", "/metrics", PATIENCE)?;
+            let (status, text) = probe::send(running.admin, "GET", "/metrics", TIMEOUT)?;
             if status != 200 {
                 return Err(io::Error::other(format!("a scrape was answered {status}")));
             }
@@ -129,10 +129,10 @@ fn one(proxy: Proxy, options: &Options, rig: &Rig) -> io::Result<Row> {
 
 /// Waits until the host that changes is answered as in `variant`.
 fn until_answered(addr: SocketAddr, variant: Variant) -> io::Result<()> {
-    let deadline_ns = now_ns() + u64::try_from(PATIENCE.as_nanos()).unwrap_or(u64::MAX);
+    let deadline_ns = now_ns() + u64::try_from(TIMEOUT.as_nanos()).unwrap_or(u64::MAX);
     loop {
         // A connection may be met with the end of the process that it came to.
-        let answer = probe::send_to(addr, CHANGED, "GET", "/tiny", PATIENCE);
+        let answer = probe::send_to(addr, CHANGED, "GET", "/tiny", TIMEOUT);
         let is_there = answer.is_ok_and(|(status, _)| status == 200);
         if is_there == (variant == Variant::With) {
             return Ok(());

@@ -47,10 +47,10 @@ pub(crate) fn send_to(
 }
 
 /// Waits until a proxy with `face` answers `GET /tiny`.
-pub(crate) fn until_ready(addr: SocketAddr, face: Face, patience: Duration) -> io::Result<()> {
-    let deadline = Instant::now() + patience;
+pub(crate) fn until_ready(addr: SocketAddr, face: Face, allowance: Duration) -> io::Result<()> {
+    let deadline = Instant::now() + allowance;
     loop {
-        let last = match ask(addr, face, patience) {
+        let last = match ask(addr, face, allowance) {
             Ok(()) => return Ok(()),
             Err(error) => error.to_string(),
         };
@@ -61,19 +61,19 @@ pub(crate) fn until_ready(addr: SocketAddr, face: Face, patience: Duration) -> i
     }
 }
 
-fn ask(addr: SocketAddr, face: Face, patience: Duration) -> io::Result<()> {
+fn ask(addr: SocketAddr, face: Face, allowance: Duration) -> io::Result<()> {
     let speech = match face {
         Face::Tls(_) => Speech::H1OverTls,
         Face::H2 | Face::H2Both => Speech::H2,
         Face::Plain | Face::Upgrades | Face::Tcp => {
-            return match send(addr, "GET", "/tiny", patience)? {
+            return match send(addr, "GET", "/tiny", allowance)? {
                 (200, _) => Ok(()),
                 (status, _) => Err(io::Error::other(format!("status {status}"))),
             };
         }
     };
     block_on(async {
-        timeout(patience, client::ask_once(addr, speech))
+        timeout(allowance, client::ask_once(addr, speech))
             .await
             .unwrap_or_else(|late| Err(late.into()))
     })

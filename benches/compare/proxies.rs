@@ -20,7 +20,7 @@ use crate::{machine, probe, procfs};
 /// nginx compares each of 33,000 backends with each.
 const START_PATIENCE: Duration = Duration::from_secs(300);
 /// nginx writes its log at the latest a second after the request.
-const LOG_PATIENCE: Duration = Duration::from_secs(3);
+const LOG_TIMEOUT: Duration = Duration::from_secs(3);
 /// As many as one diagnostic of a configuration has.
 const LAST_LINES: usize = 12;
 
@@ -214,7 +214,7 @@ impl Running {
         let Some(path) = &self.log else {
             return Ok(None);
         };
-        let deadline = Instant::now() + LOG_PATIENCE;
+        let deadline = Instant::now() + LOG_TIMEOUT;
         loop {
             let lines = count_lines(path)?;
             if lines >= expected || Instant::now() >= deadline {

@@ -18,11 +18,11 @@ const LOOK: Duration = Duration::from_millis(500);
 const TRIES: usize = 4;
 
 /// The time that may still be spent on others' noise, by waiting or by measuring again, for the whole run.
-pub(crate) struct Patience {
+pub(crate) struct Allowance {
     left: Duration,
 }
 
-impl Patience {
+impl Allowance {
     pub(crate) fn new(left: Duration) -> Self {
         Self { left }
     }
@@ -31,7 +31,7 @@ impl Patience {
         self.left > Duration::ZERO
     }
 
-    /// Returns when the machine is quiet, or when patience is at its end. Nothing of ours may be busy.
+    /// Returns when the machine is quiet, or when allowance is at its end. Nothing of ours may be busy.
     pub(crate) fn wait(&mut self) -> io::Result<()> {
         while self.is_left() {
             let (begin, used) = (Instant::now(), machine_time()?);
@@ -56,19 +56,19 @@ impl Patience {
 /// Failures and answers count from all tries: a failed request is a failure on a busy machine too, and
 /// the log has lines of each.
 pub(crate) fn quietest(
-    patience: &mut Patience,
+    allowance: &mut Allowance,
     measure: impl Fn() -> io::Result<Tally>,
 ) -> io::Result<Tally> {
-    patience.wait()?;
+    allowance.wait()?;
     let mut best = measure()?;
     for _ in 1..TRIES {
-        if is_quiet(best.disturbance()) || !patience.is_left() {
+        if is_quiet(best.disturbance()) || !allowance.is_left() {
             break;
         }
-        patience.wait()?;
+        allowance.wait()?;
         let begin = Instant::now();
         let next = measure()?;
-        patience.spend(begin.elapsed());
+        allowance.spend(begin.elapsed());
         best = if next.disturbance() < best.disturbance() {
             next.with_history_of(&best)
         } else {

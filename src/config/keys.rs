@@ -2,9 +2,9 @@
 //! Traefik and Caddy.
 //!
 //! `section` refuses every other key; `conf/full.toml` is held to these tables by a test, and so is the
-//! claim that each key changes the plan. What no table has is in `habits`.
+//! claim that each key changes the plan. What no table has is in `haproxy_hints`.
 
-use crate::config::habits;
+use crate::config::haproxy_hints;
 
 /// The keys of one kind of table.
 pub(super) struct Keys {
@@ -14,15 +14,15 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// What to write instead of `written`, when that is a word we expect from people's habits.
+    /// What to write instead of `written`, when that is a word of HAProxy or nginx.
     pub(super) fn hint(&self, written: &str) -> Option<&'static str> {
-        let folded = habits::fold(written);
+        let folded = haproxy_hints::fold(written);
         let mut known = self
             .hints
             .iter()
-            .filter(|(word, _)| habits::fold(word) == folded);
+            .filter(|(word, _)| haproxy_hints::fold(word) == folded);
         let hint = known.next().map(|(_, hint)| *hint);
-        hint.or_else(|| habits::absent(written))
+        hint.or_else(|| haproxy_hints::absent(written))
     }
 }
 

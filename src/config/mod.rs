@@ -9,7 +9,7 @@
 mod compile;
 mod diagnostic;
 mod expression;
-mod habits;
+mod haproxy_hints;
 mod include;
 mod keys;
 mod merge;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::base::ByteSize;
 use crate::config::diagnostic::Diagnostic;
-use crate::config::habits;
+use crate::config::haproxy_hints;
 use crate::config::keys::Keys;
 use crate::config::raw::{Entry, Kind, Table};
 use crate::config::report::Report;
@@ -37,8 +37,8 @@ impl<'a> Section<'a> {
         report: &mut Report<'_>,
     ) -> Option<Self> {
         let Kind::Table(table) = &setting.value.kind else {
-            let help =
-                habits::short_form(&title, setting.key, setting.value).unwrap_or_else(|| {
+            let help = haproxy_hints::short_form(&title, setting.key, setting.value)
+                .unwrap_or_else(|| {
                     let some = keys.known.iter().take(2).map(|key| format!("{key} = …"));
                     let some: Vec<String> = some.collect();
                     format!("write `{} = {{ {} }}`", setting.key, some.join(", "))
@@ -168,15 +168,15 @@ impl<'a> Section<'a> {
         self.setting(key)?.size(least, most, report)
     }
 
-    /// One of a few words; `habits` are words from elsewhere and the one of ours.
+    /// One of a few words; `hints` are words from elsewhere and the one of ours.
     pub(super) fn choice<T: Copy>(
         &self,
         key: &'static str,
         choices: &[(&str, T)],
-        habits: &[(&str, &str)],
+        hints: &[(&str, &str)],
         report: &mut Report<'_>,
     ) -> Option<T> {
-        self.setting(key)?.choice(choices, habits, report)
+        self.setting(key)?.choice(choices, hints, report)
     }
 
     /// The values of a list, or the one value that stands for a list of one.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::base::ByteSize;
 use crate::base::units::{UnitError, parse_duration, parse_size, show_duration};
-use crate::config::habits;
+use crate::config::haproxy_hints;
 use crate::config::raw::{Kind, Table, Text, Value};
 use crate::config::report::Report;
 use crate::config::source::Span;
@@ -82,7 +82,7 @@ impl<'a> Setting<'a> {
             _ => {
                 let help = match self.key {
                     key @ ("frontend" | "backend") => format!("write `[{key}.NAME]`"),
-                    key => habits::conditions(key, self.value)
+                    key => haproxy_hints::conditions(key, self.value)
                         .unwrap_or_else(|| format!("write `{key} = {{ name = \"value\" }}`")),
                 };
                 self.wrong_with("a table", help, report);
@@ -95,8 +95,8 @@ impl<'a> Setting<'a> {
         let value = self.as_switch();
         if value.is_none() {
             let meant = match &self.value.kind {
-                Kind::String(text) if text.is_as_written() => habits::switch(&text.value),
-                Kind::Integer(number) => habits::switch(&number.to_string()),
+                Kind::String(text) if text.is_as_written() => haproxy_hints::switch(&text.value),
+                Kind::Integer(number) => haproxy_hints::switch(&number.to_string()),
                 _ => None,
             };
             let help = match meant {
@@ -272,16 +272,16 @@ impl<'a> Setting<'a> {
         report.error(self.span(), message, help);
     }
 
-    /// One of a few words; `habits` are words from elsewhere and the one of ours.
+    /// One of a few words; `hints` are words from elsewhere and the one of ours.
     pub(super) fn choice<T: Copy>(
         &self,
         choices: &[(&str, T)],
-        habits: &[(&str, &str)],
+        hints: &[(&str, &str)],
         report: &mut Report<'_>,
     ) -> Option<T> {
         let words = || choices.iter().map(|(word, _)| *word);
-        let habit = |written: &str| {
-            let mut known = habits.iter().filter(|(habit, _)| *habit == written);
+        let hint = |written: &str| {
+            let mut known = hints.iter().filter(|(hint, _)| *hint == written);
             known.next().map(|(_, word)| *word)
         };
         let Kind::String(text) = &self.value.kind else {
@@ -293,7 +293,7 @@ impl<'a> Setting<'a> {
                 Kind::Float(number) => number.clone(),
                 _ => String::new(),
             };
-            let meant = words().find(|word| *word == bare).or_else(|| habit(&bare));
+            let meant = words().find(|word| *word == bare).or_else(|| hint(&bare));
             let help = match meant {
                 Some(word) => format!("write `{} = \"{word}\"`", self.key),
                 None => format!("write {expected}"),
@@ -306,7 +306,7 @@ impl<'a> Setting<'a> {
         }
         let meant = match text.is_secret {
             true => None,
-            false => habit(&text.value).or_else(|| suggest::nearest(&text.value, words())),
+            false => hint(&text.value).or_else(|| suggest::nearest(&text.value, words())),
         };
         let help = match meant {
             Some(word) => format!("write `\"{word}\"`; known are {}", suggest::list(words())),
@@ -391,10 +391,10 @@ fn duration_of(key: &str, number: &str) -> Option<(String, String)> {
     let least_ms = if is_long { 10_000 } else { 100 };
     if let Ok(number) = number.parse::<u64>() {
         let (seconds, ms) = (Duration::from_secs(number), Duration::from_millis(number));
-        let habit = format!(", or `\"{number}ms\"` if milliseconds are meant, as in HAProxy");
+        let hint = format!(", or `\"{number}ms\"` if milliseconds are meant, as in HAProxy");
         return Some(match number {
             0 => ("0s".to_owned(), String::new()),
-            number if number < least_ms => (show_duration(seconds), habit),
+            number if number < least_ms => (show_duration(seconds), hint),
             _ => (show_duration(ms), String::new()),
         });
     }

@@ -11,9 +11,9 @@ mod assemble;
 mod certs;
 mod changes;
 pub mod health;
+mod health_events;
 mod listeners;
 mod moves;
-mod notice;
 mod reload;
 mod verify;
 mod watch;
@@ -149,10 +149,10 @@ impl Control {
     ///
     /// [`CannotStart`] when an address cannot be had.
     pub async fn start(parts: Parts, watch: crate::config::Watch) -> Result<Self, CannotStart> {
-        let notice = notice::Notice {
+        let events = health_events::HealthEvents {
             metrics: Arc::clone(&parts.metrics),
         };
-        let checker = Checker::new(parts.network.clone(), parts.rng, Box::new(notice));
+        let checker = Checker::new(parts.network.clone(), parts.rng, Box::new(events));
         let state = Rc::new(State {
             current: parts.current,
             workers: parts.workers,

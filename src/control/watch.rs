@@ -277,7 +277,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::control::certs::scene::Folder;
+    use crate::control::certs::fixture::Folder;
 
     #[test]
     fn a_log_beside_the_configuration_is_no_hint() {

@@ -23,7 +23,7 @@ use crate::base::clock::{self, Duration};
 
 /// How long an exchange waits for a place. Idle connections make room within milliseconds; what is not
 /// free by then would only lengthen the line.
-const PATIENCE: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Descriptors that a listening socket takes on each worker: itself, and a connection that was
 /// accepted and waits because there are as many as may be.
@@ -186,7 +186,7 @@ impl Descriptors {
         self.ask_for_room(worker);
         let own = self.workers.get(worker).map(|asked| &asked.waiting);
         let _waiting = own.map(Waiting::on);
-        let place = clock::within(PATIENCE, async {
+        let place = clock::within(TIMEOUT, async {
             match claim {
                 Claim::Beyond => Place::take(&self.common).await,
                 Claim::Fair => tokio::select! {

@@ -12,7 +12,7 @@ use super::Network;
 use super::descriptors::{Claim, Descriptors};
 use super::stream::Stream;
 
-/// How long it rests when the system has no descriptor although there should be one, and how often.
+/// How long it pauses when the system has no descriptor although there should be one, and how often.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(20);
 const SHORTAGE_TRIES: u32 = 10;
 

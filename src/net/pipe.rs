@@ -183,7 +183,7 @@ mod tests {
     use crate::base::clock::{Duration, within};
 
     /// Far more than any of these takes.
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(20);
 
     const MOST: usize = MOST_SPARE + 5;
 
@@ -205,7 +205,7 @@ mod tests {
         drop(speaker);
         let filled = poll_fn(|cx| pipe.poll_fill(cx, &source)).await;
         assert_eq!((filled.expect("a source"), pipe.is_empty()), (14, false));
-        let drained = within(PATIENCE, poll_fn(|cx| pipe.poll_drain(cx, &sink))).await;
+        let drained = within(TIMEOUT, poll_fn(|cx| pipe.poll_drain(cx, &sink))).await;
         let drained = drained.expect("it has room");
         assert_eq!((drained.expect("a sink"), pipe.is_empty()), (14, true));
         let end = poll_fn(|cx| pipe.poll_fill(cx, &source)).await;

@@ -11,14 +11,14 @@
 mod access_log;
 mod calendar;
 pub mod event;
+#[cfg(test)]
+mod fixture;
 mod json;
 pub mod logging;
 mod metrics;
 mod places;
 #[cfg(test)]
 mod reference;
-#[cfg(test)]
-mod scene;
 mod worker;
 
 pub use access_log::{AccessLogHandle, LogWriter};

@@ -304,7 +304,7 @@ mod tests {
     use crate::base::clock::Duration;
     use crate::exchange::{FirstBytes, RequestTexts};
     use crate::observe::access_log::FIELDS;
-    use crate::observe::{RouteMetrics, ServerMetrics, scene};
+    use crate::observe::{RouteMetrics, ServerMetrics, fixture};
     use crate::plan::{LogTarget, Plan};
 
     struct Bench {
@@ -325,7 +325,7 @@ mod tests {
             Self {
                 observer: WorkerObserver::new(1, &log),
                 log,
-                plan: scene::plan(),
+                plan: fixture::plan(),
                 frontend: FrontendMetrics::new(2),
                 servers: [ServerMetrics::new(2), ServerMetrics::new(2)],
                 route: RouteMetrics::new(2),
@@ -334,7 +334,7 @@ mod tests {
         }
 
         fn record(&self) -> Record {
-            let record = scene::record(self.began);
+            let record = fixture::record(self.began);
             record.ended.set(Some(self.after_us(2_500)));
             record
         }
@@ -344,7 +344,7 @@ mod tests {
         }
 
         fn finish(&self, record: &Record) {
-            let places = scene::Stage {
+            let places = fixture::Stage {
                 plan: &self.plan,
                 servers: &self.servers,
                 route: &self.route,
@@ -416,7 +416,7 @@ mod tests {
         record.opening.first_bytes = Some(FirstBytes {
             sni: Some(long.into()),
         });
-        record.attempt.set(Some(scene::attempt(0)));
+        record.attempt.set(Some(fixture::attempt(0)));
         record.set_attempt_aside();
         bench.finish(&record);
         let line = bench.lines();
@@ -436,7 +436,7 @@ mod tests {
             connect: Some(Duration::from_micros(210)),
             response: Some(Duration::from_nanos(1_480_999)),
             status: 200,
-            ..scene::attempt(1)
+            ..fixture::attempt(1)
         }));
         record.status.set(200);
         record.body_bytes_in.set(3);
@@ -469,14 +469,14 @@ mod tests {
         let record = bench.record();
         record.backend.set(Some(0));
         for reason in [Reason::ServerConnectRefused, Reason::ServerResponseEmpty] {
-            record.attempt.set(Some(scene::attempt(0)));
+            record.attempt.set(Some(fixture::attempt(0)));
             record.stamp_attempt(|attempt| attempt.reason = Some(reason));
             record.set_attempt_aside();
         }
         record.attempt.set(Some(Attempt {
             response: Some(Duration::from_millis(1)),
             status: 503,
-            ..scene::attempt(1)
+            ..fixture::attempt(1)
         }));
         record.queued.set(Duration::from_millis(2));
         record.status.set(503);
@@ -562,7 +562,7 @@ mod tests {
             generation: 7,
             began: bench.began,
             ended: bench.after_us(90),
-            wall: scene::record(bench.began).opening.wall,
+            wall: fixture::record(bench.began).opening.wall,
         };
         bench
             .observer
@@ -588,7 +588,7 @@ mod tests {
         record.backend.set(Some(9));
         record.attempt.set(Some(Attempt {
             backend: 9,
-            ..scene::attempt(9)
+            ..fixture::attempt(9)
         }));
         record.set_attempt_aside();
         bench.finish(&record);

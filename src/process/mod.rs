@@ -30,7 +30,7 @@ use crate::proxy::snapshot::Current;
 use crate::proxy::worker::{Worker, WorkerCommand};
 
 /// How long the access log is waited for at the end: a sink that stalls must not keep us.
-const LOG_PATIENCE: Duration = Duration::from_secs(2);
+const LOG_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A proxy that runs.
 pub struct Proxy {
@@ -258,7 +258,7 @@ impl Proxy {
             // How it ended does not matter any more.
             let _ = control.join();
         }
-        self.access_log.close(LOG_PATIENCE);
+        self.access_log.close(LOG_TIMEOUT);
         self.access_log.warn_of_dropped(clock::now());
         event::stopped();
     }

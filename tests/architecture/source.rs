@@ -221,10 +221,10 @@ mod tests {
         let mut sources = [
             Source::new(
                 "src/a/mod.rs",
-                "#[cfg(test)]\npub(crate) mod scene;\nmod b;",
+                "#[cfg(test)]\npub(crate) mod fixture;\nmod b;",
             ),
-            Source::new("src/a/scene.rs", "fn s() {}"),
-            Source::new("src/a/scene/deep.rs", "fn d() {}"),
+            Source::new("src/a/fixture.rs", "fn s() {}"),
+            Source::new("src/a/fixture/deep.rs", "fn d() {}"),
             Source::new("src/a/b.rs", "fn b() {}"),
         ];
         empty_test_modules(&mut sources);

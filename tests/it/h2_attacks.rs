@@ -726,7 +726,7 @@ fn a_client_that_does_not_read_its_socket(way: &Way) {
     });
     let mut client = way.narrow(attacked.program.address());
     client.send(frames::PREFACE).send(frames::settings(&[]));
-    client.set_patience(Duration::from_millis(4_000));
+    client.set_timeout(Duration::from_millis(4_000));
     client.flood(4_000_000, frames::frame(PING, 0, 0, "anybody?"));
     attacked.holds();
     attacked.survived("client.stalled");

@@ -1061,7 +1061,7 @@ fn a_client_that_never_asks_is_closed_even_if_it_does_not_listen() {
     let setup = Setup::of(&[&origin]).frontend("timeout.head = \"300ms\"");
     let proxy = setup.start();
     let mut client = Framed::connect(proxy.address());
-    // It does not answer the question that comes with the farewell.
+    // It does not answer the question that comes with the GOAWAY.
     let frames = client.rest();
     let goaway = frames.iter().rfind(|frame| frame.kind == GOAWAY);
     assert_eq!(goaway.expect("GOAWAY").code(), NO_ERROR);

@@ -28,7 +28,7 @@ by_each_way![
     a_preface_that_is_none_ends_the_connection_without_an_answer,
     no_more_is_sent_than_the_window_lets,
     a_window_that_settings_push_beyond_the_largest_is_an_error,
-    a_client_that_says_farewell_is_answered_before_the_end,
+    a_client_that_says_goodbye_is_answered_before_the_end,
     a_ping_is_answered_before_what_waits,
     a_pseudo_field_alone_in_trailers_goes_no_further,
 ];
@@ -526,7 +526,7 @@ fn frames_on_the_wrong_stream_end_the_connection(way: &Way) {
         ),
         (
             "6.8",
-            "a farewell on a stream",
+            "a GOAWAY on a stream",
             frame(GOAWAY, 0, 1, [0; 8]),
             SendAway(PROTOCOL),
         ),
@@ -1050,7 +1050,7 @@ fn a_window_that_settings_push_beyond_the_largest_is_an_error(way: &Way) {
     gate.open();
 }
 
-fn a_client_that_says_farewell_is_answered_before_the_end(way: &Way) {
+fn a_client_that_says_goodbye_is_answered_before_the_end(way: &Way) {
     // Sections 6.8 and 7: whatever its code.
     for code in [0_u32, 0xff] {
         let gate = crate::rig::Gate::default();
@@ -1059,8 +1059,8 @@ fn a_client_that_says_farewell_is_answered_before_the_end(way: &Way) {
         let mut client = way.connect(address);
         client.send(ask(1));
         origin.wait_for_requests(1);
-        let farewell = [[0; 4], code.to_be_bytes()].concat();
-        client.send(frame(GOAWAY, 0, 0, farewell));
+        let goaway = [[0; 4], code.to_be_bytes()].concat();
+        client.send(frame(GOAWAY, 0, 0, goaway));
         client.is_alive();
         gate.open();
         assert_eq!(client.status(1), 200);

@@ -13,7 +13,7 @@ use h2::client::Builder;
 
 use crate::rig::{
     Authority, Client, Clock, Folder, Good, Http2, Origin, Pace, Proxy, Reply, Setup, Slow, Speech,
-    Takes, narrow, sluice, until,
+    Takes, narrow, throttled_link, until,
 };
 
 /// More than all sockets on the way hold.
@@ -32,7 +32,7 @@ const AHEAD: usize = 160 << 10;
 const PIECE: usize = 4 << 10;
 
 /// The time that a peer has in all of these tests.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Several times that.
 const SLOW_PHASE: Duration = Duration::from_millis(3_500);
@@ -61,7 +61,7 @@ impl Slowed {
     /// Where a client connects that takes its answers slowly.
     fn slow_client(&self, slow: Slow) -> SocketAddr {
         let proxy = self.proxy.address();
-        sluice(proxy, Takes::Answers, slow, SLOW_PHASE, &self.pace)
+        throttled_link(proxy, Takes::Answers, slow, SLOW_PHASE, &self.pace)
     }
 
     /// A client of HTTP/2 that makes room for so much, and takes it slowly.
@@ -77,7 +77,7 @@ impl Slowed {
     #[track_caller]
     fn all_came_in_silence(&self) {
         assert_eq!(self.proxy.line().verdict(), (200, "-"));
-        self.pace.kernel_was_silent_for(PATIENCE);
+        self.pace.kernel_was_silent_for(TIMEOUT);
     }
 }
 
@@ -107,8 +107,8 @@ fn a_client_that_stops_after_a_while_is_cut() {
         slowed.pace.turn(near, proxy.address());
     }
     assert!(proxy.lines().is_empty());
-    slowed.pace.kernel_was_silent_for(PATIENCE);
-    proxy.advance(2 * PATIENCE);
+    slowed.pace.kernel_was_silent_for(TIMEOUT);
+    proxy.advance(2 * TIMEOUT);
     assert_eq!(proxy.line().verdict(), (200, "client.stalled"));
     let mut rest = Vec::new();
     let ending = client.read_to_end(&mut rest).map_err(|error| error.kind());
@@ -165,7 +165,7 @@ fn a_client_of_http2_is_not_idle_before_it_has_everything() {
     assert_eq!(client.get("/").body.len(), LITTLE);
     assert_eq!(slowed.proxy.line().verdict(), (200, "-"));
     until("its end", || {
-        slowed.proxy.advance(PATIENCE);
+        slowed.proxy.advance(TIMEOUT);
         client.has_ended().then_some(())
     });
     client.ended().expect("in good order");
@@ -182,7 +182,7 @@ fn a_tunnel_is_not_idle_while_one_end_takes() {
     assert_eq!(client.bytes(MUCH).len(), MUCH);
     client.half_close().is_closed();
     assert_eq!(slowed.proxy.line().text("reason"), "-");
-    slowed.pace.kernel_was_silent_for(PATIENCE);
+    slowed.pace.kernel_was_silent_for(TIMEOUT);
 }
 
 #[test]
@@ -218,10 +218,10 @@ fn a_server_of_http1_has_its_time_from_the_end_of_the_upload_on() {
     let clock = Clock::new();
     let pace = Pace::by(&clock);
     let takes = Takes::Requests;
-    let slow_server = sluice(origin.address(), takes, Slow::WhenFull, SLOW_PHASE, &pace);
+    let slow_server = throttled_link(origin.address(), takes, Slow::WhenFull, SLOW_PHASE, &pace);
     is_answered(slow_server, &clock, "");
     assert_eq!(origin.request().body.len(), MUCH);
-    pace.kernel_was_silent_for(PATIENCE);
+    pace.kernel_was_silent_for(TIMEOUT);
 }
 
 /// Makes sure that a server of HTTP/2 that makes room for so much gets everything, and then has its time.
@@ -231,7 +231,7 @@ fn upload_by_http2(room: usize, slow: Slow) -> Pace {
     let clock = Clock::new();
     let pace = Pace::by(&clock);
     let takes = Takes::Requests;
-    let slow_server = sluice(origin.address(), takes, slow, SLOW_PHASE, &pace);
+    let slow_server = throttled_link(origin.address(), takes, slow, SLOW_PHASE, &pace);
     is_answered(slow_server, &clock, "protocol = \"h2\"");
     assert_eq!(origin.request().body().len(), MUCH);
     pace
@@ -239,7 +239,7 @@ fn upload_by_http2(room: usize, slow: Slow) -> Pace {
 
 #[test]
 fn a_server_of_http2_has_its_time_from_the_end_of_the_upload_on() {
-    upload_by_http2(2 * MUCH, Slow::WhenFull).kernel_was_silent_for(PATIENCE);
+    upload_by_http2(2 * MUCH, Slow::WhenFull).kernel_was_silent_for(TIMEOUT);
 }
 
 #[test]

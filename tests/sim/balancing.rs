@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::scene::Scene;
+use crate::fixture::Fixture;
 
 #[test]
 fn requests_of_one_client_go_round_the_servers_in_turn() {
-    Scene::new(1, 3).play(|stage| async move {
+    Fixture::new(1, 3).play(|stage| async move {
         let mut client = stage.client("client");
         let mut servers = Vec::new();
         for number in 0..9 {
@@ -28,7 +28,7 @@ fn requests_of_one_client_go_round_the_servers_in_turn() {
 
 #[test]
 fn requests_of_many_clients_are_spread_evenly_too() {
-    Scene::new(2, 3).play(|stage| async move {
+    Fixture::new(2, 3).play(|stage| async move {
         let is_over = |trace: &crate::trace::Trace| {
             let served = trace
                 .entries()

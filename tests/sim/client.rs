@@ -11,7 +11,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use turmoil::net::TcpStream;
 
-use crate::scene::PROXY;
+use crate::fixture::PROXY;
 use crate::server::NAME_FIELD;
 use crate::trace::Trace;
 

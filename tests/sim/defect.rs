@@ -7,8 +7,8 @@ use http::Request;
 use turmoil::net::TcpStream;
 
 use crate::client::Client;
+use crate::fixture::{Fixture, PROXY};
 use crate::network::{DEFECT, DEFECTIVE};
-use crate::scene::{PROXY, Scene};
 
 /// A backend that nobody can connect to without a panic.
 const ROUTES: &str = "[[frontend.web.route]]\npath = \"/defect\"\nbackend = \"defect\"\n\
@@ -17,7 +17,7 @@ const ROUTES: &str = "[[frontend.web.route]]\npath = \"/defect\"\nbackend = \"de
 #[test]
 fn an_exchange_that_panics_is_answered_and_counted_and_nobody_else_notices() {
     assert!(ROUTES.contains(&DEFECT.to_string()));
-    let trace = Scene::new(31, 1).rest(ROUTES).play(|stage| async move {
+    let trace = Fixture::new(31, 1).rest(ROUTES).play(|stage| async move {
         let mut bystander = stage.client("bystander");
         let mut unlucky = stage.client("unlucky");
         let unlucky = async {
@@ -50,7 +50,7 @@ fn an_exchange_that_panics_is_answered_and_counted_and_nobody_else_notices() {
 
 #[test]
 fn a_connection_that_panics_ends_and_its_exchange_is_counted_and_nobody_else_notices() {
-    let trace = Scene::new(37, 1).play(|stage| async move {
+    let trace = Fixture::new(37, 1).play(|stage| async move {
         let mut bystander = stage.client("bystander");
         let mut unlucky = stage.client("unlucky");
         let (slow, outcome) = tokio::join!(bystander.get("/slow/1000"), unlucky.get(DEFECTIVE));
@@ -70,7 +70,7 @@ fn a_connection_that_panics_ends_and_its_exchange_is_counted_and_nobody_else_not
 
 #[test]
 fn a_stream_that_panics_is_answered_500_and_its_neighbours_go_on() {
-    let trace = Scene::new(37, 1).rest(ROUTES).play(|stage| async move {
+    let trace = Fixture::new(37, 1).rest(ROUTES).play(|stage| async move {
         let stream = TcpStream::connect((PROXY, 80)).await.expect("it listens");
         let shaken = h2::client::handshake(stream).await;
         let (sender, connection) = shaken.expect("it speaks HTTP/2");
@@ -99,7 +99,7 @@ fn a_stream_that_panics_is_answered_500_and_its_neighbours_go_on() {
 
 #[test]
 fn an_admin_listener_that_panics_accepts_again() {
-    let trace = Scene::new(41, 1).play(|stage| async move {
+    let trace = Fixture::new(41, 1).play(|stage| async move {
         for count in ["1", "2"] {
             stage.break_next_accept();
             let unlucky = Client::of_admin(&stage.trace).get("/metrics").await;

@@ -7,7 +7,7 @@ use evenkeel::base::clock;
 use evenkeel::control::Command;
 
 use crate::client::Outcome;
-use crate::scene::Scene;
+use crate::fixture::Fixture;
 use crate::trace::Trace;
 
 const SHORT: Duration = Duration::from_millis(10);
@@ -37,7 +37,7 @@ fn served(trace: &Trace) -> BTreeSet<String> {
 #[test]
 fn a_drain_under_load_loses_no_exchange_that_began() {
     let keys = "timeout = \"10s\"";
-    let trace = Scene::new(21, 2).shutdown(keys).play(|stage| async move {
+    let trace = Fixture::new(21, 2).shutdown(keys).play(|stage| async move {
         let drain = async {
             clock::sleep(Duration::from_secs(1)).await;
             stage.command(Command::Drain("the story".to_owned()));
@@ -71,7 +71,7 @@ fn assert_only_refused(outcomes: &[Outcome]) {
 #[test]
 fn what_takes_longer_than_the_timeout_is_cut_and_counted() {
     let keys = "timeout = \"1s\"";
-    Scene::new(22, 1).shutdown(keys).play(|stage| async move {
+    Fixture::new(22, 1).shutdown(keys).play(|stage| async move {
         let drain = async {
             clock::sleep(Duration::from_millis(500)).await;
             stage.command(Command::Drain("the story".to_owned()));
@@ -90,7 +90,7 @@ fn what_takes_longer_than_the_timeout_is_cut_and_counted() {
 #[test]
 fn readiness_fails_first_and_requests_are_served_until_the_grace_is_over() {
     let keys = "grace = \"1s\"";
-    Scene::new(23, 1).shutdown(keys).play(|stage| async move {
+    Fixture::new(23, 1).shutdown(keys).play(|stage| async move {
         let mut client = stage.client("client");
         assert!(client.get("/").await.is_served());
         stage.command(Command::Drain("the story".to_owned()));

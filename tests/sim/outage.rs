@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel::base::clock;
 
 use crate::client::Outcome;
-use crate::scene::{Scene, Stage};
+use crate::fixture::{Fixture, Stage};
 use crate::trace::Trace;
 
 /// Checks that notice an outage within 2 s: three intervals, and the timeout of the last check.
@@ -22,7 +22,7 @@ type Act = fn(&Stage, usize);
 
 /// One of three servers goes away under load and comes back.
 fn outage_and_return(seed: u64, goes: Act, comes: Act) {
-    Scene::new(seed, 3)
+    Fixture::new(seed, 3)
         .backend(CHECKED)
         .play(move |stage| async move {
             stage.ready().await;
@@ -73,26 +73,28 @@ fn a_server_behind_a_stalled_link_is_taken_out_and_comes_back() {
 
 #[test]
 fn without_any_server_the_answer_says_so_until_one_is_back() {
-    Scene::new(13, 2).backend(CHECKED).play(|stage| async move {
-        stage.ready().await;
-        stage.cut(1);
-        stage.cut(2);
-        stage.until("0 of 2 up").await;
-        let mut client = stage.client("client");
-        let outcome = client.get("/").await;
-        assert_eq!(outcome.status, Some(503));
-        assert_eq!(outcome.reason(), "backend.no_server");
-        stage.mend(1);
-        stage.until("app/s1 is up, after 2 passed").await;
-        let outcome = client.get("/").await;
-        assert!(outcome.is_served() && outcome.server == "s1", "{outcome:?}");
-    });
+    Fixture::new(13, 2)
+        .backend(CHECKED)
+        .play(|stage| async move {
+            stage.ready().await;
+            stage.cut(1);
+            stage.cut(2);
+            stage.until("0 of 2 up").await;
+            let mut client = stage.client("client");
+            let outcome = client.get("/").await;
+            assert_eq!(outcome.status, Some(503));
+            assert_eq!(outcome.reason(), "backend.no_server");
+            stage.mend(1);
+            stage.until("app/s1 is up, after 2 passed").await;
+            let outcome = client.get("/").await;
+            assert!(outcome.is_served() && outcome.server == "s1", "{outcome:?}");
+        });
 }
 
 #[test]
 fn a_response_that_stops_in_the_middle_is_cut_for_the_client() {
     let keys = "timeout = { body = \"1s\" }";
-    Scene::new(14, 1).backend(keys).play(|stage| async move {
+    Fixture::new(14, 1).backend(keys).play(|stage| async move {
         let mut client = stage.client("client");
         let cut = async {
             clock::sleep(Duration::from_millis(350)).await;
@@ -116,7 +118,7 @@ fn a_response_that_stops_in_the_middle_is_cut_for_the_client() {
 #[test]
 fn a_response_that_pauses_for_less_than_the_deadline_comes_whole() {
     let keys = "timeout = { body = \"1s\" }";
-    Scene::new(15, 1).backend(keys).play(|stage| async move {
+    Fixture::new(15, 1).backend(keys).play(|stage| async move {
         let mut client = stage.client("client");
         let pause = async {
             clock::sleep(Duration::from_millis(350)).await;
@@ -133,7 +135,7 @@ fn a_response_that_pauses_for_less_than_the_deadline_comes_whole() {
 #[test]
 fn a_connect_that_takes_too_long_is_tried_elsewhere() {
     let keys = "timeout = { connect = \"500ms\" }";
-    Scene::new(16, 2).backend(keys).play(|stage| async move {
+    Fixture::new(16, 2).backend(keys).play(|stage| async move {
         stage.stall(1);
         let mut client = stage.client("client");
         for _ in 0..4 {
@@ -151,7 +153,7 @@ fn a_connect_that_takes_too_long_is_tried_elsewhere() {
 #[test]
 fn a_server_that_nobody_can_reach_in_time_is_not_waited_for_longer_than_said() {
     let keys = "timeout = { connect = \"500ms\" }\nattempts = 3";
-    Scene::new(17, 2).backend(keys).play(|stage| async move {
+    Fixture::new(17, 2).backend(keys).play(|stage| async move {
         stage.stall(1);
         stage.stall(2);
         let outcome = stage.client("client").get("/").await;

@@ -6,9 +6,9 @@ use evenkeel::base::clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use turmoil::net::TcpStream;
 
+use crate::fixture::{Fixture, PROXY};
 use crate::memory::held_bytes;
 use crate::network::HYPERS_ROOM_BYTES;
-use crate::scene::{PROXY, Scene};
 use crate::trace::Trace;
 
 /// After the last response, at the latest.
@@ -25,7 +25,7 @@ fn since(from: Duration, trace: &Trace) -> Vec<String> {
 
 #[test]
 fn an_idle_connection_is_parked_soon_after_its_last_response() {
-    Scene::new(41, 1).play(|stage| async move {
+    Fixture::new(41, 1).play(|stage| async move {
         let mut client = stage.client("client");
         let first = client.get("/1").await;
         assert!(first.is_served());
@@ -44,7 +44,7 @@ fn an_idle_connection_is_parked_soon_after_its_last_response() {
 
 #[test]
 fn a_connection_that_is_in_use_is_not_parked() {
-    Scene::new(42, 1).play(|stage| async move {
+    Fixture::new(42, 1).play(|stage| async move {
         let mut client = stage.client("client");
         let first = client.get("/").await;
         for _ in 0..10 {
@@ -71,7 +71,7 @@ async fn used() -> TcpStream {
 #[test]
 fn a_parked_connection_holds_less_than_one_buffer_of_hyper() {
     const COUNT: isize = 50;
-    Scene::new(43, 1).play(|_| async {
+    Fixture::new(43, 1).play(|_| async {
         let _first = used().await;
         let before = held_bytes();
         let mut rest = Vec::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel::base::clock;
 use evenkeel::base::rng::Rng;
 
-use crate::scene::{Scene, Stage};
+use crate::fixture::{Fixture, Stage};
 use crate::trace::{Entry, Trace};
 
 const SERVERS: usize = 3;
@@ -22,7 +22,7 @@ const BACKEND: &str = "\
 
 /// Five seconds of load while links break and heal as chance wants it, then a calm.
 fn storm(seed: u64) -> Trace {
-    Scene::new(seed, SERVERS)
+    Fixture::new(seed, SERVERS)
         .backend(BACKEND)
         .play(move |stage| async move {
             stage.ready().await;
@@ -73,7 +73,7 @@ async fn assert_nothing_is_left_over(stage: &Stage) {
     let backend = &status["backends"]["app"];
     assert_eq!(backend["queued"], 0, "{status:#}");
     for number in 1..=SERVERS {
-        let server = &backend["servers"][crate::scene::name_of(number)];
+        let server = &backend["servers"][crate::fixture::name_of(number)];
         assert_eq!(server["in_flight"], 0, "{status:#}");
         assert_eq!(server["state"], "up", "{status:#}");
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use rustix::process::Signal;
 
 use crate::case::{Case, case};
-use crate::program::{PATIENCE, Program, address_in, shell};
+use crate::program::{Program, TIMEOUT, address_in, shell};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -100,7 +100,7 @@ fn ctrl_c_ends_it_at_once_although_a_request_is_open() {
         .expect("there is a shell");
     let metrics =
         line_with(&lines, "/metrics").replace("evenkeel_server_requests_total", "in_flight");
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !shell(&metrics).0.contains("} 1") {
         assert!(Instant::now() < deadline, "it never arrives");
     }

@@ -19,7 +19,7 @@ use evenkeel::net::Network;
 use evenkeel::process::{Proxy, Start};
 
 use crate::case::{Case, case};
-use crate::program::PATIENCE;
+use crate::program::TIMEOUT;
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -252,7 +252,7 @@ fn a_client_may_say_of_itself_what_the_page_says() {
         for (rig, (_, sees)) in [(&strangers, claim.stranger), (&trusted, claim.trusted)] {
             let (status, _) = rig.send(&get(&format!("{}\r\n", claim.fields.join("\r\n"))));
             assert_eq!(status, 200, "{}", claim.what);
-            let seen = rig.requests.recv_timeout(PATIENCE).expect("a request");
+            let seen = rig.requests.recv_timeout(TIMEOUT).expect("a request");
             match sees {
                 Some(sees) => assert!(seen.contains(sees), "{}: {seen}", claim.what),
                 None => {
@@ -325,7 +325,7 @@ fn what_is_passed_on_reaches_the_server_as_the_page_says() {
             closes,
             "{what}: {answer}"
         );
-        let seen = rig.requests.recv_timeout(PATIENCE).expect("a request");
+        let seen = rig.requests.recv_timeout(TIMEOUT).expect("a request");
         assert!(seen.contains(sees), "{what}: {seen}");
         assert!(!seen.contains("x-a: b"), "{what}: {seen}");
         for gone in ["upgrade", "http2-settings"] {
@@ -412,7 +412,7 @@ impl Rig {
     /// Status and the whole of the answer to `bytes`; 0 when the connection ends without one.
     fn send(&self, bytes: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).expect("it listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a time");
         stream.write_all(bytes.as_bytes()).expect("it reads");
         let mut answer = Vec::new();
         let mut room = [0; 4096];
@@ -436,7 +436,7 @@ impl Rig {
 
     /// The next line of the access log, once it is there.
     fn next_log_line(&mut self) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let log = fs::read_to_string(&self.log).unwrap_or_default();
             let line = log.split_inclusive('\n').nth(self.lines);

@@ -18,7 +18,7 @@ use super::client::{Answer, Client, Connection, Page, block_on};
 /// Connections opened between two pauses.
 const STEP: usize = 500;
 const PAUSE: Duration = Duration::from_millis(50);
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Room for the head of a small answer.
 const BUFFER_BYTES: usize = 2 * 1024;
 
@@ -53,7 +53,7 @@ async fn rest(options: &Options) -> io::Result<Resting> {
         if index > 0 && index % STEP == 0 {
             sleep(PAUSE).await;
         }
-        if let Ok(Ok(mut connection)) = timeout(PATIENCE, client.open()).await
+        if let Ok(Ok(mut connection)) = timeout(TIMEOUT, client.open()).await
             && works(&mut connection).await
         {
             open.push(connection);
@@ -75,6 +75,6 @@ async fn rest(options: &Options) -> io::Result<Resting> {
 
 async fn works(connection: &mut Connection) -> bool {
     let mut buffer = [0; BUFFER_BYTES];
-    let answer = timeout(PATIENCE, connection.ask(Page::TINY, &mut buffer)).await;
+    let answer = timeout(TIMEOUT, connection.ask(Page::TINY, &mut buffer)).await;
     matches!(answer, Ok(Ok(Answer::Proper)))
 }

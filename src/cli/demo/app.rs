@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     /// How long a condition is waited for.
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(20);
 
     fn with_app<F: Future<Output = ()>>(test: impl FnOnce(SocketAddr) -> F) {
         let runtime = tasks::runtime().expect("a runtime");
@@ -238,7 +238,7 @@ mod tests {
             );
 
             let mut room = [0; 1];
-            let read = clock::within(PATIENCE, idle.read(&mut room)).await;
+            let read = clock::within(TIMEOUT, idle.read(&mut room)).await;
             assert_eq!(read.expect("it is closed soon").unwrap_or(0), 0);
             let refused = connect(address).await.expect_err("nobody listens");
             assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
@@ -251,7 +251,7 @@ mod tests {
                     }
                 }
             };
-            let answer = clock::within(PATIENCE, back).await.expect("it comes back");
+            let answer = clock::within(TIMEOUT, back).await.expect("it comes back");
             assert!(answer.ends_with("hello from app-1\n"), "{answer}");
         });
     }

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use crate::base::address::{Descriptor, LONGEST_UNIX_NAME, UnixName};
 use crate::base::{Address, ListenAddress, Name};
-use crate::config::habits::{self, AFTER_LISTEN, AFTER_SERVER};
+use crate::config::haproxy_hints::{self, AFTER_LISTEN, AFTER_SERVER};
 
 /// Ports that one entry may stand for: each is a socket for each worker.
 const MOST_PORTS: u16 = 1024;
@@ -52,7 +52,7 @@ pub(super) fn to_listen(text: &str) -> Result<Vec<ListenAddress>, BadAddress> {
     if let Some(name) = unix_name(text)? {
         return Ok(vec![ListenAddress::At(Address::Unix(name))]);
     }
-    if let Some(help) = habits::after_address(AFTER_LISTEN, text) {
+    if let Some(help) = haproxy_hints::after_address(AFTER_LISTEN, text) {
         return Err(BadAddress::new("has more than an address", help));
     }
     let (host, ports) = split(text, ":80")?;
@@ -101,7 +101,7 @@ pub(super) fn to_connect(text: &str) -> Result<Address, BadAddress> {
     if let Some(name) = unix_name(text)? {
         return Ok(Address::Unix(name));
     }
-    if let Some(help) = habits::after_address(AFTER_SERVER, text) {
+    if let Some(help) = haproxy_hints::after_address(AFTER_SERVER, text) {
         return Err(BadAddress::new("has more than an address", help));
     }
     let (host, port) = split(text, ":80")?;
@@ -150,15 +150,15 @@ fn refuse_several(text: &str) -> Result<(), BadAddress> {
 /// The Unix socket that `text` means: `"/run/app.sock"`, or `"@app"` for an abstract one. `None`: it
 /// means something else.
 fn unix_name(text: &str) -> Result<Option<UnixName>, BadAddress> {
-    for (habit, sign) in [
+    for (hint, sign) in [
         ("unix@", ""),
         ("unix://", ""),
         ("unix:", ""),
         ("abns@", "@"),
     ] {
-        if let Some(name) = text.strip_prefix(habit) {
+        if let Some(name) = text.strip_prefix(hint) {
             return Err(BadAddress::new(
-                format!("begins with `{habit}`"),
+                format!("begins with `{hint}`"),
                 format!("write the socket alone: `\"{sign}{name}\"`"),
             ));
         }

@@ -4,7 +4,7 @@ use crate::base::{Address, ByteSize};
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{LEAST_HEAD, MOST_FIELDS, MOST_HEAD, header_case};
 use crate::config::compile::{Reading, health, name_of_key, named_section, server, server_tls};
-use crate::config::habits::ABSENT_METHODS;
+use crate::config::haproxy_hints::ABSENT_METHODS;
 use crate::config::keys;
 use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
@@ -146,7 +146,7 @@ fn balance(section: &Section<'_>, report: &mut Report<'_>) -> Balance {
         ("round-robin", Balance::RoundRobin),
         ("least-connections", Balance::LeastConnections),
     ];
-    let habits = [
+    let hints = [
         ("rr", "round-robin"),
         ("static-rr", "round-robin"),
         ("leastconn", "least-connections"),
@@ -168,7 +168,7 @@ fn balance(section: &Section<'_>, report: &mut Report<'_>) -> Balance {
         return Balance::default();
     }
     section
-        .choice("balance", &choices, &habits, report)
+        .choice("balance", &choices, &hints, report)
         .unwrap_or_default()
 }
 
@@ -233,7 +233,7 @@ fn protocol(section: &Section<'_>, report: &mut Report<'_>) -> Protocol {
         ("h1", Protocol::Http1),
         ("h2", Protocol::Http2),
     ];
-    let habits = [
+    let hints = [
         ("http/1.1", "h1"),
         ("http1", "h1"),
         ("http/2", "h2"),
@@ -242,7 +242,7 @@ fn protocol(section: &Section<'_>, report: &mut Report<'_>) -> Protocol {
         ("grpc", "h2"),
     ];
     section
-        .choice("protocol", &choices, &habits, report)
+        .choice("protocol", &choices, &hints, report)
         .unwrap_or_default()
 }
 

@@ -125,8 +125,8 @@ fn probe(section: &Section<'_>, report: &mut Report<'_>) -> Probe {
         Tcp,
     }
     let types = [("http", Type::Http), ("tcp", Type::Tcp)];
-    let habits = [("httpchk", "http"), ("tcp-check", "tcp"), ("https", "http")];
-    let is_tcp = section.choice("type", &types, &habits, report) == Some(Type::Tcp);
+    let hints = [("httpchk", "http"), ("tcp-check", "tcp"), ("https", "http")];
+    let is_tcp = section.choice("type", &types, &hints, report) == Some(Type::Tcp);
     let check = http_check(section, report);
     if !is_tcp {
         return Probe::Http(check);

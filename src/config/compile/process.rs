@@ -55,20 +55,20 @@ pub(super) fn log(top: &Section<'_>, report: &mut Report<'_>) -> Log {
         ("info", LogLevel::Info),
         ("debug", LogLevel::Debug),
     ];
-    let habits = [
+    let hints = [
         ("err", "error"),
         ("warning", "warn"),
         ("notice", "info"),
         ("trace", "debug"),
     ];
     let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
-    let format_habits = [("text", "human"), ("plain", "human"), ("console", "human")];
+    let format_hints = [("text", "human"), ("plain", "human"), ("console", "human")];
     Log {
         level: section
-            .choice("level", &levels, &habits, report)
+            .choice("level", &levels, &hints, report)
             .unwrap_or(default.level),
         format: section
-            .choice("format", &formats, &format_habits, report)
+            .choice("format", &formats, &format_hints, report)
             .unwrap_or(default.format),
         access: section
             .section("access", &keys::LOG_ACCESS, report)

@@ -5,7 +5,7 @@ use rustls::pki_types::ServerName;
 use crate::base::Fingerprint;
 use crate::config::compile::tls::file;
 use crate::config::diagnostic::Diagnostic;
-use crate::config::habits;
+use crate::config::haproxy_hints;
 use crate::config::keys;
 use crate::config::raw::Kind;
 use crate::config::report::Report;
@@ -32,7 +32,7 @@ pub(super) fn server_tls(
     }
     if !matches!(setting.value.kind, Kind::Table(_)) {
         let help = match &setting.value.kind {
-            Kind::String(text) => match habits::switch(&text.value) {
+            Kind::String(text) => match haproxy_hints::switch(&text.value) {
                 Some(is_on) => format!("write `tls = {is_on}`, without quotes"),
                 None => format!(
                     "write `tls = {{ ca = {:?} }}` to trust servers that this CA has signed, `tls = true` \
@@ -60,14 +60,14 @@ pub(super) fn server_tls(
 
 fn trust(section: &Section<'_>, report: &mut Report<'_>) -> Trust {
     let choices = [("full", true), ("none", false)];
-    let habits = [
+    let hints = [
         ("required", "full"),
         ("on", "full"),
         ("true", "full"),
         ("off", "none"),
         ("false", "none"),
     ];
-    let verifies = section.choice("verify", &choices, &habits, report);
+    let verifies = section.choice("verify", &choices, &hints, report);
     let authorities: Vec<FileAt> = section
         .list("ca")
         .unwrap_or_default()

@@ -193,7 +193,7 @@ fn default_name(section: &Section<'_>, report: &mut Report<'_>) -> Option<Defaul
 /// What is written in `section`; `inherited` is what holds else.
 fn rules(section: &Section<'_>, inherited: &TlsRules, report: &mut Report<'_>) -> TlsRules {
     let versions = [("1.2", TlsVersion::V1_2), ("1.3", TlsVersion::V1_3)];
-    let habits = [
+    let hints = [
         ("TLSv1.2", "1.2"),
         ("TLSv1.3", "1.3"),
         ("tls1.2", "1.2"),
@@ -203,7 +203,7 @@ fn rules(section: &Section<'_>, inherited: &TlsRules, report: &mut Report<'_>) -
     ];
     TlsRules {
         min_version: section
-            .choice("min_version", &versions, &habits, report)
+            .choice("min_version", &versions, &hints, report)
             .unwrap_or(inherited.min_version),
         alpn: alpn(section, report).unwrap_or_else(|| inherited.alpn.clone()),
         client_auth: section
@@ -217,12 +217,12 @@ fn alpn(section: &Section<'_>, report: &mut Report<'_>) -> Option<Vec<String>> {
     let mut protocols: Vec<String> = Vec::new();
     for item in section.list("alpn")? {
         let choices = DEFAULT_ALPN.map(|protocol| (protocol, protocol));
-        let habits = [
+        let hints = [
             ("http/2", "h2"),
             ("h1", "http/1.1"),
             ("http1.1", "http/1.1"),
         ];
-        let Some(protocol) = item.choice(&choices, &habits, report) else {
+        let Some(protocol) = item.choice(&choices, &hints, report) else {
             continue;
         };
         if protocols.iter().any(|known| known == protocol) {
@@ -260,9 +260,9 @@ fn client_auth(
         ("optional", Some(Need::Optional)),
         ("required", Some(Need::Required)),
     ];
-    let habits = [("none", "off"), ("require", "required"), ("on", "required")];
+    let hints = [("none", "off"), ("require", "required"), ("on", "required")];
     let need = match section.setting("mode") {
-        Some(setting) => setting.choice(&modes, &habits, report)?,
+        Some(setting) => setting.choice(&modes, &hints, report)?,
         // A CA without a `mode` is there to be required.
         None => Some(Need::Required),
     };

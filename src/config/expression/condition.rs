@@ -29,7 +29,7 @@ const WORDS: [(&str, Comparison); 3] = [
 ];
 
 /// Words and symbols from elsewhere, and what to write here.
-const HABITS: [(&str, &str); 12] = [
+const HINTS: [(&str, &str); 12] = [
     ("&&", "and"),
     ("||", "or"),
     ("=~", "matches"),
@@ -136,7 +136,7 @@ impl Reader<'_, '_> {
     }
 
     fn comparison(&mut self) -> Result<Condition, Mistake> {
-        if let Some(mistake) = self.habit() {
+        if let Some(mistake) = self.hint() {
             return Err(mistake);
         }
         let is_value = |c: char| c == '"' || c == '\'' || c.is_ascii_digit();
@@ -332,7 +332,7 @@ impl Reader<'_, '_> {
 
     /// What follows cannot be.
     fn unexpected(&mut self) -> Mistake {
-        if let Some(mistake) = self.habit() {
+        if let Some(mistake) = self.hint() {
             return mistake;
         }
         let part = self.cursor.next_part();
@@ -354,12 +354,12 @@ impl Reader<'_, '_> {
     }
 
     /// A word or symbol from elsewhere, if one follows.
-    fn habit(&self) -> Option<Mistake> {
+    fn hint(&self) -> Option<Mistake> {
         let word = self.cursor.word();
         let rest = self.cursor.rest();
-        let (written, meant) = HABITS.iter().find(|(habit, _)| match word.is_empty() {
-            true => rest.starts_with(habit),
-            false => *habit == word,
+        let (written, meant) = HINTS.iter().find(|(hint, _)| match word.is_empty() {
+            true => rest.starts_with(hint),
+            false => *hint == word,
         })?;
         let start = self.cursor.at();
         Some(Mistake::new(

@@ -325,10 +325,10 @@ fn the_list_above_has_every_key() {
 }
 
 #[test]
-fn no_habit_is_a_key() {
+fn no_hint_is_a_key() {
     for (path, keys) in keys::ALL {
-        for (habit, _) in keys.hints {
-            assert!(!keys.known.contains(habit), "[{path}] {habit}");
+        for (hint, _) in keys.hints {
+            assert!(!keys.known.contains(hint), "[{path}] {hint}");
         }
     }
 }

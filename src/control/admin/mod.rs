@@ -43,7 +43,7 @@ use connections::{Connection, Connections, Cost, Place};
 /// For a request head, and between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long accepting rests after it failed.
+/// How long accepting pauses after it failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The admin listeners that are open.

@@ -425,7 +425,7 @@ fn is_lone_key(path: &Path) -> bool {
 mod tests {
     use super::*;
     use crate::config;
-    use crate::control::certs::scene::{Folder, pair_until};
+    use crate::control::certs::fixture::{Folder, pair_until};
 
     fn plan(folder: &Folder, certificates: &str) -> Plan {
         let text = format!(

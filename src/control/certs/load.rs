@@ -408,7 +408,7 @@ fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::certs::scene::Folder;
+    use crate::control::certs::fixture::Folder;
 
     /// Of version 1, as `openssl x509 -req` makes them unless it is told otherwise.
     const OLD: &str = "\

@@ -8,9 +8,9 @@
 //! found at a reload or in between.
 
 mod file_cache;
-mod load;
 #[cfg(test)]
-pub(super) mod scene;
+pub(super) mod fixture;
+mod load;
 mod server_tls;
 
 use std::collections::{BTreeMap, HashMap, HashSet};

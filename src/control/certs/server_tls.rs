@@ -264,7 +264,7 @@ mod tests {
     use crate::config;
     use crate::control::assemble;
     use crate::control::certs::Certs;
-    use crate::control::certs::scene::Folder;
+    use crate::control::certs::fixture::Folder;
 
     #[test]
     fn what_says_the_same_stays_and_what_says_something_else_is_renewed() {

@@ -121,14 +121,14 @@ impl Queue {
     }
 
     /// Lets the writer end when it has written what there is, and waits for that for at most
-    /// `patience`. Whether it did.
-    pub(super) fn close(&self, patience: Duration) -> bool {
+    /// `allowance`. Whether it did.
+    pub(super) fn close(&self, allowance: Duration) -> bool {
         let mut state = self.state();
         state.is_closing = true;
         self.has_work.notify_one();
         let waited = self
             .has_ended
-            .wait_timeout_while(state, patience, |state| !state.has_ended);
+            .wait_timeout_while(state, allowance, |state| !state.has_ended);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.has_ended
     }

@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::base::clock;
     use crate::base::tasks::spawn_thread;
-    use crate::observe::scene::Folder;
+    use crate::observe::fixture::Folder;
 
     fn piped(writer: impl Into<OwnedFd>) -> Sink {
         Sink {

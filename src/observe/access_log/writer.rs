@@ -110,9 +110,9 @@ impl AccessLogHandle {
     }
 
     /// Writes what the workers have handed in, ends the writer, and waits for that for at most
-    /// `patience`, blocking. Whether everything was written.
-    pub fn close(&self, patience: Duration) -> bool {
-        self.queue.close(patience)
+    /// `allowance`, blocking. Whether everything was written.
+    pub fn close(&self, allowance: Duration) -> bool {
+        self.queue.close(allowance)
     }
 
     pub(crate) fn queue(&self) -> &Arc<Queue> {
@@ -188,12 +188,12 @@ mod tests {
 
     use super::*;
     use crate::base::tasks::spawn_thread;
+    use crate::observe::fixture::Folder;
     use crate::observe::logging;
-    use crate::observe::scene::Folder;
     use crate::plan::{LogFormat, LogLevel};
 
     /// More than any of this takes.
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(20);
 
     fn started(writer: LogWriter) -> JoinHandle<()> {
         spawn_thread("access-log", move || writer.run()).expect("a thread")
@@ -230,7 +230,7 @@ mod tests {
             push(&handle, &format!("{number}\n"));
             expected += &format!("{number}\n");
         }
-        assert!(handle.close(PATIENCE));
+        assert!(handle.close(TIMEOUT));
         thread.join().expect("it ends");
         assert_eq!(text(&path), expected);
         assert_eq!(handle.dropped(), 0);
@@ -245,12 +245,12 @@ mod tests {
         handle.set_target(&file(&second)).expect("it opens");
         // The writer sees both at once, and does them in order.
         let thread = started(writer);
-        let deadline = clock::now() + PATIENCE;
+        let deadline = clock::now() + TIMEOUT;
         while text(&first).is_empty() && clock::now() < deadline {
             thread::yield_now();
         }
         push(&handle, "b\n");
-        assert!(handle.close(PATIENCE));
+        assert!(handle.close(TIMEOUT));
         thread.join().expect("it ends");
         assert_eq!((text(&first), text(&second)), ("a\n".into(), "b\n".into()));
     }
@@ -266,7 +266,7 @@ mod tests {
         assert!(AccessLogHandle::open(&file(&nowhere)).is_err());
         push(&handle, "a\n");
         let thread = started(writer);
-        assert!(handle.close(PATIENCE));
+        assert!(handle.close(TIMEOUT));
         thread.join().expect("it ends");
         assert_eq!(text(&path), "a\n");
     }
@@ -292,7 +292,7 @@ mod tests {
         handle.reopen();
         push(&handle, "a\n");
         let thread = started(writer);
-        assert!(handle.close(PATIENCE));
+        assert!(handle.close(TIMEOUT));
         thread.join().expect("it ends");
         assert_eq!((text(&rotated), text(&path)), (String::new(), "a\n".into()));
     }

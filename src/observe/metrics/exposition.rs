@@ -569,10 +569,10 @@ mod tests {
     use super::*;
     use crate::base::clock::{self, Duration};
     use crate::exchange::Attempt;
+    use crate::observe::fixture;
     use crate::observe::metrics::frontend::Finished;
     use crate::observe::metrics::names::Kind;
     use crate::observe::metrics::process_wide::ReloadResult;
-    use crate::observe::scene;
     use crate::plan::LogTarget;
 
     /// A frontend and two servers that have seen two workers' traffic.
@@ -616,14 +616,14 @@ mod tests {
                 0,
                 &Attempt {
                     reason: Some(Reason::ServerConnectRefused),
-                    ..scene::attempt(0)
+                    ..fixture::attempt(0)
                 },
             );
             let answered = Attempt {
                 connect: Some(Duration::from_micros(250)),
                 response: Some(Duration::from_secs(61)),
                 status: 200,
-                ..scene::attempt(0)
+                ..fixture::attempt(0)
             };
             servers[0].attempted(0, &answered);
             let reused = Attempt {

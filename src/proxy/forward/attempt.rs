@@ -124,7 +124,7 @@ pub(super) async fn attempt(
     lease.hold(proxy_header_pools.held());
     let selected = proxy_header_pools.select(&lease, &exchange.record, || sending.host());
     let mut wanted = Wanted::Any;
-    let mut patience = Patience::default();
+    let mut retries_left = RetriesLeft::default();
     loop {
         let began = clock::now();
         let (connection, ready) = match connect(&lease, &selected, wanted, dialer, exchange).await {
@@ -162,7 +162,7 @@ pub(super) async fn attempt(
                 }
             }
         };
-        if sending.left() == Left::Nothing || !patience.allows(again) {
+        if sending.left() == Left::Nothing || !retries_left.allows(again) {
             return Err(Failed { fault, lease });
         }
         if again != Again::Refused {
@@ -196,13 +196,13 @@ impl Again {
 }
 
 /// How often the same server is asked again in one attempt.
-struct Patience {
+struct RetriesLeft {
     stale: u32,
     refused: u32,
     left_out: u32,
 }
 
-impl Default for Patience {
+impl Default for RetriesLeft {
     /// A refusal means a server that is busy: asking often would make it busier. A goodbye is the
     /// connection's matter, and with one that serves few requests on each connection a request can
     /// meet some of them in a row.
@@ -215,7 +215,7 @@ impl Default for Patience {
     }
 }
 
-impl Patience {
+impl RetriesLeft {
     fn allows(&mut self, again: Again) -> bool {
         let left = match again {
             Again::Stale => &mut self.stale,
@@ -272,7 +272,7 @@ async fn connect(
         }
     }
     let deadlines = &exchange.deadlines;
-    let patience = plan.timeout.connect;
+    let timeout = plan.timeout.connect;
     let params = ConnectParams {
         dialer,
         claim: dialer.descriptors().claim(lease.held()),
@@ -280,15 +280,15 @@ async fn connect(
         preamble: &selected.preamble,
         settings: &local.settings,
         limits: &plan.pool,
-        patience,
+        timeout,
     };
     // Boxed: most attempts find a connection that is open.
     let connection = if is_upgrade {
         let opening = Box::pin(selected.pool.open_for_upgrade(&params, wanted));
-        deadlines.while_connecting(patience, opening).await
+        deadlines.while_connecting(timeout, opening).await
     } else {
         let opening = Box::pin(selected.pool.open(&params, wanted));
-        deadlines.while_connecting(patience, opening).await
+        deadlines.while_connecting(timeout, opening).await
     };
     let connection = connection??;
     let ready = clock::now();
@@ -401,10 +401,10 @@ async fn over_http2(
 }
 
 fn wait_for_answer(began: Instant, lease: &Lease, exchange: &Exchange) {
-    let patience = lease.backend().shared.plan.timeout.response;
+    let timeout = lease.backend().shared.plan.timeout.response;
     exchange
         .deadlines
-        .wait_for_server_since(began, patience, Reason::ServerResponseTimeout);
+        .wait_for_server_since(began, timeout, Reason::ServerResponseTimeout);
 }
 
 fn note_answer<B>(

@@ -68,13 +68,13 @@ async fn open(
 async fn dialled(lease: &Lease, dialer: &Dialer, exchange: &Exchange) -> Result<Stream, Fault> {
     let local = lease.backend();
     let began = clock::now();
-    let patience = local.shared.plan.timeout.connect;
+    let timeout = local.shared.plan.timeout.connect;
     let first_bytes = exchange.record.opening.first_bytes.as_ref();
     let name = first_bytes.and_then(|first| first.sni.as_deref());
     let opening = Box::pin(open(lease, dialer, exchange, name));
     let stream = exchange
         .deadlines
-        .while_connecting(patience, opening)
+        .while_connecting(timeout, opening)
         .await??;
     let took = clock::now().saturating_duration_since(began);
     exchange

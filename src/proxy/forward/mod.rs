@@ -147,9 +147,9 @@ async fn lease(backend: &Rc<Local>, exchange: &Exchange, tried: &Tried) -> Resul
 
 async fn wait(backend: &Rc<Local>, exchange: &Exchange) -> Result<Lease, Reason> {
     let began = clock::now();
-    let patience = backend.shared.plan.timeout.queue;
+    let timeout = backend.shared.plan.timeout.queue;
     let deadlines = &exchange.deadlines;
-    deadlines.wait_for_server(patience, Reason::QueueTimeout);
+    deadlines.wait_for_server(timeout, Reason::QueueTimeout);
     let outcome = deadlines.unless_due(backend.wait_for_slot()).await;
     deadlines.server_came();
     let waited = clock::now().saturating_duration_since(began);

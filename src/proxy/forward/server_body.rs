@@ -223,8 +223,8 @@ impl Body for ServerBody {
         match polled {
             Poll::Pending => {
                 if !deadlines.is_waiting_for_server() {
-                    let patience = way.lease.backend().shared.plan.timeout.body;
-                    deadlines.wait_for_server(patience, Reason::ServerBodyTimeout);
+                    let timeout = way.lease.backend().shared.plan.timeout.body;
+                    deadlines.wait_for_server(timeout, Reason::ServerBodyTimeout);
                 }
                 Poll::Pending
             }

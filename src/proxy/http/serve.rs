@@ -20,7 +20,7 @@ use crate::proxy::tunnel::TunnelRun;
 use crate::wire::preface::{Version, is_another_protocol, version};
 
 use super::client::{Begin, Client};
-use super::rest::{LineEnds, Woken, bytes_or};
+use super::idle::{LineEnds, Woken, bytes_or};
 use super::{h1, h2};
 
 /// What the first bytes say.

@@ -94,25 +94,25 @@ impl Blocked {
     }
 
     /// When it is time for a look.
-    pub fn due(&self, patience: Duration) -> Option<Instant> {
+    pub fn due(&self, timeout: Duration) -> Option<Instant> {
         let since = self.since.get()?;
-        Some(self.probe.get().due(since, patience))
+        Some(self.probe.get().due(since, timeout))
     }
 
     /// Looks, if it is time.
-    pub fn look(&self, now: Instant, patience: Duration, tracker: &SocketTracker) -> Look {
+    pub fn look(&self, now: Instant, timeout: Duration, tracker: &SocketTracker) -> Look {
         let Some(since) = self.since.get() else {
             return Look::NotDue;
         };
         let mut probe = self.probe.get();
-        if now < probe.due(since, patience) {
+        if now < probe.due(since, timeout) {
             return Look::NotDue;
         }
         let has_taken = probe.has_taken(now, tracker.progress());
         self.probe.set(probe);
         if has_taken {
             self.since.set(Some(now));
-        } else if now >= since + patience {
+        } else if now >= since + timeout {
             return Look::Stalled;
         }
         Look::Patient
@@ -125,7 +125,7 @@ impl Blocked {
 
 impl Stall {
     /// When it is time for a look at the peer of `pump`; `None`: it is not the peer that is waited for.
-    pub fn due<B>(&mut self, pump: &Pump<B>, patience: Duration) -> Option<Instant>
+    pub fn due<B>(&mut self, pump: &Pump<B>, timeout: Duration) -> Option<Instant>
     where
         B: Body<Data = Bytes> + Unpin,
     {
@@ -136,7 +136,7 @@ impl Stall {
             (self.since, self.roomy_at) = (Some(now), Some(now));
             self.sent = pump.sent();
         }
-        Some(self.probe.due(self.since?, patience))
+        Some(self.probe.due(self.since?, timeout))
     }
 
     /// Since when it takes nothing; `None`: it is not waited for.
@@ -145,11 +145,11 @@ impl Stall {
     }
 
     /// Looks, if it is time.
-    pub fn look(&mut self, now: Instant, patience: Duration, tracker: &SocketTracker) -> Look {
+    pub fn look(&mut self, now: Instant, timeout: Duration, tracker: &SocketTracker) -> Look {
         let Some(since) = self.since else {
             return Look::NotDue;
         };
-        if now < self.probe.due(since, patience) {
+        if now < self.probe.due(since, timeout) {
             return Look::NotDue;
         }
         let is_roomy = self
@@ -157,7 +157,7 @@ impl Stall {
             .is_some_and(|at| now < at + LONGEST_WITHOUT_ROOM);
         if self.probe.has_taken(now, tracker, self.sent) && is_roomy {
             self.since = Some(now);
-        } else if now >= since + patience {
+        } else if now >= since + timeout {
             return Look::Stalled;
         }
         Look::Patient

@@ -51,9 +51,9 @@ impl Deadlines {
     }
 
     /// From now on we wait for the client.
-    pub fn wait_for_client(&self, patience: Duration, reason: Reason) {
+    pub fn wait_for_client(&self, timeout: Duration, reason: Reason) {
         if self.client.get().is_none() {
-            let at = clock::now() + patience;
+            let at = clock::now() + timeout;
             self.client.set(Some(Due { at, reason }));
         }
     }
@@ -70,16 +70,16 @@ impl Deadlines {
     }
 
     /// From now on we wait for the server.
-    pub fn wait_for_server(&self, patience: Duration, reason: Reason) {
-        self.wait_for_server_since(clock::now(), patience, reason);
+    pub fn wait_for_server(&self, timeout: Duration, reason: Reason) {
+        self.wait_for_server_since(clock::now(), timeout, reason);
     }
 
     /// The same, from `start` on. Each piece that the client sends meanwhile starts the wait anew: a
     /// server is late from the last byte of the request on.
-    pub fn wait_for_server_since(&self, start: Instant, patience: Duration, reason: Reason) {
-        let at = start + patience;
+    pub fn wait_for_server_since(&self, start: Instant, timeout: Duration, reason: Reason) {
+        let at = start + timeout;
         self.server.set(Some(Due { at, reason }));
-        self.server_patience.set(patience);
+        self.server_patience.set(timeout);
     }
 
     /// The server cannot have done yet what we wait for: its time begins anew.
@@ -98,8 +98,8 @@ impl Deadlines {
     /// Since when the server is waited for, and for how long.
     pub fn server_wait(&self) -> Option<(Instant, Duration)> {
         let due = self.server.get()?;
-        let patience = self.server_patience.get();
-        Some((due.at - patience, patience))
+        let timeout = self.server_patience.get();
+        Some((due.at - timeout, timeout))
     }
 
     /// Asks to be polled at `at` for a look at the server.
@@ -198,7 +198,7 @@ impl Deadlines {
         std::future::poll_fn(|cx| self.poll_unless_due(cx, future.as_mut())).await
     }
 
-    /// What `opening`, a connection to a server, comes to within `patience`. When that passes it is
+    /// What `opening`, a connection to a server, comes to within `timeout`. When that passes it is
     /// marked no longer than here: another server may still be tried.
     ///
     /// # Errors
@@ -206,10 +206,10 @@ impl Deadlines {
     /// The reason of the deadline that passed.
     pub async fn while_connecting<F: Future>(
         &self,
-        patience: Duration,
+        timeout: Duration,
         opening: F,
     ) -> Result<F::Output, Reason> {
-        self.wait_for_server(patience, Reason::ServerConnectTimeout);
+        self.wait_for_server(timeout, Reason::ServerConnectTimeout);
         let outcome = self.unless_due(opening).await;
         self.server_came();
         if self.fired() == Some(Reason::ServerConnectTimeout) {

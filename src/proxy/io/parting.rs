@@ -8,7 +8,7 @@ use crate::base::clock::{self, Duration};
 use crate::net::Stream;
 
 /// How long a peer's system may take for what was sent to it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The first pause between two looks; each is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -23,7 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 ///
 /// Dropping it closes the connection without a reset.
 pub async fn reset_when_taken(stream: Stream) {
-    let until = clock::now() + PATIENCE;
+    let until = clock::now() + TIMEOUT;
     let mut pause = FIRST_PAUSE;
     while stream.send_queue().is_some_and(|bytes| bytes > 0) && clock::now() < until {
         clock::sleep(pause).await;

@@ -27,7 +27,7 @@ use super::replay_buffer::ReplayBuffer;
 use super::tracked_socket::SocketTracker;
 
 /// How long a server is waited for that was asked to say `100 Continue` (RFC 9110 §10.1.1).
-const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
+const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The request's body, or none.
 pub struct RequestBody {
@@ -35,7 +35,7 @@ pub struct RequestBody {
     /// Of the connection of HTTP/1 that it goes out on.
     outlet: Option<SocketTracker>,
     exchange: Rc<Exchange>,
-    patience: Duration,
+    timeout: Duration,
     gate: Option<ContinueGate>,
     /// What was handed on; `None`: it was too much to be kept, or it needs not be kept.
     replay: Option<ReplayBuffer>,
@@ -61,11 +61,11 @@ pub struct ContinueGate {
 pub struct BodyFault(pub Reason);
 
 impl RequestBody {
-    /// The body of the request of `exchange`; each piece is waited for as long as `patience`.
+    /// The body of the request of `exchange`; each piece is waited for as long as `timeout`.
     pub fn new(
         incoming: impl Into<ReceivedBody>,
         exchange: Rc<Exchange>,
-        patience: Duration,
+        timeout: Duration,
     ) -> Self {
         let incoming = Some(incoming.into()).filter(|body| !body.is_end_stream());
         if incoming.is_none() {
@@ -75,7 +75,7 @@ impl RequestBody {
             incoming,
             outlet: None,
             exchange,
-            patience,
+            timeout,
             gate: None,
             replay: None,
             again: ReplayBuffer::default(),
@@ -90,7 +90,7 @@ impl RequestBody {
             incoming: None,
             outlet: None,
             exchange,
-            patience: Duration::ZERO,
+            timeout: Duration::ZERO,
             gate: None,
             replay: None,
             again: ReplayBuffer::default(),
@@ -164,7 +164,7 @@ impl RequestBody {
             return false;
         };
         let now = clock::now();
-        let until = *gate.until.get_or_insert(now + CONTINUE_PATIENCE);
+        let until = *gate.until.get_or_insert(now + CONTINUE_TIMEOUT);
         if gate.is_open() || now >= until {
             self.exchange.deadlines.nudge_at(None);
             self.gate = None;
@@ -256,7 +256,7 @@ impl Body for RequestBody {
         this.exchange.body_wanted.set(true);
         match Pin::new(&mut *incoming).poll_frame(cx) {
             Poll::Pending => {
-                deadlines.wait_for_client(this.patience, Reason::RequestBodyTimeout);
+                deadlines.wait_for_client(this.timeout, Reason::RequestBodyTimeout);
                 Poll::Pending
             }
             Poll::Ready(Some(Ok(mut frame))) => {

@@ -237,10 +237,10 @@ impl SendProgress {
 
 impl ProgressProbe {
     /// When the next look is due at a peer that is waited for since then: now and then, and once at
-    /// the end of `patience`.
-    pub fn due(&self, since: Instant, patience: Duration) -> Instant {
+    /// the end of `timeout`.
+    pub fn due(&self, since: Instant, timeout: Duration) -> Instant {
         let from = self.at.map_or(since, |at| at.max(since));
-        (from + patience / PROBES).min(since + patience)
+        (from + timeout / PROBES).min(since + timeout)
     }
 
     /// Looks, and says whether the peer has taken something since the last look of what was under way.
@@ -265,8 +265,8 @@ impl ProgressProbe {
 
 impl StreamProgressProbe {
     /// As [`ProgressProbe::due`].
-    pub(super) fn due(&self, since: Instant, patience: Duration) -> Instant {
-        self.all.due(since, patience)
+    pub(super) fn due(&self, since: Instant, timeout: Duration) -> Instant {
+        self.all.due(since, timeout)
     }
 
     /// Looks, and says whether the peer has taken something since the last look while some of what

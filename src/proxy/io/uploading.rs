@@ -20,7 +20,7 @@ impl Uploading {
     pub fn begin(tracker: SocketTracker, deadlines: &Deadlines) -> Self {
         let probe = StreamProgressProbe::default();
         let wait = deadlines.server_wait();
-        deadlines.look_at(wait.map(|(since, patience)| probe.due(since, patience)));
+        deadlines.look_at(wait.map(|(since, timeout)| probe.due(since, timeout)));
         Self { tracker, probe }
     }
 
@@ -38,7 +38,7 @@ impl Uploading {
         if self.probe.has_taken(now, &self.tracker, given) {
             deadlines.server_moved();
         }
-        let Some((since, patience)) = deadlines.server_wait() else {
+        let Some((since, timeout)) = deadlines.server_wait() else {
             return;
         };
         // While it is the client that is waited for, the server's time does not run.
@@ -47,7 +47,7 @@ impl Uploading {
         } else {
             since
         };
-        let next = self.probe.due(since, patience);
+        let next = self.probe.due(since, timeout);
         deadlines.look_at(Some(next).filter(|&next| next > now));
     }
 }

@@ -27,7 +27,7 @@ use crate::proxy::{http, tcp};
 use super::handshake::secure;
 use super::identify::{Identified, identify};
 
-/// How long accepting rests when there is no descriptor left. Long enough for some exchanges to
+/// How long accepting pauses when there is no descriptor left. Long enough for some exchanges to
 /// end, short enough not to be noticed beside the kernel's queue.
 const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
 
@@ -191,7 +191,7 @@ impl Accept {
             local: self.listener.own_end().or_else(|| stream.local_addr()),
         };
         tasks::spawn_local(async move {
-            // Each in a box of its own: a connection at rest carries the room for what it is, and not
+            // Each in a box of its own: an idle connection carries the room for what it is, and not
             // for how it began.
             let accepted = Box::pin(begin(stream, ends, &frontend, &context, registration)).await;
             let tunnel = match accepted {

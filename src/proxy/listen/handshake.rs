@@ -72,11 +72,11 @@ async fn shake_hands(
 ) -> Option<(Stream, Vouched)> {
     let (view, place) = context.views.with(frontend)?;
     let until = began + view.snapshot.plan.frontends[place].timeout.handshake;
-    let patience = until.saturating_duration_since(clock::now());
+    let timeout = until.saturating_duration_since(clock::now());
     let acceptor = acceptor(&view, place)?;
     drop(view);
     let mut handshake = pin!(clock::within(
-        patience,
+        timeout,
         agree(stream, &acceptor, &frontend.handshakes)
     ));
     let outcome = poll_fn(|cx| match registration.shutdown(cx) {

@@ -48,7 +48,7 @@ pub(super) async fn identify(
     registration: &Registration,
 ) -> Option<Identified> {
     let peer = ends.client;
-    let Some(patience) = patience(peer, frontend, context) else {
+    let Some(timeout) = timeout(peer, frontend, context) else {
         return Some(Identified {
             stream,
             ends,
@@ -59,7 +59,7 @@ pub(super) async fn identify(
     match Box::pin(read_header(
         stream,
         ends,
-        clock::now() + patience,
+        clock::now() + timeout,
         registration,
     ))
     .await
@@ -79,7 +79,7 @@ pub(super) async fn identify(
 }
 
 /// How long the header of `peer` is waited for; `None`: none is wanted.
-fn patience(peer: Peer, frontend: &Arc<Frontend>, context: &Context) -> Option<Duration> {
+fn timeout(peer: Peer, frontend: &Arc<Frontend>, context: &Context) -> Option<Duration> {
     let (view, place) = context.views.with(frontend)?;
     let plan = &view.snapshot.plan.frontends[place];
     let is_wanted = plan.proxy_protocol.wants_header_from(peer);

@@ -137,9 +137,9 @@ mod tests {
     use rustls::sign::CertifiedKey;
 
     use super::super::client_cert_sessions::Calendar;
+    use super::super::fixture::{DAY, Shown, YEAR_2020};
     use super::super::resumption::Resumption;
     use super::super::rules::{Trust, provider, rules};
-    use super::super::scene::{DAY, Shown, YEAR_2020};
     use super::super::store::{Certificate, KeyKind, Store, StoreBuilder};
     use super::*;
     use crate::plan::{Need, TlsRules};

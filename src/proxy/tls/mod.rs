@@ -9,11 +9,11 @@ mod admission;
 mod client;
 mod client_cert_sessions;
 mod failure;
+#[cfg(test)]
+mod fixture;
 mod resolver;
 mod resumption;
 mod rules;
-#[cfg(test)]
-mod scene;
 mod store;
 mod tickets;
 

@@ -139,8 +139,8 @@ mod tests {
         ServerConnection, SupportedProtocolVersion, version,
     };
 
+    use super::super::fixture::{DAY, Shown, YEAR_2020};
     use super::super::rules::{Offer, Trust, provider, rules};
-    use super::super::scene::{DAY, Shown, YEAR_2020};
     use super::super::store::{Certificate, KeyKind, StoreBuilder};
     use super::*;
     use crate::base::clock::Duration;

@@ -173,7 +173,7 @@ impl H1Connection {
     }
 
     /// Says that it is idle from `now` on.
-    pub(super) fn rest_from(&mut self, now: Instant) {
+    pub(super) fn idle_from(&mut self, now: Instant) {
         self.history.idle_since = now;
     }
 

@@ -56,12 +56,12 @@ impl IdlePool {
     pub(super) fn keep(&self, mut connection: H1Connection, limits: &plan::Pool, now: Instant) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < limits.max_idle && !connection.is_finished() {
-            connection.rest_from(now);
+            connection.idle_from(now);
             idle.push(Idle::Warm(connection));
         }
     }
 
-    /// Lets go of what is too old and of what the server has closed, and cools what rests.
+    /// Lets go of what is too old and of what the server has closed, and cools what is idle.
     pub(super) fn sweep(&self, limits: &plan::Pool, now: Instant, cx: &mut Context<'_>) {
         let mut idle = self.idle.borrow_mut();
         let before = std::mem::take(&mut *idle);

@@ -81,7 +81,7 @@ pub struct ConnectParams<'a> {
     /// What connections may be used again.
     pub limits: &'a plan::Pool,
     /// How long opening may take.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 impl ServerPool {
@@ -280,10 +280,10 @@ impl ServerPool {
         let (dialer, address) = (params.dialer.clone(), params.address.clone());
         let claim = params.claim;
         let preamble = params.preamble.clone();
-        let (settings, patience) = (Rc::clone(params.settings), params.patience);
+        let (settings, timeout) = (Rc::clone(params.settings), params.timeout);
         tasks::spawn_local(async move {
             let opened = clock::within(
-                patience,
+                timeout,
                 open(
                     &dialer,
                     claim,

@@ -8,7 +8,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::message::Message;
 use super::proxy::Proxy;
-use super::wait::{PATIENCE, until};
+use super::wait::{TIMEOUT, until};
 use super::wire::{Kind, Wire};
 
 /// A client connection.
@@ -29,7 +29,7 @@ impl Client {
     /// Connects.
     #[track_caller]
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE);
+        let stream = TcpStream::connect_timeout(&address, TIMEOUT);
         Self {
             wire: Wire::new(stream.expect("somebody listens")),
         }
@@ -168,10 +168,10 @@ impl Client {
     /// Makes sure that nothing comes for `span`, not even the end.
     #[track_caller]
     pub(crate) fn is_quiet_for(&mut self, span: Duration) {
-        self.wire.set_patience(span);
+        self.wire.set_timeout(span);
         let read = self.wire.read_more();
         let is_quiet = read.as_ref().is_err_and(is_late);
-        self.wire.set_patience(PATIENCE);
+        self.wire.set_timeout(TIMEOUT);
         assert!(is_quiet, "something came: {read:?}");
     }
 

@@ -17,7 +17,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 
 /// Timers fire in their order, and none much too late: the clock moves in such steps.
 const STEP: Duration = Duration::from_millis(5);
@@ -51,7 +51,7 @@ impl Clock {
         let (done, wait) = channel();
         // A proxy that has ended has no more time.
         let _ = self.moves.send((span, done));
-        let outcome = wait.recv_timeout(PATIENCE);
+        let outcome = wait.recv_timeout(TIMEOUT);
         assert_ne!(outcome, Err(RecvTimeoutError::Timeout), "it hangs");
     }
 }
@@ -98,7 +98,7 @@ impl Drop for Paused {
             // What it panicked with, the test has seen.
             let _ = thread.join();
         }
-        self.access_log.close(PATIENCE);
+        self.access_log.close(TIMEOUT);
     }
 }
 

@@ -12,7 +12,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::kernel::tcp_socket;
 use super::tls::Speech;
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 
 /// What a client begins with (RFC 9113 §3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -83,7 +83,7 @@ impl Framed {
     /// Connects and says nothing.
     #[track_caller]
     pub(crate) fn silent(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE);
+        let stream = TcpStream::connect_timeout(&address, TIMEOUT);
         Self::over(stream.expect("somebody listens"))
     }
 
@@ -100,10 +100,10 @@ impl Framed {
     fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("a TCP socket");
         stream
-            .set_read_timeout(Some(PATIENCE))
+            .set_read_timeout(Some(TIMEOUT))
             .expect("a time above zero");
         stream
-            .set_write_timeout(Some(PATIENCE))
+            .set_write_timeout(Some(TIMEOUT))
             .expect("a time above zero");
         Self {
             stream,
@@ -166,7 +166,7 @@ impl Framed {
     }
 
     /// How long to wait for what is read, and for room for what is sent.
-    pub(crate) fn set_patience(&self, span: Duration) {
+    pub(crate) fn set_timeout(&self, span: Duration) {
         let span = Some(span);
         self.stream.set_read_timeout(span).expect("above zero");
         self.stream.set_write_timeout(span).expect("above zero");

@@ -14,7 +14,7 @@ use http::{HeaderMap, Request, Response};
 use tokio::net::TcpStream;
 use tokio::runtime;
 
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 
 /// A client connection of HTTP/2.
 pub(crate) struct Http2 {
@@ -291,6 +291,6 @@ fn runtime_of_one() -> runtime::Runtime {
 /// What `future` gives, in time. Whatever it waits for happens on another thread.
 #[track_caller]
 fn wait<F: Future>(future: F) -> F::Output {
-    let output = runtime_of_one().block_on(async { tokio::time::timeout(PATIENCE, future).await });
+    let output = runtime_of_one().block_on(async { tokio::time::timeout(TIMEOUT, future).await });
     output.expect("it never came")
 }

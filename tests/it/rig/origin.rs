@@ -12,7 +12,7 @@ use socket2::SockRef;
 use super::addresses::{Nobody, bound_at};
 use super::kernel::tcp_socket;
 use super::message::Message;
-use super::wait::{PATIENCE, until};
+use super::wait::{TIMEOUT, until};
 use super::wire::{Kind, Tape, Wire};
 
 type Script = dyn Fn(&mut Visit) + Send + Sync;
@@ -361,9 +361,9 @@ impl Visit {
 
     /// Whether the other end says nothing for `span`, not even that it leaves.
     pub(crate) fn is_quiet_for(&mut self, span: Duration) -> bool {
-        self.wire.set_patience(span);
+        self.wire.set_timeout(span);
         let read = self.wire.read_more();
-        self.wire.set_patience(PATIENCE);
+        self.wire.set_timeout(TIMEOUT);
         read.is_err_and(|error| {
             matches!(
                 error.kind(),

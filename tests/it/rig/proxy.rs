@@ -21,7 +21,7 @@ use super::clock::{Clock, Paused};
 use super::folder::Folder;
 use super::message::Message;
 use super::origin::Origin;
-use super::wait::{PATIENCE, until};
+use super::wait::{TIMEOUT, until};
 
 const FILE: &str = "evenkeel.toml";
 const LOG: &str = "access.log";
@@ -491,7 +491,7 @@ impl Proxy {
     pub(crate) fn wait_for_end(&mut self) -> Ending {
         match self.running.as_mut().expect("it runs") {
             Running::Threads(running) => {
-                let ended = async { tokio::time::timeout(PATIENCE, running.ended()).await };
+                let ended = async { tokio::time::timeout(TIMEOUT, running.ended()).await };
                 self.runtime.block_on(ended).expect("it ends")
             }
             Running::Paused(paused) => until("its end", || {

@@ -21,7 +21,7 @@ use rustls::{
 };
 
 use super::message::Message;
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 
 /// Somebody who signs certificates.
 pub(crate) struct Authority {
@@ -252,14 +252,14 @@ impl Speech {
 
     /// Connects to `name` at `address`.
     pub(crate) fn try_connect(&self, address: SocketAddr, name: &str) -> io::Result<TlsClient> {
-        self.over(TcpStream::connect_timeout(&address, PATIENCE)?, name)
+        self.over(TcpStream::connect_timeout(&address, TIMEOUT)?, name)
     }
 
     /// Shakes hands with `name` on a connection that is there.
     pub(crate) fn over(&self, mut stream: TcpStream, name: &str) -> io::Result<TlsClient> {
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
         let connection = self.shake_hands(&mut stream, name)?;
         Ok(TlsClient {
             stream: StreamOwned::new(connection, stream),
@@ -365,7 +365,7 @@ impl TlsClient {
         socket.set_read_timeout(Some(span)).expect("a socket");
         let read = self.read_more();
         let socket = &self.stream.sock;
-        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        socket.set_read_timeout(Some(TIMEOUT)).expect("a socket");
         let error = read.expect_err("nothing comes");
         let late = [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut];
         assert!(late.contains(&error.kind()), "{error}");

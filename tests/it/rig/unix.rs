@@ -4,12 +4,12 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
 use super::message::Message;
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 
 /// What is answered on `stream` to a request for `target` with these lines, which is the only one there.
 #[track_caller]
 pub(crate) fn get_by_unix(mut stream: UnixStream, target: &str, lines: &str) -> Message {
-    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a socket");
     let request = format!("GET {target} HTTP/1.1\r\nhost: any\r\nconnection: close\r\n{lines}\r\n");
     stream.write_all(request.as_bytes()).expect("it takes them");
     let mut bytes = Vec::new();

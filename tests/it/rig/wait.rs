@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take that happens at once on an idle machine. Long, because the machine
 /// that runs the tests is not idle.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Between two looks at a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(3);
@@ -14,7 +14,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(3);
 /// What `look` finds in the end.
 #[track_caller]
 pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         if let Some(found) = look() {
             return found;
@@ -54,7 +54,7 @@ impl Gate {
         let waited = self
             .shared
             .1
-            .wait_timeout_while(is_open, 2 * PATIENCE, |is_open| !*is_open);
+            .wait_timeout_while(is_open, 2 * TIMEOUT, |is_open| !*is_open);
         drop(waited.expect("nobody panics with it"));
     }
 }

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::{self, HandshakeError, Message as Said, WebS
 
 use super::origin::Origin;
 use super::proxy::Proxy;
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 
 /// A server of WebSocket that says back what it is told.
 pub(crate) fn echoing() -> Origin {
@@ -45,7 +45,7 @@ impl Browser {
     /// The same; why not if it does not.
     pub(crate) fn try_open(address: SocketAddr) -> Result<Self, tungstenite::Error> {
         let stream = TcpStream::connect(address).expect("somebody listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a socket");
         let url = format!("ws://{address}/chat");
         match tungstenite::client(url, stream) {
             Ok((socket, response)) => Ok(Self { socket, response }),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::message::{Message, field_of_line};
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 
 /// What a message is, where its framing depends on that.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,10 +34,10 @@ impl Wire {
     pub(super) fn new(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("a TCP socket");
         stream
-            .set_read_timeout(Some(PATIENCE))
+            .set_read_timeout(Some(TIMEOUT))
             .expect("a time above zero");
         stream
-            .set_write_timeout(Some(PATIENCE))
+            .set_write_timeout(Some(TIMEOUT))
             .expect("a time above zero");
         Self {
             stream,
@@ -71,9 +71,9 @@ impl Wire {
             .expect("a TCP socket");
     }
 
-    pub(super) fn set_patience(&self, patience: Duration) {
+    pub(super) fn set_timeout(&self, timeout: Duration) {
         self.stream
-            .set_read_timeout(Some(patience))
+            .set_read_timeout(Some(timeout))
             .expect("a time above zero");
     }
 

@@ -24,7 +24,7 @@ use super::RETRY_AFTER;
 use super::score::Score;
 
 /// For one handshake with its ticket.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A client with tickets of its own.
 struct Caller {
@@ -72,7 +72,7 @@ impl Caller {
     }
 
     async fn call(&self) -> io::Result<Option<HandshakeKind>> {
-        timeout(PATIENCE, self.shake_hands()).await?
+        timeout(TIMEOUT, self.shake_hands()).await?
     }
 
     async fn shake_hands(&self) -> io::Result<Option<HandshakeKind>> {

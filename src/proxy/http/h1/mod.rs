@@ -8,7 +8,7 @@
 //!
 //! One timer runs for the connection, for whichever deadline comes first.
 
-mod farewell;
+mod linger;
 mod outgoing;
 mod session;
 
@@ -39,10 +39,10 @@ use crate::proxy::io::{
 
 use super::client::Client;
 use super::handle::ActiveRequest;
+use super::idle::{LineEnds, Rest, Woken, bytes_or, is_blank, rest_of_head};
 use super::linger::Linger;
-use super::rest::{LineEnds, Rest, Woken, bytes_or, is_blank, rest_of_head};
 
-use farewell::{answer_unread, cut, linger};
+use linger::{answer_unread, cut, linger};
 use outgoing::{Framing, Outgoing};
 use session::Session;
 

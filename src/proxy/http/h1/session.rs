@@ -64,12 +64,12 @@ impl Session {
     /// time of a head.
     pub(super) fn idle_until(&self) -> Instant {
         let timeouts = self.client.timeouts.get();
-        let patience = if self.has_served.get() {
+        let timeout = if self.has_served.get() {
             timeouts.keep_alive
         } else {
             timeouts.head
         };
-        self.idle_since.get() + patience
+        self.idle_since.get() + timeout
     }
 
     /// Until when the rest of a head is waited for that has begun.

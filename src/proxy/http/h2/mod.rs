@@ -13,7 +13,7 @@ mod budget;
 mod frames;
 mod heads;
 mod stream;
-mod tail;
+mod unacked;
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -40,7 +40,7 @@ use super::client::Client;
 use budget::Budget;
 use frames::{CountedStream, Counts, FaultKind, StreamFault};
 use heads::{HeadSize, OpenHeads};
-use tail::{Found, Tail};
+use unacked::{Found, Unacked};
 
 /// How much of a response a stream gathers before it waits for the client to take it. What a
 /// connection can make us hold is this and its window, for each of its streams.
@@ -96,7 +96,7 @@ struct Session<'a> {
     budget: Budget,
     stage: Stage,
     /// What the client was seen to take of its last answers.
-    tail: Tail,
+    unacked: Unacked,
     /// The deadline of whoever has none.
     never: Instant,
 }
@@ -160,7 +160,7 @@ pub(super) async fn serve(
         counts,
         budget: Budget::new(&limits, began),
         stage: Stage::Open,
-        tail: Tail::default(),
+        unacked: Unacked::default(),
         never: began + FAR,
     };
     poll_fn(|cx| session.poll(cx)).await;
@@ -379,13 +379,13 @@ impl Session<'_> {
     /// The first deadline of the connection's present state; those of its streams are theirs.
     fn due(&self) -> Instant {
         let timeouts = self.shared.client.timeouts.get();
-        let since = |cell: &Cell<Option<Instant>>, patience| Some(cell.get()? + patience);
-        let looks = self.tail.due(timeouts.body);
-        let looks = looks.filter(|_| self.waits_for_tail());
-        let with_tail = |at: Instant| looks.map_or(at, |look| look.max(at));
+        let since = |cell: &Cell<Option<Instant>>, timeout| Some(cell.get()? + timeout);
+        let looks = self.unacked.due(timeouts.body);
+        let looks = looks.filter(|_| self.waits_for_unacked());
+        let with_unacked = |at: Instant| looks.map_or(at, |look| look.max(at));
         // Nothing else counts any more.
         if let Some(at) = self.parts_at() {
-            return with_tail(at);
+            return with_unacked(at);
         }
         let own = match self.stage {
             Stage::Parting(at) => Some(at),
@@ -394,7 +394,7 @@ impl Session<'_> {
             Stage::Open => Some(self.shared.idle_until()),
         };
         [
-            own.map(with_tail),
+            own.map(with_unacked),
             self.counts.blocked.due(timeouts.body),
             since(&self.counts.head_since, timeouts.head),
         ]
@@ -414,21 +414,21 @@ impl Session<'_> {
     }
 
     /// Whoever has been sent away does not get more time by reading.
-    fn waits_for_tail(&self) -> bool {
+    fn waits_for_unacked(&self) -> bool {
         !matches!(self.stage, Stage::Parting(_)) && self.shared.ending.get().is_none()
     }
 
     /// Whether the client still takes what is left of its last answers; asked when its time is over.
     fn is_tail_under_way(&mut self, now: Instant) -> bool {
-        if !self.waits_for_tail() {
+        if !self.waits_for_unacked() {
             return false;
         }
         let shared = &self.shared;
-        let patience = shared.client.timeouts.get().body;
+        let timeout = shared.client.timeouts.get().body;
         let progress = shared.tracker.progress();
         let found = self
-            .tail
-            .look(now, shared.idle_since.get(), progress, patience);
+            .unacked
+            .look(now, shared.idle_since.get(), progress, timeout);
         if found == Found::LastTaken {
             // It has been idle only since it had all of them.
             shared.idle_since.set(now);
@@ -441,8 +441,8 @@ impl Session<'_> {
     /// A deadline of [`Session::due`] has passed; ready when that ends the connection.
     fn passed(&mut self, now: Instant) -> Poll<()> {
         let timeouts = self.shared.client.timeouts.get();
-        let is_late = |cell: &Cell<Option<Instant>>, patience| {
-            cell.get().is_some_and(|since| now >= since + patience)
+        let is_late = |cell: &Cell<Option<Instant>>, timeout| {
+            cell.get().is_some_and(|since| now >= since + timeout)
         };
         if let Some(at) = self.parts_at() {
             return if now < at || self.is_tail_under_way(now) {
@@ -481,7 +481,7 @@ impl Session<'_> {
                 self.drain(now);
                 Poll::Pending
             }
-            // The answer to our farewell did not come.
+            // The answer to our GOAWAY did not come.
             Stage::Draining(_) => Poll::Ready(()),
             _ => Poll::Pending,
         }
@@ -555,12 +555,12 @@ impl Shared {
     /// time of a head.
     fn idle_until(&self) -> Instant {
         let timeouts = self.client.timeouts.get();
-        let patience = if self.has_served.get() {
+        let timeout = if self.has_served.get() {
             timeouts.keep_alive
         } else {
             timeouts.head
         };
-        self.idle_since.get() + patience
+        self.idle_since.get() + timeout
     }
 
     /// Why an exchange is cut that is still open: the connection's reason, or else `otherwise`.

@@ -243,10 +243,10 @@ impl ClientStream {
                     Poll::Ready(Ok(())) => return Poll::Ready(()),
                     Poll::Ready(Err(Stopped::Body(_))) => {
                         // A reset takes back what is not on its way yet.
-                        let patience = self.shared.client.timeouts.get().body;
+                        let timeout = self.shared.client.timeouts.get().body;
                         cut = Some(Cut {
                             turn: self.shared.turn(),
-                            until: clock::now() + patience,
+                            until: clock::now() + timeout,
                         });
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
@@ -257,8 +257,8 @@ impl ClientStream {
                     }
                     Poll::Pending => {}
                 }
-                let patience = self.shared.client.timeouts.get().body;
-                let look_at = stall.due(&pump, patience);
+                let timeout = self.shared.client.timeouts.get().body;
+                let look_at = stall.due(&pump, timeout);
                 if entry.as_ref().map(StalledEntry::since) != stall.since() {
                     entry = None;
                 } else if entry.as_ref().is_some_and(|entry| entry.is_told(cx)) {
@@ -269,7 +269,7 @@ impl ClientStream {
                 let waiting = self.exchange().deadlines.earliest();
                 let due = [look_at, waiting].into_iter().flatten().min();
                 let (now, fired) = ready!(self.poll_due(cx, due));
-                let look = stall.look(now, patience, &self.shared.tracker);
+                let look = stall.look(now, timeout, &self.shared.tracker);
                 let stalled = (look == Look::Stalled).then_some(Reason::ClientStalled);
                 if let Some(reason) = fired.or(stalled) {
                     self.exchange().cut(reason);

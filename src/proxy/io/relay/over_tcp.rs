@@ -16,7 +16,7 @@ use crate::base::rng::Rng;
 const MIB: usize = 1 << 20;
 
 /// Far more than any of these takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
@@ -43,7 +43,7 @@ async fn run(relay: &mut Relay, pipes: &Pipes) -> Result<(), Broken> {
 
 /// What comes of it, and not forever.
 async fn in_time<T>(doing: impl Future<Output = T>) -> T {
-    within(PATIENCE, doing).await.expect("it does not stall")
+    within(TIMEOUT, doing).await.expect("it does not stall")
 }
 
 /// Bytes of which no two stretches are alike.

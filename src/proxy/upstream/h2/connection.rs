@@ -259,8 +259,8 @@ impl H2Connection {
     pub(super) fn is_within(&self, limits: &plan::Pool, now: Instant) -> bool {
         let age = now.saturating_duration_since(self.opened);
         let idle = now.saturating_duration_since(self.idle_since.get());
-        let is_rested = !self.is_idle() || idle < limits.idle_timeout;
-        is_rested
+        let is_fresh = !self.is_idle() || idle < limits.idle_timeout;
+        is_fresh
             && limits.max_age.is_none_or(|max| age < max)
             && limits
                 .max_requests

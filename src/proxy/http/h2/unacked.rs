@@ -1,5 +1,5 @@
-//! The last answers on their way, when no exchange is open any more: minutes of a slow client's time
-//! may lie in the socket.
+//! The last answers that a client has not acknowledged, when no exchange is open any more: minutes of a
+//! slow client's time may lie in the socket.
 //!
 //! The connection asks before it goes as idle, and says what the client has taken; clocks and sockets
 //! are not known here.
@@ -9,13 +9,13 @@ use crate::proxy::io::{ProgressProbe, SendProgress};
 
 /// How long they may take in all. No exchange has them any more, so nothing else bounds a client that takes
 /// a byte now and then; and what it makes us hold are the 4 MiB that Linux lets lie in a socket.
-/// Who needs longer for them has less than 7 kB/s.
-const TAIL: Duration = Duration::from_secs(10 * 60);
+/// A client that needs longer for them has less than 7 kB/s.
+const UNACKED_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// What the client was seen to take of them.
 #[derive(Debug, Default)]
-pub(super) struct Tail {
-    /// When the client was last seen to take some; `None`: nobody has looked.
+pub(super) struct Unacked {
+    /// When the client was last seen to take some; `None`: it was not looked yet.
     since: Option<Instant>,
     probe: ProgressProbe,
 }
@@ -31,20 +31,20 @@ pub(super) enum Found {
     UnderWay,
 }
 
-impl Tail {
-    /// When the next look is due; `None`: nobody has found that some are under way.
-    pub(super) fn due(&self, patience: Duration) -> Option<Instant> {
-        self.since.map(|since| self.probe.due(since, patience))
+impl Unacked {
+    /// When the next look is due; `None`: none were found under way.
+    pub(super) fn due(&self, timeout: Duration) -> Option<Instant> {
+        self.since.map(|since| self.probe.due(since, timeout))
     }
 
     /// Looks. No exchange has been open since `idle_since`, and a client that takes nothing is waited for
-    /// as long as `patience`.
+    /// as long as `timeout`.
     pub(super) fn look(
         &mut self,
         now: Instant,
         idle_since: Instant,
         progress: Option<SendProgress>,
-        patience: Duration,
+        timeout: Duration,
     ) -> Found {
         let has_taken = self.probe.has_taken(now, progress);
         if !self.probe.saw_some_under_way() {
@@ -54,7 +54,7 @@ impl Tail {
             };
         }
         let since = self.since.filter(|_| !has_taken).unwrap_or(now);
-        let is_late = now >= since + patience || now >= idle_since + TAIL;
+        let is_late = now >= since + timeout || now >= idle_since + UNACKED_TIMEOUT;
         self.since = Some(since);
         match is_late {
             true => Found::Nothing,
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
     use crate::base::clock;
 
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const TIMEOUT: Duration = Duration::from_secs(30);
 
     /// A megabyte, of which so much was taken.
     fn taken(bytes: i64) -> Option<SendProgress> {
@@ -80,35 +80,38 @@ mod tests {
     /// what the client has taken by the look of this number.
     fn watched(taken_by: impl Fn(i64) -> Option<SendProgress>) -> (Duration, Found) {
         let began = clock::now();
-        let mut tail = Tail::default();
+        let mut unacked = Unacked::default();
         let mut now = began;
         for number in 1.. {
-            let found = tail.look(now, began, taken_by(number), PATIENCE);
+            let found = unacked.look(now, began, taken_by(number), TIMEOUT);
             if found != Found::UnderWay {
                 return (now - began, found);
             }
-            now = tail.due(PATIENCE).expect("it is under way");
+            now = unacked.due(TIMEOUT).expect("it is under way");
         }
         unreachable!("there is an end to it");
     }
 
     #[test]
-    fn a_client_that_takes_nothing_has_its_patience() {
-        assert_eq!(watched(|_| taken(1)), (PATIENCE, Found::Nothing));
+    fn a_client_that_takes_nothing_has_its_timeout() {
+        assert_eq!(watched(|_| taken(1)), (TIMEOUT, Found::Nothing));
     }
 
     #[test]
     fn a_client_that_takes_a_byte_now_and_then_is_not_waited_for_for_ever() {
         let (span, found) = watched(taken);
         assert_eq!(found, Found::Nothing);
-        assert!((TAIL..TAIL + PATIENCE).contains(&span), "{span:?}");
+        assert!(
+            (UNACKED_TIMEOUT..UNACKED_TIMEOUT + TIMEOUT).contains(&span),
+            "{span:?}"
+        );
     }
 
     #[test]
     fn a_client_that_takes_all_has_had_the_time_for_it() {
         let (span, found) = watched(|number| taken((number << 15).min(1 << 20)));
         assert_eq!(found, Found::LastTaken);
-        assert!(span > 2 * PATIENCE && span < TAIL, "{span:?}");
+        assert!(span > 2 * TIMEOUT && span < UNACKED_TIMEOUT, "{span:?}");
     }
 
     #[test]

@@ -62,12 +62,12 @@ impl Pace {
         seen.longest = seen.longest.max(seen.silent);
     }
 
-    /// Makes sure that the kernel did not say for longer than `patience` that there is room: whoever
+    /// Makes sure that the kernel did not say for longer than `allowance` that there is room: whoever
     /// waits for its word alone gives up a peer that takes.
     #[track_caller]
-    pub(crate) fn kernel_was_silent_for(&self, patience: Duration) {
+    pub(crate) fn kernel_was_silent_for(&self, allowance: Duration) {
         let seen = self.seen.lock().expect("nobody panics with it");
-        assert!(seen.longest > patience, "{:?}", seen.longest);
+        assert!(seen.longest > allowance, "{:?}", seen.longest);
     }
 }
 
@@ -107,7 +107,7 @@ pub(crate) enum Takes {
 /// Where one connection to `to` is accepted. From when on `slow` says, what the proxy sends on it is
 /// taken slowly for `slow_phase`, and then as it comes; `pace` sees how.
 #[track_caller]
-pub(crate) fn sluice(
+pub(crate) fn throttled_link(
     to: SocketAddr,
     takes: Takes,
     slow: Slow,
@@ -150,8 +150,8 @@ pub(crate) fn sluice(
 pub(crate) fn narrow(to: SocketAddr) -> TcpStream {
     let socket = narrow_socket();
     socket.connect(&to.into()).expect("somebody listens");
-    let patience = Some(super::wait::PATIENCE);
-    socket.set_read_timeout(patience).expect("a socket");
+    let allowance = Some(super::wait::TIMEOUT);
+    socket.set_read_timeout(allowance).expect("a socket");
     socket.into()
 }
 

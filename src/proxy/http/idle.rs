@@ -1,4 +1,4 @@
-//! A connection at rest: nothing but a socket that waits for bytes.
+//! An idle connection: nothing but a socket that waits for bytes.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use crate::net::Stream;
 use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::io::Timer;
 
-/// What is read of the first bytes after a rest; whoever is woken reads the others.
+/// What is read of the first bytes after being idle; the task that is woken reads the others.
 const FIRST_READ_BYTES: usize = 2048;
 
 /// What a connection woke up for.
@@ -35,7 +35,7 @@ pub(super) enum LineEnds {
 }
 
 /// Waits for the next request, or for more of it, until `until`, or until `end` or something
-/// stronger is ordered.
+/// stronger is the shutdown.
 pub(super) async fn bytes_or(
     end: Shutdown,
     line_ends: LineEnds,

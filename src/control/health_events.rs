@@ -7,12 +7,12 @@ use crate::observe::{CheckResult, ProcessMetrics, event};
 use crate::proxy::backend::Health;
 
 /// Tells `observe` of the health checks' work.
-pub(super) struct Notice {
+pub(super) struct HealthEvents {
     /// Counts changes of all servers.
     pub(super) metrics: Arc<ProcessMetrics>,
 }
 
-impl Observer for Notice {
+impl Observer for HealthEvents {
     fn checked(&self, check: &Checked<'_>) {
         let result = match check.verdict {
             Verdict::Passed => CheckResult::Passed,

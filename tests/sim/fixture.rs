@@ -27,13 +27,13 @@ const CLIENTS: &str = "10.0.2.1";
 const CURTAIN: Duration = Duration::from_secs(180);
 
 /// How long a story waits for something that must come.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often it looks.
 const GLANCE: Duration = Duration::from_millis(5);
 
 /// What a story is set in.
-pub(crate) struct Scene {
+pub(crate) struct Fixture {
     seed: u64,
     servers: usize,
     backend: &'static str,
@@ -49,7 +49,7 @@ pub(crate) struct Stage {
     commands: Rc<RefCell<Option<UnboundedSender<Command>>>>,
 }
 
-impl Scene {
+impl Fixture {
     pub(crate) fn new(seed: u64, servers: usize) -> Self {
         Self {
             seed,
@@ -269,7 +269,7 @@ impl Stage {
                 clock::sleep(GLANCE).await;
             }
         };
-        let seen = clock::within(PATIENCE, seen).await;
+        let seen = clock::within(TIMEOUT, seen).await;
         assert!(seen.is_ok(), "`{text}` did not happen");
         seen.unwrap_or_default()
     }
@@ -282,7 +282,7 @@ impl Stage {
                 clock::sleep(GLANCE).await;
             }
         };
-        assert!(clock::within(PATIENCE, ready).await.is_ok(), "not ready");
+        assert!(clock::within(TIMEOUT, ready).await.is_ok(), "not ready");
     }
 
     /// The value of a metric's series, as text; empty: there is none.
