@@ -2,11 +2,11 @@
 
 use regex::bytes::Regex;
 
-use crate::plan::expr::{self, Comparison, Literal, Operand, Type};
+use crate::plan::expr::{self, Comparison, Fetch, Literal, Operand, Type};
 
 use super::facts::Facts;
 use super::list::{List, Networks};
-use super::program::{Program, cast};
+use super::program::{Case, Program, cast};
 use super::scratch::{Scratch, Value};
 
 /// A compiled condition.
@@ -61,7 +61,14 @@ enum Relation {
 impl Condition {
     /// The compiled form of `condition`.
     pub fn compile(condition: &expr::Condition) -> Self {
-        Self(Node::compile(condition))
+        Self(Node::compile(condition, Case::Counts))
+    }
+
+    /// The same for servers that make less of the spelling of a path than the condition does: where
+    /// it compares the path, case does not count, and it is enough that one spelling of the path
+    /// has what is asked; see [`RequestFacts::also`](super::RequestFacts::also).
+    pub fn compile_folded(condition: &expr::Condition) -> Self {
+        Self(Node::compile(condition, Case::Ignored))
     }
 
     /// Whether it is true of an exchange.
@@ -72,31 +79,51 @@ impl Condition {
 }
 
 impl Node {
-    fn compile(condition: &expr::Condition) -> Self {
-        let all = |parts: &[expr::Condition]| parts.iter().map(Self::compile).collect();
+    /// `case`: in comparisons of the path; elsewhere it counts.
+    fn compile(condition: &expr::Condition, case: Case) -> Self {
+        let all = |parts: &[expr::Condition]| {
+            let parts = parts.iter().map(|part| Self::compile(part, case));
+            parts.collect()
+        };
+        let case_in = |condition: &expr::Condition| match condition.reads(Fetch::reads_path) {
+            true => case,
+            false => Case::Counts,
+        };
         match condition {
             expr::Condition::Any(parts) => Self::Any(all(parts)),
             expr::Condition::All(parts) => Self::All(all(parts)),
-            expr::Condition::Not(inner) => Self::Not(Box::new(Self::compile(inner))),
-            expr::Condition::Holds(expr) => Self::Test(Program::compile(expr), Test::Holds),
+            expr::Condition::Not(inner) => Self::Not(Box::new(Self::compile(inner, case))),
+            expr::Condition::Holds(expr) => {
+                let program = Program::compile_for(expr, case_in(condition));
+                Self::Test(program, Test::Holds)
+            }
             // `a != b` is `not (a == b)`: what is absent, or has many values, is no exception.
             expr::Condition::Compares(left, Comparison::NotEqual, right) => {
-                let test = Test::comparison(left.yields(), Comparison::Equal, right);
-                Self::Not(Box::new(Self::Test(Program::compile(left), test)))
+                let equal = (left, Comparison::Equal, right);
+                Self::Not(Box::new(Self::comparison(equal, case_in(condition))))
             }
-            expr::Condition::Compares(left, comparison, right) => Self::Test(
-                Program::compile(left),
-                Test::comparison(left.yields(), *comparison, right),
-            ),
-            expr::Condition::In(expr, list) => Self::Test(
-                Program::compile(expr),
-                Test::In(List::compile(&list.values)),
-            ),
-            expr::Condition::Matches(expr, pattern) => Self::Test(
-                Program::compile(expr),
-                Test::Matches(pattern.regex().clone()),
-            ),
+            expr::Condition::Compares(left, comparison, right) => {
+                Self::comparison((left, *comparison, right), case_in(condition))
+            }
+            expr::Condition::In(expr, list) => {
+                let case = case_in(condition);
+                let test = Test::In(List::compile(&list.values, case));
+                Self::Test(Program::compile_for(expr, case), test)
+            }
+            expr::Condition::Matches(expr, pattern) => {
+                let case = case_in(condition);
+                let test = Test::Matches(case.regex(pattern));
+                Self::Test(Program::compile_for(expr, case), test)
+            }
         }
+    }
+
+    fn comparison(
+        (left, comparison, right): (&expr::Expr, Comparison, &Operand),
+        case: Case,
+    ) -> Self {
+        let test = Test::comparison(left.yields(), comparison, right, case);
+        Self::Test(Program::compile_for(left, case), test)
     }
 
     fn holds<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> bool {
@@ -112,7 +139,7 @@ impl Node {
 }
 
 impl Test {
-    fn comparison(left: Type, comparison: Comparison, right: &Operand) -> Self {
+    fn comparison(left: Type, comparison: Comparison, right: &Operand, case: Case) -> Self {
         match (right, relation(left, comparison)) {
             (Operand::Literal(Literal::Bool(value)), _) => Self::Bool(*value),
             (Operand::Literal(Literal::Network(network)), _) => {
@@ -122,7 +149,7 @@ impl Test {
                 Self::Int(order, *number)
             }
             (Operand::Literal(Literal::Text(text)), Relation::Text(test)) => {
-                Self::Text(test, text.as_bytes().into())
+                Self::Text(test, case.text(text))
             }
             // The type checker makes no others: a number where texts are compared, and the reverse.
             (Operand::Literal(Literal::Int(_) | Literal::Text(_)), _) => Self::Bool(false),
@@ -131,7 +158,7 @@ impl Test {
                     true => Type::Int,
                     false => left,
                 };
-                Self::Other(relation, Box::new(Program::compile(expr)), ty)
+                Self::Other(relation, Box::new(Program::compile_for(expr, case)), ty)
             }
         }
     }

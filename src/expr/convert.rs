@@ -6,7 +6,7 @@ use regex::bytes::{Captures, Regex};
 
 use crate::plan::expr::{self, Argument, Converter, Type};
 
-use super::program::cast;
+use super::program::{Case, cast};
 use super::scratch::{Scratch, Value};
 
 /// One converter with its arguments, ready to run.
@@ -64,11 +64,11 @@ enum Piece {
 
 impl Conversion {
     /// `from`: what the value is before.
-    pub(super) fn compile(conversion: &expr::Conversion, from: Type) -> Self {
+    pub(super) fn compile(conversion: &expr::Conversion, from: Type, case: Case) -> Self {
         let takes = conversion.converter.row().takes;
         Self {
             cast: (takes != from).then_some(takes),
-            action: Action::of(conversion.converter, &conversion.arguments),
+            action: Action::of(conversion.converter, &conversion.arguments, case),
         }
     }
 
@@ -78,9 +78,7 @@ impl Conversion {
             None => value,
         };
         match &self.action {
-            Action::Lower => changed(value, scratch, u8::is_ascii_uppercase, |text| {
-                text.make_ascii_lowercase();
-            }),
+            Action::Lower => lower(value, scratch),
             Action::Upper => changed(value, scratch, u8::is_ascii_lowercase, |text| {
                 text.make_ascii_uppercase();
             }),
@@ -114,6 +112,13 @@ impl Conversion {
     }
 }
 
+/// The text in lower case, as ASCII has it.
+pub(super) fn lower<'a>(value: Value<'a>, scratch: &mut Scratch) -> Value<'a> {
+    changed(value, scratch, u8::is_ascii_uppercase, |text| {
+        text.make_ascii_lowercase();
+    })
+}
+
 /// The text with `change` made, copied only if one of its bytes is one that it changes.
 fn changed<'a>(
     value: Value<'a>,
@@ -132,14 +137,14 @@ fn changed<'a>(
 }
 
 impl Action {
-    fn of(converter: Converter, arguments: &[Argument]) -> Self {
+    fn of(converter: Converter, arguments: &[Argument], case: Case) -> Self {
         match converter {
             Converter::Lower => Self::Lower,
             Converter::Upper => Self::Upper,
             Converter::Length => Self::Length,
             Converter::Field => Self::Part(Part::of(arguments, PartKind::Field)),
             Converter::Word => Self::Part(Part::of(arguments, PartKind::Word)),
-            Converter::Regsub => Self::Regsub(Substitution::of(arguments)),
+            Converter::Regsub => Self::Regsub(Substitution::of(arguments, case)),
             Converter::Ipmask => Self::Ipmask(
                 match arguments.first() {
                     Some(Argument::Mask4(mask)) => *mask,
@@ -215,13 +220,14 @@ impl Part {
 }
 
 impl Substitution {
-    fn of(arguments: &[Argument]) -> Self {
+    fn of(arguments: &[Argument], case: Case) -> Self {
         let flags = text(arguments.get(2));
+        let case = match flags.contains('i') {
+            true => Case::Ignored,
+            false => case,
+        };
         let regex = match arguments.first() {
-            Some(Argument::Pattern(pattern)) if flags.contains('i') => {
-                Some(pattern.ignoring_case())
-            }
-            Some(Argument::Pattern(pattern)) => Some(pattern.regex().clone()),
+            Some(Argument::Pattern(pattern)) => Some(case.regex(pattern)),
             // The type checker lets nothing else in.
             _ => None,
         };

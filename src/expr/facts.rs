@@ -42,6 +42,9 @@ pub struct RequestFacts<'a> {
     pub target: &'a Uri,
     /// The path as it is looked at: as received, or in another spelling of it.
     pub path: &'a str,
+    /// Other spellings that some server takes for the same path. Only conditions read them that are
+    /// compiled with [`Condition::compile_folded`](super::Condition::compile_folded).
+    pub also: &'a [&'a str],
     /// As received.
     pub headers: &'a HeaderMap,
 }

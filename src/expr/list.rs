@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::plan::expr::Values;
 
+use super::program::Case;
 use super::scratch::{Scratch, Value};
 
 /// A list, ready for look-ups.
@@ -26,11 +27,9 @@ pub(super) struct Networks {
 }
 
 impl List {
-    pub(super) fn compile(values: &Values) -> Self {
+    pub(super) fn compile(values: &Values, case: Case) -> Self {
         match values {
-            Values::Texts(texts) => {
-                Self::Texts(texts.iter().map(|text| text.as_bytes().into()).collect())
-            }
+            Values::Texts(texts) => Self::Texts(texts.iter().map(|text| case.text(text)).collect()),
             Values::Ranges(ranges) => {
                 Self::Ranges(merged(ranges.clone(), |last| last.checked_add(1)))
             }

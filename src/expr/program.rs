@@ -2,10 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use crate::plan::expr::{Argument, Expr, Fetch, Type};
+use regex::bytes::Regex;
 
-use super::convert::Conversion;
-use super::facts::Facts;
+use crate::plan::expr::{Argument, Expr, Fetch, Pattern, Type};
+
+use super::convert::{self, Conversion};
+use super::facts::{Facts, RequestFacts};
 use super::fetch;
 use super::scratch::{Scratch, Value};
 
@@ -17,22 +19,37 @@ pub struct Program {
     conversions: Box<[Conversion]>,
     /// Whether a condition looks at several values.
     has_many: bool,
+    /// Of its values. Where it is ignored, they are in lower case, and there is one for each spelling
+    /// of the path.
+    case: Case,
     yields: Type,
+}
+
+/// Whether upper and lower case differ where a condition compares the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Case {
+    Counts,
+    Ignored,
 }
 
 impl Program {
     /// The compiled form of `expr`.
     pub fn compile(expr: &Expr) -> Self {
+        Self::compile_for(expr, Case::Counts)
+    }
+
+    pub(super) fn compile_for(expr: &Expr, case: Case) -> Self {
         let mut yields = expr.fetch.row().yields;
         let conversions = expr.converters.iter().map(|each| {
             let from = std::mem::replace(&mut yields, each.converter.row().yields);
-            Conversion::compile(each, from)
+            Conversion::compile(each, from, case)
         });
         Self {
             fetch: expr.fetch,
             arguments: expr.arguments.as_slice().into(),
             conversions: conversions.collect(),
             has_many: expr.has_many(),
+            case,
             yields: expr.yields(),
         }
     }
@@ -55,9 +72,32 @@ impl Program {
         scratch: &mut Scratch,
         mut test: impl FnMut(Value<'a>, &mut Scratch) -> bool,
     ) -> bool {
+        if self.any_of_path(facts, scratch, &mut test) {
+            return true;
+        }
+        let (Case::Ignored, Some(request)) = (self.case, facts.request) else {
+            return false;
+        };
+        request.also.iter().any(|path| {
+            let request = Some(RequestFacts { path, ..request });
+            let facts = Facts { request, ..*facts };
+            self.any_of_path(&facts, scratch, &mut test)
+        })
+    }
+
+    /// The same for one spelling of the path.
+    fn any_of_path<'a>(
+        &'a self,
+        facts: &Facts<'a>,
+        scratch: &mut Scratch,
+        test: &mut impl FnMut(Value<'a>, &mut Scratch) -> bool,
+    ) -> bool {
         let mut test = |value: Value<'a>, scratch: &mut Scratch| {
             let mark = scratch.mark();
-            let value = self.converted(value, scratch);
+            let mut value = self.converted(value, scratch);
+            if self.case == Case::Ignored {
+                value = convert::lower(value, scratch);
+            }
             let holds = value != Value::Absent && test(value, scratch);
             scratch.rewind(mark);
             holds
@@ -83,6 +123,24 @@ impl Program {
             value = conversion.apply(value, scratch);
         }
         value
+    }
+}
+
+impl Case {
+    /// The text that a value is compared with.
+    pub(super) fn text(self, text: &str) -> Box<[u8]> {
+        match self {
+            Self::Counts => text.as_bytes().into(),
+            Self::Ignored => text.to_ascii_lowercase().as_bytes().into(),
+        }
+    }
+
+    /// The expression that a value is searched with.
+    pub(super) fn regex(self, pattern: &Pattern) -> Regex {
+        match self {
+            Self::Counts => pattern.regex().clone(),
+            Self::Ignored => pattern.ignoring_case(),
+        }
     }
 }
 

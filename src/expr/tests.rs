@@ -47,6 +47,7 @@ impl Asked {
                 method: &self.method,
                 target: &self.target,
                 path: self.target.path(),
+                also: &[],
                 headers: &self.headers,
             }),
             backend: Some("app"),
@@ -366,5 +367,23 @@ proptest! {
         let written: Vec<String> = networks.iter().map(|network| format!("\"{network}\"")).collect();
         let condition = format!("str({}),ipmask(32) in [{}]", addr(host), written.join(", "));
         prop_assert_eq!(Asked::get("/").holds(&condition), is_in, "{}", condition);
+    }
+}
+
+/// Each as HAProxy 2.6 has it.
+#[test]
+fn a_quote_that_is_not_closed_reaches_to_the_end_of_the_line() {
+    for (line, count, last) in [
+        ("x, \"a, admin", "2", "\"a, admin"),
+        ("\"a, admin", "1", "\"a, admin"),
+        ("x, \"a\\\", admin", "2", "\"a\\\", admin"),
+        ("a\", admin", "1", "a\", admin"),
+        ("\"a\", admin", "2", "admin"),
+    ] {
+        let asked = Asked::get("/").with("x", line);
+        asked.gives("req.hdr_cnt(x)", count);
+        asked.gives("req.hdr(x)", last);
+        let is_admin = asked.holds("req.hdr(x) == 'admin'");
+        assert_eq!(is_admin, last == "admin", "{line}");
     }
 }

@@ -136,6 +136,27 @@ pub fn folded(path: &str) -> Cow<'_, str> {
     Cow::Owned(folded)
 }
 
+/// `path` without the slash at its end, if it has one that is not all of it.
+pub fn without_last_slash(path: &str) -> Option<&str> {
+    path.strip_suffix('/').filter(|shorter| !shorter.is_empty())
+}
+
+/// Whether `is_met` is true of what a server reads in `path` that makes less of its spelling: of the
+/// [`folded`] path, as a server has it that minds the slash at its end, and as one that does not.
+///
+/// `is_met` is given a path, and the other spellings that such a server takes for the same.
+pub fn any_folded(path: &str, mut is_met: impl FnMut(&str, &[&str]) -> bool) -> bool {
+    let folded = folded(path);
+    if is_met(&folded, &[path]) {
+        return true;
+    }
+    match without_last_slash(&folded) {
+        Some(shorter) => is_met(shorter, &[path, &folded]),
+        None if folded.ends_with('/') || !folded.starts_with('/') => false,
+        None => is_met(&folded, &[path, &format!("{folded}/")]),
+    }
+}
+
 /// May be wrong about what is folded, never about what is not.
 fn is_folded(path: &[u8]) -> bool {
     let mut previous = 0;

@@ -63,6 +63,9 @@ pub struct Pattern(Regex);
 /// that may have thousands of them.
 const MOST_PATTERN_BYTES: usize = 1 << 20;
 
+/// How much more room a pattern may take that ignores case: each letter is a class of two then.
+const IGNORING_CASE_TIMES: usize = 8;
+
 impl Pattern {
     /// # Errors
     ///
@@ -92,9 +95,9 @@ impl Pattern {
         let built = RegexBuilder::new(self.0.as_str())
             .unicode(false)
             .case_insensitive(true)
-            .size_limit(MOST_PATTERN_BYTES)
+            .size_limit(IGNORING_CASE_TIMES * MOST_PATTERN_BYTES)
             .build();
-        // It takes more room than the other, which fits.
+        // The pattern itself was accepted, and this one has the room that it takes.
         built.unwrap_or_else(|_| self.0.clone())
     }
 }

@@ -2,9 +2,11 @@
 
 use http::{HeaderName, Method};
 
-use super::Request;
+use super::paths::PathKind;
+use super::{Request, Search};
 use crate::expr::{Condition, Facts, RequestFacts};
-use crate::plan::{ClientCertificate, Predicate, Route, ValuePattern};
+use crate::plan::expr::Fetch;
+use crate::plan::{self, ClientCertificate, Predicate, Route, ValuePattern};
 use crate::wire::query;
 
 /// What one route asks of a request whose host and path it takes.
@@ -15,6 +17,8 @@ pub(super) struct Conditions {
     headers: Box<[Predicate<HeaderName>]>,
     queries: Box<[Predicate<String>]>,
     when: Option<Condition>,
+    /// The same for [`PathKind::Folded`]; `None` where that is no other.
+    folded: Option<Condition>,
     client_certificate: ClientCertificate,
 }
 
@@ -25,8 +29,16 @@ impl Conditions {
             headers: route.headers.as_slice().into(),
             queries: route.queries.as_slice().into(),
             when: route.when.as_ref().map(Condition::compile),
+            folded: None,
             client_certificate: route.client_certificate,
         }
+    }
+
+    /// Makes ready for [`PathKind::Folded`]: `route` is what this was made of.
+    pub(super) fn fold(&mut self, route: &Route) {
+        let reads_path = |when: &&plan::expr::Condition| when.reads(Fetch::reads_path);
+        let when = route.when.as_ref().filter(reads_path);
+        self.folded = when.map(Condition::compile_folded);
     }
 
     /// Whether a client has to show a certificate when the route is taken.
@@ -34,22 +46,26 @@ impl Conditions {
         self.client_certificate == ClientCertificate::Required
     }
 
-    /// Whether `request`, with `path` for its own, has all that is asked; the cheapest question first.
-    pub(super) fn hold(&self, request: &Request<'_>, path: &str) -> bool {
+    /// Whether the request of `search`, with the path of `search` for its own, has all that is asked;
+    /// the cheapest question first.
+    pub(super) fn hold(&self, search: &Search<'_>) -> bool {
+        let request = search.request;
+        let when = match search.kind {
+            PathKind::Folded => self.folded.as_ref().or(self.when.as_ref()),
+            PathKind::Own | PathKind::Reading => self.when.as_ref(),
+        };
         (self.methods.is_empty() || self.methods.contains(request.method))
             && self.headers.iter().all(|wanted| has_field(request, wanted))
             && self
                 .queries
                 .iter()
                 .all(|wanted| has_parameter(request, wanted))
-            && self
-                .when
-                .as_ref()
-                .is_none_or(|when| holds(when, request, path))
+            && when.is_none_or(|when| holds(when, search))
     }
 }
 
-fn holds(when: &Condition, request: &Request<'_>, path: &str) -> bool {
+fn holds(when: &Condition, search: &Search<'_>) -> bool {
+    let request = search.request;
     let Some(evaluation) = request.evaluation else {
         return false;
     };
@@ -58,7 +74,8 @@ fn holds(when: &Condition, request: &Request<'_>, path: &str) -> bool {
         request: Some(RequestFacts {
             method: request.method,
             target: evaluation.target,
-            path,
+            path: search.path,
+            also: search.also,
             headers: request.headers,
         }),
         backend: None,

@@ -25,7 +25,7 @@
 //!    `/a;v=1` takes `/a;v=1`, which is not ambiguous then.
 //! 6. **A path that would find a route that requires a client certificate** if capitals, a last slash
 //!    and dots and spaces at the end of names did not count, and finds one without that, is ambiguous
-//!    too.
+//!    too. A `when` that compares the path is one that ignores these, too.
 //! 7. `when`: see [`crate::expr`]. Its `path` is the reading that is looked at, so that a path which
 //!    another server reads in another way is ambiguous here too.
 //! 8. Header: the whole value of one of the field's lines; lists within a line are not taken apart.
@@ -55,7 +55,7 @@ use crate::wire::{path, readings};
 
 use conditions::Conditions;
 use names::{Names, places};
-use paths::{PathKind, Paths, Spelling, without_last_slash};
+use paths::{PathKind, Paths, Spelling};
 
 pub use tcp_routes::TcpRoutes;
 
@@ -122,8 +122,13 @@ impl Router {
         let has_paths = routes
             .iter()
             .any(|route| !route.paths.is_empty() || route.when.as_ref().is_some_and(reads_path));
-        let conditions: Box<[_]> = routes.iter().map(Conditions::of).collect();
+        let mut conditions: Box<[_]> = routes.iter().map(Conditions::of).collect();
         let needs_folded = has_paths && conditions.iter().any(Conditions::require_certificate);
+        if needs_folded {
+            for (conditions, route) in conditions.iter_mut().zip(routes) {
+                conditions.fold(route);
+            }
+        }
         let folded = || Box::new(HostsAndPaths::compile(routes, Spelling::Folded));
         Self {
             conditions,
@@ -146,7 +151,7 @@ impl Router {
         if self.has_paths && !readings::has_only_one(path) {
             return self.find_in_all_readings(request, path);
         }
-        let found = self.by_path.first_match(self, request, path, PathKind::Own);
+        let found = self.first_match(request, path, PathKind::Own);
         if self.is_passed_by(request, path, found) {
             return Err(Ambiguous);
         }
@@ -160,16 +165,30 @@ impl Router {
         path: &str,
     ) -> Result<Option<usize>, Ambiguous> {
         let normal = path::normalise(path);
-        let found = self
-            .by_path
-            .first_match(self, request, &normal, PathKind::Own);
+        let found = self.first_match(request, &normal, PathKind::Own);
         let is_same = readings::all(path, |reading| {
-            self.by_path
-                .first_match(self, request, reading, PathKind::Reading)
-                == found
+            self.first_match(request, reading, PathKind::Reading) == found
                 && !self.is_passed_by(request, reading, found)
         });
         if is_same { Ok(found) } else { Err(Ambiguous) }
+    }
+
+    /// The place of the route that `request` matches first, with `path` for its own.
+    fn first_match(&self, request: &Request<'_>, path: &str, kind: PathKind) -> Option<usize> {
+        let mut search = self.search(request, path, kind);
+        self.by_path.run(&mut search);
+        search.found
+    }
+
+    fn search<'a>(&'a self, request: &'a Request<'a>, path: &'a str, kind: PathKind) -> Search<'a> {
+        Search {
+            request,
+            path,
+            also: &[],
+            kind,
+            conditions: &self.conditions,
+            found: None,
+        }
     }
 
     /// Whether a route that requires something would be found by a server that makes less of the
@@ -184,10 +203,14 @@ impl Router {
         if requires(found) {
             return false;
         }
-        let finds =
-            |path: &str| requires(folded.first_match(self, request, path, PathKind::Reading));
-        let path = readings::folded(path);
-        finds(&path) || without_last_slash(&path).is_some_and(finds)
+        readings::any_folded(path, |path, also| {
+            let mut search = Search {
+                also,
+                ..self.search(request, path, PathKind::Folded)
+            };
+            folded.run(&mut search);
+            requires(search.found)
+        })
     }
 }
 
@@ -210,26 +233,11 @@ impl HostsAndPaths {
         }
     }
 
-    /// The place of the route of `router` that `request` matches first, with `path` for its own.
-    fn first_match(
-        &self,
-        router: &Router,
-        request: &Request<'_>,
-        path: &str,
-        kind: PathKind,
-    ) -> Option<usize> {
-        let mut search = Search {
-            request,
-            path,
-            kind,
-            conditions: &router.conditions,
-            found: None,
-        };
-        for &place in self.hosts.matching(request.host) {
-            self.paths[place].search(&mut search);
+    fn run(&self, search: &mut Search<'_>) {
+        for &place in self.hosts.matching(search.request.host) {
+            self.paths[place].search(search);
         }
-        self.any.search(&mut search);
-        search.found
+        self.any.search(search);
     }
 }
 
@@ -245,6 +253,8 @@ impl std::error::Error for Ambiguous {}
 struct Search<'a> {
     request: &'a Request<'a>,
     path: &'a str,
+    /// Other spellings that the server takes for the same path.
+    also: &'a [&'a str],
     kind: PathKind,
     conditions: &'a [Conditions],
     found: Option<usize>,
@@ -259,7 +269,7 @@ impl Search<'_> {
             .iter()
             .copied()
             .take_while(|&index| index < before)
-            .find(|&index| self.conditions[index].hold(self.request, self.path))
+            .find(|&index| self.conditions[index].hold(self))
             .or(self.found);
     }
 }
@@ -270,7 +280,8 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     use super::*;
-    use crate::base::{Name, Position};
+    use crate::base::{Name, Peer, Position};
+    use crate::config::written;
     use crate::plan::{ClientCertificate, HostPattern, PathPattern, Predicate, ValuePattern};
 
     pub(super) fn route() -> Route {
@@ -312,6 +323,20 @@ mod tests {
         }
     }
 
+    fn when(condition: &str) -> Route {
+        Route {
+            when: Some(written::condition(condition)),
+            ..route()
+        }
+    }
+
+    fn protected(route: Route) -> Route {
+        Route {
+            client_certificate: ClientCertificate::Required,
+            ..route
+        }
+    }
+
     fn predicate<N>(name: N, value: &str) -> Predicate<N> {
         let value = match value.strip_suffix('*') {
             Some("") => ValuePattern::Present,
@@ -347,13 +372,24 @@ mod tests {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
         };
+        let target = target.parse().unwrap_or(Uri::from_static("/"));
+        let connection = ConnectionFacts {
+            client: Peer::Unix,
+            local: None,
+            tls: None,
+            frontend: "web",
+        };
         Router::compile(routes).find(&Request {
             host,
             method: &Method::GET,
             path,
             query,
             headers,
-            evaluation: None,
+            evaluation: Some(Evaluation {
+                connection,
+                target: &target,
+                scratch: &RefCell::default(),
+            }),
         })
     }
 
@@ -463,6 +499,95 @@ mod tests {
         for url in ["/a%2Fb", "/a%2fb", "/a%252fb"] {
             assert_eq!(find(&[path("/a/*")], url), Err(Ambiguous), "{url}");
             assert_eq!(find(&[path("/b/*")], url), Ok(None), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_condition_on_the_path_is_looked_at_in_every_reading() {
+        for condition in [
+            "path starts_with \"/Partners/\"",
+            "pathq starts_with \"/Partners/\"",
+            "url matches \"^/Partners/\"",
+            "path,field(2,/) in [\"Partners\"]",
+            "not path,regsub(^/Partners/,\"\") == path",
+        ] {
+            let routes = [when(condition)];
+            for url in ["/Partners/x", "/Partners//x", "/Partners/%7Ex?a"] {
+                assert_eq!(find(&routes, url), Ok(Some(0)), "{condition} {url}");
+            }
+            for url in [
+                "/%50artners/x",
+                "//Partners/x",
+                "/x/../Partners/x",
+                "/Partners%2Fx",
+                "/Partners;a=b/x",
+                "/x/..;/Partners/x",
+            ] {
+                assert_eq!(find(&routes, url), Err(Ambiguous), "{condition} {url}");
+            }
+            for url in ["/partners/x", "/x//y", "/x"] {
+                assert_eq!(find(&routes, url), Ok(None), "{condition} {url}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_spelling_of_the_path_avoids_a_condition_that_requires_a_certificate() {
+        for condition in [
+            "path starts_with \"/Partners/\"",
+            "pathq starts_with \"/Partners/\"",
+            "url matches \"^/Partners/\"",
+            "path,field(2,/) in [\"Partners\"] and path contains \"rs/\"",
+            "path,upper starts_with \"/PARTNERS/\"",
+            "not (path != \"/Partners/\" and not path starts_with \"/Partners/\")",
+        ] {
+            let routes = [protected(when(condition))];
+            assert_eq!(find(&routes, "/Partners/x"), Ok(Some(0)), "{condition}");
+            for url in [
+                "/partners/x",
+                "/PARTNERS/X?a",
+                "/Partners./x",
+                "/partners%20/x",
+                "/partners",
+                "//partners/x",
+                "/x/..%2fPARTNERS%2Fx",
+            ] {
+                // One of the conditions ignores case by itself.
+                let is_ambiguous = find(&routes, url) != Ok(None);
+                assert!(is_ambiguous, "{condition} {url}");
+            }
+            for url in ["/", "/Partner/x", "/x/partners/", "/a//b"] {
+                assert_eq!(find(&routes, url), Ok(None), "{condition} {url}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_an_open_route_takes_is_not_ambiguous_because_of_a_route_behind_it_that_requires_a_certificate()
+     {
+        let conditions = [
+            "path starts_with \"/Docs\"",
+            "path == \"/Docs\" or path == \"/Docs./x\" or path == \"/Docs/\"",
+            "path matches \"^/Docs\"",
+            "path,lower == \"/docs\" or not path starts_with \"/p\"",
+        ];
+        for condition in conditions {
+            let routes = [when(condition), protected(path("/*"))];
+            for url in ["/Docs", "/Docs/", "/Docs./x"] {
+                assert_eq!(find(&routes, url), Ok(Some(0)), "{condition} {url}");
+            }
+            assert_eq!(find(&routes, "/p"), Ok(Some(1)), "{condition}");
+        }
+    }
+
+    #[test]
+    fn case_counts_where_a_condition_does_not_read_the_path() {
+        let mut headers = HeaderMap::new();
+        headers.append(ACCEPT, HeaderValue::from_static("Text"));
+        for (value, found) in [("Text", Ok(Some(0))), ("text", Ok(None))] {
+            let condition = format!("req.hdr(accept) == \"{value}\" and path == \"/A\"");
+            let routes = [protected(when(&condition))];
+            assert_eq!(find_with(&routes, "/A", &headers), found, "{value}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::Search;
 use super::hash::Table;
 use crate::plan::{PathPattern, Route};
+use crate::wire::readings::without_last_slash;
 use crate::wire::{path, readings};
 
 /// Places of routes in file order, each once.
@@ -26,6 +27,8 @@ pub(super) enum PathKind {
     Own,
     /// What some server reads in it.
     Reading,
+    /// What some server reads in it that makes less of its spelling: [`readings::any_folded`].
+    Folded,
 }
 
 /// The routes of a set of hosts, by what they say of the path.
@@ -71,7 +74,7 @@ impl Paths {
     /// Offers all routes here that take the path.
     pub(super) fn search(&self, search: &mut Search<'_>) {
         self.patterns.search(search);
-        if search.kind == PathKind::Reading {
+        if search.kind != PathKind::Own {
             self.readings.search(search);
         }
         search.consider(&self.any);
@@ -150,11 +153,6 @@ impl Spelling {
             Self::Folded => readings::folded(path),
         }
     }
-}
-
-/// `path` without the slash at its end, if it has one that is not all of it.
-pub(super) fn without_last_slash(path: &str) -> Option<&str> {
-    path.strip_suffix('/').filter(|shorter| !shorter.is_empty())
 }
 
 /// Visits what servers read in the path of a pattern besides what is written. One that is made to have

@@ -56,6 +56,7 @@ fuzz_target!(|text: &str| {
             method: &Method::GET,
             target: &target,
             path: target.path(),
+            also: &[],
             headers: &headers,
         }),
         backend: None,
