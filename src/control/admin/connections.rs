@@ -2,9 +2,10 @@
 //!
 //! The accept loop enters each connection here, and its task notes what happens on it. When the
 //! table is full, a new connection takes the place of the one on which nothing has happened for the
-//! longest time: clients that stay silent, do not read, or never stop asking cannot keep probes out. Answers other than
-//! those to probes have a bound of their own, well below that of connections, so a probe always
-//! finds a place.
+//! longest time: clients that stay silent, do not read, or never stop asking cannot keep probes out.
+//! One that is owed no answer makes room at once, however new it is: clients that connect and send
+//! nothing do not delay the probe behind them. Answers other than those to probes have a bound of
+//! their own, well below that of connections, so a probe always finds a place.
 //!
 //! Only bookkeeping: sockets and HTTP belong to `admin`.
 
@@ -16,6 +17,7 @@ use std::task::{Context, Waker};
 use tokio::sync::Notify;
 
 use crate::base::clock::{self, Duration, FAR, Instant};
+use crate::base::tasks;
 
 /// Connections at a time; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 64;
@@ -24,9 +26,9 @@ const MAX_CONNECTIONS: usize = 64;
 /// its client has taken it. Far below [`MAX_CONNECTIONS`], see above.
 const MAX_ANSWERS: usize = 16;
 
-/// How long a new connection is safe from making room for another one, and an answer from making room
-/// for another one after its client took some bytes. Time enough for a client that has just connected
-/// to send its request and get the answer to a probe.
+/// How long an answer is safe from making room for another connection, from the time at which its
+/// connection was accepted, and for another answer after its client took some bytes. Time enough for
+/// a client that has just connected to get the answer to a probe.
 const SAFE_FOR: Duration = Duration::from_secs(1);
 
 /// How long a client may take no byte of its answer.
@@ -71,6 +73,16 @@ enum Stage {
     Sending,
 }
 
+/// Whether one more connection has room in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Free,
+    /// Another one was told to end.
+    Made,
+    /// Not before this, unless one ends.
+    From(Instant),
+}
+
 /// What an answer costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cost {
@@ -93,10 +105,21 @@ impl Connections {
     ///
     /// Nothing was entered when it is dropped.
     pub(super) async fn enter(self: &Rc<Self>) -> Place {
-        while let Some(until) = self.make_room(clock::now()) {
-            let ended = pin!(self.ended.notified());
-            // Which of the two it was does not matter: the table is looked at again.
-            let _ = clock::within(until.saturating_duration_since(clock::now()), ended).await;
+        loop {
+            match self.make_room(clock::now()) {
+                Room::Free => break,
+                Room::Made => {
+                    // The connection that ends has its socket until its own task runs.
+                    tasks::yield_now().await;
+                    break;
+                }
+                Room::From(until) => {
+                    let ended = pin!(self.ended.notified());
+                    let left = until.saturating_duration_since(clock::now());
+                    // Which of the two it was does not matter: the table is looked at again.
+                    let _ = clock::within(left, ended).await;
+                }
+            }
         }
         let connection = Rc::new(Connection::new(clock::now()));
         self.open.borrow_mut().push(Rc::clone(&connection));
@@ -106,25 +129,30 @@ impl Connections {
         }
     }
 
-    /// If the table is full, ends a connection that is not new: the one on which nothing has happened
-    /// for the longest time. `Some`: all are new, and when the first no longer is.
-    fn make_room(&self, now: Instant) -> Option<Instant> {
+    /// If the table is full, ends the connection on which nothing has happened for the longest time,
+    /// among those that are owed no answer or are no longer new.
+    fn make_room(&self, now: Instant) -> Room {
         let mut open = self.open.borrow_mut();
         if open.len() < MAX_CONNECTIONS {
-            return None;
+            return Room::Free;
         }
         let idle = open.iter().enumerate().filter(|(_, one)| {
-            one.stage.get() != Stage::Answering && now >= one.entered + SAFE_FOR
+            let is_new = now < one.entered + SAFE_FOR;
+            match one.stage.get() {
+                Stage::Asking => true,
+                Stage::Answering => false,
+                Stage::Sending => !is_new,
+            }
         });
         let stillest = idle.min_by_key(|(_, one)| one.moved.get());
         if let Some(index) = stillest.map(|(index, _)| index) {
-            open.swap_remove(index).evict();
-            return None;
+            // In the order in which they came: of those that are alike the first one ends.
+            open.remove(index).evict();
+            return Room::Made;
         }
         let soon = open.iter().map(|one| one.entered + SAFE_FOR);
-        soon.filter(|until| *until > now)
-            .min()
-            .or(Some(now + SAFE_FOR))
+        let soon = soon.filter(|until| *until > now).min();
+        Room::From(soon.unwrap_or(now + SAFE_FOR))
     }
 
     /// A request came on `connection`; `false`: too many answers are under way, and this one must
@@ -158,7 +186,7 @@ impl Connections {
         let Some(index) = stillest.map(|(index, _)| index) else {
             return false;
         };
-        open.swap_remove(index).evict();
+        open.remove(index).evict();
         true
     }
 }
@@ -265,21 +293,61 @@ mod tests {
     async fn a_newcomer_takes_the_place_of_the_one_that_was_still_longest() {
         let connections = Rc::<Connections>::default();
         let places = entered(&connections, MAX_CONNECTIONS).await;
-        let began = clock::now();
         clock::sleep(SAFE_FOR / 2).await;
         places[0].connection.was_written();
-        // All are young: the next one waits until one is not.
+        let began = clock::now();
         let next = connections.enter().await;
-        assert_eq!(clock::now(), began + SAFE_FOR);
+        assert_eq!(clock::now(), began, "at once");
         assert_eq!(evicted(&places), [1], "not the one that moved");
         drop((places, next));
         assert!(connections.open.borrow().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
+    async fn two_hundred_clients_that_send_nothing_do_not_delay_the_next_one() {
+        let connections = Rc::<Connections>::default();
+        let began = clock::now();
+        let silent = entered(&connections, 200).await;
+        let probe = connections.enter().await;
+        assert_eq!(clock::now(), began);
+        assert_eq!(
+            evicted(&silent),
+            (0..=200 - MAX_CONNECTIONS).collect::<Vec<_>>()
+        );
+        assert!(!probe.connection.is_evicted.get());
+        // Those that have their answers and say nothing more are no different.
+        for place in &silent {
+            place.begin_answer(Cost::Nothing);
+            place.connection.end_answer();
+            place.connection.was_flushed();
+        }
+        connections.enter().await;
+        assert_eq!(clock::now(), began);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_of_a_new_connection_is_not_cut_to_make_room() {
+        let connections = Rc::<Connections>::default();
+        let began = clock::now();
+        let places = entered(&connections, MAX_CONNECTIONS).await;
+        for place in &places {
+            place.begin_answer(Cost::Nothing);
+            place.connection.end_answer();
+        }
+        clock::sleep(SAFE_FOR / 2).await;
+        let next = connections.enter().await;
+        assert_eq!(clock::now(), began + SAFE_FOR);
+        assert_eq!(evicted(&places), [0]);
+        drop(next);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_connection_that_ends_makes_room_at_once() {
         let connections = Rc::<Connections>::default();
         let mut places = entered(&connections, MAX_CONNECTIONS).await;
+        for place in &places {
+            place.begin_answer(Cost::Nothing);
+        }
         let began = clock::now();
         let mut next = pin!(connections.enter());
         let polled = std::future::poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx).is_ready()));
