@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::base::address::UnixName;
 use crate::base::clock::{self, Duration};
+use crate::base::quote::without_controls;
 use crate::base::tasks;
 use crate::base::units::{parse_duration, show_duration};
 use crate::base::{Address, ListenAddress};
@@ -155,13 +156,33 @@ async fn ask(address: &Address, target: &str) -> Result<Answer, Failed> {
     answer_in(&String::from_utf8_lossy(&bytes)).ok_or(Failed::Nonsense)
 }
 
-fn answer_in(text: &str) -> Option<Answer> {
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let status = head.strip_prefix("HTTP/1.")?.get(2..5)?;
-    Some(Answer {
-        status: status.parse().ok()?,
-        text: body.trim_end().to_owned(),
-    })
+/// The first final answer in `text`. Answers before it are interim ones (RFC 9110 §15.2), which a
+/// proxy between us and the admin listener may send.
+fn answer_in(mut text: &str) -> Option<Answer> {
+    loop {
+        let (head, rest) = text.split_once("\r\n\r\n")?;
+        let status = status_in(head.lines().next()?)?;
+        if status >= 200 {
+            return Some(Answer {
+                status,
+                // What comes from a connection is no text for a terminal yet.
+                text: without_controls(rest.trim_end()),
+            });
+        }
+        text = rest;
+    }
+}
+
+/// `HTTP/1.1 200 OK`: RFC 9112 §4.
+fn status_in(line: &str) -> Option<u16> {
+    let after = line.strip_prefix("HTTP/1.")?;
+    let (_, after) = after
+        .split_once(' ')
+        .filter(|(minor, _)| minor.len() == 1)?;
+    let status = after.split(' ').next()?;
+    let is_status = status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit());
+    let status = is_status.then(|| status.parse().ok())??;
+    (100..600).contains(&status).then_some(status)
 }
 
 impl fmt::Display for NoAnswer {
@@ -240,9 +261,33 @@ mod tests {
             "HTTP/1.1 200 OK\r\n",
             "SSH-2.0\r\n\r\n",
             "HTTP/1.1 2\r\n\r\n",
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "HTTP/1.1 +20 OK\r\n\r\n",
+            "HTTP/1.1 099 OK\r\n\r\n",
+            "HTTP/1.1 600 OK\r\n\r\n",
+            "HTTP/1.200 OK\r\n\r\n",
+            "HTTP/1.11 200 OK\r\n\r\n",
+            "HTTP/1.1200 OK\r\n\r\n",
+            "HTTP/2 200\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\n",
+            "\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
         ] {
             assert!(answer_in(nonsense).is_none(), "{nonsense:?}");
         }
+    }
+
+    #[test]
+    fn an_interim_answer_is_not_the_answer() {
+        let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\na: b\r\n\r\n";
+        let answer = answer_in(&format!("{interim}HTTP/1.1 200\r\n\r\nready\n"));
+        let answer = answer.expect("an answer");
+        assert_eq!((answer.status, &*answer.text), (200, "ready"));
+    }
+
+    #[test]
+    fn an_answer_cannot_write_to_the_terminal() {
+        let answer = answer_in("HTTP/1.1 503 No\r\n\r\na\nb\u{1b}]0;x\u{7}\r\n");
+        assert_eq!(answer.expect("an answer").text, "a\nb\\u{1b}]0;x\\u{7}");
     }
 
     #[test]

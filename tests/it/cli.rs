@@ -228,3 +228,23 @@ fn a_proxy_that_is_not_there_or_does_not_answer_is_unhealthy_and_the_address_is_
     assert_eq!(code, 2);
     assert!(stderr.contains("127.0.0.1:9900"), "{stderr}");
 }
+
+#[test]
+fn what_answers_health_in_another_way_than_the_proxy_is_seen_through() {
+    let asked = |answer: &str| {
+        let origin = Origin::answering_once(format!(
+            "{answer}\r\nconnection: close\r\n\r\nready\u{1b}[2J"
+        ));
+        health(&["--admin", &origin.address().to_string()])
+    };
+    for answer in ["HTTP/1.1 2000 OK", "HTTP/1.1 20", "HTTP/2 200 OK"] {
+        let (code, stdout, stderr) = asked(answer);
+        assert_eq!((code, &*stdout), (1, ""), "{answer}");
+        assert!(stderr.contains("the answer is not HTTP"), "{stderr}");
+    }
+    let shown = "ready\\u{1b}[2J\n";
+    let (code, _, stderr) = asked("HTTP/1.1 503 No");
+    assert_eq!((code, stderr), (1, format!("503: {shown}")));
+    let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK";
+    assert_eq!(asked(interim), (0, shown.to_owned(), String::new()));
+}
