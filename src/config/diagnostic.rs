@@ -11,6 +11,9 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer,
 use crate::base::Position;
 use crate::config::source::{Sources, Span};
 
+/// The longest text of one sentence of a diagnostic: the lists of known keys have up to a thousand.
+const MOST_BYTES: usize = 4 << 10;
+
 /// Whether escape codes for a terminal are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Color {
@@ -81,13 +84,13 @@ impl Diagnostic {
 
     /// The same with what to write instead.
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(bounded(help.into()));
         self
     }
 
     /// The same with another stretch that has to do with it.
     pub(super) fn related(mut self, span: Span, note: impl Into<String>) -> Self {
-        self.related.push((span, note.into()));
+        self.related.push((span, bounded(note.into())));
         self
     }
 
@@ -112,7 +115,7 @@ impl Diagnostic {
     fn new(severity: Severity, spot: Spot, message: impl Into<String>) -> Self {
         Self {
             severity,
-            message: message.into(),
+            message: bounded(message.into()),
             help: None,
             spot,
             related: Vec::new(),
@@ -289,6 +292,20 @@ impl fmt::Debug for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+/// `text` up to [`MOST_BYTES`]. A message quotes only the beginning of what stands in a file
+/// ([`crate::base::quote`]); this bounds what has many such parts, or comes from a library.
+fn bounded(mut text: String) -> String {
+    if text.len() > MOST_BYTES {
+        let mut end = MOST_BYTES;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
 
 /// A position without its text.
 fn origin(position: &Position) -> Element<'static> {

@@ -3,12 +3,14 @@
 //! `toml` parses; its tree becomes ours, in the order of the text and with variables replaced. Only
 //! this file and `show`, which writes it, know that the format is TOML.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::base::quote::beginning;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::source::Span;
 use crate::config::variables::Variables;
@@ -47,13 +49,10 @@ pub(super) struct Text {
     pub(super) is_secret: bool,
 }
 
-/// Of a variable's value, a message shows so many characters at most.
-const MOST_SHOWN: usize = 100;
-
 impl Text {
-    /// The string as a message may show it.
-    pub(super) fn shown(&self) -> &str {
-        self.written.as_deref().unwrap_or(&self.value)
+    /// The string as a message may show it: its beginning, without the values of variables.
+    pub(super) fn shown(&self) -> Cow<'_, str> {
+        beginning(self.written.as_deref().unwrap_or(&self.value))
     }
 
     /// The string in quotes, and the value of the variables in it unless a secret file is one of them.
@@ -62,17 +61,15 @@ impl Text {
     /// a variable, but not in one that is meant for those.
     pub(super) fn quoted(&self) -> String {
         match &self.written {
-            Some(written) if !self.is_secret => {
-                let value: String = self.value.chars().take(MOST_SHOWN).collect();
-                let more = if value.len() < self.value.len() {
-                    "…"
-                } else {
-                    ""
-                };
-                format!("\"{written}\", which is {value:?}{more}")
+            Some(written) if !self.is_secret => format!(
+                "\"{}\", which is {:?}",
+                beginning(written),
+                beginning(&self.value)
+            ),
+            Some(written) => {
+                format!("\"{}\", whose value is not shown", beginning(written))
             }
-            Some(written) => format!("\"{written}\", whose value is not shown"),
-            None => format!("{:?}", self.value),
+            None => format!("{:?}", beginning(&self.value)),
         }
     }
 

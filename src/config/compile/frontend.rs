@@ -390,7 +390,7 @@ pub(super) fn backend_name(
 ) -> Option<Name> {
     let text = setting.text(report)?;
     let name = name_of(text, "backend", setting.span(), report)?;
-    written.uses(&name, text.shown(), setting.span(), mode);
+    written.uses(&name, &text.shown(), setting.span(), mode);
     Some(name)
 }
 

@@ -246,7 +246,7 @@ fn ready_needs(section: &Section<'_>, written: &mut Written, report: &mut Report
         let Some(name) = name_of(text, "backend", item.span(), report) else {
             continue;
         };
-        written.needs(&name, text.shown(), item.span());
+        written.needs(&name, &text.shown(), item.span());
         needs.push(name);
     }
     needs

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::base::quote::beginning;
+
 use super::Mistake;
 
 /// The text and how far it was read.
@@ -132,12 +134,12 @@ impl<'t> Cursor<'t> {
         let written = &rest[..sign + digits];
         let Ok(number) = written.parse() else {
             let help = match written.contains('.') {
-                true => format!("write addresses in quotes: `\"{written}\"`"),
+                true => format!("write addresses in quotes: `\"{}\"`", beginning(written)),
                 false => "write digits alone, or a text in quotes".to_owned(),
             };
             return Err(Mistake::new(
                 part,
-                format!("`{written}` is not a whole number of 64 bits"),
+                format!("`{}` is not a whole number of 64 bits", beginning(written)),
                 help,
             ));
         };

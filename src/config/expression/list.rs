@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::base::quote::beginning;
 use crate::plan::expr::{Expr, List, ListSource, Type, Values};
 
 use super::cursor::Cursor;
@@ -148,7 +149,10 @@ pub(super) fn network(text: &str, part: Range<usize>) -> Result<IpNet, Mistake> 
     let Ok(network) = network else {
         return Err(Mistake::new(
             part,
-            format!("{text:?} is neither an IP address nor a network"),
+            format!(
+                "{:?} is neither an IP address nor a network",
+                beginning(text)
+            ),
             "write an address (`\"192.0.2.1\"`) or a network (`\"10.0.0.0/8\"`)",
         ));
     };
@@ -216,6 +220,7 @@ fn line_into(line: &str, values: &mut Values) -> Result<(), (String, String)> {
             match (first.parse(), last.parse()) {
                 (Ok(first), Ok(last)) if first <= last => ranges.push((first, last)),
                 _ => {
+                    let line = beginning(line);
                     let message = format!("{line:?} is neither a number nor a range of numbers");
                     return Err((message, "write `80` or `8000:8010`".to_owned()));
                 }

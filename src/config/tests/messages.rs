@@ -2814,3 +2814,41 @@ fn names_of_fields_that_nothing_can_be_said_of_are_explained() {
           = help: write `field_names`: "pass", "drop" or "reject"
     "##);
 }
+
+#[test]
+fn a_message_quotes_only_the_beginning_of_what_is_long() {
+    let long = "é".repeat(1 << 20);
+    let cut = &long[..9_000];
+    let text = |lines: &str| {
+        let lines = format!("backend = \"app\"\n{lines}\n");
+        BASE.replace("backend = \"app\"\n", &lines)
+    };
+    let route = "[[frontend.web.route]]\nbackend = \"app\"";
+    let backend = "[backend.b]\nservers = [\"10.0.0.1:80\"]";
+    for lines in [
+        format!("mode = \"{long}\""),
+        format!("max_connections = \"{long}\""),
+        format!("timeout.head = \"{long}\""),
+        format!("limits.head = \"{long}\""),
+        format!("upgrades = [\"{long}\"]"),
+        format!("trusted_proxies = [\"{long}\"]"),
+        format!("client_field = \"{long}\""),
+        format!("socket_mode = \"{long}\""),
+        format!("\"{long}\" = true"),
+        format!("{route}\nhost = \"/{long}\""),
+        format!("{route}\npath = \"{long}\""),
+        format!("{route}\nwhen = \"{long}\""),
+        format!("{route}\nwhen = \"src == '{cut}'\""),
+        format!("{route}\nwhen = \"path,field({cut},/) == 'a'\""),
+        format!("[[frontend.web.route]]\nbackend = \"{long}\""),
+        format!("[backend.\"{long}\"]\nservers = [\"10.0.0.1:80\"]"),
+        format!("[backend.b]\nservers = [\"{long}\"]"),
+        format!("{backend}\nhealth = \"{long}\""),
+        format!("{backend}\nhealth.path = \"{long}\""),
+    ] {
+        let name: String = lines.chars().take(60).collect();
+        let said = errors(&text(&lines));
+        assert!(said.starts_with("error: "), "{name}");
+        assert!(said.len() < 16 << 10, "{name}: {} bytes", said.len());
+    }
+}
