@@ -3,13 +3,15 @@
 //!
 //! An argument ends at a comma or at the closing parenthesis. In double or single quotes these have
 //! no meaning; outside of single quotes a backslash takes the meaning of one of `\ " ' , ( )` or a
-//! space after it away, and stays before anything else.
+//! space after it away, and stays before anything else. Space around an argument is left out unless it
+//! is in quotes or behind a backslash.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
 use http::HeaderName;
 
+use crate::base::quote::beginning;
 use crate::plan::expr::{Argument, Kind, Parameter, Pattern};
 
 use super::Mistake;
@@ -19,7 +21,16 @@ use super::cursor::Cursor;
 struct Written {
     text: String,
     part: Range<usize>,
+    /// Whether a part of it is in quotes or behind a backslash: it is there even if it is empty.
     is_quoted: bool,
+}
+
+/// An argument while it is read.
+#[derive(Default)]
+struct Unfinished {
+    text: String,
+    /// From the first to the last byte of `text` that is in quotes or behind a backslash.
+    quoted: Option<Range<usize>>,
 }
 
 /// The arguments that follow, for `name`, which takes `parameters`.
@@ -103,21 +114,21 @@ fn split(cursor: &mut Cursor<'_>) -> Result<Vec<Written>, Mistake> {
     let rest = cursor.rest();
     let mut found = Vec::new();
     let mut characters = rest.char_indices().skip(1).peekable();
-    let mut text = String::new();
+    let mut unfinished = Unfinished::default();
     let mut start = open + 1;
-    let mut is_quoted = false;
     let mut quote = None;
     while let Some((index, c)) = characters.next() {
         match (quote, c) {
             (Some(open), c) if c == open => quote = None,
             (None, '"' | '\'') => {
                 quote = Some(c);
-                is_quoted = true;
+                unfinished.add_quoted(None);
             }
             (None | Some('"'), '\\') => {
                 let next = characters.next_if(|(_, next)| "\\\"' ,()".contains(*next));
-                text.push(next.map_or('\\', |(_, next)| next));
+                unfinished.add_quoted(Some(next.map_or('\\', |(_, next)| next)));
             }
+            (Some(_), c) => unfinished.add_quoted(Some(c)),
             (None, '(') => {
                 return Err(Mistake::new(
                     open + index..open + index + 1,
@@ -127,16 +138,12 @@ fn split(cursor: &mut Cursor<'_>) -> Result<Vec<Written>, Mistake> {
             }
             (None, ',' | ')') => {
                 let end = open + index;
-                let value = match is_quoted {
-                    true => std::mem::take(&mut text),
-                    false => std::mem::take(&mut text).trim().to_owned(),
-                };
+                let finished = std::mem::take(&mut unfinished);
                 found.push(Written {
-                    text: value,
+                    text: finished.text(),
                     part: start..end.max(start + 1),
-                    is_quoted,
+                    is_quoted: finished.quoted.is_some(),
                 });
-                is_quoted = false;
                 start = end + 1;
                 if c == ')' {
                     cursor.skip(index + 1);
@@ -149,7 +156,7 @@ fn split(cursor: &mut Cursor<'_>) -> Result<Vec<Written>, Mistake> {
                     return Ok(found);
                 }
             }
-            (_, c) => text.push(c),
+            (None, c) => unfinished.text.push(c),
         }
     }
     Err(Mistake::new(
@@ -159,13 +166,37 @@ fn split(cursor: &mut Cursor<'_>) -> Result<Vec<Written>, Mistake> {
     ))
 }
 
+impl Unfinished {
+    /// A character in quotes or behind a backslash; `None`: a quote begins.
+    fn add_quoted(&mut self, c: Option<char>) {
+        let start = self.quoted.as_ref().map(|quoted| quoted.start);
+        let start = start.unwrap_or(self.text.len());
+        self.text.extend(c);
+        self.quoted = Some(start..self.text.len());
+    }
+
+    /// Without the space around it.
+    fn text(&self) -> String {
+        let Some(quoted) = &self.quoted else {
+            return self.text.trim().to_owned();
+        };
+        let before = self.text[..quoted.start].trim_start();
+        let after = self.text[quoted.end..].trim_end();
+        [before, &self.text[quoted.clone()], after].concat()
+    }
+}
+
 /// What is written, as what the parameter wants.
 fn typed(written: &Written, parameter: &Parameter) -> Result<Argument, Mistake> {
     let text = written.text.as_str();
     let wrong = |expected: &str, help: &str| {
         Mistake::new(
             written.part.clone(),
-            format!("`{}` must be {expected}, and is `{text}`", parameter.name),
+            format!(
+                "`{}` must be {expected}, and is `{}`",
+                parameter.name,
+                beginning(text)
+            ),
             help,
         )
     };

@@ -99,6 +99,16 @@ impl Reader<'_, '_> {
     }
 
     fn not(&mut self) -> Result<Condition, Mistake> {
+        self.deeper(|reader| match reader.take_keyword("not") {
+            true => reader.not().map(|inner| Condition::Not(Box::new(inner))),
+            false => reader.one(),
+        })
+    }
+
+    fn deeper(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<Condition, Mistake>,
+    ) -> Result<Condition, Mistake> {
         if self.depth == MOST_DEPTH {
             return Err(Mistake::new(
                 self.cursor.next_part(),
@@ -107,10 +117,7 @@ impl Reader<'_, '_> {
             ));
         }
         self.depth += 1;
-        let condition = match self.take_keyword("not") {
-            true => self.not().map(|inner| Condition::Not(Box::new(inner))),
-            false => self.one(),
-        };
+        let condition = read(self);
         self.depth -= 1;
         condition
     }
@@ -160,8 +167,11 @@ impl Reader<'_, '_> {
             self.cursor.take_word("not");
             self.cursor.skip_space();
             if self.cursor.word() == "in" {
-                let inside = self.comparison_with(left, &left_part, operator)?;
-                return Ok(Condition::Not(Box::new(inside)));
+                // As deep as `not a in …`, which it is written back as.
+                return self.deeper(|reader| {
+                    let inside = reader.comparison_with(left, &left_part, operator)?;
+                    Ok(Condition::Not(Box::new(inside)))
+                });
             }
             return Err(Mistake::new(
                 before..before + 3,

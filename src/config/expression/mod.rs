@@ -80,15 +80,27 @@ pub(super) fn condition(
     files: &mut dyn Files,
 ) -> Result<Condition, Mistake> {
     if text.len() > LONGEST {
-        return Err(Mistake::new(
-            LONGEST..text.len(),
-            format!(
-                "a condition of {} bytes is longer than {LONGEST}",
-                text.len()
-            ),
-            "put long lists into a file and write `in @file(\"…\")`",
-        ));
+        let mut start = LONGEST;
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        return Err(too_long(start..text.len(), text.len()));
     }
     let mut cursor = Cursor::new(text);
-    condition::whole(&mut cursor, phase, files)
+    let condition = condition::whole(&mut cursor, phase, files)?;
+    // What was accepted is accepted as it is written back, too: `check --show`.
+    let written = condition.to_string().len();
+    if written > LONGEST {
+        return Err(too_long(0..text.len(), written));
+    }
+    Ok(condition)
+}
+
+/// `bytes`: of the condition, as written or as written back with spaces and quotes everywhere.
+fn too_long(part: Range<usize>, bytes: usize) -> Mistake {
+    Mistake::new(
+        part,
+        format!("a condition of {bytes} bytes is longer than {LONGEST}"),
+        "put long lists into a file and write `in @file(\"…\")`",
+    )
 }

@@ -41,7 +41,8 @@ when = 'src in ["10.0.0.0/8"] and not (path starts_with "/public/" or req.cook(b
 - An expression with several values (a field on several lines, or with a list) compares as true when one of them does, unless
   one occurrence is asked for. `req.hdr(x) != "a"` is true when none of them is `a`.
 - Texts are written in double or single quotes; `\"` and `\\` are a quote and a backslash, any other backslash is itself.
-- Arguments end at a comma or at `)`; in quotes these are plain characters. Regular expressions with parentheses need quotes.
+- Arguments end at a comma or at `)`; in quotes and behind a backslash these are plain characters, and spaces are kept:
+  `field(1,\ )`. Regular expressions with parentheses need quotes.
 - Regular expressions run in linear time ([syntax](https://docs.rs/regex/latest/regex/#syntax)): no look-around and no
   back-references. They see bytes: `.` is one byte.
 - A file in `@file` is read when the configuration is loaded, and again when it changes. A relative path begins at the

@@ -234,6 +234,81 @@ fn mistakes_are_pointed_at() {
 }
 
 #[test]
+fn a_space_in_quotes_or_behind_a_backslash_is_kept_and_others_are_not() {
+    for (one, other) in [
+        (r"path,field(1,\ ) == 'a'", "path,field(1,\" \") == 'a'"),
+        (r"path,field( 1 , \  ) == 'a'", "path,field(1,' ') == 'a'"),
+        (
+            r"path,field(1,\,\ \)) == 'a'",
+            "path,field(1,\", )\") == 'a'",
+        ),
+        (r#"path,field(1, "," ) == 'a'"#, r"path,field(1,\,) == 'a'"),
+        (
+            r#"path,field(1," , ") == 'a'"#,
+            r"path,field(1,\ \,\ ) == 'a'",
+        ),
+        (
+            r#"path,field(1, a" "b ) == 'a'"#,
+            r"path,field(1,a\ b) == 'a'",
+        ),
+    ] {
+        assert!(read(one).is_ok(), "{one}");
+        assert_eq!(read(one), read(other), "{one}");
+    }
+}
+
+#[test]
+fn of_a_long_line_of_a_list_only_the_beginning_is_quoted() {
+    let line = "é".repeat(1 << 20);
+    for condition in [
+        "src in @file(\"list.txt\")",
+        "dst_port in @file(\"list.txt\")",
+    ] {
+        let text = Box::leak(line.clone().into_boxed_str());
+        let mistake = super::condition(condition, Phase::Request, &mut OneFile(text));
+        let message = mistake.expect_err("neither a network nor a number").message;
+        assert!(message.contains("/etc/list.txt:1: \"éé"), "{condition}");
+        assert!(message.contains("é…\" is neither"), "{condition}");
+        assert!(message.len() < 400, "{condition}: {}", message.len());
+    }
+}
+
+#[test]
+fn a_condition_that_is_accepted_is_accepted_as_it_is_written_back() {
+    let nested = |levels: usize| {
+        let open = "ssl_fc and (path == 'a' or not (".repeat(levels / 2);
+        let close = "))".repeat(levels / 2);
+        format!("{open}src not in [\"10.0.0.0/8\"]{close}")
+    };
+    let mixed = |levels: usize| {
+        let open = "ssl_fc or ssl_c_used and (".repeat(levels);
+        format!("{open}ssl_fc{}", ")".repeat(levels))
+    };
+    let negated = |levels: usize| format!("{}src not in ['::1']", "not ".repeat(levels));
+    for make in [&nested as &dyn Fn(usize) -> String, &mixed, &negated] {
+        let mut deepest = 0;
+        for levels in 0..70 {
+            let Ok(condition) = read(&make(levels)) else {
+                continue;
+            };
+            deepest = levels;
+            assert_eq!(read(&condition.to_string()), Ok(condition), "{levels}");
+        }
+        assert!((30..65).contains(&deepest), "{deepest}: there is a bound");
+    }
+    // Each quote needs a backslash in quotes of its own kind.
+    let quotes = |number: usize| format!("path == '{}'", "\"".repeat(number));
+    let longest = (LONGEST - "path == \"\"".len()) / 2;
+    let condition = read(&quotes(longest)).expect("it has room");
+    assert_eq!(condition.to_string().len(), LONGEST);
+    assert_eq!(read(&condition.to_string()), Ok(condition));
+    assert!(read(&quotes(longest + 1)).is_err());
+    // The bound lies within a character.
+    assert!(read(&format!("path == '{}'", "é".repeat(LONGEST))).is_err());
+    assert!(read(&format!("path ==  '{}'", "é".repeat(LONGEST))).is_err());
+}
+
+#[test]
 fn nesting_has_a_bound() {
     let deep = |levels: usize| format!("{}ssl_fc{}", "(".repeat(levels), ")".repeat(levels));
     assert!(read(&deep(63)).is_ok());
@@ -241,7 +316,38 @@ fn nesting_has_a_bound() {
     assert!(read(&format!("{}ssl_fc", "not ".repeat(100_000))).is_err());
 }
 
+fn conditions() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec![
+        "ssl_fc",
+        "path == 'a\"b\\\\'",
+        "src not in['10.0.0.0/8']",
+        r"path,field(1,\ ) != 'x'",
+        "req.hdr(\"x'y\") matches '\\d'",
+        "dst_port in[80:80,90]",
+        "src,ipmask(24)=='10.0.0.0'",
+    ]);
+    let wraps = prop::collection::vec((0..6, leaf.clone()), 0..70);
+    (leaf, wraps).prop_map(|(leaf, wraps)| {
+        let wrap = |inner: String, (kind, leaf): &(i32, &str)| match kind {
+            0 => format!("not ({inner})"),
+            1 => format!("({inner})"),
+            2 => format!("not {inner}"),
+            3 => format!("{leaf} and ({inner})"),
+            4 => format!("({inner}) or {leaf} and {leaf}"),
+            _ => format!("{leaf} and {leaf} or {inner}"),
+        };
+        wraps.iter().fold(leaf.to_owned(), wrap)
+    })
+}
+
 proptest! {
+    #[test]
+    fn what_is_accepted_is_accepted_as_it_is_written_back(text in conditions()) {
+        if let Ok(condition) = read(&text) {
+            prop_assert_eq!(read(&condition.to_string()), Ok(condition));
+        }
+    }
+
     #[test]
     fn no_text_breaks_the_parser(text in "[a-z.,()\"'\\\\ =<>!0-9\\[\\]@:é-]{0,60}") {
         if let Err(mistake) = read(&text) {

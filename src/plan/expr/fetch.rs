@@ -83,7 +83,7 @@ fetches! {
     Url = "url", (), Text, Request;
     /// The value of a query parameter, not decoded. Without a name, that of the first one. `delimiter` is the character that parameters begin after, `?` unless it is given. With `i` as flag the name's case does not count.
     UrlParam = "url_param" | "urlp", (? "name" Text, ? "delimiter" Text, ? "flags" CaseFlag), Text, Request, Each;
-    /// A value of a request field. Values are separated by commas and by lines. Without an occurrence: the last one, and in a condition each; 1 is the first, -1 the last.
+    /// A value of a request field. Values are separated by commas and by lines; a comma between double quotes separates nothing, and a quote without its end reaches to the end of the line. Without an occurrence: the last one, and in a condition each; 1 is the first, -1 the last.
     ReqHdr = "req.hdr" | "hdr", (? "name" Field, ? "occurrence" Int), Text, Request, Each;
     /// A whole line of a request field; commas do not separate. Occurrences as for `req.hdr`.
     ReqFhdr = "req.fhdr", (? "name" Field, ? "occurrence" Int), Text, Request, Each;

@@ -39,7 +39,7 @@ impl Display for Argument {
             Self::Text(text) => argument_text(f, text),
             Self::Int(number) => number.fmt(f),
             Self::Bool(value) => value.fmt(f),
-            Self::Field(name) => f.write_str(name.as_str()),
+            Self::Field(name) => argument_text(f, name.as_str()),
             Self::Mask4(mask) => mask.fmt(f),
             Self::Mask6(mask) => mask.fmt(f),
             Self::Pattern(pattern) => argument_text(f, &pattern.to_string()),
@@ -73,10 +73,10 @@ impl Display for Condition {
         match self {
             Self::Any(parts) => joined(f, parts, " or "),
             Self::All(parts) => joined(f, parts, " and "),
-            Self::Not(inner) => {
-                f.write_str("not ")?;
-                part(f, inner)
-            }
+            Self::Not(inner) => match &**inner {
+                Self::Any(_) | Self::All(_) => write!(f, "not ({inner})"),
+                _ => write!(f, "not {inner}"),
+            },
             Self::Holds(expr) => expr.fmt(f),
             Self::Compares(left, comparison, right) => {
                 write!(f, "{left} {} ", comparison.as_str())?;
@@ -99,17 +99,14 @@ fn joined(f: &mut Formatter<'_>, parts: &[Condition], between: &str) -> fmt::Res
         if index > 0 {
             f.write_str(between)?;
         }
-        part(f, each)?;
+        // `and` binds closer than `or`. Parentheses that are not needed would make a condition that is
+        // as deep as it may be too deep to be loaded back.
+        match each {
+            Condition::Any(_) => write!(f, "({each})")?,
+            _ => each.fmt(f)?,
+        }
     }
     Ok(())
-}
-
-/// A condition within another one.
-fn part(f: &mut Formatter<'_>, condition: &Condition) -> fmt::Result {
-    match condition {
-        Condition::Any(_) | Condition::All(_) => write!(f, "({condition})"),
-        _ => condition.fmt(f),
-    }
 }
 
 impl Display for Literal {
