@@ -7,7 +7,7 @@ use crate::config::{self, Loaded};
 use crate::control::{CannotStart, Source};
 use crate::net::Network;
 use crate::observe::logging;
-use crate::process::{Ending, Proxy, Signals, Start};
+use crate::process::{Ending, Proxy, Signals, Start, enough_files};
 
 use super::check::{complain, warn};
 use super::{CANNOT_START, DIED, INVALID};
@@ -39,6 +39,8 @@ fn start(path: &Path, loaded: Loaded) -> ExitCode {
 }
 
 fn until_signal(start: Start) -> Result<Ending, CannotStart> {
+    // First: catching signals needs descriptors, too.
+    enough_files(&start.loaded.plan)?;
     let signals = Signals::catch().map_err(|error| CannotStart(error.to_string()))?;
     let proxy = Proxy::start(start)?;
     Ok(signals.run(proxy, std::future::pending()))

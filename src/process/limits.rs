@@ -1,5 +1,6 @@
 //! What the system lets this process have: cores and open files.
 
+use std::fmt;
 use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -23,6 +24,22 @@ const FILES_FOR_ONE_OF_PIPES: u64 = 256;
 /// Of one worker, however many descriptors there are: four workers then have all that the kernel lets
 /// a user have without privileges (`pipe-user-pages-soft`, 64 MiB), and who gets none copies.
 const MOST_PIPES: u64 = 64;
+
+/// Descriptors that a reload, the log, checks and a probe need at least. Below it they would fail in
+/// turn, each with another message.
+const LEAST_RESERVED: u64 = 16;
+
+/// Connections to clients and to servers, together, below which there is no use in starting.
+const LEAST_CONNECTIONS: u64 = 16;
+
+/// Why there are too few descriptors for a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooFewFiles {
+    files: u64,
+    needed: u64,
+    workers: usize,
+    listeners: usize,
+}
 
 /// The cores that the affinity mask and the cgroup quota leave us.
 pub(super) fn cores() -> usize {
@@ -50,6 +67,37 @@ pub(super) fn of_sockets(files: u64, workers: usize) -> u64 {
     files.saturating_sub(reserved + runtimes + pipes)
 }
 
+/// Makes sure that `files` are enough for `listeners`, each of which has a socket in each worker, and
+/// for a few connections.
+///
+/// # Errors
+///
+/// [`TooFewFiles`].
+pub(super) fn check_open_files(
+    files: u64,
+    workers: usize,
+    listeners: usize,
+) -> Result<(), TooFewFiles> {
+    let sockets = (workers * listeners) as u64 + LEAST_CONNECTIONS;
+    let is_enough = |files: u64| {
+        files / RESERVE_AT_MOST_ONE_IN >= LEAST_RESERVED && of_sockets(files, workers) >= sockets
+    };
+    if is_enough(files) {
+        return Ok(());
+    }
+    // At most one in four is reserved, and one in 256 is for pipes: twice as many are enough.
+    let runtimes = (workers as u64 + OTHER_RUNTIMES) * FILES_OF_RUNTIME;
+    let most = 2 * (sockets + runtimes) + RESERVE_AT_MOST_ONE_IN * LEAST_RESERVED;
+    Err(TooFewFiles {
+        files,
+        needed: (files..most)
+            .find(|&files| is_enough(files))
+            .unwrap_or(most),
+        workers,
+        listeners,
+    })
+}
+
 /// The pipes that each of `workers` may have.
 pub(super) fn pipes_of_worker(files: u64, workers: usize) -> usize {
     let all = files / FILES_FOR_ONE_OF_PIPES / 2;
@@ -57,9 +105,46 @@ pub(super) fn pipes_of_worker(files: u64, workers: usize) -> usize {
     share as usize
 }
 
+impl fmt::Display for TooFewFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            files,
+            needed,
+            workers,
+            listeners,
+        } = self;
+        write!(
+            f,
+            "the limit of {files} open files is too low: {listeners} listening addresses in {workers} \
+             workers need at least {needed}; raise it with `ulimit -n {needed}`, in systemd with \
+             `LimitNOFILE={needed}`, or write fewer `workers` in `[process]`"
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_that_is_too_low_is_refused_with_the_one_that_is_enough() {
+        for (workers, listeners) in [(1, 1), (2, 3), (64, 10), (256, 1)] {
+            for files in [0, 20, 63] {
+                let refused = check_open_files(files, workers, listeners);
+                let refused = refused.expect_err("it is too low");
+                let enough = refused.needed;
+                assert_eq!(check_open_files(enough, workers, listeners), Ok(()));
+                assert!(check_open_files(enough - 1, workers, listeners).is_err());
+                assert!(
+                    refused
+                        .to_string()
+                        .contains(&format!("`ulimit -n {enough}`"))
+                );
+            }
+        }
+        assert_eq!(check_open_files(100, 2, 3), Ok(()));
+        assert_eq!(check_open_files(u64::MAX, 2, 3), Ok(()));
+    }
 
     #[test]
     fn a_reserve_is_kept_from_connections() {

@@ -25,6 +25,7 @@ use crate::control::{
 use crate::net::{Descriptors, Dialer, Network};
 use crate::observe::logging::LoggingHandle;
 use crate::observe::{AccessLogHandle, LogWriter, ProcessMetrics, WorkerObserver, event};
+use crate::plan::Plan;
 use crate::proxy::frontend::Gate;
 use crate::proxy::snapshot::Current;
 use crate::proxy::worker::{Worker, WorkerCommand};
@@ -105,12 +106,8 @@ impl Proxy {
             logging,
             network,
         } = start;
-        let files = limits::raise_open_files();
-        let workers = loaded
-            .plan
-            .process
-            .workers
-            .map_or_else(limits::cores, usize::from);
+        let files = enough_files(&loaded.plan)?;
+        let workers = workers_of(&loaded.plan);
         let watch = loaded.watch.clone();
         let (access_log, writer) = open_access_log(&loaded)?;
         tasks::spawn_thread("access-log", move || writer.run()).map_err(no_thread)?;
@@ -345,6 +342,26 @@ impl Assembled {
             log_writer,
         })
     }
+}
+
+/// Raises the limit of open files as far as it goes, and says how many there may be.
+///
+/// # Errors
+///
+/// [`CannotStart`]: they are too few for `plan`. What needs a descriptor would fail later, and not say
+/// why.
+pub fn enough_files(plan: &Plan) -> Result<u64, CannotStart> {
+    let files = limits::raise_open_files();
+    let listeners = plan.frontends.iter().map(|frontend| frontend.listen.len());
+    let listeners = listeners.sum();
+    limits::check_open_files(files, workers_of(plan), listeners)
+        .map_err(|too_few| CannotStart(too_few.to_string()))?;
+    Ok(files)
+}
+
+fn workers_of(plan: &Plan) -> usize {
+    let workers = plan.process.workers;
+    workers.map_or_else(limits::cores, usize::from)
 }
 
 fn open_access_log(loaded: &config::Loaded) -> Result<(AccessLogHandle, LogWriter), CannotStart> {

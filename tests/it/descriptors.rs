@@ -291,3 +291,24 @@ fn what_max_connections_asks_for_beyond_the_limit_is_said() {
     client.is_quiet_for(Duration::from_millis(1));
     assert_eq!(client.get("/").text(), "a");
 }
+
+#[test]
+fn a_limit_that_is_too_low_to_do_anything_is_said_at_the_start() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]).workers(2);
+    for limit in [12, 20, 60] {
+        let mut program = Program::spawn_after(&format!("ulimit -n {limit}"), &setup);
+        assert_eq!(program.exit_code(), 3, "{limit}");
+        let begins = format!("evenkeel cannot start: the limit of {limit} open files is too low: ");
+        let said = until("it says why", || {
+            let events = program.events();
+            let mut lines = events.iter().filter_map(|event| event.as_str());
+            lines.find_map(|line| line.strip_prefix(&begins).map(str::to_owned))
+        });
+        let needed = said.split_once("need at least ").expect("how many").1;
+        let needed = needed.split(';').next().unwrap_or_default();
+        let mut program = Program::spawn_after(&format!("ulimit -n {needed}"), &setup);
+        program.wait_for("process.started");
+        assert!(program.runs());
+    }
+}
