@@ -1,7 +1,7 @@
 //! What is not passed on: each refusal with its status and its reason, in the answer, the log and
 //! the metrics, and without a byte of it at the server.
 
-use crate::rig::{Client, Ending, Gate, Http2, Message, OK, Origin, Proxy, Setup};
+use crate::rig::{Client, Ending, Gate, Http2, Message, OK, Origin, Proxy, Setup, until};
 
 /// A proxy for a good server.
 fn guard() -> (Origin, Proxy) {
@@ -372,10 +372,55 @@ fn lengths_that_differ_or_are_none_are_refused() {
         "content-length: \r\n",
         "content-length: 5.0\r\n",
         "content-length: 99999999999999999999999\r\n",
+        "content-length: 18446744073709551616\r\n",
+        "content-length: 18446744073709551615\r\n",
+        "content-length: 18446744073709551614\r\n",
+        "content-length: 18446744073709551613\r\n",
+        "content-length: 9223372036854775808\r\n",
     ];
     for fields in fields {
         let request = post(fields, &format!("hello{SECOND}"));
         refused(request, 400, "request.head.malformed");
+    }
+}
+
+#[test]
+fn a_length_that_servers_can_count_passes_and_one_byte_more_does_not() {
+    let longest = i64::MAX.to_string();
+    let (origin, proxy) = guard();
+    let mut client = proxy.client();
+    client.send(post(
+        &format!("content-length: {longest}\r\n"),
+        "the beginning",
+    ));
+    until("its head has come", || {
+        (origin.connections() > 0)
+            .then(|| origin.received(0))
+            .filter(|head| head.contains(&format!("content-length: {longest}\r\n")))
+    });
+    let mut client = Http2::connect(proxy.address());
+    let ask = |client: &mut Http2, length: &str| {
+        let request = client
+            .request("POST", "/h2")
+            .header("content-length", length);
+        client.begin(request)
+    };
+    let _asked = ask(&mut client, &longest);
+    until("its head has come, too", || {
+        (0..origin.connections()).find(|&number| origin.received(number).starts_with("POST /h2 "))
+    });
+    let answer = ask(&mut client, "9223372036854775808").answer();
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.reason(), "request.head.malformed");
+    let one_more = "HTTP/1.1 200 OK\r\ncontent-length: 9223372036854775808\r\n\r\nhello";
+    for answer in [
+        one_more,
+        &one_more.replace("9223372036854775808", "18446744073709551615"),
+    ] {
+        let origin = Origin::answering(answer);
+        let response = Setup::of(&[&origin]).start().get("/");
+        assert_eq!(response.status(), 502, "{answer}");
+        assert_eq!(response.reason(), "server.response.malformed", "{answer}");
     }
 }
 

@@ -27,7 +27,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use crate::base::clock::{self, Duration, FAR, Instant};
-use crate::exchange::{LoggedRequest, Reason};
+use crate::exchange::{LoggedField, LoggedRequest, Reason};
 use crate::net::{HalfClose, Stream};
 use crate::observe::event;
 use crate::plan::{self, HeaderCase};
@@ -263,7 +263,13 @@ async fn active(
         Verdict::Idle => Ended::Idle(stream, read_too_far),
         // A copy: what was read is a view of hyper's buffer and keeps it.
         Verdict::HalfHead => Ended::HalfHead(stream, read_too_far.to_vec()),
-        Verdict::Unread(reason) => Ended::Unread(stream, reason, request),
+        Verdict::Unread(reason) => {
+            let reason = match reason {
+                Reason::RequestHeadTooLarge => reason_of_large(request.as_deref(), &read_too_far),
+                reason => reason,
+            };
+            Ended::Unread(stream, reason, request)
+        }
         Verdict::Broken => Ended::Broken(stream),
         Verdict::Cut if session.framing.get() == Framing::Close => Ended::Cut(stream),
         Verdict::Upgraded => Ended::Upgraded(stream, read_too_far),
@@ -621,6 +627,17 @@ fn builder(session: &Session) -> http1::Builder {
         builder.max_headers(plan.limits.fields);
     }
     builder
+}
+
+/// What was wrong with a head that hyper called too large, when `unread` is what it left of it. One that
+/// is too large it leaves; one that it has read is followed by a body longer than it can count.
+fn reason_of_large(request: Option<&LoggedRequest>, unread: &[u8]) -> Reason {
+    let method = request.and_then(|request| request.text(LoggedField::Method));
+    let method = method.map_or(&[][..], |method| method.bytes);
+    match unread.trim_ascii_start().starts_with(method) {
+        true => Reason::RequestHeadTooLarge,
+        false => Reason::RequestHeadMalformed,
+    }
 }
 
 /// What hyper meant by a status that it answered by itself.
