@@ -111,6 +111,24 @@ fn a_method_is_one_of_those_named() {
 }
 
 #[test]
+fn a_route_is_not_chosen_by_a_field_that_the_server_does_not_see() {
+    let requests = [
+        ("GET / HTTP/1.1|host: a|x-role: admin", "other"),
+        (
+            "GET / HTTP/1.1|host: a|x-role: admin|connection: keep-alive",
+            "other",
+        ),
+        (
+            "GET / HTTP/1.1|host: a|x-role: admin|connection: close, X-Role",
+            "app",
+        ),
+    ];
+    asked(&["header = { x-role = \"admin\" }"], &requests[..2]);
+    asked(&["header = { x-role = \"admin\" }"], &requests[2..]);
+    asked(&["when = 'req.hdr(x-role) == \"admin\"'"], &requests[2..]);
+}
+
+#[test]
 fn fields_are_compared_by_value_start_or_presence() {
     asked(
         &["header = { x-a = \"blue\", x-b = \"v*\", x-c = \"*\" }"],

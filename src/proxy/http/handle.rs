@@ -163,6 +163,7 @@ impl ActiveRequest {
             false => body_kind(request.body()),
         };
         exchange.request_complete.set(body_kind == BodyKind::None);
+        hop::remove_named(request.headers_mut(), seen);
         let admitted = admit(&request, seen, &plan.limits)?;
         if body_kind != BodyKind::None {
             upgrade::refuse_body(&request, seen, &plan.upgrades)?;

@@ -69,6 +69,14 @@ pub(super) fn remove_claims(headers: &mut HeaderMap, seen: Seen, rules: &FieldRu
     }
 }
 
+/// Removes the fields that `Connection` names. Before a route is looked for: it is chosen by what the
+/// server is sent. HAProxy and nginx choose by such a field as well, but they pass it on.
+pub(super) fn remove_named(headers: &mut HeaderMap, seen: Seen) {
+    if seen.has(Seen::CONNECTION) {
+        strip_named_in_connection(headers);
+    }
+}
+
 /// Makes the head of a request the one that a server shall see. What a peer that is not trusted
 /// claims was removed before ([`remove_claims`]).
 pub(super) fn towards_server(
@@ -210,8 +218,12 @@ fn strip_named_in_connection(headers: &mut HeaderMap) {
 }
 
 fn is_usual(token: &[u8]) -> bool {
-    [b"keep-alive".as_slice(), b"close", b"te", b"upgrade"]
+    let usual = [b"keep-alive".as_slice(), b"close", b"te", b"upgrade"];
+    // `admit` has to see it, and it is always taken off.
+    let codings = [b"transfer-encoding".as_slice()];
+    usual
         .iter()
+        .chain(&codings)
         .any(|usual| token.eq_ignore_ascii_case(usual))
 }
 
