@@ -10,6 +10,8 @@ use crate::base::rng::Rng;
 use crate::observe::ServerMetrics;
 use crate::plan::{Attempts, Balance, HttpCheck, Initial, Probe, StatusSet};
 
+use crate::proxy::backend::{Lease, Local, Tried};
+
 use super::schedule::MAX_RUNNING;
 use super::scripted::{Script, Scripted, Step, Visit, answers, simulate};
 use super::*;
@@ -249,6 +251,38 @@ fn a_server_falls_and_rises_as_often_as_the_plan_says() {
             ["app/10.0.0.1:80 Down -> Up: status 200, after 2; 2 of 2"]
         );
         assert_eq!(servers[0].health(), Health::Up);
+    });
+}
+
+#[test]
+fn a_server_that_comes_up_by_a_check_is_eased_into_its_share() {
+    simulate(async {
+        let world = World::new(2);
+        let servers = servers(1..3);
+        world.scripted.set(address(1), answers(OK));
+        let plan = plan::Backend {
+            balance: Balance::LeastConnections,
+            ..backend(Some(health()), &servers).plan.clone()
+        };
+        let backend = Arc::new(Backend::new(plan, servers.clone(), None));
+        world.checker.reconcile(&[Arc::clone(&backend)]);
+        world.until(0.1).await;
+        let local = Rc::new(Local::new(0, backend, false, None));
+        let lease = |count| -> Vec<Lease> {
+            let each = (0..count).map(|_| local.lease_now(&Tried::default()));
+            each.filter_map(Result::ok).collect()
+        };
+        let in_flight = || [servers[0].in_flight(), servers[1].in_flight()];
+        let held = lease(10);
+        assert_eq!(in_flight(), [10, 0]);
+        world.scripted.set(address(2), answers(OK));
+        while servers[1].health() != Health::Up {
+            clock::sleep(SECOND / 100).await;
+        }
+        // As if it had as much to do as the other: it does not get all that comes.
+        let more = lease(4);
+        assert_eq!(in_flight(), [12, 2]);
+        drop((held, more));
     });
 }
 
