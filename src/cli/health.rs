@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::base::InWords;
 use crate::base::address::UnixName;
 use crate::base::clock::{self, Duration};
 use crate::base::quote::without_controls;
@@ -199,7 +200,7 @@ impl fmt::Display for NoAnswer {
             Self::From(address, failed) => {
                 write!(f, "no answer from the admin listener at {address}: {failed}")
             }
-            Self::System(error) => write!(f, "cannot ask: {error}"),
+            Self::System(error) => write!(f, "cannot ask: {}", InWords(error)),
         }
     }
 }
@@ -207,8 +208,8 @@ impl fmt::Display for NoAnswer {
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connecting(error) => write!(f, "cannot connect: {error}"),
-            Self::Asking(error) => write!(f, "the connection broke: {error}"),
+            Self::Connecting(error) => write!(f, "cannot connect: {}", InWords(error)),
+            Self::Asking(error) => write!(f, "the connection broke: {}", InWords(error)),
             Self::TimedOut(timeout) => write!(f, "timed out after {}", show_duration(*timeout)),
             Self::Nonsense => f.write_str("the answer is not HTTP"),
         }

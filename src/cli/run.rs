@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::base::InWords;
 use crate::config::{self, Loaded};
 use crate::control::{CannotStart, Source};
 use crate::net::Network;
@@ -41,7 +42,8 @@ fn start(path: &Path, loaded: Loaded) -> ExitCode {
 fn until_signal(start: Start) -> Result<Ending, CannotStart> {
     // First: catching signals needs descriptors, too.
     enough_files(&start.loaded.plan)?;
-    let signals = Signals::catch().map_err(|error| CannotStart(error.to_string()))?;
+    let signals = Signals::catch()
+        .map_err(|error| CannotStart(format!("cannot wait for signals: {}", InWords(&error))))?;
     let proxy = Proxy::start(start)?;
     Ok(signals.run(proxy, std::future::pending()))
 }

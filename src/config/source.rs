@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::Position;
+use crate::base::{InWords, Position};
 
 /// A stretch of one file, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -306,7 +306,7 @@ impl std::fmt::Display for ReadError {
             Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 f.write_str("permission denied")
             }
-            Self::Io(error) => write!(f, "{error}"),
+            Self::Io(error) => InWords(error).fmt(f),
             Self::TooLarge(limit) => write!(f, "it has more than {limit} bytes"),
             Self::NotText(index) => write!(f, "it is not UTF-8 text (byte {index})"),
         }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::base::InWords;
 use crate::base::address::UnixName;
 use crate::base::clock::{self, Duration};
 use crate::base::{Address, ListenAddress, Name, Position, tasks};
@@ -227,7 +228,7 @@ pub(super) fn apply(state: &Rc<State>, mut prepared: Prepared, snapshot: &Snapsh
             Owner::Frontend(name) => name.as_str(),
             Owner::Admin => "the admin listener",
         };
-        event::ipv6_missing(owner, &addr, &error);
+        event::ipv6_missing(owner, &addr, &InWords(&error));
     }
 }
 
@@ -519,7 +520,7 @@ pub(super) fn permit(open: &mut Listen, wanted: &Listen, network: &Network) {
         && let Some(path) = open.addr.path()
         && let Err(error) = network.set_mode(path, mode)
     {
-        event::mode_not_changed(&open.addr, &error);
+        event::mode_not_changed(&open.addr, &InWords(&error));
     }
 }
 
@@ -559,7 +560,7 @@ impl CannotListen {
     }
 
     pub(super) fn message(&self) -> String {
-        format!("cannot listen on {}: {}", self.addr, self.error)
+        format!("cannot listen on {}: {}", self.addr, InWords(&self.error))
     }
 
     pub(super) fn help(&self) -> String {

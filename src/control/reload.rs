@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::base::InWords;
 use crate::base::Name;
 use crate::base::tasks;
 use crate::config::{self, Color, Diagnostic, Diagnostics, Watch};
@@ -178,7 +179,7 @@ async fn attempt(
         .set_target(&plan.log.access.to)
         .map_err(|error| {
             let mut diagnostics = Diagnostics::default();
-            let message = format!("cannot open the access log: {error}");
+            let message = format!("cannot open the access log: {}", InWords(&error));
             diagnostics.push(Diagnostic::at(&plan.log.access.at, message, ""));
             Refused::of(&diagnostics)
         })?;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::rc::Rc;
 
+use crate::base::InWords;
+
 use super::Reason;
 
 /// Something went wrong during an exchange or an attempt.
@@ -133,10 +135,34 @@ impl fmt::Display for Fault {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(error) => error.fmt(f),
+            Self::Io(error) => InWords(error).fmt(f),
             Self::Http(error) => error.fmt(f),
-            Self::Http2(error) => error.fmt(f),
+            Self::Http2(error) => Http2InWords(error).fmt(f),
             Self::Told(text) | Self::NotSpoken(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Shows an error of HTTP/2 within a sentence. h2 shows the bytes of a GOAWAY as well, which the other
+/// side chooses, and the system's errors with their numbers.
+pub struct Http2InWords<'a>(pub &'a h2::Error);
+
+impl fmt::Display for Http2InWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(error) = self;
+        if let Some(error) = error.get_io() {
+            return InWords(error).fmt(f);
+        }
+        let Some(reason) = error.reason() else {
+            return error.fmt(f);
+        };
+        let what = match error.is_go_away() {
+            true => "connection",
+            false => "stream",
+        };
+        match error.is_remote() {
+            true => write!(f, "the other side ended the {what}: {reason}"),
+            false => write!(f, "the {what} was ended: {reason}"),
         }
     }
 }

@@ -11,7 +11,7 @@ mod reason;
 mod record;
 
 pub use client_tls::{ClientCertificate, ClientTls};
-pub use fault::{Cause, Fault, Retry, Side};
+pub use fault::{Cause, Fault, Http2InWords, Retry, Side};
 pub use logged::{LoggedField, LoggedRequest, LoggedText, RequestTexts};
 pub use reason::Reason;
 pub use record::{Attempt, FirstBytes, Opening, Record, RequestId};

@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::StartHandshake;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream as RustlsStream};
 
+use crate::base::InWords;
 use crate::base::turn::{self, PieceKind, Pieces};
 use crate::base::{TlsKeys, TlsVersion};
 
@@ -283,7 +284,7 @@ impl HandshakeFault {
                 TlsPeer::Client => "the client closed the connection in the handshake".to_owned(),
                 TlsPeer::Server => "the server closed the connection in the handshake".to_owned(),
             },
-            Self::Connection(error) => error.to_string(),
+            Self::Connection(error) => InWords(error).to_string(),
             Self::Tls(error) => tls_error(error, peer),
         }
     }

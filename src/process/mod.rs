@@ -14,10 +14,10 @@ use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::base::ListenAddress;
 use crate::base::clock::{self, Duration};
 use crate::base::rng::Rng;
 use crate::base::tasks;
+use crate::base::{InWords, ListenAddress};
 use crate::config;
 use crate::control::{
     Applied, CannotStart, Command, Control, Parts, Refused, Source, assemble, verify,
@@ -368,7 +368,10 @@ fn open_access_log(loaded: &config::Loaded) -> Result<(AccessLogHandle, LogWrite
     let log = &loaded.plan.log.access;
     AccessLogHandle::open(&log.to).map_err(|error| {
         let at = &log.at;
-        CannotStart(format!("{at}: cannot open the access log: {error}"))
+        CannotStart(format!(
+            "{at}: cannot open the access log: {}",
+            InWords(&error)
+        ))
     })
 }
 
@@ -378,7 +381,7 @@ fn start_worker(
 ) -> Result<(), CannotStart> {
     let index = worker.index;
     let run = move || {
-        let runtime = tasks::local_runtime().map_err(|error| error.to_string())?;
+        let runtime = tasks::local_runtime().map_err(|error| no_runtime(&error))?;
         let aborted = runtime.block_on(worker.run());
         aborted.map_err(|died| died.to_string())
     };
@@ -432,7 +435,7 @@ fn start_control(
     let run = move || {
         let runtime = match tasks::local_runtime() {
             Ok(runtime) => runtime,
-            Err(error) => return drop(started.send(Err(CannotStart(error.to_string())))),
+            Err(error) => return drop(started.send(Err(CannotStart(no_runtime(&error))))),
         };
         runtime.block_on(async move {
             let control = match Control::start(parts, watch).await {
@@ -460,8 +463,12 @@ fn cannot_serve(found: config::Diagnostics) -> CannotStart {
     CannotStart(found.to_string())
 }
 
+fn no_runtime(error: &std::io::Error) -> String {
+    format!("cannot start a thread: {}", InWords(error))
+}
+
 fn no_thread(error: std::io::Error) -> CannotStart {
-    CannotStart(format!("cannot start a thread: {error}"))
+    CannotStart(no_runtime(&error))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
+use crate::base::InWords;
 use crate::base::clock::{self, Anchor, Duration, Instant};
 use crate::base::rng::Rng;
 use crate::base::{tasks, turn};
@@ -256,7 +257,7 @@ impl Running {
     fn listen(&mut self, id: ListenerId, socket: Socket, frontend: Arc<Frontend>) {
         let listener = match socket.into_listener() {
             Ok(listener) => listener,
-            Err(error) => return event::listener_failed(&frontend.name, &error),
+            Err(error) => return event::listener_failed(&frontend.name, &InWords(&error)),
         };
         let target = Rc::new(Target::new(frontend));
         self.listeners.insert(id, Rc::clone(&target));

@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{info, warn};
 
 use crate::base::FileMode;
+use crate::base::InWords;
 use crate::base::clock::{self, Duration};
 use crate::base::tasks;
 use crate::base::units::show_duration;
@@ -155,7 +156,8 @@ async fn listen_again(network: &Network, address: SocketAddr, name: &str) -> Soc
                 has_said = true;
                 warn!(
                     event = "demo.waits",
-                    "{name} cannot listen on {address} yet: {error}"
+                    "{name} cannot listen on {address} yet: {}",
+                    InWords(&error)
                 );
             }
             Err(_) => {}

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use crate::base::FileMode;
+use crate::base::InWords;
 use crate::base::tasks::{self, LocalSet};
 use crate::config::{self, Color};
 use crate::control::{CannotStart, Source};
@@ -92,7 +93,10 @@ fn cannot_listen(flag: &str, address: SocketAddr, error: &io::Error) -> String {
             "{address} is taken: another process listens there; `{flag} {free}` takes a free port"
         );
     }
-    format!("cannot listen on {address}: {error}; `{flag}` takes another address")
+    format!(
+        "cannot listen on {address}: {}; `{flag}` takes another address",
+        InWords(error)
+    )
 }
 
 async fn bind_apps(network: &Network) -> io::Result<Vec<App>> {

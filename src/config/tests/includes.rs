@@ -347,7 +347,7 @@ fn a_name_must_exist_and_a_pattern_need_not() {
         1 | include = ['none/*.toml', 'missing.toml', 'sub', 5, '[']
           |                           ^^^^^^^^^^^^^^
 
-        error: cannot include `sub`: Is a directory (os error 21)
+        error: cannot include `sub`: is a directory
          --> main.toml:1:43
           |
         1 | include = ['none/*.toml', 'missing.toml', 'sub', 5, '[']

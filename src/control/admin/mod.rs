@@ -24,6 +24,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
+use crate::base::InWords;
 use crate::base::ListenAddress;
 use crate::base::clock::{self, Duration};
 use crate::base::tasks;
@@ -113,7 +114,7 @@ pub(super) fn apply(
                     open: sender,
                 });
             }
-            Err(error) => event::admin_failed(&wanted.addr, &error),
+            Err(error) => event::admin_failed(&wanted.addr, &InWords(&error)),
         }
     }
     closing

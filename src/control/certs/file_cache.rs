@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::base::InWords;
 use crate::base::clock;
 use crate::base::tasks;
 use crate::control::watch::directory_of;
@@ -398,7 +399,7 @@ where
 /// are not hidden. One that holds only a key belongs to another.
 fn list(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
     let cannot = |error: std::io::Error| Fault {
-        message: format!("cannot list {}: {error}", directory.display()),
+        message: format!("cannot list {}: {}", directory.display(), InWords(&error)),
         help: "",
     };
     let mut found = Vec::new();

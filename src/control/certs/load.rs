@@ -17,6 +17,7 @@ use rustls::{Error as TlsError, InconsistentKeys, RootCertStore, SignatureAlgori
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
+use crate::base::InWords;
 use crate::proxy::tls::{Certificate, KeyKind, provider};
 
 /// No chain or key is larger, and a path that was mistyped may lead to anything.
@@ -395,7 +396,10 @@ fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>, Fault> {
             }
             _ => "",
         };
-        fault(format!("cannot read {}: {error}", path.display()), help)
+        fault(
+            format!("cannot read {}: {}", path.display(), InWords(error)),
+            help,
+        )
     };
     let size = fs::metadata(path).map_err(|error| cannot(&error))?.len();
     if size > most_bytes {

@@ -25,9 +25,10 @@ use rustix::io::Errno;
 use tokio::io::AsyncWriteExt;
 
 use crate::base::Address;
+use crate::base::InWords;
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::units::show_duration;
-use crate::exchange::{Cause, Fault};
+use crate::exchange::{Cause, Fault, Http2InWords};
 use crate::net::{Network, Stream};
 use crate::plan::{HttpCheck, Probe, Protocol};
 use crate::proxy::io::{
@@ -416,7 +417,7 @@ fn of_connecting(error: &io::Error) -> Finding {
     if is_our_shortage {
         (
             Verdict::Unclear,
-            format!("the check could not be made: {error}"),
+            format!("the check could not be made: {}", InWords(error)),
         )
     } else {
         failed(of_io(error))
@@ -431,7 +432,7 @@ fn of_io(error: &io::Error) -> String {
         io::ErrorKind::TimedOut => "connection timed out".to_owned(),
         io::ErrorKind::HostUnreachable => "host unreachable".to_owned(),
         io::ErrorKind::NetworkUnreachable => "network unreachable".to_owned(),
-        _ => error.to_string(),
+        _ => InWords(error).to_string(),
     }
 }
 
@@ -468,7 +469,7 @@ fn of_stream(error: &h2::Error) -> String {
     } else if error.is_library() {
         "response is not HTTP/2".to_owned()
     } else {
-        format!("no response: {error}")
+        format!("no response: {}", Http2InWords(error))
     }
 }
 

@@ -6,6 +6,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::base::InWords;
 use crate::base::clock::{self, Duration, Instant};
 use crate::observe::access_log::queue::{Batch, Queue};
 use crate::observe::access_log::sink::Sink;
@@ -158,7 +159,7 @@ impl LogWriter {
                 self.queue.lost(lost);
                 // Once, and not for each batch: it may last for hours.
                 if self.failing.is_none() {
-                    event::access_log_fails(self.sink.target(), &failed.error);
+                    event::access_log_fails(self.sink.target(), &InWords(&failed.error));
                 }
                 *self.failing.get_or_insert(0) += lost;
             }
@@ -168,7 +169,7 @@ impl LogWriter {
 
     fn report_reopened(&self, outcome: io::Result<()>) {
         if let Err(error) = outcome {
-            event::access_log_not_reopened(self.sink.target(), &error);
+            event::access_log_not_reopened(self.sink.target(), &InWords(&error));
         }
     }
 }

@@ -40,10 +40,19 @@ fuzz_target!(|text: &str| {
     let again = again.unwrap_or_else(|why| panic!("{why}\nof {when}"));
     assert!(again.plan == loaded.plan, "{text}\nis not\n{when}");
 
-    let headers: HeaderMap = [("host", "a.test:80"), ("cookie", "a=1; b"), ("x", "1, \"2,3\" ,")]
-        .into_iter()
-        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-        .collect();
+    let headers: HeaderMap = [
+        ("host", "a.test:80"),
+        ("cookie", "a=1; b"),
+        ("x", "1, \"2,3\" ,"),
+    ]
+    .into_iter()
+    .map(|(name, value)| {
+        (
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )
+    })
+    .collect();
     let target = Uri::from_static("/a/b;c?d=e&f");
     let facts = Facts {
         connection: ConnectionFacts {

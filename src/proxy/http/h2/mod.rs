@@ -28,7 +28,7 @@ use http::Request;
 
 use crate::base::clock::{self, Duration, FAR, Instant};
 use crate::base::tasks;
-use crate::exchange::Reason;
+use crate::exchange::{Http2InWords, Reason};
 use crate::net::Stream;
 use crate::observe::event;
 use crate::plan::{self, Http2};
@@ -131,7 +131,7 @@ pub(super) async fn serve(
     let connection = match greeted(&builder, io, &client, registration, &mut timer, began).await {
         Some(Ok(connection)) => connection,
         Some(Err(error)) => {
-            event::connection_failed(&client.live.name, client.peer, &error);
+            event::connection_failed(&client.live.name, client.peer, &Http2InWords(&error));
             if error.is_library() {
                 client.refuse(Reason::ClientProtocol, 0, Some(began), None, None);
             }
@@ -363,7 +363,7 @@ impl Session<'_> {
     fn failed(&self, error: &h2::Error) {
         let shared = &self.shared;
         let client = &shared.client;
-        event::connection_failed(&client.live.name, client.peer, error);
+        event::connection_failed(&client.live.name, client.peer, &Http2InWords(error));
         if shared.ending.get().is_some() {
             return;
         }

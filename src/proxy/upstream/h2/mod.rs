@@ -20,7 +20,7 @@ pub use stream::{Answer, Outcome, Rest, StreamPermit, Unanswered, ask_for_tunnel
 
 use ::h2::Reason as Code;
 
-use crate::exchange::{Fault, Reason};
+use crate::exchange::{Fault, Http2InWords, Reason};
 
 /// The fault of a server that does not speak HTTP/2, if that is what `error` shows, which came before
 /// anything else from it: what is no frame, or is another one than the first has to be (RFC 9113
@@ -30,5 +30,8 @@ pub fn not_http2(error: &::h2::Error) -> Option<Fault> {
     let code = error.reason();
     let is_stranger =
         is_ours && matches!(code, Some(Code::FRAME_SIZE_ERROR | Code::PROTOCOL_ERROR));
-    is_stranger.then(|| Fault::not_spoken(Reason::ServerResponseMalformed, "HTTP/2", error))
+    is_stranger.then(|| {
+        let said = Http2InWords(error);
+        Fault::not_spoken(Reason::ServerResponseMalformed, "HTTP/2", &said)
+    })
 }
