@@ -424,6 +424,14 @@ mod tests {
     }
 
     #[test]
+    fn a_path_whose_readings_take_too_many_bytes_is_not_told_apart() {
+        // Its one other reading is as long as `bytes`.
+        let path = |bytes: usize| format!("/{};", "a".repeat(bytes - 1));
+        assert_eq!(readings(&path(BYTES_MAX)).map(|read| read.len()), Some(2));
+        assert_eq!(readings(&path(BYTES_MAX + 1)), None);
+    }
+
+    #[test]
     fn capitals_and_the_ends_of_names_are_folded() {
         let cases = [
             ("/a/b", "/a/b"),

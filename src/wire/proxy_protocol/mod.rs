@@ -245,6 +245,8 @@ fn to_v6(ip: IpAddr) -> std::net::Ipv6Addr {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -288,10 +290,12 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_has_a_word_of_its_own() {
-        let words: std::collections::HashSet<&str> =
-            Malformed::ALL.iter().map(|fault| fault.word()).collect();
-        assert_eq!(words.len(), Malformed::ALL.len());
+    fn every_fault_has_a_word_and_a_message_of_its_own() {
+        let all = Malformed::ALL;
+        let words: HashSet<&str> = all.iter().map(|fault| fault.word()).collect();
+        assert_eq!(words.len(), all.len());
+        let messages: HashSet<String> = all.iter().map(Malformed::to_string).collect();
+        assert_eq!(messages.len(), all.len());
     }
 
     fn any_endpoints() -> impl Strategy<Value = Endpoints<'static>> {
@@ -350,7 +354,12 @@ mod tests {
             alpn: Option<[u8; 2]>,
             authority in proptest::option::of("[a-z.]{1,40}"),
             unique_id: Option<Vec<u8>>,
-            tls in proptest::option::of(("TLSv1.[23]", proptest::option::of("[a-zü ]{1,20}"))),
+            tls: bool,
+            version in proptest::option::of("TLSv1.[23]"),
+            common_name in proptest::option::of("[a-zü ]{1,20}"),
+            cipher in proptest::option::of("TLS_[A-Z0-9_]{1,20}"),
+            signature in proptest::option::of("SHA[0-9]{1,3}"),
+            key in proptest::option::of("RSA[0-9]{4}"),
             has_checksum: bool,
         ) {
             let header = Header {
@@ -360,14 +369,14 @@ mod tests {
                         alpn: alpn.as_ref().map(|alpn| &alpn[..]),
                         authority: authority.as_deref(),
                         unique_id: unique_id.as_deref(),
-                        tls: tls.as_ref().map(|(version, name)| Tls {
+                        tls: tls.then_some(Tls {
                             client: ClientFlags::TLS,
                             verified: Verified::NO,
-                            version: Some(version),
-                            common_name: name.as_deref(),
-                            cipher: Some("TLS_AES_128_GCM_SHA256"),
-                            signature: None,
-                            key: None,
+                            version: version.as_deref(),
+                            common_name: common_name.as_deref(),
+                            cipher: cipher.as_deref(),
+                            signature: signature.as_deref(),
+                            key: key.as_deref(),
                         }),
                     },
                 },
