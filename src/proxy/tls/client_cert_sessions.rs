@@ -219,3 +219,42 @@ impl TimeProvider for Calendar {
         Some(UnixTime::since_unix_epoch(since.ok()?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use rustls::server::WebPkiClientVerifier;
+
+    use super::*;
+    use crate::proxy::tls::fixture::{DAY, Shown, YEAR_2020};
+
+    #[derive(Debug)]
+    struct Day(AtomicU64);
+
+    impl TimeProvider for Day {
+        fn current_time(&self) -> Option<UnixTime> {
+            let now = std::time::Duration::from_secs(self.0.load(Ordering::Relaxed));
+            Some(UnixTime::since_unix_epoch(now))
+        }
+    }
+
+    #[test]
+    fn a_session_that_is_taken_from_memory_ends_with_the_certificate_too() {
+        let end = YEAR_2020 + 366 * DAY;
+        let today = Arc::new(Day(AtomicU64::new(end)));
+        let handshake = ClientCertHandshake::new(
+            WebPkiClientVerifier::no_client_auth(),
+            Resumption::new().expect("randomness"),
+            Arc::<Day>::clone(&today),
+        );
+        *handshake.validity() = Validity::of(Shown::until_2021().chain.iter());
+        for name in [b"a", b"b"] {
+            assert!(handshake.put(name.to_vec(), b"a session".to_vec()));
+        }
+        assert_eq!(handshake.take(b"a"), Some(b"a session".to_vec()));
+        assert_eq!(handshake.take(b"a"), None, "taken once");
+        today.0.store(end + 1, Ordering::Relaxed);
+        assert_eq!(handshake.take(b"b"), None);
+    }
+}

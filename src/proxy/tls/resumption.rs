@@ -155,7 +155,7 @@ mod tests {
         (&version::TLS12, Tls12Resumption::SessionIdOnly),
     ];
 
-    /// The server's calendar, which the test turns.
+    /// The calendar of server and client, which the test turns.
     #[derive(Debug)]
     struct Day(AtomicU64);
 
@@ -207,7 +207,7 @@ mod tests {
             );
             let mut roots = RootCertStore::empty();
             roots.add(cert.der().clone()).expect("a root");
-            let client = ClientConfig::builder_with_provider(provider())
+            let client = ClientConfig::builder_with_details(provider(), Arc::<Day>::clone(&today))
                 .with_protocol_versions(&[way.0])
                 .expect("a version")
                 .with_root_certificates(roots);
@@ -312,6 +312,16 @@ mod tests {
             let Error::InvalidCertificate(CertificateError::ExpiredContext { .. }) = refused else {
                 unreachable!("{refused}");
             };
+        }
+    }
+
+    #[test]
+    fn a_session_of_a_client_with_a_certificate_goes_on_hours_later() {
+        for way in WAYS {
+            let pair = Pair::of(way, Some(Shown::until_2021()));
+            assert!(!pair.handshake());
+            pair.it_is(YEAR_2020 + TICKET_LIFE.as_secs() - 1);
+            assert!(pair.handshake());
         }
     }
 
