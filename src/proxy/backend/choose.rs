@@ -395,6 +395,19 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_that_became_free_before_the_wait_goes_to_the_first_in_line_alone() {
+        let local = servers(&[(1, Some(1))]).local();
+        let first = local.shared.live.queue.join(2).ok().expect("room");
+        let mut second = pin!(local.wait_for_slot());
+        assert!(poll(second.as_mut()).is_pending(), "behind the first");
+        drop(first);
+        assert!(matches!(poll(second.as_mut()), Poll::Ready(Ok(_))));
+        // Nobody gives a slot back any more: without a look of its own it would wait for ever.
+        let third = poll(pin!(local.wait_for_slot()));
+        assert!(matches!(third, Poll::Ready(Ok(_))));
+    }
+
+    #[test]
     fn the_queue_ends_at_its_maximum() {
         let local = servers(&[(1, Some(1))]).local();
         let _held = local.lease_now(&Tried::default()).expect("a slot");
