@@ -468,6 +468,26 @@ fn a_slot_that_does_not_come_free_is_answered_503() {
 }
 
 #[test]
+fn a_request_that_one_server_refused_does_not_wait_for_a_slot_at_another() {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let (busy, nobody) = (origin.address(), Nobody::new());
+    let servers = [
+        format!("{{ address = \"{busy}\", max_connections = 1 }}"),
+        format!("\"{}\"", nobody.address()),
+    ];
+    let proxy = Setup::servers(servers).workers(1).start_paused();
+    let mut first = proxy.client();
+    first.send(GET);
+    origin.wait_for_requests(1);
+    // The clock stands still: it does not wait. Nor does it end up at the same server again.
+    assert_eq!(proxy.get("/").reason(), "server.connect.refused");
+    assert_eq!(proxy.line().number("attempts"), 1);
+    gate.open();
+    assert_eq!(first.response().text(), "ok");
+}
+
+#[test]
 fn one_more_than_the_queue_holds_is_answered_503_at_once() {
     let (_origin, proxy, gate, mut first) = busy("queue.max = 1");
     let mut second = proxy.client();
