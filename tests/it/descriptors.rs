@@ -7,7 +7,7 @@ use std::fs;
 use std::time::Duration;
 
 use crate::rig::framed::{self as frames, Framed, HEADERS};
-use crate::rig::{Client, Gate, Origin, Program, Setup, until};
+use crate::rig::{Authority, Client, Folder, Gate, Origin, Program, Setup, until};
 
 const CLOSING: &str = "GET {} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
 
@@ -19,6 +19,16 @@ fn metric(program: &Program, name: &str) -> usize {
     let line = lines.find_map(|line| line.strip_prefix(&format!("{name} ")));
     let value: f64 = line.and_then(|value| value.parse().ok()).expect(name);
     value as usize
+}
+
+/// The sum of a metric over the series that have `label`.
+#[track_caller]
+fn labelled(program: &Program, name: &str, label: &str) -> usize {
+    let text = program.admin("GET", "/metrics").text();
+    let lines = text.lines();
+    let lines = lines.filter(|line| line.starts_with(name) && line.contains(label));
+    let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+    values.sum::<f64>() as usize
 }
 
 /// How many connections to servers there may be.
@@ -310,5 +320,57 @@ fn a_limit_that_is_too_low_to_do_anything_is_said_at_the_start() {
         let mut program = Program::spawn_after(&format!("ulimit -n {needed}"), &setup);
         program.wait_for("process.started");
         assert!(program.runs());
+    }
+}
+
+#[test]
+fn at_the_limit_checks_are_made_and_certificates_are_read() {
+    let gate = Gate::default();
+    let origin = Origin::behind(&gate);
+    let (folder, authority) = (Folder::new(), Authority::new("Test CA"));
+    let renew = || folder.replace("a.pem", &authority.pair(&["a.test"]).whole());
+    renew();
+    let certificates = folder.path("a.pem").display().to_string();
+    let setup = Setup::of(&[&origin])
+        .workers(2)
+        .backend("health = { type = \"tcp\", interval = \"50ms\" }")
+        .rest(&format!(
+            "[frontend.with-tls]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
+             tls = {{ certificates = \"{certificates}\" }}"
+        ));
+    let program = Program::spawn_after("ulimit -n 100", &setup);
+    program.wait_for("process.started");
+    let number = server_connections(&program);
+    let mut clients: Vec<Client> = (0..number + 20)
+        .map(|number| {
+            let mut client = program.client();
+            client.send(CLOSING.replace("{}", &format!("/{number}")));
+            client
+        })
+        .collect();
+    origin.wait_for_requests(number - 1);
+    let passed = || {
+        labelled(
+            &program,
+            "evenkeel_health_checks_total",
+            "result=\"passed\"",
+        )
+    };
+    let before = passed();
+    until("checks are made", || (passed() > before + 2).then_some(()));
+    renew();
+    program.wait_for("certificate.renewed");
+    for code in ["certificate.broken", "server.down"] {
+        assert!(program.events_of(code).is_empty(), "{code}");
+    }
+    let other = labelled(
+        &program,
+        "evenkeel_health_checks_total",
+        "result=\"unclear\"",
+    );
+    assert_eq!(other, 0);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.response().status(), 200);
     }
 }
