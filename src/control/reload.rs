@@ -145,7 +145,9 @@ async fn attempt(
         let fingerprint = fingerprint(&watched);
         (source.load(), fingerprint)
     });
-    let (outcome, fingerprint) = reading.await.map_err(|error| Refused::because(&error))?;
+    let (outcome, fingerprint) = reading.await.map_err(|_| {
+        Refused::because(&"a bug in evenkeel: the thread that read the configuration panicked")
+    })?;
     loaded.fingerprint = fingerprint;
     let config::Loaded {
         plan,

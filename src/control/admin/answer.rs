@@ -263,9 +263,9 @@ fn scrape(
 fn made(content_type: &'static str, text: Result<String, tasks::JoinError>) -> Answer {
     match text {
         Ok(text) => say(StatusCode::OK, content_type, text),
-        Err(error) => {
-            let why = format!("a defect of evenkeel: {error}\n");
-            say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, why)
+        Err(_) => {
+            let why = "a bug in evenkeel: the thread that made this page panicked\n";
+            say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, why.to_owned())
         }
     }
 }

@@ -425,7 +425,9 @@ pub(super) async fn prepare(
         let prepared = taken.prepare(&plan, Some(&before));
         (taken, prepared)
     });
-    let (back, prepared) = reading.await.map_err(|error| error.to_string())?;
+    let (back, prepared) = reading.await.map_err(|_| {
+        "a bug in evenkeel: the thread that read the certificates panicked".to_owned()
+    })?;
     *certs = back;
     Ok(prepared)
 }
