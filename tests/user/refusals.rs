@@ -97,7 +97,7 @@ fn refusals() -> Vec<Refusal> {
             Parser, 400, head, "It ends a line for some servers and not for others (RFC 9110 §5.5)."),
         row("Several `Content-Length` values that differ", &[get("content-length: 5\r\ncontent-length: 6\r\n")],
             Parser, 400, head, "Servers would disagree where the request ends (RFC 9112 §6.3)."),
-        row("A `Content-Length` that is not a decimal number: a sign, a list, hexadecimal", &[get("content-length: +5\r\n"), get("content-length: 5, 5\r\n"), get("content-length: 0x5\r\n"), get("content-length: \r\n"), get("content-length: 18446744073709551616\r\n")],
+        row("A `Content-Length` that is not a decimal number up to 2^63-1: a sign, a list, hexadecimal, more digits", &[get("content-length: +5\r\n"), get("content-length: 5, 5\r\n"), get("content-length: 0x5\r\n"), get("content-length: \r\n"), get("content-length: 9223372036854775808\r\n"), get("content-length: 18446744073709551615\r\n"), get("content-length: 18446744073709551616\r\n")],
             Parser, 400, head, "Servers would disagree where the request ends (RFC 9112 §6.3)."),
         row("A `Transfer-Encoding` that does not end in `chunked`", &[get("transfer-encoding: gzip\r\n"), get("transfer-encoding: chunked, gzip\r\n"), get("transfer-encoding: xchunked\r\n")],
             Parser, 400, head, "The length of the body is unknown (RFC 9112 §6.3)."),
@@ -183,14 +183,14 @@ fn passed() -> Vec<Passed> {
             line("GET /{a}|\\^[]?{b}|\\^[] HTTP/1.1"),
             "GET /{a}|\\^[]?{b}|\\^[] HTTP/1.1\r\n",
             "They are forwarded as received."),
-        row("A fragment after a path",
-            line("GET /a#b HTTP/1.1"),
+        row("A fragment after a path: `#` and all that follows, a `?` included",
+            line("GET /a#b?c HTTP/1.1"),
             "GET /a HTTP/1.1\r\n",
-            "It is removed: it is not for servers (RFC 9110 §7.1)."),
+            "It is removed, as by nginx: it is not for servers (RFC 9110 §7.1)."),
         row("Fields that are named in `Connection`",
             get("x-a: b\r\nauthorization: c\r\nconnection: x-a, authorization\r\n"),
             "authorization: c\r\n",
-            "They are removed (RFC 9110 §7.6.1), except `Host`, `Authorization`, `Cookie` and `Content-*`: without these the request would have another meaning."),
+            "They are removed before a route is chosen (RFC 9110 §7.6.1), except `Host`, `Authorization`, `Cookie` and `Content-*`: without these the request would have another meaning."),
     ]
 }
 
@@ -548,8 +548,8 @@ fn page() -> String {
          ## In HTTP/2\n\n\
          Admission and routing are the same for HTTP/2. What the HTTP/1 parser refuses, HTTP/2 answers so:\n\n\
          | request | what happens |\n|---|---|\n\
-         | `content-length` values that differ, are signed, hexadecimal or a list | The stream is reset (`PROTOCOL_ERROR`). |\n\
-         | An empty `content-length` | 400 `request.head.malformed` |\n\
+         | `content-length` values that differ, are signed, hexadecimal, a list, or have more than 19 digits | The stream is reset (`PROTOCOL_ERROR`). |\n\
+         | An empty `content-length`, or one above 2^63-1 | 400 `request.head.malformed` |\n\
          | `content-length` several times, or with zeros in front | It is forwarded once, without them. |\n\
          | `:path` that is `*` (but for OPTIONS), begins with `?`, or is a fragment | 400 `request.target.form` |\n\
          | White space at the beginning or end of a field value | It is removed, as in HTTP/1. |\n\
