@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::rig::framed::{Framed, ask};
 use crate::rig::{Client, Ending, Gate, Origin, Program, Setup, until, while_for};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
@@ -145,6 +146,22 @@ fn what_does_not_end_in_time_is_cut_and_counted() {
     );
     assert_eq!(program.wait_for("process.exchanges_cut")["exchanges"], 1);
     client.rest();
+    let log = program.log();
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(log.contains("\"reason\":\"proxy.stopped\""), "{log}");
+}
+
+#[test]
+fn a_request_of_http2_that_does_not_end_in_time_is_cut_and_counted() {
+    let origin = Origin::silent();
+    let setup = Setup::of(&[&origin]).rest("[shutdown]\ntimeout = \"100ms\"");
+    let mut program = Program::start(&setup);
+    let mut client = Framed::connect(program.address());
+    client.send(ask(1));
+    origin.wait_for_requests(1);
+    program.signal(Signal::TERM);
+    assert_eq!(program.exit_code(), 0);
+    assert_eq!(program.wait_for("process.exchanges_cut")["exchanges"], 1);
     let log = program.log();
     assert_eq!(log.lines().count(), 1, "{log}");
     assert!(log.contains("\"reason\":\"proxy.stopped\""), "{log}");
