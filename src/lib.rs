@@ -1,6 +1,6 @@
 //! Evenkeel: a Layer-7 load-balancing reverse proxy.
 //!
-//! This page is the map of the house: where things happen, who may know whom, and the rules that
+//! This page is the map of the code: where things happen, which room may import which, and the rules that
 //! every file keeps. What the program does for its users is told in `README.md`, `conf/full.toml`
 //! and `conf/reference/`.
 //!
@@ -49,7 +49,7 @@
 //! A file changes, a signal comes, or the admin listener is asked: [`config`] reads the text and
 //! gives a [`plan`] or *all* mistakes; [`control`] compares it with the plan that runs, binds what is
 //! new, assembles the next [`proxy::snapshot`] with the live state of all that is still there, swaps
-//! it in, and lets go of what nobody wants any more. What fails before the swap changes nothing.
+//! it in, and lets go of what is not wanted any more. What fails before the swap changes nothing.
 //!
 //! # Threads and state
 //!
@@ -64,7 +64,7 @@
 //!   simulated network under a seed (`tests/sim`), and nothing is global: two proxies live in one
 //!   process.
 //!
-//! # Who imports whom
+//! # Which room imports which
 //!
 //! Imports follow the flow of a request, without cycles. A folder is a room; its `mod.rs` is the
 //! door, and its other files are private to it. `tests/architecture.rs` reads this table and fails on
@@ -119,7 +119,7 @@
 //!   alone, TOML is read in [`config`] alone.
 //! - `unsafe` only where the kernel's interface needs it.
 //!
-//! And these are held by whoever reads the code: every loop, queue, retry, buffer and table has a
+//! And these are checked by review: every loop, queue, retry, buffer and table has a
 //! bound; comments say why; nothing that comes from the network can panic.
 
 pub mod base;

@@ -86,7 +86,7 @@ pub enum UnixName {
 pub enum ListenAddress {
     /// An address that we bind.
     At(Address),
-    /// A socket that whoever started us has bound.
+    /// A socket that the process which started us has bound.
     Inherited(Descriptor),
 }
 
@@ -113,7 +113,7 @@ impl Default for FileMode {
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// Somebody with an address.
+    /// A peer with an IP address.
     Ip(SocketAddr),
     /// A process of this host, by a Unix socket: it has no address of its own.
     Unix,

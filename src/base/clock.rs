@@ -32,7 +32,7 @@ impl Anchor {
         }
     }
 
-    /// What the calendar said at `instant`, as long as nobody set the clock in between.
+    /// What the calendar said at `instant`, as long as the clock was not set in between.
     pub fn wall_at(&self, instant: Instant) -> SystemTime {
         match instant.checked_duration_since(self.instant) {
             Some(after) => self.wall + after,

@@ -1,4 +1,4 @@
-//! Words of TLS, for whoever sets, agrees on or reports something of it.
+//! The words of TLS that configuration, handshakes and logs share.
 
 use std::fmt::{self, Write as _};
 

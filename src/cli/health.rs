@@ -248,7 +248,7 @@ mod tests {
     fn what_cannot_be_asked_is_said_with_what_to_write() {
         let off = admin_in("\"off\"").expect_err("nothing to ask");
         assert!(off.contains("write an address there"), "{off}");
-        let free = admin_in("\"127.0.0.1:0\"").expect_err("nobody knows the port");
+        let free = admin_in("\"127.0.0.1:0\"").expect_err("the port is not known");
         assert!(free.contains("use --admin"), "{free}");
     }
 

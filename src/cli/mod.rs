@@ -142,7 +142,7 @@ fn version(allocator: &str) -> String {
 
 fn help() -> ExitCode {
     use clap::CommandFactory;
-    // A terminal that cannot be written to has nobody to tell.
+    // When standard output cannot be written, there is no place to say so.
     let _ = Arguments::command().print_help();
     ExitCode::from(2)
 }

@@ -31,7 +31,7 @@ fn start(path: &Path, loaded: Loaded) -> ExitCode {
     let log = &loaded.plan.log;
     let start = Start {
         source: Source::File(path.to_owned()),
-        // Only fails when somebody else in this process writes events already.
+        // Only fails when events of this process are written already.
         logging: logging::start(log.level, log.format).ok(),
         loaded,
         network: Network::System,

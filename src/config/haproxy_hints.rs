@@ -460,7 +460,7 @@ const ABSENT: &[(&[&str], &str)] = &[
 ];
 
 const NO_STICKINESS: &str = "stickiness does not exist yet: each request goes to the server whose turn \
-                             it is, whoever the client is";
+                             it is, for every client";
 
 /// Methods of balancing that do not exist yet.
 pub(super) const ABSENT_METHODS: &[&str] = &[

@@ -54,7 +54,7 @@ const BLOCK: usize = 1024;
 pub(super) struct Sources(Vec<Source>);
 
 /// Where what is read cannot be trusted: on each line with broken grammar, and everywhere after the
-/// broken header of a table, for nobody knows in which table the rest stands.
+/// broken header of a table, for it is not known in which table the rest stands.
 #[derive(Debug, Default)]
 pub(super) struct Blur {
     /// File and line.

@@ -26,7 +26,7 @@ pub enum Cause {
     Http(hyper::Error),
     /// HTTP/2.
     Http2(h2::Error),
-    /// Somebody who waited for the same.
+    /// What another exchange, which waited for the same, was given.
     Told(Rc<str>),
     /// The other side speaks something else than it was spoken to in.
     NotSpoken(Rc<str>),
@@ -106,7 +106,7 @@ impl Fault {
 }
 
 impl Cause {
-    /// The same, for somebody else.
+    /// The same, for another exchange.
     pub fn retold(&self) -> Self {
         match self {
             Self::NotSpoken(text) => Self::NotSpoken(Rc::clone(text)),

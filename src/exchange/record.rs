@@ -43,7 +43,7 @@ pub struct Record {
     pub status: Cell<u16>,
     /// Why we answered ourselves, or why it ended early. The first writer wins: see [`Record::blame`].
     pub reason: Cell<Option<Reason>>,
-    /// When it was over; `None` before. Written by whoever ends it.
+    /// When it was over; `None` before. Written by the first of the two bodies and the connection that ends it.
     pub ended: Cell<Option<Instant>>,
 }
 
@@ -184,7 +184,7 @@ impl RequestId {
         Self(Characters::Made(characters))
     }
 
-    /// The id that somebody else made; `None` when it is empty, longer than 128 bytes, or has
+    /// An id that was received; `None` when it is empty, longer than 128 bytes, or has
     /// anything but visible ASCII.
     pub fn taken(text: &[u8]) -> Option<Self> {
         if text.is_empty() || text.len() > 128 || !text.iter().all(u8::is_ascii_graphic) {

@@ -163,13 +163,13 @@ impl Default for FrontendLimits {
     }
 }
 
-/// `proxy_protocol` of a frontend: who must say in a PROXY header for whom it connects.
+/// `proxy_protocol` of a frontend: which peers must begin with a PROXY header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ProxyProtocol {
-    /// Nobody, and nobody may.
+    /// None, and a header is not read.
     #[default]
     Off,
-    /// Everybody.
+    /// All of them.
     Required,
     /// These; all others are clients themselves.
     From(Peers),
@@ -264,7 +264,7 @@ pub enum RequestIds {
     /// Requests to servers carry none of ours; the log still has one.
     Off,
     /// Taken from this field if it can be an id, else made; sent to the server in the same field.
-    /// From anybody: an id says nothing about who asks, and is of most use where it began.
+    /// From every client: an id says nothing about who asks, and is of most use where it began.
     Field(HeaderName),
 }
 

@@ -1,4 +1,4 @@
-//! TLS towards servers: whom to believe, and by which name.
+//! TLS towards servers: which certificates are trusted, and for which name.
 
 use crate::base::{Fingerprint, Position};
 use crate::plan::FileAt;
@@ -27,7 +27,7 @@ pub enum Trust {
     Authorities(Vec<FileAt>),
     /// These and no others, whatever stands in them: neither name nor dates are checked.
     Fingerprints(Vec<Fingerprint>),
-    /// Anybody's.
+    /// Any certificate.
     Anyone,
 }
 

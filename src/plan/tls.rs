@@ -16,10 +16,10 @@ pub const DEFAULT_ALPN: [&str; 2] = ["h2", "http/1.1"];
 pub struct Tls {
     /// At least one. The first of its names is the default.
     pub certificates: Vec<Certificates>,
-    /// The name whose certificate a client gets that asks for none, or for one that nobody has.
+    /// The name whose certificate a client gets that asks for no name, or for an unknown one.
     /// `None`: the first certificate.
     pub default: Option<DefaultName>,
-    /// What becomes of a client that asks for a name that nobody has.
+    /// What becomes of a client that asks for a name that no certificate has.
     pub unknown_names: UnknownNames,
     /// Handshakes at a time, from the client's first message on; more wait for their turn.
     pub max_handshakes: u64,

@@ -1,6 +1,6 @@
 //! `Content-Length`: one number, however often and with how many zeros it was said.
 //!
-//! `http::admit` asks about requests, `forward` about answers. Whoever reads a length after us must read
+//! `http::admit` asks about requests, `forward` about answers. A peer that reads a length after us must read
 //! the one that we have read: a list, a sign, or a zero in front is read in more than one way.
 //!
 //! RFC 9110 §8.6.

@@ -1,7 +1,7 @@
 //! Who is in front of us: `X-Forwarded-For` and `Forwarded`, read and written.
 //!
-//! `http::hop` writes them towards servers; `handle` asks [`client_of`] whom a request is from when
-//! its peer is a proxy that the frontend trusts. Whom to trust is the caller's to say.
+//! `http::hop` writes them towards servers; `handle` asks [`client_of`] for the client of a request when
+//! its peer is a proxy that the frontend trusts. The caller says which addresses are trusted.
 //!
 //! `X-Forwarded-For` has no standard; RFC 7239 §7.4 describes it. `Forwarded` is RFC 7239.
 
@@ -13,10 +13,10 @@ use http::HeaderValue;
 use crate::base::address::Dotted;
 
 /// How many elements of a list [`client_of`] reads. A chain of honest proxies is a handful; a list
-/// that is longer was made by somebody who wants it read.
+/// that is longer was made to cost us time.
 const MOST_HOPS: usize = 64;
 
-/// A field by which proxies say whom a request is from.
+/// A field by which proxies name the client of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// Addresses.
@@ -25,8 +25,8 @@ pub enum Field {
     Forwarded,
 }
 
-/// The address that a request comes from, as the lines of `field` say to whoever trusts the peer that
-/// sent them: the rightmost one that `is_trusted` denies, or the leftmost when it denies none. `None`
+/// The address that a request comes from, by the lines of `field`, when the peer that sent them is
+/// trusted: the rightmost one that `is_trusted` denies, or the leftmost when it denies none. `None`
 /// when they say nothing.
 ///
 /// The peer wrote the last element, the address in it the one before, and so on: an element counts
@@ -110,7 +110,7 @@ fn address_in_element(element: &[u8]) -> Option<IpAddr> {
     });
     let value = values.next()?;
     if values.next().is_some() {
-        // RFC 7239 §4: each parameter once. Whoever reads behind us may take the other one.
+        // RFC 7239 §4: each parameter once. A server behind us may take the other one.
         return None;
     }
     // No address needs an escape within its quotes.
@@ -189,7 +189,7 @@ pub enum Node<'a> {
     /// A word in place of an address, for readers who share its meaning; written with `_` before
     /// it. Every character that such a word cannot have is written `_` too; no word is `unknown`.
     Obfuscated(&'a str),
-    /// Nobody knows.
+    /// Not known.
     Unknown,
 }
 
@@ -390,7 +390,7 @@ mod tests {
                 &["for=192.0.2.1, host=\"a\\\",for=192.0.2.9\";for=10.0.0.2"],
                 "192.0.2.1",
             ),
-            // Whoever wrote the last one does not say whom it is from.
+            // The last proxy does not name its client.
             (&["for=192.0.2.1, for=unknown"], "10.0.0.1"),
             (&["for=192.0.2.1, for=_hidden"], "10.0.0.1"),
             (&["for=192.0.2.1, proto=https"], "10.0.0.1"),

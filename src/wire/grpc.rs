@@ -22,7 +22,7 @@ pub enum Code {
     PermissionDenied = 7,
     /// There is more of it than we take.
     ResourceExhausted = 8,
-    /// Nobody has such a method.
+    /// There is no such method.
     Unimplemented = 12,
     /// The request or the response is broken.
     Internal = 13,

@@ -129,7 +129,7 @@ fn push(text: &mut String, byte: u8) {
 }
 
 /// Whether `byte`, put behind a `%` that began no escape, would make it one: `%%32e` must not
-/// become `%2e`, which is a dot to whoever decodes next.
+/// become `%2e`, which is a dot to the next server that decodes.
 fn would_complete_an_escape(before: &[u8], byte: u8) -> bool {
     byte.is_ascii_hexdigit()
         && match before {

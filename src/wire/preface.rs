@@ -26,7 +26,7 @@ pub fn version(bytes: &[u8]) -> Option<Version> {
 }
 
 /// Whether the first line is there and is that of another protocol: three words, and the last no
-/// version of HTTP. Whoever speaks no HTTP/1 would not understand an answer in it; and if it was to
+/// version of HTTP. A client that speaks no HTTP/1 would not understand an answer in it; and if it was to
 /// be a preface, RFC 9113 §3.4 has the connection ended.
 pub fn is_another_protocol(bytes: &[u8]) -> bool {
     let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {

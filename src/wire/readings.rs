@@ -7,7 +7,7 @@
 //!
 //! Not a list of servers: each thing that a server does is a step, and a reading is whatever any steps
 //! in any order make of the path. So a chain of two servers is covered as well as each of them, and a
-//! server that nobody listed is, if it does nothing new. `tests` hold models of servers against that.
+//! server that is not listed here is, if it does nothing new. `tests` hold models of servers against that.
 //!
 //! Prior art: Orange Tsai, "Breaking Parser Logic" (2018), for what differs between servers.
 

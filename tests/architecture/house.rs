@@ -10,7 +10,7 @@ use crate::paths::references;
 use crate::source::Source;
 
 /// The heading above the table.
-const TITLE: &str = "//! # Who imports whom";
+const TITLE: &str = "//! # Which room imports which";
 
 const DATA_PLANE: &str = "proxy/*";
 
@@ -180,7 +180,7 @@ mod tests {
     const LIB: &str = "\
 //! A crate.
 //!
-//! # Who imports whom
+//! # Which room imports which
 //!
 //! ```text
 //! base        -> nothing

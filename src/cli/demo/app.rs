@@ -242,7 +242,7 @@ mod tests {
             let mut room = [0; 1];
             let read = clock::within(TIMEOUT, idle.read(&mut room)).await;
             assert_eq!(read.expect("it is closed soon").unwrap_or(0), 0);
-            let refused = connect(address).await.expect_err("nobody listens");
+            let refused = connect(address).await.expect_err("no socket listens");
             assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
 
             let back = async {

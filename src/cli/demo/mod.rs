@@ -121,7 +121,7 @@ fn start(text: String) -> Result<Proxy, CannotStart> {
 }
 
 fn say(guide: &str, logging: Option<&LoggingHandle>) {
-    // Nobody reads it when it cannot be written, and the demo runs as well.
+    // When it cannot be written it is not read either, and the demo runs as well.
     let _ = io::stdout().write_all(guide.as_bytes());
     let _ = io::stdout().flush();
     if let Some(logging) = logging {

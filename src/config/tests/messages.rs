@@ -836,7 +836,7 @@ fn the_names_and_needs_of_the_admin_listener_are_checked() {
 }
 
 #[test]
-fn an_admin_listener_that_anybody_reaches_is_warned_about() {
+fn an_admin_listener_open_to_the_network_is_warned_about() {
     let admin = |listen: &str| warnings(&format!("{BASE}[admin]\nlisten = {listen}\n"));
     assert_snapshot!(admin("['127.0.0.1:9901', '*:9900']"), @r##"
         warning: every machine that can reach port 9900 of this host can read metrics and status and reload the configuration
@@ -1830,7 +1830,7 @@ fn a_unix_socket_is_listened_on_once_and_has_no_ports() {
 }
 
 #[test]
-fn a_proxy_header_is_wanted_from_somebody() {
+fn a_proxy_header_is_wanted_from_some_peer() {
     assert_snapshot!(in_frontend("proxy_protocol = true"), @r##"
         error: `proxy_protocol` must be "off", "required" or a table, and is `true`
          --> evenkeel.toml:5:18
@@ -2018,7 +2018,7 @@ servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 
         10 | cookie = 'SRV'
            | ^^^^^^
            |
-           = help: stickiness does not exist yet: each request goes to the server whose turn it is, whoever the client is
+           = help: stickiness does not exist yet: each request goes to the server whose turn it is, for every client
 
         error: unknown key `on_marked_down` in `[backend.app]`
           --> evenkeel.toml:11:1
@@ -2494,7 +2494,7 @@ fn rules_of_tls_are_checked() {
 }
 
 #[test]
-fn a_route_cannot_require_what_nobody_is_asked_for() {
+fn a_route_cannot_require_what_clients_are_not_asked_for() {
     let route = "[[frontend.web.route]]\nclient_certificate = 'required'\nbackend = 'app'\n";
     assert_snapshot!(errors(&with_routes(route)), @r##"
         error: route `1` requires a client certificate, and `[frontend.web]` does not ask clients for one
@@ -2625,7 +2625,7 @@ fn a_check_under_tls_needs_a_name_to_ask_by() {
 }
 
 #[test]
-fn files_for_certificates_that_nobody_is_asked_for_are_warned_about() {
+fn files_for_certificates_that_clients_are_not_asked_for_are_warned_about() {
     let tls = "tls = { certificates = '/a.pem', client_auth = { mode = 'off', ca = '/ca.pem' } }\n";
     let key = "backend = \"app\"\n";
     let text = BASE.replacen(key, &format!("{key}{tls}"), 1);

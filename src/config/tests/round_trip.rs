@@ -129,9 +129,9 @@ fn proxy_protocol() -> impl Strategy<Value = ProxyProtocol> {
     prop_oneof![
         Just(ProxyProtocol::Off),
         Just(ProxyProtocol::Required),
-        peers().prop_filter_map("somebody", |peers| {
-            let is_somebody = !peers.networks.is_empty() || peers.unix == UnixPeers::Included;
-            is_somebody.then_some(ProxyProtocol::From(peers))
+        peers().prop_filter_map("some peer", |peers| {
+            let has_some = !peers.networks.is_empty() || peers.unix == UnixPeers::Included;
+            has_some.then_some(ProxyProtocol::From(peers))
         }),
     ]
 }
@@ -445,7 +445,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                     .any(|one| one.client_auth != ClientAuth::Off)
             };
             if !tls.as_ref().is_some_and(asks) {
-                // What requires a certificate that nobody is asked for is refused.
+                // A route that requires a certificate is refused where clients are not asked for one.
                 for route in &mut routes {
                     route.client_certificate = ClientCertificate::Any;
                 }

@@ -2,7 +2,7 @@
 //! behind us in the first bytes of the connection.
 //!
 //! `listen` asks [`parse`] with what has arrived so far; `upstream` and the health checks write with
-//! [`write_v1`] and [`write_v2`]. Whom to believe is the caller's to say: the specification forbids
+//! [`write_v1`] and [`write_v2`]. The caller says which peers send a header: the specification forbids
 //! to guess (§5), so nothing here tells "no header" from "a broken one" by looking further.
 //!
 //! Source: HAProxy's `proxy-protocol.txt` (2020/03/05); sections below are its.
@@ -30,19 +30,19 @@ pub const LONGEST_UNIQUE_ID_BYTES: usize = 128;
 /// What a header says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header<'a> {
-    /// Between whom the connection is.
+    /// The two ends of the connection.
     pub endpoints: Endpoints<'a>,
     /// What version 2 can say beside it; empty when the endpoints are not given.
     pub extras: Extras<'a>,
 }
 
-/// Between whom a connection is, as the proxy before us saw it.
+/// The two ends of a connection, as the proxy before us saw them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoints<'a> {
     /// The sender speaks for itself, as in a health check: the addresses are the socket's. `LOCAL`
     /// in version 2.
     Own,
-    /// The sender speaks for somebody whose address it cannot say: the addresses are the socket's,
+    /// The sender forwards a client whose address it cannot say: the addresses are the socket's,
     /// too. `UNKNOWN` in version 1, `UNSPEC` in version 2.
     Unknown,
     /// Addresses of the Internet, of streams or of datagrams.

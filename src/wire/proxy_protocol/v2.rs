@@ -208,7 +208,7 @@ fn parse_block(family: u8, whole: &[u8]) -> Result<Header<'_>, Malformed> {
         return Err(Malformed::Family);
     }
     if family == UNSPEC || transport == UNSPEC {
-        // How long an address of no family is, and so where anything else begins, nobody says.
+        // The specification does not say how long an address of no family is, and so where anything else begins.
         return Ok(without_addresses(Endpoints::Unknown));
     }
     let mut rest = &whole[FIXED_BYTES..];
@@ -265,7 +265,7 @@ fn parse_extras<'a>(mut rest: &'a [u8], whole: &[u8]) -> Result<Extras<'a>, Malf
                 let sum: [u8; 4] = value.try_into().map_err(|_| Malformed::Extra)?;
                 once(&mut checksum, (sum, whole.len() - rest.len() - sum.len()))?;
             }
-            // Filling (`NOOP`), a name space, somebody's own: not ours to judge.
+            // Filling (`NOOP`), a name space, a sender's own types: not ours to judge.
             _ => {}
         }
     }
@@ -315,7 +315,7 @@ fn next_field<'a>(rest: &mut &'a [u8]) -> Result<Option<(u8, &'a [u8])>, Malform
     Ok(Some((kind, value)))
 }
 
-/// Twice the same type with two values: whoever reads behind us may believe the other one.
+/// Twice the same type with two values: a server behind us may believe the other one.
 fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Malformed> {
     match place.replace(value) {
         None => Ok(()),
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unspecified_family_is_a_client_that_nobody_names() {
+    fn an_unspecified_family_is_a_client_without_an_address() {
         for family in [0x00, 0x01, 0x10, 0x20] {
             let bytes = header(PROXY, family, &ADDRESSES);
             is_read_incrementally(&bytes, &without_addresses(Endpoints::Unknown));
