@@ -88,7 +88,7 @@ impl Socket {
     }
 
     /// The address it listens on, with the port that port 0 became; `None` for a Unix socket without
-    /// a name, which only somebody else can have made.
+    /// a name, which only another process can have made.
     ///
     /// # Errors
     ///
@@ -246,8 +246,8 @@ impl Listener {
     }
 
     /// A connection that is in the queue, for when the socket is about to close: asks the system
-    /// itself. [`Listener::poll_accept`] only asks when the runtime has heard that somebody came, and
-    /// whoever it has not heard of yet would be reset.
+    /// itself. [`Listener::poll_accept`] only asks when the runtime has heard of a connection, and one
+    /// that it has not heard of yet would be reset.
     ///
     /// # Errors
     ///

@@ -18,7 +18,7 @@ impl<S> Counted<S> {
         self.place = Some(place);
     }
 
-    /// Whether somebody waits for its place.
+    /// Whether an exchange waits for its place.
     pub(super) fn is_wanted(&self) -> bool {
         self.place.as_ref().is_some_and(Place::is_wanted)
     }

@@ -81,8 +81,8 @@ pub enum Claim {
 /// For how many places a worker was asked.
 #[derive(Debug, Default)]
 struct Asked {
-    /// By how many questions may still follow, of two for each worker: see [`Room`]. Written by whoever asks
-    /// and by the worker.
+    /// By how many questions may still follow, of two for each worker: see [`Room`]. Written by the exchange
+    /// that asks and by the worker.
     by_questions: Mutex<Vec<usize>>,
     told: Notify,
     /// Exchanges of this worker that wait for a place. Written by those. `Relaxed`: it is read by the same
@@ -328,7 +328,7 @@ impl Default for Places {
 }
 
 impl Place {
-    /// Whether somebody waits for it.
+    /// Whether an exchange waits for it.
     pub fn is_wanted(&self) -> bool {
         self.0.waiting.load(Ordering::Relaxed) > 0
     }
@@ -483,7 +483,7 @@ mod tests {
             }
             assert!(
                 descriptors.take_asked(1).is_empty(),
-                "nobody is left to ask"
+                "no worker is left to ask"
             );
         };
         let (place, ()) = tokio::join!(wait, answer);

@@ -1,4 +1,4 @@
-//! Listening sockets that whoever started us has bound: `fd://3`, or by name from systemd.
+//! Listening sockets that the process which started us has bound: `fd://3`, or by name from systemd.
 //!
 //! The descriptor that was handed over stays open and is only copied, so that a later reload finds it
 //! again. systemd's protocol is `sd_listen_fds(3)`: descriptors from 3 on, as many as `LISTEN_FDS`
@@ -47,7 +47,7 @@ fn listens(socket: &RawSocket) -> io::Result<bool> {
 
 fn copy(number: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: the descriptor is only looked at by this one call, which says so when it is not open.
-    // Whoever owns it keeps it.
+    // Its owner keeps it.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
     fcntl_dupfd_cloexec(borrowed, FIRST)
         .map_err(|_| invalid(format!("descriptor {number} was not handed over")))

@@ -1,6 +1,6 @@
 //! Listening and connecting: the only room that names tokio's sockets.
 //!
-//! A [`Network`] is handed to whoever needs one, so that the same program runs on the system's
+//! A [`Network`] is passed to each room that needs one, so that the same program runs on the system's
 //! network or on a simulated one. What comes out is always a [`Stream`].
 
 mod bind;
@@ -47,7 +47,7 @@ pub enum Network {
     /// The system's own.
     #[default]
     System,
-    /// Somebody else's: a simulation.
+    /// Another one: a simulation.
     Other(Arc<dyn OtherNetwork>),
 }
 

@@ -1,7 +1,7 @@
 //! Pipes of the kernel, through which bytes pass from one TCP socket to another by splice(2) and
 //! never enter the process.
 //!
-//! A pipe is filled only when it is empty. Whoever cannot move a byte now is then always the socket:
+//! A pipe is filled only when it is empty. What cannot move a byte now is then always the socket:
 //! a source that has nothing, for an empty pipe has room, or a sink that takes nothing, for there is
 //! something. What tokio knows of that socket's readiness is what the refusal clears.
 //!
@@ -105,7 +105,7 @@ impl Pipe {
     /// What the system says of the source; [`io::ErrorKind::Unsupported`] when nothing is wrong with
     /// it but that it has to be read.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, source: &Stream) -> Poll<io::Result<usize>> {
-        debug_assert!(self.is_empty(), "a refusal would be nobody's");
+        debug_assert!(self.is_empty(), "a refusal would be the pipe's");
         let source = tcp(source)?;
         let fill = || spliced(|| splice(source, None, &self.to, None, PIPE_BYTES, flags()));
         let filled = loop {
@@ -127,7 +127,7 @@ impl Pipe {
     ///
     /// What the system says of the sink.
     pub fn poll_drain(&mut self, cx: &mut Context<'_>, sink: &Stream) -> Poll<io::Result<usize>> {
-        debug_assert!(!self.is_empty(), "a refusal would be nobody's");
+        debug_assert!(!self.is_empty(), "a refusal would be the pipe's");
         let sink = tcp(sink)?;
         // Not more than there is: the kernel would send the last of it as if more were to follow.
         let drain = || spliced(|| splice(&self.from, None, sink, None, self.bytes, flags()));
@@ -190,8 +190,8 @@ mod tests {
     async fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let near = TcpStream::connect(listener.local_addr().expect("bound")).await;
-        let (far, _) = listener.accept().await.expect("somebody connects");
-        (near.expect("somebody listens"), far)
+        let (far, _) = listener.accept().await.expect("a connection");
+        (near.expect("it listens"), far)
     }
 
     #[tokio::test]
@@ -250,7 +250,7 @@ mod tests {
         let pipes = Pipes::new(MOST);
         let mut pipe = pipes.take().expect("the first");
         let (mut speaker, source) = pair().await;
-        speaker.write_all(b"for somebody").await.expect("taken");
+        speaker.write_all(b"for one only").await.expect("taken");
         let source = Stream::Tcp(source.into());
         let filled = poll_fn(|cx| pipe.poll_fill(cx, &source)).await;
         assert_eq!(filled.expect("a source"), 12);

@@ -79,8 +79,8 @@ impl Stream {
     }
 
     /// Whether the peer has gone: it has reset the connection, or has closed its side and more than
-    /// its side is of interest (`half_close` off). Looks past bytes that have arrived and nobody has
-    /// read, but not past those that the peer could not send yet: its FIN stands behind them. One
+    /// its side is of interest (`half_close` off). Looks past bytes that have arrived and are not read
+    /// yet, but not past those that the peer could not send yet: its FIN stands behind them. One
     /// system call.
     pub fn has_peer_left(&self, half_close: HalfClose) -> bool {
         let stream = match self {
@@ -181,8 +181,8 @@ impl Stream {
         }
     }
 
-    /// Bytes that have left for the peer and that its system has not taken yet; `None` where nobody
-    /// knows. Exact over TCP; a Unix socket counts the memory that they lie in. One system call.
+    /// Bytes that have left for the peer and that its system has not taken yet; `None` where this is not
+    /// known. Exact over TCP; a Unix socket counts the memory that they lie in. One system call.
     pub fn send_queue(&self) -> Option<u64> {
         match self {
             Self::Tcp(stream) => send_queue::bytes(stream).ok(),
@@ -325,7 +325,7 @@ mod tests {
         };
         let pieces = [IoSlice::new(b"a piece"), IoSlice::new(b"of more")];
         let mut has_waited = false;
-        // The kernel waits for so long only: whoever is held up in between finds it sent. Nor are more
+        // The kernel waits for so long only: a test that is held up in between finds it sent. Nor are more
         // packets than a few sent before the first is acknowledged.
         for _ in 0..5 {
             let written = poll_fn(|cx| stream.poll_write_more(cx, &pieces)).await;

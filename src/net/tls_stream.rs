@@ -119,8 +119,8 @@ impl Stream {
             .map_err(HandshakeFault::of)
     }
 
-    /// Tells a client of TLS, which has said no more than what it wants, that nobody here has the name
-    /// that it asked for.
+    /// Tells a client of TLS, which has sent no more than its hello, that no certificate here has the
+    /// name that it asked for.
     ///
     /// # Cancel safety
     ///
@@ -165,7 +165,7 @@ impl Greeted {
             .map_err(HandshakeFault::of)
     }
 
-    /// Tells the client that nobody here has the name that it asked for.
+    /// Tells the client that no certificate here has the name that it asked for.
     ///
     /// # Cancel safety
     ///
@@ -185,7 +185,7 @@ impl TlsStream {
         &self.tls.get_ref().0.stream
     }
 
-    /// The connection below, for whoever wants no goodbye.
+    /// The connection below, without a `close_notify`.
     pub fn into_below(self) -> Stream {
         let wire = match self.tls {
             RustlsStream::Client(tls) => tls.into_inner().0,
@@ -218,7 +218,7 @@ impl TlsStream {
     /// Says goodbye (RFC 8446 §6.1) if the connection takes it at once.
     pub(super) fn close(mut self) {
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        // Whoever does not take 24 bytes now has long stopped listening.
+        // A peer that does not take 24 bytes now has long stopped reading.
         let _ = Pin::new(&mut self.tls).poll_shutdown(&mut cx);
     }
 
@@ -517,7 +517,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_nobody_has_is_refused_by_its_own_alert() {
+    async fn an_unknown_name_is_refused_by_its_own_alert() {
         let (_, client) = rules();
         let (near, far) = tokio::io::duplex(1 << 20);
         let name = ServerName::try_from("a.test").expect("a name");

@@ -1,7 +1,7 @@
 //! Listening on Unix sockets: who may connect, what becomes of the file.
 //!
-//! A file outlives the process that made it. One that nobody listens on any more is replaced, one
-//! that somebody does is left alone; ours is removed with the last of our sockets.
+//! A file outlives the process that made it. One that no process listens on any more is replaced, one
+//! that is in use is left alone; ours is removed with the last of our sockets.
 
 use std::fs;
 use std::io;
@@ -22,7 +22,7 @@ use super::bind::BACKLOG;
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// Device and inode: by the time we end, somebody else may have put another file there.
+    /// Device and inode: by the time we end, another process may have put another file there.
     identity: (u64, u64),
 }
 
@@ -43,7 +43,7 @@ pub(super) fn listen(
             socket.bind(&sock_addr(name)?)?;
             // From here on it goes when anything fails.
             let file = SocketFile::of(path)?;
-            // Nobody connects before `listen`, so that nobody slips in who may not.
+            // A client cannot connect before `listen`, so none connects before the mode forbids it.
             set_mode(path, mode)?;
             Some(Arc::new(file))
         }
@@ -77,7 +77,7 @@ pub(super) fn name_of(addr: &StdUnixAddr) -> Option<UnixName> {
     ))
 }
 
-/// Removes a socket's file that nobody listens on.
+/// Removes a socket's file that no process listens on.
 fn clear_the_way(path: &Path) -> io::Result<()> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
