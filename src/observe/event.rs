@@ -4,7 +4,7 @@
 //! `debug`: the life of an exchange, and all that a network does every day. Each event has a code
 //! in its field `event`, for machines; for people the message says everything.
 //!
-//! Called where a state changes, once, by whoever changes it.
+//! Called where a state changes, once, by the code that changes it.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -80,7 +80,7 @@ pub fn admin_panicked() {
     );
 }
 
-/// The files of a backend's `tls`, or whom the system believes, say something new, and are used.
+/// The files of a backend's `tls`, or the system's authorities, have changed, and are used.
 pub fn server_tls_renewed(backend: &str) {
     info!(
         event = "server.tls_renewed",
@@ -164,7 +164,7 @@ pub fn server_down(backend: &str, server: &str, why: &dyn Display, failed: u32, 
         };
     }
     // Without the last one nothing is served: that is not for tomorrow. At a start, those that
-    // nobody has asked yet may well be up.
+    // not checked yet may well be up.
     if up + unchecked == 0 {
         at!(error)
     } else {
@@ -269,7 +269,7 @@ pub fn handshake_failed(frontend: &str, client: Peer, reason: HandshakeFailure, 
 }
 
 /// What a file, or a directory of them, says of certificates is another than before, and holds from
-/// now on: it is new or renewed, or of the directory, something has gone that nobody needs.
+/// now on: it is new or renewed, or of the directory, something has gone that is not needed.
 pub fn certificate_renewed(path: &Path) {
     let path = path.display();
     info!(event = "certificate.renewed", %path, "{path} has changed and is now in use");
@@ -349,7 +349,7 @@ pub fn exchange_panicked(id: &RequestId, what: &str) {
     );
 }
 
-/// A worker has ended though nobody asked it to; the process cannot go on.
+/// A worker has ended though it was not asked to; the process cannot go on.
 pub fn worker_died(worker: usize, why: &dyn Display) {
     error!(
         event = "worker.died",
@@ -370,7 +370,7 @@ pub fn draining(signal: &str, grace: Duration, timeout: Duration) {
     );
 }
 
-/// Exchanges that were open were cut: the time to drain was over, or somebody did not want to wait.
+/// Exchanges that were open were cut: the time to drain was over, or a second signal came.
 pub fn exchanges_cut(exchanges: u64) {
     let s = plural(exchanges);
     warn!(

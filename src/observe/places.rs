@@ -4,7 +4,7 @@ use super::{RouteMetrics, ServerMetrics};
 use crate::plan::RouteKind;
 
 /// Names for the log and counters of servers, by the places that an exchange has noted. Kept by
-/// whoever settles the exchange: what it runs under, or as much of it as the exchange needs.
+/// the connection that settles the exchange: what it runs under, or as much of it as the exchange needs.
 pub trait Places {
     /// The frontend's name.
     fn frontend(&self, frontend: u32) -> Option<&str>;

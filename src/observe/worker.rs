@@ -115,7 +115,7 @@ impl WorkerObserver {
         let ended = record.ended.get().unwrap_or_else(clock::now);
         let total = ended.saturating_duration_since(opening.began);
         let reason = record.reason.get();
-        // A connection in TCP mode is answered by whoever it was passed on to.
+        // A connection in TCP mode is answered by the server that it was passed on to.
         let is_request = opening.first_bytes.is_none();
         let status = is_request.then(|| status_label(record.status.get(), reason));
         let attempt = record.attempt.get();
@@ -320,7 +320,7 @@ mod tests {
     impl Bench {
         fn logging_to(target: &LogTarget) -> Self {
             let (log, writer) = AccessLogHandle::open(target).expect("a target");
-            // Nobody writes: what is handed in stays in the queue, where a test finds it.
+            // No thread writes: what is handed in stays in the queue, where a test finds it.
             std::mem::forget(writer);
             Self {
                 observer: WorkerObserver::new(1, &log),

@@ -72,7 +72,7 @@ pub struct Start {
     pub source: Source,
     /// What it said the first time.
     pub loaded: config::Loaded,
-    /// Where events go; `None`: somebody else has started that.
+    /// Where events go; `None`: the caller has set that up.
     pub logging: Option<LoggingHandle>,
     /// Where sockets come from.
     pub network: Network,
@@ -420,7 +420,7 @@ impl Drop for Report {
             worker: self.worker,
             why: "it panicked".to_owned(),
         };
-        // Nobody listens when the process is ending.
+        // The receiver is gone when the process is ending.
         let _ = self.ended.send(self.end.take().unwrap_or(died));
     }
 }
@@ -442,7 +442,7 @@ fn start_control(
                 Ok(control) => control,
                 Err(error) => return drop(started.send(Err(error))),
             };
-            // Whoever started us waits for this.
+            // The thread that starts this one waits for it.
             let _ = started.send(Ok(()));
             tokio::select! {
                 () = control.run() => {}

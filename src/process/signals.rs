@@ -38,8 +38,8 @@ enum Action {
 }
 
 impl Signals {
-    /// Catches them from now on. To be made before a proxy starts: whoever has seen that it runs may
-    /// send one, and a SIGHUP that nobody catches kills.
+    /// Catches them from now on. To be made before a proxy starts: a script that has seen it run may
+    /// send one, and a SIGHUP that is not caught kills.
     ///
     /// # Errors
     ///

@@ -24,10 +24,10 @@ pub(crate) struct Batch {
     pub(crate) lines: u64,
 }
 
-/// Between the workers, the writer thread and whoever reloads.
+/// Between the workers, the writer thread and the reload.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    /// Whether lines are wanted. Written by whoever reloads, read by each worker for each exchange.
+    /// Whether lines are wanted. Written by the reload, read by each worker for each exchange.
     /// Relaxed: a line more or less at the moment of the switch does not matter.
     is_on: AtomicBool,
     /// Lines lost, here or in the sink. Relaxed: it orders nothing.
@@ -242,7 +242,7 @@ mod tests {
     fn without_a_writer_lines_are_lost_and_counted() {
         let queue = Queue::new(true);
         queue.push(batch(3));
-        assert!(!queue.close(Duration::ZERO), "nobody writes");
+        assert!(!queue.close(Duration::ZERO), "no thread writes");
         queue.ended();
         assert_eq!(queue.dropped(), 3);
         queue.push(batch(2));

@@ -1,6 +1,6 @@
 //! Where lines go: a file that is opened anew when it was renamed, or a stream that was there.
 //!
-//! Used by the writer thread alone, and opened by whoever changes the target, who can then say that
+//! Used by the writer thread alone, and opened by the reload that changes the target, which can then say that
 //! it cannot be. An error loses the lines at hand and nothing else: the next ones are tried again,
 //! since a full disk gets room and a pipe's reader may come back under the same name.
 
@@ -176,7 +176,7 @@ fn write_whole(file: &mut File, bytes: &[u8]) -> Result<(), WriteError> {
     Ok(())
 }
 
-/// Standard output may be a pipe that somebody else has made non-blocking: that is a property of
+/// Standard output may be a pipe that another process has made non-blocking: that is a property of
 /// the pipe, not of our descriptor.
 fn wait_until_writable(file: &File) -> io::Result<()> {
     let mut interest = [PollFd::new(file, PollFlags::OUT)];
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_somebody_made_non_blocking_is_waited_for() {
+    fn a_pipe_that_was_made_non_blocking_is_waited_for() {
         let (mut reader, writer) = pipe().expect("a pipe");
         fcntl_setfl(&writer, OFlags::NONBLOCK).expect("it is ours");
         let mut sink = piped(writer);
@@ -303,7 +303,7 @@ mod tests {
         let path = folder.file("pipe");
         let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).expect("a pipe");
-        let error = Sink::open(&LogTarget::File(path)).expect_err("nobody reads");
+        let error = Sink::open(&LogTarget::File(path)).expect_err("no process reads");
         assert_eq!(
             error.raw_os_error(),
             Some(rustix::io::Errno::NXIO.raw_os_error())

@@ -20,9 +20,9 @@ const WARN_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct AccessLogHandle {
     queue: Arc<Queue>,
-    /// What was last asked for. Written by whoever reloads.
+    /// What was last asked for. Written by the reload.
     target: Arc<Mutex<LogTarget>>,
-    /// What was last said of lost lines. Written by whoever looks, now and then.
+    /// What was last said of lost lines. Written by the control thread, now and then.
     warned: Arc<Mutex<Warned>>,
 }
 

@@ -3,7 +3,7 @@
 //! `control` hands in a row for each frontend, backend and server that there is, and the series of
 //! one that is gone are gone with its row. Within a family all samples stand together, under one
 //! `HELP` and one `TYPE`. What has never counted anything is left out: statuses, reasons, histograms, and
-//! of servers and backends all but `up`, for there may be ten thousands that nobody asks. What was shown
+//! of servers and backends all but `up`, for there may be ten thousands without traffic. What was shown
 //! once is shown until its row is gone.
 //!
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>

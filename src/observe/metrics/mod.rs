@@ -1,4 +1,4 @@
-//! Numbers: counted by each worker for itself, summed when somebody asks.
+//! Numbers: counted by each worker for itself, summed by a scrape.
 //!
 //! What an exchange touches is in [`shard`]s of our own, owned by the live state of a frontend or a
 //! server ([`frontend`], [`server`]). What changes slowly and belongs to the process goes through

@@ -144,7 +144,7 @@ impl ProcessMetrics {
     }
 
     /// Lets the exporter fold what it has stored; to be called every few seconds, else it grows
-    /// with each recorded sample when nobody scrapes.
+    /// with each recorded sample when there are no scrapes.
     pub fn upkeep(&self) {
         self.handle.run_upkeep();
     }

@@ -24,7 +24,7 @@ impl Counter {
     #[inline]
     pub(super) fn add(&self, count: u64) {
         // A plain load and a plain store, not `fetch_add`: with a single writer nothing can come between
-        // them, and there is no locked instruction. Relaxed: nobody concludes anything from one
+        // them, and there is no locked instruction. Relaxed: no reader concludes anything from one
         // counter about another. Two writers would lose counts, and nothing worse.
         let sum = self.0.load(Ordering::Relaxed).wrapping_add(count);
         self.0.store(sum, Ordering::Relaxed);
