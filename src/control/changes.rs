@@ -1,4 +1,4 @@
-//! What a reload changes, in words: for the log and for whoever asked.
+//! What a reload changes, in words: for the log and for the answer to the request.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -535,7 +535,7 @@ pub(super) fn tell(workers: &Workers, command: impl Fn() -> WorkerCommand) {
 /// Where a socket that was bound for `wanted` listens, which is at `bound`: the port may be another one.
 fn bound_at(wanted: &ListenAddress, bound: Option<Address>) -> ListenAddress {
     match (wanted, bound) {
-        // In the words of the file: nobody knows interfaces by number.
+        // In the words of the file: people do not know interfaces by number.
         (ListenAddress::At(wanted), Some(Address::Ip(bound))) => ListenAddress::At(match wanted {
             Address::Zoned { .. } => wanted.with_port(bound.port()),
             _ => Address::Ip(bound),

@@ -67,7 +67,7 @@ pub struct Parts {
     pub metrics: Arc<ProcessMetrics>,
     /// Where exchanges are logged.
     pub access_log: AccessLogHandle,
-    /// Where events are logged; `None`: somebody else has started that.
+    /// Where events are logged; `None`: the caller has set that up.
     pub logging: Option<LoggingHandle>,
     /// Counts client connections of the process.
     pub process_gate: Arc<Gate>,
@@ -129,12 +129,12 @@ struct State {
     listeners: RefCell<Listeners>,
     admin: RefCell<Admin>,
     source: Source,
-    /// Held by whoever reads their files or exchanges what handshakes are made with, who locks
-    /// `reloading` first.
+    /// Locked while their files are read or what handshakes are made with is exchanged; `reloading` is
+    /// locked first.
     certs: tokio::sync::Mutex<Certs>,
     /// What was last found there.
     certificates: RefCell<Arc<certs::Overview>>,
-    /// Held by the reload or the renewal that is under way: whoever swaps snapshots.
+    /// Locked by the reload or the renewal that is under way: only it swaps snapshots.
     reloading: tokio::sync::Mutex<reload::Loaded>,
     /// Why the last reload failed, if it did.
     last_failure: RefCell<Option<String>>,
@@ -182,7 +182,7 @@ impl Control {
         })
     }
 
-    /// Runs until nobody can give commands any more.
+    /// Runs until all senders of commands are gone.
     pub async fn run(mut self) {
         let checker = self.state.checker.clone();
         tasks::spawn_local(async move {
@@ -217,17 +217,17 @@ impl Control {
         match command {
             Command::Reload(answer) => {
                 let outcome = reload::reload(state).await;
-                // Whoever has put a new certificate there and says so does not want to wait.
+                // A new certificate that a reload is asked for is not to wait for the watcher.
                 certs::look(state).await;
                 self.rewatch().await;
                 if let Some(answer) = answer {
-                    // Whoever asked may have gone.
+                    // The receiver may have gone.
                     let _ = answer.send(outcome);
                 }
             }
             Command::FilesTouched => {
                 if reload::have_files_changed(state).await {
-                    // Said in the log; nobody waits for it.
+                    // Said in the log; no caller waits for it.
                     let _ = reload::reload(state).await;
                 }
                 self.rewatch().await;

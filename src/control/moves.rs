@@ -37,7 +37,7 @@ pub(super) enum Site {
     Unknown,
 }
 
-/// For whom a socket listens.
+/// What a socket listens for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
     /// A frontend of that name.
@@ -374,7 +374,7 @@ mod tests {
         }
     }
 
-    /// Whom `config` has listen at `target`.
+    /// The owner that `config` has listen at `target`.
     fn owner_by(config: &[(SocketAddr, Owner)], target: Target) -> Option<&Owner> {
         let is_for = |addr: &SocketAddr| *addr == target || *addr == all_of(target);
         let mut found = config.iter().filter(|(addr, _)| is_for(addr));
@@ -408,7 +408,7 @@ mod tests {
         family_ports.prop_map(|family_ports| family_ports.concat())
     }
 
-    /// Carries out what is planned, and makes sure at each step that nobody is refused.
+    /// Carries out what is planned, and makes sure at each step that no client is refused.
     fn reload(
         sockets: Vec<Socket>,
         before: &[(SocketAddr, Owner)],
@@ -501,7 +501,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_address_that_is_wanted_before_and_after_refuses_anybody_meanwhile(
+        fn no_address_that_is_wanted_before_and_after_refuses_a_client_meanwhile(
             configs in prop::collection::vec(config(), 2..5),
         ) {
             let mut sockets = Vec::new();

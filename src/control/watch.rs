@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_a_log_that_stays_open_wake_nobody() {
+    fn lines_of_a_log_that_stays_open_wake_no_task() {
         let told = told(|directory| {
             let mut log = std::fs::OpenOptions::new();
             let log = log.append(true).open(directory.join("app.log"));

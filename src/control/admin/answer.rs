@@ -30,7 +30,7 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What there is to ask, for whoever asks for something else.
+/// The list of paths, which any other path is answered with.
 const INDEX: &str = "\
 GET  /metrics  metrics for Prometheus
 GET  /live     200 while the process runs
@@ -102,7 +102,7 @@ pub(super) fn why_not_ready(state: &State) -> Option<String> {
     }
 }
 
-/// The first backend of `[admin] ready_needs` none of whose servers takes traffic, and why.
+/// The first backend of `[admin] ready_needs` without a server that takes traffic, and why.
 fn needed_backend_without_server(state: &State) -> Option<String> {
     let snapshot = state.current.load();
     let needs = &snapshot.plan.admin.as_ref()?.ready_needs;

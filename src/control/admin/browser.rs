@@ -82,7 +82,7 @@ pub(super) fn check<B>(request: &Request<B>, names: Names<'_>) -> Result<(), Ref
     check_origin(request, asked.as_ref())
 }
 
-/// Whom the request asks for; `None`: it does not say, which only HTTP/1.0 may.
+/// The host that the request asks for; `None`: it names none, which only HTTP/1.0 may.
 fn asked_for<B>(request: &Request<B>) -> Result<Option<Authority<'_>>, Refused> {
     let mut fields = request.headers().get_all(header::HOST).iter();
     let field = match (fields.next(), fields.next()) {

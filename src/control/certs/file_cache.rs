@@ -214,8 +214,8 @@ impl FileCache {
             .filter(|path| listed.binary_search(path).is_err() && is_served(path))
             .collect();
         kept.sort();
-        // A volume that is gone looks like this, too, and nobody empties a directory to be served
-        // what it had.
+        // A volume that is gone looks like this, too, and an operator does not empty a directory in
+        // order to go on with what it had.
         let is_emptied = fault.is_none() && listed.is_empty() && !kept.is_empty();
         let fault = fault.or_else(|| is_emptied.then(|| emptied(&source.path)));
         if let Some(new) = &fault

@@ -24,7 +24,7 @@ impl Folder {
 
     pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
-        // As whoever renews one should: nobody sees half a file.
+        // As a renewal should be done: a reader never sees half a file.
         let aside = path.with_extension("new");
         fs::write(&aside, text).expect("a file");
         fs::rename(&aside, &path).expect("a file");

@@ -60,7 +60,7 @@ pub struct Certs {
 /// Who may begin a session: what two frontends must agree on to share a memory of sessions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Policy {
-    Anybody,
+    Any,
     Shown {
         need: Need,
         roots: Vec<CertificateDer<'static>>,
@@ -165,7 +165,7 @@ impl Certs {
     }
 
     /// The certificates of one frontend that can be served. One in a directory that never could be is
-    /// an error, and does not hold back the others: whoever must refuse it looks at what was found.
+    /// an error, and does not hold back the others: the caller refuses it by what was found.
     fn store(&self, tls: &Tls, found: &mut Vec<Diagnostic>) -> Option<Store> {
         let errors_before = errors(found);
         let now = clock::unix_seconds(clock::wall());
@@ -391,7 +391,7 @@ fn content<T: Clone>(
 
 fn policy_of(trust: Option<&Trust>) -> Policy {
     match trust {
-        None => Policy::Anybody,
+        None => Policy::Any,
         Some(trust) => Policy::Shown {
             need: trust.need,
             roots: trust.roots.clone(),
@@ -409,7 +409,7 @@ fn errors(found: &[Diagnostic]) -> usize {
     found.iter().filter(|one| one.is_error()).count()
 }
 
-/// Runs [`Certs::prepare`] where it may block. Whoever calls it has the certificates locked.
+/// Runs [`Certs::prepare`] where it may block. The caller has the certificates locked.
 ///
 /// # Errors
 ///
@@ -446,7 +446,7 @@ pub(super) async fn look(state: &Rc<State>) {
     }
 }
 
-/// Has what runs, which is `snapshot`, use what was `prepared` for its own plan. Whoever calls it
+/// Has what runs, which is `snapshot`, use what was `prepared` for its own plan. The caller
 /// keeps reloads away.
 pub(super) fn take_up(state: &State, certs: &mut Certs, snapshot: &Snapshot, prepared: &Prepared) {
     if certs.findings.is_change() {

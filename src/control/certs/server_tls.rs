@@ -40,7 +40,7 @@ struct Sources<'a> {
 
 impl Sources<'_> {
     fn system(&self) -> &[CertificateDer<'static>] {
-        // Some systems have authorities that nobody can read; the others still count.
+        // Some systems have authorities that cannot be parsed; the others still count.
         self.system
             .get_or_init(|| rustls_native_certs::load_native_certs().certs)
     }
@@ -81,7 +81,7 @@ impl ServerTlsSet {
     }
 
     /// Gives each backend of `snapshot` its own, unless there is none for it. The snapshot is of the
-    /// plan that this was made for, and nobody else has it yet.
+    /// plan that this was made for, and is not shared yet.
     pub(super) fn equip(&self, snapshot: &mut Snapshot) {
         for (slot, tls) in snapshot.backends.iter_mut().zip(&self.0) {
             let Some(tls) = tls else {

@@ -39,7 +39,7 @@ use table::{Report, Run, Table};
 
 pub use state::Verdict;
 
-/// The reason of a server that is up because nobody asks.
+/// The reason of a server that is up because it has no checks.
 const NOT_CHECKED: &str = "not checked";
 
 /// Checks the servers of all backends. A handle: clones are the same checker.

@@ -67,7 +67,7 @@ pub(super) struct Outcome {
     pub(super) took: Duration,
 }
 
-/// Whom a check asks, and how.
+/// Which server a check asks, and how.
 pub(super) struct Target<'a> {
     pub(super) address: Address,
     /// What the configuration calls the server.
@@ -169,7 +169,7 @@ impl<C: Future> Link<C> {
             if let Some(connection) = &mut self.connection
                 && connection.as_mut().poll(cx).is_ready()
             {
-                // Its error is not lost: whoever waits for an answer or a body gets it too.
+                // Its error is not lost: the waiter for an answer or a body gets it too.
                 self.connection = None;
             }
             future.as_mut().poll(cx)
@@ -847,7 +847,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_nobody_asked_for_takes_no_verdict_back() {
+    fn a_body_that_was_not_asked_for_takes_no_verdict_back() {
         let stuck = |wait| {
             Script::Accepts(vec![
                 Step::ReadHead,

@@ -1,7 +1,7 @@
 //! The servers that are watched: where each stands, when its next check is due, which one runs.
 //!
 //! Bookkeeping without I/O and without a word to a server: what has to be done is returned
-//! ([`Leftovers`], [`Report`]) and done by [`super::Checker`], so that nobody is called while the
+//! ([`Leftovers`], [`Report`]) and done by [`super::Checker`], so that no code runs while the
 //! table is borrowed.
 
 use std::collections::{HashMap, HashSet};
