@@ -1,6 +1,6 @@
 //! What the connections of a worker share.
 //!
-//! `worker` makes it; whoever serves a connection holds it by `Rc`.
+//! `worker` makes it; each connection's task holds it by `Rc`.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -36,9 +36,9 @@ pub struct Frontend {
 /// Counts connections, and holds accepting back while there are as many as may be.
 #[derive(Debug)]
 pub struct Gate {
-    /// Written by whoever enters and leaves, on every worker; read by metrics.
+    /// Written by each connection that enters or leaves, on every worker; read by metrics.
     open: AtomicU64,
-    /// Written by `control`; read by whoever enters.
+    /// Written by `control`; read by each connection that enters.
     limit: AtomicU64,
     /// Told when a connection leaves a full gate.
     left: Notify,
@@ -109,7 +109,7 @@ impl Gate {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Changes how many may be in, and gives how many might before; nobody is thrown out.
+    /// Changes how many may be in, and gives how many might before; connections that are in stay.
     pub fn set_limit(&self, limit: u64) -> u64 {
         let before = self.limit.swap(limit, Ordering::SeqCst);
         self.left.notify_waiters();
@@ -131,7 +131,7 @@ impl Gate {
     ///
     /// # Cancel safety
     ///
-    /// Nobody is counted in when it is dropped.
+    /// A connection whose wait is dropped is not counted.
     pub async fn enter(&self) {
         loop {
             let mut left = std::pin::pin!(self.left.notified());

@@ -70,7 +70,7 @@ struct Running<'a> {
     told_at: Option<Instant>,
     /// Until when the ends are heard out, once they have been told.
     parting_until: Option<Instant>,
-    /// The deadline of whoever has none.
+    /// Far future: no deadline.
     never: Instant,
 }
 

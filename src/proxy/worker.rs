@@ -97,14 +97,14 @@ pub enum WorkerCommand {
     Abort,
 }
 
-/// Why a worker ended that nobody told to.
+/// Why a worker ended that was not told to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Died {
     /// An accept loop of it panicked. The kernel would go on giving its socket a share of the new
-    /// connections, and nobody would ever take them: no worker at all is better than that one.
+    /// connections, and they would never be accepted: no worker at all is better than that one.
     Accepting,
-    /// Nobody is there to command it: the control plane has died. Checks, reloads and the end in good
-    /// order have died with it.
+    /// No more commands can come: the control plane has died. Checks, reloads and the graceful shutdown
+    /// have died with it.
     Abandoned,
 }
 
@@ -138,7 +138,7 @@ struct Counted {
 }
 
 impl Worker {
-    /// Serves until it was told to drain and nobody is left. Gives the number of connections that
+    /// Serves until it was told to drain and no connection is left. Gives the number of connections that
     /// had to be aborted.
     ///
     /// # Errors
@@ -299,11 +299,11 @@ impl Running {
         }
     }
 
-    /// Whether nobody is left and nobody can come. A loop that waits for room is not waited for
+    /// Whether no connection is left and none can come. A loop that waits for room is not waited for
     /// once connections are aborted.
     fn is_over(&self) -> bool {
-        let nobody_comes = self.accepting.loops.get() == 0 || self.is_aborted;
-        self.is_draining && nobody_comes && self.context.connections.is_empty()
+        let none_can_come = self.accepting.loops.get() == 0 || self.is_aborted;
+        self.is_draining && none_can_come && self.context.connections.is_empty()
     }
 
     fn abort_all(&mut self) -> usize {

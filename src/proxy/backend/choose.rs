@@ -212,8 +212,8 @@ impl Local {
             .ok_or(NoSlot::NoServer)
     }
 
-    /// Nobody could take it: because all are full, or because there is nobody. A server that waits
-    /// for its first check may be somebody in a moment, and is waited for like a full one.
+    /// Why no server could take it: all are full, or none is up. A server that waits for its first check
+    /// may be up in a moment, and is waited for like a full one.
     fn why_none(&self, members: &[Member], tried: &Tried) -> NoSlot {
         let (servers, plan) = (&self.shared.servers, &self.shared.plan.servers);
         let is_full = |member: &Member| servers[member.server].is_up() && !tried.has(member.server);
@@ -385,7 +385,7 @@ mod tests {
         assert!(poll(waiting.as_mut()).is_pending());
         assert_eq!(place(&local), Err(NoSlot::Full));
         drop(held);
-        assert_eq!(place(&local), Err(NoSlot::Full), "nobody overtakes");
+        assert_eq!(place(&local), Err(NoSlot::Full), "first come, first served");
         let Poll::Ready(Ok(lease)) = poll(waiting.as_mut()) else {
             unreachable!("the slot was handed over");
         };
@@ -487,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn backups_take_over_only_when_nobody_else_is_left() {
+    fn backups_take_over_only_when_no_other_server_is_left() {
         let mut setup = servers(&[(1, None), (1, None), (1, None)]);
         setup.servers[1].backup = true;
         setup.servers[2].backup = true;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Local;
 use super::server::Server;
 
-/// A slot at a server. Dropping it hands the slot to whoever waits, or gives it back.
+/// A slot at a server. Dropping it hands the slot to the first waiter, or gives it back.
 pub struct Lease {
     backend: Rc<Local>,
     server: usize,

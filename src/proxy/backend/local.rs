@@ -55,7 +55,7 @@ impl Local {
         &self.pools[index]
     }
 
-    /// Closes up to `most` connections that nobody uses, and says how many.
+    /// Closes up to `most` idle connections, and says how many.
     pub fn close_idle(&self, most: usize) -> usize {
         self.pools.iter().fold(0, |closed, pools| {
             if closed == most {

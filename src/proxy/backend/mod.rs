@@ -70,7 +70,7 @@ impl Backend {
         }
     }
 
-    /// Makes the servers' present states count: whoever changed one calls this afterwards.
+    /// Makes the servers' present states count: to be called after each change of one.
     pub fn refresh(&self) {
         self.roster
             .store(Arc::new(Roster::of(&self.plan, &self.servers)));

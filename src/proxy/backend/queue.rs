@@ -1,8 +1,8 @@
 //! Exchanges that wait because every server is at its limit.
 //!
 //! One queue a backend, first come, first served, across all workers. A slot that becomes free is
-//! handed to the first waiter without being given back in between, so that nobody who came later
-//! can take it. Only touched when servers are full: everyone else looks at one counter.
+//! handed to the first waiter without being given back in between, so that no later exchange can
+//! take it. Only touched when servers are full: otherwise one counter is looked at.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -15,7 +15,7 @@ use super::server::Server;
 /// The waiting line of one backend. It belongs to the backend's name and outlives a reload.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// How many wait. Written under the lock; read without it by whoever gives a slot back.
+    /// How many wait. Written under the lock; read without it when a slot is given back.
     ///
     /// `SeqCst`, with a fence between it and the look at the free slots on one side, the release of a
     /// slot on the other: either the one who joins sees the slot that was given back, or the one who
@@ -84,7 +84,7 @@ impl Queue {
     }
 
     /// Hands the slot at `server` that its holder is about to give back to the first waiter.
-    /// `false`: nobody waits, and the slot must be given back.
+    /// `false`: there is no waiter, and the slot must be given back.
     fn hand_over(&self, server: &Arc<Server>) -> bool {
         if self.len() == 0 {
             return false;
@@ -106,7 +106,7 @@ impl Queue {
         }
         server.release();
         fence(Ordering::SeqCst);
-        // Whoever joined between the look and the release saw a full server.
+        // A waiter that joined between the look and the release saw a full server.
         self.look_again();
     }
 
@@ -175,7 +175,7 @@ impl Drop for Place<'_> {
 impl Waiter {
     fn become_(&self, next: State) {
         let mut state = lock(&self.state);
-        // A grant is never overwritten: whoever has one is out of line.
+        // A grant is never overwritten: a waiter that has one is not in the queue any more.
         let before = std::mem::replace(&mut *state, next);
         if let State::Waiting(Some(waker)) = before {
             waker.wake();
@@ -183,7 +183,7 @@ impl Waiter {
     }
 }
 
-/// Whoever has just become the first looks once: a server that a reload has added may be free, and
+/// The waiter that has just become the first looks once: a server that a reload has added may be free, and
 /// those in front, who run under the snapshot before, could not use it.
 fn let_first_look(line: &VecDeque<Arc<Waiter>>) {
     if let Some(first) = line.front() {
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_that_nobody_takes_goes_to_the_next() {
+    fn a_grant_that_is_not_taken_goes_to_the_next() {
         let (queue, server) = (Queue::default(), server());
         let first = queue.join(9).ok().expect("room");
         let second = queue.join(9).ok().expect("room");
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_that_nobody_is_left_for_is_given_back() {
+    fn a_grant_without_a_waiter_is_given_back() {
         let (queue, server) = (Queue::default(), server());
         let only = queue.join(9).ok().expect("room");
         assert!(queue.hand_over(&server));

@@ -38,7 +38,7 @@ pub struct Server {
     /// `Relaxed` where it is only looked at.
     in_flight: AtomicU32,
     /// How many may hold one; `u32::MAX`: any number. Written with each snapshot that has the
-    /// server; read by whoever takes or gives back a slot. Not a part of the snapshot: who waits
+    /// server; read when a slot is taken or given back. Not a part of the snapshot: an exchange that waits
     /// under an old one would keep to the old number, and fill the queue when it has been raised.
     /// `Relaxed`: a slot taken a moment earlier would have kept to the old one.
     limit: AtomicU32,
@@ -51,7 +51,7 @@ pub struct Server {
     /// Written by the health checks, with `up_since_us`.
     up_handicap: AtomicU32,
     /// Microseconds after `made` at which it was last told why it is not believed; 0: never. Written
-    /// and read by whoever tells. `Relaxed`: two workers that tell at once do no harm.
+    /// and read by the exchange that reports it. `Relaxed`: two workers that report at once do no harm.
     told_us: AtomicU64,
     /// Why it is in its state and since when. Written by the health checks, read by the admin API.
     note: Mutex<Note>,
@@ -190,7 +190,7 @@ impl Server {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Bounds how many may hold a slot; nobody loses one.
+    /// Bounds how many may hold a slot; slots that are held stay held.
     pub(super) fn set_limit(&self, max: Option<u32>) {
         self.limit.store(max.unwrap_or(u32::MAX), Ordering::Relaxed);
     }

@@ -261,7 +261,7 @@ async fn connect(
         });
         // A look that seems pending because the turn is over would take a closed one for open.
         if let Some(connection) = turn::uncounted(open).await {
-            // Opened for others, who wait for it, a moment ago: somebody has to count it.
+            // Opened a moment ago for other exchanges, which wait for it: this one counts it.
             if matches!(&connection, Connection::Http2(permit) if !permit.was_used()) {
                 let took = Duration::ZERO;
                 exchange
@@ -366,7 +366,7 @@ async fn over_http2(
     };
     if let Some(upgrade) = exchange.upgrade() {
         if matches!(upgrade.proof, Proof::Malformed) {
-            // Nobody but us would answer it.
+            // The server would not answer it.
             return Err(other(Fault::new(Reason::RequestUpgradeKey)));
         }
         ask_for_tunnel(&mut converted, upgrade);
@@ -447,7 +447,7 @@ fn reuse_after(response: &ResponseHead, exchange: &Exchange) -> Reuse {
     }
 }
 
-/// Whether the client would understand what the server means: no protocol that nobody asked for,
+/// Whether the client would understand what the server means: no protocol that was not asked for,
 /// and no transfer coding but the one that is taken off here. hyper reads `gzip, chunked` as
 /// chunked; without the field, the client would take what is compressed for what was meant.
 fn can_be_passed_on<B>(response: &Response<B>, exchange: &Exchange) -> bool {

@@ -1,4 +1,4 @@
-//! A connection to a server for whoever speaks over it himself.
+//! A raw server connection, for TCP mode.
 
 use std::rc::Rc;
 

@@ -109,7 +109,7 @@ impl<'a> Tries<'a> {
 }
 
 /// Says why a server is not believed or not understood, now and then: without checks of its health
-/// nobody else does, and it is the configuration or a certificate that somebody has to mend.
+/// nothing else does, and an operator has to mend the configuration or a certificate.
 fn tell(lease: &Lease, fault: &Fault) {
     if fault.reason == Reason::ProxyDescriptors {
         if lease.server().may_tell(clock::now()) {

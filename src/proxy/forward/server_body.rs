@@ -101,7 +101,7 @@ impl ServerBody {
         matches!(carried, Some(Carried::Http1 { .. }))
     }
 
-    /// The last byte is through, or nobody wants the rest of what the server has said.
+    /// The last byte is through, or the rest of the response is not wanted.
     fn finish(&mut self) {
         let now = clock::now();
         self.give_back(now);

@@ -20,7 +20,7 @@ pub(super) enum ResponseBody {
     Tunnel,
 }
 
-/// Our own words; the exchange ends when they are handed on, or when nobody wants them.
+/// A body of our own; the exchange ends when it is handed on, or dropped.
 pub(super) struct Own {
     bytes: Bytes,
     exchange: Rc<Exchange>,

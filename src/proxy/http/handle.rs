@@ -315,7 +315,7 @@ impl ActiveRequest {
             Dialect::Grpc => grpc_reply(reason, id),
         };
         response.map(|bytes| {
-            // Nobody is there to read it.
+            // The client is gone and does not read it.
             let is_read = reason != Reason::ClientLeft;
             let bytes = if is_read { bytes } else { Bytes::new() };
             ResponseBody::Own(Own::new(bytes, Rc::clone(exchange)))
@@ -416,7 +416,7 @@ fn opening<B>(
         client: address_of(client.peer, plan, request.headers()),
         local: client.local,
         tls: client.tls.clone(),
-        // A place that no plan has: nobody else's name stands in the log for it.
+        // An index that no plan has: the log does not name another frontend for it.
         frontend: place.unwrap_or(u32::MAX),
         generation: view.snapshot.generation,
         version: request.version(),
@@ -467,7 +467,7 @@ fn target(uri: &Uri) -> &str {
         .map_or_else(authority, |target| target.as_str())
 }
 
-/// Whom a request of `peer` is from. What a stranger says of others is not believed.
+/// The client of a request of `peer`. The forwarding fields of an untrusted peer are not used.
 fn address_of(peer: Peer, plan: Option<&plan::Frontend>, headers: &HeaderMap) -> Peer {
     let Some(plan) = plan.filter(|plan| plan.trusted_proxies.have(peer)) else {
         return peer;
@@ -510,7 +510,7 @@ fn name_request(headers: &mut HeaderMap, ids: &RequestIds, id: &RequestId) {
 
 /// Says that a connection of HTTP/1 ends, when it does: it is drained, or the end of the answer is the
 /// end of the connection, or the answer came before the end of the request, and what the client sends
-/// next, the rest or another request, nobody can tell.
+/// next may be the rest or another request.
 fn closing_if_leaving(
     mut response: Response<ResponseBody>,
     client: &Client,

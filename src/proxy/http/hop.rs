@@ -89,7 +89,7 @@ pub(super) fn towards_server(
     let takes_trailers = seen.has(Seen::TE) && te_has_trailers(&head.headers);
     strip_hop_fields(&mut head.headers, seen);
     if takes_trailers {
-        // RFC 9110 §10.1.4: whoever sends TE names it in Connection.
+        // RFC 9110 §10.1.4: a sender of TE names it in Connection.
         head.headers
             .insert(header::TE, HeaderValue::from_static("trailers"));
         head.headers

@@ -98,7 +98,7 @@ async fn first_bytes(
         } else {
             LineEnds::WithinRequest
         };
-        // Whoever has connected has been promised an answer: only the end of all ends this.
+        // A client that has connected gets an answer: a drain does not end this, only an abort.
         let bytes = bytes_or(
             Shutdown::Abort,
             line_ends,

@@ -16,8 +16,8 @@ use crate::base::clock::{self, Duration, Instant};
 use super::pump::Pump;
 use super::tracked_socket::{ProgressProbe, SocketTracker, StreamProgressProbe};
 
-/// Since when a peer takes nothing. Written by the stream that wraps the connection, and by whoever
-/// holds the clock.
+/// Since when a peer takes nothing. Written by the stream that wraps the connection, and by the task
+/// that holds the timer.
 #[derive(Debug, Default)]
 pub struct Blocked {
     since: Cell<Option<Instant>>,

@@ -2,7 +2,7 @@
 //!
 //! Arming a timer for each step of each request costs more than the step. The rooms only write
 //! down until when they are willing to wait; the connection's one timer reads the earliest of these
-//! (`http`, `tcp`), and when it has passed, marks it as fired. Whoever waits sees the mark at the
+//! (`http`, `tcp`), and when it has passed, marks it as fired. The code that waits sees the mark at the
 //! next poll, which is the same poll: all of an exchange runs in its connection's task.
 
 use std::cell::Cell;
@@ -33,7 +33,7 @@ pub struct Deadlines {
     look_is_due: Cell<bool>,
     /// For the whole exchange. Written once, by `handle`.
     exchange: Cell<Option<Due>>,
-    /// What has passed. Written by whoever has the timer.
+    /// What has passed. Written by the task that holds the timer.
     fired: Cell<Option<Reason>>,
 }
 
@@ -122,7 +122,7 @@ impl Deadlines {
         self.nudge.set(at);
     }
 
-    /// Notes that it is `now` and that nothing has fired: whoever asked to be polled looks by itself.
+    /// Notes that it is `now` and that nothing has fired: code that asked to be polled looks by itself.
     pub fn nudge(&self, now: Instant) {
         let has_passed = |cell: &Cell<Option<Instant>>| {
             let has_passed = cell.get().is_some_and(|at| at <= now);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_exchange_is_bounded_whoever_we_wait_for() {
+    async fn the_exchange_is_bounded_whichever_side_we_wait_for() {
         let deadlines = Deadlines::default();
         let start = clock::now();
         deadlines.bound_exchange(start + SECOND);

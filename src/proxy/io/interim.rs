@@ -91,7 +91,7 @@ impl Shared {
 
 impl Listener {
     /// The server said so. Its `100 Continue` is for us: when the client is asked for its body is
-    /// decided here. HTTP/2 has no 101 (RFC 9113 §8.6), whoever sends it.
+    /// decided here. HTTP/2 has no 101 (RFC 9113 §8.6), from no server.
     pub fn hear(&self, status: StatusCode, fields: &HeaderMap) {
         match status {
             StatusCode::CONTINUE => {

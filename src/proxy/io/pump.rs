@@ -164,7 +164,7 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
 
     /// Asks the body for its next piece.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stopped<B::Error>>> {
-        // Whoever is not listened to any more does not ask the other side for more.
+        // When the stream is reset, no more is asked of the body.
         if let Poll::Ready(reset) = self.stream.poll_reset(cx) {
             return Poll::Ready(Err(stopped_by(reset)));
         }
@@ -285,7 +285,7 @@ mod tests {
     use crate::base::tasks;
     use crate::proxy::io::StreamBody;
 
-    /// The window of a stream, as HTTP/2 has it when nobody says anything.
+    /// The window of a stream that HTTP/2 has by default.
     const WINDOW: usize = 65_535;
 
     /// Frames that are there at once, and then the end, or none.
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_nobody_announced_is_sent_by_itself() {
+    fn an_end_that_was_not_announced_is_sent_by_itself() {
         case(async {
             let (sending, mut received, _respond, _response) = stream().await;
             let mut pump = Pump::new(script([], Then::End), sending);

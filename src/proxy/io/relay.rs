@@ -116,7 +116,7 @@ struct Flow {
 /// Read and not yet taken.
 enum Waiting {
     Here(Bytes),
-    /// Never empty, between two TCP sockets, and seen by nobody.
+    /// Never empty, between two TCP sockets; its bytes are not looked at.
     In(Pipe),
 }
 
@@ -228,7 +228,7 @@ impl End {
         }
     }
 
-    /// How far the `written` bytes have come that it took; of a stream, nobody knows.
+    /// How far the `written` bytes have come that it took; not known of a stream.
     fn progress(&self, written: u64) -> Option<SendProgress> {
         match self {
             Self::Connection(stream) => SendProgress::of(stream, written),
@@ -618,7 +618,7 @@ fn poll_write(stream: &mut Stream, cx: &mut Context<'_>, data: &[u8]) -> Poll<io
     }
 }
 
-/// Reads what nobody wants any more; 0 at the end.
+/// Reads what is not wanted any more; 0 at the end.
 fn poll_discard(cx: &mut Context<'_>, source: &mut End) -> Poll<io::Result<usize>> {
     match source {
         End::Connection(stream) => {
@@ -736,11 +736,11 @@ mod tests {
     async fn who_breaks_is_named() {
         let (mut relay, client, mut server) = relay(64, Spoken::Anything);
         drop(client);
-        server.write_all(b"to nobody").await.expect("taken");
+        server.write_all(b"in vain").await.expect("taken");
         assert_eq!(turn(&mut relay), Poll::Ready(Err(Broken::Client)));
         let (mut relay, mut client, server) = super::tests::relay(64, Spoken::Anything);
         drop(server);
-        client.write_all(b"to nobody").await.expect("taken");
+        client.write_all(b"in vain").await.expect("taken");
         assert_eq!(turn(&mut relay), Poll::Ready(Err(Broken::Server)));
     }
 
@@ -755,7 +755,7 @@ mod tests {
             Waiting::Here(bytes) => bytes.clone(),
             Waiting::In(pipe) => unreachable!("{pipe:?}"),
         };
-        assert_eq!(&waiting(&relay)[..], b"9", "nobody has taken it");
+        assert_eq!(&waiting(&relay)[..], b"9", "it was not taken");
         let mut heard = [0; 9];
         server.read_exact(&mut heard[..8]).await.expect("there");
         assert!(turn(&mut relay).is_pending());
@@ -779,7 +779,7 @@ mod tests {
         server.read_to_end(&mut heard).await.expect("an end");
         let goodbye = close_frame(GOING_AWAY, Masking::Key([9; 4]));
         assert_eq!(heard, [&ping[..], &goodbye].concat());
-        // What they say now is heard and passed on to nobody.
+        // What they say now is read and not passed on.
         client.write_all(b"bye").await.expect("taken");
         drop((client, server));
         assert_eq!(turn(&mut relay), Poll::Ready(Ok(())));

@@ -118,7 +118,7 @@ impl RequestBody {
         self.outlet = Some(outlet);
     }
 
-    /// Who hears what the server says before its answer; `None`: nobody cares.
+    /// Receives what the server says before its answer; `None`: it is not needed.
     pub fn listener(&self) -> Option<Listener> {
         let gate = self.gate.clone();
         let interims = self.exchange.interims().cloned();
@@ -270,7 +270,7 @@ impl Body for RequestBody {
                 let is_last = incoming.is_end_stream();
                 if incoming.size_hint().exact() == Some(0) {
                     // A client of HTTP/2 may say later that this was all, or send trailers. A server of
-                    // HTTP/1.1 has the whole request by its length, and nobody reads on for it.
+                    // HTTP/1.1 has the whole request by its length, and nothing is read on for it.
                     this.exchange.request_complete.set(true);
                 }
                 if let Some(data) = frame.data_ref() {

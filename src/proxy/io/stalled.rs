@@ -1,6 +1,6 @@
 //! Exchanges of a worker whose client takes nothing while they hold a connection to a server.
 //!
-//! When descriptors run short, these are ended, the one that has waited longest first: whoever takes
+//! When descriptors run short, these are ended, the one that has waited longest first: a client that takes
 //! what was sent keeps its connection. An exchange enters itself when it has looked and nothing was
 //! taken, so that one that moves never comes here.
 
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(told(&entries, &mut cx), [false, true, true, false]);
         let [first, second, third, fourth] = entries;
         drop((second, first));
-        assert_eq!(stalled.end(9), 1, "nobody is told twice");
+        assert_eq!(stalled.end(9), 1, "each is told once");
         assert_eq!(told(&[third, fourth], &mut cx), [true, true]);
         assert_eq!(stalled.end(9), 0, "they have left");
     }

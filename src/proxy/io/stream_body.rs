@@ -2,7 +2,7 @@
 //!
 //! The peer may send as much as its window lets it; what was handed on makes room for more only when
 //! the next piece is asked for. So a reader that stops holds back its own stream, at one window of
-//! memory, and nobody else's.
+//! memory, and no other.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ use http_body::{Body, Frame, SizeHint};
 pub struct StreamBody {
     /// Taken when this is dropped.
     stream: Option<RecvStream>,
-    /// Who gets the stream if it has not ended when nobody wants its body any more.
+    /// Where the stream goes if it has not ended when its body is dropped.
     unread: Option<Unread>,
     /// What the head said of its length; h2 holds the peer to it.
     left: Option<u64>,
@@ -27,7 +27,7 @@ pub struct StreamBody {
     stage: Stage,
 }
 
-/// A stream whose body nobody wants, once that is so. h2 resets one that is dropped before its end,
+/// A stream whose body is not wanted any more. h2 resets one that is dropped before its end,
 /// and many clients that are still sending lose the answer by that.
 #[derive(Clone, Default)]
 pub struct Unread(Rc<Cell<Option<RecvStream>>>);
@@ -107,7 +107,7 @@ pub fn trim_values(headers: &mut HeaderMap) {
 }
 
 impl Unread {
-    /// The stream, if nobody wants its body any more and it has not ended.
+    /// The stream, if its body was dropped before it ended.
     pub fn take(&self) -> Option<RecvStream> {
         self.0.take()
     }

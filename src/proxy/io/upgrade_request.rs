@@ -19,7 +19,7 @@ pub struct UpgradeRequest {
 pub enum Proof {
     /// The protocol has none.
     NotNeeded,
-    /// The client's own key. It looks at the answer itself, whoever gives it.
+    /// The client's own key. The client checks the answer to it.
     Clients(Key),
     /// The client's field is none that could be answered.
     Malformed,

@@ -34,7 +34,7 @@ pub struct Watch {
     /// Whether it was so since the last exchange.
     pub was_blocked: Cell<bool>,
     /// Asks the socket, at the next flush, to look whether the client has gone. Written by
-    /// `http::h1` while nobody reads: hyper does not see the end behind bytes that wait.
+    /// `http::h1` while nothing is read: hyper does not see the end behind bytes that wait.
     pub look: Cell<Option<HalfClose>>,
     /// Whether an exchange is open: what is written then is its response.
     pub in_exchange: Cell<bool>,
@@ -212,7 +212,7 @@ impl WatchedStream {
         give(&mut self.seen, buf);
     }
 
-    /// Whom to ask what the client has taken.
+    /// Tells what the client has taken.
     pub fn tracker(&self) -> SocketTracker {
         self.stream.tracker()
     }

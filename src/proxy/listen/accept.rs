@@ -245,7 +245,7 @@ async fn next(listener: &Listener, target: &Target) -> Option<io::Result<(Stream
     .await
 }
 
-/// Finds out whom a connection is from and what it carries, and shakes hands; `None`: it has ended.
+/// Finds out the client of a connection and what it carries, and shakes hands; `None`: it has ended.
 async fn begin(
     stream: Stream,
     ends: Ends,
@@ -261,7 +261,7 @@ async fn begin(
     if mode_of(frontend, context) == Mode::Tcp {
         return Some(Accepted::Tcp(stream, ends, registration));
     }
-    // One deadline for both: whoever is slow to say a name is no faster in a handshake.
+    // One deadline for both: a client that is slow to say a name is no faster in a handshake.
     let began = clock::now();
     let stream = tcp::pass_through(stream, ends, began, frontend, context, &registration).await?;
     let (stream, tls) =

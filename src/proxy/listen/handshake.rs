@@ -1,8 +1,8 @@
 //! The TLS handshake of a connection that was just accepted, between `accept` and `http::serve`.
 //!
-//! It has a deadline, and a place among those that are under way: whoever has said nothing yet takes
-//! none, so that silent clients keep nobody out. What fails is counted by reason and is nobody's
-//! news: it happens all day to whoever stands on the internet.
+//! It has a deadline, and a place among the handshakes that are under way: a client that has sent
+//! nothing yet takes none, so that silent clients keep no other out. Failures are counted by reason and
+//! are not events: on the internet they happen all day.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;

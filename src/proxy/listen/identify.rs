@@ -1,9 +1,9 @@
-//! Who a connection is from: its peer, or whom a PROXY header names.
+//! The client of a connection: its peer, or the one that a PROXY header names.
 //!
 //! `accept` asks before anything else is read. Where the frontend wants a header from a peer, it is
 //! waited for as long as a request head is; one that does not come, or is malformed, ends the
-//! connection, and is counted. Nobody looks whether there is one: a client that nobody wants a header
-//! from could say that it is anybody (`proxy-protocol.txt` §5).
+//! connection, and is counted. Whether there is one is never guessed: a client that needs no header
+//! could pretend to be any other (`proxy-protocol.txt` §5).
 
 use std::future::poll_fn;
 use std::io;
@@ -86,8 +86,7 @@ fn timeout(peer: Peer, frontend: &Arc<Frontend>, context: &Context) -> Option<Du
     is_wanted.then_some(plan.timeout.head)
 }
 
-/// The fault is `None` for a connection that ended without a word, as checks of whether somebody
-/// listens do.
+/// The fault is `None` for a connection that ended without a byte, as those of TCP checks do.
 async fn read_header(
     mut stream: Stream,
     ends: Ends,
@@ -109,7 +108,7 @@ async fn read_header(
             if let Poll::Ready(outcome) = Pin::new(&mut stream).poll_read(cx, &mut buffer) {
                 return Poll::Ready(outcome.map(|()| Bytes::copy_from_slice(buffer.filled())));
             }
-            // Whoever has connected has been promised to be heard: only the end of all ends this.
+            // A client that has connected is heard: a drain does not end this, only an abort.
             if registration.shutdown(cx) == Shutdown::Abort {
                 return Poll::Ready(Ok(Bytes::new()));
             }

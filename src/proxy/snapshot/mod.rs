@@ -82,7 +82,7 @@ pub struct View {
     pub client_fields: Vec<HeaderName>,
     /// Which fields of requests pass, in the plan's order of frontends.
     pub field_rules: Vec<Rc<FieldRules>>,
-    /// Whether the case of field names is recorded, because somebody wants it preserved.
+    /// Whether the case of field names is recorded, because a frontend or backend preserves it.
     pub records_case: bool,
 }
 
@@ -302,8 +302,7 @@ impl View {
         }
     }
 
-    /// Closes up to `most` server connections that nobody uses, from backend number `from` on, and says how
-    /// many.
+    /// Closes up to `most` idle server connections, from backend number `from` on, and says how many.
     pub fn close_idle(&self, most: usize, from: usize) -> usize {
         let (before, after) = self.backends.split_at(from % self.backends.len().max(1));
         let mut closed = 0;

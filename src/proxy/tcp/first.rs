@@ -1,4 +1,4 @@
-//! What a connection begins with, read under a deadline and kept for whoever comes next.
+//! What a connection begins with, read under a deadline and kept for the next reader.
 
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
@@ -26,7 +26,7 @@ pub(super) enum Unknown {
     Late,
     /// The client left.
     Left,
-    /// Everybody has to.
+    /// The worker aborts all connections.
     Stopped,
 }
 
@@ -57,7 +57,7 @@ pub(super) async fn first(
                 Err(malformed) => return Poll::Ready(Err(Unknown::Malformed(malformed))),
             }
         }
-        // Whoever has connected has been promised a server: only the end of all ends this.
+        // A client that has connected gets a server: a drain does not end this, only an abort.
         if registration.shutdown(cx) == Shutdown::Abort {
             return Poll::Ready(Err(Unknown::Stopped));
         }

@@ -308,7 +308,7 @@ fn reason_of(unknown: Unknown) -> Reason {
     }
 }
 
-/// Tells a client of TLS that nobody here has the name that it asked for.
+/// Tells a client of TLS that no route has the name that it asked for.
 async fn turn_away(stream: Stream) {
     let _ = clock::within(LAST_WORDS, stream.refuse_name()).await;
 }

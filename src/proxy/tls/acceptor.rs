@@ -21,7 +21,7 @@ use super::store::Store;
 pub struct Acceptor {
     /// Written by `control::certs` when a file changed; read once for each handshake.
     terms: ArcSwap<Terms>,
-    /// How often `terms` were exchanged. Written after them with `Release`; whoever reads the new
+    /// How often `terms` were exchanged. Written after them with `Release`; a handshake that reads the new
     /// number with `Acquire` finds the new terms.
     version: AtomicU64,
 }

@@ -1,7 +1,7 @@
 //! What a client's handshake says about the client.
 //!
 //! A certificate that arrives here was verified by rustls; what stands in it was still written by
-//! somebody else, and goes into fields and logs: everything that is not visible ASCII is escaped.
+//! others, and goes into fields and logs: everything that is not visible ASCII is escaped.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};

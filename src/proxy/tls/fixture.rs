@@ -8,7 +8,7 @@ pub(super) const YEAR_2020: u64 = 1_577_836_800;
 
 pub(super) const DAY: u64 = 24 * 60 * 60;
 
-/// Somebody's authority, and the certificate that it has given.
+/// An authority, and the certificate that it has issued.
 pub(super) struct Shown {
     pub(super) root: CertificateDer<'static>,
     pub(super) chain: Vec<CertificateDer<'static>>,

@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    /// A server, and somebody who trusts it and comes back.
+    /// A server, and a client that trusts it and comes back.
     struct Pair {
         server: Offer,
         client: Arc<ClientConfig>,

@@ -153,7 +153,7 @@ impl Asking {
 
 fn finished(mut config: ServerConfig, protocols: Vec<Vec<u8>>) -> Rules {
     config.alpn_protocols = protocols;
-    // Early data can be replayed by whoever saw it (RFC 8446 §8), and we cannot know which requests
+    // Early data can be replayed by an attacker who saw it (RFC 8446 §8), and we cannot know which requests
     // bear that.
     config.max_early_data_size = 0;
     Arc::new(config)
@@ -190,7 +190,7 @@ fn verifier(trust: &Trust) -> Result<Arc<dyn ClientCertVerifier>, BadRules> {
 }
 
 impl BadRules {
-    /// Nobody knows who may sign clients' certificates. Serving without asking is no way out.
+    /// The authorities of clients' certificates are not known. Serving without asking is no way out.
     pub(super) fn untold() -> Self {
         Self("the authorities of its clients were not read".to_owned())
     }

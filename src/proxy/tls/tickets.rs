@@ -1,7 +1,7 @@
 //! Tickets: sessions that clients keep for us, encrypted with keys that do not last.
 //!
-//! Whoever gets hold of a key can read the sessions that were begun with it, of TLS 1.2 with all
-//! that was said in them. So a key encrypts for [`KEY_LIFE`], decrypts for as long again, and is
+//! An attacker who gets hold of a key can read the sessions that were begun with it, of TLS 1.2 with all
+//! that was sent in them. So a key encrypts for [`KEY_LIFE`], decrypts for as long again, and is
 //! forgotten with the first handshake after that.
 //!
 //! That bounds how long a ticket is good, and not how long a session goes on: a client that comes
@@ -10,8 +10,8 @@
 //! then lies in tickets of several keys. A client's certificate ends the session: `client_cert_sessions`.
 //!
 //! `resumption` has one for each policy about client certificates. The construction is rustls'
-//! `Ticketer`; when keys change is ours, because rustls decides that by the wall clock: somebody who
-//! sets it back would keep a key alive, and no test could wait for it.
+//! `Ticketer`; when keys change is ours, because rustls decides that by the wall clock: setting it back
+//! would keep a key alive, and no test could wait for it.
 //!
 //! Prior art: rustls `TicketRotator`, RFC 5077 §4 and §5.5.
 
@@ -35,7 +35,7 @@ pub(super) const TICKET_LIFE: Duration = Duration::from_secs(2 * KEY_LIFE.as_sec
 
 /// Makes tickets and takes those that are not too old.
 pub(super) struct Tickets {
-    /// Replaced by whoever makes or takes the first ticket after a key's time.
+    /// Replaced by the handshake that makes or takes the first ticket after a key's time.
     keys: ArcSwap<Keys>,
 }
 
@@ -90,7 +90,7 @@ impl Keys {
 
     /// Those after these, which are over.
     ///
-    /// The time of the next key began when theirs ended, however long nobody looked: a key that was
+    /// The time of the next key began when theirs ended, however long no ticket was asked for: a key that was
     /// due to be forgotten in a quiet night is not brought back by the first client of the morning.
     fn succeeded_by(&self, new: Key, now: Instant) -> Self {
         let mut since = self.since + KEY_LIFE;
@@ -192,7 +192,7 @@ mod tests {
         clock::sleep(2 * KEY_LIFE).await;
         assert!(!takes(&tickets, &ticket));
         let another = made_by(&tickets);
-        // And nobody looked at the moment of the change.
+        // And no ticket was asked for at the moment of the change.
         clock::sleep(KEY_LIFE + KEY_LIFE / 2).await;
         assert!(takes(&tickets, &another));
         clock::sleep(KEY_LIFE / 2).await;

@@ -2,7 +2,7 @@
 //!
 //! hyper gives a sender and a driver, meant for two tasks. Here both belong to the exchange that
 //! uses the connection, and the driver is polled where the exchange waits: sending a request wakes
-//! no other task, and there is none to forget. A connection that nobody uses is not polled; whether
+//! no other task, and there is none to forget. An idle connection is not polled; whether
 //! the server has closed it meanwhile is looked at when it is taken from the pool, and by the
 //! pool's sweep.
 
@@ -167,7 +167,7 @@ impl H1Connection {
     }
 
     /// Whether another request can be sent on it now. Looks at the socket: a server that has closed
-    /// it, or said something that nobody asked for, makes it useless.
+    /// it, or said something unasked, makes it useless.
     pub fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
         self.drive(cx).is_pending() && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
     }
@@ -198,7 +198,7 @@ impl H1Connection {
 }
 
 impl Bare {
-    /// Whether the server has neither closed it nor said something that nobody asked for.
+    /// Whether the server has neither closed it nor said something unasked.
     pub(super) fn is_open(&mut self, cx: &mut Context<'_>) -> bool {
         let mut room = [0; 1];
         let mut buffer = ReadBuf::new(&mut room);

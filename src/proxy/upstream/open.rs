@@ -108,7 +108,7 @@ fn reason_of(error: &io::Error) -> Reason {
         return Reason::ProxyDescriptors;
     }
     match error.kind() {
-        // Without a file for it, nobody listens on a Unix socket either.
+        // A Unix socket without a file has no listener either.
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Reason::ServerConnectRefused,
         io::ErrorKind::TimedOut => Reason::ServerConnectTimeout,
         _ => Reason::ServerConnectFailed,

@@ -321,7 +321,7 @@ impl ServerPool {
         }
     }
 
-    /// Closes up to `most` connections that nobody uses, and says how many.
+    /// Closes up to `most` idle connections, and says how many.
     pub(super) fn close_idle(&self, most: usize) -> usize {
         let closed = self.idle.close_oldest(most);
         closed + self.h2.close_idle(most - closed)

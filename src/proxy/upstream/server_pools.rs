@@ -95,7 +95,7 @@ impl ServerPools {
         pool
     }
 
-    /// Closes up to `most` connections that nobody uses, and says how many.
+    /// Closes up to `most` idle connections, and says how many.
     pub fn close_idle(&self, most: usize) -> usize {
         let mut closed = self.one.close_idle(most);
         if let Some(named) = &self.named {

@@ -1,4 +1,4 @@
-//! TLS towards servers: whom we believe, and by which name we ask.
+//! TLS towards servers: which certificates are trusted, and which name is asked for.
 //!
 //! `control` reads the files and makes one [`Tls`] for each backend that wants it; all workers share
 //! it, and with it the tickets by which a handshake is shortened. It lives on through reloads for as
@@ -228,8 +228,8 @@ fn fault_of(fault: HandshakeFault) -> Fault {
     }
 }
 
-/// Whether what came was not even the frame that everything has in TLS (RFC 8446 §5.1): whoever
-/// speaks something else is found out by the first five bytes.
+/// Whether what came was not even a TLS record (RFC 8446 §5.1): a server that speaks another
+/// protocol is recognised by the first five bytes.
 fn is_no_record(error: &rustls::Error) -> bool {
     matches!(
         error,

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// How long a server that has come up is held back. Long enough for connections to open and the
 /// first caches to fill at any usual rate; short enough that a server's return is felt while
-/// somebody is still looking.
+/// an operator is still watching.
 pub const HANDICAP_WINDOW: Duration = Duration::from_secs(10);
 
 /// A server that may be chosen.
@@ -84,7 +84,7 @@ pub fn handicap_on_coming_up(others: impl Iterator<Item = Load>, weight: u16) ->
 /// What is left, at `age` after coming up, of the handicap that was `at_first`: to be added to what
 /// is in flight. Shrinks evenly, is rounded up, and is 0 from [`HANDICAP_WINDOW`] on.
 ///
-/// It never keeps a server from being chosen: it only counts, and whoever is alone is the least.
+/// It never keeps a server from being chosen: it only counts, and a single server is always the least.
 pub fn handicap(at_first: u32, age: Duration) -> u32 {
     let window = HANDICAP_WINDOW.as_millis() as u64;
     let left = HANDICAP_WINDOW.saturating_sub(age).as_millis() as u64;

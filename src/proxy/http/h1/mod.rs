@@ -306,7 +306,7 @@ struct ActivePeriod<'a, C> {
     session: &'a Rc<Session>,
     registration: &'a Registration,
     timer: &'a mut Timer,
-    /// The deadline of whoever has none.
+    /// Far future: no deadline.
     never: Instant,
     /// When to look whether the client has gone, while its upload waits for the server.
     look_at: Option<Instant>,
@@ -457,7 +457,7 @@ where
         let exchange = session.exchange();
         let waiting = match (&exchange, session.head_began.get()) {
             (Some(exchange), _) if exchange.ended().is_none() => exchange.deadlines.earliest(),
-            // The last bytes of the response are on their way; whoever is late is the session.
+            // The last bytes of the response are on their way; the session has its own deadline.
             (Some(_), _) => None,
             (None, Some(began)) => Some(began + timeouts.head),
             (None, None) if self.may_park() => {
@@ -540,7 +540,7 @@ where
     }
 
     /// While a request is not there as a whole, hyper reads it only as fast as the server takes it,
-    /// and does not see that the client has gone. Somebody has to look, now and then.
+    /// and does not see that the client has gone. So this looks, now and then.
     fn plan_look(&mut self) {
         let is_uploading = self
             .session

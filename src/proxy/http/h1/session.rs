@@ -28,7 +28,7 @@ pub(super) struct Session {
     pub(super) head_began: Cell<Option<Instant>>,
     /// When the last exchange ended, or the connection was accepted.
     pub(super) idle_since: Cell<Instant>,
-    /// Whether hyper may hold a part of a request that nobody reads any more.
+    /// Whether hyper may hold a part of a request that is not read any more.
     pub(super) is_dirty: Cell<bool>,
     /// What a head may have in bytes.
     pub(super) head_bound: Cell<usize>,

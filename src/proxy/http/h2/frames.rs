@@ -136,7 +136,7 @@ impl CountedStream {
         }
     }
 
-    /// Whom to ask what the client has taken.
+    /// Tells what the client has taken.
     pub(super) fn tracker(&self) -> SocketTracker {
         self.stream.get_ref().tracker()
     }
@@ -270,7 +270,7 @@ impl Counts {
     /// A frame of ours. What h2 does by itself is nowhere else to be seen.
     fn note_sent(&self, frame: &Beginning<'_>) {
         match frame.kind {
-            // Nobody else would answer what has not been accepted.
+            // A stream that was not accepted is answered by h2 itself.
             HEADERS if frame.stream > self.accepted.get() => {
                 self.too_large.set(frame.stream);
                 self.note_fault(frame.stream, FaultKind::TooLarge);
@@ -471,7 +471,7 @@ mod tests {
         said.extend(with_payload(RST_STREAM, 7, &[0, 0, 0, 1]));
         said.extend(with_payload(RST_STREAM, 9, &[0, 0, 0, 1]));
         said.extend(with_payload(RST_STREAM, 11, &[0, 0, 0, 3]));
-        // Ours, and refusals: no fault of anybody's.
+        // Ours, and refusals: not the client's fault.
         for code in [0, 2, 5, 7, 8] {
             said.extend(with_payload(RST_STREAM, 13, &[0, 0, 0, code]));
         }

@@ -97,7 +97,7 @@ struct Session<'a> {
     stage: Stage,
     /// What the client was seen to take of its last answers.
     unacked: Unacked,
-    /// The deadline of whoever has none.
+    /// Far future: no deadline.
     never: Instant,
 }
 
@@ -184,7 +184,7 @@ fn builder(plan: &plan::Frontend) -> Builder {
         .initial_window_size(stream_window.0 as u32)
         .initial_connection_window_size(connection_window.0 as u32)
         .max_send_buffer_size(WRITE_AHEAD_BYTES)
-        // h2 takes a small piece that nobody has taken yet for 256 bytes, and lets all of them weigh
+        // h2 counts a small piece that is not taken yet as 256 bytes, and lets all of them weigh
         // half the window: four thousand messages that wait for a slow server would be an attack.
         // Not more: such a piece costs us up to three times what it is taken for.
         .data_frame_budget(connection_window.0 as usize)
@@ -413,7 +413,7 @@ impl Session<'_> {
         }
     }
 
-    /// Whoever has been sent away does not get more time by reading.
+    /// A client that has been sent away does not get more time by reading.
     fn waits_for_unacked(&self) -> bool {
         !matches!(self.stage, Stage::Parting(_)) && self.shared.ending.get().is_none()
     }

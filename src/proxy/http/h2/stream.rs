@@ -47,7 +47,7 @@ struct ClientStream {
     open: Open,
     shared: Rc<Shared>,
     timer: Timer,
-    /// The deadline of whoever has none.
+    /// Far future: no deadline.
     never: Instant,
 }
 

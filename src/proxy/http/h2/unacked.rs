@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_knows_nothing_is_waited_for() {
+    fn where_it_is_not_known_nothing_is_waited_for() {
         assert_eq!(watched(|_| None), (Duration::ZERO, Found::Nothing));
     }
 }

@@ -22,8 +22,8 @@ async fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
     let listener = listener.expect("a port");
     let near = TcpStream::connect(listener.local_addr().expect("bound")).await;
-    let (far, _) = listener.accept().await.expect("somebody connects");
-    (near.expect("somebody listens"), far)
+    let (far, _) = listener.accept().await.expect("a connection");
+    (near.expect("it listens"), far)
 }
 
 fn end(stream: TcpStream) -> (End, Bytes) {

@@ -201,7 +201,7 @@ impl H2Connection {
         }
     }
 
-    /// Whom to ask what the server has taken.
+    /// Tells what the server has taken.
     pub(super) fn tracker(&self) -> SocketTracker {
         self.tracker.clone()
     }
@@ -222,7 +222,7 @@ impl H2Connection {
 
     /// Takes no more streams, and ends when those it has have ended.
     pub(super) fn leave(&self) {
-        // h2 says goodbye when nobody holds a sender and no stream is open.
+        // h2 sends GOAWAY when all senders are dropped and no stream is open.
         drop(self.sender.borrow_mut().take());
     }
 

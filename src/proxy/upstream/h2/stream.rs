@@ -49,8 +49,8 @@ pub enum Rest {
     Tunnel(SendStream<Bytes>),
 }
 
-/// The rest of a request on its way to the server, whether or not anybody reads the answer. Dropping
-/// it resets the stream.
+/// The rest of a request on its way to the server, whether or not the answer is read. Dropping it
+/// resets the stream.
 pub struct Upload(JoinHandle<()>);
 
 /// No answer came.
