@@ -37,7 +37,7 @@ pub(crate) fn ensure_nginx_stream() -> io::Result<()> {
     )))
 }
 
-/// Only as root: nobody else may.
+/// Only as root.
 fn install(package: &str) -> io::Result<()> {
     if rustix::process::geteuid().is_root() {
         eprintln!("installing {package}");
@@ -61,7 +61,7 @@ fn find(program: &str) -> Option<PathBuf> {
 /// The release binary of evenkeel: `EVENKEEL_BIN`, or built now.
 ///
 /// Not `CARGO_BIN_EXE_evenkeel`: `cargo bench` builds that one with the features that the dev-dependencies
-/// switch on (tokio's `test-util` makes every look at the clock dearer), and nobody ships it.
+/// switch on (tokio's `test-util` makes every look at the clock dearer), and it is not what is shipped.
 pub(crate) fn evenkeel() -> io::Result<PathBuf> {
     if let Some(path) = env::var_os("EVENKEEL_BIN") {
         return Ok(path.into());

@@ -326,7 +326,7 @@ impl Pages {
 
 impl Page {
     fn new(status: &str, body_bytes: usize) -> io::Result<Self> {
-        // A date of its own, as app servers send it; that it stands still is nobody's concern here.
+        // A date of its own, as app servers send it; that it stands still does not matter here.
         let mut bytes = format!(
             "HTTP/1.1 {status}\r\nServer: origin\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
              Content-Type: text/plain\r\nContent-Length: {body_bytes}\r\n\r\n"

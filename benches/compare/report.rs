@@ -13,7 +13,7 @@ use crate::rig::Rig;
 use crate::settings::Places;
 use crate::tally::Tally;
 
-/// Whom a proxy's figures are divided by.
+/// The proxy whose figures the others' are divided by.
 pub(crate) const PEERS: [Proxy; 3] = [Proxy::Relay, Proxy::Haproxy, Proxy::Nginx];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,7 +29,7 @@ pub(crate) struct Rig {
     pub(crate) load_core: String,
     pub(crate) programs: Vec<(Proxy, PathBuf)>,
     h1: Origin,
-    /// Costs nothing while nobody asks it.
+    /// Costs nothing while it is not asked.
     h2: Origin,
     /// Dropped last.
     dir: Dir,

@@ -1,4 +1,4 @@
-//! Processor time at the edges of a measured window: the proxy's, and everybody else's.
+//! Processor time at the edges of a measured window: the proxy's, and that of all other processes.
 
 use std::io;
 use std::time::Duration;

@@ -132,7 +132,7 @@ fn the_file_of_a_socket_has_its_mode_and_goes_with_it() {
 }
 
 #[test]
-fn a_socket_that_nobody_listens_on_is_replaced() {
+fn a_socket_without_a_listener_is_replaced() {
     let app = Origin::named("app");
     let folder = Folder::new();
     let path = folder.path("web.sock");
@@ -144,7 +144,7 @@ fn a_socket_that_nobody_listens_on_is_replaced() {
 }
 
 #[test]
-fn a_socket_that_somebody_listens_on_is_left_alone() {
+fn a_socket_with_a_listener_is_left_alone() {
     let app = Origin::named("app");
     let folder = Folder::new();
     let path = folder.path("web.sock");

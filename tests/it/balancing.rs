@@ -172,7 +172,7 @@ fn least_connections_takes_turns_among_equals() {
 }
 
 #[test]
-fn a_backup_is_used_only_while_nobody_else_can_be() {
+fn a_backup_is_used_only_while_no_other_server_can_be() {
     let mut origins = three();
     let setup = with(&origins, &["weight = 1", "weight = 1", "backup = true"]).backend(
         "health = { type = \"tcp\", interval = \"50ms\", timeout = \"20s\", rise = 1, fall = 1 }",

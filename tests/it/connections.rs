@@ -674,7 +674,7 @@ fn paused(proxy: &Proxy, cause: &str) {
 }
 
 #[test]
-fn a_limit_that_nobody_reaches_costs_nothing() {
+fn a_limit_that_is_not_reached_costs_nothing() {
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin])
         .process("max_connections = 1000000000")

@@ -506,7 +506,7 @@ fn one_more_than_the_queue_holds_is_answered_503_at_once() {
 }
 
 #[test]
-fn without_a_queue_nobody_waits() {
+fn without_a_queue_no_exchange_waits() {
     let (_origin, proxy, gate, _first) = busy("queue.max = 0");
     assert_eq!(proxy.get("/").reason(), "queue.full");
     gate.open();

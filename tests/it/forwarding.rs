@@ -734,7 +734,7 @@ fn id_sent_on(setup: impl Fn(Setup) -> Setup, id: &str) -> Option<String> {
 }
 
 #[test]
-fn an_id_is_taken_from_anybody_if_it_is_one() {
+fn an_id_is_taken_from_every_client_if_it_is_one() {
     let longest = "x".repeat(128);
     for id in ["abc-123", "!~", &longest] {
         assert_eq!(id_sent_on(|setup| setup, id).as_deref(), Some(id));

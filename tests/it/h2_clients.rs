@@ -542,7 +542,7 @@ fn a_client_that_does_not_stop_sending_after_its_answer_is_told_to() {
 }
 
 #[test]
-fn a_large_upload_that_nobody_wants_does_not_hold_up_the_next() {
+fn a_large_upload_that_is_not_wanted_does_not_hold_up_the_next() {
     let origin = Origin::scripted(|visit| {
         let head = visit.head().expect("a request");
         if head.method() == "POST" {
@@ -699,7 +699,7 @@ fn a_stream_that_is_not_read_does_not_stall_the_others() {
 }
 
 #[test]
-fn a_stream_that_nobody_reads_is_reset_in_the_end_and_no_other() {
+fn a_stream_that_is_not_read_is_reset_in_the_end_and_no_other() {
     let origin = talkative();
     let setup = Setup::of(&[&origin]).frontend("timeout.body = \"300ms\"");
     let proxy = setup.start();
@@ -1416,7 +1416,7 @@ fn a_path_that_may_be_another_is_refused() {
 }
 
 #[test]
-fn an_expectation_that_nobody_can_meet_is_refused() {
+fn an_expectation_that_cannot_be_met_is_refused() {
     refused(&with(&[("expect", "tea")]), 417, "request.expectation");
 }
 

@@ -227,7 +227,7 @@ fn a_server_may_answer_before_it_has_seen_the_whole_request() {
 }
 
 #[test]
-fn an_upload_goes_on_while_nobody_reads_the_answer() {
+fn an_upload_goes_on_while_the_answer_is_not_read() {
     const WHOLE: usize = 1 << 20;
     let origin = Origin::scripted(|visit| {
         let Some(mut frames) = Frames::begin(visit, &[]) else {
@@ -342,7 +342,7 @@ fn our_own_bound_holds_too() {
 }
 
 #[test]
-fn a_server_that_speaks_something_else_fails_everybody_at_once() {
+fn a_server_that_speaks_something_else_fails_all_exchanges_at_once() {
     let origin = Origin::scripted(|visit| {
         visit.bytes(24);
         visit.send("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");

@@ -172,7 +172,7 @@ fn a_new_server_takes_traffic_after_its_first_passed_check() {
 }
 
 #[test]
-fn a_server_that_was_never_checked_takes_no_traffic_and_nobody_is_ready() {
+fn a_server_that_was_never_checked_takes_no_traffic_and_the_proxy_is_not_ready() {
     let gate = Gate::default();
     let origin = Origin::behind(&gate);
     let setup =

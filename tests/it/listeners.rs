@@ -94,7 +94,7 @@ fn with_a_port(setup: &Setup) -> (Proxy, SocketAddr) {
 }
 
 #[test]
-fn a_frontend_goes_from_all_addresses_to_one_and_back_and_refuses_nobody() {
+fn a_frontend_goes_from_all_addresses_to_one_and_back_and_refuses_no_client() {
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin]).also("a", &origin);
     let (proxy, address) = with_a_port(&setup);
@@ -123,7 +123,7 @@ fn a_frontend_goes_from_all_addresses_to_one_and_back_and_refuses_nobody() {
 }
 
 #[test]
-fn two_frontends_exchange_one_address_and_all_of_them_and_refuse_nobody() {
+fn two_frontends_exchange_one_address_and_all_of_them_and_refuse_no_client() {
     let (a, b) = (Origin::named("a"), Origin::named("b"));
     let setup = Setup::of(&[&a]).also("a", &a).also("b", &b);
     let (proxy, address) = with_a_port(&setup);

@@ -321,7 +321,7 @@ fn the_access_log_can_be_off() {
 }
 
 #[test]
-fn a_log_that_stalls_holds_nobody_up() {
+fn a_log_that_stalls_holds_no_exchange_up() {
     let origin = Origin::named("a");
     // Nobody reads the program's standard output.
     let program = Program::start(&Setup::of(&[&origin]).log_to("stdout"));

@@ -80,7 +80,7 @@ fn the_client_is_whom_a_header_names() {
 }
 
 #[test]
-fn a_header_that_names_nobody_leaves_the_peer() {
+fn a_header_without_a_client_leaves_the_peer() {
     assert_eq!(client_after(&v1(&Endpoints::Unknown)), "peer");
     assert_eq!(client_after(&v2(Endpoints::Unknown)), "peer");
     assert_eq!(client_after(&v2(Endpoints::Own)), "peer");
@@ -153,7 +153,7 @@ fn a_header_that_does_not_come_is_not_waited_for_for_ever() {
 }
 
 #[test]
-fn a_look_whether_somebody_listens_is_no_failure() {
+fn a_tcp_check_of_the_listener_is_no_failure() {
     let app = Origin::named("app");
     let proxy = requiring(&app);
     drop(proxy.client());
@@ -406,7 +406,7 @@ fn health_checks_speak_for_themselves() {
 }
 
 #[test]
-fn who_comes_by_a_unix_socket_is_nobody() {
+fn a_client_of_a_unix_socket_has_no_address() {
     let app = server_wanting_a_header();
     let folder = Folder::new();
     let path = folder.path("web.sock");

@@ -290,7 +290,7 @@ fn connect_and_trace_are_refused() {
 }
 
 #[test]
-fn an_expectation_that_nobody_knows_is_refused() {
+fn an_unknown_expectation_is_refused() {
     let request = post("expect: a-pony\r\ncontent-length: 0\r\n", "");
     refused(request, 417, "request.expectation");
 }

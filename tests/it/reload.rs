@@ -146,7 +146,7 @@ fn other_files_and_equal_ones_are_no_change() {
 }
 
 #[test]
-fn a_change_waits_to_be_asked_for_when_nobody_watches() {
+fn a_change_waits_to_be_asked_for_without_a_watcher() {
     let (a, b) = two();
     let proxy = Setup::of(&[&a]).start();
     proxy.replace(&Setup::of(&[&b]));

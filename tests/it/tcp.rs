@@ -400,7 +400,7 @@ fn the_name_and_the_protocol_that_a_client_asks_for_choose_the_server() {
 }
 
 #[test]
-fn a_name_that_nobody_has_is_told_so() {
+fn a_client_that_asks_for_an_unknown_name_is_told_so() {
     let (proxy, origins, [a, ..]) = by_name(|setup| setup);
     let error = reached(&proxy, &a, "c.test", &[]).expect_err("nobody");
     assert!(error.to_string().contains("UnrecognisedName"), "{error}");
@@ -475,7 +475,7 @@ fn a_client_that_says_nothing_is_closed_in_time() {
 }
 
 #[test]
-fn what_looks_like_tls_and_is_not_reaches_nobody() {
+fn what_looks_like_tls_and_is_not_reaches_no_server() {
     let (proxy, origin) = to_raw(|setup| setup);
     let mut bad = Client::connect(proxy.address());
     bad.send([22, 3, 1, 0, 0, 1, 2, 3]);

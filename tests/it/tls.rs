@@ -469,7 +469,7 @@ fn a_route_that_begins_to_require_a_certificate_asks_open_connections_for_it() {
 }
 
 #[test]
-fn servers_learn_who_the_client_is_and_nobody_can_pretend() {
+fn servers_learn_who_the_client_is_and_no_client_can_pretend() {
     let safe = Safe::new();
     let (_, path) = safe.pair("a.pem", &["a.test"]);
     let ca = safe.put("ca.pem", &safe.authority.pem);

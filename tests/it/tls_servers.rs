@@ -115,7 +115,7 @@ fn a_server_that_does_not_offer_http2_when_only_that_will_do_is_not_sent_to() {
 }
 
 #[test]
-fn an_authority_that_nobody_knows_is_not_believed() {
+fn an_unknown_authority_is_not_believed() {
     let (origin, _) = server(&[NAME], Offer::Both);
     let other = Authority::new("another");
     let refused = (503, NO_CERTIFICATE.to_owned());
@@ -208,7 +208,7 @@ fn a_certificate_that_has_expired_is_not_believed() {
 }
 
 #[test]
-fn without_verification_anybody_is_believed() {
+fn without_verification_any_certificate_is_believed() {
     let (origin, _) = server(&["other.example"], Offer::Both);
     let other = Authority::new("another");
     let (proxy, _folder) = before(&origin, &other, "tls = { verify = 'none' }");
@@ -581,7 +581,7 @@ fn check_names_the_line_of_a_file_that_cannot_be_used() {
 }
 
 #[test]
-fn check_warns_when_nobody_is_verified() {
+fn check_warns_when_no_server_is_verified() {
     let (code, said) = check("tls = { verify = 'none' }", &Folder::new());
     assert_eq!(code, Some(0));
     assert!(said.contains("read and change everything"), "{said}");

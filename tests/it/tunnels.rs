@@ -490,7 +490,7 @@ fn at_the_end_of_all_time_tunnels_are_closed_and_peers_of_http_1_are_told() {
 // Many.
 
 #[test]
-fn two_hundred_idle_tunnels_hold_a_slot_each_and_nobody_up() {
+fn two_hundred_idle_tunnels_hold_a_slot_each_and_no_exchange_up() {
     let origin = echoing();
     let proxy = Setup::of(&[&origin]).start();
     let mut browsers: Vec<Browser> = (0..200).map(|_| Browser::open(proxy.address())).collect();

@@ -447,7 +447,7 @@ fn an_open_tunnel_takes_one_of_the_streams_that_there_may_be() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_holds_up_nobody_else() {
+fn a_client_that_takes_nothing_holds_up_no_other() {
     let origin = echoing();
     let proxy = before(&origin);
     let mut slow = Client::connect_narrow(proxy.address());

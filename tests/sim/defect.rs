@@ -15,7 +15,7 @@ const ROUTES: &str = "[[frontend.web.route]]\npath = \"/defect\"\nbackend = \"de
                       [backend.defect]\nservers = [\"10.0.9.9:80\"]\n";
 
 #[test]
-fn an_exchange_that_panics_is_answered_and_counted_and_nobody_else_notices() {
+fn an_exchange_that_panics_is_answered_and_counted_and_no_other_notices() {
     assert!(ROUTES.contains(&DEFECT.to_string()));
     let trace = Fixture::new(31, 1).rest(ROUTES).play(|stage| async move {
         let mut bystander = stage.client("bystander");
@@ -49,7 +49,7 @@ fn an_exchange_that_panics_is_answered_and_counted_and_nobody_else_notices() {
 }
 
 #[test]
-fn a_connection_that_panics_ends_and_its_exchange_is_counted_and_nobody_else_notices() {
+fn a_connection_that_panics_ends_and_its_exchange_is_counted_and_no_other_notices() {
     let trace = Fixture::new(37, 1).play(|stage| async move {
         let mut bystander = stage.client("bystander");
         let mut unlucky = stage.client("unlucky");

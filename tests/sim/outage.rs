@@ -151,7 +151,7 @@ fn a_connect_that_takes_too_long_is_tried_elsewhere() {
 }
 
 #[test]
-fn a_server_that_nobody_can_reach_in_time_is_not_waited_for_longer_than_said() {
+fn a_server_that_cannot_be_reached_in_time_is_not_waited_for_longer_than_said() {
     let keys = "timeout = { connect = \"500ms\" }\nattempts = 3";
     Fixture::new(17, 2).backend(keys).play(|stage| async move {
         stage.stall(1);

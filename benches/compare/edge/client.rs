@@ -135,7 +135,7 @@ pub(crate) async fn dial(target: SocketAddr) -> io::Result<TcpStream> {
 async fn upgrade(mut stream: TcpStream) -> io::Result<TcpStream> {
     stream.write_all(websocket::UPGRADE).await?;
     let head = h1::read_head(&mut stream).await?;
-    // Nothing may follow it that nobody asked for; `message` would find it.
+    // Nothing may follow it unasked; `message` would find it.
     if crate::wire::status(&head) == 101 {
         Ok(stream)
     } else {

@@ -261,7 +261,7 @@ impl Connection {
         }
     }
 
-    /// Nothing is to come but the end. Bytes that nobody asked for are a broken proxy.
+    /// Nothing is to come but the end. Bytes that were not asked for are a broken proxy.
     fn read_end(&mut self, buffer: &mut [u8]) -> io::Result<Outcome> {
         match self.stream()?.read(buffer) {
             Ok(0) => Ok(Outcome::Gone),
