@@ -238,11 +238,6 @@ const MATCHING: MatchOptions = MatchOptions {
     require_literal_leading_dot: true,
 };
 
-/// Whether a file at `path` would be included by `pattern`.
-pub(super) fn matches(pattern: &str, path: &Path) -> bool {
-    glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches_path_with(path, MATCHING))
-}
-
 /// The path without links, when it leads somewhere.
 fn real_path(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())

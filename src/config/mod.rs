@@ -58,15 +58,6 @@ pub struct Watch {
     pub globs: Vec<String>,
 }
 
-impl Watch {
-    /// Whether a change of the file at `path`, spelled as the files here are, changes the
-    /// configuration.
-    pub fn concerns(&self, path: &Path) -> bool {
-        self.files.iter().any(|file| file == path)
-            || self.globs.iter().any(|glob| include::matches(glob, path))
-    }
-}
-
 /// The plan that the file at `path` and what it includes describe.
 ///
 /// # Errors

@@ -86,7 +86,7 @@ pub struct Parts {
 /// What the control plane is told.
 pub enum Command {
     /// Read the configuration again.
-    Reload(Option<oneshot::Sender<Result<Applied, Refused>>>),
+    Reload,
     /// A file of the configuration may have changed.
     FilesTouched,
     /// A file with a certificate may have changed.
@@ -215,15 +215,12 @@ impl Control {
     async fn run_command(&mut self, command: Command) {
         let state = &self.state;
         match command {
-            Command::Reload(answer) => {
-                let outcome = reload::reload(state).await;
+            Command::Reload => {
+                // Said in the log; no caller waits for it.
+                let _ = reload::reload(state).await;
                 // A new certificate that a reload is asked for is not to wait for the watcher.
                 certs::look(state).await;
                 self.rewatch().await;
-                if let Some(answer) = answer {
-                    // The receiver may have gone.
-                    let _ = answer.send(outcome);
-                }
             }
             Command::FilesTouched => {
                 if reload::have_files_changed(state).await {

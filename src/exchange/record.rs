@@ -138,11 +138,6 @@ impl Record {
         }
     }
 
-    /// How many servers were tried.
-    pub fn attempts(&self) -> usize {
-        self.failed.borrow().len() + usize::from(self.attempt.get().is_some())
-    }
-
     /// Puts the latest attempt among the failed ones, to make room for the next.
     pub fn set_attempt_aside(&self) {
         if let Some(attempt) = self.attempt.take() {

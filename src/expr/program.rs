@@ -22,7 +22,6 @@ pub struct Program {
     /// Of its values. Where it is ignored, they are in lower case, and there is one for each spelling
     /// of the path.
     case: Case,
-    yields: Type,
 }
 
 /// Whether upper and lower case differ where a condition compares the path.
@@ -50,17 +49,12 @@ impl Program {
             conversions: conversions.collect(),
             has_many: expr.has_many(),
             case,
-            yields: expr.yields(),
         }
     }
 
-    /// What it yields when there is a value.
-    pub fn yields(&self) -> Type {
-        self.yields
-    }
-
     /// Its one value: of several, the last one.
-    pub fn value<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> Value<'a> {
+    #[cfg(test)]
+    pub(super) fn value<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> Value<'a> {
         let value = fetch::one(self.fetch, &self.arguments, facts, scratch);
         self.converted(value, scratch)
     }

@@ -72,13 +72,6 @@ impl Plan {
             .name_of_route(route, kind)
     }
 
-    /// The place of backend `name` in [`Plan::backends`].
-    pub fn backend_index(&self, name: &Name) -> Option<usize> {
-        self.backends
-            .iter()
-            .position(|backend| backend.name == *name)
-    }
-
     /// The fields that tell servers about clients' certificates, of all frontends. Each is for us to
     /// write alone, whichever frontend a request comes in by: they may lead to the same server.
     pub fn client_fields(&self) -> Vec<HeaderName> {

@@ -19,9 +19,7 @@ use crate::base::rng::Rng;
 use crate::base::tasks;
 use crate::base::{InWords, ListenAddress};
 use crate::config;
-use crate::control::{
-    Applied, CannotStart, Command, Control, Parts, Refused, Source, assemble, verify,
-};
+use crate::control::{CannotStart, Command, Control, Parts, Source, assemble, verify};
 use crate::net::{Descriptors, Dialer, Network};
 use crate::observe::logging::LoggingHandle;
 use crate::observe::{AccessLogHandle, LogWriter, ProcessMetrics, WorkerObserver, event};
@@ -190,23 +188,6 @@ impl Proxy {
             .flatten()
             .as_ref()
             .and_then(ListenAddress::ip)
-    }
-
-    /// Reads the configuration again.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused`]: nothing changed.
-    pub async fn reload(&self) -> Result<Applied, Refused> {
-        let (answer, asked) = oneshot::channel();
-        let _ = self.commands.send(Command::Reload(Some(answer)));
-        match asked.await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Refused {
-                text: "the process has ended".to_owned(),
-                json: serde_json::Value::Null,
-            }),
-        }
     }
 
     /// Begins the end: see `[shutdown]`.

@@ -111,11 +111,11 @@ async fn obey(
                     Command::Drain(why.to_owned())
                 }
             }
-            Action::Reload => Command::Reload(None),
+            Action::Reload => Command::Reload,
             Action::ReloadAndReopen => {
                 // A control thread that is gone ends the workers, and they end us.
                 let _ = commands.send(Command::ReopenLogs);
-                Command::Reload(None)
+                Command::Reload
             }
         };
         let _ = commands.send(command);

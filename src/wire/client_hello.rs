@@ -74,19 +74,6 @@ pub enum MalformedHello {
     ServerName,
 }
 
-impl MalformedHello {
-    /// The stable word for it, as in a metric's label.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Record => "record",
-            Self::Message => "message",
-            Self::TooLong => "too_long",
-            Self::Field => "field",
-            Self::ServerName => "server_name",
-        }
-    }
-}
-
 impl fmt::Display for MalformedHello {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

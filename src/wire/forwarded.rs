@@ -5,7 +5,7 @@
 //!
 //! `X-Forwarded-For` has no standard; RFC 7239 §7.4 describes it. `Forwarded` is RFC 7239.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::HeaderValue;
@@ -152,11 +152,7 @@ pub fn forwarded<'a>(
     let mut list = List::of(received);
     list.begin_element();
     list.bytes.put_slice(b"for=");
-    list.push_node(&element.client);
-    if let Some(by) = &element.by {
-        list.bytes.put_slice(b";by=");
-        list.push_node(by);
-    }
+    list.push_client(element.client);
     if let Some(host) = element.host {
         list.bytes.put_slice(b";host=");
         list.push_word(host.as_bytes());
@@ -169,28 +165,12 @@ pub fn forwarded<'a>(
 /// What one hop says about the request that it received (RFC 7239 §4).
 #[derive(Clone, Debug)]
 pub struct Element<'a> {
-    /// `for`: who sent the request.
-    pub client: Node<'a>,
-    /// `by`: where it was received.
-    pub by: Option<Node<'a>>,
+    /// `for`: who sent the request; `None`: not known, or without an address.
+    pub client: Option<IpAddr>,
     /// `host`: the `Host` field as received.
     pub host: Option<&'a HeaderValue>,
     /// `proto`: the scheme by which it came.
     pub proto: Proto,
-}
-
-/// A party of a request (RFC 7239 §6).
-#[derive(Clone, Copy, Debug)]
-pub enum Node<'a> {
-    /// An address.
-    Ip(IpAddr),
-    /// An address with a port.
-    Socket(SocketAddr),
-    /// A word in place of an address, for readers who share its meaning; written with `_` before
-    /// it. Every character that such a word cannot have is written `_` too; no word is `unknown`.
-    Obfuscated(&'a str),
-    /// Not known.
-    Unknown,
 }
 
 /// The scheme by which a request came.
@@ -242,33 +222,13 @@ impl List {
         std::fmt::write(&mut self.bytes, format_args!("{what}")).expect("the buffer grows");
     }
 
-    fn push_node(&mut self, node: &Node<'_>) {
-        let node = match *node {
-            Node::Ip(addr) => Node::Ip(addr.to_canonical()),
-            Node::Socket(addr) => {
-                Node::Socket(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
-            }
-            node => node,
-        };
-        match node {
-            Node::Ip(IpAddr::V4(addr)) => self.bytes.put_slice(Dotted::of(addr).as_bytes()),
+    /// RFC 7239 §6.
+    fn push_client(&mut self, client: Option<IpAddr>) {
+        match client.map(|client| client.to_canonical()) {
+            Some(IpAddr::V4(addr)) => self.bytes.put_slice(Dotted::of(addr).as_bytes()),
             // A colon and a bracket are no token: quoted.
-            Node::Ip(IpAddr::V6(addr)) => self.push_display(format_args!("\"[{addr}]\"")),
-            // Not by `SocketAddr`: it writes the zone of an IPv6 address.
-            Node::Socket(addr) => match addr.ip() {
-                IpAddr::V4(ip) => self.push_display(format_args!("\"{ip}:{}\"", addr.port())),
-                IpAddr::V6(ip) => self.push_display(format_args!("\"[{ip}]:{}\"", addr.port())),
-            },
-            Node::Obfuscated("") | Node::Unknown => self.bytes.put_slice(b"unknown"),
-            Node::Obfuscated(word) => {
-                self.bytes.put_u8(b'_');
-                let fitting = |byte: u8| match byte {
-                    b'.' | b'_' | b'-' => byte,
-                    _ if byte.is_ascii_alphanumeric() => byte,
-                    _ => b'_',
-                };
-                self.bytes.extend(word.bytes().map(fitting));
-            }
+            Some(IpAddr::V6(addr)) => self.push_display(format_args!("\"[{addr}]\"")),
+            None => self.bytes.put_slice(b"unknown"),
         }
     }
 
@@ -478,58 +438,41 @@ mod tests {
     fn an_element_of_forwarded_is_written_as_rfc_7239_says() {
         let host = value("example.com:8080");
         let element = Element {
-            client: Node::Ip(ip("2001:db8::1")),
-            by: Some(Node::Socket("192.0.2.1:80".parse().expect("an address"))),
+            client: Some(ip("2001:db8::1")),
             host: Some(&host),
             proto: Proto::Http,
         };
         assert_eq!(
             forwarded([&value("for=192.0.2.43")], &element),
-            "for=192.0.2.43, for=\"[2001:db8::1]\";by=\"192.0.2.1:80\";\
-             host=\"example.com:8080\";proto=http"
+            "for=192.0.2.43, for=\"[2001:db8::1]\";host=\"example.com:8080\";proto=http"
         );
         let host = value("example.com");
         let element = Element {
-            client: Node::Ip(ip("192.0.2.1")),
-            by: Some(Node::Socket("[fe80::1%3]:80".parse().expect("an address"))),
+            client: Some(ip("192.0.2.1")),
             host: Some(&host),
             proto: Proto::Https,
         };
         assert_eq!(
             forwarded([], &element),
-            "for=192.0.2.1;by=\"[fe80::1]:80\";host=example.com;proto=https"
+            "for=192.0.2.1;host=example.com;proto=https"
         );
     }
 
     #[test]
-    fn who_shall_not_be_named_is_not() {
-        let written = |client| {
-            let element = Element {
-                client,
-                by: None,
-                host: None,
-                proto: Proto::Http,
-            };
-            forwarded([], &element)
+    fn a_client_without_an_address_is_unknown() {
+        let element = Element {
+            client: None,
+            host: None,
+            proto: Proto::Http,
         };
-        assert_eq!(written(Node::Unknown), "for=unknown;proto=http");
-        assert_eq!(written(Node::Obfuscated("")), "for=unknown;proto=http");
-        assert_eq!(
-            written(Node::Obfuscated("gate-1")),
-            "for=_gate-1;proto=http"
-        );
-        assert_eq!(
-            written(Node::Obfuscated("a;b=\"ü")),
-            "for=_a_b____;proto=http"
-        );
+        assert_eq!(forwarded([], &element), "for=unknown;proto=http");
     }
 
     #[test]
     fn a_host_cannot_write_another_parameter() {
         let host = value("a\";by=\\evil");
         let element = Element {
-            client: Node::Unknown,
-            by: None,
+            client: None,
             host: Some(&host),
             proto: Proto::Http,
         };
@@ -549,8 +492,7 @@ mod tests {
                 prop_assert_eq!(read, Some(client));
 
                 let element = Element {
-                    client: Node::Ip(client),
-                    by: None,
+                    client: Some(client),
                     host: Some(&line),
                     proto: Proto::Http,
                 };

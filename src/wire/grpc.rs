@@ -20,8 +20,6 @@ pub enum Code {
     DeadlineExceeded = 4,
     /// The client may not do this.
     PermissionDenied = 7,
-    /// There is more of it than we take.
-    ResourceExhausted = 8,
     /// There is no such method.
     Unimplemented = 12,
     /// The request or the response is broken.

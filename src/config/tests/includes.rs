@@ -102,24 +102,6 @@ fn included_files_count_as_if_they_stood_there() {
 }
 
 #[test]
-fn a_new_file_of_a_pattern_and_no_other_concerns_the_configuration() {
-    let directory =
-        Directory::with(&[("main.toml", &format!("include = 'conf.d/*.toml'\n{BASE}"))]);
-    let watch = directory.load().watch;
-    let concerns = |name: &str| watch.concerns(&directory.path(name));
-    assert!(concerns("main.toml"));
-    assert!(concerns("conf.d/new.toml"));
-    for other in [
-        "conf.d/.new.toml",
-        "conf.d/new.toml~",
-        "conf.d/a/b.toml",
-        "other.toml",
-    ] {
-        assert!(!concerns(other), "{other}");
-    }
-}
-
-#[test]
 fn secret_files_are_relative_to_the_file_that_names_them_and_watched() {
     let directory = Directory::with(&[
         (

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::base::clock::{self, Duration, FAR, Instant};
+use crate::base::clock::{self, FAR, Instant};
 use crate::base::rng::Rng;
 use crate::base::tasks;
 use crate::base::{Address, Name};
@@ -71,8 +71,6 @@ pub struct Checked<'a> {
     pub verdict: Verdict,
     /// `status 200`, `connection refused`, …
     pub reason: &'a str,
-    /// From the start to the verdict.
-    pub took: Duration,
 }
 
 /// One server that has gone up or down.
@@ -116,8 +114,6 @@ struct Shared {
     table: RefCell<Table>,
     /// Wakes [`Checker::run`]: a slot is free, or something is due earlier than it was.
     woken: Notify,
-    /// Wakes those who wait for the first round.
-    first_round_moved: Notify,
 }
 
 /// A check that runs. Dropped in whatever way, it gives its slot back and has its server checked
@@ -145,7 +141,6 @@ impl Checker {
                 observer,
                 table: RefCell::new(Table::new(rng)),
                 woken: Notify::new(),
-                first_round_moved: Notify::new(),
             }),
         }
     }
@@ -179,7 +174,6 @@ impl Checker {
             self.shared.lift(&backend, &indexes);
         }
         self.shared.woken.notify_one();
-        self.shared.first_round_moved.notify_waiters();
     }
 
     /// Makes the checks; never ends. Only one may run, inside a
@@ -203,25 +197,6 @@ impl Checker {
     /// How far the first checks are.
     pub fn first_round(&self) -> FirstRound {
         self.shared.table.borrow().first_round(clock::now())
-    }
-
-    /// Waits until every server of the first reconcile has had its first check, but not longer than
-    /// the longest `timeout + interval` among them.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost when it is dropped.
-    pub async fn first_round_done(&self) {
-        loop {
-            let moved = self.shared.first_round_moved.notified();
-            if self.first_round() == FirstRound::Over {
-                return;
-            }
-            let until = self.shared.table.borrow().first_round_until();
-            let until = until.unwrap_or_else(|| clock::now() + FAR);
-            let left = until.saturating_duration_since(clock::now());
-            let _ = clock::within(left, moved).await;
-        }
     }
 }
 
@@ -248,7 +223,6 @@ impl Shared {
             .borrow_mut()
             .ended(run, outcome.as_ref(), clock::now());
         self.woken.notify_one();
-        self.first_round_moved.notify_waiters();
         if let (Some(report), Some(outcome)) = (report, outcome) {
             self.carry_out(&report, &outcome);
         }
@@ -268,7 +242,6 @@ impl Shared {
             live: &backend.servers[index],
             verdict: outcome.verdict,
             reason,
-            took: outcome.took,
         });
         if let Some((transition, from)) = done {
             let counts = Counts::of(backend);

@@ -148,17 +148,6 @@ impl State {
     }
 }
 
-impl Verdict {
-    /// The metric's label.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Failed => "failed",
-            Self::Unclear => "unclear",
-        }
-    }
-}
-
 fn rises(checks: u32) -> (State, Option<Transition>) {
     let transition = Transition {
         to: Health::Up,

@@ -202,11 +202,6 @@ impl Table {
         }
     }
 
-    /// When the first round is over at the latest, if it has begun.
-    pub(super) fn first_round_until(&self) -> Option<Instant> {
-        self.first_round.as_ref().map(|open| open.until)
-    }
-
     fn check_all(
         &mut self,
         backend: &Arc<Backend>,

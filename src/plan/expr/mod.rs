@@ -98,11 +98,6 @@ impl Expr {
             .map_or(self.fetch.row().yields, |last| last.converter.row().yields)
     }
 
-    /// From when on it has a value.
-    pub fn known_since(&self) -> Phase {
-        self.fetch.row().since
-    }
-
     /// Whether a condition looks at several values: those of a field with several lines or a list,
     /// for which no single occurrence is asked.
     pub fn has_many(&self) -> bool {

@@ -11,7 +11,7 @@ use http::{Method, Response, StatusCode, Version, request};
 use crate::base::Peer;
 use crate::plan::Forwarding;
 use crate::proxy::io::FieldRules;
-use crate::wire::forwarded::{Element, Node, Proto, forwarded, x_forwarded_for};
+use crate::wire::forwarded::{Element, Proto, forwarded, x_forwarded_for};
 
 use super::seen::Seen;
 
@@ -247,8 +247,7 @@ fn say_who_sent_it(head: &mut request::Parts, sender: Sender<'_>, forwarding: &F
     let headers = &mut head.headers;
     if forwarding.forwarded {
         let element = Element {
-            client: sender.peer.ip().map_or(Node::Unknown, Node::Ip),
-            by: None,
+            client: sender.peer.ip(),
             host: headers.get(header::HOST),
             proto: sender.proto,
         };

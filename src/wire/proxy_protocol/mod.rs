@@ -100,8 +100,6 @@ pub struct ClientFlags(u8);
 impl ClientFlags {
     /// The client connected over TLS.
     pub const TLS: Self = Self(0x01);
-    /// It showed a certificate on this connection.
-    pub const CERTIFICATE_ON_CONNECTION: Self = Self(0x02);
     /// It showed a certificate in this session.
     pub const CERTIFICATE_IN_SESSION: Self = Self(0x04);
 
@@ -109,11 +107,6 @@ impl ClientFlags {
     #[must_use]
     pub fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
-    }
-
-    /// Whether all bits of `other` are among these.
-    pub fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
     }
 }
 

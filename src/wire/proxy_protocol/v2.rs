@@ -535,7 +535,7 @@ mod tests {
                 authority: Some("a.example"),
                 unique_id: Some(b"id"),
                 tls: Some(Tls {
-                    client: ClientFlags::TLS.with(ClientFlags::CERTIFICATE_ON_CONNECTION),
+                    client: ClientFlags::TLS.with(ClientFlags::CERTIFICATE_IN_SESSION),
                     verified: Verified::YES,
                     version: Some("TLSv1.3"),
                     common_name: Some("me"),
@@ -548,7 +548,7 @@ mod tests {
         let mut expected = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x39".to_vec();
         expected.extend_from_slice(&ADDRESSES);
         expected.extend_from_slice(b"\x01\x00\x02h2\x02\x00\x09a.example\x05\x00\x02id");
-        expected.extend_from_slice(b"\x20\x00\x14\x03\0\0\0\0\x21\x00\x07TLSv1.3\x22\x00\x02me");
+        expected.extend_from_slice(b"\x20\x00\x14\x05\0\0\0\0\x21\x00\x07TLSv1.3\x22\x00\x02me");
         assert_eq!(written(&header, Checksum::LeftOut), expected);
         is_read_incrementally(&expected, &header);
     }

@@ -54,21 +54,6 @@ impl Turns {
         let turn = cursor.checked_rem(self.period.len() as u64)?;
         Some(self.period[turn as usize] as usize)
     }
-
-    /// The server that `is_usable` whose turn is number `cursor` or comes first after it; `None` when
-    /// a whole period has none.
-    ///
-    /// For what passes by itself: a server that is full, or that this exchange has tried. The one
-    /// whose turn comes next gets what the other is spared, so for a server that stays away lay out
-    /// new turns without it.
-    pub fn at_or_after(&self, cursor: u64, is_usable: impl Fn(usize) -> bool) -> Option<usize> {
-        let start = cursor.checked_rem(self.period.len() as u64)? as usize;
-        let (before, from) = self.period.split_at(start);
-        from.iter()
-            .chain(before)
-            .map(|&server| server as usize)
-            .find(|&server| is_usable(server))
-    }
 }
 
 /// One turn, before it has its place.
@@ -140,7 +125,6 @@ mod tests {
             let turns = Turns::new(weights);
             assert!(turns.is_empty());
             assert_eq!(turns.at(7), None);
-            assert_eq!(turns.at_or_after(7, |_| true), None);
         }
     }
 
@@ -149,15 +133,6 @@ mod tests {
         let turns = Turns::new(&[1, 1, 1]);
         assert_eq!(turns.at(3), Some(0));
         assert_eq!(turns.at(u64::MAX), Some((u64::MAX % 3) as usize));
-    }
-
-    #[test]
-    fn a_server_that_cannot_be_used_is_passed_over() {
-        let turns = Turns::new(&[1, 1, 1]);
-        assert_eq!(turns.at_or_after(1, |_| true), Some(1));
-        assert_eq!(turns.at_or_after(2, |server| server != 2), Some(0));
-        assert_eq!(turns.at_or_after(1, |server| server == 0), Some(0));
-        assert_eq!(turns.at_or_after(1, |_| false), None);
     }
 
     #[test]
@@ -202,20 +177,6 @@ mod tests {
                     prop_assert!(count <= weight.div_ceil(own), "{row:?}");
                 }
             }
-        }
-
-        #[test]
-        fn what_is_passed_over_is_what_cannot_be_used(
-            weights in weights(),
-            cursor: u64,
-            usable in any::<u16>(),
-        ) {
-            let turns = Turns::new(&weights);
-            let is_usable = |server: usize| usable & (1 << server) != 0;
-            let expected = (0..turns.len() as u64)
-                .filter_map(|step| turns.at(cursor % turns.len() as u64 + step))
-                .find(|&server| is_usable(server));
-            prop_assert_eq!(turns.at_or_after(cursor, is_usable), expected);
         }
     }
 }
