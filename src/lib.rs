@@ -25,21 +25,21 @@
 //!
 //! # The life of a request
 //!
-//! 1. [`proxy::listen`] accepts the connection, counts it, and holds back what is over a limit.
+//! 1. `proxy::listen` accepts the connection, counts it, and holds back what is over a limit.
 //!    Where a proxy before us has to say whose connection it is (PROXY protocol), it is asked first.
-//! 2. [`proxy::tls`] says what a handshake is answered with, where the frontend speaks TLS; `listen`
+//! 2. `proxy::tls` says what a handshake is answered with, where the frontend speaks TLS; `listen`
 //!    shakes hands under a deadline.
-//! 3. [`proxy::http`] reads a request head. From here on a line in the access log is certain. What
+//! 3. `proxy::http` reads a request head. From here on a line in the access log is certain. What
 //!    must not be passed on is refused (RFC 9112 §6.3, §11.2).
-//! 4. [`proxy::route`] finds the first rule that matches, and with it the backend, or none.
-//! 5. [`proxy::http`] rewrites what belongs to this hop alone (RFC 9110 §7.6.1).
-//! 6. [`proxy::forward`] tries: [`proxy::backend`] chooses a server and leases a slot at it, waiting
-//!    in a queue if all are full; [`proxy::upstream`] sends on a warm connection or opens one; the
+//! 4. `proxy::route` finds the first rule that matches, and with it the backend, or none.
+//! 5. `proxy::http` rewrites what belongs to this hop alone (RFC 9110 §7.6.1).
+//! 6. `proxy::forward` tries: `proxy::backend` chooses a server and leases a slot at it, waiting
+//!    in a queue if all are full; `proxy::upstream` sends on a warm connection or opens one; the
 //!    outcome is judged, and maybe another server is tried.
-//! 7. The body streams through [`proxy::io`], with back-pressure and under deadlines. At its last
+//! 7. The body streams through `proxy::io`, with back-pressure and under deadlines. At its last
 //!    byte, or when it breaks, the slot and the connection go back, and [`observe`] counts and logs
 //!    the exchange. Every ending is counted once.
-//! 8. What we answer by ourselves is written by [`proxy::reply`], the only place where a fault
+//! 8. What we answer by ourselves is written by `proxy::reply`, the only place where a fault
 //!    becomes a status.
 //!
 //! A client connection on which nothing happens gives its buffers back and waits as a bare socket.
@@ -48,7 +48,7 @@
 //!
 //! A file changes, a signal comes, or the admin listener is asked: [`config`] reads the text and
 //! gives a [`plan`] or *all* mistakes; [`control`] compares it with the plan that runs, binds what is
-//! new, assembles the next [`proxy::snapshot`] with the live state of all that is still there, swaps
+//! new, assembles the next `proxy::snapshot` with the live state of all that is still there, swaps
 //! it in, and lets go of what is not wanted any more. What fails before the swap changes nothing.
 //!
 //! # Threads and state

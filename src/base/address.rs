@@ -10,19 +10,19 @@ use crate::base::Name;
 
 /// The most bytes that the kernel has room for in the address of a Unix socket, the zero that ends a
 /// path or begins an abstract name not counted.
-pub const LONGEST_UNIX_NAME: usize = 107;
+pub(crate) const LONGEST_UNIX_NAME: usize = 107;
 
 /// An IPv4 address as text, as the standard library writes it: which formats it twice, to be able to
 /// pad it, and each connection has one.
 #[derive(Clone, Copy, Debug)]
-pub struct Dotted {
+pub(crate) struct Dotted {
     text: [u8; 15],
     length: usize,
 }
 
 impl Dotted {
     /// Of `ip`.
-    pub fn of(ip: Ipv4Addr) -> Self {
+    pub(crate) fn of(ip: Ipv4Addr) -> Self {
         let mut dotted = Self {
             text: [0; 15],
             length: 0,
@@ -43,7 +43,7 @@ impl Dotted {
     }
 
     /// The text, in ASCII.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.text[..self.length]
     }
 

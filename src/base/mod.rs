@@ -2,20 +2,20 @@
 //!
 //! Nothing here knows what a proxy is, and nothing here imports another room.
 
-pub mod address;
+pub(crate) mod address;
 pub mod clock;
-pub mod name;
-pub mod position;
-pub mod quote;
+mod name;
+mod position;
+pub(crate) mod quote;
 pub mod rng;
-pub mod system_error;
+mod system_error;
 pub mod tasks;
-pub mod tls;
-pub mod turn;
-pub mod units;
+pub(crate) mod tls;
+pub(crate) mod turn;
+pub(crate) mod units;
 
 pub use address::{Address, FileMode, ListenAddress, Peer};
-pub use name::Name;
+pub use name::{InvalidName, Name};
 pub use position::Position;
 pub use system_error::InWords;
 pub use tls::{Fingerprint, MalformedFingerprint, TlsKeys, TlsVersion};

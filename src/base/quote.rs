@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 
 /// The most characters that a message shows of one text.
-pub const MOST_SHOWN: usize = 100;
+pub(crate) const MOST_SHOWN: usize = 100;
 
 /// The first [`MOST_SHOWN`] characters of `text`, and `…` where there are more.
-pub fn beginning(text: &str) -> Cow<'_, str> {
+pub(crate) fn beginning(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(MOST_SHOWN) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
         None => Cow::Borrowed(text),
@@ -18,7 +18,7 @@ pub fn beginning(text: &str) -> Cow<'_, str> {
 
 /// `text` with its control characters, but for line ends, in the form `\u{1b}`: a terminal would obey
 /// them.
-pub fn without_controls(text: &str) -> String {
+pub(crate) fn without_controls(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

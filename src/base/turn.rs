@@ -15,14 +15,14 @@ const SMALL_PIECE_BYTES: usize = 1 << 10;
 
 /// Whether the task that runs has steps left in its turn. If not, it is woken for its next one.
 #[inline]
-pub fn may_go_on(cx: &mut Context<'_>) -> bool {
+pub(crate) fn may_go_on(cx: &mut Context<'_>) -> bool {
     // It only asks: what it would spend comes back when it is dropped.
     coop::has_budget_remaining() || coop::poll_proceed(cx).is_ready()
 }
 
 /// Takes `steps` off what the task that runs may do in its turn.
 #[inline]
-pub fn spend(cx: &mut Context<'_>, steps: usize) {
+pub(crate) fn spend(cx: &mut Context<'_>, steps: usize) {
     for _ in 0..steps {
         match coop::poll_proceed(cx) {
             Poll::Ready(step) => step.made_progress(),
@@ -34,19 +34,19 @@ pub fn spend(cx: &mut Context<'_>, steps: usize) {
 /// Takes off what a piece of a body costs, of which so many bytes are data: where pieces are small, each
 /// is parsed, framed and written for little.
 #[inline]
-pub fn spend_on_piece(cx: &mut Context<'_>, bytes: usize) {
+pub(crate) fn spend_on_piece(cx: &mut Context<'_>, bytes: usize) {
     spend(cx, if bytes < SMALL_PIECE_BYTES { 4 } else { 1 });
 }
 
 /// What `future` gives, whose steps are not counted: few, and ones that must not seem pending because
 /// the turn is over.
-pub fn uncounted<F: Future>(future: F) -> impl Future<Output = F::Output> {
+pub(crate) fn uncounted<F: Future>(future: F) -> impl Future<Output = F::Output> {
     coop::unconstrained(future)
 }
 
 /// Counts the pieces that a stream of bytes is made of, each of which says its length first.
 #[derive(Debug)]
-pub struct Pieces {
+pub(crate) struct Pieces {
     kind: PieceKind,
     /// Bytes to skip until the next piece begins.
     skip: usize,
@@ -56,7 +56,7 @@ pub struct Pieces {
 
 /// What they are.
 #[derive(Clone, Copy, Debug)]
-pub enum PieceKind {
+pub(crate) enum PieceKind {
     /// Frames of HTTP/2 (RFC 9113 §4.1).
     Frames,
     /// Records of TLS (RFC 8446 §5.1).
@@ -82,7 +82,7 @@ impl PieceKind {
 
 impl Pieces {
     /// The first begins after `skip` bytes.
-    pub fn after(skip: usize, kind: PieceKind) -> Self {
+    pub(crate) fn after(skip: usize, kind: PieceKind) -> Self {
         Self {
             kind,
             skip,
@@ -92,7 +92,7 @@ impl Pieces {
     }
 
     /// Goes on by `bytes`, and says how many pieces have begun in them.
-    pub fn count(&mut self, mut bytes: &[u8]) -> usize {
+    pub(crate) fn count(&mut self, mut bytes: &[u8]) -> usize {
         let header_bytes = self.kind.header_bytes();
         let mut count = 0;
         loop {

@@ -13,7 +13,7 @@ pub struct ByteSize(pub u64);
 
 /// Why a text is not a quantity.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UnitError {
+pub(crate) enum UnitError {
     /// Digits without a unit.
     NoUnit,
     /// No digits where digits must be.
@@ -48,7 +48,7 @@ const SIZE_UNITS: [(&str, u64); 7] = [
 /// # Errors
 ///
 /// [`UnitError`], in the order in which a reader would see it.
-pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     let mut total: u64 = 0;
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -69,7 +69,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
 /// # Errors
 ///
 /// [`UnitError`], in the order in which a reader would see it.
-pub fn parse_size(text: &str) -> Result<ByteSize, UnitError> {
+pub(crate) fn parse_size(text: &str) -> Result<ByteSize, UnitError> {
     let (value, unit, after) = number_and_unit(text.trim())?;
     if !after.is_empty() {
         return Err(UnitError::UnknownUnit(format!("{unit}{after}")));
@@ -82,7 +82,7 @@ pub fn parse_size(text: &str) -> Result<ByteSize, UnitError> {
 }
 
 /// `duration` as [`parse_duration`] reads it, with the largest unit that leaves no fraction.
-pub fn show_duration(duration: Duration) -> String {
+pub(crate) fn show_duration(duration: Duration) -> String {
     let micros = duration.as_micros();
     let fitting = DURATION_UNITS
         .iter()

@@ -10,7 +10,7 @@ mod admin;
 mod assemble;
 mod certs;
 mod changes;
-pub mod health;
+mod health;
 mod health_events;
 mod listeners;
 mod moves;

@@ -19,7 +19,7 @@ use crate::observe::{HandshakeFailure, NoHeader, PauseCause};
 use crate::plan::LogTarget;
 
 /// The program is up: listeners are bound and workers run.
-pub fn started(version: &str, workers: usize, generation: u64) {
+pub(crate) fn started(version: &str, workers: usize, generation: u64) {
     let s = plural(workers as u64);
     info!(
         event = "process.started",
@@ -28,12 +28,12 @@ pub fn started(version: &str, workers: usize, generation: u64) {
 }
 
 /// A frontend takes connections on `addr`.
-pub fn listener_bound(frontend: &str, addr: &ListenAddress) {
+pub(crate) fn listener_bound(frontend: &str, addr: &ListenAddress) {
     info!(event = "listener.bound", frontend, %addr, "{frontend} listens on {addr}");
 }
 
 /// A worker cannot accept on a socket that is bound.
-pub fn listener_failed(frontend: &str, why: &dyn Display) {
+pub(crate) fn listener_failed(frontend: &str, why: &dyn Display) {
     error!(
         event = "listener.failed",
         frontend, "a worker cannot accept for {frontend}: {why}"
@@ -41,12 +41,12 @@ pub fn listener_failed(frontend: &str, why: &dyn Display) {
 }
 
 /// A frontend takes no more connections on `addr`.
-pub fn listener_closed(frontend: &str, addr: &ListenAddress) {
+pub(crate) fn listener_closed(frontend: &str, addr: &ListenAddress) {
     info!(event = "listener.closed", frontend, %addr, "{frontend} no longer listens on {addr}");
 }
 
 /// `owner` was to listen on all addresses, and this host has no IPv6.
-pub fn ipv6_missing(owner: &str, addr: &ListenAddress, why: &dyn Display) {
+pub(crate) fn ipv6_missing(owner: &str, addr: &ListenAddress, why: &dyn Display) {
     warn!(
         event = "listener.no_ipv6",
         owner, %addr, "{owner} listens on IPv4 only: cannot listen on {addr}: {why}"
@@ -54,7 +54,7 @@ pub fn ipv6_missing(owner: &str, addr: &ListenAddress, why: &dyn Display) {
 }
 
 /// The file of a Unix socket keeps its old permissions.
-pub fn mode_not_changed(addr: &ListenAddress, why: &dyn Display) {
+pub(crate) fn mode_not_changed(addr: &ListenAddress, why: &dyn Display) {
     warn!(
         event = "listener.mode_failed",
         %addr, "{addr} keeps its old permissions: {why}"
@@ -62,18 +62,18 @@ pub fn mode_not_changed(addr: &ListenAddress, why: &dyn Display) {
 }
 
 /// Metrics, probes and the API are answered on `addr`.
-pub fn admin_bound(addr: &ListenAddress) {
+pub(crate) fn admin_bound(addr: &ListenAddress) {
     let scheme = if addr.ip().is_some() { "http://" } else { "" };
     info!(event = "admin.bound", %addr, "metrics and status are at {scheme}{addr}");
 }
 
 /// The admin listener cannot be had although its address is bound.
-pub fn admin_failed(addr: &ListenAddress, why: &dyn Display) {
+pub(crate) fn admin_failed(addr: &ListenAddress, why: &dyn Display) {
     error!(event = "admin.failed", %addr, "the admin listener at {addr} does not work: {why}");
 }
 
 /// A defect of ours ended the admin listener's wait for connections; it begins again.
-pub fn admin_panicked() {
+pub(crate) fn admin_panicked() {
     error!(
         event = "admin.panicked",
         "the admin listener panicked (a bug in evenkeel) and accepts connections again"
@@ -81,7 +81,7 @@ pub fn admin_panicked() {
 }
 
 /// The files of a backend's `tls`, or the system's authorities, have changed, and are used.
-pub fn server_tls_renewed(backend: &str) {
+pub(crate) fn server_tls_renewed(backend: &str) {
     info!(
         event = "server.tls_renewed",
         backend, "backend {backend}: its TLS files were renewed; new connections use them"
@@ -89,7 +89,7 @@ pub fn server_tls_renewed(backend: &str) {
 }
 
 /// A new configuration runs; `changes` says what is new.
-pub fn reload_applied(generation: u64, changes: &dyn Display) {
+pub(crate) fn reload_applied(generation: u64, changes: &dyn Display) {
     info!(
         event = "reload.applied",
         generation, "configuration {generation} runs: {changes}"
@@ -97,7 +97,7 @@ pub fn reload_applied(generation: u64, changes: &dyn Display) {
 }
 
 /// The configuration was read again and says what already runs.
-pub fn reload_unchanged(generation: u64) {
+pub(crate) fn reload_unchanged(generation: u64) {
     info!(
         event = "reload.unchanged",
         generation, "configuration {generation} stays: the files describe what already runs"
@@ -105,7 +105,7 @@ pub fn reload_unchanged(generation: u64) {
 }
 
 /// The configuration cannot be used, and the one before goes on; `why` has all diagnostics, as plain text.
-pub fn reload_failed(generation: u64, why: &dyn Display) {
+pub(crate) fn reload_failed(generation: u64, why: &dyn Display) {
     error!(
         event = "reload.failed",
         generation, "configuration {generation} stays: the new one has mistakes:\n{why}"
@@ -114,7 +114,7 @@ pub fn reload_failed(generation: u64, why: &dyn Display) {
 
 /// A server takes traffic from now on, after `passed` checks; `up` of `total` servers do now. With
 /// none passed, it is not checked any more.
-pub fn server_up(backend: &str, server: &str, passed: u32, up: usize, total: usize) {
+pub(crate) fn server_up(backend: &str, server: &str, passed: u32, up: usize, total: usize) {
     let why = match passed {
         0 => "no longer checked".to_owned(),
         passed => format!("after {passed} passed check{}", plural(passed.into())),
@@ -127,7 +127,7 @@ pub fn server_up(backend: &str, server: &str, passed: u32, up: usize, total: usi
 
 /// What is left of a backend when one of its servers is down.
 #[derive(Clone, Copy, Debug)]
-pub struct Left {
+pub(crate) struct Left {
     /// Servers that take traffic.
     pub up: usize,
     /// Those that still wait for their first check.
@@ -137,7 +137,7 @@ pub struct Left {
 }
 
 /// A server takes no more traffic because of `why`, after `failed` checks.
-pub fn server_down(backend: &str, server: &str, why: &dyn Display, failed: u32, left: Left) {
+pub(crate) fn server_down(backend: &str, server: &str, why: &dyn Display, failed: u32, left: Left) {
     let s = plural(failed.into());
     let why = why.to_string();
     let Left {
@@ -173,7 +173,7 @@ pub fn server_down(backend: &str, server: &str, why: &dyn Display, failed: u32, 
 }
 
 /// A check failed without changing the server's state.
-pub fn check_failed(backend: &str, server: &str, why: &dyn Display) {
+pub(crate) fn check_failed(backend: &str, server: &str, why: &dyn Display) {
     debug!(
         event = "server.check_failed",
         backend, server, "{backend}/{server} failed a check: {why}"
@@ -181,7 +181,7 @@ pub fn check_failed(backend: &str, server: &str, why: &dyn Display) {
 }
 
 /// No TLS came about with a server that an exchange was to go to. Not to be said for each exchange.
-pub fn server_not_believed(backend: &str, server: &str, fault: &Fault) {
+pub(crate) fn server_not_believed(backend: &str, server: &str, fault: &Fault) {
     let reason = fault.reason.code();
     warn!(
         event = "server.tls_failed",
@@ -190,7 +190,7 @@ pub fn server_not_believed(backend: &str, server: &str, fault: &Fault) {
 }
 
 /// A server that an exchange was to go to does not speak HTTP/2. Not to be said for each exchange.
-pub fn server_not_understood(backend: &str, server: &str, fault: &Fault) {
+pub(crate) fn server_not_understood(backend: &str, server: &str, fault: &Fault) {
     let reason = fault.reason.code();
     warn!(
         event = "server.http2_failed",
@@ -199,7 +199,7 @@ pub fn server_not_understood(backend: &str, server: &str, fault: &Fault) {
 }
 
 /// A frontend has stopped accepting for a while.
-pub fn accept_paused(frontend: &str, cause: PauseCause) {
+pub(crate) fn accept_paused(frontend: &str, cause: PauseCause) {
     let why = match cause {
         PauseCause::FrontendLimit => "its max_connections is reached",
         PauseCause::ProcessLimit => "max_connections of the process is reached",
@@ -213,7 +213,7 @@ pub fn accept_paused(frontend: &str, cause: PauseCause) {
 }
 
 /// A frontend accepts again.
-pub fn accept_resumed(frontend: &str) {
+pub(crate) fn accept_resumed(frontend: &str) {
     info!(
         event = "accept.resumed",
         frontend, "{frontend} accepts connections again"
@@ -221,7 +221,7 @@ pub fn accept_resumed(frontend: &str) {
 }
 
 /// No file descriptor was free for a connection that a client wants to open.
-pub fn out_of_descriptors(frontend: &str) {
+pub(crate) fn out_of_descriptors(frontend: &str) {
     warn!(
         event = "process.out_of_descriptors",
         frontend,
@@ -230,7 +230,7 @@ pub fn out_of_descriptors(frontend: &str) {
 }
 
 /// An exchange was answered 503 because no descriptor was free for a server connection.
-pub fn no_descriptor_for_server() {
+pub(crate) fn no_descriptor_for_server() {
     warn!(
         event = "process.server_connections_full",
         "no file descriptor is free for another server connection: requests are answered 503 (proxy.descriptors); raise the open-file limit (ulimit -n)"
@@ -238,7 +238,7 @@ pub fn no_descriptor_for_server() {
 }
 
 /// `max_connections` is more than the limit of open files allows.
-pub fn max_connections_lowered(wanted: u64, connections: u64, servers: u64) {
+pub(crate) fn max_connections_lowered(wanted: u64, connections: u64, servers: u64) {
     warn!(
         event = "process.descriptor_limit_low",
         wanted,
@@ -249,7 +249,7 @@ pub fn max_connections_lowered(wanted: u64, connections: u64, servers: u64) {
 }
 
 /// The limit of open files allows few connections.
-pub fn descriptors_few(connections: u64, servers: u64) {
+pub(crate) fn descriptors_few(connections: u64, servers: u64) {
     let s = plural(connections);
     warn!(
         event = "process.descriptors_few",
@@ -260,7 +260,12 @@ pub fn descriptors_few(connections: u64, servers: u64) {
 }
 
 /// A TLS handshake with a client failed.
-pub fn handshake_failed(frontend: &str, client: Peer, reason: HandshakeFailure, why: &dyn Display) {
+pub(crate) fn handshake_failed(
+    frontend: &str,
+    client: Peer,
+    reason: HandshakeFailure,
+    why: &dyn Display,
+) {
     let reason = reason.code();
     debug!(
         event = "tls.handshake_failed",
@@ -270,13 +275,13 @@ pub fn handshake_failed(frontend: &str, client: Peer, reason: HandshakeFailure, 
 
 /// What a file, or a directory of them, says of certificates is another than before, and holds from
 /// now on: it is new or renewed, or of the directory, something has gone that is not needed.
-pub fn certificate_renewed(path: &Path) {
+pub(crate) fn certificate_renewed(path: &Path) {
     let path = path.display();
     info!(event = "certificate.renewed", %path, "{path} has changed and is now in use");
 }
 
 /// Files of a directory have gone, and with them the last certificate for `names`.
-pub fn certificate_gone(path: &Path, names: &str) {
+pub(crate) fn certificate_gone(path: &Path, names: &str) {
     let path = path.display();
     warn!(
         event = "certificate.gone",
@@ -286,13 +291,13 @@ pub fn certificate_gone(path: &Path, names: &str) {
 
 /// A file with a certificate, or with authorities, cannot be used; if there was one before, that is
 /// used on.
-pub fn certificate_broken(path: &Path, why: &dyn Display) {
+pub(crate) fn certificate_broken(path: &Path, why: &dyn Display) {
     let path = path.display();
     error!(event = "certificate.broken", %path, %why, "{path} cannot be used, its last usable state stays in use: {why}");
 }
 
 /// The same happened to so many more files.
-pub fn more_certificates(files: u64) {
+pub(crate) fn more_certificates(files: u64) {
     let s = plural(files);
     info!(
         event = "certificate.more",
@@ -301,7 +306,7 @@ pub fn more_certificates(files: u64) {
 }
 
 /// A certificate expires in `days` whole days; below 0, it has.
-pub fn certificate_expires(path: &Path, days: i64) {
+pub(crate) fn certificate_expires(path: &Path, days: i64) {
     let path = path.display();
     if days < 0 {
         error!(event = "certificate.expired", %path, days, "the certificate in {path} has expired");
@@ -315,7 +320,7 @@ pub fn certificate_expires(path: &Path, days: i64) {
 }
 
 /// The connection of a client ended in a way that no exchange tells.
-pub fn connection_failed(frontend: &str, client: Peer, why: &dyn Display) {
+pub(crate) fn connection_failed(frontend: &str, client: Peer, why: &dyn Display) {
     debug!(
         event = "connection.failed",
         frontend, %client, "a connection of {client} to {frontend} ended: {why}"
@@ -323,7 +328,7 @@ pub fn connection_failed(frontend: &str, client: Peer, why: &dyn Display) {
 }
 
 /// A connection of `peer` did not begin with a PROXY header that is taken, and was closed.
-pub fn proxy_header_failed(frontend: &str, peer: Peer, why: NoHeader) {
+pub(crate) fn proxy_header_failed(frontend: &str, peer: Peer, why: NoHeader) {
     debug!(
         event = "proxy_protocol.failed",
         frontend,
@@ -334,13 +339,13 @@ pub fn proxy_header_failed(frontend: &str, peer: Peer, why: NoHeader) {
 }
 
 /// What lay below the reason of a failed exchange or attempt, for the log alone.
-pub fn exchange_failed(id: &RequestId, fault: &Fault) {
+pub(crate) fn exchange_failed(id: &RequestId, fault: &Fault) {
     let id = String::from_utf8_lossy(id.as_bytes());
     debug!(event = "exchange.failed", request_id = %id, "exchange {id} failed: {fault}");
 }
 
 /// A defect of ours ended an exchange; the rest goes on.
-pub fn exchange_panicked(id: &RequestId, what: &str) {
+pub(crate) fn exchange_panicked(id: &RequestId, what: &str) {
     let id = String::from_utf8_lossy(id.as_bytes());
     error!(
         event = "exchange.panicked",
@@ -350,7 +355,7 @@ pub fn exchange_panicked(id: &RequestId, what: &str) {
 }
 
 /// A worker has ended though it was not asked to; the process cannot go on.
-pub fn worker_died(worker: usize, why: &dyn Display) {
+pub(crate) fn worker_died(worker: usize, why: &dyn Display) {
     error!(
         event = "worker.died",
         worker, "worker {worker} died: {why}; the process is ending"
@@ -358,7 +363,7 @@ pub fn worker_died(worker: usize, why: &dyn Display) {
 }
 
 /// The way to the end has begun: readiness fails, and after `grace` listeners close.
-pub fn draining(signal: &str, grace: Duration, timeout: Duration) {
+pub(crate) fn draining(signal: &str, grace: Duration, timeout: Duration) {
     let when = match grace {
         Duration::ZERO => "now".to_owned(),
         grace => format!("in {}", show_duration(grace)),
@@ -371,7 +376,7 @@ pub fn draining(signal: &str, grace: Duration, timeout: Duration) {
 }
 
 /// Exchanges that were open were cut: the time to drain was over, or a second signal came.
-pub fn exchanges_cut(exchanges: u64) {
+pub(crate) fn exchanges_cut(exchanges: u64) {
     let s = plural(exchanges);
     warn!(
         event = "process.exchanges_cut",
@@ -380,12 +385,12 @@ pub fn exchanges_cut(exchanges: u64) {
 }
 
 /// The program ends.
-pub fn stopped() {
+pub(crate) fn stopped() {
     info!(event = "process.stopped", "stopped");
 }
 
 /// Lines cannot be written to the access log's target.
-pub fn access_log_fails(target: &LogTarget, why: &dyn Display) {
+pub(crate) fn access_log_fails(target: &LogTarget, why: &dyn Display) {
     let target = named(target);
     error!(
         event = "access_log.fails",
@@ -395,7 +400,7 @@ pub fn access_log_fails(target: &LogTarget, why: &dyn Display) {
 }
 
 /// Lines are written again, after `lost` of them were lost.
-pub fn access_log_writes_again(target: &LogTarget, lost: u64) {
+pub(crate) fn access_log_writes_again(target: &LogTarget, lost: u64) {
     let target = named(target);
     let s = plural(lost);
     info!(
@@ -407,7 +412,7 @@ pub fn access_log_writes_again(target: &LogTarget, lost: u64) {
 }
 
 /// The access log's file has another name now, and cannot be opened under its own.
-pub fn access_log_not_reopened(target: &LogTarget, why: &dyn Display) {
+pub(crate) fn access_log_not_reopened(target: &LogTarget, why: &dyn Display) {
     let target = named(target);
     error!(
         event = "access_log.not_reopened",
@@ -417,7 +422,7 @@ pub fn access_log_not_reopened(target: &LogTarget, why: &dyn Display) {
 }
 
 /// Lines were dropped since that was last said.
-pub fn access_log_dropped(target: &LogTarget, lines: u64) {
+pub(crate) fn access_log_dropped(target: &LogTarget, lines: u64) {
     let target = named(target);
     let s = plural(lines);
     warn!(

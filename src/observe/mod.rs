@@ -2,7 +2,7 @@
 //!
 //! The data plane stamps facts on an exchange and hands it over once, when it is over, to its
 //! worker's [`WorkerObserver`]. `control` writes what changes slowly ([`HealthMetrics`],
-//! [`ProcessMetrics`], [`event`]) and renders a [`Scrape`]. `process` runs the [`LogWriter`]'s
+//! [`ProcessMetrics`], `event`) and renders a [`Scrape`]. `process` runs the [`LogWriter`]'s
 //! thread and starts [`logging`].
 //!
 //! Nothing here is a global, save the subscriber that `logging::start` installs for the whole
@@ -10,7 +10,7 @@
 
 mod access_log;
 mod calendar;
-pub mod event;
+pub(crate) mod event;
 #[cfg(test)]
 mod fixture;
 mod json;

@@ -1,18 +1,18 @@
 //! The data plane, in the order in which a request flows.
 
 pub mod backend;
-pub mod connections;
-pub mod context;
-pub mod forward;
-pub mod frontend;
+pub(crate) mod connections;
+pub(crate) mod context;
+pub(crate) mod forward;
+pub(crate) mod frontend;
 pub mod http;
 pub mod io;
-pub mod listen;
-pub mod reply;
+pub(crate) mod listen;
+pub(crate) mod reply;
 pub mod route;
-pub mod snapshot;
-pub mod tcp;
-pub mod tls;
-pub mod tunnel;
-pub mod upstream;
-pub mod worker;
+pub(crate) mod snapshot;
+pub(crate) mod tcp;
+pub(crate) mod tls;
+pub(crate) mod tunnel;
+pub(crate) mod upstream;
+pub(crate) mod worker;

@@ -19,7 +19,7 @@ const RETRY_AFTER_SECONDS: &str = "2";
 ///
 /// A reason without a status (the response had already begun) is answered 502: it can only come
 /// here when it was found in time after all.
-pub fn reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
+pub(crate) fn reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
     let status = reason.status().unwrap_or(StatusCode::BAD_GATEWAY);
     let id = str::from_utf8(id.as_bytes()).unwrap_or_default();
     let text = format!(
@@ -53,7 +53,7 @@ pub fn reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
 
 /// The same for a client of gRPC, which makes little of a status of HTTP: no message, and what would
 /// stand in trailers stands in the head ("Trailers-Only" of gRPC's `PROTOCOL-HTTP2.md`).
-pub fn grpc_reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
+pub(crate) fn grpc_reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
     let status = reason.status().unwrap_or(StatusCode::BAD_GATEWAY);
     let code = match reason {
         Reason::ExchangeTimeout => grpc::Code::DeadlineExceeded,
@@ -74,7 +74,7 @@ pub fn grpc_reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
 
 /// Whether the body of an answer is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplyBody {
+pub(crate) enum ReplyBody {
     /// It is.
     Sent,
     /// Only what the head says of it: the request was HEAD.
@@ -82,7 +82,12 @@ pub enum ReplyBody {
 }
 
 /// The same as bytes, for a connection on which hyper cannot answer. Closes it.
-pub fn raw_reply(reason: Reason, id: &RequestId, now: SystemTime, body: ReplyBody) -> Vec<u8> {
+pub(crate) fn raw_reply(
+    reason: Reason,
+    id: &RequestId,
+    now: SystemTime,
+    body: ReplyBody,
+) -> Vec<u8> {
     let response = reply(reason, id);
     let mut bytes = format!(
         "HTTP/1.1 {} {}\r\nconnection: close\r\ncontent-length: {}\r\ndate: {}\r\n",

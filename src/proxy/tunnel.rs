@@ -25,10 +25,10 @@ const PARTING: Duration = Duration::from_secs(2);
 
 /// A tunnel that runs by itself, with all that belongs to it. Boxed: it may be idle for long, and does
 /// not carry the room for what came before it.
-pub type TunnelRun = Pin<Box<dyn Future<Output = ()>>>;
+pub(crate) type TunnelRun = Pin<Box<dyn Future<Output = ()>>>;
 
 /// A tunnel that is open.
-pub struct Tunnel {
+pub(crate) struct Tunnel {
     /// What it moves.
     pub relay: Relay,
     /// The slot at the server.
@@ -43,7 +43,7 @@ pub struct Tunnel {
 
 /// How long a tunnel may last.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Terms {
+pub(crate) struct Terms {
     /// With nothing passing; `None`: as long as its peers like.
     pub idle: Option<Duration>,
     /// After it was told to leave.
@@ -85,7 +85,7 @@ enum Ended {
 impl Tunnel {
     /// Runs it until it is over; the exchange ends then, and its facts say why. In a box: what a future
     /// is given it holds twice, and a tunnel may be idle for long.
-    pub async fn run(
+    pub(crate) async fn run(
         mut self: Box<Self>,
         context: &Context,
         registration: &Registration,

@@ -8,8 +8,8 @@
 mod escape;
 
 pub mod client_hello;
-pub mod content_length;
-pub mod field_names;
+pub(crate) mod content_length;
+pub(crate) mod field_names;
 pub mod forwarded;
 pub mod grpc;
 pub mod host;
@@ -18,5 +18,5 @@ pub mod preface;
 pub mod proxy_protocol;
 pub mod query;
 pub mod readings;
-pub mod target;
+pub(crate) mod target;
 pub mod websocket;

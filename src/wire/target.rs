@@ -8,7 +8,7 @@ use super::escape::escape;
 
 /// `target` with escapes for `"`, `<`, `>`, `` ` `` and all bytes that are not ASCII; `None` when it
 /// has none of them, which one scan says.
-pub fn escaped(target: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn escaped(target: &[u8]) -> Option<Vec<u8>> {
     let first = target.iter().position(|&byte| must_be_escaped(byte))?;
     let mut escaped = target[..first].to_vec();
     for &byte in &target[first..] {

@@ -37,20 +37,20 @@ use probe::{Outcome, Target};
 use state::Transition;
 use table::{Report, Run, Table};
 
-pub use state::Verdict;
+pub(super) use state::Verdict;
 
 /// The reason of a server that is up because it has no checks.
 const NOT_CHECKED: &str = "not checked";
 
 /// Checks the servers of all backends. A handle: clones are the same checker.
 #[derive(Clone)]
-pub struct Checker {
+pub(super) struct Checker {
     shared: Rc<Shared>,
 }
 
 /// What the checker tells of its work. Called on the control thread, in the order of events; must
 /// not call the checker back.
-pub trait Observer {
+pub(super) trait Observer {
     /// A check has ended.
     fn checked(&self, check: &Checked<'_>);
 
@@ -60,7 +60,7 @@ pub trait Observer {
 
 /// One check that has ended.
 #[derive(Clone, Copy, Debug)]
-pub struct Checked<'a> {
+pub(super) struct Checked<'a> {
     /// Whose server it is.
     pub backend: &'a Name,
     /// The server.
@@ -75,7 +75,7 @@ pub struct Checked<'a> {
 
 /// One server that has gone up or down.
 #[derive(Clone, Copy, Debug)]
-pub struct Change<'a> {
+pub(super) struct Change<'a> {
     /// Whose server it is.
     pub backend: &'a Name,
     /// The server.
@@ -98,7 +98,7 @@ pub struct Change<'a> {
 
 /// How far the first checks are, for readiness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FirstRound {
+pub(super) enum FirstRound {
     /// [`Checker::reconcile`] has not been called yet.
     NotBegun,
     /// This many servers have not had their first check.
@@ -134,7 +134,7 @@ struct Counts {
 
 impl Checker {
     /// A checker that watches nothing yet. Equal rows of `rng` give equal places in time.
-    pub fn new(network: Network, rng: Rng, observer: Box<dyn Observer>) -> Self {
+    pub(super) fn new(network: Network, rng: Rng, observer: Box<dyn Observer>) -> Self {
         Self {
             shared: Rc::new(Shared {
                 network,
@@ -158,7 +158,7 @@ impl Checker {
     ///
     /// To be called right after the snapshot with these backends was swapped in, before anything
     /// else is awaited: transitions go to the backends that were handed over last.
-    pub fn reconcile(&self, backends: &[Arc<Backend>]) {
+    pub(super) fn reconcile(&self, backends: &[Arc<Backend>]) {
         let leftovers = self
             .shared
             .table
@@ -182,7 +182,7 @@ impl Checker {
     /// # Cancel safety
     ///
     /// When it is dropped no further check starts; those that run come to their end.
-    pub async fn run(&self) -> Infallible {
+    pub(super) async fn run(&self) -> Infallible {
         loop {
             let next = Shared::start_due(&self.shared);
             // Not a timer alone: a check that ends gives a slot to one that is late already.
@@ -195,7 +195,7 @@ impl Checker {
     }
 
     /// How far the first checks are.
-    pub fn first_round(&self) -> FirstRound {
+    pub(super) fn first_round(&self) -> FirstRound {
         self.shared.table.borrow().first_round(clock::now())
     }
 }

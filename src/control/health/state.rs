@@ -36,7 +36,7 @@ pub(super) enum State {
 
 /// What a check says about its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It is well.
     Passed,
     /// It is not.

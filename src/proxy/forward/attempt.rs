@@ -25,7 +25,7 @@ use super::proxy_header_pools::{ProxyHeaderPools, SelectedPool};
 use super::server_body::{Carried, Reuse, ServerBody};
 
 /// A request on its way, as far as it can still be sent.
-pub struct Sending {
+pub(crate) struct Sending {
     state: State,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Failed {
 
 impl Sending {
     /// The whole of `request`.
-    pub fn new(request: Request<RequestBody>) -> Self {
+    pub(crate) fn new(request: Request<RequestBody>) -> Self {
         Self {
             state: State::Whole(request),
         }

@@ -25,7 +25,7 @@ use super::proxy_header_pools::preamble;
 /// # Cancel safety
 ///
 /// Dropping it gives the connection up and the slot back.
-pub async fn connect(
+pub(crate) async fn connect(
     backend: &Rc<Local>,
     dialer: &Dialer,
     exchange: &Rc<Exchange>,

@@ -10,10 +10,10 @@ mod judge;
 mod proxy_header_pools;
 mod server_body;
 
-pub use attempt::Sending;
-pub use bare::connect;
-pub use proxy_header_pools::ProxyHeaderPools;
-pub use server_body::{BodyError, ServerBody, Upgraded};
+pub(crate) use attempt::Sending;
+pub(crate) use bare::connect;
+pub(crate) use proxy_header_pools::ProxyHeaderPools;
+pub(crate) use server_body::{BodyError, ServerBody, Upgraded};
 
 use std::rc::Rc;
 
@@ -41,7 +41,7 @@ use judge::{Left, Next, next_after};
 /// # Cancel safety
 ///
 /// Dropping it cancels the attempt: its connection is closed and its slot given back.
-pub async fn forward(
+pub(crate) async fn forward(
     sending: &mut Sending,
     backend: &Rc<Local>,
     proxy_header_pools: &ProxyHeaderPools,

@@ -29,7 +29,7 @@ const MOST_POOLS: usize = 64;
 
 /// The pools of server connections that belong to one client connection.
 #[derive(Default)]
-pub struct ProxyHeaderPools {
+pub(crate) struct ProxyHeaderPools {
     pools: RefCell<Vec<PrivatePool>>,
     /// How many slots at servers it holds.
     held: Held,

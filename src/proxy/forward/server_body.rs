@@ -25,7 +25,7 @@ use crate::proxy::io::{End, Exchange, ReceiveError, ReceivedBody};
 use crate::proxy::upstream::{H1Connection, Rest, ServerPool, StreamPermit};
 
 /// A server's response body.
-pub struct ServerBody {
+pub(crate) struct ServerBody {
     incoming: ReceivedBody,
     /// `None` once the server has nothing more to do.
     way: Option<Way>,
@@ -58,7 +58,7 @@ pub(super) enum Carried {
 }
 
 /// What is left of a request to a server that goes on in another protocol.
-pub struct Upgraded {
+pub(crate) struct Upgraded {
     /// The way to the server.
     pub server: End,
     /// What it spoke before.
@@ -78,7 +78,7 @@ pub(super) enum Reuse {
 
 /// The response body ended early; why is among the facts of the exchange.
 #[derive(Debug)]
-pub struct BodyError(pub Reason);
+pub(crate) struct BodyError(pub Reason);
 
 impl ServerBody {
     pub(super) fn new(
@@ -96,7 +96,7 @@ impl ServerBody {
     }
 
     /// Whether a connection to a server waits for it, which carries nothing else.
-    pub fn holds_connection(&self) -> bool {
+    pub(crate) fn holds_connection(&self) -> bool {
         let carried = self.way.as_ref().map(|way| &way.carried);
         matches!(carried, Some(Carried::Http1 { .. }))
     }
@@ -135,7 +135,7 @@ impl ServerBody {
     /// # Errors
     ///
     /// The server has not.
-    pub fn into_upgraded(mut self) -> Result<Upgraded, Fault> {
+    pub(crate) fn into_upgraded(mut self) -> Result<Upgraded, Fault> {
         let way = self.way.take();
         let malformed = || Fault::new(Reason::ServerResponseMalformed);
         let Way { carried, lease } = way.ok_or_else(malformed)?;

@@ -35,7 +35,7 @@ const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Accepts from one socket.
-pub struct Accept {
+pub(crate) struct Accept {
     /// The socket.
     pub listener: Listener,
     /// Whose connections these are.
@@ -50,7 +50,7 @@ pub struct Accept {
 
 /// Whose connections a socket accepts, and whether it still does. Written by the worker at
 /// `control`'s command.
-pub struct Target {
+pub(crate) struct Target {
     frontend: RefCell<Arc<Frontend>>,
     state: Cell<State>,
     /// Of the accept loop.
@@ -81,7 +81,7 @@ struct Pass {
 
 impl Target {
     /// Connections of `frontend`.
-    pub fn new(frontend: Arc<Frontend>) -> Self {
+    pub(crate) fn new(frontend: Arc<Frontend>) -> Self {
         Self {
             frontend: RefCell::new(frontend),
             state: Cell::new(State::Open),
@@ -90,18 +90,18 @@ impl Target {
     }
 
     /// Connections from now on are those of `frontend`; a socket that was retired takes new ones again.
-    pub fn aim(&self, frontend: Arc<Frontend>) {
+    pub(crate) fn aim(&self, frontend: Arc<Frontend>) {
         *self.frontend.borrow_mut() = frontend;
         self.turn(State::Open);
     }
 
     /// The socket shall take no new connection, and those whose handshakes it has begun.
-    pub fn retire(&self) {
+    pub(crate) fn retire(&self) {
         self.turn(State::Retiring);
     }
 
     /// The socket shall close when its queue is empty.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.turn(State::Closing);
     }
 
@@ -126,7 +126,7 @@ impl Target {
 
 impl Accept {
     /// Accepts until the target closes and the queue is empty.
-    pub async fn run(self) {
+    pub(crate) async fn run(self) {
         while let Some(accepted) = next(&self.listener, &self.target).await {
             match accepted {
                 Ok((stream, peer)) => {

@@ -5,4 +5,4 @@ mod accept;
 mod handshake;
 mod identify;
 
-pub use accept::{Accept, Target};
+pub(crate) use accept::{Accept, Target};

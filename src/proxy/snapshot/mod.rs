@@ -26,7 +26,7 @@ use crate::proxy::io::{FieldRules, never_from_clients};
 use crate::proxy::route::{Router, TcpRoutes};
 use crate::proxy::tls::Acceptor;
 
-pub use remembered::Remembered;
+pub(crate) use remembered::Remembered;
 
 /// One compiled configuration.
 pub struct Snapshot {

@@ -13,7 +13,7 @@ use crate::observe::{Places, RouteMetrics, ServerMetrics};
 use crate::plan::RouteKind;
 
 /// The places of one exchange.
-pub struct Remembered {
+pub(crate) struct Remembered {
     frontend: Name,
     route: Option<(Name, Arc<RouteMetrics>)>,
     /// What was tried last.
@@ -33,7 +33,7 @@ struct Tried {
 impl Remembered {
     /// Of `exchange`, which ran under `snapshot` and will try no other server; `None`: the snapshot is
     /// not the one, or nothing was tried.
-    pub fn of(record: &Record, snapshot: &Snapshot) -> Option<Self> {
+    pub(crate) fn of(record: &Record, snapshot: &Snapshot) -> Option<Self> {
         let opening = &record.opening;
         let frontend = snapshot.plan.frontends.get(opening.frontend as usize)?;
         let kind = RouteKind::of(opening.first_bytes.is_some());

@@ -12,4 +12,4 @@
 mod first;
 mod serve;
 
-pub use serve::{pass_through, serve};
+pub(crate) use serve::{pass_through, serve};

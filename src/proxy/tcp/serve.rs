@@ -56,7 +56,7 @@ struct Passing {
 }
 
 /// Passes the connection between `ends` on until it is over; `registration` is its own.
-pub async fn serve(
+pub(crate) async fn serve(
     stream: Stream,
     ends: Ends,
     live: Arc<Frontend>,
@@ -85,7 +85,7 @@ pub async fn serve(
 /// Passes a connection on whose client asks for a name that is passed through, in front of a
 /// handshake of our own. Any other is given back as if nothing had been read from it. The time for a
 /// handshake has been running since `began`.
-pub async fn pass_through(
+pub(crate) async fn pass_through(
     mut stream: Stream,
     ends: Ends,
     began: Instant,

@@ -15,7 +15,7 @@ use crate::exchange::{ClientCertificate, ClientTls};
 use crate::net::TlsFacts;
 
 /// The facts of a client's handshake, for those above.
-pub fn client_tls(facts: &TlsFacts) -> ClientTls {
+pub(crate) fn client_tls(facts: &TlsFacts) -> ClientTls {
     let certificate = facts.peer_certificates.first();
     ClientTls {
         version: facts.version,

@@ -6,7 +6,7 @@ use crate::net::HandshakeFault;
 use crate::observe::HandshakeFailure;
 
 /// The reason under which the failure of a client's handshake is counted.
-pub fn failure_of(fault: &HandshakeFault) -> HandshakeFailure {
+pub(crate) fn failure_of(fault: &HandshakeFault) -> HandshakeFailure {
     match fault {
         HandshakeFault::Connection(_) => HandshakeFailure::Closed,
         HandshakeFault::Tls(error) => of_tls(error),

@@ -17,10 +17,10 @@ mod rules;
 mod store;
 mod tickets;
 
-pub use acceptor::{Acceptor, Terms};
-pub use admission::{Admission, Lapsed};
-pub use client::client_tls;
-pub use failure::failure_of;
-pub use resumption::{PolicyId, Resumption};
-pub use rules::{BadRules, Rules, Trust, provider};
-pub use store::{Certificate, KeyKind, Store, StoreBuilder};
+pub(crate) use acceptor::{Acceptor, Terms};
+pub(crate) use admission::{Admission, Lapsed};
+pub(crate) use client::client_tls;
+pub(crate) use failure::failure_of;
+pub(crate) use resumption::{PolicyId, Resumption};
+pub(crate) use rules::{Trust, provider};
+pub(crate) use store::{Certificate, KeyKind, Store, StoreBuilder};

@@ -23,7 +23,7 @@ use super::store::Store;
 use super::tickets::Tickets;
 
 /// Rules that can be shaken hands on.
-pub type Rules = Arc<ServerConfig>;
+pub(super) type Rules = Arc<ServerConfig>;
 
 /// Who may sign certificates of clients, as it was read from files.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub struct BadRules(String);
 ///
 /// Named at each use and never installed as the process's default: two proxies in one process, or a
 /// library with another one, would fight about it.
-pub fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(aws_lc_rs::default_provider())))
 }

@@ -15,7 +15,7 @@ use crate::plan::HostPattern;
 
 /// A certificate that can be served.
 #[derive(Debug)]
-pub struct Certificate {
+pub(crate) struct Certificate {
     /// The chain and the key.
     pub key: Arc<CertifiedKey>,
     /// What the key signs with.
@@ -26,7 +26,7 @@ pub struct Certificate {
 
 /// A kind of key, the cheapest to sign with first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KeyKind {
+pub(crate) enum KeyKind {
     /// On any curve; Ed25519 too.
     Ecdsa,
     /// Any length.
@@ -49,11 +49,11 @@ type Choice = Vec<Arc<Certificate>>;
 
 /// A store in the making.
 #[derive(Debug, Default)]
-pub struct StoreBuilder(Store);
+pub(crate) struct StoreBuilder(Store);
 
 impl StoreBuilder {
     /// Adds a certificate; the first is the default.
-    pub fn add(&mut self, certificate: &Arc<Certificate>) {
+    pub(crate) fn add(&mut self, certificate: &Arc<Certificate>) {
         let store = &mut self.0;
         for name in &certificate.names {
             let (map, name) = match name.strip_prefix("*.") {
@@ -78,7 +78,7 @@ impl StoreBuilder {
 
     /// The store, with the certificates of `name` as the default if it is given; `None` when there
     /// are none of that name.
-    pub fn build(self, default: Option<&str>) -> Option<Store> {
+    pub(crate) fn build(self, default: Option<&str>) -> Option<Store> {
         let mut store = self.0;
         if let Some(name) = default {
             store.default = store.of(name)?.clone();

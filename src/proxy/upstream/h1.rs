@@ -65,7 +65,7 @@ pub(super) struct History {
 }
 
 /// What came back when an answer came: the head, and the body that this connection still carries.
-pub type ResponseHead = Response<Incoming>;
+pub(crate) type ResponseHead = Response<Incoming>;
 
 /// An attempt at this connection failed.
 pub struct Failure {

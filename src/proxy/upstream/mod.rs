@@ -15,10 +15,12 @@ mod settings;
 mod tls;
 mod trust;
 
-pub use h1::{Failure, H1Connection, ResponseHead};
-pub use h2::{Answer, Outcome, Rest, StreamPermit, Unanswered, ask_for_tunnel, head_of, not_http2};
-pub use open::dial;
-pub use server_pool::{ConnectParams, Connection, ServerPool, Wanted};
-pub use server_pools::ServerPools;
-pub use settings::Settings;
-pub use tls::{Agreed, Materials, Spoken, Tls, Trusted};
+pub(crate) use h1::{Failure, H1Connection, ResponseHead};
+pub(crate) use h2::{
+    Answer, Outcome, Rest, StreamPermit, Unanswered, ask_for_tunnel, head_of, not_http2,
+};
+pub(crate) use open::dial;
+pub(crate) use server_pool::{ConnectParams, Connection, ServerPool, Wanted};
+pub(crate) use server_pools::ServerPools;
+pub(crate) use settings::Settings;
+pub(crate) use tls::{Agreed, Materials, Spoken, Tls, Trusted};

@@ -85,7 +85,7 @@ pub(super) async fn open_http1(
 /// # Errors
 ///
 /// `server.connect.*`, all of them safe to try again, and `proxy.descriptors`.
-pub async fn dial(
+pub(crate) async fn dial(
     dialer: &Dialer,
     claim: Claim,
     address: &Address,

@@ -16,7 +16,7 @@ mod stream;
 
 pub(super) use connection::NewH2Connection;
 pub(super) use pool::{H2Pool, Opening, Waiting};
-pub use stream::{Answer, Outcome, Rest, StreamPermit, Unanswered, ask_for_tunnel, head_of};
+pub(crate) use stream::{Answer, Outcome, Rest, StreamPermit, Unanswered, ask_for_tunnel, head_of};
 
 use ::h2::Reason as Code;
 
@@ -25,7 +25,7 @@ use crate::exchange::{Fault, Http2InWords, Reason};
 /// The fault of a server that does not speak HTTP/2, if that is what `error` shows, which came before
 /// anything else from it: what is no frame, or is another one than the first has to be (RFC 9113
 /// §3.4).
-pub fn not_http2(error: &::h2::Error) -> Option<Fault> {
+pub(crate) fn not_http2(error: &::h2::Error) -> Option<Fault> {
     let is_ours = error.is_library() && error.is_go_away();
     let code = error.reason();
     let is_stranger =

@@ -360,7 +360,7 @@ impl Drop for Upload {
 /// # Errors
 ///
 /// That the host is none that a URI can have.
-pub fn head_of(
+pub(crate) fn head_of(
     head: &request::Parts,
     scheme: Scheme,
     authority: &str,
@@ -395,7 +395,7 @@ pub fn head_of(
 }
 
 /// Makes a request in HTTP/1's way to go on in another protocol one in HTTP/2's (RFC 8441 §4, §5).
-pub fn ask_for_tunnel(request: &mut Request<()>, upgrade: &UpgradeRequest) {
+pub(crate) fn ask_for_tunnel(request: &mut Request<()>, upgrade: &UpgradeRequest) {
     *request.method_mut() = Method::CONNECT;
     request.headers_mut().remove(header::SEC_WEBSOCKET_KEY);
     let protocol = String::from_utf8_lossy(upgrade.protocol.as_bytes());
