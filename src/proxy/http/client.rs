@@ -26,17 +26,17 @@ use crate::proxy::tls::{Admission, Lapsed};
 use crate::wire::forwarded::x_forwarded_for;
 
 /// What is known of a connection before its first request.
-pub struct Begin {
+pub struct ConnectionInfo {
     /// Its ends, as a PROXY header names them if there was one.
     pub ends: Ends,
     /// Who sent that header: the other end of the socket.
     pub header_from: Option<Peer>,
     /// What its handshake came to; `None`: it speaks in the clear.
-    pub tls: Option<Vouched>,
+    pub tls: Option<TlsClient>,
 }
 
 /// A client under TLS, and what it was let in by.
-pub struct Vouched {
+pub struct TlsClient {
     /// What the handshake came to.
     pub tls: Rc<ClientTls>,
     /// What it was let in by.
@@ -77,12 +77,12 @@ pub(super) struct Open {
 }
 
 impl Client {
-    pub(super) fn new(context: Rc<Context>, begin: Begin, live: Arc<Frontend>) -> Self {
-        let Begin {
+    pub(super) fn new(context: Rc<Context>, info: ConnectionInfo, live: Arc<Frontend>) -> Self {
+        let ConnectionInfo {
             ends,
             header_from,
             tls,
-        } = begin;
+        } = info;
         let (tls, admission) = tls.map(|one| (one.tls, one.admission)).unzip();
         let client = Self {
             context,

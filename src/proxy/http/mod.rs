@@ -19,5 +19,5 @@ pub mod seen;
 mod serve;
 mod upgrade;
 
-pub use client::{Begin, Vouched};
+pub use client::{ConnectionInfo, TlsClient};
 pub use serve::serve;

@@ -19,7 +19,7 @@ use crate::proxy::io::{Timer, logged_line};
 use crate::proxy::tunnel::TunnelRun;
 use crate::wire::preface::{Version, is_another_protocol, version};
 
-use super::client::{Begin, Client};
+use super::client::{Client, ConnectionInfo};
 use super::idle::{LineEnds, Woken, bytes_or};
 use super::{h1, h2};
 
@@ -31,17 +31,17 @@ enum Spoken {
     Nothing,
 }
 
-/// Serves a connection that began as `begin` says until it ends, or gives what it goes on as; `registration`
+/// Serves a connection described by `info` until it ends, or gives what it goes on as; `registration`
 /// is its own.
 pub fn serve(
     stream: Stream,
-    begin: Begin,
+    info: ConnectionInfo,
     live: Arc<Frontend>,
     context: Rc<Context>,
     registration: Registration,
 ) -> impl Future<Output = Option<TunnelRun>> {
     // Before there is a future, which would carry the room for all of these as long as it lives.
-    let client = Rc::new(Client::new(context, begin, live));
+    let client = Rc::new(Client::new(context, info, live));
     speak(stream, client, registration)
 }
 
@@ -57,8 +57,8 @@ async fn speak(
     };
     match spoken {
         Spoken::H1(prefix) => {
-            let became = h1::serve(stream, prefix, client, &registration, timer).await?;
-            Some(Box::pin(became.run(registration)))
+            let upgraded = h1::serve(stream, prefix, client, &registration, timer).await?;
+            Some(Box::pin(upgraded.run(registration)))
         }
         // Boxed: connections of HTTP/1, which are many and idle, do not carry the room for it.
         Spoken::H2(prefix) => {

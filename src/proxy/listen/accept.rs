@@ -68,7 +68,7 @@ enum State {
 
 /// A connection whose protocol is known.
 enum Accepted {
-    Http(Stream, http::Begin, Registration),
+    Http(Stream, http::ConnectionInfo, Registration),
     Tcp(Stream, Ends, Registration),
 }
 
@@ -202,8 +202,8 @@ impl Accept {
                             as TunnelRun,
                     )
                 }
-                Some(Accepted::Http(stream, begin, registration)) => {
-                    Box::pin(http::serve(stream, begin, frontend, context, registration)).await
+                Some(Accepted::Http(stream, info, registration)) => {
+                    Box::pin(http::serve(stream, info, frontend, context, registration)).await
                 }
             };
             if let Some(tunnel) = tunnel {
@@ -266,12 +266,12 @@ async fn begin(
     let stream = tcp::pass_through(stream, ends, began, frontend, context, &registration).await?;
     let (stream, tls) =
         secure(stream, ends.client, began, frontend, context, &registration).await?;
-    let begin = http::Begin {
+    let info = http::ConnectionInfo {
         ends,
         header_from,
         tls,
     };
-    Some(Accepted::Http(stream, begin, registration))
+    Some(Accepted::Http(stream, info, registration))
 }
 
 /// What connections of `frontend` carry now.

@@ -17,7 +17,7 @@ use crate::observe::{Handshake, HandshakeFailure, event};
 use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
-use crate::proxy::http::Vouched;
+use crate::proxy::http::TlsClient;
 use crate::proxy::snapshot::View;
 use crate::proxy::tls::{Acceptor, Admission, PolicyId, client_tls, failure_of};
 
@@ -40,7 +40,7 @@ pub(super) async fn secure(
     frontend: &Arc<Frontend>,
     context: &Context,
     registration: &Registration,
-) -> Option<(Stream, Option<Vouched>)> {
+) -> Option<(Stream, Option<TlsClient>)> {
     // Without a place the frontend has been removed for a while.
     let (view, place) = context.views.with(frontend)?;
     if view.snapshot.plan.frontends[place].tls.is_none() {
@@ -58,7 +58,7 @@ pub(super) async fn secure(
     ));
     handshake
         .await
-        .map(|(stream, vouched)| (stream, Some(vouched)))
+        .map(|(stream, tls_client)| (stream, Some(tls_client)))
 }
 
 /// Shakes hands; `None`: it failed, and all is said and counted.
@@ -69,7 +69,7 @@ async fn shake_hands(
     frontend: &Arc<Frontend>,
     context: &Context,
     registration: &Registration,
-) -> Option<(Stream, Vouched)> {
+) -> Option<(Stream, TlsClient)> {
     let (view, place) = context.views.with(frontend)?;
     let until = began + view.snapshot.plan.frontends[place].timeout.handshake;
     let timeout = until.saturating_duration_since(clock::now());
@@ -111,11 +111,11 @@ async fn shake_hands(
                 keys: facts.keys,
             };
             observer.shook_hands(&frontend.metrics, Ok(handshake));
-            let vouched = Vouched {
+            let tls_client = TlsClient {
                 tls: Rc::new(client_tls(&facts)),
                 admission: Box::new(Admission::new(policy, facts.peer_certificates)),
             };
-            Some((stream, vouched))
+            Some((stream, tls_client))
         }
         Ok((None, ..)) => None,
         Err(reason) => {

@@ -31,7 +31,7 @@ use super::first::{Unknown, first};
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a connection runs under.
-struct Terrain {
+struct TcpConnection {
     context: Rc<Context>,
     ends: Ends,
     live: Arc<Frontend>,
@@ -49,8 +49,8 @@ struct Open {
     places: Rc<dyn Places>,
 }
 
-/// A connection that has become a tunnel.
-struct Passing {
+/// A connection with its server and its exchange.
+struct TcpTunnel {
     tunnel: Box<Tunnel>,
     open: Open,
 }
@@ -67,7 +67,7 @@ pub(crate) async fn serve(
         // The frontend was removed a while ago.
         return;
     };
-    let terrain = Terrain {
+    let connection = TcpConnection {
         context,
         ends,
         live,
@@ -76,9 +76,9 @@ pub(crate) async fn serve(
     };
     let mut timer = Timer::new();
     // Boxed, and gone with all that it ran under: a connection, once bytes flow, keeps neither.
-    let began = Box::pin(terrain.begin(stream, &registration, &mut timer)).await;
-    if let Some(passing) = began {
-        passing.run(&registration, &mut timer).await;
+    let began = Box::pin(connection.begin(stream, &registration, &mut timer)).await;
+    if let Some(tunnel) = began {
+        tunnel.run(&registration, &mut timer).await;
     }
 }
 
@@ -99,7 +99,7 @@ pub(crate) async fn pass_through(
     if view.snapshot.frontends[place].tcp_routes.is_empty() {
         return Some(stream);
     }
-    let terrain = Terrain {
+    let connection = TcpConnection {
         context: Rc::clone(context),
         ends,
         live: Arc::clone(live),
@@ -107,27 +107,28 @@ pub(crate) async fn pass_through(
         place,
     };
     let mut timer = Timer::new();
-    let looking = Box::pin(terrain.first(&mut stream, began, registration, &mut timer));
+    let looking = Box::pin(connection.first(&mut stream, began, registration, &mut timer));
     let (known, read_already) = looking.await;
     let hello = hello_of(&known);
-    let found = hello.and_then(|hello| terrain.frontend().tcp_routes.find(Some(hello)));
+    let found = hello.and_then(|hello| connection.frontend().tcp_routes.find(Some(hello)));
     let Some(found) = found else {
         return Some(stream.rewound(read_already));
     };
-    let open = terrain.open(began, hello);
+    let open = connection.open(began, hello);
     drop(known);
-    if let Ok(backend) = terrain.choose(Some(found), &open.exchange) {
+    if let Ok(backend) = connection.choose(Some(found), &open.exchange) {
         let client = (stream, read_already);
-        let passing = Box::pin(terrain.pass(client, backend, open, registration, &mut timer)).await;
-        drop(terrain);
-        if let Some(passing) = passing {
-            Box::pin(passing.run(registration, &mut timer)).await;
+        let tunnel =
+            Box::pin(connection.pass(client, backend, open, registration, &mut timer)).await;
+        drop(connection);
+        if let Some(tunnel) = tunnel {
+            Box::pin(tunnel.run(registration, &mut timer)).await;
         }
     }
     None
 }
 
-impl Passing {
+impl TcpTunnel {
     /// Runs the tunnel until it is over.
     async fn run(self, registration: &Registration, timer: &mut Timer) {
         let Self { tunnel, open } = self;
@@ -135,7 +136,7 @@ impl Passing {
     }
 }
 
-impl Terrain {
+impl TcpConnection {
     fn plan(&self) -> &plan::Frontend {
         &self.view.snapshot.plan.frontends[self.place]
     }
@@ -151,7 +152,7 @@ impl Terrain {
         mut stream: Stream,
         registration: &Registration,
         timer: &mut Timer,
-    ) -> Option<Passing> {
+    ) -> Option<TcpTunnel> {
         let began = clock::now();
         let mut known = Ok(First::NotTls);
         let mut read_already = Bytes::new();
@@ -200,7 +201,7 @@ impl Terrain {
         mut open: Open,
         registration: &Registration,
         timer: &mut Timer,
-    ) -> Option<Passing> {
+    ) -> Option<TcpTunnel> {
         let exchange = &open.exchange;
         let local = &self.view.backends[backend as usize];
         let connecting = connect(local, &self.context.dialer, exchange);
@@ -210,7 +211,7 @@ impl Terrain {
                 if let Some(places) = Remembered::of(&exchange.record, &self.view.snapshot) {
                     open.places = Rc::new(places);
                 }
-                Some(Passing { tunnel, open })
+                Some(TcpTunnel { tunnel, open })
             }
             Err(fault) => {
                 event::exchange_failed(&exchange.record.opening.id, &fault);

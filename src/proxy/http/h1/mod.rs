@@ -77,7 +77,7 @@ enum Ended {
 }
 
 /// A connection on which HTTP is over and a tunnel begins.
-pub(super) struct Became {
+pub(super) struct UpgradedConnection {
     client: (End, Bytes),
     session: Rc<Session>,
     timer: Timer,
@@ -91,7 +91,7 @@ pub(super) async fn serve(
     client: Rc<Client>,
     registration: &Registration,
     mut timer: Timer,
-) -> Option<Became> {
+) -> Option<UpgradedConnection> {
     let session = Rc::new(Session::new(client, clock::now()));
     loop {
         // Boxed, this and what ends a connection: a parked one does not carry the room for it.
@@ -119,7 +119,7 @@ pub(super) async fn serve(
                 .await;
             }
             Ended::Upgraded(stream, read_too_far) => {
-                return Some(Became {
+                return Some(UpgradedConnection {
                     client: (End::Connection(stream), read_too_far),
                     session,
                     timer,
@@ -180,7 +180,7 @@ pub(super) async fn serve(
     }
 }
 
-impl Became {
+impl UpgradedConnection {
     /// Runs the tunnel until it is over.
     pub(super) async fn run(self, registration: Registration) {
         let Self {
