@@ -1,6 +1,6 @@
 //! The house rules, held by reading the sources.
 //!
-//! Who may import whom stands in one table, in the docs of `src/lib.rs`; this test reads it there
+//! Which room may import which stands in one table, in the docs of `src/lib.rs`; this test reads it there
 //! and fails on a path that no row allows. The other rules are the table in `rules.rs`.
 //!
 //! Test code is exempt from both, as it has to be: items under `#[cfg(test)]`, files that are

@@ -1,4 +1,4 @@
-//! The rooms, and the table of who may import whom.
+//! The rooms, and the table of which may import which.
 //!
 //! The table is the `text` block in the docs of `src/lib.rs` that begins under [`TITLE`]; a line is
 //! `room -> rooms that it may import`. `proxy/*` on the left adds to the row of every room of the
@@ -156,7 +156,7 @@ fn unfolded(mut rows: BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, BT
         if allowed.remove(DATA_PLANE) {
             allowed.extend(inside.iter().cloned());
         }
-        // What all of them may import is among them, and nobody imports itself.
+        // What all of them may import is among them, and no room imports itself.
         if is_inside(room) {
             allowed.remove(room);
         }

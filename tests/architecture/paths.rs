@@ -48,8 +48,8 @@ struct Reader<'a> {
     /// Modules inside of the file that are open here, and the depth of their braces.
     inner: Vec<(String, usize)>,
     depth: usize,
-    /// What `use` calls by another or a shorter name. One table for the whole file: whoever imports
-    /// a name in a function may not use it otherwise elsewhere, but for this reader it means the same.
+    /// What `use` calls by another or a shorter name. One table for the whole file: a name that one
+    /// function imports may mean something else in another, but for this reader it means the same.
     names: BTreeMap<String, Vec<String>>,
     /// Modules that are declared here.
     children: BTreeSet<String>,

@@ -286,7 +286,7 @@ fn a_range_of_ports_is_listened_on_whole() {
     let app = Origin::named("app");
     let setup = Setup::of(&[&app]);
     let proxy = setup.start();
-    // Three ports in a row that are free: taken by chance, and tried again when somebody was faster.
+    // Three ports in a row that are free: taken by chance, and tried again when another process was faster.
     let first = until("three free ports", || {
         let any = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let first = any.local_addr().expect("bound").port();

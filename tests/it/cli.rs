@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::rig::{Authority, Deaf, Folder, Nobody, Origin, Program, Proxy, Setup, evenkeel};
+use crate::rig::{
+    Authority, Deaf, Folder, Origin, Program, Proxy, RefusingAddress, Setup, evenkeel,
+};
 
 const VALID: &str = "[frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
                      [backend.app]\nservers = [\"127.0.0.1:1\"]\n";
@@ -212,8 +214,8 @@ fn health_finds_the_admin_listener_in_the_configuration_even_if_that_has_mistake
 
 #[test]
 fn a_proxy_that_is_not_there_or_does_not_answer_is_unhealthy_and_the_address_is_named() {
-    let (nobody, deaf) = (Nobody::new(), Deaf::new());
-    let address = nobody.address().to_string();
+    let (refusing, deaf) = (RefusingAddress::new(), Deaf::new());
+    let address = refusing.address().to_string();
     let (code, _, stderr) = health(&["--admin", &address]);
     assert_eq!(code, 1);
     assert!(

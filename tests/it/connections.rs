@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::rig::{Client, Gate, Nobody, OK, Origin, Program, Proxy, Setup, until};
+use crate::rig::{Client, Gate, OK, Origin, Program, Proxy, RefusingAddress, Setup, until};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
 
@@ -349,8 +349,8 @@ fn no_more_server_connections_are_kept_than_may_be() {
 
 #[test]
 fn another_server_is_tried_when_one_refuses_whatever_the_method() {
-    let (nobody, origin) = (Nobody::new(), Origin::named("a"));
-    let proxy = Setup::at([nobody.address(), origin.address()]).start();
+    let (refusing, origin) = (RefusingAddress::new(), Origin::named("a"));
+    let proxy = Setup::at([refusing.address(), origin.address()]).start();
     let mut client = proxy.client();
     for _ in 0..4 {
         let post = "POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\nhi";
@@ -360,7 +360,10 @@ fn another_server_is_tried_when_one_refuses_whatever_the_method() {
     let tried_twice = lines.iter().filter(|line| line.number("attempts") == 2);
     for line in tried_twice.clone() {
         assert_eq!(line.0["failed"][0]["reason"], "server.connect.refused");
-        assert_eq!(line.0["failed"][0]["server"], nobody.address().to_string());
+        assert_eq!(
+            line.0["failed"][0]["server"],
+            refusing.address().to_string()
+        );
         assert_eq!(line.text("server"), origin.address().to_string());
         assert_eq!(line.verdict(), (200, "-"));
     }
@@ -370,8 +373,8 @@ fn another_server_is_tried_when_one_refuses_whatever_the_method() {
 #[test]
 fn no_more_servers_are_tried_than_may_be() {
     for (settings, expected) in [("", 3), ("attempts = 1", 1), ("attempts = 5", 5)] {
-        let nobodies: Vec<Nobody> = (0..6).map(|_| Nobody::new()).collect();
-        let addresses = nobodies.iter().map(Nobody::address);
+        let refusing: Vec<RefusingAddress> = (0..6).map(|_| RefusingAddress::new()).collect();
+        let addresses = refusing.iter().map(RefusingAddress::address);
         let proxy = Setup::at(addresses).backend(settings).start();
         let response = proxy.get("/");
         assert_eq!(response.reason(), "server.connect.refused");
@@ -384,8 +387,8 @@ fn no_more_servers_are_tried_than_may_be() {
 
 #[test]
 fn no_server_is_tried_twice() {
-    let nobodies = [Nobody::new(), Nobody::new()];
-    let proxy = Setup::at(nobodies.iter().map(Nobody::address))
+    let refusing = [RefusingAddress::new(), RefusingAddress::new()];
+    let proxy = Setup::at(refusing.iter().map(RefusingAddress::address))
         .backend("attempts = 10")
         .start();
     assert_eq!(proxy.get("/").reason(), "server.connect.refused");

@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use crate::rig::{
-    Client, Deaf, Ending, Gate, Line, Message, Nobody, OK, Origin, Proxy, Setup, until,
+    Client, Deaf, Ending, Gate, Line, Message, OK, Origin, Proxy, RefusingAddress, Setup, until,
 };
 
 /// The deadline in these tests.
@@ -252,8 +252,8 @@ fn a_client_that_takes_slowly_gets_everything() {
 
 #[test]
 fn a_server_that_refuses_is_answered_503() {
-    let nobody = Nobody::new();
-    let proxy = Setup::at([nobody.address()]).start();
+    let refusing = RefusingAddress::new();
+    let proxy = Setup::at([refusing.address()]).start();
     let response = proxy.get("/");
     assert_eq!(response.status(), 503);
     assert_eq!(response.reason(), "server.connect.refused");
@@ -369,7 +369,7 @@ fn a_response_body_may_come_slowly() {
     let origin = Origin::scripted(move |visit| {
         visit.request();
         visit.send("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n");
-        while let Ok(piece) = is_next.lock().expect("nobody panics with it").recv() {
+        while let Ok(piece) = is_next.lock().expect("no thread panics with it").recv() {
             let piece: &str = piece;
             visit.send(piece);
         }
@@ -405,8 +405,9 @@ fn an_exchange_whose_answer_has_begun_is_cut_when_its_time_is_over() {
     let origin = Origin::scripted(move |visit| {
         visit.request();
         visit.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
-        while is_next.lock().expect("nobody panics with it").recv() == Ok(()) && visit.send(CHUNK) {
-        }
+        while is_next.lock().expect("no thread panics with it").recv() == Ok(())
+            && visit.send(CHUNK)
+        {}
     });
     let setup = Setup::of(&[&origin]).frontend("timeout.exchange = \"300ms\"");
     let proxy = setup.start_paused();
@@ -471,10 +472,10 @@ fn a_slot_that_does_not_come_free_is_answered_503() {
 fn a_request_that_one_server_refused_does_not_wait_for_a_slot_at_another() {
     let gate = Gate::default();
     let origin = Origin::behind(&gate);
-    let (busy, nobody) = (origin.address(), Nobody::new());
+    let (busy, refusing) = (origin.address(), RefusingAddress::new());
     let servers = [
         format!("{{ address = \"{busy}\", max_connections = 1 }}"),
-        format!("\"{}\"", nobody.address()),
+        format!("\"{}\"", refusing.address()),
     ];
     let proxy = Setup::servers(servers).workers(1).start_paused();
     let mut first = proxy.client();

@@ -174,7 +174,7 @@ fn a_descriptor_that_others_have_taken_is_made_room_for_too() {
     });
 }
 
-/// A server that has more to say than sockets hold, to everybody but those who ask for `/little`.
+/// A server that has more to say than sockets hold, to each request but those for `/little`.
 fn talkative() -> Origin {
     Origin::scripted(|visit| {
         visit.narrow();
@@ -251,7 +251,7 @@ fn stalled_make_room<T>(stalled: impl Fn(&Program) -> T) {
     origin.wait_for_requests(places);
     let status = until("there is room", || {
         let status = program.client().get("/little").status();
-        // At first nobody has been seen to take nothing.
+        // At first no client has been seen to take nothing.
         (status == 200).then_some(status)
     });
     assert_eq!(status, 200);

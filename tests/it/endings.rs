@@ -10,8 +10,8 @@ use h2::client::Builder;
 
 use crate::rig::framed::{DATA, Framed, PREFACE, RST_STREAM, ask, grant, request_for, settings};
 use crate::rig::{
-    Authority, Client, Ending, Folder, Frames, Http2, Nobody, Origin, Proxy, Setup, Speech, kind,
-    setting, until, while_for,
+    Authority, Client, Ending, Folder, Frames, Http2, Origin, Proxy, RefusingAddress, Setup,
+    Speech, kind, setting, until, while_for,
 };
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
@@ -297,8 +297,8 @@ fn a_client_that_sends_all_before_it_reads_gets_an_early_answer() {
 
 #[test]
 fn a_client_that_sends_all_before_it_reads_learns_that_no_server_is_there() {
-    let nobody = Nobody::new();
-    let proxy = Setup::at([nobody.address()]).start();
+    let refusing = RefusingAddress::new();
+    let proxy = Setup::at([refusing.address()]).start();
     let mut client = proxy.client();
     client.send(upload()).send(vec![b'x'; UPLOAD]);
     assert_eq!(client.response().status(), 503);
@@ -372,7 +372,7 @@ fn an_early_answer_of_a_server_of_http2_wins_over_the_end_of_its_connection() {
 fn sent_in_vain(client: &mut Client, piece: &[u8], pause: Duration) -> (usize, Duration) {
     let began = Instant::now();
     let mut sent = 0;
-    until("nobody listens any more", || {
+    until("the port is closed", || {
         thread::park_timeout(pause);
         match client.try_send(piece) {
             Ok(()) => {

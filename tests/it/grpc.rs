@@ -25,7 +25,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
-use crate::rig::{Authority, Folder, Nobody, Proxy, Setup, until};
+use crate::rig::{Authority, Folder, Proxy, RefusingAddress, Setup, until};
 
 /// A message of one field, as prost has it for text (`google.protobuf.StringValue`).
 type Text = String;
@@ -70,7 +70,7 @@ impl Origin {
     }
 }
 
-/// A runtime with a thread of its own, so that connections live on while nobody waits for them.
+/// A runtime with a thread of its own, so that connections live on while no test waits for them.
 fn runtime() -> Runtime {
     let mut builder = Builder::new_multi_thread();
     let runtime = builder.worker_threads(1).enable_all().build();
@@ -99,7 +99,7 @@ impl UnaryService<Text> for Unary {
     fn call(&mut self, request: Request<Text>) -> Answer<Text> {
         Box::pin(async move {
             match request.into_inner().as_str() {
-                "nobody" => Err(Status::not_found("there is no nobody: 100 %")),
+                "stranger" => Err(Status::not_found("there is no stranger: 100 %")),
                 name => Ok(Response::new(format!("hello {name}"))),
             }
         })
@@ -204,7 +204,7 @@ impl Caller {
         let channel = runtime.block_on(endpoint.connect());
         Self {
             runtime,
-            channel: channel.expect("somebody listens"),
+            channel: channel.expect("it listens"),
         }
     }
 
@@ -258,10 +258,10 @@ fn an_error_of_the_servers_reaches_the_client_as_it_was_said() {
     let proxy = before(&origin);
     let caller = Caller::of(&proxy);
     let status = caller
-        .unary("/test.Echo/Unary", "nobody")
+        .unary("/test.Echo/Unary", "stranger")
         .expect_err("an error");
     assert_eq!(status.code(), Code::NotFound);
-    assert_eq!(status.message(), "there is no nobody: 100 %");
+    assert_eq!(status.message(), "there is no stranger: 100 %");
     let status = caller
         .unary("/test.Echo/Nothing", "")
         .expect_err("an error");
@@ -347,7 +347,7 @@ fn a_call_that_is_cancelled_is_cancelled_at_the_server() {
     let cut = caller
         .runtime
         .block_on(async { tokio::time::timeout(Duration::from_secs(2), call).await });
-    assert!(cut.is_err(), "nobody answers");
+    assert!(cut.is_err(), "no answer comes");
     until("the server notices", || {
         (origin.cancelled.load(Ordering::SeqCst) == 1).then_some(())
     });
@@ -365,7 +365,7 @@ fn the_time_that_a_client_gives_a_call_is_the_servers_too() {
     request.set_timeout(Duration::from_millis(200));
     let status = caller
         .unary_request("/test.Echo/Hang", request)
-        .expect_err("nobody answers");
+        .expect_err("no answer comes");
     // Whose clock is first is a matter of luck; both say so.
     assert!(
         matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled),
@@ -425,7 +425,7 @@ fn calls_go_over_tls_on_either_side() {
         "hello you"
     );
     let status = caller
-        .unary("/test.Echo/Unary", "nobody")
+        .unary("/test.Echo/Unary", "stranger")
         .expect_err("an error");
     assert_eq!(status.code(), Code::NotFound);
     talk_in_turns(&caller, &["hello"]);
@@ -434,11 +434,13 @@ fn calls_go_over_tls_on_either_side() {
 
 #[test]
 fn our_own_failures_are_statuses_of_grpc() {
-    let nobody = Nobody::new();
-    let setup = Setup::at([nobody.address()]);
+    let refusing = RefusingAddress::new();
+    let setup = Setup::at([refusing.address()]);
     let proxy = setup.start();
     let caller = Caller::of(&proxy);
-    let status = caller.unary("/test.Echo/Unary", "you").expect_err("nobody");
+    let status = caller
+        .unary("/test.Echo/Unary", "you")
+        .expect_err("no server");
     assert_eq!(status.code(), Code::Unavailable);
     let line = proxy.line();
     assert_eq!(line.verdict(), (200, "server.connect.refused"));

@@ -63,7 +63,7 @@ struct Attacked<'a> {
     origin: Origin,
 }
 
-/// Somebody who asks all the time, and must be answered.
+/// A client that asks all the time, and must be answered.
 struct Neighbour {
     stop: Arc<AtomicBool>,
     slowest: Arc<Mutex<Duration>>,
@@ -137,7 +137,7 @@ impl<'a> Attacked<'a> {
         neighbour.stop.store(true, Ordering::SeqCst);
         let answers = neighbour.asking.join().expect("it was answered");
         assert!(answers > 0);
-        let slowest = *neighbour.slowest.lock().expect("nobody panics with it");
+        let slowest = *neighbour.slowest.lock().expect("no thread panics with it");
         assert!(slowest < SOON, "an answer took {slowest:?}");
         assert!(self.origin.connections() > 0);
     }
@@ -157,7 +157,7 @@ impl Neighbour {
                     let began = Instant::now();
                     assert_eq!(ask(), 200);
                     answers += 1;
-                    let mut slowest = slowest.lock().expect("nobody panics with it");
+                    let mut slowest = slowest.lock().expect("no thread panics with it");
                     *slowest = began.elapsed().max(*slowest);
                     drop(slowest);
                     if stop.load(Ordering::SeqCst) {
@@ -175,7 +175,7 @@ impl Neighbour {
     }
 }
 
-/// A server that answers the neighbour, and nobody else before `gate` is open.
+/// A server that answers the neighbour, and no other before `gate` is open.
 fn deaf(gate: &Gate) -> Origin {
     let gate = gate.clone();
     Origin::scripted(move |visit| {
@@ -191,7 +191,7 @@ fn deaf(gate: &Gate) -> Origin {
     })
 }
 
-/// A server with a megabyte for everybody but the neighbour.
+/// A server with a megabyte for every client but the neighbour.
 fn generous() -> Origin {
     Origin::scripted(|visit| {
         while let Some(request) = visit.request() {
@@ -349,7 +349,7 @@ fn windows_that_change(way: &Way) {
 }
 
 fn pings(way: &Way) {
-    is_a_flood(way, &frames::frame(PING, 0, 0, "anybody?"), 40_000);
+    is_a_flood(way, &frames::frame(PING, 0, 0, "is it up"), 40_000);
 }
 
 fn priorities(way: &Way) {
@@ -576,7 +576,7 @@ fn windows_that_stay_shut(way: &Way) {
     let mut attacked = Attacked::with(way, generous(), |setup| {
         setup.frontend("timeout.body = \"1500ms\"")
     });
-    // Nobody is allowed to send a byte; each has asked for a hundred megabytes.
+    // No stream may send a byte; each has asked for a hundred megabytes.
     let mut clients: Vec<Framed> = (0..3)
         .map(|_| way.greeting(attacked.program.address(), &[(1, 0), (4, 0)]))
         .collect();
@@ -616,7 +616,7 @@ fn windows_that_grow_by_crumbs(way: &Way) {
         assert!(since.elapsed() < Duration::from_secs(60), "it is kept");
         // Each grant comes in time: the answer to the ping has been waited for.
         client.send(frames::grant(1, 1));
-        client.send(frames::frame(PING, 0, 0, "anybody?"));
+        client.send(frames::frame(PING, 0, 0, "is it up"));
         let told = client.frame_that(|frame| [PING, frames::RST_STREAM].contains(&frame.kind));
         if told.kind == frames::RST_STREAM {
             break told;
@@ -647,7 +647,7 @@ fn granted_in_the_end(client: &mut Framed) -> usize {
         }
         quiet_rounds += 1;
         // What has been granted until now is read before the answer to the ping.
-        client.send(frames::frame(PING, 0, 0, "anybody?"));
+        client.send(frames::frame(PING, 0, 0, "is it up"));
         loop {
             let frame = client.frame_that(|_| true);
             match frame.kind {
@@ -727,7 +727,7 @@ fn a_client_that_does_not_read_its_socket(way: &Way) {
     let mut client = way.narrow(attacked.program.address());
     client.send(frames::PREFACE).send(frames::settings(&[]));
     client.set_timeout(Duration::from_millis(4_000));
-    client.flood(4_000_000, frames::frame(PING, 0, 0, "anybody?"));
+    client.flood(4_000_000, frames::frame(PING, 0, 0, "is it up"));
     attacked.holds();
     attacked.survived("client.stalled");
 }

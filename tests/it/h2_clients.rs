@@ -795,7 +795,7 @@ fn many_small_messages_that_wait_for_their_server_are_no_attack() {
     let setup = Setup::servers([server]).backend("timeout.queue = \"20s\"");
     let proxy = setup.start();
     let mut client = Framed::connect(proxy.address());
-    // The only slot is taken: nobody takes what belongs to the second.
+    // The only slot is taken: what belongs to the second is not taken.
     client.send(frames::ask(1));
     origin.wait_for_requests(1);
     let messages = 6_000;
@@ -1073,8 +1073,8 @@ fn a_client_that_is_sent_away_while_it_sends_can_read_why() {
     let origin = Origin::named("a");
     let proxy = before(&origin);
     let mut client = Framed::connect(proxy.address());
-    // A fault, and much after it that nobody reads.
-    let mut bytes = frames::frame(frames::PING, 0, 1, "anybody?");
+    // A fault, and much after it that is not read.
+    let mut bytes = frames::frame(frames::PING, 0, 1, "is it up");
     bytes.extend(vec![0; 500_000]);
     client.send(bytes);
     assert_eq!(client.sent_away(), frames::PROTOCOL_ERROR);
@@ -1337,7 +1337,7 @@ fn refused(head: &[(&str, &str)], status: u16, reason: &str) {
     assert_eq!(client.status(1), status, "{reason}");
     assert_eq!(proxy.line().verdict(), (status.into(), reason));
     proxy.wait_for_metric("evenkeel_replies_total", &[("reason", reason)], 1.0);
-    // It is that stream's fault and nobody else's.
+    // It is that stream's fault and no other's.
     client.send(frames::ask(3));
     assert_eq!(client.status(3), 200);
     assert_eq!(origin.requests().len(), 1);

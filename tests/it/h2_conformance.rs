@@ -339,7 +339,7 @@ fn what_does_not_matter_is_ignored(way: &Way) {
         (
             "5.5",
             "PING with flags that mean nothing",
-            frame(PING, 0x16, 0, "anybody?"),
+            frame(PING, 0x16, 0, "is it up"),
             Ignore,
         ),
         ("6.3", "a priority of what is idle", priority(1, 0), Ignore),
@@ -369,8 +369,8 @@ fn what_does_not_matter_is_ignored(way: &Way) {
         ),
         (
             "6.7",
-            "the answer to a ping that nobody sent",
-            frame(PING, ACK, 0, "anybody?"),
+            "the answer to a ping that was not sent",
+            frame(PING, ACK, 0, "is it up"),
             Ignore,
         ),
         ("6.9", "a grant for the connection", grant(0, 1), Ignore),
@@ -521,7 +521,7 @@ fn frames_on_the_wrong_stream_end_the_connection(way: &Way) {
         (
             "6.7",
             "a ping on a stream",
-            frame(PING, 0, 1, "anybody?"),
+            frame(PING, 0, 1, "is it up"),
             SendAway(PROTOCOL),
         ),
         (
@@ -1081,7 +1081,7 @@ fn a_ping_is_answered_before_what_waits(way: &Way) {
 }
 
 fn a_pseudo_field_alone_in_trailers_goes_no_further(way: &Way) {
-    // Section 8.3 calls it malformed. h2 drops it, and does not say so: nobody else sees it.
+    // Section 8.3 calls it malformed. h2 drops it, and does not say so: no other code sees it.
     let origin = Origin::named("an answer");
     let (_proxy, address) = before(way, &origin);
     let mut client = way.connect(address);

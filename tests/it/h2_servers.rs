@@ -235,7 +235,7 @@ fn an_upload_goes_on_while_the_answer_is_not_read() {
         };
         let stream = frames.request().expect("a request");
         frames.head(stream);
-        // As much of an answer as the window takes, and nobody reads it.
+        // As much of an answer as the window takes, and it is not read.
         for _ in 0..16 {
             frames.data(stream, &[b'x'; 16 << 10]);
         }
@@ -288,7 +288,7 @@ fn many_exchanges_share_one_connection() {
     proxy.wait_for_metric("evenkeel_server_connections_reused_total", &[], 29.0);
 }
 
-/// A server that answers nobody before all of `clients` are there, `each` on a connection.
+/// A server that answers no request before all of `clients` are there, `each` on a connection.
 fn holding(each: usize, clients: usize, settings: &'static [(u16, u32)]) -> Origin {
     let held = AtomicUsize::new(0);
     Origin::scripted(move |visit| {
@@ -650,7 +650,7 @@ fn a_request_that_may_have_been_seen_is_not_sent_again() {
     assert_eq!(proxy.end()[0].verdict(), (502, "server.response.empty"));
 }
 
-// One exchange is nobody else's matter.
+// One exchange does not affect another.
 
 #[test]
 fn a_stream_that_the_server_resets_harms_no_other() {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use crate::rig::{Gate, Message, Nobody, OK, Origin, Program, Proxy, Setup, until, while_for};
+use crate::rig::{
+    Gate, Message, OK, Origin, Program, Proxy, RefusingAddress, Setup, until, while_for,
+};
 
 /// A server whose health page has a status of the test's choice, and that says its name else.
 struct Patient {
@@ -193,13 +195,13 @@ fn a_server_that_was_never_checked_takes_no_traffic_and_the_proxy_is_not_ready()
 
 #[test]
 fn readiness_does_not_wait_for_a_check_that_fails() {
-    let nobody = Nobody::new();
-    let setup = Setup::at([nobody.address()]).backend("health = { interval = \"10s\" }");
+    let refusing = RefusingAddress::new();
+    let setup = Setup::at([refusing.address()]).backend("health = { interval = \"10s\" }");
     let proxy = setup.start();
     until("ready", || {
         (proxy.admin("GET", "/ready").status() == 200).then_some(())
     });
-    proxy.wait_for_state(nobody.address(), "down");
+    proxy.wait_for_state(refusing.address(), "down");
     let response = proxy.get("/");
     assert_eq!(response.reason(), "backend.no_server");
     assert!(response.field("retry-after").is_some());
@@ -227,9 +229,9 @@ fn a_server_can_be_taken_for_up_before_its_first_check() {
 #[test]
 fn without_checks_a_server_is_up() {
     for settings in ["", "health = \"off\""] {
-        let nobody = Nobody::new();
-        let proxy = Setup::at([nobody.address()]).backend(settings).start();
-        let server = proxy.server(nobody.address());
+        let refusing = RefusingAddress::new();
+        let proxy = Setup::at([refusing.address()]).backend(settings).start();
+        let server = proxy.server(refusing.address());
         assert_eq!(
             (&server["state"], &server["reason"]),
             (&"up".into(), &"not checked".into())
@@ -445,7 +447,7 @@ fn checks_that_are_taken_away_leave_servers_up() {
     proxy.apply(&Setup::of(&[&a.origin, &b.origin]));
     a.is(&proxy, "up");
     let checks = a.checks().len() + b.checks().len();
-    while_for(Duration::from_millis(150), "nobody is checked", || {
+    while_for(Duration::from_millis(150), "no server is checked", || {
         a.checks().len() + b.checks().len() <= checks + 2
     });
 }

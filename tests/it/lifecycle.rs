@@ -94,7 +94,7 @@ fn readiness_fails_before_listeners_close() {
     });
     assert_eq!(ready(&program).1, "draining\n");
     assert_eq!(program.admin("GET", "/live").status(), 200);
-    // Whoever has not noticed yet is served as before.
+    // A client that has not noticed yet is served as before.
     assert_eq!(program.client().get("/").text(), "a");
     assert_eq!(client.get("/").field("connection"), None);
     assert_eq!(program.exit_code(), 0);

@@ -191,7 +191,7 @@ fn what_another_process_shares_a_port_by_is_not_taken_for_our_own() {
     let other: OwnedFd = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
     sockopt::set_socket_reuseport(&other, true).expect("an option");
     sockopt::set_socket_reuseaddr(&other, true).expect("an option");
-    bind(&other, &SocketAddr::from(([127, 0, 0, 9], port))).expect("nobody else is there");
+    bind(&other, &SocketAddr::from(([127, 0, 0, 9], port))).expect("the address is free");
     listen(&other, 1).expect("it is bound");
     proxy.write(
         &setup

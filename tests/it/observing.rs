@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::rig::{Client, Gate, Http2, Nobody, Origin, Program, Proxy, Setup, lively, until};
+use crate::rig::{
+    Client, Gate, Http2, Origin, Program, Proxy, RefusingAddress, Setup, lively, until,
+};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
 
@@ -279,8 +281,8 @@ fn every_exchange_has_one_line_and_one_count_whatever_ends_it() {
 
 #[test]
 fn failed_attempts_are_in_the_line_of_their_exchange() {
-    let nobodies = [Nobody::new(), Nobody::new()];
-    let proxy = Setup::at(nobodies.iter().map(Nobody::address)).start();
+    let refusing = [RefusingAddress::new(), RefusingAddress::new()];
+    let proxy = Setup::at(refusing.iter().map(RefusingAddress::address)).start();
     proxy.get("/");
     let line = proxy.line();
     assert_eq!(line.number("attempts"), 2);
@@ -323,7 +325,7 @@ fn the_access_log_can_be_off() {
 #[test]
 fn a_log_that_stalls_holds_no_exchange_up() {
     let origin = Origin::named("a");
-    // Nobody reads the program's standard output.
+    // The program's standard output is not read.
     let program = Program::start(&Setup::of(&[&origin]).log_to("stdout"));
     let mut client = program.client();
     // As much of a target as a line takes.

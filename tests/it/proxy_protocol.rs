@@ -36,7 +36,7 @@ fn v2(endpoints: Endpoints<'_>) -> Vec<u8> {
     bytes
 }
 
-/// A proxy that wants a header from everybody.
+/// A proxy that wants a header from every peer.
 fn requiring(app: &Origin) -> Proxy {
     Setup::of(&[app])
         .frontend("proxy_protocol = \"required\"")
@@ -183,7 +183,7 @@ fn only_those_who_are_trusted_say_who_others_are() {
     without.rest();
     proxy.wait_for_metric(FAILURES, &[("cause", "signature")], 1.0);
 
-    // Anybody else is a client, whatever it says.
+    // Every other peer is a client, whatever it says.
     assert_eq!(proxy.get("/").text(), "app");
     let mut liar = proxy.client();
     liar.send([&header[..], REQUEST.as_bytes()].concat());

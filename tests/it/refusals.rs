@@ -524,7 +524,7 @@ fn a_refusal_is_read_by_a_client_that_is_still_sending() {
     let mut client = proxy.client();
     client.send("POST / HTTP/1.1\r\ncontent-length: 250000\r\n\r\n");
     proxy.wait_for_lines(1);
-    // The answer is there; whoever does not look at it goes on, and must not run into a reset.
+    // The answer is there; a client that does not look at it goes on, and must not run into a reset.
     for _ in 0..100 {
         client.send([b'x'; 2_000]);
     }

@@ -87,7 +87,7 @@ fn a_request_failed_because_the_server_of_an_idle_connection_had_gone() {
     let goes = listener.local_addr().expect("bound");
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("a connection");
-        // Nobody can connect any more; the connection that is open stays for one more request.
+        // No client can connect any more; the connection that is open stays for one more request.
         drop(listener);
         let mut room = [0; 4096];
         assert!(stream.read(&mut room).expect("a request") > 0);
@@ -126,7 +126,7 @@ fn a_client_that_left_while_its_upload_waited_held_the_servers_slot() {
     let mut client = proxy.client();
     client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 100000000\r\n\r\n");
     client.send_until_stuck();
-    // A FIN would stand behind the bytes that nobody takes; only a reset passes them.
+    // A FIN would stand behind the bytes that are not taken; only a reset passes them.
     client.reset();
     assert_eq!(proxy.line().verdict(), (499, "client.left"));
 }

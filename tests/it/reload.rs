@@ -12,7 +12,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::rig::{
-    Client, Folder, Gate, Message, Nobody, OK, Origin, Program, Proxy, Setup, until, while_for,
+    Client, Folder, Gate, Message, OK, Origin, Program, Proxy, RefusingAddress, Setup, until,
+    while_for,
 };
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
@@ -480,9 +481,9 @@ fn the_admin_listener_can_move() {
     );
     proxy.folder().write("evenkeel.toml", &text);
     let answer = proxy.reload();
-    assert_eq!(answer.status(), 200, "whoever asked is answered");
+    assert_eq!(answer.status(), 200, "the client that asked is answered");
     let admin = proxy.admin_address();
-    until("nobody listens there", || {
+    until("the port is closed", || {
         TcpStream::connect(admin).is_err().then_some(())
     });
     assert_eq!(proxy.get("/").text(), "a");
@@ -665,7 +666,7 @@ fn a_server_of_weight_zero_is_drained() {
 #[test]
 fn no_request_fails_while_the_configuration_changes() {
     let (a, b) = two();
-    let nobody = Nobody::new();
+    let refusing = RefusingAddress::new();
     let proxy = Setup::of(&[&a]).start();
     let is_over = Arc::new(AtomicBool::new(false));
     let address = proxy.address();
@@ -690,7 +691,7 @@ fn no_request_fails_while_the_configuration_changes() {
         let setup = match round % 3 {
             0 => Setup::of(&[&b]),
             1 => Setup::of(&[&a, &b]).rest(MORE),
-            _ => Setup::at([a.address(), nobody.address()]),
+            _ => Setup::at([a.address(), refusing.address()]),
         };
         proxy.apply(&setup);
     }

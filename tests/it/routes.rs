@@ -3,7 +3,7 @@
 use crate::rig::{Folder, Origin, Setup, until};
 
 /// Asks a proxy with these routes, each to the backend `other`; says who answered, `other` or
-/// `app`, or the reason why nobody did.
+/// `app`, or the reason why none did.
 #[track_caller]
 fn asked(routes: &[&str], requests: &[(&str, &str)]) {
     let (app, other) = (Origin::named("app"), Origin::named("other"));

@@ -25,7 +25,7 @@ const SOME: usize = 1 << 20;
 /// As much as is not taken within the slow phase.
 const LITTLE: usize = 480 << 10;
 
-/// What is taken, or on its way, before anybody is slow.
+/// What is taken, or on its way, before a peer is slow.
 const AHEAD: usize = 160 << 10;
 
 /// What is read at a time.

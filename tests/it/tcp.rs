@@ -12,7 +12,7 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
 };
 
-use crate::rig::{Client, Ending, Folder, Nobody, Origin, Program, Proxy, Setup, until};
+use crate::rig::{Client, Ending, Folder, Origin, Program, Proxy, RefusingAddress, Setup, until};
 
 /// Rules of a server of TLS that has every name that is asked for here, and its certificate.
 fn server_rules() -> (Arc<ServerConfig>, CertificateDer<'static>) {
@@ -169,7 +169,7 @@ fn half_close_is_kept_both_ways() {
 fn a_large_transfer_is_exact_in_both_directions_at_once() {
     let origin = echo();
     let proxy = tcp(&[&origin]).start();
-    let stream = TcpStream::connect(proxy.address()).expect("somebody listens");
+    let stream = TcpStream::connect(proxy.address()).expect("it listens");
     let sent: Vec<u8> = (0..16_u32 << 20).map(|place| (place / 7) as u8).collect();
     let mut writer = stream.try_clone().expect("a socket");
     let heard = std::thread::scope(|scope| {
@@ -273,8 +273,8 @@ fn a_large_transfer_passes_through_a_pipe_and_small_ones_do_not() {
 
 #[test]
 fn a_server_that_refuses_is_left_for_another() {
-    let (nobody, origin) = (Nobody::new(), echo());
-    let setup = Setup::at([nobody.address(), origin.address()]).frontend("mode = \"tcp\"");
+    let (refusing, origin) = (RefusingAddress::new(), echo());
+    let setup = Setup::at([refusing.address(), origin.address()]).frontend("mode = \"tcp\"");
     let proxy = setup.workers(1).start();
     let mut client = proxy.client();
     client.send("hello");
@@ -288,8 +288,8 @@ fn a_server_that_refuses_is_left_for_another() {
 
 #[test]
 fn without_a_server_the_connection_is_closed_and_says_why() {
-    let nobody = Nobody::new();
-    let setup = Setup::at([nobody.address()]).frontend("mode = \"tcp\"");
+    let refusing = RefusingAddress::new();
+    let setup = Setup::at([refusing.address()]).frontend("mode = \"tcp\"");
     let proxy = setup.start();
     let mut client = proxy.client();
     client.is_closed();
@@ -402,7 +402,7 @@ fn the_name_and_the_protocol_that_a_client_asks_for_choose_the_server() {
 #[test]
 fn a_client_that_asks_for_an_unknown_name_is_told_so() {
     let (proxy, origins, [a, ..]) = by_name(|setup| setup);
-    let error = reached(&proxy, &a, "c.test", &[]).expect_err("nobody");
+    let error = reached(&proxy, &a, "c.test", &[]).expect_err("no server");
     assert!(error.to_string().contains("UnrecognisedName"), "{error}");
     let line = proxy.line();
     assert_eq!(
@@ -526,8 +526,8 @@ fn some_names_are_passed_through_where_tls_is_ended_for_the_others() {
         ("through", "x.b.test")
     );
     assert!(line.0["status"].is_null());
-    // Everybody else meets our own certificate.
-    let stream = TcpStream::connect(proxy.address()).expect("somebody listens");
+    // All other clients get our own certificate.
+    let stream = TcpStream::connect(proxy.address()).expect("it listens");
     let session = client_session(cert.der(), "a.test", &[]);
     let mut stream = StreamOwned::new(session, stream);
     let request = "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n";

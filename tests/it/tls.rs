@@ -135,8 +135,8 @@ fn the_certificate_is_that_of_the_name() {
     let origin = Origin::named("a");
     let certificates = format!("certificates = [{one}, {three}, {two}]");
     let proxy = with_tls(&origin, &certificates).start();
-    let anybody = Speech::signed_by(&[SignatureScheme::ECDSA_NISTP256_SHA256]);
-    let served = |name: &str| anybody.connect(proxy.address(), name).certificate();
+    let speech = Speech::signed_by(&[SignatureScheme::ECDSA_NISTP256_SHA256]);
+    let served = |name: &str| speech.connect(proxy.address(), name).certificate();
     assert_eq!(exact, served("A.b.test"));
     assert_eq!(wildcard, served("x.b.test"));
     assert_eq!(first, served("x.y.b.test"), "a wildcard is one label");
@@ -155,7 +155,7 @@ fn the_certificate_is_that_of_the_name() {
     ));
     assert_eq!(exact, served("a.b.test"));
     for name in ["nobody.test", "127.0.0.1"] {
-        let refusal = anybody.refusal(proxy.address(), name);
+        let refusal = speech.refusal(proxy.address(), name);
         assert!(refusal.contains("UnrecognisedName"), "{refusal}");
     }
     assert_eq!(failures(&proxy, "unknown_name"), 2.0);
@@ -703,7 +703,7 @@ fn a_file_that_never_was_good_does_not_hold_back_the_others() {
         let client = safe.speech().connect(program.address(), "a.test");
         (renewed == client.certificate()).then_some(())
     });
-    // Whoever asks for it by name is told all the same.
+    // A client that asks for it by name is told all the same.
     assert_eq!(program.admin("POST", "/reload").status(), 422);
 }
 

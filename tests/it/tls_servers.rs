@@ -1,4 +1,4 @@
-//! TLS towards servers: whom we believe, by which name we ask, and what is kept.
+//! TLS towards servers: which certificates are trusted, which name is asked for, and what is kept.
 
 use std::fs;
 
@@ -158,7 +158,7 @@ fn whom_the_system_believes_is_asked_anew_at_each_reload() {
             .find_map(|event| program.events_of(event).pop())
     });
     assert!(said.to_string().contains("app"), "{said}");
-    // One that believes nobody is no reason to stop believing.
+    // One that trusts none is no reason to stop trusting.
     folder.replace("system.pem", "nothing");
     program.signal(Signal::HUP);
     let failed = program.wait_for("reload.failed").to_string();
@@ -421,7 +421,7 @@ fn a_renewed_authority_is_believed_and_a_broken_file_changes_nothing() {
             "{metrics}"
         );
     }
-    // Nor does a connection stay in use that was opened when somebody else was believed.
+    // Nor does a connection stay in use that was opened when another authority was trusted.
     folder.replace("ca.pem", &other.pem);
     until("the authority is believed no more", is(503));
 }

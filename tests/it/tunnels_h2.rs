@@ -27,7 +27,7 @@ const OPEN: &str = "evenkeel_frontend_open_tunnels";
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// A server that lets everybody have a WebSocket.
+/// A server that lets every client have a WebSocket.
 fn echoing() -> Good {
     Good::connecting(None, |_| Reply::of("ok"))
 }
@@ -52,7 +52,7 @@ fn ask_with(fields: &str) -> String {
     )
 }
 
-/// Asks for a protocol that nobody knows.
+/// Asks for an unknown protocol.
 const ASK_X: &str = "GET /x HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
 
 /// A server of HTTP/2 whose first connection is in the hands of `script`, and whose others answer
@@ -283,7 +283,7 @@ fn a_server_that_does_not_offer_it_is_not_asked_and_serves_all_else() {
         2.0
     );
     assert_eq!(proxy.server(origin.address())["in_flight"], 0);
-    // Nothing was said on its streams, and nobody opened another connection.
+    // Nothing was said on its streams, and no other connection was opened.
     assert_eq!(origin.requests().len(), 1);
     assert_eq!(origin.connections(), 1);
     let opened = "evenkeel_server_connections_opened_total";

@@ -30,7 +30,7 @@ pub(crate) struct Outcome {
     pub(crate) ended: Duration,
     /// `None`: no answer came.
     pub(crate) status: Option<u16>,
-    /// Who answered; empty: nobody, or the proxy itself.
+    /// The server that answered; empty: none, or the proxy itself.
     pub(crate) server: String,
     pub(crate) body: String,
     /// Whether the body came to its end.
@@ -47,7 +47,7 @@ impl Client {
         }
     }
 
-    /// One that talks to the admin listener, and of whom nothing is written down.
+    /// One that talks to the admin listener, and is not recorded.
     pub(crate) fn of_admin(trace: &Trace) -> Self {
         Self {
             port: 9900,

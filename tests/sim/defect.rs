@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::fixture::{Fixture, PROXY};
 use crate::network::{DEFECT, DEFECTIVE};
 
-/// A backend that nobody can connect to without a panic.
+/// A backend that cannot be connected to without a panic.
 const ROUTES: &str = "[[frontend.web.route]]\npath = \"/defect\"\nbackend = \"defect\"\n\
                       [backend.defect]\nservers = [\"10.0.9.9:80\"]\n";
 

@@ -176,7 +176,7 @@ async fn proxy(config: String, seed: u64, stage: Stage) -> turmoil::Result {
         .trace
         .add("proxy", format_args!("has ended and broken {broken}"));
     control.abort();
-    // A host without software answers nobody at all; one whose program has ended refuses.
+    // A host without software does not answer at all; one whose program has ended refuses.
     std::future::pending().await
 }
 
@@ -245,7 +245,7 @@ impl Stage {
             .add("story", format_args!("{what} {}", name_of(server)));
     }
 
-    /// Accepting the next connection, whoever it is from and for, panics.
+    /// Accepting the next connection panics.
     pub(crate) fn break_next_accept(&self) {
         self.is_next_defective.store(true, Ordering::Relaxed);
     }

@@ -115,7 +115,7 @@ impl AsyncRead for Watched {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // Whoever reads with less room than hyper's is not hyper: its buffers are gone.
+        // A reader with less room than hyper's is not hyper: its buffers are gone.
         let is_parked = buf.remaining() < HYPERS_ROOM_BYTES;
         if is_parked != this.is_parked {
             this.is_parked = is_parked;

@@ -64,7 +64,7 @@ fn storm(seed: u64) -> Trace {
         })
 }
 
-/// No slot, no place in a queue and no connection is held when nobody asks for anything.
+/// No slot, no place in a queue and no connection is held when there are no requests.
 async fn assert_nothing_is_left_over(stage: &Stage) {
     // Clients have gone; the proxy notices as their last bytes arrive.
     clock::sleep(Duration::from_secs(1)).await;

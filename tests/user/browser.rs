@@ -1,4 +1,4 @@
-//! A browser, which nobody here wrote: what it opens by itself, and how much of it at once.
+//! A real browser: what it opens by itself, and how much of it at once.
 //!
 //! Headless Chromium loads a page through TLS. The page does what pages do, and posts to the server
 //! what came of it; the test waits for that.
@@ -85,7 +85,7 @@ impl Browser {
             .command()
             // Ours is the only page, and it may run as root, where there is no sandbox.
             .args(["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"])
-            // Nobody has heard of the one who signed the certificate.
+            // The browser does not know the authority that signed the certificate.
             .args(["--ignore-certificate-errors", "--no-proxy-server"])
             // Without that it leaves when the page is loaded.
             .arg("--remote-debugging-port=0")

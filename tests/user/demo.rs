@@ -1,4 +1,4 @@
-//! `evenkeel demo` as somebody sees it who starts it and pastes what it prints.
+//! `evenkeel demo` as a user sees it who starts it and pastes what it prints.
 
 use std::process::Command;
 use std::time::Instant;

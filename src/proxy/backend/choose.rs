@@ -402,7 +402,7 @@ mod tests {
         assert!(poll(second.as_mut()).is_pending(), "behind the first");
         drop(first);
         assert!(matches!(poll(second.as_mut()), Poll::Ready(Ok(_))));
-        // Nobody gives a slot back any more: without a look of its own it would wait for ever.
+        // No slot is given back any more: without a look of its own it would wait for ever.
         let third = poll(pin!(local.wait_for_slot()));
         assert!(matches!(third, Poll::Ready(Ok(_))));
     }

@@ -106,7 +106,7 @@ impl Input {
 
 fuzz_target!(|input: Input| {
     let text = input.text();
-    // Those read files, of which nobody knows what they say.
+    // Those read files, whose content is not known.
     if ["include", "${file:", "@file"].iter().any(|key| reads(&text, key)) {
         return;
     }

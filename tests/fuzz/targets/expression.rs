@@ -23,7 +23,7 @@ fn configuration(condition: &str) -> String {
 }
 
 fuzz_target!(|text: &str| {
-    // A list in a file: nobody knows what it has. And `$` begins a variable.
+    // A list in a file: its content is not known. And `$` begins a variable.
     if text.contains("@file") || text.contains('$') {
         return;
     }

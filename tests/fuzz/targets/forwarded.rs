@@ -1,5 +1,5 @@
-//! Any field values as what proxies before us said: nobody is believed who is not trusted, and what
-//! we append is what the next hop reads.
+//! Any field values as what proxies before us said: only trusted proxies are believed, and what we
+//! append is what the next hop reads.
 
 #![no_main]
 

@@ -4,19 +4,19 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Socket, Type};
 
-/// An address that is taken and where nobody listens: connections are refused.
-pub(crate) struct Nobody {
+/// An address that is bound and not listened on: connections are refused.
+pub(crate) struct RefusingAddress {
     socket: Socket,
 }
 
-/// An address where somebody listens and never accepts, and whose queue is full: a connection is
+/// An address that is listened on but never accepted from, and whose queue is full: a connection is
 /// neither opened nor refused.
 pub(crate) struct Deaf {
     listener: TcpListener,
     _queue: Vec<Socket>,
 }
 
-impl Nobody {
+impl RefusingAddress {
     /// One.
     pub(crate) fn new() -> Self {
         Self { socket: bound() }

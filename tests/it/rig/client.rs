@@ -31,7 +31,7 @@ impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, TIMEOUT);
         Self {
-            wire: Wire::new(stream.expect("somebody listens")),
+            wire: Wire::new(stream.expect("it listens")),
         }
     }
 
@@ -42,7 +42,7 @@ impl Client {
         let socket = socket.expect("a socket");
         let from = SocketAddr::new(from, 0);
         socket.bind(&from.into()).expect("an address of this host");
-        socket.connect(&address.into()).expect("somebody listens");
+        socket.connect(&address.into()).expect("it listens");
         Self {
             wire: Wire::new(socket.into()),
         }
@@ -54,7 +54,7 @@ impl Client {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None);
         let socket = socket.expect("a socket");
         socket.set_recv_buffer_size(256 << 10).expect("a socket");
-        socket.connect(&address.into()).expect("somebody listens");
+        socket.connect(&address.into()).expect("it listens");
         Self {
             wire: Wire::new(socket.into()),
         }

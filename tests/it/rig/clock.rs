@@ -70,7 +70,7 @@ impl Paused {
     /// Starts it.
     #[track_caller]
     pub(super) fn start(start: Start, clock: &Clock) -> Self {
-        let moved = clock.moved.lock().expect("nobody panics with it").take();
+        let moved = clock.moved.lock().expect("no thread panics with it").take();
         let moved = moved.expect("a clock is for one proxy");
         let (stop, stopped) = oneshot::channel();
         let (started, has_started) = channel();

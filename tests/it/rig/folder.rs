@@ -42,7 +42,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left in the target folder harms nobody.
+        // What is left in the target folder does no harm.
         let _ = fs::remove_dir_all(&self.path);
     }
 }

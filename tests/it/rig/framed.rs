@@ -1,6 +1,6 @@
 //! A client of HTTP/2 that sends exactly the frames it is given, sensible or not.
 //!
-//! Heads are written as literals that are never indexed (RFC 7541 §6.2.2), and nobody is allowed a
+//! Heads are written as literals that are never indexed (RFC 7541 §6.2.2), and no peer is allowed a
 //! dynamic table towards it: an answer's status can be read without one.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -84,7 +84,7 @@ impl Framed {
     #[track_caller]
     pub(crate) fn silent(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, TIMEOUT);
-        Self::over(stream.expect("somebody listens"))
+        Self::over(stream.expect("it listens"))
     }
 
     /// Connects with a small receive buffer, and says nothing.
@@ -93,7 +93,7 @@ impl Framed {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None);
         let socket = socket.expect("a socket");
         socket.set_recv_buffer_size(16 << 10).expect("a socket");
-        socket.connect(&address.into()).expect("somebody listens");
+        socket.connect(&address.into()).expect("it listens");
         Self::over(socket.into())
     }
 

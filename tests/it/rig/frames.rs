@@ -110,7 +110,7 @@ impl<'a> Frames<'a> {
         })
     }
 
-    /// Sends a frame; `false`: nobody is there any more.
+    /// Sends a frame; `false`: the peer is gone.
     pub(crate) fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
         let length = u32::try_from(payload.len()).expect("a frame");
         let mut frame = length.to_be_bytes()[1..].to_vec();

@@ -57,7 +57,7 @@ impl Http2 {
     pub(crate) fn connect_with(address: SocketAddr, builder: &Builder) -> Self {
         let own = runtime_of_one();
         let shaken = own.block_on(async {
-            let stream = TcpStream::connect(address).await.expect("somebody listens");
+            let stream = TcpStream::connect(address).await.expect("it listens");
             stream.set_nodelay(true).expect("a TCP socket");
             builder.handshake(stream).await
         });

@@ -2,7 +2,7 @@
 //! that send exactly the bytes, or the frames, they are given.
 //!
 //! All of it blocks, on threads of its own: a case reads from top to bottom. Nothing sleeps to let
-//! something else happen; whoever waits does so for a condition, and not forever ([`until`]).
+//! something else happen; tests wait for a condition, and not forever ([`until`]).
 
 mod addresses;
 mod client;
@@ -25,7 +25,7 @@ mod way;
 mod websocket;
 mod wire;
 
-pub(crate) use addresses::{Deaf, Nobody};
+pub(crate) use addresses::{Deaf, RefusingAddress};
 pub(crate) use client::{Client, Ending};
 pub(crate) use clock::Clock;
 pub(crate) use folder::Folder;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::addresses::{Nobody, bound_at};
+use super::addresses::{RefusingAddress, bound_at};
 use super::kernel::tcp_socket;
 use super::message::Message;
 use super::wait::{TIMEOUT, until};
@@ -20,7 +20,7 @@ type Script = dyn Fn(&mut Visit) + Send + Sync;
 /// A server. It keeps its address for as long as it lives, also while it is stopped.
 pub(crate) struct Origin {
     address: SocketAddr,
-    _place: Nobody,
+    _place: RefusingAddress,
     script: Arc<Script>,
     records: Arc<Records>,
     listening: Option<Listening>,
@@ -61,7 +61,7 @@ pub(crate) struct Visit {
 impl Origin {
     /// Each connection is given to `script`, in a thread of its own.
     pub(crate) fn scripted(script: impl Fn(&mut Visit) + Send + Sync + 'static) -> Self {
-        let place = Nobody::new();
+        let place = RefusingAddress::new();
         let mut origin = Self {
             address: place.address(),
             _place: place,
@@ -98,7 +98,7 @@ impl Origin {
         Self::scripted(move |visit| while visit.serve(name) {})
     }
 
-    /// A good server that answers nobody before `gate` is open.
+    /// A good server that answers no request before `gate` is open.
     pub(crate) fn behind(gate: &super::Gate) -> Self {
         let gate = gate.clone();
         Self::scripted(move |visit| {
@@ -248,7 +248,7 @@ impl Origin {
     /// Listens again at the same address.
     pub(crate) fn start(&mut self) {
         let socket = bound_at(self.address);
-        socket.listen(1024).expect("nobody else listens");
+        socket.listen(1024).expect("no other socket listens");
         let listener = TcpListener::from(socket);
         let is_stopped = Arc::new(AtomicBool::new(false));
         let accepting = thread::spawn({
@@ -344,7 +344,7 @@ impl Visit {
         self.wire.read_exact(count).ok()
     }
 
-    /// Says something; `false`: nobody is there any more.
+    /// Says something; `false`: the peer is gone.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.wire.write(bytes.as_ref()).is_ok()
     }

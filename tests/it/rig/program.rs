@@ -129,7 +129,10 @@ impl Program {
 
     /// All events so far. What is no JSON is there as text.
     pub(crate) fn events(&self) -> Vec<Value> {
-        self.events.lock().expect("nobody panics with it").clone()
+        self.events
+            .lock()
+            .expect("no thread panics with it")
+            .clone()
     }
 
     /// The events of that code.
@@ -304,7 +307,7 @@ fn collect(mut stderr: BufReader<impl std::io::Read>, sink: &Mutex<Vec<Value>>) 
     let mut line = String::new();
     while stderr.read_line(&mut line).is_ok_and(|count| count > 0) {
         let event = serde_json::from_str(&line).unwrap_or(Value::from(line.trim_end()));
-        sink.lock().expect("nobody panics with it").push(event);
+        sink.lock().expect("no thread panics with it").push(event);
         line.clear();
     }
     // What is no text is of no interest.

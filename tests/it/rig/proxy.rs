@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-use super::addresses::Nobody;
+use super::addresses::RefusingAddress;
 use super::client::Client;
 use super::clock::{Clock, Paused};
 use super::folder::Folder;
@@ -290,7 +290,7 @@ impl Proxy {
     #[track_caller]
     pub(crate) fn advance(&self, span: Duration) {
         match self.running() {
-            Running::Threads(_) => unreachable!("nobody moves the system's clock"),
+            Running::Threads(_) => unreachable!("the system's clock cannot be moved"),
             Running::Paused(paused) => paused.clock.advance(span),
         }
     }
@@ -579,18 +579,18 @@ impl Line {
 #[track_caller]
 pub(crate) fn lively() -> (Origin, Proxy) {
     let origin = Origin::named("a");
-    let nobody = Nobody::new();
-    let address = nobody.address();
+    let refusing = RefusingAddress::new();
+    let address = refusing.address();
     let proxy = Setup::at([origin.address(), address])
         .backend("health = { interval = \"50ms\", timeout = \"20s\", initial = \"up\", fall = 1 }")
         .frontend("max_connections = 1000")
-        .route("path = \"/nobody\"\nbackend = \"nobody\"")
-        .rest(&format!("[backend.nobody]\nservers = [\"{address}\"]"))
+        .route("path = \"/refused\"\nbackend = \"refusing\"")
+        .rest(&format!("[backend.refusing]\nservers = [\"{address}\"]"))
         .start();
     proxy.get("/");
-    proxy.get("/nobody");
+    proxy.get("/refused");
     proxy.ask("nonsense\r\n\r\n");
-    proxy.wait_for_state(nobody.address(), "down");
+    proxy.wait_for_state(refusing.address(), "down");
     proxy.wait_for_state(origin.address(), "up");
     proxy.reload();
     (origin, proxy)

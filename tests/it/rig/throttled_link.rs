@@ -23,7 +23,7 @@ const SPAN: Duration = Duration::from_millis(50);
 /// Passed as they come, before anything is slow: handshakes, heads.
 const FAST_BYTES: u64 = 64 << 10;
 
-/// How somebody takes what the proxy sends, by the proxy's clock. Clones are the same one.
+/// How a peer takes what the proxy sends, by the proxy's clock. Clones are the same one.
 #[derive(Clone)]
 pub(crate) struct Pace {
     clock: Clock,
@@ -47,13 +47,13 @@ impl Pace {
         }
     }
 
-    /// Somebody at `near` has taken some of what the proxy, at `far`, has sent, and takes the next
+    /// The peer at `near` has taken some of what the proxy, at `far`, has sent, and takes the next
     /// after a while.
     #[track_caller]
     pub(crate) fn turn(&self, near: SocketAddr, far: SocketAddr) {
         let has_room = tcp_socket(far, near).is_none_or(|socket| socket.has_room);
         self.clock.advance(SPAN);
-        let mut seen = self.seen.lock().expect("nobody panics with it");
+        let mut seen = self.seen.lock().expect("no thread panics with it");
         seen.silent = if has_room {
             Duration::ZERO
         } else {
@@ -62,11 +62,11 @@ impl Pace {
         seen.longest = seen.longest.max(seen.silent);
     }
 
-    /// Makes sure that the kernel did not say for longer than `allowance` that there is room: whoever
-    /// waits for its word alone gives up a peer that takes.
+    /// Makes sure that the kernel did not say for longer than `allowance` that there is room: a proxy that
+    /// waits for that alone gives up a peer that takes.
     #[track_caller]
     pub(crate) fn kernel_was_silent_for(&self, allowance: Duration) {
-        let seen = self.seen.lock().expect("nobody panics with it");
+        let seen = self.seen.lock().expect("no thread panics with it");
         assert!(seen.longest > allowance, "{:?}", seen.longest);
     }
 }
@@ -149,7 +149,7 @@ pub(crate) fn throttled_link(
 #[track_caller]
 pub(crate) fn narrow(to: SocketAddr) -> TcpStream {
     let socket = narrow_socket();
-    socket.connect(&to.into()).expect("somebody listens");
+    socket.connect(&to.into()).expect("it listens");
     let allowance = Some(super::wait::TIMEOUT);
     socket.set_read_timeout(allowance).expect("a socket");
     socket.into()

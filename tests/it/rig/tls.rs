@@ -23,7 +23,7 @@ use rustls::{
 use super::message::Message;
 use super::wait::TIMEOUT;
 
-/// Somebody who signs certificates.
+/// An authority that signs certificates.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
@@ -196,7 +196,7 @@ impl Speech {
     /// One that wants HTTP/2.
     pub(crate) fn of_http2(authority: &Authority) -> Self {
         let Self(mut config) = Self::trusting(authority);
-        let own = Arc::get_mut(&mut config).expect("nobody else has it yet");
+        let own = Arc::get_mut(&mut config).expect("it is not shared yet");
         own.alpn_protocols = vec![b"h2".to_vec()];
         Self(config)
     }
@@ -208,13 +208,13 @@ impl Speech {
         Self::by(provider, authority, rustls::DEFAULT_VERSIONS, None)
     }
 
-    /// One that believes everybody, as long as the signature is of one of `schemes`.
+    /// One that trusts every certificate, as long as the signature is of one of `schemes`.
     pub(crate) fn signed_by(schemes: &[SignatureScheme]) -> Self {
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("versions")
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody(schemes.to_vec())));
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(schemes.to_vec())));
         Self(Arc::new(builder.with_no_client_auth()))
     }
 
@@ -422,11 +422,11 @@ impl fmt::Debug for Pair {
     }
 }
 
-/// Believes everybody.
+/// Trusts every certificate.
 #[derive(Debug)]
-struct Anybody(Vec<SignatureScheme>);
+struct AnyCertificate(Vec<SignatureScheme>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

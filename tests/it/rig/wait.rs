@@ -34,7 +34,7 @@ pub(crate) fn while_for(span: Duration, what: &str, mut holds: impl FnMut() -> b
     }
 }
 
-/// A gate that is shut until somebody opens it: makes a script wait for its test. Clones are the
+/// A gate that is shut until it is opened: makes a script wait for its test. Clones are the
 /// same gate.
 #[derive(Clone, Default)]
 pub(crate) struct Gate {
@@ -42,19 +42,19 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Lets everybody through, now and later.
+    /// Lets all through, now and later.
     pub(crate) fn open(&self) {
-        *self.shared.0.lock().expect("nobody panics with it") = true;
+        *self.shared.0.lock().expect("no thread panics with it") = true;
         self.shared.1.notify_all();
     }
 
     /// Waits until it is open. Gives up after a while, so that a test that failed can end.
     pub(crate) fn pass(&self) {
-        let is_open = self.shared.0.lock().expect("nobody panics with it");
+        let is_open = self.shared.0.lock().expect("no thread panics with it");
         let waited = self
             .shared
             .1
             .wait_timeout_while(is_open, 2 * TIMEOUT, |is_open| !*is_open);
-        drop(waited.expect("nobody panics with it"));
+        drop(waited.expect("no thread panics with it"));
     }
 }

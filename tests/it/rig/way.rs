@@ -99,7 +99,7 @@ impl Way {
         }
     }
 
-    /// Somebody else who comes the same way, and asks by HTTP/1 for `target` again and again: gives
+    /// Another client that comes the same way, and asks by HTTP/1 for `target` again and again: gives
     /// the status.
     #[track_caller]
     pub(crate) fn neighbour(

@@ -44,7 +44,7 @@ impl Browser {
 
     /// The same; why not if it does not.
     pub(crate) fn try_open(address: SocketAddr) -> Result<Self, tungstenite::Error> {
-        let stream = TcpStream::connect(address).expect("somebody listens");
+        let stream = TcpStream::connect(address).expect("it listens");
         stream.set_read_timeout(Some(TIMEOUT)).expect("a socket");
         let url = format!("ws://{address}/chat");
         match tungstenite::client(url, stream) {
@@ -139,7 +139,7 @@ fn connect_by_h2_to(
     let runtime = runtime.expect("a runtime");
     let (response, send) = runtime.block_on(async {
         let stream = tokio::net::TcpStream::connect(address).await;
-        let stream = stream.expect("somebody listens");
+        let stream = stream.expect("it listens");
         let (mut client, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
         tokio::spawn(connection);
         client = client.ready().await.expect("ready");
@@ -245,7 +245,7 @@ pub(crate) const HI_BACK: [u8; 4] = [0x81, 2, b'h', b'i'];
 /// Says back what comes in the frames of WebSocket on a stream of HTTP/2, until one side leaves.
 pub(super) async fn echo_on(mut recv: RecvStream, mut send: SendStream<Bytes>) {
     let (near, far) = UnixStream::pair().expect("two sockets");
-    // A thread of its own: whoever speaks WebSocket here knows nothing of HTTP/2.
+    // A thread of its own: the WebSocket library knows nothing of HTTP/2.
     thread::spawn(move || {
         let mut socket = WebSocket::from_raw_socket(far, Role::Server, None);
         echo(&mut socket);

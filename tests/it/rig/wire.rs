@@ -87,7 +87,7 @@ impl Wire {
             }
         };
         self.ahead.extend_from_slice(&room[..count]);
-        let mut tape = self.tape.lock().expect("nobody panics with it");
+        let mut tape = self.tape.lock().expect("no thread panics with it");
         tape.extend_from_slice(&room[..count]);
         Ok(count)
     }
