@@ -17,8 +17,8 @@ use crate::poll::{Events, Interest, Poller, token_of};
 
 /// Shared by all connections; only what a full socket refuses is copied out of it.
 const READ_BYTES: usize = 64 * 1024;
-/// What a pipe holds: as much as a process without privileges may ask for (pipe(7)). With the 64 KiB of a new one it has
-/// sixteen places, and each piece of a socket's queue takes one, however short.
+/// What a pipe holds: as much as a process without privileges may ask for (pipe(7)). With the 64 KiB of a
+/// new one it has sixteen places, and each piece of a socket's queue takes one, however short.
 const PIPE_BYTES: usize = 1024 * 1024;
 
 #[derive(Args)]

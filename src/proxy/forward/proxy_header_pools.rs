@@ -1,10 +1,9 @@
 //! The connections to servers that begin with a PROXY header, which names their client.
 //!
 //! The header holds for all that the connection carries, so that it is never used for another client,
-//! nor for another host name when it names one. These connections belong to the
-//! client connection and end with it. Kept beyond that they would wait for a client that most likely
-//! never comes back from the same port. While it is there, idle ones are looked after as all others
-//! of their server are.
+//! nor for another host name when it names one. These connections belong to the client connection and
+//! end with it. Kept beyond that they would wait for a client that most likely never comes back from the
+//! same port. While it is there, idle ones are swept as all others of their server are.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -34,8 +34,8 @@ pub(super) enum LineEnds {
     WithinRequest,
 }
 
-/// Waits for the next request, or for more of it, until `until`, or until `end` or something
-/// stronger is the shutdown.
+/// Waits for the next request, or for more of it, until `until`, or until the shutdown is `end` or
+/// stronger.
 pub(super) async fn bytes_or(
     end: Shutdown,
     line_ends: LineEnds,

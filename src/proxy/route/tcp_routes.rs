@@ -1,7 +1,7 @@
-//! Which route of connections that are passed on as they are: the first that what a client of TLS
-//! says first matches.
+//! The route of a connection that is passed on as it is: the first that the client's ClientHello
+//! matches.
 //!
-//! `control::assemble` compiles a frontend's tcp_routes, `tcp` asks. A search costs a few look-ups in
+//! `control::assemble` compiles a frontend's routes, `tcp` asks. A search costs a few look-ups in
 //! tables however many names there are.
 //!
 //! # Precedence
@@ -19,7 +19,7 @@ use crate::wire::client_hello::ClientHello;
 
 use super::names::{Names, places};
 
-/// The tcp_routes of a frontend, compiled.
+/// The routes of a frontend for connections that are passed on, compiled.
 #[derive(Debug)]
 pub struct TcpRoutes {
     /// What each asks besides names: protocols, one of which the client has to speak; empty: nothing.
@@ -112,7 +112,7 @@ mod tests {
         TcpRoutes::compile(tcp_routes).find(hello)
     }
 
-    /// The head's words as code, one tcp_route after the other.
+    /// The head's words as code, one route after the other.
     fn find_in_turn(tcp_routes: &[TcpRoute], hello: Option<&ClientHello>) -> Option<usize> {
         tcp_routes
             .iter()
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(found(None, &[]), Some(3));
     }
 
-    // So few words that tcp_routes and clients meet often.
+    // So few words that routes and clients meet often.
 
     fn patterns() -> impl Strategy<Value = HostPattern> {
         let name = select(vec!["x", "a.x", "b.a.x", "c.b.a.x"]);

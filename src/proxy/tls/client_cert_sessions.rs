@@ -8,10 +8,9 @@
 //! a client that has renewed its certificate and still holds a ticket would never come in.
 //!
 //! rustls tells neither what stands in a session nor whose it is. So each handshake has rules of its
-//! own, in which one [`ClientCertHandshake`] is verifier, maker of tickets and memory of sessions. That costs a few
-//! allocations beside the signatures; frontends that ask for no certificate have nothing to do
-//! with it. What is revoked needs no look either: with each list of it sessions begin anew
-//! (`resumption`).
+//! own, in which one [`ClientCertHandshake`] is verifier, maker of tickets and memory of sessions. That
+//! costs a few allocations beside the signatures, and nothing where no certificate is asked for. Revoked
+//! certificates need no look either: with each new list of them sessions begin anew (`resumption`).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,7 +1,7 @@
 //! The last answers that a client has not acknowledged, when no exchange is open any more: minutes of a
 //! slow client's time may lie in the socket.
 //!
-//! The connection asks before it goes as idle, and says what the client has taken; clocks and sockets
+//! The connection asks before it ends as idle, and says what the client has taken; clocks and sockets
 //! are not known here.
 
 use crate::base::clock::{Duration, Instant};

@@ -3,8 +3,9 @@
 //! The h2 crate is driven directly and not by way of hyper: with our own pump we know whether any of
 //! a request's body was taken from the client, so that what a server refused can be sent again whole.
 //!
-//! A [`H2Connection`](connection::H2Connection) is one connection, with a task that moves its frames; an [`H2Pool`] is all of
-//! a worker's connections to one server; a [`StreamPermit`] allows one exchange one stream on one of them.
+//! An [`H2Connection`](connection::H2Connection) is one connection, with a task that moves its frames; an
+//! [`H2Pool`] is all of a worker's connections to one server; a [`StreamPermit`] allows one exchange one
+//! stream on one of them.
 //!
 //! A stream may become a tunnel (RFC 8441), and holds its permit like any other until it ends.
 //!
