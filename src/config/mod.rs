@@ -80,7 +80,7 @@ pub fn load_text(name: &str, text: &str) -> Result<Loaded, Diagnostics> {
 
 /// Where the file at `path` wants the admin listener, whatever mistakes are in it; `None`: nowhere.
 ///
-/// For those who ask a proxy that runs: a mistake in its file does not stop it.
+/// For `evenkeel health`, which asks a proxy that runs: a mistake in its file does not stop it.
 pub fn admin_listen(path: &Path) -> Option<Admin> {
     made_out(Gatherer::new(&environment).main_file(path))
         .0

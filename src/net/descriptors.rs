@@ -178,7 +178,7 @@ impl Descriptors {
         {
             return Some(place);
         }
-        // Boxed: the room for waiting is not carried by those who need not wait.
+        // Boxed: an exchange that need not wait does not carry the room for waiting.
         Box::pin(self.wait(worker, claim)).await
     }
 
@@ -204,7 +204,7 @@ impl Descriptors {
         self.ask(worker, 2 * self.workers.len() - 1, 1);
     }
 
-    /// Asks once more for those of `worker` who still wait: what was in use when they asked may be idle now.
+    /// Asks once more for exchanges of `worker` that still wait: what was in use then may be idle now.
     /// To be called now and then.
     pub fn ask_again(&self, worker: usize) {
         let waiting = self.workers.get(worker).map(|asked| &asked.waiting);

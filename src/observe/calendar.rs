@@ -14,7 +14,7 @@ pub(super) struct Calendar {
     text: [u8; 20],
 }
 
-/// `time` in UTC with milliseconds (RFC 3339), for one who asks rarely.
+/// `time` in UTC with milliseconds (RFC 3339). Allocates: for rare calls.
 pub fn rfc3339(time: SystemTime) -> String {
     let mut text = Vec::with_capacity(24);
     Calendar::new().write(time, &mut text);

@@ -163,8 +163,8 @@ pub(crate) fn server_down(backend: &str, server: &str, why: &dyn Display, failed
             )
         };
     }
-    // Without the last one nothing is served: that is not for tomorrow. At a start, those that
-    // not checked yet may well be up.
+    // Without the last one nothing is served: that is not for tomorrow. At a start, servers that
+    // are not checked yet may well be up.
     if up + unchecked == 0 {
         at!(error)
     } else {

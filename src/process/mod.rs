@@ -38,7 +38,7 @@ pub struct Proxy {
     ended: mpsc::UnboundedReceiver<WorkerEnd>,
     /// Those that have not ended.
     workers: usize,
-    /// Connections that those that have ended had to break.
+    /// Connections that workers had to abort when they ended.
     aborted: usize,
     control: Option<thread::JoinHandle<()>>,
     stop_control: Option<oneshot::Sender<()>>,

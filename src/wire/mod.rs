@@ -1,7 +1,7 @@
 //! Pure parsers and encoders of what stands in a head or at the beginning of a connection:
 //! bytes in, values out.
 //!
-//! No socket, no clock, no configuration. Everything here reads bytes that a stranger wrote, so
+//! No socket, no clock, no configuration. Everything here reads bytes that others wrote, so
 //! nothing here panics, loops without a bound or allocates more than it was given; each parser has
 //! its fuzz target in `tests/fuzz`.
 

@@ -71,7 +71,7 @@ impl fmt::Display for Refused {
     }
 }
 
-/// Refuses what only a web page of a stranger would send.
+/// Refuses what only a web page of another origin would send.
 pub(super) fn check<B>(request: &Request<B>, names: Names<'_>) -> Result<(), Refused> {
     let asked = asked_for(request)?;
     if let (Some(asked), Names::These(names)) = (&asked, names)

@@ -1,6 +1,6 @@
 //! What is counted of one frontend.
 //!
-//! Owned by the frontend's live state, so that it goes on over reloads and goes away with the
+//! Owned by the frontend's live state, so that it goes on over reloads and ends with the
 //! frontend. Workers write through their `WorkerObserver`; `exposition` reads.
 
 use std::fmt;

@@ -1,6 +1,6 @@
 //! What is counted of one route: the exchanges that took it.
 //!
-//! It belongs to the frontend's name and the route's: it goes on over reloads and goes away with the
+//! It belongs to the frontend's name and the route's: it goes on over reloads and ends with the
 //! route. Workers write through their `WorkerObserver`, `exposition` reads, `control` carries it from
 //! snapshot to snapshot.
 

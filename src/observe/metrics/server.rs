@@ -1,7 +1,7 @@
 //! What is counted of one server, from the attempts of exchanges.
 //!
 //! Owned by the server's live state: it goes on over reloads, also when the address changes, and
-//! goes away with the server. Workers write through their `WorkerObserver`; `exposition` reads.
+//! ends with the server. Workers write through their `WorkerObserver`; `exposition` reads.
 
 use crate::exchange::{Attempt, Reason};
 use crate::observe::metrics::shard::{

@@ -77,7 +77,7 @@ impl Backend {
         self.live.queue.look_again();
     }
 
-    /// Has those who wait for a slot look again: a limit may have been raised.
+    /// Has the exchanges that wait for a slot look again: a limit may have been raised.
     pub fn look_again(&self) {
         self.live.queue.look_again();
     }

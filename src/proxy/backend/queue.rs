@@ -18,8 +18,8 @@ pub(super) struct Queue {
     /// How many wait. Written under the lock; read without it when a slot is given back.
     ///
     /// `SeqCst`, with a fence between it and the look at the free slots on one side, the release of a
-    /// slot on the other: either the one who joins sees the slot that was given back, or the one who
-    /// gives back sees the one who joined.
+    /// slot on the other: either a new waiter sees the slot that was given back, or the exchange that
+    /// gives it back sees the new waiter.
     waiting: AtomicUsize,
     line: Mutex<VecDeque<Arc<Waiter>>>,
 }

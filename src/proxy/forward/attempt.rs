@@ -292,7 +292,7 @@ async fn connect(
     };
     let connection = connection??;
     let ready = clock::now();
-    // Of those who waited for the same connection, one opened it.
+    // Of the exchanges that waited for the same connection, one opened it.
     let is_first = match &connection {
         Connection::Http1(connection) => !connection.was_used(),
         Connection::Http2(permit) => !permit.was_used(),

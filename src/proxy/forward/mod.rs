@@ -140,7 +140,7 @@ async fn lease(backend: &Rc<Local>, exchange: &Exchange, tried: &Tried) -> Resul
         Ok(lease) => Ok(lease),
         Err(NoSlot::NoServer) => Err(Reason::BackendNoServer),
         Err(NoSlot::Full) if !tried.is_empty() => Err(Reason::QueueFull),
-        // Boxed: the room for waiting is not carried by those who need not wait.
+        // Boxed: an exchange that need not wait does not carry the room for waiting.
         Err(NoSlot::Full) => Box::pin(wait(backend, exchange)).await,
     }
 }

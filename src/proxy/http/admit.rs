@@ -19,7 +19,7 @@ use crate::wire::host::Authority;
 use super::seen::Seen;
 use super::upgrade::is_extended_connect;
 
-/// What admission found out, for those who come after.
+/// What admission found out, for the steps after it.
 #[derive(Debug)]
 pub struct Admitted<'a> {
     /// In the form that the router looks for; empty for an HTTP/1.0 request without one.

@@ -69,7 +69,7 @@ impl Exchange {
         }
     }
 
-    /// The same, for one who has just looked at the clock.
+    /// The same, for a caller that has just read the clock.
     pub fn end_at(&self, now: Instant) {
         if self.record.ended.get().is_none() {
             self.record.ended.set(Some(now));

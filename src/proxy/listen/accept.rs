@@ -1,8 +1,8 @@
 //! The accept loop of one listening socket on one worker.
 //!
-//! Over a limit, accepting pauses: one connection is held in the hand, and the kernel's queue keeps
-//! the rest, as in HAProxy. When the socket goes away, what is in its queue is accepted first: those
-//! clients are connected already, as far as they know.
+//! Over a limit, accepting pauses: one connection is held here, and the kernel's queue keeps the rest,
+//! as in HAProxy. Before the socket closes, the connections in its queue are accepted: their clients
+//! are connected already, as far as they know.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

@@ -1,8 +1,8 @@
 //! Tables that are filled from the configuration and then only read.
 //!
-//! Not the standard library's hash, which costs more than all else in a search: it keeps strangers
-//! from filling a table with colliding keys, and no stranger puts anything in here. The worst that a
-//! stranger's key can meet is what the configuration's keys have in common by chance.
+//! Not the standard library's hash, which costs more than all else in a search: it keeps attackers
+//! from filling a table with colliding keys, and only the configuration puts keys in here. The worst
+//! that a client's key can meet is what the configuration's keys have in common by chance.
 //!
 //! Prior art: the folded multiplication of wyhash (Wang Yi, 2019).
 

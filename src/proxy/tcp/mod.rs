@@ -2,7 +2,7 @@
 //!
 //! `listen` hands it over. Where routes look at what a client of TLS says first, that is waited for
 //! (`first`), and goes on to the server unchanged: TLS is not ended here. Else nothing is waited for,
-//! and the server may be the one who speaks first. Then a server is chosen and connected to as for a
+//! and the server may speak first. Then a server is chosen and connected to as for a
 //! request (`forward`), and bytes flow (`tunnel`). One connection is one exchange: one line in the
 //! log, one slot.
 //!

@@ -327,7 +327,7 @@ impl ServerPool {
         closed + self.h2.close_idle(most - closed)
     }
 
-    /// Keeps nothing from now on; what is on its way ends in peace.
+    /// Keeps nothing from now on; exchanges that are open go on.
     pub(super) fn retire(&self) {
         self.is_retired.set(true);
         self.idle.clear();
