@@ -15,11 +15,11 @@ const MOST: u64 = i64::MAX as u64;
 
 /// The field is no length: empty, signed, not decimal, too large, or several that differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoLength;
+pub struct NoLength;
 
 /// Whether equal lengths may stand in one line, separated by commas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lists {
+pub enum Lists {
     /// In an answer: RFC 9110 §8.6 lets a recipient take them for one.
     Allowed,
     /// In a request: none of ours to mend.
@@ -32,7 +32,7 @@ pub(crate) enum Lists {
 /// # Errors
 ///
 /// [`NoLength`]; the fields are then as they were.
-pub(crate) fn settle(headers: &mut HeaderMap, lists: Lists) -> Result<Option<u64>, NoLength> {
+pub fn settle(headers: &mut HeaderMap, lists: Lists) -> Result<Option<u64>, NoLength> {
     let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
     let Some(first) = values.next() else {
         return Ok(None);

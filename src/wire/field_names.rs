@@ -10,13 +10,13 @@
 use http::header::{HeaderMap, HeaderName};
 
 /// Whether `name`, which is in lower case, has only letters, digits and `-`.
-pub(crate) fn is_plain(name: &str) -> bool {
+pub fn is_plain(name: &str) -> bool {
     name.bytes()
         .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// `name` with `-` for everything that is no letter and no digit.
-pub(crate) fn plain_form(name: &str) -> String {
+pub fn plain_form(name: &str) -> String {
     let plain = |byte: u8| match byte.is_ascii_alphanumeric() {
         true => char::from(byte.to_ascii_lowercase()),
         false => '-',
@@ -75,7 +75,7 @@ impl FromIterator<HeaderName> for FieldNames {
 /// for `-` in them. Every name of every request is looked at, and comparing its bytes costs ten times
 /// as much.
 #[derive(Clone, Debug)]
-pub(crate) struct NameKinds {
+pub struct NameKinds {
     /// By length: a bit for each first letter.
     letters: [u32; LENGTHS],
 }
@@ -85,12 +85,12 @@ const LENGTHS: usize = 32;
 
 impl NameKinds {
     /// Those of all names.
-    pub(crate) const ALL: Self = Self {
+    pub const ALL: Self = Self {
         letters: [u32::MAX; LENGTHS],
     };
 
     /// Those of `names`.
-    pub(crate) fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut letters = [0; LENGTHS];
         for name in names {
             letters[name.len() % LENGTHS] |= letter(name);
@@ -100,7 +100,7 @@ impl NameKinds {
 
     /// Whether a name in lower case like `name` may be among those that these are of.
     #[inline]
-    pub(crate) fn have(&self, name: &str) -> bool {
+    pub fn have(&self, name: &str) -> bool {
         self.letters[name.len() % LENGTHS] & letter(name) != 0
     }
 }

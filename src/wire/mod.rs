@@ -8,8 +8,8 @@
 mod escape;
 
 pub mod client_hello;
-pub(crate) mod content_length;
-pub(crate) mod field_names;
+pub mod content_length;
+pub mod field_names;
 pub mod forwarded;
 pub mod grpc;
 pub mod host;
