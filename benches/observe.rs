@@ -212,7 +212,9 @@ fn plan() -> Plan {
             mode: Default::default(),
             tcp_routes: Vec::new(),
             tls: None,
+            rules: Vec::new(),
             routes: vec![Route {
+                rules: Vec::new(),
                 name: name("api"),
                 hosts: Vec::new(),
                 paths: Vec::new(),
@@ -240,6 +242,7 @@ fn plan() -> Plan {
             upgrades: Frontend::default_upgrades(),
         }],
         backends: vec![Backend {
+            rules: Vec::new(),
             name: name("app"),
             balance: Balance::default(),
             servers: vec![Server {

@@ -51,6 +51,7 @@ fn any_route() -> Route {
         queries: Vec::new(),
         when: None,
         client_certificate: ClientCertificate::Any,
+        rules: Vec::new(),
         backend: Name::new("app").expect("a name"),
         at: Position::built_in(),
     }

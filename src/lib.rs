@@ -31,7 +31,8 @@
 //!    shakes hands under a deadline.
 //! 3. `proxy::http` reads a request head. From here on a line in the access log is certain. What
 //!    must not be passed on is refused (RFC 9112 §6.3, §11.2).
-//! 4. `proxy::route` finds the first rule that matches, and with it the backend, or none.
+//! 4. The `proxy::rules` of the frontend run; `proxy::route` finds the first route that matches,
+//!    and with it the backend, or none; then the rules of the route and of the backend run.
 //! 5. `proxy::http` rewrites what belongs to this hop alone (RFC 9110 §7.6.1).
 //! 6. `proxy::forward` tries: `proxy::backend` chooses a server and leases a slot at it, waiting
 //!    in a queue if all are full; `proxy::upstream` sends on a warm connection or opens one; the
@@ -39,8 +40,8 @@
 //! 7. The body streams through `proxy::io`, with back-pressure and under deadlines. At its last
 //!    byte, or when it breaks, the slot and the connection go back, and [`observe`] counts and logs
 //!    the exchange. Every ending is counted once.
-//! 8. What we answer by ourselves is written by `proxy::reply`, the only place where a fault
-//!    becomes a status.
+//! 8. Rules for answers run: backend, route, frontend. What we answer by ourselves is written by
+//!    `proxy::reply`, the only place where a fault becomes a status.
 //!
 //! A client connection on which nothing happens gives its buffers back and waits as a bare socket.
 //!
@@ -84,16 +85,17 @@
 //! proxy/*         -> base wire plan exchange expr observe net proxy/io
 //! proxy/worker    -> proxy/listen proxy/context proxy/connections proxy/snapshot proxy/frontend
 //! proxy/listen    -> proxy/tls proxy/http proxy/tcp proxy/tunnel proxy/context proxy/connections proxy/snapshot proxy/frontend
-//! proxy/http      -> proxy/tls proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/context proxy/connections proxy/snapshot proxy/frontend
+//! proxy/http      -> proxy/tls proxy/rules proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/context proxy/connections proxy/snapshot proxy/frontend
 //! proxy/tcp       -> proxy/forward proxy/backend proxy/tunnel proxy/context proxy/connections proxy/snapshot proxy/frontend
 //! proxy/tunnel    -> proxy/backend proxy/context proxy/connections proxy/frontend
 //! proxy/context   -> proxy/connections proxy/snapshot proxy/frontend
 //! proxy/connections -> proxy/frontend
-//! proxy/snapshot  -> proxy/tls proxy/route proxy/backend proxy/frontend
+//! proxy/snapshot  -> proxy/tls proxy/rules proxy/route proxy/backend proxy/frontend
 //! proxy/forward   -> proxy/backend proxy/upstream
 //! proxy/backend   -> proxy/upstream
 //! proxy/upstream  -> nothing
 //! proxy/tls       -> nothing
+//! proxy/rules     -> proxy/reply
 //! proxy/route     -> nothing
 //! proxy/frontend  -> nothing
 //! proxy/reply     -> nothing

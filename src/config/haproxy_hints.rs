@@ -83,8 +83,8 @@ const ABSENT: &[(&[&str], &str)] = &[
             "source_range",
             "whitelist",
         ],
-        "lists of allowed and denied clients do not exist yet; a route can require a client \
-         certificate: `client_certificate = \"required\"`",
+        "write a rule: `rule = [{ when = 'src not in [\"10.0.0.0/8\"]', deny = 403 }]`; a route can \
+         require a client certificate: `client_certificate = \"required\"`",
     ),
     (
         &[
@@ -104,7 +104,7 @@ const ABSENT: &[(&[&str], &str)] = &[
             "stripprefix",
             "uri_strip_prefix",
         ],
-        "rewriting does not exist yet: servers get the path as the client sent it",
+        "write a rule: `rule = [{ set_path = \"/new%[path]\" }]`",
     ),
     (
         &[
@@ -130,8 +130,8 @@ const ABSENT: &[(&[&str], &str)] = &[
             "hsts",
             "expires",
         ],
-        "setting and removing fields does not exist yet; `forwarding` and `request_id` of a frontend \
-         say which fields Evenkeel sends by itself",
+        "write a rule: `rule = [{ set_header = { x-name = \"value\" } }]`, with `on = \"response\"` for \
+         answers",
     ),
     (
         &[
@@ -149,8 +149,8 @@ const ABSENT: &[(&[&str], &str)] = &[
             "tcp_request",
             "tcp_response",
         ],
-        "rules that change or refuse requests do not exist yet; a `[[frontend.NAME.route]]` chooses \
-         the backend",
+        "write `rule = [{ when = \"…\", deny = 403 }]` in a frontend, a route or a backend; a \
+         `[[frontend.NAME.route]]` chooses the backend",
     ),
     (
         &[
@@ -167,7 +167,7 @@ const ABSENT: &[(&[&str], &str)] = &[
             "redirect_regex",
             "redirect_scheme",
         ],
-        "redirects do not exist yet: a server has to answer with the redirect",
+        "write a rule: `rule = [{ when = \"not ssl_fc\", redirect = { scheme = \"https\" } }]`",
     ),
     (
         &[

@@ -204,6 +204,7 @@ pub(super) const FRONTEND: Keys = Keys {
         "upgrades",
         "passthrough",
         "route",
+        "rule",
     ],
     hints: &[
         ("bind", "write `listen`"),
@@ -266,7 +267,13 @@ pub(super) const FRONTEND: Keys = Keys {
         ("https", "write `tls = \"/path/to/fullchain.pem\"`"),
         (
             "redirect_https",
-            "redirects do not exist yet: a server has to answer with the redirect",
+            "write `rule = [{ when = \"not ssl_fc\", redirect = { scheme = \"https\" } }]`",
+        ),
+        ("rules", "write each rule as `[[frontend.NAME.rule]]`"),
+        ("http-request", "write a `[[frontend.NAME.rule]]`"),
+        (
+            "http-response",
+            "write a `[[frontend.NAME.rule]]` with `on = \"response\"`",
         ),
         ("keep_alive", "write `timeout = { keep_alive = \"…\" }`"),
         ("keepalive", "write `timeout = { keep_alive = \"…\" }`"),
@@ -680,9 +687,11 @@ pub(super) const ROUTE: Keys = Keys {
         "query",
         "when",
         "client_certificate",
+        "rule",
         "backend",
     ],
     hints: &[
+        ("rules", "write `rule = [{ … }]`"),
         ("hosts", "write `host`; it takes a list"),
         ("paths", "write `path`; it takes a list"),
         ("methods", "write `method`; it takes a list"),
@@ -754,10 +763,6 @@ pub(super) const ROUTE: Keys = Keys {
             "conditions are the keys `host`, `path`, `method`, `header` and `query`, and any other is `when = \"…\"`",
         ),
         (
-            "rule",
-            "conditions are the keys `host`, `path`, `method`, `header` and `query`, and any other is `when = \"…\"`",
-        ),
-        (
             "priority",
             "leave it out: the first route that matches wins",
         ),
@@ -778,6 +783,76 @@ pub(super) const ROUTE: Keys = Keys {
     ],
 };
 
+pub(super) const RULE: Keys = Keys {
+    known: &[
+        "on",
+        "when",
+        "deny",
+        "return",
+        "redirect",
+        "set_header",
+        "add_header",
+        "del_header",
+        "set_path",
+        "set_var",
+        "pause",
+    ],
+    hints: &[
+        ("if", "write `when`"),
+        ("unless", "write `when = \"not (…)\"`"),
+        ("condition", "write `when`"),
+        ("block", "write `deny = 403`"),
+        ("reject", "write `deny = 403`"),
+        (
+            "status",
+            "write `deny = 403`, or `return = { status = 200 }`",
+        ),
+        ("respond", "write `return = { status = 200, body = \"…\" }`"),
+        ("answer", "write `return = { status = 200, body = \"…\" }`"),
+        ("location", "write `redirect = { location = \"…\" }`"),
+        ("rewrite", "write `set_path = \"…\"`"),
+        ("path", "write `set_path = \"…\"`"),
+        ("replace-path", "write `set_path = \"%[path,regsub(…)]\"`"),
+        ("header", "write `set_header = { x-name = \"value\" }`"),
+        ("headers", "write `set_header = { x-name = \"value\" }`"),
+        ("remove_header", "write `del_header = \"x-name\"`"),
+        (
+            "set_request_header",
+            "write `set_header = { x-name = \"value\" }`",
+        ),
+        (
+            "set_response_header",
+            "write `on = \"response\"` and `set_header = { x-name = \"value\" }`",
+        ),
+        ("delay", "write `pause = \"100ms\"`"),
+        (
+            "set-var-fmt",
+            "write `set_var = { \"txn.name\" = \"src\" }`",
+        ),
+    ],
+};
+
+pub(super) const RETURN: Keys = Keys {
+    known: &["status", "content_type", "headers", "body"],
+    hints: &[
+        ("content-type", "write `content_type`"),
+        ("hdr", "write `headers = { x-name = \"value\" }`"),
+        ("header", "write `headers = { x-name = \"value\" }`"),
+        ("string", "write `body`"),
+        ("lf-string", "write `body`"),
+        ("text", "write `body`"),
+    ],
+};
+
+pub(super) const REDIRECT: Keys = Keys {
+    known: &["status", "location", "prefix", "scheme"],
+    hints: &[
+        ("code", "write `status`"),
+        ("to", "write `location`"),
+        ("url", "write `location`"),
+    ],
+};
+
 pub(super) const BACKEND: Keys = Keys {
     known: &[
         "balance",
@@ -787,6 +862,7 @@ pub(super) const BACKEND: Keys = Keys {
         "send_proxy",
         "timeout",
         "health",
+        "rule",
         "attempts",
         "queue",
         "pool",
@@ -1237,6 +1313,9 @@ pub(super) const ALL: &[(&str, &Keys)] = &[
         "frontend.NAME.forwarding.client_certificate",
         &CLIENT_FIELDS,
     ),
+    ("frontend.NAME.rule", &RULE),
+    ("frontend.NAME.rule.return", &RETURN),
+    ("frontend.NAME.rule.redirect", &REDIRECT),
     ("frontend.NAME.route", &ROUTE),
     ("frontend.NAME.passthrough", &TCP_ROUTE),
     ("frontend.TCP", &TCP_FRONTEND),

@@ -2,6 +2,8 @@
 //!
 //! What is shown loads back to an equal plan, except for secrets: they are not shown.
 
+mod rule;
+
 use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -236,6 +238,7 @@ fn of_requests(frontend: &Frontend, path: &str, page: &mut Page) {
         "upgrades",
         list(frontend.upgrades.iter().map(|token| string(token))),
     );
+    rule::rules(&frontend.rules, page);
 
     page.table(&format!("{path}.timeout"));
     page.set("head", duration(frontend.timeout.head));
@@ -410,6 +413,7 @@ fn route(route: &Route, page: &mut Page) {
             ClientCertificate::Required => "required",
         }),
     );
+    rule::rules(&route.rules, page);
     page.set("backend", string(&route.backend));
 }
 
@@ -473,6 +477,7 @@ fn backend(backend: &Backend, page: &mut Page) {
             Protocol::Http2 => "h2",
         }),
     );
+    rule::rules(&backend.rules, page);
     page.set("attempts", backend.attempts.0);
     page.set("header_case", header_case(backend.header_case));
     servers(&backend.servers, page);

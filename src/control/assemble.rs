@@ -13,12 +13,14 @@ use crate::plan::{self, Initial, Plan};
 use crate::proxy::backend::{Backend, Health, Server};
 use crate::proxy::frontend;
 use crate::proxy::route::{Router, TcpRoutes};
+use crate::proxy::rules::Pipeline;
 use crate::proxy::snapshot::{Frontend, Snapshot};
 
 /// The snapshot of `plan` that follows `before`, for a process with `workers`.
 pub fn assemble(plan: Plan, before: Option<&Snapshot>, workers: usize) -> Snapshot {
     let plan = Arc::new(plan);
     let backends = backends(&plan, before, workers);
+    let backend_rules = backend_rules(&plan, before);
     let places: HashMap<&Name, u32> = plan
         .backends
         .iter()
@@ -45,6 +47,7 @@ pub fn assemble(plan: Plan, before: Option<&Snapshot>, workers: usize) -> Snapsh
         generation: before.map_or(1, |before| before.generation + 1),
         frontends,
         backends,
+        backend_rules,
         plan: Arc::clone(&plan),
     }
 }
@@ -77,6 +80,16 @@ fn frontend(
         },
         // Given by `certs::Prepared::equip`, where there is TLS.
         tls: None,
+        rules: match known {
+            Some((frontend, before)) if before.rules == plan.rules => frontend.rules.clone(),
+            _ => Pipeline::compile(&plan.rules),
+        },
+        route_rules: match known {
+            Some((frontend, before)) if before.routes == plan.routes => {
+                Arc::clone(&frontend.route_rules)
+            }
+            _ => route_rules(&plan.routes),
+        },
         router: match known {
             Some((frontend, before)) if before.routes == plan.routes => {
                 Arc::clone(&frontend.router)
@@ -124,6 +137,32 @@ fn counters(
         None => Arc::new(RouteMetrics::new(workers)),
     };
     names.into_iter().map(counter_of).collect()
+}
+
+/// The rules of each route; empty when none has any.
+fn route_rules(routes: &[plan::Route]) -> Arc<[Option<Arc<Pipeline>>]> {
+    match routes.iter().all(|route| route.rules.is_empty()) {
+        true => Arc::default(),
+        false => routes
+            .iter()
+            .map(|route| Pipeline::compile(&route.rules))
+            .collect(),
+    }
+}
+
+fn backend_rules(plan: &Plan, before: Option<&Snapshot>) -> Vec<Option<Arc<Pipeline>>> {
+    let known: HashMap<&Name, (&plan::Backend, &Option<Arc<Pipeline>>)> = before
+        .iter()
+        .flat_map(|before| before.plan.backends.iter().zip(&before.backend_rules))
+        .map(|known| (&known.0.name, known))
+        .collect();
+    let backends = plan.backends.iter();
+    backends
+        .map(|backend| match known.get(&backend.name) {
+            Some((before, rules)) if before.rules == backend.rules => (*rules).clone(),
+            _ => Pipeline::compile(&backend.rules),
+        })
+        .collect()
 }
 
 fn backends(plan: &Plan, before: Option<&Snapshot>, workers: usize) -> Vec<Arc<Backend>> {

@@ -105,6 +105,12 @@ reasons! {
     RouteNone = "route.none", 404, Client, Never;
     /// The route requires a client certificate, and the client has shown none.
     RouteCertificate = "route.certificate", 403, Client, Never;
+    /// A rule refused the exchange (`deny`). The status is the rule's.
+    RuleDenied = "rule.denied", 403, Client, Never;
+    /// A rule answered in place of a server (`return`). The status is the rule's.
+    RuleReturned = "rule.returned", 200, Proxy, Never;
+    /// A rule redirected the client (`redirect`). The status is the rule's.
+    RuleRedirected = "rule.redirected", 302, Proxy, Never;
     /// No server of the backend is up, or all have weight 0.
     BackendNoServer = "backend.no_server", 503, Server, Never;
     /// Every server is at its limit, and the queue is full.

@@ -140,6 +140,7 @@ impl Node {
 
 impl Test {
     fn comparison(left: Type, comparison: Comparison, right: &Operand, case: Case) -> Self {
+        let left = compared_as(left, right);
         match (right, relation(left, comparison)) {
             (Operand::Literal(Literal::Bool(value)), _) => Self::Bool(*value),
             (Operand::Literal(Literal::Network(network)), _) => {
@@ -177,11 +178,22 @@ impl Test {
                 Value::Int(number) => order.holds(number, *wanted),
                 _ => false,
             },
-            Self::Text(test, wanted) => scratch
-                .text(value)
-                .is_some_and(|text| test.holds(text, wanted)),
-            Self::Network(network) => matches!(value, Value::Ip(addr) if network.have(addr)),
-            Self::In(list) => list.has(value, scratch),
+            Self::Text(test, wanted) => {
+                let text = scratch.text_of(value);
+                scratch
+                    .text(text)
+                    .is_some_and(|text| test.holds(text, wanted))
+            }
+            Self::Network(network) => {
+                matches!(scratch.ip_of(value), Value::Ip(addr) if network.have(addr))
+            }
+            Self::In(list) => {
+                let value = match list.has_texts() {
+                    true => scratch.text_of(value),
+                    false => value,
+                };
+                list.has(value, scratch)
+            }
             Self::Matches(regex) => {
                 let text = scratch.text_of(value);
                 scratch.text(text).is_some_and(|text| regex.is_match(text))
@@ -194,6 +206,19 @@ impl Test {
                 })
             }
         }
+    }
+}
+
+/// What a value of the type `left` is compared as: one of any type as what it is compared with.
+fn compared_as(left: Type, right: &Operand) -> Type {
+    match (left, right) {
+        (Type::Any, Operand::Literal(Literal::Bool(_))) => Type::Bool,
+        (Type::Any, Operand::Literal(Literal::Int(_))) => Type::Int,
+        (Type::Any, Operand::Literal(Literal::Network(_))) => Type::Ip,
+        (Type::Any, Operand::Literal(Literal::Text(_))) => Type::Text,
+        (Type::Any, Operand::Expr(expr)) if expr.yields() != Type::Any => expr.yields(),
+        (Type::Any, Operand::Expr(_)) => Type::Text,
+        (left, _) => left,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The converters: what is done to a value. The table is [`crate::plan::expr::Converter`].
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use regex::bytes::{Captures, Regex};
@@ -25,6 +26,7 @@ enum Action {
     Part(Part),
     Regsub(Substitution),
     Ipmask(Ipv4Addr, Option<Ipv6Addr>),
+    Map(Map),
 }
 
 /// A part of a text between delimiters.
@@ -53,6 +55,13 @@ struct Substitution {
     regex: Option<Regex>,
     replacement: Box<[Piece]>,
     is_global: bool,
+}
+
+/// Values by keys.
+#[derive(Debug)]
+struct Map {
+    values: HashMap<Box<[u8]>, Box<[u8]>>,
+    default: Option<Box<[u8]>>,
 }
 
 /// A piece of a replacement.
@@ -103,6 +112,11 @@ impl Conversion {
                     false => value,
                 }
             }
+            Action::Map(map) => {
+                let found = scratch.text(value).and_then(|key| map.values.get(key));
+                let found = found.or(map.default.as_ref());
+                found.map_or(Value::Absent, |value| Value::Text(value))
+            }
             Action::Ipmask(mask4, mask6) => match (value, mask6) {
                 (Value::Ip(IpAddr::V4(addr)), _) => Value::Ip((addr & *mask4).into()),
                 (Value::Ip(IpAddr::V6(addr)), Some(mask)) => Value::Ip((addr & *mask).into()),
@@ -145,6 +159,7 @@ impl Action {
             Converter::Field => Self::Part(Part::of(arguments, PartKind::Field)),
             Converter::Word => Self::Part(Part::of(arguments, PartKind::Word)),
             Converter::Regsub => Self::Regsub(Substitution::of(arguments, case)),
+            Converter::Map => Self::Map(Map::of(arguments)),
             Converter::Ipmask => Self::Ipmask(
                 match arguments.first() {
                     Some(Argument::Mask4(mask)) => *mask,
@@ -163,6 +178,26 @@ fn text(argument: Option<&Argument>) -> &str {
     match argument {
         Some(Argument::Text(text)) => text,
         _ => "",
+    }
+}
+
+impl Map {
+    fn of(arguments: &[Argument]) -> Self {
+        let mut values = HashMap::new();
+        if let Some(Argument::Map(map)) = arguments.first() {
+            for (key, value) in map.entries.iter() {
+                // Of equal keys the first counts.
+                let entry = values.entry(key.as_bytes().into());
+                entry.or_insert_with(|| value.as_bytes().into());
+            }
+        }
+        Self {
+            values,
+            default: match arguments.get(1) {
+                Some(Argument::Text(default)) => Some(default.as_bytes().into()),
+                _ => None,
+            },
+        }
     }
 }
 

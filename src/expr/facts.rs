@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use crate::base::Peer;
 use crate::exchange::ClientTls;
+use crate::plan::expr::{Scope, Variable};
+
+use super::variables::Variables;
 
 /// What is known of an exchange at one moment; what is not known yet is `None`.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +21,8 @@ pub struct Facts<'a> {
     pub backend: Option<&'a str>,
     /// Of the response's head.
     pub response: Option<ResponseFacts<'a>>,
+    /// The variables of the exchange; `None`: no rule can have set one.
+    pub variables: Option<&'a Variables>,
 }
 
 /// What is known of a client's connection.
@@ -31,6 +36,8 @@ pub struct ConnectionFacts<'a> {
     pub tls: Option<&'a ClientTls>,
     /// The name of the frontend.
     pub frontend: &'a str,
+    /// The variables of the connection; `None`: no rule can have set one.
+    pub variables: Option<&'a Variables>,
 }
 
 /// What is known of a request's head.
@@ -68,6 +75,14 @@ pub(super) enum Side {
 }
 
 impl<'a> Facts<'a> {
+    /// Where `variable` is kept.
+    pub fn holder_of(&self, variable: &Variable) -> Option<&'a Variables> {
+        match variable.scope {
+            Scope::Session => self.connection.variables,
+            Scope::Transaction | Scope::Request | Scope::Response => self.variables,
+        }
+    }
+
     fn headers(&self, side: Side) -> Option<&'a HeaderMap> {
         match side {
             Side::Request => self.request.map(|request| request.headers),
@@ -75,7 +90,16 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The lines of the field `name`, in order; of all fields without a name.
+    /// The host that the target names, where no field does.
+    fn target_host(&self) -> Option<&'a str> {
+        let request = self.request?;
+        let authority = request.target.authority()?;
+        let has_field = request.headers.contains_key(header::HOST);
+        (!has_field).then_some(authority.as_str())
+    }
+
+    /// The lines of the field `name`, in order; of all fields without a name. A request of HTTP/2 names its
+    /// host in the target, which stands for its `Host` (RFC 9113 §8.3.1).
     pub(super) fn lines(
         &self,
         side: Side,
@@ -89,6 +113,11 @@ impl<'a> Facts<'a> {
         };
         let named = named.into_iter().flatten();
         let all = all.into_iter().flatten();
-        named.chain(all).map(HeaderValue::as_bytes)
+        let host = match name {
+            Some(name) if *name == header::HOST && side == Side::Request => self.target_host(),
+            _ => None,
+        };
+        let fields = named.chain(all).map(HeaderValue::as_bytes);
+        fields.chain(host.map(str::as_bytes))
     }
 }

@@ -77,6 +77,7 @@ pub(super) fn one<'a>(
             });
             found
         }
+        Fetch::Var => variable(arguments, facts, scratch),
         Fetch::Str => match arguments.first() {
             Some(Argument::Text(text)) => Value::Text(text.as_bytes()),
             _ => Value::Absent,
@@ -142,6 +143,19 @@ pub(super) fn each<'a>(
         _ => {}
     }
     ControlFlow::Continue(())
+}
+
+fn variable<'a>(arguments: &'a [Argument], facts: &Facts<'a>, scratch: &mut Scratch) -> Value<'a> {
+    let value = match arguments.first() {
+        Some(Argument::Variable(variable)) => facts
+            .holder_of(variable)
+            .map_or(Value::Absent, |holder| holder.get(variable, scratch)),
+        _ => Value::Absent,
+    };
+    match (value, arguments.get(1)) {
+        (Value::Absent, Some(Argument::Text(default))) => Value::Text(default.as_bytes()),
+        (value, _) => value,
+    }
 }
 
 fn ip<'a>(addr: Option<IpAddr>) -> Value<'a> {

@@ -37,6 +37,11 @@ impl List {
         }
     }
 
+    /// Whether it is one of texts.
+    pub(super) fn has_texts(&self) -> bool {
+        matches!(self, Self::Texts(_))
+    }
+
     pub(super) fn has(&self, value: Value<'_>, scratch: &Scratch) -> bool {
         match (self, value) {
             (Self::Texts(texts), value) => {

@@ -14,10 +14,14 @@ mod fetch;
 mod list;
 mod program;
 mod scratch;
+mod template;
 #[cfg(test)]
 mod tests;
+mod variables;
 
 pub use condition::Condition;
 pub use facts::{ConnectionFacts, Facts, RequestFacts, ResponseFacts};
 pub use program::Program;
 pub use scratch::{Scratch, Value};
+pub use template::Template;
+pub use variables::Variables;

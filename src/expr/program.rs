@@ -53,8 +53,7 @@ impl Program {
     }
 
     /// Its one value: of several, the last one.
-    #[cfg(test)]
-    pub(super) fn value<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> Value<'a> {
+    pub fn value<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> Value<'a> {
         let value = fetch::one(self.fetch, &self.arguments, facts, scratch);
         self.converted(value, scratch)
     }
@@ -144,6 +143,6 @@ pub(super) fn cast<'a>(value: Value<'a>, to: Type, scratch: &mut Scratch) -> Val
         Type::Text => scratch.text_of(value),
         Type::Int => scratch.int_of(value),
         Type::Ip => scratch.ip_of(value),
-        Type::Bool => value,
+        Type::Bool | Type::Any => value,
     }
 }

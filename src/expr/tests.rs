@@ -17,6 +17,8 @@ struct Asked {
     headers: HeaderMap,
     tls: Option<ClientTls>,
     client: Peer,
+    session: Variables,
+    variables: Variables,
 }
 
 impl Asked {
@@ -27,6 +29,8 @@ impl Asked {
             headers: HeaderMap::new(),
             tls: None,
             client: Peer::Ip(([192, 0, 2, 7], 4711).into()),
+            session: Variables::default(),
+            variables: Variables::default(),
         }
     }
 
@@ -42,6 +46,7 @@ impl Asked {
                 local: Some(([10, 0, 0, 1], 8443).into()),
                 tls: self.tls.as_ref(),
                 frontend: "web",
+                variables: Some(&self.session),
             },
             request: Some(RequestFacts {
                 method: &self.method,
@@ -52,6 +57,7 @@ impl Asked {
             }),
             backend: Some("app"),
             response: None,
+            variables: Some(&self.variables),
         }
     }
 
@@ -386,4 +392,91 @@ fn a_quote_that_is_not_closed_reaches_to_the_end_of_the_line() {
         let is_admin = asked.holds("req.hdr(x) == 'admin'");
         assert_eq!(is_admin, last == "admin", "{line}");
     }
+}
+
+#[test]
+fn the_host_of_a_target_is_the_host() {
+    let h2 = Asked::get("https://a.test:8443/b");
+    assert_eq!(
+        h2.value("req.hdr(host),lower").as_deref(),
+        Some("a.test:8443")
+    );
+    assert_eq!(h2.value("req.hdr_cnt(host)").as_deref(), Some("1"));
+    let both = Asked::get("http://a.test/b").with("host", "a.test");
+    assert_eq!(both.value("req.hdr_cnt(host)").as_deref(), Some("1"));
+    assert_eq!(Asked::get("/").value("req.hdr(host)"), None);
+}
+
+#[test]
+fn a_template_is_text_with_values() {
+    let asked = Asked::get("/a?b").with("x-list", "one, two");
+    let render = |text: &str| {
+        let template = Template::compile(&parse::template(text));
+        let rendered = template.render(&asked.facts(), &mut Scratch::default());
+        String::from_utf8(rendered).expect("text")
+    };
+    assert_eq!(
+        render("%[src]:%[dst_port] %% %[path,upper]"),
+        "192.0.2.7:8443 % /A"
+    );
+    // Of several values the last one; of an absent one nothing.
+    assert_eq!(render("<%[req.hdr(x-list)]|%[req.hdr(none)]>"), "<two|>");
+    assert_eq!(render(""), "");
+}
+
+#[test]
+fn a_variable_is_compared_as_what_it_is_compared_with() {
+    let asked = Asked::get("/");
+    let scratch = Scratch::default();
+    let named = |name: &str| {
+        let expr = parse::expression(&format!("var({name})"));
+        match expr.arguments.first() {
+            Some(crate::plan::expr::Argument::Variable(variable)) => variable.clone(),
+            other => unreachable!("{other:?}"),
+        }
+    };
+    let set = |name: &str, value| {
+        let variable = named(name);
+        let facts = asked.facts();
+        let holder = facts.holder_of(&variable).expect("variables");
+        holder.set(&variable, value, &scratch);
+    };
+    set("txn.number", Value::Int(42));
+    set("txn.text", Value::Text(b"42"));
+    set("txn.addr", Value::Ip([10, 1, 2, 3].into()));
+    set("txn.yes", Value::Bool(true));
+    set("sess.text", Value::Text(b"other"));
+    let holds = |text: &str| {
+        let condition = Condition::compile(&parse::condition(text));
+        condition.holds(&asked.facts(), &mut Scratch::default())
+    };
+    for text in [
+        "var(txn.number) == 42",
+        "var(txn.number) == \"42\"",
+        "var(txn.text) == 42",
+        "var(txn.text) > 41",
+        "var(txn.text) == var(txn.number)",
+        "var(txn.addr) == \"10.1.2.3\"",
+        "var(txn.addr),ipmask(8) == \"10.0.0.0/8\"",
+        "var(txn.addr) starts_with \"10.\"",
+        "var(txn.number) in [\"41\", \"42\"]",
+        "var(txn.yes) == true",
+        "var(txn.yes)",
+        "var(sess.text) != var(txn.text)",
+        "not var(txn.none)",
+        "var(txn.none,x) == \"x\"",
+        "var(txn.number) matches \"^4\"",
+        "src,ipmask(24) != var(txn.addr)",
+    ] {
+        assert!(holds(text), "{text}");
+    }
+    for text in [
+        "var(txn.none) == \"\"",
+        "var(txn.text) == 4",
+        "var(req.text)",
+    ] {
+        assert!(!holds(text), "{text}");
+    }
+    set("txn.text", Value::Absent);
+    assert!(!holds("var(txn.text)"));
 }

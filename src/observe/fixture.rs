@@ -85,6 +85,7 @@ fn frontend() -> Frontend {
             queries: Vec::new(),
             when: None,
             client_certificate: ClientCertificate::Any,
+            rules: Vec::new(),
             backend: name("app"),
             at: Position::built_in(),
         }],
@@ -102,6 +103,7 @@ fn frontend() -> Frontend {
         field_names: OddNames::default(),
         header_case: HeaderCase::default(),
         upgrades: Frontend::default_upgrades(),
+        rules: Vec::new(),
     }
 }
 
@@ -112,6 +114,7 @@ fn backend() -> Backend {
         servers: vec![server("10.0.0.1:80"), server("10.0.0.2:80")],
         timeout: BackendTimeouts::default(),
         health: None,
+        rules: Vec::new(),
         attempts: Attempts::default(),
         queue: Queue::default(),
         pool: Pool::default(),

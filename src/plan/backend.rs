@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use crate::base::{Address, ByteSize, Name, Position};
-use crate::plan::{HeaderCase, ServerTls};
+use crate::plan::{HeaderCase, Rule, ServerTls};
 
 /// `[backend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,8 @@ pub struct Backend {
     pub timeout: BackendTimeouts,
     /// Active checks; `None`: servers count as up.
     pub health: Option<Health>,
+    /// What is done to exchanges that go there.
+    pub rules: Vec<Rule>,
     /// How often one exchange is tried.
     pub attempts: Attempts,
     /// Exchanges that wait for a slot.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::base::{ByteSize, FileMode, ListenAddress, Name, Peer, Position};
-use crate::plan::{ClientFields, Http2, Peers, Route, TcpRoute, Tls};
+use crate::plan::{ClientFields, Http2, Peers, Route, Rule, TcpRoute, Tls};
 use crate::wire::field_names::FieldNames;
 
 /// `[frontend.NAME]`.
@@ -19,6 +19,8 @@ pub struct Frontend {
     pub mode: Mode,
     /// `None`: clients speak in the clear.
     pub tls: Option<Tls>,
+    /// What is done to each exchange.
+    pub rules: Vec<Rule>,
     /// Of requests; first match wins.
     pub routes: Vec<Route>,
     /// Of connections that are passed on as they are; first match wins.

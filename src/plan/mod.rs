@@ -11,6 +11,7 @@ mod http2;
 mod peers;
 mod process;
 mod route;
+mod rule;
 mod server_tls;
 mod tcp_route;
 mod tls;
@@ -29,6 +30,7 @@ pub use process::{
     AccessLog, Admin, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
 };
 pub use route::{ClientCertificate, HostPattern, PathPattern, Predicate, Route, ValuePattern};
+pub use rule::{Action, On, Redirect, RedirectTo, Return, Rule};
 pub use tcp_route::TcpRoute;
 
 pub use tls::{

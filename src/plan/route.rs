@@ -3,6 +3,7 @@
 use http::{HeaderName, Method};
 
 use crate::base::{Name, Position};
+use crate::plan::Rule;
 use crate::plan::expr::Condition;
 
 /// `[[frontend.NAME.route]]`.
@@ -27,6 +28,8 @@ pub struct Route {
     pub when: Option<Condition>,
     /// Whether a matching request is refused whose client showed no certificate.
     pub client_certificate: ClientCertificate,
+    /// What is done to exchanges that it matches.
+    pub rules: Vec<Rule>,
     /// Where matching requests go.
     pub backend: Name,
     /// Where it is written.

@@ -10,6 +10,7 @@ pub mod io;
 pub(crate) mod listen;
 pub(crate) mod reply;
 pub mod route;
+pub(crate) mod rules;
 pub(crate) mod snapshot;
 pub(crate) mod tcp;
 pub(crate) mod tls;

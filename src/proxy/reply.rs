@@ -6,7 +6,7 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use crate::exchange::{Reason, RequestId};
 use crate::wire::grpc;
@@ -15,12 +15,68 @@ use crate::wire::grpc;
 /// needs to see a server come back.
 const RETRY_AFTER_SECONDS: &str = "2";
 
+/// An answer that a rule gives in place of a server's.
+#[derive(Debug)]
+pub struct LocalAnswer {
+    /// For the log and the metrics.
+    pub reason: Reason,
+    status: StatusCode,
+    /// `None`: what [`reply`] says of `reason`.
+    content: Option<(HeaderMap, Bytes)>,
+}
+
+impl LocalAnswer {
+    /// The answer that says `reason`; `None`: with the status of the reason.
+    pub fn refusal(reason: Reason, status: Option<StatusCode>) -> Self {
+        Self {
+            reason,
+            status: status.unwrap_or(status_of(reason)),
+            content: None,
+        }
+    }
+
+    /// An answer of the rule's own.
+    pub fn own(reason: Reason, status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
+        Self {
+            reason,
+            status,
+            content: Some((headers, body)),
+        }
+    }
+
+    /// The response to the request with the id `id`.
+    pub fn into_response(self, id: &RequestId) -> Response<Bytes> {
+        let Some((headers, body)) = self.content else {
+            return reply_with(self.status, self.reason, id);
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = headers;
+        response
+    }
+
+    /// The same for a client of gRPC; what a rule says itself stays as it is.
+    pub fn into_grpc_response(self, id: &RequestId) -> Response<Bytes> {
+        match self.content {
+            None => grpc_reply_with(self.status, self.reason, id),
+            Some(_) => self.into_response(id),
+        }
+    }
+}
+
+fn status_of(reason: Reason) -> StatusCode {
+    reason.status().unwrap_or(StatusCode::BAD_GATEWAY)
+}
+
 /// The answer that says `reason`.
 ///
 /// A reason without a status (the response had already begun) is answered 502: it can only come
 /// here when it was found in time after all.
 pub(crate) fn reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
-    let status = reason.status().unwrap_or(StatusCode::BAD_GATEWAY);
+    reply_with(status_of(reason), reason, id)
+}
+
+fn reply_with(status: StatusCode, reason: Reason, id: &RequestId) -> Response<Bytes> {
     let id = str::from_utf8(id.as_bytes()).unwrap_or_default();
     let text = format!(
         "{} {}\n\nreason: {}\nrequest: {id}\n",
@@ -54,7 +110,10 @@ pub(crate) fn reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
 /// The same for a client of gRPC, which makes little of a status of HTTP: no message, and what would
 /// stand in trailers stands in the head ("Trailers-Only" of gRPC's `PROTOCOL-HTTP2.md`).
 pub(crate) fn grpc_reply(reason: Reason, id: &RequestId) -> Response<Bytes> {
-    let status = reason.status().unwrap_or(StatusCode::BAD_GATEWAY);
+    grpc_reply_with(status_of(reason), reason, id)
+}
+
+fn grpc_reply_with(status: StatusCode, reason: Reason, id: &RequestId) -> Response<Bytes> {
     let code = match reason {
         Reason::ExchangeTimeout => grpc::Code::DeadlineExceeded,
         _ => grpc::Code::of(status),

@@ -32,6 +32,7 @@ mod regression;
 mod reload;
 mod rig;
 mod routes;
+mod rules;
 mod slow_peers;
 mod tcp;
 mod tls;

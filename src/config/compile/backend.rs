@@ -3,12 +3,15 @@
 use crate::base::{Address, ByteSize};
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::{LEAST_HEAD, MOST_FIELDS, MOST_HEAD, header_case};
-use crate::config::compile::{Reading, health, name_of_key, named_section, server, server_tls};
+use crate::config::compile::{
+    Reading, health, name_of_key, named_section, rule, server, server_tls,
+};
 use crate::config::haproxy_hints::ABSENT_METHODS;
 use crate::config::keys;
 use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::section::Section;
+use crate::plan::expr::Known;
 use crate::plan::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, HeaderCase, Health,
     Pool, Probe, Protocol, ProxyVersion, Queue, SendProxy, Server, ServerTls, Sni, Trust,
@@ -60,6 +63,13 @@ fn backend(
     let tls = server_tls::server_tls(&section, &servers, report);
     refuse_nameless_checks(&section, tls.as_ref(), health.as_ref(), report);
     refuse_port_of_unix(&section, &servers, report);
+    let own = rule::OwnFields::default();
+    let rules = rule::rules(&section, Known::Backend, &own, report);
+    if let Some(setting) = section.setting("rule") {
+        for name in rules.iter().flat_map(rule::written_fields) {
+            written.rule_writes(&entry.key, name.clone(), setting.span());
+        }
+    }
     let (protocol, header_case) = (protocol(&section, report), header_case(&section, report));
     // Checks by HTTP speak what requests speak.
     let is_for_checks = matches!(&health, Some(health) if health.probe != Probe::Tcp);
@@ -84,6 +94,7 @@ fn backend(
         send_proxy: send_proxy(&section, report),
         timeout: timeouts(&section, report),
         health,
+        rules,
         attempts: section
             .number("attempts", 1, MOST_ATTEMPTS, report)
             .map_or(Attempts::default(), |attempts| Attempts(attempts as u32)),

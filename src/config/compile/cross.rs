@@ -4,8 +4,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 
+use http::HeaderName;
+
 use crate::base::{ListenAddress, Name};
 use crate::config::compile::Reading;
+use crate::config::compile::rule::OwnFields;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::config::source::Span;
@@ -27,6 +30,10 @@ pub(super) struct Written {
     defined: Vec<(String, Span)>,
     /// Keys of backends that matter for requests alone.
     of_requests: Vec<(String, &'static str, Span)>,
+    /// Fields that some frontend writes after all rules.
+    own_fields: OwnFields,
+    /// Fields that rules of backends write.
+    rule_fields: Vec<(String, HeaderName, Span)>,
 }
 
 struct Listener {
@@ -81,6 +88,16 @@ impl Written {
         self.of_requests.push((name.to_owned(), key, span));
     }
 
+    /// A frontend writes `fields` after all rules.
+    pub(super) fn writes_itself(&mut self, fields: &OwnFields) {
+        self.own_fields.extend(fields);
+    }
+
+    /// A rule of the backend called `backend` writes the field `name`.
+    pub(super) fn rule_writes(&mut self, backend: &str, name: HeaderName, span: Span) {
+        self.rule_fields.push((backend.to_owned(), name, span));
+    }
+
     pub(super) fn defines(&mut self, name: &str, span: Span) {
         self.defined.push((name.to_owned(), span));
     }
@@ -89,11 +106,23 @@ impl Written {
 pub(super) fn check(written: &Written, reading: Reading, report: &mut Report<'_>) {
     ports_bound_twice(&written.listeners, report);
     names_bound_twice(&written.listeners, report);
+    fields_written_over(written, report);
     // A file that could not be read may hold what seems to be missing.
     if reading == Reading::Whole {
         unknown_backends(written, report);
         unused_backends(written, report);
         keys_of_requests(written, report);
+    }
+}
+
+/// Which frontend a request comes in by is not known to a backend.
+fn fields_written_over(written: &Written, report: &mut Report<'_>) {
+    for (backend, name, span) in &written.rule_fields {
+        if let Some(help) = written.own_fields.help(name) {
+            let message =
+                format!("a frontend writes `{name}` after the rules of the backend `{backend}`");
+            report.add(Diagnostic::warning(*span, message).help(help));
+        }
     }
 }
 

@@ -1,40 +1,86 @@
-//! Values that are conditions: read by `config::expression`, with every mistake at its character.
+//! Values that are conditions, expressions or templates: read by `config::expression`, with every mistake at its character.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::config::diagnostic::Diagnostic;
 use crate::config::expression::{self, Files, Mistake};
-use crate::config::raw::Text;
+use crate::config::raw::{Entry, Text};
 use crate::config::report::Report;
 use crate::config::setting::Setting;
 use crate::config::source;
-use crate::plan::expr::{Condition, Phase};
+use crate::plan::expr::{Condition, Expr, Known, Template, Variable};
 
-/// The condition that `setting` is, where everything is known that is known in `phase`.
+/// The condition that `setting` is, where `known` is known.
 pub(super) fn condition(
     setting: Setting<'_>,
-    phase: Phase,
+    known: Known,
     report: &mut Report<'_>,
 ) -> Option<Condition> {
+    parsed(setting, "condition", report, |text, files| {
+        expression::condition(text, known, files)
+    })
+}
+
+/// The expression that `setting` is, where `known` is known.
+pub(super) fn expr(setting: Setting<'_>, known: Known, report: &mut Report<'_>) -> Option<Expr> {
+    parsed(setting, "expression", report, |text, files| {
+        expression::expression(text, known, files)
+    })
+}
+
+/// The template that `setting` is, where `known` is known.
+pub(super) fn template(
+    setting: Setting<'_>,
+    known: Known,
+    report: &mut Report<'_>,
+) -> Option<Template> {
+    parsed(setting, "template", report, |text, files| {
+        expression::template(text, known, files)
+    })
+}
+
+/// The variable that the key `entry` names, which is set where `known` is known.
+pub(super) fn variable(entry: &Entry, known: Known, report: &mut Report<'_>) -> Option<Variable> {
+    expression::variable(&entry.key, known)
+        .map_err(|mistake| report.error(entry.key_span, mistake.message, mistake.help))
+        .ok()
+}
+
+fn parsed<T>(
+    setting: Setting<'_>,
+    kind: &str,
+    report: &mut Report<'_>,
+    parse: impl FnOnce(&str, &mut dyn Files) -> Result<T, Mistake>,
+) -> Option<T> {
     let text = setting.text(report)?;
     let at = report.position(setting.span());
     let mut lists = Lists {
         directory: at.file.parent().unwrap_or(Path::new("")),
         read: Vec::new(),
     };
-    let parsed = expression::condition(&text.value, phase, &mut lists);
+    let parsed = parse(&text.value, &mut lists);
     let read = lists.read;
     report.read(read);
     parsed
-        .map_err(|mistake| refuse(setting, text, mistake, report))
+        .map_err(|mistake| refuse(setting, text, kind, mistake, report))
         .ok()
 }
 
-fn refuse(setting: Setting<'_>, text: &Text, mistake: Mistake, report: &mut Report<'_>) {
+fn refuse(
+    setting: Setting<'_>,
+    text: &Text,
+    kind: &str,
+    mistake: Mistake,
+    report: &mut Report<'_>,
+) {
     // Parts of a text with variables may be a variable's value.
     if !text.is_as_written() {
-        let message = format!("`{} = {:?}` is not a condition", setting.key, text.shown());
+        let message = format!(
+            "`{} = {:?}` is not a valid {kind}",
+            setting.key,
+            text.shown()
+        );
         let help = "write it without variables to see where the mistake is";
         return report.error(setting.span(), message, help);
     }

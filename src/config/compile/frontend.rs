@@ -9,7 +9,7 @@ use crate::base::{ByteSize, FileMode, Name};
 use crate::config::compile::cross::Written;
 use crate::config::compile::http2::http2;
 use crate::config::compile::{
-    Reading, address, name_of, name_of_key, named_section, route, tcp_route, tls,
+    Reading, address, name_of, name_of_key, named_section, route, rule, tcp_route, tls,
 };
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
@@ -18,6 +18,7 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::suggest;
+use crate::plan::expr::Known;
 use crate::plan::{
     ClientAuth, ClientCertificate, ClientField, Forwarding, Frontend, FrontendLimits,
     FrontendTimeouts, HeaderCase, Listen, Mode, OddNames, Peers, ProxyProtocol, RequestIds, Route,
@@ -103,9 +104,16 @@ fn frontend(
     let backend = section
         .setting("backend")
         .and_then(|backend| backend_name(backend, mode, written, report));
+    let (forwarding, request_id) = (forwarding(&section, report), request_id(&section, report));
+    let own = match mode {
+        Mode::Http => rule::OwnFields::of(&forwarding, &request_id),
+        Mode::Tcp => rule::OwnFields::default(),
+    };
+    written.writes_itself(&own);
+    let rules = rule::rules(&section, Known::Request, &own, report);
     let (routes, tcp_routes) = match mode {
         Mode::Http => {
-            let routes = route::routes(&section, &entry.key, written, report);
+            let routes = route::routes(&section, &entry.key, &own, written, report);
             let tcp_routes = tcp_route::passthrough(&section, &entry.key, written, report);
             (routes, tcp_routes)
         }
@@ -132,6 +140,7 @@ fn frontend(
         listen,
         mode,
         tls,
+        rules,
         routes,
         tcp_routes,
         backend,
@@ -148,8 +157,8 @@ fn frontend(
         client_field: section
             .choice("client_field", &CLIENT_FIELDS, &[], report)
             .unwrap_or_default(),
-        forwarding: forwarding(&section, report),
-        request_id: request_id(&section, report),
+        forwarding,
+        request_id,
         field_names: section
             .choice("field_names", &ODD_NAMES, &[], report)
             .unwrap_or_default(),

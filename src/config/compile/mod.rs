@@ -12,6 +12,7 @@ mod health;
 mod http2;
 mod process;
 mod route;
+mod rule;
 mod server;
 mod server_tls;
 mod shadow;

@@ -7,7 +7,8 @@ use http::{HeaderName, Method};
 use crate::base::Name;
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::backend_name;
-use crate::config::compile::{expression, name_of, shadow};
+use crate::config::compile::rule::OwnFields;
+use crate::config::compile::{expression, name_of, rule, shadow};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::{Entry, Text};
@@ -15,7 +16,7 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::source::Span;
-use crate::plan::expr::Phase;
+use crate::plan::expr::Known;
 use crate::plan::{
     ClientCertificate, HostPattern, Mode, PathPattern, Predicate, Route, ValuePattern,
 };
@@ -34,6 +35,7 @@ const CLIENT_CERTIFICATE: [(&str, ClientCertificate); 2] = [
 pub(super) fn routes(
     frontend: &Section<'_>,
     frontend_name: &str,
+    own: &OwnFields,
     written: &mut Written,
     report: &mut Report<'_>,
 ) -> Vec<Route> {
@@ -50,7 +52,7 @@ pub(super) fn routes(
         let Some(section) = Section::open(&keys::ROUTE, title, item, report) else {
             continue;
         };
-        let Some(route) = route(&section, index + 1, written, report) else {
+        let Some(route) = route(&section, index + 1, own, written, report) else {
             continue;
         };
         let name_span = section
@@ -104,6 +106,7 @@ pub(super) fn own_name(
 fn route(
     section: &Section<'_>,
     number: usize,
+    own: &OwnFields,
     written: &mut Written,
     report: &mut Report<'_>,
 ) -> Option<Route> {
@@ -115,7 +118,7 @@ fn route(
     let queries = predicates(section, "query", query_predicate, report);
     let when = section
         .setting("when")
-        .and_then(|setting| expression::condition(setting, Phase::Request, report));
+        .and_then(|setting| expression::condition(setting, Known::Request, report));
     let backend = match section.setting("backend") {
         Some(setting) => backend_name(setting, Mode::Http, written, report),
         None if !section.lacks("backend") => None,
@@ -139,6 +142,7 @@ fn route(
         client_certificate: section
             .choice("client_certificate", &CLIENT_CERTIFICATE, &[], report)
             .unwrap_or_default(),
+        rules: rule::rules(section, Known::Request, own, report),
         backend: backend?,
         at: report.position(section.span),
     })

@@ -12,10 +12,10 @@ use std::ops::Range;
 use http::HeaderName;
 
 use crate::base::quote::beginning;
-use crate::plan::expr::{Argument, Kind, Parameter, Pattern};
+use crate::plan::expr::{Argument, Kind, Parameter, Pattern, Scope, Variable};
 
-use super::Mistake;
 use super::cursor::Cursor;
+use super::{Files, Mistake, map};
 
 /// An argument as it is written.
 struct Written {
@@ -39,6 +39,7 @@ pub(super) fn arguments(
     name: &str,
     name_part: &Range<usize>,
     parameters: &[Parameter],
+    files: &mut dyn Files,
 ) -> Result<Vec<Argument>, Mistake> {
     let written = match cursor.peek() {
         Some('(') => split(cursor)?,
@@ -60,6 +61,7 @@ pub(super) fn arguments(
         arguments.push(match written.text.is_empty() && !written.is_quoted {
             true if parameter.is_optional => Argument::Omitted,
             true => return Err(missing(name, parameters, parameter, &written.part)),
+            false if parameter.kind == Kind::Map => map::read(&written.text, &written.part, files)?,
             false => typed(written, parameter)?,
         });
     }
@@ -226,6 +228,9 @@ fn typed(written: &Written, parameter: &Parameter) -> Result<Argument, Mistake> 
         }),
         Kind::CaseFlag => flags(text, "i")
             .ok_or_else(|| wrong("`i`", "write `i`, or leave it out where case counts")),
+        Kind::Variable => variable(written).map(Argument::Variable),
+        // Read by the caller, which has the files.
+        Kind::Map => Ok(Argument::Text(text.to_owned())),
         Kind::SubstitutionFlags => flags(text, "gi").ok_or_else(|| {
             let expected = "`g`, `i` or both";
             wrong(
@@ -234,6 +239,35 @@ fn typed(written: &Written, parameter: &Parameter) -> Result<Argument, Mistake> 
             )
         }),
     }
+}
+
+fn variable(written: &Written) -> Result<Variable, Mistake> {
+    parse_variable(&written.text, written.part.clone())
+}
+
+/// The variable that `text` names: `txn.tenant`.
+pub(super) fn parse_variable(text: &str, part: Range<usize>) -> Result<Variable, Mistake> {
+    let scopes =
+        "scopes are `sess` (the client's connection), `txn` (the exchange), `req` and `res`";
+    let Some((scope, name)) = text.split_once('.') else {
+        let message = format!("the variable `{text}` has no scope");
+        let help = format!("write `txn.{text}`; {scopes}");
+        return Err(Mistake::new(part, message, help));
+    };
+    let Some((_, scope)) = Scope::ALL.iter().find(|(known, _)| *known == scope) else {
+        let message = format!("`{scope}` is not the scope of a variable");
+        return Err(Mistake::new(part, message, scopes));
+    };
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_.".contains(c);
+    if name.is_empty() || !name.chars().all(is_part) {
+        let message = format!("`{text}` is not the name of a variable");
+        let help = "write letters, digits, `_` and `.`: `txn.tenant`";
+        return Err(Mistake::new(part, message, help));
+    }
+    Ok(Variable {
+        scope: *scope,
+        name: name.to_owned(),
+    })
 }
 
 /// `text`, its letters in the order of `known`, so that two orders are one plan.

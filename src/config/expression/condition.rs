@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::config::suggest;
-use crate::plan::expr::{Comparison, Condition, Expr, Literal, Operand, Pattern, Phase, Type};
+use crate::plan::expr::{Comparison, Condition, Expr, Known, Literal, Operand, Pattern, Type};
 
 use super::cursor::Cursor;
 use super::expr::{casts, expression, noun};
@@ -46,7 +46,7 @@ const HINTS: [(&str, &str); 12] = [
 
 struct Reader<'a, 't> {
     cursor: &'a mut Cursor<'t>,
-    phase: Phase,
+    known: Known,
     files: &'a mut dyn Files,
     depth: usize,
 }
@@ -54,12 +54,12 @@ struct Reader<'a, 't> {
 /// The condition that all of the text is.
 pub(super) fn whole(
     cursor: &mut Cursor<'_>,
-    phase: Phase,
+    known: Known,
     files: &mut dyn Files,
 ) -> Result<Condition, Mistake> {
     let mut reader = Reader {
         cursor,
-        phase,
+        known,
         files,
         depth: 0,
     };
@@ -159,7 +159,7 @@ impl Reader<'_, '_> {
                 "write the expression first: `path == \"/login\"`",
             ));
         }
-        let (left, left_part) = expression(self.cursor, self.phase)?;
+        let (left, left_part) = expression(self.cursor, self.known, self.files)?;
         self.cursor.skip_space();
         let operator = self.cursor.next_part();
         if self.cursor.word() == "not" {
@@ -248,7 +248,7 @@ impl Reader<'_, '_> {
             let is_possible = match yields {
                 Type::Bool | Type::Ip => false,
                 Type::Int => comparison.is_by_order(),
-                Type::Text => true,
+                Type::Text | Type::Any => true,
             };
             if !is_possible {
                 return Err(no_order(left, sign, operator));
@@ -257,6 +257,7 @@ impl Reader<'_, '_> {
         // Texts have no order of their own here: the numbers that they are have one.
         let wanted = match comparison.is_by_order() {
             true => Type::Int,
+            false if yields == Type::Any && !is_equality => Type::Text,
             false => yields,
         };
         let start = self.cursor.at();
@@ -272,7 +273,7 @@ impl Reader<'_, '_> {
         };
         if let Some((text, part)) = self.cursor.string()? {
             return match wanted {
-                Type::Text => Ok(Operand::Literal(Literal::Text(text))),
+                Type::Text | Type::Any => Ok(Operand::Literal(Literal::Text(text))),
                 Type::Ip => Ok(Operand::Literal(Literal::Network(network(&text, part)?))),
                 Type::Int => Err(wrong(part, "write a number without quotes".to_owned())),
                 Type::Bool => Err(wrong(part, format!("write `{left}` or `not {left}`"))),
@@ -280,7 +281,7 @@ impl Reader<'_, '_> {
         }
         if let Some((number, part)) = self.cursor.integer()? {
             return match wanted {
-                Type::Int => Ok(Operand::Literal(Literal::Int(number))),
+                Type::Int | Type::Any => Ok(Operand::Literal(Literal::Int(number))),
                 Type::Text => Err(wrong(part, format!("write it in quotes: `\"{number}\"`"))),
                 Type::Ip => Err(wrong(part, "write an address in quotes".to_owned())),
                 Type::Bool => Err(wrong(part, format!("write `{left}` or `not {left}`"))),
@@ -289,7 +290,7 @@ impl Reader<'_, '_> {
         for (word, value) in [("true", true), ("false", false)] {
             if self.cursor.take_word(word) {
                 return match wanted {
-                    Type::Bool => Ok(Operand::Literal(Literal::Bool(value))),
+                    Type::Bool | Type::Any => Ok(Operand::Literal(Literal::Bool(value))),
                     Type::Text => Err(wrong(
                         start..self.cursor.at(),
                         format!("write it in quotes: `\"{word}\"`"),
@@ -316,7 +317,7 @@ impl Reader<'_, '_> {
             ));
         }
         let word = self.cursor.word();
-        let (right, part) = expression(self.cursor, self.phase).map_err(|mistake| {
+        let (right, part) = expression(self.cursor, self.known, self.files).map_err(|mistake| {
             let is_bare_word = !word.is_empty() && mistake.part.start == start;
             match is_bare_word && wanted == Type::Text {
                 true => Mistake {
@@ -326,7 +327,9 @@ impl Reader<'_, '_> {
                 false => mistake,
             }
         })?;
-        if !casts(right.yields(), wanted) || !casts(yields, wanted) {
+        let is_comparable = |wanted| casts(right.yields(), wanted) && casts(yields, wanted);
+        let is_cast = wanted == Type::Any && casts(yields, right.yields());
+        if !is_comparable(wanted) && !is_cast {
             return Err(Mistake::new(
                 left_part.start..part.end,
                 format!(
@@ -403,7 +406,7 @@ fn no_order(left: &Expr, sign: &str, part: Range<usize>) -> Mistake {
         Type::Bool => format!("write `{left}` or `not {left}`"),
         Type::Ip => "write `==` or `in` for addresses and networks".to_owned(),
         Type::Int => "write `==`, `<`, `>` or `in` for numbers".to_owned(),
-        Type::Text => {
+        Type::Text | Type::Any => {
             "write `==`, `starts_with`, `contains`, `matches` or `in` for texts".to_owned()
         }
     };

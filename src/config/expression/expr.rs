@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use crate::config::suggest;
-use crate::plan::expr::{Conversion, Converter, Expr, Fetch, Phase, Type};
+use crate::plan::expr::{Argument, Conversion, Converter, Expr, Fetch, Known, Phase, Scope, Type};
 
-use super::Mistake;
 use super::arguments::arguments;
 use super::cursor::Cursor;
+use super::{Files, Mistake};
 
 /// How many converters one expression may have.
 const MOST_CONVERTERS: usize = 32;
@@ -15,7 +15,8 @@ const MOST_CONVERTERS: usize = 32;
 /// The expression that follows, and its stretch.
 pub(super) fn expression(
     cursor: &mut Cursor<'_>,
-    phase: Phase,
+    known: Known,
+    files: &mut dyn Files,
 ) -> Result<(Expr, Range<usize>), Mistake> {
     let start = cursor.at();
     let (name, part) = name(cursor);
@@ -23,18 +24,13 @@ pub(super) fn expression(
         return Err(unknown_fetch(name, part));
     };
     let row = fetch.row();
-    if row.since > phase {
-        return Err(Mistake::new(
-            part,
-            format!("`{name}` is not known here yet"),
-            match row.since {
-                Phase::Connection | Phase::Request => "the request's head was not read yet",
-                Phase::Backend => "the backend is chosen later",
-                Phase::Response => "there is no response yet",
-            },
-        ));
+    if !known.has(row.since) {
+        return Err(not_known(name, row.since, part));
     }
-    let given = arguments(cursor, name, &part, row.parameters)?;
+    let given = arguments(cursor, name, &part, row.parameters, files)?;
+    if let Some(Argument::Variable(variable)) = given.first() {
+        check_scope(variable.scope, known, part)?;
+    }
     let mut expr = Expr {
         fetch,
         arguments: given,
@@ -42,7 +38,7 @@ pub(super) fn expression(
     };
     while cursor.take(",") {
         cursor.skip_space();
-        conversion(cursor, &mut expr)?;
+        conversion(cursor, &mut expr, files)?;
     }
     Ok((expr, start..cursor.at()))
 }
@@ -54,7 +50,35 @@ fn name<'t>(cursor: &mut Cursor<'t>) -> (&'t str, Range<usize>) {
     (name, part)
 }
 
-fn conversion(cursor: &mut Cursor<'_>, expr: &mut Expr) -> Result<(), Mistake> {
+fn not_known(name: &str, since: Phase, part: Range<usize>) -> Mistake {
+    let (when, help) = match since {
+        Phase::Connection | Phase::Request => (
+            "any more",
+            "the request is not kept: keep what you need of it with `set_var` in a rule for requests, \
+             and read it as `var(txn.NAME)`",
+        ),
+        Phase::Backend => ("yet", "the backend is chosen later"),
+        Phase::Response => ("yet", "there is no response yet"),
+    };
+    Mistake::new(part, format!("`{name}` is not known here {when}"), help)
+}
+
+/// Whether a variable of `scope` can be there where `known` is known.
+pub(super) fn check_scope(scope: Scope, known: Known, part: Range<usize>) -> Result<(), Mistake> {
+    let why = match (scope, known) {
+        (Scope::Request, Known::Response) => "a variable of `req` is gone when there is a response",
+        (Scope::Response, Known::Request | Known::Backend) => "there is no response yet",
+        _ => return Ok(()),
+    };
+    let help = "variables of `txn` live as long as the exchange";
+    Err(Mistake::new(part, why, help))
+}
+
+fn conversion(
+    cursor: &mut Cursor<'_>,
+    expr: &mut Expr,
+    files: &mut dyn Files,
+) -> Result<(), Mistake> {
     let (name, part) = name(cursor);
     if name.is_empty() {
         return Err(Mistake::new(
@@ -86,7 +110,7 @@ fn conversion(cursor: &mut Cursor<'_>, expr: &mut Expr) -> Result<(), Mistake> {
             "leave it out, or take another value",
         ));
     }
-    let given = arguments(cursor, name, &part, row.parameters)?;
+    let given = arguments(cursor, name, &part, row.parameters, files)?;
     expr.converters.push(Conversion {
         converter,
         arguments: given,
@@ -98,7 +122,10 @@ fn conversion(cursor: &mut Cursor<'_>, expr: &mut Expr) -> Result<(), Mistake> {
 pub(super) fn casts(from: Type, to: Type) -> bool {
     match (from, to) {
         (from, to) if from == to => true,
-        (_, Type::Text) | (Type::Text, Type::Ip | Type::Int) | (Type::Bool, Type::Int) => true,
+        (Type::Any, _)
+        | (_, Type::Text)
+        | (Type::Text, Type::Ip | Type::Int)
+        | (Type::Bool, Type::Int) => true,
         _ => false,
     }
 }
@@ -109,6 +136,7 @@ pub(super) fn noun(of: Type) -> &'static str {
         Type::Int => "a number",
         Type::Ip => "an address",
         Type::Text => "a text",
+        Type::Any => "any value",
     }
 }
 

@@ -70,7 +70,7 @@ fn empty(of: Type) -> Values {
     match of {
         Type::Int => Values::Ranges(Vec::new()),
         Type::Ip => Values::Networks(Vec::new()),
-        Type::Text | Type::Bool => Values::Texts(Vec::new()),
+        Type::Text | Type::Bool | Type::Any => Values::Texts(Vec::new()),
     }
 }
 

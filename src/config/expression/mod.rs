@@ -13,6 +13,7 @@
 //! operand    = string / integer / "true" / "false" / expression
 //! list       = "[" value *( "," value ) "]" / "@file(" string ")"
 //! expression = fetch [ "(" arguments ")" ] *( "," converter [ "(" arguments ")" ] )
+//! template   = *( text / "%%" / "%[" expression "]" )
 //! ```
 
 mod arguments;
@@ -20,17 +21,20 @@ mod condition;
 mod cursor;
 mod expr;
 mod list;
+mod map;
 #[cfg(test)]
 mod reference;
+mod template;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 pub(crate) mod written;
 
+use std::fmt::Display;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use crate::plan::expr::{Condition, Phase};
+use crate::plan::expr::{Condition, Expr, Known, Template, Variable};
 
 use cursor::Cursor;
 
@@ -69,38 +73,101 @@ pub(super) trait Files {
 /// and long lists have a file.
 const LONGEST: usize = 16 << 10;
 
-/// The condition that `text` is, at a place where everything is known that is known in `phase`.
+/// The condition that `text` is, where `known` is known.
 ///
 /// # Errors
 ///
 /// The first mistake.
 pub(super) fn condition(
     text: &str,
-    phase: Phase,
+    known: Known,
     files: &mut dyn Files,
 ) -> Result<Condition, Mistake> {
-    if text.len() > LONGEST {
-        let mut start = LONGEST;
-        while !text.is_char_boundary(start) {
-            start -= 1;
-        }
-        return Err(too_long(start..text.len(), text.len()));
-    }
-    let mut cursor = Cursor::new(text);
-    let condition = condition::whole(&mut cursor, phase, files)?;
-    // What was accepted is accepted as it is written back, too: `check --show`.
-    let written = condition.to_string().len();
-    if written > LONGEST {
-        return Err(too_long(0..text.len(), written));
-    }
+    let help = "put long lists into a file and write `in @file(\"…\")`";
+    check_length(text, "condition", help)?;
+    let condition = condition::whole(&mut Cursor::new(text), known, files)?;
+    check_written(text, &condition, "condition", help)?;
     Ok(condition)
 }
 
-/// `bytes`: of the condition, as written or as written back with spaces and quotes everywhere.
-fn too_long(part: Range<usize>, bytes: usize) -> Mistake {
-    Mistake::new(
-        part,
-        format!("a condition of {bytes} bytes is longer than {LONGEST}"),
-        "put long lists into a file and write `in @file(\"…\")`",
-    )
+/// The expression that all of `text` is, where `known` is known.
+///
+/// # Errors
+///
+/// The first mistake.
+pub(super) fn expression(text: &str, known: Known, files: &mut dyn Files) -> Result<Expr, Mistake> {
+    let help = "write a shorter one";
+    check_length(text, "expression", help)?;
+    let mut cursor = Cursor::new(text);
+    cursor.skip_space();
+    let (expr, _) = expr::expression(&mut cursor, known, files)?;
+    cursor.skip_space();
+    if !cursor.is_at_end() {
+        return Err(Mistake::new(
+            cursor.next_part(),
+            "the expression should have ended here",
+            "write one fetch with its converters, such as `req.hdr(host),lower`",
+        ));
+    }
+    check_written(text, &expr, "expression", help)?;
+    Ok(expr)
+}
+
+/// The template that `text` is, where `known` is known.
+///
+/// # Errors
+///
+/// The first mistake.
+pub(super) fn template(
+    text: &str,
+    known: Known,
+    files: &mut dyn Files,
+) -> Result<Template, Mistake> {
+    let help = "write a shorter one";
+    check_length(text, "template", help)?;
+    let template = template::whole(&mut Cursor::new(text), known, files)?;
+    check_written(text, &template, "template", help)?;
+    Ok(template)
+}
+
+/// The variable that `text` names, which a rule sets where `known` is known.
+///
+/// # Errors
+///
+/// It is no name, or such a variable would never be read.
+pub(super) fn variable(text: &str, known: Known) -> Result<Variable, Mistake> {
+    let variable = arguments::parse_variable(text, 0..text.len())?;
+    expr::check_scope(variable.scope, known, 0..text.len())?;
+    Ok(variable)
+}
+
+fn check_length(text: &str, kind: &str, help: &str) -> Result<(), Mistake> {
+    if text.len() <= LONGEST {
+        return Ok(());
+    }
+    let mut start = LONGEST;
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    Err(too_long(start..text.len(), text.len(), kind, help))
+}
+
+/// What was accepted is accepted as it is written back, too: `check --show`, with spaces and quotes
+/// everywhere.
+fn check_written(
+    text: &str,
+    accepted: &impl Display,
+    kind: &str,
+    help: &str,
+) -> Result<(), Mistake> {
+    let written = accepted.to_string().len();
+    match written > LONGEST {
+        true => Err(too_long(0..text.len(), written, kind, help)),
+        false => Ok(()),
+    }
+}
+
+fn too_long(part: Range<usize>, bytes: usize, kind: &str, help: &str) -> Mistake {
+    let message = format!("a {kind} of {bytes} bytes is longer than {LONGEST}");
+    Mistake::new(part, message, help)
 }

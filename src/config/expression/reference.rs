@@ -102,7 +102,10 @@ fn names(name: &str, aliases: &[&str], parameters: &[Parameter]) -> String {
 }
 
 fn yields(of: Type) -> &'static str {
-    noun(of).trim_start_matches("a ").trim_start_matches("an ")
+    let noun = noun(of);
+    noun.strip_prefix("a ")
+        .or_else(|| noun.strip_prefix("an "))
+        .unwrap_or(noun)
 }
 
 #[test]

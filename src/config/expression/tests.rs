@@ -20,7 +20,7 @@ impl Files for OneFile {
 fn read(text: &str) -> Result<Condition, Mistake> {
     condition(
         text,
-        Phase::Request,
+        Known::Request,
         &mut OneFile("# clients\n10.0.0.0/8\n\n 192.0.2.1 \n"),
     )
 }
@@ -49,6 +49,68 @@ fn what_is_written_loads_back() {
             "{text} -> {written}"
         );
     }
+}
+
+#[test]
+fn templates_load_back() {
+    let read = |text: &str| template(text, Known::Request, &mut OneFile("/a b\n"));
+    for text in [
+        "",
+        "plain",
+        "a%20b 100%% %%[src] %",
+        "%%%%[",
+        "%[src]:%[src_port]",
+        "x%[path,regsub(\"^/[a-z]\",\"]\")]%",
+        "%[path,map(list.txt,none)]",
+        "%[ var(txn.a,\"b c\") ]",
+    ] {
+        let read_first = read(text).unwrap_or_else(|mistake| unreachable!("{text}: {mistake:?}"));
+        let written = read_first.to_string().replace("/etc/list.txt", "list.txt");
+        assert_eq!(read(&written), Ok(read_first), "{text} -> {written}");
+    }
+    for (text, part, message) in [
+        ("a %[src", 2..4, "an expression that is not closed"),
+        ("a %[src b]", 8..9, "the expression should have ended here"),
+        ("%[scr]", 2..5, "unknown fetch `scr`, did you mean `src`?"),
+        ("%[status]", 2..8, "`status` is not known here yet"),
+        (
+            "%[path,map(missing.txt)]",
+            11..22,
+            "cannot read the map: there is no such file",
+        ),
+        ("%[var(a)]", 6..7, "the variable `a` has no scope"),
+        (
+            "%[var(proc.a)]",
+            6..12,
+            "`proc` is not the scope of a variable",
+        ),
+    ] {
+        let mistake = read(text).expect_err(text);
+        assert_eq!(
+            (mistake.part, mistake.message.as_str()),
+            (part, message),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn answers_know_nothing_of_the_request_but_what_was_kept() {
+    let read = |text: &str| condition(text, Known::Response, &mut OneFile(""));
+    for text in [
+        "status == 200",
+        "src == \"192.0.2.1\"",
+        "be_name == \"a\"",
+        "var(txn.a) == 1",
+    ] {
+        assert!(read(text).is_ok(), "{text}");
+    }
+    let mistake = read("path == \"/\"").expect_err("it is gone");
+    assert_eq!(mistake.message, "`path` is not known here any more");
+    assert!(mistake.help.contains("set_var"), "{}", mistake.help);
+    assert!(read("var(req.a)").is_err());
+    assert!(super::variable("res.a", Known::Request).is_err());
+    assert!(super::variable("res.a", Known::Response).is_ok());
 }
 
 #[test]
@@ -87,7 +149,7 @@ fn mistakes_are_pointed_at() {
         r#"»req.hdrs«(host) == "a""#,
         "unknown fetch `req.hdrs`, did you mean `req.hdr`?; known are `src`, `src_port`, `dst`, `dst_port`, \
          `ssl_fc`, `ssl_fc_sni`, `ssl_c_used`, `fe_name`, `method`, `path`, `pathq`, `query`, `url`, \
-         `url_param`, `urlp`, `req.hdr`, `hdr`, `req.fhdr`, `req.hdr_cnt`, `hdr_cnt` and 9 more",
+         `url_param`, `urlp`, `req.hdr`, `hdr`, `req.fhdr`, `req.hdr_cnt`, `hdr_cnt` and 10 more",
     );
     says(
         "status == 200",
@@ -258,7 +320,7 @@ fn of_a_long_line_of_a_list_only_the_beginning_is_quoted() {
         "dst_port in @file(\"list.txt\")",
     ] {
         let text = Box::leak(line.clone().into_boxed_str());
-        let mistake = super::condition(condition, Phase::Request, &mut OneFile(text));
+        let mistake = super::condition(condition, Known::Request, &mut OneFile(text));
         let message = mistake.expect_err("neither a network nor a number").message;
         assert!(message.contains("/etc/list.txt:1: \"éé"), "{condition}");
         assert!(message.contains("é…\" is neither"), "{condition}");

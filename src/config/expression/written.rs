@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::plan::expr::{Condition, Expr, Phase};
+use crate::plan::expr::{Condition, Expr, Known, Template};
 
-use super::cursor::Cursor;
-use super::{Files, condition as parse, expr::expression as parse_expression};
+use super::{
+    Files, condition as parse, expression as parse_expression, template as parse_template,
+};
 
 struct NoFiles;
 
@@ -18,14 +19,17 @@ impl Files for NoFiles {
 /// The condition that `text` is.
 #[track_caller]
 pub(crate) fn condition(text: &str) -> Condition {
-    parse(text, Phase::Response, &mut NoFiles).expect(text)
+    parse(text, Known::Everything, &mut NoFiles).expect(text)
 }
 
 /// The expression that `text` is.
 #[track_caller]
 pub(crate) fn expression(text: &str) -> Expr {
-    let mut cursor = Cursor::new(text);
-    let (expr, _) = parse_expression(&mut cursor, Phase::Response).expect(text);
-    assert!(cursor.is_at_end(), "{text}");
-    expr
+    parse_expression(text, Known::Everything, &mut NoFiles).expect(text)
+}
+
+/// The template that `text` is.
+#[track_caller]
+pub(crate) fn template(text: &str) -> Template {
+    parse_template(text, Known::Everything, &mut NoFiles).expect(text)
 }

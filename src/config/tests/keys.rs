@@ -175,6 +175,51 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("backend.NAME.health", "fall", "9"),
     ("backend.NAME.health", "port", "81"),
     ("backend.NAME.health", "initial", "'up'"),
+    ("frontend.NAME.rule", "on", "'response'"),
+    ("frontend.NAME.rule", "when", "'ssl_fc'"),
+    ("frontend.NAME.rule", "deny", "404"),
+    ("frontend.NAME.rule", "return", "{ status = 204 }"),
+    ("frontend.NAME.rule", "redirect", "{ location = '/b' }"),
+    ("frontend.NAME.rule", "set_header", "{ x-a = 'b' }"),
+    ("frontend.NAME.rule", "add_header", "{ x-a = 'b' }"),
+    ("frontend.NAME.rule", "del_header", "'y'"),
+    ("frontend.NAME.rule", "set_path", "'/b'"),
+    ("frontend.NAME.rule", "set_var", "{ 'txn.a' = 'src' }"),
+    ("frontend.NAME.rule", "pause", "'1s'"),
+    ("frontend.NAME.route.rule", "on", "'response'"),
+    ("frontend.NAME.route.rule", "when", "'ssl_fc'"),
+    ("frontend.NAME.route.rule", "deny", "404"),
+    ("frontend.NAME.route.rule", "return", "{ status = 204 }"),
+    (
+        "frontend.NAME.route.rule",
+        "redirect",
+        "{ location = '/b' }",
+    ),
+    ("frontend.NAME.route.rule", "set_header", "{ x-a = 'b' }"),
+    ("frontend.NAME.route.rule", "add_header", "{ x-a = 'b' }"),
+    ("frontend.NAME.route.rule", "del_header", "'y'"),
+    ("frontend.NAME.route.rule", "set_path", "'/b'"),
+    ("frontend.NAME.route.rule", "set_var", "{ 'txn.a' = 'src' }"),
+    ("frontend.NAME.route.rule", "pause", "'1s'"),
+    ("backend.NAME.rule", "on", "'response'"),
+    ("backend.NAME.rule", "when", "'ssl_fc'"),
+    ("backend.NAME.rule", "deny", "404"),
+    ("backend.NAME.rule", "return", "{ status = 204 }"),
+    ("backend.NAME.rule", "redirect", "{ location = '/b' }"),
+    ("backend.NAME.rule", "set_header", "{ x-a = 'b' }"),
+    ("backend.NAME.rule", "add_header", "{ x-a = 'b' }"),
+    ("backend.NAME.rule", "del_header", "'y'"),
+    ("backend.NAME.rule", "set_path", "'/b'"),
+    ("backend.NAME.rule", "set_var", "{ 'txn.a' = 'src' }"),
+    ("backend.NAME.rule", "pause", "'1s'"),
+    ("frontend.NAME.rule.return", "status", "404"),
+    ("frontend.NAME.rule.return", "content_type", "'text/html'"),
+    ("frontend.NAME.rule.return", "headers", "{ x-a = 'b' }"),
+    ("frontend.NAME.rule.return", "body", "'b'"),
+    ("frontend.NAME.rule.redirect", "status", "301"),
+    ("frontend.NAME.rule.redirect", "location", "'/c'"),
+    ("frontend.NAME.rule.redirect", "prefix", "'/c'"),
+    ("frontend.NAME.rule.redirect", "scheme", "'https'"),
 ];
 
 /// Keys whose value is a table of keys: their keys stand above.
@@ -200,6 +245,9 @@ const TABLES: &[(&str, &str)] = &[
     ("backend.NAME", "limits"),
     ("backend.NAME", "http2"),
     ("backend.NAME", "tls"),
+    ("frontend.NAME", "rule"),
+    ("frontend.NAME.route", "rule"),
+    ("backend.NAME", "rule"),
 ];
 
 /// A configuration in which the table `path` exists, with `line` in it in place of the same key.
@@ -242,6 +290,28 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             "backend = 'app'",
         ),
         (
+            "frontend.NAME.route.rule",
+            "[[frontend.web.route.rule]]",
+            "del_header = 'x'",
+        ),
+        (
+            "frontend.NAME.rule",
+            "[[frontend.web.rule]]",
+            "del_header = 'x'",
+        ),
+        ("", "[[frontend.web.rule]]", ""),
+        (
+            "frontend.NAME.rule.return",
+            "[frontend.web.rule.return]",
+            "body = 'a'",
+        ),
+        ("", "[[frontend.web.rule]]", ""),
+        (
+            "frontend.NAME.rule.redirect",
+            "[frontend.web.rule.redirect]",
+            "location = '/a'",
+        ),
+        (
             "frontend.NAME.passthrough",
             "[[frontend.secured.passthrough]]",
             "sni = 'a'\nbackend = 'app'",
@@ -263,6 +333,11 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
         ),
         ("backend.NAME", "[backend.app]", "servers = '10.0.0.1:80'"),
         (
+            "backend.NAME.rule",
+            "[[backend.app.rule]]",
+            "del_header = 'x'",
+        ),
+        (
             "backend.NAME.servers",
             "[[backend.listed.servers]]",
             "address = '10.0.0.1:80'",
@@ -279,7 +354,15 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
     let mut is_placed = false;
     for (table, header, lines) in tables {
         text.push_str(&format!("{header}\n"));
-        let own = |line: &&str| table != path || !line.starts_with(&format!("{key} = "));
+        // A rule has one action, a redirect one target.
+        let is_exclusive = match path.rsplit('.').next() {
+            Some("rule") => !matches!(key, "" | "on" | "when"),
+            Some("redirect") => !matches!(key, "" | "status"),
+            _ => false,
+        };
+        let own = |line: &&str| {
+            table != path || !(is_exclusive || line.starts_with(&format!("{key} = ")))
+        };
         let kept: Vec<&str> = lines.lines().filter(own).collect();
         text.push_str(&format!("{}\n", kept.join("\n")));
         if table == path {

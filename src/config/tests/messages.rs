@@ -48,7 +48,7 @@ fn an_unknown_key_gets_the_list_of_known_ones() {
         5 | colour = true
           | ^^^^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `tls`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `proxy_protocol`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `field_names`, `header_case`, `upgrades`, `passthrough`, `route`
+          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `tls`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `proxy_protocol`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `field_names`, `header_case`, `upgrades`, `passthrough`, `route` and 1 more
     "##);
 }
 
@@ -1543,28 +1543,16 @@ fn what_other_proxies_have_is_said_to_be_elsewhere_or_not_yet_here() {
         ("rate_limit = 1", "rate limits do not exist yet"),
         ("limit_req = 1", "rate limits do not exist yet"),
         ("basic_auth = 1", "passwords and tokens are not checked yet"),
-        ("rewrite = 1", "rewriting does not exist yet"),
-        (
-            "set_header = 1",
-            "setting and removing fields does not exist yet",
-        ),
+        ("rewrite = 1", "write a rule: `rule = [{ set_path"),
+        ("set_header = 1", "write a rule: `rule = [{ set_header"),
         (
             "proxy_set_header = 1",
-            "setting and removing fields does not exist yet",
+            "write a rule: `rule = [{ set_header",
         ),
-        (
-            "http-request = 1",
-            "rules that change or refuse requests do not exist yet",
-        ),
-        (
-            "middlewares = 1",
-            "rules that change or refuse requests do not exist yet",
-        ),
-        ("redirect = 1", "redirects do not exist yet"),
-        (
-            "deny = 1",
-            "lists of allowed and denied clients do not exist yet",
-        ),
+        ("http-request = 1", "write a `[[frontend.NAME.rule]]`"),
+        ("middlewares = 1", "deny = 403 }]` in a frontend"),
+        ("redirect = 1", "redirect = { scheme"),
+        ("deny = 1", "deny = 403 }]`"),
         ("gzip = 1", "compression does not exist yet"),
         ("cache = 1", "a cache does not exist yet"),
         ("error_page = 1", "error pages of your own do not exist yet"),
@@ -2002,7 +1990,7 @@ servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 
         6 | redirect = 'https'
           | ^^^^^^^^
           |
-          = help: redirects do not exist yet: a server has to answer with the redirect
+          = help: write a rule: `rule = [{ when = "not ssl_fc", redirect = { scheme = "https" } }]`
 
         error: unknown key `stick-table` in `[frontend.web]`
          --> evenkeel.toml:7:1

@@ -26,8 +26,8 @@ use crate::plan::{
     HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, Listen, Log, LogFormat,
     LogLevel, LogTarget, Mode, NameRules, Need, OddNames, PathPattern, Peers, Plan, Pool,
     Predicate, Probe, Process, Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds,
-    Route, SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, TcpRoute, Tls, TlsRules, Trust,
-    UnixPeers, UnknownNames, ValuePattern,
+    Route, Rule, SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, TcpRoute, Tls, TlsRules,
+    Trust, UnixPeers, UnknownNames, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -203,14 +203,22 @@ fn route(backends: Vec<Name>) -> impl Strategy<Value = Route> {
             HeaderName::from_bytes(name.as_bytes()).expect("a field's name")
         }),
         predicates(text(), str::to_owned),
-        option::of(when()),
+        (option::of(when()), rules()),
         (
             select(vec![ClientCertificate::Any, ClientCertificate::Required]),
             one_of(backends),
         ),
     )
         .prop_map(
-            |(hosts, paths, methods, headers, queries, when, (client_certificate, backend))| {
+            |(
+                hosts,
+                paths,
+                methods,
+                headers,
+                queries,
+                (when, rules),
+                (client_certificate, backend),
+            )| {
                 Route {
                     name: Name::new("replaced").expect("a name"),
                     hosts,
@@ -220,11 +228,40 @@ fn route(backends: Vec<Name>) -> impl Strategy<Value = Route> {
                     queries,
                     when,
                     client_certificate,
+                    rules,
                     backend,
                     at: Position::built_in(),
                 }
             },
         )
+}
+
+/// Rules of every shape, of which those for requests may read them.
+fn rules() -> impl Strategy<Value = Vec<Rule>> {
+    let texts = [
+        "{ when = 'req.hdr(x) == \"$a ${B}\"', deny = 429 }",
+        "{ deny = true, on = 'response', when = 'status == 500' }",
+        "{ return = { status = 503, content_type = 'text/html', body = \"<p>%[src]\\n100%%\" } }",
+        "{ return = { status = 204, headers = { x-b = '', X-Set-By-A-Rule = '%%[a]' } } }",
+        "{ redirect = { scheme = 'https', status = 308 } }",
+        "{ redirect = { prefix = 'https://b.example' } }",
+        "{ redirect = { location = '/a?%[query]' } }",
+        "{ set_header = { x-set-by-a-rule = '%[req.hdr(host),field(1,\" \")]', y-set-by-a-rule = '\"' } }",
+        "{ on = 'after', add_header = { x-set-by-a-rule = '%[var(txn.a,b)]' } }",
+        "{ on = 'after', del_header = ['server', 'Via'] }",
+        "{ set_path = '/a%[path]' }",
+        "{ set_var = { 'txn.a' = 'path,lower', 'sess.b_2' = 'int(3)', 'req.c' = 'src' } }",
+        "{ pause = '1500ms' }",
+    ];
+    let rules = |texts: Vec<&'static str>| {
+        let text = format!(
+            "[frontend.a]\nlisten = ':1'\nbackend = 'b'\nrule = [{}]\n[backend.b]\nservers = '10.0.0.1:1'",
+            texts.join(",")
+        );
+        let text = text.replace("$a ${B}", "$$a $${B}");
+        plan(&text).frontends[0].rules.clone()
+    };
+    vec(select(texts.to_vec()), 0..4).prop_map(rules)
 }
 
 /// Conditions of every shape; `config::expression` has the tests of their parts.
@@ -431,14 +468,14 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             request_id,
             (header_case(), odd_names()),
             option::of(tls()),
-            upgrades,
+            (upgrades, rules()),
         ),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
             let (listen, max_connections, half_close, who) = listening;
             let (proxy_protocol, trusted_proxies, client_field) = who;
             let (timeout, limits, mut http2, forwarding) = settings;
-            let (request_id, (header_case, field_names), tls, upgrades) = writing;
+            let (request_id, (header_case, field_names), tls, (upgrades, rules)) = writing;
             let mut routes = routes;
             let asks = |tls: &Tls| {
                 tls.all_rules()
@@ -473,6 +510,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 field_names,
                 header_case,
                 upgrades,
+                rules,
             }
         })
 }
@@ -550,6 +588,7 @@ fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Fronte
                 field_names: OddNames::default(),
                 header_case: HeaderCase::default(),
                 upgrades: Frontend::default_upgrades(),
+                rules: Vec::new(),
             }
         },
     )
@@ -720,7 +759,7 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
             option::of(server_tls()),
             option::of(send_proxy()),
         ),
-        (1_u32..=10, 0_usize..=1_000_000, header_case()),
+        (1_u32..=10, 0_usize..=1_000_000, header_case(), rules()),
     )
         .prop_map(|(main, bounds, rest)| {
             let (name, balance, servers, mut health) = main;
@@ -745,6 +784,7 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
                 http2: bounds.4,
                 tls: bounds.5,
                 header_case: rest.2,
+                rules: rest.3,
             }
         })
 }

@@ -162,6 +162,7 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
             .collect(),
         timeout: plan::BackendTimeouts::default(),
         health,
+        rules: Vec::new(),
         attempts: Attempts::default(),
         queue: plan::Queue::default(),
         pool: plan::Pool::default(),

@@ -64,6 +64,8 @@ converters! {
     Word = "word", (! "index" Int, ! "delimiters" Text, ? "count" Int), Text -> Text;
     /// The text with the first match of a regular expression replaced, with the flag `g` each match. `\0` to `\9` in the replacement are the match and its groups. With the flag `i` case does not count.
     Regsub = "regsub", (! "regex" Pattern, ! "replacement" Text, ? "flags" SubstitutionFlags), Text -> Text;
+    /// The value that a file has for this key: on each line a key, spaces and its value. Without `default` it is absent for a key that the file does not have.
+    Map = "map" | "map_str", (! "file" Map, ? "default" Text), Text -> Text;
     /// The address with only the bits of the mask. An IPv6 address without `mask6` is absent.
     Ipmask = "ipmask", (! "mask4" Mask4, ? "mask6" Mask6), Ip -> Ip;
 }

@@ -99,6 +99,8 @@ fetches! {
     ResHdr = "res.hdr", (? "name" Field, ? "occurrence" Int), Text, Response, Each;
     /// The name of the server that answered.
     SrvName = "srv_name", (), Text, Response;
+    /// What the last `set_var` of a rule gave this variable: `var(txn.tenant)`. Its scope says how long it lives: `sess` as long as the client's connection, `txn` as long as the exchange, `req` until the request was sent, `res` from the response on. `default` where it was not set; without one it is absent then.
+    Var = "var", (! "name" Variable, ? "default" Text), Any, Connection;
     /// This text.
     Str = "str", (! "text" Text), Text, Connection;
     /// This number.

@@ -10,7 +10,10 @@
 mod condition;
 mod converter;
 mod fetch;
+mod map;
 mod parameter;
+mod template;
+mod variable;
 mod write;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -20,7 +23,10 @@ use http::HeaderName;
 pub use condition::{Comparison, Condition, List, ListSource, Literal, Operand, Values};
 pub use converter::Converter;
 pub use fetch::Fetch;
+pub use map::Map;
 pub use parameter::{Kind, Parameter, Pattern};
+pub use template::{Piece, Template};
+pub use variable::{Scope, Variable};
 
 /// What an expression yields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +39,8 @@ pub enum Type {
     Ip,
     /// Bytes.
     Text,
+    /// One of these, known only when it is evaluated. It is cast to what is asked of it.
+    Any,
 }
 
 /// From when on a value is known, in the order of the life of an exchange.
@@ -40,12 +48,39 @@ pub enum Type {
 pub enum Phase {
     /// The connection is there, and its TLS handshake is over.
     Connection,
-    /// The request's head was read.
+    /// The request's head was read. Until it was sent: its fields are not kept for the response.
     Request,
     /// The backend is chosen.
     Backend,
     /// The server's response head was read.
     Response,
+}
+
+/// What is known where an expression is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// The request, in the rules and routes of a frontend.
+    Request,
+    /// The request and the backend that it goes to.
+    Backend,
+    /// The response, and not the request any more.
+    Response,
+    /// All of it.
+    #[cfg(test)]
+    Everything,
+}
+
+impl Known {
+    /// Whether a value that is known since `since` is known here.
+    pub fn has(self, since: Phase) -> bool {
+        match self {
+            Self::Request => since <= Phase::Request,
+            Self::Backend => since <= Phase::Backend,
+            Self::Response => since != Phase::Request,
+            #[cfg(test)]
+            Self::Everything => true,
+        }
+    }
 }
 
 /// A fetch with its arguments, and the converters that its value passes through, in order:
@@ -88,6 +123,10 @@ pub enum Argument {
     Mask6(Ipv6Addr),
     /// A regular expression.
     Pattern(Pattern),
+    /// The name of a variable.
+    Variable(Variable),
+    /// A file of keys and values.
+    Map(Map),
 }
 
 impl Expr {

@@ -36,6 +36,10 @@ pub enum Kind {
     CaseFlag,
     /// `g`: every match; `i`: case does not count; or both.
     SubstitutionFlags,
+    /// The name of a variable, with its scope.
+    Variable,
+    /// A file of keys and values.
+    Map,
 }
 
 /// Parameters in order: `! "name" Kind` must be given, `? "name" Kind` may be left out.

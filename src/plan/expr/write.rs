@@ -4,7 +4,9 @@ use std::fmt::{self, Display, Formatter, Write as _};
 
 use ipnet::IpNet;
 
-use super::{Argument, Condition, Expr, List, ListSource, Literal, Operand, Values};
+use super::{
+    Argument, Condition, Expr, List, ListSource, Literal, Operand, Piece, Template, Values,
+};
 
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -43,6 +45,8 @@ impl Display for Argument {
             Self::Mask4(mask) => mask.fmt(f),
             Self::Mask6(mask) => mask.fmt(f),
             Self::Pattern(pattern) => argument_text(f, &pattern.to_string()),
+            Self::Variable(variable) => variable.fmt(f),
+            Self::Map(map) => argument_text(f, &map.path.to_string_lossy()),
         }
     }
 }
@@ -66,6 +70,30 @@ fn quoted(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
         f.write_char(c)?;
     }
     f.write_char('"')
+}
+
+impl Display for Template {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for piece in &self.pieces {
+            match piece {
+                Piece::Expr(expr) => write!(f, "%[{expr}]")?,
+                Piece::Text(text) => template_text(f, text)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A `%` is written twice where one alone could begin an expression.
+fn template_text(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        f.write_char(c)?;
+        if c == '%' && matches!(characters.peek(), None | Some('%' | '[')) {
+            f.write_char(c)?;
+        }
+    }
+    Ok(())
 }
 
 impl Display for Condition {

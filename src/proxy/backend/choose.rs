@@ -291,6 +291,7 @@ mod tests {
                 servers: self.servers,
                 timeout: plan::BackendTimeouts::default(),
                 health: None,
+                rules: Vec::new(),
                 attempts: plan::Attempts::default(),
                 queue: plan::Queue { max: 2 },
                 pool: plan::Pool::default(),

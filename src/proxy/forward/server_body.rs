@@ -101,6 +101,16 @@ impl ServerBody {
         matches!(carried, Some(Carried::Http1 { .. }))
     }
 
+    /// Gives back what the exchange occupies at the server, and goes on without this body: the client
+    /// is answered something else. Unless the server has said everything, its connection is closed.
+    pub(crate) fn discard(mut self) {
+        if self.incoming.is_end_stream() {
+            self.give_back(clock::now());
+        }
+        self.exchange.deadlines.server_came();
+        self.way = None;
+    }
+
     /// The last byte is through, or the rest of the response is not wanted.
     fn finish(&mut self) {
         let now = clock::now();

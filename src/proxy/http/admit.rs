@@ -129,6 +129,15 @@ fn has_path<B>(request: &Request<B>, target: &PathAndQuery) -> bool {
     }
 }
 
+/// The host that `request` is for, which was let in and whose host a rule may have changed since.
+///
+/// # Errors
+///
+/// `request.host.*`: what the rule wrote is no host.
+pub fn host_of<B>(request: &Request<B>) -> Result<Cow<'_, str>, Reason> {
+    check_host(request)
+}
+
 fn check_host<B>(request: &Request<B>) -> Result<Cow<'_, str>, Reason> {
     let mut fields = request.headers().get_all(header::HOST).iter();
     let field = match (fields.next(), fields.next()) {

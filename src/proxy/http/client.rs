@@ -15,6 +15,7 @@ use crate::base::Peer;
 use crate::base::address::Ends;
 use crate::base::clock::{self, Instant};
 use crate::exchange::{ClientTls, Fault, LoggedRequest, Reason, RequestId};
+use crate::expr::Variables;
 use crate::observe::{Places, Refusal};
 use crate::plan::{self, FrontendTimeouts};
 use crate::proxy::context::Context;
@@ -60,6 +61,8 @@ pub(super) struct Client {
     pub(super) timeouts: Cell<FrontendTimeouts>,
     /// The place of the frontend in the snapshot of this generation.
     place: Cell<(u64, u32)>,
+    /// What rules have set for the whole connection.
+    pub(super) variables: Variables,
     forwarded_for: OnceCell<Option<HeaderValue>>,
     /// What the handshake let it in by; `None`: it speaks in the clear.
     admission: Option<Box<Admission>>,
@@ -94,6 +97,7 @@ impl Client {
             is_leaving: Cell::new(false),
             timeouts: Cell::new(FrontendTimeouts::default()),
             place: Cell::new((u64::MAX, 0)),
+            variables: Variables::default(),
             forwarded_for: OnceCell::new(),
             admission,
             header_from: header_from.map(Box::new),

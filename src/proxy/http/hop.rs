@@ -7,9 +7,11 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Response, StatusCode, Version, request};
+use http_body::Body;
 
 use crate::base::Peer;
-use crate::plan::Forwarding;
+use crate::exchange::RequestId;
+use crate::plan::{Forwarding, RequestIds};
 use crate::proxy::io::FieldRules;
 use crate::wire::forwarded::{Element, Proto, forwarded, x_forwarded_for};
 
@@ -66,14 +68,6 @@ pub(super) fn remove_claims(headers: &mut HeaderMap, seen: Seen, rules: &FieldRu
         for name in [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO] {
             headers.remove(name);
         }
-    }
-}
-
-/// Removes the fields that `Connection` names. Before a route is looked for: it is chosen by what the
-/// server is sent. HAProxy and nginx choose by such a field as well, but they pass it on.
-pub(super) fn remove_named(headers: &mut HeaderMap, seen: Seen) {
-    if seen.has(Seen::CONNECTION) {
-        strip_named_in_connection(headers);
     }
 }
 
@@ -169,6 +163,7 @@ pub(super) fn towards_client<B>(response: &mut Response<B>, forwarding: &Forward
         // (RFC 9110 §8.6).
         headers.remove(header::CONTENT_LENGTH);
     }
+    remove_named_in_connection(headers, seen);
     strip_hop_fields(headers, seen);
     if forwarding.via {
         headers.append(header::VIA, VIA);
@@ -183,9 +178,6 @@ pub(super) fn interim_towards_client(interim: &mut Response<()>, forwarding: &Fo
 }
 
 fn strip_hop_fields(headers: &mut HeaderMap, seen: Seen) {
-    if seen.has(Seen::CONNECTION) {
-        strip_named_in_connection(headers);
-    }
     for (field, name) in [
         (Seen::CONNECTION, header::CONNECTION),
         (Seen::KEEP_ALIVE, KEEP_ALIVE),
@@ -201,7 +193,13 @@ fn strip_hop_fields(headers: &mut HeaderMap, seen: Seen) {
     }
 }
 
-fn strip_named_in_connection(headers: &mut HeaderMap) {
+/// Removes the fields that `Connection` names; `Connection` itself stays. Of a request before a route is
+/// looked for, which is chosen by what the server is sent, and before rules add fields, which no client
+/// may take away. HAProxy and nginx choose by such a field as well, but they pass it on.
+pub(super) fn remove_named_in_connection(headers: &mut HeaderMap, seen: Seen) {
+    if !seen.has(Seen::CONNECTION) {
+        return;
+    }
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -312,6 +310,40 @@ fn into_origin_form(head: &mut request::Parts) {
     head.uri = target.into();
 }
 
+/// Puts the id of the exchange where the server looks for it.
+pub(super) fn name_request(headers: &mut HeaderMap, ids: &RequestIds, id: &RequestId) {
+    let RequestIds::Field(name) = ids else {
+        return;
+    };
+    if let Ok(value) = HeaderValue::from_bytes(id.as_bytes()) {
+        headers.insert(name.clone(), value);
+    }
+}
+
+/// Says that a connection of HTTP/1 ends with `response`, to a request of `version`, when it does:
+/// it `is_last`, because the connection is drained or the answer came before the end of the request
+/// (what the client sends next, the rest or another request, cannot be told apart); or the end of its
+/// body is the end of the connection.
+pub(super) fn say_close<B: Body>(
+    mut response: Response<B>,
+    version: Version,
+    is_last: bool,
+) -> Response<B> {
+    // HTTP/1.0 has no chunks.
+    let ends_with_body =
+        || version <= Version::HTTP_10 && response.body().size_hint().exact().is_none();
+    if version < Version::HTTP_2 && (is_last || ends_with_body()) {
+        if version <= Version::HTTP_10 {
+            // hyper adds `keep-alive` for such a client to what it takes for an answer in HTTP/1.1.
+            *response.version_mut() = Version::HTTP_10;
+        }
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 /// A query with the path that it is of (RFC 9110 §4.2.3).
 fn with_path(query: &PathAndQuery) -> PathAndQuery {
     let target = Bytes::from(format!("/{}", query.as_str()));
@@ -342,6 +374,7 @@ mod tests {
         if !is_trusted {
             remove_claims(&mut head.headers, seen, &FieldRules::default());
         }
+        remove_named_in_connection(&mut head.headers, seen);
         towards_server(&mut head, seen, BodyKind::None, sender, &forwarding);
         head
     }

@@ -3,11 +3,12 @@
 //!
 //! `listen` hands connections to [`serve`], which tells the versions apart; `h1` and `h2` read
 //! requests and write answers. For each request `handle` calls the rooms in their
-//! order: `admit`, `route`, `hop`, `forward`, and back.
+//! order: `admit`, `rules`, `route`, `hop`, `forward`, and back.
 
 pub mod admit;
 mod body;
 mod client;
+mod dialect;
 mod h1;
 mod h2;
 mod handle;
@@ -15,6 +16,8 @@ mod hop;
 mod identity;
 mod idle;
 mod linger;
+mod opening;
+mod pipeline;
 pub mod seen;
 mod serve;
 mod upgrade;

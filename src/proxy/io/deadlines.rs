@@ -188,6 +188,25 @@ impl Deadlines {
         self.fired.set(None);
     }
 
+    /// Waits for `time`, unless a deadline passes first.
+    ///
+    /// # Errors
+    ///
+    /// The reason of the deadline that passed.
+    pub async fn pause(&self, time: Duration) -> Result<(), Reason> {
+        let until = clock::now() + time;
+        let waited = self.unless_due(std::future::poll_fn(|_| {
+            if clock::now() >= until {
+                return Poll::Ready(());
+            }
+            self.nudge_at(Some(until));
+            Poll::Pending
+        }));
+        let waited = waited.await;
+        self.nudge_at(None);
+        waited
+    }
+
     /// What `future` gives, unless a deadline passes first.
     ///
     /// # Errors

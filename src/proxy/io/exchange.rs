@@ -1,9 +1,10 @@
 //! What one exchange's handler and its two bodies share while it runs.
 
-use crate::base::clock::{self, Instant};
+use crate::base::clock::{self, Duration, Instant};
 use std::cell::{Cell, OnceCell};
 
 use crate::exchange::{Opening, Reason, Record, Side};
+use crate::expr::Variables;
 
 use super::deadlines::Deadlines;
 use super::interim::Interims;
@@ -21,6 +22,8 @@ pub struct Exchange {
     pub request_complete: Cell<bool>,
     /// Whether the request's body has been asked for. Written by the request body.
     pub body_wanted: Cell<bool>,
+    /// What rules have set for this exchange. Written by `proxy::rules`.
+    pub variables: Variables,
     /// What the request asks to go on in, if anything. Written by `handle`. In a box, since it is
     /// nothing almost always.
     upgrade: OnceCell<Box<UpgradeRequest>>,
@@ -36,8 +39,17 @@ impl Exchange {
             deadlines: Deadlines::default(),
             request_complete: Cell::new(false),
             body_wanted: Cell::new(false),
+            variables: Variables::default(),
             upgrade: OnceCell::new(),
             interims: OnceCell::new(),
+        }
+    }
+
+    /// Bounds the whole exchange, counted from the end of the request's head; `None`: no bound.
+    pub fn bound(&self, bound: Option<Duration>) {
+        let from = self.record.opening.head_read;
+        if let Some(until) = bound.and_then(|bound| from.checked_add(bound)) {
+            self.deadlines.bound_exchange(until);
         }
     }
 

@@ -80,6 +80,7 @@ fn holds(when: &Condition, search: &Search<'_>) -> bool {
         }),
         backend: None,
         response: None,
+        variables: evaluation.variables,
     };
     when.holds(&facts, &mut evaluation.scratch.borrow_mut())
 }

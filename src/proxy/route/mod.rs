@@ -48,7 +48,7 @@ use std::fmt;
 
 use http::{HeaderMap, Method, Uri};
 
-use crate::expr::{ConnectionFacts, Scratch};
+use crate::expr::{ConnectionFacts, Scratch, Variables};
 use crate::plan::Route;
 use crate::plan::expr::{self, Fetch};
 use crate::wire::{path, readings};
@@ -107,6 +107,8 @@ pub struct Evaluation<'a> {
     pub connection: ConnectionFacts<'a>,
     /// As received.
     pub target: &'a Uri,
+    /// The variables of the exchange.
+    pub variables: Option<&'a Variables>,
     /// The worker's.
     pub scratch: &'a RefCell<Scratch>,
 }
@@ -294,6 +296,7 @@ mod tests {
             queries: Vec::new(),
             when: None,
             client_certificate: ClientCertificate::Any,
+            rules: Vec::new(),
             backend: Name::new("b").expect("a name"),
             at: Position::built_in(),
         }
@@ -378,6 +381,7 @@ mod tests {
             local: None,
             tls: None,
             frontend: "web",
+            variables: None,
         };
         Router::compile(routes).find(&Request {
             host,
@@ -388,6 +392,7 @@ mod tests {
             evaluation: Some(Evaluation {
                 connection,
                 target: &target,
+                variables: None,
                 scratch: &RefCell::default(),
             }),
         })

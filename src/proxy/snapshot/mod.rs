@@ -24,6 +24,7 @@ use crate::proxy::backend::{Backend, Local};
 use crate::proxy::frontend;
 use crate::proxy::io::{FieldRules, never_from_clients};
 use crate::proxy::route::{Router, TcpRoutes};
+use crate::proxy::rules::Pipeline;
 use crate::proxy::tls::Acceptor;
 
 pub(crate) use remembered::Remembered;
@@ -38,6 +39,8 @@ pub struct Snapshot {
     pub frontends: Vec<Frontend>,
     /// In the plan's order.
     pub backends: Vec<Arc<Backend>>,
+    /// For each backend, its rules.
+    pub backend_rules: Vec<Option<Arc<Pipeline>>>,
 }
 
 /// A frontend of a snapshot.
@@ -47,8 +50,12 @@ pub struct Frontend {
     pub live: Arc<frontend::Frontend>,
     /// What it shakes hands with; `None`: in the clear, if the plan says so.
     pub tls: Option<Arc<Acceptor>>,
+    /// Its rules.
+    pub rules: Option<Arc<Pipeline>>,
     /// Its routes.
     pub router: Arc<Router>,
+    /// For each route, its rules; empty when no route has any.
+    pub route_rules: Arc<[Option<Arc<Pipeline>>]>,
     /// For each route, the place of its backend.
     pub route_backends: Vec<u32>,
     /// For each route, its counter.
@@ -107,6 +114,7 @@ impl Snapshot {
             plan: Arc::clone(&self.plan),
             frontends: self.frontends.clone(),
             backends: self.backends.clone(),
+            backend_rules: self.backend_rules.clone(),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Any text as a condition: a mistake that can be shown, or a condition that is written back as
-//! itself and can be evaluated.
+//! Any text as a condition, and as the template of a rule: a mistake that can be shown, or what is
+//! written back as itself and can be evaluated.
 
 #![no_main]
 
@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 
 use evenkeel::base::Peer;
 use evenkeel::config::{self, Color};
-use evenkeel::expr::{Condition, ConnectionFacts, Facts, RequestFacts, Scratch};
+use evenkeel::expr::{Condition, ConnectionFacts, Facts, RequestFacts, Scratch, Template};
+use evenkeel::plan::{self, Action};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use libfuzzer_sys::fuzz_target;
 
@@ -22,11 +23,43 @@ fn configuration(condition: &str) -> String {
     )
 }
 
+fn with_rule(template: &str) -> String {
+    let escaped: String = template
+        .chars()
+        .map(|c| format!("\\U{:08X}", u32::from(c)))
+        .collect();
+    format!(
+        "[frontend.web]\nlisten = \":80\"\nbackend = \"app\"\n\
+         rule = [{{ add_header = {{ x-a = \"{escaped}\" }} }}]\n[backend.app]\nservers = \"127.0.0.1:80\"\n"
+    )
+}
+
+/// The template of the only rule of `loaded`.
+fn template_of(loaded: &config::Loaded) -> &plan::expr::Template {
+    match &loaded.plan.frontends[0].rules[0].action {
+        Action::AddHeader(fields) => &fields[0].1,
+        other => panic!("{other:?}"),
+    }
+}
+
 fuzz_target!(|text: &str| {
     // A list in a file: its content is not known. And `$` begins a variable.
-    if text.contains("@file") || text.contains('$') {
+    if text.contains("@file") || text.contains("map") || text.contains('$') {
         return;
     }
+    condition(text);
+    if let Ok(loaded) = config::load_text("fuzzed.toml", &with_rule(text)) {
+        let template = template_of(&loaded);
+        let again = config::load_text("shown.toml", &with_rule(&template.to_string()));
+        let again = again.unwrap_or_else(|why| panic!("{why}\nof {template}"));
+        assert!(again.plan == loaded.plan, "{text}\nis not\n{template}");
+        with_facts(|facts| {
+            Template::compile(template).render(facts, &mut Scratch::default());
+        });
+    }
+});
+
+fn condition(text: &str) {
     let loaded = match config::load_text("fuzzed.toml", &configuration(text)) {
         Ok(loaded) => loaded,
         Err(diagnostics) => {
@@ -40,19 +73,19 @@ fuzz_target!(|text: &str| {
     let again = again.unwrap_or_else(|why| panic!("{why}\nof {when}"));
     assert!(again.plan == loaded.plan, "{text}\nis not\n{when}");
 
-    let headers: HeaderMap = [
-        ("host", "a.test:80"),
-        ("cookie", "a=1; b"),
-        ("x", "1, \"2,3\" ,"),
-    ]
-    .into_iter()
-    .map(|(name, value)| {
-        (
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        )
-    })
-    .collect();
+    with_facts(|facts| {
+        let mut scratch = Scratch::default();
+        let condition = Condition::compile(when);
+        let holds = condition.holds(facts, &mut scratch);
+        assert_eq!(condition.holds(facts, &mut scratch), holds);
+    });
+}
+
+fn with_facts(see: impl FnOnce(&Facts<'_>)) {
+    let headers: HeaderMap = [("host", "a.test:80"), ("cookie", "a=1; b"), ("x", "1, \"2,3\" ,")]
+        .into_iter()
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+        .collect();
     let target = Uri::from_static("/a/b;c?d=e&f");
     let facts = Facts {
         connection: ConnectionFacts {
@@ -60,6 +93,7 @@ fuzz_target!(|text: &str| {
             local: None,
             tls: None,
             frontend: "web",
+            variables: None,
         },
         request: Some(RequestFacts {
             method: &Method::GET,
@@ -70,9 +104,7 @@ fuzz_target!(|text: &str| {
         }),
         backend: None,
         response: None,
+        variables: None,
     };
-    let mut scratch = Scratch::default();
-    let condition = Condition::compile(when);
-    let holds = condition.holds(&facts, &mut scratch);
-    assert_eq!(condition.holds(&facts, &mut scratch), holds);
-});
+    see(&facts);
+}

@@ -1,0 +1,181 @@
+//! `rule` of a frontend, a route or a backend: what is done to an exchange, and when.
+
+mod answer;
+mod own_fields;
+mod values;
+
+use http::{HeaderName, StatusCode};
+
+use crate::config::compile::expression;
+use crate::config::keys;
+use crate::config::report::Report;
+use crate::config::section::Section;
+use crate::config::setting::Setting;
+use crate::plan::expr::Known;
+use crate::plan::{Action, On, Rule};
+
+use answer::{redirect, returned, status};
+use values::{fields, names, path, variables};
+
+pub(super) use own_fields::OwnFields;
+
+const PARTS: [(&str, On); 3] = [
+    ("request", On::Request),
+    ("response", On::Response),
+    ("after", On::After),
+];
+
+/// The keys of which a rule has exactly one.
+const ACTIONS: [&str; 9] = [
+    "deny",
+    "return",
+    "redirect",
+    "set_header",
+    "add_header",
+    "del_header",
+    "set_path",
+    "set_var",
+    "pause",
+];
+
+/// The rules of `section`, where `known` is known of a request and Evenkeel itself writes `own`.
+pub(super) fn rules(
+    section: &Section<'_>,
+    known: Known,
+    own: &OwnFields,
+    report: &mut Report<'_>,
+) -> Vec<Rule> {
+    let Some(setting) = section.setting("rule") else {
+        return Vec::new();
+    };
+    let title = match section.title.starts_with("[[") {
+        true => "rule = [{ … }]".to_owned(),
+        false => format!("[{}.rule]]", section.title.trim_end_matches(']')),
+    };
+    setting
+        .list()
+        .into_iter()
+        .filter_map(|item| {
+            let rule = rule(item, title.clone(), known, report)?;
+            refuse_own_fields(&rule, item, own, report);
+            Some(rule)
+        })
+        .collect()
+}
+
+/// The fields of requests that `rule` writes.
+pub(super) fn written_fields(rule: &Rule) -> impl Iterator<Item = &HeaderName> {
+    let fields = match &rule.action {
+        Action::SetHeader(fields) | Action::AddHeader(fields) if rule.on == On::Request => {
+            fields.as_slice()
+        }
+        _ => &[],
+    };
+    fields.iter().map(|(name, _)| name)
+}
+
+/// Reports fields that would be written over after the rule.
+fn refuse_own_fields(rule: &Rule, item: Setting<'_>, own: &OwnFields, report: &mut Report<'_>) {
+    for name in written_fields(rule) {
+        if let Some(help) = own.help(name) {
+            let message = format!("Evenkeel itself writes `{name}`, after all rules");
+            report.error(item.span(), message, help);
+        }
+    }
+}
+
+fn rule(
+    item: Setting<'_>,
+    title: String,
+    of_requests: Known,
+    report: &mut Report<'_>,
+) -> Option<Rule> {
+    let section = Section::open(&keys::RULE, title, item, report)?;
+    let on = section.choice("on", &PARTS, &[("log", "after")], report);
+    let on = on.unwrap_or_default();
+    let known = match on {
+        On::Request => of_requests,
+        On::Response | On::After => Known::Response,
+    };
+    let when = section
+        .setting("when")
+        .map(|setting| expression::condition(setting, known, report));
+    let action = action(&section, on, known, report);
+    Some(Rule {
+        on,
+        when: match when {
+            Some(condition) => Some(condition?),
+            None => None,
+        },
+        action: action?,
+        at: report.position(section.span),
+    })
+}
+
+/// The one action of a rule.
+fn action(section: &Section<'_>, on: On, known: Known, report: &mut Report<'_>) -> Option<Action> {
+    let mut written = ACTIONS.iter().filter_map(|key| section.setting(key));
+    let Some(setting) = written.next() else {
+        if ACTIONS.iter().all(|key| section.lacks(key)) {
+            report.error(
+                section.span,
+                "this rule does nothing",
+                format!("write one of `{}`", ACTIONS.join("`, `")),
+            );
+        }
+        return None;
+    };
+    if let Some(second) = written.next() {
+        report.error(
+            second.span(),
+            format!(
+                "a rule has one action, and this one has `{}` and `{}`",
+                setting.key, second.key
+            ),
+            "write two rules: they run in the order of the file",
+        );
+        return None;
+    }
+    check_part(setting, on, report)?;
+    match setting.key {
+        "deny" => status(setting, 400..=599, StatusCode::FORBIDDEN, report).map(Action::Deny),
+        "return" => returned(section, known, report)
+            .map(Box::new)
+            .map(Action::Return),
+        "redirect" => redirect(section, known, report)
+            .map(Box::new)
+            .map(Action::Redirect),
+        "set_header" => fields(setting, known, report).map(Action::SetHeader),
+        "add_header" => fields(setting, known, report).map(Action::AddHeader),
+        "del_header" => names(setting, report).map(Action::DelHeader),
+        "set_path" => path(setting, known, report).map(Action::SetPath),
+        "set_var" => variables(setting, known, report).map(Action::SetVar),
+        _ => setting.positive_duration(report).map(Action::Pause),
+    }
+}
+
+/// Whether the action can run in this part of an exchange.
+fn check_part(setting: Setting<'_>, on: On, report: &mut Report<'_>) -> Option<()> {
+    let parts: &[On] = match setting.key {
+        "set_path" | "pause" | "redirect" => &[On::Request],
+        "deny" | "return" => &[On::Request, On::Response],
+        _ => return Some(()),
+    };
+    if parts.contains(&on) {
+        return Some(());
+    }
+    let name = |on: &On| {
+        let mut names = PARTS.iter().filter(|(_, part)| part == on);
+        names.next().map_or("", |(name, _)| *name)
+    };
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|on| format!("`on = {:?}`", name(on)))
+        .collect();
+    report.error(
+        setting.span(),
+        format!("`{}` cannot run with `on = {:?}`", setting.key, name(&on)),
+        format!("it runs with {}", parts.join(" or ")),
+    );
+    None
+}

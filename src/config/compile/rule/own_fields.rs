@@ -1,0 +1,51 @@
+//! Fields of requests that Evenkeel writes by itself, which rules cannot set beside it.
+
+use http::{HeaderName, header};
+
+use crate::plan::{Forwarding, RequestIds};
+
+/// Fields of requests that Evenkeel writes after all rules, with what to write so that rules can.
+#[derive(Default)]
+pub(in crate::config::compile) struct OwnFields(Vec<(HeaderName, &'static str)>);
+
+impl OwnFields {
+    /// Those of a frontend.
+    pub(in crate::config::compile) fn of(forwarding: &Forwarding, request_id: &RequestIds) -> Self {
+        let mut fields = Vec::new();
+        if forwarding.x_forwarded {
+            for name in ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"] {
+                let help =
+                    "write `forwarding = { x_forwarded = false }`, and set these fields by rules";
+                fields.push((HeaderName::from_static(name), help));
+            }
+        }
+        if forwarding.forwarded {
+            let help = "write `forwarding = { forwarded = false }`, and set it by a rule";
+            fields.push((header::FORWARDED, help));
+        }
+        if let RequestIds::Field(name) = request_id {
+            let help = "write `request_id = \"off\"`, and set it by a rule";
+            fields.push((name.clone(), help));
+        }
+        for name in forwarding.client_certificate.iter() {
+            let help = "leave it out of `forwarding.client_certificate`, and set it by a rule";
+            fields.push((name.clone(), help));
+        }
+        Self(fields)
+    }
+
+    /// What to write so that a rule can set `name`; `None`: it can.
+    pub(in crate::config::compile) fn help(&self, name: &HeaderName) -> Option<&'static str> {
+        let mut found = self.0.iter().filter(|(own, _)| own == name);
+        found.next().map(|(_, help)| *help)
+    }
+
+    /// The same for those of this one and of `other`.
+    pub(in crate::config::compile) fn extend(&mut self, other: &Self) {
+        for (name, help) in &other.0 {
+            if self.help(name).is_none() {
+                self.0.push((name.clone(), help));
+            }
+        }
+    }
+}

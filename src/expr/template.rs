@@ -1,0 +1,45 @@
+//! Templates, compiled.
+
+use crate::plan::expr;
+
+use super::facts::Facts;
+use super::program::Program;
+use super::scratch::Scratch;
+
+/// A compiled template.
+#[derive(Debug)]
+pub struct Template(Box<[Piece]>);
+
+#[derive(Debug)]
+enum Piece {
+    Text(Box<[u8]>),
+    Program(Program),
+}
+
+impl Template {
+    /// The compiled form of `template`.
+    pub fn compile(template: &expr::Template) -> Self {
+        let pieces = template.pieces.iter().map(|piece| match piece {
+            expr::Piece::Text(text) => Piece::Text(text.as_bytes().into()),
+            expr::Piece::Expr(expr) => Piece::Program(Program::compile(expr)),
+        });
+        Self(pieces.collect())
+    }
+
+    /// The text that it gives for an exchange. What is absent is nothing.
+    pub fn render(&self, facts: &Facts<'_>, scratch: &mut Scratch) -> Vec<u8> {
+        let mut text = Vec::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(piece) => text.extend_from_slice(piece),
+                Piece::Program(program) => {
+                    scratch.clear();
+                    let value = program.value(facts, scratch);
+                    let value = scratch.text_of(value);
+                    text.extend_from_slice(scratch.text(value).unwrap_or_default());
+                }
+            }
+        }
+        text
+    }
+}

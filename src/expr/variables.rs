@@ -1,0 +1,59 @@
+//! Variables: what rules have set, with the exchange or the client's connection they belong to.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+
+use crate::plan::expr::Variable;
+
+use super::scratch::{Scratch, Value};
+
+/// The variables of one exchange, or of one client connection.
+///
+/// There are at most as many as the configuration has names, and a text in one is no longer than a
+/// scratch. Almost always there are none, and then this is one empty vector.
+#[derive(Debug, Default)]
+pub struct Variables(RefCell<Vec<(Variable, Owned)>>);
+
+/// A value that outlives its evaluation.
+#[derive(Debug)]
+enum Owned {
+    Bool(bool),
+    Int(i64),
+    Ip(IpAddr),
+    Text(Box<[u8]>),
+}
+
+impl Variables {
+    /// Sets `variable` to `value`; an absent value takes the variable away.
+    pub fn set(&self, variable: &Variable, value: Value<'_>, scratch: &Scratch) {
+        let mut all = self.0.borrow_mut();
+        let index = all.iter().position(|(known, _)| known == variable);
+        let owned = match value {
+            Value::Absent => None,
+            Value::Bool(value) => Some(Owned::Bool(value)),
+            Value::Int(number) => Some(Owned::Int(number)),
+            Value::Ip(addr) => Some(Owned::Ip(addr)),
+            text => scratch.text(text).map(|text| Owned::Text(text.into())),
+        };
+        match (index, owned) {
+            (Some(index), Some(owned)) => all[index].1 = owned,
+            (Some(index), None) => drop(all.swap_remove(index)),
+            (None, Some(owned)) => all.push((variable.clone(), owned)),
+            (None, None) => {}
+        }
+    }
+
+    /// The value of `variable`. A text is copied: a rule may set the variable while it is read.
+    pub(super) fn get<'a>(&self, variable: &Variable, scratch: &mut Scratch) -> Value<'a> {
+        let all = self.0.borrow();
+        let Some((_, owned)) = all.iter().find(|(known, _)| known == variable) else {
+            return Value::Absent;
+        };
+        match owned {
+            Owned::Bool(value) => Value::Bool(*value),
+            Owned::Int(number) => Value::Int(*number),
+            Owned::Ip(addr) => Value::Ip(*addr),
+            Owned::Text(text) => scratch.write(|bytes| bytes.extend_from_slice(text)),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Templates: text with expressions in it.
+
+use super::{Expr, Fetch};
+
+/// Text with expressions in it: `id-%[src]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Template {
+    /// In order. Two texts never follow each other, and no text is empty.
+    pub pieces: Vec<Piece>,
+}
+
+/// A piece of a template.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    /// As it is.
+    Text(String),
+    /// What this yields, as text; nothing when it is absent.
+    Expr(Expr),
+}
+
+impl Template {
+    /// Whether an expression in it fetches what `is_meant`.
+    pub fn reads(&self, is_meant: fn(Fetch) -> bool) -> bool {
+        self.pieces.iter().any(|piece| match piece {
+            Piece::Text(_) => false,
+            Piece::Expr(expr) => is_meant(expr.fetch),
+        })
+    }
+}

@@ -1,0 +1,59 @@
+//! What a client makes of an answer of ours: HTTP, or gRPC within it.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, Version, header};
+
+use crate::base::clock::Duration;
+use crate::exchange::{Reason, RequestId};
+use crate::proxy::reply::{LocalAnswer, grpc_reply, reply};
+use crate::wire::grpc;
+
+/// The language of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Http,
+    Grpc,
+}
+
+impl Dialect {
+    /// gRPC is only spoken in HTTP/2, and only by POST.
+    pub(super) fn of<B>(request: &Request<B>) -> Self {
+        let may_be_grpc = request.version() == Version::HTTP_2 && request.method() == Method::POST;
+        let content_type = || request.headers().get(header::CONTENT_TYPE);
+        if may_be_grpc && content_type().is_some_and(|kind| grpc::is_grpc(kind.as_bytes())) {
+            Self::Grpc
+        } else {
+            Self::Http
+        }
+    }
+
+    /// How long an exchange may take: `bound`, or less when a gRPC call says that its client waits for
+    /// less. A server need not work for longer.
+    pub(super) fn bound(self, headers: &HeaderMap, bound: Option<Duration>) -> Option<Duration> {
+        if self == Self::Http {
+            return bound;
+        }
+        let timeout = headers.get("grpc-timeout");
+        let timeout = timeout.and_then(|value| grpc::timeout(value.as_bytes()));
+        match (timeout, bound) {
+            (Some(timeout), Some(bound)) => Some(timeout.min(bound)),
+            (timeout, bound) => timeout.or(bound),
+        }
+    }
+
+    /// The answer that says `reason`.
+    pub(super) fn reply(self, reason: Reason, id: &RequestId) -> Response<Bytes> {
+        match self {
+            Self::Http => reply(reason, id),
+            Self::Grpc => grpc_reply(reason, id),
+        }
+    }
+
+    /// The answer of a rule.
+    pub(super) fn answer(self, answer: LocalAnswer, id: &RequestId) -> Response<Bytes> {
+        match self {
+            Self::Http => answer.into_response(id),
+            Self::Grpc => answer.into_grpc_response(id),
+        }
+    }
+}

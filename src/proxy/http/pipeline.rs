@@ -1,0 +1,246 @@
+//! The rules of an exchange: which run when, with the choice of the route between them.
+//!
+//! Requests: frontend, route, backend. Answers: backend, route, frontend. Each pipeline is
+//! `proxy::rules`' own; an absent one costs a branch.
+
+use http::{HeaderMap, Request, StatusCode};
+
+use crate::base::clock::Duration;
+use crate::exchange::{Fault, Reason};
+use crate::expr::ConnectionFacts;
+use crate::plan;
+use crate::proxy::backend::Local;
+use crate::proxy::io::{FieldRules, ReceivedBody};
+use crate::proxy::route;
+use crate::proxy::rules::{Answer, Flow, Pipeline, Scope};
+use crate::proxy::snapshot::Frontend;
+
+use std::rc::Rc;
+
+use super::admit::host_of;
+use super::handle::{ActiveRequest, Stop};
+use super::identity;
+
+/// How far the rules of a request have run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Progress {
+    stage: Stage,
+    /// Of the next rule of the stage.
+    index: usize,
+}
+
+/// Whose rules run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Frontend,
+    Route,
+    Backend,
+    Done,
+}
+
+impl Progress {
+    /// Before the first rule of `stage`.
+    pub(super) fn at(stage: Stage) -> Self {
+        Self { stage, index: 0 }
+    }
+}
+
+impl ActiveRequest {
+    /// The frontend that the request came in by.
+    ///
+    /// # Errors
+    ///
+    /// It was removed in the moment in which the request came.
+    pub(super) fn frontend(&self) -> Result<(&plan::Frontend, &Frontend), Fault> {
+        let Some(place) = self.place else {
+            self.client.is_leaving.set(true);
+            return Err(Fault::new(Reason::ProxyStopped));
+        };
+        let snapshot = &self.view.snapshot;
+        let index = place as usize;
+        Ok((&snapshot.plan.frontends[index], &snapshot.frontends[index]))
+    }
+
+    /// Runs the rules that are left for `request`. `Some`: a rule waits for so long.
+    ///
+    /// # Errors
+    ///
+    /// A rule answers, or no route takes the request.
+    pub(super) fn run_rules(
+        &self,
+        request: &mut Request<ReceivedBody>,
+        progress: &mut Progress,
+    ) -> Result<Option<Duration>, Stop> {
+        while progress.stage != Stage::Done {
+            if let Some(pipeline) = self.pipeline(progress.stage) {
+                match pipeline.request(progress.index, request, &self.scope()) {
+                    Flow::Continue => {}
+                    Flow::Answer(answer) => return Err(Stop::Answer(answer)),
+                    Flow::Wait(index, time) => {
+                        progress.index = index;
+                        return Ok(Some(time));
+                    }
+                }
+            }
+            *progress = Progress::at(match progress.stage {
+                Stage::Frontend => {
+                    // A rule may have written another host.
+                    let host = host_of(request)?;
+                    self.find_route(request, &host)?;
+                    Stage::Route
+                }
+                Stage::Route => Stage::Backend,
+                Stage::Backend | Stage::Done => Stage::Done,
+            });
+        }
+        Ok(None)
+    }
+
+    /// Runs the rules for a server's answer, whose head is `status` and `headers`.
+    ///
+    /// # Errors
+    ///
+    /// A rule answers in its place.
+    pub(super) fn run_response_rules(
+        &self,
+        status: StatusCode,
+        headers: &mut HeaderMap,
+    ) -> Result<(), Stop> {
+        let stages = [Stage::Backend, Stage::Route, Stage::Frontend];
+        for pipeline in stages.iter().filter_map(|stage| self.pipeline(*stage)) {
+            if pipeline.sees_responses() {
+                let mut answer = Answer {
+                    status,
+                    headers,
+                    server: self.server(),
+                };
+                if let Flow::Answer(answer) = pipeline.response(&mut answer, &self.scope()) {
+                    return Err(Stop::Answer(answer));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the rules for every answer.
+    pub(super) fn run_after_rules(
+        &self,
+        status: StatusCode,
+        headers: &mut HeaderMap,
+        is_own: bool,
+    ) {
+        let stages = [Stage::Backend, Stage::Route, Stage::Frontend];
+        for pipeline in stages.iter().filter_map(|stage| self.pipeline(*stage)) {
+            if pipeline.sees_answers() {
+                let mut answer = Answer {
+                    status,
+                    headers,
+                    server: self.server().filter(|_| !is_own),
+                };
+                pipeline.after(&mut answer, &self.scope());
+            }
+        }
+    }
+
+    /// Finds the route that `request`, for `host`, matches, and its backend.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or servers would find different ones, or the route requires a certificate.
+    pub(super) fn find_route(
+        &self,
+        request: &Request<ReceivedBody>,
+        host: &str,
+    ) -> Result<(), Stop> {
+        let (plan, frontend) = self.frontend()?;
+        let record = &self.exchange.record;
+        let question = route::Request {
+            host,
+            method: request.method(),
+            path: request.uri().path(),
+            query: request.uri().query(),
+            headers: request.headers(),
+            evaluation: Some(route::Evaluation {
+                connection: self.connection_facts(),
+                target: request.uri(),
+                variables: Some(&self.exchange.variables),
+                scratch: &self.client.context.scratch,
+            }),
+        };
+        let found = frontend
+            .router
+            .find(&question)
+            .map_err(|route::Ambiguous| Reason::RequestPathAmbiguous)?;
+        record.route.set(found.map(|route| route as u32));
+        let backend = found
+            .map(|route| frontend.route_backends[route])
+            .or(frontend.default_backend)
+            .ok_or(Reason::RouteNone)?;
+        record.backend.set(Some(backend));
+        if let Some(route) = found {
+            identity::check_certificate(&plan.routes[route], self.client.tls.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// The backend that was chosen.
+    pub(super) fn backend(&self) -> Option<&Rc<Local>> {
+        let index = self.exchange.record.backend.get()?;
+        self.view.backends.get(index as usize)
+    }
+
+    pub(super) fn field_rules(&self) -> &Rc<FieldRules> {
+        &self.view.field_rules[self.place.unwrap_or_default() as usize]
+    }
+
+    fn pipeline(&self, stage: Stage) -> Option<&Pipeline> {
+        let record = &self.exchange.record;
+        let snapshot = &self.view.snapshot;
+        let frontend = || snapshot.frontends.get(self.place? as usize);
+        match stage {
+            Stage::Frontend => frontend()?.rules.as_deref(),
+            Stage::Route => {
+                let rules = &frontend()?.route_rules;
+                rules.get(record.route.get()? as usize)?.as_deref()
+            }
+            Stage::Backend => {
+                let rules = &snapshot.backend_rules;
+                rules.get(record.backend.get()? as usize)?.as_deref()
+            }
+            Stage::Done => None,
+        }
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        Scope {
+            connection: self.connection_facts(),
+            backend: self
+                .backend()
+                .map(|backend| backend.shared.plan.name.as_str()),
+            variables: &self.exchange.variables,
+            scratch: &self.client.context.scratch,
+        }
+    }
+
+    fn connection_facts(&self) -> ConnectionFacts<'_> {
+        ConnectionFacts {
+            client: self.exchange.record.opening.client,
+            local: self.client.local,
+            tls: self.client.tls.as_deref(),
+            frontend: &self.client.live.name,
+            variables: Some(&self.client.variables),
+        }
+    }
+
+    /// The name of the server that answered.
+    fn server(&self) -> Option<&str> {
+        let attempt = self.exchange.record.attempt.get()?;
+        let plan = self
+            .view
+            .snapshot
+            .plan
+            .backends
+            .get(attempt.backend as usize)?;
+        Some(plan.servers.get(attempt.server as usize)?.name.as_str())
+    }
+}

@@ -1,0 +1,240 @@
+//! What the rules of the configuration do to an exchange.
+//!
+//! `control::assemble` compiles the rules of a frontend, a route or a backend to a [`Pipeline`];
+//! `http::handle` runs it: `request` before a server is asked, `response` on a server's answer,
+//! `after` on every answer. A pipeline holds no state: what rules set is in the head, or in the
+//! [`Variables`] of the exchange and of the connection.
+//!
+//! A rule whose condition guards a refusal sees the path as any common server may read it, case and a
+//! slash at the end included (`wire::readings`): where one reading would be refused and the path as it
+//! stands would not, the request is ambiguous and is refused too.
+
+mod action;
+mod encode;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use http::{HeaderMap, Request, StatusCode};
+
+use crate::base::clock::Duration;
+use crate::exchange::Reason;
+use crate::expr::{
+    Condition, ConnectionFacts, Facts, RequestFacts, ResponseFacts, Scratch, Variables,
+};
+use crate::plan::expr::Fetch;
+use crate::plan::{self, On};
+use crate::proxy::reply::LocalAnswer;
+use crate::wire::readings;
+
+use action::Action;
+
+/// The rules of a frontend, a route or a backend, compiled.
+#[derive(Debug, Default)]
+pub struct Pipeline {
+    request: Box<[Rule]>,
+    response: Box<[Rule]>,
+    after: Box<[Rule]>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    when: Option<Condition>,
+    action: Action,
+    /// `when` for servers that make less of the spelling of a path; `None` where another spelling may
+    /// get past the rule.
+    guard: Option<Condition>,
+}
+
+/// How the exchange goes on after some rules.
+#[derive(Debug)]
+pub enum Flow {
+    /// With what comes next.
+    Continue,
+    /// With this answer.
+    Answer(Box<LocalAnswer>),
+    /// With the rule at this index, after this time.
+    Wait(usize, Duration),
+}
+
+/// What rules see of an exchange besides its heads.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// Of the client's connection.
+    pub connection: ConnectionFacts<'a>,
+    /// The name of the backend, once it is chosen.
+    pub backend: Option<&'a str>,
+    /// The variables of the exchange.
+    pub variables: &'a Variables,
+    /// The worker's.
+    pub scratch: &'a RefCell<Scratch>,
+}
+
+/// The head of a response, as rules see and change it.
+pub struct Answer<'a> {
+    /// What the client will be sent.
+    pub status: StatusCode,
+    /// What the client will be sent.
+    pub headers: &'a mut HeaderMap,
+    /// The name of the server; `None`: the answer is ours.
+    pub server: Option<&'a str>,
+}
+
+impl Pipeline {
+    /// The compiled form of `rules`; `None` when there are none.
+    pub fn compile(rules: &[plan::Rule]) -> Option<Arc<Self>> {
+        let of = |on: On| -> Box<[Rule]> {
+            let rules = rules.iter().filter(|rule| rule.on == on);
+            rules.map(Rule::compile).collect()
+        };
+        (!rules.is_empty()).then(|| {
+            Arc::new(Self {
+                request: of(On::Request),
+                response: of(On::Response),
+                after: of(On::After),
+            })
+        })
+    }
+
+    /// Runs the rules for requests on `request`, beginning with the one at index `from`.
+    pub fn request<B>(&self, from: usize, request: &mut Request<B>, scope: &Scope<'_>) -> Flow {
+        for (index, rule) in self.request.iter().enumerate().skip(from) {
+            let path = request.uri().path();
+            if !rule.applies(&scope.of_request(request, path, &[]), scope) {
+                if rule.is_passed_by(request, scope) {
+                    let refusal = LocalAnswer::refusal(Reason::RequestPathAmbiguous, None);
+                    return Flow::Answer(Box::new(refusal));
+                }
+                continue;
+            }
+            match rule.action.on_request(request, scope) {
+                Flow::Continue => {}
+                Flow::Wait(_, time) => return Flow::Wait(index + 1, time),
+                answer @ Flow::Answer(_) => return answer,
+            }
+        }
+        Flow::Continue
+    }
+
+    /// Runs the rules for servers' answers on `answer`.
+    pub fn response(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) -> Flow {
+        run(&self.response, answer, scope)
+    }
+
+    /// Runs the rules for all answers on `answer`.
+    pub fn after(&self, answer: &mut Answer<'_>, scope: &Scope<'_>) {
+        // No rule of these answers or waits: the configuration lets none do so.
+        run(&self.after, answer, scope);
+    }
+
+    /// Whether a rule runs on servers' answers.
+    pub fn sees_responses(&self) -> bool {
+        !self.response.is_empty()
+    }
+
+    /// Whether a rule runs on all answers.
+    pub fn sees_answers(&self) -> bool {
+        !self.after.is_empty()
+    }
+}
+
+fn run(rules: &[Rule], answer: &mut Answer<'_>, scope: &Scope<'_>) -> Flow {
+    for rule in rules {
+        if !rule.applies(&scope.of_answer(answer), scope) {
+            continue;
+        }
+        if let stop @ Flow::Answer(_) = rule.action.on_answer(answer, scope) {
+            return stop;
+        }
+    }
+    Flow::Continue
+}
+
+impl Rule {
+    fn compile(rule: &plan::Rule) -> Self {
+        let reads_path = |when: &plan::expr::Condition| when.reads(Fetch::reads_path);
+        let is_refusal = matches!(rule.action, plan::Action::Deny(_)) && rule.on == On::Request;
+        let guarded = rule
+            .when
+            .as_ref()
+            .filter(|when| is_refusal && reads_path(when));
+        Self {
+            when: rule.when.as_ref().map(Condition::compile),
+            action: Action::compile(&rule.action),
+            guard: guarded.map(Condition::compile_folded),
+        }
+    }
+
+    fn applies(&self, facts: &Facts<'_>, scope: &Scope<'_>) -> bool {
+        let Some(when) = &self.when else {
+            return true;
+        };
+        when.holds(facts, &mut scope.scratch.borrow_mut())
+    }
+
+    /// Whether some server reads the path of `request`, to which the rule does not apply, as one to
+    /// which it does.
+    fn is_passed_by<B>(&self, request: &Request<B>, scope: &Scope<'_>) -> bool {
+        let Some(guard) = &self.guard else {
+            return false;
+        };
+        let is_met = |path: &str| {
+            self.applies(&scope.of_request(request, path, &[]), scope)
+                || readings::any_folded(path, |path, also| {
+                    let facts = scope.of_request(request, path, also);
+                    guard.holds(&facts, &mut scope.scratch.borrow_mut())
+                })
+        };
+        let path = request.uri().path();
+        match readings::has_only_one(path) {
+            true => is_met(path),
+            false => !readings::all(path, |reading| !is_met(reading)),
+        }
+    }
+}
+
+impl<'a> Scope<'a> {
+    /// `also`: other spellings that some server takes for `path`.
+    fn of_request<'b, B>(
+        &self,
+        request: &'b Request<B>,
+        path: &'b str,
+        also: &'b [&'b str],
+    ) -> Facts<'b>
+    where
+        'a: 'b,
+    {
+        Facts {
+            connection: self.connection,
+            request: Some(RequestFacts {
+                method: request.method(),
+                target: request.uri(),
+                path,
+                also,
+                headers: request.headers(),
+            }),
+            backend: self.backend,
+            response: None,
+            variables: Some(self.variables),
+        }
+    }
+
+    fn of_answer<'b>(&self, answer: &'b Answer<'_>) -> Facts<'b>
+    where
+        'a: 'b,
+    {
+        Facts {
+            connection: self.connection,
+            request: None,
+            backend: self.backend,
+            response: Some(ResponseFacts {
+                status: answer.status.as_u16(),
+                headers: answer.headers,
+                server: answer.server,
+            }),
+            variables: Some(self.variables),
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! What rules do to requests and answers, end to end.
+
+use std::time::Duration;
+
+use crate::rig::{Folder, Http2, Message, OK, Origin, Proxy, Setup, until};
+
+/// A proxy for `origin` whose frontend has these rules.
+fn ruled(origin: &Origin, rules: &str) -> Setup {
+    Setup::of(&[origin]).frontend(&format!("rule = [{rules}]"))
+}
+
+/// What the server sees of a request with these lines after the request line and `Host`.
+#[track_caller]
+fn seen(setup: &Setup, origin: &Origin, target: &str, lines: &str) -> Message {
+    let proxy = setup.start();
+    let response = proxy.ask(format!(
+        "GET {target} HTTP/1.1\r\nHost: test\r\n{lines}\r\n"
+    ));
+    assert_eq!(response.status(), 200, "{}", response.text());
+    origin.request()
+}
+
+#[test]
+fn rules_run_frontend_then_route_then_backend() {
+    let origin = Origin::answering(OK);
+    let setup = ruled(
+        &origin,
+        "{ add_header = { x-by = 'frontend of %[path]' } }, { set_path = '/b%[path]' }",
+    )
+    .route(
+        "path = '/b/*'\nbackend = 'app'\nrule = [{ add_header = { x-by = 'route of %[path]' } }]",
+    )
+    .backend("rule = [{ add_header = { x-by = '%[be_name] of %[path]' } }]");
+    let request = seen(&setup, &origin, "/a?q", "");
+    assert_eq!(request.target(), "/b/a?q");
+    assert_eq!(
+        request.values("x-by"),
+        ["frontend of /a", "route of /b/a", "app of /b/a"]
+    );
+}
+
+#[test]
+fn rules_of_answers_run_backend_then_route_then_frontend() {
+    let origin = Origin::answering("HTTP/1.1 200 OK\r\nserver: x\r\ncontent-length: 2\r\n\r\nok");
+    let by =
+        |name: &str| format!("{{ on = 'response', add_header = {{ x-by = '{name} %[status]' }} }}");
+    let setup = ruled(
+        &origin,
+        &format!(
+            "{}, {{ on = 'after', add_header = {{ x-after = '%[srv_name]' }} }}",
+            by("frontend")
+        ),
+    )
+    .route(&format!("backend = 'app'\nrule = [{}]", by("route")))
+    .backend(&format!(
+        "rule = [{}, {{ on = 'response', del_header = 'server' }}]",
+        by("backend")
+    ));
+    let answer = setup.start().get("/");
+    assert_eq!(
+        answer.values("x-by"),
+        ["backend 200", "route 200", "frontend 200"]
+    );
+    assert_eq!(answer.field("server"), None);
+    assert_eq!(
+        answer.field("x-after"),
+        Some(origin.address().to_string()).as_deref()
+    );
+    assert_eq!(answer.text(), "ok");
+}
+
+#[test]
+fn a_refusal_is_answered_logged_and_counted_and_reaches_no_server() {
+    let origin = Origin::answering(OK);
+    let setup = ruled(
+        &origin,
+        "{ when = 'path starts_with \"/admin/\"', deny = 429 }",
+    );
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    let answer = client.get("/admin/x");
+    assert_eq!(
+        (answer.status(), answer.reason()),
+        (429, "rule.denied".to_owned())
+    );
+    // The connection goes on.
+    assert_eq!(client.get("/").status(), 200);
+    assert_eq!(origin.requests().len(), 1);
+    let lines = proxy.wait_for_lines(2);
+    assert_eq!(lines[0].verdict(), (429, "rule.denied"));
+    proxy.wait_for_metric("evenkeel_replies_total", &[("reason", "rule.denied")], 1.0);
+}
+
+#[test]
+fn another_spelling_of_a_path_does_not_get_past_a_refusal() {
+    let origin = Origin::answering(OK);
+    let setup = ruled(
+        &origin,
+        "{ when = 'path starts_with \"/admin/\"', deny = 403 }",
+    );
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    for target in ["//admin/x", "/admin%2fx", "/%61dmin/x", "/x/..%2fadmin/x"] {
+        let answer = client.get(target);
+        assert_eq!(answer.reason(), "request.path.ambiguous", "{target}");
+    }
+    assert!(origin.has_seen_nothing());
+}
+
+#[test]
+fn an_answer_of_a_rule_is_whole_in_every_version() {
+    let origin = Origin::silent();
+    let setup = ruled(
+        &origin,
+        "{ when = 'path == \"/robots.txt\"', return = { content_type = 'text/plain', body = 'for %[src]' } },
+         { redirect = { scheme = 'https', status = 308 } },
+         { on = 'after', set_header = { strict-transport-security = 'max-age=1' } }",
+    );
+    let proxy = setup.start();
+    let answer = proxy.get("/robots.txt");
+    assert_eq!(
+        (answer.status(), answer.text()),
+        (200, "for 127.0.0.1".to_owned())
+    );
+    assert_eq!(answer.field("content-type"), Some("text/plain"));
+    assert_eq!(answer.field("content-length"), Some("13"));
+    assert_eq!(answer.field("strict-transport-security"), Some("max-age=1"));
+    let head = proxy
+        .client()
+        .send("HEAD /robots.txt HTTP/1.1\r\nhost: a\r\n\r\n")
+        .response_to_head();
+    assert_eq!(
+        (head.status(), head.field("content-length")),
+        (200, Some("13"))
+    );
+    let moved = proxy.ask("GET /a?b HTTP/1.1\r\nhost: a.example\r\n\r\n");
+    assert_eq!(
+        (moved.status(), moved.field("location")),
+        (308, Some("https://a.example/a?b"))
+    );
+    let mut http2 = Http2::connect(proxy.address());
+    let answer = http2.get("/robots.txt");
+    assert_eq!(
+        (answer.status, answer.text().as_str()),
+        (200, "for 127.0.0.1")
+    );
+    assert_eq!(http2.get("/x").status, 308);
+    let mut verdicts: Vec<(u64, String)> = proxy
+        .wait_for_lines(5)
+        .iter()
+        .map(|line| (line.verdict().0, line.verdict().1.to_owned()))
+        .collect();
+    // Two workers may write them in another order.
+    verdicts.sort();
+    let own = (200, "rule.returned".to_owned());
+    let moved = (308, "rule.redirected".to_owned());
+    assert_eq!(
+        verdicts,
+        [own.clone(), own.clone(), own, moved.clone(), moved]
+    );
+}
+
+#[test]
+fn a_server_sees_the_host_that_a_rule_set_and_so_do_routes() {
+    let (app, other) = (Origin::named("app"), Origin::named("other"));
+    let setup = ruled(
+        &app,
+        "{ when = 'req.hdr(host) == \"old.test\"', set_header = { host = 'new.test' } }",
+    )
+    .also("other", &other)
+    .route("host = 'new.test'\nbackend = 'other'");
+    let proxy = setup.start();
+    let h1 = proxy.ask("GET / HTTP/1.1\r\nhost: old.test\r\n\r\n");
+    assert_eq!(h1.text(), "other");
+    assert_eq!(other.requests()[0].values("host"), ["new.test"]);
+    let mut http2 = Http2::connect(proxy.address());
+    let request = http::Request::get("http://old.test/");
+    assert_eq!(http2.ask(request).answer().text(), "other");
+    assert_eq!(other.requests()[1].values("host"), ["new.test"]);
+}
+
+#[test]
+fn a_client_cannot_take_away_what_a_rule_has_set() {
+    let origin = Origin::answering(OK);
+    let setup = ruled(&origin, "{ set_header = { x-tenant = 'blue' } }");
+    let lines = "x-tenant: forged\r\nconnection: x-tenant\r\n";
+    let request = seen(&setup, &origin, "/", lines);
+    assert_eq!(request.values("x-tenant"), ["blue"]);
+}
+
+#[test]
+fn what_connection_names_chooses_no_route_and_no_rule() {
+    let (app, other) = (Origin::named("app"), Origin::named("other"));
+    let setup = ruled(&app, "{ when = 'req.hdr(x-deny)', deny = 403 }")
+        .also("other", &other)
+        .route("header = { x-role = 'admin' }\nbackend = 'other'");
+    let proxy = setup.start();
+    let ask = |lines: &str| proxy.ask(format!("GET / HTTP/1.1\r\nhost: a\r\n{lines}\r\n"));
+    assert_eq!(ask("x-role: admin\r\n").text(), "other");
+    assert_eq!(ask("x-role: admin\r\nconnection: x-role\r\n").text(), "app");
+    assert_eq!(ask("x-deny: 1\r\nconnection: x-deny\r\n").text(), "app");
+}
+
+#[test]
+fn variables_of_a_connection_outlive_a_request_and_those_of_an_exchange_do_not() {
+    let origin = Origin::answering(OK);
+    let setup = ruled(
+        &origin,
+        "{ set_header = { x-sess = '%[var(sess.path,none)]', x-txn = '%[var(txn.path,none)]' } },
+         { set_var = { 'sess.path' = 'path', 'txn.path' = 'path' } },
+         { on = 'response', set_header = { x-path = '%[var(txn.path)]' } }",
+    );
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    assert_eq!(client.get("/one").field("x-path"), Some("/one"));
+    assert_eq!(client.get("/two").field("x-path"), Some("/two"));
+    let second = &origin.requests()[1];
+    assert_eq!(second.field("x-sess"), Some("/one"));
+    assert_eq!(second.field("x-txn"), Some("none"));
+    proxy.client().get("/three");
+    assert_eq!(origin.requests()[2].field("x-sess"), Some("none"));
+}
+
+/// A proxy for `origin` whose clock stands still, with a rule that waits, and `lines` in its frontend.
+fn pausing(origin: &Origin, lines: &str) -> Proxy {
+    let rules = "{ add_header = { x-n = '1' } }, { pause = '30s' }, { add_header = { x-n = '2' } }";
+    ruled(origin, rules).frontend(lines).start_paused()
+}
+
+/// Moves the clock until the server has seen a request, which must be when the pause is over.
+#[track_caller]
+fn goes_on_in_time(proxy: &Proxy, origin: &Origin) {
+    let mut passed = Duration::ZERO;
+    while origin.requests().is_empty() {
+        proxy.advance(Duration::from_secs(1));
+        passed += Duration::from_secs(1);
+        assert!(passed < Duration::from_secs(40), "{passed:?}");
+    }
+    assert!(passed >= Duration::from_secs(30), "{passed:?}");
+    assert_eq!(origin.request().values("x-n"), ["1", "2"]);
+}
+
+#[test]
+fn a_rule_that_waits_goes_on_when_its_time_is_over() {
+    let origin = Origin::answering(OK);
+    let proxy = pausing(&origin, "");
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    goes_on_in_time(&proxy, &origin);
+    assert_eq!(client.response().status(), 200);
+}
+
+#[test]
+fn a_rule_that_waits_goes_on_over_http2_too() {
+    let origin = Origin::answering(OK);
+    let proxy = pausing(&origin, "");
+    let mut client = Http2::connect(proxy.address());
+    let request = client.request("GET", "/");
+    let mut asked = client.ask(request);
+    goes_on_in_time(&proxy, &origin);
+    assert_eq!(asked.answer().status, 200);
+}
+
+#[test]
+fn a_rule_that_waits_does_not_outlive_the_exchange() {
+    let origin = Origin::answering(OK);
+    let proxy = pausing(&origin, "timeout.exchange = '10s'");
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.hears_in_time(&proxy);
+    let answer = client.response();
+    assert_eq!(
+        (answer.status(), answer.reason()),
+        (504, "exchange.timeout".to_owned())
+    );
+    assert!(origin.has_seen_nothing());
+}
+
+#[test]
+fn an_answer_of_a_server_may_be_refused_and_its_connection_is_not_used_again() {
+    let origin =
+        Origin::answering("HTTP/1.1 200 OK\r\nx-secret: 1\r\ncontent-length: 5\r\n\r\nhello");
+    let setup = ruled(
+        &origin,
+        "{ on = 'response', when = 'res.hdr(x-secret)', deny = 502 }",
+    );
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    for _ in 0..2 {
+        let answer = client.get("/");
+        assert_eq!(
+            (answer.status(), answer.reason()),
+            (502, "rule.denied".to_owned())
+        );
+    }
+}
+
+#[test]
+fn a_reload_changes_rules_for_the_next_request() {
+    let origin = Origin::answering(OK);
+    let proxy = ruled(&origin, "{ set_header = { x-n = '1' } }").start();
+    let mut client = proxy.client();
+    assert_eq!(client.get("/").status(), 200);
+    proxy.apply(&ruled(&origin, "{ set_header = { x-n = '2' } }"));
+    assert_eq!(client.get("/").status(), 200);
+    let seen: Vec<_> = origin
+        .requests()
+        .iter()
+        .map(|one| one.field("x-n").map(str::to_owned))
+        .collect();
+    assert_eq!(seen, [Some("1".to_owned()), Some("2".to_owned())]);
+}
+
+#[test]
+fn a_map_in_a_file_takes_effect_when_the_file_changes() {
+    let origin = Origin::answering(OK);
+    let folder = Folder::new();
+    let map = folder.write("paths.map", "# path  value\n/a \t one two \n/a never\n");
+    let rule = format!(
+        "{{ set_header = {{ x-to = '%[path,map(\"{}\",none)]' }} }}",
+        map.display()
+    );
+    let proxy = ruled(&origin, &rule).watched().start();
+    let seen = |target: &str| {
+        assert_eq!(proxy.get(target).status(), 200);
+        let requests = origin.requests();
+        let last = requests.last().expect("a request");
+        last.field("x-to").expect("the field").to_owned()
+    };
+    assert_eq!(seen("/a"), "one two");
+    assert_eq!(seen("/b"), "none");
+    folder.replace("paths.map", "/b three\n");
+    until("the map takes effect", || {
+        (seen("/b") == "three").then_some(())
+    });
+    folder.replace("paths.map", "/b\n");
+    let message = proxy.reload();
+    assert_eq!(message.status(), 422);
+    let said = "paths.map:1: the line has a key and no value";
+    assert!(message.text().contains(said), "{}", message.text());
+    assert_eq!(seen("/b"), "three");
+}
