@@ -437,6 +437,16 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_frame_of_data_is_idle_unless_it_is_the_last() {
+        for (length, flags, idle) in [(0, 0, 1), (0, END_STREAM, 0), (1, 0, 0)] {
+            let counts = Counts::default();
+            let mut walk = Walk::after(0);
+            received(&mut walk, &frame(length, DATA, flags), &counts);
+            assert_eq!(counts.idle_frames.get(), idle, "{length} {flags}");
+        }
+    }
+
+    #[test]
     fn a_head_without_an_end_is_noticed_until_it_ends() {
         let counts = Counts::default();
         let mut walk = Walk::after(PREFACE_BYTES);
