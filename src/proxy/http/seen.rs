@@ -115,6 +115,10 @@ mod tests {
             assert_eq!(Seen::of(&headers), field, "{name}");
             let rules = FieldRules::default();
             assert_eq!(Seen::of_request(&headers, &rules), field, "{name}");
+            for (other, field) in &fields[..fields.len() - 1] {
+                let has = Seen::of(&headers).has(*field);
+                assert_eq!(has, name == *other, "{other} of {name}");
+            }
         }
     }
 
