@@ -43,7 +43,7 @@ pub(super) fn opening<B>(
         client: address_of(client.peer, plan, request.headers()),
         local: client.local,
         tls: client.tls.clone(),
-        // A place that no plan has: nobody else's name stands in the log for it.
+        // An index that no plan has: the log does not name another frontend for it.
         frontend: place.unwrap_or(u32::MAX),
         generation: view.snapshot.generation,
         version: request.version(),
@@ -94,7 +94,7 @@ fn target(uri: &Uri) -> &str {
         .map_or_else(authority, |target| target.as_str())
 }
 
-/// Whom a request of `peer` is from. What a stranger says of others is not believed.
+/// The client of a request of `peer`. The forwarding fields of an untrusted peer are not used.
 fn address_of(peer: Peer, plan: Option<&plan::Frontend>, headers: &HeaderMap) -> Peer {
     let Some(plan) = plan.filter(|plan| plan.trusted_proxies.have(peer)) else {
         return peer;
