@@ -18,7 +18,7 @@ use evenkeel::plan::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientCertificate,
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log,
     LogTarget, Peers, Plan, Pool, Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds,
-    Route, RouteKind, Server, Shutdown,
+    Route, RouteKind, Server, Shutdown, Target,
 };
 use http::Version;
 
@@ -223,7 +223,7 @@ fn plan() -> Plan {
                 queries: Vec::new(),
                 when: None,
                 client_certificate: ClientCertificate::Any,
-                backend: name("app"),
+                target: Target::Backend(name("app")),
                 at: Position::built_in(),
             }],
             backend: None,

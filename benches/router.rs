@@ -8,7 +8,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use evenkeel::base::{Name, Position};
 use evenkeel::plan::{
-    ClientCertificate, HostPattern, PathPattern, Predicate, Route, TcpRoute, ValuePattern,
+    ClientCertificate, HostPattern, PathPattern, Predicate, Route, Target, TcpRoute, ValuePattern,
 };
 use evenkeel::proxy::route::{Request, Router, TcpRoutes};
 use evenkeel::wire::client_hello::ClientHello;
@@ -52,7 +52,7 @@ fn any_route() -> Route {
         when: None,
         client_certificate: ClientCertificate::Any,
         rules: Vec::new(),
-        backend: Name::new("app").expect("a name"),
+        target: Target::Backend(Name::new("app").expect("a name")),
         at: Position::built_in(),
     }
 }
@@ -127,7 +127,7 @@ fn tcp_routes(criterion: &mut Criterion) {
                 name: route.name,
                 sni: route.hosts,
                 alpn: Vec::new(),
-                backend: route.backend,
+                backend: Name::new("app").expect("a name"),
                 at: route.at,
             })
             .collect();

@@ -689,6 +689,7 @@ pub(super) const ROUTE: Keys = Keys {
         "client_certificate",
         "rule",
         "backend",
+        "split",
     ],
     hints: &[
         ("rules", "write `rule = [{ … }]`"),
@@ -768,6 +769,8 @@ pub(super) const ROUTE: Keys = Keys {
         ),
         ("order", "leave it out: the first route that matches wins"),
         ("service", "write `backend`"),
+        ("weight", "write `split = { stable = 95, canary = 5 }`"),
+        ("backends", "write `split = { stable = 95, canary = 5 }`"),
         ("upstream", "write `backend`"),
         ("to", "write `backend`"),
         ("proxy_pass", "write `backend`"),

@@ -17,7 +17,7 @@ use crate::plan::{
     Backend, Balance, ClientAuth, ClientCertificate, ClientField, FileAt, Frontend, HeaderCase,
     Health, HostPattern, Identity, Initial, Listen, LogFormat, LogLevel, LogTarget, Mode, Need,
     OddNames, PathPattern, Peers, Plan, Predicate, Probe, Protocol, ProxyProtocol, ProxyVersion,
-    RequestIds, Route, Server, ServerTls, Sni, TcpRoute, Tls, TlsRules, Trust, UnixPeers,
+    RequestIds, Route, Server, ServerTls, Sni, Target, TcpRoute, Tls, TlsRules, Trust, UnixPeers,
     UnknownNames, ValuePattern,
 };
 
@@ -414,7 +414,17 @@ fn route(route: &Route, page: &mut Page) {
         }),
     );
     rule::rules(&route.rules, page);
-    page.set("backend", string(&route.backend));
+    match &route.target {
+        Target::Backend(name) => page.set("backend", string(name)),
+        Target::Named(template) => page.set("backend", string(&template.to_string())),
+        Target::Split(parts) => {
+            let parts = parts.iter();
+            let parts = parts.map(|(name, weight)| format!("{} = {weight}", key(name)));
+            let parts = parts.collect::<Vec<_>>().join(", ");
+            page.set("split", format!("{{ {parts} }}"));
+        }
+        Target::Answered => {}
+    }
 }
 
 fn host(host: &HostPattern) -> String {

@@ -4,6 +4,7 @@
 //! to its name and address within its backend. What is still there is carried over, and what is not
 //! ends with the last exchange that holds it.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::proxy::backend::{Backend, Health, Server};
 use crate::proxy::frontend;
 use crate::proxy::route::{Router, TcpRoutes};
 use crate::proxy::rules::Pipeline;
-use crate::proxy::snapshot::{Frontend, Snapshot};
+use crate::proxy::snapshot::{Frontend, Names, Snapshot, Target};
 
 /// The snapshot of `plan` that follows `before`, for a process with `workers`.
 pub fn assemble(plan: Plan, before: Option<&Snapshot>, workers: usize) -> Snapshot {
@@ -27,6 +28,12 @@ pub fn assemble(plan: Plan, before: Option<&Snapshot>, workers: usize) -> Snapsh
         .enumerate()
         .map(|(place, backend)| (&backend.name, place as u32))
         .collect();
+    // Made when a route has a name that only the request tells.
+    let names = LazyCell::new(|| {
+        let names = places.iter();
+        let names = names.map(|(name, index)| (name.as_str().as_bytes().into(), *index));
+        Arc::new(names.collect::<Names>())
+    });
     let known: HashMap<&Name, (&Frontend, &plan::Frontend)> = before
         .iter()
         .flat_map(|before| before.frontends.iter().zip(&before.plan.frontends))
@@ -37,7 +44,7 @@ pub fn assemble(plan: Plan, before: Option<&Snapshot>, workers: usize) -> Snapsh
         .iter()
         .map(|frontend| {
             let known = known.get(&frontend.name).copied();
-            self::frontend(frontend, &places, known, workers)
+            self::frontend(frontend, &places, &names, known, workers)
         })
         .collect();
     for (index, frontend) in frontends.iter().enumerate() {
@@ -55,6 +62,7 @@ pub fn assemble(plan: Plan, before: Option<&Snapshot>, workers: usize) -> Snapsh
 fn frontend(
     plan: &plan::Frontend,
     places: &HashMap<&Name, u32>,
+    names: &LazyCell<Arc<Names>, impl FnOnce() -> Arc<Names>>,
     known: Option<(&Frontend, &plan::Frontend)>,
     workers: usize,
 ) -> Frontend {
@@ -66,6 +74,9 @@ fn frontend(
         (names.collect(), &frontend.route_metrics)
     });
     let routes = plan.routes.iter().map(|route| &route.name);
+    let same_routes = known
+        .filter(|(_, before)| before.routes == plan.routes)
+        .map(|(frontend, _)| frontend);
     let tcp_routes_before = known.map(|(frontend, before)| {
         let names = before.tcp_routes.iter().map(|tcp_route| &tcp_route.name);
         (names.collect(), &frontend.tcp_route_metrics)
@@ -84,17 +95,13 @@ fn frontend(
             Some((frontend, before)) if before.rules == plan.rules => frontend.rules.clone(),
             _ => Pipeline::compile(&plan.rules),
         },
-        route_rules: match known {
-            Some((frontend, before)) if before.routes == plan.routes => {
-                Arc::clone(&frontend.route_rules)
-            }
-            _ => route_rules(&plan.routes),
+        route_rules: match same_routes {
+            Some(frontend) => Arc::clone(&frontend.route_rules),
+            None => route_rules(&plan.routes),
         },
-        router: match known {
-            Some((frontend, before)) if before.routes == plan.routes => {
-                Arc::clone(&frontend.router)
-            }
-            _ => Arc::new(Router::compile(&plan.routes)),
+        router: match same_routes {
+            Some(frontend) => Arc::clone(&frontend.router),
+            None => Arc::new(Router::compile(&plan.routes)),
         },
         tcp_routes: match known {
             Some((frontend, before)) if before.tcp_routes == plan.tcp_routes => {
@@ -102,10 +109,10 @@ fn frontend(
             }
             _ => Arc::new(TcpRoutes::compile(&plan.tcp_routes)),
         },
-        route_backends: plan
+        route_targets: plan
             .routes
             .iter()
-            .filter_map(|route| place_of(&route.backend))
+            .map(|route| Target::compile(&route.target, place_of, || Arc::clone(names)))
             .collect(),
         tcp_route_backends: plan
             .tcp_routes

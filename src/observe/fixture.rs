@@ -16,7 +16,7 @@ use crate::plan::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, ClientCertificate,
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Log, OddNames,
     Peers, Plan, Pool, Process, Protocol, ProxyProtocol, Queue, Reload, RequestIds, Route,
-    RouteKind, Server, Shutdown,
+    RouteKind, Server, Shutdown, Target,
 };
 
 /// Frontend `web` with route `api` to backend `app`, which has servers `10.0.0.1:80` and `10.0.0.2:80`.
@@ -86,7 +86,7 @@ fn frontend() -> Frontend {
             when: None,
             client_certificate: ClientCertificate::Any,
             rules: Vec::new(),
-            backend: name("app"),
+            target: Target::Backend(name("app")),
             at: Position::built_in(),
         }],
         backend: None,

@@ -29,7 +29,9 @@ pub use peers::{Peers, UnixPeers};
 pub use process::{
     AccessLog, Admin, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
 };
-pub use route::{ClientCertificate, HostPattern, PathPattern, Predicate, Route, ValuePattern};
+pub use route::{
+    ClientCertificate, HostPattern, PathPattern, Predicate, Route, Target, ValuePattern,
+};
 pub use rule::{Action, On, Redirect, RedirectTo, Return, Rule};
 pub use tcp_route::TcpRoute;
 

@@ -4,7 +4,7 @@ use http::{HeaderName, Method};
 
 use crate::base::{Name, Position};
 use crate::plan::Rule;
-use crate::plan::expr::Condition;
+use crate::plan::expr::{Condition, Template};
 
 /// `[[frontend.NAME.route]]`.
 ///
@@ -31,9 +31,22 @@ pub struct Route {
     /// What is done to exchanges that it matches.
     pub rules: Vec<Rule>,
     /// Where matching requests go.
-    pub backend: Name,
+    pub target: Target,
     /// Where it is written.
     pub at: Position,
+}
+
+/// Where requests of a route go.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// `backend = "app"`
+    Backend(Name),
+    /// `split = { stable = 95, canary = 5 }`: by weight, each request by itself. By name.
+    Split(Vec<(Name, u32)>),
+    /// `backend = "%[…]"`: the backend with this name; the frontend's own backend when none has it.
+    Named(Template),
+    /// Nowhere: a rule without a condition answers each request.
+    Answered,
 }
 
 /// What a route wants of the client's certificate. No condition: a request that matches and does

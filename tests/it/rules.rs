@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::rig::{Folder, Http2, Message, OK, Origin, Proxy, Setup, until};
+use crate::rig::{Client, Folder, Http2, Message, OK, Origin, Proxy, Setup, until};
 
 /// A proxy for `origin` whose frontend has these rules.
 fn ruled(origin: &Origin, rules: &str) -> Setup {
@@ -339,4 +339,70 @@ fn a_map_in_a_file_takes_effect_when_the_file_changes() {
     let said = "paths.map:1: the line has a key and no value";
     assert!(message.text().contains(said), "{}", message.text());
     assert_eq!(seen("/b"), "three");
+}
+
+#[test]
+fn a_frontend_that_only_redirects_needs_no_backend() {
+    let origin = Origin::answering(OK);
+    let setup = Setup::of(&[&origin]).rest(
+        "[frontend.plain]\nlisten = '127.0.0.1:0'\nrule = [{ redirect = { scheme = 'https' } }]",
+    );
+    let proxy = setup.start();
+    let mut client = Client::connect(proxy.addresses("plain")[0]);
+    let moved = client.ask("GET /a HTTP/1.1\r\nhost: a.test\r\n\r\n");
+    assert_eq!(
+        (moved.status(), moved.field("location")),
+        (302, Some("https://a.test/a"))
+    );
+}
+
+#[test]
+fn a_route_may_answer_by_itself() {
+    let origin = Origin::named("app");
+    let setup = Setup::of(&[&origin])
+        .route("path = '/health'\nrule = [{ return = { body = 'fine' } }]")
+        .route("path = '/gone/*'\nrule = [{ deny = 410 }]");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    assert_eq!(client.get("/health").text(), "fine");
+    assert_eq!(client.get("/gone/x").status(), 410);
+    assert_eq!(client.get("/").text(), "app");
+    assert_eq!(proxy.wait_for_lines(3)[0].text("route"), "1");
+}
+
+#[test]
+fn a_route_splits_requests_by_weight() {
+    let (app, other) = (Origin::named("app"), Origin::named("other"));
+    let setup = Setup::of(&[&app])
+        .also("other", &other)
+        .route("path = '/half'\nsplit = { app = 1, other = 1 }")
+        .route("path = '/all'\nsplit = { app = 0, other = 7 }");
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    for _ in 0..20 {
+        assert_eq!(client.get("/all").text(), "other");
+    }
+    // Each gets some: that one gets none of 200 happens once in 10^60 times.
+    let texts: Vec<String> = (0..200).map(|_| client.get("/half").text()).collect();
+    assert!(texts.iter().any(|text| text == "app"));
+    assert!(texts.iter().any(|text| text == "other"));
+}
+
+#[test]
+fn a_request_may_name_its_backend() {
+    let (app, other) = (Origin::named("app"), Origin::named("other"));
+    let setup = Setup::of(&[&app])
+        .also("other", &other)
+        .route("backend = '%[req.hdr(x-backend),lower]'");
+    let proxy = setup.start();
+    let ask = |name: &str| {
+        let response = proxy.ask(format!(
+            "GET / HTTP/1.1\r\nhost: a\r\nx-backend: {name}\r\n\r\n"
+        ));
+        response.text()
+    };
+    assert_eq!(ask("OTHER"), "other");
+    // None has this name: the frontend's own.
+    assert_eq!(ask("none"), "app");
+    assert_eq!(ask("app"), "app");
 }

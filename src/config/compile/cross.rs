@@ -30,6 +30,8 @@ pub(super) struct Written {
     defined: Vec<(String, Span)>,
     /// Keys of backends that matter for requests alone.
     of_requests: Vec<(String, &'static str, Span)>,
+    /// Whether a route takes the names of backends from requests.
+    has_names_of_requests: bool,
     /// Fields that some frontend writes after all rules.
     own_fields: OwnFields,
     /// Fields that rules of backends write.
@@ -86,6 +88,11 @@ impl Written {
     /// The backend called `name` has `key`, which does nothing unless requests are sent there.
     pub(super) fn is_of_requests(&mut self, name: &str, key: &'static str, span: Span) {
         self.of_requests.push((name.to_owned(), key, span));
+    }
+
+    /// A route takes the name of its backend from requests: any may be meant.
+    pub(super) fn names_backends(&mut self) {
+        self.has_names_of_requests = true;
     }
 
     /// A frontend writes `fields` after all rules.
@@ -164,7 +171,7 @@ fn unused_backends(written: &Written, report: &mut Report<'_>) {
         .map(|wanted| wanted.name.as_str())
         .collect();
     // A mistake elsewhere may be why nothing seems to use it.
-    if report.errors() > 0 {
+    if report.errors() > 0 || written.has_names_of_requests {
         return;
     }
     for (name, span) in &written.defined {

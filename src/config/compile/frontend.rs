@@ -122,7 +122,12 @@ fn frontend(
             (Vec::new(), tcp_routes)
         }
     };
-    if section.lacks("backend") && section.lacks("route") && reading == Reading::Whole {
+    let needs_backend = mode == Mode::Tcp || !rule::answers_all(&rules);
+    if needs_backend
+        && section.lacks("backend")
+        && section.lacks("route")
+        && reading == Reading::Whole
+    {
         report.error(
             entry.key_span,
             match mode {

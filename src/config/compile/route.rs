@@ -8,23 +8,26 @@ use crate::base::Name;
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::backend_name;
 use crate::config::compile::rule::OwnFields;
-use crate::config::compile::{expression, name_of, rule, shadow};
+use crate::config::compile::{expression, name_of, name_of_key, rule, shadow};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
-use crate::config::raw::{Entry, Text};
+use crate::config::raw::{Entry, Kind, Text};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::source::Span;
 use crate::plan::expr::Known;
 use crate::plan::{
-    ClientCertificate, HostPattern, Mode, PathPattern, Predicate, Route, ValuePattern,
+    ClientCertificate, HostPattern, Mode, PathPattern, Predicate, Route, Rule, Target, ValuePattern,
 };
 use crate::wire::host::Authority;
 use crate::wire::path::normalise;
 
 /// What is wrong with a pattern, and what to write instead.
 pub(super) type Refusal = (String, String);
+
+/// Of one part of a split: percent, and far finer.
+const MOST_WEIGHT: i64 = 1_000_000;
 
 const CLIENT_CERTIFICATE: [(&str, ClientCertificate); 2] = [
     ("any", ClientCertificate::Any),
@@ -119,18 +122,8 @@ fn route(
     let when = section
         .setting("when")
         .and_then(|setting| expression::condition(setting, Known::Request, report));
-    let backend = match section.setting("backend") {
-        Some(setting) => backend_name(setting, Mode::Http, written, report),
-        None if !section.lacks("backend") => None,
-        None => {
-            report.error(
-                section.span,
-                "this route has no `backend`",
-                "write the backend for the requests that it matches: `backend = \"…\"`",
-            );
-            None
-        }
-    };
+    let rules = rule::rules(section, Known::Request, own, report);
+    let target = target(section, &rules, written, report);
     Some(Route {
         name: name?,
         hosts: unless_any(hosts),
@@ -142,10 +135,82 @@ fn route(
         client_certificate: section
             .choice("client_certificate", &CLIENT_CERTIFICATE, &[], report)
             .unwrap_or_default(),
-        rules: rule::rules(section, Known::Request, own, report),
-        backend: backend?,
+        rules,
+        target: target?,
         at: report.position(section.span),
     })
+}
+
+/// Where the requests of a route go.
+fn target(
+    section: &Section<'_>,
+    rules: &[Rule],
+    written: &mut Written,
+    report: &mut Report<'_>,
+) -> Option<Target> {
+    let (backend, split) = (section.setting("backend"), section.setting("split"));
+    match (backend, split) {
+        (Some(backend), None) => match &backend.value.kind {
+            Kind::String(text) if text.value.contains("%[") => {
+                written.names_backends();
+                let template = expression::template(backend, Known::Request, report)?;
+                Some(Target::Named(template))
+            }
+            _ => backend_name(backend, Mode::Http, written, report).map(Target::Backend),
+        },
+        (None, Some(split)) => self::split(split, written, report).map(Target::Split),
+        (Some(_), Some(split)) => {
+            let message = "`backend` and `split` exclude each other";
+            report.error(split.span(), message, "leave one of them out");
+            None
+        }
+        (None, None) if rule::answers_all(rules) => Some(Target::Answered),
+        (None, None) if !section.lacks("backend") || !section.lacks("split") => None,
+        (None, None) => {
+            report.error(
+                section.span,
+                "this route has no `backend`",
+                "write the backend for the requests that it matches: `backend = \"…\"`, or a rule \
+                 without `when` that answers: `rule = [{ deny = 403 }]`",
+            );
+            None
+        }
+    }
+}
+
+/// Backends with weights, by name: their order means nothing.
+fn split(
+    setting: Setting<'_>,
+    written: &mut Written,
+    report: &mut Report<'_>,
+) -> Option<Vec<(Name, u32)>> {
+    let table = setting.table(report)?;
+    let mut parts = Vec::new();
+    let mut is_right = true;
+    for entry in &table.entries {
+        let weight = Setting {
+            key: &entry.key,
+            value: &entry.value,
+        };
+        let name = name_of_key(&entry.key, "backend", entry.key_span, report);
+        if let Some(name) = &name {
+            written.uses(name, &entry.key, entry.key_span, Mode::Http);
+        }
+        match (name, weight.number(0, MOST_WEIGHT, report)) {
+            (Some(name), Some(weight)) => parts.push((name, weight as u32)),
+            _ => is_right = false,
+        }
+    }
+    if is_right && parts.iter().all(|(_, weight)| *weight == 0) {
+        report.error(
+            setting.span(),
+            "no backend of this `split` has a weight above 0",
+            "write the share of each: `split = { stable = 95, canary = 5 }`",
+        );
+        is_right = false;
+    }
+    parts.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
+    is_right.then_some(parts)
 }
 
 /// The patterns of a list; `"*"` among hosts makes the list one that says nothing.

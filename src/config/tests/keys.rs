@@ -175,6 +175,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("backend.NAME.health", "fall", "9"),
     ("backend.NAME.health", "port", "81"),
     ("backend.NAME.health", "initial", "'up'"),
+    ("frontend.NAME.route", "split", "{ app = 1, other = 1 }"),
     ("frontend.NAME.rule", "on", "'response'"),
     ("frontend.NAME.rule", "when", "'ssl_fc'"),
     ("frontend.NAME.rule", "deny", "404"),
@@ -356,6 +357,7 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
         text.push_str(&format!("{header}\n"));
         // A rule has one action, a redirect one target.
         let is_exclusive = match path.rsplit('.').next() {
+            Some("route") => key == "split",
             Some("rule") => !matches!(key, "" | "on" | "when"),
             Some("redirect") => !matches!(key, "" | "status"),
             _ => false,

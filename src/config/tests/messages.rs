@@ -557,7 +557,7 @@ fn what_is_missing_is_named() {
         6 | [[frontend.web.route]]
           | ^^^^^^^^^^^^^^^^^^^^^^
           |
-          = help: write the backend for the requests that it matches: `backend = "…"`
+          = help: write the backend for the requests that it matches: `backend = "…"`, or a rule without `when` that answers: `rule = [{ deny = 403 }]`
     "##);
 }
 

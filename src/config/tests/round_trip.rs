@@ -24,10 +24,10 @@ use crate::plan::{
     Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField, ClientFields,
     DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
     HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, Listen, Log, LogFormat,
-    LogLevel, LogTarget, Mode, NameRules, Need, OddNames, PathPattern, Peers, Plan, Pool,
+    LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On, PathPattern, Peers, Plan, Pool,
     Predicate, Probe, Process, Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds,
-    Route, Rule, SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, TcpRoute, Tls, TlsRules,
-    Trust, UnixPeers, UnknownNames, ValuePattern,
+    Route, Rule, SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, Target, TcpRoute, Tls,
+    TlsRules, Trust, UnixPeers, UnknownNames, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -206,7 +206,7 @@ fn route(backends: Vec<Name>) -> impl Strategy<Value = Route> {
         (option::of(when()), rules()),
         (
             select(vec![ClientCertificate::Any, ClientCertificate::Required]),
-            one_of(backends),
+            target(backends),
         ),
     )
         .prop_map(
@@ -217,8 +217,9 @@ fn route(backends: Vec<Name>) -> impl Strategy<Value = Route> {
                 headers,
                 queries,
                 (when, rules),
-                (client_certificate, backend),
+                (client_certificate, target),
             )| {
+                let hosts_are_any = hosts.is_empty();
                 Route {
                     name: Name::new("replaced").expect("a name"),
                     hosts,
@@ -228,12 +229,37 @@ fn route(backends: Vec<Name>) -> impl Strategy<Value = Route> {
                     queries,
                     when,
                     client_certificate,
+                    target: match rules.iter().any(answers_all) {
+                        true if hosts_are_any => Target::Answered,
+                        _ => target,
+                    },
                     rules,
-                    backend,
                     at: Position::built_in(),
                 }
             },
         )
+}
+
+/// Whether each request is answered by `rule`, so that a route with it needs no backend.
+fn answers_all(rule: &Rule) -> bool {
+    use crate::plan::Action::{Deny, Redirect, Return};
+    let answers = matches!(rule.action, Deny(_) | Return(_) | Redirect(_));
+    rule.on == On::Request && rule.when.is_none() && answers
+}
+
+fn target(backends: Vec<Name>) -> impl Strategy<Value = Target> {
+    let split = btree_map(one_of(backends.clone()), 1_u32..1_000_000, 1..4);
+    prop_oneof![
+        one_of(backends).prop_map(Target::Backend),
+        split.prop_map(|parts| {
+            let mut parts: Vec<_> = parts.into_iter().collect();
+            parts.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
+            Target::Split(parts)
+        }),
+        Just(Target::Named(written::template(
+            "app-%[req.hdr(x-b),lower]"
+        ))),
+    ]
 }
 
 /// Rules of every shape, of which those for requests may read them.

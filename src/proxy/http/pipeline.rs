@@ -13,7 +13,7 @@ use crate::proxy::backend::Local;
 use crate::proxy::io::{FieldRules, ReceivedBody};
 use crate::proxy::route;
 use crate::proxy::rules::{Answer, Flow, Pipeline, Scope};
-use crate::proxy::snapshot::Frontend;
+use crate::proxy::snapshot::{Frontend, Target};
 
 use std::rc::Rc;
 
@@ -172,14 +172,20 @@ impl ActiveRequest {
             .find(&question)
             .map_err(|route::Ambiguous| Reason::RequestPathAmbiguous)?;
         record.route.set(found.map(|route| route as u32));
-        let backend = found
-            .map(|route| frontend.route_backends[route])
-            .or(frontend.default_backend)
-            .ok_or(Reason::RouteNone)?;
-        record.backend.set(Some(backend));
-        if let Some(route) = found {
-            identity::check_certificate(&plan.routes[route], self.client.tls.as_deref())?;
-        }
+        let Some(route) = found else {
+            record.backend.set(frontend.default_backend);
+            let has_backend = frontend.default_backend.is_some();
+            return has_backend.then_some(()).ok_or(Reason::RouteNone.into());
+        };
+        identity::check_certificate(&plan.routes[route], self.client.tls.as_deref())?;
+        let target = &frontend.route_targets[route];
+        let chosen = target.choose(&self.client.context.rng, |template| {
+            self.scope().render(template, request)
+        });
+        record.backend.set(match target {
+            Target::Named(..) => chosen.or(frontend.default_backend),
+            _ => chosen,
+        });
         Ok(())
     }
 

@@ -284,7 +284,9 @@ mod tests {
     use super::*;
     use crate::base::{Name, Peer, Position};
     use crate::config::written;
-    use crate::plan::{ClientCertificate, HostPattern, PathPattern, Predicate, ValuePattern};
+    use crate::plan::{
+        ClientCertificate, HostPattern, PathPattern, Predicate, Target, ValuePattern,
+    };
 
     pub(super) fn route() -> Route {
         Route {
@@ -297,7 +299,7 @@ mod tests {
             when: None,
             client_certificate: ClientCertificate::Any,
             rules: Vec::new(),
-            backend: Name::new("b").expect("a name"),
+            target: Target::Backend(Name::new("b").expect("a name")),
             at: Position::built_in(),
         }
     }

@@ -76,7 +76,7 @@ impl Action {
         match self {
             Self::SetHeader(fields) => {
                 for (name, template) in fields {
-                    let value = scope.render(template, &facts(request, scope));
+                    let value = scope.text(template, &facts(request, scope));
                     let value = field_value(value);
                     if *name == header::HOST
                         && let Some(host) = &value
@@ -89,7 +89,7 @@ impl Action {
             }
             Self::AddHeader(fields) => {
                 for (name, template) in fields {
-                    let value = scope.render(template, &facts(request, scope));
+                    let value = scope.text(template, &facts(request, scope));
                     if let Some(value) = field_value(value) {
                         request.headers_mut().append(name.clone(), value);
                     }
@@ -97,7 +97,7 @@ impl Action {
             }
             Self::DelHeader(names) => remove(request.headers_mut(), names),
             Self::SetPath(template) => {
-                let path = scope.render(template, &facts(request, scope));
+                let path = scope.text(template, &facts(request, scope));
                 if let Some(target) = with_path(request.uri(), &path) {
                     *request.uri_mut() = target;
                 }
@@ -114,13 +114,13 @@ impl Action {
         match self {
             Self::SetHeader(fields) => {
                 for (name, template) in fields {
-                    let value = scope.render(template, &scope.of_answer(answer));
+                    let value = scope.text(template, &scope.of_answer(answer));
                     set(answer.headers, name, field_value(value));
                 }
             }
             Self::AddHeader(fields) => {
                 for (name, template) in fields {
-                    let value = scope.render(template, &scope.of_answer(answer));
+                    let value = scope.text(template, &scope.of_answer(answer));
                     if let Some(value) = field_value(value) {
                         answer.headers.append(name.clone(), value);
                     }
@@ -144,13 +144,9 @@ impl Action {
             Self::Return(answer) => {
                 let mut headers = HeaderMap::with_capacity(answer.headers.len());
                 for (name, template) in &answer.headers {
-                    set(
-                        &mut headers,
-                        name,
-                        field_value(scope.render(template, facts)),
-                    );
+                    set(&mut headers, name, field_value(scope.text(template, facts)));
                 }
-                let body = Bytes::from(scope.render(&answer.body, facts));
+                let body = Bytes::from(scope.text(&answer.body, facts));
                 LocalAnswer::own(Reason::RuleReturned, answer.status, headers, body)
             }
             _ => return Flow::Continue,
@@ -174,7 +170,7 @@ impl Redirect {
     }
 
     fn answer<B>(&self, request: &Request<B>, scope: &Scope<'_>) -> Flow {
-        let mut to = scope.render(&self.to, &facts(request, scope));
+        let mut to = scope.text(&self.to, &facts(request, scope));
         if let RedirectKind::Scheme = self.kind {
             to.extend_from_slice(b"://");
             let host = request
@@ -197,7 +193,7 @@ impl Redirect {
 }
 
 impl Scope<'_> {
-    fn render(&self, template: &Template, facts: &Facts<'_>) -> Vec<u8> {
+    fn text(&self, template: &Template, facts: &Facts<'_>) -> Vec<u8> {
         template.render(facts, &mut self.scratch.borrow_mut())
     }
 

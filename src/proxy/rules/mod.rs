@@ -22,7 +22,7 @@ use http::{HeaderMap, Request, StatusCode};
 use crate::base::clock::Duration;
 use crate::exchange::Reason;
 use crate::expr::{
-    Condition, ConnectionFacts, Facts, RequestFacts, ResponseFacts, Scratch, Variables,
+    Condition, ConnectionFacts, Facts, RequestFacts, ResponseFacts, Scratch, Template, Variables,
 };
 use crate::plan::expr::Fetch;
 use crate::plan::{self, On};
@@ -196,6 +196,12 @@ impl Rule {
 }
 
 impl<'a> Scope<'a> {
+    /// The text that `template` gives for `request`.
+    pub fn render<B>(&self, template: &Template, request: &Request<B>) -> Vec<u8> {
+        let facts = self.of_request(request, request.uri().path(), &[]);
+        template.render(&facts, &mut self.scratch.borrow_mut())
+    }
+
     /// `also`: other spellings that some server takes for `path`.
     fn of_request<'b, B>(
         &self,

@@ -5,6 +5,7 @@
 //! holds the view by `Rc`. An exchange keeps the view that it began with.
 
 mod remembered;
+mod target;
 
 use std::cell::{LazyCell, RefCell};
 use std::collections::HashMap;
@@ -28,6 +29,7 @@ use crate::proxy::rules::Pipeline;
 use crate::proxy::tls::Acceptor;
 
 pub(crate) use remembered::Remembered;
+pub(crate) use target::{Names, Target};
 
 /// One compiled configuration.
 pub struct Snapshot {
@@ -56,8 +58,8 @@ pub struct Frontend {
     pub router: Arc<Router>,
     /// For each route, its rules; empty when no route has any.
     pub route_rules: Arc<[Option<Arc<Pipeline>>]>,
-    /// For each route, the place of its backend.
-    pub route_backends: Vec<u32>,
+    /// For each route, where its requests go.
+    pub route_targets: Arc<[Target]>,
     /// For each route, its counter.
     pub route_metrics: Arc<[Arc<RouteMetrics>]>,
     /// Its routes of connections that are passed on as they are.

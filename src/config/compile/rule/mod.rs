@@ -63,6 +63,18 @@ pub(super) fn rules(
         .collect()
 }
 
+/// Whether one of `rules` answers each request, so that none needs a backend.
+pub(super) fn answers_all(rules: &[Rule]) -> bool {
+    let answers = |action: &Action| {
+        matches!(
+            action,
+            Action::Deny(_) | Action::Return(_) | Action::Redirect(_)
+        )
+    };
+    let mut rules = rules.iter();
+    rules.any(|rule| rule.on == On::Request && rule.when.is_none() && answers(&rule.action))
+}
+
 /// The fields of requests that `rule` writes.
 pub(super) fn written_fields(rule: &Rule) -> impl Iterator<Item = &HeaderName> {
     let fields = match &rule.action {

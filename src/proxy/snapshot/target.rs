@@ -1,0 +1,111 @@
+//! Where the requests of a route go, compiled.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::base::Name;
+use crate::base::rng::Rng;
+use crate::expr::Template;
+use crate::plan;
+
+/// Where the requests of a route go.
+pub enum Target {
+    /// To the backend at this index.
+    Backend(u32),
+    /// To one of several backends, by weight.
+    Split(Split),
+    /// To the backend that has the name which the template gives, if there is one.
+    Named(Template, Arc<Names>),
+    /// Nowhere: a rule of the route answers.
+    Answered,
+}
+
+/// Backends by their names.
+pub(crate) type Names = HashMap<Box<[u8]>, u32>;
+
+/// Backends and where the share of each ends; the last end is the sum of all weights.
+pub struct Split(Box<[(u64, u32)]>);
+
+impl Target {
+    /// The compiled form of `target`; `index_of` says where a backend is, `names` where all are.
+    pub fn compile(
+        target: &plan::Target,
+        index_of: impl Fn(&Name) -> Option<u32>,
+        names: impl FnOnce() -> Arc<Names>,
+    ) -> Self {
+        match target {
+            plan::Target::Backend(name) => index_of(name).map_or(Self::Answered, Self::Backend),
+            plan::Target::Split(parts) => {
+                let mut end = 0;
+                let parts = parts.iter().filter_map(|(name, weight)| {
+                    let index = index_of(name)?;
+                    end += u64::from(*weight);
+                    Some((end, index))
+                });
+                Self::Split(Split(parts.collect()))
+            }
+            plan::Target::Named(template) => Self::Named(Template::compile(template), names()),
+            plan::Target::Answered => Self::Answered,
+        }
+    }
+
+    /// The index of the backend of one request; `render` gives the text of a template.
+    pub fn choose(&self, rng: &Rng, render: impl FnOnce(&Template) -> Vec<u8>) -> Option<u32> {
+        match self {
+            Self::Backend(index) => Some(*index),
+            Self::Split(split) => split.choose(rng.next_u64()),
+            Self::Named(template, names) => names.get(render(template).as_slice()).copied(),
+            Self::Answered => None,
+        }
+    }
+}
+
+impl Split {
+    /// The backend whose share `random` is in.
+    fn choose(&self, random: u64) -> Option<u32> {
+        let (total, _) = self.0.last()?;
+        // Lemire's reduction: fairer than the remainder, and without a division.
+        let point = ((u128::from(random) * u128::from(*total)) >> 64) as u64;
+        let index = self.0.partition_point(|(end, _)| *end <= point);
+        self.0.get(index).map(|(_, backend)| *backend)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(weights: &[u32]) -> Target {
+        let name = |index: usize| Name::new(&format!("b{index}")).expect("a name");
+        let parts = weights.iter().enumerate();
+        let parts = parts
+            .map(|(index, weight)| (name(index), *weight))
+            .collect();
+        let index_of = |name: &Name| name.as_str()[1..].parse().ok();
+        Target::compile(&plan::Target::Split(parts), index_of, Arc::default)
+    }
+
+    #[test]
+    fn each_backend_gets_its_share() {
+        let (target, rng) = (split(&[70, 0, 30]), Rng::seeded(7));
+        let mut counts = [0; 3];
+        for _ in 0..10_000 {
+            let chosen = target.choose(&rng, |_| Vec::new()).expect("a backend");
+            counts[chosen as usize] += 1;
+        }
+        assert_eq!(counts[1], 0, "a weight of 0 is no share");
+        assert!((6_700..7_300).contains(&counts[0]), "{counts:?}");
+    }
+
+    #[test]
+    fn the_ends_of_shares_are_exact() {
+        let Target::Split(split) = split(&[1, 0, 3]) else {
+            unreachable!("it is a split");
+        };
+        let quarter = 1 << 62;
+        assert_eq!(split.choose(0), Some(0));
+        assert_eq!(split.choose(quarter - 1), Some(0));
+        assert_eq!(split.choose(quarter), Some(2));
+        assert_eq!(split.choose(u64::MAX), Some(2));
+    }
+}
