@@ -370,7 +370,7 @@ fn that_a_server_does_not_speak_http2_is_said_in_these_words() {
         visit.wait_for_end();
     });
     let said =
-        "the server does not speak HTTP/2: connection error detected: frame with invalid size";
+        "the server does not speak HTTP/2: the connection was ended: frame with invalid size";
     let program = Program::start(&setup(origin.address()));
     for _ in 0..3 {
         assert_eq!(program.client().get("/").status(), 502);

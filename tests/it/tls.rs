@@ -852,7 +852,7 @@ fn check_says_at_which_line_a_file_is_named_that_cannot_be_used() {
     assert_eq!(code, Some(1), "{said}");
     for (line, why) in [
         ("evenkeel.toml:7:1", "bad.pem has no certificate"),
-        ("evenkeel.toml:8:1", "missing.pem: No such file"),
+        ("evenkeel.toml:8:1", "missing.pem: no such file"),
     ] {
         assert!(said.contains(line) && said.contains(why), "{said}");
     }
