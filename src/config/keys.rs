@@ -28,16 +28,13 @@ impl Keys {
 
 pub(super) const TOP: Keys = Keys {
     known: &[
-        "include", "process", "log", "reload", "shutdown", "admin", "frontend", "backend",
+        "include", "process", "log", "reload", "shutdown", "admin", "defaults", "frontend",
+        "backend",
     ],
     hints: &[
         (
             "global",
             "settings of the process are `[process]`, `[log]`, `[reload]`, `[shutdown]` and `[admin]`",
-        ),
-        (
-            "defaults",
-            "every key has a default; write the others in each `[frontend.NAME]` and `[backend.NAME]`",
         ),
         (
             "listen",
@@ -63,7 +60,14 @@ pub(super) const TOP: Keys = Keys {
         ),
         ("events", "settings of the process are `[process]`"),
         ("workers", "write it in `[process]`"),
-        ("timeout", "timeouts are keys of each frontend and backend"),
+        (
+            "timeout",
+            "timeouts are keys of each frontend and backend; for all of them write `[defaults.frontend.timeout]` and `[defaults.backend.timeout]`",
+        ),
+        (
+            "default",
+            "values for all frontends and backends are `[defaults.frontend]` and `[defaults.backend]`",
+        ),
         (
             "bind",
             "addresses are written `listen = \"…\"` in a `[frontend.NAME]`",
@@ -181,6 +185,135 @@ pub(super) const ADMIN: Keys = Keys {
         ),
     ],
 };
+
+pub(super) const DEFAULTS: Keys = Keys {
+    known: &["frontend", "backend"],
+    hints: &[
+        (
+            "timeout",
+            "write `[defaults.frontend.timeout]` for clients, `[defaults.backend.timeout]` for servers",
+        ),
+        (
+            "limits",
+            "write `[defaults.frontend.limits]` for requests, `[defaults.backend.limits]` for answers",
+        ),
+        (
+            "http2",
+            "write `[defaults.frontend.http2]` for clients, `[defaults.backend.http2]` for servers",
+        ),
+        (
+            "header_case",
+            "write it in `[defaults.frontend]` or `[defaults.backend]`",
+        ),
+        ("mode", IN_DEFAULT_FRONTEND),
+        ("max_connections", IN_DEFAULT_FRONTEND),
+        (
+            "maxconn",
+            "write `max_connections` in `[defaults.frontend]`",
+        ),
+        ("forwarding", IN_DEFAULT_FRONTEND),
+        ("trusted_proxies", IN_DEFAULT_FRONTEND),
+        ("balance", IN_DEFAULT_BACKEND),
+        ("health", IN_DEFAULT_BACKEND),
+        ("attempts", IN_DEFAULT_BACKEND),
+        (
+            "retries",
+            "write `attempts` in `[defaults.backend]`: the first try counts too, so `retries 3` is `attempts = 4`",
+        ),
+        ("pool", IN_DEFAULT_BACKEND),
+        ("queue", IN_DEFAULT_BACKEND),
+        (
+            "option",
+            "write the keys of frontends in `[defaults.frontend]`, those of backends in `[defaults.backend]`",
+        ),
+        ("log", "the log is `[log]`, for the whole process"),
+        (
+            "server",
+            "what holds for all servers is in `[defaults.backend]`; servers are written `servers = [\"…\"]` in a `[backend.NAME]`",
+        ),
+    ],
+};
+
+const IN_DEFAULT_FRONTEND: &str = "write it in `[defaults.frontend]`";
+const IN_DEFAULT_BACKEND: &str = "write it in `[defaults.backend]`";
+
+pub(super) const DEFAULT_FRONTEND: Keys = Keys {
+    known: &[
+        "mode",
+        "max_connections",
+        "timeout",
+        "limits",
+        "http2",
+        "half_close",
+        "proxy_protocol",
+        "trusted_proxies",
+        "client_field",
+        "forwarding",
+        "request_id",
+        "field_names",
+        "header_case",
+        "upgrades",
+    ],
+    hints: &[
+        ("listen", OF_EACH_FRONTEND),
+        ("socket_mode", OF_EACH_FRONTEND),
+        ("tls", OF_EACH_FRONTEND),
+        ("backend", OF_EACH_FRONTEND),
+        (
+            "default_backend",
+            "write `backend` in each `[frontend.NAME]`",
+        ),
+        ("passthrough", OF_EACH_FRONTEND),
+        ("route", OF_EACH_FRONTEND),
+        ("rule", OF_EACH_FRONTEND),
+        ("maxconn", "write `max_connections`"),
+        (
+            "option",
+            "`option forwardfor` is the default here; see `forwarding`",
+        ),
+        ("balance", IN_DEFAULT_BACKEND),
+        ("health", IN_DEFAULT_BACKEND),
+        ("attempts", IN_DEFAULT_BACKEND),
+        (
+            "retries",
+            "write `attempts` in `[defaults.backend]`: the first try counts too, so `retries 3` is `attempts = 4`",
+        ),
+    ],
+};
+
+const OF_EACH_FRONTEND: &str =
+    "write it in each `[frontend.NAME]`: it has no value for all of them";
+
+pub(super) const DEFAULT_BACKEND: Keys = Keys {
+    known: &[
+        "balance",
+        "protocol",
+        "send_proxy",
+        "timeout",
+        "health",
+        "attempts",
+        "queue",
+        "pool",
+        "limits",
+        "http2",
+        "header_case",
+    ],
+    hints: &[
+        ("servers", OF_EACH_BACKEND),
+        ("server", "write `servers` in each `[backend.NAME]`"),
+        ("tls", OF_EACH_BACKEND),
+        ("rule", OF_EACH_BACKEND),
+        (
+            "retries",
+            "write `attempts`: the first try counts too, so `retries 3` is `attempts = 4`",
+        ),
+        ("maxconn", "`max_connections` is a key of each server"),
+        ("option", "`option httpchk` is `health = \"/path\"`"),
+        ("mode", IN_DEFAULT_FRONTEND),
+    ],
+};
+
+const OF_EACH_BACKEND: &str = "write it in each `[backend.NAME]`: it has no value for all of them";
 
 pub(super) const FRONTEND: Keys = Keys {
     known: &[
@@ -1302,6 +1435,9 @@ pub(super) const ALL: &[(&str, &Keys)] = &[
     ("reload", &RELOAD),
     ("shutdown", &SHUTDOWN),
     ("admin", &ADMIN),
+    ("defaults", &DEFAULTS),
+    ("defaults.frontend", &DEFAULT_FRONTEND),
+    ("defaults.backend", &DEFAULT_BACKEND),
     ("frontend.NAME", &FRONTEND),
     ("frontend.NAME.tls", &FRONTEND_TLS),
     ("frontend.NAME.tls.certificates", &CERTIFICATE),

@@ -16,14 +16,14 @@ use crate::config::source::Span;
 use crate::config::variables::Variables;
 
 /// A value and where it stands.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Value {
     pub(super) kind: Kind,
     pub(super) span: Span,
 }
 
 /// What a value is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Kind {
     String(Text),
     Integer(i64),
@@ -85,7 +85,7 @@ impl Text {
 }
 
 /// Keys with values, in the order of the text.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     pub(super) entries: Vec<Entry>,
     /// Where the keys of the first entries are: as many as have been merged into. Ten thousand
@@ -94,7 +94,7 @@ pub(super) struct Table {
 }
 
 /// One key of a table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) key: String,
     pub(super) key_span: Span,
@@ -102,6 +102,14 @@ pub(super) struct Entry {
 }
 
 impl Table {
+    /// A table of `entries`, each of which has another key.
+    pub(super) fn of(entries: Vec<Entry>) -> Self {
+        Self {
+            entries,
+            merged: HashMap::new(),
+        }
+    }
+
     /// The entry of `key`.
     pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.key == key)
@@ -211,10 +219,7 @@ impl Reader<'_> {
             })
             .collect();
         entries.sort_by_key(|entry| entry.key_span);
-        Table {
-            entries,
-            merged: HashMap::new(),
-        }
+        Table::of(entries)
     }
 
     fn value(&mut self, value: Spanned<DeValue<'_>>) -> Value {
@@ -313,8 +318,11 @@ fn syntax_error(error: &toml::de::Error, text: &str, span: Span) -> Diagnostic {
 /// What to write instead of a line that begins with `start` and has no `=` there.
 fn without_equals(start: &str) -> &'static str {
     match start.split_whitespace().next() {
-        Some("global" | "defaults") => {
+        Some("global") => {
             "settings of the process are in `[process]`, `[log]`, `[shutdown]` and `[admin]`"
+        }
+        Some("defaults") => {
+            "write `[defaults.frontend]` and `[defaults.backend]`, each on a line of its own"
         }
         Some("frontend") => "write `[frontend.NAME]` on a line of its own",
         Some("backend") => "write `[backend.NAME]` on a line of its own",

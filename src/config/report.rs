@@ -13,6 +13,10 @@ pub(super) struct Report<'a> {
     errors: usize,
     /// Files that values named, and that were read for them.
     files: Vec<PathBuf>,
+    /// Where the keys and values of `[defaults]` are.
+    defaults: Vec<Span>,
+    /// The frontend or backend that is compiled, for what is wrong with a value that it has from there.
+    heir: Option<(Span, String)>,
 }
 
 impl<'a> Report<'a> {
@@ -22,12 +26,48 @@ impl<'a> Report<'a> {
             found: Vec::new(),
             errors: 0,
             files: Vec::new(),
+            defaults: Vec::new(),
+            heir: None,
         }
     }
 
+    /// Notes that what is at `spans` belongs to `[defaults]`, and has been checked by itself.
+    pub(super) fn defaults_are_at(&mut self, spans: Vec<Span>) {
+        self.defaults = spans;
+    }
+
+    /// Notes that what follows is about the frontend or backend `title`, whose name is at `span`.
+    pub(super) fn begins(&mut self, title: &str, span: Span) {
+        self.heir = Some((span, title.to_owned()));
+    }
+
+    /// Takes a diagnostic in. What is wrong with a value of `[defaults]` is there for every frontend or
+    /// backend that has the value, and is reported once.
     pub(super) fn add(&mut self, diagnostic: Diagnostic) {
+        let Some(diagnostic) = self.about_defaults(diagnostic) else {
+            return;
+        };
         self.errors += usize::from(diagnostic.is_error());
         self.found.push(diagnostic);
+    }
+
+    /// `diagnostic`, with the frontend or backend that has the value if it is one of `[defaults]`;
+    /// `None`: there is one for that value.
+    fn about_defaults(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
+        let (Some((name, title)), Some(span)) = (&self.heir, diagnostic.span()) else {
+            return Some(diagnostic);
+        };
+        if !self.defaults.iter().any(|value| value.contains(span)) {
+            return Some(diagnostic);
+        }
+        let is_same = |earlier: &Diagnostic| {
+            // A warning must not stand for an error: the plan would be used.
+            earlier.span() == Some(span) && (earlier.is_error() || !diagnostic.is_error())
+        };
+        if self.found.iter().any(is_same) {
+            return None;
+        }
+        Some(diagnostic.related(*name, format!("`{title}` has this value from `[defaults]`")))
     }
 
     /// An error with what to write instead.

@@ -86,6 +86,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// What stands at `key`.
+    pub(super) fn entry(&self, key: &str) -> Option<&'a Entry> {
+        self.table.entry(key)
+    }
+
     /// The setting `key`, whatever its type.
     pub(super) fn setting(&self, key: &'static str) -> Option<Setting<'a>> {
         let value = self.table.get(key)?;

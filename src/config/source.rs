@@ -32,6 +32,11 @@ impl Span {
             end: self.start + end.max(start) as u32,
         }
     }
+
+    /// Whether all of `inner` is in this stretch.
+    pub(super) fn contains(self, inner: Self) -> bool {
+        self.file == inner.file && self.start <= inner.start && inner.end <= self.end
+    }
 }
 
 /// One file's text.

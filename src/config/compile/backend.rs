@@ -1,7 +1,8 @@
 //! `[backend.NAME]`.
 
-use crate::base::{Address, ByteSize};
+use crate::base::{Address, ByteSize, Name};
 use crate::config::compile::cross::Written;
+use crate::config::compile::defaults::Defaults;
 use crate::config::compile::frontend::{LEAST_HEAD, MOST_FIELDS, MOST_HEAD, header_case};
 use crate::config::compile::{
     Reading, health, name_of_key, named_section, rule, server, server_tls,
@@ -30,6 +31,7 @@ const MOST_IDLE: i64 = 1_000_000;
 
 pub(super) fn backends(
     top: &Section<'_>,
+    defaults: &Defaults,
     written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
@@ -45,32 +47,52 @@ pub(super) fn backends(
         .iter()
         .filter_map(|entry| {
             written.defines(&entry.key, entry.key_span);
-            backend(entry, written, reading, report)
+            backend(entry, defaults, written, reading, report)
         })
         .collect()
 }
 
 fn backend(
     entry: &Entry,
+    defaults: &Defaults,
     written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
 ) -> Option<Backend> {
     let name = name_of_key(&entry.key, "backend", entry.key_span, report);
-    let section = named_section(&keys::BACKEND, "backend", entry, report)?;
-    let servers = server::servers(&section, entry.key_span, reading, report);
-    let health = health::health(&section, report);
-    let tls = server_tls::server_tls(&section, &servers, report);
-    refuse_nameless_checks(&section, tls.as_ref(), health.as_ref(), report);
-    refuse_port_of_unix(&section, &servers, report);
+    let whole = defaults.backend(entry);
+    let section = named_section(&keys::BACKEND, "backend", &whole, report)?;
+    of_section(&section, name, entry, written, reading, report)
+}
+
+/// Checks `[defaults.backend]`, whose entry in `[defaults]` is `entry`.
+pub(super) fn check_defaults(section: &Section<'_>, entry: &Entry, report: &mut Report<'_>) {
+    let mut written = Written::default();
+    of_section(section, None, entry, &mut written, Reading::Partial, report);
+}
+
+/// The backend that `section` describes; `entry` is it as written, without defaults.
+fn of_section(
+    section: &Section<'_>,
+    name: Option<Name>,
+    entry: &Entry,
+    written: &mut Written,
+    reading: Reading,
+    report: &mut Report<'_>,
+) -> Option<Backend> {
+    let servers = server::servers(section, entry.key_span, reading, report);
+    let health = health::health(section, report);
+    let tls = server_tls::server_tls(section, &servers, report);
+    refuse_nameless_checks(section, tls.as_ref(), health.as_ref(), report);
+    refuse_port_of_unix(section, &servers, report);
     let own = rule::OwnFields::default();
-    let rules = rule::rules(&section, Known::Backend, &own, report);
+    let rules = rule::rules(section, Known::Backend, &own, report);
     if let Some(setting) = section.setting("rule") {
         for name in rules.iter().flat_map(rule::written_fields) {
             written.rule_writes(&entry.key, name.clone(), setting.span());
         }
     }
-    let (protocol, header_case) = (protocol(&section, report), header_case(&section, report));
+    let (protocol, header_case) = (protocol(section, report), header_case(section, report));
     // Checks by HTTP speak what requests speak.
     let is_for_checks = matches!(&health, Some(health) if health.probe != Probe::Tcp);
     let of_requests = [
@@ -81,28 +103,34 @@ fn backend(
         ("header_case", header_case != HeaderCase::default()),
     ];
     for (key, _) in of_requests.iter().filter(|(_, is_set)| *is_set) {
-        if let Some(setting) = section.setting(key) {
-            written.is_of_requests(&entry.key, key, setting.span());
+        // A default is for the other backends.
+        let own = |key| match &entry.value.kind {
+            Kind::Table(table) => table.get(key),
+            _ => None,
+        };
+        if let Some(value) = own(key) {
+            written.is_of_requests(&entry.key, key, value.span);
         }
     }
     Some(Backend {
-        name: name?,
-        balance: balance(&section, report),
+        balance: balance(section, report),
         tls,
         servers,
         protocol,
-        send_proxy: send_proxy(&section, report),
-        timeout: timeouts(&section, report),
+        send_proxy: send_proxy(section, report),
+        timeout: timeouts(section, report),
         health,
         rules,
         attempts: section
             .number("attempts", 1, MOST_ATTEMPTS, report)
             .map_or(Attempts::default(), |attempts| Attempts(attempts as u32)),
-        queue: queue(&section, report),
-        pool: pool(&section, report),
-        limits: limits(&section, report),
-        http2: http2(&section, report),
+        queue: queue(section, report),
+        pool: pool(section, report),
+        limits: limits(section, report),
+        http2: http2(section, report),
         header_case,
+        // Last: without a name, mistakes in the keys are found all the same.
+        name: name?,
     })
 }
 

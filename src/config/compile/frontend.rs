@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::base::{ByteSize, FileMode, Name};
 use crate::config::compile::cross::Written;
+use crate::config::compile::defaults::Defaults;
 use crate::config::compile::http2::http2;
 use crate::config::compile::{
     Reading, address, name_of, name_of_key, named_section, route, rule, tcp_route, tls,
@@ -54,6 +55,7 @@ const ODD_NAMES: [(&str, OddNames); 3] = [
 
 pub(super) fn frontends(
     top: &Section<'_>,
+    defaults: &Defaults,
     written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
@@ -81,44 +83,85 @@ pub(super) fn frontends(
     table
         .entries
         .iter()
-        .filter_map(|entry| frontend(entry, table, written, reading, report))
+        .filter_map(|entry| frontend(entry, table, defaults, written, reading, report))
         .collect()
 }
 
 fn frontend(
     entry: &Entry,
     frontends: &Table,
+    defaults: &Defaults,
     written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
 ) -> Option<Frontend> {
     let name = name_of_key(&entry.key, "frontend", entry.key_span, report);
-    let mode = mode_of(entry);
+    let whole = defaults.frontend(entry);
+    let mode = match &whole.value.kind {
+        Kind::Table(table) => mode_of(table),
+        _ => Mode::Http,
+    };
     let keys = match mode {
         Mode::Http => &keys::FRONTEND,
         Mode::Tcp => &keys::TCP_FRONTEND,
     };
-    let section = named_section(keys, "frontend", entry, report)?;
-    check_mode(&section, report);
-    let listen = listen(&section, entry, frontends, written, reading, report);
+    let section = named_section(keys, "frontend", &whole, report)?;
+    let place = Place { entry, frontends };
+    of_section(&section, name, mode, place, written, reading, report)
+}
+
+/// Checks `[defaults.frontend]`, whose entry in `[defaults]` is `entry`.
+pub(super) fn check_defaults(section: &Section<'_>, entry: &Entry, report: &mut Report<'_>) {
+    let mut written = Written::default();
+    let place = Place {
+        entry,
+        frontends: &Table::default(),
+    };
+    // Of both modes: this one has all the keys of the other.
+    let (mode, reading) = (Mode::Http, Reading::Partial);
+    of_section(section, None, mode, place, &mut written, reading, report);
+}
+
+/// Where a frontend is written.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    /// As it is written, without defaults.
+    entry: &'a Entry,
+    /// With all the others.
+    frontends: &'a Table,
+}
+
+/// The frontend that `section` describes.
+fn of_section(
+    section: &Section<'_>,
+    name: Option<Name>,
+    mode: Mode,
+    place: Place<'_>,
+    written: &mut Written,
+    reading: Reading,
+    report: &mut Report<'_>,
+) -> Option<Frontend> {
+    let Place { entry, frontends } = place;
+    check_mode(section, report);
+    let listen = listen(section, entry, frontends, written, reading, report);
     let backend = section
         .setting("backend")
         .and_then(|backend| backend_name(backend, mode, written, report));
-    let (forwarding, request_id) = (forwarding(&section, report), request_id(&section, report));
+    let (forwarding, request_id) = (forwarding(section, report), request_id(section, report));
     let own = match mode {
         Mode::Http => rule::OwnFields::of(&forwarding, &request_id),
         Mode::Tcp => rule::OwnFields::default(),
     };
     written.writes_itself(&own);
-    let rules = rule::rules(&section, Known::Request, &own, report);
+    let rules = rule::rules(section, Known::Request, &own, report);
     let (routes, tcp_routes) = match mode {
         Mode::Http => {
-            let routes = route::routes(&section, &entry.key, &own, written, report);
-            let tcp_routes = tcp_route::passthrough(&section, &entry.key, written, report);
+            let routes = route::routes(section, &entry.key, &own, written, report);
+            let tcp_routes = tcp_route::passthrough(section, &entry.key, written, report);
             (routes, tcp_routes)
         }
         Mode::Tcp => {
-            let tcp_routes = tcp_route::tcp_routes(&section, "route", &entry.key, written, report);
+            let tcp_routes = tcp_route::tcp_routes(section, "route", &entry.key, written, report);
             (Vec::new(), tcp_routes)
         }
     };
@@ -137,11 +180,10 @@ fn frontend(
             "write `backend = \"…\"`, or a `[[frontend.NAME.route]]`, or both",
         );
     }
-    let http2 = http2(&section, report);
-    let tls = tls::tls(&section, &http2, report);
-    check_client_certificates(&section, tls.as_ref(), &routes, report);
+    let http2 = http2(section, report);
+    let tls = tls::tls(section, &http2, report);
+    check_client_certificates(section, tls.as_ref(), &routes, report);
     Some(Frontend {
-        name: name?,
         listen,
         mode,
         tls,
@@ -153,11 +195,11 @@ fn frontend(
             .count_or("max_connections", "off", i64::MAX, report)
             .flatten()
             .map(i64::unsigned_abs),
-        timeout: timeouts(&section, mode, report),
-        limits: limits(&section, report),
+        timeout: timeouts(section, mode, report),
+        limits: limits(section, report),
         http2,
         half_close: section.boolean("half_close", report).unwrap_or(false),
-        proxy_protocol: proxy_protocol(&section, report),
+        proxy_protocol: proxy_protocol(section, report),
         trusted_proxies: peers(section.list("trusted_proxies").unwrap_or_default(), report),
         client_field: section
             .choice("client_field", &CLIENT_FIELDS, &[], report)
@@ -167,16 +209,15 @@ fn frontend(
         field_names: section
             .choice("field_names", &ODD_NAMES, &[], report)
             .unwrap_or_default(),
-        header_case: header_case(&section, report),
-        upgrades: upgrades(&section, report),
+        header_case: header_case(section, report),
+        upgrades: upgrades(section, report),
+        // Last: without a name, mistakes in the keys are found all the same.
+        name: name?,
     })
 }
 
 /// The mode that a frontend says it has: which keys it knows depends on it.
-fn mode_of(entry: &Entry) -> Mode {
-    let Kind::Table(table) = &entry.value.kind else {
-        return Mode::Http;
-    };
+pub(super) fn mode_of(table: &Table) -> Mode {
     match table.get("mode").map(|mode| &mode.kind) {
         Some(Kind::String(text)) if text.value == "tcp" => Mode::Tcp,
         _ => Mode::Http,

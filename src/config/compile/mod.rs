@@ -6,6 +6,7 @@
 mod address;
 mod backend;
 mod cross;
+mod defaults;
 mod expression;
 mod frontend;
 mod health;
@@ -41,14 +42,15 @@ pub(super) enum Reading {
 pub(super) fn compile(top: &Table, reading: Reading, report: &mut Report<'_>) -> Plan {
     let mut names = cross::Written::default();
     let top = Section::over(&keys::TOP, String::new(), top, report.start(), report);
+    let defaults = defaults::Defaults::of(&top, report);
     let plan = Plan {
         process: process::process(&top, report),
         log: process::log(&top, report),
         reload: process::reload(&top, report),
         shutdown: process::shutdown(&top, report),
         admin: process::admin(&top, &mut names, report),
-        frontends: frontend::frontends(&top, &mut names, reading, report),
-        backends: backend::backends(&top, &mut names, reading, report),
+        frontends: frontend::frontends(&top, &defaults, &mut names, reading, report),
+        backends: backend::backends(&top, &defaults, &mut names, reading, report),
     };
     cross::check(&names, reading, report);
     plan
@@ -62,6 +64,7 @@ fn named_section<'a>(
     report: &mut Report<'_>,
 ) -> Option<Section<'a>> {
     let title = format!("[{kind}.{}]", entry.key);
+    report.begins(&title, entry.key_span);
     match &entry.value.kind {
         Kind::Table(table) => Some(Section::over(keys, title, table, entry.value.span, report)),
         Kind::Broken => None,

@@ -115,9 +115,10 @@ fn full_has_every_known_key_and_no_other() {
 /// `key = value` with a key alone before the sign, or the header of a table.
 fn is_example(text: &str) -> bool {
     text.starts_with("[frontend.web.")
+        || text.starts_with("[defaults.")
         || text.split_once(" = ").is_some_and(|(key, _)| {
             key.bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
         })
 }
 

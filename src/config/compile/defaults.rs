@@ -1,0 +1,148 @@
+//! `[defaults.frontend]` and `[defaults.backend]`: values for each frontend and backend that does not
+//! write its own.
+//!
+//! Tables are joined key by key; any other value is replaced as a whole. The defaults are compiled once
+//! by themselves, so that a mistake in them is reported also when no frontend and no backend has it from
+//! there; then each frontend and backend is compiled as if it had written them.
+//!
+//! All files of a configuration are one table, so it does not matter in which file the defaults are.
+
+use std::borrow::Cow;
+
+use crate::config::compile::{backend, frontend};
+use crate::config::keys::{self, Keys};
+use crate::config::raw::{Entry, Kind, Table};
+use crate::config::report::Report;
+use crate::config::section::Section;
+use crate::config::source::Span;
+use crate::plan::Mode;
+
+/// What frontends and backends have unless they write something else.
+#[derive(Default)]
+pub(super) struct Defaults {
+    frontend: Table,
+    /// Those of them that TCP mode has.
+    tcp_frontend: Table,
+    backend: Table,
+}
+
+impl Defaults {
+    /// The defaults that `top` has, checked.
+    pub(super) fn of(top: &Section<'_>, report: &mut Report<'_>) -> Self {
+        let Some(section) = top.section("defaults", &keys::DEFAULTS, report) else {
+            return Self::default();
+        };
+        let frontend = of_kind(
+            "frontend",
+            &keys::DEFAULT_FRONTEND,
+            frontend::check_defaults,
+            &section,
+            report,
+        );
+        let backend = of_kind(
+            "backend",
+            &keys::DEFAULT_BACKEND,
+            backend::check_defaults,
+            &section,
+            report,
+        );
+        let mut spans = Vec::new();
+        places(&frontend, &mut spans);
+        places(&backend, &mut spans);
+        report.defaults_are_at(spans);
+        Self {
+            tcp_frontend: of_tcp_mode(&frontend),
+            frontend,
+            backend,
+        }
+    }
+
+    /// The frontend `entry` with what it does not write itself.
+    pub(super) fn frontend<'a>(&self, entry: &'a Entry) -> Cow<'a, Entry> {
+        let is_written = |table: &Table| table.get("mode").is_some();
+        let mode = match &entry.value.kind {
+            Kind::Table(table) if is_written(table) => frontend::mode_of(table),
+            _ => frontend::mode_of(&self.frontend),
+        };
+        match mode {
+            Mode::Http => with(&self.frontend, entry),
+            Mode::Tcp => with(&self.tcp_frontend, entry),
+        }
+    }
+
+    /// The backend `entry` with what it does not write itself.
+    pub(super) fn backend<'a>(&self, entry: &'a Entry) -> Cow<'a, Entry> {
+        with(&self.backend, entry)
+    }
+}
+
+/// The defaults of one kind, checked by `check`, without what is no key of it.
+fn of_kind(
+    kind: &'static str,
+    keys: &Keys,
+    check: fn(&Section<'_>, &Entry, &mut Report<'_>),
+    defaults: &Section<'_>,
+    report: &mut Report<'_>,
+) -> Table {
+    let Some(section) = defaults.section(kind, keys, report) else {
+        return Table::default();
+    };
+    let Some(entry) = defaults.entry(kind) else {
+        return Table::default();
+    };
+    check(&section, entry, report);
+    let Kind::Table(table) = &entry.value.kind else {
+        return Table::default();
+    };
+    only(keys, table)
+}
+
+/// The keys of `table` that TCP mode has.
+fn of_tcp_mode(table: &Table) -> Table {
+    let mut table = only(&keys::TCP_FRONTEND, table);
+    for entry in &mut table.entries {
+        if let ("timeout", Kind::Table(timeout)) = (entry.key.as_str(), &mut entry.value.kind) {
+            *timeout = only(&keys::TCP_TIMEOUT, timeout);
+        }
+    }
+    table
+}
+
+fn only(keys: &Keys, table: &Table) -> Table {
+    let is_known = |entry: &&Entry| keys.known.contains(&entry.key.as_str());
+    Table::of(table.entries.iter().filter(is_known).cloned().collect())
+}
+
+/// `entry` with what it lacks of `defaults`.
+fn with<'a>(defaults: &Table, entry: &'a Entry) -> Cow<'a, Entry> {
+    if defaults.entries.is_empty() {
+        return Cow::Borrowed(entry);
+    }
+    let mut entry = entry.clone();
+    if let Kind::Table(table) = &mut entry.value.kind {
+        fill(table, defaults);
+    }
+    Cow::Owned(entry)
+}
+
+fn fill(table: &mut Table, defaults: &Table) {
+    for default in &defaults.entries {
+        let Some((own, default)) = table.add(default.clone()) else {
+            continue;
+        };
+        if let (Kind::Table(own), Kind::Table(default)) = (&mut own.value.kind, &default.value.kind)
+        {
+            fill(own, default);
+        }
+    }
+}
+
+/// Where the keys and values of `table` are.
+fn places(table: &Table, spans: &mut Vec<Span>) {
+    for entry in &table.entries {
+        spans.extend([entry.key_span, entry.value.span]);
+        if let Kind::Table(table) = &entry.value.kind {
+            places(table, spans);
+        }
+    }
+}
