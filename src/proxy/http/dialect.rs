@@ -57,3 +57,36 @@ impl Dialect {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_a_post_of_http2_is_a_call_of_grpc() {
+        let of = |version, method, kind: Option<&'static str>| {
+            let mut request = Request::new(());
+            *request.version_mut() = version;
+            *request.method_mut() = method;
+            let kind = kind.map(HeaderValue::from_static);
+            request
+                .headers_mut()
+                .extend(kind.map(|kind| (header::CONTENT_TYPE, kind)));
+            Dialect::of(&request)
+        };
+        let grpc = Some("application/grpc");
+        assert_eq!(of(Version::HTTP_2, Method::POST, grpc), Dialect::Grpc);
+        for (version, method, kind) in [
+            (Version::HTTP_11, Method::POST, grpc),
+            (Version::HTTP_2, Method::GET, grpc),
+            (Version::HTTP_11, Method::GET, grpc),
+            (Version::HTTP_2, Method::POST, Some("text/plain")),
+            (Version::HTTP_2, Method::POST, None),
+        ] {
+            let case = format!("{version:?} {method} {kind:?}");
+            assert_eq!(of(version, method, kind), Dialect::Http, "{case}");
+        }
+    }
+}
