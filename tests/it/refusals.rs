@@ -1,6 +1,8 @@
 //! What is not passed on: each refusal with its status and its reason, in the answer, the log and
 //! the metrics, and without a byte of it at the server.
 
+use std::time::Duration;
+
 use crate::rig::{Client, Ending, Gate, Http2, Message, OK, Origin, Proxy, Setup, until};
 
 /// A proxy for a good server.
@@ -212,12 +214,20 @@ fn a_few_empty_lines_may_come_before_a_request_and_not_many() {
         assert_eq!(proxy.line().text("reason"), "request.head.malformed");
         assert!(origin.has_seen_nothing());
     }
-    // One by one, too: after a request, where the connection waits for the next.
-    let (_origin, proxy) = guard();
-    let mut client = proxy.client();
-    assert_eq!(client.get("/").text(), "a");
-    let is_closed = (0..100_000).any(|_| client.try_send("\r\n").is_err());
-    assert!(is_closed, "it skips empty lines for ever");
+}
+
+#[test]
+fn empty_lines_one_by_one_are_not_skipped_for_ever_while_a_connection_waits() {
+    // Just answered, and after so long that it waits as a bare socket.
+    for waited in [Duration::ZERO, Duration::from_secs(2)] {
+        let origin = Origin::named("a");
+        let proxy = Setup::of(&[&origin]).start_paused();
+        let mut client = proxy.client();
+        assert_eq!(client.get("/").text(), "a");
+        proxy.advance(waited);
+        let is_closed = (0..100_000).any(|_| client.try_send("\r\n").is_err());
+        assert!(is_closed, "after {waited:?}");
+    }
 }
 
 // Host and target.
