@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::base::Name;
-use crate::observe::{RouteMetrics, ServerMetrics};
+use crate::exchange::{RouteMetrics, ServerMetrics};
 use crate::plan::{self, Initial, Plan};
 use crate::proxy::backend::{Backend, Health, Server};
 use crate::proxy::frontend;
@@ -190,8 +190,8 @@ fn backends(plan: &Plan, before: Option<&Snapshot>, workers: usize) -> Vec<Arc<B
 fn backend(plan: &plan::Backend, before: Option<&Backend>, workers: usize) -> Backend {
     let known: HashMap<&Name, &Arc<Server>> = before
         .iter()
-        .flat_map(|before| before.plan.servers.iter().zip(&before.servers))
-        .map(|(plan, server)| (&plan.name, server))
+        .flat_map(|before| &before.servers)
+        .map(|server| (&server.name, server))
         .collect();
     let servers = plan
         .servers
@@ -217,22 +217,24 @@ fn new_server(
         Some(_) => (Health::Up, "up until checks fail"),
         None => (Health::Up, "not checked"),
     };
-    let address = server.address.clone();
     Arc::new(match moved {
-        Some(before) => Server::moved(before, address, health, reason),
+        Some(before) => Server::moved(before, server, health, reason),
         None => {
             let metrics = Arc::new(ServerMetrics::new(workers));
-            Server::new(address, metrics, health, reason)
+            Server::new(server, metrics, health, reason)
         }
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::config;
+    use crate::proxy::backend::ServerKey;
     use crate::proxy::snapshot::{Current, Views};
 
     fn plan(text: &str) -> Plan {
@@ -250,8 +252,9 @@ mod tests {
         ))
     }
 
-    fn ids(snapshot: &Snapshot) -> Vec<crate::proxy::backend::ServerId> {
-        snapshot.backends[0].servers.iter().map(|s| s.id).collect()
+    fn keys(snapshot: &Snapshot) -> Vec<ServerKey> {
+        let servers = snapshot.backends[0].servers.iter();
+        servers.map(ServerKey::of).collect()
     }
 
     const A: &str = "\"10.0.0.1:80\"";
@@ -317,14 +320,61 @@ mod tests {
         assert!(Arc::ptr_eq(&two, &counters(&third)));
     }
 
+    /// There may be tens of thousands, and most reloads change none.
+    #[test]
+    fn a_worker_keeps_the_routes_that_a_reload_leaves_as_they_are() {
+        let with = |route: &str, frontends: &[&str]| {
+            let frontends = frontends.iter().map(|name| {
+                format!(
+                    "[frontend.{name}]\nlisten = \"127.0.0.1:0\"\n\
+                     [[frontend.{name}.route]]\nname = \"{route}\"\nbackend = \"app\"\n"
+                )
+            });
+            let frontends: String = frontends.collect();
+            plan(&format!("{frontends}[backend.app]\nservers = [{A}]\n"))
+        };
+        let current = Arc::new(Current::new(assemble(with("a", &["web"]), None, 1)));
+        let views = Views::new(Arc::clone(&current));
+        let reloaded = |plan: Plan| {
+            current.swap(assemble(plan, Some(&current.load()), 1));
+            views.current()
+        };
+        let first = views.current();
+        // It is not where it was.
+        let second = reloaded(with("a", &["new", "web"]));
+        let (before, after) = (&first.frontends[0], &second.frontends[1]);
+        assert_eq!(&*after.name, "web");
+        assert!(Rc::ptr_eq(&before.routes, &after.routes));
+        assert!(!Rc::ptr_eq(&second.frontends[0].routes, &after.routes));
+        let third = reloaded(with("b", &["new", "web"]));
+        assert_eq!(third.frontends[1].routes[0].name.as_str(), "b");
+        assert_eq!(after.routes[0].name.as_str(), "a", "of what ran before");
+    }
+
+    #[test]
+    fn a_server_that_stays_has_the_weight_that_is_written_now() {
+        let written = |rest: &str| {
+            with_servers(&format!(
+                "{{ name = \"a\", address = {A}{rest} }}, {{ name = \"b\", address = {B} }}"
+            ))
+        };
+        let first = assemble(written(""), None, 1);
+        let server = Arc::clone(&first.backends[0].servers[0]);
+        assert_eq!((server.weight(), server.is_backup()), (1, false));
+        let second = assemble(written(", weight = 0, backup = true"), Some(&first), 1);
+        assert!(Arc::ptr_eq(&server, &second.backends[0].servers[0]));
+        assert_eq!((server.weight(), server.is_backup()), (0, true));
+        assert_eq!(second.backends[0].available(), 1);
+    }
+
     #[test]
     fn adding_removing_and_reordering_disturb_no_other_server() {
         let first = assemble(with_servers(&format!("{A}, {B}")), None, 1);
         let second = assemble(with_servers(&format!("{C}, {B}, {A}")), Some(&first), 1);
-        assert_eq!(ids(&second)[2], ids(&first)[0]);
-        assert_eq!(ids(&second)[1], ids(&first)[1]);
+        assert_eq!(keys(&second)[2], keys(&first)[0]);
+        assert_eq!(keys(&second)[1], keys(&first)[1]);
         let third = assemble(with_servers(B), Some(&second), 1);
-        assert_eq!(ids(&third)[0], ids(&first)[1]);
+        assert_eq!(keys(&third)[0], keys(&first)[1]);
     }
 
     #[test]
@@ -332,7 +382,7 @@ mod tests {
         let named = |addr: &str| with_servers(&format!("{{ name = \"a\", address = {addr} }}"));
         let first = assemble(named(A), None, 1);
         let second = assemble(named(B), Some(&first), 1);
-        assert_ne!(ids(&first)[0], ids(&second)[0]);
+        assert_ne!(keys(&first)[0], keys(&second)[0]);
         let metrics = |snapshot: &Snapshot| Arc::clone(&snapshot.backends[0].servers[0].metrics);
         assert!(Arc::ptr_eq(&metrics(&first), &metrics(&second)));
         let health = |snapshot: &Snapshot| {
@@ -384,12 +434,11 @@ mod tests {
             for ((name, address, _), server) in after.iter().zip(new) {
                 let known = before.iter().position(|(known, ..)| known == name);
                 let Some(place) = known else {
-                    prop_assert!(old.iter().all(|old| old.id != server.id));
+                    prop_assert!(old.iter().all(|old| !Arc::ptr_eq(old, server)));
                     continue;
                 };
                 prop_assert!(Arc::ptr_eq(&old[place].metrics, &server.metrics));
                 let stays = before[place].1 == *address;
-                prop_assert_eq!(old[place].id == server.id, stays);
                 prop_assert_eq!(Arc::ptr_eq(&old[place], server), stays);
             }
         }

@@ -3,15 +3,28 @@
 //!
 //! Plain facts. The rooms of the data plane write them as they happen; `observe` turns them into a
 //! log line and numbers when the exchange is over. Nothing here decides.
+//!
+//! What it took and tried an exchange holds by its name and its counters, so that no fact needs the
+//! configuration that it ran under. The counters themselves are `observe`'s to write and to read.
 
+mod attempt;
 mod client_tls;
+mod counters;
 mod fault;
 mod logged;
 mod reason;
 mod record;
+mod route;
 
+pub use attempt::{Attempt, ServerMetrics, TriedServer};
 pub use client_tls::{ClientCertificate, ClientTls};
 pub use fault::{Cause, Fault, Http2InWords, Retry, Side};
 pub use logged::{LoggedField, LoggedRequest, LoggedText, RequestTexts};
 pub use reason::Reason;
-pub use record::{Attempt, FirstBytes, Opening, Record, RequestId};
+pub use record::{FirstBytes, Opening, Record, RequestId};
+pub use route::{RouteMetrics, TakenRoute};
+
+pub(crate) use counters::{
+    Appeared, BOUNDS_US, Counter, Histogram, HistogramSum, Level, ReasonCounters, Shards,
+    StatusCounters, each_status,
+};

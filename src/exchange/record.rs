@@ -3,7 +3,7 @@
 //! An exchange lives on one worker and is shared there between its handler and its two bodies, so
 //! its fields are cells. Each field has one writer; `observe` reads them when it is over.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -12,24 +12,22 @@ use http::Version;
 
 use crate::base::Peer;
 use crate::base::clock::{Duration, Instant};
-use crate::exchange::{ClientTls, LoggedRequest, Reason};
+use crate::exchange::{Attempt, ClientTls, LoggedRequest, Reason, TakenRoute, TriedServer};
 
 /// What is known of one exchange: one request and its response, from the first byte of the head to the
 /// last byte of the body.
-///
-/// Indices point into the plan that the exchange runs under.
 #[derive(Debug)]
 pub struct Record {
     /// What was known when it began; never changes.
     pub opening: Opening,
-    /// The matching route. Written by `handle`; `None`: the frontend's own backend, or none.
-    pub route: Cell<Option<u32>>,
-    /// The chosen backend. Written by `handle`.
-    pub backend: Cell<Option<u32>>,
+    /// The matching route. Written by `handle` or `tcp`; empty: the frontend's own backend, or none.
+    pub route: OnceCell<Rc<TakenRoute>>,
+    /// The name of the chosen backend. Written by `handle` or `tcp`.
+    pub backend: OnceCell<Rc<str>>,
     /// From here on we waited for a slot. Written by `forward`; zero when there was one at once.
     pub queued: Cell<Duration>,
     /// The latest attempt. Written by `forward`.
-    pub attempt: Cell<Option<Attempt>>,
+    pub attempt: RefCell<Option<Attempt>>,
     /// The attempts before it, each with its reason. Written by `forward`; empty almost always.
     pub failed: RefCell<Vec<Attempt>>,
     /// Bytes of the request body, or of a tunnel, that came in. Written by the request body or `tunnel`.
@@ -62,8 +60,8 @@ pub struct Opening {
     pub local: Option<SocketAddr>,
     /// What the connection's handshake came to; `None`: it is in the clear.
     pub tls: Option<Rc<ClientTls>>,
-    /// Place in `plan.frontends`.
-    pub frontend: u32,
+    /// The name of the frontend; `None` when it has just been removed.
+    pub frontend: Option<Rc<str>>,
     /// Of the snapshot it runs under.
     pub generation: u64,
     /// As received.
@@ -83,23 +81,6 @@ pub struct FirstBytes {
     pub sni: Option<Box<str>>,
 }
 
-/// One try of an exchange at one server.
-#[derive(Clone, Copy, Debug)]
-pub struct Attempt {
-    /// Place in the plan's `backends`.
-    pub backend: u32,
-    /// Place in the backend's `servers`.
-    pub server: u32,
-    /// To open the connection; `None`: one from the pool, or it could not be opened.
-    pub connect: Option<Duration>,
-    /// From a connection being ready to the response head; `None`: no head came.
-    pub response: Option<Duration>,
-    /// The server's status; 0: no head came.
-    pub status: u16,
-    /// Why it failed.
-    pub reason: Option<Reason>,
-}
-
 /// At most 128 visible ASCII characters that name an exchange in every log it passes.
 #[derive(Clone, Debug)]
 pub struct RequestId(Characters);
@@ -116,10 +97,10 @@ impl Record {
     pub fn open(opening: Opening) -> Self {
         Self {
             opening,
-            route: Cell::new(None),
-            backend: Cell::new(None),
+            route: OnceCell::new(),
+            backend: OnceCell::new(),
             queued: Cell::new(Duration::ZERO),
-            attempt: Cell::new(None),
+            attempt: RefCell::new(None),
             failed: RefCell::new(Vec::new()),
             body_bytes_in: Cell::new(0),
             body_bytes_out: Cell::new(0),
@@ -138,33 +119,32 @@ impl Record {
         }
     }
 
-    /// Puts the latest attempt among the failed ones, to make room for the next.
-    pub fn set_attempt_aside(&self) {
-        if let Some(attempt) = self.attempt.take() {
-            self.failed.borrow_mut().push(attempt);
+    /// Begins `next`, and puts the latest attempt among the failed ones if there is one.
+    pub fn begin_attempt(&self, next: Attempt) {
+        if let Some(failed) = self.attempt.replace(Some(next)) {
+            self.failed.borrow_mut().push(failed);
         }
     }
 
     /// Sets the latest attempt aside because of `reason`, and begins another one at the same server.
     pub fn try_server_again(&self, reason: Reason) {
         self.stamp_attempt(|attempt| attempt.reason = Some(reason));
-        let again = self.attempt.get().map(|attempt| Attempt {
-            connect: None,
-            response: None,
-            status: 0,
-            reason: None,
-            ..attempt
-        });
-        self.set_attempt_aside();
-        self.attempt.set(again);
+        if let Some(server) = self.last_tried() {
+            self.begin_attempt(Attempt::at(server));
+        }
     }
 
     /// Changes the latest attempt; nothing happens when there is none.
     pub fn stamp_attempt(&self, change: impl FnOnce(&mut Attempt)) {
-        if let Some(mut attempt) = self.attempt.get() {
-            change(&mut attempt);
-            self.attempt.set(Some(attempt));
+        if let Some(attempt) = &mut *self.attempt.borrow_mut() {
+            change(attempt);
         }
+    }
+
+    /// The server that was tried last.
+    pub fn last_tried(&self) -> Option<Rc<TriedServer>> {
+        let latest = self.attempt.borrow();
+        latest.as_ref().map(|latest| Rc::clone(&latest.server))
     }
 }
 

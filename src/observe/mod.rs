@@ -16,7 +16,6 @@ mod fixture;
 mod json;
 pub mod logging;
 mod metrics;
-mod places;
 #[cfg(test)]
 mod reference;
 mod worker;
@@ -32,7 +31,4 @@ pub use metrics::frontend::{
 };
 pub use metrics::health::{CheckResult, HealthMetrics, ServerState};
 pub use metrics::process_wide::{CertificateResult, ProcessMetrics, ReloadResult};
-pub use metrics::route::RouteMetrics;
-pub use metrics::server::ServerMetrics;
-pub use places::Places;
 pub use worker::{Refusal, WorkerObserver};

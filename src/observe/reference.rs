@@ -7,10 +7,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
-use crate::exchange::{Reason, Retry, Side};
+use crate::exchange::{BOUNDS_US, Reason, Retry, Side};
 use crate::observe::access_log::FIELDS;
 use crate::observe::metrics::names::{self, Kind, Metric};
-use crate::observe::metrics::shard::BOUNDS_US;
 use crate::observe::{CheckResult, NoHeader, PauseCause, ReloadResult, ServerState};
 
 /// Queries for Prometheus: what they give, and the query.

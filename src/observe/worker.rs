@@ -11,12 +11,11 @@ use std::time::SystemTime;
 
 use crate::base::Peer;
 use crate::base::clock::{self, Instant};
-use crate::exchange::{Attempt, ClientTls, LoggedRequest, Reason, Record, RequestId};
+use crate::exchange::{ClientTls, LoggedRequest, Reason, Record, RequestId};
 use crate::observe::access_log::{Batch, Entry, Queue, Times, write_line};
 use crate::observe::calendar::Calendar;
 use crate::observe::metrics::frontend::{Finished, Parked};
-use crate::observe::{AccessLogHandle, FrontendMetrics, Handshake, HandshakeFailure, Places};
-use crate::plan::RouteKind;
+use crate::observe::{AccessLogHandle, FrontendMetrics, Handshake, HandshakeFailure};
 
 /// A buffer of this size goes to the writer: enough lines for one system call to cost little a
 /// line, few enough to lose little in a crash.
@@ -49,8 +48,6 @@ pub struct Refusal {
     pub client: Peer,
     /// What the connection's handshake came to; `None`: it is in the clear.
     pub tls: Option<Rc<ClientTls>>,
-    /// Place in `plan.frontends`.
-    pub frontend: u32,
     /// As much of the request as was read; `None`: nothing.
     pub request: Option<LoggedRequest>,
     /// Why.
@@ -109,8 +106,8 @@ impl WorkerObserver {
         frontend.parked(self.worker)
     }
 
-    /// Counts and logs an exchange that is over; `places` are those of what it ran under.
-    pub fn finish(&self, record: &Record, places: &dyn Places, frontend: &FrontendMetrics) {
+    /// Counts and logs an exchange that is over.
+    pub fn finish(&self, record: &Record, frontend: &FrontendMetrics) {
         let opening = &record.opening;
         let ended = record.ended.get().unwrap_or_else(clock::now);
         let total = ended.saturating_duration_since(opening.began);
@@ -118,7 +115,8 @@ impl WorkerObserver {
         // A connection in TCP mode is answered by the server that it was passed on to.
         let is_request = opening.first_bytes.is_none();
         let status = is_request.then(|| status_label(record.status.get(), reason));
-        let attempt = record.attempt.get();
+        let attempt = record.attempt.borrow();
+        let attempt = attempt.as_ref();
         let failed = record.failed.borrow();
 
         frontend.finished(
@@ -131,60 +129,52 @@ impl WorkerObserver {
                 body_bytes_out: record.body_bytes_out.get(),
             },
         );
-        let kind = RouteKind::of(!is_request);
-        if let Some(route) = record.route.get()
-            && let Some(route) = places.route_metrics(opening.frontend, route, kind)
-        {
-            route.finished(self.worker);
+        let route = record.route.get();
+        if let Some(route) = route {
+            route.metrics.finished(self.worker);
         }
-        for attempt in failed.iter().chain(&attempt) {
-            if let Some((_, server)) = places.server(attempt.backend, attempt.server) {
-                server.attempted(self.worker, attempt);
-            }
+        for attempt in failed.iter().chain(attempt) {
+            attempt.server.metrics.attempted(self.worker, attempt);
         }
         if !self.queue.is_on() {
             return;
         }
 
-        let names = Names::of(record, attempt.as_ref(), places);
         let queued = record.queued.get();
         let has_queued = !queued.is_zero() || attempt.is_some() || !failed.is_empty();
-        self.log(
-            &Entry {
-                wall: opening.wall,
-                frontend: names.frontend,
-                route: names.route,
-                backend: names.backend,
-                server: names.server,
-                client: opening.client,
-                tls: opening.tls.as_deref(),
-                request: opening.request.as_ref(),
-                sni: opening
-                    .first_bytes
-                    .as_ref()
-                    .and_then(|first| first.sni.as_deref()),
-                status,
-                reason,
-                id: Some(&opening.id),
-                generation: opening.generation,
-                attempts: failed.len() + usize::from(attempt.is_some()),
-                failed: &failed,
-                body_bytes_in: record.body_bytes_in.get(),
-                body_bytes_out: record.body_bytes_out.get(),
-                times: Times {
-                    head: Some(opening.head_read.saturating_duration_since(opening.began)),
-                    queue: has_queued.then_some(queued),
-                    connect: attempt.and_then(|attempt| attempt.connect),
-                    response: attempt.and_then(|attempt| attempt.response),
-                    total,
-                },
+        self.log(&Entry {
+            wall: opening.wall,
+            frontend: opening.frontend.as_deref(),
+            route: route.map(|route| route.name.as_str()),
+            backend: record.backend.get().map(|name| &**name),
+            server: attempt.map(|attempt| attempt.server.name.as_str()),
+            client: opening.client,
+            tls: opening.tls.as_deref(),
+            request: opening.request.as_ref(),
+            sni: opening
+                .first_bytes
+                .as_ref()
+                .and_then(|first| first.sni.as_deref()),
+            status,
+            reason,
+            id: Some(&opening.id),
+            generation: opening.generation,
+            attempts: failed.len() + usize::from(attempt.is_some()),
+            failed: &failed,
+            body_bytes_in: record.body_bytes_in.get(),
+            body_bytes_out: record.body_bytes_out.get(),
+            times: Times {
+                head: Some(opening.head_read.saturating_duration_since(opening.began)),
+                queue: has_queued.then_some(queued),
+                connect: attempt.and_then(|attempt| attempt.connect),
+                response: attempt.and_then(|attempt| attempt.response),
+                total,
             },
-            Some(places),
-        );
+        });
     }
 
-    /// Counts and logs a request without an exchange.
-    pub fn refused(&self, refusal: &Refusal, name: Option<&str>, frontend: &FrontendMetrics) {
+    /// Counts and logs a request without an exchange, to the frontend `name`.
+    pub fn refused(&self, refusal: &Refusal, name: &str, frontend: &FrontendMetrics) {
         let total = refusal.ended.saturating_duration_since(refusal.began);
         let status = Some(status_label(refusal.status, Some(refusal.reason)));
         frontend.finished(
@@ -200,35 +190,32 @@ impl WorkerObserver {
         if !self.queue.is_on() {
             return;
         }
-        self.log(
-            &Entry {
-                wall: refusal.wall,
-                frontend: name,
-                route: None,
-                backend: None,
-                server: None,
-                client: refusal.client,
-                tls: refusal.tls.as_deref(),
-                request: refusal.request.as_ref(),
-                sni: None,
-                status,
-                reason: Some(refusal.reason),
-                id: refusal.id.as_ref(),
-                generation: refusal.generation,
-                attempts: 0,
-                failed: &[],
-                body_bytes_in: 0,
-                body_bytes_out: 0,
-                times: Times {
-                    head: None,
-                    queue: None,
-                    connect: None,
-                    response: None,
-                    total,
-                },
+        self.log(&Entry {
+            wall: refusal.wall,
+            frontend: Some(name),
+            route: None,
+            backend: None,
+            server: None,
+            client: refusal.client,
+            tls: refusal.tls.as_deref(),
+            request: refusal.request.as_ref(),
+            sni: None,
+            status,
+            reason: Some(refusal.reason),
+            id: refusal.id.as_ref(),
+            generation: refusal.generation,
+            attempts: 0,
+            failed: &[],
+            body_bytes_in: 0,
+            body_bytes_out: 0,
+            times: Times {
+                head: None,
+                queue: None,
+                connect: None,
+                response: None,
+                total,
             },
-            None,
-        );
+        });
     }
 
     /// Hands the lines so far to the writer. For the worker's ticker, every tenth of a second or
@@ -240,9 +227,9 @@ impl WorkerObserver {
         }
     }
 
-    fn log(&self, entry: &Entry<'_>, places: Option<&dyn Places>) {
+    fn log(&self, entry: &Entry<'_>) {
         let lines = &mut *self.lines.borrow_mut();
-        write_line(&mut lines.batch.bytes, &mut lines.calendar, entry, places);
+        write_line(&mut lines.batch.bytes, &mut lines.calendar, entry);
         lines.batch.lines += 1;
         if lines.batch.bytes.len() >= FLUSH_BYTES {
             self.hand_in(lines);
@@ -273,47 +260,21 @@ fn status_label(sent: u16, reason: Option<Reason>) -> u16 {
     meant.map_or(CLIENT_LEFT, |status| status.as_u16())
 }
 
-/// The names of an exchange's places.
-struct Names<'a> {
-    frontend: Option<&'a str>,
-    route: Option<&'a str>,
-    backend: Option<&'a str>,
-    server: Option<&'a str>,
-}
-
-impl<'a> Names<'a> {
-    fn of(record: &Record, attempt: Option<&Attempt>, places: &'a dyn Places) -> Self {
-        let frontend = record.opening.frontend;
-        let kind = RouteKind::of(record.opening.first_bytes.is_some());
-        let route = record.route.get();
-        let backend = attempt.map(|attempt| attempt.backend);
-        let backend = backend.or(record.backend.get());
-        let server = attempt.and_then(|attempt| places.server(attempt.backend, attempt.server));
-        Self {
-            frontend: places.frontend(frontend),
-            route: route.and_then(|route| places.route(frontend, route, kind)),
-            backend: backend.and_then(|backend| places.backend(backend)),
-            server: server.map(|(name, _)| name),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::clock::Duration;
-    use crate::exchange::{FirstBytes, RequestTexts};
+    use crate::exchange::{Attempt, FirstBytes, RequestTexts, TakenRoute, TriedServer};
     use crate::observe::access_log::FIELDS;
-    use crate::observe::{RouteMetrics, ServerMetrics, fixture};
-    use crate::plan::{LogTarget, Plan};
+    use crate::observe::fixture;
+    use crate::plan::LogTarget;
 
     struct Bench {
         observer: WorkerObserver,
         log: AccessLogHandle,
-        plan: Plan,
         frontend: FrontendMetrics,
-        servers: [ServerMetrics; 2],
-        route: RouteMetrics,
+        servers: [Rc<TriedServer>; 2],
+        route: Rc<TakenRoute>,
         began: Instant,
     }
 
@@ -325,10 +286,9 @@ mod tests {
             Self {
                 observer: WorkerObserver::new(1, &log),
                 log,
-                plan: fixture::plan(),
                 frontend: FrontendMetrics::new(2),
-                servers: [ServerMetrics::new(2), ServerMetrics::new(2)],
-                route: RouteMetrics::new(2),
+                servers: ["10.0.0.1:80", "10.0.0.2:80"].map(fixture::server),
+                route: fixture::route("api"),
                 began: clock::now(),
             }
         }
@@ -344,12 +304,7 @@ mod tests {
         }
 
         fn finish(&self, record: &Record) {
-            let places = fixture::Stage {
-                plan: &self.plan,
-                servers: &self.servers,
-                route: &self.route,
-            };
-            self.observer.finish(record, &places, &self.frontend);
+            self.observer.finish(record, &self.frontend);
         }
 
         /// What was written since, without waiting for a full buffer.
@@ -416,8 +371,8 @@ mod tests {
         record.opening.first_bytes = Some(FirstBytes {
             sni: Some(long.into()),
         });
-        record.attempt.set(Some(fixture::attempt(0)));
-        record.set_attempt_aside();
+        let failed = fixture::attempt(&bench.servers[0]);
+        record.failed.borrow_mut().push(failed);
         bench.finish(&record);
         let line = bench.lines();
         let expected: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
@@ -430,14 +385,14 @@ mod tests {
     fn an_exchange_that_went_well_is_one_line() {
         let bench = Bench::logging_to(&LogTarget::Stdout);
         let record = bench.record();
-        record.route.set(Some(0));
-        record.backend.set(Some(0));
-        record.attempt.set(Some(Attempt {
+        record.route.set(Rc::clone(&bench.route)).expect("unset");
+        record.backend.set("app".into()).expect("unset");
+        record.begin_attempt(Attempt {
             connect: Some(Duration::from_micros(210)),
             response: Some(Duration::from_nanos(1_480_999)),
             status: 200,
-            ..fixture::attempt(1)
-        }));
+            ..fixture::attempt(&bench.servers[1])
+        });
         record.status.set(200);
         record.body_bytes_in.set(3);
         record.body_bytes_out.set(512);
@@ -452,32 +407,31 @@ mod tests {
         );
         assert_eq!(bench.lines(), expected);
         assert_eq!(bench.statuses(), [(200, 1)]);
-        assert_eq!(bench.route.requests(), 1);
+        assert_eq!(bench.route.metrics.requests(), 1);
         assert_eq!(bench.frontend.body_bytes_in(), 3);
         assert_eq!(bench.frontend.body_bytes_out(), 512);
         let duration = bench.frontend.duration();
         assert_eq!((duration.count(), duration.sum_ns), (1, 2_500_000));
-        let server = &bench.servers[1];
+        let server = &bench.servers[1].metrics;
         assert_eq!(server.response().sum_ns, 1_480_999);
         assert_eq!((server.connect().count(), server.reused()), (1, 0));
-        assert_eq!(bench.servers[0].response().count(), 0);
+        assert_eq!(bench.servers[0].metrics.response().count(), 0);
     }
 
     #[test]
     fn every_attempt_counts_and_the_failed_ones_are_named() {
         let bench = Bench::logging_to(&LogTarget::Stdout);
         let record = bench.record();
-        record.backend.set(Some(0));
+        record.backend.set("app".into()).expect("unset");
         for reason in [Reason::ServerConnectRefused, Reason::ServerResponseEmpty] {
-            record.attempt.set(Some(fixture::attempt(0)));
+            record.begin_attempt(fixture::attempt(&bench.servers[0]));
             record.stamp_attempt(|attempt| attempt.reason = Some(reason));
-            record.set_attempt_aside();
         }
-        record.attempt.set(Some(Attempt {
+        record.begin_attempt(Attempt {
             response: Some(Duration::from_millis(1)),
             status: 503,
-            ..fixture::attempt(1)
-        }));
+            ..fixture::attempt(&bench.servers[1])
+        });
         record.queued.set(Duration::from_millis(2));
         record.status.set(503);
         bench.finish(&record);
@@ -493,6 +447,7 @@ mod tests {
         assert_eq!(line["times_ms"]["connect"], serde_json::Value::Null);
 
         let [first, second] = &bench.servers;
+        let (first, second) = (&first.metrics, &second.metrics);
         assert_eq!(first.faults(Reason::ServerConnectRefused), 1);
         assert_eq!(first.faults(Reason::ServerResponseEmpty), 1);
         assert_eq!(first.reused(), 1, "a refused connection was none");
@@ -550,7 +505,6 @@ mod tests {
         let refusal = Refusal {
             client: Peer::Ip(([192, 0, 2, 7], 51_234).into()),
             tls: None,
-            frontend: 0,
             request: Some(LoggedRequest::of(&RequestTexts {
                 method: Some(b"GET"),
                 target: Some(b"/a\0"),
@@ -564,9 +518,7 @@ mod tests {
             ended: bench.after_us(90),
             wall: fixture::record(bench.began).opening.wall,
         };
-        bench
-            .observer
-            .refused(&refusal, Some("web"), &bench.frontend);
+        bench.observer.refused(&refusal, "web", &bench.frontend);
         let expected = concat!(
             r#"{"time":"2026-03-01T12:34:56.789Z","frontend":"web","route":null,"backend":null,"#,
             r#""server":null,"client":"192.0.2.7:51234","method":"GET","host":null,"target":"/a\u0000","#,
@@ -578,22 +530,6 @@ mod tests {
         assert_eq!(bench.lines(), expected);
         assert_eq!(bench.statuses(), [(431, 1)]);
         assert_eq!(bench.frontend.replies(Reason::RequestHeadTooLarge), 1);
-    }
-
-    #[test]
-    fn places_that_the_plan_does_not_have_are_null_and_no_panic() {
-        let bench = Bench::logging_to(&LogTarget::Stdout);
-        let record = bench.record();
-        record.route.set(Some(9));
-        record.backend.set(Some(9));
-        record.attempt.set(Some(Attempt {
-            backend: 9,
-            ..fixture::attempt(9)
-        }));
-        record.set_attempt_aside();
-        bench.finish(&record);
-        let line: serde_json::Value = serde_json::from_str(&bench.lines()).expect("JSON");
-        assert_eq!(line["failed"][0]["server"], serde_json::Value::Null);
     }
 
     #[test]

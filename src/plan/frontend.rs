@@ -55,32 +55,7 @@ pub struct Frontend {
     pub upgrades: Vec<String>,
 }
 
-/// What a route is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RouteKind {
-    /// Requests.
-    Request,
-    /// Connections that are passed on as they are.
-    Tcp,
-}
-
-impl RouteKind {
-    /// Of the routes among which one for a connection in TCP mode, or for a request, is found.
-    pub fn of(is_tcp: bool) -> Self {
-        if is_tcp { Self::Tcp } else { Self::Request }
-    }
-}
-
 impl Frontend {
-    /// The name of the route at `place` among those of its kind.
-    pub fn name_of_route(&self, place: u32, kind: RouteKind) -> Option<&Name> {
-        let place = place as usize;
-        match kind {
-            RouteKind::Request => self.routes.get(place).map(|route| &route.name),
-            RouteKind::Tcp => self.tcp_routes.get(place).map(|route| &route.name),
-        }
-    }
-
     /// `upgrades` where nothing is said of them.
     pub fn default_upgrades() -> Vec<String> {
         vec!["websocket".to_owned()]

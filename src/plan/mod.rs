@@ -22,7 +22,7 @@ pub use backend::{
 };
 pub use frontend::{
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, Mode,
-    OddNames, ProxyProtocol, RequestIds, RouteKind,
+    OddNames, ProxyProtocol, RequestIds,
 };
 pub use http2::Http2;
 pub use peers::{Peers, UnixPeers};
@@ -43,8 +43,6 @@ pub use tls::{
 use http::HeaderName;
 
 pub use server_tls::{Identity, ServerTls, Sni, Trust};
-
-use crate::base::Name;
 
 /// One whole configuration.
 ///
@@ -69,13 +67,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The name of a route of the frontend at `frontend`.
-    pub fn name_of_route(&self, frontend: u32, route: u32, kind: RouteKind) -> Option<&Name> {
-        self.frontends
-            .get(frontend as usize)?
-            .name_of_route(route, kind)
-    }
-
     /// The fields that tell servers about clients' certificates, of all frontends. Each is for us to
     /// write alone, whichever frontend a request comes in by: they may lead to the same server.
     pub fn client_fields(&self) -> Vec<HeaderName> {

@@ -11,7 +11,7 @@ use crate::base::rng::Rng;
 use crate::exchange::Reason;
 use crate::expr::Scratch;
 use crate::net::{Dialer, Pipes};
-use crate::observe::{Places, ProcessMetrics, WorkerObserver, event};
+use crate::observe::{ProcessMetrics, WorkerObserver, event};
 use crate::proxy::connections::Connections;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::{Exchange, Stalled};
@@ -42,8 +42,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// Counts and logs an exchange of `live`, whatever became of it; `places` are its own.
-    pub fn settle(&self, exchange: &Exchange, places: &dyn Places, live: &Frontend) {
+    /// Counts and logs an exchange of `live`, whatever became of it.
+    pub fn settle(&self, exchange: &Exchange, live: &Frontend) {
         exchange.end();
         if std::thread::panicking() {
             // Not in the handler, which catches it, but in a body or in the connection itself.
@@ -51,7 +51,6 @@ impl Context {
             exchange.record.blame(Reason::ProxyPanic);
             event::exchange_panicked(&exchange.record.opening.id, "outside of its handler");
         }
-        self.observer
-            .finish(&exchange.record, places, &live.metrics);
+        self.observer.finish(&exchange.record, &live.metrics);
     }
 }

@@ -114,16 +114,16 @@ fn needed_backend_without_server(state: &State) -> Option<String> {
         .backends
         .iter()
         .find(|one| needs.contains(&one.plan.name) && one.available() == 0)?;
-    let servers = backend.plan.servers.iter().zip(&backend.servers);
+    let servers = backend.servers.iter();
     let mut states: Vec<String> = servers
         .take(NAMED_SERVERS)
-        .map(|(plan, server)| match server.health() {
-            Health::Up => format!("{} has weight 0", plan.name),
-            Health::Checking => format!("{} waits for its first check", plan.name),
-            Health::Down => format!("{} is down: {}", plan.name, server.note().reason),
+        .map(|server| match server.health() {
+            Health::Up => format!("{} has weight 0", server.name),
+            Health::Checking => format!("{} waits for its first check", server.name),
+            Health::Down => format!("{} is down: {}", server.name, server.note().reason),
         })
         .collect();
-    match backend.plan.servers.len().saturating_sub(NAMED_SERVERS) {
+    match backend.servers.len().saturating_sub(NAMED_SERVERS) {
         0 => {}
         more => states.push(format!("and {more} more")),
     }
@@ -229,10 +229,9 @@ fn scrape(
         .backends
         .iter()
         .flat_map(|backend| {
-            let servers = backend.plan.servers.iter().zip(&backend.servers);
-            servers.map(|(plan, server)| ServerRow {
+            backend.servers.iter().map(|server| ServerRow {
                 backend: &backend.plan.name,
-                server: &plan.name,
+                server: &server.name,
                 metrics: &server.metrics,
                 health: &server.health_metrics,
                 state: server.health().into(),

@@ -12,7 +12,6 @@ use crate::base::tasks;
 use crate::control::State;
 use crate::control::certs::Overview;
 use crate::observe::{ServerState, rfc3339};
-use crate::plan;
 use crate::proxy::backend::{Backend, Server};
 use crate::proxy::snapshot::Snapshot;
 
@@ -96,11 +95,9 @@ fn of_certificates(known: &Overview) -> Value {
 
 fn backend_status(backend: &Backend) -> Value {
     let servers: Map<String, Value> = backend
-        .plan
         .servers
         .iter()
-        .zip(&backend.servers)
-        .map(|(plan, server)| (plan.name.to_string(), server_status(plan, server)))
+        .map(|server| (server.name.to_string(), server_status(server)))
         .collect();
     json!({
         "queued": backend.queued(),
@@ -108,7 +105,7 @@ fn backend_status(backend: &Backend) -> Value {
     })
 }
 
-fn server_status(plan: &plan::Server, server: &Server) -> Value {
+fn server_status(server: &Server) -> Value {
     let note = server.note();
     json!({
         "state": ServerState::from(server.health()).code(),
@@ -116,7 +113,7 @@ fn server_status(plan: &plan::Server, server: &Server) -> Value {
         "reason": note.reason,
         "in_flight": server.in_flight(),
         "address": server.address.to_string(),
-        "weight": plan.weight,
-        "backup": plan.backup,
+        "weight": server.weight(),
+        "backup": server.is_backup(),
     })
 }

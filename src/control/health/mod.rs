@@ -170,8 +170,8 @@ impl Checker {
         for backend in leftovers.stale {
             backend.refresh();
         }
-        for (backend, indexes) in leftovers.unchecked {
-            self.shared.lift(&backend, &indexes);
+        for (backend, servers) in leftovers.unchecked {
+            self.shared.lift(&backend, &servers);
         }
         self.shared.woken.notify_one();
     }
@@ -205,19 +205,19 @@ impl Shared {
     fn start_due(shared: &Rc<Self>) -> Instant {
         let now = clock::now();
         let mut table = shared.table.borrow_mut();
-        while let Some((run, backend, index)) = table.start(now) {
+        while let Some((run, backend, server)) = table.start(now) {
             let check = Check {
                 shared: Rc::clone(shared),
-                run,
+                run: run.clone(),
                 outcome: None,
             };
-            let task = tasks::spawn_local(check.make(backend, index));
-            table.running(run, task);
+            let task = tasks::spawn_local(check.make(backend, server));
+            table.running(&run, task);
         }
         table.next_start().unwrap_or(now + FAR)
     }
 
-    fn ended(&self, run: Run, outcome: Option<Outcome>) {
+    fn ended(&self, run: &Run, outcome: Option<Outcome>) {
         let report = self
             .table
             .borrow_mut()
@@ -229,31 +229,31 @@ impl Shared {
     }
 
     fn carry_out(&self, report: &Report, outcome: &Outcome) {
-        let (backend, index, reason) = (&report.backend, report.index, &outcome.reason);
+        let (backend, server, reason) = (&report.backend, &report.server, &outcome.reason);
         // Traffic first, words later.
         let done = report.transition.map(|transition| {
-            let from = put(backend, index, transition.to, reason);
+            let from = put(backend, server, transition.to, reason);
             backend.refresh();
             (transition, from)
         });
         self.observer.checked(&Checked {
             backend: &backend.plan.name,
-            server: &backend.plan.servers[index].name,
-            live: &backend.servers[index],
+            server: &server.name,
+            live: server,
             verdict: outcome.verdict,
             reason,
         });
         if let Some((transition, from)) = done {
             let counts = Counts::of(backend);
-            self.tell(backend, index, from, reason, (transition, counts));
+            self.tell(backend, server, from, reason, (transition, counts));
         }
     }
 
     /// Has servers up that are not checked (any more).
-    fn lift(&self, backend: &Backend, indexes: &[usize]) {
-        let was: Vec<Health> = indexes
+    fn lift(&self, backend: &Backend, servers: &[Arc<Server>]) {
+        let was: Vec<Health> = servers
             .iter()
-            .map(|&index| put(backend, index, Health::Up, NOT_CHECKED))
+            .map(|server| put(backend, server, Health::Up, NOT_CHECKED))
             .collect();
         backend.refresh();
         let to_up = Transition {
@@ -261,9 +261,9 @@ impl Shared {
             checks: 0,
         };
         let counts = Counts::of(backend);
-        for (&index, from) in indexes.iter().zip(was) {
+        for (server, from) in servers.iter().zip(was) {
             if from != Health::Up {
-                self.tell(backend, index, from, NOT_CHECKED, (to_up, counts));
+                self.tell(backend, server, from, NOT_CHECKED, (to_up, counts));
             }
         }
     }
@@ -271,14 +271,14 @@ impl Shared {
     fn tell(
         &self,
         backend: &Backend,
-        index: usize,
+        server: &Server,
         from: Health,
         reason: &str,
         (transition, counts): (Transition, Counts),
     ) {
         self.observer.changed(&Change {
             backend: &backend.plan.name,
-            server: &backend.plan.servers[index].name,
+            server: &server.name,
             from,
             to: transition.to,
             reason,
@@ -308,14 +308,14 @@ impl Counts {
 }
 
 impl Check {
-    async fn make(mut self, backend: Arc<Backend>, index: usize) {
+    async fn make(mut self, backend: Arc<Backend>, server: Arc<Server>) {
         // The settings as they were when it started: a reload meanwhile is for the next one.
         let Some(health) = &backend.plan.health else {
             return;
         };
         let target = Target {
-            address: address_of(&backend.servers[index], health),
-            name: &backend.plan.servers[index].name,
+            address: address_of(&server, health),
+            name: &server.name,
             protocol: backend.plan.protocol,
             tls: backend.tls.as_deref(),
             preamble: preamble_of(&backend.plan, health),
@@ -327,7 +327,7 @@ impl Check {
 
 impl Drop for Check {
     fn drop(&mut self) {
-        self.shared.ended(self.run, self.outcome.take());
+        self.shared.ended(&self.run, self.outcome.take());
     }
 }
 
@@ -360,12 +360,11 @@ fn address_of(server: &Server, health: &plan::Health) -> Address {
 }
 
 /// Puts a server into another state and says what it was; the caller makes the backend refresh.
-fn put(backend: &Backend, index: usize, to: Health, reason: &str) -> Health {
-    let server = &backend.servers[index];
+fn put(backend: &Backend, server: &Arc<Server>, to: Health, reason: &str) -> Health {
     let from = server.health();
     server.set_health(to, reason);
     if to == Health::Up && from != Health::Up {
-        backend.came_up(index);
+        backend.came_up(server);
     }
     from
 }

@@ -66,7 +66,7 @@ struct Queue<K> {
     running: usize,
 }
 
-impl<K: Copy> Schedule<K> {
+impl<K> Schedule<K> {
     pub(super) fn new() -> Self {
         Self {
             in_use: Queue::new(),

@@ -12,7 +12,7 @@ use crate::base::clock::{Duration, FAR, Instant};
 use crate::base::rng::Rng;
 use crate::base::tasks::JoinHandle;
 use crate::plan;
-use crate::proxy::backend::{Backend, Health, ServerId};
+use crate::proxy::backend::{Backend, Health, Server, ServerKey};
 
 use super::FirstRound;
 use super::probe::Outcome;
@@ -21,10 +21,10 @@ use super::state::{State, Thresholds, Transition, Verdict};
 
 /// Every server that a snapshot has, checked or not.
 pub(super) struct Table {
-    schedule: Schedule<ServerId>,
-    watches: HashMap<ServerId, Watch>,
+    schedule: Schedule<ServerKey>,
+    watches: HashMap<ServerKey, Watch>,
     /// Servers without checks: when a reload adds some, they are not new.
-    unchecked: HashSet<ServerId>,
+    unchecked: HashSet<ServerKey>,
     rng: Rng,
     /// `None` before the first reconcile.
     first_round: Option<Unanswered>,
@@ -32,9 +32,9 @@ pub(super) struct Table {
 }
 
 /// One check that has been started.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Run {
-    pub(super) server: ServerId,
+    pub(super) server: ServerKey,
     /// Tells it from another run for the same server that was broken off.
     number: u64,
     ticket: Ticket,
@@ -43,8 +43,7 @@ pub(super) struct Run {
 /// What there is to tell and to do after a check.
 pub(super) struct Report {
     pub(super) backend: Arc<Backend>,
-    /// In `backend.servers`.
-    pub(super) index: usize,
+    pub(super) server: Arc<Server>,
     pub(super) transition: Option<Transition>,
 }
 
@@ -55,15 +54,14 @@ pub(super) struct Leftovers {
     pub(super) stopped: Vec<JoinHandle<()>>,
     /// To refresh: their rosters may have been made before a transition.
     pub(super) stale: Vec<Arc<Backend>>,
-    /// Servers, by index, that have to be up because they are not checked.
-    pub(super) unchecked: Vec<(Arc<Backend>, Vec<usize>)>,
+    /// Servers that have to be up because they are not checked.
+    pub(super) unchecked: Vec<(Arc<Backend>, Vec<Arc<Server>>)>,
 }
 
 /// One server that is checked.
 struct Watch {
     backend: Arc<Backend>,
-    /// In `backend.servers`.
-    index: usize,
+    server: Arc<Server>,
     state: State,
     place: Place,
     phase: Phase,
@@ -82,7 +80,7 @@ enum Phase {
 
 /// The servers whose first check readiness waits for.
 struct Unanswered {
-    servers: HashSet<ServerId>,
+    servers: HashSet<ServerKey>,
     until: Instant,
 }
 
@@ -118,9 +116,9 @@ impl Table {
         leftovers
     }
 
-    /// The next check that may start now, of the server `index` of a backend. The caller spawns it
-    /// and says so with [`Table::running`].
-    pub(super) fn start(&mut self, now: Instant) -> Option<(Run, Arc<Backend>, usize)> {
+    /// The next check that may start now, of a server of a backend. The caller spawns it and says so
+    /// with [`Table::running`].
+    pub(super) fn start(&mut self, now: Instant) -> Option<(Run, Arc<Backend>, Arc<Server>)> {
         loop {
             let (server, ticket) = self.schedule.start(now)?;
             let Some(watch) = self.watches.get_mut(&server) else {
@@ -136,12 +134,13 @@ impl Table {
                 number,
                 ticket,
             };
-            return Some((run, Arc::clone(&watch.backend), watch.index));
+            let (backend, server) = (&watch.backend, &watch.server);
+            return Some((run, Arc::clone(backend), Arc::clone(server)));
         }
     }
 
     /// Keeps the task of a run, to be aborted with its watch.
-    pub(super) fn running(&mut self, run: Run, handle: JoinHandle<()>) {
+    pub(super) fn running(&mut self, run: &Run, handle: JoinHandle<()>) {
         if let Some(watch) = self.watches.get_mut(&run.server)
             && let Phase::Running { number, task } = &mut watch.phase
             && *number == run.number
@@ -160,7 +159,7 @@ impl Table {
     /// Gives `None` when there is nothing to tell.
     pub(super) fn ended(
         &mut self,
-        run: Run,
+        run: &Run,
         outcome: Option<&Outcome>,
         now: Instant,
     ) -> Option<Report> {
@@ -180,7 +179,7 @@ impl Table {
         let due = watch.place.next(run.ticket.due, state.pace(), fast, now);
         watch.state = state;
         watch.has_changed |= transition.is_some();
-        watch.phase = Phase::Waiting(self.schedule.put(run.server, due, rank_of(state)));
+        watch.phase = Phase::Waiting(self.schedule.put(run.server.clone(), due, rank_of(state)));
         if verdict != Verdict::Unclear
             && let Some(open) = &mut self.first_round
         {
@@ -188,7 +187,7 @@ impl Table {
         }
         outcome.map(|_| Report {
             backend: Arc::clone(&watch.backend),
-            index: watch.index,
+            server: Arc::clone(&watch.server),
             transition,
         })
     }
@@ -211,22 +210,23 @@ impl Table {
         now: Instant,
     ) {
         let mut is_stale = false;
-        for (index, server) in backend.servers.iter().enumerate() {
-            let watch = match before.watches.remove(&server.id) {
+        for server in &backend.servers {
+            let key = ServerKey::of(server);
+            let watch = match before.watches.remove(&key) {
                 Some(mut watch) => {
                     is_stale |= mem::take(&mut watch.has_changed);
-                    self.carry_over(&mut watch, backend, index, health, now);
+                    self.carry_over(&mut watch, backend, health, now);
                     watch
                 }
-                None if before.unchecked.contains(&server.id) => {
-                    self.begin(backend, index, State::proven(), health, now)
+                None if before.unchecked.contains(&key) => {
+                    self.begin(backend, server, State::proven(), health, now)
                 }
                 None => {
                     let state = State::arriving(server.health());
-                    self.begin(backend, index, state, health, now)
+                    self.begin(backend, server, state, health, now)
                 }
             };
-            self.watches.insert(server.id, watch);
+            self.watches.insert(key, watch);
         }
         if is_stale {
             leftovers.stale.push(Arc::clone(backend));
@@ -240,15 +240,16 @@ impl Table {
         leftovers: &mut Leftovers,
     ) {
         let mut to_lift = Vec::new();
-        for (index, server) in backend.servers.iter().enumerate() {
-            let watch = before.watches.remove(&server.id);
+        for server in &backend.servers {
+            let key = ServerKey::of(server);
+            let watch = before.watches.remove(&key);
             if watch.is_some() || server.health() != Health::Up {
-                to_lift.push(index);
+                to_lift.push(Arc::clone(server));
             }
             leftovers
                 .stopped
                 .extend(watch.and_then(|watch| self.stop(watch)));
-            self.unchecked.insert(server.id);
+            self.unchecked.insert(key);
         }
         if !to_lift.is_empty() {
             leftovers.unchecked.push((Arc::clone(backend), to_lift));
@@ -259,18 +260,18 @@ impl Table {
     fn begin(
         &mut self,
         backend: &Arc<Backend>,
-        index: usize,
+        server: &Arc<Server>,
         state: State,
         health: &plan::Health,
         now: Instant,
     ) -> Watch {
-        let server = backend.servers[index].id;
+        let key = ServerKey::of(server);
         Watch {
             backend: Arc::clone(backend),
-            index,
+            server: Arc::clone(server),
             state,
             place: Place::drawn(now, health.interval, &self.rng),
-            phase: Phase::Waiting(self.schedule.put(server, now, rank_of(state))),
+            phase: Phase::Waiting(self.schedule.put(key, now, rank_of(state))),
             has_changed: false,
         }
     }
@@ -281,13 +282,11 @@ impl Table {
         &mut self,
         watch: &mut Watch,
         backend: &Arc<Backend>,
-        index: usize,
         health: &plan::Health,
         now: Instant,
     ) {
         let interval_before = watch.backend.plan.health.as_ref().map(|old| old.interval);
         watch.backend = Arc::clone(backend);
-        watch.index = index;
         if interval_before == Some(health.interval) {
             return;
         }
@@ -297,8 +296,8 @@ impl Table {
             && due < ticket.due
         {
             self.schedule.withdraw(ticket);
-            let server = backend.servers[index].id;
-            watch.phase = Phase::Waiting(self.schedule.put(server, due, ticket.rank));
+            let key = ServerKey::of(&watch.server);
+            watch.phase = Phase::Waiting(self.schedule.put(key, due, ticket.rank));
         }
     }
 
@@ -327,7 +326,7 @@ impl Table {
             .max()
             .unwrap_or(Duration::ZERO);
         self.first_round = Some(Unanswered {
-            servers: watches.keys().copied().collect(),
+            servers: watches.keys().cloned().collect(),
             until: now + longest.min(FAR),
         });
     }
@@ -335,8 +334,8 @@ impl Table {
 
 /// The servers before a reconcile; what is left of them after it is gone from the plan.
 struct Before {
-    watches: HashMap<ServerId, Watch>,
-    unchecked: HashSet<ServerId>,
+    watches: HashMap<ServerKey, Watch>,
+    unchecked: HashSet<ServerKey>,
 }
 
 fn rank_of(state: State) -> Rank {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::base::Position;
 use crate::base::clock::Duration;
 use crate::base::rng::Rng;
-use crate::observe::ServerMetrics;
+use crate::exchange::ServerMetrics;
 use crate::plan::{Attempts, Balance, HttpCheck, Initial, Probe, StatusSet};
 
 use crate::proxy::backend::{Lease, Local, Tried};
@@ -132,9 +132,21 @@ fn address(number: u32) -> SocketAddr {
     SocketAddr::from(([10, 0, high, low], 80))
 }
 
+fn written(address: Address) -> plan::Server {
+    plan::Server {
+        name: name(&address.to_string()),
+        address,
+        weight: 1,
+        max_connections: None,
+        backup: false,
+        at: Position::built_in(),
+    }
+}
+
 fn server(number: u32, health: Health) -> Arc<Server> {
     let metrics = Arc::new(ServerMetrics::new(1));
-    Arc::new(Server::new(address(number).into(), metrics, health, "new"))
+    let written = written(address(number).into());
+    Arc::new(Server::new(&written, metrics, health, "new"))
 }
 
 fn servers(numbers: std::ops::Range<u32>) -> Vec<Arc<Server>> {
@@ -151,14 +163,7 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
         balance: Balance::default(),
         servers: servers
             .iter()
-            .map(|server| plan::Server {
-                name: name(&server.address.to_string()),
-                address: server.address.clone(),
-                weight: 1,
-                max_connections: None,
-                backup: false,
-                at: Position::built_in(),
-            })
+            .map(|server| written(server.address.clone()))
             .collect(),
         timeout: plan::BackendTimeouts::default(),
         health,
@@ -276,7 +281,7 @@ fn a_server_that_comes_up_by_a_check_is_eased_into_its_share() {
         let backend = Arc::new(Backend::new(plan, servers.clone(), None));
         world.checker.reconcile(&[Arc::clone(&backend)]);
         world.until(0.1).await;
-        let local = Rc::new(Local::new(0, backend, false, None));
+        let local = Rc::new(Local::new(backend, false, None));
         let lease = |count| -> Vec<Lease> {
             let each = (0..count).map(|_| local.lease_now(&Tried::default()));
             each.filter_map(Result::ok).collect()
@@ -711,9 +716,9 @@ fn the_end_of_a_run_that_was_broken_off_is_not_taken_for_that_of_the_next() {
         verdict: Verdict::Passed,
         reason: "status 200".to_owned(),
     };
-    assert!(table.ended(first, Some(&passed), now).is_none());
+    assert!(table.ended(&first, Some(&passed), now).is_none());
     assert_eq!(table.next_start(), None);
-    assert!(table.ended(second, Some(&passed), now).is_some());
+    assert!(table.ended(&second, Some(&passed), now).is_some());
     assert!(table.next_start().is_some());
 }
 

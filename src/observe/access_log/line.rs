@@ -17,7 +17,6 @@ use crate::base::clock::Duration;
 use crate::exchange::{Attempt, ClientTls, LoggedField, LoggedRequest, Reason, RequestId};
 use crate::observe::calendar::Calendar;
 use crate::observe::json;
-use crate::observe::places::Places;
 
 /// How much of a name is written that a client asks for by TLS. One of DNS has up to 253 bytes; in TCP
 /// mode it can be as long as what is read of the client.
@@ -68,12 +67,7 @@ pub(crate) struct Times {
 }
 
 /// Appends `entry` as one line, its end included.
-pub(crate) fn write_line(
-    out: &mut Vec<u8>,
-    calendar: &mut Calendar,
-    entry: &Entry<'_>,
-    places: Option<&dyn Places>,
-) {
+pub(crate) fn write_line(out: &mut Vec<u8>, calendar: &mut Calendar, entry: &Entry<'_>) {
     out.extend_from_slice(b"{\"time\":\"");
     calendar.write(entry.wall, out);
     out.push(b'"');
@@ -97,7 +91,7 @@ pub(crate) fn write_line(
     number(out, b",\"generation\":", entry.generation);
     number(out, b",\"attempts\":", entry.attempts as u64);
     if !entry.failed.is_empty() {
-        failed(out, entry.failed, places);
+        failed(out, entry.failed);
     }
     number(out, b",\"bytes_in\":", entry.body_bytes_in);
     number(out, b",\"bytes_out\":", entry.body_bytes_out);
@@ -214,15 +208,14 @@ fn version_text(version: Version) -> &'static str {
     }
 }
 
-fn failed(out: &mut Vec<u8>, attempts: &[Attempt], places: Option<&dyn Places>) {
+fn failed(out: &mut Vec<u8>, attempts: &[Attempt]) {
     for (place, attempt) in attempts.iter().enumerate() {
         let key: &[u8] = if place == 0 {
             b",\"failed\":[{\"server\":"
         } else {
             b",{\"server\":"
         };
-        let server = places.and_then(|places| places.server(attempt.backend, attempt.server));
-        name(out, key, server.map(|(name, _)| name));
+        name(out, key, Some(&attempt.server.name));
         name(out, b",\"reason\":", attempt.reason.map(Reason::code));
         out.push(b'}');
     }

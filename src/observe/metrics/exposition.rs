@@ -12,7 +12,7 @@ use std::fmt::{self, Write as _};
 
 use crate::base::TlsKeys;
 use crate::base::clock::Instant;
-use crate::exchange::Reason;
+use crate::exchange::{Appeared, BOUNDS_US, HistogramSum, Reason, RouteMetrics, ServerMetrics};
 use crate::observe::AccessLogHandle;
 use crate::observe::metrics::frontend::{
     FrontendMetrics, Handshake, HandshakeFailure, NoHeader, PauseCause,
@@ -21,9 +21,6 @@ use crate::observe::metrics::health::{CheckResult, HealthMetrics, ServerState};
 use crate::observe::metrics::kernel::ProcessFacts;
 use crate::observe::metrics::names::{self, Metric};
 use crate::observe::metrics::process_wide::ProcessMetrics;
-use crate::observe::metrics::route::RouteMetrics;
-use crate::observe::metrics::server::ServerMetrics;
-use crate::observe::metrics::shard::{Appeared, BOUNDS_US, HistogramSum};
 
 /// Everything that a scrape shows.
 #[derive(Clone, Copy, Debug)]
@@ -612,24 +609,25 @@ mod tests {
             frontend.shook_hands(0, Ok(Handshake::ALL[1]));
             frontend.shook_hands(1, Ok(Handshake::ALL[2]));
             frontend.shook_hands(1, Err(HandshakeFailure::NotTls));
+            let at = fixture::server("10.0.0.1:80");
             servers[0].attempted(
                 0,
                 &Attempt {
                     reason: Some(Reason::ServerConnectRefused),
-                    ..fixture::attempt(0)
+                    ..fixture::attempt(&at)
                 },
             );
             let answered = Attempt {
                 connect: Some(Duration::from_micros(250)),
                 response: Some(Duration::from_secs(61)),
                 status: 200,
-                ..fixture::attempt(0)
+                ..fixture::attempt(&at)
             };
             servers[0].attempted(0, &answered);
             let reused = Attempt {
                 connect: None,
                 response: Some(Duration::from_millis(1)),
-                ..answered
+                ..answered.clone()
             };
             servers[0].attempted(1, &reused);
             let up = || HealthMetrics::new(ServerState::Up, began);

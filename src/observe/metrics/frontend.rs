@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::clock::Duration;
 use crate::base::{TlsKeys, TlsVersion};
-use crate::exchange::Reason;
-use crate::observe::metrics::shard::{
-    Counter, Histogram, HistogramSum, Level, ReasonCounters, Shards, StatusCounters, each_status,
+use crate::exchange::{
+    Counter, Histogram, HistogramSum, Level, Reason, ReasonCounters, Shards, StatusCounters,
+    each_status,
 };
 use crate::wire::proxy_protocol::Malformed;
 

@@ -1,7 +1,7 @@
 //! Numbers: counted by each worker for itself, summed by a scrape.
 //!
-//! What an exchange touches is in [`shard`]s of our own, owned by the live state of a frontend or a
-//! server ([`frontend`], [`server`]). What changes slowly and belongs to the process goes through
+//! What an exchange touches is in shards of our own, owned by the live state of a frontend
+//! ([`frontend`]), a route or a server (`exchange`). What changes slowly and belongs to the process goes through
 //! the `metrics` facade ([`process_wide`]). [`exposition`] renders both. [`names`] is the one table
 //! of names.
 
@@ -11,6 +11,3 @@ pub(super) mod health;
 mod kernel;
 pub(super) mod names;
 pub(super) mod process_wide;
-pub(super) mod route;
-pub(super) mod server;
-pub(super) mod shard;

@@ -8,24 +8,21 @@ use crate::base::clock;
 use crate::exchange::Reason;
 use crate::plan::Balance;
 
-use super::Local;
 use super::balance::least_connections::{Load, handicap, least};
 use super::balance::round_robin::Turns;
 use super::lease::Lease;
 use super::queue::{Full, Woken};
 use super::roster::{Member, Roster};
-use super::server::{Health, Server};
+use super::server::Health;
+use super::{Local, LocalServer};
 
 /// How often a choice by load is made anew because another worker changed the load in between. The
 /// last one takes what it can get.
 const RACES: usize = 4;
 
-/// The servers that one exchange has tried, by their places.
-#[derive(Debug, Default)]
-pub struct Tried {
-    places: [Option<usize>; 10],
-    count: usize,
-}
+/// The servers that one exchange has tried: none of most, and at most `attempts` of any.
+#[derive(Default)]
+pub struct Tried(Vec<Rc<LocalServer>>);
 
 /// No slot now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,37 +34,33 @@ pub enum NoSlot {
 }
 
 impl Tried {
-    /// Remembers `place`.
-    pub fn add(&mut self, place: usize) {
-        // `attempts` is at most 10: there is room for each.
-        if let Some(free) = self.places.get_mut(self.count) {
-            *free = Some(place);
-            self.count += 1;
-        }
+    /// Remembers `server`.
+    pub fn add(&mut self, server: &Rc<LocalServer>) {
+        self.0.push(Rc::clone(server));
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.0.is_empty()
     }
 
-    fn has(&self, place: usize) -> bool {
-        self.places[..self.count].contains(&Some(place))
+    fn has(&self, server: &Rc<LocalServer>) -> bool {
+        self.0.iter().any(|tried| Rc::ptr_eq(tried, server))
     }
 }
 
 impl Local {
     fn try_lease(self: &Rc<Self>, tried: &Tried) -> Result<Lease, NoSlot> {
         let roster = self.shared.roster.load();
-        let place = match self.shared.plan.balance {
+        let server = match self.shared.plan.balance {
             Balance::RoundRobin => self.in_turn(&roster, tried),
             Balance::LeastConnections => self.least_loaded(&roster, tried),
         };
-        let place = match place {
+        let server = match server {
             Err(NoSlot::NoServer) if !tried.is_empty() => self.spare(tried),
-            place => place,
+            server => server,
         };
-        place.map(|place| Lease::of(self, place))
+        server.map(|server| Lease::of(self, server))
     }
 
     /// A slot at a server that was not tried, at once, unless others wait already: who comes later
@@ -118,9 +111,9 @@ impl Local {
                     Woken::Granted(server) => break server,
                 }
             };
-            let servers = &self.shared.servers;
-            if let Some(place) = servers.iter().position(|ours| ours.id == server.id) {
-                return Ok(Lease::of(self, place));
+            let is_it = |ours: &&Rc<LocalServer>| Arc::ptr_eq(&ours.shared, &server);
+            if let Some(ours) = self.servers.iter().find(is_it) {
+                return Ok(Lease::of(self, ours));
             }
             // A reload has brought that server; this exchange runs under what was before.
             queue.give_back(&server);
@@ -128,7 +121,7 @@ impl Local {
     }
 
     /// The server whose turn it is; those that cannot take it are passed over.
-    fn in_turn(&self, roster: &Roster, tried: &Tried) -> Result<usize, NoSlot> {
+    fn in_turn(&self, roster: &Roster, tried: &Tried) -> Result<&Rc<LocalServer>, NoSlot> {
         let Roster { members, turns } = roster;
         if turns.is_empty() {
             return Err(self.why_none(members, tried));
@@ -142,13 +135,13 @@ impl Local {
             // exchange would begin at the one that hangs each time.
             cursor.load(Ordering::Relaxed)
         };
-        if let Some(place) = self.take_turn(members, turns, ticket, tried) {
-            return Ok(place);
+        if let Some(server) = self.take_turn(members, turns, ticket, tried) {
+            return Ok(server);
         }
         for step in 1..turns.len() as u64 {
             let ticket = ticket.wrapping_add(step);
-            if let Some(place) = self.take_turn(members, turns, ticket, tried) {
-                return Ok(place);
+            if let Some(server) = self.take_turn(members, turns, ticket, tried) {
+                return Ok(server);
             }
         }
         Err(self.why_none(members, tried))
@@ -161,39 +154,41 @@ impl Local {
         turns: &Turns,
         ticket: u64,
         tried: &Tried,
-    ) -> Option<usize> {
-        let member = member_at(members, turns, ticket)?;
-        let may = !tried.has(member.server) && self.shared.servers[member.server].is_up();
-        (may && self.shared.servers[member.server].try_acquire()).then_some(member.server)
+    ) -> Option<&Rc<LocalServer>> {
+        let server = &self.servers[member_at(members, turns, ticket)?.index];
+        let may = !tried.has(server) && server.shared.is_up();
+        (may && server.shared.try_acquire()).then_some(server)
     }
 
     /// The server with the fewest exchanges in flight for its weight.
-    fn least_loaded(&self, roster: &Roster, tried: &Tried) -> Result<usize, NoSlot> {
+    fn least_loaded(&self, roster: &Roster, tried: &Tried) -> Result<&Rc<LocalServer>, NoSlot> {
         let members = &roster.members;
         // Relaxed: it only spreads choices among equals.
         let turn = self.shared.live.cursor.fetch_add(1, Ordering::Relaxed);
         let now = clock::now();
         for race in 0..RACES {
             let loads = members.iter().filter_map(|member| {
-                let server = &self.shared.servers[member.server];
+                let local = &self.servers[member.index];
+                let server = &local.shared;
                 let in_flight = server.in_flight();
                 let is_free = server.has_room_beside(in_flight);
-                let may = is_free && server.is_up() && !tried.has(member.server);
+                let may = is_free && server.is_up() && !tried.has(local);
                 let (at_first, age) = server.handicap(now);
                 may.then_some(Load {
-                    server: member.server,
+                    server: member.index,
                     in_flight: in_flight.saturating_add(handicap(at_first, age)),
                     weight: member.weight,
                 })
             });
-            let Some(place) = least(loads, turn) else {
+            let Some(index) = least(loads, turn) else {
                 return Err(self.why_none(members, tried));
             };
-            let server = &self.shared.servers[place];
+            let local = &self.servers[index];
+            let server = &local.shared;
             let seen = server.in_flight();
             let is_last = race + 1 == RACES;
             if (is_last && server.try_acquire()) || server.try_acquire_at(seen) {
-                return Ok(place);
+                return Ok(local);
             }
         }
         // Others were faster each time: there are servers.
@@ -202,25 +197,27 @@ impl Local {
 
     /// A backup for an exchange whose first choices have all been tried: they still count as up, so
     /// that the roster does not have the backups yet.
-    fn spare(&self, tried: &Tried) -> Result<usize, NoSlot> {
-        let servers = &self.shared.servers;
-        let plans = self.shared.plan.servers.iter().enumerate();
-        plans
-            .filter(|(place, plan)| plan.backup && plan.weight > 0 && !tried.has(*place))
-            .map(|(place, _)| place)
-            .find(|&place| servers[place].is_up() && servers[place].try_acquire())
-            .ok_or(NoSlot::NoServer)
+    fn spare(&self, tried: &Tried) -> Result<&Rc<LocalServer>, NoSlot> {
+        let is_spare = |local: &&Rc<LocalServer>| {
+            let server = &local.shared;
+            let may = server.is_backup() && server.weight() > 0 && !tried.has(local);
+            may && server.is_up() && server.try_acquire()
+        };
+        self.servers.iter().find(is_spare).ok_or(NoSlot::NoServer)
     }
 
     /// Why no server could take it: all are full, or none is up. A server that waits for its first check
     /// may be up in a moment, and is waited for like a full one.
     fn why_none(&self, members: &[Member], tried: &Tried) -> NoSlot {
-        let (servers, plan) = (&self.shared.servers, &self.shared.plan.servers);
-        let is_full = |member: &Member| servers[member.server].is_up() && !tried.has(member.server);
-        let may_come = |(place, server): (usize, &Arc<Server>)| {
-            server.health() == Health::Checking && plan[place].weight > 0 && !tried.has(place)
+        let is_full = |member: &Member| {
+            let local = &self.servers[member.index];
+            local.shared.is_up() && !tried.has(local)
         };
-        if members.iter().any(is_full) || servers.iter().enumerate().any(may_come) {
+        let may_come = |local: &Rc<LocalServer>| {
+            let server = &local.shared;
+            server.health() == Health::Checking && server.weight() > 0 && !tried.has(local)
+        };
+        if members.iter().any(is_full) || self.servers.iter().any(may_come) {
             NoSlot::Full
         } else {
             NoSlot::NoServer
@@ -241,10 +238,10 @@ mod tests {
 
     use super::*;
     use crate::base::{Name, Position};
-    use crate::observe::ServerMetrics;
+    use crate::exchange::ServerMetrics;
     use crate::plan;
-    use crate::proxy::backend::Backend;
     use crate::proxy::backend::balance::least_connections::HANDICAP_WINDOW;
+    use crate::proxy::backend::{Backend, Server};
 
     struct Setup {
         servers: Vec<plan::Server>,
@@ -276,12 +273,7 @@ mod tests {
         fn local(self) -> Rc<Local> {
             let live = self.servers.iter().map(|server| {
                 let metrics = Arc::new(ServerMetrics::new(1));
-                Arc::new(Server::new(
-                    server.address.clone(),
-                    metrics,
-                    self.health,
-                    "test",
-                ))
+                Arc::new(Server::new(server, metrics, self.health, "test"))
             });
             let live = live.collect();
             let plan = plan::Backend {
@@ -302,14 +294,20 @@ mod tests {
                 header_case: plan::HeaderCase::Lower,
             };
             let backend = Arc::new(Backend::new(plan, live, None));
-            Rc::new(Local::new(0, backend, false, None))
+            Rc::new(Local::new(backend, false, None))
         }
+    }
+
+    fn index_of(lease: &Lease) -> usize {
+        let mut servers = lease.backend().servers.iter();
+        let is_it = |server: &Rc<LocalServer>| Rc::ptr_eq(server, lease.server());
+        servers.position(is_it).expect("it is one of them")
     }
 
     fn place(local: &Rc<Local>) -> Result<usize, NoSlot> {
         local
             .lease_now(&Tried::default())
-            .map(|lease| lease.index())
+            .map(|lease| index_of(&lease))
     }
 
     fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
@@ -335,15 +333,15 @@ mod tests {
     fn the_turn_of_a_full_or_tried_or_fallen_server_goes_to_the_next() {
         let local = servers(&[(1, Some(1)), (1, None)]).local();
         let held = local.lease_now(&Tried::default()).expect("a slot");
-        assert_eq!(held.index(), 0);
+        assert_eq!(index_of(&held), 0);
         assert!((0..4).all(|_| place(&local) == Ok(1)));
         drop(held);
         local.shared.servers[1].set_health(Health::Down, "test");
         assert!((0..4).all(|_| place(&local) == Ok(0)));
         let mut tried = Tried::default();
-        tried.add(0);
+        tried.add(&local.servers[0]);
         assert_eq!(
-            local.lease_now(&tried).map(|lease| lease.index()),
+            local.lease_now(&tried).map(|lease| index_of(&lease)),
             Err(NoSlot::NoServer)
         );
     }
@@ -354,11 +352,11 @@ mod tests {
         let mut firsts = Vec::new();
         for _ in 0..4 {
             let mut tried = Tried::default();
-            let first = local.lease_now(&tried).expect("a slot").index();
+            let first = index_of(&local.lease_now(&tried).expect("a slot"));
             firsts.push(first);
             if first == 0 {
-                tried.add(0);
-                assert_eq!(local.lease_now(&tried).expect("a slot").index(), 1);
+                tried.add(&local.servers[0]);
+                assert_eq!(index_of(&local.lease_now(&tried).expect("a slot")), 1);
             }
         }
         assert_eq!(firsts, [0, 1, 0, 1]);
@@ -370,11 +368,11 @@ mod tests {
         setup.servers[1].backup = true;
         let local = setup.local();
         let mut tried = Tried::default();
-        tried.add(0);
+        tried.add(&local.servers[0]);
         let lease = local.lease_now(&tried).expect("the backup");
-        assert_eq!(lease.index(), 1);
-        tried.add(1);
-        let outcome = local.lease_now(&tried).map(|lease| lease.index());
+        assert_eq!(index_of(&lease), 1);
+        tried.add(&local.servers[1]);
+        let outcome = local.lease_now(&tried).map(|lease| index_of(&lease));
         assert_eq!(outcome, Err(NoSlot::NoServer));
     }
 
@@ -390,7 +388,7 @@ mod tests {
         let Poll::Ready(Ok(lease)) = poll(waiting.as_mut()) else {
             unreachable!("the slot was handed over");
         };
-        assert_eq!(lease.server().in_flight(), 1);
+        assert_eq!(lease.server().shared.in_flight(), 1);
         drop(lease);
         assert_eq!(local.shared.servers[0].in_flight(), 0);
     }
@@ -473,7 +471,7 @@ mod tests {
         let held = lease(10);
         assert_eq!(in_flight(), [10, 0]);
         backend.servers[1].set_health(Health::Up, "test");
-        backend.came_up(1);
+        backend.came_up(&backend.servers[1]);
         backend.refresh();
         // As if it had as much to do as the other: it does not get all that comes.
         let first = lease(4);

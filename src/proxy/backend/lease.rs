@@ -2,15 +2,13 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use super::Local;
-use super::server::Server;
+use super::{Local, LocalServer};
 
 /// A slot at a server. Dropping it hands the slot to the first waiter, or gives it back.
 pub struct Lease {
     backend: Rc<Local>,
-    server: usize,
+    server: Rc<LocalServer>,
     /// Among these it counts.
     held: Option<Held>,
 }
@@ -21,10 +19,10 @@ pub struct Held(Rc<Cell<usize>>);
 
 impl Lease {
     /// The holder has taken the slot.
-    pub(super) fn of(backend: &Rc<Local>, server: usize) -> Self {
+    pub(super) fn of(backend: &Rc<Local>, server: &Rc<LocalServer>) -> Self {
         Self {
             backend: Rc::clone(backend),
-            server,
+            server: Rc::clone(server),
             held: None,
         }
     }
@@ -40,14 +38,9 @@ impl Lease {
         self.held.as_ref().map_or(1, |held| held.0.get())
     }
 
-    /// The server's place in the backend.
-    pub fn index(&self) -> usize {
-        self.server
-    }
-
-    /// The server.
-    pub fn server(&self) -> &Arc<Server> {
-        &self.backend.shared.servers[self.server]
+    /// The server, on this worker.
+    pub fn server(&self) -> &Rc<LocalServer> {
+        &self.server
     }
 
     /// The backend, on this worker.
@@ -61,11 +54,10 @@ impl Drop for Lease {
         if let Some(Held(number)) = &self.held {
             number.set(number.get() - 1);
         }
-        let shared = &self.backend.shared;
-        let server = &shared.servers[self.server];
+        let server = &self.server.shared;
         // A slot at a server that takes no more traffic is not passed on.
         if server.is_up() && server.is_within_limit() {
-            shared.live.queue.give_back(server);
+            self.backend.shared.live.queue.give_back(server);
         } else {
             server.release();
         }

@@ -14,8 +14,8 @@ mod server;
 
 pub use choose::{NoSlot, Tried};
 pub use lease::{Held, Lease};
-pub use local::Local;
-pub use server::{Health, Note, Server, ServerId};
+pub use local::{Local, LocalServer};
+pub use server::{Health, Note, Server, ServerKey};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -58,9 +58,9 @@ impl Backend {
     /// A backend with `servers`, one for each of the plan's, that goes on where `before` is.
     pub fn new(plan: plan::Backend, servers: Vec<Arc<Server>>, before: Option<&Self>) -> Self {
         for (plan, server) in plan.servers.iter().zip(&servers) {
-            server.set_limit(plan.max_connections);
+            server.write(plan);
         }
-        let roster = Roster::of(&plan, &servers);
+        let roster = Roster::of(&servers);
         Self {
             plan,
             servers,
@@ -72,8 +72,7 @@ impl Backend {
 
     /// Makes the servers' present states count: to be called after each change of one.
     pub fn refresh(&self) {
-        self.roster
-            .store(Arc::new(Roster::of(&self.plan, &self.servers)));
+        self.roster.store(Arc::new(Roster::of(&self.servers)));
         self.live.queue.look_again();
     }
 
@@ -82,21 +81,20 @@ impl Backend {
         self.live.queue.look_again();
     }
 
-    /// Says that server number `index` has just come up, before [`Backend::refresh`]: it is eased
-    /// into its share.
-    pub fn came_up(&self, index: usize) {
+    /// Says that `server`, which is one of its own, has just come up, before [`Backend::refresh`]: it
+    /// is eased into its share.
+    pub fn came_up(&self, server: &Arc<Server>) {
         let roster = self.roster.load();
         let others = roster
             .members
             .iter()
-            .filter(|member| member.server != index)
+            .filter(|member| !Arc::ptr_eq(&self.servers[member.index], server))
             .map(|member| Load {
-                server: member.server,
-                in_flight: self.servers[member.server].in_flight(),
+                server: member.index,
+                in_flight: self.servers[member.index].in_flight(),
                 weight: member.weight,
             });
-        let weight = self.plan.servers[index].weight;
-        self.servers[index].came_up(handicap_on_coming_up(others, weight));
+        server.came_up(handicap_on_coming_up(others, server.weight()));
     }
 
     /// How many exchanges wait for a slot.

@@ -201,14 +201,22 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use crate::observe::ServerMetrics;
+    use crate::base::{Name, Position};
+    use crate::exchange::ServerMetrics;
+    use crate::plan;
     use crate::proxy::backend::Health;
 
     fn server() -> Arc<Server> {
-        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let written = plan::Server {
+            name: Name::new("a").expect("a name"),
+            address: SocketAddr::from(([127, 0, 0, 1], 1)).into(),
+            weight: 1,
+            max_connections: Some(1),
+            backup: false,
+            at: Position::built_in(),
+        };
         let metrics = Arc::new(ServerMetrics::new(1));
-        let server = Server::new(address.into(), metrics, Health::Up, "test");
-        server.set_limit(Some(1));
+        let server = Server::new(&written, metrics, Health::Up, "test");
         assert!(server.try_acquire());
         Arc::new(server)
     }

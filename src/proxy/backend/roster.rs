@@ -5,44 +5,39 @@
 
 use std::sync::Arc;
 
-use crate::plan;
-
 use super::balance::round_robin::Turns;
 use super::server::{Health, Server};
 
 /// The servers that take traffic.
 #[derive(Debug)]
 pub(super) struct Roster {
-    /// Places in the backend's servers.
+    /// In the order of the backend's servers.
     pub(super) members: Vec<Member>,
-    /// Whose turn it is, as places in `members`.
+    /// Whose turn it is, as indices of `members`.
     pub(super) turns: Turns,
 }
 
 /// One server that takes traffic.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Member {
-    /// Its place in the backend's servers.
-    pub(super) server: usize,
+    /// Its index in the backend's servers.
+    pub(super) index: usize,
     /// Never 0.
     pub(super) weight: u16,
 }
 
 impl Roster {
     /// The servers that are up and have a weight; backups only when there is no other.
-    pub(super) fn of(plan: &plan::Backend, servers: &[Arc<Server>]) -> Self {
-        let of_kind = |backup: bool| -> Vec<Member> {
-            plan.servers
-                .iter()
-                .zip(servers)
-                .enumerate()
-                .filter(|(_, (plan, server))| {
-                    plan.backup == backup && plan.weight > 0 && server.health() == Health::Up
+    pub(super) fn of(servers: &[Arc<Server>]) -> Self {
+        let of_kind = |is_backup: bool| -> Vec<Member> {
+            let each = servers.iter().enumerate();
+            each.filter(|(_, server)| server.is_backup() == is_backup)
+                .map(|(index, server)| Member {
+                    index,
+                    weight: server.weight(),
                 })
-                .map(|(place, (plan, _))| Member {
-                    server: place,
-                    weight: plan.weight,
-                })
+                .filter(|member| member.weight > 0)
+                .filter(|member| servers[member.index].health() == Health::Up)
                 .collect()
         };
         let mut members = of_kind(false);

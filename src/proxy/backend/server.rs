@@ -1,28 +1,33 @@
 //! The live state of one server: what must survive a reload.
 //!
 //! It belongs to an identity (backend, server name, address), never to a configuration: the next
-//! snapshot points at the same `Server`. Every field has one writer.
+//! snapshot points at the same `Server`, and two are the same when they are one object. Every field
+//! has one writer.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use crate::base::Address;
 use crate::base::clock::{self, Duration, Instant};
-use crate::observe::{HealthMetrics, ServerMetrics, ServerState};
+use crate::base::{Address, Name};
+use crate::exchange::ServerMetrics;
+use crate::observe::{HealthMetrics, ServerState};
+use crate::plan;
 
 /// How often the log says what keeps exchanges from a server: they may be thousands a second.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// Names a [`Server`] for the life of the process; never given twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ServerId(u64);
+/// A [`Server`] as a key in tables: equal to itself alone, whatever others are called. Holds the
+/// server, so that no later one can be taken for it.
+#[derive(Clone, Debug)]
+pub struct ServerKey(Arc<Server>);
 
 /// One server, alive.
 #[derive(Debug)]
 pub struct Server {
     /// Never changes.
-    pub id: ServerId,
+    pub name: Name,
     /// Never changes: another address is another server.
     pub address: Address,
     /// Its numbers on the hot path; they go on when it gets another address. Written by the workers'
@@ -42,6 +47,10 @@ pub struct Server {
     /// under an old one would keep to the old number, and fill the queue when it has been raised.
     /// `Relaxed`: a slot taken a moment earlier would have kept to the old one.
     limit: AtomicU32,
+    /// Its share of the traffic; 0: none. Written, as is `is_backup`, with each snapshot that has the
+    /// server; read when a roster is made of it, and where no roster has a server. `Relaxed`, as `limit`.
+    weight: AtomicU16,
+    is_backup: AtomicBool,
     /// A [`Health`] as number. Written by the health checks; read by every choice of a server.
     /// `Relaxed`: a choice made a moment earlier would have been the same.
     health: AtomicU8,
@@ -79,23 +88,23 @@ pub struct Note {
 }
 
 impl Server {
-    /// A server that nothing is known about yet but how it starts.
+    /// The server `written`, of which nothing is known yet but how it starts.
     pub fn new(
-        address: Address,
+        written: &plan::Server,
         metrics: Arc<ServerMetrics>,
         health: Health,
         reason: &str,
     ) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
-            // Relaxed: only that no two are the same.
-            id: ServerId(NEXT.fetch_add(1, Ordering::Relaxed)),
-            address,
+            name: written.name.clone(),
+            address: written.address.clone(),
             metrics,
             health_metrics: Arc::new(HealthMetrics::new(health.into(), clock::now())),
             made: clock::now(),
             in_flight: AtomicU32::new(0),
-            limit: AtomicU32::new(u32::MAX),
+            limit: AtomicU32::new(written.max_connections.unwrap_or(u32::MAX)),
+            weight: AtomicU16::new(written.weight),
+            is_backup: AtomicBool::new(written.backup),
             health: AtomicU8::new(health as u8),
             up_since_us: AtomicU64::new(0),
             up_handicap: AtomicU32::new(0),
@@ -107,13 +116,13 @@ impl Server {
         }
     }
 
-    /// The server `before` at another address: its numbers go on, and what was true of the old address does
-    /// not hold for the new one.
-    pub fn moved(before: &Self, address: Address, health: Health, reason: &str) -> Self {
+    /// The server `before` at another address, as `written` now: its numbers go on, and what was true of
+    /// the old address does not hold for the new one.
+    pub fn moved(before: &Self, written: &plan::Server, health: Health, reason: &str) -> Self {
         before.health_metrics.moved(health.into(), clock::now());
         Self {
             health_metrics: Arc::clone(&before.health_metrics),
-            ..Self::new(address, Arc::clone(&before.metrics), health, reason)
+            ..Self::new(written, Arc::clone(&before.metrics), health, reason)
         }
     }
 
@@ -190,9 +199,22 @@ impl Server {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Bounds how many may hold a slot; slots that are held stay held.
-    pub(super) fn set_limit(&self, max: Option<u32>) {
-        self.limit.store(max.unwrap_or(u32::MAX), Ordering::Relaxed);
+    /// Makes what is `written` of it now hold. Slots that are held stay held.
+    pub(super) fn write(&self, written: &plan::Server) {
+        let limit = written.max_connections.unwrap_or(u32::MAX);
+        self.limit.store(limit, Ordering::Relaxed);
+        self.weight.store(written.weight, Ordering::Relaxed);
+        self.is_backup.store(written.backup, Ordering::Relaxed);
+    }
+
+    /// Its share of the traffic; 0: none.
+    pub fn weight(&self) -> u16 {
+        self.weight.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is used only while no other server can be.
+    pub fn is_backup(&self) -> bool {
+        self.is_backup.load(Ordering::Relaxed)
     }
 
     /// Whether one more may hold a slot when `taken` do.
@@ -235,6 +257,27 @@ impl Server {
     #[inline]
     pub(super) fn release(&self) {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl ServerKey {
+    /// The key of `server`.
+    pub fn of(server: &Arc<Server>) -> Self {
+        Self(Arc::clone(server))
+    }
+}
+
+impl PartialEq for ServerKey {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ServerKey {}
+
+impl Hash for ServerKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
     }
 }
 

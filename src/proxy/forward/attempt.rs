@@ -276,7 +276,7 @@ async fn connect(
     let params = ConnectParams {
         dialer,
         claim: dialer.descriptors().claim(lease.held()),
-        address: &lease.server().address,
+        address: &lease.server().shared.address,
         preamble: &selected.preamble,
         settings: &local.settings,
         limits: &plan.pool,
@@ -319,7 +319,7 @@ async fn over_http1(
     };
     let has_host = request.headers().contains_key(header::HOST);
     if !has_host {
-        let address = lease.server().address.as_host();
+        let address = lease.server().shared.address.as_host();
         if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(address)) {
             request.headers_mut().insert(header::HOST, value);
         }
@@ -360,7 +360,7 @@ async fn over_http2(
     let is_repeatable = is_repeatable(&request);
     let settings = &lease.backend().settings;
     let (head, body) = request.into_parts();
-    let authority = lease.server().address.to_string();
+    let authority = lease.server().shared.address.to_string();
     let Ok(mut converted) = head_of(&head, settings.scheme(), &authority) else {
         return Err(other(Fault::new(Reason::RequestHostMalformed)));
     };

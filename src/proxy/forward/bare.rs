@@ -48,15 +48,14 @@ async fn open(
     name: Option<&str>,
 ) -> Result<Stream, Fault> {
     let backend = &lease.backend().shared;
-    let server = lease.server();
+    let server = &lease.server().shared;
     let preamble = preamble(lease, &exchange.record, name.map(str::as_bytes));
     // One connection carries one client's: it cannot hold more than its share.
     let stream = dial(dialer, Claim::Fair, &server.address, &preamble).await?;
     match &backend.tls {
         Some(tls) => {
             let host = name.and_then(|name| HeaderValue::from_str(name).ok());
-            let plan = &backend.plan.servers[lease.index()];
-            let name = tls.name_of(host.as_ref(), &plan.name, &server.address);
+            let name = tls.name_of(host.as_ref(), &server.name, &server.address);
             tls.secure_for(stream, name, Spoken::Unknown).await
         }
         // Nothing that was meant to be secret goes in the clear, whatever else is amiss.

@@ -87,7 +87,8 @@ impl<'a> Tries<'a> {
             (Err(_), Some(fault)) => return Err(fault),
             (Err(reason), None) => return Err(Fault::new(reason)),
         };
-        begin_attempt(exchange, self.backend, &lease);
+        let server = Rc::clone(&lease.server().tried);
+        exchange.record.begin_attempt(Attempt::at(server));
         Ok(lease)
     }
 
@@ -100,7 +101,7 @@ impl<'a> Tries<'a> {
         tell(&lease, &fault);
         self.left = self.left.saturating_sub(1);
         match next_after(&fault, left, self.left) {
-            Next::AnotherServer => self.tried.add(lease.index()),
+            Next::AnotherServer => self.tried.add(lease.server()),
             Next::GiveUp => return Err(fault),
         }
         self.last_fault = Some(fault);
@@ -112,7 +113,7 @@ impl<'a> Tries<'a> {
 /// nothing else does, and an operator has to mend the configuration or a certificate.
 fn tell(lease: &Lease, fault: &Fault) {
     if fault.reason == Reason::ProxyDescriptors {
-        if lease.server().may_tell(clock::now()) {
+        if lease.server().shared.may_tell(clock::now()) {
             event::no_descriptor_for_server();
         }
         return;
@@ -122,13 +123,12 @@ fn tell(lease: &Lease, fault: &Fault) {
         Reason::ServerTlsHandshake | Reason::ServerTlsCertificate
     );
     let is_stranger = matches!(fault.cause, Some(Cause::NotSpoken(_)));
-    let server = lease.server();
+    let server = &lease.server().shared;
     if (is_tls || is_stranger) && server.may_tell(clock::now()) {
-        let plan = &lease.backend().shared.plan;
-        let name = &plan.servers[lease.index()].name;
+        let backend = &lease.backend().shared.plan.name;
         match is_tls {
-            true => event::server_not_believed(&plan.name, name, fault),
-            false => event::server_not_understood(&plan.name, name, fault),
+            true => event::server_not_believed(backend, &server.name, fault),
+            false => event::server_not_understood(backend, &server.name, fault),
         }
     }
 }
@@ -158,16 +158,4 @@ async fn wait(backend: &Rc<Local>, exchange: &Exchange) -> Result<Lease, Reason>
         .queued
         .set(exchange.record.queued.get() + waited);
     outcome?
-}
-
-fn begin_attempt(exchange: &Exchange, backend: &Rc<Local>, lease: &Lease) {
-    exchange.record.set_attempt_aside();
-    exchange.record.attempt.set(Some(Attempt {
-        backend: backend.index,
-        server: lease.index() as u32,
-        connect: None,
-        response: None,
-        status: 0,
-        reason: None,
-    }));
 }

@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -15,7 +16,7 @@ use http::HeaderValue;
 use crate::base::{Peer, TlsVersion};
 use crate::exchange::{ClientTls, Record};
 use crate::plan::{ProxyVersion, SendProxy};
-use crate::proxy::backend::{Held, Lease, ServerId};
+use crate::proxy::backend::{Held, Lease, Server};
 use crate::proxy::upstream::{ServerPool, ServerPools, Settings};
 use crate::wire::host::Authority;
 use crate::wire::proxy_protocol::{
@@ -35,7 +36,7 @@ pub(crate) struct ProxyHeaderPools {
 }
 
 struct PrivatePool {
-    server: ServerId,
+    server: Arc<Server>,
     settings: Rc<Settings>,
     said: Bytes,
     pool: Rc<ServerPool>,
@@ -62,7 +63,8 @@ impl ProxyHeaderPools {
         host: impl FnOnce() -> Option<&'a HeaderValue>,
     ) -> SelectedPool {
         let local = lease.backend();
-        let pools = local.pools(lease.index());
+        let server = lease.server();
+        let pools = &server.pools;
         let Some(how) = &local.shared.plan.send_proxy else {
             return SelectedPool {
                 pool: pools.of(host),
@@ -73,7 +75,7 @@ impl ProxyHeaderPools {
         let private = pools.private(host);
         let host = host.map(HeaderValue::as_bytes);
         let said = header(how, record, host, None);
-        let pool = self.pool(lease.server().id, &local.settings, &said, pools, private);
+        let pool = self.pool(&server.shared, &local.settings, &said, pools, private);
         // The connection's id is that of the exchange it is opened for.
         let preamble = match how.unique_id {
             true => header(how, record, host, Some(record.opening.id.as_bytes())),
@@ -86,7 +88,7 @@ impl ProxyHeaderPools {
     /// on.
     fn pool(
         &self,
-        server: ServerId,
+        server: &Arc<Server>,
         settings: &Rc<Settings>,
         said: &Bytes,
         pools: &ServerPools,
@@ -94,7 +96,7 @@ impl ProxyHeaderPools {
     ) -> Rc<ServerPool> {
         let mut known = self.pools.borrow_mut();
         let is_same = |kept: &PrivatePool| {
-            kept.server == server
+            Arc::ptr_eq(&kept.server, server)
                 && kept.said == said
                 && kept.settings.are_like(settings)
                 && kept.pool.is_like(&private)
@@ -108,7 +110,7 @@ impl ProxyHeaderPools {
         let pool = Rc::new(private);
         pools.look_after(&pool);
         known.push(PrivatePool {
-            server,
+            server: Arc::clone(server),
             settings: Rc::clone(settings),
             said: said.clone(),
             pool: Rc::clone(&pool),

@@ -16,7 +16,7 @@ use crate::base::address::Ends;
 use crate::base::clock::{self, Instant};
 use crate::exchange::{ClientTls, Fault, LoggedRequest, Reason, RequestId};
 use crate::expr::Variables;
-use crate::observe::{Places, Refusal};
+use crate::observe::Refusal;
 use crate::plan::{self, FrontendTimeouts};
 use crate::proxy::context::Context;
 use crate::proxy::forward::ProxyHeaderPools;
@@ -71,12 +71,6 @@ pub(super) struct Client {
     /// The generation of the snapshot, and the version of the frontend's TLS terms, under which it was
     /// last found that it would be let in. Written by [`Client::check_admission`].
     admitted_under: Cell<(u64, u64)>,
-}
-
-/// An exchange, and what its places stand for.
-pub(super) struct Open {
-    pub(super) exchange: Rc<Exchange>,
-    pub(super) places: Rc<dyn Places>,
 }
 
 impl Client {
@@ -199,9 +193,8 @@ impl Client {
     }
 
     /// Counts and logs an exchange, whatever became of it, and says when it was over.
-    pub(super) fn settle(&self, open: &Open) -> Instant {
-        let Open { exchange, places } = open;
-        self.context.settle(exchange, &**places, &self.live);
+    pub(super) fn settle(&self, exchange: &Exchange) -> Instant {
+        self.context.settle(exchange, &self.live);
         exchange.ended().unwrap_or_else(clock::now)
     }
 
@@ -217,11 +210,10 @@ impl Client {
     ) {
         let (view, place) = self.view();
         let ended = clock::now();
-        if let Some(frontend) = place {
+        if place.is_some() {
             let refusal = Refusal {
                 client: self.peer,
                 tls: self.tls.clone(),
-                frontend,
                 request,
                 reason,
                 id,
@@ -231,10 +223,10 @@ impl Client {
                 ended,
                 wall: clock::wall(),
             };
-            let name = Places::frontend(&*view, refusal.frontend);
+            let live = &self.live;
             self.context
                 .observer
-                .refused(&refusal, name, &self.live.metrics);
+                .refused(&refusal, &live.name, &live.metrics);
         }
     }
 }

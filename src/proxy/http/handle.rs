@@ -4,6 +4,7 @@
 //! What needs no waiting happens before there is a future, so that the future is small: it is moved
 //! once for each request. Only a rule that waits is boxed.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,18 +19,18 @@ use http_body::Body;
 
 use crate::base::clock::{Duration, Instant};
 use crate::exchange::{Fault, Reason};
-use crate::observe::{Places, event};
+use crate::observe::event;
 use crate::plan;
 use crate::proxy::backend::Local;
 use crate::proxy::forward::{Sending, ServerBody, forward};
 use crate::proxy::io::{ContinueGate, Exchange, ReceivedBody, RequestBody, UpgradeRequest};
 use crate::proxy::reply::LocalAnswer;
-use crate::proxy::snapshot::{Remembered, View};
+use crate::proxy::snapshot::View;
 use crate::wire::forwarded::Proto;
 
 use super::admit::{admit, settle_length};
 use super::body::{Own, ResponseBody};
-use super::client::{Client, Open};
+use super::client::Client;
 use super::dialect::Dialect;
 use super::hop::{self, BodyKind, Sender};
 use super::identity;
@@ -45,9 +46,20 @@ pub(super) struct ActiveRequest {
     pub(super) view: Rc<View>,
     /// The place of the frontend in the plan; `None` when it has just been removed.
     pub(super) place: Option<u32>,
+    /// Where it goes: indices into the view. Written by [`ActiveRequest::find_route`].
+    pub(super) chosen: Cell<Chosen>,
     dialect: Dialect,
     /// Which of the fields that concern a hop its head has.
     seen: Seen,
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Chosen {
+    /// The route that it matches; `None`: none, or it is not known yet.
+    pub(super) route: Option<u32>,
+    /// The backend; `None`: it is not known yet.
+    pub(super) backend: Option<u32>,
 }
 
 /// A request that may be sent to a server of a backend.
@@ -106,17 +118,15 @@ impl ActiveRequest {
             exchange: Rc::new(Exchange::begin(opening)),
             view,
             place,
+            chosen: Cell::default(),
             dialect: Dialect::of(request),
             seen,
         }
     }
 
     /// The exchange, for the connection that settles it.
-    pub(super) fn opened(&self) -> Open {
-        Open {
-            exchange: Rc::clone(&self.exchange),
-            places: Rc::clone(&self.view) as Rc<dyn Places>,
-        }
+    pub(super) fn opened(&self) -> Rc<Exchange> {
+        Rc::clone(&self.exchange)
     }
 
     /// Whether the client waits for `100 Continue` before it sends its body (RFC 9110 §10.1.1).
@@ -339,12 +349,10 @@ impl ActiveRequest {
             return Ok(response.map(ResponseBody::Server));
         };
         let (mut head, body) = response.into_parts();
-        let snapshot = &self.view.snapshot;
         let open_tunnel = OpenTunnel {
             upgraded: body.into_upgraded()?,
             from_client,
-            drain: snapshot.plan.shutdown.tunnels,
-            remembered: Remembered::of(&self.exchange.record, snapshot).map(Rc::new),
+            drain: self.view.snapshot.plan.shutdown.tunnels,
         };
         upgrade::towards_client(&mut head, upgrade, &open_tunnel);
         keep(open_tunnel);

@@ -5,6 +5,7 @@
 //! speaks for, and whether the id that a request brings is kept.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use http::{HeaderMap, Request, Uri, header};
 
@@ -43,8 +44,7 @@ pub(super) fn opening<B>(
         client: address_of(client.peer, plan, request.headers()),
         local: client.local,
         tls: client.tls.clone(),
-        // An index that no plan has: the log does not name another frontend for it.
-        frontend: place.unwrap_or(u32::MAX),
+        frontend: place.map(|place| Rc::clone(&view.frontends[place as usize].name)),
         generation: view.snapshot.generation,
         version: request.version(),
         request: client

@@ -18,7 +18,7 @@ use crate::proxy::snapshot::{Frontend, Target};
 use std::rc::Rc;
 
 use super::admit::host_of;
-use super::handle::{ActiveRequest, Stop};
+use super::handle::{ActiveRequest, Chosen, Stop};
 use super::identity;
 
 /// How far the rules of a request have run.
@@ -109,10 +109,11 @@ impl ActiveRequest {
         let stages = [Stage::Backend, Stage::Route, Stage::Frontend];
         for pipeline in stages.iter().filter_map(|stage| self.pipeline(*stage)) {
             if pipeline.sees_responses() {
+                let server = self.exchange.record.last_tried();
                 let mut answer = Answer {
                     status,
                     headers,
-                    server: self.server(),
+                    server: server.as_ref().map(|server| server.name.as_str()),
                 };
                 if let Flow::Answer(answer) = pipeline.response(&mut answer, &self.scope()) {
                     return Err(Stop::Answer(answer));
@@ -132,10 +133,11 @@ impl ActiveRequest {
         let stages = [Stage::Backend, Stage::Route, Stage::Frontend];
         for pipeline in stages.iter().filter_map(|stage| self.pipeline(*stage)) {
             if pipeline.sees_answers() {
+                let server = self.exchange.record.last_tried().filter(|_| !is_own);
                 let mut answer = Answer {
                     status,
                     headers,
-                    server: self.server().filter(|_| !is_own),
+                    server: server.as_ref().map(|server| server.name.as_str()),
                 };
                 pipeline.after(&mut answer, &self.scope());
             }
@@ -171,9 +173,17 @@ impl ActiveRequest {
             .router
             .find(&question)
             .map_err(|route::Ambiguous| Reason::RequestPathAmbiguous)?;
-        record.route.set(found.map(|route| route as u32));
+        if let (Some(route), Some(place)) = (found, self.place) {
+            let taken = &self.view.frontends[place as usize].routes[route];
+            // Found once for each exchange.
+            let _ = record.route.set(Rc::clone(taken));
+        }
+        self.chosen.set(Chosen {
+            route: found.map(|route| route as u32),
+            backend: None,
+        });
         let Some(route) = found else {
-            record.backend.set(frontend.default_backend);
+            self.choose(frontend.default_backend);
             let has_backend = frontend.default_backend.is_some();
             return has_backend.then_some(()).ok_or(Reason::RouteNone.into());
         };
@@ -182,16 +192,26 @@ impl ActiveRequest {
         let chosen = target.choose(&self.client.context.rng, |template| {
             self.scope().render(template, request)
         });
-        record.backend.set(match target {
+        self.choose(match target {
             Target::Named(..) => chosen.or(frontend.default_backend),
             _ => chosen,
         });
         Ok(())
     }
 
+    /// Notes the index of the backend, if there is one.
+    fn choose(&self, backend: Option<u32>) {
+        let route = self.chosen.get().route;
+        self.chosen.set(Chosen { route, backend });
+        if let Some(backend) = self.backend() {
+            // Chosen once for each exchange.
+            let _ = self.exchange.record.backend.set(Rc::clone(&backend.name));
+        }
+    }
+
     /// The backend that was chosen.
     pub(super) fn backend(&self) -> Option<&Rc<Local>> {
-        let index = self.exchange.record.backend.get()?;
+        let index = self.chosen.get().backend?;
         self.view.backends.get(index as usize)
     }
 
@@ -200,18 +220,18 @@ impl ActiveRequest {
     }
 
     fn pipeline(&self, stage: Stage) -> Option<&Pipeline> {
-        let record = &self.exchange.record;
+        let chosen = self.chosen.get();
         let snapshot = &self.view.snapshot;
         let frontend = || snapshot.frontends.get(self.place? as usize);
         match stage {
             Stage::Frontend => frontend()?.rules.as_deref(),
             Stage::Route => {
                 let rules = &frontend()?.route_rules;
-                rules.get(record.route.get()? as usize)?.as_deref()
+                rules.get(chosen.route? as usize)?.as_deref()
             }
             Stage::Backend => {
                 let rules = &snapshot.backend_rules;
-                rules.get(record.backend.get()? as usize)?.as_deref()
+                rules.get(chosen.backend? as usize)?.as_deref()
             }
             Stage::Done => None,
         }
@@ -236,17 +256,5 @@ impl ActiveRequest {
             frontend: &self.client.live.name,
             variables: Some(&self.client.variables),
         }
-    }
-
-    /// The name of the server that answered.
-    fn server(&self) -> Option<&str> {
-        let attempt = self.exchange.record.attempt.get()?;
-        let plan = self
-            .view
-            .snapshot
-            .plan
-            .backends
-            .get(attempt.backend as usize)?;
-        Some(plan.servers.get(attempt.server as usize)?.name.as_str())
     }
 }

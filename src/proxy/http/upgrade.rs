@@ -19,12 +19,11 @@ use crate::base::clock::Duration;
 use crate::base::rng::Rng;
 use crate::exchange::Reason;
 use crate::proxy::forward::Upgraded;
-use crate::proxy::io::{End, Proof, Relay, Spoken, UpgradeRequest};
-use crate::proxy::snapshot::Remembered;
+use crate::proxy::io::{End, Exchange, Proof, Relay, Spoken, UpgradeRequest};
 use crate::proxy::tunnel::{Terms, Tunnel};
 use crate::wire::websocket::Key;
 
-use super::client::{Client, Open};
+use super::client::Client;
 use super::seen::Seen;
 
 /// The protocol whose frames and keys we know.
@@ -37,8 +36,6 @@ pub(super) struct OpenTunnel {
     pub(super) from_client: Option<RecvStream>,
     /// How long it may last once it was told to leave.
     pub(super) drain: Duration,
-    /// What is left of what it runs under.
-    pub(super) remembered: Option<Rc<Remembered>>,
 }
 
 /// Whether `request` is a CONNECT that asks for a tunnel in another protocol (RFC 8441 §4).
@@ -189,11 +186,13 @@ pub(super) fn towards_client(
 }
 
 impl OpenTunnel {
-    /// The tunnel. `client` is the other end, and what was read from it already.
-    pub(super) fn tunnel(self, client: (End, Bytes), open: &mut Open, session: &Client) -> Tunnel {
-        if let Some(remembered) = self.remembered {
-            open.places = remembered;
-        }
+    /// The tunnel of `exchange`. `client` is the other end, and what was read from it already.
+    pub(super) fn tunnel(
+        self,
+        client: (End, Bytes),
+        exchange: &Rc<Exchange>,
+        session: &Client,
+    ) -> Tunnel {
         let Upgraded {
             server,
             read_already,
@@ -201,14 +200,14 @@ impl OpenTunnel {
             ..
         } = self.upgraded;
         let is_websocket = |upgrade: &UpgradeRequest| upgrade.protocol == WEBSOCKET;
-        let spoken = match open.exchange.upgrade().is_some_and(is_websocket) {
+        let spoken = match exchange.upgrade().is_some_and(is_websocket) {
             true => Spoken::WebSocket,
             false => Spoken::Anything,
         };
         Tunnel {
             relay: Relay::new(client, (server, read_already), spoken),
             lease,
-            exchange: Rc::clone(&open.exchange),
+            exchange: Rc::clone(exchange),
             frontend: Arc::clone(&session.live),
             terms: Terms {
                 idle: session.timeouts.get().tunnel,

@@ -4,7 +4,6 @@
 //! when the generation changed: an exchange looks at one number that is hardly ever written, and
 //! holds the view by `Rc`. An exchange keeps the view that it began with.
 
-mod remembered;
 mod target;
 
 use std::cell::{LazyCell, RefCell};
@@ -19,8 +18,8 @@ use http::HeaderName;
 
 use crate::base::Name;
 use crate::base::clock::Instant;
-use crate::observe::{Places, RouteMetrics, ServerMetrics};
-use crate::plan::{HeaderCase, Plan, RouteKind};
+use crate::exchange::{RouteMetrics, TakenRoute};
+use crate::plan::{HeaderCase, Plan};
 use crate::proxy::backend::{Backend, Local};
 use crate::proxy::frontend;
 use crate::proxy::io::{FieldRules, never_from_clients};
@@ -28,7 +27,6 @@ use crate::proxy::route::{Router, TcpRoutes};
 use crate::proxy::rules::Pipeline;
 use crate::proxy::tls::Acceptor;
 
-pub(crate) use remembered::Remembered;
 pub(crate) use target::{Names, Target};
 
 /// One compiled configuration.
@@ -85,6 +83,8 @@ pub struct View {
     /// What it is a view of.
     pub snapshot: Arc<Snapshot>,
     /// In the plan's order.
+    pub frontends: Vec<LocalFrontend>,
+    /// In the plan's order.
     pub backends: Vec<Rc<Local>>,
     /// Fields that no client can send, by whichever frontend: those that tell servers about clients'
     /// certificates, and what servers may take for fields of ours.
@@ -93,6 +93,17 @@ pub struct View {
     pub field_rules: Vec<Rc<FieldRules>>,
     /// Whether the case of field names is recorded, because a frontend or backend preserves it.
     pub records_case: bool,
+}
+
+/// What the exchanges of one worker keep of a frontend, and of the routes that they take.
+#[derive(Clone)]
+pub struct LocalFrontend {
+    /// Its name.
+    pub name: Rc<str>,
+    /// In the plan's order.
+    pub routes: Rc<[Rc<TakenRoute>]>,
+    /// In the plan's order: those of connections that are passed on as they are.
+    pub tcp_routes: Rc<[Rc<TakenRoute>]>,
 }
 
 /// How many snapshots that ran before are kept, for some seconds: as many reloads as may follow each
@@ -122,9 +133,13 @@ impl Snapshot {
 
     /// The place of the frontend that is `live`; `None` when it is gone.
     pub fn frontend_of(&self, live: &Arc<frontend::Frontend>) -> Option<usize> {
-        let is_it = |frontend: &Frontend| Arc::ptr_eq(&frontend.live, live);
         // Every connection asks: the index is known but for snapshots that ran before.
-        let hint = live.index_hint();
+        self.frontend_at(live, live.index_hint())
+    }
+
+    /// The place of the frontend that is `live`, which is looked for at `hint` first.
+    fn frontend_at(&self, live: &Arc<frontend::Frontend>, hint: usize) -> Option<usize> {
+        let is_it = |frontend: &Frontend| Arc::ptr_eq(&frontend.live, live);
         match self.frontends.get(hint).is_some_and(is_it) {
             true => Some(hint),
             false => self.frontends.iter().position(is_it),
@@ -137,46 +152,6 @@ impl Snapshot {
         frontends
             .chain(backends)
             .any(|case| case == HeaderCase::Preserve)
-    }
-}
-
-impl Frontend {
-    /// The counter of one of its routes.
-    fn counter_of(&self, route: u32, kind: RouteKind) -> Option<&Arc<RouteMetrics>> {
-        let counters = match kind {
-            RouteKind::Request => &self.route_metrics,
-            RouteKind::Tcp => &self.tcp_route_metrics,
-        };
-        counters.get(route as usize)
-    }
-}
-
-impl Places for View {
-    fn frontend(&self, frontend: u32) -> Option<&str> {
-        let frontend = self.snapshot.plan.frontends.get(frontend as usize)?;
-        Some(frontend.name.as_str())
-    }
-
-    fn route(&self, frontend: u32, route: u32, kind: RouteKind) -> Option<&str> {
-        let name = self.snapshot.plan.name_of_route(frontend, route, kind)?;
-        Some(name.as_str())
-    }
-
-    fn route_metrics(&self, frontend: u32, route: u32, kind: RouteKind) -> Option<&RouteMetrics> {
-        let frontend = self.snapshot.frontends.get(frontend as usize)?;
-        Some(frontend.counter_of(route, kind)?)
-    }
-
-    fn backend(&self, backend: u32) -> Option<&str> {
-        let backend = self.snapshot.plan.backends.get(backend as usize)?;
-        Some(backend.name.as_str())
-    }
-
-    fn server(&self, backend: u32, server: u32) -> Option<(&str, &ServerMetrics)> {
-        let backend = self.snapshot.backends.get(backend as usize)?;
-        let live = backend.servers.get(server as usize)?;
-        let name = &backend.plan.servers.get(server as usize)?.name;
-        Some((name.as_str(), &live.metrics))
     }
 }
 
@@ -300,10 +275,14 @@ impl View {
                     None => by_name.get(name).copied(),
                 };
                 let backend = Arc::clone(backend);
-                Rc::new(Local::new(index as u32, backend, records_case, before))
+                Rc::new(Local::new(backend, records_case, before))
             })
             .collect();
+        let frontends = (0..snapshot.frontends.len())
+            .map(|index| LocalFrontend::of(&snapshot, index, before))
+            .collect();
         Self {
+            frontends,
             client_fields: never_from_clients(&snapshot.plan),
             field_rules: FieldRules::of(&snapshot.plan),
             snapshot,
@@ -331,4 +310,52 @@ impl View {
             backend.sweep(now, cx);
         }
     }
+}
+
+impl LocalFrontend {
+    /// The frontend at `index` of `snapshot`. What `before` has of it is kept where its routes are the
+    /// same: there may be tens of thousands.
+    fn of(snapshot: &Snapshot, index: usize, before: Option<&View>) -> Self {
+        let frontend = &snapshot.frontends[index];
+        let known = before.and_then(|before| {
+            let index = before.snapshot.frontend_at(&frontend.live, index)?;
+            Some((&before.snapshot.frontends[index], &before.frontends[index]))
+        });
+        let plan = &snapshot.plan.frontends[index];
+        let routes = &frontend.route_metrics;
+        let tcp_routes = &frontend.tcp_route_metrics;
+        Self {
+            name: match known {
+                Some((_, local)) => Rc::clone(&local.name),
+                None => plan.name.as_str().into(),
+            },
+            routes: match known {
+                Some((same, local)) if Arc::ptr_eq(&same.route_metrics, routes) => {
+                    Rc::clone(&local.routes)
+                }
+                _ => taken(plan.routes.iter().map(|route| &route.name), routes),
+            },
+            tcp_routes: match known {
+                Some((same, local)) if Arc::ptr_eq(&same.tcp_route_metrics, tcp_routes) => {
+                    Rc::clone(&local.tcp_routes)
+                }
+                _ => taken(plan.tcp_routes.iter().map(|route| &route.name), tcp_routes),
+            },
+        }
+    }
+}
+
+/// The routes of these names, with their counters.
+fn taken<'a>(
+    names: impl Iterator<Item = &'a Name>,
+    counters: &[Arc<RouteMetrics>],
+) -> Rc<[Rc<TakenRoute>]> {
+    let each = names.zip(counters);
+    each.map(|(name, metrics)| {
+        Rc::new(TakenRoute {
+            name: name.clone(),
+            metrics: Arc::clone(metrics),
+        })
+    })
+    .collect()
 }

@@ -13,15 +13,15 @@ use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, FAR, Instant};
 use crate::exchange::{Fault, FirstBytes, Opening, Reason, RequestId};
 use crate::net::Stream;
-use crate::observe::{Places, event};
+use crate::observe::event;
 use crate::plan;
-use crate::proxy::backend::Lease;
+use crate::proxy::backend::{Lease, Local};
 use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::context::Context;
 use crate::proxy::forward::connect;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::{End, Exchange, Relay, Spoken, Timer};
-use crate::proxy::snapshot::{self, Remembered, View};
+use crate::proxy::snapshot::{self, View};
 use crate::proxy::tunnel::{Terms, Tunnel};
 use crate::wire::client_hello::{ClientHello, First};
 
@@ -45,8 +45,6 @@ struct Open {
     exchange: Rc<Exchange>,
     context: Rc<Context>,
     live: Arc<Frontend>,
-    /// What the exchange's places stand for.
-    places: Rc<dyn Places>,
 }
 
 /// A connection with its server and its exchange.
@@ -197,20 +195,16 @@ impl TcpConnection {
     async fn pass(
         &self,
         client: (Stream, Bytes),
-        backend: u32,
-        mut open: Open,
+        backend: &Rc<Local>,
+        open: Open,
         registration: &Registration,
         timer: &mut Timer,
     ) -> Option<TcpTunnel> {
         let exchange = &open.exchange;
-        let local = &self.view.backends[backend as usize];
-        let connecting = connect(local, &self.context.dialer, exchange);
+        let connecting = connect(backend, &self.context.dialer, exchange);
         match in_time(connecting, exchange, registration, timer).await {
             Ok((server, lease)) => {
                 let tunnel = Box::new(self.tunnel(client, server, lease, exchange));
-                if let Some(places) = Remembered::of(&exchange.record, &self.view.snapshot) {
-                    open.places = Rc::new(places);
-                }
                 Some(TcpTunnel { tunnel, open })
             }
             Err(fault) => {
@@ -231,7 +225,7 @@ impl TcpConnection {
             client: self.ends.client,
             local: self.ends.local,
             tls: None,
-            frontend: self.place as u32,
+            frontend: Some(Rc::clone(&self.view.frontends[self.place].name)),
             generation: self.view.snapshot.generation,
             version: Version::HTTP_11,
             request: None,
@@ -244,19 +238,23 @@ impl TcpConnection {
             exchange: Rc::new(Exchange::begin(opening)),
             context: Rc::clone(&self.context),
             live: Arc::clone(&self.live),
-            places: Rc::clone(&self.view) as Rc<dyn Places>,
         }
     }
 
-    /// The place of the backend of the route at `found`, or of the frontend's own.
-    fn choose(&self, found: Option<usize>, exchange: &Exchange) -> Result<u32, Reason> {
-        let frontend = self.frontend();
-        exchange.record.route.set(found.map(|route| route as u32));
-        let backend = found
+    /// The backend of the route at `found`, or the frontend's own.
+    fn choose(&self, found: Option<usize>, exchange: &Exchange) -> Result<&Rc<Local>, Reason> {
+        let (frontend, record) = (self.frontend(), &exchange.record);
+        if let Some(route) = found {
+            let taken = &self.view.frontends[self.place].tcp_routes[route];
+            // Chosen once for each exchange, as is the backend.
+            let _ = record.route.set(Rc::clone(taken));
+        }
+        let index = found
             .map(|place| frontend.tcp_route_backends[place])
             .or(frontend.default_backend)
             .ok_or(Reason::RouteNone)?;
-        exchange.record.backend.set(Some(backend));
+        let backend = &self.view.backends[index as usize];
+        let _ = record.backend.set(Rc::clone(&backend.name));
         Ok(backend)
     }
 
@@ -288,8 +286,7 @@ impl TcpConnection {
 impl Drop for Open {
     fn drop(&mut self) {
         self.exchange.cut(Reason::of_drop());
-        self.context
-            .settle(&self.exchange, &*self.places, &self.live);
+        self.context.settle(&self.exchange, &self.live);
     }
 }
 

@@ -189,10 +189,10 @@ impl UpgradedConnection {
             mut timer,
         } = self;
         let open_tunnel = session.tunnel.borrow_mut().take();
-        let tunnel = open_tunnel.and_then(|open_tunnel| {
-            session.with_open(|open| Box::new(open_tunnel.tunnel(client, open, &session.client)))
-        });
-        if let Some(tunnel) = tunnel {
+        if let (Some(open_tunnel), Some(exchange)) = (open_tunnel, session.exchange()) {
+            let tunnel = Box::new(open_tunnel.tunnel(client, &exchange, &session.client));
+            // The tunnel has it.
+            drop(exchange);
             tunnel
                 .run(&session.client.context, &registration, &mut timer)
                 .await;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use crate::base::clock::{self, Instant};
 use crate::exchange::{LoggedRequest, Reason, RequestId};
 use crate::net::HalfClose;
-use crate::proxy::http::client::{Client, Open};
+use crate::proxy::http::client::Client;
 use crate::proxy::http::upgrade::OpenTunnel;
 use crate::proxy::io::{Exchange, Watch};
 
@@ -20,7 +20,7 @@ pub(super) struct Session {
     pub(super) client: Rc<Client>,
     pub(super) watch: Rc<Watch>,
     /// The exchange under way, or over and not yet settled.
-    open: RefCell<Option<Open>>,
+    open: RefCell<Option<Rc<Exchange>>>,
     /// What the connection goes on as when its last answer has been sent. In a box: few do.
     pub(super) tunnel: RefCell<Option<Box<OpenTunnel>>>,
     /// When a head was first seen that is not there as a whole. Most heads come in one piece, and
@@ -79,7 +79,7 @@ impl Session {
     }
 
     /// An exchange begins; the one before is over.
-    pub(super) fn open(&self, open: Open) {
+    pub(super) fn open(&self, exchange: Rc<Exchange>) {
         self.settle();
         self.has_served.set(true);
         self.watch.in_exchange.set(true);
@@ -87,8 +87,8 @@ impl Session {
         self.watch.has_broken_off.set(false);
         self.watch.is_answered.set(false);
         self.watch.heads.set(self.watch.heads.get() + 1);
-        self.watch.exchange.replace(Some(Rc::clone(&open.exchange)));
-        *self.open.borrow_mut() = Some(open);
+        self.watch.exchange.replace(Some(Rc::clone(&exchange)));
+        *self.open.borrow_mut() = Some(exchange);
     }
 
     /// Notes when a head began of which only a part is there. To be called when hyper has read what
@@ -104,22 +104,14 @@ impl Session {
 
     /// The exchange that is under way or not settled.
     pub(super) fn exchange(&self) -> Option<Rc<Exchange>> {
-        self.open
-            .borrow()
-            .as_ref()
-            .map(|open| Rc::clone(&open.exchange))
-    }
-
-    /// What `use_it` makes of the exchange that is under way or not settled.
-    pub(super) fn with_open<T>(&self, use_it: impl FnOnce(&mut Open) -> T) -> Option<T> {
-        self.open.borrow_mut().as_mut().map(use_it)
+        self.open.borrow().clone()
     }
 
     /// Counts and logs an exchange that has ended and whose last byte has left us.
     pub(super) fn settle_if_over(&self) {
         let is_over = match &*self.open.borrow() {
             None => false,
-            Some(open) => open.exchange.ended().is_some() && self.watch.flushed.get(),
+            Some(exchange) => exchange.ended().is_some() && self.watch.flushed.get(),
         };
         if is_over {
             self.settle();
@@ -139,11 +131,11 @@ impl Session {
 
     /// Counts and logs the exchange that is open, whatever became of it.
     pub(super) fn settle(&self) {
-        let Some(open) = self.open.borrow_mut().take() else {
+        let Some(exchange) = self.open.borrow_mut().take() else {
             return;
         };
-        let ended = self.client.settle(&open);
-        if !open.exchange.request_complete.get() {
+        let ended = self.client.settle(&exchange);
+        if !exchange.request_complete.get() {
             self.is_dirty.set(true);
         }
         self.watch.in_exchange.set(false);

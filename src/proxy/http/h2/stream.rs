@@ -24,7 +24,6 @@ use crate::base::turn;
 use crate::exchange::Reason;
 use crate::plan;
 use crate::proxy::http::body::ResponseBody;
-use crate::proxy::http::client::Open;
 use crate::proxy::http::handle::ActiveRequest;
 use crate::proxy::http::hop;
 use crate::proxy::http::linger::Linger;
@@ -44,7 +43,7 @@ const TIMERS_KEPT: usize = 8;
 struct ClientStream {
     /// Of the stream.
     id: u32,
-    open: Open,
+    exchange: Rc<Exchange>,
     shared: Rc<Shared>,
     timer: Timer,
     /// Far future: no deadline.
@@ -68,9 +67,9 @@ pub(super) async fn serve(
     trim_values(request.headers_mut());
     let request = with_escapes(request);
     let active = ActiveRequest::open(&shared.client, &request, None);
-    let open = active.opened();
-    open.exchange.pass_interims(Interims::default());
-    let mut client_stream = ClientStream::new(respond.stream_id().as_u32(), open, shared);
+    let exchange = active.opened();
+    exchange.pass_interims(Interims::default());
+    let mut client_stream = ClientStream::new(respond.stream_id().as_u32(), exchange, shared);
     let asks_first = active.asks_first();
     let (head, stream) = request.into_parts();
     let mut body = StreamBody::new(stream, &head.headers);
@@ -150,19 +149,15 @@ async fn hear_out(mut stream: RecvStream, shared: &Shared) {
 }
 
 impl ClientStream {
-    fn new(id: u32, open: Open, shared: Rc<Shared>) -> Self {
+    fn new(id: u32, exchange: Rc<Exchange>, shared: Rc<Shared>) -> Self {
         let timer = shared.timers.borrow_mut().pop();
         Self {
             id,
             timer: timer.unwrap_or_default(),
-            never: open.exchange.record.opening.head_read + FAR,
-            open,
+            never: exchange.record.opening.head_read + FAR,
+            exchange,
             shared,
         }
-    }
-
-    fn exchange(&self) -> &Rc<Exchange> {
-        &self.open.exchange
     }
 
     /// The answer, unless the client resets the stream first.
@@ -183,11 +178,11 @@ impl ClientStream {
                 if let Poll::Ready(Ok(response)) = polled {
                     return Poll::Ready(Some(response));
                 }
-                if asks_first && self.exchange().body_wanted.get() {
+                if asks_first && self.exchange.body_wanted.get() {
                     asks_first = false;
                     say_continue(respond);
                 }
-                let due = self.exchange().deadlines.earliest();
+                let due = self.exchange.deadlines.earliest();
                 // The handler sees what has fired.
                 ready!(self.poll_due(cx, due));
             }
@@ -198,7 +193,7 @@ impl ClientStream {
     /// Tells the client what the server has said before its answer. If it cannot be told, the stream
     /// is over, which is noticed elsewhere.
     fn pass_interims(&self, respond: &mut SendResponse<Bytes>) {
-        let Some(interims) = self.exchange().interims() else {
+        let Some(interims) = self.exchange.interims() else {
             return;
         };
         for mut interim in interims.take() {
@@ -262,17 +257,17 @@ impl ClientStream {
                 if entry.as_ref().map(StalledEntry::since) != stall.since() {
                     entry = None;
                 } else if entry.as_ref().is_some_and(|entry| entry.is_told(cx)) {
-                    self.exchange().cut(Reason::ProxyDescriptors);
+                    self.exchange.cut(Reason::ProxyDescriptors);
                     pump.reset(h2::Reason::CANCEL);
                     return Poll::Ready(());
                 }
-                let waiting = self.exchange().deadlines.earliest();
+                let waiting = self.exchange.deadlines.earliest();
                 let due = [look_at, waiting].into_iter().flatten().min();
                 let (now, fired) = ready!(self.poll_due(cx, due));
                 let look = stall.look(now, timeout, &self.shared.tracker);
                 let stalled = (look == Look::Stalled).then_some(Reason::ClientStalled);
                 if let Some(reason) = fired.or(stalled) {
-                    self.exchange().cut(reason);
+                    self.exchange.cut(reason);
                     pump.reset(h2::Reason::CANCEL);
                     return Poll::Ready(());
                 }
@@ -287,7 +282,7 @@ impl ClientStream {
             }
         })
         .await;
-        let bytes = &self.exchange().record.body_bytes_out;
+        let bytes = &self.exchange.record.body_bytes_out;
         bytes.set(bytes.get().saturating_sub(pump.unsent()));
     }
 
@@ -313,7 +308,7 @@ impl ClientStream {
             .connections
             .register(Arc::clone(&client.live));
         let end = (End::h2(to_client, from_client), Bytes::new());
-        let tunnel = Box::new(open_tunnel.tunnel(end, &mut self.open, client));
+        let tunnel = Box::new(open_tunnel.tunnel(end, &self.exchange, client));
         tunnel
             .run(&client.context, &registration, &mut self.timer)
             .await;
@@ -326,7 +321,7 @@ impl ClientStream {
         due: Option<Instant>,
     ) -> Poll<(Instant, Option<Reason>)> {
         let now = ready!(self.timer.poll(cx, due.unwrap_or(self.never)));
-        let deadlines = &self.open.exchange.deadlines;
+        let deadlines = &self.exchange.deadlines;
         let fired = deadlines.fire(now);
         if fired.is_none() {
             deadlines.nudge(now);
@@ -335,7 +330,7 @@ impl ClientStream {
     }
 
     fn client_left(&self) {
-        self.exchange().cut(self.shared.reason_of_reset(self.id));
+        self.exchange.cut(self.shared.reason_of_reset(self.id));
     }
 }
 
@@ -364,8 +359,8 @@ fn complete(head: &mut response::Parts, body: &ResponseBody) {
 impl Drop for ClientStream {
     fn drop(&mut self) {
         let reason = self.shared.reason_or(Reason::of_drop());
-        self.exchange().cut(reason);
-        let ended = self.shared.client.settle(&self.open);
+        self.exchange.cut(reason);
+        let ended = self.shared.client.settle(&self.exchange);
         self.shared.end(self.id, ended);
         let mut timers = self.shared.timers.borrow_mut();
         if timers.len() < TIMERS_KEPT {

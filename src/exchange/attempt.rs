@@ -1,14 +1,60 @@
-//! What is counted of one server, from the attempts of exchanges.
+//! One try of an exchange at one server, and the server as an exchange knows it: by its name and
+//! its counters.
 //!
-//! Owned by the server's live state: it goes on over reloads, also when the address changes, and
-//! ends with the server. Workers write through their `WorkerObserver`; `exposition` reads.
+//! `forward` writes the facts of an attempt, `observe` counts them when the exchange is over.
 
-use crate::exchange::{Attempt, Reason};
-use crate::observe::metrics::shard::{
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::base::Name;
+use crate::base::clock::Duration;
+use crate::exchange::Reason;
+use crate::exchange::counters::{
     Appeared, Counter, Histogram, HistogramSum, ReasonCounters, Shards, StatusCounters, each_status,
 };
 
+/// One try of an exchange at one server.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Where it was tried.
+    pub server: Rc<TriedServer>,
+    /// To open the connection; `None`: one from the pool, or it could not be opened.
+    pub connect: Option<Duration>,
+    /// From a connection being ready to the response head; `None`: no head came.
+    pub response: Option<Duration>,
+    /// The server's status; 0: no head came.
+    pub status: u16,
+    /// Why it failed.
+    pub reason: Option<Reason>,
+}
+
+/// A server, as the exchanges of one worker know it. They hold it by `Rc`, which costs no shared
+/// counter, and as long as they like: it holds nothing of a configuration.
+#[derive(Debug)]
+pub struct TriedServer {
+    /// Its name.
+    pub name: Name,
+    /// Its counters.
+    pub metrics: Arc<ServerMetrics>,
+}
+
+impl Attempt {
+    /// One that has just begun.
+    pub fn at(server: Rc<TriedServer>) -> Self {
+        Self {
+            server,
+            connect: None,
+            response: None,
+            status: 0,
+            reason: None,
+        }
+    }
+}
+
 /// The counters of one server.
+///
+/// Owned by the server's live state: they go on over reloads, also when the address changes, and
+/// end with the server. Workers write through their `WorkerObserver`; a scrape reads.
 #[derive(Debug)]
 pub struct ServerMetrics {
     shards: Shards<Shard>,

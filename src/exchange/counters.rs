@@ -18,11 +18,11 @@ use crate::exchange::Reason;
 ///
 /// Written by the worker that its shard belongs to, read by a scrape.
 #[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
+pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
     #[inline]
-    pub(super) fn add(&self, count: u64) {
+    pub(crate) fn add(&self, count: u64) {
         // A plain load and a plain store, not `fetch_add`: with a single writer nothing can come between
         // them, and there is no locked instruction. Relaxed: no reader concludes anything from one
         // counter about another. Two writers would lose counts, and nothing worse.
@@ -30,7 +30,7 @@ impl Counter {
         self.0.store(sum, Ordering::Relaxed);
     }
 
-    pub(super) fn read(&self) -> u64 {
+    pub(crate) fn read(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -56,30 +56,30 @@ impl Appeared {
 ///
 /// Written by the worker that its shard belongs to, read by a scrape.
 #[derive(Debug, Default)]
-pub(super) struct Level(AtomicU64);
+pub(crate) struct Level(AtomicU64);
 
 impl Level {
     #[inline]
-    pub(super) fn rise(&self) {
+    pub(crate) fn rise(&self) {
         // Load and store, as in `Counter`.
         let level = self.0.load(Ordering::Relaxed).wrapping_add(1);
         self.0.store(level, Ordering::Relaxed);
     }
 
     #[inline]
-    pub(super) fn fall(&self) {
+    pub(crate) fn fall(&self) {
         let level = self.0.load(Ordering::Relaxed).wrapping_sub(1);
         self.0.store(level, Ordering::Relaxed);
     }
 
-    pub(super) fn read(&self) -> u64 {
+    pub(crate) fn read(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// One `T` for each worker, made when that worker first needs it: 10,000 idle servers cost a word
 /// or two a worker, and no counters.
-pub(super) struct Shards<T> {
+pub(crate) struct Shards<T> {
     /// Each is made by its worker. `OnceLock` publishes it to readers (release and acquire).
     of_worker: Box<[OnceLock<Box<Padded<T>>>]>,
 }
@@ -90,7 +90,7 @@ pub(super) struct Shards<T> {
 struct Padded<T>(T);
 
 impl<T: Default> Shards<T> {
-    pub(super) fn new(workers: usize) -> Self {
+    pub(crate) fn new(workers: usize) -> Self {
         Self {
             of_worker: (0..workers).map(|_| OnceLock::new()).collect(),
         }
@@ -98,18 +98,18 @@ impl<T: Default> Shards<T> {
 
     /// The shard of `worker`, for that worker to write.
     #[inline]
-    pub(super) fn of(&self, worker: usize) -> &T {
+    pub(crate) fn of(&self, worker: usize) -> &T {
         &self.of_worker[worker].get_or_init(Box::default).0
     }
 
     /// The shards that there are.
-    pub(super) fn all(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &T> {
         let made = self.of_worker.iter().filter_map(OnceLock::get);
         made.map(|shard| &shard.0)
     }
 
     /// What `read` gives, added up over the workers.
-    pub(super) fn sum(&self, read: impl Fn(&T) -> u64) -> u64 {
+    pub(crate) fn sum(&self, read: impl Fn(&T) -> u64) -> u64 {
         self.all().map(read).fold(0, u64::wrapping_add)
     }
 }
@@ -122,7 +122,7 @@ impl<T> fmt::Debug for Shards<T> {
 
 /// Counters by status. A page of a hundred exists from the first status of its class on.
 #[derive(Debug, Default)]
-pub(super) struct StatusCounters {
+pub(crate) struct StatusCounters {
     /// `1xx` to `9xx`.
     classes: [OnceLock<Box<[Counter; 100]>>; 9],
 }
@@ -130,7 +130,7 @@ pub(super) struct StatusCounters {
 impl StatusCounters {
     /// Counts `status`; one that HTTP cannot carry counts as the nearest that it can.
     #[inline]
-    pub(super) fn add(&self, status: u16) {
+    pub(crate) fn add(&self, status: u16) {
         let status = usize::from(status.clamp(100, 999));
         let page = self.classes[status / 100 - 1]
             .get_or_init(|| Box::new(array::from_fn(|_| Counter::default())));
@@ -139,7 +139,7 @@ impl StatusCounters {
 }
 
 /// Adds up `counters` by status and hands out those that are not zero, in order.
-pub(super) fn each_status<'a>(
+pub(crate) fn each_status<'a>(
     counters: impl Iterator<Item = &'a StatusCounters>,
     mut each: impl FnMut(u16, u64),
 ) {
@@ -165,15 +165,15 @@ pub(super) fn each_status<'a>(
 
 /// Counters by reason.
 #[derive(Debug)]
-pub(super) struct ReasonCounters([Counter; Reason::ALL.len()]);
+pub(crate) struct ReasonCounters([Counter; Reason::ALL.len()]);
 
 impl ReasonCounters {
     #[inline]
-    pub(super) fn add(&self, reason: Reason) {
+    pub(crate) fn add(&self, reason: Reason) {
         self.0[reason.index()].add(1);
     }
 
-    pub(super) fn read(&self, reason: Reason) -> u64 {
+    pub(crate) fn read(&self, reason: Reason) -> u64 {
         self.0[reason.index()].read()
     }
 }
@@ -196,7 +196,7 @@ pub(crate) const BOUNDS_US: [u64; 17] = [
 
 /// Durations by bucket, and their sum.
 #[derive(Debug, Default)]
-pub(super) struct Histogram {
+pub(crate) struct Histogram {
     /// Not cumulative: one increment for a duration. The last is for what is beyond the bounds.
     buckets: [Counter; BOUNDS_US.len() + 1],
     /// 64 bits of nanoseconds are 584 years.
@@ -205,7 +205,7 @@ pub(super) struct Histogram {
 
 impl Histogram {
     #[inline]
-    pub(super) fn observe(&self, duration: Duration) {
+    pub(crate) fn observe(&self, duration: Duration) {
         let nanos = duration
             .as_secs()
             .wrapping_mul(1_000_000_000)
@@ -225,7 +225,7 @@ pub(crate) struct HistogramSum {
 }
 
 impl HistogramSum {
-    pub(super) fn of<'a>(shards: impl Iterator<Item = &'a Histogram>) -> Self {
+    pub(crate) fn of<'a>(shards: impl Iterator<Item = &'a Histogram>) -> Self {
         let mut total = Self::default();
         for shard in shards {
             for (sum, counter) in total.buckets.iter_mut().zip(&shard.buckets) {
