@@ -364,3 +364,26 @@ fn a_stranger_does_not_choose_a_route_by_fields_that_are_ours_to_write() {
         }
     }
 }
+
+#[test]
+fn a_path_regex_chooses_a_route_and_refuses_paths_that_servers_read_in_two_ways() {
+    let (app, item) = (Origin::named("app"), Origin::named("item"));
+    let proxy = Setup::of(&[&app])
+        .also("item", &item)
+        .route("path_regex = ['^/item/[0-9]+$', '\\.php$']\nbackend = \"item\"")
+        .start();
+    for (path, expected) in [
+        ("/item/12", "item"),
+        ("/x.php", "item"),
+        ("/item/", "app"),
+        ("/item/12/x", "app"),
+    ] {
+        let answer = proxy.ask(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"));
+        assert_eq!(answer.text(), expected, "{path}");
+    }
+    // Some servers read `/item/12` and `/x.php`, others do not.
+    for path in ["/item/1%32", "/x.php;a=b"] {
+        let answer = proxy.ask(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"));
+        assert_eq!(answer.status(), 400, "{path}");
+    }
+}

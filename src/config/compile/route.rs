@@ -16,7 +16,7 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::source::Span;
-use crate::plan::expr::Known;
+use crate::plan::expr::{Condition, Expr, Fetch, Known, Pattern};
 use crate::plan::{
     ClientCertificate, HostPattern, Mode, PathPattern, Predicate, Route, Rule, Target, ValuePattern,
 };
@@ -119,9 +119,11 @@ fn route(
     let methods = patterns(section, "method", method, report);
     let headers = predicates(section, "header", header_predicate, report);
     let queries = predicates(section, "query", query_predicate, report);
+    let expressions = patterns(section, "path_regex", path_regex, report);
     let when = section
         .setting("when")
         .and_then(|setting| expression::condition(setting, Known::Request, report));
+    let when = with_expressions(expressions, when);
     let rules = rule::rules(section, Known::Request, own, report);
     let target = target(section, &rules, written, report);
     Some(Route {
@@ -370,6 +372,41 @@ fn path_pattern(text: &str) -> Result<PathPattern, Refusal> {
     })
 }
 
+fn path_regex(text: &str) -> Result<Pattern, Refusal> {
+    Pattern::new(text).map_err(|why| {
+        let why = format!("is not a regular expression: {why}");
+        refusal(why, "https://docs.rs/regex has the syntax")
+    })
+}
+
+/// The condition that the path matches one of `expressions` and that `when` holds. A condition and no
+/// kind of path pattern, so that it is evaluated for every reading of an ambiguous path.
+fn with_expressions(expressions: Vec<Pattern>, when: Option<Condition>) -> Option<Condition> {
+    let matches = |pattern| {
+        let path = Expr {
+            fetch: Fetch::Path,
+            arguments: Vec::new(),
+            converters: Vec::new(),
+        };
+        Condition::Matches(path, pattern)
+    };
+    let mut any: Vec<Condition> = expressions.into_iter().map(matches).collect();
+    let of_path = match any.len() {
+        0 => return when,
+        1 => any.remove(0),
+        _ => Condition::Any(any),
+    };
+    // As it is read from the text that `check --show` writes: without an `and` within an `and`.
+    Some(match when {
+        None => of_path,
+        Some(Condition::All(mut all)) => {
+            all.insert(0, of_path);
+            Condition::All(all)
+        }
+        Some(when) => Condition::All(vec![of_path, when]),
+    })
+}
+
 /// What to write instead of a regular expression. Only what no path has makes one: `/a.b`, `/a+b` and
 /// `/(a)` are paths.
 fn instead_of_expression(text: &str) -> Option<String> {
@@ -386,7 +423,7 @@ fn instead_of_expression(text: &str) -> Option<String> {
         None => Some(whole.trim_end_matches('/')),
     };
     let start = start.filter(|start| start.is_empty() || start.starts_with('/'));
-    let none = "`path` is no regular expression (`when = 'path matches …'` is)";
+    let none = "`path` is no regular expression (`path_regex` is)";
     Some(match start {
         Some("") => format!("{none}: `\"/*\"` matches all paths"),
         Some(path) if end.is_none() && literal.ends_with('$') => {

@@ -123,6 +123,7 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.route", "name", "'first'"),
     ("frontend.NAME.route", "host", "'a'"),
     ("frontend.NAME.route", "path", "'/a'"),
+    ("frontend.NAME.route", "path_regex", "'^/a'"),
     ("frontend.NAME.route", "method", "'GET'"),
     ("frontend.NAME.route", "header", "{ a = 'b' }"),
     ("frontend.NAME.route", "query", "{ a = 'b' }"),

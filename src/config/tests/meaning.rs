@@ -320,3 +320,46 @@ fn ten_thousand_routes_are_compared_in_one_pass() {
     );
     assert_eq!(load(&text).expect("no mistakes").warnings.len(), 9_999);
 }
+
+#[test]
+fn path_regex_is_a_condition_that_one_of_its_expressions_matches() {
+    let when = |lines: &str| {
+        let text = format!("{BASE}[[frontend.web.route]]\nbackend = 'app'\n{lines}");
+        let plan = plan(&text);
+        assert_eq!(super::plan(&crate::config::show(&plan)), plan, "{lines}");
+        plan.frontends[0].routes[0]
+            .when
+            .clone()
+            .expect("a condition")
+    };
+    for (short, long) in [
+        ("path_regex = '^/a$'", "when = 'path matches \"^/a$\"'"),
+        (
+            "path_regex = ['^/a$', 'b']",
+            "when = 'path matches \"^/a$\" or path matches \"b\"'",
+        ),
+        (
+            "path_regex = ['^/a$', 'b']\nwhen = 'ssl_fc'",
+            "when = '(path matches \"^/a$\" or path matches \"b\") and ssl_fc'",
+        ),
+        (
+            "path_regex = '^/a$'\nwhen = 'ssl_fc and method == \"GET\"'",
+            "when = 'path matches \"^/a$\" and ssl_fc and method == \"GET\"'",
+        ),
+        (
+            "path_regex = '^/a$'\nwhen = 'ssl_fc or method == \"GET\"'",
+            "when = 'path matches \"^/a$\" and (ssl_fc or method == \"GET\")'",
+        ),
+    ] {
+        assert_eq!(when(short), when(long), "{short}");
+    }
+}
+
+#[test]
+fn a_path_regex_that_is_none_says_why() {
+    let text = format!("{BASE}[[frontend.web.route]]\nbackend = 'app'\npath_regex = '('");
+    let said = super::errors(&text);
+    assert!(said.contains("is not a regular expression"), "{said}");
+    assert!(said.contains("https://docs.rs/regex"), "{said}");
+    assert!(said.contains("evenkeel.toml:10:14"), "{said}");
+}

@@ -1576,7 +1576,7 @@ fn what_other_proxies_have_is_said_to_be_elsewhere_or_not_yet_here() {
         ),
         (
             "route = [{ path_reg = 'a', backend = 'app' }]",
-            "write `when = 'path matches \"^/item/[0-9]+$\"'`",
+            "write `path_regex = '^/item/[0-9]+$'`",
         ),
         (
             "route = [{ rate_limit = 1, backend = 'app' }]",
@@ -2051,7 +2051,7 @@ servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 
 }
 
 #[test]
-fn there_are_no_regular_expressions() {
+fn a_regular_expression_as_path_is_an_error() {
     for (path, said) in [
         (
             "^/foo/.*",
@@ -2072,8 +2072,7 @@ fn there_are_no_regular_expressions() {
         let route = format!("[[frontend.web.route]]\npath = '{path}'\nbackend = 'app'\n");
         let text = errors(&with_routes(&route));
         assert!(text.contains("looks like a regular expression"), "{text}");
-        let said =
-            format!("`path` is no regular expression (`when = 'path matches …'` is): {said}");
+        let said = format!("`path` is no regular expression (`path_regex` is): {said}");
         assert!(text.contains(&said), "{path}: {text}");
     }
     for path in ["/a.b", "/a+b", "/(a)", "/~me", "/$x"] {
