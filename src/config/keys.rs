@@ -445,6 +445,44 @@ pub(super) const FRONTEND: Keys = Keys {
     ],
 };
 
+/// An item of `listen`.
+pub(super) const BIND: Keys = Keys {
+    known: &["address", "tls"],
+    hints: &[
+        ("addr", "write `address`"),
+        ("listen", "write `address`"),
+        ("bind", "write `address`"),
+        ("port", "write `address = \":443\"`"),
+        ("ssl", "write `tls = \"/path/to/fullchain.pem\"`"),
+        ("crt", "write `tls = \"/path/to/fullchain.pem\"`"),
+        ("certificates", "write `tls = { certificates = […] }`"),
+        ("proxy_protocol", OF_ALL_ADDRESSES),
+        (
+            "accept_proxy",
+            "write `proxy_protocol` in the frontend: it is for all its addresses",
+        ),
+        ("socket_mode", OF_ALL_ADDRESSES),
+        ("mode", OF_ALL_ADDRESSES),
+        ("http2", OF_ALL_ADDRESSES),
+        ("alpn", "write `tls = { alpn = […] }`"),
+    ],
+};
+
+const OF_ALL_ADDRESSES: &str = "write it in the frontend: it is for all its addresses";
+
+/// The same in TCP mode.
+pub(super) const TCP_BIND: Keys = Keys {
+    known: &["address"],
+    hints: &[
+        (
+            "tls",
+            "leave it out: in TCP mode TLS passes as it is, and the servers end it",
+        ),
+        ("proxy_protocol", OF_ALL_ADDRESSES),
+        ("socket_mode", OF_ALL_ADDRESSES),
+    ],
+};
+
 pub(super) const FRONTEND_TLS: Keys = Keys {
     known: &[
         "certificates",
@@ -1430,6 +1468,8 @@ pub(super) const ALL: &[(&str, &Keys)] = &[
     ("defaults.frontend", &DEFAULT_FRONTEND),
     ("defaults.backend", &DEFAULT_BACKEND),
     ("frontend.NAME", &FRONTEND),
+    ("frontend.NAME.listen", &BIND),
+    ("frontend.TCP.listen", &TCP_BIND),
     ("frontend.NAME.tls", &FRONTEND_TLS),
     ("frontend.NAME.tls.certificates", &CERTIFICATE),
     ("frontend.NAME.tls.client_auth", &CLIENT_AUTH),

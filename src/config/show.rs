@@ -17,8 +17,8 @@ use crate::plan::{
     Backend, Balance, ClientAuth, ClientCertificate, ClientField, FileAt, Frontend, HeaderCase,
     Health, HostPattern, Identity, Initial, Listen, LogFormat, LogLevel, LogTarget, Mode, Need,
     OddNames, PathPattern, Peers, Plan, Predicate, Probe, Protocol, ProxyProtocol, ProxyVersion,
-    RequestIds, Route, Server, ServerTls, Sni, Target, TcpRoute, Tls, TlsRules, Trust, UnixPeers,
-    UnknownNames, ValuePattern,
+    RequestIds, Route, Security, Server, ServerTls, Sni, Target, TcpRoute, Tls, TlsRules, Trust,
+    UnixPeers, UnknownNames, ValuePattern,
 };
 
 /// `plan` as text with every default filled in.
@@ -138,6 +138,15 @@ fn process(plan: &Plan, page: &mut Page) {
     }
 }
 
+/// One address of `frontend`.
+fn bind(listen: &Listen, frontend: &Frontend) -> String {
+    let address = string(&listen.addr.to_string());
+    match (&frontend.tls, listen.security) {
+        (Some(_), Security::Clear) => format!("{{ address = {address}, tls = false }}"),
+        (Some(_), Security::Tls) | (None, _) => address,
+    }
+}
+
 /// The mode of the files that are listened on, if there are any: it is one for all.
 fn mode_of(listen: &[Listen]) -> Option<FileMode> {
     let mut files = listen.iter().filter(|listen| listen.addr.path().is_some());
@@ -149,12 +158,7 @@ fn frontend(frontend: &Frontend, page: &mut Page) {
     page.table(&path);
     page.set(
         "listen",
-        list(
-            frontend
-                .listen
-                .iter()
-                .map(|listen| string(&listen.addr.to_string())),
-        ),
+        list(frontend.listen.iter().map(|listen| bind(listen, frontend))),
     );
     if let Some(mode) = mode_of(&frontend.listen) {
         page.set("socket_mode", string(&mode.to_string()));

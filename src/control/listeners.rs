@@ -49,6 +49,9 @@ struct Open {
     wanted: Listen,
     known: Known,
     frontend: Name,
+    /// The address of the frontend whose connections it accepts: another one covers its own when
+    /// [`Role::Covered`].
+    serves: ListenAddress,
     role: Role,
 }
 
@@ -334,20 +337,23 @@ impl Listeners {
     ) {
         let id = ListenerId(self.next_id);
         self.next_id += 1;
+        let address = Arc::new(wanted.addr.clone());
         for (worker, socket) in workers.iter().zip(opened.sockets) {
             // A worker that is gone ends the process.
             let _ = worker.send(WorkerCommand::Listen {
                 id,
                 socket,
                 frontend: Arc::clone(frontend),
+                address: Arc::clone(&address),
             });
         }
         event::listener_bound(&frontend.name, &opened.known.bound);
         self.open.push(Open {
             id,
-            wanted,
             known: opened.known,
             frontend: frontend.name.clone(),
+            serves: wanted.addr.clone(),
+            wanted,
             role: Role::Wanted,
         });
     }
@@ -357,7 +363,7 @@ impl Open {
     /// Serves what `wanted` is for.
     fn go_on(
         &mut self,
-        (owner, _): &(Owner, Listen),
+        (owner, listen): &(Owner, Listen),
         role: Role,
         live: &HashMap<&Name, &Arc<Frontend>>,
         workers: &Workers,
@@ -367,12 +373,15 @@ impl Open {
         let Owner::Frontend(name) = owner else {
             return;
         };
-        if (was_retired || self.frontend != *name)
+        let is_other = self.frontend != *name || self.serves != listen.addr;
+        if (was_retired || is_other)
             && let Some(live) = live.get(name)
         {
+            let address = Arc::new(listen.addr.clone());
             tell(workers, || WorkerCommand::Aim {
                 id: self.id,
                 frontend: Arc::clone(live),
+                address: Arc::clone(&address),
             });
         }
         if self.role == Role::Wanted && role == Role::Covered {
@@ -380,6 +389,7 @@ impl Open {
         }
         self.role = role;
         self.frontend = name.clone();
+        self.serves = listen.addr.clone();
         if is_new {
             event::listener_bound(name, &self.known.bound);
         }

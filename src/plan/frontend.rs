@@ -17,7 +17,7 @@ pub struct Frontend {
     pub listen: Vec<Listen>,
     /// What its connections carry.
     pub mode: Mode,
-    /// `None`: clients speak in the clear.
+    /// What is spoken at those of its addresses that have TLS; `None`: none has.
     pub tls: Option<Tls>,
     /// What is done to each exchange.
     pub rules: Vec<Rule>,
@@ -56,6 +56,16 @@ pub struct Frontend {
 }
 
 impl Frontend {
+    /// What clients speak who connect to `address`. With TLS when it is no address of this frontend any
+    /// more: what may be secret is not sent in the clear.
+    pub fn security_at(&self, address: &ListenAddress) -> Security {
+        if self.tls.is_none() {
+            return Security::Clear;
+        }
+        let listen = self.listen.iter().find(|listen| listen.addr == *address);
+        listen.map_or(Security::Tls, |listen| listen.security)
+    }
+
     /// `upgrades` where nothing is said of them.
     pub fn default_upgrades() -> Vec<String> {
         vec!["websocket".to_owned()]
@@ -69,8 +79,20 @@ pub struct Listen {
     pub addr: ListenAddress,
     /// Who may connect, when it is a Unix socket with a file.
     pub mode: FileMode,
+    /// What clients speak there.
+    pub security: Security,
     /// Where it is written.
     pub at: Position,
+}
+
+/// Whether clients speak TLS at an address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Security {
+    /// They do not.
+    #[default]
+    Clear,
+    /// They do.
+    Tls,
 }
 
 /// `[frontend.NAME.timeout]`.

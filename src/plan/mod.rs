@@ -22,7 +22,7 @@ pub use backend::{
 };
 pub use frontend::{
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, Mode,
-    OddNames, ProxyProtocol, RequestIds,
+    OddNames, ProxyProtocol, RequestIds, Security,
 };
 pub use http2::Http2;
 pub use peers::{Peers, UnixPeers};

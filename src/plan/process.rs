@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::{FileMode, ListenAddress, Name, Position};
-use crate::plan::{HostPattern, Listen};
+use crate::plan::{HostPattern, Listen, Security};
 
 /// `[process]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -142,6 +142,7 @@ impl Default for Admin {
     fn default() -> Self {
         Self {
             listen: vec![Listen {
+                security: Security::Clear,
                 addr: ListenAddress::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 9900))),
                 mode: FileMode::default(),
                 at: Position::built_in(),

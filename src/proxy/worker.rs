@@ -15,13 +15,13 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-use crate::base::InWords;
+use crate::base::ListenAddress;
 use crate::base::clock::{self, Anchor, Duration, Instant};
 use crate::base::rng::Rng;
 use crate::base::{tasks, turn};
 use crate::expr::Scratch;
 use crate::net::{By, Dialer, Pipes, Socket};
-use crate::observe::{ProcessMetrics, WorkerObserver, event};
+use crate::observe::{ProcessMetrics, WorkerObserver};
 use crate::proxy::connections::{Connections, Shutdown};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
@@ -75,6 +75,8 @@ pub enum WorkerCommand {
         socket: Socket,
         /// Whose connections these are.
         frontend: Arc<Frontend>,
+        /// Which of its addresses this is, as its plan has it.
+        address: Arc<ListenAddress>,
     },
     /// Connections of that address are those of another frontend now.
     Aim {
@@ -82,6 +84,8 @@ pub enum WorkerCommand {
         id: ListenerId,
         /// Whose connections these are.
         frontend: Arc<Frontend>,
+        /// Which of its addresses this is, as its plan has it.
+        address: Arc<ListenAddress>,
     },
     /// Take no new connection at that address: another socket of ours gets them. Told before
     /// [`WorkerCommand::Unlisten`], or before [`WorkerCommand::Aim`] when it is wanted again.
@@ -220,10 +224,15 @@ impl Running {
                 id,
                 socket,
                 frontend,
-            } => self.listen(id, socket, frontend),
-            WorkerCommand::Aim { id, frontend } => {
+                address,
+            } => self.listen(id, socket, Target::new(frontend, address)),
+            WorkerCommand::Aim {
+                id,
+                frontend,
+                address,
+            } => {
                 if let Some(target) = self.listeners.get(&id) {
-                    target.aim(frontend);
+                    target.aim(frontend, address);
                 }
             }
             WorkerCommand::Retire(id) => {
@@ -254,12 +263,12 @@ impl Running {
         }
     }
 
-    fn listen(&mut self, id: ListenerId, socket: Socket, frontend: Arc<Frontend>) {
+    fn listen(&mut self, id: ListenerId, socket: Socket, target: Target) {
         let listener = match socket.into_listener() {
             Ok(listener) => listener,
-            Err(error) => return event::listener_failed(&frontend.name, &InWords(&error)),
+            Err(error) => return target.failed(&error),
         };
-        let target = Rc::new(Target::new(frontend));
+        let target = Rc::new(target);
         self.listeners.insert(id, Rc::clone(&target));
         let accept = Accept {
             listener,

@@ -9,6 +9,7 @@
 
 mod addresses;
 mod balancing;
+mod binds;
 mod cli;
 mod connections;
 mod deadlines;

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use http::HeaderName;
 use ipnet::IpNet;
 
-use crate::base::{ByteSize, FileMode, Name};
+use crate::base::{ByteSize, Name};
+use crate::config::compile::bind::{self, Bind};
 use crate::config::compile::cross::Written;
 use crate::config::compile::defaults::Defaults;
 use crate::config::compile::http2::http2;
@@ -22,8 +23,8 @@ use crate::config::suggest;
 use crate::plan::expr::Known;
 use crate::plan::{
     ClientAuth, ClientCertificate, ClientField, Forwarding, Frontend, FrontendLimits,
-    FrontendTimeouts, HeaderCase, Listen, Mode, OddNames, Peers, ProxyProtocol, RequestIds, Route,
-    Tls, UnixPeers,
+    FrontendTimeouts, HeaderCase, Mode, OddNames, Peers, ProxyProtocol, RequestIds, Route, Tls,
+    UnixPeers,
 };
 use crate::wire::field_names::FieldNames;
 
@@ -141,9 +142,9 @@ fn of_section(
     reading: Reading,
     report: &mut Report<'_>,
 ) -> Option<Frontend> {
-    let Place { entry, frontends } = place;
+    let entry = place.entry;
     check_mode(section, report);
-    let listen = listen(section, entry, frontends, written, reading, report);
+    let binds = listen(section, mode, place, written, reading, report);
     let backend = section
         .setting("backend")
         .and_then(|backend| backend_name(backend, mode, written, report));
@@ -181,7 +182,7 @@ fn of_section(
         );
     }
     let http2 = http2(section, report);
-    let tls = tls::tls(section, &http2, report);
+    let (listen, tls) = bind::with_tls(section, binds, &http2, report);
     check_client_certificates(section, tls.as_ref(), &routes, report);
     Some(Frontend {
         listen,
@@ -255,7 +256,9 @@ fn check_client_certificates(
         tls.all_rules()
             .any(|rules| rules.client_auth != ClientAuth::Off)
     };
-    if section.lacks("tls") == tls.is_some() || tls.is_some_and(is_asked) {
+    // Also when `tls` is written and has a mistake.
+    let is_unknown = tls.is_none() && bind::has_tls(section);
+    if is_unknown || tls.is_some_and(is_asked) {
         return;
     }
     let wants = |route: &&Route| route.client_certificate == ClientCertificate::Required;
@@ -280,14 +283,14 @@ fn check_client_certificates(
     }
 }
 
-fn listen(
-    section: &Section<'_>,
-    entry: &Entry,
-    frontends: &Table,
+fn listen<'a>(
+    section: &Section<'a>,
+    mode: Mode,
+    Place { entry, frontends }: Place<'_>,
     written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
-) -> Vec<Listen> {
+) -> Vec<Bind<'a>> {
     let Some(setting) = section.setting("listen") else {
         if reading == Reading::Whole && section.lacks("listen") {
             report.error(
@@ -298,7 +301,7 @@ fn listen(
         }
         return Vec::new();
     };
-    listen_addresses(section, setting, written, report)
+    bind::binds(section, setting, mode, written, report)
 }
 
 /// What to write in a frontend without `listen`. Where it has nothing but routes, they were meant for
@@ -314,99 +317,6 @@ fn listen_help(entry: &Entry, frontends: &Table) -> String {
         Some(near) => format!("did you mean `[[frontend.{near}.route]]`?"),
         None => "write `listen = \"0.0.0.0:80\"`, or `\":80\"` for IPv4 and IPv6".to_owned(),
     }
-}
-
-/// The addresses of the `listen` of `section`, each noted as bound by it, with its `socket_mode`.
-pub(super) fn listen_addresses(
-    section: &Section<'_>,
-    setting: Setting<'_>,
-    written: &mut Written,
-    report: &mut Report<'_>,
-) -> Vec<Listen> {
-    let owner = &section.title;
-    let mode = socket_mode(section, report);
-    let items = setting.list();
-    if items.is_empty() {
-        report.error(
-            setting.span(),
-            format!("`{owner}` listens on no address"),
-            "write at least one address: `listen = \"127.0.0.1:8080\"`",
-        );
-    }
-    let mut addresses = Vec::new();
-    for item in items {
-        let instead = match &item.value.kind {
-            Kind::Integer(port) => Some(format!(
-                "write `\":{port}\"` for all addresses, `\"127.0.0.1:{port}\"` for this machine alone"
-            )),
-            Kind::Table(_) => Some(
-                "write the address alone: `listen = \":443\"`; `tls` and other keys are of the frontend"
-                    .to_owned(),
-            ),
-            _ => None,
-        };
-        if let Some(instead) = instead {
-            item.wrong_with("an address and a port", instead, report);
-            continue;
-        }
-        let Some(text) = item.text(report) else {
-            continue;
-        };
-        match address::to_listen(&text.value) {
-            Ok(found) => {
-                let at = report.position(item.span());
-                for addr in found {
-                    written.listener(addr.clone(), owner, item.span());
-                    let mode = mode.filter(|_| addr.path().is_some());
-                    addresses.push(Listen {
-                        addr,
-                        mode: mode.unwrap_or_default(),
-                        at: at.clone(),
-                    });
-                }
-            }
-            Err(bad) => bad_address(item, text, bad, report),
-        }
-    }
-    if mode.is_some() {
-        refuse_idle_mode(section, &addresses, report);
-    }
-    addresses
-}
-
-/// Reports a `socket_mode` where nothing has a mode.
-pub(super) fn refuse_idle_mode(section: &Section<'_>, listen: &[Listen], report: &mut Report<'_>) {
-    let Some(setting) = section.setting("socket_mode") else {
-        return;
-    };
-    if !listen.iter().any(|listen| listen.addr.path().is_some()) {
-        report.error(
-            setting.span(),
-            format!(
-                "`socket_mode` does nothing: `{}` listens on no Unix socket with a path",
-                section.title
-            ),
-            "leave it out, or listen on a path: `listen = \"/run/app.sock\"`",
-        );
-    }
-}
-
-/// The permission bits for the files of Unix sockets, as `chmod` takes them.
-fn socket_mode(section: &Section<'_>, report: &mut Report<'_>) -> Option<FileMode> {
-    let setting = section.setting("socket_mode")?;
-    let help = "write three octal digits in quotes, such as \"660\": owner, group, others";
-    let Kind::String(text) = &setting.value.kind else {
-        setting.wrong_with("permissions such as \"660\"", help, report);
-        return None;
-    };
-    let digits = text.value.strip_prefix('0').unwrap_or(&text.value);
-    let is_octal = digits.len() == 3 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
-    if !is_octal {
-        let message = format!("`socket_mode` cannot be {}", text.quoted());
-        report.error(setting.span(), message, help);
-        return None;
-    }
-    u32::from_str_radix(digits, 8).ok().map(FileMode)
 }
 
 /// Reports a bad address; the content of a secret file is not shown.

@@ -5,6 +5,7 @@
 
 mod address;
 mod backend;
+mod bind;
 mod cross;
 mod defaults;
 mod expression;

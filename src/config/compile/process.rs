@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::base::units::show_duration;
 use crate::base::{Address, ListenAddress, Name};
+use crate::config::compile::bind::{listen_addresses, refuse_idle_mode};
 use crate::config::compile::cross::Written;
-use crate::config::compile::frontend::{listen_addresses, refuse_idle_mode};
 use crate::config::compile::name_of;
 use crate::config::compile::route::host_pattern;
 use crate::config::diagnostic::Diagnostic;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use crate::base::Name;
+use crate::config::compile::bind;
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::backend_name;
 use crate::config::compile::route::{
@@ -30,7 +31,7 @@ pub(super) fn passthrough(
     let Some(setting) = frontend.setting("passthrough") else {
         return tcp_routes;
     };
-    if frontend.lacks("tls") {
+    if !bind::has_tls(frontend) {
         report.error(
             setting.span(),
             format!(

@@ -43,6 +43,9 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("defaults.backend", "http2", "{ max_streams = 7 }"),
     ("defaults.backend", "header_case", "'preserve'"),
     ("frontend.NAME", "listen", "'127.0.0.1:8081'"),
+    ("frontend.NAME.listen", "address", "'127.0.0.1:8096'"),
+    ("frontend.NAME.listen", "tls", "'/b.pem'"),
+    ("frontend.TCP.listen", "address", "'127.0.0.1:8097'"),
     ("frontend.NAME", "socket_mode", "'600'"),
     ("frontend.NAME", "backend", "'other'"),
     ("frontend.NAME", "max_connections", "10"),
@@ -287,6 +290,18 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             "frontend.NAME",
             "[frontend.web]",
             "listen = ['127.0.0.1:8080', '/run/web.sock']\nbackend = 'app'",
+        ),
+        ("", "[frontend.bound]", "backend = 'app'"),
+        (
+            "frontend.NAME.listen",
+            "[[frontend.bound.listen]]",
+            "address = '127.0.0.1:8095'\ntls = '/a.pem'",
+        ),
+        ("", "[frontend.tcp-bound]", "mode = 'tcp'\nbackend = 'app'"),
+        (
+            "frontend.TCP.listen",
+            "[[frontend.tcp-bound.listen]]",
+            "address = '127.0.0.1:8094'",
         ),
         ("admin", "[admin]", "listen = '/run/admin.sock'"),
         (

@@ -1,6 +1,7 @@
 //! Tests of the room as a whole: what its messages say, that nothing is forgotten, that nothing
 //! panics.
 
+mod binds;
 mod defaults;
 mod files;
 mod includes;

@@ -26,8 +26,8 @@ use crate::plan::{
     HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, Listen, Log, LogFormat,
     LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On, PathPattern, Peers, Plan, Pool,
     Predicate, Probe, Process, Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds,
-    Route, Rule, SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, Target, TcpRoute, Tls,
-    TlsRules, Trust, UnixPeers, UnknownNames, ValuePattern,
+    Route, Rule, Security, SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, Target,
+    TcpRoute, Tls, TlsRules, Trust, UnixPeers, UnknownNames, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -99,6 +99,7 @@ fn listens(owner: String) -> impl Strategy<Value = Vec<Listen>> {
                 Some(_) => FileMode(mode),
                 None => FileMode::default(),
             },
+            security: Security::Clear,
             addr,
             at: Position::built_in(),
         };
@@ -515,6 +516,16 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             }
             // What is offered must be spoken.
             http2.enabled |= tls.is_some();
+            let mut listen = listen;
+            for (index, one) in listen.iter_mut().enumerate() {
+                // One of them has the TLS that there is.
+                let has_tls = tls.is_some() && (index == 0 || half_close);
+                one.security = if has_tls {
+                    Security::Tls
+                } else {
+                    Security::Clear
+                };
+            }
             Frontend {
                 name,
                 listen,
@@ -591,7 +602,14 @@ fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Fronte
             let default = FrontendTimeouts::default();
             Frontend {
                 name: http.name,
-                listen: http.listen,
+                listen: http
+                    .listen
+                    .into_iter()
+                    .map(|listen| Listen {
+                        security: Security::Clear,
+                        ..listen
+                    })
+                    .collect(),
                 mode: Mode::Tcp,
                 routes: Vec::new(),
                 backend: (tcp_routes.is_empty() || http.half_close).then_some(backend),

@@ -11,13 +11,13 @@ use std::time::SystemTime;
 
 use http::HeaderValue;
 
-use crate::base::Peer;
 use crate::base::address::Ends;
 use crate::base::clock::{self, Instant};
+use crate::base::{ListenAddress, Peer};
 use crate::exchange::{ClientTls, Fault, LoggedRequest, Reason, RequestId};
 use crate::expr::Variables;
 use crate::observe::Refusal;
-use crate::plan::{self, FrontendTimeouts};
+use crate::plan::{self, FrontendTimeouts, Security};
 use crate::proxy::context::Context;
 use crate::proxy::forward::ProxyHeaderPools;
 use crate::proxy::frontend::Frontend;
@@ -32,6 +32,8 @@ pub struct ConnectionInfo {
     pub ends: Ends,
     /// Who sent that header: the other end of the socket.
     pub header_from: Option<Peer>,
+    /// Where it connected to, as the frontend's plan has it.
+    pub address: Arc<ListenAddress>,
     /// What its handshake came to; `None`: it speaks in the clear.
     pub tls: Option<TlsClient>,
 }
@@ -66,6 +68,8 @@ pub(super) struct Client {
     forwarded_for: OnceCell<Option<HeaderValue>>,
     /// What the handshake let it in by; `None`: it speaks in the clear.
     admission: Option<Box<Admission>>,
+    /// Where it connected to, as the plan had it then: what is spoken there is asked again after a reload.
+    address: Arc<ListenAddress>,
     /// Who sent a PROXY header at its beginning. Boxed: few do.
     header_from: Option<Box<Peer>>,
     /// The generation of the snapshot, and the version of the frontend's TLS terms, under which it was
@@ -78,6 +82,7 @@ impl Client {
         let ConnectionInfo {
             ends,
             header_from,
+            address,
             tls,
         } = info;
         let (tls, admission) = tls.map(|one| (one.tls, one.admission)).unzip();
@@ -94,6 +99,7 @@ impl Client {
             variables: Variables::default(),
             forwarded_for: OnceCell::new(),
             admission,
+            address,
             header_from: header_from.map(Box::new),
             admitted_under: Cell::new((u64::MAX, 0)),
         };
@@ -164,7 +170,12 @@ impl Client {
         if is_header_wanted != self.header_from.is_some() {
             return Err(Fault::new(Reason::RequestAddressOutdated));
         }
-        let acceptor = view.snapshot.frontends[place as usize].tls.as_ref();
+        let acceptor = match plan.security_at(&self.address) {
+            // A connection in the clear has nothing to show where TLS is not spoken.
+            Security::Clear if self.admission.is_none() => return Ok(()),
+            Security::Clear => None,
+            Security::Tls => view.snapshot.frontends[place as usize].tls.as_ref(),
+        };
         let lapsed = match (acceptor.map(|acceptor| acceptor.terms()), &self.admission) {
             (None, None) => return Ok(()),
             (None, Some(admission)) if !admission.has_certificate() => return Ok(()),

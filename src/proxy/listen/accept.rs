@@ -11,13 +11,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use crate::base::Peer;
 use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::tasks;
+use crate::base::{InWords, ListenAddress, Peer};
 use crate::net::{Listener, Stream, is_shortage};
 use crate::observe::{PauseCause, event};
-use crate::plan::Mode;
+use crate::plan::{Mode, Security};
 use crate::proxy::connections::Registration;
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
@@ -51,7 +51,8 @@ pub(crate) struct Accept {
 /// Whose connections a socket accepts, and whether it still does. Written by the worker at
 /// `control`'s command.
 pub(crate) struct Target {
-    frontend: RefCell<Arc<Frontend>>,
+    /// With the address for which its plan has the connections, as it is written there.
+    frontend: RefCell<(Arc<Frontend>, Arc<ListenAddress>)>,
     state: Cell<State>,
     /// Of the accept loop.
     waker: RefCell<Option<Waker>>,
@@ -75,24 +76,31 @@ enum Accepted {
 /// A connection that is counted; leaves both gates and the count of clients when dropped.
 struct Pass {
     frontend: Arc<Frontend>,
+    address: Arc<ListenAddress>,
     process: Arc<Gate>,
     context: Rc<Context>,
 }
 
 impl Target {
-    /// Connections of `frontend`.
-    pub(crate) fn new(frontend: Arc<Frontend>) -> Self {
+    /// Connections of `frontend` to `address`.
+    pub(crate) fn new(frontend: Arc<Frontend>, address: Arc<ListenAddress>) -> Self {
         Self {
-            frontend: RefCell::new(frontend),
+            frontend: RefCell::new((frontend, address)),
             state: Cell::new(State::Open),
             waker: RefCell::default(),
         }
     }
 
-    /// Connections from now on are those of `frontend`; a socket that was retired takes new ones again.
-    pub(crate) fn aim(&self, frontend: Arc<Frontend>) {
-        *self.frontend.borrow_mut() = frontend;
+    /// Connections from now on are those of `frontend` to `address`; a socket that was retired takes new
+    /// ones again.
+    pub(crate) fn aim(&self, frontend: Arc<Frontend>, address: Arc<ListenAddress>) {
+        *self.frontend.borrow_mut() = (frontend, address);
         self.turn(State::Open);
+    }
+
+    /// Says that the socket cannot be accepted from.
+    pub(crate) fn failed(&self, error: &io::Error) {
+        event::listener_failed(&self.frontend.borrow().0.name, &InWords(error));
     }
 
     /// The socket shall take no new connection, and those whose handshakes it has begun.
@@ -119,8 +127,8 @@ impl Target {
         self.state.get()
     }
 
-    fn frontend(&self) -> Arc<Frontend> {
-        Arc::clone(&self.frontend.borrow())
+    fn frontend(&self) -> (Arc<Frontend>, Arc<ListenAddress>) {
+        self.frontend.borrow().clone()
     }
 }
 
@@ -140,7 +148,7 @@ impl Accept {
 
     /// Waits until there is room for one more.
     async fn pass(&self) -> Pass {
-        let frontend = self.target.frontend();
+        let (frontend, address) = self.target.frontend();
         self.enter(&frontend, &frontend.gate, PauseCause::FrontendLimit)
             .await;
         self.enter(&frontend, &self.process_gate, PauseCause::ProcessLimit)
@@ -149,6 +157,7 @@ impl Accept {
         context.dialer.descriptors().client_came();
         Pass {
             frontend,
+            address,
             process: Arc::clone(&self.process_gate),
             context,
         }
@@ -183,6 +192,7 @@ impl Accept {
     fn start(&self, stream: Stream, peer: Peer, pass: Pass) {
         let context = Rc::clone(&self.context);
         let frontend = Arc::clone(&pass.frontend);
+        let address = Arc::clone(&pass.address);
         context.observer.accepted(&frontend.metrics);
         // Registered from the first: no connection is forgotten when the worker ends.
         let registration = context.connections.register(Arc::clone(&frontend));
@@ -193,7 +203,15 @@ impl Accept {
         tasks::spawn_local(async move {
             // Each in a box of its own: an idle connection carries the room for what it is, and not
             // for how it began.
-            let accepted = Box::pin(begin(stream, ends, &frontend, &context, registration)).await;
+            let accepted = Box::pin(begin(
+                stream,
+                ends,
+                &frontend,
+                address,
+                &context,
+                registration,
+            ))
+            .await;
             let tunnel = match accepted {
                 None => None,
                 Some(Accepted::Tcp(stream, ends, registration)) => {
@@ -220,7 +238,7 @@ impl Accept {
             return;
         }
         self.context.dialer.ask_for_room();
-        let frontend = self.target.frontend();
+        let (frontend, _) = self.target.frontend();
         frontend.metrics.accept_paused(PauseCause::Descriptors);
         if self.may_tell() {
             event::out_of_descriptors(&frontend.name);
@@ -250,6 +268,7 @@ async fn begin(
     stream: Stream,
     ends: Ends,
     frontend: &Arc<Frontend>,
+    address: Arc<ListenAddress>,
     context: &Rc<Context>,
     registration: Registration,
 ) -> Option<Accepted> {
@@ -261,14 +280,22 @@ async fn begin(
     if mode_of(frontend, context) == Mode::Tcp {
         return Some(Accepted::Tcp(stream, ends, registration));
     }
-    // One deadline for both: a client that is slow to say a name is no faster in a handshake.
-    let began = clock::now();
-    let stream = tcp::pass_through(stream, ends, began, frontend, context, &registration).await?;
-    let (stream, tls) =
-        secure(stream, ends.client, began, frontend, context, &registration).await?;
+    let (stream, tls) = match security_of(frontend, &address, context)? {
+        Security::Clear => (stream, None),
+        Security::Tls => {
+            // One deadline for both: a client that is slow to say a name is no faster in a handshake.
+            let began = clock::now();
+            let stream =
+                tcp::pass_through(stream, ends, began, frontend, context, &registration).await?;
+            let (stream, tls) =
+                secure(stream, ends.client, began, frontend, context, &registration).await?;
+            (stream, Some(tls))
+        }
+    };
     let info = http::ConnectionInfo {
         ends,
         header_from,
+        address,
         tls,
     };
     Some(Accepted::Http(stream, info, registration))
@@ -280,6 +307,16 @@ fn mode_of(frontend: &Arc<Frontend>, context: &Context) -> Mode {
     found.map_or(Mode::Http, |(view, place)| {
         view.snapshot.plan.frontends[place].mode
     })
+}
+
+/// What clients of `frontend` speak at `address` now; `None`: the frontend has been removed for a while.
+fn security_of(
+    frontend: &Arc<Frontend>,
+    address: &ListenAddress,
+    context: &Context,
+) -> Option<Security> {
+    let (view, place) = context.views.with(frontend)?;
+    Some(view.snapshot.plan.frontends[place].security_at(address))
 }
 
 impl Drop for Pass {
@@ -311,7 +348,8 @@ mod tests {
         let address = socket.local_addr().expect("bound").expect("it has one");
         let listener = socket.into_listener().expect("a runtime");
         let name = Name::new("web").expect("a name");
-        let target = Target::new(Arc::new(Frontend::new(name, 1)));
+        let wanted = Arc::new(ListenAddress::At(address.clone()));
+        let target = Target::new(Arc::new(Frontend::new(name, 1)), wanted);
         // The runtime has no turn to hear of it before the socket is to close.
         let _client = TcpStream::connect(address.ip().expect("an IP address")).expect("it listens");
         target.close();

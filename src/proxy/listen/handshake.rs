@@ -31,7 +31,7 @@ enum Failed {
     UnknownName(Option<String>),
 }
 
-/// The connection, under TLS where its frontend wants that; `None`: it has ended, and all is said and
+/// The connection under TLS; `None`: it has ended, and all is said and
 /// counted. The time that it may take has been running since `began`.
 pub(super) async fn secure(
     stream: Stream,
@@ -40,13 +40,7 @@ pub(super) async fn secure(
     frontend: &Arc<Frontend>,
     context: &Context,
     registration: &Registration,
-) -> Option<(Stream, Option<TlsClient>)> {
-    // Without a place the frontend has been removed for a while.
-    let (view, place) = context.views.with(frontend)?;
-    if view.snapshot.plan.frontends[place].tls.is_none() {
-        return Some((stream, None));
-    }
-    drop(view);
+) -> Option<(Stream, TlsClient)> {
     // Boxed: the connection, once it serves, does not carry the room for it.
     let handshake = Box::pin(shake_hands(
         stream,
@@ -56,9 +50,7 @@ pub(super) async fn secure(
         context,
         registration,
     ));
-    handshake
-        .await
-        .map(|(stream, tls_client)| (stream, Some(tls_client)))
+    handshake.await
 }
 
 /// Shakes hands; `None`: it failed, and all is said and counted.
