@@ -11,6 +11,8 @@
 //! Clippy's `disallowed-methods` (`.clippy.toml`) knows types and covers the same ground from the
 //! other side.
 
+#[path = "architecture/circles.rs"]
+mod circles;
 #[path = "architecture/house.rs"]
 mod house;
 #[path = "architecture/paths.rs"]
@@ -29,9 +31,6 @@ use source::{Source, sources};
 
 /// Where code is; what is not there (yet) is skipped.
 const FOLDERS: [&str; 4] = ["src", "tests", "benches", "packaging"];
-
-/// How many of the largest files are shown.
-const SHOWN: usize = 12;
 
 fn all_sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -86,17 +85,86 @@ fn names_say_something() {
     assert_none("names that could mean anything", &faults);
 }
 
-/// Shown and not judged: a file is split where a reader would look for the seam.
+/// Files that name each other, and why they may.
+const CIRCLES: [(&[&str], &str); 9] = [
+    (
+        &[
+            "src/config/compile/frontend.rs",
+            "src/config/compile/route.rs",
+            "src/config/compile/tcp_route.rs",
+            "src/config/compile/tls.rs",
+        ],
+        "a frontend is compiled with its routes, which need what a frontend notes of names and hosts",
+    ),
+    (
+        &["src/control/admin/answer.rs", "src/control/admin/status.rs"],
+        "the status tells whether the process is ready, which is an answer of its own, too",
+    ),
+    (
+        &[
+            "src/control/certs/file_cache.rs",
+            "src/control/certs/server_tls.rs",
+        ],
+        "the cache keeps the files that the TLS of servers names, and that TLS is made from the cache",
+    ),
+    (
+        &["src/net/bind.rs", "src/net/unix.rs"],
+        "a Unix socket is bound with the backlog of all",
+    ),
+    (
+        &[
+            "src/net/rewind.rs",
+            "src/net/stream.rs",
+            "src/net/tls_stream.rs",
+        ],
+        "a stream may be one under TLS or with bytes put back, and each of these is over a stream",
+    ),
+    (
+        &["src/proxy/http/handle.rs", "src/proxy/http/pipeline.rs"],
+        "one type in two files: what handles a request, and what runs its rules",
+    ),
+    (
+        &[
+            "src/proxy/io/exchange.rs",
+            "src/proxy/io/interim.rs",
+            "src/proxy/io/request_body.rs",
+        ],
+        "a request body belongs to its exchange, which keeps interim answers, which ask for the body",
+    ),
+    (
+        &[
+            "src/proxy/upstream/h1.rs",
+            "src/proxy/upstream/h2/connection.rs",
+            "src/proxy/upstream/h2/pool.rs",
+            "src/proxy/upstream/h2/stream.rs",
+            "src/proxy/upstream/idle_pool.rs",
+            "src/proxy/upstream/open.rs",
+            "src/proxy/upstream/server_pool.rs",
+            "src/proxy/upstream/server_pools.rs",
+            "src/proxy/upstream/settings.rs",
+        ],
+        "pools open connections, which belong to their pool",
+    ),
+    (
+        &["src/proxy/upstream/tls.rs", "src/proxy/upstream/trust.rs"],
+        "the handshake verifies, and what is verified is what the handshake trusts",
+    ),
+];
+
 #[test]
-fn the_largest_files_are_shown() {
-    let mut sizes: Vec<(usize, String)> = all_sources()
-        .into_iter()
-        .filter(|source| source.is_product())
-        .map(|source| (source.product_lines(), source.path))
+fn files_name_each_other_in_circles_only_where_it_is_said_why() {
+    let found = circles::circles(&all_sources());
+    let is_allowed = |circle: &[String]| CIRCLES.iter().any(|(allowed, _)| *allowed == circle);
+    let faults: Vec<String> = found
+        .iter()
+        .filter(|circle| !is_allowed(circle))
+        .map(|circle| circle.join(" <-> "))
         .collect();
-    sizes.sort_unstable();
-    println!("the largest files, in lines without tests (from 400 on, ask where the seam is):");
-    for (lines, path) in sizes.iter().rev().take(SHOWN) {
-        println!("{lines:>6}  {path}");
-    }
+    assert_none("circles between files", &faults);
+    let gone: Vec<String> = CIRCLES
+        .iter()
+        .filter(|(allowed, _)| !found.iter().any(|circle| *allowed == circle.as_slice()))
+        .map(|(allowed, _)| allowed.join(" <-> "))
+        .collect();
+    assert_none("circles that are allowed and not there any more", &gone);
 }

@@ -32,28 +32,6 @@ pub enum Cause {
     NotSpoken(Rc<str>),
 }
 
-/// On whose account a fault goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The client's.
-    Client,
-    /// Ours.
-    Proxy,
-    /// The server's.
-    Server,
-}
-
-/// Whether another attempt may be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// The server has seen nothing of the request.
-    Safe,
-    /// The server may have seen the request, unless not a byte of it was written.
-    IfUnsent,
-    /// The answer would be the same, or something was already passed on.
-    Never,
-}
-
 impl Fault {
     /// A fault that the layer below knows nothing about.
     pub fn new(reason: Reason) -> Self {

@@ -18,9 +18,9 @@ mod route;
 
 pub use attempt::{Attempt, ServerMetrics, TriedServer};
 pub use client_tls::{ClientCertificate, ClientTls};
-pub use fault::{Cause, Fault, Http2InWords, Retry, Side};
+pub use fault::{Cause, Fault, Http2InWords};
 pub use logged::{LoggedField, LoggedRequest, LoggedText, RequestTexts};
-pub use reason::Reason;
+pub use reason::{Reason, Retry, Side};
 pub use record::{FirstBytes, Opening, Record, RequestId};
 pub use route::{RouteMetrics, TakenRoute};
 

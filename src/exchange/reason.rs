@@ -5,7 +5,27 @@
 
 use http::StatusCode;
 
-use super::fault::{Retry, Side};
+/// On whose account a fault goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The client's.
+    Client,
+    /// Ours.
+    Proxy,
+    /// The server's.
+    Server,
+}
+
+/// Whether another attempt may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The server has seen nothing of the request.
+    Safe,
+    /// The server may have seen the request, unless not a byte of it was written.
+    IfUnsent,
+    /// The answer would be the same, or something was already passed on.
+    Never,
+}
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $status:expr, $side:ident, $retry:ident;)+) => {

@@ -4,9 +4,10 @@ use regex::bytes::Regex;
 
 use crate::plan::expr::{self, Comparison, Fetch, Literal, Operand, Type};
 
+use super::case::Case;
 use super::facts::Facts;
 use super::list::{List, Networks};
-use super::program::{Case, Program, cast};
+use super::program::Program;
 use super::scratch::{Scratch, Value};
 
 /// A compiled condition.
@@ -199,9 +200,9 @@ impl Test {
                 scratch.text(text).is_some_and(|text| regex.is_match(text))
             }
             Self::Other(relation, program, ty) => {
-                let left = cast(value, *ty, scratch);
+                let left = scratch.cast(value, *ty);
                 program.any(facts, scratch, |right, scratch| {
-                    let right = cast(right, *ty, scratch);
+                    let right = scratch.cast(right, *ty);
                     relation.holds(left, right, scratch)
                 })
             }

@@ -7,7 +7,7 @@ use regex::bytes::{Captures, Regex};
 
 use crate::plan::expr::{self, Argument, Converter, Type};
 
-use super::program::{Case, cast};
+use super::case::Case;
 use super::scratch::{Scratch, Value};
 
 /// One converter with its arguments, ready to run.
@@ -83,7 +83,7 @@ impl Conversion {
 
     pub(super) fn apply<'a>(&'a self, value: Value<'a>, scratch: &mut Scratch) -> Value<'a> {
         let value = match self.cast {
-            Some(to) => cast(value, to, scratch),
+            Some(to) => scratch.cast(value, to),
             None => value,
         };
         match &self.action {

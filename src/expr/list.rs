@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::plan::expr::Values;
 
-use super::program::Case;
+use super::case::Case;
 use super::scratch::{Scratch, Value};
 
 /// A list, ready for look-ups.

@@ -7,6 +7,7 @@
 //! Names, types and semantics are HAProxy's (configuration manual, sections 7.3 and 7.4). Every type
 //! was checked when the configuration was loaded: evaluation cannot fail, a value can only be absent.
 
+mod case;
 mod condition;
 mod convert;
 mod facts;

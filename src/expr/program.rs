@@ -2,10 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use regex::bytes::Regex;
+use crate::plan::expr::{Argument, Expr, Fetch};
 
-use crate::plan::expr::{Argument, Expr, Fetch, Pattern, Type};
-
+use super::case::Case;
 use super::convert::{self, Conversion};
 use super::facts::{Facts, RequestFacts};
 use super::fetch;
@@ -22,13 +21,6 @@ pub struct Program {
     /// Of its values. Where it is ignored, they are in lower case, and there is one for each spelling
     /// of the path.
     case: Case,
-}
-
-/// Whether upper and lower case differ where a condition compares the path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Case {
-    Counts,
-    Ignored,
 }
 
 impl Program {
@@ -116,33 +108,5 @@ impl Program {
             value = conversion.apply(value, scratch);
         }
         value
-    }
-}
-
-impl Case {
-    /// The text that a value is compared with.
-    pub(super) fn text(self, text: &str) -> Box<[u8]> {
-        match self {
-            Self::Counts => text.as_bytes().into(),
-            Self::Ignored => text.to_ascii_lowercase().as_bytes().into(),
-        }
-    }
-
-    /// The expression that a value is searched with.
-    pub(super) fn regex(self, pattern: &Pattern) -> Regex {
-        match self {
-            Self::Counts => pattern.regex().clone(),
-            Self::Ignored => pattern.ignoring_case(),
-        }
-    }
-}
-
-/// How a value is cast to what a converter takes.
-pub(super) fn cast<'a>(value: Value<'a>, to: Type, scratch: &mut Scratch) -> Value<'a> {
-    match to {
-        Type::Text => scratch.text_of(value),
-        Type::Int => scratch.int_of(value),
-        Type::Ip => scratch.ip_of(value),
-        Type::Bool | Type::Any => value,
     }
 }

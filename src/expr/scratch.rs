@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
+use crate::plan::expr::Type;
+
 /// A value while an expression is evaluated.
 ///
 /// A text that an expression made itself lies in the [`Scratch`]: [`Scratch::text`] has its bytes.
@@ -151,6 +153,16 @@ impl Scratch {
                 addr.map_or(Value::Absent, |addr| Value::Ip(addr.to_canonical()))
             }
             other => other,
+        }
+    }
+
+    /// The same value cast to what a converter takes.
+    pub(super) fn cast<'a>(&mut self, value: Value<'a>, to: Type) -> Value<'a> {
+        match to {
+            Type::Text => self.text_of(value),
+            Type::Int => self.int_of(value),
+            Type::Ip => self.ip_of(value),
+            Type::Bool | Type::Any => value,
         }
     }
 }
