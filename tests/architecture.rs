@@ -89,12 +89,19 @@ fn names_say_something() {
 const CIRCLES: [(&[&str], &str); 9] = [
     (
         &[
+            "src/config/compile/backend.rs",
+            "src/config/compile/bind.rs",
+            "src/config/compile/defaults.rs",
             "src/config/compile/frontend.rs",
+            "src/config/compile/health.rs",
             "src/config/compile/route.rs",
+            "src/config/compile/server.rs",
+            "src/config/compile/server_tls.rs",
             "src/config/compile/tcp_route.rs",
             "src/config/compile/tls.rs",
         ],
-        "a frontend is compiled with its routes, which need what a frontend notes of names and hosts",
+        "a frontend is compiled with its routes, which need what a frontend notes of names and hosts; \
+         defaults are those of frontends and backends, which are compiled with them",
     ),
     (
         &["src/control/admin/answer.rs", "src/control/admin/status.rs"],

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// A name as written in the configuration: 1 to 128 visible ASCII characters without `"` and `\`.
+/// A name as written in the configuration: 1 to 128 visible ASCII characters without `"`, `\` and `%[`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);
 
@@ -18,7 +18,9 @@ impl Name {
     /// could not stand in a log line or a metric label as it is.
     pub fn new(text: &str) -> Result<Self, InvalidName> {
         let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-        if text.is_empty() || text.len() > 128 || !text.bytes().all(is_plain) {
+        // `backend = "%[…]"` is an expression.
+        let is_expression = text.contains("%[");
+        if text.is_empty() || text.len() > 128 || !text.bytes().all(is_plain) || is_expression {
             return Err(InvalidName);
         }
         Ok(Self(text.into()))
@@ -56,7 +58,9 @@ pub struct InvalidName;
 
 impl fmt::Display for InvalidName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name has 1 to 128 visible ASCII characters, without quotes and backslashes")
+        f.write_str(
+            "a name has 1 to 128 visible ASCII characters, without quotes, backslashes and `%[`",
+        )
     }
 }
 

@@ -132,9 +132,19 @@ impl Node {
             Self::Any(parts) => parts.iter().any(|part| part.holds(facts, scratch)),
             Self::All(parts) => parts.iter().all(|part| part.holds(facts, scratch)),
             Self::Not(inner) => !inner.holds(facts, scratch),
-            Self::Test(program, test) => program.any(facts, scratch, |value, scratch| {
-                test.holds(value, facts, scratch)
-            }),
+            // The right side once, however many values the left side has.
+            Self::Test(left, Test::Other(relation, right, ty)) => {
+                right.any(facts, scratch, |right, scratch| {
+                    let right = scratch.cast(right, *ty);
+                    left.any(facts, scratch, |left, scratch| {
+                        let left = scratch.cast(left, *ty);
+                        relation.holds(left, right, scratch)
+                    })
+                })
+            }
+            Self::Test(program, test) => {
+                program.any(facts, scratch, |value, scratch| test.holds(value, scratch))
+            }
         }
     }
 }
@@ -160,12 +170,13 @@ impl Test {
                     true => Type::Int,
                     false => left,
                 };
-                Self::Other(relation, Box::new(Program::compile_for(expr, case)), ty)
+                let right = Program::compile_for(expr, case).with_one_value();
+                Self::Other(relation, Box::new(right), ty)
             }
         }
     }
 
-    fn holds<'a>(&'a self, value: Value<'a>, facts: &Facts<'a>, scratch: &mut Scratch) -> bool {
+    fn holds<'a>(&'a self, value: Value<'a>, scratch: &mut Scratch) -> bool {
         match self {
             Self::Holds => match value {
                 Value::Absent => false,
@@ -199,13 +210,8 @@ impl Test {
                 let text = scratch.text_of(value);
                 scratch.text(text).is_some_and(|text| regex.is_match(text))
             }
-            Self::Other(relation, program, ty) => {
-                let left = scratch.cast(value, *ty);
-                program.any(facts, scratch, |right, scratch| {
-                    let right = scratch.cast(right, *ty);
-                    relation.holds(left, right, scratch)
-                })
-            }
+            // [`Node::holds`] has both sides.
+            Self::Other(..) => false,
         }
     }
 }

@@ -8,7 +8,7 @@ use regex::bytes::{Captures, Regex};
 use crate::plan::expr::{self, Argument, Converter, Type};
 
 use super::case::Case;
-use super::scratch::{Scratch, Value};
+use super::scratch::{MOST_BYTES, Scratch, Value};
 
 /// One converter with its arguments, ready to run.
 #[derive(Debug)]
@@ -63,6 +63,11 @@ struct Map {
     values: HashMap<Box<[u8]>, Box<[u8]>>,
     default: Option<Box<[u8]>>,
 }
+
+/// How many matches of one value are replaced. Each is searched for from the end of the one before, and
+/// an expression may look at all that follows to find it: without a bound, that is the square of the
+/// length.
+const MOST_MATCHES: usize = 4096;
 
 /// A piece of a replacement.
 #[derive(Debug)]
@@ -145,6 +150,7 @@ fn changed<'a>(
         true => scratch.rewrite(value, |text, into| {
             into.extend_from_slice(text);
             change(into);
+            true
         }),
         false => value,
     }
@@ -273,21 +279,27 @@ impl Substitution {
         }
     }
 
-    fn write(&self, text: &[u8], into: &mut Vec<u8>) {
+    /// Whether `text` with its matches replaced fits into `into`.
+    fn write(&self, text: &[u8], into: &mut Vec<u8>) -> bool {
         let Some(regex) = &self.regex else {
-            return into.extend_from_slice(text);
+            into.extend_from_slice(text);
+            return true;
         };
         let mut from = 0;
         let limit = if self.is_global { usize::MAX } else { 1 };
-        for captures in regex.captures_iter(text).take(limit) {
+        for (count, captures) in regex.captures_iter(text).take(limit).enumerate() {
             let Some(whole) = captures.get(0) else {
                 continue;
             };
+            if count == MOST_MATCHES || into.len() > MOST_BYTES {
+                return false;
+            }
             into.extend_from_slice(&text[from..whole.start()]);
             self.write_replacement(&captures, into);
             from = whole.end();
         }
         into.extend_from_slice(&text[from..]);
+        true
     }
 
     fn write_replacement(&self, captures: &Captures<'_>, into: &mut Vec<u8>) {

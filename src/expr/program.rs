@@ -44,6 +44,15 @@ impl Program {
         }
     }
 
+    /// The same with one value, where a condition would look at several: two lists that a client sends
+    /// are not held against each other, which would cost the product of their lengths.
+    pub(super) fn with_one_value(self) -> Self {
+        Self {
+            has_many: false,
+            ..self
+        }
+    }
+
     /// Its one value: of several, the last one.
     pub fn value<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> Value<'a> {
         let value = fetch::one(self.fetch, &self.arguments, facts, scratch);

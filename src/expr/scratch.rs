@@ -35,7 +35,7 @@ pub struct Scratch {
 /// What the values of one evaluation may take together: many times the largest head, so that only a
 /// replacement that makes a text much longer comes to it. Over it a value is absent, as one that
 /// HAProxy finds no room for in its buffer.
-const MOST_BYTES: usize = 4 << 20;
+pub(super) const MOST_BYTES: usize = 4 << 20;
 
 /// What is kept for the next evaluation.
 const KEPT_BYTES: usize = 64 << 10;
@@ -44,6 +44,7 @@ impl Scratch {
     /// Makes room for the next evaluation. Values of the one before have no bytes any more.
     pub fn clear(&mut self) {
         self.bytes.clear();
+        self.spare.clear();
         self.bytes.shrink_to(KEPT_BYTES);
         self.spare.shrink_to(KEPT_BYTES);
     }
@@ -78,11 +79,11 @@ impl Scratch {
         Value::Scratch(start as u32, self.bytes.len() as u32)
     }
 
-    /// The text that `write` makes of another one.
+    /// The text that `write` makes of another one; absent when it says that it does not fit.
     pub(super) fn rewrite<'a>(
         &mut self,
         value: Value<'a>,
-        write: impl FnOnce(&[u8], &mut Vec<u8>),
+        write: impl FnOnce(&[u8], &mut Vec<u8>) -> bool,
     ) -> Value<'a> {
         let mut made = std::mem::take(&mut self.spare);
         made.clear();
@@ -90,7 +91,12 @@ impl Scratch {
             self.spare = made;
             return Value::Absent;
         };
-        write(text, &mut made);
+        if !write(text, &mut made) {
+            made.clear();
+            made.shrink_to(KEPT_BYTES);
+            self.spare = made;
+            return Value::Absent;
+        }
         // The text that it was made of has no other reader.
         if let Value::Scratch(start, end) = value
             && end as usize == self.bytes.len()

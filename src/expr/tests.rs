@@ -480,3 +480,29 @@ fn a_variable_is_compared_as_what_it_is_compared_with() {
     set("txn.text", Value::Absent);
     assert!(!holds("var(txn.text)"));
 }
+
+#[test]
+fn what_an_expression_is_compared_with_has_one_value() {
+    let asked = Asked::get("/").with("x-a", "1, 2, 3").with("x-b", "4, 2");
+    asked.gives("req.hdr(x-b)", "2");
+    assert!(
+        asked.holds("req.hdr(x-a) == req.hdr(x-b)"),
+        "2 is one of them"
+    );
+    assert!(!asked.holds("req.hdr(x-a) == req.hdr(x-b,1)"), "4 is none");
+    assert!(!asked.holds("req.hdr(x-a,1) == req.hdr(x-b)"));
+}
+
+#[test]
+fn a_replacement_that_would_be_too_much_is_absent() {
+    let much = |matches: usize| Asked::get(&format!("/{}", "a".repeat(matches)));
+    let expression = "path,regsub(a,'',g)";
+    assert_eq!(much(4096).value(expression).as_deref(), Some("/"));
+    assert_eq!(much(4097).value(expression), None);
+    let long = format!("path,regsub(a,\"{}\",g)", "y".repeat(8_000));
+    assert_eq!(
+        much(500).value(&long).map(|text| text.len()),
+        Some(1 + 500 * 8_000)
+    );
+    assert_eq!(much(600).value(&long), None);
+}

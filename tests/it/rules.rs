@@ -406,3 +406,48 @@ fn a_request_may_name_its_backend() {
     assert_eq!(ask("none"), "app");
     assert_eq!(ask("app"), "app");
 }
+
+#[test]
+fn a_connect_for_a_websocket_is_the_get_that_it_stands_for() {
+    let origin = Origin::answering(OK);
+    let rules = "{ when = 'method == \"GET\" and path starts_with \"/admin\"', deny = 403 },
+                 { when = 'req.hdr(upgrade) == \"websocket\"', deny = 404 }";
+    let proxy = ruled(&origin, rules).start();
+    let mut client = Http2::connect(proxy.address());
+    let connect = |client: &Http2, path: &str| {
+        let protocol = h2::ext::Protocol::from_static("websocket");
+        client.request("CONNECT", path).extension(protocol)
+    };
+    let request = connect(&client, "/admin");
+    assert_eq!(client.ask(request).head().head.status(), 403);
+    let request = connect(&client, "/other");
+    assert_eq!(client.ask(request).head().head.status(), 404);
+    assert!(origin.has_seen_nothing());
+}
+
+#[test]
+fn what_rules_write_is_held_to_the_limits_of_requests() {
+    let origin = Origin::answering(OK);
+    let setup = ruled(&origin, "{ set_path = '/%[req.fhdr(x-p)]' }")
+        .frontend("limits.target = '100B'")
+        .backend("rule = [{ when = 'req.hdr(x-h)', set_header = { host = '%[req.fhdr(x-h)]' } }]");
+    let proxy = setup.start();
+    let ask = |lines: &str| {
+        let response = proxy.ask(format!("GET / HTTP/1.1\r\nhost: a\r\n{lines}\r\n"));
+        (response.status(), response.reason())
+    };
+    let too_long = format!("x-p: {}\r\n", "p".repeat(100));
+    assert_eq!(ask(&too_long), (414, "request.target.too_long".to_owned()));
+    let malformed = (400, "request.host.malformed".to_owned());
+    assert_eq!(ask("x-h: evil/../x\r\n"), malformed);
+    assert!(origin.has_seen_nothing());
+}
+
+#[test]
+fn servers_are_told_the_host_that_the_client_asked_for() {
+    let origin = Origin::answering(OK);
+    let setup = ruled(&origin, "{ set_header = { host = 'internal' } }");
+    let request = seen(&setup, &origin, "/", "");
+    assert_eq!(request.values("host"), ["internal"]);
+    assert_eq!(request.values("x-forwarded-host"), ["test"]);
+}

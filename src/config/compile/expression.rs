@@ -9,7 +9,7 @@ use crate::config::raw::{Entry, Text};
 use crate::config::report::Report;
 use crate::config::setting::Setting;
 use crate::config::source;
-use crate::plan::expr::{Condition, Expr, Known, Template, Variable};
+use crate::plan::expr::{Condition, Expr, Fetch, Known, Template, Variable};
 
 /// The condition that `setting` is, where `known` is known.
 pub(super) fn condition(
@@ -17,9 +17,16 @@ pub(super) fn condition(
     known: Known,
     report: &mut Report<'_>,
 ) -> Option<Condition> {
-    parsed(setting, "condition", report, |text, files| {
+    let condition = parsed(setting, "condition", report, |text, files| {
         expression::condition(text, known, files)
-    })
+    })?;
+    if condition.reads(|fetch| fetch == Fetch::Url) {
+        let message =
+            "`url` has scheme and host in HTTP/2, and a path alone for most clients of HTTP/1.1";
+        let help = "write `pathq` to look at the path and the query of all clients";
+        report.add(Diagnostic::warning(setting.span(), message).help(help));
+    }
+    Some(condition)
 }
 
 /// The expression that `setting` is, where `known` is known.

@@ -39,7 +39,8 @@ when = 'src in ["10.0.0.0/8"] and not (path starts_with "/public/" or req.cook(b
 - Case counts. Write `req.hdr(x),lower == "a"` where it shall not.
 - What is **absent** equals nothing: each comparison with it is false, but for `!=` and `not in`, which are true.
 - An expression with several values (a field on several lines, or with a list) compares as true when one of them does, unless
-  one occurrence is asked for. `req.hdr(x) != "a"` is true when none of them is `a`.
+  one occurrence is asked for. `req.hdr(x) != "a"` is true when none of them is `a`. An expression on the right side has one
+  value: of several, the last.
 - Texts are written in double or single quotes; `\"` and `\\` are a quote and a backslash, any other backslash is itself.
 - Arguments end at a comma or at `)`; in quotes and behind a backslash these are plain characters, and spaces are kept:
   `field(1,\ )`. Regular expressions with parentheses need quotes.

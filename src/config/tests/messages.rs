@@ -805,7 +805,7 @@ fn the_names_and_needs_of_the_admin_listener_are_checked() {
         9 | ready_needs = ['ap', 'x y']
           |                      ^^^^^
           |
-          = help: a name has 1 to 128 visible ASCII characters, without quotes and backslashes
+          = help: a name has 1 to 128 visible ASCII characters, without quotes, backslashes and `%[`
     "##);
     assert_snapshot!(admin("hosts = ['*', 'lb.test:9900']"), @r##"
         error: `hosts = "*"` would let any web page read metrics and status through DNS rebinding
@@ -2190,7 +2190,7 @@ fn a_frontend_without_a_name_is_told_to_have_one() {
         2 | [frontend."a b"]
           |           ^^^^^
           |
-          = help: a name has 1 to 128 visible ASCII characters, without quotes and backslashes
+          = help: a name has 1 to 128 visible ASCII characters, without quotes, backslashes and `%[`
     "##);
 }
 

@@ -62,7 +62,7 @@ converters! {
     Field = "field", (! "index" Int, ! "delimiters" Text, ? "count" Int), Text -> Text;
     /// As `field`, but delimiters that follow each other, begin or end the text, separate nothing: no part is empty.
     Word = "word", (! "index" Int, ! "delimiters" Text, ? "count" Int), Text -> Text;
-    /// The text with the first match of a regular expression replaced, with the flag `g` each match. `\0` to `\9` in the replacement are the match and its groups. With the flag `i` case does not count.
+    /// The text with the first match of a regular expression replaced, with the flag `g` each match. `\0` to `\9` in the replacement are the match and its groups. With the flag `i` case does not count. Absent when more than 4,096 matches would be replaced, or when the text would be longer than 4 MiB.
     Regsub = "regsub", (! "regex" Pattern, ! "replacement" Text, ? "flags" SubstitutionFlags), Text -> Text;
     /// The value that a file has for this key: on each line a key, spaces and its value. Without `default` it is absent for a key that the file does not have.
     Map = "map" | "map_str", (! "file" Map, ? "default" Text), Text -> Text;

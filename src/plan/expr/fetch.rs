@@ -79,7 +79,7 @@ fetches! {
     Pathq = "pathq", (), Text, Request;
     /// What follows the first `?`. Absent without a `?`; empty when nothing follows it.
     Query = "query", (), Text, Request;
-    /// The target: a path with its query in HTTP/1.1, with scheme and host in HTTP/2.
+    /// The target: with scheme and host in HTTP/2 and where a client of HTTP/1.1 sent them, else a path with its query. `pathq` is the same for all.
     Url = "url", (), Text, Request;
     /// The value of a query parameter, not decoded. Without a name, that of the first one. `delimiter` is the character that parameters begin after, `?` unless it is given. With `i` as flag the name's case does not count.
     UrlParam = "url_param" | "urlp", (? "name" Text, ? "delimiter" Text, ? "flags" CaseFlag), Text, Request, Each;

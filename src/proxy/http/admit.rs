@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
 
 use crate::exchange::Reason;
 use crate::plan::FrontendLimits;
@@ -93,15 +93,25 @@ fn check_method<B>(request: &Request<B>) -> Result<(), Reason> {
     }
 }
 
-fn check_target<B>(request: &Request<B>, limits: &FrontendLimits) -> Result<(), Reason> {
-    let uri = request.uri();
-    let path_length = uri
+/// Whether `target` is as long as it may be.
+///
+/// # Errors
+///
+/// `request.target.too_long`.
+pub fn check_target_length(target: &Uri, limits: &FrontendLimits) -> Result<(), Reason> {
+    let path_length = target
         .path_and_query()
         .map_or(0, |target| target.as_str().len());
-    let authority_length = uri.authority().map_or(0, |text| text.as_str().len());
-    if (path_length + authority_length) as u64 > limits.target.0 {
-        return Err(Reason::RequestTargetTooLong);
+    let authority_length = target.authority().map_or(0, |text| text.as_str().len());
+    match (path_length + authority_length) as u64 > limits.target.0 {
+        true => Err(Reason::RequestTargetTooLong),
+        false => Ok(()),
     }
+}
+
+fn check_target<B>(request: &Request<B>, limits: &FrontendLimits) -> Result<(), Reason> {
+    let uri = request.uri();
+    check_target_length(uri, limits)?;
     let has_form = match (uri.scheme_str(), uri.authority()) {
         // Absolute form, as RFC 9112 §3.2.2 makes us accept it; in HTTP/2 every target has these.
         (Some("http" | "https"), Some(_)) => true,

@@ -190,8 +190,11 @@ impl ActiveRequest {
 
         // A request that two servers would understand differently goes no further.
         let body_kind = match is_extended_connect(&request) {
-            // What follows is the tunnel.
-            true => BodyKind::None,
+            // What follows is the tunnel. Routes and rules see what a server is sent.
+            true => {
+                upgrade::into_get(&mut request);
+                BodyKind::None
+            }
             false => body_kind(request.body()),
         };
         exchange.request_complete.set(body_kind == BodyKind::None);

@@ -13,6 +13,7 @@ use crate::base::Peer;
 use crate::exchange::RequestId;
 use crate::plan::{Forwarding, RequestIds};
 use crate::proxy::io::FieldRules;
+use crate::proxy::rules::OriginalHost;
 use crate::wire::forwarded::{Element, Proto, forwarded, x_forwarded_for};
 
 use super::seen::Seen;
@@ -242,25 +243,31 @@ fn te_has_trailers(headers: &HeaderMap) -> bool {
 }
 
 fn say_who_sent_it(head: &mut request::Parts, sender: Sender<'_>, forwarding: &Forwarding) {
+    // What the client asked for, whatever a rule made of it.
+    let original = head.extensions.remove::<OriginalHost>();
     let headers = &mut head.headers;
+    let host = match original {
+        Some(OriginalHost(host)) => host,
+        None => headers.get(header::HOST).cloned(),
+    };
     if forwarding.forwarded {
         let element = Element {
             client: sender.peer.ip(),
-            host: headers.get(header::HOST),
+            host: host.as_ref(),
             proto: sender.proto,
         };
         let value = forwarded(headers.get_all(header::FORWARDED), &element);
         headers.insert(header::FORWARDED, value);
     }
     if forwarding.x_forwarded {
-        say_by_x_forwarded(headers, sender);
+        say_by_x_forwarded(headers, sender, host);
     }
     if forwarding.via {
         headers.append(header::VIA, VIA);
     }
 }
 
-fn say_by_x_forwarded(headers: &mut HeaderMap, sender: Sender<'_>) {
+fn say_by_x_forwarded(headers: &mut HeaderMap, sender: Sender<'_>, host: Option<HeaderValue>) {
     let proto = HeaderValue::from_static(match sender.proto {
         Proto::Http => "http",
         Proto::Https => "https",
@@ -274,7 +281,7 @@ fn say_by_x_forwarded(headers: &mut HeaderMap, sender: Sender<'_>) {
             headers.insert(X_FORWARDED_PROTO, proto);
         }
         if !headers.contains_key(X_FORWARDED_HOST)
-            && let Some(host) = headers.get(header::HOST).cloned()
+            && let Some(host) = host
         {
             headers.insert(X_FORWARDED_HOST, host);
         }
@@ -285,7 +292,7 @@ fn say_by_x_forwarded(headers: &mut HeaderMap, sender: Sender<'_>) {
         None => headers.remove(X_FORWARDED_FOR),
     };
     headers.insert(X_FORWARDED_PROTO, proto);
-    match headers.get(header::HOST).cloned() {
+    match host {
         Some(host) => headers.insert(X_FORWARDED_HOST, host),
         None => headers.remove(X_FORWARDED_HOST),
     };

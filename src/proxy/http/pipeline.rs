@@ -17,7 +17,7 @@ use crate::proxy::snapshot::{Frontend, Target};
 
 use std::rc::Rc;
 
-use super::admit::host_of;
+use super::admit::{check_target_length, host_of};
 use super::handle::{ActiveRequest, Chosen, Stop};
 use super::identity;
 
@@ -74,7 +74,8 @@ impl ActiveRequest {
         while progress.stage != Stage::Done {
             if let Some(pipeline) = self.pipeline(progress.stage) {
                 match pipeline.request(progress.index, request, &self.scope()) {
-                    Flow::Continue => {}
+                    // A rule may have written another host or path.
+                    Flow::Continue => self.check_again(request)?,
                     Flow::Answer(answer) => return Err(Stop::Answer(answer)),
                     Flow::Wait(index, time) => {
                         progress.index = index;
@@ -84,7 +85,6 @@ impl ActiveRequest {
             }
             *progress = Progress::at(match progress.stage {
                 Stage::Frontend => {
-                    // A rule may have written another host.
                     let host = host_of(request)?;
                     self.find_route(request, &host)?;
                     Stage::Route
@@ -142,6 +142,14 @@ impl ActiveRequest {
                 pipeline.after(&mut answer, &self.scope());
             }
         }
+    }
+
+    /// Whether rules have left a request that may be sent on.
+    fn check_again(&self, request: &Request<ReceivedBody>) -> Result<(), Stop> {
+        let (plan, _) = self.frontend()?;
+        host_of(request)?;
+        check_target_length(request.uri(), &plan.limits)?;
+        Ok(())
     }
 
     /// Finds the route that `request`, for `host`, matches, and its backend.

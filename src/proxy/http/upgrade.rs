@@ -134,12 +134,19 @@ fn tokens(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item =
         .map(<[u8]>::trim_ascii)
 }
 
+/// Makes a CONNECT that asks for a tunnel the GET with `Upgrade` that means the same in HTTP/1.
+pub(super) fn into_get<B>(request: &mut Request<B>) {
+    *request.method_mut() = Method::GET;
+    let protocol = request.extensions().get::<Protocol>();
+    let protocol = protocol.and_then(|one| HeaderValue::from_str(one.as_str()).ok());
+    if let Some(protocol) = protocol {
+        request.headers_mut().insert(header::UPGRADE, protocol);
+    }
+}
+
 /// Asks a server for what `upgrade` says, in a head that is otherwise complete. One of HTTP/2 is asked
 /// by a CONNECT in the end, which `forward` makes of it.
 pub(super) fn towards_server(head: &mut request::Parts, upgrade: &UpgradeRequest) {
-    if head.method == Method::CONNECT {
-        head.method = Method::GET;
-    }
     let headers = &mut head.headers;
     headers.remove(header::TE);
     // What follows is the tunnel. A server would take its first bytes for a body, or its first for

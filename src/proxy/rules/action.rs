@@ -1,17 +1,17 @@
 //! What single rules do.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 
 use crate::base::clock::Duration;
 use crate::exchange::Reason;
 use crate::expr::{Facts, Program, Template};
-use crate::plan::expr::Variable;
+use crate::plan::expr::{Piece, Variable};
 use crate::plan::{self, RedirectTo};
 use crate::proxy::reply::LocalAnswer;
 
 use super::encode::{field_value, location, with_host, with_path};
-use super::{Answer, Flow, Scope};
+use super::{Answer, Flow, OriginalHost, Scope};
 
 /// An action, compiled.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub(super) struct Redirect {
     status: StatusCode,
     kind: RedirectKind,
     to: Template,
+    /// Whether what is written begins with a host of its own.
+    may_name_host: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,10 +80,14 @@ impl Action {
                 for (name, template) in fields {
                     let value = scope.text(template, &facts(request, scope));
                     let value = field_value(value);
-                    if *name == header::HOST
-                        && let Some(host) = &value
-                        && let Some(target) = with_host(request.uri(), host)
-                    {
+                    if *name == header::HOST {
+                        // A request without the host that a rule meant goes nowhere.
+                        let host = value.as_ref();
+                        let Some(target) = host.and_then(|host| with_host(request.uri(), host))
+                        else {
+                            return refusal(Reason::RequestHostMalformed);
+                        };
+                        keep_host(request);
                         *request.uri_mut() = target;
                     }
                     set(request.headers_mut(), name, value);
@@ -98,9 +104,11 @@ impl Action {
             Self::DelHeader(names) => remove(request.headers_mut(), names),
             Self::SetPath(template) => {
                 let path = scope.text(template, &facts(request, scope));
-                if let Some(target) = with_path(request.uri(), &path) {
-                    *request.uri_mut() = target;
-                }
+                // A path that cannot be replaced is not the one that was meant.
+                let Some(target) = with_path(request.uri(), &path) else {
+                    return refusal(Reason::RequestTargetTooLong);
+                };
+                *request.uri_mut() = target;
             }
             Self::SetVar(variables) => scope.assign(variables, &facts(request, scope)),
             Self::Pause(time) => return Flow::Wait(0, *time),
@@ -166,24 +174,30 @@ impl Redirect {
             status: redirect.status,
             kind,
             to: Template::compile(to),
+            may_name_host: matches!(
+                to.pieces.first(),
+                Some(Piece::Text(text)) if text.starts_with("//")
+            ),
         }
     }
 
     fn answer<B>(&self, request: &Request<B>, scope: &Scope<'_>) -> Flow {
         let mut to = scope.text(&self.to, &facts(request, scope));
         if let RedirectKind::Scheme = self.kind {
+            let Some(host) = host_of(request) else {
+                return refusal(Reason::RequestHostMissing);
+            };
             to.extend_from_slice(b"://");
-            let host = request
-                .headers()
-                .get(header::HOST)
-                .map(|host| host.as_bytes());
-            let authority = request.uri().authority();
-            let host = authority.map(|host| host.as_str().as_bytes()).or(host);
-            to.extend_from_slice(host.unwrap_or_default());
+            to.extend_from_slice(host);
         }
         if let RedirectKind::Scheme | RedirectKind::Prefix = self.kind {
-            let target = request.uri().path_and_query();
-            to.extend_from_slice(target.map_or("/", |target| target.as_str()).as_bytes());
+            let target = request.uri().path_and_query().map(|target| target.as_str());
+            // `*` is no path.
+            let target = target.filter(|target| *target != "*");
+            to.extend_from_slice(target.unwrap_or("/").as_bytes());
+        }
+        if !self.may_name_host {
+            stay_on_host(&mut to);
         }
         let headers = HeaderMap::from_iter([(header::LOCATION, location(&to))]);
         let reason = Reason::RuleRedirected;
@@ -220,9 +234,46 @@ fn templates(fields: &[(HeaderName, plan::expr::Template)]) -> Box<[(HeaderName,
         .collect()
 }
 
+/// The answer that says `reason`.
+fn refusal(reason: Reason) -> Flow {
+    Flow::Answer(Box::new(LocalAnswer::refusal(reason, None)))
+}
+
+/// The host that `request` is for.
+fn host_of<B>(request: &Request<B>) -> Option<&[u8]> {
+    let authority = request.uri().authority();
+    let field = || {
+        request
+            .headers()
+            .get(header::HOST)
+            .map(HeaderValue::as_bytes)
+    };
+    authority
+        .map(|host| host.as_str().as_bytes())
+        .or_else(field)
+}
+
+/// Keeps the host that the client asked for, before a rule writes another for the first time.
+fn keep_host<B>(request: &mut Request<B>) {
+    if request.extensions().get::<OriginalHost>().is_none() {
+        let host = host_of(request).and_then(|host| HeaderValue::from_bytes(host).ok());
+        request.extensions_mut().insert(OriginalHost(host));
+    }
+}
+
+/// `//name` at the beginning of a target is another host (RFC 3986 §4.2), and browsers take `\` for `/`.
+fn stay_on_host(to: &mut Vec<u8>) {
+    if let [b'/' | b'\\', rest @ ..] = to.as_slice() {
+        let extra = rest.iter().take_while(|byte| matches!(byte, b'/' | b'\\'));
+        let extra = extra.count();
+        to.drain(..=extra);
+        to.insert(0, b'/');
+    }
+}
+
 /// Gives the field `name` this one value. Without one it is gone: what a rule replaces was not to
 /// stay, whatever the rule made of it.
-fn set(headers: &mut HeaderMap, name: &HeaderName, value: Option<http::HeaderValue>) {
+fn set(headers: &mut HeaderMap, name: &HeaderName, value: Option<HeaderValue>) {
     match value {
         Some(value) => drop(headers.insert(name.clone(), value)),
         None => drop(headers.remove(name)),

@@ -2,7 +2,7 @@
 //! no value of a client can add a field, a query or a second target.
 
 use bytes::Bytes;
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Uri};
 
 const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
@@ -15,9 +15,9 @@ pub(super) fn field_value(mut text: Vec<u8>) -> Option<HeaderValue> {
     HeaderValue::from_maybe_shared(Bytes::from(text)).ok()
 }
 
-/// `text` as a `Location`: visible ASCII as it is.
+/// `text` as a `Location`: visible ASCII as it is, but for `\\`, which browsers take for `/`.
 pub(super) fn location(text: &[u8]) -> HeaderValue {
-    let encoded = encoded(text, |byte| byte.is_ascii_graphic());
+    let encoded = encoded(text, |byte| byte.is_ascii_graphic() && byte != b'\\');
     // It is ASCII.
     HeaderValue::from_maybe_shared(Bytes::from(encoded)).unwrap_or(HeaderValue::from_static("/"))
 }
@@ -38,11 +38,14 @@ pub(super) fn with_path(target: &Uri, path: &[u8]) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// `target` with `host` in place of its authority, if it has one.
+/// `target` with `host` in place of its authority, if it has one; `None`: `host` is none.
 pub(super) fn with_host(target: &Uri, host: &HeaderValue) -> Option<Uri> {
+    let host: Authority = host.as_bytes().try_into().ok()?;
+    if target.authority().is_none() {
+        return Some(target.clone());
+    }
     let mut parts = target.clone().into_parts();
-    parts.authority.as_ref()?;
-    parts.authority = Some(host.as_bytes().try_into().ok()?);
+    parts.authority = Some(host);
     Uri::from_parts(parts).ok()
 }
 

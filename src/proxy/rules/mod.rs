@@ -17,7 +17,7 @@ mod tests;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
 use crate::base::clock::Duration;
 use crate::exchange::Reason;
@@ -58,6 +58,10 @@ pub enum Flow {
     /// With the rule at this index, after this time.
     Wait(usize, Duration),
 }
+
+/// The host that the client asked for, where a rule has written another: an extension of the request.
+#[derive(Clone)]
+pub(crate) struct OriginalHost(pub(crate) Option<HeaderValue>);
 
 /// What rules see of an exchange besides its heads.
 #[derive(Clone, Copy)]
@@ -100,10 +104,11 @@ impl Pipeline {
 
     /// Runs the rules for requests on `request`, beginning with the one at index `from`.
     pub fn request<B>(&self, from: usize, request: &mut Request<B>, scope: &Scope<'_>) -> Flow {
+        let mut readings = Readings::default();
         for (index, rule) in self.request.iter().enumerate().skip(from) {
             let path = request.uri().path();
             if !rule.applies(&scope.of_request(request, path, &[]), scope) {
-                if rule.is_passed_by(request, scope) {
+                if rule.is_passed_by(request, scope, &mut readings) {
                     let refusal = LocalAnswer::refusal(Reason::RequestPathAmbiguous, None);
                     return Flow::Answer(Box::new(refusal));
                 }
@@ -176,7 +181,12 @@ impl Rule {
 
     /// Whether some server reads the path of `request`, to which the rule does not apply, as one to
     /// which it does.
-    fn is_passed_by<B>(&self, request: &Request<B>, scope: &Scope<'_>) -> bool {
+    fn is_passed_by<B>(
+        &self,
+        request: &Request<B>,
+        scope: &Scope<'_>,
+        readings: &mut Readings,
+    ) -> bool {
         let Some(guard) = &self.guard else {
             return false;
         };
@@ -188,10 +198,38 @@ impl Rule {
                 })
         };
         let path = request.uri().path();
-        match readings::has_only_one(path) {
-            true => is_met(path),
-            false => !readings::all(path, |reading| !is_met(reading)),
+        if readings::has_only_one(path) {
+            return is_met(path);
         }
+        readings.look_at(path);
+        readings.are_too_many || readings.all.iter().any(|reading| is_met(reading))
+    }
+}
+
+/// What servers read in a path; looked for once, however many rules ask.
+#[derive(Default)]
+struct Readings {
+    path: String,
+    all: Vec<String>,
+    /// More than are told apart.
+    are_too_many: bool,
+}
+
+impl Readings {
+    fn look_at(&mut self, path: &str) {
+        if self.path == path {
+            return;
+        }
+        let mut all = Vec::new();
+        let is_whole = readings::all(path, |reading| {
+            all.push(reading.to_owned());
+            true
+        });
+        *self = Self {
+            path: path.to_owned(),
+            all,
+            are_too_many: !is_whole,
+        };
     }
 }
 

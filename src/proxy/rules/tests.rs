@@ -317,3 +317,71 @@ fn an_answer_may_be_refused() {
     assert_eq!(refusal.into_response(&RequestId::made(1)).status(), 502);
     assert!(!headers.contains_key("x-late"));
 }
+
+/// A server is never sent the client's own path in place of one that was meant.
+#[test]
+fn a_path_that_cannot_be_replaced_ends_the_exchange() {
+    let much = "é".repeat(30_000);
+    let request = get("/admin").header("x-tenant", much.as_bytes());
+    let (reason, response) = answered("{ set_path = '/t/%[req.fhdr(x-tenant)]%[path]' }", request);
+    assert_eq!(
+        (reason, response.status().as_u16()),
+        (Reason::RequestTargetTooLong, 414)
+    );
+}
+
+#[test]
+fn a_host_that_is_none_ends_the_exchange() {
+    let rules = "{ set_header = { host = '%[req.fhdr(x-h)]' } }";
+    for host in ["a b", "u@h/", "", "\u{e9}"] {
+        let (reason, _) = answered(rules, get("/").header("x-h", host.as_bytes()));
+        assert_eq!(reason, Reason::RequestHostMalformed, "{host:?}");
+    }
+}
+
+#[test]
+fn the_first_host_is_kept_for_those_who_ask_for_it() {
+    let rules = "{ set_header = { host = 'b' } }, { set_header = { host = 'c' } }";
+    let request = changed(rules, get("/"));
+    let original = request.extensions().get::<OriginalHost>().expect("a host");
+    assert_eq!(original.0.as_ref().expect("a host"), "a.example");
+    assert_eq!(values(request.headers(), "host"), ["c"]);
+}
+
+#[test]
+fn a_redirect_stays_on_the_host_unless_it_names_one() {
+    let location = |rules: &str, request: http::request::Builder| {
+        let (_, response) = answered(rules, request);
+        response.headers()[header::LOCATION]
+            .to_str()
+            .expect("text")
+            .to_owned()
+    };
+    let stripped = "{ redirect = { location = \"%[path,regsub(^/old,'')]\" } }";
+    assert_eq!(location(stripped, get("/old//evil.test/x")), "/evil.test/x");
+    let field = "{ redirect = { location = '%[req.fhdr(x-to)]' } }";
+    for to in [
+        "//evil.test",
+        "/\\evil.test",
+        "\\/evil.test",
+        "///evil.test",
+    ] {
+        let request = get("/").header("x-to", to);
+        assert_eq!(location(field, request), "/evil.test", "{to}");
+    }
+    let named = "{ redirect = { location = '//b.test%[path]' } }";
+    assert_eq!(location(named, get("/a")), "//b.test/a");
+    assert_eq!(location(field, get("/").header("x-to", "a\\b")), "a%5Cb");
+    let star = "{ redirect = { prefix = 'https://b.test' } }";
+    assert_eq!(
+        location(star, get("*").method("OPTIONS")),
+        "https://b.test/"
+    );
+}
+
+#[test]
+fn a_redirect_to_another_scheme_needs_a_host() {
+    let old = Request::get("/").version(http::Version::HTTP_10);
+    let (reason, _) = answered("{ redirect = { scheme = 'https' } }", old);
+    assert_eq!(reason, Reason::RequestHostMissing);
+}
