@@ -20,7 +20,7 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         case!(every_block_is_of_a_kind_that_is_tested_here),
         case!(every_configuration_loads_without_a_warning),
-        case!(the_configuration_of_the_page_of_routing_loads_without_a_warning),
+        case!(the_configurations_of_reference_pages_load_without_a_warning),
         case!(commands_of_cargo_are_words_that_it_and_the_program_know),
         case!(every_command_works, CURL),
         case!(what_the_image_runs_are_words_that_the_program_knows),
@@ -121,12 +121,14 @@ fn every_configuration_loads_without_a_warning() {
     assert!(configuration().lines().count() <= 10);
 }
 
-fn the_configuration_of_the_page_of_routing_loads_without_a_warning() {
-    let page = fs::read_to_string(root().join("conf/reference/routing.md")).expect("the page");
-    let (_, after) = page.split_once("```toml\n").expect("a configuration");
-    let (text, _) = after.split_once("```").expect("its end");
-    let loaded = load_text("routing.md", text).expect("a configuration without mistakes");
-    assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+fn the_configurations_of_reference_pages_load_without_a_warning() {
+    for name in ["routing.md", "rules.md"] {
+        let page = fs::read_to_string(root().join("conf/reference").join(name)).expect("the page");
+        let (_, after) = page.split_once("```toml\n").expect("a configuration");
+        let (text, _) = after.split_once("```").expect("its end");
+        let loaded = load_text(name, text).expect("a configuration without mistakes");
+        assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+    }
 }
 
 fn commands_of_cargo_are_words_that_it_and_the_program_know() {

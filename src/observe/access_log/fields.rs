@@ -41,7 +41,7 @@ pub(in crate::observe) const FIELDS: &[Field] = {
         field("user_agent_bytes", IF_CUT, "60000", "How long it was."),
         field("referer", TEXT_OR_NULL, "\"https://example.com/\"", "`Referer`; the first line of several. At most 1 KiB."),
         field("referer_bytes", IF_CUT, "60000", "How long it was."),
-        field("tls_version", TEXT_OR_NULL, "\"TLSv1.3\"", "The version of TLS. `null` without TLS, and with `passthrough`."),
+        field("tls_version", TEXT_OR_NULL, "\"1.3\"", "The version of TLS. `null` without TLS, and with `passthrough`."),
         field("tls_cipher", TEXT_OR_NULL, "\"TLS_AES_256_GCM_SHA384\"", "The cipher suite, by its IANA name."),
         field("sni", TEXT_OR_NULL, "\"example.com\"", "The name that the client asked for by TLS (SNI). At most 255 bytes."),
         field("sni_bytes", IF_CUT, "9000", "How long it was."),
