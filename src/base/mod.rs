@@ -7,6 +7,7 @@ pub mod clock;
 mod name;
 mod position;
 pub(crate) mod quote;
+pub(crate) mod regular_file;
 pub mod rng;
 mod system_error;
 pub mod tasks;

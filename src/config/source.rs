@@ -5,13 +5,12 @@
 //! endless device must not fill memory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::{InWords, Position};
+use crate::base::{InWords, Position, regular_file};
 
 /// A stretch of one file, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -319,11 +318,7 @@ impl std::fmt::Display for ReadError {
 }
 
 fn read_bounded(path: &Path, limit: u64) -> Result<String, ReadError> {
-    let file = File::open(path).map_err(ReadError::Io)?;
-    let mut bytes = Vec::new();
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(ReadError::Io)?;
+    let bytes = regular_file::read(path, limit + 1).map_err(ReadError::Io)?;
     if bytes.len() as u64 > limit {
         return Err(ReadError::TooLarge(limit));
     }

@@ -6,13 +6,13 @@
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::InWords;
 use crate::base::Name;
-use crate::base::tasks;
+use crate::base::{regular_file, tasks};
 use crate::config::{self, Color, Diagnostic, Diagnostics, Watch};
 use crate::observe::{ReloadResult, event};
 use crate::plan::Plan;
@@ -28,6 +28,9 @@ use super::{CannotStart, State};
 /// What a limit of 1024 open files (`ulimit -n`), with which systems come, leaves for connections. With less,
 /// the limit was probably forgotten.
 const FEW_CONNECTIONS: u64 = 400;
+
+/// The most of a file that is looked at for changes: no file that is read is larger.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
@@ -302,16 +305,21 @@ fn fingerprint(watch: &Watch) -> u64 {
     let mut hasher = DefaultHasher::new();
     for file in &watch.files {
         file.hash(&mut hasher);
-        std::fs::read(file).ok().hash(&mut hasher);
+        content(file).hash(&mut hasher);
     }
     for pattern in &watch.globs {
         let found = glob::glob(pattern).into_iter().flatten().flatten();
         for file in found {
             file.hash(&mut hasher);
-            std::fs::read(&file).ok().hash(&mut hasher);
+            content(&file).hash(&mut hasher);
         }
     }
     hasher.finish()
+}
+
+/// `None`: it cannot be read.
+fn content(file: &Path) -> Option<Vec<u8>> {
+    regular_file::read(file, MOST_BYTES).ok()
 }
 
 fn cannot_start(faults: &[CannotListen]) -> CannotStart {

@@ -17,7 +17,7 @@ use rustls::{Error as TlsError, InconsistentKeys, RootCertStore, SignatureAlgori
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
-use crate::base::InWords;
+use crate::base::{InWords, regular_file};
 use crate::proxy::tls::{Certificate, KeyKind, provider};
 
 /// No chain or key is larger, and a path that was mistyped may lead to anything.
@@ -406,7 +406,7 @@ fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>, Fault> {
         let message = format!("{} is too large: {size} bytes", path.display());
         return Err(fault(message, ""));
     }
-    fs::read(path).map_err(|error| cannot(&error))
+    regular_file::read(path, most_bytes).map_err(|error| cannot(&error))
 }
 
 #[cfg(test)]
