@@ -89,6 +89,19 @@ pub enum RedirectTo {
     Scheme(Template),
 }
 
+impl Rule {
+    /// The fields of requests that it replaces or removes: what a client says in them does not count.
+    pub fn replaced_fields(&self) -> Vec<&HeaderName> {
+        match &self.action {
+            Action::SetHeader(fields) if self.on == On::Request => {
+                fields.iter().map(|(name, _)| name).collect()
+            }
+            Action::DelHeader(names) if self.on == On::Request => names.iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl Action {
     /// As it is written.
     pub fn key(&self) -> &'static str {

@@ -177,6 +177,43 @@ fn what_only_trusted_proxies_may_say_is_taken_off_for_all_others() {
     }
 }
 
+/// Rules of a frontend that say who the client is.
+const TELLING: &str = "rule = [{ set_header = { x-user = 'anon' } }, { del_header = 'x-admin' }]";
+
+#[test]
+fn an_application_believed_another_spelling_of_a_field_that_a_rule_sets_or_removes() {
+    let fields = [
+        ("X-User", "admin"),
+        ("X_User", "admin"),
+        ("X.User", "admin"),
+        ("X-Admin", "1"),
+        ("X_Admin", "1"),
+        ("X_Own", "1"),
+    ];
+    let by_backend = |setup: Setup| setup.backend(TELLING);
+    let by_route = |setup: Setup| setup.route(&format!("backend = 'app'\n{TELLING}"));
+    let requests = [
+        seen(|setup| setup.frontend(TELLING), &fields),
+        seen(by_route, &fields),
+        seen(by_backend, &fields),
+    ];
+    for request in requests.iter().flatten() {
+        assert_eq!(known_as(request, "x-user"), ["x-user"], "{}", request.head);
+        assert_eq!(request.values("x-user"), ["anon"]);
+        assert_eq!(known_as(request, "x-admin"), [""; 0], "{}", request.head);
+        assert_eq!(request.field("x_own"), Some("1"));
+    }
+}
+
+#[test]
+fn trailers_do_not_say_what_a_rule_sets_or_removes_in_the_head() {
+    let names = ["x-user", "x_user", "x-admin", "x.admin", "x-sum"];
+    for trailers in trailers_seen(TELLING, &names) {
+        let names: Vec<&str> = trailers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["x-sum"]);
+    }
+}
+
 /// What a server of HTTP/2 sees of the trailers `names`, from a client of HTTP/1 and from one of HTTP/2.
 fn trailers_seen(frontend: &str, names: &[&str]) -> Vec<HeaderMap> {
     let origin = Good::answering(|_| Reply::of("ok"));

@@ -36,7 +36,8 @@ const OWN: [&str; 17] = [
 /// The rules of one frontend.
 #[derive(Debug)]
 pub struct FieldRules {
-    /// What is ours to say, in any frontend: they may lead to the same server.
+    /// What is ours to say: in any frontend, for they may lead to the same server; and what rules
+    /// replace or remove.
     reserved: Rc<FieldNames>,
     /// What only trusted peers may say.
     trusted_only: FieldNames,
@@ -69,9 +70,20 @@ impl FieldRules {
                 RequestIds::Field(name) => Some(name.clone()),
                 RequestIds::Off => None,
             });
-        let reserved: Rc<FieldNames> = Rc::new(own.chain(certificate).chain(ids).collect());
+        // A frontend may lead to any backend.
+        let backends = plan.backends.iter().flat_map(|backend| &backend.rules);
+        let of_backends = backends.flat_map(plan::Rule::replaced_fields).cloned();
+        let everywhere: FieldNames = own
+            .chain(certificate)
+            .chain(ids)
+            .chain(of_backends)
+            .collect();
+        let everywhere = Rc::new(everywhere);
         let rules = |frontend: &plan::Frontend| {
-            let reserved = Rc::clone(&reserved);
+            let reserved = match own_names(frontend, &everywhere) {
+                own if own.is_empty() => Rc::clone(&everywhere),
+                own => Rc::new(everywhere.iter().chain(own).cloned().collect()),
+            };
             let trusted_only = &frontend.forwarding.trusted_only;
             Rc::new(Self::new(reserved, trusted_only, frontend.field_names))
         };
@@ -168,6 +180,19 @@ impl Default for FieldRules {
         let trusted_only = plan::Forwarding::default_trusted_only();
         Self::new(Rc::new(own), &trusted_only, OddNames::default())
     }
+}
+
+/// The names that rules of `frontend` and its routes replace or remove and that `everywhere` lacks.
+fn own_names<'a>(frontend: &'a plan::Frontend, everywhere: &FieldNames) -> Vec<&'a HeaderName> {
+    let of_routes = frontend.routes.iter().flat_map(|route| &route.rules);
+    let names = frontend
+        .rules
+        .iter()
+        .chain(of_routes)
+        .flat_map(plan::Rule::replaced_fields);
+    names
+        .filter(|name| !everywhere.have(name.as_str()))
+        .collect()
 }
 
 /// The fields of [`Plan::client_fields`], and the plain spelling of every configured field that is not
