@@ -177,7 +177,7 @@ reasons! {
     ProxyStopped = "proxy.stopped", 503, Proxy, Never;
     /// The process has as many server connections as the open-file limit allows, and no idle one could be closed for this exchange in time. Or the exchange was open, its client took nothing, and it was aborted because another exchange needed the file descriptor.
     ProxyDescriptors = "proxy.descriptors", 503, Proxy, Never;
-    /// A bug in Evenkeel: the exchange panicked.
+    /// A bug in Evenkeel: the exchange panicked, or Evenkeel wrote a head that HTTP/2 does not allow.
     ProxyPanic = "proxy.panic", 500, Proxy, Never;
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::rig::{Client, Folder, Http2, Message, OK, Origin, Proxy, Setup, until};
+use crate::rig::{Answer, Client, Folder, Http2, Message, OK, Origin, Proxy, Setup, until};
 
 /// A proxy for `origin` whose frontend has these rules.
 fn ruled(origin: &Origin, rules: &str) -> Setup {
@@ -450,4 +450,54 @@ fn servers_are_told_the_host_that_the_client_asked_for() {
     let request = seen(&setup, &origin, "/", "");
     assert_eq!(request.values("host"), ["internal"]);
     assert_eq!(request.values("x-forwarded-host"), ["test"]);
+}
+
+#[test]
+fn an_answer_to_head_has_its_length_and_no_body_over_http2() {
+    let origin = Origin::silent();
+    let setup = ruled(
+        &origin,
+        "{ when = 'path == \"/hi\"', return = { body = 'hi' } },
+         { when = 'path == \"/go\"', redirect = { location = '/' } },
+         { deny = 403 }",
+    )
+    .frontend("field_names = 'reject'");
+    let proxy = setup.start();
+    let mut http2 = Http2::connect(proxy.address());
+    for (target, field, status) in [
+        ("/hi", "x-a", 200),
+        ("/go", "x-a", 302),
+        ("/no", "x-a", 403),
+        // Evenkeel's own refusal.
+        ("/hi", "x_a", 400),
+    ] {
+        let mut ask = |method: &str| {
+            let request = http2.request(method, target).header(field, "1");
+            http2.ask(request).answer()
+        };
+        let (whole, head) = (ask("GET"), ask("HEAD"));
+        assert_eq!((whole.status, head.status), (status, status), "{target}");
+        assert_eq!(head.body, b"", "{target}");
+        let length = |answer: &Answer| answer.headers.get("content-length").cloned();
+        assert_eq!(length(&whole), length(&head), "{target}");
+        let shown = length(&whole).expect("a length");
+        assert_eq!(shown, whole.body.len().to_string(), "{target}");
+    }
+}
+
+#[test]
+fn an_answer_without_content_says_no_length_of_another() {
+    let origin = Origin::silent();
+    for (status, length) in [(204, None), (304, None), (205, Some("0"))] {
+        let proxy = ruled(&origin, &format!("{{ return = {{ status = {status} }} }}")).start();
+        let by_h1 = proxy.get("/");
+        assert_eq!(
+            (by_h1.status(), by_h1.field("content-length")),
+            (status, length)
+        );
+        let by_h2 = Http2::connect(proxy.address()).get("/");
+        let seen = by_h2.headers.get("content-length");
+        let seen = seen.map(|value| value.to_str().expect("digits"));
+        assert_eq!((by_h2.status, seen), (status, length));
+    }
 }

@@ -10,13 +10,13 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, StatusCode, Uri, header, response};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, response};
 use http_body::Body;
 
 use crate::base::clock::{self, FAR, Instant};
@@ -45,6 +45,8 @@ struct ClientStream {
     id: u32,
     exchange: Rc<Exchange>,
     shared: Rc<Shared>,
+    /// An answer to HEAD ends with its head (RFC 9110 §9.3.2).
+    is_head: bool,
     timer: Timer,
     /// Far future: no deadline.
     never: Instant,
@@ -69,7 +71,8 @@ pub(super) async fn serve(
     let active = ActiveRequest::open(&shared.client, &request, None);
     let exchange = active.opened();
     exchange.pass_interims(Interims::default());
-    let mut client_stream = ClientStream::new(respond.stream_id().as_u32(), exchange, shared);
+    let id = respond.stream_id().as_u32();
+    let mut client_stream = ClientStream::new(id, exchange, shared, request.method());
     let asks_first = active.asks_first();
     let (head, stream) = request.into_parts();
     let mut body = StreamBody::new(stream, &head.headers);
@@ -149,7 +152,7 @@ async fn hear_out(mut stream: RecvStream, shared: &Shared) {
 }
 
 impl ClientStream {
-    fn new(id: u32, exchange: Rc<Exchange>, shared: Rc<Shared>) -> Self {
+    fn new(id: u32, exchange: Rc<Exchange>, shared: Rc<Shared>, method: &Method) -> Self {
         let timer = shared.timers.borrow_mut().pop();
         Self {
             id,
@@ -157,6 +160,7 @@ impl ClientStream {
             never: exchange.record.opening.head_read + FAR,
             exchange,
             shared,
+            is_head: *method == Method::HEAD,
         }
     }
 
@@ -211,9 +215,10 @@ impl ClientStream {
     ) {
         let (mut head, body) = response.into_parts();
         complete(&mut head, &body);
-        let is_whole = body.is_end_stream();
+        // A server's answer to HEAD has no body, and its end is waited for.
+        let is_whole = body.is_end_stream() || self.is_head && body.own_length().is_some();
         let Ok(stream) = respond.send_response(Response::from_parts(head, ()), is_whole) else {
-            return self.client_left();
+            return self.head_not_sent(&mut respond);
         };
         if is_whole {
             return;
@@ -299,7 +304,7 @@ impl ClientStream {
             return;
         };
         let Ok(to_client) = respond.send_response(Response::from_parts(head, ()), false) else {
-            return self.client_left();
+            return self.head_not_sent(&mut respond);
         };
         let client = &self.shared.client;
         // A registration of its own: a connection that drains leaves its streams to themselves.
@@ -329,6 +334,17 @@ impl ClientStream {
         Poll::Ready((now, fired))
     }
 
+    /// h2 did not take the head of the answer. The client has left, or the head has a field that no
+    /// answer in HTTP/2 may have, which is a bug here.
+    fn head_not_sent(&self, respond: &mut SendResponse<Bytes>) {
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        if respond.poll_reset(&mut cx).is_ready() {
+            return self.client_left();
+        }
+        self.exchange.cut(Reason::ProxyPanic);
+        respond.send_reset(h2::Reason::INTERNAL_ERROR);
+    }
+
     fn client_left(&self) {
         self.exchange.cut(self.shared.reason_of_reset(self.id));
     }
@@ -350,7 +366,12 @@ fn complete(head: &mut response::Parts, body: &ResponseBody) {
             head.headers.insert(header::DATE, date);
         }
     }
-    if let Some(length) = body.own_length() {
+    // RFC 9110 §8.6: a 204 has no length, and that of a 304 would be the length of another answer.
+    let has_length = !matches!(
+        head.status,
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    );
+    if let Some(length) = body.own_length().filter(|_| has_length) {
         head.headers
             .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }

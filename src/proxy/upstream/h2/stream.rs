@@ -3,9 +3,9 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use ::h2::client::ResponseFuture;
+use ::h2::client::{ResponseFuture, SendRequest};
 use ::h2::ext::Protocol;
 use ::h2::{Reason as Code, SendStream};
 use bytes::Bytes;
@@ -146,8 +146,15 @@ impl StreamPermit {
         let connects = head.method() == Method::CONNECT;
         let (response, stream) = match sender.send_request(head, is_whole && !connects) {
             Ok(both) => both,
+            Err(error) if takes_requests(&mut sender) => {
+                // A bug here: a field that no request in HTTP/2 may have. Others are not concerned.
+                return Err(Unanswered {
+                    fault: Fault::http2(Reason::ProxyPanic, error),
+                    outcome: Outcome::Other,
+                    body: body.rewound(),
+                });
+            }
             Err(error) => {
-                // Not of this request: the connection can take none.
                 self.connection.leave();
                 return Err(Unanswered::left_out(Some(error), body));
             }
@@ -303,6 +310,12 @@ impl Call {
     }
 }
 
+/// Whether the connection would take another request.
+fn takes_requests(sender: &mut SendRequest<Bytes>) -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    matches!(sender.poll_ready(&mut cx), Poll::Ready(Ok(())))
+}
+
 /// What the end of a stream says of the request that it carried.
 fn judged(error: &::h2::Error) -> (Reason, Outcome) {
     if error.is_remote() && error.is_go_away() {
@@ -400,4 +413,23 @@ pub(crate) fn ask_for_tunnel(request: &mut Request<()>, upgrade: &UpgradeRequest
     request.headers_mut().remove(header::SEC_WEBSOCKET_KEY);
     let protocol = String::from_utf8_lossy(upgrade.protocol.as_bytes());
     request.extensions_mut().insert(Protocol::from(&*protocol));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_head_that_http2_does_not_allow_is_no_fault_of_the_connection() {
+        let (near, far) = tokio::io::duplex(4096);
+        let shaken = ::h2::client::handshake(near).await;
+        let (mut sender, connection) = shaken.expect("room for the preface");
+        let request = Request::get("http://test/").header("keep-alive", "5");
+        let sent = sender.send_request(request.body(()).expect("a request"), true);
+        assert!(sent.is_err());
+        assert!(takes_requests(&mut sender));
+        drop(far);
+        let _ = connection.await;
+        assert!(!takes_requests(&mut sender));
+    }
 }
