@@ -659,12 +659,13 @@ fn is_token(text: &str) -> bool {
 
 /// Whether HTTP itself reads the field on the way, so that no value of ours may stand in it.
 pub(super) fn is_of_the_protocol(name: &HeaderName) -> bool {
-    const FIELDS: [&str; 13] = [
+    const FIELDS: [&str; 14] = [
         "connection",
         "content-length",
         "content-type",
         "expect",
         "host",
+        "http2-settings",
         "keep-alive",
         "proxy-connection",
         "te",

@@ -9,6 +9,7 @@ mod keys;
 mod meaning;
 mod messages;
 mod round_trip;
+mod rules;
 
 use std::ffi::OsString;
 

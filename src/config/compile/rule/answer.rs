@@ -8,7 +8,7 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::expr::{Known, Template};
-use crate::plan::{Redirect, RedirectTo, Return};
+use crate::plan::{On, Redirect, RedirectTo, Return};
 
 use super::values::{fields, sort_by_name};
 
@@ -41,11 +41,22 @@ pub(super) fn returned(
         None => Some(Template::default()),
     };
     let mut headers = match section.setting("headers") {
-        Some(setting) => fields(setting, known, report)?,
+        Some(setting) => fields(setting, On::Response, known, report)?,
         None => Vec::new(),
     };
     if let Some(setting) = section.setting("content_type") {
         let value = expression::template(setting, known, report)?;
+        if headers
+            .iter()
+            .any(|(name, _)| *name == header::CONTENT_TYPE)
+        {
+            report.error(
+                setting.span(),
+                "`return` has the field `content-type` twice",
+                "`content_type` is that field, too; keep one of them",
+            );
+            return None;
+        }
         headers.push((header::CONTENT_TYPE, value));
         sort_by_name(&mut headers);
     }
@@ -68,9 +79,12 @@ pub(super) fn returned(
     })
 }
 
-/// Whether an answer with `status` ends with its head (RFC 9110 §6.4.1).
+/// Whether an answer with `status` has no content (RFC 9110 §6.4.1, §15.3.6).
 fn is_bodyless(status: StatusCode) -> bool {
-    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    matches!(
+        status,
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+    )
 }
 
 /// Where a redirect leads, from what is written.

@@ -157,9 +157,9 @@ fn action(section: &Section<'_>, on: On, known: Known, report: &mut Report<'_>) 
         "redirect" => redirect(section, known, report)
             .map(Box::new)
             .map(Action::Redirect),
-        "set_header" => fields(setting, known, report).map(Action::SetHeader),
-        "add_header" => fields(setting, known, report).map(Action::AddHeader),
-        "del_header" => names(setting, report).map(Action::DelHeader),
+        "set_header" => fields(setting, on, known, report).map(Action::SetHeader),
+        "add_header" => fields(setting, on, known, report).map(Action::AddHeader),
+        "del_header" => names(setting, on, report).map(Action::DelHeader),
         "set_path" => path(setting, known, report).map(Action::SetPath),
         "set_var" => variables(setting, known, report).map(Action::SetVar),
         _ => setting.positive_duration(report).map(Action::Pause),

@@ -6,20 +6,47 @@ use crate::config::compile::expression;
 use crate::config::raw::Entry;
 use crate::config::report::Report;
 use crate::config::setting::Setting;
+use crate::plan::On;
 use crate::plan::expr::{Expr, Known, Piece, Template, Variable};
 
-/// Fields that belong to the connection or to the framing, which are not for rules to write.
-const RESERVED: [HeaderName; 5] = [
+/// Fields that belong to the connection or to the framing, which are not for rules to write. HTTP/2
+/// has none of them but `Content-Length` and `TE` (RFC 9113 §8.2.2).
+const RESERVED: [HeaderName; 8] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
-    header::TE,
 ];
+
+/// Why a rule cannot write the field `name` by its key `key`, and what to write instead.
+fn refusal(name: &HeaderName, key: &str, on: On) -> Option<(String, &'static str)> {
+    if RESERVED.contains(name) {
+        let message = format!("`{name}` belongs to the connection, and Evenkeel writes it");
+        return Some((message, "leave it out"));
+    }
+    if on != On::Request {
+        return None;
+    }
+    if *name == header::EXPECT {
+        let message = format!("`{name}` belongs to the client, and Evenkeel answers it");
+        return Some((message, "leave it out"));
+    }
+    // RFC 9110 §7.2: also where a rule adds one to that of the client.
+    let is_host = *name == header::HOST && key != "set_header";
+    is_host.then(|| {
+        let help = "write `set_header = { host = \"…\" }`, which replaces it";
+        ("a request has exactly one `host`".to_owned(), help)
+    })
+}
 
 /// A table of fields with a template each. By name: their order means nothing.
 pub(super) fn fields(
     setting: Setting<'_>,
+    on: On,
     known: Known,
     report: &mut Report<'_>,
 ) -> Option<Vec<(HeaderName, Template)>> {
@@ -35,7 +62,7 @@ pub(super) fn fields(
         );
     }
     for entry in &table.entries {
-        let name = field_name(&entry.key, entry, report);
+        let name = field_name(entry, setting.key, on, report);
         let value = Setting {
             key: &entry.key,
             value: &entry.value,
@@ -63,7 +90,9 @@ pub(super) fn sort_by_name(fields: &mut [(HeaderName, Template)]) {
     fields.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
 }
 
-fn field_name(text: &str, entry: &Entry, report: &mut Report<'_>) -> Option<HeaderName> {
+/// The field that `entry` of the table `key` is of.
+fn field_name(entry: &Entry, key: &str, on: On, report: &mut Report<'_>) -> Option<HeaderName> {
+    let text = &entry.key;
     let Ok(name) = HeaderName::from_bytes(text.as_bytes()) else {
         report.error(
             entry.key_span,
@@ -72,18 +101,18 @@ fn field_name(text: &str, entry: &Entry, report: &mut Report<'_>) -> Option<Head
         );
         return None;
     };
-    if RESERVED.contains(&name) {
-        report.error(
-            entry.key_span,
-            format!("`{name}` belongs to the connection, and Evenkeel writes it"),
-            "leave it out",
-        );
+    if let Some((message, help)) = refusal(&name, key, on) {
+        report.error(entry.key_span, message, help);
         return None;
     }
     Some(name)
 }
 
-pub(super) fn names(setting: Setting<'_>, report: &mut Report<'_>) -> Option<Vec<HeaderName>> {
+pub(super) fn names(
+    setting: Setting<'_>,
+    on: On,
+    report: &mut Report<'_>,
+) -> Option<Vec<HeaderName>> {
     let mut names = Vec::new();
     let mut is_right = true;
     for item in setting.list() {
@@ -101,18 +130,16 @@ pub(super) fn names(setting: Setting<'_>, report: &mut Report<'_>) -> Option<Vec
             }
             name.ok()
         });
-        match name {
-            Some(name) if RESERVED.contains(&name) => {
-                report.error(
-                    item.span(),
-                    format!("`{name}` belongs to the connection, and Evenkeel writes it"),
-                    "leave it out",
-                );
-                is_right = false;
-            }
-            Some(name) => names.push(name),
-            None => is_right = false,
+        let Some(name) = name else {
+            is_right = false;
+            continue;
+        };
+        if let Some((message, help)) = refusal(&name, setting.key, on) {
+            report.error(item.span(), message, help);
+            is_right = false;
+            continue;
         }
+        names.push(name);
     }
     if names.is_empty() && is_right {
         report.error(
