@@ -17,6 +17,14 @@ impl Keys {
     /// What to write instead of `written`, when that is a word of HAProxy or nginx.
     pub(super) fn hint(&self, written: &str) -> Option<&'static str> {
         let folded = haproxy_hints::fold(written);
+        // `set-header`: the word is the right one, spelled in another way.
+        if self
+            .known
+            .iter()
+            .any(|known| haproxy_hints::fold(known) == folded)
+        {
+            return None;
+        }
         let mut known = self
             .hints
             .iter()
@@ -676,6 +684,8 @@ pub(super) const TCP_FRONTEND: Keys = Keys {
         "route",
     ],
     hints: &[
+        ("rule", NO_REQUESTS),
+        ("rules", NO_REQUESTS),
         (
             "tls",
             "leave it out: in TCP mode TLS passes as it is, and the servers end it",

@@ -24,6 +24,8 @@ pub(super) struct Section<'a> {
     table: &'a Table,
     /// What to write instead of each key that is not known.
     hints: Vec<String>,
+    /// Whether a key is there that is not known.
+    has_unknown: bool,
     /// Whether the keys of its items are one level deeper: then nothing is missing here.
     is_table_of_items: bool,
 }
@@ -58,6 +60,7 @@ impl<'a> Section<'a> {
         report: &mut Report<'_>,
     ) -> Self {
         let mut hints = Vec::new();
+        let mut has_unknown = false;
         let mut is_table_of_items = false;
         for entry in &table.entries {
             if !keys.known.contains(&entry.key.as_str()) {
@@ -72,6 +75,7 @@ impl<'a> Section<'a> {
                     is_table_of_items = true;
                     continue;
                 }
+                has_unknown = true;
                 let (diagnostic, hint) = unknown_key(keys, &title, entry);
                 report.add(diagnostic);
                 hints.extend(hint);
@@ -82,6 +86,7 @@ impl<'a> Section<'a> {
             span,
             table,
             hints,
+            has_unknown,
             is_table_of_items,
         }
     }
@@ -95,6 +100,11 @@ impl<'a> Section<'a> {
     pub(super) fn setting(&self, key: &'static str) -> Option<Setting<'a>> {
         let value = self.table.get(key)?;
         Some(Setting { key, value })
+    }
+
+    /// Whether a key is there that is not known, which may be what seems to be missing.
+    pub(super) fn has_unknown(&self) -> bool {
+        self.has_unknown
     }
 
     /// Whether `key` is not there, not even under a name that is mistaken for it.
@@ -113,7 +123,7 @@ impl<'a> Section<'a> {
     ) -> Option<Section<'a>> {
         let title = match self.title.as_str() {
             "" => format!("[{key}]"),
-            title => format!("{}.{key}]", title.trim_end_matches(']')),
+            title => format!("[{}.{key}]", title.trim_matches(['[', ']'])),
         };
         Section::open(keys, title, self.setting(key)?, report)
     }
@@ -198,6 +208,7 @@ impl<'a> Section<'a> {
 /// Whether `entry` is an item of a list that is written as a table of tables: `[frontend.web.route.api]`.
 fn is_item_of_list(keys: &Keys, title: &str, entry: &Entry) -> bool {
     title.starts_with("[[")
+        && keys.known.contains(&"name")
         && matches!(entry.value.kind, Kind::Table(_))
         && !keys.hints.iter().any(|(word, _)| *word == entry.key)
 }

@@ -2839,3 +2839,48 @@ fn a_message_quotes_only_the_beginning_of_what_is_long() {
         assert!(said.len() < 16 << 10, "{name}: {} bytes", said.len());
     }
 }
+
+#[test]
+fn mistakes_in_rules_are_told_once_and_in_their_words() {
+    for (line, said) in [
+        (
+            "rule = [{ set-header = { x-a = 'b' } }]",
+            &["unknown key `set-header`, did you mean `set_header`?"][..],
+        ),
+        ("rule = [{ when = 'ssl_fc' }]", &["this rule does nothing"]),
+        (
+            "rule = [{ set_var = { txn.a = 'src' } }]",
+            &["the name of the variable `txn.…` is not in quotes"],
+        ),
+        (
+            "rule = [{ deny = 403, pause = '1s' }]",
+            &["a rule has one action, and this one has `deny` and `pause`"],
+        ),
+        (
+            "rule = [{ redirect = { code = 301 } }]",
+            &[
+                "this redirect leads nowhere",
+                "unknown key `code` in `[frontend.web.rule.redirect]`",
+            ],
+        ),
+        (
+            "rule = [{ on = 'response', set_path = '/a' }]",
+            &["`set_path` cannot run with `on = \"response\"`"],
+        ),
+        (
+            "rule = [{ on = 'response', when = 'path == \"/\"', deny = 403 }]",
+            &["`path` is not known here any more"],
+        ),
+        (
+            "rule = [{ set_header = { x-forwarded-for = '%[src]' } }]",
+            &["Evenkeel itself writes `x-forwarded-for`, after all rules"],
+        ),
+    ] {
+        let found = in_frontend(line);
+        let messages: Vec<&str> = found
+            .lines()
+            .filter_map(|line| line.strip_prefix("error: "))
+            .collect();
+        assert_eq!(messages, said, "{found}");
+    }
+}

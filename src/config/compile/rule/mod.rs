@@ -50,7 +50,7 @@ pub(super) fn rules(
     };
     let title = match section.title.starts_with("[[") {
         true => "rule = [{ … }]".to_owned(),
-        false => format!("[{}.rule]]", section.title.trim_end_matches(']')),
+        false => format!("[[{}.rule]]", section.title.trim_matches(['[', ']'])),
     };
     setting
         .list()
@@ -128,7 +128,7 @@ fn rule(
 fn action(section: &Section<'_>, on: On, known: Known, report: &mut Report<'_>) -> Option<Action> {
     let mut written = ACTIONS.iter().filter_map(|key| section.setting(key));
     let Some(setting) = written.next() else {
-        if ACTIONS.iter().all(|key| section.lacks(key)) {
+        if !section.has_unknown() {
             report.error(
                 section.span,
                 "this rule does nothing",

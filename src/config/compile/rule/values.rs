@@ -3,7 +3,7 @@
 use http::{HeaderName, header};
 
 use crate::config::compile::expression;
-use crate::config::raw::Entry;
+use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::setting::Setting;
 use crate::plan::On;
@@ -186,6 +186,16 @@ pub(super) fn variables(
         report.error(setting.span(), "`set_var` has no variable", example);
     }
     for entry in &table.entries {
+        if let Kind::Table(_) = &entry.value.kind {
+            let message = format!(
+                "the name of the variable `{}.…` is not in quotes",
+                entry.key
+            );
+            let help = format!("write `set_var = {{ \"{}.name\" = \"src\" }}`", entry.key);
+            report.error(entry.key_span, message, help);
+            is_right = false;
+            continue;
+        }
         let variable = expression::variable(entry, known, report);
         let value = Setting {
             key: &entry.key,
