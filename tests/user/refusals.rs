@@ -585,7 +585,8 @@ fn page() -> String {
         "\n## What a client may say of itself\n\n\
          Servers use fields that name the client. From a client that is not in `trusted_proxies`, these fields are\n\
          replaced or removed. Many servers (WSGI, CGI, Rack, PHP) take `X_Real_IP` for `X-Real-IP`: other spellings\n\
-         of these fields never pass. None of them passes in trailers. Routes do not see what other clients write in them (except\n\
+         of these fields never pass. None of them passes in trailers. The same holds for the fields that rules set or remove\n\
+         ([rules.md](rules.md)). Routes do not see what other clients write in them (except\n\
          in `X-Request-Id`). The rules are the same in HTTP/1 and HTTP/2.\n\n\
          | field | from other clients | from `trusted_proxies` | set by |\n|---|---|---|---|\n",
     );
