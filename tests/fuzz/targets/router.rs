@@ -5,7 +5,9 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use evenkeel::base::{Name, Position};
-use evenkeel::plan::{ClientCertificate, HostPattern, PathPattern, Predicate, Route, ValuePattern};
+use evenkeel::plan::{
+    ClientCertificate, HostPattern, PathPattern, Predicate, Route, Target, ValuePattern,
+};
 use evenkeel::proxy::route::{Request, Router};
 use evenkeel::wire::path;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -76,7 +78,8 @@ impl Rule {
                 .collect(),
             when: None,
             client_certificate: ClientCertificate::Any,
-            backend: Name::new("app").expect("a name"),
+            rules: Vec::new(),
+            target: Target::Backend(Name::new("app").expect("a name")),
             at: Position::built_in(),
         }
     }
