@@ -61,7 +61,7 @@ pub fn has_only_one(path: &str) -> bool {
             b'/' if previous == b'/' => return false,
             b'.' if previous == b'/' && begins_with_dot_segment(&path[place..]) => return false,
             b'%' if !is_settled(&path[place..]) => return false,
-            b';' => return false,
+            b';' | b'?' | b'#' => return false,
             _ if !is_of_uri(byte) => return false,
             _ => {}
         }
