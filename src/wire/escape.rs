@@ -1,4 +1,4 @@
-//! Percent-encoding (RFC 3986 §2.1), for the parsers beside it.
+//! Percent-encoding (RFC 3986 §2.1), for the parsers beside it and for targets that rules write.
 
 /// The octet that the escape at the beginning of `text` stands for; `None` when none begins there.
 pub(super) fn escaped_byte(text: &[u8]) -> Option<u8> {
@@ -15,7 +15,7 @@ pub(super) fn has_small_digits(text: &[u8]) -> bool {
 
 /// Whether `byte` may stand in a URI as itself (RFC 3986 §2). What may not means the same as its
 /// escape.
-pub(super) fn is_of_uri(byte: u8) -> bool {
+pub(crate) fn is_of_uri(byte: u8) -> bool {
     byte.is_ascii_graphic()
         && !matches!(
             byte,
@@ -24,7 +24,7 @@ pub(super) fn is_of_uri(byte: u8) -> bool {
 }
 
 /// The escape of `byte`, with capital digits.
-pub(super) fn escape(byte: u8) -> [char; 3] {
+pub(crate) fn escape(byte: u8) -> [char; 3] {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let digit = |value: u8| char::from(DIGITS[usize::from(value & 0xf)]);
     ['%', digit(byte >> 4), digit(byte)]

@@ -5,7 +5,7 @@
 //! nothing here panics, loops without a bound or allocates more than it was given; each parser has
 //! its fuzz target in `tests/fuzz`.
 
-mod escape;
+pub(crate) mod escape;
 
 pub mod client_hello;
 pub mod content_length;

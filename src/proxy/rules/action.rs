@@ -207,7 +207,7 @@ impl Redirect {
 }
 
 impl Scope<'_> {
-    fn text(&self, template: &Template, facts: &Facts<'_>) -> Vec<u8> {
+    pub(super) fn text(&self, template: &Template, facts: &Facts<'_>) -> Vec<u8> {
         template.render(facts, &mut self.scratch.borrow_mut())
     }
 

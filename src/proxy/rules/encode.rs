@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Uri};
 
-const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+use crate::wire::escape::{escape, is_of_uri};
 
 /// `text` as the value of a field; `None` when it has a byte that no field may have (RFC 9110 §5.5).
 pub(super) fn field_value(mut text: Vec<u8>) -> Option<HeaderValue> {
@@ -24,7 +24,7 @@ pub(super) fn location(text: &[u8]) -> HeaderValue {
 
 /// `target` with `path` in place of its path.
 pub(super) fn with_path(target: &Uri, path: &[u8]) -> Option<Uri> {
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"?#\"<>\\^`{|}".contains(&byte);
+    let is_plain = |byte: u8| is_of_uri(byte) && !b"?#".contains(&byte);
     let mut text = match path {
         [b'/', ..] => encoded(path, is_plain),
         path => [b"/".as_slice(), &encoded(path, is_plain)].concat(),
@@ -52,11 +52,9 @@ pub(super) fn with_host(target: &Uri, host: &HeaderValue) -> Option<Uri> {
 fn encoded(text: &[u8], is_plain: impl Fn(u8) -> bool) -> Vec<u8> {
     let mut encoded = Vec::with_capacity(text.len());
     for &byte in text {
-        if is_plain(byte) {
-            encoded.push(byte);
-        } else {
-            let (high, low) = (usize::from(byte >> 4), usize::from(byte & 0xf));
-            encoded.extend([b'%', DIGITS[high], DIGITS[low]]);
+        match is_plain(byte) {
+            true => encoded.push(byte),
+            false => encoded.extend(escape(byte).map(|character| character as u8)),
         }
     }
     encoded

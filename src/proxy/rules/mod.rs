@@ -236,8 +236,10 @@ impl Readings {
 impl<'a> Scope<'a> {
     /// The text that `template` gives for `request`.
     pub fn render<B>(&self, template: &Template, request: &Request<B>) -> Vec<u8> {
-        let facts = self.of_request(request, request.uri().path(), &[]);
-        template.render(&facts, &mut self.scratch.borrow_mut())
+        self.text(
+            template,
+            &self.of_request(request, request.uri().path(), &[]),
+        )
     }
 
     /// `also`: other spellings that some server takes for `path`.
