@@ -55,6 +55,7 @@ pub fn assemble(plan: Plan, before: Option<&Snapshot>, workers: usize) -> Snapsh
         frontends,
         backends,
         backend_rules,
+        has_rules: has_rules(&plan),
         plan: Arc::clone(&plan),
     }
 }
@@ -144,6 +145,16 @@ fn counters(
         None => Arc::new(RouteMetrics::new(workers)),
     };
     names.into_iter().map(counter_of).collect()
+}
+
+/// Whether `plan` has any rule.
+fn has_rules(plan: &Plan) -> bool {
+    let of_frontend = |frontend: &plan::Frontend| {
+        let mut routes = frontend.routes.iter();
+        !frontend.rules.is_empty() || routes.any(|route| !route.rules.is_empty())
+    };
+    let mut backends = plan.backends.iter();
+    plan.frontends.iter().any(of_frontend) || backends.any(|backend| !backend.rules.is_empty())
 }
 
 /// The rules of each route; empty when none has any.
@@ -390,6 +401,21 @@ mod tests {
             Arc::clone(&server.health_metrics)
         };
         assert!(Arc::ptr_eq(&health(&first), &health(&second)));
+    }
+
+    #[test]
+    fn rules_are_found_wherever_they_are() {
+        let rule = "rule = [{ on = 'after', del_header = 'x' }]\n";
+        let with = |frontend: &str, route: &str, backend: &str| {
+            let text = format!(
+                "[frontend.web]\nlisten = \"127.0.0.1:0\"\n{frontend}\
+                 [[frontend.web.route]]\nbackend = \"app\"\n{route}\
+                 [backend.app]\nservers = [{A}]\n{backend}"
+            );
+            assemble(plan(&text), None, 1).has_rules
+        };
+        assert!(!with("", "", ""));
+        assert!(with(rule, "", "") && with("", rule, "") && with("", "", rule));
     }
 
     #[test]

@@ -142,8 +142,8 @@ struct Counted {
 }
 
 impl Worker {
-    /// Serves until it was told to drain and no connection is left. Gives the number of connections that
-    /// had to be aborted.
+    /// Serves until the worker drains and no connection is left. Gives the number of connections that
+    /// were aborted.
     ///
     /// # Errors
     ///

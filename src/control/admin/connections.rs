@@ -77,7 +77,7 @@ enum Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Room {
     Free,
-    /// Another one was told to end.
+    /// The accept loop signals another connection to end.
     Made,
     /// Not before this, unless one ends.
     From(Instant),

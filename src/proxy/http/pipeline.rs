@@ -106,8 +106,7 @@ impl ActiveRequest {
         status: StatusCode,
         headers: &mut HeaderMap,
     ) -> Result<(), Stop> {
-        let stages = [Stage::Backend, Stage::Route, Stage::Frontend];
-        for pipeline in stages.iter().filter_map(|stage| self.pipeline(*stage)) {
+        for pipeline in self.pipelines_of_answers() {
             if pipeline.sees_responses() {
                 let server = self.exchange.record.last_tried();
                 let mut answer = Answer {
@@ -130,8 +129,7 @@ impl ActiveRequest {
         headers: &mut HeaderMap,
         is_own: bool,
     ) {
-        let stages = [Stage::Backend, Stage::Route, Stage::Frontend];
-        for pipeline in stages.iter().filter_map(|stage| self.pipeline(*stage)) {
+        for pipeline in self.pipelines_of_answers() {
             if pipeline.sees_answers() {
                 let server = self.exchange.record.last_tried().filter(|_| !is_own);
                 let mut answer = Answer {
@@ -150,6 +148,15 @@ impl ActiveRequest {
         host_of(request)?;
         check_target_length(request.uri(), &plan.limits)?;
         Ok(())
+    }
+
+    /// The pipelines that an answer passes through, in their order.
+    fn pipelines_of_answers(&self) -> impl Iterator<Item = &Pipeline> {
+        let stages = match self.view.snapshot.has_rules {
+            true => &[Stage::Backend, Stage::Route, Stage::Frontend][..],
+            false => &[],
+        };
+        stages.iter().filter_map(|stage| self.pipeline(*stage))
     }
 
     /// Finds the route that `request`, for `host`, matches, and its backend.

@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(told(&entries, &mut cx), [false, true, true, false]);
         let [first, second, third, fourth] = entries;
         drop((second, first));
-        assert_eq!(stalled.end(9), 1, "each is told once");
+        assert_eq!(stalled.end(9), 1, "each is ended once");
         assert_eq!(told(&[third, fourth], &mut cx), [true, true]);
         assert_eq!(stalled.end(9), 0, "they have left");
     }

@@ -263,7 +263,7 @@ async fn next(listener: &Listener, target: &Target) -> Option<io::Result<(Stream
     .await
 }
 
-/// Finds out the client of a connection and what it carries, and shakes hands; `None`: it has ended.
+/// Reads a PROXY header if one is due, and completes the TLS handshake. `None`: the connection ended.
 async fn begin(
     stream: Stream,
     ends: Ends,

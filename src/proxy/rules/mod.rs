@@ -211,7 +211,7 @@ impl Rule {
 struct Readings {
     path: String,
     all: Vec<String>,
-    /// More than are told apart.
+    /// There are more than `readings::all` looks at.
     are_too_many: bool,
 }
 

@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub backends: Vec<Arc<Backend>>,
     /// For each backend, its rules.
     pub backend_rules: Vec<Option<Arc<Pipeline>>>,
+    /// Whether any frontend, route or backend has rules. Where none has, answers look for none.
+    pub has_rules: bool,
 }
 
 /// A frontend of a snapshot.
@@ -128,6 +130,7 @@ impl Snapshot {
             frontends: self.frontends.clone(),
             backends: self.backends.clone(),
             backend_rules: self.backend_rules.clone(),
+            has_rules: self.has_rules,
         }
     }
 
