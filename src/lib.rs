@@ -20,7 +20,8 @@
 //! A **frontend** is a named set of listening addresses with its **routes**; a route leads to a
 //! **backend**, a named pool of **servers**. An **exchange** is one request and its response, from
 //! the first byte of the head to the last byte of the body; an **attempt** is one try of it at one
-//! server. A **snapshot** is the compiled configuration that an exchange runs under. A **worker** is
+//! server. A **snapshot** is the compiled configuration that an exchange runs under; the **server
+//! set** of a backend is not part of it: servers come and go while it runs. A **worker** is
 //! one thread with everything its connections need. A **reason** is the stable code of why.
 //!
 //! # The life of a request
@@ -51,6 +52,7 @@
 //! gives a [`plan`] or *all* mistakes; [`control`] compares it with the plan that runs, binds what is
 //! new, assembles the next `proxy::snapshot` with the live state of all that is still there, swaps
 //! it in, and lets go of what is not wanted any more. What fails before the swap changes nothing.
+//! Snapshots and server sets are changed in one place, `publish` in [`control`].
 //!
 //! # Threads and state
 //!

@@ -11,16 +11,38 @@ use std::sync::Arc;
 use crate::base::Name;
 use crate::exchange::{RouteMetrics, ServerMetrics};
 use crate::plan::{self, Initial, Plan};
-use crate::proxy::backend::{Backend, Health, Server};
+use crate::proxy::backend::{Backend, Health, Server, Wanted};
 use crate::proxy::frontend;
 use crate::proxy::route::{Router, TcpRoutes};
 use crate::proxy::rules::Pipeline;
 use crate::proxy::snapshot::{Frontend, Names, Snapshot, Target};
 
-/// The snapshot of `plan` that follows `before`, for a process with `workers`.
-pub fn assemble(plan: Plan, before: Option<&Snapshot>, workers: usize) -> Snapshot {
+use super::membership::Membership;
+
+/// The first snapshot, of `plan`, for a process with `workers`.
+pub fn assemble(plan: Plan, workers: usize) -> Snapshot {
+    snapshot(plan, None, &Membership::default(), workers)
+}
+
+/// The snapshot of `plan` that follows `before`. A backend of which only the servers change is the same:
+/// `publish` changes its set.
+pub(super) fn assemble_next(
+    plan: Plan,
+    before: &Snapshot,
+    membership: &Membership,
+    workers: usize,
+) -> Snapshot {
+    snapshot(plan, Some(before), membership, workers)
+}
+
+fn snapshot(
+    plan: Plan,
+    before: Option<&Snapshot>,
+    membership: &Membership,
+    workers: usize,
+) -> Snapshot {
     let plan = Arc::new(plan);
-    let backends = backends(&plan, before, workers);
+    let backends = backends(&plan, before, membership, workers);
     let backend_rules = backend_rules(&plan, before);
     let places: HashMap<&Name, u32> = plan
         .backends
@@ -183,7 +205,12 @@ fn backend_rules(plan: &Plan, before: Option<&Snapshot>) -> Vec<Option<Arc<Pipel
         .collect()
 }
 
-fn backends(plan: &Plan, before: Option<&Snapshot>, workers: usize) -> Vec<Arc<Backend>> {
+fn backends(
+    plan: &Plan,
+    before: Option<&Snapshot>,
+    membership: &Membership,
+    workers: usize,
+) -> Vec<Arc<Backend>> {
     let known: HashMap<&Name, &Arc<Backend>> = before
         .iter()
         .flat_map(|before| &before.backends)
@@ -192,32 +219,43 @@ fn backends(plan: &Plan, before: Option<&Snapshot>, workers: usize) -> Vec<Arc<B
     plan.backends
         .iter()
         .map(|plan| match known.get(&plan.name) {
-            Some(before) if before.plan == *plan => Arc::clone(before),
-            before => Arc::new(backend(plan, before.map(|before| &***before), workers)),
+            Some(before) if before.is_like(plan) => Arc::clone(before),
+            before => {
+                let before = before.map(|before| &***before);
+                let set = before.map(Backend::set);
+                let known: &[Arc<Server>] = set.as_ref().map_or(&[], |set| set.servers());
+                let servers = servers_of(plan, &membership.desired(plan), known, workers);
+                Arc::new(Backend::new(plan, servers, before))
+            }
         })
         .collect()
 }
 
-fn backend(plan: &plan::Backend, before: Option<&Backend>, workers: usize) -> Backend {
-    let known: HashMap<&Name, &Arc<Server>> = before
+/// The servers of `backend` that are `wanted`: those of `known` that have the same name and address, in
+/// the state that they are in, and new ones.
+pub(super) fn servers_of(
+    backend: &plan::Backend,
+    wanted: &[Wanted],
+    known: &[Arc<Server>],
+    workers: usize,
+) -> Vec<Arc<Server>> {
+    let known: HashMap<&Name, &Arc<Server>> =
+        known.iter().map(|server| (&server.name, server)).collect();
+    wanted
         .iter()
-        .flat_map(|before| &before.servers)
-        .map(|server| (&server.name, server))
-        .collect();
-    let servers = plan
-        .servers
-        .iter()
-        .map(|server| match known.get(&server.name) {
-            Some(known) if known.address == server.address => Arc::clone(known),
-            moved => new_server(plan, server, moved.map(|moved| &***moved), workers),
+        .map(|wanted| match known.get(&wanted.name) {
+            Some(known) if known.address == wanted.address => {
+                known.write(wanted);
+                Arc::clone(known)
+            }
+            moved => new_server(backend, wanted, moved.map(|moved| &***moved), workers),
         })
-        .collect();
-    Backend::new(plan.clone(), servers, before)
+        .collect()
 }
 
 fn new_server(
     backend: &plan::Backend,
-    server: &plan::Server,
+    wanted: &Wanted,
     moved: Option<&Server>,
     workers: usize,
 ) -> Arc<Server> {
@@ -229,10 +267,10 @@ fn new_server(
         None => (Health::Up, "not checked"),
     };
     Arc::new(match moved {
-        Some(before) => Server::moved(before, server, health, reason),
+        Some(before) => Server::moved(before, wanted, health, reason),
         None => {
             let metrics = Arc::new(ServerMetrics::new(workers));
-            Server::new(server, metrics, health, reason)
+            Server::new(wanted, metrics, health, reason)
         }
     })
 }
@@ -245,6 +283,7 @@ mod tests {
 
     use super::*;
     use crate::config;
+    use crate::control::publish::change_sets;
     use crate::proxy::backend::ServerKey;
     use crate::proxy::snapshot::{Current, Views};
 
@@ -263,9 +302,20 @@ mod tests {
         ))
     }
 
+    /// The snapshot of `plan` that follows `before`, with the sets that `publish` gives it.
+    fn next(plan: Plan, before: &Snapshot) -> Snapshot {
+        let membership = Membership::default();
+        let snapshot = assemble_next(plan, before, &membership, 1);
+        change_sets(&snapshot, &membership, 1);
+        snapshot
+    }
+
+    fn servers(snapshot: &Snapshot) -> Arc<[Arc<Server>]> {
+        Arc::clone(snapshot.backends[0].set().servers())
+    }
+
     fn keys(snapshot: &Snapshot) -> Vec<ServerKey> {
-        let servers = snapshot.backends[0].servers.iter();
-        servers.map(ServerKey::of).collect()
+        servers(snapshot).iter().map(ServerKey::of).collect()
     }
 
     const A: &str = "\"10.0.0.1:80\"";
@@ -281,10 +331,10 @@ mod tests {
                  [backend.app]\nservers = [{A}]\n"
             ))
         };
-        let current = Arc::new(Current::new(assemble(with("first"), None, 1)));
+        let current = Arc::new(Current::new(assemble(with("first"), 1)));
         let views = Views::new(Arc::clone(&current));
         let swapped = ["second", "third"].map(|name| {
-            current.swap(assemble(with(name), Some(&current.load()), 1));
+            current.swap(next(with(name), &current.load()));
             current.load()
         });
         let live = |snapshot: &Snapshot| Arc::clone(&snapshot.frontends[0].live);
@@ -302,8 +352,8 @@ mod tests {
 
     #[test]
     fn an_equal_plan_keeps_every_live_thing() {
-        let first = assemble(with_servers(A), None, 1);
-        let second = assemble(with_servers(A), Some(&first), 1);
+        let first = assemble(with_servers(A), 1);
+        let second = next(with_servers(A), &first);
         assert!(Arc::ptr_eq(&first.backends[0], &second.backends[0]));
         let (before, after) = (&first.frontends[0], &second.frontends[0]);
         assert!(Arc::ptr_eq(&before.live, &after.live));
@@ -321,9 +371,9 @@ mod tests {
                 "[frontend.web]\nlisten = \"127.0.0.1:0\"\n{routes}[backend.app]\nservers = [{A}]\n"
             ))
         };
-        let first = assemble(with(&["a", "b"]), None, 1);
-        let second = assemble(with(&["c", "b"]), Some(&first), 1);
-        let third = assemble(with(&["c", "b"]), Some(&second), 1);
+        let first = assemble(with(&["a", "b"]), 1);
+        let second = next(with(&["c", "b"]), &first);
+        let third = next(with(&["c", "b"]), &second);
         let counters = |snapshot: &Snapshot| snapshot.frontends[0].route_metrics.clone();
         let (one, two) = (counters(&first), counters(&second));
         assert!(Arc::ptr_eq(&one[1], &two[1]));
@@ -344,10 +394,10 @@ mod tests {
             let frontends: String = frontends.collect();
             plan(&format!("{frontends}[backend.app]\nservers = [{A}]\n"))
         };
-        let current = Arc::new(Current::new(assemble(with("a", &["web"]), None, 1)));
+        let current = Arc::new(Current::new(assemble(with("a", &["web"]), 1)));
         let views = Views::new(Arc::clone(&current));
         let reloaded = |plan: Plan| {
-            current.swap(assemble(plan, Some(&current.load()), 1));
+            current.swap(next(plan, &current.load()));
             views.current()
         };
         let first = views.current();
@@ -369,38 +419,61 @@ mod tests {
                 "{{ name = \"a\", address = {A}{rest} }}, {{ name = \"b\", address = {B} }}"
             ))
         };
-        let first = assemble(written(""), None, 1);
-        let server = Arc::clone(&first.backends[0].servers[0]);
+        let first = assemble(written(""), 1);
+        let server = Arc::clone(&servers(&first)[0]);
         assert_eq!((server.weight(), server.is_backup()), (1, false));
-        let second = assemble(written(", weight = 0, backup = true"), Some(&first), 1);
-        assert!(Arc::ptr_eq(&server, &second.backends[0].servers[0]));
+        let second = next(written(", weight = 0, backup = true"), &first);
+        assert!(Arc::ptr_eq(&server, &servers(&second)[0]));
         assert_eq!((server.weight(), server.is_backup()), (0, true));
         assert_eq!(second.backends[0].available(), 1);
     }
 
     #[test]
     fn adding_removing_and_reordering_disturb_no_other_server() {
-        let first = assemble(with_servers(&format!("{A}, {B}")), None, 1);
-        let second = assemble(with_servers(&format!("{C}, {B}, {A}")), Some(&first), 1);
-        assert_eq!(keys(&second)[2], keys(&first)[0]);
-        assert_eq!(keys(&second)[1], keys(&first)[1]);
-        let third = assemble(with_servers(B), Some(&second), 1);
-        assert_eq!(keys(&third)[0], keys(&first)[1]);
+        let first = assemble(with_servers(&format!("{A}, {B}")), 1);
+        let before = keys(&first);
+        let second = next(with_servers(&format!("{C}, {B}, {A}")), &first);
+        assert_eq!(keys(&second)[2], before[0]);
+        assert_eq!(keys(&second)[1], before[1]);
+        let third = next(with_servers(B), &second);
+        assert_eq!(keys(&third), [before[1].clone()]);
+    }
+
+    #[test]
+    fn a_backend_of_which_the_servers_change_stays_and_has_others() {
+        let first = assemble(with_servers(A), 1);
+        let second = next(with_servers(B), &first);
+        assert!(Arc::ptr_eq(&first.backends[0], &second.backends[0]));
+        assert_eq!(servers(&first)[0].name.as_str(), "10.0.0.2:80");
+    }
+
+    #[test]
+    fn a_backend_of_which_the_settings_change_too_leaves_its_servers_to_what_runs_under_the_old_ones()
+     {
+        let other = |servers: &str| {
+            plan(&format!(
+                "[frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
+                 [backend.app]\nservers = [{servers}]\nattempts = 1\n"
+            ))
+        };
+        let first = assemble(with_servers(&format!("{A}, {B}")), 1);
+        let before = keys(&first);
+        let second = next(other(B), &first);
+        assert!(!Arc::ptr_eq(&first.backends[0], &second.backends[0]));
+        assert_eq!(keys(&first), before);
+        assert_eq!(keys(&second), before[1..]);
     }
 
     #[test]
     fn another_address_is_another_server_with_the_same_counters() {
         let named = |addr: &str| with_servers(&format!("{{ name = \"a\", address = {addr} }}"));
-        let first = assemble(named(A), None, 1);
-        let second = assemble(named(B), Some(&first), 1);
-        assert_ne!(keys(&first)[0], keys(&second)[0]);
-        let metrics = |snapshot: &Snapshot| Arc::clone(&snapshot.backends[0].servers[0].metrics);
-        assert!(Arc::ptr_eq(&metrics(&first), &metrics(&second)));
-        let health = |snapshot: &Snapshot| {
-            let server = &snapshot.backends[0].servers[0];
-            Arc::clone(&server.health_metrics)
-        };
-        assert!(Arc::ptr_eq(&health(&first), &health(&second)));
+        let first = assemble(named(A), 1);
+        let before = Arc::clone(&servers(&first)[0]);
+        let second = next(named(B), &first);
+        let after = Arc::clone(&servers(&second)[0]);
+        assert!(!Arc::ptr_eq(&before, &after));
+        assert!(Arc::ptr_eq(&before.metrics, &after.metrics));
+        assert!(Arc::ptr_eq(&before.health_metrics, &after.health_metrics));
     }
 
     #[test]
@@ -412,7 +485,7 @@ mod tests {
                  [[frontend.web.route]]\nbackend = \"app\"\n{route}\
                  [backend.app]\nservers = [{A}]\n{backend}"
             );
-            assemble(plan(&text), None, 1).has_rules
+            assemble(plan(&text), 1).has_rules
         };
         assert!(!with("", "", ""));
         assert!(with(rule, "", "") && with("", rule, "") && with("", "", rule));
@@ -420,8 +493,8 @@ mod tests {
 
     #[test]
     fn generations_rise_by_one() {
-        let first = assemble(with_servers(A), None, 1);
-        let second = assemble(with_servers(B), Some(&first), 1);
+        let first = assemble(with_servers(A), 1);
+        let second = next(with_servers(B), &first);
         assert_eq!((first.generation, second.generation), (1, 2));
     }
 
@@ -454,10 +527,12 @@ mod tests {
             before in some_servers(),
             after in some_servers(),
         ) {
-            let first = assemble(written(&before), None, 1);
-            let second = assemble(written(&after), Some(&first), 1);
-            let (old, new) = (&first.backends[0].servers, &second.backends[0].servers);
-            for ((name, address, _), server) in after.iter().zip(new) {
+            let first = assemble(written(&before), 1);
+            let old = servers(&first);
+            let second = next(written(&after), &first);
+            let new = servers(&second);
+            prop_assert_eq!(new.len(), after.len());
+            for ((name, address, _), server) in after.iter().zip(new.iter()) {
                 let known = before.iter().position(|(known, ..)| known == name);
                 let Some(place) = known else {
                     prop_assert!(old.iter().all(|old| !Arc::ptr_eq(old, server)));
@@ -471,8 +546,8 @@ mod tests {
 
         #[test]
         fn an_equal_configuration_changes_nothing(servers in some_servers()) {
-            let first = assemble(written(&servers), None, 1);
-            let second = assemble(written(&servers), Some(&first), 1);
+            let first = assemble(written(&servers), 1);
+            let second = next(written(&servers), &first);
             prop_assert!(Arc::ptr_eq(&first.backends[0], &second.backends[0]));
             prop_assert!(Arc::ptr_eq(&first.frontends[0].live, &second.frontends[0].live));
             prop_assert!(Arc::ptr_eq(&first.frontends[0].router, &second.frontends[0].router));

@@ -12,7 +12,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::InWords;
 use crate::base::address::UnixName;
@@ -26,14 +25,12 @@ use crate::proxy::snapshot::Snapshot;
 use crate::proxy::worker::{ListenerId, WorkerCommand};
 
 use super::moves::{self, Fate, Held, Means, Moves, Owner, Site, Wanted};
+use super::workers::{Workers, tell};
 use super::{State, admin};
 
 /// How long a socket whose clients another one gets waits for handshakes that it has begun: a round
 /// trip, and some for a client that has to send its last part of it again.
 const HANDSHAKES_TAKE: Duration = Duration::from_secs(3);
-
-/// The workers, as their commander sees them.
-pub(super) type Workers = [UnboundedSender<WorkerCommand>];
 
 /// What the frontends listen on now.
 #[derive(Default)]
@@ -531,14 +528,6 @@ pub(super) fn permit(open: &mut Listen, wanted: &Listen, network: &Network) {
         && let Err(error) = network.set_mode(path, mode)
     {
         event::mode_not_changed(&open.addr, &InWords(&error));
-    }
-}
-
-/// Tells all workers the same.
-pub(super) fn tell(workers: &Workers, command: impl Fn() -> WorkerCommand) {
-    for worker in workers {
-        // A worker that is gone ends the process.
-        let _ = worker.send(command());
     }
 }
 

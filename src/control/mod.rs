@@ -13,14 +13,18 @@ mod changes;
 mod health;
 mod health_events;
 mod listeners;
+mod membership;
 mod moves;
+mod publish;
 mod reload;
 mod verify;
 mod watch;
+mod workers;
 
 pub use assemble::assemble;
 pub use certs::Certs;
 pub use changes::Changes;
+pub use membership::{CannotChange, ServersChange};
 pub use reload::{Applied, Refused, Source};
 pub use verify::{Verified, verify};
 
@@ -45,6 +49,7 @@ use crate::proxy::worker::WorkerCommand;
 use admin::Admin;
 use health::Checker;
 use listeners::Listeners;
+use membership::Membership;
 use watch::Watcher;
 
 /// How often the metrics' recorder is tidied up, and looked whether the access log keeps up.
@@ -93,6 +98,12 @@ pub enum Command {
     CertificatesTouched,
     /// Open log files anew.
     ReopenLogs,
+    /// Change the servers of the backend of this name without a reload.
+    ChangeServers(
+        String,
+        ServersChange,
+        oneshot::Sender<Result<(), CannotChange>>,
+    ),
     /// Say where a frontend listens; empty: there is none of that name.
     WhereIs(String, oneshot::Sender<Vec<ListenAddress>>),
     /// Say where the admin listener is.
@@ -121,6 +132,8 @@ struct State {
     workers: Vec<UnboundedSender<WorkerCommand>>,
     network: Network,
     checker: Checker,
+    /// Written by `publish`.
+    membership: RefCell<Membership>,
     metrics: Arc<ProcessMetrics>,
     access_log: AccessLogHandle,
     logging: Option<LoggingHandle>,
@@ -134,7 +147,7 @@ struct State {
     certs: tokio::sync::Mutex<Certs>,
     /// What was last found there.
     certificates: RefCell<Arc<certs::Overview>>,
-    /// Locked by the reload or the renewal that is under way: only it swaps snapshots.
+    /// Locked by the reload or the renewal that is under way: only it has `publish` swap snapshots.
     reloading: tokio::sync::Mutex<reload::Loaded>,
     /// Why the last reload failed, if it did.
     last_failure: RefCell<Option<String>>,
@@ -158,6 +171,7 @@ impl Control {
             workers: parts.workers,
             network: parts.network,
             checker,
+            membership: RefCell::default(),
             metrics: parts.metrics,
             access_log: parts.access_log,
             logging: parts.logging,
@@ -234,6 +248,9 @@ impl Control {
                 self.rewatch().await;
             }
             Command::ReopenLogs => state.access_log.reopen(),
+            Command::ChangeServers(backend, change, answer) => {
+                let _ = answer.send(publish::servers(state, &backend, change));
+            }
             Command::WhereIs(name, answer) => {
                 let _ = answer.send(state.listeners.borrow().of_frontend(&name));
             }
@@ -245,7 +262,7 @@ impl Control {
                     tasks::spawn_local(drain(Rc::clone(state), why));
                 }
             }
-            Command::Abort => listeners::tell(&state.workers, || WorkerCommand::Abort),
+            Command::Abort => workers::tell(&state.workers, || WorkerCommand::Abort),
         }
     }
 
@@ -292,9 +309,9 @@ async fn drain(state: Rc<State>, why: String) {
     let shutdown = state.current.load().plan.shutdown.clone();
     event::draining(&why, shutdown.grace, shutdown.timeout);
     clock::sleep(shutdown.grace).await;
-    listeners::tell(&state.workers, || WorkerCommand::Drain);
+    workers::tell(&state.workers, || WorkerCommand::Drain);
     clock::sleep(shutdown.timeout).await;
-    listeners::tell(&state.workers, || WorkerCommand::Abort);
+    workers::tell(&state.workers, || WorkerCommand::Abort);
 }
 
 impl std::fmt::Display for CannotStart {

@@ -17,12 +17,12 @@ use crate::config::{self, Color, Diagnostic, Diagnostics, Watch};
 use crate::observe::{ReloadResult, event};
 use crate::plan::Plan;
 use crate::proxy::snapshot::Snapshot;
-use crate::proxy::worker::WorkerCommand;
 
-use super::assemble::assemble;
+use super::assemble::assemble_next;
 use super::certs;
 use super::changes::Changes;
-use super::listeners::{self, CannotListen, Prepared, tell};
+use super::listeners::{self, CannotListen};
+use super::publish;
 use super::{CannotStart, State};
 
 /// What a limit of 1024 open files (`ulimit -n`), with which systems come, leaves for connections. With less,
@@ -107,7 +107,9 @@ pub(super) async fn begin(state: &Rc<State>) -> Result<(), CannotStart> {
         .map_err(cannot_start)?;
     prepared.listen().map_err(cannot_start)?;
     certs::begin(state, &mut *state.certs.lock().await, plan);
-    take_effect(state, &snapshot, prepared);
+    set_limits(state, &snapshot);
+    publish::first(state);
+    listeners::apply(state, prepared, &snapshot);
     Ok(())
 }
 
@@ -192,9 +194,10 @@ async fn attempt(
         .listen()
         .map_err(|faults| Refused::of_listening(&faults))?;
     // From here on nothing fails.
-    let mut snapshot = assemble(
+    let mut snapshot = assemble_next(
         Arc::unwrap_or_clone(plan),
-        Some(before),
+        before,
+        &state.membership.borrow(),
         state.workers.len(),
     );
     equipment.equip(&mut snapshot);
@@ -206,10 +209,10 @@ async fn attempt(
             frontend.live.remove();
         }
     }
-    state.current.swap(snapshot);
-    let snapshot = state.current.load();
     certs::settled(state, &mut certs, &snapshot.plan);
-    take_effect(state, &snapshot, prepared);
+    set_limits(state, &snapshot);
+    let snapshot = publish::snapshot(state, snapshot);
+    listeners::apply(state, prepared, &snapshot);
     Ok(Applied {
         generation,
         changes,
@@ -230,8 +233,8 @@ fn verdict(mut warnings: Diagnostics, found: &[Diagnostic]) -> Result<Diagnostic
     Ok(warnings)
 }
 
-/// Everything that follows from a snapshot which runs from now on.
-fn take_effect(state: &Rc<State>, snapshot: &Arc<Snapshot>, prepared: Prepared) {
+/// Makes the bounds hold that `snapshot`, which runs next, has for clients, and its settings for logs.
+fn set_limits(state: &State, snapshot: &Snapshot) {
     let plan = &snapshot.plan;
     share_descriptors(state, plan);
     for (frontend, plan) in snapshot.frontends.iter().zip(&plan.frontends) {
@@ -244,12 +247,6 @@ fn take_effect(state: &Rc<State>, snapshot: &Arc<Snapshot>, prepared: Prepared) 
         logging.set_level(plan.log.level);
         logging.set_format(plan.log.format);
     }
-    reconcile(state, snapshot);
-    tell(&state.workers, || {
-        WorkerCommand::Renew(Arc::clone(snapshot))
-    });
-    listeners::apply(state, prepared, snapshot);
-    state.metrics.runs_generation(snapshot.generation);
 }
 
 /// Shares the descriptors out between listening sockets, clients and servers.
@@ -270,24 +267,6 @@ fn share_descriptors(state: &State, plan: &Plan) {
             }
             _ => {}
         }
-    }
-}
-
-/// Makes `snapshot`, which differs from what runs in its backends alone, run.
-pub(super) fn swap_backends(state: &State, snapshot: Snapshot) {
-    state.current.swap(snapshot);
-    let snapshot = state.current.load();
-    reconcile(state, &snapshot);
-    state.metrics.runs_generation(snapshot.generation);
-    tell(&state.workers, || {
-        WorkerCommand::Renew(Arc::clone(&snapshot))
-    });
-}
-
-fn reconcile(state: &State, snapshot: &Snapshot) {
-    state.checker.reconcile(&snapshot.backends);
-    for backend in &snapshot.backends {
-        backend.look_again();
     }
 }
 

@@ -43,6 +43,17 @@ pub struct Backend {
     pub header_case: HeaderCase,
 }
 
+impl Backend {
+    /// Its settings alone.
+    #[must_use]
+    pub fn without_servers(&self) -> Self {
+        Self {
+            servers: Vec::new(),
+            ..self.clone()
+        }
+    }
+}
+
 /// What the servers of a backend speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {

@@ -110,7 +110,7 @@ impl Proxy {
         let (access_log, writer) = open_access_log(&loaded)?;
         tasks::spawn_thread("access-log", move || writer.run()).map_err(no_thread)?;
         let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
-        let mut generation_one = assemble(loaded.plan, None, workers);
+        let mut generation_one = assemble(loaded.plan, workers);
         verified.prepared.equip(&mut generation_one);
         let pieces = Pieces {
             current: Arc::new(Current::new(generation_one)),
@@ -287,7 +287,7 @@ impl Assembled {
         } = start;
         let (access_log, log_writer) = open_access_log(&loaded)?;
         let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
-        let mut generation_one = assemble(loaded.plan, None, 1);
+        let mut generation_one = assemble(loaded.plan, 1);
         verified.prepared.equip(&mut generation_one);
         let pieces = Pieces {
             current: Arc::new(Current::new(generation_one)),

@@ -95,6 +95,9 @@ pub enum WorkerCommand {
     /// This snapshot was swapped in: look at it even if no request comes. Told before what follows
     /// from it: a worker that is late may find that the next one runs already.
     Renew(Arc<Snapshot>),
+    /// Servers of backends were added or removed without a new snapshot: look at them even if no
+    /// request comes, so that connections to those that are gone are closed.
+    RenewServers,
     /// Close all addresses and end connections as their exchanges end; then end.
     Drain,
     /// End all connections now.
@@ -252,6 +255,7 @@ impl Running {
                 self.context.connections.wake_removed();
                 self.forget_at = self.ticks.wrapping_add(FORGET_AFTER);
             }
+            WorkerCommand::RenewServers => self.context.views.current().renew_servers(),
             WorkerCommand::Drain => {
                 self.is_draining = true;
                 for (_, target) in self.listeners.drain() {

@@ -34,6 +34,7 @@ mod reload;
 mod rig;
 mod routes;
 mod rules;
+mod server_sets;
 mod slow_peers;
 mod tcp;
 mod tls;

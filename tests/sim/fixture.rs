@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -301,6 +302,11 @@ impl Stage {
 
 pub(crate) fn name_of(server: usize) -> String {
     format!("s{server}")
+}
+
+/// Where the servers listen.
+pub(crate) fn socket_of(server: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 1, server as u8], 80))
 }
 
 fn address_of(server: usize) -> String {

@@ -19,4 +19,5 @@ mod outage;
 mod parking;
 mod seeds;
 mod server;
+mod server_sets;
 mod trace;

@@ -114,7 +114,8 @@ fn needed_backend_without_server(state: &State) -> Option<String> {
         .backends
         .iter()
         .find(|one| needs.contains(&one.plan.name) && one.available() == 0)?;
-    let servers = backend.servers.iter();
+    let set = backend.set();
+    let servers = set.servers().iter();
     let mut states: Vec<String> = servers
         .take(NAMED_SERVERS)
         .map(|server| match server.health() {
@@ -123,7 +124,7 @@ fn needed_backend_without_server(state: &State) -> Option<String> {
             Health::Down => format!("{} is down: {}", server.name, server.note().reason),
         })
         .collect();
-    match backend.servers.len().saturating_sub(NAMED_SERVERS) {
+    match set.servers().len().saturating_sub(NAMED_SERVERS) {
         0 => {}
         more => states.push(format!("and {more} more")),
     }
@@ -225,11 +226,13 @@ fn scrape(
             queue_has_appeared: backend.queue_has_appeared(),
         })
         .collect();
+    let sets: Vec<_> = snapshot.backends.iter().map(|one| one.set()).collect();
     let servers: Vec<ServerRow<'_>> = snapshot
         .backends
         .iter()
-        .flat_map(|backend| {
-            backend.servers.iter().map(|server| ServerRow {
+        .zip(&sets)
+        .flat_map(|(backend, set)| {
+            set.servers().iter().map(|server| ServerRow {
                 backend: &backend.plan.name,
                 server: &server.name,
                 metrics: &server.metrics,
@@ -318,7 +321,7 @@ mod tests {
         let (command_sender, commands) = mpsc::unbounded_channel();
         let (access_log, _writer) = AccessLogHandle::open(&LogTarget::Off).expect("no file");
         let parts = Parts {
-            current: Arc::new(Current::new(assemble(loaded.plan, None, 1))),
+            current: Arc::new(Current::new(assemble(loaded.plan, 1))),
             workers: Vec::new(),
             network: Network::System,
             rng: Rng::seeded(1),

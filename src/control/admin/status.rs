@@ -95,7 +95,8 @@ fn of_certificates(known: &Overview) -> Value {
 
 fn backend_status(backend: &Backend) -> Value {
     let servers: Map<String, Value> = backend
-        .servers
+        .set()
+        .servers()
         .iter()
         .map(|server| (server.name.to_string(), server_status(server)))
         .collect();

@@ -28,7 +28,7 @@ use crate::plan::{ClientAuth, FileAt, HostPattern, Need, Plan, Tls, UnknownNames
 use crate::proxy::snapshot::Snapshot;
 use crate::proxy::tls::{Acceptor, Resumption, Store, StoreBuilder, Terms, Trust};
 
-use super::{State, reload};
+use super::{State, publish};
 use file_cache::{FileCache, Slot};
 use load::{Authorities, Files, RevokedList};
 use server_tls::ServerTlsSet;
@@ -461,7 +461,7 @@ pub(super) fn take_up(state: &State, certs: &mut Certs, snapshot: &Snapshot, pre
         // what is no longer believed must not be used again: workers need a new snapshot.
         let mut next = snapshot.following();
         prepared.servers.equip(&mut next);
-        reload::swap_backends(state, next);
+        publish::snapshot(state, next);
     }
     settled(state, certs, &snapshot.plan);
 }

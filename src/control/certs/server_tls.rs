@@ -75,7 +75,7 @@ impl ServerTlsSet {
             let Some((known, tls)) = known.get(&backend.name).zip(tls.as_ref()) else {
                 return false;
             };
-            !is_same(known.tls.as_ref(), tls) && known.plan == **backend
+            !is_same(known.tls.as_ref(), tls) && known.is_like(backend)
         });
         renewed.map(|(backend, _)| backend.name.clone()).collect()
     }
@@ -90,16 +90,10 @@ impl ServerTlsSet {
             if is_same(slot.tls.as_ref(), tls) {
                 continue;
             }
-            let tls = Some(Arc::clone(tls));
             match Arc::get_mut(slot) {
-                Some(backend) => backend.tls = tls,
-                // It runs: only what its files say has changed.
-                None => {
-                    let mut fresh =
-                        backend::Backend::new(slot.plan.clone(), slot.servers.clone(), Some(slot));
-                    fresh.tls = tls;
-                    *slot = Arc::new(fresh);
-                }
+                Some(backend) => backend.tls = Some(Arc::clone(tls)),
+                // It runs: what its files say has changed.
+                None => *slot = Arc::new(slot.with_tls(Arc::clone(tls))),
             }
         }
     }
@@ -284,7 +278,7 @@ mod tests {
             unreachable!("it is valid");
         };
         let mut certs = Certs::default();
-        let mut runs = assemble(loaded.plan.clone(), None, 1);
+        let mut runs = assemble(loaded.plan.clone(), 1);
         certs.prepare(&loaded.plan, None).equip(&mut runs);
         let first = runs.backends[0].tls.clone().expect("it has TLS");
         let app = [runs.backends[0].plan.name.clone()];

@@ -1,7 +1,7 @@
 //! Active health checks: asks every server in time, and takes those that fail out of use.
 //!
 //! A [`Checker`] lives on the control thread. `control` hands it the backends of each new snapshot
-//! ([`Checker::reconcile`]) and keeps [`Checker::run`] running; the checker is the one writer of a
+//! ([`Checker::reconcile`]) and each backend whose servers changed ([`Checker::follow`]), and keeps [`Checker::run`] running; the checker is the one writer of a
 //! server's up or down, and tells its [`Observer`] what it did. Passive signs (failed exchanges) are
 //! not its business.
 //!
@@ -30,12 +30,12 @@ use crate::base::tasks;
 use crate::base::{Address, Name};
 use crate::net::Network;
 use crate::plan::{self, ProxyVersion};
-use crate::proxy::backend::{Backend, Health, Server};
+use crate::proxy::backend::{Backend, Health, Server, ServerSet};
 use crate::wire::proxy_protocol::{Checksum, Endpoints, Extras, Header, write_v1, write_v2};
 
 use probe::{Outcome, Target};
 use state::Transition;
-use table::{Report, Run, Table};
+use table::{Leftovers, Report, Run, Table};
 
 pub(super) use state::Verdict;
 
@@ -130,6 +130,7 @@ struct Check {
 struct Counts {
     up: usize,
     unchecked: usize,
+    total: usize,
 }
 
 impl Checker {
@@ -159,11 +160,20 @@ impl Checker {
     /// To be called right after the snapshot with these backends was swapped in, before anything
     /// else is awaited: transitions go to the backends that were handed over last.
     pub(super) fn reconcile(&self, backends: &[Arc<Backend>]) {
-        let leftovers = self
-            .shared
-            .table
-            .borrow_mut()
-            .reconcile(backends, clock::now());
+        let now = clock::now();
+        let leftovers = self.shared.table.borrow_mut().reconcile(backends, now);
+        self.clear(leftovers);
+    }
+
+    /// Watches the servers that `backend`, which is watched, has now, and no more those that it had
+    /// `before` and has not. Otherwise as [`Checker::reconcile`].
+    pub(super) fn follow(&self, backend: &Arc<Backend>, before: &ServerSet) {
+        let now = clock::now();
+        let leftovers = self.shared.table.borrow_mut().follow(backend, before, now);
+        self.clear(leftovers);
+    }
+
+    fn clear(&self, leftovers: Leftovers) {
         for task in leftovers.stopped {
             task.abort();
         }
@@ -285,18 +295,20 @@ impl Shared {
             checks: transition.checks,
             up: counts.up,
             unchecked: counts.unchecked,
-            total: backend.servers.len(),
+            total: counts.total,
         });
     }
 }
 
 impl Counts {
     fn of(backend: &Backend) -> Self {
+        let set = backend.set();
         let mut counts = Self {
             up: 0,
             unchecked: 0,
+            total: set.servers().len(),
         };
-        for server in &backend.servers {
+        for server in set.servers().iter() {
             match server.health() {
                 Health::Up => counts.up += 1,
                 Health::Checking => counts.unchecked += 1,

@@ -12,14 +12,14 @@ use crate::base::clock::{Duration, FAR, Instant};
 use crate::base::rng::Rng;
 use crate::base::tasks::JoinHandle;
 use crate::plan;
-use crate::proxy::backend::{Backend, Health, Server, ServerKey};
+use crate::proxy::backend::{Backend, Health, Server, ServerKey, ServerSet};
 
 use super::FirstRound;
 use super::probe::Outcome;
 use super::schedule::{Place, Rank, Schedule, Ticket};
 use super::state::{State, Thresholds, Transition, Verdict};
 
-/// Every server that a snapshot has, checked or not.
+/// Every server of every backend, checked or not.
 pub(super) struct Table {
     schedule: Schedule<ServerKey>,
     watches: HashMap<ServerKey, Watch>,
@@ -98,10 +98,34 @@ impl Table {
 
     /// See [`super::Checker::reconcile`].
     pub(super) fn reconcile(&mut self, backends: &[Arc<Backend>], now: Instant) -> Leftovers {
-        let mut before = Before {
+        let before = Before {
             watches: mem::take(&mut self.watches),
             unchecked: mem::take(&mut self.unchecked),
         };
+        self.watch(backends, before, now)
+    }
+
+    /// See [`super::Checker::follow`].
+    pub(super) fn follow(
+        &mut self,
+        backend: &Arc<Backend>,
+        before: &ServerSet,
+        now: Instant,
+    ) -> Leftovers {
+        let servers = before.servers().iter().map(ServerKey::of);
+        let mut known = Before::default();
+        for server in servers {
+            if let Some(watch) = self.watches.remove(&server) {
+                known.watches.insert(server, watch);
+            } else if self.unchecked.remove(&server) {
+                known.unchecked.insert(server);
+            }
+        }
+        self.watch(std::slice::from_ref(backend), known, now)
+    }
+
+    /// Watches the servers of `backends`, and stops what is left of those before.
+    fn watch(&mut self, backends: &[Arc<Backend>], mut before: Before, now: Instant) -> Leftovers {
         let mut leftovers = Leftovers::default();
         for backend in backends {
             match &backend.plan.health {
@@ -210,7 +234,7 @@ impl Table {
         now: Instant,
     ) {
         let mut is_stale = false;
-        for server in &backend.servers {
+        for server in backend.set().servers().iter() {
             let key = ServerKey::of(server);
             let watch = match before.watches.remove(&key) {
                 Some(mut watch) => {
@@ -240,7 +264,7 @@ impl Table {
         leftovers: &mut Leftovers,
     ) {
         let mut to_lift = Vec::new();
-        for server in &backend.servers {
+        for server in backend.set().servers().iter() {
             let key = ServerKey::of(server);
             let watch = before.watches.remove(&key);
             if watch.is_some() || server.health() != Health::Up {
@@ -332,7 +356,8 @@ impl Table {
     }
 }
 
-/// The servers before a reconcile; what is left of them after it is gone from the plan.
+/// The servers before a change; what is left of them after it is not there any more.
+#[derive(Default)]
 struct Before {
     watches: HashMap<ServerKey, Watch>,
     unchecked: HashSet<ServerKey>,

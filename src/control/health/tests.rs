@@ -5,13 +5,12 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 
-use crate::base::Position;
 use crate::base::clock::Duration;
 use crate::base::rng::Rng;
 use crate::exchange::ServerMetrics;
 use crate::plan::{Attempts, Balance, HttpCheck, Initial, Probe, StatusSet};
 
-use crate::proxy::backend::{Lease, Local, Tried};
+use crate::proxy::backend::{Lease, Local, Tried, Wanted};
 
 use super::schedule::MAX_RUNNING;
 use super::scripted::{Script, Scripted, Step, Visit, answers, simulate};
@@ -132,21 +131,20 @@ fn address(number: u32) -> SocketAddr {
     SocketAddr::from(([10, 0, high, low], 80))
 }
 
-fn written(address: Address) -> plan::Server {
-    plan::Server {
+fn wanted(address: Address) -> Wanted {
+    Wanted {
         name: name(&address.to_string()),
         address,
         weight: 1,
         max_connections: None,
         backup: false,
-        at: Position::built_in(),
     }
 }
 
 fn server(number: u32, health: Health) -> Arc<Server> {
     let metrics = Arc::new(ServerMetrics::new(1));
-    let written = written(address(number).into());
-    Arc::new(Server::new(&written, metrics, health, "new"))
+    let wanted = wanted(address(number).into());
+    Arc::new(Server::new(&wanted, metrics, health, "new"))
 }
 
 fn servers(numbers: std::ops::Range<u32>) -> Vec<Arc<Server>> {
@@ -161,10 +159,7 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
         send_proxy: None,
         name: name("app"),
         balance: Balance::default(),
-        servers: servers
-            .iter()
-            .map(|server| written(server.address.clone()))
-            .collect(),
+        servers: Vec::new(),
         timeout: plan::BackendTimeouts::default(),
         health,
         rules: Vec::new(),
@@ -177,7 +172,7 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
         http2: plan::BackendHttp2::default(),
         header_case: plan::HeaderCase::default(),
     };
-    Arc::new(Backend::new(plan, servers.to_vec(), None))
+    Arc::new(Backend::new(&plan, servers.to_vec(), None))
 }
 
 fn name(text: &str) -> Name {
@@ -278,7 +273,7 @@ fn a_server_that_comes_up_by_a_check_is_eased_into_its_share() {
             balance: Balance::LeastConnections,
             ..backend(Some(health()), &servers).plan.clone()
         };
-        let backend = Arc::new(Backend::new(plan, servers.clone(), None));
+        let backend = Arc::new(Backend::new(&plan, servers.clone(), None));
         world.checker.reconcile(&[Arc::clone(&backend)]);
         world.until(0.1).await;
         let local = Rc::new(Local::new(backend, false, None));

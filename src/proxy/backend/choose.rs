@@ -2,18 +2,18 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::clock;
 use crate::exchange::Reason;
 use crate::plan::Balance;
 
 use super::balance::least_connections::{Load, handicap, least};
-use super::balance::round_robin::Turns;
 use super::lease::Lease;
+use super::local::LocalSet;
 use super::queue::{Full, Woken};
-use super::roster::{Member, Roster};
 use super::server::Health;
+use super::set::{Member, ServerSet};
 use super::{Local, LocalServer};
 
 /// How often a choice by load is made anew because another worker changed the load in between. The
@@ -51,13 +51,14 @@ impl Tried {
 
 impl Local {
     fn try_lease(self: &Rc<Self>, tried: &Tried) -> Result<Lease, NoSlot> {
-        let roster = self.shared.roster.load();
+        let set = self.set();
+        let cursor = &self.shared.live.cursor;
         let server = match self.shared.plan.balance {
-            Balance::RoundRobin => self.in_turn(&roster, tried),
-            Balance::LeastConnections => self.least_loaded(&roster, tried),
+            Balance::RoundRobin => set.in_turn(cursor, tried),
+            Balance::LeastConnections => set.least_loaded(cursor, tried),
         };
         let server = match server {
-            Err(NoSlot::NoServer) if !tried.is_empty() => self.spare(tried),
+            Err(NoSlot::NoServer) if !tried.is_empty() => set.spare(tried),
             server => server,
         };
         server.map(|server| Lease::of(self, server))
@@ -112,22 +113,23 @@ impl Local {
                 }
             };
             let is_it = |ours: &&Rc<LocalServer>| Arc::ptr_eq(&ours.shared, &server);
-            if let Some(ours) = self.servers.iter().find(is_it) {
+            if let Some(ours) = self.set().servers.iter().find(is_it) {
                 return Ok(Lease::of(self, ours));
             }
-            // A reload has brought that server; this exchange runs under what was before.
+            // It was just removed, or a reload has brought it and this exchange runs under other settings.
             queue.give_back(&server);
         }
     }
+}
 
+impl LocalSet {
     /// The server whose turn it is; those that cannot take it are passed over.
-    fn in_turn(&self, roster: &Roster, tried: &Tried) -> Result<&Rc<LocalServer>, NoSlot> {
-        let Roster { members, turns } = roster;
+    fn in_turn(&self, cursor: &AtomicU64, tried: &Tried) -> Result<&Rc<LocalServer>, NoSlot> {
+        let turns = &self.shared.turns;
         if turns.is_empty() {
-            return Err(self.why_none(members, tried));
+            return Err(self.why_none(tried));
         }
         // Relaxed: a ticket counter; nothing else hangs on it.
-        let cursor = &self.shared.live.cursor;
         let ticket = if tried.is_empty() {
             cursor.fetch_add(1, Ordering::Relaxed)
         } else {
@@ -135,36 +137,31 @@ impl Local {
             // exchange would begin at the one that hangs each time.
             cursor.load(Ordering::Relaxed)
         };
-        if let Some(server) = self.take_turn(members, turns, ticket, tried) {
+        if let Some(server) = self.take_turn(ticket, tried) {
             return Ok(server);
         }
         for step in 1..turns.len() as u64 {
             let ticket = ticket.wrapping_add(step);
-            if let Some(server) = self.take_turn(members, turns, ticket, tried) {
+            if let Some(server) = self.take_turn(ticket, tried) {
                 return Ok(server);
             }
         }
-        Err(self.why_none(members, tried))
+        Err(self.why_none(tried))
     }
 
     #[inline]
-    fn take_turn(
-        &self,
-        members: &[Member],
-        turns: &Turns,
-        ticket: u64,
-        tried: &Tried,
-    ) -> Option<&Rc<LocalServer>> {
-        let server = &self.servers[member_at(members, turns, ticket)?.index];
+    fn take_turn(&self, ticket: u64, tried: &Tried) -> Option<&Rc<LocalServer>> {
+        let ServerSet { members, turns, .. } = &*self.shared;
+        let server = &self.servers[members.get(turns.at(ticket)?)?.index];
         let may = !tried.has(server) && server.shared.is_up();
         (may && server.shared.try_acquire()).then_some(server)
     }
 
     /// The server with the fewest exchanges in flight for its weight.
-    fn least_loaded(&self, roster: &Roster, tried: &Tried) -> Result<&Rc<LocalServer>, NoSlot> {
-        let members = &roster.members;
+    fn least_loaded(&self, cursor: &AtomicU64, tried: &Tried) -> Result<&Rc<LocalServer>, NoSlot> {
+        let members = &self.shared.members;
         // Relaxed: it only spreads choices among equals.
-        let turn = self.shared.live.cursor.fetch_add(1, Ordering::Relaxed);
+        let turn = cursor.fetch_add(1, Ordering::Relaxed);
         let now = clock::now();
         for race in 0..RACES {
             let loads = members.iter().filter_map(|member| {
@@ -181,7 +178,7 @@ impl Local {
                 })
             });
             let Some(index) = least(loads, turn) else {
-                return Err(self.why_none(members, tried));
+                return Err(self.why_none(tried));
             };
             let local = &self.servers[index];
             let server = &local.shared;
@@ -196,7 +193,7 @@ impl Local {
     }
 
     /// A backup for an exchange whose first choices have all been tried: they still count as up, so
-    /// that the roster does not have the backups yet.
+    /// that the backups are no members yet.
     fn spare(&self, tried: &Tried) -> Result<&Rc<LocalServer>, NoSlot> {
         let is_spare = |local: &&Rc<LocalServer>| {
             let server = &local.shared;
@@ -208,7 +205,7 @@ impl Local {
 
     /// Why no server could take it: all are full, or none is up. A server that waits for its first check
     /// may be up in a moment, and is waited for like a full one.
-    fn why_none(&self, members: &[Member], tried: &Tried) -> NoSlot {
+    fn why_none(&self, tried: &Tried) -> NoSlot {
         let is_full = |member: &Member| {
             let local = &self.servers[member.index];
             local.shared.is_up() && !tried.has(local)
@@ -217,16 +214,12 @@ impl Local {
             let server = &local.shared;
             server.health() == Health::Checking && server.weight() > 0 && !tried.has(local)
         };
-        if members.iter().any(is_full) || self.servers.iter().any(may_come) {
+        if self.shared.members.iter().any(is_full) || self.servers.iter().any(may_come) {
             NoSlot::Full
         } else {
             NoSlot::NoServer
         }
     }
-}
-
-fn member_at<'a>(members: &'a [Member], turns: &Turns, ticket: u64) -> Option<&'a Member> {
-    members.get(turns.at(ticket)?)
 }
 
 #[cfg(test)]
@@ -237,14 +230,14 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use super::*;
-    use crate::base::{Name, Position};
+    use crate::base::Name;
     use crate::exchange::ServerMetrics;
     use crate::plan;
     use crate::proxy::backend::balance::least_connections::HANDICAP_WINDOW;
-    use crate::proxy::backend::{Backend, Server};
+    use crate::proxy::backend::{Backend, Server, Wanted};
 
     struct Setup {
-        servers: Vec<plan::Server>,
+        servers: Vec<Wanted>,
         balance: Balance,
         health: Health,
     }
@@ -253,13 +246,12 @@ mod tests {
     fn servers(of: &[(u16, Option<u32>)]) -> Setup {
         let servers = of.iter().enumerate().map(|(place, (weight, max))| {
             let address = SocketAddr::from(([127, 0, 0, 1], place as u16 + 1));
-            plan::Server {
+            Wanted {
                 name: Name::new(&address.to_string()).expect("a name"),
                 address: address.into(),
                 weight: *weight,
                 max_connections: *max,
                 backup: false,
-                at: Position::built_in(),
             }
         });
         Setup {
@@ -280,7 +272,7 @@ mod tests {
                 send_proxy: None,
                 name: Name::new("app").expect("a name"),
                 balance: self.balance,
-                servers: self.servers,
+                servers: Vec::new(),
                 timeout: plan::BackendTimeouts::default(),
                 health: None,
                 rules: Vec::new(),
@@ -293,13 +285,14 @@ mod tests {
                 http2: plan::BackendHttp2::default(),
                 header_case: plan::HeaderCase::Lower,
             };
-            let backend = Arc::new(Backend::new(plan, live, None));
+            let backend = Arc::new(Backend::new(&plan, live, None));
             Rc::new(Local::new(backend, false, None))
         }
     }
 
     fn index_of(lease: &Lease) -> usize {
-        let mut servers = lease.backend().servers.iter();
+        let set = lease.backend().set();
+        let mut servers = set.servers.iter();
         let is_it = |server: &Rc<LocalServer>| Rc::ptr_eq(server, lease.server());
         servers.position(is_it).expect("it is one of them")
     }
@@ -336,10 +329,10 @@ mod tests {
         assert_eq!(index_of(&held), 0);
         assert!((0..4).all(|_| place(&local) == Ok(1)));
         drop(held);
-        local.shared.servers[1].set_health(Health::Down, "test");
+        local.shared.set().servers()[1].set_health(Health::Down, "test");
         assert!((0..4).all(|_| place(&local) == Ok(0)));
         let mut tried = Tried::default();
-        tried.add(&local.servers[0]);
+        tried.add(&local.set().servers[0]);
         assert_eq!(
             local.lease_now(&tried).map(|lease| index_of(&lease)),
             Err(NoSlot::NoServer)
@@ -355,7 +348,7 @@ mod tests {
             let first = index_of(&local.lease_now(&tried).expect("a slot"));
             firsts.push(first);
             if first == 0 {
-                tried.add(&local.servers[0]);
+                tried.add(&local.set().servers[0]);
                 assert_eq!(index_of(&local.lease_now(&tried).expect("a slot")), 1);
             }
         }
@@ -368,10 +361,10 @@ mod tests {
         setup.servers[1].backup = true;
         let local = setup.local();
         let mut tried = Tried::default();
-        tried.add(&local.servers[0]);
+        tried.add(&local.set().servers[0]);
         let lease = local.lease_now(&tried).expect("the backup");
         assert_eq!(index_of(&lease), 1);
-        tried.add(&local.servers[1]);
+        tried.add(&local.set().servers[1]);
         let outcome = local.lease_now(&tried).map(|lease| index_of(&lease));
         assert_eq!(outcome, Err(NoSlot::NoServer));
     }
@@ -390,7 +383,7 @@ mod tests {
         };
         assert_eq!(lease.server().shared.in_flight(), 1);
         drop(lease);
-        assert_eq!(local.shared.servers[0].in_flight(), 0);
+        assert_eq!(local.shared.set().servers()[0].in_flight(), 0);
     }
 
     #[test]
@@ -404,6 +397,48 @@ mod tests {
         // No slot is given back any more: without a look of its own it would wait for ever.
         let third = poll(pin!(local.wait_for_slot()));
         assert!(matches!(third, Poll::Ready(Ok(_))));
+    }
+
+    #[test]
+    fn a_slot_at_a_server_that_was_removed_costs_no_waiter_its_place() {
+        let local = servers(&[(1, Some(1)), (1, Some(1))]).local();
+        let gone = local.lease_now(&Tried::default()).expect("a slot");
+        let stays = local.lease_now(&Tried::default()).expect("a slot");
+        let mut first = pin!(local.wait_for_slot());
+        let mut second = pin!(local.wait_for_slot());
+        assert!(poll(first.as_mut()).is_pending());
+        assert!(poll(second.as_mut()).is_pending());
+        local
+            .shared
+            .change(vec![Arc::clone(&stays.server().shared)]);
+        drop(gone);
+        assert!(poll(first.as_mut()).is_pending());
+        assert!(poll(second.as_mut()).is_pending());
+        drop(stays);
+        assert!(poll(second.as_mut()).is_pending());
+        assert!(matches!(poll(first.as_mut()), Poll::Ready(Ok(_))));
+    }
+
+    #[test]
+    fn a_server_that_comes_is_used_and_one_that_goes_is_not_and_the_others_are_the_same() {
+        let local = servers(&[(1, None), (1, None)]).local();
+        let before = local.set();
+        let kept = Arc::clone(&before.shared.servers()[1]);
+        let metrics = Arc::new(ServerMetrics::new(1));
+        let wanted = Wanted {
+            weight: 2,
+            ..before.shared.servers()[0].wanted()
+        };
+        let new = Arc::new(Server::new(&wanted, metrics, Health::Up, "test"));
+        local.shared.change(vec![kept, new]);
+        let after = local.set();
+        assert!(Rc::ptr_eq(&before.servers[1], &after.servers[0]));
+        assert!(!local.has(&before.servers[0]) && local.has(&before.servers[1]));
+        let row: Vec<usize> = (0..3).filter_map(|_| place(&local).ok()).collect();
+        assert_eq!(row, [1, 0, 1]);
+        // A change of states alone leaves the list as it is.
+        local.shared.refresh();
+        assert!(Rc::ptr_eq(&after.servers, &local.set().servers));
     }
 
     #[test]
@@ -426,14 +461,14 @@ mod tests {
         assert_eq!(place(&local), Err(NoSlot::Full));
         let mut passed = pin!(local.wait_for_slot());
         assert!(poll(passed.as_mut()).is_pending());
-        local.shared.servers[0].set_health(Health::Up, "passed");
+        local.shared.set().servers()[0].set_health(Health::Up, "passed");
         local.shared.refresh();
         assert!(matches!(poll(passed.as_mut()), Poll::Ready(Ok(_))));
-        local.shared.servers[0].set_health(Health::Checking, "test");
+        local.shared.set().servers()[0].set_health(Health::Checking, "test");
         local.shared.refresh();
         let mut failed = pin!(local.wait_for_slot());
         assert!(poll(failed.as_mut()).is_pending());
-        local.shared.servers[0].set_health(Health::Down, "failed");
+        local.shared.set().servers()[0].set_health(Health::Down, "failed");
         local.shared.refresh();
         let outcome = poll(failed.as_mut());
         assert!(matches!(outcome, Poll::Ready(Err(Reason::BackendNoServer))));
@@ -448,7 +483,8 @@ mod tests {
         for _ in 0..9 {
             held.extend(local.lease_now(&Tried::default()).ok());
         }
-        let in_flight: Vec<u32> = local.shared.servers.iter().map(|s| s.in_flight()).collect();
+        let set = local.shared.set();
+        let in_flight: Vec<u32> = set.servers().iter().map(|s| s.in_flight()).collect();
         assert_eq!(in_flight, [3, 6]);
     }
 
@@ -463,15 +499,16 @@ mod tests {
             each.filter_map(Result::ok).collect()
         };
         let in_flight = || -> Vec<u32> {
-            let servers = backend.servers.iter();
+            let set = backend.set();
+            let servers = set.servers().iter();
             servers.map(|server| server.in_flight()).collect()
         };
-        backend.servers[1].set_health(Health::Down, "test");
+        backend.set().servers()[1].set_health(Health::Down, "test");
         backend.refresh();
         let held = lease(10);
         assert_eq!(in_flight(), [10, 0]);
-        backend.servers[1].set_health(Health::Up, "test");
-        backend.came_up(&backend.servers[1]);
+        backend.set().servers()[1].set_health(Health::Up, "test");
+        backend.came_up(&backend.set().servers()[1]);
         backend.refresh();
         // As if it had as much to do as the other: it does not get all that comes.
         let first = lease(4);
@@ -492,7 +529,7 @@ mod tests {
         setup.servers[2].backup = true;
         let local = setup.local();
         assert!((0..4).all(|_| place(&local) == Ok(0)));
-        local.shared.servers[0].set_health(Health::Down, "test");
+        local.shared.set().servers()[0].set_health(Health::Down, "test");
         local.shared.refresh();
         let row: Vec<usize> = (0..2).filter_map(|_| place(&local).ok()).collect();
         assert!(row.contains(&1) && row.contains(&2), "{row:?}");

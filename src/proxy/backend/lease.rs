@@ -55,11 +55,15 @@ impl Drop for Lease {
             number.set(number.get() - 1);
         }
         let server = &self.server.shared;
-        // A slot at a server that takes no more traffic is not passed on.
-        if server.is_up() && server.is_within_limit() {
-            self.backend.shared.live.queue.give_back(server);
-        } else {
+        let queue = &self.backend.shared.live.queue;
+        if !server.is_up() || !server.is_within_limit() {
+            // A slot at a server that takes no more traffic is not passed on.
             server.release();
+        } else if queue.len() > 0 && !self.backend.has(&self.server) {
+            // Nor one at a server that was removed; only exchanges under a snapshot before may use it.
+            queue.release(server);
+        } else {
+            queue.give_back(server);
         }
     }
 }

@@ -1,16 +1,16 @@
 //! What one worker holds of a backend: the shared backend, and its own connections to the servers.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 
-use crate::base::Name;
 use crate::base::clock::Instant;
 use crate::exchange::TriedServer;
 use crate::proxy::upstream::{ServerPools, Settings};
 
-use super::{Backend, Server};
+use super::{Backend, Server, ServerSet};
 
 /// A backend on one worker. An exchange holds it by `Rc`, which costs no shared counter.
 pub struct Local {
@@ -20,8 +20,15 @@ pub struct Local {
     pub shared: Arc<Backend>,
     /// How connections are opened.
     pub settings: Rc<Settings>,
+    set: RefCell<Rc<LocalSet>>,
+}
+
+/// A server set on one worker.
+pub(super) struct LocalSet {
+    /// What all workers share.
+    pub(super) shared: Arc<ServerSet>,
     /// In the order of the servers that all workers share.
-    pub(super) servers: Vec<Rc<LocalServer>>,
+    pub(super) servers: Rc<[Rc<LocalServer>]>,
 }
 
 /// A server on one worker. A lease holds it by `Rc`.
@@ -32,6 +39,8 @@ pub struct LocalServer {
     pub tried: Rc<TriedServer>,
     /// The worker's connections to it.
     pub pools: ServerPools,
+    /// Whether the set that this worker looked at last has it.
+    is_member: Cell<bool>,
 }
 
 impl Local {
@@ -40,30 +49,54 @@ impl Local {
     pub fn new(shared: Arc<Backend>, record_case: bool, before: Option<&Self>) -> Self {
         let settings = Rc::new(Settings::new(&shared.plan, shared.tls.clone(), record_case));
         let before = before.filter(|before| before.settings.are_like(&settings));
-        let known: HashMap<&Name, &Rc<LocalServer>> = before
-            .iter()
-            .flat_map(|before| &before.servers)
-            .map(|server| (&server.shared.name, server))
-            .collect();
-        let servers = shared
-            .servers
-            .iter()
-            .map(|server| match known.get(&server.name) {
-                Some(known) if Arc::ptr_eq(&known.shared, server) => Rc::clone(known),
-                _ => Rc::new(LocalServer::new(server, &settings)),
-            })
-            .collect();
+        let known = before.map(|before| Rc::clone(&before.set.borrow()));
+        let known = known.iter().flat_map(|known| known.servers.iter());
+        let set = LocalSet::of(shared.set(), known, &settings);
         Self {
             name: shared.plan.name.as_str().into(),
             shared,
             settings,
-            servers,
+            set: RefCell::new(Rc::new(set)),
         }
+    }
+
+    /// The servers that the backend has now.
+    #[inline]
+    pub(super) fn set(&self) -> Rc<LocalSet> {
+        {
+            let set = self.set.borrow();
+            if set.shared.version() == self.shared.set.version() {
+                return Rc::clone(&set);
+            }
+        }
+        self.renew_set()
+    }
+
+    #[cold]
+    fn renew_set(&self) -> Rc<LocalSet> {
+        let next = {
+            let before = self.set.borrow();
+            Rc::new(before.followed_by(self.shared.set(), &self.settings))
+        };
+        // Dropped after the cell is free: what goes with it closes connections.
+        drop(self.set.replace(Rc::clone(&next)));
+        next
+    }
+
+    /// Lets go of servers that the backend has no more, even if no exchange comes.
+    pub fn renew(&self) {
+        self.set();
+    }
+
+    /// Whether the backend has `server`, which it had when a slot was taken there, still.
+    pub(super) fn has(&self, server: &LocalServer) -> bool {
+        self.set();
+        server.is_member.get()
     }
 
     /// Closes up to `most` idle connections, and says how many.
     pub fn close_idle(&self, most: usize) -> usize {
-        self.servers.iter().fold(0, |closed, server| {
+        self.set().servers.iter().fold(0, |closed, server| {
             if closed == most {
                 return closed;
             }
@@ -74,9 +107,46 @@ impl Local {
     /// Lets go of connections that are too old or that the server has closed.
     pub fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
         let plan = &self.shared.plan;
-        for server in &self.servers {
+        for server in self.set().servers.iter() {
             server.pools.sweep(&plan.pool, &plan.http2, now, cx);
         }
+    }
+}
+
+impl LocalSet {
+    /// The worker's part of `shared`, with those of the servers in `known` that it has.
+    fn of<'a>(
+        shared: Arc<ServerSet>,
+        known: impl Iterator<Item = &'a Rc<LocalServer>>,
+        settings: &Settings,
+    ) -> Self {
+        let known: HashMap<*const Server, &Rc<LocalServer>> = known
+            .map(|server| (Arc::as_ptr(&server.shared), server))
+            .collect();
+        let servers = shared.servers().iter();
+        let servers = servers.map(|server| match known.get(&Arc::as_ptr(server)) {
+            Some(known) => Rc::clone(known),
+            None => Rc::new(LocalServer::new(server, settings)),
+        });
+        Self {
+            servers: servers.collect(),
+            shared,
+        }
+    }
+
+    /// The one after it. When only states of servers changed, the list stays as it is: there may be
+    /// thousands.
+    fn followed_by(&self, shared: Arc<ServerSet>, settings: &Settings) -> Self {
+        if Arc::ptr_eq(self.shared.servers(), shared.servers()) {
+            return Self {
+                shared,
+                servers: Rc::clone(&self.servers),
+            };
+        }
+        let next = Self::of(shared, self.servers.iter(), settings);
+        self.servers.iter().for_each(|one| one.is_member.set(false));
+        next.servers.iter().for_each(|one| one.is_member.set(true));
+        next
     }
 }
 
@@ -89,6 +159,7 @@ impl LocalServer {
             }),
             pools: settings.pools(&server.name, &server.address),
             shared: Arc::clone(server),
+            is_member: Cell::new(true),
         }
     }
 }

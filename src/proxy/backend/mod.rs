@@ -1,26 +1,25 @@
-//! Which server: a backend's live servers, who of them takes traffic, and the slots at them.
+//! Which server: a backend's server set, who of it takes traffic, and the slots at the servers.
 //!
-//! A [`Backend`] is part of a snapshot; what must outlive a snapshot (the [`Server`]s, the cursor,
-//! the queue) belongs to an identity and is carried over. A [`Local`] is what one worker holds of
-//! it: the backend with the worker's own connections.
+//! A [`Backend`] is part of a snapshot and has a [`ServerSet`], which changes while it runs. What must
+//! outlive a snapshot (the [`Server`]s, the cursor, the queue) belongs to an identity and is carried
+//! over. A [`Local`] is what one worker holds of it: the backend with the worker's own connections.
 
 pub mod balance;
 mod choose;
 mod lease;
 mod local;
 mod queue;
-mod roster;
 mod server;
+mod set;
 
 pub use choose::{NoSlot, Tried};
 pub use lease::{Held, Lease};
 pub use local::{Local, LocalServer};
-pub use server::{Health, Note, Server, ServerKey};
+pub use server::{Health, Note, Server, ServerKey, Wanted};
+pub use set::ServerSet;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-
-use arc_swap::ArcSwap;
 
 use crate::observe::QueueAppeared;
 use crate::plan;
@@ -28,20 +27,23 @@ use crate::proxy::upstream::Tls;
 
 use balance::least_connections::{Load, handicap_on_coming_up};
 use queue::Queue;
-use roster::Roster;
+use set::CurrentSet;
 
-/// A backend as one snapshot has it: the plan's settings and the live servers, in the plan's order.
+/// A backend as one snapshot has it: the plan's settings, and the servers that it has now.
+///
+/// A change of its servers alone does not make a new one. When its settings change, the next one
+/// starts with the same servers, and the set of this one does not change any more: exchanges that began
+/// under the old settings end at servers that were there for them.
 #[derive(Debug)]
 pub struct Backend {
-    /// Its settings.
+    /// Its settings. Has no servers: those are in the set.
     pub plan: plan::Backend,
-    /// In the order of `plan.servers`.
-    pub servers: Vec<Arc<Server>>,
-    /// What handshakes with them are made with; `None`: they are spoken to in the clear. Written by
+    /// What handshakes with servers are made with; `None`: they are spoken to in the clear. Written by
     /// `control` before the snapshot is swapped in.
     pub tls: Option<Arc<Tls>>,
-    /// Who takes traffic. Written by [`Backend::refresh`] on the control thread; read by each choice.
-    roster: ArcSwap<Roster>,
+    /// Written by [`Backend::change`] and [`Backend::refresh`] on the control thread; read by workers
+    /// when its version changed.
+    set: CurrentSet,
     live: Arc<Live>,
 }
 
@@ -55,24 +57,47 @@ struct Live {
 }
 
 impl Backend {
-    /// A backend with `servers`, one for each of the plan's, that goes on where `before` is.
-    pub fn new(plan: plan::Backend, servers: Vec<Arc<Server>>, before: Option<&Self>) -> Self {
-        for (plan, server) in plan.servers.iter().zip(&servers) {
-            server.write(plan);
-        }
-        let roster = Roster::of(&servers);
+    /// A backend with the settings of `plan` and with `servers`, that goes on where `before` is.
+    pub fn new(plan: &plan::Backend, servers: Vec<Arc<Server>>, before: Option<&Self>) -> Self {
         Self {
-            plan,
-            servers,
+            plan: plan.without_servers(),
             tls: None,
-            roster: ArcSwap::from_pointee(roster),
+            set: CurrentSet::new(servers.into()),
             live: before.map_or_else(Arc::default, |before| Arc::clone(&before.live)),
         }
     }
 
-    /// Makes the servers' present states count: to be called after each change of one.
+    /// The same with `tls`, which connections are opened with from then on.
+    pub fn with_tls(&self, tls: Arc<Tls>) -> Self {
+        Self {
+            plan: self.plan.clone(),
+            tls: Some(tls),
+            set: CurrentSet::new(Arc::clone(self.set.load().servers())),
+            live: Arc::clone(&self.live),
+        }
+    }
+
+    /// Whether its settings are those of `plan`, whatever servers that has.
+    pub fn is_like(&self, plan: &plan::Backend) -> bool {
+        self.plan == plan.without_servers()
+    }
+
+    /// The servers that it has now.
+    pub fn set(&self) -> Arc<ServerSet> {
+        self.set.load()
+    }
+
+    /// Makes `servers` those that it has. Exchanges at one that is not among them go on; no other is
+    /// sent there. Only `control::publish` calls this.
+    pub fn change(&self, servers: Vec<Arc<Server>>) {
+        self.set.store(servers.into());
+        self.live.queue.look_again();
+    }
+
+    /// Makes the servers' present states count: to be called after each change of one, on the control
+    /// thread.
     pub fn refresh(&self) {
-        self.roster.store(Arc::new(Roster::of(&self.servers)));
+        self.set.store(Arc::clone(self.set.load().servers()));
         self.live.queue.look_again();
     }
 
@@ -84,14 +109,13 @@ impl Backend {
     /// Says that `server`, which is one of its own, has just come up, before [`Backend::refresh`]: it
     /// is eased into its share.
     pub fn came_up(&self, server: &Arc<Server>) {
-        let roster = self.roster.load();
-        let others = roster
-            .members
-            .iter()
-            .filter(|member| !Arc::ptr_eq(&self.servers[member.index], server))
+        let set = self.set.load();
+        let members = set.members.iter();
+        let others = members
+            .filter(|member| !Arc::ptr_eq(&set.servers()[member.index], server))
             .map(|member| Load {
                 server: member.index,
-                in_flight: self.servers[member.index].in_flight(),
+                in_flight: set.servers()[member.index].in_flight(),
                 weight: member.weight,
             });
         server.came_up(handicap_on_coming_up(others, server.weight()));
@@ -109,6 +133,6 @@ impl Backend {
 
     /// How many servers take traffic.
     pub fn available(&self) -> usize {
-        self.roster.load().members.len()
+        self.set.load().available()
     }
 }

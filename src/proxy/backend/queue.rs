@@ -101,9 +101,13 @@ impl Queue {
 
     /// Gives back a slot at `server`: to the first waiter, else to the server.
     pub(super) fn give_back(&self, server: &Arc<Server>) {
-        if self.hand_over(server) {
-            return;
+        if !self.hand_over(server) {
+            self.release(server);
         }
+    }
+
+    /// Gives a slot at `server` back to the server; those that wait may look for it.
+    pub(super) fn release(&self, server: &Server) {
         server.release();
         fence(Ordering::SeqCst);
         // A waiter that joined between the look and the release saw a full server.
@@ -201,22 +205,20 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use crate::base::{Name, Position};
+    use crate::base::Name;
     use crate::exchange::ServerMetrics;
-    use crate::plan;
-    use crate::proxy::backend::Health;
+    use crate::proxy::backend::{Health, Wanted};
 
     fn server() -> Arc<Server> {
-        let written = plan::Server {
+        let wanted = Wanted {
             name: Name::new("a").expect("a name"),
             address: SocketAddr::from(([127, 0, 0, 1], 1)).into(),
             weight: 1,
             max_connections: Some(1),
             backup: false,
-            at: Position::built_in(),
         };
         let metrics = Arc::new(ServerMetrics::new(1));
-        let server = Server::new(&written, metrics, Health::Up, "test");
+        let server = Server::new(&wanted, metrics, Health::Up, "test");
         assert!(server.try_acquire());
         Arc::new(server)
     }

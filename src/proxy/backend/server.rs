@@ -1,7 +1,7 @@
 //! The live state of one server: what must survive a reload.
 //!
 //! It belongs to an identity (backend, server name, address), never to a configuration: the next
-//! snapshot points at the same `Server`, and two are the same when they are one object. Every field
+//! set points at the same `Server`, and two are the same when they are one object. Every field
 //! has one writer.
 
 use std::hash::{Hash, Hasher};
@@ -23,6 +23,21 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct ServerKey(Arc<Server>);
 
+/// A server as it shall be: what a set is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Unique in its backend.
+    pub name: Name,
+    /// Where it listens.
+    pub address: Address,
+    /// 0 to 256; 0 takes no new traffic.
+    pub weight: u16,
+    /// Exchanges at a time over all workers; `None`: no bound.
+    pub max_connections: Option<u32>,
+    /// Used only while no other server of the backend can be.
+    pub backup: bool,
+}
+
 /// One server, alive.
 #[derive(Debug)]
 pub struct Server {
@@ -42,13 +57,13 @@ pub struct Server {
     /// `SeqCst` where a slot changes hands, together with the queue's counter (see there);
     /// `Relaxed` where it is only looked at.
     in_flight: AtomicU32,
-    /// How many may hold one; `u32::MAX`: any number. Written with each snapshot that has the
-    /// server; read when a slot is taken or given back. Not a part of the snapshot: an exchange that waits
+    /// How many may hold one; `u32::MAX`: any number. Written when a set is made that has the
+    /// server; read when a slot is taken or given back. Not a part of the set: an exchange that waits
     /// under an old one would keep to the old number, and fill the queue when it has been raised.
     /// `Relaxed`: a slot taken a moment earlier would have kept to the old one.
     limit: AtomicU32,
-    /// Its share of the traffic; 0: none. Written, as is `is_backup`, with each snapshot that has the
-    /// server; read when a roster is made of it, and where no roster has a server. `Relaxed`, as `limit`.
+    /// Its share of the traffic; 0: none. Written, as is `is_backup`, when a set is made that has the
+    /// server; read when its members are found, and where no member is left. `Relaxed`, as `limit`.
     weight: AtomicU16,
     is_backup: AtomicBool,
     /// A [`Health`] as number. Written by the health checks; read by every choice of a server.
@@ -88,23 +103,18 @@ pub struct Note {
 }
 
 impl Server {
-    /// The server `written`, of which nothing is known yet but how it starts.
-    pub fn new(
-        written: &plan::Server,
-        metrics: Arc<ServerMetrics>,
-        health: Health,
-        reason: &str,
-    ) -> Self {
+    /// The server `wanted`, of which nothing is known yet but how it starts.
+    pub fn new(wanted: &Wanted, metrics: Arc<ServerMetrics>, health: Health, reason: &str) -> Self {
         Self {
-            name: written.name.clone(),
-            address: written.address.clone(),
+            name: wanted.name.clone(),
+            address: wanted.address.clone(),
             metrics,
             health_metrics: Arc::new(HealthMetrics::new(health.into(), clock::now())),
             made: clock::now(),
             in_flight: AtomicU32::new(0),
-            limit: AtomicU32::new(written.max_connections.unwrap_or(u32::MAX)),
-            weight: AtomicU16::new(written.weight),
-            is_backup: AtomicBool::new(written.backup),
+            limit: AtomicU32::new(wanted.max_connections.unwrap_or(u32::MAX)),
+            weight: AtomicU16::new(wanted.weight),
+            is_backup: AtomicBool::new(wanted.backup),
             health: AtomicU8::new(health as u8),
             up_since_us: AtomicU64::new(0),
             up_handicap: AtomicU32::new(0),
@@ -116,13 +126,13 @@ impl Server {
         }
     }
 
-    /// The server `before` at another address, as `written` now: its numbers go on, and what was true of
+    /// The server `before` at another address, as `wanted` now: its numbers go on, and what was true of
     /// the old address does not hold for the new one.
-    pub fn moved(before: &Self, written: &plan::Server, health: Health, reason: &str) -> Self {
+    pub fn moved(before: &Self, wanted: &Wanted, health: Health, reason: &str) -> Self {
         before.health_metrics.moved(health.into(), clock::now());
         Self {
             health_metrics: Arc::clone(&before.health_metrics),
-            ..Self::new(written, Arc::clone(&before.metrics), health, reason)
+            ..Self::new(wanted, Arc::clone(&before.metrics), health, reason)
         }
     }
 
@@ -154,7 +164,7 @@ impl Server {
     }
 
     /// Puts it into another state; only the health checks call this. The caller makes the backend
-    /// refresh its roster afterwards.
+    /// refresh its set afterwards.
     pub fn set_health(&self, health: Health, reason: &str) {
         self.health.store(health as u8, Ordering::Relaxed);
         self.health_metrics.became(health.into(), clock::now());
@@ -199,12 +209,24 @@ impl Server {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Makes what is `written` of it now hold. Slots that are held stay held.
-    pub(super) fn write(&self, written: &plan::Server) {
-        let limit = written.max_connections.unwrap_or(u32::MAX);
+    /// Makes what is `wanted` of it now hold. Slots that are held stay held.
+    pub fn write(&self, wanted: &Wanted) {
+        let limit = wanted.max_connections.unwrap_or(u32::MAX);
         self.limit.store(limit, Ordering::Relaxed);
-        self.weight.store(written.weight, Ordering::Relaxed);
-        self.is_backup.store(written.backup, Ordering::Relaxed);
+        self.weight.store(wanted.weight, Ordering::Relaxed);
+        self.is_backup.store(wanted.backup, Ordering::Relaxed);
+    }
+
+    /// What is wanted of it.
+    pub(super) fn wanted(&self) -> Wanted {
+        let limit = self.limit.load(Ordering::Relaxed);
+        Wanted {
+            name: self.name.clone(),
+            address: self.address.clone(),
+            weight: self.weight(),
+            max_connections: (limit < u32::MAX).then_some(limit),
+            backup: self.is_backup(),
+        }
     }
 
     /// Its share of the traffic; 0: none.
@@ -278,6 +300,18 @@ impl Eq for ServerKey {}
 impl Hash for ServerKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         Arc::as_ptr(&self.0).hash(state);
+    }
+}
+
+impl From<&plan::Server> for Wanted {
+    fn from(written: &plan::Server) -> Self {
+        Self {
+            name: written.name.clone(),
+            address: written.address.clone(),
+            weight: written.weight,
+            max_connections: written.max_connections,
+            backup: written.backup,
+        }
     }
 }
 

@@ -307,6 +307,13 @@ impl View {
         closed
     }
 
+    /// Lets go of servers that backends have no more.
+    pub fn renew_servers(&self) {
+        for backend in &self.backends {
+            backend.renew();
+        }
+    }
+
     /// Lets go of server connections that are too old or that the server has closed.
     pub fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
         for backend in &self.backends {

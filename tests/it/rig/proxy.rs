@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use evenkeel::base::ListenAddress;
 use evenkeel::config;
-use evenkeel::control::{Command, Source};
+use evenkeel::control::{CannotChange, Command, ServersChange, Source};
 use evenkeel::net::Network;
 use evenkeel::process::{self, Ending, Start};
 use serde_json::Value;
@@ -418,6 +418,14 @@ impl Proxy {
     pub(crate) fn replace(&self, setup: &Setup) {
         let text = setup.text(&self.folder.path(LOG));
         self.folder.replace(FILE, &text);
+    }
+
+    /// Changes the servers of `app` without a reload.
+    pub(crate) fn change_servers(&self, change: ServersChange) -> Result<(), CannotChange> {
+        let (answer, asked) = oneshot::channel();
+        let command = Command::ChangeServers("app".to_owned(), change, answer);
+        self.running().commands().send(command).expect("it runs");
+        self.runtime.block_on(asked).expect("it runs")
     }
 
     /// Has the configuration read again; gives the answer.

@@ -1,0 +1,91 @@
+//! The one place that changes what runs: the snapshot, and the servers of its backends.
+//!
+//! `reload`, `certs` and [`Command::ChangeServers`](super::Command) decide what shall run; here it is
+//! put in place, and all who must know are told: health checks, exchanges that wait, and workers.
+//! Nothing here waits or fails, so that no two changes meet half-way.
+
+use std::sync::Arc;
+
+use crate::plan;
+use crate::proxy::backend::{Backend, ServerSet};
+use crate::proxy::snapshot::Snapshot;
+use crate::proxy::worker::WorkerCommand;
+
+use super::State;
+use super::assemble::servers_of;
+use super::membership::{CannotChange, Membership, ServersChange};
+use super::workers::tell;
+
+/// Puts the snapshot to work that runs from the start on.
+pub(super) fn first(state: &State) {
+    follow(state, &state.current.load());
+}
+
+/// Makes `snapshot` the one that runs.
+pub(super) fn snapshot(state: &State, snapshot: Snapshot) -> Arc<Snapshot> {
+    state.current.swap(snapshot);
+    let snapshot = state.current.load();
+    follow(state, &snapshot);
+    snapshot
+}
+
+/// Changes servers of a backend without a reload.
+///
+/// # Errors
+///
+/// [`CannotChange`]; nothing has changed then.
+pub(super) fn servers(
+    state: &State,
+    backend: &str,
+    change: ServersChange,
+) -> Result<(), CannotChange> {
+    let snapshot = state.current.load();
+    let mut backends = snapshot.plan.backends.iter().zip(&snapshot.backends);
+    let found = backends.find(|(plan, _)| plan.name.as_str() == backend);
+    let (plan, backend) = found.ok_or(CannotChange::NoBackend)?;
+    let mut membership = state.membership.borrow_mut();
+    membership.change(plan, change)?;
+    if let Some(before) = change_set(plan, backend, &membership, state.workers.len()) {
+        state.checker.follow(backend, &before);
+        tell(&state.workers, || WorkerCommand::RenewServers);
+    }
+    Ok(())
+}
+
+/// Everything that follows from a snapshot which runs from now on.
+fn follow(state: &State, snapshot: &Arc<Snapshot>) {
+    let mut membership = state.membership.borrow_mut();
+    membership.retain(&snapshot.plan);
+    change_sets(snapshot, &membership, state.workers.len());
+    state.checker.reconcile(&snapshot.backends);
+    for backend in &snapshot.backends {
+        backend.look_again();
+    }
+    state.metrics.runs_generation(snapshot.generation);
+    tell(&state.workers, || {
+        WorkerCommand::Renew(Arc::clone(snapshot))
+    });
+}
+
+/// Gives the backends of `snapshot` the servers that they shall have.
+pub(super) fn change_sets(snapshot: &Snapshot, membership: &Membership, workers: usize) {
+    for (plan, backend) in snapshot.plan.backends.iter().zip(&snapshot.backends) {
+        change_set(plan, backend, membership, workers);
+    }
+}
+
+/// Gives `backend` the servers that it shall have. `None`: it has them already; else those before.
+fn change_set(
+    plan: &plan::Backend,
+    backend: &Backend,
+    membership: &Membership,
+    workers: usize,
+) -> Option<Arc<ServerSet>> {
+    let wanted = membership.desired(plan);
+    let before = backend.set();
+    if before.is(&wanted) {
+        return None;
+    }
+    backend.change(servers_of(plan, &wanted, before.servers(), workers));
+    Some(before)
+}

@@ -1,0 +1,140 @@
+//! Servers that come, go and weigh otherwise, as chance wants it, under load and without a reload.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use evenkeel::base::rng::Rng;
+use evenkeel::base::{Name, clock};
+use evenkeel::control::{Command, ServersChange};
+use evenkeel::proxy::backend::Wanted;
+use tokio::sync::oneshot;
+
+use crate::fixture::{Fixture, Stage, name_of, socket_of};
+use crate::trace::{Entry, Trace};
+
+const SERVERS: usize = 4;
+
+const CHECKED: &str = "health = { path = \"/healthz\", interval = \"300ms\", timeout = \"300ms\" }";
+
+const SHORT: Duration = Duration::from_millis(15);
+
+/// When which servers could be used: from the moment at which a change was asked for, or until it was
+/// answered.
+#[derive(Default)]
+struct Usable(BTreeMap<String, Vec<(Duration, Duration)>>);
+
+impl Usable {
+    fn begins(&mut self, server: usize, asked: Duration) {
+        let spans = self.0.entry(name_of(server)).or_default();
+        if spans.last().is_none_or(|(_, until)| *until < Duration::MAX) {
+            spans.push((asked, Duration::MAX));
+        }
+    }
+
+    fn ends(&mut self, server: usize, answered: Duration) {
+        let last = self
+            .0
+            .get_mut(&name_of(server))
+            .and_then(|spans| spans.last_mut());
+        if let Some((_, until)) = last {
+            *until = (*until).min(answered);
+        }
+    }
+
+    fn was(&self, server: &str, from: Duration, to: Duration) -> bool {
+        let mut spans = self.0.get(server).into_iter().flatten();
+        spans.any(|(began, ended)| *began <= to && from <= *ended)
+    }
+}
+
+fn name(server: usize) -> Name {
+    Name::new(&name_of(server)).expect("a name")
+}
+
+fn now() -> Duration {
+    turmoil::sim_elapsed().unwrap_or_default()
+}
+
+async fn change(stage: &Stage, change: ServersChange) {
+    stage.trace.add("story", format_args!("{change:?}"));
+    let (answer, asked) = oneshot::channel();
+    stage.command(Command::ChangeServers("app".to_owned(), change, answer));
+    assert_eq!(asked.await.ok(), Some(Ok(())));
+}
+
+fn chance(seed: u64) -> Trace {
+    Fixture::new(seed, SERVERS)
+        .backend(CHECKED)
+        .play(move |stage| async move {
+            stage.ready().await;
+            let changes = async {
+                let rng = Rng::seeded(seed);
+                let mut usable = Usable::default();
+                // The weight of each that is there.
+                let mut weights: BTreeMap<usize, u64> = (1..=SERVERS).map(|n| (n, 1)).collect();
+                (1..=SERVERS).for_each(|server| usable.begins(server, Duration::ZERO));
+                let end = clock::now() + Duration::from_secs(8);
+                while clock::now() < end {
+                    clock::sleep(Duration::from_millis(rng.below(60))).await;
+                    // The first one stays, so that every request can be served.
+                    let server = 2 + rng.below(SERVERS as u64 - 1) as usize;
+                    let weight = rng.below(4);
+                    let asked = now();
+                    let next = match weights.get(&server) {
+                        None => ServersChange::Add(Wanted {
+                            name: name(server),
+                            address: socket_of(server).into(),
+                            weight: weight as u16,
+                            max_connections: None,
+                            backup: false,
+                        }),
+                        Some(_) if rng.below(2) == 0 => ServersChange::Remove(name(server)),
+                        Some(_) => ServersChange::Weigh(name(server), weight as u16),
+                    };
+                    let is_removed = matches!(next, ServersChange::Remove(_));
+                    change(&stage, next).await;
+                    match is_removed {
+                        true => weights.remove(&server),
+                        false => weights.insert(server, weight),
+                    };
+                    match weights.get(&server) {
+                        Some(1..) => usable.begins(server, asked),
+                        _ => usable.ends(server, now()),
+                    }
+                }
+                stage.trace.add("story", "over");
+                (usable, weights)
+            };
+            let is_over = |trace: &Trace| trace.first("over").is_some();
+            let (quick, slow) = (
+                stage.load(4, "/", SHORT, is_over),
+                stage.load(2, "/slow/100", SHORT, is_over),
+            );
+            let ((usable, weights), quick, slow) = tokio::join!(changes, quick, slow);
+            for outcome in quick.iter().chain(&slow) {
+                assert!(outcome.is_served(), "{outcome:?}");
+                let was_usable = usable.was(&outcome.server, outcome.began, outcome.ended);
+                assert!(was_usable, "{outcome:?}");
+            }
+            let status = stage.status().await;
+            let servers = status["backends"]["app"]["servers"].as_object();
+            let servers = servers.expect("an object");
+            assert_eq!(servers.len(), weights.len(), "{status:#}");
+            for (server, weight) in weights {
+                let server = &servers[&name_of(server)];
+                assert_eq!(server["weight"], weight, "{status:#}");
+                assert_eq!(server["in_flight"], 0, "{status:#}");
+            }
+            assert_eq!(status["backends"]["app"]["queued"], 0, "{status:#}");
+        })
+}
+
+#[test]
+fn servers_that_come_and_go_as_chance_wants_cost_no_request() {
+    for seed in 200..203 {
+        println!("seed {seed}");
+        let trace = chance(seed);
+        let is_change = |entry: &&Entry| entry.who == "story";
+        assert!(trace.entries().iter().filter(is_change).count() > 150);
+    }
+}
