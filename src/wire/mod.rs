@@ -12,6 +12,7 @@ pub mod content_length;
 pub mod field_names;
 pub mod forwarded;
 pub mod grpc;
+pub mod h1;
 pub mod host;
 pub mod path;
 pub mod preface;

@@ -1,0 +1,482 @@
+//! The head of an answer, and how the end of its body is known.
+
+use std::mem::MaybeUninit;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Response, StatusCode, Version};
+use httparse::{Header, ParserConfig, Status};
+use hyper::ext::ReasonPhrase;
+
+use super::Refusal;
+use crate::wire::content_length::{self, Lists};
+
+/// Up to so many fields are parsed without asking for memory.
+const FIELDS_ON_STACK: usize = 100;
+
+/// How every answer begins (RFC 9112 §4).
+const BEGINNING: &[u8] = b"HTTP/1.";
+
+/// What a head may have.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadLimits {
+    /// Bytes, line ends included.
+    pub bytes: usize,
+    /// Field lines.
+    pub fields: usize,
+}
+
+/// How a reader knows where a body ends (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// After so many bytes.
+    Length(u64),
+    /// With the last chunk.
+    Chunked,
+    /// With the connection.
+    UntilEnd,
+    /// There is no HTTP any more: 101.
+    Tunnel,
+}
+
+/// The head of an answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its fields and its status; where a reason phrase is not the usual one, it is among the extensions.
+    pub response: Response<()>,
+    /// Where its body ends. An interim answer (1xx) has none.
+    pub framing: Framing,
+}
+
+/// Parses heads of answers. It keeps what it found out of a head that is not there as a whole.
+#[derive(Debug, Default)]
+pub struct AnswerParser {
+    /// Where the names and values of the fields of a head are. Kept for the next one.
+    fields: Vec<FieldAt>,
+    /// Bytes of which it is known that no head ends in them.
+    searched: usize,
+}
+
+/// Where a field stands in a head.
+#[derive(Clone, Copy, Debug)]
+struct FieldAt {
+    name: usize,
+    name_length: usize,
+    value: usize,
+    value_length: usize,
+}
+
+impl AnswerParser {
+    /// The answer at the beginning of `bytes`, which is taken out of them, to a request with `method`;
+    /// `None` while it is not there as a whole.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`].
+    pub fn parse(
+        &mut self,
+        bytes: &mut BytesMut,
+        method: &Method,
+        limits: HeadLimits,
+    ) -> Result<Option<Answer>, Refusal> {
+        if self.searched > 0 && !self.may_have_come_whole(bytes) {
+            return self.wait(bytes, limits);
+        }
+        let Some((line, length)) = self.find_fields(bytes, limits)? else {
+            return self.wait(bytes, limits);
+        };
+        if length > limits.bytes {
+            return Err(Refusal::HeadTooLarge);
+        }
+        self.searched = 0;
+        let head = bytes.split_to(length).freeze();
+        let mut response = Response::new(());
+        *response.status_mut() = line.status;
+        *response.version_mut() = line.version;
+        *response.headers_mut() = self.fields_of(&head)?;
+        if let Some((at, length)) = line.unusual_reason
+            && let Ok(reason) = ReasonPhrase::try_from(head.slice(at..at + length))
+        {
+            response.extensions_mut().insert(reason);
+        }
+        let framing = framing_of(&mut response, method)?;
+        Ok(Some(Answer { response, framing }))
+    }
+
+    /// Forgets what it knows of a head, and gives back its memory.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Not before more has come.
+    fn wait(&mut self, bytes: &BytesMut, limits: HeadLimits) -> Result<Option<Answer>, Refusal> {
+        let known = bytes.len().min(BEGINNING.len());
+        if bytes[..known] != BEGINNING[..known] {
+            return Err(Refusal::NotHttp);
+        }
+        if bytes.len() >= limits.bytes {
+            return Err(Refusal::HeadTooLarge);
+        }
+        // The last three may begin the end.
+        self.searched = bytes.len().saturating_sub(3).max(1);
+        Ok(None)
+    }
+
+    /// Whether an empty line is among what has come since it was asked last. A head that comes byte by byte
+    /// would else be parsed as often.
+    fn may_have_come_whole(&self, bytes: &[u8]) -> bool {
+        let new = &bytes[self.searched.min(bytes.len())..];
+        memchr::memchr_iter(b'\n', new).any(|at| {
+            let after = &new[at + 1..];
+            after.starts_with(b"\n") || after.starts_with(b"\r\n")
+        })
+    }
+
+    /// Finds out where the fields are, and how long the head is.
+    fn find_fields(
+        &mut self,
+        bytes: &[u8],
+        limits: HeadLimits,
+    ) -> Result<Option<(StatusLine, usize)>, Refusal> {
+        if limits.fields <= FIELDS_ON_STACK {
+            let mut room = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
+            self.find_fields_in(bytes, &mut room[..limits.fields])
+        } else {
+            let mut room = vec![MaybeUninit::uninit(); limits.fields];
+            self.find_fields_in(bytes, &mut room)
+        }
+    }
+
+    fn find_fields_in<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        room: &mut [MaybeUninit<Header<'b>>],
+    ) -> Result<Option<(StatusLine, usize)>, Refusal> {
+        let mut parsed = httparse::Response::new(&mut []);
+        let outcome =
+            ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, room);
+        let length = match outcome.map_err(refusal_of)? {
+            Status::Complete(length) => length,
+            Status::Partial => return Ok(None),
+        };
+        let offset = |part: &[u8]| part.as_ptr().addr() - bytes.as_ptr().addr();
+        self.fields.clear();
+        self.fields
+            .extend(parsed.headers.iter().map(|field| FieldAt {
+                name: offset(field.name.as_bytes()),
+                name_length: field.name.len(),
+                value: offset(field.value),
+                value_length: field.value.len(),
+            }));
+        let code = parsed.code.unwrap_or_default();
+        let status = StatusCode::from_u16(code).map_err(|_| Refusal::StatusLine)?;
+        let reason = parsed.reason.unwrap_or_default();
+        let is_usual = reason.is_empty() || Some(reason) == status.canonical_reason();
+        let line = StatusLine {
+            status,
+            version: match parsed.version {
+                Some(0) => Version::HTTP_10,
+                _ => Version::HTTP_11,
+            },
+            unusual_reason: (!is_usual).then(|| (offset(reason.as_bytes()), reason.len())),
+        };
+        Ok(Some((line, length)))
+    }
+
+    /// The fields of `head`. Values are views of it.
+    fn fields_of(&self, head: &Bytes) -> Result<HeaderMap, Refusal> {
+        let mut headers = HeaderMap::with_capacity(self.fields.len());
+        for field in &self.fields {
+            let name = &head[field.name..field.name + field.name_length];
+            let name = HeaderName::from_bytes(name).map_err(|_| Refusal::Field)?;
+            let value = head.slice(field.value..field.value + field.value_length);
+            let value = HeaderValue::from_maybe_shared(value).map_err(|_| Refusal::Field)?;
+            headers
+                .try_append(name, value)
+                .map_err(|_| Refusal::TooManyFields)?;
+        }
+        Ok(headers)
+    }
+}
+
+/// What the first line of an answer says.
+struct StatusLine {
+    status: StatusCode,
+    version: Version,
+    /// Where the reason phrase stands, and its length.
+    unusual_reason: Option<(usize, usize)>,
+}
+
+fn refusal_of(error: httparse::Error) -> Refusal {
+    match error {
+        httparse::Error::HeaderName | httparse::Error::HeaderValue => Refusal::Field,
+        httparse::Error::TooManyHeaders => Refusal::TooManyFields,
+        httparse::Error::NewLine
+        | httparse::Error::Status
+        | httparse::Error::Token
+        | httparse::Error::Version => Refusal::StatusLine,
+    }
+}
+
+/// Where the body of `response` ends, which answers a request with `method`. Makes its length the only one
+/// that it says.
+fn framing_of(response: &mut Response<()>, method: &Method) -> Result<Framing, Refusal> {
+    let (status, version) = (response.status(), response.version());
+    let headers = response.headers_mut();
+    let is_coded = is_coded(headers)?;
+    if is_coded && version == Version::HTTP_10 {
+        return Err(Refusal::CodingInHttp10);
+    }
+    if is_coded && headers.contains_key(header::CONTENT_LENGTH) {
+        return Err(Refusal::LengthBesideCoding);
+    }
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(Framing::Tunnel);
+    }
+    if status.is_informational() || status == StatusCode::NO_CONTENT {
+        // A length means nothing there, and is not passed on.
+        return Ok(Framing::Length(0));
+    }
+    let length = content_length::settle(headers, Lists::Allowed).map_err(|_| Refusal::Length)?;
+    if *method == Method::HEAD || status == StatusCode::NOT_MODIFIED {
+        return Ok(Framing::Length(0));
+    }
+    Ok(match length {
+        _ if is_coded => Framing::Chunked,
+        Some(length) => Framing::Length(length),
+        None => Framing::UntilEnd,
+    })
+}
+
+/// Whether the body is in chunks. Any other coding would have to be taken off: without the field, the client
+/// would take what is compressed for what was meant.
+fn is_coded(headers: &HeaderMap) -> Result<bool, Refusal> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(false),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(true),
+        _ => Err(Refusal::Coding),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMITS: HeadLimits = HeadLimits {
+        bytes: 1000,
+        fields: 5,
+    };
+
+    fn parse(text: &str) -> Result<Option<Answer>, Refusal> {
+        parse_to(text, &Method::GET)
+    }
+
+    fn parse_to(text: &str, method: &Method) -> Result<Option<Answer>, Refusal> {
+        AnswerParser::default().parse(&mut BytesMut::from(text), method, LIMITS)
+    }
+
+    fn framing(text: &str, method: &Method) -> Framing {
+        let answer = parse_to(text, method).expect("it is understood");
+        answer.expect("it is whole").framing
+    }
+
+    #[test]
+    fn a_head_is_taken_out_of_the_bytes_and_what_follows_stays() {
+        let mut bytes = BytesMut::from("HTTP/1.1 200 OK\r\nServer: a\r\nX-B:  c d \r\n\r\nbody");
+        let mut parser = AnswerParser::default();
+        let answer = parser.parse(&mut bytes, &Method::GET, LIMITS);
+        let Answer { response, framing } = answer.expect("understood").expect("whole");
+        assert_eq!(&bytes[..], b"body");
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.version(), Version::HTTP_11);
+        assert_eq!(response.headers()["server"], "a");
+        assert_eq!(response.headers()["x-b"], "c d");
+        assert_eq!(response.extensions().get::<ReasonPhrase>(), None);
+        assert_eq!(framing, Framing::UntilEnd);
+    }
+
+    #[test]
+    fn a_reason_phrase_of_its_own_is_kept() {
+        let answer = parse("HTTP/1.1 404 Gone Fishing\r\n\r\n").expect("understood");
+        let response = answer.expect("whole").response;
+        let reason = response.extensions().get::<ReasonPhrase>();
+        assert_eq!(
+            reason.map(ReasonPhrase::as_bytes),
+            Some(&b"Gone Fishing"[..])
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_body_is_known_by_one_rule() {
+        let (get, head) = (Method::GET, Method::HEAD);
+        let cases = [
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n",
+                &get,
+                Framing::Length(5),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 05, 5\r\n\r\n",
+                &get,
+                Framing::Length(5),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n",
+                &head,
+                Framing::Length(0),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n",
+                &get,
+                Framing::Chunked,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+                &head,
+                Framing::Length(0),
+            ),
+            ("HTTP/1.1 200 OK\r\n\r\n", &get, Framing::UntilEnd),
+            ("HTTP/1.0 200 OK\r\n\r\n", &get, Framing::UntilEnd),
+            (
+                "HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n",
+                &get,
+                Framing::Length(0),
+            ),
+            (
+                "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n",
+                &get,
+                Framing::Length(0),
+            ),
+            ("HTTP/1.1 103 Early Hints\r\n\r\n", &get, Framing::Length(0)),
+            (
+                "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+                &get,
+                Framing::Tunnel,
+            ),
+        ];
+        for (text, method, expected) in cases {
+            assert_eq!(framing(text, method), expected, "{text:?} to {method}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_refused() {
+        let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(1000));
+        let cases = [
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
+                Refusal::Length,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: +5\r\n\r\n",
+                Refusal::Length,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
+                Refusal::LengthBesideCoding,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
+                Refusal::Coding,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n",
+                Refusal::Coding,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\n\r\n",
+                Refusal::Coding,
+            ),
+            (
+                "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+                Refusal::CodingInHttp10,
+            ),
+            ("HTTP/1.1 200 OK\r\nx : y\r\n\r\n", Refusal::Field),
+            ("HTTP/1.1 200 OK\r\nx: y\r\n z\r\n\r\n", Refusal::Field),
+            ("HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n", Refusal::Field),
+            ("HTTP/1.1 200 OK\r\nx: a\rb\r\n\r\n", Refusal::Field),
+            ("HTTP/1.1 200 OK\r\nx y\r\n\r\n", Refusal::Field),
+            ("HTTP/1.1 99 OK\r\n\r\n", Refusal::StatusLine),
+            ("HTTP/1.1 099 OK\r\n\r\n", Refusal::StatusLine),
+            ("HTTP/1.2 200 OK\r\n\r\n", Refusal::StatusLine),
+            ("HTTP/2 200\r\n\r\n", Refusal::StatusLine),
+            ("SSH-2.0-OpenSSH_9", Refusal::StatusLine),
+            ("\x15\x03\x01\0\x02\x02", Refusal::StatusLine),
+            (&long, Refusal::HeadTooLarge),
+            (long.trim_end(), Refusal::HeadTooLarge),
+            (
+                "HTTP/1.1 200 OK\r\na:\r\nb:\r\nc:\r\nd:\r\ne:\r\nf:\r\n\r\n",
+                Refusal::TooManyFields,
+            ),
+        ];
+        for (text, refusal) in cases {
+            let refused = parse(text).expect_err(text);
+            assert_eq!(refused, refusal, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_that_comes_byte_by_byte_is_the_same() {
+        let text = "HTTP/1.1 200 OK
+server: a
+
+x";
+        let mut parser = AnswerParser::default();
+        let mut bytes = BytesMut::new();
+        let came_whole = text.bytes().position(|byte| {
+            bytes.extend_from_slice(&[byte]);
+            let answer = parser.parse(&mut bytes, &Method::GET, LIMITS);
+            answer.expect("understood").is_some()
+        });
+        assert_eq!(came_whole, Some(text.len() - 2));
+    }
+
+    #[test]
+    fn more_fields_than_usual_are_read_where_they_are_allowed() {
+        let fields = "a: b\r\n".repeat(150);
+        let text = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+        let limits = HeadLimits {
+            bytes: 10_000,
+            fields: 150,
+        };
+        let mut bytes = BytesMut::from(&*text);
+        let answer = AnswerParser::default().parse(&mut bytes, &Method::GET, limits);
+        let response = answer.expect("understood").expect("whole").response;
+        assert_eq!(response.headers().len(), 150);
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_how_the_bytes_come(
+            text in "HTTP/1\\.[012] [0-9]{3} ?(OK|é)?\r?\n((a|content-length|transfer-encoding): ?(5|chunked|x)\r?\n){0,3}\r?\n?.{0,5}",
+            size in 1_usize..9,
+        ) {
+            let whole = parse(&text).map(|answer| answer.map(|answer| format!("{answer:?}")));
+            let mut parser = AnswerParser::default();
+            let mut bytes = BytesMut::new();
+            let mut parts = Ok(None);
+            for piece in text.as_bytes().chunks(size) {
+                bytes.extend_from_slice(piece);
+                parts = parser.parse(&mut bytes, &Method::GET, LIMITS)
+                    .map(|answer| answer.map(|answer| format!("{answer:?}")));
+                if !matches!(parts, Ok(None)) {
+                    break;
+                }
+            }
+            match (parts, whole) {
+                // What is wrong with a head may be found out when it has come whole, and not before.
+                (Ok(None) | Err(_), Err(_)) => {}
+                (parts, whole) => prop_assert_eq!(parts, whole),
+            }
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let mut bytes = BytesMut::from(&bytes[..]);
+            let _ = AnswerParser::default().parse(&mut bytes, &Method::GET, LIMITS);
+        }
+    }
+}

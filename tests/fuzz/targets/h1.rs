@@ -1,0 +1,69 @@
+//! Answers of HTTP/1: no bytes panic, and it does not matter in which pieces they come.
+#![no_main]
+
+use bytes::BytesMut;
+use evenkeel::wire::h1::Refusal;
+use evenkeel::wire::h1::answer::{Answer, AnswerParser, Framing, HeadLimits};
+use evenkeel::wire::h1::chunks::{ChunkDecoder, Piece};
+use http::Method;
+use libfuzzer_sys::fuzz_target;
+
+const LIMITS: HeadLimits = HeadLimits {
+    bytes: 4096,
+    fields: 100,
+};
+
+fuzz_target!(|input: (u8, bool, &[u8])| {
+    let (size, is_head, bytes) = input;
+    let method = match is_head {
+        true => Method::HEAD,
+        false => Method::GET,
+    };
+    let whole = read(bytes.chunks(bytes.len().max(1)), &method);
+    let pieces = read(bytes.chunks(usize::from(size).max(1)), &method);
+    match (&whole, &pieces) {
+        // What is wrong with a head may be found out when it has come whole, and not before.
+        (Err(_), Err(_) | Ok(None)) => {}
+        _ => assert_eq!(whole, pieces),
+    }
+});
+
+/// Head, body and what is left over, as text; `None`: there is no whole head.
+fn read<'a>(
+    mut pieces: impl Iterator<Item = &'a [u8]>,
+    method: &Method,
+) -> Result<Option<String>, Refusal> {
+    let mut parser = AnswerParser::default();
+    let mut bytes = BytesMut::new();
+    let Answer { response, framing } = loop {
+        match pieces.next() {
+            Some(piece) => bytes.extend_from_slice(piece),
+            None => return Ok(None),
+        }
+        if let Some(answer) = parser.parse(&mut bytes, method, LIMITS)? {
+            break answer;
+        }
+    };
+    let mut body = Vec::new();
+    let mut trailers = None;
+    if framing == Framing::Chunked {
+        let mut decoder = ChunkDecoder::default();
+        loop {
+            match decoder.decode(&mut bytes) {
+                Ok(Some(Piece::Data(data))) => body.extend_from_slice(&data),
+                Ok(Some(Piece::Trailers(fields))) => trailers = Some(fields),
+                Ok(Some(Piece::End)) => break,
+                Ok(None) => match pieces.next() {
+                    Some(piece) => bytes.extend_from_slice(piece),
+                    None => break,
+                },
+                // How much of the body came before that depends on the pieces.
+                Err(refusal) => return Ok(Some(format!("{response:?} {refusal}"))),
+            }
+        }
+    }
+    bytes.extend(pieces.flatten());
+    Ok(Some(format!(
+        "{response:?} {framing:?} {body:?} {trailers:?} {bytes:?}"
+    )))
+}
