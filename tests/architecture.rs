@@ -140,11 +140,9 @@ const CIRCLES: [(&[&str], &str); 9] = [
     ),
     (
         &[
-            "src/proxy/upstream/h1.rs",
             "src/proxy/upstream/h2/connection.rs",
             "src/proxy/upstream/h2/pool.rs",
             "src/proxy/upstream/h2/stream.rs",
-            "src/proxy/upstream/idle_pool.rs",
             "src/proxy/upstream/open.rs",
             "src/proxy/upstream/server_pool.rs",
             "src/proxy/upstream/server_pools.rs",

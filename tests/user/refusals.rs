@@ -28,6 +28,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case!(what_is_passed_on_reaches_the_server_as_the_page_says),
         case!(a_client_may_say_of_itself_what_the_page_says),
         case!(a_chunk_that_is_malformed_is_not_passed_on),
+        case!(every_malformed_answer_is_refused_as_the_page_says),
     ]
 }
 
@@ -136,6 +137,32 @@ fn refusals() -> Vec<Refusal> {
         row("A path that some server reads as one of another route: escapes decoded, slashes merged, `\\` as `/`, `;parameters` removed, dot segments resolved",
             &["/public/../admin/", "/%61dmin/", "//admin/", "/admin%2fx", "/x/..%5cadmin/", "/admin;a=b/x", "/x/..;/admin/"].map(|target| line(&format!("GET {target} HTTP/1.1"))),
             Routing, 400, R::RequestPathAmbiguous, "The server gets the target as received and could answer for another route: see [routing](routing.md) (RFC 3986 §6.2.2)."),
+    ]
+}
+
+/// What a server of HTTP/1 may not answer.
+#[rustfmt::skip]
+fn answers() -> Vec<(&'static str, Vec<String>)> {
+    let ok = |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+    let each = |fields: &[&str]| fields.iter().map(|fields| ok(fields)).collect();
+    vec![
+        ("A first line that is no status line, or of another version than HTTP/1.0 and HTTP/1.1",
+            ["hello\r\n\r\n", "HTTP/1.2 200 OK\r\n\r\n", "HTTP/2 200\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\n"].map(String::from).into()),
+        ("A space between a field name and the colon, a field that continues on the next line, a line without a colon",
+            each(&["x : y\r\n", "x: y\r\n z\r\n", "x\r\n"])),
+        ("A control byte in a field value: NUL, a CR without LF and others",
+            each(&["x: a\0b\r\n", "x: a\rb\r\n"])),
+        ("A `Content-Length` that is not one number up to 2^63-1: a sign, hexadecimal, values that differ",
+            each(&["content-length: +2\r\n", "content-length: 0x2\r\n", "content-length: 2\r\ncontent-length: 3\r\n", "content-length: 2, 3\r\n", "content-length: 9223372036854775808\r\n"])),
+        ("`Content-Length` beside `Transfer-Encoding`: the body has two ends",
+            each(&["content-length: 2\r\ntransfer-encoding: chunked\r\n"])),
+        ("A transfer coding other than `chunked`, or `chunked` twice: it would have to be taken off",
+            each(&["transfer-encoding: gzip\r\n", "transfer-encoding: gzip, chunked\r\n", "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n"])),
+        ("`Transfer-Encoding` in HTTP/1.0",
+            vec!["HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_owned()]),
+        ("A head larger than `limits.head` of the backend, or with more fields than its `limits.fields`",
+            vec![ok(&"a: b\r\n".repeat(101))]),
+        ("A 101 that was not asked for", vec!["HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n".to_owned()]),
     ]
 }
 
@@ -339,6 +366,25 @@ fn what_is_passed_on_reaches_the_server_as_the_page_says() {
     }
 }
 
+fn every_malformed_answer_is_refused_as_the_page_says() {
+    let mut rig = Rig::start("answers");
+    for (what, examples) in answers() {
+        for example in examples {
+            let escaped = example
+                .replace('\r', "\\r")
+                .replace('\n', "\\n")
+                .replace('\0', "\\0");
+            let (status, answer) = rig.send(&get(&format!("x-answer: {escaped}\r\n")));
+            assert_eq!(status, 502, "{what}: {escaped:.80}");
+            let reason = "reason: server.response.malformed\n";
+            assert!(answer.contains(reason), "{what}: {answer}");
+            let logged = rig.next_log_line();
+            let reason = "\"reason\":\"server.response.malformed\"";
+            assert!(logged.contains(reason), "{what}: {logged}");
+        }
+    }
+}
+
 fn a_chunk_that_is_malformed_is_not_passed_on() {
     let mut rig = Rig::start("chunk");
     let head = "POST / HTTP/1.1\r\nhost: example.com\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -472,7 +518,12 @@ fn take_request(mut stream: TcpStream) -> Option<String> {
                 None => true,
             };
             if is_whole {
-                let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                let usual = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                let wanted = field(head, "x-answer").unwrap_or(usual);
+                let answer = wanted
+                    .replace("\\r", "\r")
+                    .replace("\\n", "\n")
+                    .replace("\\0", "\0");
                 stream.write_all(answer.as_bytes()).ok()?;
                 return Some(text);
             }
@@ -556,9 +607,15 @@ fn page() -> String {
          | Several `cookie` fields | They count as one field for `limits.fields`, and are forwarded as one. |\n\n\
          ## Responses\n\n\
          Lengths in responses have the same rules, also where no body follows (HEAD, 304): zeros in front and equal values,\n\
-         in several fields or in one list, become one number. Any other `Content-Length` is a malformed response: 502\n\
-         `server.response.malformed`. It is removed beside a transfer coding and from a 204.\n\n\
-         ## In the body\n\n\
+         in several fields or in one list, become one number. It is removed from a 204. A chunk that is malformed breaks\n\
+         the response off (`server.body.malformed`). What cannot be understood in one way alone is answered 502\n\
+         `server.response.malformed`, and the server connection is closed:\n\n",
+    );
+    for (what, _) in answers() {
+        let _ = writeln!(page, "- {what}");
+    }
+    page.push_str(
+        "\n## In the body\n\n\
          Bodies are forwarded as they arrive. When a chunk is malformed (400 `request.body.malformed`, RFC 9112 §7.1) or\n\
          the client is too slow (408 `request.body.timeout`), the server has already seen the head. The malformed part is\n\
          not forwarded: Evenkeel closes the server connection before the end of the request.\n\n\

@@ -13,10 +13,10 @@ use crate::base::turn;
 use crate::exchange::{Fault, Reason};
 use crate::net::Dialer;
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{Exchange, Proof, ReceivedBody, RequestBody, UpgradeRequest};
+use crate::proxy::io::{Exchange, Proof, RequestBody, UpgradeRequest};
 use crate::proxy::upstream::{
-    Answer, ConnectParams, Connection, Failure, H1Connection, Outcome, ResponseHead, StreamPermit,
-    Unanswered, Wanted, ask_for_tunnel, head_of,
+    Answer, ConnectParams, Connection, Failure, H1Connection, Outcome, StreamPermit, Unanswered,
+    Wanted, ask_for_tunnel, head_of,
 };
 use crate::wire::content_length::{self, Lists};
 
@@ -26,7 +26,11 @@ use super::server_body::{Carried, Reuse, ServerBody};
 
 /// A request on its way, as far as it can still be sent.
 pub(crate) struct Sending {
+    head: request::Parts,
     state: State,
+    /// Idempotent (RFC 9110 §9.2.2) and without a body: doing it twice does the same, and the head is all
+    /// there is to send.
+    is_repeatable: bool,
 }
 
 #[expect(
@@ -35,9 +39,9 @@ pub(crate) struct Sending {
 )]
 enum State {
     /// Not a byte of it was written.
-    Whole(Request<RequestBody>),
-    /// It was written, and has no body and does the same when done twice: the head is enough.
-    Head(Box<request::Parts>),
+    Whole(RequestBody),
+    /// It was written, and can be sent again: the head is enough.
+    Written,
     /// It was written, and cannot be sent again.
     Spent,
 }
@@ -51,8 +55,11 @@ pub(super) struct Failed {
 impl Sending {
     /// The whole of `request`.
     pub(crate) fn new(request: Request<RequestBody>) -> Self {
+        let (head, body) = request.into_parts();
         Self {
-            state: State::Whole(request),
+            is_repeatable: head.method.is_idempotent() && body.is_end_stream(),
+            head,
+            state: State::Whole(body),
         }
     }
 
@@ -60,52 +67,39 @@ impl Sending {
     pub(super) fn left(&self) -> Left {
         match self.state {
             State::Whole(_) => Left::Whole,
-            State::Head(_) => Left::Copy,
+            State::Written => Left::Copy,
             State::Spent => Left::Nothing,
         }
     }
 
     /// The host that it is for, if it says so.
     pub(super) fn host(&self) -> Option<&HeaderValue> {
-        match &self.state {
-            State::Whole(request) => request.headers().get(header::HOST),
-            State::Head(head) => head.headers.get(header::HOST),
-            State::Spent => None,
-        }
+        self.head.headers.get(header::HOST)
     }
 
-    /// The request, to be written. `keep_head`: it may have to be written once more.
-    fn take(&mut self, exchange: &Rc<Exchange>, keep_head: bool) -> Option<Request<RequestBody>> {
-        match std::mem::replace(&mut self.state, State::Spent) {
-            State::Whole(request) => {
-                if keep_head && is_repeatable(&request) {
-                    let (head, body) = request.into_parts();
-                    self.state = State::Head(Box::new(head.clone()));
-                    return Some(Request::from_parts(head, body));
-                }
-                Some(request)
-            }
-            State::Head(head) => {
-                let body = RequestBody::none(Rc::clone(exchange));
-                Some(Request::from_parts(*head, body))
-            }
-            State::Spent => None,
-        }
+    /// Its head and its body, to be written on a connection that `was_used` before: if that has died, the
+    /// request may be written once more.
+    fn take(
+        &mut self,
+        exchange: &Rc<Exchange>,
+        was_used: bool,
+    ) -> Option<(&request::Parts, RequestBody)> {
+        let state = match self.is_repeatable && was_used {
+            true => State::Written,
+            false => State::Spent,
+        };
+        let body = match std::mem::replace(&mut self.state, state) {
+            State::Whole(body) => body,
+            State::Written => RequestBody::none(Rc::clone(exchange)),
+            State::Spent => return None,
+        };
+        Some((&self.head, body))
     }
 
-    fn keep_head(&mut self, head: request::Parts) {
-        self.state = State::Head(Box::new(head));
+    /// Nothing of it was written after all.
+    fn put_back(&mut self, body: RequestBody) {
+        self.state = State::Whole(body);
     }
-
-    fn put_back(&mut self, request: Request<RequestBody>) {
-        self.state = State::Whole(request);
-    }
-}
-
-/// Idempotent (RFC 9110 §9.2.2) and without a body: doing it twice does the same, and the head is
-/// all there is to send.
-fn is_repeatable(request: &Request<RequestBody>) -> bool {
-    request.method().is_idempotent() && request.body().is_end_stream()
 }
 
 /// Sends the request to the server of `lease`, on a connection that is open or on a fresh one.
@@ -155,7 +149,9 @@ pub(super) async fn attempt(
                 let answering = Box::pin(over_http2(&permit, ready, &lease, sending, exchange));
                 match answering.await {
                     Ok(Answer { response, rest }) => {
-                        let carried = Carried::Http2 { rest, permit };
+                        let (head, body) = response.into_parts();
+                        let carried = Carried::Http2 { body, rest, permit };
+                        let response = Response::from_parts(head, ());
                         return Ok(passed_on(response, carried, lease, exchange));
                     }
                     Err((fault, outcome)) => (fault, Again::after(outcome, permit.was_used())),
@@ -229,13 +225,13 @@ impl RetriesLeft {
     }
 }
 
-fn passed_on<B: Into<ReceivedBody>>(
-    response: Response<B>,
+fn passed_on(
+    response: Response<()>,
     carried: Carried,
     lease: Lease,
     exchange: &Rc<Exchange>,
 ) -> Response<ServerBody> {
-    response.map(|body| ServerBody::new(body, carried, lease, Rc::clone(exchange)))
+    response.map(|()| ServerBody::new(carried, lease, Rc::clone(exchange)))
 }
 
 /// A connection, and since when it could be used.
@@ -312,33 +308,31 @@ async fn over_http1(
     lease: &Lease,
     sending: &mut Sending,
     exchange: &Rc<Exchange>,
-) -> Result<ResponseHead, Fault> {
-    let Some(mut request) = sending.take(exchange, connection.was_used()) else {
+) -> Result<Response<()>, Fault> {
+    let Some((head, body)) = sending.take(exchange, connection.was_used()) else {
         // `attempt` asks before it sends again.
         return Err(Fault::new(Reason::ServerResponseEmpty));
     };
-    let has_host = request.headers().contains_key(header::HOST);
-    if !has_host {
-        let address = lease.server().shared.address.as_host();
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(address)) {
-            request.headers_mut().insert(header::HOST, value);
+    let host = match head.headers.contains_key(header::HOST) {
+        true => None,
+        false => {
+            let address = lease.server().shared.address.as_host();
+            HeaderValue::from_maybe_shared(Bytes::from(address)).ok()
         }
-    }
+    };
     wait_for_answer(began, lease, exchange);
-    let outcome = connection.exchange(request, &exchange.deadlines).await;
-    exchange.deadlines.server_came();
+    let deadlines = &exchange.deadlines;
+    let outcome = connection.exchange(head, host.as_ref(), body, deadlines);
+    let outcome = outcome.await;
+    deadlines.server_came();
     match outcome {
         Ok(mut response) => {
             note_answer(&mut response, began, exchange)?;
             Ok(response)
         }
         Err(Failure { fault, unsent }) => {
-            if let Some(mut request) = unsent {
-                if !has_host {
-                    // The next server has another address.
-                    request.headers_mut().remove(header::HOST);
-                }
-                sending.put_back(*request);
+            if let Some(body) = unsent {
+                sending.put_back(body);
             }
             Err(first_cause(fault, exchange))
         }
@@ -353,15 +347,13 @@ async fn over_http2(
     exchange: &Rc<Exchange>,
 ) -> Result<Answer, (Fault, Outcome)> {
     let other = |fault| (fault, Outcome::Other);
-    let Some(request) = sending.take(exchange, false) else {
+    let Some((head, body)) = sending.take(exchange, permit.was_used()) else {
         // `attempt` asks before it sends again.
         return Err(other(Fault::new(Reason::ServerResponseEmpty)));
     };
-    let is_repeatable = is_repeatable(&request);
     let settings = &lease.backend().settings;
-    let (head, body) = request.into_parts();
     let authority = lease.server().shared.address.to_string();
-    let Ok(mut converted) = head_of(&head, settings.scheme(), &authority) else {
+    let Ok(mut converted) = head_of(head, settings.scheme(), &authority) else {
         return Err(other(Fault::new(Reason::RequestHostMalformed)));
     };
     if let Some(upgrade) = exchange.upgrade() {
@@ -388,12 +380,10 @@ async fn over_http2(
             body,
         }) => {
             let did_nothing = matches!(outcome, Outcome::Refused | Outcome::LeftOut);
-            match body {
-                Some(body) if did_nothing => {
-                    sending.put_back(Request::from_parts(head, body));
-                }
-                _ if permit.was_used() && is_repeatable => sending.keep_head(head),
-                _ => {}
+            if let Some(body) = body
+                && did_nothing
+            {
+                sending.put_back(body);
             }
             Err((first_cause(fault, exchange), outcome))
         }
@@ -435,11 +425,13 @@ fn first_cause(fault: Fault, exchange: &Exchange) -> Fault {
 /// Whether the connection may carry another request. On one to a server of HTTP/1.0 hyper would
 /// write it in that version, and a body of unknown length would be lost. After a request to go on in
 /// another protocol, what the server takes the next bytes for is a matter of opinion.
-fn reuse_after(response: &ResponseHead, exchange: &Exchange) -> Reuse {
+fn reuse_after(response: &Response<()>, exchange: &Exchange) -> Reuse {
     let says_close = response
         .headers()
-        .get(header::CONNECTION)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
+        .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"));
     if response.version() == Version::HTTP_11 && !says_close && exchange.upgrade().is_none() {
         Reuse::Allowed
     } else {

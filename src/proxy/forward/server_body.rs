@@ -21,12 +21,11 @@ use crate::base::clock::{self, Instant};
 use crate::base::turn;
 use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{End, Exchange, ReceiveError, ReceivedBody};
-use crate::proxy::upstream::{H1Connection, Rest, ServerPool, StreamPermit};
+use crate::proxy::io::{End, Exchange, StreamBody};
+use crate::proxy::upstream::{BodyBroken, H1Connection, Rest, ServerPool, StreamPermit};
 
 /// A server's response body.
 pub(crate) struct ServerBody {
-    incoming: ReceivedBody,
     /// `None` once the server has nothing more to do.
     way: Option<Way>,
     /// Whether it was given back before the exchange was over: the last piece is on its way to the client.
@@ -51,10 +50,17 @@ pub(super) enum Carried {
     },
     /// A stream.
     Http2 {
+        body: StreamBody,
         /// What is left of the request: dropping it cancels that.
         rest: Rest,
         permit: StreamPermit,
     },
+}
+
+/// Why a body ended early.
+enum Ending {
+    Http1(BodyBroken),
+    Http2(h2::Error),
 }
 
 /// What is left of a request to a server that goes on in another protocol.
@@ -81,14 +87,8 @@ pub(super) enum Reuse {
 pub(crate) struct BodyError(pub Reason);
 
 impl ServerBody {
-    pub(super) fn new(
-        incoming: impl Into<ReceivedBody>,
-        carried: Carried,
-        lease: Lease,
-        exchange: Rc<Exchange>,
-    ) -> Self {
+    pub(super) fn new(carried: Carried, lease: Lease, exchange: Rc<Exchange>) -> Self {
         Self {
-            incoming: incoming.into(),
             way: Some(Way { carried, lease }),
             is_given_back: false,
             exchange,
@@ -104,7 +104,7 @@ impl ServerBody {
     /// Gives back what the exchange occupies at the server, and goes on without this body: the client
     /// is answered something else. Unless the server has said everything, its connection is closed.
     pub(crate) fn discard(mut self) {
-        if self.incoming.is_end_stream() {
+        if self.is_end_stream() {
             self.give_back(clock::now());
         }
         self.exchange.deadlines.server_came();
@@ -160,11 +160,11 @@ impl ServerBody {
                 })
             }
             Carried::Http2 {
+                body,
                 rest: Rest::Tunnel(send),
                 permit,
             } => {
-                let incoming = std::mem::replace(&mut self.incoming, ReceivedBody::None);
-                let recv = incoming.into_stream().ok_or_else(malformed)?;
+                let recv = body.into_stream().ok_or_else(malformed)?;
                 Ok(Upgraded {
                     server: End::h2_at(permit, send, recv),
                     version: Version::HTTP_2,
@@ -176,13 +176,17 @@ impl ServerBody {
         }
     }
 
-    fn reason_of(&self, error: &ReceiveError) -> Reason {
+    fn reason_of(&self, broken: &Ending) -> Reason {
         let client = self.exchange.record.reason.get();
-        match (error, client) {
+        let is_malformed = match (broken, client) {
             // The request was given up here, and the stream with it.
-            (ReceiveError::Http2(_), Some(reason)) => reason,
-            _ if error.is_malformed() => Reason::ServerBodyMalformed,
-            _ => Reason::ServerBodyIncomplete,
+            (Ending::Http2(_), Some(reason)) => return reason,
+            (Ending::Http2(error), None) => error.is_library(),
+            (Ending::Http1(broken), _) => broken.is_malformed(),
+        };
+        match is_malformed {
+            true => Reason::ServerBodyMalformed,
+            false => Reason::ServerBodyIncomplete,
         }
     }
 
@@ -198,6 +202,32 @@ impl ServerBody {
             permit.doubt();
         }
         BodyError(reason)
+    }
+}
+
+impl Carried {
+    #[inline]
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Ending>>> {
+        match self {
+            Self::Http1 { connection, .. } => connection.poll_frame(cx).map_err(Ending::Http1),
+            Self::Http2 { body, .. } => Pin::new(body).poll_frame(cx).map_err(Ending::Http2),
+        }
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Http1 { connection, .. } => connection.is_end_stream(),
+            Self::Http2 { body, .. } => body.is_end_stream(),
+        }
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Http1 { connection, .. } => connection.size_hint(),
+            Self::Http2 { body, .. } => body.size_hint(),
+        }
     }
 }
 
@@ -220,15 +250,7 @@ impl Body for ServerBody {
         if !turn::may_go_on(cx) {
             return Poll::Pending;
         }
-        let mut polled = Pin::new(&mut this.incoming).poll_frame(cx);
-        if polled.is_pending()
-            && let Carried::Http1 { connection, .. } = &mut way.carried
-        {
-            // Asking has told hyper that there is room; now it can read. How the connection
-            // finishes does not matter here: the body says whether it came whole.
-            let _ = connection.drive(cx);
-            polled = Pin::new(&mut this.incoming).poll_frame(cx);
-        }
+        let polled = way.carried.poll_frame(cx);
         let deadlines = &this.exchange.deadlines;
         match polled {
             Poll::Pending => {
@@ -248,7 +270,7 @@ impl Body for ServerBody {
                 if frame.is_trailers() {
                     // Nothing follows them, and hyper does not ask whether.
                     this.finish();
-                } else if this.incoming.is_end_stream() && this.exchange.request_complete.get() {
+                } else if way.carried.is_end_stream() && this.exchange.request_complete.get() {
                     // The client may take its time over this piece, and the server need not wait.
                     this.give_back(clock::now());
                     this.is_given_back = true;
@@ -267,11 +289,15 @@ impl Body for ServerBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.way.is_none() || self.incoming.is_end_stream()
+        let way = self.way.as_ref();
+        way.is_none_or(|way| way.carried.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match &self.way {
+            Some(way) => way.carried.size_hint(),
+            None => SizeHint::with_exact(0),
+        }
     }
 }
 
@@ -281,7 +307,7 @@ impl Drop for ServerBody {
             if self.is_given_back {
                 self.exchange.end();
             }
-        } else if self.incoming.is_end_stream() {
+        } else if self.is_end_stream() {
             self.finish();
         } else {
             self.abort(Reason::ClientLeft);

@@ -46,23 +46,23 @@ impl ReceiveError {
     /// Whether the peer sent what makes no sense; else it broke off, or the connection did.
     pub fn is_malformed(&self) -> bool {
         match self {
-            Self::Http1(error) => is_bad_framing(error),
+            Self::Http1(error) => Self::is_bad_framing(error),
             Self::Http2(error) => error.is_library(),
         }
     }
-}
 
-/// hyper reports framing that makes no sense as `InvalidData` or `InvalidInput`.
-fn is_bad_framing(error: &hyper::Error) -> bool {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            let kind = error.kind();
-            return kind == io::ErrorKind::InvalidData || kind == io::ErrorKind::InvalidInput;
+    /// hyper reports framing that makes no sense as `InvalidData` or `InvalidInput`.
+    pub fn is_bad_framing(error: &hyper::Error) -> bool {
+        let mut source = error.source();
+        while let Some(error) = source {
+            if let Some(error) = error.downcast_ref::<io::Error>() {
+                let kind = error.kind();
+                return kind == io::ErrorKind::InvalidData || kind == io::ErrorKind::InvalidInput;
+            }
+            source = error.source();
         }
-        source = error.source();
+        false
     }
-    false
 }
 
 impl Body for ReceivedBody {

@@ -118,6 +118,13 @@ impl RequestBody {
         self.outlet = Some(outlet);
     }
 
+    /// Says that what it handed on is not taken: it is the server that is waited for.
+    pub fn wait_for_room(&self) {
+        if self.exchange.deadlines.is_waiting_for_client() {
+            self.exchange.deadlines.client_came();
+        }
+    }
+
     /// Receives what the server says before its answer; `None`: it is not needed.
     pub fn listener(&self) -> Option<Listener> {
         let gate = self.gate.clone();
@@ -235,10 +242,7 @@ impl Body for RequestBody {
         if let Some(outlet) = &this.outlet
             && outlet.poll_room(cx).is_pending()
         {
-            if this.exchange.deadlines.is_waiting_for_client() {
-                // It is the server that is waited for.
-                this.exchange.deadlines.client_came();
-            }
+            this.wait_for_room();
             return Poll::Pending;
         }
         if let Some(frame) = this.again.next() {

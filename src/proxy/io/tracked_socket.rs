@@ -143,6 +143,21 @@ impl TrackedSocket {
     pub fn push(&self) {
         self.0.with(Stream::push);
     }
+
+    /// As [`Stream::is_wanted`].
+    pub fn is_wanted(&self) -> bool {
+        self.0.with(Stream::is_wanted).unwrap_or(false)
+    }
+
+    /// Bytes that it has taken.
+    pub fn written(&self) -> u64 {
+        self.0.written.get()
+    }
+
+    /// Whether the peer takes nothing any more: what is written is thrown away.
+    pub fn is_write_closed(&self) -> bool {
+        self.0.is_write_closed.get()
+    }
 }
 
 impl SocketTracker {

@@ -1,9 +1,8 @@
 //! A worker's idle connections to one server, the warmest on top.
 //!
 //! Last in, first out: under falling load the connections at the bottom grow old and are let go,
-//! and those in use stay few and warm. One that has been idle for a second cools: hyper's state and
-//! buffers are given back and the bare socket is kept, as `http::h1` does with clients'. No lock,
-//! no sharing: each worker has its own.
+//! and those in use stay few and warm. One that has been idle for a second gives its buffers back. No lock, no
+//! sharing: each worker has its own.
 
 use std::cell::RefCell;
 use std::task::Context;
@@ -11,8 +10,7 @@ use std::task::Context;
 use crate::base::clock::{Duration, Instant};
 use crate::plan;
 
-use super::h1::{Bare, H1Connection};
-use super::settings::Settings;
+use super::h1::H1Connection;
 
 /// How long an idle connection keeps its buffers.
 const COOL_AFTER: Duration = Duration::from_secs(1);
@@ -20,12 +18,7 @@ const COOL_AFTER: Duration = Duration::from_secs(1);
 /// Idle connections to one server.
 #[derive(Default)]
 pub(super) struct IdlePool {
-    idle: RefCell<Vec<Idle>>,
-}
-
-enum Idle {
-    Warm(H1Connection),
-    Cold(Bare),
+    idle: RefCell<Vec<H1Connection>>,
 }
 
 impl IdlePool {
@@ -33,21 +26,13 @@ impl IdlePool {
     pub(super) fn take(
         &self,
         limits: &plan::Pool,
-        settings: &Settings,
         now: Instant,
         cx: &mut Context<'_>,
     ) -> Option<H1Connection> {
         loop {
-            let mut idle = self.idle.borrow_mut().pop()?;
-            if !idle.is_usable(limits, now, cx) {
-                continue;
-            }
-            let warm = match idle {
-                Idle::Warm(connection) => Some(connection),
-                Idle::Cold(bare) => bare.warmed(settings),
-            };
-            if warm.is_some() {
-                return warm;
+            let mut connection = self.idle.borrow_mut().pop()?;
+            if is_usable(&mut connection, limits, now, cx) {
+                return Some(connection);
             }
         }
     }
@@ -57,18 +42,19 @@ impl IdlePool {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < limits.max_idle && !connection.is_finished() {
             connection.idle_from(now);
-            idle.push(Idle::Warm(connection));
+            idle.push(connection);
         }
     }
 
     /// Lets go of what is too old and of what the server has closed, and cools what is idle.
     pub(super) fn sweep(&self, limits: &plan::Pool, now: Instant, cx: &mut Context<'_>) {
         let mut idle = self.idle.borrow_mut();
-        let before = std::mem::take(&mut *idle);
-        idle.extend(before.into_iter().filter_map(|mut idle| {
-            let usable = idle.is_usable(limits, now, cx);
-            usable.then(|| idle.cooled(now)).flatten()
-        }));
+        idle.retain_mut(|connection| is_usable(connection, limits, now, cx));
+        for connection in idle.iter_mut() {
+            if connection.history().idle_for(now) >= COOL_AFTER {
+                connection.cool();
+            }
+        }
     }
 
     /// Closes up to `most` of them, the oldest first, and says how many.
@@ -90,22 +76,12 @@ impl IdlePool {
     }
 }
 
-impl Idle {
-    fn is_usable(&mut self, limits: &plan::Pool, now: Instant, cx: &mut Context<'_>) -> bool {
-        match self {
-            Self::Warm(connection) => {
-                connection.history().is_within(limits, now) && connection.is_reusable(cx)
-            }
-            Self::Cold(bare) => bare.history().is_within(limits, now) && bare.is_open(cx),
-        }
-    }
-
-    fn cooled(self, now: Instant) -> Option<Self> {
-        match self {
-            Self::Warm(connection) if connection.history().idle_for(now) >= COOL_AFTER => {
-                connection.cooled().map(Self::Cold)
-            }
-            idle => Some(idle),
-        }
-    }
+/// Whether another request can be sent on `connection`.
+fn is_usable(
+    connection: &mut H1Connection,
+    limits: &plan::Pool,
+    now: Instant,
+    cx: &mut Context<'_>,
+) -> bool {
+    connection.history().is_within(limits, now) && connection.is_reusable(cx)
 }

@@ -15,7 +15,7 @@ mod settings;
 mod tls;
 mod trust;
 
-pub(crate) use h1::{Failure, H1Connection, ResponseHead};
+pub(crate) use h1::{BodyBroken, Failure, H1Connection};
 pub(crate) use h2::{
     Answer, Outcome, Rest, StreamPermit, Unanswered, ask_for_tunnel, head_of, not_http2,
 };

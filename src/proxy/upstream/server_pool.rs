@@ -121,10 +121,7 @@ impl ServerPool {
             return Some(Connection::Http2(permit));
         }
         match wanted {
-            Wanted::Any => self
-                .idle
-                .take(limits, settings, now, cx)
-                .map(Connection::Http1),
+            Wanted::Any => self.idle.take(limits, now, cx).map(Connection::Http1),
             // An idle connection is an old one.
             Wanted::OpenedSince(_) => None,
         }

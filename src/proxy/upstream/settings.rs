@@ -8,6 +8,7 @@ use hyper::client::conn::http1;
 use crate::base::Address;
 use crate::plan::{self, HeaderCase, Protocol};
 use crate::proxy::io::MOST_INTERIM_BYTES;
+use crate::wire::h1::answer::HeadLimits;
 
 use super::server_pools::ServerPools;
 use super::tls::Tls;
@@ -32,6 +33,7 @@ pub(super) const NOT_SAID: usize = usize::MAX - 1;
 /// What connections are opened and used with.
 #[derive(Clone)]
 pub struct Settings {
+    /// Where the case of field names is kept.
     pub(super) http1: http1::Builder,
     pub(super) http2: ::h2::client::Builder,
     /// Streams on one connection, whatever the server allows.
@@ -125,6 +127,24 @@ impl Settings {
     /// Bytes that a server may send by HTTP/1 until the head of its response has come whole.
     pub(super) fn head_bound(&self) -> u64 {
         self.plan.limits.head.0 + MOST_INTERIM_BYTES
+    }
+
+    /// What the head of an answer by HTTP/1 may have.
+    pub(super) fn head_limits(&self) -> HeadLimits {
+        HeadLimits {
+            bytes: self.plan.limits.head.0 as usize,
+            fields: self.plan.limits.fields,
+        }
+    }
+
+    /// Whether field names pass in the case in which they came.
+    pub(super) fn keeps_case(&self) -> bool {
+        self.plan.record_case || self.plan.header_case == HeaderCase::Preserve
+    }
+
+    /// How servers are sent field names by HTTP/1.
+    pub(super) fn header_case(&self) -> HeaderCase {
+        self.plan.header_case
     }
 
     /// Fields that a response may have.

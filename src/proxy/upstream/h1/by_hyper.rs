@@ -1,0 +1,228 @@
+//! A connection that hyper reads and writes.
+//!
+//! It gives a sender and a driver, meant for two tasks. Here both belong to the exchange that uses the
+//! connection, and the driver is polled where the exchange waits.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, header};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::ext::on_informational;
+use hyper_util::rt::TokioIo;
+
+use crate::exchange::{Fault, Reason};
+use crate::net::Stream;
+use crate::proxy::io::{Deadlines, RequestBody, SocketTracker, TrackedSocket, Uploading};
+use crate::proxy::upstream::settings::Settings;
+
+use super::{BodyBroken, Failure};
+
+type Driver = http1::Connection<TokioIo<TrackedSocket>, RequestBody>;
+
+/// One connection.
+pub(super) struct HyperConnection {
+    sender: SendRequest<RequestBody>,
+    engine: Engine,
+    /// The body of the answer that was given last; `None`: it has ended.
+    incoming: Option<Incoming>,
+    /// What the server has taken.
+    tracker: SocketTracker,
+    /// What it may say before the head of an answer has come whole.
+    head_bound: u64,
+}
+
+/// What moves a connection's bytes.
+enum Engine {
+    Running(Pin<Box<Driver>>),
+    /// It must not be polled again. After an upgrade the socket is still in it.
+    Finished(Pin<Box<Driver>>),
+    /// It has finished, and the connection is of no use any more.
+    Broken,
+}
+
+impl HyperConnection {
+    /// A connection over `stream`.
+    ///
+    /// # Errors
+    ///
+    /// `server.connect.failed`.
+    pub(super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
+        let stream = TrackedSocket::to_server(stream);
+        let tracker = stream.tracker();
+        let (sender, driver) = settings
+            .http1
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| Fault::http(Reason::ServerConnectFailed, error))?;
+        Ok(Self {
+            sender,
+            engine: Engine::Running(Box::pin(driver)),
+            incoming: None,
+            tracker,
+            head_bound: settings.head_bound(),
+        })
+    }
+
+    /// See [`super::H1Connection::into_upgraded`].
+    pub(super) fn into_upgraded(self) -> Option<(Stream, Bytes)> {
+        let Engine::Finished(driver) = self.engine else {
+            return None;
+        };
+        let parts = Pin::into_inner(driver).into_parts();
+        Some((parts.io.into_inner().into_inner(), parts.read_buf))
+    }
+
+    /// See [`super::H1Connection::exchange`].
+    pub(super) async fn exchange(
+        &mut self,
+        head: &Parts,
+        host: Option<&HeaderValue>,
+        body: RequestBody,
+        deadlines: &Deadlines,
+    ) -> Result<Response<()>, Failure> {
+        let mut request = Request::from_parts(head.clone(), body);
+        if let Some(host) = host {
+            request.headers_mut().insert(header::HOST, host.clone());
+        }
+        if let Some(listener) = request.body().listener() {
+            on_informational(&mut request, move |interim| {
+                listener.hear(interim.status(), interim.headers());
+            });
+        }
+        let has_body = !request.body().is_end_stream();
+        if has_body {
+            request.body_mut().go_through(self.tracker.clone());
+        }
+        let uploading = has_body.then(|| Uploading::begin(self.tracker.clone(), deadlines));
+        self.tracker.await_head(self.head_bound);
+        let answer = self.sender.try_send_request(request);
+        let engine = &mut self.engine;
+        let answer = answered(answer, engine, &self.tracker, deadlines, uploading).await?;
+        let (head, incoming) = answer.into_parts();
+        self.incoming = Some(incoming);
+        Ok(Response::from_parts(head, ()))
+    }
+
+    /// See [`super::H1Connection::poll_frame`].
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+        let Some(incoming) = &mut self.incoming else {
+            return Poll::Ready(None);
+        };
+        let mut polled = Pin::new(&mut *incoming).poll_frame(cx);
+        if polled.is_pending() {
+            // Asking has told hyper that there is room; now it can read. How the connection
+            // finishes does not matter here: the body says whether it came whole.
+            let _ = self.engine.drive(cx);
+            polled = Pin::new(incoming).poll_frame(cx);
+        }
+        if let Poll::Ready(None) = polled {
+            self.incoming = None;
+        }
+        polled.map_err(BodyBroken::Hyper)
+    }
+
+    /// See [`super::H1Connection::is_end_stream`].
+    pub(super) fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    /// See [`super::H1Connection::size_hint`].
+    pub(super) fn size_hint(&self) -> SizeHint {
+        let hint = self.incoming.as_ref().map(Body::size_hint);
+        hint.unwrap_or_else(|| SizeHint::with_exact(0))
+    }
+
+    /// See [`super::H1Connection::is_reusable`].
+    pub(super) fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
+        self.engine.drive(cx).is_pending()
+            && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
+    }
+
+    /// Whether it is known to be of no use any more.
+    pub(super) fn is_finished(&self) -> bool {
+        !matches!(self.engine, Engine::Running(_)) || self.tracker.is_write_closed()
+    }
+
+    /// Whether an exchange waits for its descriptor.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.tracker.is_wanted()
+    }
+}
+
+/// The answer, while the connection is driven.
+async fn answered(
+    answer: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>>,
+    engine: &mut Engine,
+    tracker: &SocketTracker,
+    deadlines: &Deadlines,
+    mut uploading: Option<Uploading>,
+) -> Result<Response<Incoming>, Failure> {
+    let mut answer = pin!(answer);
+    poll_fn(|cx| {
+        if let Some(reason) = deadlines.fired() {
+            return Poll::Ready(Err(Failure::from(Fault::new(reason))));
+        }
+        let driven = engine.drive(cx);
+        match (answer.as_mut().poll(cx), driven) {
+            (Poll::Ready(Ok(response)), _) => {
+                tracker.head_came();
+                Poll::Ready(Ok(response))
+            }
+            (Poll::Ready(Err(mut error)), driven) => {
+                let unsent = error.take_message().map(Request::into_body);
+                let error = match driven {
+                    Poll::Ready(Err(cause)) => cause,
+                    _ => error.into_error(),
+                };
+                let reason = match reason_of_answer(&error) {
+                    Reason::ServerResponseEmpty if tracker.has_said_too_much() => {
+                        Reason::ServerResponseInterim
+                    }
+                    reason => reason,
+                };
+                let fault = Fault::http(reason, error);
+                Poll::Ready(Err(Failure { fault, unsent }))
+            }
+            (Poll::Pending, _) => {
+                if let Some(uploading) = &mut uploading {
+                    uploading.poll(deadlines);
+                }
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+impl Engine {
+    fn drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
+        let Self::Running(driver) = self else {
+            return Poll::Ready(Ok(()));
+        };
+        let outcome = ready!(driver.as_mut().poll(cx));
+        if let Self::Running(driver) = std::mem::replace(self, Self::Broken)
+            && outcome.is_ok()
+        {
+            *self = Self::Finished(driver);
+        }
+        Poll::Ready(outcome)
+    }
+}
+
+/// What kept the answer from coming: nonsense from the server, or a connection that ended.
+fn reason_of_answer(error: &hyper::Error) -> Reason {
+    if error.is_parse() || error.is_parse_too_large() || error.is_parse_status() {
+        return Reason::ServerResponseMalformed;
+    }
+    Reason::ServerResponseEmpty
+}

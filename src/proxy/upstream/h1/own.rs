@@ -1,0 +1,380 @@
+//! A connection that reads and writes by `wire::h1`.
+
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+
+use crate::exchange::{Fault, Reason};
+use crate::net::Stream;
+use crate::plan::HeaderCase;
+use crate::proxy::io::{
+    Deadlines, Listener, MOST_INTERIM_BYTES, RequestBody, TrackedSocket, Uploading,
+};
+use crate::proxy::upstream::settings::Settings;
+use crate::wire::h1::Refusal;
+use crate::wire::h1::answer::{Answer, AnswerParser, Framing, HeadLimits};
+use crate::wire::h1::chunks::{ChunkDecoder, Piece};
+use crate::wire::h1::request::NameCase;
+
+use super::upload::{Stopped, Upload};
+use super::{BodyBroken, Failure};
+
+/// So much is read at a time while little is expected. It is read to the stack first: a connection that
+/// waits holds no buffer.
+const LITTLE_BYTES: usize = 8 << 10;
+
+/// So much is read at a time of what is large.
+const LARGE_BYTES: usize = 64 << 10;
+
+/// One connection.
+pub(super) struct OwnConnection {
+    stream: TrackedSocket,
+    /// Read, and not yet used.
+    read: BytesMut,
+    parser: AnswerParser,
+    upload: Upload,
+    incoming: Incoming,
+    /// Whether there was more to read than was asked for.
+    has_more: bool,
+    limits: HeadLimits,
+    case: NameCase,
+}
+
+/// What comes next from the server.
+enum Incoming {
+    /// Nothing: its answer has come to its end, or nothing was asked.
+    Nothing,
+    /// Nothing: the connection has come to its end.
+    Ended,
+    /// The head of an answer.
+    Head,
+    /// So many bytes of its body.
+    Length(u64),
+    /// Chunks of it.
+    Chunks(ChunkDecoder),
+    /// Its body, until the connection ends.
+    UntilEnd,
+    /// Not HTTP.
+    Tunnel,
+}
+
+/// An answer that is waited for.
+struct Waiting<'a> {
+    method: &'a Method,
+    /// Hears what comes before it.
+    listener: Option<Listener>,
+    /// What may still come before it.
+    interim_left: u64,
+    /// Bytes that had been written before the request.
+    written_before: u64,
+    /// `None`: the request has no body.
+    uploading: Option<Uploading>,
+}
+
+impl OwnConnection {
+    /// A connection over `stream`.
+    pub(super) fn over(stream: Stream, settings: &Settings) -> Self {
+        Self {
+            stream: TrackedSocket::to_server(stream),
+            read: BytesMut::new(),
+            parser: AnswerParser::default(),
+            upload: Upload::default(),
+            incoming: Incoming::Nothing,
+            has_more: false,
+            limits: settings.head_limits(),
+            case: match settings.header_case() {
+                HeaderCase::Title => NameCase::Title,
+                HeaderCase::Lower | HeaderCase::Preserve => NameCase::Lower,
+            },
+        }
+    }
+
+    /// See [`super::H1Connection::exchange`].
+    pub(super) async fn exchange(
+        &mut self,
+        head: &Parts,
+        host: Option<&HeaderValue>,
+        body: RequestBody,
+        deadlines: &Deadlines,
+    ) -> Result<Response<()>, Failure> {
+        let has_body = !body.is_end_stream();
+        let mut waiting = Waiting {
+            method: &head.method,
+            listener: body.listener(),
+            interim_left: MOST_INTERIM_BYTES,
+            written_before: self.stream.written(),
+            uploading: has_body.then(|| Uploading::begin(self.stream.tracker(), deadlines)),
+        };
+        self.incoming = Incoming::Head;
+        self.has_more = false;
+        self.upload.begin(head, host, body, self.case);
+        match poll_fn(|cx| self.poll_answer(cx, &mut waiting, deadlines)).await {
+            Ok(response) => {
+                self.upload.forget();
+                Ok(response)
+            }
+            Err(fault) => Err(Failure {
+                fault,
+                unsent: self.unsent(&waiting),
+            }),
+        }
+    }
+
+    /// The request's body, if not a byte of the request has left.
+    fn unsent(&mut self, waiting: &Waiting<'_>) -> Option<RequestBody> {
+        let is_unsent = self.stream.written() == waiting.written_before;
+        is_unsent.then(|| self.upload.rewound())?
+    }
+
+    fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        waiting: &mut Waiting<'_>,
+        deadlines: &Deadlines,
+    ) -> Poll<Result<Response<()>, Fault>> {
+        if let Some(reason) = deadlines.fired() {
+            return Poll::Ready(Err(Fault::new(reason)));
+        }
+        loop {
+            if let Poll::Ready(Err(stopped)) = self.upload.poll(cx, &mut self.stream) {
+                return Poll::Ready(Err(stopped.into()));
+            }
+            let answer = match self.poll_head(cx, waiting.method) {
+                Poll::Ready(answer) => answer?,
+                Poll::Pending => break,
+            };
+            let status = answer.response.status();
+            if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+                return Poll::Ready(Ok(self.begin_body(answer)));
+            }
+            // It may have been what the body waits for.
+            waiting.hear(&answer.response)?;
+        }
+        if let Some(uploading) = &mut waiting.uploading {
+            uploading.poll(deadlines);
+        }
+        Poll::Pending
+    }
+
+    /// The next head, interim or not.
+    fn poll_head(&mut self, cx: &mut Context<'_>, method: &Method) -> Poll<Result<Answer, Fault>> {
+        loop {
+            if !self.read.is_empty() {
+                let parsed = self.parser.parse(&mut self.read, method, self.limits);
+                if let Some(answer) = parsed.map_err(not_understood)? {
+                    return Poll::Ready(Ok(answer));
+                }
+            }
+            match ready!(self.poll_read(cx)) {
+                Ok(0) => return Poll::Ready(Err(Fault::new(Reason::ServerResponseEmpty))),
+                Ok(_) => {}
+                Err(error) => {
+                    return Poll::Ready(Err(Fault::io(Reason::ServerResponseEmpty, error)));
+                }
+            }
+        }
+    }
+
+    fn begin_body(&mut self, answer: Answer) -> Response<()> {
+        self.incoming = match answer.framing {
+            Framing::Length(0) => Incoming::Nothing,
+            Framing::Length(length) => Incoming::Length(length),
+            Framing::Chunked => Incoming::Chunks(ChunkDecoder::default()),
+            Framing::UntilEnd => Incoming::UntilEnd,
+            Framing::Tunnel => Incoming::Tunnel,
+        };
+        answer.response
+    }
+
+    /// See [`super::H1Connection::poll_frame`].
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+        if let Poll::Ready(Err(stopped)) = self.upload.poll(cx, &mut self.stream) {
+            self.incoming = Incoming::Ended;
+            return Poll::Ready(Some(Err(match stopped {
+                // Why is among the facts of the exchange.
+                Stopped::Body(_) => BodyBroken::Cut,
+                Stopped::Socket(error) => BodyBroken::Io(error),
+            })));
+        }
+        loop {
+            match self.next_piece() {
+                Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
+                Ok(None) => {}
+                Err(refusal) => {
+                    self.incoming = Incoming::Ended;
+                    return Poll::Ready(Some(Err(BodyBroken::Refused(refusal))));
+                }
+            }
+            if self.is_end_stream() {
+                return Poll::Ready(None);
+            }
+            let error = match ready!(self.poll_read(cx)) {
+                Ok(0) if matches!(self.incoming, Incoming::UntilEnd) => {
+                    self.incoming = Incoming::Ended;
+                    return Poll::Ready(None);
+                }
+                Ok(0) => BodyBroken::Cut,
+                Ok(_) => continue,
+                Err(error) => BodyBroken::Io(error),
+            };
+            self.incoming = Incoming::Ended;
+            return Poll::Ready(Some(Err(error)));
+        }
+    }
+
+    /// What there is of the body among what was read.
+    fn next_piece(&mut self) -> Result<Option<Frame<Bytes>>, Refusal> {
+        if self.read.is_empty() {
+            return Ok(None);
+        }
+        let data = match &mut self.incoming {
+            Incoming::Length(left) => {
+                let length = usize::try_from(*left)
+                    .map_or(self.read.len(), |left| left.min(self.read.len()));
+                *left -= length as u64;
+                let data = self.read.split_to(length).freeze();
+                if *left == 0 {
+                    self.incoming = Incoming::Nothing;
+                }
+                data
+            }
+            Incoming::Chunks(decoder) => match decoder.decode(&mut self.read)? {
+                Some(Piece::Data(data)) => data,
+                Some(Piece::Trailers(trailers)) => {
+                    self.incoming = Incoming::Nothing;
+                    return Ok(Some(Frame::trailers(trailers)));
+                }
+                Some(Piece::End) => {
+                    self.incoming = Incoming::Nothing;
+                    return Ok(None);
+                }
+                None => return Ok(None),
+            },
+            Incoming::UntilEnd => self.read.split().freeze(),
+            Incoming::Nothing | Incoming::Ended | Incoming::Head | Incoming::Tunnel => {
+                return Ok(None);
+            }
+        };
+        Ok(Some(Frame::data(data)))
+    }
+
+    /// Reads some more; 0: the connection has ended.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let expected = match &self.incoming {
+            Incoming::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
+            Incoming::Chunks(decoder) => {
+                usize::try_from(decoder.chunk_left()).unwrap_or(usize::MAX)
+            }
+            _ => 0,
+        };
+        if expected > LITTLE_BYTES || self.has_more {
+            let room = match &self.incoming {
+                Incoming::Length(_) => expected.min(LARGE_BYTES),
+                _ => LARGE_BYTES,
+            };
+            self.read.reserve(room);
+            let reading = pin!(self.stream.read_buf(&mut self.read));
+            let count = ready!(reading.poll(cx))?;
+            self.has_more = count >= room;
+            return Poll::Ready(Ok(count));
+        }
+        let mut room = [MaybeUninit::uninit(); LITTLE_BYTES];
+        let mut room = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room))?;
+        self.has_more = room.remaining() == 0;
+        self.read.extend_from_slice(room.filled());
+        Poll::Ready(Ok(room.filled().len()))
+    }
+
+    /// See [`super::H1Connection::is_end_stream`].
+    pub(super) fn is_end_stream(&self) -> bool {
+        matches!(self.incoming, Incoming::Nothing | Incoming::Ended)
+    }
+
+    /// See [`super::H1Connection::size_hint`].
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match self.incoming {
+            Incoming::Nothing | Incoming::Ended | Incoming::Tunnel => SizeHint::with_exact(0),
+            Incoming::Length(left) => SizeHint::with_exact(left),
+            Incoming::Head | Incoming::Chunks(_) | Incoming::UntilEnd => SizeHint::default(),
+        }
+    }
+
+    /// The socket, and what was read too far, after a 101.
+    pub(super) fn into_upgraded(self) -> Option<(Stream, Bytes)> {
+        let is_tunnel = matches!(self.incoming, Incoming::Tunnel);
+        is_tunnel.then(|| (self.stream.into_inner(), self.read.freeze()))
+    }
+
+    /// Whether nothing is under way, and nothing has come that was not asked for.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.incoming, Incoming::Nothing)
+            && self.upload.is_over()
+            && self.read.is_empty()
+            && !self.stream.is_write_closed()
+    }
+
+    /// See [`super::H1Connection::is_reusable`].
+    pub(super) fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut room = [0; 1];
+        let mut room = ReadBuf::new(&mut room);
+        self.is_idle()
+            && Pin::new(&mut self.stream)
+                .poll_read(cx, &mut room)
+                .is_pending()
+    }
+
+    /// Gives back its buffers.
+    pub(super) fn cool(&mut self) {
+        self.read = BytesMut::new();
+        self.parser.clear();
+        self.upload.cool();
+    }
+
+    /// Whether an exchange waits for its descriptor.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.stream.is_wanted()
+    }
+}
+
+impl Waiting<'_> {
+    /// The server says something before its answer.
+    fn hear(&mut self, interim: &Response<()>) -> Result<(), Fault> {
+        let fields = interim.headers();
+        let bytes = fields
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 4);
+        let bytes = "HTTP/1.1 103 \r\n\r\n".len() + bytes.sum::<usize>();
+        let left = self.interim_left.checked_sub(bytes as u64);
+        self.interim_left = left.ok_or_else(|| Fault::new(Reason::ServerResponseInterim))?;
+        if let Some(listener) = &self.listener {
+            listener.hear(interim.status(), fields);
+        }
+        Ok(())
+    }
+}
+
+/// The server has said what no answer is.
+fn not_understood(refusal: Refusal) -> Fault {
+    Fault::told(Reason::ServerResponseMalformed, refusal.to_string().into())
+}
+
+impl From<Stopped> for Fault {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Body(reason) => Self::new(reason),
+            Stopped::Socket(error) => Self::io(Reason::ServerResponseEmpty, error),
+        }
+    }
+}

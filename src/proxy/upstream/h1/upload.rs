@@ -1,0 +1,250 @@
+//! A request on its way out: its head, and its body piece by piece.
+//!
+//! The body is asked for more only when all that it gave has been written: what waits here would let the
+//! client send more, which would wait here too.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http::HeaderValue;
+use http::request::Parts;
+use http_body::Body;
+use tokio::io::AsyncWrite;
+
+use crate::exchange::Reason;
+use crate::proxy::io::{BodyFault, RequestBody, TrackedSocket};
+use crate::wire::h1::chunks;
+use crate::wire::h1::request::{BodyFraming, NameCase, write_head};
+
+/// Pieces up to this size are copied behind what stands before them.
+const SMALL_BYTES: usize = 1 << 10;
+
+/// So much is gathered of small pieces before it is written.
+const GATHERED_BYTES: usize = 16 << 10;
+
+/// What is written of a request.
+#[derive(Default)]
+pub(super) struct Upload {
+    /// The head, sizes of chunks, and small pieces.
+    out: Vec<u8>,
+    /// How much of that has been written.
+    written: usize,
+    /// A large piece, behind it.
+    piece: Bytes,
+    /// What follows the piece.
+    tail: &'static [u8],
+    body: Option<Outgoing>,
+    is_flushed: bool,
+}
+
+/// A body of which not all has been written.
+struct Outgoing {
+    body: RequestBody,
+    /// Bytes that are still to come; `None`: it goes in chunks.
+    left: Option<u64>,
+    /// Whether all of it has been taken from the body.
+    is_taken: bool,
+}
+
+/// Why a request cannot be sent to its end.
+pub(super) enum Stopped {
+    /// The client broke off, or sent nonsense.
+    Body(Reason),
+    /// The connection.
+    Socket(io::Error),
+}
+
+impl Upload {
+    /// Begins with the next request.
+    pub(super) fn begin(
+        &mut self,
+        head: &Parts,
+        host: Option<&HeaderValue>,
+        mut body: RequestBody,
+        case: NameCase,
+    ) {
+        let is_empty = body.is_end_stream();
+        let framing = match body.size_hint().exact() {
+            _ if is_empty => BodyFraming::Length(0),
+            Some(length) => BodyFraming::Length(length),
+            None => BodyFraming::Chunked,
+        };
+        self.out.clear();
+        self.written = 0;
+        self.piece = Bytes::new();
+        self.tail = b"";
+        self.is_flushed = false;
+        write_head(head, host, framing, case, &mut self.out);
+        self.body = (!is_empty).then(|| {
+            body.keep();
+            Outgoing {
+                body,
+                left: match framing {
+                    BodyFraming::Length(length) => Some(length),
+                    BodyFraming::Chunked => None,
+                },
+                is_taken: false,
+            }
+        });
+    }
+
+    /// Writes on; ready when the whole request has left for the server.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut TrackedSocket,
+    ) -> Poll<Result<(), Stopped>> {
+        if self.is_over() {
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            let is_first = self.written == 0 && self.piece.is_empty();
+            if is_first || self.is_written() {
+                self.gather(cx).map_err(Stopped::Body)?;
+            }
+            if self.is_written() {
+                break;
+            }
+            let written = self.poll_write(cx, stream);
+            if written.is_pending()
+                && let Some(outgoing) = &self.body
+            {
+                outgoing.body.wait_for_room();
+            }
+            ready!(written).map_err(Stopped::Socket)?;
+        }
+        if !self.is_flushed {
+            ready!(Pin::new(stream).poll_flush(cx)).map_err(Stopped::Socket)?;
+            self.is_flushed = true;
+        }
+        match &self.body {
+            Some(outgoing) if !outgoing.is_taken => Poll::Pending,
+            _ => {
+                self.body = None;
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    /// Whether the whole request has left.
+    pub(super) fn is_over(&self) -> bool {
+        self.body.is_none() && self.is_flushed && self.is_written()
+    }
+
+    /// The body as it was in the beginning, if nothing of it is gone. `None` too if there was none.
+    pub(super) fn rewound(&mut self) -> Option<RequestBody> {
+        self.body.take()?.body.rewound()
+    }
+
+    /// Says that the request will not be sent again.
+    pub(super) fn forget(&mut self) {
+        if let Some(outgoing) = &mut self.body {
+            outgoing.body.forget();
+        }
+    }
+
+    /// Gives back its memory; all has been written.
+    pub(super) fn cool(&mut self) {
+        self.out = Vec::new();
+        self.written = 0;
+    }
+
+    fn is_written(&self) -> bool {
+        self.written == self.out.len() && self.piece.is_empty() && self.tail.is_empty()
+    }
+
+    /// Takes what the body has, as far as it is little, or one large piece of it.
+    fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
+        let Some(outgoing) = &mut self.body else {
+            return Ok(());
+        };
+        if self.written == self.out.len() {
+            self.out.clear();
+            self.written = 0;
+        }
+        while !outgoing.is_taken && self.piece.is_empty() && self.out.len() < GATHERED_BYTES {
+            let frame = match Pin::new(&mut outgoing.body).poll_frame(cx) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Some(Ok(frame))) => Some(frame),
+                Poll::Ready(Some(Err(BodyFault(reason)))) => return Err(reason),
+                Poll::Ready(None) => None,
+            };
+            let data = frame.map(http_body::Frame::into_data);
+            self.is_flushed = false;
+            match (data, outgoing.left) {
+                (Some(Ok(data)), _) if data.is_empty() => {}
+                (Some(Ok(data)), Some(left)) => {
+                    // More than was announced would be taken for the next request.
+                    let left = left.checked_sub(data.len() as u64);
+                    outgoing.left = Some(left.ok_or(Reason::RequestBodyMalformed)?);
+                    push(&mut self.out, &mut self.piece, data);
+                }
+                (Some(Ok(data)), None) => {
+                    chunks::write_size(data.len(), &mut self.out);
+                    push(&mut self.out, &mut self.piece, data);
+                    match self.piece.is_empty() {
+                        true => self.out.extend_from_slice(b"\r\n"),
+                        false => self.tail = b"\r\n",
+                    }
+                }
+                // Beside a length there is no place for trailers.
+                (Some(Err(_)), Some(_)) => {}
+                (Some(Err(trailers)), None) => {
+                    let trailers = trailers.into_trailers().ok();
+                    chunks::write_end(trailers.as_ref(), &mut self.out);
+                    outgoing.is_taken = true;
+                }
+                (None, None) => {
+                    chunks::write_end(None, &mut self.out);
+                    outgoing.is_taken = true;
+                }
+                (None, Some(0)) => outgoing.is_taken = true,
+                (None, Some(_)) => return Err(Reason::RequestBodyMalformed),
+            }
+            // The server has the whole request by its length, whatever the client has still to say.
+            outgoing.is_taken |= outgoing.left == Some(0);
+        }
+        Ok(())
+    }
+
+    /// Writes some of what there is.
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut TrackedSocket,
+    ) -> Poll<io::Result<()>> {
+        let stream = Pin::new(stream);
+        let out = &self.out[self.written..];
+        let mut written = if self.piece.is_empty() && self.tail.is_empty() {
+            ready!(stream.poll_write(cx, out))?
+        } else {
+            let bufs = [out, &self.piece, self.tail].map(IoSlice::new);
+            ready!(stream.poll_write_vectored(cx, &bufs))?
+        };
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        let of_out = written.min(out.len());
+        self.written += of_out;
+        written -= of_out;
+        let of_piece = written.min(self.piece.len());
+        self.piece.advance(of_piece);
+        if self.piece.is_empty() {
+            // An empty view still holds what it is a view of.
+            self.piece = Bytes::new();
+        }
+        self.tail = &self.tail[written - of_piece..];
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Puts `data` behind `out`: copied, if it is little.
+fn push(out: &mut Vec<u8>, piece: &mut Bytes, data: Bytes) {
+    if data.len() <= SMALL_BYTES {
+        out.extend_from_slice(&data);
+    } else {
+        *piece = data;
+    }
+}
