@@ -93,7 +93,6 @@ const CIRCLES: [(&[&str], &str); 9] = [
             "src/config/compile/bind.rs",
             "src/config/compile/defaults.rs",
             "src/config/compile/frontend.rs",
-            "src/config/compile/health.rs",
             "src/config/compile/route.rs",
             "src/config/compile/server.rs",
             "src/config/compile/server_tls.rs",

@@ -11,7 +11,7 @@ use super::{CheckArguments, Format, INVALID};
 
 /// Checks a file and says what was found.
 pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
-    match load_and_verify(&arguments.file) {
+    match load_and_verify(arguments.file.path()) {
         Ok(loaded) => {
             match arguments.format {
                 Format::Human => warn(&loaded.warnings),
@@ -21,7 +21,7 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
             if arguments.show {
                 say(&config::show(&loaded.plan));
             } else if arguments.format == Format::Human {
-                say(&format!("{} is valid\n", arguments.file.display()));
+                say(&format!("{} is valid\n", arguments.file.path().display()));
             }
             ExitCode::SUCCESS
         }
@@ -61,7 +61,7 @@ pub(super) fn warn(warnings: &Diagnostics) {
 }
 
 /// Says it to standard output. A reader that has had enough (`| head`) is no fault.
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 

@@ -4,9 +4,10 @@ mod check;
 mod demo;
 mod health;
 mod run;
+mod schema;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -49,27 +50,39 @@ enum Command {
     ///
     /// SIGHUP, SIGUSR2 or a change of the file reloads the configuration. SIGTERM, SIGINT and SIGUSR1
     /// drain and then end the process; a second SIGTERM or SIGINT ends it at once.
-    Run(RunArguments),
+    Run(ConfigFile),
     /// Check a configuration and show all its mistakes
     Check(CheckArguments),
+    /// Print the JSON Schema of configuration files: editors complete and check keys with it
+    Schema,
     /// Ask a running proxy whether it is ready: for health checks of containers
     Health(HealthArguments),
     /// Run the proxy in front of three small app servers of its own, without a file
     Demo(DemoArguments),
 }
 
+/// The configuration file, in one of two spellings.
 #[derive(Debug, Args)]
-struct RunArguments {
+struct ConfigFile {
     /// The configuration file
-    #[arg(short, long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "config")]
+    file: Option<PathBuf>,
+    /// The configuration file, too
+    #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn path(&self) -> &Path {
+        let path = self.file.as_deref().or(self.config.as_deref());
+        path.expect("clap wants one of the two")
+    }
 }
 
 #[derive(Debug, Args)]
 struct CheckArguments {
-    /// The configuration file
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[command(flatten)]
+    file: ConfigFile,
     /// The format of the mistakes
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -123,8 +136,9 @@ pub fn main(allocator: &str) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     match arguments.command {
-        Some(Command::Run(arguments)) => run::run(&arguments.config),
+        Some(Command::Run(file)) => run::run(file.path()),
         Some(Command::Check(arguments)) => check::check(&arguments),
+        Some(Command::Schema) => schema::schema(),
         Some(Command::Health(arguments)) => health::health(arguments),
         Some(Command::Demo(arguments)) => demo::demo(&arguments),
         None => help(),

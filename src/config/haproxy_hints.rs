@@ -6,458 +6,104 @@
 
 use crate::config::raw::{Kind, Value};
 
-/// Words of no table; `-` and `_` are the same. What is said begins with the words by which a reader
-/// can search the documentation.
-const ABSENT: &[(&[&str], &str)] = &[
-    (
-        &[
-            "affinity",
-            "cookie",
-            "hash",
-            "hash_type",
-            "ip_hash",
-            "persistence",
-            "session_affinity",
-            "stick",
-            "stick_on",
-            "sticky",
-            "sticky_session",
-            "sticky_sessions",
-        ],
-        NO_STICKINESS,
-    ),
-    (
-        &["stick_table", "table", "peers"],
-        "stick tables do not exist yet: Evenkeel counts nothing per client",
-    ),
-    (
-        &[
-            "limit_conn",
-            "limit_req",
-            "limit_rate",
-            "rate",
-            "rate_limit",
-            "rate_limits",
-            "ratelimit",
-            "rate_limit_sessions",
-            "throttle",
-            "in_flight_req",
-            "inflightreq",
-        ],
-        "rate limits do not exist yet; `max_connections` of a frontend bounds its connections, and \
-         `max_connections` of a server bounds its requests in flight",
-    ),
-    (
-        &[
-            "auth",
-            "auth_basic",
-            "auth_request",
-            "basic_auth",
-            "basicauth",
-            "digestauth",
-            "forward_auth",
-            "forwardauth",
-            "http_auth",
-            "jwt",
-            "oauth",
-            "oidc",
-            "user_list",
-            "userlist",
-        ],
-        "passwords and tokens are not checked yet; a route can require a client certificate: \
-         `client_certificate = \"required\"`",
-    ),
-    (
-        &[
-            "allow",
-            "allowlist",
-            "block",
-            "blacklist",
-            "deny",
-            "denylist",
-            "ip_allowlist",
-            "ip_whitelist",
-            "ipallowlist",
-            "ipwhitelist",
-            "satisfy",
-            "source_range",
-            "whitelist",
-        ],
-        "write a rule: `rule = [{ when = 'src not in [\"10.0.0.0/8\"]', deny = 403 }]`; a route can \
-         require a client certificate: `client_certificate = \"required\"`",
-    ),
-    (
-        &[
-            "add_prefix",
-            "addprefix",
-            "handle_path",
-            "path_prefix_rewrite",
-            "path_rewrite",
-            "replace_path",
-            "reqrep",
-            "rewrite",
-            "rewrite_target",
-            "set_path",
-            "set_uri",
-            "strip_path_prefix",
-            "strip_prefix",
-            "stripprefix",
-            "uri_strip_prefix",
-        ],
-        "write a rule: `rule = [{ set_path = \"/new%[path]\" }]`",
-    ),
-    (
-        &[
-            "add_header",
-            "add_headers",
-            "custom_request_headers",
-            "custom_response_headers",
-            "del_header",
-            "header_down",
-            "header_up",
-            "http_after_response",
-            "more_set_headers",
-            "proxy_hide_header",
-            "proxy_set_header",
-            "remove_header",
-            "replace_header",
-            "request_headers",
-            "response_headers",
-            "set_header",
-            "set_headers",
-            "cors",
-            "csp",
-            "hsts",
-            "expires",
-        ],
-        "write a rule: `rule = [{ set_header = { x-name = \"value\" } }]`, with `on = \"response\"` for \
-         answers",
-    ),
-    (
-        &[
-            "handle",
-            "http_request",
-            "http_response",
-            "middleware",
-            "middlewares",
-            "plugin",
-            "plugins",
-            "policies",
-            "policy",
-            "rule",
-            "rules",
-            "tcp_request",
-            "tcp_response",
-        ],
-        "write `rule = [{ when = \"…\", deny = 403 }]` in a frontend, a route or a backend; a \
-         `[[frontend.NAME.route]]` chooses the backend",
-    ),
-    (
-        &[
-            "filter", "filters", "lua_load", "lua", "spoe", "wasm", "script",
-        ],
-        "filters and scripts do not exist: Evenkeel runs no code of its users",
-    ),
-    (
-        &[
-            "http_request_redirect",
-            "redir",
-            "redirect",
-            "redirects",
-            "redirect_regex",
-            "redirect_scheme",
-        ],
-        "write a rule: `rule = [{ when = \"not ssl_fc\", redirect = { scheme = \"https\" } }]`",
-    ),
-    (
-        &[
-            "autoindex",
-            "file_server",
-            "index",
-            "respond",
-            "return",
-            "root",
-            "static",
-            "static_response",
-            "try_files",
-        ],
-        "Evenkeel serves no files and no answers of your own yet: a server has to answer",
-    ),
-    (
-        &[
-            "error_page",
-            "error_pages",
-            "errorfile",
-            "errorfiles",
-            "errorloc",
-            "errors",
-            "handle_errors",
-            "http_error",
-            "http_errors",
-            "maintenance",
-            "monitor_uri",
-        ],
-        "error pages of your own do not exist yet: an answer that Evenkeel makes has its reason and \
-         the request's id as its body",
-    ),
-    (
-        &[
-            "brotli",
-            "compress",
-            "compression",
-            "encode",
-            "gzip",
-            "gzip_types",
-            "zstd",
-        ],
-        "compression does not exist yet: bodies pass as the servers send them",
-    ),
-    (
-        &["cache", "caching", "proxy_cache"],
-        "a cache does not exist yet: every request goes to a server",
-    ),
-    (
-        &[
-            "buffer",
-            "buffering",
-            "buffers",
-            "client_max_body_size",
-            "max_body_size",
-            "max_request_body_bytes",
-            "proxy_buffering",
-            "proxy_request_buffering",
-            "request_body",
-        ],
-        "bodies are passed on as they come: they are not buffered, and their size has no limit",
-    ),
-    (
-        &["slow_start", "slowstart", "slow_start_config"],
-        "slow start does not exist yet: a server that comes up gets its full share at once",
-    ),
-    (
-        &[
-            "circuit_breaker",
-            "error_limit",
-            "fail_timeout",
-            "max_fails",
-            "observe",
-            "on_error",
-            "outlier_detection",
-            "passive_health",
-            "unhealthy_status",
-        ],
-        "servers are not judged by their answers to clients yet, only by active checks: `health` of \
-         the backend",
-    ),
-    (
-        &["agent_addr", "agent_check", "agent_inter", "agent_port"],
-        "agent checks do not exist yet; `health` of the backend can check a page of the server",
-    ),
-    (
-        &["on_marked_down", "on_marked_up", "shutdown_sessions"],
-        "a server that goes down gets no new requests; those in flight run on until their own timeouts. \
-         This cannot be changed yet",
-    ),
-    (
-        &[
-            "discovery",
-            "dns",
-            "dynamic_upstreams",
-            "hostname",
-            "init_addr",
-            "resolve",
-            "resolve_prefer",
-            "resolver",
-            "resolvers",
-            "server_template",
-        ],
-        "names of servers are not resolved yet: write IP addresses in `servers`",
-    ),
-    (
-        &[
-            "bind_address",
-            "interface",
-            "proxy_bind",
-            "source",
-            "usesrc",
-        ],
-        "the source address of server connections cannot be set yet: the system chooses it",
-    ),
-    (
-        &[
-            "acme",
-            "auto_https",
-            "cert_resolver",
-            "certresolver",
-            "letsencrypt",
-        ],
-        "Evenkeel gets no certificates by ACME yet; what certbot or lego renews is served within \
-         seconds: `tls = \"/etc/letsencrypt/live/NAME/fullchain.pem\"`",
-    ),
-    (
-        &["alt_svc", "h3", "http3", "quic"],
-        "HTTP/3 does not exist yet",
-    ),
-    (
-        &["mirror", "mirrors", "shadow"],
-        "mirroring does not exist yet: each request goes to one backend",
-    ),
-    (
-        &[
-            "canary",
-            "split",
-            "split_clients",
-            "traffic_split",
-            "weighted",
-        ],
-        "splitting a route over backends does not exist yet; `weight` of a server gives it its share \
-         within one backend",
-    ),
-    (
-        &[
-            "access_log",
-            "error_log",
-            "httplog",
-            "log_format",
-            "logger",
-            "logging",
-            "syslog",
-        ],
-        "the access log is `[log.access]` with `to = \"…\"`, for the whole process; its format is fixed",
-    ),
-    (
-        &["tracing", "opentelemetry", "otel", "otlp", "zipkin"],
-        "tracing does not exist yet; `request_id` of a frontend names a request in every log",
-    ),
-    (
-        &[
-            "chroot",
-            "daemon",
-            "gid",
-            "group",
-            "master_worker",
-            "nbproc",
-            "pidfile",
-            "uid",
-            "user",
-            "worker_rlimit_nofile",
-            "ulimit_n",
-        ],
-        "leave it out: user, limits and supervision are set by systemd (see packaging/evenkeel.service) \
-         or by the container",
-    ),
-    (
-        &[
-            "stats_socket",
-            "stats",
-            "dashboard",
-            "metrics",
-            "prometheus",
-            "status",
-            "api",
-        ],
-        "metrics and status are on the `[admin]` listener",
-    ),
-    (
-        &[
-            "proxy_read_timeout",
-            "read_timeout",
-            "response_header_timeout",
-            "timeout_server",
-        ],
-        "write `timeout = { response = \"…\", body = \"…\" }` in the `[backend.NAME]`",
-    ),
-    (
-        &[
-            "connect_timeout",
-            "dial_timeout",
-            "proxy_connect_timeout",
-            "timeout_connect",
-        ],
-        "write `timeout = { connect = \"…\" }` in the `[backend.NAME]`",
-    ),
-    (
-        &[
-            "client_body_timeout",
-            "proxy_send_timeout",
-            "send_timeout",
-            "timeout_client",
-            "write_timeout",
-        ],
-        "write `timeout = { body = \"…\" }` in the `[frontend.NAME]`",
-    ),
-    (
-        &[
-            "client_header_timeout",
-            "read_header_timeout",
-            "timeout_http_request",
-        ],
-        "write `timeout = { head = \"…\" }` in the `[frontend.NAME]`",
-    ),
-    (
-        &[
-            "idle_timeout",
-            "keepalive_timeout",
-            "timeout_http_keep_alive",
-        ],
-        "write `timeout = { keep_alive = \"…\" }` in the `[frontend.NAME]`, and `pool = { idle_timeout \
-         = \"…\" }` in the `[backend.NAME]`",
-    ),
-    (
-        &[
-            "retry",
-            "redispatch",
-            "proxy_next_upstream",
-            "proxy_next_upstream_tries",
-            "retry_on",
-        ],
-        "write `attempts` in the `[backend.NAME]`: another server is tried when that is safe",
-    ),
-    (
-        &["forwardfor", "option_forwardfor", "x_forwarded_for", "xff"],
-        "write `forwarding = { x_forwarded = true }` in the `[frontend.NAME]`; it is the default",
-    ),
-    (
-        &[
-            "real_ip_header",
-            "set_real_ip_from",
-            "trusted_ips",
-            "forwarded_headers",
-        ],
-        "write `trusted_proxies` and `client_field` in the `[frontend.NAME]`",
-    ),
-    (
-        &[
-            "entry_points",
-            "entrypoints",
-            "location",
-            "locations",
-            "routers",
-            "server_name",
-            "match",
-        ],
-        "write each route as `[[frontend.NAME.route]]` with `host`, `path` and `backend`",
-    ),
-    (
-        &[
-            "load_balancer",
-            "loadbalancer",
-            "proxy_pass",
-            "reverse_proxy",
-            "services",
-            "upstreams",
-        ],
-        "a group of servers is a `[backend.NAME]` with `servers = [\"…\"]`",
-    ),
-    (
-        &["lb_policy", "lb_method", "strategy", "balancer"],
-        "write `balance` in the `[backend.NAME]`",
-    ),
-    (
-        &["enabled"],
-        "leave it out; what can be switched off has the value \"off\" or `false`",
-    ),
-];
+/// Words of no table, and what is said to them; `-` and `_` are the same. What is said begins with the words
+/// by which a reader can search the documentation.
+const ABSENT: &str = r#"
+    affinity cookie hash hash_type ip_hash persistence session_affinity stick stick_on sticky
+    sticky_session sticky_sessions:
+        stickiness does not exist yet: each request goes to the server whose turn it is, for every client
+    stick_table table peers:
+        stick tables do not exist yet: Evenkeel counts nothing per client
+    limit_conn limit_req limit_rate rate rate_limit rate_limits ratelimit rate_limit_sessions
+    throttle in_flight_req inflightreq:
+        rate limits do not exist yet; `max_connections` of a frontend bounds its connections, and `max_connections` of a server bounds its requests in flight
+    auth auth_basic auth_request basic_auth basicauth digestauth forward_auth forwardauth http_auth
+    jwt oauth oidc user_list userlist:
+        passwords and tokens are not checked yet; a route can require a client certificate: `client_certificate = "required"`
+    allow allowlist block blacklist deny denylist ip_allowlist ip_whitelist ipallowlist ipwhitelist
+    satisfy source_range whitelist:
+        write a rule: `rule = [{ when = 'src not in ["10.0.0.0/8"]', deny = 403 }]`; a route can require a client certificate: `client_certificate = "required"`
+    add_prefix addprefix handle_path path_prefix_rewrite path_rewrite replace_path reqrep rewrite
+    rewrite_target set_path set_uri strip_path_prefix strip_prefix stripprefix uri_strip_prefix:
+        write a rule: `rule = [{ set_path = "/new%[path]" }]`
+    add_header add_headers custom_request_headers custom_response_headers del_header header_down
+    header_up http_after_response more_set_headers proxy_hide_header proxy_set_header remove_header
+    replace_header request_headers response_headers set_header set_headers cors csp hsts expires:
+        write a rule: `rule = [{ set_header = { x-name = "value" } }]`, with `on = "response"` for answers
+    handle http_request http_response middleware middlewares plugin plugins policies policy rule
+    rules tcp_request tcp_response:
+        write `rule = [{ when = "…", deny = 403 }]` in a frontend, a route or a backend; a `[[frontend.NAME.route]]` chooses the backend
+    filter filters lua_load lua spoe wasm script:
+        filters and scripts do not exist: Evenkeel runs no code of its users
+    http_request_redirect redir redirect redirects redirect_regex redirect_scheme:
+        write a rule: `rule = [{ when = "not ssl_fc", redirect = { scheme = "https" } }]`
+    autoindex file_server index respond return root static static_response try_files:
+        Evenkeel serves no files and no answers of your own yet: a server has to answer
+    error_page error_pages errorfile errorfiles errorloc errors handle_errors http_error http_errors
+    maintenance monitor_uri:
+        error pages of your own do not exist yet: an answer that Evenkeel makes has its reason and the request's id as its body
+    brotli compress compression encode gzip gzip_types zstd:
+        compression does not exist yet: bodies pass as the servers send them
+    cache caching proxy_cache:
+        a cache does not exist yet: every request goes to a server
+    buffer buffering buffers client_max_body_size max_body_size max_request_body_bytes
+    proxy_buffering proxy_request_buffering request_body:
+        bodies are passed on as they come: they are not buffered, and their size has no limit
+    slow_start slowstart slow_start_config:
+        slow start does not exist yet: a server that comes up gets its full share at once
+    circuit_breaker error_limit fail_timeout max_fails observe on_error outlier_detection
+    passive_health unhealthy_status:
+        servers are not judged by their answers to clients yet, only by active checks: `health` of the backend
+    agent_addr agent_check agent_inter agent_port:
+        agent checks do not exist yet; `health` of the backend can check a page of the server
+    on_marked_down on_marked_up shutdown_sessions:
+        a server that goes down gets no new requests; those in flight run on until their own timeouts. This cannot be changed yet
+    discovery dns dynamic_upstreams hostname init_addr resolve resolve_prefer resolver resolvers
+    server_template:
+        names of servers are not resolved yet: write IP addresses in `servers`
+    bind_address interface proxy_bind source usesrc:
+        the source address of server connections cannot be set yet: the system chooses it
+    acme auto_https cert_resolver certresolver letsencrypt:
+        Evenkeel gets no certificates by ACME yet; what certbot or lego renews is served within seconds: `tls = "/etc/letsencrypt/live/NAME/fullchain.pem"`
+    alt_svc h3 http3 quic:
+        HTTP/3 does not exist yet
+    mirror mirrors shadow:
+        mirroring does not exist yet: each request goes to one backend
+    canary split split_clients traffic_split weighted:
+        splitting a route over backends does not exist yet; `weight` of a server gives it its share within one backend
+    access_log error_log httplog log_format logger logging syslog:
+        the access log is `[log.access]` with `to = "…"`, for the whole process; its format is fixed
+    tracing opentelemetry otel otlp zipkin:
+        tracing does not exist yet; `request_id` of a frontend names a request in every log
+    chroot daemon gid group master_worker nbproc pidfile uid user worker_rlimit_nofile ulimit_n:
+        leave it out: user, limits and supervision are set by systemd (see packaging/evenkeel.service) or by the container
+    stats_socket stats dashboard metrics prometheus status api:
+        metrics and status are on the `[admin]` listener
+    proxy_read_timeout read_timeout response_header_timeout timeout_server:
+        write `timeout = { response = "…", body = "…" }` in the `[backend.NAME]`
+    connect_timeout dial_timeout proxy_connect_timeout timeout_connect:
+        write `timeout = { connect = "…" }` in the `[backend.NAME]`
+    client_body_timeout proxy_send_timeout send_timeout timeout_client write_timeout:
+        write `timeout = { body = "…" }` in the `[frontend.NAME]`
+    client_header_timeout read_header_timeout timeout_http_request:
+        write `timeout = { head = "…" }` in the `[frontend.NAME]`
+    idle_timeout keepalive_timeout timeout_http_keep_alive:
+        write `timeout = { keep_alive = "…" }` in the `[frontend.NAME]`, and `pool = { idle_timeout = "…" }` in the `[backend.NAME]`
+    retry redispatch proxy_next_upstream proxy_next_upstream_tries retry_on:
+        write `attempts` in the `[backend.NAME]`: another server is tried when that is safe
+    forwardfor option_forwardfor x_forwarded_for xff:
+        write `forwarding = { x_forwarded = true }` in the `[frontend.NAME]`; it is the default
+    real_ip_header set_real_ip_from trusted_ips forwarded_headers:
+        write `trusted_proxies` and `client_field` in the `[frontend.NAME]`
+    entry_points entrypoints location locations routers server_name match:
+        write each route as `[[frontend.NAME.route]]` with `host`, `path` and `backend`
+    load_balancer loadbalancer proxy_pass reverse_proxy services upstreams:
+        a group of servers is a `[backend.NAME]` with `servers = ["…"]`
+    lb_policy lb_method strategy balancer:
+        write `balance` in the `[backend.NAME]`
+    enabled:
+        leave it out; what can be switched off has the value "off" or `false`
+"#;
 
 const NO_STICKINESS: &str = "stickiness does not exist yet: each request goes to the server whose turn \
                              it is, for every client";
@@ -535,10 +181,20 @@ const OF_BACKEND_TLS: &str = "write the address alone, and `tls = true` in the b
 /// What to say to `word` as a key that no table has, when people are known to write it.
 pub(super) fn absent(word: &str) -> Option<&'static str> {
     let word = fold(word);
-    let mut known = ABSENT
-        .iter()
-        .filter(|(words, _)| words.contains(&word.as_str()));
-    known.next().map(|(_, answer)| *answer)
+    let mut known = answers().filter(|(words, _)| words.contains(&word.as_str()));
+    known.next().map(|(_, answer)| answer)
+}
+
+/// The entries of [`ABSENT`].
+fn answers() -> impl Iterator<Item = (Vec<&'static str>, &'static str)> {
+    let mut words = Vec::new();
+    ABSENT.lines().filter_map(move |line| {
+        if let Some(answer) = line.strip_prefix("        ") {
+            return Some((std::mem::take(&mut words), answer));
+        }
+        words.extend(line.trim_end_matches(':').split_whitespace());
+        None
+    })
 }
 
 /// `word` in the spelling in which two are compared: HAProxy has `-` where TOML has `_`.
@@ -656,30 +312,21 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::config::keys;
 
     #[test]
     fn what_does_not_exist_is_no_key_and_said_in_both_spellings() {
         let mut seen = HashSet::new();
-        for (words, said) in ABSENT {
-            for word in *words {
-                assert_eq!(fold(word), *word);
-                assert!(seen.insert(*word), "{word} is answered twice");
-                assert_eq!(absent(&word.replace('_', "-")), Some(*said), "{word}");
-                assert_eq!(absent(word), Some(*said), "{word}");
+        assert!(answers().count() > 30);
+        for (words, said) in answers() {
+            assert!(!words.is_empty(), "{said}");
+            for word in words {
+                assert_eq!(fold(word), word);
+                assert!(seen.insert(word), "{word} is answered twice");
+                assert_eq!(absent(&word.replace('_', "-")), Some(said), "{word}");
+                assert_eq!(absent(word), Some(said), "{word}");
             }
         }
         assert_eq!(absent("colour"), None);
-    }
-
-    #[test]
-    fn a_table_never_hints_at_a_word_in_two_ways() {
-        for (path, keys) in keys::ALL {
-            let mut seen = HashSet::new();
-            for (word, _) in keys.hints {
-                assert!(seen.insert(fold(word)), "[{path}] {word}");
-            }
-        }
     }
 
     #[test]

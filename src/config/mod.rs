@@ -3,7 +3,8 @@
 //! In the order of the way: `source` keeps the text, `raw` reads what was written with its position and
 //! `variables` fills it in, `include` gathers the files and `merge` joins them, `compile` asks for each key through
 //! `section` and `setting` and makes the plan, `diagnostic` says what is wrong, and `show` writes a
-//! plan down again. `control` loads through here at start and at each reload, `cli` for `check`. Nothing here
+//! plan down again. `keys` is the one table of what can be written: all of these, and `schema`, go by it.
+//! `control` loads through here at start and at each reload, `cli` for `check`. Nothing here
 //! touches what runs.
 
 mod compile;
@@ -13,8 +14,10 @@ mod haproxy_hints;
 mod include;
 mod keys;
 mod merge;
+mod page;
 mod raw;
 mod report;
+mod schema;
 mod section;
 mod setting;
 mod show;
@@ -32,6 +35,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use diagnostic::{Color, Diagnostic, Diagnostics, Severity};
+pub use schema::schema;
 pub use show::show;
 
 use crate::plan::{Admin, Plan};

@@ -4,17 +4,21 @@
 //! mistake is in the [`Report`], the caller goes on with the default, and all mistakes come out in
 //! one run.
 
-use std::time::Duration;
-
-use crate::base::ByteSize;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::haproxy_hints;
-use crate::config::keys::Keys;
 use crate::config::raw::{Entry, Kind, Table};
 use crate::config::report::Report;
 use crate::config::setting::Setting;
 use crate::config::source::Span;
 use crate::config::suggest;
+
+/// The keys that a kind of table may have.
+pub(super) trait KeyList {
+    fn names(&self) -> Vec<&'static str>;
+
+    /// What to write instead of `written`, when that is a word of another proxy.
+    fn hint(&self, written: &str) -> Option<String>;
+}
 
 /// A table whose keys are known.
 pub(super) struct Section<'a> {
@@ -33,7 +37,7 @@ pub(super) struct Section<'a> {
 impl<'a> Section<'a> {
     /// The table `value`; what is no table, and every key that `keys` does not have, is reported.
     pub(super) fn open(
-        keys: &Keys,
+        keys: &dyn KeyList,
         title: String,
         setting: Setting<'a>,
         report: &mut Report<'_>,
@@ -41,7 +45,8 @@ impl<'a> Section<'a> {
         let Kind::Table(table) = &setting.value.kind else {
             let help = haproxy_hints::short_form(&title, setting.key, setting.value)
                 .unwrap_or_else(|| {
-                    let some = keys.known.iter().take(2).map(|key| format!("{key} = …"));
+                    let some = keys.names().into_iter().take(2);
+                    let some = some.map(|key| format!("{key} = …"));
                     let some: Vec<String> = some.collect();
                     format!("write `{} = {{ {} }}`", setting.key, some.join(", "))
                 });
@@ -53,7 +58,7 @@ impl<'a> Section<'a> {
 
     /// The same for a table that is known to be one.
     pub(super) fn over(
-        keys: &Keys,
+        keys: &dyn KeyList,
         title: String,
         table: &'a Table,
         span: Span,
@@ -62,8 +67,9 @@ impl<'a> Section<'a> {
         let mut hints = Vec::new();
         let mut has_unknown = false;
         let mut is_table_of_items = false;
+        let names = keys.names();
         for entry in &table.entries {
-            if !keys.known.contains(&entry.key.as_str()) {
+            if !names.contains(&entry.key.as_str()) {
                 if is_item_of_list(keys, &title, entry) {
                     let help = format!(
                         "write `{title}` with `name = {:?}`, once for each",
@@ -118,7 +124,7 @@ impl<'a> Section<'a> {
     pub(super) fn section(
         &self,
         key: &'static str,
-        keys: &Keys,
+        keys: &dyn KeyList,
         report: &mut Report<'_>,
     ) -> Option<Section<'a>> {
         let title = match self.title.as_str() {
@@ -126,28 +132,6 @@ impl<'a> Section<'a> {
             title => format!("[{}.{key}]", title.trim_matches(['[', ']'])),
         };
         Section::open(keys, title, self.setting(key)?, report)
-    }
-
-    pub(super) fn boolean(&self, key: &'static str, report: &mut Report<'_>) -> Option<bool> {
-        self.setting(key)?.boolean(report)
-    }
-
-    /// A duration longer than nothing.
-    pub(super) fn duration(&self, key: &'static str, report: &mut Report<'_>) -> Option<Duration> {
-        self.setting(key)?.positive_duration(report)
-    }
-
-    /// A duration longer than nothing, or `"off"`, which is `Some(None)`.
-    pub(super) fn duration_or_off(
-        &self,
-        key: &'static str,
-        report: &mut Report<'_>,
-    ) -> Option<Option<Duration>> {
-        let setting = self.setting(key)?;
-        if setting.is_word("off") {
-            return Some(None);
-        }
-        setting.positive_duration(report).map(Some)
     }
 
     /// A whole number from `least` to `most`.
@@ -159,39 +143,6 @@ impl<'a> Section<'a> {
         report: &mut Report<'_>,
     ) -> Option<i64> {
         self.setting(key)?.number(least, most, report)
-    }
-
-    /// A whole number of at least 1, or `word`, which is `Some(None)`.
-    pub(super) fn count_or(
-        &self,
-        key: &'static str,
-        word: &str,
-        most: i64,
-        report: &mut Report<'_>,
-    ) -> Option<Option<i64>> {
-        self.setting(key)?.number_or(word, most, report)
-    }
-
-    /// A size from `least` to `most`.
-    pub(super) fn size(
-        &self,
-        key: &'static str,
-        least: ByteSize,
-        most: ByteSize,
-        report: &mut Report<'_>,
-    ) -> Option<ByteSize> {
-        self.setting(key)?.size(least, most, report)
-    }
-
-    /// One of a few words; `hints` are words from elsewhere and the one of ours.
-    pub(super) fn choice<T: Copy>(
-        &self,
-        key: &'static str,
-        choices: &[(&str, T)],
-        hints: &[(&str, &str)],
-        report: &mut Report<'_>,
-    ) -> Option<T> {
-        self.setting(key)?.choice(choices, hints, report)
     }
 
     /// The values of a list, or the one value that stands for a list of one.
@@ -206,32 +157,36 @@ impl<'a> Section<'a> {
 }
 
 /// Whether `entry` is an item of a list that is written as a table of tables: `[frontend.web.route.api]`.
-fn is_item_of_list(keys: &Keys, title: &str, entry: &Entry) -> bool {
+fn is_item_of_list(keys: &dyn KeyList, title: &str, entry: &Entry) -> bool {
     title.starts_with("[[")
-        && keys.known.contains(&"name")
+        && keys.names().contains(&"name")
         && matches!(entry.value.kind, Kind::Table(_))
-        && !keys.hints.iter().any(|(word, _)| *word == entry.key)
+        && keys.hint(&entry.key).is_none()
 }
 
 /// What is said about a key that is not known, and what to write instead, if that is clear.
-fn unknown_key(keys: &Keys, title: &str, entry: &Entry) -> (Diagnostic, Option<String>) {
+fn unknown_key(keys: &dyn KeyList, title: &str, entry: &Entry) -> (Diagnostic, Option<String>) {
     let (key, span) = (entry.key.as_str(), entry.key_span);
     let at = match title {
         "" => "at the top of a file".to_owned(),
         title => format!("in `{title}`"),
     };
-    let known = || {
-        format!(
-            "known {at} are {}",
-            suggest::list(keys.known.iter().copied())
-        )
-    };
+    let names = keys.names();
+    let known = || format!("known {at} are {}", suggest::list(names.iter().copied()));
     let message = format!("unknown key `{key}` {at}");
-    if let Some(hint) = keys.hint(key) {
-        let diagnostic = Diagnostic::error(span, message).help(hint);
-        return (diagnostic, Some(hint.to_owned()));
+    let folded = haproxy_hints::fold(key);
+    // `set-header`: the word is the right one, spelled in another way.
+    let is_spelled_otherwise = names.iter().any(|name| haproxy_hints::fold(name) == folded);
+    let absent = || haproxy_hints::absent(key).map(str::to_owned);
+    if let Some(hint) = keys
+        .hint(key)
+        .or_else(absent)
+        .filter(|_| !is_spelled_otherwise)
+    {
+        let diagnostic = Diagnostic::error(span, message).help(hint.as_str());
+        return (diagnostic, Some(hint));
     }
-    let Some(word) = suggest::nearest(key, keys.known.iter().copied()) else {
+    let Some(word) = suggest::nearest(key, names.iter().copied()) else {
         return (Diagnostic::error(span, message).help(known()), None);
     };
     let message = format!("unknown key `{key}`, did you mean `{word}`?");

@@ -52,6 +52,27 @@ impl Backend {
             ..self.clone()
         }
     }
+
+    /// The backend `name` with every default, which has no servers.
+    pub fn new(name: Name) -> Self {
+        Self {
+            name,
+            balance: Balance::default(),
+            servers: Vec::new(),
+            protocol: Protocol::default(),
+            tls: None,
+            send_proxy: None,
+            timeout: BackendTimeouts::default(),
+            health: None,
+            rules: Vec::new(),
+            attempts: Attempts::default(),
+            queue: Queue::default(),
+            pool: Pool::default(),
+            limits: BackendLimits::default(),
+            http2: BackendHttp2::default(),
+            header_case: HeaderCase::default(),
+        }
+    }
 }
 
 /// What the servers of a backend speak.
@@ -114,6 +135,20 @@ pub struct Server {
     pub backup: bool,
     /// Where it is written.
     pub at: Position,
+}
+
+impl Server {
+    /// The server `name` at `address`, which is written at `at`, with every default.
+    pub fn new(name: Name, address: Address, at: Position) -> Self {
+        Self {
+            name,
+            address,
+            weight: 1,
+            max_connections: None,
+            backup: false,
+            at,
+        }
+    }
 }
 
 /// `[backend.NAME.timeout]`.

@@ -66,9 +66,31 @@ impl Frontend {
         listen.map_or(Security::Tls, |listen| listen.security)
     }
 
-    /// `upgrades` where nothing is said of them.
-    pub fn default_upgrades() -> Vec<String> {
-        vec!["websocket".to_owned()]
+    /// The frontend `name` with every default, which listens nowhere and leads nowhere.
+    pub fn new(name: Name) -> Self {
+        Self {
+            name,
+            listen: Vec::new(),
+            mode: Mode::default(),
+            tls: None,
+            rules: Vec::new(),
+            routes: Vec::new(),
+            tcp_routes: Vec::new(),
+            backend: None,
+            max_connections: None,
+            timeout: FrontendTimeouts::default(),
+            limits: FrontendLimits::default(),
+            http2: Http2::default(),
+            half_close: false,
+            proxy_protocol: ProxyProtocol::default(),
+            trusted_proxies: Peers::default(),
+            client_field: ClientField::default(),
+            forwarding: Forwarding::default(),
+            request_id: RequestIds::default(),
+            field_names: OddNames::default(),
+            header_case: HeaderCase::default(),
+            upgrades: vec!["websocket".to_owned()],
+        }
     }
 }
 

@@ -101,20 +101,3 @@ impl Rule {
         }
     }
 }
-
-impl Action {
-    /// As it is written.
-    pub fn key(&self) -> &'static str {
-        match self {
-            Self::Deny(_) => "deny",
-            Self::Return(_) => "return",
-            Self::Redirect(_) => "redirect",
-            Self::SetHeader(_) => "set_header",
-            Self::AddHeader(_) => "add_header",
-            Self::DelHeader(_) => "del_header",
-            Self::SetPath(_) => "set_path",
-            Self::SetVar(_) => "set_var",
-            Self::Pause(_) => "pause",
-        }
-    }
-}

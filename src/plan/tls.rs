@@ -29,6 +29,10 @@ pub struct Tls {
     pub names: Vec<NameRules>,
 }
 
+/// Handshakes at a time unless written: some seconds' work of a core, and some hundred MB of memory
+/// at the very worst.
+const MAX_HANDSHAKES: u64 = 10_000;
+
 /// Files with certificates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Certificates {
@@ -145,6 +149,18 @@ pub struct ClientFields {
 }
 
 impl Tls {
+    /// TLS with these certificates and rules, and every default.
+    pub fn new(certificates: Vec<Certificates>, rules: TlsRules) -> Self {
+        Self {
+            certificates,
+            default: None,
+            unknown_names: UnknownNames::default(),
+            max_handshakes: MAX_HANDSHAKES,
+            rules,
+            names: Vec::new(),
+        }
+    }
+
     /// The rules that hold for `host`, which is in lower case, and the name that they were written for.
     pub fn rules_of(&self, host: Option<&str>) -> (&TlsRules, Option<&HostPattern>) {
         let own = host.and_then(|host| self.own_rules(host));

@@ -107,6 +107,31 @@ fn an_invalid_file_is_not_run() {
 }
 
 #[test]
+fn a_file_is_named_with_and_without_config() {
+    let folder = Folder::new();
+    let file = folder.write("evenkeel.toml", INVALID).display().to_string();
+    for command in ["check", "run"] {
+        for arguments in [&[command, &file][..], &[command, "--config", &file]] {
+            let (code, _, stderr) = said(&evenkeel(arguments));
+            assert_eq!(code, 1, "{arguments:?}");
+            assert!(stderr.contains("did you mean `address`?"), "{stderr}");
+        }
+        let (code, ..) = said(&evenkeel(&[command]));
+        assert_eq!(code, 2);
+        let (code, ..) = said(&evenkeel(&[command, &file, "--config", &file]));
+        assert_eq!(code, 2);
+    }
+}
+
+#[test]
+fn the_schema_is_printed_as_json() {
+    let (code, stdout, stderr) = said(&evenkeel(&["schema"]));
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let schema: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+    assert!(schema["properties"]["frontend"].is_object());
+}
+
+#[test]
 fn the_files_that_come_with_it_are_valid() {
     let conf = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf");
     let mut files = vec![conf.join("minimal.toml"), conf.join("full.toml")];

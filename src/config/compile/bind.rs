@@ -5,7 +5,7 @@ use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::bad_address;
 use crate::config::compile::{address, tls};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::keys;
+use crate::config::keys::{self, Part};
 use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
@@ -40,10 +40,7 @@ pub(super) fn binds<'a>(
     report: &mut Report<'_>,
 ) -> Vec<Bind<'a>> {
     refuse_no_address(section, setting, report);
-    let keys = match mode {
-        Mode::Http => &keys::BIND,
-        Mode::Tcp => &keys::TCP_BIND,
-    };
+    let keys = keys::BIND.part(Part::of(mode));
     let socket_mode = socket_mode(section, report);
     let mut binds = Vec::new();
     for item in setting.list() {
@@ -57,7 +54,7 @@ pub(super) fn binds<'a>(
             continue;
         };
         let title = format!("{}.listen]", section.title.trim_end_matches(']'));
-        let Some(bind) = Section::open(keys, title, item, report) else {
+        let Some(bind) = Section::open(&keys, title, item, report) else {
             continue;
         };
         let mut listen = Vec::new();

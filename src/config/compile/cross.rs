@@ -100,9 +100,11 @@ impl Written {
         self.own_fields.extend(fields);
     }
 
-    /// A rule of the backend called `backend` writes the field `name`.
-    pub(super) fn rule_writes(&mut self, backend: &str, name: HeaderName, span: Span) {
-        self.rule_fields.push((backend.to_owned(), name, span));
+    /// The rules of the backend called `backend` write these fields.
+    pub(super) fn rules_write(&mut self, backend: &str, writes: Vec<(HeaderName, Span)>) {
+        let writes = writes.into_iter();
+        let fields = writes.map(|(name, span)| (backend.to_owned(), name, span));
+        self.rule_fields.extend(fields);
     }
 
     pub(super) fn defines(&mut self, name: &str, span: Span) {

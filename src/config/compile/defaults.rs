@@ -10,10 +10,10 @@
 use std::borrow::Cow;
 
 use crate::config::compile::{backend, frontend};
-use crate::config::keys::{self, Keys};
+use crate::config::keys::{BACKEND, DEFAULTS, FRONTEND, FRONTEND_TIMEOUT, Part};
 use crate::config::raw::{Entry, Kind, Table};
 use crate::config::report::Report;
-use crate::config::section::Section;
+use crate::config::section::{KeyList, Section};
 use crate::config::source::Span;
 use crate::plan::Mode;
 
@@ -29,19 +29,19 @@ pub(super) struct Defaults {
 impl Defaults {
     /// The defaults that `top` has, checked.
     pub(super) fn of(top: &Section<'_>, report: &mut Report<'_>) -> Self {
-        let Some(section) = top.section("defaults", &keys::DEFAULTS, report) else {
+        let Some(section) = top.section("defaults", &DEFAULTS, report) else {
             return Self::default();
         };
         let frontend = of_kind(
             "frontend",
-            &keys::DEFAULT_FRONTEND,
+            &FRONTEND.part(Part::Defaults),
             frontend::check_defaults,
             &section,
             report,
         );
         let backend = of_kind(
             "backend",
-            &keys::DEFAULT_BACKEND,
+            &BACKEND.part(Part::Defaults),
             backend::check_defaults,
             &section,
             report,
@@ -79,7 +79,7 @@ impl Defaults {
 /// The defaults of one kind, checked by `check`, without what is no key of it.
 fn of_kind(
     kind: &'static str,
-    keys: &Keys,
+    keys: &dyn KeyList,
     check: fn(&Section<'_>, &Entry, &mut Report<'_>),
     defaults: &Section<'_>,
     report: &mut Report<'_>,
@@ -99,17 +99,18 @@ fn of_kind(
 
 /// The keys of `table` that TCP mode has.
 fn of_tcp_mode(table: &Table) -> Table {
-    let mut table = only(&keys::TCP_FRONTEND, table);
+    let mut table = only(&FRONTEND.part(Part::Tcp), table);
     for entry in &mut table.entries {
         if let ("timeout", Kind::Table(timeout)) = (entry.key.as_str(), &mut entry.value.kind) {
-            *timeout = only(&keys::TCP_TIMEOUT, timeout);
+            *timeout = only(&FRONTEND_TIMEOUT.part(Part::Tcp), timeout);
         }
     }
     table
 }
 
-fn only(keys: &Keys, table: &Table) -> Table {
-    let is_known = |entry: &&Entry| keys.known.contains(&entry.key.as_str());
+fn only(keys: &dyn KeyList, table: &Table) -> Table {
+    let names = keys.names();
+    let is_known = |entry: &&Entry| names.contains(&entry.key.as_str());
     Table::of(table.entries.iter().filter(is_known).cloned().collect())
 }
 

@@ -1,17 +1,17 @@
 //! `health` of a backend: `"/healthz"`, `"tcp"`, `"off"`, or a table.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::config::compile::frontend::is_of_the_protocol;
 use crate::config::diagnostic::Diagnostic;
-use crate::config::keys;
+use crate::config::keys::{self, is_of_the_protocol};
 use crate::config::raw::{Kind, Text};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
-use crate::plan::{Health, HttpCheck, Initial, Probe, StatusSet};
+use crate::plan::{Health, HttpCheck, Probe, StatusSet};
 
 /// What `body` is looked for in.
 const MOST_BODY_BYTES: usize = 64 << 10;
@@ -65,13 +65,17 @@ fn short(setting: Setting<'_>, text: &Text, report: &mut Report<'_>) -> Option<H
 }
 
 fn of_table(section: &Section<'_>, report: &mut Report<'_>) -> Health {
-    let default = Health::default();
-    let interval = section.duration("interval", report);
-    let fast_interval = section.duration("fast_interval", report);
-    let interval_or_default = interval.unwrap_or(default.interval);
-    if let Some(fast) = fast_interval
-        && fast > interval_or_default
-        && let Some(setting) = section.setting("fast_interval")
+    let mut health = Health::default();
+    keys::HEALTH.whole().read(section, &mut health, report);
+    let unless_written = |key, time: &mut Duration| {
+        if section.setting(key).is_none() {
+            *time = health.interval;
+        }
+    };
+    unless_written("fast_interval", &mut health.fast_interval);
+    unless_written("timeout", &mut health.timeout);
+    if let Some(setting) = section.setting("fast_interval")
+        && health.fast_interval > health.interval
     {
         report.error(
             setting.span(),
@@ -79,10 +83,8 @@ fn of_table(section: &Section<'_>, report: &mut Report<'_>) -> Health {
             "write a shorter one: it is the time between two checks while a server changes its state",
         );
     }
-    let timeout = section.duration("timeout", report);
-    if let Some(timeout) = timeout
-        && timeout > interval_or_default
-        && let Some(setting) = section.setting("timeout")
+    if let Some(setting) = section.setting("timeout")
+        && health.timeout > health.interval
     {
         report.add(
             Diagnostic::warning(
@@ -95,27 +97,11 @@ fn of_table(section: &Section<'_>, report: &mut Report<'_>) -> Health {
             ),
         );
     }
-    let mut count = |key| {
-        section
-            .number(key, 1, i64::from(u32::MAX), report)
-            .map(|count| count as u32)
-    };
-    let (rise, fall) = (count("rise"), count("fall"));
-    let initials = [("checked", Initial::Checked), ("up", Initial::Up)];
-    Health {
-        probe: probe(section, report),
-        interval: interval_or_default,
-        fast_interval: fast_interval.unwrap_or(interval_or_default),
-        timeout: timeout.unwrap_or(interval_or_default),
-        rise: rise.unwrap_or(default.rise),
-        fall: fall.unwrap_or(default.fall),
-        port: section
-            .number("port", 1, i64::from(u16::MAX), report)
-            .map(|port| port as u16),
-        initial: section
-            .choice("initial", &initials, &[("down", "checked")], report)
-            .unwrap_or_default(),
-    }
+    health.port = section
+        .number("port", 1, i64::from(u16::MAX), report)
+        .map(|port| port as u16);
+    health.probe = probe(section, report);
+    health
 }
 
 fn probe(section: &Section<'_>, report: &mut Report<'_>) -> Probe {
@@ -126,7 +112,9 @@ fn probe(section: &Section<'_>, report: &mut Report<'_>) -> Probe {
     }
     let types = [("http", Type::Http), ("tcp", Type::Tcp)];
     let hints = [("httpchk", "http"), ("tcp-check", "tcp"), ("https", "http")];
-    let is_tcp = section.choice("type", &types, &hints, report) == Some(Type::Tcp);
+    let kind = section.setting("type");
+    let kind = kind.and_then(|kind| kind.choice(&types, &hints, report));
+    let is_tcp = kind == Some(Type::Tcp);
     let check = http_check(section, report);
     if !is_tcp {
         return Probe::Http(check);

@@ -4,6 +4,7 @@
 //! function reports its mistakes and goes on, so that one run finds all of them.
 
 mod address;
+mod admin;
 mod backend;
 mod bind;
 mod cross;
@@ -11,8 +12,6 @@ mod defaults;
 mod expression;
 mod frontend;
 mod health;
-mod http2;
-mod process;
 mod route;
 mod rule;
 mod server;
@@ -25,9 +24,9 @@ use crate::base::Name;
 use crate::config::keys;
 use crate::config::raw::{Entry, Kind, Table, Text};
 use crate::config::report::Report;
-use crate::config::section::Section;
+use crate::config::section::{KeyList, Section};
 use crate::config::source::Span;
-use crate::plan::Plan;
+use crate::plan::{Log, Plan, Process, Reload, Shutdown};
 
 /// Whether everything that was meant to be in the files is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,22 +43,23 @@ pub(super) fn compile(top: &Table, reading: Reading, report: &mut Report<'_>) ->
     let mut names = cross::Written::default();
     let top = Section::over(&keys::TOP, String::new(), top, report.start(), report);
     let defaults = defaults::Defaults::of(&top, report);
-    let plan = Plan {
-        process: process::process(&top, report),
-        log: process::log(&top, report),
-        reload: process::reload(&top, report),
-        shutdown: process::shutdown(&top, report),
-        admin: process::admin(&top, &mut names, report),
+    let mut plan = Plan {
+        process: Process::default(),
+        log: Log::default(),
+        reload: Reload::default(),
+        shutdown: Shutdown::default(),
+        admin: admin::admin(&top, &mut names, report),
         frontends: frontend::frontends(&top, &defaults, &mut names, reading, report),
         backends: backend::backends(&top, &defaults, &mut names, reading, report),
     };
+    keys::TOP.whole().read(&top, &mut plan, report);
     cross::check(&names, reading, report);
     plan
 }
 
 /// The table of one frontend or backend, whose name is `entry`'s key.
 fn named_section<'a>(
-    keys: &keys::Keys,
+    keys: &dyn KeyList,
     kind: &str,
     entry: &'a Entry,
     report: &mut Report<'_>,

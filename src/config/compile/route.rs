@@ -10,7 +10,7 @@ use crate::config::compile::frontend::backend_name;
 use crate::config::compile::rule::OwnFields;
 use crate::config::compile::{expression, name_of, name_of_key, rule, shadow};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::keys;
+use crate::config::keys::{self, Words};
 use crate::config::raw::{Entry, Kind, Text};
 use crate::config::report::Report;
 use crate::config::section::Section;
@@ -28,11 +28,6 @@ pub(super) type Refusal = (String, String);
 
 /// Of one part of a split: percent, and far finer.
 const MOST_WEIGHT: i64 = 1_000_000;
-
-const CLIENT_CERTIFICATE: [(&str, ClientCertificate); 2] = [
-    ("any", ClientCertificate::Any),
-    ("required", ClientCertificate::Required),
-];
 
 /// The routes of one frontend, in file order.
 pub(super) fn routes(
@@ -124,7 +119,8 @@ fn route(
         .setting("when")
         .and_then(|setting| expression::condition(setting, Known::Request, report));
     let when = with_expressions(expressions, when);
-    let rules = rule::rules(section, Known::Request, own, report);
+    let (rules, writes) = rule::rules(section, Known::Request, report);
+    own.refuse(&writes, report);
     let target = target(section, &rules, written, report);
     Some(Route {
         name: name?,
@@ -134,8 +130,7 @@ fn route(
         headers,
         queries,
         when,
-        client_certificate: section
-            .choice("client_certificate", &CLIENT_CERTIFICATE, &[], report)
+        client_certificate: ClientCertificate::at(section, "client_certificate", report)
             .unwrap_or_default(),
         rules,
         target: target?,

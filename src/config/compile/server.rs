@@ -1,6 +1,7 @@
 //! The servers of a backend: `"10.0.0.1:80"` or `{ name = …, address = …, weight = … }`.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 use crate::base::{Address, Name};
 use crate::config::compile::frontend::bad_address;
@@ -13,8 +14,6 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::source::Span;
 use crate::plan::Server;
-
-const MOST_WEIGHT: i64 = 256;
 
 /// `key_span` is where the backend's name stands.
 pub(super) fn servers(
@@ -51,14 +50,8 @@ fn server(backend: &Section<'_>, item: Setting<'_>, report: &mut Report<'_>) -> 
     match &item.value.kind {
         Kind::String(_) => {
             let (address, text) = address_of(item, report)?;
-            Some(Server {
-                name: name_of(text, "server", item.span(), report)?,
-                address,
-                weight: 1,
-                max_connections: None,
-                backup: false,
-                at: report.position(item.span()),
-            })
+            let name = name_of(text, "server", item.span(), report)?;
+            Some(Server::new(name, address, report.position(item.span())))
         }
         Kind::Table(_) => {
             let title = format!("[{}.servers]]", backend.title.trim_end_matches(']'));
@@ -78,6 +71,10 @@ fn server(backend: &Section<'_>, item: Setting<'_>, report: &mut Report<'_>) -> 
 }
 
 fn server_of_table(section: &Section<'_>, report: &mut Report<'_>) -> Option<Server> {
+    // First: without an address, mistakes in the keys are found all the same.
+    let nowhere = Address::Ip(SocketAddr::from(([0, 0, 0, 0], 0)));
+    let mut server = Server::new(keys::nameless(), nowhere, report.position(section.span));
+    keys::SERVER.whole().read(section, &mut server, report);
     let address = match section.setting("address") {
         Some(setting) => address_of(setting, report).map(|found| (found, setting)),
         None if !section.lacks("address") => None,
@@ -95,23 +92,16 @@ fn server_of_table(section: &Section<'_>, report: &mut Report<'_>) -> Option<Ser
             .text(report)
             .and_then(|text| name_of(text, "server", setting.span(), report))
     });
-    let weight = section.number("weight", 0, MOST_WEIGHT, report);
-    let max_connections = section.count_or("max_connections", "off", i64::from(u32::MAX), report);
-    let backup = section.boolean("backup", report);
     let ((address, written), at) = address?;
     let name = match name {
         Some(name) => name,
         // Not every path can be a name.
         None => name_of(written, "server", at.span(), report),
     };
-    Some(Server {
-        name: name?,
-        address,
-        weight: weight.map_or(1, |weight| weight as u16),
-        max_connections: max_connections.flatten().map(|max| max as u32),
-        backup: backup.unwrap_or(false),
-        at: report.position(at.span()),
-    })
+    server.name = name?;
+    server.address = address;
+    server.at = report.position(at.span());
+    Some(server)
 }
 
 /// The address, and its text, which is the name of a server that has no other.

@@ -67,7 +67,8 @@ fn trust(section: &Section<'_>, report: &mut Report<'_>) -> Trust {
         ("off", "none"),
         ("false", "none"),
     ];
-    let verifies = section.choice("verify", &choices, &hints, report);
+    let verify = section.setting("verify");
+    let verifies = verify.and_then(|verify| verify.choice(&choices, &hints, report));
     let authorities: Vec<FileAt> = section
         .list("ca")
         .unwrap_or_default()

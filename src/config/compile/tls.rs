@@ -3,10 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use http::HeaderName;
-
-use crate::base::TlsVersion;
-use crate::config::compile::frontend::is_of_the_protocol;
 use crate::config::compile::route::host_pattern;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
@@ -16,13 +12,9 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::source::{self, Span};
 use crate::plan::{
-    Certificates, ClientAuth, ClientCertificates, ClientFields, DEFAULT_ALPN, DefaultName, FileAt,
-    HostPattern, Http2, NameRules, Need, Tls, TlsRules, UnknownNames,
+    Certificates, ClientAuth, ClientCertificates, DEFAULT_ALPN, DefaultName, FileAt, HostPattern,
+    Http2, NameRules, Need, Tls, TlsRules,
 };
-
-/// Handshakes at a time unless written: some seconds' work of a core, and some hundred MB of memory
-/// at the very worst.
-const MAX_HANDSHAKES: u64 = 10_000;
 
 const H2: &str = "h2";
 
@@ -32,14 +24,7 @@ pub(super) fn tls(frontend: &Section<'_>, http2: &Http2, report: &mut Report<'_>
     let default = default_rules(http2);
     // One string, or a list: certificates, and the rest as it is by default.
     if let Kind::String(_) | Kind::Array(_) = setting.value.kind {
-        return Some(Tls {
-            certificates: certificates(setting, report),
-            default: None,
-            unknown_names: UnknownNames::default(),
-            max_handshakes: MAX_HANDSHAKES,
-            rules: default,
-            names: Vec::new(),
-        });
+        return Some(Tls::new(certificates(setting, report), default));
     }
     if !matches!(setting.value.kind, Kind::Table(_)) {
         setting.wrong_with(
@@ -50,34 +35,22 @@ pub(super) fn tls(frontend: &Section<'_>, http2: &Http2, report: &mut Report<'_>
         return None;
     }
     let section = frontend.section("tls", &keys::FRONTEND_TLS, report)?;
-    let rules = rules(&section, &default, report);
-    let strict = section.boolean("strict_sni", report).unwrap_or(false);
-    refuse_h2(&section, &rules, http2, report);
-    Some(Tls {
-        certificates: match section.setting("certificates") {
-            Some(setting) => certificates(setting, report),
-            None => {
-                if section.lacks("certificates") {
-                    report.error(
-                        section.span,
-                        format!("`{}` has no `certificates`", section.title),
-                        "write `certificates = [\"/path/to/fullchain.pem\"]`, or the path of a directory",
-                    );
-                }
-                Vec::new()
-            }
-        },
-        default: default_name(&section, report),
-        unknown_names: match strict {
-            true => UnknownNames::Refused,
-            false => UnknownNames::Default,
-        },
-        max_handshakes: section
-            .number("max_handshakes", 1, i64::MAX, report)
-            .map_or(MAX_HANDSHAKES, i64::unsigned_abs),
-        names: names(&section, &rules, http2, report),
-        rules,
-    })
+    let mut tls = Tls::new(Vec::new(), default);
+    keys::FRONTEND_TLS.whole().read(&section, &mut tls, report);
+    rules(&section, &mut tls.rules, report);
+    refuse_h2(&section, &tls.rules, http2, report);
+    match section.setting("certificates") {
+        Some(setting) => tls.certificates = certificates(setting, report),
+        None if !section.lacks("certificates") => {}
+        None => report.error(
+            section.span,
+            format!("`{}` has no `certificates`", section.title),
+            "write `certificates = [\"/path/to/fullchain.pem\"]`, or the path of a directory",
+        ),
+    }
+    tls.default = default_name(&section, report);
+    tls.names = names(&section, &tls.rules, http2, report);
+    Some(tls)
 }
 
 /// The rules of a frontend that writes none.
@@ -190,26 +163,14 @@ fn default_name(section: &Section<'_>, report: &mut Report<'_>) -> Option<Defaul
     }
 }
 
-/// What is written in `section`; `inherited` is what holds else.
-fn rules(section: &Section<'_>, inherited: &TlsRules, report: &mut Report<'_>) -> TlsRules {
-    let versions = [("1.2", TlsVersion::V1_2), ("1.3", TlsVersion::V1_3)];
-    let hints = [
-        ("TLSv1.2", "1.2"),
-        ("TLSv1.3", "1.3"),
-        ("tls1.2", "1.2"),
-        ("tls1.3", "1.3"),
-        ("TLSv1.0", "1.2"),
-        ("TLSv1.1", "1.2"),
-    ];
-    TlsRules {
-        min_version: section
-            .choice("min_version", &versions, &hints, report)
-            .unwrap_or(inherited.min_version),
-        alpn: alpn(section, report).unwrap_or_else(|| inherited.alpn.clone()),
-        client_auth: section
-            .setting("client_auth")
-            .and_then(|setting| client_auth(section, setting, report))
-            .unwrap_or_else(|| inherited.client_auth.clone()),
+/// Reads ALPN and what is asked of clients; what is not written stays as it is.
+fn rules(section: &Section<'_>, rules: &mut TlsRules, report: &mut Report<'_>) {
+    if let Some(alpn) = alpn(section, report) {
+        rules.alpn = alpn;
+    }
+    let auth = section.setting("client_auth");
+    if let Some(auth) = auth.and_then(|setting| client_auth(section, setting, report)) {
+        rules.client_auth = auth;
     }
 }
 
@@ -327,7 +288,9 @@ fn names(
             empty.push((name.clone(), entry.key_span));
         }
         if let Some(section) = Section::open(&keys::TLS_NAME, title, setting, report) {
-            let rules = rules(&section, inherited, report);
+            let mut rules = inherited.clone();
+            keys::TLS_NAME.whole().read(&section, &mut rules, report);
+            self::rules(&section, &mut rules, report);
             refuse_h2(&section, &rules, http2, report);
             let at = report.position(entry.key_span);
             names.push(NameRules { name, rules, at });
@@ -378,41 +341,4 @@ fn name(entry: &Entry, report: &mut Report<'_>) -> Option<HostPattern> {
     };
     report.error(entry.key_span, format!("{:?} {why}", entry.key), help);
     None
-}
-
-/// `[frontend.NAME.forwarding.client_certificate]`.
-pub(super) fn client_fields(forwarding: &Section<'_>, report: &mut Report<'_>) -> ClientFields {
-    let section = forwarding.section("client_certificate", &keys::CLIENT_FIELDS, report);
-    let Some(section) = section else {
-        return ClientFields::default();
-    };
-    let mut field = |key| {
-        let setting = section.setting(key)?;
-        let text = setting.text(report)?;
-        match HeaderName::from_bytes(text.value.as_bytes()) {
-            Ok(name) if !is_of_the_protocol(&name) => Some(name),
-            Ok(_) => {
-                report.error(
-                    setting.span(),
-                    format!("HTTP itself uses the field {:?}", text.shown()),
-                    format!("write a field of your own, such as \"x-client-{key}\""),
-                );
-                None
-            }
-            Err(_) => {
-                report.error(
-                    setting.span(),
-                    format!("{:?} is not a valid field name", text.shown()),
-                    format!("write a field of your own, such as \"x-client-{key}\""),
-                );
-                None
-            }
-        }
-    };
-    ClientFields {
-        subject: field("subject"),
-        sans: field("sans"),
-        serial: field("serial"),
-        fingerprint: field("fingerprint"),
-    }
 }

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::keys::tables;
 use super::plan;
 use crate::config::raw::{Kind, Table, Value};
 use crate::config::source::Sources;
 use crate::config::variables::Variables;
-use crate::config::{keys, load, raw, show};
+use crate::config::{load, raw, show};
 
-fn conf() -> PathBuf {
+pub(super) fn conf() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("conf")
 }
 
-fn toml_files(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn toml_files(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).expect("a directory of configurations");
     let paths = entries.map(|entry| entry.expect("an entry").path());
     paths
@@ -101,9 +102,9 @@ fn full_has_every_known_key_and_no_other() {
     assert!(parsed.syntax.is_empty());
     let mut found = BTreeMap::new();
     collect(&parsed.table, "", &mut found);
-    for (path, keys) in keys::ALL {
-        let mut known = keys.known.to_vec();
-        let mut written = found.get(*path).cloned().unwrap_or_default();
+    for (path, table) in tables() {
+        let mut known = table.names();
+        let mut written = found.get(&path).cloned().unwrap_or_default();
         known.sort_unstable();
         written.sort();
         // Of a list several tables may stand there.

@@ -1,7 +1,12 @@
 //! No key is accepted and does nothing: each, given another value than its default, changes the plan.
 
+use std::collections::{HashSet, VecDeque};
+
 use super::{BASE, plan};
-use crate::config::keys;
+use crate::config::haproxy_hints::fold;
+use crate::config::keys::{self, Described, Part, Shape, View};
+use crate::config::page::Page;
+use crate::plan::{Frontend, FrontendTimeouts, Listen};
 
 /// A value for each key that is not its default, and not what [`BASE`] and the rows before it say.
 const OTHER_VALUES: &[(&str, &str, &str)] = &[
@@ -251,36 +256,12 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.rule.redirect", "scheme", "'https'"),
 ];
 
-/// Keys whose value is a table of keys: their keys stand above.
-const TABLES: &[(&str, &str)] = &[
-    // Stands above for `frontend.TCP`: here all the keys of requests are there, which it excludes.
+/// Keys that are tried elsewhere.
+const ELSEWHERE: &[(&str, &str)] = &[
+    // For `frontend.TCP`: here all the keys of requests are there, which it excludes.
     ("frontend.NAME", "mode"),
-    ("log", "access"),
-    ("defaults", "frontend"),
-    ("defaults", "backend"),
     // In `defaults.rs`: the frontends here have keys of requests.
     ("defaults.frontend", "mode"),
-    ("frontend.NAME", "tls"),
-    ("frontend.NAME.tls", "names"),
-    ("frontend.NAME.forwarding", "client_certificate"),
-    ("frontend.NAME", "timeout"),
-    ("frontend.NAME", "limits"),
-    ("frontend.NAME", "http2"),
-    ("frontend.NAME", "forwarding"),
-    ("frontend.NAME", "route"),
-    ("frontend.NAME", "passthrough"),
-    ("frontend.TCP", "timeout"),
-    ("frontend.TCP", "route"),
-    ("backend.NAME", "timeout"),
-    ("backend.NAME", "health"),
-    ("backend.NAME", "queue"),
-    ("backend.NAME", "pool"),
-    ("backend.NAME", "limits"),
-    ("backend.NAME", "http2"),
-    ("backend.NAME", "tls"),
-    ("frontend.NAME", "rule"),
-    ("frontend.NAME.route", "rule"),
-    ("backend.NAME", "rule"),
 ];
 
 /// A configuration in which the table `path` exists, with `line` in it in place of the same key.
@@ -440,24 +421,80 @@ fn every_key_changes_the_plan() {
     }
 }
 
+/// Every kind of table by its shortest path, with `NAME` for what the user chooses and `TCP` for the
+/// frontends whose keys are others.
+pub(super) fn tables() -> Vec<(String, &'static dyn Described)> {
+    static TCP: View<'static, Frontend> = keys::FRONTEND.part(Part::Tcp);
+    static TCP_BIND: View<'static, Listen> = keys::BIND.part(Part::Tcp);
+    static TCP_TIMEOUT: View<'static, FrontendTimeouts> = keys::FRONTEND_TIMEOUT.part(Part::Tcp);
+    let mut tables: Vec<(String, &'static dyn Described)> = vec![
+        ("frontend.TCP".to_owned(), &TCP),
+        ("frontend.TCP.listen".to_owned(), &TCP_BIND),
+        ("frontend.TCP.timeout".to_owned(), &TCP_TIMEOUT),
+        ("frontend.TCP.route".to_owned(), &keys::TCP_ROUTE),
+    ];
+    let mut seen = HashSet::new();
+    let mut next: VecDeque<(String, Shape)> = [(String::new(), Shape::Table(&keys::TOP))].into();
+    while let Some((path, shape)) = next.pop_front() {
+        let inner = |name: &str| Page::inner(&path, name);
+        match shape {
+            Shape::Named(shape) => next.push_back((inner("NAME"), *shape)),
+            Shape::List(shape) => next.push_front((path, *shape)),
+            Shape::AnyOf(shapes) => {
+                next.extend(shapes.iter().map(|shape| (path.clone(), *shape)));
+            }
+            Shape::Table(table) if seen.insert(std::ptr::from_ref(table).cast::<()>()) => {
+                // What is in `[defaults]` is in frontends and backends, too.
+                if !path.starts_with("defaults.") {
+                    let keys = table.about().into_iter();
+                    next.extend(keys.map(|about| (inner(about.name), about.shape)));
+                }
+                tables.push((path, table));
+            }
+            _ => {}
+        }
+    }
+    tables
+}
+
 #[test]
 fn the_list_above_has_every_key() {
-    for (path, keys) in keys::ALL.iter().filter(|(path, _)| !path.is_empty()) {
-        for key in keys.known {
-            let is_there = OTHER_VALUES
+    let tables = tables();
+    assert!(tables.len() > 40, "only {} tables", tables.len());
+    for (path, table) in tables.iter().filter(|(path, _)| !path.is_empty()) {
+        for about in table.about() {
+            let key = (path.as_str(), about.name);
+            let inner = Page::inner(path, about.name);
+            let is_table = about.name == "rule" || tables.iter().any(|(path, _)| *path == inner);
+            let is_names = tables
                 .iter()
-                .any(|row| (row.0, row.1) == (*path, *key))
-                || TABLES.contains(&(*path, *key));
-            assert!(is_there, "[{path}] {key}");
+                .any(|(path, _)| *path == format!("{inner}.NAME"));
+            let is_table = is_table || is_names;
+            let is_there = OTHER_VALUES.iter().any(|row| (row.0, row.1) == key);
+            assert!(is_there || is_table || ELSEWHERE.contains(&key), "{key:?}");
         }
     }
 }
 
 #[test]
-fn no_hint_is_a_key() {
-    for (path, keys) in keys::ALL {
-        for (hint, _) in keys.hints {
-            assert!(!keys.known.contains(hint), "[{path}] {hint}");
+fn every_key_says_what_it_means() {
+    for (path, table) in tables() {
+        for about in table.about() {
+            let means = about.means;
+            assert!(means.ends_with('.'), "[{path}] {}: {means}", about.name);
+        }
+    }
+}
+
+#[test]
+fn a_word_of_elsewhere_has_one_answer_and_is_no_key() {
+    for (path, table) in tables() {
+        let mut seen = HashSet::new();
+        for word in table.words() {
+            assert_eq!(fold(word), word, "[{path}]");
+            assert!(seen.insert(word), "[{path}] {word} is answered twice");
+            assert!(!table.names().contains(&word), "[{path}] {word} is a key");
+            assert!(table.hint(word).is_some(), "[{path}] {word}");
         }
     }
 }

@@ -48,7 +48,7 @@ fn an_unknown_key_gets_the_list_of_known_ones() {
         5 | colour = true
           | ^^^^^^
           |
-          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `tls`, `backend`, `max_connections`, `timeout`, `limits`, `http2`, `half_close`, `proxy_protocol`, `trusted_proxies`, `client_field`, `forwarding`, `request_id`, `field_names`, `header_case`, `upgrades`, `passthrough`, `route` and 1 more
+          = help: known in `[frontend.web]` are `listen`, `socket_mode`, `mode`, `backend`, `max_connections`, `proxy_protocol`, `half_close`, `trusted_proxies`, `client_field`, `request_id`, `field_names`, `header_case`, `upgrades`, `rule`, `timeout`, `limits`, `http2`, `forwarding`, `tls`, `passthrough` and 1 more
     "##);
 }
 

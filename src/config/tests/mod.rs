@@ -10,6 +10,7 @@ mod meaning;
 mod messages;
 mod round_trip;
 mod rules;
+mod schema;
 
 use std::ffi::OsString;
 

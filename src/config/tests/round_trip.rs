@@ -631,7 +631,7 @@ fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Fronte
                 request_id: RequestIds::default(),
                 field_names: OddNames::default(),
                 header_case: HeaderCase::default(),
-                upgrades: Frontend::default_upgrades(),
+                upgrades: vec!["websocket".to_owned()],
                 rules: Vec::new(),
             }
         },

@@ -1,6 +1,6 @@
 //! What is said about rules that cannot be kept.
 
-use super::{BASE, errors};
+use super::{BASE, errors, warnings};
 
 /// What is said about a frontend with this one rule.
 #[track_caller]
@@ -82,4 +82,20 @@ fn an_answer_whose_status_has_no_content_has_no_body() {
 fn a_list_in_a_device_is_not_read() {
     let said = refused("when = 'src in @file(\"/dev/null\")', deny = 403");
     assert!(said.contains("it is not a regular file"), "{said}");
+}
+
+#[test]
+fn a_field_that_evenkeel_writes_is_pointed_at_and_not_its_rule() {
+    let rules =
+        "rule = [\n  { when = 'ssl_fc', set_header = { x-a = 'b', x-forwarded-for = 'c' } },\n]";
+    let frontend = BASE.replace("[backend.app]", &format!("{rules}\n\n[backend.app]"));
+    // Which frontend a request comes in by is not known to a backend.
+    for said in [errors(&frontend), warnings(&format!("{BASE}{rules}\n"))] {
+        let line = said.lines().find(|line| line.contains("x-forwarded-for ="));
+        let line = line.or(said.lines().find(|line| line.contains("'ssl_fc'")));
+        let column = line.and_then(|line| line.find("x-forwarded-for"));
+        let mark = said.lines().find_map(|line| line.find("^^^^"));
+        assert!(column.is_some() && column == mark, "{said}");
+        assert!(said.contains("^^^^^^^^^^^^^^^\n"), "{said}");
+    }
 }

@@ -7,10 +7,12 @@ mod values;
 use http::{HeaderName, StatusCode};
 
 use crate::config::compile::expression;
-use crate::config::keys;
+use crate::config::keys::{self, Word, Words};
+use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
+use crate::config::source::Span;
 use crate::plan::expr::Known;
 use crate::plan::{Action, On, Rule};
 
@@ -19,48 +21,27 @@ use values::{fields, names, path, variables};
 
 pub(super) use own_fields::OwnFields;
 
-const PARTS: [(&str, On); 3] = [
-    ("request", On::Request),
-    ("response", On::Response),
-    ("after", On::After),
-];
+/// Fields that rules write, and where.
+type Writes = Vec<(HeaderName, Span)>;
 
-/// The keys of which a rule has exactly one.
-const ACTIONS: [&str; 9] = [
-    "deny",
-    "return",
-    "redirect",
-    "set_header",
-    "add_header",
-    "del_header",
-    "set_path",
-    "set_var",
-    "pause",
-];
-
-/// The rules of `section`, where `known` is known of a request and Evenkeel itself writes `own`.
+/// The rules of `section`, where `known` is known of a request, and the fields of requests that they write.
 pub(super) fn rules(
     section: &Section<'_>,
     known: Known,
-    own: &OwnFields,
     report: &mut Report<'_>,
-) -> Vec<Rule> {
+) -> (Vec<Rule>, Writes) {
+    let (mut rules, mut writes) = (Vec::new(), Vec::new());
     let Some(setting) = section.setting("rule") else {
-        return Vec::new();
+        return (rules, writes);
     };
     let title = match section.title.starts_with("[[") {
         true => "rule = [{ … }]".to_owned(),
         false => format!("[[{}.rule]]", section.title.trim_matches(['[', ']'])),
     };
-    setting
-        .list()
-        .into_iter()
-        .filter_map(|item| {
-            let rule = rule(item, title.clone(), known, report)?;
-            refuse_own_fields(&rule, item, own, report);
-            Some(rule)
-        })
-        .collect()
+    for item in setting.list() {
+        rules.extend(rule(item, title.clone(), known, &mut writes, report));
+    }
+    (rules, writes)
 }
 
 /// Whether one of `rules` answers each request, so that none needs a backend.
@@ -75,36 +56,15 @@ pub(super) fn answers_all(rules: &[Rule]) -> bool {
     rules.any(|rule| rule.on == On::Request && rule.when.is_none() && answers(&rule.action))
 }
 
-/// The fields of requests that `rule` writes.
-pub(super) fn written_fields(rule: &Rule) -> impl Iterator<Item = &HeaderName> {
-    let fields = match &rule.action {
-        Action::SetHeader(fields) | Action::AddHeader(fields) if rule.on == On::Request => {
-            fields.as_slice()
-        }
-        _ => &[],
-    };
-    fields.iter().map(|(name, _)| name)
-}
-
-/// Reports fields that would be written over after the rule.
-fn refuse_own_fields(rule: &Rule, item: Setting<'_>, own: &OwnFields, report: &mut Report<'_>) {
-    for name in written_fields(rule) {
-        if let Some(help) = own.help(name) {
-            let message = format!("Evenkeel itself writes `{name}`, after all rules");
-            report.error(item.span(), message, help);
-        }
-    }
-}
-
 fn rule(
     item: Setting<'_>,
     title: String,
     of_requests: Known,
+    writes: &mut Writes,
     report: &mut Report<'_>,
 ) -> Option<Rule> {
     let section = Section::open(&keys::RULE, title, item, report)?;
-    let on = section.choice("on", &PARTS, &[("log", "after")], report);
-    let on = on.unwrap_or_default();
+    let on = On::at(&section, "on", report).unwrap_or_default();
     let known = match on {
         On::Request => of_requests,
         On::Response | On::After => Known::Response,
@@ -113,6 +73,13 @@ fn rule(
         .setting("when")
         .map(|setting| expression::condition(setting, known, report));
     let action = action(&section, on, known, report);
+    if on == On::Request {
+        writes.extend(
+            ["set_header", "add_header"]
+                .iter()
+                .flat_map(|key| written(&section, key)),
+        );
+    }
     Some(Rule {
         on,
         when: match when {
@@ -124,15 +91,28 @@ fn rule(
     })
 }
 
+/// The fields in the table `key`.
+fn written(section: &Section<'_>, key: &'static str) -> Writes {
+    let Some(Kind::Table(table)) = section.setting(key).map(|setting| &setting.value.kind) else {
+        return Vec::new();
+    };
+    let name = |entry: &Entry| {
+        let name = HeaderName::from_bytes(entry.key.as_bytes()).ok()?;
+        Some((name, entry.key_span))
+    };
+    table.entries.iter().filter_map(name).collect()
+}
+
 /// The one action of a rule.
 fn action(section: &Section<'_>, on: On, known: Known, report: &mut Report<'_>) -> Option<Action> {
-    let mut written = ACTIONS.iter().filter_map(|key| section.setting(key));
+    let actions = keys::actions();
+    let mut written = actions.iter().filter_map(|key| section.setting(key));
     let Some(setting) = written.next() else {
         if !section.has_unknown() {
             report.error(
                 section.span,
                 "this rule does nothing",
-                format!("write one of `{}`", ACTIONS.join("`, `")),
+                format!("write one of `{}`", actions.join("`, `")),
             );
         }
         return None;
@@ -176,17 +156,13 @@ fn check_part(setting: Setting<'_>, on: On, report: &mut Report<'_>) -> Option<(
     if parts.contains(&on) {
         return Some(());
     }
-    let name = |on: &On| {
-        let mut names = PARTS.iter().filter(|(_, part)| part == on);
-        names.next().map_or("", |(name, _)| *name)
-    };
     let parts: Vec<String> = parts
         .iter()
-        .map(|on| format!("`on = {:?}`", name(on)))
+        .map(|on| format!("`on = {:?}`", on.word()))
         .collect();
     report.error(
         setting.span(),
-        format!("`{}` cannot run with `on = {:?}`", setting.key, name(&on)),
+        format!("`{}` cannot run with `on = {:?}`", setting.key, on.word()),
         format!("it runs with {}", parts.join(" or ")),
     );
     None

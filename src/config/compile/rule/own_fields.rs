@@ -2,6 +2,8 @@
 
 use http::{HeaderName, header};
 
+use crate::config::report::Report;
+use crate::config::source::Span;
 use crate::plan::{Forwarding, RequestIds};
 
 /// Fields of requests that Evenkeel writes after all rules, with what to write so that rules can.
@@ -38,6 +40,20 @@ impl OwnFields {
     pub(in crate::config::compile) fn help(&self, name: &HeaderName) -> Option<&'static str> {
         let mut found = self.0.iter().filter(|(own, _)| own == name);
         found.next().map(|(_, help)| *help)
+    }
+
+    /// Reports what rules write of these: it would be written over.
+    pub(in crate::config::compile) fn refuse(
+        &self,
+        writes: &[(HeaderName, Span)],
+        report: &mut Report<'_>,
+    ) {
+        for (name, span) in writes {
+            if let Some(help) = self.help(name) {
+                let message = format!("Evenkeel itself writes `{name}`, after all rules");
+                report.error(*span, message, help);
+            }
+        }
     }
 
     /// The same for those of this one and of `other`.

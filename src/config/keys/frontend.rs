@@ -1,0 +1,351 @@
+//! `[frontend.NAME]`, and its addresses.
+
+use http::HeaderName;
+
+use crate::base::FileMode;
+use crate::config::page::{Page, list, peers as shown_peers, string, strings};
+use crate::config::raw::Kind;
+use crate::config::report::Report;
+use crate::config::section::Section;
+use crate::config::setting::Setting;
+use crate::plan::{
+    ClientField, Frontend, HeaderCase, Listen, Mode, OddNames, RequestIds, Security,
+};
+
+use super::forwarding::{FORWARDING, request_id};
+use super::http2::FRONTEND_HTTP2;
+use super::kind::{Inner, Shape};
+use super::limits::FRONTEND_LIMITS;
+use super::peers::{self, PROXY_PROTOCOL, peers, proxy_protocol};
+use super::route::{ROUTE, TCP_ROUTE};
+use super::rule::{self, RULE};
+use super::timeout::FRONTEND_TIMEOUT;
+use super::tls::FRONTEND_TLS;
+use super::words::Words;
+use super::{Keys, NO_FIELDS, NO_REQUESTS, Part, key, nameless};
+
+const OF_EACH: &str = "write it in each `[frontend.NAME]`: it has no value for all of them";
+const TLS_PASSES: &str = "leave it out: in TCP mode TLS passes as it is, and the servers end it";
+
+pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
+    keys: &[
+        key("listen")
+            .means("Addresses to listen on; \":80\" is IPv4 and IPv6.")
+            .also("bind address")
+            .of_each(OF_EACH)
+            .compiled(
+                Shape::List(&Shape::AnyOf(&[Shape::Text, Shape::Table(&BIND)])),
+                |frontend| {
+                    let addresses = frontend.listen.iter();
+                    Some(list(addresses.map(|listen| bind(listen, frontend))))
+                },
+            ),
+        key("socket_mode")
+            .means("The permissions of the file of a Unix socket: who may connect.")
+            .of_each(OF_EACH)
+            .compiled(Shape::Text, |frontend| socket_mode(&frontend.listen)),
+        key("mode")
+            .means("\"http\", or \"tcp\" to pass connections on as they are.")
+            .own(Shape::Words(&["http", "tcp"]), mode, |frontend| {
+                let words = Mode::WORDS.iter();
+                let mut words = words.filter(|(_, mode)| *mode == frontend.mode);
+                words.next().map(|(word, _)| string(word))
+            }),
+        key("backend")
+            .means("The backend when no route matches; without it such a request is answered 404.")
+            .of_each(OF_EACH)
+            .compiled(Shape::Text, |frontend| {
+                frontend.backend.as_ref().map(|name| string(name))
+            }),
+        key("max_connections")
+            .means("Client connections at a time; at the limit, accepting pauses.")
+            .also("maxconn")
+            .number_or("off", i64::MAX, |frontend| &mut frontend.max_connections),
+        key("proxy_protocol")
+            .means("Peers that must send a PROXY header: \"off\", \"required\" or a list.")
+            .own(
+                Shape::AnyOf(&[
+                    Shape::Words(&["off", "required"]),
+                    Shape::Table(&PROXY_PROTOCOL),
+                ]),
+                proxy_protocol,
+                |frontend| Some(peers::shown(&frontend.proxy_protocol)),
+            ),
+        key("half_close")
+            .means("true: a request goes on when the client closes its sending side.")
+            .requests("leave it out: in TCP mode one side may always go on when the other has said all")
+            .switch(|frontend| &mut frontend.half_close),
+        key("trusted_proxies")
+            .means("Peers whose X-Forwarded-* and Forwarded fields are used.")
+            .also("real_ip")
+            .requests(NO_FIELDS)
+            .own(
+                Shape::List(&Shape::Text),
+                |_, setting, frontend, report| {
+                    frontend.trusted_proxies = peers(setting.list(), report);
+                },
+                |frontend| Some(shown_peers(&frontend.trusted_proxies)),
+            ),
+        key("client_field")
+            .means("The field in which trusted proxies send the client's address.")
+            .requests(NO_FIELDS)
+            .word(ClientField::words, |frontend| &mut frontend.client_field),
+        key("request_id")
+            .means("The field with the request's id, taken or made; \"off\": no id is sent.")
+            .requests(NO_FIELDS)
+            .own(Shape::Text, request_id, |frontend| {
+                Some(match &frontend.request_id {
+                    RequestIds::Off => string("off"),
+                    RequestIds::Field(name) => string(name.as_str()),
+                })
+            }),
+        key("field_names")
+            .means("What becomes of fields whose names have unusual characters.")
+            .requests(NO_FIELDS)
+            .word(OddNames::words, |frontend| &mut frontend.field_names),
+        key("header_case")
+            .means("How field names are written to clients.")
+            .requests(NO_FIELDS)
+            .word(HeaderCase::words, |frontend| &mut frontend.header_case),
+        key("upgrades")
+            .means("Protocols that a client may upgrade to if the server agrees.")
+            .requests(NO_REQUESTS)
+            .own(Shape::List(&Shape::Text), upgrades, |frontend| {
+                Some(strings(&frontend.upgrades))
+            }),
+        key("rule")
+            .means("What is done to its exchanges, in the order of the file.")
+            .of_each(OF_EACH)
+            .requests(NO_REQUESTS)
+            .compiled(Shape::List(&Shape::Table(&RULE)), |frontend| {
+                rule::shown(&frontend.rules)
+            }),
+        key("timeout")
+            .means("Deadlines towards clients.")
+            .table(&Inner(&FRONTEND_TIMEOUT, |frontend| &mut frontend.timeout)),
+        key("limits")
+            .means("Bounds of request heads.")
+            .requests(NO_REQUESTS)
+            .table(&Inner(&FRONTEND_LIMITS, |frontend| &mut frontend.limits)),
+        key("http2")
+            .means("HTTP/2 with clients.")
+            .requests(NO_REQUESTS)
+            .table(&Inner(&FRONTEND_HTTP2, |frontend| &mut frontend.http2)),
+        key("forwarding")
+            .means("What servers are told about clients.")
+            .requests(NO_FIELDS)
+            .table(&Inner(&FORWARDING, |frontend| &mut frontend.forwarding)),
+        key("tls")
+            .means("TLS: the file or directory of certificates, or a table.")
+            .of_each(OF_EACH)
+            .requests(TLS_PASSES)
+            .compiled_tables(
+                Shape::AnyOf(&[Shape::List(&Shape::Text), Shape::Table(&FRONTEND_TLS)]),
+                |frontend, path, page| {
+                    if let Some(tls) = &frontend.tls {
+                        page.table(path);
+                        FRONTEND_TLS.whole().show(path, tls, page);
+                    }
+                },
+            ),
+        key("passthrough")
+            .means("Names whose TLS connections are passed on as they are.")
+            .of_each(OF_EACH)
+            .requests("write a `[[frontend.NAME.route]]`: in TCP mode all connections pass as they are")
+            .compiled_tables(
+                Shape::List(&Shape::Table(&TCP_ROUTE)),
+                |frontend, path, page| {
+                    if frontend.mode == Mode::Http {
+                        tcp_routes(frontend, path, page);
+                    }
+                },
+            ),
+        key("route")
+            .means("Where requests go: the first route that matches wins.")
+            .of_each(OF_EACH)
+            .compiled_tables(
+                Shape::List(&Shape::AnyOf(&[
+                    Shape::Table(&ROUTE),
+                    Shape::Table(&TCP_ROUTE),
+                ])),
+                |frontend, path, page| match frontend.mode {
+                    Mode::Http => {
+                        for route in &frontend.routes {
+                            page.element(path);
+                            ROUTE.whole().show(path, route, page);
+                        }
+                    }
+                    Mode::Tcp => tcp_routes(frontend, path, page),
+                },
+            ),
+    ],
+    hints: r#"
+        ssl crt certificate https ssl_certificate: write `tls = "/path/to/fullchain.pem"`
+        default_backend: write `backend`: it is used when no route matches
+        use_backend: write a `[[frontend.NAME.route]]` with its `backend`
+        accept_proxy: write `proxy_protocol = "required"`, or `{ from = ["10.0.0.0/8"] }`
+        routes: write each route as `[[frontend.NAME.route]]`
+        acl: conditions are keys of a `[[frontend.NAME.route]]`: `host`, `path`, `method`, `header`, `query`
+        servers server: servers are written in a `[backend.NAME]`, which `backend` names
+        sni: write `mode = "tcp"` to pass connections on by the name that TLS asks for
+        websocket upgrade: write `upgrades = ["websocket"]`, which is the default
+        option: `option forwardfor` is the default here; see `forwarding`
+        port: write `listen = ":80"`
+        host: write a `[[frontend.NAME.route]]` with `host` and `backend`
+        path: write a `[[frontend.NAME.route]]` with `path` and `backend`
+        crt_list: write `tls = { certificates = "/path/to/directory" }`
+        certificates: write `tls = { certificates = […] }`
+        redirect_https: write `rule = [{ when = "not ssl_fc", redirect = { scheme = "https" } }]`
+        rules: write each rule as `[[frontend.NAME.rule]]`
+        http_request: write a `[[frontend.NAME.rule]]`
+        http_response: write a `[[frontend.NAME.rule]]` with `on = "response"`
+        keep_alive keepalive: write `timeout = { keep_alive = "…" }`
+        log: the access log is `[log.access]`, for the whole process
+        balance: `balance` is a key of the `[backend.NAME]`
+        health: `health` is a key of the `[backend.NAME]`
+        grpc: leave it out: gRPC passes; its backend needs `protocol = "h2"`
+        http1: leave it out: HTTP/1.1 is always spoken
+        h2: leave it out: HTTP/2 is on by default; `http2 = { enabled = false }` switches it off
+        http_restrict_req_hdr_names underscores_in_headers: write `field_names`: "pass", "drop" or "reject"
+    "#,
+    tcp_hints: "
+        default_backend: write `backend`
+        rules: leave it out: in TCP mode there are no requests, only bytes
+        sni: write it in a `[[frontend.NAME.route]]` with its `backend`
+    ",
+    default_hints: "
+        default_backend: write `backend` in each `[frontend.NAME]`
+        option: `option forwardfor` is the default here; see `forwarding`
+        balance health attempts: write it in `[defaults.backend]`
+        retries: write `attempts` in `[defaults.backend]`: the first try counts too, so `retries 3` is `attempts = 4`
+    ",
+    default: Some(|| Frontend::new(nameless())),
+    ..Keys::EMPTY
+};
+
+/// An item of `listen`.
+pub(in crate::config) static BIND: Keys<Listen> = Keys {
+    keys: &[
+        key("address")
+            .means("The address to listen on.")
+            .also("addr listen bind")
+            .not_shown(Shape::List(&Shape::Text)),
+        key("tls")
+            .means("TLS at this address; `false`: none, where the frontend has `tls`.")
+            .requests(TLS_PASSES)
+            .not_shown(Shape::AnyOf(&[
+                Shape::Switch,
+                Shape::List(&Shape::Text),
+                Shape::Table(&FRONTEND_TLS),
+            ])),
+    ],
+    hints: r#"
+        port: write `address = ":443"`
+        ssl crt: write `tls = "/path/to/fullchain.pem"`
+        certificates: write `tls = { certificates = […] }`
+        proxy_protocol socket_mode mode http2: write it in the frontend: it is for all its addresses
+        accept_proxy: write `proxy_protocol` in the frontend: it is for all its addresses
+        alpn: write `tls = { alpn = […] }`
+    "#,
+    tcp_hints: "proxy_protocol socket_mode: write it in the frontend: it is for all its addresses",
+    ..Keys::EMPTY
+};
+
+impl Part {
+    /// The part of the keys that frontends in `mode` have.
+    pub(in crate::config) fn of(mode: Mode) -> Self {
+        match mode {
+            Mode::Http => Self::Whole,
+            Mode::Tcp => Self::Tcp,
+        }
+    }
+}
+
+/// One address of `frontend`.
+fn bind(listen: &Listen, frontend: &Frontend) -> String {
+    let address = string(&listen.addr.to_string());
+    match (&frontend.tls, listen.security) {
+        (Some(_), Security::Clear) => format!("{{ address = {address}, tls = false }}"),
+        (Some(_), Security::Tls) | (None, _) => address,
+    }
+}
+
+/// The mode of the files that are listened on, if there are any: it is one for all.
+pub(super) fn socket_mode(listen: &[Listen]) -> Option<String> {
+    let mut files = listen.iter().filter(|listen| listen.addr.path().is_some());
+    let mode: Option<FileMode> = files.next().map(|listen| listen.mode);
+    mode.map(|mode| string(&mode.to_string()))
+}
+
+fn tcp_routes(frontend: &Frontend, path: &str, page: &mut Page) {
+    for route in &frontend.tcp_routes {
+        page.element(path);
+        TCP_ROUTE.whole().show(path, route, page);
+    }
+}
+
+fn mode(_: &Section<'_>, setting: Setting<'_>, frontend: &mut Frontend, report: &mut Report<'_>) {
+    let words = ["https", "ssl", "tls"];
+    if let Some(word) = words.iter().find(|word| setting.is_word(word)) {
+        report.error(
+            setting.span(),
+            format!("`mode` cannot be {word:?}"),
+            "write `tls = \"/path/to/fullchain.pem\"` and leave `mode` out; to pass TLS on as it is, \
+             write `mode = \"tcp\"`",
+        );
+    } else if let Some(mode) = Mode::of(setting, report) {
+        frontend.mode = mode;
+    }
+}
+
+fn upgrades(
+    _: &Section<'_>,
+    setting: Setting<'_>,
+    frontend: &mut Frontend,
+    report: &mut Report<'_>,
+) {
+    let mut upgrades: Vec<String> = Vec::new();
+    for item in setting.list() {
+        let is_none = ["off", "none", "no"].iter().any(|word| item.is_word(word));
+        if let (Kind::Boolean(false), _) | (_, true) = (&item.value.kind, is_none) {
+            item.wrong_with(
+                "a list of protocols",
+                "write `upgrades = []` for none",
+                report,
+            );
+            continue;
+        }
+        let Some(text) = item.text(report) else {
+            continue;
+        };
+        let token = text.value.to_ascii_lowercase();
+        let (name, version) = token.split_once('/').unwrap_or((&token, "1"));
+        if !is_token(name) || !is_token(version) {
+            report.error(
+                item.span(),
+                format!("{:?} is not the name of a protocol", text.shown()),
+                "write what clients send in the `Upgrade` field, such as `\"websocket\"`",
+            );
+        } else if name == "h2c" || name == "tls" {
+            report.error(
+                item.span(),
+                format!("clients could bypass all routes and limits by an upgrade to `{name}`"),
+                "leave it out: Evenkeel does not look into a tunnel",
+            );
+        } else if upgrades.contains(&token) {
+            report.error(
+                item.span(),
+                format!("{:?} is in the list twice", text.shown()),
+                "keep one of the two",
+            );
+        } else {
+            upgrades.push(token);
+        }
+    }
+    frontend.upgrades = upgrades;
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(text: &str) -> bool {
+    HeaderName::from_bytes(text.as_bytes()).is_ok()
+}

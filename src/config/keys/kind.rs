@@ -1,0 +1,375 @@
+//! What the value of a key is: how it is read into its place in the plan, and how it is shown.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::base::ByteSize;
+use crate::config::page::{Page, duration, or_word, string};
+use crate::config::report::Report;
+use crate::config::section::{KeyList, Section};
+use crate::config::setting::Setting;
+
+use super::words::Word;
+use super::{Key, Keys, Named, Part};
+
+/// Where a `T` of the plan has a value.
+type Place<T, V> = fn(&mut T) -> &mut V;
+
+/// The kind of a key's value, with its bounds and its place.
+pub(super) enum Kind<T: 'static> {
+    /// Longer than 0.
+    Duration(Place<T, Duration>),
+    DurationFrom0(Place<T, Duration>),
+    /// `None` is `"off"`.
+    DurationOrOff(Place<T, Option<Duration>>),
+    Size(ByteSize, ByteSize, Place<T, ByteSize>),
+    Number(i64, i64, Place<T, dyn Number>),
+    /// From 1 to a bound, or a word, which is `None`.
+    NumberOr(&'static str, i64, Place<T, dyn OptionalNumber>),
+    Switch(Place<T, bool>),
+    /// With all words.
+    Word(fn() -> Vec<&'static str>, Place<T, dyn Word>),
+    Table(&'static dyn InnerTable<T>),
+    Own(Shape, Option<Read<T>>, Show<T>),
+}
+
+/// Reads a value with a shape of its own: the table that it is in, the value, and where it goes.
+pub(super) type Read<T> = fn(&Section<'_>, Setting<'_>, &mut T, &mut Report<'_>);
+
+/// How a value with a shape of its own is shown.
+pub(super) enum Show<T: 'static> {
+    /// As a value; `None`: it is left out.
+    Value(fn(&T) -> Option<String>),
+    /// As tables that follow, the first of which has this path.
+    Tables(fn(&T, &str, &mut Page)),
+    /// As a value, or else as tables.
+    Either(fn(&T) -> Option<String>, fn(&T, &str, &mut Page)),
+    /// By another key, or not at all.
+    Elsewhere,
+}
+
+/// What may be written for a key, for the schema.
+#[derive(Clone, Copy)]
+pub(in crate::config) enum Shape {
+    Text,
+    Duration,
+    Size,
+    /// From, to.
+    Number(i64, i64),
+    Switch,
+    Words(&'static [&'static str]),
+    /// Several, or one without brackets.
+    List(&'static Shape),
+    Table(&'static dyn Described),
+    /// Names that the user chooses, each with a value.
+    Named(&'static Shape),
+    /// One of these.
+    AnyOf(&'static [Shape]),
+}
+
+/// What a table may contain, whatever it fills.
+pub(in crate::config) trait Described: KeyList + Sync {
+    /// All keys.
+    fn about(&self) -> Vec<About>;
+
+    /// All words that are answered.
+    #[cfg(test)]
+    fn words(&self) -> Vec<&'static str>;
+}
+
+/// What is said of a key without its place in the plan.
+pub(in crate::config) struct About {
+    pub(in crate::config) name: &'static str,
+    pub(in crate::config) means: &'static str,
+    /// As it is shown; `None`: it has none.
+    pub(in crate::config) default: Option<String>,
+    pub(in crate::config) shape: Shape,
+    /// Words that may be there in place of the shape.
+    pub(in crate::config) words: Vec<&'static str>,
+}
+
+/// A table of plain keys in another table: its keys, and where the other one has it.
+pub(super) struct Inner<T: 'static, U: 'static>(
+    pub(super) &'static Keys<U>,
+    pub(super) Place<T, U>,
+);
+
+/// An [`Inner`], whatever it fills.
+pub(super) trait InnerTable<T>: Sync {
+    fn read(
+        &self,
+        part: Part,
+        section: &Section<'_>,
+        key: &'static str,
+        value: &mut T,
+        report: &mut Report<'_>,
+    );
+    fn show(&self, part: Part, path: &str, value: &mut T, page: &mut Page);
+    fn described(&self) -> &'static dyn Described;
+}
+
+/// A place for a whole number.
+pub(super) trait Number {
+    fn set(&mut self, number: i64);
+    fn text(&self) -> String;
+}
+
+/// A place for a whole number, or for none.
+pub(super) trait OptionalNumber {
+    fn set(&mut self, number: Option<i64>);
+    fn text(&self, word: &str) -> String;
+}
+
+impl Named {
+    pub(super) const fn duration<T>(self, at: Place<T, Duration>) -> Key<T> {
+        self.of(Kind::Duration(at))
+    }
+
+    pub(super) const fn duration_from_0<T>(self, at: Place<T, Duration>) -> Key<T> {
+        self.of(Kind::DurationFrom0(at))
+    }
+
+    pub(super) const fn duration_or_off<T>(self, at: Place<T, Option<Duration>>) -> Key<T> {
+        self.of(Kind::DurationOrOff(at))
+    }
+
+    pub(super) const fn size<T>(
+        self,
+        least: ByteSize,
+        most: ByteSize,
+        at: Place<T, ByteSize>,
+    ) -> Key<T> {
+        self.of(Kind::Size(least, most, at))
+    }
+
+    pub(super) const fn number<T>(self, least: i64, most: i64, at: Place<T, dyn Number>) -> Key<T> {
+        self.of(Kind::Number(least, most, at))
+    }
+
+    pub(super) const fn number_or<T>(
+        self,
+        word: &'static str,
+        most: i64,
+        at: Place<T, dyn OptionalNumber>,
+    ) -> Key<T> {
+        self.of(Kind::NumberOr(word, most, at))
+    }
+
+    pub(super) const fn switch<T>(self, at: Place<T, bool>) -> Key<T> {
+        self.of(Kind::Switch(at))
+    }
+
+    pub(super) const fn word<T>(
+        self,
+        words: fn() -> Vec<&'static str>,
+        at: Place<T, dyn Word>,
+    ) -> Key<T> {
+        self.of(Kind::Word(words, at))
+    }
+
+    /// A table that is read and shown by its own entries.
+    pub(super) const fn table<T, U: Clone>(self, inner: &'static Inner<T, U>) -> Key<T> {
+        self.of(Kind::Table(inner))
+    }
+
+    /// A value that `read` reads.
+    pub(super) const fn own<T>(
+        self,
+        shape: Shape,
+        read: Read<T>,
+        show: fn(&T) -> Option<String>,
+    ) -> Key<T> {
+        self.of(Kind::Own(shape, Some(read), Show::Value(show)))
+    }
+
+    /// A value that is read in `compile`, where other tables matter.
+    pub(super) const fn compiled<T>(self, shape: Shape, show: fn(&T) -> Option<String>) -> Key<T> {
+        self.of(Kind::Own(shape, None, Show::Value(show)))
+    }
+
+    /// The same, shown as tables of its own.
+    pub(super) const fn compiled_tables<T>(
+        self,
+        shape: Shape,
+        show: fn(&T, &str, &mut Page),
+    ) -> Key<T> {
+        self.of(Kind::Own(shape, None, Show::Tables(show)))
+    }
+
+    /// The same, shown as a value, or as tables where there is none.
+    pub(super) const fn compiled_either<T>(
+        self,
+        shape: Shape,
+        value: fn(&T) -> Option<String>,
+        tables: fn(&T, &str, &mut Page),
+    ) -> Key<T> {
+        self.of(Kind::Own(shape, None, Show::Either(value, tables)))
+    }
+
+    /// The same, shown by another key or not at all.
+    pub(super) const fn not_shown<T>(self, shape: Shape) -> Key<T> {
+        self.of(Kind::Own(shape, None, Show::Elsewhere))
+    }
+
+    const fn of<T>(self, kind: Kind<T>) -> Key<T> {
+        Key { named: self, kind }
+    }
+}
+
+impl<T> Kind<T> {
+    /// Reads `key` of `section` into its place; what is wrong is reported, and the place stays as it is.
+    pub(super) fn read(
+        &self,
+        part: Part,
+        section: &Section<'_>,
+        key: &'static str,
+        value: &mut T,
+        report: &mut Report<'_>,
+    ) {
+        let Some(setting) = section.setting(key) else {
+            return;
+        };
+        match self {
+            Self::Duration(at) => put(at(value), setting.positive_duration(report)),
+            Self::DurationFrom0(at) => put(at(value), setting.any_duration(report)),
+            Self::DurationOrOff(at) if setting.is_word("off") => *at(value) = None,
+            Self::DurationOrOff(at) => put(at(value), setting.positive_duration(report).map(Some)),
+            Self::Size(least, most, at) => put(at(value), setting.size(*least, *most, report)),
+            Self::Number(least, most, at) => {
+                if let Some(number) = setting.number(*least, *most, report) {
+                    at(value).set(number);
+                }
+            }
+            Self::NumberOr(word, most, at) => {
+                if let Some(number) = setting.number_or(word, *most, report) {
+                    at(value).set(number);
+                }
+            }
+            Self::Switch(at) => put(at(value), setting.boolean(report)),
+            Self::Word(_, at) => at(value).read(setting, report),
+            Self::Table(inner) => inner.read(part, section, key, value, report),
+            Self::Own(_, Some(read), _) => read(section, setting, value, report),
+            Self::Own(_, None, _) => {}
+        }
+    }
+
+    /// The value as text; `None`: it is left out, or it is no value but a table.
+    pub(super) fn text(&self, value: &mut T) -> Option<String> {
+        Some(match self {
+            Self::Duration(at) | Self::DurationFrom0(at) => duration(*at(value)),
+            Self::DurationOrOff(at) => at(value).map_or_else(|| string("off"), duration),
+            Self::Size(_, _, at) => string(&at(value).to_string()),
+            Self::Number(_, _, at) => at(value).text(),
+            Self::NumberOr(word, _, at) => at(value).text(word),
+            Self::Switch(at) => at(value).to_string(),
+            Self::Word(_, at) => string(at(value).word()),
+            Self::Own(_, _, Show::Value(show) | Show::Either(show, _)) => return show(value),
+            Self::Table(_) | Self::Own(..) => return None,
+        })
+    }
+
+    /// The value as tables, if it is one or several.
+    pub(super) fn tables(&self, part: Part, path: &str, value: &mut T, page: &mut Page) {
+        match self {
+            Self::Table(inner) => inner.show(part, path, value, page),
+            Self::Own(_, _, Show::Tables(show) | Show::Either(_, show)) => show(value, path, page),
+            _ => {}
+        }
+    }
+}
+
+impl<T> Key<T> {
+    /// What is said of the key, where a table that is left out is `default`.
+    pub(super) fn about(&self, default: Option<&mut T>) -> About {
+        let (shape, words) = match &self.kind {
+            Kind::Duration(_) | Kind::DurationFrom0(_) => (Shape::Duration, Vec::new()),
+            Kind::DurationOrOff(_) => (Shape::Duration, vec!["off"]),
+            Kind::Size(..) => (Shape::Size, Vec::new()),
+            Kind::Number(least, most, _) => (Shape::Number(*least, *most), Vec::new()),
+            Kind::NumberOr(word, most, _) => (Shape::Number(1, *most), vec![*word]),
+            Kind::Switch(_) => (Shape::Switch, Vec::new()),
+            Kind::Word(words, _) => (Shape::Words(&[]), words()),
+            Kind::Table(inner) => (Shape::Table(inner.described()), Vec::new()),
+            Kind::Own(shape, ..) => (*shape, Vec::new()),
+        };
+        About {
+            name: self.named.name,
+            means: self.named.means,
+            default: default.and_then(|value| self.kind.text(value)),
+            shape,
+            words,
+        }
+    }
+}
+
+fn put<V>(place: &mut V, value: Option<V>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+impl<T, U: Clone> InnerTable<T> for Inner<T, U> {
+    fn read(
+        &self,
+        part: Part,
+        section: &Section<'_>,
+        key: &'static str,
+        value: &mut T,
+        report: &mut Report<'_>,
+    ) {
+        let keys = self.0.part(part);
+        if let Some(section) = section.section(key, &keys, report) {
+            keys.read(&section, (self.1)(value), report);
+        }
+    }
+
+    fn show(&self, part: Part, path: &str, value: &mut T, page: &mut Page) {
+        let (keys, value) = (self.0.part(part), (self.1)(value));
+        if !keys.texts(value).is_empty() {
+            page.table(path);
+            keys.show(path, value, page);
+        }
+    }
+
+    fn described(&self) -> &'static dyn Described {
+        self.0
+    }
+}
+
+/// A bound that the kind of the key has checked fits; one that it has not is the greatest that does.
+macro_rules! numbers {
+    ($($number:ty),*) => {$(
+        impl Number for $number {
+            fn set(&mut self, number: i64) {
+                *self = Self::try_from(number).unwrap_or(Self::MAX);
+            }
+
+            fn text(&self) -> String {
+                self.to_string()
+            }
+        }
+
+        impl OptionalNumber for Option<$number> {
+            fn set(&mut self, number: Option<i64>) {
+                *self = number.map(|number| <$number>::try_from(number).unwrap_or(<$number>::MAX));
+            }
+
+            fn text(&self, word: &str) -> String {
+                or_word(*self, word)
+            }
+        }
+    )*};
+}
+
+numbers!(u16, u32, u64, usize);
+
+impl OptionalNumber for Option<NonZeroUsize> {
+    fn set(&mut self, number: Option<i64>) {
+        let number = number.and_then(|number| usize::try_from(number).ok());
+        *self = number.and_then(NonZeroUsize::new);
+    }
+
+    fn text(&self, word: &str) -> String {
+        or_word(*self, word)
+    }
+}

@@ -1,0 +1,329 @@
+//! The one table of keys: every key of the format, with all that the program knows of it.
+//!
+//! A key is one entry, in the [`Keys`] of the table that it stands in. The entry has its name, one line of
+//! documentation, the words of HAProxy, nginx, Traefik and Caddy that mean it, its kind with unit and
+//! bounds, and the place in the plan that it fills:
+//!
+//! ```text
+//! key("max_idle")
+//!     .means("Idle connections to one server that each worker keeps.")
+//!     .also("pool_max_conn size")
+//!     .number(0, MOST_IDLE, |pool| &mut pool.max_idle),
+//! ```
+//!
+//! From the entries come: what a table may contain and what is said about any other word (`section`),
+//! reading a table into the plan ([`View::read`]), `check --show` ([`View::show`]), `evenkeel schema`,
+//! and the tests that hold `conf/full.toml` and the tests of keys complete.
+//!
+//! A key is *plain* when one value fills one place: a duration, a size, a number, a switch, a word of an
+//! enum, or a table of such keys. A plain key needs its entry and nothing else. A key with a shape of
+//! its own (`listen`, `servers`, `rule`) says in its entry what it may be and how it is shown; it is
+//! read by a function that its entry names or, where other tables matter, in `compile`.
+//!
+//! Defaults are those of the plan (`impl Default`), which tests use too: an entry shows the default and
+//! does not repeat it.
+//!
+//! A frontend has fewer keys in TCP mode, and so has `[defaults.frontend]`: the entry says where the key
+//! is missing and what is said there ([`Named::requests`], [`Named::of_each`]). A [`View`] is the keys of
+//! a table in one of these parts.
+//!
+//! Prior art: the flags of ripgrep, each defined once (`flags/defs.rs`).
+
+mod backend;
+mod forwarding;
+mod frontend;
+mod health;
+mod http2;
+mod kind;
+mod limits;
+mod peers;
+mod process;
+mod route;
+mod rule;
+mod timeout;
+mod tls;
+mod words;
+
+pub(super) use backend::{BACKEND, SERVER};
+pub(super) use forwarding::is_of_the_protocol;
+pub(super) use frontend::{BIND, FRONTEND};
+pub(super) use health::HEALTH;
+pub(super) use kind::{About, Described, Shape};
+pub(super) use process::{ADMIN, DEFAULTS, TOP};
+pub(super) use route::{ROUTE, TCP_ROUTE};
+pub(super) use rule::{REDIRECT, RETURN, RULE, actions};
+pub(super) use timeout::FRONTEND_TIMEOUT;
+pub(super) use tls::{BACKEND_TLS, CERTIFICATE, CLIENT_AUTH, FRONTEND_TLS, TLS_NAME};
+pub(super) use words::{Word, Words};
+
+use crate::base::Name;
+use crate::config::haproxy_hints::fold;
+use crate::config::page::{self, Page};
+use crate::config::report::Report;
+use crate::config::section::{KeyList, Section};
+use kind::Kind;
+
+const NO_REQUESTS: &str = "leave it out: in TCP mode there are no requests, only bytes";
+const NO_FIELDS: &str =
+    "leave it out: in TCP mode there are no fields that could be read or written";
+
+/// The keys of one kind of table, which fills a `T` of the plan.
+pub(super) struct Keys<T: 'static> {
+    /// In the order in which they are shown.
+    keys: &'static [Key<T>],
+    /// Words that are no keys, one line for those with one answer: `words: what to write instead`.
+    hints: &'static str,
+    /// The same in TCP mode, in place of `hints`.
+    tcp_hints: &'static str,
+    /// The same in `[defaults]`, in place of `hints`.
+    default_hints: &'static str,
+    /// What a table has when nothing is written in it, where there is such a thing.
+    default: Option<fn() -> T>,
+    /// What must hold among several keys, and defaults that depend on other keys.
+    check: fn(&Section<'_>, &mut T, &mut Report<'_>),
+}
+
+/// One key.
+pub(super) struct Key<T: 'static> {
+    named: Named,
+    kind: Kind<T>,
+}
+
+/// What is said of a key before its kind.
+pub(super) struct Named {
+    name: &'static str,
+    means: &'static str,
+    also: &'static str,
+    not_in_tcp: Option<&'static str>,
+    not_in_defaults: Option<&'static str>,
+}
+
+/// Where a table of keys is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// In its own place.
+    Whole,
+    /// In a frontend in TCP mode.
+    Tcp,
+    /// In `[defaults]`.
+    Defaults,
+}
+
+/// The keys of a table that one part has.
+pub(super) struct View<'a, T: 'static> {
+    keys: &'a Keys<T>,
+    part: Part,
+}
+
+/// A key called `name`.
+const fn key(name: &'static str) -> Named {
+    Named {
+        name,
+        means: "",
+        also: "",
+        not_in_tcp: None,
+        not_in_defaults: None,
+    }
+}
+
+/// Stands for the name where there is none: in `[defaults]`, or where the name is a mistake.
+pub(super) fn nameless() -> Name {
+    Name::new("-").expect("a name of one character")
+}
+
+impl Named {
+    /// One line of documentation.
+    const fn means(self, means: &'static str) -> Self {
+        Self { means, ..self }
+    }
+
+    /// Words of elsewhere that mean this key, between blanks.
+    const fn also(self, also: &'static str) -> Self {
+        Self { also, ..self }
+    }
+
+    /// TCP mode does not have the key, and says `instead`.
+    const fn requests(self, instead: &'static str) -> Self {
+        Self {
+            not_in_tcp: Some(instead),
+            ..self
+        }
+    }
+
+    /// `[defaults]` does not have the key, and says `instead`.
+    const fn of_each(self, instead: &'static str) -> Self {
+        Self {
+            not_in_defaults: Some(instead),
+            ..self
+        }
+    }
+
+    /// What is said where `part` does not have the key; `None`: it has it.
+    fn instead_in(&self, part: Part) -> Option<&'static str> {
+        match part {
+            Part::Whole => None,
+            Part::Tcp => self.not_in_tcp,
+            Part::Defaults => self.not_in_defaults,
+        }
+    }
+
+    fn is_meant_by(&self, folded: &str) -> bool {
+        self.also.split_whitespace().any(|word| word == folded)
+    }
+}
+
+impl<T> Keys<T> {
+    const EMPTY: Self = Self {
+        keys: &[],
+        hints: "",
+        tcp_hints: "",
+        default_hints: "",
+        default: None,
+        check: |_, _, _| {},
+    };
+
+    /// The keys that `part` has.
+    pub(super) const fn part(&self, part: Part) -> View<'_, T> {
+        View { keys: self, part }
+    }
+
+    /// All keys.
+    pub(super) const fn whole(&self) -> View<'_, T> {
+        self.part(Part::Whole)
+    }
+}
+
+impl<T> Clone for View<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for View<'_, T> {}
+
+impl<'a, T> View<'a, T> {
+    fn own(self) -> impl Iterator<Item = &'a Key<T>> {
+        let keys = self.keys.keys.iter();
+        keys.filter(move |key| key.named.instead_in(self.part).is_none())
+    }
+
+    fn hints(self) -> &'static str {
+        match self.part {
+            Part::Whole => self.keys.hints,
+            Part::Tcp => self.keys.tcp_hints,
+            Part::Defaults => self.keys.default_hints,
+        }
+    }
+
+    /// Reads the keys of `section` that need nothing but their entry.
+    pub(super) fn read(self, section: &Section<'_>, value: &mut T, report: &mut Report<'_>) {
+        for key in self.own() {
+            let name = key.named.name;
+            key.kind.read(self.part, section, name, value, report);
+        }
+        (self.keys.check)(section, value, report);
+    }
+
+    /// `value` as the keys of the table `path` and the tables in it.
+    pub(super) fn show(self, path: &str, value: &T, page: &mut Page)
+    where
+        T: Clone,
+    {
+        for (key, text) in self.texts(value) {
+            page.set(key, text);
+        }
+        let mut value = value.clone();
+        for key in self.own() {
+            let path = Page::inner(path, key.named.name);
+            key.kind.tables(self.part, &path, &mut value, page);
+        }
+    }
+
+    /// `value` in one line, as `{ key = value }`.
+    pub(super) fn inline(self, value: &T) -> String
+    where
+        T: Clone,
+    {
+        let keys = self.texts(value).into_iter();
+        page::table(keys.map(|(key, text)| (key.to_owned(), text)))
+    }
+
+    /// The keys that are values.
+    fn texts(self, value: &T) -> Vec<(&'static str, String)>
+    where
+        T: Clone,
+    {
+        let mut value = value.clone();
+        let keys = self.own();
+        keys.filter_map(|key| Some((key.named.name, key.kind.text(&mut value)?)))
+            .collect()
+    }
+}
+
+impl<T> KeyList for View<'_, T> {
+    fn names(&self) -> Vec<&'static str> {
+        self.own().map(|key| key.named.name).collect()
+    }
+
+    fn hint(&self, written: &str) -> Option<String> {
+        let folded = fold(written);
+        let elsewhere = self.keys.keys.iter();
+        let elsewhere = elsewhere.filter(|key| fold(key.named.name) == folded);
+        let instead = elsewhere.filter_map(|key| key.named.instead_in(self.part));
+        if let Some(instead) = { instead }.next() {
+            return Some(instead.to_owned());
+        }
+        if let Some((_, hint)) =
+            lines(self.hints()).find(|(words, _)| words.contains(&folded.as_str()))
+        {
+            return Some(hint.to_owned());
+        }
+        let mut meant = self.own().filter(|key| key.named.is_meant_by(&folded));
+        meant
+            .next()
+            .map(|key| format!("write `{}`", key.named.name))
+    }
+}
+
+impl<T> KeyList for Keys<T> {
+    fn names(&self) -> Vec<&'static str> {
+        self.whole().names()
+    }
+
+    fn hint(&self, written: &str) -> Option<String> {
+        self.whole().hint(written)
+    }
+}
+
+impl<T> Described for Keys<T> {
+    fn about(&self) -> Vec<About> {
+        self.whole().about()
+    }
+
+    #[cfg(test)]
+    fn words(&self) -> Vec<&'static str> {
+        self.whole().words()
+    }
+}
+
+impl<T> Described for View<'_, T> {
+    fn about(&self) -> Vec<About> {
+        let mut default = self.keys.default.map(|default| default());
+        self.own().map(|key| key.about(default.as_mut())).collect()
+    }
+
+    #[cfg(test)]
+    fn words(&self) -> Vec<&'static str> {
+        let words = lines(self.hints()).flat_map(|(words, _)| words);
+        let also = self.own().flat_map(|key| key.named.also.split_whitespace());
+        words.chain(also).collect()
+    }
+}
+
+/// The lines of `hints`, each as its words and the answer to them.
+fn lines(hints: &'static str) -> impl Iterator<Item = (Vec<&'static str>, &'static str)> {
+    let lines = hints
+        .lines()
+        .filter_map(|line| line.trim().split_once(": "));
+    lines.map(|(words, hint)| (words.split_whitespace().collect(), hint))
+}

@@ -1,0 +1,300 @@
+//! The top of a file, and the tables of the process: `[process]`, `[log]`, `[reload]`, `[shutdown]`, `[admin]`.
+
+use std::path::PathBuf;
+
+use crate::base::units::show_duration;
+use crate::config::page::{Page, file, host, key as quoted_key, list, string};
+use crate::config::report::Report;
+use crate::config::section::Section;
+use crate::config::setting::Setting;
+use crate::config::suggest;
+use crate::plan::{
+    AccessLog, Admin, Backend, Frontend, Log, LogFormat, LogLevel, LogTarget, Plan, Process,
+    Reload, Shutdown,
+};
+
+use super::backend::BACKEND;
+use super::frontend::{FRONTEND, socket_mode};
+use super::kind::{Inner, Shape};
+use super::words::Words;
+use super::{Keys, Part, View, key};
+
+/// More threads than any machine has cores.
+const MAX_WORKERS: i64 = 1024;
+
+pub(in crate::config) static TOP: Keys<Plan> = Keys {
+    keys: &[
+        key("include")
+            .means("More files, read as if they stood at the end of this one.")
+            .not_shown(Shape::List(&Shape::Text)),
+        key("process")
+            .means("Threads and limits of the process.")
+            .table(&Inner(&PROCESS, |plan| &mut plan.process)),
+        key("log")
+            .means("Events and the access log.")
+            .table(&Inner(&LOG, |plan| &mut plan.log)),
+        key("reload")
+            .means("What starts a reload.")
+            .table(&Inner(&RELOAD, |plan| &mut plan.reload)),
+        key("shutdown")
+            .means("How the process ends.")
+            .table(&Inner(&SHUTDOWN, |plan| &mut plan.shutdown)),
+        key("admin")
+            .means("The listener for metrics, probes and the API.")
+            .compiled_tables(Shape::Table(&ADMIN), |plan, path, page| {
+                page.table(path);
+                match &plan.admin {
+                    None => page.set("listen", string("off")),
+                    Some(admin) => ADMIN.whole().show(path, admin, page),
+                }
+            }),
+        key("defaults")
+            .means("Values for all frontends and backends that do not write their own.")
+            .not_shown(Shape::Table(&DEFAULTS)),
+        key("frontend")
+            .means("Addresses to listen on, and where their requests go; you choose the names.")
+            .compiled_tables(
+                Shape::Named(&Shape::Table(&FRONTEND)),
+                |plan, path, page| {
+                    for frontend in &plan.frontends {
+                        let path = Page::inner(path, &quoted_key(&frontend.name));
+                        page.table(&path);
+                        FRONTEND
+                            .part(Part::of(frontend.mode))
+                            .show(&path, frontend, page);
+                    }
+                },
+            ),
+        key("backend")
+            .means("Servers that can answer the same requests; you choose the names.")
+            .compiled_tables(Shape::Named(&Shape::Table(&BACKEND)), |plan, path, page| {
+                for backend in &plan.backends {
+                    let path = Page::inner(path, &quoted_key(&backend.name));
+                    page.table(&path);
+                    BACKEND.whole().show(&path, backend, page);
+                }
+            }),
+    ],
+    hints: r#"
+        global: settings of the process are `[process]`, `[log]`, `[reload]`, `[shutdown]` and `[admin]`
+        listen: addresses are written `listen = "…"` in a `[frontend.NAME]`, servers in a `[backend.NAME]`
+        server servers: servers are written `servers = ["…"]` in a `[backend.NAME]`
+        upstream upstreams: a group of servers is a `[backend.NAME]`
+        route: routes are written `[[frontend.NAME.route]]`
+        stats: metrics and state are on the `[admin]` listener
+        frontends: write `[frontend.NAME]`
+        backends: write `[backend.NAME]`
+        http: a website is a `[frontend.NAME]` with `listen` and routes, servers are a `[backend.NAME]`
+        events: settings of the process are `[process]`
+        workers: write it in `[process]`
+        timeout: timeouts are keys of each frontend and backend; for all of them write `[defaults.frontend.timeout]` and `[defaults.backend.timeout]`
+        default: values for all frontends and backends are `[defaults.frontend]` and `[defaults.backend]`
+        bind: addresses are written `listen = "…"` in a `[frontend.NAME]`
+        tls: `tls` is a key of a `[frontend.NAME]` or a `[backend.NAME]`
+    "#,
+    ..Keys::EMPTY
+};
+
+static PROCESS: Keys<Process> = Keys {
+    keys: &[
+        key("workers")
+            .means("Threads that carry traffic; \"auto\": one for each core.")
+            .also("nbthread threads worker_processes worker_threads cpus")
+            .number_or("auto", MAX_WORKERS, |process| &mut process.workers),
+        key("max_connections")
+            .means(
+                "Client connections of all frontends together; \"auto\": by the open-file limit.",
+            )
+            .also("maxconn max_conns")
+            .number_or("auto", i64::MAX, |process| &mut process.max_connections),
+    ],
+    hints: "worker_connections: write `max_connections`: it counts the connections of all workers together",
+    default: Some(Process::default),
+    ..Keys::EMPTY
+};
+
+static LOG: Keys<Log> = Keys {
+    keys: &[
+        key("level")
+            .means("Events of this level and above are written to standard error.")
+            .word(LogLevel::words, |log| &mut log.level),
+        key("format")
+            .means("\"human\": a line of text for each event; \"json\": a JSON object.")
+            .word(LogFormat::words, |log| &mut log.format),
+        key("access")
+            .means("The access log: one JSON line for each exchange.")
+            .table(&Inner(&LOG_ACCESS, |log| &mut log.access)),
+    ],
+    hints: r#"
+        to: `to` is a key of `[log.access]`; events go to standard error
+        file path output target: events go to standard error; the access log goes where `[log.access]` has `to`
+        access_log: write `[log.access]` with `to = "…"`
+    "#,
+    default: Some(Log::default),
+    ..Keys::EMPTY
+};
+
+static LOG_ACCESS: Keys<AccessLog> = Keys {
+    keys: &[key("to")
+        .means("\"stdout\", \"stderr\", \"off\", or the path of a file.")
+        .also("output target")
+        .own(Shape::Text, access_log, |log| {
+            Some(match &log.to {
+                LogTarget::Off => string("off"),
+                LogTarget::Stdout => string("stdout"),
+                LogTarget::Stderr => string("stderr"),
+                LogTarget::File(path) => file(path),
+            })
+        })],
+    hints: r#"
+        file path: write `to = "/path/to/file"`
+        enabled: write `to = "off"` to switch it off
+        format: leave it out: the access log is JSON, one object a line
+    "#,
+    default: Some(AccessLog::default),
+    ..Keys::EMPTY
+};
+
+static RELOAD: Keys<Reload> = Keys {
+    keys: &[key("watch")
+        .means("Reload when a file of the configuration changes.")
+        .also("enabled auto")
+        .switch(|reload| &mut reload.watch)],
+    default: Some(Reload::default),
+    ..Keys::EMPTY
+};
+
+static SHUTDOWN: Keys<Shutdown> = Keys {
+    keys: &[
+        // Each may be 0: close listeners at once, cut exchanges at once.
+        key("grace")
+            .means("From the failing readiness probe to closing the listeners.")
+            .also("grace_period delay")
+            .duration_from_0(|shutdown| &mut shutdown.grace),
+        key("timeout")
+            .means("From closing the listeners to aborting open requests.")
+            .also("hard_stop_after drain drain_timeout")
+            .duration_from_0(|shutdown| &mut shutdown.timeout),
+        key("tunnels")
+            .means("From closing the listeners to closing tunnels; nine tenths of `timeout`.")
+            .duration_from_0(|shutdown| &mut shutdown.tunnels),
+    ],
+    default: Some(Shutdown::default),
+    check: tunnels_within_timeout,
+    ..Keys::EMPTY
+};
+
+pub(in crate::config) static ADMIN: Keys<Admin> = Keys {
+    keys: &[
+        key("listen")
+            .means("Where metrics, probes and the API are; \"off\": nowhere.")
+            .also("bind address")
+            .compiled(Shape::List(&Shape::Text), |admin| {
+                let addresses = admin.listen.iter();
+                Some(list(
+                    addresses.map(|listen| string(&listen.addr.to_string())),
+                ))
+            }),
+        key("socket_mode")
+            .means("The permissions of its file, when it is a Unix socket with a path.")
+            .compiled(Shape::Text, |admin| socket_mode(&admin.listen)),
+        key("hosts")
+            .means("Names by which it is asked, beside IP addresses and localhost.")
+            .also("host allowed_hosts")
+            .compiled(Shape::List(&Shape::Text), |admin| {
+                Some(list(admin.hosts.iter().map(host)))
+            }),
+        key("ready_needs")
+            .means("Backends without which /ready is 503.")
+            .compiled(Shape::List(&Shape::Text), |admin| {
+                let names = admin.ready_needs.iter();
+                Some(list(names.map(|name| string(name))))
+            }),
+    ],
+    hints: r#"
+        port: write `listen = "127.0.0.1:9900"`
+        enabled: write `listen = "off"` to switch it off
+        user password token auth: the admin listener does not ask for a password or token yet: write an address in `listen` that only administrators can reach
+        tls: the admin listener does not speak TLS yet: write a loopback address or a Unix socket in `listen`
+    "#,
+    default: Some(Admin::default),
+    ..Keys::EMPTY
+};
+
+pub(in crate::config) static DEFAULTS: Keys<()> = Keys {
+    keys: &[
+        key("frontend")
+            .means("Values for all frontends.")
+            .not_shown(Shape::Table(&DEFAULT_FRONTEND)),
+        key("backend")
+            .means("Values for all backends.")
+            .not_shown(Shape::Table(&DEFAULT_BACKEND)),
+    ],
+    hints: r#"
+        timeout: write `[defaults.frontend.timeout]` for clients, `[defaults.backend.timeout]` for servers
+        limits: write `[defaults.frontend.limits]` for requests, `[defaults.backend.limits]` for answers
+        http2: write `[defaults.frontend.http2]` for clients, `[defaults.backend.http2]` for servers
+        header_case: write it in `[defaults.frontend]` or `[defaults.backend]`
+        mode max_connections forwarding trusted_proxies: write it in `[defaults.frontend]`
+        maxconn: write `max_connections` in `[defaults.frontend]`
+        balance health attempts pool queue: write it in `[defaults.backend]`
+        retries: write `attempts` in `[defaults.backend]`: the first try counts too, so `retries 3` is `attempts = 4`
+        option: write the keys of frontends in `[defaults.frontend]`, those of backends in `[defaults.backend]`
+        log: the log is `[log]`, for the whole process
+        server: what holds for all servers is in `[defaults.backend]`; servers are written `servers = ["…"]` in a `[backend.NAME]`
+    "#,
+    ..Keys::EMPTY
+};
+
+static DEFAULT_FRONTEND: View<'static, Frontend> = FRONTEND.part(Part::Defaults);
+static DEFAULT_BACKEND: View<'static, Backend> = BACKEND.part(Part::Defaults);
+
+fn access_log(_: &Section<'_>, to: Setting<'_>, log: &mut AccessLog, report: &mut Report<'_>) {
+    const WORDS: [&str; 3] = ["stdout", "stderr", "off"];
+    let Some(text) = to.text(report) else {
+        return;
+    };
+    log.to = match text.value.as_str() {
+        "stdout" => LogTarget::Stdout,
+        "stderr" => LogTarget::Stderr,
+        "off" => LogTarget::Off,
+        // Without the `/`, a mistyped `"stdout"` would quietly become a file of that name.
+        path if path.contains('/') && !path.ends_with('/') => LogTarget::File(PathBuf::from(path)),
+        other => {
+            let help = match suggest::nearest(other, WORDS) {
+                Some(word) => format!(
+                    "did you mean \"{word}\"? The path of a file must have a `/`: \"./access.log\""
+                ),
+                None => {
+                    "write \"stdout\", \"stderr\", \"off\" or the path of a file, which must have a `/`: \
+                         \"./access.log\""
+                        .to_owned()
+                }
+            };
+            report.error(
+                to.span(),
+                format!("the access log cannot go to {}", text.quoted()),
+                help,
+            );
+            return;
+        }
+    };
+    log.at = report.position(to.span());
+}
+
+fn tunnels_within_timeout(section: &Section<'_>, shutdown: &mut Shutdown, report: &mut Report<'_>) {
+    let Some(setting) = section.setting("tunnels") else {
+        shutdown.tunnels = Shutdown::tunnels_within(shutdown.timeout);
+        return;
+    };
+    if shutdown.tunnels > shutdown.timeout {
+        report.error(
+            setting.span(),
+            format!(
+                "`tunnels` is longer than `timeout`, which closes all that is open after {}",
+                show_duration(shutdown.timeout)
+            ),
+            "write a shorter `tunnels`, or a longer `timeout`",
+        );
+    }
+}

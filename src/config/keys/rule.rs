@@ -1,0 +1,175 @@
+//! Rules: `rule` of a frontend, a route or a backend.
+
+use crate::config::page::{
+    duration, fields, key as quoted_key, list, rows, string, table, template,
+};
+use crate::config::section::KeyList;
+use crate::plan::{Action, On, Redirect, RedirectTo, Return, Rule};
+
+use super::kind::Shape;
+use super::words::Words;
+use super::{Keys, key};
+
+const FIELDS: Shape = Shape::Named(&Shape::Text);
+/// A status, or `true` for the usual one.
+const STATUS: Shape = Shape::AnyOf(&[Shape::Switch, Shape::Number(200, 599)]);
+
+/// All keys but `on` and `when` are actions, of which a rule has exactly one.
+pub(in crate::config) static RULE: Keys<Rule> = Keys {
+    keys: &[
+        key("on")
+            .means("\"request\", \"response\" (of a server), or \"after\": every answer.")
+            .word(On::words, |rule| &mut rule.on),
+        key("when")
+            .means("The condition; without it the rule always runs.")
+            .also("if condition")
+            .compiled(Shape::Text, |rule| {
+                rule.when.as_ref().map(|when| string(&when.to_string()))
+            }),
+        key("deny")
+            .means("Refuse, with a status from 400 to 599.")
+            .compiled(STATUS, |rule| match &rule.action {
+                Action::Deny(status) => Some(status.as_u16().to_string()),
+                _ => None,
+            }),
+        key("return")
+            .means("Answer in place of a server.")
+            .compiled(Shape::Table(&RETURN), |rule| match &rule.action {
+                Action::Return(answer) => Some(RETURN.whole().inline(answer)),
+                _ => None,
+            }),
+        key("redirect")
+            .means("Send the client somewhere else.")
+            .compiled(Shape::Table(&REDIRECT), |rule| match &rule.action {
+                Action::Redirect(redirect) => Some(REDIRECT.whole().inline(redirect)),
+                _ => None,
+            }),
+        key("set_header")
+            .means("Set fields to one value.")
+            .compiled(FIELDS, |rule| match &rule.action {
+                Action::SetHeader(set) => Some(fields(set)),
+                _ => None,
+            }),
+        key("add_header")
+            .means("Add a line to fields.")
+            .compiled(FIELDS, |rule| match &rule.action {
+                Action::AddHeader(added) => Some(fields(added)),
+                _ => None,
+            }),
+        key("del_header")
+            .means("Remove fields.")
+            .compiled(Shape::List(&Shape::Text), |rule| match &rule.action {
+                Action::DelHeader(names) => {
+                    Some(list(names.iter().map(|name| string(name.as_str()))))
+                }
+                _ => None,
+            }),
+        key("set_path")
+            .means("Replace the path; the query stays.")
+            .compiled(Shape::Text, |rule| match &rule.action {
+                Action::SetPath(path) => Some(template(path)),
+                _ => None,
+            }),
+        key("set_var")
+            .means("Variables, which later rules read as `var(txn.name)`.")
+            .compiled(FIELDS, |rule| match &rule.action {
+                Action::SetVar(variables) => {
+                    let variables = variables.iter();
+                    Some(table(variables.map(|(variable, expr)| {
+                        let (variable, expr) = (variable.to_string(), expr.to_string());
+                        (quoted_key(&variable), string(&expr))
+                    })))
+                }
+                _ => None,
+            }),
+        key("pause")
+            .means("Wait before going on.")
+            .compiled(Shape::Duration, |rule| match &rule.action {
+                Action::Pause(time) => Some(duration(*time)),
+                _ => None,
+            }),
+    ],
+    hints: r#"
+        unless: write `when = "not (…)"`
+        block reject: write `deny = 403`
+        status: write `deny = 403`, or `return = { status = 200 }`
+        respond answer: write `return = { status = 200, body = "…" }`
+        location: write `redirect = { location = "…" }`
+        rewrite path: write `set_path = "…"`
+        replace_path: write `set_path = "%[path,regsub(…)]"`
+        header headers set_request_header: write `set_header = { x-name = "value" }`
+        remove_header: write `del_header = "x-name"`
+        set_response_header: write `on = "response"` and `set_header = { x-name = "value" }`
+        delay: write `pause = "100ms"`
+        set_var_fmt: write `set_var = { "txn.name" = "src" }`
+    "#,
+    ..Keys::EMPTY
+};
+
+/// The keys of which a rule has exactly one.
+pub(in crate::config) fn actions() -> Vec<&'static str> {
+    let mut keys = RULE.names();
+    keys.retain(|key| !matches!(*key, "on" | "when"));
+    keys
+}
+
+pub(in crate::config) static RETURN: Keys<Return> = Keys {
+    keys: &[
+        key("status")
+            .means("The status, from 200 to 599.")
+            .compiled(STATUS, |answer| Some(answer.status.as_u16().to_string())),
+        key("content_type")
+            .means("The field `content-type`.")
+            .not_shown(Shape::Text),
+        key("headers")
+            .means("Other fields.")
+            .compiled(FIELDS, |answer| {
+                (!answer.headers.is_empty()).then(|| fields(&answer.headers))
+            }),
+        key("body")
+            .means("The body.")
+            .also("string lf_string text")
+            .compiled(Shape::Text, |answer| {
+                (!answer.body.pieces.is_empty()).then(|| template(&answer.body))
+            }),
+    ],
+    hints: "hdr header: write `headers = { x-name = \"value\" }`",
+    ..Keys::EMPTY
+};
+
+pub(in crate::config) static REDIRECT: Keys<Redirect> = Keys {
+    keys: &[
+        key("status")
+            .means("301, 302, 303, 307 or 308.")
+            .also("code")
+            .compiled(Shape::Number(301, 308), |redirect| {
+                Some(redirect.status.as_u16().to_string())
+            }),
+        key("location")
+            .means("Where to.")
+            .also("to url")
+            .compiled(Shape::Text, |redirect| match &redirect.to {
+                RedirectTo::Location(to) => Some(template(to)),
+                _ => None,
+            }),
+        key("prefix")
+            .means("Where to; the path and the query of the request follow.")
+            .compiled(Shape::Text, |redirect| match &redirect.to {
+                RedirectTo::Prefix(to) => Some(template(to)),
+                _ => None,
+            }),
+        key("scheme")
+            .means("The same URL with another scheme.")
+            .compiled(Shape::Text, |redirect| match &redirect.to {
+                RedirectTo::Scheme(to) => Some(template(to)),
+                _ => None,
+            }),
+    ],
+    ..Keys::EMPTY
+};
+
+/// `rules`, each on a line of its own; `None`: there is none.
+pub(super) fn shown(rules: &[Rule]) -> Option<String> {
+    let rules = rules.iter().map(|rule| RULE.whole().inline(rule));
+    (rules.len() > 0).then(|| rows("    ", rules))
+}
