@@ -333,7 +333,7 @@ fn at_the_limit_checks_are_made_and_certificates_are_read() {
     let certificates = folder.path("a.pem").display().to_string();
     let setup = Setup::of(&[&origin])
         .workers(2)
-        .backend("health = { type = \"tcp\", interval = \"50ms\" }")
+        .backend("health = { type = \"tcp\", interval = \"50ms\", timeout = \"2m\" }")
         .rest(&format!(
             "[frontend.with-tls]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
              tls = {{ certificates = \"{certificates}\" }}"

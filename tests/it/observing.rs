@@ -162,30 +162,52 @@ fn nothing_that_a_client_makes_long_fills_a_line() {
 
 #[test]
 fn times_say_where_the_time_went() {
-    let origin = Origin::scripted(|visit| {
-        while visit.request().is_some() {
-            visit.is_quiet_for(Duration::from_millis(200));
-            visit.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no");
-            visit.is_quiet_for(Duration::from_millis(200));
-            visit.send("k");
+    const SPAN: Duration = Duration::from_millis(200);
+    // One before each head and one before each last byte.
+    let gates: [Gate; 4] = Default::default();
+    let origin = Origin::scripted({
+        let gates = gates.clone();
+        move |visit| {
+            for gates in gates.chunks(2) {
+                if visit.request().is_none() {
+                    return;
+                }
+                gates[0].pass();
+                visit.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no");
+                gates[1].pass();
+                visit.send("k");
+            }
         }
     });
-    let proxy = Setup::of(&[&origin]).workers(1).start();
+    let proxy = Setup::of(&[&origin]).start_paused();
     let mut client = proxy.client();
-    client
-        .send("GET / HTTP/1.1\r\n")
-        .is_quiet_for(Duration::from_millis(200));
-    client.ask("host: test\r\n\r\n");
-    client.get("/");
+    client.send("GET / HTTP/1.1\r\n");
+    proxy.advance(SPAN);
+    for (number, rest) in [(0, "host: test\r\n\r\n"), (1, GET)] {
+        client.send(rest);
+        origin.wait_for_requests(number + 1);
+        proxy.advance(SPAN);
+        gates[2 * number].open();
+        client.head();
+        proxy.advance(SPAN);
+        gates[2 * number + 1].open();
+        assert_eq!(client.bytes(2), b"ok");
+    }
     let lines = proxy.wait_for_lines(2);
     let time = |line: usize, key: &str| lines[line].0["times_ms"][key].as_f64();
-    let within = |value: Option<f64>, low: f64| value > Some(low) && value < Some(low + 150.0);
-    assert!(within(time(0, "head"), 190.0), "{lines:?}");
-    assert!(within(time(0, "response"), 190.0), "{lines:?}");
-    assert!(within(time(0, "total"), 590.0), "{lines:?}");
-    assert!(time(0, "connect").is_some(), "{lines:?}");
-    assert_eq!(time(1, "connect"), None, "one from the pool: {lines:?}");
-    assert!(within(time(1, "total"), 390.0), "{lines:?}");
+    for (line, key, span) in [
+        (0, "head", Some(200.0)),
+        (0, "connect", Some(0.0)),
+        (0, "response", Some(200.0)),
+        (0, "total", Some(600.0)),
+        (1, "head", Some(0.0)),
+        // From the pool.
+        (1, "connect", None),
+        (1, "response", Some(200.0)),
+        (1, "total", Some(400.0)),
+    ] {
+        assert_eq!(time(line, key), span, "{key} of {lines:?}");
+    }
 }
 
 #[test]

@@ -664,7 +664,9 @@ fn before_one_that_shows(pair: &Pair, lines: &str) -> (Good, Proxy, Folder) {
     let lines = lines
         .replace("CERTIFICATE", &format!("'{}'", file.display()))
         .replace("FINGERPRINT", &format!("'{fingerprint}'"));
-    let check = format!("health = {{ path = '/', host = '{NAME}', interval = '20ms', fall = 1 }}");
+    let check = format!(
+        "health = {{ path = '/', host = '{NAME}', interval = '20ms', timeout = '2m', fall = 1 }}"
+    );
     let proxy = Setup::at([origin.address()])
         .backend(&format!("tls = {{ {lines} }}\n{check}"))
         .start();

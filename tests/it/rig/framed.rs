@@ -5,14 +5,13 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use rustls::ClientConnection;
 use socket2::{Domain, Socket, Type};
 
 use super::kernel::tcp_socket;
 use super::tls::Speech;
-use super::wait::TIMEOUT;
+use super::wait::{TIMEOUT, until};
 
 /// What a client begins with (RFC 9113 §3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -118,6 +117,20 @@ impl Framed {
         tcp_socket(address, ours).is_some()
     }
 
+    /// Waits until the other end's socket takes no more, because nothing is read here: not once, but in many
+    /// looks, since a socket that is still being acknowledged has room again.
+    #[track_caller]
+    pub(crate) fn wait_until_full(&self, address: SocketAddr) {
+        const LOOKS: usize = 50;
+        let ours = self.stream.local_addr().expect("a socket");
+        let mut full = 0;
+        until("the other end's socket is full", || {
+            let is_full = tcp_socket(address, ours).is_some_and(|socket| !socket.has_room);
+            full = if is_full { full + 1 } else { 0 };
+            (full >= LOOKS).then_some(())
+        });
+    }
+
     /// Shakes hands with `name`; all that follows is behind that.
     #[track_caller]
     pub(crate) fn behind(mut self, speech: &Speech, name: &str) -> Self {
@@ -163,13 +176,6 @@ impl Framed {
                 return;
             }
         }
-    }
-
-    /// How long to wait for what is read, and for room for what is sent.
-    pub(crate) fn set_timeout(&self, span: Duration) {
-        let span = Some(span);
-        self.stream.set_read_timeout(span).expect("above zero");
-        self.stream.set_write_timeout(span).expect("above zero");
     }
 
     /// The next frame; `None`: the connection has ended, in good order or not.

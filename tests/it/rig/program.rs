@@ -210,15 +210,13 @@ impl Program {
     /// The time that it has spent computing.
     #[track_caller]
     pub(crate) fn cpu_time(&self) -> Duration {
+        self.cpu_clock()()
+    }
+
+    /// The same for another thread to ask, as long as it runs.
+    pub(crate) fn cpu_clock(&self) -> impl Fn() -> Duration + Send + 'static {
         let stat = format!("/proc/{}/stat", self.child.id());
-        let stat = std::fs::read_to_string(stat).expect("it runs");
-        // proc(5): the name, which may hold anything, is field 2; utime and stime are 14 and 15.
-        let (_, after_name) = stat.rsplit_once(')').expect("a name");
-        let ticks = after_name.split_whitespace().skip(11).take(2);
-        let ticks: u64 = ticks
-            .map(|count| count.parse::<u64>().expect("a number"))
-            .sum();
-        Duration::from_millis(ticks * 1_000 / rustix::param::clock_ticks_per_second())
+        move || cpu_time_in(&stat)
     }
 
     /// The numbers of its open descriptors.
@@ -301,6 +299,19 @@ fn text_of(setup: &Setup, folder: &Folder) -> String {
 fn address_in(event: &Value) -> SocketAddr {
     let address = event["addr"].as_str().and_then(|text| text.parse().ok());
     address.expect("the event names an address")
+}
+
+/// What the file `stat` of a process says that it has computed.
+#[track_caller]
+fn cpu_time_in(stat: &str) -> Duration {
+    let stat = std::fs::read_to_string(stat).expect("it runs");
+    // proc(5): the name, which may hold anything, is field 2; utime and stime are 14 and 15.
+    let (_, after_name) = stat.rsplit_once(')').expect("a name");
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks
+        .map(|count| count.parse::<u64>().expect("a number"))
+        .sum();
+    Duration::from_millis(ticks * 1_000 / rustix::param::clock_ticks_per_second())
 }
 
 fn collect(mut stderr: BufReader<impl std::io::Read>, sink: &Mutex<Vec<Value>>) {

@@ -29,8 +29,16 @@ const LOG: &str = "access.log";
 /// Far enough for a proxy that is ending, by its own clock, between two looks at it.
 const TICK: Duration = Duration::from_millis(100);
 
+/// What a busy machine may take for anything for which the test sets no time: [`TIMEOUT`].
+const PATIENCE: &str = "\
+    [defaults.frontend]\n\
+    timeout = { handshake = \"2m\", head = \"2m\", body = \"2m\" }\n\
+    [defaults.backend]\n\
+    timeout = { connect = \"2m\", queue = \"2m\", response = \"2m\", body = \"2m\" }\n";
+
 /// A configuration in the making: one frontend `web`, and one backend `app` with the servers that
-/// are given. Everything else is said in the words of the configuration.
+/// are given. Everything else is said in the words of the configuration; timeouts that are not said are
+/// long.
 #[derive(Clone)]
 pub(crate) struct Setup {
     workers: usize,
@@ -201,7 +209,7 @@ impl Setup {
             ""
         };
         format!(
-            "{top}\
+            "{top}{PATIENCE}\
              [process]\nworkers = {workers}\n{process}\
              [log.access]\nto = \"{log}\"\n\
              [reload]\nwatch = {is_watched}\n\
