@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use crate::base::clock::{self, Duration, FAR, Instant};
+use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::Reason;
 use crate::proxy::backend::Lease;
 use crate::proxy::connections::{Registration, Shutdown};
@@ -70,8 +70,6 @@ struct Running<'a> {
     told_at: Option<Instant>,
     /// Until when the ends are heard out, once they have been told.
     parting_until: Option<Instant>,
-    /// Far future: no deadline.
-    never: Instant,
 }
 
 /// How a tunnel came to its end.
@@ -108,7 +106,6 @@ impl Tunnel {
             is_settled: false,
             told_at: None,
             parting_until: None,
-            never: now + FAR,
         };
         let ended = poll_fn(|cx| running.poll(cx)).await;
         exchange.end();
@@ -134,7 +131,7 @@ impl Running<'_> {
                 return Poll::Ready(self.over(outcome));
             }
             let due = self.due();
-            let now = ready!(self.timer.poll(cx, due));
+            let now = ready!(self.timer.poll_any(cx, due));
             if self.passed(now).is_ready() {
                 return Poll::Ready(Ended::WellTold);
             }
@@ -190,19 +187,16 @@ impl Running<'_> {
         Ended::Broken(broken)
     }
 
-    fn due(&self) -> Instant {
-        if let Some(until) = self.parting_until {
-            return until;
+    /// The first deadline, if there is one.
+    fn due(&self) -> Option<Instant> {
+        if self.parting_until.is_some() {
+            return self.parting_until;
         }
         let idle = self.terms.idle.map(|idle| match self.is_settled {
             true => self.moved_at + idle,
             false => self.probe.due(self.moved_at, idle),
         });
-        [idle, self.drained_at()]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(self.never)
+        [idle, self.drained_at()].into_iter().flatten().min()
     }
 
     /// When the time is over that it has to drain.

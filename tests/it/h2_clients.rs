@@ -1453,3 +1453,23 @@ fn a_body_that_breaks_its_promise_is_reset_and_its_server_sees_it_aborted() {
     assert_eq!(origin.requests().len(), 0);
     assert_eq!(proxy.line().text("reason"), "request.body.malformed");
 }
+
+#[test]
+fn requests_in_one_piece_with_a_fault_of_the_connection_are_logged_and_reach_no_server() {
+    const REQUESTS: u32 = 50;
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).workers(1).start();
+    let mut client = Framed::connect(proxy.address());
+    let requests = (0..REQUESTS).flat_map(|number| frames::ask(2 * number + 1));
+    // SETTINGS on a stream (RFC 9113 section 6.5).
+    let fault = frames::frame(frames::SETTINGS, 0, 1, "");
+    client.send(requests.chain(fault).collect::<Vec<_>>());
+    assert_eq!(client.sent_away(), frames::PROTOCOL_ERROR);
+    let lines = proxy.end();
+    assert!(origin.has_seen_nothing());
+    // The connection has a line, too.
+    assert_eq!(lines.len(), REQUESTS as usize + 1);
+    for line in lines {
+        assert_eq!(line.verdict(), (499, "client.protocol"));
+    }
+}

@@ -51,8 +51,10 @@ pub struct Stall {
 pub enum Look {
     /// It is not time for one.
     NotDue,
-    /// It is waited for on.
-    Patient,
+    /// It has taken some since the last look.
+    Taking,
+    /// It has taken nothing since then, and has time left.
+    Waiting(Instant),
     /// It has had its time and took nothing.
     Stalled,
 }
@@ -112,10 +114,12 @@ impl Blocked {
         self.probe.set(probe);
         if has_taken {
             self.since.set(Some(now));
+            Look::Taking
         } else if now >= since + timeout {
-            return Look::Stalled;
+            Look::Stalled
+        } else {
+            Look::Waiting(since)
         }
-        Look::Patient
     }
 
     fn has_sent(&self, sent: Option<u64>) -> bool {
@@ -157,9 +161,11 @@ impl Stall {
             .is_some_and(|at| now < at + LONGEST_WITHOUT_ROOM);
         if self.probe.has_taken(now, tracker, self.sent) && is_roomy {
             self.since = Some(now);
+            Look::Taking
         } else if now >= since + timeout {
-            return Look::Stalled;
+            Look::Stalled
+        } else {
+            Look::Waiting(since)
         }
-        Look::Patient
     }
 }

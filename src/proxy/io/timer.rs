@@ -40,6 +40,14 @@ impl Timer {
             sleep.as_mut().reset(due);
         }
     }
+
+    /// The same where there may be no deadline; then it is never ready.
+    pub fn poll_any(&mut self, cx: &mut Context<'_>, due: Option<Instant>) -> Poll<Instant> {
+        match due {
+            Some(due) => self.poll(cx, due),
+            None => Poll::Pending,
+        }
+    }
 }
 
 impl Default for Timer {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Version;
 
 use crate::base::address::Ends;
-use crate::base::clock::{self, Duration, FAR, Instant};
+use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{Fault, FirstBytes, Opening, Reason, RequestId};
 use crate::net::Stream;
 use crate::observe::event;
@@ -319,7 +319,6 @@ async fn in_time<T>(
     timer: &mut Timer,
 ) -> Result<T, Fault> {
     let mut connecting = pin!(connecting);
-    let never = clock::now() + FAR;
     poll_fn(|cx| {
         loop {
             if registration.shutdown(cx) == Shutdown::Abort {
@@ -328,8 +327,7 @@ async fn in_time<T>(
             if let Poll::Ready(outcome) = connecting.as_mut().poll(cx) {
                 return Poll::Ready(outcome);
             }
-            let due = exchange.deadlines.earliest().unwrap_or(never);
-            let now = ready!(timer.poll(cx, due));
+            let now = ready!(timer.poll_any(cx, exchange.deadlines.earliest()));
             exchange.deadlines.fire(now);
         }
     })

@@ -26,7 +26,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use crate::base::clock::{self, Duration, FAR, Instant};
+use crate::base::clock::{self, Duration, Instant};
 use crate::exchange::{LoggedField, LoggedRequest, Reason};
 use crate::net::{HalfClose, Stream};
 use crate::observe::event;
@@ -245,7 +245,6 @@ async fn active(
         session,
         registration,
         timer,
-        never: clock::now() + FAR,
         look_at: None,
         stalled: None,
         told_to_leave: false,
@@ -306,8 +305,6 @@ struct ActivePeriod<'a, C> {
     session: &'a Rc<Session>,
     registration: &'a Registration,
     timer: &'a mut Timer,
-    /// Far future: no deadline.
-    never: Instant,
     /// When to look whether the client has gone, while its upload waits for the server.
     look_at: Option<Instant>,
     /// Where its exchange stands among those that may have to make room.
@@ -375,7 +372,7 @@ where
             }
             self.plan_look();
             let due = self.due();
-            let now = ready!(self.timer.poll(cx, due));
+            let now = ready!(self.timer.poll_any(cx, due));
             match self.passed(now, cx) {
                 Due::Told => {}
                 Due::End(verdict) => return Poll::Ready(verdict),
@@ -448,8 +445,8 @@ where
         Verdict::Over
     }
 
-    /// The first deadline of the connection's present state.
-    fn due(&self) -> Instant {
+    /// The first deadline of the connection's present state, if it has one.
+    fn due(&self) -> Option<Instant> {
         let session = self.session;
         let watch = &session.watch;
         let timeouts = session.client.timeouts.get();
@@ -460,17 +457,21 @@ where
             // The last bytes of the response are on their way; the session has its own deadline.
             (Some(_), _) => None,
             (None, Some(began)) => Some(began + timeouts.head),
-            (None, None) if self.may_park() => {
-                let park = session.idle_since.get() + PARK_AFTER;
-                Some(park.min(session.idle_until()))
-            }
-            (None, None) => Some(session.idle_until()),
+            (None, None) => Some(self.end_of_idleness().0),
         };
-        [stalled, waiting, self.look_at]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(self.never)
+        [stalled, waiting, self.look_at].into_iter().flatten().min()
+    }
+
+    /// When the period of a connection on which nothing happens is over, and how.
+    fn end_of_idleness(&self) -> (Instant, Verdict) {
+        let session = self.session;
+        let until = session.idle_until();
+        // hyper may hold a part of a request: parked, the rest of it would be taken for the next.
+        if session.is_dirty.get() {
+            return (until, Verdict::Over);
+        }
+        let park = session.idle_since.get() + PARK_AFTER;
+        (park.min(until), Verdict::Idle)
     }
 
     /// Whether the exchange shall end because its client takes nothing and others need its descriptors.
@@ -486,16 +487,12 @@ where
     }
 
     /// Enters it among those that may have to make room: it was looked, and nothing was taken.
-    fn may_make_room(&mut self, now: Instant, cx: &TaskContext<'_>) {
+    fn may_make_room(&mut self, since: Instant, cx: &TaskContext<'_>) {
         let session = self.session;
-        let since = session.watch.blocked.since();
         let is_open = session
             .exchange()
             .is_some_and(|exchange| exchange.ended().is_none());
-        if self.stalled.is_none()
-            && is_open
-            && let Some(since) = since.filter(|since| *since < now)
-        {
+        if self.stalled.is_none() && is_open {
             self.stalled = Some(session.client.context.stalled.enter(since, cx));
         }
     }
@@ -507,8 +504,9 @@ where
         let body = session.client.timeouts.get().body;
         match watch.blocked.look(now, body, &self.tracker) {
             Look::NotDue => {}
-            Look::Patient => {
-                self.may_make_room(now, cx);
+            Look::Taking => return Due::Told,
+            Look::Waiting(since) => {
+                self.may_make_room(since, cx);
                 return Due::Told;
             }
             Look::Stalled => return Due::End(self.cut(Reason::ClientStalled)),
@@ -532,11 +530,7 @@ where
         if session.head_began.get().is_some() {
             return Due::End(Verdict::Unread(Reason::RequestHeadTimeout));
         }
-        if self.may_park() && now < session.idle_until() {
-            Due::End(Verdict::Idle)
-        } else {
-            Due::End(Verdict::Over)
-        }
+        Due::End(self.end_of_idleness().1)
     }
 
     /// While a request is not there as a whole, hyper reads it only as fast as the server takes it,
@@ -564,16 +558,6 @@ where
             && session.hears_more.get()
             && !session.is_dirty.get()
             && !self.told_to_leave
-    }
-
-    /// Whether hyper holds nothing that would be lost.
-    fn may_park(&self) -> bool {
-        let session = self.session;
-        session.watch.flushed.get()
-            && session.head_began.get().is_none()
-            && !session.is_dirty.get()
-            && !self.told_to_leave
-            && session.exchange().is_none()
     }
 
     fn cut(&self, reason: Reason) -> Verdict {

@@ -25,8 +25,9 @@ use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::{Builder, Connection, SendResponse};
 use http::Request;
+use tokio::sync::oneshot;
 
-use crate::base::clock::{self, Duration, FAR, Instant};
+use crate::base::clock::{self, Duration, Instant};
 use crate::base::tasks;
 use crate::exchange::{Http2InWords, Reason};
 use crate::net::Stream;
@@ -69,12 +70,11 @@ struct Shared {
     ending: Cell<Option<Reason>>,
     /// Timers that streams have left behind; still armed, which makes the next use cheap.
     timers: RefCell<Vec<Timer>>,
-    /// The connection's task, to be told when the last exchange ends.
-    waker: RefCell<Option<Waker>>,
-    /// Streams that wait until what they have handed to the connection is sent: they are reset then.
-    cut: RefCell<Vec<Waker>>,
-    /// How often all was sent that there was to send. Written by the connection's task.
-    turn: Cell<u64>,
+    /// The connection's task, to be woken when the last exchange ends. Written by that task.
+    waker: RefCell<Waker>,
+    /// Streams that wait until what they have handed to the connection is sent. Written by
+    /// [`Shared::all_sent`], emptied by the connection's task.
+    cut: RefCell<Vec<oneshot::Sender<()>>>,
     /// What the client has taken.
     tracker: SocketTracker,
 }
@@ -97,8 +97,6 @@ struct Session<'a> {
     stage: Stage,
     /// What the client was seen to take of its last answers.
     unacked: Unacked,
-    /// Far future: no deadline.
-    never: Instant,
 }
 
 /// How far it is from its end.
@@ -147,9 +145,8 @@ pub(super) async fn serve(
         has_served: Cell::new(false),
         ending: Cell::new(None),
         timers: RefCell::default(),
-        waker: RefCell::new(None),
+        waker: RefCell::new(Waker::noop().clone()),
         cut: RefCell::default(),
-        turn: Cell::new(0),
         tracker,
     });
     let mut session = Session {
@@ -161,9 +158,9 @@ pub(super) async fn serve(
         budget: Budget::new(&limits, began),
         stage: Stage::Open,
         unacked: Unacked::default(),
-        never: began + FAR,
     };
     poll_fn(|cx| session.poll(cx)).await;
+    session.shared.cut.take();
     if session.counts.blocked.is_so() {
         // The system would keep what the client does not take, for minutes.
         session.shared.tracker.reset();
@@ -223,7 +220,7 @@ async fn greeted(
 
 impl Session<'_> {
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        self.shared.remember(cx.waker());
+        self.shared.waker.borrow_mut().clone_from(cx.waker());
         loop {
             self.note_shutdown(self.registration.shutdown(cx));
             let advanced = self.advance(cx);
@@ -232,13 +229,13 @@ impl Session<'_> {
             if advanced.is_ready() {
                 return Poll::Ready(());
             }
-            if !self.is_parting() && !self.budget.takes(&self.counts, clock::now) {
+            if !self.budget.takes(&self.counts, clock::now) {
                 self.shared.refuse(Reason::ClientFlood, 0, None);
                 self.send_away(Reason::ClientFlood, h2::Reason::ENHANCE_YOUR_CALM);
                 continue;
             }
             let due = self.due();
-            let now = ready!(self.timer.poll(cx, due));
+            let now = ready!(self.timer.poll_any(cx, due));
             if self.passed(now).is_ready() {
                 return Poll::Ready(());
             }
@@ -264,14 +261,11 @@ impl Session<'_> {
         }
     }
 
-    /// Wakes the streams that are to be reset, once what was to be sent has been.
+    /// Tells the streams that wait for it, once what there was to send has been sent.
     fn let_go_of_cut(&self) {
-        let shared = &self.shared;
         if !self.counts.blocked.is_so() {
-            shared.turn.set(shared.turn.get() + 1);
-            for stream in shared.cut.take() {
-                stream.wake();
-            }
+            // Dropped, each tells its stream.
+            self.shared.cut.take();
         }
     }
 
@@ -303,15 +297,11 @@ impl Session<'_> {
         }
     }
 
-    fn is_parting(&self) -> bool {
-        matches!(self.stage, Stage::Parting(_)) || self.counts.parting_since.get().is_some()
-    }
-
     /// A client that is drained may have asked before it heard of it. One that never says that it
     /// heard must not stay for ever.
     fn takes_requests(&self) -> bool {
         match self.stage {
-            Stage::Open => !self.is_parting(),
+            Stage::Open => true,
             Stage::Draining(from) => clock::now() < from + PARTING,
             Stage::Parting(_) => false,
         }
@@ -376,8 +366,8 @@ impl Session<'_> {
         }
     }
 
-    /// The first deadline of the connection's present state; those of its streams are theirs.
-    fn due(&self) -> Instant {
+    /// The first deadline of the connection's present state, if it has one; those of its streams are theirs.
+    fn due(&self) -> Option<Instant> {
         let timeouts = self.shared.client.timeouts.get();
         let since = |cell: &Cell<Option<Instant>>, timeout| Some(cell.get()? + timeout);
         let looks = self.unacked.due(timeouts.body);
@@ -385,7 +375,7 @@ impl Session<'_> {
         let with_unacked = |at: Instant| looks.map_or(at, |look| look.max(at));
         // Nothing else counts any more.
         if let Some(at) = self.parts_at() {
-            return with_unacked(at);
+            return Some(with_unacked(at));
         }
         let own = match self.stage {
             Stage::Parting(at) => Some(at),
@@ -401,7 +391,6 @@ impl Session<'_> {
         .into_iter()
         .flatten()
         .min()
-        .unwrap_or(self.never)
     }
 
     /// When it ends at the latest, once everything has been said.
@@ -457,7 +446,7 @@ impl Session<'_> {
             .look(now, timeouts.body, &self.shared.tracker);
         match look {
             Look::NotDue => {}
-            Look::Patient => return Poll::Pending,
+            Look::Taking | Look::Waiting(_) => return Poll::Pending,
             Look::Stalled => {
                 // It takes no frame that would tell it.
                 if !self.shared.is_busy() {
@@ -489,14 +478,6 @@ impl Session<'_> {
 }
 
 impl Shared {
-    fn remember(&self, waker: &Waker) {
-        let mut own = self.waker.borrow_mut();
-        match &*own {
-            Some(same) if same.will_wake(waker) => {}
-            _ => *own = Some(waker.clone()),
-        }
-    }
-
     fn begin(
         self: &Rc<Self>,
         request: Request<RecvStream>,
@@ -519,31 +500,17 @@ impl Shared {
             self.heads.over(open.swap_remove(place).head);
         }
         self.idle_since.set(ended);
-        if (open.is_empty() || self.client.is_leaving.get())
-            && let Some(waker) = &*self.waker.borrow()
-        {
-            waker.wake_by_ref();
+        if open.is_empty() || self.client.is_leaving.get() {
+            self.waker.borrow().wake_by_ref();
         }
     }
 
-    /// How often the connection has sent all that there was to send.
-    fn turn(&self) -> u64 {
-        self.turn.get()
-    }
-
-    /// Whether it has done so since that was `turn`; if not, `waker` is woken when it has.
-    fn has_sent_all_since(&self, turn: u64, waker: &Waker) -> bool {
-        if self.turn.get() > turn {
-            return true;
-        }
-        let mut cut = self.cut.borrow_mut();
-        if !cut.iter().any(|other| other.will_wake(waker)) {
-            cut.push(waker.clone());
-        }
-        if let Some(connection) = &*self.waker.borrow() {
-            connection.wake_by_ref();
-        }
-        false
+    /// Ready when all that was handed to the connection before is sent, or the connection has ended.
+    fn all_sent(&self) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        self.cut.borrow_mut().push(sender);
+        self.waker.borrow().wake_by_ref();
+        receiver
     }
 
     /// Whether an exchange is open.

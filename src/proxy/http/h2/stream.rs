@@ -18,8 +18,9 @@ use h2::server::SendResponse;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, response};
 use http_body::Body;
+use tokio::sync::oneshot;
 
-use crate::base::clock::{self, FAR, Instant};
+use crate::base::clock::{self, Instant};
 use crate::base::turn;
 use crate::exchange::Reason;
 use crate::plan;
@@ -48,14 +49,12 @@ struct ClientStream {
     /// An answer to HEAD ends with its head (RFC 9110 §9.3.2).
     is_head: bool,
     timer: Timer,
-    /// Far future: no deadline.
-    never: Instant,
 }
 
 /// An answer that has broken off, and of which the rest is on its way.
 struct Cut {
-    /// The turn of the connection in which it did.
-    turn: u64,
+    /// Ready when the client's socket has taken it.
+    sent: oneshot::Receiver<()>,
     /// Until when the client has time to take the rest.
     until: Instant,
 }
@@ -157,7 +156,6 @@ impl ClientStream {
         Self {
             id,
             timer: timer.unwrap_or_default(),
-            never: exchange.record.opening.head_read + FAR,
             exchange,
             shared,
             is_head: *method == Method::HEAD,
@@ -229,9 +227,9 @@ impl ClientStream {
         // Where it stands among those that may have to make room.
         let mut entry: Option<StalledEntry> = None;
         poll_fn(|cx| {
-            if let Some(cut) = &cut {
-                let is_late = self.timer.poll(cx, cut.until).is_ready();
-                if !is_late && !self.shared.has_sent_all_since(cut.turn, cx.waker()) {
+            if let Some(cut) = &mut cut {
+                let is_sent = Pin::new(&mut cut.sent).poll(cx).is_ready();
+                if !is_sent && self.timer.poll(cx, cut.until).is_pending() {
                     return Poll::Pending;
                 }
                 // Its reason is among the facts; the client must not take it for the end.
@@ -245,7 +243,7 @@ impl ClientStream {
                         // A reset takes back what is not on its way yet.
                         let timeout = self.shared.client.timeouts.get().body;
                         cut = Some(Cut {
-                            turn: self.shared.turn(),
+                            sent: self.shared.all_sent(),
                             until: clock::now() + timeout,
                         });
                         cx.waker().wake_by_ref();
@@ -277,9 +275,8 @@ impl ClientStream {
                     return Poll::Ready(());
                 }
                 // It was looked, and nothing was taken since before that.
-                if look == Look::Patient
+                if let Look::Waiting(since) = look
                     && entry.is_none()
-                    && let Some(since) = stall.since().filter(|since| *since < now)
                     && pump.body_mut().holds_connection()
                 {
                     entry = Some(self.shared.client.context.stalled.enter(since, cx));
@@ -325,7 +322,7 @@ impl ClientStream {
         cx: &mut TaskContext<'_>,
         due: Option<Instant>,
     ) -> Poll<(Instant, Option<Reason>)> {
-        let now = ready!(self.timer.poll(cx, due.unwrap_or(self.never)));
+        let now = ready!(self.timer.poll_any(cx, due));
         let deadlines = &self.exchange.deadlines;
         let fired = deadlines.fire(now);
         if fired.is_none() {
