@@ -7,6 +7,7 @@
 //! `control` loads through here at start and at each reload, `cli` for `check`. Nothing here
 //! touches what runs.
 
+mod check;
 mod compile;
 mod diagnostic;
 mod expression;

@@ -1,10 +1,13 @@
 //! The mistakes of one configuration, while they are being found.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use crate::base::Position;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::source::{Sources, Span};
+use crate::config::suggest;
+use crate::plan::expr::Variable;
 
 /// The mistakes found so far.
 pub(super) struct Report<'a> {
@@ -13,6 +16,10 @@ pub(super) struct Report<'a> {
     errors: usize,
     /// Files that values named, and that were read for them.
     files: Vec<PathBuf>,
+    /// Variables that expressions read, and where.
+    read_variables: Vec<(Variable, Span)>,
+    /// Variables that rules set.
+    set_variables: HashSet<Variable>,
     /// Where the keys and values of `[defaults]` are.
     defaults: Vec<Span>,
     /// The frontend or backend that is compiled, for what is wrong with a value that it has from there.
@@ -26,6 +33,8 @@ impl<'a> Report<'a> {
             found: Vec::new(),
             errors: 0,
             files: Vec::new(),
+            read_variables: Vec::new(),
+            set_variables: HashSet::new(),
             defaults: Vec::new(),
             heir: None,
         }
@@ -93,6 +102,39 @@ impl<'a> Report<'a> {
     /// Notes files that were read for a value: a change of one is a change of the configuration.
     pub(super) fn read(&mut self, files: Vec<PathBuf>) {
         self.files.extend(files);
+    }
+
+    /// Notes that the value at `span` reads `variables`.
+    pub(super) fn reads_variables(
+        &mut self,
+        span: Span,
+        variables: impl IntoIterator<Item = Variable>,
+    ) {
+        let variables = variables.into_iter().map(|variable| (variable, span));
+        self.read_variables.extend(variables);
+    }
+
+    /// Notes that a rule sets `variable`.
+    pub(super) fn sets_variable(&mut self, variable: Variable) {
+        self.set_variables.insert(variable);
+    }
+
+    /// Warns of variables that no rule sets: they are always absent.
+    pub(super) fn warn_of_unset_variables(&mut self) {
+        for (variable, span) in std::mem::take(&mut self.read_variables) {
+            if self.set_variables.contains(&variable) {
+                continue;
+            }
+            let name = variable.to_string();
+            let set: Vec<String> = self.set_variables.iter().map(Variable::to_string).collect();
+            let near = suggest::nearest(&name, set.iter().map(String::as_str));
+            let help = match near {
+                Some(near) => format!("did you mean `var({near})`?"),
+                None => format!("set it in a rule before: `set_var = {{ {name:?} = \"src\" }}`"),
+            };
+            let message = format!("no rule sets the variable `{name}`");
+            self.add(Diagnostic::warning(span, message).help(help));
+        }
     }
 
     /// The files that were read for values.

@@ -121,6 +121,10 @@ pub(super) fn check(written: &Written, reading: Reading, report: &mut Report<'_>
         unknown_backends(written, report);
         unused_backends(written, report);
         keys_of_requests(written, report);
+        // A rule with a mistake may be the one that sets it.
+        if report.errors() == 0 {
+            report.warn_of_unset_variables();
+        }
     }
 }
 

@@ -3,13 +3,15 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::base::quote::beginning;
+use crate::config::check::{self, Impossible};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::expression::{self, Files, Mistake};
 use crate::config::raw::{Entry, Text};
 use crate::config::report::Report;
 use crate::config::setting::Setting;
 use crate::config::source;
-use crate::plan::expr::{Condition, Expr, Fetch, Known, Template, Variable};
+use crate::plan::expr::{Condition, Expr, Fetch, Known, Piece, Template, Variable};
 
 /// The condition that `setting` is, where `known` is known.
 pub(super) fn condition(
@@ -26,14 +28,23 @@ pub(super) fn condition(
         let help = "write `pathq` to look at the path and the query of all clients";
         report.add(Diagnostic::warning(setting.span(), message).help(help));
     }
+    if let Some(Impossible { what, help }) = check::impossible(&condition) {
+        let message = format!("`{}` never holds", beginning(&what));
+        report.add(Diagnostic::warning(setting.span(), message).help(help));
+    }
+    let mut read = Vec::new();
+    condition.each_expr(&mut |expr| read.extend(expr.variable().cloned()));
+    report.reads_variables(setting.span(), read);
     Some(condition)
 }
 
 /// The expression that `setting` is, where `known` is known.
 pub(super) fn expr(setting: Setting<'_>, known: Known, report: &mut Report<'_>) -> Option<Expr> {
-    parsed(setting, "expression", report, |text, files| {
+    let expr = parsed(setting, "expression", report, |text, files| {
         expression::expression(text, known, files)
-    })
+    })?;
+    report.reads_variables(setting.span(), expr.variable().cloned());
+    Some(expr)
 }
 
 /// The template that `setting` is, where `known` is known.
@@ -42,16 +53,24 @@ pub(super) fn template(
     known: Known,
     report: &mut Report<'_>,
 ) -> Option<Template> {
-    parsed(setting, "template", report, |text, files| {
+    let template = parsed(setting, "template", report, |text, files| {
         expression::template(text, known, files)
-    })
+    })?;
+    let exprs = template.pieces.iter().filter_map(|piece| match piece {
+        Piece::Expr(expr) => expr.variable().cloned(),
+        Piece::Text(_) => None,
+    });
+    report.reads_variables(setting.span(), exprs);
+    Some(template)
 }
 
 /// The variable that the key `entry` names, which is set where `known` is known.
 pub(super) fn variable(entry: &Entry, known: Known, report: &mut Report<'_>) -> Option<Variable> {
-    expression::variable(&entry.key, known)
+    let variable = expression::variable(&entry.key, known)
         .map_err(|mistake| report.error(entry.key_span, mistake.message, mistake.help))
-        .ok()
+        .ok()?;
+    report.sets_variable(variable.clone());
+    Some(variable)
 }
 
 fn parsed<T>(

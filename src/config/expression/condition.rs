@@ -8,7 +8,7 @@ use crate::plan::expr::{Comparison, Condition, Expr, Known, Literal, Operand, Pa
 use super::cursor::Cursor;
 use super::expr::{casts, expression, noun};
 use super::list::{list, network};
-use super::{Files, Mistake};
+use super::{Files, Mistake, elsewhere};
 
 /// Parentheses and `not` within each other: what is parsed by recursion must not use up the stack.
 const MOST_DEPTH: usize = 64;
@@ -345,7 +345,8 @@ impl Reader<'_, '_> {
 
     /// What follows cannot be.
     fn unexpected(&mut self) -> Mistake {
-        if let Some(mistake) = self.hint() {
+        let hint = self.hint().or_else(|| elsewhere::mistake(self.cursor));
+        if let Some(mistake) = hint {
             return mistake;
         }
         let part = self.cursor.next_part();

@@ -7,7 +7,7 @@ use crate::plan::expr::{Argument, Conversion, Converter, Expr, Fetch, Known, Pha
 
 use super::arguments::arguments;
 use super::cursor::Cursor;
-use super::{Files, Mistake};
+use super::{Files, Mistake, elsewhere};
 
 /// How many converters one expression may have.
 const MOST_CONVERTERS: usize = 32;
@@ -19,6 +19,9 @@ pub(super) fn expression(
     files: &mut dyn Files,
 ) -> Result<(Expr, Range<usize>), Mistake> {
     let start = cursor.at();
+    if let Some(mistake) = elsewhere::mistake(cursor) {
+        return Err(mistake);
+    }
     let (name, part) = name(cursor);
     let Some(fetch) = Fetch::named(name) else {
         return Err(unknown_fetch(name, part));
@@ -147,6 +150,9 @@ fn unknown_fetch(name: &str, part: Range<usize>) -> Mistake {
             "an expression is missing here",
             "write what to look at, such as `path`, `method`, `src` or `req.hdr(host)`",
         );
+    }
+    if let Some(help) = elsewhere::fetch(name) {
+        return Mistake::new(part, format!("unknown fetch `{name}`"), help);
     }
     if let Some(converter) = Converter::named(name) {
         return Mistake::new(

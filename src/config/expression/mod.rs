@@ -19,6 +19,7 @@
 mod arguments;
 mod condition;
 mod cursor;
+mod elsewhere;
 mod expr;
 mod list;
 mod map;

@@ -410,3 +410,41 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_haproxy_and_nginx_write_is_answered_with_what_to_write() {
+    for (text, help) in [
+        ("path_beg /api", "write `path starts_with \"/api/\"`"),
+        ("path_end .php", "write `path ends_with \".php\"`"),
+        ("path_reg ^/a", "write `path matches \"^/item/[0-9]+$\"`"),
+        (
+            "hdr_beg(host) -i www.",
+            "write `req.hdr(host) starts_with \"www.\"`",
+        ),
+        (
+            "not hdr_dom(host) example.com",
+            "write `req.hdr(host) == \"example.com\" or req.hdr(host) ends_with \".example.com\"`",
+        ),
+        ("src -f blocked.txt", "write `in @file(\"list.txt\")`"),
+        ("$remote_addr == \"192.0.2.1\"", "write `src`"),
+        ("$http_x_tenant == \"a\"", "write `req.hdr(x-tenant)`"),
+        ("ssl_fc and $cookie_beta", "write `req.cook(beta)`"),
+    ] {
+        let mistake = read(text).expect_err(text);
+        assert_eq!(mistake.help, help, "{text}");
+    }
+    let mistake = template("%[$host]", Known::Request, &mut OneFile("")).expect_err("of nginx");
+    assert_eq!(mistake.help, "write `req.hdr(host)`");
+}
+
+#[test]
+fn what_is_said_to_fetches_of_elsewhere_is_a_condition() {
+    for (name, instead) in elsewhere::FETCHES {
+        assert!(
+            crate::plan::expr::Fetch::named(name).is_none(),
+            "{name} is known"
+        );
+        let read = condition(instead, Known::Request, &mut OneFile(""));
+        assert!(read.is_ok(), "{name}: {instead}: {read:?}");
+    }
+}

@@ -99,3 +99,83 @@ fn a_field_that_evenkeel_writes_is_pointed_at_and_not_its_rule() {
         assert!(said.contains("^^^^^^^^^^^^^^^\n"), "{said}");
     }
 }
+
+/// What is warned of for a frontend with these rules.
+#[track_caller]
+fn warned(rules: &str) -> String {
+    let rules = format!("backend = \"app\"\nrule = [{rules}]");
+    warnings(&BASE.replacen("backend = \"app\"", &rules, 1))
+}
+
+#[test]
+fn a_variable_that_no_rule_sets_is_warned_of() {
+    let set = r#"{ set_var = { "txn.name" = "src" } }, "#;
+    let said = warned(&format!(
+        "{set}{{ when = 'var(txn.nmae) == \"a\"', deny = 403 }}"
+    ));
+    assert!(
+        said.contains("no rule sets the variable `txn.nmae`"),
+        "{said}"
+    );
+    assert!(said.contains("did you mean `var(txn.name)`?"), "{said}");
+    for read in [
+        "{ set_header = { x-a = '%[var(txn.other)]' } }",
+        "{ set_var = { 'txn.b' = 'var(txn.other)' } }",
+    ] {
+        let said = warned(read);
+        assert!(
+            said.contains("no rule sets the variable `txn.other`"),
+            "{said}"
+        );
+    }
+    let rules = format!("{set}{{ set_header = {{ x-a = '%[var(txn.name)]' }} }}");
+    assert_eq!(warned(&rules), "");
+}
+
+#[test]
+fn rules_behind_one_that_answers_everything_are_warned_of() {
+    let said = warned("{ deny = 403 }, { set_header = { x-a = 'b' } }, { deny = 404 }");
+    assert_eq!(said.matches("this rule never runs").count(), 1, "{said}");
+    assert!(said.contains("answers all that come to it"), "{said}");
+    for fine in [
+        "{ when = 'ssl_fc', deny = 403 }, { deny = 404 }",
+        "{ set_header = { x-a = 'b' } }, { deny = 404 }",
+        "{ deny = 404 }, { on = 'after', set_header = { x-a = 'b' } }",
+    ] {
+        assert_eq!(warned(fine), "", "{fine}");
+    }
+}
+
+#[test]
+fn conditions_that_never_hold_are_warned_of() {
+    for when in [
+        r#"method == "get""#,
+        r#"path == "login""#,
+        r#"path starts_with "api/""#,
+        r#"not path == "login""#,
+        r#"req.hdr(host),lower == "Example.com""#,
+        r#"req.hdr(host),upper in ["a", "b"]"#,
+        r#"method == "GET" and method == "PUT""#,
+        "ssl_fc and src and not ssl_fc",
+        r#"ssl_fc_sni == "A.example""#,
+    ] {
+        let said = warned(&format!("{{ when = '{when}', deny = 403 }}"));
+        assert!(said.contains("never holds"), "{when}: {said}");
+    }
+    for when in [
+        r#"method == "GET" or method == "PUT""#,
+        r#"req.hdr(x-a) == "a" and req.hdr(x-a) == "b""#,
+        r#"path contains "login""#,
+        r#"path ends_with "login""#,
+        r#"path == "*""#,
+        r#"req.hdr(host),lower in ["Example.com", "example.com"]"#,
+        r#"src == "10.0.0.0/8" and src == "10.1.0.0/16""#,
+        r#"path != "login""#,
+    ] {
+        assert_eq!(
+            warned(&format!("{{ when = '{when}', deny = 403 }}")),
+            "",
+            "{when}"
+        );
+    }
+}

@@ -115,14 +115,25 @@ impl PartialEq for List {
 impl Condition {
     /// Whether a fetch in it is one that `is_meant`.
     pub fn reads(&self, is_meant: fn(Fetch) -> bool) -> bool {
+        let mut found = false;
+        self.each_expr(&mut |expr| found |= is_meant(expr.fetch));
+        found
+    }
+
+    /// Hands every expression in it to `see`.
+    pub fn each_expr(&self, see: &mut dyn FnMut(&Expr)) {
         match self {
-            Self::Any(parts) | Self::All(parts) => parts.iter().any(|part| part.reads(is_meant)),
-            Self::Not(inner) => inner.reads(is_meant),
-            Self::Holds(expr) | Self::In(expr, _) | Self::Matches(expr, _) => is_meant(expr.fetch),
-            Self::Compares(left, _, Operand::Expr(right)) => {
-                is_meant(left.fetch) || is_meant(right.fetch)
+            Self::Any(parts) | Self::All(parts) => {
+                parts.iter().for_each(|part| part.each_expr(see));
             }
-            Self::Compares(left, _, Operand::Literal(_)) => is_meant(left.fetch),
+            Self::Not(inner) => inner.each_expr(see),
+            Self::Holds(expr) | Self::In(expr, _) | Self::Matches(expr, _) => see(expr),
+            Self::Compares(left, _, right) => {
+                see(left);
+                if let Operand::Expr(right) = right {
+                    see(right);
+                }
+            }
         }
     }
 }

@@ -130,6 +130,14 @@ pub enum Argument {
 }
 
 impl Expr {
+    /// The variable that it reads, if it is one.
+    pub fn variable(&self) -> Option<&Variable> {
+        match (self.fetch, self.arguments.first()) {
+            (Fetch::Var, Some(Argument::Variable(variable))) => Some(variable),
+            _ => None,
+        }
+    }
+
     /// What it yields when there is a value.
     pub fn yields(&self) -> Type {
         self.converters

@@ -6,7 +6,9 @@ mod values;
 
 use http::{HeaderName, StatusCode};
 
+use crate::config::check;
 use crate::config::compile::expression;
+use crate::config::diagnostic::Diagnostic;
 use crate::config::keys::{self, Word, Words};
 use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
@@ -38,8 +40,22 @@ pub(super) fn rules(
         true => "rule = [{ … }]".to_owned(),
         false => format!("[[{}.rule]]", section.title.trim_matches(['[', ']'])),
     };
-    for item in setting.list() {
-        rules.extend(rule(item, title.clone(), known, &mut writes, report));
+    let errors_before = report.errors();
+    let items = setting.list();
+    for item in &items {
+        rules.extend(rule(*item, title.clone(), known, &mut writes, report));
+    }
+    // Where a rule has a mistake, it is not among them.
+    if report.errors() == errors_before {
+        for (idle, answers) in check::never_run(&rules) {
+            let message = "this rule never runs";
+            let related = "this one has no `when`, and answers all that come to it";
+            report.add(
+                Diagnostic::warning(items[idle].span(), message)
+                    .related(items[answers].span(), related)
+                    .help("rules run in the order of the file: put it before, or leave it out"),
+            );
+        }
     }
     (rules, writes)
 }
