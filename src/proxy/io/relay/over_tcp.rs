@@ -9,9 +9,11 @@ use std::task::{Wake, Waker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::flow::Waiting;
 use super::*;
 use crate::base::clock::{Duration, within};
 use crate::base::rng::Rng;
+use crate::net::Stream;
 
 const MIB: usize = 1 << 20;
 
@@ -325,7 +327,7 @@ async fn what_a_server_said_before_it_broke_reaches_a_client_that_had_not_taken_
     let reset = relay.reset(Broken::Server);
     let ((), (heard, ended)) = in_time(async { tokio::join!(reset, hear) }).await;
     assert!(heard == said, "{} of {}", heard.len(), said.len());
-    assert_eq!(ended, Err(io::ErrorKind::ConnectionReset));
+    assert_eq!(ended, Err(std::io::ErrorKind::ConnectionReset));
 }
 
 /// Sends 8 MiB down through `relay` and hears them.

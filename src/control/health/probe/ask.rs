@@ -1,0 +1,175 @@
+//! The question: a connection, and a request on it if one is wanted.
+
+use bytes::Bytes;
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use http::uri::Scheme;
+use http::{Request, Response, Uri};
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
+
+use crate::base::Address;
+use crate::net::{Network, Stream};
+use crate::plan::{HttpCheck, Probe, Protocol};
+use crate::proxy::io::{
+    CorkedStream, MOST_INTERIM_BYTES, ReceivedBody, SocketTracker, StreamBody, TrackedSocket,
+};
+use crate::proxy::upstream::{Agreed, head_of};
+
+use super::driven::DrivenConnection;
+use super::judge::judge;
+use super::progress::{Progress, Step};
+use super::words::{failed, of_connecting, of_first, of_handshake, of_head, of_io, passed};
+use super::{HEAD_BOUND, TOO_MUCH, Target};
+
+const AGENT: &str = concat!("evenkeel-health/", env!("CARGO_PKG_VERSION"));
+
+/// Connects, asks and decides; ends when the connection is closed.
+pub(super) async fn ask(
+    network: &Network,
+    target: &Target<'_>,
+    probe: &Probe,
+    progress: &Progress,
+) {
+    let mut stream = match network.connect(&target.address).await {
+        Ok(stream) => stream,
+        Err(error) => return progress.decide(of_connecting(&error)),
+    };
+    if let Err(error) = stream.write_all(&target.preamble).await {
+        return progress.decide(failed(of_io(&error)));
+    }
+    match probe {
+        Probe::Tcp => progress.decide(passed("connected")),
+        Probe::Http(check) => ask_http(stream, target, check, progress).await,
+    }
+}
+
+async fn ask_http(stream: Stream, target: &Target<'_>, check: &HttpCheck, progress: &Progress) {
+    let Some(request) = request(check, &target.address) else {
+        return progress.decide(failed(
+            "the path of the check is not a valid request target",
+        ));
+    };
+    let (stream, agreed) = match target.tls {
+        None if target.protocol == Protocol::Http2 => (stream, Agreed::Http2),
+        None => (stream, Agreed::Http1),
+        Some(tls) => {
+            progress.step.set(Step::Handshake);
+            let name = tls.name_of(check.host.as_ref(), target.name, &target.address);
+            match tls.secure(stream, name).await {
+                Ok(stream) => stream,
+                Err(fault) => return progress.decide(failed(of_handshake(&fault))),
+            }
+        }
+    };
+    progress.step.set(Step::Head);
+    match agreed {
+        Agreed::Http1 => ask_http1(stream, request, check, progress).await,
+        Agreed::Http2 => ask_http2(stream, request, target, check, progress).await,
+    }
+}
+
+async fn ask_http1(
+    stream: Stream,
+    request: Request<Empty<Bytes>>,
+    check: &HttpCheck,
+    progress: &Progress,
+) {
+    let stream = TrackedSocket::new(stream);
+    let tracker = awaiting_head(stream.tracker());
+    let handshake = http1::Builder::new()
+        .max_buf_size(HEAD_BOUND)
+        .max_header_size(HEAD_BOUND)
+        .handshake(TokioIo::new(stream));
+    let (mut sender, connection) = match handshake.await {
+        Ok(both) => both,
+        Err(error) => return progress.decide(failed(of_head(&error))),
+    };
+    let mut link = DrivenConnection::new(connection);
+    let response = match link.with(sender.send_request(request)).await {
+        Ok(response) => response,
+        Err(_) if tracker.has_said_too_much() => return progress.decide(failed(TOO_MUCH)),
+        Err(error) => return progress.decide(failed(of_head(&error))),
+    };
+    tracker.head_came();
+    let response = response.map(ReceivedBody::from);
+    judge(link, sender, response, check, progress).await;
+}
+
+async fn ask_http2(
+    stream: Stream,
+    request: Request<Empty<Bytes>>,
+    target: &Target<'_>,
+    check: &HttpCheck,
+    progress: &Progress,
+) {
+    let scheme = match target.tls {
+        Some(_) => Scheme::HTTPS,
+        None => Scheme::HTTP,
+    };
+    let (head, _) = request.into_parts();
+    let Ok(head) = head_of(&head, scheme, &target.address.as_host()) else {
+        return progress.decide(failed("the host of the check is not valid"));
+    };
+    let mut builder = h2::client::Builder::new();
+    builder
+        .enable_push(false)
+        .max_header_list_size(HEAD_BOUND as u32);
+    let stream = CorkedStream::to_server(stream);
+    let tracker = awaiting_head(stream.get_ref().tracker());
+    let (mut sender, connection) = match builder.handshake::<_, Bytes>(stream).await {
+        Ok(both) => both,
+        Err(error) => return progress.decide(failed(of_first(&error))),
+    };
+    let mut link = DrivenConnection::new(connection);
+    let sent = sender.send_request(head, true);
+    let answered = match sent {
+        Ok((response, _)) => link.with(response).await,
+        Err(error) => Err(error),
+    };
+    let response = match answered {
+        Ok(response) => response,
+        Err(_) if tracker.has_said_too_much() => return progress.decide(failed(TOO_MUCH)),
+        Err(error) => return progress.decide(failed(of_first(&error))),
+    };
+    tracker.head_came();
+    let (head, stream) = response.into_parts();
+    let body = StreamBody::new(stream, &head.headers);
+    let response = Response::from_parts(head, ReceivedBody::from(body));
+    judge(link, sender, response, check, progress).await;
+}
+
+/// Bounds what is read until the head of the answer has come.
+fn awaiting_head(tracker: SocketTracker) -> SocketTracker {
+    tracker.await_head(HEAD_BOUND as u64 + MOST_INTERIM_BYTES);
+    tracker
+}
+
+/// `None` when the path is none that a request can have.
+fn request(check: &HttpCheck, address: &Address) -> Option<Request<Empty<Bytes>>> {
+    let mut request = Request::new(Empty::new());
+    *request.uri_mut() = Uri::try_from(check.path.as_str()).ok()?;
+    *request.headers_mut() = headers(check, address)?;
+    Some(request)
+}
+
+fn headers(check: &HttpCheck, address: &Address) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    let host = match &check.host {
+        Some(host) => host.clone(),
+        None => HeaderValue::from_str(&address.as_host()).ok()?,
+    };
+    headers.insert(HOST, host);
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    // The user's own fields replace ours, and one that is written twice is sent twice.
+    for (name, _) in &check.headers {
+        headers.remove(name);
+    }
+    for (name, value) in &check.headers {
+        headers.append(name, value.clone());
+    }
+    // Except for this one: there is no second request.
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    Some(headers)
+}

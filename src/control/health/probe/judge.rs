@@ -1,0 +1,88 @@
+//! Is an answer what the check wants?
+
+use std::future::Future;
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::BodyExt;
+
+use crate::base::clock;
+use crate::plan::HttpCheck;
+use crate::proxy::io::{ReceiveError, ReceivedBody};
+
+use super::driven::DrivenConnection;
+use super::progress::{Progress, Step};
+use super::words::{Finding, failed, of_body, passed, quoted};
+use super::{BODY_BOUND, LINGER};
+
+/// Judges an answer, and leaves in order. `sender` keeps the connection open until then.
+pub(super) async fn judge<C: Future, S>(
+    mut link: DrivenConnection<C>,
+    sender: S,
+    response: Response<ReceivedBody>,
+    check: &HttpCheck,
+    progress: &Progress,
+) {
+    let status = response.status().as_u16();
+    let mut body = response.into_body();
+    let finding = match &check.body {
+        _ if !check.status.contains(status) => failed(format!("status {status}")),
+        None => passed(format!("status {status}")),
+        Some(text) => {
+            progress.step.set(Step::Body);
+            link.with(judge_body(&mut body, text, status)).await
+        }
+    };
+    progress.decide(finding);
+    let leave = async {
+        link.with(drain(&mut body)).await;
+        drop((sender, body));
+        link.ended().await;
+    };
+    let _ = clock::within(LINGER, leave).await;
+}
+
+async fn judge_body(body: &mut ReceivedBody, text: &str, status: u16) -> Finding {
+    match contains(body, text.as_bytes()).await {
+        Ok(true) => passed(format!("status {status}")),
+        Ok(false) => failed(format!("body does not contain {}", quoted(text))),
+        Err(error) => failed(of_body(&error)),
+    }
+}
+
+/// Whether the body has `text` in its first [`BODY_BOUND`] bytes; true as soon as that is known.
+async fn contains(body: &mut ReceivedBody, text: &[u8]) -> Result<bool, ReceiveError> {
+    let mut seen = Vec::new();
+    if text.is_empty() {
+        return Ok(true);
+    }
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        // Only what is new, and where it meets what was there: a body that comes byte by byte is
+        // not searched from its beginning for each of them.
+        let from = seen.len().saturating_sub(text.len() - 1);
+        let taken = data.len().min(BODY_BOUND - seen.len());
+        seen.extend_from_slice(&data[..taken]);
+        if seen[from..].windows(text.len()).any(|part| part == text) {
+            return Ok(true);
+        }
+        if seen.len() == BODY_BOUND {
+            return Ok(false);
+        }
+    }
+    Ok(false)
+}
+
+/// Reads what is left, up to the bound.
+async fn drain(body: &mut ReceivedBody) {
+    let mut left = BODY_BOUND;
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        if length >= left {
+            return;
+        }
+        left -= length;
+    }
+}

@@ -1,0 +1,123 @@
+//! What a check has found, in the words that people read.
+
+use std::error::Error;
+use std::io;
+
+use rustix::io::Errno;
+
+use crate::base::InWords;
+use crate::control::health::state::Verdict;
+use crate::exchange::{Cause, Fault, Http2InWords};
+use crate::proxy::io::ReceiveError;
+use crate::proxy::upstream::not_http2;
+
+/// The characters of an expected text that a reason quotes.
+const QUOTE_BOUND: usize = 40;
+
+/// A verdict and its reason.
+pub(super) type Finding = (Verdict, String);
+
+pub(super) fn passed(reason: impl Into<String>) -> Finding {
+    (Verdict::Passed, reason.into())
+}
+
+pub(super) fn failed(reason: impl Into<String>) -> Finding {
+    (Verdict::Failed, reason.into())
+}
+
+pub(super) fn of_connecting(error: &io::Error) -> Finding {
+    let is_our_shortage = matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+    );
+    if is_our_shortage {
+        (
+            Verdict::Unclear,
+            format!("the check could not be made: {}", InWords(error)),
+        )
+    } else {
+        failed(of_io(error))
+    }
+}
+
+pub(super) fn of_io(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
+        io::ErrorKind::BrokenPipe => "connection closed".to_owned(),
+        io::ErrorKind::TimedOut => "connection timed out".to_owned(),
+        io::ErrorKind::HostUnreachable => "host unreachable".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "network unreachable".to_owned(),
+        _ => InWords(error).to_string(),
+    }
+}
+
+pub(super) fn of_head(error: &hyper::Error) -> String {
+    if error.is_parse_too_large() {
+        "response head is too large".to_owned()
+    } else if error.is_parse() {
+        "response is not HTTP".to_owned()
+    } else if let Some(error) = io_of(error) {
+        of_io(error)
+    } else {
+        "connection closed before the response".to_owned()
+    }
+}
+
+/// The reason's code says enough of which side it was.
+pub(super) fn of_handshake(fault: &Fault) -> String {
+    match &fault.cause {
+        Some(cause @ Cause::NotSpoken(_)) => cause.to_string(),
+        Some(cause) => format!("TLS failed: {cause}"),
+        None => "TLS failed".to_owned(),
+    }
+}
+
+/// Of a connection on which nothing has been answered.
+pub(super) fn of_first(error: &h2::Error) -> String {
+    let stranger = not_http2(error).and_then(|fault| fault.cause);
+    stranger.map_or_else(|| of_stream(error), |cause| cause.to_string())
+}
+
+pub(super) fn of_stream(error: &h2::Error) -> String {
+    if let Some(error) = error.get_io() {
+        of_io(error)
+    } else if error.is_library() {
+        "response is not HTTP/2".to_owned()
+    } else {
+        format!("no response: {}", Http2InWords(error))
+    }
+}
+
+pub(super) fn of_body(error: &ReceiveError) -> String {
+    let error = match error {
+        ReceiveError::Http1(error) => error,
+        ReceiveError::Http2(error) => return of_stream(error),
+    };
+    match io_of(error) {
+        Some(error) if error.kind() == io::ErrorKind::ConnectionReset => of_io(error),
+        Some(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            "body is malformed".to_owned()
+        }
+        _ => "body is incomplete".to_owned(),
+    }
+}
+
+fn io_of(error: &hyper::Error) -> Option<&io::Error> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref() {
+            return Some(error);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// `text` as a reason can carry it: escaped, and not longer than a line.
+pub(super) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTE_BOUND) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}

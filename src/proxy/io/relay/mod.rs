@@ -1,0 +1,313 @@
+//! Bytes both ways between two ends, unread, until both have said all.
+//!
+//! An end that says that it is done (FIN, END_STREAM) is passed on as such, and the other may go on:
+//! half-close is kept. What breaks is broken on the other side, too.
+//!
+//! Nothing is held while nothing moves. A piece is read into room on the stack and written at once;
+//! only what the other end does not take is kept, and nothing more is read until it is gone. So an
+//! idle tunnel is two sockets and this struct, and a stalled one holds a piece.
+//!
+//! Where both ends are TCP in the clear and a flow carries much, its pieces pass through a pipe of the
+//! kernel ([`Pipes`]) and are not copied. It is borrowed for one piece at a time, and when none is to
+//! be had, the piece is copied.
+//!
+//! Where WebSocket passes, its frames are counted along: [`Relay::part`] puts a close frame between
+//! two of them.
+
+mod end;
+mod flow;
+#[cfg(test)]
+mod over_tcp;
+
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use crate::net::Pipes;
+use crate::wire::websocket::Masking;
+
+use super::tracked_socket::SendProgress;
+use flow::{Flow, Side};
+
+pub use end::End;
+pub use flow::Spoken;
+
+/// Two ends and what is between them.
+pub struct Relay {
+    client: End,
+    server: End,
+    /// From the client to the server.
+    up: Flow,
+    /// From the server to the client.
+    down: Flow,
+    has_moved: bool,
+}
+
+/// Which end broke, or stopped listening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// The client's.
+    Client,
+    /// The server's.
+    Server,
+}
+
+impl Relay {
+    /// Between `client` and `server`, each with what was read from it already.
+    pub fn new(client: (End, Bytes), server: (End, Bytes), spoken: Spoken) -> Self {
+        Self {
+            up: Flow::new(client.1, spoken),
+            down: Flow::new(server.1, spoken),
+            client: client.0,
+            server: server.0,
+            has_moved: false,
+        }
+    }
+
+    /// Moves what can be moved, much of it through `pipes`; ready when both ends have said all.
+    ///
+    /// # Errors
+    ///
+    /// The end that broke.
+    pub fn poll(&mut self, cx: &mut Context<'_>, pipes: &Pipes) -> Poll<Result<(), Broken>> {
+        let Self {
+            client,
+            server,
+            up,
+            down,
+            has_moved,
+        } = self;
+        let before = up.bytes + down.bytes;
+        let upwards = up.poll(cx, client, server, pipes);
+        let downwards = down.poll(cx, server, client, pipes);
+        *has_moved |= up.bytes + down.bytes > before;
+        match (upwards, downwards) {
+            (Poll::Ready(Err(Side::Source)), _) | (_, Poll::Ready(Err(Side::Sink))) => {
+                Poll::Ready(Err(Broken::Client))
+            }
+            (Poll::Ready(Err(Side::Sink)), _) | (_, Poll::Ready(Err(Side::Source))) => {
+                Poll::Ready(Err(Broken::Server))
+            }
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Ok(())),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Whether a byte has passed since this was asked last.
+    pub fn has_moved(&mut self) -> bool {
+        std::mem::take(&mut self.has_moved)
+    }
+
+    /// How far what was passed on has come at both ends, where that is known. A system call for each.
+    pub fn progress(&self) -> Option<SendProgress> {
+        let client = self.client.progress(self.down.bytes);
+        let server = self.server.progress(self.up.bytes);
+        match (client, server) {
+            (Some(client), Some(server)) => Some(client.plus(server)),
+            (client, server) => client.or(server),
+        }
+    }
+
+    /// Bytes that came from the client and were taken by the server.
+    pub fn bytes_up(&self) -> u64 {
+        self.up.bytes
+    }
+
+    /// Bytes that came from the server and were taken by the client.
+    pub fn bytes_down(&self) -> u64 {
+        self.down.bytes
+    }
+
+    /// Passes on nothing more that comes, and tells both ends that this is the end: peers of
+    /// WebSocket that we go away (1001), if that can be said between two frames. `mask`: chance.
+    pub fn part(&mut self, mask: [u8; 4]) {
+        self.up.part(Masking::Key(mask));
+        self.down.part(Masking::None);
+    }
+
+    /// Lets both ends see that this is the end.
+    pub fn close(self) {
+        self.client.close();
+        self.server.close();
+    }
+
+    /// Lets both ends see that they did not get all. The one that did not break gets what was passed on
+    /// to it before.
+    pub async fn reset(self, broken: Broken) {
+        let (broken, other) = match broken {
+            Broken::Client => (self.client, self.server),
+            Broken::Server => (self.server, self.client),
+        };
+        broken.reset();
+        // What is kept for it now comes to nothing: a pipe goes back to where it came from.
+        drop((self.up, self.down));
+        other.reset_when_taken().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::flow::Waiting;
+    use super::*;
+    use crate::net::Stream;
+    use crate::wire::websocket::{GOING_AWAY, Masking, close_frame};
+
+    /// A relay and the two peers that it is between; each side's socket holds `room` bytes.
+    fn relay(room: usize, spoken: Spoken) -> (Relay, DuplexStream, DuplexStream) {
+        let (client, near) = duplex(room);
+        let (far, server) = duplex(room);
+        let end = |stream| End::Connection(Stream::Other(Box::new(stream)));
+        let none = Bytes::new;
+        let relay = Relay::new((end(near), none()), (end(far), none()), spoken);
+        (relay, client, server)
+    }
+
+    async fn run(relay: &mut Relay) -> Result<(), Broken> {
+        let pipes = Pipes::new(0);
+        poll_fn(|cx| relay.poll(cx, &pipes)).await
+    }
+
+    fn turn(relay: &mut Relay) -> Poll<Result<(), Broken>> {
+        let mut cx = Context::from_waker(Waker::noop());
+        relay.poll(&mut cx, &Pipes::new(0))
+    }
+
+    #[tokio::test]
+    async fn every_byte_passes_both_ways_through_the_narrowest_of_sockets() {
+        let (mut relay, client, server) = relay(7, Spoken::Anything);
+        let said: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
+        let answered: Vec<u8> = said.iter().map(|byte| !byte).collect();
+        let talk = async |peer: DuplexStream, words: &[u8]| {
+            let (mut read, mut write) = tokio::io::split(peer);
+            let mut heard = Vec::new();
+            let say = async {
+                write.write_all(words).await.expect("taken");
+                write.shutdown().await.expect("taken");
+            };
+            let (_, end) = tokio::join!(say, read.read_to_end(&mut heard));
+            end.expect("an end");
+            heard
+        };
+        let (over, at_client, at_server) = tokio::join!(
+            run(&mut relay),
+            talk(client, &said),
+            talk(server, &answered)
+        );
+        assert_eq!(over, Ok(()));
+        assert_eq!((at_server, at_client), (said, answered));
+        assert_eq!((relay.bytes_up(), relay.bytes_down()), (100_000, 100_000));
+    }
+
+    #[tokio::test]
+    async fn one_that_has_said_all_still_hears() {
+        let (mut relay, mut client, mut server) = relay(64, Spoken::Anything);
+        client.write_all(b"ask").await.expect("taken");
+        client.shutdown().await.expect("taken");
+        assert!(turn(&mut relay).is_pending());
+        let mut heard = Vec::new();
+        server.read_to_end(&mut heard).await.expect("an end");
+        assert_eq!(heard, b"ask");
+        assert!(turn(&mut relay).is_pending());
+        server.write_all(b"answer").await.expect("taken");
+        drop(server);
+        assert_eq!(turn(&mut relay), Poll::Ready(Ok(())));
+        drop(relay);
+        heard.clear();
+        client.read_to_end(&mut heard).await.expect("an end");
+        assert_eq!(heard, b"answer");
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_comes_first() {
+        let (client, near) = duplex(64);
+        let (far, mut server) = duplex(64);
+        let end = |stream| End::Connection(Stream::Other(Box::new(stream)));
+        let mut relay = Relay::new(
+            (end(near), Bytes::from_static(b"early ")),
+            (end(far), Bytes::new()),
+            Spoken::Anything,
+        );
+        let mut client = client;
+        client.write_all(b"late").await.expect("taken");
+        assert!(turn(&mut relay).is_pending());
+        let mut heard = [0; 10];
+        server.read_exact(&mut heard).await.expect("all of it");
+        assert_eq!(&heard, b"early late");
+        assert!(relay.has_moved());
+        assert!(!relay.has_moved());
+    }
+
+    #[tokio::test]
+    async fn who_breaks_is_named() {
+        let (mut relay, client, mut server) = relay(64, Spoken::Anything);
+        drop(client);
+        server.write_all(b"in vain").await.expect("taken");
+        assert_eq!(turn(&mut relay), Poll::Ready(Err(Broken::Client)));
+        let (mut relay, mut client, server) = super::tests::relay(64, Spoken::Anything);
+        drop(server);
+        client.write_all(b"in vain").await.expect("taken");
+        assert_eq!(turn(&mut relay), Poll::Ready(Err(Broken::Server)));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_what_was_taken() {
+        let (mut relay, mut client, mut server) = relay(8, Spoken::Anything);
+        client.write_all(b"12345678").await.expect("taken");
+        assert!(turn(&mut relay).is_pending());
+        client.write_all(b"9").await.expect("taken");
+        assert!(turn(&mut relay).is_pending());
+        let waiting = |relay: &Relay| match &relay.up.waiting {
+            Waiting::Here(bytes) => bytes.clone(),
+            Waiting::In(pipe) => unreachable!("{pipe:?}"),
+        };
+        assert_eq!(&waiting(&relay)[..], b"9", "it was not taken");
+        let mut heard = [0; 9];
+        server.read_exact(&mut heard[..8]).await.expect("there");
+        assert!(turn(&mut relay).is_pending());
+        server.read_exact(&mut heard[8..]).await.expect("there");
+        assert_eq!(&heard, b"123456789");
+        assert!(relay.up.waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn between_two_frames_both_are_told_that_we_go_away() {
+        let (mut relay, mut client, mut server) = relay(64, Spoken::WebSocket);
+        let ping = [0x89, 0x80, 1, 2, 3, 4];
+        client.write_all(&ping).await.expect("taken");
+        assert!(turn(&mut relay).is_pending());
+        relay.part([9; 4]);
+        assert!(turn(&mut relay).is_pending(), "they have not answered");
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).await.expect("an end");
+        assert_eq!(heard, close_frame(GOING_AWAY, Masking::None));
+        heard.clear();
+        server.read_to_end(&mut heard).await.expect("an end");
+        let goodbye = close_frame(GOING_AWAY, Masking::Key([9; 4]));
+        assert_eq!(heard, [&ping[..], &goodbye].concat());
+        // What they say now is read and not passed on.
+        client.write_all(b"bye").await.expect("taken");
+        drop((client, server));
+        assert_eq!(turn(&mut relay), Poll::Ready(Ok(())));
+        assert_eq!(relay.bytes_up(), heard.len() as u64);
+    }
+
+    #[tokio::test]
+    async fn in_the_middle_of_a_frame_nothing_is_put() {
+        let (mut relay, mut client, mut server) = relay(64, Spoken::WebSocket);
+        server
+            .write_all(&[0x81, 5, b'h', b'e'])
+            .await
+            .expect("taken");
+        assert!(turn(&mut relay).is_pending());
+        relay.part([9; 4]);
+        assert!(turn(&mut relay).is_pending());
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).await.expect("an end");
+        assert_eq!(heard, [0x81, 5, b'h', b'e']);
+    }
+}
