@@ -244,7 +244,7 @@ pub(super) fn servers_of(
     wanted
         .iter()
         .map(|wanted| match known.get(&wanted.name) {
-            Some(known) if known.address == wanted.address => {
+            Some(known) if known.is(wanted) => {
                 known.write(wanted);
                 Arc::clone(known)
             }

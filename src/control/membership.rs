@@ -197,6 +197,7 @@ mod tests {
             weight,
             max_connections: None,
             backup: false,
+            own: Default::default(),
         }
     }
 
@@ -207,6 +208,7 @@ mod tests {
             weight,
             max_connections,
             backup,
+            own,
         } = wanted(server);
         plan::Server {
             name,
@@ -214,6 +216,7 @@ mod tests {
             weight,
             max_connections,
             backup,
+            own,
             at: Position::built_in(),
         }
     }

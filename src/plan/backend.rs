@@ -133,8 +133,42 @@ pub struct Server {
     pub max_connections: Option<u32>,
     /// Used only while no other server of the backend can be.
     pub backup: bool,
+    /// What holds for it in place of what the backend has.
+    pub own: OwnSettings,
     /// Where it is written.
     pub at: Position,
+}
+
+/// What one server has in place of the settings of its backend.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnSettings {
+    /// `send_proxy` of the server.
+    pub send_proxy: OwnSendProxy,
+    /// `health.port` of the server; `None`: as the backend.
+    pub check_port: Option<u16>,
+}
+
+/// Whether connections to one server begin with a PROXY header.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum OwnSendProxy {
+    /// As those to the other servers of its backend.
+    #[default]
+    AsBackend,
+    /// They do not.
+    Off,
+    /// With this one.
+    On(SendProxy),
+}
+
+impl OwnSendProxy {
+    /// The header that connections begin with, where the backend has `of_backend`.
+    pub fn or<'a>(&'a self, of_backend: Option<&'a SendProxy>) -> Option<&'a SendProxy> {
+        match self {
+            Self::AsBackend => of_backend,
+            Self::Off => None,
+            Self::On(own) => Some(own),
+        }
+    }
 }
 
 impl Server {
@@ -146,6 +180,7 @@ impl Server {
             weight: 1,
             max_connections: None,
             backup: false,
+            own: OwnSettings::default(),
             at,
         }
     }

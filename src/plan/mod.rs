@@ -18,7 +18,8 @@ mod tls;
 
 pub use backend::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Health, HttpCheck,
-    Initial, Pool, Probe, Protocol, ProxyVersion, Queue, SendProxy, Server, StatusSet,
+    Initial, OwnSendProxy, OwnSettings, Pool, Probe, Protocol, ProxyVersion, Queue, SendProxy,
+    Server, StatusSet,
 };
 pub use frontend::{
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, Mode,

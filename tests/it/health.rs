@@ -329,6 +329,31 @@ fn a_check_asks_as_it_is_told() {
 }
 
 #[test]
+fn a_server_can_have_a_check_port_of_its_own() {
+    let (app, other) = (Origin::named("a"), Patient::new("b"));
+    let probe = Patient::new("probe");
+    let port = probe.origin.address().port();
+    let servers = [
+        format!(
+            "{{ address = \"{}\", health = {{ port = {port} }} }}",
+            app.address()
+        ),
+        format!("\"{}\"", other.origin.address()),
+    ];
+    let proxy = Setup::servers(servers)
+        .backend(
+            "health = { path = \"/healthz\", interval = \"40ms\", timeout = \"20s\", fall = 1 }",
+        )
+        .start();
+    proxy.wait_for_state(app.address(), "up");
+    proxy.wait_for_state(other.origin.address(), "up");
+    probe.says(500);
+    proxy.wait_for_state(app.address(), "down");
+    assert_eq!(app.connections(), 0, "it is checked elsewhere");
+    proxy.wait_for_state(other.origin.address(), "up");
+}
+
+#[test]
 fn a_check_can_go_to_another_port() {
     let (app, probe) = (Origin::named("a"), Patient::new("probe"));
     let port = probe.origin.address().port();

@@ -396,6 +396,54 @@ fn clients_behind_a_trusted_proxy_are_kept_apart() {
 }
 
 #[test]
+fn one_server_may_want_a_header_and_another_none() {
+    let (wanting, plain) = (server_wanting_a_header(), Origin::named("plain"));
+    for (of_backend, of_wanting, of_plain) in [
+        ("off", "{ version = \"v2\" }", ""),
+        ("v1", "\"v2\"", ", send_proxy = \"off\""),
+    ] {
+        let before = wanting.connections();
+        let servers = [
+            format!(
+                "{{ address = \"{}\", send_proxy = {of_wanting} }}",
+                wanting.address()
+            ),
+            format!("{{ address = \"{}\"{of_plain} }}", plain.address()),
+        ];
+        let proxy = Setup::servers(servers)
+            .workers(1)
+            .backend(&format!("send_proxy = \"{of_backend}\""))
+            .start();
+        let mut client = proxy.client();
+        let mut answers: Vec<String> = (0..4).map(|_| client.get("/").text()).collect();
+        answers.sort();
+        assert_eq!(answers, ["app", "app", "plain", "plain"]);
+        header_of(&wanting, before, |header| {
+            assert!(matches!(header.endpoints, Endpoints::Ip { .. }));
+        });
+    }
+}
+
+#[test]
+fn a_reload_that_changes_a_servers_header_opens_new_connections() {
+    let app = server_wanting_a_header();
+    let with = |how: &str| {
+        let address = app.address();
+        let server = format!("{{ address = \"{address}\", send_proxy = \"{how}\" }}");
+        Setup::servers([server]).workers(1)
+    };
+    let proxy = with("v1").start();
+    let mut client = proxy.client();
+    assert_eq!(client.get("/").text(), "app");
+    proxy.apply(&with("v2"));
+    assert_eq!(client.get("/").text(), "app");
+    assert_eq!(app.connections(), 2);
+    assert!(app.received_bytes(0).starts_with(b"PROXY TCP4 "));
+    let received = app.received_bytes(1);
+    assert!(received.starts_with(b"\r\n\r\n\0\r\nQUIT\n"), "version 2");
+}
+
+#[test]
 fn health_checks_speak_for_themselves() {
     for (how, expected) in [("v1", Endpoints::Unknown), ("v2", Endpoints::Own)] {
         let app = server_wanting_a_header();

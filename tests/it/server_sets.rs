@@ -24,6 +24,7 @@ fn wanted(address: SocketAddr) -> Wanted {
         weight: 1,
         max_connections: None,
         backup: false,
+        own: Default::default(),
     }
 }
 

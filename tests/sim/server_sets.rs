@@ -87,6 +87,7 @@ fn chance(seed: u64) -> Trace {
                             weight: weight as u16,
                             max_connections: None,
                             backup: false,
+                            own: Default::default(),
                         }),
                         Some(_) if rng.below(2) == 0 => ServersChange::Remove(name(server)),
                         Some(_) => ServersChange::Weigh(name(server), weight as u16),

@@ -71,6 +71,7 @@ fn of_section(
     backend.tls = server_tls::server_tls(section, &backend.servers, report);
     refuse_nameless_checks(section, &backend, report);
     refuse_port_of_unix(section, &backend.servers, report);
+    refuse_idle_check_ports(section, &backend, report);
     let (rules, writes) = rule::rules(section, Known::Backend, report);
     backend.rules = rules;
     written.rules_write(&entry.key, writes);
@@ -115,6 +116,33 @@ fn refuse_port_of_unix(section: &Section<'_>, servers: &[Server], report: &mut R
             format!("`{}` is a Unix socket, which has no ports", server.address),
             "leave `port` out, or put these servers into a backend of their own",
         );
+    }
+}
+
+/// Reports ports for checks of single servers where they mean nothing.
+fn refuse_idle_check_ports(section: &Section<'_>, backend: &Backend, report: &mut Report<'_>) {
+    let items = section.list("servers").unwrap_or_default();
+    for (server, item) in backend.servers.iter().zip(items) {
+        let (Some(_), Kind::Table(table)) = (server.own.check_port, &item.value.kind) else {
+            continue;
+        };
+        let Some(health) = table.get("health") else {
+            continue;
+        };
+        if let Address::Unix(_) = server.address {
+            let message = format!("`{}` is a Unix socket, which has no ports", server.address);
+            report.error(health.span, message, "leave `health` out here");
+        } else if backend.health.is_none() {
+            let message = format!(
+                "`{}` has no checks, so `health` of a server does nothing",
+                section.title
+            );
+            report.error(
+                health.span,
+                message,
+                "write `health = \"/path\"` or `health = \"tcp\"` in the backend, too",
+            );
+        }
     }
 }
 

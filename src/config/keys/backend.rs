@@ -7,7 +7,8 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::{
-    Backend, Balance, HeaderCase, Pool, Protocol, ProxyVersion, Queue, SendProxy, Server,
+    Backend, Balance, HeaderCase, OwnSendProxy, Pool, Protocol, ProxyVersion, Queue, SendProxy,
+    Server,
 };
 
 use super::health::HEALTH;
@@ -27,6 +28,11 @@ const MOST_WAITING: i64 = 1_000_000;
 const MOST_IDLE: i64 = 1_000_000;
 const MOST_WEIGHT: i64 = 256;
 
+const SEND_PROXY_SHAPE: Shape = Shape::AnyOf(&[
+    Shape::Words(&["v1", "v2", "off"]),
+    Shape::Table(&SEND_PROXY),
+]);
+
 const OF_EACH: &str = "write it in each `[backend.NAME]`: it has no value for all of them";
 
 pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
@@ -42,10 +48,7 @@ pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
         key("send_proxy")
             .means("Send a PROXY header: \"v1\", \"v2\", \"off\" or a table.")
             .own(
-                Shape::AnyOf(&[
-                    Shape::Words(&["v1", "v2", "off"]),
-                    Shape::Table(&SEND_PROXY),
-                ]),
+                SEND_PROXY_SHAPE,
                 |section, setting, backend, report| {
                     backend.send_proxy = send_proxy(section, setting, report);
                 },
@@ -190,10 +193,40 @@ pub(in crate::config) static SERVER: Keys<Server> = Keys {
         key("backup")
             .means("Used only while no other server is up.")
             .switch(|server| &mut server.backup),
+        key("send_proxy")
+            .means("`send_proxy` for this server alone.")
+            .own(
+                SEND_PROXY_SHAPE,
+                |section, setting, server, report| {
+                    server.own.send_proxy = match send_proxy(section, setting, report) {
+                        None => OwnSendProxy::Off,
+                        Some(how) => OwnSendProxy::On(how),
+                    };
+                },
+                |server| match &server.own.send_proxy {
+                    OwnSendProxy::AsBackend => None,
+                    OwnSendProxy::Off => Some(string("off")),
+                    OwnSendProxy::On(how) => Some(SEND_PROXY.whole().inline(how)),
+                },
+            ),
+        key("health")
+            .means("What is other for checks of this server.")
+            .own(
+                Shape::Table(&SERVER_HEALTH),
+                |section, _, server, report| {
+                    if let Some(section) = section.section("health", &SERVER_HEALTH, report) {
+                        SERVER_HEALTH.whole().read(&section, server, report);
+                    }
+                },
+                |server| {
+                    let has_own = server.own.check_port.is_some();
+                    has_own.then(|| SERVER_HEALTH.whole().inline(server))
+                },
+            ),
     ],
     hints: r#"
         host port url ip: write `address = "IP:port"`
-        check health: write `health` in the backend: it holds for all its servers
+        check: write `health` in the backend: it holds for all its servers
         inter: write `interval` in the backend's `health`
         ssl tls verify sni ca_file crt: write `tls = true` in the `[backend.NAME]`, or `[backend.NAME.tls]` with its keys: it holds for all servers of the backend
         interval rise fall: write it in the backend's `health`
@@ -202,9 +235,28 @@ pub(in crate::config) static SERVER: Keys<Server> = Keys {
         priority: write `backup = true` on the servers that are used last
         protocol timeout: write it in the backend: it holds for all its servers
         proto: write `protocol = "h2"` in the backend: it holds for all its servers
-        send_proxy send_proxy_v2: write `send_proxy` in the backend: it holds for all its servers
+        send_proxy_v2: write `send_proxy = "v2"`
         maxqueue: write `queue = { max = … }` in the backend
         minconn: leave it out: `max_connections` is the only bound
+    "#,
+    ..Keys::EMPTY
+};
+
+/// `health` of a server.
+static SERVER_HEALTH: Keys<Server> = Keys {
+    keys: &[key("port").means("The port that is checked.").own(
+        Shape::Number(1, 65_535),
+        |_, setting, server, report| {
+            let port = setting.number(1, i64::from(u16::MAX), report);
+            server.own.check_port = port.and_then(|port| u16::try_from(port).ok());
+        },
+        |server| server.own.check_port.map(|port| port.to_string()),
+    )],
+    hints: r#"
+        type path host headers status body interval fast_interval timeout rise fall initial: write it in the backend's `health`
+        address: write `port`: the address is the server's
+        tls ssl: leave it out: checks use the backend's `tls`
+        enabled check: write `health` in the backend: it holds for all its servers
     "#,
     ..Keys::EMPTY
 };

@@ -195,6 +195,8 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("backend.NAME.servers", "weight", "2"),
     ("backend.NAME.servers", "max_connections", "2"),
     ("backend.NAME.servers", "backup", "true"),
+    ("backend.NAME.servers", "send_proxy", "'v1'"),
+    ("backend.NAME.servers.health", "port", "82"),
     ("backend.NAME.health", "type", "'tcp'"),
     ("backend.NAME.health", "path", "'/healthz'"),
     ("backend.NAME.health", "host", "'app'"),
@@ -367,6 +369,11 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
             "backend.NAME.servers",
             "[[backend.listed.servers]]",
             "address = '10.0.0.1:80'",
+        ),
+        (
+            "backend.NAME.servers.health",
+            "[backend.listed.servers.health]",
+            "port = 81",
         ),
         ("backend.NAME.health", "[backend.listed.health]", ""),
         (

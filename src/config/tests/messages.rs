@@ -35,7 +35,7 @@ fn a_mistyped_key_gets_the_key_that_was_meant() {
         7 | servers = [{ adress = "10.0.0.1:80" }]
           |              ^^^^^^
           |
-          = help: known in `[[backend.app.servers]]` are `name`, `address`, `weight`, `max_connections`, `backup`
+          = help: known in `[[backend.app.servers]]` are `name`, `address`, `weight`, `max_connections`, `backup`, `send_proxy`, `health`
     "##);
 }
 
@@ -2882,5 +2882,38 @@ fn mistakes_in_rules_are_told_once_and_in_their_words() {
             .filter_map(|line| line.strip_prefix("error: "))
             .collect();
         assert_eq!(messages, said, "{found}");
+    }
+}
+
+#[test]
+fn what_a_server_has_of_its_own_must_mean_something() {
+    for (servers, message) in [
+        (
+            "[{ address = '10.0.0.1:80', health = { port = 81 } }]",
+            "`[backend.app]` has no checks, so `health` of a server does nothing",
+        ),
+        (
+            "[{ address = '/run/a.sock', health = { port = 81 } }]\nhealth = 'tcp'",
+            "`/run/a.sock` is a Unix socket, which has no ports",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', health = { port = 0 } }]\nhealth = 'tcp'",
+            "`port` must be a whole number from 1 to 65535, and is the number 0",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', health = { path = '/a' } }]\nhealth = 'tcp'",
+            "write it in the backend's `health`",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', send_proxy = { version = 'v1', tls = true } }]",
+            "version 1 of the PROXY protocol cannot carry `tls`",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', send_proxy = true }]",
+            "write `send_proxy = \"v2\"`",
+        ),
+    ] {
+        let said = errors(&BASE.replace("[\"10.0.0.1:80\"]", servers));
+        assert!(said.contains(message), "{servers}: {said}");
     }
 }

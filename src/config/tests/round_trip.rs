@@ -24,10 +24,11 @@ use crate::plan::{
     Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField, ClientFields,
     DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
     HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, Listen, Log, LogFormat,
-    LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On, PathPattern, Peers, Plan, Pool,
-    Predicate, Probe, Process, Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds,
-    Route, Rule, Security, SendProxy, Server, ServerTls, Shutdown, Sni, StatusSet, Target,
-    TcpRoute, Tls, TlsRules, Trust, UnixPeers, UnknownNames, ValuePattern,
+    LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On, OwnSendProxy, OwnSettings,
+    PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol, ProxyProtocol,
+    ProxyVersion, Queue, Reload, RequestIds, Route, Rule, Security, SendProxy, Server, ServerTls,
+    Shutdown, Sni, StatusSet, Target, TcpRoute, Tls, TlsRules, Trust, UnixPeers, UnknownNames,
+    ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -644,15 +645,29 @@ fn server() -> impl Strategy<Value = Server> {
         0_u16..=256,
         option::of(1..=u32::MAX),
         any::<bool>(),
+        own_settings(),
     )
-        .prop_map(|(address, weight, max_connections, backup)| Server {
+        .prop_map(|(address, weight, max_connections, backup, own)| Server {
             name: Name::new("replaced").expect("a name"),
             address,
             weight,
             max_connections,
             backup,
+            own,
             at: Position::built_in(),
         })
+}
+
+fn own_settings() -> impl Strategy<Value = OwnSettings> {
+    let send_proxy = prop_oneof![
+        Just(OwnSendProxy::AsBackend),
+        Just(OwnSendProxy::Off),
+        send_proxy().prop_map(OwnSendProxy::On),
+    ];
+    (send_proxy, option::of(1..=u16::MAX)).prop_map(|(send_proxy, check_port)| OwnSettings {
+        send_proxy,
+        check_port,
+    })
 }
 
 fn servers() -> impl Strategy<Value = Vec<Server>> {
@@ -806,8 +821,13 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
         (1_u32..=10, 0_usize..=1_000_000, header_case(), rules()),
     )
         .prop_map(|(main, bounds, rest)| {
-            let (name, balance, servers, mut health) = main;
+            let (name, balance, mut servers, mut health) = main;
             let is_unix = |server: &Server| matches!(server.address, Address::Unix(_));
+            for server in &mut servers {
+                if is_unix(server) || health.is_none() {
+                    server.own.check_port = None;
+                }
+            }
             if let Some(health) = &mut health
                 && servers.iter().any(is_unix)
             {

@@ -330,7 +330,7 @@ impl Check {
             name: &server.name,
             protocol: backend.plan.protocol,
             tls: backend.tls.as_deref(),
-            preamble: preamble_of(&backend.plan, health),
+            preamble: preamble_of(&backend.plan, &server, health),
         };
         let network = &self.shared.network;
         self.outcome = Some(probe::probe(network, &target, &health.probe, health.timeout).await);
@@ -345,10 +345,10 @@ impl Drop for Check {
 
 /// What a check says before anything else, where servers want a PROXY header: that it speaks for
 /// itself. On a port of its own it says nothing: who answers there is mostly another one.
-fn preamble_of(backend: &plan::Backend, health: &plan::Health) -> Vec<u8> {
+fn preamble_of(backend: &plan::Backend, server: &Server, health: &plan::Health) -> Vec<u8> {
     let mut preamble = Vec::new();
-    match &backend.send_proxy {
-        Some(how) if health.port.is_none() => match how.version {
+    match server.own.send_proxy.or(backend.send_proxy.as_ref()) {
+        Some(how) if check_port(server, health).is_none() => match how.version {
             // Version 1 has no word for it.
             ProxyVersion::V1 => write_v1(&Endpoints::Unknown, &mut preamble),
             ProxyVersion::V2 => {
@@ -364,8 +364,12 @@ fn preamble_of(backend: &plan::Backend, health: &plan::Health) -> Vec<u8> {
     preamble
 }
 
+fn check_port(server: &Server, health: &plan::Health) -> Option<u16> {
+    server.own.check_port.or(health.port)
+}
+
 fn address_of(server: &Server, health: &plan::Health) -> Address {
-    match health.port {
+    match check_port(server, health) {
         Some(port) => server.address.with_port(port),
         None => server.address.clone(),
     }

@@ -138,6 +138,7 @@ fn wanted(address: Address) -> Wanted {
         weight: 1,
         max_connections: None,
         backup: false,
+        own: Default::default(),
     }
 }
 

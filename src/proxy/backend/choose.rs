@@ -252,6 +252,7 @@ mod tests {
                 weight: *weight,
                 max_connections: *max,
                 backup: false,
+                own: Default::default(),
             }
         });
         Setup {

@@ -216,6 +216,7 @@ mod tests {
             weight: 1,
             max_connections: Some(1),
             backup: false,
+            own: Default::default(),
         };
         let metrics = Arc::new(ServerMetrics::new(1));
         let server = Server::new(&wanted, metrics, Health::Up, "test");

@@ -13,7 +13,7 @@ use crate::base::clock::{self, Duration, Instant};
 use crate::base::{Address, Name};
 use crate::exchange::ServerMetrics;
 use crate::observe::{HealthMetrics, ServerState};
-use crate::plan;
+use crate::plan::{self, OwnSettings};
 
 /// How often the log says what keeps exchanges from a server: they may be thousands a second.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -36,6 +36,8 @@ pub struct Wanted {
     pub max_connections: Option<u32>,
     /// Used only while no other server of the backend can be.
     pub backup: bool,
+    /// What holds for it in place of what the backend has.
+    pub own: OwnSettings,
 }
 
 /// One server, alive.
@@ -45,6 +47,8 @@ pub struct Server {
     pub name: Name,
     /// Never changes: another address is another server.
     pub address: Address,
+    /// Never changes: connections and checks made in another way say nothing of this one.
+    pub own: OwnSettings,
     /// Its numbers on the hot path; they go on when it gets another address. Written by the workers'
     /// observers.
     pub metrics: Arc<ServerMetrics>,
@@ -108,6 +112,7 @@ impl Server {
         Self {
             name: wanted.name.clone(),
             address: wanted.address.clone(),
+            own: wanted.own.clone(),
             metrics,
             health_metrics: Arc::new(HealthMetrics::new(health.into(), clock::now())),
             made: clock::now(),
@@ -124,6 +129,11 @@ impl Server {
                 reason: reason.to_owned(),
             }),
         }
+    }
+
+    /// Whether it is the server `wanted`: at the same address, and spoken to in the same way.
+    pub fn is(&self, wanted: &Wanted) -> bool {
+        self.address == wanted.address && self.own == wanted.own
     }
 
     /// The server `before` at another address, as `wanted` now: its numbers go on, and what was true of
@@ -226,6 +236,7 @@ impl Server {
             weight: self.weight(),
             max_connections: (limit < u32::MAX).then_some(limit),
             backup: self.is_backup(),
+            own: self.own.clone(),
         }
     }
 
@@ -311,6 +322,7 @@ impl From<&plan::Server> for Wanted {
             weight: written.weight,
             max_connections: written.max_connections,
             backup: written.backup,
+            own: written.own.clone(),
         }
     }
 }

@@ -65,7 +65,7 @@ impl ProxyHeaderPools {
         let local = lease.backend();
         let server = lease.server();
         let pools = &server.pools;
-        let Some(how) = &local.shared.plan.send_proxy else {
+        let Some(how) = send_proxy(lease) else {
             return SelectedPool {
                 pool: pools.of(host),
                 preamble: Bytes::new(),
@@ -122,13 +122,19 @@ impl ProxyHeaderPools {
 /// What a connection to the server of `lease` says first that is for `exchange` alone, whose client
 /// named `host`.
 pub(super) fn preamble(lease: &Lease, record: &Record, host: Option<&[u8]>) -> Bytes {
-    match &lease.backend().shared.plan.send_proxy {
+    match send_proxy(lease) {
         None => Bytes::new(),
         Some(how) => {
             let id = how.unique_id.then_some(record.opening.id.as_bytes());
             header(how, record, host, id)
         }
     }
+}
+
+/// The header that connections to the server of `lease` begin with.
+fn send_proxy(lease: &Lease) -> Option<&SendProxy> {
+    let of_backend = lease.backend().shared.plan.send_proxy.as_ref();
+    lease.server().shared.own.send_proxy.or(of_backend)
 }
 
 fn header(
