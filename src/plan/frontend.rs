@@ -37,7 +37,7 @@ pub struct Frontend {
     pub http2: Http2,
     /// Whether an exchange goes on after the client closed its sending side.
     pub half_close: bool,
-    /// Who must begin its connections with a PROXY header.
+    /// Who must begin its connections with a PROXY header, where an address does not say so itself.
     pub proxy_protocol: ProxyProtocol,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and request id are believed.
     pub trusted_proxies: Peers,
@@ -64,6 +64,13 @@ impl Frontend {
         }
         let listen = self.listen.iter().find(|listen| listen.addr == *address);
         listen.map_or(Security::Tls, |listen| listen.security)
+    }
+
+    /// Who must begin connections to `address` with a PROXY header.
+    pub fn proxy_protocol_at(&self, address: &ListenAddress) -> &ProxyProtocol {
+        let listen = self.listen.iter().find(|listen| listen.addr == *address);
+        let own = listen.and_then(|listen| listen.proxy_protocol.as_ref());
+        own.unwrap_or(&self.proxy_protocol)
     }
 
     /// The frontend `name` with every default, which listens nowhere and leads nowhere.
@@ -103,6 +110,8 @@ pub struct Listen {
     pub mode: FileMode,
     /// What clients speak there.
     pub security: Security,
+    /// Who must begin connections there with a PROXY header; `None`: as the frontend says.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Where it is written.
     pub at: Position,
 }

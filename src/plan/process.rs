@@ -143,6 +143,7 @@ impl Default for Admin {
         Self {
             listen: vec![Listen {
                 security: Security::Clear,
+                proxy_protocol: None,
                 addr: ListenAddress::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 9900))),
                 mode: FileMode::default(),
                 at: Position::built_in(),

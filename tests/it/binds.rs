@@ -143,3 +143,26 @@ fn a_reload_can_turn_tls_on_and_off_at_an_address() {
     assert_eq!(client.get("a.test", "/").status(), 200);
     assert_eq!(Client::connect(two).ask(REQUEST).status(), 200);
 }
+
+#[test]
+fn one_address_wants_a_proxy_header_and_another_none() {
+    let both = Both::new();
+    let listen = "[{ address = \"127.0.0.1:0\", proxy_protocol = \"required\" }, \"127.0.0.2:0\"]";
+    let setup = both.setup(listen, "");
+    let proxy = setup.start();
+    let (balancer, direct) = addresses(&proxy);
+    let mut client = Client::connect(balancer);
+    let header = "PROXY TCP4 192.0.2.7 192.0.2.1 1000 80\r\n";
+    assert_eq!(client.ask(format!("{header}{REQUEST}")).text(), "a");
+    let request = both.origin.request_of("/");
+    assert_eq!(request.field("x-forwarded-for"), Some("192.0.2.7"));
+    let mut plain = Client::connect(direct);
+    assert_eq!(plain.ask(REQUEST).text(), "a");
+    // A header where none is wanted is no request.
+    let answer = Client::connect(direct).ask(format!("{header}{REQUEST}"));
+    assert_eq!(answer.status(), 400);
+    // Without the header, a connection that has one is not whose it seemed to be.
+    proxy.apply(&both.setup("[\"127.0.0.1:0\", \"127.0.0.2:0\"]", ""));
+    assert_eq!(client.ask(REQUEST).status(), 421);
+    assert_eq!(plain.ask(REQUEST).text(), "a");
+}

@@ -68,6 +68,11 @@ pub(super) fn binds<'a>(
                 "write `{ address = \":443\", tls = \"/path/to/fullchain.pem\" }`",
             );
         }
+        let header = bind.setting("proxy_protocol");
+        let header = header.and_then(|setting| keys::proxy_protocol(&bind, setting, report));
+        for address in &mut listen {
+            address.proxy_protocol.clone_from(&header);
+        }
         let tls = match bind.setting("tls").map(|tls| tls.as_switch()) {
             None => BindTls::Unwritten,
             Some(Some(false)) => BindTls::Off,
@@ -158,20 +163,25 @@ fn written_twice(section: &Section<'_>, span: Span, first: Span) -> Diagnostic {
 
 /// An address is known by what is written: with port 0 it may be there twice.
 fn refuse_same_address(listen: &[Listen], section: &Section<'_>, report: &mut Report<'_>) {
-    let differs = listen.iter().enumerate().any(|(index, one)| {
-        let mut earlier = listen[..index].iter();
-        one.addr.is_any_port()
-            && earlier.any(|two| two.addr == one.addr && two.security != one.security)
-    });
-    if differs {
-        report.error(
-            section
-                .setting("listen")
-                .map_or(section.span, |listen| listen.span()),
-            "one address with port 0 is here with TLS and without",
-            "write port 0 at two different addresses, or fixed ports",
-        );
-    }
+    let differing = |differs: fn(&Listen, &Listen) -> bool| {
+        listen.iter().enumerate().any(|(index, one)| {
+            let mut earlier = listen[..index].iter();
+            one.addr.is_any_port() && earlier.any(|two| two.addr == one.addr && differs(one, two))
+        })
+    };
+    let what = if differing(|one, two| one.security != two.security) {
+        "with TLS and without"
+    } else if differing(|one, two| one.proxy_protocol != two.proxy_protocol) {
+        "with different `proxy_protocol`"
+    } else {
+        return;
+    };
+    let setting = section.setting("listen");
+    report.error(
+        setting.map_or(section.span, |listen| listen.span()),
+        format!("one address with port 0 is here {what}"),
+        "write port 0 at two different addresses, or fixed ports",
+    );
 }
 
 /// The addresses of the `listen` of `[admin]`, each noted as bound by it, with its `socket_mode`.
@@ -239,6 +249,7 @@ fn addresses(
             mode: mode.filter(|_| addr.path().is_some()).unwrap_or_default(),
             addr,
             security: Security::Clear,
+            proxy_protocol: None,
             at: at.clone(),
         }
     };

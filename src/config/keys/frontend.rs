@@ -3,7 +3,7 @@
 use http::HeaderName;
 
 use crate::base::FileMode;
-use crate::config::page::{Page, list, peers as shown_peers, string, strings};
+use crate::config::page::{Page, list, peers as shown_peers, string, strings, table};
 use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
@@ -25,6 +25,10 @@ use super::words::Words;
 use super::{Keys, NO_FIELDS, NO_REQUESTS, Part, key, nameless};
 
 const OF_EACH: &str = "write it in each `[frontend.NAME]`: it has no value for all of them";
+const PROXY_SHAPE: Shape = Shape::AnyOf(&[
+    Shape::Words(&["off", "required"]),
+    Shape::Table(&PROXY_PROTOCOL),
+]);
 const TLS_PASSES: &str = "leave it out: in TCP mode TLS passes as it is, and the servers end it";
 
 pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
@@ -64,11 +68,12 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
         key("proxy_protocol")
             .means("Peers that must send a PROXY header: \"off\", \"required\" or a list.")
             .own(
-                Shape::AnyOf(&[
-                    Shape::Words(&["off", "required"]),
-                    Shape::Table(&PROXY_PROTOCOL),
-                ]),
-                proxy_protocol,
+                PROXY_SHAPE,
+                |section, setting, frontend, report| {
+                    if let Some(wanted) = proxy_protocol(section, setting, report) {
+                        frontend.proxy_protocol = wanted;
+                    }
+                },
                 |frontend| Some(peers::shown(&frontend.proxy_protocol)),
             ),
         key("half_close")
@@ -238,16 +243,19 @@ pub(in crate::config) static BIND: Keys<Listen> = Keys {
                 Shape::List(&Shape::Text),
                 Shape::Table(&FRONTEND_TLS),
             ])),
+        key("proxy_protocol")
+            .means("`proxy_protocol` for this address alone.")
+            .not_shown(PROXY_SHAPE),
     ],
     hints: r#"
         port: write `address = ":443"`
         ssl crt: write `tls = "/path/to/fullchain.pem"`
         certificates: write `tls = { certificates = […] }`
-        proxy_protocol socket_mode mode http2: write it in the frontend: it is for all its addresses
-        accept_proxy: write `proxy_protocol` in the frontend: it is for all its addresses
+        socket_mode mode http2: write it in the frontend: it is for all its addresses
+        accept_proxy: write `proxy_protocol = "required"`
         alpn: write `tls = { alpn = […] }`
     "#,
-    tcp_hints: "proxy_protocol socket_mode: write it in the frontend: it is for all its addresses",
+    tcp_hints: "socket_mode: write it in the frontend: it is for all its addresses",
     ..Keys::EMPTY
 };
 
@@ -261,13 +269,22 @@ impl Part {
     }
 }
 
-/// One address of `frontend`.
+/// One address of `frontend`, with what it has of its own.
 fn bind(listen: &Listen, frontend: &Frontend) -> String {
     let address = string(&listen.addr.to_string());
-    match (&frontend.tls, listen.security) {
-        (Some(_), Security::Clear) => format!("{{ address = {address}, tls = false }}"),
-        (Some(_), Security::Tls) | (None, _) => address,
+    let is_clear = frontend.tls.is_some() && listen.security == Security::Clear;
+    let tls = is_clear.then(|| ("tls", false.to_string()));
+    let header = listen.proxy_protocol.as_ref();
+    let header = header.map(|header| ("proxy_protocol", peers::shown(header)));
+    if tls.is_none() && header.is_none() {
+        return address;
     }
+    let keys = [Some(("address", address)), tls, header];
+    table(
+        keys.into_iter()
+            .flatten()
+            .map(|(key, value)| (key.to_owned(), value)),
+    )
 }
 
 /// The mode of the files that are listened on, if there are any: it is one for all.

@@ -49,6 +49,7 @@ pub(super) use forwarding::is_of_the_protocol;
 pub(super) use frontend::{BIND, FRONTEND};
 pub(super) use health::HEALTH;
 pub(super) use kind::{About, Described, Shape};
+pub(super) use peers::proxy_protocol;
 pub(super) use process::{ADMIN, DEFAULTS, TOP};
 pub(super) use route::{ROUTE, TCP_ROUTE};
 pub(super) use rule::{REDIRECT, RETURN, RULE, actions};

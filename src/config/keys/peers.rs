@@ -9,7 +9,7 @@ use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
-use crate::plan::{Frontend, Peers, ProxyProtocol, UnixPeers};
+use crate::plan::{Peers, ProxyProtocol, UnixPeers};
 
 use super::kind::Shape;
 use super::{Keys, key};
@@ -24,19 +24,17 @@ pub(super) static PROXY_PROTOCOL: Keys<Peers> = Keys {
 };
 
 /// Reads `proxy_protocol`: a word, or a table of peers.
-pub(super) fn proxy_protocol(
+pub(in crate::config) fn proxy_protocol(
     section: &Section<'_>,
     setting: Setting<'_>,
-    frontend: &mut Frontend,
     report: &mut Report<'_>,
-) {
+) -> Option<ProxyProtocol> {
     let words = [
         ("off", ProxyProtocol::Off),
         ("required", ProxyProtocol::Required),
     ];
     if let Some((_, meant)) = words.iter().find(|(word, _)| setting.is_word(word)) {
-        frontend.proxy_protocol = meant.clone();
-        return;
+        return Some(meant.clone());
     }
     if !matches!(setting.value.kind, Kind::Table(_)) {
         let help = match &setting.value.kind {
@@ -50,11 +48,9 @@ pub(super) fn proxy_protocol(
             }
         };
         setting.wrong_with("\"off\", \"required\" or a table", help, report);
-        return;
+        return None;
     }
-    let Some(section) = section.section("proxy_protocol", &PROXY_PROTOCOL, report) else {
-        return;
-    };
+    let section = section.section("proxy_protocol", &PROXY_PROTOCOL, report)?;
     let items = section.list("from").unwrap_or_default();
     if items.is_empty() && (section.setting("from").is_some() || section.lacks("from")) {
         report.error(
@@ -66,7 +62,7 @@ pub(super) fn proxy_protocol(
             "write `from = [\"10.0.0.0/8\"]`, or `proxy_protocol = \"off\"`",
         );
     }
-    frontend.proxy_protocol = ProxyProtocol::From(peers(items, report));
+    Some(ProxyProtocol::From(peers(items, report)))
 }
 
 /// `proxy_protocol` as it is written.

@@ -2,7 +2,7 @@
 
 use super::{errors, plan};
 use crate::config::show;
-use crate::plan::{Frontend, Security};
+use crate::plan::{Frontend, ProxyProtocol, Security};
 
 const BACKEND: &str = "\n[backend.app]\nservers = '10.0.0.1:80'\n";
 
@@ -112,11 +112,8 @@ fn mistakes_in_listen_say_what_to_write() {
             ["this has no `address`", "address = "],
         ),
         (
-            "listen = { address = ':80', proxy_protocol = 'required' }",
-            [
-                "unknown key `proxy_protocol`",
-                "it is for all its addresses",
-            ],
+            "listen = { address = ':80', socket_mode = '660' }",
+            ["unknown key `socket_mode`", "it is for all its addresses"],
         ),
         (
             "mode = 'tcp'\nlisten = { address = ':80', tls = '/a.pem' }",
@@ -137,4 +134,28 @@ fn mistakes_in_listen_say_what_to_write() {
         }
         assert_eq!(said.matches("error: ").count(), 1, "{lines}\n{said}");
     }
+}
+
+#[test]
+fn an_address_may_say_itself_who_sends_proxy_headers() {
+    let made = frontend(
+        "listen = [{ address = '10.0.0.1:80', proxy_protocol = { from = '10.0.0.0/8' } }, '10.0.0.1:81',\n\
+         { address = '10.0.0.1:82', proxy_protocol = 'off' }]\nproxy_protocol = 'required'",
+    );
+    let at = |index: usize| made.proxy_protocol_at(&made.listen[index].addr);
+    assert!(matches!(at(0), ProxyProtocol::From(_)));
+    assert_eq!(at(1), &ProxyProtocol::Required);
+    assert_eq!(at(2), &ProxyProtocol::Off);
+    let said = errors(&text(
+        "listen = ['127.0.0.1:0', { address = '127.0.0.1:0', proxy_protocol = 'required' }]",
+    ));
+    assert!(
+        said.contains("is here with different `proxy_protocol`"),
+        "{said}"
+    );
+    let said = errors(&text("listen = { address = ':80', proxy_protocol = true }"));
+    assert!(
+        said.contains("write `proxy_protocol = \"required\"`"),
+        "{said}"
+    );
 }

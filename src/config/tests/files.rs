@@ -44,7 +44,7 @@ fn full_says_the_default_of_every_key() {
     let same = plan(
         r#"
 [frontend.web]
-listen = ':8080'
+listen = { address = ':8080', proxy_protocol = 'off' }
 backend = 'app'
 rule = [
     { when = 'path starts_with "/internal/"', deny = 403 },
@@ -63,7 +63,7 @@ backend = 'app'
 
 [frontend.passed-on]
 mode = 'tcp'
-listen = ':8443'
+listen = { address = ':8443', proxy_protocol = 'off' }
 backend = 'app'
 
 [[frontend.passed-on.route]]

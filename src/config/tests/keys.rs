@@ -50,6 +50,8 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME", "listen", "'127.0.0.1:8081'"),
     ("frontend.NAME.listen", "address", "'127.0.0.1:8096'"),
     ("frontend.NAME.listen", "tls", "'/b.pem'"),
+    ("frontend.NAME.listen", "proxy_protocol", "'required'"),
+    ("frontend.TCP.listen", "proxy_protocol", "'required'"),
     ("frontend.TCP.listen", "address", "'127.0.0.1:8097'"),
     ("frontend.NAME", "socket_mode", "'600'"),
     ("frontend.NAME", "backend", "'other'"),

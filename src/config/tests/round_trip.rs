@@ -94,13 +94,15 @@ fn listens(owner: String) -> impl Strategy<Value = Vec<Listen>> {
         ip().prop_map(|ip| vec![ListenAddress::from(SocketAddr::new(ip, 0))]),
         proptest::sample::subsequence(others, 1..=4),
     ];
-    (listen, 0_u32..0o1000).prop_map(|(addresses, mode)| {
+    let header = option::of(proxy_protocol());
+    (listen, 0_u32..0o1000, header).prop_map(|(addresses, mode, header)| {
         let with_mode = |addr: ListenAddress| Listen {
             mode: match addr.path() {
                 Some(_) => FileMode(mode),
                 None => FileMode::default(),
             },
             security: Security::Clear,
+            proxy_protocol: header.clone(),
             addr,
             at: Position::built_in(),
         };
@@ -893,10 +895,15 @@ fn admin(backends: Vec<Name>) -> impl Strategy<Value = Option<Admin>> {
         vec(host(), 0..3),
         vec(one_of(backends), 0..3),
     );
-    option::of(parts.prop_map(|(listen, hosts, ready_needs)| Admin {
-        listen,
-        hosts,
-        ready_needs,
+    option::of(parts.prop_map(|(mut listen, hosts, ready_needs)| {
+        for address in &mut listen {
+            address.proxy_protocol = None;
+        }
+        Admin {
+            listen,
+            hosts,
+            ready_needs,
+        }
     }))
 }
 

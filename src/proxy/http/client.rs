@@ -166,7 +166,8 @@ impl Client {
     fn check_admission_anew(&self, view: &View, place: u32, now: SystemTime) -> Result<(), Fault> {
         let plan = &view.snapshot.plan.frontends[place as usize];
         let socket_peer = self.header_from.as_deref().copied().unwrap_or(self.peer);
-        let is_header_wanted = plan.proxy_protocol.wants_header_from(socket_peer);
+        let wanted_from = plan.proxy_protocol_at(&self.address);
+        let is_header_wanted = wanted_from.wants_header_from(socket_peer);
         if is_header_wanted != self.header_from.is_some() {
             return Err(Fault::new(Reason::RequestAddressOutdated));
         }

@@ -276,7 +276,7 @@ async fn begin(
         stream,
         ends,
         header_from,
-    } = identify(stream, ends, frontend, context, &registration).await?;
+    } = identify(stream, ends, frontend, &address, context, &registration).await?;
     if mode_of(frontend, context) == Mode::Tcp {
         return Some(Accepted::Tcp(stream, ends, registration));
     }

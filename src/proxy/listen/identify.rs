@@ -15,9 +15,9 @@ use std::task::Poll;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::base::Peer;
 use crate::base::address::Ends;
 use crate::base::clock::{self, Duration, Instant};
+use crate::base::{ListenAddress, Peer};
 use crate::net::Stream;
 use crate::observe::{NoHeader, event};
 use crate::proxy::connections::{Registration, Shutdown};
@@ -38,17 +38,18 @@ pub(super) struct Identified {
     pub(super) header_from: Option<Peer>,
 }
 
-/// Reads the header that the frontend wants from the peer, if it wants one. `ends` are those of the
+/// Reads the header that the frontend wants from the peer at `address`, if it wants one. `ends` are those of the
 /// socket. `None`: the connection is to be closed, and that is accounted for.
 pub(super) async fn identify(
     stream: Stream,
     ends: Ends,
     frontend: &Arc<Frontend>,
+    address: &ListenAddress,
     context: &Context,
     registration: &Registration,
 ) -> Option<Identified> {
     let peer = ends.client;
-    let Some(timeout) = timeout(peer, frontend, context) else {
+    let Some(timeout) = timeout(peer, frontend, address, context) else {
         return Some(Identified {
             stream,
             ends,
@@ -79,10 +80,16 @@ pub(super) async fn identify(
 }
 
 /// How long the header of `peer` is waited for; `None`: none is wanted.
-fn timeout(peer: Peer, frontend: &Arc<Frontend>, context: &Context) -> Option<Duration> {
+fn timeout(
+    peer: Peer,
+    frontend: &Arc<Frontend>,
+    address: &ListenAddress,
+    context: &Context,
+) -> Option<Duration> {
     let (view, place) = context.views.with(frontend)?;
     let plan = &view.snapshot.plan.frontends[place];
-    let is_wanted = plan.proxy_protocol.wants_header_from(peer);
+    let wanted_from = plan.proxy_protocol_at(address);
+    let is_wanted = wanted_from.wants_header_from(peer);
     is_wanted.then_some(plan.timeout.head)
 }
 
