@@ -5,18 +5,16 @@
 //! last.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rustix::io::Errno;
-
 use crate::base::InWords;
 use crate::base::address::UnixName;
 use crate::base::clock::{self, Duration};
-use crate::base::{Address, ListenAddress, Name, Position, tasks};
+use crate::base::{Address, ListenAddress, Name, tasks};
 use crate::net::{Network, Socket, Trace};
 use crate::observe::event;
 use crate::plan::{Listen, Plan};
@@ -24,6 +22,7 @@ use crate::proxy::frontend::Frontend;
 use crate::proxy::snapshot::Snapshot;
 use crate::proxy::worker::{ListenerId, WorkerCommand};
 
+use super::cannot_listen::{CannotListen, lacks_ipv6};
 use super::moves::{self, Fate, Held, Means, Moves, Owner, Site, Wanted};
 use super::workers::{Workers, tell};
 use super::{State, admin};
@@ -96,15 +95,6 @@ struct Missing {
     error: io::Error,
 }
 
-/// An address that cannot be listened on.
-pub(super) struct CannotListen {
-    at: Position,
-    addr: ListenAddress,
-    error: io::Error,
-    /// A socket that was handed over to us, and is in the way.
-    handed_over: Option<ListenAddress>,
-}
-
 /// Binds what `plan` wants and is not bound, for frontends and the admin listener; all that cannot be
 /// had is reported.
 pub(super) async fn prepare(state: &State, plan: &Plan) -> Result<Prepared, Vec<CannotListen>> {
@@ -155,12 +145,10 @@ pub(super) async fn prepare(state: &State, plan: &Plan) -> Result<Prepared, Vec<
             }
             Err(error) => {
                 let mut handed = beside.iter().map(|index| &held[*index].listen);
-                faults.push(CannotListen {
-                    handed_over: handed
-                        .find(|listen| matches!(listen, ListenAddress::Inherited(_)))
-                        .cloned(),
-                    ..CannotListen::new(listen, error)
-                });
+                let handed = handed.find(|listen| matches!(listen, ListenAddress::Inherited(_)));
+                let mut fault = CannotListen::new(listen, error);
+                fault.handed_over = handed.cloned();
+                faults.push(fault);
             }
         }
     }
@@ -512,12 +500,6 @@ fn is_beside(all_of_ipv4: &HashSet<(&Owner, u16)>, wanted: &(Owner, Listen)) -> 
     })
 }
 
-/// Whether `error`, of binding an address for IPv6, says that there is no IPv6.
-fn lacks_ipv6(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::AddrNotAvailable
-        || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
-}
-
 /// Lets those connect to `open` from now on who may by `wanted`.
 pub(super) fn permit(open: &mut Listen, wanted: &Listen, network: &Network) {
     let mode = wanted.mode;
@@ -541,70 +523,5 @@ fn bound_at(wanted: &ListenAddress, bound: Option<Address>) -> ListenAddress {
         }),
         (ListenAddress::Inherited(_), Some(bound)) => ListenAddress::At(bound),
         (wanted, _) => wanted.clone(),
-    }
-}
-
-impl CannotListen {
-    fn new(listen: &Listen, error: io::Error) -> Self {
-        Self {
-            at: listen.at.clone(),
-            addr: listen.addr.clone(),
-            error,
-            handed_over: None,
-        }
-    }
-
-    pub(super) fn at(&self) -> &Position {
-        &self.at
-    }
-
-    pub(super) fn message(&self) -> String {
-        format!("cannot listen on {}: {}", self.addr, InWords(&self.error))
-    }
-
-    pub(super) fn help(&self) -> String {
-        if let (Some(handed_over), ErrorKind::AddrInUse) = (&self.handed_over, self.error.kind()) {
-            return format!(
-                "the socket that was handed over as `{handed_over}` is there and stays open: write \
-                 `{handed_over}`"
-            );
-        }
-        self.usual_help().to_owned()
-    }
-
-    fn usual_help(&self) -> &'static str {
-        let is_ip = matches!(
-            self.addr,
-            ListenAddress::At(Address::Ip(_) | Address::Zoned { .. })
-        );
-        match self.error.kind() {
-            ErrorKind::AddrInUse if is_ip => {
-                "another process listens on it: `ss -ltnp` shows which"
-            }
-            ErrorKind::AddrInUse => "another process listens on it: `ss -lxp` shows which",
-            ErrorKind::PermissionDenied if is_ip => {
-                "ports below 1024 need the capability CAP_NET_BIND_SERVICE"
-            }
-            ErrorKind::PermissionDenied => {
-                "the user that evenkeel runs as must be able to write to the directory"
-            }
-            ErrorKind::NotFound => "create the directory first",
-            ErrorKind::AddrNotAvailable => "no interface of this host has that address",
-            _ if lacks_ipv6(&self.error) => {
-                "this host has no IPv6: write an IPv4 address, or `\":PORT\"` for what there is"
-            }
-            _ => "",
-        }
-    }
-}
-
-impl std::fmt::Display for CannotListen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.at, self.message())?;
-        let help = self.help();
-        if !help.is_empty() {
-            write!(f, " ({help})")?;
-        }
-        Ok(())
     }
 }

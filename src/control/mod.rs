@@ -8,6 +8,7 @@
 
 mod admin;
 mod assemble;
+mod cannot_listen;
 mod certs;
 mod changes;
 mod health;

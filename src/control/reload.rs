@@ -19,9 +19,10 @@ use crate::plan::Plan;
 use crate::proxy::snapshot::Snapshot;
 
 use super::assemble::assemble_next;
+use super::cannot_listen::CannotListen;
 use super::certs;
 use super::changes::Changes;
-use super::listeners::{self, CannotListen};
+use super::listeners;
 use super::publish;
 use super::{CannotStart, State};
 

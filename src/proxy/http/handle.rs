@@ -4,7 +4,6 @@
 //! What needs no waiting happens before there is a future, so that the future is small: it is moved
 //! once for each request. Only a rule that waits is boxed.
 
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,10 +23,9 @@ use crate::plan;
 use crate::proxy::backend::Local;
 use crate::proxy::forward::{Sending, ServerBody, forward};
 use crate::proxy::io::{ContinueGate, Exchange, ReceivedBody, RequestBody, UpgradeRequest};
-use crate::proxy::reply::LocalAnswer;
-use crate::proxy::snapshot::View;
 use crate::wire::forwarded::Proto;
 
+use super::active::{ActiveRequest, Stop};
 use super::admit::{admit, settle_length};
 use super::body::{Own, ResponseBody};
 use super::client::Client;
@@ -39,42 +37,12 @@ use super::pipeline::{Progress, Stage};
 use super::seen::Seen;
 use super::upgrade::{self, OpenTunnel, is_extended_connect, upgrade_of};
 
-/// An exchange under way, and what it runs under.
-pub(super) struct ActiveRequest {
-    pub(super) client: Rc<Client>,
-    pub(super) exchange: Rc<Exchange>,
-    pub(super) view: Rc<View>,
-    /// The place of the frontend in the plan; `None` when it has just been removed.
-    pub(super) place: Option<u32>,
-    /// Where it goes: indices into the view. Written by [`ActiveRequest::find_route`].
-    pub(super) chosen: Cell<Chosen>,
-    dialect: Dialect,
-    /// Which of the fields that concern a hop its head has.
-    seen: Seen,
-}
-
-/// Where a request goes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Chosen {
-    /// The route that it matches; `None`: none, or it is not known yet.
-    pub(super) route: Option<u32>,
-    /// The backend; `None`: it is not known yet.
-    pub(super) backend: Option<u32>,
-}
-
 /// A request that may be sent to a server of a backend.
 struct Outbound {
     sending: Sending,
     backend: Rc<Local>,
     /// What comes from the client instead of a body, when the request asks for a tunnel by HTTP/2.
     from_client: Option<RecvStream>,
-}
-
-/// Why an exchange does not go on to a server, or its answer not to the client.
-pub(super) enum Stop {
-    Fault(Fault),
-    /// A rule answers.
-    Answer(Box<LocalAnswer>),
 }
 
 /// A request that was let in.
@@ -118,7 +86,7 @@ impl ActiveRequest {
             exchange: Rc::new(Exchange::begin(opening)),
             view,
             place,
-            chosen: Cell::default(),
+            chosen: Default::default(),
             dialect: Dialect::of(request),
             seen,
         }
@@ -430,18 +398,6 @@ impl ActiveRequest {
         let id = &self.exchange.record.opening.id;
         event::exchange_panicked(id, text.unwrap_or("no message"));
         Fault::new(Reason::ProxyPanic)
-    }
-}
-
-impl From<Fault> for Stop {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl From<Reason> for Stop {
-    fn from(reason: Reason) -> Self {
-        Self::Fault(Fault::new(reason))
     }
 }
 

@@ -5,6 +5,7 @@
 //! requests and write answers. For each request `handle` calls the rooms in their
 //! order: `admit`, `rules`, `route`, `hop`, `forward`, and back.
 
+mod active;
 pub mod admit;
 mod body;
 mod client;

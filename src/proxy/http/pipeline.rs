@@ -6,19 +6,17 @@
 use http::{HeaderMap, Request, StatusCode};
 
 use crate::base::clock::Duration;
-use crate::exchange::{Fault, Reason};
+use crate::exchange::Reason;
 use crate::expr::ConnectionFacts;
-use crate::plan;
-use crate::proxy::backend::Local;
-use crate::proxy::io::{FieldRules, ReceivedBody};
+use crate::proxy::io::ReceivedBody;
 use crate::proxy::route;
 use crate::proxy::rules::{Answer, Flow, Pipeline, Scope};
-use crate::proxy::snapshot::{Frontend, Target};
+use crate::proxy::snapshot::Target;
 
 use std::rc::Rc;
 
+use super::active::{ActiveRequest, Chosen, Stop};
 use super::admit::{check_target_length, host_of};
-use super::handle::{ActiveRequest, Chosen, Stop};
 use super::identity;
 
 /// How far the rules of a request have run.
@@ -46,21 +44,6 @@ impl Progress {
 }
 
 impl ActiveRequest {
-    /// The frontend that the request came in by.
-    ///
-    /// # Errors
-    ///
-    /// It was removed in the moment in which the request came.
-    pub(super) fn frontend(&self) -> Result<(&plan::Frontend, &Frontend), Fault> {
-        let Some(place) = self.place else {
-            self.client.is_leaving.set(true);
-            return Err(Fault::new(Reason::ProxyStopped));
-        };
-        let snapshot = &self.view.snapshot;
-        let index = place as usize;
-        Ok((&snapshot.plan.frontends[index], &snapshot.frontends[index]))
-    }
-
     /// Runs the rules that are left for `request`. `Some`: a rule waits for so long.
     ///
     /// # Errors
@@ -222,16 +205,6 @@ impl ActiveRequest {
             // Chosen once for each exchange.
             let _ = self.exchange.record.backend.set(Rc::clone(&backend.name));
         }
-    }
-
-    /// The backend that was chosen.
-    pub(super) fn backend(&self) -> Option<&Rc<Local>> {
-        let index = self.chosen.get().backend?;
-        self.view.backends.get(index as usize)
-    }
-
-    pub(super) fn field_rules(&self) -> &Rc<FieldRules> {
-        &self.view.field_rules[self.place.unwrap_or_default() as usize]
     }
 
     fn pipeline(&self, stage: Stage) -> Option<&Pipeline> {

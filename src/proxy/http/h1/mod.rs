@@ -37,8 +37,8 @@ use crate::proxy::io::{
     logged_line,
 };
 
+use super::active::ActiveRequest;
 use super::client::Client;
-use super::handle::ActiveRequest;
 use super::idle::{LineEnds, Rest, Woken, bytes_or, is_blank, rest_of_head};
 use super::linger::Linger;
 

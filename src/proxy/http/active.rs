@@ -1,0 +1,84 @@
+//! A request under way: what `handle` takes through the rooms, and `pipeline` through its rules.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::exchange::{Fault, Reason};
+use crate::plan;
+use crate::proxy::backend::Local;
+use crate::proxy::io::{Exchange, FieldRules};
+use crate::proxy::reply::LocalAnswer;
+use crate::proxy::snapshot::{Frontend, View};
+
+use super::client::Client;
+use super::dialect::Dialect;
+use super::seen::Seen;
+
+/// An exchange under way, and what it runs under.
+pub(super) struct ActiveRequest {
+    pub(super) client: Rc<Client>,
+    pub(super) exchange: Rc<Exchange>,
+    pub(super) view: Rc<View>,
+    /// The place of the frontend in the plan; `None` when it has just been removed.
+    pub(super) place: Option<u32>,
+    /// Where it goes: indices into the view. Written by [`ActiveRequest::find_route`].
+    pub(super) chosen: Cell<Chosen>,
+    pub(super) dialect: Dialect,
+    /// Which of the fields that concern a hop its head has.
+    pub(super) seen: Seen,
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Chosen {
+    /// The route that it matches; `None`: none, or it is not known yet.
+    pub(super) route: Option<u32>,
+    /// The backend; `None`: it is not known yet.
+    pub(super) backend: Option<u32>,
+}
+
+/// Why an exchange does not go on to a server, or its answer not to the client.
+pub(super) enum Stop {
+    Fault(Fault),
+    /// A rule answers.
+    Answer(Box<LocalAnswer>),
+}
+
+impl ActiveRequest {
+    /// The frontend that the request came in by.
+    ///
+    /// # Errors
+    ///
+    /// It was removed in the moment in which the request came.
+    pub(super) fn frontend(&self) -> Result<(&plan::Frontend, &Frontend), Fault> {
+        let Some(place) = self.place else {
+            self.client.is_leaving.set(true);
+            return Err(Fault::new(Reason::ProxyStopped));
+        };
+        let snapshot = &self.view.snapshot;
+        let index = place as usize;
+        Ok((&snapshot.plan.frontends[index], &snapshot.frontends[index]))
+    }
+
+    /// The backend that was chosen.
+    pub(super) fn backend(&self) -> Option<&Rc<Local>> {
+        let index = self.chosen.get().backend?;
+        self.view.backends.get(index as usize)
+    }
+
+    pub(super) fn field_rules(&self) -> &Rc<FieldRules> {
+        &self.view.field_rules[self.place.unwrap_or_default() as usize]
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Reason> for Stop {
+    fn from(reason: Reason) -> Self {
+        Self::Fault(Fault::new(reason))
+    }
+}
