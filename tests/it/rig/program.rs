@@ -188,6 +188,25 @@ impl Program {
         kill_process(pid_of(&self.child), signal).expect("it is ours");
     }
 
+    /// Lets it do nothing, whatever happens, until [`Program::go_on`].
+    #[track_caller]
+    pub(crate) fn halt(&self) {
+        self.signal(Signal::STOP);
+        let stat = format!("/proc/{}/stat", self.child.id());
+        until("it has stopped", || {
+            let stat = std::fs::read_to_string(&stat).expect("it runs");
+            // proc(5): field 3, behind the name.
+            let (_, after_name) = stat.rsplit_once(')').expect("a name");
+            after_name.starts_with(" T").then_some(())
+        });
+    }
+
+    /// Lets it go on after [`Program::halt`].
+    #[track_caller]
+    pub(crate) fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
