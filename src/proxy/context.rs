@@ -14,7 +14,7 @@ use crate::net::{Dialer, Pipes};
 use crate::observe::{ProcessMetrics, WorkerObserver, event};
 use crate::proxy::connections::Connections;
 use crate::proxy::frontend::Frontend;
-use crate::proxy::io::{Exchange, Stalled};
+use crate::proxy::io::{Exchange, KeptBodies, Stalled};
 use crate::proxy::snapshot::Views;
 
 /// What the connections of a worker share.
@@ -25,6 +25,8 @@ pub struct Context {
     pub dialer: Dialer,
     /// Exchanges whose client takes nothing: they make room when others need it.
     pub stalled: Stalled,
+    /// What is kept of request bodies that may have to be sent again.
+    pub kept_bodies: KeptBodies,
     /// For large transfers.
     pub pipes: Pipes,
     /// Where facts go.

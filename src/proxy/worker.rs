@@ -25,7 +25,7 @@ use crate::observe::{ProcessMetrics, WorkerObserver};
 use crate::proxy::connections::{Connections, Shutdown};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
-use crate::proxy::io::Stalled;
+use crate::proxy::io::{KeptBodies, Stalled};
 use crate::proxy::listen::{Accept, Target};
 use crate::proxy::snapshot::{Current, Snapshot, Views};
 
@@ -167,6 +167,7 @@ impl Worker {
             views: Views::new(current),
             dialer,
             stalled: Stalled::default(),
+            kept_bodies: KeptBodies::default(),
             pipes: Pipes::new(pipes),
             observer,
             metrics,

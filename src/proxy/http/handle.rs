@@ -252,8 +252,12 @@ impl ActiveRequest {
             head.extensions.clear();
         }
         let body = match incoming {
-            Some(incoming) => RequestBody::new(incoming, Rc::clone(exchange), plan.timeout.body)
-                .with_rules(self.field_rules()),
+            Some(incoming) => {
+                let kept = &self.client.context.kept_bodies;
+                let exchange = Rc::clone(exchange);
+                RequestBody::new(incoming, exchange, plan.timeout.body, kept)
+                    .with_rules(self.field_rules())
+            }
             None => RequestBody::none(Rc::clone(exchange)),
         };
         let mut request = Request::from_parts(head, body);

@@ -35,6 +35,7 @@ pub use parting::reset_when_taken;
 pub use pump::{Pump, Stopped};
 pub use received::{ReceiveError, ReceivedBody};
 pub use relay::{Broken, End, Relay, Spoken};
+pub use replay_buffer::KeptBodies;
 pub use request_body::{BodyFault, ContinueGate, RequestBody};
 pub use request_line::logged_line;
 pub use stalled::{Stalled, StalledEntry};

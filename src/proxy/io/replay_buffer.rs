@@ -4,7 +4,9 @@
 //! body: a connection that closes after so many requests does it all day. A short body is kept until
 //! the answer begins. Pieces are kept as they came, and shared, not copied.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -14,32 +16,73 @@ use http_body::Frame;
 /// that each upload occupies.
 const MOST_BYTES: usize = 16 << 10;
 
+/// What a worker keeps of all bodies together. Most are kept for a moment; where thousands of uploads wait
+/// for servers, those beyond this are not sent again.
+const MOST_BYTES_OF_WORKER: usize = 8 << 20;
+
+/// How much a worker keeps of all bodies. Clones are the same one.
+#[derive(Clone, Debug, Default)]
+pub struct KeptBodies(Rc<Cell<usize>>);
+
 /// What was handed on of a body, or is about to be once more.
 #[derive(Default)]
 pub(super) struct ReplayBuffer {
     pieces: VecDeque<Bytes>,
+    /// Counted among those of the worker.
     bytes: usize,
     trailers: Option<HeaderMap>,
+    /// `None`: it was never asked to keep anything.
+    worker: Option<KeptBodies>,
+}
+
+impl KeptBodies {
+    fn add(&self, bytes: usize) {
+        self.0.set(self.0.get() + bytes);
+    }
+
+    fn remove(&self, bytes: usize) {
+        self.0.set(self.0.get() - bytes);
+    }
+
+    fn has_room(&self) -> bool {
+        self.0.get() <= MOST_BYTES_OF_WORKER
+    }
 }
 
 impl ReplayBuffer {
+    /// One of those of `worker`.
+    pub(super) fn of(worker: &KeptBodies) -> Self {
+        Self {
+            pieces: VecDeque::new(),
+            bytes: 0,
+            trailers: None,
+            worker: Some(worker.clone()),
+        }
+    }
+
     /// Keeps `frame` too; `false`: it is too much.
     pub(super) fn keep(&mut self, frame: &Frame<Bytes>) -> bool {
         if let Some(data) = frame.data_ref() {
             self.bytes += data.len();
+            if let Some(worker) = &self.worker {
+                worker.add(data.len());
+            }
             // What a piece shares its memory with is not seen from here; hyper and h2 read into
             // buffers of no more than some frames.
             self.pieces.push_back(data.clone());
         } else if let Some(trailers) = frame.trailers_ref() {
             self.trailers = Some(trailers.clone());
         }
-        self.bytes <= MOST_BYTES
+        self.bytes <= MOST_BYTES && self.worker.as_ref().is_some_and(KeptBodies::has_room)
     }
 
     /// The next frame that was kept.
     pub(super) fn next(&mut self) -> Option<Frame<Bytes>> {
         if let Some(piece) = self.pieces.pop_front() {
             self.bytes -= piece.len();
+            if let Some(worker) = &self.worker {
+                worker.remove(piece.len());
+            }
             return Some(Frame::data(piece));
         }
         self.trailers.take().map(Frame::trailers)
@@ -54,10 +97,53 @@ impl ReplayBuffer {
     }
 
     /// These first, and then `rest`.
-    pub(super) fn followed_by(mut self, rest: Self) -> Self {
-        self.bytes += rest.bytes;
-        self.pieces.extend(rest.pieces);
-        self.trailers = self.trailers.or(rest.trailers);
+    pub(super) fn followed_by(mut self, mut rest: Self) -> Self {
+        self.bytes += std::mem::take(&mut rest.bytes);
+        self.pieces.append(&mut rest.pieces);
+        self.trailers = self.trailers.take().or_else(|| rest.trailers.take());
         self
+    }
+}
+
+impl Drop for ReplayBuffer {
+    fn drop(&mut self) {
+        if let Some(worker) = &self.worker {
+            worker.remove(self.bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(bytes: usize) -> Frame<Bytes> {
+        Frame::data(vec![b'x'; bytes].into())
+    }
+
+    #[test]
+    fn bodies_are_kept_as_long_as_all_of_them_are_little() {
+        let worker = KeptBodies::default();
+        let kept = |bytes| {
+            let mut buffer = ReplayBuffer::of(&worker);
+            buffer.keep(&piece(bytes)).then_some(buffer)
+        };
+        assert!(kept(MOST_BYTES + 1).is_none());
+        let count = MOST_BYTES_OF_WORKER / MOST_BYTES;
+        let mut all: Vec<ReplayBuffer> = (0..count)
+            .map(|_| kept(MOST_BYTES).expect("room for it"))
+            .collect();
+        assert!(kept(1).is_none());
+        // One is sent again, and kept once more.
+        let mut last = all.pop().expect("many");
+        let mut again = ReplayBuffer::of(&worker);
+        while let Some(frame) = last.next() {
+            assert!(again.keep(&frame));
+        }
+        all.push(again.followed_by(last));
+        assert!(kept(1).is_none());
+        drop(all);
+        assert_eq!(worker.0.get(), 0);
+        assert!(kept(MOST_BYTES).is_some());
     }
 }

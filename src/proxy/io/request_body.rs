@@ -23,7 +23,7 @@ use super::exchange::Exchange;
 use super::field_rules::FieldRules;
 use super::interim::Listener;
 use super::received::{ReceiveError, ReceivedBody};
-use super::replay_buffer::ReplayBuffer;
+use super::replay_buffer::{KeptBodies, ReplayBuffer};
 use super::tracked_socket::SocketTracker;
 
 /// How long a server is waited for that was asked to say `100 Continue` (RFC 9110 §10.1.1).
@@ -39,6 +39,8 @@ pub struct RequestBody {
     gate: Option<ContinueGate>,
     /// What was handed on; `None`: it was too much to be kept, or it needs not be kept.
     replay: Option<ReplayBuffer>,
+    /// What the worker keeps of bodies; `None`: there is none to keep.
+    kept: Option<KeptBodies>,
     /// To be handed on once more, before anything new.
     again: ReplayBuffer,
     /// Whether anything was handed on.
@@ -61,11 +63,13 @@ pub struct ContinueGate {
 pub struct BodyFault(pub Reason);
 
 impl RequestBody {
-    /// The body of the request of `exchange`; each piece is waited for as long as `timeout`.
+    /// The body of the request of `exchange`; each piece is waited for as long as `timeout`. What is
+    /// kept of it counts among `kept`.
     pub fn new(
         incoming: impl Into<ReceivedBody>,
         exchange: Rc<Exchange>,
         timeout: Duration,
+        kept: &KeptBodies,
     ) -> Self {
         let incoming = Some(incoming.into()).filter(|body| !body.is_end_stream());
         if incoming.is_none() {
@@ -78,6 +82,7 @@ impl RequestBody {
             timeout,
             gate: None,
             replay: None,
+            kept: Some(kept.clone()),
             again: ReplayBuffer::default(),
             is_begun: false,
             rules: None,
@@ -93,6 +98,7 @@ impl RequestBody {
             timeout: Duration::ZERO,
             gate: None,
             replay: None,
+            kept: None,
             again: ReplayBuffer::default(),
             is_begun: false,
             rules: None,
@@ -135,7 +141,7 @@ impl RequestBody {
     /// Keeps what it hands on from here on, as far as that is little.
     pub fn keep(&mut self) {
         if self.replay.is_none() && !self.is_begun {
-            self.replay = Some(ReplayBuffer::default());
+            self.replay = self.kept.as_ref().map(ReplayBuffer::of);
         }
     }
 
