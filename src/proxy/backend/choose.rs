@@ -1,67 +1,56 @@
-//! Choosing a server and taking a slot at it, or waiting for one.
+//! A slot at a server, at once or as soon as there is one.
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::base::clock;
 use crate::exchange::Reason;
-use crate::plan::Balance;
 
-use super::balance::least_connections::{Load, handicap, least};
 use super::lease::Lease;
 use super::local::LocalSet;
+use super::pick::{Ask, NoSlot, Tried, pick};
 use super::queue::{Full, Woken};
-use super::server::Health;
-use super::set::{Member, ServerSet};
+use super::set::Selector;
 use super::{Local, LocalServer};
 
-/// How often a choice by load is made anew because another worker changed the load in between. The
-/// last one takes what it can get.
+/// How often a choice is made anew because another worker took the slot or changed the load in between.
+/// The last one takes what it can get.
 const RACES: usize = 4;
-
-/// The servers that one exchange has tried: none of most, and at most `attempts` of any.
-#[derive(Default)]
-pub struct Tried(Vec<Rc<LocalServer>>);
-
-/// No slot now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoSlot {
-    /// Every server that takes traffic is at its limit.
-    Full,
-    /// No server takes traffic, or all that do have been tried.
-    NoServer,
-}
-
-impl Tried {
-    /// Remembers `server`.
-    pub fn add(&mut self, server: &Rc<LocalServer>) {
-        self.0.push(Rc::clone(server));
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn has(&self, server: &Rc<LocalServer>) -> bool {
-        self.0.iter().any(|tried| Rc::ptr_eq(tried, server))
-    }
-}
 
 impl Local {
     fn try_lease(self: &Rc<Self>, tried: &Tried) -> Result<Lease, NoSlot> {
         let set = self.set();
+        let turn = self.turn(&set, tried);
+        let ask = Ask { tried, turn };
+        for race in 1..=RACES {
+            let picked = pick(&set.shared, &ask, clock::now, &mut ())?;
+            let server = &set.servers[picked.index];
+            // The last one does not mind that the load has changed.
+            let is_taken = match picked.seen.filter(|_| race < RACES) {
+                Some(seen) => server.shared.try_acquire_at(seen),
+                None => server.shared.try_acquire(),
+            };
+            if is_taken {
+                return Ok(Lease::of(self, server));
+            }
+        }
+        // Others were faster each time: there are servers.
+        Err(NoSlot::Full)
+    }
+
+    /// The number of this exchange's turn.
+    #[inline]
+    fn turn(&self, set: &LocalSet, tried: &Tried) -> u64 {
+        // Relaxed: a ticket counter; nothing else hangs on it.
         let cursor = &self.shared.live.cursor;
-        let server = match self.shared.plan.balance {
-            Balance::RoundRobin => set.in_turn(cursor, tried),
-            Balance::LeastConnections => set.least_loaded(cursor, tried),
-        };
-        let server = match server {
-            Err(NoSlot::NoServer) if !tried.is_empty() => set.spare(tried),
-            server => server,
-        };
-        server.map(|server| Lease::of(self, server))
+        match set.shared.selector {
+            // A second try takes no turn of its own: with two servers of which one hangs, the next
+            // exchange would begin at the one that hangs each time.
+            Selector::InTurn(_) if !tried.is_empty() => cursor.load(Ordering::Relaxed),
+            // Where load decides, turns only spread choices among equals.
+            Selector::InTurn(_) | Selector::LeastLoaded => cursor.fetch_add(1, Ordering::Relaxed),
+        }
     }
 
     /// A slot at a server that was not tried, at once, unless others wait already: who comes later
@@ -122,106 +111,6 @@ impl Local {
     }
 }
 
-impl LocalSet {
-    /// The server whose turn it is; those that cannot take it are passed over.
-    fn in_turn(&self, cursor: &AtomicU64, tried: &Tried) -> Result<&Rc<LocalServer>, NoSlot> {
-        let turns = &self.shared.turns;
-        if turns.is_empty() {
-            return Err(self.why_none(tried));
-        }
-        // Relaxed: a ticket counter; nothing else hangs on it.
-        let ticket = if tried.is_empty() {
-            cursor.fetch_add(1, Ordering::Relaxed)
-        } else {
-            // A second try takes no turn of its own: with two servers of which one hangs, the next
-            // exchange would begin at the one that hangs each time.
-            cursor.load(Ordering::Relaxed)
-        };
-        if let Some(server) = self.take_turn(ticket, tried) {
-            return Ok(server);
-        }
-        for step in 1..turns.len() as u64 {
-            let ticket = ticket.wrapping_add(step);
-            if let Some(server) = self.take_turn(ticket, tried) {
-                return Ok(server);
-            }
-        }
-        Err(self.why_none(tried))
-    }
-
-    #[inline]
-    fn take_turn(&self, ticket: u64, tried: &Tried) -> Option<&Rc<LocalServer>> {
-        let ServerSet { members, turns, .. } = &*self.shared;
-        let server = &self.servers[members.get(turns.at(ticket)?)?.index];
-        let may = !tried.has(server) && server.shared.is_up();
-        (may && server.shared.try_acquire()).then_some(server)
-    }
-
-    /// The server with the fewest exchanges in flight for its weight.
-    fn least_loaded(&self, cursor: &AtomicU64, tried: &Tried) -> Result<&Rc<LocalServer>, NoSlot> {
-        let members = &self.shared.members;
-        // Relaxed: it only spreads choices among equals.
-        let turn = cursor.fetch_add(1, Ordering::Relaxed);
-        let now = clock::now();
-        for race in 0..RACES {
-            let loads = members.iter().filter_map(|member| {
-                let local = &self.servers[member.index];
-                let server = &local.shared;
-                let in_flight = server.in_flight();
-                let is_free = server.has_room_beside(in_flight);
-                let may = is_free && server.is_up() && !tried.has(local);
-                let (at_first, age) = server.handicap(now);
-                may.then_some(Load {
-                    server: member.index,
-                    in_flight: in_flight.saturating_add(handicap(at_first, age)),
-                    weight: member.weight,
-                })
-            });
-            let Some(index) = least(loads, turn) else {
-                return Err(self.why_none(tried));
-            };
-            let local = &self.servers[index];
-            let server = &local.shared;
-            let seen = server.in_flight();
-            let is_last = race + 1 == RACES;
-            if (is_last && server.try_acquire()) || server.try_acquire_at(seen) {
-                return Ok(local);
-            }
-        }
-        // Others were faster each time: there are servers.
-        Err(NoSlot::Full)
-    }
-
-    /// A backup for an exchange whose first choices have all been tried: they still count as up, so
-    /// that the backups are no members yet.
-    fn spare(&self, tried: &Tried) -> Result<&Rc<LocalServer>, NoSlot> {
-        let is_spare = |local: &&Rc<LocalServer>| {
-            let server = &local.shared;
-            let may = server.is_backup() && server.weight() > 0 && !tried.has(local);
-            may && server.is_up() && server.try_acquire()
-        };
-        self.servers.iter().find(is_spare).ok_or(NoSlot::NoServer)
-    }
-
-    /// Why no server could take it: all are full, or none is up. A server that waits for its first check
-    /// may be up in a moment, and is waited for like a full one.
-    fn why_none(&self, tried: &Tried) -> NoSlot {
-        let is_full = |member: &Member| {
-            let local = &self.servers[member.index];
-            local.shared.is_up() && !tried.has(local)
-        };
-        let may_come = |local: &Rc<LocalServer>| {
-            let server = &local.shared;
-            server.health() == Health::Checking && server.weight() > 0 && !tried.has(local)
-        };
-        if self.shared.members.iter().any(is_full) || self.servers.iter().any(may_come) {
-            NoSlot::Full
-        } else {
-            NoSlot::NoServer
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::future::Future;
@@ -232,9 +121,9 @@ mod tests {
     use super::*;
     use crate::base::Name;
     use crate::exchange::ServerMetrics;
-    use crate::plan;
+    use crate::plan::{self, Balance};
     use crate::proxy::backend::balance::least_connections::HANDICAP_WINDOW;
-    use crate::proxy::backend::{Backend, Server, Wanted};
+    use crate::proxy::backend::{Backend, Health, Server, Wanted};
 
     struct Setup {
         servers: Vec<Wanted>,
@@ -333,7 +222,7 @@ mod tests {
         local.shared.set().servers()[1].set_health(Health::Down, "test");
         assert!((0..4).all(|_| place(&local) == Ok(0)));
         let mut tried = Tried::default();
-        tried.add(&local.set().servers[0]);
+        tried.add(&local.shared.set().servers()[0]);
         assert_eq!(
             local.lease_now(&tried).map(|lease| index_of(&lease)),
             Err(NoSlot::NoServer)
@@ -349,7 +238,7 @@ mod tests {
             let first = index_of(&local.lease_now(&tried).expect("a slot"));
             firsts.push(first);
             if first == 0 {
-                tried.add(&local.set().servers[0]);
+                tried.add(&local.shared.set().servers()[0]);
                 assert_eq!(index_of(&local.lease_now(&tried).expect("a slot")), 1);
             }
         }
@@ -362,10 +251,10 @@ mod tests {
         setup.servers[1].backup = true;
         let local = setup.local();
         let mut tried = Tried::default();
-        tried.add(&local.set().servers[0]);
+        tried.add(&local.shared.set().servers()[0]);
         let lease = local.lease_now(&tried).expect("the backup");
         assert_eq!(index_of(&lease), 1);
-        tried.add(&local.set().servers[1]);
+        tried.add(&local.shared.set().servers()[1]);
         let outcome = local.lease_now(&tried).map(|lease| index_of(&lease));
         assert_eq!(outcome, Err(NoSlot::NoServer));
     }

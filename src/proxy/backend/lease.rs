@@ -56,7 +56,7 @@ impl Drop for Lease {
         }
         let server = &self.server.shared;
         let queue = &self.backend.shared.live.queue;
-        if !server.is_up() || !server.is_within_limit() {
+        if !server.is_usable() || !server.is_within_limit() {
             // A slot at a server that takes no more traffic is not passed on.
             server.release();
         } else if queue.len() > 0 && !self.backend.has(&self.server) {

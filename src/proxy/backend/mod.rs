@@ -4,17 +4,20 @@
 //! outlive a snapshot (the [`Server`]s, the cursor, the queue) belongs to an identity and is carried
 //! over. A [`Local`] is what one worker holds of it: the backend with the worker's own connections.
 
+mod admission;
 pub mod balance;
 mod choose;
 mod lease;
 mod local;
+mod pick;
 mod queue;
 mod server;
 mod set;
 
-pub use choose::{NoSlot, Tried};
+pub use admission::{Admission, HeldBy};
 pub use lease::{Held, Lease};
 pub use local::{Local, LocalServer};
+pub use pick::{NoSlot, Tried};
 pub use server::{Health, Note, Server, ServerKey, Wanted};
 pub use set::ServerSet;
 
@@ -62,7 +65,7 @@ impl Backend {
         Self {
             plan: plan.without_servers(),
             tls: None,
-            set: CurrentSet::new(servers.into()),
+            set: CurrentSet::new(servers.into(), plan.balance),
             live: before.map_or_else(Arc::default, |before| Arc::clone(&before.live)),
         }
     }
@@ -72,7 +75,7 @@ impl Backend {
         Self {
             plan: self.plan.clone(),
             tls: Some(tls),
-            set: CurrentSet::new(Arc::clone(self.set.load().servers())),
+            set: CurrentSet::new(Arc::clone(self.set.load().servers()), self.plan.balance),
             live: Arc::clone(&self.live),
         }
     }
@@ -90,14 +93,15 @@ impl Backend {
     /// Makes `servers` those that it has. Exchanges at one that is not among them go on; no other is
     /// sent there. Only `control::publish` calls this.
     pub fn change(&self, servers: Vec<Arc<Server>>) {
-        self.set.store(servers.into());
+        self.set.store(servers.into(), self.plan.balance);
         self.live.queue.look_again();
     }
 
     /// Makes the servers' present states count: to be called after each change of one, on the control
     /// thread.
     pub fn refresh(&self) {
-        self.set.store(Arc::clone(self.set.load().servers()));
+        let servers = Arc::clone(self.set.load().servers());
+        self.set.store(servers, self.plan.balance);
         self.live.queue.look_again();
     }
 

@@ -15,6 +15,8 @@ use crate::exchange::ServerMetrics;
 use crate::observe::{HealthMetrics, ServerState};
 use crate::plan::{self, OwnSettings};
 
+use super::admission::{Admission, HeldBy};
+
 /// How often the log says what keeps exchanges from a server: they may be thousands a second.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
@@ -70,9 +72,11 @@ pub struct Server {
     /// server; read when its members are found, and where no member is left. `Relaxed`, as `limit`.
     weight: AtomicU16,
     is_backup: AtomicBool,
-    /// A [`Health`] as number. Written by the health checks; read by every choice of a server.
-    /// `Relaxed`: a choice made a moment earlier would have been the same.
+    /// A [`Health`] as number. Written by the health checks, with their bit of `admission`; read where
+    /// people ask, and where no server can be had. `Relaxed`, as that.
     health: AtomicU8,
+    /// Who keeps it from traffic. Each bit has its writer; read by every choice of a server.
+    admission: Admission,
     /// Microseconds after `made` at which it came up. Written by the health checks.
     up_since_us: AtomicU64,
     /// What the least loaded of the others had in flight when it came up, for its full weight.
@@ -85,7 +89,7 @@ pub struct Server {
     note: Mutex<Note>,
 }
 
-/// Whether a server may be given traffic.
+/// What the checks of a server say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Health {
@@ -121,6 +125,7 @@ impl Server {
             weight: AtomicU16::new(wanted.weight),
             is_backup: AtomicBool::new(wanted.backup),
             health: AtomicU8::new(health as u8),
+            admission: health.admission(),
             up_since_us: AtomicU64::new(0),
             up_handicap: AtomicU32::new(0),
             told_us: AtomicU64::new(0),
@@ -157,7 +162,7 @@ impl Server {
         is_due
     }
 
-    /// Whether it may be given traffic.
+    /// What its checks say.
     #[inline]
     pub fn health(&self) -> Health {
         match self.health.load(Ordering::Relaxed) {
@@ -167,16 +172,25 @@ impl Server {
         }
     }
 
-    /// Whether it is up.
+    /// Whether it may be given traffic.
     #[inline]
-    pub fn is_up(&self) -> bool {
-        self.health() == Health::Up
+    pub fn is_usable(&self) -> bool {
+        self.admission.is_usable()
+    }
+
+    /// Who keeps it from traffic.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// Puts it into another state; only the health checks call this. The caller makes the backend
     /// refresh its set afterwards.
     pub fn set_health(&self, health: Health, reason: &str) {
         self.health.store(health as u8, Ordering::Relaxed);
+        match health {
+            Health::Up => self.admission.release(HeldBy::Health),
+            Health::Checking | Health::Down => self.admission.hold(HeldBy::Health),
+        }
         self.health_metrics.became(health.into(), clock::now());
         let mut note = self.note.lock().unwrap_or_else(PoisonError::into_inner);
         *note = Note {
@@ -250,10 +264,11 @@ impl Server {
         self.is_backup.load(Ordering::Relaxed)
     }
 
-    /// Whether one more may hold a slot when `taken` do.
+    /// Whether one more may hold a slot.
     #[inline]
-    pub(super) fn has_room_beside(&self, taken: u32) -> bool {
-        taken < self.limit.load(Ordering::Relaxed)
+    pub(super) fn has_room(&self) -> bool {
+        let limit = self.limit.load(Ordering::Relaxed);
+        limit == u32::MAX || self.in_flight() < limit
     }
 
     /// Whether no more hold a slot than may.
@@ -279,7 +294,7 @@ impl Server {
     /// Takes a slot if exactly `seen` are taken: the choice that was made for `seen` still holds.
     #[inline]
     pub(super) fn try_acquire_at(&self, seen: u32) -> bool {
-        self.has_room_beside(seen)
+        seen < self.limit.load(Ordering::Relaxed)
             && self
                 .in_flight
                 .compare_exchange(seen, seen + 1, Ordering::SeqCst, Ordering::Relaxed)
@@ -290,6 +305,16 @@ impl Server {
     #[inline]
     pub(super) fn release(&self) {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Health {
+    fn admission(self) -> Admission {
+        let admission = Admission::default();
+        if self != Self::Up {
+            admission.hold(HeldBy::Health);
+        }
+        admission
     }
 }
 

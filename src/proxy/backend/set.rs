@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use arc_swap::ArcSwap;
 
+use crate::plan::Balance;
+
 use super::balance::round_robin::Turns;
-use super::server::{Health, Server, Wanted};
+use super::server::{Server, Wanted};
 
 /// The servers of a backend at one moment.
 #[derive(Debug)]
@@ -21,8 +23,17 @@ pub struct ServerSet {
     servers: Arc<[Arc<Server>]>,
     /// Those that take traffic.
     pub(super) members: Box<[Member]>,
-    /// Whose turn it is, as indices of `members`.
-    pub(super) turns: Turns,
+    /// How one of them is chosen.
+    pub(super) selector: Selector,
+}
+
+/// What choosing a server needs beside the list.
+#[derive(Debug)]
+pub(super) enum Selector {
+    /// Whose turn it is, as indices of the members.
+    InTurn(Turns),
+    /// Nothing: the servers know what they have in flight.
+    LeastLoaded,
 }
 
 /// One server that takes traffic.
@@ -47,7 +58,7 @@ pub(super) struct CurrentSet {
 }
 
 impl ServerSet {
-    fn new(version: u64, servers: Arc<[Arc<Server>]>) -> Self {
+    pub(super) fn new(version: u64, servers: Arc<[Arc<Server>]>, balance: Balance) -> Self {
         let mut members = members(&servers, |server| !server.is_backup());
         if members.is_empty() {
             members = self::members(&servers, Server::is_backup);
@@ -55,7 +66,10 @@ impl ServerSet {
         let weights: Vec<u16> = members.iter().map(|member| member.weight).collect();
         Self {
             version,
-            turns: Turns::new(&weights),
+            selector: match balance {
+                Balance::RoundRobin => Selector::InTurn(Turns::new(&weights)),
+                Balance::LeastConnections => Selector::LeastLoaded,
+            },
             members: members.into(),
             servers,
         }
@@ -83,10 +97,10 @@ impl ServerSet {
     }
 }
 
-/// The servers of a kind that are up and have a weight.
+/// The servers of a kind that are usable and have a weight.
 fn members(servers: &[Arc<Server>], is_of_kind: impl Fn(&Server) -> bool) -> Vec<Member> {
     let each = servers.iter().enumerate();
-    each.filter(|(_, server)| is_of_kind(server) && server.health() == Health::Up)
+    each.filter(|(_, server)| is_of_kind(server) && server.is_usable())
         .map(|(index, server)| Member {
             index,
             weight: server.weight(),
@@ -96,8 +110,8 @@ fn members(servers: &[Arc<Server>], is_of_kind: impl Fn(&Server) -> bool) -> Vec
 }
 
 impl CurrentSet {
-    pub(super) fn new(servers: Arc<[Arc<Server>]>) -> Self {
-        let set = ServerSet::new(1, servers);
+    pub(super) fn new(servers: Arc<[Arc<Server>]>, balance: Balance) -> Self {
+        let set = ServerSet::new(1, servers, balance);
         Self {
             version: AtomicU64::new(set.version),
             set: ArcSwap::from_pointee(set),
@@ -116,8 +130,8 @@ impl CurrentSet {
 
     /// Makes `servers`, in their present states, the set that holds. The caller makes the exchanges that
     /// wait look again.
-    pub(super) fn store(&self, servers: Arc<[Arc<Server>]>) {
-        let next = ServerSet::new(self.set.load().version + 1, servers);
+    pub(super) fn store(&self, servers: Arc<[Arc<Server>]>, balance: Balance) {
+        let next = ServerSet::new(self.set.load().version + 1, servers, balance);
         let version = next.version;
         self.set.store(Arc::new(next));
         self.version.store(version, Ordering::SeqCst);

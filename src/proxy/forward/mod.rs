@@ -101,7 +101,7 @@ impl<'a> Tries<'a> {
         tell(&lease, &fault);
         self.left = self.left.saturating_sub(1);
         match next_after(&fault, left, self.left) {
-            Next::AnotherServer => self.tried.add(lease.server()),
+            Next::AnotherServer => self.tried.add(&lease.server().shared),
             Next::GiveUp => return Err(fault),
         }
         self.last_fault = Some(fault);

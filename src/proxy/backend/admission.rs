@@ -1,0 +1,78 @@
+//! Whether a server may be given traffic: one bit for each of those who can keep it from that.
+//!
+//! A server is usable while no bit is set. Each bit has one writer, who need not know of the others: a
+//! server that an operator holds back stays so when its checks pass.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Who keeps a server from traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum HeldBy {
+    /// The health checks: it is down, or waits for its first check.
+    Health = 1,
+    /// The operator.
+    Operator = 1 << 1,
+    /// Its circuit breaker.
+    Breaker = 1 << 2,
+    /// The detection of outliers.
+    Outlier = 1 << 3,
+}
+
+/// Who keeps one server from traffic now.
+///
+/// `Relaxed`: a choice made a moment earlier would have been the same.
+#[derive(Debug, Default)]
+pub struct Admission(AtomicU8);
+
+impl Admission {
+    /// Whether it may be given traffic.
+    #[inline]
+    pub fn is_usable(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether `by` alone keeps it from traffic.
+    pub fn is_held_by_only(&self, by: HeldBy) -> bool {
+        self.0.load(Ordering::Relaxed) == by as u8
+    }
+
+    /// Keeps it from traffic. The caller makes the backend refresh its set afterwards.
+    pub fn hold(&self, by: HeldBy) {
+        self.0.fetch_or(by as u8, Ordering::Relaxed);
+    }
+
+    /// Keeps it no longer, as far as `by` goes. The caller makes the backend refresh its set afterwards.
+    pub fn release(&self, by: HeldBy) {
+        self.0.fetch_and(!(by as u8), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [HeldBy; 4] = [
+        HeldBy::Health,
+        HeldBy::Operator,
+        HeldBy::Breaker,
+        HeldBy::Outlier,
+    ];
+
+    #[test]
+    fn a_server_is_usable_when_the_last_of_those_who_hold_it_lets_go() {
+        let admission = Admission::default();
+        assert!(admission.is_usable());
+        for by in ALL {
+            admission.hold(by);
+            admission.hold(by);
+        }
+        for (index, by) in ALL.into_iter().enumerate() {
+            assert!(!admission.is_usable());
+            let is_last = index + 1 == ALL.len();
+            assert_eq!(admission.is_held_by_only(by), is_last);
+            admission.release(by);
+        }
+        assert!(admission.is_usable());
+    }
+}
