@@ -20,8 +20,8 @@ use crate::proxy::upstream::{
 };
 use crate::wire::content_length::{self, Lists};
 
-use super::judge::Left;
 use super::proxy_header_pools::{ProxyHeaderPools, SelectedPool};
+use super::schedule::Left;
 use super::server_body::{Carried, Reuse, ServerBody};
 
 /// A request on its way, as far as it can still be sent.

@@ -13,8 +13,8 @@ use crate::proxy::upstream::{Spoken, dial};
 
 use super::Tries;
 use super::attempt::Failed;
-use super::judge::Left;
 use super::proxy_header_pools::preamble;
+use super::schedule::Left;
 
 /// A new connection to a server of `backend`, and the slot that it holds there.
 ///
@@ -32,7 +32,7 @@ pub(crate) async fn connect(
 ) -> Result<(Stream, Lease), Fault> {
     let mut tries = Tries::at(backend);
     loop {
-        let lease = tries.next(exchange).await?;
+        let lease = tries.begin(exchange).await?;
         match dialled(&lease, dialer, exchange).await {
             Ok(stream) => return Ok((stream, lease)),
             Err(fault) => tries.failed(Failed { fault, lease }, Left::Whole, exchange)?,

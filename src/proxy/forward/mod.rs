@@ -6,8 +6,8 @@
 
 mod attempt;
 mod bare;
-mod judge;
 mod proxy_header_pools;
+mod schedule;
 mod server_body;
 
 pub(crate) use attempt::Sending;
@@ -17,7 +17,7 @@ pub(crate) use server_body::{BodyError, ServerBody, Upgraded};
 
 use std::rc::Rc;
 
-use http::Response;
+use http::{Response, StatusCode};
 
 use crate::base::clock;
 use crate::exchange::{Attempt, Cause, Fault, Reason};
@@ -27,7 +27,10 @@ use crate::proxy::backend::{Lease, Local, NoSlot, Tried};
 use crate::proxy::io::Exchange;
 
 use attempt::Failed;
-use judge::{Left, Next, next_after};
+use schedule::{Left, Schedule, Seen, Step};
+
+/// Answers that another server is asked for instead: none, until a setting names some.
+const UNWANTED: &[StatusCode] = &[];
 
 /// Sends a request to a server of `backend` and gives its answer.
 ///
@@ -50,9 +53,16 @@ pub(crate) async fn forward(
 ) -> Result<Response<ServerBody>, Fault> {
     let mut tries = Tries::at(backend);
     loop {
-        let lease = tries.next(exchange).await?;
+        let lease = tries.begin(exchange).await?;
         match attempt::attempt(lease, sending, proxy_header_pools, dialer, exchange).await {
-            Ok(response) => return Ok(response),
+            Ok(response) => {
+                let seen = Seen::Answered(response.status(), sending.left());
+                match tries.schedule.next(seen) {
+                    Step::Deliver => return Ok(response),
+                    Step::Start => tries.set_aside(response),
+                    Step::Fail(fault) => return Err(fault),
+                }
+            }
             Err(failed) => tries.failed(failed, sending.left(), exchange)?,
         }
     }
@@ -62,8 +72,7 @@ pub(crate) async fn forward(
 struct Tries<'a> {
     backend: &'a Rc<Local>,
     tried: Tried,
-    left: u32,
-    last_fault: Option<Fault>,
+    schedule: Schedule<'a>,
 }
 
 impl<'a> Tries<'a> {
@@ -71,23 +80,18 @@ impl<'a> Tries<'a> {
         Self {
             backend,
             tried: Tried::default(),
-            left: backend.shared.plan.attempts.0,
-            last_fault: None,
+            schedule: Schedule::new(backend.shared.plan.attempts.0, UNWANTED),
         }
     }
 
-    /// A slot at a server that was not tried, and the next attempt begins.
-    async fn next(&mut self, exchange: &Exchange) -> Result<Lease, Fault> {
-        let lease = match (
-            lease(self.backend, exchange, &self.tried).await,
-            self.last_fault.take(),
-        ) {
-            (Ok(lease), _) => lease,
-            // No other server has a slot now: why the last one failed says more than that.
-            (Err(_), Some(fault)) => return Err(fault),
-            (Err(reason), None) => return Err(Fault::new(reason)),
+    /// A slot at a server that was not tried, and an attempt begins.
+    async fn begin(&mut self, exchange: &Exchange) -> Result<Lease, Fault> {
+        let lease = match lease(self.backend, exchange, &self.tried).await {
+            Ok(lease) => lease,
+            Err(reason) => return Err(self.schedule.without_slot(reason)),
         };
         let server = Rc::clone(&lease.server().tried);
+        exchange.deadlines.begin_attempt();
         exchange.record.begin_attempt(Attempt::at(server));
         Ok(lease)
     }
@@ -99,13 +103,20 @@ impl<'a> Tries<'a> {
             .record
             .stamp_attempt(|attempt| attempt.reason = Some(fault.reason));
         tell(&lease, &fault);
-        self.left = self.left.saturating_sub(1);
-        match next_after(&fault, left, self.left) {
-            Next::AnotherServer => self.tried.add(&lease.server().shared),
-            Next::GiveUp => return Err(fault),
+        if let Step::Fail(fault) = self.schedule.next(Seen::Failed(fault, left)) {
+            return Err(fault);
         }
-        self.last_fault = Some(fault);
+        self.tried.add(&lease.server().shared);
         Ok(())
+    }
+
+    /// The answer is not delivered: another server is asked.
+    fn set_aside(&mut self, response: Response<ServerBody>) {
+        let body = response.into_body();
+        if let Some(server) = body.server() {
+            self.tried.add(&server.shared);
+        }
+        body.discard();
     }
 }
 

@@ -20,7 +20,7 @@ use http_body::{Body, Frame, SizeHint};
 use crate::base::clock::{self, Instant};
 use crate::base::turn;
 use crate::exchange::{Fault, Reason};
-use crate::proxy::backend::Lease;
+use crate::proxy::backend::{Lease, LocalServer};
 use crate::proxy::io::{End, Exchange, StreamBody};
 use crate::proxy::upstream::{BodyBroken, H1Connection, Rest, ServerPool, StreamPermit};
 
@@ -99,6 +99,11 @@ impl ServerBody {
     pub(crate) fn holds_connection(&self) -> bool {
         let carried = self.way.as_ref().map(|way| &way.carried);
         matches!(carried, Some(Carried::Http1 { .. }))
+    }
+
+    /// The server, while it has something to do.
+    pub(super) fn server(&self) -> Option<&Rc<LocalServer>> {
+        self.way.as_ref().map(|way| way.lease.server())
     }
 
     /// Gives back what the exchange occupies at the server, and goes on without this body: the client

@@ -34,7 +34,7 @@ pub struct Deadlines {
     /// For the whole exchange. Written once, by `handle`.
     exchange: Cell<Option<Due>>,
     /// What has passed. Written by the task that holds the timer.
-    fired: Cell<Option<Reason>>,
+    fired: Cell<Option<Fired>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,35 @@ struct Due {
     reason: Reason,
 }
 
+/// A deadline that has passed.
+#[derive(Clone, Copy, Debug)]
+struct Fired {
+    reason: Reason,
+    /// Whose it was.
+    of: Of,
+}
+
+/// What a deadline ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    /// The exchange.
+    Exchange,
+    /// One attempt: another one has its own.
+    Attempt,
+}
+
 impl Deadlines {
+    /// An attempt begins, and what the one before it was late for is over.
+    pub fn begin_attempt(&self) {
+        if self
+            .fired
+            .get()
+            .is_some_and(|fired| fired.of == Of::Attempt)
+        {
+            self.fired.set(None);
+        }
+    }
+
     /// Bounds the whole exchange.
     pub fn bound_exchange(&self, at: Instant) {
         let reason = Reason::ExchangeTimeout;
@@ -122,8 +150,17 @@ impl Deadlines {
         self.nudge.set(at);
     }
 
-    /// Notes that it is `now` and that nothing has fired: code that asked to be polled looks by itself.
-    pub fn nudge(&self, now: Instant) {
+    /// Says that it is `now`. Marks what is due and says what it is; where nothing is, code that asked to
+    /// be polled looks by itself. The one place where deadlines fire: whoever holds the timer calls it.
+    pub fn pass(&self, now: Instant) -> Option<Reason> {
+        let fired = self.fire(now);
+        if fired.is_none() {
+            self.nudge(now);
+        }
+        fired
+    }
+
+    fn nudge(&self, now: Instant) {
         let has_passed = |cell: &Cell<Option<Instant>>| {
             let has_passed = cell.get().is_some_and(|at| at <= now);
             if has_passed {
@@ -148,22 +185,23 @@ impl Deadlines {
     }
 
     /// Marks what is due at `now` and says what it is. It is not due a second time.
-    pub fn fire(&self, now: Instant) -> Option<Reason> {
+    fn fire(&self, now: Instant) -> Option<Reason> {
         let waiting = if self.client.get().is_some() {
-            &self.client
+            (&self.client, Of::Exchange)
         } else if self.look.get().is_some_and(|at| at <= now) {
             return None;
         } else {
-            &self.server
+            (&self.server, Of::Attempt)
         };
-        let (cell, due) = [waiting, &self.exchange]
+        let (cell, of, due) = [waiting, (&self.exchange, Of::Exchange)]
             .into_iter()
-            .filter_map(|cell| Some((cell, cell.get()?)))
-            .filter(|(_, due)| due.at <= now)
-            .min_by_key(|(_, due)| due.at)?;
+            .filter_map(|(cell, of)| Some((cell, of, cell.get()?)))
+            .filter(|(_, _, due)| due.at <= now)
+            .min_by_key(|(_, _, due)| due.at)?;
         cell.set(None);
-        self.fired.set(Some(due.reason));
-        Some(due.reason)
+        let reason = due.reason;
+        self.fired.set(Some(Fired { reason, of }));
+        Some(reason)
     }
 
     /// Waits for nothing any more: the exchange is being answered.
@@ -180,12 +218,7 @@ impl Deadlines {
     /// What has passed.
     #[inline]
     pub fn fired(&self) -> Option<Reason> {
-        self.fired.get()
-    }
-
-    /// Takes back what has fired: the exchange goes on in another way.
-    pub fn forgive(&self) {
-        self.fired.set(None);
+        self.fired.get().map(|fired| fired.reason)
     }
 
     /// Waits for `time`, unless a deadline passes first.
@@ -217,8 +250,7 @@ impl Deadlines {
         std::future::poll_fn(|cx| self.poll_unless_due(cx, future.as_mut())).await
     }
 
-    /// What `opening`, a connection to a server, comes to within `timeout`. When that passes it is
-    /// marked no longer than here: another server may still be tried.
+    /// What `opening`, a connection to a server, comes to within `timeout`.
     ///
     /// # Errors
     ///
@@ -231,9 +263,6 @@ impl Deadlines {
         self.wait_for_server(timeout, Reason::ServerConnectTimeout);
         let outcome = self.unless_due(opening).await;
         self.server_came();
-        if self.fired() == Some(Reason::ServerConnectTimeout) {
-            self.forgive();
-        }
         outcome
     }
 
@@ -262,8 +291,8 @@ mod tests {
         deadlines.wait_for_server(SECOND, Reason::ServerResponseTimeout);
         deadlines.wait_for_client(5 * SECOND, Reason::RequestBodyTimeout);
         assert_eq!(deadlines.earliest(), Some(start + 5 * SECOND));
-        assert_eq!(deadlines.fire(start + 2 * SECOND), None);
-        let fired = deadlines.fire(start + 5 * SECOND);
+        assert_eq!(deadlines.pass(start + 2 * SECOND), None);
+        let fired = deadlines.pass(start + 5 * SECOND);
         assert_eq!(fired, Some(Reason::RequestBodyTimeout));
         assert_eq!(deadlines.fired(), fired);
     }
@@ -276,7 +305,7 @@ mod tests {
         deadlines.wait_for_client(5 * SECOND, Reason::RequestBodyTimeout);
         assert_eq!(deadlines.earliest(), Some(start + SECOND));
         assert_eq!(
-            deadlines.fire(start + SECOND),
+            deadlines.pass(start + SECOND),
             Some(Reason::ExchangeTimeout)
         );
     }
@@ -299,14 +328,13 @@ mod tests {
         deadlines.wait_for_server(SECOND, Reason::ServerResponseTimeout);
         assert_eq!(deadlines.server_wait(), Some((start, SECOND)));
         deadlines.look_at(Some(start + SECOND));
-        assert_eq!(deadlines.fire(start + SECOND), None);
-        deadlines.nudge(start + SECOND);
+        assert_eq!(deadlines.pass(start + SECOND), None);
         assert!(deadlines.takes_look());
         // It has moved; and then it has not.
         clock::sleep(SECOND).await;
         deadlines.server_moved();
         assert_eq!(deadlines.earliest(), Some(start + 2 * SECOND));
-        let fired = deadlines.fire(start + 2 * SECOND);
+        let fired = deadlines.pass(start + 2 * SECOND);
         assert_eq!(fired, Some(Reason::ServerResponseTimeout));
         assert!(!deadlines.takes_look());
     }
@@ -317,7 +345,22 @@ mod tests {
         let start = clock::now();
         deadlines.nudge_at(Some(start + 2 * SECOND));
         deadlines.look_at(Some(start + SECOND));
-        deadlines.nudge(start + SECOND);
+        assert_eq!(deadlines.pass(start + SECOND), None);
         assert_eq!(deadlines.earliest(), Some(start + 2 * SECOND));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_attempt_was_late_for_does_not_end_the_next() {
+        let deadlines = Deadlines::default();
+        let start = clock::now();
+        deadlines.wait_for_server(SECOND, Reason::ServerConnectTimeout);
+        deadlines.pass(start + SECOND);
+        assert_eq!(deadlines.fired(), Some(Reason::ServerConnectTimeout));
+        deadlines.begin_attempt();
+        assert_eq!(deadlines.fired(), None);
+        deadlines.bound_exchange(start + SECOND);
+        deadlines.pass(start + SECOND);
+        deadlines.begin_attempt();
+        assert_eq!(deadlines.fired(), Some(Reason::ExchangeTimeout));
     }
 }

@@ -328,7 +328,7 @@ async fn in_time<T>(
                 return Poll::Ready(outcome);
             }
             let now = ready!(timer.poll_any(cx, exchange.deadlines.earliest()));
-            exchange.deadlines.fire(now);
+            exchange.deadlines.pass(now);
         }
     })
     .await

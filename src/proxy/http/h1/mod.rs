@@ -518,11 +518,8 @@ where
         }
         if let Some(exchange) = session.exchange() {
             let deadlines = &exchange.deadlines;
-            return match deadlines.fire(now) {
-                None => {
-                    deadlines.nudge(now);
-                    Due::Told
-                }
+            return match deadlines.pass(now) {
+                None => Due::Told,
                 Some(_) if exchange.record.status.get() == 0 => Due::Told,
                 Some(reason) => self.break_off(&exchange, reason),
             };

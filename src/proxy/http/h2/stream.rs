@@ -323,12 +323,7 @@ impl ClientStream {
         due: Option<Instant>,
     ) -> Poll<(Instant, Option<Reason>)> {
         let now = ready!(self.timer.poll_any(cx, due));
-        let deadlines = &self.exchange.deadlines;
-        let fired = deadlines.fire(now);
-        if fired.is_none() {
-            deadlines.nudge(now);
-        }
-        Poll::Ready((now, fired))
+        Poll::Ready((now, self.exchange.deadlines.pass(now)))
     }
 
     /// h2 did not take the head of the answer. The client has left, or the head has a field that no
