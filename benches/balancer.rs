@@ -1,14 +1,27 @@
-//! What choosing a server costs, by the number of servers.
+//! What choosing a server costs, by the number of servers, and a slot at one, by the number of workers.
 //!
 //! `cargo bench --bench balancer`. Round robin: the cursor is an atomic, as it is among workers;
-//! least connections: so are the numbers in flight.
+//! least connections: so are the numbers in flight. The cells of several workers take and give back
+//! slots as their threads do; the time is that of one slot, while all of them are at it.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the threads are workers, and the clock is the one that measures"
+)]
 
 use std::hint::black_box;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use evenkeel::config;
+use evenkeel::control::assemble;
 use evenkeel::proxy::backend::balance::least_connections::{Load, least};
 use evenkeel::proxy::backend::balance::round_robin::Turns;
+use evenkeel::proxy::backend::{Backend, Local, Tried};
 
 fn weights(count: usize) -> Vec<u16> {
     (0..count).map(|server| [4, 2, 1][server % 3]).collect()
@@ -66,5 +79,56 @@ fn loads(servers: &[(AtomicU32, u16)]) -> impl Iterator<Item = Load> + Clone {
         })
 }
 
-criterion_group!(benches, round_robin, least_connections);
+/// A backend with `count` servers.
+fn backend(count: usize, balance: &str) -> Arc<Backend> {
+    let servers: Vec<String> = (1..=count)
+        .map(|server| format!("\"10.0.0.{server}:80\""))
+        .collect();
+    let servers = servers.join(", ");
+    let text = format!(
+        "[frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
+         [backend.app]\nbalance = \"{balance}\"\nservers = [{servers}]"
+    );
+    let loaded = config::load_text("bench.toml", &text).expect("it is valid");
+    Arc::clone(&assemble(loaded.plan, 1).backends[0])
+}
+
+/// How long `workers` take, each for `count` slots, at once.
+fn slots(backend: &Arc<Backend>, workers: usize, count: u64) -> Duration {
+    let start = Arc::new(Barrier::new(workers + 1));
+    let threads: Vec<_> = (0..workers)
+        .map(|_| {
+            let (backend, start) = (Arc::clone(backend), Arc::clone(&start));
+            thread::spawn(move || {
+                let local = Rc::new(Local::new(backend, false, None));
+                let tried = Tried::default();
+                start.wait();
+                let began = Instant::now();
+                for _ in 0..count {
+                    drop(black_box(local.lease_now(&tried).ok()));
+                }
+                began.elapsed()
+            })
+        })
+        .collect();
+    start.wait();
+    let took = threads.into_iter().map(|thread| thread.join());
+    let took: Vec<Duration> = took.map(|took| took.expect("no panic")).collect();
+    took.iter().sum::<Duration>() / workers as u32
+}
+
+fn workers(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("slots");
+    for balance in ["round-robin", "least-connections"] {
+        for workers in [1, 2, 4] {
+            let backend = backend(4, balance);
+            group.bench_function(BenchmarkId::new(balance, workers), |bencher| {
+                bencher.iter_custom(|count| slots(&backend, workers, count));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, round_robin, least_connections, workers);
 criterion_main!(benches);

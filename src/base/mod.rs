@@ -3,6 +3,7 @@
 //! Nothing here knows what a proxy is, and nothing here imports another room.
 
 pub(crate) mod address;
+mod cache_padded;
 pub mod clock;
 mod name;
 mod position;
@@ -16,6 +17,7 @@ pub(crate) mod turn;
 pub(crate) mod units;
 
 pub use address::{Address, FileMode, ListenAddress, Peer};
+pub(crate) use cache_padded::CachePadded;
 pub use name::{InvalidName, Name};
 pub use position::Position;
 pub use system_error::InWords;

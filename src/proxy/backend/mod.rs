@@ -24,6 +24,7 @@ pub use set::ServerSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use crate::base::CachePadded;
 use crate::observe::QueueAppeared;
 use crate::plan;
 use crate::proxy::upstream::Tls;
@@ -54,7 +55,8 @@ pub struct Backend {
 #[derive(Debug, Default)]
 struct Live {
     /// The next turn. Written by every choice on every worker: round robin is exact because it is shared.
-    cursor: AtomicU64,
+    /// On a cache line of its own: the queue is looked at as often, and written hardly ever.
+    cursor: CachePadded<AtomicU64>,
     queue: Queue,
     queue_has_appeared: QueueAppeared,
 }

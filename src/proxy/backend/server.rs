@@ -62,6 +62,9 @@ pub struct Server {
     ///
     /// `SeqCst` where a slot changes hands, together with the queue's counter (see there);
     /// `Relaxed` where it is only looked at.
+    ///
+    /// Beside `limit` and `admission`, and not on a cache line of its own: what reads those reads or
+    /// writes this next, and a second line for each server is no gain (`benches/balancer`).
     in_flight: AtomicU32,
     /// How many may hold one; `u32::MAX`: any number. Written when a set is made that has the
     /// server; read when a slot is taken or given back. Not a part of the set: an exchange that waits
