@@ -38,7 +38,7 @@ const ABSENT: &str = r#"
     http_request_redirect redir redirect redirects redirect_regex redirect_scheme:
         write a rule: `rule = [{ when = "not ssl_fc", redirect = { scheme = "https" } }]`
     autoindex file_server index respond return root static static_response try_files:
-        Evenkeel serves no files and no answers of your own yet: a server has to answer
+        write a rule: `rule = [{ return = { status = 200, body = "…" } }]`; Evenkeel serves no files
     error_page error_pages errorfile errorfiles errorloc errors handle_errors http_error http_errors
     maintenance monitor_uri:
         error pages of your own do not exist yet: an answer that Evenkeel makes has its reason and the request's id as its body
@@ -70,7 +70,7 @@ const ABSENT: &str = r#"
     mirror mirrors shadow:
         mirroring does not exist yet: each request goes to one backend
     canary split split_clients traffic_split weighted:
-        splitting a route over backends does not exist yet; `weight` of a server gives it its share within one backend
+        write `split = { stable = 95, canary = 5 }` in a `[[frontend.NAME.route]]`
     access_log error_log httplog log_format logger logging syslog:
         the access log is `[log.access]` with `to = "…"`, for the whole process; its format is fixed
     tracing opentelemetry otel otlp zipkin:

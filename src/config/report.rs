@@ -9,6 +9,10 @@ use crate::config::source::{Sources, Span};
 use crate::config::suggest;
 use crate::plan::expr::Variable;
 
+/// So many unknown variables get a "did you mean", for which each is compared with all that there are:
+/// more of them have one cause.
+const MOST_COMPARED: usize = 20;
+
 /// The mistakes found so far.
 pub(super) struct Report<'a> {
     sources: &'a Sources,
@@ -121,13 +125,17 @@ impl<'a> Report<'a> {
 
     /// Warns of variables that no rule sets: they are always absent.
     pub(super) fn warn_of_unset_variables(&mut self) {
-        for (variable, span) in std::mem::take(&mut self.read_variables) {
-            if self.set_variables.contains(&variable) {
-                continue;
-            }
+        let mut set: Vec<String> = self.set_variables.iter().map(Variable::to_string).collect();
+        set.sort();
+        let read = std::mem::take(&mut self.read_variables).into_iter();
+        let is_set = |variable: &Variable| self.set_variables.contains(variable);
+        let unset: Vec<_> = read.filter(|(variable, _)| !is_set(variable)).collect();
+        for (count, (variable, span)) in unset.into_iter().enumerate() {
             let name = variable.to_string();
-            let set: Vec<String> = self.set_variables.iter().map(Variable::to_string).collect();
-            let near = suggest::nearest(&name, set.iter().map(String::as_str));
+            let near = match count < MOST_COMPARED {
+                true => suggest::nearest(&name, set.iter().map(String::as_str)),
+                false => None,
+            };
             let help = match near {
                 Some(near) => format!("did you mean `var({near})`?"),
                 None => format!("set it in a rule before: `set_var = {{ {name:?} = \"src\" }}`"),

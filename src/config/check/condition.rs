@@ -7,6 +7,9 @@ use crate::plan::expr::{
     Comparison, Condition, Converter, Expr, Fetch, Literal, Operand, Type, Values,
 };
 
+/// So many parts of one condition are compared with each other: more are a list from a program.
+const MOST_COMPARED: usize = 64;
+
 /// What never holds, and what to write instead.
 pub(in crate::config) struct Impossible {
     pub(in crate::config) what: String,
@@ -52,6 +55,7 @@ pub(in crate::config) fn impossible(condition: &Condition) -> Option<Impossible>
 
 /// Two of `parts`, all of which must hold, that exclude each other.
 fn contradiction(parts: &[Condition]) -> Option<Impossible> {
+    let parts = &parts[..parts.len().min(MOST_COMPARED)];
     for (index, one) in parts.iter().enumerate() {
         for other in &parts[index + 1..] {
             if excludes(one, other) || excludes(other, one) {

@@ -7,7 +7,7 @@ use crate::base::quote::beginning;
 use crate::config::check::{self, Impossible};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::expression::{self, Files, Mistake};
-use crate::config::raw::{Entry, Text};
+use crate::config::raw::{Entry, Kind, Text};
 use crate::config::report::Report;
 use crate::config::setting::Setting;
 use crate::config::source;
@@ -29,7 +29,15 @@ pub(super) fn condition(
         report.add(Diagnostic::warning(setting.span(), message).help(help));
     }
     if let Some(Impossible { what, help }) = check::impossible(&condition) {
-        let message = format!("`{}` never holds", beginning(&what));
+        // Parts of a text with variables may be a variable's value.
+        let is_shown = matches!(&setting.value.kind, Kind::String(text) if text.is_as_written());
+        let (message, help) = match is_shown {
+            true => (format!("`{}` never holds", beginning(&what)), help),
+            false => (
+                "a part of this condition never holds".to_owned(),
+                "write it without variables to see which".to_owned(),
+            ),
+        };
         report.add(Diagnostic::warning(setting.span(), message).help(help));
     }
     let mut read = Vec::new();

@@ -148,7 +148,7 @@ pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
         health_check healthcheck health_checks: write `health = "/path"` or `health = "tcp"`
         keepalive: write `pool = { max_idle = … }`
         http_reuse: leave it out: server connections are reused; `pool = { max_idle = 0 }` switches that off
-        host_header: the `Host` of a request cannot be changed yet: servers get the client's
+        host_header: write a rule: `rule = [{ set_header = { host = "…" } }]`
         pass_host_header: leave it out: servers get the client's `Host`
         weight: `weight` is a key of each server: `{ address = "…", weight = … }`
         backup: `backup` is a key of each server: `{ address = "…", backup = true }`

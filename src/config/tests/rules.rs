@@ -179,3 +179,14 @@ fn conditions_that_never_hold_are_warned_of() {
         );
     }
 }
+
+#[test]
+fn the_value_of_a_variable_is_not_in_a_warning_about_a_condition() {
+    // The tests' `TOKEN` is `s3cret`.
+    let said = warned(r#"{ when = 'req.hdr(x-token),upper == "${TOKEN}"', deny = 403 }"#);
+    assert!(
+        said.contains("a part of this condition never holds"),
+        "{said}"
+    );
+    assert!(!said.to_ascii_lowercase().contains("s3cret"), "{said}");
+}
