@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::case::{Case, TEST_ALL, case};
-use crate::need::{CHROMIUM, CURL, H2LOAD, HAPROXY, NGHTTP, NGINX, Need, OPENSSL, PROMTOOL};
+use crate::need::{
+    CHROMIUM, CURL, GUNICORN, H2LOAD, HAPROXY, NGHTTP, NGINX, NODE, Need, OPENSSL, PROMTOOL,
+};
 use crate::rig::Folder;
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -68,7 +70,7 @@ fn root() -> &'static Path {
 fn every_program_is_installed_by_the_script() {
     let script = fs::read_to_string(root().join(".ci/packages")).expect("the script");
     for need in [
-        CURL, NGHTTP, H2LOAD, HAPROXY, NGINX, OPENSSL, PROMTOOL, CHROMIUM,
+        CURL, NGHTTP, H2LOAD, HAPROXY, NGINX, NODE, GUNICORN, OPENSSL, PROMTOOL, CHROMIUM,
     ] {
         let row = match need {
             Need::Program(program, package) => format!("{program} {package}"),

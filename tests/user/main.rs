@@ -30,6 +30,7 @@ mod refusals;
 )]
 #[path = "../it/rig/mod.rs"]
 mod rig;
+mod servers;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         prometheus::cases(),
         readme::cases(),
         refusals::cases(),
+        servers::cases(),
     ];
     let (trials, not_run) = case::trials(rooms.into_iter().flatten().collect());
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
