@@ -1,26 +1,27 @@
-//! What one task may do before the others of its thread have their turn.
+//! The cooperative budget of a task: how much it may do before the other tasks of its thread run.
 //!
-//! tokio counts how often a task uses a socket in its turn (its cooperative budget, 128 times), but not
-//! what is done with what a socket gives at once: 64 kB of small frames are thousands of steps. Loops
-//! over bytes that have been read spend of the same budget here, a step for each piece. When nothing is
-//! left, sockets and timers are pending, and the task goes on after the others.
+//! tokio gives a task 128 steps each time it runs, and takes one off for each operation on a socket. The
+//! work on bytes that a socket has returned costs no step there, although 64 kB of small frames mean
+//! thousands of loops. Such loops take their steps off the same budget here, one for each piece. When
+//! no step is left, sockets and timers return `Pending`, and the task runs again after the others.
 
 use std::future::Future;
 use std::task::{Context, Poll};
 
 use super::tasks::coop;
 
-/// A piece of a body that is smaller costs more by its number than by its bytes.
+/// Below this size the cost of a body piece is the cost of handling one more piece, not of its bytes.
 const SMALL_PIECE_BYTES: usize = 1 << 10;
 
-/// Whether the task that runs has steps left in its turn. If not, it is woken for its next one.
+/// Whether the running task has steps left. If not, it is woken to run again after the others.
 #[inline]
 pub(crate) fn may_go_on(cx: &mut Context<'_>) -> bool {
-    // It only asks: what it would spend comes back when it is dropped.
+    // `poll_proceed` wakes the task if no step is left. It takes no step: one that is dropped without
+    // progress goes back to the budget.
     coop::has_budget_remaining() || coop::poll_proceed(cx).is_ready()
 }
 
-/// Takes `steps` off what the task that runs may do in its turn.
+/// Takes `steps` off the budget of the running task.
 #[inline]
 pub(crate) fn spend(cx: &mut Context<'_>, steps: usize) {
     for _ in 0..steps {
@@ -31,30 +32,32 @@ pub(crate) fn spend(cx: &mut Context<'_>, steps: usize) {
     }
 }
 
-/// Takes off what a piece of a body costs, of which so many bytes are data: where pieces are small, each
-/// is parsed, framed and written for little.
+/// Takes off the steps of one body piece with `bytes` of data. A small piece costs more steps, because it
+/// is parsed, framed and written for few bytes.
 #[inline]
 pub(crate) fn spend_on_piece(cx: &mut Context<'_>, bytes: usize) {
     spend(cx, if bytes < SMALL_PIECE_BYTES { 4 } else { 1 });
 }
 
-/// What `future` gives, whose steps are not counted: few, and ones that must not seem pending because
-/// the turn is over.
+/// Runs `future` without the budget. Only for a future of few steps whose caller takes `Pending` for the
+/// state of a socket: a spent budget must not look like that.
 pub(crate) fn uncounted<F: Future>(future: F) -> impl Future<Output = F::Output> {
     coop::unconstrained(future)
 }
 
-/// Counts the pieces that a stream of bytes is made of, each of which says its length first.
+/// Counts the frames or records in a stream of bytes. Each begins with a header that has its length.
 #[derive(Debug)]
 pub(crate) struct Pieces {
     kind: PieceKind,
     /// Bytes to skip until the next piece begins.
     skip: usize,
+    /// The header that is being read.
     header: [u8; 9],
+    /// How many bytes of `header` have been read.
     have: usize,
 }
 
-/// What they are.
+/// What the pieces are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum PieceKind {
     /// Frames of HTTP/2 (RFC 9113 §4.1).
@@ -71,7 +74,7 @@ impl PieceKind {
         }
     }
 
-    /// The bytes after the header.
+    /// How many bytes follow `header`.
     fn length(self, header: &[u8; 9]) -> usize {
         match (self, header) {
             (Self::Frames, [a, b, c, ..]) => u32::from_be_bytes([0, *a, *b, *c]) as usize,
@@ -81,7 +84,7 @@ impl PieceKind {
 }
 
 impl Pieces {
-    /// The first begins after `skip` bytes.
+    /// A counter for a stream whose first piece begins after `skip` bytes.
     pub(crate) fn after(skip: usize, kind: PieceKind) -> Self {
         Self {
             kind,
@@ -91,7 +94,7 @@ impl Pieces {
         }
     }
 
-    /// Goes on by `bytes`, and says how many pieces have begun in them.
+    /// Goes on by `bytes`, and returns how many pieces have their header complete with them.
     pub(crate) fn count(&mut self, mut bytes: &[u8]) -> usize {
         let header_bytes = self.kind.header_bytes();
         let mut count = 0;

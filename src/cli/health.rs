@@ -1,7 +1,7 @@
-//! `evenkeel health`: asks a proxy that runs, by its admin listener, whether it is ready or alive.
+//! `evenkeel health`: asks a running proxy, through its admin listener, whether it is ready or alive.
 //!
 //! For `HEALTHCHECK` of a container and for scripts, where there is no curl. It starts nothing and
-//! changes nothing. What is asked is [`control`](crate::control)'s `/ready` and `/live`.
+//! changes nothing. It requests `/ready` or `/live`, which [`control`](crate::control) answers.
 
 use std::fmt;
 use std::io;
@@ -24,40 +24,41 @@ use crate::plan::Admin;
 
 use super::{HealthArguments, UNHEALTHY};
 
-/// The most that is read of an answer: it is one line.
-const ANSWER_BOUND: u64 = 64 << 10;
+/// The most bytes that are read of an answer, which is one line.
+const ANSWER_BYTES_MAX: u64 = 64 << 10;
 
-/// Why nothing can be asked, or nothing was answered.
+/// Why there is no answer.
 #[derive(Debug)]
 enum NoAnswer {
     /// `[admin] listen = "off"`.
     Off,
-    /// Of the addresses in the file, none can be connected to.
+    /// The file has no address that this process can connect to.
     NoAddress,
-    /// Of this one, nothing came.
+    /// The listener at this address gave no answer.
     From(Address, Failed),
-    /// The system gives us no runtime.
+    /// The async runtime did not start.
     System(io::Error),
 }
 
+/// Why an address gave no answer.
 #[derive(Debug)]
 enum Failed {
     Connecting(io::Error),
+    /// While the request was sent or the answer read.
     Asking(io::Error),
     TimedOut(Duration),
-    /// It is no answer in HTTP.
-    Nonsense,
+    NotHttp,
 }
 
-/// What the proxy says.
+/// The answer of the proxy.
 struct Answer {
     status: u16,
     text: String,
 }
 
-/// Asks, says what was answered, and gives the exit code.
+/// Asks the proxy, prints its answer, and returns the exit code.
 pub(super) fn health(arguments: HealthArguments) -> ExitCode {
-    match asked(arguments) {
+    match ask_as_written(arguments) {
         Ok(Answer { status: 200, text }) => {
             println!("{text}");
             ExitCode::SUCCESS
@@ -73,7 +74,7 @@ pub(super) fn health(arguments: HealthArguments) -> ExitCode {
     }
 }
 
-/// `--admin`: as `[admin] listen` is written.
+/// Parses `--admin`, which has the form of `[admin] listen`.
 pub(super) fn parse_address(text: &str) -> Result<Address, String> {
     if let Some(name) = text.strip_prefix('@') {
         return Ok(Address::Unix(UnixName::Abstract(name.to_owned())));
@@ -89,7 +90,7 @@ pub(super) fn parse_address(text: &str) -> Result<Address, String> {
     }
 }
 
-/// `--timeout`.
+/// Parses `--timeout`.
 pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
     match parse_duration(text) {
         Ok(Duration::ZERO) => Err("write a time above zero, such as 3s".to_owned()),
@@ -98,7 +99,8 @@ pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn asked(arguments: HealthArguments) -> Result<Answer, NoAnswer> {
+/// Asks at the address that `--admin` or the configuration gives, within `--timeout`.
+fn ask_as_written(arguments: HealthArguments) -> Result<Answer, NoAnswer> {
     let HealthArguments {
         config,
         admin,
@@ -120,8 +122,9 @@ fn asked(arguments: HealthArguments) -> Result<Answer, NoAnswer> {
 /// The first address of `admin` that can be connected to from this host.
 fn address_of(admin: &Admin) -> Result<Address, NoAnswer> {
     let mut addresses = admin.listen.iter().filter_map(|listen| match &listen.addr {
-        // A free port, which one only the process itself knows; a socket that was handed over.
+        // Any free port: only the running process knows which one.
         ListenAddress::At(Address::Ip(addr)) if addr.port() == 0 => None,
+        // A socket from the process that started the proxy: its address is not in the file.
         ListenAddress::Inherited(_) => None,
         ListenAddress::At(Address::Ip(addr)) => Some(Address::Ip(reachable(*addr))),
         ListenAddress::At(address) => Some(address.clone()),
@@ -129,7 +132,7 @@ fn address_of(admin: &Admin) -> Result<Address, NoAnswer> {
     addresses.next().ok_or(NoAnswer::NoAddress)
 }
 
-/// `addr`, or loopback for one that stands for all addresses of the host.
+/// `addr`, with loopback in place of `0.0.0.0` and `[::]`, which stand for all addresses of the host.
 fn reachable(addr: SocketAddr) -> SocketAddr {
     let ip = match addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -139,7 +142,7 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, addr.port())
 }
 
-/// HTTP/1.0: the end of the connection is the end of the answer.
+/// Sends a GET for `target`. By HTTP/1.0, so that the end of the connection is the end of the answer.
 async fn ask(address: &Address, target: &str) -> Result<Answer, Failed> {
     let stream = Network::System.connect(address).await;
     let mut stream = stream.map_err(Failed::Connecting)?;
@@ -149,12 +152,12 @@ async fn ask(address: &Address, target: &str) -> Result<Answer, Failed> {
         .await
         .map_err(Failed::Asking)?;
     let mut bytes = Vec::new();
-    let mut bounded = stream.take(ANSWER_BOUND);
+    let mut bounded = stream.take(ANSWER_BYTES_MAX);
     bounded
         .read_to_end(&mut bytes)
         .await
         .map_err(Failed::Asking)?;
-    answer_in(&String::from_utf8_lossy(&bytes)).ok_or(Failed::Nonsense)
+    answer_in(&String::from_utf8_lossy(&bytes)).ok_or(Failed::NotHttp)
 }
 
 /// The first final answer in `text`. Answers before it are interim ones (RFC 9110 §15.2), which a
@@ -166,7 +169,7 @@ fn answer_in(mut text: &str) -> Option<Answer> {
         if status >= 200 {
             return Some(Answer {
                 status,
-                // What comes from a connection is no text for a terminal yet.
+                // Control characters from a connection must not reach a terminal.
                 text: without_controls(rest.trim_end()),
             });
         }
@@ -174,7 +177,7 @@ fn answer_in(mut text: &str) -> Option<Answer> {
     }
 }
 
-/// `HTTP/1.1 200 OK`: RFC 9112 §4.
+/// The status in `HTTP/1.1 200 OK` (RFC 9112 §4).
 fn status_in(line: &str) -> Option<u16> {
     let after = line.strip_prefix("HTTP/1.")?;
     let (_, after) = after
@@ -211,7 +214,7 @@ impl fmt::Display for Failed {
             Self::Connecting(error) => write!(f, "cannot connect: {}", InWords(error)),
             Self::Asking(error) => write!(f, "the connection broke: {}", InWords(error)),
             Self::TimedOut(timeout) => write!(f, "timed out after {}", show_duration(*timeout)),
-            Self::Nonsense => f.write_str("the answer is not HTTP"),
+            Self::NotHttp => f.write_str("the answer is not HTTP"),
         }
     }
 }

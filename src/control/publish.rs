@@ -1,8 +1,8 @@
 //! The one place that changes what runs: the snapshot, and the servers of its backends.
 //!
-//! `reload`, `certs` and [`Command::ChangeServers`](super::Command) decide what shall run; here it is
-//! put in place, and all who must know are told: health checks, exchanges that wait, and workers.
-//! Nothing here waits or fails, so that no two changes meet half-way.
+//! `reload`, `certs` and [`Command::ChangeServers`](super::Command) decide what runs next. This file puts
+//! it in place and notifies health checks, waiting exchanges and workers. There is no `await` here, so two
+//! changes never mix; and what can fail fails before the first change.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use super::assemble::servers_of;
 use super::membership::{CannotChange, Membership, ServersChange};
 use super::workers::tell;
 
-/// Puts the snapshot to work that runs from the start on.
+/// Brings everything in line with the snapshot of the process start.
 pub(super) fn first(state: &State) {
     follow(state, &state.current.load());
 }
 
-/// Makes `snapshot` the one that runs.
+/// Makes `snapshot` the current one, and returns it as it is shared.
 pub(super) fn snapshot(state: &State, snapshot: Snapshot) -> Arc<Snapshot> {
     state.current.swap(snapshot);
     let snapshot = state.current.load();
@@ -52,7 +52,7 @@ pub(super) fn servers(
     Ok(())
 }
 
-/// Everything that follows from a snapshot which runs from now on.
+/// Brings everything that depends on the snapshot in line with `snapshot`, which is now the current one.
 fn follow(state: &State, snapshot: &Arc<Snapshot>) {
     let mut membership = state.membership.borrow_mut();
     membership.retain(&snapshot.plan);
@@ -67,14 +67,15 @@ fn follow(state: &State, snapshot: &Arc<Snapshot>) {
     });
 }
 
-/// Gives the backends of `snapshot` the servers that they shall have.
+/// Gives each backend of `snapshot` the servers that its plan and `membership` want.
 pub(super) fn change_sets(snapshot: &Snapshot, membership: &Membership, workers: usize) {
     for (plan, backend) in snapshot.plan.backends.iter().zip(&snapshot.backends) {
         change_set(plan, backend, membership, workers);
     }
 }
 
-/// Gives `backend` the servers that it shall have. `None`: it has them already; else those before.
+/// Gives `backend` the servers that `plan` and `membership` want. Returns the set that this replaced; `None`:
+/// nothing has changed.
 fn change_set(
     plan: &plan::Backend,
     backend: &Backend,

@@ -28,11 +28,11 @@ pub struct Facts<'a> {
 /// What is known of a client's connection.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionFacts<'a> {
-    /// Its peer, or who a proxy that is trusted says it is.
+    /// The client's address: that of the peer, or the one that a trusted proxy has sent.
     pub client: Peer,
-    /// Where it connected to; `None`: no IP address.
+    /// The address that it connected to; `None`: it is not an IP address.
     pub local: Option<SocketAddr>,
-    /// What the handshake came to; `None`: it is in the clear.
+    /// What the TLS handshake agreed on; `None`: the connection has no TLS.
     pub tls: Option<&'a ClientTls>,
     /// The name of the frontend.
     pub frontend: &'a str,
@@ -47,9 +47,9 @@ pub struct RequestFacts<'a> {
     pub method: &'a Method,
     /// The target as received.
     pub target: &'a Uri,
-    /// The path as it is looked at: as received, or in another spelling of it.
+    /// The path in the spelling that conditions look at: as received, or another one.
     pub path: &'a str,
-    /// Other spellings that some server takes for the same path. Only conditions read them that are
+    /// Other spellings of `path` that some servers take for the same. Read only by conditions that are
     /// compiled with [`Condition::compile_folded`](super::Condition::compile_folded).
     pub also: &'a [&'a str],
     /// As received.
@@ -67,7 +67,7 @@ pub struct ResponseFacts<'a> {
     pub server: Option<&'a str>,
 }
 
-/// Whose head.
+/// Which head a field is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     Request,
@@ -90,7 +90,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The host that the target names, where no field does.
+    /// The authority of the target, if the request has no `Host` field.
     fn target_host(&self) -> Option<&'a str> {
         let request = self.request?;
         let authority = request.target.authority()?;
@@ -98,8 +98,8 @@ impl<'a> Facts<'a> {
         (!has_field).then_some(authority.as_str())
     }
 
-    /// The lines of the field `name`, in order; of all fields without a name. A request of HTTP/2 names its
-    /// host in the target, which stands for its `Host` (RFC 9113 §8.3.1).
+    /// The lines of the field `name`, in order; with `None`, those of all fields. An HTTP/2 request has its
+    /// host in the target instead of a `Host` field (RFC 9113 §8.3.1): that is then the line of `Host`.
     pub(super) fn lines(
         &self,
         side: Side,

@@ -1,22 +1,22 @@
-//! HTTP/1 or HTTP/2, told by the first bytes of a connection without TLS.
+//! Recognises HTTP/1 or HTTP/2 by the first bytes of a connection without TLS.
 //!
-//! A client with prior knowledge begins with a preface that is no request of HTTP/1 (RFC 9113 §3.3,
-//! §3.4). `http::serve` asks with what has arrived so far.
+//! An HTTP/2 client with prior knowledge sends a preface first, which is not a valid HTTP/1 request
+//! (RFC 9113 §3.3, §3.4). `http::serve` asks here with the bytes that have arrived so far.
 
-/// What an HTTP/2 connection begins with (RFC 9113 §3.4).
+/// The first bytes of an HTTP/2 connection (RFC 9113 §3.4).
 pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What a client speaks.
+/// The version of HTTP that a client uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// HTTP/1, or something that it will refuse.
+    /// HTTP/1, or bytes that the HTTP/1 parser will refuse.
     H1,
     /// HTTP/2.
     H2,
 }
 
-/// What a connection that begins with `bytes` speaks; `None` when more are needed, which is never so
-/// once there are 24.
+/// The version of a connection that begins with `bytes`; `None`: more bytes are needed. 24 bytes are always
+/// enough.
 pub fn version(bytes: &[u8]) -> Option<Version> {
     let mut both = bytes.iter().zip(PREFACE);
     if !both.all(|(byte, expected)| byte == expected) {
@@ -25,9 +25,9 @@ pub fn version(bytes: &[u8]) -> Option<Version> {
     (bytes.len() >= PREFACE.len()).then_some(Version::H2)
 }
 
-/// Whether the first line is there and is that of another protocol: three words, and the last no
-/// version of HTTP. A client that speaks no HTTP/1 would not understand an answer in it; and if it was to
-/// be a preface, RFC 9113 §3.4 has the connection ended.
+/// Whether the first line has arrived and is one of another protocol: three words, of which the last is not
+/// a version of HTTP. Such a client gets no answer, which it would not understand; and a wrong HTTP/2
+/// preface must end the connection (RFC 9113 §3.4).
 pub fn is_another_protocol(bytes: &[u8]) -> bool {
     let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {
         return false;

@@ -1,13 +1,13 @@
-//! Characters in a target that clients send and that a URI has no place for.
+//! Escapes characters that clients send in a target, although a URI must not contain them.
 //!
 //! Browsers escape them, many other clients do not (JSON in a query, `$filter=Price>10` of OData),
-//! and HAProxy and nginx forward them. Those that our libraries cannot carry go to the server as
-//! escapes, in path and query alike; the others (`{`, `}`, `|`, `\`, `^`, `[`, `]`) as received.
+//! and HAProxy and nginx forward them. The characters that our libraries do not accept in a target are
+//! escaped, in path and query alike; the others (`{`, `}`, `|`, `\`, `^`, `[`, `]`) stay as received.
 
 use super::escape::escape;
 
-/// `target` with escapes for `"`, `<`, `>`, `` ` `` and all bytes that are not ASCII; `None` when it
-/// has none of them, which one scan says.
+/// `target` with escapes for `"`, `<`, `>`, `` ` `` and all bytes that are not ASCII; `None`: it has none
+/// of them, and nothing is copied.
 pub(crate) fn escaped(target: &[u8]) -> Option<Vec<u8>> {
     let first = target.iter().position(|&byte| must_be_escaped(byte))?;
     let mut escaped = target[..first].to_vec();

@@ -1,4 +1,4 @@
-//! What an app server of the demo answers to which request.
+//! The answers of the demo's app servers.
 //!
 //! | target | answer |
 //! |---|---|
@@ -25,13 +25,13 @@ const ECHO_BYTES: usize = 1 << 20;
 /// The longest time that `/slow` waits and `/stop` lasts.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// How long `/stop` lasts when it does not say.
+/// How long `/stop` lasts without `for`.
 const STOP: Duration = Duration::from_secs(5);
 
-/// What is said, and what is done after that.
+/// A response, and what the server does after it.
 pub(super) struct Answer {
     pub(super) response: Response<Full<Bytes>>,
-    /// Whether the server stops now, and for how long.
+    /// The server stops for this time; `None`: it goes on.
     pub(super) stop: Option<Duration>,
 }
 
@@ -44,7 +44,7 @@ impl From<Response<Full<Bytes>>> for Answer {
     }
 }
 
-/// What server `name` says to `request`.
+/// The answer of server `name` to `request`.
 pub(super) async fn answer<B>(name: &str, request: Request<B>) -> Answer
 where
     B: Body<Error: Into<Box<dyn Error + Send + Sync>>>,
@@ -71,7 +71,7 @@ where
 
 fn status_asked_for(name: &str, status: &str) -> Response<Full<Bytes>> {
     match status.parse() {
-        // 1xx is not the end of an answer.
+        // Not 1xx: an interim response, after which the client waits for another.
         Ok(code @ 200..=999) => {
             let status = StatusCode::from_u16(code).unwrap_or_default();
             say(status, format!("{status} from {name}\n"))
@@ -141,10 +141,8 @@ where
 
 /// The value of parameter `name`, as it is written.
 fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    let parameters = query.split('&').filter_map(|text| text.split_once('='));
-    parameters
-        .into_iter()
-        .find_map(|(found, value)| (found == name).then_some(value))
+    let mut parameters = query.split('&').filter_map(|text| text.split_once('='));
+    parameters.find_map(|(found, value)| (found == name).then_some(value))
 }
 
 fn misunderstood(why: &str) -> Response<Full<Bytes>> {

@@ -1,8 +1,9 @@
-//! Rules that never run, because one before them answers each exchange.
+//! Finds rules that never run, because an earlier rule answers every exchange.
 
 use crate::plan::{Action, On, Rule};
 
-/// The first rule of each part that never runs, each with the one before it that answers all.
+/// For each value of `on`: the first rule that never runs, and the earlier one that answers every exchange,
+/// as indices into `rules`.
 pub(in crate::config) fn never_run(rules: &[Rule]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     for part in [On::Request, On::Response, On::After] {

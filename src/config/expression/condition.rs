@@ -10,7 +10,7 @@ use super::expr::{casts, expression, noun};
 use super::list::{list, network};
 use super::{Files, Mistake, elsewhere};
 
-/// Parentheses and `not` within each other: what is parsed by recursion must not use up the stack.
+/// The most parentheses and `not` within each other. The parser recurses for each, and the stack is bounded.
 const MOST_DEPTH: usize = 64;
 
 const SYMBOLS: [(&str, Comparison); 6] = [
@@ -44,14 +44,16 @@ const HINTS: [(&str, &str); 12] = [
     ("ge", ">="),
 ];
 
+/// A recursive descent parser: `any`, `all`, `not`, `one` and `comparison` each read one level of the grammar.
 struct Reader<'a, 't> {
     cursor: &'a mut Cursor<'t>,
     known: Known,
     files: &'a mut dyn Files,
+    /// How many parentheses and `not` are open.
     depth: usize,
 }
 
-/// The condition that all of the text is.
+/// Parses the whole text as one condition.
 pub(super) fn whole(
     cursor: &mut Cursor<'_>,
     known: Known,
@@ -71,6 +73,7 @@ pub(super) fn whole(
 }
 
 impl Reader<'_, '_> {
+    /// `A or B or …`
     fn any(&mut self) -> Result<Condition, Mistake> {
         let mut parts = vec![self.all()?];
         while self.take_keyword("or") {
@@ -82,6 +85,7 @@ impl Reader<'_, '_> {
         }))
     }
 
+    /// `A and B and …`
     fn all(&mut self) -> Result<Condition, Mistake> {
         let mut parts = vec![self.not()?];
         while self.take_keyword("and") {
@@ -98,6 +102,7 @@ impl Reader<'_, '_> {
         self.cursor.take_word(keyword)
     }
 
+    /// `not A`, or `A`.
     fn not(&mut self) -> Result<Condition, Mistake> {
         self.deeper(|reader| match reader.take_keyword("not") {
             true => reader.not().map(|inner| Condition::Not(Box::new(inner))),
@@ -105,6 +110,7 @@ impl Reader<'_, '_> {
         })
     }
 
+    /// Runs `read` one level deeper, if [`MOST_DEPTH`] allows it.
     fn deeper(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<Condition, Mistake>,
@@ -122,6 +128,7 @@ impl Reader<'_, '_> {
         condition
     }
 
+    /// `( … )`, or a comparison.
     fn one(&mut self) -> Result<Condition, Mistake> {
         let open = self.cursor.at();
         if !self.cursor.take("(") {
@@ -142,6 +149,7 @@ impl Reader<'_, '_> {
         Err(self.unexpected())
     }
 
+    /// An expression, alone or compared with a value.
     fn comparison(&mut self) -> Result<Condition, Mistake> {
         if let Some(mistake) = self.hint() {
             return Err(mistake);
@@ -167,7 +175,7 @@ impl Reader<'_, '_> {
             self.cursor.take_word("not");
             self.cursor.skip_space();
             if self.cursor.word() == "in" {
-                // As deep as `not a in …`, which it is written back as.
+                // One level deeper, as `not a in …` is: in that form it is shown, and may be read again.
                 return self.deeper(|reader| {
                     let inside = reader.comparison_with(left, &left_part, operator)?;
                     Ok(Condition::Not(Box::new(inside)))
@@ -182,6 +190,7 @@ impl Reader<'_, '_> {
         self.comparison_with(left, &left_part, operator)
     }
 
+    /// The rest of a comparison, from its operator on; `operator` is the range of that.
     fn comparison_with(
         &mut self,
         left: Expr,
@@ -208,7 +217,7 @@ impl Reader<'_, '_> {
             return Ok(Condition::Holds(left));
         };
         self.cursor.skip_space();
-        // `a =~ b`, `a === b`: the rest of a symbol that is none of ours.
+        // `a =~ b`, `a === b`: only the beginning of the symbol is an operator here.
         if let Some('=' | '~') = self.cursor.peek() {
             return Err(self.unexpected());
         }
@@ -216,6 +225,7 @@ impl Reader<'_, '_> {
         Ok(Condition::Compares(left, *comparison, right))
     }
 
+    /// The regular expression after `matches`.
     fn matches(&mut self, left: Expr, operator: Range<usize>) -> Result<Condition, Mistake> {
         if left.yields() == Type::Bool {
             return Err(no_order(&left, "matches", operator));
@@ -233,7 +243,7 @@ impl Reader<'_, '_> {
         Ok(Condition::Matches(left, pattern))
     }
 
-    /// What `left` is compared with, of a type that it can be compared with.
+    /// Reads the right side of a comparison with `left`, and checks that the two types can be compared.
     fn operand(
         &mut self,
         left: &Expr,
@@ -254,53 +264,14 @@ impl Reader<'_, '_> {
                 return Err(no_order(left, sign, operator));
             }
         }
-        // Texts have no order of their own here: the numbers that they are have one.
+        // `<` and `>` compare numbers: a text is read as a number for them.
         let wanted = match comparison.is_by_order() {
             true => Type::Int,
             false if yields == Type::Any && !is_equality => Type::Text,
             false => yields,
         };
-        let start = self.cursor.at();
-        let wrong = |part: Range<usize>, help: String| {
-            Mistake::new(
-                part,
-                format!(
-                    "`{left} {sign}` is compared with {}, and this is something else",
-                    noun(wanted)
-                ),
-                help,
-            )
-        };
-        if let Some((text, part)) = self.cursor.string()? {
-            return match wanted {
-                Type::Text | Type::Any => Ok(Operand::Literal(Literal::Text(text))),
-                Type::Ip => Ok(Operand::Literal(Literal::Network(network(&text, part)?))),
-                Type::Int => Err(wrong(part, "write a number without quotes".to_owned())),
-                Type::Bool => Err(wrong(part, format!("write `{left}` or `not {left}`"))),
-            };
-        }
-        if let Some((number, part)) = self.cursor.integer()? {
-            return match wanted {
-                Type::Int | Type::Any => Ok(Operand::Literal(Literal::Int(number))),
-                Type::Text => Err(wrong(part, format!("write it in quotes: `\"{number}\"`"))),
-                Type::Ip => Err(wrong(part, "write an address in quotes".to_owned())),
-                Type::Bool => Err(wrong(part, format!("write `{left}` or `not {left}`"))),
-            };
-        }
-        for (word, value) in [("true", true), ("false", false)] {
-            if self.cursor.take_word(word) {
-                return match wanted {
-                    Type::Bool | Type::Any => Ok(Operand::Literal(Literal::Bool(value))),
-                    Type::Text => Err(wrong(
-                        start..self.cursor.at(),
-                        format!("write it in quotes: `\"{word}\"`"),
-                    )),
-                    _ => Err(wrong(
-                        start..self.cursor.at(),
-                        format!("leave `{word}` out"),
-                    )),
-                };
-            }
+        if let Some(literal) = self.literal(left, sign, wanted)? {
+            return Ok(Operand::Literal(literal));
         }
         if self.cursor.is_at_end() {
             return Err(Mistake::new(
@@ -316,6 +287,70 @@ impl Reader<'_, '_> {
                 "write `in` instead",
             ));
         }
+        self.right_expression(left, left_part, wanted)
+    }
+
+    /// Reads a text, number or truth value as a `wanted`; `None`: none of these comes next.
+    fn literal(
+        &mut self,
+        left: &Expr,
+        sign: &str,
+        wanted: Type,
+    ) -> Result<Option<Literal>, Mistake> {
+        let start = self.cursor.at();
+        let wrong = |part: Range<usize>, help: String| {
+            Mistake::new(
+                part,
+                format!(
+                    "`{left} {sign}` is compared with {}, and this is something else",
+                    noun(wanted)
+                ),
+                help,
+            )
+        };
+        if let Some((text, part)) = self.cursor.string()? {
+            return match wanted {
+                Type::Text | Type::Any => Ok(Some(Literal::Text(text))),
+                Type::Ip => Ok(Some(Literal::Network(network(&text, part)?))),
+                Type::Int => Err(wrong(part, "write a number without quotes".to_owned())),
+                Type::Bool => Err(wrong(part, format!("write `{left}` or `not {left}`"))),
+            };
+        }
+        if let Some((number, part)) = self.cursor.integer()? {
+            return match wanted {
+                Type::Int | Type::Any => Ok(Some(Literal::Int(number))),
+                Type::Text => Err(wrong(part, format!("write it in quotes: `\"{number}\"`"))),
+                Type::Ip => Err(wrong(part, "write an address in quotes".to_owned())),
+                Type::Bool => Err(wrong(part, format!("write `{left}` or `not {left}`"))),
+            };
+        }
+        for (word, value) in [("true", true), ("false", false)] {
+            if self.cursor.take_word(word) {
+                return match wanted {
+                    Type::Bool | Type::Any => Ok(Some(Literal::Bool(value))),
+                    Type::Text => Err(wrong(
+                        start..self.cursor.at(),
+                        format!("write it in quotes: `\"{word}\"`"),
+                    )),
+                    _ => Err(wrong(
+                        start..self.cursor.at(),
+                        format!("leave `{word}` out"),
+                    )),
+                };
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads an expression that `left` can be compared with, as a `wanted` or as what it yields.
+    fn right_expression(
+        &mut self,
+        left: &Expr,
+        left_part: &Range<usize>,
+        wanted: Type,
+    ) -> Result<Operand, Mistake> {
+        let yields = left.yields();
+        let start = self.cursor.at();
         let word = self.cursor.word();
         let (right, part) = expression(self.cursor, self.known, self.files).map_err(|mistake| {
             let is_bare_word = !word.is_empty() && mistake.part.start == start;
@@ -343,7 +378,7 @@ impl Reader<'_, '_> {
         Ok(Operand::Expr(right))
     }
 
-    /// What follows cannot be.
+    /// The mistake of text that cannot follow here.
     fn unexpected(&mut self) -> Mistake {
         let hint = self.hint().or_else(|| elsewhere::mistake(self.cursor));
         if let Some(mistake) = hint {
@@ -367,7 +402,7 @@ impl Reader<'_, '_> {
         Mistake::new(part, "the condition should have ended here", help)
     }
 
-    /// A word or symbol from elsewhere, if one follows.
+    /// The mistake of a word or symbol from another program's language, if one comes next.
     fn hint(&self) -> Option<Mistake> {
         let word = self.cursor.word();
         let rest = self.cursor.rest();
@@ -384,7 +419,8 @@ impl Reader<'_, '_> {
     }
 }
 
-/// One condition of `parts`; those of the same kind within it become its own.
+/// Joins `parts` to one condition. A part of the same kind is replaced by its own parts: `a or (b or c)` is one
+/// `or` of three. A single part stays as it is.
 fn joined(
     mut parts: Vec<Condition>,
     join: fn(Vec<Condition>) -> Condition,
@@ -402,6 +438,7 @@ fn joined(
     join(flat.collect())
 }
 
+/// The mistake of an operator that does not work with the type of `left`.
 fn no_order(left: &Expr, sign: &str, part: Range<usize>) -> Mistake {
     let help = match left.yields() {
         Type::Bool => format!("write `{left}` or `not {left}`"),

@@ -1,4 +1,4 @@
-//! A position in the text of an expression, and the small steps from there.
+//! The text of an expression with a reading position, and what a parser takes from there.
 
 use std::ops::Range;
 
@@ -6,9 +6,10 @@ use crate::base::quote::beginning;
 
 use super::Mistake;
 
-/// The text and how far it was read.
+/// The text, and how far it has been read.
 pub(super) struct Cursor<'t> {
     text: &'t str,
+    /// In bytes, on a character boundary.
     at: usize,
 }
 
@@ -21,7 +22,7 @@ impl<'t> Cursor<'t> {
         self.at
     }
 
-    /// What follows.
+    /// The text that has not been read yet.
     pub(super) fn rest(&self) -> &'t str {
         &self.text[self.at..]
     }
@@ -34,7 +35,7 @@ impl<'t> Cursor<'t> {
         self.at == self.text.len()
     }
 
-    /// Goes on by `bytes`, which end at a character.
+    /// Moves on by `bytes`, to a character boundary.
     pub(super) fn skip(&mut self, bytes: usize) {
         self.at += bytes;
     }
@@ -43,7 +44,7 @@ impl<'t> Cursor<'t> {
         self.at = self.text.len() - self.rest().trim_start().len();
     }
 
-    /// Takes `symbol` if it follows.
+    /// Moves past `symbol` if it comes next; returns whether it did.
     pub(super) fn take(&mut self, symbol: &str) -> bool {
         let is_there = self.rest().starts_with(symbol);
         if is_there {
@@ -52,7 +53,7 @@ impl<'t> Cursor<'t> {
         is_there
     }
 
-    /// The word that follows: letters, digits, `_`, `.` and `-`; empty when none does.
+    /// The next word: letters, digits, `_`, `.` and `-`; empty if no word comes next.
     pub(super) fn word(&self) -> &'t str {
         let rest = self.rest();
         let is_part = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
@@ -60,7 +61,7 @@ impl<'t> Cursor<'t> {
         &rest[..end]
     }
 
-    /// Takes `keyword` if it is the word that follows.
+    /// Moves past `keyword` if it is the next word; returns whether it is.
     pub(super) fn take_word(&mut self, keyword: &str) -> bool {
         let is_there = self.word() == keyword;
         if is_there {
@@ -69,7 +70,7 @@ impl<'t> Cursor<'t> {
         is_there
     }
 
-    /// What follows, up to the next space, for a message; the end is one character.
+    /// The range of the next word, else of the next character, for a message; empty at the end of the text.
     pub(super) fn next_part(&self) -> Range<usize> {
         let rest = self.rest();
         let word = self.word();
@@ -80,13 +81,13 @@ impl<'t> Cursor<'t> {
         self.at..self.at + length
     }
 
-    /// A string in double or single quotes, with its stretch; `None` when none follows. A backslash
-    /// keeps its meaning for regular expressions: it only takes that of a quote or a backslash after
-    /// it away.
+    /// A string in double or single quotes, and its range with them; `None`: no string comes next. A
+    /// backslash is dropped before the quote character and before a backslash. Any other backslash stays,
+    /// because regular expressions need it.
     ///
     /// # Errors
     ///
-    /// A quote without its end.
+    /// The closing quote is missing.
     pub(super) fn string(&mut self) -> Result<Option<(String, Range<usize>)>, Mistake> {
         let start = self.at;
         let Some(quote @ ('"' | '\'')) = self.peek() else {
@@ -115,11 +116,11 @@ impl<'t> Cursor<'t> {
         ))
     }
 
-    /// A whole number, with its stretch; `None` when none follows.
+    /// A whole number and its range; `None`: no number comes next.
     ///
     /// # Errors
     ///
-    /// One of more than 64 bits, or with something else right behind it.
+    /// The number does not fit into an `i64`, or a letter, `_` or `.` follows it without a space.
     pub(super) fn integer(&mut self) -> Result<Option<(i64, Range<usize>)>, Mistake> {
         let rest = self.rest();
         let unsigned = rest.strip_prefix('-').unwrap_or(rest);

@@ -1,4 +1,4 @@
-//! Lists that values are looked up in: written in the condition, or one value a line in a file.
+//! Lists after `in`: written in the condition, or in a file with one value a line.
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use crate::plan::expr::{Expr, List, ListSource, Type, Values};
 use super::cursor::Cursor;
 use super::{Files, Mistake};
 
-/// The list that follows, for values of `expr`.
+/// Reads the list that comes next; its values have the type that `expr` yields.
 pub(super) fn list(
     cursor: &mut Cursor<'_>,
     expr: &Expr,
@@ -82,8 +82,8 @@ fn length(values: &Values) -> usize {
     }
 }
 
+/// Reads the value that comes next and appends it to `values`.
 fn value(cursor: &mut Cursor<'_>, expr: &Expr, values: &mut Values) -> Result<(), Mistake> {
-    let start = cursor.at();
     let wrong = |part: Range<usize>, expected: &str, help: &str| {
         Mistake::new(
             part,
@@ -116,24 +116,22 @@ fn value(cursor: &mut Cursor<'_>, expr: &Expr, values: &mut Values) -> Result<()
         Values::Networks(networks) => match cursor.string()? {
             Some((text, part)) => networks.push(network(&text, part)?),
             None => {
-                cursor.skip(0);
-                let part = start..value_part(cursor)?.end;
                 let addresses = "write addresses and networks in quotes: `[\"10.0.0.0/8\"]`";
-                return Err(wrong(part, "an address", addresses));
+                return Err(wrong(cursor.next_part(), "an address", addresses));
             }
         },
         Values::Texts(texts) => match cursor.string()? {
             Some((text, _)) => texts.push(text),
             None => {
                 let texts = "write texts in quotes: `[\"a\", \"b\"]`";
-                return Err(wrong(value_part(cursor)?, "a text", texts));
+                return Err(wrong(cursor.next_part(), "a text", texts));
             }
         },
     }
     Ok(())
 }
 
-/// The stretch of the value that follows, whatever it is.
+/// The range of the value that comes next, whatever its type, for a message.
 fn value_part(cursor: &mut Cursor<'_>) -> Result<Range<usize>, Mistake> {
     match cursor.string()? {
         Some((_, part)) => Ok(part),
@@ -141,7 +139,11 @@ fn value_part(cursor: &mut Cursor<'_>) -> Result<Range<usize>, Mistake> {
     }
 }
 
-/// `text` as an address or a network, whose bits beyond its length are 0.
+/// Parses an address or a network.
+///
+/// # Errors
+///
+/// `text` is neither, or it has bits set after the prefix of the network.
 pub(super) fn network(text: &str, part: Range<usize>) -> Result<IpNet, Mistake> {
     let network = text
         .parse::<IpNet>()
@@ -172,7 +174,7 @@ pub(super) fn network(text: &str, part: Range<usize>) -> Result<IpNet, Mistake> 
     Ok(network)
 }
 
-/// `@file("…")`, of which the name was read.
+/// Reads the rest of `@file("…")`, after `@file`.
 fn from_file(cursor: &mut Cursor<'_>, expr: &Expr, files: &mut dyn Files) -> Result<List, Mistake> {
     let open = cursor.at();
     let usage = "write `in @file(\"list.txt\")`";
@@ -209,6 +211,7 @@ fn from_file(cursor: &mut Cursor<'_>, expr: &Expr, files: &mut dyn Files) -> Res
     })
 }
 
+/// Appends the value on `line` to `values`; a mistake is a message and what to write instead.
 fn line_into(line: &str, values: &mut Values) -> Result<(), (String, String)> {
     match values {
         Values::Texts(texts) => texts.push(line.to_owned()),

@@ -1,4 +1,4 @@
-//! Expressions and conditions of tests, written as in a configuration.
+//! Parsers for tests: expressions, conditions and templates from text as in a configuration.
 
 use std::path::PathBuf;
 
@@ -16,19 +16,19 @@ impl Files for NoFiles {
     }
 }
 
-/// The condition that `text` is.
+/// Parses `text` as a condition.
 #[track_caller]
 pub(crate) fn condition(text: &str) -> Condition {
     parse(text, Known::Everything, &mut NoFiles).expect(text)
 }
 
-/// The expression that `text` is.
+/// Parses `text` as an expression.
 #[track_caller]
 pub(crate) fn expression(text: &str) -> Expr {
     parse_expression(text, Known::Everything, &mut NoFiles).expect(text)
 }
 
-/// The template that `text` is.
+/// Parses `text` as a template.
 #[track_caller]
 pub(crate) fn template(text: &str) -> Template {
     parse_template(text, Known::Everything, &mut NoFiles).expect(text)

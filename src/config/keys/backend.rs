@@ -22,7 +22,7 @@ use super::words::{Word, Words};
 use super::{Keys, key, nameless};
 
 const MOST_ATTEMPTS: i64 = 10;
-/// What one backend may hold waiting: each of them is a client's exchange with its buffers.
+/// The most exchanges that can wait at one backend: each of them holds the buffers of a client.
 const MOST_WAITING: i64 = 1_000_000;
 /// More idle connections to one server than a worker has descriptors for.
 const MOST_IDLE: i64 = 1_000_000;
@@ -261,7 +261,7 @@ static SERVER_HEALTH: Keys<Server> = Keys {
     ..Keys::EMPTY
 };
 
-/// `send_proxy` with more than a version.
+/// `send_proxy` as a table.
 static SEND_PROXY: Keys<SendProxy> = Keys {
     keys: &[
         key("version")

@@ -120,7 +120,7 @@ fn trusted_only(
                 format!("HTTP itself uses the field {:?}", text.shown()),
                 "leave it out: requests of all clients have it",
             ),
-            Ok(name) if NEVER_BELIEVED.contains(&name.as_str()) => report.error(
+            Ok(name) if ALWAYS_REPLACED.contains(&name.as_str()) => report.error(
                 item.span(),
                 format!(
                     "{:?} is always replaced for clients that are not trusted",
@@ -144,8 +144,8 @@ fn trusted_only(
     forwarding.trusted_only = names.into_iter().collect();
 }
 
-/// Fields that `forwarding` replaces or takes off by other keys.
-const NEVER_BELIEVED: [&str; 4] = [
+/// Fields that other keys of `forwarding` replace or remove.
+const ALWAYS_REPLACED: [&str; 4] = [
     "forwarded",
     "x-forwarded-for",
     "x-forwarded-host",
@@ -186,7 +186,7 @@ pub(super) fn request_id(
     report.error(setting.span(), wrong, help);
 }
 
-/// Whether HTTP itself reads the field on the way, so that no value of ours may stand in it.
+/// Whether HTTP itself uses the field, so that it cannot carry a value of Evenkeel.
 pub(in crate::config) fn is_of_the_protocol(name: &HeaderName) -> bool {
     const FIELDS: [&str; 14] = [
         "connection",

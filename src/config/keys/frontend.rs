@@ -269,7 +269,7 @@ impl Part {
     }
 }
 
-/// One address of `frontend`, with what it has of its own.
+/// An item of `listen` as it is written: an address, or a table if it has settings of its own.
 fn bind(listen: &Listen, frontend: &Frontend) -> String {
     let address = string(&listen.addr.to_string());
     let is_clear = frontend.tls.is_some() && listen.security == Security::Clear;
@@ -287,7 +287,7 @@ fn bind(listen: &Listen, frontend: &Frontend) -> String {
     )
 }
 
-/// The mode of the files that are listened on, if there are any: it is one for all.
+/// The permissions of the socket files in `listen`, which are the same for all; `None`: there is no file.
 pub(super) fn socket_mode(listen: &[Listen]) -> Option<String> {
     let mut files = listen.iter().filter(|listen| listen.addr.path().is_some());
     let mode: Option<FileMode> = files.next().map(|listen| listen.mode);

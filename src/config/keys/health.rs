@@ -9,7 +9,7 @@ use super::kind::Shape;
 use super::words::Words;
 use super::{Keys, key};
 
-/// What only checks by HTTP have stands in `compile`, with the type.
+/// The keys that only HTTP checks have are read in `compile`, together with `type`.
 pub(in crate::config) static HEALTH: Keys<Health> = Keys {
     keys: &[
         key("interval")

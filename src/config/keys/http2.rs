@@ -7,19 +7,20 @@ use crate::plan::{BackendHttp2, Http2};
 
 use super::{Keys, key};
 
-/// What HTTP/2 begins with (RFC 9113 §6.9.2): a smaller window is only in force after a round trip.
+/// The window that HTTP/2 begins with (RFC 9113 §6.9.2): a smaller one holds only after a round trip.
 const LEAST_WINDOW: ByteSize = ByteSize(64 << 10);
-/// 2 GiB less one is the most that HTTP/2 knows (RFC 9113 §6.9.1); this is what a client may make us hold.
+/// HTTP/2 allows 2 GiB less one (RFC 9113 §6.9.1). This bounds the memory that a client can take.
 const MOST_WINDOW: ByteSize = ByteSize(1 << 30);
-/// Less would refuse what each browser sends; more is what a client may make us hold.
+/// Less would refuse what browsers send.
 const LEAST_HEADS: ByteSize = ByteSize(64 << 10);
+/// Bounds the memory that a client can take.
 const MOST_HEADS: ByteSize = ByteSize(1 << 30);
 const MOST_STREAMS: i64 = 10_000;
 const MOST_A_SECOND: i64 = 1_000_000;
 
 /// More streams on one connection than servers allow.
 const MOST_SERVER_STREAMS: i64 = 1000;
-/// What one slow client may cost.
+/// Bounds the memory that one slow client can take.
 const MOST_SERVER_WINDOW: ByteSize = ByteSize(16 << 20);
 
 pub(super) static FRONTEND_HTTP2: Keys<Http2> = Keys {

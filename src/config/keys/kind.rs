@@ -1,4 +1,4 @@
-//! What the value of a key is: how it is read into its place in the plan, and how it is shown.
+//! The kinds of values that keys have: how each kind is read into the plan, and how it is shown.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -12,17 +12,19 @@ use crate::config::setting::Setting;
 use super::words::Word;
 use super::{Key, Keys, Named, Part};
 
-/// Where a `T` of the plan has a value.
+/// Borrows the value that a key fills from a `T` of the plan.
 type Place<T, V> = fn(&mut T) -> &mut V;
 
-/// The kind of a key's value, with its bounds and its place.
+/// The kind of a key's value, with its bounds and the value in the plan that it fills.
 pub(super) enum Kind<T: 'static> {
     /// Longer than 0.
     Duration(Place<T, Duration>),
     DurationFrom0(Place<T, Duration>),
     /// `None` is `"off"`.
     DurationOrOff(Place<T, Option<Duration>>),
+    /// From, to.
     Size(ByteSize, ByteSize, Place<T, ByteSize>),
+    /// From, to.
     Number(i64, i64, Place<T, dyn Number>),
     /// From 1 to a bound, or a word, which is `None`.
     NumberOr(&'static str, i64, Place<T, dyn OptionalNumber>),
@@ -30,6 +32,7 @@ pub(super) enum Kind<T: 'static> {
     /// With all words.
     Word(fn() -> Vec<&'static str>, Place<T, dyn Word>),
     Table(&'static dyn InnerTable<T>),
+    /// A value with a shape of its own; without a function it is read in `compile`.
     Own(Shape, Option<Read<T>>, Show<T>),
 }
 
@@ -67,34 +70,34 @@ pub(in crate::config) enum Shape {
     AnyOf(&'static [Shape]),
 }
 
-/// What a table may contain, whatever it fills.
+/// What a table may contain, without the type of the plan that it fills.
 pub(in crate::config) trait Described: KeyList + Sync {
     /// All keys.
     fn about(&self) -> Vec<About>;
 
-    /// All words that are answered.
+    /// All words that are no keys and have a hint.
     #[cfg(test)]
     fn words(&self) -> Vec<&'static str>;
 }
 
-/// What is said of a key without its place in the plan.
+/// The description of a key, without the type of the plan that its table fills.
 pub(in crate::config) struct About {
     pub(in crate::config) name: &'static str,
     pub(in crate::config) means: &'static str,
-    /// As it is shown; `None`: it has none.
+    /// As `check --show` writes it; `None`: the key has no default.
     pub(in crate::config) default: Option<String>,
     pub(in crate::config) shape: Shape,
     /// Words that may be there in place of the shape.
     pub(in crate::config) words: Vec<&'static str>,
 }
 
-/// A table of plain keys in another table: its keys, and where the other one has it.
+/// A table of plain keys in another table: its keys, and how its value is borrowed from that of the other.
 pub(super) struct Inner<T: 'static, U: 'static>(
     pub(super) &'static Keys<U>,
     pub(super) Place<T, U>,
 );
 
-/// An [`Inner`], whatever it fills.
+/// An [`Inner`] without the type that it fills.
 pub(super) trait InnerTable<T>: Sync {
     fn read(
         &self,
@@ -108,13 +111,13 @@ pub(super) trait InnerTable<T>: Sync {
     fn described(&self) -> &'static dyn Described;
 }
 
-/// A place for a whole number.
+/// A whole number of the plan, of any type.
 pub(super) trait Number {
     fn set(&mut self, number: i64);
     fn text(&self) -> String;
 }
 
-/// A place for a whole number, or for none.
+/// A whole number of the plan that may be missing, of any type.
 pub(super) trait OptionalNumber {
     fn set(&mut self, number: Option<i64>);
     fn text(&self, word: &str) -> String;
@@ -217,7 +220,7 @@ impl Named {
 }
 
 impl<T> Kind<T> {
-    /// Reads `key` of `section` into its place; what is wrong is reported, and the place stays as it is.
+    /// Reads `key` of `section` into `value`. A wrong value is reported, and `value` stays as it is.
     pub(super) fn read(
         &self,
         part: Part,
@@ -253,7 +256,7 @@ impl<T> Kind<T> {
         }
     }
 
-    /// The value as text; `None`: it is left out, or it is no value but a table.
+    /// The value as text; `None`: it is not shown, or it is shown as tables.
     pub(super) fn text(&self, value: &mut T) -> Option<String> {
         Some(match self {
             Self::Duration(at) | Self::DurationFrom0(at) => duration(*at(value)),
@@ -268,7 +271,7 @@ impl<T> Kind<T> {
         })
     }
 
-    /// The value as tables, if it is one or several.
+    /// Shows the value as tables, if it is shown in this way.
     pub(super) fn tables(&self, part: Part, path: &str, value: &mut T, page: &mut Page) {
         match self {
             Self::Table(inner) => inner.show(part, path, value, page),
@@ -279,7 +282,7 @@ impl<T> Kind<T> {
 }
 
 impl<T> Key<T> {
-    /// What is said of the key, where a table that is left out is `default`.
+    /// The description of the key; `default` is the value of its table when nothing is written there.
     pub(super) fn about(&self, default: Option<&mut T>) -> About {
         let (shape, words) = match &self.kind {
             Kind::Duration(_) | Kind::DurationFrom0(_) => (Shape::Duration, Vec::new()),
@@ -336,7 +339,8 @@ impl<T, U: Clone> InnerTable<T> for Inner<T, U> {
     }
 }
 
-/// A bound that the kind of the key has checked fits; one that it has not is the greatest that does.
+/// The bounds of the key have been checked. A number that they allow and the type cannot hold (`i64::MAX` for
+/// "no bound") becomes the greatest of the type.
 macro_rules! numbers {
     ($($number:ty),*) => {$(
         impl Number for $number {

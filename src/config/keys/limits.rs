@@ -7,7 +7,7 @@ use super::{Keys, key};
 
 /// hyper's smallest read buffer.
 const LEAST_HEAD: ByteSize = ByteSize(8 << 10);
-/// More than any head has a right to, and what one client can make us hold.
+/// More than any real head has. It bounds the memory that one client can take.
 const MOST_HEAD: ByteSize = ByteSize(16 << 20);
 /// Reading more to throw it away costs more than the answer is worth.
 const MOST_LINGER: ByteSize = ByteSize(1 << 40);

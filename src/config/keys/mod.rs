@@ -72,13 +72,13 @@ const NO_FIELDS: &str =
 pub(super) struct Keys<T: 'static> {
     /// In the order in which they are shown.
     keys: &'static [Key<T>],
-    /// Words that are no keys, one line for those with one answer: `words: what to write instead`.
+    /// Words that are not keys here. Each line has such words, a colon, and what to write instead of them.
     hints: &'static str,
     /// The same in TCP mode, in place of `hints`.
     tcp_hints: &'static str,
     /// The same in `[defaults]`, in place of `hints`.
     default_hints: &'static str,
-    /// What a table has when nothing is written in it, where there is such a thing.
+    /// The value of a table in which nothing is written; `None`: there is no such value.
     default: Option<fn() -> T>,
     /// What must hold among several keys, and defaults that depend on other keys.
     check: fn(&Section<'_>, &mut T, &mut Report<'_>),
@@ -90,7 +90,7 @@ pub(super) struct Key<T: 'static> {
     kind: Kind<T>,
 }
 
-/// What is said of a key before its kind.
+/// All that is said of a key but its kind.
 pub(super) struct Named {
     name: &'static str,
     means: &'static str,
@@ -110,13 +110,13 @@ pub(super) enum Part {
     Defaults,
 }
 
-/// The keys of a table that one part has.
+/// The keys of a table that exist in one part.
 pub(super) struct View<'a, T: 'static> {
     keys: &'a Keys<T>,
     part: Part,
 }
 
-/// A key called `name`.
+/// Begins the entry of the key `name`.
 const fn key(name: &'static str) -> Named {
     Named {
         name,
@@ -138,7 +138,7 @@ impl Named {
         Self { means, ..self }
     }
 
-    /// Words of elsewhere that mean this key, between blanks.
+    /// Words of other programs that mean this key, with spaces between them.
     const fn also(self, also: &'static str) -> Self {
         Self { also, ..self }
     }
@@ -159,7 +159,7 @@ impl Named {
         }
     }
 
-    /// What is said where `part` does not have the key; `None`: it has it.
+    /// What to write instead in `part`; `None`: `part` has the key.
     fn instead_in(&self, part: Part) -> Option<&'static str> {
         match part {
             Part::Whole => None,
@@ -203,6 +203,7 @@ impl<T> Clone for View<'_, T> {
 impl<T> Copy for View<'_, T> {}
 
 impl<'a, T> View<'a, T> {
+    /// The keys that exist in the part.
     fn own(self) -> impl Iterator<Item = &'a Key<T>> {
         let keys = self.keys.keys.iter();
         keys.filter(move |key| key.named.instead_in(self.part).is_none())
@@ -216,7 +217,7 @@ impl<'a, T> View<'a, T> {
         }
     }
 
-    /// Reads the keys of `section` that need nothing but their entry.
+    /// Reads `section` into `value`, except the keys that are read in `compile`.
     pub(super) fn read(self, section: &Section<'_>, value: &mut T, report: &mut Report<'_>) {
         for key in self.own() {
             let name = key.named.name;
@@ -225,7 +226,7 @@ impl<'a, T> View<'a, T> {
         (self.keys.check)(section, value, report);
     }
 
-    /// `value` as the keys of the table `path` and the tables in it.
+    /// Writes `value` to `page`: the keys of the table `path`, then the tables in it.
     pub(super) fn show(self, path: &str, value: &T, page: &mut Page)
     where
         T: Clone,
@@ -240,7 +241,7 @@ impl<'a, T> View<'a, T> {
         }
     }
 
-    /// `value` in one line, as `{ key = value }`.
+    /// `value` in one line, as `{ key = value }`, without the keys that are shown as tables.
     pub(super) fn inline(self, value: &T) -> String
     where
         T: Clone,
@@ -249,7 +250,7 @@ impl<'a, T> View<'a, T> {
         page::table(keys.map(|(key, text)| (key.to_owned(), text)))
     }
 
-    /// The keys that are values.
+    /// The keys that are shown as values, with their texts.
     fn texts(self, value: &T) -> Vec<(&'static str, String)>
     where
         T: Clone,
@@ -268,10 +269,11 @@ impl<T> KeyList for View<'_, T> {
 
     fn hint(&self, written: &str) -> Option<String> {
         let folded = fold(written);
-        let elsewhere = self.keys.keys.iter();
-        let elsewhere = elsewhere.filter(|key| fold(key.named.name) == folded);
-        let instead = elsewhere.filter_map(|key| key.named.instead_in(self.part));
-        if let Some(instead) = { instead }.next() {
+        // A key of the table that this part does not have.
+        let same_name = self.keys.keys.iter();
+        let same_name = same_name.filter(|key| fold(key.named.name) == folded);
+        let mut instead = same_name.filter_map(|key| key.named.instead_in(self.part));
+        if let Some(instead) = instead.next() {
             return Some(instead.to_owned());
         }
         if let Some((_, hint)) =

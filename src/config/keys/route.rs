@@ -13,7 +13,7 @@ use super::{Keys, key};
 const TEXTS: Shape = Shape::List(&Shape::Text);
 const PAIRS: Shape = Shape::Named(&Shape::Text);
 
-/// Conditions that a route does not have are left out: there is no word for them.
+/// `check --show` leaves out the conditions that a route does not have: no value stands for them.
 pub(in crate::config) static ROUTE: Keys<Route> = Keys {
     keys: &[
         key("name")

@@ -1,4 +1,4 @@
-//! Settings that are one of a few words, each with the words of elsewhere that mean it.
+//! Values that are one of a few words, with the words of other programs that mean the same.
 
 use crate::base::TlsVersion;
 use crate::config::report::Report;
@@ -13,7 +13,7 @@ use crate::plan::{
 pub(in crate::config) trait Words: Copy + PartialEq + 'static {
     /// Each word with its value.
     const WORDS: &'static [(&'static str, Self)];
-    /// Words of elsewhere, each with the one to write.
+    /// Words of other programs, each with the word to write here.
     const ALSO: &'static [(&'static str, &'static str)] = &[];
 
     /// All words.
@@ -32,7 +32,7 @@ pub(in crate::config) trait Words: Copy + PartialEq + 'static {
     }
 }
 
-/// A place for such a value, whatever its type.
+/// A value of the plan that is written as a word, of any type.
 pub(in crate::config) trait Word {
     fn read(&mut self, setting: Setting<'_>, report: &mut Report<'_>);
     fn word(&self) -> &'static str;

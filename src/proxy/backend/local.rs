@@ -1,4 +1,4 @@
-//! What one worker holds of a backend: the shared backend, and its own connections to the servers.
+//! The part of a backend that belongs to one worker: its connections to the servers.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -35,11 +35,11 @@ pub(super) struct LocalSet {
 pub struct LocalServer {
     /// What all workers share.
     pub shared: Arc<Server>,
-    /// What exchanges that try it keep of it.
+    /// The facts that an exchange records when it tries this server.
     pub tried: Rc<TriedServer>,
     /// The worker's connections to it.
     pub pools: ServerPools,
-    /// Whether the set that this worker looked at last has it.
+    /// Whether the server is in the set that this worker has seen last. Written when that set changes.
     is_member: Cell<bool>,
 }
 
@@ -78,23 +78,24 @@ impl Local {
             let before = self.set.borrow();
             Rc::new(before.followed_by(self.shared.set(), &self.settings))
         };
-        // Dropped after the cell is free: what goes with it closes connections.
+        // Dropped when the cell is no longer borrowed: it may close connections.
         drop(self.set.replace(Rc::clone(&next)));
         next
     }
 
-    /// Lets go of servers that the backend has no more, even if no exchange comes.
+    /// Drops servers that the backend no longer has. An exchange does this too; this call is for a worker
+    /// without exchanges.
     pub fn renew(&self) {
         self.set();
     }
 
-    /// Whether the backend has `server`, which it had when a slot was taken there, still.
+    /// Whether the backend still has `server`.
     pub(super) fn has(&self, server: &LocalServer) -> bool {
         self.set();
         server.is_member.get()
     }
 
-    /// Closes up to `most` idle connections, and says how many.
+    /// Closes up to `most` idle connections, and returns how many.
     pub fn close_idle(&self, most: usize) -> usize {
         self.set().servers.iter().fold(0, |closed, server| {
             if closed == most {
@@ -104,7 +105,7 @@ impl Local {
         })
     }
 
-    /// Lets go of connections that are too old or that the server has closed.
+    /// Drops connections that are too old or that the server has closed.
     pub fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
         let plan = &self.shared.plan;
         for server in self.set().servers.iter() {
@@ -114,7 +115,7 @@ impl Local {
 }
 
 impl LocalSet {
-    /// The worker's part of `shared`, with those of the servers in `known` that it has.
+    /// The worker's part of `shared`; servers that are in `known` keep their connections.
     fn of<'a>(
         shared: Arc<ServerSet>,
         known: impl Iterator<Item = &'a Rc<LocalServer>>,
@@ -134,8 +135,8 @@ impl LocalSet {
         }
     }
 
-    /// The one after it. When only states of servers changed, the list stays as it is: there may be
-    /// thousands.
+    /// The set that follows this one. When only states of servers have changed, the list is not built anew:
+    /// it may have thousands of servers.
     fn followed_by(&self, shared: Arc<ServerSet>, settings: &Settings) -> Self {
         if Arc::ptr_eq(self.shared.servers(), shared.servers()) {
             return Self {

@@ -1,4 +1,4 @@
-//! Which server: a backend's server set, who of it takes traffic, and the slots at the servers.
+//! Chooses a server: the servers of a backend, which of them take traffic, and the slots at each.
 //!
 //! A [`Backend`] is part of a snapshot and has a [`ServerSet`], which changes while it runs. What must
 //! outlive a snapshot (the [`Server`]s, the cursor, the queue) belongs to an identity and is carried
@@ -112,8 +112,8 @@ impl Backend {
         self.live.queue.look_again();
     }
 
-    /// Says that `server`, which is one of its own, has just come up, before [`Backend::refresh`]: it
-    /// is eased into its share.
+    /// Notes that `server`, one of its own, has just come up, so that it does not get all new exchanges at
+    /// once. To be called before [`Backend::refresh`].
     pub fn came_up(&self, server: &Arc<Server>) {
         let set = self.set.load();
         let members = set.members.iter();

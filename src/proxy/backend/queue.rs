@@ -2,7 +2,7 @@
 //!
 //! One queue a backend, first come, first served, across all workers. A slot that becomes free is
 //! handed to the first waiter without being given back in between, so that no later exchange can
-//! take it. Only touched when servers are full: otherwise one counter is looked at.
+//! take it. While servers have free slots, an exchange only reads one counter.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::server::Server;
 
-/// The waiting line of one backend. It belongs to the backend's name and outlives a reload.
+/// The queue of one backend. It belongs to the backend's name and outlives a reload.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     /// How many wait. Written under the lock; read without it when a slot is given back.
@@ -29,15 +29,16 @@ struct Waiter {
     state: Mutex<State>,
 }
 
+/// What a waiter waits for, or has got.
 #[derive(Debug)]
 enum State {
     /// In line.
     Waiting(Option<Waker>),
     /// The servers changed: look again, and keep the place.
     LookAgain,
-    /// A slot at this server is ours. Out of line.
+    /// The waiter has a slot at this server, and is out of line.
     Granted(Arc<Server>),
-    /// Not in line any more, and holds nothing.
+    /// The waiter is out of line and has no slot.
     Gone,
 }
 
@@ -55,7 +56,7 @@ pub(super) struct Place<'a> {
     waiter: Arc<Waiter>,
 }
 
-/// There are as many waiters as may be.
+/// The queue has as many waiters as it may have.
 pub(super) struct Full;
 
 impl Queue {
@@ -114,7 +115,7 @@ impl Queue {
         self.look_again();
     }
 
-    /// Makes everyone in line look again, in their order: a server came up, or got a higher limit.
+    /// Makes all waiters look again, in their order: a server came up, or got a higher limit.
     pub(super) fn look_again(&self) {
         if self.len() == 0 {
             return;
@@ -140,7 +141,7 @@ impl Place<'_> {
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost: a grant that was not taken is given on when the place is dropped.
+    /// Nothing is lost: a slot that was granted meanwhile goes to the next waiter when the place is dropped.
     pub(super) async fn woken(&self) -> Woken {
         poll_fn(|cx| self.poll_woken(cx)).await
     }
@@ -187,8 +188,8 @@ impl Waiter {
     }
 }
 
-/// The waiter that has just become the first looks once: a server that a reload has added may be free, and
-/// those in front, who run under the snapshot before, could not use it.
+/// Makes the new first waiter look once. A server that a reload has added may be free; the waiters before,
+/// which run under the older snapshot, could not use it.
 fn let_first_look(line: &VecDeque<Arc<Waiter>>) {
     if let Some(first) = line.front() {
         first.become_(State::LookAgain);
@@ -196,7 +197,7 @@ fn let_first_look(line: &VecDeque<Arc<Waiter>>) {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What a panicking holder left behind is whole: each section under the lock is one step.
+    // After a panic the data is still consistent: each section under the lock changes it in one step.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -25,7 +25,7 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct ServerKey(Arc<Server>);
 
-/// A server as it shall be: what a set is made of.
+/// The settings of a server that a set is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// Unique in its backend.
@@ -38,7 +38,7 @@ pub struct Wanted {
     pub max_connections: Option<u32>,
     /// Used only while no other server of the backend can be.
     pub backup: bool,
-    /// What holds for it in place of what the backend has.
+    /// Settings that it has in place of the backend's.
     pub own: OwnSettings,
 }
 
@@ -85,7 +85,7 @@ pub struct Server {
     /// What the least loaded of the others had in flight when it came up, for its full weight.
     /// Written by the health checks, with `up_since_us`.
     up_handicap: AtomicU32,
-    /// Microseconds after `made` at which it was last told why it is not believed; 0: never. Written
+    /// Microseconds after `made` at which the log last said what keeps exchanges from it; 0: never. Written
     /// and read by the exchange that reports it. `Relaxed`: two workers that report at once do no harm.
     told_us: AtomicU64,
     /// Why it is in its state and since when. Written by the health checks, read by the admin API.
@@ -139,7 +139,7 @@ impl Server {
         }
     }
 
-    /// Whether it is the server `wanted`: at the same address, and spoken to in the same way.
+    /// Whether it is the server that `wanted` describes: the same address, and the same settings of its own.
     pub fn is(&self, wanted: &Wanted) -> bool {
         self.address == wanted.address && self.own == wanted.own
     }
@@ -154,7 +154,7 @@ impl Server {
         }
     }
 
-    /// Whether it is time to say once more what keeps exchanges from it; counts as said.
+    /// Whether the log may say again what keeps exchanges from it. If so, it counts as said now.
     pub fn may_tell(&self, now: Instant) -> bool {
         let now = now.saturating_duration_since(self.made).as_micros() as u64;
         let told = self.told_us.load(Ordering::Relaxed);
@@ -202,7 +202,7 @@ impl Server {
         };
     }
 
-    /// Says what load it is to be balanced with while it is young: see [`Server::handicap`].
+    /// Notes that it comes up now, with the load `handicap`: see [`Server::handicap`].
     pub(super) fn came_up(&self, handicap: u32) {
         let age = clock::now().saturating_duration_since(self.made);
         self.up_handicap.store(handicap, Ordering::Relaxed);
@@ -236,7 +236,7 @@ impl Server {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Makes what is `wanted` of it now hold. Slots that are held stay held.
+    /// Takes over limit, weight and `backup` of `wanted`. Slots that are held stay held.
     pub fn write(&self, wanted: &Wanted) {
         let limit = wanted.max_connections.unwrap_or(u32::MAX);
         self.limit.store(limit, Ordering::Relaxed);
@@ -244,7 +244,7 @@ impl Server {
         self.is_backup.store(wanted.backup, Ordering::Relaxed);
     }
 
-    /// What is wanted of it.
+    /// Its settings now.
     pub(super) fn wanted(&self) -> Wanted {
         let limit = self.limit.load(Ordering::Relaxed);
         Wanted {

@@ -1,8 +1,8 @@
 //! The request body on its way from the client to the server, piece by piece.
 //!
-//! It counts what passes, says when we wait for the client, and tells a client that went away from
-//! one that sent nonsense. The next piece is asked for when the server took the last; nothing is kept
-//! but the beginning of one that a server of HTTP/2 may give back.
+//! It counts the bytes, notes when the exchange waits for the client, and tells a client that closed its
+//! connection from one that sent malformed framing. The next piece is read when the server has taken the
+//! last one. Only the beginning of a body is kept, for a request that may be sent once more.
 
 use std::error::Error;
 use std::fmt;
@@ -26,13 +26,14 @@ use super::received::{ReceiveError, ReceivedBody};
 use super::replay_buffer::{KeptBodies, ReplayBuffer};
 use super::tracked_socket::SocketTracker;
 
-/// How long a server is waited for that was asked to say `100 Continue` (RFC 9110 §10.1.1).
+/// How long a request body waits for the server's `100 Continue` (RFC 9110 §10.1.1).
 const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The request's body, or none.
 pub struct RequestBody {
     incoming: Option<ReceivedBody>,
-    /// Of the connection of HTTP/1 that it goes out on.
+    /// The socket of the HTTP/1 connection that hyper sends it on; `None`: the sender asks for no more than
+    /// it can write.
     outlet: Option<SocketTracker>,
     exchange: Rc<Exchange>,
     timeout: Duration,
@@ -49,12 +50,13 @@ pub struct RequestBody {
     rules: Option<Rc<FieldRules>>,
 }
 
-/// Holds a request body back until the server has said `100 Continue`, or has had its time.
+/// Holds a request body back until the server sends `100 Continue`, or `CONTINUE_TIMEOUT` has passed.
 #[derive(Clone, Debug)]
 pub struct ContinueGate {
-    /// Written by hyper's callback, which must be `Send`.
+    /// Written by hyper's callback, which must be `Send` and `Sync`; read by the request body.
     open: Arc<AtomicBool>,
-    /// From the moment on in which the body could be sent. Written by the request body.
+    /// When it opens without the server; `None`: the body has not been asked for yet. Written by the request
+    /// body.
     until: Option<Instant>,
 }
 
@@ -113,25 +115,25 @@ impl RequestBody {
         self
     }
 
-    /// Holds it back until `gate` opens.
+    /// Holds the body back until `gate` opens.
     pub fn hold_back(&mut self, gate: ContinueGate) {
         self.gate = Some(gate);
     }
 
-    /// Hands nothing on while the connection that `outlet` asks takes nothing: hyper would only hold it, and
-    /// the client would be given room for more.
+    /// Hands nothing on while the connection of `outlet` takes nothing. hyper would only keep the piece, and
+    /// the client could send more.
     pub fn go_through(&mut self, outlet: SocketTracker) {
         self.outlet = Some(outlet);
     }
 
-    /// Says that what it handed on is not taken: it is the server that is waited for.
+    /// Notes that the server does not take what was handed on: the exchange waits for it, not for the client.
     pub fn wait_for_room(&self) {
         if self.exchange.deadlines.is_waiting_for_client() {
             self.exchange.deadlines.client_came();
         }
     }
 
-    /// Receives what the server says before its answer; `None`: it is not needed.
+    /// Gets the interim responses (1xx) of the server; `None`: they are not needed.
     pub fn listener(&self) -> Option<Listener> {
         let gate = self.gate.clone();
         let interims = self.exchange.interims().cloned();
@@ -150,7 +152,7 @@ impl RequestBody {
         self.replay = None;
     }
 
-    /// As it was in the beginning, to be sent once more; `None`: some of it is gone.
+    /// The body from its first byte, to be sent once more; `None`: not all that was handed on is kept.
     pub fn rewound(mut self) -> Option<Self> {
         if self.is_begun {
             let handed_on = self.replay.take()?;
@@ -187,7 +189,7 @@ impl RequestBody {
         true
     }
 
-    /// Nothing more of it is passed on, to no server.
+    /// Ends the body with an error: no attempt gets any more of it.
     fn break_off(&mut self, reason: Reason) -> BodyFault {
         self.incoming = None;
         self.is_begun = true;
@@ -204,7 +206,7 @@ impl RequestBody {
 }
 
 impl ContinueGate {
-    /// A gate that opens by itself a second after it is first come to.
+    /// A closed gate. Its timeout begins when the body is first asked for.
     pub fn new() -> Self {
         Self {
             open: Arc::new(AtomicBool::new(false)),
@@ -212,14 +214,14 @@ impl ContinueGate {
         }
     }
 
-    /// Whether the server said so.
+    /// Whether the server has sent `100 Continue`.
     pub fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// The server said so.
+    /// Opens the gate: the server has sent `100 Continue`.
     pub fn open(&self) {
-        // Relaxed: it is read on the same thread; an atomic only because hyper's callback is `Sync`.
+        // Relaxed: it is read on the same thread. An atomic only because of hyper's callback: see the field.
         self.open.store(true, Ordering::Relaxed);
     }
 }
@@ -258,7 +260,7 @@ impl Body for RequestBody {
         let Some(incoming) = &mut this.incoming else {
             return Poll::Ready(None);
         };
-        // A piece may be a byte, and thousands may have been read at once.
+        // A piece may be one byte, and thousands of them may have been read at once.
         if !turn::may_go_on(cx) {
             return Poll::Pending;
         }
@@ -279,8 +281,8 @@ impl Body for RequestBody {
                 }
                 let is_last = incoming.is_end_stream();
                 if incoming.size_hint().exact() == Some(0) {
-                    // A client of HTTP/2 may say later that this was all, or send trailers. A server of
-                    // HTTP/1.1 has the whole request by its length, and nothing is read on for it.
+                    // All bytes of the length have come. An HTTP/2 client may still end the stream or send
+                    // trailers; an HTTP/1.1 server has the whole request, and nothing more is read for it.
                     this.exchange.request_complete.set(true);
                 }
                 if let Some(data) = frame.data_ref() {
@@ -326,7 +328,7 @@ impl Body for RequestBody {
     }
 }
 
-/// Framing that makes no sense is nonsense; all else is a client that went away.
+/// Malformed framing has its own reason; any other error is a client that closed its connection.
 fn reason_of(error: &ReceiveError) -> Reason {
     if error.is_malformed() {
         Reason::RequestBodyMalformed

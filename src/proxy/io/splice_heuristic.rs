@@ -1,32 +1,33 @@
 //! Decides when a relay switches from copying to splice(2).
 //!
-//! splice(2) spares two copies and costs more for each piece, so small pieces are dearer by it. A flow
-//! counts as large when it has filled the room of a copy a few times in a row, and no longer
-//! when it was small some times in a row. Nothing is allocated for it.
+//! splice(2) saves two copies but costs more for each piece, so that it is slower for small pieces. A flow
+//! counts as large when a few reads in a row have filled their buffer, and as small again after a few
+//! small splices in a row.
 
-/// So many pieces in a row have filled the room that they were read into.
+/// From this many full reads in a row, a flow is large.
 const LARGE_FROM: i8 = 2;
 
-/// As large as it gets: it takes the difference to [`LARGE_FROM`] in small pieces to be small again.
+/// The highest count. Each small splice takes one off, so five of them in a row make the flow small again.
 const LARGEST: i8 = 6;
 
-/// A piece below that is small.
+/// A spliced piece below this size is small.
 const SMALL_BYTES: usize = 16 << 10;
 
-/// After no pipe was to be had: that many pieces more are copied before the next is asked for.
+/// The count after no pipe was free: 64 full reads more are copied before it is at 0 again.
 const REFUSED: i8 = -64;
 
+/// The count of a flow that cannot be spliced; it does not change any more.
 const NEVER: i8 = i8::MIN;
 
-/// How much a flow carries.
+/// Counts full reads in a row; below 0 it waits after a refusal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SpliceHeuristic(i8);
 
-/// Whether a piece filled the room that it was read into.
+/// Whether a read filled its buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     Full,
-    Less,
+    Partial,
 }
 
 impl SpliceHeuristic {
@@ -39,7 +40,7 @@ impl SpliceHeuristic {
         match (self.0, piece) {
             (NEVER, _) => {}
             (_, Piece::Full) => self.0 = LARGEST.min(self.0 + 1),
-            (_, Piece::Less) => self.0 = self.0.min(0),
+            (_, Piece::Partial) => self.0 = self.0.min(0),
         }
     }
 
@@ -51,7 +52,7 @@ impl SpliceHeuristic {
         };
     }
 
-    /// No pipe was to be had.
+    /// No pipe was free.
     pub(super) fn refused(&mut self) {
         self.0 = REFUSED;
     }
@@ -82,7 +83,7 @@ mod tests {
         let mut heuristic = SpliceHeuristic::default();
         for _ in 0..10 {
             heuristic.copied(Piece::Full);
-            heuristic.copied(Piece::Less);
+            heuristic.copied(Piece::Partial);
             assert!(!heuristic.is_large());
         }
     }
@@ -115,7 +116,7 @@ mod tests {
         heuristic.refused();
         let mut pieces = 0;
         while !heuristic.is_large() {
-            heuristic.copied(Piece::Less);
+            heuristic.copied(Piece::Partial);
             heuristic.copied(Piece::Full);
             pieces += 1;
             if pieces >= 64 {

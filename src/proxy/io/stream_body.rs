@@ -1,8 +1,7 @@
-//! A body that comes on a stream of HTTP/2.
+//! The body that arrives on an HTTP/2 stream.
 //!
-//! The peer may send as much as its window lets it; what was handed on makes room for more only when
-//! the next piece is asked for. So a reader that stops holds back its own stream, at one window of
-//! memory, and no other.
+//! The window of a piece is given back to the peer only when the next piece is asked for. So a reader
+//! that stops makes the peer stop on this stream, at one window of memory, and on no other.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -16,22 +15,23 @@ use http_body::{Body, Frame, SizeHint};
 
 /// The bytes and trailers of one stream.
 pub struct StreamBody {
-    /// Taken when this is dropped.
+    /// `None` only while this is dropped.
     stream: Option<RecvStream>,
-    /// Where the stream goes if it has not ended when its body is dropped.
+    /// Gets the stream if this is dropped before the stream has ended.
     unread: Option<Unread>,
-    /// What the head said of its length; h2 holds the peer to it.
+    /// Bytes still to come by `Content-Length`, which h2 enforces; `None`: the head had none.
     left: Option<u64>,
-    /// Handed on, and not yet given back to the peer's window.
-    owed: usize,
+    /// Bytes that were handed on and are not yet given back to the peer's window.
+    unreleased_bytes: usize,
     stage: Stage,
 }
 
-/// A stream whose body is not wanted any more. h2 resets one that is dropped before its end,
-/// and many clients that are still sending lose the answer by that.
+/// Keeps a stream whose body was dropped before its end. h2 would reset the stream if it were dropped too,
+/// and many clients that are still sending would lose the answer.
 #[derive(Clone, Default)]
 pub struct Unread(Rc<Cell<Option<RecvStream>>>);
 
+/// What comes next on the stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Data,
@@ -49,12 +49,12 @@ impl StreamBody {
             stream: Some(stream),
             unread: None,
             left,
-            owed: 0,
+            unreleased_bytes: 0,
             stage: Stage::Data,
         }
     }
 
-    /// Where the stream will be if this is dropped before its end; `None`: it has no body.
+    /// What gets the stream if this is dropped before the stream has ended; `None`: it has ended already.
     pub fn unread(&mut self) -> Option<Unread> {
         if self.is_end_stream() {
             return None;
@@ -62,12 +62,12 @@ impl StreamBody {
         Some(self.unread.get_or_insert_default().clone())
     }
 
-    /// The stream, of which nothing was read yet: it carries no body after all.
+    /// The stream itself, to carry another protocol than HTTP. Only while nothing has been read from it.
     pub fn into_stream(mut self) -> Option<RecvStream> {
         self.stream.take()
     }
 
-    /// What the peer has sent and has not got its room back for.
+    /// Bytes that the peer has sent and that are not yet given back to its window.
     #[cfg(test)]
     pub(super) fn used(&mut self) -> usize {
         self.stream().flow_control().used_capacity()
@@ -78,20 +78,20 @@ impl StreamBody {
         stream.expect("it is taken when this is dropped")
     }
 
-    /// Gives the peer room for what was handed on.
-    fn pay(&mut self) {
-        let owed = std::mem::take(&mut self.owed);
-        if owed > 0
+    /// Gives what was handed on back to the peer's window.
+    fn release_window(&mut self) {
+        let bytes = std::mem::take(&mut self.unreleased_bytes);
+        if bytes > 0
             && let Some(stream) = &mut self.stream
         {
-            // It fails only for more than was received.
-            let _ = stream.flow_control().release_capacity(owed);
+            // Fails only for more bytes than were received.
+            let _ = stream.flow_control().release_capacity(bytes);
         }
     }
 }
 
-/// Takes the white space off both ends of field values, as a reader of HTTP/1 does (RFC 9110 §5.5). In
-/// HTTP/2 none may stand there (RFC 9113 §8.2.1), and h2 lets it through.
+/// Removes white space from both ends of field values, as an HTTP/1 parser does (RFC 9110 §5.5). HTTP/2
+/// forbids it there (RFC 9113 §8.2.1), but h2 accepts it.
 pub fn trim_values(headers: &mut HeaderMap) {
     let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     for value in headers.values_mut() {
@@ -115,7 +115,7 @@ impl Unread {
 
 impl Drop for StreamBody {
     fn drop(&mut self) {
-        self.pay();
+        self.release_window();
         if let Some(unread) = self.unread.take()
             && !self.is_end_stream()
         {
@@ -133,11 +133,11 @@ impl Body for StreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         let this = self.get_mut();
-        this.pay();
+        this.release_window();
         if this.stage == Stage::Data {
             match ready!(this.stream().poll_data(cx)) {
                 Some(Ok(bytes)) => {
-                    this.owed = bytes.len();
+                    this.unreleased_bytes = bytes.len();
                     this.left = this
                         .left
                         .map(|left| left.saturating_sub(bytes.len() as u64));
@@ -167,7 +167,7 @@ impl Body for StreamBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        // Before the length: that of an answer to HEAD is that of a body which does not come.
+        // First, because an answer to HEAD has a length and no body.
         if self.is_end_stream() {
             return SizeHint::with_exact(0);
         }

@@ -1,22 +1,23 @@
-//! A request with a body on its way to a server that takes it slowly.
+//! Notices that a slow server still takes the body of a request, so that it is not late with its answer.
 //!
-//! A server is late with its answer from the last byte of the request on. What was written for it may
-//! be minutes away from it: as long as it takes that, its time begins anew.
+//! The response timeout counts from the last byte of the request. But bytes that were written to the
+//! connection may wait for minutes in the buffers before the server. While the server takes some of them,
+//! its timeout starts anew.
 
 use crate::base::clock;
 
 use super::deadlines::Deadlines;
 use super::tracked_socket::{SocketTracker, StreamProgressProbe};
 
-/// Looks whether the server takes the request, while the answer is waited for.
+/// Checks whether the server takes the request, while the exchange waits for the answer.
 pub struct Uploading {
     tracker: SocketTracker,
     probe: StreamProgressProbe,
 }
 
 impl Uploading {
-    /// Of a request that is to be written on the connection of `tracker`; `deadlines` say since when
-    /// its answer is waited for.
+    /// For a request that is written next, on the connection of `tracker`; `deadlines` says since when the
+    /// exchange waits for the answer.
     pub fn begin(tracker: SocketTracker, deadlines: &Deadlines) -> Self {
         let probe = StreamProgressProbe::default();
         let wait = deadlines.server_wait();
@@ -24,12 +25,12 @@ impl Uploading {
         Self { tracker, probe }
     }
 
-    /// Looks, if it is time, on a connection of its own.
+    /// Checks, if it is time, where the connection carries this request alone.
     pub fn poll(&mut self, deadlines: &Deadlines) {
         self.poll_part(deadlines, self.tracker.written());
     }
 
-    /// Looks, if it is time. `given`: how much of the request was given to the connection.
+    /// Checks, if it is time. `given`: how many bytes of the request the connection has got.
     pub fn poll_part(&mut self, deadlines: &Deadlines, given: u64) {
         if !deadlines.takes_look() {
             return;
@@ -41,7 +42,7 @@ impl Uploading {
         let Some((since, timeout)) = deadlines.server_wait() else {
             return;
         };
-        // While it is the client that is waited for, the server's time does not run.
+        // While the exchange waits for the client, the timeout of the server does not run.
         let since = if deadlines.is_waiting_for_client() {
             now
         } else {

@@ -1,4 +1,4 @@
-//! The head of an answer, and how the end of its body is known.
+//! Parses response heads, and finds out where the body of a response ends.
 
 use std::mem::MaybeUninit;
 
@@ -11,13 +11,13 @@ use hyper::ext::ReasonPhrase;
 use super::Refusal;
 use crate::wire::content_length::{self, Lists};
 
-/// Up to so many fields are parsed without asking for memory.
+/// Where a head may have no more fields than this, it is parsed without allocating memory for them.
 const FIELDS_ON_STACK: usize = 100;
 
-/// How every answer begins (RFC 9112 §4).
+/// The first bytes of every response (RFC 9112 §4).
 const BEGINNING: &[u8] = b"HTTP/1.";
 
-/// What a head may have.
+/// The bounds of a head.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadLimits {
     /// Bytes, line ends included.
@@ -26,38 +26,38 @@ pub struct HeadLimits {
     pub fields: usize,
 }
 
-/// How a reader knows where a body ends (RFC 9112 §6.3).
+/// Where a body ends (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// After so many bytes.
+    /// After this many bytes.
     Length(u64),
     /// With the last chunk.
     Chunked,
-    /// With the connection.
+    /// When the connection ends.
     UntilEnd,
-    /// There is no HTTP any more: 101.
+    /// Nowhere: after a 101 the connection carries another protocol.
     Tunnel,
 }
 
-/// The head of an answer.
+/// The head of a response.
 #[derive(Debug)]
 pub struct Answer {
-    /// Its fields and its status; where a reason phrase is not the usual one, it is among the extensions.
+    /// Its status and its fields. An unusual reason phrase is an extension of it: [`ReasonPhrase`].
     pub response: Response<()>,
-    /// Where its body ends. An interim answer (1xx) has none.
+    /// Where its body ends. An interim response (1xx) has no body: `Length(0)`.
     pub framing: Framing,
 }
 
-/// Parses heads of answers. It keeps what it found out of a head that is not there as a whole.
+/// Parses response heads. Of a head that has not arrived completely, it remembers what it has searched.
 #[derive(Debug, Default)]
 pub struct AnswerParser {
-    /// Where the names and values of the fields of a head are. Kept for the next one.
+    /// Where the fields of the head are. The memory is used again for the next head.
     fields: Vec<FieldAt>,
-    /// Bytes of which it is known that no head ends in them.
+    /// How many bytes have been searched without finding the end of a head; 0: none.
     searched: usize,
 }
 
-/// Where a field stands in a head.
+/// Where the name and the value of a field are in a head: offsets and lengths in bytes.
 #[derive(Clone, Copy, Debug)]
 struct FieldAt {
     name: usize,
@@ -67,12 +67,12 @@ struct FieldAt {
 }
 
 impl AnswerParser {
-    /// The answer at the beginning of `bytes`, which is taken out of them, to a request with `method`;
-    /// `None` while it is not there as a whole.
+    /// Takes the head at the beginning of `bytes` out of them; `None`: it has not arrived completely.
+    /// `method` is that of the request, on which the end of the body depends.
     ///
     /// # Errors
     ///
-    /// [`Refusal`].
+    /// [`Refusal`]: the head is malformed, over `limits`, or does not say where its body ends.
     pub fn parse(
         &mut self,
         bytes: &mut BytesMut,
@@ -103,12 +103,12 @@ impl AnswerParser {
         Ok(Some(Answer { response, framing }))
     }
 
-    /// Forgets what it knows of a head, and gives back its memory.
+    /// Forgets what it has searched, and frees its memory.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Not before more has come.
+    /// `None`, unless more bytes cannot make a head of `bytes`.
     fn wait(&mut self, bytes: &BytesMut, limits: HeadLimits) -> Result<Option<Answer>, Refusal> {
         let known = bytes.len().min(BEGINNING.len());
         if bytes[..known] != BEGINNING[..known] {
@@ -117,13 +117,13 @@ impl AnswerParser {
         if bytes.len() >= limits.bytes {
             return Err(Refusal::HeadTooLarge);
         }
-        // The last three may begin the end.
+        // The last three bytes may be the beginning of the line ends that end the head.
         self.searched = bytes.len().saturating_sub(3).max(1);
         Ok(None)
     }
 
-    /// Whether an empty line is among what has come since it was asked last. A head that comes byte by byte
-    /// would else be parsed as often.
+    /// Whether an empty line is among the bytes that have not been searched yet. Without this question, a
+    /// head that arrives byte by byte would be parsed once for each byte.
     fn may_have_come_whole(&self, bytes: &[u8]) -> bool {
         let new = &bytes[self.searched.min(bytes.len())..];
         memchr::memchr_iter(b'\n', new).any(|at| {
@@ -132,7 +132,7 @@ impl AnswerParser {
         })
     }
 
-    /// Finds out where the fields are, and how long the head is.
+    /// Parses the first line, notes where the fields are, and returns the line and the length of the head.
     fn find_fields(
         &mut self,
         bytes: &[u8],
@@ -183,7 +183,7 @@ impl AnswerParser {
         Ok(Some((line, length)))
     }
 
-    /// The fields of `head`. Values are views of it.
+    /// The fields of `head`. The values share its memory.
     fn fields_of(&self, head: &Bytes) -> Result<HeaderMap, Refusal> {
         let mut headers = HeaderMap::with_capacity(self.fields.len());
         for field in &self.fields {
@@ -218,8 +218,8 @@ fn refusal_of(error: httparse::Error) -> Refusal {
     }
 }
 
-/// Where the body of `response` ends, which answers a request with `method`. Makes its length the only one
-/// that it says.
+/// Where the body of `response`, to a request with `method`, ends. Leaves one `Content-Length` field at
+/// most, with one number.
 fn framing_of(response: &mut Response<()>, method: &Method) -> Result<Framing, Refusal> {
     let (status, version) = (response.status(), response.version());
     let headers = response.headers_mut();
@@ -234,7 +234,7 @@ fn framing_of(response: &mut Response<()>, method: &Method) -> Result<Framing, R
         return Ok(Framing::Tunnel);
     }
     if status.is_informational() || status == StatusCode::NO_CONTENT {
-        // A length means nothing there, and is not passed on.
+        // A length has no meaning here, and is not passed on.
         return Ok(Framing::Length(0));
     }
     let length = content_length::settle(headers, Lists::Allowed).map_err(|_| Refusal::Length)?;
@@ -248,8 +248,8 @@ fn framing_of(response: &mut Response<()>, method: &Method) -> Result<Framing, R
     })
 }
 
-/// Whether the body is in chunks. Any other coding would have to be taken off: without the field, the client
-/// would take what is compressed for what was meant.
+/// Whether the body is chunked. Any other coding is refused: it would have to be decoded here, because the
+/// field is not passed on, and the client would take coded bytes for the content.
 fn is_coded(headers: &HeaderMap) -> Result<bool, Refusal> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {

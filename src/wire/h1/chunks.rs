@@ -1,4 +1,4 @@
-//! A body in chunks (RFC 9112 §7.1), read and written.
+//! The chunked transfer coding (RFC 9112 §7.1): a decoder, and the parts that a writer needs.
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -6,62 +6,52 @@ use httparse::Status;
 
 use super::Refusal;
 
-/// What the extensions of all chunks of a body may have together in bytes. They have no
-/// known use, and a sender of nothing else would be read for ever.
+/// The most bytes that the extensions of all chunks of one body may have together. Extensions have no
+/// known use, and without a bound a sender could go on with them for ever.
 const EXTENSION_BYTES_MAX: usize = 16 << 10;
 
-/// What trailers may have.
+/// The bounds of a trailer section: bytes, and field lines.
 const TRAILER_BYTES_MAX: usize = 16 << 10;
 const TRAILER_FIELDS_MAX: usize = 100;
 
-/// Takes the chunks off a body.
+/// Decodes a chunked body whose bytes arrive piece by piece.
 #[derive(Debug)]
 pub struct ChunkDecoder {
     state: State,
     extension_bytes: usize,
 }
 
-/// What the next byte belongs to.
+/// The part of the body that the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// The size of a chunk, of which so many digits have come.
-    Size {
-        size: u64,
-        digits: u8,
-    },
-    /// Space behind it.
-    Space {
-        size: u64,
-    },
-    /// What follows a semicolon there.
-    Extension {
-        size: u64,
-    },
-    /// The line feed of that line.
-    SizeEnd {
-        size: u64,
-    },
-    /// So many bytes of the chunk.
-    Data {
-        left: u64,
-    },
-    /// The carriage return behind it.
+    /// The size of a chunk, of which `digits` have come.
+    Size { size: u64, digits: u8 },
+    /// White space after the size.
+    Space { size: u64 },
+    /// An extension of the chunk, after a semicolon.
+    Extension { size: u64 },
+    /// The line feed that ends the line of the size.
+    SizeEnd { size: u64 },
+    /// The data of the chunk, of which `left` bytes are still to come.
+    Data { left: u64 },
+    /// The carriage return after the data.
     DataEnd,
-    /// The line feed behind that.
+    /// The line feed after that carriage return.
     DataEndLf,
-    /// Trailers, or the empty line.
+    /// The trailers, or the empty line that ends the body without them.
     Trailers,
+    /// Nothing: the body has ended.
     Over,
 }
 
-/// A part of a body.
+/// A piece of a decoded body.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// Some of its bytes; never none.
+    /// Some bytes of the body; never empty.
     Data(Bytes),
-    /// What follows it; it is over.
+    /// The trailer fields, which end the body.
     Trailers(HeaderMap),
-    /// It is over.
+    /// The body has ended, without trailers.
     End,
 }
 
@@ -75,11 +65,12 @@ impl Default for ChunkDecoder {
 }
 
 impl ChunkDecoder {
-    /// The next piece, which is taken out of `bytes`; `None` while more has to come.
+    /// Takes the next piece out of `bytes`; `None`: more bytes have to come first.
     ///
     /// # Errors
     ///
-    /// [`Refusal`].
+    /// [`Refusal::ChunkSize`], [`Refusal::ChunkEnd`], [`Refusal::ChunkExtensions`] or
+    /// [`Refusal::Trailers`]: the body is malformed, or over a bound.
     pub fn decode(&mut self, bytes: &mut BytesMut) -> Result<Option<Piece>, Refusal> {
         loop {
             match self.state {
@@ -107,12 +98,12 @@ impl ChunkDecoder {
         }
     }
 
-    /// Whether nothing more comes.
+    /// Whether the body has ended.
     pub fn is_over(&self) -> bool {
         self.state == State::Over
     }
 
-    /// How many bytes of the present chunk are still to come.
+    /// How many bytes of the current chunk's data are still to come; 0 between chunks.
     pub fn chunk_left(&self) -> u64 {
         match self.state {
             State::Data { left } => left,
@@ -120,12 +111,12 @@ impl ChunkDecoder {
         }
     }
 
-    /// The state after `byte`, which is not of a chunk's data.
+    /// The state after `byte`, which is neither chunk data nor part of the trailers.
     fn after(&mut self, byte: u8) -> Result<State, Refusal> {
         Ok(match (self.state, byte) {
             (State::Size { size, digits }, byte) if byte.is_ascii_hexdigit() => {
                 let digit = (byte as char).to_digit(16).unwrap_or_default();
-                // Leading zeros say nothing, but one could send them for ever.
+                // Digits are bounded too: leading zeros keep the size at 0 and could go on for ever.
                 if digits == 16 || size >> 60 != 0 {
                     return Err(Refusal::ChunkSize);
                 }
@@ -202,7 +193,8 @@ impl ChunkDecoder {
     }
 }
 
-/// Appends the line before a chunk of `length` bytes, which are not none. Behind the chunk belongs CR LF.
+/// Appends the line before a chunk of `length` bytes. Not 0: that would be the last chunk. The caller
+/// writes the data and CR LF after it.
 pub fn write_size(length: usize, out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = length.max(1).ilog2() / 4 + 1;
@@ -212,7 +204,7 @@ pub fn write_size(length: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the last chunk and `trailers`.
+/// Appends the last chunk, `trailers`, and the empty line that ends the body.
 pub fn write_end(trailers: Option<&HeaderMap>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n");
     for (name, value) in trailers.into_iter().flatten() {

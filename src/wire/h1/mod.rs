@@ -1,8 +1,9 @@
-//! HTTP/1.1 on the wire (RFC 9112): heads of answers, bodies in chunks, and what a request is written as.
+//! HTTP/1.1 on the wire (RFC 9112): parses response heads, reads and writes chunked bodies, and writes
+//! request heads.
 //!
-//! What comes in is parsed strictly and handed on as values; what goes out is written from values. So
-//! nothing that a peer wrote reaches the other side as it stood there. What is refused is listed in
-//! [`Refusal`], and a refusal ends the connection: after it, what the next byte means is a guess.
+//! Input is parsed strictly into values, and output is written from values. So no bytes of one peer reach
+//! the other unparsed. [`Refusal`] lists what is refused. A refusal ends the connection, because the
+//! meaning of the next byte is unknown after it.
 
 pub mod answer;
 pub mod chunks;

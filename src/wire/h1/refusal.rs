@@ -1,36 +1,36 @@
-//! What is refused of a message, and how it is told.
+//! Why a message of HTTP/1.1 is refused, as a value and in words.
 
 use std::fmt;
 
-/// Why a message is not understood.
+/// Why a message is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It does not begin as HTTP/1 does.
+    /// The first bytes are not `HTTP/1.`.
     NotHttp,
     /// The head has more bytes than are allowed.
     HeadTooLarge,
     /// The head has more fields than are allowed.
     TooManyFields,
-    /// The status line is not one (RFC 9112 §4).
+    /// The status line is malformed (RFC 9112 §4).
     StatusLine,
-    /// A field line is not one: no name, space before the colon, a line that is continued (obs-fold), a
-    /// control character in a value (RFC 9112 §5).
+    /// A field line is malformed: no name, space before the colon, a continued line (obs-fold), a control
+    /// character in the value (RFC 9112 §5).
     Field,
-    /// `Content-Length` is no number, or several that differ (RFC 9112 §6.3).
+    /// `Content-Length` is not a number, or has several numbers that differ (RFC 9112 §6.3).
     Length,
     /// `Content-Length` beside `Transfer-Encoding`: two ends of one body (RFC 9112 §6.3).
     LengthBesideCoding,
-    /// A transfer coding that is not `chunked` alone: it would have to be taken off here, and is not known.
+    /// A transfer coding other than `chunked` alone: it would have to be decoded here.
     Coding,
     /// A transfer coding in HTTP/1.0, which has none (RFC 9112 §6.1).
     CodingInHttp10,
-    /// A chunk's size is no hexadecimal number, or one that does not fit into 64 bits.
+    /// The size of a chunk is not a hexadecimal number, or does not fit into 64 bits.
     ChunkSize,
-    /// A chunk, its size or its extension is not ended by CR LF.
+    /// A chunk, its size or its extension does not end with CR LF.
     ChunkEnd,
-    /// More bytes of chunk extensions than any sender has a use for.
+    /// The extensions of all chunks together are over their bound.
     ChunkExtensions,
-    /// The trailers are no fields, or too many.
+    /// The trailers are malformed, or over their bounds.
     Trailers,
 }
 

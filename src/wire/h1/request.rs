@@ -1,4 +1,4 @@
-//! A request as it is written to a server.
+//! Writes request heads for servers.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -6,7 +6,7 @@ use http::request::Parts;
 /// How the body of a request is written (RFC 9112 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFraming {
-    /// So many bytes; there may be none.
+    /// This many bytes; 0: there is no body.
     Length(u64),
     /// In chunks.
     Chunked,
@@ -22,9 +22,11 @@ pub enum NameCase {
     Title,
 }
 
-/// Appends `head` to `out`, with an empty line behind it. `host` is said if the head says none. What frames
-/// the body is written from `framing`, whatever the head says of it; a request without a body says its
-/// length only where the head does.
+/// Appends `head` and the empty line after it to `out`.
+///
+/// `host` becomes the `Host` field; it must be `None` if `head` has one. The fields that frame the body are
+/// written from `framing`, not from `head`. Without a body, `Content-Length: 0` is written only if `head`
+/// has a length.
 pub fn write_head(
     head: &Parts,
     host: Option<&HeaderValue>,
@@ -57,7 +59,7 @@ pub fn write_head(
     out.extend_from_slice(b"\r\n");
 }
 
-/// The target in origin form; `*` stays itself.
+/// The target in origin form, or `*`.
 fn write_target(head: &Parts, out: &mut Vec<u8>) {
     match head.uri.path_and_query() {
         Some(target) => out.extend_from_slice(target.as_str().as_bytes()),

@@ -1,4 +1,4 @@
-//! Fields of requests that Evenkeel writes by itself, which rules cannot set beside it.
+//! Request fields that Evenkeel itself writes after all rules, so that a rule cannot set them.
 
 use http::{HeaderName, header};
 
@@ -11,7 +11,7 @@ use crate::plan::{Forwarding, RequestIds};
 pub(in crate::config::compile) struct OwnFields(Vec<(HeaderName, &'static str)>);
 
 impl OwnFields {
-    /// Those of a frontend.
+    /// The own fields of a frontend with these settings.
     pub(in crate::config::compile) fn of(forwarding: &Forwarding, request_id: &RequestIds) -> Self {
         let mut fields = Vec::new();
         if forwarding.x_forwarded {
@@ -36,13 +36,13 @@ impl OwnFields {
         Self(fields)
     }
 
-    /// What to write so that a rule can set `name`; `None`: it can.
+    /// What to write so that a rule can set `name`; `None`: a rule can set it.
     pub(in crate::config::compile) fn help(&self, name: &HeaderName) -> Option<&'static str> {
         let mut found = self.0.iter().filter(|(own, _)| own == name);
         found.next().map(|(_, help)| *help)
     }
 
-    /// Reports what rules write of these: it would be written over.
+    /// Reports each of `writes` that is an own field: the value of the rule would be overwritten.
     pub(in crate::config::compile) fn refuse(
         &self,
         writes: &[(HeaderName, Span)],
@@ -56,7 +56,7 @@ impl OwnFields {
         }
     }
 
-    /// The same for those of this one and of `other`.
+    /// Adds the fields of `other`. A field that is already here keeps its help.
     pub(in crate::config::compile) fn extend(&mut self, other: &Self) {
         for (name, help) in &other.0 {
             if self.help(name).is_none() {

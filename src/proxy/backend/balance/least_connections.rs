@@ -21,7 +21,7 @@ pub const HANDICAP_WINDOW: Duration = Duration::from_secs(10);
 /// A server that may be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// Its place.
+    /// Its index in the set.
     pub server: usize,
     /// Its exchanges in flight on all workers, its handicap included.
     pub in_flight: u32,
@@ -30,8 +30,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Whether it is less for its weight than `other`. Exact: by cross multiplication, which fits
-    /// whatever the values. Both weights are positive.
+    /// Whether it has less in flight for its weight than `other`. Exact: the cross multiplication of a `u32`
+    /// and a `u16` fits into a `u64`. Both weights must be positive.
     fn is_less_than(&self, other: &Self) -> bool {
         u64::from(self.in_flight) * u64::from(other.weight)
             < u64::from(other.in_flight) * u64::from(self.weight)
@@ -68,7 +68,7 @@ pub fn least(loads: impl Iterator<Item = Load> + Clone, turn: u64) -> Option<usi
 
 /// The handicap of a server of `weight` at the moment when it comes up: as many exchanges as give it
 /// the load of the least loaded of `others`, rounded up. 0 when one of them is idle or there are
-/// none: then nothing can fall upon it.
+/// none: then it does not get all new exchanges.
 pub fn handicap_on_coming_up(others: impl Iterator<Item = Load>, weight: u16) -> u32 {
     let least = others
         .filter(|load| load.weight > 0)
@@ -84,11 +84,11 @@ pub fn handicap_on_coming_up(others: impl Iterator<Item = Load>, weight: u16) ->
 /// What is left, at `age` after coming up, of the handicap that was `at_first`: to be added to what
 /// is in flight. Shrinks evenly, is rounded up, and is 0 from [`HANDICAP_WINDOW`] on.
 ///
-/// It never keeps a server from being chosen: it only counts, and a single server is always the least.
+/// It never excludes a server: it only adds to the load, and a single server always has the least.
 pub fn handicap(at_first: u32, age: Duration) -> u32 {
     let window = HANDICAP_WINDOW.as_millis() as u64;
     let left = HANDICAP_WINDOW.saturating_sub(age).as_millis() as u64;
-    // Not more than `at_first`, for `left` is not more than the window.
+    // At most `at_first`, because `left` is at most the window.
     (u64::from(at_first) * left).div_ceil(window) as u32
 }
 

@@ -1,8 +1,7 @@
 //! The choice among the servers of a backend, as arithmetic.
 //!
-//! `backend` keeps the state (weights, in-flight counts, a cursor shared by all workers) and asks
-//! here. No socket, no clock, no state: what comes out follows from what is put in, so that a test
-//! needs nothing else.
+//! Pure functions, without socket, clock or state. `backend` has the state (weights, in-flight counts, a
+//! cursor that all workers share) and passes it in.
 
 pub mod least_connections;
 pub mod round_robin;

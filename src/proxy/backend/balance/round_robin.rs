@@ -12,8 +12,8 @@
 /// One period of turns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Turns {
-    /// Places of servers. As long as the sum of the weights divided by what all of them share: with
-    /// weights up to 256 at most 256 entries a server, and one where all weigh the same.
+    /// Indices of servers. Its length is the sum of the weights, divided by their greatest common divisor:
+    /// with weights up to 256 at most 256 entries for each server, and one if all weights are equal.
     period: Box<[u32]>,
 }
 
@@ -56,10 +56,10 @@ impl Turns {
     }
 }
 
-/// One turn, before it has its place.
+/// One turn, before the turns are sorted.
 struct Turn {
     server: u32,
-    /// Twice its number plus one: the numerator of its time, over twice the weight.
+    /// 2j + 1, where j is its number: its time is this over twice the weight.
     odd: u32,
     weight: u32,
 }

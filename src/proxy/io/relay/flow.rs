@@ -259,7 +259,7 @@ impl Flow {
         }
         self.splice_heuristic.copied(match piece.len() == limit {
             true => Piece::Full,
-            false => Piece::Less,
+            false => Piece::Partial,
         });
         let taken = match sink {
             End::Connection(stream) => match poll_write(stream, cx, piece) {

@@ -1,7 +1,7 @@
 //! A connection that hyper reads and writes.
 //!
-//! It gives a sender and a driver, meant for two tasks. Here both belong to the exchange that uses the
-//! connection, and the driver is polled where the exchange waits.
+//! hyper gives a sender and a driver, meant for two tasks. Here the exchange that uses the connection owns
+//! both, and polls the driver while it waits.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -30,20 +30,20 @@ type Driver = http1::Connection<TokioIo<TrackedSocket>, RequestBody>;
 pub(super) struct HyperConnection {
     sender: SendRequest<RequestBody>,
     engine: Engine,
-    /// The body of the answer that was given last; `None`: it has ended.
+    /// The body of the last answer; `None`: it has ended, or there was none.
     incoming: Option<Incoming>,
-    /// What the server has taken.
+    /// Counts the bytes of the socket, and bounds what comes before a head.
     tracker: SocketTracker,
-    /// What it may say before the head of an answer has come whole.
+    /// The most bytes that the server may send until the head of an answer has arrived completely.
     head_bound: u64,
 }
 
-/// What moves a connection's bytes.
+/// The driver, which moves the bytes of the connection.
 enum Engine {
     Running(Pin<Box<Driver>>),
-    /// It must not be polled again. After an upgrade the socket is still in it.
+    /// The driver has ended without an error, and must not be polled again. After an upgrade it holds the socket.
     Finished(Pin<Box<Driver>>),
-    /// It has finished, and the connection is of no use any more.
+    /// The driver has ended with an error.
     Broken,
 }
 
@@ -120,8 +120,8 @@ impl HyperConnection {
         };
         let mut polled = Pin::new(&mut *incoming).poll_frame(cx);
         if polled.is_pending() {
-            // Asking has told hyper that there is room; now it can read. How the connection
-            // finishes does not matter here: the body says whether it came whole.
+            // Only the first poll makes hyper ready to read more of the body; now the driver reads it. How
+            // the driver ends does not matter here: the body itself says whether it is complete.
             let _ = self.engine.drive(cx);
             polled = Pin::new(incoming).poll_frame(cx);
         }
@@ -148,18 +148,18 @@ impl HyperConnection {
             && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
     }
 
-    /// Whether it is known to be of no use any more.
+    /// As [`super::H1Connection::is_finished`].
     pub(super) fn is_finished(&self) -> bool {
         !matches!(self.engine, Engine::Running(_)) || self.tracker.is_write_closed()
     }
 
-    /// Whether an exchange waits for its descriptor.
+    /// As [`super::H1Connection::is_wanted`].
     pub(super) fn is_wanted(&self) -> bool {
         self.tracker.is_wanted()
     }
 }
 
-/// The answer, while the connection is driven.
+/// Polls `answer` and the driver together until the answer has come, or a deadline has passed.
 async fn answered(
     answer: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>>,
     engine: &mut Engine,
@@ -219,7 +219,7 @@ impl Engine {
     }
 }
 
-/// What kept the answer from coming: nonsense from the server, or a connection that ended.
+/// Why no answer came: the server sent a malformed head, or the connection ended.
 fn reason_of_answer(error: &hyper::Error) -> Reason {
     if error.is_parse() || error.is_parse_too_large() || error.is_parse_status() {
         return Reason::ServerResponseMalformed;

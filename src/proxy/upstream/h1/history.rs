@@ -1,9 +1,9 @@
-//! What a connection has been through: how old it is, and how often it was used.
+//! The age of a connection, how often it was used, and since when it is idle.
 
 use crate::base::clock::{self, Duration, Instant};
 use crate::plan;
 
-/// What a connection has been through.
+/// What the limits of a pool are compared with.
 pub(in super::super) struct History {
     opened: Instant,
     requests: u64,
@@ -11,7 +11,7 @@ pub(in super::super) struct History {
 }
 
 impl History {
-    /// Of a connection that has just been opened.
+    /// The history of a connection that has just been opened.
     pub(super) fn begin() -> Self {
         let now = clock::now();
         Self {
@@ -26,12 +26,12 @@ impl History {
         self.requests += 1;
     }
 
-    /// Whether it has carried a request.
+    /// Whether the connection has carried a request.
     pub(super) fn was_used(&self) -> bool {
         self.requests > 0
     }
 
-    /// Says that it is idle from `now` on.
+    /// Notes that the connection is idle from `now` on.
     pub(super) fn idle_from(&mut self, now: Instant) {
         self.idle_since = now;
     }
@@ -44,7 +44,7 @@ impl History {
             && limits.max_requests.is_none_or(|max| self.requests < max)
     }
 
-    /// How long it has been idle.
+    /// How long the connection has been idle.
     pub(in super::super) fn idle_for(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.idle_since)
     }

@@ -1,11 +1,11 @@
 //! One HTTP/1.1 connection to a server.
 //!
-//! It belongs to the exchange that uses it, which polls it where it waits: sending a request wakes no other
-//! task, and there is none to forget. An idle connection is not polled; whether the server has closed it
-//! meanwhile is looked at when it is taken from the pool, and by the pool's sweep.
+//! The exchange that uses a connection owns it and polls it while it waits. So sending a request wakes no
+//! other task, and no task is left over afterwards. An idle connection is not polled: whether the server has
+//! closed it is checked when it is taken from the pool, and by the sweep of the pool.
 //!
-//! [`own`] reads and writes by the codec of `wire::h1`. Where the case of field names is kept (`header_case =
-//! "preserve"`), hyper does ([`by_hyper`]): it keeps the case for itself, and gives it to its own server alone.
+//! [`own`] uses the codec of `wire::h1`. With `header_case = "preserve"`, [`by_hyper`] is used: hyper keeps
+//! the case of field names in a private type, which only hyper's own server can write to the client.
 
 mod by_hyper;
 mod history;
@@ -32,36 +32,36 @@ use own::OwnConnection;
 
 pub(super) use history::History;
 
-/// A connection that is open, as far as we know.
+/// A connection that was open when it was last looked at.
 pub struct H1Connection {
     engine: Engine,
     history: History,
 }
 
-/// Who reads and writes. In boxes: a connection goes from hand to hand with each request.
+/// The code that reads and writes. Boxed, because a connection is moved several times for each request.
 enum Engine {
     Own(Box<OwnConnection>),
     Hyper(Box<HyperConnection>),
 }
 
-/// The body of an answer ended early.
+/// Why the body of an answer ended early.
 #[derive(Debug)]
 pub enum BodyBroken {
-    /// It is not understood.
+    /// Its framing is malformed.
     Refused(Refusal),
     /// The connection broke.
     Io(io::Error),
-    /// The connection ended before it, or the client did before the end of its request.
+    /// The connection ended before the body did, or the client ended its request early.
     Cut,
-    /// As hyper says.
+    /// hyper's own error.
     Hyper(hyper::Error),
 }
 
-/// An attempt at this connection failed.
+/// A failed attempt on this connection.
 pub struct Failure {
     /// What happened.
     pub fault: Fault,
-    /// The request's body, when not a byte of the request was written.
+    /// The body of the request, if no byte of the request was written: it can still be sent elsewhere.
     pub unsent: Option<RequestBody>,
 }
 
@@ -84,12 +84,12 @@ impl H1Connection {
         })
     }
 
-    /// Sends a request and gives the head of the answer; its body is read by [`H1Connection::poll_frame`].
-    /// `host` is said if `head` says none.
+    /// Sends a request and returns the head of the answer, whose body [`H1Connection::poll_frame`] reads.
+    /// `host` becomes the `Host` field; it must be `None` if `head` has one.
     ///
     /// # Errors
     ///
-    /// [`Failure`]; a deadline that passes gives its reason.
+    /// [`Failure`]; if a deadline passes, with the reason of that.
     pub async fn exchange(
         &mut self,
         head: &Parts,
@@ -100,16 +100,16 @@ impl H1Connection {
         self.history.count_request();
         match &mut self.engine {
             Engine::Own(own) => own.exchange(head, host, body, deadlines).await,
-            // Boxed: hardly any exchange has use for the room.
+            // Boxed: every exchange would else be as large as this future, which few of them use.
             Engine::Hyper(hyper) => Box::pin(hyper.exchange(head, host, body, deadlines)).await,
         }
     }
 
-    /// The next piece of the answer's body. What is left of the request goes out meanwhile.
+    /// The next piece of the answer's body. Also writes what is left of the request.
     ///
     /// # Errors
     ///
-    /// Why it ended early.
+    /// [`BodyBroken`]: the body ended early.
     #[inline]
     pub fn poll_frame(
         &mut self,
@@ -130,7 +130,7 @@ impl H1Connection {
         }
     }
 
-    /// How much of it is to come.
+    /// How much of the answer's body is still to come.
     #[inline]
     pub fn size_hint(&self) -> SizeHint {
         match &self.engine {
@@ -139,7 +139,7 @@ impl H1Connection {
         }
     }
 
-    /// The socket, and what was read from it too far, when HTTP has come to its end on it.
+    /// The socket and the bytes that were read after the last head; `None`: HTTP has not ended on it.
     pub fn into_upgraded(self) -> Option<(Stream, Bytes)> {
         match self.engine {
             Engine::Own(own) => own.into_upgraded(),
@@ -147,8 +147,8 @@ impl H1Connection {
         }
     }
 
-    /// Whether another request can be sent on it now. Looks at the socket: a server that has closed
-    /// it, or said something unasked, makes it useless.
+    /// Whether another request can be sent on it now. Reads from the socket: the connection cannot be used
+    /// if the server has closed it, or has sent bytes without a request.
     pub(super) fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
         match &mut self.engine {
             Engine::Own(own) => own.is_reusable(cx),
@@ -156,7 +156,7 @@ impl H1Connection {
         }
     }
 
-    /// Whether it is known to be of no use any more.
+    /// Whether it is known that the connection cannot be used again. Does not read from the socket.
     pub(super) fn is_finished(&self) -> bool {
         match &self.engine {
             Engine::Own(own) => !own.is_idle(),
@@ -164,14 +164,14 @@ impl H1Connection {
         }
     }
 
-    /// Gives back its buffers: it is idle.
+    /// Frees the buffers of an idle connection.
     pub(super) fn cool(&mut self) {
         if let Engine::Own(own) = &mut self.engine {
             own.cool();
         }
     }
 
-    /// Whether an exchange waits for its descriptor.
+    /// Whether an exchange waits for the file descriptor of the connection.
     pub(super) fn is_wanted(&self) -> bool {
         match &self.engine {
             Engine::Own(own) => own.is_wanted(),
@@ -179,7 +179,7 @@ impl H1Connection {
         }
     }
 
-    /// Says that it is idle from `now` on.
+    /// Notes that the connection is idle from `now` on.
     pub(super) fn idle_from(&mut self, now: Instant) {
         self.history.idle_from(now);
     }
@@ -195,7 +195,7 @@ impl H1Connection {
 }
 
 impl BodyBroken {
-    /// Whether the server sent what makes no sense; else it broke off, or the connection did.
+    /// Whether the server sent malformed framing; if not, the connection or the client broke off.
     pub fn is_malformed(&self) -> bool {
         match self {
             Self::Refused(_) => true,

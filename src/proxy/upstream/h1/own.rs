@@ -1,4 +1,4 @@
-//! A connection that reads and writes by `wire::h1`.
+//! A connection that uses the codec of `wire::h1`.
 
 use std::future::poll_fn;
 use std::io;
@@ -27,22 +27,22 @@ use crate::wire::h1::request::NameCase;
 use super::upload::{Stopped, Upload};
 use super::{BodyBroken, Failure};
 
-/// So much is read at a time while little is expected. It is read to the stack first: a connection that
-/// waits holds no buffer.
+/// The most that one read takes while little is expected. It reads into an array on the stack, so that a
+/// waiting connection holds no buffer.
 const LITTLE_BYTES: usize = 8 << 10;
 
-/// So much is read at a time of what is large.
+/// The most that one read takes of a large body.
 const LARGE_BYTES: usize = 64 << 10;
 
 /// One connection.
 pub(super) struct OwnConnection {
     stream: TrackedSocket,
-    /// Read, and not yet used.
+    /// Bytes that were read from the socket and not yet used.
     read: BytesMut,
     parser: AnswerParser,
     upload: Upload,
     incoming: Incoming,
-    /// Whether there was more to read than was asked for.
+    /// Whether the last read filled its buffer, so that there may be more to read.
     has_more: bool,
     limits: HeadLimits,
     case: NameCase,
@@ -50,30 +50,30 @@ pub(super) struct OwnConnection {
 
 /// What comes next from the server.
 enum Incoming {
-    /// Nothing: its answer has come to its end, or nothing was asked.
+    /// Nothing: its answer has ended, or no request was sent yet.
     Nothing,
-    /// Nothing: the connection has come to its end.
+    /// Nothing: the connection cannot be used again.
     Ended,
     /// The head of an answer.
     Head,
-    /// So many bytes of its body.
+    /// This many bytes of the body.
     Length(u64),
-    /// Chunks of it.
+    /// Chunks of the body.
     Chunks(ChunkDecoder),
-    /// Its body, until the connection ends.
+    /// The body, until the connection ends.
     UntilEnd,
-    /// Not HTTP.
+    /// Bytes of another protocol, after a 101.
     Tunnel,
 }
 
-/// An answer that is waited for.
+/// What an exchange has while it waits for its answer.
 struct Waiting<'a> {
     method: &'a Method,
-    /// Hears what comes before it.
+    /// Gets the interim responses.
     listener: Option<Listener>,
-    /// What may still come before it.
+    /// How many bytes of interim responses may still come.
     interim_left: u64,
-    /// Bytes that had been written before the request.
+    /// How many bytes the socket had been given before the request.
     written_before: u64,
     /// `None`: the request has no body.
     uploading: Option<Uploading>,
@@ -128,7 +128,7 @@ impl OwnConnection {
         }
     }
 
-    /// The request's body, if not a byte of the request has left.
+    /// The body of the request, if no byte of the request was written.
     fn unsent(&mut self, waiting: &Waiting<'_>) -> Option<RequestBody> {
         let is_unsent = self.stream.written() == waiting.written_before;
         is_unsent.then(|| self.upload.rewound())?
@@ -155,7 +155,7 @@ impl OwnConnection {
             if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
                 return Poll::Ready(Ok(self.begin_body(answer)));
             }
-            // It may have been what the body waits for.
+            // If it is the `100 Continue` that the body waits for, the next turn of the loop writes the body.
             waiting.hear(&answer.response)?;
         }
         if let Some(uploading) = &mut waiting.uploading {
@@ -202,7 +202,7 @@ impl OwnConnection {
         if let Poll::Ready(Err(stopped)) = self.upload.poll(cx, &mut self.stream) {
             self.incoming = Incoming::Ended;
             return Poll::Ready(Some(Err(match stopped {
-                // Why is among the facts of the exchange.
+                // The exchange has the reason already: `RequestBody` has recorded it.
                 Stopped::Body(_) => BodyBroken::Cut,
                 Stopped::Socket(error) => BodyBroken::Io(error),
             })));
@@ -233,7 +233,7 @@ impl OwnConnection {
         }
     }
 
-    /// What there is of the body among what was read.
+    /// The next piece of the body in the bytes that were read; `None`: more must be read.
     fn next_piece(&mut self) -> Result<Option<Frame<Bytes>>, Refusal> {
         if self.read.is_empty() {
             return Ok(None);
@@ -269,7 +269,7 @@ impl OwnConnection {
         Ok(Some(Frame::data(data)))
     }
 
-    /// Reads some more; 0: the connection has ended.
+    /// Reads once and returns the number of bytes; 0: the server has closed the connection.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let expected = match &self.incoming {
             Incoming::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
@@ -311,13 +311,13 @@ impl OwnConnection {
         }
     }
 
-    /// The socket, and what was read too far, after a 101.
+    /// See [`super::H1Connection::into_upgraded`].
     pub(super) fn into_upgraded(self) -> Option<(Stream, Bytes)> {
         let is_tunnel = matches!(self.incoming, Incoming::Tunnel);
         is_tunnel.then(|| (self.stream.into_inner(), self.read.freeze()))
     }
 
-    /// Whether nothing is under way, and nothing has come that was not asked for.
+    /// Whether no request is in progress and no byte has come without one.
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.incoming, Incoming::Nothing)
             && self.upload.is_over()
@@ -335,21 +335,22 @@ impl OwnConnection {
                 .is_pending()
     }
 
-    /// Gives back its buffers.
+    /// See [`super::H1Connection::cool`].
     pub(super) fn cool(&mut self) {
         self.read = BytesMut::new();
         self.parser.clear();
         self.upload.cool();
     }
 
-    /// Whether an exchange waits for its descriptor.
+    /// See [`super::H1Connection::is_wanted`].
     pub(super) fn is_wanted(&self) -> bool {
         self.stream.is_wanted()
     }
 }
 
 impl Waiting<'_> {
-    /// The server says something before its answer.
+    /// Passes an interim response on, and counts about as many bytes as its head had. Fails when there are too
+    /// many.
     fn hear(&mut self, interim: &Response<()>) -> Result<(), Fault> {
         let fields = interim.headers();
         let bytes = fields
@@ -365,7 +366,7 @@ impl Waiting<'_> {
     }
 }
 
-/// The server has said what no answer is.
+/// The fault of a server whose answer is malformed.
 fn not_understood(refusal: Refusal) -> Fault {
     Fault::told(Reason::ServerResponseMalformed, refusal.to_string().into())
 }

@@ -1,7 +1,7 @@
-//! A request on its way out: its head, and its body piece by piece.
+//! Writes a request to the server: its head, and its body piece by piece.
 //!
-//! The body is asked for more only when all that it gave has been written: what waits here would let the
-//! client send more, which would wait here too.
+//! The next piece is asked for only when the last one has been written. Otherwise the client could send
+//! more while earlier pieces still wait here, and memory would grow.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -18,23 +18,24 @@ use crate::proxy::io::{BodyFault, RequestBody, TrackedSocket};
 use crate::wire::h1::chunks;
 use crate::wire::h1::request::{BodyFraming, NameCase, write_head};
 
-/// Pieces up to this size are copied behind what stands before them.
+/// Pieces up to this size are copied into the output buffer.
 const SMALL_BYTES: usize = 1 << 10;
 
-/// So much is gathered of small pieces before it is written.
+/// Small pieces are gathered up to this size before they are written.
 const GATHERED_BYTES: usize = 16 << 10;
 
-/// What is written of a request.
+/// The request that is being written, or was written last.
 #[derive(Default)]
 pub(super) struct Upload {
     /// The head, sizes of chunks, and small pieces.
     out: Vec<u8>,
-    /// How much of that has been written.
+    /// How many bytes of `out` have been written.
     written: usize,
-    /// A large piece, behind it.
+    /// A large piece of the body, written after `out`.
     piece: Bytes,
-    /// What follows the piece.
+    /// The line end of a chunk, written after `piece`.
     tail: &'static [u8],
+    /// `None`: nothing of it is left to write.
     body: Option<Outgoing>,
     is_flushed: bool,
 }
@@ -42,7 +43,7 @@ pub(super) struct Upload {
 /// A body of which not all has been written.
 struct Outgoing {
     body: RequestBody,
-    /// Bytes that are still to come; `None`: it goes in chunks.
+    /// Bytes still to come by its length; `None`: it is sent in chunks.
     left: Option<u64>,
     /// Whether all of it has been taken from the body.
     is_taken: bool,
@@ -50,14 +51,14 @@ struct Outgoing {
 
 /// Why a request cannot be sent to its end.
 pub(super) enum Stopped {
-    /// The client broke off, or sent nonsense.
+    /// The client broke off, or its body was malformed.
     Body(Reason),
-    /// The connection.
+    /// The connection to the server failed.
     Socket(io::Error),
 }
 
 impl Upload {
-    /// Begins with the next request.
+    /// Begins to write the next request; the last one is over.
     pub(super) fn begin(
         &mut self,
         head: &Parts,
@@ -90,7 +91,7 @@ impl Upload {
         });
     }
 
-    /// Writes on; ready when the whole request has left for the server.
+    /// Writes what there is; ready when the whole request has been written and flushed.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -128,24 +129,24 @@ impl Upload {
         }
     }
 
-    /// Whether the whole request has left.
+    /// Whether the whole request has been written and flushed.
     pub(super) fn is_over(&self) -> bool {
         self.body.is_none() && self.is_flushed && self.is_written()
     }
 
-    /// The body as it was in the beginning, if nothing of it is gone. `None` too if there was none.
+    /// The body from its first byte; `None`: not all of it was kept, or there is none.
     pub(super) fn rewound(&mut self) -> Option<RequestBody> {
         self.body.take()?.body.rewound()
     }
 
-    /// Says that the request will not be sent again.
+    /// Keeps nothing of the body any more: the request will not be sent again.
     pub(super) fn forget(&mut self) {
         if let Some(outgoing) = &mut self.body {
             outgoing.body.forget();
         }
     }
 
-    /// Gives back its memory; all has been written.
+    /// Frees the output buffer, of which all has been written.
     pub(super) fn cool(&mut self) {
         self.out = Vec::new();
         self.written = 0;
@@ -155,7 +156,7 @@ impl Upload {
         self.written == self.out.len() && self.piece.is_empty() && self.tail.is_empty()
     }
 
-    /// Takes what the body has, as far as it is little, or one large piece of it.
+    /// Takes pieces from the body: small ones into the output buffer, up to one large one.
     fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
         let Some(outgoing) = &mut self.body else {
             return Ok(());
@@ -176,7 +177,7 @@ impl Upload {
             match (data, outgoing.left) {
                 (Some(Ok(data)), _) if data.is_empty() => {}
                 (Some(Ok(data)), Some(left)) => {
-                    // More than was announced would be taken for the next request.
+                    // The server would take more bytes than the length for the next request.
                     let left = left.checked_sub(data.len() as u64);
                     outgoing.left = Some(left.ok_or(Reason::RequestBodyMalformed)?);
                     push(&mut self.out, &mut self.piece, data);
@@ -189,7 +190,7 @@ impl Upload {
                         false => self.tail = b"\r\n",
                     }
                 }
-                // Beside a length there is no place for trailers.
+                // A body with a length cannot have trailers in HTTP/1.1.
                 (Some(Err(_)), Some(_)) => {}
                 (Some(Err(trailers)), None) => {
                     let trailers = trailers.into_trailers().ok();
@@ -203,13 +204,13 @@ impl Upload {
                 (None, Some(0)) => outgoing.is_taken = true,
                 (None, Some(_)) => return Err(Reason::RequestBodyMalformed),
             }
-            // The server has the whole request by its length, whatever the client has still to say.
+            // By its length the request is complete, even if the client has not ended the body yet.
             outgoing.is_taken |= outgoing.left == Some(0);
         }
         Ok(())
     }
 
-    /// Writes some of what there is.
+    /// Writes once.
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -232,7 +233,7 @@ impl Upload {
         let of_piece = written.min(self.piece.len());
         self.piece.advance(of_piece);
         if self.piece.is_empty() {
-            // An empty view still holds what it is a view of.
+            // An empty `Bytes` still holds the buffer that it was cut from.
             self.piece = Bytes::new();
         }
         self.tail = &self.tail[written - of_piece..];
@@ -240,7 +241,7 @@ impl Upload {
     }
 }
 
-/// Puts `data` behind `out`: copied, if it is little.
+/// Appends `data`: a small piece is copied into `out`, a large one becomes `piece`.
 fn push(out: &mut Vec<u8>, piece: &mut Bytes, data: Bytes) {
     if data.len() <= SMALL_BYTES {
         out.extend_from_slice(&data);
