@@ -47,7 +47,7 @@ pub(crate) fn uncounted<F: Future>(future: F) -> impl Future<Output = F::Output>
 
 /// Counts the frames or records in a stream of bytes. Each begins with a header that has its length.
 #[derive(Debug)]
-pub(crate) struct Pieces {
+pub(crate) struct PieceCounter {
     kind: PieceKind,
     /// Bytes to skip until the next piece begins.
     skip: usize,
@@ -83,7 +83,7 @@ impl PieceKind {
     }
 }
 
-impl Pieces {
+impl PieceCounter {
     /// A counter for a stream whose first piece begins after `skip` bytes.
     pub(crate) fn after(skip: usize, kind: PieceKind) -> Self {
         Self {
@@ -143,7 +143,7 @@ mod tests {
         ];
         for (kind, bytes, count) in cases {
             for size in 1..=bytes.len() {
-                let mut pieces = Pieces::after(3, kind);
+                let mut pieces = PieceCounter::after(3, kind);
                 let counted: usize = bytes.chunks(size).map(|part| pieces.count(part)).sum();
                 assert_eq!(counted, count, "{kind:?} by {size}");
             }

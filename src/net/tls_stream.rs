@@ -20,7 +20,7 @@ use tokio_rustls::server::StartHandshake;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream as RustlsStream};
 
 use crate::base::InWords;
-use crate::base::turn::{self, PieceKind, Pieces};
+use crate::base::turn::{self, PieceCounter, PieceKind};
 use crate::base::{TlsKeys, TlsVersion};
 
 use super::stream::Stream;
@@ -46,7 +46,7 @@ struct Wire {
     /// Whether what is being written is to be followed by more at once.
     has_more: bool,
     /// The records that are read.
-    records: Pieces,
+    records: PieceCounter,
 }
 
 /// A client that has said what it wants, and waits for an answer.
@@ -341,7 +341,7 @@ impl Wire {
             stream,
             sent: 0,
             has_more: false,
-            records: Pieces::after(0, PieceKind::Records),
+            records: PieceCounter::after(0, PieceKind::Records),
         }
     }
 

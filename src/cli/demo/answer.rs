@@ -52,11 +52,11 @@ where
     let path = request.uri().path();
     let query = request.uri().query().unwrap_or_default();
     if let Some(status) = path.strip_prefix("/status/") {
-        return status_asked_for(name, status).into();
+        return requested_status(name, status).into();
     }
     match path {
-        "/" => say(StatusCode::OK, format!("hello from {name}\n")).into(),
-        "/healthz" => say(StatusCode::OK, "ok\n").into(),
+        "/" => respond(StatusCode::OK, format!("hello from {name}\n")).into(),
+        "/healthz" => respond(StatusCode::OK, "ok\n").into(),
         "/slow" => slow(name, query).await.into(),
         "/echo" => echo(request).await.into(),
         "/stop" => stop(name, query),
@@ -64,19 +64,19 @@ where
             let text = format!(
                 "{name} has no {path}; it has / /slow?ms=500 /status/503 /echo /stop?for=5s /healthz\n"
             );
-            say(StatusCode::NOT_FOUND, text).into()
+            respond(StatusCode::NOT_FOUND, text).into()
         }
     }
 }
 
-fn status_asked_for(name: &str, status: &str) -> Response<Full<Bytes>> {
+fn requested_status(name: &str, status: &str) -> Response<Full<Bytes>> {
     match status.parse() {
         // Not 1xx: an interim response, after which the client waits for another.
         Ok(code @ 200..=999) => {
             let status = StatusCode::from_u16(code).unwrap_or_default();
-            say(status, format!("{status} from {name}\n"))
+            respond(status, format!("{status} from {name}\n"))
         }
-        _ => misunderstood("write a status from 200 to 999: /status/503"),
+        _ => bad_request("write a status from 200 to 999: /status/503"),
     }
 }
 
@@ -86,9 +86,9 @@ async fn slow(name: &str, query: &str) -> Response<Full<Bytes>> {
         Ok(duration) if duration <= LONGEST => {
             clock::sleep(duration).await;
             let text = format!("hello from {name}, after {}\n", show_duration(duration));
-            say(StatusCode::OK, text)
+            respond(StatusCode::OK, text)
         }
-        _ => misunderstood("write at most 300000 milliseconds: /slow?ms=500"),
+        _ => bad_request("write at most 300000 milliseconds: /slow?ms=500"),
     }
 }
 
@@ -100,7 +100,7 @@ fn stop(name: &str, query: &str) -> Answer {
                 "{name} stops for {} and starts again by itself\n",
                 show_duration(pause)
             );
-            let mut response = say(StatusCode::OK, text);
+            let mut response = respond(StatusCode::OK, text);
             response
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -109,7 +109,7 @@ fn stop(name: &str, query: &str) -> Answer {
                 stop: Some(pause),
             }
         }
-        _ => misunderstood("write a duration with a unit, at most 5m: /stop?for=5s").into(),
+        _ => bad_request("write a duration with a unit, at most 5m: /stop?for=5s").into(),
     }
 }
 
@@ -130,9 +130,9 @@ where
     match Limited::new(body, ECHO_BYTES).collect().await {
         Ok(body) => {
             text.extend_from_slice(&body.to_bytes());
-            say(StatusCode::OK, text)
+            respond(StatusCode::OK, text)
         }
-        Err(_) => say(
+        Err(_) => respond(
             StatusCode::PAYLOAD_TOO_LARGE,
             "the body is incomplete, or larger than 1 MiB\n",
         ),
@@ -145,11 +145,11 @@ fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     parameters.find_map(|(found, value)| (found == name).then_some(value))
 }
 
-fn misunderstood(why: &str) -> Response<Full<Bytes>> {
-    say(StatusCode::BAD_REQUEST, format!("{why}\n"))
+fn bad_request(why: &str) -> Response<Full<Bytes>> {
+    respond(StatusCode::BAD_REQUEST, format!("{why}\n"))
 }
 
-fn say(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+fn respond(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(

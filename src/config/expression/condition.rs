@@ -199,7 +199,7 @@ impl Reader<'_, '_> {
     ) -> Result<Condition, Mistake> {
         if self.cursor.take_word("in") {
             if left.yields() == Type::Bool {
-                return Err(no_order(&left, "in", operator));
+                return Err(wrong_operator(&left, "in", operator));
             }
             return Ok(Condition::In(
                 left.clone(),
@@ -228,7 +228,7 @@ impl Reader<'_, '_> {
     /// The regular expression after `matches`.
     fn matches(&mut self, left: Expr, operator: Range<usize>) -> Result<Condition, Mistake> {
         if left.yields() == Type::Bool {
-            return Err(no_order(&left, "matches", operator));
+            return Err(wrong_operator(&left, "matches", operator));
         }
         self.cursor.skip_space();
         let Some((text, part)) = self.cursor.string()? else {
@@ -261,7 +261,7 @@ impl Reader<'_, '_> {
                 Type::Text | Type::Any => true,
             };
             if !is_possible {
-                return Err(no_order(left, sign, operator));
+                return Err(wrong_operator(left, sign, operator));
             }
         }
         // `<` and `>` compare numbers: a text is read as a number for them.
@@ -439,7 +439,7 @@ fn joined(
 }
 
 /// The mistake of an operator that does not work with the type of `left`.
-fn no_order(left: &Expr, sign: &str, part: Range<usize>) -> Mistake {
+fn wrong_operator(left: &Expr, sign: &str, part: Range<usize>) -> Mistake {
     let help = match left.yields() {
         Type::Bool => format!("write `{left}` or `not {left}`"),
         Type::Ip => "write `==` or `in` for addresses and networks".to_owned(),

@@ -200,7 +200,7 @@ fn from_file(cursor: &mut Cursor<'_>, expr: &Expr, files: &mut dyn Files) -> Res
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        line_into(line, &mut values).map_err(|(message, help)| {
+        push_line(line, &mut values).map_err(|(message, help)| {
             let at = format!("{}:{}: {message}", path.display(), index + 1);
             Mistake::new(part.clone(), at, help)
         })?;
@@ -212,7 +212,7 @@ fn from_file(cursor: &mut Cursor<'_>, expr: &Expr, files: &mut dyn Files) -> Res
 }
 
 /// Appends the value on `line` to `values`; a mistake is a message and what to write instead.
-fn line_into(line: &str, values: &mut Values) -> Result<(), (String, String)> {
+fn push_line(line: &str, values: &mut Values) -> Result<(), (String, String)> {
     match values {
         Values::Texts(texts) => texts.push(line.to_owned()),
         Values::Networks(networks) => {

@@ -64,7 +64,7 @@ pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
             .word(Protocol::words, |backend| &mut backend.protocol),
         key("rule")
             .means("Rules for what goes to this backend.")
-            .of_each(OF_EACH)
+            .not_in_defaults(OF_EACH)
             .compiled(Shape::List(&Shape::Table(&RULE)), |backend| {
                 rule::shown(&backend.rules)
             }),
@@ -76,7 +76,7 @@ pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
             .word(HeaderCase::words, |backend| &mut backend.header_case),
         key("servers")
             .means("The servers: addresses, or tables with more keys.")
-            .of_each(OF_EACH)
+            .not_in_defaults(OF_EACH)
             .compiled(
                 Shape::List(&Shape::AnyOf(&[Shape::Text, Shape::Table(&SERVER)])),
                 |backend| {
@@ -89,7 +89,7 @@ pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
             ),
         key("tls")
             .means("true: TLS to the servers; or a table.")
-            .of_each(OF_EACH)
+            .not_in_defaults(OF_EACH)
             .compiled_either(
                 Shape::AnyOf(&[Shape::Switch, Shape::Table(&BACKEND_TLS)]),
                 |backend| backend.tls.is_none().then(|| false.to_string()),

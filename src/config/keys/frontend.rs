@@ -36,7 +36,7 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
         key("listen")
             .means("Addresses to listen on; \":80\" is IPv4 and IPv6.")
             .also("bind address")
-            .of_each(OF_EACH)
+            .not_in_defaults(OF_EACH)
             .compiled(
                 Shape::List(&Shape::AnyOf(&[Shape::Text, Shape::Table(&BIND)])),
                 |frontend| {
@@ -46,7 +46,7 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             ),
         key("socket_mode")
             .means("The permissions of the file of a Unix socket: who may connect.")
-            .of_each(OF_EACH)
+            .not_in_defaults(OF_EACH)
             .compiled(Shape::Text, |frontend| socket_mode(&frontend.listen)),
         key("mode")
             .means("\"http\", or \"tcp\" to pass connections on as they are.")
@@ -57,7 +57,7 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             }),
         key("backend")
             .means("The backend when no route matches; without it such a request is answered 404.")
-            .of_each(OF_EACH)
+            .not_in_defaults(OF_EACH)
             .compiled(Shape::Text, |frontend| {
                 frontend.backend.as_ref().map(|name| string(name))
             }),
@@ -78,12 +78,12 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             ),
         key("half_close")
             .means("true: a request goes on when the client closes its sending side.")
-            .requests("leave it out: in TCP mode one side may always go on when the other has said all")
+            .not_in_tcp("leave it out: in TCP mode one side may always go on when the other has said all")
             .switch(|frontend| &mut frontend.half_close),
         key("trusted_proxies")
             .means("Peers whose X-Forwarded-* and Forwarded fields are used.")
             .also("real_ip")
-            .requests(NO_FIELDS)
+            .not_in_tcp(NO_FIELDS)
             .own(
                 Shape::List(&Shape::Text),
                 |_, setting, frontend, report| {
@@ -93,11 +93,11 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             ),
         key("client_field")
             .means("The field in which trusted proxies send the client's address.")
-            .requests(NO_FIELDS)
+            .not_in_tcp(NO_FIELDS)
             .word(ClientField::words, |frontend| &mut frontend.client_field),
         key("request_id")
             .means("The field with the request's id, taken or made; \"off\": no id is sent.")
-            .requests(NO_FIELDS)
+            .not_in_tcp(NO_FIELDS)
             .own(Shape::Text, request_id, |frontend| {
                 Some(match &frontend.request_id {
                     RequestIds::Off => string("off"),
@@ -106,22 +106,22 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             }),
         key("field_names")
             .means("What becomes of fields whose names have unusual characters.")
-            .requests(NO_FIELDS)
+            .not_in_tcp(NO_FIELDS)
             .word(OddNames::words, |frontend| &mut frontend.field_names),
         key("header_case")
             .means("How field names are written to clients.")
-            .requests(NO_FIELDS)
+            .not_in_tcp(NO_FIELDS)
             .word(HeaderCase::words, |frontend| &mut frontend.header_case),
         key("upgrades")
             .means("Protocols that a client may upgrade to if the server agrees.")
-            .requests(NO_REQUESTS)
+            .not_in_tcp(NO_REQUESTS)
             .own(Shape::List(&Shape::Text), upgrades, |frontend| {
                 Some(strings(&frontend.upgrades))
             }),
         key("rule")
             .means("What is done to its exchanges, in the order of the file.")
-            .of_each(OF_EACH)
-            .requests(NO_REQUESTS)
+            .not_in_defaults(OF_EACH)
+            .not_in_tcp(NO_REQUESTS)
             .compiled(Shape::List(&Shape::Table(&RULE)), |frontend| {
                 rule::shown(&frontend.rules)
             }),
@@ -130,20 +130,20 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             .table(&Inner(&FRONTEND_TIMEOUT, |frontend| &mut frontend.timeout)),
         key("limits")
             .means("Bounds of request heads.")
-            .requests(NO_REQUESTS)
+            .not_in_tcp(NO_REQUESTS)
             .table(&Inner(&FRONTEND_LIMITS, |frontend| &mut frontend.limits)),
         key("http2")
             .means("HTTP/2 with clients.")
-            .requests(NO_REQUESTS)
+            .not_in_tcp(NO_REQUESTS)
             .table(&Inner(&FRONTEND_HTTP2, |frontend| &mut frontend.http2)),
         key("forwarding")
             .means("What servers are told about clients.")
-            .requests(NO_FIELDS)
+            .not_in_tcp(NO_FIELDS)
             .table(&Inner(&FORWARDING, |frontend| &mut frontend.forwarding)),
         key("tls")
             .means("TLS: the file or directory of certificates, or a table.")
-            .of_each(OF_EACH)
-            .requests(TLS_PASSES)
+            .not_in_defaults(OF_EACH)
+            .not_in_tcp(TLS_PASSES)
             .compiled_tables(
                 Shape::AnyOf(&[Shape::List(&Shape::Text), Shape::Table(&FRONTEND_TLS)]),
                 |frontend, path, page| {
@@ -155,8 +155,8 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             ),
         key("passthrough")
             .means("Names whose TLS connections are passed on as they are.")
-            .of_each(OF_EACH)
-            .requests("write a `[[frontend.NAME.route]]`: in TCP mode all connections pass as they are")
+            .not_in_defaults(OF_EACH)
+            .not_in_tcp("write a `[[frontend.NAME.route]]`: in TCP mode all connections pass as they are")
             .compiled_tables(
                 Shape::List(&Shape::Table(&TCP_ROUTE)),
                 |frontend, path, page| {
@@ -167,7 +167,7 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             ),
         key("route")
             .means("Where requests go: the first route that matches wins.")
-            .of_each(OF_EACH)
+            .not_in_defaults(OF_EACH)
             .compiled_tables(
                 Shape::List(&Shape::AnyOf(&[
                     Shape::Table(&ROUTE),
@@ -237,7 +237,7 @@ pub(in crate::config) static BIND: Keys<Listen> = Keys {
             .not_shown(Shape::List(&Shape::Text)),
         key("tls")
             .means("TLS at this address; `false`: none, where the frontend has `tls`.")
-            .requests(TLS_PASSES)
+            .not_in_tcp(TLS_PASSES)
             .not_shown(Shape::AnyOf(&[
                 Shape::Switch,
                 Shape::List(&Shape::Text),

@@ -10,27 +10,27 @@ use crate::config::section::{KeyList, Section};
 use crate::config::setting::Setting;
 
 use super::words::Word;
-use super::{Key, Keys, Named, Part};
+use super::{Key, KeyInfo, Keys, Part};
 
 /// Borrows the value that a key fills from a `T` of the plan.
-type Place<T, V> = fn(&mut T) -> &mut V;
+type Accessor<T, V> = fn(&mut T) -> &mut V;
 
 /// The kind of a key's value, with its bounds and the value in the plan that it fills.
-pub(super) enum Kind<T: 'static> {
+pub(super) enum KeyKind<T: 'static> {
     /// Longer than 0.
-    Duration(Place<T, Duration>),
-    DurationFrom0(Place<T, Duration>),
+    Duration(Accessor<T, Duration>),
+    DurationFrom0(Accessor<T, Duration>),
     /// `None` is `"off"`.
-    DurationOrOff(Place<T, Option<Duration>>),
+    DurationOrOff(Accessor<T, Option<Duration>>),
     /// From, to.
-    Size(ByteSize, ByteSize, Place<T, ByteSize>),
+    Size(ByteSize, ByteSize, Accessor<T, ByteSize>),
     /// From, to.
-    Number(i64, i64, Place<T, dyn Number>),
+    Number(i64, i64, Accessor<T, dyn Number>),
     /// From 1 to a bound, or a word, which is `None`.
-    NumberOr(&'static str, i64, Place<T, dyn OptionalNumber>),
-    Switch(Place<T, bool>),
+    NumberOr(&'static str, i64, Accessor<T, dyn OptionalNumber>),
+    Switch(Accessor<T, bool>),
     /// With all words.
-    Word(fn() -> Vec<&'static str>, Place<T, dyn Word>),
+    Word(fn() -> Vec<&'static str>, Accessor<T, dyn Word>),
     Table(&'static dyn InnerTable<T>),
     /// A value with a shape of its own; without a function it is read in `compile`.
     Own(Shape, Option<Read<T>>, Show<T>),
@@ -94,7 +94,7 @@ pub(in crate::config) struct About {
 /// A table of plain keys in another table: its keys, and how its value is borrowed from that of the other.
 pub(super) struct Inner<T: 'static, U: 'static>(
     pub(super) &'static Keys<U>,
-    pub(super) Place<T, U>,
+    pub(super) Accessor<T, U>,
 );
 
 /// An [`Inner`] without the type that it fills.
@@ -123,56 +123,61 @@ pub(super) trait OptionalNumber {
     fn text(&self, word: &str) -> String;
 }
 
-impl Named {
-    pub(super) const fn duration<T>(self, at: Place<T, Duration>) -> Key<T> {
-        self.of(Kind::Duration(at))
+impl KeyInfo {
+    pub(super) const fn duration<T>(self, at: Accessor<T, Duration>) -> Key<T> {
+        self.of(KeyKind::Duration(at))
     }
 
-    pub(super) const fn duration_from_0<T>(self, at: Place<T, Duration>) -> Key<T> {
-        self.of(Kind::DurationFrom0(at))
+    pub(super) const fn duration_from_0<T>(self, at: Accessor<T, Duration>) -> Key<T> {
+        self.of(KeyKind::DurationFrom0(at))
     }
 
-    pub(super) const fn duration_or_off<T>(self, at: Place<T, Option<Duration>>) -> Key<T> {
-        self.of(Kind::DurationOrOff(at))
+    pub(super) const fn duration_or_off<T>(self, at: Accessor<T, Option<Duration>>) -> Key<T> {
+        self.of(KeyKind::DurationOrOff(at))
     }
 
     pub(super) const fn size<T>(
         self,
         least: ByteSize,
         most: ByteSize,
-        at: Place<T, ByteSize>,
+        at: Accessor<T, ByteSize>,
     ) -> Key<T> {
-        self.of(Kind::Size(least, most, at))
+        self.of(KeyKind::Size(least, most, at))
     }
 
-    pub(super) const fn number<T>(self, least: i64, most: i64, at: Place<T, dyn Number>) -> Key<T> {
-        self.of(Kind::Number(least, most, at))
+    pub(super) const fn number<T>(
+        self,
+        least: i64,
+        most: i64,
+        at: Accessor<T, dyn Number>,
+    ) -> Key<T> {
+        self.of(KeyKind::Number(least, most, at))
     }
 
     pub(super) const fn number_or<T>(
         self,
         word: &'static str,
         most: i64,
-        at: Place<T, dyn OptionalNumber>,
+        at: Accessor<T, dyn OptionalNumber>,
     ) -> Key<T> {
-        self.of(Kind::NumberOr(word, most, at))
+        self.of(KeyKind::NumberOr(word, most, at))
     }
 
-    pub(super) const fn switch<T>(self, at: Place<T, bool>) -> Key<T> {
-        self.of(Kind::Switch(at))
+    pub(super) const fn switch<T>(self, at: Accessor<T, bool>) -> Key<T> {
+        self.of(KeyKind::Switch(at))
     }
 
     pub(super) const fn word<T>(
         self,
         words: fn() -> Vec<&'static str>,
-        at: Place<T, dyn Word>,
+        at: Accessor<T, dyn Word>,
     ) -> Key<T> {
-        self.of(Kind::Word(words, at))
+        self.of(KeyKind::Word(words, at))
     }
 
     /// A table that is read and shown by its own entries.
     pub(super) const fn table<T, U: Clone>(self, inner: &'static Inner<T, U>) -> Key<T> {
-        self.of(Kind::Table(inner))
+        self.of(KeyKind::Table(inner))
     }
 
     /// A value that `read` reads.
@@ -182,12 +187,12 @@ impl Named {
         read: Read<T>,
         show: fn(&T) -> Option<String>,
     ) -> Key<T> {
-        self.of(Kind::Own(shape, Some(read), Show::Value(show)))
+        self.of(KeyKind::Own(shape, Some(read), Show::Value(show)))
     }
 
     /// A value that is read in `compile`, where other tables matter.
     pub(super) const fn compiled<T>(self, shape: Shape, show: fn(&T) -> Option<String>) -> Key<T> {
-        self.of(Kind::Own(shape, None, Show::Value(show)))
+        self.of(KeyKind::Own(shape, None, Show::Value(show)))
     }
 
     /// The same, shown as tables of its own.
@@ -196,7 +201,7 @@ impl Named {
         shape: Shape,
         show: fn(&T, &str, &mut Page),
     ) -> Key<T> {
-        self.of(Kind::Own(shape, None, Show::Tables(show)))
+        self.of(KeyKind::Own(shape, None, Show::Tables(show)))
     }
 
     /// The same, shown as a value, or as tables where there is none.
@@ -206,20 +211,20 @@ impl Named {
         value: fn(&T) -> Option<String>,
         tables: fn(&T, &str, &mut Page),
     ) -> Key<T> {
-        self.of(Kind::Own(shape, None, Show::Either(value, tables)))
+        self.of(KeyKind::Own(shape, None, Show::Either(value, tables)))
     }
 
     /// The same, shown by another key or not at all.
     pub(super) const fn not_shown<T>(self, shape: Shape) -> Key<T> {
-        self.of(Kind::Own(shape, None, Show::Elsewhere))
+        self.of(KeyKind::Own(shape, None, Show::Elsewhere))
     }
 
-    const fn of<T>(self, kind: Kind<T>) -> Key<T> {
-        Key { named: self, kind }
+    const fn of<T>(self, kind: KeyKind<T>) -> Key<T> {
+        Key { info: self, kind }
     }
 }
 
-impl<T> Kind<T> {
+impl<T> KeyKind<T> {
     /// Reads `key` of `section` into `value`. A wrong value is reported, and `value` stays as it is.
     pub(super) fn read(
         &self,
@@ -285,19 +290,19 @@ impl<T> Key<T> {
     /// The description of the key; `default` is the value of its table when nothing is written there.
     pub(super) fn about(&self, default: Option<&mut T>) -> About {
         let (shape, words) = match &self.kind {
-            Kind::Duration(_) | Kind::DurationFrom0(_) => (Shape::Duration, Vec::new()),
-            Kind::DurationOrOff(_) => (Shape::Duration, vec!["off"]),
-            Kind::Size(..) => (Shape::Size, Vec::new()),
-            Kind::Number(least, most, _) => (Shape::Number(*least, *most), Vec::new()),
-            Kind::NumberOr(word, most, _) => (Shape::Number(1, *most), vec![*word]),
-            Kind::Switch(_) => (Shape::Switch, Vec::new()),
-            Kind::Word(words, _) => (Shape::Words(&[]), words()),
-            Kind::Table(inner) => (Shape::Table(inner.described()), Vec::new()),
-            Kind::Own(shape, ..) => (*shape, Vec::new()),
+            KeyKind::Duration(_) | KeyKind::DurationFrom0(_) => (Shape::Duration, Vec::new()),
+            KeyKind::DurationOrOff(_) => (Shape::Duration, vec!["off"]),
+            KeyKind::Size(..) => (Shape::Size, Vec::new()),
+            KeyKind::Number(least, most, _) => (Shape::Number(*least, *most), Vec::new()),
+            KeyKind::NumberOr(word, most, _) => (Shape::Number(1, *most), vec![*word]),
+            KeyKind::Switch(_) => (Shape::Switch, Vec::new()),
+            KeyKind::Word(words, _) => (Shape::Words(&[]), words()),
+            KeyKind::Table(inner) => (Shape::Table(inner.described()), Vec::new()),
+            KeyKind::Own(shape, ..) => (*shape, Vec::new()),
         };
         About {
-            name: self.named.name,
-            means: self.named.means,
+            name: self.info.name,
+            means: self.info.means,
             default: default.and_then(|value| self.kind.text(value)),
             shape,
             words,

@@ -24,8 +24,8 @@
 //! does not repeat it.
 //!
 //! A frontend has fewer keys in TCP mode, and so has `[defaults.frontend]`: the entry says where the key
-//! is missing and what is said there ([`Named::requests`], [`Named::of_each`]). A [`View`] is the keys of
-//! a table in one of these parts.
+//! is missing and what to write there instead ([`KeyInfo::not_in_tcp`], [`KeyInfo::not_in_defaults`]). A
+//! [`View`] is the keys of a table in one of these parts.
 //!
 //! Prior art: the flags of ripgrep, each defined once (`flags/defs.rs`).
 
@@ -62,7 +62,7 @@ use crate::config::haproxy_hints::fold;
 use crate::config::page::{self, Page};
 use crate::config::report::Report;
 use crate::config::section::{KeyList, Section};
-use kind::Kind;
+use kind::KeyKind;
 
 const NO_REQUESTS: &str = "leave it out: in TCP mode there are no requests, only bytes";
 const NO_FIELDS: &str =
@@ -86,12 +86,12 @@ pub(super) struct Keys<T: 'static> {
 
 /// One key.
 pub(super) struct Key<T: 'static> {
-    named: Named,
-    kind: Kind<T>,
+    info: KeyInfo,
+    kind: KeyKind<T>,
 }
 
 /// All that is said of a key but its kind.
-pub(super) struct Named {
+pub(super) struct KeyInfo {
     name: &'static str,
     means: &'static str,
     also: &'static str,
@@ -117,8 +117,8 @@ pub(super) struct View<'a, T: 'static> {
 }
 
 /// Begins the entry of the key `name`.
-const fn key(name: &'static str) -> Named {
-    Named {
+const fn key(name: &'static str) -> KeyInfo {
+    KeyInfo {
         name,
         means: "",
         also: "",
@@ -132,7 +132,7 @@ pub(super) fn nameless() -> Name {
     Name::new("-").expect("a name of one character")
 }
 
-impl Named {
+impl KeyInfo {
     /// One line of documentation.
     const fn means(self, means: &'static str) -> Self {
         Self { means, ..self }
@@ -144,7 +144,7 @@ impl Named {
     }
 
     /// TCP mode does not have the key, and says `instead`.
-    const fn requests(self, instead: &'static str) -> Self {
+    const fn not_in_tcp(self, instead: &'static str) -> Self {
         Self {
             not_in_tcp: Some(instead),
             ..self
@@ -152,7 +152,7 @@ impl Named {
     }
 
     /// `[defaults]` does not have the key, and says `instead`.
-    const fn of_each(self, instead: &'static str) -> Self {
+    const fn not_in_defaults(self, instead: &'static str) -> Self {
         Self {
             not_in_defaults: Some(instead),
             ..self
@@ -204,9 +204,9 @@ impl<T> Copy for View<'_, T> {}
 
 impl<'a, T> View<'a, T> {
     /// The keys that exist in the part.
-    fn own(self) -> impl Iterator<Item = &'a Key<T>> {
+    fn present(self) -> impl Iterator<Item = &'a Key<T>> {
         let keys = self.keys.keys.iter();
-        keys.filter(move |key| key.named.instead_in(self.part).is_none())
+        keys.filter(move |key| key.info.instead_in(self.part).is_none())
     }
 
     fn hints(self) -> &'static str {
@@ -219,8 +219,8 @@ impl<'a, T> View<'a, T> {
 
     /// Reads `section` into `value`, except the keys that are read in `compile`.
     pub(super) fn read(self, section: &Section<'_>, value: &mut T, report: &mut Report<'_>) {
-        for key in self.own() {
-            let name = key.named.name;
+        for key in self.present() {
+            let name = key.info.name;
             key.kind.read(self.part, section, name, value, report);
         }
         (self.keys.check)(section, value, report);
@@ -235,8 +235,8 @@ impl<'a, T> View<'a, T> {
             page.set(key, text);
         }
         let mut value = value.clone();
-        for key in self.own() {
-            let path = Page::inner(path, key.named.name);
+        for key in self.present() {
+            let path = Page::inner(path, key.info.name);
             key.kind.tables(self.part, &path, &mut value, page);
         }
     }
@@ -256,23 +256,23 @@ impl<'a, T> View<'a, T> {
         T: Clone,
     {
         let mut value = value.clone();
-        let keys = self.own();
-        keys.filter_map(|key| Some((key.named.name, key.kind.text(&mut value)?)))
+        let keys = self.present();
+        keys.filter_map(|key| Some((key.info.name, key.kind.text(&mut value)?)))
             .collect()
     }
 }
 
 impl<T> KeyList for View<'_, T> {
     fn names(&self) -> Vec<&'static str> {
-        self.own().map(|key| key.named.name).collect()
+        self.present().map(|key| key.info.name).collect()
     }
 
     fn hint(&self, written: &str) -> Option<String> {
         let folded = fold(written);
         // A key of the table that this part does not have.
         let same_name = self.keys.keys.iter();
-        let same_name = same_name.filter(|key| fold(key.named.name) == folded);
-        let mut instead = same_name.filter_map(|key| key.named.instead_in(self.part));
+        let same_name = same_name.filter(|key| fold(key.info.name) == folded);
+        let mut instead = same_name.filter_map(|key| key.info.instead_in(self.part));
         if let Some(instead) = instead.next() {
             return Some(instead.to_owned());
         }
@@ -281,10 +281,8 @@ impl<T> KeyList for View<'_, T> {
         {
             return Some(hint.to_owned());
         }
-        let mut meant = self.own().filter(|key| key.named.is_meant_by(&folded));
-        meant
-            .next()
-            .map(|key| format!("write `{}`", key.named.name))
+        let mut meant = self.present().filter(|key| key.info.is_meant_by(&folded));
+        meant.next().map(|key| format!("write `{}`", key.info.name))
     }
 }
 
@@ -312,13 +310,17 @@ impl<T> Described for Keys<T> {
 impl<T> Described for View<'_, T> {
     fn about(&self) -> Vec<About> {
         let mut default = self.keys.default.map(|default| default());
-        self.own().map(|key| key.about(default.as_mut())).collect()
+        self.present()
+            .map(|key| key.about(default.as_mut()))
+            .collect()
     }
 
     #[cfg(test)]
     fn words(&self) -> Vec<&'static str> {
         let words = lines(self.hints()).flat_map(|(words, _)| words);
-        let also = self.own().flat_map(|key| key.named.also.split_whitespace());
+        let also = self
+            .present()
+            .flat_map(|key| key.info.also.split_whitespace());
         words.chain(also).collect()
     }
 }

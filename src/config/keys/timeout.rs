@@ -11,26 +11,26 @@ pub(in crate::config) static FRONTEND_TIMEOUT: Keys<FrontendTimeouts> = Keys {
         key("head")
             .means("From the first byte of a request head to its last; then 408.")
             .also("http_request request header headers")
-            .requests("write `handshake`: for what a client of TLS says first")
+            .not_in_tcp("write `handshake`: for what a client of TLS says first")
             .duration(|timeout| &mut timeout.head),
         key("body")
             .means("Between two pieces of a body, while Evenkeel waits for the client.")
-            .requests(TUNNEL)
+            .not_in_tcp(TUNNEL)
             .duration(|timeout| &mut timeout.body),
         key("keep_alive")
             .means("From a response to the next request; then the connection is closed.")
             .also("http_keep_alive idle")
-            .requests(TUNNEL)
+            .not_in_tcp(TUNNEL)
             .duration(|timeout| &mut timeout.keep_alive),
         key("linger")
             .means("How long the rest of a request is read that has been answered before its end.")
             .also("lingering_time lingering_timeout")
-            .requests(NO_REQUESTS)
+            .not_in_tcp(NO_REQUESTS)
             .duration(|timeout| &mut timeout.linger),
         key("exchange")
             .means("For a whole exchange; then 504.")
             .also("total")
-            .requests("leave it out: a connection may last")
+            .not_in_tcp("leave it out: a connection may last")
             .duration_or_off(|timeout| &mut timeout.exchange),
         key("handshake")
             .means("For a TLS handshake; in TCP mode, for the client's first TLS message.")

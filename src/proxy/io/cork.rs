@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::base::turn::{self, PieceKind, Pieces};
+use crate::base::turn::{self, PieceCounter, PieceKind};
 use crate::net::Stream;
 
 use super::tracked_socket::TrackedSocket;
@@ -34,7 +34,7 @@ pub struct CorkedStream {
     stage: Stage,
     end: End,
     /// The frames that are read.
-    frames: Pieces,
+    frames: PieceCounter,
     /// Whether those that were read last were small.
     are_small: bool,
 }
@@ -86,7 +86,7 @@ impl CorkedStream {
             stream,
             stage: Stage::Gone,
             end,
-            frames: Pieces::after(preface, PieceKind::Frames),
+            frames: PieceCounter::after(preface, PieceKind::Frames),
             are_small: false,
         }
     }

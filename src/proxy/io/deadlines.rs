@@ -27,7 +27,7 @@ pub struct Deadlines {
     /// For the server's `100 Continue`: nothing fails when it passes. Written by `forward`.
     nudge: Cell<Option<Instant>>,
     /// For a look whether the server takes the request: nothing fails when it passes, but nothing of
-    /// the server's does before it. Written by [`Uploading`](super::Uploading).
+    /// the server's does before it. Written by [`UploadProgress`](super::UploadProgress).
     look: Cell<Option<Instant>>,
     /// Whether it has passed.
     look_is_due: Cell<bool>,

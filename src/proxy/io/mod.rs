@@ -22,7 +22,7 @@ mod stream_body;
 mod timer;
 mod tracked_socket;
 mod upgrade_request;
-mod uploading;
+mod upload_progress;
 mod watched;
 
 pub use blocked::{Blocked, Look, Stall};
@@ -43,5 +43,5 @@ pub use stream_body::{StreamBody, Unread, trim_values};
 pub use timer::Timer;
 pub use tracked_socket::{ProgressProbe, SendProgress, SocketTracker, TrackedSocket};
 pub use upgrade_request::{Proof, UpgradeRequest};
-pub use uploading::Uploading;
+pub use upload_progress::UploadProgress;
 pub use watched::{Unflushed, Watch, WatchedStream};

@@ -46,13 +46,13 @@ impl IdlePool {
         }
     }
 
-    /// Lets go of what is too old and of what the server has closed, and cools what is idle.
+    /// Lets go of what is too old and of what the server has closed, and frees the buffers of what is idle.
     pub(super) fn sweep(&self, limits: &plan::Pool, now: Instant, cx: &mut Context<'_>) {
         let mut idle = self.idle.borrow_mut();
         idle.retain_mut(|connection| is_usable(connection, limits, now, cx));
         for connection in idle.iter_mut() {
             if connection.history().idle_for(now) >= COOL_AFTER {
-                connection.cool();
+                connection.free_buffers();
             }
         }
     }

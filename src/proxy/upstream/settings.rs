@@ -8,7 +8,7 @@ use hyper::client::conn::http1;
 use crate::base::Address;
 use crate::plan::{self, HeaderCase, Protocol};
 use crate::proxy::io::MOST_INTERIM_BYTES;
-use crate::wire::h1::answer::HeadLimits;
+use crate::wire::h1::response::HeadLimits;
 
 use super::server_pools::ServerPools;
 use super::tls::Tls;

@@ -93,7 +93,7 @@ impl ChunkDecoder {
             let Some(&byte) = bytes.first() else {
                 return Ok(None);
             };
-            self.state = self.after(byte)?;
+            self.state = self.next_state(byte)?;
             bytes.advance(1);
         }
     }
@@ -112,7 +112,7 @@ impl ChunkDecoder {
     }
 
     /// The state after `byte`, which is neither chunk data nor part of the trailers.
-    fn after(&mut self, byte: u8) -> Result<State, Refusal> {
+    fn next_state(&mut self, byte: u8) -> Result<State, Refusal> {
         Ok(match (self.state, byte) {
             (State::Size { size, digits }, byte) if byte.is_ascii_hexdigit() => {
                 let digit = (byte as char).to_digit(16).unwrap_or_default();
@@ -173,8 +173,8 @@ impl ChunkDecoder {
                 false => Ok(None),
             };
         }
-        let mut room = [httparse::EMPTY_HEADER; TRAILER_FIELDS_MAX];
-        let parsed = httparse::parse_headers(bytes, &mut room).map_err(|_| Refusal::Trailers)?;
+        let mut slots = [httparse::EMPTY_HEADER; TRAILER_FIELDS_MAX];
+        let parsed = httparse::parse_headers(bytes, &mut slots).map_err(|_| Refusal::Trailers)?;
         let Status::Complete((length, fields)) = parsed else {
             return Err(Refusal::Trailers);
         };

@@ -5,9 +5,9 @@
 //! the other unparsed. [`Refusal`] lists what is refused. A refusal ends the connection, because the
 //! meaning of the next byte is unknown after it.
 
-pub mod answer;
 pub mod chunks;
 mod refusal;
 pub mod request;
+pub mod response;
 
 pub use refusal::Refusal;

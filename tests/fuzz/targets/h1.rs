@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 use evenkeel::wire::h1::Refusal;
-use evenkeel::wire::h1::answer::{Answer, AnswerParser, Framing, HeadLimits};
+use evenkeel::wire::h1::response::{ResponseHead, ResponseParser, Framing, HeadLimits};
 use evenkeel::wire::h1::chunks::{ChunkDecoder, Piece};
 use http::Method;
 use libfuzzer_sys::fuzz_target;
@@ -33,9 +33,9 @@ fn read<'a>(
     mut pieces: impl Iterator<Item = &'a [u8]>,
     method: &Method,
 ) -> Result<Option<String>, Refusal> {
-    let mut parser = AnswerParser::default();
+    let mut parser = ResponseParser::default();
     let mut bytes = BytesMut::new();
-    let Answer { response, framing } = loop {
+    let ResponseHead { response, framing } = loop {
         match pieces.next() {
             Some(piece) => bytes.extend_from_slice(piece),
             None => return Ok(None),

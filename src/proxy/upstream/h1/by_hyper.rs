@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 
 use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
-use crate::proxy::io::{Deadlines, RequestBody, SocketTracker, TrackedSocket, Uploading};
+use crate::proxy::io::{Deadlines, RequestBody, SocketTracker, TrackedSocket, UploadProgress};
 use crate::proxy::upstream::settings::Settings;
 
 use super::{BodyBroken, Failure};
@@ -29,7 +29,7 @@ type Driver = http1::Connection<TokioIo<TrackedSocket>, RequestBody>;
 /// One connection.
 pub(super) struct HyperConnection {
     sender: SendRequest<RequestBody>,
-    engine: Engine,
+    driver: DriverState,
     /// The body of the last answer; `None`: it has ended, or there was none.
     incoming: Option<Incoming>,
     /// Counts the bytes of the socket, and bounds what comes before a head.
@@ -39,7 +39,7 @@ pub(super) struct HyperConnection {
 }
 
 /// The driver, which moves the bytes of the connection.
-enum Engine {
+enum DriverState {
     Running(Pin<Box<Driver>>),
     /// The driver has ended without an error, and must not be polled again. After an upgrade it holds the socket.
     Finished(Pin<Box<Driver>>),
@@ -56,14 +56,14 @@ impl HyperConnection {
     pub(super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
         let stream = TrackedSocket::to_server(stream);
         let tracker = stream.tracker();
-        let (sender, driver) = settings
+        let (sender, connection) = settings
             .http1
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Fault::http(Reason::ServerConnectFailed, error))?;
         Ok(Self {
             sender,
-            engine: Engine::Running(Box::pin(driver)),
+            driver: DriverState::Running(Box::pin(connection)),
             incoming: None,
             tracker,
             head_bound: settings.head_bound(),
@@ -72,7 +72,7 @@ impl HyperConnection {
 
     /// See [`super::H1Connection::into_upgraded`].
     pub(super) fn into_upgraded(self) -> Option<(Stream, Bytes)> {
-        let Engine::Finished(driver) = self.engine else {
+        let DriverState::Finished(driver) = self.driver else {
             return None;
         };
         let parts = Pin::into_inner(driver).into_parts();
@@ -100,11 +100,12 @@ impl HyperConnection {
         if has_body {
             request.body_mut().go_through(self.tracker.clone());
         }
-        let uploading = has_body.then(|| Uploading::begin(self.tracker.clone(), deadlines));
+        let upload_progress =
+            has_body.then(|| UploadProgress::begin(self.tracker.clone(), deadlines));
         self.tracker.await_head(self.head_bound);
         let answer = self.sender.try_send_request(request);
-        let engine = &mut self.engine;
-        let answer = answered(answer, engine, &self.tracker, deadlines, uploading).await?;
+        let driver = &mut self.driver;
+        let answer = answered(answer, driver, &self.tracker, deadlines, upload_progress).await?;
         let (head, incoming) = answer.into_parts();
         self.incoming = Some(incoming);
         Ok(Response::from_parts(head, ()))
@@ -122,7 +123,7 @@ impl HyperConnection {
         if polled.is_pending() {
             // Only the first poll makes hyper ready to read more of the body; now the driver reads it. How
             // the driver ends does not matter here: the body itself says whether it is complete.
-            let _ = self.engine.drive(cx);
+            let _ = self.driver.drive(cx);
             polled = Pin::new(incoming).poll_frame(cx);
         }
         if let Poll::Ready(None) = polled {
@@ -144,13 +145,13 @@ impl HyperConnection {
 
     /// See [`super::H1Connection::is_reusable`].
     pub(super) fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
-        self.engine.drive(cx).is_pending()
+        self.driver.drive(cx).is_pending()
             && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
     }
 
     /// As [`super::H1Connection::is_finished`].
     pub(super) fn is_finished(&self) -> bool {
-        !matches!(self.engine, Engine::Running(_)) || self.tracker.is_write_closed()
+        !matches!(self.driver, DriverState::Running(_)) || self.tracker.is_write_closed()
     }
 
     /// As [`super::H1Connection::is_wanted`].
@@ -162,17 +163,17 @@ impl HyperConnection {
 /// Polls `answer` and the driver together until the answer has come, or a deadline has passed.
 async fn answered(
     answer: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>>,
-    engine: &mut Engine,
+    driver: &mut DriverState,
     tracker: &SocketTracker,
     deadlines: &Deadlines,
-    mut uploading: Option<Uploading>,
+    mut upload_progress: Option<UploadProgress>,
 ) -> Result<Response<Incoming>, Failure> {
     let mut answer = pin!(answer);
     poll_fn(|cx| {
         if let Some(reason) = deadlines.fired() {
             return Poll::Ready(Err(Failure::from(Fault::new(reason))));
         }
-        let driven = engine.drive(cx);
+        let driven = driver.drive(cx);
         match (answer.as_mut().poll(cx), driven) {
             (Poll::Ready(Ok(response)), _) => {
                 tracker.head_came();
@@ -194,8 +195,8 @@ async fn answered(
                 Poll::Ready(Err(Failure { fault, unsent }))
             }
             (Poll::Pending, _) => {
-                if let Some(uploading) = &mut uploading {
-                    uploading.poll(deadlines);
+                if let Some(upload_progress) = &mut upload_progress {
+                    upload_progress.poll(deadlines);
                 }
                 Poll::Pending
             }
@@ -204,7 +205,7 @@ async fn answered(
     .await
 }
 
-impl Engine {
+impl DriverState {
     fn drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
         let Self::Running(driver) = self else {
             return Poll::Ready(Ok(()));

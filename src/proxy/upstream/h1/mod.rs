@@ -165,9 +165,9 @@ impl H1Connection {
     }
 
     /// Frees the buffers of an idle connection.
-    pub(super) fn cool(&mut self) {
+    pub(super) fn free_buffers(&mut self) {
         if let Engine::Own(own) = &mut self.engine {
-            own.cool();
+            own.free_buffers();
         }
     }
 

@@ -16,13 +16,13 @@ use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
 use crate::plan::HeaderCase;
 use crate::proxy::io::{
-    Deadlines, Listener, MOST_INTERIM_BYTES, RequestBody, TrackedSocket, Uploading,
+    Deadlines, Listener, MOST_INTERIM_BYTES, RequestBody, TrackedSocket, UploadProgress,
 };
 use crate::proxy::upstream::settings::Settings;
 use crate::wire::h1::Refusal;
-use crate::wire::h1::answer::{Answer, AnswerParser, Framing, HeadLimits};
 use crate::wire::h1::chunks::{ChunkDecoder, Piece};
 use crate::wire::h1::request::NameCase;
+use crate::wire::h1::response::{Framing, HeadLimits, ResponseHead, ResponseParser};
 
 use super::upload::{Stopped, Upload};
 use super::{BodyBroken, Failure};
@@ -39,9 +39,9 @@ pub(super) struct OwnConnection {
     stream: TrackedSocket,
     /// Bytes that were read from the socket and not yet used.
     read: BytesMut,
-    parser: AnswerParser,
+    parser: ResponseParser,
     upload: Upload,
-    incoming: Incoming,
+    expected: Expected,
     /// Whether the last read filled its buffer, so that there may be more to read.
     has_more: bool,
     limits: HeadLimits,
@@ -49,7 +49,7 @@ pub(super) struct OwnConnection {
 }
 
 /// What comes next from the server.
-enum Incoming {
+enum Expected {
     /// Nothing: its answer has ended, or no request was sent yet.
     Nothing,
     /// Nothing: the connection cannot be used again.
@@ -76,7 +76,7 @@ struct Waiting<'a> {
     /// How many bytes the socket had been given before the request.
     written_before: u64,
     /// `None`: the request has no body.
-    uploading: Option<Uploading>,
+    upload_progress: Option<UploadProgress>,
 }
 
 impl OwnConnection {
@@ -85,9 +85,9 @@ impl OwnConnection {
         Self {
             stream: TrackedSocket::to_server(stream),
             read: BytesMut::new(),
-            parser: AnswerParser::default(),
+            parser: ResponseParser::default(),
             upload: Upload::default(),
-            incoming: Incoming::Nothing,
+            expected: Expected::Nothing,
             has_more: false,
             limits: settings.head_limits(),
             case: match settings.header_case() {
@@ -111,9 +111,10 @@ impl OwnConnection {
             listener: body.listener(),
             interim_left: MOST_INTERIM_BYTES,
             written_before: self.stream.written(),
-            uploading: has_body.then(|| Uploading::begin(self.stream.tracker(), deadlines)),
+            upload_progress: has_body
+                .then(|| UploadProgress::begin(self.stream.tracker(), deadlines)),
         };
-        self.incoming = Incoming::Head;
+        self.expected = Expected::Head;
         self.has_more = false;
         self.upload.begin(head, host, body, self.case);
         match poll_fn(|cx| self.poll_answer(cx, &mut waiting, deadlines)).await {
@@ -158,14 +159,18 @@ impl OwnConnection {
             // If it is the `100 Continue` that the body waits for, the next turn of the loop writes the body.
             waiting.hear(&answer.response)?;
         }
-        if let Some(uploading) = &mut waiting.uploading {
-            uploading.poll(deadlines);
+        if let Some(upload_progress) = &mut waiting.upload_progress {
+            upload_progress.poll(deadlines);
         }
         Poll::Pending
     }
 
     /// The next head, interim or not.
-    fn poll_head(&mut self, cx: &mut Context<'_>, method: &Method) -> Poll<Result<Answer, Fault>> {
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        method: &Method,
+    ) -> Poll<Result<ResponseHead, Fault>> {
         loop {
             if !self.read.is_empty() {
                 let parsed = self.parser.parse(&mut self.read, method, self.limits);
@@ -183,13 +188,13 @@ impl OwnConnection {
         }
     }
 
-    fn begin_body(&mut self, answer: Answer) -> Response<()> {
-        self.incoming = match answer.framing {
-            Framing::Length(0) => Incoming::Nothing,
-            Framing::Length(length) => Incoming::Length(length),
-            Framing::Chunked => Incoming::Chunks(ChunkDecoder::default()),
-            Framing::UntilEnd => Incoming::UntilEnd,
-            Framing::Tunnel => Incoming::Tunnel,
+    fn begin_body(&mut self, answer: ResponseHead) -> Response<()> {
+        self.expected = match answer.framing {
+            Framing::Length(0) => Expected::Nothing,
+            Framing::Length(length) => Expected::Length(length),
+            Framing::Chunked => Expected::Chunks(ChunkDecoder::default()),
+            Framing::UntilEnd => Expected::UntilEnd,
+            Framing::Tunnel => Expected::Tunnel,
         };
         answer.response
     }
@@ -200,7 +205,7 @@ impl OwnConnection {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
         if let Poll::Ready(Err(stopped)) = self.upload.poll(cx, &mut self.stream) {
-            self.incoming = Incoming::Ended;
+            self.expected = Expected::Ended;
             return Poll::Ready(Some(Err(match stopped {
                 // The exchange has the reason already: `RequestBody` has recorded it.
                 Stopped::Body(_) => BodyBroken::Cut,
@@ -212,7 +217,7 @@ impl OwnConnection {
                 Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
                 Ok(None) => {}
                 Err(refusal) => {
-                    self.incoming = Incoming::Ended;
+                    self.expected = Expected::Ended;
                     return Poll::Ready(Some(Err(BodyBroken::Refused(refusal))));
                 }
             }
@@ -220,15 +225,15 @@ impl OwnConnection {
                 return Poll::Ready(None);
             }
             let error = match ready!(self.poll_read(cx)) {
-                Ok(0) if matches!(self.incoming, Incoming::UntilEnd) => {
-                    self.incoming = Incoming::Ended;
+                Ok(0) if matches!(self.expected, Expected::UntilEnd) => {
+                    self.expected = Expected::Ended;
                     return Poll::Ready(None);
                 }
                 Ok(0) => BodyBroken::Cut,
                 Ok(_) => continue,
                 Err(error) => BodyBroken::Io(error),
             };
-            self.incoming = Incoming::Ended;
+            self.expected = Expected::Ended;
             return Poll::Ready(Some(Err(error)));
         }
     }
@@ -238,31 +243,31 @@ impl OwnConnection {
         if self.read.is_empty() {
             return Ok(None);
         }
-        let data = match &mut self.incoming {
-            Incoming::Length(left) => {
+        let data = match &mut self.expected {
+            Expected::Length(left) => {
                 let length = usize::try_from(*left)
                     .map_or(self.read.len(), |left| left.min(self.read.len()));
                 *left -= length as u64;
                 let data = self.read.split_to(length).freeze();
                 if *left == 0 {
-                    self.incoming = Incoming::Nothing;
+                    self.expected = Expected::Nothing;
                 }
                 data
             }
-            Incoming::Chunks(decoder) => match decoder.decode(&mut self.read)? {
+            Expected::Chunks(decoder) => match decoder.decode(&mut self.read)? {
                 Some(Piece::Data(data)) => data,
                 Some(Piece::Trailers(trailers)) => {
-                    self.incoming = Incoming::Nothing;
+                    self.expected = Expected::Nothing;
                     return Ok(Some(Frame::trailers(trailers)));
                 }
                 Some(Piece::End) => {
-                    self.incoming = Incoming::Nothing;
+                    self.expected = Expected::Nothing;
                     return Ok(None);
                 }
                 None => return Ok(None),
             },
-            Incoming::UntilEnd => self.read.split().freeze(),
-            Incoming::Nothing | Incoming::Ended | Incoming::Head | Incoming::Tunnel => {
+            Expected::UntilEnd => self.read.split().freeze(),
+            Expected::Nothing | Expected::Ended | Expected::Head | Expected::Tunnel => {
                 return Ok(None);
             }
         };
@@ -271,55 +276,55 @@ impl OwnConnection {
 
     /// Reads once and returns the number of bytes; 0: the server has closed the connection.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let expected = match &self.incoming {
-            Incoming::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
-            Incoming::Chunks(decoder) => {
+        let expected_bytes = match &self.expected {
+            Expected::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
+            Expected::Chunks(decoder) => {
                 usize::try_from(decoder.chunk_left()).unwrap_or(usize::MAX)
             }
             _ => 0,
         };
-        if expected > LITTLE_BYTES || self.has_more {
-            let room = match &self.incoming {
-                Incoming::Length(_) => expected.min(LARGE_BYTES),
+        if expected_bytes > LITTLE_BYTES || self.has_more {
+            let most = match &self.expected {
+                Expected::Length(_) => expected_bytes.min(LARGE_BYTES),
                 _ => LARGE_BYTES,
             };
-            self.read.reserve(room);
+            self.read.reserve(most);
             let reading = pin!(self.stream.read_buf(&mut self.read));
             let count = ready!(reading.poll(cx))?;
-            self.has_more = count >= room;
+            self.has_more = count >= most;
             return Poll::Ready(Ok(count));
         }
-        let mut room = [MaybeUninit::uninit(); LITTLE_BYTES];
-        let mut room = ReadBuf::uninit(&mut room);
-        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room))?;
-        self.has_more = room.remaining() == 0;
-        self.read.extend_from_slice(room.filled());
-        Poll::Ready(Ok(room.filled().len()))
+        let mut buffer = [MaybeUninit::uninit(); LITTLE_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut buffer);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        self.has_more = buffer.remaining() == 0;
+        self.read.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
     }
 
     /// See [`super::H1Connection::is_end_stream`].
     pub(super) fn is_end_stream(&self) -> bool {
-        matches!(self.incoming, Incoming::Nothing | Incoming::Ended)
+        matches!(self.expected, Expected::Nothing | Expected::Ended)
     }
 
     /// See [`super::H1Connection::size_hint`].
     pub(super) fn size_hint(&self) -> SizeHint {
-        match self.incoming {
-            Incoming::Nothing | Incoming::Ended | Incoming::Tunnel => SizeHint::with_exact(0),
-            Incoming::Length(left) => SizeHint::with_exact(left),
-            Incoming::Head | Incoming::Chunks(_) | Incoming::UntilEnd => SizeHint::default(),
+        match self.expected {
+            Expected::Nothing | Expected::Ended | Expected::Tunnel => SizeHint::with_exact(0),
+            Expected::Length(left) => SizeHint::with_exact(left),
+            Expected::Head | Expected::Chunks(_) | Expected::UntilEnd => SizeHint::default(),
         }
     }
 
     /// See [`super::H1Connection::into_upgraded`].
     pub(super) fn into_upgraded(self) -> Option<(Stream, Bytes)> {
-        let is_tunnel = matches!(self.incoming, Incoming::Tunnel);
+        let is_tunnel = matches!(self.expected, Expected::Tunnel);
         is_tunnel.then(|| (self.stream.into_inner(), self.read.freeze()))
     }
 
     /// Whether no request is in progress and no byte has come without one.
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self.incoming, Incoming::Nothing)
+        matches!(self.expected, Expected::Nothing)
             && self.upload.is_over()
             && self.read.is_empty()
             && !self.stream.is_write_closed()
@@ -327,19 +332,19 @@ impl OwnConnection {
 
     /// See [`super::H1Connection::is_reusable`].
     pub(super) fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut room = [0; 1];
-        let mut room = ReadBuf::new(&mut room);
+        let mut buffer = [0; 1];
+        let mut buffer = ReadBuf::new(&mut buffer);
         self.is_idle()
             && Pin::new(&mut self.stream)
-                .poll_read(cx, &mut room)
+                .poll_read(cx, &mut buffer)
                 .is_pending()
     }
 
-    /// See [`super::H1Connection::cool`].
-    pub(super) fn cool(&mut self) {
+    /// See [`super::H1Connection::free_buffers`].
+    pub(super) fn free_buffers(&mut self) {
         self.read = BytesMut::new();
         self.parser.clear();
-        self.upload.cool();
+        self.upload.free_buffers();
     }
 
     /// See [`super::H1Connection::is_wanted`].

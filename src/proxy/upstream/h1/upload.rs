@@ -147,7 +147,7 @@ impl Upload {
     }
 
     /// Frees the output buffer, of which all has been written.
-    pub(super) fn cool(&mut self) {
+    pub(super) fn free_buffers(&mut self) {
         self.out = Vec::new();
         self.written = 0;
     }

@@ -17,7 +17,7 @@ use crate::base::tasks::{self, JoinHandle};
 use crate::exchange::{Fault, Reason};
 use crate::proxy::io::{
     BodyFault, Deadlines, MOST_INTERIM_BYTES, Pump, RequestBody, Stopped, StreamBody,
-    UpgradeRequest, Uploading, interim_bytes, trim_values,
+    UpgradeRequest, UploadProgress, interim_bytes, trim_values,
 };
 
 use super::connection::H2Connection;
@@ -166,11 +166,12 @@ impl StreamPermit {
         } else {
             Pump::new(body, stream).through(self.connection.tracker())
         };
-        let uploading = (!is_whole).then(|| Uploading::begin(self.connection.tracker(), deadlines));
+        let upload_progress =
+            (!is_whole).then(|| UploadProgress::begin(self.connection.tracker(), deadlines));
         let mut call = Call {
             response,
             pump,
-            uploading,
+            upload_progress,
             interim_left: MOST_INTERIM_BYTES,
         };
         match poll_fn(|cx| call.poll(cx, deadlines)).await {
@@ -192,7 +193,7 @@ struct Call {
     response: ResponseFuture,
     pump: Pump<RequestBody>,
     /// `None`: there is no body.
-    uploading: Option<Uploading>,
+    upload_progress: Option<UploadProgress>,
     /// What the server may still say before its answer.
     interim_left: u64,
 }
@@ -238,8 +239,8 @@ impl Call {
                 listener.hear(interim.status(), interim.headers());
             }
         }
-        if let Some(uploading) = &mut self.uploading {
-            uploading.poll_part(deadlines, self.pump.sent());
+        if let Some(upload_progress) = &mut self.upload_progress {
+            upload_progress.poll_part(deadlines, self.pump.sent());
         }
         std::future::Future::poll(Pin::new(&mut self.response), cx).map_err(Ended::Stream)
     }

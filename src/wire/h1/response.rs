@@ -41,7 +41,7 @@ pub enum Framing {
 
 /// The head of a response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ResponseHead {
     /// Its status and its fields. An unusual reason phrase is an extension of it: [`ReasonPhrase`].
     pub response: Response<()>,
     /// Where its body ends. An interim response (1xx) has no body: `Length(0)`.
@@ -50,7 +50,7 @@ pub struct Answer {
 
 /// Parses response heads. Of a head that has not arrived completely, it remembers what it has searched.
 #[derive(Debug, Default)]
-pub struct AnswerParser {
+pub struct ResponseParser {
     /// Where the fields of the head are. The memory is used again for the next head.
     fields: Vec<FieldAt>,
     /// How many bytes have been searched without finding the end of a head; 0: none.
@@ -66,7 +66,7 @@ struct FieldAt {
     value_length: usize,
 }
 
-impl AnswerParser {
+impl ResponseParser {
     /// Takes the head at the beginning of `bytes` out of them; `None`: it has not arrived completely.
     /// `method` is that of the request, on which the end of the body depends.
     ///
@@ -78,7 +78,7 @@ impl AnswerParser {
         bytes: &mut BytesMut,
         method: &Method,
         limits: HeadLimits,
-    ) -> Result<Option<Answer>, Refusal> {
+    ) -> Result<Option<ResponseHead>, Refusal> {
         if self.searched > 0 && !self.may_have_come_whole(bytes) {
             return self.wait(bytes, limits);
         }
@@ -100,7 +100,7 @@ impl AnswerParser {
             response.extensions_mut().insert(reason);
         }
         let framing = framing_of(&mut response, method)?;
-        Ok(Some(Answer { response, framing }))
+        Ok(Some(ResponseHead { response, framing }))
     }
 
     /// Forgets what it has searched, and frees its memory.
@@ -109,7 +109,11 @@ impl AnswerParser {
     }
 
     /// `None`, unless more bytes cannot make a head of `bytes`.
-    fn wait(&mut self, bytes: &BytesMut, limits: HeadLimits) -> Result<Option<Answer>, Refusal> {
+    fn wait(
+        &mut self,
+        bytes: &BytesMut,
+        limits: HeadLimits,
+    ) -> Result<Option<ResponseHead>, Refusal> {
         let known = bytes.len().min(BEGINNING.len());
         if bytes[..known] != BEGINNING[..known] {
             return Err(Refusal::NotHttp);
@@ -139,22 +143,22 @@ impl AnswerParser {
         limits: HeadLimits,
     ) -> Result<Option<(StatusLine, usize)>, Refusal> {
         if limits.fields <= FIELDS_ON_STACK {
-            let mut room = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
-            self.find_fields_in(bytes, &mut room[..limits.fields])
+            let mut slots = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
+            self.find_fields_in(bytes, &mut slots[..limits.fields])
         } else {
-            let mut room = vec![MaybeUninit::uninit(); limits.fields];
-            self.find_fields_in(bytes, &mut room)
+            let mut slots = vec![MaybeUninit::uninit(); limits.fields];
+            self.find_fields_in(bytes, &mut slots)
         }
     }
 
     fn find_fields_in<'b>(
         &mut self,
         bytes: &'b [u8],
-        room: &mut [MaybeUninit<Header<'b>>],
+        slots: &mut [MaybeUninit<Header<'b>>],
     ) -> Result<Option<(StatusLine, usize)>, Refusal> {
         let mut parsed = httparse::Response::new(&mut []);
         let outcome =
-            ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, room);
+            ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, slots);
         let length = match outcome.map_err(refusal_of)? {
             Status::Complete(length) => length,
             Status::Partial => return Ok(None),
@@ -223,11 +227,11 @@ fn refusal_of(error: httparse::Error) -> Refusal {
 fn framing_of(response: &mut Response<()>, method: &Method) -> Result<Framing, Refusal> {
     let (status, version) = (response.status(), response.version());
     let headers = response.headers_mut();
-    let is_coded = is_coded(headers)?;
-    if is_coded && version == Version::HTTP_10 {
+    let is_chunked = is_chunked(headers)?;
+    if is_chunked && version == Version::HTTP_10 {
         return Err(Refusal::CodingInHttp10);
     }
-    if is_coded && headers.contains_key(header::CONTENT_LENGTH) {
+    if is_chunked && headers.contains_key(header::CONTENT_LENGTH) {
         return Err(Refusal::LengthBesideCoding);
     }
     if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -242,7 +246,7 @@ fn framing_of(response: &mut Response<()>, method: &Method) -> Result<Framing, R
         return Ok(Framing::Length(0));
     }
     Ok(match length {
-        _ if is_coded => Framing::Chunked,
+        _ if is_chunked => Framing::Chunked,
         Some(length) => Framing::Length(length),
         None => Framing::UntilEnd,
     })
@@ -250,7 +254,7 @@ fn framing_of(response: &mut Response<()>, method: &Method) -> Result<Framing, R
 
 /// Whether the body is chunked. Any other coding is refused: it would have to be decoded here, because the
 /// field is not passed on, and the client would take coded bytes for the content.
-fn is_coded(headers: &HeaderMap) -> Result<bool, Refusal> {
+fn is_chunked(headers: &HeaderMap) -> Result<bool, Refusal> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (None, _) => Ok(false),
@@ -270,12 +274,12 @@ mod tests {
         fields: 5,
     };
 
-    fn parse(text: &str) -> Result<Option<Answer>, Refusal> {
+    fn parse(text: &str) -> Result<Option<ResponseHead>, Refusal> {
         parse_to(text, &Method::GET)
     }
 
-    fn parse_to(text: &str, method: &Method) -> Result<Option<Answer>, Refusal> {
-        AnswerParser::default().parse(&mut BytesMut::from(text), method, LIMITS)
+    fn parse_to(text: &str, method: &Method) -> Result<Option<ResponseHead>, Refusal> {
+        ResponseParser::default().parse(&mut BytesMut::from(text), method, LIMITS)
     }
 
     fn framing(text: &str, method: &Method) -> Framing {
@@ -286,9 +290,9 @@ mod tests {
     #[test]
     fn a_head_is_taken_out_of_the_bytes_and_what_follows_stays() {
         let mut bytes = BytesMut::from("HTTP/1.1 200 OK\r\nServer: a\r\nX-B:  c d \r\n\r\nbody");
-        let mut parser = AnswerParser::default();
+        let mut parser = ResponseParser::default();
         let answer = parser.parse(&mut bytes, &Method::GET, LIMITS);
-        let Answer { response, framing } = answer.expect("understood").expect("whole");
+        let ResponseHead { response, framing } = answer.expect("understood").expect("whole");
         assert_eq!(&bytes[..], b"body");
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.version(), Version::HTTP_11);
@@ -424,7 +428,7 @@ mod tests {
 server: a
 
 x";
-        let mut parser = AnswerParser::default();
+        let mut parser = ResponseParser::default();
         let mut bytes = BytesMut::new();
         let came_whole = text.bytes().position(|byte| {
             bytes.extend_from_slice(&[byte]);
@@ -443,7 +447,7 @@ x";
             fields: 150,
         };
         let mut bytes = BytesMut::from(&*text);
-        let answer = AnswerParser::default().parse(&mut bytes, &Method::GET, limits);
+        let answer = ResponseParser::default().parse(&mut bytes, &Method::GET, limits);
         let response = answer.expect("understood").expect("whole").response;
         assert_eq!(response.headers().len(), 150);
     }
@@ -455,7 +459,7 @@ x";
             size in 1_usize..9,
         ) {
             let whole = parse(&text).map(|answer| answer.map(|answer| format!("{answer:?}")));
-            let mut parser = AnswerParser::default();
+            let mut parser = ResponseParser::default();
             let mut bytes = BytesMut::new();
             let mut parts = Ok(None);
             for piece in text.as_bytes().chunks(size) {
@@ -476,7 +480,7 @@ x";
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {
             let mut bytes = BytesMut::from(&bytes[..]);
-            let _ = AnswerParser::default().parse(&mut bytes, &Method::GET, LIMITS);
+            let _ = ResponseParser::default().parse(&mut bytes, &Method::GET, LIMITS);
         }
     }
 }

@@ -10,12 +10,12 @@ use super::deadlines::Deadlines;
 use super::tracked_socket::{SocketTracker, StreamProgressProbe};
 
 /// Checks whether the server takes the request, while the exchange waits for the answer.
-pub struct Uploading {
+pub struct UploadProgress {
     tracker: SocketTracker,
     probe: StreamProgressProbe,
 }
 
-impl Uploading {
+impl UploadProgress {
     /// For a request that is written next, on the connection of `tracker`; `deadlines` says since when the
     /// exchange waits for the answer.
     pub fn begin(tracker: SocketTracker, deadlines: &Deadlines) -> Self {
