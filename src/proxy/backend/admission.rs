@@ -1,11 +1,11 @@
-//! Whether a server may be given traffic: one bit for each of those who can keep it from that.
+//! Whether a server may be given traffic: one bit for each cause that can keep traffic from it.
 //!
-//! A server is usable while no bit is set. Each bit has one writer, who need not know of the others: a
+//! A server is usable while no bit is set. Each bit has one writer, which need not know the others: a
 //! server that an operator holds back stays so when its checks pass.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Who keeps a server from traffic.
+/// What keeps traffic from a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum HeldBy {
@@ -19,30 +19,30 @@ pub enum HeldBy {
     Outlier = 1 << 3,
 }
 
-/// Who keeps one server from traffic now.
+/// All that keeps traffic from one server now.
 ///
 /// `Relaxed`: a choice made a moment earlier would have been the same.
 #[derive(Debug, Default)]
 pub struct Admission(AtomicU8);
 
 impl Admission {
-    /// Whether it may be given traffic.
+    /// Whether the server may be given traffic.
     #[inline]
     pub fn is_usable(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether `by` alone keeps it from traffic.
+    /// Whether `by` and nothing else keeps traffic from the server.
     pub fn is_held_by_only(&self, by: HeldBy) -> bool {
         self.0.load(Ordering::Relaxed) == by as u8
     }
 
-    /// Keeps it from traffic. The caller makes the backend refresh its set afterwards.
+    /// Keeps traffic from the server. The caller makes the backend refresh its set afterwards.
     pub fn hold(&self, by: HeldBy) {
         self.0.fetch_or(by as u8, Ordering::Relaxed);
     }
 
-    /// Keeps it no longer, as far as `by` goes. The caller makes the backend refresh its set afterwards.
+    /// Ends what [`Admission::hold`] began for `by`; other causes stay. The caller makes the backend refresh its set afterwards.
     pub fn release(&self, by: HeldBy) {
         self.0.fetch_and(!(by as u8), Ordering::Relaxed);
     }

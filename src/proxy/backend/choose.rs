@@ -26,7 +26,7 @@ impl Local {
         for race in 1..=RACES {
             let picked = pick(&set.shared, &ask, clock::now, &mut ())?;
             let server = &set.servers[picked.index];
-            // The last one does not mind that the load has changed.
+            // The last try takes a slot even if the load has changed.
             let is_taken = match picked.seen.filter(|_| race < RACES) {
                 Some(seen) => server.shared.try_acquire_at(seen),
                 None => server.shared.try_acquire(),
@@ -35,14 +35,14 @@ impl Local {
                 return Ok(Lease::of(self, server));
             }
         }
-        // Others were faster each time: there are servers.
+        // Other workers were faster each time. There are servers, so the exchange waits.
         Err(NoSlot::Full)
     }
 
     /// The number of this exchange's turn.
     #[inline]
     fn turn(&self, set: &LocalSet, tried: &Tried) -> u64 {
-        // Relaxed: a ticket counter; nothing else hangs on it.
+        // Relaxed: only the count itself matters, no other memory depends on it.
         let cursor = &self.shared.live.cursor;
         match set.shared.selector {
             // A second try takes no turn of its own: with two servers of which one hangs, the next
@@ -53,8 +53,8 @@ impl Local {
         }
     }
 
-    /// A slot at a server that was not tried, at once, unless others wait already: who comes later
-    /// must not overtake them.
+    /// A slot at a server that was not tried, without waiting. Fails if other exchanges wait already, because a
+    /// later exchange must not overtake them.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
-//! Which server: the choice among those of a set.
+//! Chooses a server of a set.
 //!
-//! Pure: it reads what is in flight and who is held, and changes nothing. Taking the slot is another
-//! step, and may find that another worker was faster; then the choice is made anew. No balancing
-//! method draws by chance yet, so that none is given here.
+//! Pure: it reads what is in flight and what is held, and changes nothing. Taking the slot is a step of its
+//! own (`choose`); if another worker was faster, the choice is made again. No random generator is passed
+//! in, because no balancing method needs one yet.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use super::balance::round_robin::Turns;
 use super::server::{Health, Server};
 use super::set::{Member, Selector, ServerSet};
 
-/// The servers that one exchange has tried: none of most, and at most `attempts` of any.
+/// The servers that one exchange has tried. Empty for most exchanges; `attempts` bounds it.
 #[derive(Default)]
 pub struct Tried(Vec<Arc<Server>>);
 
-/// What an exchange wants.
+/// What the choice depends on besides the set.
 pub(super) struct Ask<'a> {
     /// These are not chosen again.
     pub(super) tried: &'a Tried,
@@ -55,9 +55,9 @@ pub(super) enum Unfit {
     Full,
 }
 
-/// Learns how a choice is made. That of `()` is compiled away.
+/// Observes a choice. The implementation for `()` is compiled away.
 pub(super) trait Trace {
-    /// Whether it wants to know.
+    /// Whether `passed_over` does anything.
     const LISTENS: bool;
 
     /// The server was considered, and not chosen.
@@ -76,7 +76,7 @@ impl Tried {
         self.0.push(Arc::clone(server));
     }
 
-    /// Whether there is none.
+    /// Whether no server has been tried.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -87,7 +87,7 @@ impl Tried {
     }
 }
 
-/// The server of `set` for an exchange that asks this; `now` says the time where it matters.
+/// The server of `set` for `ask`; `now` is called only where the time matters.
 ///
 /// # Errors
 ///
@@ -154,8 +154,8 @@ fn least_loaded<T: Trace>(
     Some(Pick { index, seen })
 }
 
-/// What is left where no member will do. An exchange whose first choices have all been tried gets a
-/// backup: they still count as up, so that the backups are no members yet.
+/// The choice when no member of the set is possible. An exchange that has tried all members gets a backup. The
+/// backups are not members then, because the tried servers still count as up.
 #[cold]
 fn otherwise(set: &ServerSet, ask: &Ask<'_>) -> Result<Pick, NoSlot> {
     let servers = set.servers();
@@ -163,7 +163,7 @@ fn otherwise(set: &ServerSet, ask: &Ask<'_>) -> Result<Pick, NoSlot> {
         let server = &servers[member.index];
         server.is_usable() && !ask.tried.has(server)
     };
-    // One that waits for its first check may be up in a moment, and is waited for like a full one.
+    // A server before its first check may be up in a moment: the exchange waits, as for a full server.
     let may_come = |server: &Arc<Server>| {
         let is_unchecked = server.health() == Health::Checking
             && server.admission().is_held_by_only(HeldBy::Health);
@@ -182,6 +182,7 @@ fn otherwise(set: &ServerSet, ask: &Ask<'_>) -> Result<Pick, NoSlot> {
     Ok(Pick { index, seen: None })
 }
 
+/// Why `server` cannot be chosen; `None`: it can.
 #[inline]
 fn unfit(server: &Arc<Server>, ask: &Ask<'_>) -> Option<Unfit> {
     if ask.tried.has(server) {

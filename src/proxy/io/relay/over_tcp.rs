@@ -17,7 +17,7 @@ use crate::net::Stream;
 
 const MIB: usize = 1 << 20;
 
-/// Far more than any of these takes.
+/// Far more than any of these tests takes.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn pair() -> (TcpStream, TcpStream) {
@@ -43,33 +43,33 @@ async fn run(relay: &mut Relay, pipes: &Pipes) -> Result<(), Broken> {
     poll_fn(|cx| relay.poll(cx, pipes)).await
 }
 
-/// What comes of it, and not forever.
-async fn in_time<T>(doing: impl Future<Output = T>) -> T {
-    within(TIMEOUT, doing).await.expect("it does not stall")
+/// The output of `future`, which must come within [`TIMEOUT`].
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    within(TIMEOUT, future).await.expect("it does not stall")
 }
 
-/// Bytes of which no two stretches are alike.
-fn words(count: usize, seed: u64) -> Vec<u8> {
+/// Random bytes, so that lost, doubled or exchanged pieces are noticed.
+fn random_bytes(count: usize, seed: u64) -> Vec<u8> {
     let rng = Rng::seeded(seed);
-    let mut words = Vec::with_capacity(count + 8);
-    while words.len() < count {
-        words.extend(rng.next_u64().to_be_bytes());
+    let mut bytes = Vec::with_capacity(count + 8);
+    while bytes.len() < count {
+        bytes.extend(rng.next_u64().to_be_bytes());
     }
-    words.truncate(count);
-    words
+    bytes.truncate(count);
+    bytes
 }
 
-/// Says `words` and hears to the end, both in pieces and with pauses by chance.
-async fn talk(mut peer: TcpStream, words: &[u8], seed: u64) -> Vec<u8> {
+/// Sends `bytes` and reads to the end, both in pieces of random size and with random pauses.
+async fn send_and_read(mut peer: TcpStream, bytes: &[u8], seed: u64) -> Vec<u8> {
     let (mut read, mut write) = peer.split();
     let pause = async |rng: &Rng| {
         for _ in 0..rng.next_u64() % 4 {
             tokio::task::yield_now().await;
         }
     };
-    let say = async {
+    let send = async {
         let rng = Rng::seeded(seed);
-        let mut left = words;
+        let mut left = bytes;
         while !left.is_empty() {
             let count = (rng.next_u64() as usize % 300_000).clamp(1, left.len());
             write.write_all(&left[..count]).await.expect("taken");
@@ -78,21 +78,21 @@ async fn talk(mut peer: TcpStream, words: &[u8], seed: u64) -> Vec<u8> {
         }
         write.shutdown().await.expect("open");
     };
-    let mut heard = Vec::new();
-    let hear = async {
+    let mut received = Vec::new();
+    let receive = async {
         let rng = Rng::seeded(!seed);
-        let mut room = vec![0; 200_000];
+        let mut buffer = vec![0; 200_000];
         loop {
-            let limit = 1 + rng.next_u64() as usize % room.len();
-            match read.read(&mut room[..limit]).await.expect("an end") {
+            let limit = 1 + rng.next_u64() as usize % buffer.len();
+            match read.read(&mut buffer[..limit]).await.expect("an end") {
                 0 => break,
-                count => heard.extend_from_slice(&room[..count]),
+                count => received.extend_from_slice(&buffer[..count]),
             }
             pause(&rng).await;
         }
     };
-    tokio::join!(say, hear);
-    heard
+    tokio::join!(send, receive);
+    received
 }
 
 #[tokio::test]
@@ -102,16 +102,16 @@ async fn every_byte_passes_both_ways_at_once_whatever_the_pieces() {
     for seed in 0..12 {
         let (mut relay, client, server) = relay(Spoken::Anything).await;
         let size = || rng.next_u64() as usize % (4 * MIB);
-        let (up, down) = (words(size(), seed), words(size(), !seed));
-        let (over, at_client, at_server) = in_time(async {
+        let (up, down) = (random_bytes(size(), seed), random_bytes(size(), !seed));
+        let (outcome, at_client, at_server) = in_time(async {
             tokio::join!(
                 run(&mut relay, &pipes),
-                talk(client, &up, seed),
-                talk(server, &down, seed + 100),
+                send_and_read(client, &up, seed),
+                send_and_read(server, &down, seed + 100),
             )
         })
         .await;
-        assert_eq!(over, Ok(()), "{seed}");
+        assert_eq!(outcome, Ok(()), "{seed}");
         assert!(at_server == up, "{seed}: up, {}", at_server.len());
         assert!(at_client == down, "{seed}: down, {}", at_client.len());
         assert_eq!(relay.bytes_up(), up.len() as u64);
@@ -129,7 +129,7 @@ impl Wake for Wakes {
     }
 }
 
-/// A relay that is polled when it is woken, and never otherwise.
+/// A relay that is polled only when it has been woken.
 struct Driven {
     relay: Relay,
     pipes: Pipes,
@@ -148,7 +148,7 @@ impl Driven {
         }
     }
 
-    fn turn(&mut self) -> Poll<Result<(), Broken>> {
+    fn poll_if_woken(&mut self) -> Poll<Result<(), Broken>> {
         let wakes = self.wakes.0.load(Ordering::SeqCst);
         if wakes == std::mem::replace(&mut self.seen, wakes) {
             return Poll::Pending;
@@ -158,14 +158,15 @@ impl Driven {
             .poll(&mut Context::from_waker(&waker), &self.pipes)
     }
 
-    /// Until it has not been woken for long, while `server` says what it can; says how much that was.
-    async fn stall(&mut self, server: &TcpStream, words: &[u8]) -> usize {
-        let (mut said, mut quiet) = (0, 0);
+    /// Polls the relay until it has not been woken for long, while `server` sends what its socket takes. Returns
+    /// how many bytes that was.
+    async fn stall(&mut self, server: &TcpStream, bytes: &[u8]) -> usize {
+        let (mut sent, mut quiet) = (0, 0);
         while quiet < 5_000 {
-            let before = (self.seen, said);
-            said += server.try_write(&words[said..]).unwrap_or(0);
-            assert!(self.turn().is_pending());
-            quiet = if before == (self.seen, said) {
+            let before = (self.seen, sent);
+            sent += server.try_write(&bytes[sent..]).unwrap_or(0);
+            assert!(self.poll_if_woken().is_pending());
+            quiet = if before == (self.seen, sent) {
                 quiet + 1
             } else {
                 0
@@ -173,7 +174,7 @@ impl Driven {
             assert!(self.seen < 50_000, "it turns and turns");
             tokio::task::yield_now().await;
         }
-        said
+        sent
     }
 
     fn holds_pipe(&self) -> bool {
@@ -182,8 +183,8 @@ impl Driven {
 
     async fn run(&mut self) -> Result<(), Broken> {
         loop {
-            if let Poll::Ready(over) = self.turn() {
-                return over;
+            if let Poll::Ready(outcome) = self.poll_if_woken() {
+                return outcome;
             }
             tokio::task::yield_now().await;
         }
@@ -194,37 +195,37 @@ impl Driven {
 async fn a_sink_that_takes_nothing_stalls_the_flow_and_a_turn_is_taken_only_when_woken() {
     let (relay, mut client, server) = relay(Spoken::Anything).await;
     let mut driven = Driven::new(relay);
-    let down = words(64 * MIB, 3);
-    let said = driven.stall(&server, &down).await;
-    assert!(said < down.len(), "it takes everything");
+    let down = random_bytes(64 * MIB, 3);
+    let sent = driven.stall(&server, &down).await;
+    assert!(sent < down.len(), "it takes everything");
     assert!(driven.holds_pipe());
     let down_before = driven.relay.bytes_down();
     assert!(
-        down_before < said as u64,
+        down_before < sent as u64,
         "what waits in the pipe is not taken"
     );
     // The other direction goes on.
     client.write_all(b"meanwhile").await.expect("taken");
     let mut server = server;
     let mut meanwhile = [0; 9];
-    let hear = server.read_exact(&mut meanwhile);
-    let over = tokio::select! {
-        over = in_time(driven.run()) => Some(over),
-        heard = hear => { heard.expect("all of it"); None }
+    let receive = server.read_exact(&mut meanwhile);
+    let outcome = tokio::select! {
+        outcome = in_time(driven.run()) => Some(outcome),
+        received = receive => { received.expect("all of it"); None }
     };
-    assert_eq!((over, &meanwhile), (None, b"meanwhile"));
+    assert_eq!((outcome, &meanwhile), (None, b"meanwhile"));
     assert!(driven.holds_pipe());
     drop(server);
-    let hear = async {
-        let mut heard = Vec::new();
-        client.read_to_end(&mut heard).await.expect("an end");
+    let receive = async {
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.expect("an end");
         drop(client);
-        heard
+        received
     };
-    let (over, heard) = in_time(async { tokio::join!(driven.run(), hear) }).await;
-    assert_eq!(over, Ok(()));
-    assert!(heard == down[..said], "{} of {said}", heard.len());
-    assert_eq!(driven.relay.bytes_down(), said as u64);
+    let (outcome, received) = in_time(async { tokio::join!(driven.run(), receive) }).await;
+    assert_eq!(outcome, Ok(()));
+    assert!(received == down[..sent], "{} of {sent}", received.len());
+    assert_eq!(driven.relay.bytes_down(), sent as u64);
     assert!(!driven.holds_pipe());
 }
 
@@ -235,12 +236,12 @@ async fn a_source_that_has_nothing_is_waited_for_without_a_pipe() {
     for _ in 0..5 {
         driven.relay.down.splice_heuristic.spliced(MIB);
         server.write_all(b"a word").await.expect("taken");
-        let mut heard = [0; 6];
+        let mut received = [0; 6];
         tokio::select! {
-            over = in_time(driven.run()) => assert_eq!(over, Ok(()), "it goes on"),
-            read = client.read_exact(&mut heard) => { read.expect("all of it"); }
+            outcome = in_time(driven.run()) => assert_eq!(outcome, Ok(()), "it goes on"),
+            read = client.read_exact(&mut received) => { read.expect("all of it"); }
         }
-        assert_eq!(&heard, b"a word");
+        assert_eq!(&received, b"a word");
         driven.stall(&server, &[]).await;
         assert!(!driven.holds_pipe());
     }
@@ -251,27 +252,27 @@ async fn a_source_that_has_nothing_is_waited_for_without_a_pipe() {
 async fn an_end_passes_after_what_is_in_the_pipe_and_the_other_direction_goes_on() {
     let (relay, mut client, mut server) = relay(Spoken::Anything).await;
     let mut driven = Driven::new(relay);
-    let said = driven.stall(&server, &words(64 * MIB, 4)).await;
+    let sent = driven.stall(&server, &random_bytes(64 * MIB, 4)).await;
     server.shutdown().await.expect("open");
     assert!(driven.holds_pipe());
-    let talk = async {
-        let mut heard = Vec::new();
-        client.read_to_end(&mut heard).await.expect("an end");
+    let exchange = async {
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.expect("an end");
         client.write_all(b"thanks").await.expect("taken");
         client.shutdown().await.expect("open");
         let mut thanks = Vec::new();
         server.read_to_end(&mut thanks).await.expect("an end");
-        (heard.len(), thanks)
+        (received.len(), thanks)
     };
-    let (over, heard) = in_time(async { tokio::join!(driven.run(), talk) }).await;
-    assert_eq!((over, heard), (Ok(()), (said, b"thanks".to_vec())));
+    let (outcome, received) = in_time(async { tokio::join!(driven.run(), exchange) }).await;
+    assert_eq!((outcome, received), (Ok(()), (sent, b"thanks".to_vec())));
 }
 
 #[tokio::test]
 async fn a_client_that_breaks_with_a_pipe_full_for_it_is_named() {
     let (relay, client, server) = relay(Spoken::Anything).await;
     let mut driven = Driven::new(relay);
-    driven.stall(&server, &words(64 * MIB, 5)).await;
+    driven.stall(&server, &random_bytes(64 * MIB, 5)).await;
     assert!(driven.holds_pipe());
     let taken = driven.relay.bytes_down();
     client.set_zero_linger().expect("a socket");
@@ -288,19 +289,19 @@ async fn a_client_that_breaks_with_a_pipe_full_for_it_is_named() {
 async fn a_server_that_breaks_is_named_once_the_pipe_is_empty() {
     let (relay, mut client, server) = relay(Spoken::Anything).await;
     let mut driven = Driven::new(relay);
-    driven.stall(&server, &words(64 * MIB, 6)).await;
+    driven.stall(&server, &random_bytes(64 * MIB, 6)).await;
     server.set_zero_linger().expect("a socket");
     drop(server);
-    let hear = async {
-        // The relay is still there: there is no end to hear.
-        let mut room = vec![0; MIB];
-        while client.read(&mut room).await.expect("more") > 0 {}
+    let receive = async {
+        // The relay still holds its socket, so that no end comes.
+        let mut buffer = vec![0; MIB];
+        while client.read(&mut buffer).await.expect("more") > 0 {}
     };
-    let over = tokio::select! {
-        over = in_time(driven.run()) => over,
-        () = hear => Ok(()),
+    let outcome = tokio::select! {
+        outcome = in_time(driven.run()) => outcome,
+        () = receive => Ok(()),
     };
-    assert_eq!(over, Err(Broken::Server));
+    assert_eq!(outcome, Err(Broken::Server));
 }
 
 #[tokio::test]
@@ -308,41 +309,41 @@ async fn what_a_server_said_before_it_broke_reaches_a_client_that_had_not_taken_
     let (mut relay, mut client, mut server) = relay(Spoken::Anything).await;
     let pipes = Pipes::new(3);
     // More than the client's system takes while the client does not read.
-    let said = words(MIB, 8);
-    let say = async {
-        server.write_all(&said).await.expect("taken");
+    let sent = random_bytes(MIB, 8);
+    let send = async {
+        server.write_all(&sent).await.expect("taken");
         let server = Stream::Tcp(server.into());
         while server.send_queue() != Some(0) {
             tokio::task::yield_now().await;
         }
         server.reset();
     };
-    let (over, ()) = in_time(async { tokio::join!(run(&mut relay, &pipes), say) }).await;
-    assert_eq!(over, Err(Broken::Server));
-    let hear = async {
-        let mut heard = Vec::new();
-        let ended = client.read_to_end(&mut heard).await;
-        (heard, ended.map_err(|error| error.kind()))
+    let (outcome, ()) = in_time(async { tokio::join!(run(&mut relay, &pipes), send) }).await;
+    assert_eq!(outcome, Err(Broken::Server));
+    let receive = async {
+        let mut received = Vec::new();
+        let ended = client.read_to_end(&mut received).await;
+        (received, ended.map_err(|error| error.kind()))
     };
     let reset = relay.reset(Broken::Server);
-    let ((), (heard, ended)) = in_time(async { tokio::join!(reset, hear) }).await;
-    assert!(heard == said, "{} of {}", heard.len(), said.len());
+    let ((), (received, ended)) = in_time(async { tokio::join!(reset, receive) }).await;
+    assert!(received == sent, "{} of {}", received.len(), sent.len());
     assert_eq!(ended, Err(std::io::ErrorKind::ConnectionReset));
 }
 
 /// Sends 8 MiB down through `relay` and hears them.
 async fn eight_down(relay: &mut Relay, pipes: &Pipes, client: TcpStream, server: TcpStream) {
-    let down = words(8 * MIB, 7);
-    let (over, heard, _) = in_time(async {
+    let down = random_bytes(8 * MIB, 7);
+    let (outcome, received, _) = in_time(async {
         tokio::join!(
             run(relay, pipes),
-            talk(client, &[], 8),
-            talk(server, &down, 9)
+            send_and_read(client, &[], 8),
+            send_and_read(server, &down, 9)
         )
     })
     .await;
-    assert_eq!(over, Ok(()));
-    assert!(heard == down, "{}", heard.len());
+    assert_eq!(outcome, Ok(()));
+    assert!(received == down, "{}", received.len());
 }
 
 #[tokio::test]
@@ -369,21 +370,21 @@ async fn towards_another_kind_of_end_it_is_copied() {
     let (near, mut client) = duplex(MIB);
     let near = End::Connection(Stream::Other(Box::new(near)));
     let mut relay = Relay::new((near, Bytes::new()), end(far), Spoken::Anything);
-    let down = words(8 * MIB, 7);
-    let say = async {
+    let down = random_bytes(8 * MIB, 7);
+    let send = async {
         server.write_all(&down).await.expect("taken");
         drop(server);
     };
-    let hear = async {
-        let mut heard = Vec::new();
-        client.read_to_end(&mut heard).await.expect("an end");
+    let receive = async {
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.expect("an end");
         drop(client);
-        heard
+        received
     };
-    let (over, (), heard) =
-        in_time(async { tokio::join!(run(&mut relay, &pipes), say, hear) }).await;
-    assert_eq!(over, Ok(()));
-    assert!(heard == down, "{}", heard.len());
+    let (outcome, (), received) =
+        in_time(async { tokio::join!(run(&mut relay, &pipes), send, receive) }).await;
+    assert_eq!(outcome, Ok(()));
+    assert!(received == down, "{}", received.len());
     assert_eq!(pipes.count(), 0);
 }
 
@@ -391,18 +392,18 @@ async fn towards_another_kind_of_end_it_is_copied() {
 async fn what_is_small_is_copied() {
     let pipes = Pipes::new(3);
     let (mut relay, mut client, mut server) = relay(Spoken::Anything).await;
-    let talk = async {
-        let (said, mut heard) = (words(20_000, 1), vec![0; 20_000]);
+    let exchange = async {
+        let (sent, mut received) = (random_bytes(20_000, 1), vec![0; 20_000]);
         for _ in 0..200 {
-            client.write_all(&said).await.expect("taken");
-            server.read_exact(&mut heard).await.expect("all of it");
-            server.write_all(&heard).await.expect("taken");
-            client.read_exact(&mut heard).await.expect("all of it");
+            client.write_all(&sent).await.expect("taken");
+            server.read_exact(&mut received).await.expect("all of it");
+            server.write_all(&received).await.expect("taken");
+            client.read_exact(&mut received).await.expect("all of it");
         }
         drop((client, server));
     };
-    let (over, ()) = in_time(async { tokio::join!(run(&mut relay, &pipes), talk) }).await;
-    assert_eq!(over, Ok(()));
+    let (outcome, ()) = in_time(async { tokio::join!(run(&mut relay, &pipes), exchange) }).await;
+    assert_eq!(outcome, Ok(()));
     assert_eq!(pipes.count(), 0);
 }
 
@@ -411,21 +412,21 @@ async fn what_was_read_before_comes_first_and_counts() {
     let pipes = Pipes::new(3);
     let (client, near) = pair().await;
     let (far, server) = pair().await;
-    let early = words(2 * MIB, 1);
+    let early = random_bytes(2 * MIB, 1);
     let (near, _) = end(near);
     let near = (near, Bytes::from(early.clone()));
     let mut relay = Relay::new(near, end(far), Spoken::Anything);
-    let late = words(8 * MIB, 2);
-    let (over, _, heard) = in_time(async {
+    let late = random_bytes(8 * MIB, 2);
+    let (outcome, _, received) = in_time(async {
         tokio::join!(
             run(&mut relay, &pipes),
-            talk(client, &late, 3),
-            talk(server, &[], 4)
+            send_and_read(client, &late, 3),
+            send_and_read(server, &[], 4)
         )
     })
     .await;
-    assert_eq!(over, Ok(()));
-    assert!(heard == [early, late].concat(), "{}", heard.len());
+    assert_eq!(outcome, Ok(()));
+    assert!(received == [early, late].concat(), "{}", received.len());
     assert_eq!(relay.bytes_up(), 10 * MIB as u64);
     assert!(pipes.count() > 0, "nothing was spliced");
 }
