@@ -42,7 +42,8 @@ impl Admission {
         self.0.fetch_or(by as u8, Ordering::Relaxed);
     }
 
-    /// Ends what [`Admission::hold`] began for `by`; other causes stay. The caller makes the backend refresh its set afterwards.
+    /// Ends what [`Admission::hold`] began for `by`; other causes stay. The caller makes the backend refresh
+    /// its set afterwards.
     pub fn release(&self, by: HeldBy) {
         self.0.fetch_and(!(by as u8), Ordering::Relaxed);
     }

@@ -3,8 +3,8 @@
 
 use bytes::BytesMut;
 use evenkeel::wire::h1::Refusal;
-use evenkeel::wire::h1::response::{ResponseHead, ResponseParser, Framing, HeadLimits};
 use evenkeel::wire::h1::chunks::{ChunkDecoder, Piece};
+use evenkeel::wire::h1::response::{Framing, HeadLimits, ResponseHead, ResponseParser};
 use http::Method;
 use libfuzzer_sys::fuzz_target;
 
