@@ -179,6 +179,28 @@ fn an_answer_with_two_ends_is_refused() {
 }
 
 #[test]
+fn what_follows_a_204_that_announces_a_body_is_no_answer_to_the_next_request() {
+    for field in [
+        "content-length: 42",
+        "content-length: x",
+        "transfer-encoding: chunked",
+    ] {
+        let origin = Origin::scripted(move |visit| {
+            while visit.request().is_some() {
+                // The body that was announced, or what somebody wants to be taken for the next answer.
+                visit.send(format!("HTTP/1.1 204 No Content\r\n{field}\r\n\r\n"));
+            }
+        });
+        let (_proxy, mut client) = client_before(&origin);
+        for visits in 1..4 {
+            let response = client.get("/");
+            assert_eq!((response.status(), response.text()), (204, String::new()));
+            assert_eq!(origin.connections(), visits, "{field}");
+        }
+    }
+}
+
+#[test]
 fn a_response_that_ends_with_its_connection_is_whole_and_the_client_stays() {
     let origin = Origin::answering_once("HTTP/1.1 200 OK\r\n\r\nuntil the end");
     let (_proxy, mut client) = client_before(&origin);

@@ -25,6 +25,20 @@ fn interim_answers_without_end_are_a_502() {
 }
 
 #[test]
+fn interim_answers_count_with_all_their_bytes() {
+    // Neither the reason phrase nor the space around a value is passed on, and both are read.
+    for padded in [
+        format!("HTTP/1.1 103 {}\r\n\r\n", "r".repeat(30_000)),
+        format!("HTTP/1.1 103 X\r\nlink:{}</x>\r\n\r\n", " ".repeat(30_000)),
+    ] {
+        let origin = Origin::answering([padded.repeat(3).as_bytes(), OK].concat());
+        let proxy = Setup::of(&[&origin]).start();
+        let response = proxy.client().ask(GET);
+        assert_eq!(response.reason(), "server.response.interim");
+    }
+}
+
+#[test]
 fn as_many_interim_answers_as_may_be_are_taken() {
     let hints = HINT.repeat(MOST_INTERIM / HINT.len());
     let origin = Origin::answering([hints.as_bytes(), OK].concat());

@@ -166,12 +166,13 @@ impl ChunkDecoder {
             self.state = State::Over;
             return Ok(Some(Piece::End));
         }
-        let is_whole = memchr::memmem::find(bytes, b"\r\n\r\n").is_some();
-        if !is_whole {
-            return match bytes.len() > TRAILER_BYTES_MAX {
-                true => Err(Refusal::Trailers),
-                false => Ok(None),
-            };
+        let end = memchr::memmem::find(bytes, b"\r\n\r\n");
+        let trailer_bytes = end.map_or(bytes.len(), |end| end + 4);
+        if trailer_bytes > TRAILER_BYTES_MAX || has_bare_lf(&bytes[..trailer_bytes]) {
+            return Err(Refusal::Trailers);
+        }
+        if end.is_none() {
+            return Ok(None);
         }
         let mut slots = [httparse::EMPTY_HEADER; TRAILER_FIELDS_MAX];
         let parsed = httparse::parse_headers(bytes, &mut slots).map_err(|_| Refusal::Trailers)?;
@@ -191,6 +192,12 @@ impl ChunkDecoder {
         self.state = State::Over;
         Ok(Some(Piece::Trailers(trailers)))
     }
+}
+
+/// Whether a line ends with LF alone, which is refused in all lines of a chunked body.
+fn has_bare_lf(bytes: &[u8]) -> bool {
+    let mut ends = memchr::memchr_iter(b'\n', bytes);
+    ends.any(|end| end == 0 || bytes[end - 1] != b'\r')
 }
 
 /// Appends the line before a chunk of `length` bytes. Not 0: that would be the last chunk. The caller
@@ -270,7 +277,7 @@ mod tests {
 
     #[test]
     fn what_can_be_read_in_two_ways_is_refused() {
-        let cases: [(&[u8], Refusal); 17] = [
+        let cases: [(&[u8], Refusal); 20] = [
             (b"\r\n", Refusal::ChunkSize),
             (b";a\r\n", Refusal::ChunkSize),
             (b" 5\r\n", Refusal::ChunkSize),
@@ -288,6 +295,9 @@ mod tests {
             (b"5\r\nhello\n", Refusal::ChunkEnd),
             (b"0\r\nx\r\n\r\n", Refusal::Trailers),
             (b"0\r\nx : y\r\n\r\n", Refusal::Trailers),
+            (b"0\r\nx: y\n\r\n", Refusal::Trailers),
+            (b"0\r\nx: y\n\n", Refusal::Trailers),
+            (b"0\r\n\n", Refusal::Trailers),
         ];
         for (text, refusal) in cases {
             for size in [1, text.len()] {
@@ -314,6 +324,13 @@ mod tests {
         assert_eq!(decode(&one, 1000), Err(Refusal::ChunkExtensions));
         let trailers = [b"0\r\n".as_slice(), &b"a: b\r\n".repeat(TRAILER_BYTES_MAX)].concat();
         assert_eq!(decode(&trailers, 1000), Err(Refusal::Trailers));
+        let long = [
+            b"0\r\nx: ".as_slice(),
+            &b"y".repeat(TRAILER_BYTES_MAX),
+            b"\r\n\r\n",
+        ]
+        .concat();
+        assert_eq!(decode(&long, long.len()), Err(Refusal::Trailers));
         let many = [
             b"0\r\n".as_slice(),
             &b"a:\r\n".repeat(TRAILER_FIELDS_MAX + 1),

@@ -35,6 +35,9 @@ pub enum Framing {
     Chunked,
     /// When the connection ends.
     UntilEnd,
+    /// At once, although the head announces a body that this response cannot have. If a body comes after
+    /// all, it stands where the next response is expected: the connection must not be used again.
+    Contradicted,
     /// Nowhere: after a 101 the connection carries another protocol.
     Tunnel,
 }
@@ -46,6 +49,8 @@ pub struct ResponseHead {
     pub response: Response<()>,
     /// Where its body ends. An interim response (1xx) has no body: `Length(0)`.
     pub framing: Framing,
+    /// How many bytes the head had.
+    pub head_bytes: usize,
 }
 
 /// Parses response heads. Of a head that has not arrived completely, it remembers what it has searched.
@@ -79,6 +84,10 @@ impl ResponseParser {
         method: &Method,
         limits: HeadLimits,
     ) -> Result<Option<ResponseHead>, Refusal> {
+        let known = bytes.len().min(BEGINNING.len());
+        if bytes[..known] != BEGINNING[..known] {
+            return Err(Refusal::NotHttp);
+        }
         if self.searched > 0 && !self.may_have_come_whole(bytes) {
             return self.wait(bytes, limits);
         }
@@ -100,7 +109,11 @@ impl ResponseParser {
             response.extensions_mut().insert(reason);
         }
         let framing = framing_of(&mut response, method)?;
-        Ok(Some(ResponseHead { response, framing }))
+        Ok(Some(ResponseHead {
+            response,
+            framing,
+            head_bytes: length,
+        }))
     }
 
     /// Forgets what it has searched, and frees its memory.
@@ -114,10 +127,6 @@ impl ResponseParser {
         bytes: &BytesMut,
         limits: HeadLimits,
     ) -> Result<Option<ResponseHead>, Refusal> {
-        let known = bytes.len().min(BEGINNING.len());
-        if bytes[..known] != BEGINNING[..known] {
-            return Err(Refusal::NotHttp);
-        }
         if bytes.len() >= limits.bytes {
             return Err(Refusal::HeadTooLarge);
         }
@@ -234,16 +243,32 @@ fn framing_of(response: &mut Response<()>, method: &Method) -> Result<Framing, R
     if is_chunked && headers.contains_key(header::CONTENT_LENGTH) {
         return Err(Refusal::LengthBesideCoding);
     }
-    if status == StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(Framing::Tunnel);
+    let length = content_length::settle(headers, Lists::Allowed);
+    let has_length = length != Ok(None) && length != Ok(Some(0));
+    if status.is_informational() {
+        // A body here would be read as the response itself.
+        let is_tunnel = status == StatusCode::SWITCHING_PROTOCOLS;
+        return match is_chunked || has_length && !is_tunnel {
+            true => Err(Refusal::InterimBody),
+            false if is_tunnel => Ok(Framing::Tunnel),
+            false => Ok(Framing::Length(0)),
+        };
     }
-    if status.is_informational() || status == StatusCode::NO_CONTENT {
-        // A length has no meaning here, and is not passed on.
+    if status == StatusCode::NO_CONTENT {
+        return Ok(match is_chunked || has_length {
+            true => Framing::Contradicted,
+            false => Framing::Length(0),
+        });
+    }
+    let length = length.map_err(|_| Refusal::Length)?;
+    if *method == Method::HEAD {
         return Ok(Framing::Length(0));
     }
-    let length = content_length::settle(headers, Lists::Allowed).map_err(|_| Refusal::Length)?;
-    if *method == Method::HEAD || status == StatusCode::NOT_MODIFIED {
-        return Ok(Framing::Length(0));
+    if status == StatusCode::NOT_MODIFIED {
+        return Ok(match is_chunked {
+            true => Framing::Contradicted,
+            false => Framing::Length(0),
+        });
     }
     Ok(match length {
         _ if is_chunked => Framing::Chunked,
@@ -292,7 +317,13 @@ mod tests {
         let mut bytes = BytesMut::from("HTTP/1.1 200 OK\r\nServer: a\r\nX-B:  c d \r\n\r\nbody");
         let mut parser = ResponseParser::default();
         let answer = parser.parse(&mut bytes, &Method::GET, LIMITS);
-        let ResponseHead { response, framing } = answer.expect("understood").expect("whole");
+        let answer = answer.expect("understood").expect("whole");
+        let ResponseHead {
+            response,
+            framing,
+            head_bytes,
+        } = answer;
+        assert_eq!(head_bytes, 42);
         assert_eq!(&bytes[..], b"body");
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.version(), Version::HTTP_11);
@@ -347,10 +378,35 @@ mod tests {
             (
                 "HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n",
                 &get,
-                Framing::Length(0),
+                Framing::Contradicted,
             ),
             (
                 "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n",
+                &get,
+                Framing::Length(0),
+            ),
+            (
+                "HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n",
+                &get,
+                Framing::Length(0),
+            ),
+            (
+                "HTTP/1.1 204 No Content\r\ncontent-length: x\r\n\r\n",
+                &head,
+                Framing::Contradicted,
+            ),
+            (
+                "HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n",
+                &get,
+                Framing::Contradicted,
+            ),
+            (
+                "HTTP/1.1 304 Not Modified\r\ntransfer-encoding: chunked\r\n\r\n",
+                &get,
+                Framing::Contradicted,
+            ),
+            (
+                "HTTP/1.1 103 Early Hints\r\ncontent-length: 0\r\n\r\n",
                 &get,
                 Framing::Length(0),
             ),
@@ -406,9 +462,27 @@ mod tests {
             ("HTTP/1.1 99 OK\r\n\r\n", Refusal::StatusLine),
             ("HTTP/1.1 099 OK\r\n\r\n", Refusal::StatusLine),
             ("HTTP/1.2 200 OK\r\n\r\n", Refusal::StatusLine),
-            ("HTTP/2 200\r\n\r\n", Refusal::StatusLine),
-            ("SSH-2.0-OpenSSH_9", Refusal::StatusLine),
-            ("\x15\x03\x01\0\x02\x02", Refusal::StatusLine),
+            ("HTTP/2 200\r\n\r\n", Refusal::NotHttp),
+            ("SSH-2.0-OpenSSH_9", Refusal::NotHttp),
+            ("\x15\x03\x01\0\x02\x02", Refusal::NotHttp),
+            ("\r\nHTTP/1.1 200 OK\r\n\r\n", Refusal::NotHttp),
+            ("\r", Refusal::NotHttp),
+            (
+                "HTTP/1.1 103 X\r\ncontent-length: 42\r\n\r\n",
+                Refusal::InterimBody,
+            ),
+            (
+                "HTTP/1.1 103 X\r\ncontent-length: x\r\n\r\n",
+                Refusal::InterimBody,
+            ),
+            (
+                "HTTP/1.1 100 X\r\ntransfer-encoding: chunked\r\n\r\n",
+                Refusal::InterimBody,
+            ),
+            (
+                "HTTP/1.1 101 X\r\ntransfer-encoding: chunked\r\n\r\n",
+                Refusal::InterimBody,
+            ),
             (&long, Refusal::HeadTooLarge),
             (long.trim_end(), Refusal::HeadTooLarge),
             (

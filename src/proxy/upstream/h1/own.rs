@@ -118,10 +118,7 @@ impl OwnConnection {
         self.has_more = false;
         self.upload.begin(head, host, body, self.case);
         match poll_fn(|cx| self.poll_answer(cx, &mut waiting, deadlines)).await {
-            Ok(response) => {
-                self.upload.forget();
-                Ok(response)
-            }
+            Ok(response) => Ok(response),
             Err(fault) => Err(Failure {
                 fault,
                 unsent: self.unsent(&waiting),
@@ -148,6 +145,10 @@ impl OwnConnection {
             if let Poll::Ready(Err(stopped)) = self.upload.poll(cx, &mut self.stream) {
                 return Poll::Ready(Err(stopped.into()));
             }
+            if self.stream.written() != waiting.written_before {
+                // The server may have seen the request: it is not sent again.
+                self.upload.forget();
+            }
             let answer = match self.poll_head(cx, waiting.method) {
                 Poll::Ready(answer) => answer?,
                 Poll::Pending => break,
@@ -157,7 +158,7 @@ impl OwnConnection {
                 return Poll::Ready(Ok(self.begin_body(answer)));
             }
             // If it is the `100 Continue` that the body waits for, the next turn of the loop writes the body.
-            waiting.hear(&answer.response)?;
+            waiting.hear(&answer)?;
         }
         if let Some(upload_progress) = &mut waiting.upload_progress {
             upload_progress.poll(deadlines);
@@ -191,6 +192,7 @@ impl OwnConnection {
     fn begin_body(&mut self, answer: ResponseHead) -> Response<()> {
         self.expected = match answer.framing {
             Framing::Length(0) => Expected::Nothing,
+            Framing::Contradicted => Expected::Ended,
             Framing::Length(length) => Expected::Length(length),
             Framing::Chunked => Expected::Chunks(ChunkDecoder::default()),
             Framing::UntilEnd => Expected::UntilEnd,
@@ -354,18 +356,13 @@ impl OwnConnection {
 }
 
 impl Waiting<'_> {
-    /// Passes an interim response on, and counts about as many bytes as its head had. Fails when there are too
-    /// many.
-    fn hear(&mut self, interim: &Response<()>) -> Result<(), Fault> {
-        let fields = interim.headers();
-        let bytes = fields
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + 4);
-        let bytes = "HTTP/1.1 103 \r\n\r\n".len() + bytes.sum::<usize>();
-        let left = self.interim_left.checked_sub(bytes as u64);
+    /// Passes an interim response on, and counts its bytes. Fails when there are too many.
+    fn hear(&mut self, interim: &ResponseHead) -> Result<(), Fault> {
+        let left = self.interim_left.checked_sub(interim.head_bytes as u64);
         self.interim_left = left.ok_or_else(|| Fault::new(Reason::ServerResponseInterim))?;
         if let Some(listener) = &self.listener {
-            listener.hear(interim.status(), fields);
+            let interim = &interim.response;
+            listener.hear(interim.status(), interim.headers());
         }
         Ok(())
     }
