@@ -137,7 +137,7 @@ reasons! {
     QueueFull = "queue.full", 503, Server, Never;
     /// No slot became free in time (`timeout.queue`).
     QueueTimeout = "queue.timeout", 503, Server, Never;
-    /// The client asked for an upgrade (WebSocket), the backend has HTTP/2 (`protocol`), and the server does not support extended CONNECT (RFC 8441 §3).
+    /// The client asked for an upgrade (WebSocket), the backend has HTTP/2 (`protocol`), and the server does not support extended CONNECT (RFC 8441 §3). Or the client asked by extended CONNECT, and an HTTP/1.1 server gave an ordinary 2xx and not 101: the client would take it for the tunnel.
     UpgradeUnsupported = "upgrade.unsupported", 501, Proxy, Never;
     /// The server refused the connection.
     ServerConnectRefused = "server.connect.refused", 503, Server, Safe;

@@ -395,6 +395,25 @@ fn lengths_that_differ_or_are_none_are_refused() {
 }
 
 #[test]
+fn a_length_that_cannot_be_counted_is_431_where_hyper_answers_a_pipelined_request() {
+    for (length, status) in [
+        ("18446744073709551616", 400),
+        ("18446744073709551615", 431),
+        ("18446744073709551614", 431),
+        ("18446744073709551613", 400),
+    ] {
+        let origin = Origin::named("a");
+        let proxy = Setup::of(&[&origin]).start();
+        let mut client = proxy.client();
+        let second = post(&format!("content-length: {length}\r\n"), "hello");
+        client.send(format!("GET / HTTP/1.1\r\nhost: test\r\n\r\n{second}"));
+        assert_eq!(client.response().text(), "a");
+        assert_eq!(client.response().status(), status, "{length}");
+        assert_eq!(origin.requests().len(), 1);
+    }
+}
+
+#[test]
 fn a_length_that_servers_can_count_passes_and_one_byte_more_does_not() {
     let longest = i64::MAX.to_string();
     let (origin, proxy) = guard();

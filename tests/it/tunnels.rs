@@ -195,6 +195,16 @@ fn another_answer_is_an_ordinary_one_and_ends_the_connection_to_the_server() {
 }
 
 #[test]
+fn an_ordinary_success_is_no_tunnel_to_a_client_of_http2() {
+    let origin = Origin::named("a");
+    let proxy = Setup::of(&[&origin]).start();
+    let (_runtime, response, _send) = connect_by_h2(proxy.address(), "websocket");
+    assert_eq!(response.status(), 501);
+    assert_eq!(proxy.line().verdict(), (501, "upgrade.unsupported"));
+    assert_eq!(origin.request().field("upgrade"), Some("websocket"));
+}
+
+#[test]
 fn what_follows_a_refusal_is_http_whatever_it_looks_like() {
     let origin = Origin::named("a");
     let proxy = Setup::of(&[&origin]).start();

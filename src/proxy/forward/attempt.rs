@@ -405,6 +405,9 @@ fn note_answer<B>(
     if !can_be_passed_on(response, exchange) || !has_one_length(response) {
         return Err(Fault::new(Reason::ServerResponseMalformed));
     }
+    if looks_like_a_tunnel(response, exchange) {
+        return Err(Fault::new(Reason::UpgradeUnsupported));
+    }
     let took = clock::now().saturating_duration_since(began);
     exchange.record.stamp_attempt(|attempt| {
         attempt.response = Some(took);
@@ -453,6 +456,14 @@ fn can_be_passed_on<B>(response: &Response<B>, exchange: &Exchange) -> bool {
     let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     let is_agreed = |upgrade: &UpgradeRequest| upgrade.is_agreed_in(response);
     is_framed && (!is_upgrade || exchange.upgrade().is_some_and(is_agreed))
+}
+
+/// Whether the client would take an ordinary answer for a tunnel: to its extended CONNECT any 2xx is one (RFC
+/// 8441 §5), and a server of HTTP/1.1 that goes on in the other protocol says 101.
+fn looks_like_a_tunnel<B>(response: &Response<B>, exchange: &Exchange) -> bool {
+    let asks_by_connect = exchange.record.opening.version == Version::HTTP_2;
+    let is_ordinary = |upgrade: &UpgradeRequest| !upgrade.is_agreed_in(response);
+    asks_by_connect && response.status().is_success() && exchange.upgrade().is_some_and(is_ordinary)
 }
 
 /// Makes the length of an answer the only one that it says, if it is one: hyper does not look where no
