@@ -53,6 +53,43 @@ impl Backend {
         }
     }
 
+    /// Whether its settings are those of `other`, whatever servers each has.
+    #[must_use]
+    pub fn has_settings_of(&self, other: &Self) -> bool {
+        // One by one: to compare copies without servers would copy every rule at each reload.
+        let Self {
+            name,
+            balance,
+            servers: _,
+            protocol,
+            tls,
+            send_proxy,
+            timeout,
+            health,
+            rules,
+            attempts,
+            queue,
+            pool,
+            limits,
+            http2,
+            header_case,
+        } = self;
+        *name == other.name
+            && *balance == other.balance
+            && *protocol == other.protocol
+            && *tls == other.tls
+            && *send_proxy == other.send_proxy
+            && *timeout == other.timeout
+            && *health == other.health
+            && *rules == other.rules
+            && *attempts == other.attempts
+            && *queue == other.queue
+            && *pool == other.pool
+            && *limits == other.limits
+            && *http2 == other.http2
+            && *header_case == other.header_case
+    }
+
     /// The backend `name` with every default, which has no servers.
     pub fn new(name: Name) -> Self {
         Self {

@@ -84,7 +84,7 @@ impl Backend {
 
     /// Whether its settings are those of `plan`, whatever servers that has.
     pub fn is_like(&self, plan: &plan::Backend) -> bool {
-        self.plan == plan.without_servers()
+        self.plan.has_settings_of(plan)
     }
 
     /// The servers that it has now.
