@@ -3,6 +3,7 @@
 //! The next piece is asked for only when the last one has been written. Otherwise the client could send
 //! more while earlier pieces still wait here, and memory would grow.
 
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -21,20 +22,21 @@ use crate::wire::h1::request::{BodyFraming, NameCase, write_head};
 /// Pieces up to this size are copied into the output buffer.
 const SMALL_BYTES: usize = 1 << 10;
 
-/// Small pieces are gathered up to this size before they are written.
-const GATHERED_BYTES: usize = 16 << 10;
+/// What the client has sent is gathered up to this size, to be written by one system call.
+const GATHERED_BYTES: usize = 64 << 10;
+
+/// And in about this many pieces.
+const GATHERED_PIECES: usize = 15;
 
 /// The request that is being written, or was written last.
 #[derive(Default)]
 pub(super) struct Upload {
-    /// The head, sizes of chunks, and small pieces.
+    /// The head, and small pieces that follow it.
     out: Vec<u8>,
     /// How many bytes of `out` have been written.
     written: usize,
-    /// A large piece of the body, written after `out`.
-    piece: Bytes,
-    /// The line end of a chunk, written after `piece`.
-    tail: &'static [u8],
+    /// Pieces that are written after `out`; none of them is empty.
+    pieces: VecDeque<Bytes>,
     /// `None`: nothing of it is left to write.
     body: Option<Outgoing>,
     is_flushed: bool,
@@ -74,8 +76,7 @@ impl Upload {
         };
         self.out.clear();
         self.written = 0;
-        self.piece = Bytes::new();
-        self.tail = b"";
+        self.pieces.clear();
         self.is_flushed = false;
         write_head(head, host, framing, case, &mut self.out);
         self.body = (!is_empty).then(|| {
@@ -101,7 +102,7 @@ impl Upload {
             return Poll::Ready(Ok(()));
         }
         loop {
-            let is_first = self.written == 0 && self.piece.is_empty();
+            let is_first = self.written == 0 && self.pieces.is_empty();
             if is_first || self.is_written() {
                 self.gather(cx).map_err(Stopped::Body)?;
             }
@@ -150,13 +151,14 @@ impl Upload {
     pub(super) fn free_buffers(&mut self) {
         self.out = Vec::new();
         self.written = 0;
+        self.pieces = VecDeque::new();
     }
 
     fn is_written(&self) -> bool {
-        self.written == self.out.len() && self.piece.is_empty() && self.tail.is_empty()
+        self.written == self.out.len() && self.pieces.is_empty()
     }
 
-    /// Takes pieces from the body: small ones into the output buffer, up to one large one.
+    /// Takes pieces from the body, up to [`GATHERED_BYTES`].
     fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
         let Some(outgoing) = &mut self.body else {
             return Ok(());
@@ -165,7 +167,9 @@ impl Upload {
             self.out.clear();
             self.written = 0;
         }
-        while !outgoing.is_taken && self.piece.is_empty() && self.out.len() < GATHERED_BYTES {
+        let mut gathered = self.out.len();
+        while !outgoing.is_taken && gathered < GATHERED_BYTES && self.pieces.len() < GATHERED_PIECES
+        {
             let frame = match Pin::new(&mut outgoing.body).poll_frame(cx) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Some(Ok(frame))) => Some(frame),
@@ -176,29 +180,34 @@ impl Upload {
             self.is_flushed = false;
             match (data, outgoing.left) {
                 (Some(Ok(data)), _) if data.is_empty() => {}
-                (Some(Ok(data)), Some(left)) => {
-                    // The server would take more bytes than the length for the next request.
-                    let left = left.checked_sub(data.len() as u64);
-                    outgoing.left = Some(left.ok_or(Reason::RequestBodyMalformed)?);
-                    push(&mut self.out, &mut self.piece, data);
-                }
-                (Some(Ok(data)), None) => {
-                    chunks::write_size(data.len(), &mut self.out);
-                    push(&mut self.out, &mut self.piece, data);
-                    match self.piece.is_empty() {
-                        true => self.out.extend_from_slice(b"\r\n"),
-                        false => self.tail = b"\r\n",
+                (Some(Ok(data)), left) => {
+                    gathered += data.len();
+                    if let Some(left) = left {
+                        // The server would take more bytes than the length for the next request.
+                        let left = left.checked_sub(data.len() as u64);
+                        outgoing.left = Some(left.ok_or(Reason::RequestBodyMalformed)?);
+                        push(&mut self.out, &mut self.pieces, data);
+                    } else {
+                        let mut line = Vec::new();
+                        chunks::write_size(data.len(), &mut line);
+                        push(&mut self.out, &mut self.pieces, line.into());
+                        push(&mut self.out, &mut self.pieces, data);
+                        push(&mut self.out, &mut self.pieces, Bytes::from_static(b"\r\n"));
                     }
                 }
                 // A body with a length cannot have trailers in HTTP/1.1.
                 (Some(Err(_)), Some(_)) => {}
                 (Some(Err(trailers)), None) => {
                     let trailers = trailers.into_trailers().ok();
-                    chunks::write_end(trailers.as_ref(), &mut self.out);
+                    let mut end = Vec::new();
+                    chunks::write_end(trailers.as_ref(), &mut end);
+                    push(&mut self.out, &mut self.pieces, end.into());
                     outgoing.is_taken = true;
                 }
                 (None, None) => {
-                    chunks::write_end(None, &mut self.out);
+                    let mut end = Vec::new();
+                    chunks::write_end(None, &mut end);
+                    push(&mut self.out, &mut self.pieces, end.into());
                     outgoing.is_taken = true;
                 }
                 (None, Some(0)) => outgoing.is_taken = true,
@@ -218,11 +227,17 @@ impl Upload {
     ) -> Poll<io::Result<()>> {
         let stream = Pin::new(stream);
         let out = &self.out[self.written..];
-        let mut written = if self.piece.is_empty() && self.tail.is_empty() {
+        let mut written = if self.pieces.is_empty() {
             ready!(stream.poll_write(cx, out))?
         } else {
-            let bufs = [out, &self.piece, self.tail].map(IoSlice::new);
-            ready!(stream.poll_write_vectored(cx, &bufs))?
+            let mut bufs = [IoSlice::new(&[]); GATHERED_PIECES + 4];
+            let all = std::iter::once(out).chain(self.pieces.iter().map(|piece| &piece[..]));
+            let mut count = 0;
+            for (buf, piece) in bufs.iter_mut().zip(all) {
+                *buf = IoSlice::new(piece);
+                count += 1;
+            }
+            ready!(stream.poll_write_vectored(cx, &bufs[..count]))?
         };
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -230,22 +245,23 @@ impl Upload {
         let of_out = written.min(out.len());
         self.written += of_out;
         written -= of_out;
-        let of_piece = written.min(self.piece.len());
-        self.piece.advance(of_piece);
-        if self.piece.is_empty() {
-            // An empty `Bytes` still holds the buffer that it was cut from.
-            self.piece = Bytes::new();
+        while let Some(piece) = self.pieces.front_mut() {
+            if written < piece.len() {
+                piece.advance(written);
+                break;
+            }
+            written -= piece.len();
+            self.pieces.pop_front();
         }
-        self.tail = &self.tail[written - of_piece..];
         Poll::Ready(Ok(()))
     }
 }
 
-/// Appends `data`: a small piece is copied into `out`, a large one becomes `piece`.
-fn push(out: &mut Vec<u8>, piece: &mut Bytes, data: Bytes) {
-    if data.len() <= SMALL_BYTES {
+/// Appends `data`: a small piece is copied into `out`, unless other pieces come between.
+fn push(out: &mut Vec<u8>, pieces: &mut VecDeque<Bytes>, data: Bytes) {
+    if data.len() <= SMALL_BYTES && pieces.is_empty() {
         out.extend_from_slice(&data);
     } else {
-        *piece = data;
+        pieces.push_back(data);
     }
 }
