@@ -107,7 +107,10 @@ impl Input {
 fuzz_target!(|input: Input| {
     let text = input.text();
     // Those read files, whose content is not known.
-    if ["include", "${file:", "@file"].iter().any(|key| reads(&text, key)) {
+    if ["include", "${file:", "@file"]
+        .iter()
+        .any(|key| reads(&text, key))
+    {
         return;
     }
     match config::load_text("fuzzed.toml", &text) {

@@ -82,10 +82,19 @@ fn condition(text: &str) {
 }
 
 fn with_facts(see: impl FnOnce(&Facts<'_>)) {
-    let headers: HeaderMap = [("host", "a.test:80"), ("cookie", "a=1; b"), ("x", "1, \"2,3\" ,")]
-        .into_iter()
-        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-        .collect();
+    let headers: HeaderMap = [
+        ("host", "a.test:80"),
+        ("cookie", "a=1; b"),
+        ("x", "1, \"2,3\" ,"),
+    ]
+    .into_iter()
+    .map(|(name, value)| {
+        (
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )
+    })
+    .collect();
     let target = Uri::from_static("/a/b;c?d=e&f");
     let facts = Facts {
         connection: ConnectionFacts {
