@@ -179,6 +179,21 @@ fn an_answer_with_two_ends_is_refused() {
 }
 
 #[test]
+fn what_follows_an_interim_response_with_a_length_is_no_answer_to_the_next_request() {
+    let origin = Origin::scripted(|visit| {
+        while visit.request().is_some() {
+            visit.send("HTTP/1.1 103 Early Hints\r\ncontent-length: 5\r\n\r\n");
+            visit.send(OK);
+        }
+    });
+    let (_proxy, mut client) = client_before(&origin);
+    for visits in 1..4 {
+        assert_eq!(client.get("/").text(), "ok");
+        assert_eq!(origin.connections(), visits);
+    }
+}
+
+#[test]
 fn what_follows_a_204_that_announces_a_body_is_no_answer_to_the_next_request() {
     for field in [
         "content-length: 42",

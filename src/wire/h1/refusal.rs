@@ -24,7 +24,7 @@ pub enum Refusal {
     Coding,
     /// A transfer coding in HTTP/1.0, which has none (RFC 9112 §6.1).
     CodingInHttp10,
-    /// An interim response (1xx) announces a body, which it cannot have (RFC 9110 §15.2).
+    /// An interim response (1xx) has a transfer coding, and cannot have a body (RFC 9112 §6.1).
     InterimBody,
     /// The size of a chunk is not a hexadecimal number, or does not fit into 64 bits.
     ChunkSize,
@@ -48,7 +48,7 @@ impl fmt::Display for Refusal {
             Self::LengthBesideCoding => "Content-Length beside Transfer-Encoding",
             Self::Coding => "a transfer coding other than chunked",
             Self::CodingInHttp10 => "a transfer coding in HTTP/1.0",
-            Self::InterimBody => "an interim response (1xx) that announces a body",
+            Self::InterimBody => "Transfer-Encoding in an interim response (1xx)",
             Self::ChunkSize => "the size of a chunk is malformed",
             Self::ChunkEnd => "a chunk does not end where its size says",
             Self::ChunkExtensions => "chunk extensions without end",

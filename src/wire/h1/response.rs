@@ -246,11 +246,13 @@ fn framing_of(response: &mut Response<()>, method: &Method) -> Result<Framing, R
     let length = content_length::settle(headers, Lists::Allowed);
     let has_length = length != Ok(None) && length != Ok(Some(0));
     if status.is_informational() {
-        // A body here would be read as the response itself.
+        // A body here would be read as the response itself. Some servers write into a 103 what they are
+        // going to say of the response, its length too, and no body.
         let is_tunnel = status == StatusCode::SWITCHING_PROTOCOLS;
-        return match is_chunked || has_length && !is_tunnel {
+        return match is_chunked {
             true => Err(Refusal::InterimBody),
             false if is_tunnel => Ok(Framing::Tunnel),
+            false if has_length => Ok(Framing::Contradicted),
             false => Ok(Framing::Length(0)),
         };
     }
@@ -406,6 +408,11 @@ mod tests {
                 Framing::Contradicted,
             ),
             (
+                "HTTP/1.1 103 Early Hints\r\ncontent-length: 5\r\n\r\n",
+                &get,
+                Framing::Contradicted,
+            ),
+            (
                 "HTTP/1.1 103 Early Hints\r\ncontent-length: 0\r\n\r\n",
                 &get,
                 Framing::Length(0),
@@ -467,14 +474,6 @@ mod tests {
             ("\x15\x03\x01\0\x02\x02", Refusal::NotHttp),
             ("\r\nHTTP/1.1 200 OK\r\n\r\n", Refusal::NotHttp),
             ("\r", Refusal::NotHttp),
-            (
-                "HTTP/1.1 103 X\r\ncontent-length: 42\r\n\r\n",
-                Refusal::InterimBody,
-            ),
-            (
-                "HTTP/1.1 103 X\r\ncontent-length: x\r\n\r\n",
-                Refusal::InterimBody,
-            ),
             (
                 "HTTP/1.1 100 X\r\ntransfer-encoding: chunked\r\n\r\n",
                 Refusal::InterimBody,

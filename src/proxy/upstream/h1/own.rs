@@ -44,6 +44,9 @@ pub(super) struct OwnConnection {
     expected: Expected,
     /// Whether the last read filled its buffer, so that there may be more to read.
     has_more: bool,
+    /// Whether no other request may follow: the server has announced a body that it cannot send, and if
+    /// it sends it after all, it would be read as the response to that request.
+    is_last: bool,
     limits: HeadLimits,
     case: NameCase,
 }
@@ -89,6 +92,7 @@ impl OwnConnection {
             upload: Upload::default(),
             expected: Expected::Nothing,
             has_more: false,
+            is_last: false,
             limits: settings.head_limits(),
             case: match settings.header_case() {
                 HeaderCase::Title => NameCase::Title,
@@ -153,6 +157,7 @@ impl OwnConnection {
                 Poll::Ready(answer) => answer?,
                 Poll::Pending => break,
             };
+            self.is_last |= answer.framing == Framing::Contradicted;
             let status = answer.response.status();
             if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
                 return Poll::Ready(Ok(self.begin_body(answer)));
@@ -191,8 +196,7 @@ impl OwnConnection {
 
     fn begin_body(&mut self, answer: ResponseHead) -> Response<()> {
         self.expected = match answer.framing {
-            Framing::Length(0) => Expected::Nothing,
-            Framing::Contradicted => Expected::Ended,
+            Framing::Length(0) | Framing::Contradicted => Expected::Nothing,
             Framing::Length(length) => Expected::Length(length),
             Framing::Chunked => Expected::Chunks(ChunkDecoder::default()),
             Framing::UntilEnd => Expected::UntilEnd,
@@ -327,6 +331,7 @@ impl OwnConnection {
     /// Whether no request is in progress and no byte has come without one.
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.expected, Expected::Nothing)
+            && !self.is_last
             && self.upload.is_over()
             && self.read.is_empty()
             && !self.stream.is_write_closed()
