@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use h2::Reason;
 use h2::client::Builder;
 
-use crate::rig::framed::{DATA, Framed, PREFACE, RST_STREAM, ask, grant, request_for, settings};
+use crate::rig::framed::{
+    DATA, Framed, HEADERS, PREFACE, RST_STREAM, ask, grant, request_for, settings,
+};
 use crate::rig::{
-    Authority, Client, Ending, Folder, Frames, Gate, Http2, Origin, Program, Proxy,
-    RefusingAddress, Setup, Speech, kind, setting, until, while_for,
+    Authority, Client, Ending, Folder, Frames, Gate, Http2, Message, Origin, Program, Proxy,
+    RefusingAddress, Setup, Slow, Speech, kind, setting, until,
 };
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
@@ -25,9 +27,6 @@ const MUCH: usize = 400_000;
 
 /// More than all sockets on the way hold.
 const UPLOAD: usize = 8 << 20;
-
-/// Far more than that.
-const FLOOD: usize = 64 << 20;
 
 /// The head of an upload.
 fn upload() -> String {
@@ -188,47 +187,100 @@ fn a_cut_answer_by_http2_is_reset_when_the_client_has_what_there_was() {
     }
 }
 
+/// What its neighbours have queued goes first, and fills the connection: a reset at once would take back
+/// what waits behind that.
 #[test]
 fn a_cut_answer_by_http2_waits_for_its_turn_on_a_connection_that_is_full() {
+    const NEIGHBOURS: usize = 260;
+    const SHORT: u32 = 2 * NEIGHBOURS as u32 + 1;
+    const LONG: usize = 64 << 10;
+    let (gate, bodies) = (Gate::default(), Gate::default());
     let sent = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&sent);
-    let origin = Origin::scripted(move |visit| {
-        let request = visit.request();
-        if request.is_some_and(|request| request.target() == "/short") {
-            visit.send("HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nok");
-            return;
-        }
-        visit.send(format!(
-            "HTTP/1.1 200 OK\r\ncontent-length: {FLOOD}\r\n\r\n"
-        ));
-        let piece = [b'x'; 64 << 10];
-        while count.load(Ordering::SeqCst) < FLOOD && visit.send(piece) {
-            count.fetch_add(piece.len(), Ordering::SeqCst);
+    let origin = Origin::scripted({
+        let gate = gate.clone();
+        let (bodies, sent) = (bodies.clone(), Arc::clone(&sent));
+        move |visit| match visit.request().as_ref().map(Message::target) {
+            Some("/short") => {
+                visit.send("HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nok");
+                gate.pass();
+            }
+            Some(_) => {
+                visit.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {LONG}\r\n\r\n"));
+                bodies.pass();
+                visit.send([b'x'; LONG]);
+                sent.fetch_add(1, Ordering::SeqCst);
+                visit.wait_for_end();
+            }
+            None => {}
         }
     });
-    let proxy = Setup::of(&[&origin]).start();
+    // The clock stands still: no timeout ends the wait.
+    let setup = Setup::of(&[&origin]).frontend("http2.max_streams = 500");
+    let proxy = setup.start_paused();
     let mut client = Framed::narrow(proxy.address());
     client.send(PREFACE);
-    client.send(settings(&[(1, 0), (4, 1 << 30)]));
-    client.send(grant(0, 1 << 30)).send(ask(1));
+    client
+        .send(settings(&[(1, 0), (4, 0)]))
+        .send(grant(0, 1 << 30));
+    // All of them wait for the client to open its windows, the short one last.
+    for number in 0..NEIGHBOURS {
+        client.send(ask(2 * number as u32 + 1));
+    }
+    for _ in 0..NEIGHBOURS {
+        client.frame_that(|frame| frame.kind == HEADERS);
+    }
+    client.send(request_for(SHORT, "/short"));
+    client.frame_that(|frame| frame.kind == HEADERS);
+    bodies.open();
+    until("their bodies are sent", || {
+        (sent.load(Ordering::SeqCst) == NEIGHBOURS).then_some(())
+    });
+    proxy.advance(Duration::from_millis(5));
+    client.send(settings(&[(4, 1 << 20)]));
     client.wait_until_full(proxy.address());
-    client.send(request_for(3, "/short"));
-    origin.wait_for_requests(2);
-    origin.wait_for_end_of(1);
+    gate.open();
+    origin.wait_for_end_of(NEIGHBOURS);
+    proxy.advance(Duration::from_millis(5));
     let mut came = Vec::new();
     let reset = loop {
         let frame = client.frame().expect("the connection goes on");
         match (frame.kind, frame.stream) {
-            (DATA, 3) => came.extend_from_slice(&frame.payload),
-            (RST_STREAM, 3) => break frame,
+            (DATA, SHORT) => came.extend_from_slice(&frame.payload),
+            (RST_STREAM, SHORT) => break frame,
             _ => {}
         }
     };
     assert_eq!(String::from_utf8_lossy(&came), "ok");
     assert_eq!(reset.code(), u32::from(Reason::INTERNAL_ERROR));
-    let line = proxy.line();
-    assert_eq!(line.verdict(), (200, "server.body.incomplete"));
+    // Lines of its neighbours may come before.
+    let line = until("its line", || {
+        let mut lines = proxy.wait_for_lines(1).into_iter();
+        lines.find(|line| line.verdict() == (200, "server.body.incomplete"))
+    });
     assert_eq!(line.number("bytes_out"), 2);
+}
+
+/// Its client has had all of it long before the server closes: there is nothing more to send but the reset.
+#[test]
+fn a_cut_answer_by_http2_is_reset_when_its_server_closes() {
+    let gate = Gate::default();
+    let origin = Origin::scripted({
+        let gate = gate.clone();
+        move |visit| {
+            visit.request();
+            visit.send("HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nok");
+            gate.pass();
+        }
+    });
+    let proxy = Setup::of(&[&origin]).start_paused();
+    let mut client = Framed::connect(proxy.address());
+    client.send(ask(1));
+    let came = client.frame_that(|frame| frame.kind == DATA);
+    assert_eq!(String::from_utf8_lossy(&came.payload), "ok");
+    gate.open();
+    // The clock stands still: a reset that waited for any timeout would never come.
+    assert_eq!(client.reset_of(1), u32::from(Reason::INTERNAL_ERROR));
+    assert_eq!(proxy.line().verdict(), (200, "server.body.incomplete"));
 }
 
 #[test]
@@ -241,11 +293,12 @@ fn an_exchange_that_takes_too_long_is_cut_when_the_client_has_what_there_was() {
         while visit.send([b'x'; 64 << 10]) {}
     });
     let setup = Setup::of(&[&origin]).frontend("timeout.exchange = \"2s\"");
-    let proxy = setup.start();
+    let proxy = setup.start_paused();
     let mut client = Client::connect_narrow(proxy.address());
     client.send(GET).head();
     // The proxy is stuck when the time is over, with more than the socket takes.
-    while_for(Duration::from_millis(2_500), "it does not read", || true);
+    Slow::WhenFull.wait(client.address(), proxy.address());
+    proxy.advance(Duration::from_millis(2_500));
     let (body, ending) = client.rest();
     assert_eq!(ending, Ending::Closed);
     let line = proxy.line();

@@ -509,6 +509,7 @@ impl Shared {
     fn all_sent(&self) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         self.cut.borrow_mut().push(sender);
+        // With nothing left to send, nothing else wakes it.
         self.waker.borrow().wake_by_ref();
         receiver
     }
