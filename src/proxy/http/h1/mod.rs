@@ -466,7 +466,8 @@ where
     fn end_of_idleness(&self) -> (Instant, Verdict) {
         let session = self.session;
         let until = session.idle_until();
-        // hyper may hold a part of a request: parked, the rest of it would be taken for the next.
+        // The rest of a request may still come until hyper has closed the connection: parked, it would
+        // be taken for the next request.
         if session.is_dirty.get() {
             return (until, Verdict::Over);
         }

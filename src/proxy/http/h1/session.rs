@@ -28,7 +28,9 @@ pub(super) struct Session {
     pub(super) head_began: Cell<Option<Instant>>,
     /// When the last exchange ended, or the connection was accepted.
     pub(super) idle_since: Cell<Instant>,
-    /// Whether hyper may hold a part of a request that is not read any more.
+    /// Whether a request was answered before it was there as a whole, or its head was malformed. Never
+    /// reset, also when the rest is read and thrown away: such an answer says `close`
+    /// (`hop::say_close`), and no request follows.
     pub(super) is_dirty: Cell<bool>,
     /// What a head may have in bytes.
     pub(super) head_bound: Cell<usize>,
