@@ -116,8 +116,8 @@ impl ChunkDecoder {
         Ok(match (self.state, byte) {
             (State::Size { size, digits }, byte) if byte.is_ascii_hexdigit() => {
                 let digit = (byte as char).to_digit(16).unwrap_or_default();
-                // Digits are bounded too: leading zeros keep the size at 0 and could go on for ever.
-                if digits == 16 || size >> 60 != 0 {
+                // As many as `u64` holds; leading zeros count, or they could go on for ever.
+                if digits == 16 {
                     return Err(Refusal::ChunkSize);
                 }
                 State::Size {
