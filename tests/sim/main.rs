@@ -21,3 +21,4 @@ mod seeds;
 mod server;
 mod server_sets;
 mod trace;
+mod upload;

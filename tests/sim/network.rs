@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use evenkeel::net::{Io, OtherListener, OtherNetwork, Pending};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
 use turmoil::net::{TcpListener, TcpStream};
 
 use crate::trace::Trace;
@@ -74,7 +74,8 @@ impl OtherNetwork for Simulated {
                 resume_unwind(Box::new("no such luck"));
             }
             let stream = TcpStream::connect(addr).await?;
-            Ok(Box::new(stream) as Box<dyn Io>)
+            // A connection may hold back what is written until it is flushed, as TLS does.
+            Ok(Box::new(BufWriter::new(stream)) as Box<dyn Io>)
         })
     }
 }

@@ -1,7 +1,8 @@
 //! A server that does as it is asked, and writes down what it was asked for.
 //!
 //! `/slow/MS` waits before it answers; `/stream/COUNT/MS` answers at once and sends that many pieces
-//! with pauses between them; all else is answered with the name of the server.
+//! with pauses between them; all else is answered with the name of the server. It reads the body of a request
+//! to its end first, and writes down each piece.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,6 +14,7 @@ use evenkeel::base::clock::{self, Duration, Sleep};
 use evenkeel::base::tasks;
 use http::{Request, Response};
 use http_body::{Body, Frame};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -50,6 +52,13 @@ async fn answer(
     let path = request.uri().path();
     if path != HEALTH_PATH {
         trace.add(&name, request.uri());
+    }
+    let path = path.to_owned();
+    let mut body = request.into_body();
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Some(data) = frame.data_ref() {
+            trace.add(&name, format_args!("took {}", data.escape_ascii()));
+        }
     }
     let words: Vec<&str> = path.split('/').skip(1).collect();
     let body = match words[..] {
