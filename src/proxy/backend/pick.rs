@@ -298,6 +298,30 @@ mod tests {
         assert_eq!(picked(&set, &tried, 0).0, Ok(0));
     }
 
+    #[test]
+    fn a_server_without_weight_is_not_waited_for_though_its_check_is_to_come() {
+        let set = set(Balance::RoundRobin, &[0]);
+        set.servers()[0].set_health(Health::Checking, "test");
+        let picked = picked(&set, &Tried::default(), 0).0;
+        assert_eq!(picked, Err(NoSlot::NoServer));
+    }
+
+    #[test]
+    fn a_backup_without_weight_gets_no_exchange_that_has_tried_all_others() {
+        for (weight, expected) in [(1, Ok(1)), (0, Err(NoSlot::NoServer))] {
+            let before = set(Balance::RoundRobin, &[1, weight]);
+            let servers = before.servers();
+            servers[1].write(&Wanted {
+                backup: true,
+                ..servers[1].wanted()
+            });
+            let set = ServerSet::new(2, Arc::clone(servers), Balance::RoundRobin);
+            let mut tried = Tried::default();
+            tried.add(&servers[0]);
+            assert_eq!(picked(&set, &tried, 0).0, expected);
+        }
+    }
+
     proptest! {
         #[test]
         fn who_is_picked_is_fit_and_none_is_picked_only_where_none_is(
