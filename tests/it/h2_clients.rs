@@ -364,6 +364,19 @@ fn a_length_stays_where_trailers_follow_that_http1_has_no_place_for() {
 }
 
 #[test]
+fn a_client_that_leaves_its_stream_open_after_its_whole_body_costs_no_server_connection() {
+    let origin = Origin::named("ok");
+    let (_proxy, mut client) = client_before(&origin);
+    let request = client.request("POST", "/").header("content-length", "5");
+    let mut asked = client.begin(request);
+    asked.send("hello");
+    assert_eq!(asked.answer().text(), "ok");
+    assert_eq!(origin.request().text(), "hello");
+    assert_eq!(client.get("/").text(), "ok");
+    assert_eq!(origin.connections(), 1);
+}
+
+#[test]
 fn an_answer_to_head_has_a_length_and_no_body() {
     let origin = Origin::named("abc");
     let (_proxy, mut client) = client_before(&origin);
