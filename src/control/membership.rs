@@ -295,6 +295,19 @@ mod tests {
     }
 
     #[test]
+    fn a_weight_of_the_operator_ends_when_it_is_taken_back_and_when_its_server_is_removed() {
+        use ServersChange::{Add, Remove, Restore, Weigh};
+        let app = backend(&[(1, 0, 1)]);
+        let mut membership = Membership::default();
+        let mut change = |what| change(&mut membership, &app, what);
+        assert_eq!(change(Weigh(name(1), 7)), Ok(vec!["s1=7".into()]));
+        assert_eq!(change(Restore(name(1))), Ok(vec!["s1=1".into()]));
+        assert_eq!(change(Weigh(name(1), 7)), Ok(vec!["s1=7".into()]));
+        assert_eq!(change(Remove(name(1))), Ok(vec![]));
+        assert_eq!(change(Add(wanted((1, 9, 3)))), Ok(vec!["s1=3".into()]));
+    }
+
+    #[test]
     fn a_change_that_cannot_be_changes_nothing() {
         use ServersChange::{Add, Remove, Weigh};
         let app = backend(&[(1, 0, 1)]);

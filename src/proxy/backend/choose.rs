@@ -310,6 +310,24 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_at_a_server_that_has_gone_down_is_not_handed_to_a_waiter() {
+        let local = servers(&[(1, Some(1)), (1, Some(1))]).local();
+        let down = local.lease_now(&Tried::default()).expect("a slot");
+        let up = local.lease_now(&Tried::default()).expect("a slot");
+        let mut waiting = pin!(local.wait_for_slot());
+        assert!(poll(waiting.as_mut()).is_pending());
+        down.server().shared.set_health(Health::Down, "test");
+        local.shared.refresh();
+        assert!(poll(waiting.as_mut()).is_pending());
+        drop(down);
+        assert!(poll(waiting.as_mut()).is_pending());
+        let index = index_of(&up);
+        drop(up);
+        let granted = poll(waiting.as_mut()).map(|lease| lease.ok().map(|lease| index_of(&lease)));
+        assert_eq!(granted, Poll::Ready(Some(index)));
+    }
+
+    #[test]
     fn a_server_that_comes_is_used_and_one_that_goes_is_not_and_the_others_are_the_same() {
         let local = servers(&[(1, None), (1, None)]).local();
         let before = local.set();
