@@ -208,6 +208,19 @@ fn checks_follow_the_set() {
 }
 
 #[test]
+fn a_server_that_a_reload_adds_is_checked_and_takes_traffic() {
+    let (a, b) = (Origin::named("a"), Origin::named("b"));
+    let checked = "health = { interval = \"50ms\", timeout = \"20s\" }";
+    let proxy = Setup::of(&[&a]).backend(checked).start();
+    proxy.wait_for_state(a.address(), "up");
+    proxy.apply(&Setup::of(&[&a, &b]).backend(checked));
+    proxy.wait_for_state(b.address(), "up");
+    let mut names = answers(&proxy, 2);
+    names.sort();
+    assert_eq!(names, ["a", "b"]);
+}
+
+#[test]
 fn a_change_holds_across_reloads_and_goes_with_its_backend() {
     let (a, b) = (Origin::named("a"), Origin::named("b"));
     let setup = Setup::of(&[&a]);
