@@ -35,7 +35,9 @@ fn read<'a>(
 ) -> Result<Option<String>, Refusal> {
     let mut parser = ResponseParser::default();
     let mut bytes = BytesMut::new();
-    let ResponseHead { response, framing } = loop {
+    let ResponseHead {
+        response, framing, ..
+    } = loop {
         match pieces.next() {
             Some(piece) => bytes.extend_from_slice(piece),
             None => return Ok(None),
