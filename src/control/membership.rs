@@ -25,7 +25,7 @@ pub enum ServersChange {
     Remove(Name),
     /// The operator gives the server of this name another weight.
     Weigh(Name, u16),
-    /// The operator takes back what he changed of the server of this name.
+    /// The operator's changes of the server of this name end.
     Restore(Name),
 }
 

@@ -1,4 +1,4 @@
-//! What workers are told.
+//! The workers as the control thread sees them, and the commands that it sends them.
 
 use tokio::sync::mpsc::UnboundedSender;
 

@@ -150,8 +150,8 @@ impl Deadlines {
         self.nudge.set(at);
     }
 
-    /// Says that it is `now`. Marks what is due and says what it is; where nothing is, code that asked to
-    /// be polled looks by itself. The one place where deadlines fire: whoever holds the timer calls it.
+    /// Marks what is due at `now` and says what it is; where nothing is, marks the nudge and the look. The
+    /// task with the connection's timer calls it: deadlines fire nowhere else.
     pub fn pass(&self, now: Instant) -> Option<Reason> {
         let fired = self.fire(now);
         if fired.is_none() {

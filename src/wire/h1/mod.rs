@@ -7,7 +7,7 @@
 
 pub mod chunks;
 mod refusal;
-pub mod request;
+pub(crate) mod request;
 pub mod response;
 
 pub use refusal::Refusal;

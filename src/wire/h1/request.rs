@@ -5,7 +5,7 @@ use http::request::Parts;
 
 /// How the body of a request is written (RFC 9112 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyFraming {
+pub(crate) enum BodyFraming {
     /// This many bytes; 0: there is no body.
     Length(u64),
     /// In chunks.
@@ -14,7 +14,7 @@ pub enum BodyFraming {
 
 /// How field names are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NameCase {
+pub(crate) enum NameCase {
     /// `content-length`
     #[default]
     Lower,
@@ -27,7 +27,7 @@ pub enum NameCase {
 /// `host` becomes the `Host` field; it must be `None` if `head` has one. The fields that frame the body are
 /// written from `framing`, not from `head`. Without a body, `Content-Length: 0` is written only if `head`
 /// has a length.
-pub fn write_head(
+pub(crate) fn write_head(
     head: &Parts,
     host: Option<&HeaderValue>,
     framing: BodyFraming,

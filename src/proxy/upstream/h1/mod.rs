@@ -10,6 +10,8 @@
 mod by_hyper;
 mod history;
 mod own;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use std::io;

@@ -85,6 +85,11 @@ struct Waiting<'a> {
 impl OwnConnection {
     /// A connection over `stream`.
     pub(super) fn over(stream: Stream, settings: &Settings) -> Self {
+        Self::with(stream, settings.head_limits(), settings.header_case())
+    }
+
+    /// The same, for heads within `limits`; names are written in `case`.
+    pub(super) fn with(stream: Stream, limits: HeadLimits, case: HeaderCase) -> Self {
         Self {
             stream: TrackedSocket::to_server(stream),
             read: BytesMut::new(),
@@ -93,8 +98,8 @@ impl OwnConnection {
             expected: Expected::Nothing,
             has_more: false,
             is_last: false,
-            limits: settings.head_limits(),
-            case: match settings.header_case() {
+            limits,
+            case: match case {
                 HeaderCase::Title => NameCase::Title,
                 HeaderCase::Lower | HeaderCase::Preserve => NameCase::Lower,
             },

@@ -79,16 +79,17 @@ impl Upload {
         self.pieces.clear();
         self.is_flushed = false;
         write_head(head, host, framing, case, &mut self.out);
-        self.body = (!is_empty).then(|| {
+        if !is_empty {
             body.keep();
-            Outgoing {
-                body,
-                left: match framing {
-                    BodyFraming::Length(length) => Some(length),
-                    BodyFraming::Chunked => None,
-                },
-                is_taken: false,
-            }
+        }
+        // An empty one too: with it, a request of which nothing was written can be sent again.
+        self.body = Some(Outgoing {
+            body,
+            left: match framing {
+                BodyFraming::Length(length) => Some(length),
+                BodyFraming::Chunked => None,
+            },
+            is_taken: is_empty,
         });
     }
 
@@ -118,11 +119,13 @@ impl Upload {
             ready!(written).map_err(Stopped::Socket)?;
         }
         if !self.is_flushed {
-            ready!(Pin::new(stream).poll_flush(cx)).map_err(Stopped::Socket)?;
+            ready!(Pin::new(&mut *stream).poll_flush(cx)).map_err(Stopped::Socket)?;
             self.is_flushed = true;
         }
         match &self.body {
             Some(outgoing) if !outgoing.is_taken => Poll::Pending,
+            // Of what the socket threw away the server has seen nothing: it may be sent to another.
+            _ if stream.is_write_closed() => Poll::Ready(Ok(())),
             _ => {
                 self.body = None;
                 Poll::Ready(Ok(()))
@@ -135,7 +138,7 @@ impl Upload {
         self.body.is_none() && self.is_flushed && self.is_written()
     }
 
-    /// The body from its first byte; `None`: not all of it was kept, or there is none.
+    /// The body from its first byte; `None`: not all of it was kept.
     pub(super) fn rewound(&mut self) -> Option<RequestBody> {
         self.body.take()?.body.rewound()
     }
@@ -197,16 +200,10 @@ impl Upload {
                 }
                 // A body with a length cannot have trailers in HTTP/1.1.
                 (Some(Err(_)), Some(_)) => {}
-                (Some(Err(trailers)), None) => {
-                    let trailers = trailers.into_trailers().ok();
+                (last, None) => {
+                    let trailers = last.and_then(|last| last.err()?.into_trailers().ok());
                     let mut end = Vec::new();
                     chunks::write_end(trailers.as_ref(), &mut end);
-                    push(&mut self.out, &mut self.pieces, end.into());
-                    outgoing.is_taken = true;
-                }
-                (None, None) => {
-                    let mut end = Vec::new();
-                    chunks::write_end(None, &mut end);
                     push(&mut self.out, &mut self.pieces, end.into());
                     outgoing.is_taken = true;
                 }

@@ -1,0 +1,117 @@
+//! What may follow on a connection, where the server's timing cannot be had from a real one.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::UNIX_EPOCH;
+
+use http::{Request, Version};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
+
+use crate::base::clock;
+use crate::exchange::{Opening, Reason, RequestId};
+use crate::net::{Io, Stream};
+use crate::plan::HeaderCase;
+use crate::proxy::io::{Exchange, RequestBody};
+use crate::wire::h1::response::HeadLimits;
+
+use super::Failure;
+use super::own::OwnConnection;
+
+/// A connection that the server has just closed: it is found out by writing.
+struct Dead;
+
+impl AsyncRead for Dead {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Dead {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn connection(stream: impl Io + 'static) -> OwnConnection {
+    let limits = HeadLimits {
+        bytes: 1000,
+        fields: 10,
+    };
+    OwnConnection::with(Stream::Other(Box::new(stream)), limits, HeaderCase::Lower)
+}
+
+fn exchange() -> Rc<Exchange> {
+    let now = clock::now();
+    Rc::new(Exchange::begin(Opening {
+        began: now,
+        head_read: now,
+        wall: UNIX_EPOCH,
+        client: SocketAddr::from(([192, 0, 2, 7], 51_234)).into(),
+        local: None,
+        tls: None,
+        frontend: None,
+        generation: 1,
+        version: Version::HTTP_11,
+        request: None,
+        first_bytes: None,
+        id: RequestId::made(1),
+    }))
+}
+
+/// Sends a POST without a body, whose head has more than a hundred bytes.
+async fn post(connection: &mut OwnConnection) -> Result<u16, Failure> {
+    let exchange = exchange();
+    let request = Request::post("/a").header("x-filler", "x".repeat(100));
+    let (head, ()) = request.body(()).expect("a request").into_parts();
+    let body = RequestBody::none(Rc::clone(&exchange));
+    let sent = connection.exchange(&head, None, body, &exchange.deadlines);
+    sent.await.map(|response| response.status().as_u16())
+}
+
+#[tokio::test]
+async fn a_request_of_which_nothing_was_written_is_given_back_though_it_has_no_body() {
+    let failure = post(&mut connection(Dead)).await.expect_err("it is dead");
+    assert_eq!(failure.fault.reason, Reason::ServerResponseEmpty);
+    assert!(failure.unsent.is_some());
+}
+
+#[tokio::test]
+async fn a_request_that_was_written_is_not_given_back() {
+    let (near, mut far) = duplex(1000);
+    let mut connection = connection(near);
+    let (failure, ()) = tokio::join!(post(&mut connection), async {
+        far.read_u8().await.expect("a request");
+        drop(far);
+    });
+    let failure = failure.expect_err("there is no answer");
+    assert_eq!(failure.fault.reason, Reason::ServerResponseEmpty);
+    assert!(failure.unsent.is_none());
+}
+
+#[tokio::test]
+async fn a_connection_that_has_not_taken_the_whole_request_carries_no_other() {
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    for (room, is_idle) in [(64, false), (1000, true)] {
+        let (near, mut far) = duplex(room);
+        let mut connection = connection(near);
+        far.write_all(ANSWER).await.expect("there is room");
+        assert_eq!(post(&mut connection).await.ok(), Some(200));
+        assert!(connection.is_end_stream());
+        assert_eq!(connection.is_idle(), is_idle, "with room for {room} bytes");
+    }
+}
