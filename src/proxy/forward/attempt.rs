@@ -4,102 +4,28 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, Version, header, request};
-use http_body::Body;
+use http::Response;
 
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::turn;
 use crate::exchange::{Fault, Reason};
 use crate::net::Dialer;
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{Exchange, Proof, RequestBody, UpgradeRequest};
-use crate::proxy::upstream::{
-    Answer, ConnectParams, Connection, Failure, H1Connection, Outcome, StreamPermit, Unanswered,
-    Wanted, ask_for_tunnel, head_of,
-};
-use crate::wire::content_length::{self, Lists};
+use crate::proxy::io::Exchange;
+use crate::proxy::upstream::{Answer, ConnectParams, Connection, Outcome, Wanted};
 
+use super::judge::reuse_after;
+use super::over_http1::over_http1;
+use super::over_http2::over_http2;
 use super::proxy_header_pools::{ProxyHeaderPools, SelectedPool};
 use super::schedule::Left;
-use super::server_body::{Carried, Reuse, ServerBody};
-
-/// A request on its way, as far as it can still be sent.
-pub(crate) struct Sending {
-    head: request::Parts,
-    state: State,
-    /// Idempotent (RFC 9110 §9.2.2) and without a body: doing it twice does the same, and the head is all
-    /// there is to send.
-    is_repeatable: bool,
-}
-
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one lives at a time, on the stack of its exchange, and a box would be an allocation each"
-)]
-enum State {
-    /// Not a byte of it was written.
-    Whole(RequestBody),
-    /// It was written, and can be sent again: the head is enough.
-    Written,
-    /// It was written, and cannot be sent again.
-    Spent,
-}
+use super::sending::Sending;
+use super::server_body::{Carried, ServerBody};
 
 /// An attempt failed; its slot is still held.
 pub(super) struct Failed {
     pub(super) fault: Fault,
     pub(super) lease: Lease,
-}
-
-impl Sending {
-    /// The whole of `request`.
-    pub(crate) fn new(request: Request<RequestBody>) -> Self {
-        let (head, body) = request.into_parts();
-        Self {
-            is_repeatable: head.method.is_idempotent() && body.is_end_stream(),
-            head,
-            state: State::Whole(body),
-        }
-    }
-
-    /// What is left to send.
-    pub(super) fn left(&self) -> Left {
-        match self.state {
-            State::Whole(_) => Left::Whole,
-            State::Written => Left::Copy,
-            State::Spent => Left::Nothing,
-        }
-    }
-
-    /// The host that it is for, if it says so.
-    pub(super) fn host(&self) -> Option<&HeaderValue> {
-        self.head.headers.get(header::HOST)
-    }
-
-    /// Its head and its body, to be written on a connection that `was_used` before: if that has died, the
-    /// request may be written once more.
-    fn take(
-        &mut self,
-        exchange: &Rc<Exchange>,
-        was_used: bool,
-    ) -> Option<(&request::Parts, RequestBody)> {
-        let state = match self.is_repeatable && was_used {
-            true => State::Written,
-            false => State::Spent,
-        };
-        let body = match std::mem::replace(&mut self.state, state) {
-            State::Whole(body) => body,
-            State::Written => RequestBody::none(Rc::clone(exchange)),
-            State::Spent => return None,
-        };
-        Some((&self.head, body))
-    }
-
-    /// Nothing of it was written after all.
-    fn put_back(&mut self, body: RequestBody) {
-        self.state = State::Whole(body);
-    }
 }
 
 /// Sends the request to the server of `lease`, on a connection that is open or on a fresh one.
@@ -300,180 +226,4 @@ async fn connect(
             .stamp_attempt(|attempt| attempt.connect = Some(took));
     }
     Ok((connection, ready))
-}
-
-async fn over_http1(
-    connection: &mut H1Connection,
-    began: Instant,
-    lease: &Lease,
-    sending: &mut Sending,
-    exchange: &Rc<Exchange>,
-) -> Result<Response<()>, Fault> {
-    let Some((head, body)) = sending.take(exchange, connection.was_used()) else {
-        // `attempt` asks before it sends again.
-        return Err(Fault::new(Reason::ServerResponseEmpty));
-    };
-    let host = match head.headers.contains_key(header::HOST) {
-        true => None,
-        false => {
-            let address = lease.server().shared.address.as_host();
-            HeaderValue::from_maybe_shared(Bytes::from(address)).ok()
-        }
-    };
-    wait_for_answer(began, lease, exchange);
-    let deadlines = &exchange.deadlines;
-    let outcome = connection.exchange(head, host.as_ref(), body, deadlines);
-    let outcome = outcome.await;
-    deadlines.server_came();
-    match outcome {
-        Ok(mut response) => {
-            note_answer(&mut response, began, exchange)?;
-            Ok(response)
-        }
-        Err(Failure { fault, unsent }) => {
-            if let Some(body) = unsent {
-                sending.put_back(body);
-            }
-            Err(first_cause(fault, exchange))
-        }
-    }
-}
-
-async fn over_http2(
-    permit: &StreamPermit,
-    began: Instant,
-    lease: &Lease,
-    sending: &mut Sending,
-    exchange: &Rc<Exchange>,
-) -> Result<Answer, (Fault, Outcome)> {
-    let other = |fault| (fault, Outcome::Other);
-    let Some((head, body)) = sending.take(exchange, permit.was_used()) else {
-        // `attempt` asks before it sends again.
-        return Err(other(Fault::new(Reason::ServerResponseEmpty)));
-    };
-    let settings = &lease.backend().settings;
-    let authority = lease.server().shared.address.to_string();
-    let Ok(mut converted) = head_of(head, settings.scheme(), &authority) else {
-        return Err(other(Fault::new(Reason::RequestHostMalformed)));
-    };
-    if let Some(upgrade) = exchange.upgrade() {
-        if matches!(upgrade.proof, Proof::Malformed) {
-            // The server would not answer it.
-            return Err(other(Fault::new(Reason::RequestUpgradeKey)));
-        }
-        ask_for_tunnel(&mut converted, upgrade);
-    }
-    wait_for_answer(began, lease, exchange);
-    let outcome = permit.exchange(converted, body, &exchange.deadlines).await;
-    exchange.deadlines.server_came();
-    match outcome {
-        Ok(answer) if answer.response.headers().len() > settings.max_fields() => {
-            Err(other(Fault::new(Reason::ServerResponseMalformed)))
-        }
-        Ok(mut answer) => {
-            note_answer(&mut answer.response, began, exchange).map_err(other)?;
-            Ok(answer)
-        }
-        Err(Unanswered {
-            fault,
-            outcome,
-            body,
-        }) => {
-            let did_nothing = matches!(outcome, Outcome::Refused | Outcome::LeftOut);
-            if let Some(body) = body
-                && did_nothing
-            {
-                sending.put_back(body);
-            }
-            Err((first_cause(fault, exchange), outcome))
-        }
-    }
-}
-
-fn wait_for_answer(began: Instant, lease: &Lease, exchange: &Exchange) {
-    let timeout = lease.backend().shared.plan.timeout.response;
-    exchange
-        .deadlines
-        .wait_for_server_since(began, timeout, Reason::ServerResponseTimeout);
-}
-
-fn note_answer<B>(
-    response: &mut Response<B>,
-    began: Instant,
-    exchange: &Exchange,
-) -> Result<(), Fault> {
-    if !can_be_passed_on(response, exchange) || !has_one_length(response) {
-        return Err(Fault::new(Reason::ServerResponseMalformed));
-    }
-    if looks_like_a_tunnel(response, exchange) {
-        return Err(Fault::new(Reason::UpgradeUnsupported));
-    }
-    let took = clock::now().saturating_duration_since(began);
-    exchange.record.stamp_attempt(|attempt| {
-        attempt.response = Some(took);
-        attempt.status = response.status().as_u16();
-    });
-    Ok(())
-}
-
-/// If the client broke off or sent nonsense, that is the cause, and the server's end of it is only
-/// what follows.
-fn first_cause(fault: Fault, exchange: &Exchange) -> Fault {
-    match exchange.record.reason.get() {
-        Some(reason) => Fault { reason, ..fault },
-        None => fault,
-    }
-}
-
-/// Whether the connection may carry another request. On one to a server of HTTP/1.0 hyper would
-/// write it in that version, and a body of unknown length would be lost. After a request to go on in
-/// another protocol, what the server takes the next bytes for is a matter of opinion.
-fn reuse_after(response: &Response<()>, exchange: &Exchange) -> Reuse {
-    let says_close = response
-        .headers()
-        .get_all(header::CONNECTION)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
-        .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"));
-    if response.version() == Version::HTTP_11 && !says_close && exchange.upgrade().is_none() {
-        Reuse::Allowed
-    } else {
-        Reuse::Forbidden
-    }
-}
-
-/// Whether the client would understand what the server means: no protocol that was not asked for,
-/// and no transfer coding but the one that is taken off here. hyper reads `gzip, chunked` as
-/// chunked; without the field, the client would take what is compressed for what was meant.
-fn can_be_passed_on<B>(response: &Response<B>, exchange: &Exchange) -> bool {
-    let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
-    let is_framed = match codings.next() {
-        None => true,
-        Some(coding) => {
-            coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none()
-        }
-    };
-    let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    let is_agreed = |upgrade: &UpgradeRequest| upgrade.is_agreed_in(response);
-    is_framed && (!is_upgrade || exchange.upgrade().is_some_and(is_agreed))
-}
-
-/// Whether the client would take an ordinary answer for a tunnel: to its extended CONNECT any 2xx is one (RFC
-/// 8441 §5), and a server of HTTP/1.1 that goes on in the other protocol says 101.
-fn looks_like_a_tunnel<B>(response: &Response<B>, exchange: &Exchange) -> bool {
-    let asks_by_connect = exchange.record.opening.version == Version::HTTP_2;
-    let is_ordinary = |upgrade: &UpgradeRequest| !upgrade.is_agreed_in(response);
-    asks_by_connect && response.status().is_success() && exchange.upgrade().is_some_and(is_ordinary)
-}
-
-/// Makes the length of an answer the only one that it says, if it is one: hyper does not look where no
-/// body follows, as in an answer to HEAD. Where the length means nothing, it is not passed on, and is
-/// not looked at.
-fn has_one_length<B>(response: &mut Response<B>) -> bool {
-    let status = response.status();
-    let headers = response.headers_mut();
-    let means_nothing = status == StatusCode::NO_CONTENT
-        || status == StatusCode::SWITCHING_PROTOCOLS
-        || headers.contains_key(header::TRANSFER_ENCODING);
-    means_nothing || content_length::settle(headers, Lists::Allowed).is_ok()
 }

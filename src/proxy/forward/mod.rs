@@ -6,13 +6,17 @@
 
 mod attempt;
 mod bare;
+mod judge;
+mod over_http1;
+mod over_http2;
 mod proxy_header_pools;
 mod schedule;
+mod sending;
 mod server_body;
 
-pub(crate) use attempt::Sending;
 pub(crate) use bare::connect;
 pub(crate) use proxy_header_pools::ProxyHeaderPools;
+pub(crate) use sending::Sending;
 pub(crate) use server_body::{BodyError, ServerBody, Upgraded};
 
 use std::rc::Rc;

@@ -1,0 +1,65 @@
+//! One request on a stream of HTTP/2.
+
+use std::rc::Rc;
+
+use crate::base::clock::Instant;
+use crate::exchange::{Fault, Reason};
+use crate::proxy::backend::Lease;
+use crate::proxy::io::{Exchange, Proof};
+use crate::proxy::upstream::{
+    Answer, Outcome, StreamPermit, Unanswered, ask_for_tunnel, head_of,
+};
+
+use super::judge::{first_cause, note_answer, wait_for_answer};
+use super::sending::Sending;
+
+pub(super) async fn over_http2(
+    permit: &StreamPermit,
+    began: Instant,
+    lease: &Lease,
+    sending: &mut Sending,
+    exchange: &Rc<Exchange>,
+) -> Result<Answer, (Fault, Outcome)> {
+    let other = |fault| (fault, Outcome::Other);
+    let Some((head, body)) = sending.take(exchange, permit.was_used()) else {
+        // `attempt` asks before it sends again.
+        return Err(other(Fault::new(Reason::ServerResponseEmpty)));
+    };
+    let settings = &lease.backend().settings;
+    let authority = lease.server().shared.address.to_string();
+    let Ok(mut converted) = head_of(head, settings.scheme(), &authority) else {
+        return Err(other(Fault::new(Reason::RequestHostMalformed)));
+    };
+    if let Some(upgrade) = exchange.upgrade() {
+        if matches!(upgrade.proof, Proof::Malformed) {
+            // The server would not answer it.
+            return Err(other(Fault::new(Reason::RequestUpgradeKey)));
+        }
+        ask_for_tunnel(&mut converted, upgrade);
+    }
+    wait_for_answer(began, lease, exchange);
+    let outcome = permit.exchange(converted, body, &exchange.deadlines).await;
+    exchange.deadlines.server_came();
+    match outcome {
+        Ok(answer) if answer.response.headers().len() > settings.max_fields() => {
+            Err(other(Fault::new(Reason::ServerResponseMalformed)))
+        }
+        Ok(mut answer) => {
+            note_answer(&mut answer.response, began, exchange).map_err(other)?;
+            Ok(answer)
+        }
+        Err(Unanswered {
+            fault,
+            outcome,
+            body,
+        }) => {
+            let did_nothing = matches!(outcome, Outcome::Refused | Outcome::LeftOut);
+            if let Some(body) = body
+                && did_nothing
+            {
+                sending.put_back(body);
+            }
+            Err((first_cause(fault, exchange), outcome))
+        }
+    }
+}
