@@ -147,7 +147,7 @@ fn record(server: &Arc<ServerMetrics>) -> Record {
     });
     record.route.set(route).expect("it has none");
     record.backend.set("app".into()).expect("it has none");
-    record.begin_attempt(Attempt {
+    record.attempts.begin(Attempt {
         response: Some(Duration::from_micros(830)),
         status: 200,
         ..Attempt::at(server)

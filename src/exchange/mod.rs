@@ -8,6 +8,7 @@
 //! configuration that it ran under. The counters themselves are `observe`'s to write and to read.
 
 mod attempt;
+mod attempts;
 mod client_tls;
 mod counters;
 mod fault;
@@ -17,6 +18,7 @@ mod record;
 mod route;
 
 pub use attempt::{Attempt, ServerMetrics, TriedServer};
+pub use attempts::{AttemptIndex, AttemptList, Attempts};
 pub use client_tls::{ClientCertificate, ClientTls};
 pub use fault::{Cause, Fault, Http2InWords};
 pub use logged::{LoggedField, LoggedRequest, LoggedText, RequestTexts};

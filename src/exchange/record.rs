@@ -3,7 +3,7 @@
 //! An exchange lives on one worker and is shared there between its handler and its two bodies, so
 //! its fields are cells. Each field has one writer; `observe` reads them when it is over.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -12,7 +12,7 @@ use http::Version;
 
 use crate::base::Peer;
 use crate::base::clock::{Duration, Instant};
-use crate::exchange::{Attempt, ClientTls, LoggedRequest, Reason, TakenRoute, TriedServer};
+use crate::exchange::{Attempts, ClientTls, LoggedRequest, Reason, TakenRoute};
 
 /// What is known of one exchange: one request and its response, from the first byte of the head to the
 /// last byte of the body.
@@ -26,10 +26,8 @@ pub struct Record {
     pub backend: OnceCell<Rc<str>>,
     /// From here on we waited for a slot. Written by `forward`; zero when there was one at once.
     pub queued: Cell<Duration>,
-    /// The latest attempt. Written by `forward`.
-    pub attempt: RefCell<Option<Attempt>>,
-    /// The attempts before it, each with its reason. Written by `forward`; empty almost always.
-    pub failed: RefCell<Vec<Attempt>>,
+    /// How often and where it was tried. Written by `forward`.
+    pub attempts: Attempts,
     /// Bytes of the request body, or of a tunnel, that came in. Written by the request body or `tunnel`.
     pub body_bytes_in: Cell<u64>,
     /// The same the other way. Written by the response body or `tunnel`; a client's session takes off what its socket did not take.
@@ -100,8 +98,7 @@ impl Record {
             route: OnceCell::new(),
             backend: OnceCell::new(),
             queued: Cell::new(Duration::ZERO),
-            attempt: RefCell::new(None),
-            failed: RefCell::new(Vec::new()),
+            attempts: Attempts::default(),
             body_bytes_in: Cell::new(0),
             body_bytes_out: Cell::new(0),
             is_tunnel: Cell::new(false),
@@ -117,34 +114,6 @@ impl Record {
         if self.reason.get().is_none() {
             self.reason.set(Some(reason));
         }
-    }
-
-    /// Begins `next`, and puts the latest attempt among the failed ones if there is one.
-    pub fn begin_attempt(&self, next: Attempt) {
-        if let Some(failed) = self.attempt.replace(Some(next)) {
-            self.failed.borrow_mut().push(failed);
-        }
-    }
-
-    /// Sets the latest attempt aside because of `reason`, and begins another one at the same server.
-    pub fn try_server_again(&self, reason: Reason) {
-        self.stamp_attempt(|attempt| attempt.reason = Some(reason));
-        if let Some(server) = self.last_tried() {
-            self.begin_attempt(Attempt::at(server));
-        }
-    }
-
-    /// Changes the latest attempt; nothing happens when there is none.
-    pub fn stamp_attempt(&self, change: impl FnOnce(&mut Attempt)) {
-        if let Some(attempt) = &mut *self.attempt.borrow_mut() {
-            change(attempt);
-        }
-    }
-
-    /// The server that was tried last.
-    pub fn last_tried(&self) -> Option<Rc<TriedServer>> {
-        let latest = self.attempt.borrow();
-        latest.as_ref().map(|latest| Rc::clone(&latest.server))
     }
 }
 

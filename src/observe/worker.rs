@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use crate::base::Peer;
 use crate::base::clock::{self, Instant};
-use crate::exchange::{ClientTls, LoggedRequest, Reason, Record, RequestId};
+use crate::exchange::{AttemptList, ClientTls, LoggedRequest, Reason, Record, RequestId};
 use crate::observe::access_log::{Batch, Entry, Queue, Times, write_line};
 use crate::observe::calendar::Calendar;
 use crate::observe::metrics::frontend::{Finished, Parked};
@@ -115,9 +115,9 @@ impl WorkerObserver {
         // A connection in TCP mode is answered by the server that it was passed on to.
         let is_request = opening.first_bytes.is_none();
         let status = is_request.then(|| status_label(record.status.get(), reason));
-        let attempt = record.attempt.borrow();
-        let attempt = attempt.as_ref();
-        let failed = record.failed.borrow();
+        let attempts = &*record.attempts.list();
+        let decisive = record.attempts.decisive();
+        let attempt = decisive.and_then(|index| attempts.get(index));
 
         frontend.finished(
             self.worker,
@@ -133,7 +133,7 @@ impl WorkerObserver {
         if let Some(route) = route {
             route.metrics.finished(self.worker);
         }
-        for attempt in failed.iter().chain(attempt) {
+        for attempt in attempts.others(None) {
             attempt.server.metrics.attempted(self.worker, attempt);
         }
         if !self.queue.is_on() {
@@ -141,7 +141,7 @@ impl WorkerObserver {
         }
 
         let queued = record.queued.get();
-        let has_queued = !queued.is_zero() || attempt.is_some() || !failed.is_empty();
+        let has_queued = !queued.is_zero() || attempt.is_some();
         self.log(&Entry {
             wall: opening.wall,
             frontend: opening.frontend.as_deref(),
@@ -159,8 +159,8 @@ impl WorkerObserver {
             reason,
             id: Some(&opening.id),
             generation: opening.generation,
-            attempts: failed.len() + usize::from(attempt.is_some()),
-            failed: &failed,
+            attempts,
+            decisive,
             body_bytes_in: record.body_bytes_in.get(),
             body_bytes_out: record.body_bytes_out.get(),
             times: Times {
@@ -204,8 +204,8 @@ impl WorkerObserver {
             reason: Some(refusal.reason),
             id: refusal.id.as_ref(),
             generation: refusal.generation,
-            attempts: 0,
-            failed: &[],
+            attempts: &AttemptList::default(),
+            decisive: None,
             body_bytes_in: 0,
             body_bytes_out: 0,
             times: Times {
@@ -371,8 +371,9 @@ mod tests {
         record.opening.first_bytes = Some(FirstBytes {
             sni: Some(long.into()),
         });
-        let failed = fixture::attempt(&bench.servers[0]);
-        record.failed.borrow_mut().push(failed);
+        for _ in 0..2 {
+            record.attempts.begin(fixture::attempt(&bench.servers[0]));
+        }
         bench.finish(&record);
         let line = bench.lines();
         let expected: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
@@ -387,7 +388,7 @@ mod tests {
         let record = bench.record();
         record.route.set(Rc::clone(&bench.route)).expect("unset");
         record.backend.set("app".into()).expect("unset");
-        record.begin_attempt(Attempt {
+        record.attempts.begin(Attempt {
             connect: Some(Duration::from_micros(210)),
             response: Some(Duration::from_nanos(1_480_999)),
             status: 200,
@@ -424,10 +425,12 @@ mod tests {
         let record = bench.record();
         record.backend.set("app".into()).expect("unset");
         for reason in [Reason::ServerConnectRefused, Reason::ServerResponseEmpty] {
-            record.begin_attempt(fixture::attempt(&bench.servers[0]));
-            record.stamp_attempt(|attempt| attempt.reason = Some(reason));
+            record.attempts.begin(Attempt {
+                reason: Some(reason),
+                ..fixture::attempt(&bench.servers[0])
+            });
         }
-        record.begin_attempt(Attempt {
+        record.attempts.begin(Attempt {
             response: Some(Duration::from_millis(1)),
             status: 503,
             ..fixture::attempt(&bench.servers[1])

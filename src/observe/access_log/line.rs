@@ -14,7 +14,9 @@ use http::Version;
 use crate::base::Peer;
 use crate::base::address::Dotted;
 use crate::base::clock::Duration;
-use crate::exchange::{Attempt, ClientTls, LoggedField, LoggedRequest, Reason, RequestId};
+use crate::exchange::{
+    AttemptIndex, AttemptList, ClientTls, LoggedField, LoggedRequest, Reason, RequestId,
+};
 use crate::observe::calendar::Calendar;
 use crate::observe::json;
 
@@ -43,9 +45,9 @@ pub(crate) struct Entry<'a> {
     pub(crate) reason: Option<Reason>,
     pub(crate) id: Option<&'a RequestId>,
     pub(crate) generation: u64,
-    pub(crate) attempts: usize,
-    /// The attempts before the last.
-    pub(crate) failed: &'a [Attempt],
+    pub(crate) attempts: &'a AttemptList,
+    /// The one that came to what the line says.
+    pub(crate) decisive: Option<AttemptIndex>,
     pub(crate) body_bytes_in: u64,
     pub(crate) body_bytes_out: u64,
     pub(crate) times: Times,
@@ -89,9 +91,9 @@ pub(crate) fn write_line(out: &mut Vec<u8>, calendar: &mut Calendar, entry: &Ent
         None => out.extend_from_slice(b"null"),
     }
     number(out, b",\"generation\":", entry.generation);
-    number(out, b",\"attempts\":", entry.attempts as u64);
-    if !entry.failed.is_empty() {
-        failed(out, entry.failed);
+    number(out, b",\"attempts\":", entry.attempts.len() as u64);
+    if entry.attempts.len() > 1 {
+        others(out, entry.attempts, entry.decisive);
     }
     number(out, b",\"bytes_in\":", entry.body_bytes_in);
     number(out, b",\"bytes_out\":", entry.body_bytes_out);
@@ -208,8 +210,8 @@ fn version_text(version: Version) -> &'static str {
     }
 }
 
-fn failed(out: &mut Vec<u8>, attempts: &[Attempt]) {
-    for (place, attempt) in attempts.iter().enumerate() {
+fn others(out: &mut Vec<u8>, attempts: &AttemptList, decisive: Option<AttemptIndex>) {
+    for (place, attempt) in attempts.others(decisive).enumerate() {
         let key: &[u8] = if place == 0 {
             b",\"failed\":[{\"server\":"
         } else {

@@ -1,7 +1,6 @@
 //! One try of an exchange at one server.
 
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::task::Poll;
 
 use http::Response;
@@ -11,7 +10,7 @@ use crate::base::turn;
 use crate::exchange::{Fault, Reason};
 use crate::net::Dialer;
 use crate::proxy::backend::Lease;
-use crate::proxy::io::Exchange;
+use crate::proxy::io::ActiveAttempt;
 use crate::proxy::upstream::{Answer, ConnectParams, Connection, Outcome, Wanted};
 
 use super::judge::reuse_after;
@@ -28,6 +27,14 @@ pub(super) struct Failed {
     pub(super) lease: Lease,
 }
 
+impl Failed {
+    /// The attempt `active` ends because of `fault`.
+    pub(super) fn of(active: ActiveAttempt, fault: Fault, lease: Lease) -> Self {
+        active.stamp(|attempt| attempt.reason = Some(fault.reason));
+        Self { fault, lease }
+    }
+}
+
 /// Sends the request to the server of `lease`, on a connection that is open or on a fresh one.
 ///
 /// A connection that was used before may have been closed by the server in the moment in which it
@@ -39,29 +46,29 @@ pub(super) async fn attempt(
     sending: &mut Sending,
     proxy_header_pools: &ProxyHeaderPools,
     dialer: &Dialer,
-    exchange: &Rc<Exchange>,
+    mut active: ActiveAttempt,
 ) -> Result<Response<ServerBody>, Failed> {
     lease.hold(proxy_header_pools.held());
-    let selected = proxy_header_pools.select(&lease, &exchange.record, || sending.host());
+    let selected = proxy_header_pools.select(&lease, &active.exchange().record, || sending.host());
     let mut wanted = Wanted::Any;
     let mut retries_left = RetriesLeft::default();
     loop {
         let began = clock::now();
-        let (connection, ready) = match connect(&lease, &selected, wanted, dialer, exchange).await {
+        let (connection, ready) = match connect(&lease, &selected, wanted, dialer, &active).await {
             Ok(connected) => connected,
-            Err(fault) => return Err(Failed { fault, lease }),
+            Err(fault) => return Err(Failed::of(active, fault, lease)),
         };
         let (fault, again) = match connection {
             Connection::Http1(mut connection) => {
                 let is_old = connection.was_used();
-                match over_http1(&mut connection, ready, &lease, sending, exchange).await {
+                match over_http1(&mut connection, ready, &lease, sending, &active).await {
                     Ok(response) => {
                         let carried = Carried::Http1 {
-                            reuse: reuse_after(&response, exchange),
+                            reuse: reuse_after(&response, active.exchange()),
                             connection,
                             pool: selected.pool,
                         };
-                        return Ok(passed_on(response, carried, lease, exchange));
+                        return Ok(passed_on(response, carried, lease, active));
                     }
                     Err(fault) => {
                         let died = is_old && fault.reason == Reason::ServerResponseEmpty;
@@ -72,25 +79,25 @@ pub(super) async fn attempt(
             Connection::Http2(permit) => {
                 // Boxed: the future is moved with each request, and those of HTTP/1 do not carry the
                 // room for it.
-                let answering = Box::pin(over_http2(&permit, ready, &lease, sending, exchange));
+                let answering = Box::pin(over_http2(&permit, ready, &lease, sending, &active));
                 match answering.await {
                     Ok(Answer { response, rest }) => {
                         let (head, body) = response.into_parts();
                         let carried = Carried::Http2 { body, rest, permit };
                         let response = Response::from_parts(head, ());
-                        return Ok(passed_on(response, carried, lease, exchange));
+                        return Ok(passed_on(response, carried, lease, active));
                     }
                     Err((fault, outcome)) => (fault, Again::after(outcome, permit.was_used())),
                 }
             }
         };
         if sending.left() == Left::Nothing || !retries_left.allows(again) {
-            return Err(Failed { fault, lease });
+            return Err(Failed::of(active, fault, lease));
         }
         if again != Again::Refused {
             wanted = Wanted::OpenedSince(began);
         }
-        exchange.record.try_server_again(fault.reason);
+        active = active.again(fault.reason, &lease.server().tried);
     }
 }
 
@@ -155,9 +162,9 @@ fn passed_on(
     response: Response<()>,
     carried: Carried,
     lease: Lease,
-    exchange: &Rc<Exchange>,
+    active: ActiveAttempt,
 ) -> Response<ServerBody> {
-    response.map(|()| ServerBody::new(carried, lease, Rc::clone(exchange)))
+    response.map(|()| ServerBody::new(carried, lease, active))
 }
 
 /// A connection, and since when it could be used.
@@ -166,13 +173,13 @@ async fn connect(
     selected: &SelectedPool,
     wanted: Wanted,
     dialer: &Dialer,
-    exchange: &Exchange,
+    active: &ActiveAttempt,
 ) -> Result<(Connection, Instant), Fault> {
     let local = lease.backend();
     let plan = &local.shared.plan;
     let began = clock::now();
     // Only some connections let an exchange go on in another protocol.
-    let is_upgrade = exchange.upgrade().is_some();
+    let is_upgrade = active.exchange().upgrade().is_some();
     if !is_upgrade {
         let open = poll_fn(|cx| {
             Poll::Ready(
@@ -186,14 +193,12 @@ async fn connect(
             // Opened a moment ago for other exchanges, which wait for it: this one counts it.
             if matches!(&connection, Connection::Http2(permit) if !permit.was_used()) {
                 let took = Duration::ZERO;
-                exchange
-                    .record
-                    .stamp_attempt(|attempt| attempt.connect = Some(took));
+                active.stamp(|attempt| attempt.connect = Some(took));
             }
             return Ok((connection, began));
         }
     }
-    let deadlines = &exchange.deadlines;
+    let deadlines = active.deadlines();
     let timeout = plan.timeout.connect;
     let params = ConnectParams {
         dialer,
@@ -221,9 +226,7 @@ async fn connect(
     };
     if is_first {
         let took = ready.saturating_duration_since(began);
-        exchange
-            .record
-            .stamp_attempt(|attempt| attempt.connect = Some(took));
+        active.stamp(|attempt| attempt.connect = Some(took));
     }
     Ok((connection, ready))
 }

@@ -8,7 +8,7 @@ use crate::base::clock;
 use crate::exchange::{Fault, Reason};
 use crate::net::{Claim, Dialer, Stream};
 use crate::proxy::backend::{Lease, Local};
-use crate::proxy::io::Exchange;
+use crate::proxy::io::{ActiveAttempt, Exchange};
 use crate::proxy::upstream::{Spoken, dial};
 
 use super::Tries;
@@ -32,10 +32,10 @@ pub(crate) async fn connect(
 ) -> Result<(Stream, Lease), Fault> {
     let mut tries = Tries::at(backend);
     loop {
-        let lease = tries.begin(exchange).await?;
-        match dialled(&lease, dialer, exchange).await {
+        let (lease, active) = tries.begin(exchange).await?;
+        match dialled(&lease, dialer, &active).await {
             Ok(stream) => return Ok((stream, lease)),
-            Err(fault) => tries.failed(Failed { fault, lease }, Left::Whole, exchange)?,
+            Err(fault) => tries.failed(Failed::of(active, fault, lease), Left::Whole)?,
         }
     }
 }
@@ -64,20 +64,23 @@ async fn open(
     }
 }
 
-async fn dialled(lease: &Lease, dialer: &Dialer, exchange: &Exchange) -> Result<Stream, Fault> {
+async fn dialled(
+    lease: &Lease,
+    dialer: &Dialer,
+    active: &ActiveAttempt,
+) -> Result<Stream, Fault> {
+    let exchange = active.exchange();
     let local = lease.backend();
     let began = clock::now();
     let timeout = local.shared.plan.timeout.connect;
     let first_bytes = exchange.record.opening.first_bytes.as_ref();
     let name = first_bytes.and_then(|first| first.sni.as_deref());
     let opening = Box::pin(open(lease, dialer, exchange, name));
-    let stream = exchange
-        .deadlines
+    let stream = active
+        .deadlines()
         .while_connecting(timeout, opening)
         .await??;
     let took = clock::now().saturating_duration_since(began);
-    exchange
-        .record
-        .stamp_attempt(|attempt| attempt.connect = Some(took));
+    active.stamp(|attempt| attempt.connect = Some(took));
     Ok(stream)
 }

@@ -6,23 +6,30 @@ use http::{Response, StatusCode, Version, header};
 use crate::base::clock::{self, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{Exchange, UpgradeRequest};
+use crate::proxy::io::{ActiveAttempt, Exchange, UpgradeRequest};
 use crate::wire::content_length::{self, Lists};
 
 use super::server_body::Reuse;
 
-pub(super) fn wait_for_answer(began: Instant, lease: &Lease, exchange: &Exchange) {
+/// From `began` on the attempt waits for the answer.
+pub(super) fn wait_for_answer(began: Instant, lease: &Lease, attempt: &ActiveAttempt) {
     let timeout = lease.backend().shared.plan.timeout.response;
-    exchange
-        .deadlines
+    attempt
+        .deadlines()
         .wait_for_server_since(began, timeout, Reason::ServerResponseTimeout);
 }
 
+/// Notes that a server has answered.
+///
+/// # Errors
+///
+/// The answer cannot be passed on.
 pub(super) fn note_answer<B>(
     response: &mut Response<B>,
     began: Instant,
-    exchange: &Exchange,
+    attempt: &ActiveAttempt,
 ) -> Result<(), Fault> {
+    let exchange = attempt.exchange();
     if !can_be_passed_on(response, exchange) || !has_one_length(response) {
         return Err(Fault::new(Reason::ServerResponseMalformed));
     }
@@ -30,7 +37,7 @@ pub(super) fn note_answer<B>(
         return Err(Fault::new(Reason::UpgradeUnsupported));
     }
     let took = clock::now().saturating_duration_since(began);
-    exchange.record.stamp_attempt(|attempt| {
+    attempt.stamp(|attempt| {
         attempt.response = Some(took);
         attempt.status = response.status().as_u16();
     });

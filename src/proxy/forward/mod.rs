@@ -24,11 +24,11 @@ use std::rc::Rc;
 use http::{Response, StatusCode};
 
 use crate::base::clock;
-use crate::exchange::{Attempt, Cause, Fault, Reason};
+use crate::exchange::{Cause, Fault, Reason};
 use crate::net::Dialer;
 use crate::observe::event;
 use crate::proxy::backend::{Lease, Local, NoSlot, Tried};
-use crate::proxy::io::Exchange;
+use crate::proxy::io::{ActiveAttempt, Exchange};
 
 use attempt::Failed;
 use schedule::{Left, Schedule, Seen, Step};
@@ -57,8 +57,8 @@ pub(crate) async fn forward(
 ) -> Result<Response<ServerBody>, Fault> {
     let mut tries = Tries::at(backend);
     loop {
-        let lease = tries.begin(exchange).await?;
-        match attempt::attempt(lease, sending, proxy_header_pools, dialer, exchange).await {
+        let (lease, active) = tries.begin(exchange).await?;
+        match attempt::attempt(lease, sending, proxy_header_pools, dialer, active).await {
             Ok(response) => {
                 let seen = Seen::Answered(response.status(), sending.left());
                 match tries.schedule.next(seen) {
@@ -67,7 +67,7 @@ pub(crate) async fn forward(
                     Step::Fail(fault) => return Err(fault),
                 }
             }
-            Err(failed) => tries.failed(failed, sending.left(), exchange)?,
+            Err(failed) => tries.failed(failed, sending.left())?,
         }
     }
 }
@@ -89,23 +89,21 @@ impl<'a> Tries<'a> {
     }
 
     /// A slot at a server that was not tried, and an attempt begins.
-    async fn begin(&mut self, exchange: &Exchange) -> Result<Lease, Fault> {
+    async fn begin(
+        &mut self,
+        exchange: &Rc<Exchange>,
+    ) -> Result<(Lease, ActiveAttempt), Fault> {
         let lease = match lease(self.backend, exchange, &self.tried).await {
             Ok(lease) => lease,
             Err(reason) => return Err(self.schedule.without_slot(reason)),
         };
         let server = Rc::clone(&lease.server().tried);
-        exchange.deadlines.begin_attempt();
-        exchange.record.begin_attempt(Attempt::at(server));
-        Ok(lease)
+        Ok((lease, ActiveAttempt::begin(Rc::clone(exchange), server)))
     }
 
     /// An attempt has failed, and `left` is what there is of the request. An error is the end.
-    fn failed(&mut self, failed: Failed, left: Left, exchange: &Exchange) -> Result<(), Fault> {
+    fn failed(&mut self, failed: Failed, left: Left) -> Result<(), Fault> {
         let Failed { fault, lease } = failed;
-        exchange
-            .record
-            .stamp_attempt(|attempt| attempt.reason = Some(fault.reason));
         tell(&lease, &fault);
         if let Step::Fail(fault) = self.schedule.next(Seen::Failed(fault, left)) {
             return Err(fault);
@@ -163,7 +161,8 @@ async fn lease(backend: &Rc<Local>, exchange: &Exchange, tried: &Tried) -> Resul
 async fn wait(backend: &Rc<Local>, exchange: &Exchange) -> Result<Lease, Reason> {
     let began = clock::now();
     let timeout = backend.shared.plan.timeout.queue;
-    let deadlines = &exchange.deadlines;
+    // Those of the attempt that the slot is for.
+    let deadlines = exchange.deadlines.of(exchange.record.attempts.next());
     deadlines.wait_for_server(timeout, Reason::QueueTimeout);
     let outcome = deadlines.unless_due(backend.wait_for_slot()).await;
     deadlines.server_came();

@@ -1,14 +1,12 @@
 //! One request on a connection of HTTP/1.1.
 
-use std::rc::Rc;
-
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 
 use crate::base::clock::Instant;
 use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
-use crate::proxy::io::Exchange;
+use crate::proxy::io::ActiveAttempt;
 use crate::proxy::upstream::{Failure, H1Connection};
 
 use super::judge::{first_cause, note_answer, wait_for_answer};
@@ -19,9 +17,9 @@ pub(super) async fn over_http1(
     began: Instant,
     lease: &Lease,
     sending: &mut Sending,
-    exchange: &Rc<Exchange>,
+    attempt: &ActiveAttempt,
 ) -> Result<Response<()>, Fault> {
-    let Some((head, body)) = sending.take(exchange, connection.was_used()) else {
+    let Some((head, body)) = sending.take(attempt.exchange(), connection.was_used()) else {
         // `attempt` asks before it sends again.
         return Err(Fault::new(Reason::ServerResponseEmpty));
     };
@@ -32,21 +30,21 @@ pub(super) async fn over_http1(
             HeaderValue::from_maybe_shared(Bytes::from(address)).ok()
         }
     };
-    wait_for_answer(began, lease, exchange);
-    let deadlines = &exchange.deadlines;
+    wait_for_answer(began, lease, attempt);
+    let deadlines = attempt.deadlines();
     let outcome = connection.exchange(head, host.as_ref(), body, deadlines);
     let outcome = outcome.await;
     deadlines.server_came();
     match outcome {
         Ok(mut response) => {
-            note_answer(&mut response, began, exchange)?;
+            note_answer(&mut response, began, attempt)?;
             Ok(response)
         }
         Err(Failure { fault, unsent }) => {
             if let Some(body) = unsent {
                 sending.put_back(body);
             }
-            Err(first_cause(fault, exchange))
+            Err(first_cause(fault, attempt.exchange()))
         }
     }
 }

@@ -1,11 +1,9 @@
 //! One request on a stream of HTTP/2.
 
-use std::rc::Rc;
-
 use crate::base::clock::Instant;
 use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{Exchange, Proof};
+use crate::proxy::io::{ActiveAttempt, Proof};
 use crate::proxy::upstream::{
     Answer, Outcome, StreamPermit, Unanswered, ask_for_tunnel, head_of,
 };
@@ -18,9 +16,10 @@ pub(super) async fn over_http2(
     began: Instant,
     lease: &Lease,
     sending: &mut Sending,
-    exchange: &Rc<Exchange>,
+    attempt: &ActiveAttempt,
 ) -> Result<Answer, (Fault, Outcome)> {
     let other = |fault| (fault, Outcome::Other);
+    let exchange = attempt.exchange();
     let Some((head, body)) = sending.take(exchange, permit.was_used()) else {
         // `attempt` asks before it sends again.
         return Err(other(Fault::new(Reason::ServerResponseEmpty)));
@@ -37,15 +36,16 @@ pub(super) async fn over_http2(
         }
         ask_for_tunnel(&mut converted, upgrade);
     }
-    wait_for_answer(began, lease, exchange);
-    let outcome = permit.exchange(converted, body, &exchange.deadlines).await;
-    exchange.deadlines.server_came();
+    wait_for_answer(began, lease, attempt);
+    let deadlines = attempt.deadlines();
+    let outcome = permit.exchange(converted, body, deadlines).await;
+    deadlines.server_came();
     match outcome {
         Ok(answer) if answer.response.headers().len() > settings.max_fields() => {
             Err(other(Fault::new(Reason::ServerResponseMalformed)))
         }
         Ok(mut answer) => {
-            note_answer(&mut answer.response, began, exchange).map_err(other)?;
+            note_answer(&mut answer.response, began, attempt).map_err(other)?;
             Ok(answer)
         }
         Err(Unanswered {

@@ -21,7 +21,7 @@ use crate::base::clock::{self, Instant};
 use crate::base::turn;
 use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::{Lease, LocalServer};
-use crate::proxy::io::{End, Exchange, StreamBody};
+use crate::proxy::io::{ActiveAttempt, End, StreamBody};
 use crate::proxy::upstream::{BodyBroken, H1Connection, Rest, ServerPool, StreamPermit};
 
 /// A server's response body.
@@ -30,7 +30,7 @@ pub(crate) struct ServerBody {
     way: Option<Way>,
     /// Whether it was given back before the exchange was over: the last piece is on its way to the client.
     is_given_back: bool,
-    exchange: Rc<Exchange>,
+    attempt: ActiveAttempt,
 }
 
 /// What the exchange occupies at the server. The connection goes first: the slot stands for it.
@@ -87,11 +87,11 @@ pub(super) enum Reuse {
 pub(crate) struct BodyError(pub Reason);
 
 impl ServerBody {
-    pub(super) fn new(carried: Carried, lease: Lease, exchange: Rc<Exchange>) -> Self {
+    pub(super) fn new(carried: Carried, lease: Lease, attempt: ActiveAttempt) -> Self {
         Self {
             way: Some(Way { carried, lease }),
             is_given_back: false,
-            exchange,
+            attempt,
         }
     }
 
@@ -112,7 +112,7 @@ impl ServerBody {
         if self.is_end_stream() {
             self.give_back(clock::now());
         }
-        self.exchange.deadlines.server_came();
+        self.attempt.deadlines().server_came();
         self.way = None;
     }
 
@@ -120,7 +120,7 @@ impl ServerBody {
     fn finish(&mut self) {
         let now = clock::now();
         self.give_back(now);
-        self.exchange.end_at(now);
+        self.attempt.exchange().end_at(now);
     }
 
     /// The server has said everything: its connection can serve another exchange, unless it has not
@@ -129,14 +129,14 @@ impl ServerBody {
         let Some(way) = self.way.take() else {
             return;
         };
-        self.exchange.deadlines.server_came();
+        self.attempt.deadlines().server_came();
         let Way { carried, lease } = way;
         match carried {
             Carried::Http1 {
                 connection,
                 reuse: Reuse::Allowed,
                 pool,
-            } if self.exchange.request_complete.get() => {
+            } if self.attempt.exchange().request_complete.get() => {
                 pool.keep(connection, &lease.backend().shared.plan.pool, now);
             }
             carried => drop(carried),
@@ -182,7 +182,7 @@ impl ServerBody {
     }
 
     fn reason_of(&self, broken: &Ending) -> Reason {
-        let client = self.exchange.record.reason.get();
+        let client = self.attempt.exchange().record.reason.get();
         let is_malformed = match (broken, client) {
             // The request was given up here, and the stream with it.
             (Ending::Http2(_), Some(reason)) => return reason,
@@ -197,8 +197,8 @@ impl ServerBody {
 
     fn abort(&mut self, reason: Reason) -> BodyError {
         let way = self.way.take();
-        self.exchange.cut(reason);
-        if self.exchange.record.reason.get() == Some(Reason::ServerBodyTimeout)
+        self.attempt.exchange().cut(reason);
+        if self.attempt.exchange().record.reason.get() == Some(Reason::ServerBodyTimeout)
             && let Some(Way {
                 carried: Carried::Http2 { permit, .. },
                 ..
@@ -247,7 +247,7 @@ impl Body for ServerBody {
         let this = &mut *self;
         let Some(way) = &mut this.way else {
             if this.is_given_back {
-                this.exchange.end();
+                this.attempt.exchange().end();
             }
             return Poll::Ready(None);
         };
@@ -256,7 +256,7 @@ impl Body for ServerBody {
             return Poll::Pending;
         }
         let polled = way.carried.poll_frame(cx);
-        let deadlines = &this.exchange.deadlines;
+        let deadlines = this.attempt.deadlines();
         match polled {
             Poll::Pending => {
                 if !deadlines.is_waiting_for_server() {
@@ -269,13 +269,13 @@ impl Body for ServerBody {
                 turn::spend_on_piece(cx, frame.data_ref().map_or(0, Bytes::len));
                 deadlines.server_came();
                 if let Some(data) = frame.data_ref() {
-                    let bytes = &this.exchange.record.body_bytes_out;
+                    let bytes = &this.attempt.exchange().record.body_bytes_out;
                     bytes.set(bytes.get() + data.len() as u64);
                 }
                 if frame.is_trailers() {
                     // Nothing follows them, and hyper does not ask whether.
                     this.finish();
-                } else if way.carried.is_end_stream() && this.exchange.request_complete.get() {
+                } else if way.carried.is_end_stream() && this.attempt.exchange().request_complete.get() {
                     // The client may take its time over this piece, and the server need not wait.
                     this.give_back(clock::now());
                     this.is_given_back = true;
@@ -310,7 +310,7 @@ impl Drop for ServerBody {
     fn drop(&mut self) {
         if self.way.is_none() {
             if self.is_given_back {
-                self.exchange.end();
+                self.attempt.exchange().end();
             }
         } else if self.is_end_stream() {
             self.finish();

@@ -91,7 +91,7 @@ impl ActiveRequest {
     ) -> Result<(), Stop> {
         for pipeline in self.pipelines_of_answers() {
             if pipeline.sees_responses() {
-                let server = self.exchange.record.last_tried();
+                let server = self.exchange.record.attempts.server();
                 let mut answer = Answer {
                     status,
                     headers,
@@ -114,7 +114,7 @@ impl ActiveRequest {
     ) {
         for pipeline in self.pipelines_of_answers() {
             if pipeline.sees_answers() {
-                let server = self.exchange.record.last_tried().filter(|_| !is_own);
+                let server = self.exchange.record.attempts.server().filter(|_| !is_own);
                 let mut answer = Answer {
                     status,
                     headers,

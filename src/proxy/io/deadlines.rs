@@ -1,9 +1,11 @@
-//! The deadlines of one exchange, without a timer of their own.
+//! The deadlines of one exchange and of its attempts, without a timer of their own.
 //!
 //! Arming a timer for each step of each request costs more than the step. The rooms only write
 //! down until when they are willing to wait; the connection's one timer reads the earliest of these
 //! (`http`, `tcp`), and when it has passed, marks it as fired. The code that waits sees the mark at the
 //! next poll, which is the same poll: all of an exchange runs in its connection's task.
+//!
+//! Each attempt has deadlines of its own, so that a server that is late ends the attempt there and no other.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -11,30 +13,42 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use crate::base::clock::{self, Duration, Instant};
-use crate::exchange::Reason;
+use crate::exchange::{AttemptIndex, Reason};
+
+/// How many attempts of one exchange are under way at most.
+const AT_ONCE: usize = 2;
 
 /// Until when an exchange waits, and for what.
 #[derive(Debug, Default)]
 pub struct Deadlines {
-    /// While we wait for a piece of the request body. It hides `server`: a server that has not got
-    /// the whole request yet is not late with its answer. Written by the request body.
+    /// While we wait for a piece of the request body. It hides those of the attempts: a server that has not
+    /// got the whole request yet is not late with its answer. Written by the request body.
     client: Cell<Option<Due>>,
+    /// For the server's `100 Continue`: nothing fails when it passes. Written by `forward`.
+    nudge: Cell<Option<Instant>>,
+    /// For the whole exchange. Written once, by `handle`.
+    exchange: Cell<Option<Due>>,
+    /// Which of these has passed. Written by the task that holds the timer.
+    fired: Cell<Option<Reason>>,
+    /// Those of the attempts that are under way.
+    attempts: [OfAttempt; AT_ONCE],
+}
+
+/// Until when one attempt waits.
+#[derive(Debug, Default)]
+struct OfAttempt {
     /// While we wait for a slot, a connection, a response head or a piece of its body. Written by
     /// `forward`.
     server: Cell<Option<Due>>,
     /// What `server` was made with.
-    server_patience: Cell<Duration>,
-    /// For the server's `100 Continue`: nothing fails when it passes. Written by `forward`.
-    nudge: Cell<Option<Instant>>,
-    /// For a look whether the server takes the request: nothing fails when it passes, but nothing of
-    /// the server's does before it. Written by [`UploadProgress`](super::UploadProgress).
+    patience: Cell<Duration>,
+    /// For a look whether the server takes the request: nothing fails when it passes, but nothing of the
+    /// server's does before it. Written by [`UploadProgress`](super::UploadProgress).
     look: Cell<Option<Instant>>,
     /// Whether it has passed.
     look_is_due: Cell<bool>,
-    /// For the whole exchange. Written once, by `handle`.
-    exchange: Cell<Option<Due>>,
     /// What has passed. Written by the task that holds the timer.
-    fired: Cell<Option<Fired>>,
+    fired: Cell<Option<Reason>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,32 +57,20 @@ struct Due {
     reason: Reason,
 }
 
-/// A deadline that has passed.
+/// The deadlines of one attempt, together with those of the exchange, which end it too.
 #[derive(Clone, Copy, Debug)]
-struct Fired {
-    reason: Reason,
-    /// Whose it was.
-    of: Of,
-}
-
-/// What a deadline ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Of {
-    /// The exchange.
-    Exchange,
-    /// One attempt: another one has its own.
-    Attempt,
+pub struct AttemptDeadlines<'a> {
+    all: &'a Deadlines,
+    own: &'a OfAttempt,
 }
 
 impl Deadlines {
-    /// An attempt begins, and what the one before it was late for is over.
-    pub fn begin_attempt(&self) {
-        if self
-            .fired
-            .get()
-            .is_some_and(|fired| fired.of == Of::Attempt)
-        {
-            self.fired.set(None);
+    /// Those of the attempt `index`.
+    #[inline]
+    pub fn of(&self, index: AttemptIndex) -> AttemptDeadlines<'_> {
+        AttemptDeadlines {
+            all: self,
+            own: &self.attempts[index.slot(AT_ONCE)],
         }
     }
 
@@ -86,63 +88,15 @@ impl Deadlines {
         }
     }
 
-    /// A piece of the request came from the client.
+    /// A piece of the request came from the client: no server could have answered before.
     pub fn client_came(&self) {
         self.client.set(None);
-        self.server_moved();
+        self.attempts.iter().for_each(OfAttempt::server_moved);
     }
 
     /// Whether we wait for the client.
     pub fn is_waiting_for_client(&self) -> bool {
         self.client.get().is_some()
-    }
-
-    /// From now on we wait for the server.
-    pub fn wait_for_server(&self, timeout: Duration, reason: Reason) {
-        self.wait_for_server_since(clock::now(), timeout, reason);
-    }
-
-    /// The same, from `start` on. Each piece that the client sends meanwhile starts the wait anew: a
-    /// server is late from the last byte of the request on.
-    pub fn wait_for_server_since(&self, start: Instant, timeout: Duration, reason: Reason) {
-        let at = start + timeout;
-        self.server.set(Some(Due { at, reason }));
-        self.server_patience.set(timeout);
-    }
-
-    /// The server cannot have done yet what we wait for: its time begins anew.
-    pub fn server_moved(&self) {
-        if let Some(Due { reason, .. }) = self.server.get() {
-            self.wait_for_server(self.server_patience.get(), reason);
-        }
-    }
-
-    /// The server did what we waited for.
-    pub fn server_came(&self) {
-        self.server.set(None);
-        self.look.set(None);
-    }
-
-    /// Since when the server is waited for, and for how long.
-    pub fn server_wait(&self) -> Option<(Instant, Duration)> {
-        let due = self.server.get()?;
-        let timeout = self.server_patience.get();
-        Some((due.at - timeout, timeout))
-    }
-
-    /// Asks to be polled at `at` for a look at the server.
-    pub fn look_at(&self, at: Option<Instant>) {
-        self.look.set(at);
-    }
-
-    /// Whether it is time for that look.
-    pub fn takes_look(&self) -> bool {
-        self.look_is_due.take()
-    }
-
-    /// Whether a wait for the server is written down.
-    pub fn is_waiting_for_server(&self) -> bool {
-        self.server.get().is_some()
     }
 
     /// Asks to be polled at `at`, whatever else happens; `None` takes that back.
@@ -155,89 +109,182 @@ impl Deadlines {
     pub fn pass(&self, now: Instant) -> Option<Reason> {
         let fired = self.fire(now);
         if fired.is_none() {
-            self.nudge(now);
+            has_passed(&self.nudge, now);
+            for attempt in &self.attempts {
+                if has_passed(&attempt.look, now) {
+                    attempt.look_is_due.set(true);
+                }
+            }
         }
         fired
     }
 
-    fn nudge(&self, now: Instant) {
-        let has_passed = |cell: &Cell<Option<Instant>>| {
-            let has_passed = cell.get().is_some_and(|at| at <= now);
-            if has_passed {
-                cell.set(None);
-            }
-            has_passed
-        };
-        has_passed(&self.nudge);
-        if has_passed(&self.look) {
-            self.look_is_due.set(true);
-        }
-    }
-
     /// The earliest moment at which something is due.
     pub fn earliest(&self) -> Option<Instant> {
-        let waiting = self.client.get().or(self.server.get()).map(|due| due.at);
-        let exchange = self.exchange.get().map(|due| due.at);
-        [waiting, exchange, self.nudge.get(), self.look.get()]
-            .into_iter()
-            .flatten()
-            .min()
+        let at = |cell: &Cell<Option<Due>>| cell.get().map(|due| due.at);
+        let client = at(&self.client);
+        let mut earliest = client;
+        let mut sooner = |other: Option<Instant>| {
+            earliest = match (earliest, other) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
+        };
+        for attempt in &self.attempts {
+            if client.is_none() {
+                sooner(at(&attempt.server));
+            }
+            sooner(attempt.look.get());
+        }
+        sooner(at(&self.exchange));
+        sooner(self.nudge.get());
+        earliest
     }
 
     /// Marks what is due at `now` and says what it is. It is not due a second time.
     fn fire(&self, now: Instant) -> Option<Reason> {
-        let waiting = if self.client.get().is_some() {
-            (&self.client, Of::Exchange)
-        } else if self.look.get().is_some_and(|at| at <= now) {
-            return None;
-        } else {
-            (&self.server, Of::Attempt)
-        };
-        let (cell, of, due) = [waiting, (&self.exchange, Of::Exchange)]
+        let whole = [&self.client, &self.exchange]
             .into_iter()
-            .filter_map(|(cell, of)| Some((cell, of, cell.get()?)))
-            .filter(|(_, _, due)| due.at <= now)
-            .min_by_key(|(_, _, due)| due.at)?;
+            .filter_map(|cell| Some((cell, cell.get().filter(|due| due.at <= now)?)))
+            .min_by_key(|(_, due)| due.at);
+        if !self.is_waiting_for_client() {
+            let until = whole.map_or(now, |(_, due)| due.at);
+            let late = self.attempts.iter().map(|one| one.fire(now, until));
+            // Each is marked, and the first is told.
+            if let Some(reason) = late.fold(None, Option::or) {
+                return Some(reason);
+            }
+        }
+        let (cell, due) = whole?;
         cell.set(None);
-        let reason = due.reason;
-        self.fired.set(Some(Fired { reason, of }));
-        Some(reason)
+        self.fired.set(Some(due.reason));
+        Some(due.reason)
     }
 
     /// Waits for nothing any more: the exchange is being answered.
     pub fn clear(&self) {
-        for cell in [&self.client, &self.server, &self.exchange] {
+        for cell in [&self.client, &self.exchange] {
             cell.set(None);
         }
-        for cell in [&self.nudge, &self.look] {
-            cell.set(None);
-        }
+        self.nudge.set(None);
         self.fired.set(None);
+        self.attempts.iter().for_each(OfAttempt::clear);
     }
 
-    /// What has passed.
-    #[inline]
-    pub fn fired(&self) -> Option<Reason> {
-        self.fired.get().map(|fired| fired.reason)
-    }
-
-    /// Waits for `time`, unless a deadline passes first.
+    /// Waits for `time`, unless a deadline of the whole exchange passes first.
     ///
     /// # Errors
     ///
     /// The reason of the deadline that passed.
     pub async fn pause(&self, time: Duration) -> Result<(), Reason> {
         let until = clock::now() + time;
-        let waited = self.unless_due(std::future::poll_fn(|_| {
+        let waited = std::future::poll_fn(|_| {
+            if let Some(reason) = self.fired.get() {
+                return Poll::Ready(Err(reason));
+            }
             if clock::now() >= until {
-                return Poll::Ready(());
+                return Poll::Ready(Ok(()));
             }
             self.nudge_at(Some(until));
             Poll::Pending
-        }));
+        });
         let waited = waited.await;
         self.nudge_at(None);
         waited
+    }
+}
+
+impl OfAttempt {
+    fn clear(&self) {
+        self.server.set(None);
+        self.look.set(None);
+        self.look_is_due.set(false);
+        self.fired.set(None);
+    }
+
+    fn wait_since(&self, start: Instant, timeout: Duration, reason: Reason) {
+        let at = start + timeout;
+        self.server.set(Some(Due { at, reason }));
+        self.patience.set(timeout);
+    }
+
+    fn server_moved(&self) {
+        if let Some(Due { reason, .. }) = self.server.get() {
+            self.wait_since(clock::now(), self.patience.get(), reason);
+        }
+    }
+
+    /// Marks that the server is late, if it was to come by `until`, unless a look at it is due at `now`.
+    fn fire(&self, now: Instant, until: Instant) -> Option<Reason> {
+        if self.look.get().is_some_and(|at| at <= now) {
+            return None;
+        }
+        let due = self.server.get().filter(|due| due.at <= until)?;
+        self.server.set(None);
+        self.fired.set(Some(due.reason));
+        Some(due.reason)
+    }
+}
+
+impl AttemptDeadlines<'_> {
+    /// The attempt begins, and what an earlier one was late for is over.
+    pub fn begin(self) {
+        self.own.clear();
+    }
+
+    /// From now on the attempt waits for the server.
+    pub fn wait_for_server(self, timeout: Duration, reason: Reason) {
+        self.wait_for_server_since(clock::now(), timeout, reason);
+    }
+
+    /// The same, from `start` on. Each piece that the client sends meanwhile starts the wait anew: a
+    /// server is late from the last byte of the request on.
+    pub fn wait_for_server_since(self, start: Instant, timeout: Duration, reason: Reason) {
+        self.own.wait_since(start, timeout, reason);
+    }
+
+    /// The server cannot have done yet what we wait for: its time begins anew.
+    pub fn server_moved(self) {
+        self.own.server_moved();
+    }
+
+    /// The server did what we waited for.
+    pub fn server_came(self) {
+        self.own.server.set(None);
+        self.own.look.set(None);
+    }
+
+    /// Since when the server is waited for, and for how long.
+    pub fn server_wait(self) -> Option<(Instant, Duration)> {
+        let due = self.own.server.get()?;
+        let timeout = self.own.patience.get();
+        Some((due.at - timeout, timeout))
+    }
+
+    /// Whether a wait for the server is written down.
+    pub fn is_waiting_for_server(self) -> bool {
+        self.own.server.get().is_some()
+    }
+
+    /// Whether the exchange waits for the client.
+    pub fn is_waiting_for_client(self) -> bool {
+        self.all.is_waiting_for_client()
+    }
+
+    /// Asks to be polled at `at` for a look at the server.
+    pub fn look_at(self, at: Option<Instant>) {
+        self.own.look.set(at);
+    }
+
+    /// Whether it is time for that look.
+    pub fn takes_look(self) -> bool {
+        self.own.look_is_due.take()
+    }
+
+    /// What has passed, of the attempt or of the exchange.
+    #[inline]
+    pub fn fired(self) -> Option<Reason> {
+        self.own.fired.get().or(self.all.fired.get())
     }
 
     /// What `future` gives, unless a deadline passes first.
@@ -245,7 +292,7 @@ impl Deadlines {
     /// # Errors
     ///
     /// The reason of the deadline that passed.
-    pub async fn unless_due<F: Future>(&self, future: F) -> Result<F::Output, Reason> {
+    pub async fn unless_due<F: Future>(self, future: F) -> Result<F::Output, Reason> {
         let mut future = pin!(future);
         std::future::poll_fn(|cx| self.poll_unless_due(cx, future.as_mut())).await
     }
@@ -256,7 +303,7 @@ impl Deadlines {
     ///
     /// The reason of the deadline that passed.
     pub async fn while_connecting<F: Future>(
-        &self,
+        self,
         timeout: Duration,
         opening: F,
     ) -> Result<F::Output, Reason> {
@@ -267,7 +314,7 @@ impl Deadlines {
     }
 
     fn poll_unless_due<F: Future>(
-        &self,
+        self,
         cx: &mut Context<'_>,
         future: Pin<&mut F>,
     ) -> Poll<Result<F::Output, Reason>> {
@@ -278,23 +325,44 @@ impl Deadlines {
     }
 }
 
+fn has_passed(cell: &Cell<Option<Instant>>, now: Instant) -> bool {
+    let has_passed = cell.get().is_some_and(|at| at <= now);
+    if has_passed {
+        cell.set(None);
+    }
+    has_passed
+}
+
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+    use std::sync::Arc;
+
     use super::*;
+    use crate::base::Name;
+    use crate::exchange::{Attempt, Attempts, ServerMetrics, TriedServer};
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    fn at_a_server() -> Attempt {
+        Attempt::at(Rc::new(TriedServer {
+            name: Name::new("a").expect("a name"),
+            metrics: Arc::new(ServerMetrics::new(1)),
+        }))
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_client_is_not_the_servers_fault() {
         let deadlines = Deadlines::default();
+        let attempt = deadlines.of(AttemptIndex::default());
         let start = clock::now();
-        deadlines.wait_for_server(SECOND, Reason::ServerResponseTimeout);
+        attempt.wait_for_server(SECOND, Reason::ServerResponseTimeout);
         deadlines.wait_for_client(5 * SECOND, Reason::RequestBodyTimeout);
         assert_eq!(deadlines.earliest(), Some(start + 5 * SECOND));
         assert_eq!(deadlines.pass(start + 2 * SECOND), None);
         let fired = deadlines.pass(start + 5 * SECOND);
         assert_eq!(fired, Some(Reason::RequestBodyTimeout));
-        assert_eq!(deadlines.fired(), fired);
+        assert_eq!(attempt.fired(), fired);
     }
 
     #[tokio::test(start_paused = true)]
@@ -324,19 +392,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_server_is_looked_at_before_its_time_is_over() {
         let deadlines = Deadlines::default();
+        let attempt = deadlines.of(AttemptIndex::default());
         let start = clock::now();
-        deadlines.wait_for_server(SECOND, Reason::ServerResponseTimeout);
-        assert_eq!(deadlines.server_wait(), Some((start, SECOND)));
-        deadlines.look_at(Some(start + SECOND));
+        attempt.wait_for_server(SECOND, Reason::ServerResponseTimeout);
+        assert_eq!(attempt.server_wait(), Some((start, SECOND)));
+        attempt.look_at(Some(start + SECOND));
         assert_eq!(deadlines.pass(start + SECOND), None);
-        assert!(deadlines.takes_look());
+        assert!(attempt.takes_look());
         // It has moved; and then it has not.
         clock::sleep(SECOND).await;
-        deadlines.server_moved();
+        attempt.server_moved();
         assert_eq!(deadlines.earliest(), Some(start + 2 * SECOND));
         let fired = deadlines.pass(start + 2 * SECOND);
         assert_eq!(fired, Some(Reason::ServerResponseTimeout));
-        assert!(!deadlines.takes_look());
+        assert!(!attempt.takes_look());
     }
 
     #[tokio::test(start_paused = true)]
@@ -344,23 +413,47 @@ mod tests {
         let deadlines = Deadlines::default();
         let start = clock::now();
         deadlines.nudge_at(Some(start + 2 * SECOND));
-        deadlines.look_at(Some(start + SECOND));
+        deadlines.of(AttemptIndex::default()).look_at(Some(start + SECOND));
         assert_eq!(deadlines.pass(start + SECOND), None);
         assert_eq!(deadlines.earliest(), Some(start + 2 * SECOND));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_one_attempt_was_late_for_does_not_end_the_next() {
+    async fn what_one_attempt_is_late_for_does_not_end_another() {
         let deadlines = Deadlines::default();
+        let attempts = Attempts::default();
+        let begin = || {
+            let index = attempts.begin(at_a_server());
+            deadlines.of(index).begin();
+            deadlines.of(index)
+        };
         let start = clock::now();
-        deadlines.wait_for_server(SECOND, Reason::ServerConnectTimeout);
+        let (first, second) = (begin(), begin());
+        first.wait_for_server(SECOND, Reason::ServerConnectTimeout);
+        second.wait_for_server(2 * SECOND, Reason::ServerResponseTimeout);
+        assert_eq!(deadlines.earliest(), Some(start + SECOND));
         deadlines.pass(start + SECOND);
-        assert_eq!(deadlines.fired(), Some(Reason::ServerConnectTimeout));
-        deadlines.begin_attempt();
-        assert_eq!(deadlines.fired(), None);
+        assert_eq!(first.fired(), Some(Reason::ServerConnectTimeout));
+        assert_eq!(second.fired(), None);
+        assert_eq!(deadlines.earliest(), Some(start + 2 * SECOND));
+        // Nor the one that comes after it.
+        let third = begin();
+        assert_eq!(third.fired(), None);
         deadlines.bound_exchange(start + SECOND);
         deadlines.pass(start + SECOND);
-        deadlines.begin_attempt();
-        assert_eq!(deadlines.fired(), Some(Reason::ExchangeTimeout));
+        let all = [first, second, third].map(AttemptDeadlines::fired);
+        assert_eq!(all, [Some(Reason::ExchangeTimeout); 3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_late_server_and_a_bound_that_has_passed_the_earlier_counts() {
+        let deadlines = Deadlines::default();
+        let attempt = deadlines.of(AttemptIndex::default());
+        let start = clock::now();
+        attempt.wait_for_server(2 * SECOND, Reason::ServerResponseTimeout);
+        deadlines.bound_exchange(start + SECOND);
+        let fired = deadlines.pass(start + 3 * SECOND);
+        assert_eq!(fired, Some(Reason::ExchangeTimeout));
+        assert_eq!(attempt.fired(), fired);
     }
 }

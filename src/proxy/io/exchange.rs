@@ -93,8 +93,10 @@ impl Exchange {
         if self.record.ended.get().is_none() {
             self.record.blame(reason);
             if reason.side() == Side::Server {
-                self.record
-                    .stamp_attempt(|attempt| attempt.reason = Some(reason));
+                let attempts = &self.record.attempts;
+                if let Some(index) = attempts.decisive() {
+                    attempts.stamp(index, |attempt| attempt.reason = Some(reason));
+                }
             }
             self.end();
         }

@@ -3,6 +3,7 @@
 //!
 //! Every room of the data plane may use this one; it uses none of them.
 
+mod active_attempt;
 mod blocked;
 mod cork;
 mod deadlines;
@@ -25,9 +26,10 @@ mod upgrade_request;
 mod upload_progress;
 mod watched;
 
+pub use active_attempt::ActiveAttempt;
 pub use blocked::{Blocked, Look, Stall};
 pub use cork::CorkedStream;
-pub use deadlines::Deadlines;
+pub use deadlines::{AttemptDeadlines, Deadlines};
 pub use exchange::Exchange;
 pub use field_rules::{FieldRules, NameKind, never_from_clients};
 pub use interim::{Interims, Listener, MOST_INTERIM_BYTES, interim_bytes};

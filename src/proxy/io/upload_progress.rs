@@ -6,7 +6,7 @@
 
 use crate::base::clock;
 
-use super::deadlines::Deadlines;
+use super::deadlines::AttemptDeadlines;
 use super::tracked_socket::{SocketTracker, StreamProgressProbe};
 
 /// Checks whether the server takes the request, while the exchange waits for the answer.
@@ -18,7 +18,7 @@ pub struct UploadProgress {
 impl UploadProgress {
     /// For a request that is written next, on the connection of `tracker`; `deadlines` says since when the
     /// exchange waits for the answer.
-    pub fn begin(tracker: SocketTracker, deadlines: &Deadlines) -> Self {
+    pub fn begin(tracker: SocketTracker, deadlines: AttemptDeadlines<'_>) -> Self {
         let probe = StreamProgressProbe::default();
         let wait = deadlines.server_wait();
         deadlines.look_at(wait.map(|(since, timeout)| probe.due(since, timeout)));
@@ -26,12 +26,12 @@ impl UploadProgress {
     }
 
     /// Checks, if it is time, where the connection carries this request alone.
-    pub fn poll(&mut self, deadlines: &Deadlines) {
+    pub fn poll(&mut self, deadlines: AttemptDeadlines<'_>) {
         self.poll_part(deadlines, self.tracker.written());
     }
 
     /// Checks, if it is time. `given`: how many bytes of the request the connection has got.
-    pub fn poll_part(&mut self, deadlines: &Deadlines, given: u64) {
+    pub fn poll_part(&mut self, deadlines: AttemptDeadlines<'_>, given: u64) {
         if !deadlines.takes_look() {
             return;
         }

@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 
 use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
-use crate::proxy::io::{Deadlines, RequestBody, SocketTracker, TrackedSocket, UploadProgress};
+use crate::proxy::io::{AttemptDeadlines, RequestBody, SocketTracker, TrackedSocket, UploadProgress};
 use crate::proxy::upstream::settings::Settings;
 
 use super::{BodyBroken, Failure};
@@ -85,7 +85,7 @@ impl HyperConnection {
         head: &Parts,
         host: Option<&HeaderValue>,
         body: RequestBody,
-        deadlines: &Deadlines,
+        deadlines: AttemptDeadlines<'_>,
     ) -> Result<Response<()>, Failure> {
         let mut request = Request::from_parts(head.clone(), body);
         if let Some(host) = host {
@@ -165,7 +165,7 @@ async fn answered(
     answer: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>>,
     driver: &mut DriverState,
     tracker: &SocketTracker,
-    deadlines: &Deadlines,
+    deadlines: AttemptDeadlines<'_>,
     mut upload_progress: Option<UploadProgress>,
 ) -> Result<Response<Incoming>, Failure> {
     let mut answer = pin!(answer);

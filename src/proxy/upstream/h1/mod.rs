@@ -25,7 +25,7 @@ use http_body::{Frame, SizeHint};
 use crate::base::clock::Instant;
 use crate::exchange::Fault;
 use crate::net::Stream;
-use crate::proxy::io::{Deadlines, ReceiveError, RequestBody};
+use crate::proxy::io::{AttemptDeadlines, ReceiveError, RequestBody};
 use crate::wire::h1::Refusal;
 
 use super::settings::Settings;
@@ -97,7 +97,7 @@ impl H1Connection {
         head: &Parts,
         host: Option<&HeaderValue>,
         body: RequestBody,
-        deadlines: &Deadlines,
+        deadlines: AttemptDeadlines<'_>,
     ) -> Result<Response<()>, Failure> {
         self.history.count_request();
         match &mut self.engine {

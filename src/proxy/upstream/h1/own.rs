@@ -16,7 +16,7 @@ use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
 use crate::plan::HeaderCase;
 use crate::proxy::io::{
-    Deadlines, Listener, MOST_INTERIM_BYTES, RequestBody, TrackedSocket, UploadProgress,
+    AttemptDeadlines, Listener, MOST_INTERIM_BYTES, RequestBody, TrackedSocket, UploadProgress,
 };
 use crate::proxy::upstream::settings::Settings;
 use crate::wire::h1::Refusal;
@@ -112,7 +112,7 @@ impl OwnConnection {
         head: &Parts,
         host: Option<&HeaderValue>,
         body: RequestBody,
-        deadlines: &Deadlines,
+        deadlines: AttemptDeadlines<'_>,
     ) -> Result<Response<()>, Failure> {
         let has_body = !body.is_end_stream();
         let mut waiting = Waiting {
@@ -145,7 +145,7 @@ impl OwnConnection {
         &mut self,
         cx: &mut Context<'_>,
         waiting: &mut Waiting<'_>,
-        deadlines: &Deadlines,
+        deadlines: AttemptDeadlines<'_>,
     ) -> Poll<Result<Response<()>, Fault>> {
         if let Some(reason) = deadlines.fired() {
             return Poll::Ready(Err(Fault::new(reason)));

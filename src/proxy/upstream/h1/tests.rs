@@ -11,7 +11,7 @@ use http::{Request, Version};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 
 use crate::base::clock;
-use crate::exchange::{Opening, Reason, RequestId};
+use crate::exchange::{AttemptIndex, Opening, Reason, RequestId};
 use crate::net::{Io, Stream};
 use crate::plan::HeaderCase;
 use crate::proxy::io::{Exchange, RequestBody};
@@ -79,7 +79,8 @@ async fn post(connection: &mut OwnConnection) -> Result<u16, Failure> {
     let request = Request::post("/a").header("x-filler", "x".repeat(100));
     let (head, ()) = request.body(()).expect("a request").into_parts();
     let body = RequestBody::none(Rc::clone(&exchange));
-    let sent = connection.exchange(&head, None, body, &exchange.deadlines);
+    let deadlines = exchange.deadlines.of(AttemptIndex::default());
+    let sent = connection.exchange(&head, None, body, deadlines);
     sent.await.map(|response| response.status().as_u16())
 }
 

@@ -16,7 +16,7 @@ use http_body::Body;
 use crate::base::tasks::{self, JoinHandle};
 use crate::exchange::{Fault, Reason};
 use crate::proxy::io::{
-    BodyFault, Deadlines, MOST_INTERIM_BYTES, Pump, RequestBody, Stopped, StreamBody,
+    AttemptDeadlines, BodyFault, MOST_INTERIM_BYTES, Pump, RequestBody, Stopped, StreamBody,
     UpgradeRequest, UploadProgress, interim_bytes, trim_values,
 };
 
@@ -137,7 +137,7 @@ impl StreamPermit {
         &self,
         head: Request<()>,
         mut body: RequestBody,
-        deadlines: &Deadlines,
+        deadlines: AttemptDeadlines<'_>,
     ) -> Result<Answer, Unanswered> {
         let Some(mut sender) = self.connection.sender() else {
             return Err(Unanswered::left_out(None, body));
@@ -212,7 +212,7 @@ impl Call {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        deadlines: &Deadlines,
+        deadlines: AttemptDeadlines<'_>,
     ) -> Poll<Result<Response<::h2::RecvStream>, Ended>> {
         if let Some(reason) = deadlines.fired() {
             return Poll::Ready(Err(Ended::Deadline(reason)));
