@@ -19,9 +19,14 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use evenkeel::config;
 use evenkeel::control::assemble;
+use evenkeel::exchange::{Outcome, Verdict};
+use evenkeel::observe::AttemptCounter;
 use evenkeel::proxy::backend::balance::least_connections::{Load, least};
 use evenkeel::proxy::backend::balance::round_robin::Turns;
 use evenkeel::proxy::backend::{Backend, Local, Tried};
+
+/// More than any cell has.
+const MOST_WORKERS: usize = 64;
 
 fn weights(count: usize) -> Vec<u16> {
     (0..count).map(|server| [4, 2, 1][server % 3]).collect()
@@ -90,22 +95,26 @@ fn backend(count: usize, balance: &str) -> Arc<Backend> {
          [backend.app]\nbalance = \"{balance}\"\nservers = [{servers}]"
     );
     let loaded = config::load_text("bench.toml", &text).expect("it is valid");
-    Arc::clone(&assemble(loaded.plan, 1).backends[0])
+    Arc::clone(&assemble(loaded.plan, MOST_WORKERS).backends[0])
 }
 
 /// How long `workers` take, each for `count` slots, at once.
 fn slots(backend: &Arc<Backend>, workers: usize, count: u64) -> Duration {
     let start = Arc::new(Barrier::new(workers + 1));
     let threads: Vec<_> = (0..workers)
-        .map(|_| {
+        .map(|worker| {
             let (backend, start) = (Arc::clone(backend), Arc::clone(&start));
             thread::spawn(move || {
-                let local = Rc::new(Local::new(backend, false, None));
+                let attempts = AttemptCounter::of_worker(worker);
+                let local = Rc::new(Local::new(backend, attempts, false, None));
                 let tried = Tried::default();
+                let answered = Outcome::without_answer(Verdict::Answered);
                 start.wait();
                 let began = Instant::now();
                 for _ in 0..count {
-                    drop(black_box(local.lease_now(&tried).ok()));
+                    if let Ok(lease) = black_box(local.lease_now(&tried)) {
+                        lease.settle(&answered);
+                    }
                 }
                 began.elapsed()
             })

@@ -284,6 +284,7 @@ mod tests {
     use super::*;
     use crate::config;
     use crate::control::publish::change_sets;
+    use crate::observe::AttemptCounter;
     use crate::proxy::backend::ServerKey;
     use crate::proxy::snapshot::{Current, Views};
 
@@ -332,7 +333,7 @@ mod tests {
             ))
         };
         let current = Arc::new(Current::new(assemble(with("first"), 1)));
-        let views = Views::new(Arc::clone(&current));
+        let views = Views::new(Arc::clone(&current), AttemptCounter::of_worker(0));
         let swapped = ["second", "third"].map(|name| {
             current.swap(next(with(name), &current.load()));
             current.load()
@@ -395,7 +396,7 @@ mod tests {
             plan(&format!("{frontends}[backend.app]\nservers = [{A}]\n"))
         };
         let current = Arc::new(Current::new(assemble(with("a", &["web"]), 1)));
-        let views = Views::new(Arc::clone(&current));
+        let views = Views::new(Arc::clone(&current), AttemptCounter::of_worker(0));
         let reloaded = |plan: Plan| {
             current.swap(next(plan, &current.load()));
             views.current()

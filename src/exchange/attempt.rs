@@ -1,17 +1,18 @@
 //! One try of an exchange at one server, and the server as an exchange knows it: by its name and
 //! its counters.
 //!
-//! `forward` writes the facts of an attempt, `observe` counts them when the exchange is over.
+//! `forward` writes the facts of an attempt, for the log. What is counted of it is counted when it is over, by
+//! `Lease::settle`.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::Name;
 use crate::base::clock::Duration;
-use crate::exchange::Reason;
 use crate::exchange::counters::{
     Appeared, Counter, Histogram, HistogramSum, ReasonCounters, Shards, StatusCounters, each_status,
 };
+use crate::exchange::{Outcome, Reason, Verdict};
 
 /// One try of an exchange at one server.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ impl Attempt {
 /// The counters of one server.
 ///
 /// Owned by the server's live state: they go on over reloads, also when the address changes, and
-/// end with the server. Workers write through their `WorkerObserver`; a scrape reads.
+/// end with the server. Workers write through their `AttemptCounter`; a scrape reads.
 #[derive(Debug)]
 pub struct ServerMetrics {
     shards: Shards<Shard>,
@@ -69,6 +70,8 @@ struct Shard {
     response: Histogram,
     connect: Histogram,
     reused: Counter,
+    client_left: Counter,
+    cancelled: Counter,
 }
 
 impl ServerMetrics {
@@ -87,22 +90,33 @@ impl ServerMetrics {
         self.has_appeared.or(in_flight > 0 || has_counted)
     }
 
+    /// Counts a connection that was opened for an attempt, which took `took`.
     #[inline]
-    pub(crate) fn attempted(&self, worker: usize, attempt: &Attempt) {
+    pub(crate) fn opened(&self, worker: usize, took: Duration) {
+        self.shards.of(worker).connect.observe(took);
+    }
+
+    /// Counts an attempt that found a connection open.
+    #[inline]
+    pub(crate) fn reused(&self, worker: usize) {
+        self.shards.of(worker).reused.add(1);
+    }
+
+    /// Counts an attempt that is over.
+    #[inline]
+    pub(crate) fn settled(&self, worker: usize, outcome: &Outcome) {
         let shard = self.shards.of(worker);
-        if attempt.status != 0 {
-            shard.statuses.add(attempt.status);
+        if outcome.status != 0 {
+            shard.statuses.add(outcome.status);
         }
-        if let Some(response) = attempt.response {
-            shard.response.observe(response);
+        if let Some(latency) = outcome.latency {
+            shard.response.observe(latency);
         }
-        match attempt.connect {
-            Some(connect) => shard.connect.observe(connect),
-            None if was_sent(attempt) => shard.reused.add(1),
-            None => {}
-        }
-        if let Some(reason) = attempt.reason {
-            shard.faults.add(reason);
+        match outcome.verdict {
+            Verdict::Answered => {}
+            Verdict::Failed(reason) => shard.faults.add(reason),
+            Verdict::ClientLeft => shard.client_left.add(1),
+            Verdict::Cancelled => shard.cancelled.add(1),
         }
     }
 
@@ -123,22 +137,16 @@ impl ServerMetrics {
         HistogramSum::of(self.shards.all().map(|shard| &shard.connect))
     }
 
-    pub(crate) fn reused(&self) -> u64 {
+    pub(crate) fn reuses(&self) -> u64 {
         self.shards.sum(|shard| shard.reused.read())
     }
-}
 
-/// Whether the attempt had a connection: a head came, or it failed in a way that needs one.
-/// Without this an attempt that never got its connection would count as a reuse.
-fn was_sent(attempt: &Attempt) -> bool {
-    attempt.response.is_some()
-        || attempt.status != 0
-        || matches!(
-            attempt.reason,
-            Some(
-                Reason::ServerResponseEmpty
-                    | Reason::ServerResponseMalformed
-                    | Reason::ServerResponseTimeout
-            )
-        )
+    /// How many attempts ended with `verdict`, one that says nothing of the server.
+    pub(crate) fn abandoned(&self, verdict: Verdict) -> u64 {
+        self.shards.sum(|shard| match verdict {
+            Verdict::ClientLeft => shard.client_left.read(),
+            Verdict::Cancelled => shard.cancelled.read(),
+            Verdict::Answered | Verdict::Failed(_) => 0,
+        })
+    }
 }

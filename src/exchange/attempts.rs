@@ -6,7 +6,7 @@
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 
-use super::{Attempt, TriedServer};
+use super::{Attempt, Outcome, TriedServer, Verdict};
 
 /// Which of the attempts of an exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,8 +74,20 @@ impl Attempts {
     pub fn server(&self) -> Option<Rc<TriedServer>> {
         let decisive = self.decisive()?;
         let list = self.list.borrow();
-        list.get(decisive)
-            .map(|attempt| Rc::clone(&attempt.server))
+        list.get(decisive).map(|attempt| Rc::clone(&attempt.server))
+    }
+
+    /// The outcome of the attempt `index`, on which the verdict is `verdict`.
+    pub fn outcome(&self, index: AttemptIndex, verdict: Verdict) -> Outcome {
+        let list = self.list.borrow();
+        match list.get(index) {
+            None => Outcome::without_answer(verdict),
+            Some(attempt) => Outcome {
+                verdict,
+                status: attempt.status,
+                latency: attempt.response,
+            },
+        }
     }
 
     /// All of them.

@@ -31,4 +31,4 @@ pub use metrics::frontend::{
 };
 pub use metrics::health::{CheckResult, HealthMetrics, ServerState};
 pub use metrics::process_wide::{CertificateResult, ProcessMetrics, ReloadResult};
-pub use worker::{Refusal, WorkerObserver};
+pub use worker::{AttemptCounter, Refusal, WorkerObserver};

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use crate::base::clock::{self, Duration, Instant};
-use crate::exchange::Reason;
+use crate::exchange::{Reason, Verdict};
 use crate::proxy::backend::Lease;
 use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::context::Context;
@@ -110,14 +110,27 @@ impl Tunnel {
         let ended = poll_fn(|cx| running.poll(cx)).await;
         exchange.end();
         drop(counted);
-        let Self { relay, lease, .. } = *self;
+        let Self {
+            relay,
+            lease,
+            exchange,
+            ..
+        } = *self;
         // The connections go first: the slot stands for one of them.
         match ended {
             Ended::WellTold => relay.close(),
             // Boxed: tunnels, which are many and idle, do not carry the room for it.
             Ended::Broken(broken) => Box::pin(relay.reset(broken)).await,
         }
-        drop(lease);
+        let attempts = &exchange.record.attempts;
+        let verdict = match exchange.record.reason.get() {
+            // The server had spoken, and its tunnel has no natural end.
+            None | Some(Reason::TunnelIdle | Reason::TunnelDrained) => Verdict::Answered,
+            Some(reason) => Verdict::of_cut(reason),
+        };
+        if let Some(index) = attempts.decisive() {
+            lease.settle(&attempts.outcome(index, verdict));
+        }
     }
 }
 

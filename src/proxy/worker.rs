@@ -164,7 +164,7 @@ impl Worker {
             mut commands,
         } = self;
         let context = Rc::new(Context {
-            views: Views::new(current),
+            views: Views::new(current, observer.attempts()),
             dialer,
             stalled: Stalled::default(),
             kept_bodies: KeptBodies::default(),

@@ -113,6 +113,7 @@ fn server_status(server: &Server) -> Value {
         "since": rfc3339(note.since),
         "reason": note.reason,
         "in_flight": server.in_flight(),
+        "failures_in_a_row": server.failures_in_a_row(),
         "address": server.address.to_string(),
         "weight": server.weight(),
         "backup": server.is_backup(),

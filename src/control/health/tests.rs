@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use crate::base::clock::Duration;
 use crate::base::rng::Rng;
 use crate::exchange::ServerMetrics;
+use crate::observe::AttemptCounter;
 use crate::plan::{Attempts, Balance, HttpCheck, Initial, Probe, StatusSet};
 
 use crate::proxy::backend::{Lease, Local, Tried, Wanted};
@@ -277,7 +278,12 @@ fn a_server_that_comes_up_by_a_check_is_eased_into_its_share() {
         let backend = Arc::new(Backend::new(&plan, servers.clone(), None));
         world.checker.reconcile(&[Arc::clone(&backend)]);
         world.until(0.1).await;
-        let local = Rc::new(Local::new(backend, false, None));
+        let local = Rc::new(Local::new(
+            backend,
+            AttemptCounter::of_worker(0),
+            false,
+            None,
+        ));
         let lease = |count| -> Vec<Lease> {
             let each = (0..count).map(|_| local.lease_now(&Tried::default()));
             each.filter_map(Result::ok).collect()

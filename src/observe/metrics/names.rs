@@ -101,6 +101,8 @@ metrics! {
         "Attempts that were sent on an idle connection from the pool.";
     ATTEMPT_FAULTS = "evenkeel_attempt_faults_total", Counter, Count, ["backend", "server", "reason"],
         "Failed attempts by reason, also those after which another attempt succeeded.";
+    ATTEMPTS_ABANDONED = "evenkeel_attempts_abandoned_total", Counter, Count, ["backend", "server", "cause"],
+        "Attempts that ended early for no fault of the server, by cause: client (it left, or its request ended in an error), or cancelled.";
     SERVER_IN_FLIGHT = "evenkeel_server_in_flight", Gauge, Count, ["backend", "server"],
         "Exchanges that hold a slot at the server.";
     SERVER_UP = "evenkeel_server_up", Gauge, Count, ["backend", "server"],

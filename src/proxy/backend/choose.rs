@@ -121,6 +121,7 @@ mod tests {
     use super::*;
     use crate::base::Name;
     use crate::exchange::ServerMetrics;
+    use crate::observe::AttemptCounter;
     use crate::plan::{self, Balance};
     use crate::proxy::backend::balance::least_connections::HANDICAP_WINDOW;
     use crate::proxy::backend::{Backend, Health, Server, Wanted};
@@ -176,7 +177,12 @@ mod tests {
                 header_case: plan::HeaderCase::Lower,
             };
             let backend = Arc::new(Backend::new(&plan, live, None));
-            Rc::new(Local::new(backend, false, None))
+            Rc::new(Local::new(
+                backend,
+                AttemptCounter::of_worker(0),
+                false,
+                None,
+            ))
         }
     }
 

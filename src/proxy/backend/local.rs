@@ -8,6 +8,7 @@ use std::task::Context;
 
 use crate::base::clock::Instant;
 use crate::exchange::TriedServer;
+use crate::observe::AttemptCounter;
 use crate::proxy::upstream::{ServerPools, Settings};
 
 use super::{Backend, Server, ServerSet};
@@ -20,6 +21,8 @@ pub struct Local {
     pub shared: Arc<Backend>,
     /// How connections are opened.
     pub settings: Rc<Settings>,
+    /// Counts the attempts at its servers.
+    pub(super) attempts: AttemptCounter,
     set: RefCell<Rc<LocalSet>>,
 }
 
@@ -45,8 +48,13 @@ pub struct LocalServer {
 
 impl Local {
     /// The worker's part of `shared`. Connections to servers that `before` had too are kept, unless
-    /// they would have to be opened in another way now.
-    pub fn new(shared: Arc<Backend>, record_case: bool, before: Option<&Self>) -> Self {
+    /// they would have to be opened in another way now. `attempts` is the worker's.
+    pub fn new(
+        shared: Arc<Backend>,
+        attempts: AttemptCounter,
+        record_case: bool,
+        before: Option<&Self>,
+    ) -> Self {
         let settings = Rc::new(Settings::new(&shared.plan, shared.tls.clone(), record_case));
         let before = before.filter(|before| before.settings.are_like(&settings));
         let known = before.map(|before| Rc::clone(&before.set.borrow()));
@@ -56,6 +64,7 @@ impl Local {
             name: shared.plan.name.as_str().into(),
             shared,
             settings,
+            attempts,
             set: RefCell::new(Rc::new(set)),
         }
     }

@@ -85,6 +85,10 @@ pub struct Server {
     /// What the least loaded of the others had in flight when it came up, for its full weight.
     /// Written by the health checks, with `up_since_us`.
     up_handicap: AtomicU32,
+    /// How many attempts have failed since one was answered. Written by `lease` on every worker, and only where
+    /// it changes; read by the admin API. `Relaxed`: which of two attempts that end at once is the later does
+    /// not matter.
+    failures_in_a_row: AtomicU32,
     /// Microseconds after `made` at which the log last said what keeps exchanges from it; 0: never. Written
     /// and read by the exchange that reports it. `Relaxed`: two workers that report at once do no harm.
     told_us: AtomicU64,
@@ -131,6 +135,7 @@ impl Server {
             admission: health.admission(),
             up_since_us: AtomicU64::new(0),
             up_handicap: AtomicU32::new(0),
+            failures_in_a_row: AtomicU32::new(0),
             told_us: AtomicU64::new(0),
             note: Mutex::new(Note {
                 since: clock::wall(),
@@ -228,6 +233,26 @@ impl Server {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Notes that an attempt was answered.
+    #[inline]
+    pub(super) fn went_well(&self) {
+        // Hardly ever written: the line is shared by all workers.
+        if self.failures_in_a_row() > 0 {
+            self.failures_in_a_row.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that an attempt has failed, and that this was the server's doing.
+    pub(super) fn went_wrong(&self) {
+        self.failures_in_a_row.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many attempts have failed since one was answered.
+    #[inline]
+    pub fn failures_in_a_row(&self) -> u32 {
+        self.failures_in_a_row.load(Ordering::Relaxed)
     }
 
     /// Exchanges that hold a slot now.

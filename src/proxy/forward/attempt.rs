@@ -97,6 +97,7 @@ pub(super) async fn attempt(
         if again != Again::Refused {
             wanted = Wanted::OpenedSince(began);
         }
+        lease.tried_in_vain(fault.reason);
         active = active.again(fault.reason, &lease.server().tried);
     }
 }
@@ -191,9 +192,11 @@ async fn connect(
         // A look that seems pending because the turn is over would take a closed one for open.
         if let Some(connection) = turn::uncounted(open).await {
             // Opened a moment ago for other exchanges, which wait for it: this one counts it.
-            if matches!(&connection, Connection::Http2(permit) if !permit.was_used()) {
-                let took = Duration::ZERO;
-                active.stamp(|attempt| attempt.connect = Some(took));
+            match &connection {
+                Connection::Http2(permit) if !permit.was_used() => {
+                    note_opened(Duration::ZERO, lease, active);
+                }
+                _ => lease.reused(),
             }
             return Ok((connection, began));
         }
@@ -224,9 +227,15 @@ async fn connect(
         Connection::Http1(connection) => !connection.was_used(),
         Connection::Http2(permit) => !permit.was_used(),
     };
-    if is_first {
-        let took = ready.saturating_duration_since(began);
-        active.stamp(|attempt| attempt.connect = Some(took));
+    match is_first {
+        true => note_opened(ready.saturating_duration_since(began), lease, active),
+        false => lease.reused(),
     }
     Ok((connection, ready))
+}
+
+/// Notes that a connection was opened for the attempt.
+pub(super) fn note_opened(took: Duration, lease: &Lease, active: &ActiveAttempt) {
+    active.stamp(|attempt| attempt.connect = Some(took));
+    lease.opened(took);
 }

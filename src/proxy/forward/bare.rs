@@ -12,7 +12,7 @@ use crate::proxy::io::{ActiveAttempt, Exchange};
 use crate::proxy::upstream::{Spoken, dial};
 
 use super::Tries;
-use super::attempt::Failed;
+use super::attempt::{Failed, note_opened};
 use super::proxy_header_pools::preamble;
 use super::schedule::Left;
 
@@ -64,11 +64,7 @@ async fn open(
     }
 }
 
-async fn dialled(
-    lease: &Lease,
-    dialer: &Dialer,
-    active: &ActiveAttempt,
-) -> Result<Stream, Fault> {
+async fn dialled(lease: &Lease, dialer: &Dialer, active: &ActiveAttempt) -> Result<Stream, Fault> {
     let exchange = active.exchange();
     let local = lease.backend();
     let began = clock::now();
@@ -81,6 +77,6 @@ async fn dialled(
         .while_connecting(timeout, opening)
         .await??;
     let took = clock::now().saturating_duration_since(began);
-    active.stamp(|attempt| attempt.connect = Some(took));
+    note_opened(took, lease, active);
     Ok(stream)
 }

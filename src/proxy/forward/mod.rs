@@ -24,7 +24,7 @@ use std::rc::Rc;
 use http::{Response, StatusCode};
 
 use crate::base::clock;
-use crate::exchange::{Cause, Fault, Reason};
+use crate::exchange::{Cause, Fault, Outcome, Reason, Verdict};
 use crate::net::Dialer;
 use crate::observe::event;
 use crate::proxy::backend::{Lease, Local, NoSlot, Tried};
@@ -89,10 +89,7 @@ impl<'a> Tries<'a> {
     }
 
     /// A slot at a server that was not tried, and an attempt begins.
-    async fn begin(
-        &mut self,
-        exchange: &Rc<Exchange>,
-    ) -> Result<(Lease, ActiveAttempt), Fault> {
+    async fn begin(&mut self, exchange: &Rc<Exchange>) -> Result<(Lease, ActiveAttempt), Fault> {
         let lease = match lease(self.backend, exchange, &self.tried).await {
             Ok(lease) => lease,
             Err(reason) => return Err(self.schedule.without_slot(reason)),
@@ -105,10 +102,11 @@ impl<'a> Tries<'a> {
     fn failed(&mut self, failed: Failed, left: Left) -> Result<(), Fault> {
         let Failed { fault, lease } = failed;
         tell(&lease, &fault);
+        self.tried.add(&lease.server().shared);
+        lease.settle(&Outcome::without_answer(Verdict::of_failure(fault.reason)));
         if let Step::Fail(fault) = self.schedule.next(Seen::Failed(fault, left)) {
             return Err(fault);
         }
-        self.tried.add(&lease.server().shared);
         Ok(())
     }
 

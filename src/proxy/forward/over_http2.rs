@@ -4,9 +4,7 @@ use crate::base::clock::Instant;
 use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
 use crate::proxy::io::{ActiveAttempt, Proof};
-use crate::proxy::upstream::{
-    Answer, Outcome, StreamPermit, Unanswered, ask_for_tunnel, head_of,
-};
+use crate::proxy::upstream::{Answer, Outcome, StreamPermit, Unanswered, ask_for_tunnel, head_of};
 
 use super::judge::{first_cause, note_answer, wait_for_answer};
 use super::sending::Sending;

@@ -19,7 +19,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::base::clock::{self, Instant};
 use crate::base::turn;
-use crate::exchange::{Fault, Reason};
+use crate::exchange::{Fault, Reason, Verdict};
 use crate::proxy::backend::{Lease, LocalServer};
 use crate::proxy::io::{ActiveAttempt, End, StreamBody};
 use crate::proxy::upstream::{BodyBroken, H1Connection, Rest, ServerPool, StreamPermit};
@@ -113,7 +113,7 @@ impl ServerBody {
             self.give_back(clock::now());
         }
         self.attempt.deadlines().server_came();
-        self.way = None;
+        self.close(Verdict::Answered);
     }
 
     /// The last byte is through, or the rest of the response is not wanted.
@@ -141,7 +141,15 @@ impl ServerBody {
             }
             carried => drop(carried),
         }
-        drop(lease);
+        lease.settle(&self.attempt.outcome(Verdict::Answered));
+    }
+
+    /// Closes what carries the response, if anything does, and gives the slot back.
+    fn close(&mut self, verdict: Verdict) {
+        if let Some(Way { carried, lease }) = self.way.take() {
+            drop(carried);
+            lease.settle(&self.attempt.outcome(verdict));
+        }
     }
 
     /// The connection without HTTP, or the stream, after the server has agreed to go on in another
@@ -151,33 +159,21 @@ impl ServerBody {
     ///
     /// The server has not.
     pub(crate) fn into_upgraded(mut self) -> Result<Upgraded, Fault> {
-        let way = self.way.take();
         let malformed = || Fault::new(Reason::ServerResponseMalformed);
-        let Way { carried, lease } = way.ok_or_else(malformed)?;
-        match carried {
-            Carried::Http1 { connection, .. } => {
-                let (stream, read_already) = connection.into_upgraded().ok_or_else(malformed)?;
-                Ok(Upgraded {
-                    server: End::Connection(stream),
-                    version: Version::HTTP_11,
-                    read_already,
-                    lease,
-                })
+        let Way { carried, lease } = self.way.take().ok_or_else(malformed)?;
+        match agreed(carried) {
+            Some((server, version, read_already)) => Ok(Upgraded {
+                server,
+                version,
+                read_already,
+                lease,
+            }),
+            None => {
+                let fault = malformed();
+                let verdict = Verdict::of_failure(fault.reason);
+                lease.settle(&self.attempt.outcome(verdict));
+                Err(fault)
             }
-            Carried::Http2 {
-                body,
-                rest: Rest::Tunnel(send),
-                permit,
-            } => {
-                let recv = body.into_stream().ok_or_else(malformed)?;
-                Ok(Upgraded {
-                    server: End::h2_at(permit, send, recv),
-                    version: Version::HTTP_2,
-                    read_already: Bytes::new(),
-                    lease,
-                })
-            }
-            Carried::Http2 { .. } => Err(malformed()),
         }
     }
 
@@ -196,16 +192,18 @@ impl ServerBody {
     }
 
     fn abort(&mut self, reason: Reason) -> BodyError {
-        let way = self.way.take();
         self.attempt.exchange().cut(reason);
-        if self.attempt.exchange().record.reason.get() == Some(Reason::ServerBodyTimeout)
+        // What was first is the cause.
+        let cause = self.attempt.exchange().record.reason.get();
+        if cause == Some(Reason::ServerBodyTimeout)
             && let Some(Way {
                 carried: Carried::Http2 { permit, .. },
                 ..
-            }) = &way
+            }) = &self.way
         {
             permit.doubt();
         }
+        self.close(Verdict::of_cut(cause.unwrap_or(reason)));
         BodyError(reason)
     }
 }
@@ -275,7 +273,9 @@ impl Body for ServerBody {
                 if frame.is_trailers() {
                     // Nothing follows them, and hyper does not ask whether.
                     this.finish();
-                } else if way.carried.is_end_stream() && this.attempt.exchange().request_complete.get() {
+                } else if way.carried.is_end_stream()
+                    && this.attempt.exchange().request_complete.get()
+                {
                     // The client may take its time over this piece, and the server need not wait.
                     this.give_back(clock::now());
                     this.is_given_back = true;
@@ -317,6 +317,26 @@ impl Drop for ServerBody {
         } else {
             self.abort(Reason::ClientLeft);
         }
+    }
+}
+
+/// The way to a server that goes on in another protocol, what it spoke before, and what it has said already;
+/// `None`: it does not.
+fn agreed(carried: Carried) -> Option<(End, Version, Bytes)> {
+    match carried {
+        Carried::Http1 { connection, .. } => {
+            let (stream, read_already) = connection.into_upgraded()?;
+            Some((End::Connection(stream), Version::HTTP_11, read_already))
+        }
+        Carried::Http2 {
+            body,
+            rest: Rest::Tunnel(send),
+            permit,
+        } => {
+            let server = End::h2_at(permit, send, body.into_stream()?);
+            Some((server, Version::HTTP_2, Bytes::new()))
+        }
+        Carried::Http2 { .. } => None,
     }
 }
 

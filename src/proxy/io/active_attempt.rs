@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use crate::exchange::{Attempt, AttemptIndex, Reason, TriedServer};
+use crate::exchange::{Attempt, AttemptIndex, Outcome, Reason, TriedServer, Verdict};
 
 use super::deadlines::AttemptDeadlines;
 use super::exchange::Exchange;
@@ -47,6 +47,11 @@ impl ActiveAttempt {
     /// Changes its record.
     pub fn stamp(&self, change: impl FnOnce(&mut Attempt)) {
         self.exchange.record.attempts.stamp(self.index, change);
+    }
+
+    /// Its outcome, where the verdict is `verdict`.
+    pub fn outcome(&self, verdict: Verdict) -> Outcome {
+        self.exchange.record.attempts.outcome(self.index, verdict)
     }
 
     /// Notes that the client gets its answer.

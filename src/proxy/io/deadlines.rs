@@ -413,7 +413,9 @@ mod tests {
         let deadlines = Deadlines::default();
         let start = clock::now();
         deadlines.nudge_at(Some(start + 2 * SECOND));
-        deadlines.of(AttemptIndex::default()).look_at(Some(start + SECOND));
+        deadlines
+            .of(AttemptIndex::default())
+            .look_at(Some(start + SECOND));
         assert_eq!(deadlines.pass(start + SECOND), None);
         assert_eq!(deadlines.earliest(), Some(start + 2 * SECOND));
     }

@@ -19,6 +19,7 @@ use http::HeaderName;
 use crate::base::Name;
 use crate::base::clock::Instant;
 use crate::exchange::{RouteMetrics, TakenRoute};
+use crate::observe::AttemptCounter;
 use crate::plan::{HeaderCase, Plan};
 use crate::proxy::backend::{Backend, Local};
 use crate::proxy::frontend;
@@ -115,6 +116,8 @@ const KEPT_BEFORE: usize = 4;
 /// A worker's handle to the current snapshot.
 pub struct Views {
     current: Arc<Current>,
+    /// Of the same worker.
+    attempts: AttemptCounter,
     view: RefCell<Rc<View>>,
     /// Those before, the latest last, for as long as a connection of a frontend that has gone may
     /// still ask.
@@ -181,11 +184,12 @@ impl Current {
 }
 
 impl Views {
-    /// A worker's first view.
-    pub fn new(current: Arc<Current>) -> Self {
-        let view = Rc::new(View::of(current.load(), None));
+    /// The first view of the worker whose attempts `attempts` counts.
+    pub fn new(current: Arc<Current>, attempts: AttemptCounter) -> Self {
+        let view = Rc::new(View::of(current.load(), attempts, None));
         Self {
             current,
+            attempts,
             view: RefCell::new(view),
             before: RefCell::default(),
         }
@@ -206,7 +210,11 @@ impl Views {
 
     #[cold]
     fn renew(&self) -> Rc<View> {
-        let next = Rc::new(View::of(self.current.load(), Some(&self.view.borrow())));
+        let next = Rc::new(View::of(
+            self.current.load(),
+            self.attempts,
+            Some(&self.view.borrow()),
+        ));
         let before = self.view.replace(Rc::clone(&next));
         self.keep(before);
         next
@@ -219,7 +227,7 @@ impl Views {
         let knows = |view: &Rc<View>| view.snapshot.generation == snapshot.generation;
         let is_left_out = !knows(&now) && !self.before.borrow().iter().any(knows);
         if is_left_out {
-            self.keep(Rc::new(View::of(snapshot, Some(&now))));
+            self.keep(Rc::new(View::of(snapshot, self.attempts, Some(&now))));
         }
     }
 
@@ -252,7 +260,7 @@ impl Views {
 
 impl View {
     /// The view of `snapshot` that keeps what `before` has and `snapshot` still wants.
-    fn of(snapshot: Arc<Snapshot>, before: Option<&Self>) -> Self {
+    fn of(snapshot: Arc<Snapshot>, attempts: AttemptCounter, before: Option<&Self>) -> Self {
         let records_case = snapshot.records_case();
         let reusable = before.filter(|before| before.records_case == records_case);
         // Made when a backend is not where it was: most reloads change settings and no order.
@@ -278,7 +286,7 @@ impl View {
                     None => by_name.get(name).copied(),
                 };
                 let backend = Arc::clone(backend);
-                Rc::new(Local::new(backend, records_case, before))
+                Rc::new(Local::new(backend, attempts, records_case, before))
             })
             .collect();
         let frontends = (0..snapshot.frontends.len())

@@ -15,7 +15,7 @@ mod tests;
 
 use crate::base::TlsKeys;
 use crate::base::clock::Instant;
-use crate::exchange::Reason;
+use crate::exchange::{Reason, Verdict};
 use crate::observe::AccessLogHandle;
 use crate::observe::metrics::frontend::{Handshake, HandshakeFailure, NoHeader, PauseCause};
 use crate::observe::metrics::health::{CheckResult, ServerState};
@@ -235,12 +235,17 @@ fn servers(text: &mut String, rows: &[ServerRow<'_>]) {
         &names::SERVER_CONNECTIONS_REUSED,
         rows,
         |family, row| {
-            family.sample(row.metrics.reused());
+            family.sample(row.metrics.reuses());
         },
     );
     family(text, &names::ATTEMPT_FAULTS, rows, |family, row| {
         for reason in Reason::ALL {
             family.unless_zero(reason.code(), row.metrics.faults(*reason));
+        }
+    });
+    family(text, &names::ATTEMPTS_ABANDONED, rows, |family, row| {
+        for (verdict, cause) in Verdict::ABANDONED {
+            family.unless_zero(cause, row.metrics.abandoned(verdict));
         }
     });
 }

@@ -4,9 +4,7 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::base::clock::{self, Duration};
-use crate::exchange::Attempt;
-use crate::exchange::{RouteMetrics, ServerMetrics};
-use crate::observe::fixture;
+use crate::exchange::{Outcome, RouteMetrics, ServerMetrics};
 use crate::observe::metrics::frontend::Finished;
 use crate::observe::metrics::frontend::FrontendMetrics;
 use crate::observe::metrics::health::HealthMetrics;
@@ -52,27 +50,18 @@ impl Busy {
         frontend.shook_hands(0, Ok(Handshake::ALL[1]));
         frontend.shook_hands(1, Ok(Handshake::ALL[2]));
         frontend.shook_hands(1, Err(HandshakeFailure::NotTls));
-        let at = fixture::server("10.0.0.1:80");
-        servers[0].attempted(
-            0,
-            &Attempt {
-                reason: Some(Reason::ServerConnectRefused),
-                ..fixture::attempt(&at)
-            },
-        );
-        let answered = Attempt {
-            connect: Some(Duration::from_micros(250)),
-            response: Some(Duration::from_secs(61)),
+        let refused = Verdict::Failed(Reason::ServerConnectRefused);
+        servers[0].settled(0, &Outcome::without_answer(refused));
+        servers[0].settled(0, &Outcome::without_answer(Verdict::ClientLeft));
+        let answered = |latency| Outcome {
+            verdict: Verdict::Answered,
             status: 200,
-            ..fixture::attempt(&at)
+            latency: Some(latency),
         };
-        servers[0].attempted(0, &answered);
-        let reused = Attempt {
-            connect: None,
-            response: Some(Duration::from_millis(1)),
-            ..answered.clone()
-        };
-        servers[0].attempted(1, &reused);
+        servers[0].opened(0, Duration::from_micros(250));
+        servers[0].settled(0, &answered(Duration::from_secs(61)));
+        servers[0].reused(1);
+        servers[0].settled(1, &answered(Duration::from_millis(1)));
         let up = || HealthMetrics::new(ServerState::Up, began);
         let health = [up(), up()];
         health[0].checked(CheckResult::Failed);
@@ -261,6 +250,9 @@ fn servers_are_written_so() {
         # HELP evenkeel_attempt_faults_total Failed attempts by reason, also those after which another attempt succeeded.
         # TYPE evenkeel_attempt_faults_total counter
         evenkeel_attempt_faults_total{backend="app",server="10.0.0.1:80",reason="server.connect.refused"} 1
+        # HELP evenkeel_attempts_abandoned_total Attempts that ended early for no fault of the server, by cause: client (it left, or its request ended in an error), or cancelled.
+        # TYPE evenkeel_attempts_abandoned_total counter
+        evenkeel_attempts_abandoned_total{backend="app",server="10.0.0.1:80",cause="client"} 1
     "##);
 }
 

@@ -19,7 +19,9 @@ use hyper_util::rt::TokioIo;
 
 use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
-use crate::proxy::io::{AttemptDeadlines, RequestBody, SocketTracker, TrackedSocket, UploadProgress};
+use crate::proxy::io::{
+    AttemptDeadlines, RequestBody, SocketTracker, TrackedSocket, UploadProgress,
+};
 use crate::proxy::upstream::settings::Settings;
 
 use super::{BodyBroken, Failure};
