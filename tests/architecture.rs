@@ -95,7 +95,6 @@ const CIRCLES: [(&[&str], &str); 8] = [
             "src/config/compile/frontend.rs",
             "src/config/compile/route.rs",
             "src/config/compile/server.rs",
-            "src/config/compile/server_tls.rs",
             "src/config/compile/tcp_route.rs",
             "src/config/compile/tls.rs",
         ],

@@ -137,6 +137,15 @@ impl Address {
         }
     }
 
+    /// Its port; a Unix socket has none.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Ip(addr) => Some(addr.port()),
+            Self::Zoned { port, .. } => Some(*port),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// The same address with another port; a Unix socket has none.
     #[must_use]
     pub fn with_port(&self, port: u16) -> Self {

@@ -154,8 +154,13 @@ pub(super) const AFTER_SERVER: &[(&str, &str)] = &[
         "check",
         "write the address alone, and `health = \"/path\"` or `health = \"tcp\"` in the backend",
     ),
-    ("ssl", OF_BACKEND_TLS),
-    ("verify", OF_BACKEND_TLS),
+    ("ssl", OF_SERVER_TLS),
+    ("verify", OF_SERVER_TLS),
+    ("no-ssl", "write `{ address = \"…\", tls = false }`"),
+    ("check-ssl", OF_CHECK_TLS),
+    ("no-check-ssl", OF_CHECK_TLS),
+    ("addr", OF_CHECK_ADDRESS),
+    ("port", OF_CHECK_ADDRESS),
     (
         "send-proxy",
         "write the address alone, and `send_proxy = \"v1\"` in the backend",
@@ -175,8 +180,13 @@ pub(super) const AFTER_SERVER: &[(&str, &str)] = &[
 
 const OF_FRONTEND_TLS: &str =
     "write the address alone, and `tls = \"/path/to/fullchain.pem\"` in the frontend";
-const OF_BACKEND_TLS: &str = "write the address alone, and `tls = true` in the backend, or \
-                              `[backend.NAME.tls]` with `ca`, `verify` and more";
+const OF_SERVER_TLS: &str = "write `{ address = \"…\", tls = true }`, or for all servers `tls = true` in the \
+                             backend or `[backend.NAME.tls]` with `ca`, `verify` and more";
+
+const OF_CHECK_TLS: &str = "write `{ address = \"…\", health = { tls = true } }`, or `false`; by default a \
+                            check is over TLS if requests are";
+const OF_CHECK_ADDRESS: &str =
+    "write `{ address = \"…\", health = { address = \"…\", port = … } }`";
 
 /// What to say to `word` as a key that no table has, when people are known to write it.
 pub(super) fn absent(word: &str) -> Option<&'static str> {

@@ -1,12 +1,9 @@
 //! A backend: a named pool of servers with one balancing method.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
-
-use crate::base::{Address, ByteSize, Name, Position};
-use crate::plan::{HeaderCase, Rule, ServerTls};
+use crate::base::{ByteSize, Name};
+use crate::plan::{HeaderCase, Health, OwnSettings, Rule, SendProxy, Server, ServerTls};
 
 /// `[backend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +16,7 @@ pub struct Backend {
     pub servers: Vec<Server>,
     /// What the servers speak.
     pub protocol: Protocol,
-    /// `None`: in the clear.
+    /// TLS to servers that have no `tls` of their own; `None`: in the clear.
     pub tls: Option<ServerTls>,
     /// What servers are told of the client at the beginning of a connection.
     pub send_proxy: Option<SendProxy>,
@@ -90,6 +87,33 @@ impl Backend {
             && *header_case == other.header_case
     }
 
+    /// TLS to the server that has the settings `own`; `None`: in the clear.
+    pub fn tls_of<'a>(&'a self, own: &'a OwnSettings) -> Option<&'a ServerTls> {
+        own.tls.or(self.tls.as_ref())
+    }
+
+    /// TLS in checks of the server that has the settings `own`; `None`: in the clear. What is written closest
+    /// to the check holds: at the server's `health`, at the backend's, else that of exchanges.
+    pub fn check_tls_of<'a>(&'a self, own: &'a OwnSettings) -> Option<&'a ServerTls> {
+        let of_exchanges = self.tls_of(own);
+        let of_checks = match &self.health {
+            Some(health) => health.tls.or(of_exchanges),
+            None => of_exchanges,
+        };
+        own.check.tls.or(of_checks)
+    }
+
+    /// All settings of TLS to its servers, those for checks included. Equal ones come as often as they are
+    /// written.
+    pub fn all_tls(&self) -> impl Iterator<Item = &ServerTls> {
+        let of_checks = self.health.iter().filter_map(|health| health.tls.on());
+        let servers = self.servers.iter();
+        let of_servers =
+            servers.flat_map(|server| [server.own.tls.on(), server.own.check.tls.on()]);
+        let of_all = self.tls.iter().chain(of_checks);
+        of_all.chain(of_servers.flatten())
+    }
+
     /// The backend `name` with every default, which has no servers.
     pub fn new(name: Name) -> Self {
         Self {
@@ -113,7 +137,7 @@ impl Backend {
 }
 
 /// What the servers of a backend speak.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// Over TLS what both prefer, in the clear HTTP/1.1.
     #[default]
@@ -124,28 +148,6 @@ pub enum Protocol {
     Http2,
 }
 
-/// `send_proxy` of a backend: connections begin with a PROXY header and are each client's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SendProxy {
-    /// Which form of it.
-    pub version: ProxyVersion,
-    /// Whether it names the host that the client asked for. Version 2 only.
-    pub authority: bool,
-    /// Whether it carries the id of the exchange that the connection was opened for. Version 2 only.
-    pub unique_id: bool,
-    /// Whether it says what the client's handshake came to. Version 2 only.
-    pub tls: bool,
-}
-
-/// A version of the PROXY protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProxyVersion {
-    /// A line of text.
-    V1,
-    /// Binary.
-    V2,
-}
-
 /// How a server is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Balance {
@@ -154,73 +156,6 @@ pub enum Balance {
     RoundRobin,
     /// The fewest exchanges in flight for its weight, in turn among equals.
     LeastConnections,
-}
-
-/// One server of a backend.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Server {
-    /// The `name` key, else the address as written: the identity that live state belongs to.
-    /// Unique in its backend.
-    pub name: Name,
-    /// Where it listens.
-    pub address: Address,
-    /// 0 to 256; 0 takes no new traffic.
-    pub weight: u16,
-    /// Exchanges at a time over all workers; `None`: no bound.
-    pub max_connections: Option<u32>,
-    /// Used only while no other server of the backend can be.
-    pub backup: bool,
-    /// What holds for it in place of what the backend has.
-    pub own: OwnSettings,
-    /// Where it is written.
-    pub at: Position,
-}
-
-/// What one server has in place of the settings of its backend.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OwnSettings {
-    /// `send_proxy` of the server.
-    pub send_proxy: OwnSendProxy,
-    /// `health.port` of the server; `None`: as the backend.
-    pub check_port: Option<u16>,
-}
-
-/// Whether connections to one server begin with a PROXY header.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum OwnSendProxy {
-    /// As those to the other servers of its backend.
-    #[default]
-    AsBackend,
-    /// They do not.
-    Off,
-    /// With this one.
-    On(SendProxy),
-}
-
-impl OwnSendProxy {
-    /// The header that connections begin with, where the backend has `of_backend`.
-    pub fn or<'a>(&'a self, of_backend: Option<&'a SendProxy>) -> Option<&'a SendProxy> {
-        match self {
-            Self::AsBackend => of_backend,
-            Self::Off => None,
-            Self::On(own) => Some(own),
-        }
-    }
-}
-
-impl Server {
-    /// The server `name` at `address`, which is written at `at`, with every default.
-    pub fn new(name: Name, address: Address, at: Position) -> Self {
-        Self {
-            name,
-            address,
-            weight: 1,
-            max_connections: None,
-            backup: false,
-            own: OwnSettings::default(),
-            at,
-        }
-    }
 }
 
 /// `[backend.NAME.timeout]`.
@@ -334,103 +269,4 @@ impl Default for BackendLimits {
             fields: 100,
         }
     }
-}
-
-/// `[backend.NAME.health]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Health {
-    /// What is asked.
-    pub probe: Probe,
-    /// Between two checks of one server in a steady state.
-    pub interval: Duration,
-    /// Between two checks while the state is changing (some passed or failed, not yet enough).
-    pub fast_interval: Duration,
-    /// For one whole check.
-    pub timeout: Duration,
-    /// Passed checks in a row until a server that was down is up; at least 1.
-    pub rise: u32,
-    /// Failed checks in a row until a server that was up is down; at least 1.
-    pub fall: u32,
-    /// Another port than the server's.
-    pub port: Option<u16>,
-    /// What a server is before its first check.
-    pub initial: Initial,
-}
-
-impl Default for Health {
-    fn default() -> Self {
-        Self {
-            probe: Probe::Http(HttpCheck::default()),
-            interval: Duration::from_secs(2),
-            fast_interval: Duration::from_secs(2),
-            timeout: Duration::from_secs(2),
-            rise: 2,
-            fall: 3,
-            port: None,
-            initial: Initial::default(),
-        }
-    }
-}
-
-/// What a check asks a server.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Probe {
-    /// Whether it accepts a connection.
-    Tcp,
-    /// Whether it answers a request well.
-    Http(HttpCheck),
-}
-
-/// A `GET` and what is expected of its answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HttpCheck {
-    /// Target in origin form.
-    pub path: String,
-    /// The `Host` field; `None`: the server's address.
-    pub host: Option<HeaderValue>,
-    /// Sent besides.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Statuses that pass.
-    pub status: StatusSet,
-    /// A text that the first 64 KiB of the body must contain.
-    pub body: Option<String>,
-}
-
-impl Default for HttpCheck {
-    fn default() -> Self {
-        Self {
-            path: "/".to_owned(),
-            host: None,
-            headers: Vec::new(),
-            status: StatusSet::default(),
-            body: None,
-        }
-    }
-}
-
-/// Statuses, as ranges.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusSet(pub Vec<RangeInclusive<u16>>);
-
-impl StatusSet {
-    /// Whether `status` is one of them.
-    pub fn contains(&self, status: u16) -> bool {
-        self.0.iter().any(|range| range.contains(&status))
-    }
-}
-
-impl Default for StatusSet {
-    fn default() -> Self {
-        Self(vec![200..=399])
-    }
-}
-
-/// What a server is before its first check.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Initial {
-    /// Down, until one check has passed, whatever `rise`.
-    #[default]
-    Checked,
-    /// Up; its first check decides alone, as in HAProxy, and after that `fall` have to fail.
-    Up,
 }

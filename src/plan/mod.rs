@@ -7,24 +7,26 @@
 mod backend;
 pub mod expr;
 mod frontend;
+mod health;
 mod http2;
 mod peers;
 mod process;
 mod route;
 mod rule;
+mod send_proxy;
+mod server;
 mod server_tls;
 mod tcp_route;
 mod tls;
 
 pub use backend::{
-    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Health, HttpCheck,
-    Initial, OwnSendProxy, OwnSettings, Pool, Probe, Protocol, ProxyVersion, Queue, SendProxy,
-    Server, StatusSet,
+    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,
 };
 pub use frontend::{
     ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, Mode,
     OddNames, ProxyProtocol, RequestIds, Security,
 };
+pub use health::{Health, HttpCheck, Initial, Probe, StatusSet};
 pub use http2::Http2;
 pub use peers::{Peers, UnixPeers};
 pub use process::{
@@ -43,6 +45,8 @@ pub use tls::{
 
 use http::HeaderName;
 
+pub use send_proxy::{ProxyVersion, SendProxy};
+pub use server::{Own, OwnCheck, OwnSettings, Server};
 pub use server_tls::{Identity, ServerTls, Sni, Trust};
 
 /// One whole configuration.

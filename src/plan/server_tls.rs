@@ -3,8 +3,8 @@
 use crate::base::{Fingerprint, Position};
 use crate::plan::FileAt;
 
-/// `[backend.NAME.tls]`.
-#[derive(Clone, Debug, PartialEq)]
+/// `[backend.NAME.tls]`, or `tls` of a server or of checks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerTls {
     /// Whose certificates are believed.
     pub trust: Trust,
@@ -19,7 +19,7 @@ pub struct ServerTls {
 }
 
 /// Whose certificates are believed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Trust {
     /// Those that the system believes.
     System,
@@ -32,7 +32,7 @@ pub enum Trust {
 }
 
 /// The name that is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Sni {
     /// The request's host.
     #[default]
@@ -46,7 +46,7 @@ pub enum Sni {
 }
 
 /// A certificate of ours and its key.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// The chain, our own certificate first.
     pub certificate: FileAt,

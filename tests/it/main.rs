@@ -35,6 +35,7 @@ mod rig;
 mod routes;
 mod rules;
 mod server_sets;
+mod server_settings;
 mod slow_peers;
 mod tcp;
 mod tls;

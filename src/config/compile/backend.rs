@@ -1,17 +1,17 @@
 //! `[backend.NAME]`.
 
-use crate::base::{Address, Name};
+use crate::base::Name;
 use crate::config::compile::cross::Written;
 use crate::config::compile::defaults::Defaults;
 use crate::config::compile::{
-    Reading, health, name_of_key, named_section, rule, server, server_tls,
+    Reading, health, name_of_key, named_section, rule, server, server_health, server_tls,
 };
 use crate::config::keys::{self, BACKEND};
 use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::plan::expr::Known;
-use crate::plan::{Backend, HeaderCase, Probe, Protocol, Server, Sni, Trust};
+use crate::plan::{Backend, HeaderCase, Own, Probe, Protocol};
 
 pub(super) fn backends(
     top: &Section<'_>,
@@ -66,12 +66,14 @@ fn of_section(
 ) -> Option<Backend> {
     let mut backend = Backend::new(name.clone().unwrap_or_else(keys::nameless));
     BACKEND.whole().read(section, &mut backend, report);
-    backend.servers = server::servers(section, entry.key_span, reading, report);
-    backend.health = health::health(section, report);
-    backend.tls = server_tls::server_tls(section, &backend.servers, report);
-    refuse_nameless_checks(section, &backend, report);
-    refuse_port_of_unix(section, &backend.servers, report);
-    refuse_idle_check_ports(section, &backend, report);
+    let tls = server_tls::server_tls(section, None, report);
+    backend.tls = tls.on().cloned();
+    backend.health = health::health(section, backend.tls.as_ref(), report);
+    backend.servers = server::servers(section, &backend, entry.key_span, reading, report);
+    let servers = backend.servers.iter();
+    let inheriting = servers.filter(|server| server.own.tls == Own::Inherited);
+    server_tls::refuse_nameless_servers(section, inheriting, report);
+    server_health::refuse_impossible(section, &backend, report);
     let (rules, writes) = rule::rules(section, Known::Backend, report);
     backend.rules = rules;
     written.rules_write(&entry.key, writes);
@@ -97,72 +99,4 @@ fn of_section(
     }
     // Without a name, mistakes in the keys are found all the same.
     name.map(|_| backend)
-}
-
-/// Reports another port for the checks of servers that have no ports.
-fn refuse_port_of_unix(section: &Section<'_>, servers: &[Server], report: &mut Report<'_>) {
-    let port = section
-        .setting("health")
-        .and_then(|health| match &health.value.kind {
-            Kind::Table(table) => table.get("port"),
-            _ => None,
-        });
-    let is_unix = |server: &&Server| matches!(server.address, Address::Unix(_));
-    if let Some(port) = port
-        && let Some(server) = servers.iter().find(is_unix)
-    {
-        report.error(
-            port.span,
-            format!("`{}` is a Unix socket, which has no ports", server.address),
-            "leave `port` out, or put these servers into a backend of their own",
-        );
-    }
-}
-
-/// Reports ports for checks of single servers where they mean nothing.
-fn refuse_idle_check_ports(section: &Section<'_>, backend: &Backend, report: &mut Report<'_>) {
-    let items = section.list("servers").unwrap_or_default();
-    for (server, item) in backend.servers.iter().zip(items) {
-        let (Some(_), Kind::Table(table)) = (server.own.check_port, &item.value.kind) else {
-            continue;
-        };
-        let Some(health) = table.get("health") else {
-            continue;
-        };
-        if let Address::Unix(_) = server.address {
-            let message = format!("`{}` is a Unix socket, which has no ports", server.address);
-            report.error(health.span, message, "leave `health` out here");
-        } else if backend.health.is_none() {
-            let message = format!(
-                "`{}` has no checks, so `health` of a server does nothing",
-                section.title
-            );
-            report.error(
-                health.span,
-                message,
-                "write `health = \"/path\"` or `health = \"tcp\"` in the backend, too",
-            );
-        }
-    }
-}
-
-/// A check has no client whose host it could ask by; without a name, every server would be down.
-fn refuse_nameless_checks(section: &Section<'_>, backend: &Backend, report: &mut Report<'_>) {
-    let asks_by_host = backend.tls.as_ref().is_some_and(|tls| {
-        let checks_name = matches!(tls.trust, Trust::System | Trust::Authorities(_));
-        tls.sni == Sni::Host && tls.verify_name.is_none() && checks_name
-    });
-    let Some(Probe::Http(check)) = backend.health.as_ref().map(|health| &health.probe) else {
-        return;
-    };
-    if asks_by_host
-        && check.host.is_none()
-        && let Some(setting) = section.setting("health")
-    {
-        report.error(
-            setting.span(),
-            "checks over TLS need a host name: by default `sni` is the request's host, and a check has none",
-            "write `host = \"app.example.com\"` in `health`, or `sni = \"app.example.com\"` in `tls`",
-        );
-    }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use crate::config::compile::server_tls::server_tls;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys::{self, is_of_the_protocol};
 use crate::config::raw::{Kind, Text};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
-use crate::plan::{Health, HttpCheck, Probe, StatusSet};
+use crate::plan::{Health, HttpCheck, Probe, ServerTls, StatusSet};
 
 /// What `body` is looked for in.
 const MOST_BODY_BYTES: usize = 64 << 10;
@@ -19,13 +20,18 @@ const MOST_BODY_BYTES: usize = 64 << 10;
 /// The least and the greatest status that HTTP can carry.
 const STATUSES: RangeInclusive<u16> = 100..=999;
 
-pub(super) fn health(backend: &Section<'_>, report: &mut Report<'_>) -> Option<Health> {
+/// The checks of `backend`, whose `tls` is `of_backend`.
+pub(super) fn health(
+    backend: &Section<'_>,
+    of_backend: Option<&ServerTls>,
+    report: &mut Report<'_>,
+) -> Option<Health> {
     let setting = backend.setting("health")?;
     match &setting.value.kind {
         Kind::String(text) => short(setting, text, report),
         Kind::Table(_) => {
             let section = backend.section("health", &keys::HEALTH, report)?;
-            Some(of_table(&section, report))
+            Some(of_table(&section, of_backend, report))
         }
         _ => {
             let help = match &setting.value.kind {
@@ -64,7 +70,11 @@ fn short(setting: Setting<'_>, text: &Text, report: &mut Report<'_>) -> Option<H
     })
 }
 
-fn of_table(section: &Section<'_>, report: &mut Report<'_>) -> Health {
+fn of_table(
+    section: &Section<'_>,
+    of_backend: Option<&ServerTls>,
+    report: &mut Report<'_>,
+) -> Health {
     let mut health = Health::default();
     keys::HEALTH.whole().read(section, &mut health, report);
     let unless_written = |key, time: &mut Duration| {
@@ -100,6 +110,7 @@ fn of_table(section: &Section<'_>, report: &mut Report<'_>) -> Health {
     health.port = section
         .number("port", 1, i64::from(u16::MAX), report)
         .map(|port| port as u16);
+    health.tls = server_tls(section, of_backend, report);
     health.probe = probe(section, report);
     health
 }
@@ -119,7 +130,7 @@ fn probe(section: &Section<'_>, report: &mut Report<'_>) -> Probe {
     if !is_tcp {
         return Probe::Http(check);
     }
-    for key in ["path", "host", "headers", "status", "body"] {
+    for key in ["path", "host", "headers", "status", "body", "tls"] {
         if let Some(setting) = section.setting(key) {
             report.error(
                 setting.span(),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::base::{Address, Name};
 use crate::config::compile::frontend::bad_address;
-use crate::config::compile::{Reading, address, name_of};
+use crate::config::compile::{Reading, address, name_of, server_health, server_tls};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::{Kind, Text};
@@ -13,11 +13,12 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::source::Span;
-use crate::plan::Server;
+use crate::plan::{Backend, Own, Server, ServerTls};
 
-/// `key_span` is where the backend's name stands.
+/// The servers of `plan`, which has its TLS and its checks already; `key_span` is where its name stands.
 pub(super) fn servers(
     backend: &Section<'_>,
+    plan: &Backend,
     key_span: Span,
     reading: Reading,
     report: &mut Report<'_>,
@@ -35,7 +36,7 @@ pub(super) fn servers(
     let items = setting.list();
     let found: Vec<(Server, Setting<'_>)> = items
         .iter()
-        .filter_map(|item| Some((server(backend, *item, report)?, *item)))
+        .filter_map(|item| Some((server(backend, plan, *item, report)?, *item)))
         .collect();
     refuse_same_names(backend, &found, report);
     let are_all_here = found.len() == items.len();
@@ -46,7 +47,12 @@ pub(super) fn servers(
     servers
 }
 
-fn server(backend: &Section<'_>, item: Setting<'_>, report: &mut Report<'_>) -> Option<Server> {
+fn server(
+    backend: &Section<'_>,
+    plan: &Backend,
+    item: Setting<'_>,
+    report: &mut Report<'_>,
+) -> Option<Server> {
     match &item.value.kind {
         Kind::String(_) => {
             let (address, text) = address_of(item, report)?;
@@ -56,7 +62,7 @@ fn server(backend: &Section<'_>, item: Setting<'_>, report: &mut Report<'_>) -> 
         Kind::Table(_) => {
             let title = format!("[{}.servers]]", backend.title.trim_end_matches(']'));
             let section = Section::open(&keys::SERVER, title, item, report)?;
-            server_of_table(&section, report)
+            server_of_table(&section, backend, plan, report)
         }
         _ => {
             let help = match &item.value.kind {
@@ -70,11 +76,20 @@ fn server(backend: &Section<'_>, item: Setting<'_>, report: &mut Report<'_>) -> 
     }
 }
 
-fn server_of_table(section: &Section<'_>, report: &mut Report<'_>) -> Option<Server> {
+fn server_of_table(
+    section: &Section<'_>,
+    backend: &Section<'_>,
+    plan: &Backend,
+    report: &mut Report<'_>,
+) -> Option<Server> {
     // First: without an address, mistakes in the keys are found all the same.
     let nowhere = Address::Ip(SocketAddr::from(([0, 0, 0, 0], 0)));
     let mut server = Server::new(keys::nameless(), nowhere, report.position(section.span));
     keys::SERVER.whole().read(section, &mut server, report);
+    let of_backend = plan.tls.as_ref();
+    server.own.tls = own_tls(section, of_backend, report);
+    let of_exchanges = plan.tls_of(&server.own).or(of_backend);
+    server.own.check = server_health::own_check(section, of_exchanges, report);
     let address = match section.setting("address") {
         Some(setting) => address_of(setting, report).map(|found| (found, setting)),
         None if !section.lacks("address") => None,
@@ -101,7 +116,24 @@ fn server_of_table(section: &Section<'_>, report: &mut Report<'_>) -> Option<Ser
     server.name = name?;
     server.address = address;
     server.at = report.position(at.span());
+    let itself = std::slice::from_ref(&server);
+    server_tls::refuse_nameless_servers(section, itself.iter(), report);
+    server_health::refuse_impossible_own(section, &server, backend, plan, report);
     Some(server)
+}
+
+/// `tls` of a server, whose backend has `of_backend`.
+fn own_tls(
+    section: &Section<'_>,
+    of_backend: Option<&ServerTls>,
+    report: &mut Report<'_>,
+) -> Own<ServerTls> {
+    let is_on = section.setting("tls").and_then(|tls| tls.as_switch()) == Some(true);
+    match is_on && of_backend.is_some() {
+        // Not a copy: when the backend's changes, the server is still the same.
+        true => Own::Inherited,
+        false => server_tls::server_tls(section, of_backend, report),
+    }
 }
 
 /// The address, and its text, which is the name of a server that has no other.

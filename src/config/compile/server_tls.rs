@@ -1,9 +1,9 @@
-//! `tls` of a `[backend.NAME]`. Files are only named here; `control` reads them.
+//! `tls` of a `[backend.NAME]`, of its servers and of their checks. Files are only named here; `control` reads them.
 
 use rustls::pki_types::ServerName;
 
 use crate::base::Fingerprint;
-use crate::config::compile::tls::file;
+use crate::config::compile::pem_file::file;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::haproxy_hints;
 use crate::config::keys;
@@ -11,24 +11,32 @@ use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
-use crate::plan::{FileAt, Identity, Server, ServerTls, Sni, Trust};
+use crate::plan::{FileAt, Identity, Own, Server, ServerTls, Sni, Trust};
 
-/// `None`: servers are spoken to in the clear.
+/// What `tls` of `section` says: of a backend, of a server, or of checks. `true` means `outer`, which holds
+/// around `section`; without that, the system's CAs.
 pub(super) fn server_tls(
-    backend: &Section<'_>,
-    servers: &[Server],
+    section: &Section<'_>,
+    outer: Option<&ServerTls>,
     report: &mut Report<'_>,
-) -> Option<ServerTls> {
-    let setting = backend.setting("tls")?;
+) -> Own<ServerTls> {
+    let Some(setting) = section.setting("tls") else {
+        return Own::Inherited;
+    };
     let at = report.position(setting.span());
-    if let Some(is_on) = setting.as_switch() {
-        return is_on.then(|| ServerTls {
-            trust: Trust::System,
-            sni: Sni::default(),
-            verify_name: None,
-            identity: None,
-            at,
-        });
+    match setting.as_switch() {
+        Some(false) => return Own::Off,
+        Some(true) => {
+            let system = || ServerTls {
+                trust: Trust::System,
+                sni: Sni::default(),
+                verify_name: None,
+                identity: None,
+                at,
+            };
+            return Own::On(Box::new(outer.cloned().unwrap_or_else(system)));
+        }
+        None => {}
     }
     if !matches!(setting.value.kind, Kind::Table(_)) {
         let help = match &setting.value.kind {
@@ -44,18 +52,47 @@ pub(super) fn server_tls(
             _ => "write `tls = true` or `tls = { ca = \"/path/to/ca.pem\" }`".to_owned(),
         };
         setting.wrong_with("`true`, `false` or a table", help, report);
-        return None;
+        return Own::Inherited;
     }
-    let section = backend.section("tls", &keys::BACKEND_TLS, report)?;
+    let Some(section) = section.section("tls", &keys::SERVER_TLS, report) else {
+        return Own::Inherited;
+    };
     let trust = trust(&section, report);
-    let sni = sni(&section, servers, report);
-    Some(ServerTls {
+    Own::On(Box::new(ServerTls {
         verify_name: verify_name(&section, &trust, report),
         trust,
-        sni,
+        sni: sni(&section, report),
         identity: identity(&section, report),
         at,
-    })
+    }))
+}
+
+/// Reports `sni = "server"` in `tls` of `section` if one of `servers`, for which it holds, has no host name.
+pub(super) fn refuse_nameless_servers<'a>(
+    section: &Section<'_>,
+    mut servers: impl Iterator<Item = &'a Server>,
+    report: &mut Report<'_>,
+) {
+    let tls = section.setting("tls").map(|tls| &tls.value.kind);
+    let sni = match tls {
+        Some(Kind::Table(tls)) => tls.get("sni"),
+        _ => None,
+    };
+    let is_server = |kind: &Kind| matches!(kind, Kind::String(text) if text.value == "server");
+    let Some(sni) = sni.filter(|sni| is_server(&sni.kind)) else {
+        return;
+    };
+    let nameless = servers.find(|server| ServerName::try_from(server.name.to_string()).is_err());
+    if let Some(server) = nameless {
+        report.error(
+            sni.span,
+            format!(
+                "`sni = \"server\"` sends a server's `name`, and `{}` is not a host name",
+                server.name
+            ),
+            "give the server a host name: `{ name = \"a.example\", address = \"…\" }`",
+        );
+    }
 }
 
 fn trust(section: &Section<'_>, report: &mut Report<'_>) -> Trust {
@@ -142,7 +179,7 @@ fn fingerprints(setting: Setting<'_>, report: &mut Report<'_>) -> Vec<Fingerprin
     items.into_iter().filter_map(read).collect()
 }
 
-fn sni(section: &Section<'_>, servers: &[Server], report: &mut Report<'_>) -> Sni {
+fn sni(section: &Section<'_>, report: &mut Report<'_>) -> Sni {
     let Some(setting) = section.setting("sni") else {
         return Sni::default();
     };
@@ -152,22 +189,7 @@ fn sni(section: &Section<'_>, servers: &[Server], report: &mut Report<'_>) -> Sn
     match text.value.as_str() {
         "host" => Sni::Host,
         "off" => Sni::Off,
-        "server" => {
-            let nameless = servers
-                .iter()
-                .find(|server| ServerName::try_from(server.name.to_string()).is_err());
-            if let Some(server) = nameless {
-                report.error(
-                    setting.span(),
-                    format!(
-                        "`sni = \"server\"` sends a server's `name`, and `{}` is not a host name",
-                        server.name
-                    ),
-                    "give the server a host name: `{ name = \"a.example\", address = \"…\" }`",
-                );
-            }
-            Sni::Server
-        }
+        "server" => Sni::Server,
         name => {
             if !is_dns_name(name) {
                 report.error(

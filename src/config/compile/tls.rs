@@ -1,8 +1,8 @@
 //! `[frontend.NAME.tls]`. Files are only named here; `control::verify` reads them.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 
+use crate::config::compile::pem_file::file;
 use crate::config::compile::route::host_pattern;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
@@ -10,7 +10,7 @@ use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
-use crate::config::source::{self, Span};
+use crate::config::source::Span;
 use crate::plan::{
     Certificates, ClientAuth, ClientCertificates, DEFAULT_ALPN, DefaultName, FileAt, HostPattern,
     Http2, NameRules, Need, Tls, TlsRules,
@@ -120,22 +120,6 @@ fn certificate(item: Setting<'_>, report: &mut Report<'_>) -> Option<Certificate
         key: Some(key?.path),
         at,
     })
-}
-
-/// A path, which begins at the directory of the file that it is written in.
-pub(super) fn file(setting: Setting<'_>, report: &mut Report<'_>) -> Option<FileAt> {
-    let text = setting.text(report)?;
-    if text.value.is_empty() {
-        report.error(
-            setting.span(),
-            format!("`{}` is an empty path", setting.key),
-            "write the path of a PEM file",
-        );
-        return None;
-    }
-    let at = report.position(setting.span());
-    let path: PathBuf = source::resolve(at.file.parent(), &text.value);
-    Some(FileAt { path, at })
 }
 
 fn files(section: &Section<'_>, key: &'static str, report: &mut Report<'_>) -> Vec<FileAt> {

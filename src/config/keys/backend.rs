@@ -1,4 +1,4 @@
-//! `[backend.NAME]`, and its servers.
+//! `[backend.NAME]`.
 
 use crate::config::haproxy_hints::ABSENT_METHODS;
 use crate::config::page::{rows, string};
@@ -6,18 +6,17 @@ use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
-use crate::plan::{
-    Backend, Balance, HeaderCase, OwnSendProxy, Pool, Protocol, ProxyVersion, Queue, SendProxy,
-    Server,
-};
+use crate::plan::{Backend, Balance, HeaderCase, Pool, Protocol, Queue};
 
 use super::health::HEALTH;
 use super::http2::BACKEND_HTTP2;
 use super::kind::{Inner, Shape};
 use super::limits::BACKEND_LIMITS;
 use super::rule::{self, RULE};
+use super::send_proxy::{SEND_PROXY, SEND_PROXY_SHAPE, send_proxy};
+use super::server::SERVER;
 use super::timeout::BACKEND_TIMEOUT;
-use super::tls::BACKEND_TLS;
+use super::tls::{SERVER_TLS, SERVER_TLS_SHAPE};
 use super::words::{Word, Words};
 use super::{Keys, key, nameless};
 
@@ -26,12 +25,6 @@ const MOST_ATTEMPTS: i64 = 10;
 const MOST_WAITING: i64 = 1_000_000;
 /// More idle connections to one server than a worker has descriptors for.
 const MOST_IDLE: i64 = 1_000_000;
-const MOST_WEIGHT: i64 = 256;
-
-const SEND_PROXY_SHAPE: Shape = Shape::AnyOf(&[
-    Shape::Words(&["v1", "v2", "off"]),
-    Shape::Table(&SEND_PROXY),
-]);
 
 const OF_EACH: &str = "write it in each `[backend.NAME]`: it has no value for all of them";
 
@@ -91,12 +84,12 @@ pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
             .means("true: TLS to the servers; or a table.")
             .not_in_defaults(OF_EACH)
             .compiled_either(
-                Shape::AnyOf(&[Shape::Switch, Shape::Table(&BACKEND_TLS)]),
+                SERVER_TLS_SHAPE,
                 |backend| backend.tls.is_none().then(|| false.to_string()),
                 |backend, path, page| {
                     if let Some(tls) = &backend.tls {
                         page.table(path);
-                        BACKEND_TLS.whole().show(path, tls, page);
+                        SERVER_TLS.whole().show(path, tls, page);
                     }
                 },
             ),
@@ -171,120 +164,6 @@ pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
     ..Keys::EMPTY
 };
 
-pub(in crate::config) static SERVER: Keys<Server> = Keys {
-    keys: &[
-        key("name")
-            .means("Its name in state, logs and metrics; else its address.")
-            .also("id")
-            .compiled(Shape::Text, |server| Some(string(&server.name))),
-        key("address")
-            .means("Where it listens.")
-            .also("addr")
-            .compiled(Shape::Text, |server| {
-                Some(string(&server.address.to_string()))
-            }),
-        key("weight")
-            .means("Its share of the requests, 0 to 256; 0: no new requests.")
-            .number(0, MOST_WEIGHT, |server| &mut server.weight),
-        key("max_connections")
-            .means("Exchanges at a time; more wait in the queue.")
-            .also("maxconn max_conns")
-            .number_or("off", u32::MAX as i64, |server| &mut server.max_connections),
-        key("backup")
-            .means("Used only while no other server is up.")
-            .switch(|server| &mut server.backup),
-        key("send_proxy")
-            .means("`send_proxy` for this server alone.")
-            .own(
-                SEND_PROXY_SHAPE,
-                |section, setting, server, report| {
-                    server.own.send_proxy = match send_proxy(section, setting, report) {
-                        None => OwnSendProxy::Off,
-                        Some(how) => OwnSendProxy::On(how),
-                    };
-                },
-                |server| match &server.own.send_proxy {
-                    OwnSendProxy::AsBackend => None,
-                    OwnSendProxy::Off => Some(string("off")),
-                    OwnSendProxy::On(how) => Some(SEND_PROXY.whole().inline(how)),
-                },
-            ),
-        key("health")
-            .means("What is other for checks of this server.")
-            .own(
-                Shape::Table(&SERVER_HEALTH),
-                |section, _, server, report| {
-                    if let Some(section) = section.section("health", &SERVER_HEALTH, report) {
-                        SERVER_HEALTH.whole().read(&section, server, report);
-                    }
-                },
-                |server| {
-                    let has_own = server.own.check_port.is_some();
-                    has_own.then(|| SERVER_HEALTH.whole().inline(server))
-                },
-            ),
-    ],
-    hints: r#"
-        host port url ip: write `address = "IP:port"`
-        check: write `health` in the backend: it holds for all its servers
-        inter: write `interval` in the backend's `health`
-        ssl tls verify sni ca_file crt: write `tls = true` in the `[backend.NAME]`, or `[backend.NAME.tls]` with its keys: it holds for all servers of the backend
-        interval rise fall: write it in the backend's `health`
-        disabled down drain: write `weight = 0`: the server takes no new traffic
-        enabled: leave it out; a server with `weight = 0` takes no new traffic
-        priority: write `backup = true` on the servers that are used last
-        protocol timeout: write it in the backend: it holds for all its servers
-        proto: write `protocol = "h2"` in the backend: it holds for all its servers
-        send_proxy_v2: write `send_proxy = "v2"`
-        maxqueue: write `queue = { max = … }` in the backend
-        minconn: leave it out: `max_connections` is the only bound
-    "#,
-    ..Keys::EMPTY
-};
-
-/// `health` of a server.
-static SERVER_HEALTH: Keys<Server> = Keys {
-    keys: &[key("port").means("The port that is checked.").own(
-        Shape::Number(1, 65_535),
-        |_, setting, server, report| {
-            let port = setting.number(1, i64::from(u16::MAX), report);
-            server.own.check_port = port.and_then(|port| u16::try_from(port).ok());
-        },
-        |server| server.own.check_port.map(|port| port.to_string()),
-    )],
-    hints: r#"
-        type path host headers status body interval fast_interval timeout rise fall initial: write it in the backend's `health`
-        address: write `port`: the address is the server's
-        tls ssl: leave it out: checks use the backend's `tls`
-        enabled check: write `health` in the backend: it holds for all its servers
-    "#,
-    ..Keys::EMPTY
-};
-
-/// `send_proxy` as a table.
-static SEND_PROXY: Keys<SendProxy> = Keys {
-    keys: &[
-        key("version")
-            .means("The version of the header.")
-            .word(ProxyVersion::words, |how| &mut how.version),
-        key("authority")
-            .means("Whether it has the host name that the client asks for.")
-            .switch(|how| &mut how.authority),
-        key("unique_id")
-            .means("Whether it has the id of the first exchange.")
-            .switch(|how| &mut how.unique_id),
-        key("tls")
-            .means("Whether it has the client's TLS: version, cipher, ALPN, common name.")
-            .switch(|how| &mut how.tls),
-    ],
-    hints: "
-        ssl: write `tls = true`
-        cert_cn: write `tls = true`: it says the common name, too
-        sni: write `authority = true`
-    ",
-    ..Keys::EMPTY
-};
-
 static QUEUE: Keys<Queue> = Keys {
     keys: &[key("max")
         .means("Exchanges that can wait for a slot; one more is answered 503.")
@@ -330,52 +209,4 @@ fn balance(_: &Section<'_>, setting: Setting<'_>, backend: &mut Backend, report:
     } else if let Some(balance) = Balance::of(setting, report) {
         backend.balance = balance;
     }
-}
-
-/// `"v1"`, `"v2"`, `"off"`, or a table.
-fn send_proxy(
-    section: &Section<'_>,
-    setting: Setting<'_>,
-    report: &mut Report<'_>,
-) -> Option<SendProxy> {
-    if setting.is_word("off") {
-        return None;
-    }
-    if let Kind::Boolean(false) = setting.value.kind {
-        setting.wrong_with(
-            "\"v1\", \"v2\", \"off\" or a table",
-            "write `send_proxy = \"off\"`",
-            report,
-        );
-        return None;
-    }
-    let mut send_proxy = SendProxy {
-        version: ProxyVersion::V2,
-        authority: false,
-        unique_id: false,
-        tls: false,
-    };
-    if !matches!(setting.value.kind, Kind::Table(_)) {
-        send_proxy.version = ProxyVersion::of(setting, report)?;
-        return Some(send_proxy);
-    }
-    let section = section.section("send_proxy", &SEND_PROXY, report)?;
-    SEND_PROXY.whole().read(&section, &mut send_proxy, report);
-    for (key, is_set) in [
-        ("authority", send_proxy.authority),
-        ("unique_id", send_proxy.unique_id),
-        ("tls", send_proxy.tls),
-    ] {
-        if is_set
-            && send_proxy.version == ProxyVersion::V1
-            && let Some(setting) = section.setting(key)
-        {
-            report.error(
-                setting.span(),
-                format!("version 1 of the PROXY protocol cannot carry `{key}`"),
-                format!("write `version = \"v2\"`, or leave `{key}` out"),
-            );
-        }
-    }
-    Some(send_proxy)
 }

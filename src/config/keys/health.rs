@@ -6,6 +6,7 @@ use crate::config::page::{key as quoted_key, list, string};
 use crate::plan::{Health, HttpCheck, Initial, Probe};
 
 use super::kind::Shape;
+use super::tls::{SERVER_TLS_SHAPE, own_tls};
 use super::words::Words;
 use super::{Keys, key};
 
@@ -36,6 +37,9 @@ pub(in crate::config) static HEALTH: Keys<Health> = Keys {
             .compiled(Shape::Number(1, 65_535), |health| {
                 health.port.map(|port| port.to_string())
             }),
+        key("tls")
+            .means("Whether checks are over TLS, if that is not as requests are; or a table.")
+            .compiled(SERVER_TLS_SHAPE, |health| own_tls(&health.tls)),
         key("initial")
             .means("Before its first check a server is down (\"checked\"), or \"up\".")
             .word(Initial::words, |health| &mut health.initial),
@@ -95,7 +99,10 @@ pub(in crate::config) static HEALTH: Keys<Health> = Keys {
         method: leave it out: a check is a GET
         rstatus: write `status = "200-399"`
         rstring: regular expressions do not exist yet; `body` is a text that the answer must contain
-        tls ssl scheme: leave it out: checks use the backend's `tls`
+        ssl scheme check_ssl: write `tls = true`, or leave it out: checks use the `tls` of requests
+        no_check_ssl: write `tls = false`
+        sni check_sni verify ca_file: write it in `tls = { … }`
+        address addr: write `health = { address = "…" }` in a server
         protocol: write `type`: "http" or "tcp"
         start_period initial_delay: leave it out: a server takes traffic after its first passed check
         enabled: write `health = "off"` to switch checks off

@@ -40,11 +40,13 @@ mod peers;
 mod process;
 mod route;
 mod rule;
+mod send_proxy;
+mod server;
 mod timeout;
 mod tls;
 mod words;
 
-pub(super) use backend::{BACKEND, SERVER};
+pub(super) use backend::BACKEND;
 pub(super) use forwarding::is_of_the_protocol;
 pub(super) use frontend::{BIND, FRONTEND};
 pub(super) use health::HEALTH;
@@ -53,8 +55,9 @@ pub(super) use peers::proxy_protocol;
 pub(super) use process::{ADMIN, DEFAULTS, TOP};
 pub(super) use route::{ROUTE, TCP_ROUTE};
 pub(super) use rule::{REDIRECT, RETURN, RULE, actions};
+pub(super) use server::{SERVER, SERVER_HEALTH};
 pub(super) use timeout::FRONTEND_TIMEOUT;
-pub(super) use tls::{BACKEND_TLS, CERTIFICATE, CLIENT_AUTH, FRONTEND_TLS, TLS_NAME};
+pub(super) use tls::{CERTIFICATE, CLIENT_AUTH, FRONTEND_TLS, SERVER_TLS, TLS_NAME};
 pub(super) use words::{Word, Words};
 
 use crate::base::Name;

@@ -1,9 +1,9 @@
-//! TLS: `tls` of a frontend and of a backend.
+//! TLS: `tls` of a frontend, of a backend and of what is in it.
 
 use crate::base::TlsVersion;
 use crate::config::page::{self, Page, file, key as quoted_key, list, string, strings};
 use crate::plan::{
-    Certificates, ClientAuth, ClientCertificates, FileAt, Need, ServerTls, Sni, Tls, TlsRules,
+    Certificates, ClientAuth, ClientCertificates, FileAt, Need, Own, ServerTls, Sni, Tls, TlsRules,
     Trust, UnknownNames,
 };
 
@@ -144,7 +144,11 @@ pub(in crate::config) static CLIENT_AUTH: Keys<ClientCertificates> = Keys {
     ..Keys::EMPTY
 };
 
-pub(in crate::config) static BACKEND_TLS: Keys<ServerTls> = Keys {
+/// `tls` of a backend, of a server, and of checks.
+pub(super) const SERVER_TLS_SHAPE: Shape =
+    Shape::AnyOf(&[Shape::Switch, Shape::Table(&SERVER_TLS)]);
+
+pub(in crate::config) static SERVER_TLS: Keys<ServerTls> = Keys {
     keys: &[
         key("verify")
             .means("\"full\", or \"none\": no certificate is verified.")
@@ -215,6 +219,15 @@ pub(in crate::config) static BACKEND_TLS: Keys<ServerTls> = Keys {
     "#,
     ..Keys::EMPTY
 };
+
+/// `tls` that is written in one place for a part of what another place holds for; `None`: it is left out.
+pub(super) fn own_tls(own: &Own<ServerTls>) -> Option<String> {
+    match own {
+        Own::Inherited => None,
+        Own::Off => Some(false.to_string()),
+        Own::On(tls) => Some(SERVER_TLS.whole().inline(tls)),
+    }
+}
 
 fn files(files: &[FileAt]) -> String {
     list(files.iter().map(|named| file(&named.path)))

@@ -73,7 +73,7 @@ alpn = ['postgresql', 'h2']
 backend = 'app'
 
 [backend.app]
-servers = [{ address = '10.0.0.1:80', send_proxy = 'off', health = { port = 80 } }]
+servers = [{ address = '10.0.0.1:80', tls = false, send_proxy = 'off', health = { address = '10.0.0.1', port = 80, tls = false } }]
 health = '/'
 "#,
     );

@@ -7,7 +7,7 @@ use crate::base::Name;
 use crate::base::Peer;
 use crate::plan::{
     Backend, Frontend, Health, HostPattern, HttpCheck, Initial, LogTarget, PathPattern, Probe,
-    RequestIds, StatusSet, ValuePattern,
+    RequestIds, ServerTls, Sni, StatusSet, ValuePattern,
 };
 
 fn frontend(lines: &str) -> Frontend {
@@ -362,4 +362,76 @@ fn a_path_regex_that_is_none_says_why() {
     assert!(said.contains("is not a regular expression"), "{said}");
     assert!(said.contains("https://docs.rs/regex"), "{said}");
     assert!(said.contains("evenkeel.toml:10:14"), "{said}");
+}
+
+/// What `of` has of TLS: "clear", "system", or the fixed name of `sni`.
+fn shown_tls(of: Option<&ServerTls>) -> &str {
+    match of.map(|tls| &tls.sni) {
+        None => "clear",
+        Some(Sni::Fixed(name)) => name,
+        Some(_) => "system",
+    }
+}
+
+#[test]
+fn tls_of_a_server_and_of_its_checks_is_what_is_written_closest() {
+    const A: &str = "{ sni = 'a.test' }";
+    const B: &str = "{ sni = 'b.test' }";
+    const C: &str = "{ sni = 'c.test' }";
+    for (of_backend, of_server, of_checks, of_check, exchanges, checks) in [
+        // Nothing is written.
+        ("false", "", "", "", "clear", "clear"),
+        (A, "", "", "", "a.test", "a.test"),
+        // At the server.
+        (A, "false", "", "", "clear", "clear"),
+        ("false", B, "", "", "b.test", "b.test"),
+        (A, B, "", "", "b.test", "b.test"),
+        // `true`.
+        ("true", "", "", "", "system", "system"),
+        ("false", "true", "", "", "system", "system"),
+        (A, "true", "", "", "a.test", "a.test"),
+        // In `health` of the backend.
+        (A, "", "false", "", "a.test", "clear"),
+        (A, "", B, "", "a.test", "b.test"),
+        (A, "", "true", "", "a.test", "a.test"),
+        ("false", "", "true", "", "clear", "system"),
+        (A, "false", "true", "", "clear", "a.test"),
+        (A, B, C, "", "b.test", "c.test"),
+        // In `health` of the server.
+        (A, "", "", "false", "a.test", "clear"),
+        (A, "", "false", "true", "a.test", "a.test"),
+        (A, B, "false", "true", "b.test", "b.test"),
+        (A, "false", "", "true", "clear", "a.test"),
+        ("false", "", "", "true", "clear", "system"),
+        (A, B, "true", C, "b.test", "c.test"),
+    ] {
+        let line = |key: &str, value: &str| match value {
+            "" => String::new(),
+            value => format!(", {key} = {value}"),
+        };
+        let text = format!(
+            "tls = {of_backend}\nhealth = {{ path = '/', host = 'a'{} }}\n\
+             servers = [{{ address = '10.0.0.1:80'{}, health = {{ port = 81{} }} }}]",
+            line("tls", of_checks),
+            line("tls", of_server),
+            line("tls", of_check)
+        );
+        let plan = plan(&BASE.replace("servers = [\"10.0.0.1:80\"]", &text));
+        let backend = &plan.backends[0];
+        let own = &backend.servers[0].own;
+        assert_eq!(shown_tls(backend.tls_of(own)), exchanges, "{text}");
+        assert_eq!(shown_tls(backend.check_tls_of(own)), checks, "{text}");
+        assert_eq!(super::plan(&crate::config::show(&plan)), plan, "{text}");
+    }
+}
+
+#[test]
+fn a_server_with_tls_as_its_backend_stays_the_same_when_that_changes() {
+    let own = |tls: &str| {
+        let text = format!("tls = {tls}\nservers = [{{ address = '10.0.0.1:80', tls = true }}]");
+        let plan = plan(&BASE.replace("servers = [\"10.0.0.1:80\"]", &text));
+        plan.backends[0].servers[0].own.clone()
+    };
+    assert_eq!(own("{ sni = 'a.test' }"), own("{ sni = 'b.test' }"));
+    assert_ne!(own("{ sni = 'a.test' }"), own("false"));
 }

@@ -35,7 +35,7 @@ fn a_mistyped_key_gets_the_key_that_was_meant() {
         7 | servers = [{ adress = "10.0.0.1:80" }]
           |              ^^^^^^
           |
-          = help: known in `[[backend.app.servers]]` are `name`, `address`, `weight`, `max_connections`, `backup`, `send_proxy`, `health`
+          = help: known in `[[backend.app.servers]]` are `name`, `address`, `weight`, `max_connections`, `backup`, `tls`, `send_proxy`, `health`
     "##);
 }
 
@@ -2030,7 +2030,7 @@ servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 
         12 | servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 'none', on-marked-down = 'x' }]
            |                                                            ^^^
            |
-           = help: write `tls = true` in the `[backend.NAME]`, or `[backend.NAME.tls]` with its keys: it holds for all servers of the backend
+           = help: write `tls = true`
 
         error: unknown key `verify` in `[[backend.app.servers]]`
           --> evenkeel.toml:12:72
@@ -2038,7 +2038,7 @@ servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 
         12 | servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 'none', on-marked-down = 'x' }]
            |                                                                        ^^^^^^
            |
-           = help: write `tls = true` in the `[backend.NAME]`, or `[backend.NAME.tls]` with its keys: it holds for all servers of the backend
+           = help: write it in `tls = { … }`
 
         error: unknown key `on-marked-down` in `[[backend.app.servers]]`
           --> evenkeel.toml:12:89
@@ -2886,6 +2886,25 @@ fn mistakes_in_rules_are_told_once_and_in_their_words() {
 }
 
 #[test]
+fn a_check_needs_a_host_name_only_where_it_asks_by_one() {
+    for servers in [
+        "[{ address = '10.0.0.1:80', tls = false }]\ntls = true\nhealth = '/'",
+        "[{ address = '10.0.0.1:80', health = { tls = false } }]\ntls = true\nhealth = '/'",
+        "['10.0.0.1:80']\ntls = true\nhealth = { path = '/', tls = false }",
+        "['10.0.0.1:80']\ntls = true\nhealth = { path = '/', tls = { sni = 'a.example' } }",
+        "[{ address = '10.0.0.1:80', tls = true }]\nhealth = { path = '/', tls = false }",
+        "[{ address = '10.0.0.1:80', tls = true, health = { tls = false } }]\nhealth = '/'",
+        "[{ address = '10.0.0.1:80', tls = true }]\nhealth = 'tcp'",
+        // `sni` is for the servers that have no `tls` of their own.
+        "[{ address = '10.0.0.1:80', tls = false }, { name = 'a.example', address = '10.0.0.2:80' }]\n\
+         tls = { sni = 'server' }\nhealth = '/'",
+    ] {
+        let text = BASE.replace("[\"10.0.0.1:80\"]", servers);
+        assert_eq!(warnings(&text), "", "{servers}");
+    }
+}
+
+#[test]
 fn what_a_server_has_of_its_own_must_mean_something() {
     for (servers, message) in [
         (
@@ -2903,6 +2922,54 @@ fn what_a_server_has_of_its_own_must_mean_something() {
         (
             "[{ address = '10.0.0.1:80', health = { path = '/a' } }]\nhealth = 'tcp'",
             "write it in the backend's `health`",
+        ),
+        (
+            "[{ address = '/run/a.sock', health = { address = '10.0.0.1' } }]\nhealth = 'tcp'",
+            "write the `port` that is checked, too",
+        ),
+        (
+            "['/run/a.sock']\nhealth = { path = '/', port = 81 }",
+            "`/run/a.sock` is a Unix socket, which has no ports",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', health = { address = '10.0.0.1:81' } }]\nhealth = 'tcp'",
+            "write `address = \"10.0.0.1\", port = 81`",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', health = { address = 'a.example' } }]\nhealth = 'tcp'",
+            "\"a.example\" is not an IP address",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', health = { address = '0.0.0.0' } }]\nhealth = 'tcp'",
+            "\"0.0.0.0\" is not an IP address",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', health = { tls = true } }]\nhealth = 'tcp'",
+            "`tls` has no effect in checks with `type = \"tcp\"`",
+        ),
+        (
+            "['10.0.0.1:80']\nhealth = { type = 'tcp', tls = true }",
+            "`tls` has no effect with `type = \"tcp\"`",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', tls = '/ca.pem' }]",
+            "write `tls = { ca = \"/ca.pem\" }`",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', tls = { sni = 'server' } }]",
+            "`sni = \"server\"` sends a server's `name`, and `10.0.0.1:80` is not a host name",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', tls = true }]\nhealth = '/'",
+            "or `sni = \"app.example.com\"` in this `tls`",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', health = { tls = true } }]\nhealth = '/'",
+            "or `sni = \"app.example.com\"` in this `tls`",
+        ),
+        (
+            "['10.0.0.1:80']\nhealth = { path = '/', tls = true }",
+            "or `sni = \"app.example.com\"` in `tls`",
         ),
         (
             "[{ address = '10.0.0.1:80', send_proxy = { version = 'v1', tls = true } }]",

@@ -24,7 +24,7 @@ use crate::plan::{
     Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField, ClientFields,
     DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
     HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, Listen, Log, LogFormat,
-    LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On, OwnSendProxy, OwnSettings,
+    LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On, Own, OwnCheck, OwnSettings,
     PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol, ProxyProtocol,
     ProxyVersion, Queue, Reload, RequestIds, Route, Rule, Security, SendProxy, Server, ServerTls,
     Shutdown, Sni, StatusSet, Target, TcpRoute, Tls, TlsRules, Trust, UnixPeers, UnknownNames,
@@ -660,15 +660,27 @@ fn server() -> impl Strategy<Value = Server> {
         })
 }
 
+fn own<T: Clone + std::fmt::Debug>(
+    value: impl Strategy<Value = T>,
+) -> impl Strategy<Value = Own<T>> {
+    prop_oneof![
+        Just(Own::Inherited),
+        Just(Own::Off),
+        value.prop_map(|value| Own::On(Box::new(value))),
+    ]
+}
+
 fn own_settings() -> impl Strategy<Value = OwnSettings> {
-    let send_proxy = prop_oneof![
-        Just(OwnSendProxy::AsBackend),
-        Just(OwnSendProxy::Off),
-        send_proxy().prop_map(OwnSendProxy::On),
-    ];
-    (send_proxy, option::of(1..=u16::MAX)).prop_map(|(send_proxy, check_port)| OwnSettings {
+    let check = (
+        option::of(ip()),
+        option::of(1..=u16::MAX),
+        own(server_tls()),
+    );
+    let check = check.prop_map(|(address, port, tls)| OwnCheck { address, port, tls });
+    (own(send_proxy()), own(server_tls()), check).prop_map(|(send_proxy, tls, check)| OwnSettings {
         send_proxy,
-        check_port,
+        tls,
+        check,
     })
 }
 
@@ -722,7 +734,12 @@ fn health() -> impl Strategy<Value = Health> {
     let times = (duration(), duration(), duration());
     let counts = (1..=u32::MAX, 1..=u32::MAX, option::of(1..=u16::MAX));
     let initial = select(vec![Initial::Checked, Initial::Up]);
-    (probe(), times, counts, initial).prop_map(|(probe, times, counts, initial)| Health {
+    let whole = (probe(), times, counts, own(server_tls()), initial);
+    whole.prop_map(|(probe, times, counts, tls, initial)| Health {
+        tls: match probe {
+            Probe::Tcp => Own::Inherited,
+            Probe::Http(_) => tls,
+        },
         probe,
         interval: times.0.max(times.1),
         fast_interval: times.0.min(times.1),
@@ -826,8 +843,15 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
             let (name, balance, mut servers, mut health) = main;
             let is_unix = |server: &Server| matches!(server.address, Address::Unix(_));
             for server in &mut servers {
-                if is_unix(server) || health.is_none() {
-                    server.own.check_port = None;
+                let own = &mut server.own.check;
+                match &health {
+                    None => *own = OwnCheck::default(),
+                    Some(health) if health.probe == Probe::Tcp => own.tls = Own::Inherited,
+                    Some(_) => {}
+                }
+                if let Address::Unix(_) = server.address {
+                    own.address = None;
+                    own.port = None;
                 }
             }
             if let Some(health) = &mut health

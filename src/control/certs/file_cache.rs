@@ -14,7 +14,7 @@ use crate::base::clock;
 use crate::base::tasks;
 use crate::control::watch::directory_of;
 use crate::plan::{
-    Certificates, ClientAuth, ClientCertificates, FileAt, Plan, ServerTls, Tls, Trust,
+    Backend, Certificates, ClientAuth, ClientCertificates, FileAt, Plan, ServerTls, Tls, Trust,
 };
 
 use super::load::{Authorities, Fault, Files, Loaded, RevokedList, Source, Stamp};
@@ -337,8 +337,7 @@ fn of_plan(plan: &Plan) -> impl Iterator<Item = &Tls> {
 }
 
 fn towards_servers(plan: &Plan) -> impl Iterator<Item = &ServerTls> {
-    let backends = plan.backends.iter();
-    backends.filter_map(|backend| backend.tls.as_ref())
+    plan.backends.iter().flat_map(Backend::all_tls)
 }
 
 fn paths(files: &[FileAt]) -> impl Iterator<Item = PathBuf> {

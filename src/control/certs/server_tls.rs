@@ -17,8 +17,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use crate::base::{Fingerprint, Name, Position, clock};
 use crate::config::Diagnostic;
 use crate::net::{TlsPeer, tls_error};
-use crate::plan::{Backend, FileAt, Identity, Plan, ServerTls, Trust};
-use crate::proxy::backend;
+use crate::plan::{FileAt, Identity, Plan, Protocol, ServerTls, Trust};
+use crate::proxy::backend::{self, TlsBySettings};
 use crate::proxy::snapshot::Snapshot;
 use crate::proxy::upstream::{Materials, Tls, Trusted};
 
@@ -26,10 +26,13 @@ use super::file_cache::FileCache;
 use super::load::{Authorities, CANNOT_PARSE, Files};
 use super::{content, judged};
 
-/// What the backends of a plan shake hands with, in their order; `None`: one has no TLS, or something
-/// is wrong with it.
+/// What the backends of a plan shake hands with, in their order. Settings with something wrong are missing,
+/// unless they run already.
 #[derive(Debug, Default)]
-pub(super) struct ServerTlsSet(Vec<Option<Arc<Tls>>>);
+pub(super) struct ServerTlsSet(Vec<TlsBySettings>);
+
+/// What is already there, by the settings, what is offered by ALPN, and what the files say: each is made once.
+type Made<'a> = HashMap<(&'a ServerTls, Protocol, u64), Arc<Tls>>;
 
 /// Where authorities and certificates come from.
 struct Sources<'a> {
@@ -58,42 +61,54 @@ impl ServerTlsSet {
             file_cache,
             system: OnceCell::new(),
         };
+        let mut made = before.map(made).unwrap_or_default();
         let known = before.map(by_name).unwrap_or_default();
-        let list = plan.backends.iter().map(|backend| {
-            let tls = backend.tls.as_ref()?;
-            let known = known.get(&backend.name);
-            let known = known.and_then(|known| known.tls.as_ref());
-            one(tls, backend, &sources, known, found)
-        });
-        Self(list.collect())
+        let mut list = Vec::with_capacity(plan.backends.len());
+        for backend in &plan.backends {
+            let mut of_backend = TlsBySettings::new();
+            for settings in backend.all_tls() {
+                if of_backend.contains_key(settings) {
+                    continue;
+                }
+                let tls = one(settings, backend.protocol, &sources, &mut made, found);
+                // What runs goes on with what it has where nothing better can be had.
+                let known = || known.get(&backend.name)?.tls.get(settings).cloned();
+                let tls = tls.or_else(known);
+                of_backend.extend(tls.map(|tls| (settings.clone(), tls)));
+            }
+            list.push(of_backend);
+        }
+        Self(list)
     }
 
     /// The backends that `before` has in the same words, and whose files say something else.
     pub(super) fn renewed(&self, plan: &Plan, before: &Snapshot) -> Vec<Name> {
         let known = by_name(before);
         let renewed = plan.backends.iter().zip(&self.0).filter(|(backend, tls)| {
-            let Some((known, tls)) = known.get(&backend.name).zip(tls.as_ref()) else {
+            let Some(known) = known.get(&backend.name) else {
                 return false;
             };
-            !is_same(known.tls.as_ref(), tls) && known.is_like(backend)
+            let is_renewed = |(settings, tls)| {
+                let known = known.tls.get(settings);
+                known.is_some_and(|known| !Arc::ptr_eq(known, tls))
+            };
+            tls.iter().any(is_renewed) && known.is_like(backend)
         });
         renewed.map(|(backend, _)| backend.name.clone()).collect()
     }
 
-    /// Gives each backend of `snapshot` its own, unless there is none for it. The snapshot is of the
-    /// plan that this was made for, and is not shared yet.
+    /// Gives each backend of `snapshot` its own. The snapshot is of the plan that this was made for, and is
+    /// not shared yet.
     pub(super) fn equip(&self, snapshot: &mut Snapshot) {
         for (slot, tls) in snapshot.backends.iter_mut().zip(&self.0) {
-            let Some(tls) = tls else {
-                continue;
-            };
-            if is_same(slot.tls.as_ref(), tls) {
+            if are_same(&slot.tls, tls) {
                 continue;
             }
             match Arc::get_mut(slot) {
-                Some(backend) => backend.tls = Some(Arc::clone(tls)),
-                // It runs: what its files say has changed.
-                None => *slot = Arc::new(slot.with_tls(Arc::clone(tls))),
+                Some(backend) => backend.tls = tls.clone(),
+                // It runs, and one of its files says something else, or its servers or their checks have
+                // other settings.
+                None => *slot = Arc::new(slot.with_tls(tls.clone())),
             }
         }
     }
@@ -107,24 +122,39 @@ pub(super) fn files_of(identity: &Identity) -> Files {
     }
 }
 
-fn is_same(known: Option<&Arc<Tls>>, tls: &Arc<Tls>) -> bool {
-    known.is_some_and(|known| Arc::ptr_eq(known, tls))
+fn are_same(known: &TlsBySettings, tls: &TlsBySettings) -> bool {
+    let is_known = |(settings, tls)| {
+        let known = known.get(settings);
+        known.is_some_and(|known| Arc::ptr_eq(known, tls))
+    };
+    known.len() == tls.len() && tls.iter().all(is_known)
 }
 
 /// The backends of `snapshot` that have TLS; the others are not asked for.
 fn by_name(snapshot: &Snapshot) -> HashMap<&Name, &Arc<backend::Backend>> {
     let backends = snapshot.backends.iter();
     backends
-        .filter(|backend| backend.tls.is_some())
+        .filter(|backend| !backend.tls.is_empty())
         .map(|backend| (&backend.plan.name, backend))
         .collect()
 }
 
-fn one(
-    tls: &ServerTls,
-    backend: &Backend,
+/// What `snapshot` shakes hands with.
+fn made(snapshot: &Snapshot) -> Made<'_> {
+    let backends = snapshot.backends.iter();
+    let each = backends.flat_map(|backend| {
+        let protocol = backend.plan.protocol;
+        let tls = backend.tls.iter();
+        tls.map(move |(settings, tls)| ((settings, protocol, tls.fingerprint()), Arc::clone(tls)))
+    });
+    each.collect()
+}
+
+fn one<'a>(
+    tls: &'a ServerTls,
+    protocol: Protocol,
     sources: &Sources<'_>,
-    known: Option<&Arc<Tls>>,
+    made: &mut Made<'a>,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Arc<Tls>> {
     let errors_before = super::errors(found);
@@ -146,7 +176,8 @@ fn one(
         return None;
     }
     let fingerprint = hasher.finish();
-    if let Some(known) = known.filter(|known| known.is_of(tls, backend.protocol, fingerprint)) {
+    let key = (tls, protocol, fingerprint);
+    if let Some(known) = made.get(&key) {
         return Some(Arc::clone(known));
     }
     let materials = Materials {
@@ -154,8 +185,12 @@ fn one(
         identity,
         fingerprint,
     };
-    match Tls::new(tls, backend.protocol, materials) {
-        Ok(tls) => Some(Arc::new(tls)),
+    match Tls::new(tls, protocol, materials) {
+        Ok(tls) => {
+            let tls = Arc::new(tls);
+            made.insert(key, Arc::clone(&tls));
+            Some(tls)
+        }
         Err(error) => {
             let why = tls_error(&error, TlsPeer::Server);
             let message = format!("TLS to the servers cannot be set up: {why}");
@@ -280,7 +315,8 @@ mod tests {
         let mut certs = Certs::default();
         let mut runs = assemble(loaded.plan.clone(), 1);
         certs.prepare(&loaded.plan, None).equip(&mut runs);
-        let first = runs.backends[0].tls.clone().expect("it has TLS");
+        let first = runs.backends[0].tls.clone();
+        assert_eq!(first.len(), 1);
         let app = [runs.backends[0].plan.name.clone()];
         let mut renewed = |before: &Snapshot| {
             let prepared = certs.prepare(&loaded.plan, Some(before));
@@ -293,15 +329,15 @@ mod tests {
         folder.write("ca.pem", &authority);
         let (names, next) = renewed(&runs);
         assert_eq!(names, []);
-        assert!(is_same(next.backends[0].tls.as_ref(), &first));
+        assert!(are_same(&next.backends[0].tls, &first));
         folder.write("ca.pem", "nothing");
         let (names, next) = renewed(&next);
         assert_eq!(names, []);
-        assert!(is_same(next.backends[0].tls.as_ref(), &first));
+        assert!(are_same(&next.backends[0].tls, &first));
         folder.write("ca.pem", &folder.pair(&["another authority"]).0);
         let (names, next) = renewed(&next);
         assert_eq!(names, app);
-        assert!(!is_same(next.backends[0].tls.as_ref(), &first));
+        assert!(!are_same(&next.backends[0].tls, &first));
         folder.write("own.pem", &folder.whole(&["a.test"]));
         assert_eq!(renewed(&next).0, app);
     }

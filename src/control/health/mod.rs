@@ -24,14 +24,12 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::base::Name;
 use crate::base::clock::{self, FAR, Instant};
 use crate::base::rng::Rng;
 use crate::base::tasks;
-use crate::base::{Address, Name};
 use crate::net::Network;
-use crate::plan::{self, ProxyVersion};
 use crate::proxy::backend::{Backend, Health, Server, ServerSet};
-use crate::wire::proxy_protocol::{Checksum, Endpoints, Extras, Header, write_v1, write_v2};
 
 use probe::{Outcome, Target};
 use state::Transition;
@@ -325,13 +323,7 @@ impl Check {
         let Some(health) = &backend.plan.health else {
             return;
         };
-        let target = Target {
-            address: address_of(&server, health),
-            name: &server.name,
-            protocol: backend.plan.protocol,
-            tls: backend.tls.as_deref(),
-            preamble: preamble_of(&backend.plan, &server, health),
-        };
+        let target = Target::of(&backend, &server, health);
         let network = &self.shared.network;
         self.outcome = Some(probe::probe(network, &target, &health.probe, health.timeout).await);
     }
@@ -340,38 +332,6 @@ impl Check {
 impl Drop for Check {
     fn drop(&mut self) {
         self.shared.ended(&self.run, self.outcome.take());
-    }
-}
-
-/// What a check says before anything else, where servers want a PROXY header: that it speaks for
-/// itself. On a port of its own it says nothing: who answers there is mostly another one.
-fn preamble_of(backend: &plan::Backend, server: &Server, health: &plan::Health) -> Vec<u8> {
-    let mut preamble = Vec::new();
-    match server.own.send_proxy.or(backend.send_proxy.as_ref()) {
-        Some(how) if check_port(server, health).is_none() => match how.version {
-            // Version 1 has no word for it.
-            ProxyVersion::V1 => write_v1(&Endpoints::Unknown, &mut preamble),
-            ProxyVersion::V2 => {
-                let header = Header {
-                    endpoints: Endpoints::Own,
-                    extras: Extras::default(),
-                };
-                write_v2(&header, Checksum::LeftOut, &mut preamble);
-            }
-        },
-        _ => {}
-    }
-    preamble
-}
-
-fn check_port(server: &Server, health: &plan::Health) -> Option<u16> {
-    server.own.check_port.or(health.port)
-}
-
-fn address_of(server: &Server, health: &plan::Health) -> Address {
-    match check_port(server, health) {
-        Some(port) => server.address.with_port(port),
-        None => server.address.clone(),
     }
 }
 

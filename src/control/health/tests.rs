@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 
+use crate::base::Address;
 use crate::base::clock::Duration;
 use crate::base::rng::Rng;
 use crate::exchange::ServerMetrics;
 use crate::observe::AttemptCounter;
-use crate::plan::{Attempts, Balance, HttpCheck, Initial, Probe, StatusSet};
+use crate::plan::{self, Attempts, Balance, HttpCheck, Initial, Probe, StatusSet};
 
 use crate::proxy::backend::{Lease, Local, Tried, Wanted};
 
@@ -123,6 +124,7 @@ fn health() -> plan::Health {
         rise: 2,
         fall: 3,
         port: None,
+        tls: plan::Own::Inherited,
         initial: Initial::Checked,
     }
 }

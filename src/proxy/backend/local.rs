@@ -9,6 +9,7 @@ use std::task::Context;
 use crate::base::clock::Instant;
 use crate::exchange::TriedServer;
 use crate::observe::AttemptCounter;
+use crate::plan::{Own, OwnSettings, ServerTls};
 use crate::proxy::upstream::{ServerPools, Settings};
 
 use super::{Backend, Server, ServerSet};
@@ -19,8 +20,8 @@ pub struct Local {
     pub name: Rc<str>,
     /// What all workers share.
     pub shared: Arc<Backend>,
-    /// How connections are opened.
-    pub settings: Rc<Settings>,
+    /// How connections are opened to servers that have no settings of their own for it.
+    settings: Rc<Settings>,
     /// Counts the attempts at its servers.
     pub(super) attempts: AttemptCounter,
     set: RefCell<Rc<LocalSet>>,
@@ -40,6 +41,8 @@ pub struct LocalServer {
     pub shared: Arc<Server>,
     /// The facts that an exchange records when it tries this server.
     pub tried: Rc<TriedServer>,
+    /// How connections are opened.
+    pub settings: Rc<Settings>,
     /// The worker's connections to it.
     pub pools: ServerPools,
     /// Whether the server is in the set that this worker has seen last. Written when that set changes.
@@ -55,17 +58,17 @@ impl Local {
         record_case: bool,
         before: Option<&Self>,
     ) -> Self {
-        let settings = Rc::new(Settings::new(&shared.plan, shared.tls.clone(), record_case));
-        let before = before.filter(|before| before.settings.are_like(&settings));
+        let transport = shared.transport(&OwnSettings::default());
+        let settings = Rc::new(Settings::new(&shared.plan, transport, record_case));
         let known = before.map(|before| Rc::clone(&before.set.borrow()));
         let known = known.iter().flat_map(|known| known.servers.iter());
-        let set = LocalSet::of(shared.set(), known, &settings);
+        let set = LocalSet::of(&shared, shared.set(), known, &settings);
         Self {
             name: shared.plan.name.as_str().into(),
+            set: RefCell::new(Rc::new(set)),
             shared,
             settings,
             attempts,
-            set: RefCell::new(Rc::new(set)),
         }
     }
 
@@ -85,7 +88,7 @@ impl Local {
     fn renew_set(&self) -> Rc<LocalSet> {
         let next = {
             let before = self.set.borrow();
-            Rc::new(before.followed_by(self.shared.set(), &self.settings))
+            Rc::new(before.followed_by(&self.shared, &self.settings))
         };
         // Dropped when the cell is no longer borrowed: it may close connections.
         drop(self.set.replace(Rc::clone(&next)));
@@ -124,19 +127,30 @@ impl Local {
 }
 
 impl LocalSet {
-    /// The worker's part of `shared`; servers that are in `known` keep their connections.
+    /// The worker's part of `shared`, a set of `backend`. Servers that are in `known` keep their connections.
     fn of<'a>(
+        backend: &Backend,
         shared: Arc<ServerSet>,
         known: impl Iterator<Item = &'a Rc<LocalServer>>,
-        settings: &Settings,
+        settings: &Rc<Settings>,
     ) -> Self {
         let known: HashMap<*const Server, &Rc<LocalServer>> = known
             .map(|server| (Arc::as_ptr(&server.shared), server))
             .collect();
+        // Made once for all servers that have the same of their own.
+        let mut own: HashMap<&Own<ServerTls>, Rc<Settings>> = HashMap::new();
         let servers = shared.servers().iter();
-        let servers = servers.map(|server| match known.get(&Arc::as_ptr(server)) {
-            Some(known) => Rc::clone(known),
-            None => Rc::new(LocalServer::new(server, settings)),
+        let servers = servers.map(|server| {
+            let settings = match &server.own.tls {
+                Own::Inherited => settings,
+                tls => own
+                    .entry(tls)
+                    .or_insert_with(|| Rc::new(settings.with(backend.transport(&server.own)))),
+            };
+            match known.get(&Arc::as_ptr(server)) {
+                Some(known) if known.settings.are_like(settings) => Rc::clone(known),
+                _ => Rc::new(LocalServer::new(server, settings)),
+            }
         });
         Self {
             servers: servers.collect(),
@@ -146,14 +160,15 @@ impl LocalSet {
 
     /// The set that follows this one. When only states of servers have changed, the list is not built anew:
     /// it may have thousands of servers.
-    fn followed_by(&self, shared: Arc<ServerSet>, settings: &Settings) -> Self {
+    fn followed_by(&self, backend: &Backend, settings: &Rc<Settings>) -> Self {
+        let shared = backend.set();
         if Arc::ptr_eq(self.shared.servers(), shared.servers()) {
             return Self {
                 shared,
                 servers: Rc::clone(&self.servers),
             };
         }
-        let next = Self::of(shared, self.servers.iter(), settings);
+        let next = Self::of(backend, shared, self.servers.iter(), settings);
         self.servers.iter().for_each(|one| one.is_member.set(false));
         next.servers.iter().for_each(|one| one.is_member.set(true));
         next
@@ -161,13 +176,14 @@ impl LocalSet {
 }
 
 impl LocalServer {
-    fn new(server: &Arc<Server>, settings: &Settings) -> Self {
+    fn new(server: &Arc<Server>, settings: &Rc<Settings>) -> Self {
         Self {
             tried: Rc::new(TriedServer {
                 name: server.name.clone(),
                 metrics: Arc::clone(&server.metrics),
             }),
             pools: settings.pools(&server.name, &server.address),
+            settings: Rc::clone(settings),
             shared: Arc::clone(server),
             is_member: Cell::new(true),
         }

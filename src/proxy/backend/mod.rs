@@ -21,17 +21,21 @@ pub use pick::{NoSlot, Tried};
 pub use server::{Health, Note, Server, ServerKey, Wanted};
 pub use set::ServerSet;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::base::CachePadded;
 use crate::observe::QueueAppeared;
-use crate::plan;
-use crate::proxy::upstream::Tls;
+use crate::plan::{self, OwnSettings, ServerTls};
+use crate::proxy::upstream::{Tls, Transport};
 
 use balance::least_connections::{Load, handicap_on_coming_up};
 use queue::Queue;
 use set::CurrentSet;
+
+/// What handshakes are made with under each settings.
+pub type TlsBySettings = HashMap<ServerTls, Arc<Tls>>;
 
 /// A backend as one snapshot has it: the plan's settings, and the servers that it has now.
 ///
@@ -42,9 +46,9 @@ use set::CurrentSet;
 pub struct Backend {
     /// Its settings. Has no servers: those are in the set.
     pub plan: plan::Backend,
-    /// What handshakes with servers are made with; `None`: they are spoken to in the clear. Written by
-    /// `control` before the snapshot is swapped in.
-    pub tls: Option<Arc<Tls>>,
+    /// What handshakes are made with, for each settings of TLS that it, its servers or their checks have.
+    /// Written by `control` before the snapshot is swapped in.
+    pub tls: TlsBySettings,
     /// Written by [`Backend::change`] and [`Backend::refresh`] on the control thread; read by workers
     /// when its version changed.
     set: CurrentSet,
@@ -66,19 +70,37 @@ impl Backend {
     pub fn new(plan: &plan::Backend, servers: Vec<Arc<Server>>, before: Option<&Self>) -> Self {
         Self {
             plan: plan.without_servers(),
-            tls: None,
+            tls: TlsBySettings::new(),
             set: CurrentSet::new(servers.into(), plan.balance),
             live: before.map_or_else(Arc::default, |before| Arc::clone(&before.live)),
         }
     }
 
     /// The same with `tls`, which connections are opened with from then on.
-    pub fn with_tls(&self, tls: Arc<Tls>) -> Self {
+    pub fn with_tls(&self, tls: TlsBySettings) -> Self {
         Self {
             plan: self.plan.clone(),
-            tls: Some(tls),
+            tls,
             set: CurrentSet::new(Arc::clone(self.set.load().servers()), self.plan.balance),
             live: Arc::clone(&self.live),
+        }
+    }
+
+    /// How exchanges reach the server that has the settings `own`.
+    pub fn transport(&self, own: &OwnSettings) -> Transport {
+        self.transport_by(self.plan.tls_of(own))
+    }
+
+    /// How checks reach the server that has the settings `own`.
+    pub fn check_transport(&self, own: &OwnSettings) -> Transport {
+        self.transport_by(self.plan.check_tls_of(own))
+    }
+
+    fn transport_by(&self, settings: Option<&ServerTls>) -> Transport {
+        match settings.map(|settings| self.tls.get(settings)) {
+            None => Transport::Clear,
+            Some(Some(tls)) => Transport::Tls(Arc::clone(tls)),
+            Some(None) => Transport::Unusable,
         }
     }
 

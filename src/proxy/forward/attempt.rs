@@ -176,19 +176,14 @@ async fn connect(
     dialer: &Dialer,
     active: &ActiveAttempt,
 ) -> Result<(Connection, Instant), Fault> {
-    let local = lease.backend();
-    let plan = &local.shared.plan;
+    let plan = &lease.backend().shared.plan;
+    let settings = &lease.server().settings;
     let began = clock::now();
     // Only some connections let an exchange go on in another protocol.
     let is_upgrade = active.exchange().upgrade().is_some();
     if !is_upgrade {
-        let open = poll_fn(|cx| {
-            Poll::Ready(
-                selected
-                    .pool
-                    .take(&local.settings, &plan.pool, wanted, began, cx),
-            )
-        });
+        let open =
+            poll_fn(|cx| Poll::Ready(selected.pool.take(settings, &plan.pool, wanted, began, cx)));
         // A look that seems pending because the turn is over would take a closed one for open.
         if let Some(connection) = turn::uncounted(open).await {
             // Opened a moment ago for other exchanges, which wait for it: this one counts it.
@@ -208,7 +203,7 @@ async fn connect(
         claim: dialer.descriptors().claim(lease.held()),
         address: &lease.server().shared.address,
         preamble: &selected.preamble,
-        settings: &local.settings,
+        settings,
         limits: &plan.pool,
         timeout,
     };

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use http::HeaderValue;
 
 use crate::base::clock;
-use crate::exchange::{Fault, Reason};
+use crate::exchange::Fault;
 use crate::net::{Claim, Dialer, Stream};
 use crate::proxy::backend::{Lease, Local};
 use crate::proxy::io::{ActiveAttempt, Exchange};
-use crate::proxy::upstream::{Spoken, dial};
+use crate::proxy::upstream::{Opener, Spoken, dial};
 
 use super::Tries;
 use super::attempt::{Failed, note_opened};
@@ -47,21 +47,16 @@ async fn open(
     exchange: &Exchange,
     name: Option<&str>,
 ) -> Result<Stream, Fault> {
-    let backend = &lease.backend().shared;
+    let transport = lease.server().settings.transport();
     let server = &lease.server().shared;
     let preamble = preamble(lease, &exchange.record, name.map(str::as_bytes));
     // One connection carries one client's: it cannot hold more than its share.
-    let stream = dial(dialer, Claim::Fair, &server.address, &preamble).await?;
-    match &backend.tls {
-        Some(tls) => {
-            let host = name.and_then(|name| HeaderValue::from_str(name).ok());
-            let name = tls.name_of(host.as_ref(), &server.name, &server.address);
-            tls.secure_for(stream, name, Spoken::Unknown).await
-        }
-        // Nothing that was meant to be secret goes in the clear, whatever else is amiss.
-        None if backend.plan.tls.is_some() => Err(Fault::new(Reason::ServerTlsHandshake)),
-        None => Ok(stream),
-    }
+    let opener = Opener::Exchange(dialer, Claim::Fair);
+    let stream = dial(opener, &server.address, &preamble).await?;
+    let host = name.and_then(|name| HeaderValue::from_str(name).ok());
+    let name = transport.name_of(host.as_ref(), &server.name, &server.address);
+    let securing = transport.secure_for(stream, name.as_ref(), Spoken::Unknown);
+    securing.await
 }
 
 async fn dialled(lease: &Lease, dialer: &Dialer, active: &ActiveAttempt) -> Result<Stream, Fault> {

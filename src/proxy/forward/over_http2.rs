@@ -22,7 +22,7 @@ pub(super) async fn over_http2(
         // `attempt` asks before it sends again.
         return Err(other(Fault::new(Reason::ServerResponseEmpty)));
     };
-    let settings = &lease.backend().settings;
+    let settings = &lease.server().settings;
     let authority = lease.server().shared.address.to_string();
     let Ok(mut converted) = head_of(head, settings.scheme(), &authority) else {
         return Err(other(Fault::new(Reason::RequestHostMalformed)));

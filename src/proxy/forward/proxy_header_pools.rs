@@ -62,7 +62,6 @@ impl ProxyHeaderPools {
         record: &Record,
         host: impl FnOnce() -> Option<&'a HeaderValue>,
     ) -> SelectedPool {
-        let local = lease.backend();
         let server = lease.server();
         let pools = &server.pools;
         let Some(how) = send_proxy(lease) else {
@@ -75,7 +74,7 @@ impl ProxyHeaderPools {
         let private = pools.private(host);
         let host = host.map(HeaderValue::as_bytes);
         let said = header(how, record, host, None);
-        let pool = self.pool(&server.shared, &local.settings, &said, pools, private);
+        let pool = self.pool(&server.shared, &server.settings, &said, pools, private);
         // The connection's id is that of the exchange it is opened for.
         let preamble = match how.unique_id {
             true => header(how, record, host, Some(record.opening.id.as_bytes())),

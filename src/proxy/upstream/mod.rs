@@ -13,14 +13,16 @@ mod server_pool;
 mod server_pools;
 mod settings;
 mod tls;
+mod transport;
 mod trust;
 
 pub(crate) use h1::{BodyBroken, Failure, H1Connection};
 pub(crate) use h2::{
     Answer, Outcome, Rest, StreamPermit, Unanswered, ask_for_tunnel, head_of, not_http2,
 };
-pub(crate) use open::dial;
+pub(crate) use open::{Opener, dial};
 pub(crate) use server_pool::{ConnectParams, Connection, ServerPool, Wanted};
 pub(crate) use server_pools::ServerPools;
 pub(crate) use settings::Settings;
 pub(crate) use tls::{Agreed, Materials, Spoken, Tls, Trusted};
+pub(crate) use transport::Transport;

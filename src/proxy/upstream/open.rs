@@ -7,13 +7,32 @@ use tokio::io::AsyncWriteExt;
 
 use crate::base::Address;
 use crate::exchange::{Fault, Reason};
-use crate::net::{Claim, Dialer, Stream, is_shortage};
-use crate::plan::Protocol;
+use crate::net::{Claim, Dialer, Network, Stream, is_shortage};
 
 use super::h1::H1Connection;
 use super::h2;
-use super::settings::{Encrypted, Settings};
+use super::settings::Settings;
 use super::tls::{Agreed, Spoken};
+
+/// What a connection is opened for, which decides how its descriptor is counted.
+#[derive(Clone, Copy)]
+pub(crate) enum Opener<'a> {
+    /// An exchange: the descriptor is one of those for connections to servers, and its client connection may
+    /// claim so many of them.
+    Exchange(&'a Dialer, Claim),
+    /// A health check: the descriptor comes from the reserve, since servers are checked also while exchanges
+    /// have all others. How many checks run at a time is bounded.
+    Check(&'a Network),
+}
+
+impl Opener<'_> {
+    async fn connect(self, address: &Address) -> io::Result<Stream> {
+        match self {
+            Self::Exchange(dialer, claim) => dialer.connect(address, claim).await,
+            Self::Check(network) => network.connect(address).await,
+        }
+    }
+}
 
 /// A connection that has just been opened.
 pub(super) enum NewConnection {
@@ -28,23 +47,17 @@ pub(super) enum NewConnection {
 ///
 /// `server.connect.*` and `server.tls.*`, all of them safe to try again.
 pub(super) async fn open(
-    dialer: &Dialer,
-    claim: Claim,
+    opener: Opener<'_>,
     address: &Address,
     preamble: &[u8],
     settings: &Settings,
     name: Option<&ServerName<'static>>,
 ) -> Result<NewConnection, Fault> {
-    let stream = dial(dialer, claim, address, preamble).await?;
-    let (stream, agreed) = match (&settings.tls, name) {
-        (Some(tls), Some(name)) => tls.secure(stream, name.clone()).await?,
-        // Nothing that was meant to be secret goes in the clear, whatever else is amiss.
-        _ if settings.plan.encrypted == Encrypted::Yes => {
-            return Err(Fault::new(Reason::ServerTlsHandshake));
-        }
-        _ if settings.plan.protocol == Protocol::Http2 => (stream, Agreed::Http2),
-        _ => (stream, Agreed::Http1),
-    };
+    let stream = dial(opener, address, preamble).await?;
+    let securing = settings
+        .transport
+        .secure(stream, settings.plan.protocol, name);
+    let (stream, agreed) = securing.await?;
     Ok(match agreed {
         Agreed::Http1 => {
             NewConnection::Http1(Box::new(H1Connection::over(stream, settings).await?))
@@ -62,22 +75,15 @@ pub(super) async fn open(
 ///
 /// As [`open`].
 pub(super) async fn open_http1(
-    dialer: &Dialer,
-    claim: Claim,
+    opener: Opener<'_>,
     address: &Address,
     preamble: &[u8],
     settings: &Settings,
     name: Option<&ServerName<'static>>,
 ) -> Result<H1Connection, Fault> {
-    let stream = dial(dialer, claim, address, preamble).await?;
-    let stream = match (&settings.tls, name) {
-        (Some(tls), Some(name)) => tls.secure_for(stream, name.clone(), Spoken::Http1).await?,
-        _ if settings.plan.encrypted == Encrypted::Yes => {
-            return Err(Fault::new(Reason::ServerTlsHandshake));
-        }
-        _ => stream,
-    };
-    H1Connection::over(stream, settings).await
+    let stream = dial(opener, address, preamble).await?;
+    let securing = settings.transport.secure_for(stream, name, Spoken::Http1);
+    H1Connection::over(securing.await?, settings).await
 }
 
 /// Opens a connection to the server at `address` on which nothing but `preamble` has been said.
@@ -86,13 +92,12 @@ pub(super) async fn open_http1(
 ///
 /// `server.connect.*`, all of them safe to try again, and `proxy.descriptors`.
 pub(crate) async fn dial(
-    dialer: &Dialer,
-    claim: Claim,
+    opener: Opener<'_>,
     address: &Address,
     preamble: &[u8],
 ) -> Result<Stream, Fault> {
-    let mut stream = dialer
-        .connect(address, claim)
+    let mut stream = opener
+        .connect(address)
         .await
         .map_err(|error| Fault::io(reason_of(&error), error))?;
     if !preamble.is_empty() {

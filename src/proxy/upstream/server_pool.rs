@@ -20,7 +20,7 @@ use crate::plan::{self, Protocol};
 use super::h1::H1Connection;
 use super::h2::{H2Pool, Opening, StreamPermit, Waiting};
 use super::idle_pool::IdlePool;
-use super::open::{NewConnection, open, open_http1};
+use super::open::{NewConnection, Opener, open, open_http1};
 use super::settings::Settings;
 
 /// The connections to one server.
@@ -153,8 +153,7 @@ impl ServerPool {
         }
         let began = clock::now();
         match open(
-            params.dialer,
-            params.claim,
+            Opener::Exchange(params.dialer, params.claim),
             params.address,
             params.preamble,
             params.settings,
@@ -220,8 +219,7 @@ impl ServerPool {
     async fn open_http1(&self, params: &ConnectParams<'_>) -> Result<Connection, Fault> {
         let name = self.name.as_ref();
         let opening = open_http1(
-            params.dialer,
-            params.claim,
+            Opener::Exchange(params.dialer, params.claim),
             params.address,
             params.preamble,
             params.settings,
@@ -282,8 +280,7 @@ impl ServerPool {
             let opened = clock::within(
                 timeout,
                 open(
-                    &dialer,
-                    claim,
+                    Opener::Exchange(&dialer, claim),
                     &address,
                     &preamble,
                     &settings,

@@ -1,6 +1,4 @@
-//! What the connections of one backend are opened and used with.
-
-use std::sync::Arc;
+//! What connections to servers are opened and used with.
 
 use http::uri::Scheme;
 use hyper::client::conn::http1;
@@ -11,7 +9,7 @@ use crate::proxy::io::MOST_INTERIM_BYTES;
 use crate::wire::h1::response::HeadLimits;
 
 use super::server_pools::ServerPools;
-use super::tls::Tls;
+use super::transport::Transport;
 
 /// How much of a response is read ahead of the client by HTTP/1.
 const READ_AHEAD_BYTES: usize = 64 << 10;
@@ -38,8 +36,7 @@ pub struct Settings {
     pub(super) http2: ::h2::client::Builder,
     /// Streams on one connection, whatever the server allows.
     pub(super) max_streams: usize,
-    /// `None`: in the clear.
-    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) transport: Transport,
     pub(super) plan: OfConnections,
 }
 
@@ -47,8 +44,6 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct OfConnections {
     pub(super) protocol: Protocol,
-    /// Whether nothing may go in the clear.
-    pub(super) encrypted: Encrypted,
     pub(super) limits: plan::BackendLimits,
     http2: plan::BackendHttp2,
     send_proxy: Option<plan::SendProxy>,
@@ -56,27 +51,16 @@ pub(super) struct OfConnections {
     record_case: bool,
 }
 
-/// Whether TLS is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encrypted {
-    Yes,
-    No,
-}
-
 impl Settings {
     /// The settings of a backend. `record_case` keeps the case of the field names of responses.
-    pub fn new(backend: &plan::Backend, tls: Option<Arc<Tls>>, record_case: bool) -> Self {
+    pub fn new(backend: &plan::Backend, transport: Transport, record_case: bool) -> Self {
         Self {
             http1: http1_builder(backend, record_case),
             http2: http2_builder(backend),
-            tls,
+            transport,
             max_streams: backend.http2.max_streams as usize,
             plan: OfConnections {
                 protocol: backend.protocol,
-                encrypted: match backend.tls {
-                    Some(_) => Encrypted::Yes,
-                    None => Encrypted::No,
-                },
                 limits: backend.limits.clone(),
                 http2: backend.http2.clone(),
                 send_proxy: backend.send_proxy.clone(),
@@ -86,34 +70,38 @@ impl Settings {
         }
     }
 
-    /// Whether connections opened with `other` can be used as if opened with these.
-    pub fn are_like(&self, other: &Self) -> bool {
-        let is_same_tls = match (&self.tls, &other.tls) {
-            (Some(tls), Some(other)) => Arc::ptr_eq(tls, other),
-            (None, None) => true,
-            _ => false,
-        };
-        is_same_tls && self.plan == other.plan
+    /// The same for servers whose connections are protected by `transport`.
+    pub fn with(&self, transport: Transport) -> Self {
+        Self {
+            transport,
+            ..self.clone()
+        }
     }
 
-    /// How servers are spoken to, as HTTP/2 says it.
+    /// How connections are protected.
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// Whether connections opened with `other` can be used as if opened with these.
+    pub fn are_like(&self, other: &Self) -> bool {
+        self.transport.is_like(&other.transport) && self.plan == other.plan
+    }
+
+    /// The scheme of requests, as HTTP/2 says it.
     pub fn scheme(&self) -> Scheme {
-        match self.tls {
-            Some(_) => Scheme::HTTPS,
-            None => Scheme::HTTP,
-        }
+        self.transport.scheme()
     }
 
     /// Whether the server is asked what it wants to speak.
     pub(super) fn asks_server(&self) -> bool {
-        self.tls.is_some()
+        matches!(self.transport, Transport::Tls(_))
     }
 
-    /// The ways to a server that is called `name` and listens at `address`.
+    /// The pools of connections to a server that is called `name` and listens at `address`.
     pub fn pools(&self, name: &str, address: &Address) -> ServerPools {
-        match &self.tls {
-            None => ServerPools::clear(),
-            Some(tls) => {
+        match &self.transport {
+            Transport::Tls(tls) => {
                 let name = tls.name_of(None, name, address);
                 if tls.asks_by_host() {
                     ServerPools::by_host(name)
@@ -121,6 +109,8 @@ impl Settings {
                     ServerPools::by_name(name)
                 }
             }
+            // None is kept where none can be opened.
+            Transport::Clear | Transport::Unusable => ServerPools::clear(),
         }
     }
 

@@ -1,8 +1,8 @@
 //! TLS towards servers: which certificates are trusted, and which name is asked for.
 //!
-//! `control` reads the files and makes one [`Tls`] for each backend that wants it; all workers share
-//! it, and with it the tickets by which a handshake is shortened. It lives on through reloads for as
-//! long as its settings and its files say the same.
+//! `control` reads the files and makes one [`Tls`] for all servers and checks with equal settings. All
+//! workers share it, and with it the tickets by which a handshake is shortened. It lives on through
+//! reloads for as long as its settings and its files say the same.
 
 use std::io;
 use std::sync::Arc;
@@ -25,13 +25,12 @@ use super::trust::verifier;
 /// Tickets that are kept, by the name of the server.
 const TICKETS: usize = 1024;
 
-/// What handshakes with the servers of one backend are made with.
+/// What handshakes with servers are made with.
 #[derive(Debug)]
 pub struct Tls {
     config: Arc<ClientConfig>,
     sni: Sni,
     protocol: Protocol,
-    plan: ServerTls,
     fingerprint: u64,
 }
 
@@ -94,14 +93,13 @@ impl Tls {
             config: Arc::new(config),
             sni: plan.sni.clone(),
             protocol,
-            plan: plan.clone(),
             fingerprint: materials.fingerprint,
         })
     }
 
-    /// Whether it is what `plan` and these files would make.
-    pub fn is_of(&self, plan: &ServerTls, protocol: Protocol, fingerprint: u64) -> bool {
-        self.plan == *plan && self.protocol == protocol && self.fingerprint == fingerprint
+    /// Of everything in the files that it was made from.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     /// Whether the name depends on the request.

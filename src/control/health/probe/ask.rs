@@ -2,25 +2,23 @@
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderValue, USER_AGENT};
-use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt;
 
 use crate::base::Address;
 use crate::net::{Network, Stream};
-use crate::plan::{HttpCheck, Probe, Protocol};
+use crate::plan::{HttpCheck, Probe};
 use crate::proxy::io::{
     CorkedStream, MOST_INTERIM_BYTES, ReceivedBody, SocketTracker, StreamBody, TrackedSocket,
 };
-use crate::proxy::upstream::{Agreed, head_of};
+use crate::proxy::upstream::{Agreed, Opener, Transport, dial, head_of};
 
 use super::driven::DrivenConnection;
 use super::judge::judge;
 use super::progress::{Progress, Step};
-use super::words::{failed, of_connecting, of_first, of_handshake, of_head, of_io, passed};
+use super::words::{failed, of_connecting, of_first, of_handshake, of_head, passed};
 use super::{HEAD_BOUND, TOO_MUCH, Target};
 
 const AGENT: &str = concat!("evenkeel-health/", env!("CARGO_PKG_VERSION"));
@@ -32,13 +30,11 @@ pub(super) async fn ask(
     probe: &Probe,
     progress: &Progress,
 ) {
-    let mut stream = match network.connect(&target.address).await {
+    let dialling = dial(Opener::Check(network), &target.address, &target.preamble);
+    let stream = match dialling.await {
         Ok(stream) => stream,
-        Err(error) => return progress.decide(of_connecting(&error)),
+        Err(fault) => return progress.decide(of_connecting(&fault)),
     };
-    if let Err(error) = stream.write_all(&target.preamble).await {
-        return progress.decide(failed(of_io(&error)));
-    }
     match probe {
         Probe::Tcp => progress.decide(passed("connected")),
         Probe::Http(check) => ask_http(stream, target, check, progress).await,
@@ -51,17 +47,15 @@ async fn ask_http(stream: Stream, target: &Target<'_>, check: &HttpCheck, progre
             "the path of the check is not a valid request target",
         ));
     };
-    let (stream, agreed) = match target.tls {
-        None if target.protocol == Protocol::Http2 => (stream, Agreed::Http2),
-        None => (stream, Agreed::Http1),
-        Some(tls) => {
-            progress.step.set(Step::Handshake);
-            let name = tls.name_of(check.host.as_ref(), target.name, &target.address);
-            match tls.secure(stream, name).await {
-                Ok(stream) => stream,
-                Err(fault) => return progress.decide(failed(of_handshake(&fault))),
-            }
-        }
+    if let Transport::Tls(_) = target.transport {
+        progress.step.set(Step::Handshake);
+    }
+    let (transport, protocol) = (&target.transport, target.protocol);
+    let name = transport.name_of(check.host.as_ref(), target.name, &target.address);
+    let securing = transport.secure(stream, protocol, name.as_ref());
+    let (stream, agreed) = match securing.await {
+        Ok(secured) => secured,
+        Err(fault) => return progress.decide(failed(of_handshake(&fault))),
     };
     progress.step.set(Step::Head);
     match agreed {
@@ -104,10 +98,7 @@ async fn ask_http2(
     check: &HttpCheck,
     progress: &Progress,
 ) {
-    let scheme = match target.tls {
-        Some(_) => Scheme::HTTPS,
-        None => Scheme::HTTP,
-    };
+    let scheme = target.transport.scheme();
     let (head, _) = request.into_parts();
     let Ok(head) = head_of(&head, scheme, &target.address.as_host()) else {
         return progress.decide(failed("the host of the check is not valid"));

@@ -3,7 +3,8 @@
 //! Always on a connection of its own: a pooled one would say that an old connection still works,
 //! not that a new client would be let in. Knows nothing of rise, fall or time between checks.
 //!
-//! It speaks what exchanges would speak: TLS and HTTP/2 where the backend does.
+//! It speaks what exchanges would speak (TLS, HTTP/2, a PROXY header), and is connected by the code that
+//! connects them: `proxy/upstream`.
 //!
 //! What a server sends is held within bounds ([`HEAD_BOUND`], [`BODY_BOUND`], the timeout), and no
 //! answer can do more than fail the check.
@@ -12,17 +13,18 @@ mod ask;
 mod driven;
 mod judge;
 mod progress;
+mod target;
 #[cfg(test)]
 mod tests;
 mod words;
 
-use crate::base::Address;
 use crate::base::clock::{self, Duration};
 use crate::net::Network;
-use crate::plan::{Probe, Protocol};
-use crate::proxy::upstream::Tls;
+use crate::plan::Probe;
 
 pub(super) use progress::Outcome;
+pub(super) use target::Target;
+
 use progress::Progress;
 
 /// What is looked at of a body: enough for a health page, nothing for one that does not end.
@@ -37,18 +39,6 @@ const TOO_MUCH: &str = "more than 64 KiB of interim responses (1xx), and no resp
 /// How long we stay after the verdict to read the rest and close in order: a connection that is
 /// closed over unread bytes is reset, and the server would log an error for each check.
 const LINGER: Duration = Duration::from_millis(200);
-
-/// Which server a check asks, and how.
-pub(super) struct Target<'a> {
-    pub(super) address: Address,
-    /// What the configuration calls the server.
-    pub(super) name: &'a str,
-    pub(super) protocol: Protocol,
-    /// `None`: in the clear.
-    pub(super) tls: Option<&'a Tls>,
-    /// What is said before anything else.
-    pub(super) preamble: Vec<u8>,
-}
 
 /// Checks a server once; takes `timeout` at most.
 ///

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 
 use crate::control::health::scripted::{Script, Scripted, Step, Visit, answers, simulate};
 use crate::control::health::state::Verdict;
-use crate::plan::{HttpCheck, StatusSet};
+use crate::plan::{HttpCheck, Protocol, StatusSet};
+use crate::proxy::upstream::Transport;
 use rustix::io::Errno;
 
 use super::*;
@@ -47,7 +48,7 @@ fn visit(probe_of: Probe, script: Script) -> (Outcome, Visit) {
             address: address().into(),
             name: "a",
             protocol: Protocol::Auto,
-            tls: None,
+            transport: Transport::Clear,
             preamble: Vec::new(),
         };
         let outcome = probe(&scripted.network(), &target, &probe_of, TIMEOUT).await;

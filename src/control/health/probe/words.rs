@@ -3,11 +3,9 @@
 use std::error::Error;
 use std::io;
 
-use rustix::io::Errno;
-
 use crate::base::InWords;
 use crate::control::health::state::Verdict;
-use crate::exchange::{Cause, Fault, Http2InWords};
+use crate::exchange::{Cause, Fault, Http2InWords, Reason};
 use crate::proxy::io::ReceiveError;
 use crate::proxy::upstream::not_http2;
 
@@ -25,18 +23,20 @@ pub(super) fn failed(reason: impl Into<String>) -> Finding {
     (Verdict::Failed, reason.into())
 }
 
-pub(super) fn of_connecting(error: &io::Error) -> Finding {
-    let is_our_shortage = matches!(
-        Errno::from_io_error(error),
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
-    );
-    if is_our_shortage {
-        (
+/// Of a connection that did not come about.
+pub(super) fn of_connecting(fault: &Fault) -> Finding {
+    let said = match &fault.cause {
+        Some(Cause::Io(error)) => of_io(error),
+        Some(cause) => cause.to_string(),
+        None => "no connection".to_owned(),
+    };
+    match fault.reason {
+        // A shortage of ours says nothing of the server.
+        Reason::ProxyDescriptors => (
             Verdict::Unclear,
-            format!("the check could not be made: {}", InWords(error)),
-        )
-    } else {
-        failed(of_io(error))
+            format!("the check could not be made: {said}"),
+        ),
+        _ => failed(said),
     }
 }
 

@@ -1,0 +1,70 @@
+//! Where a check goes, and how: the settings of the server, of the backend's `health`, and of exchanges.
+
+use std::net::SocketAddr;
+
+use crate::base::Address;
+use crate::plan::{self, OwnCheck, Protocol, ProxyVersion, SendProxy};
+use crate::proxy::backend::{Backend, Server};
+use crate::proxy::upstream::Transport;
+use crate::wire::proxy_protocol::{Checksum, Endpoints, Extras, Header, write_v1, write_v2};
+
+/// Which server a check asks, and how.
+pub(in super::super) struct Target<'a> {
+    pub(super) address: Address,
+    /// What the configuration calls the server.
+    pub(super) name: &'a str,
+    pub(super) protocol: Protocol,
+    pub(super) transport: Transport,
+    /// What is said before anything else.
+    pub(super) preamble: Vec<u8>,
+}
+
+impl<'a> Target<'a> {
+    /// How `server` of `backend` is asked, whose checks are `health`.
+    pub(in super::super) fn of(
+        backend: &Backend,
+        server: &'a Server,
+        health: &plan::Health,
+    ) -> Self {
+        let elsewhere = elsewhere(&server.own.check, &server.address, health);
+        let send_proxy = server.own.send_proxy.or(backend.plan.send_proxy.as_ref());
+        Self {
+            preamble: match (&elsewhere, send_proxy) {
+                (None, Some(how)) => preamble(how),
+                // What listens in another place is mostly another program, without PROXY headers.
+                _ => Vec::new(),
+            },
+            address: elsewhere.unwrap_or_else(|| server.address.clone()),
+            name: &server.name,
+            protocol: backend.plan.protocol,
+            transport: backend.check_transport(&server.own),
+        }
+    }
+}
+
+/// Where the check goes instead of `address`, where exchanges go; `None`: it goes there, too.
+fn elsewhere(own: &OwnCheck, address: &Address, health: &plan::Health) -> Option<Address> {
+    let port = own.port.or(health.port);
+    match own.address {
+        // Without any port, which `config` refuses, the check fails.
+        Some(ip) => Some(SocketAddr::new(ip, port.or(address.port()).unwrap_or(0)).into()),
+        None => port.map(|port| address.with_port(port)),
+    }
+}
+
+/// A PROXY header that says that the connection is our own.
+fn preamble(how: &SendProxy) -> Vec<u8> {
+    let mut preamble = Vec::new();
+    match how.version {
+        // Version 1 has no word for it.
+        ProxyVersion::V1 => write_v1(&Endpoints::Unknown, &mut preamble),
+        ProxyVersion::V2 => {
+            let header = Header {
+                endpoints: Endpoints::Own,
+                extras: Extras::default(),
+            };
+            write_v2(&header, Checksum::LeftOut, &mut preamble);
+        }
+    }
+    preamble
+}

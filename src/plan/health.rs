@@ -1,0 +1,110 @@
+//! Active checks of a backend's servers.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use crate::plan::{Own, ServerTls};
+
+/// `[backend.NAME.health]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Health {
+    /// What is asked.
+    pub probe: Probe,
+    /// Between two checks of one server in a steady state.
+    pub interval: Duration,
+    /// Between two checks while the state is changing (some passed or failed, not yet enough).
+    pub fast_interval: Duration,
+    /// For one whole check.
+    pub timeout: Duration,
+    /// Passed checks in a row until a server that was down is up; at least 1.
+    pub rise: u32,
+    /// Failed checks in a row until a server that was up is down; at least 1.
+    pub fall: u32,
+    /// Another port than the server's.
+    pub port: Option<u16>,
+    /// TLS in checks, where it is other than in exchanges.
+    pub tls: Own<ServerTls>,
+    /// What a server is before its first check.
+    pub initial: Initial,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            probe: Probe::Http(HttpCheck::default()),
+            interval: Duration::from_secs(2),
+            fast_interval: Duration::from_secs(2),
+            timeout: Duration::from_secs(2),
+            rise: 2,
+            fall: 3,
+            port: None,
+            tls: Own::Inherited,
+            initial: Initial::default(),
+        }
+    }
+}
+
+/// What a check asks a server.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Probe {
+    /// Whether it accepts a connection.
+    Tcp,
+    /// Whether it answers a request well.
+    Http(HttpCheck),
+}
+
+/// A `GET` and what is expected of its answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpCheck {
+    /// Target in origin form.
+    pub path: String,
+    /// The `Host` field; `None`: the server's address.
+    pub host: Option<HeaderValue>,
+    /// Sent besides.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Statuses that pass.
+    pub status: StatusSet,
+    /// A text that the first 64 KiB of the body must contain.
+    pub body: Option<String>,
+}
+
+impl Default for HttpCheck {
+    fn default() -> Self {
+        Self {
+            path: "/".to_owned(),
+            host: None,
+            headers: Vec::new(),
+            status: StatusSet::default(),
+            body: None,
+        }
+    }
+}
+
+/// Statuses, as ranges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusSet(pub Vec<RangeInclusive<u16>>);
+
+impl StatusSet {
+    /// Whether `status` is one of them.
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|range| range.contains(&status))
+    }
+}
+
+impl Default for StatusSet {
+    fn default() -> Self {
+        Self(vec![200..=399])
+    }
+}
+
+/// What a server is before its first check.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Initial {
+    /// Down, until one check has passed, whatever `rise`.
+    #[default]
+    Checked,
+    /// Up; its first check decides alone, as in HAProxy, and after that `fall` have to fail.
+    Up,
+}

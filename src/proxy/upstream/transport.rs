@@ -1,0 +1,100 @@
+//! How connections to a server are protected: in the clear, or by TLS.
+//!
+//! Exchanges, TCP mode and health checks all pass here, so that one place decides that nothing which was
+//! meant to be encrypted goes in the clear.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use http::uri::Scheme;
+use rustls::pki_types::ServerName;
+
+use crate::base::Address;
+use crate::exchange::{Fault, Reason};
+use crate::net::Stream;
+use crate::plan::Protocol;
+
+use super::tls::{Agreed, Spoken, Tls};
+
+/// How connections to a server are protected.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// Not at all.
+    Clear,
+    /// By TLS.
+    Tls(Arc<Tls>),
+    /// By TLS whose files were not read: each connection fails.
+    Unusable,
+}
+
+impl Transport {
+    /// Whether connections under `other` can be used as if they were under this one.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Clear, Self::Clear) | (Self::Unusable, Self::Unusable) => true,
+            (Self::Tls(tls), Self::Tls(other)) => Arc::ptr_eq(tls, other),
+            _ => false,
+        }
+    }
+
+    /// The scheme of requests, as HTTP/2 says it.
+    pub fn scheme(&self) -> Scheme {
+        match self {
+            Self::Clear => Scheme::HTTP,
+            Self::Tls(_) | Self::Unusable => Scheme::HTTPS,
+        }
+    }
+
+    /// The name by which the server called `name` at `address` is asked for a request to `host`; `None`:
+    /// no TLS.
+    pub fn name_of(
+        &self,
+        host: Option<&HeaderValue>,
+        name: &str,
+        address: &Address,
+    ) -> Option<ServerName<'static>> {
+        match self {
+            Self::Tls(tls) => Some(tls.name_of(host, name, address)),
+            Self::Clear | Self::Unusable => None,
+        }
+    }
+
+    /// Protects `stream` to the server that is asked by `name`, and says what is spoken on it; in the clear
+    /// that is what `protocol` says.
+    ///
+    /// # Errors
+    ///
+    /// `server.tls.*`, safe to try again.
+    pub async fn secure(
+        &self,
+        stream: Stream,
+        protocol: Protocol,
+        name: Option<&ServerName<'static>>,
+    ) -> Result<(Stream, Agreed), Fault> {
+        match (self, name) {
+            (Self::Tls(tls), Some(name)) => tls.secure(stream, name.clone()).await,
+            (Self::Clear, _) if protocol == Protocol::Http2 => Ok((stream, Agreed::Http2)),
+            (Self::Clear, _) => Ok((stream, Agreed::Http1)),
+            // Nothing that was meant to be secret goes in the clear, whatever else is amiss.
+            (Self::Tls(_) | Self::Unusable, _) => Err(Fault::new(Reason::ServerTlsHandshake)),
+        }
+    }
+
+    /// The same for what we have decided to speak, whatever else the server can.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transport::secure`].
+    pub async fn secure_for(
+        &self,
+        stream: Stream,
+        name: Option<&ServerName<'static>>,
+        spoken: Spoken,
+    ) -> Result<Stream, Fault> {
+        match (self, name) {
+            (Self::Tls(tls), Some(name)) => tls.secure_for(stream, name.clone(), spoken).await,
+            (Self::Clear, _) => Ok(stream),
+            (Self::Tls(_) | Self::Unusable, _) => Err(Fault::new(Reason::ServerTlsHandshake)),
+        }
+    }
+}
