@@ -121,7 +121,7 @@ fn ask_as_written(arguments: HealthArguments) -> Result<Answer, NoAnswer> {
 
 /// The first address of `admin` that can be connected to from this host.
 fn address_of(admin: &Admin) -> Result<Address, NoAnswer> {
-    let mut addresses = admin.listen.iter().filter_map(|listen| match &listen.addr {
+    let mut addresses = admin.binds.iter().filter_map(|bind| match &bind.addr {
         // Any free port: only the running process knows which one.
         ListenAddress::At(Address::Ip(addr)) if addr.port() == 0 => None,
         // A socket from the process that started the proxy: its address is not in the file.

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use rustix::io::Errno;
 
 use crate::base::{Address, InWords, ListenAddress, Position};
-use crate::plan::Listen;
+use crate::plan::Bind;
 
 /// An address that cannot be listened on.
 pub(super) struct CannotListen {
@@ -17,10 +17,10 @@ pub(super) struct CannotListen {
 }
 
 impl CannotListen {
-    pub(super) fn new(listen: &Listen, error: io::Error) -> Self {
+    pub(super) fn new(bind: &Bind, error: io::Error) -> Self {
         Self {
-            at: listen.at.clone(),
-            addr: listen.addr.clone(),
+            at: bind.at.clone(),
+            addr: bind.addr.clone(),
             error,
             handed_over: None,
         }

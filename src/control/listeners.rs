@@ -17,7 +17,7 @@ use crate::base::clock::{self, Duration};
 use crate::base::{Address, ListenAddress, Name, tasks};
 use crate::net::{Network, Socket, Trace};
 use crate::observe::event;
-use crate::plan::{Listen, Plan};
+use crate::plan::{Bind, Plan};
 use crate::proxy::frontend::Frontend;
 use crate::proxy::snapshot::Snapshot;
 use crate::proxy::worker::{ListenerId, WorkerCommand};
@@ -42,7 +42,7 @@ pub(super) struct Listeners {
 
 struct Open {
     id: ListenerId,
-    wanted: Listen,
+    wanted: Bind,
     known: Known,
     frontend: Name,
     /// The address of the frontend whose connections it accepts: another one covers its own when
@@ -74,7 +74,7 @@ pub(super) struct Known {
 
 /// The addresses of the next plan: what becomes of the open ones, and those that were bound for it.
 pub(super) struct Prepared {
-    wanted: Vec<(Owner, Listen)>,
+    wanted: Vec<(Owner, Bind)>,
     fates: Vec<Fate>,
     /// Each for one of `wanted`.
     opened: Vec<Opened>,
@@ -104,9 +104,9 @@ pub(super) async fn prepare(state: &State, plan: &Plan) -> Result<Prepared, Vec<
     held.extend(state.admin.borrow().held());
     let sites: Vec<Wanted> = wanted
         .iter()
-        .map(|(owner, listen)| Wanted {
-            listen: listen.addr.clone(),
-            site: site_of(&listen.addr, network),
+        .map(|(owner, bind)| Wanted {
+            listen: bind.addr.clone(),
+            site: site_of(&bind.addr, network),
             owner: owner.clone(),
         })
         .collect();
@@ -118,7 +118,7 @@ pub(super) async fn prepare(state: &State, plan: &Plan) -> Result<Prepared, Vec<
         let Means::Opened(beside) = means else {
             continue;
         };
-        let (owner, listen) = &wanted[index];
+        let (owner, bind) = &wanted[index];
         let copies = match owner {
             Owner::Frontend(_) => state.workers.len(),
             Owner::Admin => 1,
@@ -127,26 +127,26 @@ pub(super) async fn prepare(state: &State, plan: &Plan) -> Result<Prepared, Vec<
         if let Site::Ip(addr) = sites[index].site {
             own.extend(closing.get(&addr.port()).into_iter().flatten());
         }
-        match network.bind(&listen.addr, listen.mode, copies, &own).await {
-            Ok(sockets) => match Known::of(&listen.addr, &sockets, network) {
+        match network.bind(&bind.addr, bind.mode, copies, &own).await {
+            Ok(sockets) => match Known::of(&bind.addr, &sockets, network) {
                 Ok(known) => opened.push(Opened {
                     index,
                     known,
                     sockets,
                 }),
-                Err(error) => faults.push(CannotListen::new(listen, error)),
+                Err(error) => faults.push(CannotListen::new(bind, error)),
             },
             Err(error) if lacks_ipv6(&error) && is_beside(&all_of_ipv4, &wanted[index]) => {
                 missing.push(Missing {
                     owner: owner.clone(),
-                    addr: listen.addr.clone(),
+                    addr: bind.addr.clone(),
                     error,
                 });
             }
             Err(error) => {
                 let mut handed = beside.iter().map(|index| &held[*index].listen);
                 let handed = handed.find(|listen| matches!(listen, ListenAddress::Inherited(_)));
-                let mut fault = CannotListen::new(listen, error);
+                let mut fault = CannotListen::new(bind, error);
                 fault.handed_over = handed.cloned();
                 faults.push(fault);
             }
@@ -193,11 +193,11 @@ pub(super) fn apply(state: &Rc<State>, mut prepared: Prepared, snapshot: &Snapsh
         .into_iter()
         .partition(|opened| prepared.wanted[opened.index].0 == Owner::Admin);
     for opened in for_frontends {
-        let (owner, listen) = &prepared.wanted[opened.index];
+        let (owner, bind) = &prepared.wanted[opened.index];
         if let Owner::Frontend(name) = owner
             && let Some(live) = live.get(name)
         {
-            listeners.open(opened, listen.clone(), live, &state.workers);
+            listeners.open(opened, bind.clone(), live, &state.workers);
         }
     }
     if !retired.is_empty() {
@@ -313,13 +313,7 @@ impl Listeners {
         retired
     }
 
-    fn open(
-        &mut self,
-        opened: Opened,
-        wanted: Listen,
-        frontend: &Arc<Frontend>,
-        workers: &Workers,
-    ) {
+    fn open(&mut self, opened: Opened, wanted: Bind, frontend: &Arc<Frontend>, workers: &Workers) {
         let id = ListenerId(self.next_id);
         self.next_id += 1;
         let address = Arc::new(wanted.addr.clone());
@@ -348,7 +342,7 @@ impl Open {
     /// Serves what `wanted` is for.
     fn go_on(
         &mut self,
-        (owner, listen): &(Owner, Listen),
+        (owner, bind): &(Owner, Bind),
         role: Role,
         live: &HashMap<&Name, &Arc<Frontend>>,
         workers: &Workers,
@@ -358,11 +352,11 @@ impl Open {
         let Owner::Frontend(name) = owner else {
             return;
         };
-        let is_other = self.frontend != *name || self.serves != listen.addr;
+        let is_other = self.frontend != *name || self.serves != bind.addr;
         if (was_retired || is_other)
             && let Some(live) = live.get(name)
         {
-            let address = Arc::new(listen.addr.clone());
+            let address = Arc::new(bind.addr.clone());
             tell(workers, || WorkerCommand::Aim {
                 id: self.id,
                 frontend: Arc::clone(live),
@@ -374,7 +368,7 @@ impl Open {
         }
         self.role = role;
         self.frontend = name.clone();
-        self.serves = listen.addr.clone();
+        self.serves = bind.addr.clone();
         if is_new {
             event::listener_bound(name, &self.known.bound);
         }
@@ -444,15 +438,15 @@ fn inodes_of_closing(state: &State) -> HashMap<u16, Vec<u64>> {
     by_port
 }
 
-fn wanted_of(plan: &Plan) -> Vec<(Owner, Listen)> {
+fn wanted_of(plan: &Plan) -> Vec<(Owner, Bind)> {
     let of_frontends = plan.frontends.iter().flat_map(|frontend| {
         let owner = Owner::Frontend(frontend.name.clone());
-        let listen = frontend.listen.iter();
-        listen.map(move |listen| (owner.clone(), listen.clone()))
+        let binds = frontend.binds.iter();
+        binds.map(move |bind| (owner.clone(), bind.clone()))
     });
-    let of_admin = plan.admin.iter().flat_map(|admin| &admin.listen);
+    let of_admin = plan.admin.iter().flat_map(|admin| &admin.binds);
     of_frontends
-        .chain(of_admin.map(|listen| (Owner::Admin, listen.clone())))
+        .chain(of_admin.map(|bind| (Owner::Admin, bind.clone())))
         .collect()
 }
 
@@ -482,9 +476,9 @@ fn real_path(path: &Path) -> std::path::PathBuf {
 }
 
 /// Who wants which ports of all IPv4 addresses.
-fn all_of_ipv4(wanted: &[(Owner, Listen)]) -> HashSet<(&Owner, u16)> {
-    let all = wanted.iter().filter_map(|(owner, listen)| {
-        let addr = listen.addr.ip().filter(SocketAddr::is_ipv4)?;
+fn all_of_ipv4(wanted: &[(Owner, Bind)]) -> HashSet<(&Owner, u16)> {
+    let all = wanted.iter().filter_map(|(owner, bind)| {
+        let addr = bind.addr.ip().filter(SocketAddr::is_ipv4)?;
         addr.ip().is_unspecified().then_some((owner, addr.port()))
     });
     all.collect()
@@ -492,16 +486,16 @@ fn all_of_ipv4(wanted: &[(Owner, Listen)]) -> HashSet<(&Owner, u16)> {
 
 /// Whether `wanted` is all addresses of IPv6, and its owner wants the same port of all of IPv4, as
 /// `":80"` means: a host without IPv6 serves what it can.
-fn is_beside(all_of_ipv4: &HashSet<(&Owner, u16)>, wanted: &(Owner, Listen)) -> bool {
-    let (owner, listen) = wanted;
-    let addr = listen.addr.ip().filter(SocketAddr::is_ipv6);
+fn is_beside(all_of_ipv4: &HashSet<(&Owner, u16)>, wanted: &(Owner, Bind)) -> bool {
+    let (owner, bind) = wanted;
+    let addr = bind.addr.ip().filter(SocketAddr::is_ipv6);
     addr.is_some_and(|addr| {
         addr.ip().is_unspecified() && all_of_ipv4.contains(&(owner, addr.port()))
     })
 }
 
 /// Lets those connect to `open` from now on who may by `wanted`.
-pub(super) fn permit(open: &mut Listen, wanted: &Listen, network: &Network) {
+pub(super) fn permit(open: &mut Bind, wanted: &Bind, network: &Network) {
     let mode = wanted.mode;
     let has_changed = open.mode != mode;
     *open = wanted.clone();

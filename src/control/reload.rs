@@ -252,7 +252,7 @@ fn set_limits(state: &State, snapshot: &Snapshot) {
 
 /// Shares the descriptors out between listening sockets, clients and servers.
 fn share_descriptors(state: &State, plan: &Plan) {
-    let frontends = plan.frontends.iter().map(|frontend| frontend.listen.len());
+    let frontends = plan.frontends.iter().map(|frontend| frontend.binds.len());
     let listening = frontends.sum::<usize>() * state.workers.len();
     let wanted = plan.process.max_connections;
     let clients = state.descriptors.share_out(listening as u64, wanted);

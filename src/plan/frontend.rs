@@ -14,7 +14,7 @@ pub struct Frontend {
     /// Unique among frontends.
     pub name: Name,
     /// At least one.
-    pub listen: Vec<Listen>,
+    pub binds: Vec<Bind>,
     /// What its connections carry.
     pub mode: Mode,
     /// What is spoken at those of its addresses that have TLS; `None`: none has.
@@ -62,14 +62,14 @@ impl Frontend {
         if self.tls.is_none() {
             return Security::Clear;
         }
-        let listen = self.listen.iter().find(|listen| listen.addr == *address);
-        listen.map_or(Security::Tls, |listen| listen.security)
+        let bind = self.binds.iter().find(|bind| bind.addr == *address);
+        bind.map_or(Security::Tls, |bind| bind.security)
     }
 
     /// Who must begin connections to `address` with a PROXY header.
     pub fn proxy_protocol_at(&self, address: &ListenAddress) -> &ProxyProtocol {
-        let listen = self.listen.iter().find(|listen| listen.addr == *address);
-        let own = listen.and_then(|listen| listen.proxy_protocol.as_ref());
+        let bind = self.binds.iter().find(|bind| bind.addr == *address);
+        let own = bind.and_then(|bind| bind.proxy_protocol.as_ref());
         own.unwrap_or(&self.proxy_protocol)
     }
 
@@ -77,7 +77,7 @@ impl Frontend {
     pub fn new(name: Name) -> Self {
         Self {
             name,
-            listen: Vec::new(),
+            binds: Vec::new(),
             mode: Mode::default(),
             tls: None,
             rules: Vec::new(),
@@ -103,7 +103,7 @@ impl Frontend {
 
 /// One listening address.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Listen {
+pub struct Bind {
     /// Port 0 takes a free one.
     pub addr: ListenAddress,
     /// Who may connect, when it is a Unix socket with a file.

@@ -23,7 +23,7 @@ pub use backend::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,
 };
 pub use frontend::{
-    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Listen, Mode,
+    Bind, ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Mode,
     OddNames, ProxyProtocol, RequestIds, Security,
 };
 pub use health::{Health, HttpCheck, Initial, Probe, StatusSet};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::{FileMode, ListenAddress, Name, Position};
-use crate::plan::{HostPattern, Listen, Security};
+use crate::plan::{Bind, HostPattern, Security};
 
 /// `[process]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -131,7 +131,7 @@ impl Default for Shutdown {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Admin {
     /// Loopback unless the user says otherwise: it does not ask who a client is.
-    pub listen: Vec<Listen>,
+    pub binds: Vec<Bind>,
     /// Names that requests may ask for in `Host`, beside `localhost` and IP addresses.
     pub hosts: Vec<HostPattern>,
     /// Backends without which the process is not ready: each needs a server that takes traffic.
@@ -141,7 +141,7 @@ pub struct Admin {
 impl Default for Admin {
     fn default() -> Self {
         Self {
-            listen: vec![Listen {
+            binds: vec![Bind {
                 security: Security::Clear,
                 proxy_protocol: None,
                 addr: ListenAddress::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 9900))),

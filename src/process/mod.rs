@@ -333,7 +333,7 @@ impl Assembled {
 /// why.
 pub fn enough_files(plan: &Plan) -> Result<u64, CannotStart> {
     let files = limits::raise_open_files();
-    let listeners = plan.frontends.iter().map(|frontend| frontend.listen.len());
+    let listeners = plan.frontends.iter().map(|frontend| frontend.binds.len());
     let listeners = listeners.sum();
     limits::check_open_files(files, workers_of(plan), listeners)
         .map_err(|too_few| CannotStart(too_few.to_string()))?;

@@ -1,7 +1,7 @@
 //! `[admin]`.
 
 use crate::base::{Address, ListenAddress, Name};
-use crate::config::compile::bind::{listen_addresses, refuse_idle_mode};
+use crate::config::compile::bind::{admin_binds, refuse_idle_mode};
 use crate::config::compile::cross::Written;
 use crate::config::compile::name_of;
 use crate::config::compile::route::host_pattern;
@@ -11,7 +11,7 @@ use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::source::Span;
-use crate::plan::{Admin, HostPattern, Listen};
+use crate::plan::{Admin, Bind, HostPattern};
 
 pub(super) fn admin(
     top: &Section<'_>,
@@ -23,7 +23,7 @@ pub(super) fn admin(
         expect_default(&default, written);
         return Some(default);
     };
-    let listen = match section.setting("listen") {
+    let binds = match section.setting("listen") {
         Some(listen) if listen.is_word("off") => {
             refuse_without_listener(&section, report);
             return None;
@@ -37,18 +37,18 @@ pub(super) fn admin(
             return None;
         }
         Some(listen) => {
-            let addresses = listen_addresses(&section, listen, written, report);
-            warn_when_open_to_all(&addresses, listen.span(), report);
-            addresses
+            let binds = admin_binds(&section, listen, written, report);
+            warn_when_open_to_all(&binds, listen.span(), report);
+            binds
         }
         None => {
             refuse_idle_mode(&section, &[], report);
             expect_default(&default, written);
-            default.listen
+            default.binds
         }
     };
     Some(Admin {
-        listen,
+        binds,
         hosts: admin_hosts(&section, report),
         ready_needs: ready_needs(&section, written, report),
     })
@@ -56,8 +56,8 @@ pub(super) fn admin(
 
 /// Notes the addresses that are listened on although the file names none.
 fn expect_default(default: &Admin, written: &mut Written) {
-    for address in &default.listen {
-        written.default_listener(address.addr.clone());
+    for bind in &default.binds {
+        written.default_listener(bind.addr.clone());
     }
 }
 
@@ -116,12 +116,12 @@ fn ready_needs(section: &Section<'_>, written: &mut Written, report: &mut Report
 }
 
 /// A wildcard is seldom meant for the admin listener; an address that is written out is.
-fn warn_when_open_to_all(addresses: &[Listen], span: Span, report: &mut Report<'_>) {
-    let open_port = |listen: &Listen| match &listen.addr {
+fn warn_when_open_to_all(binds: &[Bind], span: Span, report: &mut Report<'_>) {
+    let open_port = |bind: &Bind| match &bind.addr {
         ListenAddress::At(Address::Ip(addr)) if addr.ip().is_unspecified() => Some(addr.port()),
         _ => None,
     };
-    let Some(port) = addresses.iter().find_map(open_port) else {
+    let Some(port) = binds.iter().find_map(open_port) else {
         return;
     };
     let message = format!(

@@ -11,18 +11,18 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::source::Span;
-use crate::plan::{Http2, Listen, Mode, Security, Tls};
+use crate::plan::{Bind, Http2, Mode, Security, Tls};
 
 /// One item of `listen`.
-pub(super) struct Bind<'a> {
+pub(super) struct Item<'a> {
     /// What it stands for: `":80"` is two addresses.
-    listen: Vec<Listen>,
+    binds: Vec<Bind>,
     span: Span,
-    tls: BindTls<'a>,
+    tls: ItemTls<'a>,
 }
 
 /// What an item says of TLS.
-enum BindTls<'a> {
+enum ItemTls<'a> {
     /// Nothing: as the frontend.
     Unwritten,
     /// `false`
@@ -32,63 +32,63 @@ enum BindTls<'a> {
 }
 
 /// The items of the `listen` of the frontend `section`, each address noted as bound by it.
-pub(super) fn binds<'a>(
+pub(super) fn items<'a>(
     section: &Section<'a>,
     setting: Setting<'a>,
     mode: Mode,
     written: &mut Written,
     report: &mut Report<'_>,
-) -> Vec<Bind<'a>> {
+) -> Vec<Item<'a>> {
     refuse_no_address(section, setting, report);
     let keys = keys::BIND.part(Part::of(mode));
     let socket_mode = socket_mode(section, report);
-    let mut binds = Vec::new();
+    let mut items = Vec::new();
     for item in setting.list() {
         let Kind::Table(_) = &item.value.kind else {
-            let listen = addresses(section, item, socket_mode, written, report);
-            binds.push(Bind {
-                listen,
+            let binds = addresses(section, item, socket_mode, written, report);
+            items.push(Item {
+                binds,
                 span: item.span(),
-                tls: BindTls::Unwritten,
+                tls: ItemTls::Unwritten,
             });
             continue;
         };
         let title = format!("{}.listen]", section.title.trim_end_matches(']'));
-        let Some(bind) = Section::open(&keys, title, item, report) else {
+        let Some(own) = Section::open(&keys, title, item, report) else {
             continue;
         };
-        let mut listen = Vec::new();
-        for address in bind.list("address").unwrap_or_default() {
-            listen.extend(addresses(section, address, socket_mode, written, report));
+        let mut binds = Vec::new();
+        for address in own.list("address").unwrap_or_default() {
+            binds.extend(addresses(section, address, socket_mode, written, report));
         }
-        if bind.lacks("address") {
+        if own.lacks("address") {
             report.error(
                 item.span(),
                 "this has no `address`",
                 "write `{ address = \":443\", tls = \"/path/to/fullchain.pem\" }`",
             );
         }
-        let header = bind.setting("proxy_protocol");
-        let header = header.and_then(|setting| keys::proxy_protocol(&bind, setting, report));
-        for address in &mut listen {
-            address.proxy_protocol.clone_from(&header);
+        let header = own.setting("proxy_protocol");
+        let header = header.and_then(|setting| keys::proxy_protocol(&own, setting, report));
+        for bind in &mut binds {
+            bind.proxy_protocol.clone_from(&header);
         }
-        let tls = match bind.setting("tls").map(|tls| tls.as_switch()) {
-            None => BindTls::Unwritten,
-            Some(Some(false)) => BindTls::Off,
-            Some(Some(true)) if section.setting("tls").is_some() => BindTls::Unwritten,
-            Some(_) => BindTls::Own(bind),
+        let tls = match own.setting("tls").map(|tls| tls.as_switch()) {
+            None => ItemTls::Unwritten,
+            Some(Some(false)) => ItemTls::Off,
+            Some(Some(true)) if section.setting("tls").is_some() => ItemTls::Unwritten,
+            Some(_) => ItemTls::Own(own),
         };
-        binds.push(Bind {
-            listen,
+        items.push(Item {
+            binds,
             span: item.span(),
             tls,
         });
     }
     if socket_mode.is_some() {
-        refuse_idle_mode(section, binds.iter().flat_map(|bind| &bind.listen), report);
+        refuse_idle_mode(section, items.iter().flat_map(|item| &item.binds), report);
     }
-    binds
+    items
 }
 
 /// Whether `tls` is written in the frontend `section` or at one of its addresses.
@@ -101,42 +101,38 @@ pub(super) fn has_tls(section: &Section<'_>) -> bool {
     !section.lacks("tls") || at_address.iter().any(has)
 }
 
-/// The addresses of `binds`, each with what is spoken there, and the TLS of those that have it.
+/// The binds of `items`, each with what is spoken there, and the TLS of those that have it.
 pub(super) fn with_tls(
     section: &Section<'_>,
-    binds: Vec<Bind<'_>>,
+    items: Vec<Item<'_>>,
     http2: &Http2,
     report: &mut Report<'_>,
-) -> (Vec<Listen>, Option<Tls>) {
+) -> (Vec<Bind>, Option<Tls>) {
     let mut tls = tls::tls(section, http2, report);
     let is_of_frontend = section.setting("tls").is_some();
     let mut first = section.setting("tls").map(|tls| tls.span());
-    let mut listen = Vec::new();
-    for bind in binds {
-        let security = match &bind.tls {
-            BindTls::Off => Security::Clear,
-            BindTls::Unwritten if is_of_frontend => Security::Tls,
-            BindTls::Unwritten => Security::Clear,
-            BindTls::Own(own) => {
+    let mut binds = Vec::new();
+    for item in items {
+        let security = match &item.tls {
+            ItemTls::Off => Security::Clear,
+            ItemTls::Unwritten if is_of_frontend => Security::Tls,
+            ItemTls::Unwritten => Security::Clear,
+            ItemTls::Own(own) => {
                 match first {
                     None => tls = tls::tls(own, http2, report),
-                    Some(first) => report.add(written_twice(section, bind.span, first)),
+                    Some(first) => report.add(written_twice(section, item.span, first)),
                 }
-                first.get_or_insert(bind.span);
+                first.get_or_insert(item.span);
                 Security::Tls
             }
         };
-        for address in bind.listen {
-            listen.push(Listen {
-                security,
-                ..address
-            });
-        }
+        let with_security = |bind| Bind { security, ..bind };
+        binds.extend(item.binds.into_iter().map(with_security));
     }
-    let has_tls = listen.iter().any(|one| one.security == Security::Tls);
+    let has_tls = binds.iter().any(|one| one.security == Security::Tls);
     if let Some(setting) = section.setting("tls")
         && !has_tls
-        && !listen.is_empty()
+        && !binds.is_empty()
     {
         report.error(
             setting.span(),
@@ -147,8 +143,8 @@ pub(super) fn with_tls(
             "leave it out, or leave `tls = false` out at one address",
         );
     }
-    refuse_same_address(&listen, section, report);
-    (listen, tls)
+    refuse_same_address(&binds, section, report);
+    (binds, tls)
 }
 
 fn written_twice(section: &Section<'_>, span: Span, first: Span) -> Diagnostic {
@@ -162,10 +158,10 @@ fn written_twice(section: &Section<'_>, span: Span, first: Span) -> Diagnostic {
 }
 
 /// An address is known by what is written: with port 0 it may be there twice.
-fn refuse_same_address(listen: &[Listen], section: &Section<'_>, report: &mut Report<'_>) {
-    let differing = |differs: fn(&Listen, &Listen) -> bool| {
-        listen.iter().enumerate().any(|(index, one)| {
-            let mut earlier = listen[..index].iter();
+fn refuse_same_address(binds: &[Bind], section: &Section<'_>, report: &mut Report<'_>) {
+    let differing = |differs: fn(&Bind, &Bind) -> bool| {
+        binds.iter().enumerate().any(|(index, one)| {
+            let mut earlier = binds[..index].iter();
             one.addr.is_any_port() && earlier.any(|two| two.addr == one.addr && differs(one, two))
         })
     };
@@ -184,23 +180,23 @@ fn refuse_same_address(listen: &[Listen], section: &Section<'_>, report: &mut Re
     );
 }
 
-/// The addresses of the `listen` of `[admin]`, each noted as bound by it, with its `socket_mode`.
-pub(super) fn listen_addresses(
+/// The binds of `[admin]`, the address of each noted as bound by it, with its `socket_mode`.
+pub(super) fn admin_binds(
     section: &Section<'_>,
     setting: Setting<'_>,
     written: &mut Written,
     report: &mut Report<'_>,
-) -> Vec<Listen> {
+) -> Vec<Bind> {
     refuse_no_address(section, setting, report);
     let socket_mode = socket_mode(section, report);
-    let mut listen = Vec::new();
+    let mut binds = Vec::new();
     for item in setting.list() {
-        listen.extend(addresses(section, item, socket_mode, written, report));
+        binds.extend(addresses(section, item, socket_mode, written, report));
     }
     if socket_mode.is_some() {
-        refuse_idle_mode(section, &listen, report);
+        refuse_idle_mode(section, &binds, report);
     }
-    listen
+    binds
 }
 
 fn refuse_no_address(section: &Section<'_>, setting: Setting<'_>, report: &mut Report<'_>) {
@@ -220,7 +216,7 @@ fn addresses(
     mode: Option<FileMode>,
     written: &mut Written,
     report: &mut Report<'_>,
-) -> Vec<Listen> {
+) -> Vec<Bind> {
     let instead = match &item.value.kind {
         Kind::Integer(port) => Some(format!(
             "write `\":{port}\"` for all addresses, `\"127.0.0.1:{port}\"` for this machine alone"
@@ -245,7 +241,7 @@ fn addresses(
     let at = report.position(item.span());
     let with_mode = |addr: ListenAddress| {
         written.listener(addr.clone(), &section.title, item.span());
-        Listen {
+        Bind {
             mode: mode.filter(|_| addr.path().is_some()).unwrap_or_default(),
             addr,
             security: Security::Clear,
@@ -259,14 +255,14 @@ fn addresses(
 /// Reports a `socket_mode` where nothing has a mode.
 pub(super) fn refuse_idle_mode<'l>(
     section: &Section<'_>,
-    listen: impl IntoIterator<Item = &'l Listen>,
+    binds: impl IntoIterator<Item = &'l Bind>,
     report: &mut Report<'_>,
 ) {
     let Some(setting) = section.setting("socket_mode") else {
         return;
     };
-    let mut listen = listen.into_iter();
-    if !listen.any(|listen| listen.addr.path().is_some()) {
+    let mut binds = binds.into_iter();
+    if !binds.any(|bind| bind.addr.path().is_some()) {
         report.error(
             setting.span(),
             format!(

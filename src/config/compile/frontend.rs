@@ -1,7 +1,7 @@
 //! `[frontend.NAME]`.
 
 use crate::base::Name;
-use crate::config::compile::bind::{self, Bind};
+use crate::config::compile::bind::{self, Item};
 use crate::config::compile::cross::Written;
 use crate::config::compile::defaults::Defaults;
 use crate::config::compile::{
@@ -108,7 +108,7 @@ fn of_section(
     let mut frontend = Frontend::new(name.clone().unwrap_or_else(keys::nameless));
     let keys = FRONTEND.part(Part::of(mode));
     keys.read(section, &mut frontend, report);
-    let binds = listen(section, mode, place, written, reading, report);
+    let items = listen(section, mode, place, written, reading, report);
     frontend.backend = section
         .setting("backend")
         .and_then(|backend| backend_name(backend, mode, written, report));
@@ -145,8 +145,8 @@ fn of_section(
             "write `backend = \"…\"`, or a `[[frontend.NAME.route]]`, or both",
         );
     }
-    let with_tls = bind::with_tls(section, binds, &frontend.http2, report);
-    (frontend.listen, frontend.tls) = with_tls;
+    let with_tls = bind::with_tls(section, items, &frontend.http2, report);
+    (frontend.binds, frontend.tls) = with_tls;
     check_client_certificates(section, frontend.tls.as_ref(), &frontend.routes, report);
     // Without a name, mistakes in the keys are found all the same.
     name.map(|_| frontend)
@@ -205,7 +205,7 @@ fn listen<'a>(
     written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
-) -> Vec<Bind<'a>> {
+) -> Vec<Item<'a>> {
     let Some(setting) = section.setting("listen") else {
         if reading == Reading::Whole && section.lacks("listen") {
             report.error(
@@ -216,7 +216,7 @@ fn listen<'a>(
         }
         return Vec::new();
     };
-    bind::binds(section, setting, mode, written, report)
+    bind::items(section, setting, mode, written, report)
 }
 
 /// What to write in a frontend without `listen`. Where it has nothing but routes, they were meant for

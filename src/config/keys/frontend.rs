@@ -8,9 +8,7 @@ use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
-use crate::plan::{
-    ClientField, Frontend, HeaderCase, Listen, Mode, OddNames, RequestIds, Security,
-};
+use crate::plan::{Bind, ClientField, Frontend, HeaderCase, Mode, OddNames, RequestIds, Security};
 
 use super::forwarding::{FORWARDING, request_id};
 use super::http2::FRONTEND_HTTP2;
@@ -40,14 +38,14 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             .compiled(
                 Shape::List(&Shape::AnyOf(&[Shape::Text, Shape::Table(&BIND)])),
                 |frontend| {
-                    let addresses = frontend.listen.iter();
-                    Some(list(addresses.map(|listen| bind(listen, frontend))))
+                    let binds = frontend.binds.iter();
+                    Some(list(binds.map(|bind| shown(bind, frontend))))
                 },
             ),
         key("socket_mode")
             .means("The permissions of the file of a Unix socket: who may connect.")
             .not_in_defaults(OF_EACH)
-            .compiled(Shape::Text, |frontend| socket_mode(&frontend.listen)),
+            .compiled(Shape::Text, |frontend| socket_mode(&frontend.binds)),
         key("mode")
             .means("\"http\", or \"tcp\" to pass connections on as they are.")
             .own(Shape::Words(&["http", "tcp"]), mode, |frontend| {
@@ -229,7 +227,7 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
 };
 
 /// An item of `listen`.
-pub(in crate::config) static BIND: Keys<Listen> = Keys {
+pub(in crate::config) static BIND: Keys<Bind> = Keys {
     keys: &[
         key("address")
             .means("The address to listen on.")
@@ -270,11 +268,11 @@ impl Part {
 }
 
 /// An item of `listen` as it is written: an address, or a table if it has settings of its own.
-fn bind(listen: &Listen, frontend: &Frontend) -> String {
-    let address = string(&listen.addr.to_string());
-    let is_clear = frontend.tls.is_some() && listen.security == Security::Clear;
+fn shown(bind: &Bind, frontend: &Frontend) -> String {
+    let address = string(&bind.addr.to_string());
+    let is_clear = frontend.tls.is_some() && bind.security == Security::Clear;
     let tls = is_clear.then(|| ("tls", false.to_string()));
-    let header = listen.proxy_protocol.as_ref();
+    let header = bind.proxy_protocol.as_ref();
     let header = header.map(|header| ("proxy_protocol", peers::shown(header)));
     if tls.is_none() && header.is_none() {
         return address;
@@ -287,10 +285,10 @@ fn bind(listen: &Listen, frontend: &Frontend) -> String {
     )
 }
 
-/// The permissions of the socket files in `listen`, which are the same for all; `None`: there is no file.
-pub(super) fn socket_mode(listen: &[Listen]) -> Option<String> {
-    let mut files = listen.iter().filter(|listen| listen.addr.path().is_some());
-    let mode: Option<FileMode> = files.next().map(|listen| listen.mode);
+/// The permissions of the socket files among `binds`, which are the same for all; `None`: there is no file.
+pub(super) fn socket_mode(binds: &[Bind]) -> Option<String> {
+    let mut files = binds.iter().filter(|bind| bind.addr.path().is_some());
+    let mode: Option<FileMode> = files.next().map(|bind| bind.mode);
     mode.map(|mode| string(&mode.to_string()))
 }
 

@@ -190,14 +190,12 @@ pub(in crate::config) static ADMIN: Keys<Admin> = Keys {
             .means("Where metrics, probes and the API are; \"off\": nowhere.")
             .also("bind address")
             .compiled(Shape::List(&Shape::Text), |admin| {
-                let addresses = admin.listen.iter();
-                Some(list(
-                    addresses.map(|listen| string(&listen.addr.to_string())),
-                ))
+                let binds = admin.binds.iter();
+                Some(list(binds.map(|bind| string(&bind.addr.to_string()))))
             }),
         key("socket_mode")
             .means("The permissions of its file, when it is a Unix socket with a path.")
-            .compiled(Shape::Text, |admin| socket_mode(&admin.listen)),
+            .compiled(Shape::Text, |admin| socket_mode(&admin.binds)),
         key("hosts")
             .means("Names by which it is asked, beside IP addresses and localhost.")
             .also("host allowed_hosts")

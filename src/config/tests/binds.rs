@@ -19,8 +19,8 @@ fn frontend(lines: &str) -> Frontend {
 
 #[track_caller]
 fn securities(lines: &str) -> Vec<Security> {
-    let listen = frontend(lines).listen;
-    listen.iter().map(|one| one.security).collect()
+    let binds = frontend(lines).binds;
+    binds.iter().map(|one| one.security).collect()
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn an_address_may_say_itself_who_sends_proxy_headers() {
         "listen = [{ address = '10.0.0.1:80', proxy_protocol = { from = '10.0.0.0/8' } }, '10.0.0.1:81',\n\
          { address = '10.0.0.1:82', proxy_protocol = 'off' }]\nproxy_protocol = 'required'",
     );
-    let at = |index: usize| made.proxy_protocol_at(&made.listen[index].addr);
+    let at = |index: usize| made.proxy_protocol_at(&made.binds[index].addr);
     assert!(matches!(at(0), ProxyProtocol::From(_)));
     assert_eq!(at(1), &ProxyProtocol::Required);
     assert_eq!(at(2), &ProxyProtocol::Off);

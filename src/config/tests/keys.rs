@@ -6,7 +6,7 @@ use super::{BASE, plan};
 use crate::config::haproxy_hints::fold;
 use crate::config::keys::{self, Described, Part, Shape, View};
 use crate::config::page::Page;
-use crate::plan::{Frontend, FrontendTimeouts, Listen};
+use crate::plan::{Bind, Frontend, FrontendTimeouts};
 
 /// A value for each key that is not its default, and not what [`BASE`] and the rows before it say.
 const OTHER_VALUES: &[(&str, &str, &str)] = &[
@@ -438,7 +438,7 @@ fn every_key_changes_the_plan() {
 /// frontends whose keys are others.
 pub(super) fn tables() -> Vec<(String, &'static dyn Described)> {
     static TCP: View<'static, Frontend> = keys::FRONTEND.part(Part::Tcp);
-    static TCP_BIND: View<'static, Listen> = keys::BIND.part(Part::Tcp);
+    static TCP_BIND: View<'static, Bind> = keys::BIND.part(Part::Tcp);
     static TCP_TIMEOUT: View<'static, FrontendTimeouts> = keys::FRONTEND_TIMEOUT.part(Part::Tcp);
     let mut tables: Vec<(String, &'static dyn Described)> = vec![
         ("frontend.TCP".to_owned(), &TCP),

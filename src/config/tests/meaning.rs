@@ -50,7 +50,7 @@ fn a_server_is_called_by_its_address_as_written() {
 fn a_place_is_where_the_value_stands() {
     let plan = plan(BASE);
     assert_eq!(
-        plan.frontends[0].listen[0].at.to_string(),
+        plan.frontends[0].binds[0].at.to_string(),
         "evenkeel.toml:3:10"
     );
     assert_eq!(

@@ -2305,7 +2305,7 @@ alpn = ''
 #[test]
 fn what_is_found_later_shows_its_line_too() {
     let loaded = load(BASE).expect("no mistakes");
-    let at = &loaded.plan.frontends[0].listen[0].at;
+    let at = &loaded.plan.frontends[0].binds[0].at;
     let mut diagnostics = loaded.warnings.empty_over_same_text();
     diagnostics.push(Diagnostic::at(
         at,

@@ -21,14 +21,14 @@ use crate::config::{show, written};
 use crate::plan::expr::Condition;
 use crate::plan::{
     AccessLog, Admin, Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance,
-    Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField, ClientFields,
-    DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits, FrontendTimeouts,
-    HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, Listen, Log, LogFormat,
-    LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On, Own, OwnCheck, OwnSettings,
-    PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol, ProxyProtocol,
-    ProxyVersion, Queue, Reload, RequestIds, Route, Rule, Security, SendProxy, Server, ServerTls,
-    Shutdown, Sni, StatusSet, Target, TcpRoute, Tls, TlsRules, Trust, UnixPeers, UnknownNames,
-    ValuePattern,
+    Bind, Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField,
+    ClientFields, DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits,
+    FrontendTimeouts, HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, Log,
+    LogFormat, LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On, Own, OwnCheck,
+    OwnSettings, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol,
+    ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Route, Rule, Security, SendProxy,
+    Server, ServerTls, Shutdown, Sni, StatusSet, Target, TcpRoute, Tls, TlsRules, Trust, UnixPeers,
+    UnknownNames, ValuePattern,
 };
 
 const FULL: &str = include_str!("../../../conf/full.toml");
@@ -72,7 +72,7 @@ fn ip() -> impl Strategy<Value = IpAddr> {
 
 /// Addresses to listen on: port 0 is bound as often as one likes, other names hold `owner`, which is
 /// the only one to use them.
-fn listens(owner: String) -> impl Strategy<Value = Vec<Listen>> {
+fn binds(owner: String) -> impl Strategy<Value = Vec<Bind>> {
     let owner: String = owner.bytes().map(|byte| format!("{byte:02x}")).collect();
     let owner = owner.get(..40).unwrap_or(&owner).to_owned();
     let zone = Name::new("eth0").expect("a name");
@@ -96,7 +96,7 @@ fn listens(owner: String) -> impl Strategy<Value = Vec<Listen>> {
     ];
     let header = option::of(proxy_protocol());
     (listen, 0_u32..0o1000, header).prop_map(|(addresses, mode, header)| {
-        let with_mode = |addr: ListenAddress| Listen {
+        let with_mode = |addr: ListenAddress| Bind {
             mode: match addr.path() {
                 Some(_) => FileMode(mode),
                 None => FileMode::default(),
@@ -483,7 +483,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
     let upgrades = btree_map("x[a-z0-9/!.]?[a-z]", Just(()), 0..3)
         .prop_map(|tokens| tokens.into_keys().collect());
     let listening = (
-        listens(name.to_string()),
+        binds(name.to_string()),
         option::of(1..u64::MAX >> 1),
         any::<bool>(),
         (proxy_protocol(), peers(), client_field()),
@@ -502,7 +502,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         ),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
-            let (listen, max_connections, half_close, who) = listening;
+            let (mut binds, max_connections, half_close, who) = listening;
             let (proxy_protocol, trusted_proxies, client_field) = who;
             let (timeout, limits, mut http2, forwarding) = settings;
             let (request_id, (header_case, field_names), tls, (upgrades, rules)) = writing;
@@ -519,8 +519,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             }
             // What is offered must be spoken.
             http2.enabled |= tls.is_some();
-            let mut listen = listen;
-            for (index, one) in listen.iter_mut().enumerate() {
+            for (index, one) in binds.iter_mut().enumerate() {
                 // One of them has the TLS that there is.
                 let has_tls = tls.is_some() && (index == 0 || half_close);
                 one.security = if has_tls {
@@ -531,7 +530,7 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             }
             Frontend {
                 name,
-                listen,
+                binds,
                 mode: Mode::Http,
                 tcp_routes: Vec::new(),
                 tls,
@@ -605,12 +604,12 @@ fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Fronte
             let default = FrontendTimeouts::default();
             Frontend {
                 name: http.name,
-                listen: http
-                    .listen
+                binds: http
+                    .binds
                     .into_iter()
-                    .map(|listen| Listen {
+                    .map(|bind| Bind {
                         security: Security::Clear,
-                        ..listen
+                        ..bind
                     })
                     .collect(),
                 mode: Mode::Tcp,
@@ -915,16 +914,16 @@ fn log() -> impl Strategy<Value = Log> {
 
 fn admin(backends: Vec<Name>) -> impl Strategy<Value = Option<Admin>> {
     let parts = (
-        listens("admin".to_owned()),
+        binds("admin".to_owned()),
         vec(host(), 0..3),
         vec(one_of(backends), 0..3),
     );
-    option::of(parts.prop_map(|(mut listen, hosts, ready_needs)| {
-        for address in &mut listen {
-            address.proxy_protocol = None;
+    option::of(parts.prop_map(|(mut binds, hosts, ready_needs)| {
+        for bind in &mut binds {
+            bind.proxy_protocol = None;
         }
         Admin {
-            listen,
+            binds,
             hosts,
             ready_needs,
         }

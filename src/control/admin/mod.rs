@@ -30,7 +30,7 @@ use crate::base::clock::{self, Duration};
 use crate::base::tasks;
 use crate::net::{Listener, Stream};
 use crate::observe::event;
-use crate::plan::Listen;
+use crate::plan::Bind;
 use crate::proxy::io::Timer;
 
 use super::State;
@@ -54,7 +54,7 @@ pub(super) struct Admin {
 }
 
 struct Open {
-    wanted: Listen,
+    wanted: Bind,
     known: Known,
     /// Dropped when it is to close.
     #[expect(dead_code, reason = "its end is told to the accept loop")]
@@ -84,8 +84,8 @@ impl Admin {
 /// Requests that are being answered go on. Gives what closes.
 pub(super) fn apply(
     state: &Rc<State>,
-    stays: Vec<Option<Listen>>,
-    new: Vec<(Listen, Opened)>,
+    stays: Vec<Option<Bind>>,
+    new: Vec<(Bind, Opened)>,
 ) -> Vec<Known> {
     let mut admin = state.admin.borrow_mut();
     let mut closing = Vec::new();
