@@ -17,18 +17,19 @@
 //!
 //! # Words
 //!
-//! A **frontend** is a named set of listening addresses with its **routes**; a route leads to a
-//! **backend**, a named pool of **servers**. An **exchange** is one request and its response, from
-//! the first byte of the head to the last byte of the body; an **attempt** is one try of it at one
-//! server. A **snapshot** is the compiled configuration that an exchange runs under; the **server
-//! set** of a backend is not part of it: servers come and go while it runs. A **worker** is
-//! one thread with everything its connections need. A **reason** is the stable code of why.
+//! A **frontend** is a named set of **binds** with its **routes**; a bind is one listening address
+//! with its own TLS and PROXY settings, and a route leads to a **backend**, a named pool of
+//! **servers**. An **exchange** is one request and its response, from the first byte of the head to
+//! the last byte of the body; an **attempt** is one try of it at one server. A **snapshot** is the
+//! compiled configuration that an exchange runs under; the **server set** of a backend is not part
+//! of it: servers come and go while it runs. A **worker** is one thread with everything its
+//! connections need. A **reason** is the stable code of why.
 //!
 //! # The life of a request
 //!
 //! 1. `proxy::listen` accepts the connection, counts it, and holds back what is over a limit.
 //!    Where a proxy before us has to say whose connection it is (PROXY protocol), it is asked first.
-//! 2. `proxy::tls` says what a handshake is answered with, where the frontend speaks TLS; `listen`
+//! 2. `proxy::tls` says what a handshake is answered with, where the bind speaks TLS; `listen`
 //!    shakes hands under a deadline.
 //! 3. `proxy::http` reads a request head. From here on a line in the access log is certain. What
 //!    must not be passed on is refused (RFC 9112 §6.3, §11.2).

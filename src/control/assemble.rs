@@ -5,17 +5,17 @@
 //! ends with the last exchange that holds it.
 
 use std::cell::LazyCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::base::Name;
 use crate::exchange::{RouteMetrics, ServerMetrics};
 use crate::plan::{self, Initial, Plan};
 use crate::proxy::backend::{Backend, Health, Server, Wanted};
-use crate::proxy::frontend;
+use crate::proxy::frontend::{self, Gate};
 use crate::proxy::route::{Router, TcpRoutes};
 use crate::proxy::rules::Pipeline;
-use crate::proxy::snapshot::{Frontend, Names, Snapshot, Target};
+use crate::proxy::snapshot::{Frontend, FrontendTls, Names, Snapshot, Target};
 
 use super::membership::Membership;
 
@@ -112,8 +112,7 @@ fn frontend(
             Some((frontend, _)) => Arc::clone(&frontend.live),
             None => Arc::new(frontend::Frontend::new(plan.name.clone(), workers)),
         },
-        // Given by `certs::Prepared::equip`, where there is TLS.
-        tls: None,
+        tls: tls(plan, known),
         rules: match known {
             Some((frontend, before)) if before.rules == plan.rules => frontend.rules.clone(),
             _ => Pipeline::compile(&plan.rules),
@@ -144,6 +143,36 @@ fn frontend(
             .collect(),
         default_backend: plan.backend.as_ref().and_then(place_of),
     }
+}
+
+/// The TLS of `plan`, still without acceptors: `certs::Prepared::equip` gives them.
+///
+/// Handshakes under way are counted on where a bind goes on, which is one at the same address.
+fn tls(plan: &plan::Frontend, known: Option<(&Frontend, &plan::Frontend)>) -> Vec<FrontendTls> {
+    let index_before = |bind: &plan::Bind| {
+        let (_, before) = known?;
+        before.binds[before.bind_at(&bind.addr)?].tls
+    };
+    // Those that have split up do not both count on.
+    let mut counted_on = HashSet::new();
+    let mut handshakes = |index| {
+        let mut binds = plan.binds.iter().filter(|bind| bind.tls == Some(index));
+        let before =
+            binds.find_map(|bind| index_before(bind).filter(|one| counted_on.insert(*one)));
+        let before = before
+            .zip(known)
+            .map(|(index, (frontend, _))| &frontend.tls[index]);
+        match before {
+            Some(before) => Arc::clone(&before.handshakes),
+            None => Arc::new(Gate::new(u64::MAX)),
+        }
+    };
+    let all = 0..plan.tls.len();
+    all.map(|index| FrontendTls {
+        acceptor: None,
+        handshakes: handshakes(index),
+    })
+    .collect()
 }
 
 /// Those of one frontend's routes, in the order of the plan.
@@ -282,6 +311,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::base::ListenAddress;
     use crate::config;
     use crate::control::publish::change_sets;
     use crate::observe::AttemptCounter;
@@ -349,6 +379,64 @@ mod tests {
         assert!(views.with(&seconds).is_some(), "its clients still ask");
         let (view, _) = views.with(&thirds).expect("it runs");
         assert_eq!(view.snapshot.generation, 3);
+    }
+
+    fn with_listen(listen: &str) -> Plan {
+        plan(&format!(
+            "[frontend.web]\nlisten = [{listen}]\nbackend = \"app\"\n\
+             [backend.app]\nservers = [{A}]\n"
+        ))
+    }
+
+    #[test]
+    fn an_address_that_was_just_removed_is_found_as_it_was() {
+        let secret = "{ address = \"10.0.0.1:443\", tls = \"/a.pem\" }";
+        let both = format!("\"10.0.0.1:80\", {secret}");
+        let current = Arc::new(Current::new(assemble(with_listen(&both), 1)));
+        let views = Views::new(Arc::clone(&current), AttemptCounter::of_worker(0));
+        let live = Arc::clone(&current.load().frontends[0].live);
+        let address = current.load().plan.frontends[0].binds[1].addr.clone();
+        let generation_of = |address: &ListenAddress| {
+            let (view, place, bind) = views.at_bind(&live, address)?;
+            let bind = &view.snapshot.plan.frontends[place].binds[bind];
+            assert_eq!((&bind.addr, bind.tls), (address, Some(0)));
+            Some(view.snapshot.generation)
+        };
+        current.swap(next(with_listen(secret), &current.load()));
+        assert_eq!(generation_of(&address), Some(2), "it is still there");
+        current.swap(next(with_listen("\"10.0.0.1:80\""), &current.load()));
+        assert_eq!(generation_of(&address), Some(2));
+        views.forget();
+        assert_eq!(generation_of(&address), None);
+    }
+
+    #[test]
+    fn handshakes_under_way_are_counted_on_where_an_address_stays() {
+        let own = |port: u16, file: &str| {
+            format!("{{ address = \"10.0.0.1:{port}\", tls = \"/{file}.pem\" }}")
+        };
+        let gates = |snapshot: &Snapshot| -> Vec<*const Gate> {
+            let tls = snapshot.frontends[0].tls.iter();
+            tls.map(|tls| Arc::as_ptr(&tls.handshakes)).collect()
+        };
+        let two =
+            |one: &str, other: &str| with_listen(&format!("{}, {}", own(1, one), own(2, other)));
+        let first = assemble(two("a", "b"), 1);
+        let [one, other] = gates(&first)[..] else {
+            unreachable!("two");
+        };
+        let swapped = with_listen(&format!("{}, {}", own(2, "c"), own(1, "a")));
+        let second = next(swapped, &first);
+        assert_eq!(gates(&second), [other, one]);
+        let joined = next(two("d", "d"), &second);
+        assert_eq!(gates(&joined), [one]);
+        let split = next(two("d", "e"), &joined);
+        let [kept, new] = gates(&split)[..] else {
+            unreachable!("two");
+        };
+        assert!(kept == one && new != one);
+        let moved = next(with_listen(&own(3, "d")), &split);
+        assert!(!gates(&split).contains(&gates(&moved)[0]));
     }
 
     #[test]

@@ -241,8 +241,9 @@ fn set_limits(state: &State, snapshot: &Snapshot) {
     for (frontend, plan) in snapshot.frontends.iter().zip(&plan.frontends) {
         let limit = plan.max_connections.unwrap_or(u64::MAX);
         frontend.live.gate.set_limit(limit);
-        let handshakes = plan.tls.as_ref().map_or(u64::MAX, |tls| tls.max_handshakes);
-        frontend.live.handshakes.set_limit(handshakes);
+        for (tls, plan) in frontend.tls.iter().zip(&plan.tls) {
+            tls.handshakes.set_limit(plan.max_handshakes);
+        }
     }
     if let Some(logging) = &state.logging {
         logging.set_level(plan.log.level);

@@ -1,11 +1,11 @@
-//! A frontend: a named set of listening addresses with its routes and limits.
+//! A frontend: a named set of binds with its routes and limits.
 
 use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::base::{ByteSize, FileMode, ListenAddress, Name, Peer, Position};
-use crate::plan::{ClientFields, Http2, Peers, Route, Rule, TcpRoute, Tls};
+use crate::base::{ByteSize, ListenAddress, Name};
+use crate::plan::{Bind, ClientFields, Http2, Peers, Route, Rule, TcpRoute, Tls};
 use crate::wire::field_names::FieldNames;
 
 /// `[frontend.NAME]`.
@@ -17,8 +17,9 @@ pub struct Frontend {
     pub binds: Vec<Bind>,
     /// What its connections carry.
     pub mode: Mode,
-    /// What is spoken at those of its addresses that have TLS; `None`: none has.
-    pub tls: Option<Tls>,
+    /// The TLS of its binds, in the order in which they first have it. Each is here once: binds with
+    /// the same TLS share it.
+    pub tls: Vec<Tls>,
     /// What is done to each exchange.
     pub rules: Vec<Rule>,
     /// Of requests; first match wins.
@@ -37,8 +38,6 @@ pub struct Frontend {
     pub http2: Http2,
     /// Whether an exchange goes on after the client closed its sending side.
     pub half_close: bool,
-    /// Who must begin its connections with a PROXY header, where an address does not say so itself.
-    pub proxy_protocol: ProxyProtocol,
     /// Peers whose `X-Forwarded-*`, `Forwarded` and request id are believed.
     pub trusted_proxies: Peers,
     /// By which field trusted proxies say who the client is.
@@ -56,21 +55,14 @@ pub struct Frontend {
 }
 
 impl Frontend {
-    /// What clients speak who connect to `address`. With TLS when it is no address of this frontend any
-    /// more: what may be secret is not sent in the clear.
-    pub fn security_at(&self, address: &ListenAddress) -> Security {
-        if self.tls.is_none() {
-            return Security::Clear;
-        }
-        let bind = self.binds.iter().find(|bind| bind.addr == *address);
-        bind.map_or(Security::Tls, |bind| bind.security)
+    /// The index of the bind at `address`; `None`: the frontend does not listen there.
+    pub fn bind_at(&self, address: &ListenAddress) -> Option<usize> {
+        self.binds.iter().position(|bind| bind.addr == *address)
     }
 
-    /// Who must begin connections to `address` with a PROXY header.
-    pub fn proxy_protocol_at(&self, address: &ListenAddress) -> &ProxyProtocol {
-        let bind = self.binds.iter().find(|bind| bind.addr == *address);
-        let own = bind.and_then(|bind| bind.proxy_protocol.as_ref());
-        own.unwrap_or(&self.proxy_protocol)
+    /// What clients of the bind with this index shake hands with; `None`: they speak in the clear.
+    pub fn tls_of(&self, bind: usize) -> Option<&Tls> {
+        self.tls.get(self.binds.get(bind)?.tls?)
     }
 
     /// The frontend `name` with every default, which listens nowhere and leads nowhere.
@@ -79,7 +71,7 @@ impl Frontend {
             name,
             binds: Vec::new(),
             mode: Mode::default(),
-            tls: None,
+            tls: Vec::new(),
             rules: Vec::new(),
             routes: Vec::new(),
             tcp_routes: Vec::new(),
@@ -89,7 +81,6 @@ impl Frontend {
             limits: FrontendLimits::default(),
             http2: Http2::default(),
             half_close: false,
-            proxy_protocol: ProxyProtocol::default(),
             trusted_proxies: Peers::default(),
             client_field: ClientField::default(),
             forwarding: Forwarding::default(),
@@ -99,31 +90,6 @@ impl Frontend {
             upgrades: vec!["websocket".to_owned()],
         }
     }
-}
-
-/// One listening address.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Bind {
-    /// Port 0 takes a free one.
-    pub addr: ListenAddress,
-    /// Who may connect, when it is a Unix socket with a file.
-    pub mode: FileMode,
-    /// What clients speak there.
-    pub security: Security,
-    /// Who must begin connections there with a PROXY header; `None`: as the frontend says.
-    pub proxy_protocol: Option<ProxyProtocol>,
-    /// Where it is written.
-    pub at: Position,
-}
-
-/// Whether clients speak TLS at an address.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Security {
-    /// They do not.
-    #[default]
-    Clear,
-    /// They do.
-    Tls,
 }
 
 /// `[frontend.NAME.timeout]`.
@@ -189,29 +155,6 @@ impl Default for FrontendLimits {
             fields: 100,
             target: ByteSize(16 << 10),
             linger: ByteSize(64 << 20),
-        }
-    }
-}
-
-/// `proxy_protocol` of a frontend: which peers must begin with a PROXY header.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ProxyProtocol {
-    /// None, and a header is not read.
-    #[default]
-    Off,
-    /// All of them.
-    Required,
-    /// These; all others are clients themselves.
-    From(Peers),
-}
-
-impl ProxyProtocol {
-    /// Whether a connection of `peer`, the other end of the socket, must begin with a PROXY header.
-    pub fn wants_header_from(&self, peer: Peer) -> bool {
-        match self {
-            Self::Off => false,
-            Self::Required => true,
-            Self::From(peers) => peers.have(peer),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! values stand in the file.
 
 mod backend;
+mod bind;
 pub mod expr;
 mod frontend;
 mod health;
@@ -22,9 +23,10 @@ mod tls;
 pub use backend::{
     Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,
 };
+pub use bind::{Bind, ProxyProtocol};
 pub use frontend::{
-    Bind, ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Mode,
-    OddNames, ProxyProtocol, RequestIds, Security,
+    ClientField, Forwarding, Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Mode,
+    OddNames, RequestIds,
 };
 pub use health::{Health, HttpCheck, Initial, Probe, StatusSet};
 pub use http2::Http2;

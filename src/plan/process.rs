@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::base::{FileMode, ListenAddress, Name, Position};
-use crate::plan::{Bind, HostPattern, Security};
+use crate::base::{ListenAddress, Name, Position};
+use crate::plan::{Bind, HostPattern};
 
 /// `[process]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -141,13 +141,10 @@ pub struct Admin {
 impl Default for Admin {
     fn default() -> Self {
         Self {
-            binds: vec![Bind {
-                security: Security::Clear,
-                proxy_protocol: None,
-                addr: ListenAddress::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 9900))),
-                mode: FileMode::default(),
-                at: Position::built_in(),
-            }],
+            binds: vec![Bind::new(
+                ListenAddress::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 9900))),
+                Position::built_in(),
+            )],
             hosts: Vec::new(),
             ready_needs: Vec::new(),
         }

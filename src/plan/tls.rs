@@ -11,7 +11,7 @@ use crate::plan::HostPattern;
 /// the frontend does not speak HTTP/2.
 pub const DEFAULT_ALPN: [&str; 2] = ["h2", "http/1.1"];
 
-/// `[frontend.NAME.tls]`.
+/// `[frontend.NAME.tls]`, or the `tls` of one of its addresses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tls {
     /// At least one. The first of its names is the default.
@@ -89,7 +89,7 @@ impl Default for TlsRules {
 pub struct NameRules {
     /// A wildcard stands for exactly one label, as in a certificate (RFC 9525 §6.3).
     pub name: HostPattern,
-    /// What holds for it; what is not written is as in the frontend.
+    /// What holds for it; what is not written is as for all names.
     pub rules: TlsRules,
     /// Where it is written.
     pub at: Position,
@@ -176,7 +176,7 @@ impl Tls {
         is(HostPattern::Exact(host.to_owned())).or_else(|| is(HostPattern::Wildcard(above()?)))
     }
 
-    /// All rules, those of the frontend first.
+    /// All rules, those for names without their own first.
     pub fn all_rules(&self) -> impl Iterator<Item = &TlsRules> {
         std::iter::once(&self.rules).chain(self.names.iter().map(|own| &own.rules))
     }

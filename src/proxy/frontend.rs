@@ -19,8 +19,6 @@ pub struct Frontend {
     pub metrics: FrontendMetrics,
     /// Its open client connections, and how many there may be.
     pub gate: Gate,
-    /// Its TLS handshakes under way, and how many there may be.
-    pub handshakes: Gate,
     /// Its open tunnels. Written by each tunnel as it begins and ends; read by metrics. `Relaxed`: it
     /// orders nothing.
     tunnels: AtomicU64,
@@ -33,7 +31,7 @@ pub struct Frontend {
     index_hint: AtomicU32,
 }
 
-/// Counts connections, and holds accepting back while there are as many as may be.
+/// Counts connections, or handshakes, and holds others back while there are as many as may be.
 #[derive(Debug)]
 pub struct Gate {
     /// Written by each connection that enters or leaves, on every worker; read by metrics.
@@ -51,7 +49,6 @@ impl Frontend {
             name,
             metrics: FrontendMetrics::new(workers),
             gate: Gate::new(u64::MAX),
-            handshakes: Gate::new(u64::MAX),
             tunnels: AtomicU64::new(0),
             removed: AtomicBool::new(false),
             index_hint: AtomicU32::new(0),

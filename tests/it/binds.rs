@@ -1,8 +1,9 @@
-//! One frontend that listens in the clear and with TLS: one set of routes and rules for both.
+//! One frontend with several binds: in the clear and with TLS, or each with its own TLS, and one set of
+//! routes and rules for all.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 
-use crate::rig::{Authority, Client, Folder, Origin, Proxy, Setup, Speech};
+use crate::rig::{Authority, Client, Folder, Origin, Proxy, Setup, Speech, TlsClient, until};
 
 /// A frontend `both` with a clear and a TLS address; `tls` is what the second one has.
 struct Both {
@@ -38,15 +39,46 @@ impl Both {
         format!("[\"127.0.0.1:0\", {{ address = \"127.0.0.2:0\", tls = {certificate} }}]")
     }
 
+    /// Two addresses with TLS; `first` and `second` are the keys of theirs.
+    fn two(&self, first: &str, second: &str) -> Setup {
+        let listen = format!(
+            "[{{ address = \"127.0.0.1:0\", tls = {{ {first} }} }}, \
+             {{ address = \"127.0.0.2:0\", tls = {{ {second} }} }}]"
+        );
+        self.setup(&listen, "")
+    }
+
+    /// The keys of TLS with the certificate and nothing else.
+    fn open(&self) -> String {
+        format!("certificates = {}", self.certificate)
+    }
+
+    /// The same, and clients must show a certificate.
+    fn strict(&self) -> String {
+        self.folder.replace("clients.pem", &self.authority.pem);
+        let ca = self.folder.path("clients.pem").display().to_string();
+        format!("{}, client_auth = {{ ca = \"{ca}\" }}", self.open())
+    }
+
     fn speech(&self) -> Speech {
         Speech::trusting(&self.authority)
     }
+
+    /// A client that shows a certificate where it is asked for one.
+    fn alice(&self) -> Speech {
+        Speech::showing(&self.authority, &self.authority.client(&["alice"], 7))
+    }
+
+    /// How a client speaks whose sessions are in tickets, and one of TLS 1.2 without a certificate.
+    fn strangers(&self) -> [Speech; 2] {
+        [self.speech(), Speech::old(&self.authority)]
+    }
 }
 
-/// The clear address of `both`, and the one with TLS.
+/// The addresses of `both`; where only one has TLS, it is the second.
 fn addresses(proxy: &Proxy) -> (SocketAddr, SocketAddr) {
     match proxy.addresses("both")[..] {
-        [clear, tls] => (clear, tls),
+        [first, second] => (first, second),
         ref other => unreachable!("two addresses: {other:?}"),
     }
 }
@@ -165,4 +197,191 @@ fn one_address_wants_a_proxy_header_and_another_none() {
     proxy.apply(&both.setup("[\"127.0.0.1:0\", \"127.0.0.2:0\"]", ""));
     assert_eq!(client.ask(REQUEST).status(), 421);
     assert_eq!(plain.ask(REQUEST).text(), "a");
+}
+
+#[test]
+fn each_address_has_its_own_certificate_versions_and_client_certificates() {
+    let both = Both::new();
+    let other = both.authority.pair(&["a.test"]);
+    both.folder.replace("b.pem", &other.whole());
+    let second = both.strict().replace("a.pem", "b.pem");
+    let setup = both.two(&both.open(), &format!("{second}, min_version = '1.3'"));
+    let proxy = setup.start();
+    let (open, strict) = addresses(&proxy);
+    for speech in both.strangers() {
+        let mut client = speech.connect(open, "a.test");
+        assert_eq!(client.get("a.test", "/").status(), 200);
+        assert!(other != client.certificate());
+        speech.refusal(strict, "a.test");
+    }
+    let failures = |reason| [("frontend", "both"), ("reason", reason)];
+    let name = "evenkeel_tls_handshake_failures_total";
+    proxy.wait_for_metric(name, &failures("version"), 1.0);
+    proxy.wait_for_metric(name, &failures("no_client_certificate"), 1.0);
+    let mut alice = both.alice().connect(strict, "a.test");
+    assert_eq!(other, alice.certificate());
+    assert_eq!(alice.get("a.test", "/").status(), 200);
+}
+
+/// Whether a session of an earlier visit went on.
+#[track_caller]
+fn visit(speech: &Speech, address: SocketAddr) -> bool {
+    let mut client = speech.connect(address, "a.test");
+    // Tickets come with the first bytes.
+    assert_eq!(client.get("a.test", "/").status(), 200);
+    client.is_resumed()
+}
+
+#[test]
+fn a_session_without_a_certificate_does_not_go_on_at_an_address_that_requires_one() {
+    let both = Both::new();
+    let strict = both.strict();
+    let optional = strict.replace("client_auth = {", "client_auth = { mode = 'optional',");
+    for asking in [&both.open(), &optional] {
+        let proxy = both.two(asking, &strict).start();
+        let (open, strict) = addresses(&proxy);
+        for speech in both.strangers() {
+            assert!(!visit(&speech, open));
+            assert!(visit(&speech, open));
+            speech.refusal(strict, "a.test");
+        }
+    }
+}
+
+#[test]
+fn a_session_of_a_client_with_a_certificate_goes_on_where_it_has_shown_it() {
+    let both = Both::new();
+    let proxy = both.two(&both.open(), &both.strict()).start();
+    let (open, strict) = addresses(&proxy);
+    let alice = both.alice();
+    assert!(!visit(&alice, open));
+    assert!(!visit(&alice, strict), "it shakes hands in full");
+    assert!(visit(&alice, strict), "its own goes on");
+    assert!(!visit(&alice, open), "nor does that go on here");
+}
+
+#[test]
+fn a_session_goes_on_at_another_address_that_asks_for_the_same() {
+    let both = Both::new();
+    let setup = |second: &str| both.two(&both.open(), second);
+    let newer = format!("{}, min_version = '1.3'", both.open());
+    let proxy = setup(&newer).start();
+    let (one, two) = addresses(&proxy);
+    let speech = both.speech();
+    assert!(!visit(&speech, one));
+    assert!(visit(&speech, two));
+    // One address begins to require certificates, and the other goes on as if nothing had happened.
+    proxy.apply(&setup(&both.strict()));
+    assert!(visit(&speech, one));
+    speech.refusal(two, "a.test");
+}
+
+#[test]
+fn a_reload_of_the_tls_of_one_address_leaves_sockets_and_connections_of_both() {
+    let both = Both::new();
+    let proxy = both.two(&both.open(), &both.open()).start();
+    let before = addresses(&proxy);
+    let mut clients = [before.0, before.1].map(|address| both.speech().connect(address, "a.test"));
+    let statuses = |clients: &mut [TlsClient; 2]| {
+        clients
+            .each_mut()
+            .map(|client| client.get("a.test", "/").status())
+    };
+    assert_eq!(statuses(&mut clients), [200, 200]);
+    let renewed = both.authority.pair(&["a.test"]);
+    both.folder.replace("b.pem", &renewed.whole());
+    let other = both.open().replace("a.pem", "b.pem");
+    proxy.apply(&both.two(&both.open(), &other));
+    assert_eq!(addresses(&proxy), before);
+    assert_eq!(statuses(&mut clients), [200, 200]);
+    let served = |address| both.speech().connect(address, "a.test").certificate();
+    assert_eq!(renewed, served(before.1));
+    assert!(renewed != served(before.0));
+    // What one begins to require holds for its connections alone.
+    proxy.apply(&both.two(&both.open(), &both.strict()));
+    assert_eq!(addresses(&proxy), before);
+    assert_eq!(statuses(&mut clients), [200, 421]);
+    clients[1].is_closed();
+}
+
+#[test]
+fn a_host_is_held_against_the_rules_of_the_address_that_the_connection_came_in_by() {
+    let both = Both::new();
+    let named = format!("{}, names.'b.test'.min_version = '1.3'", both.open());
+    let proxy = both.two(&named, &both.open()).start();
+    let (with_rules, without) = addresses(&proxy);
+    let mut client = both.speech().connect(with_rules, "a.test");
+    let answer = client.get("b.test", "/");
+    assert_eq!(
+        (answer.status(), &*answer.reason()),
+        (421, "request.host.misdirected")
+    );
+    let mut client = both.speech().connect(without, "a.test");
+    assert_eq!(client.get("b.test", "/").status(), 200);
+}
+
+#[test]
+fn a_route_requires_a_certificate_that_only_one_address_asks_for() {
+    let both = Both::new();
+    let listen = format!(
+        "[\"127.0.0.1:0\", {{ address = \"127.0.0.2:0\", tls = {{ {} }} }}]",
+        both.strict()
+    );
+    let route = "route = [{ client_certificate = 'required', backend = 'app' }]";
+    let proxy = both.setup(&listen, route).start();
+    let (clear, strict) = addresses(&proxy);
+    let answer = Client::connect(clear).ask(REQUEST);
+    assert_eq!(
+        (answer.status(), &*answer.reason()),
+        (403, "route.certificate")
+    );
+    let mut alice = both.alice().connect(strict, "a.test");
+    assert_eq!(alice.get("a.test", "/").status(), 200);
+}
+
+#[test]
+fn a_connection_of_an_address_that_was_removed_goes_on_where_another_would_let_it_in() {
+    let both = Both::new();
+    let (open, strict) = (both.open(), both.strict());
+    let kept = |tls: &str| {
+        let listen = format!("{{ address = \"127.0.0.2:0\", tls = {{ {tls} }} }}");
+        both.setup(&listen, "")
+    };
+    let proxy = both.two(&open, &strict).start();
+    let (first, _) = addresses(&proxy);
+    let mut client = both.speech().connect(first, "a.test");
+    assert_eq!(client.get("a.test", "/").status(), 200);
+    proxy.apply(&kept(&open));
+    assert_eq!(client.get("a.test", "/").status(), 200);
+    proxy.apply(&kept(&strict));
+    let answer = client.get("a.test", "/");
+    assert_eq!(
+        (answer.status(), &*answer.reason()),
+        (421, "request.tls.outdated")
+    );
+    client.is_closed();
+}
+
+#[test]
+fn a_client_whose_address_is_removed_while_it_connects_is_not_answered_in_the_clear() {
+    let both = Both::new();
+    let listen = format!(
+        "[\"127.0.0.1:0\", {{ address = \"127.0.0.2:0\", proxy_protocol = 'required', tls = {} }}]",
+        both.certificate
+    );
+    // Time stands still: what ran before the reload is not forgotten.
+    let proxy = both.setup(&listen, "").start_paused();
+    let (_, tls) = addresses(&proxy);
+    let connect = || TcpStream::connect(tls).expect("it listens");
+    let (mut stream, mut clear) = (connect(), Client::connect(tls));
+    until("both are accepted", || {
+        (proxy.status()["frontends"]["both"]["connections"] == 2).then_some(())
+    });
+    proxy.apply(&both.setup("\"127.0.0.1:0\"", ""));
+    let header = "PROXY TCP4 192.0.2.7 192.0.2.1 1000 80\r\n";
+    let (answer, _) = clear.send(format!("{header}{REQUEST}")).rest();
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+    std::io::Write::write_all(&mut stream, header.as_bytes()).expect("it is open");
+    let client = both.speech().over(stream, "a.test");
+    client.expect("it shakes hands as before");
 }

@@ -1,23 +1,20 @@
-//! `listen` of a frontend and of `[admin]`: addresses, and which of them have TLS.
+//! `listen` of a frontend and of `[admin]`: addresses, each with its own TLS and PROXY settings.
 
 use crate::base::{FileMode, ListenAddress};
 use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::bad_address;
 use crate::config::compile::{address, tls};
-use crate::config::diagnostic::Diagnostic;
 use crate::config::keys::{self, Part};
 use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
-use crate::config::source::Span;
-use crate::plan::{Bind, Http2, Mode, Security, Tls};
+use crate::plan::{Bind, Http2, Mode, ProxyProtocol, Tls};
 
 /// One item of `listen`.
 pub(super) struct Item<'a> {
-    /// What it stands for: `":80"` is two addresses.
+    /// What it stands for: `":80"` is two addresses. Their TLS is compiled later.
     binds: Vec<Bind>,
-    span: Span,
     tls: ItemTls<'a>,
 }
 
@@ -27,15 +24,32 @@ enum ItemTls<'a> {
     Unwritten,
     /// `false`
     Off,
-    /// The TLS of the frontend is written here.
+    /// Its own, in this table.
     Own(Section<'a>),
 }
 
-/// The items of the `listen` of the frontend `section`, each address noted as bound by it.
+/// What the items of `listen` come to.
+pub(super) struct Compiled {
+    pub(super) binds: Vec<Bind>,
+    /// What the binds shake hands with, each once.
+    pub(super) tls: Vec<Tls>,
+}
+
+/// `proxy_protocol` as it is written in `section`, a frontend or an item of its `listen`.
+pub(super) fn proxy_protocol(
+    section: &Section<'_>,
+    report: &mut Report<'_>,
+) -> Option<ProxyProtocol> {
+    keys::proxy_protocol(section, section.setting("proxy_protocol")?, report)
+}
+
+/// The items of the `listen` of the frontend `section`, each address noted as bound by it. Those that
+/// write no `proxy_protocol` have that of the frontend, `inherited`.
 pub(super) fn items<'a>(
     section: &Section<'a>,
     setting: Setting<'a>,
     mode: Mode,
+    inherited: &ProxyProtocol,
     written: &mut Written,
     report: &mut Report<'_>,
 ) -> Vec<Item<'a>> {
@@ -44,51 +58,50 @@ pub(super) fn items<'a>(
     let socket_mode = socket_mode(section, report);
     let mut items = Vec::new();
     for item in setting.list() {
-        let Kind::Table(_) = &item.value.kind else {
-            let binds = addresses(section, item, socket_mode, written, report);
-            items.push(Item {
-                binds,
-                span: item.span(),
-                tls: ItemTls::Unwritten,
-            });
-            continue;
-        };
-        let title = format!("{}.listen]", section.title.trim_end_matches(']'));
-        let Some(own) = Section::open(&keys, title, item, report) else {
-            continue;
-        };
+        let mut own = None;
+        let mut addresses = vec![item];
+        if let Kind::Table(_) = &item.value.kind {
+            let title = format!("{}.listen]", section.title.trim_end_matches(']'));
+            let Some(table) = Section::open(&keys, title, item, report) else {
+                continue;
+            };
+            addresses = table.list("address").unwrap_or_default();
+            if table.lacks("address") {
+                report.error(
+                    item.span(),
+                    "this has no `address`",
+                    "write `{ address = \":443\", tls = \"/path/to/fullchain.pem\" }`",
+                );
+            }
+            own = Some(table);
+        }
         let mut binds = Vec::new();
-        for address in own.list("address").unwrap_or_default() {
-            binds.extend(addresses(section, address, socket_mode, written, report));
+        for address in addresses {
+            binds.extend(self::binds(section, address, socket_mode, written, report));
         }
-        if own.lacks("address") {
-            report.error(
-                item.span(),
-                "this has no `address`",
-                "write `{ address = \":443\", tls = \"/path/to/fullchain.pem\" }`",
-            );
-        }
-        let header = own.setting("proxy_protocol");
-        let header = header.and_then(|setting| keys::proxy_protocol(&own, setting, report));
+        let header = own.as_ref().and_then(|own| proxy_protocol(own, report));
         for bind in &mut binds {
-            bind.proxy_protocol.clone_from(&header);
+            bind.proxy_protocol = header.as_ref().unwrap_or(inherited).clone();
         }
-        let tls = match own.setting("tls").map(|tls| tls.as_switch()) {
-            None => ItemTls::Unwritten,
-            Some(Some(false)) => ItemTls::Off,
-            Some(Some(true)) if section.setting("tls").is_some() => ItemTls::Unwritten,
-            Some(_) => ItemTls::Own(own),
-        };
-        items.push(Item {
-            binds,
-            span: item.span(),
-            tls,
-        });
+        let tls = own.map_or(ItemTls::Unwritten, |own| ItemTls::of(section, own));
+        items.push(Item { binds, tls });
     }
     if socket_mode.is_some() {
         refuse_idle_mode(section, items.iter().flat_map(|item| &item.binds), report);
     }
     items
+}
+
+impl<'a> ItemTls<'a> {
+    /// What the item `own` of the frontend `section` says.
+    fn of(section: &Section<'_>, own: Section<'a>) -> Self {
+        match own.setting("tls").map(|tls| tls.as_switch()) {
+            None => Self::Unwritten,
+            Some(Some(false)) => Self::Off,
+            Some(Some(true)) if section.setting("tls").is_some() => Self::Unwritten,
+            Some(_) => Self::Own(own),
+        }
+    }
 }
 
 /// Whether `tls` is written in the frontend `section` or at one of its addresses.
@@ -101,60 +114,58 @@ pub(super) fn has_tls(section: &Section<'_>) -> bool {
     !section.lacks("tls") || at_address.iter().any(has)
 }
 
-/// The binds of `items`, each with what is spoken there, and the TLS of those that have it.
+/// The binds of `items` and their TLS. Items whose TLS says the same share it, as those do that have
+/// the frontend's.
 pub(super) fn with_tls(
     section: &Section<'_>,
     items: Vec<Item<'_>>,
     http2: &Http2,
     report: &mut Report<'_>,
-) -> (Vec<Bind>, Option<Tls>) {
-    let mut tls = tls::tls(section, http2, report);
-    let is_of_frontend = section.setting("tls").is_some();
-    let mut first = section.setting("tls").map(|tls| tls.span());
-    let mut binds = Vec::new();
-    for item in items {
-        let security = match &item.tls {
-            ItemTls::Off => Security::Clear,
-            ItemTls::Unwritten if is_of_frontend => Security::Tls,
-            ItemTls::Unwritten => Security::Clear,
-            ItemTls::Own(own) => {
-                match first {
-                    None => tls = tls::tls(own, http2, report),
-                    Some(first) => report.add(written_twice(section, item.span, first)),
-                }
-                first.get_or_insert(item.span);
-                Security::Tls
-            }
-        };
-        let with_security = |bind| Bind { security, ..bind };
-        binds.extend(item.binds.into_iter().map(with_security));
-    }
-    let has_tls = binds.iter().any(|one| one.security == Security::Tls);
+) -> Compiled {
+    let of_frontend = tls::tls(section, http2, report);
+    let is_used = |item: &Item<'_>| matches!(item.tls, ItemTls::Unwritten);
     if let Some(setting) = section.setting("tls")
-        && !has_tls
-        && !binds.is_empty()
+        && !items.is_empty()
+        && !items.iter().any(is_used)
     {
         report.error(
             setting.span(),
             format!(
-                "`tls` does nothing: every address of `{}` has `tls = false`",
+                "`tls` does nothing: every address of `{}` writes its own `tls`",
                 section.title
             ),
-            "leave it out, or leave `tls = false` out at one address",
+            "leave it out, or leave `tls` out at one address",
         );
     }
-    refuse_same_address(&binds, section, report);
-    (binds, tls)
+    let mut compiled = Compiled {
+        binds: Vec::new(),
+        tls: Vec::new(),
+    };
+    for Item { mut binds, tls } in items {
+        let own = match &tls {
+            ItemTls::Off => None,
+            ItemTls::Unwritten => of_frontend.clone(),
+            ItemTls::Own(own) => tls::tls(own, http2, report),
+        };
+        let index = own.map(|own| compiled.index_of(own));
+        for bind in &mut binds {
+            bind.tls = index;
+        }
+        compiled.binds.extend(binds);
+    }
+    refuse_same_address(&compiled.binds, section, report);
+    compiled
 }
 
-fn written_twice(section: &Section<'_>, span: Span, first: Span) -> Diagnostic {
-    let message = format!("`tls` of `{}` is written twice", section.title);
-    Diagnostic::error(span, message)
-        .related(first, "the first is here")
-        .help(
-            "the addresses of a frontend that have TLS have the same: write `tls` in the frontend and \
-             `{ address = \"…\", tls = false }` for the others, or another frontend",
-        )
+impl Compiled {
+    /// The index of `tls`, which is added unless it is there.
+    fn index_of(&mut self, tls: Tls) -> usize {
+        let known = self.tls.iter().position(|known| *known == tls);
+        known.unwrap_or_else(|| {
+            self.tls.push(tls);
+            self.tls.len() - 1
+        })
+    }
 }
 
 /// An address is known by what is written: with port 0 it may be there twice.
@@ -165,8 +176,10 @@ fn refuse_same_address(binds: &[Bind], section: &Section<'_>, report: &mut Repor
             one.addr.is_any_port() && earlier.any(|two| two.addr == one.addr && differs(one, two))
         })
     };
-    let what = if differing(|one, two| one.security != two.security) {
+    let what = if differing(|one, two| one.tls.is_some() != two.tls.is_some()) {
         "with TLS and without"
+    } else if differing(|one, two| one.tls != two.tls) {
+        "with different `tls`"
     } else if differing(|one, two| one.proxy_protocol != two.proxy_protocol) {
         "with different `proxy_protocol`"
     } else {
@@ -191,7 +204,7 @@ pub(super) fn admin_binds(
     let socket_mode = socket_mode(section, report);
     let mut binds = Vec::new();
     for item in setting.list() {
-        binds.extend(addresses(section, item, socket_mode, written, report));
+        binds.extend(self::binds(section, item, socket_mode, written, report));
     }
     if socket_mode.is_some() {
         refuse_idle_mode(section, &binds, report);
@@ -210,7 +223,7 @@ fn refuse_no_address(section: &Section<'_>, setting: Setting<'_>, report: &mut R
 }
 
 /// What one string stands for.
-fn addresses(
+fn binds(
     section: &Section<'_>,
     item: Setting<'_>,
     mode: Option<FileMode>,
@@ -243,10 +256,7 @@ fn addresses(
         written.listener(addr.clone(), &section.title, item.span());
         Bind {
             mode: mode.filter(|_| addr.path().is_some()).unwrap_or_default(),
-            addr,
-            security: Security::Clear,
-            proxy_protocol: None,
-            at: at.clone(),
+            ..Bind::new(addr, at.clone())
         }
     };
     found.into_iter().map(with_mode).collect()

@@ -15,7 +15,7 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::suggest;
 use crate::plan::expr::Known;
-use crate::plan::{ClientAuth, ClientCertificate, Frontend, Mode, Route, Tls};
+use crate::plan::{ClientAuth, ClientCertificate, Frontend, Mode, ProxyProtocol, Route, Tls};
 
 const NO_FRONTEND: &str = "there is no frontend, so Evenkeel would listen on no address";
 
@@ -108,7 +108,8 @@ fn of_section(
     let mut frontend = Frontend::new(name.clone().unwrap_or_else(keys::nameless));
     let keys = FRONTEND.part(Part::of(mode));
     keys.read(section, &mut frontend, report);
-    let items = listen(section, mode, place, written, reading, report);
+    let header = bind::proxy_protocol(section, report).unwrap_or_default();
+    let items = listen(section, mode, place, &header, written, reading, report);
     frontend.backend = section
         .setting("backend")
         .and_then(|backend| backend_name(backend, mode, written, report));
@@ -145,9 +146,13 @@ fn of_section(
             "write `backend = \"…\"`, or a `[[frontend.NAME.route]]`, or both",
         );
     }
-    let with_tls = bind::with_tls(section, items, &frontend.http2, report);
-    (frontend.binds, frontend.tls) = with_tls;
-    check_client_certificates(section, frontend.tls.as_ref(), &frontend.routes, report);
+    let errors_before = report.errors();
+    let bind::Compiled { binds, tls } = bind::with_tls(section, items, &frontend.http2, report);
+    // What `tls` with a mistake asks of clients is not known.
+    if report.errors() == errors_before {
+        check_client_certificates(section, &tls, &frontend.routes, report);
+    }
+    (frontend.binds, frontend.tls) = (binds, tls);
     // Without a name, mistakes in the keys are found all the same.
     name.map(|_| frontend)
 }
@@ -160,10 +165,11 @@ pub(super) fn mode_of(table: &Table) -> Mode {
     }
 }
 
-/// A route that requires a certificate which no handshake asks for would never match.
+/// A route that requires a certificate which no handshake asks for would never match. One of the binds
+/// is enough: clients of the others get an answer that says what is missing.
 fn check_client_certificates(
     section: &Section<'_>,
-    tls: Option<&Tls>,
+    tls: &[Tls],
     routes: &[Route],
     report: &mut Report<'_>,
 ) {
@@ -171,9 +177,7 @@ fn check_client_certificates(
         tls.all_rules()
             .any(|rules| rules.client_auth != ClientAuth::Off)
     };
-    // Also when `tls` is written and has a mistake.
-    let is_unknown = tls.is_none() && bind::has_tls(section);
-    if is_unknown || tls.is_some_and(is_asked) {
+    if tls.iter().any(is_asked) {
         return;
     }
     let wants = |route: &&Route| route.client_certificate == ClientCertificate::Required;
@@ -202,6 +206,7 @@ fn listen<'a>(
     section: &Section<'a>,
     mode: Mode,
     Place { entry, frontends }: Place<'_>,
+    header: &ProxyProtocol,
     written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
@@ -216,7 +221,7 @@ fn listen<'a>(
         }
         return Vec::new();
     };
-    bind::items(section, setting, mode, written, report)
+    bind::items(section, setting, mode, header, written, report)
 }
 
 /// What to write in a frontend without `listen`. Where it has nothing but routes, they were meant for

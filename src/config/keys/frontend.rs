@@ -1,20 +1,20 @@
-//! `[frontend.NAME]`, and its addresses.
+//! `[frontend.NAME]`.
 
 use http::HeaderName;
 
-use crate::base::FileMode;
-use crate::config::page::{Page, list, peers as shown_peers, string, strings, table};
+use crate::config::page::{Page, peers as shown_peers, string, strings};
 use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
-use crate::plan::{Bind, ClientField, Frontend, HeaderCase, Mode, OddNames, RequestIds, Security};
+use crate::plan::{ClientField, Frontend, HeaderCase, Mode, OddNames, RequestIds};
 
+use super::bind::{self, BIND, TLS_PASSES, socket_mode};
 use super::forwarding::{FORWARDING, request_id};
 use super::http2::FRONTEND_HTTP2;
 use super::kind::{Inner, Shape};
 use super::limits::FRONTEND_LIMITS;
-use super::peers::{self, PROXY_PROTOCOL, peers, proxy_protocol};
+use super::peers::{self, PROXY_SHAPE, peers};
 use super::route::{ROUTE, TCP_ROUTE};
 use super::rule::{self, RULE};
 use super::timeout::FRONTEND_TIMEOUT;
@@ -23,11 +23,6 @@ use super::words::Words;
 use super::{Keys, NO_FIELDS, NO_REQUESTS, Part, key, nameless};
 
 const OF_EACH: &str = "write it in each `[frontend.NAME]`: it has no value for all of them";
-const PROXY_SHAPE: Shape = Shape::AnyOf(&[
-    Shape::Words(&["off", "required"]),
-    Shape::Table(&PROXY_PROTOCOL),
-]);
-const TLS_PASSES: &str = "leave it out: in TCP mode TLS passes as it is, and the servers end it";
 
 pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
     keys: &[
@@ -35,12 +30,10 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             .means("Addresses to listen on; \":80\" is IPv4 and IPv6.")
             .also("bind address")
             .not_in_defaults(OF_EACH)
-            .compiled(
+            .compiled_either(
                 Shape::List(&Shape::AnyOf(&[Shape::Text, Shape::Table(&BIND)])),
-                |frontend| {
-                    let binds = frontend.binds.iter();
-                    Some(list(binds.map(|bind| shown(bind, frontend))))
-                },
+                bind::short,
+                bind::long,
             ),
         key("socket_mode")
             .means("The permissions of the file of a Unix socket: who may connect.")
@@ -65,15 +58,9 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             .number_or("off", i64::MAX, |frontend| &mut frontend.max_connections),
         key("proxy_protocol")
             .means("Peers that must send a PROXY header: \"off\", \"required\" or a list.")
-            .own(
-                PROXY_SHAPE,
-                |section, setting, frontend, report| {
-                    if let Some(wanted) = proxy_protocol(section, setting, report) {
-                        frontend.proxy_protocol = wanted;
-                    }
-                },
-                |frontend| Some(peers::shown(&frontend.proxy_protocol)),
-            ),
+            .compiled(PROXY_SHAPE, |frontend| {
+                bind::proxy_protocol_of_all(frontend).map(peers::shown)
+            }),
         key("half_close")
             .means("true: a request goes on when the client closes its sending side.")
             .not_in_tcp("leave it out: in TCP mode one side may always go on when the other has said all")
@@ -139,13 +126,13 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             .not_in_tcp(NO_FIELDS)
             .table(&Inner(&FORWARDING, |frontend| &mut frontend.forwarding)),
         key("tls")
-            .means("TLS: the file or directory of certificates, or a table.")
+            .means("TLS: files or directories of certificates, or a table.")
             .not_in_defaults(OF_EACH)
             .not_in_tcp(TLS_PASSES)
             .compiled_tables(
                 Shape::AnyOf(&[Shape::List(&Shape::Text), Shape::Table(&FRONTEND_TLS)]),
                 |frontend, path, page| {
-                    if let Some(tls) = &frontend.tls {
+                    if let Some(tls) = bind::tls_of_all(frontend) {
                         page.table(path);
                         FRONTEND_TLS.whole().show(path, tls, page);
                     }
@@ -226,37 +213,6 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
     ..Keys::EMPTY
 };
 
-/// An item of `listen`.
-pub(in crate::config) static BIND: Keys<Bind> = Keys {
-    keys: &[
-        key("address")
-            .means("The address to listen on.")
-            .also("addr listen bind")
-            .not_shown(Shape::List(&Shape::Text)),
-        key("tls")
-            .means("TLS at this address; `false`: none, where the frontend has `tls`.")
-            .not_in_tcp(TLS_PASSES)
-            .not_shown(Shape::AnyOf(&[
-                Shape::Switch,
-                Shape::List(&Shape::Text),
-                Shape::Table(&FRONTEND_TLS),
-            ])),
-        key("proxy_protocol")
-            .means("`proxy_protocol` for this address alone.")
-            .not_shown(PROXY_SHAPE),
-    ],
-    hints: r#"
-        port: write `address = ":443"`
-        ssl crt: write `tls = "/path/to/fullchain.pem"`
-        certificates: write `tls = { certificates = […] }`
-        socket_mode mode http2: write it in the frontend: it is for all its addresses
-        accept_proxy: write `proxy_protocol = "required"`
-        alpn: write `tls = { alpn = […] }`
-    "#,
-    tcp_hints: "socket_mode: write it in the frontend: it is for all its addresses",
-    ..Keys::EMPTY
-};
-
 impl Part {
     /// The part of the keys that frontends in `mode` have.
     pub(in crate::config) fn of(mode: Mode) -> Self {
@@ -265,31 +221,6 @@ impl Part {
             Mode::Tcp => Self::Tcp,
         }
     }
-}
-
-/// An item of `listen` as it is written: an address, or a table if it has settings of its own.
-fn shown(bind: &Bind, frontend: &Frontend) -> String {
-    let address = string(&bind.addr.to_string());
-    let is_clear = frontend.tls.is_some() && bind.security == Security::Clear;
-    let tls = is_clear.then(|| ("tls", false.to_string()));
-    let header = bind.proxy_protocol.as_ref();
-    let header = header.map(|header| ("proxy_protocol", peers::shown(header)));
-    if tls.is_none() && header.is_none() {
-        return address;
-    }
-    let keys = [Some(("address", address)), tls, header];
-    table(
-        keys.into_iter()
-            .flatten()
-            .map(|(key, value)| (key.to_owned(), value)),
-    )
-}
-
-/// The permissions of the socket files among `binds`, which are the same for all; `None`: there is no file.
-pub(super) fn socket_mode(binds: &[Bind]) -> Option<String> {
-    let mut files = binds.iter().filter(|bind| bind.addr.path().is_some());
-    let mode: Option<FileMode> = files.next().map(|bind| bind.mode);
-    mode.map(|mode| string(&mode.to_string()))
 }
 
 fn tcp_routes(frontend: &Frontend, path: &str, page: &mut Page) {

@@ -30,6 +30,7 @@
 //! Prior art: the flags of ripgrep, each defined once (`flags/defs.rs`).
 
 mod backend;
+mod bind;
 mod forwarding;
 mod frontend;
 mod health;
@@ -47,8 +48,9 @@ mod tls;
 mod words;
 
 pub(super) use backend::BACKEND;
+pub(super) use bind::BIND;
 pub(super) use forwarding::is_of_the_protocol;
-pub(super) use frontend::{BIND, FRONTEND};
+pub(super) use frontend::FRONTEND;
 pub(super) use health::HEALTH;
 pub(super) use kind::{About, Described, Shape};
 pub(super) use peers::proxy_protocol;

@@ -23,6 +23,12 @@ pub(super) static PROXY_PROTOCOL: Keys<Peers> = Keys {
     ..Keys::EMPTY
 };
 
+/// What `proxy_protocol` may be.
+pub(super) const PROXY_SHAPE: Shape = Shape::AnyOf(&[
+    Shape::Words(&["off", "required"]),
+    Shape::Table(&PROXY_PROTOCOL),
+]);
+
 /// Reads `proxy_protocol`: a word, or a table of peers.
 pub(in crate::config) fn proxy_protocol(
     section: &Section<'_>,

@@ -14,7 +14,8 @@ use crate::plan::{
 };
 
 use super::backend::BACKEND;
-use super::frontend::{FRONTEND, socket_mode};
+use super::bind::socket_mode;
+use super::frontend::FRONTEND;
 use super::kind::{Inner, Shape};
 use super::words::Words;
 use super::{Keys, Part, View, key};

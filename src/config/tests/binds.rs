@@ -1,8 +1,9 @@
-//! `listen` with tables: which addresses of a frontend have TLS, and what is said about mistakes.
+//! `listen` with tables: the TLS and PROXY settings of each address, and what is said about mistakes.
 
 use super::{errors, plan};
+use crate::base::TlsVersion;
 use crate::config::show;
-use crate::plan::{Frontend, ProxyProtocol, Security};
+use crate::plan::{ClientAuth, Frontend, ProxyProtocol};
 
 const BACKEND: &str = "\n[backend.app]\nservers = '10.0.0.1:80'\n";
 
@@ -17,46 +18,85 @@ fn frontend(lines: &str) -> Frontend {
     made.frontends.into_iter().next().expect("a frontend")
 }
 
+/// For each address, which TLS of the frontend it has.
 #[track_caller]
-fn securities(lines: &str) -> Vec<Security> {
+fn tls_of_each(lines: &str) -> Vec<Option<usize>> {
     let binds = frontend(lines).binds;
-    binds.iter().map(|one| one.security).collect()
+    binds.iter().map(|bind| bind.tls).collect()
 }
 
 #[test]
 fn tls_is_spoken_where_it_is_written() {
-    use Security::{Clear, Tls};
     for (lines, expected) in [
-        ("listen = ['10.0.0.1:80', '10.0.0.1:81']", [Clear, Clear]),
+        ("listen = ['10.0.0.1:80', '10.0.0.1:81']", [None, None]),
         (
             "listen = ['10.0.0.1:80', '10.0.0.1:81']\ntls = '/a.pem'",
-            [Tls, Tls],
+            [Some(0), Some(0)],
         ),
         (
             "listen = ['10.0.0.1:80', { address = '10.0.0.1:81', tls = '/a.pem' }]",
-            [Clear, Tls],
+            [None, Some(0)],
         ),
         (
             "listen = { address = ['10.0.0.1:80', '10.0.0.1:81'], tls = '/a.pem' }",
-            [Tls, Tls],
+            [Some(0), Some(0)],
         ),
         (
             "listen = [{ address = '10.0.0.1:80', tls = false }, '10.0.0.1:81']\ntls = '/a.pem'",
-            [Clear, Tls],
+            [None, Some(0)],
         ),
         (
             "listen = [{ address = '10.0.0.1:80', tls = false }, { address = '10.0.0.1:81', tls = true }]\n\
              tls = '/a.pem'",
-            [Clear, Tls],
+            [None, Some(0)],
         ),
-        (":80", [Clear, Clear]),
+        ("listen = { address = ':80', tls = false }", [None, None]),
+        (
+            "listen = [{ address = '10.0.0.1:80', tls = '/a.pem' }, { address = '10.0.0.1:81', tls = '/b.pem' }]",
+            [Some(0), Some(1)],
+        ),
+        (
+            "listen = ['10.0.0.1:80', { address = '10.0.0.1:81', tls = '/b.pem' }]\ntls = '/a.pem'",
+            [Some(0), Some(1)],
+        ),
     ] {
-        let lines = match lines {
-            ":80" => "listen = { address = ':80', tls = false }",
-            lines => lines,
-        };
-        assert_eq!(securities(lines), expected, "{lines}");
+        assert_eq!(tls_of_each(lines), expected, "{lines}");
     }
+}
+
+#[test]
+fn addresses_whose_tls_says_the_same_share_it() {
+    for lines in [
+        "listen = [{ address = '10.0.0.1:80', tls = '/a.pem' }, { address = '10.0.0.1:81', tls = { certificates = ['/a.pem'] } }]",
+        "listen = ['10.0.0.1:80', { address = '10.0.0.1:81', tls = '/a.pem' }]\n\
+         tls = { certificates = '/a.pem', min_version = '1.2' }",
+    ] {
+        assert_eq!(tls_of_each(lines), [Some(0), Some(0)], "{lines}");
+    }
+}
+
+#[test]
+fn each_address_may_have_its_own_certificates_versions_and_client_certificates() {
+    let made = frontend(
+        "listen = [\n\
+         ':80',\n\
+         { address = '10.0.0.1:443', tls = { certificates = '/a.pem', names.'a.test'.alpn = [] } },\n\
+         { address = '10.0.0.1:444', proxy_protocol = 'required', tls = { certificates = '/b.pem', \
+         min_version = '1.3', client_auth = { ca = '/ca.pem' } } },\n\
+         ]",
+    );
+    let [open, strict] = &*made.tls else {
+        unreachable!("two: {:?}", made.tls);
+    };
+    assert_eq!(made.tls_of(1), None, "`:80` is two addresses");
+    assert_eq!((made.tls_of(2), made.tls_of(3)), (Some(open), Some(strict)));
+    assert_eq!(
+        (open.rules.min_version, strict.rules.min_version),
+        (TlsVersion::V1_2, TlsVersion::V1_3)
+    );
+    assert_eq!((open.names.len(), strict.names.len()), (1, 0));
+    assert_eq!(open.rules.client_auth, ClientAuth::Off);
+    assert!(matches!(strict.rules.client_auth, ClientAuth::On(_)));
 }
 
 #[test]
@@ -83,17 +123,41 @@ fn passthrough_and_client_certificates_find_the_tls_of_an_address() {
 }
 
 #[test]
+fn a_route_may_require_a_certificate_that_some_addresses_ask_for() {
+    let asking =
+        "tls = { certificates = '/a.pem', client_auth = { mode = 'optional', ca = '/ca.pem' } }";
+    let lines = format!(
+        "listen = [':80', {{ address = ':443', tls = '/a.pem' }}, {{ address = ':444', {asking} }}]\n\
+         route = [{{ client_certificate = 'required', backend = 'app' }}]"
+    );
+    assert_eq!(frontend(&lines).tls.len(), 2);
+    // A mistake in what would ask is the only one that is said.
+    let said = errors(&text(&lines.replace("ca = '/ca.pem'", "ca = ''")));
+    assert_eq!(said.matches("error: ").count(), 1, "{said}");
+}
+
+#[test]
 fn mistakes_in_listen_say_what_to_write() {
     for (lines, parts) in [
         (
-            "listen = [{ address = ':80', tls = '/a.pem' }, { address = ':443', tls = '/b.pem' }]",
-            ["`tls` of `[frontend.web]` is written twice", "tls = false"],
+            "listen = [{ address = ':80', tls = '/a.pem' }, { address = ':443', tls = false }]\ntls = '/b.pem'",
+            [
+                "`tls` does nothing: every address of `[frontend.web]` writes its own `tls`",
+                "leave it out",
+            ],
         ),
         (
-            "listen = [':80', { address = ':443', tls = '/a.pem' }]\ntls = '/b.pem'",
+            "listen = [':80', { address = ':443', tls = { min_version = '1.3' } }]\ntls = '/b.pem'",
             [
-                "`tls` of `[frontend.web]` is written twice",
-                "the first is here",
+                "`[frontend.web.listen.tls]` has no `certificates`",
+                "write `certificates",
+            ],
+        ),
+        (
+            "listen = [{ address = '127.0.0.1:0', tls = '/a.pem' }, { address = '127.0.0.1:0', tls = '/b.pem' }]",
+            [
+                "one address with port 0 is here with different `tls`",
+                "two different addresses",
             ],
         ),
         (
@@ -142,7 +206,7 @@ fn an_address_may_say_itself_who_sends_proxy_headers() {
         "listen = [{ address = '10.0.0.1:80', proxy_protocol = { from = '10.0.0.0/8' } }, '10.0.0.1:81',\n\
          { address = '10.0.0.1:82', proxy_protocol = 'off' }]\nproxy_protocol = 'required'",
     );
-    let at = |index: usize| made.proxy_protocol_at(&made.binds[index].addr);
+    let at = |index: usize| &made.binds[index].proxy_protocol;
     assert!(matches!(at(0), ProxyProtocol::From(_)));
     assert_eq!(at(1), &ProxyProtocol::Required);
     assert_eq!(at(2), &ProxyProtocol::Off);

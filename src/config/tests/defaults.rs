@@ -106,7 +106,7 @@ fn a_frontend_in_tcp_mode_has_the_defaults_that_it_knows() {
     let database = &plan.frontends[2];
     assert_eq!(database.mode, Mode::Tcp);
     assert_eq!(database.timeout.tunnel, Some(seconds(4)));
-    assert_eq!(database.proxy_protocol, ProxyProtocol::Required);
+    assert_eq!(database.binds[0].proxy_protocol, ProxyProtocol::Required);
     assert_eq!(plan.frontends[0].limits.head, ByteSize(9 << 10));
 }
 

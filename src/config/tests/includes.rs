@@ -102,6 +102,20 @@ fn included_files_count_as_if_they_stood_there() {
 }
 
 #[test]
+fn other_files_add_certificates_to_the_tls_of_a_frontend_and_not_to_that_of_an_address() {
+    let own = "listen = [':443', { address = ':8443', tls = '/own.pem' }]";
+    let main = format!(
+        "include = 'site.toml'\n{}tls.certificates = '/a.pem'\n{BACKEND}",
+        FRONTEND.replace("listen = '127.0.0.1:8080'", own)
+    );
+    let site = "[frontend.web.tls]\ncertificates = '/site.pem'\n";
+    let directory = Directory::with(&[("main.toml", &main), ("site.toml", site)]);
+    let frontend = &directory.load().plan.frontends[0];
+    let files = frontend.tls.iter().map(|tls| tls.certificates.len());
+    assert_eq!(files.collect::<Vec<_>>(), [2, 1]);
+}
+
+#[test]
 fn secret_files_are_relative_to_the_file_that_names_them_and_watched() {
     let directory = Directory::with(&[
         (
@@ -170,7 +184,7 @@ backend = 'a'
     let names: Vec<&str> = frontend.routes.iter().map(|route| &*route.name).collect();
     assert_eq!(names, ["main", "a", "b", "last"]);
     assert_eq!(frontend.timeout.head.as_secs(), 3);
-    let tls = frontend.tls.expect("TLS");
+    let tls = &frontend.tls[0];
     let files: Vec<PathBuf> = tls.certificates.iter().map(|c| c.path.clone()).collect();
     // Paths begin at the file that they are written in.
     assert_eq!(

@@ -26,8 +26,8 @@ use crate::plan::{
     FrontendTimeouts, HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, Log,
     LogFormat, LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On, Own, OwnCheck,
     OwnSettings, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol,
-    ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Route, Rule, Security, SendProxy,
-    Server, ServerTls, Shutdown, Sni, StatusSet, Target, TcpRoute, Tls, TlsRules, Trust, UnixPeers,
+    ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Route, Rule, SendProxy, Server,
+    ServerTls, Shutdown, Sni, StatusSet, Target, TcpRoute, Tls, TlsRules, Trust, UnixPeers,
     UnknownNames, ValuePattern,
 };
 
@@ -94,19 +94,22 @@ fn binds(owner: String) -> impl Strategy<Value = Vec<Bind>> {
         ip().prop_map(|ip| vec![ListenAddress::from(SocketAddr::new(ip, 0))]),
         proptest::sample::subsequence(others, 1..=4),
     ];
-    let header = option::of(proxy_protocol());
-    (listen, 0_u32..0o1000, header).prop_map(|(addresses, mode, header)| {
-        let with_mode = |addr: ListenAddress| Bind {
+    let headers = vec(proxy_protocol(), 1..4);
+    (listen, 0_u32..0o1000, headers).prop_map(|(addresses, mode, headers)| {
+        let bind = |(addr, header): (ListenAddress, &ProxyProtocol)| Bind {
             mode: match addr.path() {
                 Some(_) => FileMode(mode),
                 None => FileMode::default(),
             },
-            security: Security::Clear,
             proxy_protocol: header.clone(),
-            addr,
-            at: Position::built_in(),
+            ..Bind::new(addr, Position::built_in())
         };
-        addresses.into_iter().map(with_mode).collect()
+        // Of one address or several: the same for all, or not.
+        addresses
+            .into_iter()
+            .zip(headers.iter().cycle())
+            .map(bind)
+            .collect()
     })
 }
 
@@ -486,7 +489,8 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         binds(name.to_string()),
         option::of(1..u64::MAX >> 1),
         any::<bool>(),
-        (proxy_protocol(), peers(), client_field()),
+        (peers(), client_field()),
+        vec(option::of(0..3_usize), 8),
     );
     (
         Just(name),
@@ -497,37 +501,39 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
         (
             request_id,
             (header_case(), odd_names()),
-            option::of(tls()),
+            vec(tls(), 3),
             (upgrades, rules()),
         ),
     )
         .prop_map(|(name, listening, routes, backend, settings, writing)| {
-            let (mut binds, max_connections, half_close, who) = listening;
-            let (proxy_protocol, trusted_proxies, client_field) = who;
+            let (mut binds, max_connections, half_close, who, choices) = listening;
+            let (trusted_proxies, client_field) = who;
             let (timeout, limits, mut http2, forwarding) = settings;
-            let (request_id, (header_case, field_names), tls, (upgrades, rules)) = writing;
+            let (request_id, (header_case, field_names), any_tls, (upgrades, rules)) = writing;
             let mut routes = routes;
+            // Each TLS is that of some address, and they are in the order of the addresses.
+            let mut tls: Vec<Tls> = Vec::new();
+            for (bind, choice) in binds.iter_mut().zip(choices) {
+                bind.tls = choice.map(|choice| {
+                    let known = tls.iter().position(|known| *known == any_tls[choice]);
+                    known.unwrap_or_else(|| {
+                        tls.push(any_tls[choice].clone());
+                        tls.len() - 1
+                    })
+                });
+            }
             let asks = |tls: &Tls| {
                 tls.all_rules()
                     .any(|one| one.client_auth != ClientAuth::Off)
             };
-            if !tls.as_ref().is_some_and(asks) {
+            if !tls.iter().any(asks) {
                 // A route that requires a certificate is refused where clients are not asked for one.
                 for route in &mut routes {
                     route.client_certificate = ClientCertificate::Any;
                 }
             }
             // What is offered must be spoken.
-            http2.enabled |= tls.is_some();
-            for (index, one) in binds.iter_mut().enumerate() {
-                // One of them has the TLS that there is.
-                let has_tls = tls.is_some() && (index == 0 || half_close);
-                one.security = if has_tls {
-                    Security::Tls
-                } else {
-                    Security::Clear
-                };
-            }
+            http2.enabled |= !tls.is_empty();
             Frontend {
                 name,
                 binds,
@@ -541,7 +547,6 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                 limits,
                 http2,
                 half_close,
-                proxy_protocol,
                 trusted_proxies,
                 client_field,
                 forwarding,
@@ -607,10 +612,7 @@ fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Fronte
                 binds: http
                     .binds
                     .into_iter()
-                    .map(|bind| Bind {
-                        security: Security::Clear,
-                        ..bind
-                    })
+                    .map(|bind| Bind { tls: None, ..bind })
                     .collect(),
                 mode: Mode::Tcp,
                 routes: Vec::new(),
@@ -625,8 +627,7 @@ fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Fronte
                 limits: FrontendLimits::default(),
                 http2: Http2::default(),
                 half_close: false,
-                tls: None,
-                proxy_protocol: http.proxy_protocol,
+                tls: Vec::new(),
                 trusted_proxies: Default::default(),
                 client_field: Default::default(),
                 forwarding: Forwarding::default(),
@@ -920,7 +921,7 @@ fn admin(backends: Vec<Name>) -> impl Strategy<Value = Option<Admin>> {
     );
     option::of(parts.prop_map(|(mut binds, hosts, ready_needs)| {
         for bind in &mut binds {
-            bind.proxy_protocol = None;
+            bind.proxy_protocol = ProxyProtocol::Off;
         }
         Admin {
             binds,

@@ -333,7 +333,7 @@ fn is_covered(name: &str, names: &HashSet<&str>) -> bool {
 
 fn of_plan(plan: &Plan) -> impl Iterator<Item = &Tls> {
     let frontends = plan.frontends.iter();
-    frontends.filter_map(|frontend| frontend.tls.as_ref())
+    frontends.flat_map(|frontend| &frontend.tls)
 }
 
 fn towards_servers(plan: &Plan) -> impl Iterator<Item = &ServerTls> {

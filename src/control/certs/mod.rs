@@ -2,7 +2,7 @@
 //! and renewed while they run.
 //!
 //! `load` reads one, `file_cache` has all of them and knows which changed; here they become [`Terms`],
-//! frontend by frontend, and in `server_tls` what backends need. What is wrong is said at the line of
+//! one for each TLS of a frontend, and in `server_tls` what backends need. What is wrong is said at the line of
 //! the configuration that names the file.
 //! A renewed file takes effect by itself; one that cannot be used changes nothing, whether it is
 //! found at a reload or in between.
@@ -48,7 +48,7 @@ const REFUSED_BY_CLIENTS: &str = "clients will refuse it";
 #[derive(Debug, Default)]
 pub struct Certs {
     file_cache: FileCache,
-    /// See [`Resumption`]. Those of policies that no frontend has are dropped.
+    /// See [`Resumption`]. Those of policies that no bind has are dropped.
     resumptions: HashMap<Policy, Resumption>,
     /// What was found and has neither taken effect nor been said.
     findings: file_cache::Findings,
@@ -57,7 +57,7 @@ pub struct Certs {
     reminded: HashMap<Files, (i64, i64)>,
 }
 
-/// Who may begin a session: what two frontends must agree on to share a memory of sessions.
+/// Who may begin a session: what two binds must agree on to share a memory of sessions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Policy {
     Any,
@@ -71,8 +71,8 @@ enum Policy {
 /// What a plan's certificates came to.
 #[derive(Debug, Default)]
 pub struct Prepared {
-    /// For each frontend of the plan; `None`: it has no TLS, or something is wrong with it.
-    terms: Vec<Option<Arc<Terms>>>,
+    /// For each frontend of the plan, for each of its TLS; `None`: something is wrong with it.
+    terms: Vec<Vec<Option<Arc<Terms>>>>,
     servers: ServerTlsSet,
     /// What is wrong: errors where nothing can be served, warnings where something else is.
     pub diagnostics: Vec<Diagnostic>,
@@ -93,14 +93,12 @@ impl Certs {
     pub fn prepare(&mut self, plan: &Plan, before: Option<&Snapshot>) -> Prepared {
         self.findings.add(self.file_cache.look(plan));
         let mut prepared = Prepared::default();
-        for frontend in &plan.frontends {
-            let terms = frontend.tls.as_ref().and_then(|tls| {
-                let terms = self.terms(tls, &mut prepared.diagnostics);
-                terms.map(Arc::new)
-            });
-            prepared.terms.push(terms);
-        }
         let found = &mut prepared.diagnostics;
+        for frontend in &plan.frontends {
+            let terms = frontend.tls.iter();
+            let terms = terms.map(|tls| self.terms(tls, found).map(Arc::new));
+            prepared.terms.push(terms.collect());
+        }
         prepared.servers = ServerTlsSet::of(plan, &self.file_cache, before, found);
         prepared
     }
@@ -108,8 +106,8 @@ impl Certs {
     /// Forgets what has nothing to do with `plan`, which runs from now on.
     fn settle(&mut self, plan: &Plan) {
         self.file_cache.retain(plan);
-        let frontends = plan.frontends.iter().filter_map(|one| one.tls.as_ref());
-        let rules = frontends.flat_map(Tls::all_rules);
+        let tls = plan.frontends.iter().flat_map(|frontend| &frontend.tls);
+        let rules = tls.flat_map(Tls::all_rules);
         let used: HashSet<Policy> = rules
             .filter_map(|rules| Some(policy_of(self.trust(&rules.client_auth).ok()?.as_ref())))
             .collect();
@@ -164,7 +162,7 @@ impl Certs {
         }
     }
 
-    /// The certificates of one frontend that can be served. One in a directory that never could be is
+    /// The certificates of `tls` that can be served. One in a directory that never could be is
     /// an error, and does not hold back the others: the caller refuses it by what was found.
     fn store(&self, tls: &Tls, found: &mut Vec<Diagnostic>) -> Option<Store> {
         let errors_before = errors(found);
@@ -306,8 +304,10 @@ impl Prepared {
     /// shake hands with.
     pub fn equip(&self, snapshot: &mut Snapshot) {
         for (frontend, terms) in snapshot.frontends.iter_mut().zip(&self.terms) {
-            let terms = terms.as_ref().map(Arc::clone);
-            frontend.tls = terms.map(|terms| Arc::new(Acceptor::new(terms)));
+            for (tls, terms) in frontend.tls.iter_mut().zip(terms) {
+                let terms = terms.as_ref().map(Arc::clone);
+                tls.acceptor = terms.map(|terms| Arc::new(Acceptor::new(terms)));
+            }
         }
         self.servers.equip(snapshot);
     }
@@ -451,8 +451,10 @@ pub(super) async fn look(state: &Rc<State>) {
 pub(super) fn take_up(state: &State, certs: &mut Certs, snapshot: &Snapshot, prepared: &Prepared) {
     if certs.findings.is_change() {
         for (frontend, terms) in snapshot.frontends.iter().zip(&prepared.terms) {
-            if let (Some(acceptor), Some(terms)) = (&frontend.tls, terms) {
-                acceptor.renew(Arc::clone(terms));
+            for (tls, terms) in frontend.tls.iter().zip(terms) {
+                if let (Some(acceptor), Some(terms)) = (&tls.acceptor, terms) {
+                    acceptor.renew(Arc::clone(terms));
+                }
             }
         }
     }

@@ -17,12 +17,12 @@ use crate::base::{ListenAddress, Peer};
 use crate::exchange::{ClientTls, Fault, LoggedRequest, Reason, RequestId};
 use crate::expr::Variables;
 use crate::observe::Refusal;
-use crate::plan::{self, FrontendTimeouts, Security};
+use crate::plan::{self, FrontendTimeouts};
 use crate::proxy::context::Context;
 use crate::proxy::forward::ProxyHeaderPools;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::Exchange;
-use crate::proxy::snapshot::View;
+use crate::proxy::snapshot::{FrontendTls, View};
 use crate::proxy::tls::{Admission, Lapsed};
 use crate::wire::forwarded::x_forwarded_for;
 
@@ -68,11 +68,12 @@ pub(super) struct Client {
     forwarded_for: OnceCell<Option<HeaderValue>>,
     /// What the handshake let it in by; `None`: it speaks in the clear.
     admission: Option<Box<Admission>>,
-    /// Where it connected to, as the plan had it then: what is spoken there is asked again after a reload.
-    address: Arc<ListenAddress>,
+    /// Where it connected to, as the plan had it then: what its bind asks of clients is looked up again after a
+    /// reload.
+    pub(super) address: Arc<ListenAddress>,
     /// Who sent a PROXY header at its beginning. Boxed: few do.
     header_from: Option<Box<Peer>>,
-    /// The generation of the snapshot, and the version of the frontend's TLS terms, under which it was
+    /// The generation of the snapshot, and the version of the frontend's TLS, under which it was
     /// last found that it would be let in. Written by [`Client::check_admission`].
     admitted_under: Cell<(u64, u64)>,
 }
@@ -146,8 +147,7 @@ impl Client {
         place: u32,
         now: SystemTime,
     ) -> Result<(), Fault> {
-        let tls = &view.snapshot.frontends[place as usize].tls;
-        let version = tls.as_ref().map_or(0, |acceptor| acceptor.version());
+        let version = view.snapshot.frontends[place as usize].tls_version();
         let under = (view.snapshot.generation, version);
         let admission = self.admission.as_deref();
         let has_ended = admission.is_some_and(|admission| admission.has_ended(now));
@@ -165,17 +165,39 @@ impl Client {
     #[cold]
     fn check_admission_anew(&self, view: &View, place: u32, now: SystemTime) -> Result<(), Fault> {
         let plan = &view.snapshot.plan.frontends[place as usize];
+        let tls = &view.snapshot.frontends[place as usize].tls;
+        if let Some(bind) = plan.bind_at(&self.address) {
+            return self.check_bind(&plan.binds[bind], tls, now);
+        }
+        // The address was removed from the frontend. The connection goes on if another bind would let
+        // its client in.
+        let mut checked = Ok(());
+        for bind in &plan.binds {
+            checked = self.check_bind(bind, tls, now);
+            if checked.is_ok() {
+                break;
+            }
+        }
+        checked
+    }
+
+    /// Whether the client would be let in by `bind`, whose TLS is one of `tls`.
+    fn check_bind(
+        &self,
+        bind: &plan::Bind,
+        tls: &[FrontendTls],
+        now: SystemTime,
+    ) -> Result<(), Fault> {
         let socket_peer = self.header_from.as_deref().copied().unwrap_or(self.peer);
-        let wanted_from = plan.proxy_protocol_at(&self.address);
-        let is_header_wanted = wanted_from.wants_header_from(socket_peer);
+        let is_header_wanted = bind.proxy_protocol.wants_header_from(socket_peer);
         if is_header_wanted != self.header_from.is_some() {
             return Err(Fault::new(Reason::RequestAddressOutdated));
         }
-        let acceptor = match plan.security_at(&self.address) {
+        let acceptor = match bind.tls {
             // A connection in the clear has nothing to show where TLS is not spoken.
-            Security::Clear if self.admission.is_none() => return Ok(()),
-            Security::Clear => None,
-            Security::Tls => view.snapshot.frontends[place as usize].tls.as_ref(),
+            None if self.admission.is_none() => return Ok(()),
+            None => None,
+            Some(index) => tls.get(index).and_then(|tls| tls.acceptor.as_ref()),
         };
         let lapsed = match (acceptor.map(|acceptor| acceptor.terms()), &self.admission) {
             (None, None) => return Ok(()),

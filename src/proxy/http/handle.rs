@@ -170,7 +170,7 @@ impl ActiveRequest {
         if body_kind != BodyKind::None {
             upgrade::refuse_body(&request, seen, &plan.upgrades)?;
         }
-        identity::check_host(plan, client.tls.as_deref(), &host)?;
+        identity::check_host(plan, &client.address, client.tls.as_deref(), &host)?;
 
         // Where no rule of the frontend can change what routes look at, the host is parsed once.
         let progress = match frontend.rules {

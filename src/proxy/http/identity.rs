@@ -2,32 +2,41 @@
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::base::ListenAddress;
 use crate::exchange::{ClientTls, Reason};
 use crate::plan::{self, ClientFields};
 
-/// Whether a connection that was opened for one name may ask for `host`.
+/// Whether a connection to `address` that was opened for one name may ask for `host`.
 ///
 /// Only where names have rules of their own: what was asked of the client in the handshake may be
 /// less than `host` asks of its clients. Where both names have the same rules, one connection serves
-/// for both, as HTTP/2 wants it (RFC 9113 §9.1.1).
+/// for both, as HTTP/2 wants it (RFC 9113 §9.1.1). The rules are those of the bind that the connection
+/// came in by.
 pub(super) fn check_host(
     plan: &plan::Frontend,
+    address: &ListenAddress,
     tls: Option<&ClientTls>,
     host: &str,
 ) -> Result<(), Reason> {
-    let (Some(plan), Some(tls)) = (&plan.tls, tls) else {
+    let Some(tls) = tls else {
         return Ok(());
     };
     let asked_for = tls.server_name.as_deref();
-    if plan.names.is_empty() || asked_for == Some(host) {
+    if asked_for == Some(host) {
         return Ok(());
     }
-    let (_, opened_for) = plan.rules_of(asked_for);
-    let (_, wanted) = plan.rules_of(Some(host));
-    if opened_for == wanted {
-        return Ok(());
+    let serves_both = |tls: &plan::Tls| {
+        tls.names.is_empty() || tls.rules_of(asked_for).1 == tls.rules_of(Some(host)).1
+    };
+    let is_fine = match plan.bind_at(address) {
+        Some(bind) => plan.tls_of(bind).is_none_or(serves_both),
+        // The address was removed from the frontend. Its rules are not known any more.
+        None => plan.tls.iter().all(serves_both),
+    };
+    match is_fine {
+        true => Ok(()),
+        false => Err(Reason::RequestHostMisdirected),
     }
-    Err(Reason::RequestHostMisdirected)
 }
 
 /// Whether the client has shown what `route` wants to see.

@@ -17,7 +17,7 @@ use crate::base::tasks;
 use crate::base::{InWords, ListenAddress, Peer};
 use crate::net::{Listener, Stream, is_shortage};
 use crate::observe::{PauseCause, event};
-use crate::plan::{Mode, Security};
+use crate::plan::Mode;
 use crate::proxy::connections::Registration;
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
@@ -280,15 +280,23 @@ async fn begin(
     if mode_of(frontend, context) == Mode::Tcp {
         return Some(Accepted::Tcp(stream, ends, registration));
     }
-    let (stream, tls) = match security_of(frontend, &address, context)? {
-        Security::Clear => (stream, None),
-        Security::Tls => {
+    let (stream, tls) = match has_tls(frontend, &address, context)? {
+        false => (stream, None),
+        true => {
             // One deadline for both: a client that is slow to say a name is no faster in a handshake.
             let began = clock::now();
             let stream =
                 tcp::pass_through(stream, ends, began, frontend, context, &registration).await?;
-            let (stream, tls) =
-                secure(stream, ends.client, began, frontend, context, &registration).await?;
+            let (stream, tls) = secure(
+                stream,
+                ends.client,
+                began,
+                frontend,
+                &address,
+                context,
+                &registration,
+            )
+            .await?;
             (stream, Some(tls))
         }
     };
@@ -309,14 +317,11 @@ fn mode_of(frontend: &Arc<Frontend>, context: &Context) -> Mode {
     })
 }
 
-/// What clients of `frontend` speak at `address` now; `None`: the frontend has been removed for a while.
-fn security_of(
-    frontend: &Arc<Frontend>,
-    address: &ListenAddress,
-    context: &Context,
-) -> Option<Security> {
-    let (view, place) = context.views.with(frontend)?;
-    Some(view.snapshot.plan.frontends[place].security_at(address))
+/// Whether clients of `frontend` speak TLS at `address`, now or when it was last listened on: no client that
+/// came for TLS is answered in the clear. `None`: `address` was removed a while ago.
+fn has_tls(frontend: &Arc<Frontend>, address: &ListenAddress, context: &Context) -> Option<bool> {
+    let (view, place, bind) = context.views.at_bind(frontend, address)?;
+    Some(view.snapshot.plan.frontends[place].tls_of(bind).is_some())
 }
 
 impl Drop for Pass {

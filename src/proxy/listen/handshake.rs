@@ -10,15 +10,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::base::Peer;
 use crate::base::clock::{self, Elapsed, Instant};
+use crate::base::{ListenAddress, Peer};
 use crate::net::{HandshakeFault, Stream, TlsPeer};
 use crate::observe::{Handshake, HandshakeFailure, event};
 use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
 use crate::proxy::http::TlsClient;
-use crate::proxy::snapshot::View;
+use crate::proxy::snapshot::{FrontendTls, View};
 use crate::proxy::tls::{Acceptor, Admission, PolicyId, client_tls, failure_of};
 
 /// A place among the handshakes under way; free again when dropped.
@@ -38,6 +38,7 @@ pub(super) async fn secure(
     peer: Peer,
     began: Instant,
     frontend: &Arc<Frontend>,
+    address: &ListenAddress,
     context: &Context,
     registration: &Registration,
 ) -> Option<(Stream, TlsClient)> {
@@ -47,6 +48,7 @@ pub(super) async fn secure(
         peer,
         began,
         frontend,
+        address,
         context,
         registration,
     ));
@@ -59,17 +61,24 @@ async fn shake_hands(
     peer: Peer,
     began: Instant,
     frontend: &Arc<Frontend>,
+    address: &ListenAddress,
     context: &Context,
     registration: &Registration,
 ) -> Option<(Stream, TlsClient)> {
-    let (view, place) = context.views.with(frontend)?;
+    let (view, place, bind) = context.views.at_bind(frontend, address)?;
     let until = began + view.snapshot.plan.frontends[place].timeout.handshake;
     let timeout = until.saturating_duration_since(clock::now());
-    let acceptor = acceptor(&view, place)?;
+    let FrontendTls {
+        acceptor,
+        handshakes,
+    } = tls_of(&view, place, bind)?;
     drop(view);
+    // Where the plan wants TLS and there is nothing to do it with, the connection is closed: never in
+    // the clear what was meant to be secret.
+    let acceptor = acceptor?;
     let mut handshake = pin!(clock::within(
         timeout,
-        agree(stream, &acceptor, &frontend.handshakes)
+        agree(stream, &acceptor, &handshakes)
     ));
     let outcome = poll_fn(|cx| match registration.shutdown(cx) {
         Shutdown::Abort => Poll::Ready(None),
@@ -117,10 +126,11 @@ async fn shake_hands(
     }
 }
 
-/// What the frontend shakes hands with. Where its plan wants TLS and there is nothing to do it with,
-/// the connection is closed: never in the clear what was meant to be secret.
-fn acceptor(view: &View, place: usize) -> Option<Arc<Acceptor>> {
-    view.snapshot.frontends[place].tls.clone()
+/// What the bind with index `bind` of the frontend at `place` shakes hands with. `None`: a reload has just
+/// taken its TLS away.
+fn tls_of(view: &View, place: usize, bind: usize) -> Option<FrontendTls> {
+    let index = view.snapshot.plan.frontends[place].binds[bind].tls?;
+    view.snapshot.frontends[place].tls.get(index).cloned()
 }
 
 async fn agree(

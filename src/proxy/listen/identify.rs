@@ -49,7 +49,7 @@ pub(super) async fn identify(
     registration: &Registration,
 ) -> Option<Identified> {
     let peer = ends.client;
-    let Some(timeout) = timeout(peer, frontend, address, context) else {
+    let Some(timeout) = timeout(peer, frontend, address, context)? else {
         return Some(Identified {
             stream,
             ends,
@@ -79,18 +79,19 @@ pub(super) async fn identify(
     }
 }
 
-/// How long the header of `peer` is waited for; `None`: none is wanted.
+/// How long the header of `peer` is waited for; `Some(None)`: none is wanted. `None`: `address` was removed
+/// a while ago.
 fn timeout(
     peer: Peer,
     frontend: &Arc<Frontend>,
     address: &ListenAddress,
     context: &Context,
-) -> Option<Duration> {
-    let (view, place) = context.views.with(frontend)?;
+) -> Option<Option<Duration>> {
+    let (view, place, bind) = context.views.at_bind(frontend, address)?;
     let plan = &view.snapshot.plan.frontends[place];
-    let wanted_from = plan.proxy_protocol_at(address);
+    let wanted_from = &plan.binds[bind].proxy_protocol;
     let is_wanted = wanted_from.wants_header_from(peer);
-    is_wanted.then_some(plan.timeout.head)
+    Some(is_wanted.then_some(plan.timeout.head))
 }
 
 /// The fault is `None` for a connection that ended without a byte, as those of TCP checks do.

@@ -16,13 +16,13 @@ use std::task::Context;
 use arc_swap::ArcSwap;
 use http::HeaderName;
 
-use crate::base::Name;
 use crate::base::clock::Instant;
+use crate::base::{ListenAddress, Name};
 use crate::exchange::{RouteMetrics, TakenRoute};
 use crate::observe::AttemptCounter;
 use crate::plan::{HeaderCase, Plan};
 use crate::proxy::backend::{Backend, Local};
-use crate::proxy::frontend;
+use crate::proxy::frontend::{self, Gate};
 use crate::proxy::io::{FieldRules, never_from_clients};
 use crate::proxy::route::{Router, TcpRoutes};
 use crate::proxy::rules::Pipeline;
@@ -51,8 +51,8 @@ pub struct Snapshot {
 pub struct Frontend {
     /// Its live state.
     pub live: Arc<frontend::Frontend>,
-    /// What it shakes hands with; `None`: in the clear, if the plan says so.
-    pub tls: Option<Arc<Acceptor>>,
+    /// For each TLS of its plan, what its binds shake hands with.
+    pub tls: Vec<FrontendTls>,
     /// Its rules.
     pub rules: Option<Arc<Pipeline>>,
     /// Its routes.
@@ -71,6 +71,16 @@ pub struct Frontend {
     pub tcp_route_metrics: Arc<[Arc<RouteMetrics>]>,
     /// The place of the backend of requests that no route matches.
     pub default_backend: Option<u32>,
+}
+
+/// What the binds of a frontend that have the same TLS shake hands with.
+#[derive(Clone)]
+pub struct FrontendTls {
+    /// Answers handshakes. `None`: its certificates were not read, and connections are closed.
+    pub acceptor: Option<Arc<Acceptor>>,
+    /// The handshakes under way, and how many there may be. Lives on as long as a bind with its address
+    /// does.
+    pub handshakes: Arc<Gate>,
 }
 
 /// The snapshot that runs now.
@@ -158,6 +168,15 @@ impl Snapshot {
         frontends
             .chain(backends)
             .any(|case| case == HeaderCase::Preserve)
+    }
+}
+
+impl Frontend {
+    /// How often what handshakes are made with has changed in this snapshot, at any of its binds.
+    #[inline]
+    pub fn tls_version(&self) -> u64 {
+        let acceptors = self.tls.iter().filter_map(|tls| tls.acceptor.as_ref());
+        acceptors.map(|acceptor| acceptor.version()).sum()
     }
 }
 
@@ -250,6 +269,23 @@ impl Views {
         let before = self.before.borrow();
         let mut latest_first = before.iter().rev();
         latest_first.find_map(|view| Some((Rc::clone(view), view.snapshot.frontend_of(live)?)))
+    }
+
+    /// The view in which the frontend that is `live` listens at `address`, its place, and the index of
+    /// the bind: what runs now, or for an address that was just removed what ran before. `None`: it was
+    /// removed a while ago.
+    pub fn at_bind(
+        &self,
+        live: &Arc<frontend::Frontend>,
+        address: &ListenAddress,
+    ) -> Option<(Rc<View>, usize, usize)> {
+        let found = |view: &Rc<View>| {
+            let place = view.snapshot.frontend_of(live)?;
+            let bind = view.snapshot.plan.frontends[place].bind_at(address)?;
+            Some((Rc::clone(view), place, bind))
+        };
+        let now = found(&self.current());
+        now.or_else(|| self.before.borrow().iter().rev().find_map(found))
     }
 
     /// Lets go of what ran before.

@@ -1,4 +1,4 @@
-//! What a frontend answers handshakes with now.
+//! What the binds of a frontend that have the same TLS answer handshakes with now.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::resumption::{PolicyId, Resumption};
 use super::rules::{BadRules, Offer, Rules, Trust, rules};
 use super::store::Store;
 
-/// A frontend's terms, which can be exchanged while it runs.
+/// The terms of one TLS of a frontend, which can be exchanged while it runs.
 #[derive(Debug)]
 pub struct Acceptor {
     /// Written by `control::certs` when a file changed; read once for each handshake.

@@ -1,7 +1,7 @@
-//! What a frontend answers a TLS handshake with: which rules, which certificate, which sessions go on.
+//! What a bind answers a TLS handshake with: which rules, which certificate, which sessions go on.
 //!
-//! `control::certs` reads files and makes [`Terms`] of them; a snapshot's frontend holds them in an
-//! [`Acceptor`], where they are swapped as one when a certificate was renewed. `listen` asks the
+//! `control::certs` reads files and makes [`Terms`] of them, which binds with the same TLS share; a
+//! snapshot's frontend holds them in an [`Acceptor`], where they are swapped as one when a certificate was renewed. `listen` asks the
 //! acceptor once for each handshake. Nothing here opens a file or a socket.
 
 mod acceptor;

@@ -1,11 +1,14 @@
 //! Where earlier sessions are remembered, so that a client that comes back needs no full handshake.
 //!
-//! One for each policy about client certificates, and never one for two: on resumption rustls asks
+//! One for each policy about client certificates, whichever frontends and binds have it, and never one
+//! for two: on resumption rustls asks
 //! for no certificate and believes the one that the session has, so a session that was begun without
 //! a certificate would go on where one is required (the class of CVE-2025-23419 in nginx).
 //! A renewed list of revoked certificates is another policy, so no session goes on that began under
 //! the old one; what expires by itself is seen to in `client_cert_sessions`. `control::certs` keeps the memories
-//! across reloads and renewals, and drops one when its policy has gone.
+//! across reloads and renewals, and drops one when its policy has gone. So what identifies a memory is
+//! the policy and not the address: sessions go on when a bind gets another certificate, another version
+//! or another address, and with rustls only for the name that they were begun for.
 
 use std::fmt;
 use std::sync::Arc;
