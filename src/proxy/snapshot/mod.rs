@@ -5,30 +5,23 @@
 //! holds the view by `Rc`. An exchange keeps the view that it began with.
 
 mod target;
+mod view;
 
-use std::cell::{LazyCell, RefCell};
-use std::collections::HashMap;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Context;
 
 use arc_swap::ArcSwap;
-use http::HeaderName;
 
-use crate::base::clock::Instant;
-use crate::base::{ListenAddress, Name};
-use crate::exchange::{RouteMetrics, TakenRoute};
-use crate::observe::AttemptCounter;
+use crate::exchange::RouteMetrics;
 use crate::plan::{HeaderCase, Plan};
-use crate::proxy::backend::{Backend, Local};
+use crate::proxy::backend::Backend;
 use crate::proxy::frontend::{self, Gate};
-use crate::proxy::io::{FieldRules, never_from_clients};
 use crate::proxy::route::{Router, TcpRoutes};
 use crate::proxy::rules::Pipeline;
 use crate::proxy::tls::Acceptor;
 
 pub(crate) use target::{Names, Target};
+pub(crate) use view::{View, Views};
 
 /// One compiled configuration.
 pub struct Snapshot {
@@ -89,49 +82,6 @@ pub struct Current {
     /// Of `snapshot`. Written by [`Current::swap`] after the snapshot, with `Release`; a worker that
     /// reads the new number with `Acquire` finds the new snapshot.
     generation: AtomicU64,
-}
-
-/// A snapshot as one worker sees it: with its own connections to servers.
-pub struct View {
-    /// What it is a view of.
-    pub snapshot: Arc<Snapshot>,
-    /// In the plan's order.
-    pub frontends: Vec<LocalFrontend>,
-    /// In the plan's order.
-    pub backends: Vec<Rc<Local>>,
-    /// Fields that no client can send, by whichever frontend: those that tell servers about clients'
-    /// certificates, and what servers may take for fields of ours.
-    pub client_fields: Vec<HeaderName>,
-    /// Which fields of requests pass, in the plan's order of frontends.
-    pub field_rules: Vec<Rc<FieldRules>>,
-    /// Whether the case of field names is recorded, because a frontend or backend preserves it.
-    pub records_case: bool,
-}
-
-/// What the exchanges of one worker keep of a frontend, and of the routes that they take.
-#[derive(Clone)]
-pub struct LocalFrontend {
-    /// Its name.
-    pub name: Rc<str>,
-    /// In the plan's order.
-    pub routes: Rc<[Rc<TakenRoute>]>,
-    /// In the plan's order: those of connections that are passed on as they are.
-    pub tcp_routes: Rc<[Rc<TakenRoute>]>,
-}
-
-/// How many snapshots that ran before are kept, for some seconds: as many reloads as may follow each
-/// other faster than a worker comes to hear of them.
-const KEPT_BEFORE: usize = 4;
-
-/// A worker's handle to the current snapshot.
-pub struct Views {
-    current: Arc<Current>,
-    /// Of the same worker.
-    attempts: AttemptCounter,
-    view: RefCell<Rc<View>>,
-    /// Those before, the latest last, for as long as a connection of a frontend that has gone may
-    /// still ask.
-    before: RefCell<Vec<Rc<View>>>,
 }
 
 impl Snapshot {
@@ -200,216 +150,4 @@ impl Current {
         self.snapshot.store(Arc::new(snapshot));
         self.generation.store(generation, Ordering::Release);
     }
-}
-
-impl Views {
-    /// The first view of the worker whose attempts `attempts` counts.
-    pub fn new(current: Arc<Current>, attempts: AttemptCounter) -> Self {
-        let view = Rc::new(View::of(current.load(), attempts, None));
-        Self {
-            current,
-            attempts,
-            view: RefCell::new(view),
-            before: RefCell::default(),
-        }
-    }
-
-    /// The view of what runs now.
-    #[inline]
-    pub fn current(&self) -> Rc<View> {
-        let generation = self.current.generation.load(Ordering::Acquire);
-        {
-            let view = self.view.borrow();
-            if view.snapshot.generation >= generation {
-                return Rc::clone(&view);
-            }
-        }
-        self.renew()
-    }
-
-    #[cold]
-    fn renew(&self) -> Rc<View> {
-        let next = Rc::new(View::of(
-            self.current.load(),
-            self.attempts,
-            Some(&self.view.borrow()),
-        ));
-        let before = self.view.replace(Rc::clone(&next));
-        self.keep(before);
-        next
-    }
-
-    /// Looks at what runs now, and does not leave `snapshot` out, which ran before if it does not run
-    /// now: connections of a frontend that only it has may be about to come.
-    pub fn pass(&self, snapshot: Arc<Snapshot>) {
-        let now = self.current();
-        let knows = |view: &Rc<View>| view.snapshot.generation == snapshot.generation;
-        let is_left_out = !knows(&now) && !self.before.borrow().iter().any(knows);
-        if is_left_out {
-            self.keep(Rc::new(View::of(snapshot, self.attempts, Some(&now))));
-        }
-    }
-
-    /// Keeps `view` among those before.
-    fn keep(&self, view: Rc<View>) {
-        let mut before = self.before.borrow_mut();
-        if before.len() == KEPT_BEFORE {
-            before.remove(0);
-        }
-        before.push(view);
-    }
-
-    /// The view in which the frontend that is `live` has a place, and the place: what runs now, or
-    /// for one that was just removed what ran before.
-    pub fn with(&self, live: &Arc<frontend::Frontend>) -> Option<(Rc<View>, usize)> {
-        let now = self.current();
-        if let Some(place) = now.snapshot.frontend_of(live) {
-            return Some((now, place));
-        }
-        let before = self.before.borrow();
-        let mut latest_first = before.iter().rev();
-        latest_first.find_map(|view| Some((Rc::clone(view), view.snapshot.frontend_of(live)?)))
-    }
-
-    /// The view in which the frontend that is `live` listens at `address`, its place, and the index of
-    /// the bind: what runs now, or for an address that was just removed what ran before. `None`: it was
-    /// removed a while ago.
-    pub fn at_bind(
-        &self,
-        live: &Arc<frontend::Frontend>,
-        address: &ListenAddress,
-    ) -> Option<(Rc<View>, usize, usize)> {
-        let found = |view: &Rc<View>| {
-            let place = view.snapshot.frontend_of(live)?;
-            let bind = view.snapshot.plan.frontends[place].bind_at(address)?;
-            Some((Rc::clone(view), place, bind))
-        };
-        let now = found(&self.current());
-        now.or_else(|| self.before.borrow().iter().rev().find_map(found))
-    }
-
-    /// Lets go of what ran before.
-    pub fn forget(&self) {
-        self.before.borrow_mut().clear();
-    }
-}
-
-impl View {
-    /// The view of `snapshot` that keeps what `before` has and `snapshot` still wants.
-    fn of(snapshot: Arc<Snapshot>, attempts: AttemptCounter, before: Option<&Self>) -> Self {
-        let records_case = snapshot.records_case();
-        let reusable = before.filter(|before| before.records_case == records_case);
-        // Made when a backend is not where it was: most reloads change settings and no order.
-        let by_name: LazyCell<HashMap<&Name, &Local>, _> = LazyCell::new(|| {
-            let backends = before.iter().flat_map(|before| &before.backends);
-            backends
-                .map(|local| (&local.shared.plan.name, &**local))
-                .collect()
-        });
-        let backends = snapshot
-            .backends
-            .iter()
-            .enumerate()
-            .map(|(index, backend)| {
-                let same_place = reusable.and_then(|before| before.backends.get(index));
-                if let Some(same) = same_place.filter(|local| Arc::ptr_eq(&local.shared, backend)) {
-                    return Rc::clone(same);
-                }
-                let name = &backend.plan.name;
-                let same_place = before.and_then(|before| before.backends.get(index));
-                let before = match same_place.filter(|local| local.shared.plan.name == *name) {
-                    Some(same) => Some(&**same),
-                    None => by_name.get(name).copied(),
-                };
-                let backend = Arc::clone(backend);
-                Rc::new(Local::new(backend, attempts, records_case, before))
-            })
-            .collect();
-        let frontends = (0..snapshot.frontends.len())
-            .map(|index| LocalFrontend::of(&snapshot, index, before))
-            .collect();
-        Self {
-            frontends,
-            client_fields: never_from_clients(&snapshot.plan),
-            field_rules: FieldRules::of(&snapshot.plan),
-            snapshot,
-            backends,
-            records_case,
-        }
-    }
-
-    /// Closes up to `most` idle server connections, from backend number `from` on, and says how many.
-    pub fn close_idle(&self, most: usize, from: usize) -> usize {
-        let (before, after) = self.backends.split_at(from % self.backends.len().max(1));
-        let mut closed = 0;
-        for backend in after.iter().chain(before) {
-            if closed == most {
-                break;
-            }
-            closed += backend.close_idle(most - closed);
-        }
-        closed
-    }
-
-    /// Lets go of servers that backends have no more.
-    pub fn renew_servers(&self) {
-        for backend in &self.backends {
-            backend.renew();
-        }
-    }
-
-    /// Lets go of server connections that are too old or that the server has closed.
-    pub fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
-        for backend in &self.backends {
-            backend.sweep(now, cx);
-        }
-    }
-}
-
-impl LocalFrontend {
-    /// The frontend at `index` of `snapshot`. What `before` has of it is kept where its routes are the
-    /// same: there may be tens of thousands.
-    fn of(snapshot: &Snapshot, index: usize, before: Option<&View>) -> Self {
-        let frontend = &snapshot.frontends[index];
-        let known = before.and_then(|before| {
-            let index = before.snapshot.frontend_at(&frontend.live, index)?;
-            Some((&before.snapshot.frontends[index], &before.frontends[index]))
-        });
-        let plan = &snapshot.plan.frontends[index];
-        let routes = &frontend.route_metrics;
-        let tcp_routes = &frontend.tcp_route_metrics;
-        Self {
-            name: match known {
-                Some((_, local)) => Rc::clone(&local.name),
-                None => plan.name.as_str().into(),
-            },
-            routes: match known {
-                Some((same, local)) if Arc::ptr_eq(&same.route_metrics, routes) => {
-                    Rc::clone(&local.routes)
-                }
-                _ => taken(plan.routes.iter().map(|route| &route.name), routes),
-            },
-            tcp_routes: match known {
-                Some((same, local)) if Arc::ptr_eq(&same.tcp_route_metrics, tcp_routes) => {
-                    Rc::clone(&local.tcp_routes)
-                }
-                _ => taken(plan.tcp_routes.iter().map(|route| &route.name), tcp_routes),
-            },
-        }
-    }
-}
-
-/// The routes of these names, with their counters.
-fn taken<'a>(
-    names: impl Iterator<Item = &'a Name>,
-    counters: &[Arc<RouteMetrics>],
-) -> Rc<[Rc<TakenRoute>]> {
-    let each = names.zip(counters);
-    each.map(|(name, metrics)| {
-        Rc::new(TakenRoute {
-            name: name.clone(),
-            metrics: Arc::clone(metrics),
-        })
-    })
-    .collect()
 }
