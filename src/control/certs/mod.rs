@@ -1,12 +1,13 @@
 //! Certificates: read from files, turned into what handshakes with clients and servers are made with,
 //! and renewed while they run.
 //!
-//! `load` reads one, `file_cache` has all of them and knows which changed; here they become [`Terms`],
-//! one for each TLS of a frontend, and in `server_tls` what backends need. What is wrong is said at the line of
+//! `load` reads one, `file_cache` has all of them and knows which changed; `client_tls` makes [`Terms`] of
+//! them for each TLS of a frontend, and `server_tls` what backends need. What is wrong is said at the line of
 //! the configuration that names the file.
 //! A renewed file takes effect by itself; one that cannot be used changes nothing, whether it is
 //! found at a reload or in between.
 
+mod client_tls;
 mod file_cache;
 #[cfg(test)]
 pub(super) mod fixture;
@@ -18,19 +19,17 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
-
 use crate::base::{Name, Position, clock, tasks};
 use crate::config::Diagnostic;
-use crate::net::{TlsPeer, tls_error};
 use crate::observe::{CertificateResult, event};
-use crate::plan::{ClientAuth, FileAt, HostPattern, Need, Plan, Tls, UnknownNames};
+use crate::plan::{FileAt, Plan, Tls};
 use crate::proxy::snapshot::Snapshot;
-use crate::proxy::tls::{Acceptor, Resumption, Store, StoreBuilder, Terms, Trust};
+use crate::proxy::tls::{Acceptor, Resumption, Terms};
 
 use super::{State, publish};
+use client_tls::{Policy, policy_of};
 use file_cache::{FileCache, Slot};
-use load::{Authorities, Files, RevokedList};
+use load::Files;
 use server_tls::ServerTlsSet;
 
 /// So many days before a certificate expires it is said, each once. 0: it has expired.
@@ -40,9 +39,6 @@ const REMIND_AT_DAYS: [i64; 4] = [21, 7, 1, 0];
 const NAMED_IN_LOG: usize = 20;
 
 const DAY: i64 = 24 * 60 * 60;
-
-/// What becomes of a frontend's certificate that is not valid at present.
-const REFUSED_BY_CLIENTS: &str = "clients will refuse it";
 
 /// All certificates of a proxy, and the sessions of their clients.
 #[derive(Debug, Default)]
@@ -55,17 +51,6 @@ pub struct Certs {
     /// For each certificate that is about to expire, when that is and how many days before it was
     /// last said.
     reminded: HashMap<Files, (i64, i64)>,
-}
-
-/// Who may begin a session: what two binds must agree on to share a memory of sessions.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Policy {
-    Any,
-    Shown {
-        need: Need,
-        roots: Vec<CertificateDer<'static>>,
-        revoked: Vec<Vec<u8>>,
-    },
 }
 
 /// What a plan's certificates came to.
@@ -112,150 +97,6 @@ impl Certs {
             .filter_map(|rules| Some(policy_of(self.trust(&rules.client_auth).ok()?.as_ref())))
             .collect();
         self.resumptions.retain(|policy, _| used.contains(policy));
-    }
-
-    fn terms(&mut self, tls: &Tls, found: &mut Vec<Diagnostic>) -> Option<Terms> {
-        let store = self.store(tls, found);
-        let errors_before = errors(found);
-        let mut trusts: HashMap<&ClientAuth, (Option<Trust>, Resumption)> = HashMap::new();
-        for rules in tls.all_rules() {
-            if trusts.contains_key(&rules.client_auth) {
-                continue;
-            }
-            match self.trust(&rules.client_auth) {
-                Ok(trust) => match self.resumption(trust.as_ref()) {
-                    Ok(resumption) => {
-                        trusts.insert(&rules.client_auth, (trust, resumption));
-                    }
-                    Err(error) => {
-                        let why = tls_error(&error, TlsPeer::Client);
-                        found.push(at_certificates(tls, why));
-                    }
-                },
-                Err(diagnostics) => found.extend(diagnostics),
-            }
-        }
-        if errors(found) > errors_before {
-            return None;
-        }
-        let trust_of = |auth: &ClientAuth| {
-            let known = trusts.get(auth);
-            known.map(|(trust, resumption)| (trust.as_ref(), resumption.clone()))
-        };
-        match Terms::new(tls, Arc::new(store?), trust_of) {
-            Ok(terms) => Some(terms),
-            Err(error) => {
-                let asked = tls.all_rules().find_map(|rules| match &rules.client_auth {
-                    ClientAuth::On(asked) => asked.ca.first(),
-                    ClientAuth::Off => None,
-                });
-                found.push(match asked {
-                    Some(file) => Diagnostic::at(
-                        &file.at,
-                        format!("client certificates cannot be verified: {error}"),
-                        "",
-                    ),
-                    None => at_certificates(tls, error.to_string()),
-                });
-                None
-            }
-        }
-    }
-
-    /// The certificates of `tls` that can be served. One in a directory that never could be is
-    /// an error, and does not hold back the others: the caller refuses it by what was found.
-    fn store(&self, tls: &Tls, found: &mut Vec<Diagnostic>) -> Option<Store> {
-        let errors_before = errors(found);
-        let now = clock::unix_seconds(clock::wall());
-        let mut store = StoreBuilder::default();
-        let mut is_empty = true;
-        for source in &tls.certificates {
-            let listed = self.file_cache.files(source);
-            if let Some(fault) = self.file_cache.directory_fault(source) {
-                found.push(match listed.is_empty() {
-                    true => Diagnostic::at(&source.at, &fault.message, fault.help),
-                    false => as_before(&source.at, &source.path, fault),
-                });
-            }
-            for files in listed {
-                let Some(slot) = self.file_cache.certificates().get(&files) else {
-                    continue;
-                };
-                found.extend(judged(&source.at, &files, slot, now, REFUSED_BY_CLIENTS));
-                if let Some(loaded) = &slot.good {
-                    store.add(&loaded.served);
-                    is_empty = false;
-                }
-            }
-        }
-        let has_errors = errors(found) > errors_before;
-        if is_empty {
-            if !has_errors {
-                found.push(at_certificates(
-                    tls,
-                    "there is no certificate here: only files that end in `.pem`, `.crt` or `.cer` are \
-                     read from a directory"
-                        .to_owned(),
-                ));
-            }
-            return None;
-        }
-        let name = tls.default.as_ref().map(|default| default.name.as_str());
-        let store = store.build(name);
-        if has_errors {
-            // What the file in question would have been for is not known.
-            return store;
-        }
-        found.extend(store.iter().flat_map(|store| uncovered(tls, store)));
-        if let (None, Some(default)) = (&store, &tls.default) {
-            found.push(Diagnostic::at(
-                &default.at,
-                format!("no certificate here has the name {:?}", default.name),
-                "write a name that is in one of the certificates",
-            ));
-        }
-        store
-    }
-
-    /// Who may sign clients' certificates, as the files say.
-    fn trust(&self, auth: &ClientAuth) -> Result<Option<Trust>, Vec<Diagnostic>> {
-        let ClientAuth::On(asked) = auth else {
-            return Ok(None);
-        };
-        let mut found = Vec::new();
-        let mut trust = Trust {
-            need: asked.need,
-            roots: Vec::new(),
-            revoked: Vec::new(),
-        };
-        for file in &asked.ca {
-            let slot = self
-                .file_cache
-                .authorities()
-                .get(&Authorities(file.path.clone()));
-            trust.roots.extend(content(file, slot, &mut found));
-        }
-        for file in &asked.crl {
-            let slot = self
-                .file_cache
-                .revoked()
-                .get(&RevokedList(file.path.clone()));
-            trust.revoked.extend(content(file, slot, &mut found));
-        }
-        match found.is_empty() {
-            true => Ok(Some(trust)),
-            false => Err(found),
-        }
-    }
-
-    fn resumption(&mut self, trust: Option<&Trust>) -> Result<Resumption, rustls::Error> {
-        let policy = policy_of(trust);
-        if let Some(known) = self.resumptions.get(&policy) {
-            return Ok(known.clone());
-        }
-        let new = Resumption::new()?;
-        self.resumptions.insert(policy, new.clone());
-        Ok(new)
     }
 
     /// Says which certificates are about to expire, each at a few distances and once.
@@ -318,24 +159,6 @@ impl Prepared {
     }
 }
 
-/// Names with rules that no certificate is for.
-fn uncovered(tls: &Tls, store: &Store) -> impl Iterator<Item = Diagnostic> {
-    let uncovered = tls.names.iter().filter(|own| !store.covers(&own.name));
-    uncovered.map(|own| {
-        let shown = match &own.name {
-            HostPattern::Exact(name) => name.clone(),
-            HostPattern::Wildcard(parent) => format!("*.{parent}"),
-        };
-        let outcome = match tls.unknown_names {
-            UnknownNames::Default => "clients that ask for it get the default certificate",
-            UnknownNames::Refused => "clients that ask for it are refused",
-        };
-        let message = format!("no certificate here has the name {shown:?}: {outcome}");
-        let help = "add its certificate to `certificates`, or leave this name out";
-        Diagnostic::warning_at(&own.at, message, help)
-    })
-}
-
 /// What is to be said of one certificate, at the place that names it; `refused` is what becomes of
 /// one that is not valid at present.
 fn judged(
@@ -387,22 +210,6 @@ fn content<T: Clone>(
     slot.good
         .as_ref()
         .map_or_else(Vec::new, |good| good.to_vec())
-}
-
-fn policy_of(trust: Option<&Trust>) -> Policy {
-    match trust {
-        None => Policy::Any,
-        Some(trust) => Policy::Shown {
-            need: trust.need,
-            roots: trust.roots.clone(),
-            revoked: trust.revoked.iter().map(|list| list.to_vec()).collect(),
-        },
-    }
-}
-
-fn at_certificates(tls: &Tls, message: String) -> Diagnostic {
-    let at = tls.certificates.first().map(|source| source.at.clone());
-    Diagnostic::at(&at.unwrap_or_else(Position::built_in), message, "")
 }
 
 fn errors(found: &[Diagnostic]) -> usize {
