@@ -8,7 +8,8 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use evenkeel::base::{Name, Position};
 use evenkeel::plan::{
-    ClientCertificate, HostPattern, PathPattern, Predicate, Route, Target, TcpRoute, ValuePattern,
+    BackendReference, ClientCertificate, HostPattern, PathPattern, Predicate, Route, Target,
+    TcpRoute, ValuePattern,
 };
 use evenkeel::proxy::route::{Request, Router, TcpRoutes};
 use evenkeel::wire::client_hello::ClientHello;
@@ -52,7 +53,9 @@ fn any_route() -> Route {
         when: None,
         client_certificate: ClientCertificate::Any,
         rules: Vec::new(),
-        target: Target::Backend(Name::new("app").expect("a name")),
+        target: Target::Backend(BackendReference::built_in(
+            Name::new("app").expect("a name"),
+        )),
         at: Position::built_in(),
     }
 }
@@ -127,7 +130,7 @@ fn tcp_routes(criterion: &mut Criterion) {
                 name: route.name,
                 sni: route.hosts,
                 alpn: Vec::new(),
-                backend: Name::new("app").expect("a name"),
+                backend: BackendReference::built_in(Name::new("app").expect("a name")),
                 at: route.at,
             })
             .collect();

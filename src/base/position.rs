@@ -17,14 +17,22 @@ pub struct Position {
     pub column: u32,
 }
 
+/// The file of what no file holds.
+const BUILT_IN: &str = "<built in>";
+
 impl Position {
     /// The position of values that no file holds: defaults and tests.
     pub fn built_in() -> Self {
         Self {
-            file: Path::new("<built in>").into(),
+            file: Path::new(BUILT_IN).into(),
             line: 1,
             column: 1,
         }
+    }
+
+    /// Whether no file holds the value.
+    pub fn is_built_in(&self) -> bool {
+        &*self.file == Path::new(BUILT_IN)
     }
 }
 

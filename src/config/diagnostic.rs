@@ -104,6 +104,16 @@ impl Diagnostic {
         &self.message
     }
 
+    /// The same, about the stretch of `sources` that its position stands for.
+    pub(super) fn found_in(mut self, sources: &Sources) -> Self {
+        if let Spot::Position(position) = &self.spot
+            && let Some(span) = sources.span_at(position)
+        {
+            self.spot = Spot::Span(span);
+        }
+        self
+    }
+
     /// The stretch that it is about.
     pub(super) fn span(&self) -> Option<Span> {
         match self.spot {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use glob::MatchOptions;
 
 use crate::config::Watch;
-use crate::config::compile::Reading;
+use crate::config::check::Reading;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::merge::merge;
 use crate::config::raw::{self, Kind, Table, Value};

@@ -6,12 +6,10 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use http::HeaderName;
-
 use crate::base::units::show_duration;
 use crate::config::variables;
 use crate::plan::expr::Template;
-use crate::plan::{HostPattern, Peers, UnixPeers};
+use crate::plan::{Field, HostPattern, Peers, UnixPeers};
 
 /// The text so far.
 #[derive(Default)]
@@ -97,9 +95,9 @@ pub(super) fn table(keys: impl Iterator<Item = (String, String)>) -> String {
     format!("{{ {} }}", keys.join(", "))
 }
 
-pub(super) fn fields(fields: &[(HeaderName, Template)]) -> String {
+pub(super) fn fields(fields: &[Field]) -> String {
     let fields = fields.iter();
-    table(fields.map(|(name, value)| (key(name.as_str()), template(value))))
+    table(fields.map(|field| (key(field.name.as_str()), template(&field.value))))
 }
 
 pub(super) fn template(template: &Template) -> String {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use crate::base::Position;
+use crate::base::{Name, Position};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::source::{Sources, Span};
 use crate::config::suggest;
@@ -24,6 +24,8 @@ pub(super) struct Report<'a> {
     read_variables: Vec<(Variable, Span)>,
     /// Variables that rules set.
     set_variables: HashSet<Variable>,
+    /// Keys of backends that matter for requests alone: the backend, the key, and where.
+    keys_of_requests: Vec<(Name, &'static str, Span)>,
     /// Where the keys and values of `[defaults]` are.
     defaults: Vec<Span>,
     /// The frontend or backend that is compiled, for what is wrong with a value that it has from there.
@@ -39,6 +41,7 @@ impl<'a> Report<'a> {
             files: Vec::new(),
             read_variables: Vec::new(),
             set_variables: HashSet::new(),
+            keys_of_requests: Vec::new(),
             defaults: Vec::new(),
             heir: None,
         }
@@ -54,9 +57,15 @@ impl<'a> Report<'a> {
         self.heir = Some((span, title.to_owned()));
     }
 
+    /// Notes that what follows is about no frontend and no backend in particular.
+    pub(super) fn ends(&mut self) {
+        self.heir = None;
+    }
+
     /// Takes a diagnostic in. What is wrong with a value of `[defaults]` is there for every frontend or
     /// backend that has the value, and is reported once.
     pub(super) fn add(&mut self, diagnostic: Diagnostic) {
+        let diagnostic = diagnostic.found_in(self.sources);
         let Some(diagnostic) = self.about_defaults(diagnostic) else {
             return;
         };
@@ -67,7 +76,7 @@ impl<'a> Report<'a> {
     /// `diagnostic`, with the frontend or backend that has the value if it is one of `[defaults]`;
     /// `None`: there is one for that value.
     fn about_defaults(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
-        let (Some((name, title)), Some(span)) = (&self.heir, diagnostic.span()) else {
+        let Some(span) = diagnostic.span() else {
             return Some(diagnostic);
         };
         if !self.defaults.iter().any(|value| value.contains(span)) {
@@ -80,6 +89,9 @@ impl<'a> Report<'a> {
         if self.found.iter().any(is_same) {
             return None;
         }
+        let Some((name, title)) = &self.heir else {
+            return Some(diagnostic);
+        };
         Some(diagnostic.related(*name, format!("`{title}` has this value from `[defaults]`")))
     }
 
@@ -91,6 +103,37 @@ impl<'a> Report<'a> {
         help: impl Into<String>,
     ) {
         self.add(Diagnostic::error(span, message).help(help));
+    }
+
+    /// Takes a diagnostic in, with another place that has to do with it.
+    pub(super) fn add_related(
+        &mut self,
+        diagnostic: Diagnostic,
+        at: &Position,
+        note: impl Into<String>,
+    ) {
+        self.add(match self.span_at(at) {
+            Some(span) => diagnostic.related(span, note),
+            None => diagnostic,
+        });
+    }
+
+    /// The stretch of the value at `position`; `None`: it is in no file.
+    pub(super) fn span_at(&self, position: &Position) -> Option<Span> {
+        self.sources.span_at(position)
+    }
+
+    /// `name`, which is written at `position`, as it may be shown: as it is written, where a variable or a
+    /// file holds it.
+    pub(super) fn shown_at<'n>(&self, position: &Position, name: &'n Name) -> &'n str
+    where
+        'a: 'n,
+    {
+        let written = self.span_at(position).map(|span| self.text(span));
+        match written {
+            Some(written) if !written.contains(name.as_str()) => written.trim_matches(['"', '\'']),
+            _ => name.as_str(),
+        }
     }
 
     /// Where a stretch begins.
@@ -121,6 +164,25 @@ impl<'a> Report<'a> {
     /// Notes that a rule sets `variable`.
     pub(super) fn sets_variable(&mut self, variable: Variable) {
         self.set_variables.insert(variable);
+    }
+
+    /// Notes that `backend` has `key`, which does nothing unless requests are sent there.
+    pub(super) fn is_of_requests(&mut self, backend: &Name, key: &'static str, span: Span) {
+        self.keys_of_requests.push((backend.clone(), key, span));
+    }
+
+    /// Warns of the noted keys of `backends`, which get no requests.
+    pub(super) fn warn_of_keys_of_requests(&mut self, backends: &HashSet<&Name>) {
+        for (backend, key, span) in std::mem::take(&mut self.keys_of_requests) {
+            if backends.contains(&backend) {
+                let message = format!(
+                    "`{key}` has no effect: only frontends in TCP mode use the backend `{backend}`"
+                );
+                let help =
+                    "leave it out: in TCP mode client and server choose the protocol themselves";
+                self.add(Diagnostic::warning(span, message).help(help));
+            }
+        }
     }
 
     /// Warns of variables that no rule sets: they are always absent.

@@ -342,11 +342,33 @@ fn value_length(text: &str) -> usize {
         let closing = text.rfind(']').unwrap_or_default();
         return closing + 1;
     }
-    text.find([',', ']', '}', '#'])
+    if first == '{'
+        && let Some(length) = table_length(text)
+    {
+        return length;
+    }
+    text.find([',', ']', '}', '#', '='])
         .map_or(text, |end| &text[..end])
         .trim_end()
         .len()
         .max(first.len_utf8())
+}
+
+/// How long the inline table at the beginning of `text` is, if it ends on this line.
+fn table_length(text: &str) -> Option<usize> {
+    let (mut depth, mut quote) = (0_usize, None);
+    for (offset, character) in text.char_indices() {
+        match (quote, character) {
+            (Some(open), _) if open == character => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '{') => depth += 1,
+            (None, '}') if depth == 1 => return Some(offset + 1),
+            (None, '}') => depth -= 1,
+            (None, _) => {}
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -408,8 +430,18 @@ mod tests {
 
     #[test]
     fn the_value_at_a_place_is_found_again() {
-        let text = "listen = [\"[::]:80\", ':81'] # both\nname = value # why";
-        for part in ["\"[::]:80\"", "':81'", "value"] {
+        let text = "listen = [\"[::]:80\", ':81'] # both\nname = value # why\n\
+                    [a.key]\nrule = [{ deny = { '}' = 4 } }, { b = 1 }]\nsplit = { c=1 }";
+        let table = "{ deny = { '}' = 4 } }";
+        for part in [
+            "\"[::]:80\"",
+            "':81'",
+            "value",
+            "key",
+            table,
+            "{ b = 1 }",
+            "c",
+        ] {
             let (sources, span) = at(text, part);
             let found = sources.span_at(&sources.position(span)).expect("a value");
             assert_eq!(sources.text(found), part);

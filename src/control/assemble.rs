@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::base::Name;
 use crate::exchange::{RouteMetrics, ServerMetrics};
-use crate::plan::{self, Initial, Plan};
+use crate::plan::{self, BackendReference, Initial, Plan};
 use crate::proxy::backend::{Backend, Health, Server, Wanted};
 use crate::proxy::frontend::{self, Gate};
 use crate::proxy::route::{Router, TcpRoutes};
@@ -92,6 +92,7 @@ fn frontend(
     // A name that no backend has cannot be: `config` gives no such plan. Asking for place 0 in its
     // stead would answer from a wrong backend; a place that does not exist answers 404.
     let place_of = |name: &Name| places.get(name).copied();
+    let place_of_reference = |reference: &BackendReference| place_of(&reference.name);
     let routes_before = known.map(|(frontend, before)| {
         let names = before.routes.iter().map(|route| &route.name);
         (names.collect(), &frontend.route_metrics)
@@ -139,9 +140,9 @@ fn frontend(
         tcp_route_backends: plan
             .tcp_routes
             .iter()
-            .filter_map(|tcp_route| place_of(&tcp_route.backend))
+            .filter_map(|tcp_route| place_of_reference(&tcp_route.backend))
             .collect(),
-        default_backend: plan.backend.as_ref().and_then(place_of),
+        default_backend: plan.backend.as_ref().and_then(place_of_reference),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::{ByteSize, Name};
+use crate::base::{ByteSize, Name, Position};
 use crate::plan::{HeaderCase, Health, OwnSettings, Rule, SendProxy, Server, ServerTls};
 
 /// `[backend.NAME]`.
@@ -10,6 +10,8 @@ use crate::plan::{HeaderCase, Health, OwnSettings, Rule, SendProxy, Server, Serv
 pub struct Backend {
     /// Unique among backends.
     pub name: Name,
+    /// Where it is written.
+    pub at: Position,
     /// How a server is chosen.
     pub balance: Balance,
     /// In file order; may be empty, then every exchange is answered 503.
@@ -56,6 +58,7 @@ impl Backend {
         // One by one: to compare copies without servers would copy every rule at each reload.
         let Self {
             name,
+            at: _,
             balance,
             servers: _,
             protocol,
@@ -114,10 +117,11 @@ impl Backend {
         of_all.chain(of_servers.flatten())
     }
 
-    /// The backend `name` with every default, which has no servers.
-    pub fn new(name: Name) -> Self {
+    /// The backend `name`, which is written at `at`, with every default and no servers.
+    pub fn new(name: Name, at: Position) -> Self {
         Self {
             name,
+            at,
             balance: Balance::default(),
             servers: Vec::new(),
             protocol: Protocol::default(),

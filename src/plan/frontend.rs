@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::base::{ByteSize, ListenAddress, Name};
-use crate::plan::{Bind, ClientFields, Http2, Peers, Route, Rule, TcpRoute, Tls};
+use crate::base::{ByteSize, ListenAddress, Name, Position};
+use crate::plan::{BackendReference, Bind, ClientFields, Http2, Peers, Route, Rule, TcpRoute, Tls};
 use crate::wire::field_names::FieldNames;
 
 /// `[frontend.NAME]`.
@@ -13,6 +13,8 @@ use crate::wire::field_names::FieldNames;
 pub struct Frontend {
     /// Unique among frontends.
     pub name: Name,
+    /// Where it is written.
+    pub at: Position,
     /// At least one.
     pub binds: Vec<Bind>,
     /// What its connections carry.
@@ -27,7 +29,7 @@ pub struct Frontend {
     /// Of connections that are passed on as they are; first match wins.
     pub tcp_routes: Vec<TcpRoute>,
     /// The backend when no route matches; `None`: such a request is answered 404.
-    pub backend: Option<Name>,
+    pub backend: Option<BackendReference>,
     /// Client connections at a time; over it, accepting pauses. `None`: only the process's limit.
     pub max_connections: Option<u64>,
     /// Deadlines towards the client.
@@ -65,10 +67,12 @@ impl Frontend {
         self.tls.get(self.binds.get(bind)?.tls?)
     }
 
-    /// The frontend `name` with every default, which listens nowhere and leads nowhere.
-    pub fn new(name: Name) -> Self {
+    /// The frontend `name`, which is written at `at`, with every default: it listens nowhere and
+    /// leads nowhere.
+    pub fn new(name: Name, at: Position) -> Self {
         Self {
             name,
+            at,
             binds: Vec::new(),
             mode: Mode::default(),
             tls: Vec::new(),

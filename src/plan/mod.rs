@@ -12,6 +12,7 @@ mod health;
 mod http2;
 mod peers;
 mod process;
+mod reference;
 mod route;
 mod rule;
 mod send_proxy;
@@ -34,10 +35,11 @@ pub use peers::{Peers, UnixPeers};
 pub use process::{
     AccessLog, Admin, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
 };
+pub use reference::BackendReference;
 pub use route::{
     ClientCertificate, HostPattern, PathPattern, Predicate, Route, Target, ValuePattern,
 };
-pub use rule::{Action, On, Redirect, RedirectTo, Return, Rule};
+pub use rule::{Action, Field, On, Redirect, RedirectTo, Return, Rule};
 pub use tcp_route::TcpRoute;
 
 pub use tls::{

@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::base::{ListenAddress, Name, Position};
-use crate::plan::{Bind, HostPattern};
+use crate::base::{ListenAddress, Position};
+use crate::plan::{BackendReference, Bind, HostPattern};
 
 /// `[process]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -135,7 +135,7 @@ pub struct Admin {
     /// Names that requests may ask for in `Host`, beside `localhost` and IP addresses.
     pub hosts: Vec<HostPattern>,
     /// Backends without which the process is not ready: each needs a server that takes traffic.
-    pub ready_needs: Vec<Name>,
+    pub ready_needs: Vec<BackendReference>,
 }
 
 impl Default for Admin {

@@ -3,8 +3,8 @@
 use http::{HeaderName, Method};
 
 use crate::base::{Name, Position};
-use crate::plan::Rule;
 use crate::plan::expr::{Condition, Template};
+use crate::plan::{BackendReference, Rule};
 
 /// `[[frontend.NAME.route]]`.
 ///
@@ -40,13 +40,26 @@ pub struct Route {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
     /// `backend = "app"`
-    Backend(Name),
+    Backend(BackendReference),
     /// `split = { stable = 95, canary = 5 }`: by weight, each request by itself. By name.
-    Split(Vec<(Name, u32)>),
+    Split(Vec<(BackendReference, u32)>),
     /// `backend = "%[…]"`: the backend with this name; the frontend's own backend when none has it.
     Named(Template),
     /// Nowhere: a rule without a condition answers each request.
     Answered,
+}
+
+impl Target {
+    /// The backends that it names. Those that [`Target::Named`] leads to are not known before a request.
+    pub fn backends(&self) -> impl Iterator<Item = &BackendReference> {
+        let (one, parts): (_, &[_]) = match self {
+            Self::Backend(backend) => (Some(backend), &[]),
+            Self::Split(parts) => (None, parts),
+            Self::Named(_) | Self::Answered => (None, &[]),
+        };
+        one.into_iter()
+            .chain(parts.iter().map(|(backend, _)| backend))
+    }
 }
 
 /// What a route wants of the client's certificate. No condition: a request that matches and does

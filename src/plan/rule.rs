@@ -45,9 +45,9 @@ pub enum Action {
     /// Sends the client somewhere else.
     Redirect(Box<Redirect>),
     /// Gives fields this one value, in place of all that they had.
-    SetHeader(Vec<(HeaderName, Template)>),
+    SetHeader(Vec<Field>),
     /// Adds a line to fields.
-    AddHeader(Vec<(HeaderName, Template)>),
+    AddHeader(Vec<Field>),
     /// Removes fields.
     DelHeader(Vec<HeaderName>),
     /// Replaces the path of the target; the query stays.
@@ -58,13 +58,24 @@ pub enum Action {
     Pause(Duration),
 }
 
+/// A field with the value that a rule gives it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// As it is sent.
+    pub name: HeaderName,
+    /// What it becomes.
+    pub value: Template,
+    /// Where it is written.
+    pub at: Position,
+}
+
 /// `return = { … }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Return {
     /// Of the answer.
     pub status: StatusCode,
     /// Of the answer; `Content-Type` is among them.
-    pub headers: Vec<(HeaderName, Template)>,
+    pub headers: Vec<Field>,
     /// Of the answer.
     pub body: Template,
 }
@@ -94,7 +105,7 @@ impl Rule {
     pub fn replaced_fields(&self) -> Vec<&HeaderName> {
         match &self.action {
             Action::SetHeader(fields) if self.on == On::Request => {
-                fields.iter().map(|(name, _)| name).collect()
+                fields.iter().map(|field| &field.name).collect()
             }
             Action::DelHeader(names) if self.on == On::Request => names.iter().collect(),
             _ => Vec::new(),

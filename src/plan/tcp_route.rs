@@ -2,7 +2,7 @@
 //! where it is passed on to then.
 
 use crate::base::{Name, Position};
-use crate::plan::HostPattern;
+use crate::plan::{BackendReference, HostPattern};
 
 /// `[[frontend.NAME.route]]` in TCP mode.
 ///
@@ -16,7 +16,7 @@ pub struct TcpRoute {
     /// The client speaks one of them (ALPN). Empty: any, or none.
     pub alpn: Vec<String>,
     /// Where matching connections go.
-    pub backend: Name,
+    pub backend: BackendReference,
     /// Where it is written.
     pub at: Position,
 }

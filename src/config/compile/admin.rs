@@ -1,8 +1,7 @@
 //! `[admin]`.
 
-use crate::base::{Address, ListenAddress, Name};
+use crate::base::{Address, ListenAddress};
 use crate::config::compile::bind::{admin_binds, refuse_idle_mode};
-use crate::config::compile::cross::Written;
 use crate::config::compile::name_of;
 use crate::config::compile::route::host_pattern;
 use crate::config::diagnostic::Diagnostic;
@@ -11,16 +10,11 @@ use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::source::Span;
-use crate::plan::{Admin, Bind, HostPattern};
+use crate::plan::{Admin, BackendReference, Bind, HostPattern};
 
-pub(super) fn admin(
-    top: &Section<'_>,
-    written: &mut Written,
-    report: &mut Report<'_>,
-) -> Option<Admin> {
+pub(super) fn admin(top: &Section<'_>, report: &mut Report<'_>) -> Option<Admin> {
     let default = Admin::default();
     let Some(section) = top.section("admin", &keys::ADMIN, report) else {
-        expect_default(&default, written);
         return Some(default);
     };
     let binds = match section.setting("listen") {
@@ -37,28 +31,20 @@ pub(super) fn admin(
             return None;
         }
         Some(listen) => {
-            let binds = admin_binds(&section, listen, written, report);
+            let binds = admin_binds(&section, listen, report);
             warn_when_open_to_all(&binds, listen.span(), report);
             binds
         }
         None => {
             refuse_idle_mode(&section, &[], report);
-            expect_default(&default, written);
             default.binds
         }
     };
     Some(Admin {
         binds,
         hosts: admin_hosts(&section, report),
-        ready_needs: ready_needs(&section, written, report),
+        ready_needs: ready_needs(&section, report),
     })
-}
-
-/// Notes the addresses that are listened on although the file names none.
-fn expect_default(default: &Admin, written: &mut Written) {
-    for bind in &default.binds {
-        written.default_listener(bind.addr.clone());
-    }
 }
 
 /// Reports keys that say how the admin listener answers when there is none.
@@ -100,8 +86,8 @@ fn admin_hosts(section: &Section<'_>, report: &mut Report<'_>) -> Vec<HostPatter
 }
 
 /// Backends that `/ready` asks about. That they exist is checked with all other names.
-fn ready_needs(section: &Section<'_>, written: &mut Written, report: &mut Report<'_>) -> Vec<Name> {
-    let mut needs: Vec<Name> = Vec::new();
+fn ready_needs(section: &Section<'_>, report: &mut Report<'_>) -> Vec<BackendReference> {
+    let mut needs = Vec::new();
     for item in section.list("ready_needs").unwrap_or_default() {
         let Some(text) = item.text(report) else {
             continue;
@@ -109,8 +95,8 @@ fn ready_needs(section: &Section<'_>, written: &mut Written, report: &mut Report
         let Some(name) = name_of(text, "backend", item.span(), report) else {
             continue;
         };
-        written.needs(&name, &text.shown(), item.span());
-        needs.push(name);
+        let at = report.position(item.span());
+        needs.push(BackendReference { name, at });
     }
     needs
 }

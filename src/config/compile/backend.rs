@@ -1,10 +1,10 @@
 //! `[backend.NAME]`.
 
 use crate::base::Name;
-use crate::config::compile::cross::Written;
+use crate::config::check::Reading;
 use crate::config::compile::defaults::Defaults;
 use crate::config::compile::{
-    Reading, health, name_of_key, named_section, rule, server, server_health, server_tls,
+    health, name_of_key, named_section, rule, server, server_health, server_tls,
 };
 use crate::config::keys::{self, BACKEND};
 use crate::config::raw::{Entry, Kind};
@@ -16,7 +16,6 @@ use crate::plan::{Backend, HeaderCase, Own, Probe, Protocol};
 pub(super) fn backends(
     top: &Section<'_>,
     defaults: &Defaults,
-    written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
 ) -> Vec<Backend> {
@@ -29,30 +28,25 @@ pub(super) fn backends(
     table
         .entries
         .iter()
-        .filter_map(|entry| {
-            written.defines(&entry.key, entry.key_span);
-            backend(entry, defaults, written, reading, report)
-        })
+        .filter_map(|entry| backend(entry, defaults, reading, report))
         .collect()
 }
 
 fn backend(
     entry: &Entry,
     defaults: &Defaults,
-    written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
 ) -> Option<Backend> {
     let name = name_of_key(&entry.key, "backend", entry.key_span, report);
     let whole = defaults.backend(entry);
     let section = named_section(&BACKEND, "backend", &whole, report)?;
-    of_section(&section, name, entry, written, reading, report)
+    of_section(&section, name, entry, reading, report)
 }
 
 /// Checks `[defaults.backend]`, whose entry in `[defaults]` is `entry`.
 pub(super) fn check_defaults(section: &Section<'_>, entry: &Entry, report: &mut Report<'_>) {
-    let mut written = Written::default();
-    of_section(section, None, entry, &mut written, Reading::Partial, report);
+    of_section(section, None, entry, Reading::Partial, report);
 }
 
 /// The backend that `section` describes; `entry` is it as written, without defaults.
@@ -60,11 +54,13 @@ fn of_section(
     section: &Section<'_>,
     name: Option<Name>,
     entry: &Entry,
-    written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
 ) -> Option<Backend> {
-    let mut backend = Backend::new(name.clone().unwrap_or_else(keys::nameless));
+    let mut backend = Backend::new(
+        name.clone().unwrap_or_else(keys::nameless),
+        report.position(entry.key_span),
+    );
     BACKEND.whole().read(section, &mut backend, report);
     let tls = server_tls::server_tls(section, None, report);
     backend.tls = tls.on().cloned();
@@ -74,9 +70,8 @@ fn of_section(
     let inheriting = servers.filter(|server| server.own.tls == Own::Inherited);
     server_tls::refuse_nameless_servers(section, inheriting, report);
     server_health::refuse_impossible(section, &backend, report);
-    let (rules, writes) = rule::rules(section, Known::Backend, report);
+    let rules = rule::rules(section, Known::Backend, report);
     backend.rules = rules;
-    written.rules_write(&entry.key, writes);
     // Checks by HTTP speak what requests speak.
     let health = backend.health.as_ref();
     let is_for_checks = health.is_some_and(|health| health.probe != Probe::Tcp);
@@ -94,7 +89,7 @@ fn of_section(
             _ => None,
         };
         if let Some(value) = own(key) {
-            written.is_of_requests(&entry.key, key, value.span);
+            report.is_of_requests(&backend.name, key, value.span);
         }
     }
     // Without a name, mistakes in the keys are found all the same.

@@ -1,7 +1,6 @@
 //! `listen` of a frontend and of `[admin]`: addresses, each with its own TLS and PROXY settings.
 
 use crate::base::{FileMode, ListenAddress};
-use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::bad_address;
 use crate::config::compile::{address, tls};
 use crate::config::keys::{self, Part};
@@ -50,7 +49,6 @@ pub(super) fn items<'a>(
     setting: Setting<'a>,
     mode: Mode,
     inherited: &ProxyProtocol,
-    written: &mut Written,
     report: &mut Report<'_>,
 ) -> Vec<Item<'a>> {
     refuse_no_address(section, setting, report);
@@ -77,7 +75,7 @@ pub(super) fn items<'a>(
         }
         let mut binds = Vec::new();
         for address in addresses {
-            binds.extend(self::binds(section, address, socket_mode, written, report));
+            binds.extend(self::binds(address, socket_mode, report));
         }
         let header = own.as_ref().and_then(|own| proxy_protocol(own, report));
         for bind in &mut binds {
@@ -197,14 +195,13 @@ fn refuse_same_address(binds: &[Bind], section: &Section<'_>, report: &mut Repor
 pub(super) fn admin_binds(
     section: &Section<'_>,
     setting: Setting<'_>,
-    written: &mut Written,
     report: &mut Report<'_>,
 ) -> Vec<Bind> {
     refuse_no_address(section, setting, report);
     let socket_mode = socket_mode(section, report);
     let mut binds = Vec::new();
     for item in setting.list() {
-        binds.extend(self::binds(section, item, socket_mode, written, report));
+        binds.extend(self::binds(item, socket_mode, report));
     }
     if socket_mode.is_some() {
         refuse_idle_mode(section, &binds, report);
@@ -223,13 +220,7 @@ fn refuse_no_address(section: &Section<'_>, setting: Setting<'_>, report: &mut R
 }
 
 /// What one string stands for.
-fn binds(
-    section: &Section<'_>,
-    item: Setting<'_>,
-    mode: Option<FileMode>,
-    written: &mut Written,
-    report: &mut Report<'_>,
-) -> Vec<Bind> {
+fn binds(item: Setting<'_>, mode: Option<FileMode>, report: &mut Report<'_>) -> Vec<Bind> {
     let instead = match &item.value.kind {
         Kind::Integer(port) => Some(format!(
             "write `\":{port}\"` for all addresses, `\"127.0.0.1:{port}\"` for this machine alone"
@@ -252,12 +243,9 @@ fn binds(
         }
     };
     let at = report.position(item.span());
-    let with_mode = |addr: ListenAddress| {
-        written.listener(addr.clone(), &section.title, item.span());
-        Bind {
-            mode: mode.filter(|_| addr.path().is_some()).unwrap_or_default(),
-            ..Bind::new(addr, at.clone())
-        }
+    let with_mode = |addr: ListenAddress| Bind {
+        mode: mode.filter(|_| addr.path().is_some()).unwrap_or_default(),
+        ..Bind::new(addr, at.clone())
     };
     found.into_iter().map(with_mode).collect()
 }

@@ -1,11 +1,11 @@
 //! `[frontend.NAME]`.
 
 use crate::base::Name;
+use crate::config::check::Reading;
 use crate::config::compile::bind::{self, Item};
-use crate::config::compile::cross::Written;
 use crate::config::compile::defaults::Defaults;
 use crate::config::compile::{
-    Reading, address, name_of, name_of_key, named_section, route, rule, tcp_route,
+    address, name_of, name_of_key, named_section, route, rule, tcp_route,
 };
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys::{self, FRONTEND, Part};
@@ -15,14 +15,15 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::suggest;
 use crate::plan::expr::Known;
-use crate::plan::{ClientAuth, ClientCertificate, Frontend, Mode, ProxyProtocol, Route, Tls};
+use crate::plan::{
+    BackendReference, ClientAuth, ClientCertificate, Frontend, Mode, ProxyProtocol, Route, Tls,
+};
 
 const NO_FRONTEND: &str = "there is no frontend, so Evenkeel would listen on no address";
 
 pub(super) fn frontends(
     top: &Section<'_>,
     defaults: &Defaults,
-    written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
 ) -> Vec<Frontend> {
@@ -49,7 +50,7 @@ pub(super) fn frontends(
     table
         .entries
         .iter()
-        .filter_map(|entry| frontend(entry, table, defaults, written, reading, report))
+        .filter_map(|entry| frontend(entry, table, defaults, reading, report))
         .collect()
 }
 
@@ -57,7 +58,6 @@ fn frontend(
     entry: &Entry,
     frontends: &Table,
     defaults: &Defaults,
-    written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
 ) -> Option<Frontend> {
@@ -70,19 +70,18 @@ fn frontend(
     let keys = FRONTEND.part(Part::of(mode));
     let section = named_section(&keys, "frontend", &whole, report)?;
     let place = Place { entry, frontends };
-    of_section(&section, name, mode, place, written, reading, report)
+    of_section(&section, name, mode, place, reading, report)
 }
 
 /// Checks `[defaults.frontend]`, whose entry in `[defaults]` is `entry`.
 pub(super) fn check_defaults(section: &Section<'_>, entry: &Entry, report: &mut Report<'_>) {
-    let mut written = Written::default();
     let place = Place {
         entry,
         frontends: &Table::default(),
     };
     // Of both modes: this one has all the keys of the other.
     let (mode, reading) = (Mode::Http, Reading::Partial);
-    of_section(section, None, mode, place, &mut written, reading, report);
+    of_section(section, None, mode, place, reading, report);
 }
 
 /// Where a frontend is written.
@@ -100,35 +99,29 @@ fn of_section(
     name: Option<Name>,
     mode: Mode,
     place: Place<'_>,
-    written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
 ) -> Option<Frontend> {
     let entry = place.entry;
-    let mut frontend = Frontend::new(name.clone().unwrap_or_else(keys::nameless));
+    let mut frontend = Frontend::new(
+        name.clone().unwrap_or_else(keys::nameless),
+        report.position(entry.key_span),
+    );
     let keys = FRONTEND.part(Part::of(mode));
     keys.read(section, &mut frontend, report);
     let header = bind::proxy_protocol(section, report).unwrap_or_default();
-    let items = listen(section, mode, place, &header, written, reading, report);
+    let items = listen(section, mode, place, &header, reading, report);
     frontend.backend = section
         .setting("backend")
-        .and_then(|backend| backend_name(backend, mode, written, report));
-    let own = match mode {
-        Mode::Http => rule::OwnFields::of(&frontend.forwarding, &frontend.request_id),
-        Mode::Tcp => rule::OwnFields::default(),
-    };
-    written.writes_itself(&own);
-    let (rules, writes) = rule::rules(section, Known::Request, report);
-    own.refuse(&writes, report);
-    frontend.rules = rules;
+        .and_then(|backend| backend_name(backend, report));
+    frontend.rules = rule::rules(section, Known::Request, report);
     match mode {
         Mode::Http => {
-            frontend.routes = route::routes(section, &entry.key, &own, written, report);
-            frontend.tcp_routes = tcp_route::passthrough(section, &entry.key, written, report);
+            frontend.routes = route::routes(section, &entry.key, report);
+            frontend.tcp_routes = tcp_route::passthrough(section, &entry.key, report);
         }
         Mode::Tcp => {
-            frontend.tcp_routes =
-                tcp_route::tcp_routes(section, "route", &entry.key, written, report);
+            frontend.tcp_routes = tcp_route::tcp_routes(section, "route", &entry.key, report);
         }
     }
     let needs_backend = mode == Mode::Tcp || !rule::answers_all(&frontend.rules);
@@ -207,7 +200,6 @@ fn listen<'a>(
     mode: Mode,
     Place { entry, frontends }: Place<'_>,
     header: &ProxyProtocol,
-    written: &mut Written,
     reading: Reading,
     report: &mut Report<'_>,
 ) -> Vec<Item<'a>> {
@@ -221,7 +213,7 @@ fn listen<'a>(
         }
         return Vec::new();
     };
-    bind::items(section, setting, mode, header, written, report)
+    bind::items(section, setting, mode, header, report)
 }
 
 /// What to write in a frontend without `listen`. Where it has nothing but routes, they were meant for
@@ -266,15 +258,13 @@ pub(super) fn bad_address(
     report.add(Diagnostic::error(setting.span(), message).help(help));
 }
 
-/// The name of a backend, noted as used for what `mode` says.
+/// The backend that `setting` names.
 pub(super) fn backend_name(
     setting: Setting<'_>,
-    mode: Mode,
-    written: &mut Written,
     report: &mut Report<'_>,
-) -> Option<Name> {
+) -> Option<BackendReference> {
     let text = setting.text(report)?;
     let name = name_of(text, "backend", setting.span(), report)?;
-    written.uses(&name, &text.shown(), setting.span(), mode);
-    Some(name)
+    let at = report.position(setting.span());
+    Some(BackendReference { name, at })
 }

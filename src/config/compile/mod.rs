@@ -1,13 +1,12 @@
 //! From what was written to a plan: names resolved, defaults filled in, everything checked.
 //!
-//! One file for each kind of table; `cross` looks at what only shows when all are there. Every
-//! function reports its mistakes and goes on, so that one run finds all of them.
+//! One file for each kind of table. Every function reports its mistakes and goes on, so that one run finds
+//! all of them. What only shows when everything is there is looked for in the plan itself: see `check`.
 
 mod address;
 mod admin;
 mod backend;
 mod bind;
-mod cross;
 mod defaults;
 mod expression;
 mod frontend;
@@ -18,11 +17,11 @@ mod rule;
 mod server;
 mod server_health;
 mod server_tls;
-mod shadow;
 mod tcp_route;
 mod tls;
 
 use crate::base::Name;
+use crate::config::check::{self, Reading};
 use crate::config::keys;
 use crate::config::raw::{Entry, Kind, Table, Text};
 use crate::config::report::Report;
@@ -30,19 +29,9 @@ use crate::config::section::{KeyList, Section};
 use crate::config::source::Span;
 use crate::plan::{Log, Plan, Process, Reload, Shutdown};
 
-/// Whether everything that was meant to be in the files is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
-    /// All of it was read.
-    Whole,
-    /// Some could not be read: that something is missing says nothing.
-    Partial,
-}
-
 /// The plan that `top` describes, as far as it can be made out; it is one only when nothing was
 /// reported as an error.
 pub(super) fn compile(top: &Table, reading: Reading, report: &mut Report<'_>) -> Plan {
-    let mut names = cross::Written::default();
     let top = Section::over(&keys::TOP, String::new(), top, report.start(), report);
     let defaults = defaults::Defaults::of(&top, report);
     let mut plan = Plan {
@@ -50,12 +39,12 @@ pub(super) fn compile(top: &Table, reading: Reading, report: &mut Report<'_>) ->
         log: Log::default(),
         reload: Reload::default(),
         shutdown: Shutdown::default(),
-        admin: admin::admin(&top, &mut names, report),
-        frontends: frontend::frontends(&top, &defaults, &mut names, reading, report),
-        backends: backend::backends(&top, &defaults, &mut names, reading, report),
+        admin: admin::admin(&top, report),
+        frontends: frontend::frontends(&top, &defaults, reading, report),
+        backends: backend::backends(&top, &defaults, reading, report),
     };
     keys::TOP.whole().read(&top, &mut plan, report);
-    cross::check(&names, reading, report);
+    check::plan(&plan, reading, report);
     plan
 }
 

@@ -5,10 +5,8 @@ use std::collections::HashMap;
 use http::{HeaderName, Method};
 
 use crate::base::Name;
-use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::backend_name;
-use crate::config::compile::rule::OwnFields;
-use crate::config::compile::{expression, name_of, name_of_key, rule, shadow};
+use crate::config::compile::{expression, name_of, name_of_key, rule};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys::{self, Words};
 use crate::config::raw::{Entry, Kind, Text};
@@ -18,7 +16,8 @@ use crate::config::setting::Setting;
 use crate::config::source::Span;
 use crate::plan::expr::{Condition, Expr, Fetch, Known, Pattern};
 use crate::plan::{
-    ClientCertificate, HostPattern, Mode, PathPattern, Predicate, Route, Rule, Target, ValuePattern,
+    BackendReference, ClientCertificate, HostPattern, PathPattern, Predicate, Route, Rule, Target,
+    ValuePattern,
 };
 use crate::wire::host::Authority;
 use crate::wire::path::normalise;
@@ -33,24 +32,20 @@ const MOST_WEIGHT: i64 = 1_000_000;
 pub(super) fn routes(
     frontend: &Section<'_>,
     frontend_name: &str,
-    own: &OwnFields,
-    written: &mut Written,
     report: &mut Report<'_>,
 ) -> Vec<Route> {
     let Some(setting) = frontend.setting("route") else {
         return Vec::new();
     };
-    let errors_before = report.errors();
     let items = setting.list();
     let mut routes = Vec::with_capacity(items.len());
-    let mut spans = Vec::with_capacity(items.len());
     let mut names: HashMap<Name, Span> = HashMap::new();
     for (index, item) in items.into_iter().enumerate() {
         let title = format!("[[frontend.{frontend_name}.route]]");
         let Some(section) = Section::open(&keys::ROUTE, title, item, report) else {
             continue;
         };
-        let Some(route) = route(&section, index + 1, own, written, report) else {
+        let Some(route) = route(&section, index + 1, report) else {
             continue;
         };
         let name_span = section
@@ -58,11 +53,6 @@ pub(super) fn routes(
             .map_or(item.span(), |name| name.span());
         note_name(&mut names, &route.name, name_span, frontend, report);
         routes.push(route);
-        spans.push(item.span());
-    }
-    // A condition that is wrong is left out of its route, which then seems to match more.
-    if report.errors() == errors_before {
-        shadow::warn(&routes, &spans, report);
     }
     routes
 }
@@ -101,13 +91,7 @@ pub(super) fn own_name(
     }
 }
 
-fn route(
-    section: &Section<'_>,
-    number: usize,
-    own: &OwnFields,
-    written: &mut Written,
-    report: &mut Report<'_>,
-) -> Option<Route> {
+fn route(section: &Section<'_>, number: usize, report: &mut Report<'_>) -> Option<Route> {
     let name = own_name(section, number, report);
     let hosts = patterns(section, "host", host_pattern, report);
     let paths = patterns(section, "path", path_pattern, report);
@@ -119,9 +103,8 @@ fn route(
         .setting("when")
         .and_then(|setting| expression::condition(setting, Known::Request, report));
     let when = with_expressions(expressions, when);
-    let (rules, writes) = rule::rules(section, Known::Request, report);
-    own.refuse(&writes, report);
-    let target = target(section, &rules, written, report);
+    let rules = rule::rules(section, Known::Request, report);
+    let target = target(section, &rules, report);
     Some(Route {
         name: name?,
         hosts: unless_any(hosts),
@@ -139,23 +122,17 @@ fn route(
 }
 
 /// Where the requests of a route go.
-fn target(
-    section: &Section<'_>,
-    rules: &[Rule],
-    written: &mut Written,
-    report: &mut Report<'_>,
-) -> Option<Target> {
+fn target(section: &Section<'_>, rules: &[Rule], report: &mut Report<'_>) -> Option<Target> {
     let (backend, split) = (section.setting("backend"), section.setting("split"));
     match (backend, split) {
         (Some(backend), None) => match &backend.value.kind {
             Kind::String(text) if text.value.contains("%[") => {
-                written.names_backends();
                 let template = expression::template(backend, Known::Request, report)?;
                 Some(Target::Named(template))
             }
-            _ => backend_name(backend, Mode::Http, written, report).map(Target::Backend),
+            _ => backend_name(backend, report).map(Target::Backend),
         },
-        (None, Some(split)) => self::split(split, written, report).map(Target::Split),
+        (None, Some(split)) => self::split(split, report).map(Target::Split),
         (Some(_), Some(split)) => {
             let message = "`backend` and `split` exclude each other";
             report.error(split.span(), message, "leave one of them out");
@@ -176,11 +153,7 @@ fn target(
 }
 
 /// Backends with weights, by name: their order means nothing.
-fn split(
-    setting: Setting<'_>,
-    written: &mut Written,
-    report: &mut Report<'_>,
-) -> Option<Vec<(Name, u32)>> {
+fn split(setting: Setting<'_>, report: &mut Report<'_>) -> Option<Vec<(BackendReference, u32)>> {
     let table = setting.table(report)?;
     let mut parts = Vec::new();
     let mut is_right = true;
@@ -190,11 +163,11 @@ fn split(
             value: &entry.value,
         };
         let name = name_of_key(&entry.key, "backend", entry.key_span, report);
-        if let Some(name) = &name {
-            written.uses(name, &entry.key, entry.key_span, Mode::Http);
-        }
         match (name, weight.number(0, MOST_WEIGHT, report)) {
-            (Some(name), Some(weight)) => parts.push((name, weight as u32)),
+            (Some(name), Some(weight)) => {
+                let at = report.position(entry.key_span);
+                parts.push((BackendReference { name, at }, weight as u32));
+            }
             _ => is_right = false,
         }
     }
@@ -206,7 +179,7 @@ fn split(
         );
         is_right = false;
     }
-    parts.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
+    parts.sort_by(|(one, _), (other, _)| one.name.as_str().cmp(other.name.as_str()));
     is_right.then_some(parts)
 }
 

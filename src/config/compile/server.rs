@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use crate::base::{Address, Name};
+use crate::config::check::Reading;
 use crate::config::compile::frontend::bad_address;
-use crate::config::compile::{Reading, address, name_of, server_health, server_tls};
+use crate::config::compile::{address, name_of, server_health, server_tls};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::{Kind, Text};

@@ -5,17 +5,15 @@ use std::collections::HashMap;
 
 use crate::base::Name;
 use crate::config::compile::bind;
-use crate::config::compile::cross::Written;
 use crate::config::compile::frontend::backend_name;
 use crate::config::compile::route::{
     Refusal, host_pattern, note_name, own_name, patterns, unless_any,
 };
-use crate::config::compile::shadow;
 use crate::config::keys;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::source::Span;
-use crate::plan::{Mode, TcpRoute};
+use crate::plan::TcpRoute;
 
 /// The longest that ALPN knows (RFC 7301 §3.1).
 const LONGEST_PROTOCOL_BYTES: usize = 255;
@@ -24,10 +22,9 @@ const LONGEST_PROTOCOL_BYTES: usize = 255;
 pub(super) fn passthrough(
     frontend: &Section<'_>,
     frontend_name: &str,
-    written: &mut Written,
     report: &mut Report<'_>,
 ) -> Vec<TcpRoute> {
-    let tcp_routes = tcp_routes(frontend, "passthrough", frontend_name, written, report);
+    let tcp_routes = tcp_routes(frontend, "passthrough", frontend_name, report);
     let Some(setting) = frontend.setting("passthrough") else {
         return tcp_routes;
     };
@@ -59,21 +56,19 @@ pub(super) fn tcp_routes(
     frontend: &Section<'_>,
     key: &'static str,
     frontend_name: &str,
-    written: &mut Written,
     report: &mut Report<'_>,
 ) -> Vec<TcpRoute> {
     let Some(setting) = frontend.setting(key) else {
         return Vec::new();
     };
     let mut names: HashMap<Name, Span> = HashMap::new();
-    let errors_before = report.errors();
-    let (mut tcp_routes, mut spans) = (Vec::new(), Vec::new());
+    let mut tcp_routes = Vec::new();
     for (index, item) in setting.list().into_iter().enumerate() {
         let title = format!("[[frontend.{frontend_name}.{key}]]");
         let Some(section) = Section::open(&keys::TCP_ROUTE, title, item, report) else {
             continue;
         };
-        let Some(tcp_route) = tcp_route(&section, index + 1, written, report) else {
+        let Some(tcp_route) = tcp_route(&section, index + 1, report) else {
             continue;
         };
         let name_span = section
@@ -81,26 +76,16 @@ pub(super) fn tcp_routes(
             .map_or(item.span(), |name| name.span());
         note_name(&mut names, &tcp_route.name, name_span, frontend, report);
         tcp_routes.push(tcp_route);
-        spans.push(item.span());
-    }
-    // A condition that is wrong is left out of its route, which then seems to match more.
-    if report.errors() == errors_before {
-        shadow::warn_of_tcp_routes(&tcp_routes, &spans, report);
     }
     tcp_routes
 }
 
-fn tcp_route(
-    section: &Section<'_>,
-    number: usize,
-    written: &mut Written,
-    report: &mut Report<'_>,
-) -> Option<TcpRoute> {
+fn tcp_route(section: &Section<'_>, number: usize, report: &mut Report<'_>) -> Option<TcpRoute> {
     let name = own_name(section, number, report);
     let sni = patterns(section, "sni", host_pattern, report);
     let alpn = patterns(section, "alpn", protocol, report);
     let backend = match section.setting("backend") {
-        Some(setting) => backend_name(setting, Mode::Tcp, written, report),
+        Some(setting) => backend_name(setting, report),
         None if !section.lacks("backend") => None,
         None => {
             report.error(

@@ -1,5 +1,6 @@
 //! `[backend.NAME]`.
 
+use crate::base::Position;
 use crate::config::haproxy_hints::ABSENT_METHODS;
 use crate::config::page::{rows, string};
 use crate::config::raw::Kind;
@@ -160,7 +161,7 @@ pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
         option: `option httpchk` is `health = "/path"`
         mode: write it in `[defaults.frontend]`
     "#,
-    default: Some(|| Backend::new(nameless())),
+    default: Some(|| Backend::new(nameless(), Position::built_in())),
     ..Keys::EMPTY
 };
 

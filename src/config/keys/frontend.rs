@@ -2,6 +2,7 @@
 
 use http::HeaderName;
 
+use crate::base::Position;
 use crate::config::page::{Page, peers as shown_peers, string, strings};
 use crate::config::raw::Kind;
 use crate::config::report::Report;
@@ -50,7 +51,7 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
             .means("The backend when no route matches; without it such a request is answered 404.")
             .not_in_defaults(OF_EACH)
             .compiled(Shape::Text, |frontend| {
-                frontend.backend.as_ref().map(|name| string(name))
+                frontend.backend.as_ref().map(|backend| string(&backend.name))
             }),
         key("max_connections")
             .means("Client connections at a time; at the limit, accepting pauses.")
@@ -209,7 +210,7 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
         balance health attempts: write it in `[defaults.backend]`
         retries: write `attempts` in `[defaults.backend]`: the first try counts too, so `retries 3` is `attempts = 4`
     ",
-    default: Some(|| Frontend::new(nameless())),
+    default: Some(|| Frontend::new(nameless(), Position::built_in())),
     ..Keys::EMPTY
 };
 

@@ -207,7 +207,7 @@ pub(in crate::config) static ADMIN: Keys<Admin> = Keys {
             .means("Backends without which /ready is 503.")
             .compiled(Shape::List(&Shape::Text), |admin| {
                 let names = admin.ready_needs.iter();
-                Some(list(names.map(|name| string(name))))
+                Some(list(names.map(|backend| string(&backend.name))))
             }),
     ],
     hints: r#"

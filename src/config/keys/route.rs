@@ -62,7 +62,7 @@ pub(in crate::config) static ROUTE: Keys<Route> = Keys {
             .means("Where requests go; \"%[…]\": the backend that the expression names.")
             .also("use_backend default_backend service upstream to proxy_pass")
             .compiled(Shape::Text, |route| match &route.target {
-                Target::Backend(name) => Some(string(name)),
+                Target::Backend(backend) => Some(string(&backend.name)),
                 Target::Named(template) => Some(page::template(template)),
                 Target::Split(_) | Target::Answered => None,
             }),
@@ -73,9 +73,9 @@ pub(in crate::config) static ROUTE: Keys<Route> = Keys {
                     return None;
                 };
                 let parts = parts.iter();
-                Some(page::table(
-                    parts.map(|(name, weight)| (page::key(name), weight.to_string())),
-                ))
+                Some(page::table(parts.map(|(backend, weight)| {
+                    (page::key(&backend.name), weight.to_string())
+                })))
             }),
     ],
     hints: r#"
@@ -122,7 +122,7 @@ pub(in crate::config) static TCP_ROUTE: Keys<TcpRoute> = Keys {
         key("backend")
             .means("Where connections go.")
             .also("use_backend")
-            .compiled(Shape::Text, |route| Some(string(&route.backend))),
+            .compiled(Shape::Text, |route| Some(string(&route.backend.name))),
     ],
     hints: "
         host hostname: write `sni`: the name that a client of TLS asks for

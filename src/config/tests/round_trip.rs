@@ -20,14 +20,14 @@ use crate::base::{
 use crate::config::{show, written};
 use crate::plan::expr::Condition;
 use crate::plan::{
-    AccessLog, Admin, Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance,
-    Bind, Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField,
-    ClientFields, DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits,
-    FrontendTimeouts, HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, Log,
-    LogFormat, LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On, Own, OwnCheck,
-    OwnSettings, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol,
-    ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Route, Rule, SendProxy, Server,
-    ServerTls, Shutdown, Sni, StatusSet, Target, TcpRoute, Tls, TlsRules, Trust, UnixPeers,
+    AccessLog, Admin, Attempts, Backend, BackendHttp2, BackendLimits, BackendReference,
+    BackendTimeouts, Balance, Bind, Certificates, ClientAuth, ClientCertificate,
+    ClientCertificates, ClientField, ClientFields, DEFAULT_ALPN, DefaultName, FileAt, Forwarding,
+    Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health, HostPattern, Http2, HttpCheck,
+    Identity, Initial, Log, LogFormat, LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On,
+    Own, OwnCheck, OwnSettings, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process,
+    Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Route, Rule, SendProxy,
+    Server, ServerTls, Shutdown, Sni, StatusSet, Target, TcpRoute, Tls, TlsRules, Trust, UnixPeers,
     UnknownNames, ValuePattern,
 };
 
@@ -257,10 +257,14 @@ fn answers_all(rule: &Rule) -> bool {
 fn target(backends: Vec<Name>) -> impl Strategy<Value = Target> {
     let split = btree_map(one_of(backends.clone()), 1_u32..1_000_000, 1..4);
     prop_oneof![
-        one_of(backends).prop_map(Target::Backend),
+        one_of(backends).prop_map(|name| Target::Backend(BackendReference::built_in(name))),
         split.prop_map(|parts| {
             let mut parts: Vec<_> = parts.into_iter().collect();
             parts.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
+            let parts = parts.into_iter();
+            let parts = parts
+                .map(|(name, weight)| (BackendReference::built_in(name), weight))
+                .collect();
             Target::Split(parts)
         }),
         Just(Target::Named(written::template(
@@ -536,11 +540,13 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             http2.enabled |= !tls.is_empty();
             Frontend {
                 name,
+                at: Position::built_in(),
                 binds,
                 mode: Mode::Http,
                 tcp_routes: Vec::new(),
                 tls,
-                backend: (routes.is_empty() || half_close).then_some(backend),
+                backend: (routes.is_empty() || half_close)
+                    .then_some(BackendReference::built_in(backend)),
                 routes,
                 max_connections,
                 timeout,
@@ -579,7 +585,7 @@ fn tcp_route(backends: Vec<Name>) -> impl Strategy<Value = TcpRoute> {
             name: Name::new("replaced").expect("a name"),
             sni,
             alpn,
-            backend,
+            backend: BackendReference::built_in(backend),
             at: Position::built_in(),
         }
     })
@@ -609,6 +615,7 @@ fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Fronte
             let default = FrontendTimeouts::default();
             Frontend {
                 name: http.name,
+                at: Position::built_in(),
                 binds: http
                     .binds
                     .into_iter()
@@ -616,7 +623,8 @@ fn any_frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Fronte
                     .collect(),
                 mode: Mode::Tcp,
                 routes: Vec::new(),
-                backend: (tcp_routes.is_empty() || http.half_close).then_some(backend),
+                backend: (tcp_routes.is_empty() || http.half_close)
+                    .then_some(BackendReference::built_in(backend)),
                 tcp_routes,
                 max_connections: http.max_connections,
                 timeout: FrontendTimeouts {
@@ -861,6 +869,7 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
             }
             Backend {
                 name,
+                at: Position::built_in(),
                 balance,
                 servers,
                 timeout: bounds.0,
@@ -926,7 +935,10 @@ fn admin(backends: Vec<Name>) -> impl Strategy<Value = Option<Admin>> {
         Admin {
             binds,
             hosts,
-            ready_needs,
+            ready_needs: ready_needs
+                .into_iter()
+                .map(BackendReference::built_in)
+                .collect(),
         }
     }))
 }

@@ -109,7 +109,7 @@ fn needed_backend_without_server(state: &State) -> Option<String> {
     if needs.is_empty() {
         return None;
     }
-    let needs: HashSet<&Name> = needs.iter().collect();
+    let needs: HashSet<&Name> = needs.iter().map(|needed| &needed.name).collect();
     let backend = snapshot
         .backends
         .iter()

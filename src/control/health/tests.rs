@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 
-use crate::base::Address;
 use crate::base::clock::Duration;
 use crate::base::rng::Rng;
+use crate::base::{Address, Position};
 use crate::exchange::ServerMetrics;
 use crate::observe::AttemptCounter;
 use crate::plan::{self, Attempts, Balance, HttpCheck, Initial, Probe, StatusSet};
@@ -161,6 +161,7 @@ fn servers(numbers: std::ops::Range<u32>) -> Vec<Arc<Server>> {
 fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend> {
     let plan = plan::Backend {
         send_proxy: None,
+        at: Position::built_in(),
         name: name("app"),
         balance: Balance::default(),
         servers: Vec::new(),

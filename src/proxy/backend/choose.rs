@@ -119,7 +119,7 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use super::*;
-    use crate::base::Name;
+    use crate::base::{Name, Position};
     use crate::exchange::ServerMetrics;
     use crate::observe::AttemptCounter;
     use crate::plan::{self, Balance};
@@ -161,6 +161,7 @@ mod tests {
             let live = live.collect();
             let plan = plan::Backend {
                 send_proxy: None,
+                at: Position::built_in(),
                 name: Name::new("app").expect("a name"),
                 balance: self.balance,
                 servers: Vec::new(),

@@ -285,7 +285,8 @@ mod tests {
     use crate::base::{Name, Peer, Position};
     use crate::config::written;
     use crate::plan::{
-        ClientCertificate, HostPattern, PathPattern, Predicate, Target, ValuePattern,
+        BackendReference, ClientCertificate, HostPattern, PathPattern, Predicate, Target,
+        ValuePattern,
     };
 
     pub(super) fn route() -> Route {
@@ -299,7 +300,7 @@ mod tests {
             when: None,
             client_certificate: ClientCertificate::Any,
             rules: Vec::new(),
-            target: Target::Backend(Name::new("b").expect("a name")),
+            target: Target::Backend(BackendReference::built_in(Name::new("b").expect("a name"))),
             at: Position::built_in(),
         }
     }

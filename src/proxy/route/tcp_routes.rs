@@ -89,14 +89,14 @@ mod tests {
 
     use super::*;
     use crate::base::{Name, Position};
-    use crate::plan::HostPattern;
+    use crate::plan::{BackendReference, HostPattern};
 
     fn tcp_route(sni: &[HostPattern], alpn: &[&str]) -> TcpRoute {
         TcpRoute {
             name: Name::new("a").expect("a name"),
             sni: sni.to_vec(),
             alpn: alpn.iter().map(|&name| name.to_owned()).collect(),
-            backend: Name::new("b").expect("a name"),
+            backend: BackendReference::built_in(Name::new("b").expect("a name")),
             at: Position::built_in(),
         }
     }

@@ -227,10 +227,10 @@ fn facts<'b, B>(request: &'b Request<B>, scope: &Scope<'b>) -> Facts<'b> {
     scope.of_request(request, request.uri().path(), &[])
 }
 
-fn templates(fields: &[(HeaderName, plan::expr::Template)]) -> Box<[(HeaderName, Template)]> {
+fn templates(fields: &[plan::Field]) -> Box<[(HeaderName, Template)]> {
     let fields = fields.iter();
     fields
-        .map(|(name, template)| (name.clone(), Template::compile(template)))
+        .map(|field| (field.name.clone(), Template::compile(&field.value)))
         .collect()
 }
 

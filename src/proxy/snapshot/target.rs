@@ -34,11 +34,13 @@ impl Target {
         names: impl FnOnce() -> Arc<Names>,
     ) -> Self {
         match target {
-            plan::Target::Backend(name) => index_of(name).map_or(Self::Answered, Self::Backend),
+            plan::Target::Backend(backend) => {
+                index_of(&backend.name).map_or(Self::Answered, Self::Backend)
+            }
             plan::Target::Split(parts) => {
                 let mut end = 0;
-                let parts = parts.iter().filter_map(|(name, weight)| {
-                    let index = index_of(name)?;
+                let parts = parts.iter().filter_map(|(backend, weight)| {
+                    let index = index_of(&backend.name)?;
                     end += u64::from(*weight);
                     Some((end, index))
                 });
@@ -74,12 +76,13 @@ impl Split {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::BackendReference;
 
     fn split(weights: &[u32]) -> Target {
         let name = |index: usize| Name::new(&format!("b{index}")).expect("a name");
         let parts = weights.iter().enumerate();
         let parts = parts
-            .map(|(index, weight)| (name(index), *weight))
+            .map(|(index, weight)| (BackendReference::built_in(name(index)), *weight))
             .collect();
         let index_of = |name: &Name| name.as_str()[1..].parse().ok();
         Target::compile(&plan::Target::Split(parts), index_of, Arc::default)

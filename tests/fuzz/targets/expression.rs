@@ -37,7 +37,7 @@ fn with_rule(template: &str) -> String {
 /// The template of the only rule of `loaded`.
 fn template_of(loaded: &config::Loaded) -> &plan::expr::Template {
     match &loaded.plan.frontends[0].rules[0].action {
-        Action::AddHeader(fields) => &fields[0].1,
+        Action::AddHeader(fields) => &fields[0].value,
         other => panic!("{other:?}"),
     }
 }

@@ -6,7 +6,8 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use evenkeel::base::{Name, Position};
 use evenkeel::plan::{
-    ClientCertificate, HostPattern, PathPattern, Predicate, Route, Target, ValuePattern,
+    BackendReference, ClientCertificate, HostPattern, PathPattern, Predicate, Route, Target,
+    ValuePattern,
 };
 use evenkeel::proxy::route::{Request, Router};
 use evenkeel::wire::path;
@@ -79,7 +80,9 @@ impl Rule {
             when: None,
             client_certificate: ClientCertificate::Any,
             rules: Vec::new(),
-            target: Target::Backend(Name::new("app").expect("a name")),
+            target: Target::Backend(BackendReference::built_in(
+                Name::new("app").expect("a name"),
+            )),
             at: Position::built_in(),
         }
     }

@@ -8,7 +8,7 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::expr::{Known, Template};
-use crate::plan::{On, Redirect, RedirectTo, Return};
+use crate::plan::{Field, On, Redirect, RedirectTo, Return};
 
 use super::values::{fields, sort_by_name};
 
@@ -48,7 +48,7 @@ pub(super) fn returned(
         let value = expression::template(setting, known, report)?;
         if headers
             .iter()
-            .any(|(name, _)| *name == header::CONTENT_TYPE)
+            .any(|field| field.name == header::CONTENT_TYPE)
         {
             report.error(
                 setting.span(),
@@ -57,7 +57,11 @@ pub(super) fn returned(
             );
             return None;
         }
-        headers.push((header::CONTENT_TYPE, value));
+        headers.push(Field {
+            name: header::CONTENT_TYPE,
+            value,
+            at: report.position(setting.span()),
+        });
         sort_by_name(&mut headers);
     }
     let (status, body) = (status?, body?);

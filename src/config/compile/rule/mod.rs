@@ -1,63 +1,33 @@
 //! `rule` of a frontend, a route or a backend: what is done to an exchange, and when.
 
 mod answer;
-mod own_fields;
 mod values;
 
-use http::{HeaderName, StatusCode};
+use http::StatusCode;
 
-use crate::config::check;
 use crate::config::compile::expression;
-use crate::config::diagnostic::Diagnostic;
 use crate::config::keys::{self, Word, Words};
-use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
-use crate::config::source::Span;
 use crate::plan::expr::Known;
 use crate::plan::{Action, On, Rule};
 
 use answer::{redirect, returned, status};
 use values::{fields, names, path, variables};
 
-pub(super) use own_fields::OwnFields;
-
-/// Fields that rules write, and where.
-type Writes = Vec<(HeaderName, Span)>;
-
-/// The rules of `section`, where `known` is known of a request, and the fields of requests that they write.
-pub(super) fn rules(
-    section: &Section<'_>,
-    known: Known,
-    report: &mut Report<'_>,
-) -> (Vec<Rule>, Writes) {
-    let (mut rules, mut writes) = (Vec::new(), Vec::new());
+/// The rules of `section`, where `known` is known of a request.
+pub(super) fn rules(section: &Section<'_>, known: Known, report: &mut Report<'_>) -> Vec<Rule> {
     let Some(setting) = section.setting("rule") else {
-        return (rules, writes);
+        return Vec::new();
     };
     let title = match section.title.starts_with("[[") {
         true => "rule = [{ … }]".to_owned(),
         false => format!("[[{}.rule]]", section.title.trim_matches(['[', ']'])),
     };
-    let errors_before = report.errors();
-    let items = setting.list();
-    for item in &items {
-        rules.extend(rule(*item, title.clone(), known, &mut writes, report));
-    }
-    // Where a rule has a mistake, it is not among them.
-    if report.errors() == errors_before {
-        for (idle, answers) in check::never_run(&rules) {
-            let message = "this rule never runs";
-            let related = "this one has no `when`, and answers all that come to it";
-            report.add(
-                Diagnostic::warning(items[idle].span(), message)
-                    .related(items[answers].span(), related)
-                    .help("rules run in the order of the file: put it before, or leave it out"),
-            );
-        }
-    }
-    (rules, writes)
+    let items = setting.list().into_iter();
+    let rules = items.filter_map(|item| rule(item, title.clone(), known, report));
+    rules.collect()
 }
 
 /// Whether one of `rules` answers each request, so that none needs a backend.
@@ -76,7 +46,6 @@ fn rule(
     item: Setting<'_>,
     title: String,
     of_requests: Known,
-    writes: &mut Writes,
     report: &mut Report<'_>,
 ) -> Option<Rule> {
     let section = Section::open(&keys::RULE, title, item, report)?;
@@ -89,13 +58,6 @@ fn rule(
         .setting("when")
         .map(|setting| expression::condition(setting, known, report));
     let action = action(&section, on, known, report);
-    if on == On::Request {
-        writes.extend(
-            ["set_header", "add_header"]
-                .iter()
-                .flat_map(|key| written(&section, key)),
-        );
-    }
     Some(Rule {
         on,
         when: match when {
@@ -105,18 +67,6 @@ fn rule(
         action: action?,
         at: report.position(section.span),
     })
-}
-
-/// The fields in the table `key`.
-fn written(section: &Section<'_>, key: &'static str) -> Writes {
-    let Some(Kind::Table(table)) = section.setting(key).map(|setting| &setting.value.kind) else {
-        return Vec::new();
-    };
-    let name = |entry: &Entry| {
-        let name = HeaderName::from_bytes(entry.key.as_bytes()).ok()?;
-        Some((name, entry.key_span))
-    };
-    table.entries.iter().filter_map(name).collect()
 }
 
 /// The one action of a rule.

@@ -6,8 +6,8 @@ use crate::config::compile::expression;
 use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::setting::Setting;
-use crate::plan::On;
 use crate::plan::expr::{Expr, Known, Piece, Template, Variable};
+use crate::plan::{Field, On};
 
 /// Fields that belong to the connection or to the framing, which are not for rules to write. HTTP/2
 /// has none of them but `Content-Length` and `TE` (RFC 9113 §8.2.2).
@@ -49,7 +49,7 @@ pub(super) fn fields(
     on: On,
     known: Known,
     report: &mut Report<'_>,
-) -> Option<Vec<(HeaderName, Template)>> {
+) -> Option<Vec<Field>> {
     let table = setting.table(report)?;
     let mut fields = Vec::new();
     let mut is_right = !table.entries.is_empty();
@@ -68,16 +68,20 @@ pub(super) fn fields(
             value: &entry.value,
         };
         match (name, expression::template(value, known, report)) {
-            (Some(name), Some(template)) => fields.push((name, template)),
+            (Some(name), Some(value)) => fields.push(Field {
+                name,
+                value,
+                at: report.position(entry.key_span),
+            }),
             _ => is_right = false,
         }
     }
     sort_by_name(&mut fields);
     for pair in fields.windows(2) {
-        if pair[0].0 == pair[1].0 {
+        if pair[0].name == pair[1].name {
             report.error(
                 setting.span(),
-                format!("`{}` has the field `{}` twice", setting.key, pair[0].0),
+                format!("`{}` has the field `{}` twice", setting.key, pair[0].name),
                 "upper and lower case are the same in field names; keep one of them",
             );
             is_right = false;
@@ -86,8 +90,8 @@ pub(super) fn fields(
     is_right.then_some(fields)
 }
 
-pub(super) fn sort_by_name(fields: &mut [(HeaderName, Template)]) {
-    fields.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
+pub(super) fn sort_by_name(fields: &mut [Field]) {
+    fields.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
 }
 
 /// The field that `entry` of the table `key` is of.

@@ -6,41 +6,38 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
+use crate::base::{Name, Position};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
-use crate::config::source::Span;
 use crate::plan::{HostPattern, PathPattern, Predicate, Route, TcpRoute, ValuePattern};
 
 /// Routes with the same first host and path that one route is compared with: where so many differ
 /// in method and fields alone, a missing warning is better than a slow start.
 const MOST_COMPARED: usize = 256;
 
-/// Warns of each route that never matches; `spans` is where each stands.
-pub(super) fn warn(routes: &[Route], spans: &[Span], report: &mut Report<'_>) {
+/// Warns of each route that never matches.
+pub(super) fn warn(routes: &[Route], report: &mut Report<'_>) {
     let mut earlier = Earlier::default();
-    for (index, (route, span)) in routes.iter().zip(spans).enumerate() {
-        let Some(taker) = earlier.taker(route, routes) else {
-            earlier.add(index, route);
-            continue;
-        };
-        report.add(
-            Diagnostic::warning(*span, format!("route `{}` never matches", route.name))
-                .related(
-                    spans[taker],
-                    format!(
-                        "route `{}` matches all its requests first",
-                        routes[taker].name
-                    ),
-                )
-                .help("the first match wins: put the narrower route first"),
-        );
+    for (index, route) in routes.iter().enumerate() {
+        match earlier.taker(route, routes) {
+            None => earlier.add(index, route),
+            Some(taker) => {
+                let (taker, what) = (&routes[taker], "requests");
+                never_matches(
+                    (&route.name, &route.at),
+                    (&taker.name, &taker.at),
+                    what,
+                    report,
+                );
+            }
+        }
     }
 }
 
 /// The same for routes of connections that are passed on as they are.
-pub(super) fn warn_of_tcp_routes(tcp_routes: &[TcpRoute], spans: &[Span], report: &mut Report<'_>) {
+pub(super) fn warn_of_tcp_routes(tcp_routes: &[TcpRoute], report: &mut Report<'_>) {
     let mut by_name: HashMap<Option<&HostPattern>, Vec<usize>> = HashMap::new();
-    for (index, (tcp_route, span)) in tcp_routes.iter().zip(spans).enumerate() {
+    for (index, tcp_route) in tcp_routes.iter().enumerate() {
         let covering = covering_hosts(tcp_route.sni.first());
         let candidates = covering
             .iter()
@@ -59,16 +56,24 @@ pub(super) fn warn_of_tcp_routes(tcp_routes: &[TcpRoute], spans: &[Span], report
             }
             continue;
         };
-        let taking = format!(
-            "route `{}` matches all its connections first",
-            tcp_routes[taker].name
-        );
-        report.add(
-            Diagnostic::warning(*span, format!("route `{}` never matches", tcp_route.name))
-                .related(spans[taker], taking)
-                .help("the first match wins: put the narrower route first"),
-        );
+        let (taker, what) = (&tcp_routes[taker], "connections");
+        let route = (&tcp_route.name, &tcp_route.at);
+        never_matches(route, (&taker.name, &taker.at), what, report);
     }
+}
+
+/// Warns of a route, given by its name and position, because of an earlier one.
+fn never_matches(
+    (route, at): (&Name, &Position),
+    (taker, taker_at): (&Name, &Position),
+    what: &str,
+    report: &mut Report<'_>,
+) {
+    let message = format!("route `{route}` never matches");
+    let help = "the first match wins: put the narrower route first";
+    let related = format!("route `{taker}` matches all its {what} first");
+    let diagnostic = Diagnostic::warning_at(at, message, help);
+    report.add_related(diagnostic, taker_at, related);
 }
 
 /// The routes so far, without those that never match: what such a one takes, its taker takes too.

@@ -1,0 +1,97 @@
+//! Names of backends: those that lead nowhere, and backends that nothing leads to.
+
+use std::collections::HashSet;
+
+use crate::base::Name;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::report::Report;
+use crate::config::suggest;
+use crate::plan::{BackendReference, Frontend, Mode, Plan, Target};
+
+/// So many unknown names get a "did you mean", for which each is compared with all that there are:
+/// more of them have one cause.
+const MOST_COMPARED: usize = 20;
+
+/// Reports each name of a backend that no backend has.
+pub(super) fn refuse_unknown(plan: &Plan, report: &mut Report<'_>) {
+    let defined: HashSet<&Name> = plan.backends.iter().map(|backend| &backend.name).collect();
+    let names = || plan.backends.iter().map(|backend| backend.name.as_str());
+    let all = suggest::list(names());
+    let used = plan.frontends.iter().flat_map(uses_of);
+    let needed = plan.admin.iter().flat_map(|admin| &admin.ready_needs);
+    let unknown = used
+        .chain(needed)
+        .filter(|reference| !defined.contains(&reference.name));
+    for (count, BackendReference { name, at }) in unknown.enumerate() {
+        let shown = report.shown_at(at, name);
+        let message = match plan.backends.is_empty() {
+            true => format!("backend `{shown}` is not defined; no backend is"),
+            false => format!("backend `{shown}` is not defined; defined are {all}"),
+        };
+        let near = match count < MOST_COMPARED {
+            true => suggest::nearest(name, names()),
+            false => None,
+        };
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("write a `[backend.{shown}]` with its `servers`"),
+        };
+        report.add(Diagnostic::at(at, message, help));
+    }
+}
+
+/// Warns of each backend that no frontend and no route leads to.
+pub(super) fn warn_of_unused(plan: &Plan, report: &mut Report<'_>) {
+    let mut routes = plan.frontends.iter().flat_map(|frontend| &frontend.routes);
+    // Any backend may be meant.
+    if routes.any(|route| matches!(route.target, Target::Named(_))) {
+        return;
+    }
+    let used = used_by(plan, |_| true);
+    for backend in &plan.backends {
+        if !used.contains(&backend.name) {
+            let message = format!(
+                "no frontend and no route uses the backend `{}`",
+                backend.name
+            );
+            let help = "name it as the `backend` of a frontend or a route, or remove it";
+            report.add(Diagnostic::warning_at(&backend.at, message, help));
+        }
+    }
+}
+
+/// The backends that get bytes of TCP connections, and no requests.
+pub(super) fn in_tcp_mode_alone(plan: &Plan) -> HashSet<&Name> {
+    let mut found: HashSet<&Name> = used_by(plan, |mode| mode == Mode::Tcp);
+    let of_requests = used_by(plan, |mode| mode == Mode::Http);
+    found.retain(|name| !of_requests.contains(name));
+    found
+}
+
+/// The backends that exchanges are sent to in such modes.
+fn used_by(plan: &Plan, is_wanted: impl Fn(Mode) -> bool) -> HashSet<&Name> {
+    let uses = plan.frontends.iter().flat_map(|frontend| {
+        let passed_on = frontend
+            .tcp_routes
+            .iter()
+            .map(|route| (&route.backend, Mode::Tcp));
+        let uses = uses_of_routes(frontend).map(|reference| (reference, frontend.mode));
+        uses.chain(passed_on)
+    });
+    let wanted = uses.filter(|(_, mode)| is_wanted(*mode));
+    wanted.map(|(reference, _)| &reference.name).collect()
+}
+
+/// Where a frontend sends what it does not pass on: the requests, or in TCP mode the rest of the connections.
+fn uses_of_routes(frontend: &Frontend) -> impl Iterator<Item = &BackendReference> {
+    let routes = frontend
+        .routes
+        .iter()
+        .flat_map(|route| route.target.backends());
+    frontend.backend.iter().chain(routes)
+}
+
+fn uses_of(frontend: &Frontend) -> impl Iterator<Item = &BackendReference> {
+    let passed_on = frontend.tcp_routes.iter().map(|route| &route.backend);
+    uses_of_routes(frontend).chain(passed_on)
+}
