@@ -262,6 +262,7 @@ pub(crate) fn descriptors_few(connections: u64, servers: u64) {
 /// A TLS handshake with a client failed.
 pub(crate) fn handshake_failed(
     frontend: &str,
+    addr: &ListenAddress,
     client: Peer,
     reason: HandshakeFailure,
     why: &dyn Display,
@@ -269,7 +270,8 @@ pub(crate) fn handshake_failed(
     let reason = reason.code();
     debug!(
         event = "tls.handshake_failed",
-        frontend, %client, reason, "TLS handshake of {client} with {frontend} failed ({reason}): {why}"
+        frontend, %addr, %client, reason,
+        "TLS handshake of {client} with {frontend} at {addr} failed ({reason}): {why}"
     );
 }
 
@@ -328,13 +330,14 @@ pub(crate) fn connection_failed(frontend: &str, client: Peer, why: &dyn Display)
 }
 
 /// A connection of `peer` did not begin with a PROXY header that is taken, and was closed.
-pub(crate) fn proxy_header_failed(frontend: &str, peer: Peer, why: NoHeader) {
+pub(crate) fn proxy_header_failed(frontend: &str, addr: &ListenAddress, peer: Peer, why: NoHeader) {
     debug!(
         event = "proxy_protocol.failed",
         frontend,
+        %addr,
         %peer,
         reason = why.code(),
-        "a connection of {peer} to {frontend} was closed: {why}"
+        "a connection of {peer} to {frontend} at {addr} was closed: {why}"
     );
 }
 
@@ -525,7 +528,8 @@ mod tests {
         let client = Peer::Ip(std::net::SocketAddr::from(([10, 0, 0, 9], 4711)));
         let noise = || {
             connection_failed("web", client, &"reset");
-            handshake_failed("web", client, HandshakeFailure::NotTls, &"HTTP");
+            let addr = std::net::SocketAddr::from(([10, 0, 0, 1], 443)).into();
+            handshake_failed("web", &addr, client, HandshakeFailure::NotTls, &"HTTP");
             check_failed("app", "a", &"connection refused");
             let id = RequestId::made(1);
             exchange_failed(&id, &Fault::new(crate::exchange::Reason::ClientLeft));

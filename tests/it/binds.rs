@@ -1,9 +1,13 @@
 //! One frontend with several binds: in the clear and with TLS, or each with its own TLS, and one set of
 //! routes and rules for all.
 
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
-use crate::rig::{Authority, Client, Folder, Origin, Proxy, Setup, Speech, TlsClient, until};
+use crate::rig::{
+    Authority, Client, Folder, Origin, Proxy, Setup, Speech, TlsClient, until, while_for,
+};
 
 /// A frontend `both` with a clear and a TLS address; `tls` is what the second one has.
 struct Both {
@@ -305,6 +309,33 @@ fn a_reload_of_the_tls_of_one_address_leaves_sockets_and_connections_of_both() {
 }
 
 #[test]
+fn clients_of_an_address_wait_for_no_handshake_at_another() {
+    let both = Both::new();
+    let setup = |second: &str| {
+        let one = format!("{}, max_handshakes = 1", both.open());
+        both.two(&one, second).workers(1)
+    };
+    let proxy = setup(&both.open()).start();
+    let (one, other) = addresses(&proxy);
+    // Says hello, and then nothing: it has the only place until it goes.
+    let mut held = TcpStream::connect(one).expect("it listens");
+    held.write_all(&both.speech().hello("a.test"))
+        .expect("it takes it");
+    held.read_exact(&mut [0; 1])
+        .expect("our side of the handshake");
+    let mut client = both.speech().connect(other, "a.test");
+    assert_eq!(client.get("a.test", "/").status(), 200);
+    // A reload of the other address does not forget who is shaking hands.
+    proxy.apply(&setup(&both.strict()));
+    let speech = both.speech();
+    let waiting = std::thread::spawn(move || visit(&speech, one));
+    let span = Duration::from_millis(300);
+    while_for(span, "one handshake at a time", || !waiting.is_finished());
+    drop(held);
+    assert!(!waiting.join().expect("its turn came"));
+}
+
+#[test]
 fn a_host_is_held_against_the_rules_of_the_address_that_the_connection_came_in_by() {
     let both = Both::new();
     let named = format!("{}, names.'b.test'.min_version = '1.3'", both.open());
@@ -381,7 +412,7 @@ fn a_client_whose_address_is_removed_while_it_connects_is_not_answered_in_the_cl
     let header = "PROXY TCP4 192.0.2.7 192.0.2.1 1000 80\r\n";
     let (answer, _) = clear.send(format!("{header}{REQUEST}")).rest();
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
-    std::io::Write::write_all(&mut stream, header.as_bytes()).expect("it is open");
+    stream.write_all(header.as_bytes()).expect("it is open");
     let client = both.speech().over(stream, "a.test");
     client.expect("it shakes hands as before");
 }

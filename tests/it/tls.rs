@@ -185,6 +185,7 @@ fn a_refused_name_is_in_the_log_that_is_asked_for() {
         let event = program.wait_for_another("tls.handshake_failed", count);
         let message = event["message"].as_str().unwrap_or_default();
         assert!(message.ends_with(said), "{event}");
+        assert_eq!(event["addr"], "127.0.0.1:0", "as it is written");
     }
 }
 
@@ -956,7 +957,8 @@ fn handshakes_over_the_cap_wait_for_their_turn_and_silent_clients_take_none() {
     assert_eq!(quick.get("a.test", "/").text(), "a");
     // Says hello, and then nothing: it has the only place until it goes.
     let mut held = TcpStream::connect(proxy.address()).expect("it listens");
-    held.write_all(&hello(&safe)).expect("it takes it");
+    held.write_all(&safe.speech().hello("a.test"))
+        .expect("it takes it");
     held.read_exact(&mut [0; 1])
         .expect("our side of the handshake");
     let (speech, address) = (safe.speech(), proxy.address());
@@ -969,23 +971,6 @@ fn handshakes_over_the_cap_wait_for_their_turn_and_silent_clients_take_none() {
     drop(held);
     assert_eq!(waiting.join().expect("its turn came"), "a");
     wait_for_failures(&proxy, "closed", 1.0);
-}
-
-/// What a client says first.
-fn hello(safe: &Safe) -> Vec<u8> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("bound");
-    let speech = safe.speech();
-    let client = std::thread::spawn(move || speech.try_connect(address, "a.test").err());
-    let (mut stream, _) = listener.accept().expect("it comes");
-    let mut head = [0; 5];
-    stream.read_exact(&mut head).expect("a record");
-    let length = usize::from(u16::from_be_bytes([head[3], head[4]]));
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).expect("a record");
-    drop(stream);
-    assert!(client.join().expect("no panic").is_some());
-    [head.to_vec(), body].concat()
 }
 
 #[test]

@@ -85,7 +85,7 @@ async fn shake_hands(
         Shutdown::Run | Shutdown::Drain => handshake.as_mut().poll(cx).map(Some),
     });
     let failed = |reason, why: &dyn std::fmt::Display| {
-        event::handshake_failed(&frontend.name, peer, reason, why);
+        event::handshake_failed(&frontend.name, address, peer, reason, why);
         Err(reason)
     };
     let outcome = match outcome.await? {

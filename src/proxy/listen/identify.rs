@@ -73,7 +73,7 @@ pub(super) async fn identify(
         Err(None) => None,
         Err(Some(why)) => {
             frontend.metrics.had_no_header(why);
-            event::proxy_header_failed(&frontend.name, peer, why);
+            event::proxy_header_failed(&frontend.name, address, peer, why);
             None
         }
     }

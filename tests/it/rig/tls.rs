@@ -267,7 +267,17 @@ impl Speech {
         })
     }
 
-    /// The same, for who reads and writes by himself.
+    /// What it says first to `name`.
+    pub(crate) fn hello(&self, name: &str) -> Vec<u8> {
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        let connection = ClientConnection::new(Arc::clone(&self.0), name);
+        let mut bytes = Vec::new();
+        let written = connection.expect("rules").write_tls(&mut bytes);
+        written.expect("a vector takes all");
+        bytes
+    }
+
+    /// Shakes hands with `name` on `stream`, and leaves reading and writing to the caller.
     pub(super) fn shake_hands(
         &self,
         stream: &mut TcpStream,
