@@ -1,8 +1,8 @@
 //! A plan becomes a snapshot that goes on where the last one is.
 //!
 //! Live state belongs to an identity: a frontend's to its name, a backend's to its name, a server's
-//! to its name and address within its backend. What is still there is carried over, and what is not
-//! ends with the last exchange that holds it.
+//! to its name, its address and its own settings within its backend. What is still there is carried
+//! over, and what is not ends with the last exchange that holds it.
 
 use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
@@ -261,8 +261,8 @@ fn backends(
         .collect()
 }
 
-/// The servers of `backend` that are `wanted`: those of `known` that have the same name and address, in
-/// the state that they are in, and new ones.
+/// The servers of `backend` that are `wanted`: those of `known` that have the same name, address and own
+/// settings, in the state that they are in, and new ones.
 pub(super) fn servers_of(
     backend: &plan::Backend,
     wanted: &[Wanted],

@@ -141,7 +141,7 @@ impl Backend {
 }
 
 /// What the servers of a backend speak.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
     /// Over TLS what both prefer, in the clear HTTP/1.1.
     #[default]

@@ -10,8 +10,8 @@ use evenkeel::plan::{Own, OwnSettings, ServerTls, Sni, Trust};
 use evenkeel::proxy::backend::Wanted;
 
 use crate::rig::{
-    Authority, Folder, Good, Handshakes, Message, Offer, Origin, Proxy, RefusingAddress, Reply,
-    Setup, until,
+    Authority, Folder, Good, Handshakes, Message, Offer, Origin, Program, Proxy, RefusingAddress,
+    Reply, Setup, until,
 };
 
 const NAME: &str = "app.example";
@@ -341,6 +341,31 @@ fn a_renewed_ca_of_one_server_is_trusted_without_a_reload() {
     assert_eq!(b.good.connections(), 1, "its own file is the same");
 }
 
+/// The system's CAs are read again with the other file, and there are none any more.
+#[test]
+fn what_the_system_trusts_no_more_is_no_reason_to_forget_it_when_another_file_is_renewed() {
+    let folder = Folder::new();
+    let (a, b) = (Secured::new("a", &folder), Secured::new("b", &folder));
+    let (of_system, of_b) = (&a.ca, fs::read_to_string(&b.ca).expect("a file"));
+    fs::write(&b.ca, Authority::new("another").pem).expect("a file");
+    let program = Program::spawn_after(
+        &format!("unset SSL_CERT_DIR; export SSL_CERT_FILE='{of_system}'"),
+        &Setup::servers([server(a.address(), "tls = true"), b.with_own_tls()]).workers(1),
+    );
+    program.wait_for("process.started");
+    let get = || {
+        let ask = format!("GET / HTTP/1.1\r\nhost: {NAME}\r\n\r\n");
+        program.client().ask(ask).text()
+    };
+    assert_eq!((get(), get()), ("a".to_owned(), "a".to_owned()));
+    folder.replace("a.pem", "nothing");
+    folder.replace("b.pem", &of_b);
+    until("the renewed file is used", || (get() == "b").then_some(()));
+    let mut both = [get(), get()];
+    both.sort();
+    assert_eq!(both, ["a", "b"]);
+}
+
 #[test]
 fn a_missing_file_of_one_server_is_reported_at_its_line() {
     let folder = Folder::new();
@@ -447,4 +472,28 @@ fn a_check_at_another_address_goes_to_the_port_of_the_server() {
         .backend("health = { type = 'tcp', interval = '20ms', timeout = '20s' }")
         .start();
     proxy.wait_for_state(address, "up");
+}
+
+/// Who listens in another place is mostly another program.
+#[test]
+fn a_check_in_another_place_begins_with_no_proxy_header() {
+    let (app, probe) = (Origin::named("app"), Origin::named("probe"));
+    let port = probe.address().port();
+    for place in [
+        format!("port = {port}"),
+        format!("address = '127.0.0.1', port = {port}"),
+    ] {
+        let keys = format!("send_proxy = 'v1', health = {{ {place} }}");
+        let proxy = Setup::servers([server(app.address(), &keys)])
+            .backend(HEALTH)
+            .start();
+        proxy.wait_for_state(app.address(), "up");
+    }
+    for connection in 0..probe.connections() {
+        let received = probe.received(connection);
+        assert!(
+            received.is_empty() || received.starts_with("GET "),
+            "{received}"
+        );
+    }
 }

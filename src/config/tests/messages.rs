@@ -2886,6 +2886,51 @@ fn mistakes_in_rules_are_told_once_and_in_their_words() {
 }
 
 #[test]
+fn words_of_haproxy_for_tls_and_checks_of_a_server_have_an_answer() {
+    for (servers, help) in [
+        (
+            "['10.0.0.1:80 ssl verify none']",
+            "tls = true }`, or for all servers",
+        ),
+        (
+            "['10.0.0.1:80 no-check-ssl']",
+            "health = { tls = true } }`, or `false`",
+        ),
+        (
+            "['10.0.0.1:80 addr 10.0.0.2 port 81']",
+            "health = { address = \"…\", port = … } }`",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', no-ssl = true }]",
+            "write `tls = false`",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', check-ssl = true }]",
+            "write `health = { tls = true }`",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', check-sni = 'a' }]",
+            "write `health = { tls = { sni = \"…\" } }`",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', addr = '10.0.0.2' }]",
+            "or `health = { address = \"…\" }`",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', port = 81 }]",
+            "or `health = { port = … }`",
+        ),
+        (
+            "['10.0.0.1:80']\nhealth = { check-ssl = true }",
+            "write `tls = true`",
+        ),
+    ] {
+        let said = errors(&BASE.replace("[\"10.0.0.1:80\"]", servers));
+        assert!(said.contains(help), "{servers}: {said}");
+    }
+}
+
+#[test]
 fn a_check_needs_a_host_name_only_where_it_asks_by_one() {
     for servers in [
         "[{ address = '10.0.0.1:80', tls = false }]\ntls = true\nhealth = '/'",

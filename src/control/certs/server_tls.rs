@@ -17,7 +17,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use crate::base::{Fingerprint, Name, Position, clock};
 use crate::config::Diagnostic;
 use crate::net::{TlsPeer, tls_error};
-use crate::plan::{FileAt, Identity, Plan, Protocol, ServerTls, Trust};
+use crate::plan::{Backend, FileAt, Identity, Plan, Protocol, ServerTls, Trust};
 use crate::proxy::backend::{self, TlsBySettings};
 use crate::proxy::snapshot::Snapshot;
 use crate::proxy::upstream::{Materials, Tls, Trusted};
@@ -30,9 +30,6 @@ use super::{content, judged};
 /// unless they run already.
 #[derive(Debug, Default)]
 pub(super) struct ServerTlsSet(Vec<TlsBySettings>);
-
-/// What is already there, by the settings, what is offered by ALPN, and what the files say: each is made once.
-type Made<'a> = HashMap<(&'a ServerTls, Protocol, u64), Arc<Tls>>;
 
 /// Where authorities and certificates come from.
 struct Sources<'a> {
@@ -61,24 +58,12 @@ impl ServerTlsSet {
             file_cache,
             system: OnceCell::new(),
         };
-        let mut made = before.map(made).unwrap_or_default();
         let known = before.map(by_name).unwrap_or_default();
-        let mut list = Vec::with_capacity(plan.backends.len());
-        for backend in &plan.backends {
-            let mut of_backend = TlsBySettings::new();
-            for settings in backend.all_tls() {
-                if of_backend.contains_key(settings) {
-                    continue;
-                }
-                let tls = one(settings, backend.protocol, &sources, &mut made, found);
-                // What runs goes on with what it has where nothing better can be had.
-                let known = || known.get(&backend.name)?.tls.get(settings).cloned();
-                let tls = tls.or_else(known);
-                of_backend.extend(tls.map(|tls| (settings.clone(), tls)));
-            }
-            list.push(of_backend);
-        }
-        Self(list)
+        let each = plan.backends.iter().map(|backend| {
+            let known = known.get(&backend.name).copied();
+            of_backend(backend, &sources, known, found)
+        });
+        Self(each.collect())
     }
 
     /// The backends that `before` has in the same words, and whose files say something else.
@@ -139,22 +124,36 @@ fn by_name(snapshot: &Snapshot) -> HashMap<&Name, &Arc<backend::Backend>> {
         .collect()
 }
 
-/// What `snapshot` shakes hands with.
-fn made(snapshot: &Snapshot) -> Made<'_> {
-    let backends = snapshot.backends.iter();
-    let each = backends.flat_map(|backend| {
-        let protocol = backend.plan.protocol;
-        let tls = backend.tls.iter();
-        tls.map(move |(settings, tls)| ((settings, protocol, tls.fingerprint()), Arc::clone(tls)))
-    });
-    each.collect()
+/// What `backend` shakes hands with: one for all of its servers and checks that have equal settings, and none that
+/// is another backend's, because the tickets in it are for a few hundred names.
+fn of_backend(
+    backend: &Backend,
+    sources: &Sources<'_>,
+    known: Option<&Arc<backend::Backend>>,
+    found: &mut Vec<Diagnostic>,
+) -> TlsBySettings {
+    let mut made = TlsBySettings::new();
+    for settings in backend.all_tls() {
+        if made.contains_key(settings) {
+            continue;
+        }
+        let known = known.and_then(|known| Some((known.plan.protocol, known.tls.get(settings)?)));
+        let same = known.filter(|(protocol, _)| *protocol == backend.protocol);
+        let same = same.map(|(_, tls)| tls);
+        let tls = one(settings, backend.protocol, sources, same, found);
+        // What runs goes on with what it has where nothing better can be had.
+        let tls = tls.or_else(|| known.map(|(_, tls)| Arc::clone(tls)));
+        made.extend(tls.map(|tls| (settings.clone(), tls)));
+    }
+    made
 }
 
-fn one<'a>(
-    tls: &'a ServerTls,
+/// What `tls` says, with what its files say. It is `known` if that is the same.
+fn one(
+    tls: &ServerTls,
     protocol: Protocol,
     sources: &Sources<'_>,
-    made: &mut Made<'a>,
+    known: Option<&Arc<Tls>>,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Arc<Tls>> {
     let errors_before = super::errors(found);
@@ -176,8 +175,7 @@ fn one<'a>(
         return None;
     }
     let fingerprint = hasher.finish();
-    let key = (tls, protocol, fingerprint);
-    if let Some(known) = made.get(&key) {
+    if let Some(known) = known.filter(|known| known.fingerprint() == fingerprint) {
         return Some(Arc::clone(known));
     }
     let materials = Materials {
@@ -186,11 +184,7 @@ fn one<'a>(
         fingerprint,
     };
     match Tls::new(tls, protocol, materials) {
-        Ok(tls) => {
-            let tls = Arc::new(tls);
-            made.insert(key, Arc::clone(&tls));
-            Some(tls)
-        }
+        Ok(tls) => Some(Arc::new(tls)),
         Err(error) => {
             let why = tls_error(&error, TlsPeer::Server);
             let message = format!("TLS to the servers cannot be set up: {why}");
@@ -340,5 +334,52 @@ mod tests {
         assert!(!are_same(&next.backends[0].tls, &first));
         folder.write("own.pem", &folder.whole(&["a.test"]));
         assert_eq!(renewed(&next).0, app);
+    }
+
+    #[test]
+    fn servers_with_equal_settings_share_what_was_made_and_others_are_kept_when_one_changes() {
+        let folder = Folder::new();
+        for name in ["a.pem", "b.pem"] {
+            folder.write(name, &folder.pair(&[name]).0);
+        }
+        let path = |name| folder.path(name).display().to_string();
+        let (a, b) = (path("a.pem"), path("b.pem"));
+        let plan = |protocol: &str| {
+            let text = format!(
+                "[frontend.web]\nlisten = '127.0.0.1:0'\nbackend = 'app'\n\
+                 [backend.app]\nprotocol = '{protocol}'\ntls = {{ ca = '{a}' }}\n\
+                 health = {{ path = '/', host = 'a.test', tls = {{ ca = '{b}' }} }}\n\
+                 servers = ['10.0.0.1:443', {{ address = '10.0.0.2:443', tls = {{ ca = '{b}' }} }},\n\
+                 {{ address = '10.0.0.3:443', tls = {{ ca = '{b}' }} }}]"
+            );
+            config::load_text("test.toml", &text).map(|loaded| loaded.plan)
+        };
+        let first = plan("auto").expect("it is valid");
+        let mut certs = Certs::default();
+        let mut runs = assemble(first.clone(), 1);
+        certs.prepare(&first, None).equip(&mut runs);
+        let tls = runs.backends[0].tls.clone();
+        assert_eq!(tls.len(), 2, "one for each file");
+        let of = |ca: &str, tls: &TlsBySettings| {
+            let is_it = |settings: &&ServerTls| match &settings.trust {
+                Trust::Authorities(files) => files[0].path.to_str() == Some(ca),
+                _ => false,
+            };
+            let settings = tls.keys().find(is_it).expect("it is there");
+            Arc::clone(&tls[settings])
+        };
+        folder.write("b.pem", &folder.pair(&["other"]).0);
+        let prepared = certs.prepare(&first, Some(&runs));
+        assert_eq!(prepared.renewed(&first, &runs).len(), 1);
+        let mut next = runs.following();
+        prepared.equip(&mut next);
+        let renewed = &next.backends[0].tls;
+        assert!(Arc::ptr_eq(&of(&a, renewed), &of(&a, &tls)));
+        assert!(!Arc::ptr_eq(&of(&b, renewed), &of(&b, &tls)));
+        // What is offered by ALPN is another.
+        let second = plan("h2").expect("it is valid");
+        let mut next = assemble(second.clone(), 1);
+        certs.prepare(&second, Some(&runs)).equip(&mut next);
+        assert!(!Arc::ptr_eq(&of(&a, &next.backends[0].tls), &of(&a, &tls)));
     }
 }

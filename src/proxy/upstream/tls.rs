@@ -1,8 +1,8 @@
 //! TLS towards servers: which certificates are trusted, and which name is asked for.
 //!
-//! `control` reads the files and makes one [`Tls`] for all servers and checks with equal settings. All
-//! workers share it, and with it the tickets by which a handshake is shortened. It lives on through
-//! reloads for as long as its settings and its files say the same.
+//! `control` reads the files and makes one [`Tls`] for all servers and checks of a backend that have equal
+//! settings. All workers share it, and with it the tickets by which a handshake is shortened. It lives
+//! on through reloads for as long as its settings and its files say the same.
 
 use std::io;
 use std::sync::Arc;

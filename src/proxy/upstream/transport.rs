@@ -76,7 +76,7 @@ impl Transport {
             (Self::Clear, _) if protocol == Protocol::Http2 => Ok((stream, Agreed::Http2)),
             (Self::Clear, _) => Ok((stream, Agreed::Http1)),
             // Nothing that was meant to be secret goes in the clear, whatever else is amiss.
-            (Self::Tls(_) | Self::Unusable, _) => Err(Fault::new(Reason::ServerTlsHandshake)),
+            (Self::Tls(_) | Self::Unusable, _) => Err(unusable()),
         }
     }
 
@@ -94,7 +94,12 @@ impl Transport {
         match (self, name) {
             (Self::Tls(tls), Some(name)) => tls.secure_for(stream, name.clone(), spoken).await,
             (Self::Clear, _) => Ok(stream),
-            (Self::Tls(_) | Self::Unusable, _) => Err(Fault::new(Reason::ServerTlsHandshake)),
+            (Self::Tls(_) | Self::Unusable, _) => Err(unusable()),
         }
     }
+}
+
+fn unusable() -> Fault {
+    let text = "the files of its TLS settings were not read";
+    Fault::told(Reason::ServerTlsHandshake, text.into())
 }
