@@ -22,8 +22,9 @@ use crate::wire::h1::request::{BodyFraming, NameCase, write_head};
 /// Pieces up to this size are copied into the output buffer.
 const SMALL_BYTES: usize = 1 << 10;
 
-/// What the client has sent is gathered up to this size, to be written by one system call.
-const GATHERED_BYTES: usize = 64 << 10;
+/// What the client has sent is gathered up to this size, to be written by one system call. An upload that
+/// its server does not take holds that much, and one piece more.
+const GATHERED_BYTES: usize = 16 << 10;
 
 /// And in about this many pieces.
 const GATHERED_PIECES: usize = 15;
