@@ -211,12 +211,10 @@ fn has_rules(plan: &Plan) -> bool {
 
 /// The rules of each route; empty when none has any.
 fn route_rules(routes: &[plan::Route]) -> Arc<[Option<Arc<Pipeline>>]> {
-    match routes.iter().all(|route| route.rules.is_empty()) {
+    let rules: Vec<_> = routes.iter().map(Pipeline::of_route).collect();
+    match rules.iter().all(Option::is_none) {
         true => Arc::default(),
-        false => routes
-            .iter()
-            .map(|route| Pipeline::compile(&route.rules))
-            .collect(),
+        false => rules.into(),
     }
 }
 

@@ -101,6 +101,33 @@ fn names_bound_twice(listeners: &[Listener<'_>], report: &mut Report<'_>) {
     }
 }
 
+/// Reports binds at the same address with port 0, each of which gets a port of its own, where they differ: a
+/// bind is found by the address as it is written.
+pub(super) fn refuse_differing(plan: &Plan, report: &mut Report<'_>) {
+    for frontend in &plan.frontends {
+        for (index, bind) in frontend.binds.iter().enumerate() {
+            let mut earlier = frontend.binds[..index].iter();
+            let Some(same) = earlier.find(|one| one.addr == bind.addr && one.addr.is_any_port())
+            else {
+                continue;
+            };
+            let what = if bind.tls.is_some() != same.tls.is_some() {
+                "with TLS and without"
+            } else if bind.tls != same.tls {
+                "with different `tls`"
+            } else if bind.proxy_protocol != same.proxy_protocol {
+                "with different `proxy_protocol`"
+            } else {
+                continue;
+            };
+            let message = format!("one address with port 0 is here {what}");
+            let help = "write port 0 at two different addresses, or fixed ports";
+            let diagnostic = Diagnostic::at(&bind.at, message, help);
+            report.add_related(diagnostic, &same.at, "the first is here");
+        }
+    }
+}
+
 /// What tells positions apart: they are equal by themselves.
 fn spot<'a>(listener: &Listener<'a>) -> (&'a Path, u32, u32) {
     let Position { file, line, column } = listener.at;

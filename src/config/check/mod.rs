@@ -7,6 +7,7 @@
 
 mod backends;
 mod binds;
+mod certificates;
 mod condition;
 mod own_fields;
 mod routes;
@@ -34,6 +35,11 @@ pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
     own_fields::refuse(plan, report);
     if reading == Reading::Whole {
         backends::refuse_unknown(plan, report);
+    }
+    // What `tls` or `listen` with a mistake would have been is not known.
+    if report.errors() == 0 {
+        binds::refuse_differing(plan, report);
+        certificates::refuse_unasked(plan, report);
     }
     if report.errors() > 0 {
         return;

@@ -151,7 +151,6 @@ pub(super) fn with_tls(
         }
         compiled.binds.extend(binds);
     }
-    refuse_same_address(&compiled.binds, section, report);
     compiled
 }
 
@@ -164,31 +163,6 @@ impl Compiled {
             self.tls.len() - 1
         })
     }
-}
-
-/// An address is known by what is written: with port 0 it may be there twice.
-fn refuse_same_address(binds: &[Bind], section: &Section<'_>, report: &mut Report<'_>) {
-    let differing = |differs: fn(&Bind, &Bind) -> bool| {
-        binds.iter().enumerate().any(|(index, one)| {
-            let mut earlier = binds[..index].iter();
-            one.addr.is_any_port() && earlier.any(|two| two.addr == one.addr && differs(one, two))
-        })
-    };
-    let what = if differing(|one, two| one.tls.is_some() != two.tls.is_some()) {
-        "with TLS and without"
-    } else if differing(|one, two| one.tls != two.tls) {
-        "with different `tls`"
-    } else if differing(|one, two| one.proxy_protocol != two.proxy_protocol) {
-        "with different `proxy_protocol`"
-    } else {
-        return;
-    };
-    let setting = section.setting("listen");
-    report.error(
-        setting.map_or(section.span, |listen| listen.span()),
-        format!("one address with port 0 is here {what}"),
-        "write port 0 at two different addresses, or fixed ports",
-    );
 }
 
 /// The binds of `[admin]`, the address of each noted as bound by it, with its `socket_mode`.

@@ -15,9 +15,7 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::suggest;
 use crate::plan::expr::Known;
-use crate::plan::{
-    BackendReference, ClientAuth, ClientCertificate, Frontend, Mode, ProxyProtocol, Route, Tls,
-};
+use crate::plan::{BackendReference, Frontend, Mode, ProxyProtocol};
 
 const NO_FRONTEND: &str = "there is no frontend, so Evenkeel would listen on no address";
 
@@ -139,12 +137,7 @@ fn of_section(
             "write `backend = \"…\"`, or a `[[frontend.NAME.route]]`, or both",
         );
     }
-    let errors_before = report.errors();
     let bind::Compiled { binds, tls } = bind::with_tls(section, items, &frontend.http2, report);
-    // What `tls` with a mistake asks of clients is not known.
-    if report.errors() == errors_before {
-        check_client_certificates(section, &tls, &frontend.routes, report);
-    }
     (frontend.binds, frontend.tls) = (binds, tls);
     // Without a name, mistakes in the keys are found all the same.
     name.map(|_| frontend)
@@ -155,43 +148,6 @@ pub(super) fn mode_of(table: &Table) -> Mode {
     match table.get("mode").map(|mode| &mode.kind) {
         Some(Kind::String(text)) if text.value == "tcp" => Mode::Tcp,
         _ => Mode::Http,
-    }
-}
-
-/// A route that requires a certificate which no handshake asks for would never match. One of the binds
-/// is enough: clients of the others get an answer that says what is missing.
-fn check_client_certificates(
-    section: &Section<'_>,
-    tls: &[Tls],
-    routes: &[Route],
-    report: &mut Report<'_>,
-) {
-    let is_asked = |tls: &Tls| {
-        tls.all_rules()
-            .any(|rules| rules.client_auth != ClientAuth::Off)
-    };
-    if tls.iter().any(is_asked) {
-        return;
-    }
-    let wants = |route: &&Route| route.client_certificate == ClientCertificate::Required;
-    if let Some(route) = routes.iter().find(wants) {
-        let items = section.list("route").unwrap_or_default();
-        let is_it = |item: &&Setting<'_>| report.position(item.span()) == route.at;
-        let key = items
-            .iter()
-            .find(is_it)
-            .and_then(|item| match &item.value.kind {
-                Kind::Table(table) => table.entry("client_certificate"),
-                _ => None,
-            });
-        report.error(
-            key.map_or(section.span, |key| key.key_span),
-            format!(
-                "route `{}` requires a client certificate, and `{}` does not ask clients for one",
-                route.name, section.title
-            ),
-            "write `tls = { certificates = …, client_auth = { mode = \"optional\", ca = … } }`",
-        );
     }
 }
 

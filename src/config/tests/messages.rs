@@ -2485,10 +2485,10 @@ fn a_route_cannot_require_what_clients_are_not_asked_for() {
     let route = "[[frontend.web.route]]\nclient_certificate = 'required'\nbackend = 'app'\n";
     assert_snapshot!(errors(&with_routes(route)), @r##"
         error: route `1` requires a client certificate, and `[frontend.web]` does not ask clients for one
-         --> evenkeel.toml:7:1
+         --> evenkeel.toml:6:1
           |
-        7 | client_certificate = 'required'
-          | ^^^^^^^^^^^^^^^^^^
+        6 | [[frontend.web.route]]
+          | ^^^^^^^^^^^^^^^^^^^^^^
           |
           = help: write `tls = { certificates = …, client_auth = { mode = "optional", ca = … } }`
     "##);

@@ -39,18 +39,6 @@ pub(super) fn check_host(
     }
 }
 
-/// Whether the client has shown what `route` wants to see.
-pub(super) fn check_certificate(
-    route: &plan::Route,
-    tls: Option<&ClientTls>,
-) -> Result<(), Reason> {
-    let is_shown = tls.is_some_and(|tls| tls.certificate.is_some());
-    match route.client_certificate {
-        plan::ClientCertificate::Required if !is_shown => Err(Reason::RouteCertificate),
-        _ => Ok(()),
-    }
-}
-
 /// Takes off what the client wrote in the fields that tell servers about certificates, those of all
 /// frontends. Before a route is looked for: no client chooses one by them.
 pub(super) fn remove_certificate_fields(headers: &mut HeaderMap, all: &[HeaderName]) {

@@ -17,7 +17,6 @@ use std::rc::Rc;
 
 use super::active::{ActiveRequest, Chosen, Stop};
 use super::admit::{check_target_length, host_of};
-use super::identity;
 
 /// How far the rules of a request have run.
 #[derive(Clone, Copy, Debug)]
@@ -146,13 +145,13 @@ impl ActiveRequest {
     ///
     /// # Errors
     ///
-    /// There is none, or servers would find different ones, or the route requires a certificate.
+    /// There is none, or servers would find different ones.
     pub(super) fn find_route(
         &self,
         request: &Request<ReceivedBody>,
         host: &str,
     ) -> Result<(), Stop> {
-        let (plan, frontend) = self.frontend()?;
+        let (_, frontend) = self.frontend()?;
         let record = &self.exchange.record;
         let question = route::Request {
             host,
@@ -185,7 +184,6 @@ impl ActiveRequest {
             let has_backend = frontend.default_backend.is_some();
             return has_backend.then_some(()).ok_or(Reason::RouteNone.into());
         };
-        identity::check_certificate(&plan.routes[route], self.client.tls.as_deref())?;
         let target = &frontend.route_targets[route];
         let chosen = target.choose(&self.client.context.rng, |template| {
             self.scope().render(template, request)

@@ -17,6 +17,8 @@ use super::{Answer, Flow, OriginalHost, Scope};
 #[derive(Debug)]
 pub(super) enum Action {
     Deny(StatusCode),
+    /// Refuses a client that has shown no certificate: `client_certificate` of a route.
+    RequireCertificate,
     Return(Box<Return>),
     Redirect(Box<Redirect>),
     SetHeader(Box<[(HeaderName, Template)]>),
@@ -111,6 +113,12 @@ impl Action {
                 *request.uri_mut() = target;
             }
             Self::SetVar(variables) => scope.assign(variables, &facts(request, scope)),
+            Self::RequireCertificate => {
+                let tls = scope.connection.tls;
+                if tls.is_none_or(|tls| tls.certificate.is_none()) {
+                    return refusal(Reason::RouteCertificate);
+                }
+            }
             Self::Pause(time) => return Flow::Wait(0, *time),
             Self::Redirect(redirect) => return redirect.answer(request, scope),
             Self::Deny(_) | Self::Return(_) => return self.answer(&facts(request, scope), scope),
@@ -140,7 +148,7 @@ impl Action {
                 return self.answer(&scope.of_answer(answer), scope);
             }
             // The configuration lets these run on requests alone.
-            Self::SetPath(_) | Self::Pause(_) | Self::Redirect(_) => {}
+            Self::SetPath(_) | Self::Pause(_) | Self::Redirect(_) | Self::RequireCertificate => {}
         }
         Flow::Continue
     }

@@ -25,7 +25,7 @@ use crate::expr::{
     Condition, ConnectionFacts, Facts, RequestFacts, ResponseFacts, Scratch, Template, Variables,
 };
 use crate::plan::expr::Fetch;
-use crate::plan::{self, On};
+use crate::plan::{self, ClientCertificate, On};
 use crate::proxy::reply::LocalAnswer;
 use crate::wire::readings;
 
@@ -89,17 +89,32 @@ pub struct Answer<'a> {
 impl Pipeline {
     /// The compiled form of `rules`; `None` when there are none.
     pub fn compile(rules: &[plan::Rule]) -> Option<Arc<Self>> {
-        let of = |on: On| -> Box<[Rule]> {
-            let rules = rules.iter().filter(|rule| rule.on == on);
-            rules.map(Rule::compile).collect()
+        (!rules.is_empty()).then(|| Arc::new(Self::of(rules, None)))
+    }
+
+    /// The compiled form of the rules of `route`; `None` when there are none. What it requires of clients
+    /// is a rule, before those that are written.
+    pub fn of_route(route: &plan::Route) -> Option<Arc<Self>> {
+        match route.client_certificate {
+            ClientCertificate::Any => Self::compile(&route.rules),
+            ClientCertificate::Required => {
+                let first = Rule::always(Action::RequireCertificate);
+                Some(Arc::new(Self::of(&route.rules, Some(first))))
+            }
+        }
+    }
+
+    /// `first` and then `rules`; `first` is for requests.
+    fn of(rules: &[plan::Rule], first: Option<Rule>) -> Self {
+        let on = |on: On| {
+            let rules = rules.iter().filter(move |rule| rule.on == on);
+            rules.map(Rule::compile)
         };
-        (!rules.is_empty()).then(|| {
-            Arc::new(Self {
-                request: of(On::Request),
-                response: of(On::Response),
-                after: of(On::After),
-            })
-        })
+        Self {
+            request: first.into_iter().chain(on(On::Request)).collect(),
+            response: on(On::Response).collect(),
+            after: on(On::After).collect(),
+        }
     }
 
     /// Runs the rules for requests on `request`, beginning with the one at index `from`.
@@ -158,6 +173,15 @@ fn run(rules: &[Rule], answer: &mut Answer<'_>, scope: &Scope<'_>) -> Flow {
 }
 
 impl Rule {
+    /// A rule without a condition.
+    fn always(action: Action) -> Self {
+        Self {
+            when: None,
+            action,
+            guard: None,
+        }
+    }
+
     fn compile(rule: &plan::Rule) -> Self {
         let reads_path = |when: &plan::expr::Condition| when.reads(Fetch::reads_path);
         let is_refusal = matches!(rule.action, plan::Action::Deny(_)) && rule.on == On::Request;
