@@ -89,8 +89,10 @@ const ABSENT: &str = r#"
         write `timeout = { head = "…" }` in the `[frontend.NAME]`
     idle_timeout keepalive_timeout timeout_http_keep_alive:
         write `timeout = { keep_alive = "…" }` in the `[frontend.NAME]`, and `pool = { idle_timeout = "…" }` in the `[backend.NAME]`
-    retry redispatch proxy_next_upstream proxy_next_upstream_tries retry_on:
-        write `attempts` in the `[backend.NAME]`: another server is tried when that is safe
+    retry retry_on proxy_next_upstream proxy_next_upstream_tries:
+        write `retry = { on = ["connect", "empty", "503"], attempts = … }` in the `[backend.NAME]`
+    redispatch option_redispatch:
+        leave it out: each attempt goes to another server; `attempts` in the `[backend.NAME]` says how many there are
     forwardfor option_forwardfor x_forwarded_for xff:
         write `forwarding = { x_forwarded = true }` in the `[frontend.NAME]`; it is the default
     real_ip_header set_real_ip_from trusted_ips forwarded_headers:

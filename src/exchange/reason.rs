@@ -5,6 +5,8 @@
 
 use http::StatusCode;
 
+use crate::plan::RetryOn;
+
 /// On whose account a fault goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -16,15 +18,35 @@ pub enum Side {
     Server,
 }
 
-/// Whether another attempt may be made.
+/// After which failures another server may be tried: the words of `retry.on`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     /// The server has seen nothing of the request.
-    Safe,
-    /// The server may have seen the request, unless not a byte of it was written.
-    IfUnsent,
+    Connect,
+    /// The server has not processed the request.
+    Refused,
+    /// The server may have seen the request.
+    Empty,
+    /// The same, and it may still be at work.
+    Timeout,
+    /// The server has seen the request.
+    Malformed,
     /// The answer would be the same, or something was already passed on.
     Never,
+}
+
+impl Retry {
+    /// What has to stand in `retry.on`; `None`: no other server is tried.
+    pub fn on(self) -> Option<RetryOn> {
+        match self {
+            Self::Connect => Some(RetryOn::Connect),
+            Self::Refused => Some(RetryOn::Refused),
+            Self::Empty => Some(RetryOn::Empty),
+            Self::Timeout => Some(RetryOn::Timeout),
+            Self::Malformed => Some(RetryOn::Malformed),
+            Self::Never => None,
+        }
+    }
 }
 
 macro_rules! reasons {
@@ -140,25 +162,27 @@ reasons! {
     /// The client asked for an upgrade (WebSocket), the backend has HTTP/2 (`protocol`), and the server does not support extended CONNECT (RFC 8441 §3). Or the client asked by extended CONNECT, and an HTTP/1.1 server gave an ordinary 2xx and not 101: the client would take it for the tunnel.
     UpgradeUnsupported = "upgrade.unsupported", 501, Proxy, Never;
     /// The server refused the connection.
-    ServerConnectRefused = "server.connect.refused", 503, Server, Safe;
+    ServerConnectRefused = "server.connect.refused", 503, Server, Connect;
     /// The server did not accept the connection in time (`timeout.connect`).
-    ServerConnectTimeout = "server.connect.timeout", 503, Server, Safe;
+    ServerConnectTimeout = "server.connect.timeout", 503, Server, Connect;
     /// The connection to the server failed: unreachable, reset while connecting, no local port free.
-    ServerConnectFailed = "server.connect.failed", 503, Server, Safe;
+    ServerConnectFailed = "server.connect.failed", 503, Server, Connect;
     /// The TLS handshake with the server failed.
-    ServerTlsHandshake = "server.tls.handshake", 503, Server, Safe;
+    ServerTlsHandshake = "server.tls.handshake", 503, Server, Connect;
     /// The server's certificate could not be verified: unknown CA, wrong name, or expired.
-    ServerTlsCertificate = "server.tls.certificate", 503, Server, Safe;
+    ServerTlsCertificate = "server.tls.certificate", 503, Server, Connect;
     /// The server refused the stream (REFUSED_STREAM, or GOAWAY before it): in HTTP/2 that means that it has not processed the request.
-    ServerStreamRefused = "server.stream.refused", 503, Server, Safe;
+    ServerStreamRefused = "server.stream.refused", 503, Server, Refused;
     /// The server closed the connection, or reset the stream, before it answered.
-    ServerResponseEmpty = "server.response.empty", 502, Server, IfUnsent;
+    ServerResponseEmpty = "server.response.empty", 502, Server, Empty;
     /// The server's response is not valid HTTP.
-    ServerResponseMalformed = "server.response.malformed", 502, Server, Never;
+    ServerResponseMalformed = "server.response.malformed", 502, Server, Malformed;
     /// The server sent more than 64 KiB of interim responses (1xx) before its response.
-    ServerResponseInterim = "server.response.interim", 502, Server, Never;
+    ServerResponseInterim = "server.response.interim", 502, Server, Malformed;
     /// The server sent no response head in time (`timeout.response`).
-    ServerResponseTimeout = "server.response.timeout", 504, Server, Never;
+    ServerResponseTimeout = "server.response.timeout", 504, Server, Timeout;
+    /// Of an attempt: the server answered with a status of `retry.on`, and another server was tried.
+    ServerResponseUnwanted = "server.response.unwanted", 502, Server, Never;
     /// No byte of the response body arrived in time (`timeout.body`).
     ServerBodyTimeout = "server.body.timeout", 0, Server, Never;
     /// The server closed the connection in the middle of the response body.
@@ -197,7 +221,7 @@ impl Reason {
         self.row().side
     }
 
-    /// Whether another attempt may be made after it.
+    /// Which word of `retry.on` stands for it.
     pub fn retry(self) -> Retry {
         self.row().retry
     }
@@ -246,15 +270,21 @@ mod tests {
     }
 
     #[test]
-    fn only_what_sent_nothing_is_always_safe_to_try_again() {
+    fn connect_stands_for_all_that_sent_nothing_and_for_nothing_else() {
         for reason in Reason::ALL {
             let code = reason.code();
-            let sent_nothing = ["server.connect.", "server.tls.", "server.stream.refused"]
-                .iter()
-                .any(|start| code.starts_with(start));
-            assert_eq!(
-                reason.retry() == Retry::Safe,
-                sent_nothing,
+            let starts = ["server.connect.", "server.tls."];
+            let sent_nothing = starts.iter().any(|start| code.starts_with(start));
+            assert_eq!(reason.retry() == Retry::Connect, sent_nothing, "{code}");
+        }
+    }
+
+    #[test]
+    fn only_after_what_a_server_did_another_one_is_tried() {
+        for reason in Reason::ALL {
+            let is_tried = reason.retry() != Retry::Never;
+            assert!(
+                !is_tried || reason.side() == Side::Server,
                 "{}",
                 reason.code()
             );

@@ -267,11 +267,14 @@ fn reasons_page() -> String {
          - *status*: the status that the client gets. *cut*: the connection is closed, because a response has already\n  \
          begun or none is possible. 499 is never sent: log and metrics have it for a client that left.\n\
          - *side*: who caused it.\n\
-         - *tried again*: whether another server may be tried. *always*: the server has seen nothing of the request.\n  \
-         *if unsent*: no byte of the request was sent. *never*.\n\n\
+         - *retry*: the word of `retry.on` in a backend that stands for it: then an idempotent request (RFC 9110 §9.2.2)\n  \
+         goes to another server, if its body is still here. A request of which no byte was written, or which the server\n  \
+         has refused, goes to another server whatever the list says.\n\n\
          Also, if an idle connection from the pool turns out to be dead, its request is sent once more to the same server\n\
-         on a new connection: if no byte of it was sent, or if it is idempotent (RFC 9110 §9.2.2) and has no body.\n\n\
-         | reason | status | side | tried again | what |\n|---|---|---|---|---|\n",
+         on a new connection: if no byte of it was sent, or if it is idempotent and its body is still here. A body is here\n\
+         while it has at most 16 KiB, and no more than 8 MiB of bodies are kept by the worker; with `header_case =\n\
+         \"preserve\"` none is kept.\n\n\
+         | reason | status | side | retry | what |\n|---|---|---|---|---|\n",
     );
     for reason in Reason::ALL {
         let status = match reason.status() {
@@ -284,9 +287,12 @@ fn reasons_page() -> String {
             Side::Server => "server",
         };
         let retry = match reason.retry() {
-            Retry::Safe => "always",
-            Retry::IfUnsent => "if unsent",
-            Retry::Never => "never",
+            Retry::Connect => "connect",
+            Retry::Refused => "refused",
+            Retry::Empty => "empty",
+            Retry::Timeout => "timeout",
+            Retry::Malformed => "malformed",
+            Retry::Never => "",
         };
         let (code, meaning) = (reason.code(), reason.meaning());
         writeln!(

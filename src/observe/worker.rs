@@ -460,6 +460,12 @@ mod tests {
                 ..fixture::attempt(&bench.servers[0])
             });
         }
+        let unwanted = Reason::ServerResponseUnwanted;
+        record.attempts.begin(Attempt {
+            reason: Some(unwanted),
+            status: 503,
+            ..fixture::attempt(&bench.servers[0])
+        });
         record.attempts.begin(Attempt {
             response: Some(Duration::from_millis(1)),
             status: 503,
@@ -470,12 +476,15 @@ mod tests {
         bench.finish(&record);
 
         let line: serde_json::Value = serde_json::from_str(&bench.lines()).expect("JSON");
-        assert_eq!(line["attempts"], 3);
+        assert_eq!(line["attempts"], 4);
         assert_eq!(line["server"], "10.0.0.2:80");
         assert_eq!(line["reason"], serde_json::Value::Null);
         assert_eq!(line["failed"][0]["server"], "10.0.0.1:80");
         assert_eq!(line["failed"][0]["reason"], "server.connect.refused");
+        assert_eq!(line["failed"][0]["status"], serde_json::Value::Null);
         assert_eq!(line["failed"][1]["reason"], "server.response.empty");
+        assert_eq!(line["failed"][2]["reason"], "server.response.unwanted");
+        assert_eq!(line["failed"][2]["status"], 503);
         assert_eq!(line["times_ms"]["queue"], 2.0);
         assert_eq!(line["times_ms"]["connect"], serde_json::Value::Null);
         assert_eq!(

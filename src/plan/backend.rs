@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::{ByteSize, Name, Position};
-use crate::plan::{HeaderCase, Health, OwnSettings, Rule, SendProxy, Server, ServerTls};
+use crate::plan::{HeaderCase, Health, OwnSettings, Retry, Rule, SendProxy, Server, ServerTls};
 
 /// `[backend.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,8 +28,8 @@ pub struct Backend {
     pub health: Option<Health>,
     /// What is done to exchanges that go there.
     pub rules: Vec<Rule>,
-    /// How often one exchange is tried.
-    pub attempts: Attempts,
+    /// How often one exchange is tried, and what another server is tried after.
+    pub retry: Retry,
     /// Exchanges that wait for a slot.
     pub queue: Queue,
     /// Connections kept for reuse.
@@ -67,7 +67,7 @@ impl Backend {
             timeout,
             health,
             rules,
-            attempts,
+            retry,
             queue,
             pool,
             limits,
@@ -82,7 +82,7 @@ impl Backend {
             && *timeout == other.timeout
             && *health == other.health
             && *rules == other.rules
-            && *attempts == other.attempts
+            && *retry == other.retry
             && *queue == other.queue
             && *pool == other.pool
             && *limits == other.limits
@@ -130,7 +130,7 @@ impl Backend {
             timeout: BackendTimeouts::default(),
             health: None,
             rules: Vec::new(),
-            attempts: Attempts::default(),
+            retry: Retry::default(),
             queue: Queue::default(),
             pool: Pool::default(),
             limits: BackendLimits::default(),
@@ -183,16 +183,6 @@ impl Default for BackendTimeouts {
             body: Duration::from_secs(60),
             queue: Duration::from_secs(2),
         }
-    }
-}
-
-/// `attempts` of a backend: 1 to 10.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attempts(pub u32);
-
-impl Default for Attempts {
-    fn default() -> Self {
-        Self(3)
     }
 }
 

@@ -13,6 +13,7 @@ mod http2;
 mod peers;
 mod process;
 mod reference;
+mod retry;
 mod route;
 mod rule;
 mod send_proxy;
@@ -22,7 +23,7 @@ mod tcp_route;
 mod tls;
 
 pub use backend::{
-    Attempts, Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,
+    Backend, BackendHttp2, BackendLimits, BackendTimeouts, Balance, Pool, Protocol, Queue,
 };
 pub use bind::{Bind, ProxyProtocol};
 pub use frontend::{
@@ -36,6 +37,7 @@ pub use process::{
     AccessLog, Admin, Log, LogFormat, LogLevel, LogTarget, Process, Reload, Shutdown,
 };
 pub use reference::BackendReference;
+pub use retry::{Retry, RetryOn};
 pub use route::{
     ClientCertificate, HostPattern, PathPattern, Predicate, Route, Target, ValuePattern,
 };

@@ -209,6 +209,8 @@ fn a_request_that_a_stale_connection_swallowed_is_sent_once_more_if_that_does_no
         let request = format!("{method} / HTTP/1.1\r\nhost: test\r\n\r\n");
         assert_eq!(swallowed(&request), (200, 2), "{method}");
     }
+    let put = "PUT / HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\nhi";
+    assert_eq!(swallowed(put), (200, 2));
 }
 
 #[test]
@@ -217,8 +219,13 @@ fn a_request_that_may_have_had_an_effect_is_not_sent_again() {
     assert_eq!(swallowed(post), (502, 1));
     let bodiless = "POST / HTTP/1.1\r\nhost: test\r\n\r\n";
     assert_eq!(swallowed(bodiless), (502, 1));
-    let put = "PUT / HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\nhi";
-    assert_eq!(swallowed(put), (502, 1));
+}
+
+#[test]
+fn a_request_whose_body_is_too_long_to_be_kept_is_not_sent_again() {
+    let bytes = (16 << 10) + 1;
+    let head = format!("PUT / HTTP/1.1\r\nhost: test\r\ncontent-length: {bytes}\r\n\r\n");
+    assert_eq!(swallowed(&(head + &"x".repeat(bytes))), (502, 1));
 }
 
 #[test]

@@ -31,6 +31,7 @@ mod proxy_protocol;
 mod refusals;
 mod regression;
 mod reload;
+mod retries;
 mod rig;
 mod routes;
 mod rules;

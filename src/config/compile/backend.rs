@@ -4,7 +4,7 @@ use crate::base::Name;
 use crate::config::check::Reading;
 use crate::config::compile::defaults::Defaults;
 use crate::config::compile::{
-    health, name_of_key, named_section, rule, server, server_health, server_tls,
+    health, name_of_key, named_section, retry, rule, server, server_health, server_tls,
 };
 use crate::config::keys::{self, BACKEND};
 use crate::config::raw::{Entry, Kind};
@@ -62,6 +62,7 @@ fn of_section(
         report.position(entry.key_span),
     );
     BACKEND.whole().read(section, &mut backend, report);
+    backend.retry = retry::retry(section, entry, report);
     let tls = server_tls::server_tls(section, None, report);
     backend.tls = tls.on().cloned();
     backend.health = health::health(section, backend.tls.as_ref(), report);

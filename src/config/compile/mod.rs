@@ -12,6 +12,7 @@ mod expression;
 mod frontend;
 mod health;
 mod pem_file;
+mod retry;
 mod route;
 mod rule;
 mod server;

@@ -13,6 +13,7 @@ use super::health::HEALTH;
 use super::http2::BACKEND_HTTP2;
 use super::kind::{Inner, Shape};
 use super::limits::BACKEND_LIMITS;
+use super::retry::{MOST_ATTEMPTS, RETRY};
 use super::rule::{self, RULE};
 use super::send_proxy::{SEND_PROXY, SEND_PROXY_SHAPE, send_proxy};
 use super::server::SERVER;
@@ -21,7 +22,6 @@ use super::tls::{SERVER_TLS, SERVER_TLS_SHAPE};
 use super::words::{Word, Words};
 use super::{Keys, key, nameless};
 
-const MOST_ATTEMPTS: i64 = 10;
 /// The most exchanges that can wait at one backend: each of them holds the buffers of a client.
 const MOST_WAITING: i64 = 1_000_000;
 /// More idle connections to one server than a worker has descriptors for.
@@ -63,8 +63,8 @@ pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
                 rule::shown(&backend.rules)
             }),
         key("attempts")
-            .means("Attempts of one exchange, the first included, each at another server.")
-            .number(1, MOST_ATTEMPTS, |backend| &mut backend.attempts.0),
+            .means("Short for `retry = { attempts = … }`.")
+            .not_shown(Shape::Number(1, MOST_ATTEMPTS)),
         key("header_case")
             .means("How field names are written to servers.")
             .word(HeaderCase::words, |backend| &mut backend.header_case),
@@ -97,6 +97,12 @@ pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
         key("timeout")
             .means("Deadlines towards servers.")
             .table(&Inner(&BACKEND_TIMEOUT, |backend| &mut backend.timeout)),
+        key("retry")
+            .means("How often an exchange is tried, and what another server is tried after.")
+            .compiled_tables(Shape::Table(&RETRY), |backend, path, page| {
+                page.table(path);
+                RETRY.whole().show(path, &backend.retry, page);
+            }),
         key("queue")
             .means("Exchanges that wait for a slot.")
             .table(&Inner(&QUEUE, |backend| &mut backend.queue)),
@@ -129,6 +135,8 @@ pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
         httpchk health_uri health_path: write `health = "/path"`
         option: `option httpchk` is `health = "/path"`
         retries: write `attempts`: the first try counts too, so `retries 3` is `attempts = 4`
+        retry_on: write `retry = { on = ["connect", "empty", "503"] }`
+        redispatch: leave it out: each attempt goes to another server
         maxconn max_connections max_conns: `max_connections` is a key of each server
         maxqueue: write `queue = { max = … }`
         proto: write `protocol = "h2"`: it holds for all servers of the backend

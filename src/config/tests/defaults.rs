@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{BASE, errors, plan, warnings};
 use crate::base::ByteSize;
 use crate::config::show;
-use crate::plan::{Attempts, Balance, Mode, Probe, ProxyProtocol, RequestIds};
+use crate::plan::{Balance, Mode, Probe, ProxyProtocol, RequestIds, RetryOn};
 
 const TWO: &str = "
 [frontend.api]
@@ -48,11 +48,29 @@ fn every_frontend_and_backend_has_the_values_of_the_defaults() {
     }
     for backend in &plan.backends {
         assert_eq!(backend.balance, Balance::LeastConnections);
-        assert_eq!(backend.attempts, Attempts(2));
+        assert_eq!(backend.retry.attempts, 2);
         assert_eq!(backend.timeout.connect, seconds(4));
         let health = backend.health.as_ref().expect("checks");
         assert!(matches!(&health.probe, Probe::Http(check) if check.path == "/healthz"));
     }
+}
+
+#[test]
+fn attempts_of_a_backend_replace_those_of_the_defaults_in_either_form() {
+    let attempts = |defaults: &str, own: &str| {
+        let plan = with(
+            &format!("[defaults.backend]\n{defaults}"),
+            &format!("[backend.own]\nservers = '10.0.0.9:80'\n{own}"),
+        );
+        plan.backends[2].retry.clone()
+    };
+    let (short, long) = ("attempts = 2", "retry = { attempts = 4, on = ['empty'] }");
+    assert_eq!(attempts(short, "").attempts, 2);
+    assert_eq!(attempts(short, "retry.attempts = 5").attempts, 5);
+    assert_eq!(attempts(long, "attempts = 5").attempts, 5);
+    assert_eq!(attempts(long, "attempts = 5").on, [RetryOn::Empty]);
+    assert_eq!(attempts(long, "retry.on = []").attempts, 4);
+    assert_eq!(attempts(short, "retry.on = ['503']").attempts, 2);
 }
 
 #[test]

@@ -277,6 +277,113 @@ balance = 1
 }
 
 #[test]
+fn what_another_server_is_tried_after_is_a_word_or_a_status() {
+    assert_snapshot!(in_backend(
+        "retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }"
+    ), @r##"
+        error: `on` must be a word or a status, and is the string "conn-failure"
+         --> evenkeel.toml:8:17
+          |
+        8 | retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }
+          |                 ^^^^^^^^^^^^^^
+          |
+          = help: write `"connect"`; known are `connect`, `empty`, `refused`, `timeout`, `malformed` and statuses from 400 to 599
+
+        error: `on` must be a word or a status, and is the string "timout"
+         --> evenkeel.toml:8:33
+          |
+        8 | retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }
+          |                                 ^^^^^^^^
+          |
+          = help: write `"timeout"`; known are `connect`, `empty`, `refused`, `timeout`, `malformed` and statuses from 400 to 599
+
+        error: `on` must be a word or a status, and is the string "5xx"
+         --> evenkeel.toml:8:43
+          |
+        8 | retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }
+          |                                           ^^^^^
+          |
+          = help: write `"500", "502", "503", "504"`; known are `connect`, `empty`, `refused`, `timeout`, `malformed` and statuses from 400 to 599
+
+        error: `on` must be a word or a status, and is the string "none"
+         --> evenkeel.toml:8:50
+          |
+        8 | retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }
+          |                                                  ^^^^^^
+          |
+          = help: write `on = []`
+
+        error: "connect" stands in `on` twice
+         --> evenkeel.toml:8:69
+          |
+        8 | retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }
+          |                                                                     ^^^^^^^^^
+          |
+          = help: leave it out here
+
+        error: `on` must be a word or a status, and is the string "200"
+         --> evenkeel.toml:8:80
+          |
+        8 | retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }
+          |                                                                                ^^^^^
+          |
+          = help: known are `connect`, `empty`, `refused`, `timeout`, `malformed` and statuses from 400 to 599
+
+        error: "503" stands in `on` twice
+         --> evenkeel.toml:8:92
+          |
+        8 | retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }
+          |                                                                                            ^^^^^
+          |
+          = help: leave it out here
+
+        error: `on` must be a word or a status, and is `true`
+         --> evenkeel.toml:8:99
+          |
+        8 | retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }
+          |                                                                                                   ^^^^
+          |
+          = help: known are `connect`, `empty`, `refused`, `timeout`, `malformed` and statuses from 400 to 599
+    "##);
+}
+
+#[test]
+fn attempts_are_written_once() {
+    assert_snapshot!(in_backend("attempts = 2\nretry = { attempts = 4 }"), @r##"
+        error: `attempts` is written here and in `retry`
+         --> evenkeel.toml:8:12
+          |
+        8 | attempts = 2
+          |            ^
+          |
+          = help: leave it out here: `retry = { attempts = … }` says the same
+    "##);
+}
+
+#[test]
+fn words_of_haproxy_for_other_attempts_are_answered() {
+    for (line, help) in [
+        (
+            "retry_on = 'conn-failure'",
+            "write `retry = { on = [\"connect\", \"empty\", \"503\"] }`",
+        ),
+        (
+            "redispatch = true",
+            "leave it out: each attempt goes to another server",
+        ),
+        (
+            "retry = { retries = 3 }",
+            "write `attempts`: the first try counts too, so `retries 3` is `attempts = 4`",
+        ),
+        ("retry = { on = 'none' }", "write `on = []`"),
+        ("retry = { on = 'http_503' }", "write `\"503\"`; known are"),
+    ] {
+        let said = in_backend(line);
+        assert!(said.contains(help), "{line}\n{said}");
+    }
+}
+
+#[test]
 fn numbers_have_ranges() {
     assert_snapshot!(in_backend(
         "attempts = 0\nhealth = { rise = 0, fall = 4294967296, port = 65536 }"

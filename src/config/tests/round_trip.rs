@@ -20,13 +20,13 @@ use crate::base::{
 use crate::config::{show, written};
 use crate::plan::expr::Condition;
 use crate::plan::{
-    AccessLog, Admin, Attempts, Backend, BackendHttp2, BackendLimits, BackendReference,
-    BackendTimeouts, Balance, Bind, Certificates, ClientAuth, ClientCertificate,
-    ClientCertificates, ClientField, ClientFields, DEFAULT_ALPN, DefaultName, FileAt, Forwarding,
-    Frontend, FrontendLimits, FrontendTimeouts, HeaderCase, Health, HostPattern, Http2, HttpCheck,
-    Identity, Initial, Log, LogFormat, LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On,
-    Own, OwnCheck, OwnSettings, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process,
-    Protocol, ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Route, Rule, SendProxy,
+    AccessLog, Admin, Backend, BackendHttp2, BackendLimits, BackendReference, BackendTimeouts,
+    Balance, Bind, Certificates, ClientAuth, ClientCertificate, ClientCertificates, ClientField,
+    ClientFields, DEFAULT_ALPN, DefaultName, FileAt, Forwarding, Frontend, FrontendLimits,
+    FrontendTimeouts, HeaderCase, Health, HostPattern, Http2, HttpCheck, Identity, Initial, Log,
+    LogFormat, LogLevel, LogTarget, Mode, NameRules, Need, OddNames, On, Own, OwnCheck,
+    OwnSettings, PathPattern, Peers, Plan, Pool, Predicate, Probe, Process, Protocol,
+    ProxyProtocol, ProxyVersion, Queue, Reload, RequestIds, Retry, RetryOn, Route, Rule, SendProxy,
     Server, ServerTls, Shutdown, Sni, StatusSet, Target, TcpRoute, Tls, TlsRules, Trust, UnixPeers,
     UnknownNames, ValuePattern,
 };
@@ -845,7 +845,7 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
             option::of(server_tls()),
             option::of(send_proxy()),
         ),
-        (1_u32..=10, 0_usize..=1_000_000, header_case(), rules()),
+        (retry(), 0_usize..=1_000_000, header_case(), rules()),
     )
         .prop_map(|(main, bounds, rest)| {
             let (name, balance, mut servers, mut health) = main;
@@ -874,7 +874,7 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
                 servers,
                 timeout: bounds.0,
                 health,
-                attempts: Attempts(rest.0),
+                retry: rest.0,
                 queue: Queue { max: rest.1 },
                 pool: bounds.1,
                 limits: bounds.2,
@@ -886,6 +886,33 @@ fn backend(name: Name) -> impl Strategy<Value = Backend> {
                 rules: rest.3,
             }
         })
+}
+
+fn retry() -> impl Strategy<Value = Retry> {
+    let statuses = (400_u16..600).prop_map(|status| {
+        let status = http::StatusCode::from_u16(status);
+        RetryOn::Status(status.expect("three digits"))
+    });
+    let words = select(vec![
+        RetryOn::Connect,
+        RetryOn::Empty,
+        RetryOn::Refused,
+        RetryOn::Timeout,
+        RetryOn::Malformed,
+    ]);
+    (vec(prop_oneof![words, statuses], 0..5), 1_u32..=10).prop_map(|(on, attempts)| {
+        let mut retry = Retry {
+            on: Vec::new(),
+            attempts,
+        };
+        // Each stands there once.
+        for one in on {
+            if !retry.has(one) {
+                retry.on.push(one);
+            }
+        }
+        retry
+    })
 }
 
 fn process() -> impl Strategy<Value = Process> {

@@ -10,7 +10,7 @@ use crate::base::rng::Rng;
 use crate::base::{Address, Position};
 use crate::exchange::ServerMetrics;
 use crate::observe::AttemptCounter;
-use crate::plan::{self, Attempts, Balance, HttpCheck, Initial, Probe, StatusSet};
+use crate::plan::{self, Balance, HttpCheck, Initial, Probe, Retry, StatusSet};
 
 use crate::proxy::backend::{Lease, Local, Tried, Wanted};
 
@@ -168,7 +168,7 @@ fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend
         timeout: plan::BackendTimeouts::default(),
         health,
         rules: Vec::new(),
-        attempts: Attempts::default(),
+        retry: Retry::default(),
         queue: plan::Queue::default(),
         pool: plan::Pool::default(),
         limits: plan::BackendLimits::default(),

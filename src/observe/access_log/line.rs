@@ -219,7 +219,13 @@ fn others(out: &mut Vec<u8>, attempts: &AttemptList, decisive: Option<AttemptInd
         };
         name(out, key, Some(&attempt.server.name));
         name(out, b",\"reason\":", attempt.reason.map(Reason::code));
-        out.push(b'}');
+        match attempt.status {
+            0 => out.extend_from_slice(b",\"status\":null}"),
+            status => {
+                number(out, b",\"status\":", u64::from(status));
+                out.push(b'}');
+            }
+        }
     }
     out.push(b']');
 }

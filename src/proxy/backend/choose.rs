@@ -168,7 +168,7 @@ mod tests {
                 timeout: plan::BackendTimeouts::default(),
                 health: None,
                 rules: Vec::new(),
-                attempts: plan::Attempts::default(),
+                retry: plan::Retry::default(),
                 queue: plan::Queue { max: 2 },
                 pool: plan::Pool::default(),
                 limits: plan::BackendLimits::default(),

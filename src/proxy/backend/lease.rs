@@ -6,8 +6,11 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use http::StatusCode;
+
 use crate::base::clock::Duration;
 use crate::exchange::{Outcome, Reason, Verdict};
+use crate::plan::RetryOn;
 
 use super::{Local, LocalServer};
 
@@ -91,10 +94,19 @@ impl Lease {
         self.count(outcome);
         let server = &self.server.shared;
         match outcome.verdict {
+            // It counts as failed whether or not another server was asked.
+            Verdict::Answered if self.is_unwanted(outcome.status) => server.went_wrong(),
             Verdict::Answered => server.went_well(),
             Verdict::Failed(_) if outcome.verdict.is_failure() => server.went_wrong(),
             Verdict::Failed(_) | Verdict::Cancelled | Verdict::ClientLeft => {}
         }
+    }
+
+    /// Whether the configuration counts answers with `status` among failures.
+    #[inline]
+    fn is_unwanted(&self, status: u16) -> bool {
+        let retry = &self.backend.shared.plan.retry;
+        StatusCode::from_u16(status).is_ok_and(|status| retry.has(RetryOn::Status(status)))
     }
 
     #[inline]

@@ -11,15 +11,16 @@ use crate::exchange::{Fault, Reason};
 use crate::net::Dialer;
 use crate::proxy::backend::Lease;
 use crate::proxy::io::ActiveAttempt;
-use crate::proxy::upstream::{Answer, ConnectParams, Connection, Outcome, Wanted};
+use crate::proxy::upstream::{Answer, ConnectParams, Connection, StreamEnd, Wanted};
 
+use super::answered::Answered;
+use super::carried::Carried;
 use super::judge::reuse_after;
 use super::over_http1::over_http1;
 use super::over_http2::over_http2;
 use super::proxy_header_pools::{ProxyHeaderPools, SelectedPool};
 use super::schedule::Left;
 use super::sending::Sending;
-use super::server_body::{Carried, ServerBody};
 
 /// An attempt failed; its slot is still held.
 pub(super) struct Failed {
@@ -47,7 +48,7 @@ pub(super) async fn attempt(
     proxy_header_pools: &ProxyHeaderPools,
     dialer: &Dialer,
     mut active: ActiveAttempt,
-) -> Result<Response<ServerBody>, Failed> {
+) -> Result<Answered, Failed> {
     lease.hold(proxy_header_pools.held());
     let selected = proxy_header_pools.select(&lease, &active.exchange().record, || sending.host());
     let mut wanted = Wanted::Any;
@@ -68,7 +69,7 @@ pub(super) async fn attempt(
                             connection,
                             pool: selected.pool,
                         };
-                        return Ok(passed_on(response, carried, lease, active));
+                        return Ok(Answered::new(response, carried, lease, active));
                     }
                     Err(fault) => {
                         let died = is_old && fault.reason == Reason::ServerResponseEmpty;
@@ -85,9 +86,9 @@ pub(super) async fn attempt(
                         let (head, body) = response.into_parts();
                         let carried = Carried::Http2 { body, rest, permit };
                         let response = Response::from_parts(head, ());
-                        return Ok(passed_on(response, carried, lease, active));
+                        return Ok(Answered::new(response, carried, lease, active));
                     }
-                    Err((fault, outcome)) => (fault, Again::after(outcome, permit.was_used())),
+                    Err((fault, end)) => (fault, Again::after(end, permit.was_used())),
                 }
             }
         };
@@ -115,12 +116,12 @@ enum Again {
 }
 
 impl Again {
-    fn after(outcome: Outcome, was_used: bool) -> Self {
-        match outcome {
-            Outcome::Refused => Self::Refused,
-            Outcome::LeftOut => Self::LeftOut,
-            Outcome::Died if was_used => Self::Stale,
-            Outcome::Died | Outcome::Other => Self::No,
+    fn after(end: StreamEnd, was_used: bool) -> Self {
+        match end {
+            StreamEnd::Refused => Self::Refused,
+            StreamEnd::LeftOut => Self::LeftOut,
+            StreamEnd::Died if was_used => Self::Stale,
+            StreamEnd::Died | StreamEnd::Other => Self::No,
         }
     }
 }
@@ -157,15 +158,6 @@ impl RetriesLeft {
         *left = left.saturating_sub(1);
         allows
     }
-}
-
-fn passed_on(
-    response: Response<()>,
-    carried: Carried,
-    lease: Lease,
-    active: ActiveAttempt,
-) -> Response<ServerBody> {
-    response.map(|()| ServerBody::new(carried, lease, active))
 }
 
 /// A connection, and since when it could be used.

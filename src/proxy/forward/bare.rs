@@ -11,10 +11,10 @@ use crate::proxy::backend::{Lease, Local};
 use crate::proxy::io::{ActiveAttempt, Exchange};
 use crate::proxy::upstream::{Opener, Spoken, dial};
 
-use super::Tries;
 use super::attempt::{Failed, note_opened};
 use super::proxy_header_pools::preamble;
 use super::schedule::Left;
+use super::tries::Tries;
 
 /// A new connection to a server of `backend`, and the slot that it holds there.
 ///
@@ -30,12 +30,15 @@ pub(crate) async fn connect(
     dialer: &Dialer,
     exchange: &Rc<Exchange>,
 ) -> Result<(Stream, Lease), Fault> {
-    let mut tries = Tries::at(backend);
+    let mut tries = Tries::at(backend, exchange);
+    let (mut lease, mut active) = tries.first().await?;
     loop {
-        let (lease, active) = tries.begin(exchange).await?;
         match dialled(&lease, dialer, &active).await {
             Ok(stream) => return Ok((stream, lease)),
-            Err(fault) => tries.failed(Failed::of(active, fault, lease), Left::Whole)?,
+            Err(fault) => {
+                let failed = Failed::of(active, fault, lease);
+                (lease, active) = tries.failed(failed, Left::Whole)?;
+            }
         }
     }
 }

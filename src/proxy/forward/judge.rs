@@ -9,7 +9,7 @@ use crate::proxy::backend::Lease;
 use crate::proxy::io::{ActiveAttempt, Exchange, UpgradeRequest};
 use crate::wire::content_length::{self, Lists};
 
-use super::server_body::Reuse;
+use super::carried::Reuse;
 
 /// From `began` on the attempt waits for the answer.
 pub(super) fn wait_for_answer(began: Instant, lease: &Lease, attempt: &ActiveAttempt) {

@@ -7,7 +7,7 @@ use crate::base::clock::Instant;
 use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
 use crate::proxy::io::ActiveAttempt;
-use crate::proxy::upstream::{Failure, H1Connection};
+use crate::proxy::upstream::{Failure, H1Connection, Leftover};
 
 use super::judge::{first_cause, note_answer, wait_for_answer};
 use super::sending::Sending;
@@ -36,14 +36,15 @@ pub(super) async fn over_http1(
     let outcome = outcome.await;
     deadlines.server_came();
     match outcome {
-        Ok(mut response) => {
-            note_answer(&mut response, began, attempt)?;
-            Ok(response)
-        }
-        Err(Failure { fault, unsent }) => {
-            if let Some(body) = unsent {
-                sending.put_back(body);
+        Ok(mut response) => match note_answer(&mut response, began, attempt) {
+            Ok(()) => Ok(response),
+            Err(fault) => {
+                sending.take_back(Leftover::seen(connection.take_request()));
+                Err(fault)
             }
+        },
+        Err(Failure { fault, left }) => {
+            sending.take_back(left);
             Err(first_cause(fault, attempt.exchange()))
         }
     }

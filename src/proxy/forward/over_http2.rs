@@ -4,7 +4,9 @@ use crate::base::clock::Instant;
 use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
 use crate::proxy::io::{ActiveAttempt, Proof};
-use crate::proxy::upstream::{Answer, Outcome, StreamPermit, Unanswered, ask_for_tunnel, head_of};
+use crate::proxy::upstream::{
+    Answer, Leftover, StreamEnd, StreamPermit, Unanswered, ask_for_tunnel, head_of,
+};
 
 use super::judge::{first_cause, note_answer, wait_for_answer};
 use super::sending::Sending;
@@ -15,8 +17,8 @@ pub(super) async fn over_http2(
     lease: &Lease,
     sending: &mut Sending,
     attempt: &ActiveAttempt,
-) -> Result<Answer, (Fault, Outcome)> {
-    let other = |fault| (fault, Outcome::Other);
+) -> Result<Answer, (Fault, StreamEnd)> {
+    let other = |fault| (fault, StreamEnd::Other);
     let exchange = attempt.exchange();
     let Some((head, body)) = sending.take(exchange, permit.was_used()) else {
         // `attempt` asks before it sends again.
@@ -39,25 +41,22 @@ pub(super) async fn over_http2(
     let outcome = permit.exchange(converted, body, deadlines).await;
     deadlines.server_came();
     match outcome {
-        Ok(answer) if answer.response.headers().len() > settings.max_fields() => {
-            Err(other(Fault::new(Reason::ServerResponseMalformed)))
-        }
         Ok(mut answer) => {
-            note_answer(&mut answer.response, began, attempt).map_err(other)?;
-            Ok(answer)
-        }
-        Err(Unanswered {
-            fault,
-            outcome,
-            body,
-        }) => {
-            let did_nothing = matches!(outcome, Outcome::Refused | Outcome::LeftOut);
-            if let Some(body) = body
-                && did_nothing
-            {
-                sending.put_back(body);
+            let noted = match answer.response.headers().len() > settings.max_fields() {
+                true => Err(Fault::new(Reason::ServerResponseMalformed)),
+                false => note_answer(&mut answer.response, began, attempt),
+            };
+            match noted {
+                Ok(()) => Ok(answer),
+                Err(fault) => {
+                    sending.take_back(Leftover::seen(answer.rest.take_request()));
+                    Err(other(fault))
+                }
             }
-            Err((first_cause(fault, exchange), outcome))
+        }
+        Err(Unanswered { fault, end, left }) => {
+            sending.take_back(left);
+            Err((first_cause(fault, exchange), end))
         }
     }
 }

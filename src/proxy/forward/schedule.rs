@@ -1,18 +1,19 @@
 //! What is done next with an exchange at the servers of a backend. Pure.
 //!
-//! `forward` says what it has seen, failures and answers alike, and does what comes out: begin an
+//! `tries` says what it has seen, failures and answers alike, and does what comes out: begin an
 //! attempt, deliver the answer, or give up. Within one attempt, `attempt` may ask the same server again.
 
 use http::StatusCode;
 
-use crate::exchange::{Fault, Reason, Retry, Side};
+use crate::exchange::{Fault, Reason};
+use crate::plan::{Retry, RetryOn};
 
 /// The attempts of one exchange, as far as decisions go.
 pub(super) struct Schedule<'a> {
     /// How many may still begin.
     attempts_left: u32,
-    /// Answers that are not delivered while another server may be asked.
-    unwanted: &'a [StatusCode],
+    /// What another server is asked after.
+    retry: &'a Retry,
     /// Why the last one failed.
     last_fault: Option<Fault>,
 }
@@ -39,21 +40,20 @@ pub(super) enum Step {
 /// What is left of a request after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Left {
-    /// All of it: not a byte was written.
+    /// All of it, and no server has seen a byte of it or done anything with it.
     Whole,
-    /// Enough to send it again, but the server may have seen it.
+    /// All of it; a server may have seen it, and doing it twice does the same.
     Copy,
     /// Nothing that could be sent again.
     Nothing,
 }
 
 impl<'a> Schedule<'a> {
-    /// For an exchange that may be tried so often. An answer whose status is `unwanted` is delivered only
-    /// where no other server can be asked.
-    pub(super) fn new(attempts: u32, unwanted: &'a [StatusCode]) -> Self {
+    /// For an exchange at a backend with `retry`.
+    pub(super) fn new(retry: &'a Retry) -> Self {
         Self {
-            attempts_left: attempts,
-            unwanted,
+            attempts_left: retry.attempts,
+            retry,
             last_fault: None,
         }
     }
@@ -67,19 +67,18 @@ impl<'a> Schedule<'a> {
 
     /// What to do after what was `seen`.
     pub(super) fn next(&mut self, seen: Seen) -> Step {
+        self.attempts_left = self.attempts_left.saturating_sub(1);
         match seen {
             Seen::Answered(status, left) => {
-                self.attempts_left = self.attempts_left.saturating_sub(1);
                 // The server has seen the request: only a copy that may be sent twice goes elsewhere.
                 let may_go_on = self.attempts_left > 0 && left == Left::Copy;
-                match may_go_on && self.unwanted.contains(&status) {
+                match may_go_on && self.retry.has(RetryOn::Status(status)) {
                     true => Step::Start,
                     false => Step::Deliver,
                 }
             }
             Seen::Failed(fault, left) => {
-                self.attempts_left = self.attempts_left.saturating_sub(1);
-                if self.attempts_left == 0 || !may_be_tried_elsewhere(&fault, left) {
+                if self.attempts_left == 0 || !self.may_be_tried_elsewhere(&fault, left) {
                     return Step::Fail(fault);
                 }
                 self.last_fault = Some(fault);
@@ -87,33 +86,45 @@ impl<'a> Schedule<'a> {
             }
         }
     }
-}
 
-/// Another server is asked only when this one has seen nothing of the request.
-///
-/// A request that a *fresh* connection swallowed is not sent to another server even if it is
-/// idempotent: one that makes servers crash must not walk through the whole backend.
-fn may_be_tried_elsewhere(fault: &Fault, left: Left) -> bool {
-    let has_seen_nothing = match fault.reason.retry() {
-        // No connection came about. What is left is a copy when an older connection died before.
-        Retry::Safe => left != Left::Nothing,
-        Retry::IfUnsent => left == Left::Whole,
-        Retry::Never => false,
-    };
-    fault.reason.side() == Side::Server && has_seen_nothing
+    /// What no server has seen may go to any. With the default list nothing else does: a request that makes
+    /// servers crash must not walk through the whole backend.
+    fn may_be_tried_elsewhere(&self, fault: &Fault, left: Left) -> bool {
+        fault.reason.retry().on().is_some_and(|on| match left {
+            Left::Whole => true,
+            Left::Copy => self.retry.has(on),
+            Left::Nothing => false,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What follows, in an exchange that may be tried so often, when its first attempt fails so.
-    fn after(reason: Reason, left: Left, attempts: u32) -> Option<Reason> {
-        let mut schedule = Schedule::new(attempts, &[]);
-        failed(schedule.next(Seen::Failed(Fault::new(reason), left)))
+    const BUSY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+
+    fn retry(attempts: u32, on: &[RetryOn]) -> Retry {
+        Retry {
+            on: on.to_vec(),
+            attempts,
+        }
     }
 
-    /// The reason that it ends with; `None`: it goes on.
+    /// The default list.
+    fn by_default(attempts: u32) -> Retry {
+        Retry {
+            attempts,
+            ..Retry::default()
+        }
+    }
+
+    /// What an exchange ends with whose first attempt fails so; `None`: it goes on.
+    fn after(reason: Reason, left: Left, retry: &Retry) -> Option<Reason> {
+        let seen = Seen::Failed(Fault::new(reason), left);
+        failed(Schedule::new(retry).next(seen))
+    }
+
     fn failed(step: Step) -> Option<Reason> {
         match step {
             Step::Fail(fault) => Some(fault.reason),
@@ -125,41 +136,82 @@ mod tests {
     #[test]
     fn a_refused_connection_is_tried_elsewhere_while_attempts_are_left() {
         let refused = Reason::ServerConnectRefused;
-        assert_eq!(after(refused, Left::Whole, 2), None);
-        assert_eq!(after(refused, Left::Copy, 2), None);
-        assert_eq!(after(refused, Left::Whole, 1), Some(refused));
-        assert_eq!(after(refused, Left::Nothing, 2), Some(refused));
-        let mut schedule = Schedule::new(3, &[]);
+        let (one, two, three) = (by_default(1), by_default(2), by_default(3));
+        assert_eq!(after(refused, Left::Whole, &two), None);
+        assert_eq!(after(refused, Left::Copy, &two), None);
+        assert_eq!(after(refused, Left::Whole, &one), Some(refused));
+        assert_eq!(after(refused, Left::Nothing, &two), Some(refused));
+        let mut schedule = Schedule::new(&three);
         let mut again = || failed(schedule.next(Seen::Failed(Fault::new(refused), Left::Whole)));
         assert_eq!([again(), again(), again()], [None, None, Some(refused)]);
     }
 
     #[test]
-    fn what_a_server_may_have_seen_is_not_shown_to_another() {
-        let (empty, late) = (Reason::ServerResponseEmpty, Reason::ServerResponseTimeout);
-        assert_eq!(after(empty, Left::Copy, 3), Some(empty));
-        assert_eq!(after(late, Left::Whole, 3), Some(late));
+    fn by_default_what_a_server_may_have_seen_is_not_shown_to_another() {
+        for reason in [
+            Reason::ServerResponseEmpty,
+            Reason::ServerResponseTimeout,
+            Reason::ServerResponseMalformed,
+        ] {
+            assert_eq!(after(reason, Left::Copy, &by_default(3)), Some(reason));
+        }
     }
 
     #[test]
-    fn a_connection_that_took_not_a_byte_is_like_one_that_was_refused() {
-        assert_eq!(after(Reason::ServerResponseEmpty, Left::Whole, 2), None);
+    fn what_no_server_has_seen_goes_to_another_whatever_the_list_says() {
+        for reason in [
+            Reason::ServerConnectTimeout,
+            Reason::ServerTlsHandshake,
+            Reason::ServerStreamRefused,
+            Reason::ServerResponseEmpty,
+        ] {
+            assert_eq!(after(reason, Left::Whole, &retry(2, &[])), None);
+        }
+    }
+
+    #[test]
+    fn each_word_stands_for_its_failures_and_for_no_other() {
+        let words = [
+            (RetryOn::Connect, Reason::ServerConnectRefused),
+            (RetryOn::Connect, Reason::ServerTlsCertificate),
+            (RetryOn::Refused, Reason::ServerStreamRefused),
+            (RetryOn::Empty, Reason::ServerResponseEmpty),
+            (RetryOn::Timeout, Reason::ServerResponseTimeout),
+            (RetryOn::Malformed, Reason::ServerResponseMalformed),
+            (RetryOn::Malformed, Reason::ServerResponseInterim),
+        ];
+        for (word, _) in words {
+            let retry = retry(2, &[word]);
+            for (of, reason) in words {
+                let expected = (of != word).then_some(reason);
+                assert_eq!(after(reason, Left::Copy, &retry), expected, "{word:?}");
+                assert_eq!(after(reason, Left::Nothing, &retry), Some(reason));
+            }
+        }
     }
 
     #[test]
     fn the_clients_and_our_own_faults_are_not_repeated() {
+        let all = [
+            RetryOn::Connect,
+            RetryOn::Empty,
+            RetryOn::Refused,
+            RetryOn::Timeout,
+            RetryOn::Malformed,
+        ];
         for reason in [
             Reason::ClientLeft,
             Reason::ExchangeTimeout,
             Reason::ProxyPanic,
         ] {
-            assert_eq!(after(reason, Left::Whole, 3), Some(reason));
+            assert_eq!(after(reason, Left::Whole, &retry(3, &all)), Some(reason));
         }
     }
 
     #[test]
     fn where_no_other_server_has_a_slot_the_answer_says_why_the_last_one_failed() {
-        let mut schedule = Schedule::new(3, &[]);
+        let retry = by_default(3);
+        let mut schedule = Schedule::new(&retry);
         let refused = Fault::new(Reason::ServerConnectRefused);
         assert_eq!(
             failed(schedule.next(Seen::Failed(refused, Left::Whole))),
@@ -167,21 +219,33 @@ mod tests {
         );
         let fault = schedule.without_slot(Reason::QueueFull);
         assert_eq!(fault.reason, Reason::ServerConnectRefused);
-        let fault = Schedule::new(3, &[]).without_slot(Reason::QueueFull);
+        let fault = Schedule::new(&retry).without_slot(Reason::QueueFull);
         assert_eq!(fault.reason, Reason::QueueFull);
     }
 
     #[test]
     fn an_answer_is_delivered_unless_it_is_unwanted_and_the_request_can_be_sent_once_more() {
-        let (ok, busy) = (StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE);
-        let is_delivered = |unwanted: &[StatusCode], attempts, status, left| {
-            let step = Schedule::new(attempts, unwanted).next(Seen::Answered(status, left));
+        let is_delivered = |on: &[RetryOn], attempts, status, left| {
+            let retry = retry(attempts, on);
+            let step = Schedule::new(&retry).next(Seen::Answered(status, left));
             matches!(step, Step::Deliver)
         };
-        assert!(is_delivered(&[], 3, busy, Left::Copy));
-        assert!(is_delivered(&[busy], 3, ok, Left::Copy));
-        assert!(is_delivered(&[busy], 1, busy, Left::Copy));
-        assert!(is_delivered(&[busy], 3, busy, Left::Nothing));
-        assert!(!is_delivered(&[busy], 3, busy, Left::Copy));
+        let busy = [RetryOn::Status(BUSY)];
+        assert!(is_delivered(&[RetryOn::Empty], 3, BUSY, Left::Copy));
+        assert!(is_delivered(&busy, 3, StatusCode::OK, Left::Copy));
+        assert!(is_delivered(&busy, 1, BUSY, Left::Copy));
+        assert!(is_delivered(&busy, 3, BUSY, Left::Nothing));
+        assert!(!is_delivered(&busy, 3, BUSY, Left::Copy));
+    }
+
+    #[test]
+    fn failures_and_answers_are_counted_together() {
+        let retry = retry(3, &[RetryOn::Status(BUSY)]);
+        let mut schedule = Schedule::new(&retry);
+        let refused = || Seen::Failed(Fault::new(Reason::ServerConnectRefused), Left::Whole);
+        assert!(matches!(schedule.next(refused()), Step::Start));
+        let answered = || Seen::Answered(BUSY, Left::Copy);
+        assert!(matches!(schedule.next(answered()), Step::Start));
+        assert!(matches!(schedule.next(answered()), Step::Deliver));
     }
 }

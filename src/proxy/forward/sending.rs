@@ -5,30 +5,24 @@ use std::rc::Rc;
 use http::{HeaderValue, Request, header, request};
 use http_body::Body;
 
+use crate::plan::Retry;
 use crate::proxy::io::{Exchange, RequestBody};
+use crate::proxy::upstream::Leftover;
 
 use super::schedule::Left;
 
 /// A request on its way, as far as it can still be sent.
 pub(crate) struct Sending {
     head: request::Parts,
-    state: State,
-    /// Idempotent (RFC 9110 §9.2.2) and without a body: doing it twice does the same, and the head is all
-    /// there is to send.
-    is_repeatable: bool,
-}
-
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one lives at a time, on the stack of its exchange, and a box would be an allocation each"
-)]
-enum State {
-    /// Not a byte of it was written.
-    Whole(RequestBody),
-    /// It was written, and can be sent again: the head is enough.
-    Written,
-    /// It was written, and cannot be sent again.
-    Spent,
+    /// `None`: a connection has it, or it is gone.
+    body: Option<RequestBody>,
+    has_body: bool,
+    /// Doing it twice does the same (RFC 9110 §9.2.2).
+    is_idempotent: bool,
+    /// Whether a server may have seen some of it.
+    is_seen: bool,
+    /// Whether it may go to another server after one has seen it, if its body allows.
+    may_resend: bool,
 }
 
 impl Sending {
@@ -36,18 +30,33 @@ impl Sending {
     pub(crate) fn new(request: Request<RequestBody>) -> Self {
         let (head, body) = request.into_parts();
         Self {
-            is_repeatable: head.method.is_idempotent() && body.is_end_stream(),
+            is_idempotent: head.method.is_idempotent(),
+            has_body: !body.is_end_stream(),
             head,
-            state: State::Whole(body),
+            body: Some(body),
+            is_seen: false,
+            may_resend: false,
         }
+    }
+
+    /// Notes how often it may be sent.
+    pub(super) fn under(&mut self, retry: &Retry) {
+        self.may_resend = retry.may_resend();
     }
 
     /// What is left to send.
     pub(super) fn left(&self) -> Left {
-        match self.state {
-            State::Whole(_) => Left::Whole,
-            State::Written => Left::Copy,
-            State::Spent => Left::Nothing,
+        match self.body {
+            Some(_) if !self.is_seen => Left::Whole,
+            _ => self.left_with_copy(self.body.is_some()),
+        }
+    }
+
+    /// The same while a connection has the request; `has_copy`: it keeps all of the body.
+    pub(super) fn left_with_copy(&self, has_copy: bool) -> Left {
+        match self.is_idempotent && (has_copy || !self.has_body) {
+            true => Left::Copy,
+            false => Left::Nothing,
         }
     }
 
@@ -57,26 +66,32 @@ impl Sending {
     }
 
     /// Its head and its body, to be written on a connection that `was_used` before: if that has died, the
-    /// request may be written once more.
+    /// request may be written once more. [`Sending::take_back`] says what became of it.
     pub(super) fn take(
         &mut self,
         exchange: &Rc<Exchange>,
         was_used: bool,
     ) -> Option<(&request::Parts, RequestBody)> {
-        let state = match self.is_repeatable && was_used {
-            true => State::Written,
-            false => State::Spent,
+        let mut body = match self.body.take() {
+            Some(body) => body,
+            None if !self.has_body => RequestBody::none(Rc::clone(exchange)),
+            None => return None,
         };
-        let body = match std::mem::replace(&mut self.state, state) {
-            State::Whole(body) => body,
-            State::Written => RequestBody::none(Rc::clone(exchange)),
-            State::Spent => return None,
-        };
+        if self.has_body && self.is_idempotent && (was_used || self.may_resend) {
+            body.keep_until_answered();
+        }
         Some((&self.head, body))
     }
 
-    /// Nothing of it was written after all.
-    pub(super) fn put_back(&mut self, body: RequestBody) {
-        self.state = State::Whole(body);
+    /// What is left of it after it was taken.
+    pub(super) fn take_back(&mut self, left: Leftover) {
+        match left {
+            Leftover::Unseen(body) => self.body = Some(body),
+            Leftover::Seen(body) => {
+                self.is_seen = true;
+                self.body = Some(body);
+            }
+            Leftover::Lost => self.is_seen = true,
+        }
     }
 }

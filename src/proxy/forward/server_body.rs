@@ -10,7 +10,6 @@
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -20,9 +19,10 @@ use http_body::{Body, Frame, SizeHint};
 use crate::base::clock::{self, Instant};
 use crate::base::turn;
 use crate::exchange::{Fault, Reason, Verdict};
-use crate::proxy::backend::{Lease, LocalServer};
-use crate::proxy::io::{ActiveAttempt, End, StreamBody};
-use crate::proxy::upstream::{BodyBroken, H1Connection, Rest, ServerPool, StreamPermit};
+use crate::proxy::backend::Lease;
+use crate::proxy::io::{ActiveAttempt, End};
+
+use super::carried::{Carried, Ending};
 
 /// A server's response body.
 pub(crate) struct ServerBody {
@@ -36,31 +36,8 @@ pub(crate) struct ServerBody {
 /// What the exchange occupies at the server. The connection goes first: the slot stands for it.
 struct Way {
     carried: Carried,
-    lease: Lease,
-}
-
-/// What carries it.
-pub(super) enum Carried {
-    /// A whole connection.
-    Http1 {
-        connection: H1Connection,
-        reuse: Reuse,
-        /// Where the connection goes afterwards.
-        pool: Rc<ServerPool>,
-    },
-    /// A stream.
-    Http2 {
-        body: StreamBody,
-        /// What is left of the request: dropping it cancels that.
-        rest: Rest,
-        permit: StreamPermit,
-    },
-}
-
-/// Why a body ended early.
-enum Ending {
-    Http1(BodyBroken),
-    Http2(h2::Error),
+    /// `None`: it was given back when all of the response had come.
+    lease: Option<Lease>,
 }
 
 /// What is left of a request to a server that goes on in another protocol.
@@ -75,19 +52,12 @@ pub(crate) struct Upgraded {
     pub lease: Lease,
 }
 
-/// Whether a connection may carry another request after this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reuse {
-    Allowed,
-    Forbidden,
-}
-
 /// The response body ended early; why is among the facts of the exchange.
 #[derive(Debug)]
 pub(crate) struct BodyError(pub Reason);
 
 impl ServerBody {
-    pub(super) fn new(carried: Carried, lease: Lease, attempt: ActiveAttempt) -> Self {
+    pub(super) fn new(carried: Carried, lease: Option<Lease>, attempt: ActiveAttempt) -> Self {
         Self {
             way: Some(Way { carried, lease }),
             is_given_back: false,
@@ -97,13 +67,8 @@ impl ServerBody {
 
     /// Whether a connection to a server waits for it, which carries nothing else.
     pub(crate) fn holds_connection(&self) -> bool {
-        let carried = self.way.as_ref().map(|way| &way.carried);
-        matches!(carried, Some(Carried::Http1 { .. }))
-    }
-
-    /// The server, while it has something to do.
-    pub(super) fn server(&self) -> Option<&Rc<LocalServer>> {
-        self.way.as_ref().map(|way| way.lease.server())
+        let way = self.way.as_ref();
+        way.is_some_and(|way| way.carried.holds_connection())
     }
 
     /// Gives back what the exchange occupies at the server, and goes on without this body: the client
@@ -131,24 +96,20 @@ impl ServerBody {
         };
         self.attempt.deadlines().server_came();
         let Way { carried, lease } = way;
-        match carried {
-            Carried::Http1 {
-                connection,
-                reuse: Reuse::Allowed,
-                pool,
-            } if self.attempt.exchange().request_complete.get() => {
-                pool.keep(connection, &lease.backend().shared.plan.pool, now);
-            }
-            carried => drop(carried),
+        let may_keep = self.attempt.exchange().request_complete.get();
+        if let Some(lease) = lease {
+            carried.give_back(may_keep, &lease, now);
+            lease.settle(&self.attempt.outcome(Verdict::Answered));
         }
-        lease.settle(&self.attempt.outcome(Verdict::Answered));
     }
 
     /// Closes what carries the response, if anything does, and gives the slot back.
     fn close(&mut self, verdict: Verdict) {
         if let Some(Way { carried, lease }) = self.way.take() {
             drop(carried);
-            lease.settle(&self.attempt.outcome(verdict));
+            if let Some(lease) = lease {
+                lease.settle(&self.attempt.outcome(verdict));
+            }
         }
     }
 
@@ -161,7 +122,8 @@ impl ServerBody {
     pub(crate) fn into_upgraded(mut self) -> Result<Upgraded, Fault> {
         let malformed = || Fault::new(Reason::ServerResponseMalformed);
         let Way { carried, lease } = self.way.take().ok_or_else(malformed)?;
-        match agreed(carried) {
+        let lease = lease.ok_or_else(malformed)?;
+        match carried.into_upgraded() {
             Some((server, version, read_already)) => Ok(Upgraded {
                 server,
                 version,
@@ -208,32 +170,6 @@ impl ServerBody {
     }
 }
 
-impl Carried {
-    #[inline]
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Ending>>> {
-        match self {
-            Self::Http1 { connection, .. } => connection.poll_frame(cx).map_err(Ending::Http1),
-            Self::Http2 { body, .. } => Pin::new(body).poll_frame(cx).map_err(Ending::Http2),
-        }
-    }
-
-    #[inline]
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Http1 { connection, .. } => connection.is_end_stream(),
-            Self::Http2 { body, .. } => body.is_end_stream(),
-        }
-    }
-
-    #[inline]
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Http1 { connection, .. } => connection.size_hint(),
-            Self::Http2 { body, .. } => body.size_hint(),
-        }
-    }
-}
-
 impl Body for ServerBody {
     type Data = Bytes;
     type Error = BodyError;
@@ -257,8 +193,10 @@ impl Body for ServerBody {
         let deadlines = this.attempt.deadlines();
         match polled {
             Poll::Pending => {
-                if !deadlines.is_waiting_for_server() {
-                    let timeout = way.lease.backend().shared.plan.timeout.body;
+                if let Some(lease) = &way.lease
+                    && !deadlines.is_waiting_for_server()
+                {
+                    let timeout = lease.backend().shared.plan.timeout.body;
                     deadlines.wait_for_server(timeout, Reason::ServerBodyTimeout);
                 }
                 Poll::Pending
@@ -317,26 +255,6 @@ impl Drop for ServerBody {
         } else {
             self.abort(Reason::ClientLeft);
         }
-    }
-}
-
-/// The way to a server that goes on in another protocol, what it spoke before, and what it has said already;
-/// `None`: it does not.
-fn agreed(carried: Carried) -> Option<(End, Version, Bytes)> {
-    match carried {
-        Carried::Http1 { connection, .. } => {
-            let (stream, read_already) = connection.into_upgraded()?;
-            Some((End::Connection(stream), Version::HTTP_11, read_already))
-        }
-        Carried::Http2 {
-            body,
-            rest: Rest::Tunnel(send),
-            permit,
-        } => {
-            let server = End::h2_at(permit, send, body.into_stream()?);
-            Some((server, Version::HTTP_2, Bytes::new()))
-        }
-        Carried::Http2 { .. } => None,
     }
 }
 

@@ -148,6 +148,11 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
     }
 
     /// The body.
+    pub fn body(&self) -> &B {
+        &self.body
+    }
+
+    /// The same, to change it.
     pub fn body_mut(&mut self) -> &mut B {
         &mut self.body
     }

@@ -40,6 +40,8 @@ pub struct RequestBody {
     gate: Option<ContinueGate>,
     /// What was handed on; `None`: it was too much to be kept, or it needs not be kept.
     replay: Option<ReplayBuffer>,
+    /// Whether the copy is kept until the answer has come, also when a server has seen the request.
+    is_for_another_server: bool,
     /// What the worker keeps of bodies; `None`: there is none to keep.
     kept: Option<KeptBodies>,
     /// To be handed on once more, before anything new.
@@ -84,6 +86,7 @@ impl RequestBody {
             timeout,
             gate: None,
             replay: None,
+            is_for_another_server: false,
             kept: Some(kept.clone()),
             again: ReplayBuffer::default(),
             is_begun: false,
@@ -100,6 +103,7 @@ impl RequestBody {
             timeout: Duration::ZERO,
             gate: None,
             replay: None,
+            is_for_another_server: false,
             kept: None,
             again: ReplayBuffer::default(),
             is_begun: false,
@@ -147,9 +151,20 @@ impl RequestBody {
         }
     }
 
+    /// Has what is kept of it kept until the answer has come: the request may go to another server then.
+    pub fn keep_until_answered(&mut self) {
+        self.is_for_another_server = true;
+    }
+
+    /// Whether all that was handed on is kept for another server.
+    pub fn is_kept_until_answered(&self) -> bool {
+        self.is_for_another_server && (self.replay.is_some() || !self.is_begun)
+    }
+
     /// Lets go of what it kept.
     pub fn forget(&mut self) {
         self.replay = None;
+        self.is_for_another_server = false;
     }
 
     /// The body from its first byte, to be sent once more; `None`: not all that was handed on is kept.

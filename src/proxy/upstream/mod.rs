@@ -8,6 +8,7 @@
 mod h1;
 mod h2;
 mod idle_pool;
+mod leftover;
 mod open;
 mod server_pool;
 mod server_pools;
@@ -18,8 +19,9 @@ mod trust;
 
 pub(crate) use h1::{BodyBroken, Failure, H1Connection};
 pub(crate) use h2::{
-    Answer, Outcome, Rest, StreamPermit, Unanswered, ask_for_tunnel, head_of, not_http2,
+    Answer, Rest, StreamEnd, StreamPermit, Unanswered, ask_for_tunnel, head_of, not_http2,
 };
+pub(crate) use leftover::Leftover;
 pub(crate) use open::{Opener, dial};
 pub(crate) use server_pool::{ConnectParams, Connection, ServerPool, Wanted};
 pub(crate) use server_pools::ServerPools;

@@ -22,6 +22,7 @@ use crate::net::Stream;
 use crate::proxy::io::{
     AttemptDeadlines, RequestBody, SocketTracker, TrackedSocket, UploadProgress,
 };
+use crate::proxy::upstream::leftover::Leftover;
 use crate::proxy::upstream::settings::Settings;
 
 use super::{BodyBroken, Failure};
@@ -182,7 +183,9 @@ async fn answered(
                 Poll::Ready(Ok(response))
             }
             (Poll::Ready(Err(mut error)), driven) => {
+                // hyper drops the body of a request that it has begun to write.
                 let unsent = error.take_message().map(Request::into_body);
+                let left = unsent.map_or(Leftover::Lost, Leftover::Unseen);
                 let error = match driven {
                     Poll::Ready(Err(cause)) => cause,
                     _ => error.into_error(),
@@ -194,7 +197,7 @@ async fn answered(
                     reason => reason,
                 };
                 let fault = Fault::http(reason, error);
-                Poll::Ready(Err(Failure { fault, unsent }))
+                Poll::Ready(Err(Failure { fault, left }))
             }
             (Poll::Pending, _) => {
                 if let Some(upload_progress) = &mut upload_progress {

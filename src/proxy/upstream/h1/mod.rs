@@ -28,6 +28,7 @@ use crate::net::Stream;
 use crate::proxy::io::{AttemptDeadlines, ReceiveError, RequestBody};
 use crate::wire::h1::Refusal;
 
+use super::leftover::Leftover;
 use super::settings::Settings;
 use by_hyper::HyperConnection;
 use own::OwnConnection;
@@ -63,8 +64,8 @@ pub enum BodyBroken {
 pub struct Failure {
     /// What happened.
     pub fault: Fault,
-    /// The body of the request, if no byte of the request was written: it can still be sent elsewhere.
-    pub unsent: Option<RequestBody>,
+    /// What is left of the request.
+    pub left: Leftover,
 }
 
 impl H1Connection {
@@ -120,6 +121,30 @@ impl H1Connection {
         match &mut self.engine {
             Engine::Own(own) => own.poll_frame(cx),
             Engine::Hyper(hyper) => hyper.poll_frame(cx),
+        }
+    }
+
+    /// Whether the request that was answered could be sent once more, body and all.
+    pub fn keeps_request(&self) -> bool {
+        match &self.engine {
+            Engine::Own(own) => own.keeps_request(),
+            Engine::Hyper(_) => false,
+        }
+    }
+
+    /// The body of the request that was answered, to be sent once more; `None`: it is not kept.
+    pub fn take_request(&mut self) -> Option<RequestBody> {
+        match &mut self.engine {
+            Engine::Own(own) => own.take_request(),
+            Engine::Hyper(_) => None,
+        }
+    }
+
+    /// Keeps nothing of the request that was answered: it will not be sent again.
+    #[inline]
+    pub fn forget_request(&mut self) {
+        if let Engine::Own(own) = &mut self.engine {
+            own.forget_request();
         }
     }
 
@@ -211,7 +236,7 @@ impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         Self {
             fault,
-            unsent: None,
+            left: Leftover::Lost,
         }
     }
 }

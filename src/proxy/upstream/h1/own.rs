@@ -18,6 +18,7 @@ use crate::plan::HeaderCase;
 use crate::proxy::io::{
     AttemptDeadlines, Listener, MOST_INTERIM_BYTES, RequestBody, TrackedSocket, UploadProgress,
 };
+use crate::proxy::upstream::leftover::Leftover;
 use crate::proxy::upstream::settings::Settings;
 use crate::wire::h1::Refusal;
 use crate::wire::h1::chunks::{ChunkDecoder, Piece};
@@ -130,15 +131,36 @@ impl OwnConnection {
             Ok(response) => Ok(response),
             Err(fault) => Err(Failure {
                 fault,
-                unsent: self.unsent(&waiting),
+                left: self.leftover(&waiting),
             }),
         }
     }
 
-    /// The body of the request, if no byte of the request was written.
-    fn unsent(&mut self, waiting: &Waiting<'_>) -> Option<RequestBody> {
-        let is_unsent = self.stream.written() == waiting.written_before;
-        is_unsent.then(|| self.upload.rewound())?
+    /// What is left of the request that was not answered.
+    fn leftover(&mut self, waiting: &Waiting<'_>) -> Leftover {
+        let is_unseen = self.stream.written() == waiting.written_before;
+        match self.upload.rewound() {
+            Some(body) if is_unseen => Leftover::Unseen(body),
+            body => Leftover::seen(body),
+        }
+    }
+
+    /// See [`super::H1Connection::keeps_request`].
+    pub(super) fn keeps_request(&self) -> bool {
+        self.upload.is_kept()
+    }
+
+    /// See [`super::H1Connection::take_request`].
+    pub(super) fn take_request(&mut self) -> Option<RequestBody> {
+        // The server waits for the rest of it, and would take the next request for that.
+        self.is_last |= !self.upload.is_sent();
+        self.upload.rewound()
+    }
+
+    /// See [`super::H1Connection::forget_request`].
+    #[inline]
+    pub(super) fn forget_request(&mut self) {
+        self.upload.forget();
     }
 
     fn poll_answer(
@@ -155,8 +177,8 @@ impl OwnConnection {
                 return Poll::Ready(Err(stopped.into()));
             }
             if self.stream.written() != waiting.written_before {
-                // The server may have seen the request: it is not sent again.
-                self.upload.forget();
+                // The server may have seen the request.
+                self.upload.forget_unless_kept();
             }
             let answer = match self.poll_head(cx, waiting.method) {
                 Poll::Ready(answer) => answer?,

@@ -15,6 +15,7 @@ use crate::exchange::{AttemptIndex, Opening, Reason, RequestId};
 use crate::net::{Io, Stream};
 use crate::plan::HeaderCase;
 use crate::proxy::io::{Exchange, RequestBody};
+use crate::proxy::upstream::leftover::Leftover;
 use crate::wire::h1::response::HeadLimits;
 
 use super::Failure;
@@ -88,7 +89,7 @@ async fn post(connection: &mut OwnConnection) -> Result<u16, Failure> {
 async fn a_request_of_which_nothing_was_written_is_given_back_though_it_has_no_body() {
     let failure = post(&mut connection(Dead)).await.expect_err("it is dead");
     assert_eq!(failure.fault.reason, Reason::ServerResponseEmpty);
-    assert!(failure.unsent.is_some());
+    assert!(matches!(failure.left, Leftover::Unseen(_)));
 }
 
 #[tokio::test]
@@ -101,7 +102,7 @@ async fn a_request_that_was_written_is_not_given_back() {
     });
     let failure = failure.expect_err("there is no answer");
     assert_eq!(failure.fault.reason, Reason::ServerResponseEmpty);
-    assert!(failure.unsent.is_none());
+    assert!(matches!(failure.left, Leftover::Lost | Leftover::Seen(_)));
 }
 
 #[tokio::test]

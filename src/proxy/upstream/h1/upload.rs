@@ -127,6 +127,7 @@ impl Upload {
             Some(outgoing) if !outgoing.is_taken => Poll::Pending,
             // Of what the socket threw away the server has seen nothing: it may be sent to another.
             _ if stream.is_write_closed() => Poll::Ready(Ok(())),
+            Some(outgoing) if outgoing.body.is_kept_until_answered() => Poll::Ready(Ok(())),
             _ => {
                 self.body = None;
                 Poll::Ready(Ok(()))
@@ -139,15 +140,41 @@ impl Upload {
         self.body.is_none() && self.is_flushed && self.is_written()
     }
 
+    /// Whether the whole request has been written and flushed, or will never be: its body was taken back.
+    pub(super) fn is_sent(&self) -> bool {
+        let is_taken = self.body.as_ref().is_none_or(|outgoing| outgoing.is_taken);
+        is_taken && self.is_flushed && self.is_written()
+    }
+
+    /// Whether all of the body is kept until the request is answered.
+    pub(super) fn is_kept(&self) -> bool {
+        let body = self.body.as_ref();
+        body.is_some_and(|outgoing| outgoing.body.is_kept_until_answered())
+    }
+
     /// The body from its first byte; `None`: not all of it was kept.
     pub(super) fn rewound(&mut self) -> Option<RequestBody> {
         self.body.take()?.body.rewound()
     }
 
-    /// Keeps nothing of the body any more: the request will not be sent again.
-    pub(super) fn forget(&mut self) {
-        if let Some(outgoing) = &mut self.body {
+    /// Keeps nothing of the body any more, unless it is kept until the request is answered.
+    pub(super) fn forget_unless_kept(&mut self) {
+        if !self.is_kept()
+            && let Some(outgoing) = &mut self.body
+        {
             outgoing.body.forget();
+        }
+    }
+
+    /// Keeps nothing of the body any more: the request will not be sent again.
+    #[inline]
+    pub(super) fn forget(&mut self) {
+        let Some(outgoing) = &mut self.body else {
+            return;
+        };
+        outgoing.body.forget();
+        if self.is_sent() {
+            self.body = None;
         }
     }
 

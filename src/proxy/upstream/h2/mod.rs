@@ -17,7 +17,9 @@ mod stream;
 
 pub(super) use connection::NewH2Connection;
 pub(super) use pool::{H2Pool, Opening, Waiting};
-pub(crate) use stream::{Answer, Outcome, Rest, StreamPermit, Unanswered, ask_for_tunnel, head_of};
+pub(crate) use stream::{
+    Answer, Rest, StreamEnd, StreamPermit, Unanswered, ask_for_tunnel, head_of,
+};
 
 use ::h2::Reason as Code;
 

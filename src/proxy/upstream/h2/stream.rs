@@ -19,6 +19,7 @@ use crate::proxy::io::{
     AttemptDeadlines, BodyFault, MOST_INTERIM_BYTES, Pump, RequestBody, Stopped, StreamBody,
     UpgradeRequest, UploadProgress, interim_bytes, trim_values,
 };
+use crate::proxy::upstream::leftover::Leftover;
 
 use super::connection::H2Connection;
 use super::not_http2;
@@ -43,7 +44,10 @@ pub struct Answer {
 pub enum Rest {
     /// Nothing, or nothing that matters.
     Nothing,
-    /// Some of its body: the answer came before its end.
+    /// Some of its body, because the answer came before its end, or all of it, because it is kept until the
+    /// answer is judged.
+    Unjudged(Box<Unjudged>),
+    /// Some of its body.
     Upload(Upload),
     /// Whatever the client says from now on: the answer to a CONNECT was 2xx.
     Tunnel(SendStream<Bytes>),
@@ -53,19 +57,63 @@ pub enum Rest {
 /// resets the stream.
 pub struct Upload(JoinHandle<()>);
 
+/// What is left of a request, until it is known whether its answer goes to the client.
+pub struct Unjudged {
+    pump: Pump<RequestBody>,
+    /// Whether the server gets the rest.
+    wants_more: bool,
+}
+
+impl Rest {
+    /// The answer goes to the client: the rest of the request goes to the server, and nothing of it is kept.
+    #[must_use]
+    pub fn delivered(self) -> Self {
+        match self {
+            Self::Unjudged(unjudged) => {
+                let Unjudged {
+                    mut pump,
+                    wants_more,
+                } = *unjudged;
+                pump.body_mut().forget();
+                match wants_more {
+                    true => Self::Upload(Upload::of(pump)),
+                    false => Self::Nothing,
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the request could be sent once more, body and all.
+    pub fn keeps_request(&self) -> bool {
+        matches!(self, Self::Unjudged(unjudged) if unjudged.pump.body().is_kept_until_answered())
+    }
+
+    /// The body of the request, to be sent once more; `None`: it is not kept.
+    pub fn take_request(&mut self) -> Option<RequestBody> {
+        match std::mem::replace(self, Self::Nothing) {
+            Self::Unjudged(unjudged) => unjudged.pump.into_body().rewound(),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+}
+
 /// No answer came.
 pub struct Unanswered {
     /// Why.
     pub fault: Fault,
-    /// What it says of the request.
-    pub outcome: Outcome,
-    /// The request's body, if all of it is still here.
-    pub body: Option<RequestBody>,
+    /// How its stream ended.
+    pub end: StreamEnd,
+    /// What is left of the request.
+    pub left: Leftover,
 }
 
-/// What is known of a request that was not answered.
+/// How the stream of a request ended that was not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum StreamEnd {
     /// The server did nothing with it: it refused this one.
     Refused,
     /// The server did nothing with it: it, or we, will not go on with this connection.
@@ -150,8 +198,8 @@ impl StreamPermit {
                 // A bug here: a field that no request in HTTP/2 may have. Others are not concerned.
                 return Err(Unanswered {
                     fault: Fault::http2(Reason::ProxyPanic, error),
-                    outcome: Outcome::Other,
-                    body: body.rewound(),
+                    end: StreamEnd::Other,
+                    left: Leftover::seen(body.rewound()),
                 });
             }
             Err(error) => {
@@ -248,14 +296,19 @@ impl Call {
     fn answered(mut self, response: Response<::h2::RecvStream>) -> Answer {
         let (mut head, stream) = response.into_parts();
         trim_values(&mut head.headers);
+        if !self.pump.body().is_kept_until_answered() {
+            self.pump.body_mut().forget();
+        }
         // A server that has said everything wants no more of the request.
-        self.pump.body_mut().forget();
         let wants_more = !self.pump.is_over() && !stream.is_end_stream();
         let body = StreamBody::new(stream, &head.headers);
         Answer {
             response: Response::from_parts(head, body),
-            rest: match wants_more {
-                true => Rest::Upload(Upload::of(self.pump)),
+            rest: match wants_more || self.pump.body().is_kept_until_answered() {
+                true => Rest::Unjudged(Box::new(Unjudged {
+                    pump: self.pump,
+                    wants_more,
+                })),
                 false => Rest::Nothing,
             },
         }
@@ -282,31 +335,35 @@ impl Call {
 
     fn unanswered(self, ended: Ended, permit: &StreamPermit) -> Unanswered {
         let body = self.pump.into_body();
-        let (fault, outcome) = match ended {
+        let (fault, end) = match ended {
             Ended::Deadline(reason) => {
                 if reason == Reason::ServerResponseTimeout {
                     permit.doubt();
                 }
-                (Fault::new(reason), Outcome::Other)
+                (Fault::new(reason), StreamEnd::Other)
             }
-            Ended::Body(reason) => (Fault::new(reason), Outcome::Other),
+            Ended::Body(reason) => (Fault::new(reason), StreamEnd::Other),
             Ended::Interim => {
                 // It goes on saying so. Others are not sent there.
                 permit.connection.leave();
-                (Fault::new(Reason::ServerResponseInterim), Outcome::Other)
+                (Fault::new(Reason::ServerResponseInterim), StreamEnd::Other)
             }
             Ended::Stream(error) => {
-                let (reason, outcome) = judged(&error);
+                let (reason, end) = judged(&error);
                 let is_first = !permit.connection.is_greeted();
                 let stranger = is_first.then(|| not_http2(&error)).flatten();
                 let fault = stranger.unwrap_or_else(|| Fault::http2(reason, error));
-                (fault, outcome)
+                (fault, end)
             }
         };
+        let body = body.rewound();
         Unanswered {
             fault,
-            outcome,
-            body: body.rewound(),
+            end,
+            left: match (end, body) {
+                (StreamEnd::Refused | StreamEnd::LeftOut, Some(body)) => Leftover::Unseen(body),
+                (_, body) => Leftover::seen(body),
+            },
         }
     }
 }
@@ -318,18 +375,18 @@ fn takes_requests(sender: &mut SendRequest<Bytes>) -> bool {
 }
 
 /// What the end of a stream says of the request that it carried.
-fn judged(error: &::h2::Error) -> (Reason, Outcome) {
+fn judged(error: &::h2::Error) -> (Reason, StreamEnd) {
     if error.is_remote() && error.is_go_away() {
         // h2 says this only of streams that the server has not looked at (RFC 9113 §6.8).
-        (Reason::ServerStreamRefused, Outcome::LeftOut)
+        (Reason::ServerStreamRefused, StreamEnd::LeftOut)
     } else if error.is_remote() && error.reason() == Some(Code::REFUSED_STREAM) {
-        (Reason::ServerStreamRefused, Outcome::Refused)
+        (Reason::ServerStreamRefused, StreamEnd::Refused)
     } else if error.is_library() {
-        (Reason::ServerResponseMalformed, Outcome::Other)
+        (Reason::ServerResponseMalformed, StreamEnd::Other)
     } else if error.is_io() {
-        (Reason::ServerResponseEmpty, Outcome::Died)
+        (Reason::ServerResponseEmpty, StreamEnd::Died)
     } else {
-        (Reason::ServerResponseEmpty, Outcome::Other)
+        (Reason::ServerResponseEmpty, StreamEnd::Other)
     }
 }
 
@@ -341,8 +398,8 @@ impl Unanswered {
                 Some(error) => Fault::http2(reason, error),
                 None => Fault::new(reason),
             },
-            outcome: Outcome::LeftOut,
-            body: body.rewound(),
+            end: StreamEnd::LeftOut,
+            left: body.rewound().map_or(Leftover::Lost, Leftover::Unseen),
         }
     }
 }

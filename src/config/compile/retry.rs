@@ -1,0 +1,54 @@
+//! `retry` of a backend, and `attempts`, its short form.
+
+use crate::config::keys::{MOST_ATTEMPTS, RETRY};
+use crate::config::raw::{Entry, Kind};
+use crate::config::report::Report;
+use crate::config::section::Section;
+use crate::plan::Retry;
+
+/// What `section` says of it; `entry` is the backend as written, without defaults.
+pub(super) fn retry(section: &Section<'_>, entry: &Entry, report: &mut Report<'_>) -> Retry {
+    let mut retry = Retry::default();
+    let has_long = read_table(section, &mut retry, report);
+    let Some(short) = section.setting("attempts") else {
+        return retry;
+    };
+    let own = match &entry.value.kind {
+        Kind::Table(table) => Some(table),
+        _ => None,
+    };
+    let own = |key| own.and_then(|own| own.get(key));
+    let own_short = own("attempts").is_some();
+    let own_long = own("retry").is_some_and(|own| match &own.kind {
+        Kind::Table(own) => own.get("attempts").is_some(),
+        _ => false,
+    });
+    if own_short && own_long {
+        report.error(
+            short.span(),
+            "`attempts` is written here and in `retry`",
+            "leave it out here: `retry = { attempts = … }` says the same",
+        );
+        return retry;
+    }
+    // What the backend writes itself replaces the default, in whichever form that is.
+    let number = short.number(1, MOST_ATTEMPTS, report);
+    if let Some(number) = number
+        && (!has_long || own_short)
+    {
+        retry.attempts = u32::try_from(number).unwrap_or(retry.attempts);
+    }
+    retry
+}
+
+/// Reads the table into `retry`, and returns whether it says how many attempts there are.
+fn read_table(section: &Section<'_>, retry: &mut Retry, report: &mut Report<'_>) -> bool {
+    if section.setting("retry").is_none() {
+        return false;
+    }
+    let Some(table) = section.section("retry", &RETRY, report) else {
+        return false;
+    };
+    RETRY.whole().read(&table, retry, report);
+    table.setting("attempts").is_some()
+}

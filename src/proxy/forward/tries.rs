@@ -1,0 +1,188 @@
+//! The attempts of one exchange at the servers of one backend: a slot for each, and what follows from its
+//! outcome.
+
+use std::rc::Rc;
+
+use http::Response;
+
+use crate::base::clock;
+use crate::exchange::{Cause, Fault, Outcome, Reason, Verdict};
+use crate::observe::event;
+use crate::proxy::backend::{Lease, Local, NoSlot, Tried};
+use crate::proxy::io::{ActiveAttempt, Exchange};
+
+use super::answered::{Answered, Aside};
+use super::attempt::Failed;
+use super::schedule::{Left, Schedule, Seen, Step};
+use super::sending::Sending;
+use super::server_body::ServerBody;
+
+/// The attempts of one exchange.
+pub(super) struct Tries<'a> {
+    backend: &'a Rc<Local>,
+    exchange: &'a Rc<Exchange>,
+    tried: Tried,
+    schedule: Schedule<'a>,
+    /// The last answer that was set aside: if no better one comes, the client gets this one. In a box: hardly
+    /// any exchange has one.
+    aside: Option<Box<Aside>>,
+}
+
+/// A slot at a server, and the attempt that it is for.
+pub(super) type Begun = (Lease, ActiveAttempt);
+
+/// What is done next.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, and a box would be an allocation for each exchange"
+)]
+pub(super) enum Next {
+    Attempt(Begun),
+    Deliver(Response<ServerBody>),
+    Fail(Fault),
+}
+
+impl<'a> Tries<'a> {
+    pub(super) fn at(backend: &'a Rc<Local>, exchange: &'a Rc<Exchange>) -> Self {
+        Self {
+            backend,
+            exchange,
+            tried: Tried::default(),
+            schedule: Schedule::new(&backend.shared.plan.retry),
+            aside: None,
+        }
+    }
+
+    /// The first attempt: at once if a slot is free, else as soon as there is one within `timeout.queue`.
+    pub(super) async fn first(&mut self) -> Result<Begun, Fault> {
+        let lease = match self.backend.lease_now(&self.tried) {
+            Ok(lease) => Ok(lease),
+            Err(NoSlot::NoServer) => Err(Reason::BackendNoServer),
+            // Boxed: an exchange that need not wait does not carry the room for waiting.
+            Err(NoSlot::Full) => Box::pin(wait(self.backend, self.exchange)).await,
+        };
+        Ok(self.begun(lease?))
+    }
+
+    /// What follows from the `outcome` of an attempt.
+    pub(super) fn judged(
+        &mut self,
+        outcome: Result<Answered, Failed>,
+        sending: &mut Sending,
+    ) -> Next {
+        match outcome {
+            Ok(answered) => self.answered(answered, sending),
+            Err(failed) => match self.failed(failed, sending.left()) {
+                Ok(begun) => Next::Attempt(begun),
+                Err(fault) => self.fail(fault),
+            },
+        }
+    }
+
+    /// An attempt has failed, and `left` is what there is of the request: another one, or the end.
+    pub(super) fn failed(&mut self, failed: Failed, left: Left) -> Result<Begun, Fault> {
+        let Failed { fault, lease } = failed;
+        tell(&lease, &fault);
+        self.tried.add(&lease.server().shared);
+        lease.settle(&Outcome::without_answer(Verdict::of_failure(fault.reason)));
+        if let Step::Fail(fault) = self.schedule.next(Seen::Failed(fault, left)) {
+            return Err(fault);
+        }
+        self.next()
+            .map_err(|reason| self.schedule.without_slot(reason))
+    }
+
+    fn answered(&mut self, answered: Answered, sending: &mut Sending) -> Next {
+        let seen = Seen::Answered(answered.status(), answered.left(sending));
+        if !matches!(self.schedule.next(seen), Step::Start) {
+            return self.deliver(answered);
+        }
+        self.tried.add(&answered.lease().server().shared);
+        let Ok(begun) = self.next() else {
+            return self.deliver(answered);
+        };
+        let aside = answered.set_aside(sending);
+        if let Some(before) = self.aside.replace(Box::new(aside)) {
+            before.discard();
+        }
+        Next::Attempt(begun)
+    }
+
+    /// The next attempt, at a server that was not tried. An exchange that has tried a server does not wait for
+    /// another.
+    fn next(&mut self) -> Result<Begun, Reason> {
+        match self.backend.lease_now(&self.tried) {
+            Ok(lease) => Ok(self.begun(lease)),
+            Err(NoSlot::NoServer) => Err(Reason::BackendNoServer),
+            Err(NoSlot::Full) => Err(Reason::QueueFull),
+        }
+    }
+
+    fn begun(&self, lease: Lease) -> Begun {
+        let server = Rc::clone(&lease.server().tried);
+        let active = ActiveAttempt::begin(Rc::clone(self.exchange), server);
+        (lease, active)
+    }
+
+    fn deliver(&mut self, answered: Answered) -> Next {
+        if let Some(aside) = self.aside.take() {
+            aside.discard();
+        }
+        Next::Deliver(answered.deliver())
+    }
+
+    /// No other server can be asked: the client gets the last answer if there was one, else the fault.
+    fn fail(&mut self, fault: Fault) -> Next {
+        let Some(aside) = self.aside.take() else {
+            return Next::Fail(fault);
+        };
+        let is_over = fault.reason == Reason::ExchangeTimeout
+            || Verdict::of_failure(fault.reason) == Verdict::ClientLeft;
+        if is_over {
+            aside.discard();
+            return Next::Fail(fault);
+        }
+        Next::Deliver(aside.deliver())
+    }
+}
+
+/// Says why a server is not believed or not understood, now and then: without checks of its health
+/// nothing else does, and an operator has to mend the configuration or a certificate.
+fn tell(lease: &Lease, fault: &Fault) {
+    if fault.reason == Reason::ProxyDescriptors {
+        if lease.server().shared.may_tell(clock::now()) {
+            event::no_descriptor_for_server();
+        }
+        return;
+    }
+    let is_tls = matches!(
+        fault.reason,
+        Reason::ServerTlsHandshake | Reason::ServerTlsCertificate
+    );
+    let is_stranger = matches!(fault.cause, Some(Cause::NotSpoken(_)));
+    let server = &lease.server().shared;
+    if (is_tls || is_stranger) && server.may_tell(clock::now()) {
+        let backend = &lease.backend().shared.plan.name;
+        match is_tls {
+            true => event::server_not_believed(backend, &server.name, fault),
+            false => event::server_not_understood(backend, &server.name, fault),
+        }
+    }
+}
+
+/// A slot, within `timeout.queue`.
+async fn wait(backend: &Rc<Local>, exchange: &Exchange) -> Result<Lease, Reason> {
+    let began = clock::now();
+    let timeout = backend.shared.plan.timeout.queue;
+    // Those of the attempt that the slot is for.
+    let deadlines = exchange.deadlines.of(exchange.record.attempts.next());
+    deadlines.wait_for_server(timeout, Reason::QueueTimeout);
+    let outcome = deadlines.unless_due(backend.wait_for_slot()).await;
+    deadlines.server_came();
+    let waited = clock::now().saturating_duration_since(began);
+    exchange
+        .record
+        .queued
+        .set(exchange.record.queued.get() + waited);
+    outcome?
+}
