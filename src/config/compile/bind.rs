@@ -42,8 +42,8 @@ pub(super) fn proxy_protocol(
     keys::proxy_protocol(section, section.setting("proxy_protocol")?, report)
 }
 
-/// The items of the `listen` of the frontend `section`, each address noted as bound by it. Those that
-/// write no `proxy_protocol` have that of the frontend, `inherited`.
+/// The items of the `listen` of the frontend `section`. Those that write no `proxy_protocol` have that
+/// of the frontend, `inherited`.
 pub(super) fn items<'a>(
     section: &Section<'a>,
     setting: Setting<'a>,
@@ -165,7 +165,7 @@ impl Compiled {
     }
 }
 
-/// The binds of `[admin]`, the address of each noted as bound by it, with its `socket_mode`.
+/// The binds of `[admin]`, with its `socket_mode`.
 pub(super) fn admin_binds(
     section: &Section<'_>,
     setting: Setting<'_>,

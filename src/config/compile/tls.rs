@@ -1,4 +1,4 @@
-//! `[frontend.NAME.tls]`. Files are only named here; `control::verify` reads them.
+//! `tls` of a frontend and of its addresses. Files are only named here; `control::verify` reads them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,9 +18,9 @@ use crate::plan::{
 
 const H2: &str = "h2";
 
-/// `None`: no TLS.
-pub(super) fn tls(frontend: &Section<'_>, http2: &Http2, report: &mut Report<'_>) -> Option<Tls> {
-    let setting = frontend.setting("tls")?;
+/// The `tls` that is written in `owner`, a frontend or an item of its `listen`; `None`: no TLS.
+pub(super) fn tls(owner: &Section<'_>, http2: &Http2, report: &mut Report<'_>) -> Option<Tls> {
+    let setting = owner.setting("tls")?;
     let default = default_rules(http2);
     // One string, or a list: certificates, and the rest as it is by default.
     if let Kind::String(_) | Kind::Array(_) = setting.value.kind {
@@ -34,7 +34,7 @@ pub(super) fn tls(frontend: &Section<'_>, http2: &Http2, report: &mut Report<'_>
         );
         return None;
     }
-    let section = frontend.section("tls", &keys::FRONTEND_TLS, report)?;
+    let section = owner.section("tls", &keys::FRONTEND_TLS, report)?;
     let mut tls = Tls::new(Vec::new(), default);
     keys::FRONTEND_TLS.whole().read(&section, &mut tls, report);
     rules(&section, &mut tls.rules, report);
@@ -53,7 +53,7 @@ pub(super) fn tls(frontend: &Section<'_>, http2: &Http2, report: &mut Report<'_>
     Some(tls)
 }
 
-/// The rules of a frontend that writes none.
+/// The rules where none are written.
 fn default_rules(http2: &Http2) -> TlsRules {
     let mut rules = TlsRules::default();
     rules

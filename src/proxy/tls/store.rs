@@ -33,7 +33,7 @@ pub(crate) enum KeyKind {
     Rsa,
 }
 
-/// All certificates of a frontend.
+/// All certificates of binds with the same TLS.
 #[derive(Debug, Default)]
 pub struct Store {
     exact: HashMap<Box<str>, Choice>,
