@@ -35,7 +35,7 @@ use crate::proxy::io::{
 };
 use crate::wire::target;
 
-use super::Shared;
+use super::shared::Shared;
 
 /// Timers that a connection keeps for its next streams.
 const TIMERS_KEPT: usize = 8;

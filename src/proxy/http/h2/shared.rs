@@ -1,0 +1,122 @@
+//! What a connection of a client of HTTP/2 and its streams share: the exchanges that are open, and why it ends.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::Waker;
+
+use tokio::sync::oneshot;
+
+use crate::base::clock::Instant;
+use crate::exchange::Reason;
+use crate::proxy::http::client::Client;
+use crate::proxy::io::{SocketTracker, Timer};
+
+use super::heads::{HeadSize, OpenHeads};
+
+/// What a connection and its streams share.
+pub(super) struct Shared {
+    pub(super) client: Rc<Client>,
+    /// The streams with an open exchange. Few enough to be looked through. Written by
+    /// [`Shared::begin`], [`Shared::end`] and [`Session::look_at_faults`].
+    pub(super) open: RefCell<Vec<OpenStream>>,
+    /// How large the heads of these are together.
+    pub(super) heads: OpenHeads,
+    /// When the last exchange ended, or the connection was accepted.
+    pub(super) idle_since: Cell<Instant>,
+    /// Whether it has carried an exchange.
+    pub(super) has_served: Cell<bool>,
+    /// Why streams end that are still open when the connection does.
+    pub(super) ending: Cell<Option<Reason>>,
+    /// Timers that streams have left behind; still armed, which makes the next use cheap.
+    pub(super) timers: RefCell<Vec<Timer>>,
+    /// The connection's task, to be woken when the last exchange ends. Written by that task.
+    pub(super) waker: RefCell<Waker>,
+    /// Streams that wait until what they have handed to the connection is sent. Written by
+    /// [`Shared::all_sent`], emptied by the connection's task.
+    pub(super) cut: RefCell<Vec<oneshot::Sender<()>>>,
+    /// What the client has taken.
+    pub(super) tracker: SocketTracker,
+}
+
+pub(super) struct OpenStream {
+    pub(super) id: u32,
+    pub(super) head: HeadSize,
+    /// h2 has reset it because the client broke the rules on it.
+    pub(super) fault: Option<Reason>,
+}
+
+impl Shared {
+    /// The exchange of stream `id`, whose head is so large, begins.
+    pub(super) fn begin(&self, id: u32, head: HeadSize) {
+        let fault = None;
+        self.open.borrow_mut().push(OpenStream { id, head, fault });
+        self.has_served.set(true);
+    }
+
+    /// The exchange of stream `id` was over at `ended`.
+    pub(super) fn end(&self, id: u32, ended: Instant) {
+        let mut open = self.open.borrow_mut();
+        if let Some(place) = open.iter().position(|open| open.id == id) {
+            self.heads.over(open.swap_remove(place).head);
+        }
+        self.idle_since.set(ended);
+        if open.is_empty() || self.client.is_leaving.get() {
+            self.waker.borrow().wake_by_ref();
+        }
+    }
+
+    /// Ready when all that was handed to the connection before is sent, or the connection has ended.
+    pub(super) fn all_sent(&self) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        self.cut.borrow_mut().push(sender);
+        // With nothing left to send, nothing else wakes it.
+        self.waker.borrow().wake_by_ref();
+        receiver
+    }
+
+    /// Whether an exchange is open.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.open.borrow().is_empty()
+    }
+
+    /// Until when the next request is waited for. A connection that was never used has only the
+    /// time of a head.
+    pub(super) fn idle_until(&self) -> Instant {
+        let timeouts = self.client.timeouts.get();
+        let timeout = if self.has_served.get() {
+            timeouts.keep_alive
+        } else {
+            timeouts.head
+        };
+        self.idle_since.get() + timeout
+    }
+
+    /// Why an exchange is cut that is still open: the connection's reason, or else `otherwise`.
+    pub(super) fn reason_or(&self, otherwise: Reason) -> Reason {
+        self.ending.get().unwrap_or(otherwise)
+    }
+
+    /// Why the exchange of stream `id` is cut whose stream was reset.
+    pub(super) fn reason_of_reset(&self, id: u32) -> Reason {
+        let open = self.open.borrow();
+        let fault = open.iter().find(|open| open.id == id);
+        let fault = fault.and_then(|open| open.fault);
+        self.reason_or(fault.unwrap_or(Reason::ClientLeft))
+    }
+
+    /// Notes, counts and logs that h2 has sent the client away with `code`.
+    pub(super) fn end_for(&self, code: u32) {
+        let reason = if code == u32::from(h2::Reason::ENHANCE_YOUR_CALM) {
+            Reason::ClientFlood
+        } else {
+            Reason::ClientProtocol
+        };
+        self.refuse(reason, 0, None);
+        self.ending.set(Some(reason));
+    }
+
+    /// Counts and logs what no exchange was opened for, and what the client was told.
+    pub(super) fn refuse(&self, reason: Reason, status: u16, began: Option<Instant>) {
+        self.client.refuse(reason, status, began, None, None);
+    }
+}
