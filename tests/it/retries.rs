@@ -12,9 +12,9 @@ const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
 
 const MIB: usize = 1 << 20;
 
-/// Two servers, the first of which gets the first request, with one worker.
-fn setup(servers: [&Origin; 2], on: &str) -> Setup {
-    let retry = format!("retry = {{ on = [{on}] }}");
+/// Servers of which the first gets the first request, with one worker. A connection that is kept stays open.
+fn setup<const N: usize>(servers: [&Origin; N], on: &str) -> Setup {
+    let retry = format!("retry = {{ on = [{on}] }}\npool.idle_timeout = \"1h\"");
     Setup::of(&servers).workers(1).backend(&retry)
 }
 
@@ -258,6 +258,19 @@ fn a_late_server_is_followed_by_another_if_that_is_wanted() {
         late.wait_for_end_of(0);
         nothing_in_flight(&proxy);
     }
+}
+
+#[test]
+fn two_late_servers_are_followed_by_a_third() {
+    let (one, two, good) = (Origin::silent(), Origin::silent(), Origin::named("good"));
+    let setup = setup([&one, &two, &good], "\"timeout\"").backend("timeout.response = \"300ms\"");
+    let proxy = setup.start_paused();
+    let mut client = proxy.client();
+    client.send(GET);
+    client.hears_in_time(&proxy);
+    assert_eq!(client.response().text(), "good");
+    assert_eq!(proxy.line().number("attempts"), 3);
+    nothing_in_flight(&proxy);
 }
 
 #[test]
