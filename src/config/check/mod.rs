@@ -12,6 +12,7 @@ mod condition;
 mod own_fields;
 mod routes;
 mod rules;
+mod servers;
 
 pub(super) use condition::{Impossible, impossible};
 
@@ -33,6 +34,7 @@ pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
     report.ends();
     binds::refuse_bound_twice(plan, report);
     own_fields::refuse(plan, report);
+    servers::refuse_nameless(plan, report);
     if reading == Reading::Whole {
         backends::refuse_unknown(plan, report);
     }

@@ -11,7 +11,7 @@ use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::plan::expr::Known;
-use crate::plan::{Backend, HeaderCase, Own, Probe, Protocol};
+use crate::plan::{Backend, HeaderCase, Probe, Protocol};
 
 pub(super) fn backends(
     top: &Section<'_>,
@@ -67,9 +67,6 @@ fn of_section(
     backend.tls = tls.on().cloned();
     backend.health = health::health(section, backend.tls.as_ref(), report);
     backend.servers = server::servers(section, &backend, entry.key_span, reading, report);
-    let servers = backend.servers.iter();
-    let inheriting = servers.filter(|server| server.own.tls == Own::Inherited);
-    server_tls::refuse_nameless_servers(section, inheriting, report);
     server_health::refuse_impossible(section, &backend, report);
     let rules = rule::rules(section, Known::Backend, report);
     backend.rules = rules;

@@ -117,8 +117,6 @@ fn server_of_table(
     server.name = name?;
     server.address = address;
     server.at = report.position(at.span());
-    let itself = std::slice::from_ref(&server);
-    server_tls::refuse_nameless_servers(section, itself.iter(), report);
     server_health::refuse_impossible_own(section, &server, backend, plan, report);
     Some(server)
 }

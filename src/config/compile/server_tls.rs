@@ -11,7 +11,7 @@ use crate::config::raw::Kind;
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
-use crate::plan::{FileAt, Identity, Own, Server, ServerTls, Sni, Trust};
+use crate::plan::{FileAt, Identity, Own, ServerTls, Sni, Trust};
 
 /// What `tls` of `section` says: of a backend, of a server, or of checks. `true` means `outer`, which holds
 /// around `section`; without that, the system's CAs.
@@ -65,34 +65,6 @@ pub(super) fn server_tls(
         identity: identity(&section, report),
         at,
     }))
-}
-
-/// Reports `sni = "server"` in `tls` of `section` if one of `servers`, for which it holds, has no host name.
-pub(super) fn refuse_nameless_servers<'a>(
-    section: &Section<'_>,
-    mut servers: impl Iterator<Item = &'a Server>,
-    report: &mut Report<'_>,
-) {
-    let tls = section.setting("tls").map(|tls| &tls.value.kind);
-    let sni = match tls {
-        Some(Kind::Table(tls)) => tls.get("sni"),
-        _ => None,
-    };
-    let is_server = |kind: &Kind| matches!(kind, Kind::String(text) if text.value == "server");
-    let Some(sni) = sni.filter(|sni| is_server(&sni.kind)) else {
-        return;
-    };
-    let nameless = servers.find(|server| ServerName::try_from(server.name.to_string()).is_err());
-    if let Some(server) = nameless {
-        report.error(
-            sni.span,
-            format!(
-                "`sni = \"server\"` sends a server's `name`, and `{}` is not a host name",
-                server.name
-            ),
-            "give the server a host name: `{ name = \"a.example\", address = \"…\" }`",
-        );
-    }
 }
 
 fn trust(section: &Section<'_>, report: &mut Report<'_>) -> Trust {

@@ -3112,6 +3112,19 @@ fn what_a_server_has_of_its_own_must_mean_something() {
             "`sni = \"server\"` sends a server's `name`, and `10.0.0.1:80` is not a host name",
         ),
         (
+            "[{ address = '10.0.0.1:80', tls = false }]\ntls = { verify = 'none', sni = 'server' }\n\
+             health = { path = '/', tls = true }",
+            "evenkeel.toml:8:7\n",
+        ),
+        (
+            "['10.0.0.1:80']\nhealth = { path = '/', tls = { sni = 'server' } }",
+            "evenkeel.toml:8:30\n",
+        ),
+        (
+            "[{ address = '10.0.0.1:80', health = { tls = { sni = 'server' } } }]\nhealth = '/'",
+            "`sni = \"server\"` sends a server's `name`, and `10.0.0.1:80` is not a host name",
+        ),
+        (
             "[{ address = '10.0.0.1:80', tls = true }]\nhealth = '/'",
             "or `sni = \"app.example.com\"` in this `tls`",
         ),

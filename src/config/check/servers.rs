@@ -1,0 +1,41 @@
+//! Names of servers that TLS cannot ask by.
+
+use std::collections::HashSet;
+
+use rustls::pki_types::ServerName;
+
+use crate::base::Position;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::report::Report;
+use crate::plan::{Plan, Probe, ServerTls, Sni};
+
+/// Reports settings of TLS that send the name of a server, for exchanges or checks, where it is no host name.
+pub(super) fn refuse_nameless(plan: &Plan, report: &mut Report<'_>) {
+    let asks_by_name = |tls: &&ServerTls| tls.sni == Sni::Server;
+    for backend in &plan.backends {
+        let health = backend.health.as_ref();
+        let has_checks = health.is_some_and(|health| health.probe != Probe::Tcp);
+        // One server is enough for each place: of many, all are called by their addresses.
+        let mut reported = HashSet::new();
+        for server in &backend.servers {
+            if ServerName::try_from(server.name.as_str()).is_ok() {
+                continue;
+            }
+            let of_exchanges = backend.tls_of(&server.own);
+            let of_checks = backend.check_tls_of(&server.own).filter(|_| has_checks);
+            for tls in of_exchanges.into_iter().chain(of_checks) {
+                let Position { file, line, column } = &tls.at;
+                if !asks_by_name(&tls) || !reported.insert((file, line, column)) {
+                    continue;
+                }
+                let message = format!(
+                    "`sni = \"server\"` sends a server's `name`, and `{}` is not a host name",
+                    server.name
+                );
+                let help =
+                    "give the server a host name: `{ name = \"a.example\", address = \"…\" }`";
+                report.add(Diagnostic::at(&tls.at, message, help));
+            }
+        }
+    }
+}
