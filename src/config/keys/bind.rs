@@ -2,6 +2,8 @@
 //!
 //! They are shown as short as they can be: what all addresses have stands in the frontend.
 
+use std::slice;
+
 use crate::base::FileMode;
 use crate::config::page::{Page, list, string, table};
 use crate::plan::{Bind, Frontend, ProxyProtocol, Tls};
@@ -47,24 +49,29 @@ pub(in crate::config) static BIND: Keys<Bind> = Keys {
 
 /// `listen` in one line; `None`: its addresses have different TLS, which needs tables.
 pub(super) fn short(frontend: &Frontend) -> Option<String> {
-    let item = |bind: &Bind| match &*keys_of(bind, frontend) {
+    let item = |bind: &Bind| match &*keys_of(slice::from_ref(bind), frontend) {
         [(_, address)] => address.clone(),
         keys => table(keys.iter().cloned()),
     };
     has_one_tls(frontend).then(|| list(frontend.binds.iter().map(item)))
 }
 
-/// `listen` as tables, where addresses have different TLS: each has its own.
+/// `listen` as tables, where addresses have different TLS: each says its own, those in a row that are
+/// alike in one table.
 pub(super) fn long(frontend: &Frontend, path: &str, page: &mut Page) {
     if has_one_tls(frontend) {
         return;
     }
-    for (index, bind) in frontend.binds.iter().enumerate() {
+    let are_alike = |one: &Bind, next: &Bind| {
+        (one.tls, &one.proxy_protocol) == (next.tls, &next.proxy_protocol)
+    };
+    for alike in frontend.binds.chunk_by(are_alike) {
         page.element(path);
-        for (key, value) in keys_of(bind, frontend) {
+        for (key, value) in keys_of(alike, frontend) {
             page.set(&key, value);
         }
-        if let Some(tls) = frontend.tls_of(index) {
+        let index = alike.first().and_then(|bind| bind.tls);
+        if let Some(tls) = index.and_then(|index| frontend.tls.get(index)) {
             let path = Page::inner(path, "tls");
             page.table(&path);
             FRONTEND_TLS.whole().show(&path, tls, page);
@@ -89,17 +96,28 @@ fn has_one_tls(frontend: &Frontend) -> bool {
     frontend.tls.len() <= 1
 }
 
-/// The address of `bind`, and what differs from what the frontend shows. Other TLS is shown as a table.
-fn keys_of(bind: &Bind, frontend: &Frontend) -> Vec<(String, String)> {
-    let mut keys = vec![("address", string(&bind.addr.to_string()))];
-    if bind.tls.is_none() && !frontend.tls.is_empty() {
+/// The addresses of `alike`, whose settings are the same, and what differs from what the frontend shows.
+/// Other TLS is shown as a table.
+fn keys_of(alike: &[Bind], frontend: &Frontend) -> Vec<(String, String)> {
+    let addresses = alike.iter().map(|bind| string(&bind.addr.to_string()));
+    let mut keys = vec![("address", one_or_list(addresses))];
+    let first = alike.first();
+    if first.is_some_and(|bind| bind.tls.is_none()) && !frontend.tls.is_empty() {
         keys.push(("tls", false.to_string()));
     }
-    if proxy_protocol_of_all(frontend).is_none() {
+    if let Some(bind) = first.filter(|_| proxy_protocol_of_all(frontend).is_none()) {
         keys.push(("proxy_protocol", peers::shown(&bind.proxy_protocol)));
     }
     let keys = keys.into_iter();
     keys.map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// A list, without brackets where it has one item.
+fn one_or_list(items: impl ExactSizeIterator<Item = String>) -> String {
+    match items.len() {
+        1 => items.collect(),
+        _ => list(items),
+    }
 }
 
 /// The permissions of the socket files among `binds`, which are the same for all; `None`: there is no file.

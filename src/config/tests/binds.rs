@@ -123,6 +123,27 @@ fn passthrough_and_client_certificates_find_the_tls_of_an_address() {
 }
 
 #[test]
+fn addresses_in_a_row_that_are_alike_are_shown_in_one_table() {
+    let made = plan(&text(
+        "listen = [':80', { address = ':443', tls = '/a.pem' }, { address = '10.0.0.1:444', tls = '/b.pem' }]",
+    ));
+    let shown = show(&made);
+    let tables: Vec<&str> = shown
+        .lines()
+        .filter(|line| line.starts_with("address = ") || line.starts_with("tls = false"))
+        .collect();
+    assert_eq!(
+        tables[..4],
+        [
+            "address = [\"0.0.0.0:80\", \"[::]:80\"]",
+            "tls = false",
+            "address = [\"0.0.0.0:443\", \"[::]:443\"]",
+            "address = \"10.0.0.1:444\"",
+        ]
+    );
+}
+
+#[test]
 fn a_route_may_require_a_certificate_that_some_addresses_ask_for() {
     let asking =
         "tls = { certificates = '/a.pem', client_auth = { mode = 'optional', ca = '/ca.pem' } }";
