@@ -87,8 +87,8 @@
 //!
 //! proxy/*         -> base wire plan exchange expr observe net proxy/io
 //! proxy/worker    -> proxy/listen proxy/context proxy/connections proxy/snapshot proxy/frontend
-//! proxy/listen    -> proxy/tls proxy/http proxy/tcp proxy/tunnel proxy/context proxy/connections proxy/snapshot proxy/frontend
-//! proxy/http      -> proxy/tls proxy/rules proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/context proxy/connections proxy/snapshot proxy/frontend
+//! proxy/listen    -> proxy/tls proxy/http proxy/tcp proxy/run proxy/context proxy/connections proxy/snapshot proxy/frontend
+//! proxy/http      -> proxy/tls proxy/rules proxy/route proxy/forward proxy/backend proxy/reply proxy/tunnel proxy/run proxy/context proxy/connections proxy/snapshot proxy/frontend
 //! proxy/tcp       -> proxy/forward proxy/backend proxy/tunnel proxy/context proxy/connections proxy/snapshot proxy/frontend
 //! proxy/tunnel    -> proxy/backend proxy/context proxy/connections proxy/frontend
 //! proxy/context   -> proxy/connections proxy/snapshot proxy/frontend
@@ -100,6 +100,7 @@
 //! proxy/tls       -> nothing
 //! proxy/rules     -> proxy/reply
 //! proxy/route     -> nothing
+//! proxy/run       -> nothing
 //! proxy/frontend  -> nothing
 //! proxy/reply     -> nothing
 //! proxy/io        -> nothing

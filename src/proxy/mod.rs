@@ -11,6 +11,7 @@ pub(crate) mod listen;
 pub(crate) mod reply;
 pub mod route;
 pub(crate) mod rules;
+pub(crate) mod run;
 pub(crate) mod snapshot;
 pub(crate) mod tcp;
 pub(crate) mod tls;

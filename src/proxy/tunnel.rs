@@ -6,8 +6,7 @@
 //! are told, as far as they can be told. The slot at the server is held until then. It keeps the terms
 //! under which it began: no reload changes an open tunnel.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -22,10 +21,6 @@ use crate::proxy::io::{Broken, Exchange, ProgressProbe, Relay, Timer};
 
 /// How long two ends that were told that this is the end are heard out.
 const PARTING: Duration = Duration::from_secs(2);
-
-/// A tunnel that runs by itself, with all that belongs to it. Boxed: it may be idle for long, and does
-/// not carry the room for what came before it.
-pub(crate) type TunnelRun = Pin<Box<dyn Future<Output = ()>>>;
 
 /// A tunnel that is open.
 pub(crate) struct Tunnel {

@@ -3,7 +3,7 @@
 //!
 //! `serve` makes it; `handle` opens exchanges for it; `h1` and `h2` settle them when they are over.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ pub(super) struct Client {
     /// Whether it shall end with the exchanges that are open.
     pub(super) is_leaving: Cell<bool>,
     /// Of the frontend, as they were at the last exchange.
-    pub(super) timeouts: Cell<FrontendTimeouts>,
+    timeouts: RefCell<Rc<FrontendTimeouts>>,
     /// The place of the frontend in the snapshot of this generation.
     place: Cell<(u64, u32)>,
     /// What rules have set for the whole connection.
@@ -87,7 +87,11 @@ impl Client {
             tls,
         } = info;
         let (tls, admission) = tls.map(|one| (one.tls, one.admission)).unzip();
-        let client = Self {
+        let timeouts = match context.views.with(&live) {
+            Some((view, place)) => Rc::clone(&view.frontends[place].timeouts),
+            None => Rc::default(),
+        };
+        Self {
             context,
             peer: ends.client,
             local: ends.local,
@@ -95,7 +99,7 @@ impl Client {
             proxy_header_pools: ProxyHeaderPools::default(),
             live,
             is_leaving: Cell::new(false),
-            timeouts: Cell::new(FrontendTimeouts::default()),
+            timeouts: RefCell::new(timeouts),
             place: Cell::new((u64::MAX, 0)),
             variables: Variables::default(),
             forwarded_for: OnceCell::new(),
@@ -103,9 +107,7 @@ impl Client {
             address,
             header_from: header_from.map(Box::new),
             admitted_under: Cell::new((u64::MAX, 0)),
-        };
-        client.with_plan(|_| {});
-        client
+        }
     }
 
     /// What the next exchange of this connection runs under, and the place of its frontend there. A
@@ -128,9 +130,20 @@ impl Client {
     /// `None` when the frontend has just been removed: the connection is about to be told.
     pub(super) fn with_plan<T>(&self, look: impl FnOnce(&plan::Frontend) -> T) -> Option<T> {
         let (view, place) = self.view();
-        let plan = &view.snapshot.plan.frontends[place? as usize];
-        self.timeouts.set(plan.timeout);
-        Some(look(plan))
+        let place = place? as usize;
+        self.note_timeouts(&view, place);
+        Some(look(&view.snapshot.plan.frontends[place]))
+    }
+
+    /// The deadlines of the frontend, as they were at the last exchange.
+    pub(super) fn timeouts(&self) -> FrontendTimeouts {
+        **self.timeouts.borrow()
+    }
+
+    /// Notes the deadlines of the frontend at `place`.
+    pub(super) fn note_timeouts(&self, view: &View, place: usize) {
+        self.timeouts
+            .replace(Rc::clone(&view.frontends[place].timeouts));
     }
 
     /// Whether the client would be let in by the frontend at `place` if it connected now. Asked for

@@ -133,12 +133,9 @@ impl ActiveRequest {
         let (plan, frontend) = self.frontend()?;
         let rules = self.field_rules();
         // The connection may have been let in under other terms than those that hold now.
-        client.timeouts.set(plan.timeout);
-        client.check_admission(
-            &self.view,
-            self.place.unwrap_or_default(),
-            exchange.record.opening.wall,
-        )?;
+        let place = self.place.unwrap_or_default();
+        client.note_timeouts(&self.view, place as usize);
+        client.check_admission(&self.view, place, exchange.record.opening.wall)?;
         let bound = self.dialect.bound(request.headers(), plan.timeout.exchange);
         exchange.bound(bound);
 

@@ -16,7 +16,7 @@ use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::context::Context;
 use crate::proxy::frontend::Frontend;
 use crate::proxy::io::{Timer, logged_line};
-use crate::proxy::tunnel::TunnelRun;
+use crate::proxy::run::Run;
 use crate::wire::preface::{Version, is_another_protocol, version};
 
 use super::client::{Client, ConnectionInfo};
@@ -31,50 +31,53 @@ enum Spoken {
     Nothing,
 }
 
-/// Serves a connection described by `info` until it ends, or gives what it goes on as; `registration`
-/// is its own.
+/// Serves a connection described by `info` until it ends; `registration` is its own.
 pub fn serve(
     stream: Stream,
     info: ConnectionInfo,
     live: Arc<Frontend>,
     context: Rc<Context>,
     registration: Registration,
-) -> impl Future<Output = Option<TunnelRun>> {
-    // Before there is a future, which would carry the room for all of these as long as it lives.
+) -> Run {
     let client = Rc::new(Client::new(context, info, live));
-    speak(stream, client, registration)
+    let timer = Timer::new();
+    match client.tls.as_deref().map(agreed) {
+        Some(Version::H1) => h1::serve(stream, Bytes::new(), client, registration, timer),
+        Some(Version::H2) => over_h2(stream, Bytes::new(), client, registration, timer),
+        None => Run::new(speak(stream, client, registration, timer)),
+    }
 }
 
+/// Waits until it can be told what a client in the clear speaks, and speaks it.
 async fn speak(
     mut stream: Stream,
     client: Rc<Client>,
     registration: Registration,
-) -> Option<TunnelRun> {
-    let mut timer = Timer::new();
-    let spoken = match &client.tls {
-        Some(tls) => agreed(tls),
-        None => first_bytes(&mut stream, &client, &registration, &mut timer).await,
-    };
-    match spoken {
-        Spoken::H1(prefix) => {
-            let upgraded = h1::serve(stream, prefix, client, &registration, timer).await?;
-            Some(Box::pin(upgraded.run(registration)))
-        }
-        // Boxed: connections of HTTP/1, which are many and idle, do not carry the room for it.
-        Spoken::H2(prefix) => {
-            Box::pin(h2::serve(stream, prefix, client, &registration, timer)).await;
-            None
-        }
+    mut timer: Timer,
+) -> Option<Run> {
+    match first_bytes(&mut stream, &client, &registration, &mut timer).await {
+        Spoken::H1(prefix) => Some(h1::serve(stream, prefix, client, registration, timer)),
+        Spoken::H2(prefix) => Some(over_h2(stream, prefix, client, registration, timer)),
         Spoken::Nothing => None,
     }
 }
 
+fn over_h2(
+    stream: Stream,
+    prefix: Bytes,
+    client: Rc<Client>,
+    registration: Registration,
+    timer: Timer,
+) -> Run {
+    Run::last(async move { h2::serve(stream, prefix, client, &registration, timer).await })
+}
+
 /// What client and proxy have agreed on. A client that has not agreed on anything speaks HTTP/1: one
 /// that knows HTTP/2 has to say so there (RFC 9113 §3.2).
-fn agreed(tls: &ClientTls) -> Spoken {
+fn agreed(tls: &ClientTls) -> Version {
     match tls.alpn.as_deref() {
-        Some("h2") => Spoken::H2(Bytes::new()),
-        _ => Spoken::H1(Bytes::new()),
+        Some("h2") => Version::H2,
+        _ => Version::H1,
     }
 }
 
@@ -90,7 +93,7 @@ async fn first_bytes(
         return Spoken::H1(Bytes::new());
     }
     let began = clock::now();
-    let until = began + client.timeouts.get().head;
+    let until = began + client.timeouts().head;
     let mut seen = BytesMut::new();
     loop {
         let line_ends = if seen.is_empty() {

@@ -217,7 +217,7 @@ impl OpenTunnel {
             exchange: Rc::clone(exchange),
             frontend: Arc::clone(&session.live),
             terms: Terms {
-                idle: session.timeouts.get().tunnel,
+                idle: session.timeouts().tunnel,
                 drain: self.drain,
             },
         }

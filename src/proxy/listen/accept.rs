@@ -21,7 +21,7 @@ use crate::plan::Mode;
 use crate::proxy::connections::Registration;
 use crate::proxy::context::Context;
 use crate::proxy::frontend::{Frontend, Gate};
-use crate::proxy::tunnel::TunnelRun;
+use crate::proxy::run::Run;
 use crate::proxy::{http, tcp};
 
 use super::handshake::secure;
@@ -65,12 +65,6 @@ enum State {
     Retiring,
     /// To close when the queue is empty.
     Closing,
-}
-
-/// A connection whose protocol is known.
-enum Accepted {
-    Http(Stream, http::ConnectionInfo, Registration),
-    Tcp(Stream, Ends, Registration),
 }
 
 /// A connection that is counted; leaves both gates and the count of clients when dropped.
@@ -200,33 +194,10 @@ impl Accept {
             client: peer,
             local: self.listener.own_end().or_else(|| stream.local_addr()),
         };
+        let run = begin(stream, ends, frontend, address, context, registration);
+        let run = Run::new(run).finish();
         tasks::spawn_local(async move {
-            // Each in a box of its own: an idle connection carries the room for what it is, and not
-            // for how it began.
-            let accepted = Box::pin(begin(
-                stream,
-                ends,
-                &frontend,
-                address,
-                &context,
-                registration,
-            ))
-            .await;
-            let tunnel = match accepted {
-                None => None,
-                Some(Accepted::Tcp(stream, ends, registration)) => {
-                    Some(
-                        Box::pin(tcp::serve(stream, ends, frontend, context, registration))
-                            as TunnelRun,
-                    )
-                }
-                Some(Accepted::Http(stream, info, registration)) => {
-                    Box::pin(http::serve(stream, info, frontend, context, registration)).await
-                }
-            };
-            if let Some(tunnel) = tunnel {
-                tunnel.await;
-            }
+            run.await;
             drop(pass);
         });
     }
@@ -267,33 +238,34 @@ async fn next(listener: &Listener, target: &Target) -> Option<io::Result<(Stream
 async fn begin(
     stream: Stream,
     ends: Ends,
-    frontend: &Arc<Frontend>,
+    frontend: Arc<Frontend>,
     address: Arc<ListenAddress>,
-    context: &Rc<Context>,
+    context: Rc<Context>,
     registration: Registration,
-) -> Option<Accepted> {
+) -> Option<Run> {
     let Identified {
         stream,
         ends,
         header_from,
-    } = identify(stream, ends, frontend, &address, context, &registration).await?;
-    if mode_of(frontend, context) == Mode::Tcp {
-        return Some(Accepted::Tcp(stream, ends, registration));
+    } = identify(stream, ends, &frontend, &address, &context, &registration).await?;
+    if mode_of(&frontend, &context) == Mode::Tcp {
+        let run = tcp::serve(stream, ends, frontend, context, registration);
+        return Some(Run::last(run));
     }
-    let (stream, tls) = match has_tls(frontend, &address, context)? {
+    let (stream, tls) = match has_tls(&frontend, &address, &context)? {
         false => (stream, None),
         true => {
             // One deadline for both: a client that is slow to say a name is no faster in a handshake.
             let began = clock::now();
             let stream =
-                tcp::pass_through(stream, ends, began, frontend, context, &registration).await?;
+                tcp::pass_through(stream, ends, began, &frontend, &context, &registration).await?;
             let (stream, tls) = secure(
                 stream,
                 ends.client,
                 began,
-                frontend,
+                &frontend,
                 &address,
-                context,
+                &context,
                 &registration,
             )
             .await?;
@@ -306,7 +278,7 @@ async fn begin(
         address,
         tls,
     };
-    Some(Accepted::Http(stream, info, registration))
+    Some(http::serve(stream, info, frontend, context, registration))
 }
 
 /// What connections of `frontend` carry now.

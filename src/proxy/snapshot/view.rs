@@ -16,6 +16,7 @@ use crate::base::clock::Instant;
 use crate::base::{ListenAddress, Name};
 use crate::exchange::{RouteMetrics, TakenRoute};
 use crate::observe::AttemptCounter;
+use crate::plan::FrontendTimeouts;
 use crate::proxy::backend::Local;
 use crate::proxy::frontend;
 use crate::proxy::io::{FieldRules, never_from_clients};
@@ -44,6 +45,8 @@ pub struct View {
 pub struct LocalFrontend {
     /// Its name.
     pub name: Rc<str>,
+    /// As the plan has them.
+    pub timeouts: Rc<FrontendTimeouts>,
     /// In the plan's order.
     pub routes: Rc<[Rc<TakenRoute>]>,
     /// In the plan's order: those of connections that are passed on as they are.
@@ -246,6 +249,7 @@ impl LocalFrontend {
                 Some((_, local)) => Rc::clone(&local.name),
                 None => plan.name.as_str().into(),
             },
+            timeouts: Rc::new(plan.timeout),
             routes: match known {
                 Some((same, local)) if Arc::ptr_eq(&same.route_metrics, routes) => {
                     Rc::clone(&local.routes)

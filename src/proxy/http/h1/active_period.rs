@@ -174,7 +174,7 @@ where
     fn due(&self) -> Option<Instant> {
         let session = self.session;
         let watch = &session.watch;
-        let timeouts = session.client.timeouts.get();
+        let timeouts = session.client.timeouts();
         let stalled = watch.blocked.due(timeouts.body);
         let exchange = session.exchange();
         let waiting = match (&exchange, session.head_began.get()) {
@@ -227,7 +227,7 @@ where
     fn passed(&mut self, now: Instant, cx: &TaskContext<'_>) -> Due {
         let session = self.session;
         let watch = &session.watch;
-        let body = session.client.timeouts.get().body;
+        let body = session.client.timeouts().body;
         match watch.blocked.look(now, body, &self.tracker) {
             Look::NotDue => {}
             Look::Taking => return Due::Told,

@@ -30,6 +30,7 @@ use crate::net::{HalfClose, Stream};
 use crate::plan::{self, HeaderCase};
 use crate::proxy::connections::{Registration, Shutdown};
 use crate::proxy::io::{End, ReceivedBody, Timer, WatchedStream, logged_line};
+use crate::proxy::run::Run;
 
 use super::active::ActiveRequest;
 use super::client::Client;
@@ -64,125 +65,144 @@ enum Ended {
     Upgraded(Stream, Bytes),
 }
 
-/// A connection on which HTTP is over and a tunnel begins.
-pub(super) struct UpgradedConnection {
-    client: (End, Bytes),
+/// What all parts of a connection have.
+struct Link {
     session: Rc<Session>,
+    registration: Registration,
     timer: Timer,
 }
 
 /// Serves a connection until it ends, or until it becomes something else. `prefix` was read from it
 /// already.
-pub(super) async fn serve(
-    mut stream: Stream,
-    mut prefix: Bytes,
+pub(super) fn serve(
+    stream: Stream,
+    prefix: Bytes,
     client: Rc<Client>,
-    registration: &Registration,
-    mut timer: Timer,
-) -> Option<UpgradedConnection> {
-    let session = Rc::new(Session::new(client, clock::now()));
-    loop {
-        // Boxed, this and what ends a connection: a parked one does not carry the room for it.
-        let ended = Box::pin(active(stream, prefix, &session, registration, &mut timer)).await;
-        match ended {
-            Ended::Over(stream) => stream.close(),
-            Ended::Broken(stream) => stream.reset(),
-            Ended::Cut(stream) => Box::pin(cut(stream, registration)).await,
-            Ended::Refused(stream) => {
-                if let Some(bounds) = session
-                    .client
-                    .with_plan(|plan| Linger::of(plan, clock::now()))
-                {
-                    Box::pin(linger(stream, registration, bounds)).await;
-                }
-            }
-            Ended::Unread(stream, reason, request) => {
-                Box::pin(answer_unread(
-                    stream,
-                    &session,
-                    registration,
-                    reason,
-                    request,
-                ))
-                .await;
-            }
-            Ended::Upgraded(stream, read_too_far) => {
-                return Some(UpgradedConnection {
-                    client: (End::Connection(stream), read_too_far),
-                    session,
-                    timer,
-                });
-            }
-            Ended::HalfHead(mut idle, mut head) => {
-                let until = session.head_until();
-                let most = session.head_bound.get();
-                let rest =
-                    rest_of_head(&mut head, most, &mut idle, until, registration, &mut timer);
-                let rest = rest.await;
-                match rest {
-                    Rest::Came | Rest::Ended => {
-                        // hyper reads the end once more, and says what it thinks of it.
-                        session.hears_more.set(rest == Rest::Came);
-                        (stream, prefix) = (idle, head.into());
-                        continue;
-                    }
-                    Rest::Late => {
-                        let reason = Reason::RequestHeadTimeout;
-                        let request = logged_line(&head).map(Box::new);
-                        Box::pin(answer_unread(idle, &session, registration, reason, request))
-                            .await;
-                    }
-                    Rest::Broken => idle.close(),
-                }
-            }
-            Ended::Idle(idle, read_too_far) if !is_blank(&read_too_far) => {
-                (stream, prefix) = (idle, read_too_far);
-                continue;
-            }
-            Ended::Idle(mut idle, line_ends) => {
-                // Even when there are none, they are a view of hyper's read buffer and keep it.
-                drop(line_ends);
-                let client = &session.client;
-                let _parked = client.context.observer.parked(&client.live.metrics);
-                let until = session.idle_until();
-                let skipped = LineEnds::BeforeRequest;
-                match bytes_or(
-                    Shutdown::Drain,
-                    skipped,
-                    &mut idle,
-                    until,
-                    registration,
-                    &mut timer,
-                )
-                .await
-                {
-                    Woken::Bytes(bytes) => {
-                        (stream, prefix) = (idle, bytes);
-                        continue;
-                    }
-                    Woken::Over => idle.close(),
-                }
-            }
-        }
-        return None;
-    }
+    registration: Registration,
+    timer: Timer,
+) -> Run {
+    let link = Link {
+        session: Rc::new(Session::new(client, clock::now())),
+        registration,
+        timer,
+    };
+    Run::new(link.active(stream, prefix))
 }
 
-impl UpgradedConnection {
-    /// Runs the tunnel until it is over.
-    pub(super) async fn run(self, registration: Registration) {
-        let Self {
-            client,
-            session,
-            mut timer,
-        } = self;
+impl Link {
+    /// Lets hyper run the connection for a while.
+    async fn active(mut self, stream: Stream, prefix: Bytes) -> Option<Run> {
+        let ended = active(
+            stream,
+            prefix,
+            &self.session,
+            &self.registration,
+            &mut self.timer,
+        )
+        .await;
+        Some(match ended {
+            Ended::Idle(stream, read_too_far) if is_blank(&read_too_far) => {
+                Run::new(self.idle(stream))
+            }
+            Ended::Idle(stream, read_too_far) => Run::new(self.active(stream, read_too_far)),
+            Ended::HalfHead(stream, head) => Run::new(self.rest_of_head(stream, head)),
+            Ended::Upgraded(stream, read_too_far) => {
+                Run::last(self.tunnel((End::Connection(stream), read_too_far)))
+            }
+            Ended::Over(stream) => {
+                stream.close();
+                return None;
+            }
+            Ended::Broken(stream) => {
+                stream.reset();
+                return None;
+            }
+            Ended::Cut(stream) => Run::last(async move { cut(stream, &self.registration).await }),
+            Ended::Refused(stream) => {
+                let client = &self.session.client;
+                let bounds = client.with_plan(|plan| Linger::of(plan, clock::now()))?;
+                Run::last(async move { linger(stream, &self.registration, bounds).await })
+            }
+            Ended::Unread(stream, reason, request) => {
+                Run::last(self.answer_unread(stream, reason, request))
+            }
+        })
+    }
+
+    /// Waits for the next request.
+    async fn idle(mut self, mut stream: Stream) -> Option<Run> {
+        let woken = {
+            let client = &self.session.client;
+            let _parked = client.context.observer.parked(&client.live.metrics);
+            let until = self.session.idle_until();
+            bytes_or(
+                Shutdown::Drain,
+                LineEnds::BeforeRequest,
+                &mut stream,
+                until,
+                &self.registration,
+                &mut self.timer,
+            )
+            .await
+        };
+        match woken {
+            Woken::Bytes(bytes) => Some(Run::new(self.active(stream, bytes))),
+            Woken::Over => {
+                stream.close();
+                None
+            }
+        }
+    }
+
+    /// Waits for what follows `head`, the first part of a head.
+    async fn rest_of_head(mut self, mut stream: Stream, mut head: Vec<u8>) -> Option<Run> {
+        let rest = rest_of_head(
+            &mut head,
+            self.session.head_bound.get(),
+            &mut stream,
+            self.session.head_until(),
+            &self.registration,
+            &mut self.timer,
+        )
+        .await;
+        match rest {
+            Rest::Came | Rest::Ended => {
+                // hyper reads the end once more, and says what it thinks of it.
+                self.session.hears_more.set(rest == Rest::Came);
+                Some(Run::new(self.active(stream, head.into())))
+            }
+            Rest::Late => {
+                let request = logged_line(&head).map(Box::new);
+                let reason = Reason::RequestHeadTimeout;
+                Some(Run::last(self.answer_unread(stream, reason, request)))
+            }
+            Rest::Broken => {
+                stream.close();
+                None
+            }
+        }
+    }
+
+    async fn answer_unread(
+        self,
+        stream: Stream,
+        reason: Reason,
+        request: Option<Box<LoggedRequest>>,
+    ) {
+        answer_unread(stream, &self.session, &self.registration, reason, request).await;
+    }
+
+    /// Runs the tunnel that the connection has become.
+    async fn tunnel(mut self, client: (End, Bytes)) {
+        let session = &self.session;
         let open_tunnel = session.tunnel.borrow_mut().take();
         if let (Some(open_tunnel), Some(exchange)) = (open_tunnel, session.exchange()) {
             let tunnel = Box::new(open_tunnel.tunnel(client, &exchange, &session.client));
             // The tunnel has it.
             drop(exchange);
+            let context = &session.client.context;
             tunnel
-                .run(&session.client.context, &registration, &mut timer)
+                .run(context, &self.registration, &mut self.timer)
                 .await;
             session.settle();
         }
@@ -295,7 +315,7 @@ fn builder(session: &Session) -> http1::Builder {
         return builder;
     };
     let plan = &view.snapshot.plan.frontends[place as usize];
-    session.client.timeouts.set(plan.timeout);
+    session.client.note_timeouts(&view, place as usize);
     session.head_bound.set(plan.limits.head.0 as usize);
     session.half_close.set(if plan.half_close {
         HalfClose::IsFine

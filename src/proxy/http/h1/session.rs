@@ -65,7 +65,7 @@ impl Session {
     /// Until when the next request is waited for. A connection that was never used has only the
     /// time of a head.
     pub(super) fn idle_until(&self) -> Instant {
-        let timeouts = self.client.timeouts.get();
+        let timeouts = self.client.timeouts();
         let timeout = if self.has_served.get() {
             timeouts.keep_alive
         } else {
@@ -77,7 +77,7 @@ impl Session {
     /// Until when the rest of a head is waited for that has begun.
     pub(super) fn head_until(&self) -> Instant {
         let began = self.head_began.get().unwrap_or_else(clock::now);
-        began + self.client.timeouts.get().head
+        began + self.client.timeouts().head
     }
 
     /// An exchange begins; the one before is over.

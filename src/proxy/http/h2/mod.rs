@@ -146,7 +146,7 @@ async fn greeted(
     timer: &mut Timer,
     began: Instant,
 ) -> Option<Result<Connection<CountedStream, Bytes>, h2::Error>> {
-    let until = began + client.timeouts.get().head;
+    let until = began + client.timeouts().head;
     let mut handshake = pin!(builder.handshake(io));
     poll_fn(|cx| {
         if let Poll::Ready(shaken) = handshake.as_mut().poll(cx) {

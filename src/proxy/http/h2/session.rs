@@ -208,7 +208,7 @@ impl Session<'_> {
 
     /// The first deadline of the connection's present state, if it has one; those of its streams are theirs.
     fn due(&self) -> Option<Instant> {
-        let timeouts = self.shared.client.timeouts.get();
+        let timeouts = self.shared.client.timeouts();
         let since = |cell: &Cell<Option<Instant>>, timeout| Some(cell.get()? + timeout);
         let looks = self.unacked.due(timeouts.body);
         let looks = looks.filter(|_| self.waits_for_unacked());
@@ -253,7 +253,7 @@ impl Session<'_> {
             return false;
         }
         let shared = &self.shared;
-        let timeout = shared.client.timeouts.get().body;
+        let timeout = shared.client.timeouts().body;
         let progress = shared.tracker.progress();
         let found = self
             .unacked
@@ -269,7 +269,7 @@ impl Session<'_> {
 
     /// A deadline of [`Session::due`] has passed; ready when that ends the connection.
     fn passed(&mut self, now: Instant) -> Poll<()> {
-        let timeouts = self.shared.client.timeouts.get();
+        let timeouts = self.shared.client.timeouts();
         let is_late = |cell: &Cell<Option<Instant>>, timeout| {
             cell.get().is_some_and(|since| now >= since + timeout)
         };

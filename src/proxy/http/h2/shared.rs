@@ -82,7 +82,7 @@ impl Shared {
     /// Until when the next request is waited for. A connection that was never used has only the
     /// time of a head.
     pub(super) fn idle_until(&self) -> Instant {
-        let timeouts = self.client.timeouts.get();
+        let timeouts = self.client.timeouts();
         let timeout = if self.has_served.get() {
             timeouts.keep_alive
         } else {

@@ -241,7 +241,7 @@ impl ClientStream {
                     Poll::Ready(Ok(())) => return Poll::Ready(()),
                     Poll::Ready(Err(Stopped::Body(_))) => {
                         // A reset takes back what is not on its way yet.
-                        let timeout = self.shared.client.timeouts.get().body;
+                        let timeout = self.shared.client.timeouts().body;
                         cut = Some(Cut {
                             sent: self.shared.all_sent(),
                             until: clock::now() + timeout,
@@ -255,7 +255,7 @@ impl ClientStream {
                     }
                     Poll::Pending => {}
                 }
-                let timeout = self.shared.client.timeouts.get().body;
+                let timeout = self.shared.client.timeouts().body;
                 let look_at = stall.due(&pump, timeout);
                 if entry.as_ref().map(StalledEntry::since) != stall.since() {
                     entry = None;
