@@ -1,14 +1,18 @@
 //! Addresses as people write them: `"0.0.0.0:80"`, `"[::]:80"`, `"*:80"`, `":80"`, `"localhost:80"`,
 //! `"10.0.0.1:8000-8010"`, `"[fe80::1%eth0]:80"`, `"/run/app.sock"`, `"@app"`, `"fd://3"`, `"fd://web"`.
 //!
-//! Pure text; names are not resolved, and whether an interface or a descriptor exists is not checked.
+//! Only the text is looked at: names are not resolved, and whether an interface or a descriptor exists is not checked.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ops::RangeInclusive;
 
 use crate::base::address::{Descriptor, LONGEST_UNIX_NAME, UnixName};
 use crate::base::{Address, ListenAddress, Name};
+use crate::config::diagnostic::Diagnostic;
 use crate::config::haproxy_hints::{self, AFTER_LISTEN, AFTER_SERVER};
+use crate::config::raw::Text;
+use crate::config::report::Report;
+use crate::config::setting::Setting;
 
 /// Ports that one entry may stand for: each is a socket for each worker.
 const MOST_PORTS: u16 = 1024;
@@ -29,6 +33,28 @@ impl BadAddress {
             why: why.into(),
             help: help.into(),
         }
+    }
+
+    /// Reports a bad address; the content of a secret file is not shown.
+    pub(super) fn report(self, setting: Setting<'_>, text: &Text, report: &mut Report<'_>) {
+        let is_port = text.value.bytes().all(|byte| byte.is_ascii_digit());
+        let (message, help) = if text.is_as_written() {
+            (format!("{:?} {}", text.value, self.why), self.help)
+        } else if text.is_secret {
+            (
+                format!("{} is not an address", text.quoted()),
+                "the file must contain an IP address and a port".to_owned(),
+            )
+        } else if is_port && text.one_reference().is_some() && setting.key == "listen" {
+            let help = format!("write `\":{}\"` for all addresses", text.shown());
+            (format!("{}, {}", text.quoted(), self.why), help)
+        } else {
+            (
+                format!("{}, {}", text.quoted(), self.why),
+                "with its variables replaced it must be an IP address and a port".to_owned(),
+            )
+        };
+        report.add(Diagnostic::error(setting.span(), message).help(help));
     }
 }
 

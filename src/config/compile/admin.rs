@@ -2,8 +2,8 @@
 
 use crate::base::{Address, ListenAddress};
 use crate::config::compile::bind::{admin_binds, refuse_idle_mode};
-use crate::config::compile::name_of;
-use crate::config::compile::route::host_pattern;
+use crate::config::compile::name::name_of;
+use crate::config::compile::pattern::host_pattern;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::Kind;

@@ -3,8 +3,9 @@
 use crate::base::Name;
 use crate::config::check::Reading;
 use crate::config::compile::defaults::Defaults;
+use crate::config::compile::name::name_of_key;
 use crate::config::compile::{
-    health, name_of_key, named_section, retry, rule, server, server_health, server_tls,
+    health, named_section, retry, rule, server, server_health, server_tls,
 };
 use crate::config::keys::{self, BACKEND};
 use crate::config::raw::{Entry, Kind};

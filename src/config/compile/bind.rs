@@ -1,7 +1,6 @@
 //! `listen` of a frontend and of `[admin]`: addresses, each with its own TLS and PROXY settings.
 
 use crate::base::{FileMode, ListenAddress};
-use crate::config::compile::frontend::bad_address;
 use crate::config::compile::{address, tls};
 use crate::config::keys::{self, Part};
 use crate::config::raw::Kind;
@@ -212,7 +211,7 @@ fn binds(item: Setting<'_>, mode: Option<FileMode>, report: &mut Report<'_>) -> 
     let found = match address::to_listen(&text.value) {
         Ok(found) => found,
         Err(bad) => {
-            bad_address(item, text, bad, report);
+            bad.report(item, text, report);
             return Vec::new();
         }
     };

@@ -9,13 +9,15 @@
 
 use std::borrow::Cow;
 
-use crate::config::compile::{backend, frontend};
 use crate::config::keys::{BACKEND, DEFAULTS, FRONTEND, FRONTEND_TIMEOUT, Part};
 use crate::config::raw::{Entry, Kind, Table};
 use crate::config::report::Report;
 use crate::config::section::{KeyList, Section};
 use crate::config::source::Span;
 use crate::plan::Mode;
+
+/// Reports what is wrong in the defaults of one kind: its section, and its entry in `[defaults]`.
+type Check = fn(&Section<'_>, &Entry, &mut Report<'_>);
 
 /// What frontends and backends have unless they write something else.
 #[derive(Default)]
@@ -27,22 +29,27 @@ pub(super) struct Defaults {
 }
 
 impl Defaults {
-    /// The defaults that `top` has, checked.
-    pub(super) fn of(top: &Section<'_>, report: &mut Report<'_>) -> Self {
+    /// The defaults that `top` has, of frontends and of backends, each checked as one of those is.
+    pub(super) fn of(
+        top: &Section<'_>,
+        check_frontend: Check,
+        check_backend: Check,
+        report: &mut Report<'_>,
+    ) -> Self {
         let Some(section) = top.section("defaults", &DEFAULTS, report) else {
             return Self::default();
         };
         let frontend = of_kind(
             "frontend",
             &FRONTEND.part(Part::Defaults),
-            frontend::check_defaults,
+            check_frontend,
             &section,
             report,
         );
         let backend = of_kind(
             "backend",
             &BACKEND.part(Part::Defaults),
-            backend::check_defaults,
+            check_backend,
             &section,
             report,
         );
@@ -61,8 +68,8 @@ impl Defaults {
     pub(super) fn frontend<'a>(&self, entry: &'a Entry) -> Cow<'a, Entry> {
         let is_written = |table: &Table| table.get("mode").is_some();
         let mode = match &entry.value.kind {
-            Kind::Table(table) if is_written(table) => frontend::mode_of(table),
-            _ => frontend::mode_of(&self.frontend),
+            Kind::Table(table) if is_written(table) => mode_of(table),
+            _ => mode_of(&self.frontend),
         };
         match mode {
             Mode::Http => with(&self.frontend, entry),
@@ -76,11 +83,19 @@ impl Defaults {
     }
 }
 
+/// The mode that a frontend says it has: which keys it knows depends on it.
+pub(super) fn mode_of(table: &Table) -> Mode {
+    match table.get("mode").map(|mode| &mode.kind) {
+        Some(Kind::String(text)) if text.value == "tcp" => Mode::Tcp,
+        _ => Mode::Http,
+    }
+}
+
 /// The defaults of one kind, checked by `check`, without what is no key of it.
 fn of_kind(
     kind: &'static str,
     keys: &dyn KeyList,
-    check: fn(&Section<'_>, &Entry, &mut Report<'_>),
+    check: Check,
     defaults: &Section<'_>,
     report: &mut Report<'_>,
 ) -> Table {

@@ -3,19 +3,16 @@
 use crate::base::Name;
 use crate::config::check::Reading;
 use crate::config::compile::bind::{self, Item};
-use crate::config::compile::defaults::Defaults;
-use crate::config::compile::{
-    address, name_of, name_of_key, named_section, route, rule, tcp_route,
-};
-use crate::config::diagnostic::Diagnostic;
+use crate::config::compile::defaults::{Defaults, mode_of};
+use crate::config::compile::name::{backend_name, name_of_key};
+use crate::config::compile::{named_section, route, rule, tcp_route};
 use crate::config::keys::{self, FRONTEND, Part};
-use crate::config::raw::{Entry, Kind, Table, Text};
+use crate::config::raw::{Entry, Kind, Table};
 use crate::config::report::Report;
 use crate::config::section::Section;
-use crate::config::setting::Setting;
 use crate::config::suggest;
 use crate::plan::expr::Known;
-use crate::plan::{BackendReference, Frontend, Mode, ProxyProtocol};
+use crate::plan::{Frontend, Mode, ProxyProtocol};
 
 const NO_FRONTEND: &str = "there is no frontend, so Evenkeel would listen on no address";
 
@@ -143,14 +140,6 @@ fn of_section(
     name.map(|_| frontend)
 }
 
-/// The mode that a frontend says it has: which keys it knows depends on it.
-pub(super) fn mode_of(table: &Table) -> Mode {
-    match table.get("mode").map(|mode| &mode.kind) {
-        Some(Kind::String(text)) if text.value == "tcp" => Mode::Tcp,
-        _ => Mode::Http,
-    }
-}
-
 fn listen<'a>(
     section: &Section<'a>,
     mode: Mode,
@@ -185,42 +174,4 @@ fn listen_help(entry: &Entry, frontends: &Table) -> String {
         Some(near) => format!("did you mean `[[frontend.{near}.route]]`?"),
         None => "write `listen = \"0.0.0.0:80\"`, or `\":80\"` for IPv4 and IPv6".to_owned(),
     }
-}
-
-/// Reports a bad address; the content of a secret file is not shown.
-pub(super) fn bad_address(
-    setting: Setting<'_>,
-    text: &Text,
-    bad: address::BadAddress,
-    report: &mut Report<'_>,
-) {
-    let is_port = text.value.bytes().all(|byte| byte.is_ascii_digit());
-    let (message, help) = if text.is_as_written() {
-        (format!("{:?} {}", text.value, bad.why), bad.help)
-    } else if text.is_secret {
-        (
-            format!("{} is not an address", text.quoted()),
-            "the file must contain an IP address and a port".to_owned(),
-        )
-    } else if is_port && text.one_reference().is_some() && setting.key == "listen" {
-        let help = format!("write `\":{}\"` for all addresses", text.shown());
-        (format!("{}, {}", text.quoted(), bad.why), help)
-    } else {
-        (
-            format!("{}, {}", text.quoted(), bad.why),
-            "with its variables replaced it must be an IP address and a port".to_owned(),
-        )
-    };
-    report.add(Diagnostic::error(setting.span(), message).help(help));
-}
-
-/// The backend that `setting` names.
-pub(super) fn backend_name(
-    setting: Setting<'_>,
-    report: &mut Report<'_>,
-) -> Option<BackendReference> {
-    let text = setting.text(report)?;
-    let name = name_of(text, "backend", setting.span(), report)?;
-    let at = report.position(setting.span());
-    Some(BackendReference { name, at })
 }

@@ -11,6 +11,8 @@ mod defaults;
 mod expression;
 mod frontend;
 mod health;
+mod name;
+mod pattern;
 mod pem_file;
 mod retry;
 mod route;
@@ -21,20 +23,25 @@ mod server_tls;
 mod tcp_route;
 mod tls;
 
-use crate::base::Name;
 use crate::config::check::{self, Reading};
 use crate::config::keys;
-use crate::config::raw::{Entry, Kind, Table, Text};
+use crate::config::raw::{Entry, Kind, Table};
 use crate::config::report::Report;
 use crate::config::section::{KeyList, Section};
-use crate::config::source::Span;
 use crate::plan::{Log, Plan, Process, Reload, Shutdown};
+
+use defaults::Defaults;
 
 /// The plan that `top` describes, as far as it can be made out; it is one only when nothing was
 /// reported as an error.
 pub(super) fn compile(top: &Table, reading: Reading, report: &mut Report<'_>) -> Plan {
     let top = Section::over(&keys::TOP, String::new(), top, report.start(), report);
-    let defaults = defaults::Defaults::of(&top, report);
+    let defaults = Defaults::of(
+        &top,
+        frontend::check_defaults,
+        backend::check_defaults,
+        report,
+    );
     let mut plan = Plan {
         process: Process::default(),
         log: Log::default(),
@@ -69,36 +76,6 @@ fn named_section<'a>(
                     entry.key
                 ),
                 format!("write `[{kind}.NAME]` above the keys of the {kind}"),
-            );
-            None
-        }
-    }
-}
-
-/// `text` as a name; what cannot be one is reported.
-fn name_of(text: &Text, what: &str, span: Span, report: &mut Report<'_>) -> Option<Name> {
-    match Name::new(&text.value) {
-        Ok(name) => Some(name),
-        Err(error) => {
-            report.error(
-                span,
-                format!("{:?} cannot be the name of a {what}", text.shown()),
-                error.to_string(),
-            );
-            None
-        }
-    }
-}
-
-/// A table's key as a name; what cannot be one is reported.
-fn name_of_key(key: &str, what: &str, span: Span, report: &mut Report<'_>) -> Option<Name> {
-    match Name::new(key) {
-        Ok(name) => Some(name),
-        Err(error) => {
-            report.error(
-                span,
-                format!("{key:?} cannot be the name of a {what}"),
-                error.to_string(),
             );
             None
         }

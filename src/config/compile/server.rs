@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use crate::base::{Address, Name};
 use crate::config::check::Reading;
-use crate::config::compile::frontend::bad_address;
-use crate::config::compile::{address, name_of, server_health, server_tls};
+use crate::config::compile::name::name_of;
+use crate::config::compile::{address, server_health, server_tls};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::{Kind, Text};
@@ -141,7 +141,7 @@ fn address_of<'a>(setting: Setting<'a>, report: &mut Report<'_>) -> Option<(Addr
     match address::to_connect(&text.value) {
         Ok(address) => Some((address, text)),
         Err(bad) => {
-            bad_address(setting, text, bad, report);
+            bad.report(setting, text, report);
             None
         }
     }

@@ -5,10 +5,8 @@ use std::collections::HashMap;
 
 use crate::base::Name;
 use crate::config::compile::bind;
-use crate::config::compile::frontend::backend_name;
-use crate::config::compile::route::{
-    Refusal, host_pattern, note_name, own_name, patterns, unless_any,
-};
+use crate::config::compile::name::{backend_name, note_route_name, route_name};
+use crate::config::compile::pattern::{Refusal, host_pattern, patterns, unless_any};
 use crate::config::keys;
 use crate::config::report::Report;
 use crate::config::section::Section;
@@ -74,14 +72,14 @@ pub(super) fn tcp_routes(
         let name_span = section
             .setting("name")
             .map_or(item.span(), |name| name.span());
-        note_name(&mut names, &tcp_route.name, name_span, frontend, report);
+        note_route_name(&mut names, &tcp_route.name, name_span, frontend, report);
         tcp_routes.push(tcp_route);
     }
     tcp_routes
 }
 
 fn tcp_route(section: &Section<'_>, number: usize, report: &mut Report<'_>) -> Option<TcpRoute> {
-    let name = own_name(section, number, report);
+    let name = route_name(section, number, report);
     let sni = patterns(section, "sni", host_pattern, report);
     let alpn = patterns(section, "alpn", protocol, report);
     let backend = match section.setting("backend") {

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::config::compile::pattern::host_pattern;
 use crate::config::compile::pem_file::file;
-use crate::config::compile::route::host_pattern;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::keys;
 use crate::config::raw::{Entry, Kind};

@@ -1,0 +1,97 @@
+//! Names: of frontends, backends, servers and routes, and the names of backends where another table has them.
+
+use std::collections::HashMap;
+
+use crate::base::Name;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::raw::Text;
+use crate::config::report::Report;
+use crate::config::section::Section;
+use crate::config::setting::Setting;
+use crate::config::source::Span;
+use crate::plan::BackendReference;
+
+/// `text` as a name; what cannot be one is reported.
+pub(super) fn name_of(
+    text: &Text,
+    what: &str,
+    span: Span,
+    report: &mut Report<'_>,
+) -> Option<Name> {
+    match Name::new(&text.value) {
+        Ok(name) => Some(name),
+        Err(error) => {
+            report.error(
+                span,
+                format!("{:?} cannot be the name of a {what}", text.shown()),
+                error.to_string(),
+            );
+            None
+        }
+    }
+}
+
+/// A table's key as a name; what cannot be one is reported.
+pub(super) fn name_of_key(
+    key: &str,
+    what: &str,
+    span: Span,
+    report: &mut Report<'_>,
+) -> Option<Name> {
+    match Name::new(key) {
+        Ok(name) => Some(name),
+        Err(error) => {
+            report.error(
+                span,
+                format!("{key:?} cannot be the name of a {what}"),
+                error.to_string(),
+            );
+            None
+        }
+    }
+}
+
+/// The backend that `setting` names.
+pub(super) fn backend_name(
+    setting: Setting<'_>,
+    report: &mut Report<'_>,
+) -> Option<BackendReference> {
+    let text = setting.text(report)?;
+    let name = name_of(text, "backend", setting.span(), report)?;
+    let at = report.position(setting.span());
+    Some(BackendReference { name, at })
+}
+
+/// What a route is called: its `name`, or its number.
+pub(super) fn route_name(
+    section: &Section<'_>,
+    number: usize,
+    report: &mut Report<'_>,
+) -> Option<Name> {
+    match section.setting("name") {
+        Some(setting) => setting
+            .text(report)
+            .and_then(|text| name_of(text, "route", setting.span(), report)),
+        None => Name::new(&number.to_string()).ok(),
+    }
+}
+
+/// Notes that a route of `frontend` is called `name`, which no other may be.
+pub(super) fn note_route_name(
+    names: &mut HashMap<Name, Span>,
+    name: &Name,
+    span: Span,
+    frontend: &Section<'_>,
+    report: &mut Report<'_>,
+) {
+    let Some(first) = names.get(name) else {
+        names.insert(name.clone(), span);
+        return;
+    };
+    let message = format!("two routes of `{}` have the name `{name}`", frontend.title);
+    report.add(
+        Diagnostic::error(span, message)
+            .related(*first, "the first is here")
+            .help("give one of them another `name`; a route without a name has its number as its name"),
+    );
+}
