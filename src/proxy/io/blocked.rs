@@ -13,8 +13,9 @@ use http_body::Body;
 
 use crate::base::clock::{self, Duration, Instant};
 
+use super::progress_probe::{ProgressProbe, StreamProgressProbe};
 use super::pump::Pump;
-use super::tracked_socket::{ProgressProbe, SocketTracker, StreamProgressProbe};
+use super::tracked_socket::SocketTracker;
 
 /// Since when a peer takes nothing. Written by the stream that wraps the connection, and by the task
 /// that holds the timer.

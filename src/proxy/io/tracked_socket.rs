@@ -11,11 +11,9 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::base::clock::{Duration, Instant};
 use crate::net::{HalfClose, Stream};
 
-/// How often a peer that seems to take nothing is looked at within the time that it has.
-const PROBES: u32 = 8;
+use super::send_progress::SendProgress;
 
 /// A connection that can be asked while hyper or h2 reads and writes it.
 pub struct TrackedSocket(Rc<Shared>);
@@ -49,37 +47,6 @@ enum OnWriteError {
     Fail,
     /// What is written is thrown away, and the peer is heard out: it may have said something before.
     KeepReading,
-}
-
-/// How far what was written has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SendProgress {
-    /// Bytes that have left here.
-    pub sent: i64,
-    /// Of these, what the peer's system has taken. Over a Unix socket less than that, for there the
-    /// memory is counted in which the others lie: what is written takes some of it back, so that of
-    /// a peer that takes less than is written in many small pieces nothing is seen until it takes more.
-    pub taken: i64,
-}
-
-/// What was seen of a peer that is waited for, when it was last asked.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ProgressProbe {
-    at: Option<Instant>,
-    progress: SendProgress,
-}
-
-/// The same for one exchange, on a connection that may carry others.
-#[derive(Debug, Default)]
-pub(super) struct StreamProgressProbe {
-    all: ProgressProbe,
-    /// What had been given to the connection for it.
-    given: u64,
-    /// Behind this on the connection is nothing of it; `None`: not known.
-    end: Option<i64>,
-    /// Whether the peer had taken all until there. Not found out anew: over a Unix socket, what is
-    /// written later takes some back.
-    had_all: bool,
 }
 
 impl TrackedSocket {
@@ -222,84 +189,8 @@ impl SocketTracker {
     }
 
     /// Whether hyper or h2 holds something back.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.0.is_full.get()
-    }
-}
-
-impl SendProgress {
-    /// Of `stream`, which has taken `written` bytes. One system call.
-    pub fn of(stream: &Stream, written: u64) -> Option<Self> {
-        let sent = stream.sent().unwrap_or(written) as i64;
-        let taken = sent - stream.send_queue()? as i64;
-        Some(Self { sent, taken })
-    }
-
-    /// Both ends' together.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            sent: self.sent + other.sent,
-            taken: self.taken + other.taken,
-        }
-    }
-
-    /// Whether the peer has something of it still to take.
-    pub fn is_under_way(self) -> bool {
-        self.taken < self.sent
-    }
-}
-
-impl ProgressProbe {
-    /// When the next look is due at a peer that is waited for since then: now and then, and once at
-    /// the end of `timeout`.
-    pub fn due(&self, since: Instant, timeout: Duration) -> Instant {
-        let from = self.at.map_or(since, |at| at.max(since));
-        (from + timeout / PROBES).min(since + timeout)
-    }
-
-    /// Looks, and says whether the peer has taken something since the last look of what was under way.
-    /// Where nothing was, and now something is, it finds that the peer has: it is not known better.
-    pub fn has_taken(&mut self, now: Instant, progress: Option<SendProgress>) -> bool {
-        self.at = Some(now);
-        let Some(after) = progress else {
-            return false;
-        };
-        let before = std::mem::replace(&mut self.progress, after);
-        match before.is_under_way() {
-            true => after.taken > before.taken,
-            false => after.is_under_way(),
-        }
-    }
-
-    /// Whether something was under way when it was last looked.
-    pub fn saw_some_under_way(&self) -> bool {
-        self.progress.is_under_way()
-    }
-}
-
-impl StreamProgressProbe {
-    /// As [`ProgressProbe::due`].
-    pub(super) fn due(&self, since: Instant, timeout: Duration) -> Instant {
-        self.all.due(since, timeout)
-    }
-
-    /// Looks, and says whether the peer has taken something since the last look while some of what
-    /// was `given` to the connection was under way: what it takes of others proves nothing.
-    pub(super) fn has_taken(&mut self, now: Instant, tracker: &SocketTracker, given: u64) -> bool {
-        let has_more = self.given != given;
-        if has_more {
-            self.given = given;
-            self.end = None;
-            self.had_all = false;
-        }
-        self.had_all |= self.end.is_some_and(|end| self.all.progress.taken >= end);
-        let has_taken = self.all.has_taken(now, tracker.progress());
-        // What was given since the last look may not be written yet: that is for the connection's task.
-        if self.end.is_none() && !has_more && !tracker.is_full() {
-            self.end = Some(self.all.progress.sent);
-        }
-        has_taken && !self.had_all
     }
 }
 
@@ -455,123 +346,11 @@ mod tests {
     use tokio::net::UnixStream;
 
     use super::*;
-    use crate::base::clock;
-
-    const SECOND: Duration = Duration::from_secs(1);
 
     /// A connection that is looked at, and its peer.
     fn pair() -> (TrackedSocket, UnixStream) {
         let (near, far) = UnixStream::pair().expect("a pair");
         (TrackedSocket::new(Stream::Unix(near.into())), far)
-    }
-
-    async fn read(far: &mut UnixStream, bytes: usize) {
-        far.read_exact(&mut vec![0; bytes])
-            .await
-            .expect("it is there");
-    }
-
-    #[tokio::test]
-    async fn a_peer_is_seen_to_take_what_is_under_way() {
-        let (mut near, mut far) = pair();
-        let tracker = near.tracker();
-        let mut probe = ProgressProbe::default();
-        let mut has_taken = || probe.has_taken(clock::now(), tracker.progress());
-        assert!(!has_taken(), "nothing is under way");
-        for _ in 0..3 {
-            near.write_all(&[b'x'; 1000]).await.expect("taken");
-        }
-        assert!(has_taken(), "it is not known better");
-        assert!(!has_taken());
-        read(&mut far, 1000).await;
-        assert!(has_taken());
-        assert!(!has_taken());
-        read(&mut far, 2000).await;
-        assert!(has_taken(), "the last of it");
-        assert!(!has_taken());
-        drop(near);
-        assert!(!has_taken(), "it is not known");
-    }
-
-    #[tokio::test]
-    async fn what_is_taken_of_others_proves_nothing() {
-        let (mut near, mut far) = pair();
-        let tracker = near.tracker();
-        let mut probe = StreamProgressProbe::default();
-        let mut has_taken = |given| probe.has_taken(clock::now(), &tracker, given);
-        // One's own.
-        near.write_all(&[b'x'; 1000]).await.expect("taken");
-        assert!(has_taken(1000));
-        // And others'.
-        near.write_all(&[b'y'; 1000]).await.expect("taken");
-        near.write_all(&[b'y'; 1000]).await.expect("taken");
-        assert!(!has_taken(1000), "it was only written");
-        read(&mut far, 1000).await;
-        assert!(has_taken(1000), "it was one's own");
-        // A Unix socket counts the memory of what lies there: only an empty one has taken all.
-        read(&mut far, 2000).await;
-        has_taken(1000);
-        for _ in 0..3 {
-            near.write_all(&[b'y'; 1000]).await.expect("taken");
-            assert!(!has_taken(1000));
-        }
-        read(&mut far, 1000).await;
-        assert!(!has_taken(1000));
-        read(&mut far, 2000).await;
-        assert!(!has_taken(1000));
-        near.write_all(&[b'x'; 1000]).await.expect("taken");
-        assert!(has_taken(2000), "more of one's own");
-    }
-
-    #[tokio::test]
-    async fn what_was_given_and_is_not_written_yet_is_waited_for() {
-        let (mut near, mut far) = pair();
-        let tracker = near.tracker();
-        let mut probe = StreamProgressProbe::default();
-        let mut has_taken = |given| probe.has_taken(clock::now(), &tracker, given);
-        near.write_all(&[b'y'; 1000]).await.expect("taken");
-        read(&mut far, 1000).await;
-        // The connection's task has not had its turn.
-        assert!(!has_taken(1000), "nothing is under way");
-        near.write_all(&[b'x'; 1000]).await.expect("taken");
-        assert!(has_taken(1000), "one's own is under way");
-        read(&mut far, 1000).await;
-        assert!(has_taken(1000), "it was one's own");
-        near.write_all(&[b'y'; 1000]).await.expect("taken");
-        assert!(!has_taken(1000), "it is others'");
-    }
-
-    #[tokio::test]
-    async fn what_is_written_to_a_unix_socket_was_not_taken_out_of_it() {
-        let (mut near, mut far) = pair();
-        let tracker = near.tracker();
-        let mut probe = ProgressProbe::default();
-        let mut has_taken = || probe.has_taken(clock::now(), tracker.progress());
-        near.write_all(b"xx").await.expect("taken");
-        assert!(has_taken(), "it is not known better");
-        for _ in 0..10 {
-            near.write_all(b"xx").await.expect("taken");
-            assert!(!has_taken());
-        }
-        read(&mut far, 2).await;
-        assert!(has_taken());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_last_look_is_at_the_end_of_the_time() {
-        let since = clock::now();
-        let mut probe = ProgressProbe::default();
-        let mut dues = Vec::new();
-        while dues.last() != Some(&(since + SECOND)) {
-            let due = probe.due(since, SECOND);
-            probe.has_taken(due, None);
-            dues.push(due);
-        }
-        assert_eq!(dues.len(), PROBES as usize);
-        assert_eq!(dues[0], since + SECOND / PROBES);
-        // A new wait has looks of its own.
-        let later = since + 2 * SECOND;
-        assert_eq!(probe.due(later, SECOND), later + SECOND / PROBES);
     }
 
     #[tokio::test]

@@ -7,7 +7,8 @@
 use crate::base::clock;
 
 use super::deadlines::AttemptDeadlines;
-use super::tracked_socket::{SocketTracker, StreamProgressProbe};
+use super::progress_probe::StreamProgressProbe;
+use super::tracked_socket::SocketTracker;
 
 /// Checks whether the server takes the request, while the exchange waits for the answer.
 pub struct UploadProgress {

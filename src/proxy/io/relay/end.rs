@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::base::tasks;
 use crate::net::{Pipe, Stream};
 use crate::proxy::io::parting::reset_when_taken;
-use crate::proxy::io::tracked_socket::SendProgress;
+use crate::proxy::io::send_progress::SendProgress;
 
 /// How much is read at a time where room is cleared before it is filled, and what a TLS record or a frame
 /// of HTTP/2 holds.

@@ -26,7 +26,7 @@ use bytes::Bytes;
 use crate::net::Pipes;
 use crate::wire::websocket::Masking;
 
-use super::tracked_socket::SendProgress;
+use super::send_progress::SendProgress;
 use flow::{Flow, Side};
 
 pub use end::End;
