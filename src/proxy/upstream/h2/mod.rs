@@ -13,13 +13,15 @@
 
 mod connection;
 mod pool;
+mod request_head;
+mod rest;
 mod stream;
 
 pub(super) use connection::NewH2Connection;
 pub(super) use pool::{H2Pool, Opening, Waiting};
-pub(crate) use stream::{
-    Answer, Rest, StreamEnd, StreamPermit, Unanswered, ask_for_tunnel, head_of,
-};
+pub(crate) use request_head::{ask_for_tunnel, head_of};
+pub(crate) use rest::Rest;
+pub(crate) use stream::{Answer, StreamEnd, StreamPermit, Unanswered};
 
 use ::h2::Reason as Code;
 

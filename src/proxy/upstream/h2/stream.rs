@@ -5,25 +5,23 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use ::h2::Reason as Code;
 use ::h2::client::{ResponseFuture, SendRequest};
-use ::h2::ext::Protocol;
-use ::h2::{Reason as Code, SendStream};
 use bytes::Bytes;
-use http::uri::{Authority, Scheme, Uri};
-use http::{Method, Request, Response, Version, header, request};
+use http::{Method, Request, Response};
 use http_body::Body;
 
-use crate::base::tasks::{self, JoinHandle};
 use crate::exchange::{Fault, Reason};
 use crate::proxy::io::{
     AttemptDeadlines, BodyFault, MOST_INTERIM_BYTES, Pump, RequestBody, Stopped, StreamBody,
-    UpgradeRequest, UploadProgress, interim_bytes, trim_values,
+    UploadProgress, interim_bytes, trim_values,
 };
 use crate::proxy::upstream::leftover::Leftover;
 
 use super::connection::H2Connection;
 use super::not_http2;
 use super::pool::{H2Pool, Waiting};
+use super::rest::{Rest, Unjudged};
 
 /// Allows one exchange one stream on a connection. Dropping it gives the stream to the next.
 pub struct StreamPermit {
@@ -38,67 +36,6 @@ pub struct Answer {
     pub response: Response<StreamBody>,
     /// What is left of the request.
     pub rest: Rest,
-}
-
-/// What is left of a request that has been answered. Dropping it resets the stream if there is any.
-pub enum Rest {
-    /// Nothing, or nothing that matters.
-    Nothing,
-    /// Some of its body, because the answer came before its end, or all of it, because it is kept until the
-    /// answer is judged.
-    Unjudged(Box<Unjudged>),
-    /// Some of its body.
-    Upload(Upload),
-    /// Whatever the client says from now on: the answer to a CONNECT was 2xx.
-    Tunnel(SendStream<Bytes>),
-}
-
-/// The rest of a request on its way to the server, whether or not the answer is read. Dropping it
-/// resets the stream.
-pub struct Upload(JoinHandle<()>);
-
-/// What is left of a request, until it is known whether its answer goes to the client.
-pub struct Unjudged {
-    pump: Pump<RequestBody>,
-    /// Whether the server gets the rest.
-    wants_more: bool,
-}
-
-impl Rest {
-    /// The answer goes to the client: the rest of the request goes to the server, and nothing of it is kept.
-    #[must_use]
-    pub fn delivered(self) -> Self {
-        match self {
-            Self::Unjudged(unjudged) => {
-                let Unjudged {
-                    mut pump,
-                    wants_more,
-                } = *unjudged;
-                pump.body_mut().forget();
-                match wants_more {
-                    true => Self::Upload(Upload::of(pump)),
-                    false => Self::Nothing,
-                }
-            }
-            other => other,
-        }
-    }
-
-    /// Whether the request could be sent once more, body and all.
-    pub fn keeps_request(&self) -> bool {
-        matches!(self, Self::Unjudged(unjudged) if unjudged.pump.body().is_kept_until_answered())
-    }
-
-    /// The body of the request, to be sent once more; `None`: it is not kept.
-    pub fn take_request(&mut self) -> Option<RequestBody> {
-        match std::mem::replace(self, Self::Nothing) {
-            Self::Unjudged(unjudged) => unjudged.pump.into_body().rewound(),
-            other => {
-                *self = other;
-                None
-            }
-        }
-    }
 }
 
 /// No answer came.
@@ -402,75 +339,6 @@ impl Unanswered {
             left: body.rewound().map_or(Leftover::Lost, Leftover::Unseen),
         }
     }
-}
-
-impl Upload {
-    /// In a task of its own: a client that does not read the answer may go on sending.
-    fn of(mut pump: Pump<RequestBody>) -> Self {
-        Self(tasks::spawn_local(async move {
-            let sent = poll_fn(|cx| pump.poll(cx)).await;
-            if let Err(Stopped::Body(_)) = sent {
-                pump.reset(Code::CANCEL);
-            }
-        }))
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// The head of a request as HTTP/2 has it, for the server that is called `authority` if the request
-/// does not say.
-///
-/// What was said of the connection before is not passed on (RFC 9113 §8.2.2), and the host stands in
-/// `:authority` (§8.3.1).
-///
-/// # Errors
-///
-/// That the host is none that a URI can have.
-pub(crate) fn head_of(
-    head: &request::Parts,
-    scheme: Scheme,
-    authority: &str,
-) -> Result<Request<()>, http::uri::InvalidUri> {
-    let mut headers = head.headers.clone();
-    let host = headers.remove(header::HOST);
-    for name in [
-        header::CONNECTION,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-    ] {
-        headers.remove(name);
-    }
-    let mut uri = http::uri::Parts::default();
-    uri.scheme = Some(scheme);
-    uri.authority = Some(match host {
-        Some(host) => Authority::try_from(host.as_bytes())?,
-        None => Authority::try_from(authority)?,
-    });
-    uri.path_and_query = Some(match head.uri.path_and_query() {
-        Some(target) => target.clone(),
-        None => http::uri::PathAndQuery::from_static("/"),
-    });
-    let mut request = Request::new(());
-    *request.method_mut() = head.method.clone();
-    *request.version_mut() = Version::HTTP_2;
-    *request.headers_mut() = headers;
-    if let Ok(uri) = Uri::from_parts(uri) {
-        *request.uri_mut() = uri;
-    }
-    Ok(request)
-}
-
-/// Makes a request in HTTP/1's way to go on in another protocol one in HTTP/2's (RFC 8441 §4, §5).
-pub(crate) fn ask_for_tunnel(request: &mut Request<()>, upgrade: &UpgradeRequest) {
-    *request.method_mut() = Method::CONNECT;
-    request.headers_mut().remove(header::SEC_WEBSOCKET_KEY);
-    let protocol = String::from_utf8_lossy(upgrade.protocol.as_bytes());
-    request.extensions_mut().insert(Protocol::from(&*protocol));
 }
 
 #[cfg(test)]

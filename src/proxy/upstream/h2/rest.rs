@@ -1,0 +1,88 @@
+//! What is left of a request in HTTP/2 when its answer has come.
+
+use std::future::poll_fn;
+
+use ::h2::{Reason as Code, SendStream};
+use bytes::Bytes;
+
+use crate::base::tasks::{self, JoinHandle};
+use crate::proxy::io::{Pump, RequestBody, Stopped};
+
+/// What is left of a request that has been answered. Dropping it resets the stream if there is any.
+pub enum Rest {
+    /// Nothing, or nothing that matters.
+    Nothing,
+    /// Some of its body, because the answer came before its end, or all of it, because it is kept until the
+    /// answer is judged.
+    Unjudged(Box<Unjudged>),
+    /// Some of its body.
+    Upload(Upload),
+    /// Whatever the client says from now on: the answer to a CONNECT was 2xx.
+    Tunnel(SendStream<Bytes>),
+}
+
+impl Rest {
+    /// The answer goes to the client: the rest of the request goes to the server, and nothing of it is kept.
+    #[must_use]
+    pub fn delivered(self) -> Self {
+        match self {
+            Self::Unjudged(unjudged) => {
+                let Unjudged {
+                    mut pump,
+                    wants_more,
+                } = *unjudged;
+                pump.body_mut().forget();
+                match wants_more {
+                    true => Self::Upload(Upload::of(pump)),
+                    false => Self::Nothing,
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the request could be sent once more, body and all.
+    pub fn keeps_request(&self) -> bool {
+        matches!(self, Self::Unjudged(unjudged) if unjudged.pump.body().is_kept_until_answered())
+    }
+
+    /// The body of the request, to be sent once more; `None`: it is not kept.
+    pub fn take_request(&mut self) -> Option<RequestBody> {
+        match std::mem::replace(self, Self::Nothing) {
+            Self::Unjudged(unjudged) => unjudged.pump.into_body().rewound(),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+}
+
+/// What is left of a request, until it is known whether its answer goes to the client.
+pub struct Unjudged {
+    pub(super) pump: Pump<RequestBody>,
+    /// Whether the server gets the rest.
+    pub(super) wants_more: bool,
+}
+
+/// The rest of a request on its way to the server, whether or not the answer is read. Dropping it
+/// resets the stream.
+pub struct Upload(JoinHandle<()>);
+
+impl Upload {
+    /// In a task of its own: a client that does not read the answer may go on sending.
+    fn of(mut pump: Pump<RequestBody>) -> Self {
+        Self(tasks::spawn_local(async move {
+            let sent = poll_fn(|cx| pump.poll(cx)).await;
+            if let Err(Stopped::Body(_)) = sent {
+                pump.reset(Code::CANCEL);
+            }
+        }))
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
