@@ -1,7 +1,8 @@
 //! Addresses as people write them: `"0.0.0.0:80"`, `"[::]:80"`, `"*:80"`, `":80"`, `"localhost:80"`,
 //! `"10.0.0.1:8000-8010"`, `"[fe80::1%eth0]:80"`, `"/run/app.sock"`, `"@app"`, `"fd://3"`, `"fd://web"`.
 //!
-//! Only the text is looked at: names are not resolved, and whether an interface or a descriptor exists is not checked.
+//! Only the text is looked at: names are not resolved, and whether an interface or a descriptor exists is
+//! not checked.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ops::RangeInclusive;

@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use crate::config::suggest;
-use crate::plan::expr::{Comparison, Condition, Expr, Known, Literal, Operand, Pattern, Type};
+use crate::plan::expr::{Comparison, Condition, Expr, Known, Pattern, Type};
 
 use super::cursor::Cursor;
-use super::expr::{casts, expression, noun};
-use super::list::{list, network};
+use super::expr::expression;
+use super::list::list;
+use super::right_side::{RightSide, wrong_operator};
 use super::{Files, Mistake, elsewhere};
 
 /// The most parentheses and `not` within each other. The parser recurses for each, and the stack is bounded.
@@ -221,7 +222,14 @@ impl Reader<'_, '_> {
         if let Some('=' | '~') = self.cursor.peek() {
             return Err(self.unexpected());
         }
-        let right = self.operand(&left, left_part, *comparison, operator)?;
+        let right = RightSide {
+            cursor: self.cursor,
+            known: self.known,
+            files: self.files,
+            left: &left,
+            left_part,
+        };
+        let right = right.read(*comparison, operator)?;
         Ok(Condition::Compares(left, *comparison, right))
     }
 
@@ -241,141 +249,6 @@ impl Reader<'_, '_> {
         let pattern = Pattern::new(&text)
             .map_err(|why| Mistake::new(part, why, "https://docs.rs/regex has the syntax"))?;
         Ok(Condition::Matches(left, pattern))
-    }
-
-    /// Reads the right side of a comparison with `left`, and checks that the two types can be compared.
-    fn operand(
-        &mut self,
-        left: &Expr,
-        left_part: &Range<usize>,
-        comparison: Comparison,
-        operator: Range<usize>,
-    ) -> Result<Operand, Mistake> {
-        let sign = comparison.as_str();
-        let yields = left.yields();
-        let is_equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
-        if !is_equality {
-            let is_possible = match yields {
-                Type::Bool | Type::Ip => false,
-                Type::Int => comparison.is_by_order(),
-                Type::Text | Type::Any => true,
-            };
-            if !is_possible {
-                return Err(wrong_operator(left, sign, operator));
-            }
-        }
-        // `<` and `>` compare numbers: a text is read as a number for them.
-        let wanted = match comparison.is_by_order() {
-            true => Type::Int,
-            false if yields == Type::Any && !is_equality => Type::Text,
-            false => yields,
-        };
-        if let Some(literal) = self.literal(left, sign, wanted)? {
-            return Ok(Operand::Literal(literal));
-        }
-        if self.cursor.is_at_end() {
-            return Err(Mistake::new(
-                operator,
-                format!("`{sign}` has no value behind it"),
-                format!("write what `{left}` is compared with"),
-            ));
-        }
-        if self.cursor.peek() == Some('[') {
-            return Err(Mistake::new(
-                self.cursor.next_part(),
-                format!("`{sign}` compares with one value, and this is a list"),
-                "write `in` instead",
-            ));
-        }
-        self.right_expression(left, left_part, wanted)
-    }
-
-    /// Reads a text, number or truth value as a `wanted`; `None`: none of these comes next.
-    fn literal(
-        &mut self,
-        left: &Expr,
-        sign: &str,
-        wanted: Type,
-    ) -> Result<Option<Literal>, Mistake> {
-        let start = self.cursor.at();
-        let wrong = |part: Range<usize>, help: String| {
-            Mistake::new(
-                part,
-                format!(
-                    "`{left} {sign}` is compared with {}, and this is something else",
-                    noun(wanted)
-                ),
-                help,
-            )
-        };
-        if let Some((text, part)) = self.cursor.string()? {
-            return match wanted {
-                Type::Text | Type::Any => Ok(Some(Literal::Text(text))),
-                Type::Ip => Ok(Some(Literal::Network(network(&text, part)?))),
-                Type::Int => Err(wrong(part, "write a number without quotes".to_owned())),
-                Type::Bool => Err(wrong(part, format!("write `{left}` or `not {left}`"))),
-            };
-        }
-        if let Some((number, part)) = self.cursor.integer()? {
-            return match wanted {
-                Type::Int | Type::Any => Ok(Some(Literal::Int(number))),
-                Type::Text => Err(wrong(part, format!("write it in quotes: `\"{number}\"`"))),
-                Type::Ip => Err(wrong(part, "write an address in quotes".to_owned())),
-                Type::Bool => Err(wrong(part, format!("write `{left}` or `not {left}`"))),
-            };
-        }
-        for (word, value) in [("true", true), ("false", false)] {
-            if self.cursor.take_word(word) {
-                return match wanted {
-                    Type::Bool | Type::Any => Ok(Some(Literal::Bool(value))),
-                    Type::Text => Err(wrong(
-                        start..self.cursor.at(),
-                        format!("write it in quotes: `\"{word}\"`"),
-                    )),
-                    _ => Err(wrong(
-                        start..self.cursor.at(),
-                        format!("leave `{word}` out"),
-                    )),
-                };
-            }
-        }
-        Ok(None)
-    }
-
-    /// Reads an expression that `left` can be compared with, as a `wanted` or as what it yields.
-    fn right_expression(
-        &mut self,
-        left: &Expr,
-        left_part: &Range<usize>,
-        wanted: Type,
-    ) -> Result<Operand, Mistake> {
-        let yields = left.yields();
-        let start = self.cursor.at();
-        let word = self.cursor.word();
-        let (right, part) = expression(self.cursor, self.known, self.files).map_err(|mistake| {
-            let is_bare_word = !word.is_empty() && mistake.part.start == start;
-            match is_bare_word && wanted == Type::Text {
-                true => Mistake {
-                    help: format!("write a text in quotes: `\"{word}\"`"),
-                    ..mistake
-                },
-                false => mistake,
-            }
-        })?;
-        let is_comparable = |wanted| casts(right.yields(), wanted) && casts(yields, wanted);
-        let is_cast = wanted == Type::Any && casts(yields, right.yields());
-        if !is_comparable(wanted) && !is_cast {
-            return Err(Mistake::new(
-                left_part.start..part.end,
-                format!(
-                    "`{left}` yields {}, `{right}` yields {}: they cannot be compared",
-                    noun(yields),
-                    noun(right.yields())
-                ),
-                "compare values of one type",
-            ));
-        }
-        Ok(Operand::Expr(right))
     }
 
     /// The mistake of text that cannot follow here.
@@ -436,24 +309,4 @@ fn joined(
         Err(other) => vec![other],
     });
     join(flat.collect())
-}
-
-/// The mistake of an operator that does not work with the type of `left`.
-fn wrong_operator(left: &Expr, sign: &str, part: Range<usize>) -> Mistake {
-    let help = match left.yields() {
-        Type::Bool => format!("write `{left}` or `not {left}`"),
-        Type::Ip => "write `==` or `in` for addresses and networks".to_owned(),
-        Type::Int => "write `==`, `<`, `>` or `in` for numbers".to_owned(),
-        Type::Text | Type::Any => {
-            "write `==`, `starts_with`, `contains`, `matches` or `in` for texts".to_owned()
-        }
-    };
-    Mistake::new(
-        part,
-        format!(
-            "`{sign}` does not work with {}, which `{left}` yields",
-            noun(left.yields())
-        ),
-        help,
-    )
 }

@@ -25,6 +25,7 @@ mod list;
 mod map;
 #[cfg(test)]
 mod reference;
+mod right_side;
 mod template;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,170 @@
+//! The right side of a comparison: a value or an expression, of a type that the left side can be compared
+//! with.
+
+use std::ops::Range;
+
+use crate::plan::expr::{Comparison, Expr, Known, Literal, Operand, Type};
+
+use super::cursor::Cursor;
+use super::expr::{casts, expression, noun};
+use super::list::network;
+use super::{Files, Mistake};
+
+/// Reads the right side of a comparison.
+pub(super) struct RightSide<'r, 't> {
+    pub(super) cursor: &'r mut Cursor<'t>,
+    pub(super) known: Known,
+    pub(super) files: &'r mut dyn Files,
+    /// What it is compared with.
+    pub(super) left: &'r Expr,
+    pub(super) left_part: &'r Range<usize>,
+}
+
+impl RightSide<'_, '_> {
+    /// Reads what `comparison` compares with, and checks that the two types can be compared; `operator` is the
+    /// range of its sign.
+    pub(super) fn read(
+        mut self,
+        comparison: Comparison,
+        operator: Range<usize>,
+    ) -> Result<Operand, Mistake> {
+        let left = self.left;
+        let sign = comparison.as_str();
+        let yields = left.yields();
+        let is_equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+        if !is_equality {
+            let is_possible = match yields {
+                Type::Bool | Type::Ip => false,
+                Type::Int => comparison.is_by_order(),
+                Type::Text | Type::Any => true,
+            };
+            if !is_possible {
+                return Err(wrong_operator(left, sign, operator));
+            }
+        }
+        // `<` and `>` compare numbers: a text is read as a number for them.
+        let wanted = match comparison.is_by_order() {
+            true => Type::Int,
+            false if yields == Type::Any && !is_equality => Type::Text,
+            false => yields,
+        };
+        if let Some(literal) = self.literal(sign, wanted)? {
+            return Ok(Operand::Literal(literal));
+        }
+        if self.cursor.is_at_end() {
+            return Err(Mistake::new(
+                operator,
+                format!("`{sign}` has no value behind it"),
+                format!("write what `{left}` is compared with"),
+            ));
+        }
+        if self.cursor.peek() == Some('[') {
+            return Err(Mistake::new(
+                self.cursor.next_part(),
+                format!("`{sign}` compares with one value, and this is a list"),
+                "write `in` instead",
+            ));
+        }
+        self.right_expression(wanted)
+    }
+
+    /// Reads a text, number or truth value as a `wanted`; `None`: none of these comes next.
+    fn literal(&mut self, sign: &str, wanted: Type) -> Result<Option<Literal>, Mistake> {
+        let left = self.left;
+        let start = self.cursor.at();
+        let wrong = |part: Range<usize>, help: String| {
+            Mistake::new(
+                part,
+                format!(
+                    "`{left} {sign}` is compared with {}, and this is something else",
+                    noun(wanted)
+                ),
+                help,
+            )
+        };
+        if let Some((text, part)) = self.cursor.string()? {
+            return match wanted {
+                Type::Text | Type::Any => Ok(Some(Literal::Text(text))),
+                Type::Ip => Ok(Some(Literal::Network(network(&text, part)?))),
+                Type::Int => Err(wrong(part, "write a number without quotes".to_owned())),
+                Type::Bool => Err(wrong(part, format!("write `{left}` or `not {left}`"))),
+            };
+        }
+        if let Some((number, part)) = self.cursor.integer()? {
+            return match wanted {
+                Type::Int | Type::Any => Ok(Some(Literal::Int(number))),
+                Type::Text => Err(wrong(part, format!("write it in quotes: `\"{number}\"`"))),
+                Type::Ip => Err(wrong(part, "write an address in quotes".to_owned())),
+                Type::Bool => Err(wrong(part, format!("write `{left}` or `not {left}`"))),
+            };
+        }
+        for (word, value) in [("true", true), ("false", false)] {
+            if self.cursor.take_word(word) {
+                return match wanted {
+                    Type::Bool | Type::Any => Ok(Some(Literal::Bool(value))),
+                    Type::Text => Err(wrong(
+                        start..self.cursor.at(),
+                        format!("write it in quotes: `\"{word}\"`"),
+                    )),
+                    _ => Err(wrong(
+                        start..self.cursor.at(),
+                        format!("leave `{word}` out"),
+                    )),
+                };
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads an expression that `left` can be compared with, as a `wanted` or as what it yields.
+    fn right_expression(&mut self, wanted: Type) -> Result<Operand, Mistake> {
+        let left = self.left;
+        let yields = left.yields();
+        let start = self.cursor.at();
+        let word = self.cursor.word();
+        let (right, part) = expression(self.cursor, self.known, self.files).map_err(|mistake| {
+            let is_bare_word = !word.is_empty() && mistake.part.start == start;
+            match is_bare_word && wanted == Type::Text {
+                true => Mistake {
+                    help: format!("write a text in quotes: `\"{word}\"`"),
+                    ..mistake
+                },
+                false => mistake,
+            }
+        })?;
+        let is_comparable = |wanted| casts(right.yields(), wanted) && casts(yields, wanted);
+        let is_cast = wanted == Type::Any && casts(yields, right.yields());
+        if !is_comparable(wanted) && !is_cast {
+            return Err(Mistake::new(
+                self.left_part.start..part.end,
+                format!(
+                    "`{left}` yields {}, `{right}` yields {}: they cannot be compared",
+                    noun(yields),
+                    noun(right.yields())
+                ),
+                "compare values of one type",
+            ));
+        }
+        Ok(Operand::Expr(right))
+    }
+}
+
+/// The mistake of an operator that does not work with the type of `left`.
+pub(super) fn wrong_operator(left: &Expr, sign: &str, part: Range<usize>) -> Mistake {
+    let help = match left.yields() {
+        Type::Bool => format!("write `{left}` or `not {left}`"),
+        Type::Ip => "write `==` or `in` for addresses and networks".to_owned(),
+        Type::Int => "write `==`, `<`, `>` or `in` for numbers".to_owned(),
+        Type::Text | Type::Any => {
+            "write `==`, `starts_with`, `contains`, `matches` or `in` for texts".to_owned()
+        }
+    };
+    Mistake::new(
+        part,
+        format!(
+            "`{sign}` does not work with {}, which `{left}` yields",
+            noun(left.yields())
+        ),
+        help,
+    )
+}
