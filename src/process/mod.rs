@@ -3,9 +3,12 @@
 //! [`Proxy`] is one whole proxy: its workers' threads, its control thread and its log thread. `run`
 //! wraps it with signals for the command line; tests and the demo start as many as they like.
 
+mod assembled;
 mod limits;
 mod signals;
+mod threads;
 
+pub use assembled::Assembled;
 pub use signals::Signals;
 
 use std::net::SocketAddr;
@@ -19,7 +22,7 @@ use crate::base::rng::Rng;
 use crate::base::tasks;
 use crate::base::{InWords, ListenAddress};
 use crate::config;
-use crate::control::{CannotStart, Command, Control, Parts, Source, assemble, verify};
+use crate::control::{CannotStart, Command, Parts, Source, assemble, verify};
 use crate::net::{Descriptors, Dialer, Network};
 use crate::observe::logging::LoggingHandle;
 use crate::observe::{AccessLogHandle, LogWriter, ProcessMetrics, WorkerObserver, event};
@@ -27,6 +30,8 @@ use crate::plan::Plan;
 use crate::proxy::frontend::Gate;
 use crate::proxy::snapshot::Current;
 use crate::proxy::worker::{Worker, WorkerCommand};
+
+use threads::{WorkerEnd, no_thread, start_control, start_worker};
 
 /// How long the access log is waited for at the end: a sink that stalls must not keep us.
 const LOG_TIMEOUT: Duration = Duration::from_secs(2);
@@ -44,15 +49,6 @@ pub struct Proxy {
     stop_control: Option<oneshot::Sender<()>>,
     access_log: AccessLogHandle,
     metrics: Arc<ProcessMetrics>,
-}
-
-/// How a worker ended.
-#[derive(Debug, PartialEq, Eq)]
-enum WorkerEnd {
-    /// It was told to, and had to break that many connections.
-    Told { aborted: usize },
-    /// By itself.
-    Died { worker: usize, why: String },
 }
 
 /// How a proxy ended.
@@ -74,21 +70,6 @@ pub struct Start {
     pub logging: Option<LoggingHandle>,
     /// Where sockets come from.
     pub network: Network,
-}
-
-/// A proxy in parts that a single runtime can run: for simulations, and where a test decides what time
-/// it is.
-pub struct Assembled {
-    /// The data plane.
-    pub worker: Worker,
-    /// The control plane's parts, for [`Control::start`].
-    pub control: Parts,
-    /// Gives commands to it.
-    pub commands: mpsc::UnboundedSender<Command>,
-    /// Its access log.
-    pub access_log: AccessLogHandle,
-    /// Writes the access log, on a thread of its own.
-    pub log_writer: LogWriter,
 }
 
 impl Proxy {
@@ -272,59 +253,6 @@ impl Pieces {
     }
 }
 
-impl Assembled {
-    /// A proxy with one worker. `seed` decides all chance in it.
-    ///
-    /// # Errors
-    ///
-    /// [`CannotStart`] when a certificate cannot be used, or the access log not be opened.
-    pub fn new(start: Start, seed: u64) -> Result<Self, CannotStart> {
-        let Start {
-            source,
-            loaded,
-            logging,
-            network,
-        } = start;
-        let (access_log, log_writer) = open_access_log(&loaded)?;
-        let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
-        let mut generation_one = assemble(loaded.plan, 1);
-        verified.prepared.equip(&mut generation_one);
-        let pieces = Pieces {
-            current: Arc::new(Current::new(generation_one)),
-            metrics: Arc::new(ProcessMetrics::new()),
-            process_gate: Arc::new(Gate::new(u64::MAX)),
-            access_log,
-            network,
-            pipes: 1,
-            descriptors: Arc::new(Descriptors::new(u64::MAX, 1)),
-        };
-        let (commands, worker) = pieces.worker(0, Rng::seeded(seed));
-        let (control_commands, control_receiver) = mpsc::unbounded_channel();
-        let control = Parts {
-            workers: vec![commands],
-            logging,
-            descriptors: pieces.descriptors,
-            source,
-            commands: control_receiver,
-            command_sender: control_commands.clone(),
-            rng: Rng::seeded(seed.wrapping_add(1)),
-            certs: verified.certs,
-            current: pieces.current,
-            network: pieces.network,
-            metrics: pieces.metrics,
-            access_log: pieces.access_log.clone(),
-            process_gate: pieces.process_gate,
-        };
-        Ok(Self {
-            worker,
-            control,
-            commands: control_commands,
-            access_log: pieces.access_log,
-            log_writer,
-        })
-    }
-}
-
 /// Raises the limit of open files as far as it goes, and says how many there may be.
 ///
 /// # Errors
@@ -356,151 +284,6 @@ fn open_access_log(loaded: &config::Loaded) -> Result<(AccessLogHandle, LogWrite
     })
 }
 
-fn start_worker(
-    worker: Worker,
-    ended: mpsc::UnboundedSender<WorkerEnd>,
-) -> Result<(), CannotStart> {
-    let index = worker.index;
-    let run = move || {
-        let runtime = tasks::local_runtime().map_err(|error| no_runtime(&error))?;
-        let aborted = runtime.block_on(worker.run());
-        aborted.map_err(|died| died.to_string())
-    };
-    let name = format!("worker-{index}");
-    tasks::spawn_thread(&name, move || reporting(index, ended, run)).map_err(no_thread)?;
-    Ok(())
-}
-
-/// Runs a worker, which gives how many connections it had to break or why it died, and tells `ended`.
-fn reporting(
-    worker: usize,
-    ended: mpsc::UnboundedSender<WorkerEnd>,
-    run: impl FnOnce() -> Result<usize, String>,
-) {
-    let mut report = Report {
-        worker,
-        ended,
-        end: None,
-    };
-    report.end = Some(match run() {
-        Ok(aborted) => WorkerEnd::Told { aborted },
-        Err(why) => WorkerEnd::Died { worker, why },
-    });
-}
-
-/// Tells how a worker ended, also when it panicked.
-struct Report {
-    worker: usize,
-    ended: mpsc::UnboundedSender<WorkerEnd>,
-    end: Option<WorkerEnd>,
-}
-
-impl Drop for Report {
-    fn drop(&mut self) {
-        let died = WorkerEnd::Died {
-            worker: self.worker,
-            why: "it panicked".to_owned(),
-        };
-        // The receiver is gone when the process is ending.
-        let _ = self.ended.send(self.end.take().unwrap_or(died));
-    }
-}
-
-/// Starts the control thread and waits until its addresses are bound.
-fn start_control(
-    parts: Parts,
-    watch: config::Watch,
-    mut stopped: oneshot::Receiver<()>,
-) -> Result<thread::JoinHandle<()>, CannotStart> {
-    let (started, has_started) = std::sync::mpsc::channel();
-    let run = move || {
-        let runtime = match tasks::local_runtime() {
-            Ok(runtime) => runtime,
-            Err(error) => return drop(started.send(Err(CannotStart(no_runtime(&error))))),
-        };
-        runtime.block_on(async move {
-            let control = match Control::start(parts, watch).await {
-                Ok(control) => control,
-                Err(error) => return drop(started.send(Err(error))),
-            };
-            // The thread that starts this one waits for it.
-            let _ = started.send(Ok(()));
-            tokio::select! {
-                () = control.run() => {}
-                _ = &mut stopped => {}
-            }
-            // Workers take the last commands (to break off) before this thread's end drops them.
-            clock::sleep(Duration::ZERO).await;
-        });
-    };
-    let thread = tasks::spawn_thread("control", run).map_err(no_thread)?;
-    match has_started.recv() {
-        Ok(outcome) => outcome.map(|()| thread),
-        Err(_) => Err(CannotStart("the control thread died".to_owned())),
-    }
-}
-
 fn cannot_serve(found: config::Diagnostics) -> CannotStart {
     CannotStart(found.to_string())
-}
-
-fn no_runtime(error: &std::io::Error) -> String {
-    format!("cannot start a thread: {}", InWords(error))
-}
-
-fn no_thread(error: std::io::Error) -> CannotStart {
-    CannotStart(no_runtime(&error))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-
-    use super::*;
-    use crate::proxy::worker::Died;
-
-    fn end_of(run: impl FnOnce() -> Result<usize, String>) -> WorkerEnd {
-        let (sender, mut ended) = mpsc::unbounded_channel();
-        // What its thread would catch.
-        let _ = catch_unwind(AssertUnwindSafe(|| reporting(1, sender, run)));
-        ended.try_recv().expect("it is told how a worker ended")
-    }
-
-    #[test]
-    fn a_worker_that_panics_is_reported_like_one_that_says_why_it_died() {
-        let panics = end_of(|| resume_unwind(Box::new("a defect")));
-        assert_eq!(panics, died("it panicked"));
-        assert_eq!(end_of(|| Err("no epoll".to_owned())), died("no epoll"));
-        assert_eq!(end_of(|| Ok(3)), WorkerEnd::Told { aborted: 3 });
-    }
-
-    #[test]
-    fn a_worker_whose_control_plane_has_died_dies_too() {
-        let text = "[frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
-                    [backend.app]\nservers = [\"10.0.0.1:80\"]";
-        let loaded = config::load_text("test.toml", text).expect("a valid configuration");
-        let start = Start {
-            source: Source::Text {
-                name: "test.toml".to_owned(),
-                text: text.to_owned(),
-            },
-            loaded,
-            logging: None,
-            network: Network::System,
-        };
-        let assembled = Assembled::new(start, 1);
-        let Assembled {
-            worker, control, ..
-        } = assembled.expect("it names no files");
-        drop(control);
-        let runtime = tasks::local_runtime().expect("a runtime");
-        assert_eq!(runtime.block_on(worker.run()), Err(Died::Abandoned));
-    }
-
-    fn died(why: &str) -> WorkerEnd {
-        WorkerEnd::Died {
-            worker: 1,
-            why: why.to_owned(),
-        }
-    }
 }

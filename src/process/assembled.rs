@@ -1,0 +1,116 @@
+//! A proxy in parts, without threads of its own.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::base::rng::Rng;
+use crate::control::{CannotStart, Command, Parts, assemble, verify};
+use crate::net::Descriptors;
+use crate::observe::{AccessLogHandle, LogWriter, ProcessMetrics};
+use crate::proxy::frontend::Gate;
+use crate::proxy::snapshot::Current;
+use crate::proxy::worker::Worker;
+
+use super::{Pieces, Start, cannot_serve, open_access_log};
+
+/// A proxy in parts that a single runtime can run: for simulations, and where a test decides what time
+/// it is.
+pub struct Assembled {
+    /// The data plane.
+    pub worker: Worker,
+    /// The control plane's parts, for [`Control::start`].
+    pub control: Parts,
+    /// Gives commands to it.
+    pub commands: mpsc::UnboundedSender<Command>,
+    /// Its access log.
+    pub access_log: AccessLogHandle,
+    /// Writes the access log, on a thread of its own.
+    pub log_writer: LogWriter,
+}
+
+impl Assembled {
+    /// A proxy with one worker. `seed` decides all chance in it.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotStart`] when a certificate cannot be used, or the access log not be opened.
+    pub fn new(start: Start, seed: u64) -> Result<Self, CannotStart> {
+        let Start {
+            source,
+            loaded,
+            logging,
+            network,
+        } = start;
+        let (access_log, log_writer) = open_access_log(&loaded)?;
+        let verified = verify(&loaded.plan, &loaded.warnings).map_err(cannot_serve)?;
+        let mut generation_one = assemble(loaded.plan, 1);
+        verified.prepared.equip(&mut generation_one);
+        let pieces = Pieces {
+            current: Arc::new(Current::new(generation_one)),
+            metrics: Arc::new(ProcessMetrics::new()),
+            process_gate: Arc::new(Gate::new(u64::MAX)),
+            access_log,
+            network,
+            pipes: 1,
+            descriptors: Arc::new(Descriptors::new(u64::MAX, 1)),
+        };
+        let (commands, worker) = pieces.worker(0, Rng::seeded(seed));
+        let (control_commands, control_receiver) = mpsc::unbounded_channel();
+        let control = Parts {
+            workers: vec![commands],
+            logging,
+            descriptors: pieces.descriptors,
+            source,
+            commands: control_receiver,
+            command_sender: control_commands.clone(),
+            rng: Rng::seeded(seed.wrapping_add(1)),
+            certs: verified.certs,
+            current: pieces.current,
+            network: pieces.network,
+            metrics: pieces.metrics,
+            access_log: pieces.access_log.clone(),
+            process_gate: pieces.process_gate,
+        };
+        Ok(Self {
+            worker,
+            control,
+            commands: control_commands,
+            access_log: pieces.access_log,
+            log_writer,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::tasks;
+    use crate::config;
+    use crate::control::Source;
+    use crate::net::Network;
+    use crate::proxy::worker::Died;
+
+    #[test]
+    fn a_worker_whose_control_plane_has_died_dies_too() {
+        let text = "[frontend.web]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
+                    [backend.app]\nservers = [\"10.0.0.1:80\"]";
+        let loaded = config::load_text("test.toml", text).expect("a valid configuration");
+        let start = Start {
+            source: Source::Text {
+                name: "test.toml".to_owned(),
+                text: text.to_owned(),
+            },
+            loaded,
+            logging: None,
+            network: Network::System,
+        };
+        let assembled = Assembled::new(start, 1);
+        let Assembled {
+            worker, control, ..
+        } = assembled.expect("it names no files");
+        drop(control);
+        let runtime = tasks::local_runtime().expect("a runtime");
+        assert_eq!(runtime.block_on(worker.run()), Err(Died::Abandoned));
+    }
+}
