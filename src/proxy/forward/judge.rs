@@ -7,7 +7,6 @@ use crate::base::clock::{self, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
 use crate::proxy::io::{ActiveAttempt, Exchange, UpgradeRequest};
-use crate::wire::content_length::{self, Lists};
 
 use super::carried::Reuse;
 
@@ -25,12 +24,12 @@ pub(super) fn wait_for_answer(began: Instant, lease: &Lease, attempt: &ActiveAtt
 ///
 /// The answer cannot be passed on.
 pub(super) fn note_answer<B>(
-    response: &mut Response<B>,
+    response: &Response<B>,
     began: Instant,
     attempt: &ActiveAttempt,
 ) -> Result<(), Fault> {
     let exchange = attempt.exchange();
-    if !can_be_passed_on(response, exchange) || !has_one_length(response) {
+    if is_unasked_upgrade(response, exchange) {
         return Err(Fault::new(Reason::ServerResponseMalformed));
     }
     if looks_like_a_tunnel(response, exchange) {
@@ -70,20 +69,11 @@ pub(super) fn reuse_after(response: &Response<()>, exchange: &Exchange) -> Reuse
     }
 }
 
-/// Whether the client would understand what the server means: no protocol that was not asked for,
-/// and no transfer coding but the one that is taken off here. hyper reads `gzip, chunked` as
-/// chunked; without the field, the client would take what is compressed for what was meant.
-fn can_be_passed_on<B>(response: &Response<B>, exchange: &Exchange) -> bool {
-    let mut codings = response.headers().get_all(header::TRANSFER_ENCODING).iter();
-    let is_framed = match codings.next() {
-        None => true,
-        Some(coding) => {
-            coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none()
-        }
-    };
-    let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+/// Whether the answer goes on in another protocol that was not asked for.
+fn is_unasked_upgrade<B>(response: &Response<B>, exchange: &Exchange) -> bool {
     let is_agreed = |upgrade: &UpgradeRequest| upgrade.is_agreed_in(response);
-    is_framed && (!is_upgrade || exchange.upgrade().is_some_and(is_agreed))
+    response.status() == StatusCode::SWITCHING_PROTOCOLS
+        && !exchange.upgrade().is_some_and(is_agreed)
 }
 
 /// Whether the client would take an ordinary answer for a tunnel: to its extended CONNECT any 2xx is one (RFC
@@ -92,16 +82,4 @@ fn looks_like_a_tunnel<B>(response: &Response<B>, exchange: &Exchange) -> bool {
     let asks_by_connect = exchange.record.opening.version == Version::HTTP_2;
     let is_ordinary = |upgrade: &UpgradeRequest| !upgrade.is_agreed_in(response);
     asks_by_connect && response.status().is_success() && exchange.upgrade().is_some_and(is_ordinary)
-}
-
-/// Makes the length of an answer the only one that it says, if it is one: hyper does not look where no
-/// body follows, as in an answer to HEAD. Where the length means nothing, it is not passed on, and is
-/// not looked at.
-fn has_one_length<B>(response: &mut Response<B>) -> bool {
-    let status = response.status();
-    let headers = response.headers_mut();
-    let means_nothing = status == StatusCode::NO_CONTENT
-        || status == StatusCode::SWITCHING_PROTOCOLS
-        || headers.contains_key(header::TRANSFER_ENCODING);
-    means_nothing || content_length::settle(headers, Lists::Allowed).is_ok()
 }

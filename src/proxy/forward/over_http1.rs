@@ -36,7 +36,7 @@ pub(super) async fn over_http1(
     let outcome = outcome.await;
     deadlines.server_came();
     match outcome {
-        Ok(mut response) => match note_answer(&mut response, began, attempt) {
+        Ok(response) => match note_answer(&response, began, attempt) {
             Ok(()) => Ok(response),
             Err(fault) => {
                 sending.take_back(Leftover::seen(connection.take_request()));

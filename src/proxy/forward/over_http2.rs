@@ -5,7 +5,7 @@ use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
 use crate::proxy::io::{ActiveAttempt, Proof};
 use crate::proxy::upstream::{
-    Answer, Leftover, StreamEnd, StreamPermit, Unanswered, ask_for_tunnel, head_of,
+    Answer, Leftover, StreamEnd, StreamPermit, Unanswered, ask_for_tunnel, check_framing, head_of,
 };
 
 use super::judge::{first_cause, note_answer, wait_for_answer};
@@ -44,7 +44,8 @@ pub(super) async fn over_http2(
         Ok(mut answer) => {
             let noted = match answer.response.headers().len() > settings.max_fields() {
                 true => Err(Fault::new(Reason::ServerResponseMalformed)),
-                false => note_answer(&mut answer.response, began, attempt),
+                false => check_framing(&mut answer.response)
+                    .and_then(|()| note_answer(&answer.response, began, attempt)),
             };
             match noted {
                 Ok(()) => Ok(answer),

@@ -5,6 +5,7 @@
 //! lets it carry. Which of the two it is, the configuration says, or the server by ALPN: a [`ServerPool`]
 //! has both kinds, and a server has a pool for each name that is asked for by SNI.
 
+mod framing;
 mod h1;
 mod h2;
 mod idle_pool;
@@ -17,6 +18,7 @@ mod tls;
 mod transport;
 mod trust;
 
+pub(crate) use framing::check_framing;
 pub(crate) use h1::{BodyBroken, Failure, H1Connection};
 pub(crate) use h2::{
     Answer, Rest, StreamEnd, StreamPermit, Unanswered, ask_for_tunnel, head_of, not_http2,

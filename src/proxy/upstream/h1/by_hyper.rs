@@ -22,6 +22,7 @@ use crate::net::Stream;
 use crate::proxy::io::{
     AttemptDeadlines, RequestBody, SocketTracker, TrackedSocket, UploadProgress,
 };
+use crate::proxy::upstream::framing::check_framing;
 use crate::proxy::upstream::leftover::Leftover;
 use crate::proxy::upstream::settings::Settings;
 
@@ -111,7 +112,14 @@ impl HyperConnection {
         let answer = answered(answer, driver, &self.tracker, deadlines, upload_progress).await?;
         let (head, incoming) = answer.into_parts();
         self.incoming = Some(incoming);
-        Ok(Response::from_parts(head, ()))
+        let mut response = Response::from_parts(head, ());
+        match check_framing(&mut response) {
+            Ok(()) => Ok(response),
+            Err(fault) => Err(Failure {
+                fault,
+                left: Leftover::Lost,
+            }),
+        }
     }
 
     /// See [`super::H1Connection::poll_frame`].
