@@ -34,7 +34,7 @@ use crate::plan::Bind;
 use crate::proxy::io::Timer;
 
 use super::State;
-use super::listeners::{self, Known, Opened};
+use super::listeners::{self, BoundSockets, Opened};
 use super::moves::{Held, Owner};
 
 use answer::{answer, busy, is_probe, refused};
@@ -55,7 +55,7 @@ pub(super) struct Admin {
 
 struct Open {
     wanted: Bind,
-    known: Known,
+    bound: BoundSockets,
     /// Dropped when it is to close.
     #[expect(dead_code, reason = "its end is told to the accept loop")]
     open: oneshot::Sender<()>,
@@ -64,19 +64,19 @@ struct Open {
 impl Admin {
     /// Where the first of them listens.
     pub(super) fn addr(&self) -> Option<ListenAddress> {
-        self.open.first().map(|open| open.known.bound.clone())
+        self.open.first().map(|open| open.bound.addr.clone())
     }
 
     /// All that is open.
     pub(super) fn held(&self) -> Vec<Held> {
         let held = self.open.iter();
-        held.map(|open| open.known.held(&open.wanted.addr, Owner::Admin))
+        held.map(|open| open.bound.held(&open.wanted.addr, Owner::Admin))
             .collect()
     }
 
-    /// What is known of the one at `index` of [`Admin::held`].
-    pub(super) fn known(&self, index: usize) -> Option<&Known> {
-        self.open.get(index).map(|open| &open.known)
+    /// The sockets of the one at `index` of [`Admin::held`].
+    pub(super) fn bound(&self, index: usize) -> Option<&BoundSockets> {
+        self.open.get(index).map(|open| &open.bound)
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) fn apply(
     state: &Rc<State>,
     stays: Vec<Option<Bind>>,
     new: Vec<(Bind, Opened)>,
-) -> Vec<Known> {
+) -> Vec<BoundSockets> {
     let mut admin = state.admin.borrow_mut();
     let mut closing = Vec::new();
     for (mut open, stays) in std::mem::take(&mut admin.open).into_iter().zip(stays) {
@@ -95,22 +95,22 @@ pub(super) fn apply(
                 listeners::permit(&mut open.wanted, &wanted, &state.network);
                 admin.open.push(open);
             }
-            None => closing.push(open.known),
+            None => closing.push(open.bound),
         }
     }
-    for (wanted, Opened { known, sockets, .. }) in new {
+    for (wanted, Opened { bound, sockets, .. }) in new {
         // There is one: it is for the control thread.
         let Some(socket) = sockets.into_iter().next() else {
             continue;
         };
         match socket.into_listener() {
             Ok(listener) => {
-                event::admin_bound(&known.bound);
+                event::admin_bound(&bound.addr);
                 let (sender, closed) = oneshot::channel();
                 tasks::spawn_local(accept(listener, Rc::clone(state), closed));
                 admin.open.push(Open {
                     wanted,
-                    known,
+                    bound,
                     open: sender,
                 });
             }

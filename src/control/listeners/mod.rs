@@ -1,0 +1,274 @@
+//! Which addresses are listened on, and for which frontend.
+//!
+//! [`moves`](super::moves) says what goes on, opens and closes. What is new is bound before anything
+//! changes, see `prepare`, and listens just before the snapshot is swapped; what no frontend wants any
+//! more is closed last.
+
+mod bound_sockets;
+mod prepare;
+
+pub(super) use bound_sockets::BoundSockets;
+pub(super) use prepare::{Opened, prepare};
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::base::InWords;
+use crate::base::clock::{self, Duration};
+use crate::base::{ListenAddress, Name, tasks};
+use crate::net::Network;
+use crate::observe::event;
+use crate::plan::Bind;
+use crate::proxy::frontend::Frontend;
+use crate::proxy::snapshot::Snapshot;
+use crate::proxy::worker::{ListenerId, WorkerCommand};
+
+use super::moves::{Fate, Held, Owner};
+use super::workers::{Workers, tell};
+use super::{State, admin};
+
+use prepare::{Missing, Prepared};
+
+/// How long a socket whose clients another one gets waits for handshakes that it has begun: a round
+/// trip, and some for a client that has to send its last part of it again.
+const HANDSHAKES_TAKE: Duration = Duration::from_secs(3);
+
+/// What the frontends listen on now.
+#[derive(Default)]
+pub(super) struct Listeners {
+    open: Vec<Open>,
+    next_id: u64,
+    /// Those that close and may still be open: a worker accepts first what is in their queues.
+    closing: Vec<BoundSockets>,
+}
+
+struct Open {
+    id: ListenerId,
+    wanted: Bind,
+    bound: BoundSockets,
+    frontend: Name,
+    /// The address of the frontend whose connections it accepts: another one covers its own when
+    /// [`Role::Covered`].
+    serves: ListenAddress,
+    role: Role,
+}
+
+/// What a socket is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// A frontend wants its address.
+    Wanted,
+    /// A frontend wants all addresses, and this is one of them.
+    Covered,
+    /// None wants it; it closes at its time, unless it is wanted again. The number tells this time from
+    /// another.
+    Retired(u64),
+}
+
+/// Makes what was prepared so, for the frontends of `snapshot`, which runs already.
+pub(super) fn apply(state: &Rc<State>, mut prepared: Prepared, snapshot: &Snapshot) {
+    let frontends = snapshot.frontends.iter().map(|frontend| &frontend.live);
+    let live: HashMap<&Name, &Arc<Frontend>> = frontends.map(|live| (&live.name, live)).collect();
+    let mut listeners = state.listeners.borrow_mut();
+    let of_admin = prepared.fates.split_off(listeners.open.len());
+    let retired = listeners.move_on(&prepared, &live, &state.network, &state.workers);
+    let (for_admin, for_frontends): (Vec<Opened>, Vec<Opened>) = prepared
+        .opened
+        .into_iter()
+        .partition(|opened| prepared.wanted[opened.index].0 == Owner::Admin);
+    for opened in for_frontends {
+        let (owner, bind) = &prepared.wanted[opened.index];
+        if let Owner::Frontend(name) = owner
+            && let Some(live) = live.get(name)
+        {
+            listeners.open(opened, bind.clone(), live, &state.workers);
+        }
+    }
+    if !retired.is_empty() {
+        tasks::spawn_local(close_later(Rc::clone(state), retired));
+    }
+    let for_admin = for_admin.into_iter();
+    let for_admin = for_admin.map(|opened| (prepared.wanted[opened.index].1.clone(), opened));
+    let stays = of_admin.into_iter().map(|fate| match fate {
+        Fate::Serves(index) => Some(prepared.wanted[index].1.clone()),
+        Fate::Covered(_) | Fate::Retires | Fate::Closes => None,
+    });
+    let closing = admin::apply(state, stays.collect(), for_admin.collect());
+    listeners.closing.extend(closing);
+    for Missing { owner, addr, error } in prepared.missing {
+        let owner = match &owner {
+            Owner::Frontend(name) => name.as_str(),
+            Owner::Admin => "the admin listener",
+        };
+        event::ipv6_missing(owner, &addr, &InWords(&error));
+    }
+}
+
+/// Closes sockets that have retired, unless they were wanted again.
+async fn close_later(state: Rc<State>, retired: Vec<(ListenerId, u64)>) {
+    clock::sleep(HANDSHAKES_TAKE).await;
+    // A reload counts on what it has found open.
+    let _no_reload = state.reloading.lock().await;
+    let retired: HashMap<ListenerId, u64> = retired.into_iter().collect();
+    let is_over = |open: &Open| match (open.role, retired.get(&open.id)) {
+        (Role::Retired(number), Some(then)) => number == *then,
+        _ => false,
+    };
+    let mut listeners = state.listeners.borrow_mut();
+    let Listeners { open, closing, .. } = &mut *listeners;
+    for open in open.extract_if(.., |open| is_over(open)) {
+        tell(&state.workers, || WorkerCommand::Unlisten(open.id));
+        closing.push(open.bound);
+    }
+}
+
+impl Listeners {
+    /// The addresses that `name` wants, as they are bound.
+    pub(super) fn of_frontend(&self, name: &str) -> Vec<ListenAddress> {
+        self.open
+            .iter()
+            .filter(|open| &*open.frontend == name && open.role == Role::Wanted)
+            .map(|open| open.bound.addr.clone())
+            .collect()
+    }
+
+    /// The addresses of each frontend, as they are bound.
+    pub(super) fn by_frontend(&self) -> HashMap<&Name, Vec<&ListenAddress>> {
+        let mut by_frontend: HashMap<&Name, Vec<&ListenAddress>> = HashMap::new();
+        for open in self.open.iter().filter(|open| open.role == Role::Wanted) {
+            let addresses = by_frontend.entry(&open.frontend).or_default();
+            addresses.push(&open.bound.addr);
+        }
+        by_frontend
+    }
+
+    fn held(&self) -> Vec<Held> {
+        let held = self.open.iter().map(|open| {
+            let owner = Owner::Frontend(open.frontend.clone());
+            open.bound.held(&open.wanted.addr, owner)
+        });
+        held.collect()
+    }
+
+    /// Aims, retires and closes what is open; gives what retires.
+    fn move_on(
+        &mut self,
+        prepared: &Prepared,
+        live: &HashMap<&Name, &Arc<Frontend>>,
+        network: &Network,
+        workers: &Workers,
+    ) -> Vec<(ListenerId, u64)> {
+        self.closing.retain(BoundSockets::is_open);
+        let mut retired = Vec::new();
+        let before = std::mem::take(&mut self.open);
+        for (mut open, fate) in before.into_iter().zip(&prepared.fates) {
+            match *fate {
+                Fate::Serves(index) => {
+                    open.go_on(&prepared.wanted[index], Role::Wanted, live, workers);
+                    permit(&mut open.wanted, &prepared.wanted[index].1, network);
+                    if open.wanted.addr.path().is_some() {
+                        // There may be two paths to one file.
+                        open.bound.addr = open.wanted.addr.clone();
+                    }
+                }
+                Fate::Covered(index) => {
+                    open.go_on(&prepared.wanted[index], Role::Covered, live, workers);
+                }
+                Fate::Retires => {
+                    if !matches!(open.role, Role::Retired(_)) {
+                        event::listener_closed(&open.frontend, &open.bound.addr);
+                        open.role = Role::Retired(self.next_id);
+                        retired.push((open.id, self.next_id));
+                        self.next_id += 1;
+                        tell(workers, || WorkerCommand::Retire(open.id));
+                    }
+                }
+                Fate::Closes => {
+                    tell(workers, || WorkerCommand::Unlisten(open.id));
+                    if open.role == Role::Wanted {
+                        event::listener_closed(&open.frontend, &open.bound.addr);
+                    }
+                    self.closing.push(open.bound);
+                    continue;
+                }
+            }
+            self.open.push(open);
+        }
+        retired
+    }
+
+    fn open(&mut self, opened: Opened, wanted: Bind, frontend: &Arc<Frontend>, workers: &Workers) {
+        let id = ListenerId(self.next_id);
+        self.next_id += 1;
+        let address = Arc::new(wanted.addr.clone());
+        for (worker, socket) in workers.iter().zip(opened.sockets) {
+            // A worker that is gone ends the process.
+            let _ = worker.send(WorkerCommand::Listen {
+                id,
+                socket,
+                frontend: Arc::clone(frontend),
+                address: Arc::clone(&address),
+            });
+        }
+        event::listener_bound(&frontend.name, &opened.bound.addr);
+        self.open.push(Open {
+            id,
+            bound: opened.bound,
+            frontend: frontend.name.clone(),
+            serves: wanted.addr.clone(),
+            wanted,
+            role: Role::Wanted,
+        });
+    }
+}
+
+impl Open {
+    /// Serves what `wanted` is for.
+    fn go_on(
+        &mut self,
+        (owner, bind): &(Owner, Bind),
+        role: Role,
+        live: &HashMap<&Name, &Arc<Frontend>>,
+        workers: &Workers,
+    ) {
+        let was_retired = matches!(self.role, Role::Retired(_));
+        let is_new = role == Role::Wanted && self.role != Role::Wanted;
+        let Owner::Frontend(name) = owner else {
+            return;
+        };
+        let is_other = self.frontend != *name || self.serves != bind.addr;
+        if (was_retired || is_other)
+            && let Some(live) = live.get(name)
+        {
+            let address = Arc::new(bind.addr.clone());
+            tell(workers, || WorkerCommand::Aim {
+                id: self.id,
+                frontend: Arc::clone(live),
+                address: Arc::clone(&address),
+            });
+        }
+        if self.role == Role::Wanted && role == Role::Covered {
+            event::listener_closed(&self.frontend, &self.bound.addr);
+        }
+        self.role = role;
+        self.frontend = name.clone();
+        self.serves = bind.addr.clone();
+        if is_new {
+            event::listener_bound(name, &self.bound.addr);
+        }
+    }
+}
+
+/// Lets those connect to `open` from now on who may by `wanted`.
+pub(super) fn permit(open: &mut Bind, wanted: &Bind, network: &Network) {
+    let mode = wanted.mode;
+    let has_changed = open.mode != mode;
+    *open = wanted.clone();
+    if has_changed
+        && let Some(path) = open.addr.path()
+        && let Err(error) = network.set_mode(path, mode)
+    {
+        event::mode_not_changed(&open.addr, &InWords(&error));
+    }
+}
