@@ -1,26 +1,26 @@
-//! A socket that holds its place among the descriptors, if it was given one.
+//! A socket that holds its permit among the descriptors, if it was given one.
 
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::descriptors::Place;
+use super::descriptors::Permit;
 
-/// A socket and its place, which is given back when the socket is closed.
+/// A socket and its permit, which is given back when the socket is closed.
 #[derive(Debug)]
 pub struct Counted<S> {
     socket: S,
     /// `None`: it is a client's, or belongs to the control plane.
-    place: Option<Place>,
+    permit: Option<Permit>,
 }
 
 impl<S> Counted<S> {
-    pub(super) fn hold(&mut self, place: Place) {
-        self.place = Some(place);
+    pub(super) fn hold(&mut self, permit: Permit) {
+        self.permit = Some(permit);
     }
 
-    /// Whether an exchange waits for its place.
+    /// Whether an exchange waits for its permit.
     pub(super) fn is_wanted(&self) -> bool {
-        self.place.as_ref().is_some_and(Place::is_wanted)
+        self.permit.as_ref().is_some_and(Permit::is_wanted)
     }
 }
 
@@ -28,7 +28,7 @@ impl<S> From<S> for Counted<S> {
     fn from(socket: S) -> Self {
         Self {
             socket,
-            place: None,
+            permit: None,
         }
     }
 }

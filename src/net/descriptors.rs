@@ -3,13 +3,13 @@
 //! The limit of open files is one for the whole process. What remains of it after listening sockets,
 //! runtimes, pipes and a reserve (admin listener, logs, checks, reloads) is shared out here: so many
 //! client connections, which `max_connections` counts, and so many connections to servers, which are
-//! counted here. A worker takes a [`Place`] before it opens one; the place lies in the socket and is
+//! counted here. A worker takes a [`Permit`] before it opens one; the permit lies in the socket and is
 //! given back with it.
 //!
-//! Half of the places are for every exchange. The other half is for those of client connections that
+//! Half of the permits are for every exchange. The other half is for those of client connections that
 //! hold less than their fair share, so that a few clients with many streams do not take all.
 //!
-//! When no place is free, the exchange waits for a moment, and the workers are asked one after the
+//! When no permit is free, the exchange waits for a moment, and the workers are asked one after the
 //! other for room: first for connections that are idle, then for exchanges whose client takes nothing.
 //!
 //! Nothing here is touched but when a connection is opened or closed.
@@ -21,7 +21,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::base::clock::{self, Duration};
 
-/// How long an exchange waits for a place. Idle connections make room within milliseconds; what is not
+/// How long an exchange waits for a permit. Idle connections make room within milliseconds; what is not
 /// free by then would only lengthen the line.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -38,9 +38,9 @@ pub struct Descriptors {
     /// For client connections, connections to servers and listening sockets. Never changes.
     all: u64,
     /// For every exchange.
-    common: Arc<Places>,
+    common: Arc<Permits>,
     /// For those whose client connection holds less than its share.
-    fair: Arc<Places>,
+    fair: Arc<Permits>,
     /// Client connections that are open. Written by each that begins and ends, on every worker; read when a
     /// connection to a server is opened. `Relaxed`: it orders nothing.
     clients: AtomicU64,
@@ -53,21 +53,21 @@ pub struct Descriptors {
 
 /// So many connections at most.
 #[derive(Debug)]
-struct Places {
+struct Permits {
     free: Semaphore,
     /// Written by [`Descriptors::share_out`]; read by metrics.
     limit: AtomicUsize,
     /// Exchanges that wait for one. Written by those; read by each connection that becomes idle. `Relaxed`:
     /// one that is missed is asked for once more (see [`Descriptors::ask_again`]).
     waiting: AtomicUsize,
-    /// Places that are taken and will be none when they are given back: there were more before. Written by
-    /// `share_out`, and by each place that pays. `Relaxed`: the semaphore orders what matters.
+    /// Permits that are taken and will be none when they are given back: there were more before. Written by
+    /// `share_out`, and by each permit that pays. `Relaxed`: the semaphore orders what matters.
     owed: AtomicUsize,
 }
 
-/// A place of a connection. Dropping it gives it back.
+/// Lets one connection to a server be open. Dropping it gives it back.
 #[derive(Debug)]
-pub struct Place(Arc<Places>);
+pub struct Permit(Arc<Permits>);
 
 /// What a client connection may claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,14 +78,14 @@ pub enum Claim {
     Beyond,
 }
 
-/// For how many places a worker was asked.
+/// For how many permits a worker was asked.
 #[derive(Debug, Default)]
 struct Asked {
     /// By how many questions may still follow, of two for each worker: see [`Room`]. Written by the exchange
     /// that asks and by the worker.
     by_questions: Mutex<Vec<usize>>,
     told: Notify,
-    /// Exchanges of this worker that wait for a place. Written by those. `Relaxed`: it is read by the same
+    /// Exchanges of this worker that wait for a permit. Written by those. `Relaxed`: it is read by the same
     /// thread.
     waiting: AtomicUsize,
 }
@@ -93,13 +93,13 @@ struct Asked {
 /// Counts an exchange that waits.
 struct Waiting<'a>(&'a AtomicUsize);
 
-/// Places that a worker is asked for.
+/// Room that a worker is asked to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
     /// What is to make room.
     pub by: By,
-    /// How many.
-    pub places: usize,
+    /// How many permits.
+    pub permits: usize,
     /// Questions that may follow when this worker cannot.
     questions: usize,
 }
@@ -164,39 +164,39 @@ impl Descriptors {
         }
     }
 
-    /// A place for a connection that `worker` opens, at once or within a moment; `None`: there is none.
+    /// A permit for a connection that `worker` opens, at once or within a moment; `None`: there is none.
     ///
     /// # Cancel safety
     ///
-    /// No place is lost when it is dropped.
-    pub async fn place(&self, worker: usize, claim: Claim) -> Option<Place> {
-        if let Some(place) = Place::take_now(&self.common) {
-            return Some(place);
+    /// No permit is lost when it is dropped.
+    pub async fn permit(&self, worker: usize, claim: Claim) -> Option<Permit> {
+        if let Some(permit) = Permit::take_now(&self.common) {
+            return Some(permit);
         }
         if claim == Claim::Fair
-            && let Some(place) = Place::take_now(&self.fair)
+            && let Some(permit) = Permit::take_now(&self.fair)
         {
-            return Some(place);
+            return Some(permit);
         }
         // Boxed: an exchange that need not wait does not carry the room for waiting.
         Box::pin(self.wait(worker, claim)).await
     }
 
-    async fn wait(&self, worker: usize, claim: Claim) -> Option<Place> {
+    async fn wait(&self, worker: usize, claim: Claim) -> Option<Permit> {
         self.ask_for_room(worker);
         let own = self.workers.get(worker).map(|asked| &asked.waiting);
         let _waiting = own.map(Waiting::on);
-        let place = clock::within(TIMEOUT, async {
+        let permit = clock::within(TIMEOUT, async {
             match claim {
-                Claim::Beyond => Place::take(&self.common).await,
+                Claim::Beyond => Permit::take(&self.common).await,
                 Claim::Fair => tokio::select! {
                     biased;
-                    place = Place::take(&self.common) => place,
-                    place = Place::take(&self.fair) => place,
+                    permit = Permit::take(&self.common) => permit,
+                    permit = Permit::take(&self.fair) => permit,
                 },
             }
         });
-        place.await.ok().flatten()
+        permit.await.ok().flatten()
     }
 
     /// Asks the workers, `worker` first, to make room for one connection.
@@ -214,13 +214,13 @@ impl Descriptors {
         }
     }
 
-    fn ask(&self, worker: usize, questions: usize, places: usize) {
+    fn ask(&self, worker: usize, questions: usize, permits: usize) {
         let Some(asked) = self.workers.get(worker) else {
             return;
         };
         let mut by_questions = lock(&asked.by_questions);
         by_questions.resize(2 * self.workers.len(), 0);
-        by_questions[questions] += places;
+        by_questions[questions] += permits;
         drop(by_questions);
         asked.told.notify_one();
     }
@@ -245,23 +245,23 @@ impl Descriptors {
         let by_questions = std::mem::take(&mut *lock(&asked.by_questions));
         let rooms = by_questions.into_iter().enumerate().rev();
         rooms
-            .filter(|&(_, places)| places > 0)
-            .map(|(questions, places)| Room {
+            .filter(|&(_, permits)| permits > 0)
+            .map(|(questions, permits)| Room {
                 by: match questions >= self.workers.len() {
                     true => By::Idle,
                     false => By::Stalled,
                 },
-                places,
+                permits,
                 questions,
             })
             .collect()
     }
 
-    /// `worker` has made so many places of `room`; for the others the next one is asked, if there is one
+    /// `worker` has freed so many permits of `room`; for the others the next one is asked, if there is one
     /// that was not.
-    pub fn made(&self, worker: usize, room: Room, places: usize) {
-        self.closed.fetch_add(places as u64, Ordering::Relaxed);
-        let missing = room.places.saturating_sub(places);
+    pub fn made(&self, worker: usize, room: Room, permits: usize) {
+        self.closed.fetch_add(permits as u64, Ordering::Relaxed);
+        let missing = room.permits.saturating_sub(permits);
         if missing > 0
             && let Some(questions) = room.questions.checked_sub(1)
         {
@@ -276,7 +276,7 @@ impl Descriptors {
 
     /// How many may be.
     pub fn limit(&self) -> u64 {
-        let limit = |places: &Places| places.limit.load(Ordering::Relaxed) as u64;
+        let limit = |permits: &Permits| permits.limit.load(Ordering::Relaxed) as u64;
         limit(&self.common) + limit(&self.fair)
     }
 
@@ -286,7 +286,7 @@ impl Descriptors {
     }
 }
 
-impl Places {
+impl Permits {
     fn set_limit(&self, limit: usize) {
         let limit = limit.min(Semaphore::MAX_PERMITS);
         let before = self.limit.swap(limit, Ordering::Relaxed);
@@ -300,7 +300,7 @@ impl Places {
         }
     }
 
-    /// Whether a place was owed, and is not any more.
+    /// Whether a permit was owed, and is not any more.
     fn pays_one(&self) -> bool {
         let pay = |owed: usize| owed.checked_sub(1);
         let paid = self
@@ -315,7 +315,7 @@ impl Places {
     }
 }
 
-impl Default for Places {
+impl Default for Permits {
     /// Without a bound.
     fn default() -> Self {
         Self {
@@ -327,26 +327,26 @@ impl Default for Places {
     }
 }
 
-impl Place {
+impl Permit {
     /// Whether an exchange waits for it.
     pub fn is_wanted(&self) -> bool {
         self.0.waiting.load(Ordering::Relaxed) > 0
     }
 
-    fn take_now(places: &Arc<Places>) -> Option<Self> {
-        places.free.try_acquire().ok()?.forget();
-        Some(Self(Arc::clone(places)))
+    fn take_now(permits: &Arc<Permits>) -> Option<Self> {
+        permits.free.try_acquire().ok()?.forget();
+        Some(Self(Arc::clone(permits)))
     }
 
-    async fn take(places: &Arc<Places>) -> Option<Self> {
-        let _waiting = Waiting::on(&places.waiting);
+    async fn take(permits: &Arc<Permits>) -> Option<Self> {
+        let _waiting = Waiting::on(&permits.waiting);
         // It is never closed.
-        places.free.acquire().await.ok()?.forget();
-        Some(Self(Arc::clone(places)))
+        permits.free.acquire().await.ok()?.forget();
+        Some(Self(Arc::clone(permits)))
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         if !self.0.pays_one() {
             self.0.free.add_permits(1);
@@ -376,12 +376,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    async fn some(descriptors: &Descriptors, number: usize) -> Vec<Place> {
-        let mut places = Vec::new();
+    async fn some(descriptors: &Descriptors, number: usize) -> Vec<Permit> {
+        let mut permits = Vec::new();
         for _ in 0..number {
-            places.push(descriptors.place(0, Claim::Fair).await.expect("a place"));
+            permits.push(descriptors.permit(0, Claim::Fair).await.expect("a permit"));
         }
-        places
+        permits
     }
 
     fn of(servers: u64) -> Descriptors {
@@ -408,16 +408,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn there_are_no_more_places_than_the_limit_and_one_that_is_given_back_is_taken() {
+    async fn there_are_no_more_permits_than_the_limit_and_one_that_is_given_back_is_taken() {
         let descriptors = of(10);
-        let mut places = some(&descriptors, 10).await;
+        let mut permits = some(&descriptors, 10).await;
         assert_eq!(descriptors.open(), 10);
-        assert!(descriptors.place(0, Claim::Fair).await.is_none());
-        let (place, ()) = tokio::join!(descriptors.place(0, Claim::Fair), async {
-            places.pop();
+        assert!(descriptors.permit(0, Claim::Fair).await.is_none());
+        let (permit, ()) = tokio::join!(descriptors.permit(0, Claim::Fair), async {
+            permits.pop();
         });
-        assert!(place.is_some());
-        drop((place, places));
+        assert!(permit.is_some());
+        drop((permit, permits));
         assert_eq!(descriptors.open(), 0);
     }
 
@@ -429,38 +429,38 @@ mod tests {
         }
         assert_eq!(descriptors.claim(2), Claim::Fair);
         assert_eq!(descriptors.claim(3), Claim::Beyond);
-        let mut places = Vec::new();
+        let mut permits = Vec::new();
         for _ in 0..5 {
-            places.push(descriptors.place(0, Claim::Beyond).await.expect("common"));
+            permits.push(descriptors.permit(0, Claim::Beyond).await.expect("common"));
         }
-        assert!(descriptors.place(0, Claim::Beyond).await.is_none());
-        places.extend(some(&descriptors, 5).await);
-        assert!(descriptors.place(0, Claim::Fair).await.is_none());
+        assert!(descriptors.permit(0, Claim::Beyond).await.is_none());
+        permits.extend(some(&descriptors, 5).await);
+        assert!(descriptors.permit(0, Claim::Fair).await.is_none());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_limit_that_is_lowered_takes_no_place_away_and_gives_none_back() {
+    async fn a_limit_that_is_lowered_takes_no_permit_away_and_gives_none_back() {
         for (before, then) in [(80, 97), (97, 80)] {
             let descriptors = Descriptors::new(110, 1);
             descriptors.share_out(0, Some(80));
-            let places = some(&descriptors, 20).await;
+            let permits = some(&descriptors, 20).await;
             descriptors.share_out(0, Some(97));
             assert_eq!((descriptors.open(), descriptors.limit()), (20, 13));
             descriptors.share_out(0, Some(before));
             descriptors.share_out(0, Some(then));
             assert_eq!(descriptors.open(), 20);
-            drop(places);
+            drop(permits);
             assert_eq!(descriptors.open(), 0);
             let limit = 110 - then as usize;
-            let _places = some(&descriptors, limit).await;
-            assert!(descriptors.place(0, Claim::Fair).await.is_none());
+            let _permits = some(&descriptors, limit).await;
+            assert!(descriptors.permit(0, Claim::Fair).await.is_none());
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn workers_are_asked_in_turn_first_for_what_is_idle_and_then_for_what_is_stalled() {
         let descriptors = of(10);
-        let _places = some(&descriptors, 10).await;
+        let _permits = some(&descriptors, 10).await;
         let asked = |worker| {
             let rooms = descriptors.take_asked(worker);
             let [room] = rooms[..] else {
@@ -468,7 +468,7 @@ mod tests {
             };
             room
         };
-        let wait = descriptors.place(1, Claim::Fair);
+        let wait = descriptors.permit(1, Claim::Fair);
         let answer = async {
             for (worker, by) in [
                 (1, By::Idle),
@@ -478,7 +478,7 @@ mod tests {
             ] {
                 descriptors.asked(worker).await;
                 let room = asked(worker);
-                assert_eq!((room.by, room.places), (by, 1));
+                assert_eq!((room.by, room.permits), (by, 1));
                 descriptors.made(worker, room, 0);
             }
             assert!(
@@ -486,14 +486,14 @@ mod tests {
                 "no worker is left to ask"
             );
         };
-        let (place, ()) = tokio::join!(wait, answer);
-        assert!(place.is_none());
+        let (permit, ()) = tokio::join!(wait, answer);
+        assert!(permit.is_none());
         assert_eq!(descriptors.closed(), 0);
         descriptors.ask_for_room(0);
         descriptors.ask_for_room(0);
         let room = asked(0);
-        assert_eq!(room.places, 2);
+        assert_eq!(room.permits, 2);
         descriptors.made(0, room, 1);
-        assert_eq!(asked(1).places, 1, "the other is for the next worker");
+        assert_eq!(asked(1).permits, 1, "the other is for the next worker");
     }
 }

@@ -51,13 +51,13 @@ impl Dialer {
     ///
     /// A connection that is not there yet is given up when it is dropped.
     pub async fn connect(&self, address: &Address, claim: Claim) -> io::Result<Stream> {
-        let Some(place) = self.descriptors.place(self.worker, claim).await else {
+        let Some(permit) = self.descriptors.permit(self.worker, claim).await else {
             return Err(Errno::MFILE.into());
         };
         let mut tries = SHORTAGE_TRIES;
         loop {
             match self.network.connect(address).await {
-                Ok(stream) => return Ok(stream.holding(place)),
+                Ok(stream) => return Ok(stream.holding(permit)),
                 // Others of the process, or of the system, have what we were to have.
                 Err(error) if is_shortage(&error) && tries > 0 => {
                     tries -= 1;

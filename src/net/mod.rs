@@ -21,7 +21,7 @@ mod unix;
 
 pub use bind::{Listener, Socket, Trace};
 pub use counted::Counted;
-pub use descriptors::{By, Claim, Descriptors, Place, Room};
+pub use descriptors::{By, Claim, Descriptors, Permit, Room};
 pub use dialer::{Dialer, is_shortage};
 pub use other::{Io, OtherListener, OtherNetwork, Pending};
 pub use pipe::{Pipe, Pipes};

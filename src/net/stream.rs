@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::counted::Counted;
-use super::descriptors::Place;
+use super::descriptors::Permit;
 use super::other::Io;
 use super::rewind::{self, Rewind};
 use super::send_queue;
@@ -54,12 +54,12 @@ pub enum HalfClose {
 }
 
 impl Stream {
-    /// The same connection, which holds `place` until it is closed.
+    /// The same connection, which holds `permit` until it is closed.
     #[must_use]
-    pub fn holding(mut self, place: Place) -> Self {
+    pub fn holding(mut self, permit: Permit) -> Self {
         match &mut self {
-            Self::Tcp(stream) => stream.hold(place),
-            Self::Unix(stream) => stream.hold(place),
+            Self::Tcp(stream) => stream.hold(permit),
+            Self::Unix(stream) => stream.hold(permit),
             // Nothing was put around a connection that has just been opened, and one that is no socket
             // takes no descriptor.
             Self::Rewind(_) | Self::Tls(_) | Self::Other(_) => {}
@@ -67,7 +67,7 @@ impl Stream {
         self
     }
 
-    /// Whether an exchange waits for its place among the descriptors.
+    /// Whether an exchange waits for its permit among the descriptors.
     pub fn is_wanted(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_wanted(),

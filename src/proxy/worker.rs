@@ -305,9 +305,9 @@ impl Running {
                     // Not always the same backend's.
                     self.close_from = self.close_from.wrapping_add(1);
                     let view = context.views.current();
-                    view.close_idle(room.places, self.close_from)
+                    view.close_idle(room.permits, self.close_from)
                 }
-                By::Stalled => context.stalled.end(room.places),
+                By::Stalled => context.stalled.end(room.permits),
             };
             descriptors.made(worker, room, made);
         }

@@ -64,24 +64,24 @@ fn frontend(
     };
     let keys = FRONTEND.part(Part::of(mode));
     let section = named_section(&keys, "frontend", &whole, report)?;
-    let place = Place { entry, frontends };
-    of_section(&section, name, mode, place, reading, report)
+    let declaration = Declaration { entry, frontends };
+    of_section(&section, name, mode, declaration, reading, report)
 }
 
 /// Checks `[defaults.frontend]`, whose entry in `[defaults]` is `entry`.
 pub(super) fn check_defaults(section: &Section<'_>, entry: &Entry, report: &mut Report<'_>) {
-    let place = Place {
+    let declaration = Declaration {
         entry,
         frontends: &Table::default(),
     };
     // Of both modes: this one has all the keys of the other.
     let (mode, reading) = (Mode::Http, Reading::Partial);
-    of_section(section, None, mode, place, reading, report);
+    of_section(section, None, mode, declaration, reading, report);
 }
 
-/// Where a frontend is written.
+/// A frontend as the file has it.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct Declaration<'a> {
     /// As it is written, without defaults.
     entry: &'a Entry,
     /// With all the others.
@@ -93,11 +93,11 @@ fn of_section(
     section: &Section<'_>,
     name: Option<Name>,
     mode: Mode,
-    place: Place<'_>,
+    declaration: Declaration<'_>,
     reading: Reading,
     report: &mut Report<'_>,
 ) -> Option<Frontend> {
-    let entry = place.entry;
+    let entry = declaration.entry;
     let mut frontend = Frontend::new(
         name.clone().unwrap_or_else(keys::nameless),
         report.position(entry.key_span),
@@ -105,7 +105,7 @@ fn of_section(
     let keys = FRONTEND.part(Part::of(mode));
     keys.read(section, &mut frontend, report);
     let header = bind::proxy_protocol(section, report).unwrap_or_default();
-    let items = listen(section, mode, place, &header, reading, report);
+    let items = listen(section, mode, declaration, &header, reading, report);
     frontend.backend = section
         .setting("backend")
         .and_then(|backend| backend_name(backend, report));
@@ -143,7 +143,7 @@ fn of_section(
 fn listen<'a>(
     section: &Section<'a>,
     mode: Mode,
-    Place { entry, frontends }: Place<'_>,
+    Declaration { entry, frontends }: Declaration<'_>,
     header: &ProxyProtocol,
     reading: Reading,
     report: &mut Report<'_>,

@@ -40,7 +40,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The connections of one listener.
 #[derive(Default)]
 pub(super) struct Connections {
-    /// Written by [`Connections::enter`], by evictions, and when a [`Place`] is dropped.
+    /// Written by [`Connections::enter`], by evictions, and when an [`Entry`] is dropped.
     open: RefCell<Vec<Rc<Connection>>>,
     /// Tells the accept loop that a connection has ended.
     ended: Notify,
@@ -93,7 +93,7 @@ pub(super) enum Cost {
 }
 
 /// An entered connection; leaves the table when dropped.
-pub(super) struct Place {
+pub(super) struct Entry {
     connections: Rc<Connections>,
     pub(super) connection: Rc<Connection>,
 }
@@ -104,7 +104,7 @@ impl Connections {
     /// # Cancel safety
     ///
     /// Nothing was entered when it is dropped.
-    pub(super) async fn enter(self: &Rc<Self>) -> Place {
+    pub(super) async fn enter(self: &Rc<Self>) -> Entry {
         loop {
             match self.make_room(clock::now()) {
                 Room::Free => break,
@@ -123,7 +123,7 @@ impl Connections {
         }
         let connection = Rc::new(Connection::new(clock::now()));
         self.open.borrow_mut().push(Rc::clone(&connection));
-        Place {
+        Entry {
             connections: Rc::clone(self),
             connection,
         }
@@ -252,14 +252,14 @@ impl Connection {
     }
 }
 
-impl Place {
+impl Entry {
     /// See [`Connections::begin_answer`].
     pub(super) fn begin_answer(&self, cost: Cost) -> bool {
         self.connections.begin_answer(&self.connection, cost)
     }
 }
 
-impl Drop for Place {
+impl Drop for Entry {
     fn drop(&mut self) {
         let mut open = self.connections.open.borrow_mut();
         // It is not there when it was evicted.
@@ -275,31 +275,31 @@ mod tests {
 
     use super::*;
 
-    async fn entered(connections: &Rc<Connections>, count: usize) -> Vec<Place> {
-        let mut places = Vec::new();
+    async fn entered(connections: &Rc<Connections>, count: usize) -> Vec<Entry> {
+        let mut entries = Vec::new();
         for _ in 0..count {
-            places.push(connections.enter().await);
+            entries.push(connections.enter().await);
         }
-        places
+        entries
     }
 
-    fn evicted(places: &[Place]) -> Vec<usize> {
-        let places = places.iter().enumerate();
-        let evicted = places.filter(|(_, place)| place.connection.is_evicted.get());
+    fn evicted(entries: &[Entry]) -> Vec<usize> {
+        let entries = entries.iter().enumerate();
+        let evicted = entries.filter(|(_, entry)| entry.connection.is_evicted.get());
         evicted.map(|(index, _)| index).collect()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_newcomer_takes_the_place_of_the_one_that_was_still_longest() {
         let connections = Rc::<Connections>::default();
-        let places = entered(&connections, MAX_CONNECTIONS).await;
+        let entries = entered(&connections, MAX_CONNECTIONS).await;
         clock::sleep(SAFE_FOR / 2).await;
-        places[0].connection.was_written();
+        entries[0].connection.was_written();
         let began = clock::now();
         let next = connections.enter().await;
         assert_eq!(clock::now(), began, "at once");
-        assert_eq!(evicted(&places), [1], "not the one that moved");
-        drop((places, next));
+        assert_eq!(evicted(&entries), [1], "not the one that moved");
+        drop((entries, next));
         assert!(connections.open.borrow().is_empty());
     }
 
@@ -316,10 +316,10 @@ mod tests {
         );
         assert!(!probe.connection.is_evicted.get());
         // Those that have their answers and say nothing more are no different.
-        for place in &silent {
-            place.begin_answer(Cost::Nothing);
-            place.connection.end_answer();
-            place.connection.was_flushed();
+        for entry in &silent {
+            entry.begin_answer(Cost::Nothing);
+            entry.connection.end_answer();
+            entry.connection.was_flushed();
         }
         connections.enter().await;
         assert_eq!(clock::now(), began);
@@ -329,78 +329,78 @@ mod tests {
     async fn an_answer_of_a_new_connection_is_not_cut_to_make_room() {
         let connections = Rc::<Connections>::default();
         let began = clock::now();
-        let places = entered(&connections, MAX_CONNECTIONS).await;
-        for place in &places {
-            place.begin_answer(Cost::Nothing);
-            place.connection.end_answer();
+        let entries = entered(&connections, MAX_CONNECTIONS).await;
+        for entry in &entries {
+            entry.begin_answer(Cost::Nothing);
+            entry.connection.end_answer();
         }
         clock::sleep(SAFE_FOR / 2).await;
         let next = connections.enter().await;
         assert_eq!(clock::now(), began + SAFE_FOR);
-        assert_eq!(evicted(&places), [0]);
+        assert_eq!(evicted(&entries), [0]);
         drop(next);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_that_ends_makes_room_at_once() {
         let connections = Rc::<Connections>::default();
-        let mut places = entered(&connections, MAX_CONNECTIONS).await;
-        for place in &places {
-            place.begin_answer(Cost::Nothing);
+        let mut entries = entered(&connections, MAX_CONNECTIONS).await;
+        for entry in &entries {
+            entry.begin_answer(Cost::Nothing);
         }
         let began = clock::now();
         let mut next = pin!(connections.enter());
         let polled = std::future::poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx).is_ready()));
         assert!(!polled.await);
-        places.pop();
+        entries.pop();
         next.await;
         assert_eq!(clock::now(), began);
-        assert!(evicted(&places).is_empty());
+        assert!(evicted(&entries).is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn connections_that_never_stop_asking_make_room_too() {
         let connections = Rc::<Connections>::default();
-        let places = entered(&connections, MAX_CONNECTIONS).await;
+        let entries = entered(&connections, MAX_CONNECTIONS).await;
         clock::sleep(SAFE_FOR).await;
-        for place in &places {
-            place.connection.was_written();
+        for entry in &entries {
+            entry.connection.was_written();
         }
-        places[0].begin_answer(Cost::Counted);
+        entries[0].begin_answer(Cost::Counted);
         let began = clock::now();
         connections.enter().await;
         assert_eq!(clock::now(), began, "at once");
-        let ended = evicted(&places);
+        let ended = evicted(&entries);
         assert!(ended.len() == 1 && ended != [0], "{ended:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn answers_that_are_not_taken_do_not_keep_others_from_one() {
         let connections = Rc::<Connections>::default();
-        let places = entered(&connections, MAX_ANSWERS + 2).await;
-        for place in &places[..MAX_ANSWERS] {
-            assert!(place.begin_answer(Cost::Counted));
+        let entries = entered(&connections, MAX_ANSWERS + 2).await;
+        for entry in &entries[..MAX_ANSWERS] {
+            assert!(entry.begin_answer(Cost::Counted));
         }
-        let last = &places[MAX_ANSWERS];
+        let last = &entries[MAX_ANSWERS];
         assert!(!last.begin_answer(Cost::Counted), "all are being made");
         assert!(last.begin_answer(Cost::Nothing), "a probe is answered");
-        places[3].connection.end_answer();
+        entries[3].connection.end_answer();
         assert!(!last.begin_answer(Cost::Counted), "it may be taken yet");
         clock::sleep(SAFE_FOR).await;
         assert!(last.begin_answer(Cost::Counted));
-        assert_eq!(evicted(&places), [3]);
+        assert_eq!(evicted(&entries), [3]);
         last.connection.end_answer();
         last.connection.was_flushed();
-        assert!(places[MAX_ANSWERS + 1].begin_answer(Cost::Counted));
+        assert!(entries[MAX_ANSWERS + 1].begin_answer(Cost::Counted));
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_has_a_time_without_a_byte_and_a_time_in_all() {
         let connections = Rc::<Connections>::default();
-        let place = connections.enter().await;
-        let connection = &place.connection;
+        let entry = connections.enter().await;
+        let connection = &entry.connection;
         assert!(connection.due() > clock::now() + ANSWER_TIMEOUT);
-        assert!(place.begin_answer(Cost::Counted));
+        assert!(entry.begin_answer(Cost::Counted));
         connection.end_answer();
         let asked = clock::now();
         assert_eq!(connection.due(), asked + STALL_TIMEOUT);

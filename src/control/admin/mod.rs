@@ -39,7 +39,7 @@ use super::moves::{Held, Owner};
 
 use answer::{answer, busy, is_probe, refused};
 use browser::Names;
-use connections::{Connection, Connections, Cost, Place};
+use connections::{Connection, Connections, Cost, Entry};
 
 /// For a request head, and between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -179,23 +179,23 @@ async fn accept_one(
 
 /// Serves a connection as soon as there is a place for it.
 async fn start(stream: Stream, connections: &Rc<Connections>, state: &Rc<State>) {
-    let place = connections.enter().await;
-    tasks::spawn_local(serve(stream, place, Rc::clone(state)));
+    let entry = connections.enter().await;
+    tasks::spawn_local(serve(stream, entry, Rc::clone(state)));
 }
 
 /// Serves a connection until it ends, until its client has taken too long, or until it must make room.
-async fn serve(stream: Stream, place: Place, state: Rc<State>) {
-    let place = Rc::new(place);
+async fn serve(stream: Stream, entry: Entry, state: Rc<State>) {
+    let entry = Rc::new(entry);
     let is_unix = matches!(stream, Stream::Unix(_));
     let io = AdminStream {
         stream,
-        connection: Rc::clone(&place.connection),
+        connection: Rc::clone(&entry.connection),
     };
     let service = service_fn(|request: Request<Incoming>| {
-        let (place, state) = (Rc::clone(&place), Rc::clone(&state));
+        let (entry, state) = (Rc::clone(&entry), Rc::clone(&state));
         async move {
-            let response = respond(request, &place, state, is_unix).await;
-            place.connection.end_answer();
+            let response = respond(request, &entry, state, is_unix).await;
+            entry.connection.end_answer();
             Ok::<_, std::convert::Infallible>(response)
         }
     });
@@ -209,10 +209,10 @@ async fn serve(stream: Stream, place: Place, state: Rc<State>) {
         if Pin::new(&mut served).poll(cx).is_ready() {
             return Poll::Ready(false);
         }
-        if place.connection.is_evicted(cx) {
+        if entry.connection.is_evicted(cx) {
             return Poll::Ready(true);
         }
-        timer.poll(cx, place.connection.due()).map(|_| true)
+        timer.poll(cx, entry.connection.due()).map(|_| true)
     });
     if is_cut.await {
         // What the client has not taken, the kernel would keep for minutes.
@@ -222,7 +222,7 @@ async fn serve(stream: Stream, place: Place, state: Rc<State>) {
 
 async fn respond(
     request: Request<Incoming>,
-    place: &Place,
+    entry: &Entry,
     state: Rc<State>,
     is_unix: bool,
 ) -> answer::Answer {
@@ -231,7 +231,7 @@ async fn respond(
         true => Cost::Nothing,
         false => Cost::Counted,
     };
-    if !place.begin_answer(cost) {
+    if !entry.begin_answer(cost) {
         return busy();
     }
     if !is_probe {

@@ -132,7 +132,7 @@ struct Counts {
 }
 
 impl Checker {
-    /// A checker that watches nothing yet. Equal rows of `rng` give equal places in time.
+    /// A checker that watches nothing yet. Equal rows of `rng` give equal ticks.
     pub(super) fn new(network: Network, rng: Rng, observer: Box<dyn Observer>) -> Self {
         Self {
             shared: Rc::new(Shared {
@@ -148,9 +148,9 @@ impl Checker {
     ///
     /// - A server that is new is checked at once. It arrives in the [`Health`] it was made with,
     ///   and its first check decides.
-    /// - One that is known keeps its state, its counters, its place in time and a check that is
-    ///   running. Settings that changed hold from the next check on; another interval draws a new
-    ///   place, and a shorter one does not wait until the longer one is over.
+    /// - One that is known keeps its state, its counters, its ticks and a check that is
+    ///   running. Settings that changed hold from the next check on; another interval draws new
+    ///   ticks, and a shorter one does not wait until the longer one is over.
     /// - One whose checks are new stays up and needs `fall` failed ones like any that is up.
     /// - One whose checks are gone is up, reason `not checked`.
     /// - One that is gone is not checked any more; a check that is running is broken off.

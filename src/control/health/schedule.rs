@@ -49,13 +49,13 @@ pub(super) enum Rank {
     OutOfUse,
 }
 
-/// A server's own place in time: moments one interval apart for ever.
+/// The moments at which a server is checked, one interval apart for ever.
 ///
 /// Drawn once, by chance, so that the checks of a fleet spread over the interval and stay spread.
 /// Not `last check + interval`: slow answers would push a server's checks back, and over days a
 /// fleet would drift into step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Ticks {
     first: Instant,
     interval: Duration,
 }
@@ -154,8 +154,8 @@ impl<K> Queue<K> {
     }
 }
 
-impl Place {
-    /// A place somewhere in the interval that begins `now`.
+impl Ticks {
+    /// With the first of them somewhere in the interval that begins `now`.
     pub(super) fn drawn(now: Instant, interval: Duration, rng: &Rng) -> Self {
         // A year at most: what is longer is never checked again anyway, and could not be added to a time.
         let interval = interval.clamp(SHORTEST, FAR);
@@ -270,21 +270,21 @@ mod tests {
     #[test]
     fn slow_checks_do_not_push_later_ones_back() {
         let due = clock::now();
-        let place = Place {
+        let ticks = Ticks {
             first: due,
             interval: 10 * SECOND,
         };
         for (took, next) in [(0, 10), (9, 10), (10, 20), (11, 20), (25, 30)] {
             let now = due + took * SECOND;
             assert_eq!(
-                place.next(due, Pace::Steady, SECOND, now),
+                ticks.next(due, Pace::Steady, SECOND, now),
                 due + next * SECOND
             );
         }
         for (took, next) in [(0, 2), (1, 2), (2, 4), (3, 4)] {
             let now = due + took * SECOND;
             assert_eq!(
-                place.next(due, Pace::Changing, 2 * SECOND, now),
+                ticks.next(due, Pace::Changing, 2 * SECOND, now),
                 due + next * SECOND
             );
         }
@@ -296,8 +296,8 @@ mod tests {
         let now = clock::now();
         let mut seconds = [0; 10];
         for _ in 0..10_000 {
-            let place = Place::drawn(now, 10 * SECOND, &rng);
-            let offset = place.after(now) - now;
+            let ticks = Ticks::drawn(now, 10 * SECOND, &rng);
+            let offset = ticks.after(now) - now;
             seconds[offset.as_secs().min(9) as usize] += 1;
         }
         assert!(seconds.iter().all(|&count| count > 900), "{seconds:?}");
@@ -312,14 +312,14 @@ mod tests {
             late in 0..1_000_000_u64,
         ) {
             let start = clock::now();
-            let place = Place::drawn(start, interval, &Rng::seeded(seed));
-            let due = place.after(start);
-            prop_assert!(due > start && due - start <= place.interval);
+            let ticks = Ticks::drawn(start, interval, &Rng::seeded(seed));
+            let due = ticks.after(start);
+            prop_assert!(due > start && due - start <= ticks.interval);
             let now = due + Duration::from_millis(late);
-            let steady = place.next(due, Pace::Steady, fast, now);
-            prop_assert!(steady > now && steady - now <= place.interval);
-            prop_assert_eq!(remainder(steady - due, place.interval), Duration::ZERO);
-            let changing = place.next(due, Pace::Changing, fast, now);
+            let steady = ticks.next(due, Pace::Steady, fast, now);
+            prop_assert!(steady > now && steady - now <= ticks.interval);
+            prop_assert_eq!(remainder(steady - due, ticks.interval), Duration::ZERO);
+            let changing = ticks.next(due, Pace::Changing, fast, now);
             let fast = fast.clamp(SHORTEST, FAR);
             prop_assert!(changing > now && changing - now <= fast);
             prop_assert_eq!(remainder(changing - due, fast), Duration::ZERO);

@@ -67,7 +67,7 @@ pub(super) struct Transition {
 /// Which of the two intervals is next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// The server's own places in time.
+    /// The server's own ticks.
     Steady,
     /// The fast interval: some checks have passed or failed, not yet enough.
     Changing,

@@ -16,7 +16,7 @@ use crate::proxy::backend::{Backend, Health, Server, ServerKey, ServerSet};
 
 use super::FirstRound;
 use super::probe::Outcome;
-use super::schedule::{Place, Rank, Schedule, Ticket};
+use super::schedule::{Rank, Schedule, Ticket, Ticks};
 use super::state::{State, Thresholds, Transition, Verdict};
 
 /// Every server of every backend, checked or not.
@@ -63,7 +63,7 @@ struct Watch {
     backend: Arc<Backend>,
     server: Arc<Server>,
     state: State,
-    place: Place,
+    ticks: Ticks,
     phase: Phase,
     /// Since the last reconcile.
     has_changed: bool,
@@ -200,7 +200,7 @@ impl Table {
         };
         let (state, transition) = watch.state.after(verdict, thresholds);
         let fast = health.fast_interval;
-        let due = watch.place.next(run.ticket.due, state.pace(), fast, now);
+        let due = watch.ticks.next(run.ticket.due, state.pace(), fast, now);
         watch.state = state;
         watch.has_changed |= transition.is_some();
         watch.phase = Phase::Waiting(self.schedule.put(run.server.clone(), due, rank_of(state)));
@@ -294,7 +294,7 @@ impl Table {
             backend: Arc::clone(backend),
             server: Arc::clone(server),
             state,
-            place: Place::drawn(now, health.interval, &self.rng),
+            ticks: Ticks::drawn(now, health.interval, &self.rng),
             phase: Phase::Waiting(self.schedule.put(key, now, rank_of(state))),
             has_changed: false,
         }
@@ -314,8 +314,8 @@ impl Table {
         if interval_before == Some(health.interval) {
             return;
         }
-        watch.place = Place::drawn(now, health.interval, &self.rng);
-        let due = watch.place.after(now);
+        watch.ticks = Ticks::drawn(now, health.interval, &self.rng);
+        let due = watch.ticks.after(now);
         if let Phase::Waiting(ticket) = watch.phase
             && due < ticket.due
         {

@@ -386,7 +386,7 @@ fn a_server_is_never_checked_twice_at_once() {
         world.checker.reconcile(&[backend(Some(health), &servers)]);
         world.until(100.0).await;
         assert_eq!(world.scripted.most_open(), 1);
-        // Every fourth place is used, and none in between.
+        // Every fourth tick is used, and none in between.
         let visits = world.visits_of(&servers[0]);
         for pair in visits[1..].windows(2) {
             let gap = (pair[1].at - pair[0].at).as_secs_f64();
@@ -696,7 +696,7 @@ fn checks_that_are_taken_away_and_given_back_start_anew() {
         assert_eq!(servers[1].health(), Health::Up);
         world.until(2.8).await;
         assert_eq!(servers[1].health(), Health::Down);
-        // No place in time of a former watch is left.
+        // No tick of a former watch is left.
         world.until(100.0).await;
         for server in &servers {
             let visits = world.visits_of(server);

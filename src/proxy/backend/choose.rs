@@ -81,8 +81,8 @@ impl Local {
         let untried = Tried::default();
         let queue = &self.shared.live.queue;
         loop {
-            let place = match queue.join(self.shared.plan.queue.max) {
-                Ok(place) => place,
+            let ticket = match queue.join(self.shared.plan.queue.max) {
+                Ok(ticket) => ticket,
                 Err(Full) => return Err(Reason::QueueFull),
             };
             // A slot may have become free between the look and the joining. Only the first in line
@@ -96,7 +96,7 @@ impl Local {
                         Err(NoSlot::Full) => {}
                     }
                 }
-                match place.woken().await {
+                match ticket.woken().await {
                     Woken::LookAgain => may_try = true,
                     Woken::Granted(server) => break server,
                 }

@@ -50,8 +50,8 @@ pub(super) enum Woken {
     LookAgain,
 }
 
-/// A place in the line; leaving it gives back what was granted meanwhile.
-pub(super) struct Place<'a> {
+/// For one place in the line; dropping it leaves the line and gives back what was granted meanwhile.
+pub(super) struct Ticket<'a> {
     queue: &'a Queue,
     waiter: Arc<Waiter>,
 }
@@ -65,8 +65,8 @@ impl Queue {
         self.waiting.load(Ordering::SeqCst)
     }
 
-    /// A place at the end of the line.
-    pub(super) fn join(&self, max: usize) -> Result<Place<'_>, Full> {
+    /// A ticket for the end of the line.
+    pub(super) fn join(&self, max: usize) -> Result<Ticket<'_>, Full> {
         let mut line = lock(&self.line);
         if line.len() >= max {
             return Err(Full);
@@ -78,7 +78,7 @@ impl Queue {
         self.waiting.store(line.len(), Ordering::SeqCst);
         // Before the look at the free slots that follows: see `waiting`.
         fence(Ordering::SeqCst);
-        Ok(Place {
+        Ok(Ticket {
             queue: self,
             waiter,
         })
@@ -136,12 +136,12 @@ impl Queue {
     }
 }
 
-impl Place<'_> {
+impl Ticket<'_> {
     /// Waits until there is something to do.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost: a slot that was granted meanwhile goes to the next waiter when the place is dropped.
+    /// Nothing is lost: a slot that was granted meanwhile goes to the next waiter when the ticket is dropped.
     pub(super) async fn woken(&self) -> Woken {
         poll_fn(|cx| self.poll_woken(cx)).await
     }
@@ -167,7 +167,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         self.queue.leave(&self.waiter);
         let left = std::mem::replace(&mut *lock(&self.waiter.state), State::Gone);
@@ -225,12 +225,12 @@ mod tests {
         Arc::new(server)
     }
 
-    fn poll(place: &Place<'_>) -> Poll<Woken> {
-        place.poll_woken(&mut Context::from_waker(Waker::noop()))
+    fn poll(ticket: &Ticket<'_>) -> Poll<Woken> {
+        ticket.poll_woken(&mut Context::from_waker(Waker::noop()))
     }
 
-    fn is_granted(place: &Place<'_>) -> bool {
-        matches!(poll(place), Poll::Ready(Woken::Granted(_)))
+    fn is_granted(ticket: &Ticket<'_>) -> bool {
+        matches!(poll(ticket), Poll::Ready(Woken::Granted(_)))
     }
 
     #[test]

@@ -21,8 +21,8 @@ use crate::proxy::http::TlsClient;
 use crate::proxy::snapshot::{FrontendTls, View};
 use crate::proxy::tls::{Acceptor, Admission, PolicyId, client_tls, failure_of};
 
-/// A place among the handshakes under way; free again when dropped.
-struct Place<'a>(&'a Gate);
+/// Lets one handshake be under way; given back when dropped.
+struct HandshakePermit<'a>(&'a Gate);
 
 /// Why there is no connection.
 enum Failed {
@@ -142,7 +142,7 @@ async fn agree(
         HandshakeFault::Tls(_) => Failed::Fault(HandshakeFailure::NotTls, fault),
         HandshakeFault::Connection(_) => Failed::Fault(HandshakeFailure::Closed, fault),
     })?;
-    let _place = Place::wait(gate).await;
+    let _permit = HandshakePermit::wait(gate).await;
     let chosen = acceptor.terms().choose(&greeted.hello());
     let Some((rules, policy)) = chosen else {
         let asked = greeted.hello().server_name().map(ToOwned::to_owned);
@@ -154,14 +154,14 @@ async fn agree(
     Ok((stream, policy))
 }
 
-impl<'a> Place<'a> {
+impl<'a> HandshakePermit<'a> {
     async fn wait(gate: &'a Gate) -> Self {
         gate.enter().await;
         Self(gate)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for HandshakePermit<'_> {
     fn drop(&mut self) {
         self.0.leave();
     }
