@@ -86,18 +86,7 @@ fn names_say_something() {
 }
 
 /// Files that name each other, and why they may.
-const CIRCLES: [(&[&str], &str); 7] = [
-    (
-        &["src/control/admin/answer.rs", "src/control/admin/status.rs"],
-        "the status tells whether the process is ready, which is an answer of its own, too",
-    ),
-    (
-        &[
-            "src/control/certs/file_cache.rs",
-            "src/control/certs/server_tls.rs",
-        ],
-        "the cache keeps the files that the TLS of servers names, and that TLS is made from the cache",
-    ),
+const CIRCLES: [(&[&str], &str); 5] = [
     (
         &["src/net/bind.rs", "src/net/unix.rs"],
         "a Unix socket is bound with the backlog of all",

@@ -1,6 +1,5 @@
 //! Which question gets which answer.
 
-use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,19 +10,18 @@ use hyper::body::Incoming;
 use serde_json::json;
 
 use crate::base::clock::{self, Instant};
-use crate::base::{Name, tasks};
+use crate::base::tasks;
 use crate::control::certs::Overview;
-use crate::control::health::FirstRound;
 use crate::control::reload::reload;
 use crate::control::{Command, State};
 use crate::observe::{
     AccessLogHandle, BackendRow, CertificateRow, FrontendRow, ProcessMetrics, RouteRow, Scrape,
     ServerConnections, ServerRow,
 };
-use crate::proxy::backend::Health;
 use crate::proxy::snapshot::Snapshot;
 
 use super::browser::Refused;
+use super::readiness::why_not_ready;
 use super::status::status;
 
 const JSON: &str = "application/json";
@@ -41,9 +39,6 @@ POST /reload   read the configuration again
 
 /// What a client is sent.
 pub(super) type Answer = Response<Full<Bytes>>;
-
-/// How many servers an answer names that do not take traffic.
-const NAMED_SERVERS: usize = 3;
 
 /// When to ask again after [`busy`], in seconds.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -87,52 +82,6 @@ fn ready(state: &State) -> Answer {
         None => say(StatusCode::OK, TEXT, "ready\n"),
         Some(why) => say(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
     }
-}
-
-/// Why traffic should not come here; `None`: it may.
-pub(super) fn why_not_ready(state: &State) -> Option<String> {
-    if state.is_draining.get() {
-        return Some("draining".to_owned());
-    }
-    match state.checker.first_round() {
-        FirstRound::Over => needed_backend_without_server(state),
-        FirstRound::NotBegun => Some("starting".to_owned()),
-        FirstRound::Waiting(1) => Some("1 server waits for its first check".to_owned()),
-        FirstRound::Waiting(count) => Some(format!("{count} servers wait for their first check")),
-    }
-}
-
-/// The first backend of `[admin] ready_needs` without a server that takes traffic, and why.
-fn needed_backend_without_server(state: &State) -> Option<String> {
-    let snapshot = state.current.load();
-    let needs = &snapshot.plan.admin.as_ref()?.ready_needs;
-    if needs.is_empty() {
-        return None;
-    }
-    let needs: HashSet<&Name> = needs.iter().map(|needed| &needed.name).collect();
-    let backend = snapshot
-        .backends
-        .iter()
-        .find(|one| needs.contains(&one.plan.name) && one.available() == 0)?;
-    let set = backend.set();
-    let servers = set.servers().iter();
-    let mut states: Vec<String> = servers
-        .take(NAMED_SERVERS)
-        .map(|server| match server.health() {
-            Health::Up => format!("{} has weight 0", server.name),
-            Health::Checking => format!("{} waits for its first check", server.name),
-            Health::Down => format!("{} is down: {}", server.name, server.note().reason),
-        })
-        .collect();
-    match set.servers().len().saturating_sub(NAMED_SERVERS) {
-        0 => {}
-        more => states.push(format!("and {more} more")),
-    }
-    Some(format!(
-        "no server of backend {} takes traffic ({})",
-        backend.plan.name,
-        states.join("; ")
-    ))
 }
 
 async fn reloaded(state: &Rc<State>) -> Answer {

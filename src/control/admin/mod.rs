@@ -7,6 +7,7 @@
 mod answer;
 mod browser;
 mod connections;
+mod readiness;
 mod status;
 
 use std::future::{Future, poll_fn};

@@ -15,7 +15,7 @@ use crate::observe::{ServerState, rfc3339};
 use crate::proxy::backend::{Backend, Server};
 use crate::proxy::snapshot::Snapshot;
 
-use super::answer::why_not_ready;
+use super::readiness::why_not_ready;
 
 /// So many certificates are shown: there may be tens of thousands.
 const NEXT_TO_EXPIRE: usize = 100;

@@ -18,7 +18,6 @@ use crate::plan::{
 };
 
 use super::load::{Authorities, Fault, Files, Loaded, RevokedList, Source, Stamp};
-use super::server_tls::files_of;
 
 /// What the files of a plan say.
 #[derive(Debug, Default)]
@@ -304,7 +303,9 @@ fn named(plan: &Plan, files: impl Fn(&Certificates) -> Vec<Files>) -> Named {
         if let Trust::Authorities(files) = &tls.trust {
             named.authorities.extend(paths(files).map(Authorities));
         }
-        named.certificates.extend(tls.identity.iter().map(files_of));
+        named
+            .certificates
+            .extend(tls.identity.iter().map(Files::of_identity));
     }
     named
 }

@@ -18,6 +18,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
 use crate::base::{InWords, regular_file};
+use crate::plan::Identity;
 use crate::proxy::tls::{Certificate, KeyKind, provider};
 
 /// No chain or key is larger, and a path that was mistyped may lead to anything.
@@ -98,6 +99,14 @@ fn fault(message: impl Into<String>, help: &'static str) -> Fault {
 }
 
 impl Files {
+    /// Those of a certificate of ours.
+    pub(super) fn of_identity(identity: &Identity) -> Self {
+        Self {
+            certificate: identity.certificate.path.clone(),
+            key: identity.key.as_ref().map(|file| file.path.clone()),
+        }
+    }
+
     fn keys_beside(&self) -> [PathBuf; 2] {
         let mut appended = self.certificate.clone().into_os_string();
         appended.push(".key");

@@ -99,14 +99,6 @@ impl ServerTlsSet {
     }
 }
 
-/// The files of a certificate of ours.
-pub(super) fn files_of(identity: &Identity) -> Files {
-    Files {
-        certificate: identity.certificate.path.clone(),
-        key: identity.key.as_ref().map(|file| file.path.clone()),
-    }
-}
-
 fn are_same(known: &TlsBySettings, tls: &TlsBySettings) -> bool {
     let is_known = |(settings, tls)| {
         let known = known.get(settings);
@@ -262,7 +254,7 @@ fn our_own(
     hasher: &mut DefaultHasher,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Arc<CertifiedKey>> {
-    let files = files_of(identity);
+    let files = Files::of_identity(identity);
     let slot = file_cache.certificates().get(&files)?;
     let now = clock::unix_seconds(clock::wall());
     let refusing = "servers will refuse it";
