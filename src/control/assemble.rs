@@ -48,7 +48,7 @@ fn snapshot(
         .backends
         .iter()
         .enumerate()
-        .map(|(place, backend)| (&backend.name, place as u32))
+        .map(|(index, backend)| (&backend.name, index as u32))
         .collect();
     // Made when a route has a name that only the request tells.
     let names = LazyCell::new(|| {
@@ -89,8 +89,8 @@ fn frontend(
     known: Option<(&Frontend, &plan::Frontend)>,
     workers: usize,
 ) -> Frontend {
-    // A name that no backend has cannot be: `config` gives no such plan. Asking for place 0 in its
-    // stead would answer from a wrong backend; a place that does not exist answers 404.
+    // A name that no backend has cannot be: `config` gives no such plan. Asking for index 0 in its
+    // stead would answer from a wrong backend; an index that does not exist answers 404.
     let place_of = |name: &Name| places.get(name).copied();
     let place_of_reference = |reference: &BackendReference| place_of(&reference.name);
     let routes_before = known.map(|(frontend, before)| {
@@ -372,8 +372,8 @@ mod tests {
         let (seconds, thirds) = (live(&second), live(&third));
         // Its accept loop was started before it heard of the third.
         views.pass(second);
-        let (view, place) = views.with(&seconds).expect("it is known");
-        assert!(Arc::ptr_eq(&view.snapshot.frontends[place].live, &seconds));
+        let (view, index) = views.with(&seconds).expect("it is known");
+        assert!(Arc::ptr_eq(&view.snapshot.frontends[index].live, &seconds));
         views.pass(third);
         assert!(views.with(&seconds).is_some(), "its clients still ask");
         let (view, _) = views.with(&thirds).expect("it runs");
@@ -396,8 +396,8 @@ mod tests {
         let live = Arc::clone(&current.load().frontends[0].live);
         let address = current.load().plan.frontends[0].binds[1].addr.clone();
         let generation_of = |address: &ListenAddress| {
-            let (view, place, bind) = views.at_bind(&live, address)?;
-            let bind = &view.snapshot.plan.frontends[place].binds[bind];
+            let (view, index, bind) = views.at_bind(&live, address)?;
+            let bind = &view.snapshot.plan.frontends[index].binds[bind];
             assert_eq!((&bind.addr, bind.tls), (address, Some(0)));
             Some(view.snapshot.generation)
         };

@@ -19,8 +19,8 @@ pub(super) struct ActiveRequest {
     pub(super) client: Rc<Client>,
     pub(super) exchange: Rc<Exchange>,
     pub(super) view: Rc<View>,
-    /// The place of the frontend in the plan; `None` when it has just been removed.
-    pub(super) place: Option<u32>,
+    /// The index of the frontend in the plan; `None` when it has just been removed.
+    pub(super) frontend_index: Option<u32>,
     /// Where it goes: indices into the view. Written by [`ActiveRequest::find_route`].
     pub(super) chosen: Cell<Chosen>,
     pub(super) dialect: Dialect,
@@ -51,12 +51,12 @@ impl ActiveRequest {
     ///
     /// It was removed in the moment in which the request came.
     pub(super) fn frontend(&self) -> Result<(&plan::Frontend, &Frontend), Fault> {
-        let Some(place) = self.place else {
+        let Some(index) = self.frontend_index else {
             self.client.is_leaving.set(true);
             return Err(Fault::new(Reason::ProxyStopped));
         };
         let snapshot = &self.view.snapshot;
-        let index = place as usize;
+        let index = index as usize;
         Ok((&snapshot.plan.frontends[index], &snapshot.frontends[index]))
     }
 
@@ -67,7 +67,7 @@ impl ActiveRequest {
     }
 
     pub(super) fn field_rules(&self) -> &Rc<FieldRules> {
-        &self.view.field_rules[self.place.unwrap_or_default() as usize]
+        &self.view.field_rules[self.frontend_index.unwrap_or_default() as usize]
     }
 }
 

@@ -61,8 +61,8 @@ pub(super) struct Client {
     pub(super) is_leaving: Cell<bool>,
     /// Of the frontend, as they were at the last exchange.
     timeouts: RefCell<Rc<FrontendTimeouts>>,
-    /// The place of the frontend in the snapshot of this generation.
-    place: Cell<(u64, u32)>,
+    /// The index of the frontend in the snapshot of this generation.
+    frontend_index: Cell<(u64, u32)>,
     /// What rules have set for the whole connection.
     pub(super) variables: Variables,
     forwarded_for: OnceCell<Option<HeaderValue>>,
@@ -88,7 +88,7 @@ impl Client {
         } = info;
         let (tls, admission) = tls.map(|one| (one.tls, one.admission)).unzip();
         let timeouts = match context.views.with(&live) {
-            Some((view, place)) => Rc::clone(&view.frontends[place].timeouts),
+            Some((view, index)) => Rc::clone(&view.frontends[index].timeouts),
             None => Rc::default(),
         };
         Self {
@@ -100,7 +100,7 @@ impl Client {
             live,
             is_leaving: Cell::new(false),
             timeouts: RefCell::new(timeouts),
-            place: Cell::new((u64::MAX, 0)),
+            frontend_index: Cell::new((u64::MAX, 0)),
             variables: Variables::default(),
             forwarded_for: OnceCell::new(),
             admission,
@@ -110,29 +110,29 @@ impl Client {
         }
     }
 
-    /// What the next exchange of this connection runs under, and the place of its frontend there. A
-    /// frontend that was just removed has its place in what ran before; later, it has none.
+    /// What the next exchange of this connection runs under, and the index of its frontend there. A
+    /// frontend that was just removed has its index in what ran before; later, it has none.
     pub(super) fn view(&self) -> (Rc<View>, Option<u32>) {
         let view = self.context.views.current();
-        let (generation, place) = self.place.get();
+        let (generation, index) = self.frontend_index.get();
         if generation == view.snapshot.generation {
-            return (view, Some(place));
+            return (view, Some(index));
         }
-        let Some((view, place)) = self.context.views.with(&self.live) else {
+        let Some((view, index)) = self.context.views.with(&self.live) else {
             return (view, None);
         };
-        let place = place as u32;
-        self.place.set((view.snapshot.generation, place));
-        (view, Some(place))
+        let index = index as u32;
+        self.frontend_index.set((view.snapshot.generation, index));
+        (view, Some(index))
     }
 
     /// What `look` finds in the frontend's configuration as it is now, and notes its deadlines;
     /// `None` when the frontend has just been removed: the connection is about to be told.
     pub(super) fn with_plan<T>(&self, look: impl FnOnce(&plan::Frontend) -> T) -> Option<T> {
-        let (view, place) = self.view();
-        let place = place? as usize;
-        self.note_timeouts(&view, place);
-        Some(look(&view.snapshot.plan.frontends[place]))
+        let (view, index) = self.view();
+        let index = index? as usize;
+        self.note_timeouts(&view, index);
+        Some(look(&view.snapshot.plan.frontends[index]))
     }
 
     /// The deadlines of the frontend, as they were at the last exchange.
@@ -140,13 +140,13 @@ impl Client {
         **self.timeouts.borrow()
     }
 
-    /// Notes the deadlines of the frontend at `place`.
-    pub(super) fn note_timeouts(&self, view: &View, place: usize) {
+    /// Notes the deadlines of the frontend at `index`.
+    pub(super) fn note_timeouts(&self, view: &View, index: usize) {
         self.timeouts
-            .replace(Rc::clone(&view.frontends[place].timeouts));
+            .replace(Rc::clone(&view.frontends[index].timeouts));
     }
 
-    /// Whether the client would be let in by the frontend at `place` if it connected now. Asked for
+    /// Whether the client would be let in by the frontend at `index` if it connected now. Asked for
     /// each request: what a reload, a renewed file or the calendar has taken away holds from the next
     /// request on, and not from the next connection.
     ///
@@ -157,17 +157,17 @@ impl Client {
     pub(super) fn check_admission(
         &self,
         view: &View,
-        place: u32,
+        index: u32,
         now: SystemTime,
     ) -> Result<(), Fault> {
-        let version = view.snapshot.frontends[place as usize].tls_version();
+        let version = view.snapshot.frontends[index as usize].tls_version();
         let under = (view.snapshot.generation, version);
         let admission = self.admission.as_deref();
         let has_ended = admission.is_some_and(|admission| admission.has_ended(now));
         if self.admitted_under.get() == under && !has_ended {
             return Ok(());
         }
-        let checked = self.check_admission_anew(view, place, now);
+        let checked = self.check_admission_anew(view, index, now);
         match checked.is_ok() {
             true => self.admitted_under.set(under),
             false => self.is_leaving.set(true),
@@ -176,9 +176,9 @@ impl Client {
     }
 
     #[cold]
-    fn check_admission_anew(&self, view: &View, place: u32, now: SystemTime) -> Result<(), Fault> {
-        let plan = &view.snapshot.plan.frontends[place as usize];
-        let tls = &view.snapshot.frontends[place as usize].tls;
+    fn check_admission_anew(&self, view: &View, index: u32, now: SystemTime) -> Result<(), Fault> {
+        let plan = &view.snapshot.plan.frontends[index as usize];
+        let tls = &view.snapshot.frontends[index as usize].tls;
         if let Some(bind) = plan.bind_at(&self.address) {
             return self.check_bind(&plan.binds[bind], tls, now);
         }
@@ -255,9 +255,9 @@ impl Client {
         id: Option<RequestId>,
         request: Option<LoggedRequest>,
     ) {
-        let (view, place) = self.view();
+        let (view, index) = self.view();
         let ended = clock::now();
-        if place.is_some() {
+        if index.is_some() {
             let refusal = Refusal {
                 client: self.peer,
                 tls: self.tls.clone(),

@@ -74,18 +74,18 @@ impl ActiveRequest {
         request: &Request<B>,
         began: Option<Instant>,
     ) -> Self {
-        let (view, place) = client.view();
-        let rules = place.and_then(|place| view.field_rules.get(place as usize));
+        let (view, index) = client.view();
+        let rules = index.and_then(|index| view.field_rules.get(index as usize));
         let seen = match rules {
             Some(rules) => Seen::of_request(request.headers(), rules),
             None => Seen::of(request.headers()),
         };
-        let opening = opening(client, &view, place, request, began);
+        let opening = opening(client, &view, index, request, began);
         Self {
             client: Rc::clone(client),
             exchange: Rc::new(Exchange::begin(opening)),
             view,
-            place,
+            frontend_index: index,
             chosen: Default::default(),
             dialect: Dialect::of(request),
             seen,
@@ -133,9 +133,9 @@ impl ActiveRequest {
         let (plan, frontend) = self.frontend()?;
         let rules = self.field_rules();
         // The connection may have been let in under other terms than those that hold now.
-        let place = self.place.unwrap_or_default();
-        client.note_timeouts(&self.view, place as usize);
-        client.check_admission(&self.view, place, exchange.record.opening.wall)?;
+        let index = self.frontend_index.unwrap_or_default();
+        client.note_timeouts(&self.view, index as usize);
+        client.check_admission(&self.view, index, exchange.record.opening.wall)?;
         let bound = self.dialect.bound(request.headers(), plan.timeout.exchange);
         exchange.bound(bound);
 

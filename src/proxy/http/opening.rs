@@ -18,18 +18,18 @@ use crate::wire::forwarded::{Field, client_of};
 
 use super::client::Client;
 
-/// What is known of the exchange of `request`, which `client` sent to the frontend at `place` and
+/// What is known of the exchange of `request`, which `client` sent to the frontend at `index` and
 /// whose head began at `began` if that is known.
 pub(super) fn opening<B>(
     client: &Client,
     view: &View,
-    place: Option<u32>,
+    index: Option<u32>,
     request: &Request<B>,
     began: Option<Instant>,
 ) -> Opening {
     let head_read = clock::now();
     let began = began.unwrap_or(head_read);
-    let plan = place.and_then(|place| view.snapshot.plan.frontends.get(place as usize));
+    let plan = index.and_then(|index| view.snapshot.plan.frontends.get(index as usize));
     let taken = match plan.map(|plan| &plan.request_id) {
         Some(RequestIds::Field(name)) => request
             .headers()
@@ -44,7 +44,7 @@ pub(super) fn opening<B>(
         client: address_of(client.peer, plan, request.headers()),
         local: client.local,
         tls: client.tls.clone(),
-        frontend: place.map(|place| Rc::clone(&view.frontends[place as usize].name)),
+        frontend: index.map(|index| Rc::clone(&view.frontends[index as usize].name)),
         generation: view.snapshot.generation,
         version: request.version(),
         request: client

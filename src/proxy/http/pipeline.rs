@@ -170,8 +170,8 @@ impl ActiveRequest {
             .router
             .find(&question)
             .map_err(|route::Ambiguous| Reason::RequestPathAmbiguous)?;
-        if let (Some(route), Some(place)) = (found, self.place) {
-            let taken = &self.view.frontends[place as usize].routes[route];
+        if let (Some(route), Some(index)) = (found, self.frontend_index) {
+            let taken = &self.view.frontends[index as usize].routes[route];
             // Found once for each exchange.
             let _ = record.route.set(Rc::clone(taken));
         }
@@ -208,7 +208,7 @@ impl ActiveRequest {
     fn pipeline(&self, stage: Stage) -> Option<&Pipeline> {
         let chosen = self.chosen.get();
         let snapshot = &self.view.snapshot;
-        let frontend = || snapshot.frontends.get(self.place? as usize);
+        let frontend = || snapshot.frontends.get(self.frontend_index? as usize);
         match stage {
             Stage::Frontend => frontend()?.rules.as_deref(),
             Stage::Route => {

@@ -284,16 +284,16 @@ async fn begin(
 /// What connections of `frontend` carry now.
 fn mode_of(frontend: &Arc<Frontend>, context: &Context) -> Mode {
     let found = context.views.with(frontend);
-    found.map_or(Mode::Http, |(view, place)| {
-        view.snapshot.plan.frontends[place].mode
+    found.map_or(Mode::Http, |(view, index)| {
+        view.snapshot.plan.frontends[index].mode
     })
 }
 
 /// Whether clients of `frontend` speak TLS at `address`, now or when it was last listened on: no client that
 /// came for TLS is answered in the clear. `None`: `address` was removed a while ago.
 fn has_tls(frontend: &Arc<Frontend>, address: &ListenAddress, context: &Context) -> Option<bool> {
-    let (view, place, bind) = context.views.at_bind(frontend, address)?;
-    Some(view.snapshot.plan.frontends[place].tls_of(bind).is_some())
+    let (view, index, bind) = context.views.at_bind(frontend, address)?;
+    Some(view.snapshot.plan.frontends[index].tls_of(bind).is_some())
 }
 
 impl Drop for Pass {

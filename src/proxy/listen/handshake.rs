@@ -65,13 +65,13 @@ async fn shake_hands(
     context: &Context,
     registration: &Registration,
 ) -> Option<(Stream, TlsClient)> {
-    let (view, place, bind) = context.views.at_bind(frontend, address)?;
-    let until = began + view.snapshot.plan.frontends[place].timeout.handshake;
+    let (view, index, bind) = context.views.at_bind(frontend, address)?;
+    let until = began + view.snapshot.plan.frontends[index].timeout.handshake;
     let timeout = until.saturating_duration_since(clock::now());
     let FrontendTls {
         acceptor,
         handshakes,
-    } = tls_of(&view, place, bind)?;
+    } = tls_of(&view, index, bind)?;
     drop(view);
     // Where the plan wants TLS and there is nothing to do it with, the connection is closed: never in
     // the clear what was meant to be secret.
@@ -126,11 +126,11 @@ async fn shake_hands(
     }
 }
 
-/// What the bind with index `bind` of the frontend at `place` shakes hands with. `None`: a reload has just
+/// What the bind with index `bind` of the frontend at `index` shakes hands with. `None`: a reload has just
 /// taken its TLS away.
-fn tls_of(view: &View, place: usize, bind: usize) -> Option<FrontendTls> {
-    let index = view.snapshot.plan.frontends[place].binds[bind].tls?;
-    view.snapshot.frontends[place].tls.get(index).cloned()
+fn tls_of(view: &View, index: usize, bind: usize) -> Option<FrontendTls> {
+    let tls = view.snapshot.plan.frontends[index].binds[bind].tls?;
+    view.snapshot.frontends[index].tls.get(tls).cloned()
 }
 
 async fn agree(

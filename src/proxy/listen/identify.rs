@@ -87,8 +87,8 @@ fn timeout(
     address: &ListenAddress,
     context: &Context,
 ) -> Option<Option<Duration>> {
-    let (view, place, bind) = context.views.at_bind(frontend, address)?;
-    let plan = &view.snapshot.plan.frontends[place];
+    let (view, index, bind) = context.views.at_bind(frontend, address)?;
+    let plan = &view.snapshot.plan.frontends[index];
     let wanted_from = &plan.binds[bind].proxy_protocol;
     let is_wanted = wanted_from.wants_header_from(peer);
     Some(is_wanted.then_some(plan.timeout.head))

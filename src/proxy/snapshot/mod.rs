@@ -58,11 +58,11 @@ pub struct Frontend {
     pub route_metrics: Arc<[Arc<RouteMetrics>]>,
     /// Its routes of connections that are passed on as they are.
     pub tcp_routes: Arc<TcpRoutes>,
-    /// For each route of connections that are passed on as they are, the place of its backend.
+    /// For each route of connections that are passed on as they are, the index of its backend.
     pub tcp_route_backends: Vec<u32>,
     /// For each of these, its counter.
     pub tcp_route_metrics: Arc<[Arc<RouteMetrics>]>,
-    /// The place of the backend of requests that no route matches.
+    /// The index of the backend of requests that no route matches.
     pub default_backend: Option<u32>,
 }
 
@@ -97,13 +97,13 @@ impl Snapshot {
         }
     }
 
-    /// The place of the frontend that is `live`; `None` when it is gone.
+    /// The index of the frontend that is `live`; `None` when it is gone.
     pub fn frontend_of(&self, live: &Arc<frontend::Frontend>) -> Option<usize> {
         // Every connection asks: the index is known but for snapshots that ran before.
         self.frontend_at(live, live.index_hint())
     }
 
-    /// The place of the frontend that is `live`, which is looked for at `hint` first.
+    /// The index of the frontend that is `live`, which is looked for at `hint` first.
     fn frontend_at(&self, live: &Arc<frontend::Frontend>, hint: usize) -> Option<usize> {
         let is_it = |frontend: &Frontend| Arc::ptr_eq(&frontend.live, live);
         match self.frontends.get(hint).is_some_and(is_it) {

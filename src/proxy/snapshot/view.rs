@@ -125,19 +125,19 @@ impl Views {
         before.push(view);
     }
 
-    /// The view in which the frontend that is `live` has a place, and the place: what runs now, or
-    /// for one that was just removed what ran before.
+    /// The view that has the frontend that is `live`, and the index of that: what runs now, or for one
+    /// that was just removed what ran before.
     pub fn with(&self, live: &Arc<frontend::Frontend>) -> Option<(Rc<View>, usize)> {
         let now = self.current();
-        if let Some(place) = now.snapshot.frontend_of(live) {
-            return Some((now, place));
+        if let Some(index) = now.snapshot.frontend_of(live) {
+            return Some((now, index));
         }
         let before = self.before.borrow();
         let mut latest_first = before.iter().rev();
         latest_first.find_map(|view| Some((Rc::clone(view), view.snapshot.frontend_of(live)?)))
     }
 
-    /// The view in which the frontend that is `live` listens at `address`, its place, and the index of
+    /// The view in which the frontend that is `live` listens at `address`, its index, and that of
     /// the bind: what runs now, or for an address that was just removed what ran before. `None`: it was
     /// removed a while ago.
     pub fn at_bind(
@@ -146,9 +146,9 @@ impl Views {
         address: &ListenAddress,
     ) -> Option<(Rc<View>, usize, usize)> {
         let found = |view: &Rc<View>| {
-            let place = view.snapshot.frontend_of(live)?;
-            let bind = view.snapshot.plan.frontends[place].bind_at(address)?;
-            Some((Rc::clone(view), place, bind))
+            let index = view.snapshot.frontend_of(live)?;
+            let bind = view.snapshot.plan.frontends[index].bind_at(address)?;
+            Some((Rc::clone(view), index, bind))
         };
         let now = found(&self.current());
         now.or_else(|| self.before.borrow().iter().rev().find_map(found))

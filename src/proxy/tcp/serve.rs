@@ -36,8 +36,8 @@ struct TcpConnection {
     ends: Ends,
     live: Arc<Frontend>,
     view: Rc<View>,
-    /// The place of the frontend in the view.
-    place: usize,
+    /// The index of the frontend in the view.
+    frontend_index: usize,
 }
 
 /// An exchange that is open; settled when dropped, however it ends.
@@ -61,7 +61,7 @@ pub(crate) async fn serve(
     context: Rc<Context>,
     registration: Registration,
 ) {
-    let Some((view, place)) = context.views.with(&live) else {
+    let Some((view, frontend_index)) = context.views.with(&live) else {
         // The frontend was removed a while ago.
         return;
     };
@@ -70,7 +70,7 @@ pub(crate) async fn serve(
         ends,
         live,
         view,
-        place,
+        frontend_index,
     };
     let mut timer = Timer::new();
     // Boxed, and gone with all that it ran under: a connection, once bytes flow, keeps neither.
@@ -91,10 +91,13 @@ pub(crate) async fn pass_through(
     context: &Rc<Context>,
     registration: &Registration,
 ) -> Option<Stream> {
-    let Some((view, place)) = context.views.with(live) else {
+    let Some((view, frontend_index)) = context.views.with(live) else {
         return Some(stream);
     };
-    if view.snapshot.frontends[place].tcp_routes.is_empty() {
+    if view.snapshot.frontends[frontend_index]
+        .tcp_routes
+        .is_empty()
+    {
         return Some(stream);
     }
     let connection = TcpConnection {
@@ -102,7 +105,7 @@ pub(crate) async fn pass_through(
         ends,
         live: Arc::clone(live),
         view,
-        place,
+        frontend_index,
     };
     let mut timer = Timer::new();
     let looking = Box::pin(connection.first(&mut stream, began, registration, &mut timer));
@@ -136,12 +139,12 @@ impl TcpTunnel {
 
 impl TcpConnection {
     fn plan(&self) -> &plan::Frontend {
-        &self.view.snapshot.plan.frontends[self.place]
+        &self.view.snapshot.plan.frontends[self.frontend_index]
     }
 
     /// The frontend as the snapshot has it.
     fn frontend(&self) -> &snapshot::Frontend {
-        &self.view.snapshot.frontends[self.place]
+        &self.view.snapshot.frontends[self.frontend_index]
     }
 
     /// Finds out where the connection goes, and connects; `None`: it has ended.
@@ -225,7 +228,7 @@ impl TcpConnection {
             client: self.ends.client,
             local: self.ends.local,
             tls: None,
-            frontend: Some(Rc::clone(&self.view.frontends[self.place].name)),
+            frontend: Some(Rc::clone(&self.view.frontends[self.frontend_index].name)),
             generation: self.view.snapshot.generation,
             version: Version::HTTP_11,
             request: None,
@@ -245,12 +248,12 @@ impl TcpConnection {
     fn choose(&self, found: Option<usize>, exchange: &Exchange) -> Result<&Rc<Local>, Reason> {
         let (frontend, record) = (self.frontend(), &exchange.record);
         if let Some(route) = found {
-            let taken = &self.view.frontends[self.place].tcp_routes[route];
+            let taken = &self.view.frontends[self.frontend_index].tcp_routes[route];
             // Chosen once for each exchange, as is the backend.
             let _ = record.route.set(Rc::clone(taken));
         }
         let index = found
-            .map(|place| frontend.tcp_route_backends[place])
+            .map(|index| frontend.tcp_route_backends[index])
             .or(frontend.default_backend)
             .ok_or(Reason::RouteNone)?;
         let backend = &self.view.backends[index as usize];

@@ -309,13 +309,13 @@ fn joined(first: Bytes, second: Bytes) -> Bytes {
 /// hyper's settings for a connection of this frontend, as it is configured now.
 fn builder(session: &Session) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    let (view, place) = session.client.view();
-    let Some(place) = place else {
+    let (view, index) = session.client.view();
+    let Some(index) = index else {
         // The frontend has just been removed: the connection is about to be told.
         return builder;
     };
-    let plan = &view.snapshot.plan.frontends[place as usize];
-    session.client.note_timeouts(&view, place as usize);
+    let plan = &view.snapshot.plan.frontends[index as usize];
+    session.client.note_timeouts(&view, index as usize);
     session.head_bound.set(plan.limits.head.0 as usize);
     session.half_close.set(if plan.half_close {
         HalfClose::IsFine
