@@ -44,7 +44,7 @@ fn snapshot(
     let plan = Arc::new(plan);
     let backends = backends(&plan, before, membership, workers);
     let backend_rules = backend_rules(&plan, before);
-    let places: HashMap<&Name, u32> = plan
+    let backend_indices: HashMap<&Name, u32> = plan
         .backends
         .iter()
         .enumerate()
@@ -52,7 +52,7 @@ fn snapshot(
         .collect();
     // Made when a route has a name that only the request tells.
     let names = LazyCell::new(|| {
-        let names = places.iter();
+        let names = backend_indices.iter();
         let names = names.map(|(name, index)| (name.as_str().as_bytes().into(), *index));
         Arc::new(names.collect::<Names>())
     });
@@ -66,7 +66,7 @@ fn snapshot(
         .iter()
         .map(|frontend| {
             let known = known.get(&frontend.name).copied();
-            self::frontend(frontend, &places, &names, known, workers)
+            self::frontend(frontend, &backend_indices, &names, known, workers)
         })
         .collect();
     for (index, frontend) in frontends.iter().enumerate() {
@@ -84,15 +84,15 @@ fn snapshot(
 
 fn frontend(
     plan: &plan::Frontend,
-    places: &HashMap<&Name, u32>,
+    backend_indices: &HashMap<&Name, u32>,
     names: &LazyCell<Arc<Names>, impl FnOnce() -> Arc<Names>>,
     known: Option<(&Frontend, &plan::Frontend)>,
     workers: usize,
 ) -> Frontend {
     // A name that no backend has cannot be: `config` gives no such plan. Asking for index 0 in its
     // stead would answer from a wrong backend; an index that does not exist answers 404.
-    let place_of = |name: &Name| places.get(name).copied();
-    let place_of_reference = |reference: &BackendReference| place_of(&reference.name);
+    let index_of = |name: &Name| backend_indices.get(name).copied();
+    let index_of_reference = |reference: &BackendReference| index_of(&reference.name);
     let routes_before = known.map(|(frontend, before)| {
         let names = before.routes.iter().map(|route| &route.name);
         (names.collect(), &frontend.route_metrics)
@@ -135,14 +135,14 @@ fn frontend(
         route_targets: plan
             .routes
             .iter()
-            .map(|route| Target::compile(&route.target, place_of, || Arc::clone(names)))
+            .map(|route| Target::compile(&route.target, index_of, || Arc::clone(names)))
             .collect(),
         tcp_route_backends: plan
             .tcp_routes
             .iter()
-            .filter_map(|tcp_route| place_of_reference(&tcp_route.backend))
+            .filter_map(|tcp_route| index_of_reference(&tcp_route.backend))
             .collect(),
-        default_backend: plan.backend.as_ref().and_then(place_of_reference),
+        default_backend: plan.backend.as_ref().and_then(index_of_reference),
     }
 }
 
@@ -622,13 +622,13 @@ mod tests {
             prop_assert_eq!(new.len(), after.len());
             for ((name, address, _), server) in after.iter().zip(new.iter()) {
                 let known = before.iter().position(|(known, ..)| known == name);
-                let Some(place) = known else {
+                let Some(index) = known else {
                     prop_assert!(old.iter().all(|old| !Arc::ptr_eq(old, server)));
                     continue;
                 };
-                prop_assert!(Arc::ptr_eq(&old[place].metrics, &server.metrics));
-                let stays = before[place].1 == *address;
-                prop_assert_eq!(Arc::ptr_eq(&old[place], server), stays);
+                prop_assert!(Arc::ptr_eq(&old[index].metrics, &server.metrics));
+                let stays = before[index].1 == *address;
+                prop_assert_eq!(Arc::ptr_eq(&old[index], server), stays);
             }
         }
 

@@ -63,12 +63,12 @@ pub enum NoHeader {
 impl NoHeader {
     pub(crate) const ALL: [Self; Malformed::ALL.len() + 2] = {
         let mut all = [Self::Left; Malformed::ALL.len() + 2];
-        let mut place = 0;
-        while place < Malformed::ALL.len() {
-            all[place] = Self::Malformed(Malformed::ALL[place]);
-            place += 1;
+        let mut index = 0;
+        while index < Malformed::ALL.len() {
+            all[index] = Self::Malformed(Malformed::ALL[index]);
+            index += 1;
         }
-        all[place] = Self::Timeout;
+        all[index] = Self::Timeout;
         all
     };
 
@@ -81,7 +81,7 @@ impl NoHeader {
         }
     }
 
-    fn place(self) -> usize {
+    fn index(self) -> usize {
         match self {
             Self::Malformed(fault) => fault as usize,
             Self::Timeout => Malformed::ALL.len(),
@@ -239,7 +239,7 @@ impl FrontendMetrics {
 
     /// Counts a connection that was closed for want of a PROXY header.
     pub fn had_no_header(&self, why: NoHeader) {
-        self.headers[why.place()].fetch_add(1, Ordering::Relaxed);
+        self.headers[why.index()].fetch_add(1, Ordering::Relaxed);
     }
 
     #[inline]
@@ -316,7 +316,7 @@ impl FrontendMetrics {
     }
 
     pub(crate) fn headers(&self, why: NoHeader) -> u64 {
-        self.headers[why.place()].load(Ordering::Relaxed)
+        self.headers[why.index()].load(Ordering::Relaxed)
     }
 
     pub(crate) fn pauses(&self, cause: PauseCause) -> u64 {

@@ -18,8 +18,8 @@ pub struct Stalled(Rc<RefCell<Vec<Rc<Line>>>>);
 struct Line {
     /// Since when nothing was taken.
     since: Instant,
-    /// Where it stands in the list. Written as others leave it.
-    place: Cell<usize>,
+    /// Its index in the list. Written as others leave it.
+    index: Cell<usize>,
     /// Whether it shall end. Written by [`Stalled::end`].
     is_told: Cell<bool>,
     waker: RefCell<Waker>,
@@ -38,7 +38,7 @@ impl Stalled {
         let mut list = self.0.borrow_mut();
         let line = Rc::new(Line {
             since,
-            place: Cell::new(list.len()),
+            index: Cell::new(list.len()),
             is_told: Cell::new(false),
             waker: RefCell::new(cx.waker().clone()),
         });
@@ -82,10 +82,10 @@ impl StalledEntry {
 impl Drop for StalledEntry {
     fn drop(&mut self) {
         let mut list = self.list.borrow_mut();
-        let place = self.line.place.get();
-        list.swap_remove(place);
-        if let Some(moved) = list.get(place) {
-            moved.place.set(place);
+        let index = self.line.index.get();
+        list.swap_remove(index);
+        if let Some(moved) = list.get(index) {
+            moved.index.set(index);
         }
     }
 }

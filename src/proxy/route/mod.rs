@@ -54,7 +54,7 @@ use crate::plan::expr::{self, Fetch};
 use crate::wire::{path, readings};
 
 use conditions::Conditions;
-use names::{Names, places};
+use names::{Names, indices};
 use paths::{PathKind, Paths, Spelling};
 
 pub use tcp_routes::TcpRoutes;
@@ -140,7 +140,7 @@ impl Router {
         }
     }
 
-    /// The place of the route that `request` matches first; `None` when it matches none.
+    /// The index of the route that `request` matches first; `None` when it matches none.
     ///
     /// # Errors
     ///
@@ -175,7 +175,7 @@ impl Router {
         if is_same { Ok(found) } else { Err(Ambiguous) }
     }
 
-    /// The place of the route that `request` matches first, with `path` for its own.
+    /// The index of the route that `request` matches first, with `path` for its own.
     fn first_match(&self, request: &Request<'_>, path: &str, kind: PathKind) -> Option<usize> {
         let mut search = self.search(request, path, kind);
         self.by_path.run(&mut search);
@@ -218,15 +218,15 @@ impl Router {
 
 impl HostsAndPaths {
     fn compile(routes: &[Route], spelling: Spelling) -> Self {
-        let (by_host, any) = places(routes, |route| &route.hosts);
+        let (by_host, any) = indices(routes, |route| &route.hosts);
         let mut paths = Vec::new();
         let mut known: HashMap<Vec<usize>, usize> = HashMap::new();
         let hosts = Names::of(by_host.into_iter().map(|(host, indices)| {
-            let place = *known.entry(indices).or_insert_with_key(|indices| {
+            let index = *known.entry(indices).or_insert_with_key(|indices| {
                 paths.push(Paths::compile(routes, indices, spelling));
                 paths.len() - 1
             });
-            (host, place)
+            (host, index)
         }));
         Self {
             paths: paths.into(),
@@ -236,8 +236,8 @@ impl HostsAndPaths {
     }
 
     fn run(&self, search: &mut Search<'_>) {
-        for &place in self.hosts.matching(search.request.host) {
-            self.paths[place].search(search);
+        for &index in self.hosts.matching(search.request.host) {
+            self.paths[index].search(search);
         }
         self.any.search(search);
     }

@@ -15,15 +15,15 @@ pub(super) struct Names<V> {
     wildcard_labels: usize,
 }
 
-/// The places of rules that are for names, by name; and of those that are for all.
-pub(super) type Places<'a> = (HashMap<&'a HostPattern, Vec<usize>>, Vec<usize>);
+/// The indices of rules that are for names, by name; and of those that are for all.
+pub(super) type Indices<'a> = (HashMap<&'a HostPattern, Vec<usize>>, Vec<usize>);
 
-/// Where `rules` stand, each list in file order. `names_of`: those that a rule is for; none: it is for all.
-pub(super) fn places<'a, R>(
+/// The indices in `rules`, each list in file order. `names_of`: those that a rule is for; none: it is for all.
+pub(super) fn indices<'a, R>(
     rules: &'a [R],
     names_of: impl Fn(&'a R) -> &'a [HostPattern],
-) -> Places<'a> {
-    let (mut named, mut nameless) = Places::default();
+) -> Indices<'a> {
+    let (mut named, mut nameless) = Indices::default();
     for (index, rule) in rules.iter().enumerate() {
         let names = names_of(rule);
         if names.is_empty() {
@@ -72,5 +72,5 @@ impl<V> Names<V> {
 fn suffixes(name: &str) -> impl Iterator<Item = &str> {
     let dots = name.bytes().enumerate().skip(1).rev();
     dots.filter(|&(_, byte)| byte == b'.')
-        .map(|(place, _)| &name[place + 1..])
+        .map(|(dot, _)| &name[dot + 1..])
 }

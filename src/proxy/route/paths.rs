@@ -53,7 +53,7 @@ struct Patterns {
 }
 
 impl Paths {
-    /// Those of `routes` whose places are `indices`, in rising order.
+    /// Those of `routes` with `indices`, in rising order.
     pub(super) fn compile(routes: &[Route], indices: &[usize], spelling: Spelling) -> Self {
         let mut paths = Self::default();
         for &index in indices {
@@ -179,7 +179,7 @@ fn prefixes(path: &str) -> impl Iterator<Item = &str> {
     let slashes = path.bytes().enumerate().skip(1);
     slashes
         .filter(|&(_, byte)| byte == b'/')
-        .map(|(place, _)| place)
+        .map(|(index, _)| index)
         .chain([path.len()])
         .map(|end| &path[..end])
 }

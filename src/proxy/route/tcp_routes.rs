@@ -17,18 +17,18 @@
 use crate::plan::TcpRoute;
 use crate::wire::client_hello::ClientHello;
 
-use super::names::{Names, places};
+use super::names::{Names, indices};
 
 /// The routes of a frontend for connections that are passed on, compiled.
 #[derive(Debug)]
 pub struct TcpRoutes {
     /// What each asks besides names: protocols, one of which the client has to speak; empty: nothing.
     protocols: Box<[Box<[String]>]>,
-    /// The places of those that have this name among theirs, in file order.
+    /// The indices of those that have this name among theirs, in file order.
     named: Names<Vec<usize>>,
-    /// The places of those without names, in file order.
+    /// The indices of those without names, in file order.
     nameless: Box<[usize]>,
-    /// The place of the first without any condition.
+    /// The index of the first without any condition.
     unconditional: Option<usize>,
     has_conditions: bool,
 }
@@ -36,7 +36,7 @@ pub struct TcpRoutes {
 impl TcpRoutes {
     /// The compiled form of `tcp_routes`, which are in file order.
     pub fn compile(tcp_routes: &[TcpRoute]) -> Self {
-        let (by_name, nameless) = places(tcp_routes, |tcp_route| &tcp_route.sni);
+        let (by_name, nameless) = indices(tcp_routes, |tcp_route| &tcp_route.sni);
         let has_conditions = TcpRoute::has_conditions;
         Self {
             protocols: tcp_routes
@@ -60,7 +60,7 @@ impl TcpRoutes {
         self.has_conditions
     }
 
-    /// The place of the first that a client matches that began with `hello`, or not with TLS.
+    /// The index of the first that a client matches that began with `hello`, or not with TLS.
     pub fn find(&self, hello: Option<&ClientHello>) -> Option<usize> {
         let Some(hello) = hello else {
             return self.unconditional;
@@ -68,15 +68,15 @@ impl TcpRoutes {
         let name = hello.server_name.as_deref();
         let named = name.into_iter().flat_map(|name| self.named.matching(name));
         let lists = named.map(Vec::as_slice).chain([&*self.nameless]);
-        lists.fold(None, |found, places| {
+        lists.fold(None, |found, indices| {
             let before = found.unwrap_or(usize::MAX);
-            let mut earlier = places.iter().copied().take_while(|&place| place < before);
-            earlier.find(|&place| self.speaks(hello, place)).or(found)
+            let mut earlier = indices.iter().copied().take_while(|&index| index < before);
+            earlier.find(|&index| self.speaks(hello, index)).or(found)
         })
     }
 
-    fn speaks(&self, hello: &ClientHello, place: usize) -> bool {
-        let wanted = &self.protocols[place];
+    fn speaks(&self, hello: &ClientHello, index: usize) -> bool {
+        let wanted = &self.protocols[index];
         let is_spoken = |wanted: &String| hello.alpn.iter().any(|own| own == wanted.as_bytes());
         wanted.is_empty() || wanted.iter().any(is_spoken)
     }

@@ -94,13 +94,13 @@ impl Busy {
 
     fn servers(&self) -> [ServerRow<'_>; 2] {
         let states = [ServerState::Down, ServerState::Up];
-        [0, 1].map(|place| ServerRow {
+        [0, 1].map(|index| ServerRow {
             backend: "app",
-            server: ["10.0.0.1:80", "10.0.0.2:80"][place],
-            metrics: &self.servers[place],
-            health: &self.health[place],
-            state: states[place],
-            in_flight: place as u64,
+            server: ["10.0.0.1:80", "10.0.0.2:80"][index],
+            metrics: &self.servers[index],
+            health: &self.health[index],
+            state: states[index],
+            in_flight: index as u64,
         })
     }
 

@@ -56,8 +56,8 @@ impl Shared {
     /// The exchange of stream `id` was over at `ended`.
     pub(super) fn end(&self, id: u32, ended: Instant) {
         let mut open = self.open.borrow_mut();
-        if let Some(place) = open.iter().position(|open| open.id == id) {
-            self.heads.over(open.swap_remove(place).head);
+        if let Some(index) = open.iter().position(|open| open.id == id) {
+            self.heads.over(open.swap_remove(index).head);
         }
         self.idle_since.set(ended);
         if open.is_empty() || self.client.is_leaving.get() {
