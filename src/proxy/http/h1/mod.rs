@@ -130,26 +130,42 @@ impl Link {
     }
 
     /// Waits for the next request.
-    async fn idle(mut self, mut stream: Stream) -> Option<Run> {
-        let woken = {
-            let client = &self.session.client;
-            let _parked = client.context.observer.parked(&client.live.metrics);
-            let until = self.session.idle_until();
-            bytes_or(
-                Shutdown::Drain,
-                LineEnds::BeforeRequest,
-                &mut stream,
-                until,
-                &self.registration,
-                &mut self.timer,
-            )
-            .await
-        };
-        match woken {
-            Woken::Bytes(bytes) => Some(Run::new(self.active(stream, bytes))),
-            Woken::Over => {
-                stream.close();
-                None
+    fn idle(self, mut stream: Stream) -> impl Future<Output = Option<Run>> {
+        let Self {
+            session,
+            registration,
+            mut timer,
+        } = self;
+        let until = session.idle_until();
+        let parked = session.parked();
+        drop(session);
+        async move {
+            let woken = {
+                let client = &parked.client;
+                let _counted = client.context.observer.parked(&client.live.metrics);
+                bytes_or(
+                    Shutdown::Drain,
+                    LineEnds::BeforeRequest,
+                    &mut stream,
+                    until,
+                    &registration,
+                    &mut timer,
+                )
+                .await
+            };
+            match woken {
+                Woken::Bytes(bytes) => {
+                    let link = Self {
+                        session: Rc::new(parked.woken()),
+                        registration,
+                        timer,
+                    };
+                    Some(Run::new(link.active(stream, bytes)))
+                }
+                Woken::Over => {
+                    stream.close();
+                    None
+                }
             }
         }
     }

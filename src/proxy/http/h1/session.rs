@@ -44,7 +44,32 @@ pub(super) struct Session {
     pub(super) framing: Cell<Framing>,
 }
 
+/// What is kept of a session while nothing happens on its connection.
+pub(super) struct Parked {
+    pub(super) client: Rc<Client>,
+    idle_since: Instant,
+    has_served: bool,
+}
+
+impl Parked {
+    /// The session, when bytes have come.
+    pub(super) fn woken(self) -> Session {
+        let session = Session::new(self.client, self.idle_since);
+        session.has_served.set(self.has_served);
+        session
+    }
+}
+
 impl Session {
+    /// What is to be kept while nothing happens. No exchange is open then.
+    pub(super) fn parked(&self) -> Parked {
+        Parked {
+            client: Rc::clone(&self.client),
+            idle_since: self.idle_since.get(),
+            has_served: self.has_served.get(),
+        }
+    }
+
     pub(super) fn new(client: Rc<Client>, since: Instant) -> Self {
         Self {
             client,
