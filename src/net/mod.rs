@@ -28,7 +28,7 @@ pub use pipe::{Pipe, Pipes};
 pub use readable::Readable;
 pub use rewind::Rewind;
 pub use stream::{HalfClose, Stream};
-pub use tls_error::{TlsPeer, tls_error};
+pub use tls_error::{CERTIFICATE_REFUSED, TlsPeer, tls_error};
 pub use tls_stream::{Greeted, HandshakeFault, TlsFacts, TlsStream};
 
 use std::io;

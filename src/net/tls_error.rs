@@ -3,6 +3,7 @@
 //! rustls and webpki name their errors for programmers (`Other(OtherError(CaUsedAsEndEntity))`).
 //! Nothing of that reaches a log, `/status` or `check`: everything that shows such an error asks here.
 
+use std::io;
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
@@ -18,6 +19,40 @@ pub enum TlsPeer {
     Client,
     /// A server, under the backend's.
     Server,
+}
+
+/// The kind of the error that reading gives where a server does not accept our certificate, or wants one. No
+/// socket that is connected gives it.
+///
+/// In TLS 1.3 the handshake is over for us before the server has looked at our certificate (RFC 8446 §4.4.2):
+/// its alert comes where its first bytes should.
+pub const CERTIFICATE_REFUSED: io::ErrorKind = io::ErrorKind::ConnectionRefused;
+
+/// `error`, which reading from a server over TLS gave, as one of [`CERTIFICATE_REFUSED`] if it is that.
+#[cold]
+pub(super) fn with_refusal(error: io::Error) -> io::Error {
+    let inner = error.get_ref();
+    let inner = inner.and_then(|inner| inner.downcast_ref::<Error>());
+    match inner {
+        Some(inner @ Error::AlertReceived(alert)) if is_about_certificate(*alert) => {
+            io::Error::new(CERTIFICATE_REFUSED, tls_error(inner, TlsPeer::Server))
+        }
+        _ => error,
+    }
+}
+
+fn is_about_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+    )
 }
 
 /// What `error` means.

@@ -24,7 +24,7 @@ use crate::base::turn::{self, PieceCounter, PieceKind};
 use crate::base::{TlsKeys, TlsVersion};
 
 use super::stream::Stream;
-use super::tls_error::{TlsPeer, tls_error};
+use super::tls_error::{TlsPeer, tls_error, with_refusal};
 
 /// What is encrypted ahead of a peer that does not take it: some records. More only costs memory for
 /// each slow reader, and less would cost system calls.
@@ -297,7 +297,14 @@ impl AsyncRead for TlsStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().tls).poll_read(cx, buf)
+        let tls = &mut self.get_mut().tls;
+        let read = Pin::new(&mut *tls).poll_read(cx, buf);
+        match (read, &*tls) {
+            (Poll::Ready(Err(error)), RustlsStream::Client(_)) => {
+                Poll::Ready(Err(with_refusal(error)))
+            }
+            (read, _) => read,
+        }
     }
 }
 

@@ -490,9 +490,9 @@ fn a_server_that_asks_is_shown_our_certificate() {
             assert_eq!(get(&proxy, NAME).text(), "ok");
         }
         assert_eq!(origin.shown(), 4);
-        // Without one it does not let us in.
-        let (status, _) = verdict(&origin, &authority, "tls = { ca = CA }");
-        assert!(matches!(status, 502 | 503), "{status}");
+        // Without one it does not let us in, and says why.
+        let (status, reason) = verdict(&origin, &authority, "tls = { ca = CA }");
+        assert_eq!((status, reason.as_str()), (503, "server.tls.handshake"));
     }
 }
 

@@ -16,7 +16,7 @@ use rustls::{ClientConfig, InvalidMessage, RootCertStore};
 
 use crate::base::{Address, Fingerprint};
 use crate::exchange::{Fault, Reason};
-use crate::net::{HandshakeFault, Stream, TlsPeer, tls_error};
+use crate::net::{CERTIFICATE_REFUSED, HandshakeFault, Stream, TlsPeer, tls_error};
 use crate::plan::{Protocol, ServerTls, Sni};
 use crate::wire::host::Authority;
 
@@ -224,6 +224,17 @@ fn fault_of(fault: HandshakeFault) -> Fault {
             Fault::told(reason, why.into())
         }
     }
+}
+
+/// The fault of a connection that ended with `error` where an answer should have begun.
+pub(super) fn ended_unanswered(error: io::Error) -> Fault {
+    refused_certificate(&error).unwrap_or_else(|| Fault::io(Reason::ServerResponseEmpty, error))
+}
+
+/// The fault if `error` is what a server says of our certificate, or that we showed none.
+pub(super) fn refused_certificate(error: &io::Error) -> Option<Fault> {
+    let is_refusal = error.kind() == CERTIFICATE_REFUSED;
+    is_refusal.then(|| Fault::told(Reason::ServerTlsHandshake, error.to_string().into()))
 }
 
 /// Whether what came was not even a TLS record (RFC 8446 §5.1): a server that speaks another

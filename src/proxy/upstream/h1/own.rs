@@ -20,6 +20,7 @@ use crate::proxy::io::{
 };
 use crate::proxy::upstream::leftover::Leftover;
 use crate::proxy::upstream::settings::Settings;
+use crate::proxy::upstream::tls::ended_unanswered;
 use crate::wire::h1::Refusal;
 use crate::wire::h1::chunks::{ChunkDecoder, Piece};
 use crate::wire::h1::request::NameCase;
@@ -214,9 +215,7 @@ impl OwnConnection {
             match ready!(self.poll_read(cx)) {
                 Ok(0) => return Poll::Ready(Err(Fault::new(Reason::ServerResponseEmpty))),
                 Ok(_) => {}
-                Err(error) => {
-                    return Poll::Ready(Err(Fault::io(Reason::ServerResponseEmpty, error)));
-                }
+                Err(error) => return Poll::Ready(Err(ended_unanswered(error))),
             }
         }
     }
@@ -409,7 +408,7 @@ impl From<Stopped> for Fault {
     fn from(stopped: Stopped) -> Self {
         match stopped {
             Stopped::Body(reason) => Self::new(reason),
-            Stopped::Socket(error) => Self::io(Reason::ServerResponseEmpty, error),
+            Stopped::Socket(error) => ended_unanswered(error),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::proxy::io::{
     UploadProgress, interim_bytes, trim_values,
 };
 use crate::proxy::upstream::leftover::Leftover;
+use crate::proxy::upstream::tls::refused_certificate;
 
 use super::connection::H2Connection;
 use super::not_http2;
@@ -289,7 +290,9 @@ impl Call {
                 let (reason, end) = judged(&error);
                 let is_first = !permit.connection.is_greeted();
                 let stranger = is_first.then(|| not_http2(&error)).flatten();
-                let fault = stranger.unwrap_or_else(|| Fault::http2(reason, error));
+                let refused = error.get_io().and_then(refused_certificate);
+                let known = refused.or(stranger);
+                let fault = known.unwrap_or_else(|| Fault::http2(reason, error));
                 (fault, end)
             }
         };
