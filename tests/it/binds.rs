@@ -371,6 +371,25 @@ fn a_route_requires_a_certificate_that_only_one_address_asks_for() {
 }
 
 #[test]
+fn a_rule_of_a_route_does_not_answer_a_client_without_the_certificate_that_the_route_requires() {
+    let both = Both::new();
+    let listen = format!(
+        "[\"127.0.0.1:0\", {{ address = \"127.0.0.2:0\", tls = {{ {} }} }}]",
+        both.strict()
+    );
+    let route = "route = [{ client_certificate = 'required', rule = [{ deny = 418 }] }]";
+    let proxy = both.setup(&listen, route).start();
+    let (clear, strict) = addresses(&proxy);
+    let answer = Client::connect(clear).ask(REQUEST);
+    assert_eq!(
+        (answer.status(), &*answer.reason()),
+        (403, "route.certificate")
+    );
+    let mut alice = both.alice().connect(strict, "a.test");
+    assert_eq!(alice.get("a.test", "/").status(), 418);
+}
+
+#[test]
 fn a_connection_of_an_address_that_was_removed_goes_on_where_another_would_let_it_in() {
     let both = Both::new();
     let (open, strict) = (both.open(), both.strict());
@@ -391,6 +410,39 @@ fn a_connection_of_an_address_that_was_removed_goes_on_where_another_would_let_i
         (421, "request.tls.outdated")
     );
     client.is_closed();
+}
+
+#[test]
+fn any_other_address_may_let_in_a_connection_whose_address_was_removed() {
+    let both = Both::new();
+    let (open, strict) = (both.open(), both.strict());
+    let proxy = both.two(&open, &strict).start();
+    let (first, _) = addresses(&proxy);
+    let mut client = both.speech().connect(first, "a.test");
+    assert_eq!(client.get("a.test", "/").status(), 200);
+    let listen = format!(
+        "[{{ address = \"127.0.0.2:0\", tls = {{ {strict} }} }}, \
+         {{ address = \"127.0.0.3:0\", tls = {{ {open} }} }}]"
+    );
+    proxy.apply(&both.setup(&listen, ""));
+    assert_eq!(client.get("a.test", "/").status(), 200);
+}
+
+#[test]
+fn a_host_is_held_against_the_rules_that_are_left_when_the_address_was_removed() {
+    let both = Both::new();
+    let named = format!("{}, names.'b.test'.min_version = '1.3'", both.open());
+    let proxy = both.two(&both.open(), &named).start();
+    let (first, _) = addresses(&proxy);
+    let mut client = both.speech().connect(first, "a.test");
+    assert_eq!(client.get("b.test", "/").status(), 200);
+    let listen = format!("{{ address = \"127.0.0.2:0\", tls = {{ {named} }} }}");
+    proxy.apply(&both.setup(&listen, ""));
+    let answer = client.get("b.test", "/");
+    assert_eq!(
+        (answer.status(), &*answer.reason()),
+        (421, "request.host.misdirected")
+    );
 }
 
 #[test]

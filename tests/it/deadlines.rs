@@ -7,7 +7,8 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use crate::rig::{
-    Client, Deaf, Ending, Gate, Line, Message, OK, Origin, Proxy, RefusingAddress, Setup, until,
+    Client, Deaf, Ending, Frames, Gate, Line, Message, OK, Origin, Proxy, RefusingAddress, Setup,
+    until,
 };
 
 /// The deadline in these tests.
@@ -388,6 +389,48 @@ fn a_response_body_may_come_slowly() {
 }
 
 #[test]
+fn a_body_may_come_after_the_time_that_a_head_may_take() {
+    let gate = Gate::default();
+    let by_http1 = Origin::scripted({
+        let gate = gate.clone();
+        move |visit| {
+            visit.request();
+            visit.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+            gate.pass();
+            visit.send("2\r\nhi\r\n0\r\n\r\n");
+        }
+    });
+    let by_http2 = Origin::scripted({
+        let gate = gate.clone();
+        move |visit| {
+            let mut frames = Frames::begin(visit, &[]).expect("a connection");
+            let stream = frames.request().expect("a request");
+            frames.head(stream);
+            gate.pass();
+            frames.last(stream, b"hi");
+            while frames.next().is_some() {}
+        }
+    });
+    let start = |origin: &Origin, protocol: &str| {
+        let lines = format!("protocol = \"{protocol}\"\ntimeout.response = \"300ms\"");
+        let setup = Setup::of(&[origin]).backend(&lines);
+        let proxy = setup.start_paused();
+        let mut client = proxy.client();
+        client.send(GET).head();
+        (proxy, client)
+    };
+    let both = [start(&by_http1, "h1"), start(&by_http2, "h2")];
+    for (proxy, _) in &both {
+        proxy.advance(2 * SHORT);
+    }
+    gate.open();
+    for (proxy, mut client) in both {
+        assert_eq!(client.bytes(7), b"2\r\nhi\r\n");
+        assert_eq!(proxy.line().verdict(), (200, "-"));
+    }
+}
+
+#[test]
 fn an_exchange_is_answered_504_when_its_time_is_over() {
     let origin = Origin::silent();
     let setup = Setup::of(&[&origin]).frontend("timeout.exchange = \"300ms\"");
@@ -673,4 +716,21 @@ fn deadlines_can_be_changed_while_a_connection_is_open() {
         .len(),
         1
     );
+}
+
+#[test]
+fn an_open_connection_has_the_time_that_a_reload_gives_it_from_its_next_request_on() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]);
+    let with = |time: &str| {
+        let line = format!("timeout.keep_alive = \"{time}\"");
+        setup.clone().frontend(&line)
+    };
+    let proxy = with("1h").start_paused();
+    let mut client = proxy.client();
+    assert_eq!(client.get("/").text(), "a");
+    proxy.apply(&with("300ms"));
+    assert_eq!(client.get("/").text(), "a");
+    in_due_time(&proxy, &mut client);
+    client.is_closed();
 }

@@ -112,6 +112,28 @@ fn an_answer_that_was_set_aside_is_better_than_none() {
 }
 
 #[test]
+fn an_answer_that_was_set_aside_comes_whole_when_two_others_were_late() {
+    let head = format!("HTTP/1.1 503 Service Unavailable\r\ncontent-length: {MIB}\r\n\r\n");
+    let answer = [head.as_bytes(), &vec![b'x'; MIB]].concat();
+    let (busy, late) = (
+        Origin::answering(answer),
+        [(); 2].map(|()| Origin::silent()),
+    );
+    let setup = setup([&busy, &late[0], &late[1]], "\"503\", \"timeout\"")
+        .backend("timeout.response = \"300ms\"");
+    let proxy = setup.start_paused();
+    let mut client = proxy.client();
+    client.send(GET);
+    client.hears_in_time(&proxy);
+    let response = client.response();
+    assert_eq!((response.status(), response.body.len()), (503, MIB));
+    let line = proxy.line();
+    assert_eq!(line.number("attempts"), 3);
+    assert_eq!(line.verdict(), (503, "-"));
+    nothing_in_flight(&proxy);
+}
+
+#[test]
 fn no_more_attempts_are_made_than_may_be() {
     let servers = [(); 4].map(|()| Origin::answering(BUSY));
     let addresses = servers.iter().map(Origin::address);
@@ -210,15 +232,46 @@ fn a_body_of_which_the_rest_is_still_to_come_goes_to_the_other_server_as_a_whole
 }
 
 #[test]
-fn a_long_unwanted_answer_is_not_read() {
+fn a_client_that_stops_in_its_body_is_told_so_whatever_an_earlier_server_answered() {
+    let good = Origin::named("good");
+    let busy = Origin::scripted(|visit| {
+        visit.head();
+        visit.bytes(3);
+        visit.send(BUSY);
+        visit.wait_for_end();
+    });
+    let setup = setup([&busy, &good], "\"503\"").frontend("timeout.body = \"300ms\"");
+    let proxy = setup.start_paused();
+    let mut client = proxy.client();
+    client.send("PUT /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 6\r\n\r\nabc");
+    until("the beginning at the other server", || {
+        good.received(0).contains("abc").then_some(())
+    });
+    client.hears_in_time(&proxy);
+    let response = client.response();
+    assert_eq!(response.status(), 408);
+    assert_eq!(response.reason(), "request.body.timeout");
+    nothing_in_flight(&proxy);
+}
+
+#[test]
+fn long_unwanted_answers_are_not_read() {
     let head = format!("HTTP/1.1 503 Service Unavailable\r\ncontent-length: {MIB}\r\n\r\n");
     let answer = [head.as_bytes(), &vec![b'x'; MIB]].concat();
-    let (busy, good) = (Origin::answering(answer), Origin::named("good"));
-    let proxy = setup([&busy, &good], "\"503\"").start();
+    let busy = [(); 2].map(|()| Origin::answering(answer.clone()));
+    let good = Origin::named("good");
+    let proxy = setup([&busy[0], &busy[1], &good], "\"503\"").start();
     assert_eq!(proxy.get("/").text(), "good");
-    busy.wait_for_end_of(0);
-    assert_eq!(proxy.line().number("bytes_out"), 4);
+    let line = proxy.line();
+    assert_eq!((line.number("attempts"), line.number("bytes_out")), (3, 4));
     nothing_in_flight(&proxy);
+    for busy in busy {
+        busy.wait_for_end_of(0);
+        assert_eq!(proxy.server(busy.address())["failures_in_a_row"], 1);
+    }
+    let of_reason = [("reason", "server.response.unwanted")];
+    let faults = proxy.metric("evenkeel_attempt_faults_total", &of_reason);
+    assert_eq!(faults, 2.0);
 }
 
 #[test]
@@ -293,6 +346,24 @@ fn each_attempt_has_the_whole_time_of_a_server() {
 }
 
 #[test]
+fn an_answer_that_was_set_aside_is_not_given_when_the_time_of_the_exchange_is_over() {
+    let (busy, silent) = (Origin::answering(BUSY), Origin::silent());
+    let setup = setup([&busy, &silent], "\"503\"").frontend("timeout.exchange = \"300ms\"");
+    let proxy = setup.start_paused();
+    let mut client = proxy.client();
+    client.send(GET);
+    silent.wait_for_requests(1);
+    client.hears_in_time(&proxy);
+    let response = client.response();
+    assert_eq!(response.status(), 504);
+    assert_eq!(response.reason(), "exchange.timeout");
+    let line = proxy.line();
+    assert_eq!(line.verdict(), (504, "exchange.timeout"));
+    tried_before(&line, &busy, "server.response.unwanted", Some(503));
+    nothing_in_flight(&proxy);
+}
+
+#[test]
 fn a_connection_that_ends_without_an_answer_is_followed_by_another_server_if_that_is_wanted() {
     let good = Origin::named("good");
     for (on, status) in [("\"empty\"", 200), ("\"timeout\"", 502)] {
@@ -311,8 +382,10 @@ fn a_connection_that_ends_without_an_answer_is_followed_by_another_server_if_tha
 #[test]
 fn a_malformed_answer_is_followed_by_another_server_if_that_is_wanted() {
     let good = Origin::named("good");
-    let malformed: [&[u8]; 2] = [
+    let malformed: [&[u8]; 3] = [
         b"what is this\r\n\r\n",
+        // Well-formed, and an answer to another request.
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     ];
     for answer in malformed {
@@ -348,6 +421,9 @@ fn a_body_survives_an_old_connection_that_has_died() {
     let lines = proxy.wait_for_lines(2);
     tried_before(&lines[1], &origin, "server.response.empty", None);
     assert_eq!(proxy.server(origin.address())["failures_in_a_row"], 0);
+    let of_reason = [("reason", "server.response.empty")];
+    let faults = proxy.metric("evenkeel_attempt_faults_total", &of_reason);
+    assert_eq!(faults, 1.0, "it counts as an attempt");
     nothing_in_flight(&proxy);
 }
 
@@ -411,6 +487,36 @@ fn a_request_goes_from_one_server_of_http2_to_another_with_its_body() {
     assert_eq!(proxy.ask(put).text(), "hi");
     assert_eq!(proxy.line().number("attempts"), 2);
     nothing_in_flight(&proxy);
+}
+
+#[test]
+fn an_answer_of_http2_with_too_many_fields_is_followed_by_another_server_if_that_is_wanted() {
+    let too_many = Good::answering(|_| {
+        let mut reply = Reply::of("");
+        for number in 0..101 {
+            let name: http::HeaderName = format!("x-{number}").parse().expect("a name");
+            reply
+                .response
+                .headers_mut()
+                .insert(name, "a".parse().expect("a value"));
+        }
+        reply
+    });
+    let echo = Good::answering(|asked| Reply::of(asked.body().clone()));
+    for (on, status) in [("malformed", 200), ("empty", 502)] {
+        let proxy = Setup::at([too_many.address(), echo.address()])
+            .workers(1)
+            .backend(&format!("protocol = \"h2\"\nretry = {{ on = [\"{on}\"] }}"))
+            .start();
+        let put = "PUT / HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\nhi";
+        let response = proxy.ask(put);
+        assert_eq!(response.status(), status, "{on}");
+        if status == 200 {
+            assert_eq!(response.text(), "hi", "the body goes with it");
+            assert_eq!(proxy.line().number("attempts"), 2);
+        }
+        nothing_in_flight(&proxy);
+    }
 }
 
 #[test]

@@ -435,3 +435,28 @@ fn a_server_with_tls_as_its_backend_stays_the_same_when_that_changes() {
     assert_eq!(own("{ sni = 'a.test' }"), own("{ sni = 'b.test' }"));
     assert_ne!(own("{ sni = 'a.test' }"), own("false"));
 }
+
+#[test]
+fn what_a_server_says_of_tls_in_its_checks_holds_before_what_its_backend_says() {
+    let on = "tls = { sni = 'a.example' }";
+    let with = |of_server: &str, of_backend: &str| {
+        let server = format!("{{ address = '10.0.0.1:80', {of_server} }}");
+        let lines = format!("[{server}]\nhealth = {{ path = '/', {of_backend} }}");
+        let plan = plan(&BASE.replace("[\"10.0.0.1:80\"]", &lines));
+        let backend = &plan.backends[0];
+        let own = &backend.servers[0].own;
+        let of_checks = backend.check_tls_of(own);
+        (backend.tls_of(own).is_some(), of_checks.is_some())
+    };
+    let check = |tls: &str| format!("health = {{ {tls} }}");
+    let off = "tls = false";
+    assert_eq!(with(&check(on), off), (false, true));
+    assert_eq!(with(&check(off), on), (false, false));
+    assert_eq!(with("weight = 1", on), (false, true));
+    assert_eq!(
+        with(&format!("{on}, {}", check(off)), "rise = 1"),
+        (true, false)
+    );
+    assert_eq!(with(on, off), (true, false));
+    assert_eq!(with(on, "rise = 1"), (true, true));
+}

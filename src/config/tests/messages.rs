@@ -2993,6 +2993,72 @@ fn mistakes_in_rules_are_told_once_and_in_their_words() {
 }
 
 #[test]
+fn a_rule_cannot_set_a_field_that_evenkeel_writes_after_it() {
+    for (lines, field, without) in [
+        ("", "x-forwarded-for", "forwarding.x_forwarded = false"),
+        ("", "x-forwarded-host", "forwarding.x_forwarded = false"),
+        ("", "x-forwarded-proto", "forwarding.x_forwarded = false"),
+        ("forwarding.forwarded = true", "forwarded", ""),
+        ("", "x-request-id", "request_id = 'off'"),
+        ("request_id = 'x-trace'", "x-trace", ""),
+        ("forwarding.client_certificate.subject = 'x-dn'", "x-dn", ""),
+        ("forwarding.client_certificate.sans = 'x-san'", "x-san", ""),
+    ] {
+        for action in ["set_header", "add_header"] {
+            let rule = |on: &str| format!("rule = [{{ on = '{on}', {action}.{field} = 'a' }}]");
+            let of_route = "[[frontend.web.route]]\nbackend = 'app'\npath = '/a'";
+            for rule in [rule("request"), format!("{of_route}\n{}", rule("request"))] {
+                let said = in_frontend(&format!("{lines}\n{rule}"));
+                let message = format!("error: Evenkeel itself writes `{field}`, after all rules\n");
+                assert!(said.starts_with(&message), "{rule}: {said}");
+                assert_eq!(said.matches("error: ").count(), 1, "{said}");
+            }
+            // Where Evenkeel does not write it, and in responses, a rule can.
+            for lines in [
+                format!("{without}\n{}", rule("request")),
+                format!("{lines}\n{}", rule("response")),
+            ] {
+                let text = BASE.replacen(
+                    "backend = \"app\"\n",
+                    &format!("backend = \"app\"\n{lines}\n"),
+                    1,
+                );
+                assert_eq!(warnings(&text), "", "{lines}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rule_of_a_backend_is_warned_about_that_never_runs() {
+    let rules = "rule = [{ deny = 403 }, { set_header.x-a = 'b' }]";
+    let said = warnings(&format!("{BASE}{rules}\n"));
+    assert_eq!(
+        said.matches("warning: this rule never runs").count(),
+        1,
+        "{said}"
+    );
+}
+
+#[test]
+fn a_rule_of_a_backend_is_warned_about_that_sets_a_field_which_any_frontend_writes() {
+    let other = "[frontend.other]\nlisten = ':81'\nbackend = 'app'\nrequest_id = 'x-trace'\n";
+    let with = |field: &str| {
+        warnings(&format!(
+            "{BASE}rule = [{{ set_header.{field} = 'a' }}]\n{other}"
+        ))
+    };
+    for field in ["x-forwarded-for", "x-request-id", "x-trace"] {
+        let said = with(field);
+        let message =
+            format!("warning: a frontend writes `{field}` after the rules of the backend `app`\n");
+        assert!(said.starts_with(&message), "{said}");
+        assert_eq!(said.matches("warning: ").count(), 1, "{said}");
+    }
+    assert_eq!(with("x-other"), "");
+}
+
+#[test]
 fn words_of_haproxy_for_tls_and_checks_of_a_server_have_an_answer() {
     for (servers, help) in [
         (

@@ -120,11 +120,11 @@ mod tests {
 
     use super::*;
     use crate::base::{Name, Position};
-    use crate::exchange::ServerMetrics;
+    use crate::exchange::{Outcome, Reason, ServerMetrics, Verdict};
     use crate::observe::AttemptCounter;
     use crate::plan::{self, Balance};
     use crate::proxy::backend::balance::least_connections::HANDICAP_WINDOW;
-    use crate::proxy::backend::{Backend, Health, Server, Wanted};
+    use crate::proxy::backend::{Backend, Health, Held, Server, Wanted};
 
     struct Setup {
         servers: Vec<Wanted>,
@@ -250,6 +250,40 @@ mod tests {
             }
         }
         assert_eq!(firsts, [0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn what_a_client_connection_holds_is_counted_until_it_is_given_back() {
+        let local = servers(&[(1, None)]).local();
+        let held = Held::default();
+        let lease = || {
+            let mut lease = local.lease_now(&Tried::default()).expect("a slot");
+            lease.hold(&held);
+            lease
+        };
+        let (first, second) = (lease(), lease());
+        assert_eq!(first.held(), 2);
+        first.settle(&Outcome::without_answer(Verdict::Cancelled));
+        assert_eq!(second.held(), 1);
+        drop(second);
+        assert_eq!(lease().held(), 1);
+    }
+
+    #[test]
+    fn only_what_a_server_did_counts_against_it() {
+        for (verdict, failures) in [
+            (Verdict::Failed(Reason::ServerResponseEmpty), 1),
+            (Verdict::Failed(Reason::ProxyDescriptors), 0),
+            (Verdict::ClientLeft, 0),
+            (Verdict::Cancelled, 0),
+        ] {
+            let local = servers(&[(1, None)]).local();
+            let lease = local.lease_now(&Tried::default()).expect("a slot");
+            lease.settle(&Outcome::without_answer(verdict));
+            let set = local.shared.set();
+            let counted = set.servers()[0].failures_in_a_row();
+            assert_eq!(counted, failures, "{verdict:?}");
+        }
     }
 
     #[test]

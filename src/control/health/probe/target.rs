@@ -68,3 +68,34 @@ fn preamble(how: &SendProxy) -> Vec<u8> {
     }
     preamble
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_goes_where_what_is_written_closest_to_it_says() {
+        let server: Address = SocketAddr::from(([10, 0, 0, 1], 80)).into();
+        let goes_to = |address: Option<[u8; 4]>, port: Option<u16>, of_backend: Option<u16>| {
+            let own = OwnCheck {
+                address: address.map(Into::into),
+                port,
+                ..OwnCheck::default()
+            };
+            let health = plan::Health {
+                port: of_backend,
+                ..plan::Health::default()
+            };
+            let elsewhere = elsewhere(&own, &server, &health);
+            elsewhere.map(|address| address.to_string())
+        };
+        let at = |address: &str| Some(address.to_owned());
+        assert_eq!(goes_to(None, None, None), None);
+        assert_eq!(goes_to(None, None, Some(82)), at("10.0.0.1:82"));
+        assert_eq!(goes_to(None, Some(81), Some(82)), at("10.0.0.1:81"));
+        let other = Some([10, 0, 0, 2]);
+        assert_eq!(goes_to(other, None, None), at("10.0.0.2:80"));
+        assert_eq!(goes_to(other, None, Some(82)), at("10.0.0.2:82"));
+        assert_eq!(goes_to(other, Some(81), Some(82)), at("10.0.0.2:81"));
+    }
+}
