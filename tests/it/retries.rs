@@ -466,6 +466,67 @@ fn where_the_other_server_is_full_the_client_gets_the_answer() {
 // HTTP/2.
 
 /// Two servers of HTTP/2: the first is busy, the other says what it was sent.
+/// A proxy in front of a server that answers with `answer` and closes, and of one that refuses connections.
+fn before_a_server_that_leaves(answer: &'static str) -> (Proxy, Origin, RefusingAddress) {
+    let leaving = Origin::scripted(move |visit| {
+        if visit.request().is_some() {
+            visit.send(answer);
+        }
+    });
+    let refusing = RefusingAddress::new();
+    let proxy = Setup::at([leaving.address(), refusing.address()])
+        .workers(1)
+        .backend("retry = { on = [\"503\"] }")
+        .start();
+    (proxy, leaving, refusing)
+}
+
+#[test]
+fn an_unwanted_answer_that_was_cut_reached_its_client_as_if_it_were_whole() {
+    for (answer, reason) in [
+        (
+            "HTTP/1.1 503 X\r\ncontent-length: 100\r\n\r\n0123456789",
+            "server.body.incomplete",
+        ),
+        (
+            "HTTP/1.1 503 X\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabcde\r\n",
+            "server.body.incomplete",
+        ),
+        (
+            "HTTP/1.1 503 X\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabcde\r\nzz\r\n",
+            "server.body.malformed",
+        ),
+    ] {
+        let (proxy, _leaving, _refusing) = before_a_server_that_leaves(answer);
+        // Whether the end has come when the answer is set aside is a matter of microseconds.
+        for _ in 0..20 {
+            let mut client = proxy.client();
+            client.send("GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+            let (got, _) = client.rest();
+            let got = String::from_utf8_lossy(&got).into_owned();
+            assert!(got.starts_with("HTTP/1.1 503 "), "{got}");
+            assert!(!got.ends_with("0\r\n\r\n"), "{got}");
+            assert!(!got.contains("content-length: 5\r\n"), "{got}");
+            assert_eq!(proxy.line().verdict(), (503, reason), "{answer}");
+        }
+        nothing_in_flight(&proxy);
+    }
+}
+
+#[test]
+fn an_unwanted_answer_keeps_its_trailers() {
+    let (proxy, _leaving, _refusing) = before_a_server_that_leaves(
+        "HTTP/1.1 503 X\r\ntransfer-encoding: chunked\r\ntrailer: x-t\r\n\r\n5\r\nabcde\r\n\
+         0\r\nx-t: y\r\n\r\n",
+    );
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nhost: test\r\nte: trailers\r\nconnection: close, te\r\n\r\n");
+    let (got, _) = client.rest();
+    let got = String::from_utf8_lossy(&got).into_owned();
+    assert!(got.ends_with("0\r\nx-t: y\r\n\r\n"), "{got}");
+    assert_eq!(proxy.line().verdict(), (503, "-"));
+}
+
 fn h2_servers() -> ([Good; 2], Setup) {
     let busy = Good::answering(|_| {
         let mut reply = Reply::of("busy");

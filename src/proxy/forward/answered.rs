@@ -13,7 +13,7 @@ use crate::proxy::backend::Lease;
 use crate::proxy::io::ActiveAttempt;
 use crate::proxy::upstream::Leftover;
 
-use super::carried::{Carried, ReadAhead};
+use super::carried::{Carried, Ending, ReadAhead, Tail};
 use super::schedule::Left;
 use super::sending::Sending;
 use super::server_body::ServerBody;
@@ -35,7 +35,7 @@ pub(super) struct Answered {
 pub(super) struct Aside {
     head: Response<()>,
     carried: Carried,
-    /// `None`: all of the body has come.
+    /// `None`: nothing more of the body comes.
     lease: Option<Lease>,
     active: ActiveAttempt,
 }
@@ -90,15 +90,18 @@ impl Answered {
         sending.take_back(Leftover::seen(body));
         active.stamp(|attempt| attempt.reason = Some(Reason::ServerResponseUnwanted));
         let mut pieces = VecDeque::new();
-        let is_over = is_over_after(&mut carried, |piece| pieces.push_back(piece));
-        let (rest, lease) = match is_over {
-            true => {
+        let (tail, lease) = match read_ahead(&mut carried, |piece| pieces.push_back(piece)) {
+            Reached::Limit => (Tail::More(carried), Some(lease)),
+            Reached::End => {
                 give_back(carried, true, lease, &active);
-                (None, None)
+                (Tail::End, None)
             }
-            false => (Some(carried), Some(lease)),
+            Reached::Break(ending) => {
+                give_back(carried, false, lease, &active);
+                (Tail::Broken(Some(ending)), None)
+            }
         };
-        let carried = Carried::ReadAhead(Box::new(ReadAhead::new(pieces, rest)));
+        let carried = Carried::ReadAhead(Box::new(ReadAhead::new(pieces, tail)));
         Aside {
             head,
             carried,
@@ -160,7 +163,8 @@ impl Aside {
     /// the rest is not waited for.
     pub(super) fn discard(mut self) {
         if let Some(lease) = self.lease.take() {
-            let is_over = is_over_after(&mut self.carried, drop);
+            let reached = read_ahead(&mut self.carried, drop);
+            let is_over = matches!(reached, Reached::End);
             give_back(self.carried, is_over, lease, &self.active);
         }
     }
@@ -173,8 +177,18 @@ fn give_back(carried: Carried, may_keep: bool, lease: Lease, active: &ActiveAtte
     lease.settle(&active.outcome(verdict));
 }
 
-/// Reads what has come of the body, up to [`MOST_READ`], without waiting, and says whether that was all of it.
-fn is_over_after(carried: &mut Carried, mut take: impl FnMut(Frame<Bytes>)) -> bool {
+/// How far [`read_ahead`] has read.
+enum Reached {
+    /// To the end of the body.
+    End,
+    /// To the bound, or to the last byte that has come.
+    Limit,
+    /// To where the body ends early.
+    Break(Ending),
+}
+
+/// Reads what has come of the body, up to [`MOST_READ`], without waiting.
+fn read_ahead(carried: &mut Carried, mut take: impl FnMut(Frame<Bytes>)) -> Reached {
     let mut cx = Context::from_waker(Waker::noop());
     let mut bytes = 0;
     while !carried.is_end_stream() {
@@ -183,12 +197,13 @@ fn is_over_after(carried: &mut Carried, mut take: impl FnMut(Frame<Bytes>)) -> b
                 bytes += frame.data_ref().map_or(0, Bytes::len);
                 take(frame);
                 if bytes > MOST_READ {
-                    return false;
+                    return Reached::Limit;
                 }
             }
-            Poll::Ready(None) => return true,
-            Poll::Ready(Some(Err(_))) | Poll::Pending => return false,
+            Poll::Ready(Some(Err(ending))) => return Reached::Break(ending),
+            Poll::Ready(None) => return Reached::End,
+            Poll::Pending => return Reached::Limit,
         }
     }
-    true
+    Reached::End
 }

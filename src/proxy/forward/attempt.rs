@@ -47,12 +47,13 @@ pub(super) async fn attempt(
     sending: &mut Sending,
     proxy_header_pools: &ProxyHeaderPools,
     dialer: &Dialer,
+    retries_left: &mut RetriesLeft,
     mut active: ActiveAttempt,
 ) -> Result<Answered, Failed> {
+    retries_left.begin_attempt();
     lease.hold(proxy_header_pools.held());
     let selected = proxy_header_pools.select(&lease, &active.exchange().record, || sending.host());
     let mut wanted = Wanted::Any;
-    let mut retries_left = RetriesLeft::default();
     loop {
         let began = clock::now();
         let (connection, ready) = match connect(&lease, &selected, wanted, dialer, &active).await {
@@ -126,10 +127,13 @@ impl Again {
     }
 }
 
-/// How often the same server is asked again in one attempt.
-struct RetriesLeft {
+/// How often a server is asked again within an attempt.
+pub(super) struct RetriesLeft {
+    /// In this attempt: each server has connections of its own.
     stale: u32,
+    /// In the whole exchange.
     refused: u32,
+    /// In the whole exchange.
     left_out: u32,
 }
 
@@ -139,7 +143,7 @@ impl Default for RetriesLeft {
     /// meet some of them in a row.
     fn default() -> Self {
         Self {
-            stale: 1,
+            stale: 0,
             refused: 1,
             left_out: 10,
         }
@@ -147,6 +151,10 @@ impl Default for RetriesLeft {
 }
 
 impl RetriesLeft {
+    fn begin_attempt(&mut self) {
+        self.stale = 1;
+    }
+
     fn allows(&mut self, again: Again) -> bool {
         let left = match again {
             Again::Stale => &mut self.stale,
@@ -225,4 +233,28 @@ async fn connect(
 pub(super) fn note_opened(took: Duration, lease: &Lease, active: &ActiveAttempt) {
     active.stamp(|attempt| attempt.connect = Some(took));
     lease.opened(took);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_attempts_give_servers_that_refuse_no_more_requests() {
+        let mut left = RetriesLeft::default();
+        let mut asked_again = [0; 3];
+        for _attempt in 0..10 {
+            left.begin_attempt();
+            for (index, again) in [Again::Stale, Again::Refused, Again::LeftOut]
+                .into_iter()
+                .enumerate()
+            {
+                while left.allows(again) {
+                    asked_again[index] += 1;
+                }
+            }
+        }
+        // Each server has old connections of its own.
+        assert_eq!(asked_again, [10, 1, 10]);
+    }
 }

@@ -37,8 +37,17 @@ pub(super) enum Carried {
 /// A response whose beginning was read before it was known whether the client gets it.
 pub(super) struct ReadAhead {
     pieces: VecDeque<Frame<Bytes>>,
-    /// `None`: there is no more.
-    rest: Option<Carried>,
+    tail: Tail,
+}
+
+/// What follows the pieces that were read ahead.
+pub(super) enum Tail {
+    /// Nothing: they are all.
+    End,
+    /// What has not come yet.
+    More(Carried),
+    /// The body has ended early; `None` once that was said.
+    Broken(Option<Ending>),
 }
 
 /// Whether a connection may carry another request after this one.
@@ -77,7 +86,7 @@ impl Carried {
         match self {
             Self::Http1 { .. } => true,
             Self::Http2 { .. } => false,
-            Self::ReadAhead(ahead) => ahead.rest().is_some_and(Self::holds_connection),
+            Self::ReadAhead(ahead) => ahead.holds_connection(),
         }
     }
 
@@ -133,44 +142,52 @@ impl Carried {
 }
 
 impl ReadAhead {
-    pub(super) fn new(pieces: VecDeque<Frame<Bytes>>, rest: Option<Carried>) -> Self {
-        Self { pieces, rest }
+    pub(super) fn new(pieces: VecDeque<Frame<Bytes>>, tail: Tail) -> Self {
+        Self { pieces, tail }
     }
 
     /// What carries the rest; the pieces are dropped.
-    pub(super) fn into_rest(self) -> Option<Carried> {
-        self.rest
+    fn into_rest(self) -> Option<Carried> {
+        match self.tail {
+            Tail::More(rest) => Some(rest),
+            Tail::End | Tail::Broken(_) => None,
+        }
     }
 
-    pub(super) fn rest(&self) -> Option<&Carried> {
-        self.rest.as_ref()
+    fn holds_connection(&self) -> bool {
+        matches!(&self.tail, Tail::More(rest) if rest.holds_connection())
     }
 
-    pub(super) fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Ending>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Ending>>> {
         if let Some(piece) = self.pieces.pop_front() {
             return Poll::Ready(Some(Ok(piece)));
         }
-        match &mut self.rest {
-            Some(rest) => rest.poll_frame(cx),
-            None => Poll::Ready(None),
+        match &mut self.tail {
+            Tail::End => Poll::Ready(None),
+            Tail::More(rest) => rest.poll_frame(cx),
+            Tail::Broken(ending) => Poll::Ready(ending.take().map(Err)),
         }
     }
 
-    pub(super) fn is_end_stream(&self) -> bool {
-        let rest = self.rest.as_ref();
-        self.pieces.is_empty() && rest.is_none_or(Carried::is_end_stream)
+    fn is_end_stream(&self) -> bool {
+        let is_end = match &self.tail {
+            Tail::End => true,
+            Tail::More(rest) => rest.is_end_stream(),
+            Tail::Broken(ending) => ending.is_none(),
+        };
+        self.pieces.is_empty() && is_end
     }
 
-    pub(super) fn size_hint(&self) -> SizeHint {
+    fn size_hint(&self) -> SizeHint {
         let pieces = self.pieces.iter().filter_map(Frame::data_ref);
         let ahead: u64 = pieces.map(|piece| piece.len() as u64).sum();
-        let Some(rest) = &self.rest else {
-            return SizeHint::with_exact(ahead);
+        // A body of a known length has no trailers, and one that breaks off never has its length.
+        let has_trailers = self.pieces.iter().any(Frame::is_trailers);
+        let mut hint = match &self.tail {
+            Tail::End if !has_trailers => SizeHint::with_exact(0),
+            Tail::More(rest) => rest.size_hint(),
+            Tail::End | Tail::Broken(_) => SizeHint::new(),
         };
-        let mut hint = rest.size_hint();
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper + ahead);
         }

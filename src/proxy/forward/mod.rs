@@ -31,6 +31,7 @@ use crate::net::Dialer;
 use crate::proxy::backend::Local;
 use crate::proxy::io::Exchange;
 
+use attempt::{RetriesLeft, attempt};
 use tries::{Next, Tries};
 
 /// Sends a request to a server of `backend` and gives its answer.
@@ -55,9 +56,17 @@ pub(crate) async fn forward(
     sending.under(&backend.shared.plan.retry);
     let mut tries = Tries::at(backend, exchange);
     let (mut lease, mut active) = tries.first().await?;
+    let mut retries_left = RetriesLeft::default();
     loop {
-        let outcome = attempt::attempt(lease, sending, proxy_header_pools, dialer, active).await;
-        match tries.judged(outcome, sending) {
+        let outcome = attempt(
+            lease,
+            sending,
+            proxy_header_pools,
+            dialer,
+            &mut retries_left,
+            active,
+        );
+        match tries.judged(outcome.await, sending) {
             Next::Deliver(response) => return Ok(response),
             Next::Fail(fault) => return Err(fault),
             Next::Attempt(next) => (lease, active) = next,

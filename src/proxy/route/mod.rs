@@ -77,7 +77,7 @@ struct HostsAndPaths {
     /// Routes by path, for each set of routes that some host has. Hosts with the same routes share
     /// one, so that a route with a thousand hosts and a thousand paths is no million entries.
     paths: Box<[Paths]>,
-    /// Place in `paths` of the routes that have this host among theirs.
+    /// The index in `paths` of the routes that have this host among theirs.
     hosts: Names<usize>,
     /// The routes that name no host.
     any: Paths,
