@@ -1,8 +1,9 @@
 //! What people bring from HAProxy, nginx, Traefik and Caddy that does not exist here, is elsewhere, or
 //! is written in another form.
 //!
-//! Keys with another name are in `keys`, table by table. Here are the words that no table has, what is
-//! written behind an address there, and values of another type than ours; each with what to write.
+//! Keys with another name are in `keys`, table by table. Here are the words that no table has, and values
+//! of another type than ours; each with what to write. What is written behind an address there is in
+//! `haproxy_lines`.
 
 use crate::config::raw::{Kind, Value};
 
@@ -89,7 +90,7 @@ const ABSENT: &str = r#"
         write `timeout = { head = "…" }` in the `[frontend.NAME]`
     idle_timeout keepalive_timeout timeout_http_keep_alive:
         write `timeout = { keep_alive = "…" }` in the `[frontend.NAME]`, and `pool = { idle_timeout = "…" }` in the `[backend.NAME]`
-    retry retry_on proxy_next_upstream proxy_next_upstream_tries:
+    retry retry_on retry_policy proxy_next_upstream proxy_next_upstream_tries:
         write `retry = { on = ["connect", "empty", "503"], attempts = … }` in the `[backend.NAME]`
     redispatch option_redispatch:
         leave it out: each attempt goes to another server; `attempts` in the `[backend.NAME]` says how many there are
@@ -97,18 +98,17 @@ const ABSENT: &str = r#"
         write `forwarding = { x_forwarded = true }` in the `[frontend.NAME]`; it is the default
     real_ip_header set_real_ip_from trusted_ips forwarded_headers:
         write `trusted_proxies` and `client_field` in the `[frontend.NAME]`
-    entry_points entrypoints location locations routers server_name match:
+    entry_points entrypoints listener listeners:
+        write `listen` in a `[frontend.NAME]`
+    location locations routers server_name match:
         write each route as `[[frontend.NAME.route]]` with `host`, `path` and `backend`
-    load_balancer loadbalancer proxy_pass reverse_proxy services upstreams:
+    cluster clusters load_balancer loadbalancer proxy_pass reverse_proxy services upstreams:
         a group of servers is a `[backend.NAME]` with `servers = ["…"]`
     lb_policy lb_method strategy balancer:
         write `balance` in the `[backend.NAME]`
     enabled:
         leave it out; what can be switched off has the value "off" or `false`
 "#;
-
-const NO_STICKINESS: &str = "stickiness does not exist yet: each request goes to the server whose turn \
-                             it is, for every client";
 
 /// Methods of balancing that do not exist yet.
 pub(super) const ABSENT_METHODS: &[&str] = &[
@@ -131,71 +131,67 @@ pub(super) const ABSENT_METHODS: &[&str] = &[
     "url_param",
 ];
 
-/// What is written behind the address in a `bind` line, and what to write instead.
-pub(super) const AFTER_LISTEN: &[(&str, &str)] = &[
-    ("ssl", OF_FRONTEND_TLS),
-    ("crt", OF_FRONTEND_TLS),
-    ("alpn", OF_FRONTEND_TLS),
-    (
-        "accept-proxy",
-        "write the address alone, and `proxy_protocol = \"required\"` in the frontend",
-    ),
-    (
-        "mode",
-        "write the address alone, and `socket_mode = \"660\"` beside it",
-    ),
-    (
-        "maxconn",
-        "write the address alone, and `max_connections` in the frontend",
-    ),
-];
-
-/// The same in a `server` line.
-pub(super) const AFTER_SERVER: &[(&str, &str)] = &[
-    (
-        "check",
-        "write the address alone, and `health = \"/path\"` or `health = \"tcp\"` in the backend",
-    ),
-    ("ssl", OF_SERVER_TLS),
-    ("verify", OF_SERVER_TLS),
-    ("no-ssl", "write `{ address = \"…\", tls = false }`"),
-    ("check-ssl", OF_CHECK_TLS),
-    ("no-check-ssl", OF_CHECK_TLS),
-    ("addr", OF_CHECK_ADDRESS),
-    ("port", OF_CHECK_ADDRESS),
-    (
-        "send-proxy",
-        "write the address alone, and `send_proxy = \"v1\"` in the backend",
-    ),
-    (
-        "send-proxy-v2",
-        "write the address alone, and `send_proxy = \"v2\"` in the backend",
-    ),
-    ("weight", "write `{ address = \"…\", weight = … }`"),
-    (
-        "maxconn",
-        "write `{ address = \"…\", max_connections = … }`",
-    ),
-    ("backup", "write `{ address = \"…\", backup = true }`"),
-    ("cookie", NO_STICKINESS),
-];
-
-const OF_FRONTEND_TLS: &str =
-    "write the address alone, and `tls = \"/path/to/fullchain.pem\"` in the frontend";
-const OF_SERVER_TLS: &str = "write `{ address = \"…\", tls = true }`, or for all servers `tls = true` in the \
-                             backend or `[backend.NAME.tls]` with `ca`, `verify` and more";
-
-const OF_CHECK_TLS: &str = "write `{ address = \"…\", health = { tls = true } }`, or `false`; by default a \
-                            check is over TLS if requests are";
-const OF_CHECK_ADDRESS: &str =
-    "write `{ address = \"…\", health = { address = \"…\", port = … } }`";
-
 /// What to say to `word` as a key that no table has, when people are known to write it.
 pub(super) fn absent(word: &str) -> Option<&'static str> {
     let word = fold(word);
     let mut known = answers().filter(|(words, _)| words.contains(&word.as_str()));
     known.next().map(|(_, answer)| answer)
 }
+
+/// `hint`, which says what to write for a word that is on, for the word with `value`: where that is off, the
+/// other way round.
+pub(super) fn for_value(word: &str, hint: String, value: &Value) -> String {
+    let is_off = match &value.kind {
+        Kind::Boolean(value) => !value,
+        Kind::String(text) if text.is_as_written() => switch(&text.value) == Some(false),
+        _ => false,
+    };
+    if !is_off {
+        return hint;
+    }
+    let leave_out = [
+        "disabled",
+        "down",
+        "drain",
+        "insecure",
+        "insecure_skip_verify",
+        "redirect_https",
+        "skip_verify",
+    ];
+    if leave_out.contains(&fold(word).as_str()) {
+        return "leave it out: it is off by default".to_owned();
+    }
+    let turned = [
+        (" = true", " = false"),
+        (" = false", " = true"),
+        (
+            "`proxy_protocol = \"required\"`",
+            "`proxy_protocol = \"off\"`",
+        ),
+        ("`send_proxy = \"v2\"`", "`send_proxy = \"off\"`"),
+        ("`protocol = \"h2\"`", "`protocol = \"h1\"`"),
+        (
+            "`upgrades = [\"websocket\"]`, which is the default",
+            "`upgrades = []`",
+        ),
+        (
+            "write `tls = \"/path/to/fullchain.pem\"`",
+            "leave `tls` out",
+        ),
+        (
+            "write `health` in the backend: it holds for all its servers",
+            NOT_ONE,
+        ),
+    ];
+    let turn = turned.into_iter().find(|(on, _)| hint.contains(on));
+    match turn {
+        Some((on, off)) => hint.replace(on, off),
+        None => hint,
+    }
+}
+
+const NOT_ONE: &str =
+    "one server cannot be left out of checks: put it into a backend without `health`";
 
 /// The entries of [`ABSENT`].
 fn answers() -> impl Iterator<Item = (Vec<&'static str>, &'static str)> {
@@ -212,15 +208,6 @@ fn answers() -> impl Iterator<Item = (Vec<&'static str>, &'static str)> {
 /// `word` in the spelling in which two are compared: HAProxy has `-` where TOML has `_`.
 pub(super) fn fold(word: &str) -> String {
     word.to_ascii_lowercase().replace('-', "_")
-}
-
-/// What is said about the first word of `text`, behind the address, that `table` knows.
-pub(super) fn after_address(table: &[(&str, &'static str)], text: &str) -> Option<&'static str> {
-    let words = text.split_ascii_whitespace().skip(1);
-    words.into_iter().find_map(|word| {
-        let mut known = table.iter().filter(|(known, _)| *known == word);
-        known.next().map(|(_, answer)| *answer)
-    })
 }
 
 /// The switch that people mean by a word or a number.
@@ -245,6 +232,24 @@ pub(super) fn short_form(title: &str, key: &str, value: &Value) -> Option<String
     };
     let text = || text.clone().unwrap_or_else(|| "…".to_owned());
     let help = match (key, switch) {
+        ("retry", Some(false)) => "write `attempts = 1`".to_owned(),
+        ("retry", _) => match &value.kind {
+            Kind::Integer(number) => {
+                format!("write `attempts = {number}` or `retry = {{ attempts = {number} }}`")
+            }
+            Kind::Array(items) => format!("write `retry = {{ on = [{}] }}`", shown(items)),
+            Kind::String(_) => format!("write `retry = {{ on = [{}] }}`", text()),
+            _ => return None,
+        },
+        ("health", Some(false)) if title.contains(".servers.") => NOT_ONE.to_owned(),
+        ("health", Some(true)) if title.contains(".servers.") => {
+            "leave it out: the backend's `health` holds for all its servers".to_owned()
+        }
+        ("health", None) if title.contains(".servers.") => match &value.kind {
+            Kind::Integer(number) => format!("write `health = {{ port = {number} }}`"),
+            _ => "what is checked is in the backend's `health`; here are only `address`, `port` and `tls`"
+                .to_owned(),
+        },
         ("http2", Some(true)) if is_frontend => {
             "leave `http2` out: HTTP/2 is on by default".to_owned()
         }
@@ -286,6 +291,16 @@ pub(super) fn short_form(title: &str, key: &str, value: &Value) -> Option<String
         _ => return None,
     };
     Some(help)
+}
+
+/// The items of a list as they are written.
+fn shown(items: &[Value]) -> String {
+    let items = items.iter().map(|item| match &item.kind {
+        Kind::String(text) if text.is_as_written() => format!("{:?}", text.value),
+        Kind::Integer(number) => format!("\"{number}\""),
+        _ => "…".to_owned(),
+    });
+    items.collect::<Vec<String>>().join(", ")
 }
 
 /// The table for a condition, or for the fields of a check, that was written as text:
@@ -339,16 +354,5 @@ mod tests {
             }
         }
         assert_eq!(absent("colour"), None);
-    }
-
-    #[test]
-    fn the_first_word_behind_an_address_that_is_known_counts() {
-        let said = |text| after_address(AFTER_SERVER, text);
-        assert_eq!(
-            said("10.0.0.1:80 inter 2s check ssl"),
-            Some(AFTER_SERVER[0].1)
-        );
-        assert_eq!(said("check"), None, "that is where an address should be");
-        assert_eq!(said("10.0.0.1:80"), None);
     }
 }

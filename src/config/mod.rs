@@ -12,6 +12,7 @@ mod compile;
 mod diagnostic;
 mod expression;
 mod haproxy_hints;
+mod haproxy_lines;
 mod include;
 mod keys;
 mod merge;

@@ -183,6 +183,7 @@ fn unknown_key(keys: &dyn KeyList, title: &str, entry: &Entry) -> (Diagnostic, O
         .or_else(absent)
         .filter(|_| !is_spelled_otherwise)
     {
+        let hint = haproxy_hints::for_value(key, hint, &entry.value);
         let diagnostic = Diagnostic::error(span, message).help(hint.as_str());
         return (diagnostic, Some(hint));
     }

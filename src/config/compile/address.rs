@@ -10,13 +10,15 @@ use std::ops::RangeInclusive;
 use crate::base::address::{Descriptor, LONGEST_UNIX_NAME, UnixName};
 use crate::base::{Address, ListenAddress, Name};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::haproxy_hints::{self, AFTER_LISTEN, AFTER_SERVER};
+use crate::config::haproxy_lines::{self, Line, Place};
 use crate::config::raw::Text;
 use crate::config::report::Report;
 use crate::config::setting::Setting;
 
 /// Ports that one entry may stand for: each is a socket for each worker.
 const MOST_PORTS: u16 = 1024;
+
+const MORE: &str = "has more than an address";
 
 /// `IFNAMSIZ` without the zero at the end.
 const LONGEST_INTERFACE: usize = 15;
@@ -25,22 +27,48 @@ const LONGEST_INTERFACE: usize = 15;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadAddress {
     pub(super) why: String,
-    pub(super) help: String,
+    pub(super) help: Help,
+}
+
+/// What to write in place of a bad address.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Help {
+    Text(String),
+    /// More than an address: what is said depends on the place.
+    Line(Line),
 }
 
 impl BadAddress {
     fn new(why: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             why: why.into(),
-            help: help.into(),
+            help: Help::Text(help.into()),
         }
     }
 
-    /// Reports a bad address; the content of a secret file is not shown.
-    pub(super) fn report(self, setting: Setting<'_>, text: &Text, report: &mut Report<'_>) {
+    /// A text that has more than an address.
+    fn line(why: impl Into<String>, line: Line) -> Self {
+        Self {
+            why: why.into(),
+            help: Help::Line(line),
+        }
+    }
+
+    /// Reports a bad address at `place`; the content of a secret file is not shown.
+    pub(super) fn report(
+        self,
+        setting: Setting<'_>,
+        text: &Text,
+        place: Place,
+        report: &mut Report<'_>,
+    ) {
         let is_port = text.value.bytes().all(|byte| byte.is_ascii_digit());
         let (message, help) = if text.is_as_written() {
-            (format!("{:?} {}", text.value, self.why), self.help)
+            let help = match self.help {
+                Help::Text(help) => help,
+                Help::Line(line) => line.help(place),
+            };
+            (format!("{:?} {}", text.value, self.why), help)
         } else if text.is_secret {
             (
                 format!("{} is not an address", text.quoted()),
@@ -71,6 +99,12 @@ pub(super) fn to_listen(text: &str) -> Result<Vec<ListenAddress>, BadAddress> {
             ),
         ));
     }
+    if let Some(line) = haproxy_lines::bind(text) {
+        return Err(BadAddress::line(MORE, line));
+    }
+    if let Some((scheme, line)) = haproxy_lines::of_listen(text) {
+        return Err(BadAddress::line(has_scheme(scheme), line));
+    }
     if let Some(descriptor) = text.strip_prefix("fd://") {
         return Ok(vec![ListenAddress::Inherited(parse_descriptor(
             descriptor,
@@ -78,9 +112,6 @@ pub(super) fn to_listen(text: &str) -> Result<Vec<ListenAddress>, BadAddress> {
     }
     if let Some(name) = unix_name(text)? {
         return Ok(vec![ListenAddress::At(Address::Unix(name))]);
-    }
-    if let Some(help) = haproxy_hints::after_address(AFTER_LISTEN, text) {
-        return Err(BadAddress::new("has more than an address", help));
     }
     let (host, ports) = split(text, ":80")?;
     let ports = ports_of(ports)?;
@@ -118,18 +149,14 @@ fn to_listen_on_port(host: &str, port: u16) -> Result<Vec<Address>, BadAddress> 
 /// The address of a server.
 pub(super) fn to_connect(text: &str) -> Result<Address, BadAddress> {
     refuse_several(text)?;
-    if let Some((scheme, rest)) = text.split_once("://") {
-        let rest = rest.trim_end_matches('/');
-        return Err(BadAddress::new(
-            format!("has a scheme (`{scheme}://`)"),
-            format!("write the address alone: `\"{rest}\"`"),
-        ));
+    if let Some(line) = haproxy_lines::server(text) {
+        return Err(BadAddress::line(MORE, line));
+    }
+    if let Some((scheme, line)) = haproxy_lines::of_server(text) {
+        return Err(BadAddress::line(has_scheme(scheme), line));
     }
     if let Some(name) = unix_name(text)? {
         return Ok(Address::Unix(name));
-    }
-    if let Some(help) = haproxy_hints::after_address(AFTER_SERVER, text) {
-        return Err(BadAddress::new("has more than an address", help));
     }
     let (host, port) = split(text, ":80")?;
     let port = port_of(port, 1)?;
@@ -152,6 +179,10 @@ pub(super) fn to_connect(text: &str) -> Result<Address, BadAddress> {
         ));
     }
     Ok(address)
+}
+
+fn has_scheme(scheme: &str) -> String {
+    format!("has a scheme (`{scheme}://`)")
 }
 
 /// `"10.0.0.1:80,10.0.0.2:80"`, or the same with spaces.
@@ -418,7 +449,8 @@ mod tests {
             ("@", "/run/app.sock"),
         ] {
             let bad = to_listen(text).expect_err(text);
-            assert!(bad.help.contains(help), "{text}: {bad:?}");
+            let is_said = matches!(&bad.help, Help::Text(said) if said.contains(help));
+            assert!(is_said, "{text}: {bad:?}");
         }
     }
 

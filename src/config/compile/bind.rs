@@ -2,6 +2,7 @@
 
 use crate::base::{FileMode, ListenAddress};
 use crate::config::compile::{address, tls};
+use crate::config::haproxy_lines::Place;
 use crate::config::keys::{self, Part};
 use crate::config::raw::Kind;
 use crate::config::report::Report;
@@ -56,13 +57,14 @@ pub(super) fn items<'a>(
     let mut items = Vec::new();
     for item in setting.list() {
         let mut own = None;
-        let mut addresses = vec![item];
+        let (mut addresses, mut place) = (vec![item], Place::Item);
         if let Kind::Table(_) = &item.value.kind {
             let title = format!("{}.listen]", section.title.trim_end_matches(']'));
             let Some(table) = Section::open(&keys, title, item, report) else {
                 continue;
             };
             addresses = table.list("address").unwrap_or_default();
+            place = Place::Table;
             if table.lacks("address") {
                 report.error(
                     item.span(),
@@ -74,7 +76,7 @@ pub(super) fn items<'a>(
         }
         let mut binds = Vec::new();
         for address in addresses {
-            binds.extend(self::binds(address, socket_mode, report));
+            binds.extend(self::binds(address, socket_mode, place, report));
         }
         let header = own.as_ref().and_then(|own| proxy_protocol(own, report));
         for bind in &mut binds {
@@ -174,7 +176,7 @@ pub(super) fn admin_binds(
     let socket_mode = socket_mode(section, report);
     let mut binds = Vec::new();
     for item in setting.list() {
-        binds.extend(self::binds(item, socket_mode, report));
+        binds.extend(self::binds(item, socket_mode, Place::Alone, report));
     }
     if socket_mode.is_some() {
         refuse_idle_mode(section, &binds, report);
@@ -193,7 +195,12 @@ fn refuse_no_address(section: &Section<'_>, setting: Setting<'_>, report: &mut R
 }
 
 /// What one string stands for.
-fn binds(item: Setting<'_>, mode: Option<FileMode>, report: &mut Report<'_>) -> Vec<Bind> {
+fn binds(
+    item: Setting<'_>,
+    mode: Option<FileMode>,
+    place: Place,
+    report: &mut Report<'_>,
+) -> Vec<Bind> {
     let instead = match &item.value.kind {
         Kind::Integer(port) => Some(format!(
             "write `\":{port}\"` for all addresses, `\"127.0.0.1:{port}\"` for this machine alone"
@@ -211,7 +218,7 @@ fn binds(item: Setting<'_>, mode: Option<FileMode>, report: &mut Report<'_>) -> 
     let found = match address::to_listen(&text.value) {
         Ok(found) => found,
         Err(bad) => {
-            bad.report(item, text, report);
+            bad.report(item, text, place, report);
             return Vec::new();
         }
     };

@@ -122,8 +122,17 @@ fn probe(section: &Section<'_>, report: &mut Report<'_>) -> Probe {
         Tcp,
     }
     let types = [("http", Type::Http), ("tcp", Type::Tcp)];
-    let hints = [("httpchk", "http"), ("tcp-check", "tcp"), ("https", "http")];
-    let kind = section.setting("type");
+    let hints = [("httpchk", "http"), ("tcp-check", "tcp")];
+    let mut kind = section.setting("type");
+    let of_tls = ["https", "tls", "ssl"];
+    if let Some(setting) = kind.filter(|kind| of_tls.iter().any(|word| kind.is_word(word))) {
+        report.error(
+            setting.span(),
+            "`type` is \"http\" or \"tcp\", and TLS is a key of its own",
+            "write `type = \"http\"` and `tls = true`",
+        );
+        kind = None;
+    }
     let kind = kind.and_then(|kind| kind.choice(&types, &hints, report));
     let is_tcp = kind == Some(Type::Tcp);
     let check = http_check(section, report);

@@ -1,13 +1,42 @@
 //! `retry` of a backend, and `attempts`, its short form.
 
+use crate::config::diagnostic::Diagnostic;
 use crate::config::keys::{MOST_ATTEMPTS, RETRY};
 use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
 use crate::config::section::Section;
-use crate::plan::Retry;
+use crate::plan::{Retry, RetryOn};
 
 /// What `section` says of it; `entry` is the backend as written, without defaults.
 pub(super) fn retry(section: &Section<'_>, entry: &Entry, report: &mut Report<'_>) -> Retry {
+    let retry = written(section, entry, report);
+    warn_of_idle(&retry, entry, report);
+    retry
+}
+
+/// Warns of conditions in `entry` that are never asked.
+fn warn_of_idle(retry: &Retry, entry: &Entry, report: &mut Report<'_>) {
+    let is_always = |on: &RetryOn| matches!(on, RetryOn::Connect | RetryOn::Refused);
+    if retry.attempts > 1 || retry.on.iter().all(is_always) {
+        return;
+    }
+    let Kind::Table(own) = &entry.value.kind else {
+        return;
+    };
+    if let Some(Kind::Table(own)) = own.get("retry").map(|own| &own.kind)
+        && let Some(on) = own.get("on")
+    {
+        report.add(
+            Diagnostic::warning(
+                on.span,
+                "`on` has no effect: with `attempts = 1` an exchange is tried once",
+            )
+            .help("write `attempts = 2` or more, or leave `on` out"),
+        );
+    }
+}
+
+fn written(section: &Section<'_>, entry: &Entry, report: &mut Report<'_>) -> Retry {
     let mut retry = Retry::default();
     let has_long = read_table(section, &mut retry, report);
     let Some(short) = section.setting("attempts") else {

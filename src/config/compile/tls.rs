@@ -167,6 +167,19 @@ fn alpn(section: &Section<'_>, report: &mut Report<'_>) -> Option<Vec<String>> {
             ("h1", "http/1.1"),
             ("http1.1", "http/1.1"),
         ];
+        if let Kind::String(text) = &item.value.kind
+            && text.is_as_written()
+            && text.value.contains([',', ' '])
+        {
+            let names = text.value.split([',', ' ']).filter(|name| !name.is_empty());
+            let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
+            report.error(
+                item.span(),
+                format!("`alpn` has more than one protocol in {}", text.quoted()),
+                format!("write a list: `[{}]`", names.join(", ")),
+            );
+            continue;
+        }
         let Some(protocol) = item.choice(&choices, &hints, report) else {
             continue;
         };

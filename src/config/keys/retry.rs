@@ -52,7 +52,7 @@ const ALSO: [(&str, &str); 17] = [
 pub(in crate::config) static RETRY: Keys<Retry> = Keys {
     keys: &[
         key("on")
-            .means("What an idempotent request goes to another server after: words and statuses.")
+            .means("What an idempotent request goes to another server after; \"connect\" and \"refused\" always hold.")
             .also("retry_on conditions when")
             .own(
                 Shape::List(&Shape::AnyOf(&[
@@ -109,24 +109,72 @@ fn condition(item: Setting<'_>, report: &mut Report<'_>) -> Option<RetryOn> {
     if let Some(status) = status.filter(|status| STATUSES.contains(&status.as_u16())) {
         return Some(RetryOn::Status(status));
     }
-    let words = || WORDS.iter().map(|(word, _)| *word);
-    let is_secret = matches!(&item.value.kind, Kind::String(text) if text.is_secret);
-    let also = ALSO.iter().find(|(word, _)| *word == text && !is_secret);
-    let nearest = || suggest::nearest(&text, words()).filter(|_| !is_secret);
-    let known = format!(
-        "known are {} and statuses from 400 to 599",
-        suggest::list(words())
-    );
-    let help = match (also, text.as_str()) {
-        (Some((_, instead)), _) => format!("write `{instead}`; {known}"),
-        (None, "none") => "write `on = []`".to_owned(),
-        (None, _) => match nearest() {
-            Some(word) => format!("write `\"{word}\"`; {known}"),
-            None => known,
-        },
+    let (message, help) = match &item.value.kind {
+        Kind::String(written) if written.is_as_written() => (
+            format!("`on` does not know {}", written.quoted()),
+            instead_of(&text),
+        ),
+        Kind::Integer(_) => (format!("`on` does not know {text}"), instead_of(&text)),
+        kind => {
+            let help = match kind {
+                Kind::Boolean(false) => NO_RETRIES.to_owned(),
+                _ => known(),
+            };
+            item.wrong_with("a word or a status", help, report);
+            return None;
+        }
     };
-    item.wrong_with("a word or a status", help, report);
+    report.error(item.span(), message, help);
     None
+}
+
+const NO_RETRIES: &str = "write `attempts = 1`: an exchange is then tried once";
+
+fn known() -> String {
+    let words = suggest::list(WORDS.iter().map(|(word, _)| *word));
+    format!("known are {words} and statuses from 400 to 599")
+}
+
+/// What to write instead of `text`, which is no condition.
+fn instead_of(text: &str) -> String {
+    let known = known();
+    if matches!(text, "none" | "off" | "false" | "never") {
+        return NO_RETRIES.to_owned();
+    }
+    if text.parse::<u64>().is_ok() {
+        return "statuses are from 400 to 599".to_owned();
+    }
+    if let Some((_, instead)) = ALSO.iter().find(|(word, _)| *word == text) {
+        let note = match text {
+            "5xx" => "there are no ranges: ",
+            _ => "",
+        };
+        return format!("{note}write `{instead}`; {known}");
+    }
+    if text.contains([',', ' ']) {
+        let items = text.split([',', ' ']).filter(|item| !item.is_empty());
+        let items: Vec<String> = items.map(|item| format!("{item:?}")).collect();
+        return format!("write a list: `on = [{}]`", items.join(", "));
+    }
+    if let Some(statuses) = range(text) {
+        let statuses = statuses.map(|status| format!("\"{status}\""));
+        let statuses = statuses.collect::<Vec<String>>().join(", ");
+        return format!("there are no ranges: write each status: `on = [{statuses}]`");
+    }
+    match suggest::nearest(text, WORDS.iter().map(|(word, _)| *word)) {
+        Some(word) => format!("write `\"{word}\"`; {known}"),
+        None => known,
+    }
+}
+
+/// The statuses of `502-504`; `None` for a range that is long or has none.
+fn range(text: &str) -> Option<std::ops::RangeInclusive<u16>> {
+    const LONGEST: u16 = 12;
+    let (first, last) = text.split_once('-')?;
+    let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
+    let is_short = first <= last && last - first < LONGEST;
+    let are_statuses = STATUSES.contains(&first) && STATUSES.contains(&last);
+    (is_short && are_statuses).then_some(first..=last)
 }
 
 /// As it is written.

@@ -158,8 +158,16 @@ impl Words for Protocol {
 
 impl Words for ProxyVersion {
     const WORDS: &'static [(&'static str, Self)] = &[("v1", Self::V1), ("v2", Self::V2)];
-    const ALSO: &'static [(&'static str, &'static str)] =
-        &[("on", "v2"), ("true", "v2"), ("1", "v1"), ("2", "v2")];
+    const ALSO: &'static [(&'static str, &'static str)] = &[
+        ("on", "v2"),
+        ("true", "v2"),
+        ("1", "v1"),
+        ("2", "v2"),
+        ("v3", "v2"),
+        ("3", "v2"),
+        ("send-proxy", "v1"),
+        ("send-proxy-v2", "v2"),
+    ];
 }
 
 impl Words for Initial {

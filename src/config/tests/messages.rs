@@ -281,7 +281,7 @@ fn what_another_server_is_tried_after_is_a_word_or_a_status() {
     assert_snapshot!(in_backend(
         "retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }"
     ), @r##"
-        error: `on` must be a word or a status, and is the string "conn-failure"
+        error: `on` does not know "conn-failure"
          --> evenkeel.toml:8:17
           |
         8 | retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }
@@ -289,7 +289,7 @@ fn what_another_server_is_tried_after_is_a_word_or_a_status() {
           |
           = help: write `"connect"`; known are `connect`, `empty`, `refused`, `timeout`, `malformed` and statuses from 400 to 599
 
-        error: `on` must be a word or a status, and is the string "timout"
+        error: `on` does not know "timout"
          --> evenkeel.toml:8:33
           |
         8 | retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }
@@ -297,21 +297,21 @@ fn what_another_server_is_tried_after_is_a_word_or_a_status() {
           |
           = help: write `"timeout"`; known are `connect`, `empty`, `refused`, `timeout`, `malformed` and statuses from 400 to 599
 
-        error: `on` must be a word or a status, and is the string "5xx"
+        error: `on` does not know "5xx"
          --> evenkeel.toml:8:43
           |
         8 | retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }
           |                                           ^^^^^
           |
-          = help: write `"500", "502", "503", "504"`; known are `connect`, `empty`, `refused`, `timeout`, `malformed` and statuses from 400 to 599
+          = help: there are no ranges: write `"500", "502", "503", "504"`; known are `connect`, `empty`, `refused`, `timeout`, `malformed` and statuses from 400 to 599
 
-        error: `on` must be a word or a status, and is the string "none"
+        error: `on` does not know "none"
          --> evenkeel.toml:8:50
           |
         8 | retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }
           |                                                  ^^^^^^
           |
-          = help: write `on = []`
+          = help: write `attempts = 1`: an exchange is then tried once
 
         error: "connect" stands in `on` twice
          --> evenkeel.toml:8:69
@@ -321,13 +321,13 @@ fn what_another_server_is_tried_after_is_a_word_or_a_status() {
           |
           = help: leave it out here
 
-        error: `on` must be a word or a status, and is the string "200"
+        error: `on` does not know "200"
          --> evenkeel.toml:8:80
           |
         8 | retry = { on = ['conn-failure', 'timout', '5xx', 'none', 'connect', 'connect', '200', 503, '503', true] }
           |                                                                                ^^^^^
           |
-          = help: known are `connect`, `empty`, `refused`, `timeout`, `malformed` and statuses from 400 to 599
+          = help: statuses are from 400 to 599
 
         error: "503" stands in `on` twice
          --> evenkeel.toml:8:92
@@ -375,7 +375,32 @@ fn words_of_haproxy_for_other_attempts_are_answered() {
             "retry = { retries = 3 }",
             "write `attempts`: the first try counts too, so `retries 3` is `attempts = 4`",
         ),
-        ("retry = { on = 'none' }", "write `on = []`"),
+        ("retry = { on = 'none' }", "write `attempts = 1`"),
+        ("retry = { on = 'off' }", "write `attempts = 1`"),
+        ("retry = { on = false }", "write `attempts = 1`"),
+        ("retry = { on = [200] }", "statuses are from 400 to 599"),
+        (
+            "retry = { on = '502-504' }",
+            "there are no ranges: write each status: `on = [\"502\", \"503\", \"504\"]`",
+        ),
+        (
+            "retry = { on = '5xx' }",
+            "there are no ranges: write `\"500\", ",
+        ),
+        (
+            "retry = { on = 'connect,503' }",
+            "write a list: `on = [\"connect\", \"503\"]`",
+        ),
+        (
+            "retry = 3",
+            "write `attempts = 3` or `retry = { attempts = 3 }`",
+        ),
+        ("retry = false", "write `attempts = 1`"),
+        (
+            "retry = ['connect', 503]",
+            "write `retry = { on = [\"connect\", \"503\"] }`",
+        ),
+        ("retry = '503'", "write `retry = { on = [\"503\"] }`"),
         ("retry = { on = 'http_503' }", "write `\"503\"`; known are"),
     ] {
         let said = in_backend(line);
@@ -621,7 +646,7 @@ fn a_server_needs_an_address_and_a_name_of_its_own() {
         7 | servers = ["10.0.0.1:80", "10.0.0.1:80", { weight = 1 }, 5, "10.0.0.1", "http://10.0.0.2:80/"]
           |                                                                         ^^^^^^^^^^^^^^^^^^^^^
           |
-          = help: write the address alone: `"10.0.0.2:80"`
+          = help: write `"10.0.0.2:80"`
     "##);
 }
 
@@ -2089,7 +2114,7 @@ servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 
         4 | listen = ':443 ssl crt /etc/a.pem'
           |          ^^^^^^^^^^^^^^^^^^^^^^^^^
           |
-          = help: write the address alone, and `tls = "/path/to/fullchain.pem"` in the frontend
+          = help: write `{ address = ":443", tls = "/etc/a.pem" }`
 
         error: unknown key `redirect` in `[frontend.web]`
          --> evenkeel.toml:6:1
@@ -2129,7 +2154,7 @@ servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 
         12 | servers = ['10.0.0.1:80 check', { address = '10.0.0.2:80', ssl = true, verify = 'none', on-marked-down = 'x' }]
            |            ^^^^^^^^^^^^^^^^^^^
            |
-           = help: write the address alone, and `health = "/path"` or `health = "tcp"` in the backend
+           = help: write `"10.0.0.1:80"`; write `health = "/path"` or `health = "tcp"` in the backend
 
         error: unknown key `ssl` in `[[backend.app.servers]]`
           --> evenkeel.toml:12:60
@@ -3063,15 +3088,15 @@ fn words_of_haproxy_for_tls_and_checks_of_a_server_have_an_answer() {
     for (servers, help) in [
         (
             "['10.0.0.1:80 ssl verify none']",
-            "tls = true }`, or for all servers",
+            "tls = { verify = \"none\" } }`",
         ),
         (
             "['10.0.0.1:80 no-check-ssl']",
-            "health = { tls = true } }`, or `false`",
+            "health = { tls = false } }`",
         ),
         (
             "['10.0.0.1:80 addr 10.0.0.2 port 81']",
-            "health = { address = \"…\", port = … } }`",
+            "health = { address = \"10.0.0.2\", port = 81 } }`",
         ),
         (
             "[{ address = '10.0.0.1:80', no-ssl = true }]",
@@ -3214,4 +3239,60 @@ fn what_a_server_has_of_its_own_must_mean_something() {
         let said = errors(&BASE.replace("[\"10.0.0.1:80\"]", servers));
         assert!(said.contains(message), "{servers}: {said}");
     }
+}
+
+#[test]
+fn conditions_for_a_second_attempt_where_there_is_none_are_warned_of() {
+    let said = |lines: &str| warnings(&format!("{BASE}{lines}\n"));
+    let warned = said("retry = { attempts = 1, on = ['503'] }");
+    assert!(warned.contains("`on` has no effect"), "{warned}");
+    let warned = said("attempts = 1\nretry.on = ['empty']");
+    assert!(warned.contains("`on` has no effect"), "{warned}");
+    for fine in [
+        "retry = { attempts = 2, on = ['503'] }",
+        "retry = { attempts = 1, on = ['connect', 'refused'] }",
+        "attempts = 1\n[defaults.backend]\nretry = { on = ['503'] }",
+    ] {
+        assert_eq!(said(fine), "", "{fine}");
+    }
+}
+
+#[test]
+fn a_word_of_haproxy_that_is_off_is_answered_with_what_is_off_here() {
+    for (lines, help) in [
+        ("health = { ssl = false }", "write `tls = false`"),
+        ("health = { check-ssl = true }", "write `tls = true`"),
+        ("health = { no-check-ssl = false }", "write `tls = true`"),
+        ("ssl = false", "write `tls = false`"),
+        ("ssl = 'off'", "write `tls = false`"),
+        ("send-proxy-v2 = false", "write `send_proxy = \"off\"`"),
+        ("h2 = false", "write `protocol = \"h1\"`"),
+        ("tls = { insecure = false }", "leave it out"),
+        (
+            "health = { type = 'https' }",
+            "write `type = \"http\"` and `tls = true`",
+        ),
+        ("send_proxy = 'v3'", "write `\"v2\"`"),
+        ("send_proxy = 'send-proxy'", "write `\"v1\"`"),
+    ] {
+        let said = in_backend(lines);
+        assert!(said.contains(help), "{lines}\n{said}");
+    }
+    for (key, help) in [
+        ("ssl = false", "write `tls = false`"),
+        ("no-ssl = false", "write `tls = true`"),
+        ("disabled = false", "leave it out"),
+        ("check = false", "one server cannot be left out of checks"),
+    ] {
+        let server = format!("{{ address = \"10.0.0.1:80\", {key} }}");
+        let said = errors(&BASE.replace("\"10.0.0.1:80\"", &server));
+        assert!(said.contains(help), "{key}\n{said}");
+    }
+    let said = in_frontend("ssl = false");
+    assert!(said.contains("help: leave `tls` out"), "{said}");
+    let said = in_frontend("tls = { certificates = '/a', alpn = 'h2,http/1.1' }");
+    assert!(
+        said.contains("write a list: `[\"h2\", \"http/1.1\"]`"),
+        "{said}"
+    );
 }

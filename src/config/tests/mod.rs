@@ -11,6 +11,7 @@ mod messages;
 mod round_trip;
 mod rules;
 mod schema;
+mod written_lines;
 
 use std::ffi::OsString;
 
