@@ -182,7 +182,11 @@ pub(super) fn parse(text: &str, span: Span, variables: &Variables<'_>) -> Parsed
             continue;
         }
         line = line_around(at, text);
-        syntax.push(syntax_error(error, text, span));
+        let diagnostic = syntax_error(error, text, span);
+        syntax.push(match syntax.is_empty() && is_haproxy_cfg(text) {
+            true => diagnostic.help("this is an haproxy.cfg: see conf/recipes/from-haproxy.toml"),
+            false => diagnostic,
+        });
     }
     let mut reader = Reader {
         text,
@@ -287,6 +291,28 @@ fn line_around(at: usize, text: &str) -> Range<usize> {
         .map_or(0, |found| found + 1);
     let end = after.iter().position(is_break);
     start..end.map_or(text.len(), |found| at + found) + 1
+}
+
+/// Whether `text` is a file of HAProxy: two lines begin with its words, without a `=`. One such line is a slip
+/// in a file of ours.
+fn is_haproxy_cfg(text: &str) -> bool {
+    const WORDS: [&str; 9] = [
+        "backend",
+        "bind",
+        "default_backend",
+        "defaults",
+        "frontend",
+        "global",
+        "listen",
+        "server",
+        "use_backend",
+    ];
+    let is_of_haproxy = |line: &&str| {
+        let mut words = line.split_ascii_whitespace();
+        words.next().is_some_and(|word| WORDS.contains(&word))
+            && words.next().is_none_or(|word| !word.starts_with('='))
+    };
+    text.lines().filter(is_of_haproxy).count() > 1
 }
 
 /// What `toml` says, in words that tell what to write where the mistake is a common one.

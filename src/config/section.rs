@@ -32,6 +32,36 @@ pub(super) struct Section<'a> {
     has_unknown: bool,
     /// Whether the keys of its items are one level deeper: then nothing is missing here.
     is_table_of_items: bool,
+    /// The keys that may be here.
+    names: Vec<&'static str>,
+}
+
+/// The keys of a table that stands in another one, whose keys are often written below it by mistake: a
+/// line of TOML belongs to the last header above it.
+struct Inside<'k> {
+    keys: &'k dyn KeyList,
+    outer: &'k Section<'k>,
+    title: &'k str,
+}
+
+impl KeyList for Inside<'_> {
+    fn names(&self) -> Vec<&'static str> {
+        self.keys.names()
+    }
+
+    fn hint(&self, written: &str) -> Option<String> {
+        let belongs = || {
+            let outer = &self.outer.title;
+            let known = self.outer.names.contains(&written) && !outer.is_empty();
+            known.then(|| {
+                format!(
+                    "`{written}` belongs to `{outer}`: write it above the first `{}`",
+                    self.title
+                )
+            })
+        };
+        self.keys.hint(written).or_else(belongs)
+    }
 }
 
 impl<'a> Section<'a> {
@@ -94,7 +124,25 @@ impl<'a> Section<'a> {
             hints,
             has_unknown,
             is_table_of_items,
+            names,
         }
+    }
+
+    /// The table `setting` in this one, or an item of its list; `header` is what a user writes above it.
+    pub(super) fn inner(
+        &self,
+        keys: &dyn KeyList,
+        title: String,
+        header: &str,
+        setting: Setting<'a>,
+        report: &mut Report<'_>,
+    ) -> Option<Section<'a>> {
+        let inside = Inside {
+            keys,
+            outer: self,
+            title: header,
+        };
+        Section::open(&inside, title, setting, report)
     }
 
     /// What stands at `key`.
@@ -131,7 +179,7 @@ impl<'a> Section<'a> {
             "" => format!("[{key}]"),
             title => format!("[{}.{key}]", title.trim_matches(['[', ']'])),
         };
-        Section::open(keys, title, self.setting(key)?, report)
+        self.inner(keys, title.clone(), &title, self.setting(key)?, report)
     }
 
     /// A whole number from `least` to `most`.

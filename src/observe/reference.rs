@@ -10,7 +10,9 @@ use std::{env, fs};
 use crate::exchange::{BOUNDS_US, Reason, Retry, Side};
 use crate::observe::access_log::FIELDS;
 use crate::observe::metrics::names::{self, Kind, Metric};
-use crate::observe::{CheckResult, NoHeader, PauseCause, ReloadResult, ServerState};
+use crate::observe::{
+    CheckResult, HandshakeFailure, NoHeader, PauseCause, ReloadResult, ServerState,
+};
 
 /// Queries for Prometheus: what they give, and the query.
 const QUERIES: &[(&str, &str)] = &[
@@ -194,12 +196,14 @@ fn label_values(page: &mut String) {
          - `status`: three digits. An exchange that ended before the client got a status has the one that the client\n  \
          would have got; 499 if the client left.\n\
          - `reason`: see [reasons](reasons.md).\n\
+         - `reason` of a failed TLS handshake: {}.\n\
          - `state`: {}.\n\
          - `result` of a check: {}.\n\
          - `result` of a reload: {}.\n\
          - `cause` of a pause: {}.\n\
          - `cause` of a failure of the PROXY protocol: {}.\n\
          - `le` of the {} histograms, in seconds: {}.\n\n",
+        listed(HandshakeFailure::ALL.map(HandshakeFailure::code).to_vec()),
         listed(ServerState::ALL.map(ServerState::code).to_vec()),
         listed(CheckResult::ALL.map(CheckResult::code).to_vec()),
         listed(ReloadResult::ALL.map(ReloadResult::code).to_vec()),
@@ -221,6 +225,8 @@ fn access_log_page() -> String {
          *if* can be absent. A line is ASCII: other characters are escaped (`\\u00e9`), and bytes that are not UTF-8\n\
          are `\\ufffd`. What a client sends is cut at a limit, so that no request can fill the disk; a field `…_bytes`\n\
          behind it is its full length then.\n\n\
+         A connection that ends before its first request has no line: a failed TLS handshake or a missing PROXY header is\n\
+         an event of the log at `level = \"debug\"`, and is counted in the [metrics](metrics.md).\n\n\
          | field | type | example | meaning |\n|---|---|---|---|\n",
     );
     for field in FIELDS {

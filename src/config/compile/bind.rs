@@ -60,7 +60,8 @@ pub(super) fn items<'a>(
         let (mut addresses, mut place) = (vec![item], Place::Item);
         if let Kind::Table(_) = &item.value.kind {
             let title = format!("{}.listen]", section.title.trim_end_matches(']'));
-            let Some(table) = Section::open(&keys, title, item, report) else {
+            let header = format!("[{title}]");
+            let Some(table) = section.inner(&keys, title, &header, item, report) else {
                 continue;
             };
             addresses = table.list("address").unwrap_or_default();
@@ -121,7 +122,7 @@ pub(super) fn with_tls(
     http2: &Http2,
     report: &mut Report<'_>,
 ) -> Compiled {
-    let of_frontend = tls::tls(section, http2, report);
+    let of_frontend = tls::tls(section, None, http2, report);
     let is_used = |item: &Item<'_>| matches!(item.tls, ItemTls::Unwritten);
     if let Some(setting) = section.setting("tls")
         && !items.is_empty()
@@ -144,7 +145,7 @@ pub(super) fn with_tls(
         let own = match &tls {
             ItemTls::Off => None,
             ItemTls::Unwritten => of_frontend.clone(),
-            ItemTls::Own(own) => tls::tls(own, http2, report),
+            ItemTls::Own(own) => tls::tls(own, section.setting("tls"), http2, report),
         };
         let index = own.map(|own| compiled.index_of(own));
         for bind in &mut binds {

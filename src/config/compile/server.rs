@@ -15,7 +15,7 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::config::source::Span;
-use crate::plan::{Backend, Own, Server, ServerTls};
+use crate::plan::{Backend, Own, Server, ServerTls, Trust};
 
 /// The servers of `plan`, which has its TLS and its checks already; `key_span` is where its name stands.
 pub(super) fn servers(
@@ -63,7 +63,8 @@ fn server(
         }
         Kind::Table(_) => {
             let title = format!("[{}.servers]]", backend.title.trim_end_matches(']'));
-            let section = Section::open(&keys::SERVER, title, item, report)?;
+            let header = title.clone();
+            let section = backend.inner(&keys::SERVER, title, &header, item, report)?;
             server_of_table(&section, backend, plan, report)
         }
         _ => {
@@ -132,7 +133,41 @@ fn own_tls(
     match is_on && of_backend.is_some() {
         // Not a copy: when the backend's changes, the server is still the same.
         true => Own::Inherited,
-        false => server_tls::server_tls(section, of_backend, report),
+        false => {
+            let own = server_tls::server_tls(section, of_backend, report);
+            if let Own::On(own) = &own {
+                warn_of_lost_trust(section, own, of_backend, report);
+            }
+            own
+        }
+    }
+}
+
+/// Warns of a `tls` in place of the backend's that names no CA, where the backend's does.
+fn warn_of_lost_trust(
+    section: &Section<'_>,
+    own: &ServerTls,
+    of_backend: Option<&ServerTls>,
+    report: &mut Report<'_>,
+) {
+    let key = match of_backend.map(|tls| &tls.trust) {
+        Some(Trust::Authorities(_)) => "ca",
+        Some(Trust::Fingerprints(_)) => "fingerprint",
+        _ => return,
+    };
+    if own.trust == Trust::System
+        && let Some(setting) = section.setting("tls")
+    {
+        report.add(
+            Diagnostic::warning(
+                setting.span(),
+                format!(
+                    "this `tls` is in place of the backend's, so the backend's `{key}` does not hold here: \
+                     the system's CAs are trusted"
+                ),
+            )
+            .help(format!("write `{key}` here, too")),
+        );
     }
 }
 

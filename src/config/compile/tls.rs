@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 use crate::config::compile::pattern::host_pattern;
 use crate::config::compile::pem_file::file;
 use crate::config::diagnostic::Diagnostic;
+use crate::config::haproxy_hints;
 use crate::config::keys;
 use crate::config::raw::{Entry, Kind};
 use crate::config::report::Report;
-use crate::config::section::Section;
+use crate::config::section::{KeyList, Section};
 use crate::config::setting::Setting;
 use crate::config::source::Span;
 use crate::plan::{
@@ -19,9 +20,38 @@ use crate::plan::{
 const H2: &str = "h2";
 
 /// The `tls` that is written in `owner`, a frontend or an item of its `listen`; `None`: no TLS.
-pub(super) fn tls(owner: &Section<'_>, http2: &Http2, report: &mut Report<'_>) -> Option<Tls> {
+///
+/// `outer` is the `tls` of the frontend in place of which it stands.
+pub(super) fn tls(
+    owner: &Section<'_>,
+    outer: Option<Setting<'_>>,
+    http2: &Http2,
+    report: &mut Report<'_>,
+) -> Option<Tls> {
     let setting = owner.setting("tls")?;
     let default = default_rules(http2);
+    if is_list_of_tables(setting) {
+        let header = format!("{}.tls]", owner.title.trim_end_matches(']'));
+        report.error(
+            setting.span(),
+            "`tls` is one table, and here it is a list of tables",
+            format!("write `{header}`"),
+        );
+        return None;
+    }
+    if let Kind::String(text) = &setting.value.kind
+        && text.is_as_written()
+        && let Some(is_on) = haproxy_hints::switch(&text.value)
+    {
+        let is_at_address = owner.title.ends_with(".listen]");
+        let help = match (is_on, is_at_address) {
+            (true, _) => "write `tls = \"/path/to/fullchain.pem\"`",
+            (false, true) => "write `tls = false`, without quotes",
+            (false, false) => "leave `tls` out for clear text",
+        };
+        setting.wrong_with("a path or a table with `certificates`", help, report);
+        return None;
+    }
     // One string, or a list: certificates, and the rest as it is by default.
     if let Kind::String(_) | Kind::Array(_) = setting.value.kind {
         return Some(Tls::new(certificates(setting, report), default));
@@ -42,15 +72,43 @@ pub(super) fn tls(owner: &Section<'_>, http2: &Http2, report: &mut Report<'_>) -
     match section.setting("certificates") {
         Some(setting) => tls.certificates = certificates(setting, report),
         None if !section.lacks("certificates") => {}
-        None => report.error(
-            section.span,
-            format!("`{}` has no `certificates`", section.title),
-            "write `certificates = [\"/path/to/fullchain.pem\"]`, or the path of a directory",
-        ),
+        None => {
+            let mut help =
+                "write `certificates = [\"/path/to/fullchain.pem\"]`, or the path of a directory"
+                    .to_owned();
+            if outer.is_some() {
+                help.push_str(
+                    "; it stands in place of the frontend's `tls` and is not joined with it",
+                );
+            }
+            let message = format!("`{}` has no `certificates`", section.title);
+            report.error(section.span, message, help);
+        }
     }
     tls.default = default_name(&section, report);
     tls.names = names(&section, &tls.rules, http2, report);
     Some(tls)
+}
+
+/// Whether `setting` is written `[[frontend.NAME.tls]]`; `[{ certificate = …, key = … }]` is a list of
+/// certificates.
+fn is_list_of_tables(setting: Setting<'_>) -> bool {
+    let Kind::Array(items) = &setting.value.kind else {
+        return false;
+    };
+    items.iter().any(|item| match &item.kind {
+        Kind::Table(table) => {
+            let mut entries = table.entries.iter();
+            table.entries.is_empty() || entries.any(|entry| is_of_tls(&entry.key))
+        }
+        _ => false,
+    })
+}
+
+/// Whether `key` is one of `tls`, and not of a certificate in it.
+fn is_of_tls(key: &str) -> bool {
+    let keys: &dyn KeyList = &keys::FRONTEND_TLS;
+    keys.names().contains(&key)
 }
 
 /// The rules where none are written.

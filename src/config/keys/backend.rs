@@ -135,7 +135,7 @@ pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
         httpchk health_uri health_path: write `health = "/path"`
         option: `option httpchk` is `health = "/path"`
         retries: write `attempts`: the first try counts too, so `retries 3` is `attempts = 4`
-        retry_on: write `retry = { on = ["connect", "empty", "503"] }`
+        retry_on retry_policy: write `retry = { on = ["connect", "empty", "503"] }`
         redispatch: leave it out: each attempt goes to another server
         maxconn max_connections max_conns: `max_connections` is a key of each server
         maxqueue: write `queue = { max = … }`
@@ -155,7 +155,17 @@ pub(in crate::config) static BACKEND: Keys<Backend> = Keys {
         weight: `weight` is a key of each server: `{ address = "…", weight = … }`
         backup: `backup` is a key of each server: `{ address = "…", backup = true }`
         ca: write it in `tls = { ca = … }`
-        ca_file: write `tls = { ca = "…" }`
+        ca_file proxy_ssl_trusted_certificate: write `tls = { ca = "…" }`
+        proxy_ssl_verify ssl_verify: write `tls = { ca = "…" }`: certificates are verified unless `verify = "none"`
+        proxy_ssl: write `tls = true`
+        proxy_ssl_name proxy_ssl_server_name: write `tls = { sni = "…" }`
+        proxy_ssl_certificate crt: write `tls = { certificate = "…", key = "…" }`
+        check_port: write `health = { port = … }`
+        check_ssl: write `health = { tls = true }`; by default a check is over TLS if requests are
+        no_check_ssl: write `health = { tls = false }`
+        http_check: write `health = { path = "/path", host = "…", status = "200-399" }`
+        tcp_check: write `health = "tcp"`
+        proxy_protocol: write `send_proxy = "v1"` or `"v2"`
         http1: write `protocol = "h1"`
         listen: `listen` is a key of a `[frontend.NAME]`
         route: routes are written `[[frontend.NAME.route]]`

@@ -184,6 +184,14 @@ pub(in crate::config) static FRONTEND: Keys<Frontend> = Keys {
         port: write `listen = ":80"`
         host: write a `[[frontend.NAME.route]]` with `host` and `backend`
         path: write a `[[frontend.NAME.route]]` with `path` and `backend`
+        client_auth client_ca ca ca_file verify ssl_verify_client ssl_client_certificate mtls: write `tls = { certificates = "…", client_auth = { mode = "required", ca = "…" } }`
+        crl crl_file ssl_crl: write `tls = { certificates = "…", client_auth = { mode = "required", ca = "…", crl = "…" } }`
+        min_version ssl_min_ver ssl_protocols tls_min_version: write `tls = { certificates = "…", min_version = "1.2" }`
+        strict_sni sni_strict: write `tls = { certificates = "…", strict_sni = true }`
+        max_handshakes: write `tls = { certificates = "…", max_handshakes = … }`
+        ciphers cipher_suites ciphersuites ssl_ciphers: leave it out: all cipher suites here are safe
+        max_version ssl_max_ver: leave it out: TLS 1.3 is the newest version and always on
+        alpn: write `tls = { certificates = "…", alpn = […] }`
         crt_list: write `tls = { certificates = "/path/to/directory" }`
         certificates: write `tls = { certificates = […] }`
         redirect_https: write `rule = [{ when = "not ssl_fc", redirect = { scheme = "https" } }]`

@@ -102,6 +102,7 @@ pub(in crate::config) static HEALTH: Keys<Health> = Keys {
         ssl scheme check_ssl: write `tls = true`, or leave it out: checks use the `tls` of requests
         no_check_ssl: write `tls = false`
         sni check_sni verify ca_file: write it in `tls = { … }`
+        check_port: write `port`
         address addr: write `health = { address = "…" }` in a server
         protocol: write `type`: "http" or "tcp"
         start_period initial_delay: leave it out: a server takes traffic after its first passed check

@@ -66,6 +66,9 @@ pub(in crate::config) static SERVER: Keys<Server> = Keys {
         ssl: write `tls = true`
         no_ssl: write `tls = false`
         verify sni ca_file crt verifyhost: write it in `tls = { … }`
+        check_port: write `health = { port = … }`
+        check_addr: write `health = { address = "…" }`
+        proxy_protocol: write `send_proxy = "v1"` or `"v2"`
         check_ssl: write `health = { tls = true }`; by default a check is over TLS if requests are
         no_check_ssl: write `health = { tls = false }`
         check_sni: write `health = { tls = { sni = "…" } }`
@@ -103,6 +106,7 @@ pub(in crate::config) static SERVER_HEALTH: Keys<OwnCheck> = Keys {
     hints: r#"
         type path host headers status body interval fast_interval timeout rise fall initial: write it in the backend's `health`
         ssl check_ssl: write `tls = true`
+        check_port: write `port`
         no_check_ssl: write `tls = false`
         sni check_sni verify ca_file: write it in `tls = { … }`
         enabled check: write `health` in the backend: it holds for all its servers

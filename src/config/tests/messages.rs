@@ -2247,7 +2247,7 @@ fn a_file_of_haproxy_is_told_how_to_begin() {
         1 | global
           |       ^
           |
-          = help: settings of the process are in `[process]`, `[log]`, `[shutdown]` and `[admin]`
+          = help: this is an haproxy.cfg: see conf/recipes/from-haproxy.toml
 
         error: not TOML: a key without `=`
          --> evenkeel.toml:2:11
@@ -3293,6 +3293,157 @@ fn a_word_of_haproxy_that_is_off_is_answered_with_what_is_off_here() {
     let said = in_frontend("tls = { certificates = '/a', alpn = 'h2,http/1.1' }");
     assert!(
         said.contains("write a list: `[\"h2\", \"http/1.1\"]`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn keys_of_tls_beside_it_are_answered_with_the_table() {
+    for (line, help) in [
+        ("client_auth = 'x'", "client_auth = { mode = \"required\""),
+        (
+            "ssl_verify_client = 'on'",
+            "client_auth = { mode = \"required\"",
+        ),
+        ("client_ca = '/a'", "client_auth = { mode = \"required\""),
+        ("min_version = '1.3'", "min_version = \"1.2\""),
+        ("strict_sni = true", "strict_sni = true"),
+        ("alpn = ['h2']", "alpn = […]"),
+    ] {
+        for said in [
+            in_frontend(line),
+            errors(&BASE.replace(
+                "\"127.0.0.1:8080\"",
+                &format!("[{{ address = \":80\", {line} }}]"),
+            )),
+        ] {
+            let help = format!("write `tls = {{ certificates = \"…\", {help}");
+            assert!(said.contains(&help), "{line}\n{said}");
+        }
+    }
+}
+
+#[test]
+fn words_of_elsewhere_for_servers_and_listeners_are_answered() {
+    for (line, help) in [
+        ("check-port = 81", "write `health = { port = … }`"),
+        ("http-check = 'x'", "write `health = { path = "),
+        ("proxy_ssl_verify = 'on'", "write `tls = { ca = "),
+        ("retry_policy = 'x'", "write `retry = { on = "),
+        ("proxy_protocol = 'v1'", "write `send_proxy = \"v1\"`"),
+        (
+            "[entryPoints.web]\na = 1",
+            "write `listen` in a `[frontend.NAME]`",
+        ),
+        (
+            "[[listeners]]\na = 1",
+            "write `listen` in a `[frontend.NAME]`",
+        ),
+        (
+            "[clusters.app]\na = 1",
+            "a group of servers is a `[backend.NAME]`",
+        ),
+    ] {
+        let said = in_backend(line);
+        assert!(said.contains(help), "{line}\n{said}");
+    }
+    for (key, help) in [
+        ("check-port = 81", "write `health = { port = … }`"),
+        ("proxy_protocol = 'v1'", "write `send_proxy = \"v1\"`"),
+        ("health = 8081", "write `health = { port = 8081 }`"),
+        (
+            "health = '/x'",
+            "what is checked is in the backend's `health`",
+        ),
+        ("health = 'off'", "one server cannot be left out of checks"),
+        ("health = false", "one server cannot be left out of checks"),
+    ] {
+        let server = format!("{{ address = \"10.0.0.1:80\", {key} }}");
+        let said = errors(&BASE.replace("\"10.0.0.1:80\"", &server));
+        assert!(said.contains(help), "{key}\n{said}");
+    }
+}
+
+#[test]
+fn a_key_below_the_header_of_an_inner_table_is_told_where_it_belongs() {
+    let said = errors(
+        "[[frontend.web.listen]]\naddress = ':80'\nbackend = 'app'\n\
+         [backend.app.retry]\nattempts = 2\nservers = ['10.0.0.1:80']\n",
+    );
+    for help in [
+        "`backend` belongs to `[frontend.web]`: write it above the first `[[frontend.web.listen]]`",
+        "`servers` belongs to `[backend.app]`: write it above the first `[backend.app.retry]`",
+    ] {
+        assert!(said.contains(help), "{said}");
+    }
+}
+
+#[test]
+fn tls_of_a_frontend_as_a_list_of_tables_is_one_mistake() {
+    let said = errors(&format!(
+        "{BASE}[[frontend.web.tls]]\ncertificates = '/a'\nmin_version = '1.3'\n"
+    ));
+    assert!(said.contains("help: write `[frontend.web.tls]`"), "{said}");
+    assert_eq!(said.matches("error: ").count(), 1, "{said}");
+    assert_eq!(
+        in_frontend("tls = [{ certificate = '/a', key = '/b' }]"),
+        "no error; 0 warnings"
+    );
+}
+
+#[test]
+fn tls_of_an_address_stands_in_place_of_the_frontends() {
+    let with = |tls: &str| {
+        let item = format!("[\":80\", {{ address = \":443\", tls = {tls} }}]");
+        let text = BASE.replace("\"127.0.0.1:8080\"", &item);
+        errors(&text.replace("[backend.app]", "tls = '/a'\n[backend.app]"))
+    };
+    let said = with("{ min_version = '1.3' }");
+    assert!(
+        said.contains("in place of the frontend's `tls` and is not joined with it"),
+        "{said}"
+    );
+    for (tls, help) in [
+        ("'on'", "write `tls = \"/path"),
+        ("'yes'", "write `tls = \"/path"),
+        ("'off'", "write `tls = false`"),
+    ] {
+        let said = with(tls);
+        assert!(said.contains(help), "{tls}\n{said}");
+    }
+}
+
+#[test]
+fn a_server_whose_own_tls_loses_the_backends_ca_is_warned_of() {
+    let said = |tls: &str| {
+        let server = format!("{{ address = \"10.0.0.1:80\", tls = {tls} }}");
+        warnings(&format!(
+            "{}tls = {{ ca = '/ca' }}\n",
+            BASE.replace("\"10.0.0.1:80\"", &server)
+        ))
+    };
+    let warned = said("{ sni = 'a.test' }");
+    assert!(
+        warned.contains("the backend's `ca` does not hold here"),
+        "{warned}"
+    );
+    for fine in ["true", "false", "{ ca = '/b' }"] {
+        assert_eq!(said(fine), "", "{fine}");
+    }
+}
+
+#[test]
+fn a_file_of_haproxy_is_called_so_once() {
+    let said = errors("global\n    maxconn 100\nfrontend web\n    bind *:80\n");
+    assert_eq!(said.matches("this is an haproxy.cfg").count(), 1, "{said}");
+    let first = said.split("\n\n").next().unwrap_or_default();
+    assert!(
+        first.contains("see conf/recipes/from-haproxy.toml"),
+        "{said}"
+    );
+    let said = errors(&BASE.replace("[frontend.web]", "frontend web"));
+    assert!(
+        said.contains("write `[frontend.NAME]` on a line of its own"),
         "{said}"
     );
 }
