@@ -103,3 +103,26 @@ fn unusable() -> Fault {
     let text = "the files of its TLS settings were not read";
     Fault::told(Reason::ServerTlsHandshake, text.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_goes_in_the_clear_where_the_files_of_tls_were_not_read() {
+        let (for_requests, mut server) = duplex(1000);
+        let stream = Stream::Other(Box::new(for_requests));
+        let secured = Transport::Unusable.secure(stream, Protocol::Auto, None);
+        let fault = secured.await.expect_err("no connection of requests");
+        assert_eq!(fault.reason, Reason::ServerTlsHandshake);
+        assert_eq!(server.read(&mut [0]).await.ok(), Some(0));
+        let (for_tcp, mut server) = duplex(1000);
+        let stream = Stream::Other(Box::new(for_tcp));
+        let secured = Transport::Unusable.secure_for(stream, None, Spoken::Unknown);
+        let fault = secured.await.expect_err("no connection in TCP mode");
+        assert_eq!(fault.reason, Reason::ServerTlsHandshake);
+        assert_eq!(server.read(&mut [0]).await.ok(), Some(0));
+    }
+}
