@@ -19,7 +19,7 @@ use super::{Pieces, Start, cannot_serve, open_access_log};
 pub struct Assembled {
     /// The data plane.
     pub worker: Worker,
-    /// The control plane's parts, for [`Control::start`].
+    /// The control plane's parts, for `Control::start`.
     pub control: Parts,
     /// Gives commands to it.
     pub commands: mpsc::UnboundedSender<Command>,

@@ -6,7 +6,7 @@
 //! Continue` goes out when the server asks for the body. It costs about the same (`benches/h2_server`):
 //! an answer of 12 bytes takes 0.90 of the CPU that hyper takes for it, one of 100 kB 1.05.
 //!
-//! The connection is a task, and each stream is one (`stream`): they meet in [`Shared`](shared::Shared). When the
+//! The connection is a task, and each stream is one (`stream`): they meet in [`Shared`](shared). When the
 //! connection ends, its streams notice and end too.
 
 mod budget;

@@ -17,7 +17,7 @@ use super::heads::{HeadSize, OpenHeads};
 pub(super) struct Shared {
     pub(super) client: Rc<Client>,
     /// The streams with an open exchange. Few enough to be looked through. Written by
-    /// [`Shared::begin`], [`Shared::end`] and [`Session::look_at_faults`].
+    /// [`Shared::begin`], [`Shared::end`] and `Session::look_at_faults`.
     pub(super) open: RefCell<Vec<OpenStream>>,
     /// How large the heads of these are together.
     pub(super) heads: OpenHeads,
