@@ -10,7 +10,7 @@ pub struct Bind {
     pub addr: ListenAddress,
     /// Who may connect, when it is a Unix socket with a file.
     pub mode: FileMode,
-    /// What clients shake hands with there, as an index into the `tls` of the frontend; `None`: they
+    /// The index of its TLS settings in the `tls` of the frontend; `None`: clients
     /// speak in the clear.
     pub tls: Option<usize>,
     /// Which peers must begin connections there with a PROXY header.

@@ -62,7 +62,7 @@ impl Frontend {
         self.binds.iter().position(|bind| bind.addr == *address)
     }
 
-    /// What clients of the bind with this index shake hands with; `None`: they speak in the clear.
+    /// The TLS settings of the bind with this index; `None`: its clients speak in the clear.
     pub fn tls_of(&self, bind: usize) -> Option<&Tls> {
         self.tls.get(self.binds.get(bind)?.tls?)
     }

@@ -14,7 +14,7 @@ use crate::proxy::worker::Worker;
 /// How a worker ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum WorkerEnd {
-    /// It was told to, and had to break that many connections.
+    /// It was ordered to end, and broke that many connections to do so.
     Told { aborted: usize },
     /// By itself.
     Died { worker: usize, why: String },
@@ -123,7 +123,9 @@ mod tests {
         let (sender, mut ended) = mpsc::unbounded_channel();
         // What its thread would catch.
         let _ = catch_unwind(AssertUnwindSafe(|| reporting(1, sender, run)));
-        ended.try_recv().expect("it is told how a worker ended")
+        ended
+            .try_recv()
+            .expect("the watcher sends how a worker ended")
     }
 
     #[test]

@@ -30,7 +30,7 @@ enum ItemTls<'a> {
 /// What the items of `listen` come to.
 pub(super) struct Compiled {
     pub(super) binds: Vec<Bind>,
-    /// What the binds shake hands with, each once.
+    /// The TLS settings of the binds, each once.
     pub(super) tls: Vec<Tls>,
 }
 

@@ -26,7 +26,7 @@ use super::file_cache::FileCache;
 use super::load::{Authorities, CANNOT_PARSE, Files};
 use super::{content, judged};
 
-/// What the backends of a plan shake hands with, in their order. Settings with something wrong are missing,
+/// The TLS of the backends of a plan, in their order. Settings with something wrong are missing,
 /// unless they run already.
 #[derive(Debug, Default)]
 pub(super) struct ServerTlsSet(Vec<TlsBySettings>);
@@ -116,7 +116,7 @@ fn by_name(snapshot: &Snapshot) -> HashMap<&Name, &Arc<backend::Backend>> {
         .collect()
 }
 
-/// What `backend` shakes hands with: one for all of its servers and checks that have equal settings, and none that
+/// The TLS of `backend`: one for all of its servers and checks that have equal settings, and none that
 /// is another backend's, because the tickets in it are for a few hundred names.
 fn of_backend(
     backend: &Backend,

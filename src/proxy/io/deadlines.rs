@@ -150,7 +150,7 @@ impl Deadlines {
         if !self.is_waiting_for_client() {
             let until = whole.map_or(now, |(_, due)| due.at);
             let late = self.attempts.iter().map(|one| one.fire(now, until));
-            // Each is marked, and the first is told.
+            // Each is marked as passed; the first one is given back.
             if let Some(reason) = late.fold(None, Option::or) {
                 return Some(reason);
             }

@@ -126,7 +126,7 @@ async fn shake_hands(
     }
 }
 
-/// What the bind with index `bind` of the frontend at `index` shakes hands with. `None`: a reload has just
+/// What accepts the handshakes of the bind with index `bind` of the frontend at `index`. `None`: a reload has just
 /// taken its TLS away.
 fn tls_of(view: &View, index: usize, bind: usize) -> Option<FrontendTls> {
     let tls = view.snapshot.plan.frontends[index].binds[bind].tls?;

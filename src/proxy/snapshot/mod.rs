@@ -44,7 +44,7 @@ pub struct Snapshot {
 pub struct Frontend {
     /// Its live state.
     pub live: Arc<frontend::Frontend>,
-    /// For each TLS of its plan, what its binds shake hands with.
+    /// What accepts handshakes, for each TLS of its plan.
     pub tls: Vec<FrontendTls>,
     /// Its rules.
     pub rules: Option<Arc<Pipeline>>,
@@ -66,7 +66,7 @@ pub struct Frontend {
     pub default_backend: Option<u32>,
 }
 
-/// What the binds of a frontend that have the same TLS shake hands with.
+/// What accepts the handshakes of the binds of a frontend that have the same TLS.
 #[derive(Clone)]
 pub struct FrontendTls {
     /// Answers handshakes. `None`: its certificates were not read, and connections are closed.

@@ -109,7 +109,7 @@ impl Session<'_> {
                     self.counts.accepted.set(respond.stream_id().as_u32());
                     let head = HeadSize::of(&request);
                     if !self.takes_requests() {
-                        // It was told to ask elsewhere, and had the time to hear it.
+                        // The client was sent GOAWAY, and has had the time to read it.
                         respond.send_reset(h2::Reason::REFUSED_STREAM);
                     } else if self.shared.heads.admit(head) {
                         self.begin(request, head, respond);

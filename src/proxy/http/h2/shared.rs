@@ -115,7 +115,7 @@ impl Shared {
         self.ending.set(Some(reason));
     }
 
-    /// Counts and logs what no exchange was opened for, and what the client was told.
+    /// Counts and logs a request that no exchange was opened for, with the status that the client got.
     pub(super) fn refuse(&self, reason: Reason, status: u16, began: Option<Instant>) {
         self.client.refuse(reason, status, began, None, None);
     }
