@@ -1,5 +1,7 @@
 //! One request on a connection of HTTP/1.1.
 
+use std::future::poll_fn;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 
@@ -32,8 +34,8 @@ pub(super) async fn over_http1(
     };
     wait_for_answer(began, lease, attempt);
     let deadlines = attempt.deadlines();
-    let outcome = connection.exchange(head, host.as_ref(), body, deadlines);
-    let outcome = outcome.await;
+    let mut waiting = connection.begin(head, host.as_ref(), body, deadlines);
+    let outcome = poll_fn(|cx| connection.poll_answer(cx, &mut waiting, deadlines)).await;
     deadlines.server_came();
     match outcome {
         Ok(response) => match note_answer(&response, began, attempt) {

@@ -36,7 +36,7 @@ impl Opener<'_> {
 
 /// A connection that has just been opened.
 pub(super) enum NewConnection {
-    Http1(Box<H1Connection>),
+    Http1(H1Connection),
     Http2(Box<h2::NewH2Connection>),
 }
 
@@ -59,9 +59,7 @@ pub(super) async fn open(
         .secure(stream, settings.plan.protocol, name);
     let (stream, agreed) = securing.await?;
     Ok(match agreed {
-        Agreed::Http1 => {
-            NewConnection::Http1(Box::new(H1Connection::over(stream, settings).await?))
-        }
+        Agreed::Http1 => NewConnection::Http1(H1Connection::over(stream, settings).await?),
         Agreed::Http2 => {
             NewConnection::Http2(Box::new(h2::NewH2Connection::over(stream, settings).await?))
         }

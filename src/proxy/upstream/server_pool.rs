@@ -163,7 +163,7 @@ impl ServerPool {
         {
             NewConnection::Http1(connection) => {
                 self.chosen.set(Some(Chosen::Http1));
-                Ok(Connection::Http1(*connection))
+                Ok(Connection::Http1(connection))
             }
             NewConnection::Http2(new) => {
                 // The server has changed its mind.
@@ -297,7 +297,7 @@ impl ServerPool {
         match opened {
             Ok(NewConnection::Http1(connection)) => {
                 self.chosen.set(Some(Chosen::Http1));
-                self.fresh.borrow_mut().push(*connection);
+                self.fresh.borrow_mut().push(connection);
             }
             Ok(NewConnection::Http2(new)) => {
                 self.chosen.set(Some(Chosen::Http2));

@@ -3,8 +3,8 @@
 //! hyper gives a sender and a driver, meant for two tasks. Here the exchange that uses the connection owns
 //! both, and polls the driver while it waits.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -20,13 +20,15 @@ use hyper_util::rt::TokioIo;
 use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
 use crate::proxy::io::{
-    AttemptDeadlines, RequestBody, SocketTracker, TrackedSocket, UploadProgress,
+    AttemptDeadlines, MOST_INTERIM_BYTES, RequestBody, SocketTracker, TrackedSocket, UploadProgress,
 };
 use crate::proxy::upstream::framing::check_framing;
 use crate::proxy::upstream::leftover::Leftover;
 use crate::proxy::upstream::settings::Settings;
 
-use super::{BodyBroken, Failure};
+use super::{BodyBroken, Failure, Waiting};
+
+type Answered = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
 type Driver = http1::Connection<TokioIo<TrackedSocket>, RequestBody>;
 
@@ -34,6 +36,8 @@ type Driver = http1::Connection<TokioIo<TrackedSocket>, RequestBody>;
 pub(super) struct HyperConnection {
     sender: SendRequest<RequestBody>,
     driver: DriverState,
+    /// `None`: no request waits for its answer.
+    answer: Option<Pin<Box<dyn Future<Output = Answered>>>>,
     /// The body of the last answer; `None`: it has ended, or there was none.
     incoming: Option<Incoming>,
     /// Counts the bytes of the socket, and bounds what comes before a head.
@@ -68,6 +72,7 @@ impl HyperConnection {
         Ok(Self {
             sender,
             driver: DriverState::Running(Box::pin(connection)),
+            answer: None,
             incoming: None,
             tracker,
             head_bound: settings.head_bound(),
@@ -83,14 +88,14 @@ impl HyperConnection {
         Some((parts.io.into_inner().into_inner(), parts.read_buf))
     }
 
-    /// See [`super::H1Connection::exchange`].
-    pub(super) async fn exchange(
+    /// See [`super::H1Connection::begin`].
+    pub(super) fn begin<'a>(
         &mut self,
-        head: &Parts,
+        head: &'a Parts,
         host: Option<&HeaderValue>,
         body: RequestBody,
         deadlines: AttemptDeadlines<'_>,
-    ) -> Result<Response<()>, Failure> {
+    ) -> Waiting<'a> {
         let mut request = Request::from_parts(head.clone(), body);
         if let Some(host) = host {
             request.headers_mut().insert(header::HOST, host.clone());
@@ -104,21 +109,77 @@ impl HyperConnection {
         if has_body {
             request.body_mut().go_through(self.tracker.clone());
         }
-        let upload_progress =
-            has_body.then(|| UploadProgress::begin(self.tracker.clone(), deadlines));
+        let waiting = Waiting {
+            method: &head.method,
+            // hyper passes them on, and the tracker bounds them.
+            listener: None,
+            interim_left: MOST_INTERIM_BYTES,
+            written_before: self.tracker.written(),
+            upload_progress: has_body
+                .then(|| UploadProgress::begin(self.tracker.clone(), deadlines)),
+        };
         self.tracker.await_head(self.head_bound);
-        let answer = self.sender.try_send_request(request);
-        let driver = &mut self.driver;
-        let answer = answered(answer, driver, &self.tracker, deadlines, upload_progress).await?;
-        let (head, incoming) = answer.into_parts();
+        self.answer = Some(Box::pin(self.sender.try_send_request(request)));
+        waiting
+    }
+
+    /// See [`super::H1Connection::poll_answer`].
+    pub(super) fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        waiting: &mut Waiting<'_>,
+        deadlines: AttemptDeadlines<'_>,
+    ) -> Poll<Result<Response<()>, Failure>> {
+        if let Some(reason) = deadlines.fired() {
+            return Poll::Ready(Err(Failure::from(Fault::new(reason))));
+        }
+        let driven = self.driver.drive(cx);
+        let Some(answer) = &mut self.answer else {
+            return Poll::Ready(Err(Failure::from(Fault::new(Reason::ServerResponseEmpty))));
+        };
+        let Poll::Ready(answer) = answer.as_mut().poll(cx) else {
+            if let Some(upload_progress) = &mut waiting.upload_progress {
+                upload_progress.poll(deadlines);
+            }
+            return Poll::Pending;
+        };
+        self.answer = None;
+        Poll::Ready(match answer {
+            Ok(response) => self.begin_body(response).map_err(Failure::from),
+            Err(error) => Err(self.failure(error, driven)),
+        })
+    }
+
+    fn begin_body(&mut self, response: Response<Incoming>) -> Result<Response<()>, Fault> {
+        self.tracker.head_came();
+        let (head, incoming) = response.into_parts();
         self.incoming = Some(incoming);
         let mut response = Response::from_parts(head, ());
-        match check_framing(&mut response) {
-            Ok(()) => Ok(response),
-            Err(fault) => Err(Failure {
-                fault,
-                left: Leftover::Lost,
-            }),
+        check_framing(&mut response)?;
+        Ok(response)
+    }
+
+    fn failure(
+        &self,
+        mut error: TrySendError<Request<RequestBody>>,
+        driven: Poll<Result<(), hyper::Error>>,
+    ) -> Failure {
+        // hyper drops the body of a request that it has begun to write.
+        let unsent = error.take_message().map(Request::into_body);
+        let left = unsent.map_or(Leftover::Lost, Leftover::Unseen);
+        let error = match driven {
+            Poll::Ready(Err(cause)) => cause,
+            _ => error.into_error(),
+        };
+        let reason = match reason_of_answer(&error) {
+            Reason::ServerResponseEmpty if self.tracker.has_said_too_much() => {
+                Reason::ServerResponseInterim
+            }
+            reason => reason,
+        };
+        Failure {
+            fault: Fault::http(reason, error),
+            left,
         }
     }
 
@@ -169,53 +230,6 @@ impl HyperConnection {
     pub(super) fn is_wanted(&self) -> bool {
         self.tracker.is_wanted()
     }
-}
-
-/// Polls `answer` and the driver together until the answer has come, or a deadline has passed.
-async fn answered(
-    answer: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>>,
-    driver: &mut DriverState,
-    tracker: &SocketTracker,
-    deadlines: AttemptDeadlines<'_>,
-    mut upload_progress: Option<UploadProgress>,
-) -> Result<Response<Incoming>, Failure> {
-    let mut answer = pin!(answer);
-    poll_fn(|cx| {
-        if let Some(reason) = deadlines.fired() {
-            return Poll::Ready(Err(Failure::from(Fault::new(reason))));
-        }
-        let driven = driver.drive(cx);
-        match (answer.as_mut().poll(cx), driven) {
-            (Poll::Ready(Ok(response)), _) => {
-                tracker.head_came();
-                Poll::Ready(Ok(response))
-            }
-            (Poll::Ready(Err(mut error)), driven) => {
-                // hyper drops the body of a request that it has begun to write.
-                let unsent = error.take_message().map(Request::into_body);
-                let left = unsent.map_or(Leftover::Lost, Leftover::Unseen);
-                let error = match driven {
-                    Poll::Ready(Err(cause)) => cause,
-                    _ => error.into_error(),
-                };
-                let reason = match reason_of_answer(&error) {
-                    Reason::ServerResponseEmpty if tracker.has_said_too_much() => {
-                        Reason::ServerResponseInterim
-                    }
-                    reason => reason,
-                };
-                let fault = Fault::http(reason, error);
-                Poll::Ready(Err(Failure { fault, left }))
-            }
-            (Poll::Pending, _) => {
-                if let Some(upload_progress) = &mut upload_progress {
-                    upload_progress.poll(deadlines);
-                }
-                Poll::Pending
-            }
-        }
-    })
-    .await
 }
 
 impl DriverState {

@@ -19,13 +19,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Method, Response};
 use http_body::{Frame, SizeHint};
 
 use crate::base::clock::Instant;
 use crate::exchange::Fault;
 use crate::net::Stream;
-use crate::proxy::io::{AttemptDeadlines, ReceiveError, RequestBody};
+use crate::proxy::io::{AttemptDeadlines, Listener, ReceiveError, RequestBody, UploadProgress};
 use crate::wire::h1::Refusal;
 
 use super::leftover::Leftover;
@@ -35,16 +35,36 @@ use own::OwnConnection;
 
 pub(super) use history::History;
 
-/// A connection that was open when it was last looked at.
-pub struct H1Connection {
+/// A connection that was open when it was last looked at. Boxed, because it is moved several times for each
+/// request.
+pub struct H1Connection(Box<Inner>);
+
+struct Inner {
     engine: Engine,
     history: History,
 }
 
-/// The code that reads and writes. Boxed, because a connection is moved several times for each request.
+/// The code that reads and writes.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives in a box, and nearly all connections are of the larger kind"
+)]
 enum Engine {
-    Own(Box<OwnConnection>),
-    Hyper(Box<HyperConnection>),
+    Own(OwnConnection),
+    Hyper(HyperConnection),
+}
+
+/// A request that was begun and is not answered yet.
+pub struct Waiting<'a> {
+    method: &'a Method,
+    /// Gets the interim responses.
+    listener: Option<Listener>,
+    /// How many bytes of interim responses may still come.
+    interim_left: u64,
+    /// How many bytes the socket had been given before the request.
+    written_before: u64,
+    /// `None`: the request has no body.
+    upload_progress: Option<UploadProgress>,
 }
 
 /// Why the body of an answer ended early.
@@ -77,34 +97,48 @@ impl H1Connection {
     pub(super) async fn over(stream: Stream, settings: &Settings) -> Result<Self, Fault> {
         let engine = if settings.keeps_case() {
             let connection = HyperConnection::over(stream, settings).await?;
-            Engine::Hyper(Box::new(connection))
+            Engine::Hyper(connection)
         } else {
-            Engine::Own(Box::new(OwnConnection::over(stream, settings)))
+            Engine::Own(OwnConnection::over(stream, settings))
         };
-        Ok(Self {
+        Ok(Self(Box::new(Inner {
             engine,
             history: History::begin(),
-        })
+        })))
     }
 
-    /// Sends a request and returns the head of the answer, whose body [`H1Connection::poll_frame`] reads.
-    /// `host` becomes the `Host` field; it must be `None` if `head` has one.
+    /// Begins a request, which [`H1Connection::poll_answer`] sends. `host` becomes the `Host` field; it must be
+    /// `None` if `head` has one.
+    // Not one `async fn` for both: its future would hold the body, which is large, more than once.
+    pub fn begin<'a>(
+        &mut self,
+        head: &'a Parts,
+        host: Option<&HeaderValue>,
+        body: RequestBody,
+        deadlines: AttemptDeadlines<'_>,
+    ) -> Waiting<'a> {
+        self.0.history.count_request();
+        match &mut self.0.engine {
+            Engine::Own(own) => own.begin(head, host, body, deadlines),
+            Engine::Hyper(hyper) => hyper.begin(head, host, body, deadlines),
+        }
+    }
+
+    /// Sends the request that was begun. Ready with the head of the answer, whose body
+    /// [`H1Connection::poll_frame`] reads.
     ///
     /// # Errors
     ///
     /// [`Failure`]; if a deadline passes, with the reason of that.
-    pub async fn exchange(
+    pub fn poll_answer(
         &mut self,
-        head: &Parts,
-        host: Option<&HeaderValue>,
-        body: RequestBody,
+        cx: &mut Context<'_>,
+        waiting: &mut Waiting<'_>,
         deadlines: AttemptDeadlines<'_>,
-    ) -> Result<Response<()>, Failure> {
-        self.history.count_request();
-        match &mut self.engine {
-            Engine::Own(own) => own.exchange(head, host, body, deadlines).await,
-            // Boxed: every exchange would else be as large as this future, which few of them use.
-            Engine::Hyper(hyper) => Box::pin(hyper.exchange(head, host, body, deadlines)).await,
+    ) -> Poll<Result<Response<()>, Failure>> {
+        match &mut self.0.engine {
+            Engine::Own(own) => own.poll_answer(cx, waiting, deadlines),
+            Engine::Hyper(hyper) => hyper.poll_answer(cx, waiting, deadlines),
         }
     }
 
@@ -118,7 +152,7 @@ impl H1Connection {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
-        match &mut self.engine {
+        match &mut self.0.engine {
             Engine::Own(own) => own.poll_frame(cx),
             Engine::Hyper(hyper) => hyper.poll_frame(cx),
         }
@@ -126,7 +160,7 @@ impl H1Connection {
 
     /// Whether the request that was answered could be sent once more, body and all.
     pub fn keeps_request(&self) -> bool {
-        match &self.engine {
+        match &self.0.engine {
             Engine::Own(own) => own.keeps_request(),
             Engine::Hyper(_) => false,
         }
@@ -134,7 +168,7 @@ impl H1Connection {
 
     /// The body of the request that was answered, to be sent once more; `None`: it is not kept.
     pub fn take_request(&mut self) -> Option<RequestBody> {
-        match &mut self.engine {
+        match &mut self.0.engine {
             Engine::Own(own) => own.take_request(),
             Engine::Hyper(_) => None,
         }
@@ -143,7 +177,7 @@ impl H1Connection {
     /// Keeps nothing of the request that was answered: it will not be sent again.
     #[inline]
     pub fn forget_request(&mut self) {
-        if let Engine::Own(own) = &mut self.engine {
+        if let Engine::Own(own) = &mut self.0.engine {
             own.forget_request();
         }
     }
@@ -151,7 +185,7 @@ impl H1Connection {
     /// Whether the answer's body has been read to its end.
     #[inline]
     pub fn is_end_stream(&self) -> bool {
-        match &self.engine {
+        match &self.0.engine {
             Engine::Own(own) => own.is_end_stream(),
             Engine::Hyper(hyper) => hyper.is_end_stream(),
         }
@@ -160,7 +194,7 @@ impl H1Connection {
     /// How much of the answer's body is still to come.
     #[inline]
     pub fn size_hint(&self) -> SizeHint {
-        match &self.engine {
+        match &self.0.engine {
             Engine::Own(own) => own.size_hint(),
             Engine::Hyper(hyper) => hyper.size_hint(),
         }
@@ -168,7 +202,7 @@ impl H1Connection {
 
     /// The socket and the bytes that were read after the last head; `None`: HTTP has not ended on it.
     pub fn into_upgraded(self) -> Option<(Stream, Bytes)> {
-        match self.engine {
+        match self.0.engine {
             Engine::Own(own) => own.into_upgraded(),
             Engine::Hyper(hyper) => hyper.into_upgraded(),
         }
@@ -177,7 +211,7 @@ impl H1Connection {
     /// Whether another request can be sent on it now. Reads from the socket: the connection cannot be used
     /// if the server has closed it, or has sent bytes without a request.
     pub(super) fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
-        match &mut self.engine {
+        match &mut self.0.engine {
             Engine::Own(own) => own.is_reusable(cx),
             Engine::Hyper(hyper) => hyper.is_reusable(cx),
         }
@@ -185,7 +219,7 @@ impl H1Connection {
 
     /// Whether it is known that the connection cannot be used again. Does not read from the socket.
     pub(super) fn is_finished(&self) -> bool {
-        match &self.engine {
+        match &self.0.engine {
             Engine::Own(own) => !own.is_idle(),
             Engine::Hyper(hyper) => hyper.is_finished(),
         }
@@ -193,14 +227,14 @@ impl H1Connection {
 
     /// Frees the buffers of an idle connection.
     pub(super) fn free_buffers(&mut self) {
-        if let Engine::Own(own) = &mut self.engine {
+        if let Engine::Own(own) = &mut self.0.engine {
             own.free_buffers();
         }
     }
 
     /// Whether an exchange waits for the file descriptor of the connection.
     pub(super) fn is_wanted(&self) -> bool {
-        match &self.engine {
+        match &self.0.engine {
             Engine::Own(own) => own.is_wanted(),
             Engine::Hyper(hyper) => hyper.is_wanted(),
         }
@@ -208,16 +242,16 @@ impl H1Connection {
 
     /// Notes that the connection is idle from `now` on.
     pub(super) fn idle_from(&mut self, now: Instant) {
-        self.history.idle_from(now);
+        self.0.history.idle_from(now);
     }
 
     pub(super) fn history(&self) -> &History {
-        &self.history
+        &self.0.history
     }
 
     /// Whether it has carried a request before.
     pub fn was_used(&self) -> bool {
-        self.history.was_used()
+        self.0.history.was_used()
     }
 }
 

@@ -1,6 +1,5 @@
 //! A connection that uses the codec of `wire::h1`.
 
-use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
@@ -16,7 +15,7 @@ use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
 use crate::plan::HeaderCase;
 use crate::proxy::io::{
-    AttemptDeadlines, Listener, MOST_INTERIM_BYTES, RequestBody, TrackedSocket, UploadProgress,
+    AttemptDeadlines, MOST_INTERIM_BYTES, RequestBody, TrackedSocket, UploadProgress,
 };
 use crate::proxy::upstream::leftover::Leftover;
 use crate::proxy::upstream::settings::Settings;
@@ -27,7 +26,7 @@ use crate::wire::h1::request::NameCase;
 use crate::wire::h1::response::{Framing, HeadLimits, ResponseHead, ResponseParser};
 
 use super::upload::{Stopped, Upload};
-use super::{BodyBroken, Failure};
+use super::{BodyBroken, Failure, Waiting};
 
 /// The most that one read takes while little is expected. It reads into an array on the stack, so that a
 /// waiting connection holds no buffer.
@@ -71,19 +70,6 @@ enum Expected {
     Tunnel,
 }
 
-/// What an exchange has while it waits for its answer.
-struct Waiting<'a> {
-    method: &'a Method,
-    /// Gets the interim responses.
-    listener: Option<Listener>,
-    /// How many bytes of interim responses may still come.
-    interim_left: u64,
-    /// How many bytes the socket had been given before the request.
-    written_before: u64,
-    /// `None`: the request has no body.
-    upload_progress: Option<UploadProgress>,
-}
-
 impl OwnConnection {
     /// A connection over `stream`.
     pub(super) fn over(stream: Stream, settings: &Settings) -> Self {
@@ -108,16 +94,16 @@ impl OwnConnection {
         }
     }
 
-    /// See [`super::H1Connection::exchange`].
-    pub(super) async fn exchange(
+    /// See [`super::H1Connection::begin`].
+    pub(super) fn begin<'a>(
         &mut self,
-        head: &Parts,
+        head: &'a Parts,
         host: Option<&HeaderValue>,
         body: RequestBody,
         deadlines: AttemptDeadlines<'_>,
-    ) -> Result<Response<()>, Failure> {
+    ) -> Waiting<'a> {
         let has_body = !body.is_end_stream();
-        let mut waiting = Waiting {
+        let waiting = Waiting {
             method: &head.method,
             listener: body.listener(),
             interim_left: MOST_INTERIM_BYTES,
@@ -128,13 +114,21 @@ impl OwnConnection {
         self.expected = Expected::Head;
         self.has_more = false;
         self.upload.begin(head, host, body, self.case);
-        match poll_fn(|cx| self.poll_answer(cx, &mut waiting, deadlines)).await {
-            Ok(response) => Ok(response),
-            Err(fault) => Err(Failure {
+        waiting
+    }
+
+    /// See [`super::H1Connection::poll_answer`].
+    pub(super) fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        waiting: &mut Waiting<'_>,
+        deadlines: AttemptDeadlines<'_>,
+    ) -> Poll<Result<Response<()>, Failure>> {
+        self.poll_response(cx, waiting, deadlines)
+            .map_err(|fault| Failure {
                 fault,
-                left: self.leftover(&waiting),
-            }),
-        }
+                left: self.leftover(waiting),
+            })
     }
 
     /// What is left of the request that was not answered.
@@ -164,7 +158,7 @@ impl OwnConnection {
         self.upload.forget();
     }
 
-    fn poll_answer(
+    fn poll_response(
         &mut self,
         cx: &mut Context<'_>,
         waiting: &mut Waiting<'_>,

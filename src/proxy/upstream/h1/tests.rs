@@ -1,5 +1,6 @@
 //! What may follow on a connection, where the server's timing cannot be had from a real one.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -81,8 +82,9 @@ async fn post(connection: &mut OwnConnection) -> Result<u16, Failure> {
     let (head, ()) = request.body(()).expect("a request").into_parts();
     let body = RequestBody::none(Rc::clone(&exchange));
     let deadlines = exchange.deadlines.of(AttemptIndex::default());
-    let sent = connection.exchange(&head, None, body, deadlines);
-    sent.await.map(|response| response.status().as_u16())
+    let mut waiting = connection.begin(&head, None, body, deadlines);
+    let answer = poll_fn(|cx| connection.poll_answer(cx, &mut waiting, deadlines));
+    answer.await.map(|response| response.status().as_u16())
 }
 
 #[tokio::test]
