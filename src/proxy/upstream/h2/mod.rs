@@ -11,17 +11,19 @@
 //!
 //! RFC 9113; §6.8 (GOAWAY) and §8.7 (what may be sent again) where it matters most.
 
+mod call;
 mod connection;
 mod pool;
 mod request_head;
 mod rest;
 mod stream;
 
+pub(crate) use call::{Answer, StreamEnd, Unanswered};
 pub(super) use connection::NewH2Connection;
 pub(super) use pool::{H2Pool, Opening, Waiting};
 pub(crate) use request_head::{ask_for_tunnel, head_of};
 pub(crate) use rest::Rest;
-pub(crate) use stream::{Answer, StreamEnd, StreamPermit, Unanswered};
+pub(crate) use stream::StreamPermit;
 
 use ::h2::Reason as Code;
 
