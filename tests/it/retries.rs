@@ -499,7 +499,8 @@ fn an_unwanted_answer_that_was_cut_reached_its_client_as_if_it_were_whole() {
     ] {
         let (proxy, _leaving, _refusing) = before_a_server_that_leaves(answer);
         // Whether the end has come when the answer is set aside is a matter of microseconds.
-        for _ in 0..20 {
+        const TIMES: usize = 20;
+        for _ in 0..TIMES {
             let mut client = proxy.client();
             client.send("GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
             let (got, _) = client.rest();
@@ -507,7 +508,9 @@ fn an_unwanted_answer_that_was_cut_reached_its_client_as_if_it_were_whole() {
             assert!(got.starts_with("HTTP/1.1 503 "), "{got}");
             assert!(!got.ends_with("0\r\n\r\n"), "{got}");
             assert!(!got.contains("content-length: 5\r\n"), "{got}");
-            assert_eq!(proxy.line().verdict(), (503, reason), "{answer}");
+        }
+        for line in proxy.wait_for_lines(TIMES) {
+            assert_eq!(line.verdict(), (503, reason), "{answer}");
         }
         nothing_in_flight(&proxy);
     }

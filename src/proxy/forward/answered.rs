@@ -11,9 +11,9 @@ use crate::base::clock;
 use crate::exchange::{Reason, Verdict};
 use crate::proxy::backend::Lease;
 use crate::proxy::io::ActiveAttempt;
-use crate::proxy::upstream::Leftover;
+use crate::proxy::upstream::{Answer, EarlyEnd, Leftover};
 
-use super::carried::{Carried, Ending, ReadAhead, Tail};
+use super::read_ahead::{AnswerBody, ReadAhead, Tail};
 use super::schedule::Left;
 use super::sending::Sending;
 use super::server_body::ServerBody;
@@ -23,10 +23,9 @@ use super::server_body::ServerBody;
 /// less than to read a long one.
 const MOST_READ: usize = 16 << 10;
 
-/// The head of an answer, and the connection that its body comes on.
+/// An answer, and the slot that its attempt holds.
 pub(super) struct Answered {
-    head: Response<()>,
-    carried: Carried,
+    answer: Answer,
     lease: Lease,
     active: ActiveAttempt,
 }
@@ -34,29 +33,23 @@ pub(super) struct Answered {
 /// An answer that is not wanted: the client gets it if no better one comes.
 pub(super) struct Aside {
     head: Response<()>,
-    carried: Carried,
+    body: AnswerBody,
     /// `None`: nothing more of the body comes.
     lease: Option<Lease>,
     active: ActiveAttempt,
 }
 
 impl Answered {
-    pub(super) fn new(
-        head: Response<()>,
-        carried: Carried,
-        lease: Lease,
-        active: ActiveAttempt,
-    ) -> Self {
+    pub(super) fn new(answer: Answer, lease: Lease, active: ActiveAttempt) -> Self {
         Self {
-            head,
-            carried,
+            answer,
             lease,
             active,
         }
     }
 
     pub(super) fn status(&self) -> StatusCode {
-        self.head.status()
+        self.answer.head.status()
     }
 
     pub(super) fn lease(&self) -> &Lease {
@@ -65,46 +58,36 @@ impl Answered {
 
     /// What is left of the request, which is `sending`.
     pub(super) fn left(&self, sending: &Sending) -> Left {
-        let has_copy = match &self.carried {
-            Carried::Http1 { connection, .. } => connection.keeps_request(),
-            Carried::Http2 { rest, .. } => rest.keeps_request(),
-            Carried::ReadAhead(_) => false,
-        };
-        sending.left_with_copy(has_copy)
+        sending.left_with_copy(self.answer.body.keeps_request())
     }
 
     /// Another server is asked: the request goes back to `sending`. If all of the body has come, its connection
     /// and its slot are given back at once.
     pub(super) fn set_aside(self, sending: &mut Sending) -> Aside {
         let Self {
-            head,
-            mut carried,
+            answer: Answer { head, mut body },
             lease,
             active,
         } = self;
-        let body = match &mut carried {
-            Carried::Http1 { connection, .. } => connection.take_request(),
-            Carried::Http2 { rest, .. } => rest.take_request(),
-            Carried::ReadAhead(_) => None,
-        };
-        sending.take_back(Leftover::seen(body));
+        sending.take_back(Leftover::seen(body.take_request()));
         active.stamp(|attempt| attempt.reason = Some(Reason::ServerResponseUnwanted));
+        let mut body = AnswerBody::Incoming(body);
         let mut pieces = VecDeque::new();
-        let (tail, lease) = match read_ahead(&mut carried, |piece| pieces.push_back(piece)) {
-            Reached::Limit => (Tail::More(carried), Some(lease)),
+        let reached = read_ahead(&mut body, |piece| pieces.push_back(piece));
+        let (tail, lease) = match reached {
+            Reached::Limit => (Tail::More(body), Some(lease)),
             Reached::End => {
-                give_back(carried, true, lease, &active);
+                give_back(body, true, lease, &active);
                 (Tail::End, None)
             }
-            Reached::Break(ending) => {
-                give_back(carried, false, lease, &active);
-                (Tail::Broken(Some(ending)), None)
+            Reached::Break(end) => {
+                give_back(body, false, lease, &active);
+                (Tail::Broken(Some(end)), None)
             }
         };
-        let carried = Carried::ReadAhead(Box::new(ReadAhead::new(pieces, tail)));
         Aside {
             head,
-            carried,
+            body: AnswerBody::ReadAhead(Box::new(ReadAhead::new(pieces, tail))),
             lease,
             active,
         }
@@ -113,33 +96,14 @@ impl Answered {
     /// The client gets the answer.
     pub(super) fn deliver(self) -> Response<ServerBody> {
         let Self {
-            head,
-            carried,
+            answer: Answer { head, mut body },
             lease,
             active,
         } = self;
-        let carried = match carried {
-            Carried::Http1 {
-                mut connection,
-                reuse,
-                pool,
-            } => {
-                connection.forget_request();
-                Carried::Http1 {
-                    connection,
-                    reuse,
-                    pool,
-                }
-            }
-            Carried::Http2 { body, rest, permit } => Carried::Http2 {
-                body,
-                rest: rest.delivered(),
-                permit,
-            },
-            ahead @ Carried::ReadAhead(_) => ahead,
-        };
+        body.deliver();
         active.deliver();
-        head.map(|()| ServerBody::new(carried, Some(lease), active))
+        let body = AnswerBody::Incoming(body);
+        head.map(|()| ServerBody::new(body, Some(lease), active))
     }
 }
 
@@ -148,7 +112,7 @@ impl Aside {
     pub(super) fn deliver(self) -> Response<ServerBody> {
         let Self {
             head,
-            carried,
+            body,
             lease,
             active,
         } = self;
@@ -156,23 +120,24 @@ impl Aside {
         // A later attempt may have had them.
         active.deadlines().begin();
         active.deliver();
-        head.map(|()| ServerBody::new(carried, lease, active))
+        head.map(|()| ServerBody::new(body, lease, active))
     }
 
     /// The client does not get the answer. Its connection is kept if the rest of its body has come, else closed:
     /// the rest is not waited for.
     pub(super) fn discard(mut self) {
         if let Some(lease) = self.lease.take() {
-            let reached = read_ahead(&mut self.carried, drop);
+            let reached = read_ahead(&mut self.body, drop);
             let is_over = matches!(reached, Reached::End);
-            give_back(self.carried, is_over, lease, &self.active);
+            give_back(self.body, is_over, lease, &self.active);
         }
     }
 }
 
 /// Ends an attempt whose answer was not wanted.
-fn give_back(carried: Carried, may_keep: bool, lease: Lease, active: &ActiveAttempt) {
-    carried.give_back(may_keep, &lease, clock::now());
+fn give_back(body: AnswerBody, may_keep: bool, lease: Lease, active: &ActiveAttempt) {
+    let limits = &lease.backend().shared.plan.pool;
+    body.give_back(may_keep, limits, clock::now());
     let verdict = Verdict::of_failure(Reason::ServerResponseUnwanted);
     lease.settle(&active.outcome(verdict));
 }
@@ -184,15 +149,15 @@ enum Reached {
     /// To the bound, or to the last byte that has come.
     Limit,
     /// To where the body ends early.
-    Break(Ending),
+    Break(EarlyEnd),
 }
 
 /// Reads what has come of the body, up to [`MOST_READ`], without waiting.
-fn read_ahead(carried: &mut Carried, mut take: impl FnMut(Frame<Bytes>)) -> Reached {
+fn read_ahead(body: &mut AnswerBody, mut take: impl FnMut(Frame<Bytes>)) -> Reached {
     let mut cx = Context::from_waker(Waker::noop());
     let mut bytes = 0;
-    while !carried.is_end_stream() {
-        match carried.poll_frame(&mut cx) {
+    while !body.is_end_stream() {
+        match body.poll_frame(&mut cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 bytes += frame.data_ref().map_or(0, Bytes::len);
                 take(frame);
@@ -200,7 +165,7 @@ fn read_ahead(carried: &mut Carried, mut take: impl FnMut(Frame<Bytes>)) -> Reac
                     return Reached::Limit;
                 }
             }
-            Poll::Ready(Some(Err(ending))) => return Reached::Break(ending),
+            Poll::Ready(Some(Err(end))) => return Reached::Break(end),
             Poll::Ready(None) => return Reached::End,
             Poll::Pending => return Reached::Limit,
         }

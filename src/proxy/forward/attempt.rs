@@ -3,21 +3,18 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use http::Response;
-
 use crate::base::clock::{self, Duration, Instant};
 use crate::base::turn;
 use crate::exchange::{Fault, Reason};
 use crate::net::Dialer;
 use crate::proxy::backend::Lease;
 use crate::proxy::io::ActiveAttempt;
-use crate::proxy::upstream::{Answer, ConnectParams, Connection, StreamEnd, Wanted};
+use crate::proxy::upstream::{
+    Answer, ConnectParams, Connection, Destination, Leftover, RequestEnd, Unanswered, Wanted, send,
+};
 
 use super::answered::Answered;
-use super::carried::Carried;
-use super::judge::reuse_after;
-use super::over_http1::over_http1;
-use super::over_http2::over_http2;
+use super::judge::{first_cause, note_answer, wait_for_answer};
 use super::proxy_header_pools::{ProxyHeaderPools, SelectedPool};
 use super::schedule::Left;
 use super::sending::Sending;
@@ -40,8 +37,8 @@ impl Failed {
 ///
 /// A connection that was used before may have been closed by the server in the moment in which it
 /// was taken. When it dies without an answer, the request is sent once more on a fresh connection to
-/// the same server, if nothing was written or if doing it twice does the same. A server of HTTP/2
-/// may say that it did nothing with the request; then it is sent again as well.
+/// the same server, if nothing was written or if doing it twice does the same. A server may also say that
+/// it did nothing with the request; then it is sent again as well.
 pub(super) async fn attempt(
     mut lease: Lease,
     sending: &mut Sending,
@@ -60,43 +57,15 @@ pub(super) async fn attempt(
             Ok(connected) => connected,
             Err(fault) => return Err(Failed::of(active, fault, lease)),
         };
-        let (fault, again) = match connection {
-            Connection::Http1(mut connection) => {
-                let is_old = connection.was_used();
-                match over_http1(&mut connection, ready, &lease, sending, &active).await {
-                    Ok(response) => {
-                        let carried = Carried::Http1 {
-                            reuse: reuse_after(&response, active.exchange()),
-                            connection,
-                            pool: selected.pool,
-                        };
-                        return Ok(Answered::new(response, carried, lease, active));
-                    }
-                    Err(fault) => {
-                        let died = is_old && fault.reason == Reason::ServerResponseEmpty;
-                        (fault, if died { Again::Stale } else { Again::No })
-                    }
-                }
-            }
-            Connection::Http2(permit) => {
-                // Boxed: the future is moved with each request, and those of HTTP/1 do not carry the
-                // room for it.
-                let answering = Box::pin(over_http2(&permit, ready, &lease, sending, &active));
-                match answering.await {
-                    Ok(Answer { response, rest }) => {
-                        let (head, body) = response.into_parts();
-                        let carried = Carried::Http2 { body, rest, permit };
-                        let response = Response::from_parts(head, ());
-                        return Ok(Answered::new(response, carried, lease, active));
-                    }
-                    Err((fault, end)) => (fault, Again::after(end, permit.was_used())),
-                }
-            }
+        let (fault, end) = match sent(connection, ready, &lease, &selected, sending, &active).await
+        {
+            Ok(answer) => return Ok(Answered::new(answer, lease, active)),
+            Err(unanswered) => unanswered,
         };
-        if sending.left() == Left::Nothing || !retries_left.allows(again) {
+        if sending.left() == Left::Nothing || !retries_left.allows(end) {
             return Err(Failed::of(active, fault, lease));
         }
-        if again != Again::Refused {
+        if end != RequestEnd::Refused {
             wanted = Wanted::OpenedSince(began);
         }
         lease.tried_in_vain(fault.reason);
@@ -104,25 +73,40 @@ pub(super) async fn attempt(
     }
 }
 
-/// Whether the same server may be asked once more.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Again {
-    /// An old connection died.
-    Stale,
-    /// The server refused the stream.
-    Refused,
-    /// The server had not looked at the stream when it said goodbye to the connection.
-    LeftOut,
-    No,
-}
-
-impl Again {
-    fn after(end: StreamEnd, was_used: bool) -> Self {
-        match end {
-            StreamEnd::Refused => Self::Refused,
-            StreamEnd::LeftOut => Self::LeftOut,
-            StreamEnd::Died if was_used => Self::Stale,
-            StreamEnd::Died | StreamEnd::Other => Self::No,
+/// Sends the request on `connection`, which is there since `began`, and looks at the head of the answer.
+async fn sent(
+    connection: Connection,
+    began: Instant,
+    lease: &Lease,
+    selected: &SelectedPool,
+    sending: &mut Sending,
+    active: &ActiveAttempt,
+) -> Result<Answer, (Fault, RequestEnd)> {
+    let Some((head, body)) = sending.take(active.exchange(), connection.was_used()) else {
+        // `attempt` asks before it sends again.
+        return Err((Fault::new(Reason::ServerResponseEmpty), RequestEnd::Other));
+    };
+    let server = lease.server();
+    let destination = Destination {
+        address: &server.shared.address,
+        settings: &server.settings,
+        pool: &selected.pool,
+    };
+    wait_for_answer(began, lease, active);
+    let outcome = send(connection, head, body, destination, active).await;
+    active.deadlines().server_came();
+    match outcome {
+        Ok(mut answer) => match note_answer(&answer.head, began, active) {
+            Ok(()) => Ok(answer),
+            Err(fault) => {
+                sending.take_back(Leftover::seen(answer.body.take_request()));
+                Err((fault, RequestEnd::Other))
+            }
+        },
+        Err(unanswered) => {
+            let Unanswered { fault, end, left } = first_cause(unanswered, active.exchange());
+            sending.take_back(left);
+            Err((fault, end))
         }
     }
 }
@@ -155,12 +139,12 @@ impl RetriesLeft {
         self.stale = 1;
     }
 
-    fn allows(&mut self, again: Again) -> bool {
-        let left = match again {
-            Again::Stale => &mut self.stale,
-            Again::Refused => &mut self.refused,
-            Again::LeftOut => &mut self.left_out,
-            Again::No => return false,
+    fn allows(&mut self, end: RequestEnd) -> bool {
+        let left = match end {
+            RequestEnd::Stale => &mut self.stale,
+            RequestEnd::Refused => &mut self.refused,
+            RequestEnd::LeftOut => &mut self.left_out,
+            RequestEnd::Other => return false,
         };
         let allows = *left > 0;
         *left = left.saturating_sub(1);
@@ -186,12 +170,10 @@ async fn connect(
             poll_fn(|cx| Poll::Ready(selected.pool.take(settings, &plan.pool, wanted, began, cx)));
         // A look that seems pending because the turn is over would take a closed one for open.
         if let Some(connection) = turn::uncounted(open).await {
-            // Opened a moment ago for other exchanges, which wait for it: this one counts it.
-            match &connection {
-                Connection::Http2(permit) if !permit.was_used() => {
-                    note_opened(Duration::ZERO, lease, active);
-                }
-                _ => lease.reused(),
+            match connection.was_used() {
+                true => lease.reused(),
+                // Opened a moment ago for other exchanges, which wait for it: this one counts it.
+                false => note_opened(Duration::ZERO, lease, active),
             }
             return Ok((connection, began));
         }
@@ -217,14 +199,10 @@ async fn connect(
     };
     let connection = connection??;
     let ready = clock::now();
-    // Of the exchanges that waited for the same connection, one opened it.
-    let is_first = match &connection {
-        Connection::Http1(connection) => !connection.was_used(),
-        Connection::Http2(permit) => !permit.was_used(),
-    };
-    match is_first {
-        true => note_opened(ready.saturating_duration_since(began), lease, active),
-        false => lease.reused(),
+    match connection.was_used() {
+        // Of the exchanges that waited for the same connection, another one opened it.
+        true => lease.reused(),
+        false => note_opened(ready.saturating_duration_since(began), lease, active),
     }
     Ok((connection, ready))
 }
@@ -245,11 +223,9 @@ mod tests {
         let mut asked_again = [0; 3];
         for _attempt in 0..10 {
             left.begin_attempt();
-            for (index, again) in [Again::Stale, Again::Refused, Again::LeftOut]
-                .into_iter()
-                .enumerate()
-            {
-                while left.allows(again) {
+            let ends = [RequestEnd::Stale, RequestEnd::Refused, RequestEnd::LeftOut];
+            for (index, end) in ends.into_iter().enumerate() {
+                while left.allows(end) {
                     asked_again[index] += 1;
                 }
             }

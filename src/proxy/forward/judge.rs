@@ -1,14 +1,12 @@
-//! What is made of a server's answer: whether the client would understand it, and what it says of the
-//! connection.
+//! What is made of a server's answer: whether the client would understand it.
 
-use http::{Response, StatusCode, Version, header};
+use http::{Response, StatusCode, Version};
 
 use crate::base::clock::{self, Instant};
 use crate::exchange::{Fault, Reason};
 use crate::proxy::backend::Lease;
 use crate::proxy::io::{ActiveAttempt, Exchange, UpgradeRequest};
-
-use super::carried::Reuse;
+use crate::proxy::upstream::{RequestEnd, Unanswered};
 
 /// From `began` on the attempt waits for the answer.
 pub(super) fn wait_for_answer(began: Instant, lease: &Lease, attempt: &ActiveAttempt) {
@@ -23,8 +21,8 @@ pub(super) fn wait_for_answer(began: Instant, lease: &Lease, attempt: &ActiveAtt
 /// # Errors
 ///
 /// The answer cannot be passed on.
-pub(super) fn note_answer<B>(
-    response: &Response<B>,
+pub(super) fn note_answer(
+    response: &Response<()>,
     began: Instant,
     attempt: &ActiveAttempt,
 ) -> Result<(), Fault> {
@@ -45,32 +43,22 @@ pub(super) fn note_answer<B>(
 
 /// If the client broke off or sent nonsense, that is the cause, and the server's end of it is only
 /// what follows.
-pub(super) fn first_cause(fault: Fault, exchange: &Exchange) -> Fault {
+pub(super) fn first_cause(unanswered: Unanswered, exchange: &Exchange) -> Unanswered {
     match exchange.record.reason.get() {
-        Some(reason) => Fault { reason, ..fault },
-        None => fault,
-    }
-}
-
-/// Whether the connection may carry another request. On one to a server of HTTP/1.0 hyper would
-/// write it in that version, and a body of unknown length would be lost. After a request to go on in
-/// another protocol, what the server takes the next bytes for is a matter of opinion.
-pub(super) fn reuse_after(response: &Response<()>, exchange: &Exchange) -> Reuse {
-    let says_close = response
-        .headers()
-        .get_all(header::CONNECTION)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
-        .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"));
-    if response.version() == Version::HTTP_11 && !says_close && exchange.upgrade().is_none() {
-        Reuse::Allowed
-    } else {
-        Reuse::Forbidden
+        Some(reason) => Unanswered {
+            fault: Fault {
+                reason,
+                ..unanswered.fault
+            },
+            end: RequestEnd::Other,
+            ..unanswered
+        },
+        None => unanswered,
     }
 }
 
 /// Whether the answer goes on in another protocol that was not asked for.
-fn is_unasked_upgrade<B>(response: &Response<B>, exchange: &Exchange) -> bool {
+fn is_unasked_upgrade(response: &Response<()>, exchange: &Exchange) -> bool {
     let is_agreed = |upgrade: &UpgradeRequest| upgrade.is_agreed_in(response);
     response.status() == StatusCode::SWITCHING_PROTOCOLS
         && !exchange.upgrade().is_some_and(is_agreed)
@@ -78,7 +66,7 @@ fn is_unasked_upgrade<B>(response: &Response<B>, exchange: &Exchange) -> bool {
 
 /// Whether the client would take an ordinary answer for a tunnel: to its extended CONNECT any 2xx is one (RFC
 /// 8441 §5), and a server of HTTP/1.1 that goes on in the other protocol says 101.
-fn looks_like_a_tunnel<B>(response: &Response<B>, exchange: &Exchange) -> bool {
+fn looks_like_a_tunnel(response: &Response<()>, exchange: &Exchange) -> bool {
     let asks_by_connect = exchange.record.opening.version == Version::HTTP_2;
     let is_ordinary = |upgrade: &UpgradeRequest| !upgrade.is_agreed_in(response);
     asks_by_connect && response.status().is_success() && exchange.upgrade().is_some_and(is_ordinary)

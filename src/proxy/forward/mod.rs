@@ -1,17 +1,17 @@
 //! The way of a request to a server and of its answer back: try, judge, maybe try again.
 //!
-//! `http::handle` has decided which backend; here a server is chosen, a connection taken or opened,
-//! and the answer judged. What is given back streams: when its last byte is through, or when it is
-//! dropped, the slot at the server is given back and the connection kept or closed.
+//! `http::handle` has decided which backend. `tries` leases a slot at a server for each attempt, and asks `schedule`
+//! what follows from its outcome. An `attempt` takes a connection or has one opened, and gives `upstream::send` the
+//! head and the body. It gets the head of the answer with a body that streams, or what is known of the request that
+//! got none; which version of HTTP that took, nothing here knows. When the last byte of the answer is through, or
+//! when it is dropped, the slot at the server is given back and the connection kept or closed.
 
 mod answered;
 mod attempt;
 mod bare;
-mod carried;
 mod judge;
-mod over_http1;
-mod over_http2;
 mod proxy_header_pools;
+mod read_ahead;
 mod schedule;
 mod sending;
 mod server_body;

@@ -13,16 +13,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Version;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::base::clock::{self, Instant};
 use crate::base::turn;
 use crate::exchange::{Fault, Reason, Verdict};
 use crate::proxy::backend::Lease;
-use crate::proxy::io::{ActiveAttempt, End};
+use crate::proxy::io::ActiveAttempt;
+use crate::proxy::upstream::{EarlyEnd, ServerEnd};
 
-use super::carried::{Carried, Ending};
+use super::read_ahead::AnswerBody;
 
 /// A server's response body.
 pub(crate) struct ServerBody {
@@ -35,19 +35,15 @@ pub(crate) struct ServerBody {
 
 /// What the exchange occupies at the server. The connection goes first: the slot stands for it.
 struct Way {
-    carried: Carried,
+    body: AnswerBody,
     /// `None`: it was given back when all of the response had come.
     lease: Option<Lease>,
 }
 
-/// What is left of a request to a server that goes on in another protocol.
+/// A tunnel that a server has agreed to.
 pub(crate) struct Upgraded {
-    /// The way to the server.
-    pub server: End,
-    /// What it spoke before.
-    pub version: Version,
-    /// What it has said already.
-    pub read_already: Bytes,
+    /// The server's end.
+    pub server: ServerEnd,
     /// The slot at it.
     pub lease: Lease,
 }
@@ -57,9 +53,9 @@ pub(crate) struct Upgraded {
 pub(crate) struct BodyError(pub Reason);
 
 impl ServerBody {
-    pub(super) fn new(carried: Carried, lease: Option<Lease>, attempt: ActiveAttempt) -> Self {
+    pub(super) fn new(body: AnswerBody, lease: Option<Lease>, attempt: ActiveAttempt) -> Self {
         Self {
-            way: Some(Way { carried, lease }),
+            way: Some(Way { body, lease }),
             is_given_back: false,
             attempt,
         }
@@ -68,7 +64,7 @@ impl ServerBody {
     /// Whether a connection to a server waits for it, which carries nothing else.
     pub(crate) fn holds_connection(&self) -> bool {
         let way = self.way.as_ref();
-        way.is_some_and(|way| way.carried.holds_connection())
+        way.is_some_and(|way| way.body.holds_connection())
     }
 
     /// Gives back what the exchange occupies at the server, and goes on without this body: the client
@@ -95,18 +91,18 @@ impl ServerBody {
             return;
         };
         self.attempt.deadlines().server_came();
-        let Way { carried, lease } = way;
+        let Way { body, lease } = way;
         let may_keep = self.attempt.exchange().request_complete.get();
         if let Some(lease) = lease {
-            carried.give_back(may_keep, &lease, now);
+            body.give_back(may_keep, &lease.backend().shared.plan.pool, now);
             lease.settle(&self.attempt.outcome(Verdict::Answered));
         }
     }
 
     /// Closes what carries the response, if anything does, and gives the slot back.
     fn close(&mut self, verdict: Verdict) {
-        if let Some(Way { carried, lease }) = self.way.take() {
-            drop(carried);
+        if let Some(Way { body, lease }) = self.way.take() {
+            drop(body);
             if let Some(lease) = lease {
                 lease.settle(&self.attempt.outcome(verdict));
             }
@@ -121,15 +117,10 @@ impl ServerBody {
     /// The server has not.
     pub(crate) fn into_upgraded(mut self) -> Result<Upgraded, Fault> {
         let malformed = || Fault::new(Reason::ServerResponseMalformed);
-        let Way { carried, lease } = self.way.take().ok_or_else(malformed)?;
+        let Way { body, lease } = self.way.take().ok_or_else(malformed)?;
         let lease = lease.ok_or_else(malformed)?;
-        match carried.into_upgraded() {
-            Some((server, version, read_already)) => Ok(Upgraded {
-                server,
-                version,
-                read_already,
-                lease,
-            }),
+        match body.into_tunnel() {
+            Some(server) => Ok(Upgraded { server, lease }),
             None => {
                 let fault = malformed();
                 let verdict = Verdict::of_failure(fault.reason);
@@ -139,18 +130,13 @@ impl ServerBody {
         }
     }
 
-    fn reason_of(&self, broken: &Ending) -> Reason {
-        let client = self.attempt.exchange().record.reason.get();
-        let is_malformed = match (broken, client) {
-            // The request was given up here, and the stream with it.
-            (Ending::Http2(_), Some(reason)) => return reason,
-            (Ending::Http2(error), None) => error.is_library(),
-            (Ending::Http1(broken), _) => broken.is_malformed(),
-        };
-        match is_malformed {
-            true => Reason::ServerBodyMalformed,
-            false => Reason::ServerBodyIncomplete,
-        }
+    fn reason_of(&self, end: EarlyEnd) -> Reason {
+        // What was first is the cause: the request was given up, and the answer with it.
+        let cause = self.attempt.exchange().record.reason.get();
+        cause.unwrap_or(match end {
+            EarlyEnd::Malformed => Reason::ServerBodyMalformed,
+            EarlyEnd::Incomplete => Reason::ServerBodyIncomplete,
+        })
     }
 
     fn abort(&mut self, reason: Reason) -> BodyError {
@@ -158,12 +144,9 @@ impl ServerBody {
         // What was first is the cause.
         let cause = self.attempt.exchange().record.reason.get();
         if cause == Some(Reason::ServerBodyTimeout)
-            && let Some(Way {
-                carried: Carried::Http2 { permit, .. },
-                ..
-            }) = &self.way
+            && let Some(way) = &self.way
         {
-            permit.doubt();
+            way.body.doubt();
         }
         self.close(Verdict::of_cut(cause.unwrap_or(reason)));
         BodyError(reason)
@@ -189,7 +172,7 @@ impl Body for ServerBody {
         if !turn::may_go_on(cx) {
             return Poll::Pending;
         }
-        let polled = way.carried.poll_frame(cx);
+        let polled = way.body.poll_frame(cx);
         let deadlines = this.attempt.deadlines();
         match polled {
             Poll::Pending => {
@@ -211,8 +194,7 @@ impl Body for ServerBody {
                 if frame.is_trailers() {
                     // Nothing follows them, and hyper does not ask whether.
                     this.finish();
-                } else if way.carried.is_end_stream()
-                    && this.attempt.exchange().request_complete.get()
+                } else if way.body.is_end_stream() && this.attempt.exchange().request_complete.get()
                 {
                     // The client may take its time over this piece, and the server need not wait.
                     this.give_back(clock::now());
@@ -225,7 +207,7 @@ impl Body for ServerBody {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                let reason = this.reason_of(&error);
+                let reason = this.reason_of(error);
                 Poll::Ready(Some(Err(this.abort(reason))))
             }
         }
@@ -233,12 +215,12 @@ impl Body for ServerBody {
 
     fn is_end_stream(&self) -> bool {
         let way = self.way.as_ref();
-        way.is_none_or(|way| way.carried.is_end_stream())
+        way.is_none_or(|way| way.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.way {
-            Some(way) => way.carried.size_hint(),
+            Some(way) => way.body.size_hint(),
             None => SizeHint::with_exact(0),
         }
     }

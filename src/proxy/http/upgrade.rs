@@ -181,7 +181,7 @@ pub(super) fn towards_client(
         return;
     }
     head.status = StatusCode::SWITCHING_PROTOCOLS;
-    if open_tunnel.upgraded.version == Version::HTTP_2
+    if !open_tunnel.upgraded.server.has_seen_key
         && let Proof::Clients(key) = &upgrade.proof
         && let Ok(answer) = HeaderValue::from_maybe_shared(Bytes::from(key.answer()))
     {
@@ -200,19 +200,14 @@ impl OpenTunnel {
         exchange: &Rc<Exchange>,
         session: &Client,
     ) -> Tunnel {
-        let Upgraded {
-            server,
-            read_already,
-            lease,
-            ..
-        } = self.upgraded;
+        let Upgraded { server, lease } = self.upgraded;
         let is_websocket = |upgrade: &UpgradeRequest| upgrade.protocol == WEBSOCKET;
         let spoken = match exchange.upgrade().is_some_and(is_websocket) {
             true => Spoken::WebSocket,
             false => Spoken::Anything,
         };
         Tunnel {
-            relay: Relay::new(client, (server, read_already), spoken),
+            relay: Relay::new(client, (server.end, server.read_already), spoken),
             lease,
             exchange: Rc::clone(exchange),
             frontend: Arc::clone(&session.live),

@@ -1,16 +1,21 @@
 //! The way to one server: connections, the exchanges they carry, and those kept for the next.
 //!
-//! `backend` has chosen the server; `forward` says what to send. A connection belongs to the worker
-//! that opened it: one of HTTP/1 to one exchange at a time, one of HTTP/2 to as many as the server
-//! lets it carry. Which of the two it is, the configuration says, or the server by ALPN: a [`ServerPool`]
+//! `backend` has chosen the server; `forward` takes a [`Connection`] from a [`ServerPool`], and has [`send`] write a
+//! head and a body on it. What comes back is an [`Answer`], whose body streams, or [`Unanswered`]: what is known of
+//! the request. Both are the same for HTTP/1 and HTTP/2: nothing above this room knows which it is.
+//!
+//! A connection belongs to the worker that opened it: one of HTTP/1 to one exchange at a time, one of HTTP/2 to as
+//! many as the server lets it carry. Which of the two it is, the configuration says, or the server by ALPN: a pool
 //! has both kinds, and a server has a pool for each name that is asked for by SNI.
 
+mod failure;
 mod framing;
 mod h1;
 mod h2;
 mod idle_pool;
-mod leftover;
+mod incoming;
 mod open;
+mod send;
 mod server_pool;
 mod server_pools;
 mod settings;
@@ -18,13 +23,11 @@ mod tls;
 mod transport;
 mod trust;
 
-pub(crate) use framing::check_framing;
-pub(crate) use h1::{BodyBroken, Failure, H1Connection};
-pub(crate) use h2::{
-    Answer, Rest, StreamEnd, StreamPermit, Unanswered, ask_for_tunnel, head_of, not_http2,
-};
-pub(crate) use leftover::Leftover;
+pub(crate) use failure::{EarlyEnd, Leftover, RequestEnd, Unanswered};
+pub(crate) use h2::{head_of, not_http2};
+pub(crate) use incoming::{Incoming, ServerEnd};
 pub(crate) use open::{Opener, dial};
+pub(crate) use send::{Answer, Destination, send};
 pub(crate) use server_pool::{ConnectParams, Connection, ServerPool, Wanted};
 pub(crate) use server_pools::ServerPools;
 pub(crate) use settings::Settings;

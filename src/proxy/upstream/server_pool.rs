@@ -49,8 +49,11 @@ enum Chosen {
     Http2,
 }
 
-/// A connection for one exchange.
-pub enum Connection {
+/// A connection for one exchange. What is spoken on it is known in this room alone.
+pub(crate) struct Connection(pub(super) Kind);
+
+/// What a connection is.
+pub(super) enum Kind {
     /// The whole connection.
     Http1(H1Connection),
     /// One stream of it.
@@ -59,7 +62,7 @@ pub enum Connection {
 
 /// Which connections will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub(crate) enum Wanted {
     /// Any.
     Any,
     /// One that is opened after this moment: an older one has just died.
@@ -67,7 +70,7 @@ pub enum Wanted {
 }
 
 /// What opening a connection needs.
-pub struct ConnectParams<'a> {
+pub(crate) struct ConnectParams<'a> {
     /// Where sockets come from.
     pub dialer: &'a Dialer,
     /// What the client connection may claim.
@@ -82,6 +85,24 @@ pub struct ConnectParams<'a> {
     pub limits: &'a plan::Pool,
     /// How long opening may take.
     pub timeout: Duration,
+}
+
+impl Connection {
+    fn http1(connection: H1Connection) -> Self {
+        Self(Kind::Http1(connection))
+    }
+
+    fn http2(permit: StreamPermit) -> Self {
+        Self(Kind::Http2(permit))
+    }
+
+    /// Whether it has carried a request before.
+    pub(crate) fn was_used(&self) -> bool {
+        match &self.0 {
+            Kind::Http1(connection) => connection.was_used(),
+            Kind::Http2(permit) => permit.was_used(),
+        }
+    }
 }
 
 impl ServerPool {
@@ -107,7 +128,7 @@ impl ServerPool {
     }
 
     /// A connection that is open and can carry one more exchange.
-    pub fn take(
+    pub(crate) fn take(
         &self,
         settings: &Settings,
         limits: &plan::Pool,
@@ -118,10 +139,10 @@ impl ServerPool {
         if settings.plan.protocol != Protocol::Http1
             && let Some(permit) = self.permit(limits, wanted, now)
         {
-            return Some(Connection::Http2(permit));
+            return Some(Connection::http2(permit));
         }
         match wanted {
-            Wanted::Any => self.idle.take(limits, now, cx).map(Connection::Http1),
+            Wanted::Any => self.idle.take(limits, now, cx).map(Connection::http1),
             // An idle connection is an old one.
             Wanted::OpenedSince(_) => None,
         }
@@ -141,7 +162,7 @@ impl ServerPool {
     /// # Errors
     ///
     /// Why none came about, safe to try again.
-    pub async fn open(
+    pub(crate) async fn open(
         self: &Rc<Self>,
         params: &ConnectParams<'_>,
         wanted: Wanted,
@@ -163,14 +184,14 @@ impl ServerPool {
         {
             NewConnection::Http1(connection) => {
                 self.chosen.set(Some(Chosen::Http1));
-                Ok(Connection::Http1(connection))
+                Ok(Connection::http1(connection))
             }
             NewConnection::Http2(new) => {
                 // The server has changed its mind.
                 self.chosen.set(Some(Chosen::Http2));
                 self.h2.add(*new);
                 self.permit(params.limits, Wanted::OpenedSince(began), clock::now())
-                    .map(Connection::Http2)
+                    .map(Connection::http2)
                     .ok_or(Fault::new(Reason::ServerStreamRefused))
             }
         }
@@ -183,7 +204,7 @@ impl ServerPool {
     /// # Errors
     ///
     /// Why none came about: `upgrade.unsupported` where the configuration wants HTTP/2.
-    pub async fn open_for_upgrade(
+    pub(crate) async fn open_for_upgrade(
         self: &Rc<Self>,
         params: &ConnectParams<'_>,
         wanted: Wanted,
@@ -198,14 +219,14 @@ impl ServerPool {
             None if self.declines.get() && !is_told => return self.open_http1(params).await,
             None => self.open(params, wanted).await?,
         };
-        let permit = match connection {
-            Connection::Http1(connection) => return Ok(Connection::Http1(connection)),
-            Connection::Http2(permit) => permit,
+        let permit = match connection.0 {
+            Kind::Http1(connection) => return Ok(Connection::http1(connection)),
+            Kind::Http2(permit) => permit,
         };
         let declines = !permit.takes_connect().await?;
         self.declines.set(declines);
         if !declines {
-            return Ok(Connection::Http2(permit));
+            return Ok(Connection::http2(permit));
         }
         permit.leave_unused();
         if is_told {
@@ -225,7 +246,7 @@ impl ServerPool {
             params.settings,
             name,
         );
-        opening.await.map(Connection::Http1)
+        opening.await.map(Connection::http1)
     }
 
     /// Whether a connection that is opened now may carry others too.
@@ -250,10 +271,10 @@ impl ServerPool {
             // From here on no change is missed.
             changed.as_mut().enable();
             if let Some(connection) = self.fresh.borrow_mut().pop() {
-                return Ok(Some(Connection::Http1(connection)));
+                return Ok(Some(Connection::http1(connection)));
             }
             if let Some(permit) = self.permit(params.limits, wanted, clock::now()) {
-                return Ok(Some(Connection::Http2(permit)));
+                return Ok(Some(Connection::http2(permit)));
             }
             if self.chosen.get() == Some(Chosen::Http1) {
                 return Ok(None);
@@ -309,7 +330,7 @@ impl ServerPool {
 
     /// Keeps a connection of HTTP/1 for the next exchange, unless there are enough, or another exchange waits
     /// for its descriptor.
-    pub fn keep(&self, connection: H1Connection, limits: &plan::Pool, now: Instant) {
+    pub(super) fn keep(&self, connection: H1Connection, limits: &plan::Pool, now: Instant) {
         if !self.is_retired.get() && !connection.is_wanted() {
             self.idle.keep(connection, limits, now);
         }

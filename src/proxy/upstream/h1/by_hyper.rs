@@ -20,13 +20,15 @@ use hyper_util::rt::TokioIo;
 use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
 use crate::proxy::io::{
-    AttemptDeadlines, MOST_INTERIM_BYTES, RequestBody, SocketTracker, TrackedSocket, UploadProgress,
+    AttemptDeadlines, MOST_INTERIM_BYTES, ReceiveError, RequestBody, SocketTracker, TrackedSocket,
+    UploadProgress,
 };
+use crate::proxy::upstream::failure::{EarlyEnd, Leftover};
 use crate::proxy::upstream::framing::check_framing;
-use crate::proxy::upstream::leftover::Leftover;
+
 use crate::proxy::upstream::settings::Settings;
 
-use super::{BodyBroken, Failure, Waiting};
+use super::{Failure, Waiting};
 
 type Answered = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
@@ -187,7 +189,7 @@ impl HyperConnection {
     pub(super) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, EarlyEnd>>> {
         let Some(incoming) = &mut self.incoming else {
             return Poll::Ready(None);
         };
@@ -201,7 +203,10 @@ impl HyperConnection {
         if let Poll::Ready(None) = polled {
             self.incoming = None;
         }
-        polled.map_err(BodyBroken::Hyper)
+        polled.map_err(|error| match ReceiveError::is_bad_framing(&error) {
+            true => EarlyEnd::Malformed,
+            false => EarlyEnd::Incomplete,
+        })
     }
 
     /// See [`super::H1Connection::is_end_stream`].

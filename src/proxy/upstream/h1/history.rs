@@ -31,6 +31,11 @@ impl History {
         self.requests > 0
     }
 
+    /// Whether it has carried one before the request that it carries now.
+    pub(super) fn was_used_before(&self) -> bool {
+        self.requests > 1
+    }
+
     /// Notes that the connection is idle from `now` on.
     pub(super) fn idle_from(&mut self, now: Instant) {
         self.idle_since = now;

@@ -14,7 +14,6 @@ mod own;
 mod tests;
 mod upload;
 
-use std::io;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -23,12 +22,11 @@ use http::{HeaderValue, Method, Response};
 use http_body::{Frame, SizeHint};
 
 use crate::base::clock::Instant;
-use crate::exchange::Fault;
+use crate::exchange::{Fault, Reason};
 use crate::net::Stream;
-use crate::proxy::io::{AttemptDeadlines, Listener, ReceiveError, RequestBody, UploadProgress};
-use crate::wire::h1::Refusal;
+use crate::proxy::io::{AttemptDeadlines, Listener, RequestBody, UploadProgress};
 
-use super::leftover::Leftover;
+use super::failure::{EarlyEnd, Leftover, RequestEnd, Unanswered};
 use super::settings::Settings;
 use by_hyper::HyperConnection;
 use own::OwnConnection;
@@ -37,7 +35,7 @@ pub(super) use history::History;
 
 /// A connection that was open when it was last looked at. Boxed, because it is moved several times for each
 /// request.
-pub struct H1Connection(Box<Inner>);
+pub(super) struct H1Connection(Box<Inner>);
 
 struct Inner {
     engine: Engine,
@@ -55,7 +53,7 @@ enum Engine {
 }
 
 /// A request that was begun and is not answered yet.
-pub struct Waiting<'a> {
+pub(super) struct Waiting<'a> {
     method: &'a Method,
     /// Gets the interim responses.
     listener: Option<Listener>,
@@ -67,25 +65,10 @@ pub struct Waiting<'a> {
     upload_progress: Option<UploadProgress>,
 }
 
-/// Why the body of an answer ended early.
-#[derive(Debug)]
-pub enum BodyBroken {
-    /// Its framing is malformed.
-    Refused(Refusal),
-    /// The connection broke.
-    Io(io::Error),
-    /// The connection ended before the body did, or the client ended its request early.
-    Cut,
-    /// hyper's own error.
-    Hyper(hyper::Error),
-}
-
-/// A failed attempt on this connection.
-pub struct Failure {
-    /// What happened.
-    pub fault: Fault,
-    /// What is left of the request.
-    pub left: Leftover,
+/// Why there is no answer, and what is left of the request.
+struct Failure {
+    fault: Fault,
+    left: Leftover,
 }
 
 impl H1Connection {
@@ -110,7 +93,7 @@ impl H1Connection {
     /// Begins a request, which [`H1Connection::poll_answer`] sends. `host` becomes the `Host` field; it must be
     /// `None` if `head` has one.
     // Not one `async fn` for both: its future would hold the body, which is large, more than once.
-    pub fn begin<'a>(
+    pub(super) fn begin<'a>(
         &mut self,
         head: &'a Parts,
         host: Option<&HeaderValue>,
@@ -129,29 +112,38 @@ impl H1Connection {
     ///
     /// # Errors
     ///
-    /// [`Failure`]; if a deadline passes, with the reason of that.
-    pub fn poll_answer(
+    /// There is none; if a deadline passes, its reason says so.
+    pub(super) fn poll_answer(
         &mut self,
         cx: &mut Context<'_>,
         waiting: &mut Waiting<'_>,
         deadlines: AttemptDeadlines<'_>,
-    ) -> Poll<Result<Response<()>, Failure>> {
-        match &mut self.0.engine {
+    ) -> Poll<Result<Response<()>, Unanswered>> {
+        let Inner { engine, history } = &mut *self.0;
+        let polled = match engine {
             Engine::Own(own) => own.poll_answer(cx, waiting, deadlines),
             Engine::Hyper(hyper) => hyper.poll_answer(cx, waiting, deadlines),
-        }
+        };
+        polled.map_err(|Failure { fault, left }| Unanswered {
+            end: match history.was_used_before() && fault.reason == Reason::ServerResponseEmpty {
+                true => RequestEnd::Stale,
+                false => RequestEnd::Other,
+            },
+            fault,
+            left,
+        })
     }
 
     /// The next piece of the answer's body. Also writes what is left of the request.
     ///
     /// # Errors
     ///
-    /// [`BodyBroken`]: the body ended early.
+    /// The body ended early.
     #[inline]
-    pub fn poll_frame(
+    pub(super) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, EarlyEnd>>> {
         match &mut self.0.engine {
             Engine::Own(own) => own.poll_frame(cx),
             Engine::Hyper(hyper) => hyper.poll_frame(cx),
@@ -159,7 +151,7 @@ impl H1Connection {
     }
 
     /// Whether the request that was answered could be sent once more, body and all.
-    pub fn keeps_request(&self) -> bool {
+    pub(super) fn keeps_request(&self) -> bool {
         match &self.0.engine {
             Engine::Own(own) => own.keeps_request(),
             Engine::Hyper(_) => false,
@@ -167,7 +159,7 @@ impl H1Connection {
     }
 
     /// The body of the request that was answered, to be sent once more; `None`: it is not kept.
-    pub fn take_request(&mut self) -> Option<RequestBody> {
+    pub(super) fn take_request(&mut self) -> Option<RequestBody> {
         match &mut self.0.engine {
             Engine::Own(own) => own.take_request(),
             Engine::Hyper(_) => None,
@@ -176,7 +168,7 @@ impl H1Connection {
 
     /// Keeps nothing of the request that was answered: it will not be sent again.
     #[inline]
-    pub fn forget_request(&mut self) {
+    pub(super) fn forget_request(&mut self) {
         if let Engine::Own(own) = &mut self.0.engine {
             own.forget_request();
         }
@@ -184,7 +176,7 @@ impl H1Connection {
 
     /// Whether the answer's body has been read to its end.
     #[inline]
-    pub fn is_end_stream(&self) -> bool {
+    pub(super) fn is_end_stream(&self) -> bool {
         match &self.0.engine {
             Engine::Own(own) => own.is_end_stream(),
             Engine::Hyper(hyper) => hyper.is_end_stream(),
@@ -193,7 +185,7 @@ impl H1Connection {
 
     /// How much of the answer's body is still to come.
     #[inline]
-    pub fn size_hint(&self) -> SizeHint {
+    pub(super) fn size_hint(&self) -> SizeHint {
         match &self.0.engine {
             Engine::Own(own) => own.size_hint(),
             Engine::Hyper(hyper) => hyper.size_hint(),
@@ -201,7 +193,7 @@ impl H1Connection {
     }
 
     /// The socket and the bytes that were read after the last head; `None`: HTTP has not ended on it.
-    pub fn into_upgraded(self) -> Option<(Stream, Bytes)> {
+    pub(super) fn into_upgraded(self) -> Option<(Stream, Bytes)> {
         match self.0.engine {
             Engine::Own(own) => own.into_upgraded(),
             Engine::Hyper(hyper) => hyper.into_upgraded(),
@@ -250,19 +242,8 @@ impl H1Connection {
     }
 
     /// Whether it has carried a request before.
-    pub fn was_used(&self) -> bool {
+    pub(super) fn was_used(&self) -> bool {
         self.0.history.was_used()
-    }
-}
-
-impl BodyBroken {
-    /// Whether the server sent malformed framing; if not, the connection or the client broke off.
-    pub fn is_malformed(&self) -> bool {
-        match self {
-            Self::Refused(_) => true,
-            Self::Io(_) | Self::Cut => false,
-            Self::Hyper(error) => ReceiveError::is_bad_framing(error),
-        }
     }
 }
 

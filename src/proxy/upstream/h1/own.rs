@@ -17,7 +17,7 @@ use crate::plan::HeaderCase;
 use crate::proxy::io::{
     AttemptDeadlines, MOST_INTERIM_BYTES, RequestBody, TrackedSocket, UploadProgress,
 };
-use crate::proxy::upstream::leftover::Leftover;
+use crate::proxy::upstream::failure::{EarlyEnd, Leftover};
 use crate::proxy::upstream::settings::Settings;
 use crate::proxy::upstream::tls::ended_unanswered;
 use crate::wire::h1::Refusal;
@@ -26,7 +26,7 @@ use crate::wire::h1::request::NameCase;
 use crate::wire::h1::response::{Framing, HeadLimits, ResponseHead, ResponseParser};
 
 use super::upload::{Stopped, Upload};
-use super::{BodyBroken, Failure, Waiting};
+use super::{Failure, Waiting};
 
 /// The most that one read takes while little is expected. It reads into an array on the stack, so that a
 /// waiting connection holds no buffer.
@@ -229,38 +229,34 @@ impl OwnConnection {
     pub(super) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
-        if let Poll::Ready(Err(stopped)) = self.upload.poll(cx, &mut self.stream) {
+    ) -> Poll<Option<Result<Frame<Bytes>, EarlyEnd>>> {
+        if let Poll::Ready(Err(_)) = self.upload.poll(cx, &mut self.stream) {
             self.expected = Expected::Ended;
-            return Poll::Ready(Some(Err(match stopped {
-                // The exchange has the reason already: `RequestBody` has recorded it.
-                Stopped::Body(_) => BodyBroken::Cut,
-                Stopped::Socket(error) => BodyBroken::Io(error),
-            })));
+            // If the client has ended its request, the exchange has the reason: `RequestBody` has recorded it.
+            return Poll::Ready(Some(Err(EarlyEnd::Incomplete)));
         }
         loop {
             match self.next_piece() {
                 Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
                 Ok(None) => {}
-                Err(refusal) => {
+                Err(_) => {
                     self.expected = Expected::Ended;
-                    return Poll::Ready(Some(Err(BodyBroken::Refused(refusal))));
+                    return Poll::Ready(Some(Err(EarlyEnd::Malformed)));
                 }
             }
             if self.is_end_stream() {
                 return Poll::Ready(None);
             }
-            let error = match ready!(self.poll_read(cx)) {
-                Ok(0) if matches!(self.expected, Expected::UntilEnd) => {
-                    self.expected = Expected::Ended;
-                    return Poll::Ready(None);
-                }
-                Ok(0) => BodyBroken::Cut,
+            let is_whole = match ready!(self.poll_read(cx)) {
+                Ok(0) => matches!(self.expected, Expected::UntilEnd),
                 Ok(_) => continue,
-                Err(error) => BodyBroken::Io(error),
+                Err(_) => false,
             };
             self.expected = Expected::Ended;
-            return Poll::Ready(Some(Err(error)));
+            return Poll::Ready(match is_whole {
+                true => None,
+                false => Some(Err(EarlyEnd::Incomplete)),
+            });
         }
     }
 

@@ -16,7 +16,7 @@ use crate::exchange::{AttemptIndex, Opening, Reason, RequestId};
 use crate::net::{Io, Stream};
 use crate::plan::HeaderCase;
 use crate::proxy::io::{Exchange, RequestBody};
-use crate::proxy::upstream::leftover::Leftover;
+use crate::proxy::upstream::failure::Leftover;
 use crate::wire::h1::response::HeadLimits;
 
 use super::Failure;

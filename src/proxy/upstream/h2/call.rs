@@ -3,66 +3,45 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use ::h2::Reason as Code;
 use ::h2::client::{ResponseFuture, SendRequest};
+use ::h2::{Reason as Code, RecvStream};
 use bytes::Bytes;
-use http::Response;
+use http::{Method, Request, Response};
+use http_body::Body;
 
 use crate::exchange::{Fault, Reason};
 use crate::proxy::io::{
-    AttemptDeadlines, BodyFault, Pump, RequestBody, Stopped, StreamBody, UploadProgress,
-    interim_bytes, trim_values,
+    AttemptDeadlines, BodyFault, MOST_INTERIM_BYTES, Pump, RequestBody, Stopped, StreamBody,
+    UploadProgress, interim_bytes, trim_values,
 };
-use crate::proxy::upstream::leftover::Leftover;
+use crate::proxy::upstream::failure::{Leftover, RequestEnd, Unanswered};
+use crate::proxy::upstream::framing::check_framing;
 use crate::proxy::upstream::tls::refused_certificate;
 
+use super::incoming::H2Incoming;
 use super::not_http2;
 use super::rest::{Rest, Unjudged};
 use super::stream::StreamPermit;
 
-/// What a server answered.
-pub struct Answer {
-    /// The head, and the body that is still to come.
-    pub response: Response<StreamBody>,
-    /// What is left of the request.
-    pub rest: Rest,
-}
-
-/// No answer came.
-pub struct Unanswered {
-    /// Why.
-    pub fault: Fault,
-    /// How its stream ended.
-    pub end: StreamEnd,
-    /// What is left of the request.
-    pub left: Leftover,
-}
-
-/// How the stream of a request ended that was not answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamEnd {
-    /// The server did nothing with it: it refused this one.
-    Refused,
-    /// The server did nothing with it: it, or we, will not go on with this connection.
-    LeftOut,
-    /// The connection died.
-    Died,
-    /// Something else.
-    Other,
-}
-
-/// A request that is on its way and not answered.
-pub(super) struct Call {
-    pub(super) response: ResponseFuture,
-    pub(super) pump: Pump<RequestBody>,
+/// A request that is on its way and not answered. Dropping it resets its stream, and nothing else on the
+/// connection.
+pub(in super::super) struct Call {
+    response: ResponseFuture,
+    pump: Pump<RequestBody>,
     /// `None`: there is no body.
-    pub(super) upload_progress: Option<UploadProgress>,
+    upload_progress: Option<UploadProgress>,
     /// What the server may still say before its answer.
-    pub(super) interim_left: u64,
+    interim_left: u64,
+    /// Whether its stream stays open for a tunnel.
+    connects: bool,
+    permit: StreamPermit,
 }
+
+/// The head of an answer, and the stream of its body.
+pub(in super::super) type Answered = (Response<()>, H2Incoming);
 
 /// Why a call ends without an answer.
-pub(super) enum Ended {
+pub(in super::super) enum Ended {
     Deadline(Reason),
     /// The client broke off, or sent nonsense.
     Body(Reason),
@@ -72,11 +51,67 @@ pub(super) enum Ended {
 }
 
 impl Call {
-    pub(super) fn poll(
+    /// Begins a request. The stream of a CONNECT stays open for what follows.
+    ///
+    /// # Errors
+    ///
+    /// The connection takes no more requests, or not this one.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the error holds the body, and is passed on once"
+    )]
+    pub(in super::super) fn begin(
+        permit: StreamPermit,
+        head: Request<()>,
+        mut body: RequestBody,
+        deadlines: AttemptDeadlines<'_>,
+    ) -> Result<Self, Unanswered> {
+        let Some(mut sender) = permit.sender() else {
+            return Err(left_out(None, body));
+        };
+        let is_whole = body.is_end_stream();
+        let connects = head.method() == Method::CONNECT;
+        let (response, stream) = match sender.send_request(head, is_whole && !connects) {
+            Ok(both) => both,
+            Err(error) if takes_requests(&mut sender) => {
+                // A bug here: a field that no request in HTTP/2 may have. Others are not concerned.
+                return Err(Unanswered {
+                    fault: Fault::http2(Reason::ProxyPanic, error),
+                    end: RequestEnd::Other,
+                    left: Leftover::seen(body.rewound()),
+                });
+            }
+            Err(error) => {
+                permit.leave();
+                return Err(left_out(Some(error), body));
+            }
+        };
+        drop(sender);
+        body.keep();
+        let pump = if is_whole {
+            Pump::over(body, stream)
+        } else {
+            Pump::new(body, stream).through(permit.tracker())
+        };
+        let upload_progress =
+            (!is_whole).then(|| UploadProgress::begin(permit.tracker(), deadlines));
+        Ok(Self {
+            response,
+            pump,
+            upload_progress,
+            interim_left: MOST_INTERIM_BYTES,
+            connects,
+            permit,
+        })
+    }
+
+    /// Sends the request; ready when it is answered, or will not be. Then [`Call::over`] says what came of it.
+    /// A deadline that passes gives its reason.
+    pub(in super::super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         deadlines: AttemptDeadlines<'_>,
-    ) -> Poll<Result<Response<::h2::RecvStream>, Ended>> {
+    ) -> Poll<Result<Response<RecvStream>, Ended>> {
         if let Some(reason) = deadlines.fired() {
             return Poll::Ready(Err(Ended::Deadline(reason)));
         }
@@ -108,7 +143,40 @@ impl Call {
         std::future::Future::poll(Pin::new(&mut self.response), cx).map_err(Ended::Stream)
     }
 
-    pub(super) fn answered(mut self, response: Response<::h2::RecvStream>) -> Answer {
+    /// What came of the request, whose answer may have up to `max_fields`.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer, or none that a client may have.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the error holds the body, and is passed on once"
+    )]
+    pub(in super::super) fn over(
+        self,
+        outcome: Result<Response<RecvStream>, Ended>,
+        max_fields: usize,
+    ) -> Result<Answered, Unanswered> {
+        let (mut head, mut incoming) = match outcome {
+            Ok(response) if self.connects => self.connected(response),
+            Ok(response) => self.answered(response),
+            Err(ended) => return Err(self.unanswered(ended)),
+        };
+        let checked = match head.headers().len() > max_fields {
+            true => Err(Fault::new(Reason::ServerResponseMalformed)),
+            false => check_framing(&mut head),
+        };
+        match checked {
+            Ok(()) => Ok((head, incoming)),
+            Err(fault) => Err(Unanswered {
+                fault,
+                end: RequestEnd::Other,
+                left: Leftover::seen(incoming.take_request()),
+            }),
+        }
+    }
+
+    fn answered(mut self, response: Response<RecvStream>) -> Answered {
         let (mut head, stream) = response.into_parts();
         trim_values(&mut head.headers);
         if !self.pump.body().is_kept_until_answered() {
@@ -117,20 +185,19 @@ impl Call {
         // A server that has said everything wants no more of the request.
         let wants_more = !self.pump.is_over() && !stream.is_end_stream();
         let body = StreamBody::new(stream, &head.headers);
-        Answer {
-            response: Response::from_parts(head, body),
-            rest: match wants_more || self.pump.body().is_kept_until_answered() {
-                true => Rest::Unjudged(Box::new(Unjudged {
-                    pump: self.pump,
-                    wants_more,
-                })),
-                false => Rest::Nothing,
-            },
-        }
+        let rest = match wants_more || self.pump.body().is_kept_until_answered() {
+            true => Rest::Unjudged(Box::new(Unjudged {
+                pump: self.pump,
+                wants_more,
+            })),
+            false => Rest::Nothing,
+        };
+        let incoming = H2Incoming::new(body, rest, self.permit);
+        (Response::from_parts(head, ()), incoming)
     }
 
     /// The answer to a CONNECT: a 2xx, or an ordinary one (RFC 8441 §5).
-    pub(super) fn connected(self, response: Response<::h2::RecvStream>) -> Answer {
+    fn connected(self, response: Response<RecvStream>) -> Answered {
         let (mut head, stream) = response.into_parts();
         trim_values(&mut head.headers);
         let mut send = self.pump.into_stream();
@@ -142,29 +209,27 @@ impl Call {
             Rest::Nothing
         };
         let body = StreamBody::new(stream, &head.headers);
-        Answer {
-            response: Response::from_parts(head, body),
-            rest,
-        }
+        let incoming = H2Incoming::new(body, rest, self.permit);
+        (Response::from_parts(head, ()), incoming)
     }
 
-    pub(super) fn unanswered(self, ended: Ended, permit: &StreamPermit) -> Unanswered {
-        let body = self.pump.into_body();
+    fn unanswered(self, ended: Ended) -> Unanswered {
+        let permit = self.permit;
         let (fault, end) = match ended {
             Ended::Deadline(reason) => {
                 if reason == Reason::ServerResponseTimeout {
                     permit.doubt();
                 }
-                (Fault::new(reason), StreamEnd::Other)
+                (Fault::new(reason), RequestEnd::Other)
             }
-            Ended::Body(reason) => (Fault::new(reason), StreamEnd::Other),
+            Ended::Body(reason) => (Fault::new(reason), RequestEnd::Other),
             Ended::Interim => {
                 // It goes on saying so. Others are not sent there.
                 permit.leave();
-                (Fault::new(Reason::ServerResponseInterim), StreamEnd::Other)
+                (Fault::new(Reason::ServerResponseInterim), RequestEnd::Other)
             }
             Ended::Stream(error) => {
-                let (reason, end) = judged(&error);
+                let (reason, end) = judged(&error, permit.was_used());
                 let is_first = !permit.is_greeted();
                 let stranger = is_first.then(|| not_http2(&error)).flatten();
                 let refused = error.get_io().and_then(refused_certificate);
@@ -173,12 +238,12 @@ impl Call {
                 (fault, end)
             }
         };
-        let body = body.rewound();
+        let body = self.pump.into_body().rewound();
         Unanswered {
             fault,
             end,
             left: match (end, body) {
-                (StreamEnd::Refused | StreamEnd::LeftOut, Some(body)) => Leftover::Unseen(body),
+                (RequestEnd::Refused | RequestEnd::LeftOut, Some(body)) => Leftover::Unseen(body),
                 (_, body) => Leftover::seen(body),
             },
         }
@@ -186,45 +251,43 @@ impl Call {
 }
 
 /// Whether the connection would take another request.
-pub(super) fn takes_requests(sender: &mut SendRequest<Bytes>) -> bool {
+fn takes_requests(sender: &mut SendRequest<Bytes>) -> bool {
     let mut cx = Context::from_waker(Waker::noop());
     matches!(sender.poll_ready(&mut cx), Poll::Ready(Ok(())))
 }
 
-/// What the end of a stream says of the request that it carried.
-fn judged(error: &::h2::Error) -> (Reason, StreamEnd) {
+/// What the end of a stream says of the request that it carried, on a connection that `was_used` before.
+fn judged(error: &::h2::Error, was_used: bool) -> (Reason, RequestEnd) {
     if error.is_remote() && error.is_go_away() {
         // h2 says this only of streams that the server has not looked at (RFC 9113 §6.8).
-        (Reason::ServerStreamRefused, StreamEnd::LeftOut)
+        (Reason::ServerStreamRefused, RequestEnd::LeftOut)
     } else if error.is_remote() && error.reason() == Some(Code::REFUSED_STREAM) {
-        (Reason::ServerStreamRefused, StreamEnd::Refused)
+        (Reason::ServerStreamRefused, RequestEnd::Refused)
     } else if error.is_library() {
-        (Reason::ServerResponseMalformed, StreamEnd::Other)
-    } else if error.is_io() {
-        (Reason::ServerResponseEmpty, StreamEnd::Died)
+        (Reason::ServerResponseMalformed, RequestEnd::Other)
+    } else if error.is_io() && was_used {
+        (Reason::ServerResponseEmpty, RequestEnd::Stale)
     } else {
-        (Reason::ServerResponseEmpty, StreamEnd::Other)
+        (Reason::ServerResponseEmpty, RequestEnd::Other)
     }
 }
 
-impl Unanswered {
-    pub(super) fn left_out(error: Option<::h2::Error>, body: RequestBody) -> Self {
-        let reason = Reason::ServerStreamRefused;
-        Self {
-            fault: match error {
-                Some(error) => Fault::http2(reason, error),
-                None => Fault::new(reason),
-            },
-            end: StreamEnd::LeftOut,
-            left: body.rewound().map_or(Leftover::Lost, Leftover::Unseen),
-        }
+/// The connection takes no more requests, and not the one with `body`.
+fn left_out(error: Option<::h2::Error>, body: RequestBody) -> Unanswered {
+    let reason = Reason::ServerStreamRefused;
+    Unanswered {
+        fault: match error {
+            Some(error) => Fault::http2(reason, error),
+            None => Fault::new(reason),
+        },
+        end: RequestEnd::LeftOut,
+        left: body.rewound().map_or(Leftover::Lost, Leftover::Unseen),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::Request;
 
     #[tokio::test]
     async fn a_head_that_http2_does_not_allow_is_no_fault_of_the_connection() {

@@ -13,17 +13,19 @@
 
 mod call;
 mod connection;
+mod incoming;
 mod pool;
 mod request_head;
 mod rest;
 mod stream;
 
-pub(crate) use call::{Answer, StreamEnd, Unanswered};
+pub(super) use call::Call;
 pub(super) use connection::NewH2Connection;
+pub(super) use incoming::H2Incoming;
 pub(super) use pool::{H2Pool, Opening, Waiting};
-pub(crate) use request_head::{ask_for_tunnel, head_of};
-pub(crate) use rest::Rest;
-pub(crate) use stream::StreamPermit;
+pub(super) use request_head::ask_for_tunnel;
+pub(crate) use request_head::head_of;
+pub(super) use stream::StreamPermit;
 
 use ::h2::Reason as Code;
 

@@ -9,45 +9,40 @@ use crate::base::tasks::{self, JoinHandle};
 use crate::proxy::io::{Pump, RequestBody, Stopped};
 
 /// What is left of a request that has been answered. Dropping it resets the stream if there is any.
-pub enum Rest {
+pub(super) enum Rest {
     /// Nothing, or nothing that matters.
     Nothing,
     /// Some of its body, because the answer came before its end, or all of it, because it is kept until the
     /// answer is judged.
     Unjudged(Box<Unjudged>),
     /// Some of its body.
-    Upload(Upload),
+    Upload(#[expect(dead_code, reason = "what it does is to be dropped")] Upload),
     /// Whatever the client says from now on: the answer to a CONNECT was 2xx.
     Tunnel(SendStream<Bytes>),
 }
 
 impl Rest {
     /// The answer goes to the client: the rest of the request goes to the server, and nothing of it is kept.
-    #[must_use]
-    pub fn delivered(self) -> Self {
-        match self {
-            Self::Unjudged(unjudged) => {
-                let Unjudged {
-                    mut pump,
-                    wants_more,
-                } = *unjudged;
-                pump.body_mut().forget();
-                match wants_more {
-                    true => Self::Upload(Upload::of(pump)),
-                    false => Self::Nothing,
-                }
-            }
-            other => other,
+    pub(super) fn deliver(&mut self) {
+        let Self::Unjudged(unjudged) = self else {
+            return;
+        };
+        let wants_more = unjudged.wants_more;
+        unjudged.pump.body_mut().forget();
+        if let Self::Unjudged(unjudged) = std::mem::replace(self, Self::Nothing)
+            && wants_more
+        {
+            *self = Self::Upload(Upload::of(unjudged.pump));
         }
     }
 
     /// Whether the request could be sent once more, body and all.
-    pub fn keeps_request(&self) -> bool {
+    pub(super) fn keeps_request(&self) -> bool {
         matches!(self, Self::Unjudged(unjudged) if unjudged.pump.body().is_kept_until_answered())
     }
 
     /// The body of the request, to be sent once more; `None`: it is not kept.
-    pub fn take_request(&mut self) -> Option<RequestBody> {
+    pub(super) fn take_request(&mut self) -> Option<RequestBody> {
         match std::mem::replace(self, Self::Nothing) {
             Self::Unjudged(unjudged) => unjudged.pump.into_body().rewound(),
             other => {
@@ -59,7 +54,7 @@ impl Rest {
 }
 
 /// What is left of a request, until it is known whether its answer goes to the client.
-pub struct Unjudged {
+pub(super) struct Unjudged {
     pub(super) pump: Pump<RequestBody>,
     /// Whether the server gets the rest.
     pub(super) wants_more: bool,
@@ -67,7 +62,7 @@ pub struct Unjudged {
 
 /// The rest of a request on its way to the server, whether or not the answer is read. Dropping it
 /// resets the stream.
-pub struct Upload(JoinHandle<()>);
+pub(super) struct Upload(JoinHandle<()>);
 
 impl Upload {
     /// In a task of its own: a client that does not read the answer may go on sending.

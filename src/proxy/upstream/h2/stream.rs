@@ -1,22 +1,19 @@
 //! The permit for one exchange on a connection of HTTP/2.
 
-use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 
-use http::{Method, Request};
-use http_body::Body;
+use ::h2::client::SendRequest;
+use bytes::Bytes;
 
 use crate::exchange::{Fault, Reason};
-use crate::proxy::io::{AttemptDeadlines, MOST_INTERIM_BYTES, Pump, RequestBody, UploadProgress};
-use crate::proxy::upstream::leftover::Leftover;
+use crate::proxy::io::SocketTracker;
 
-use super::call::{Answer, Call, StreamEnd, Unanswered, takes_requests};
 use super::connection::H2Connection;
 use super::pool::{H2Pool, Waiting};
 
 /// Allows one exchange one stream on a connection. Dropping it gives the stream to the next.
-pub struct StreamPermit {
+pub(in super::super) struct StreamPermit {
     connection: Rc<H2Connection>,
     pool: Rc<H2Pool>,
     was_used: bool,
@@ -34,13 +31,23 @@ impl StreamPermit {
     }
 
     /// Whether the connection has carried a request before.
-    pub fn was_used(&self) -> bool {
+    pub(in super::super) fn was_used(&self) -> bool {
         self.was_used
     }
 
     /// Says that an answer on this connection is late: it is looked whether the connection is dead.
-    pub fn doubt(&self) {
+    pub(super) fn doubt(&self) {
         self.connection.doubt();
+    }
+
+    /// For one request; `None`: the connection takes no more.
+    pub(super) fn sender(&self) -> Option<SendRequest<Bytes>> {
+        self.connection.sender()
+    }
+
+    /// Tells what the server has taken.
+    pub(super) fn tracker(&self) -> SocketTracker {
+        self.connection.tracker()
     }
 
     /// Sends no other exchange on this connection.
@@ -77,63 +84,6 @@ impl StreamPermit {
                 return Ok(self.connection.takes_connect());
             }
             changed.await;
-        }
-    }
-
-    /// Sends a request and gives its answer. The stream of a CONNECT stays open for what follows.
-    ///
-    /// # Errors
-    ///
-    /// [`Unanswered`]; a deadline that passes gives its reason.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping it resets the stream, and nothing else on the connection.
-    pub async fn exchange(
-        &self,
-        head: Request<()>,
-        mut body: RequestBody,
-        deadlines: AttemptDeadlines<'_>,
-    ) -> Result<Answer, Unanswered> {
-        let Some(mut sender) = self.connection.sender() else {
-            return Err(Unanswered::left_out(None, body));
-        };
-        let is_whole = body.is_end_stream();
-        let connects = head.method() == Method::CONNECT;
-        let (response, stream) = match sender.send_request(head, is_whole && !connects) {
-            Ok(both) => both,
-            Err(error) if takes_requests(&mut sender) => {
-                // A bug here: a field that no request in HTTP/2 may have. Others are not concerned.
-                return Err(Unanswered {
-                    fault: Fault::http2(Reason::ProxyPanic, error),
-                    end: StreamEnd::Other,
-                    left: Leftover::seen(body.rewound()),
-                });
-            }
-            Err(error) => {
-                self.connection.leave();
-                return Err(Unanswered::left_out(Some(error), body));
-            }
-        };
-        drop(sender);
-        body.keep();
-        let pump = if is_whole {
-            Pump::over(body, stream)
-        } else {
-            Pump::new(body, stream).through(self.connection.tracker())
-        };
-        let upload_progress =
-            (!is_whole).then(|| UploadProgress::begin(self.connection.tracker(), deadlines));
-        let mut call = Call {
-            response,
-            pump,
-            upload_progress,
-            interim_left: MOST_INTERIM_BYTES,
-        };
-        match poll_fn(|cx| call.poll(cx, deadlines)).await {
-            Ok(response) if connects => Ok(call.connected(response)),
-            Ok(response) => Ok(call.answered(response)),
-            Err(stopped) => Err(call.unanswered(stopped, self)),
         }
     }
 }

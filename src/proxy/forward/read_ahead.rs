@@ -1,36 +1,20 @@
-//! What carries a response to its client: a connection, or a stream.
+//! The body of an answer: as it comes, or with its beginning read ahead.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Version;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 
 use crate::base::clock::Instant;
-use crate::proxy::backend::Lease;
-use crate::proxy::io::{End, StreamBody};
-use crate::proxy::upstream::{BodyBroken, H1Connection, Rest, ServerPool, StreamPermit};
+use crate::plan;
+use crate::proxy::upstream::{EarlyEnd, Incoming, ServerEnd};
 
-/// What carries a response.
-pub(super) enum Carried {
-    /// A whole connection.
-    Http1 {
-        connection: H1Connection,
-        reuse: Reuse,
-        /// Where the connection goes afterwards.
-        pool: Rc<ServerPool>,
-    },
-    /// A stream.
-    Http2 {
-        body: StreamBody,
-        /// What is left of the request: dropping it cancels that.
-        rest: Rest,
-        permit: StreamPermit,
-    },
-    /// One of these, of which some was read ahead. In a box: hardly any response is.
+/// The body of an answer.
+pub(super) enum AnswerBody {
+    /// As it comes.
+    Incoming(Incoming),
+    /// With a beginning that was read ahead. In a box: hardly any is.
     ReadAhead(Box<ReadAhead>),
 }
 
@@ -45,47 +29,28 @@ pub(super) enum Tail {
     /// Nothing: they are all.
     End,
     /// What has not come yet.
-    More(Carried),
+    More(AnswerBody),
     /// The body has ended early; `None` once that was said.
-    Broken(Option<Ending>),
+    Broken(Option<EarlyEnd>),
 }
 
-/// Whether a connection may carry another request after this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reuse {
-    Allowed,
-    Forbidden,
-}
-
-/// Why a body ended early.
-pub(super) enum Ending {
-    Http1(BodyBroken),
-    Http2(h2::Error),
-}
-
-impl Carried {
+impl AnswerBody {
     /// Keeps the connection for the next exchange, if it `may_keep` it and the server lets it, or closes it.
-    pub(super) fn give_back(self, may_keep: bool, lease: &Lease, now: Instant) {
+    pub(super) fn give_back(self, may_keep: bool, limits: &plan::Pool, now: Instant) {
         match self {
-            Self::Http1 {
-                connection,
-                reuse: Reuse::Allowed,
-                pool,
-            } if may_keep => pool.keep(connection, &lease.backend().shared.plan.pool, now),
+            Self::Incoming(incoming) => incoming.give_back(may_keep, limits, now),
             Self::ReadAhead(ahead) => {
                 if let Some(rest) = ahead.into_rest() {
-                    rest.give_back(may_keep, lease, now);
+                    rest.give_back(may_keep, limits, now);
                 }
             }
-            Self::Http1 { .. } | Self::Http2 { .. } => {}
         }
     }
 
     /// Whether a connection waits for it, which carries nothing else.
     pub(super) fn holds_connection(&self) -> bool {
         match self {
-            Self::Http1 { .. } => true,
-            Self::Http2 { .. } => false,
+            Self::Incoming(incoming) => incoming.holds_connection(),
             Self::ReadAhead(ahead) => ahead.holds_connection(),
         }
     }
@@ -94,10 +59,9 @@ impl Carried {
     pub(super) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Ending>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, EarlyEnd>>> {
         match self {
-            Self::Http1 { connection, .. } => connection.poll_frame(cx).map_err(Ending::Http1),
-            Self::Http2 { body, .. } => Pin::new(body).poll_frame(cx).map_err(Ending::Http2),
+            Self::Incoming(incoming) => incoming.poll_frame(cx),
             Self::ReadAhead(ahead) => ahead.poll_frame(cx),
         }
     }
@@ -105,8 +69,7 @@ impl Carried {
     #[inline]
     pub(super) fn is_end_stream(&self) -> bool {
         match self {
-            Self::Http1 { connection, .. } => connection.is_end_stream(),
-            Self::Http2 { body, .. } => body.is_end_stream(),
+            Self::Incoming(incoming) => incoming.is_end_stream(),
             Self::ReadAhead(ahead) => ahead.is_end_stream(),
         }
     }
@@ -114,29 +77,23 @@ impl Carried {
     #[inline]
     pub(super) fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Http1 { connection, .. } => connection.size_hint(),
-            Self::Http2 { body, .. } => body.size_hint(),
+            Self::Incoming(incoming) => incoming.size_hint(),
             Self::ReadAhead(ahead) => ahead.size_hint(),
         }
     }
 
-    /// The way to a server that goes on in another protocol, what it spoke before, and what it has said already;
-    /// `None`: it does not.
-    pub(super) fn into_upgraded(self) -> Option<(End, Version, Bytes)> {
+    /// Says that the rest is late.
+    pub(super) fn doubt(&self) {
+        if let Self::Incoming(incoming) = self {
+            incoming.doubt();
+        }
+    }
+
+    /// The server's end of a tunnel; `None`: it has not agreed to one.
+    pub(super) fn into_tunnel(self) -> Option<ServerEnd> {
         match self {
-            Self::Http1 { connection, .. } => {
-                let (stream, read_already) = connection.into_upgraded()?;
-                Some((End::Connection(stream), Version::HTTP_11, read_already))
-            }
-            Self::Http2 {
-                body,
-                rest: Rest::Tunnel(send),
-                permit,
-            } => {
-                let server = End::h2_at(permit, send, body.into_stream()?);
-                Some((server, Version::HTTP_2, Bytes::new()))
-            }
-            Self::Http2 { .. } | Self::ReadAhead(_) => None,
+            Self::Incoming(incoming) => incoming.into_tunnel(),
+            Self::ReadAhead(_) => None,
         }
     }
 }
@@ -147,7 +104,7 @@ impl ReadAhead {
     }
 
     /// What carries the rest; the pieces are dropped.
-    fn into_rest(self) -> Option<Carried> {
+    fn into_rest(self) -> Option<AnswerBody> {
         match self.tail {
             Tail::More(rest) => Some(rest),
             Tail::End | Tail::Broken(_) => None,
@@ -158,7 +115,7 @@ impl ReadAhead {
         matches!(&self.tail, Tail::More(rest) if rest.holds_connection())
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Ending>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, EarlyEnd>>> {
         if let Some(piece) = self.pieces.pop_front() {
             return Poll::Ready(Some(Ok(piece)));
         }

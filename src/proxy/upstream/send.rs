@@ -1,0 +1,171 @@
+//! Sends a request on a connection and brings its answer, whatever is spoken there.
+//!
+//! `forward` gives a head as a server of HTTP/1 gets it, a body, and the attempt with its deadlines. It receives
+//! the head of the answer with one type of body, or what is known of the request that got none. What differs by
+//! protocol is decided here: the host, the head, the request for a tunnel, and what frames the answer.
+
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header, request};
+
+use crate::base::Address;
+use crate::exchange::{Fault, Reason};
+use crate::proxy::io::{ActiveAttempt, Proof, RequestBody, UpgradeRequest};
+
+use super::failure::Unanswered;
+use super::h1::{H1Connection, Waiting};
+use super::h2::{Call, StreamPermit, ask_for_tunnel, head_of};
+use super::incoming::Incoming;
+use super::server_pool::{Connection, Kind, ServerPool};
+use super::settings::Settings;
+
+/// The server that a request goes to.
+#[derive(Clone, Copy)]
+pub(crate) struct Destination<'a> {
+    /// Where it listens; that is its name for a request without `Host`.
+    pub(crate) address: &'a Address,
+    /// What its connections are used with.
+    pub(crate) settings: &'a Settings,
+    /// Where a connection goes that can carry another request.
+    pub(crate) pool: &'a Rc<ServerPool>,
+}
+
+/// The answer of a server.
+pub(crate) struct Answer {
+    pub(crate) head: Response<()>,
+    pub(crate) body: Incoming,
+}
+
+/// A request that is on its way.
+enum Sent<'a> {
+    /// The connection is `None` when the request is over.
+    Http1(Option<H1Connection>, Waiting<'a>),
+    /// `None`: it is over.
+    Http2(Option<Box<Call>>),
+    /// It was not sent, for this reason. In a box: hardly any is.
+    Not(Option<Box<Unanswered>>),
+}
+
+/// Sends a request for `attempt` on `connection` and returns its answer. A head without `Host` gets the address
+/// of the server.
+///
+/// # Errors
+///
+/// [`Unanswered`]; a deadline that passes gives its reason.
+///
+/// # Cancel safety
+///
+/// Dropping it closes the connection, or resets the stream.
+// Begins at once and not when it is polled: the future would hold the body, which is large, more than once.
+pub(crate) fn send<'a>(
+    connection: Connection,
+    head: &'a request::Parts,
+    body: RequestBody,
+    to: Destination<'a>,
+    attempt: &'a ActiveAttempt,
+) -> impl Future<Output = Result<Answer, Unanswered>> + use<'a> {
+    let mut sent = match connection.0 {
+        Kind::Http1(connection) => by_http1(connection, head, body, to, attempt),
+        Kind::Http2(permit) => by_http2(permit, head, body, to, attempt),
+    };
+    poll_fn(move |cx| sent.poll(cx, to, attempt))
+}
+
+fn by_http1<'a>(
+    mut connection: H1Connection,
+    head: &'a request::Parts,
+    body: RequestBody,
+    to: Destination<'_>,
+    attempt: &ActiveAttempt,
+) -> Sent<'a> {
+    let host = match head.headers.contains_key(header::HOST) {
+        true => None,
+        false => HeaderValue::from_maybe_shared(Bytes::from(to.address.as_host())).ok(),
+    };
+    let waiting = connection.begin(head, host.as_ref(), body, attempt.deadlines());
+    Sent::Http1(Some(connection), waiting)
+}
+
+fn by_http2<'a>(
+    permit: StreamPermit,
+    head: &request::Parts,
+    body: RequestBody,
+    to: Destination<'_>,
+    attempt: &ActiveAttempt,
+) -> Sent<'a> {
+    let begun = match http2_head(head, to, attempt.exchange().upgrade()) {
+        Ok(head) => Call::begin(permit, head, body, attempt.deadlines()),
+        Err(reason) => Err(Unanswered::unsent(Fault::new(reason), body)),
+    };
+    match begun {
+        // Boxed: the future is moved with each request, and those of HTTP/1 do not carry the room for it.
+        Ok(call) => Sent::Http2(Some(Box::new(call))),
+        Err(unanswered) => Sent::Not(Some(Box::new(unanswered))),
+    }
+}
+
+fn http2_head(
+    head: &request::Parts,
+    to: Destination<'_>,
+    upgrade: Option<&UpgradeRequest>,
+) -> Result<Request<()>, Reason> {
+    let authority = to.address.to_string();
+    let mut converted = head_of(head, to.settings.scheme(), &authority)
+        .map_err(|_| Reason::RequestHostMalformed)?;
+    if let Some(upgrade) = upgrade {
+        if matches!(upgrade.proof, Proof::Malformed) {
+            // The server would not answer it.
+            return Err(Reason::RequestUpgradeKey);
+        }
+        ask_for_tunnel(&mut converted, upgrade);
+    }
+    Ok(converted)
+}
+
+impl Sent<'_> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: Destination<'_>,
+        attempt: &ActiveAttempt,
+    ) -> Poll<Result<Answer, Unanswered>> {
+        match self {
+            Self::Http1(slot, waiting) => {
+                let Some(mut connection) = slot.take() else {
+                    return Poll::Pending;
+                };
+                let polled = connection.poll_answer(cx, waiting, attempt.deadlines());
+                let Poll::Ready(outcome) = polled else {
+                    *slot = Some(connection);
+                    return Poll::Pending;
+                };
+                let exchange = attempt.exchange();
+                Poll::Ready(outcome.map(|head| Answer {
+                    body: Incoming::http1(connection, &head, exchange, Rc::clone(to.pool)),
+                    head,
+                }))
+            }
+            Self::Http2(slot) => {
+                let Some(mut call) = slot.take() else {
+                    return Poll::Pending;
+                };
+                let Poll::Ready(outcome) = call.poll(cx, attempt.deadlines()) else {
+                    *slot = Some(call);
+                    return Poll::Pending;
+                };
+                let answered = call.over(outcome, to.settings.max_fields());
+                Poll::Ready(answered.map(|(head, incoming)| Answer {
+                    head,
+                    body: Incoming::http2(incoming),
+                }))
+            }
+            Self::Not(unanswered) => match unanswered.take() {
+                Some(unanswered) => Poll::Ready(Err(*unanswered)),
+                None => Poll::Pending,
+            },
+        }
+    }
+}
