@@ -527,12 +527,8 @@ mod tests {
 
     #[tokio::test]
     async fn our_own_end_is_known_before_it_is_asked_for_unless_it_may_differ() {
-        for (text, is_known) in [
-            ("127.0.0.1:0", true),
-            ("[::1]:0", true),
-            ("0.0.0.0:0", false),
-            ("[::]:0", false),
-        ] {
+        // For IPv6, which some machines lack, see `tests/user/ipv6.rs`.
+        for (text, is_known) in [("127.0.0.1:0", true), ("0.0.0.0:0", false)] {
             let addr = text.parse().expect("an address");
             let socket = listening(addr, 1).remove(0);
             let addr = addr_of(&socket);

@@ -1,6 +1,9 @@
 //! Both families of addresses, where the machine has both.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+
+use rustix::net::{AddressFamily, SocketType, bind, listen, socket, sockopt};
 
 use crate::case::{Case, case};
 use crate::rig::{Client, Origin, Setup};
@@ -9,6 +12,14 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         case!(several_addresses_of_both_families_are_listened_on, IPV6),
         case!(a_star_is_both_families_on_one_port, IPV6),
+        case!(
+            what_another_process_shares_a_port_by_is_not_taken_for_our_own,
+            IPV6
+        ),
+        case!(
+            the_address_that_a_client_came_to_is_one_of_all_that_are_listened_at,
+            IPV6
+        ),
     ]
 }
 
@@ -53,4 +64,42 @@ fn a_star_is_both_families_on_one_port() {
         .map(ToString::to_string)
         .collect();
     assert_eq!(bound.len(), 2, "{bound:?}");
+}
+
+fn what_another_process_shares_a_port_by_is_not_taken_for_our_own() {
+    let origin = Origin::named("a");
+    let setup = Setup::of(&[&origin]);
+    let at = |address: SocketAddr| {
+        let six = format!("[frontend.six]\nlisten = \"{address}\"\nbackend = \"app\"");
+        setup.clone().rest(&six)
+    };
+    let one = |port| SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+    let proxy = at(one(0)).start();
+    let address = proxy.addresses("six")[0];
+    // As a process of the same user could, without a word from the kernel.
+    let other: OwnedFd = socket(AddressFamily::INET6, SocketType::STREAM, None).expect("a socket");
+    sockopt::set_socket_reuseport(&other, true).expect("an option");
+    sockopt::set_socket_reuseaddr(&other, true).expect("an option");
+    bind(&other, &address).expect("it is shared");
+    listen(&other, 1).expect("it is bound");
+    let all = at(SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port())));
+    proxy.write(&all);
+    let answer = proxy.reload();
+    assert_eq!(answer.status(), 422, "{}", answer.text());
+    assert!(answer.text().contains("another process listens on it"));
+    drop(other);
+    proxy.apply(&all);
+    assert_eq!(Client::connect(address).get("/").text(), "a");
+}
+
+fn the_address_that_a_client_came_to_is_one_of_all_that_are_listened_at() {
+    let origin = Origin::named("a");
+    let rule = "rule = [{ return = { body = '%[dst]' } }]";
+    let six =
+        format!("[frontend.six]\nlisten = [\"[::1]:0\", \"[::]:0\"]\nbackend = \"app\"\n{rule}");
+    let proxy = Setup::of(&[&origin]).rest(&six).start();
+    for address in proxy.addresses("six") {
+        let address = SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()));
+        assert_eq!(Client::connect(address).get("/").text(), "::1");
+    }
 }

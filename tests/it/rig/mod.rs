@@ -34,7 +34,7 @@ pub(crate) use good::{Asked, FLOOD_BYTES, Good, Handshakes, Offer, Reply};
 pub(crate) use h2::{Answer, Http2};
 pub(crate) use message::Message;
 pub(crate) use origin::{OK, Origin, Visit};
-pub(crate) use program::{Program, evenkeel};
+pub(crate) use program::{Program, evenkeel, evenkeel_trusting};
 pub(crate) use proxy::{Line, Proxy, Setup, lively};
 pub(crate) use throttled_link::{Pace, Slow, Takes, narrow, throttled_link};
 pub(crate) use tls::{Authority, Pair, Speech, TlsClient};
