@@ -1,5 +1,6 @@
 //! Listeners that a reload moves: what was reachable before and is after never refuses a client.
 
+use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -10,10 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 
+use evenkeel::control::Control;
 use evenkeel::net::{Io, Network, OtherListener, OtherNetwork, Pending};
-use evenkeel::process::{self, Start};
+use evenkeel::process::{self, Assembled, Start};
 use rustix::net::{AddressFamily, SocketType, bind, listen, socket, sockopt};
 use rustix::process::Signal;
+use tokio::runtime::{Builder, LocalOptions};
 
 use crate::rig::{Client, Folder, Origin, Program, Proxy, Setup, get_by_unix, until};
 
@@ -253,7 +256,7 @@ fn a_socket_that_is_reached_by_another_path_stays_the_same() {
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin]).also("a", &origin);
     let folder = Folder::new();
-    std::fs::create_dir(folder.path("real")).expect("a folder of our own");
+    fs::create_dir(folder.path("real")).expect("a folder of our own");
     symlink(folder.path("real"), folder.path("link")).expect("a folder of our own");
     let at = |path: &str| {
         let path = folder.path(path);
@@ -304,7 +307,7 @@ impl OtherListener for Listening {
     }
 }
 
-fn start_without_ipv6(listen: &str, admin: &str) -> Result<process::Proxy, String> {
+fn without_ipv6(listen: &str, admin: &str) -> Start {
     let text = format!(
         "[process]\nworkers = 1\n[log.access]\nto = \"off\"\n[admin]\nlisten = \"{admin}\"\n\
          [frontend.web]\nlisten = {listen}\nbackend = \"app\"\n\
@@ -314,13 +317,16 @@ fn start_without_ipv6(listen: &str, admin: &str) -> Result<process::Proxy, Strin
         name: "test.toml".to_owned(),
         text,
     };
-    let start = Start {
+    Start {
         loaded: source.load().expect("a valid configuration"),
         source,
         logging: None,
         network: Network::Other(Arc::new(WithoutIpv6)),
-    };
-    process::Proxy::start(start).map_err(|error| error.to_string())
+    }
+}
+
+fn start_without_ipv6(listen: &str, admin: &str) -> Result<process::Proxy, String> {
+    process::Proxy::start(without_ipv6(listen, admin)).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -328,9 +334,7 @@ fn all_addresses_of_a_host_without_ipv6_are_those_of_ipv4() {
     let any = "\":0\"";
     for listen in [any, "\"*:0\"", "[\"[::]:0\", \"0.0.0.0:0\"]"] {
         let mut proxy = start_without_ipv6(listen, ":0").expect("IPv4 is there");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
+        let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime");
         let addresses = runtime.block_on(proxy.addresses("web"));
         assert_eq!(addresses.len(), 1, "{listen}: {addresses:?}");
@@ -339,6 +343,34 @@ fn all_addresses_of_a_host_without_ipv6_are_those_of_ipv4() {
         proxy.drain("a test");
         runtime.block_on(proxy.ended());
         proxy.close();
+    }
+}
+
+#[test]
+fn it_is_said_that_a_host_without_ipv6_is_listened_on_by_ipv4_only() {
+    let folder = Folder::new();
+    let file = Arc::new(File::create(folder.path("events")).expect("a file"));
+    // The control plane runs on this thread, whose events go to the file.
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(file);
+    tracing::subscriber::with_default(subscriber.finish(), || {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default());
+        runtime.expect("a runtime").block_on(async {
+            let start = without_ipv6("\":0\"", ":0");
+            let watch = start.loaded.watch.clone();
+            let assembled = Assembled::new(start, 1).expect("it names no files");
+            let control = Control::start(assembled.control, watch).await;
+            assert!(control.is_ok(), "IPv4 is there");
+        });
+    });
+    let said = fs::read_to_string(folder.path("events")).expect("a file");
+    for owner in ["web", "the admin listener"] {
+        let sentence = format!("{owner} listens on IPv4 only: cannot listen on [::]:0: ");
+        let mut lines = said.lines();
+        let line = lines.find(|line| line.contains(&sentence)).expect(&said);
+        assert!(line.contains("WARN"), "{line}");
+        assert!(line.contains("event=\"listener.no_ipv6\""), "{line}");
     }
 }
 
