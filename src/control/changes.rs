@@ -6,7 +6,8 @@ use std::fmt;
 use crate::base::Name;
 use crate::plan::{Backend, Frontend, Plan};
 
-/// The differences between two plans, a line each; empty when they mean the same.
+/// The differences between two plans, a line each; empty when they are equal but for the order of frontends
+/// and backends, which means nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes(pub Vec<String>);
 
@@ -14,17 +15,27 @@ impl Changes {
     /// What `after` changes of `before`.
     pub fn between(before: &Plan, after: &Plan) -> Self {
         let mut lines = Vec::new();
+        // Each field by its name: one that is added and not compared would be a change without a line.
+        let Plan {
+            process,
+            log,
+            reload,
+            shutdown,
+            admin,
+            frontends,
+            backends,
+        } = after;
         let sections = [
-            ("process", before.process == after.process),
-            ("log", before.log == after.log),
-            ("reload", before.reload == after.reload),
-            ("shutdown", before.shutdown == after.shutdown),
-            ("admin", before.admin == after.admin),
+            ("process", before.process == *process),
+            ("log", before.log == *log),
+            ("reload", before.reload == *reload),
+            ("shutdown", before.shutdown == *shutdown),
+            ("admin", before.admin == *admin),
         ];
         for (section, _) in sections.iter().filter(|(_, is_same)| !is_same) {
             lines.push(format!("{section} changed"));
         }
-        if before.process.workers != after.process.workers {
+        if before.process.workers != process.workers {
             lines.push("process.workers takes effect at the next start".to_owned());
         }
         let of_frontend = |frontend: &Frontend| frontend.name.clone();
@@ -32,7 +43,7 @@ impl Changes {
             &mut lines,
             "frontend",
             &before.frontends,
-            &after.frontends,
+            frontends,
             of_frontend,
             |_, _| None,
         );
@@ -41,7 +52,7 @@ impl Changes {
             &mut lines,
             "backend",
             &before.backends,
-            &after.backends,
+            backends,
             of_backend,
             servers_changed,
         );
@@ -149,6 +160,25 @@ mod tests {
             "backend app server 10.0.0.1:80 removed, server 10.0.0.3:80 added"
         );
         assert!(Changes::between(&before, &before).is_empty());
+    }
+
+    #[test]
+    fn tables_in_another_order_are_no_change() {
+        let table = |name: &&str| {
+            format!(
+                "[frontend.{name}]\nlisten = \"127.0.0.1:0\"\nbackend = \"{name}\"\n\
+                 [backend.{name}]\nservers = [\"10.0.0.1:80\"]\n"
+            )
+        };
+        let in_order = |names: &[&str]| plan(&names.iter().map(table).collect::<String>());
+        let before = in_order(&["a", "b", "c"]);
+        let after = in_order(&["c", "a", "b"]);
+        assert_eq!(Changes::between(&before, &after), Changes::default());
+        assert_eq!(after.in_order_of(&before), before);
+        // Those that are not all the same stay in their own order.
+        let other = in_order(&["c", "b", "d"]);
+        assert_eq!(other.clone().in_order_of(&before), other);
+        assert!(!Changes::between(&before, &other).is_empty());
     }
 
     #[test]

@@ -163,7 +163,7 @@ async fn attempt(
     if watch != loaded.watch {
         *loaded = Loaded::of(watch);
     }
-    let plan = Arc::new(plan);
+    let plan = Arc::new(plan.in_order_of(&before.plan));
     let mut certs = state.certs.lock().await;
     let equipment = certs::prepare(&mut certs, &plan, before)
         .await

@@ -49,11 +49,15 @@ pub use tls::{
     NameRules, Need, Tls, TlsRules, UnknownNames,
 };
 
-use http::HeaderName;
-
 pub use send_proxy::{ProxyVersion, SendProxy};
 pub use server::{Own, OwnCheck, OwnSettings, Server};
 pub use server_tls::{Identity, ServerTls, Sni, Trust};
+
+use std::collections::HashMap;
+
+use http::HeaderName;
+
+use crate::base::Name;
 
 /// One whole configuration.
 ///
@@ -71,9 +75,9 @@ pub struct Plan {
     pub shutdown: Shutdown,
     /// Metrics, probes and the API; `None` when it is off.
     pub admin: Option<Admin>,
-    /// In file order.
+    /// In file order, which means nothing: see [`Plan::in_order_of`].
     pub frontends: Vec<Frontend>,
-    /// In file order.
+    /// The same.
     pub backends: Vec<Backend>,
 }
 
@@ -87,5 +91,27 @@ impl Plan {
         fields.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
         fields.dedup();
         fields
+    }
+
+    /// The same plan with frontends and backends in the order of `other`, where it has the same ones. A plan
+    /// that means what `other` means is then equal to it, and has everything at the same index.
+    #[must_use]
+    pub fn in_order_of(mut self, other: &Self) -> Self {
+        reorder(&mut self.frontends, &other.frontends, |one| &one.name);
+        reorder(&mut self.backends, &other.backends, |one| &one.name);
+        self
+    }
+}
+
+/// Brings `things` into the order of `other`, unless one of the two has a name that the other lacks.
+fn reorder<T>(things: &mut [T], other: &[T], name_of: impl Fn(&T) -> &Name) {
+    let indices: HashMap<&Name, usize> = other
+        .iter()
+        .enumerate()
+        .map(|(index, thing)| (name_of(thing), index))
+        .collect();
+    let is_known = |thing: &T| indices.contains_key(name_of(thing));
+    if things.len() == other.len() && things.iter().all(is_known) {
+        things.sort_by_key(|thing| indices.get(name_of(thing)).copied());
     }
 }

@@ -12,8 +12,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::rig::{
-    Client, Folder, Gate, Message, OK, Origin, Program, Proxy, RefusingAddress, Setup, until,
-    while_for,
+    Authority, Client, Folder, Gate, Message, OK, Origin, Program, Proxy, RefusingAddress, Setup,
+    Speech, until, while_for,
 };
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
@@ -702,6 +702,41 @@ fn no_request_fails_while_the_configuration_changes() {
     let count: usize = counts.sum();
     assert!(count > 30, "{count}");
     assert_eq!(proxy.generation(), 31);
+}
+
+#[test]
+fn a_file_with_its_tables_in_another_order_is_no_change() {
+    let (a, b) = two();
+    let authority = Authority::new("an authority");
+    let folder = Folder::new();
+    let mut tables = Vec::new();
+    // With TLS, whose files are read anew at each reload.
+    for (name, origin) in [("one", &a), ("other", &b)] {
+        let pair = authority.pair(&[name]);
+        let file = folder.write(name, &format!("{}{}", pair.certificate, pair.key));
+        tables.push(format!(
+            "[frontend.{name}]\nlisten = \"127.0.0.1:0\"\ntls = \"{}\"\nbackend = \"{name}\"\n\
+             [backend.{name}]\nservers = [\"{}\"]\n",
+            file.display(),
+            origin.address()
+        ));
+    }
+    let setup = Setup::of(&[&a]);
+    let proxy = setup.clone().rest(&tables.concat()).start();
+    tables.reverse();
+    proxy.write(&setup.rest(&tables.concat()));
+    for count in 1..3 {
+        let answer = json(&proxy.reload());
+        assert_eq!(answer["changes"], serde_json::json!([]));
+        assert_eq!(answer["generation"], 1);
+        assert_eq!(proxy.generation(), 1);
+        assert_eq!(reloads(&proxy, "unchanged"), f64::from(count));
+    }
+    for (name, text) in [("one", "a"), ("other", "b")] {
+        let address = proxy.addresses(name)[0];
+        let mut client = Speech::trusting(&authority).connect(address, name);
+        assert_eq!(client.get(name, "/").text(), text);
+    }
 }
 
 /// One backend and one host each, of which the last has another server in each `variant`.
