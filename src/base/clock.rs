@@ -44,6 +44,14 @@ impl Anchor {
 /// A time so far away that it never comes, for deadlines that are switched off.
 pub const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
+/// What this thread has spent computing. Where others work beside it, the time that passes says little of
+/// what something costs.
+#[cfg(test)]
+pub(crate) fn computed() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32)
+}
+
 /// The moment that is now, on a clock that never goes back.
 #[inline]
 pub fn now() -> Instant {

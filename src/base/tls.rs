@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
 /// A version of TLS; there is no older one here (RFC 8996).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TlsVersion {
     /// RFC 5246.
     V1_2,

@@ -12,7 +12,7 @@ use crate::plan::HostPattern;
 pub const DEFAULT_ALPN: [&str; 2] = ["h2", "http/1.1"];
 
 /// `[frontend.NAME.tls]`, or the `tls` of one of its addresses.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tls {
     /// At least one. The first of its names is the default.
     pub certificates: Vec<Certificates>,
@@ -34,7 +34,7 @@ pub struct Tls {
 const MAX_HANDSHAKES: u64 = 10_000;
 
 /// Files with certificates.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Certificates {
     /// A PEM file with a chain, or a directory of such files.
     pub path: PathBuf,
@@ -45,7 +45,7 @@ pub struct Certificates {
 }
 
 /// The name of the default certificate.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DefaultName {
     /// In lower case.
     pub name: String,
@@ -54,7 +54,7 @@ pub struct DefaultName {
 }
 
 /// What becomes of a client that asks for a name that no certificate has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum UnknownNames {
     /// It gets the default certificate, and decides for itself.
     #[default]
@@ -64,7 +64,7 @@ pub enum UnknownNames {
 }
 
 /// What is agreed on in a handshake.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TlsRules {
     /// The oldest version.
     pub min_version: TlsVersion,
@@ -85,7 +85,7 @@ impl Default for TlsRules {
 }
 
 /// The rules of one name.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NameRules {
     /// A wildcard stands for exactly one label, as in a certificate (RFC 9525 §6.3).
     pub name: HostPattern,

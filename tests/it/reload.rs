@@ -739,40 +739,102 @@ fn a_file_with_its_tables_in_another_order_is_no_change() {
     }
 }
 
-/// One backend and one host each, of which the last has another server in each `variant`.
-fn of_many(count: usize, variant: u8) -> Setup {
-    let mut tables = String::new();
-    for index in 0..count {
-        let last = if index + 1 == count { variant } else { 1 };
-        let (high, low) = (index / 250, index % 250);
-        tables += &format!(
-            "[[frontend.web.route]]\nhost = \"h{index}.test\"\nbackend = \"b{index}\"\n\
-             [backend.b{index}]\nservers = [\"127.{last}.{high}.{low}:80\"]\n"
-        );
-    }
-    Setup::at(["127.0.0.1:1".parse().expect("an address")]).rest(&tables)
+/// A proxy with these tables beside `web` and `app`.
+fn beside(tables: &str) -> Setup {
+    Setup::at(["127.0.0.1:1".parse().expect("an address")]).rest(tables)
 }
 
-/// What the dearest of three reloads costs, each of which changes one of `count` backends.
-fn cost_of_a_reload(count: usize) -> Duration {
-    let program = Program::start(&of_many(count, 1));
+/// What the dearest of three reloads costs, each to another variant of the tables of `tables_of`, in which
+/// only the backend of this name differs.
+fn cost_of_a_reload(tables_of: impl Fn(u8) -> String, differs: &str) -> Duration {
+    let program = Program::start(&beside(&tables_of(1)));
     let costs = (2..5).map(|variant| {
-        program.write(&of_many(count, variant));
+        program.write(&beside(&tables_of(variant)));
         let before = program.cpu_time();
         let answer = program.admin("POST", "/reload");
         let changes = json(&answer)["changes"].to_string();
-        let server = format!("backend b{} server", count - 1);
-        assert!(changes.contains(&server), "{changes}");
+        assert!(
+            changes.contains(&format!("backend {differs} server")),
+            "{}",
+            answer.text()
+        );
         program.cpu_time() - before
     });
     costs.max().expect("three")
 }
 
+/// Reloads of `few` and of eight times as many of something, of which `tables_of` gives the tables.
+#[track_caller]
+fn assert_linear(few: usize, tables_of: impl Fn(usize, u8) -> String, differs: &str) {
+    let cost = |count| cost_of_a_reload(|variant| tables_of(count, variant), differs);
+    let (few, many) = (cost(few), cost(few * 8));
+    // Sixty-four times where each is compared with each.
+    assert!(many < few * 16, "{few:?}, {many:?}");
+}
+
+/// A backend whose only server is another one in each variant.
+fn backend_that_differs(variant: u8) -> String {
+    format!("[backend.differs]\nservers = [\"127.{variant}.0.1:80\"]\n")
+}
+
 #[test]
 fn a_reload_with_eight_times_the_backends_costs_about_eight_times_as_much() {
-    let (few, many) = (cost_of_a_reload(1_500), cost_of_a_reload(12_000));
-    // Sixty-four times where each backend is compared with each.
-    assert!(many < few * 16, "{few:?}, {many:?}");
+    let tables_of = |count: usize, variant| {
+        let backend = |index| {
+            let (high, low) = (index / 250, index % 250);
+            format!(
+                "[[frontend.web.route]]\nhost = \"h{index}.test\"\nbackend = \"b{index}\"\n\
+                 [backend.b{index}]\nservers = [\"127.1.{high}.{low}:80\"]\n"
+            )
+        };
+        (0..count).map(backend).collect::<String>() + &backend_that_differs(variant)
+    };
+    assert_linear(1_500, tables_of, "differs");
+}
+
+#[test]
+fn a_reload_with_eight_times_the_servers_in_one_backend_costs_about_eight_times_as_much() {
+    let tables_of = |count: usize, variant: u8| {
+        let server = |index| format!("\"127.0.{}.{}:80\", ", index / 250, index % 250);
+        let stay: String = (0..count).map(server).collect();
+        format!("[backend.many]\nservers = [{stay}\"127.{variant}.0.1:80\"]\n")
+    };
+    assert_linear(3_000, tables_of, "many");
+}
+
+#[test]
+fn a_reload_with_eight_times_the_backends_of_tls_costs_about_eight_times_as_much() {
+    let folder = Folder::new();
+    let ca = folder.write("ca.pem", &Authority::new("an authority").pem);
+    let tables_of = |count: usize, variant| {
+        let tls = format!("tls = {{ ca = '{}' }}", ca.display());
+        let backend = |index| format!("[backend.b{index}]\nservers = [\"127.0.0.1:443\"]\n{tls}\n");
+        (0..count).map(backend).collect::<String>() + &backend_that_differs(variant)
+    };
+    assert_linear(400, tables_of, "differs");
+}
+
+#[test]
+fn a_reload_with_eight_times_the_certificates_costs_about_eight_times_as_much() {
+    const FEW: usize = 150;
+    let folder = Folder::new();
+    let authority = Authority::new("an authority");
+    let files: Vec<String> = (0..FEW * 8)
+        .map(|index| {
+            let pair = authority.pair(&[&format!("h{index}.test")]);
+            let file = folder.write(&format!("{index}.pem"), &pair.whole());
+            format!("'{}'", file.display())
+        })
+        .collect();
+    let tables_of = |count: usize, variant| {
+        let files = files[..count].join(", ");
+        format!(
+            "[frontend.secure]\nlisten = \"127.0.0.1:0\"\nbackend = \"app\"\n\
+             tls = {{ certificates = [{files}] }}\n{}",
+            backend_that_differs(variant)
+        )
+    };
+    assert_linear(FEW, tables_of, "differs");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::base::{ListenAddress, Position};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::config::source::Span;
-use crate::plan::Plan;
+use crate::plan::{Bind, Plan};
 
 /// One address of a frontend or of the admin listener.
 struct Listener<'a> {
@@ -105,12 +105,9 @@ fn names_bound_twice(listeners: &[Listener<'_>], report: &mut Report<'_>) {
 /// bind is found by the address as it is written.
 pub(super) fn refuse_differing(plan: &Plan, report: &mut Report<'_>) {
     for frontend in &plan.frontends {
-        for (index, bind) in frontend.binds.iter().enumerate() {
-            let mut earlier = frontend.binds[..index].iter();
-            let Some(same) = earlier.find(|one| one.addr == bind.addr && one.addr.is_any_port())
-            else {
-                continue;
-            };
+        let mut first_at = HashMap::new();
+        for bind in frontend.binds.iter().filter(|bind| bind.addr.is_any_port()) {
+            let same: &Bind = first_at.entry(&bind.addr).or_insert(bind);
             let what = if bind.tls.is_some() != same.tls.is_some() {
                 "with TLS and without"
             } else if bind.tls != same.tls {

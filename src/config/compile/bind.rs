@@ -1,5 +1,7 @@
 //! `listen` of a frontend and of `[admin]`: addresses, each with its own TLS and PROXY settings.
 
+use std::collections::HashMap;
+
 use crate::base::{FileMode, ListenAddress};
 use crate::config::compile::{address, tls};
 use crate::config::haproxy_lines::Place;
@@ -141,30 +143,25 @@ pub(super) fn with_tls(
         binds: Vec::new(),
         tls: Vec::new(),
     };
+    let mut indices = HashMap::new();
     for Item { mut binds, tls } in items {
         let own = match &tls {
             ItemTls::Off => None,
             ItemTls::Unwritten => of_frontend.clone(),
             ItemTls::Own(own) => tls::tls(own, section.setting("tls"), http2, report),
         };
-        let index = own.map(|own| compiled.index_of(own));
+        let index = own.map(|own| {
+            *indices.entry(own).or_insert_with_key(|own| {
+                compiled.tls.push(own.clone());
+                compiled.tls.len() - 1
+            })
+        });
         for bind in &mut binds {
             bind.tls = index;
         }
         compiled.binds.extend(binds);
     }
     compiled
-}
-
-impl Compiled {
-    /// The index of `tls`, which is added unless it is there.
-    fn index_of(&mut self, tls: Tls) -> usize {
-        let known = self.tls.iter().position(|known| *known == tls);
-        known.unwrap_or_else(|| {
-            self.tls.push(tls);
-            self.tls.len() - 1
-        })
-    }
 }
 
 /// The binds of `[admin]`, with its `socket_mode`.

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::{BASE, load, plan};
-use crate::base::Name;
-use crate::base::Peer;
+use crate::base::{Name, Peer, clock};
 use crate::plan::{
     Backend, Frontend, Health, HostPattern, HttpCheck, Initial, LogTarget, PathPattern, Probe,
     RequestIds, ServerTls, Sni, StatusSet, ValuePattern,
@@ -319,6 +318,27 @@ fn ten_thousand_routes_are_compared_in_one_pass() {
         &format!("{}[backend.app]", route.repeat(10_000)),
     );
     assert_eq!(load(&text).expect("no mistakes").warnings.len(), 9_999);
+}
+
+#[test]
+fn a_frontend_of_eight_times_the_addresses_is_read_at_about_eight_times_the_cost() {
+    let cost = |count: usize| {
+        let address = |index| {
+            let (high, low, port) = (index / 250, index % 250, (index % 2) * 443);
+            let tls = format!("tls = '/etc/certificates/of/{index}.pem'");
+            format!("{{ address = '127.1.{high}.{low}:{port}', {tls} }},\n")
+        };
+        let listen: String = (0..count).map(address).collect();
+        let text = BASE.replace("\"127.0.0.1:8080\"", &format!("[{listen}]"));
+        let before = clock::computed();
+        let frontend = load(&text).expect("no mistakes").plan.frontends.remove(0);
+        let cost = clock::computed() - before;
+        assert_eq!((frontend.binds.len(), frontend.tls.len()), (count, count));
+        cost
+    };
+    let (few, many) = (cost(2_000), cost(16_000));
+    // Sixty-four times where each address is compared with each.
+    assert!(many < few * 16, "{few:?}, {many:?}");
 }
 
 #[test]
