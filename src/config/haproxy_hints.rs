@@ -76,6 +76,8 @@ const ABSENT: &str = r#"
         the access log is `[log.access]` with `to = "…"`, for the whole process; its format is fixed
     tracing opentelemetry otel otlp zipkin:
         tracing does not exist yet; `request_id` of a frontend names a request in every log
+    unique_id_format unique_id_header:
+        write `request_id = "x-request-id"` in the `[frontend.NAME]`; rules read the id as `unique-id`
     chroot daemon gid group master_worker nbproc pidfile uid user worker_rlimit_nofile ulimit_n:
         leave it out: user, limits and supervision are set by systemd (see packaging/evenkeel.service) or by the container
     stats_socket stats dashboard metrics prometheus status api:

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use crate::base::Peer;
-use crate::exchange::ClientTls;
+use crate::exchange::{ClientTls, RequestId};
 use crate::plan::expr::{Scope, Variable};
 
 use super::variables::Variables;
@@ -13,6 +13,8 @@ use super::variables::Variables;
 /// What is known of an exchange at one moment; what is not known yet is `None`.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
+    /// Of the exchange.
+    pub id: &'a RequestId,
     /// Of the client's connection.
     pub connection: ConnectionFacts<'a>,
     /// Of the request's head.

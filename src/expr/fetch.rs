@@ -30,6 +30,7 @@ pub(super) fn one<'a>(
         Fetch::SslFcSni => text(connection.tls.and_then(|tls| tls.server_name.as_deref())),
         Fetch::SslCUsed => Value::Bool(connection.tls.is_some_and(|tls| tls.certificate.is_some())),
         Fetch::FeName => Value::Text(connection.frontend.as_bytes()),
+        Fetch::UniqueId => Value::Text(facts.id.as_bytes()),
         Fetch::BeName => text(facts.backend),
         Fetch::Method => of_request(|request| Value::Text(request.method.as_str().as_bytes())),
         Fetch::Path => of_request(path),

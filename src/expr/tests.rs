@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::Peer;
 use crate::config::written as parse;
-use crate::exchange::ClientTls;
+use crate::exchange::{ClientTls, RequestId};
 
 /// A request from 192.0.2.7 to 10.0.0.1:8443.
 struct Asked {
@@ -19,6 +19,7 @@ struct Asked {
     client: Peer,
     session: Variables,
     variables: Variables,
+    id: RequestId,
 }
 
 impl Asked {
@@ -31,6 +32,7 @@ impl Asked {
             client: Peer::Ip(([192, 0, 2, 7], 4711).into()),
             session: Variables::default(),
             variables: Variables::default(),
+            id: RequestId::made(0x0123_4567_89ab_cdef),
         }
     }
 
@@ -41,6 +43,7 @@ impl Asked {
 
     fn facts(&self) -> Facts<'_> {
         Facts {
+            id: &self.id,
             connection: ConnectionFacts {
                 client: self.client,
                 local: Some(([10, 0, 0, 1], 8443).into()),
@@ -104,6 +107,7 @@ fn the_connection_is_seen() {
     asked.gives("dst", "10.0.0.1");
     asked.gives("dst_port", "8443");
     asked.gives("fe_name", "web");
+    asked.gives("unique-id", "0123456789abcdef");
     asked.gives("ssl_fc", "0");
     asked.gives("ssl_fc_sni", None);
     asked.client = Peer::Unix;

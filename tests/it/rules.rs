@@ -70,6 +70,45 @@ fn rules_of_answers_run_backend_then_route_then_frontend() {
 }
 
 #[test]
+fn rules_of_all_kinds_know_the_id_that_the_server_and_the_log_have() {
+    let origin = Origin::answering(OK);
+    let setup = ruled(
+        &origin,
+        "{ set_header = { x-frontend = '%[unique-id]' } },
+         { on = 'after', set_header = { x-request-id = '%[unique-id]' } }",
+    )
+    .route("when = 'unique-id == \"of-the-client\"'\nbackend = 'app'\nname = 'theirs'")
+    .route("path = '/refused'\nbackend = 'app'\nrule = [{ when = 'unique-id', deny = 403 }]")
+    .backend("rule = [{ set_header = { x-backend = '%[unique-id]' } }]");
+    let proxy = setup.workers(1).start();
+    let ids = |request: &Message| {
+        ["x-frontend", "x-backend", "x-request-id"]
+            .map(|name| request.field(name).map(str::to_owned))
+    };
+
+    let answer = proxy.ask("GET / HTTP/1.1\r\nhost: test\r\nx-request-id: of-the-client\r\n\r\n");
+    let all = |id: &str| [(); 3].map(|()| Some(id.to_owned()));
+    assert_eq!(answer.field("x-request-id"), Some("of-the-client"));
+    assert_eq!(ids(&origin.request()), all("of-the-client"));
+
+    // Ids that are made, in an answer of the server and in one of our own.
+    let named = |target: &str| {
+        let answer = proxy.ask(format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n"));
+        let id = answer.field("x-request-id").expect("the rule sets it");
+        id.to_owned()
+    };
+    let (made, refused) = (named("/"), named("/refused"));
+    assert_eq!(ids(&origin.requests()[1]), all(&made));
+    let lines = proxy.wait_for_lines(3);
+    let logged: Vec<[&str; 2]> = lines
+        .iter()
+        .map(|line| [line.text("request_id"), line.text("route")])
+        .collect();
+    let expected = [["of-the-client", "theirs"], [&made, "-"], [&refused, "2"]];
+    assert_eq!(logged, expected);
+}
+
+#[test]
 fn a_refusal_is_answered_logged_and_counted_and_reaches_no_server() {
     let origin = Origin::answering(OK);
     let setup = ruled(

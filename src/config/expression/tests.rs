@@ -148,8 +148,8 @@ fn mistakes_are_pointed_at() {
         r#"req.hdrs(host) == "a""#,
         r#"»req.hdrs«(host) == "a""#,
         "unknown fetch `req.hdrs`, did you mean `req.hdr`?; known are `src`, `src_port`, `dst`, `dst_port`, \
-         `ssl_fc`, `ssl_fc_sni`, `ssl_c_used`, `fe_name`, `method`, `path`, `pathq`, `query`, `url`, \
-         `url_param`, `urlp`, `req.hdr`, `hdr`, `req.fhdr`, `req.hdr_cnt`, `hdr_cnt` and 10 more",
+         `ssl_fc`, `ssl_fc_sni`, `ssl_c_used`, `fe_name`, `unique-id`, `method`, `path`, `pathq`, \
+         `query`, `url`, `url_param`, `urlp`, `req.hdr`, `hdr`, `req.fhdr`, `req.hdr_cnt` and 11 more",
     );
     says(
         "status == 200",

@@ -71,6 +71,8 @@ fetches! {
     SslCUsed = "ssl_c_used", (), Bool, Connection;
     /// The name of the frontend.
     FeName = "fe_name", (), Text, Connection;
+    /// The id of the exchange, as the log has it: one that the client sent, if it can be one (`request_id` of the frontend), else one that was made.
+    UniqueId = "unique-id", (), Text, Connection;
     /// The method, as received: `GET`.
     Method = "method", (), Text, Request;
     /// The path of the target as received, without the query: `/a/b`.

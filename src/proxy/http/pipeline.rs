@@ -160,6 +160,7 @@ impl ActiveRequest {
             query: request.uri().query(),
             headers: request.headers(),
             evaluation: Some(route::Evaluation {
+                id: &record.opening.id,
                 connection: self.connection_facts(),
                 target: request.uri(),
                 variables: Some(&self.exchange.variables),
@@ -225,6 +226,7 @@ impl ActiveRequest {
 
     fn scope(&self) -> Scope<'_> {
         Scope {
+            id: &self.exchange.record.opening.id,
             connection: self.connection_facts(),
             backend: self
                 .backend()

@@ -70,6 +70,7 @@ fn holds(when: &Condition, search: &Search<'_>) -> bool {
         return false;
     };
     let facts = Facts {
+        id: evaluation.id,
         connection: evaluation.connection,
         request: Some(RequestFacts {
             method: request.method,

@@ -48,6 +48,7 @@ use std::fmt;
 
 use http::{HeaderMap, Method, Uri};
 
+use crate::exchange::RequestId;
 use crate::expr::{ConnectionFacts, Scratch, Variables};
 use crate::plan::Route;
 use crate::plan::expr::{self, Fetch};
@@ -103,6 +104,8 @@ pub struct Request<'a> {
 /// What expressions see of an exchange beside its request, and where their values are made.
 #[derive(Clone, Copy, Debug)]
 pub struct Evaluation<'a> {
+    /// Of the exchange.
+    pub id: &'a RequestId,
     /// Of the client's connection.
     pub connection: ConnectionFacts<'a>,
     /// As received.
@@ -393,6 +396,7 @@ mod tests {
             query,
             headers,
             evaluation: Some(Evaluation {
+                id: &RequestId::made(1),
                 connection,
                 target: &target,
                 variables: None,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
 use crate::base::clock::Duration;
-use crate::exchange::Reason;
+use crate::exchange::{Reason, RequestId};
 use crate::expr::{
     Condition, ConnectionFacts, Facts, RequestFacts, ResponseFacts, Scratch, Template, Variables,
 };
@@ -66,6 +66,8 @@ pub(crate) struct OriginalHost(pub(crate) Option<HeaderValue>);
 /// What rules see of an exchange besides its heads.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
+    /// Of the exchange.
+    pub id: &'a RequestId,
     /// Of the client's connection.
     pub connection: ConnectionFacts<'a>,
     /// The name of the backend, once it is chosen.
@@ -277,6 +279,7 @@ impl<'a> Scope<'a> {
         'a: 'b,
     {
         Facts {
+            id: self.id,
             connection: self.connection,
             request: Some(RequestFacts {
                 method: request.method(),
@@ -296,6 +299,7 @@ impl<'a> Scope<'a> {
         'a: 'b,
     {
         Facts {
+            id: self.id,
             connection: self.connection,
             request: None,
             backend: self.backend,

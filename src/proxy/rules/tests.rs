@@ -21,16 +21,28 @@ fn pipeline(rules: &str) -> Arc<Pipeline> {
     }
 }
 
-#[derive(Default)]
 struct Exchange {
+    id: RequestId,
     session: Variables,
     variables: Variables,
     scratch: RefCell<Scratch>,
 }
 
+impl Default for Exchange {
+    fn default() -> Self {
+        Self {
+            id: RequestId::made(1),
+            session: Variables::default(),
+            variables: Variables::default(),
+            scratch: RefCell::default(),
+        }
+    }
+}
+
 impl Exchange {
     fn scope(&self) -> Scope<'_> {
         Scope {
+            id: &self.id,
             connection: ConnectionFacts {
                 client: Peer::Ip(([192, 0, 2, 7], 4711).into()),
                 local: None,

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use evenkeel::base::Peer;
 use evenkeel::config::{self, Color};
+use evenkeel::exchange::RequestId;
 use evenkeel::expr::{Condition, ConnectionFacts, Facts, RequestFacts, Scratch, Template};
 use evenkeel::plan::{self, Action};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -96,7 +97,9 @@ fn with_facts(see: impl FnOnce(&Facts<'_>)) {
     })
     .collect();
     let target = Uri::from_static("/a/b;c?d=e&f");
+    let id = RequestId::made(1);
     let facts = Facts {
+        id: &id,
         connection: ConnectionFacts {
             client: Peer::Ip(SocketAddr::from(([192, 0, 2, 1], 4711))),
             local: None,
