@@ -1,0 +1,145 @@
+//! Runs a cell under callgrind and reads what it wrote: instructions by function, file and call.
+//!
+//! The format: "Callgrind Format Specification" in valgrind's manual.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::{fs, io};
+
+use crate::cell::Cell;
+
+/// Instructions of a run, by where they are.
+#[derive(Debug, Default)]
+pub(crate) struct Profile {
+    pub(crate) functions: Vec<Function>,
+    by_name: HashMap<String, usize>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    /// The file that it is written in.
+    pub(crate) file: String,
+    /// Its own instructions, by the file of the source: what is inlined has another one.
+    pub(crate) own: HashMap<String, u64>,
+    pub(crate) callers: HashMap<usize, Calls>,
+}
+
+/// What one function calls of another.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Calls {
+    pub(crate) count: u64,
+    /// Instructions of the callee and of all that it calls.
+    pub(crate) instructions: u64,
+}
+
+/// Runs `cell` of this program under callgrind.
+pub(crate) fn profile(cell: Cell, dir: &Path) -> io::Result<Profile> {
+    let out = dir.join("callgrind.out");
+    let run = Command::new("valgrind")
+        .args([
+            "--tool=callgrind",
+            "--collect-atstart=no",
+            "--dump-line=yes",
+        ])
+        .args(["--compress-strings=no", "--compress-pos=no"])
+        .arg(format!("--callgrind-out-file={}", out.display()))
+        .arg(std::env::current_exe()?)
+        .args(["cell", cell.name()])
+        .stdout(Stdio::null())
+        .output()
+        .map_err(|error| io::Error::other(format!("valgrind: {error}")))?;
+    if !run.status.success() {
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        return Err(io::Error::other(said));
+    }
+    Profile::parse(&fs::read_to_string(&out)?)
+}
+
+impl Profile {
+    pub(crate) fn total(&self) -> u64 {
+        self.functions.iter().map(Function::own_total).sum()
+    }
+
+    fn parse(text: &str) -> io::Result<Self> {
+        let mut profile = Self::default();
+        let mut function = 0;
+        let mut file = "";
+        let mut callee_file = "";
+        let mut callee = 0;
+        // Of the line that follows a `calls=`.
+        let mut calls = None;
+        for line in text.lines() {
+            if let Some((key, value)) = line.split_once('=') {
+                match key {
+                    "fl" => {
+                        file = value;
+                        callee_file = value;
+                    }
+                    "fi" | "fe" => file = value,
+                    "fn" => function = profile.function(value, file),
+                    "cfi" | "cfl" => callee_file = value,
+                    "cfn" => callee = profile.function(value, callee_file),
+                    "calls" => calls = Some(first_number(value)?),
+                    _ => {}
+                }
+            } else if line.starts_with(|first: char| first.is_ascii_digit()) {
+                let cost = second_number(line)?;
+                if let Some(count) = calls.take() {
+                    let callers = &mut profile.functions[callee].callers;
+                    let arc = callers.entry(function).or_default();
+                    arc.count += count;
+                    arc.instructions += cost;
+                } else {
+                    let own = &mut profile.functions[function].own;
+                    match own.get_mut(file) {
+                        Some(instructions) => *instructions += cost,
+                        None => drop(own.insert(file.to_owned(), cost)),
+                    }
+                }
+            }
+        }
+        Ok(profile)
+    }
+
+    /// The index of the function of that name; `file` is noted when it is seen first.
+    fn function(&mut self, name: &str, file: &str) -> usize {
+        if let Some(index) = self.by_name.get(name) {
+            return *index;
+        }
+        let index = self.functions.len();
+        self.functions.push(Function {
+            name: name.to_owned(),
+            file: file.to_owned(),
+            ..Function::default()
+        });
+        self.by_name.insert(name.to_owned(), index);
+        index
+    }
+}
+
+impl Function {
+    pub(crate) fn own_total(&self) -> u64 {
+        self.own.values().sum()
+    }
+
+    /// How often it was called.
+    pub(crate) fn count(&self) -> u64 {
+        self.callers.values().map(|calls| calls.count).sum()
+    }
+}
+
+fn first_number(text: &str) -> io::Result<u64> {
+    number(text.split(' ').next())
+}
+
+/// The cost of a line: what follows the line's number.
+fn second_number(text: &str) -> io::Result<u64> {
+    number(text.split(' ').nth(1))
+}
+
+fn number(text: Option<&str>) -> io::Result<u64> {
+    text.and_then(|text| text.parse().ok())
+        .ok_or_else(|| io::Error::other("not what callgrind writes"))
+}

@@ -1,0 +1,203 @@
+//! `cargo bench --bench budget`: what a request costs in instructions and allocations, exactly.
+//!
+//! A worker, its clients and its origin run on one thread over a network in memory, and only what the
+//! proxy does is counted. So a figure repeats to a part of a thousand on any machine with the same
+//! compiler, where a time would not. What the kernel does is not in it: `benches/compare` has that.
+//!
+//! Needs valgrind. `figures.toml` has what is allowed: `--check` fails when a cell costs more than 2 %
+//! above it, `--bless` writes it anew.
+
+mod callgrind;
+mod cell;
+mod counting;
+mod figures;
+mod network;
+mod peers;
+mod rooms;
+mod scenario;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::{env, fs};
+
+use clap::{Parser, Subcommand};
+
+use callgrind::Profile;
+use cell::Cell;
+use figures::{Figures, Outcome};
+use scenario::{Failed, REQUESTS};
+
+/// Rows below this part of a cell are added up.
+const SMALL: f64 = 0.01;
+
+#[derive(Parser)]
+#[command(about = "Instructions and allocations of a request")]
+struct Options {
+    /// All unless named.
+    #[arg(long, value_delimiter = ',')]
+    cells: Vec<Cell>,
+    /// Fails when a cell costs more than is allowed.
+    #[arg(long)]
+    check: bool,
+    /// Writes what is allowed anew.
+    #[arg(long, conflicts_with = "check")]
+    bless: bool,
+    /// Said by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+#[derive(Subcommand)]
+enum Part {
+    /// Runs one cell and prints its allocations.
+    #[command(hide = true)]
+    Cell { cell: Cell },
+}
+
+/// What was counted for a cell, each for one request.
+struct Counted {
+    cell: Cell,
+    instructions: f64,
+    allocations: f64,
+    allocated_bytes: f64,
+    moves: f64,
+    by_room: BTreeMap<String, f64>,
+    by_library: BTreeMap<String, f64>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let dir = env::temp_dir().join(format!("evenkeel-budget-{}", std::process::id()));
+    let outcome = fs::create_dir_all(&dir)
+        .map_err(Failed::from)
+        .and_then(|()| run(&options, &dir));
+    // What is left is in the system's folder for such files.
+    let _ = fs::remove_dir_all(&dir);
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options, dir: &Path) -> Result<ExitCode, Failed> {
+    if let Some(Part::Cell { cell }) = options.part {
+        let allocations = scenario::run(cell, dir)?;
+        println!("{} {}", allocations.count, allocations.bytes);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let cells = match &options.cells[..] {
+        [] => &Cell::ALL[..],
+        cells => cells,
+    };
+    let counted = cells
+        .iter()
+        .map(|cell| count(*cell, dir))
+        .collect::<Result<Vec<_>, _>>()?;
+    print_tables(&counted);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/budget/figures.toml");
+    let mut figures = Figures::read(&path)?;
+    if options.bless {
+        for counted in &counted {
+            figures.set(counted.cell, counted.instructions, counted.allocations);
+        }
+        figures.write(&path)?;
+    }
+    let mut code = ExitCode::SUCCESS;
+    if options.check {
+        for counted in &counted {
+            let outcome = figures.judge(counted.cell, counted.instructions, counted.allocations);
+            println!("{}: {outcome}", counted.cell.name());
+            if outcome != Outcome::Within {
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn count(cell: Cell, dir: &Path) -> Result<Counted, Failed> {
+    let requests = REQUESTS as f64;
+    // In a process of its own: valgrind's has its own, too.
+    let run = Command::new(env::current_exe()?)
+        .args(["cell", cell.name()])
+        .output()?;
+    if !run.status.success() {
+        return Err(String::from_utf8_lossy(&run.stderr).into());
+    }
+    let printed = String::from_utf8(run.stdout)?;
+    let (count, bytes) = printed.trim().split_once(' ').ok_or("two numbers")?;
+    let profile = callgrind::profile(cell, dir)?;
+    let a_request = |mut parts: BTreeMap<String, f64>| {
+        parts.values_mut().for_each(|part| *part /= requests);
+        parts
+    };
+    Ok(Counted {
+        cell,
+        instructions: profile.total() as f64 / requests,
+        allocations: count.parse::<f64>()? / requests,
+        allocated_bytes: bytes.parse::<f64>()? / requests,
+        moves: moves(&profile) as f64 / requests,
+        by_room: a_request(rooms::by_room(&profile)),
+        by_library: a_request(rooms::by_library(&profile)),
+    })
+}
+
+/// How often memory was copied by a call.
+fn moves(profile: &Profile) -> u64 {
+    let functions = profile.functions.iter();
+    let copies = functions.filter(|function| {
+        let name = function.name.trim_start_matches('_');
+        name.starts_with("memcpy") || name.starts_with("memmove")
+    });
+    copies.map(callgrind::Function::count).sum()
+}
+
+fn print_tables(counted: &[Counted]) {
+    let head = |first: &str| {
+        let names: Vec<&str> = counted.iter().map(|counted| counted.cell.name()).collect();
+        println!("\n| {first} | {} |", names.join(" | "));
+        println!("|---|{}", "--:|".repeat(counted.len()));
+    };
+    let row = |name: &str, digits: usize, of: &dyn Fn(&Counted) -> f64| {
+        let cells: Vec<String> = counted
+            .iter()
+            .map(|counted| format!("{:.digits$}", of(counted)))
+            .collect();
+        println!("| {name} | {} |", cells.join(" | "));
+    };
+    head("a request");
+    row("instructions", 0, &|counted| counted.instructions);
+    row("allocations", 2, &|counted| counted.allocations);
+    row("bytes allocated", 0, &|counted| counted.allocated_bytes);
+    row("calls of memcpy and memmove", 1, &|counted| counted.moves);
+    type Parts = fn(&Counted) -> &BTreeMap<String, f64>;
+    let by_room: Parts = |counted| &counted.by_room;
+    let by_library: Parts = |counted| &counted.by_library;
+    for (title, parts) in [
+        ("instructions by room", by_room),
+        ("instructions by library", by_library),
+    ] {
+        head(title);
+        let names: BTreeSet<&String> = counted.iter().flat_map(|c| parts(c).keys()).collect();
+        let of = |counted: &Counted, name: &String| *parts(counted).get(name).unwrap_or(&0.0);
+        let is_large = |name: &&&String| {
+            let mut counted = counted.iter();
+            counted.any(|counted| of(counted, name) >= SMALL * counted.instructions)
+        };
+        let mut large: Vec<&String> = names.iter().filter(is_large).copied().collect();
+        large.sort_by(|a, b| of(&counted[0], b).total_cmp(&of(&counted[0], a)));
+        for name in &large {
+            row(name, 0, &|counted| of(counted, name));
+        }
+        row("all others", 0, &|counted| {
+            let all: f64 = parts(counted).values().sum();
+            all - large.iter().map(|name| of(counted, name)).sum::<f64>()
+        });
+    }
+}
