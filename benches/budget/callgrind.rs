@@ -23,16 +23,16 @@ pub(crate) struct Function {
     pub(crate) file: String,
     /// Its own instructions, by the file of the source: what is inlined has another one.
     pub(crate) own: HashMap<String, u64>,
-    pub(crate) callers: HashMap<usize, Calls>,
+    /// Instructions of it and of all that it calls, by the caller's index.
+    pub(crate) callers: HashMap<usize, u64>,
 }
 
-/// What one function calls of another.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Calls {
-    pub(crate) count: u64,
-    /// Instructions of the callee and of all that it calls.
-    pub(crate) instructions: u64,
-}
+/// Keeps jemalloc from doing by the clock, and on a thread of its own, what a run would then have more or
+/// less of: its memory is never given back.
+const ALLOCATOR: (&str, &str) = (
+    "_RJEM_MALLOC_CONF",
+    "background_thread:false,dirty_decay_ms:-1,muzzy_decay_ms:-1,narenas:1",
+);
 
 /// Runs `cell` of this program under callgrind.
 pub(crate) fn profile(cell: Cell, dir: &Path) -> io::Result<Profile> {
@@ -47,6 +47,7 @@ pub(crate) fn profile(cell: Cell, dir: &Path) -> io::Result<Profile> {
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(std::env::current_exe()?)
         .args(["cell", cell.name()])
+        .env(ALLOCATOR.0, ALLOCATOR.1)
         .stdout(Stdio::null())
         .output()
         .map_err(|error| io::Error::other(format!("valgrind: {error}")))?;
@@ -68,8 +69,8 @@ impl Profile {
         let mut file = "";
         let mut callee_file = "";
         let mut callee = 0;
-        // Of the line that follows a `calls=`.
-        let mut calls = None;
+        // Whether the line follows a `calls=`.
+        let mut is_call = false;
         for line in text.lines() {
             if let Some((key, value)) = line.split_once('=') {
                 match key {
@@ -81,16 +82,14 @@ impl Profile {
                     "fn" => function = profile.function(value, file),
                     "cfi" | "cfl" => callee_file = value,
                     "cfn" => callee = profile.function(value, callee_file),
-                    "calls" => calls = Some(first_number(value)?),
+                    "calls" => is_call = true,
                     _ => {}
                 }
             } else if line.starts_with(|first: char| first.is_ascii_digit()) {
                 let cost = second_number(line)?;
-                if let Some(count) = calls.take() {
+                if std::mem::take(&mut is_call) {
                     let callers = &mut profile.functions[callee].callers;
-                    let arc = callers.entry(function).or_default();
-                    arc.count += count;
-                    arc.instructions += cost;
+                    *callers.entry(function).or_default() += cost;
                 } else {
                     let own = &mut profile.functions[function].own;
                     match own.get_mut(file) {
@@ -123,23 +122,12 @@ impl Function {
     pub(crate) fn own_total(&self) -> u64 {
         self.own.values().sum()
     }
-
-    /// How often it was called.
-    pub(crate) fn count(&self) -> u64 {
-        self.callers.values().map(|calls| calls.count).sum()
-    }
-}
-
-fn first_number(text: &str) -> io::Result<u64> {
-    number(text.split(' ').next())
 }
 
 /// The cost of a line: what follows the line's number.
 fn second_number(text: &str) -> io::Result<u64> {
-    number(text.split(' ').nth(1))
-}
-
-fn number(text: Option<&str>) -> io::Result<u64> {
-    text.and_then(|text| text.parse().ok())
+    let number = text.split(' ').nth(1);
+    number
+        .and_then(|number| number.parse().ok())
         .ok_or_else(|| io::Error::other("not what callgrind writes"))
 }

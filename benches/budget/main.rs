@@ -1,7 +1,7 @@
 //! `cargo bench --bench budget`: what a request costs in instructions and allocations, exactly.
 //!
 //! A worker, its clients and its origin run on one thread over a network in memory, and only what the
-//! proxy does is counted. So a figure repeats to a part of a thousand on any machine with the same
+//! proxy does is counted. So a figure repeats to half a percent on any machine with the same
 //! compiler, where a time would not. What the kernel does is not in it: `benches/compare` has that.
 //!
 //! Needs valgrind. `figures.toml` has what is allowed: `--check` fails when a cell costs more than 2 %
@@ -11,6 +11,7 @@ mod callgrind;
 mod cell;
 mod counting;
 mod figures;
+mod moves;
 mod network;
 mod peers;
 mod rooms;
@@ -23,13 +24,16 @@ use std::{env, fs};
 
 use clap::{Parser, Subcommand};
 
-use callgrind::Profile;
 use cell::Cell;
 use figures::{Figures, Outcome};
-use scenario::{Failed, REQUESTS};
+use moves::Move;
+use scenario::{Failed, PLAYED, REQUESTS};
 
 /// Rows below this part of a cell are added up.
 const SMALL: f64 = 0.01;
+
+/// Functions that are named of those that move most.
+const MOVES_SHOWN: usize = 20;
 
 #[derive(Parser)]
 #[command(about = "Instructions and allocations of a request")]
@@ -43,6 +47,9 @@ struct Options {
     /// Writes what is allowed anew.
     #[arg(long, conflicts_with = "check")]
     bless: bool,
+    /// Names the functions that move most.
+    #[arg(long)]
+    moves: bool,
     /// Said by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -63,7 +70,8 @@ struct Counted {
     instructions: f64,
     allocations: f64,
     allocated_bytes: f64,
-    moves: f64,
+    moved_bytes: f64,
+    moves: Vec<Move>,
     by_room: BTreeMap<String, f64>,
     by_library: BTreeMap<String, f64>,
 }
@@ -100,6 +108,9 @@ fn run(options: &Options, dir: &Path) -> Result<ExitCode, Failed> {
         .map(|cell| count(*cell, dir))
         .collect::<Result<Vec<_>, _>>()?;
     print_tables(&counted);
+    if options.moves {
+        counted.iter().for_each(print_moves);
+    }
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/budget/figures.toml");
     let mut figures = Figures::read(&path)?;
     if options.bless {
@@ -133,6 +144,11 @@ fn count(cell: Cell, dir: &Path) -> Result<Counted, Failed> {
     let printed = String::from_utf8(run.stdout)?;
     let (count, bytes) = printed.trim().split_once(' ').ok_or("two numbers")?;
     let profile = callgrind::profile(cell, dir)?;
+    if profile.total() == 0 {
+        return Err("callgrind was not told when to count: that needs x86-64".into());
+    }
+    let moves = moves::moves(cell, dir)?;
+    let moved: u64 = moves.iter().map(|one| one.bytes).sum();
     let a_request = |mut parts: BTreeMap<String, f64>| {
         parts.values_mut().for_each(|part| *part /= requests);
         parts
@@ -142,20 +158,21 @@ fn count(cell: Cell, dir: &Path) -> Result<Counted, Failed> {
         instructions: profile.total() as f64 / requests,
         allocations: count.parse::<f64>()? / requests,
         allocated_bytes: bytes.parse::<f64>()? / requests,
-        moves: moves(&profile) as f64 / requests,
+        moved_bytes: moved as f64 / PLAYED as f64,
+        moves,
         by_room: a_request(rooms::by_room(&profile)),
         by_library: a_request(rooms::by_library(&profile)),
     })
 }
 
-/// How often memory was copied by a call.
-fn moves(profile: &Profile) -> u64 {
-    let functions = profile.functions.iter();
-    let copies = functions.filter(|function| {
-        let name = function.name.trim_start_matches('_');
-        name.starts_with("memcpy") || name.starts_with("memmove")
-    });
-    copies.map(callgrind::Function::count).sum()
+fn print_moves(counted: &Counted) {
+    println!("\n| bytes | calls | moved by, in {} |", counted.cell.name());
+    println!("|--:|--:|---|");
+    for one in counted.moves.iter().take(MOVES_SHOWN) {
+        let a_request = |number: u64| number as f64 / PLAYED as f64;
+        let (bytes, calls) = (a_request(one.bytes), a_request(one.calls));
+        println!("| {bytes:.0} | {calls:.1} | {} |", one.callers.join(" < "));
+    }
 }
 
 fn print_tables(counted: &[Counted]) {
@@ -175,7 +192,7 @@ fn print_tables(counted: &[Counted]) {
     row("instructions", 0, &|counted| counted.instructions);
     row("allocations", 2, &|counted| counted.allocations);
     row("bytes allocated", 0, &|counted| counted.allocated_bytes);
-    row("calls of memcpy and memmove", 1, &|counted| counted.moves);
+    row("bytes moved", 0, &|counted| counted.moved_bytes);
     type Parts = fn(&Counted) -> &BTreeMap<String, f64>;
     let by_room: Parts = |counted| &counted.by_room;
     let by_library: Parts = |counted| &counted.by_library;

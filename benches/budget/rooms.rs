@@ -25,10 +25,10 @@ pub(crate) fn by_room(profile: &Profile) -> BTreeMap<String, f64> {
                 continue;
             }
             let callers = &functions[index].callers;
-            let all: u64 = callers.values().map(|calls| calls.instructions).sum();
+            let all: u64 = callers.values().sum();
             let mut share = HashMap::new();
-            for (caller, calls) in callers {
-                let weight = calls.instructions as f64 / all.max(1) as f64;
+            for (caller, instructions) in callers {
+                let weight = *instructions as f64 / all.max(1) as f64;
                 for (room, part) in &shares[*caller] {
                     *share.entry(room.clone()).or_default() += weight * part;
                 }
@@ -82,12 +82,11 @@ fn own_shares(function: &Function) -> HashMap<String, f64> {
     shares
 }
 
-/// The room of a file of ours: its folder, down to the third.
+/// The room of a file of ours: its folder, down to the third. What the compiler makes by itself it puts
+/// into `lib.rs`, which has no room.
 fn room_of(file: &str) -> Option<String> {
-    let root = env!("CARGO_MANIFEST_DIR");
-    let file = file.strip_prefix(root).unwrap_or(file);
-    let path = file.strip_prefix("/src/").or(file.strip_prefix("src/"))?;
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let file = file.strip_prefix(env!("CARGO_MANIFEST_DIR"))?;
+    let (folder, _) = file.strip_prefix("/src/")?.rsplit_once('/')?;
     let levels: Vec<&str> = folder.split('/').take(3).collect();
     Some(levels.join("/"))
 }

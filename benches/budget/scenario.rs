@@ -27,9 +27,11 @@ use crate::peers::{H2, Stream, ask_h1, origin};
 /// Client connections, each with one request (or one group of streams) open at a time.
 const CONNECTIONS: usize = 8;
 
-/// Requests of each connection before the measurement, and in it.
-const WARM_UP: usize = 48;
+/// Requests of each connection in the measurement.
 const MEASURED: usize = 256;
+
+/// The same before it: as many buffers of the access log wait for its writer then as will do later.
+const WARM_UP: usize = MEASURED;
 
 /// Decides all chance in the proxy.
 const SEED: u64 = 1;
@@ -39,6 +41,9 @@ const NAME: &str = "www.example.com";
 
 /// Requests that are measured.
 pub(crate) const REQUESTS: u64 = (CONNECTIONS * MEASURED) as u64;
+
+/// All requests of a run.
+pub(crate) const PLAYED: u64 = (CONNECTIONS * (WARM_UP + MEASURED)) as u64;
 
 /// Where the proxy listens.
 const PROXY: ([u8; 4], u16) = ([10, 0, 0, 1], 80);
