@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::{fs, io};
 
-use crate::cell::Cell;
+use crate::Counted;
 
 /// How far above its figure a cell may be.
 const ALLOWED: f64 = 1.02;
@@ -48,20 +48,26 @@ impl Figures {
         fs::write(path, text)
     }
 
-    pub(crate) fn set(&mut self, cell: Cell, instructions: f64, allocations: f64) {
+    pub(crate) fn set(&mut self, counted: &Counted) {
         let mut figures = toml::Table::new();
-        figures.insert("instructions".to_owned(), instructions.round().into());
-        let allocations = (allocations * 100.0).round() / 100.0;
+        figures.insert(
+            "instructions".to_owned(),
+            counted.instructions.round().into(),
+        );
+        let allocations = (counted.allocations * 100.0).round() / 100.0;
         figures.insert("allocations".to_owned(), allocations.into());
-        self.0.insert(cell.name().to_owned(), figures.into());
+        self.0
+            .insert(counted.cell.name().to_owned(), figures.into());
     }
 
-    pub(crate) fn judge(&self, cell: Cell, instructions: f64, allocations: f64) -> Outcome {
-        for (name, counted) in [("instructions", instructions), ("allocations", allocations)] {
-            let figure = self
-                .0
-                .get(cell.name())
-                .and_then(|figures| figures.get(name));
+    pub(crate) fn judge(&self, counted: &Counted) -> Outcome {
+        let figures = self.0.get(counted.cell.name());
+        let parts = [
+            ("instructions", counted.instructions),
+            ("allocations", counted.allocations),
+        ];
+        for (name, counted) in parts {
+            let figure = figures.and_then(|figures| figures.get(name));
             let Some(figure) = figure.and_then(toml::Value::as_float) else {
                 return Outcome::Unknown;
             };
