@@ -1,4 +1,4 @@
-//! What it costs to let a request in: the walk over its head, and the checks.
+//! The cost of admitting a request: the pass over its head, and the checks.
 
 use std::hint::black_box;
 
@@ -9,7 +9,7 @@ use evenkeel::proxy::http::seen::Seen;
 use evenkeel::proxy::io::FieldRules;
 use http::Request;
 
-/// What a browser sends.
+/// A request of a browser.
 fn browser() -> Request<()> {
     Request::get("/products/4711?color=blue&size=m")
         .header("host", "shop.example.com")
@@ -35,7 +35,7 @@ fn browser() -> Request<()> {
         .expect("a request")
 }
 
-/// As small as a request can be.
+/// The smallest request.
 fn tiny() -> Request<()> {
     Request::get("/")
         .header("host", "a")

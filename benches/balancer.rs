@@ -1,8 +1,9 @@
-//! What choosing a server costs, by the number of servers, and a slot at one, by the number of workers.
+//! The cost of choosing a server, by the number of servers, and of a slot at one, by the number of
+//! workers.
 //!
 //! `cargo bench --bench balancer`. Round robin: the cursor is an atomic, as it is among workers;
-//! least connections: so are the numbers in flight. The cells of several workers take and give back
-//! slots as their threads do; the time is that of one slot, while all of them are at it.
+//! least connections: so are the numbers in flight. In the cells with several workers, threads take
+//! and return slots; the time is that of one slot while all threads run.
 
 #![expect(
     clippy::disallowed_methods,
@@ -98,7 +99,7 @@ fn backend(count: usize, balance: &str) -> Arc<Backend> {
     Arc::clone(&assemble(loaded.plan, MOST_WORKERS).backends[0])
 }
 
-/// How long `workers` take, each for `count` slots, at once.
+/// The time in which `workers` threads at once take and return `count` slots each.
 fn slots(backend: &Arc<Backend>, workers: usize, count: u64) -> Duration {
     let start = Arc::new(Barrier::new(workers + 1));
     let threads: Vec<_> = (0..workers)

@@ -1,8 +1,8 @@
-//! How long it takes to start with tens of thousands of certificates.
+//! The time of a start with tens of thousands of certificates.
 //!
-//! Each is a file of its own with chain and key; all are read, parsed and matched with their keys, as
-//! at a start, at a reload and in `evenkeel check`. Prints seconds; `cargo bench --bench certificates
-//! -- 1000` makes do with fewer.
+//! Each is a file of its own with chain and key; all are read, parsed and matched with their keys,
+//! as at a start, at a reload and in `evenkeel check`. Prints seconds;
+//! `cargo bench --bench certificates -- 1000` uses fewer.
 
 #![expect(
     clippy::disallowed_methods,
@@ -26,7 +26,7 @@ fn main() {
     let rsa = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("a key");
     for (kind, key) in [("ECDSA P-256", ecdsa), ("RSA 2048", rsa)] {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("certificates");
-        // What a run that was broken off has left.
+        // Files of a run that was aborted.
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).expect("a folder");
         for number in 0..count {

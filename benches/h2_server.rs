@@ -1,7 +1,7 @@
-//! `cargo bench --bench h2_server`: what a request of HTTP/2 costs a server that drives h2 itself, and
-//! one that is hyper's. Neither counts frames; who does pays the same in both.
+//! `cargo bench --bench h2_server`: the cost of an HTTP/2 request for a server that drives h2
+//! itself, and for one of hyper. Neither counts frames; counting costs the same in both.
 //!
-//! The two take turns; the time is that of the server's thread alone, the client has its own.
+//! The two take turns; only the server's thread is timed, the client has its own.
 
 #![expect(
     clippy::disallowed_methods,
@@ -38,7 +38,7 @@ enum Server {
     Hyper,
 }
 
-/// hyper's connections run where they were accepted, as ours do.
+/// hyper's connections run on the thread that accepted them, as ours do.
 #[derive(Clone, Copy)]
 struct Local;
 
@@ -51,7 +51,7 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
 }
 
 fn main() {
-    // `cargo test --benches` only sees that it runs.
+    // `cargo test --benches` only checks that it runs.
     let is_measured = std::env::args().any(|argument| argument == "--bench");
     for (name, length, requests) in [("12 B", 12, 20_000), ("100 kB", 100_000, 2_000)] {
         let requests = if is_measured { requests } else { 200 };
@@ -108,7 +108,7 @@ fn runtime() -> Runtime {
         .expect("a runtime")
 }
 
-/// What this thread has had of the CPU.
+/// The processor time of this thread.
 fn cpu() -> Duration {
     let spent = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32)

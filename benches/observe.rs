@@ -1,4 +1,4 @@
-//! What an exchange pays for being observed: its counters, and its line in the access log.
+//! The cost of observing an exchange: its counters, and its line in the access log.
 //!
 //! `cargo bench --bench observe`
 

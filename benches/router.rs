@@ -1,5 +1,5 @@
-//! What a search for a route costs: by the number of routes, found and not found; of requests, and of
-//! connections that are passed on by the name that they ask for.
+//! The cost of a search for a route: by the number of routes, found and not found; for requests,
+//! and for TCP connections by SNI.
 //!
 //! `cargo bench --bench router`. The promise: 10,000 host routes cost a few hash look-ups.
 
@@ -163,7 +163,8 @@ fn tcp_routes(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The worst that a configuration can ask: routes that differ only by predicates are tried in turn.
+/// The worst case of a configuration: routes that differ only by predicates are tried one after
+/// another.
 fn predicates(criterion: &mut Criterion) {
     let mut headers = HeaderMap::new();
     headers.insert(USER_AGENT, HeaderValue::from_static("curl/8.0"));

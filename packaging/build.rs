@@ -1,12 +1,12 @@
-//! What `evenkeel --version` says of the build: the commit and the compiler.
+//! The build of `evenkeel --version`: the commit and the compiler.
 
 use std::env;
 use std::path::Path;
 use std::process::Command;
 
 fn main() {
-    // HEAD names a branch and stays as it is when something is committed; its log does not. A file
-    // that is not there would have this run at each build.
+    // HEAD names a branch and does not change with a commit; its log does. A missing file would
+    // make this run at each build.
     for file in [".git/HEAD", ".git/logs/HEAD"] {
         if Path::new(file).exists() {
             println!("cargo::rerun-if-changed={file}");

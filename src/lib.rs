@@ -1,8 +1,8 @@
 //! Evenkeel: a Layer-7 load-balancing reverse proxy.
 //!
-//! This page is the map of the code: where things happen, which room may import which, and the rules that
-//! every file keeps. What the program does for its users is told in `README.md`, `conf/full.toml`
-//! and `conf/reference/`.
+//! This page is the map of the code: where things happen, which room may import which, and the
+//! rules that every file keeps. For users there are `README.md`, `conf/full.toml` and
+//! `conf/reference/`.
 //!
 //! Four promises, in this order of weight: correct, understandable, fast, flexible.
 //!
@@ -11,58 +11,62 @@
 //!    of a backend and its server), never to an object of the configuration.
 //! 2. *Every answer has a reason.* A response that is made here, and an attempt that failed, carries
 //!    one stable code ([`exchange::Reason`]), the same in log, metric, status and documentation.
-//! 3. *Cheap.* What a request costs is measured (`benches/compare`), with logs and metrics on.
+//! 3. *Cheap.* The cost of a request is measured (`benches/compare`), with logs and metrics on.
 //! 4. *No surprise from the network.* No byte from a client or a server panics us, grows memory past
 //!    its limit, or reaches the other side unparsed.
 //!
 //! # Words
 //!
 //! A **frontend** is a named set of **binds** with its **routes**; a bind is one listening address
-//! with its own TLS and PROXY settings, and a route leads to a **backend**, a named pool of
-//! **servers**. An **exchange** is one request and its response, from the first byte of the head to
-//! the last byte of the body; an **attempt** is one try of it at one server. A **snapshot** is the
-//! compiled configuration that an exchange runs under; the **server set** of a backend is not part
-//! of it: servers come and go while it runs. A **worker** is one thread with everything its
-//! connections need. A **reason** is the stable code of why.
+//! with its own TLS and PROXY settings. A route has a **condition**, a set of tests that all must
+//! hold, and a **target**: a **backend**, a named pool of **servers**; several backends by weight;
+//! or a template with the backend's name. A **rule** is an action on an exchange, with a condition.
+//! An **exchange** is one request and its response, from the first byte of the head to the last
+//! byte of the body; its **record** has the facts of it, for the log and the metrics. An
+//! **attempt** is one try of an exchange at one server. A **snapshot** is the compiled
+//! configuration that an exchange runs under; the **server set** of a backend is not part of it:
+//! servers come and go at run time. A **worker** is one thread with everything its connections
+//! need. A **reason** is the stable code of a fault.
 //!
 //! # The life of a request
 //!
-//! 1. `proxy::listen` accepts the connection, counts it, and holds back what is over a limit.
-//!    Where a proxy before us has to say whose connection it is (PROXY protocol), it is asked first.
-//! 2. `proxy::tls` says what a handshake is answered with, where the bind speaks TLS; `listen`
-//!    shakes hands under a deadline.
-//! 3. `proxy::http` reads a request head. From here on a line in the access log is certain. What
-//!    must not be passed on is refused (RFC 9112 §6.3, §11.2).
+//! 1. `proxy::listen` accepts the connection, counts it, and holds it back if it is over a limit.
+//!    If the peer must send a PROXY header, it is read first.
+//! 2. `proxy::tls` decides how a handshake is answered, where the bind has TLS; `listen` completes
+//!    it under a deadline.
+//! 3. `proxy::http` reads a request head. From here on a line in the access log is certain.
+//!    Requests that must not be passed on are refused (RFC 9112 §6.3, §11.2).
 //! 4. The `proxy::rules` of the frontend run; `proxy::route` finds the first route that matches,
 //!    and with it the backend, or none; then the rules of the route and of the backend run.
-//! 5. `proxy::http` rewrites what belongs to this hop alone (RFC 9110 §7.6.1).
+//! 5. `proxy::http` rewrites the fields that belong to this hop alone (RFC 9110 §7.6.1).
 //! 6. `proxy::forward` tries: `proxy::backend` chooses a server and leases a slot at it, waiting
 //!    in a queue if all are full; `proxy::upstream` sends on a warm connection or opens one; the
 //!    outcome is judged, and maybe another server is tried.
 //! 7. The body streams through `proxy::io`, with back-pressure and under deadlines. At its last
 //!    byte, or when it breaks, the slot and the connection go back, and [`observe`] counts and logs
 //!    the exchange. Every ending is counted once.
-//! 8. Rules for answers run: backend, route, frontend. What we answer by ourselves is written by
+//! 8. Rules for answers run: backend, route, frontend. Our own answers are written by
 //!    `proxy::reply`, the only place where a fault becomes a status.
 //!
-//! A client connection on which nothing happens gives its buffers back and waits as a bare socket.
+//! An idle client connection releases its buffers and waits as a bare socket.
 //!
 //! # The life of a configuration change
 //!
 //! A file changes, a signal comes, or the admin listener is asked: [`config`] reads the text and
-//! gives a [`plan`] or *all* mistakes; [`control`] compares it with the plan that runs, binds what is
-//! new, assembles the next `proxy::snapshot` with the live state of all that is still there, swaps
-//! it in, and lets go of what is not wanted any more. What fails before the swap changes nothing.
-//! Snapshots and server sets are changed in one place, `publish` in [`control`].
+//! returns a [`plan`] or *all* mistakes; [`control`] compares it with the plan that runs, binds new
+//! addresses, assembles the next `proxy::snapshot` with the live state of everything that stays,
+//! swaps it in, and releases the rest. A failure before the swap changes nothing. Only `publish` in
+//! [`control`] replaces the snapshot and changes the servers of a backend; besides, the health
+//! checks refresh a backend's set when a server goes up or down.
 //!
 //! # Threads and state
 //!
 //! - Each worker is a thread with its own runtime, listening sockets, server connections and
-//!   counters; nothing on the way of a request is shared with another worker but a few atomics. The
-//!   control thread checks health, reloads and answers the admin listener. Tasks are local: they end
-//!   on the thread on which they began.
-//! - Whatever is shared has one writer, named at its field, and atomics say why their ordering is
-//!   enough. No lock is held across an `await`.
+//!   counters; on the path of a request, workers share only a few atomics. The control thread
+//!   checks health, reloads and answers the admin listener. Tasks are local: they end on the thread
+//!   on which they began.
+//! - Shared state has one writer, named at its field, except counters of all workers; atomics say
+//!   why their ordering is enough. No lock is held across an `await`.
 //! - Decisions are pure functions of state, event, time and chance; sockets come through [`net`],
 //!   time through [`base::clock`], chance through [`base::rng`]. So the whole program runs in a
 //!   simulated network under a seed (`tests/sim`), and nothing is global: two proxies live in one
@@ -71,9 +75,9 @@
 //! # Which room imports which
 //!
 //! Imports follow the flow of a request, without cycles. A folder is a room; its `mod.rs` is the
-//! door, and its other files are private to it. `tests/architecture.rs` reads this table and fails on
-//! a path that no row allows. Where a row stands in the way of a feature, the row changes here, with
-//! the reason in the commit.
+//! door, and its other files are private to it. `tests/architecture.rs` reads this table and fails
+//! on a path that no row allows. If a feature needs another row, the row changes here, with the
+//! reason in the commit.
 //!
 //! ```text
 //! base            -> nothing
@@ -111,12 +115,12 @@
 //! ```
 //!
 //! Rooms of the data plane take the part of a worker that they need, never the worker, and know
-//! neither the text of the configuration nor who controls them.
+//! neither the text of the configuration nor the control plane.
 //!
 //! # House rules
 //!
-//! `tests/architecture.rs` holds these too; any path counts, not only `use` lines, and test code is
-//! exempt:
+//! `tests/architecture.rs` checks these too; any path counts, not only `use` lines, and test code
+//! is exempt:
 //!
 //! - Every file begins with `//!` and says what it is for.
 //! - No name that could mean anything: `util`, `helpers`, `common`, `misc`, `manager`.

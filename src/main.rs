@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// As fast as mimalloc and glibc's here, and the only one that gives memory back after a burst of
-/// connections: see `benches/README.md`.
+/// As fast here as mimalloc and glibc's allocator, and the only one that returns memory after many
+/// connections have closed: see `benches/README.md`.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

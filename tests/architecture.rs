@@ -1,15 +1,14 @@
-//! The house rules, held by reading the sources.
+//! The house rules, checked by reading the sources.
 //!
-//! Which room may import which stands in one table, in the docs of `src/lib.rs`; this test reads it there
+//! Which room may import which is one table, in the docs of `src/lib.rs`; this test reads it there
 //! and fails on a path that no row allows. The other rules are the table in `rules.rs`.
 //!
-//! Test code is exempt from both, as it has to be: items under `#[cfg(test)]`, files that are
-//! modules of such items, and everything outside `src/`. What holds there too is what a reader
-//! relies on: a head that says what the file is for, and names that say something.
+//! Test code is exempt from both: items under `#[cfg(test)]`, files that are modules of such items,
+//! and everything outside `src/`. Two rules hold there too: each file has a head that says what it
+//! is for, and names mean something.
 //!
-//! This is a reading of words and no compiler: a path that a macro puts together is not seen.
-//! Clippy's `disallowed-methods` (`.clippy.toml`) knows types and covers the same ground from the
-//! other side.
+//! This reads words and is no compiler: a path that a macro assembles is not seen. Clippy's
+//! `disallowed-methods` (`.clippy.toml`) knows types and checks some of the same rules.
 
 #[path = "architecture/circles.rs"]
 mod circles;
@@ -29,13 +28,13 @@ use std::path::Path;
 use house::House;
 use source::{Source, sources};
 
-/// Where code is; what is not there (yet) is skipped.
+/// The folders with code; a missing one is skipped.
 const FOLDERS: [&str; 4] = ["src", "tests", "benches", "packaging"];
 
 fn all_sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let found = sources(root, &FOLDERS);
-    // A test that reads nothing finds nothing wrong.
+    // Without files nothing wrong would be found.
     assert!(found.len() > 50, "only {} files were read", found.len());
     found
 }

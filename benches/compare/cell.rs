@@ -1,10 +1,10 @@
-//! The cells: which request, how many connections, and whether a connection is used again.
+//! The cells: the request, the number of connections, and whether a connection is reused.
 //!
-//! `load` sends what stands here, `origin` answers the same paths, `compare` and `report` name them.
+//! `load` sends these requests, `origin` answers the same paths, `compare` and `report` name them.
 
 use clap::ValueEnum;
 
-/// One row of the comparison. All but `Idle` are traffic.
+/// One row of the comparison. All except `Idle` have traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Cell {
     Tiny,
@@ -21,7 +21,7 @@ pub(crate) enum Cell {
     Idle,
 }
 
-/// What the load generator does in a cell.
+/// The work of the load generator in a cell.
 pub(crate) struct Traffic {
     /// The whole request, written with one call.
     pub(crate) request: Vec<u8>,
@@ -31,7 +31,7 @@ pub(crate) struct Traffic {
     pub(crate) reuse: Reuse,
 }
 
-/// How long a client connection lives.
+/// Whether a client connection is reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reuse {
     KeepAlive,
@@ -65,7 +65,7 @@ impl Cell {
         }
     }
 
-    /// `None` for the cell that is not about traffic.
+    /// `None` for the cell without traffic.
     pub(crate) fn traffic(self) -> Option<Traffic> {
         let (request, answer_bytes, connections, reuse) = match self {
             Self::Tiny => (get("/tiny", ""), 2, 64, Reuse::KeepAlive),

@@ -1,7 +1,8 @@
 //! A child process on a chosen core that never outlives us.
 //!
-//! `taskset` and `setpriv` (util-linux) do between fork and exec what would be `unsafe` here: the core,
-//! and a signal when this process dies. Both exec the program, so the process id is the program's.
+//! `taskset` and `setpriv` (util-linux) set the core, and a signal for the death of this process,
+//! between fork and exec, which would be `unsafe` here. Both exec the program, so the process id is
+//! the program's.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long a child may take to end by itself.
+/// The longest time for a child to end by itself.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Pinned {
@@ -64,7 +65,7 @@ impl Pinned {
         Ok(line)
     }
 
-    /// Whether the child has ended; a proxy that did so under load is found out here.
+    /// Whether the child has ended; detects a proxy that ended under load.
     pub(crate) fn has_ended(&mut self) -> io::Result<bool> {
         Ok(self.child.try_wait()?.is_some())
     }
@@ -86,7 +87,7 @@ impl Drop for Pinned {
         if self.ends_within(Duration::ZERO) || self.child.try_wait().is_ok_and(|it| it.is_some()) {
             return;
         }
-        // SIGTERM first: nginx's master takes its workers along only when it is asked to end.
+        // SIGTERM first: nginx's master ends its workers only then.
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, Signal::TERM);
         }

@@ -1,4 +1,4 @@
-//! The monotonic clock as a number, so that two processes can compare what they saw.
+//! The monotonic clock as a number, so that two processes can compare times.
 //!
 //! `std::time::Instant` is the same clock but cannot be written to a file; `reload` sets the load
 //! generator's samples beside its own reloads.
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Nanoseconds since some moment that all processes of this machine share.
+/// Nanoseconds since a moment that is the same for all processes of this machine.
 pub(crate) fn now_ns() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     let seconds = u64::try_from(now.tv_sec).expect("the monotonic clock starts at zero");

@@ -1,4 +1,4 @@
-//! The comparison itself: rounds over cells over proxies, and what was measured.
+//! The comparison itself: rounds over cells over proxies, and the results.
 //!
 //! The proxies take turns within each round, and the order turns from round to round: a machine that
 //! becomes slower for a while then slows all of them, and the ratios of a round stay right.
@@ -19,10 +19,10 @@ use crate::rig::{self, Rig};
 use crate::tally::Tally;
 
 pub(crate) const WARMUP_MS: u64 = 500;
-/// Client connections at rest: below the usual hard limit of 20,000 files even for the relay, which
+/// Idle client connections: below the usual hard limit of 20,000 files even for the relay, which
 /// needs two a connection.
 const IDLE_CONNECTIONS: usize = 8_000;
-/// Longer than any of the proxies takes to notice that a connection rests.
+/// Longer than any of the proxies takes to treat a connection as idle.
 pub(crate) const REST_MS: u64 = 6_000;
 
 #[derive(Args)]
@@ -48,10 +48,10 @@ pub(crate) struct Options {
     /// Length of each measured window
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// The fixed rate, as a share of what the slowest proxy did in the first round
+    /// The fixed rate, as a share of the slowest proxy's rate in the first round
     #[arg(long, default_value_t = 0.5)]
     rate_share: f64,
-    /// Seconds, in all, to wait for others on this machine and to measure again what they disturbed
+    /// Seconds, in all, to wait for other processes and to repeat disturbed windows
     #[arg(long, default_value_t = 900)]
     allowance: u64,
     /// Tables for benches/README.md
@@ -65,9 +65,9 @@ pub(crate) struct Measurement {
     pub(crate) cell: Cell,
     pub(crate) proxy: Proxy,
     pub(crate) round: usize,
-    /// As fast as it goes.
+    /// In a closed loop.
     pub(crate) closed: Tally,
-    /// At `rate`.
+    /// In an open loop at `rate`.
     pub(crate) open: Tally,
     pub(crate) rate: f64,
     /// Access log lines for each answer; `None` without a log.
@@ -235,7 +235,7 @@ impl Round<'_> {
         })
     }
 
-    /// The rate of a cell: chosen in the first round, and kept.
+    /// The rate of a cell: chosen in the first round, and then kept.
     fn rate(
         &self,
         cell: Cell,
@@ -249,7 +249,7 @@ impl Round<'_> {
         {
             return first.rate;
         }
-        // The relay never is the slowest; alone it counts, so that it can be measured alone.
+        // The relay is never the slowest; it counts if it is the only one.
         let slowest = proxies
             .iter()
             .zip(closed)
@@ -260,7 +260,7 @@ impl Round<'_> {
     }
 }
 
-/// What one run of the load generator is to do.
+/// The options of one run of the load generator.
 pub(crate) struct LoadOptions<'a> {
     pub(crate) cell: Cell,
     pub(crate) rate: Option<f64>,
@@ -294,7 +294,7 @@ pub(crate) fn start_load(
     Pinned::start(command)
 }
 
-/// Whose processor time a load generator is to look at.
+/// The processes whose processor time the load generator reads.
 pub(crate) fn pids(rig: &Rig, running: &Running) -> Vec<String> {
     let mut arguments = vec!["--origin-pid".to_owned()];
     arguments.extend(rig.origin_pids().map(|pid| pid.to_string()));
@@ -303,7 +303,7 @@ pub(crate) fn pids(rig: &Rig, running: &Running) -> Vec<String> {
     arguments
 }
 
-/// `value` with two digits and zeros: a rate that reads well in a table.
+/// `value` with two significant digits: a round rate for a table.
 fn two_digits(value: f64) -> f64 {
     let scale = 10f64.powf(value.log10().floor() - 1.0);
     (value / scale).floor() * scale

@@ -1,8 +1,8 @@
-//! The edge: what TLS, HTTP/2, WebSockets and TCP mode cost the proxies.
+//! The edge: the cost of TLS, HTTP/2, WebSockets and TCP mode.
 //!
-//! Rounds as in `compare`, but each proxy is started for each cell, with the face that the cell is
-//! about, and only one runs at a time. There is a closed loop and no open one: the generator's own TLS
-//! and HTTP/2 would be the larger part of every latency.
+//! Rounds as in `compare`, but each proxy is started for each cell, with the face of the cell, and
+//! only one runs at a time. Only a closed loop: in an open one, the generator's own TLS and HTTP/2
+//! would be the larger part of every latency.
 
 mod cell;
 mod certificates;
@@ -47,7 +47,7 @@ pub(crate) struct Options {
     /// Length of each measured window
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// Seconds, in all, to wait for others on this machine and to measure again what they disturbed
+    /// Seconds, in all, to wait for other processes and to repeat disturbed windows
     #[arg(long, default_value_t = 180)]
     allowance: u64,
     /// Tables for benches/README.md
@@ -117,7 +117,7 @@ struct Edge<'a> {
 }
 
 impl Edge<'_> {
-    /// Starts whatever is going to be measured: better to fail now than in the middle of the figures.
+    /// Starts everything once: a failure now is better than one after some of the figures.
     fn try_all(&self, cells: &[Cell]) -> io::Result<()> {
         let mut tried = Vec::new();
         for &cell in cells {

@@ -1,23 +1,23 @@
-//! What a proxy speaks on its two sides, and who can.
+//! The protocols of a proxy on its two sides, and which proxies have them.
 //!
-//! `settings` writes it into configuration files, `edge` and `compare` ask for it.
+//! `settings` writes them into configuration files, `edge` and `compare` choose them.
 
 use std::path::{Path, PathBuf};
 
 use crate::proxies::Proxy;
 
-/// A port, and how it goes on to the servers.
+/// The protocol of a port, and that to the servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Face {
-    /// HTTP/1.1 in the clear on both sides.
+    /// HTTP/1.1 without TLS on both sides.
     Plain,
     /// TLS with HTTP/1.1 and HTTP/2 by ALPN; HTTP/1.1 to the servers.
     Tls(Key),
-    /// HTTP/2 in the clear, known in advance; HTTP/1.1 to the servers.
+    /// HTTP/2 without TLS, with prior knowledge; HTTP/1.1 to the servers.
     H2,
     /// The same on both sides.
     H2Both,
-    /// `Plain`, with WebSockets let through.
+    /// `Plain`, with WebSockets allowed.
     Upgrades,
     /// Bytes.
     Tcp,

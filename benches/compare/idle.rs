@@ -1,8 +1,8 @@
-//! Opens many connections, sends one request on each, and lets them rest.
+//! Opens many connections, sends one request on each, and leaves them idle.
 //!
-//! Memory is read when they have rested for long enough that a proxy which gives idle connections'
-//! buffers back has done so. Afterwards each connection must still work: memory that was saved by
-//! closing, or by forgetting, does not count.
+//! Memory is read when they have been idle for long enough that a proxy which releases idle
+//! connections' buffers has done so. Afterwards each connection must still work: memory that was
+//! saved by closing or forgetting connections does not count.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -34,7 +34,7 @@ pub(crate) struct Options {
     rest_ms: u64,
 }
 
-/// What `run` found.
+/// The result of `run`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resting {
     pub(crate) start_bytes: u64,

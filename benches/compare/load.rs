@@ -1,9 +1,9 @@
 //! The load generator: one thread, a fixed set of connections, prepared requests.
 //!
-//! Two ways to send. *Closed loop*: each connection sends as soon as it has its answer; that finds the
-//! most a proxy can do. *Open loop* (`--rate`): requests are due at even distances whatever the proxy
-//! does, and a latency counts from when the request was **due**, so a stall shows in every request that
-//! it held up and not only in the one that was open (no coordinated omission).
+//! Two ways to send. *Closed loop*: each connection sends as soon as it has its answer; that finds
+//! the most a proxy can do. *Open loop* (`--rate`): requests are due at regular intervals whatever
+//! the proxy does, and a latency counts from when the request was **due**, so a stall shows in
+//! every request that it delayed and not only in the open one (no coordinated omission).
 //!
 //! It reads the proxy's processor time itself, at the edges of the measured window, and prints one
 //! line of JSON. Every answer's status and length are checked.
@@ -28,11 +28,11 @@ use crate::usage::Usage;
 
 use self::connection::{After, Connection, Outcome};
 
-/// How much of a body is dropped with one call.
+/// How many bytes of a body are dropped with one call.
 const DISCARD_BYTES: usize = 1024 * 1024;
 /// How long after the window an open loop still waits for answers.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
-/// How soon a connection that was refused is tried again.
+/// The pause before a refused connection is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(10);
 
 #[derive(Args)]
@@ -85,7 +85,7 @@ struct Load {
     tally: Tally,
     samples: Vec<Sample>,
     buffer: Vec<u8>,
-    /// Connections without a socket, because the last try failed.
+    /// Connections without a socket, because the last attempt failed.
     lost: Vec<usize>,
     retry_ns: u64,
 }
@@ -198,8 +198,8 @@ impl Load {
         }
     }
 
-    /// Requests that were due within the window and have no answer. A closed loop has none: what is
-    /// open at its end would have been answered.
+    /// Requests that were due within the window and have no answer. A closed loop has none: its
+    /// open requests would have been answered.
     fn unfinished(&self) -> u64 {
         match &self.pace {
             Pace::Closed => 0,
@@ -221,7 +221,7 @@ impl Load {
         }
     }
 
-    /// Sends what is due, as far as connections are free.
+    /// Sends the requests that are due, as far as connections are free.
     fn launch_due(&mut self, now: u64) {
         while let Pace::Open {
             interval_ns,
@@ -354,8 +354,8 @@ impl Load {
         }
     }
 
-    /// The open exchange is lost and counted. Its connection is made anew after a pause: a proxy that
-    /// refuses everything would otherwise be asked in a loop without end.
+    /// The open exchange is lost and counted. Its connection is made anew after a pause: without
+    /// it, a proxy that refuses everything would be asked in an endless loop.
     fn fail(&mut self, slot: usize) {
         self.tally.broken += 1;
         self.forget_idle(slot);

@@ -1,4 +1,4 @@
-//! This machine and what is installed on it.
+//! This machine and the programs on it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ const MORE_PLACES: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 /// Where Debian has nginx's TCP mode, which is a module.
 pub(crate) const NGINX_STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
-/// The path of `program`, installed from `package` when it is absent and we may.
+/// The path of `program`; if it is absent and we may, `package` is installed.
 pub(crate) fn ensure(program: &str, package: &str) -> io::Result<PathBuf> {
     if let Some(path) = find(program) {
         return Ok(path);
@@ -60,8 +60,9 @@ fn find(program: &str) -> Option<PathBuf> {
 
 /// The release binary of evenkeel: `EVENKEEL_BIN`, or built now.
 ///
-/// Not `CARGO_BIN_EXE_evenkeel`: `cargo bench` builds that one with the features that the dev-dependencies
-/// switch on (tokio's `test-util` makes every look at the clock dearer), and it is not what is shipped.
+/// Not `CARGO_BIN_EXE_evenkeel`: `cargo bench` builds that one with the features that the
+/// dev-dependencies switch on (tokio's `test-util` makes every reading of the clock slower), and it
+/// is not the released program.
 pub(crate) fn evenkeel() -> io::Result<PathBuf> {
     if let Some(path) = env::var_os("EVENKEEL_BIN") {
         return Ok(path.into());
@@ -90,7 +91,7 @@ pub(crate) fn evenkeel() -> io::Result<PathBuf> {
         .ok_or_else(|| io::Error::other("cargo named no executable"))
 }
 
-/// The first line that `program` says about its version.
+/// The first line of the version that `program` prints.
 pub(crate) fn version(program: &Path, flag: impl AsRef<OsStr>) -> String {
     let Ok(output) = Command::new(program).arg(flag).output() else {
         return "unknown".to_owned();
@@ -105,7 +106,7 @@ pub(crate) fn version(program: &Path, flag: impl AsRef<OsStr>) -> String {
         .to_owned()
 }
 
-/// The line with `words` of what `program` says about how it was built.
+/// The line with `words` of the build description that `program` prints.
 pub(crate) fn line_with(program: &Path, flag: &str, words: &str) -> Option<String> {
     let output = Command::new(program).arg(flag).output().ok()?;
     let text = [output.stdout, output.stderr].concat();
@@ -115,7 +116,7 @@ pub(crate) fn line_with(program: &Path, flag: &str, words: &str) -> Option<Strin
         .map(|line| line.trim().to_owned())
 }
 
-/// The versions of `packages` that Cargo.lock holds us to, in one line.
+/// The versions of `packages` in Cargo.lock, in one line.
 pub(crate) fn locked(packages: &[&str]) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
     let text = fs::read_to_string(path).unwrap_or_default();

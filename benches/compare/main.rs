@@ -1,7 +1,7 @@
 //! `cargo bench --bench compare`: Evenkeel beside HAProxy and nginx, and a blind byte relay as the floor.
 //!
-//! The same origin and the same load go through each proxy in turn. The proxy has one core to itself;
-//! origin and load share the other. What the cells are and how to read the tables: `benches/README.md`.
+//! The same origin and the same load go through each proxy in turn. The proxy has one core to
+//! itself; origin and load share the other. For the cells and the tables see `benches/README.md`.
 //!
 //! The program starts itself again for every part that must be a process of its own (`origin`,
 //! `relay`, `load`, `idle` and theirs of the edge), so that nothing but the proxy runs on its core.
@@ -109,8 +109,8 @@ fn run(cli: Cli) -> io::Result<()> {
         Some(Part::Reload1000(options)) => reload::thousand(&options, &cli.rig),
         Some(Part::Reload33000(options)) => many::run(&options, &cli.rig),
         None if cli.bench => compare::run(&cli.compare, &cli.rig),
-        // `cargo test --all-targets` runs every bench once, without `--bench`; this one takes most of
-        // an hour and two quiet cores, so it waits to be asked for.
+        // `cargo test --all-targets` runs every bench once, without `--bench`; this one takes most
+        // of an hour and two quiet cores, so it runs only with it.
         None => {
             println!("nothing measured: run `cargo bench --bench compare`");
             Ok(())

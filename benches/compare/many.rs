@@ -1,8 +1,8 @@
 //! `reload-33000`: 33,000 hosts with a backend each, and reloads that change one host.
 //!
-//! All proxies do the same and are asked the same: from the signal on, until a new connection to the host
-//! that changed is answered in the new way. Evenkeel is also asked by `POST /reload`, and those that have
-//! numbers of each server are scraped.
+//! All proxies do the same, and the same is measured: from the signal until a new connection to the
+//! changed host is answered in the new way. Evenkeel also gets `POST /reload`, and proxies with
+//! metrics of each server are scraped.
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,9 +24,9 @@ use crate::settings::many::{CHANGED, Variant, config, write_beside};
 use crate::tally::quantile;
 
 const TIMEOUT: Duration = Duration::from_secs(300);
-/// Between two reloads: HAProxy's master misses a signal that comes before it is done with the one before.
+/// Between two reloads: HAProxy's master misses a signal that comes before the last reload is done.
 const REST: Duration = Duration::from_secs(2);
-/// The proxies of which a row has numbers.
+/// The proxies with a row.
 const PROXIES: [Proxy; 3] = [Proxy::Evenkeel, Proxy::Haproxy, Proxy::Nginx];
 
 #[derive(Args)]
@@ -42,13 +42,13 @@ pub(crate) struct Options {
     hosts: usize,
 }
 
-/// What was measured of one proxy.
+/// The results of one proxy.
 struct Row {
     proxy: Proxy,
     ready_ns: u64,
     /// From the signal to the first answer in the new way.
     reloads_ns: Vec<u64>,
-    /// From the request to the answer, where a reload can be asked for.
+    /// From the request to the answer, if the proxy has such a request.
     posts_ns: Vec<u64>,
     scrapes_ns: Vec<u64>,
     scrape_bytes: usize,
@@ -106,7 +106,7 @@ fn one(proxy: Proxy, options: &Options, rig: &Rig) -> io::Result<Row> {
         running.check()?;
     }
     if proxy == Proxy::Evenkeel {
-        // A fresh variant, whichever was the last.
+        // A new variant, whichever was the last.
         let last = options.reloads as usize % 2;
         for variant in [variants[last], variants[1 - last], variants[last]] {
             replace(&running.config, &texts[variant as usize])?;
@@ -131,7 +131,7 @@ fn one(proxy: Proxy, options: &Options, rig: &Rig) -> io::Result<Row> {
 fn until_answered(addr: SocketAddr, variant: Variant) -> io::Result<()> {
     let deadline_ns = now_ns() + u64::try_from(TIMEOUT.as_nanos()).unwrap_or(u64::MAX);
     loop {
-        // A connection may be met with the end of the process that it came to.
+        // A connection may end with the process that accepted it.
         let answer = probe::send_to(addr, CHANGED, "GET", "/tiny", TIMEOUT);
         let is_there = answer.is_ok_and(|(status, _)| status == 200);
         if is_there == (variant == Variant::With) {

@@ -54,7 +54,7 @@ struct Origin {
 
 struct Connection {
     stream: TcpStream,
-    /// A head that has not arrived whole, or what came behind a request.
+    /// An incomplete head, or the bytes after a request.
     unread: Vec<u8>,
     body_left: u64,
     answer: Answer,
@@ -63,7 +63,7 @@ struct Connection {
     closes: bool,
 }
 
-/// What the connection's current request will get.
+/// The answer to the connection's current request.
 #[derive(Clone, Copy)]
 enum Answer {
     Tiny,
@@ -71,13 +71,13 @@ enum Answer {
     HundredK,
     OneM,
     HundredM,
-    /// 101: what follows are messages.
+    /// 101: messages follow.
     Switch,
     Message,
     NotFound,
 }
 
-/// What a step left behind.
+/// The state after a step.
 enum Progress {
     Waiting(Interest),
     Ended,
@@ -101,7 +101,7 @@ impl Origin {
 
     fn ready(&mut self, token: usize) {
         if let Some(listener) = self.listeners.iter().position(|it| token_of(it) == token) {
-            // Out of descriptors, or the client has left again: the listener stays ready.
+            // No descriptor is free, or the client has closed again: the listener stays ready.
             let _ = self.accept(listener);
             return;
         }
@@ -141,7 +141,7 @@ impl Origin {
 }
 
 impl Connection {
-    /// One read or one write; level-triggered readiness brings us back for the rest.
+    /// One read or one write; level-triggered readiness calls it again for the rest.
     fn proceed(&mut self, pages: &Pages, buffer: &mut [u8]) -> io::Result<Progress> {
         if self.interest == Interest::Write {
             return self.send(pages);
@@ -326,7 +326,7 @@ impl Pages {
 
 impl Page {
     fn new(status: &str, body_bytes: usize) -> io::Result<Self> {
-        // A date of its own, as app servers send it; that it stands still does not matter here.
+        // A date of its own, as app servers send it; that it never changes does not matter here.
         let mut bytes = format!(
             "HTTP/1.1 {status}\r\nServer: origin\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
              Content-Type: text/plain\r\nContent-Length: {body_bytes}\r\n\r\n"
@@ -348,7 +348,7 @@ impl Page {
         })
     }
 
-    /// A small one with these bytes.
+    /// A small answer with these bytes.
     fn of(bytes: &[u8]) -> Self {
         Self {
             bytes: bytes.len(),

@@ -1,7 +1,7 @@
-//! The origin's sibling: HTTP/2 in the clear, on two addresses.
+//! A second origin: HTTP/2 without TLS, on two addresses.
 //!
-//! By the h2 crate and so by no means as cheap as `origin`: in the cell that needs it the load's core
-//! is the busy one, and the proxy's processor time for each request is what counts. It answers `/tiny`.
+//! By the h2 crate, so it costs far more than `origin`: in the cell that needs it the load's core
+//! is the busy one, and the proxy's processor time for each request counts. It answers `/tiny`.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::edge::client::block_on;
 
-/// What a proxy may have open on one connection: the usual number.
+/// The most streams that a proxy may open on one connection: the usual number.
 const MAX_STREAMS: u32 = 100;
 
 /// Prints `port port` and serves until the process is ended.
@@ -48,7 +48,7 @@ async fn serve(stream: TcpStream) -> Result<(), h2::Error> {
         .await?;
     while let Some(exchange) = connection.accept().await {
         let (request, respond) = exchange?;
-        // A stream that was reset meanwhile is the proxy's affair; the connection goes on.
+        // The proxy may have reset the stream; the connection continues.
         answer(&request, respond).ok();
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! A level-triggered epoll set, for `origin`, `relay` and `load`.
 //!
-//! Not tokio: the floor and the load must cost as little as the kernel lets them, and a level-triggered
-//! set needs no second read to learn that nothing is left.
+//! Not tokio: the floor and the load must cost as little as the kernel allows, and a
+//! level-triggered set needs no second read to find that nothing is left.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -14,7 +14,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 /// Events taken from the kernel at once.
 const BATCH: usize = 512;
 
-/// What to be woken for.
+/// The events to be woken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interest {
     Read,

@@ -1,4 +1,4 @@
-//! One blocking request with a deadline: is the proxy there, and reload it please.
+//! One blocking request with a deadline, to test or to reload a proxy.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

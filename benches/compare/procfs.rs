@@ -1,4 +1,4 @@
-//! What a process has used: processor time and memory, from `/proc`.
+//! The resources of a process: processor time and memory, from `/proc`.
 
 use std::time::Duration;
 use std::{fs, io};
@@ -16,11 +16,12 @@ pub(crate) fn cpu_time(pids: &[u32]) -> io::Result<Duration> {
     Ok(duration_of(ticks))
 }
 
-/// The time that all cores together were busy, and the time the hypervisor gave to others.
+/// The time that all cores together were busy, and the time that the hypervisor gave to other
+/// machines.
 pub(crate) fn machine_time() -> io::Result<Duration> {
     let text = fs::read_to_string("/proc/stat")?;
-    // proc_stat(5): user nice system idle iowait irq softirq steal. Interrupts belong here: they ran
-    // while some process was charged for the time.
+    // proc_stat(5): user nice system idle iowait irq softirq steal. Interrupts count: they ran
+    // while a process was charged for the time.
     let fields: Vec<u64> = text
         .lines()
         .next()
@@ -92,7 +93,7 @@ impl Stat {
             .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is unreadable")))
     }
 
-    /// proc_pid_stat(5). The name in brackets may hold anything, so counting starts behind it.
+    /// proc_pid_stat(5). The name in parentheses may contain anything, so counting starts after it.
     fn parse(text: &str) -> Option<Self> {
         let (_, fields) = text.rsplit_once(')')?;
         let mut fields = fields.split_ascii_whitespace();

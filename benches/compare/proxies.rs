@@ -17,9 +17,9 @@ use crate::settings::haproxy::Bytes;
 use crate::settings::{Places, evenkeel, haproxy, nginx};
 use crate::{machine, probe, procfs};
 
-/// nginx compares each of 33,000 backends with each.
+/// nginx compares every pair of its 33,000 backends.
 const START_PATIENCE: Duration = Duration::from_secs(300);
-/// nginx writes its log at the latest a second after the request.
+/// nginx writes its log at most a second after the request.
 const LOG_TIMEOUT: Duration = Duration::from_secs(3);
 /// As many as one diagnostic of a configuration has.
 const LAST_LINES: usize = 12;
@@ -95,7 +95,7 @@ impl Proxy {
         }
     }
 
-    /// What it does TLS with, as it says itself.
+    /// The TLS library, as the program itself reports it.
     pub(crate) fn tls_library(self, program: &Path) -> Option<String> {
         match self {
             Self::Evenkeel => Some(machine::locked(&["rustls", "aws-lc-rs"])),
@@ -118,7 +118,7 @@ impl Proxy {
         }
     }
 
-    /// Whether it is the floor, which understands nothing and counts nothing.
+    /// Whether it is the floor, which parses nothing and counts nothing.
     pub(crate) fn is_relay(self) -> bool {
         matches!(self, Self::Relay | Self::RelaySplice)
     }
@@ -159,12 +159,12 @@ impl Running {
         };
         let file = dir.join(format!("{}.conf", proxy.name()));
         fs::write(&file, config(&places))?;
-        // Lines of an earlier start are not to be counted.
+        // Lines of an earlier start must not be counted.
         let _ = fs::remove_file(&log);
         let mut command = on_cores(&rig.proxy_core, rig.program(proxy)?);
         proxy.arguments(&mut command, &file, &places);
-        // HAProxy's log is its standard output. Appended to, as every log here: the file is emptied
-        // between two cells, and a writer that keeps an offset would leave a hole.
+        // HAProxy's log is its standard output. Opened for appending, as all logs here: the file is
+        // emptied between two cells, and a writer that keeps an offset would leave a hole.
         let stdout = match proxy {
             Proxy::Haproxy | Proxy::HaproxySplice => log.clone(),
             _ => dir.join(proxy.name()),
@@ -243,7 +243,7 @@ fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-/// The end of what a proxy said, for one that does not start.
+/// The last lines that a proxy printed, for one that does not start.
 fn last_lines(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();

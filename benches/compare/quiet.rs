@@ -1,8 +1,8 @@
 //! Waiting for a quiet machine.
 //!
 //! A build beside the measurement takes cache, memory bandwidth and time from proxy and load alike,
-//! and every figure grows. `compare` waits before each window while others are busy, measures again
-//! what was disturbed, and the tables show how much was left.
+//! and every figure grows. `compare` waits before each window while other processes are busy,
+//! repeats disturbed windows, and the tables show the remaining disturbance.
 
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -12,12 +12,12 @@ use crate::tally::Tally;
 
 /// How much of a core the rest of the machine may use.
 const QUIET: f64 = 0.08;
-/// How long it must have been quiet for.
+/// How long it must have been quiet.
 const LOOK: Duration = Duration::from_millis(500);
-/// Windows until the quietest is taken as it is, and the table shows how quiet that was.
+/// Windows until the quietest is used, with its disturbance in the table.
 const TRIES: usize = 4;
 
-/// The time that may still be spent on others' noise, by waiting or by measuring again, for the whole run.
+/// The remaining time, for the whole run, to wait for other processes and to repeat windows.
 pub(crate) struct Allowance {
     left: Duration,
 }
@@ -31,7 +31,8 @@ impl Allowance {
         self.left > Duration::ZERO
     }
 
-    /// Returns when the machine is quiet, or when allowance is at its end. Nothing of ours may be busy.
+    /// Returns when the machine is quiet, or when the allowance is used up. Nothing of ours may be
+    /// busy.
     pub(crate) fn wait(&mut self) -> io::Result<()> {
         while self.is_left() {
             let (begin, used) = (Instant::now(), machine_time()?);
@@ -51,7 +52,7 @@ impl Allowance {
     }
 }
 
-/// Calls `measure` until the rest of the machine kept quiet, and keeps the quietest window.
+/// Calls `measure` until the rest of the machine was quiet, and keeps the quietest window.
 ///
 /// Failures and answers count from all tries: a failed request is a failure on a busy machine too, and
 /// the log has lines of each.
@@ -78,7 +79,7 @@ pub(crate) fn quietest(
     Ok(best)
 }
 
-/// Whether a window with this much of a core used by others may stand.
+/// Whether a window is valid in which other processes used this much of a core.
 fn is_quiet(disturbance: f64) -> bool {
     disturbance <= QUIET
 }

@@ -1,8 +1,8 @@
-//! The floor: a relay that copies bytes both ways and looks at none of them.
+//! The floor: a relay that copies bytes both ways and parses none of them.
 //!
 //! No HTTP proxy that reads and writes can do less: a request costs one read and one write, its
-//! answer another read and write, and nothing else is done. Each client connection has its own server
-//! connection. What is left above this number is what understanding HTTP costs.
+//! answer another read and write, and nothing else is done. Each client connection has its own
+//! server connection. The difference to this number is the cost of HTTP.
 //!
 //! With `--splice` the bytes go through a pipe for each direction and never into this process.
 
@@ -15,10 +15,11 @@ use rustix::pipe::{SpliceFlags, fcntl_setpipe_size, splice};
 
 use crate::poll::{Events, Interest, Poller, token_of};
 
-/// Shared by all connections; only what a full socket refuses is copied out of it.
+/// Shared by all connections; only bytes that a full socket refuses are copied out of it.
 const READ_BYTES: usize = 64 * 1024;
-/// What a pipe holds: as much as a process without privileges may ask for (pipe(7)). With the 64 KiB of a
-/// new one it has sixteen places, and each piece of a socket's queue takes one, however short.
+/// The capacity of a pipe: the most that a process without privileges may set (pipe(7)). With the
+/// 64 KiB of a new one it has sixteen slots, and each piece of a socket's queue takes one, however
+/// short.
 const PIPE_BYTES: usize = 1024 * 1024;
 
 #[derive(Args)]
@@ -50,7 +51,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         relay.poller.wait(&mut events, None)?;
         for token in events.tokens() {
             if token == accepting {
-                // The client has left again, or no descriptor is free: the listener stays ready.
+                // The client has closed again, or no descriptor is free: the listener stays ready.
                 let _ = relay.accept(&listener, &options.server);
             } else {
                 relay.ready(token);
@@ -68,7 +69,7 @@ struct Relay {
     accepted: usize,
 }
 
-/// What was read from one socket and not yet written to the other.
+/// Bytes that were read from one socket and not yet written to the other.
 enum Unsent {
     Here(Vec<u8>),
     In(Pipe),
@@ -84,8 +85,8 @@ struct Pipe {
 struct Side {
     stream: TcpStream,
     other: usize,
-    /// What this side's socket did not take; while there is some, neither side is read. That stalls
-    /// the other direction too, which HTTP/1.1 with one request at a time does not notice.
+    /// Bytes that this side's socket did not take; while there are some, neither side is read. That
+    /// stalls the other direction too, which HTTP/1.1 with one request at a time does not notice.
     unsent: Unsent,
     /// This side has sent its last byte.
     is_done: bool,
@@ -161,7 +162,7 @@ impl Relay {
             return Ok(Flow::Ended);
         };
         if !sink.unsent.is_empty() {
-            // A hang-up is reported even to those who asked for nothing; what is older goes first.
+            // A hang-up is always reported; older bytes go first.
             return Ok(Flow::Open);
         }
         let read = match &mut sink.unsent {
@@ -211,7 +212,7 @@ impl Relay {
     }
 }
 
-/// Whether the pair goes on.
+/// Whether the pair continues.
 enum Flow {
     Open,
     Ended,
@@ -233,7 +234,7 @@ impl Pipe {
         Ok(Self { from, to, bytes: 0 })
     }
 
-    /// Takes what `source` has; the pipe must be empty.
+    /// Fills it from `source`; the pipe must be empty.
     fn fill(&mut self, source: &TcpStream) -> io::Result<usize> {
         let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
         let read = splice(source, None, &self.to, None, PIPE_BYTES, flags)?;
@@ -241,7 +242,7 @@ impl Pipe {
         Ok(read)
     }
 
-    /// Gives what `sink` takes.
+    /// Drains it into `sink`.
     fn drain(&mut self, sink: &TcpStream) -> io::Result<usize> {
         let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
         let written = splice(&self.from, None, sink, None, self.bytes, flags)?;
@@ -250,7 +251,7 @@ impl Pipe {
     }
 }
 
-/// `None`: nothing was moved, and will be.
+/// `None`: nothing was moved, but will be later.
 fn unless_blocked(moved: io::Result<usize>) -> io::Result<Option<usize>> {
     match moved {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),

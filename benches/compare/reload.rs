@@ -1,8 +1,8 @@
-//! What a reload does to the traffic: nothing, is the claim.
+//! The effect of a reload on traffic; the claim is that there is none.
 //!
-//! The load is an open loop at a fixed rate, once undisturbed and once with reloads. Its samples are
-//! set beside the times of the reloads, so that the requests that were open during one are also looked
-//! at by themselves.
+//! The load is an open loop at a fixed rate, once undisturbed and once with reloads. Its samples
+//! are compared with the times of the reloads, so that requests that were open during one are also
+//! evaluated separately.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -26,7 +26,7 @@ use crate::tally::{Tally, quantile};
 const RELOAD_PATIENCE: Duration = Duration::from_secs(10);
 /// Load before the first reload: the warm-up and a little of the window.
 const HEAD_START: Duration = Duration::from_millis(1_000);
-/// How long after a signal its reload counts as going on; the signal has no answer to wait for.
+/// How long after a signal its reload counts as running; a signal has no answer to wait for.
 const SIGNAL_SPAN_NS: u64 = 20_000_000;
 
 #[derive(Args)]
@@ -81,7 +81,7 @@ struct Plan {
     every: Duration,
 }
 
-/// One reload, as asked for and answered.
+/// One reload, from the request to the answer.
 struct Reload {
     begin_ns: u64,
     end_ns: u64,
@@ -123,7 +123,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Until the last reload has had its time.
+    /// Long enough for the last reload to end.
     fn window_ms(&self) -> u64 {
         let whole = self.every * (self.reloads + 1) + HEAD_START;
         u64::try_from(whole.as_millis()).expect("a benchmark does not last that long")
@@ -151,7 +151,7 @@ impl Plan {
     }
 }
 
-/// As an editor does it: never a half-written file in the place of the whole one.
+/// As an editor does it: a half-written file never has the name of the whole one.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let fresh = path.with_extension("fresh");
     fs::write(&fresh, text)?;

@@ -13,7 +13,7 @@ use crate::rig::Rig;
 use crate::settings::Places;
 use crate::tally::Tally;
 
-/// The proxy whose figures the others' are divided by.
+/// The proxies to whose figures ours are compared.
 pub(crate) const PEERS: [Proxy; 3] = [Proxy::Relay, Proxy::Haproxy, Proxy::Nginx];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +170,7 @@ fn figure(measurement: &Measurement) -> Figure {
     }
 }
 
-/// What one proxy spent on one request, or on one handshake, in one round.
+/// The cost of one request, or of one handshake, for one proxy in one round.
 pub(crate) struct Figure {
     pub(crate) proxy: Proxy,
     pub(crate) round: usize,
@@ -212,7 +212,7 @@ pub(crate) fn spread(figures: &[Figure], proxy: Proxy) -> String {
     format!("{min:.1}–{max:.1}")
 }
 
-/// A number of failures, and what one makes of the row.
+/// The number of failures, and whether the row is valid.
 pub(crate) fn failures(failed: u64) -> String {
     if failed == 0 {
         "0".to_owned()
@@ -230,7 +230,7 @@ pub(crate) fn log_share(shares: Vec<f64>) -> String {
     }
 }
 
-/// The least quiet window that a figure of this row came from.
+/// The disturbance of the least quiet window of this row.
 fn noise(own: &[&Measurement]) -> f64 {
     own.iter()
         .flat_map(|it| [&it.closed, &it.open])

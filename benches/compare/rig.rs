@@ -1,4 +1,4 @@
-//! What every run stands on: the cores, a directory, the origins, and the programs to compare.
+//! The parts of every run: the cores, a directory, the origins, and the programs to compare.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -12,7 +12,7 @@ use crate::face::Face;
 use crate::machine;
 use crate::proxies::Proxy;
 
-// Stands beside the options of `compare`, which are a group of the same name.
+// A second group of options beside those of `compare`, which have the same name.
 #[derive(Args)]
 #[group(skip)]
 pub(crate) struct Options {
@@ -29,7 +29,7 @@ pub(crate) struct Rig {
     pub(crate) load_core: String,
     pub(crate) programs: Vec<(Proxy, PathBuf)>,
     h1: Origin,
-    /// Costs nothing while it is not asked.
+    /// Costs nothing until it gets requests.
     h2: Origin,
     /// Dropped last.
     dir: Dir,
@@ -108,7 +108,7 @@ fn loopback(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
 
-/// A directory for this run, gone with it.
+/// A directory for this run, removed at its end.
 struct Dir(PathBuf);
 
 impl Dir {

@@ -1,4 +1,4 @@
-//! The proxies' configuration files, each as its maintainers would have it in production.
+//! The proxies' configuration files, each as its maintainers recommend for production.
 //!
 //! All three do the same work: one worker, keep-alive on both sides, two servers by round robin,
 //! `X-Forwarded-For/-Proto/-Host` towards the server. With logs and metrics on, each writes one line a
@@ -13,7 +13,7 @@ pub(crate) mod nginx;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// Where a proxy listens and what it forwards to.
+/// The addresses and files of a proxy.
 #[derive(Clone, Copy)]
 pub(crate) struct Places<'a> {
     pub(crate) listen: SocketAddr,

@@ -1,4 +1,4 @@
-//! What the load generator counted, and its way from that process to the one that reports.
+//! The counts of the load generator, and their way from that process to the one that reports.
 
 use std::io;
 use std::time::Duration;
@@ -12,20 +12,20 @@ use crate::clock::nanos;
 pub(crate) struct Tally {
     /// Proper answers within the window.
     pub(crate) completed: u64,
-    /// Proper answers from first to last, with the warm-up: what the access log must hold.
+    /// Proper answers in all, with the warm-up: the number of lines in the access log.
     pub(crate) completed_ever: u64,
-    /// Connections that broke with a request open, and answers that were not what was asked for.
+    /// Connections that broke with a request open, and wrong answers.
     pub(crate) broken: u64,
     /// Answers with a status other than 2xx.
     pub(crate) refused: u64,
-    /// Scheduled and never answered; at a rate beyond what the proxy can do there are many.
+    /// Scheduled and never answered; many at a rate above the proxy's maximum.
     pub(crate) unfinished: u64,
-    /// Idle connections that the proxy closed, and that were opened again: allowed, but to be seen.
+    /// Idle connections that the proxy closed, and that were opened again: allowed, but shown.
     pub(crate) reopened: u64,
     pub(crate) window: Duration,
     /// Processor time of the proxy within the window.
     pub(crate) cpu: Duration,
-    /// Processor time that anything but proxy, origin and load used meanwhile, on any core.
+    /// Processor time of all other processes meanwhile, on any core.
     pub(crate) others: Duration,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
@@ -38,7 +38,7 @@ impl Tally {
         self.broken + self.refused + self.unfinished + u64::from(self.completed == 0)
     }
 
-    /// Adds what happened in another window that is not reported itself.
+    /// Adds the events of another window that is not reported itself.
     pub(crate) fn with_history_of(mut self, other: &Self) -> Self {
         self.completed_ever += other.completed_ever;
         self.broken += other.broken;
@@ -60,8 +60,8 @@ impl Tally {
         self.cpu.as_secs_f64() / self.window.as_secs_f64()
     }
 
-    /// How much of one core the rest of the machine took. Above some per cent the figures are not to be
-    /// trusted.
+    /// How much of one core the rest of the machine used. Above some per cent the figures are not
+    /// reliable.
     pub(crate) fn disturbance(&self) -> f64 {
         self.others.as_secs_f64() / self.window.as_secs_f64()
     }

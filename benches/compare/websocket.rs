@@ -1,8 +1,8 @@
-//! The few bytes of RFC 6455 that an idle WebSocket needs, ready made.
+//! The few bytes of RFC 6455 for an idle WebSocket.
 //!
 //! `edge::idle` sends, `origin` answers; the proxies in between see an upgrade and then bytes.
 
-/// RFC 6455 §1.3's own key, so that the answer to it is known.
+/// The key of RFC 6455 §1.3, so that its answer is known.
 pub(crate) const UPGRADE: &[u8] =
     b"GET /ws HTTP/1.1\r\nHost: bench.test\r\nConnection: Upgrade\r\n\
     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\

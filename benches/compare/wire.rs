@@ -1,21 +1,21 @@
 //! As much of HTTP/1.1 as `origin` and `load` need to find where a message ends.
 //!
-//! Not a parser for the open network: both ends are ours, and what lies between is a proxy that
-//! writes proper messages. What is not understood is counted as a failure, never guessed.
+//! Not a parser for the open network: both ends are ours, and the proxy in between writes proper
+//! messages. Anything unexpected is counted as a failure, never guessed.
 
-/// Where a head ends, and what it says about what follows.
+/// The end of a head, and its framing fields.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     /// With the empty line.
     pub(crate) bytes: usize,
     pub(crate) content_length: Option<u64>,
-    /// A `Transfer-Encoding` field is there, which neither end here speaks.
+    /// It has a `Transfer-Encoding` field, which neither end here uses.
     pub(crate) is_coded: bool,
     /// `Connection: close`.
     pub(crate) closes: bool,
 }
 
-/// `None` while the empty line is still missing.
+/// `None` while the empty line is missing.
 pub(crate) fn read_head(bytes: &[u8]) -> Option<Head> {
     let mut head = Head {
         bytes: 0,

@@ -1,4 +1,4 @@
-//! Where something listens, where it is connected to, and who is at the other end.
+//! Addresses to listen on and to connect to, and the peers of connections.
 //!
 //! Text and values only: `config` reads them, `net` makes sockets of them.
 
@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use crate::base::Name;
 
-/// The most bytes that the kernel has room for in the address of a Unix socket, the zero that ends a
-/// path or begins an abstract name not counted.
+/// The most bytes of the name of a Unix socket (`sun_path`), without the zero that ends a path or
+/// begins an abstract name.
 pub(crate) const LONGEST_UNIX_NAME: usize = 107;
 
-/// An IPv4 address as text, as the standard library writes it: which formats it twice, to be able to
-/// pad it, and each connection has one.
+/// An IPv4 address as text, as the standard library writes it. The standard library formats an
+/// address twice, to be able to pad it, and each connection needs one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dotted {
     text: [u8; 15],
@@ -21,7 +21,7 @@ pub(crate) struct Dotted {
 }
 
 impl Dotted {
-    /// Of `ip`.
+    /// Formats `ip`.
     pub(crate) fn of(ip: Ipv4Addr) -> Self {
         let mut dotted = Self {
             text: [0; 15],
@@ -53,13 +53,13 @@ impl Dotted {
     }
 }
 
-/// A place that can be connected to.
+/// An address to connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// An IP address and a port.
     Ip(SocketAddr),
-    /// An address that means something on one interface alone (`[fe80::1%eth0]:80`). The interface's
-    /// number is looked up whenever the address is used: it changes with the interface.
+    /// A link-local address with its interface (`[fe80::1%eth0]:80`). The number of the interface
+    /// is looked up at each use, because it may change.
     Zoned {
         /// Link-local.
         ip: Ipv6Addr,
@@ -77,11 +77,11 @@ pub enum Address {
 pub enum UnixName {
     /// A file.
     Path(PathBuf),
-    /// A name that no file stands for (`@name`), gone with the socket. Linux only.
+    /// An abstract name (`@name`), which has no file and ends with the socket. Linux only.
     Abstract(String),
 }
 
-/// A place to listen at.
+/// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ListenAddress {
     /// An address that we bind.
@@ -104,7 +104,7 @@ pub enum Descriptor {
 pub struct FileMode(pub u32);
 
 impl Default for FileMode {
-    /// The owner and the group: who else may reach a service is for its operator to say.
+    /// Owner and group. The operator decides whether others may connect.
     fn default() -> Self {
         Self(0o660)
     }
@@ -119,10 +119,10 @@ pub enum Peer {
     Unix,
 }
 
-/// Both ends of a client connection, as they are to be told: a proxy before us may have said so.
+/// Both ends of a client connection, as trusted proxies before us report them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
-    /// Who it is from.
+    /// The client that the connection is from.
     pub client: Peer,
     /// Where the client connected to; `None`: no IP address.
     pub local: Option<SocketAddr>,
@@ -167,8 +167,8 @@ impl Address {
         self
     }
 
-    /// What a request that names no host is sent with (RFC 9110 §7.2): no zone, which means nothing
-    /// to the server (RFC 6874 §4), and `localhost` for a Unix socket.
+    /// The `Host` of a request that names no host (RFC 9110 §7.2): without a zone, which means
+    /// nothing to the server (RFC 6874 §4), and `localhost` for a Unix socket.
     pub fn as_host(&self) -> String {
         match self {
             Self::Ip(SocketAddr::V4(addr)) => addr.to_string(),
@@ -196,7 +196,7 @@ impl ListenAddress {
         }
     }
 
-    /// Whether it is another place each time it is bound.
+    /// Whether each bind gets another address.
     pub fn is_any_port(&self) -> bool {
         match self {
             Self::At(Address::Ip(addr)) => addr.port() == 0,
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn an_ipv4_address_is_written_as_the_standard_library_does() {
-        // Each octet in each place.
+        // Each value of each octet.
         for octet in 0..=255 {
             for place in 0..4 {
                 let mut octets = [7, 42, 199, 250];

@@ -1,11 +1,12 @@
 //! A value on cache lines of its own.
 //!
-//! A core that writes a value takes its whole cache line away from the others: what they only read
-//! beside it costs them a miss each time. 128 bytes, since processors of today fetch lines in pairs.
+//! A core that writes a value takes its whole cache line away from the other cores: values beside
+//! it that they only read then cost them a miss each time. 128 bytes, because processors fetch
+//! lines in pairs.
 
 use std::ops::Deref;
 
-/// A value that shares its cache line with nothing.
+/// A value that shares no cache line with another.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct CachePadded<T>(T);

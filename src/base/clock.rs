@@ -1,8 +1,8 @@
 //! Time: the only place that reads a clock or sleeps.
 //!
 //! Everything goes through tokio's clock, so that a test with paused time, or a simulated network,
-//! decides what time it is. The wall clock is read here too, for log lines and for the days that a
-//! certificate is good: no other decision depends on it.
+//! controls the time. The wall clock is read here too, for log lines and for the validity of
+//! certificates; no other decision depends on it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -15,8 +15,8 @@ use std::time::SystemTime;
 pub use std::time::Duration;
 pub use tokio::time::{Instant, Sleep};
 
-/// One moment on both clocks, from which the calendar's time of others follows: reading one clock
-/// costs as much as some of the work that it is read for.
+/// One moment on both clocks. The wall-clock time of other moments is computed from it: reading a
+/// clock costs as much as some of the work that is timed.
 #[derive(Clone, Copy, Debug)]
 pub struct Anchor {
     instant: Instant,
@@ -24,7 +24,7 @@ pub struct Anchor {
 }
 
 impl Anchor {
-    /// The moment that is now.
+    /// The present moment.
     pub fn now() -> Self {
         Self {
             instant: now(),
@@ -32,7 +32,7 @@ impl Anchor {
         }
     }
 
-    /// What the calendar said at `instant`, as long as the clock was not set in between.
+    /// The wall-clock time at `instant`, unless the wall clock was set in between.
     pub fn wall_at(&self, instant: Instant) -> SystemTime {
         match instant.checked_duration_since(self.instant) {
             Some(after) => self.wall + after,
@@ -44,27 +44,27 @@ impl Anchor {
 /// A time so far away that it never comes, for deadlines that are switched off.
 pub const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
-/// What this thread has spent computing. Where others work beside it, the time that passes says little of
-/// what something costs.
+/// The CPU time of this thread. Elapsed time says little about the cost of something while other
+/// threads run.
 #[cfg(test)]
 pub(crate) fn computed() -> Duration {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32)
 }
 
-/// The moment that is now, on a clock that never goes back.
+/// The present moment, on a clock that never goes back.
 #[inline]
 pub fn now() -> Instant {
     Instant::now()
 }
 
-/// What the calendar says, for people to read.
+/// The wall-clock time, for people to read.
 #[inline]
 pub fn wall() -> SystemTime {
     SystemTime::now()
 }
 
-/// Seconds since 1970, as certificates count them; 0 for what was before.
+/// Seconds since 1970, as in certificates; 0 for earlier times.
 pub fn unix_seconds(wall: SystemTime) -> i64 {
     let since = wall.duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs() as i64)
@@ -88,11 +88,11 @@ pub fn sleep(duration: Duration) -> Sleep {
     tokio::time::sleep(duration)
 }
 
-/// What `future` gives, if it does so before `duration` is over.
+/// The output of `future`, if it ends within `duration`.
 ///
 /// # Errors
 ///
-/// [`Elapsed`] when the time is over first; `future` has been dropped by then.
+/// [`Elapsed`] if the time is over first; `future` has been dropped by then.
 pub async fn within<F: Future>(duration: Duration, future: F) -> Result<F::Output, Elapsed> {
     tokio::time::timeout(duration, future)
         .await

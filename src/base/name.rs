@@ -1,7 +1,7 @@
 //! Names that the user gave: of frontends, backends, servers and routes.
 //!
-//! A name is an identity: live state belongs to it, and it stands in logs, metrics and the admin
-//! API exactly as written.
+//! A name is an identity: live state belongs to it, and logs, metrics and the admin API write it
+//! exactly as the file does.
 
 use std::fmt;
 use std::ops::Deref;
@@ -15,7 +15,7 @@ impl Name {
     /// # Errors
     ///
     /// [`InvalidName`] when `text` is empty, longer than 128 characters, or has a character that
-    /// could not stand in a log line or a metric label as it is.
+    /// would need an escape in a log line or a metric label.
     pub fn new(text: &str) -> Result<Self, InvalidName> {
         let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
         // `backend = "%[…]"` is an expression.

@@ -17,11 +17,11 @@ pub struct Position {
     pub column: u32,
 }
 
-/// The file of what no file holds.
+/// The file of values that are in no file.
 const BUILT_IN: &str = "<built in>";
 
 impl Position {
-    /// The position of values that no file holds: defaults and tests.
+    /// The position of values that are in no file: defaults and tests.
     pub fn built_in() -> Self {
         Self {
             file: Path::new(BUILT_IN).into(),
@@ -30,7 +30,7 @@ impl Position {
         }
     }
 
-    /// Whether no file holds the value.
+    /// Whether the value is in no file.
     pub fn is_built_in(&self) -> bool {
         &*self.file == Path::new(BUILT_IN)
     }

@@ -1,7 +1,7 @@
-//! What a message shows of a text that others wrote: a beginning, and nothing that a terminal obeys.
+//! Quotes foreign text in a message: only its beginning, and without control characters.
 //!
-//! A value in a file may have many megabytes, and an answer may have escape codes. A message is read in
-//! a terminal and in a log.
+//! A value in a file may have many megabytes, and an answer may contain escape codes. Messages are
+//! read in terminals and logs.
 
 use std::borrow::Cow;
 
@@ -16,8 +16,8 @@ pub(crate) fn beginning(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// `text` with its control characters, but for line ends, in the form `\u{1b}`: a terminal would obey
-/// them.
+/// `text` with its control characters, except line ends, in the form `\u{1b}`: a terminal would
+/// obey them.
 pub(crate) fn without_controls(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

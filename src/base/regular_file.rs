@@ -1,7 +1,7 @@
-//! Reads files that a person named, and nothing that only looks like a file.
+//! Reads files that a person named, and only regular files.
 //!
-//! To open a named pipe waits for its writer, and to read one waits for its end: a path to one would
-//! hold up a start or a reload for ever. `config` and `control` read all their files here.
+//! Opening a named pipe waits for its writer, and reading one waits for its end: a path to one
+//! would block a start or a reload for ever. `config` and `control` read all their files here.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -14,10 +14,10 @@ use rustix::fs::OFlags;
 ///
 /// # Errors
 ///
-/// That of the system, or that it is a pipe, a device or a socket.
+/// The system's error, or that it is a pipe, a device or a socket.
 pub(crate) fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     let mut options = OpenOptions::new();
-    // Without it the open of a named pipe would wait. It means nothing for regular files.
+    // Else the open of a named pipe would wait. It has no effect on regular files.
     options.custom_flags(OFlags::NONBLOCK.bits() as i32);
     let file = options.read(true).open(path)?;
     let kind = file.metadata()?.file_type();
@@ -57,7 +57,7 @@ mod tests {
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).expect("a pipe");
         let (tell, told) = std::sync::mpsc::channel();
         let pipe = path.clone();
-        // A thread of its own: a read that waits must not hold up the test.
+        // On a thread of its own: a read that waits must not block the test.
         let work = move || tell.send(read(&pipe, 1).map_err(|error| error.to_string()));
         spawn_thread("reader", work).expect("a thread");
         let answer = told.recv_timeout(std::time::Duration::from_secs(60));

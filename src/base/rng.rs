@@ -14,7 +14,7 @@ pub struct Rng {
 }
 
 impl Rng {
-    /// The generator that always gives the same row for the same `seed`.
+    /// A generator that always yields the same numbers for the same `seed`.
     pub fn seeded(seed: u64) -> Self {
         Self {
             state: Cell::new(seed),
@@ -23,7 +23,8 @@ impl Rng {
 
     /// A generator that differs at each start of the process.
     pub fn from_entropy() -> Self {
-        // The standard library seeds each `RandomState` from the system; hashing nothing hands that seed out.
+        // The standard library seeds each `RandomState` from the system; the hash of nothing yields
+        // that seed.
         Self::seeded(RandomState::new().hash_one(0_u64))
     }
 

@@ -1,7 +1,8 @@
-//! What an error of the system means, in words alone.
+//! The meaning of a system error, in words without its number.
 //!
-//! std writes `No such file or directory (os error 2)`: a sentence begins within ours, and the number
-//! helps only who has the headers of the kernel. Every message that shows such an error asks here.
+//! std writes `No such file or directory (os error 2)`: a capital letter within our sentence, and a
+//! number that helps only people with the kernel's headers. All messages with such an error use
+//! this.
 
 use std::fmt;
 use std::io;

@@ -1,6 +1,6 @@
 //! Spawning: the only place that starts a task or a thread.
 //!
-//! A worker's tasks are local: they live and die on its thread and need not be `Send`.
+//! A worker's tasks are local: they start and end on its thread and need not be `Send`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -15,7 +15,7 @@ pub use tokio::runtime::Runtime;
 pub use tokio::task::coop;
 pub use tokio::task::{JoinError, JoinHandle, LocalSet};
 
-/// Starts `future` on the thread that calls, inside its [`LocalSet`].
+/// Starts `future` on the calling thread, inside its [`LocalSet`].
 pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
@@ -24,7 +24,7 @@ where
     tokio::task::spawn_local(future)
 }
 
-/// Lets the other tasks of this thread run that are ready.
+/// Lets the other ready tasks of this thread run.
 ///
 /// # Cancel safety
 ///
@@ -46,7 +46,7 @@ where
 ///
 /// # Errors
 ///
-/// What the system says when it has no thread left.
+/// The system's error when it has no thread left.
 pub fn spawn_thread<F, T>(name: &str, work: F) -> io::Result<thread::JoinHandle<T>>
 where
     F: FnOnce() -> T + Send + 'static,
@@ -55,8 +55,8 @@ where
     thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
-/// What `work` gives for each of `items`, in their order; done on as many threads as there are cores.
-/// Blocks, so it is for [`spawn_blocking`] or for a process that does nothing else.
+/// The result of `work` for each of `items`, in their order, computed on as many threads as there
+/// are cores. Blocks: only for [`spawn_blocking`] or a process that does nothing else.
 pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let share = items.len().div_ceil(cores).max(1);
@@ -68,19 +68,19 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync)
             .collect();
         let done = threads.into_iter().map(|thread| match thread.join() {
             Ok(done) => done,
-            // What `work` does not bear, its caller does not either.
+            // A panic of `work` is a panic of its caller.
             Err(panic) => std::panic::resume_unwind(panic),
         });
         done.flatten().collect()
     })
 }
 
-/// A runtime for one thread that runs local tasks by itself, without a [`LocalSet`] on top: what a
-/// worker or the control thread runs in.
+/// A runtime for one thread that runs local tasks without a [`LocalSet`]: for a worker or the
+/// control thread.
 ///
 /// # Errors
 ///
-/// What the system says when it gives no epoll instance.
+/// The system's error when it gives no epoll instance.
 pub fn local_runtime() -> io::Result<tokio::runtime::LocalRuntime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -97,11 +97,11 @@ pub fn local_runtime_with_one_blocking_thread() -> io::Result<tokio::runtime::Lo
         .build_local(tokio::runtime::LocalOptions::default())
 }
 
-/// A runtime for one thread, for what needs no local tasks.
+/// A runtime for one thread without local tasks.
 ///
 /// # Errors
 ///
-/// What the system says when it gives no epoll instance.
+/// The system's error when it gives no epoll instance.
 pub fn runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

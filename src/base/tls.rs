@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
-/// A version of TLS; there is no older one here (RFC 8996).
+/// A version of TLS. Older ones do not exist here (RFC 8996).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TlsVersion {
     /// RFC 5246.
@@ -32,16 +32,16 @@ pub enum TlsKeys {
     Resumed,
 }
 
-/// The SHA-256 of a certificate, which names it and no other.
+/// The SHA-256 of a certificate, which identifies it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; SHA256_OUTPUT_LEN]);
 
-/// Not written as a fingerprint is.
+/// The text is not a fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedFingerprint;
 
 impl Fingerprint {
-    /// That of a certificate in DER.
+    /// The fingerprint of a certificate in DER.
     pub fn of(der: &[u8]) -> Self {
         let mut bytes = [0; SHA256_OUTPUT_LEN];
         bytes.copy_from_slice(digest(&SHA256, der).as_ref());

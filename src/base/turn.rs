@@ -94,7 +94,7 @@ impl PieceCounter {
         }
     }
 
-    /// Goes on by `bytes`, and returns how many pieces have their header complete with them.
+    /// Continues with `bytes`, and returns how many pieces have their header complete with them.
     pub(crate) fn count(&mut self, mut bytes: &[u8]) -> usize {
         let header_bytes = self.kind.header_bytes();
         let mut count = 0;

@@ -1,8 +1,8 @@
 //! Quantities with a unit, as people write them: `"250ms"`, `"64KiB"`.
 //!
-//! A bare number is an error that says so: HAProxy's `5` means milliseconds, nginx's means
-//! seconds, and each of them has taken a site down. Only whole numbers; units may be chained for
-//! durations (`"1m30s"`).
+//! A bare number is an error that says so: HAProxy's `5` means milliseconds, nginx's means seconds,
+//! and each of them has caused outages. Only whole numbers; units may be chained for durations
+//! (`"1m30s"`).
 
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) enum UnitError {
     NoNumber,
     /// A unit that is none of ours.
     UnknownUnit(String),
-    /// More than 64 bits hold.
+    /// The number does not fit into 64 bits.
     TooLarge,
 }
 
@@ -43,11 +43,11 @@ const SIZE_UNITS: [(&str, u64); 7] = [
     ("GiB", 1 << 30),
 ];
 
-/// The duration that `text` says, to the microsecond.
+/// Parses a duration, to the microsecond.
 ///
 /// # Errors
 ///
-/// [`UnitError`], in the order in which a reader would see it.
+/// [`UnitError`], in the order in which a reader would notice the mistakes.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     let mut total: u64 = 0;
     let mut rest = text.trim();
@@ -64,11 +64,11 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     Ok(Duration::from_micros(total))
 }
 
-/// The size that `text` says.
+/// Parses a size.
 ///
 /// # Errors
 ///
-/// [`UnitError`], in the order in which a reader would see it.
+/// [`UnitError`], in the order in which a reader would notice the mistakes.
 pub(crate) fn parse_size(text: &str) -> Result<ByteSize, UnitError> {
     let (value, unit, after) = number_and_unit(text.trim())?;
     if !after.is_empty() {

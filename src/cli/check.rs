@@ -9,7 +9,7 @@ use crate::control::verify;
 
 use super::{CheckArguments, Format, INVALID};
 
-/// Checks a file and says what was found.
+/// Checks a file and prints the result.
 pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
     match load_and_verify(arguments.file.path()) {
         Ok(loaded) => {
@@ -35,7 +35,7 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
     }
 }
 
-/// The configuration, when its files hold what they must.
+/// The configuration, if its files have valid content.
 fn load_and_verify(path: &Path) -> Result<Loaded, Diagnostics> {
     let mut loaded = config::load(path)?;
     let verified = verify(&loaded.plan, &loaded.warnings)?;
@@ -45,7 +45,7 @@ fn load_and_verify(path: &Path) -> Result<Loaded, Diagnostics> {
     Ok(loaded)
 }
 
-/// Says what is wrong, to standard error.
+/// Prints the mistakes to standard error.
 pub(super) fn complain(diagnostics: &Diagnostics) {
     eprintln!("{}", diagnostics.render(color()));
     let count = diagnostics.iter().filter(|found| found.is_error()).count();
@@ -53,14 +53,14 @@ pub(super) fn complain(diagnostics: &Diagnostics) {
     eprintln!("\n{count} mistake{s}");
 }
 
-/// Says what is hardly meant so, to standard error.
+/// Prints the warnings to standard error.
 pub(super) fn warn(warnings: &Diagnostics) {
     if !warnings.is_empty() {
         eprintln!("{}\n", warnings.render(color()));
     }
 }
 
-/// Says it to standard output. A reader that has had enough (`| head`) is no fault.
+/// Prints to standard output. A reader that closes it early (`| head`) is no fault.
 pub(super) fn say(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }

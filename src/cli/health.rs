@@ -1,4 +1,5 @@
-//! `evenkeel health`: asks a running proxy, through its admin listener, whether it is ready or alive.
+//! `evenkeel health`: asks a running proxy, through its admin listener, whether it is ready, or
+//! runs at all.
 //!
 //! For `HEALTHCHECK` of a container and for scripts, where there is no curl. It starts nothing and
 //! changes nothing. It requests `/ready` or `/live`, which [`control`](crate::control) answers.

@@ -1,4 +1,4 @@
-//! The command line: what can be asked of the program, and how it answers.
+//! The command line: the subcommands of the program, and their exit codes.
 
 mod check;
 mod demo;
@@ -128,7 +128,7 @@ enum Format {
     Json,
 }
 
-/// Does what the command line says. `allocator`: what the program was built with, for `--version`.
+/// Runs the command line. `allocator`: the name of the allocator in the binary, for `--version`.
 pub fn main(allocator: &str) -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.version {
@@ -156,7 +156,7 @@ fn version(allocator: &str) -> String {
 
 fn help() -> ExitCode {
     use clap::CommandFactory;
-    // When standard output cannot be written, there is no place to say so.
+    // If standard output cannot be written, the error cannot be shown either.
     let _ = Arguments::command().print_help();
     ExitCode::from(2)
 }

@@ -31,7 +31,7 @@ fn start(path: &Path, loaded: Loaded) -> ExitCode {
     let log = &loaded.plan.log;
     let start = Start {
         source: Source::File(path.to_owned()),
-        // Only fails when events of this process are written already.
+        // Fails only if logging was set up before.
         logging: logging::start(log.level, log.format).ok(),
         loaded,
         network: Network::System,
@@ -48,7 +48,7 @@ fn until_signal(start: Start) -> Result<Ending, CannotStart> {
     Ok(signals.run(proxy, std::future::pending()))
 }
 
-/// The exit code for how a proxy ended, after saying why it did not begin.
+/// The exit code for the end of a proxy; prints why it did not start.
 pub(super) fn ended(outcome: Result<Ending, CannotStart>) -> ExitCode {
     match outcome {
         Ok(Ending::Told) => ExitCode::SUCCESS,

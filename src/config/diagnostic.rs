@@ -1,7 +1,8 @@
-//! What is wrong with a configuration: where it stands, why it is wrong, what to write instead.
+//! Mistakes in a configuration: the position, the cause, and what to write instead.
 //!
-//! The readers of this room collect [`Diagnostic`]s; `control::verify` adds what only the system can
-//! tell (an address in use); `cli` and the admin API show them. Nothing stops at the first one.
+//! The readers of this room collect [`Diagnostic`]s; `control::verify` adds mistakes that only the
+//! system can find (an address in use); `cli` and the admin API show them. One mistake does not
+//! hide the others.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,10 +12,10 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer,
 use crate::base::Position;
 use crate::config::source::{Sources, Span};
 
-/// The longest text of one sentence of a diagnostic: the lists of known keys have up to a thousand.
+/// The most bytes of one sentence of a diagnostic: a list of known keys may have a thousand items.
 const MOST_BYTES: usize = 4 << 10;
 
-/// Whether escape codes for a terminal are wanted.
+/// Whether the output has escape codes for a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Color {
     /// Plain text.
@@ -23,12 +24,12 @@ pub enum Color {
     Always,
 }
 
-/// Whether a configuration can be used in spite of it.
+/// Whether the configuration can be used all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Nothing starts and nothing changes.
+    /// The program does not start, or the reload changes nothing.
     Error,
-    /// It does what it says, which is hardly what is wanted.
+    /// The configuration is valid, but probably not what was meant.
     Warning,
 }
 
@@ -42,7 +43,7 @@ pub struct Diagnostic {
     related: Vec<(Span, String)>,
 }
 
-/// Where something is written.
+/// The position of a mistake.
 #[derive(Clone, Debug)]
 enum Spot {
     Span(Span),
@@ -72,12 +73,12 @@ impl Diagnostic {
         }
     }
 
-    /// An error at a stretch of the text.
+    /// An error at a range of the text.
     pub(super) fn error(span: Span, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, Spot::Span(span), message)
     }
 
-    /// A warning at a stretch of the text.
+    /// A warning at a range of the text.
     pub(super) fn warning(span: Span, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, Spot::Span(span), message)
     }
@@ -88,7 +89,7 @@ impl Diagnostic {
         self
     }
 
-    /// The same with another stretch that has to do with it.
+    /// The same, with another range that is related to it.
     pub(super) fn related(mut self, span: Span, note: impl Into<String>) -> Self {
         self.related.push((span, bounded(note.into())));
         self
@@ -104,7 +105,7 @@ impl Diagnostic {
         &self.message
     }
 
-    /// The same, about the stretch of `sources` that its position stands for.
+    /// The same, with the range in `sources` that its position means.
     pub(super) fn found_in(mut self, sources: &Sources) -> Self {
         if let Spot::Position(position) = &self.spot
             && let Some(span) = sources.span_at(position)
@@ -114,7 +115,7 @@ impl Diagnostic {
         self
     }
 
-    /// The stretch that it is about.
+    /// The range of the mistake.
     pub(super) fn span(&self) -> Option<Span> {
         match self.spot {
             Spot::Span(span) => Some(span),
@@ -166,7 +167,7 @@ impl Diagnostic {
         }
     }
 
-    /// The lines from `main` to what is related in the same file, each stretch underlined.
+    /// The lines from `main` to the related ranges in the same file, each range underlined.
     fn excerpt<'a>(&'a self, main: Span, sources: &'a Sources) -> Element<'a> {
         let near = self
             .related
@@ -189,7 +190,7 @@ impl Diagnostic {
     }
 }
 
-/// All mistakes of one configuration, with the text that they are about.
+/// All mistakes of one configuration, with its text.
 #[derive(Clone, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
@@ -203,7 +204,7 @@ impl Diagnostics {
         Self { list, sources }
     }
 
-    /// None yet, over the same text as these: what is pushed can show its lines.
+    /// An empty list over the same text, so that mistakes that are pushed can show their lines.
     pub fn empty_over_same_text(&self) -> Self {
         Self {
             list: Vec::new(),
@@ -211,12 +212,12 @@ impl Diagnostics {
         }
     }
 
-    /// Adds one that was found later.
+    /// Adds one that is found later.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.list.push(diagnostic);
     }
 
-    /// Whether there is none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -250,8 +251,8 @@ impl Diagnostics {
         rendered.join("\n\n")
     }
 
-    /// For a program: `[{"file", "line", "column", "severity", "message", "help"}]`, `help` being
-    /// null where there is none.
+    /// For a program: `[{"file", "line", "column", "severity", "message", "help"}]`, `help` may be
+    /// null.
     pub fn to_json(&self) -> serde_json::Value {
         self.list
             .iter()
@@ -303,8 +304,8 @@ impl fmt::Debug for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// `text` up to [`MOST_BYTES`]. A message quotes only the beginning of what stands in a file
-/// ([`crate::base::quote`]); this bounds what has many such parts, or comes from a library.
+/// The beginning of `text`, up to [`MOST_BYTES`]. A message quotes only the beginning of a value
+/// ([`crate::base::quote`]); this bounds messages with many such parts, or from a library.
 fn bounded(mut text: String) -> String {
     if text.len() > MOST_BYTES {
         let mut end = MOST_BYTES;

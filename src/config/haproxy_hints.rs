@@ -1,14 +1,13 @@
-//! What people bring from HAProxy, nginx, Traefik and Caddy that does not exist here, is elsewhere, or
-//! is written in another form.
+//! What people write from HAProxy, nginx, Traefik and Caddy that does not exist here, or is written
+//! elsewhere or in another form.
 //!
-//! Keys with another name are in `keys`, table by table. Here are the words that no table has, and values
-//! of another type than ours; each with what to write. What is written behind an address there is in
-//! `haproxy_lines`.
+//! Keys with another name are in `keys`, table by table. Here are words that no table has, and
+//! values of a wrong type, each with what to write. Words after an address are in `haproxy_lines`.
 
 use crate::config::raw::{Kind, Value};
 
-/// Words of no table, and what is said to them; `-` and `_` are the same. What is said begins with the words
-/// by which a reader can search the documentation.
+/// Words of no table, and the answers to them; `-` and `_` are the same. An answer begins with the
+/// words to search the documentation for.
 const ABSENT: &str = r#"
     affinity cookie hash hash_type ip_hash persistence session_affinity stick stick_on sticky
     sticky_session sticky_sessions:
@@ -133,15 +132,15 @@ pub(super) const ABSENT_METHODS: &[&str] = &[
     "url_param",
 ];
 
-/// What to say to `word` as a key that no table has, when people are known to write it.
+/// The answer to `word` as a key that no table has, if it is a known word of another program.
 pub(super) fn absent(word: &str) -> Option<&'static str> {
     let word = fold(word);
     let mut known = answers().filter(|(words, _)| words.contains(&word.as_str()));
     known.next().map(|(_, answer)| answer)
 }
 
-/// `hint`, which says what to write for a word that is on, for the word with `value`: where that is off, the
-/// other way round.
+/// `hint` says what to write for a word that is on. For the word with `value`: if that means off,
+/// the opposite.
 pub(super) fn for_value(word: &str, hint: String, value: &Value) -> String {
     let is_off = match &value.kind {
         Kind::Boolean(value) => !value,
@@ -207,12 +206,12 @@ fn answers() -> impl Iterator<Item = (Vec<&'static str>, &'static str)> {
     })
 }
 
-/// `word` in the spelling in which two are compared: HAProxy has `-` where TOML has `_`.
+/// `word` in the spelling for comparisons: HAProxy has `-` where TOML has `_`.
 pub(super) fn fold(word: &str) -> String {
     word.to_ascii_lowercase().replace('-', "_")
 }
 
-/// The switch that people mean by a word or a number.
+/// The switch that a word or a number means.
 pub(super) fn switch(word: &str) -> Option<bool> {
     match word.trim().to_ascii_lowercase().as_str() {
         "true" | "on" | "yes" | "1" | "enabled" => Some(true),
@@ -305,7 +304,7 @@ fn shown(items: &[Value]) -> String {
     items.collect::<Vec<String>>().join(", ")
 }
 
-/// The table for a condition, or for the fields of a check, that was written as text:
+/// The table for a condition, or for the fields of a check, that is written as text:
 /// `header = "x-tenant: blue"`.
 pub(super) fn conditions(key: &str, value: &Value) -> Option<String> {
     let items = match &value.kind {

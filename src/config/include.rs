@@ -1,6 +1,6 @@
-//! Reading a configuration: the main file, what it includes, and what those include.
+//! Reads a configuration: the main file, and all files that are included, at any depth.
 //!
-//! Every file's values go into one table, as if one file had held them all: `merge` says how.
+//! The values of all files go into one table, as if one file had them: see `merge`.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -16,30 +16,30 @@ use crate::config::raw::{self, Kind, Table, Value};
 use crate::config::source::{self, Sources, Span};
 use crate::config::variables::Variables;
 
-/// Files that one configuration may consist of.
+/// The most files of one configuration.
 const MOST_FILES: usize = 10_000;
 
-/// Includes within includes.
+/// The most includes within includes.
 const MOST_DEPTH: usize = 32;
 
-/// What the files say, and how well they could be read.
+/// The values of all files, and how completely they could be read.
 pub(super) struct Gathered {
     pub(super) table: Table,
     pub(super) sources: Sources,
     pub(super) watch: Watch,
     pub(super) found: Vec<Diagnostic>,
     pub(super) reading: Reading,
-    /// Where the grammar is broken.
+    /// Where the syntax is broken.
     pub(super) broken: Vec<Span>,
 }
 
-/// Reads files, one after the other.
+/// Reads the files one after another.
 pub(super) struct Gatherer<'a> {
     environment: &'a dyn Fn(&str) -> Option<OsString>,
     gathered: Gathered,
-    /// Every file that was begun, by its real path.
+    /// Each file that was read or is being read, by its real path.
     seen: HashSet<PathBuf>,
-    /// The files that are being read, each included by the one before.
+    /// The files that are being read; each was included by the one before it.
     chain: Vec<PathBuf>,
 }
 
@@ -60,7 +60,7 @@ impl<'a> Gatherer<'a> {
         }
     }
 
-    /// The main file and everything that it includes.
+    /// Reads the main file and all that it includes.
     pub(super) fn main_file(mut self, path: &Path) -> Gathered {
         match source::read_file(path) {
             Ok(text) => self.file(path, text),
@@ -76,7 +76,7 @@ impl<'a> Gatherer<'a> {
         self.gathered
     }
 
-    /// A text that is in no file.
+    /// Reads a text that is in no file.
     pub(super) fn text(mut self, name: &str, text: &str) -> Gathered {
         self.take_in(Path::new(name), text.to_owned(), None);
         self.gathered
@@ -155,7 +155,7 @@ impl<'a> Gatherer<'a> {
         if !written.contains(['*', '?', '[']) {
             return self.included_file(&source::resolve(directory, written), span);
         }
-        // The directory is a name, whatever characters it has; only what is written is a pattern.
+        // Characters of the directory are literal; only the written part is a pattern.
         let escaped =
             directory.map(|directory| glob::Pattern::escape(&directory.to_string_lossy()));
         let pattern = source::resolve(escaped.as_deref().map(Path::new), written);
@@ -172,7 +172,7 @@ impl<'a> Gatherer<'a> {
         self.gathered.watch.globs.push(pattern);
         for path in paths {
             match path {
-                // A directory may match too; only files are read.
+                // A directory may match the pattern; only files are read.
                 Ok(path) if path.is_dir() => {}
                 Ok(path) => self.included_file(&path, span),
                 Err(error) => self.give_up(Diagnostic::error(
@@ -209,7 +209,7 @@ impl<'a> Gatherer<'a> {
         match source::read_file(path) {
             Ok(text) => self.file(path, text),
             Err(error) => {
-                // Watched all the same: once it is there, a reload can succeed.
+                // It is watched all the same: when it appears, a reload can succeed.
                 self.gathered.watch.files.push(path.to_owned());
                 let what = format!("cannot include `{}`: {error}", path.display());
                 let diagnostic = Diagnostic::error(span, what);
@@ -224,21 +224,21 @@ impl<'a> Gatherer<'a> {
         }
     }
 
-    /// Notes a mistake by which something of the configuration is not there.
+    /// Notes a mistake because of which a part of the configuration is missing.
     fn give_up(&mut self, diagnostic: Diagnostic) {
         self.gathered.reading = Reading::Partial;
         self.gathered.found.push(diagnostic);
     }
 }
 
-/// Files that begin with a dot are editors' and not meant.
+/// Files that begin with a dot are temporary files of editors.
 const MATCHING: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
     require_literal_leading_dot: true,
 };
 
-/// The path without links, when it leads somewhere.
+/// The path without symbolic links, if it exists.
 fn real_path(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

@@ -1,7 +1,7 @@
 //! Several files as one table.
 //!
-//! The files are merged in the order in which they are read: a file first, then what it includes, as if
-//! the included text stood at its end. `include` calls this once for each file.
+//! The files are merged in the order in which they are read: a file first, then what it includes,
+//! as if the included text were at its end. `include` calls this once for each file.
 //!
 //! A table may be spread over files, but each of its keys is in one file: two values for one key are a
 //! mistake, never an override, so that no meaning depends on the order of files. The only lists that
@@ -19,19 +19,19 @@ const LISTS: [&[&str]; 3] = [
     &["frontend", NAME, "tls", "certificates"],
 ];
 
-/// A table that is one thing: `tls.names."a.example.com"`.
+/// Tables that only one file may have: `tls.names."a.example.com"`.
 const UNITS: [&[&str]; 1] = [&["frontend", NAME, "tls", "names", NAME]];
 
 const NAME: &str = "NAME";
 
-/// A key that two files have, and where it is in each.
+/// A key that is in two files, and its positions.
 struct Clash {
     path: Vec<String>,
     first: Span,
     second: Span,
 }
 
-/// Puts what `from` has into `into`.
+/// Moves the content of `from` into `into`.
 pub(super) fn merge(into: &mut Table, from: Table, mistakes: &mut Vec<Diagnostic>) {
     let mut clashes = Vec::new();
     tables(into, from, &mut Vec::new(), &mut clashes, mistakes);
@@ -56,7 +56,7 @@ fn tables(
     }
 }
 
-/// One frontend or backend in two files: what clashes is reported once, not key by key.
+/// One frontend or backend in two files: conflicts are reported once, not key by key.
 fn named(
     existing: &mut Entry,
     entry: Entry,
@@ -65,7 +65,7 @@ fn named(
 ) {
     let (first, second) = (existing.key_span, entry.key_span);
     let mut clashes = Vec::new();
-    // Messages about the whole table point at the file that has more than parts of lists.
+    // Messages about the whole table point at the file that does not only add to lists.
     if only_adds_to_lists(&existing.value, path) {
         (existing.key_span, existing.value.span) = (entry.key_span, entry.value.span);
     }

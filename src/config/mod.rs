@@ -1,11 +1,11 @@
-//! The configuration: from text to a plan, with every mistake in it found at once.
+//! The configuration: from text to a plan, with all mistakes in it.
 //!
-//! In the order of the way: `source` keeps the text, `raw` reads what was written with its position and
-//! `variables` fills it in, `include` gathers the files and `merge` joins them, `compile` asks for each key through
-//! `section` and `setting` and makes the plan, `diagnostic` says what is wrong, and `show` writes a
-//! plan down again. `keys` is the one table of what can be written: all of these, and `schema`, go by it.
-//! `control` loads through here at start and at each reload, `cli` for `check`. Nothing here
-//! touches what runs.
+//! In the order of work: `source` keeps the text; `raw` reads values with their positions, and
+//! `variables` fills variables in; `include` gathers the files and `merge` joins them; `compile`
+//! asks for each key through `section` and `setting` and makes the plan; `diagnostic` has the
+//! messages; `show` writes a plan as text. `keys` is the one table of all keys: all of these, and
+//! `schema`, use it. `control` loads configurations at start and at each reload, `cli` for `check`.
+//! Nothing here changes the running process.
 
 mod check;
 mod compile;
@@ -44,18 +44,18 @@ use crate::plan::{Admin, Plan};
 use include::{Gathered, Gatherer};
 use report::Report;
 
-/// What a configuration came to.
+/// A configuration that was loaded.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What is to be done.
+    /// The plan.
     pub plan: Plan,
-    /// What is hardly meant so; never an error.
+    /// Valid settings that are probably not meant; never an error.
     pub warnings: Diagnostics,
-    /// What to look at for changes.
+    /// The files to watch for changes.
     pub watch: Watch,
 }
 
-/// Everything that a plan came from.
+/// All files that a plan was read from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
     /// The main file, included files and secret files.
@@ -64,7 +64,7 @@ pub struct Watch {
     pub globs: Vec<String>,
 }
 
-/// The plan that the file at `path` and what it includes describe.
+/// Loads the plan from the file at `path` and the files that it includes.
 ///
 /// # Errors
 ///
@@ -73,9 +73,9 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
     compiled(Gatherer::new(&environment).main_file(path))
 }
 
-/// The plan that `text` describes; messages call it `name`.
+/// Loads the plan from `text`; messages call it `name`.
 ///
-/// There is no directory that a relative path could begin at: such paths are errors.
+/// Relative paths are errors, because there is no directory for them.
 ///
 /// # Errors
 ///
@@ -84,9 +84,9 @@ pub fn load_text(name: &str, text: &str) -> Result<Loaded, Diagnostics> {
     compiled(Gatherer::new(&environment).text(name, text))
 }
 
-/// Where the file at `path` wants the admin listener, whatever mistakes are in it; `None`: nowhere.
+/// The admin listener in the file at `path`, whatever mistakes the file has; `None`: it has none.
 ///
-/// For `evenkeel health`, which asks a proxy that runs: a mistake in its file does not stop it.
+/// For `evenkeel health`, which asks a running proxy: mistakes in its file do not stop it.
 pub fn admin_listen(path: &Path) -> Option<Admin> {
     made_out(Gatherer::new(&environment).main_file(path))
         .0
@@ -109,7 +109,7 @@ fn compiled(gathered: Gathered) -> Result<Loaded, Diagnostics> {
     })
 }
 
-/// The plan as far as it can be made out, what was found in the files, and what to watch.
+/// The plan as far as the text allows, the messages, and the files to watch.
 fn made_out(gathered: Gathered) -> (Plan, Diagnostics, Watch) {
     let Gathered {
         table,
@@ -122,7 +122,7 @@ fn made_out(gathered: Gathered) -> (Plan, Diagnostics, Watch) {
     let mut report = Report::new(&sources);
     let plan = compile::compile(&table, reading, &mut report);
     watch.files.append(&mut report.take_files());
-    // What is read where the grammar is broken is not what was meant there.
+    // Values near broken syntax are not what was meant.
     let blur = sources.blur(&broken);
     let is_clear = |diagnostic: &Diagnostic| {
         let span = diagnostic.span();

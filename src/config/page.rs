@@ -1,6 +1,6 @@
 //! A plan's values as the text of the format, for `check --show`.
 //!
-//! `keys` and `show` write with this; what is written here loads back to an equal value.
+//! Used by `keys` and `show`; the text loads back to an equal value.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -69,7 +69,7 @@ pub(super) fn list(items: impl Iterator<Item = String>) -> String {
     format!("[{}]", items.collect::<Vec<_>>().join(", "))
 }
 
-/// The same, or nothing where there are no items.
+/// A list, or nothing if there are no items.
 pub(super) fn list_of_any(items: impl ExactSizeIterator<Item = String>) -> Option<String> {
     (items.len() > 0).then(|| list(items))
 }

@@ -1,7 +1,7 @@
-//! What was written: the values of a file with the position of each, nothing judged yet.
+//! The values of a file with their positions, unchecked.
 //!
 //! `toml` parses; its tree becomes ours, in the order of the text and with variables replaced. Only
-//! this file and `show`, which writes it, know that the format is TOML.
+//! this file, and `show` and `page`, which write it, know that the format is TOML.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,14 +15,14 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::source::Span;
 use crate::config::variables::Variables;
 
-/// A value and where it stands.
+/// A value and its position.
 #[derive(Clone, Debug)]
 pub(super) struct Value {
     pub(super) kind: Kind,
     pub(super) span: Span,
 }
 
-/// What a value is.
+/// The content of a value.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     String(Text),
@@ -41,11 +41,11 @@ pub(super) enum Kind {
 pub(super) struct Text {
     /// With variables replaced.
     pub(super) value: String,
-    /// As written, when that is something else.
+    /// As written, if that differs.
     written: Option<String>,
-    /// Whether it is exactly one reference, to a variable or to a secret file.
+    /// Whether the string is exactly one reference, to a variable or to a secret file.
     is_one_reference: bool,
-    /// Whether a secret file's content is in it.
+    /// Whether it contains the content of a secret file.
     pub(super) is_secret: bool,
 }
 
@@ -57,8 +57,8 @@ impl Text {
 
     /// The string in quotes, and the value of the variables in it unless a secret file is one of them.
     ///
-    /// For keys that want a number, a switch, a quantity, a word or an address. A password may stand in
-    /// a variable, but not in one that is meant for those.
+    /// For keys that take a number, a switch, a quantity, a word or an address. A variable may hold
+    /// a password, but not one that is meant for such a key.
     pub(super) fn quoted(&self) -> String {
         match &self.written {
             Some(written) if !self.is_secret => format!(
@@ -73,12 +73,12 @@ impl Text {
         }
     }
 
-    /// What the one reference that is all of the string was replaced by.
+    /// The value of the one reference that is all of the string.
     pub(super) fn one_reference(&self) -> Option<&str> {
         self.is_one_reference.then_some(self.value.trim())
     }
 
-    /// Whether the value stands in the file as it is, so that parts of it may be shown.
+    /// Whether the value is in the file as it is, so that parts of it may be shown.
     pub(super) fn is_as_written(&self) -> bool {
         self.written.is_none()
     }
@@ -88,8 +88,8 @@ impl Text {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     pub(super) entries: Vec<Entry>,
-    /// Where the keys of the first entries are: as many as have been merged into. Ten thousand
-    /// included files would otherwise be searched through for each name in them.
+    /// The indices of the first entries by key: of as many as have been merged. Without it, ten
+    /// thousand included files would each be searched for every name.
     merged: HashMap<String, usize>,
 }
 
@@ -102,7 +102,7 @@ pub(super) struct Entry {
 }
 
 impl Table {
-    /// A table of `entries`, each of which has another key.
+    /// A table of `entries`, whose keys are all different.
     pub(super) fn of(entries: Vec<Entry>) -> Self {
         Self {
             entries,
@@ -120,14 +120,14 @@ impl Table {
         self.entry(key).map(|entry| &entry.value)
     }
 
-    /// Takes `key` out.
+    /// Removes the entry `key`.
     pub(super) fn remove(&mut self, key: &str) -> Option<Entry> {
         let index = self.entries.iter().position(|entry| entry.key == key)?;
         self.merged.clear();
         Some(self.entries.remove(index))
     }
 
-    /// Takes `entry` in, or gives it back with the one of its key that is there already.
+    /// Adds `entry`, or returns it with the existing entry of its key.
     pub(super) fn add(&mut self, entry: Entry) -> Option<(&mut Entry, Entry)> {
         let not_merged = self.entries.iter().enumerate().skip(self.merged.len());
         self.merged
@@ -143,7 +143,7 @@ impl Table {
 }
 
 impl Value {
-    /// What it is, for a message.
+    /// The kind of the value, for a message.
     pub(super) fn describe(&self) -> String {
         match &self.kind {
             Kind::String(text) => format!("the string {}", text.quoted()),
@@ -158,18 +158,18 @@ impl Value {
     }
 }
 
-/// What came of one file's text.
+/// The result of parsing one file.
 pub(super) struct Parsed {
     pub(super) table: Table,
-    /// What the text breaks of the format's grammar.
+    /// The syntax errors of the text.
     pub(super) syntax: Vec<Diagnostic>,
-    /// What is wrong with references to variables and secret files.
+    /// The mistakes in references to variables and secret files.
     pub(super) references: Vec<Diagnostic>,
-    /// Secret files that it names.
+    /// The secret files that it names.
     pub(super) files: Vec<std::path::PathBuf>,
 }
 
-/// The values of `text`, which is all of `span`; as many as can be read when some cannot.
+/// Parses `text`, which is all of `span`; with syntax errors, as many values as can be read.
 pub(super) fn parse(text: &str, span: Span, variables: &Variables<'_>) -> Parsed {
     let (document, mut errors) = DeTable::parse_recoverable(text);
     errors.sort_by_key(|error| error.span().map_or(text.len(), |bytes| bytes.start));
@@ -177,7 +177,7 @@ pub(super) fn parse(text: &str, span: Span, variables: &Variables<'_>) -> Parsed
     let mut line = 0..0;
     for error in &errors {
         let at = error.span().map_or(text.len(), |bytes| bytes.start);
-        // What follows on the same line is most often what the first one led to.
+        // Later errors on the same line mostly follow from the first one.
         if !syntax.is_empty() && line.contains(&at) {
             continue;
         }
@@ -261,7 +261,7 @@ impl Reader<'_> {
         if !expanded.mistakes.is_empty() {
             let in_file = self.text.get(bytes).unwrap_or_default();
             for mistake in expanded.mistakes {
-                // Escapes can make the text in the file longer than the string it means.
+                // Escapes can make the text in the file longer than the string.
                 let reference = &written[mistake.part];
                 let part = match in_file.find(reference) {
                     Some(start) => span.part(start, start + reference.len()),
@@ -293,8 +293,8 @@ fn line_around(at: usize, text: &str) -> Range<usize> {
     start..end.map_or(text.len(), |found| at + found) + 1
 }
 
-/// Whether `text` is a file of HAProxy: two lines begin with its words, without a `=`. One such line is a slip
-/// in a file of ours.
+/// Whether `text` is a file of HAProxy: two lines begin with its words, without a `=`. One such
+/// line is a mistake in a file of ours.
 fn is_haproxy_cfg(text: &str) -> bool {
     const WORDS: [&str; 9] = [
         "backend",
@@ -315,7 +315,7 @@ fn is_haproxy_cfg(text: &str) -> bool {
     text.lines().filter(is_of_haproxy).count() > 1
 }
 
-/// What `toml` says, in words that tell what to write where the mistake is a common one.
+/// A syntax error of `toml`; for common mistakes, in words that say what to write instead.
 fn syntax_error(error: &toml::de::Error, text: &str, span: Span) -> Diagnostic {
     let bytes = error.span().unwrap_or(text.len()..text.len());
     let at = span.part(bytes.start, bytes.end);

@@ -9,8 +9,8 @@ use crate::config::source::{Sources, Span};
 use crate::config::suggest;
 use crate::plan::expr::Variable;
 
-/// So many unknown variables get a "did you mean", for which each is compared with all that there are:
-/// more of them have one cause.
+/// Only so many unknown variables get a "did you mean", because each is compared with all. More of
+/// them have one cause.
 const MOST_COMPARED: usize = 20;
 
 /// The mistakes found so far.
@@ -18,7 +18,7 @@ pub(super) struct Report<'a> {
     sources: &'a Sources,
     found: Vec<Diagnostic>,
     errors: usize,
-    /// Files that values named, and that were read for them.
+    /// Files that values named and that were read for them.
     files: Vec<PathBuf>,
     /// Variables that expressions read, and where.
     read_variables: Vec<(Variable, Span)>,
@@ -26,9 +26,10 @@ pub(super) struct Report<'a> {
     set_variables: HashSet<Variable>,
     /// Keys of backends that matter for requests alone: the backend, the key, and where.
     keys_of_requests: Vec<(Name, &'static str, Span)>,
-    /// Where the keys and values of `[defaults]` are.
+    /// The ranges of the keys and values of `[defaults]`.
     defaults: Vec<Span>,
-    /// The frontend or backend that is compiled, for what is wrong with a value that it has from there.
+    /// The frontend or backend that is compiled now: a mistake may be in a value that it has from
+    /// `[defaults]`.
     heir: Option<(Span, String)>,
 }
 
@@ -47,23 +48,25 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Notes that what is at `spans` belongs to `[defaults]`, and has been checked by itself.
+    /// Notes that the values at `spans` belong to `[defaults]`, and have been checked by
+    /// themselves.
     pub(super) fn defaults_are_at(&mut self, spans: Vec<Span>) {
         self.defaults = spans;
     }
 
-    /// Notes that what follows is about the frontend or backend `title`, whose name is at `span`.
+    /// The following diagnostics are about the frontend or backend `title`, whose name is at
+    /// `span`.
     pub(super) fn begins(&mut self, title: &str, span: Span) {
         self.heir = Some((span, title.to_owned()));
     }
 
-    /// Notes that what follows is about no frontend and no backend in particular.
+    /// The following diagnostics are about no frontend and no backend in particular.
     pub(super) fn ends(&mut self) {
         self.heir = None;
     }
 
-    /// Takes a diagnostic in. What is wrong with a value of `[defaults]` is there for every frontend or
-    /// backend that has the value, and is reported once.
+    /// Adds a diagnostic. A mistake in a value of `[defaults]` is found again in every frontend or
+    /// backend that has the value, but is reported once.
     pub(super) fn add(&mut self, diagnostic: Diagnostic) {
         let diagnostic = diagnostic.found_in(self.sources);
         let Some(diagnostic) = self.about_defaults(diagnostic) else {
@@ -73,8 +76,8 @@ impl<'a> Report<'a> {
         self.found.push(diagnostic);
     }
 
-    /// `diagnostic`, with the frontend or backend that has the value if it is one of `[defaults]`;
-    /// `None`: there is one for that value.
+    /// `diagnostic`; if it is about a value of `[defaults]`, with the frontend or backend that has
+    /// the value. `None`: one for that value was added before.
     fn about_defaults(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
         let Some(span) = diagnostic.span() else {
             return Some(diagnostic);
@@ -83,7 +86,7 @@ impl<'a> Report<'a> {
             return Some(diagnostic);
         }
         let is_same = |earlier: &Diagnostic| {
-            // A warning must not stand for an error: the plan would be used.
+            // A warning must not hide an error: the plan would be used.
             earlier.span() == Some(span) && (earlier.is_error() || !diagnostic.is_error())
         };
         if self.found.iter().any(is_same) {
@@ -105,7 +108,7 @@ impl<'a> Report<'a> {
         self.add(Diagnostic::error(span, message).help(help));
     }
 
-    /// Takes a diagnostic in, with another place that has to do with it.
+    /// Adds a diagnostic with a second, related position.
     pub(super) fn add_related(
         &mut self,
         diagnostic: Diagnostic,
@@ -118,13 +121,13 @@ impl<'a> Report<'a> {
         });
     }
 
-    /// The stretch of the value at `position`; `None`: it is in no file.
+    /// The range of the value at `position`; `None`: it is in no file.
     pub(super) fn span_at(&self, position: &Position) -> Option<Span> {
         self.sources.span_at(position)
     }
 
-    /// `name`, which is written at `position`, as it may be shown: as it is written, where a variable or a
-    /// file holds it.
+    /// `name` as messages may show it: if it comes from a variable or a secret file, as it is
+    /// written at `position`.
     pub(super) fn shown_at<'n>(&self, position: &Position, name: &'n Name) -> &'n str
     where
         'a: 'n,
@@ -136,17 +139,17 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Where a stretch begins.
+    /// The position of the beginning of a range.
     pub(super) fn position(&self, span: Span) -> Position {
         self.sources.position(span)
     }
 
-    /// The text of a stretch.
+    /// The text of a range.
     pub(super) fn text(&self, span: Span) -> &'a str {
         self.sources.text(span)
     }
 
-    /// Notes files that were read for a value: a change of one is a change of the configuration.
+    /// Notes files that were read for a value: if one changes, the configuration has changed.
     pub(super) fn read(&mut self, files: Vec<PathBuf>) {
         self.files.extend(files);
     }
@@ -166,7 +169,7 @@ impl<'a> Report<'a> {
         self.set_variables.insert(variable);
     }
 
-    /// Notes that `backend` has `key`, which does nothing unless requests are sent there.
+    /// Notes that `backend` has `key`, which has no effect unless the backend gets requests.
     pub(super) fn is_of_requests(&mut self, backend: &Name, key: &'static str, span: Span) {
         self.keys_of_requests.push((backend.clone(), key, span));
     }
@@ -212,12 +215,12 @@ impl<'a> Report<'a> {
         std::mem::take(&mut self.files)
     }
 
-    /// How many errors there are.
+    /// The number of errors.
     pub(super) fn errors(&self) -> usize {
         self.errors
     }
 
-    /// Where the first file begins.
+    /// The beginning of the first file.
     pub(super) fn start(&self) -> Span {
         self.sources.start()
     }

@@ -1,7 +1,7 @@
 //! The JSON Schema of a configuration file, for editors that complete and check keys: `evenkeel schema`.
 //!
-//! It comes from the table of keys. It is wider than `check`: what several keys must be together, and
-//! what stands within a text, is not in it.
+//! It comes from the table of keys and accepts more than `check`: it does not cover rules about
+//! several keys, nor the content of texts.
 //!
 //! JSON Schema, draft 2020-12.
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::keys::{About, Described, Shape, TOP};
 
-/// A string with a variable, which may stand for any value.
+/// A string with a variable, which may have any value.
 const VARIABLE: &str = r"\$\{";
 const DURATION: &str = r"^\s*([0-9.]+\s*(us|ms|s|m|h|d)\s*)+$";
 const SIZE: &str = r"^\s*[0-9.]+\s*(B|kB|KiB|MB|MiB|GB|GiB)\s*$";

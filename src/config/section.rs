@@ -1,8 +1,8 @@
-//! Walking a table: each key is asked for by name with the type it must have.
+//! Reads a table: each key is asked for by name with the type it must have.
 //!
-//! Every question answers `None` both for a key that is not there and for one that is wrong: the
-//! mistake is in the [`Report`], the caller goes on with the default, and all mistakes come out in
-//! one run.
+//! Every method returns `None` both for a key that is missing and for one that is wrong. The
+//! mistake is in the [`Report`] and the caller continues with the default, so one run finds all
+//! mistakes.
 
 use crate::config::diagnostic::Diagnostic;
 use crate::config::haproxy_hints;
@@ -16,7 +16,7 @@ use crate::config::suggest;
 pub(super) trait KeyList {
     fn names(&self) -> Vec<&'static str>;
 
-    /// What to write instead of `written`, when that is a word of another proxy.
+    /// What to write instead of `written`, if it is a word of another proxy.
     fn hint(&self, written: &str) -> Option<String>;
 }
 
@@ -26,18 +26,18 @@ pub(super) struct Section<'a> {
     pub(super) title: String,
     pub(super) span: Span,
     table: &'a Table,
-    /// What to write instead of each key that is not known.
+    /// What to write instead of each unknown key.
     hints: Vec<String>,
-    /// Whether a key is there that is not known.
+    /// Whether the table has an unknown key.
     has_unknown: bool,
-    /// Whether the keys of its items are one level deeper: then nothing is missing here.
+    /// Whether the keys of its items are one level deeper: then no key is reported as missing.
     is_table_of_items: bool,
-    /// The keys that may be here.
+    /// The keys that are allowed.
     names: Vec<&'static str>,
 }
 
-/// The keys of a table that stands in another one, whose keys are often written below it by mistake: a
-/// line of TOML belongs to the last header above it.
+/// The keys of a table that is in another one. They are often written below it by mistake: in TOML,
+/// a line belongs to the last header above it.
 struct Inside<'k> {
     keys: &'k dyn KeyList,
     outer: &'k Section<'k>,
@@ -65,7 +65,8 @@ impl KeyList for Inside<'_> {
 }
 
 impl<'a> Section<'a> {
-    /// The table `value`; what is no table, and every key that `keys` does not have, is reported.
+    /// Opens the table `value`; a value that is no table, and every key that `keys` does not have,
+    /// is reported.
     pub(super) fn open(
         keys: &dyn KeyList,
         title: String,
@@ -145,7 +146,7 @@ impl<'a> Section<'a> {
         Section::open(&inside, title, setting, report)
     }
 
-    /// What stands at `key`.
+    /// The entry `key`.
     pub(super) fn entry(&self, key: &str) -> Option<&'a Entry> {
         self.table.entry(key)
     }
@@ -156,12 +157,12 @@ impl<'a> Section<'a> {
         Some(Setting { key, value })
     }
 
-    /// Whether a key is there that is not known, which may be what seems to be missing.
+    /// Whether the table has an unknown key, which may be the misspelled name of a missing one.
     pub(super) fn has_unknown(&self) -> bool {
         self.has_unknown
     }
 
-    /// Whether `key` is not there, not even under a name that is mistaken for it.
+    /// Whether `key` is missing, also under a misspelled name.
     pub(super) fn lacks(&self, key: &'static str) -> bool {
         let is_meant = |hint: &String| hint.contains(&format!("`{key}"));
         let is_elsewhere = self.is_table_of_items || self.hints.iter().any(is_meant);
@@ -193,7 +194,7 @@ impl<'a> Section<'a> {
         self.setting(key)?.number(least, most, report)
     }
 
-    /// The values of a list, or the one value that stands for a list of one.
+    /// The values of a list; a single value is a list of one.
     pub(super) fn list(&self, key: &'static str) -> Option<Vec<Setting<'a>>> {
         Some(self.setting(key)?.list())
     }
@@ -204,7 +205,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// Whether `entry` is an item of a list that is written as a table of tables: `[frontend.web.route.api]`.
+/// Whether `entry` is an item of a list, written as a table of tables: `[frontend.web.route.api]`.
 fn is_item_of_list(keys: &dyn KeyList, title: &str, entry: &Entry) -> bool {
     title.starts_with("[[")
         && keys.names().contains(&"name")
@@ -212,7 +213,7 @@ fn is_item_of_list(keys: &dyn KeyList, title: &str, entry: &Entry) -> bool {
         && keys.hint(&entry.key).is_none()
 }
 
-/// What is said about a key that is not known, and what to write instead, if that is clear.
+/// The message about an unknown key, and what to write instead, if that is clear.
 fn unknown_key(keys: &dyn KeyList, title: &str, entry: &Entry) -> (Diagnostic, Option<String>) {
     let (key, span) = (entry.key.as_str(), entry.key_span);
     let at = match title {
@@ -223,7 +224,7 @@ fn unknown_key(keys: &dyn KeyList, title: &str, entry: &Entry) -> (Diagnostic, O
     let known = || format!("known {at} are {}", suggest::list(names.iter().copied()));
     let message = format!("unknown key `{key}` {at}");
     let folded = haproxy_hints::fold(key);
-    // `set-header`: the word is the right one, spelled in another way.
+    // `set-header`: the right word in another spelling.
     let is_spelled_otherwise = names.iter().any(|name| haproxy_hints::fold(name) == folded);
     let absent = || haproxy_hints::absent(key).map(str::to_owned);
     if let Some(hint) = keys

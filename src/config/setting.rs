@@ -1,7 +1,7 @@
 //! One value of a table, asked for with the type that it must have.
 //!
-//! `section` finds the value; here what does not fit is reported in the words of the file. Every
-//! question answers `None` for a value that is wrong: the mistake is in the [`Report`].
+//! `section` finds the value; here a wrong value is reported in the words of the file. Every method
+//! returns `None` for a wrong value: the mistake is in the [`Report`].
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::config::report::Report;
 use crate::config::source::Span;
 use crate::config::suggest;
 
-/// A value that stands for a setting, with the name to call it by.
+/// The value of a setting, and its name for messages.
 #[derive(Clone, Copy)]
 pub(super) struct Setting<'a> {
     pub(super) key: &'a str,
@@ -25,12 +25,12 @@ impl<'a> Setting<'a> {
         self.value.span
     }
 
-    /// Whether it is exactly this string.
+    /// Whether the value is exactly this string.
     pub(super) fn is_word(&self, word: &str) -> bool {
         matches!(&self.value.kind, Kind::String(text) if text.value == word)
     }
 
-    /// The whole number that it is: written as one, or a variable that has one.
+    /// The value as a whole number: written as one, or from a variable.
     pub(super) fn as_integer(&self) -> Option<i64> {
         match &self.value.kind {
             Kind::Integer(number) => Some(*number),
@@ -39,7 +39,7 @@ impl<'a> Setting<'a> {
         }
     }
 
-    /// The `true` or `false` that it is: written as one, or a variable that has one.
+    /// The value as `true` or `false`: written as one, or from a variable.
     pub(super) fn as_switch(&self) -> Option<bool> {
         match &self.value.kind {
             Kind::Boolean(value) => Some(*value),
@@ -48,7 +48,7 @@ impl<'a> Setting<'a> {
         }
     }
 
-    /// The values of a list, or the one value that stands for a list of one.
+    /// The values of a list; a single value is a list of one.
     pub(super) fn list(&self) -> Vec<Setting<'a>> {
         let with_key = |value| Setting {
             key: self.key,
@@ -150,7 +150,7 @@ impl<'a> Setting<'a> {
         number.map(Some)
     }
 
-    /// What to write where a number is wanted.
+    /// What to write in place of a value that must be a number.
     fn as_number(&self, least: i64, most: i64, expected: &str) -> String {
         if let Kind::String(text) = &self.value.kind
             && text.is_as_written()
@@ -272,7 +272,7 @@ impl<'a> Setting<'a> {
         report.error(self.span(), message, help);
     }
 
-    /// One of a few words; `hints` are words from elsewhere and the one of ours.
+    /// One of a few words; `hints` are words of other programs, each with ours.
     pub(super) fn choice<T: Copy>(
         &self,
         choices: &[(&str, T)],
@@ -320,7 +320,7 @@ impl<'a> Setting<'a> {
         None
     }
 
-    /// Reports that the value is something else than it must be, and what to write instead.
+    /// Reports a value of a wrong kind, and what to write instead.
     pub(super) fn wrong_with(
         &self,
         expected: &str,
@@ -329,7 +329,7 @@ impl<'a> Setting<'a> {
     ) {
         let help = match &self.value.kind {
             Kind::Broken => return,
-            // The file is right, the variable is not.
+            // The mistake is in the variable, not in the file.
             Kind::String(text) if text.one_reference().is_some() => match text.is_secret {
                 true => format!("the file must contain {expected}"),
                 false => format!("set the variable to {expected}"),
@@ -348,7 +348,7 @@ impl<'a> Setting<'a> {
     }
 }
 
-/// For a message; the greatest number that fits is no bound worth a word.
+/// The bounds in words; the greatest number of the type is no bound to mention.
 pub(super) fn range(least: i64, most: i64) -> String {
     match most {
         i64::MAX => format!("a whole number of at least {least}"),
@@ -361,7 +361,7 @@ struct QuantityWords {
     noun: &'static str,
     units: &'static str,
     example: &'static str,
-    /// What a bare number at a key most likely means, and what to say about it.
+    /// The quantity that a bare number at a key most likely means, and a note about it.
     with_unit: fn(key: &str, number: &str) -> Option<(String, String)>,
 }
 

@@ -1,7 +1,7 @@
-//! A plan as text, with every default filled in: what `check --show` prints.
+//! A plan as text, with every default filled in: for `check --show`.
 //!
-//! What is shown loads back to an equal plan, except for secrets: they are not shown. How each key is
-//! shown stands in its entry in `keys`.
+//! The text loads back to an equal plan, except for secrets: they are not shown. The entry of a key
+//! in `keys` has how it is shown.
 
 use crate::config::keys;
 use crate::config::page::Page;
@@ -9,7 +9,7 @@ use crate::plan::Plan;
 
 /// `plan` as text with every default filled in.
 ///
-/// It loads back to an equal plan, except for what came from secret files: that is not shown.
+/// It loads back to an equal plan, except for secret files, whose content is not shown.
 pub fn show(plan: &Plan) -> String {
     let mut page = Page::default();
     keys::TOP.whole().show("", plan, &mut page);

@@ -1,5 +1,4 @@
-//! The text of every file that a configuration came from, and the way from a stretch of it to a
-//! line and a column.
+//! The text of all files of a configuration, and the line and column of each range.
 //!
 //! The reader fills it, `diagnostic` shows lines of it. Reading is bounded: a path that leads to an
 //! endless device must not fill memory.
@@ -12,7 +11,7 @@ use std::sync::Arc;
 
 use crate::base::{InWords, Position, regular_file};
 
-/// A stretch of one file, in bytes.
+/// A range of one file, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Span {
     file: u32,
@@ -21,7 +20,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// The part of this stretch from `start` to `end`, counted from its own beginning.
+    /// The part of this range from `start` to `end`, counted from its own beginning.
     pub(super) fn part(self, start: usize, end: usize) -> Self {
         let length = (self.end - self.start) as usize;
         let (start, end) = (start.min(length), end.min(length));
@@ -32,7 +31,7 @@ impl Span {
         }
     }
 
-    /// Whether all of `inner` is in this stretch.
+    /// Whether all of `inner` is in this range.
     pub(super) fn contains(self, inner: Self) -> bool {
         self.file == inner.file && self.start <= inner.start && inner.end <= self.end
     }
@@ -43,10 +42,10 @@ impl Span {
 struct Source {
     path: Arc<Path>,
     text: String,
-    /// Where each line begins.
+    /// The offset of each line.
     lines: Vec<u32>,
-    /// How many characters stand before each block of [`BLOCK`] bytes. A generator may write ten
-    /// thousands of servers on one line, and each is asked for its column.
+    /// The number of characters before each block of [`BLOCK`] bytes. A generator may write ten
+    /// thousands of servers on one line, and the column of each is needed.
     characters: Vec<u32>,
 }
 
@@ -57,8 +56,8 @@ const BLOCK: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Sources(Vec<Source>);
 
-/// Where what is read cannot be trusted: on each line with broken grammar, and everywhere after the
-/// broken header of a table, for it is not known in which table the rest stands.
+/// Where values are not reliable: on each line with a syntax error, and everywhere after the broken
+/// header of a table, because it is unknown which table the following lines belong to.
 #[derive(Debug, Default)]
 pub(super) struct Blur {
     /// File and line.
@@ -89,13 +88,13 @@ impl Excerpt<'_> {
 }
 
 impl Sources {
-    /// The last stretch of an excerpt is shown by so many lines at most.
+    /// The most lines that the last range of an excerpt is shown with.
     const MAX_LINES: usize = 3;
 
-    /// Lines between two stretches that are shown as one piece of the file.
+    /// The most lines between two ranges that are shown as one piece of the file.
     const NEAR_LINES: usize = 200;
 
-    /// Takes `text` in and gives the stretch that is all of it.
+    /// Adds `text` and returns the range of all of it.
     pub(super) fn add(&mut self, path: &Path, text: String) -> Span {
         let line_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let lines = std::iter::once(0)
@@ -122,14 +121,14 @@ impl Sources {
         span
     }
 
-    /// The text of a stretch.
+    /// The text of a range.
     pub(super) fn text(&self, span: Span) -> &str {
         let text = &self.0[span.file as usize].text;
         text.get(span.start as usize..span.end as usize)
             .unwrap_or_default()
     }
 
-    /// Where the first file begins.
+    /// The beginning of the first file.
     pub(super) fn start(&self) -> Span {
         Span {
             file: 0,
@@ -138,7 +137,7 @@ impl Sources {
         }
     }
 
-    /// Where a stretch begins.
+    /// The position of the beginning of a range.
     pub(super) fn position(&self, span: Span) -> Position {
         let source = &self.0[span.file as usize];
         let line = source.line_of(span.start);
@@ -149,7 +148,7 @@ impl Sources {
         }
     }
 
-    /// What cannot be trusted when the grammar is broken at each of `broken`.
+    /// The unreliable ranges when the syntax is broken at each of `broken`.
     pub(super) fn blur(&self, broken: &[Span]) -> Blur {
         let mut blur = Blur::default();
         for &span in broken {
@@ -175,7 +174,7 @@ impl Sources {
         lines.next().is_some() || blur.headers.get(&span.file).is_some_and(is_after_header)
     }
 
-    /// Whether two stretches are shown as one piece of a file.
+    /// Whether two ranges are shown as one piece of a file.
     pub(super) fn are_near(&self, one: Span, other: Span) -> bool {
         one.file == other.file && self.line(one).abs_diff(self.line(other)) <= Self::NEAR_LINES
     }
@@ -203,7 +202,7 @@ impl Sources {
         }
     }
 
-    /// The value that stands at `position`, when its file is one of these.
+    /// The range of the value at `position`, if its file is one of these.
     pub(super) fn span_at(&self, position: &Position) -> Option<Span> {
         let file = self
             .0
@@ -246,7 +245,7 @@ impl Source {
         }
     }
 
-    /// Where the line ends, its line break not included.
+    /// The end of the line, without its line break.
     fn end_of_line(&self, line: usize) -> usize {
         let end = match self.lines.get(line + 1) {
             Some(next) => *next as usize - 1,
@@ -282,7 +281,7 @@ pub(super) fn read_secret(path: &Path) -> Result<String, ReadError> {
     Ok(text)
 }
 
-/// `path` as a file in `directory` means it.
+/// `path`, relative to `directory`.
 pub(super) fn resolve(directory: Option<&Path>, path: &str) -> PathBuf {
     match directory {
         Some(directory) => directory.join(path),
@@ -290,10 +289,10 @@ pub(super) fn resolve(directory: Option<&Path>, path: &str) -> PathBuf {
     }
 }
 
-/// Why a file's text cannot be had.
+/// Why a file's text cannot be read.
 #[derive(Debug)]
 pub(super) enum ReadError {
-    /// The system says so.
+    /// A system error.
     Io(io::Error),
     /// More bytes than this.
     TooLarge(u64),
@@ -330,7 +329,7 @@ fn characters(text: &[u8]) -> u32 {
     text.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u32
 }
 
-/// How long the value is that `text` begins with, as far as one line tells.
+/// The length of the value at the beginning of `text`, as far as it is on this line.
 fn value_length(text: &str) -> usize {
     let Some(first) = text.chars().next() else {
         return 0;
@@ -354,7 +353,7 @@ fn value_length(text: &str) -> usize {
         .max(first.len_utf8())
 }
 
-/// How long the inline table at the beginning of `text` is, if it ends on this line.
+/// The length of the inline table at the beginning of `text`, if it ends on this line.
 fn table_length(text: &str) -> Option<usize> {
     let (mut depth, mut quote) = (0_usize, None);
     for (offset, character) in text.char_indices() {
@@ -390,7 +389,7 @@ mod tests {
 
     #[test]
     fn a_column_on_a_long_line_is_the_number_of_characters_before_it() {
-        // Three bytes and two characters each: blocks end within a character, too.
+        // Three bytes and two characters each, so that blocks also end within a character.
         let text = format!("x = 1\n{}", "aü".repeat(BLOCK * 3));
         let (mut sources, mut ends) = (Sources::default(), Vec::new());
         let all = sources.add(Path::new("x.toml"), text.clone());

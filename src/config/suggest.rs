@@ -2,13 +2,13 @@
 //!
 //! Pure text. Prior art: optimal string alignment, as rustc and git use it.
 
-/// The word of `known` that a person who wrote `written` most likely meant.
+/// The word of `known` that was most likely meant by `written`.
 pub(super) fn nearest<'a>(
     written: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    // A third of the word may be wrong; more than that is another word. A mistyped word is short:
-    // for a long text the table below would be large, and the answer is no.
+    // At most a third of the word may be wrong: with more, it is another word. Mistyped words are
+    // short; for a long text the table below would be large, and the result would be none.
     const LONGEST: usize = 64;
     if written.len() > LONGEST {
         return None;

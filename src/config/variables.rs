@@ -1,10 +1,11 @@
 //! `${VAR}`, `${VAR:-default}` and `${file:/run/secrets/x}` in strings.
 //!
-//! `$${` stands for `${`; any other `$` is itself. A string that is exactly one reference is read as
-//! the type that its key wants: `"${WORKERS}"` can be a number, `"${WATCH}"` a switch.
+//! `$${` means `${`; any other `$` is itself. A string that is exactly one reference is read as the
+//! type of its key: `"${WORKERS}"` can be a number, `"${WATCH}"` a switch.
 //!
-//! Messages show a string as it was written. The value of a variable is shown only where the key wants
-//! a number, a switch, a quantity, a word or an address; the content of a secret file never is.
+//! Messages show a string as it was written. The value of a variable is shown only if the key takes
+//! a number, a switch, a quantity, a word or an address; the content of a secret file is never
+//! shown.
 
 use std::ffi::OsString;
 use std::ops::Range;
@@ -12,11 +13,11 @@ use std::path::{Path, PathBuf};
 
 use crate::config::source;
 
-/// What variables are taken from.
+/// The sources of variables.
 pub(super) struct Variables<'a> {
     /// The environment.
     pub(super) environment: &'a dyn Fn(&str) -> Option<OsString>,
-    /// Where relative paths begin: the directory of the file that names them.
+    /// The base of relative paths: the directory of the file that names them.
     pub(super) directory: Option<&'a Path>,
 }
 
@@ -28,13 +29,13 @@ pub(super) struct Expanded {
     pub(super) replaced: bool,
     /// Whether the whole string is one reference.
     pub(super) is_one_reference: bool,
-    /// The secret files that were read, also those that could not be.
+    /// The secret files in it, also those that could not be read.
     pub(super) files: Vec<PathBuf>,
-    /// Everything that is wrong with it; then `text` is not whole.
+    /// All mistakes in it; if there are any, `text` is incomplete.
     pub(super) mistakes: Vec<Mistake>,
 }
 
-/// What is wrong with one reference.
+/// A mistake in one reference.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mistake {
     /// The reference in the string as written, in bytes.
@@ -68,7 +69,7 @@ impl Variables<'_> {
         expanded
     }
 
-    /// Replaces the reference that `rest` begins with, and says how long it is.
+    /// Replaces the reference that `rest` begins with, and returns its length.
     fn replace(&self, rest: &str, at: usize, expanded: &mut Expanded) -> usize {
         let Some(end) = rest.find('}') else {
             expanded.mistakes.push(Mistake {
@@ -116,7 +117,7 @@ impl Variables<'_> {
             ));
         }
         let value = (self.environment)(name);
-        // As in a shell: `:-` stands in for an empty value too.
+        // As in a shell: `:-` replaces an empty value too.
         if let Some(default) = default {
             let Some(value) = value.filter(|value| !value.is_empty()) else {
                 return Ok(default.to_owned());
@@ -169,7 +170,7 @@ fn is_name(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// `text` so that it reads back as itself.
+/// `text`, escaped so that it reads back as itself.
 pub(super) fn escape(text: &str) -> String {
     text.replace("${", "$${")
 }

@@ -1,8 +1,8 @@
-//! A plan becomes a snapshot that goes on where the last one is.
+//! Makes a snapshot from a plan; it continues the live state of the one before.
 //!
 //! Live state belongs to an identity: a frontend's to its name, a backend's to its name, a server's
-//! to its name, its address and its own settings within its backend. What is still there is carried
-//! over, and what is not ends with the last exchange that holds it.
+//! to its name, its address and its own settings within its backend. The state of an identity that
+//! still exists is carried over; the rest ends with the last exchange that holds it.
 
 use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
@@ -24,8 +24,8 @@ pub fn assemble(plan: Plan, workers: usize) -> Snapshot {
     snapshot(plan, None, &Membership::default(), workers)
 }
 
-/// The snapshot of `plan` that follows `before`. A backend of which only the servers change is the same:
-/// `publish` changes its set.
+/// The snapshot of `plan` that follows `before`. A backend of which only the servers change is
+/// kept: `publish` changes its set.
 pub(super) fn assemble_next(
     plan: Plan,
     before: &Snapshot,
@@ -50,7 +50,7 @@ fn snapshot(
         .enumerate()
         .map(|(index, backend)| (&backend.name, index as u32))
         .collect();
-    // Made when a route has a name that only the request tells.
+    // Made when a route's backend name is known only with the request.
     let names = LazyCell::new(|| {
         let names = backend_indices.iter();
         let names = names.map(|(name, index)| (name.as_str().as_bytes().into(), *index));
@@ -89,8 +89,8 @@ fn frontend(
     known: Option<(&Frontend, &plan::Frontend)>,
     workers: usize,
 ) -> Frontend {
-    // A name that no backend has cannot be: `config` gives no such plan. Asking for index 0 in its
-    // stead would answer from a wrong backend; an index that does not exist answers 404.
+    // Cannot happen: in a plan from `config`, every name of a backend exists. Index 0 would answer
+    // from a wrong backend; an index that does not exist answers 404.
     let index_of = |name: &Name| backend_indices.get(name).copied();
     let index_of_reference = |reference: &BackendReference| index_of(&reference.name);
     let routes_before = known.map(|(frontend, before)| {
@@ -146,9 +146,10 @@ fn frontend(
     }
 }
 
-/// The TLS of `plan`, still without acceptors: `certs::Prepared::equip` gives them.
+/// The TLS of `plan`, without acceptors yet: `certs::Prepared::equip` adds them.
 ///
-/// Handshakes under way are counted on where a bind goes on, which is one at the same address.
+/// The count of handshakes in progress is kept if a bind with this TLS stays: one at the same
+/// address.
 fn tls(plan: &plan::Frontend, known: Option<(&Frontend, &plan::Frontend)>) -> Vec<FrontendTls> {
     let mut tls_before: HashMap<&ListenAddress, &FrontendTls> = HashMap::new();
     if let Some((frontend, before)) = known {
@@ -159,7 +160,7 @@ fn tls(plan: &plan::Frontend, known: Option<(&Frontend, &plan::Frontend)>) -> Ve
         }
     }
     let mut handshakes: Vec<Option<Arc<Gate>>> = vec![None; plan.tls.len()];
-    // Those that have split up do not both count on.
+    // If one TLS was split in two, only one of them keeps the count.
     let mut counted_on = HashSet::new();
     for bind in &plan.binds {
         if let Some(index) = bind.tls
@@ -179,10 +180,10 @@ fn tls(plan: &plan::Frontend, known: Option<(&Frontend, &plan::Frontend)>) -> Ve
         .collect()
 }
 
-/// Those of one frontend's routes, in the order of the plan.
+/// The counters of one frontend's routes, in the order of the plan.
 type Counters = Arc<[Arc<RouteMetrics>]>;
 
-/// The counters of the routes that have these names: those of `before` for names that were there.
+/// The counters of the routes with these names; known names keep those of `before`.
 fn counters(
     names: Vec<&Name>,
     before: Option<(Vec<&Name>, &Counters)>,
@@ -262,8 +263,8 @@ fn backends(
         .collect()
 }
 
-/// The servers of `backend` that are `wanted`: those of `known` that have the same name, address and own
-/// settings, in the state that they are in, and new ones.
+/// The servers of `backend` as `wanted`: those of `known` with the same name, address and own
+/// settings, in their present state, and new ones.
 pub(super) fn servers_of(
     backend: &plan::Backend,
     wanted: &[Wanted],
@@ -355,7 +356,7 @@ mod tests {
     const B: &str = "\"10.0.0.2:80\"";
     const C: &str = "\"10.0.0.3:80\"";
 
-    /// What it costs to assemble the next snapshot, of the plan that has `count` of something.
+    /// The CPU time of assembling the next snapshot of a plan with `count` of something.
     fn cost_of_next(plan_of: impl Fn(usize, usize) -> String, count: usize) -> clock::Duration {
         let before = assemble(plan(&plan_of(count, 1)), 1);
         let after = plan(&plan_of(count, 2));
@@ -366,7 +367,7 @@ mod tests {
 
     #[test]
     fn eight_times_as_much_is_assembled_at_about_eight_times_the_cost() {
-        // The last is another one in each variant, and the others go on. Each address has TLS of its own.
+        // Each variant has another last one and keeps the others. Each address has TLS of its own.
         let addresses = |count: usize, variant: usize| {
             let address = |index| {
                 let (high, low) = (index / 250, index % 250);
@@ -404,12 +405,12 @@ mod tests {
         };
         let (few, many) = (costs(2_000), costs(16_000));
         for (few, many) in few.into_iter().zip(many) {
-            // Sixty-four times where each is compared with each.
+            // It would be 64 times if each were compared with each.
             assert!(many < few * 16, "{few:?}, {many:?}");
         }
     }
 
-    /// A worker that comes late finds the frontend that was there for one generation only.
+    /// A worker that was late still finds a frontend that existed for one generation only.
     #[test]
     fn what_only_a_generation_that_was_left_out_has_is_found() {
         let with = |frontend: &str| {
@@ -427,7 +428,7 @@ mod tests {
         let live = |snapshot: &Snapshot| Arc::clone(&snapshot.frontends[0].live);
         let [second, third] = swapped;
         let (seconds, thirds) = (live(&second), live(&third));
-        // Its accept loop was started before it heard of the third.
+        // Its accept loop was started before the third one was known.
         views.pass(second);
         let (view, index) = views.with(&seconds).expect("it is known");
         assert!(Arc::ptr_eq(&view.snapshot.frontends[index].live, &seconds));
@@ -546,7 +547,7 @@ mod tests {
             views.current()
         };
         let first = views.current();
-        // It is not where it was.
+        // It has another index now.
         let second = reloaded(with("a", &["new", "web"]));
         let (before, after) = (&first.frontends[0], &second.frontends[1]);
         assert_eq!(&*after.name, "web");

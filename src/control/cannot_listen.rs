@@ -1,4 +1,4 @@
-//! An address that cannot be listened on, and what can be done about it.
+//! An address that cannot be listened on, and its remedy.
 
 use std::io::{self, ErrorKind};
 
@@ -12,7 +12,7 @@ pub(super) struct CannotListen {
     at: Position,
     addr: ListenAddress,
     error: io::Error,
-    /// A socket that was handed over to us, and is in the way.
+    /// A socket that was handed over to us and has the address.
     pub(super) handed_over: Option<ListenAddress>,
 }
 
@@ -81,7 +81,7 @@ impl std::fmt::Display for CannotListen {
     }
 }
 
-/// Whether `error`, of binding an address for IPv6, says that there is no IPv6.
+/// Whether `error`, from binding an IPv6 address, means that the host has no IPv6.
 pub(super) fn lacks_ipv6(error: &io::Error) -> bool {
     error.kind() == ErrorKind::AddrNotAvailable
         || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())

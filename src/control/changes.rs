@@ -1,4 +1,4 @@
-//! What a reload changes, in words: for the log and for the answer to the request.
+//! The changes of a reload, in words: for the log and for the answer to the request.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::plan::{Backend, Frontend, Plan};
 pub struct Changes(pub Vec<String>);
 
 impl Changes {
-    /// What `after` changes of `before`.
+    /// The changes from `before` to `after`.
     pub fn between(before: &Plan, after: &Plan) -> Self {
         let mut lines = Vec::new();
         // Each field by its name: one that is added and not compared would be a change without a line.
@@ -59,7 +59,7 @@ impl Changes {
         Self(lines)
     }
 
-    /// Adds that files which these backends name say something else, and the plan says the same.
+    /// Adds the backends whose files have other content although the plan is the same.
     pub fn renewed(&mut self, backends: Vec<Name>) {
         let lines = backends
             .into_iter()
@@ -67,7 +67,7 @@ impl Changes {
         self.0.extend(lines);
     }
 
-    /// Whether there is none.
+    /// Whether there are no changes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -82,7 +82,7 @@ impl fmt::Display for Changes {
     }
 }
 
-/// Says what was added to, removed from and changed in a list of things with names.
+/// Adds a line for each named thing that was added, removed or changed.
 fn compare<T: PartialEq>(
     lines: &mut Vec<String>,
     kind: &str,

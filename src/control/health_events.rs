@@ -1,4 +1,4 @@
-//! What the health checks find becomes numbers and events.
+//! Counts and logs the results of health checks.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::control::health::{Change, Checked, Observer, Verdict};
 use crate::observe::{CheckResult, ProcessMetrics, event};
 use crate::proxy::backend::Health;
 
-/// Tells `observe` of the health checks' work.
+/// Passes the results of health checks to `observe`.
 pub(super) struct HealthEvents {
     /// Counts changes of all servers.
     pub(super) metrics: Arc<ProcessMetrics>,

@@ -1,8 +1,8 @@
-//! Which servers each backend shall have: those of the file, those that discovery finds, and what the
-//! operator changed.
+//! The servers that each backend shall have: those of the file, those that discovery finds, and the
+//! operator's changes.
 //!
-//! [`desired`] decides, purely. [`Membership`] keeps what does not stand in the file: it holds across
-//! reloads for as long as the backend is there. `publish` makes sets of it.
+//! [`desired`] decides, purely. [`Membership`] keeps what is not in the file: it holds across
+//! reloads as long as the backend exists. `publish` makes sets of it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -11,10 +11,10 @@ use crate::base::Name;
 use crate::plan::{self, Plan};
 use crate::proxy::backend::Wanted;
 
-/// The heaviest that a server can be, as in the file.
+/// The highest weight of a server, as in the file.
 const MOST_WEIGHT: u16 = 256;
 
-/// A change of a backend's servers that no reload makes.
+/// A change of a backend's servers without a reload.
 #[derive(Clone, Debug)]
 pub enum ServersChange {
     /// Discovery finds these servers now, and no others.
@@ -23,9 +23,9 @@ pub enum ServersChange {
     Add(Wanted),
     /// The operator removes the server of this name, wherever it comes from.
     Remove(Name),
-    /// The operator gives the server of this name another weight.
+    /// The operator changes the weight of the server of this name.
     Weigh(Name, u16),
-    /// The operator's changes of the server of this name end.
+    /// The operator's changes to the server of this name end.
     Restore(Name),
 }
 
@@ -38,27 +38,27 @@ pub enum CannotChange {
     NoServer,
     /// The backend has a server of that name.
     Exists,
-    /// The weight is higher than a server's can be.
+    /// The weight is too high.
     Weight,
 }
 
-/// What the operator changed of one backend's servers.
+/// The operator's changes to one backend's servers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Overrides {
     added: Vec<Wanted>,
-    /// Those of the file and those that are found.
+    /// Names of servers of the file and of found ones.
     removed: HashSet<Name>,
     weights: BTreeMap<Name, u16>,
 }
 
-/// What one backend has that does not stand in the file.
+/// The servers and changes of one backend that are not in the file.
 #[derive(Clone, Debug, Default)]
 struct Unwritten {
     found: Vec<Wanted>,
     overrides: Overrides,
 }
 
-/// What all backends have that does not stand in the file. Written by `publish`.
+/// The servers and changes of all backends that are not in the file. Written by `publish`.
 #[derive(Debug, Default)]
 pub(super) struct Membership {
     backends: HashMap<Name, Unwritten>,
@@ -66,9 +66,9 @@ pub(super) struct Membership {
 
 /// The servers that a backend shall have.
 ///
-/// Those of the file come first, in its order; then what is found, by name, so that the order in which
-/// discovery answers does not matter; then what the operator added. The first of a name counts. The
-/// operator's removals and weights hold for whatever has the name.
+/// Servers of the file come first, in its order; then found ones, by name, so that the order in
+/// which discovery answers does not matter; then those that the operator added. The first of a name
+/// counts. The operator's removals and weights hold for every server with the name.
 pub(super) fn desired(
     written: &[plan::Server],
     found: &[Wanted],
@@ -101,7 +101,7 @@ impl Membership {
         }
     }
 
-    /// Keeps `change` of the servers of `backend`.
+    /// Keeps `change` for the servers of `backend`.
     ///
     /// # Errors
     ///
@@ -149,7 +149,8 @@ impl Overrides {
     fn remove(&mut self, name: Name) {
         let before = self.added.len();
         self.added.retain(|server| server.name != name);
-        // What is added under the name of a server that was removed comes and goes without it.
+        // A server that is added under the name of a removed one does not bring that one back when
+        // it is removed.
         if self.added.len() == before {
             self.removed.insert(name.clone());
         }
@@ -277,7 +278,7 @@ mod tests {
         assert_eq!(removed, Ok(vec!["s2=1".into(), "s3=5".into()]));
         let weighed = change(&app, Weigh(name(3), 0));
         assert_eq!(weighed, Ok(vec!["s2=1".into(), "s3=0".into()]));
-        // A reload that changes something else changes nothing of it.
+        // A reload that changes other things does not change it.
         let reloaded = backend(&[(1, 0, 1), (2, 0, 7)]);
         let found = change(&reloaded, Found(vec![wanted((4, 0, 1))]));
         assert_eq!(found, Ok(vec!["s2=7".into(), "s4=1".into(), "s3=0".into()]));

@@ -1,10 +1,10 @@
-//! The control plane: everything that decides and nothing that carries traffic.
+//! The control plane: it makes all decisions and carries no traffic.
 //!
 //! It lives on a thread of its own, with its own runtime. The data plane never calls it: it reads
-//! what is decided here from the snapshot and from the live state of the servers.
+//! the decisions from the snapshot and from the live state of the servers.
 //!
-//! [`Control`] is that thread's whole run as one future; [`Command`]s reach it from signals, from the
-//! watcher of files and from tests, and the admin listener's requests arrive inside it.
+//! [`Control`] is the whole run of that thread as one future. [`Command`]s come from signals, from
+//! the watcher of files and from tests; requests of the admin listener are answered inside it.
 
 mod admin;
 mod assemble;
@@ -53,13 +53,13 @@ use listeners::Listeners;
 use membership::Membership;
 use watch::Watcher;
 
-/// How often the metrics' recorder is tidied up, and looked whether the access log keeps up.
+/// How often the metrics' recorder is cleaned up, and lost lines of the access log are looked for.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether a certificate is about to expire.
+/// How often certificates that expire soon are looked for.
 const REMIND_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// What the control plane is made of.
+/// The parts of the control plane.
 pub struct Parts {
     /// What runs now.
     pub current: Arc<Current>,
@@ -67,29 +67,29 @@ pub struct Parts {
     pub workers: Vec<UnboundedSender<WorkerCommand>>,
     /// For health checks and new listeners.
     pub network: Network,
-    /// For the health checks' places in time.
+    /// For the ticks of health checks.
     pub rng: Rng,
-    /// Numbers of the process.
+    /// Metrics of the process.
     pub metrics: Arc<ProcessMetrics>,
-    /// Where exchanges are logged.
+    /// The access log.
     pub access_log: AccessLogHandle,
-    /// Where events are logged; `None`: the caller has set that up.
+    /// The log of events; `None`: the caller has set it up.
     pub logging: Option<LoggingHandle>,
     /// Counts client connections of the process.
     pub process_gate: Arc<Gate>,
-    /// Counts connections to servers, and says how many of clients there may be.
+    /// Counts connections to servers, and decides how many client connections there may be.
     pub descriptors: Arc<Descriptors>,
-    /// Where the configuration comes from.
+    /// The source of the configuration.
     pub source: Source,
-    /// What frontends shake hands with.
+    /// The certificates for handshakes.
     pub certs: Certs,
-    /// What comes from outside.
+    /// Commands from outside.
     pub commands: UnboundedReceiver<Command>,
-    /// For commands from within.
+    /// For commands from inside.
     pub command_sender: UnboundedSender<Command>,
 }
 
-/// What the control plane is told.
+/// A command to the control plane.
 pub enum Command {
     /// Read the configuration again.
     Reload,
@@ -105,11 +105,11 @@ pub enum Command {
         ServersChange,
         oneshot::Sender<Result<(), CannotChange>>,
     ),
-    /// Say where a frontend listens; empty: there is none of that name.
+    /// Return where a frontend listens; empty: there is none of that name.
     WhereIs(String, oneshot::Sender<Vec<ListenAddress>>),
-    /// Say where the admin listener is.
+    /// Return where the admin listener is.
     WhereIsAdmin(oneshot::Sender<Option<ListenAddress>>),
-    /// End in good order; the text says who wants it.
+    /// Drain and end; the text is the cause.
     Drain(String),
     /// End now.
     Abort,
@@ -143,12 +143,12 @@ struct State {
     listeners: RefCell<Listeners>,
     admin: RefCell<Admin>,
     source: Source,
-    /// Locked while their files are read or what handshakes are made with is exchanged; `reloading` is
-    /// locked first.
+    /// Locked while its files are read or the TLS of frontends and backends is replaced;
+    /// `reloading` is locked first.
     certs: tokio::sync::Mutex<Certs>,
-    /// What was last found there.
+    /// The facts about certificates of the last look.
     certificates: RefCell<Arc<certs::Overview>>,
-    /// Locked by the reload or the renewal that is under way: only it has `publish` swap snapshots.
+    /// Locked by the reload or renewal in progress: only it lets `publish` swap snapshots.
     reloading: tokio::sync::Mutex<reload::Loaded>,
     /// Why the last reload failed, if it did.
     last_failure: RefCell<Option<String>>,
@@ -157,11 +157,11 @@ struct State {
 }
 
 impl Control {
-    /// Binds what the snapshot that runs wants, and starts checking its servers.
+    /// Binds the addresses of the running snapshot, and starts checking its servers.
     ///
     /// # Errors
     ///
-    /// [`CannotStart`] when an address cannot be had.
+    /// [`CannotStart`] if an address cannot be bound.
     pub async fn start(parts: Parts, watch: crate::config::Watch) -> Result<Self, CannotStart> {
         let events = health_events::HealthEvents {
             metrics: Arc::clone(&parts.metrics),
@@ -208,7 +208,7 @@ impl Control {
         let mut next_reminder = clock::now() + REMIND_EVERY;
         loop {
             tokio::select! {
-                // In this order and not by chance: a simulated run must repeat under its seed.
+                // Fixed order, no chance: a simulated run must repeat under its seed.
                 biased;
                 command = self.commands.recv() => match command {
                     Some(command) => self.run_command(command).await,
@@ -231,15 +231,15 @@ impl Control {
         let state = &self.state;
         match command {
             Command::Reload => {
-                // Said in the log; no caller waits for it.
+                // The result is in the log; no caller waits for it.
                 let _ = reload::reload(state).await;
-                // A new certificate that a reload is asked for is not to wait for the watcher.
+                // A new certificate must not wait for the watcher when a reload is requested.
                 certs::look(state).await;
                 self.rewatch().await;
             }
             Command::FilesTouched => {
                 if reload::have_files_changed(state).await {
-                    // Said in the log; no caller waits for it.
+                    // The result is in the log; no caller waits for it.
                     let _ = reload::reload(state).await;
                 }
                 self.rewatch().await;
@@ -267,7 +267,7 @@ impl Control {
         }
     }
 
-    /// Watches the files that the present configuration came from.
+    /// Watches the files of the present configuration.
     async fn rewatch(&self) {
         self.rewatch_certificates().await;
         let plan = Arc::clone(&self.state.current.load().plan);
@@ -285,8 +285,8 @@ impl Control {
             .watch(&watch);
     }
 
-    /// Watches where certificates are. Whether the configuration's own files are watched makes no
-    /// difference: a certificate that is renewed and not used is an outage at a date.
+    /// Watches the directories of certificates, also if the configuration's own files are not
+    /// watched: a renewed certificate that is not used is an outage at a date.
     async fn rewatch_certificates(&self) {
         let directories = certs::directories(&self.state).await;
         let mut watcher = self.certificate_watcher.borrow_mut();
@@ -304,8 +304,8 @@ impl Control {
     }
 }
 
-/// The way to the end: readiness fails, then listeners close and connections end as their exchanges
-/// do, then what is left is aborted.
+/// The end: readiness fails, then listeners close and connections end with their exchanges, then
+/// the rest is aborted.
 async fn drain(state: Rc<State>, why: String) {
     let shutdown = state.current.load().plan.shutdown.clone();
     event::draining(&why, shutdown.grace, shutdown.timeout);

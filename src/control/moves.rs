@@ -1,23 +1,24 @@
-//! Which listening sockets go on, open and close when a reload wants other addresses.
+//! Decides which listening sockets stay, open and close when a reload changes the addresses.
 //!
-//! Pure: [`plan`] compares what is held with what is wanted; `listeners` and `admin` carry it out, in
-//! this order: open, swap the snapshot, aim what goes on, close. No address that is listened on before
-//! and after refuses a connection meanwhile, because of two rules of Linux:
+//! Pure: [`plan`] compares the open sockets with the addresses of the next plan; `listeners` and
+//! `admin` carry it out, in this order: open, swap the snapshot, redirect the sockets that stay,
+//! close. No address that is listened on before and after refuses a connection meanwhile, because
+//! of two rules of Linux:
 //!
-//! - Sockets of one user that all set `SO_REUSEPORT` can be bound beside each other, whatever their
-//!   addresses have in common.
+//! - Sockets of one user that all set `SO_REUSEPORT` can be bound beside each other, even if their
+//!   addresses overlap.
 //! - A new connection goes to the socket that is bound to its very address, and only then to one that
 //!   is bound to all addresses.
 //!
-//! So a socket for one address goes on when all addresses are wanted ([`Fate::Covered`]): it serves its
-//! part of them, and no connection is lost with it. A socket for all addresses that are not all wanted
-//! any more gets no new connection for those that are: it stays until the handshakes that it has begun
-//! are over ([`Fate::Retires`]).
+//! So a socket for one address stays when all addresses are wanted ([`Fate::Covered`]): it serves
+//! its part of them, and no connection is lost with it. A socket for all addresses, of which only
+//! some are still wanted, gets no new connection for those: it stays until the handshakes that it
+//! has begun are over ([`Fate::Retires`]).
 //!
-//! Frontends listen on the workers and the admin listener on the control thread, so that no socket goes
-//! from one to the other: the new one is opened beside, and what the old one has accepted is served.
-//! There the kernel loses a handshake that is half done when the old one closes, unless
-//! `net.ipv4.tcp_migrate_req` is set: that client is reset.
+//! Frontends listen on the workers and the admin listener on the control thread, so no socket moves
+//! from one to the other: the new one is opened beside the old one, and connections that the old
+//! one has accepted are served. In this case the kernel loses handshakes in progress when the old
+//! one closes, unless `net.ipv4.tcp_migrate_req` is set: such a client is reset.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -33,11 +34,11 @@ pub(super) enum Site {
     Ip(SocketAddr),
     /// A file by its real path, or an abstract name.
     Unix(UnixName),
-    /// Another one each time (port 0), or not known before it is used.
+    /// A different one each time (port 0), or not known before it is used.
     Unknown,
 }
 
-/// What a socket listens for.
+/// The owner of a socket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
     /// A frontend of that name.
@@ -46,13 +47,13 @@ pub(super) enum Owner {
     Admin,
 }
 
-/// A socket that is open.
+/// An open socket.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     /// As it was configured.
     pub(super) listen: ListenAddress,
     pub(super) site: Site,
-    /// Whether it takes IPv4 too, as only a socket that was handed over can.
+    /// Whether it takes IPv4 too; only a socket that was handed over can.
     pub(super) is_dual: bool,
     pub(super) owner: Owner,
 }
@@ -65,16 +66,16 @@ pub(super) struct Wanted {
     pub(super) owner: Owner,
 }
 
-/// What is to be done, by index.
+/// The work, by index.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Moves {
-    /// Of all that is held.
+    /// For each open socket.
     pub(super) fates: Vec<Fate>,
-    /// Of all that is wanted.
+    /// For each wanted address.
     pub(super) means: Vec<Means>,
 }
 
-/// What becomes of a socket that is held.
+/// The fate of an open socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It is the socket of that wanted address.
@@ -87,26 +88,26 @@ pub(super) enum Fate {
     Closes,
 }
 
-/// How a wanted address is had.
+/// How a wanted address gets its socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Means {
-    /// By a socket that is held.
+    /// By an open socket.
     Held(usize),
-    /// By one that has to be opened beside those that are held and have an address in common with it.
+    /// By a new one, which must be opened beside these open sockets: their addresses overlap.
     Opened(Vec<usize>),
 }
 
-/// An IP version and a port: only sockets that have both in common can be in each other's way.
+/// IP version and port: only sockets that share both can conflict.
 type FamilyPort = (bool, u16);
 
-/// What makes `wanted` of what is `held`. `wanted` names no address twice, and no address beside all
-/// addresses of its port: `config` refuses both.
+/// Plans the way from `held` to `wanted`. `wanted` names no address twice, and no address beside
+/// all addresses of its port: `config` refuses both.
 pub(super) fn plan(held: &[Held], wanted: &[Wanted]) -> Moves {
     let mut matching = Matching {
         fates: vec![None; held.len()],
         means: vec![None; wanted.len()],
     };
-    // Port 0 is another port for each frontend: it only goes on for the frontend that has it.
+    // Port 0 is another port for each frontend: it stays only for the frontend that has it.
     matching.pair(
         held.iter().map(|held| Some((&held.listen, &held.owner))),
         wanted.iter().map(|want| Some((&want.listen, &want.owner))),
@@ -149,7 +150,7 @@ struct Matching {
 }
 
 impl Matching {
-    /// Pairs what has the same key and no partner yet.
+    /// Pairs items with the same key that have no partner yet.
     fn pair<K: Eq + Hash>(
         &mut self,
         held: impl Iterator<Item = Option<K>>,
@@ -172,7 +173,7 @@ impl Matching {
     }
 }
 
-/// What is wanted, for sockets that it does not name.
+/// The wanted addresses, for sockets that they do not name.
 struct Wider {
     /// The frontends' addresses that are all addresses of their IP version and port.
     all: HashMap<FamilyPort, usize>,
@@ -220,7 +221,7 @@ impl Wider {
     }
 }
 
-/// What is held, by what can be in its way.
+/// The open sockets, by IP version and port.
 #[derive(Default)]
 struct Neighbours {
     by_family_port: HashMap<FamilyPort, Vec<usize>>,
@@ -252,7 +253,7 @@ impl Neighbours {
         neighbours
     }
 
-    /// Those that have an address in common with `site`.
+    /// The sockets whose addresses overlap with `site`.
     fn beside(&self, site: &Site) -> Vec<usize> {
         let Site::Ip(addr) = site else {
             return Vec::new();
@@ -381,7 +382,7 @@ mod tests {
         found.next().map(|(_, owner)| owner)
     }
 
-    /// What a port of one IP version is listened on for: nothing, all addresses, or some.
+    /// What one IP version and port is listened on for: nothing, all addresses, or some.
     fn family_port_config(
         is_v4: bool,
         port: u16,
@@ -408,7 +409,7 @@ mod tests {
         family_ports.prop_map(|family_ports| family_ports.concat())
     }
 
-    /// Carries out what is planned, and makes sure at each step that no client is refused.
+    /// Carries the plan out, and checks at each step that no client is refused.
     fn reload(
         sockets: Vec<Socket>,
         before: &[(SocketAddr, Owner)],
@@ -508,7 +509,7 @@ mod tests {
             let mut before: Vec<(SocketAddr, Owner)> = Vec::new();
             for after in configs {
                 sockets = reload(sockets, &before, &after)?;
-                // The same once more changes nothing.
+                // A second plan changes nothing.
                 let moves = plan(&held_of(&sockets), &wanted_of(&after));
                 let is_held = |means: &Means| matches!(means, Means::Held(_));
                 prop_assert!(moves.means.iter().all(is_held), "{:?}", moves);

@@ -1,8 +1,9 @@
-//! The one place that changes what runs: the snapshot, and the servers of its backends.
+//! Replaces the snapshot, and changes the servers of its backends: only this file does either. (A
+//! backend also refreshes its set when the health of a server changes: see `Backend::refresh`.)
 //!
-//! `reload`, `certs` and [`Command::ChangeServers`](super::Command) decide what runs next. This file puts
-//! it in place and notifies health checks, waiting exchanges and workers. There is no `await` here, so two
-//! changes never mix; and what can fail fails before the first change.
+//! `reload`, `certs` and [`Command::ChangeServers`](super::Command) decide what runs next. This
+//! file puts it in place and notifies health checks, waiting exchanges and workers. There is no
+//! `await` here, so two changes never mix; and errors can occur only before the first change.
 
 use std::sync::Arc;
 
@@ -16,12 +17,12 @@ use super::assemble::servers_of;
 use super::membership::{CannotChange, Membership, ServersChange};
 use super::workers::tell;
 
-/// Brings everything in line with the snapshot of the process start.
+/// Adapts everything to the snapshot of the process start.
 pub(super) fn first(state: &State) {
     follow(state, &state.current.load());
 }
 
-/// Makes `snapshot` the current one, and returns it as it is shared.
+/// Makes `snapshot` the current one, and returns the shared snapshot.
 pub(super) fn snapshot(state: &State, snapshot: Snapshot) -> Arc<Snapshot> {
     state.current.swap(snapshot);
     let snapshot = state.current.load();
@@ -52,7 +53,7 @@ pub(super) fn servers(
     Ok(())
 }
 
-/// Brings everything that depends on the snapshot in line with `snapshot`, which is now the current one.
+/// Adapts everything that depends on the snapshot to `snapshot`, which is now the current one.
 fn follow(state: &State, snapshot: &Arc<Snapshot>) {
     let mut membership = state.membership.borrow_mut();
     membership.retain(&snapshot.plan);
@@ -67,14 +68,14 @@ fn follow(state: &State, snapshot: &Arc<Snapshot>) {
     });
 }
 
-/// Gives each backend of `snapshot` the servers that its plan and `membership` want.
+/// Gives each backend of `snapshot` the servers of its plan and of `membership`.
 pub(super) fn change_sets(snapshot: &Snapshot, membership: &Membership, workers: usize) {
     for (plan, backend) in snapshot.plan.backends.iter().zip(&snapshot.backends) {
         change_set(plan, backend, membership, workers);
     }
 }
 
-/// Gives `backend` the servers that `plan` and `membership` want. Returns the set that this replaced; `None`:
+/// Gives `backend` the servers of `plan` and `membership`. Returns the replaced set; `None`:
 /// nothing has changed.
 fn change_set(
     plan: &plan::Backend,

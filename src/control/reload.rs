@@ -1,7 +1,7 @@
-//! The life of a configuration change: load, bind what is new, assemble, swap, let go of the rest.
+//! A configuration change: load, bind new addresses, assemble, swap, release the rest.
 //!
-//! Any failure before the swap changes nothing, the generation included. Reloads are serialised, and
-//! each caller gets the answer of its own.
+//! Any failure before the swap changes nothing, not even the generation. Reloads are serialised,
+//! and each caller gets the result of its own.
 
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
@@ -26,39 +26,39 @@ use super::listeners;
 use super::publish;
 use super::{CannotStart, State};
 
-/// What a limit of 1024 open files (`ulimit -n`), with which systems come, leaves for connections. With less,
-/// the limit was probably forgotten.
+/// The connections that the usual limit of 1024 open files (`ulimit -n`) leaves. With less, the
+/// limit was probably forgotten.
 const FEW_CONNECTIONS: u64 = 400;
 
-/// The most of a file that is looked at for changes: no file that is read is larger.
+/// The most bytes of a file that are compared for changes: no file that is read is larger.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// Where the configuration comes from.
+/// The source of the configuration.
 #[derive(Clone, Debug)]
 pub enum Source {
     /// A file and what it includes.
     File(PathBuf),
     /// A text in memory; it never changes.
     Text {
-        /// What messages call it.
+        /// Its name in messages.
         name: String,
         /// The configuration.
         text: String,
     },
 }
 
-/// What a reload did.
+/// A successful reload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// Of the configuration that runs now.
+    /// The generation of the configuration that runs now.
     pub generation: u64,
-    /// Empty when the files say what already ran.
+    /// Empty if the files mean what already ran.
     pub changes: Changes,
-    /// What is hardly meant so, for programs: a list, as `check --format json` prints it.
+    /// Warnings, for programs: a list, as `check --format json` prints it.
     pub warnings: serde_json::Value,
 }
 
-/// Why a reload did nothing.
+/// A reload that changed nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refused {
     /// For people: every mistake with its line.
@@ -67,7 +67,7 @@ pub struct Refused {
     pub json: serde_json::Value,
 }
 
-/// What was loaded last.
+/// The configuration that was loaded last.
 pub(super) struct Loaded {
     watch: Watch,
     fingerprint: u64,
@@ -85,7 +85,7 @@ impl Loaded {
 }
 
 impl Source {
-    /// The configuration as it is written now.
+    /// Loads the present configuration.
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ impl Source {
     }
 }
 
-/// Puts the first configuration, which the snapshot already holds, to work.
+/// Puts the first configuration, which the snapshot already has, to work.
 pub(super) async fn begin(state: &Rc<State>) -> Result<(), CannotStart> {
     let snapshot = state.current.load();
     let plan = &snapshot.plan;
@@ -145,9 +145,9 @@ async fn attempt(
 ) -> Result<Applied, Refused> {
     let source = state.source.clone();
     let watched = loaded.watch.clone();
-    // Reading and checking may take a while, and the health checks must not wait for it.
+    // Reading and checking may take a while, and health checks must not wait for it.
     let reading = tasks::spawn_blocking(move || {
-        // Taken before the files are read: what is saved in between is noticed as a change later.
+        // Taken before the files are read: a later save is then noticed as a change.
         let fingerprint = fingerprint(&watched);
         (source.load(), fingerprint)
     });
@@ -221,7 +221,7 @@ async fn attempt(
     })
 }
 
-/// `warnings` with what was found in files, unless there is an error among that.
+/// `warnings` with the findings in files, unless there is an error among them.
 fn verdict(mut warnings: Diagnostics, found: &[Diagnostic]) -> Result<Diagnostics, Refused> {
     let mut errors = warnings.empty_over_same_text();
     for diagnostic in found {
@@ -234,7 +234,7 @@ fn verdict(mut warnings: Diagnostics, found: &[Diagnostic]) -> Result<Diagnostic
     Ok(warnings)
 }
 
-/// Makes the bounds hold that `snapshot`, which runs next, has for clients, and its settings for logs.
+/// Applies the bounds for clients of `snapshot`, which runs next, and its log settings.
 fn set_limits(state: &State, snapshot: &Snapshot) {
     let plan = &snapshot.plan;
     share_descriptors(state, plan);
@@ -272,7 +272,7 @@ fn share_descriptors(state: &State, plan: &Plan) {
     }
 }
 
-/// Whether a file that the configuration came from says something else than when it was read.
+/// Whether a file of the configuration has other content than when it was read.
 pub(super) async fn have_files_changed(state: &State) -> bool {
     let loaded = state.reloading.lock().await;
     let watch = loaded.watch.clone();
@@ -280,8 +280,8 @@ pub(super) async fn have_files_changed(state: &State) -> bool {
     now.is_ok_and(|now| now != loaded.fingerprint)
 }
 
-/// What all watched files say, as one number: whether they were touched, replaced or linked anew
-/// does not matter.
+/// The content of all watched files, as one number: whether they were touched, replaced or linked
+/// anew does not matter.
 fn fingerprint(watch: &Watch) -> u64 {
     let mut hasher = DefaultHasher::new();
     for file in &watch.files {

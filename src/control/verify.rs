@@ -1,7 +1,7 @@
-//! What only the system can tell of a plan: whether the files that it names hold what they must.
+//! Checks of a plan that need the system: whether the files that it names have valid content.
 //!
-//! For `check`, at the start and at each reload alike; each fault is said at the line that names the
-//! file. Addresses are tried where they are bound, in `listeners`.
+//! For `check`, the start and each reload; each fault is reported at the line that names the file.
+//! Addresses are tried when they are bound, in `listeners`.
 
 use crate::config::Diagnostics;
 use crate::plan::Plan;
@@ -13,13 +13,13 @@ use super::certs::{Certs, Prepared};
 pub struct Verified {
     /// The certificates of its frontends and backends.
     pub certs: Certs,
-    /// What they are used as.
+    /// The same, ready for use.
     pub prepared: Prepared,
-    /// What is hardly meant so.
+    /// Warnings.
     pub warnings: Diagnostics,
 }
 
-/// Reads the files that `plan` names; `over` has the text that it came from.
+/// Reads the files that `plan` names; `over` has the text of the plan.
 ///
 /// # Errors
 ///

@@ -1,8 +1,9 @@
 //! Notices that a file of the configuration, or one with a certificate, may have changed.
 //!
 //! Directories are watched and not files: editors write a new file and rename it, and Kubernetes
-//! swaps a link two levels up. Every event is only a hint; whether the files say something new is
-//! decided by reading them. A look every half minute finds what no event told (network file systems).
+//! swaps a link two levels up. Every event is only a hint; reading the files decides whether their
+//! content has changed. A look every half minute finds changes without events (network file
+//! systems).
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -24,21 +25,21 @@ use crate::net::Readable;
 
 use super::Command;
 
-/// How long it must have been quiet before the files are read: an editor's save is several events.
+/// How long no event may come before the files are read: an editor's save is several events.
 const QUIET: Duration = Duration::from_millis(200);
 
-/// How long is waited for quiet.
+/// The longest wait for that.
 const LONGEST_UNREST: Duration = Duration::from_secs(2);
 
 /// How often the files are looked at without an event.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// The same where the system gives no watches, or not enough of them.
+/// The same if the system gives no watches, or too few.
 const LOOK_UNWATCHED: Duration = Duration::from_secs(3);
 
-/// What the kernel tells of a directory: what comes, goes, and was written to its end. Not each write
-/// and each read, as the crate `notify` asks for: every program that writes a log there would pay for
-/// every line, and wake us.
+/// The kernel's events of a directory: entries that are added or removed, and files that were
+/// written and closed. Not each write and each read, as the crate `notify` asks for: each line of a
+/// log in the directory would then cost an event, and wake us.
 const EVENTS: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::DELETE)
     .union(WatchFlags::MOVE)
@@ -48,13 +49,13 @@ const EVENTS: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MOVE_SELF)
     .union(WatchFlags::ONLYDIR);
 
-/// What is told of a file that stays what it is. A hint only for a file that is watched.
+/// Events about a file that is not replaced. A hint only for a watched file.
 const OF_CONTENT: ReadFlags = ReadFlags::CLOSE_WRITE.union(ReadFlags::ATTRIB);
 
-/// Room for what the kernel tells at once. An event has at most 272 bytes (inotify(7)).
+/// The buffer for events. An event has at most 272 bytes (inotify(7)).
 const EVENT_BYTES: usize = 4096;
 
-/// So many events, and then it is the turn of the other tasks of the thread.
+/// After so many events the other tasks of the thread run.
 const EVENTS_AT_ONCE: usize = 1000;
 
 /// Names of files, without their directories.
@@ -64,12 +65,12 @@ type Names = BTreeSet<OsString>;
 pub(super) struct Watcher {
     /// `None`: the system gives no watches, and only the regular look is left.
     inotify: Option<Rc<Readable>>,
-    /// Of the watched files; `None`: all in the directories. Written here, read by the task that reads
-    /// events.
+    /// The names of the watched files; `None`: all in the directories. Written here, read by the
+    /// task that reads events.
     names: Rc<RefCell<Option<Names>>>,
     /// The watched directories, each with the kernel's number for its watch.
     watched: BTreeMap<PathBuf, i32>,
-    /// Where events go.
+    /// The receiver of hints.
     hints: UnboundedSender<()>,
     /// Whether events may be missing. Written here, read by the task on the same thread.
     is_blind: Rc<Cell<bool>>,
@@ -77,7 +78,7 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Sends `command` to `commands` when something happened.
+    /// Sends `command` to `commands` when a file may have changed.
     pub(super) fn new(commands: UnboundedSender<Command>, command: fn() -> Command) -> Self {
         let (hints, hinted) = mpsc::unbounded_channel();
         let names = Rc::new(RefCell::new(None));
@@ -100,15 +101,16 @@ impl Watcher {
         }
     }
 
-    /// Watches what `watch` names, and nothing else.
+    /// Watches the files of `watch`, and nothing else.
     pub(super) fn watch(&mut self, watch: &Watch) {
         self.watch_files(Some(names(watch)), directories(watch));
     }
 
-    /// Watches all that happens in `directories`, and nothing else.
+    /// Watches everything in `directories`, and nothing else.
     pub(super) fn watch_directories(&mut self, directories: &HashSet<PathBuf>) {
         let real = directories.iter().flat_map(|directory| {
-            // Kubernetes swaps a link within the directory; what stands behind it is another one.
+            // Kubernetes swaps a link within the directory; its target is a different directory
+            // then.
             let inside = std::fs::read_link(directory.join("..data")).ok();
             let inside = inside.map(|link| directory.join(link));
             [Some(directory.clone()), inside].into_iter().flatten()
@@ -123,8 +125,8 @@ impl Watcher {
             return;
         };
         let count = wanted.len();
-        // Also for those that are watched: for the same directory the kernel gives the same number, and
-        // another one for a directory that was made anew under the name.
+        // Also for watched ones: the kernel returns the same number for the same directory, and a
+        // different one for a new directory of the same name.
         let watched: BTreeMap<PathBuf, i32> = wanted
             .into_iter()
             .filter_map(|directory| {
@@ -142,7 +144,7 @@ impl Watcher {
         self.watched = watched;
         self.is_blind.set(self.watched.len() < count);
         if has_begun {
-            // What happened there since the files were read, and before this, no event tells.
+            // Changes between the reading of the files and this point have no event.
             let _ = self.hints.send(());
         }
     }
@@ -156,7 +158,7 @@ impl Drop for Watcher {
     }
 }
 
-/// One command for many hints.
+/// Sends one command for many hints.
 async fn pass_on(
     mut hinted: UnboundedReceiver<()>,
     commands: UnboundedSender<Command>,
@@ -173,7 +175,7 @@ async fn pass_on(
             Ok(Some(())) => {
                 let until_quiet =
                     async { while let Ok(Some(())) = clock::within(QUIET, hinted.recv()).await {} };
-                // It may never be quiet; then what is half saved is found wrong, and read again.
+                // It may never be quiet; then a half-saved file is found wrong, and read again.
                 let _ = clock::within(LONGEST_UNREST, until_quiet).await;
             }
             Err(clock::Elapsed) => {}
@@ -184,7 +186,7 @@ async fn pass_on(
     }
 }
 
-/// Reads what the kernel tells, and passes on whether there was a hint in it.
+/// Reads the kernel's events, and passes on whether there was a hint among them.
 async fn read_events(
     inotify: Rc<Readable>,
     names: Rc<RefCell<Option<Names>>>,
@@ -197,7 +199,7 @@ async fn read_events(
         };
         let mut events = inotify::Reader::new(inotify.as_fd(), &mut room);
         let (mut count, mut has_hint) = (0, false);
-        // What was read together is looked at together: the rest of it would be lost.
+        // Events that were read together are handled together: the rest would be lost.
         while count < EVENTS_AT_ONCE || !events.is_buffer_empty() {
             match events.next() {
                 Ok(event) => {
@@ -209,7 +211,7 @@ async fn read_events(
                 }
                 Err(Errno::INTR) => {}
                 Err(_) => {
-                    // There is no more for now.
+                    // There are no more events for now.
                     ready.clear_ready();
                     break;
                 }
@@ -221,11 +223,12 @@ async fn read_events(
     }
 }
 
-/// Whether what happened to `name` may mean that the configuration has changed. New names, gone names
-/// and links may be a part of it whatever they are called (Kubernetes links through `..data`); what
-/// was written into another file, a log perhaps, is not.
+/// Whether an event about `name` may mean that the configuration has changed. New names, removed
+/// names and links may be part of it whatever they are called (Kubernetes links through `..data`);
+/// a write to another file, a log perhaps, is not.
 fn is_hint(events: ReadFlags, name: Option<&OsStr>, names: Option<&Names>) -> bool {
-    // The end of a watch that we have ended ourselves, or that ended with its directory, which is told too.
+    // The end of a watch: we have removed it, or its directory is gone, for which there is another
+    // event.
     if events.contains(ReadFlags::IGNORED) {
         return false;
     }
@@ -248,8 +251,7 @@ fn names(watch: &Watch) -> Names {
         .collect()
 }
 
-/// The directories in which something happens when a watched file changes: its own, and for links
-/// those that lie behind them.
+/// The directories to watch for a change of a watched file: its own, and those of link targets.
 fn directories(watch: &Watch) -> BTreeSet<PathBuf> {
     let of_globs = watch.globs.iter().map(Path::new);
     let files = watch.files.iter().map(PathBuf::as_path).chain(of_globs);
@@ -259,12 +261,13 @@ fn directories(watch: &Watch) -> BTreeSet<PathBuf> {
             let real = file.canonicalize().ok().map(|real| directory_of(&real));
             [Some(written), real].into_iter().flatten()
         })
-        // One directory, one watch: of two names for it, forgetting one would end the watch of both.
+        // One directory, one watch: with two names for it, removing one would end the watch of
+        // both.
         .filter_map(|directory| directory.canonicalize().ok())
         .collect()
 }
 
-/// Where `file` stands; of a name alone, that is where the process runs.
+/// The directory of `file`; that of the process for a name alone.
 pub(super) fn directory_of(file: &Path) -> PathBuf {
     match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -298,7 +301,7 @@ mod tests {
         assert!(!is_hint(ReadFlags::IGNORED, ""));
     }
 
-    /// What the kernel tells of a directory in which `happen` happens.
+    /// The kernel's events for a directory in which `happen` runs.
     fn told(happen: impl FnOnce(&Path)) -> Vec<(ReadFlags, String)> {
         let folder = Folder::new();
         let directory = folder.path("");
@@ -328,7 +331,7 @@ mod tests {
             }
             let read = std::fs::read(directory.join("app.log")).expect("a file");
             assert_eq!(read.len(), 700);
-            // Never closed: as a log is.
+            // Never closed, like a log.
             std::mem::forget(log);
         });
         assert_eq!(told, []);
@@ -348,7 +351,7 @@ mod tests {
         assert_eq!(told[0].0, ReadFlags::CLOSE_WRITE);
     }
 
-    /// How many commands come of watching `directory` twice, as after each command.
+    /// The number of commands after watching `directory` twice, as after each command.
     async fn orders_after_watching(directory: &Path) -> usize {
         let (sender, mut commands) = mpsc::unbounded_channel();
         let mut watcher = Watcher::new(sender, || Command::FilesTouched);
@@ -366,7 +369,7 @@ mod tests {
     #[test]
     fn a_directory_is_looked_at_once_when_its_watch_begins_and_not_when_it_cannot() {
         let runtime = tasks::local_runtime().expect("a runtime");
-        // Where nothing happens.
+        // A directory without events.
         let quiet = Path::new("/proc/self");
         assert_eq!(runtime.block_on(orders_after_watching(quiet)), 1);
         let nowhere = Path::new("/nowhere at all");

@@ -1,4 +1,4 @@
-//! The workers as the control thread sees them, and the commands that it sends them.
+//! The workers as the control thread sees them, and sending commands to them.
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -7,10 +7,10 @@ use crate::proxy::worker::WorkerCommand;
 /// One sender for each worker.
 pub(super) type Workers = [UnboundedSender<WorkerCommand>];
 
-/// Tells all workers the same.
+/// Sends all workers the same command.
 pub(super) fn tell(workers: &Workers, command: impl Fn() -> WorkerCommand) {
     for worker in workers {
-        // A worker that is gone ends the process.
+        // A worker that has ended ends the process.
         let _ = worker.send(command());
     }
 }

@@ -1,8 +1,8 @@
-//! One try of an exchange at one server, and the server as an exchange knows it: by its name and
-//! its counters.
+//! One try of an exchange at one server, and the server as exchanges see it: its name and its
+//! counters.
 //!
-//! `forward` writes the facts of an attempt, for the log. What is counted of it is counted when it is over, by
-//! `Lease::settle`.
+//! `forward` writes the facts of an attempt, for the log. `Lease::settle` counts it when it is
+//! over.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::exchange::{Outcome, Reason, Verdict};
 /// One try of an exchange at one server.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// Where it was tried.
+    /// The server of the attempt.
     pub server: Rc<TriedServer>,
-    /// To open the connection; `None`: one from the pool, or it could not be opened.
+    /// The time to open the connection; `None`: one from the pool, or it could not be opened.
     pub connect: Option<Duration>,
-    /// From a connection being ready to the response head; `None`: no head came.
+    /// The time from the connection being ready to the response head; `None`: no head came.
     pub response: Option<Duration>,
     /// The server's status; 0: no head came.
     pub status: u16,
@@ -29,8 +29,8 @@ pub struct Attempt {
     pub reason: Option<Reason>,
 }
 
-/// A server, as the exchanges of one worker know it. They hold it by `Rc`, which costs no shared
-/// counter, and as long as they like: it holds nothing of a configuration.
+/// A server, as the exchanges of one worker see it. They hold it by `Rc`, which costs no shared
+/// counter, for any time: it holds no part of a configuration.
 #[derive(Debug)]
 pub struct TriedServer {
     /// Its name.
@@ -40,7 +40,7 @@ pub struct TriedServer {
 }
 
 impl Attempt {
-    /// One that has just begun.
+    /// An attempt that has just begun.
     pub fn at(server: Rc<TriedServer>) -> Self {
         Self {
             server,
@@ -54,7 +54,7 @@ impl Attempt {
 
 /// The counters of one server.
 ///
-/// Owned by the server's live state: they go on over reloads, also when the address changes, and
+/// Owned by the server's live state: they continue over reloads, also when the address changes, and
 /// end with the server. Workers write through their `AttemptCounter`; a scrape reads.
 #[derive(Debug)]
 pub struct ServerMetrics {
@@ -62,7 +62,7 @@ pub struct ServerMetrics {
     has_appeared: Appeared,
 }
 
-/// What one worker counts.
+/// The counters of one worker.
 #[derive(Debug, Default)]
 struct Shard {
     statuses: StatusCounters,
@@ -75,7 +75,7 @@ struct Shard {
 }
 
 impl ServerMetrics {
-    /// Nothing counted yet, for workers `0..workers`.
+    /// Zero counters for workers `0..workers`.
     pub fn new(workers: usize) -> Self {
         Self {
             shards: Shards::new(workers),
@@ -83,8 +83,8 @@ impl ServerMetrics {
         }
     }
 
-    /// Whether a scrape shows its numbers, when `in_flight` exchanges hold one of its slots: they have
-    /// moved at some time.
+    /// Whether a scrape shows its numbers, when `in_flight` exchanges hold one of its slots: one of
+    /// them has changed at some time.
     pub(crate) fn is_shown(&self, in_flight: u64) -> bool {
         let has_counted = self.shards.all().next().is_some();
         self.has_appeared.or(in_flight > 0 || has_counted)
@@ -141,7 +141,7 @@ impl ServerMetrics {
         self.shards.sum(|shard| shard.reused.read())
     }
 
-    /// How many attempts ended with `verdict`, one that says nothing of the server.
+    /// The number of attempts that ended with `verdict`, which proves nothing about the server.
     pub(crate) fn abandoned(&self, verdict: Verdict) -> u64 {
         self.shards.sum(|shard| match verdict {
             Verdict::ClientLeft => shard.client_left.read(),

@@ -1,14 +1,15 @@
 //! The attempts of one exchange, each with its own record.
 //!
-//! `forward` begins an attempt and keeps its index. What happens to the attempt is written by that index, so
-//! that no attempt writes into the record of another. `observe` reads them all when the exchange is over.
+//! `forward` begins an attempt and keeps its index. Later facts are written by that index, so that
+//! no attempt writes into the record of another. `observe` reads them all when the exchange is
+//! over.
 
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 
 use super::{Attempt, Outcome, TriedServer, Verdict};
 
-/// Which of the attempts of an exchange.
+/// The index of an attempt in its exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AttemptIndex(usize);
 
@@ -29,7 +30,7 @@ pub struct AttemptList {
 }
 
 impl AttemptIndex {
-    /// Which of `slots` places it has, where so many attempts are under way at most.
+    /// The slot of the attempt among `slots`: no more than that run at once.
     pub fn slot(self, slots: usize) -> usize {
         self.0 % slots
     }
@@ -77,7 +78,7 @@ impl Attempts {
         list.get(decisive).map(|attempt| Rc::clone(&attempt.server))
     }
 
-    /// The outcome of the attempt `index`, on which the verdict is `verdict`.
+    /// The outcome of the attempt `index`, with this verdict.
     pub fn outcome(&self, index: AttemptIndex, verdict: Verdict) -> Outcome {
         let list = self.list.borrow();
         match list.get(index) {
@@ -90,19 +91,19 @@ impl Attempts {
         }
     }
 
-    /// All of them.
+    /// All attempts.
     pub fn list(&self) -> Ref<'_, AttemptList> {
         self.list.borrow()
     }
 }
 
 impl AttemptList {
-    /// How many there are.
+    /// The number of attempts.
     pub fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.later.len()
     }
 
-    /// Whether there is none.
+    /// Whether there was no attempt.
     pub fn is_empty(&self) -> bool {
         self.first.is_none()
     }

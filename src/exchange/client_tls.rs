@@ -1,8 +1,8 @@
-//! What is known of a client's TLS connection, for the log, for routes and for servers.
+//! The facts of a client's TLS connection, for the log, for routes and for servers.
 
 use crate::base::TlsVersion;
 
-/// What the handshake with a client came to.
+/// The result of the handshake with a client.
 #[derive(Clone, Debug)]
 pub struct ClientTls {
     /// The protocol's version.
@@ -11,14 +11,14 @@ pub struct ClientTls {
     pub cipher: &'static str,
     /// The name that the client asked for (SNI), in lower case.
     pub server_name: Option<Box<str>>,
-    /// The protocol that was agreed on by ALPN.
+    /// The ALPN protocol that was negotiated.
     pub alpn: Option<Box<str>>,
-    /// What the client showed, and was verified; `None`: it showed nothing.
+    /// The client's certificate, which was verified; `None`: it sent none.
     pub certificate: Option<ClientCertificate>,
 }
 
-/// A client's certificate, as text that may stand in a field: visible ASCII and spaces, everything
-/// else and `%` as escapes.
+/// A client's certificate, as text for a field: visible ASCII and spaces, everything else and `%`
+/// as escapes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// RFC 4514.

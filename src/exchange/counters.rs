@@ -1,8 +1,8 @@
 //! Counters and histograms of one worker: one thread writes them, any thread reads them.
 //!
 //! An exchange counts a dozen things. Shared counters would make each of them a locked instruction
-//! on a cache line that all workers fight for; here every worker has its own, and a scrape adds
-//! them up. What is read that way is each number as it was a moment ago, not one moment of all.
+//! on a cache line that all workers write; so every worker has its own, and a scrape adds them up.
+//! The sum has each number as it was a moment ago, not all of one moment.
 //!
 //! Prior art: HAProxy's per-thread-group counters, the kernel's per-CPU counters.
 
@@ -23,9 +23,9 @@ pub(crate) struct Counter(AtomicU64);
 impl Counter {
     #[inline]
     pub(crate) fn add(&self, count: u64) {
-        // A plain load and a plain store, not `fetch_add`: with a single writer nothing can come between
-        // them, and there is no locked instruction. Relaxed: no reader concludes anything from one
-        // counter about another. Two writers would lose counts, and nothing worse.
+        // A plain load and a plain store, not `fetch_add`: with a single writer nothing can come
+        // between them, and there is no locked instruction. Relaxed: no reader compares counters
+        // with each other. Two writers would lose counts, and nothing worse.
         let sum = self.0.load(Ordering::Relaxed).wrapping_add(count);
         self.0.store(sum, Ordering::Relaxed);
     }
@@ -35,15 +35,15 @@ impl Counter {
     }
 }
 
-/// Whether a scrape has shown a series: then each later one does, too. A series that came and went with
-/// the number in it would look like a server that was restarted.
+/// Whether a scrape has shown a series: then each later one does, too. A series that disappears and
+/// comes back would look like a restarted server.
 ///
 /// Written and read by scrapes. Relaxed: two at once show the same.
 #[derive(Debug, Default)]
 pub(crate) struct Appeared(AtomicBool);
 
 impl Appeared {
-    /// Whether to show it, when there is something to show now.
+    /// Whether to show it; `is_something`: it has a value to show now.
     pub(crate) fn or(&self, is_something: bool) -> bool {
         if is_something {
             self.0.store(true, Ordering::Relaxed);
@@ -77,14 +77,15 @@ impl Level {
     }
 }
 
-/// One `T` for each worker, made when that worker first needs it: 10,000 idle servers cost a word
-/// or two a worker, and no counters.
+/// One `T` for each worker, made when that worker first needs it: for 10,000 idle servers it is a
+/// word or two a worker, and no counters.
 pub(crate) struct Shards<T> {
     /// Each is made by its worker. `OnceLock` publishes it to readers (release and acquire).
     of_worker: Box<[OnceLock<Box<Padded<T>>>]>,
 }
 
-/// Alone on its cache lines. 128: x86 fetches lines in pairs, and some arm64 lines are that long.
+/// Alone on its cache lines. 128 bytes: x86 fetches lines in pairs, and some arm64 lines are that
+/// long.
 #[repr(align(128))]
 #[derive(Default)]
 struct Padded<T>(T);
@@ -102,13 +103,13 @@ impl<T: Default> Shards<T> {
         &self.of_worker[worker].get_or_init(Box::default).0
     }
 
-    /// The shards that there are.
+    /// All shards that have been made.
     pub(crate) fn all(&self) -> impl Iterator<Item = &T> {
         let made = self.of_worker.iter().filter_map(OnceLock::get);
         made.map(|shard| &shard.0)
     }
 
-    /// What `read` gives, added up over the workers.
+    /// The sum of `read` over the workers.
     pub(crate) fn sum(&self, read: impl Fn(&T) -> u64) -> u64 {
         self.all().map(read).fold(0, u64::wrapping_add)
     }
@@ -128,7 +129,7 @@ pub(crate) struct StatusCounters {
 }
 
 impl StatusCounters {
-    /// Counts `status`; one that HTTP cannot carry counts as the nearest that it can.
+    /// Counts `status`; a status outside 100 to 999 counts as the nearest one inside.
     #[inline]
     pub(crate) fn add(&self, status: u16) {
         let status = usize::from(status.clamp(100, 999));
@@ -184,11 +185,11 @@ impl Default for ReasonCounters {
     }
 }
 
-/// Upper bounds of the buckets in microseconds, each included in its bucket; what is longer than
-/// the last falls into one more.
+/// Upper bounds of the buckets in microseconds, each included in its bucket; longer durations are
+/// counted in one more bucket.
 ///
-/// From below what a server in the same rack answers in, to the default `timeout.response`. In steps of 2
-/// to 2.5, fine enough for a quantile that is off by less than the step.
+/// From less than the time of a server in the same rack, to the default `timeout.response`. In
+/// steps of 2 to 2.5, so that a quantile is off by less than a step.
 pub(crate) const BOUNDS_US: [u64; 17] = [
     250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
     2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
@@ -197,7 +198,7 @@ pub(crate) const BOUNDS_US: [u64; 17] = [
 /// Durations by bucket, and their sum.
 #[derive(Debug, Default)]
 pub(crate) struct Histogram {
-    /// Not cumulative: one increment for a duration. The last is for what is beyond the bounds.
+    /// Not cumulative: one increment for a duration. The last one is for durations over the bounds.
     buckets: [Counter; BOUNDS_US.len() + 1],
     /// 64 bits of nanoseconds are 584 years.
     sum_ns: Counter,
@@ -236,7 +237,7 @@ impl HistogramSum {
         total
     }
 
-    /// How many durations there are. Taken from the buckets and not counted apart: the `+Inf` bucket
+    /// The number of durations. The sum of the buckets and no counter of its own: the `+Inf` bucket
     /// and the count of one scrape must be equal.
     pub(crate) fn count(&self) -> u64 {
         self.buckets.iter().sum()

@@ -1,4 +1,4 @@
-//! A fault of the data plane: what happened, whose side it is, whether we may try again.
+//! A fault of the data plane: the cause, whose side it is, and whether a retry is allowed.
 
 use std::fmt;
 use std::io;
@@ -8,16 +8,16 @@ use crate::base::InWords;
 
 use super::Reason;
 
-/// Something went wrong during an exchange or an attempt.
+/// A fault during an exchange or an attempt.
 #[derive(Debug)]
 pub struct Fault {
     /// The stable code; status, side and retry follow from it.
     pub reason: Reason,
-    /// What the layer below said; for the log, never for the client.
+    /// The error of the layer below; for the log, never for the client.
     pub cause: Option<Cause>,
 }
 
-/// What the layer below said.
+/// The error of the layer below.
 #[derive(Debug)]
 pub enum Cause {
     /// The system.
@@ -26,14 +26,14 @@ pub enum Cause {
     Http(hyper::Error),
     /// HTTP/2.
     Http2(h2::Error),
-    /// What another exchange, which waited for the same, was given.
+    /// The error of another exchange that waited for the same connection.
     Told(Rc<str>),
-    /// The other side speaks something else than it was spoken to in.
+    /// The other side uses another protocol than we do.
     NotSpoken(Rc<str>),
 }
 
 impl Fault {
-    /// A fault that the layer below knows nothing about.
+    /// A fault without an error of the layer below.
     pub fn new(reason: Reason) -> Self {
         Self {
             reason,
@@ -41,7 +41,7 @@ impl Fault {
         }
     }
 
-    /// A fault with what the system said.
+    /// A fault with an error of the system.
     pub fn io(reason: Reason, error: io::Error) -> Self {
         Self {
             reason,
@@ -49,7 +49,7 @@ impl Fault {
         }
     }
 
-    /// A fault with what the HTTP layer said.
+    /// A fault with an error of the HTTP layer.
     pub fn http(reason: Reason, error: hyper::Error) -> Self {
         Self {
             reason,
@@ -57,7 +57,7 @@ impl Fault {
         }
     }
 
-    /// A fault with what HTTP/2 said.
+    /// A fault with an error of HTTP/2.
     pub fn http2(reason: Reason, error: h2::Error) -> Self {
         Self {
             reason,
@@ -65,7 +65,7 @@ impl Fault {
         }
     }
 
-    /// A fault that comes of a server that does not speak `protocol`, as `said` shows.
+    /// A fault because the server does not speak `protocol`; `said` is the error that shows it.
     pub fn not_spoken(reason: Reason, protocol: &str, said: &dyn fmt::Display) -> Self {
         let text = format!("the server does not speak {protocol}: {said}");
         Self {
@@ -74,7 +74,7 @@ impl Fault {
         }
     }
 
-    /// A fault that several met together; one of them had this cause.
+    /// A fault that several exchanges share; one of them had this cause.
     pub fn told(reason: Reason, cause: Rc<str>) -> Self {
         Self {
             reason,

@@ -1,29 +1,28 @@
-//! What a request says of itself, kept for its line in the log.
+//! The parts of a request that are kept for its line in the log.
 //!
-//! Copies, and cut at a bound: a field may be as large as a head may be, and what is kept lives as
-//! long as the exchange, which may be a tunnel for hours. A view of the buffer that the head was read
-//! into would hold all of it. The copies share one allocation, and none is made when no log is
-//! written.
+//! Copies, cut at a bound: a field may be as large as a head may be, and the copy lives as long as
+//! the exchange, which may be a tunnel for hours. A view of the buffer that the head was read into
+//! would keep all of it. The copies share one allocation, and none is made when no log is written.
 
 use http::Version;
 
-/// The most bytes that are kept of a method. Those of HTTP and WebDAV have up to 17.
+/// The most bytes of a method that are kept. Those of HTTP and WebDAV have up to 17.
 const METHOD_BYTES_MAX: usize = 32;
-/// The most bytes that are kept of a target. What is served is hardly ever longer.
+/// The most bytes of a target that are kept. Real targets are hardly ever longer.
 const TARGET_BYTES_MAX: usize = 8 << 10;
-/// The most bytes that are kept of a host. A name of DNS has up to 253, a port five.
+/// The most bytes of a host that are kept. A DNS name has up to 253, a port five.
 const HOST_BYTES_MAX: usize = 260;
-/// The most bytes that are kept of `User-Agent`.
+/// The most bytes of `User-Agent` that are kept.
 const USER_AGENT_BYTES_MAX: usize = 512;
-/// The most bytes that are kept of `Referer`.
+/// The most bytes of `Referer` that are kept.
 const REFERER_BYTES_MAX: usize = 1 << 10;
 
-/// What a request says of itself.
+/// The parts of a request for the log.
 #[derive(Clone, Debug)]
 pub struct LoggedRequest {
     /// All texts, one after another.
     bytes: Box<[u8]>,
-    /// By [`LoggedField`]; `None`: the request does not have it.
+    /// By [`LoggedField`]; `None`: the request does not have the field.
     lengths: [Option<Length>; FIELDS],
     version: Option<Version>,
 }
@@ -33,9 +32,10 @@ pub struct LoggedRequest {
 pub enum LoggedField {
     /// As sent.
     Method,
-    /// Path and query, or what stands for them: `*`, and for CONNECT a host with a port.
+    /// Path and query, or `*`, or for CONNECT a host with a port.
     Target,
-    /// The host that is asked, with its port if there is one: as the target names it, or else `Host`.
+    /// The host of the request, with its port if there is one: from the target, or else from
+    /// `Host`.
     Host,
     /// `User-Agent`.
     UserAgent,
@@ -43,7 +43,7 @@ pub enum LoggedField {
     Referer,
 }
 
-/// The texts of a request, as long as they are; `None`: it does not have it.
+/// The texts of a request at full length; `None`: it does not have the text.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RequestTexts<'a> {
     /// See [`LoggedField`].
@@ -60,12 +60,12 @@ pub struct RequestTexts<'a> {
     pub version: Option<Version>,
 }
 
-/// A text that was kept.
+/// A text as it was kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoggedText<'a> {
-    /// As much of it as is kept.
+    /// The kept bytes.
     pub bytes: &'a [u8],
-    /// How long it was.
+    /// Its full length.
     pub whole_bytes: usize,
 }
 
@@ -108,7 +108,7 @@ impl LoggedRequest {
         }
     }
 
-    /// The same for a target of which only a part was read, and `whole_bytes` were seen.
+    /// The same for a target that was read only in part; `whole_bytes` were seen.
     #[must_use]
     pub fn with_target_of(mut self, whole_bytes: usize) -> Self {
         if let Some(length) = &mut self.lengths[LoggedField::Target as usize] {
@@ -122,7 +122,7 @@ impl LoggedRequest {
         self.version
     }
 
-    /// What was kept of `field`; `None`: the request does not have it.
+    /// The kept text of `field`; `None`: the request does not have it.
     pub fn text(&self, field: LoggedField) -> Option<LoggedText<'_>> {
         let index = field as usize;
         let length = self.lengths[index]?;
@@ -135,13 +135,13 @@ impl LoggedRequest {
     }
 }
 
-/// How much of `text` is kept: at most `most` bytes, and no part of a character.
+/// How many bytes of `text` are kept: at most `most`, and no part of a character.
 fn kept(text: &[u8], most: usize) -> usize {
     if text.len() <= most {
         return text.len();
     }
     let is_start = |place: &usize| text[*place] & 0xc0 != 0x80;
-    // A character has at most four bytes: what goes on for longer is none.
+    // A character has at most four bytes; a longer sequence is none.
     (most.saturating_sub(3)..=most)
         .rev()
         .find(is_start)

@@ -1,11 +1,11 @@
-//! What each room stamps on an exchange: who asked for what, which route, backend and server, how
-//! long each step took, why it ended as it did.
+//! The facts of an exchange: the client, the request, the route, the backend and the server, how
+//! long each step took, and why it ended as it did.
 //!
 //! Plain facts. The rooms of the data plane write them as they happen; `observe` turns them into a
 //! log line and numbers when the exchange is over. Nothing here decides.
 //!
-//! What it took and tried an exchange holds by its name and its counters, so that no fact needs the
-//! configuration that it ran under. The counters themselves are `observe`'s to write and to read.
+//! An exchange holds its route and servers by their names and counters, so that no fact keeps the
+//! configuration alive. Only `observe` writes and reads the counters.
 
 mod attempt;
 mod attempts;

@@ -1,4 +1,4 @@
-//! How an attempt ended: what is learnt of a server from it.
+//! How an attempt ended, and what that proves about the server.
 
 use crate::base::clock::Duration;
 
@@ -7,22 +7,23 @@ use super::{Reason, Side};
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// What it says of the server.
+    /// What it proves about the server.
     pub verdict: Verdict,
     /// The server's status; 0: no head came.
     pub status: u16,
-    /// From a connection being ready to the response head; `None`: no head came.
+    /// The time from the connection being ready to the response head; `None`: no head came.
     pub latency: Option<Duration>,
 }
 
-/// What the end of an attempt says of the server.
+/// What the end of an attempt proves about the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The server has answered, whatever the status. In TCP mode, and after an upgrade: it has spoken.
+    /// The server has answered, with any status. In TCP mode, and after an upgrade: it has sent
+    /// something.
     Answered,
-    /// No answer came, or not all of it.
+    /// No answer came, or only a part of it.
     Failed(Reason),
-    /// The attempt was given up, for a reason that has nothing to do with the server.
+    /// The attempt was given up for a reason that is not the server's.
     Cancelled,
     /// The client left, or its request ended in an error.
     ClientLeft,
@@ -40,7 +41,7 @@ impl Outcome {
 }
 
 impl Verdict {
-    /// Those that are counted by cause, each with the word for it.
+    /// The verdicts that are counted by cause, each with its word.
     pub(crate) const ABANDONED: [(Self, &'static str); 2] =
         [(Self::ClientLeft, "client"), (Self::Cancelled, "cancelled")];
 
@@ -52,7 +53,7 @@ impl Verdict {
         }
     }
 
-    /// The verdict on an attempt whose answer ends early because of `reason`.
+    /// The verdict on an attempt whose answer is cut because of `reason`.
     pub fn of_cut(reason: Reason) -> Self {
         match reason.side() {
             Side::Client => Self::ClientLeft,

@@ -1,4 +1,4 @@
-//! Why: the stable codes that stand in log, metric, admin API and docs.
+//! Reasons: stable codes for log, metrics, admin API and documentation.
 //!
 //! One table. A code never changes its meaning; the page `conf/reference/reasons.md` is written
 //! from it.
@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use crate::plan::RetryOn;
 
-/// On whose account a fault goes.
+/// The side that a fault counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The client's.
@@ -27,16 +27,16 @@ pub enum Retry {
     Refused,
     /// The server may have seen the request.
     Empty,
-    /// The same, and it may still be at work.
+    /// The server may have seen the request, and may still process it.
     Timeout,
     /// The server has seen the request.
     Malformed,
-    /// The answer would be the same, or something was already passed on.
+    /// The answer would be the same, or a part of it was already passed on.
     Never,
 }
 
 impl Retry {
-    /// What has to stand in `retry.on`; `None`: no other server is tried.
+    /// The word that `retry.on` must have; `None`: no other server is tried.
     pub fn on(self) -> Option<RetryOn> {
         match self {
             Self::Connect => Some(RetryOn::Connect),
@@ -75,7 +75,7 @@ macro_rules! reasons {
 
 struct Row {
     code: &'static str,
-    /// 0: no answer is possible or wanted; the connection is cut or closed.
+    /// 0: no answer is possible; the connection is cut or closed.
     status: u16,
     side: Side,
     retry: Retry,
@@ -211,7 +211,7 @@ impl Reason {
         self.row().code
     }
 
-    /// The status of the answer; `None` when none can be given any more.
+    /// The status of the answer; `None` if none can be sent any more.
     pub fn status(self) -> Option<StatusCode> {
         StatusCode::from_u16(self.row().status).ok()
     }
@@ -221,7 +221,7 @@ impl Reason {
         self.row().side
     }
 
-    /// Which word of `retry.on` stands for it.
+    /// The word of `retry.on` for it.
     pub fn retry(self) -> Retry {
         self.row().retry
     }
@@ -231,12 +231,13 @@ impl Reason {
         self.row().meaning.trim()
     }
 
-    /// Its place in [`Reason::ALL`], for arrays of counters.
+    /// Its index in [`Reason::ALL`], for arrays of counters.
     pub fn index(self) -> usize {
         self as usize
     }
 
-    /// Why an exchange is cut whose task is dropped in the middle: the process ends, or it panicked.
+    /// The reason of an exchange whose task is dropped in the middle: the process ends, or the task
+    /// panicked.
     pub fn of_drop() -> Self {
         if std::thread::panicking() {
             Self::ProxyPanic

@@ -14,68 +14,72 @@ use crate::base::Peer;
 use crate::base::clock::{Duration, Instant};
 use crate::exchange::{Attempts, ClientTls, LoggedRequest, Reason, TakenRoute};
 
-/// What is known of one exchange: one request and its response, from the first byte of the head to the
+/// The facts of one exchange: one request and its response, from the first byte of the head to the
 /// last byte of the body.
 #[derive(Debug)]
 pub struct Record {
-    /// What was known when it began; never changes.
+    /// The facts at its beginning; never changes.
     pub opening: Opening,
     /// The matching route. Written by `handle` or `tcp`; empty: the frontend's own backend, or none.
     pub route: OnceCell<Rc<TakenRoute>>,
     /// The name of the chosen backend. Written by `handle` or `tcp`.
     pub backend: OnceCell<Rc<str>>,
-    /// From here on we waited for a slot. Written by `forward`; zero when there was one at once.
+    /// How long it waited for a slot. Written by `forward`; zero if one was free at once.
     pub queued: Cell<Duration>,
-    /// How often and where it was tried. Written by `forward`.
+    /// Its attempts. Written by `forward`.
     pub attempts: Attempts,
     /// Bytes of the request body, or of a tunnel, that came in. Written by the request body or `tunnel`.
     pub body_bytes_in: Cell<u64>,
-    /// The same the other way. Written by the response body or `tunnel`; a client's session takes off what its socket did not take.
+    /// The same in the other direction. Written by the response body or `tunnel`; a client's
+    /// session subtracts the bytes that its socket did not take.
     pub body_bytes_out: Cell<u64>,
-    /// Whether it went on as a tunnel: its bytes are no bodies, and its duration is no measure of a
-    /// server. Written by `tunnel`.
+    /// Whether it became a tunnel: then its bytes are no bodies, and its duration does not measure
+    /// a server. Written by `tunnel`.
     pub is_tunnel: Cell<bool>,
     /// The status that the client was sent; 0 before. Written by `handle`.
     pub status: Cell<u16>,
-    /// Why we answered ourselves, or why it ended early. The first writer wins: see [`Record::blame`].
+    /// Why we answered ourselves, or why it ended early. The first writer wins: see
+    /// [`Record::blame`].
     pub reason: Cell<Option<Reason>>,
-    /// When it was over; `None` before. Written by the first of the two bodies and the connection that ends it.
+    /// When it was over; `None` before. Written by whichever of the two bodies and the connection
+    /// ends it.
     pub ended: Cell<Option<Instant>>,
 }
 
-/// What is known of an exchange when its head has been read.
+/// The facts of an exchange when its head has been read.
 #[derive(Debug)]
 pub struct Opening {
     /// When the first byte of the head came, or when the connection was ready for it.
     pub began: Instant,
     /// When the head was complete.
     pub head_read: Instant,
-    /// The same on the calendar, for the log.
+    /// The same on the wall clock, for the log.
     pub wall: SystemTime,
-    /// The connection's peer, or who a trusted proxy says it is.
+    /// The connection's peer, or the client that a trusted proxy reports.
     pub client: Peer,
     /// Where the client connected to; `None`: no IP address.
     pub local: Option<SocketAddr>,
-    /// What the connection's handshake came to; `None`: it is in the clear.
+    /// The result of the connection's handshake; `None`: it has no TLS.
     pub tls: Option<Rc<ClientTls>>,
     /// The name of the frontend; `None` when it has just been removed.
     pub frontend: Option<Rc<str>>,
-    /// Of the snapshot it runs under.
+    /// The generation of its snapshot.
     pub generation: u64,
     /// As received.
     pub version: Version,
-    /// What the request says of itself; `None`: no log is written, or it is a connection in TCP mode.
+    /// The parts of the request for the log; `None`: no log is written, or it is a connection in
+    /// TCP mode.
     pub request: Option<LoggedRequest>,
-    /// Of a connection in TCP mode, of which the version says nothing.
+    /// For a connection in TCP mode; its version means nothing.
     pub first_bytes: Option<FirstBytes>,
-    /// Taken from the client's proxy or made here.
+    /// Taken from a proxy before us, or made here.
     pub id: RequestId,
 }
 
-/// What the first bytes of a connection in TCP mode say.
+/// The content of the first bytes of a connection in TCP mode.
 #[derive(Debug)]
 pub struct FirstBytes {
-    /// The name that a client of TLS asks for.
+    /// The name that a TLS client asks for.
     pub sni: Option<Box<str>>,
 }
 
@@ -85,7 +89,7 @@ pub struct RequestId(Characters);
 
 #[derive(Clone, Debug)]
 enum Characters {
-    /// Made here: nearly all of them, and without an allocation.
+    /// Made here: nearly all of them, without an allocation.
     Made([u8; 16]),
     Taken(Box<[u8]>),
 }
@@ -108,8 +112,7 @@ impl Record {
         }
     }
 
-    /// Says why it ended, unless that has been said: the first cause is the cause, what follows from
-    /// it is not.
+    /// Sets why it ended, unless that is set: later reasons follow from the first one.
     pub fn blame(&self, reason: Reason) {
         if self.reason.get().is_none() {
             self.reason.set(Some(reason));
@@ -118,7 +121,7 @@ impl Record {
 }
 
 impl RequestId {
-    /// The id that the 64 bits of `random` make: 16 hexadecimal digits.
+    /// The id from the 64 bits of `random`: 16 hexadecimal digits.
     pub fn made(random: u64) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut characters = [0; 16];

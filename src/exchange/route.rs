@@ -1,12 +1,12 @@
-//! A route as an exchange knows it: by its name and its counter.
+//! A route as exchanges see it: its name and its counter.
 
 use std::sync::Arc;
 
 use crate::base::Name;
 use crate::exchange::counters::{Counter, Shards};
 
-/// A route, as the exchanges of one worker know it that took it. They hold it by `Rc`, which costs
-/// no shared counter, and as long as they like: it holds nothing of a configuration.
+/// A route, as the exchanges of one worker see it that took it. They hold it by `Rc`, which costs
+/// no shared counter, for any time: it holds no part of a configuration.
 #[derive(Debug)]
 pub struct TakenRoute {
     /// Its name.
@@ -17,7 +17,7 @@ pub struct TakenRoute {
 
 /// The counter of one route: the exchanges that took it.
 ///
-/// It belongs to the frontend's name and the route's: it goes on over reloads and ends with the
+/// It belongs to the frontend's name and the route's: it continues over reloads and ends with the
 /// route. Workers write through their `WorkerObserver`, a scrape reads, `control` carries it from
 /// snapshot to snapshot.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct RouteMetrics {
 }
 
 impl RouteMetrics {
-    /// Nothing counted yet, for workers `0..workers`.
+    /// Zero counters for workers `0..workers`.
     pub fn new(workers: usize) -> Self {
         Self {
             shards: Shards::new(workers),

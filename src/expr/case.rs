@@ -1,4 +1,4 @@
-//! Whether the case of letters counts where a condition compares the path.
+//! Whether case matters where a condition compares the path.
 
 use regex::bytes::Regex;
 
@@ -12,7 +12,7 @@ pub(super) enum Case {
 }
 
 impl Case {
-    /// The text that a value is compared with.
+    /// The text to compare a value with.
     pub(super) fn text(self, text: &str) -> Box<[u8]> {
         match self {
             Self::Counts => text.as_bytes().into(),
@@ -20,7 +20,7 @@ impl Case {
         }
     }
 
-    /// The expression that a value is searched with.
+    /// The regular expression to search a value with.
     pub(super) fn regex(self, pattern: &Pattern) -> Regex {
         match self {
             Self::Counts => pattern.regex().clone(),

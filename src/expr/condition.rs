@@ -22,7 +22,7 @@ enum Node {
     Test(Program, Test),
 }
 
-/// What is asked of each value of an expression.
+/// The test of each value of an expression.
 #[derive(Debug)]
 enum Test {
     Holds,
@@ -32,7 +32,7 @@ enum Test {
     Network(Networks),
     In(List),
     Matches(Regex),
-    /// Against another expression, both cast to this type.
+    /// A comparison with another expression, both cast to this type.
     Other(Relation, Box<Program>, Type),
 }
 
@@ -65,14 +65,14 @@ impl Condition {
         Self(Node::compile(condition, Case::Counts))
     }
 
-    /// The same for servers that make less of the spelling of a path than the condition does: where
-    /// it compares the path, case does not count, and it is enough that one spelling of the path
-    /// has what is asked; see [`RequestFacts::also`](super::RequestFacts::also).
+    /// The same for servers that ignore parts of a path's spelling: comparisons of the path ignore
+    /// case, and one spelling of the path that matches is enough; see
+    /// [`RequestFacts::also`](super::RequestFacts::also).
     pub fn compile_folded(condition: &expr::Condition) -> Self {
         Self(Node::compile(condition, Case::Ignored))
     }
 
-    /// Whether it is true of an exchange.
+    /// Whether the condition holds for an exchange.
     pub fn holds<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> bool {
         scratch.clear();
         self.0.holds(facts, scratch)
@@ -80,7 +80,7 @@ impl Condition {
 }
 
 impl Node {
-    /// `case`: in comparisons of the path; elsewhere it counts.
+    /// `case` is for comparisons of the path; others are case-sensitive.
     fn compile(condition: &expr::Condition, case: Case) -> Self {
         let all = |parts: &[expr::Condition]| {
             let parts = parts.iter().map(|part| Self::compile(part, case));
@@ -98,7 +98,7 @@ impl Node {
                 let program = Program::compile_for(expr, case_in(condition));
                 Self::Test(program, Test::Holds)
             }
-            // `a != b` is `not (a == b)`: what is absent, or has many values, is no exception.
+            // `a != b` is `not (a == b)`, also for an absent value and for many values.
             expr::Condition::Compares(left, Comparison::NotEqual, right) => {
                 let equal = (left, Comparison::Equal, right);
                 Self::Not(Box::new(Self::comparison(equal, case_in(condition))))
@@ -132,7 +132,7 @@ impl Node {
             Self::Any(parts) => parts.iter().any(|part| part.holds(facts, scratch)),
             Self::All(parts) => parts.iter().all(|part| part.holds(facts, scratch)),
             Self::Not(inner) => !inner.holds(facts, scratch),
-            // The right side once, however many values the left side has.
+            // The right side is evaluated once, however many values the left side has.
             Self::Test(left, Test::Other(relation, right, ty)) => {
                 right.any(facts, scratch, |right, scratch| {
                     let right = scratch.cast(right, *ty);
@@ -163,7 +163,8 @@ impl Test {
             (Operand::Literal(Literal::Text(text)), Relation::Text(test)) => {
                 Self::Text(test, case.text(text))
             }
-            // The type checker makes no others: a number where texts are compared, and the reverse.
+            // The type checker allows no others: a number where texts are compared, and the
+            // reverse.
             (Operand::Literal(Literal::Int(_) | Literal::Text(_)), _) => Self::Bool(false),
             (Operand::Expr(expr), relation) => {
                 let ty = match comparison.is_by_order() {
@@ -210,13 +211,14 @@ impl Test {
                 let text = scratch.text_of(value);
                 scratch.text(text).is_some_and(|text| regex.is_match(text))
             }
-            // [`Node::holds`] has both sides.
+            // [`Node::holds`] handles it, because it has both sides.
             Self::Other(..) => false,
         }
     }
 }
 
-/// What a value of the type `left` is compared as: one of any type as what it is compared with.
+/// The type to which a value of the type `left` is cast for the comparison. A value of any type is
+/// cast to the type of `right`.
 fn compared_as(left: Type, right: &Operand) -> Type {
     match (left, right) {
         (Type::Any, Operand::Literal(Literal::Bool(_))) => Type::Bool,

@@ -1,4 +1,4 @@
-//! The converters: what is done to a value. The table is [`crate::plan::expr::Converter`].
+//! The converters: functions on values. The table is [`crate::plan::expr::Converter`].
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,7 +13,7 @@ use super::scratch::{MOST_BYTES, Scratch, Value};
 /// One converter with its arguments, ready to run.
 #[derive(Debug)]
 pub(super) struct Conversion {
-    /// What the value is cast to before; `None`: it has the type already.
+    /// The type to which the value is cast first; `None`: it has the type already.
     cast: Option<Type>,
     action: Action,
 }
@@ -34,7 +34,7 @@ enum Action {
 struct Part {
     /// From 1, or from -1 backwards; 0: no part.
     index: i64,
-    /// How many parts; `None`: all that follow.
+    /// The number of parts; `None`: all that follow.
     count: Option<u64>,
     delimiters: Box<[bool; 256]>,
     kind: PartKind,
@@ -44,14 +44,14 @@ struct Part {
 enum PartKind {
     /// Parts may be empty.
     Field,
-    /// Delimiters that follow each other are one.
+    /// Adjacent delimiters count as one.
     Word,
 }
 
 /// A replacement by a regular expression.
 #[derive(Debug)]
 struct Substitution {
-    /// `None`: nothing matches.
+    /// `None`: it never matches.
     regex: Option<Regex>,
     replacement: Box<[Piece]>,
     is_global: bool,
@@ -64,9 +64,8 @@ struct Map {
     default: Option<Box<[u8]>>,
 }
 
-/// How many matches of one value are replaced. Each is searched for from the end of the one before, and
-/// an expression may look at all that follows to find it: without a bound, that is the square of the
-/// length.
+/// The most matches of one value that are replaced. Each search begins at the end of the last
+/// match, and may read all of the rest: without a bound, the cost is quadratic.
 const MOST_MATCHES: usize = 4096;
 
 /// A piece of a replacement.
@@ -77,7 +76,7 @@ enum Piece {
 }
 
 impl Conversion {
-    /// `from`: what the value is before.
+    /// `from` is the type of the value.
     pub(super) fn compile(conversion: &expr::Conversion, from: Type, case: Case) -> Self {
         let takes = conversion.converter.row().takes;
         Self {
@@ -131,14 +130,14 @@ impl Conversion {
     }
 }
 
-/// The text in lower case, as ASCII has it.
+/// The text in lower case (ASCII only).
 pub(super) fn lower<'a>(value: Value<'a>, scratch: &mut Scratch) -> Value<'a> {
     changed(value, scratch, u8::is_ascii_uppercase, |text| {
         text.make_ascii_lowercase();
     })
 }
 
-/// The text with `change` made, copied only if one of its bytes is one that it changes.
+/// The text with `change` applied; copied only if that changes a byte.
 fn changed<'a>(
     value: Value<'a>,
     scratch: &mut Scratch,
@@ -228,14 +227,14 @@ impl Part {
         }
     }
 
-    /// Where the part begins and ends.
+    /// The beginning and the end of the part.
     fn find(&self, text: &[u8]) -> Option<(usize, usize)> {
         let is_delimiter = |byte: &u8| self.delimiters[usize::from(*byte)];
         let mut parts = text
             .split(is_delimiter)
             .filter(|part| self.kind == PartKind::Field || !part.is_empty());
         let nth = usize::try_from(self.index.unsigned_abs().checked_sub(1)?).ok()?;
-        // Fewer parts than asked for are all that follow.
+        // With fewer parts than wanted, all that follow.
         let more = self
             .count
             .map(|count| usize::try_from(count - 1).unwrap_or(usize::MAX));
@@ -269,7 +268,7 @@ impl Substitution {
         };
         let regex = match arguments.first() {
             Some(Argument::Pattern(pattern)) => Some(case.regex(pattern)),
-            // The type checker lets nothing else in.
+            // The type checker allows nothing else.
             _ => None,
         };
         Self {
@@ -279,7 +278,7 @@ impl Substitution {
         }
     }
 
-    /// Whether `text` with its matches replaced fits into `into`.
+    /// Writes `text` with its matches replaced. Returns whether it fits into `into`.
     fn write(&self, text: &[u8], into: &mut Vec<u8>) -> bool {
         let Some(regex) = &self.regex else {
             into.extend_from_slice(text);
@@ -316,7 +315,7 @@ impl Substitution {
     }
 }
 
-/// `\1` is a group, any other character after a backslash itself.
+/// `\1` is a group; any other character after a backslash is itself.
 fn pieces(replacement: &str) -> Box<[Piece]> {
     let mut pieces = Vec::new();
     let mut text = Vec::new();

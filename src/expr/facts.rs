@@ -1,4 +1,4 @@
-//! What is known of an exchange, as expressions see it.
+//! The facts of an exchange, as expressions see them.
 
 use std::net::SocketAddr;
 
@@ -10,31 +10,31 @@ use crate::plan::expr::{Scope, Variable};
 
 use super::variables::Variables;
 
-/// What is known of an exchange at one moment; what is not known yet is `None`.
+/// The facts of an exchange at one moment; `None`: not known yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// Of the exchange.
+    /// The exchange.
     pub id: &'a RequestId,
-    /// Of the client's connection.
+    /// The client's connection.
     pub connection: ConnectionFacts<'a>,
-    /// Of the request's head.
+    /// The head of the request.
     pub request: Option<RequestFacts<'a>>,
     /// The name of the backend.
     pub backend: Option<&'a str>,
-    /// Of the response's head.
+    /// The head of the response.
     pub response: Option<ResponseFacts<'a>>,
     /// The variables of the exchange; `None`: no rule can have set one.
     pub variables: Option<&'a Variables>,
 }
 
-/// What is known of a client's connection.
+/// The facts of a client's connection.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionFacts<'a> {
     /// The client's address: that of the peer, or the one that a trusted proxy has sent.
     pub client: Peer,
     /// The address that it connected to; `None`: it is not an IP address.
     pub local: Option<SocketAddr>,
-    /// What the TLS handshake agreed on; `None`: the connection has no TLS.
+    /// The result of the TLS handshake; `None`: the connection has no TLS.
     pub tls: Option<&'a ClientTls>,
     /// The name of the frontend.
     pub frontend: &'a str,
@@ -42,23 +42,23 @@ pub struct ConnectionFacts<'a> {
     pub variables: Option<&'a Variables>,
 }
 
-/// What is known of a request's head.
+/// The facts of a request's head.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestFacts<'a> {
     /// As received.
     pub method: &'a Method,
     /// The target as received.
     pub target: &'a Uri,
-    /// The path in the spelling that conditions look at: as received, or another one.
+    /// The path in the spelling that conditions compare: as received, or another one.
     pub path: &'a str,
-    /// Other spellings of `path` that some servers take for the same. Read only by conditions that are
-    /// compiled with [`Condition::compile_folded`](super::Condition::compile_folded).
+    /// Other spellings of `path` that some servers treat as the same. Read only by conditions that
+    /// are compiled with [`Condition::compile_folded`](super::Condition::compile_folded).
     pub also: &'a [&'a str],
     /// As received.
     pub headers: &'a HeaderMap,
 }
 
-/// What is known of a response's head.
+/// The facts of a response's head.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseFacts<'a> {
     /// As the server sent it.
@@ -77,7 +77,7 @@ pub(super) enum Side {
 }
 
 impl<'a> Facts<'a> {
-    /// Where `variable` is kept.
+    /// The variables among which `variable` is kept.
     pub fn holder_of(&self, variable: &Variable) -> Option<&'a Variables> {
         match variable.scope {
             Scope::Session => self.connection.variables,
@@ -100,8 +100,9 @@ impl<'a> Facts<'a> {
         (!has_field).then_some(authority.as_str())
     }
 
-    /// The lines of the field `name`, in order; with `None`, those of all fields. An HTTP/2 request has its
-    /// host in the target instead of a `Host` field (RFC 9113 §8.3.1): that is then the line of `Host`.
+    /// The lines of the field `name`, in order; with `None`, those of all fields. An HTTP/2 request
+    /// has its host in the target instead of a `Host` field (RFC 9113 §8.3.1); the target's host is
+    /// then the line of `Host`.
     pub(super) fn lines(
         &self,
         side: Side,

@@ -1,4 +1,4 @@
-//! The fetches: where a value comes from. The table is [`crate::plan::expr::Fetch`].
+//! The fetches: the sources of values. The table is [`crate::plan::expr::Fetch`].
 
 use std::net::IpAddr;
 use std::ops::ControlFlow;
@@ -10,7 +10,7 @@ use crate::plan::expr::{Argument, Fetch};
 use super::facts::{Facts, RequestFacts, ResponseFacts, Side};
 use super::scratch::{Scratch, Value};
 
-/// The one value of a fetch: of several, the last one, or the occurrence that is asked for.
+/// The one value of a fetch: of several, the last one, or the wanted occurrence.
 pub(super) fn one<'a>(
     fetch: Fetch,
     arguments: &'a [Argument],
@@ -94,7 +94,7 @@ pub(super) fn one<'a>(
     }
 }
 
-/// Shows `see` each value of a fetch that has many, in order, until it breaks.
+/// Calls `see` with each value of a fetch that has many, in order, until it breaks.
 pub(super) fn each<'a>(
     fetch: Fetch,
     arguments: &'a [Argument],
@@ -140,7 +140,7 @@ pub(super) fn each<'a>(
                 }
             }
         }
-        // The table says that no other fetch has many values.
+        // By the table, no other fetch has many values.
         _ => {}
     }
     ControlFlow::Continue(())
@@ -225,7 +225,7 @@ fn field(arguments: &[Argument]) -> Option<&HeaderName> {
     }
 }
 
-/// The name that is asked for, as bytes.
+/// The wanted name, as bytes.
 fn named(arguments: &[Argument]) -> Option<&[u8]> {
     match arguments.first() {
         Some(Argument::Text(name)) => Some(name.as_bytes()),
@@ -233,7 +233,7 @@ fn named(arguments: &[Argument]) -> Option<&[u8]> {
     }
 }
 
-/// The occurrence that is asked for of a field's values, or of its lines; else the last one.
+/// The wanted occurrence of a field's values, or of its lines; else the last one.
 fn occurrence<'a>(fetch: Fetch, arguments: &'a [Argument], facts: &Facts<'a>) -> Value<'a> {
     let asked = match arguments.get(1) {
         Some(Argument::Int(index)) => *index,
@@ -256,8 +256,8 @@ fn occurrence<'a>(fetch: Fetch, arguments: &'a [Argument], facts: &Facts<'a>) ->
     found.map_or(Value::Absent, Value::Text)
 }
 
-/// The item with index `nth`, from the end unless `is_forwards`. Lists can only be read forwards: a
-/// comma within quotes is none.
+/// The item with index `nth`, counted from the end unless `is_forwards`. Lists can only be read
+/// forwards: a comma within quotes does not separate.
 fn nth_of<I: Iterator>(is_forwards: bool, nth: usize, items: impl Fn() -> I) -> Option<I::Item> {
     match is_forwards {
         true => items().nth(nth),
@@ -268,8 +268,8 @@ fn nth_of<I: Iterator>(is_forwards: bool, nth: usize, items: impl Fn() -> I) -> 
     }
 }
 
-/// The values of a line: what stands between commas that are not within quotes, without the space
-/// around it. A line has at least one (RFC 9110 §5.6.1, §5.6.4).
+/// The values of a line: separated by commas that are not within quotes, without the space around
+/// them. A line has at least one (RFC 9110 §5.6.1, §5.6.4).
 fn values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
     std::iter::from_fn(move || {
@@ -306,7 +306,7 @@ fn cookies(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// Names and values of the parameters behind a delimiter, which is `?` unless another is given.
+/// Names and values of the parameters after a delimiter, which is `?` by default.
 fn parameters<'a>(
     request: &RequestFacts<'a>,
     delimiter: Option<&Argument>,

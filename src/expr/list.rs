@@ -1,4 +1,4 @@
-//! Lists that values are looked up in: a search costs the same however long the list is.
+//! Lists for look-ups: the cost of a search does not depend on the length.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -14,12 +14,12 @@ use super::scratch::{Scratch, Value};
 #[derive(Debug)]
 pub(super) enum List {
     Texts(HashSet<Box<[u8]>>),
-    /// Sorted and apart from each other.
+    /// Sorted; none touches another.
     Ranges(Box<[(i64, i64)]>),
     Networks(Networks),
 }
 
-/// Addresses as ranges, sorted and apart from each other.
+/// Addresses as ranges, sorted; none touches another.
 #[derive(Debug)]
 pub(super) struct Networks {
     v4: Box<[(u32, u32)]>,
@@ -37,7 +37,7 @@ impl List {
         }
     }
 
-    /// Whether it is one of texts.
+    /// Whether it is a list of texts.
     pub(super) fn has_texts(&self) -> bool {
         matches!(self, Self::Texts(_))
     }
@@ -81,7 +81,7 @@ impl Networks {
     }
 }
 
-/// The same ranges, sorted, those that touch as one.
+/// The same ranges, sorted; ranges that touch are merged.
 fn merged<T: Copy + Ord>(mut ranges: Vec<(T, T)>, next: impl Fn(T) -> Option<T>) -> Box<[(T, T)]> {
     ranges.sort_unstable();
     let mut merged: Vec<(T, T)> = Vec::with_capacity(ranges.len());

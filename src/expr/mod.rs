@@ -1,11 +1,12 @@
 //! Expressions, conditions and templates, compiled and evaluated.
 //!
-//! `control::assemble` compiles what the plan has ([`crate::plan::expr`]); rooms of the data plane
-//! evaluate it against the [`Facts`] of an exchange. Pure: no clock, no state, and no allocation once
-//! a worker's [`Scratch`] has grown to what its expressions need.
+//! `control::assemble` compiles the expressions of the plan ([`crate::plan::expr`]); rooms of the
+//! data plane evaluate them against the [`Facts`] of an exchange. Pure: no clock, no state, and no
+//! allocation once a worker's [`Scratch`] has grown to the size that its expressions need.
 //!
-//! Names, types and semantics are HAProxy's (configuration manual, sections 7.3 and 7.4). Every type
-//! was checked when the configuration was loaded: evaluation cannot fail, a value can only be absent.
+//! Names, types and semantics are HAProxy's (configuration manual, sections 7.3 and 7.4). Every
+//! type was checked when the configuration was loaded: evaluation cannot fail, but a value can be
+//! absent.
 
 mod case;
 mod condition;

@@ -18,8 +18,8 @@ pub struct Program {
     conversions: Box<[Conversion]>,
     /// Whether a condition looks at several values.
     has_many: bool,
-    /// Of its values. Where it is ignored, they are in lower case, and there is one for each spelling
-    /// of the path.
+    /// The case of its values. If it is ignored, they are in lower case, and there is one value for
+    /// each spelling of the path.
     case: Case,
 }
 
@@ -44,8 +44,8 @@ impl Program {
         }
     }
 
-    /// The same with one value, where a condition would look at several: two lists that a client sends
-    /// are not held against each other, which would cost the product of their lengths.
+    /// The same with one value, where a condition would look at several. Two lists that a client
+    /// sends are never compared item by item, which would cost the product of their lengths.
     pub(super) fn with_one_value(self) -> Self {
         Self {
             has_many: false,
@@ -53,13 +53,13 @@ impl Program {
         }
     }
 
-    /// Its one value: of several, the last one.
+    /// The one value: of several, the last one.
     pub fn value<'a>(&'a self, facts: &Facts<'a>, scratch: &mut Scratch) -> Value<'a> {
         let value = fetch::one(self.fetch, &self.arguments, facts, scratch);
         self.converted(value, scratch)
     }
 
-    /// Whether `test` holds for one of its values; it sees none when there is none.
+    /// Whether `test` holds for one of its values; it is not called if there is none.
     pub(super) fn any<'a>(
         &'a self,
         facts: &Facts<'a>,

@@ -1,4 +1,4 @@
-//! Values, and the room in which they are computed.
+//! Values, and the buffer in which they are computed.
 
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -7,10 +7,11 @@ use crate::plan::expr::Type;
 
 /// A value while an expression is evaluated.
 ///
-/// A text that an expression made itself lies in the [`Scratch`]: [`Scratch::text`] has its bytes.
+/// A text that an expression made itself is in the [`Scratch`]: [`Scratch::text`] returns its
+/// bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// There is none.
+    /// No value.
     Absent,
     /// True or false.
     Bool(bool),
@@ -20,28 +21,28 @@ pub enum Value<'a> {
     Ip(IpAddr),
     /// Bytes of the exchange, or of the configuration.
     Text(&'a [u8]),
-    /// Bytes of the scratch, from one index to another.
+    /// Bytes of the scratch, from the first index to the second.
     Scratch(u32, u32),
 }
 
-/// Where the values of one evaluation are made. One a worker; bounded.
+/// The buffer for the values of one evaluation. One for each worker; bounded.
 #[derive(Debug, Default)]
 pub struct Scratch {
     bytes: Vec<u8>,
-    /// For what is made from a text that lies in `bytes` itself.
+    /// For texts that are made from a text in `bytes`.
     spare: Vec<u8>,
 }
 
-/// What the values of one evaluation may take together: many times the largest head, so that only a
-/// replacement that makes a text much longer comes to it. Over it a value is absent, as one that
-/// HAProxy finds no room for in its buffer.
+/// The most bytes of all values of one evaluation: many times the largest head, so that only a
+/// replacement that makes a text much longer reaches it. Then the value is absent, as in HAProxy
+/// when its buffer has no room.
 pub(super) const MOST_BYTES: usize = 4 << 20;
 
-/// What is kept for the next evaluation.
+/// The most bytes that are kept for the next evaluation.
 const KEPT_BYTES: usize = 64 << 10;
 
 impl Scratch {
-    /// Makes room for the next evaluation. Values of the one before have no bytes any more.
+    /// Clears the buffer for the next evaluation. Older values have no bytes any more.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.spare.clear();
@@ -49,12 +50,12 @@ impl Scratch {
         self.spare.shrink_to(KEPT_BYTES);
     }
 
-    /// How much was written; see [`Scratch::rewind`].
+    /// The number of bytes written; see [`Scratch::rewind`].
     pub(super) fn mark(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Forgets what was written since `mark`.
+    /// Removes all bytes that were written since `mark`.
     pub(super) fn rewind(&mut self, mark: usize) {
         self.bytes.truncate(mark);
     }
@@ -79,7 +80,7 @@ impl Scratch {
         Value::Scratch(start as u32, self.bytes.len() as u32)
     }
 
-    /// The text that `write` makes of another one; absent when it says that it does not fit.
+    /// The text that `write` makes of another one; absent if `write` reports that it does not fit.
     pub(super) fn rewrite<'a>(
         &mut self,
         value: Value<'a>,
@@ -97,7 +98,7 @@ impl Scratch {
             self.spare = made;
             return Value::Absent;
         }
-        // The text that it was made of has no other reader.
+        // Nothing else reads the text that it was made of.
         if let Value::Scratch(start, end) = value
             && end as usize == self.bytes.len()
         {
@@ -137,8 +138,8 @@ impl Scratch {
         }
     }
 
-    /// The same value as a number: a text is the number that it begins with, and 0 when it begins
-    /// with none, as for HAProxy; an empty text is none.
+    /// The same value as a number: the number at the beginning of a text, or 0 if it begins with
+    /// none, as for HAProxy; an empty text has no number.
     pub(super) fn int_of<'a>(&self, value: Value<'a>) -> Value<'a> {
         match value {
             Value::Bool(value) => Value::Int(value.into()),
@@ -162,7 +163,7 @@ impl Scratch {
         }
     }
 
-    /// The same value cast to what a converter takes.
+    /// The same value, cast to the type that a converter takes.
     pub(super) fn cast<'a>(&mut self, value: Value<'a>, to: Type) -> Value<'a> {
         match to {
             Type::Text => self.text_of(value),
@@ -173,7 +174,7 @@ impl Scratch {
     }
 }
 
-/// The number that `text` begins with, bounded to 64 bits; 0 when it begins with none.
+/// The number at the beginning of `text`, bounded to 64 bits; 0 if it begins with none.
 fn leading_number(text: &[u8]) -> i64 {
     let (is_negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),

@@ -26,7 +26,7 @@ impl Template {
         Self(pieces.collect())
     }
 
-    /// The text that it gives for an exchange. What is absent is nothing.
+    /// Renders the template for an exchange. An absent value becomes empty text.
     pub fn render(&self, facts: &Facts<'_>, scratch: &mut Scratch) -> Vec<u8> {
         let mut text = Vec::new();
         for piece in &self.0 {

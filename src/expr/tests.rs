@@ -1,4 +1,4 @@
-//! What expressions and conditions give, written as in a configuration.
+//! The values of expressions and conditions, written as in a configuration.
 //!
 //! The examples of `field`, `word` and `regsub` are those of HAProxy's configuration manual.
 
@@ -380,7 +380,7 @@ proptest! {
     }
 }
 
-/// Each as HAProxy 2.6 has it.
+/// Each as in HAProxy 2.6.
 #[test]
 fn a_quote_that_is_not_closed_reaches_to_the_end_of_the_line() {
     for (line, count, last) in [
@@ -423,7 +423,7 @@ fn a_template_is_text_with_values() {
         render("%[src]:%[dst_port] %% %[path,upper]"),
         "192.0.2.7:8443 % /A"
     );
-    // Of several values the last one; of an absent one nothing.
+    // Of several values the last one; for an absent one nothing.
     assert_eq!(render("<%[req.hdr(x-list)]|%[req.hdr(none)]>"), "<two|>");
     assert_eq!(render(""), "");
 }

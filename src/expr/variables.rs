@@ -1,4 +1,4 @@
-//! Variables: what rules have set, with the exchange or the client's connection they belong to.
+//! Variables: values that rules have set, kept with the exchange or the client's connection.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -9,8 +9,8 @@ use super::scratch::{Scratch, Value};
 
 /// The variables of one exchange, or of one client connection.
 ///
-/// There are at most as many as the configuration has names, and a text in one is no longer than a
-/// scratch. Almost always there are none, and then this is one empty vector.
+/// At most as many as the configuration has names; a text in one is no longer than a scratch.
+/// Almost always there are none: then this is an empty vector.
 #[derive(Debug, Default)]
 pub struct Variables(RefCell<Vec<(Variable, Owned)>>);
 
@@ -24,7 +24,7 @@ enum Owned {
 }
 
 impl Variables {
-    /// Sets `variable` to `value`; an absent value takes the variable away.
+    /// Sets `variable` to `value`; an absent value removes the variable.
     pub fn set(&self, variable: &Variable, value: Value<'_>, scratch: &Scratch) {
         let mut all = self.0.borrow_mut();
         let index = all.iter().position(|(known, _)| known == variable);

@@ -1,6 +1,6 @@
 //! Listening sockets: bound on the control thread, used on the workers.
 //!
-//! Binding and accepting are apart because a reload has to know that every new address can be had
+//! Binding and accepting are apart because a reload must know that every new address can be bound
 //! before anything changes.
 
 use std::cell::Cell;
@@ -24,16 +24,16 @@ use super::stream::Stream;
 use super::taken;
 use super::unix::{self, SocketFile};
 
-/// Connections that the kernel holds for us while we are busy; it takes less when `somaxconn` is less.
+/// The most connections that the kernel queues while we are busy; `somaxconn` may lower it.
 pub(super) const BACKLOG: i32 = 4096;
 
-/// A socket that has its address, on its way to the worker that will accept from it.
+/// A bound socket, on its way to the worker that will accept from it.
 pub struct Socket {
     kind: Kind,
     alive: Arc<()>,
 }
 
-/// A socket as it is known to the thread that has bound it and handed it on.
+/// The data about a socket that the thread keeps which bound it and handed it on.
 #[derive(Debug)]
 pub struct Trace {
     inode: Option<u64>,
@@ -46,12 +46,12 @@ enum Kind {
     Other(Box<dyn OtherListener>),
 }
 
-/// Who has bound a socket.
+/// The process that bound a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
-    /// We, for ourselves.
+    /// We did, for ourselves.
     Own,
-    /// The process that started us, which has it too.
+    /// The process that started us, which also holds it.
     Inherited,
 }
 
@@ -59,7 +59,7 @@ enum Origin {
 pub struct Listener {
     accepting: Accepting,
     own_end: Option<SocketAddr>,
-    /// Whether it takes no new connection.
+    /// Whether it refuses new connections.
     turns_away: Cell<bool>,
     #[expect(dead_code, reason = "its end is looked for, see `Trace`")]
     alive: Arc<()>,
@@ -67,7 +67,7 @@ pub struct Listener {
 
 enum Accepting {
     Tcp(TcpListener, Origin),
-    /// The file goes with the last of the workers' sockets.
+    /// The file is removed with the last of the workers' sockets.
     Unix(
         UnixListener,
         #[expect(dead_code, reason = "held for its end")] Option<Arc<SocketFile>>,
@@ -87,12 +87,12 @@ impl Socket {
         Self::new(Kind::Other(listener))
     }
 
-    /// The address it listens on, with the port that port 0 became; `None` for a Unix socket without
-    /// a name, which only another process can have made.
+    /// The address it listens on, with the real port in place of 0; `None` for a Unix socket
+    /// without a name, which only another process can have made.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The system's error.
     pub fn local_addr(&self) -> io::Result<Option<Address>> {
         Ok(match &self.kind {
             Kind::Tcp(listener, _) => Some(listener.local_addr()?.into()),
@@ -110,7 +110,7 @@ impl Socket {
         is_ipv6 && !SockRef::from(listener).only_v6().unwrap_or(true)
     }
 
-    /// What is left here of it when it is handed on.
+    /// The data to keep about it when it is handed on.
     pub fn trace(&self) -> Trace {
         let inode = match &self.kind {
             Kind::Tcp(listener, _) => rustix::fs::fstat(listener).ok().map(|stat| stat.st_ino),
@@ -122,12 +122,12 @@ impl Socket {
         }
     }
 
-    /// Lets clients connect. A socket that is only bound has its address, and no client is connected to
-    /// it: whether it will be used is not certain before all addresses are bound.
+    /// Lets clients connect. A socket that is only bound has its address, but no client is
+    /// connected to it: only when all addresses are bound is it certain that it will be used.
     ///
     /// # Errors
     ///
-    /// What the system says: another process may have come between.
+    /// The system's error: another process may have taken the address meanwhile.
     pub fn listen(&self) -> io::Result<()> {
         match &self.kind {
             Kind::Tcp(listener, Origin::Own) => SockRef::from(listener).listen(BACKLOG),
@@ -135,11 +135,11 @@ impl Socket {
         }
     }
 
-    /// Hands it to the runtime of the thread that calls.
+    /// Hands it to the runtime of the calling thread.
     ///
     /// # Errors
     ///
-    /// What the system says when the runtime can watch no further descriptor.
+    /// The system's error if the runtime can watch no further descriptor.
     pub fn into_listener(self) -> io::Result<Listener> {
         let mut own_end = None;
         let accepting = match self.kind {
@@ -160,7 +160,7 @@ impl Socket {
         })
     }
 
-    /// The same socket once more, for another worker.
+    /// A second descriptor of the same socket, for another worker.
     fn copy(&self) -> io::Result<Self> {
         Ok(Self::new(match &self.kind {
             Kind::Tcp(listener, origin) => Kind::Tcp(listener.try_clone()?, *origin),
@@ -171,19 +171,19 @@ impl Socket {
 }
 
 impl Trace {
-    /// The number by which the kernel knows it, where it is one for TCP.
+    /// Its inode, if it is a TCP socket.
     pub fn inode(&self) -> Option<u64> {
         self.inode
     }
 
-    /// Whether it has not been closed.
+    /// Whether it is open.
     pub fn is_open(&self) -> bool {
         self.alive.strong_count() > 0
     }
 }
 
 impl Listener {
-    /// Our own end of each connection, where it is known before the connection is.
+    /// Our end of each connection, if it is the same for all.
     pub fn own_end(&self) -> Option<SocketAddr> {
         self.own_end
     }
@@ -192,7 +192,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// What the system says: of the new connection, or that there is no descriptor left.
+    /// The system's error: of the new connection, or that there is no descriptor left.
     ///
     /// # Cancel safety
     ///
@@ -223,13 +223,13 @@ impl Listener {
         })
     }
 
-    /// Takes no new connection, or takes some again. A client that comes meanwhile gets no answer and
-    /// tries again after a second (RFC 6298 §2.1), when another socket may have the address; a
-    /// handshake that has begun goes on. Of a Unix socket, and of one that the process which started
-    /// us has too, nothing changes.
+    /// Refuses new connections, or accepts them again. A client that connects meanwhile gets no
+    /// answer and tries again after a second (RFC 6298 §2.1), when another socket may have the
+    /// address; handshakes in progress continue. Has no effect on a Unix socket, nor on one that
+    /// the process which started us also holds.
     ///
-    /// This is for a socket that is about to close: a client whose handshake is over between the last
-    /// look into the queue and the closing would be reset.
+    /// For a socket that is about to close: a client whose handshake ends between the last look
+    /// into the queue and the close would be reset.
     pub fn turn_away(&self, turns_away: bool) {
         let Accepting::Tcp(listener, Origin::Own) = &self.accepting else {
             return;
@@ -238,16 +238,16 @@ impl Listener {
             return;
         }
         let socket = SockRef::from(listener);
-        // A kernel that refuses leaves the moment in which a client is reset.
+        // If the kernel refuses, there remains a moment in which a client is reset.
         let _ = match turns_away {
             true => socket.attach_filter(&NO_SYN),
             false => socket.detach_filter(),
         };
     }
 
-    /// A connection that is in the queue, for when the socket is about to close: asks the system
-    /// itself. [`Listener::poll_accept`] only asks when the runtime has heard of a connection, and one
-    /// that it has not heard of yet would be reset.
+    /// A connection from the queue of a socket that is about to close: asks the kernel itself.
+    /// [`Listener::poll_accept`] asks only after the runtime has been notified, and a connection
+    /// without a notification yet would be reset.
     ///
     /// # Errors
     ///
@@ -277,9 +277,9 @@ impl Listener {
     }
 }
 
-/// A classic BPF program that drops segments with SYN set, as each new connection begins with one. The
-/// kernel shows it a segment from its TCP header on, whose byte 13 has the flags (RFC 9293 §3.1).
-/// Connections inherit it, and have no use for such a segment either.
+/// A classic BPF program that drops segments with SYN set, with which each new connection begins.
+/// The kernel runs it on a segment from its TCP header on, whose byte 13 has the flags (RFC 9293
+/// §3.1). Connections inherit it, but never need such a segment.
 static NO_SYN: [SockFilter; 4] = [
     SockFilter::new(BPF_LOAD_BYTE, 0, 0, 13),
     SockFilter::new(BPF_JUMP_IF_ANY_BIT, 1, 0, 0x02),
@@ -294,8 +294,9 @@ const BPF_JUMP_IF_ANY_BIT: u16 = 0x45;
 /// `BPF_RET | BPF_K`.
 const BPF_RETURN: u16 = 0x06;
 
-/// Our end of all connections, if it can only be one: not where all addresses of the machine are
-/// listened at, nor where connections to others are led here (`IP_TRANSPARENT`).
+/// Our end of all connections, if it can only be one: unknown if the socket listens on all
+/// addresses of the machine, or if connections to other addresses are redirected here
+/// (`IP_TRANSPARENT`).
 fn only_end_of(listener: &StdListener) -> Option<SocketAddr> {
     let addr = listener.local_addr().ok()?;
     let socket = SockRef::from(listener);
@@ -303,12 +304,12 @@ fn only_end_of(listener: &StdListener) -> Option<SocketAddr> {
         SocketAddr::V4(_) => socket.ip_transparent_v4(),
         SocketAddr::V6(_) => socket.ip_transparent_v6(),
     };
-    // Where that cannot be asked, each connection is asked for its end.
+    // If that is unknown, each connection is asked for its end.
     (!is_transparent.ok()? && !addr.ip().is_unspecified()).then_some(addr)
 }
 
-/// Binds `address`, once for each of `copies` workers. `mode` is for the file of a Unix socket; `own`
-/// are the inodes of sockets of ours that have an address in common with it.
+/// Binds `address`, once for each of `copies` workers. `mode` is for the file of a Unix socket;
+/// `own` are the inodes of our sockets whose address overlaps with it.
 pub(super) fn bind(
     address: &ListenAddress,
     mode: FileMode,
@@ -335,7 +336,7 @@ pub(super) fn bind(
     }
 }
 
-/// The address with the number that the interface `zone` has now.
+/// The address, with the present number of the interface `zone`.
 pub(super) fn with_zone(ip: Ipv6Addr, zone: &str, port: u16) -> io::Result<SocketAddr> {
     let any = RawSocket::new(Domain::IPV6, Type::DGRAM, None)?;
     let index = name_to_index(any.as_fd(), zone).map_err(|error| match error {
@@ -348,8 +349,9 @@ pub(super) fn with_zone(ip: Ipv6Addr, zone: &str, port: u16) -> io::Result<Socke
     Ok(SocketAddrV6::new(ip, port, 0, index).into())
 }
 
-/// One socket for all workers, each with its own descriptor. There is no `SO_REUSEPORT` for what is
-/// not bound by us, nor for Unix sockets: all workers hear of a connection, and the first takes it.
+/// One socket for all workers, each with its own descriptor. Sockets that we have not bound, and
+/// Unix sockets, cannot use `SO_REUSEPORT`: all workers are woken for a connection, and the first
+/// one takes it.
 fn copied(socket: Socket, copies: usize) -> io::Result<Vec<Socket>> {
     let mut sockets = Vec::with_capacity(copies);
     while sockets.len() + 1 < copies {
@@ -362,13 +364,13 @@ fn copied(socket: Socket, copies: usize) -> io::Result<Vec<Socket>> {
 /// Binds `copies` sockets that share `addr`, after making sure that no other process has it.
 fn bind_shared(addr: SocketAddr, copies: usize, own: &[u64]) -> io::Result<Vec<Socket>> {
     if addr.port() != 0 {
-        // Two processes that both set SO_REUSEPORT get the same port without a word, and each
+        // Two processes that both set SO_REUSEPORT get the same port without an error, and each
         // receives a part of the traffic.
         if own.is_empty() {
-            // A bind without it fails then.
+            // Then a bind without it fails.
             bound(addr, Sharing::Alone)?;
         } else if taken::by_another(addr, own) {
-            // That bind would fail because of our own.
+            // That bind would fail because of our own socket.
             return Err(io::ErrorKind::AddrInUse.into());
         }
     }
@@ -388,14 +390,14 @@ enum Sharing {
     BetweenWorkers,
 }
 
-/// A socket that has `addr` and does not listen: a client would be connected to it.
+/// A bound socket that does not listen: clients would be connected to it.
 fn bound(addr: SocketAddr, sharing: Sharing) -> io::Result<StdListener> {
     let socket = RawSocket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     let options = SockRef::from(&socket);
     if addr.is_ipv6() {
         options.set_only_v6(true)?;
     }
-    // A restart must not wait for the connections of the last run to leave TIME_WAIT.
+    // A restart must not wait for connections of the last run in TIME_WAIT.
     options.set_reuse_address(true)?;
     if sharing == Sharing::BetweenWorkers {
         options.set_reuse_port(true)?;

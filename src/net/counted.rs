@@ -1,4 +1,4 @@
-//! A socket that holds its permit among the descriptors, if it was given one.
+//! A socket that holds a permit of `descriptors`, if it was given one.
 
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, BorrowedFd};

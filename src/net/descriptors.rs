@@ -1,18 +1,20 @@
-//! The descriptors that connections may take, and who makes room when none is left.
+//! Shares out the descriptors of connections, and has room made when none is left.
 //!
-//! The limit of open files is one for the whole process. What remains of it after listening sockets,
-//! runtimes, pipes and a reserve (admin listener, logs, checks, reloads) is shared out here: so many
-//! client connections, which `max_connections` counts, and so many connections to servers, which are
-//! counted here. A worker takes a [`Permit`] before it opens one; the permit lies in the socket and is
-//! given back with it.
+//! The limit of open files holds for the whole process. The rest after listening sockets, runtimes,
+//! pipes and a reserve (admin listener, logs, checks, reloads) is shared out here: so many client
+//! connections, which `max_connections` counts, and so many connections to servers, which are
+//! counted here. A worker takes a [`Permit`] before it opens one; the permit is kept in the socket
+//! and returned with it.
 //!
-//! Half of the permits are for every exchange. The other half is for those of client connections that
-//! hold less than their fair share, so that a few clients with many streams do not take all.
+//! Half of the permits are for every exchange. The other half is for exchanges of client
+//! connections that hold less than their fair share, so that a few clients with many streams do not
+//! take all.
 //!
-//! When no permit is free, the exchange waits for a moment, and the workers are asked one after the
-//! other for room: first for connections that are idle, then for exchanges whose client takes nothing.
+//! When no permit is free, the exchange waits for a moment, and the workers are asked one after
+//! another to make room: first by closing idle connections, then by ending exchanges whose client
+//! reads nothing.
 //!
-//! Nothing here is touched but when a connection is opened or closed.
+//! Only opening and closing a connection uses this file.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,55 +23,56 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::base::clock::{self, Duration};
 
-/// How long an exchange waits for a permit. Idle connections make room within milliseconds; what is not
-/// free by then would only lengthen the line.
+/// How long an exchange waits for a permit. Idle connections make room within milliseconds; longer
+/// waits would only make the queue longer.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Descriptors that a listening socket takes on each worker: itself, and a connection that was
-/// accepted and waits because there are as many as may be.
+/// Descriptors of a listening socket on each worker: itself, and one accepted connection that waits
+/// because of a limit.
 const FILES_OF_LISTENER: u64 = 2;
 
-/// Whatever `max_connections` says, one in so many is for connections to servers.
+/// One descriptor in so many is for connections to servers, whatever `max_connections` is.
 const ONE_IN_FOR_SERVERS: u64 = 8;
 
-/// Counts the connections to servers of a process.
+/// Counts the connections of a process to servers.
 #[derive(Debug)]
 pub struct Descriptors {
     /// For client connections, connections to servers and listening sockets. Never changes.
     all: u64,
     /// For every exchange.
     common: Arc<Permits>,
-    /// For those whose client connection holds less than its share.
+    /// For exchanges whose client connection holds less than its share.
     fair: Arc<Permits>,
-    /// Client connections that are open. Written by each that begins and ends, on every worker; read when a
-    /// connection to a server is opened. `Relaxed`: it orders nothing.
+    /// Client connections that are open. Written on every worker when one begins or ends; read when
+    /// a connection to a server is opened. `Relaxed`: it orders nothing.
     clients: AtomicU64,
     /// Connections that were closed to make room. Written by the workers; read by metrics. `Relaxed`:
     /// it orders nothing.
     closed: AtomicU64,
-    /// One for each worker.
+    /// One entry for each worker.
     workers: Box<[Asked]>,
 }
 
-/// So many connections at most.
+/// A bounded number of permits.
 #[derive(Debug)]
 struct Permits {
     free: Semaphore,
     /// Written by [`Descriptors::share_out`]; read by metrics.
     limit: AtomicUsize,
-    /// Exchanges that wait for one. Written by those; read by each connection that becomes idle. `Relaxed`:
-    /// one that is missed is asked for once more (see [`Descriptors::ask_again`]).
+    /// Exchanges that wait for one, and write this; read by each connection that becomes idle.
+    /// `Relaxed`: one that is missed is asked for once more (see [`Descriptors::ask_again`]).
     waiting: AtomicUsize,
-    /// Permits that are taken and will be none when they are given back: there were more before. Written by
-    /// `share_out`, and by each permit that pays. `Relaxed`: the semaphore orders what matters.
+    /// Permits in use that end when they are returned, because the limit was lowered. Written by
+    /// `share_out`, and by each permit that ends. `Relaxed`: the semaphore has the ordering that
+    /// matters.
     owed: AtomicUsize,
 }
 
-/// Lets one connection to a server be open. Dropping it gives it back.
+/// Permission for one open connection to a server. Returned when dropped.
 #[derive(Debug)]
 pub struct Permit(Arc<Permits>);
 
-/// What a client connection may claim.
+/// The claim of a client connection to permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// It holds less than its share.
@@ -78,11 +81,11 @@ pub enum Claim {
     Beyond,
 }
 
-/// For how many permits a worker was asked.
+/// The permits that a worker was asked to free.
 #[derive(Debug, Default)]
 struct Asked {
-    /// By how many questions may still follow, of two for each worker: see [`Room`]. Written by the exchange
-    /// that asks and by the worker.
+    /// Indexed by how many requests may still follow, of two for each worker: see [`Room`]. Written
+    /// by the exchange that asks and by the worker.
     by_questions: Mutex<Vec<usize>>,
     told: Notify,
     /// Exchanges of this worker that wait for a permit. Written by those. `Relaxed`: it is read by the same
@@ -93,29 +96,29 @@ struct Asked {
 /// Counts an exchange that waits.
 struct Waiting<'a>(&'a AtomicUsize);
 
-/// Room that a worker is asked to make.
+/// Permits that a worker is asked to free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// What is to make room.
+    /// How to free them.
     pub by: By,
-    /// How many permits.
+    /// The number of permits.
     pub permits: usize,
-    /// Questions that may follow when this worker cannot.
+    /// How many requests to other workers may follow if this one cannot.
     questions: usize,
 }
 
-/// What makes room.
+/// How permits are freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// Connections that are idle.
+    /// By closing idle connections.
     Idle,
-    /// Exchanges whose client takes nothing.
+    /// By ending exchanges whose client reads nothing.
     Stalled,
 }
 
 impl Descriptors {
-    /// For connections that may have `all` descriptors together, on so many workers. There is no bound before
-    /// [`Descriptors::share_out`].
+    /// For connections that may have `all` descriptors together, on so many workers. Without a
+    /// bound until [`Descriptors::share_out`].
     pub fn new(all: u64, workers: usize) -> Self {
         Self {
             all,
@@ -127,8 +130,8 @@ impl Descriptors {
         }
     }
 
-    /// Shares them out between `listening` sockets, clients and servers, and gives how many client
-    /// connections there may be: `max_connections`, if something is left for servers then, or half.
+    /// Shares them out between `listening` sockets, clients and servers, and returns the limit of
+    /// client connections: `max_connections`, or half of all if that left nothing for servers.
     pub fn share_out(&self, listening: u64, max_connections: Option<u64>) -> u64 {
         let all = self
             .all
@@ -153,7 +156,7 @@ impl Descriptors {
         self.clients.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// What a client connection may claim that holds so many connections to servers.
+    /// The claim of a client connection that holds so many connections to servers.
     pub fn claim(&self, held: usize) -> Claim {
         let clients = usize::try_from(self.clients.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
         let share = self.fair.limit.load(Ordering::Relaxed) / clients.max(1);
@@ -178,7 +181,7 @@ impl Descriptors {
         {
             return Some(permit);
         }
-        // Boxed: an exchange that need not wait does not carry the room for waiting.
+        // Boxed: an exchange that need not wait does not carry the state for waiting.
         Box::pin(self.wait(worker, claim)).await
     }
 
@@ -199,13 +202,13 @@ impl Descriptors {
         permit.await.ok().flatten()
     }
 
-    /// Asks the workers, `worker` first, to make room for one connection.
+    /// Asks the workers, `worker` first, to free one permit.
     pub fn ask_for_room(&self, worker: usize) {
         self.ask(worker, 2 * self.workers.len() - 1, 1);
     }
 
-    /// Asks once more for exchanges of `worker` that still wait: what was in use then may be idle now.
-    /// To be called now and then.
+    /// Asks again for exchanges of `worker` that still wait: connections that were in use may be
+    /// idle now. To be called regularly.
     pub fn ask_again(&self, worker: usize) {
         let waiting = self.workers.get(worker).map(|asked| &asked.waiting);
         let waiting = waiting.map_or(0, |waiting| waiting.load(Ordering::Relaxed));
@@ -225,7 +228,7 @@ impl Descriptors {
         asked.told.notify_one();
     }
 
-    /// Waits until `worker` is asked for room.
+    /// Waits until `worker` is asked to free permits.
     ///
     /// # Cancel safety
     ///
@@ -237,7 +240,7 @@ impl Descriptors {
         }
     }
 
-    /// What `worker` is asked for.
+    /// Takes the requests to `worker`.
     pub fn take_asked(&self, worker: usize) -> Vec<Room> {
         let Some(asked) = self.workers.get(worker) else {
             return Vec::new();
@@ -257,8 +260,8 @@ impl Descriptors {
             .collect()
     }
 
-    /// `worker` has freed so many permits of `room`; for the others the next one is asked, if there is one
-    /// that was not.
+    /// `worker` has freed so many permits of `room`; for the rest, the next worker is asked, if
+    /// there is one that was not.
     pub fn made(&self, worker: usize, room: Room, permits: usize) {
         self.closed.fetch_add(permits as u64, Ordering::Relaxed);
         let missing = room.permits.saturating_sub(permits);
@@ -274,13 +277,13 @@ impl Descriptors {
         (self.common.taken() + self.fair.taken()) as u64
     }
 
-    /// How many may be.
+    /// The limit of connections to servers.
     pub fn limit(&self) -> u64 {
         let limit = |permits: &Permits| permits.limit.load(Ordering::Relaxed) as u64;
         limit(&self.common) + limit(&self.fair)
     }
 
-    /// How many were closed to make room.
+    /// How many connections were closed to make room.
     pub fn closed(&self) -> u64 {
         self.closed.load(Ordering::Relaxed)
     }
@@ -300,7 +303,7 @@ impl Permits {
         }
     }
 
-    /// Whether a permit was owed, and is not any more.
+    /// Takes one off the owed permits; returns whether there was one.
     fn pays_one(&self) -> bool {
         let pay = |owed: usize| owed.checked_sub(1);
         let paid = self
@@ -340,7 +343,7 @@ impl Permit {
 
     async fn take(permits: &Arc<Permits>) -> Option<Self> {
         let _waiting = Waiting::on(&permits.waiting);
-        // It is never closed.
+        // The semaphore is never closed.
         permits.free.acquire().await.ok()?.forget();
         Some(Self(Arc::clone(permits)))
     }
@@ -368,7 +371,7 @@ impl Drop for Waiting<'_> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What a panicking holder left behind is whole: each section under the lock is one step.
+    // The state is whole even after a panic: each section under the lock is one step.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

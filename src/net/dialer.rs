@@ -1,4 +1,4 @@
-//! How a worker opens connections to servers: no more of them than there are descriptors for.
+//! Opens a worker's connections to servers, no more than there are descriptors for.
 
 use std::io;
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use super::Network;
 use super::descriptors::{Claim, Descriptors};
 use super::stream::Stream;
 
-/// How long it pauses when the system has no descriptor although there should be one, and how often.
+/// The pause when the system has no descriptor although there should be one, and how often it is
+/// made.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(20);
 const SHORTAGE_TRIES: u32 = 10;
 
@@ -35,21 +36,22 @@ impl Dialer {
         }
     }
 
-    /// What counts them.
+    /// The counter of connections to servers.
     pub fn descriptors(&self) -> &Descriptors {
         &self.descriptors
     }
 
-    /// Opens a connection to `address`, as [`Network::connect`] does, for a client connection that may claim
-    /// so much.
+    /// Opens a connection to `address`, as [`Network::connect`] does, for a client connection with
+    /// this claim.
     ///
     /// # Errors
     ///
-    /// What the system says. Without a descriptor ([`is_shortage`]) only when no room was made in time.
+    /// The system's error. A shortage of descriptors ([`is_shortage`]) only if no room was made in
+    /// time.
     ///
     /// # Cancel safety
     ///
-    /// A connection that is not there yet is given up when it is dropped.
+    /// An unfinished connection is aborted when it is dropped.
     pub async fn connect(&self, address: &Address, claim: Claim) -> io::Result<Stream> {
         let Some(permit) = self.descriptors.permit(self.worker, claim).await else {
             return Err(Errno::MFILE.into());
@@ -58,7 +60,7 @@ impl Dialer {
         loop {
             match self.network.connect(address).await {
                 Ok(stream) => return Ok(stream.holding(permit)),
-                // Others of the process, or of the system, have what we were to have.
+                // Other parts of the process, or of the system, hold our descriptors.
                 Err(error) if is_shortage(&error) && tries > 0 => {
                     tries -= 1;
                     self.ask_for_room();
@@ -69,7 +71,7 @@ impl Dialer {
         }
     }
 
-    /// Asks for room although there should be some: the system has no descriptor.
+    /// Asks for room although permits are free: the system has no descriptor.
     pub fn ask_for_room(&self) {
         self.descriptors.ask_for_room(self.worker);
     }

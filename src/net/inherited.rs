@@ -1,4 +1,5 @@
-//! Listening sockets that the process which started us has bound: `fd://3`, or by name from systemd.
+//! Listening sockets that the process which started us has bound: `fd://3`, or by name from
+//! systemd.
 //!
 //! The descriptor that was handed over stays open and is only copied, so that a later reload finds it
 //! again. systemd's protocol is `sd_listen_fds(3)`: descriptors from 3 on, as many as `LISTEN_FDS`
@@ -13,14 +14,14 @@ use socket2::{Domain, Socket as RawSocket, Type};
 
 use crate::base::address::Descriptor;
 
-/// The first descriptor that is handed over; those before are the standard streams.
+/// The first descriptor that is handed over; smaller ones are the standard streams.
 const FIRST: RawFd = 3;
 
 /// A copy of the socket that `descriptor` names.
 ///
 /// # Errors
 ///
-/// Nothing of that name was handed over, or it is no socket that listens for streams.
+/// Nothing of that name was handed over, or it is not a listening stream socket.
 pub(super) fn take(descriptor: &Descriptor) -> io::Result<RawSocket> {
     let number = match descriptor {
         Descriptor::Number(number) => RawFd::try_from(*number).map_err(io::Error::other)?,
@@ -31,7 +32,7 @@ pub(super) fn take(descriptor: &Descriptor) -> io::Result<RawSocket> {
     if !listens(&socket).unwrap_or(false) {
         let why = format!("descriptor {number} is not a listening socket");
         return Err(invalid(match Handed::from_environment() {
-            // It is a file of our own then, which merely has that number.
+            // Then it is a file of our own that happens to have that number.
             Err(none) => format!("{why}: {none}"),
             Ok(_) => why,
         }));
@@ -46,14 +47,14 @@ fn listens(socket: &RawSocket) -> io::Result<bool> {
 }
 
 fn copy(number: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: the descriptor is only looked at by this one call, which says so when it is not open.
-    // Its owner keeps it.
+    // SAFETY: only this one call uses the descriptor, and it fails if it is not open. Its owner
+    // keeps it.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
     fcntl_dupfd_cloexec(borrowed, FIRST)
         .map_err(|_| invalid(format!("descriptor {number} was not handed over")))
 }
 
-/// What systemd says that it handed over.
+/// The descriptors that systemd handed over.
 struct Handed {
     count: RawFd,
     names: String,
@@ -62,8 +63,8 @@ struct Handed {
 impl Handed {
     fn from_environment() -> io::Result<Self> {
         let variable = |name| env::var(name).unwrap_or_default();
-        // Meant for a parent of ours when it is another number: variables are passed on, and
-        // descriptors may not be.
+        // For our parent if it is another number: variables are inherited, and descriptors may not
+        // be.
         if variable("LISTEN_PID") != std::process::id().to_string() {
             return Err(invalid("no sockets were handed over (LISTEN_PID)"));
         }

@@ -1,7 +1,7 @@
 //! Listening and connecting: the only room that names tokio's sockets.
 //!
-//! A [`Network`] is passed to each room that needs one, so that the same program runs on the system's
-//! network or on a simulated one. What comes out is always a [`Stream`].
+//! A [`Network`] is passed to each room that needs one, so that the same program runs on the
+//! system's network or on a simulated one. All connections are a [`Stream`].
 
 mod bind;
 mod counted;
@@ -41,7 +41,7 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::base::address::UnixName;
 use crate::base::{Address, FileMode, ListenAddress};
 
-/// Where sockets come from.
+/// The source of sockets.
 #[derive(Clone, Default)]
 pub enum Network {
     /// The system's own.
@@ -55,15 +55,16 @@ impl Network {
     /// Binds `address` once for each of `copies` workers; `mode` is for the file of a Unix socket.
     /// Clients can connect after [`Socket::listen`].
     ///
-    /// Sockets of IP addresses share theirs by `SO_REUSEPORT`, and the kernel spreads connections
-    /// over them; of any other there is one, with a descriptor for each worker. Port 0 takes one free
-    /// port for all of them. A network that is not the system's gives one socket, whatever `copies`.
+    /// Sockets of IP addresses share their address by `SO_REUSEPORT`, and the kernel spreads
+    /// connections over them; for any other address there is one socket, with a descriptor for each
+    /// worker. Port 0 takes one free port for all of them. A simulated network returns one socket,
+    /// whatever `copies`.
     ///
     /// # Errors
     ///
-    /// What the system says; [`io::ErrorKind::AddrInUse`] also when another process holds the
-    /// address with `SO_REUSEPORT`, where a plain bind would share it silently, or listens on the
-    /// Unix socket. Sockets of our own, whose inodes are `own`, are not in the way.
+    /// The system's error; [`io::ErrorKind::AddrInUse`] also if another process holds the address
+    /// with `SO_REUSEPORT`, where a plain bind would share it silently, or listens on the Unix
+    /// socket. Our own sockets with the inodes `own` do not count.
     pub async fn bind(
         &self,
         address: &ListenAddress,
@@ -80,7 +81,7 @@ impl Network {
         }
     }
 
-    /// The address and port that `address` stands for at present, if it is for IP.
+    /// The present IP address and port of `address`, if it has one.
     pub fn resolved(&self, address: &Address) -> Option<SocketAddr> {
         match (self, address) {
             (_, Address::Ip(addr)) => Some(*addr),
@@ -91,11 +92,11 @@ impl Network {
         }
     }
 
-    /// Lets those connect to the Unix socket at `path`, which is ours, who may by `mode`.
+    /// Sets who may connect to our Unix socket at `path`.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The system's error.
     pub fn set_mode(&self, path: &Path, mode: FileMode) -> io::Result<()> {
         unix::set_mode(path, mode)
     }
@@ -104,11 +105,11 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The system's error.
     ///
     /// # Cancel safety
     ///
-    /// A connection that is not there yet is given up when it is dropped.
+    /// An unfinished connection is aborted when it is dropped.
     pub async fn connect(&self, address: &Address) -> io::Result<Stream> {
         match (self, address) {
             (Self::System, Address::Ip(addr)) => connect_tcp(*addr).await,

@@ -1,4 +1,4 @@
-//! The seam for a network that is not the system's: what a simulation implements.
+//! The trait of a network that is not the system's, for simulations.
 
 use std::future::Future;
 use std::io;
@@ -11,12 +11,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// A future behind a pointer: only simulations pay for it.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A connection of another network.
+/// A connection of a simulated network.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
-/// A network with its own idea of sockets and addresses.
+/// A network with its own sockets and addresses.
 pub trait OtherNetwork: Send + Sync {
     /// Listens on `addr`.
     fn bind(&self, addr: SocketAddr) -> Pending<'_, io::Result<Box<dyn OtherListener>>>;
@@ -25,13 +25,13 @@ pub trait OtherNetwork: Send + Sync {
     fn connect(&self, addr: SocketAddr) -> Pending<'_, io::Result<Box<dyn Io>>>;
 }
 
-/// A listening socket of another network.
+/// A listening socket of a simulated network.
 pub trait OtherListener: Send {
     /// The address it listens on.
     ///
     /// # Errors
     ///
-    /// What the network says.
+    /// The network's error.
     fn local_addr(&self) -> io::Result<SocketAddr>;
 
     /// The next connection and its peer.

@@ -1,11 +1,11 @@
-//! Pipes of the kernel, through which bytes pass from one TCP socket to another by splice(2) and
-//! never enter the process.
+//! Pipes of the kernel, through which splice(2) moves bytes from one TCP socket to another without
+//! copying them into the process.
 //!
-//! A pipe is filled only when it is empty. What cannot move a byte now is then always the socket:
-//! a source that has nothing, for an empty pipe has room, or a sink that takes nothing, for there is
-//! something. What tokio knows of that socket's readiness is what the refusal clears.
+//! A pipe is filled only when it is empty. So if no byte can be moved, it is always because of the
+//! socket: the source has no data (the empty pipe has room), or the sink takes none (the pipe has
+//! data). An unsuccessful call therefore clears the readiness of exactly that socket in tokio.
 //!
-//! `proxy::io::relay` borrows one for as long as a piece is on its way, so a worker has few, however
+//! `proxy::io::relay` borrows one only while a piece is being moved, so a worker has few, however
 //! many connections it has.
 
 use std::cell::RefCell;
@@ -22,23 +22,23 @@ use tokio::net::TcpStream;
 
 use super::Stream;
 
-/// What a pipe holds. A new one has sixteen places, and each piece of a socket's queue takes one,
-/// however short: from a network card that may be a single segment.
+/// The capacity of a pipe. A new one has sixteen slots, and each piece of a socket's queue takes
+/// one, however short: from a network card that may be a single segment.
 const PIPE_BYTES: usize = 256 << 10;
 
-/// Empty ones that are kept for the next.
+/// The most empty ones that are kept.
 const MOST_SPARE: usize = 16;
 
 /// The pipes of a worker.
 pub struct Pipes {
-    /// In use and spare; each is two descriptors.
+    /// The most, in use and spare; each is two descriptors.
     most: usize,
     spare: RefCell<Vec<Pipe>>,
-    /// Held once more by each pipe that there is.
+    /// Each pipe holds a clone of it.
     count: Rc<()>,
 }
 
-/// A pipe, and what is in it.
+/// A pipe, and the bytes in it.
 pub struct Pipe {
     from: OwnedFd,
     to: OwnedFd,
@@ -65,7 +65,7 @@ impl Pipes {
         })
     }
 
-    /// Gives one back that is empty.
+    /// Returns an empty one.
     pub fn give_back(&self, pipe: Pipe) {
         let mut spare = self.spare.borrow_mut();
         if pipe.is_empty() && spare.len() < MOST_SPARE {
@@ -73,7 +73,7 @@ impl Pipes {
         }
     }
 
-    /// How many there are.
+    /// The number of pipes.
     #[cfg(test)]
     pub fn count(&self) -> usize {
         Rc::strong_count(&self.count) - 1
@@ -83,7 +83,7 @@ impl Pipes {
 impl Pipe {
     fn new(counted: Rc<()>) -> io::Result<Self> {
         let (from, to) = pipe_with(PipeFlags::CLOEXEC)?;
-        // It fails where the user has too many, and then a pipe is of two pages: worse than a copy.
+        // It fails if the user has too many, and then a pipe has two pages: worse than copying.
         fcntl_setpipe_size(&to, PIPE_BYTES)?;
         Ok(Self {
             from,
@@ -93,17 +93,17 @@ impl Pipe {
         })
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
-    /// Takes what `source` has, and says how much; 0 at the end. It must be empty.
+    /// Fills it from `source`, and returns how many bytes; 0 at the end. The pipe must be empty.
     ///
     /// # Errors
     ///
-    /// What the system says of the source; [`io::ErrorKind::Unsupported`] when nothing is wrong with
-    /// it but that it has to be read.
+    /// The system's error of the source; [`io::ErrorKind::Unsupported`] if it has none but cannot
+    /// be spliced.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, source: &Stream) -> Poll<io::Result<usize>> {
         debug_assert!(self.is_empty(), "a refusal would be the pipe's");
         let source = tcp(source)?;
@@ -121,15 +121,15 @@ impl Pipe {
         Poll::Ready(filled)
     }
 
-    /// Gives `sink` what it takes, and says how much. It must not be empty.
+    /// Drains it into `sink`, and returns how many bytes. The pipe must not be empty.
     ///
     /// # Errors
     ///
-    /// What the system says of the sink.
+    /// The system's error of the sink.
     pub fn poll_drain(&mut self, cx: &mut Context<'_>, sink: &Stream) -> Poll<io::Result<usize>> {
         debug_assert!(!self.is_empty(), "a refusal would be the pipe's");
         let sink = tcp(sink)?;
-        // Not more than there is: the kernel would send the last of it as if more were to follow.
+        // Not more than it has: the kernel would send the last bytes as if more were to follow.
         let drain = || spliced(|| splice(&self.from, None, sink, None, self.bytes, flags()));
         let drained = loop {
             ready!(sink.poll_write_ready(cx))?;
@@ -152,7 +152,7 @@ impl fmt::Debug for Pipe {
     }
 }
 
-/// The only kind of connection whose bytes are not ours to change.
+/// The only kind of connection whose bytes pass unchanged.
 fn tcp(stream: &Stream) -> io::Result<&TcpStream> {
     match stream {
         Stream::Tcp(stream) => Ok(stream),
@@ -166,7 +166,7 @@ fn flags() -> SpliceFlags {
 
 fn spliced(splice: impl FnMut() -> Result<usize, Errno>) -> io::Result<usize> {
     retry_on_intr(splice).map_err(|errno| match errno {
-        // No error of a connection: a kernel, or a sandbox, that does not splice this.
+        // No error of the connection: this kernel, or a sandbox, cannot splice it.
         Errno::INVAL | Errno::NOSYS | Errno::PERM => io::ErrorKind::Unsupported.into(),
         errno => errno.into(),
     })
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
     use crate::base::clock::{Duration, within};
 
-    /// Far more than any of these takes.
+    /// Far more than any of these needs.
     const TIMEOUT: Duration = Duration::from_secs(20);
 
     const MOST: usize = MOST_SPARE + 5;

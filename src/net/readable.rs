@@ -1,6 +1,6 @@
-//! Waits until something can be read from a descriptor that is no socket, such as that of inotify(7).
+//! Waits until a descriptor that is no socket is readable, such as that of inotify(7).
 //!
-//! `control::watch` reads from it by itself; here is only the runtime's part.
+//! `control::watch` reads from it; here is only the runtime's part.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,7 +16,7 @@ impl Readable {
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The system's error.
     pub fn new(descriptor: OwnedFd) -> io::Result<Self> {
         // SAFETY: an `OwnedFd` has one valid descriptor until it is dropped, and never another one; the
         // `AsyncFd` owns it and nothing here takes it out.
@@ -24,11 +24,11 @@ impl Readable {
         registered.map(Self).map_err(io::Error::from)
     }
 
-    /// Waits until something can be read. What is given is to be cleared when nothing is left.
+    /// Waits until it is readable. Clear the guard when nothing is left to read.
     ///
     /// # Errors
     ///
-    /// That the runtime ends.
+    /// The runtime ends.
     ///
     /// # Cancel safety
     ///

@@ -1,7 +1,7 @@
-//! A stream that was read from, rewound for the next reader.
+//! A stream with bytes that were read already, for the next reader.
 //!
-//! Peeking at the beginning of a connection reads what has arrived, and that may be more than
-//! was looked for. TLS and HTTP read it first, and then the stream is what it was before.
+//! Peeking at the beginning of a connection reads all that has arrived, which may be more than was
+//! needed. TLS and HTTP read these bytes first, and then the stream again.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use tokio::io::ReadBuf;
 
 use super::stream::Stream;
 
-/// What was read ahead, and the stream that it is from.
+/// Bytes that were read ahead, and their stream.
 pub struct Rewind {
     /// Never empty.
     bytes: Bytes,
@@ -46,14 +46,14 @@ impl Rewind {
     }
 }
 
-/// Reads from `stream`, which is [`Stream::Rewind`]; with the last of the bytes it becomes the stream
-/// below, so that no later read pays for them.
+/// Reads from `stream`, which is [`Stream::Rewind`]; when the bytes are used up it becomes the
+/// stream below, so that later reads cost nothing more.
 pub(super) fn poll_read(
     stream: &mut Stream,
     cx: &mut Context<'_>,
     buf: &mut ReadBuf<'_>,
 ) -> Poll<std::io::Result<()>> {
-    // For the moment in which there is neither.
+    // Only during the replacement.
     let placeholder = Stream::Other(Box::new(tokio::io::empty()));
     match std::mem::replace(stream, placeholder) {
         Stream::Rewind(mut rewind) => {
@@ -90,7 +90,7 @@ mod tests {
         stream.read_exact(&mut three).await.expect("it is there");
         assert_eq!(&three, b"fir");
         assert!(matches!(stream, Stream::Rewind(_)));
-        // What is written goes past what was read.
+        // Writes are not affected by the bytes.
         stream.write_all(b"answer").await.expect("it is open");
         stream.read_exact(&mut three).await.expect("it is there");
         assert!(matches!(stream, Stream::Other(_)));

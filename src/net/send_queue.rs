@@ -1,8 +1,8 @@
-//! The send queue of a socket: what was written and its peer has not taken.
+//! The send queue of a socket: bytes that were written and that its peer has not taken.
 //!
-//! A socket is reported writable when about a third of its buffer is free, which may be more than a
-//! megabyte: for a peer that is slow, a minute without a sign of life. What it has taken meanwhile
-//! can only be asked for.
+//! A socket becomes writable when about a third of its buffer is free, which may be more than a
+//! megabyte: with a slow peer, a minute without a sign. Only a question to the kernel shows what it
+//! has taken meanwhile.
 
 use std::ffi::c_int;
 use std::io;
@@ -34,15 +34,16 @@ const SIOCOUTQ: Opcode = 0x4004_7473;
 #[cfg(test)]
 const SIOCOUTNSQ: Opcode = 0x894b;
 
-/// Bytes in the send queue of `socket`: over TCP those that the peer's system has not acknowledged,
-/// over a Unix socket the memory of those that the peer has not read. One system call.
+/// Bytes in the send queue of `socket`: over TCP, bytes that the peer's system has not
+/// acknowledged; over a Unix socket, the memory of the bytes that the peer has not read. One system
+/// call.
 pub(super) fn bytes(socket: impl AsFd) -> io::Result<u64> {
-    // SAFETY: the kernel answers this question with an int, on any kind of descriptor that knows it.
+    // SAFETY: the kernel writes an int, for any kind of descriptor that supports the request.
     let queued: c_int = unsafe { ioctl(socket, Getter::<SIOCOUTQ, c_int>::new()) }?;
     Ok(u64::try_from(queued).unwrap_or(0))
 }
 
-/// Bytes that a TCP socket has not even sent.
+/// Bytes that a TCP socket has not sent yet.
 #[cfg(test)]
 pub(super) fn unsent(socket: impl AsFd) -> io::Result<u64> {
     // SAFETY: as above.
@@ -59,7 +60,7 @@ mod tests {
     use super::*;
     use crate::base::clock::{self, Duration};
 
-    /// Makes sure that what is written is in the send queue until it is read.
+    /// Checks that written bytes are in the send queue until they are read.
     fn shrinks_as_it_is_read(mut near: impl Write + AsFd, mut far: impl Read) {
         assert_eq!(bytes(&near).expect("a socket"), 0);
         let mut written = 0;
@@ -70,7 +71,7 @@ mod tests {
         assert!(full > 0);
         let mut left = vec![0; written];
         far.read_exact(&mut left).expect("all of it");
-        // The word that it was taken is on its way.
+        // The acknowledgement is on its way.
         let deadline = clock::now() + Duration::from_secs(20);
         while bytes(&near).expect("a socket") > 0 {
             assert!(clock::now() < deadline, "it never came");

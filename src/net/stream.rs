@@ -20,8 +20,8 @@ use super::rewind::{self, Rewind};
 use super::send_queue;
 use super::tls_stream::TlsStream;
 
-/// Up to here, pieces are copied together and sent as one: `send` takes a shorter way through the
-/// kernel than `writev`, which is worth more than a copy that stays in the first-level cache.
+/// Pieces up to this size are copied together and sent as one: `send` is shorter in the kernel than
+/// `writev`, which is worth more than a copy that stays in the first-level cache.
 const GATHERED_HERE_BYTES: usize = 2048;
 
 /// `send(2)`: more is to follow.
@@ -36,7 +36,7 @@ pub enum Stream {
     Tcp(Counted<TcpStream>),
     /// A Unix socket.
     Unix(Counted<UnixStream>),
-    /// One of these of which something was read that is for the next reader.
+    /// One of these with bytes that were read already, for the next reader.
     Rewind(Box<Rewind>),
     /// TLS over another of these.
     Tls(Box<TlsStream>),
@@ -44,12 +44,12 @@ pub enum Stream {
     Other(Box<dyn Io>),
 }
 
-/// What it means that a peer sends no more.
+/// The meaning of the end of a peer's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HalfClose {
-    /// It waits for the answer all the same.
+    /// The peer waits for the answer all the same.
     IsFine,
-    /// It has gone.
+    /// The peer has left.
     IsLeaving,
 }
 
@@ -60,14 +60,14 @@ impl Stream {
         match &mut self {
             Self::Tcp(stream) => stream.hold(permit),
             Self::Unix(stream) => stream.hold(permit),
-            // Nothing was put around a connection that has just been opened, and one that is no socket
-            // takes no descriptor.
+            // A new connection has nothing around it, and one that is no socket takes no
+            // descriptor.
             Self::Rewind(_) | Self::Tls(_) | Self::Other(_) => {}
         }
         self
     }
 
-    /// Whether an exchange waits for its permit among the descriptors.
+    /// Whether an exchange waits for its permit.
     pub fn is_wanted(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_wanted(),
@@ -78,10 +78,9 @@ impl Stream {
         }
     }
 
-    /// Whether the peer has gone: it has reset the connection, or has closed its side and more than
-    /// its side is of interest (`half_close` off). Looks past bytes that have arrived and are not read
-    /// yet, but not past those that the peer could not send yet: its FIN stands behind them. One
-    /// system call.
+    /// Whether the peer has left: it has reset the connection, or has closed its side where that
+    /// counts as leaving (`half_close` off). Sees a FIN after bytes that have arrived and are not
+    /// read yet, but not after bytes that the peer could not send yet. One system call.
     pub fn has_peer_left(&self, half_close: HalfClose) -> bool {
         let stream = match self {
             Self::Tcp(stream) => stream.as_fd(),
@@ -95,27 +94,27 @@ impl Stream {
             HalfClose::IsFine => PollFlags::empty(),
         };
         let mut sockets = [PollFd::from_borrowed_fd(stream, wanted)];
-        // Errors and resets are reported whether asked for or not.
+        // Errors and resets are reported in any case.
         poll(&mut sockets, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
-    /// Closes it so that the peer sees a reset and not an end: what it got is not all. What it has not
-    /// taken yet is lost to it.
+    /// Closes it so that the peer sees a reset instead of an end, because the data is incomplete.
+    /// Bytes that the peer has not taken yet are lost.
     pub fn reset(self) {
         match self {
             Self::Tcp(stream) => {
-                // Without the option it is only closed; nothing else can be done about it.
+                // Without the option it is only closed; there is no alternative.
                 let _ = SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
             }
             Self::Tls(tls) => tls.into_below().reset(),
             Self::Rewind(rewind) => rewind.into_stream().reset(),
-            // A Unix socket knows no reset; what it got not all of is for the layer above to tell.
+            // A Unix socket has no reset; the layer above must show that the data is incomplete.
             Self::Unix(_) | Self::Other(_) => {}
         }
     }
 
-    /// Closes it after all has been sent. Under TLS the peer is told that this is the end and no
-    /// accident; dropping it would leave that open.
+    /// Closes it after all has been sent. Under TLS it sends `close_notify`, so that the peer knows
+    /// that the data is complete; dropping it would not.
     pub fn close(self) {
         match self {
             Self::Tls(tls) => tls.close(),
@@ -124,7 +123,7 @@ impl Stream {
         }
     }
 
-    /// Writes as `poll_write_vectored` does, when more is to follow at once: TCP then fills its segments
+    /// Writes as `poll_write_vectored` does, if more follows at once: TCP then fills its segments
     /// and its peer is not woken for each piece (`MSG_MORE`). [`Stream::push`] has to follow.
     pub fn poll_write_more(
         &mut self,
@@ -147,10 +146,10 @@ impl Stream {
         }
     }
 
-    /// Lets go what [`Stream::poll_write_more`] has left to wait. One system call on TCP.
+    /// Sends the bytes that [`Stream::poll_write_more`] has held back. One system call on TCP.
     pub fn push(&self) {
         match self {
-            // On a socket that holds something back, this sends it (tcp(7)).
+            // On a socket that holds bytes back, this sends them (tcp(7)).
             Self::Tcp(stream) => {
                 // It cannot fail on a connection, and a broken one is noticed when it is used.
                 let _ = stream.set_nodelay(true);
@@ -171,8 +170,8 @@ impl Stream {
         }
     }
 
-    /// Bytes that have left for the peer so far, where they wait in between: under TLS, what was
-    /// written is encrypted first and sent as the peer takes it. `None`: what was written has left.
+    /// Bytes sent so far, if they wait in between: under TLS, data is encrypted first and sent as
+    /// the peer takes it. `None`: written bytes are sent at once.
     pub fn sent(&self) -> Option<u64> {
         match self {
             Self::Tls(tls) => Some(tls.sent()),
@@ -181,8 +180,8 @@ impl Stream {
         }
     }
 
-    /// Bytes that have left for the peer and that its system has not taken yet; `None` where this is not
-    /// known. Exact over TCP; a Unix socket counts the memory that they lie in. One system call.
+    /// Bytes that were sent and that the peer's system has not taken yet; `None`: not known. Exact
+    /// over TCP; a Unix socket counts the memory that they occupy. One system call.
     pub fn send_queue(&self) -> Option<u64> {
         match self {
             Self::Tcp(stream) => send_queue::bytes(stream).ok(),
@@ -249,7 +248,7 @@ impl AsyncWrite for Stream {
         if let [only] = bufs {
             return self.poll_write(cx, only);
         }
-        // A head with a few bytes of body costs less copied together than gathered by the kernel.
+        // A head with a short body: copying is cheaper than gathering by the kernel.
         let length: usize = bufs.iter().map(|buf| buf.len()).sum();
         if length <= GATHERED_HERE_BYTES {
             let mut room = [0; GATHERED_HERE_BYTES];
@@ -325,8 +324,8 @@ mod tests {
         };
         let pieces = [IoSlice::new(b"a piece"), IoSlice::new(b"of more")];
         let mut has_waited = false;
-        // The kernel waits for so long only: a test that is held up in between finds it sent. Nor are more
-        // packets than a few sent before the first is acknowledged.
+        // The kernel holds bytes back only for a while: a test that is held up in between finds
+        // them sent. Also, only a few packets are sent before the first is acknowledged.
         for _ in 0..5 {
             let written = poll_fn(|cx| stream.poll_write_more(cx, &pieces)).await;
             assert_eq!(written.expect("there is room"), 14);

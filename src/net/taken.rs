@@ -1,8 +1,9 @@
-//! Whether another process listens at an address that sockets of our own are in the way of asking for.
+//! Whether another process listens at an address, if sockets of our own prevent a test by binding
+//! it.
 //!
-//! Before we bind an address, a bind without `SO_REUSEPORT` tells whether anything listens there. Where
-//! a socket of ours does, the kernel's own list tells whether anything else does. It is only read at a
-//! reload that moves a socket.
+//! Before we bind an address, a bind without `SO_REUSEPORT` shows whether anything listens there.
+//! If a socket of ours does, the kernel's own list shows whether anything else does. It is only
+//! read at a reload that moves a socket.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -12,8 +13,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// `TCP_LISTEN` of `include/net/tcp_states.h`, as proc(5) writes it.
 const LISTENS: &str = "0A";
 
-/// Whether a socket that is not one of `own`, by inode, listens at an address that `addr` has in common
-/// with it. A list that cannot be read has none.
+/// Whether a socket whose inode is not one of `own` listens at an address that overlaps with
+/// `addr`. An unreadable list counts as empty.
 pub(super) fn by_another(addr: SocketAddr, own: &[u64]) -> bool {
     let path = match addr.is_ipv4() {
         true => "/proc/self/net/tcp",
@@ -23,7 +24,7 @@ pub(super) fn by_another(addr: SocketAddr, own: &[u64]) -> bool {
         return false;
     };
     let lines = BufReader::new(file).lines().skip(1);
-    // Those that listen come first; of others there may be a hundred thousand.
+    // Listening sockets come first; of others there may be a hundred thousand.
     let listening = lines.map_while(|line| Listening::of(&line.ok()?));
     let own: HashSet<u64> = own.iter().copied().collect();
     let mut others = listening.filter(|listening| !own.contains(&listening.inode));
@@ -38,7 +39,7 @@ struct Listening {
 }
 
 impl Listening {
-    /// `None`: what the line is of does not listen.
+    /// `None`: the socket of the line does not listen.
     fn of(line: &str) -> Option<Self> {
         let mut fields = line.split_ascii_whitespace();
         let local = fields.nth(1)?;

@@ -1,7 +1,7 @@
-//! What an error of TLS means, in a sentence, and what to write where a setting can help.
+//! The meaning of a TLS error, in a sentence, and the setting to change, if there is one.
 //!
 //! rustls and webpki name their errors for programmers (`Other(OtherError(CaUsedAsEndEntity))`).
-//! Nothing of that reaches a log, `/status` or `check`: everything that shows such an error asks here.
+//! These names reach no log, `/status` or `check`: all messages with such an error use this file.
 
 use std::io;
 use std::time::Duration;
@@ -12,23 +12,24 @@ use rustls::{
     InvalidMessage, OtherError, PeerIncompatible,
 };
 
-/// Whose messages and certificates an error is about.
+/// The peer that an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsPeer {
-    /// A client, under the frontend's rules.
+    /// A client: under the frontend's rules.
     Client,
-    /// A server, under the backend's.
+    /// A server: under the backend's rules.
     Server,
 }
 
-/// The kind of the error that reading gives where a server does not accept our certificate, or wants one. No
-/// socket that is connected gives it.
+/// The kind of a read error that means: the server does not accept our certificate, or requires
+/// one. No other read from a connected socket yields it.
 ///
 /// In TLS 1.3 the handshake is over for us before the server has looked at our certificate (RFC 8446 §4.4.2):
 /// its alert comes where its first bytes should.
 pub const CERTIFICATE_REFUSED: io::ErrorKind = io::ErrorKind::ConnectionRefused;
 
-/// `error`, which reading from a server over TLS gave, as one of [`CERTIFICATE_REFUSED`] if it is that.
+/// `error` of a read from a server over TLS; if it means that our certificate was refused, with the
+/// kind [`CERTIFICATE_REFUSED`].
 #[cold]
 pub(super) fn with_refusal(error: io::Error) -> io::Error {
     let inner = error.get_ref();
@@ -55,7 +56,7 @@ fn is_about_certificate(alert: AlertDescription) -> bool {
     )
 }
 
-/// What `error` means.
+/// The meaning of `error`.
 pub fn tls_error(error: &Error, peer: TlsPeer) -> String {
     let who = match peer {
         TlsPeer::Client => "client",
@@ -92,7 +93,7 @@ pub fn tls_error(error: &Error, peer: TlsPeer) -> String {
         Error::HandshakeNotComplete => "the handshake is not over".to_owned(),
         // Our own words: see `proxy::upstream::trust`.
         Error::General(text) if peer == TlsPeer::Server => text.clone(),
-        // rustls says so when there is no certificate for what the client can.
+        // rustls reports this if there is no certificate for the client's algorithms.
         Error::General(_) if peer == TlsPeer::Client => {
             "no certificate is there for what the client supports".to_owned()
         }
@@ -100,7 +101,7 @@ pub fn tls_error(error: &Error, peer: TlsPeer) -> String {
     }
 }
 
-/// What is wrong with a certificate.
+/// The fault of a certificate.
 fn certificate_error(error: &CertificateError, peer: TlsPeer) -> String {
     let whose = match peer {
         TlsPeer::Client => "the client's certificate",
@@ -175,7 +176,7 @@ fn certificate_error(error: &CertificateError, peer: TlsPeer) -> String {
     }
 }
 
-/// What rustls passes on as it got it.
+/// The meaning of a webpki error that rustls passes on.
 fn webpki_error(error: &webpki::Error, whose: &str, peer: TlsPeer) -> String {
     use webpki::Error;
     let trusting = match peer {
@@ -216,7 +217,7 @@ fn webpki_error(error: &webpki::Error, whose: &str, peer: TlsPeer) -> String {
     }
 }
 
-/// What is wrong with a list of revoked certificates.
+/// The fault of a revocation list.
 fn revocation_list_error(error: &CertRevocationListError) -> &'static str {
     match error {
         CertRevocationListError::BadSignature => {
@@ -246,7 +247,7 @@ fn revocation_list_error(error: &CertRevocationListError) -> &'static str {
     }
 }
 
-/// Why two sides that both speak TLS cannot agree.
+/// Why client and server, which both speak TLS, have nothing in common.
 fn incompatible(why: &PeerIncompatible, who: &str) -> String {
     match why {
         PeerIncompatible::NoCipherSuitesInCommon => {
@@ -273,7 +274,7 @@ fn incompatible(why: &PeerIncompatible, who: &str) -> String {
     }
 }
 
-/// What the other side said before it ended the handshake (RFC 8446 §6).
+/// The meaning of the alert with which the other side ended the handshake (RFC 8446 §6).
 fn alert_text(alert: AlertDescription, who: &str) -> String {
     let why = match alert {
         AlertDescription::HandshakeFailure => "it found nothing in common (handshake_failure)",
@@ -309,14 +310,14 @@ fn alert_text(alert: AlertDescription, who: &str) -> String {
     format!("the {who} ended the handshake: {why}")
 }
 
-/// A name as rustls shows it, `DnsName("a.test")`, without what is around it.
+/// The name in rustls' form `DnsName("a.test")`.
 fn bare_name(shown: &str) -> &str {
     let inside = shown.split_once('(').map_or(shown, |(_, inside)| inside);
     let inside = inside.strip_suffix(')').unwrap_or(inside);
     inside.trim_matches('"')
 }
 
-/// The first of many names: certificates may have hundreds.
+/// The first few of many names: certificates may have hundreds.
 fn shortened<'a>(names: &[&'a str]) -> Vec<&'a str> {
     const SHOWN: usize = 5;
     let mut shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();
@@ -326,7 +327,7 @@ fn shortened<'a>(names: &[&'a str]) -> Vec<&'a str> {
     shown
 }
 
-/// The time between two moments, in the largest unit that is not too coarse.
+/// The time between two moments, in the largest suitable unit.
 fn span(from: UnixTime, to: UnixTime) -> String {
     let seconds = Duration::from_secs(to.as_secs().saturating_sub(from.as_secs())).as_secs();
     let (count, unit) = match seconds {
@@ -435,7 +436,7 @@ mod tests {
                 let said = tls_error(error, peer);
                 let debug = format!("{error:?}");
                 let names = debug.split(|c: char| !c.is_alphanumeric());
-                // Names of variants, as against words of a sentence.
+                // Names of variants, not words of a sentence.
                 let is_name = |word: &&str| word.chars().filter(|c| c.is_uppercase()).count() > 1;
                 for name in names.filter(is_name).filter(|name| *name != "CA") {
                     assert!(!said.contains(name), "{said}: {debug}");

@@ -1,9 +1,9 @@
-//! TLS over any [`Stream`], on either side: what is above `net` reads and writes as before.
+//! TLS over any [`Stream`], on either side; the rooms above `net` read and write as without it.
 //!
-//! A server reads the client's first message ([`Stream::greet`]), chooses by it what to answer with,
-//! and goes on ([`Greeted::accept`]); a client has its mind made up ([`Stream::connect_tls`]). Which
-//! certificates and which rules is not known here: `proxy::tls` and `upstream` bring the rustls
-//! configuration. Deadlines are the caller's.
+//! A server reads the ClientHello ([`Stream::greet`]), chooses a configuration by it, and continues
+//! ([`Greeted::accept`]); a client passes its configuration when it connects
+//! ([`Stream::connect_tls`]). This file knows no certificates and no rules: `proxy::tls` and
+//! `upstream` pass the rustls configuration in. Deadlines are the caller's.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -26,8 +26,8 @@ use crate::base::{TlsKeys, TlsVersion};
 use super::stream::Stream;
 use super::tls_error::{TlsPeer, tls_error, with_refusal};
 
-/// What is encrypted ahead of a peer that does not take it: some records. More only costs memory for
-/// each slow reader, and less would cost system calls.
+/// How many bytes are encrypted before the peer has read them: some records. More would only cost
+/// memory for each slow reader, and less would cost system calls.
 const ENCRYPTED_AHEAD_BYTES: usize = 64 << 10;
 
 /// A fatal alert `unrecognized_name` (RFC 6066 §3) as a record of its own, before any key is agreed.
@@ -38,35 +38,35 @@ pub struct TlsStream {
     tls: RustlsStream<Wire>,
 }
 
-/// The connection below, and how much has gone into it.
+/// The connection below, and how many bytes were written to it.
 #[derive(Debug)]
 struct Wire {
     stream: Stream,
     sent: u64,
-    /// Whether what is being written is to be followed by more at once.
+    /// Whether more data follows the present write at once (`MSG_MORE`).
     has_more: bool,
-    /// The records that are read.
+    /// Counts the TLS records that were read.
     records: PieceCounter,
 }
 
-/// A client that has said what it wants, and waits for an answer.
+/// A handshake whose ClientHello has been read and not yet answered.
 pub struct Greeted(StartHandshake<Wire>);
 
-/// What a handshake came to.
+/// The result of a handshake.
 #[derive(Clone, Debug)]
 pub struct TlsFacts {
     /// The protocol's version.
     pub version: TlsVersion,
     /// The cipher suite, by its name at IANA.
     pub cipher: &'static str,
-    /// The protocol that both agreed on by ALPN.
+    /// The ALPN protocol that was negotiated.
     pub alpn: Option<Vec<u8>>,
     /// The name that the client asked for (SNI), in lower case. Only known to a server.
     pub server_name: Option<Box<str>>,
-    /// Whether keys were agreed on anew.
+    /// Whether the handshake was a full one or resumed a session.
     pub keys: TlsKeys,
-    /// What the peer identified itself with, its own certificate first. Verified, if the
-    /// configuration verifies.
+    /// The peer's certificate chain, its own certificate first. Verified if the configuration asks
+    /// for that.
     pub peer_certificates: Vec<CertificateDer<'static>>,
 }
 
@@ -75,16 +75,16 @@ pub struct TlsFacts {
 pub enum HandshakeFault {
     /// The connection broke, or the peer closed it.
     Connection(io::Error),
-    /// The two did not agree.
+    /// TLS failed: protocol, parameters or certificate.
     Tls(rustls::Error),
 }
 
 impl Stream {
-    /// Reads what a client of TLS says first.
+    /// Reads the ClientHello.
     ///
     /// # Errors
     ///
-    /// That it said something else; it has been told then.
+    /// The first bytes are no ClientHello. An alert has been sent.
     ///
     /// # Cancel safety
     ///
@@ -96,11 +96,11 @@ impl Stream {
             .map_err(HandshakeFault::of)
     }
 
-    /// Begins TLS as a client of the server called `name`, under the rules of `config`.
+    /// Connects by TLS to the server `name`, under the rules of `config`.
     ///
     /// # Errors
     ///
-    /// Why the two did not agree; the server has been told.
+    /// TLS failed. An alert has been sent to the server.
     ///
     /// # Cancel safety
     ///
@@ -119,19 +119,19 @@ impl Stream {
             .map_err(HandshakeFault::of)
     }
 
-    /// Tells a client of TLS, which has sent no more than its hello, that no certificate here has the
-    /// name that it asked for.
+    /// Answers the ClientHello, of which nothing else was read, with an alert: no certificate here
+    /// has the wanted name.
     ///
     /// # Cancel safety
     ///
     /// The connection is closed when it is dropped.
     pub async fn refuse_name(mut self) {
-        // A client that does not wait for the answer misses nothing.
+        // If the write fails, the client has left: the connection ends anyway.
         let _ = self.write_all(&UNRECOGNIZED_NAME).await;
         let _ = self.shutdown().await;
     }
 
-    /// What the handshake came to; `None` without TLS.
+    /// The result of the handshake; `None` without TLS.
     pub fn tls(&self) -> Option<TlsFacts> {
         let Self::Tls(tls) = self else {
             return None;
@@ -141,7 +141,7 @@ impl Stream {
 }
 
 impl Greeted {
-    /// What the client wants and can.
+    /// The ClientHello.
     pub fn hello(&self) -> ClientHello<'_> {
         self.0.client_hello()
     }
@@ -150,7 +150,7 @@ impl Greeted {
     ///
     /// # Errors
     ///
-    /// Why the two did not agree; the client has been told.
+    /// TLS failed. An alert has been sent to the client.
     ///
     /// # Cancel safety
     ///
@@ -165,7 +165,7 @@ impl Greeted {
             .map_err(HandshakeFault::of)
     }
 
-    /// Tells the client that no certificate here has the name that it asked for.
+    /// Sends an alert: no certificate here has the wanted name.
     ///
     /// # Cancel safety
     ///
@@ -210,15 +210,15 @@ impl TlsStream {
         self.tls.get_mut().0
     }
 
-    /// Bytes that have gone to the peer, as they are on the way.
+    /// Bytes written to the connection below, TLS framing included.
     pub(super) fn sent(&self) -> u64 {
         self.tls.get_ref().0.sent
     }
 
-    /// Says goodbye (RFC 8446 §6.1) if the connection takes it at once.
+    /// Sends `close_notify` (RFC 8446 §6.1) if the socket takes it at once.
     pub(super) fn close(mut self) {
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        // A peer that does not take 24 bytes now has long stopped reading.
+        // A peer that does not take 24 bytes now stopped reading long ago.
         let _ = Pin::new(&mut self.tls).poll_shutdown(&mut cx);
     }
 
@@ -250,7 +250,7 @@ impl TlsStream {
     }
 }
 
-/// rustls has names of its own for the suites of TLS 1.3, which no other program knows.
+/// rustls calls the suites of TLS 1.3 other than IANA and other programs do.
 fn name_of(suite: CipherSuite) -> &'static str {
     match suite {
         CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
@@ -277,7 +277,7 @@ impl HandshakeFault {
 }
 
 impl HandshakeFault {
-    /// What it means, for logs.
+    /// The meaning, for logs.
     pub fn explained(&self, peer: TlsPeer) -> String {
         match self {
             Self::Connection(error) if error.kind() == io::ErrorKind::UnexpectedEof => match peer {
@@ -318,7 +318,7 @@ impl AsyncWrite for TlsStream {
         Pin::new(&mut self.get_mut().tls).poll_write(cx, buf)
     }
 
-    /// rustls gathers the pieces into one record while it encrypts them.
+    /// rustls joins the pieces to one record while it encrypts them.
     #[inline]
     fn poll_write_vectored(
         self: Pin<&mut Self>,
@@ -369,7 +369,7 @@ impl AsyncRead for Wire {
         let this = self.get_mut();
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
-        // Each record is decrypted by itself, however little is in it.
+        // Each record costs a decryption, however short it is.
         let records = this.records.count(&buf.filled()[before..]);
         turn::spend(cx, records);
         Poll::Ready(Ok(()))
@@ -427,7 +427,7 @@ mod tests {
 
     use super::*;
 
-    /// A server's and a client's rules that fit together.
+    /// Configurations of a server and a client that accept each other.
     fn rules() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed(["a.test".to_owned()]).expect("a certificate");

@@ -1,7 +1,7 @@
-//! Listening on Unix sockets: who may connect, what becomes of the file.
+//! Listening on Unix sockets: permissions, and the file's lifetime.
 //!
-//! A file outlives the process that made it. One that no process listens on any more is replaced, one
-//! that is in use is left alone; ours is removed with the last of our sockets.
+//! A file outlives the process that made it. A file without a listening process is replaced, one in
+//! use is left alone; ours is removed with the last of our sockets.
 
 use std::fs;
 use std::io;
@@ -18,7 +18,7 @@ use crate::base::address::{FileMode, UnixName};
 
 use super::bind::BACKLOG;
 
-/// The file of a socket of ours. Removed when it is dropped, unless it has become another one.
+/// The file of our socket. Removed when it is dropped, unless another file has its name by then.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -41,7 +41,7 @@ pub(super) fn listen(
         UnixName::Path(path) => {
             clear_the_way(path)?;
             socket.bind(&sock_addr(name)?)?;
-            // From here on it goes when anything fails.
+            // From here on it is removed if anything fails.
             let file = SocketFile::of(path)?;
             // A client cannot connect before `listen`, so none connects before the mode forbids it.
             set_mode(path, mode)?;
@@ -52,12 +52,12 @@ pub(super) fn listen(
     Ok((socket.into(), file))
 }
 
-/// Lets those connect to the socket at `path` who may by `mode`.
+/// Sets who may connect to the socket at `path`.
 pub(super) fn set_mode(path: &Path, mode: FileMode) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode.0))
 }
 
-/// The name as the kernel wants it.
+/// The name in the kernel's form.
 pub(super) fn sock_addr(name: &UnixName) -> io::Result<SockAddr> {
     match name {
         UnixName::Path(path) => SockAddr::unix(path),
@@ -66,7 +66,7 @@ pub(super) fn sock_addr(name: &UnixName) -> io::Result<SockAddr> {
     }
 }
 
-/// The name that the kernel gives.
+/// The name from the kernel's form.
 pub(super) fn name_of(addr: &StdUnixAddr) -> Option<UnixName> {
     if let Some(path) = addr.as_pathname() {
         return Some(UnixName::Path(path.to_owned()));
@@ -77,7 +77,7 @@ pub(super) fn name_of(addr: &StdUnixAddr) -> Option<UnixName> {
     ))
 }
 
-/// Removes a socket's file that no process listens on.
+/// Removes a socket's file without a listening process.
 fn clear_the_way(path: &Path) -> io::Result<()> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -91,7 +91,7 @@ fn clear_the_way(path: &Path) -> io::Result<()> {
         ));
     }
     let probe = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
-    // A listener whose queue is full would hold us up.
+    // A listener whose queue is full would block us.
     probe.set_nonblocking(true)?;
     match probe.connect(&SockAddr::unix(path)?) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
@@ -118,7 +118,7 @@ fn identity_of(path: &Path) -> io::Result<(u64, u64)> {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if identity_of(&self.path).is_ok_and(|there| there == self.identity) {
-            // A file that stays is no harm: the next start replaces it.
+            // A file that stays does no harm: the next start replaces it.
             let _ = fs::remove_file(&self.path);
         }
     }

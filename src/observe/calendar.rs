@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Writes times, and remembers the second that it wrote last.
+/// Writes times, and keeps the text of the last second.
 #[derive(Debug)]
 pub(super) struct Calendar {
     /// Since 1970.
@@ -29,7 +29,8 @@ impl Calendar {
         }
     }
 
-    /// Appends `time`. Before 1970 is 1970: a clock that wrong is not worth an error.
+    /// Appends `time`. Times before 1970 are written as 1970: a clock that wrong is not worth an
+    /// error.
     pub(super) fn write(&mut self, time: SystemTime, out: &mut Vec<u8>) {
         let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         if since_1970.as_secs() != self.second {

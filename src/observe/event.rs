@@ -1,10 +1,10 @@
-//! State changes, each a named function: what the process says of its own life on standard error.
+//! State changes, each a named function: the log of the process on standard error.
 //!
 //! `error`: someone must act; `warn`: someone should know; `info`: the life of the process;
-//! `debug`: the life of an exchange, and all that a network does every day. Each event has a code
-//! in its field `event`, for machines; for people the message says everything.
+//! `debug`: the life of an exchange, and ordinary network noise. Each event has a code in its field
+//! `event`, for machines; for people everything is in the message.
 //!
-//! Called where a state changes, once, by the code that changes it.
+//! Called once, by the code that changes the state.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -45,7 +45,7 @@ pub(crate) fn listener_closed(frontend: &str, addr: &ListenAddress) {
     info!(event = "listener.closed", frontend, %addr, "{frontend} no longer listens on {addr}");
 }
 
-/// `owner` was to listen on all addresses, and this host has no IPv6.
+/// `owner` listens on all addresses, and this host has no IPv6.
 pub(crate) fn ipv6_missing(owner: &str, addr: &ListenAddress, why: &dyn Display) {
     warn!(
         event = "listener.no_ipv6",
@@ -67,7 +67,7 @@ pub(crate) fn admin_bound(addr: &ListenAddress) {
     info!(event = "admin.bound", %addr, "metrics and status are at {scheme}{addr}");
 }
 
-/// The admin listener cannot be had although its address is bound.
+/// The admin listener cannot start although its address is bound.
 pub(crate) fn admin_failed(addr: &ListenAddress, why: &dyn Display) {
     error!(event = "admin.failed", %addr, "the admin listener at {addr} does not work: {why}");
 }
@@ -88,7 +88,7 @@ pub(crate) fn server_tls_renewed(backend: &str) {
     );
 }
 
-/// A new configuration runs; `changes` says what is new.
+/// A new configuration runs; `changes` lists the differences.
 pub(crate) fn reload_applied(generation: u64, changes: &dyn Display) {
     info!(
         event = "reload.applied",
@@ -96,7 +96,7 @@ pub(crate) fn reload_applied(generation: u64, changes: &dyn Display) {
     );
 }
 
-/// The configuration was read again and says what already runs.
+/// The configuration was read again and is the running one.
 pub(crate) fn reload_unchanged(generation: u64) {
     info!(
         event = "reload.unchanged",
@@ -104,7 +104,8 @@ pub(crate) fn reload_unchanged(generation: u64) {
     );
 }
 
-/// The configuration cannot be used, and the one before goes on; `why` has all diagnostics, as plain text.
+/// The configuration cannot be used, and the running one stays; `why` has all diagnostics, as plain
+/// text.
 pub(crate) fn reload_failed(generation: u64, why: &dyn Display) {
     error!(
         event = "reload.failed",
@@ -113,7 +114,7 @@ pub(crate) fn reload_failed(generation: u64, why: &dyn Display) {
 }
 
 /// A server takes traffic from now on, after `passed` checks; `up` of `total` servers do now. With
-/// none passed, it is not checked any more.
+/// 0 `passed` it has no checks any more.
 pub(crate) fn server_up(backend: &str, server: &str, passed: u32, up: usize, total: usize) {
     let why = match passed {
         0 => "no longer checked".to_owned(),
@@ -125,14 +126,14 @@ pub(crate) fn server_up(backend: &str, server: &str, passed: u32, up: usize, tot
     );
 }
 
-/// What is left of a backend when one of its servers is down.
+/// The servers of a backend when one of them is down.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Left {
     /// Servers that take traffic.
     pub up: usize,
-    /// Those that still wait for their first check.
+    /// Servers that still wait for their first check.
     pub unchecked: usize,
-    /// All of them.
+    /// All servers.
     pub total: usize,
 }
 
@@ -163,8 +164,8 @@ pub(crate) fn server_down(backend: &str, server: &str, why: &dyn Display, failed
             )
         };
     }
-    // Without the last one nothing is served: that is not for tomorrow. At a start, servers that
-    // are not checked yet may well be up.
+    // Without the last server nothing is served: that is urgent. At a start, servers that are not
+    // checked yet may well be up.
     if up + unchecked == 0 {
         at!(error)
     } else {
@@ -180,7 +181,7 @@ pub(crate) fn check_failed(backend: &str, server: &str, why: &dyn Display) {
     );
 }
 
-/// No TLS came about with a server that an exchange was to go to. Not to be said for each exchange.
+/// TLS failed with the server of an exchange. Not to be logged for each exchange.
 pub(crate) fn server_not_believed(backend: &str, server: &str, fault: &Fault) {
     let reason = fault.reason.code();
     warn!(
@@ -189,7 +190,7 @@ pub(crate) fn server_not_believed(backend: &str, server: &str, fault: &Fault) {
     );
 }
 
-/// A server that an exchange was to go to does not speak HTTP/2. Not to be said for each exchange.
+/// The server of an exchange does not speak HTTP/2. Not to be logged for each exchange.
 pub(crate) fn server_not_understood(backend: &str, server: &str, fault: &Fault) {
     let reason = fault.reason.code();
     warn!(
@@ -275,14 +276,14 @@ pub(crate) fn handshake_failed(
     );
 }
 
-/// What a file, or a directory of them, says of certificates is another than before, and holds from
-/// now on: it is new or renewed, or of the directory, something has gone that is not needed.
+/// A certificate file, or a directory of them, has new content, which holds from now on: a new or
+/// renewed certificate, or a removed file that is not needed.
 pub(crate) fn certificate_renewed(path: &Path) {
     let path = path.display();
     info!(event = "certificate.renewed", %path, "{path} has changed and is now in use");
 }
 
-/// Files of a directory have gone, and with them the last certificate for `names`.
+/// Files of a directory were removed, and with them the last certificate for `names`.
 pub(crate) fn certificate_gone(path: &Path, names: &str) {
     let path = path.display();
     warn!(
@@ -291,8 +292,8 @@ pub(crate) fn certificate_gone(path: &Path, names: &str) {
     );
 }
 
-/// A file with a certificate, or with authorities, cannot be used; if there was one before, that is
-/// used on.
+/// A file with a certificate, or with authorities, cannot be used; if there was a usable one
+/// before, that stays in use.
 pub(crate) fn certificate_broken(path: &Path, why: &dyn Display) {
     let path = path.display();
     error!(event = "certificate.broken", %path, %why, "{path} cannot be used, its last usable state stays in use: {why}");
@@ -321,7 +322,7 @@ pub(crate) fn certificate_expires(path: &Path, days: i64) {
     }
 }
 
-/// The connection of a client ended in a way that no exchange tells.
+/// A client's connection ended in a way that is in no exchange.
 pub(crate) fn connection_failed(frontend: &str, client: Peer, why: &dyn Display) {
     debug!(
         event = "connection.failed",
@@ -329,7 +330,7 @@ pub(crate) fn connection_failed(frontend: &str, client: Peer, why: &dyn Display)
     );
 }
 
-/// A connection of `peer` did not begin with a PROXY header that is taken, and was closed.
+/// A connection of `peer` did not begin with a valid PROXY header, and was closed.
 pub(crate) fn proxy_header_failed(frontend: &str, addr: &ListenAddress, peer: Peer, why: NoHeader) {
     debug!(
         event = "proxy_protocol.failed",
@@ -341,13 +342,13 @@ pub(crate) fn proxy_header_failed(frontend: &str, addr: &ListenAddress, peer: Pe
     );
 }
 
-/// What lay below the reason of a failed exchange or attempt, for the log alone.
+/// The cause below the reason of a failed exchange or attempt, for the log alone.
 pub(crate) fn exchange_failed(id: &RequestId, fault: &Fault) {
     let id = String::from_utf8_lossy(id.as_bytes());
     debug!(event = "exchange.failed", request_id = %id, "exchange {id} failed: {fault}");
 }
 
-/// A defect of ours ended an exchange; the rest goes on.
+/// A defect of ours ended an exchange; all else continues.
 pub(crate) fn exchange_panicked(id: &RequestId, what: &str) {
     let id = String::from_utf8_lossy(id.as_bytes());
     error!(
@@ -357,7 +358,7 @@ pub(crate) fn exchange_panicked(id: &RequestId, what: &str) {
     );
 }
 
-/// A worker has ended though it was not asked to; the process cannot go on.
+/// A worker has ended without a command; the process cannot continue.
 pub(crate) fn worker_died(worker: usize, why: &dyn Display) {
     error!(
         event = "worker.died",
@@ -365,7 +366,7 @@ pub(crate) fn worker_died(worker: usize, why: &dyn Display) {
     );
 }
 
-/// The way to the end has begun: readiness fails, and after `grace` listeners close.
+/// The drain has begun: readiness fails, and after `grace` listeners close.
 pub(crate) fn draining(signal: &str, grace: Duration, timeout: Duration) {
     let when = match grace {
         Duration::ZERO => "now".to_owned(),
@@ -378,7 +379,7 @@ pub(crate) fn draining(signal: &str, grace: Duration, timeout: Duration) {
     );
 }
 
-/// Exchanges that were open were cut: the time to drain was over, or a second signal came.
+/// Open exchanges were cut: the time to drain was over, or a second signal came.
 pub(crate) fn exchanges_cut(exchanges: u64) {
     let s = plural(exchanges);
     warn!(
@@ -424,7 +425,7 @@ pub(crate) fn access_log_not_reopened(target: &LogTarget, why: &dyn Display) {
     );
 }
 
-/// Lines were dropped since that was last said.
+/// Lines were dropped since the last such event.
 pub(crate) fn access_log_dropped(target: &LogTarget, lines: u64) {
     let target = named(target);
     let s = plural(lines);

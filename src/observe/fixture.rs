@@ -1,4 +1,4 @@
-//! An exchange, with what it takes and tries, for the tests of this room.
+//! An exchange, with its route and attempts, for the tests of this room.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use crate::exchange::{
     TakenRoute, TriedServer,
 };
 
-/// `GET /v1/a?b=c` at `began`, of which nothing more is known yet.
+/// `GET /v1/a?b=c` at `began`, without any later facts.
 pub(super) fn record(began: Instant) -> Record {
     Record::open(Opening {
         began,
@@ -63,7 +63,7 @@ pub(super) fn route(name: &str) -> Rc<TakenRoute> {
     })
 }
 
-/// A folder that is gone when the test is over.
+/// A folder that is removed at the end of the test.
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
@@ -82,7 +82,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // Only a test's leavings: nothing depends on it.
+        // A temporary folder may stay: nothing depends on it.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

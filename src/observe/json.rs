@@ -1,7 +1,7 @@
 //! JSON strings, for log lines (RFC 8259 §7).
 //!
-//! A log is read in terminals too, and its texts come from strangers: what is written is visible
-//! ASCII alone, so that no byte of a request can move a cursor or begin a line.
+//! Logs are read in terminals too, and their texts come from foreign requests: only visible ASCII
+//! is written, so that no byte of a request can move a cursor or begin a line.
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -43,7 +43,7 @@ fn escaped(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// `\u` with four digits; two of them beyond the basic plane.
+/// `\u` with four digits; two of them for a character beyond the basic plane.
 fn units(character: char, out: &mut Vec<u8>) {
     for unit in character.encode_utf16(&mut [0; 2]) {
         out.extend_from_slice(b"\\u");

@@ -1,7 +1,7 @@
-//! Where events go: standard error, as lines for people or as JSON.
+//! The log of events: standard error, as lines for people or as JSON.
 //!
-//! `main` starts it once for the whole process, since that is what `tracing` has: one subscriber.
-//! Level and format can be changed by a reload. What libraries say is shown from `warn` on.
+//! `main` starts it once for the whole process, because `tracing` has one subscriber. Level and
+//! format can be changed by a reload. Events of libraries are shown from `warn` on.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _};
@@ -23,7 +23,7 @@ use crate::observe::calendar::Calendar;
 use crate::observe::json;
 use crate::plan::{LogFormat, LogLevel};
 
-/// What our own events name as their target.
+/// The target of our own events.
 const OURS: &str = env!("CARGO_PKG_NAME");
 
 /// Changes how events are written while the process runs.
@@ -34,7 +34,7 @@ pub struct LoggingHandle {
     is_json: Arc<AtomicBool>,
 }
 
-/// There is a subscriber in this process already.
+/// This process has a subscriber already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AlreadyStarted;
 
@@ -46,7 +46,7 @@ impl fmt::Display for AlreadyStarted {
 
 impl std::error::Error for AlreadyStarted {}
 
-/// Lets the events of this process go to standard error.
+/// Sends the events of this process to standard error.
 ///
 /// # Errors
 ///
@@ -61,7 +61,7 @@ pub fn start(level: LogLevel, format: LogFormat) -> Result<LoggingHandle, Alread
 impl LoggingHandle {
     /// Writes events of `level` and above from now on.
     pub fn set_level(&self, level: LogLevel) {
-        // It fails when the subscriber is gone, and then there is nothing to change.
+        // It fails only if the subscriber is gone, and then there is nothing to change.
         let _ = self.filter.reload(filter(level));
     }
 
@@ -88,7 +88,7 @@ where
             is_json: Arc::clone(&is_json),
             has_color,
         })
-        // It would say on standard error that standard error cannot be written, and panic when it cannot.
+        // It would report a failure of standard error on standard error, and panic when that fails.
         .log_internal_errors(false)
         .with_writer(writer);
     let subscriber = Registry::default().with(filter).with(lines);
@@ -158,7 +158,7 @@ impl Lines {
             write!(writer, "{time} {level:<5} ")?;
         }
         visible(writer, &parts.message)?;
-        // Our messages say everything that their fields do.
+        // Our messages contain all of their fields.
         if !is_ours(event) {
             for (name, value) in &parts.fields {
                 write!(writer, " {name}=")?;
@@ -214,8 +214,8 @@ fn quoted(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
     writer.write_str(&String::from_utf8_lossy(&out))
 }
 
-/// Writes `text` with its line ends, and with no other byte that a terminal would obey: what a
-/// server answered may stand in it.
+/// Writes `text` with its line ends, and with no other byte that a terminal would obey: it may
+/// contain a server's answer.
 fn visible(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
     for character in text.chars() {
         if character.is_control() && character != '\n' {
@@ -236,7 +236,7 @@ struct Parts {
 
 struct Value {
     text: String,
-    /// It stands in JSON as it is.
+    /// Written in JSON as it is.
     is_number: bool,
 }
 
@@ -272,7 +272,7 @@ impl Visit for Parts {
     }
 }
 
-/// What is written while `work` runs, on this thread.
+/// The events that `work` logs on this thread.
 #[cfg(test)]
 pub(crate) fn captured(level: LogLevel, format: LogFormat, work: impl FnOnce()) -> String {
     let written = tests::Written::default();

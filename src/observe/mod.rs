@@ -1,12 +1,12 @@
-//! Facts become an access log, metrics and events: the only room that writes numbers and lines.
+//! Writes the access log, metrics and events: the only room that does.
 //!
-//! The data plane stamps facts on an exchange and hands it over once, when it is over, to its
-//! worker's [`WorkerObserver`]. `control` writes what changes slowly ([`HealthMetrics`],
-//! [`ProcessMetrics`], `event`) and renders a [`Scrape`]. `process` runs the [`LogWriter`]'s
-//! thread and starts [`logging`].
+//! The data plane writes facts on an exchange and passes it once, when it is over, to its worker's
+//! [`WorkerObserver`]. `control` writes what changes slowly ([`HealthMetrics`], [`ProcessMetrics`],
+//! `event`) and renders a [`Scrape`]. `process` runs the [`LogWriter`]'s thread and starts
+//! [`logging`].
 //!
-//! Nothing here is a global, save the subscriber that `logging::start` installs for the whole
-//! process: two proxies in one test process count and log apart.
+//! There are no globals except the subscriber that `logging::start` installs for the whole process:
+//! two proxies in one test process count and log apart.
 
 mod access_log;
 mod calendar;

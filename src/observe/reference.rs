@@ -1,7 +1,7 @@
-//! The reference pages `conf/reference/metrics.md`, `reasons.md` and `access-log.md`, made from the tables of the
-//! code and held to them.
+//! Writes the reference pages `conf/reference/metrics.md`, `reasons.md` and `access-log.md` from
+//! the tables of the code; tests compare them.
 //!
-//! `EVENKEEL_BLESS=1 cargo test` writes them anew.
+//! `EVENKEEL_BLESS=1 cargo test` writes them.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::observe::{
     CheckResult, HandshakeFailure, NoHeader, PauseCause, ReloadResult, ServerState,
 };
 
-/// Queries for Prometheus: what they give, and the query.
+/// Queries for Prometheus: a description, and the query.
 const QUERIES: &[(&str, &str)] = &[
     (
         "Requests a second by frontend and status class",
@@ -74,7 +74,7 @@ const QUERIES: &[(&str, &str)] = &[
 
 type IsOfPart = fn(&Metric) -> bool;
 
-/// The parts of the page of metrics, told apart by the first label.
+/// The parts of the page of metrics, by the first label.
 const PARTS: [(&str, IsOfPart); 3] = [
     ("Frontends", |metric| {
         metric.labels.first() == Some(&"frontend")
@@ -117,7 +117,7 @@ fn queries_ask_for_metrics_that_there_are() {
     }
 }
 
-/// Fails when `path` does not say `expected`; with `EVENKEEL_BLESS` set it is made to.
+/// Fails if `path` differs from `expected`; with `EVENKEEL_BLESS` set, writes it.
 fn held(path: &str, expected: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if env::var_os("EVENKEEL_BLESS").is_some() {
@@ -246,7 +246,7 @@ fn access_log_page() -> String {
     page
 }
 
-/// The examples of the fields that are always there, in the object `outer`.
+/// The examples of the fields that are always present, in the object `outer`.
 fn example_of(outer: &str) -> String {
     let own = FIELDS.iter().filter_map(|field| {
         let name = field.name.strip_prefix(outer)?;
@@ -256,7 +256,7 @@ fn example_of(outer: &str) -> String {
     let written = own.map(|(name, example)| match name {
         "times_ms" => format!("\n \"times_ms\":{{{}}}", example_of("times_ms.")),
         "method" | "tls_version" | "status" => format!("\n \"{name}\":{example}"),
-        // What an exchange that went well has.
+        // As in an exchange that went well.
         "reason" => "\"reason\":null".to_owned(),
         _ => format!("\"{name}\":{example}"),
     });

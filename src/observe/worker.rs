@@ -1,8 +1,8 @@
-//! One worker's pen: what is counted and written when an exchange is over.
+//! Counts and logs exchanges that are over, for one worker.
 //!
 //! `proxy/worker` makes one, the data plane calls [`WorkerObserver::finish`] exactly once for each
 //! exchange. That costs some stores and, with the log on, the bytes of a line: no allocation, no
-//! lock, no shared cache line that is written.
+//! lock, no write to a shared cache line.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,63 +19,64 @@ use crate::observe::calendar::Calendar;
 use crate::observe::metrics::frontend::{Finished, Parked};
 use crate::observe::{AccessLogHandle, FrontendMetrics, Handshake, HandshakeFailure};
 
-/// A buffer of this size goes to the writer: enough lines for one system call to cost little a
-/// line, few enough to lose little in a crash.
+/// A buffer of this size goes to the writer: enough lines to make the system call cheap for each,
+/// few enough to lose little in a crash.
 const FLUSH_BYTES: usize = 32 << 10;
 
-/// What stands for a status when the client left before there was one (nginx's word for it).
+/// Logged and counted as the status when the client left before there was one (nginx uses it too).
 const CLIENT_LEFT: u16 = 499;
 
-/// Counts and logs for one worker; stays on its thread.
+/// Counts and logs for one worker; bound to its thread.
 #[derive(Debug)]
 pub struct WorkerObserver {
-    /// Its shard of every counter. No other observer may have the same number at the same time.
+    /// The index of its shard in every counter. No other observer may have the same number at the
+    /// same time.
     worker: usize,
     queue: Arc<Queue>,
     lines: RefCell<Lines>,
 }
 
-/// Lines that are not handed in yet.
+/// Lines that are not handed to the writer yet.
 #[derive(Debug)]
 struct Lines {
     batch: Batch,
     calendar: Calendar,
 }
 
-/// A request that the HTTP layer answered before an exchange could be opened: its head could not be
-/// read.
+/// A request that the HTTP layer answered without an exchange: its head could not be read.
 #[derive(Clone, Debug)]
 pub struct Refusal {
-    /// The connection's peer, or who a trusted proxy says it is.
+    /// The connection's peer, or the client that a trusted proxy reports.
     pub client: Peer,
-    /// What the connection's handshake came to; `None`: it is in the clear.
+    /// The result of the connection's handshake; `None`: it has no TLS.
     pub tls: Option<Rc<ClientTls>>,
-    /// As much of the request as was read; `None`: nothing.
+    /// The part of the request that was read; `None`: nothing.
     pub request: Option<LoggedRequest>,
     /// Why.
     pub reason: Reason,
-    /// The id that the client was told; `None`: none.
+    /// The id in the answer; `None`: none.
     pub id: Option<RequestId>,
-    /// What was answered; 0 when the connection was only closed.
+    /// The status of the answer; 0 if the connection was only closed.
     pub status: u16,
-    /// Of the snapshot that the connection ran under.
+    /// The generation of the connection's snapshot.
     pub generation: u64,
     /// When the first byte of the head came.
     pub began: Instant,
     /// When it was answered.
     pub ended: Instant,
-    /// The same on the calendar.
+    /// The same on the wall clock.
     pub wall: SystemTime,
 }
 
-/// Counts attempts for one worker: each when it is over, which may be long before its exchange is.
+/// Counts attempts for one worker: each when it is over, which may be long before the end of its
+/// exchange.
 #[derive(Clone, Copy, Debug)]
 pub struct AttemptCounter {
     worker: usize,
 }
 
 impl AttemptCounter {
-    /// That of worker number `worker`, counted from 0.
+    /// The counter of worker number `worker`, counted from 0.
     pub fn of_worker(worker: usize) -> Self {
         Self { worker }
     }
@@ -100,8 +101,8 @@ impl AttemptCounter {
 }
 
 impl WorkerObserver {
-    /// The observer of worker number `worker`, counted from 0, below the number that the metrics
-    /// were made for.
+    /// The observer of worker number `worker`, counted from 0; it must be below the number of
+    /// workers of the metrics.
     pub fn new(worker: usize, access_log: &AccessLogHandle) -> Self {
         Self {
             worker,
@@ -118,7 +119,7 @@ impl WorkerObserver {
         AttemptCounter::of_worker(self.worker)
     }
 
-    /// Whether a log is written: what is only for a line need not be kept when none is.
+    /// Whether a log is written: if not, texts that only a line needs are not kept.
     #[inline]
     pub fn is_logging(&self) -> bool {
         self.queue.is_on()
@@ -139,7 +140,7 @@ impl WorkerObserver {
         frontend.shook_hands(self.worker, outcome);
     }
 
-    /// Counts a client connection of `frontend` as parked until what this gives is dropped.
+    /// Counts a client connection of `frontend` as parked until the returned value is dropped.
     pub fn parked<'a>(&self, frontend: &'a FrontendMetrics) -> Parked<'a> {
         frontend.parked(self.worker)
     }
@@ -150,7 +151,7 @@ impl WorkerObserver {
         let ended = record.ended.get().unwrap_or_else(clock::now);
         let total = ended.saturating_duration_since(opening.began);
         let reason = record.reason.get();
-        // A connection in TCP mode is answered by the server that it was passed on to.
+        // In TCP mode, the server answers the connection, and there is no status.
         let is_request = opening.first_bytes.is_none();
         let status = is_request.then(|| status_label(record.status.get(), reason));
         let attempts = &*record.attempts.list();
@@ -253,8 +254,8 @@ impl WorkerObserver {
         });
     }
 
-    /// Hands the lines so far to the writer. For the worker's ticker, every tenth of a second or
-    /// so; a full buffer does not wait for it.
+    /// Hands the lines so far to the writer. Called by the worker's ticker, about every tenth of a
+    /// second; a full buffer does not wait for it.
     pub fn flush(&self) {
         let lines = &mut *self.lines.borrow_mut();
         if lines.batch.lines > 0 {
@@ -284,9 +285,9 @@ impl Drop for WorkerObserver {
     }
 }
 
-/// The status that stands in the log and in the metrics.
+/// The status in the log and in the metrics.
 ///
-/// Where the client was sent none, the one that it would have been sent, so that every exchange has one.
+/// If no status was sent, the one that would have been sent, so that every exchange has one.
 fn status_label(sent: u16, reason: Option<Reason>) -> u16 {
     if sent != 0 {
         return sent;
@@ -315,7 +316,7 @@ mod tests {
     impl Bench {
         fn logging_to(target: &LogTarget) -> Self {
             let (log, writer) = AccessLogHandle::open(target).expect("a target");
-            // No thread writes: what is handed in stays in the queue, where a test finds it.
+            // No thread writes: the lines stay in the queue, where a test finds them.
             std::mem::forget(writer);
             Self {
                 observer: WorkerObserver::new(1, &log),
@@ -341,7 +342,7 @@ mod tests {
             self.observer.finish(record, &self.frontend);
         }
 
-        /// What was written since, without waiting for a full buffer.
+        /// The lines written since, without waiting for a full buffer.
         fn lines(&self) -> String {
             self.observer.flush();
             let queue = self.log.queue();
@@ -359,8 +360,8 @@ mod tests {
         }
     }
 
-    /// The keys of an object in their order, each with what it stands in; of an array, those of the
-    /// first object.
+    /// The keys of an object in their order, each with the path of its object; of an array, those
+    /// of the first object.
     fn keys(line: &str) -> Vec<String> {
         let (mut keys, mut outer) = (Vec::new(), Vec::new());
         let mut rest = line;
@@ -412,7 +413,7 @@ mod tests {
         let line = bench.lines();
         let expected: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
         assert_eq!(keys(&line), expected, "{line}");
-        // With everything that a client can make long.
+        // With every text that a client can make long.
         assert!(line.len() < 12_000, "{}", line.len());
     }
 
@@ -584,7 +585,7 @@ mod tests {
         for _ in 0..200 {
             bench.finish(&record);
         }
-        // So that there is work in any case, and a failure is one and not a hang.
+        // So that there is work in any case, and a failure does not hang.
         bench.log.reopen();
         let work = bench.log.queue().wait_for_work();
         assert_eq!(work.batches.len(), 2);

@@ -14,21 +14,22 @@ pub struct Backend {
     pub at: Position,
     /// How a server is chosen.
     pub balance: Balance,
-    /// In file order; may be empty, then every exchange is answered 503.
+    /// In file order; if it is empty, every exchange is answered 503.
     pub servers: Vec<Server>,
-    /// What the servers speak.
+    /// The protocol of the servers.
     pub protocol: Protocol,
-    /// TLS to servers that have no `tls` of their own; `None`: in the clear.
+    /// TLS to servers that have no `tls` of their own; `None`: no TLS.
     pub tls: Option<ServerTls>,
-    /// What servers are told of the client at the beginning of a connection.
+    /// The PROXY header at the beginning of connections to servers.
     pub send_proxy: Option<SendProxy>,
     /// Deadlines towards servers.
     pub timeout: BackendTimeouts,
     /// Active checks; `None`: servers count as up.
     pub health: Option<Health>,
-    /// What is done to exchanges that go there.
+    /// Rules for the exchanges of this backend.
     pub rules: Vec<Rule>,
-    /// How often one exchange is tried, and what another server is tried after.
+    /// The number of attempts of one exchange, and the failures after which another server is
+    /// tried.
     pub retry: Retry,
     /// Exchanges that wait for a slot.
     pub queue: Queue,
@@ -43,7 +44,7 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Its settings alone.
+    /// The settings without servers.
     #[must_use]
     pub fn without_servers(&self) -> Self {
         Self {
@@ -52,10 +53,10 @@ impl Backend {
         }
     }
 
-    /// Whether its settings are those of `other`, whatever servers each has.
+    /// Whether its settings equal those of `other`, apart from the servers.
     #[must_use]
     pub fn has_settings_of(&self, other: &Self) -> bool {
-        // One by one: to compare copies without servers would copy every rule at each reload.
+        // One by one: a comparison of copies without servers would copy every rule at each reload.
         let Self {
             name,
             at: _,
@@ -90,13 +91,13 @@ impl Backend {
             && *header_case == other.header_case
     }
 
-    /// TLS to the server that has the settings `own`; `None`: in the clear.
+    /// TLS to the server that has the settings `own`; `None`: no TLS.
     pub fn tls_of<'a>(&'a self, own: &'a OwnSettings) -> Option<&'a ServerTls> {
         own.tls.or(self.tls.as_ref())
     }
 
-    /// TLS in checks of the server that has the settings `own`; `None`: in the clear. What is written closest
-    /// to the check holds: at the server's `health`, at the backend's, else that of exchanges.
+    /// TLS for checks of the server that has the settings `own`; `None`: no TLS. The `health` of
+    /// the server comes first, then that of the backend, then the TLS of exchanges.
     pub fn check_tls_of<'a>(&'a self, own: &'a OwnSettings) -> Option<&'a ServerTls> {
         let of_exchanges = self.tls_of(own);
         let of_checks = match &self.health {
@@ -106,8 +107,7 @@ impl Backend {
         own.check.tls.or(of_checks)
     }
 
-    /// All settings of TLS to its servers, those for checks included. Equal ones come as often as they are
-    /// written.
+    /// All TLS settings to its servers, those for checks included. Equal ones are repeated.
     pub fn all_tls(&self) -> impl Iterator<Item = &ServerTls> {
         let of_checks = self.health.iter().filter_map(|health| health.tls.on());
         let servers = self.servers.iter();
@@ -140,15 +140,15 @@ impl Backend {
     }
 }
 
-/// What the servers of a backend speak.
+/// The protocol of the servers of a backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
-    /// Over TLS what both prefer, in the clear HTTP/1.1.
+    /// Over TLS, the result of ALPN; else HTTP/1.1.
     #[default]
     Auto,
     /// HTTP/1.1.
     Http1,
-    /// HTTP/2; in the clear it is spoken from the first byte on (prior knowledge).
+    /// HTTP/2; without TLS it is used from the first byte on (prior knowledge).
     Http2,
 }
 
@@ -189,7 +189,7 @@ impl Default for BackendTimeouts {
 /// `[backend.NAME.queue]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queue {
-    /// Exchanges that wait at a time; one more is answered 503. 0: nothing waits.
+    /// The most exchanges that wait at a time; one more is answered 503. 0: nothing waits.
     pub max: usize,
 }
 
@@ -199,14 +199,14 @@ impl Default for Queue {
     }
 }
 
-/// `[backend.NAME.pool]`: each worker keeps its own connections.
+/// `[backend.NAME.pool]`: each worker has its own connections.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pool {
-    /// Idle connections to one server that each worker keeps. 0: none is reused.
+    /// The most idle connections to one server that each worker keeps. 0: none is reused.
     pub max_idle: usize,
-    /// How long a connection waits to be used again.
+    /// How long a connection is kept for reuse.
     pub idle_timeout: Duration,
-    /// How old a connection may be when it is used again; `None`: any age.
+    /// The greatest age of a connection at its reuse; `None`: any age.
     pub max_age: Option<Duration>,
     /// How many requests one connection carries; `None`: any number.
     pub max_requests: Option<u64>,
@@ -226,13 +226,13 @@ impl Default for Pool {
 /// `[backend.NAME.http2]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BackendHttp2 {
-    /// Exchanges that one connection carries at a time, if the server allows as many; at least 1.
+    /// The most exchanges at a time on one connection, if the server allows as many; at least 1.
     pub max_streams: u32,
-    /// How much of one response is taken ahead of its client.
+    /// How many bytes of one response are read before its client takes them.
     pub stream_window: ByteSize,
-    /// How often a connection is asked whether it is alive; `None`: only when an answer is late.
+    /// The time between two PINGs on a connection; `None`: one is sent only when an answer is late.
     pub ping_interval: Option<Duration>,
-    /// How long that answer may take; after it the connection counts as dead.
+    /// The longest time for the answer to a PING; then the connection counts as dead.
     pub ping_timeout: Duration,
 }
 
@@ -250,9 +250,9 @@ impl Default for BackendHttp2 {
 /// `[backend.NAME.limits]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BackendLimits {
-    /// A response head in bytes; over it: 502.
+    /// The most bytes of a response head; over it: 502.
     pub head: ByteSize,
-    /// Fields of a response head; over it: 502.
+    /// The most fields of a response head; over it: 502.
     pub fields: usize,
 }
 

@@ -10,8 +10,7 @@ pub struct Bind {
     pub addr: ListenAddress,
     /// Who may connect, when it is a Unix socket with a file.
     pub mode: FileMode,
-    /// The index of its TLS settings in the `tls` of the frontend; `None`: clients
-    /// speak in the clear.
+    /// The index of its TLS settings in the `tls` of the frontend; `None`: no TLS.
     pub tls: Option<usize>,
     /// Which peers must begin connections there with a PROXY header.
     pub proxy_protocol: ProxyProtocol,
@@ -27,12 +26,12 @@ pub enum ProxyProtocol {
     Off,
     /// All of them.
     Required,
-    /// These; all others are clients themselves.
+    /// These; all others are clients.
     From(Peers),
 }
 
 impl Bind {
-    /// A bind at `addr` with every default: in the clear, and without PROXY headers.
+    /// A bind at `addr` with every default: without TLS and PROXY headers.
     pub fn new(addr: ListenAddress, at: Position) -> Self {
         Self {
             addr,

@@ -17,42 +17,43 @@ pub struct Frontend {
     pub at: Position,
     /// At least one.
     pub binds: Vec<Bind>,
-    /// What its connections carry.
+    /// The mode of its connections.
     pub mode: Mode,
-    /// The TLS of its binds, in the order in which they first have it. Each is here once: binds with
-    /// the same TLS share it.
+    /// The TLS of its binds, in the order of the binds, without duplicates: binds with equal TLS
+    /// share it.
     pub tls: Vec<Tls>,
-    /// What is done to each exchange.
+    /// Rules for each exchange.
     pub rules: Vec<Rule>,
-    /// Of requests; first match wins.
+    /// Routes of requests; the first match wins.
     pub routes: Vec<Route>,
-    /// Of connections that are passed on as they are; first match wins.
+    /// Routes of TCP connections; the first match wins.
     pub tcp_routes: Vec<TcpRoute>,
     /// The backend when no route matches; `None`: such a request is answered 404.
     pub backend: Option<BackendReference>,
-    /// Client connections at a time; over it, accepting pauses. `None`: only the process's limit.
+    /// The most client connections at a time; at the limit, accepting pauses. `None`: only the
+    /// process's limit.
     pub max_connections: Option<u64>,
     /// Deadlines towards the client.
     pub timeout: FrontendTimeouts,
     /// Bounds of a request head.
     pub limits: FrontendLimits,
-    /// Whether and how far clients may speak HTTP/2.
+    /// HTTP/2 with clients, and its bounds.
     pub http2: Http2,
-    /// Whether an exchange goes on after the client closed its sending side.
+    /// Whether an exchange continues after the client closed its sending side.
     pub half_close: bool,
-    /// Peers whose `X-Forwarded-*`, `Forwarded` and request id are believed.
+    /// Peers whose `X-Forwarded-*`, `Forwarded` and request id are trusted.
     pub trusted_proxies: Peers,
-    /// By which field trusted proxies say who the client is.
+    /// The field of trusted proxies that names the client.
     pub client_field: ClientField,
-    /// What is said to servers about the client.
+    /// The fields about the client in requests to servers.
     pub forwarding: Forwarding,
-    /// Whether requests carry an id, and in which field.
+    /// Whether requests have an id, and in which field.
     pub request_id: RequestIds,
-    /// What becomes of fields whose names have other characters than letters, digits and `-`.
+    /// How fields are treated whose names have other characters than letters, digits and `-`.
     pub field_names: OddNames,
     /// How field names are written to clients.
     pub header_case: HeaderCase,
-    /// Protocols that a connection may go on in, by the tokens of `Upgrade` (RFC 9110 §7.8).
+    /// Protocols to which a connection may be upgraded, by the tokens of `Upgrade` (RFC 9110 §7.8).
     pub upgrades: Vec<String>,
 }
 
@@ -62,13 +63,13 @@ impl Frontend {
         self.binds.iter().position(|bind| bind.addr == *address)
     }
 
-    /// The TLS settings of the bind with this index; `None`: its clients speak in the clear.
+    /// The TLS settings of the bind with this index; `None`: no TLS.
     pub fn tls_of(&self, bind: usize) -> Option<&Tls> {
         self.tls.get(self.binds.get(bind)?.tls?)
     }
 
-    /// The frontend `name`, which is written at `at`, with every default: it listens nowhere and
-    /// leads nowhere.
+    /// The frontend `name`, which is written at `at`, with every default: without binds and
+    /// backend.
     pub fn new(name: Name, at: Position) -> Self {
         Self {
             name,
@@ -105,23 +106,23 @@ pub struct FrontendTimeouts {
     pub body: Duration,
     /// From the end of an answer to the next request.
     pub keep_alive: Duration,
-    /// After an answer that came before the end of its request: as long, the rest is read and discarded.
+    /// After an answer before the end of its request: how long the rest is read and discarded.
     pub linger: Duration,
-    /// For a whole exchange; `None`: no such bound.
+    /// For a whole exchange; `None`: no bound.
     pub exchange: Option<Duration>,
-    /// For a whole TLS handshake; in TCP mode, for what a client of TLS says first.
+    /// For a whole TLS handshake; in TCP mode, for the ClientHello.
     pub handshake: Duration,
-    /// For a tunnel with no byte passing; `None`: no such bound.
+    /// For a tunnel without traffic; `None`: no bound.
     pub tunnel: Option<Duration>,
 }
 
-/// What the connections of a frontend carry.
+/// The mode of a frontend's connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Requests.
     #[default]
     Http,
-    /// Bytes: each connection is passed on to a server as it is.
+    /// Bytes: each connection is passed on to a server unchanged.
     Tcp,
 }
 
@@ -142,13 +143,13 @@ impl Default for FrontendTimeouts {
 /// `[frontend.NAME.limits]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrontendLimits {
-    /// A request head in bytes; over it: 431.
+    /// The most bytes of a request head; over it: 431.
     pub head: ByteSize,
-    /// Fields of a request head; over it: 431.
+    /// The most fields of a request head; over it: 431.
     pub fields: usize,
-    /// A request target in bytes; over it: 414.
+    /// The most bytes of a request target; over it: 414.
     pub target: ByteSize,
-    /// What is read and discarded of a request that was answered before its end.
+    /// The most bytes that are read and discarded of a request that was answered before its end.
     pub linger: ByteSize,
 }
 
@@ -164,7 +165,7 @@ impl Default for FrontendLimits {
 }
 
 /// `client_field` of a frontend. One and not both: a proxy that writes one of them passes the other
-/// on as its own client sent it.
+/// on as its client sent it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientField {
     /// `X-Forwarded-For`.
@@ -183,9 +184,9 @@ pub struct Forwarding {
     pub forwarded: bool,
     /// `Via` (RFC 9110 §7.6.3), on requests and responses.
     pub via: bool,
-    /// Fields that only trusted proxies may send, besides those above.
+    /// More fields that only trusted proxies may send.
     pub trusted_only: FieldNames,
-    /// The certificate that the client showed.
+    /// The client's certificate, in fields.
     pub client_certificate: ClientFields,
 }
 
@@ -202,8 +203,8 @@ impl Default for Forwarding {
 }
 
 impl Forwarding {
-    /// `trusted_only` where nothing is said of it: fields by which proxies tell applications who the
-    /// client is, how it came, and which path it asked for.
+    /// The default of `trusted_only`: fields by which proxies report to applications the client,
+    /// its connection, and the path that it asked for.
     pub fn default_trusted_only() -> FieldNames {
         const NAMES: [&str; 11] = [
             "true-client-ip",
@@ -222,14 +223,15 @@ impl Forwarding {
     }
 }
 
-/// `field_names` of a frontend: what becomes of a field of a request whose name has other characters
-/// than letters, digits and `-`. Other spellings of fields that not every client may set never pass.
+/// `field_names` of a frontend: the treatment of a request field whose name has other characters
+/// than letters, digits and `-`. Other spellings of fields that only some clients may set never
+/// pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OddNames {
     /// It is passed on.
     #[default]
     Pass,
-    /// It is taken off.
+    /// It is removed.
     Drop,
     /// The request is refused.
     Reject,
@@ -238,10 +240,11 @@ pub enum OddNames {
 /// `request_id` of a frontend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestIds {
-    /// Requests to servers carry none of ours; the log still has one.
+    /// Requests to servers have no id of ours; the log still has one.
     Off,
-    /// Taken from this field if it can be an id, else made; sent to the server in the same field.
-    /// From every client: an id says nothing about who asks, and is of most use where it began.
+    /// Taken from this field if it is a valid id, else made; sent to the server in the same field.
+    /// Accepted from every client: an id proves nothing about the client, and is most useful from
+    /// its origin on.
     Field(HeaderName),
 }
 

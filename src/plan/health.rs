@@ -1,4 +1,4 @@
-//! Active checks of a backend's servers.
+//! Active health checks of a backend's servers.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -10,11 +10,12 @@ use crate::plan::{Own, ServerTls};
 /// `[backend.NAME.health]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Health {
-    /// What is asked.
+    /// The kind of check.
     pub probe: Probe,
-    /// Between two checks of one server in a steady state.
+    /// Between two checks of one server in a stable state.
     pub interval: Duration,
-    /// Between two checks while the state is changing (some passed or failed, not yet enough).
+    /// Between two checks while the state is changing (some passed or failed, too few for a
+    /// transition).
     pub fast_interval: Duration,
     /// For one whole check.
     pub timeout: Duration,
@@ -24,9 +25,9 @@ pub struct Health {
     pub fall: u32,
     /// Another port than the server's.
     pub port: Option<u16>,
-    /// TLS in checks, where it is other than in exchanges.
+    /// TLS for checks, if it differs from exchanges.
     pub tls: Own<ServerTls>,
-    /// What a server is before its first check.
+    /// The state of a server before its first check.
     pub initial: Initial,
 }
 
@@ -46,23 +47,23 @@ impl Default for Health {
     }
 }
 
-/// What a check asks a server.
+/// The kind of a check.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Probe {
     /// Whether it accepts a connection.
     Tcp,
-    /// Whether it answers a request well.
+    /// Whether its answer to a request is as expected.
     Http(HttpCheck),
 }
 
-/// A `GET` and what is expected of its answer.
+/// A `GET` and its expected answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HttpCheck {
     /// Target in origin form.
     pub path: String,
     /// The `Host` field; `None`: the server's address.
     pub host: Option<HeaderValue>,
-    /// Sent besides.
+    /// Additional fields.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Statuses that pass.
     pub status: StatusSet,
@@ -99,12 +100,12 @@ impl Default for StatusSet {
     }
 }
 
-/// What a server is before its first check.
+/// The state of a server before its first check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Initial {
-    /// Down, until one check has passed, whatever `rise`.
+    /// Down, until one check has passed, whatever `rise` is.
     #[default]
     Checked,
-    /// Up; its first check decides alone, as in HAProxy, and after that `fall` have to fail.
+    /// Up; its first check decides alone, as in HAProxy, and after that `fall` checks must fail.
     Up,
 }

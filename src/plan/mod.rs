@@ -1,8 +1,8 @@
 //! The validated configuration: plain data that can be compared, with every default filled in.
 //!
-//! `config` makes it from text, `control::assemble` makes a running snapshot from it. There are no
-//! handles here and there is no I/O: two plans are equal when they mean the same, wherever their
-//! values stand in the file.
+//! `config` makes it from text, `control::assemble` makes a running snapshot from it. No handles
+//! and no I/O: two plans are equal when they mean the same, wherever in a file their values are
+//! written.
 
 mod backend;
 mod bind;
@@ -62,18 +62,18 @@ use crate::base::Name;
 /// One whole configuration.
 ///
 /// Names are unique within their kind, and every backend that a frontend or a route names exists:
-/// `config` gives no plan for which that is not so.
+/// `config` returns no other plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Workers and limits of the process.
     pub process: Process,
     /// Diagnostics and the access log.
     pub log: Log,
-    /// What starts a reload by itself.
+    /// The cause of automatic reloads.
     pub reload: Reload,
     /// How the process ends.
     pub shutdown: Shutdown,
-    /// Metrics, probes and the API; `None` when it is off.
+    /// Metrics, probes and the API; `None`: off.
     pub admin: Option<Admin>,
     /// In file order, which means nothing: see [`Plan::in_order_of`].
     pub frontends: Vec<Frontend>,
@@ -82,8 +82,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The fields that tell servers about clients' certificates, of all frontends. Each is for us to
-    /// write alone, whichever frontend a request comes in by: they may lead to the same server.
+    /// The fields for servers about clients' certificates, of all frontends. Only we may write any
+    /// of them, whichever frontend a request comes in by: frontends may share a server.
     pub fn client_fields(&self) -> Vec<HeaderName> {
         let frontends = self.frontends.iter();
         let fields = frontends.flat_map(|frontend| frontend.forwarding.client_certificate.iter());

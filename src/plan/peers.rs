@@ -1,15 +1,15 @@
-//! Which peers a setting holds for.
+//! The peers for which a setting holds.
 
 use ipnet::IpNet;
 
 use crate::base::Peer;
 
-/// Peers by their address: of trusted proxies, of senders of the PROXY protocol.
+/// Peers by their address: trusted proxies, or senders of the PROXY protocol.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peers {
     /// Addresses and networks.
     pub networks: Vec<IpNet>,
-    /// What holds for peers on Unix sockets.
+    /// Whether peers on Unix sockets are included.
     pub unix: UnixPeers,
 }
 
@@ -24,7 +24,7 @@ pub enum UnixPeers {
 }
 
 impl Peers {
-    /// Whether `peer` is one of them. An IPv4 address counts as such, in whatever form it came.
+    /// Whether `peer` is one of them. An IPv4 address counts as one, also in IPv6 form.
     pub fn have(&self, peer: Peer) -> bool {
         match peer {
             Peer::Ip(addr) => {

@@ -45,7 +45,7 @@ pub enum LogLevel {
 /// How events are written to standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For eyes.
+    /// For people.
     #[default]
     Human,
     /// One JSON object a line.
@@ -100,9 +100,10 @@ impl Default for Reload {
 /// `[shutdown]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shutdown {
-    /// From failing readiness to closing the listeners: the time a load balancer in front needs to notice.
+    /// From failing readiness to closing the listeners: the time that a load balancer in front
+    /// needs to notice it.
     pub grace: Duration,
-    /// From closing the listeners to cutting what is still open.
+    /// From closing the listeners to cutting open exchanges.
     pub timeout: Duration,
     /// From closing the listeners, or from the removal of their frontend, to closing tunnels. Never
     /// longer than `timeout`.
@@ -110,7 +111,7 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// `tunnels` where only `timeout` is given: early enough for a goodbye.
+    /// `tunnels` if only `timeout` is given: early enough for a WebSocket close frame.
     pub fn tunnels_within(timeout: Duration) -> Duration {
         let millis = timeout.as_millis() * 9 / 10;
         Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
@@ -130,9 +131,9 @@ impl Default for Shutdown {
 /// `[admin]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Admin {
-    /// Loopback unless the user says otherwise: it does not ask who a client is.
+    /// Loopback by default, because clients are not authenticated.
     pub binds: Vec<Bind>,
-    /// Names that requests may ask for in `Host`, beside `localhost` and IP addresses.
+    /// Names that are allowed in `Host`, beside `localhost` and IP addresses.
     pub hosts: Vec<HostPattern>,
     /// Backends without which the process is not ready: each needs a server that takes traffic.
     pub ready_needs: Vec<BackendReference>,

@@ -1,20 +1,20 @@
-//! The name of a backend, where something leads to it.
+//! A reference to a backend.
 
 use std::fmt;
 
 use crate::base::{Name, Position};
 
-/// A backend by its name, with the place where it is named.
+/// The name of a backend, and where it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackendReference {
-    /// A backend of the plan has it.
+    /// A backend of the plan has this name.
     pub name: Name,
     /// Where it is written.
     pub at: Position,
 }
 
 impl BackendReference {
-    /// To the backend `name`, as no file holds it.
+    /// A reference to the backend `name` that is in no file.
     pub fn built_in(name: Name) -> Self {
         Self {
             name,

@@ -1,17 +1,19 @@
-//! How often one exchange is tried, and what another server is tried after.
+//! The number of attempts of one exchange, and the failures after which another server is tried.
 
 use http::StatusCode;
 
-/// `[backend.NAME.retry]`. A request of which no byte was written may go to another server in any case.
+/// `[backend.NAME.retry]`. A request of which no byte was written may go to another server after
+/// any failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retry {
-    /// What an idempotent request is sent to another server after, although a server may have seen it.
+    /// The failures after which an idempotent request is sent to another server, although a server
+    /// may have seen it.
     pub on: Vec<RetryOn>,
     /// Attempts of one exchange, the first included: 1 to 10.
     pub attempts: u32,
 }
 
-/// How an attempt went that another server is tried after.
+/// A failure after which another server is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryOn {
     /// No connection to the server came about, TLS included.
@@ -29,12 +31,12 @@ pub enum RetryOn {
 }
 
 impl Retry {
-    /// Whether another server is tried after what `on` says.
+    /// Whether another server is tried after the failure `on`.
     pub fn has(&self, on: RetryOn) -> bool {
         self.on.contains(&on)
     }
 
-    /// Whether a request may go to another server after a server has seen all of it.
+    /// Whether a request may go to another server after a server has received all of it.
     pub fn may_resend(&self) -> bool {
         let needs_copy = |on: &RetryOn| !matches!(on, RetryOn::Connect | RetryOn::Refused);
         self.attempts > 1 && self.on.iter().any(needs_copy)

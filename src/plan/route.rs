@@ -1,4 +1,4 @@
-//! A route: what a request must look like, and the backend it goes to then.
+//! A route: conditions on a request, and the target.
 
 use http::{HeaderName, Method};
 
@@ -8,11 +8,11 @@ use crate::plan::{BackendReference, Rule};
 
 /// `[[frontend.NAME.route]]`.
 ///
-/// It matches when each kind of condition that it has holds; of hosts, paths and methods one has
-/// to match, of header and query predicates all.
+/// It matches if each kind of its conditions holds: one of the hosts, of the paths and of the
+/// methods, and all header and query predicates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
-    /// As written, else `NUMBER` in the frontend's order from 1. Unique in its frontend.
+    /// As written, else its number in the frontend's order, from 1. Unique in its frontend.
     pub name: Name,
     /// Empty: any host.
     pub hosts: Vec<HostPattern>,
@@ -24,33 +24,33 @@ pub struct Route {
     pub headers: Vec<Predicate<HeaderName>>,
     /// All must hold; names and values are compared percent-decoded.
     pub queries: Vec<Predicate<String>>,
-    /// What else must be true; `None`: nothing.
+    /// A further condition; `None`: none.
     pub when: Option<Condition>,
-    /// Whether a matching request is refused whose client showed no certificate.
+    /// Whether a matching request without a client certificate is refused.
     pub client_certificate: ClientCertificate,
-    /// What is done to exchanges that it matches.
+    /// Rules for exchanges of this route.
     pub rules: Vec<Rule>,
-    /// Where matching requests go.
+    /// The target of matching requests.
     pub target: Target,
     /// Where it is written.
     pub at: Position,
 }
 
-/// Where requests of a route go.
+/// The target of a route.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
     /// `backend = "app"`
     Backend(BackendReference),
-    /// `split = { stable = 95, canary = 5 }`: by weight, each request by itself. By name.
+    /// `split = { stable = 95, canary = 5 }`: by weight, for each request anew. Sorted by name.
     Split(Vec<(BackendReference, u32)>),
-    /// `backend = "%[…]"`: the backend with this name; the frontend's own backend when none has it.
+    /// `backend = "%[…]"`: the backend with this name, or the frontend's own if there is none.
     Named(Template),
-    /// Nowhere: a rule without a condition answers each request.
+    /// None: a rule without a condition answers each request.
     Answered,
 }
 
 impl Target {
-    /// The backends that it names. Those that [`Target::Named`] leads to are not known before a request.
+    /// The backends that it names. Those of [`Target::Named`] are known only with a request.
     pub fn backends(&self) -> impl Iterator<Item = &BackendReference> {
         let (one, parts): (_, &[_]) = match self {
             Self::Backend(backend) => (Some(backend), &[]),
@@ -62,18 +62,18 @@ impl Target {
     }
 }
 
-/// What a route wants of the client's certificate. No condition: a request that matches and does
-/// not have it is refused, and no other route is looked for.
+/// Whether a route requires a client certificate. This is no condition: a request that matches
+/// without one is refused, and no other route is tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientCertificate {
-    /// Nothing.
+    /// Not required.
     #[default]
     Any,
-    /// That there is one, and it was verified.
+    /// Required, and verified.
     Required,
 }
 
-/// A host as a route names it, in lower case, without port.
+/// A host pattern of a route, in lower case, without port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum HostPattern {
     /// `example.com`
@@ -82,29 +82,29 @@ pub enum HostPattern {
     Wildcard(String),
 }
 
-/// A path as a route names it.
+/// A path pattern of a route.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathPattern {
     /// `/healthz`
     Exact(String),
-    /// `/v1/*`, here `/v1`: that path and everything below it, by whole segments. `/*` and `*` are
-    /// the empty string: every path.
+    /// `/v1/*`, here `/v1`: that path and everything below it, by whole segments. `/*` and `*`
+    /// become the empty string: every path.
     Prefix(String),
 }
 
 /// A condition on a named value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Predicate<N> {
-    /// Of the header field or the query parameter.
+    /// The name of the header field or query parameter.
     pub name: N,
-    /// What one of its values must look like.
+    /// The pattern that one of its values must match.
     pub value: ValuePattern,
 }
 
-/// What a value must look like; case counts.
+/// A pattern for a value; case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValuePattern {
-    /// `*`: it is there, whatever it says.
+    /// `*`: any value.
     Present,
     /// `text`
     Exact(String),

@@ -1,4 +1,4 @@
-//! A rule: what is done to an exchange, and when.
+//! A rule: an action on an exchange, and its condition.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::plan::expr::{Condition, Expr, Template, Variable};
 pub struct Rule {
     /// In which part of the exchange it runs.
     pub on: On,
-    /// What must be true; `None`: it always runs.
+    /// Its condition; `None`: it always runs.
     pub when: Option<Condition>,
-    /// What is done.
+    /// Its action.
     pub action: Action,
     /// Where it is written.
     pub at: Position,
@@ -29,22 +29,22 @@ pub enum On {
     /// Before the request is sent to a server.
     #[default]
     Request,
-    /// When a server has answered.
+    /// After the answer of a server.
     Response,
-    /// On every answer, also on one that is not a server's.
+    /// On every answer, also on our own.
     After,
 }
 
-/// What a rule does.
+/// The action of a rule.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Refuses the exchange with this status.
     Deny(StatusCode),
     /// Answers in place of a server.
     Return(Box<Return>),
-    /// Sends the client somewhere else.
+    /// Redirects the client.
     Redirect(Box<Redirect>),
-    /// Gives fields this one value, in place of all that they had.
+    /// Sets fields to this one value, in place of all values that they had.
     SetHeader(Vec<Field>),
     /// Adds a line to fields.
     AddHeader(Vec<Field>),
@@ -52,18 +52,18 @@ pub enum Action {
     DelHeader(Vec<HeaderName>),
     /// Replaces the path of the target; the query stays.
     SetPath(Template),
-    /// Gives variables values.
+    /// Sets variables.
     SetVar(Vec<(Variable, Expr)>),
-    /// Waits, and goes on.
+    /// Waits, then continues.
     Pause(Duration),
 }
 
-/// A field with the value that a rule gives it.
+/// A field with the value from a rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// As it is sent.
     pub name: HeaderName,
-    /// What it becomes.
+    /// Its value.
     pub value: Template,
     /// Where it is written.
     pub at: Position,
@@ -72,11 +72,11 @@ pub struct Field {
 /// `return = { … }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Return {
-    /// Of the answer.
+    /// The status of the answer.
     pub status: StatusCode,
-    /// Of the answer; `Content-Type` is among them.
+    /// The fields of the answer, with `Content-Type`.
     pub headers: Vec<Field>,
-    /// Of the answer.
+    /// The body of the answer.
     pub body: Template,
 }
 
@@ -85,23 +85,23 @@ pub struct Return {
 pub struct Redirect {
     /// 301, 302, 303, 307 or 308.
     pub status: StatusCode,
-    /// Where to.
+    /// The new location.
     pub to: RedirectTo,
 }
 
-/// Where a redirect leads.
+/// The new location of a redirect.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RedirectTo {
-    /// There.
+    /// This URL or path.
     Location(Template),
-    /// There, with the path and the query of the request behind it.
+    /// This URL or path, followed by the path and the query of the request.
     Prefix(Template),
     /// To the same host, path and query with another scheme.
     Scheme(Template),
 }
 
 impl Rule {
-    /// The fields of requests that it replaces or removes: what a client says in them does not count.
+    /// The request fields that it replaces or removes: a client's value has no effect.
     pub fn replaced_fields(&self) -> Vec<&HeaderName> {
         match &self.action {
             Action::SetHeader(fields) if self.on == On::Request => {

@@ -1,4 +1,4 @@
-//! The servers of a backend, and what each has in place of the backend's settings.
+//! The servers of a backend, and the settings of each that replace the backend's.
 
 use std::net::IpAddr;
 
@@ -17,50 +17,50 @@ pub struct Server {
     pub weight: u16,
     /// Exchanges at a time over all workers; `None`: no bound.
     pub max_connections: Option<u32>,
-    /// Used only while no other server of the backend can be.
+    /// Used only while no other server of the backend is usable.
     pub backup: bool,
-    /// What holds for it in place of what the backend has.
+    /// Settings that replace those of the backend.
     pub own: OwnSettings,
     /// Where it is written.
     pub at: Position,
 }
 
-/// What one server has in place of the settings of its backend.
+/// The settings of one server that replace those of its backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnSettings {
     /// Whether connections to it begin with a PROXY header.
     pub send_proxy: Own<SendProxy>,
-    /// Whether connections to it are under TLS.
+    /// TLS to the server.
     pub tls: Own<ServerTls>,
     /// `health` of the server.
     pub check: OwnCheck,
 }
 
-/// What is other in checks of one server.
+/// The settings for checks of one server that replace those of `health` of the backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnCheck {
     /// Another IP address than the server's.
     pub address: Option<IpAddr>,
-    /// Another port than the server's, and than `health` of the backend says.
+    /// Another port than that of the server and of the backend's `health`.
     pub port: Option<u16>,
-    /// TLS, where it is other than `health` of the backend says, or than in exchanges.
+    /// TLS, if it differs from that of the backend's `health` and of exchanges.
     pub tls: Own<ServerTls>,
 }
 
-/// A setting that can be written in one place for a part of what another place holds for.
+/// A setting that replaces, for one server or for checks, the setting of an outer table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Own<T> {
-    /// Nothing is written: the other place decides.
+    /// Not written: the outer setting holds.
     #[default]
     Inherited,
-    /// Off, whatever the other place says.
+    /// Off, whatever the outer setting is.
     Off,
     /// On, with this.
     On(Box<T>),
 }
 
 impl<T> Own<T> {
-    /// What holds, where the other place says `outer`; `None`: off.
+    /// The setting that holds if the outer one is `outer`; `None`: off.
     pub fn or<'a>(&'a self, outer: Option<&'a T>) -> Option<&'a T> {
         match self {
             Self::Inherited => outer,
@@ -69,7 +69,7 @@ impl<T> Own<T> {
         }
     }
 
-    /// What is written, if it is on.
+    /// Its own setting, if it is on.
     pub fn on(&self) -> Option<&T> {
         self.or(None)
     }

@@ -6,32 +6,33 @@ use crate::plan::FileAt;
 /// `[backend.NAME.tls]`, or `tls` of a server or of checks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerTls {
-    /// Whose certificates are believed.
+    /// The certificates that are trusted.
     pub trust: Trust,
-    /// The name that is asked for (SNI).
+    /// The name in the handshake (SNI).
     pub sni: Sni,
-    /// The name that the certificate must have; `None`: the one that is asked for.
+    /// The name that the certificate must have; `None`: that of SNI.
     pub verify_name: Option<String>,
-    /// What we show a server that wants to know who we are.
+    /// Our certificate for a server that requests one.
     pub identity: Option<Identity>,
     /// Where it is written.
     pub at: Position,
 }
 
-/// Whose certificates are believed.
+/// The certificates that are trusted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Trust {
-    /// Those that the system believes.
+    /// Those that the system trusts.
     System,
-    /// Those signed by the authorities in these files, and those that stand in the files themselves.
+    /// Certificates that are signed by the authorities in these files, or are themselves in the
+    /// files.
     Authorities(Vec<FileAt>),
-    /// These and no others, whatever stands in them: neither name nor dates are checked.
+    /// Only these certificates, whatever is in them: neither name nor validity are checked.
     Fingerprints(Vec<Fingerprint>),
     /// Any certificate.
     Anyone,
 }
 
-/// The name that is asked for.
+/// The name in the handshake (SNI).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Sni {
     /// The request's host.
@@ -45,11 +46,11 @@ pub enum Sni {
     Off,
 }
 
-/// A certificate of ours and its key.
+/// Our own certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// The chain, our own certificate first.
     pub certificate: FileAt,
-    /// `None`: it stands in the same file, or in one beside it that ends in `.key`.
+    /// `None`: in the same file, or in one beside it that ends in `.key`.
     pub key: Option<FileAt>,
 }

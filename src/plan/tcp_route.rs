@@ -1,19 +1,18 @@
-//! A route of connections that are passed on as they are: what a client of TLS must say first, and
-//! where it is passed on to then.
+//! A route of TCP connections: conditions on the ClientHello, and the backend.
 
 use crate::base::{Name, Position};
 use crate::plan::{BackendReference, HostPattern};
 
 /// `[[frontend.NAME.route]]` in TCP mode.
 ///
-/// It matches when each kind of condition that it has holds.
+/// It matches if each kind of its conditions holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TcpRoute {
     /// The `name` key, else its number; unique in its frontend.
     pub name: Name,
-    /// One of them is the name that the client asks for. Empty: any, or none.
+    /// One of them is the client's SNI. Empty: any, or none.
     pub sni: Vec<HostPattern>,
-    /// The client speaks one of them (ALPN). Empty: any, or none.
+    /// The client offers one of them (ALPN). Empty: any, or none.
     pub alpn: Vec<String>,
     /// Where matching connections go.
     pub backend: BackendReference,

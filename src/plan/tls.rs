@@ -1,4 +1,4 @@
-//! TLS towards clients: certificates, and what is asked of who connects.
+//! TLS towards clients: certificates, and the settings of handshakes.
 
 use std::path::PathBuf;
 
@@ -7,30 +7,29 @@ use http::HeaderName;
 use crate::base::{Position, TlsVersion};
 use crate::plan::HostPattern;
 
-/// What is offered by ALPN unless the configuration says otherwise, the best first; without `h2` where
-/// the frontend does not speak HTTP/2.
+/// The protocols of ALPN by default, the best first; without `h2` if the frontend has HTTP/2 off.
 pub const DEFAULT_ALPN: [&str; 2] = ["h2", "http/1.1"];
 
 /// `[frontend.NAME.tls]`, or the `tls` of one of its addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tls {
-    /// At least one. The first of its names is the default.
+    /// At least one. The first certificate is the default.
     pub certificates: Vec<Certificates>,
-    /// The name whose certificate a client gets that asks for no name, or for an unknown one.
-    /// `None`: the first certificate.
+    /// The name whose certificate a client gets that sends no SNI, or an unknown name. `None`: the
+    /// first certificate.
     pub default: Option<DefaultName>,
-    /// What becomes of a client that asks for a name that no certificate has.
+    /// The answer to a client that asks for a name without a certificate.
     pub unknown_names: UnknownNames,
-    /// Handshakes at a time, from the client's first message on; more wait for their turn.
+    /// The most handshakes at a time, from the ClientHello on; more wait.
     pub max_handshakes: u64,
-    /// What holds for names without rules of their own.
+    /// The rules for names without rules of their own.
     pub rules: TlsRules,
     /// In file order, each name once.
     pub names: Vec<NameRules>,
 }
 
-/// Handshakes at a time unless written: some seconds' work of a core, and some hundred MB of memory
-/// at the very worst.
+/// The default limit of handshakes at a time: some seconds' work of a core, and some hundred MB of
+/// memory in the worst case.
 const MAX_HANDSHAKES: u64 = 10_000;
 
 /// Files with certificates.
@@ -53,24 +52,24 @@ pub struct DefaultName {
     pub at: Position,
 }
 
-/// What becomes of a client that asks for a name that no certificate has.
+/// The answer to a client that asks for a name without a certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum UnknownNames {
-    /// It gets the default certificate, and decides for itself.
+    /// It gets the default certificate, and may accept it or not.
     #[default]
     Default,
-    /// It is refused, and so is one that asks for no name (`strict_sni`).
+    /// It is refused, and so is one without SNI (`strict_sni`).
     Refused,
 }
 
-/// What is agreed on in a handshake.
+/// The settings of a handshake.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TlsRules {
     /// The oldest version.
     pub min_version: TlsVersion,
-    /// Protocols by ALPN, the best first; empty: ALPN is not answered.
+    /// Protocols for ALPN, the best first; empty: ALPN is not answered.
     pub alpn: Vec<String>,
-    /// Whether clients show a certificate.
+    /// Whether clients are asked for a certificate.
     pub client_auth: ClientAuth,
 }
 
@@ -89,7 +88,7 @@ impl Default for TlsRules {
 pub struct NameRules {
     /// A wildcard stands for exactly one label, as in a certificate (RFC 9525 §6.3).
     pub name: HostPattern,
-    /// What holds for it; what is not written is as for all names.
+    /// Its rules; a key that is not written is as for all names.
     pub rules: TlsRules,
     /// Where it is written.
     pub at: Position,
@@ -101,18 +100,18 @@ pub enum ClientAuth {
     /// They are not.
     #[default]
     Off,
-    /// They are, and one that is shown must be good.
+    /// They are, and an invalid one is refused.
     On(ClientCertificates),
 }
 
-/// Which certificates of clients are good.
+/// The client certificates that are accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClientCertificates {
-    /// Whether a client may come without one.
+    /// Whether a client must have one.
     pub need: Need,
     /// PEM files with the authorities that sign them. At least one.
     pub ca: Vec<FileAt>,
-    /// PEM files with lists of those that are revoked. With any, every authority has to have one.
+    /// PEM files with revocation lists. With any, every authority must have one.
     pub crl: Vec<FileAt>,
 }
 
@@ -134,15 +133,15 @@ pub struct FileAt {
     pub at: Position,
 }
 
-/// In which fields servers are told about the certificate that a client showed; `None`: not. No
-/// client can send these fields itself, to no frontend.
+/// The request fields to servers with the client's certificate; `None`: not sent. No client of any
+/// frontend can send these fields itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientFields {
     /// Its subject (RFC 4514).
     pub subject: Option<HeaderName>,
     /// Its other names: `DNS:a.example,URI:spiffe://b`.
     pub sans: Option<HeaderName>,
-    /// Its number, in hexadecimal digits.
+    /// Its serial number, in hexadecimal digits.
     pub serial: Option<HeaderName>,
     /// The SHA-256 of it, in hexadecimal digits.
     pub fingerprint: Option<HeaderName>,
@@ -161,7 +160,7 @@ impl Tls {
         }
     }
 
-    /// The rules that hold for `host`, which is in lower case, and the name that they were written for.
+    /// The rules for `host`, which is in lower case, and the name that they were written for.
     pub fn rules_of(&self, host: Option<&str>) -> (&TlsRules, Option<&HostPattern>) {
         let own = host.and_then(|host| self.own_rules(host));
         match own {
@@ -183,7 +182,7 @@ impl Tls {
 }
 
 impl ClientFields {
-    /// Those that there are.
+    /// The fields that are sent.
     pub fn iter(&self) -> impl Iterator<Item = &HeaderName> {
         [&self.subject, &self.sans, &self.serial, &self.fingerprint]
             .into_iter()

@@ -14,14 +14,14 @@ use crate::proxy::worker::Worker;
 
 use super::{Pieces, Start, cannot_serve, open_access_log};
 
-/// A proxy in parts that a single runtime can run: for simulations, and where a test decides what time
-/// it is.
+/// A proxy in parts that a single runtime can run: for simulations, and for tests that control the
+/// time.
 pub struct Assembled {
     /// The data plane.
     pub worker: Worker,
     /// The control plane's parts, for `Control::start`.
     pub control: Parts,
-    /// Gives commands to it.
+    /// Sends commands to it.
     pub commands: mpsc::UnboundedSender<Command>,
     /// Its access log.
     pub access_log: AccessLogHandle,

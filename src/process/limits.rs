@@ -1,4 +1,4 @@
-//! What the system lets this process have: cores and open files.
+//! The limits of the system for this process: cores and open files.
 
 use std::fmt;
 use std::thread;
@@ -9,10 +9,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// the files of a reload, checks, the watched directories.
 const RESERVED_FILES: u64 = 256;
 
-/// The reserve is no more than one in so many.
+/// The reserve is at most one descriptor in so many.
 const RESERVE_AT_MOST_ONE_IN: u64 = 4;
 
-/// Descriptors of a thread's runtime, and of what every program has open.
+/// Descriptors of a thread's runtime, and of the standard streams.
 const FILES_OF_RUNTIME: u64 = 5;
 
 /// Threads with a runtime beside the workers: the control thread and the main thread.
@@ -21,15 +21,17 @@ const OTHER_RUNTIMES: u64 = 2;
 /// One in so many descriptors is for pipes, which are two each.
 const FILES_FOR_ONE_OF_PIPES: u64 = 256;
 
-/// Of one worker, however many descriptors there are: four workers then have all that the kernel lets
-/// a user have without privileges (`pipe-user-pages-soft`, 64 MiB), and who gets none copies.
+/// The most pipes of one worker, however many descriptors there are: four workers then have all
+/// that the kernel allows a user without privileges (`pipe-user-pages-soft`, 64 MiB); a relay
+/// without a pipe copies.
 const MOST_PIPES: u64 = 64;
 
-/// Descriptors that a reload, the log, checks and a probe need at least. Below it they would fail in
-/// turn, each with another message.
+/// The least number of descriptors for a reload, the log, checks and a probe. Below it they would
+/// fail one after another, each with another message.
 const LEAST_RESERVED: u64 = 16;
 
-/// Connections to clients and to servers, together, below which there is no use in starting.
+/// The least number of connections to clients and to servers, together, with which the program
+/// starts.
 const LEAST_CONNECTIONS: u64 = 16;
 
 /// Why there are too few descriptors for a configuration.
@@ -41,12 +43,12 @@ pub(super) struct TooFewFiles {
     listeners: usize,
 }
 
-/// The cores that the affinity mask and the cgroup quota leave us.
+/// The number of cores that the affinity mask and the cgroup quota allow.
 pub(super) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Raises the soft limit of open files to the hard one, and says how many that is.
+/// Raises the soft limit of open files to the hard one, and returns it.
 pub(super) fn raise_open_files() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -59,7 +61,7 @@ pub(super) fn raise_open_files() -> u64 {
     }
 }
 
-/// What is left of `files` for the sockets of the data plane, listening ones included.
+/// The part of `files` for the sockets of the data plane, listening ones included.
 pub(super) fn of_sockets(files: u64, workers: usize) -> u64 {
     let reserved = RESERVED_FILES.min(files / RESERVE_AT_MOST_ONE_IN);
     let runtimes = (workers as u64 + OTHER_RUNTIMES) * FILES_OF_RUNTIME;

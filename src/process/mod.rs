@@ -1,7 +1,7 @@
-//! The program's life: what is started in which order, and how it ends.
+//! The life of the program: the order of its start, and its end.
 //!
 //! [`Proxy`] is one whole proxy: its workers' threads, its control thread and its log thread. `run`
-//! wraps it with signals for the command line; tests and the demo start as many as they like.
+//! adds signals for the command line; tests and the demo may start several.
 
 mod assembled;
 mod limits;
@@ -33,15 +33,15 @@ use crate::proxy::worker::{Worker, WorkerCommand};
 
 use threads::{WorkerEnd, no_thread, start_control, start_worker};
 
-/// How long the access log is waited for at the end: a sink that stalls must not keep us.
+/// The longest wait for the access log at the end: a sink that stalls must not block the end.
 const LOG_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A proxy that runs.
+/// A running proxy.
 pub struct Proxy {
     commands: mpsc::UnboundedSender<Command>,
     /// A message from each worker that has ended.
     ended: mpsc::UnboundedReceiver<WorkerEnd>,
-    /// Those that have not ended.
+    /// The workers that have not ended.
     workers: usize,
     /// Connections that workers had to abort when they ended.
     aborted: usize,
@@ -54,30 +54,30 @@ pub struct Proxy {
 /// How a proxy ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Because it was told to.
+    /// By a command.
     Told,
     /// A worker died.
     WorkerDied,
 }
 
-/// What a proxy is started with.
+/// The parameters of a start.
 pub struct Start {
-    /// Where the configuration comes from when it is read again.
+    /// The source of the configuration for reloads.
     pub source: Source,
-    /// What it said the first time.
+    /// The configuration as loaded the first time.
     pub loaded: config::Loaded,
-    /// Where events go; `None`: the caller has set that up.
+    /// The log of events; `None`: the caller has set it up.
     pub logging: Option<LoggingHandle>,
-    /// Where sockets come from.
+    /// The source of sockets.
     pub network: Network,
 }
 
 impl Proxy {
-    /// Starts one. When this returns, its addresses are bound and connections are accepted.
+    /// Starts a proxy. When this returns, its addresses are bound and connections are accepted.
     ///
     /// # Errors
     ///
-    /// [`CannotStart`]; nothing is left running then.
+    /// [`CannotStart`]; then nothing is left running.
     pub fn start(start: Start) -> Result<Self, CannotStart> {
         let Start {
             source,
@@ -144,12 +144,12 @@ impl Proxy {
         })
     }
 
-    /// Where commands are given.
+    /// The sender of commands.
     pub fn commands(&self) -> mpsc::UnboundedSender<Command> {
         self.commands.clone()
     }
 
-    /// The IP addresses that frontend `name` listens on; empty when there is none of that name.
+    /// The IP addresses that frontend `name` listens on; empty if there is no such frontend.
     pub async fn addresses(&self, name: &str) -> Vec<SocketAddr> {
         let (answer, asked) = oneshot::channel();
         let _ = self
@@ -159,7 +159,7 @@ impl Proxy {
         addresses.iter().filter_map(ListenAddress::ip).collect()
     }
 
-    /// Where the admin listener is, if it has an IP address.
+    /// The IP address of the admin listener, if it has one.
     pub async fn admin_address(&self) -> Option<SocketAddr> {
         let (answer, asked) = oneshot::channel();
         let _ = self.commands.send(Command::WhereIsAdmin(answer));
@@ -171,12 +171,12 @@ impl Proxy {
             .and_then(ListenAddress::ip)
     }
 
-    /// Begins the end: see `[shutdown]`.
+    /// Begins the drain: see `[shutdown]`.
     pub fn drain(&self, why: &str) {
         let _ = self.commands.send(Command::Drain(why.to_owned()));
     }
 
-    /// Breaks what is open.
+    /// Cuts all open exchanges and tunnels.
     pub fn break_off(&self) {
         let _ = self.commands.send(Command::Abort);
     }
@@ -185,7 +185,7 @@ impl Proxy {
     ///
     /// # Cancel safety
     ///
-    /// It can be waited for again.
+    /// May be called again.
     pub async fn ended(&mut self) -> Ending {
         let mut ending = Ending::Told;
         while self.workers > 0 {
@@ -207,14 +207,14 @@ impl Proxy {
         ending
     }
 
-    /// Lets go of everything: what is still open is aborted, and what was logged is written.
+    /// Releases everything: open exchanges are aborted, and the log is written.
     pub fn close(mut self) {
         self.break_off();
         if let Some(stop) = self.stop_control.take() {
             let _ = stop.send(());
         }
         if let Some(control) = self.control.take() {
-            // How it ended does not matter any more.
+            // Its result does not matter any more.
             let _ = control.join();
         }
         self.access_log.close(LOG_TIMEOUT);
@@ -223,14 +223,14 @@ impl Proxy {
     }
 }
 
-/// What workers and the control plane share.
+/// Parts that workers and the control plane share.
 struct Pieces {
     current: Arc<Current>,
     metrics: Arc<ProcessMetrics>,
     process_gate: Arc<Gate>,
     access_log: AccessLogHandle,
     network: Network,
-    /// How many each worker may have.
+    /// The most pipes of each worker.
     pipes: usize,
     descriptors: Arc<Descriptors>,
 }
@@ -253,12 +253,12 @@ impl Pieces {
     }
 }
 
-/// Raises the limit of open files as far as it goes, and says how many there may be.
+/// Raises the limit of open files as far as possible, and returns it.
 ///
 /// # Errors
 ///
-/// [`CannotStart`]: they are too few for `plan`. What needs a descriptor would fail later, and not say
-/// why.
+/// [`CannotStart`]: too few for `plan`. Otherwise whatever needs a descriptor would fail later,
+/// without this cause.
 pub fn enough_files(plan: &Plan) -> Result<u64, CannotStart> {
     let files = limits::raise_open_files();
     let listeners = plan.frontends.iter().map(|frontend| frontend.binds.len());

@@ -1,4 +1,4 @@
-//! Signals, and what they mean.
+//! The signals of the process, and their commands.
 //!
 //! | signal | meaning |
 //! |---|---|
@@ -15,7 +15,7 @@ use crate::control::Command;
 
 use super::{Ending, Proxy};
 
-/// The signals of this process: caught, instead of ending it, for as long as this lives.
+/// The signals of this process: caught instead of ending it, as long as this value exists.
 pub struct Signals {
     runtime: Runtime,
     caught: Caught,
@@ -38,12 +38,12 @@ enum Action {
 }
 
 impl Signals {
-    /// Catches them from now on. To be made before a proxy starts: a script that has seen it run may
-    /// send one, and a SIGHUP that is not caught kills.
+    /// Catches them from now on. To be called before a proxy starts: a script that sees it run may
+    /// send one, and an uncaught SIGHUP ends the process.
     ///
     /// # Errors
     ///
-    /// What the system says when signals cannot be received.
+    /// The system's error if signals cannot be received.
     pub fn catch() -> io::Result<Self> {
         let runtime = tasks::runtime()?;
         let entered = runtime.enter();
@@ -82,7 +82,7 @@ impl Caught {
     }
 }
 
-/// Passes on what signals ask for, until the proxy has ended.
+/// Turns signals into commands, until the proxy has ended.
 async fn obey(
     caught: &mut Caught,
     proxy: &mut Proxy,
@@ -113,7 +113,7 @@ async fn obey(
             }
             Action::Reload => Command::Reload,
             Action::ReloadAndReopen => {
-                // A control thread that is gone ends the workers, and they end us.
+                // If the control thread has ended, the workers end, and then this loop.
                 let _ = commands.send(Command::ReopenLogs);
                 Command::Reload
             }

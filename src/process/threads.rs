@@ -1,4 +1,4 @@
-//! The threads of workers and of the control plane, and how a worker's end is known.
+//! The threads of workers and of the control plane, and reports of a worker's end.
 
 use std::thread;
 
@@ -14,13 +14,13 @@ use crate::proxy::worker::Worker;
 /// How a worker ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum WorkerEnd {
-    /// It was ordered to end, and broke that many connections to do so.
+    /// By a command, after cutting this many connections.
     Told { aborted: usize },
     /// By itself.
     Died { worker: usize, why: String },
 }
 
-/// Starts the thread of `worker`, which tells `ended` how it ended.
+/// Starts the thread of `worker`, which reports its end to `ended`.
 pub(super) fn start_worker(
     worker: Worker,
     ended: mpsc::UnboundedSender<WorkerEnd>,
@@ -36,7 +36,8 @@ pub(super) fn start_worker(
     Ok(())
 }
 
-/// Runs a worker, which gives how many connections it had to break or why it died, and tells `ended`.
+/// Runs a worker, which returns how many connections it had to cut or why it died, and reports it
+/// to `ended`.
 fn reporting(
     worker: usize,
     ended: mpsc::UnboundedSender<WorkerEnd>,
@@ -53,7 +54,7 @@ fn reporting(
     });
 }
 
-/// Tells how a worker ended, also when it panicked.
+/// Reports how a worker ended, also after a panic.
 struct Report {
     worker: usize,
     ended: mpsc::UnboundedSender<WorkerEnd>,
@@ -66,7 +67,7 @@ impl Drop for Report {
             worker: self.worker,
             why: "it panicked".to_owned(),
         };
-        // The receiver is gone when the process is ending.
+        // The receiver does not exist any more when the process ends.
         let _ = self.ended.send(self.end.take().unwrap_or(died));
     }
 }
@@ -94,7 +95,7 @@ pub(super) fn start_control(
                 () = control.run() => {}
                 _ = &mut stopped => {}
             }
-            // Workers take the last commands (to break off) before this thread's end drops them.
+            // Workers receive the last commands before the end of this thread drops them.
             clock::sleep(Duration::ZERO).await;
         });
     };
@@ -121,7 +122,7 @@ mod tests {
 
     fn end_of(run: impl FnOnce() -> Result<usize, String>) -> WorkerEnd {
         let (sender, mut ended) = mpsc::unbounded_channel();
-        // What its thread would catch.
+        // Catches the panic in place of its thread.
         let _ = catch_unwind(AssertUnwindSafe(|| reporting(1, sender, run)));
         ended
             .try_recv()

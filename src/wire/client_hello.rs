@@ -1,8 +1,9 @@
-//! What a client says in the clear before TLS begins: which name it wants, which protocols it speaks.
+//! Reads the ClientHello, which is in the clear: the wanted name (SNI) and the offered protocols
+//! (ALPN).
 //!
-//! TCP mode asks [`peek`] with the first bytes of a connection to find a backend without ending TLS.
-//! Only what decides a route is read; whether the rest of the message makes sense is the server's
-//! to find.
+//! TCP mode calls [`peek`] with the first bytes of a connection to find a backend without
+//! terminating TLS. Only what decides a route is parsed; the rest of the message is validated by
+//! the server.
 //!
 //! RFC 8446 §4.1.2 and §5.1 (records), RFC 6066 §3 (`server_name`), RFC 7301 §3.1 (ALPN).
 
@@ -12,12 +13,12 @@ use std::net::IpAddr;
 
 use super::host::Authority;
 
-/// The longest message that is read. One with post-quantum key shares has 1.5 to 2.5 KiB; a session
-/// ticket or an encrypted inner message adds a few more.
+/// The longest message that is accepted. One with post-quantum key shares has 1.5 to 2.5 KiB; a
+/// session ticket or an encrypted inner message adds a few more.
 pub const LONGEST_MESSAGE_BYTES: usize = 16 * 1024;
 
-/// In how many records a message may come. Libraries cut at the size of a packet or, to get past
-/// filters, in the middle of the name: a handful.
+/// The most records of one message. Libraries split it at the size of a packet or, to get past
+/// filters, in the middle of the name: into a handful.
 const MOST_RECORDS: usize = 64;
 
 /// The most bytes that [`peek`] needs to decide.
@@ -40,35 +41,35 @@ const CLIENT_HELLO: u8 = 1;
 const SERVER_NAME: u16 = 0;
 const ALPN: u16 = 16;
 
-/// What a connection begins with.
+/// The beginning of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum First {
-    /// Something else than TLS.
+    /// Not TLS.
     NotTls,
-    /// A client that wants TLS.
+    /// A TLS client.
     Tls(ClientHello),
 }
 
-/// What a client asks for.
+/// The parsed parts of a ClientHello.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientHello {
-    /// The host, in the form of [`Authority::host`]. `None` also when it is an address, which has
-    /// no place there (RFC 6066 §3).
+    /// The host, in the form of [`Authority::host`]. `None` also for an address, which is not
+    /// allowed there (RFC 6066 §3).
     pub server_name: Option<String>,
-    /// The protocols that it speaks, the one it likes best first.
+    /// The protocols that it offers, the preferred one first.
     pub alpn: Vec<Vec<u8>>,
 }
 
 /// Looks like TLS and is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MalformedHello {
-    /// A record that cannot be in this place, is empty or too long.
+    /// A record that is not allowed here, is empty or too long.
     Record,
     /// Another message than a `ClientHello`.
     Message,
     /// More than [`LONGEST_MESSAGE_BYTES`], or in too many records.
     TooLong,
-    /// A length inside that does not fit, or an extension that is there twice.
+    /// A wrong length, or an extension that occurs twice.
     Field,
     /// A name that is no host name.
     ServerName,
@@ -88,16 +89,16 @@ impl fmt::Display for MalformedHello {
 
 impl std::error::Error for MalformedHello {}
 
-/// Looks at the beginning of a connection; `None` when more bytes are needed. That is never so once
-/// [`LONGEST_BYTES`] are there.
+/// Parses the beginning of a connection; `None`: more bytes are needed, which never happens with
+/// [`LONGEST_BYTES`] or more.
 ///
 /// # Errors
 ///
-/// [`MalformedHello`], as early as it can be told.
+/// [`MalformedHello`], as early as possible.
 pub fn peek(bytes: &[u8]) -> Result<Option<First>, MalformedHello> {
     match bytes {
         [] | [RECORD_OF_HANDSHAKE] => return Ok(None),
-        // Every version since SSL 3 has 3 in front. No other protocol begins with these two.
+        // Every version since SSL 3 begins with 3. No other protocol begins with these two bytes.
         [RECORD_OF_HANDSHAKE, 3, ..] => {}
         _ => return Ok(Some(First::NotTls)),
     }
@@ -107,7 +108,7 @@ pub fn peek(bytes: &[u8]) -> Result<Option<First>, MalformedHello> {
     }
 }
 
-/// The first message without its head, out of the records that carry it.
+/// The first message without its head, joined from its records.
 fn message(bytes: &[u8]) -> Result<Option<Cow<'_, [u8]>>, MalformedHello> {
     let mut rest = bytes;
     let mut joined = Vec::new();
@@ -138,7 +139,7 @@ fn message(bytes: &[u8]) -> Result<Option<Cow<'_, [u8]>>, MalformedHello> {
     Err(MalformedHello::TooLong)
 }
 
-/// The length of a message with its head, once that is there.
+/// The length of a message with its head, if the head is complete.
 fn message_length(bytes: &[u8]) -> Result<Option<usize>, MalformedHello> {
     if bytes.first().is_some_and(|&kind| kind != CLIENT_HELLO) {
         return Err(MalformedHello::Message);
@@ -153,8 +154,8 @@ fn message_length(bytes: &[u8]) -> Result<Option<usize>, MalformedHello> {
     Ok(Some(length))
 }
 
-/// What is there of the record at the beginning of `rest`, which moves behind it, and whether that
-/// is all of it.
+/// The available part of the record at the beginning of `rest`, and whether it is complete; `rest`
+/// moves past it.
 fn next_record<'a>(rest: &mut &'a [u8]) -> Result<Option<(&'a [u8], bool)>, MalformedHello> {
     let wrong = match **rest {
         [kind, ..] if kind != RECORD_OF_HANDSHAKE => true,
@@ -201,8 +202,8 @@ fn parse(message: &[u8]) -> Result<ClientHello, MalformedHello> {
         let kind = extensions.take_u16()?;
         let value = extensions.take_vector_u16()?;
         match kind {
-            // RFC 8446 §4.2: no extension twice. With two names we and the server could each
-            // believe another one.
+            // RFC 8446 §4.2: no extension twice. With two names, we and the server could each use
+            // another one.
             SERVER_NAME if std::mem::replace(&mut has_name, true) => {
                 return Err(MalformedHello::Field);
             }
@@ -218,7 +219,7 @@ fn parse(message: &[u8]) -> Result<ClientHello, MalformedHello> {
 fn parse_server_name(value: &[u8]) -> Result<Option<String>, MalformedHello> {
     let mut outer = Fields(value);
     let mut list = Fields(outer.take_vector_u16()?);
-    // One name of the only type there is: lists of several were never used, and a second name of
+    // One name of the only existing type: lists of several were never used, and a second name of
     // the same type is forbidden.
     let kind = list.take(1)?;
     let name = list.take_vector_u16()?;
@@ -230,7 +231,7 @@ fn parse_server_name(value: &[u8]) -> Result<Option<String>, MalformedHello> {
         return Ok(None);
     }
     match Authority::parse(name) {
-        // A colon is no part of a name, not even with nothing behind it.
+        // A colon is not part of a name, not even at its end.
         Ok(authority) if !name.contains(&b':') => Ok(Some(authority.host.into_owned())),
         _ => Err(MalformedHello::ServerName),
     }
@@ -253,7 +254,7 @@ fn parse_alpn(value: &[u8]) -> Result<Vec<Vec<u8>>, MalformedHello> {
     Ok(protocols)
 }
 
-/// The rest of a message, read from its beginning (RFC 8446 §3.4).
+/// The rest of a message, parsed from its beginning (RFC 8446 §3.4).
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {

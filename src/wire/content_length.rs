@@ -1,7 +1,7 @@
-//! `Content-Length`: one number, however often and with how many zeros it was said.
+//! `Content-Length`: one number, however often and with however many zeros it was written.
 //!
-//! `http::admit` asks about requests, `forward` about answers. A peer that reads a length after us must read
-//! the one that we have read: a list, a sign, or a zero in front is read in more than one way.
+//! `http::admit` uses it for requests, `forward` for answers. A peer after us must read the same
+//! length as we do: a list, a sign, or a leading zero can be read in several ways.
 //!
 //! RFC 9110 §8.6.
 
@@ -9,25 +9,25 @@ use std::fmt;
 
 use http::header::{self, HeaderMap, HeaderValue};
 
-/// The longest length: what is longer does not fit into the signed number of 64 bits that most servers
-/// count in. nginx refuses it as well.
+/// The longest length: longer ones do not fit into the signed 64-bit number that most servers use.
+/// nginx refuses them as well.
 const MOST: u64 = i64::MAX as u64;
 
 /// The field is no length: empty, signed, not decimal, too large, or several that differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoLength;
 
-/// Whether equal lengths may stand in one line, separated by commas.
+/// Whether equal lengths are allowed in one line, separated by commas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lists {
-    /// In an answer: RFC 9110 §8.6 lets a recipient take them for one.
+    /// In an answer: RFC 9110 §8.6 allows a recipient to join them.
     Allowed,
-    /// In a request: none of ours to mend.
+    /// In a request: it is refused, not repaired.
     Refused,
 }
 
-/// Makes the length that `headers` say the only one and writes it in its one form; gives it, or `None`
-/// where there is none.
+/// Replaces all lengths in `headers` by a single one in canonical form. Returns it; `None`: there
+/// is none.
 ///
 /// # Errors
 ///
@@ -74,7 +74,7 @@ fn number(digits: &[u8]) -> Result<u64, NoLength> {
     }
 }
 
-/// Whether a number is written in its one form.
+/// Whether the number is in canonical form.
 fn is_canonical(value: &HeaderValue) -> bool {
     match value.as_bytes() {
         [b'0', _, ..] => false,

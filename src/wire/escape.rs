@@ -1,6 +1,6 @@
-//! Percent-encoding (RFC 3986 §2.1), for the parsers beside it and for targets that rules write.
+//! Percent-encoding (RFC 3986 §2.1), for the parsers of this room and for targets that rules write.
 
-/// The octet that the escape at the beginning of `text` stands for; `None` when none begins there.
+/// The byte that the escape at the beginning of `text` stands for; `None`: no escape begins there.
 pub(super) fn escaped_byte(text: &[u8]) -> Option<u8> {
     let [b'%', high, low, ..] = *text else {
         return None;
@@ -13,8 +13,8 @@ pub(super) fn has_small_digits(text: &[u8]) -> bool {
     escaped_byte(text).is_some() && text[1..3].iter().any(u8::is_ascii_lowercase)
 }
 
-/// Whether `byte` may stand in a URI as itself (RFC 3986 §2). What may not means the same as its
-/// escape.
+/// Whether `byte` is allowed unescaped in a URI (RFC 3986 §2). A byte that is not allowed means the
+/// same as its escape.
 pub(crate) fn is_of_uri(byte: u8) -> bool {
     byte.is_ascii_graphic()
         && !matches!(

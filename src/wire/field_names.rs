@@ -1,10 +1,11 @@
 //! Names of fields as servers compare them.
 //!
-//! CGI, WSGI, Rack and PHP know a field by its name in capitals with `_` for `-`, and some write `_` for
-//! every character that is no letter and no digit. To them `X_Forwarded_For` and `X.Forwarded-For` are
-//! `X-Forwarded-For`. So names are compared here with all these characters as one.
+//! CGI, WSGI, Rack and PHP turn a field name into capitals with `_` for `-`, and some write `_` for
+//! every character that is no letter and no digit. For them, `X_Forwarded_For` and
+//! `X.Forwarded-For` are `X-Forwarded-For`. So names are compared here as if all these characters
+//! were the same.
 //!
-//! `proxy::io` keeps the fields of a request clean with it; `plan` holds sets of names. RFC 3875 §4.1.18,
+//! `proxy::io` removes such fields of requests by it; `plan` has sets of names. RFC 3875 §4.1.18,
 //! PEP 3333.
 
 use http::header::{HeaderMap, HeaderName};
@@ -27,9 +28,9 @@ pub fn plain_form(name: &str) -> String {
 /// A set of names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldNames {
-    /// Sorted, each once.
+    /// Sorted, without duplicates.
     names: Vec<HeaderName>,
-    /// Their plain forms, sorted, each once.
+    /// Their plain forms, sorted, without duplicates.
     forms: Vec<String>,
 }
 
@@ -46,7 +47,7 @@ impl FieldNames {
         self.forms.binary_search(&form).is_ok()
     }
 
-    /// Takes them out of `headers`.
+    /// Removes them from `headers`.
     pub fn remove_from(&self, headers: &mut HeaderMap) {
         for name in &self.names {
             headers.remove(name);
@@ -71,25 +72,25 @@ impl FromIterator<HeaderName> for FieldNames {
     }
 }
 
-/// Lengths and first letters of names: tells most names apart from those of a set, whatever is written
-/// for `-` in them. Every name of every request is looked at, and comparing its bytes costs ten times
-/// as much.
+/// Lengths and first letters of names: a fast test that excludes most names from a set, whatever
+/// they have in place of `-`. Every name of every request is tested, and comparing its bytes costs
+/// ten times as much.
 #[derive(Clone, Debug)]
 pub struct NameKinds {
     /// By length: a bit for each first letter.
     letters: [u32; LENGTHS],
 }
 
-/// Names of 32 bytes count as those of none, and so on.
+/// Names of 32 bytes count as names of 0 bytes, and so on.
 const LENGTHS: usize = 32;
 
 impl NameKinds {
-    /// Those of all names.
+    /// The kinds of all names.
     pub const ALL: Self = Self {
         letters: [u32::MAX; LENGTHS],
     };
 
-    /// Those of `names`.
+    /// The kinds of `names`.
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut letters = [0; LENGTHS];
         for name in names {
@@ -98,14 +99,14 @@ impl NameKinds {
         Self { letters }
     }
 
-    /// Whether a name in lower case like `name` may be among those that these are of.
+    /// Whether a set with these kinds may have a name like `name`, which is in lower case.
     #[inline]
     pub fn have(&self, name: &str) -> bool {
         self.letters[name.len() % LENGTHS] & letter(name) != 0
     }
 }
 
-/// The bit of a name's first letter; one bit for everything that is no letter.
+/// The bit of a name's first letter; one bit for all characters that are no letter.
 #[inline]
 fn letter(name: &str) -> u32 {
     let first = name.as_bytes().first().copied().unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Who is in front of us: `X-Forwarded-For` and `Forwarded`, read and written.
+//! Proxies before us: reads and writes `X-Forwarded-For` and `Forwarded`.
 //!
-//! `http::hop` writes them towards servers; `handle` asks [`client_of`] for the client of a request when
-//! its peer is a proxy that the frontend trusts. The caller says which addresses are trusted.
+//! `http::hop` writes them for servers; `handle` calls [`client_of`] for the client of a request if
+//! its peer is a trusted proxy. The caller decides which addresses are trusted.
 //!
 //! `X-Forwarded-For` has no standard; RFC 7239 §7.4 describes it. `Forwarded` is RFC 7239.
 
@@ -12,11 +12,11 @@ use http::HeaderValue;
 
 use crate::base::address::Dotted;
 
-/// How many elements of a list [`client_of`] reads. A chain of honest proxies is a handful; a list
-/// that is longer was made to cost us time.
+/// The most elements of a list that [`client_of`] reads. A chain of real proxies has a handful; a
+/// longer list was made to waste our time.
 const MOST_HOPS: usize = 64;
 
-/// A field by which proxies name the client of a request.
+/// A field in which proxies name the client of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// Addresses.
@@ -25,14 +25,14 @@ pub enum Field {
     Forwarded,
 }
 
-/// The address that a request comes from, by the lines of `field`, when the peer that sent them is
-/// trusted: the rightmost one that `is_trusted` denies, or the leftmost when it denies none. `None`
-/// when they say nothing.
+/// The address that a request comes from, by the lines of `field`, if the peer that sent them is
+/// trusted: the rightmost one that `is_trusted` denies, or the leftmost if it denies none. `None`:
+/// the lines have no address.
 ///
-/// The peer wrote the last element, the address in it the one before, and so on: an element counts
-/// only when its writer is trusted. Reading ends at an element that holds no address (`unknown`, a
-/// name), and after 64 elements: then the last address that was read is the best that is known. A
-/// port beside an address is dropped.
+/// The peer wrote the last element, the address in it wrote the one before, and so on: an element
+/// counts only if its writer is trusted. Reading ends at an element without an address (`unknown`,
+/// a name), and after 64 elements: then the last address that was read is the best one. A port
+/// beside an address is dropped.
 pub fn client_of<'a, L>(
     field: Field,
     lines: L,
@@ -64,7 +64,7 @@ fn rightmost<'a>(
     for element in elements.take(MOST_HOPS) {
         let element = element.trim_ascii();
         if element.is_empty() {
-            // RFC 9110 §5.6.1.2: empty elements of a list say nothing.
+            // RFC 9110 §5.6.1.2: empty elements of a list are ignored.
             continue;
         }
         let Some(address) = parse(element) else {
@@ -78,7 +78,7 @@ fn rightmost<'a>(
     client
 }
 
-/// The parts of `text` between those `separator`s that do not stand in quotes, the last part first.
+/// The parts of `text` between `separator`s outside of quotes, the last part first.
 fn split_unquoted(text: &[u8], separator: u8) -> Vec<&[u8]> {
     let mut parts = Vec::new();
     let mut start = 0;
@@ -110,7 +110,7 @@ fn address_in_element(element: &[u8]) -> Option<IpAddr> {
     });
     let value = values.next()?;
     if values.next().is_some() {
-        // RFC 7239 §4: each parameter once. A server behind us may take the other one.
+        // RFC 7239 §4: each parameter once. A server behind us may use the other one.
         return None;
     }
     // No address needs an escape within its quotes.
@@ -126,8 +126,8 @@ fn address_in_element(element: &[u8]) -> Option<IpAddr> {
     parse_address(unquoted)
 }
 
-/// The value of `X-Forwarded-For` after `peer`: what the lines of the received field say, then the
-/// address of `peer`. Without lines it is a field of our own. `None` when neither says anything.
+/// The value of `X-Forwarded-For` after `peer`: the received lines, then the address of `peer`.
+/// Without received lines, a new field. `None`: there is neither.
 pub fn x_forwarded_for<'a>(
     received: impl IntoIterator<Item = &'a HeaderValue>,
     peer: Option<IpAddr>,
@@ -143,8 +143,7 @@ pub fn x_forwarded_for<'a>(
     (!list.bytes.is_empty()).then(|| list.into_value())
 }
 
-/// The value of `Forwarded` after this hop: what the lines of the received field say, then
-/// `element`.
+/// The value of `Forwarded` after this hop: the received lines, then `element`.
 pub fn forwarded<'a>(
     received: impl IntoIterator<Item = &'a HeaderValue>,
     element: &Element<'_>,
@@ -162,10 +161,10 @@ pub fn forwarded<'a>(
     list.into_value()
 }
 
-/// What one hop says about the request that it received (RFC 7239 §4).
+/// The element of one hop about its request (RFC 7239 §4).
 #[derive(Clone, Debug)]
 pub struct Element<'a> {
-    /// `for`: who sent the request; `None`: not known, or without an address.
+    /// `for`: the client; `None`: not known, or without an address.
     pub client: Option<IpAddr>,
     /// `host`: the `Host` field as received.
     pub host: Option<&'a HeaderValue>,
@@ -194,15 +193,15 @@ impl Proto {
 
 /// A field value that is being written.
 struct List {
-    /// Only what stood in other field values, visible ASCII and spaces.
+    /// Only bytes of other field values, visible ASCII and spaces.
     bytes: BytesMut,
 }
 
 impl List {
-    /// The lines of a field as one (RFC 9110 §5.3); those that are empty say nothing.
+    /// The lines of a field as one (RFC 9110 §5.3), without empty ones.
     fn of<'a>(received: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
         let mut list = Self {
-            // Room for the usual: one address, or a few.
+            // Room for the usual size: one address, or a few.
             bytes: BytesMut::with_capacity(64),
         };
         for line in received.into_iter().filter(|line| !line.is_empty()) {
@@ -226,13 +225,13 @@ impl List {
     fn push_client(&mut self, client: Option<IpAddr>) {
         match client.map(|client| client.to_canonical()) {
             Some(IpAddr::V4(addr)) => self.bytes.put_slice(Dotted::of(addr).as_bytes()),
-            // A colon and a bracket are no token: quoted.
+            // Colons and brackets are no token characters: quoted.
             Some(IpAddr::V6(addr)) => self.push_display(format_args!("\"[{addr}]\"")),
             None => self.bytes.put_slice(b"unknown"),
         }
     }
 
-    /// `word` as a token when it is one, else quoted (RFC 9110 §5.6.4).
+    /// `word` as a token if it is one, else quoted (RFC 9110 §5.6.4).
     fn push_word(&mut self, word: &[u8]) {
         if !word.is_empty() && word.iter().copied().all(is_token_byte) {
             self.bytes.put_slice(word);
@@ -260,7 +259,7 @@ fn is_token_byte(byte: u8) -> bool {
 }
 
 /// The address in an element: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]`,
-/// `[2001:db8::1]:4711`. All of these are written by proxies in use.
+/// `[2001:db8::1]:4711`. All of these are in use.
 fn parse_address(element: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(element).ok()?;
     if let Some(bracketed) = text.strip_prefix('[') {
@@ -297,7 +296,7 @@ mod tests {
         HeaderValue::from_str(text).expect("a field value")
     }
 
-    /// Who a request is from that comes from 10.0.0.1 with `lines`, when 10.0.0.0/8 is trusted.
+    /// The client of a request from 10.0.0.1 with `lines`, if 10.0.0.0/8 is trusted.
     fn client(lines: &[&str]) -> String {
         let lines: Vec<HeaderValue> = lines.iter().map(|line| value(line)).collect();
         let is_trusted = |addr: IpAddr| match addr {

@@ -1,7 +1,8 @@
-//! What gRPC writes into the fields of HTTP: which requests are its own, how an error is said.
+//! gRPC in fields of HTTP: recognising its requests, and writing its errors.
 //!
-//! `proxy::reply` answers a gRPC request that failed here with a status of gRPC's, as its clients
-//! make little of ours. Messages, calls and streams pass as bodies and trailers like any others.
+//! `proxy::reply` answers a gRPC request that failed here with a gRPC status, because gRPC clients
+//! understand little of an HTTP status. Messages, calls and streams pass as bodies and trailers
+//! like any others.
 //!
 //! Source: gRPC's `PROTOCOL-HTTP2.md` and `http-grpc-status-mapping.md`.
 
@@ -11,12 +12,12 @@ use http::{HeaderValue, StatusCode};
 
 use super::escape::escaped_byte;
 
-/// A number of gRPC's (`statuscodes.md`): those that a proxy has a use for.
+/// A gRPC status code (`statuscodes.md`): those that a proxy needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// Nothing that gRPC has a number for.
+    /// No other code fits.
     Unknown = 2,
-    /// It took longer than the client gave it.
+    /// It took longer than the client allowed.
     DeadlineExceeded = 4,
     /// The client may not do this.
     PermissionDenied = 7,
@@ -24,21 +25,21 @@ pub enum Code {
     Unimplemented = 12,
     /// The request or the response is broken.
     Internal = 13,
-    /// It may go well another time.
+    /// It may succeed another time.
     Unavailable = 14,
-    /// The client has not said who it is.
+    /// The client has not authenticated itself.
     Unauthenticated = 16,
 }
 
 impl Code {
-    /// The code for a status that we would have answered.
+    /// The code for an HTTP status of ours.
     pub fn of(status: StatusCode) -> Self {
         match status {
             StatusCode::BAD_REQUEST => Self::Internal,
             StatusCode::UNAUTHORIZED => Self::Unauthenticated,
             StatusCode::FORBIDDEN => Self::PermissionDenied,
             StatusCode::NOT_FOUND => Self::Unimplemented,
-            // Clients go on with another connection by themselves.
+            // Clients use another connection on their own.
             StatusCode::MISDIRECTED_REQUEST
             | StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
@@ -54,8 +55,8 @@ impl Code {
     }
 }
 
-/// Whether a request with this `Content-Type` speaks gRPC: `application/grpc`, with a `+proto` or
-/// another form of message behind it, and parameters. `application/grpc-web` is another protocol.
+/// Whether a request with this `Content-Type` speaks gRPC: `application/grpc`, followed by `+proto`
+/// or another form of message, and parameters. `application/grpc-web` is another protocol.
 pub fn is_grpc(content_type: &[u8]) -> bool {
     const PLAIN: &[u8] = b"application/grpc";
     let Some((kind, rest)) = content_type.split_at_checked(PLAIN.len()) else {
@@ -64,8 +65,8 @@ pub fn is_grpc(content_type: &[u8]) -> bool {
     kind.eq_ignore_ascii_case(PLAIN) && matches!(rest, [] | [b'+' | b';' | b' ' | b'\t', ..])
 }
 
-/// `text` as `grpc-message` holds it: what is not visible ASCII, and `%` itself, as escapes of its
-/// octets in UTF-8.
+/// `text` in the form of `grpc-message`: bytes that are not visible ASCII, and `%` itself, as
+/// escapes of its octets in UTF-8.
 pub fn message(text: &str) -> HeaderValue {
     let mut written = Vec::with_capacity(text.len());
     for &byte in text.as_bytes() {
@@ -83,8 +84,8 @@ pub fn message(text: &str) -> HeaderValue {
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
-/// The text that a `grpc-message` holds. Never fails: "When decoding invalid values, implementations
-/// MUST NOT error or throw away the message."
+/// The text of a `grpc-message`. Never fails: "When decoding invalid values, implementations MUST
+/// NOT error or throw away the message."
 pub fn text_of(message: &[u8]) -> String {
     let mut octets = Vec::with_capacity(message.len());
     let mut rest = message;
@@ -103,8 +104,8 @@ pub fn text_of(message: &[u8]) -> String {
     String::from_utf8_lossy(&octets).into_owned()
 }
 
-/// The time that a client gives a call, from `grpc-timeout`: at most eight digits and a unit. `None`
-/// when it is not of that form.
+/// The time limit of a call, from `grpc-timeout`: at most eight digits and a unit. `None`: not of
+/// that form.
 pub fn timeout(value: &[u8]) -> Option<Duration> {
     let (&unit, digits) = value.split_last()?;
     if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {

@@ -1,7 +1,7 @@
-//! A `Host` field, or the authority of a target: which host, which port.
+//! A `Host` field, or the authority of a target: its host and port.
 //!
-//! `http::admit` refuses what is malformed here and compares the two; the router is asked with the
-//! host in the form that comes out, and `config` brings the hosts of routes into the same form.
+//! `http::admit` refuses malformed ones and compares the two; the router gets the host in the
+//! normal form, and `config` brings the hosts of routes into the same form.
 //!
 //! RFC 9110 §7.2, RFC 3986 §3.2.2. Stricter than the grammar, as nginx is: a name has no empty
 //! label, a bracket holds an IPv6 address and nothing else, and there is no user information.
@@ -40,7 +40,7 @@ impl<'a> Authority<'a> {
         Ok(Self { host, port })
     }
 
-    /// Whether both name the same place, when a port that is not written is `default_port`.
+    /// Whether both name the same host and port, if the port is `default_port` by default.
     pub fn is_same(&self, other: &Authority<'_>, default_port: u16) -> bool {
         self.host == other.host
             && self.port.unwrap_or(default_port) == other.port.unwrap_or(default_port)
@@ -49,8 +49,8 @@ impl<'a> Authority<'a> {
     fn parse_bracketed(text: &'a [u8]) -> Result<Self, MalformedHost> {
         let text = str::from_utf8(text).map_err(|_| MalformedHost)?;
         let end = text.find(']').ok_or(MalformedHost)?;
-        // Neither a zone (`%25eth0`: it means nothing to the other side) nor a future version
-        // (`v1.x`: RFC 3986 has us refuse what we do not know) is an address to the library.
+        // A zone (`%25eth0`) means nothing to the other side, and RFC 3986 requires us to refuse a
+        // future version (`v1.x`): the library accepts neither as an address.
         let address: Ipv6Addr = text[1..end].parse().map_err(|_| MalformedHost)?;
         let port = match text.as_bytes()[end + 1..].split_first() {
             None => None,
@@ -113,7 +113,7 @@ impl fmt::Write for BracketedText {
     }
 }
 
-/// What a byte is in a name.
+/// The kind of a byte in a name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Unreserved or a sub-delimiter, and no capital letter.
@@ -124,8 +124,8 @@ enum Kind {
     Forbidden,
 }
 
-/// RFC 3986 §3.2.2: `reg-name`, without escapes. No name of DNS has one, and servers differ about them:
-/// some would read `ex%61mple.com` as the host of another route.
+/// RFC 3986 §3.2.2: `reg-name`, without escapes. No DNS name has one, and servers differ about
+/// them: some would read `ex%61mple.com` as the host of another route.
 const KINDS: [Kind; 256] = {
     let mut kinds = [Kind::Forbidden; 256];
     let plain = b"abcdefghijklmnopqrstuvwxyz0123456789-_~!$&'()*+,;=";
@@ -146,7 +146,7 @@ const KINDS: [Kind; 256] = {
 fn parse_name(name: &[u8]) -> Result<Cow<'_, str>, MalformedHost> {
     let name = name.strip_suffix(b".").unwrap_or(name);
     let mut has_capital = false;
-    // As if a dot stood before the name: an empty name is an empty label too.
+    // As after a dot: an empty name is an empty label too.
     let mut previous = Kind::Dot;
     for &byte in name {
         let kind = KINDS[usize::from(byte)];
@@ -169,7 +169,7 @@ fn parse_name(name: &[u8]) -> Result<Cow<'_, str>, MalformedHost> {
     })
 }
 
-/// RFC 3986 §3.2.3: any number of digits, none too.
+/// RFC 3986 §3.2.3: any number of digits, also none.
 fn parse_port(digits: &[u8]) -> Result<Option<u16>, MalformedHost> {
     if digits.is_empty() {
         return Ok(None);

@@ -1,9 +1,8 @@
-//! Pure parsers and encoders of what stands in a head or at the beginning of a connection:
-//! bytes in, values out.
+//! Pure parsers and encoders for heads and the first bytes of connections: bytes in, values out.
 //!
-//! No socket, no clock, no configuration. Everything here reads bytes that others wrote, so
-//! nothing here panics, loops without a bound or allocates more than it was given; each parser has
-//! its fuzz target in `tests/fuzz`.
+//! No socket, no clock, no configuration. All input comes from the network, so nothing here panics,
+//! loops without a bound or allocates more than its input; each parser has its fuzz target in
+//! `tests/fuzz`.
 
 pub(crate) mod escape;
 

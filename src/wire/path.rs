@@ -1,22 +1,22 @@
-//! A path in the form in which routes are compared with it.
+//! The normal form of a path, in which it is compared with routes.
 //!
-//! Two spellings of a path that RFC 3986 §6.2.2 calls equivalent must not be two routes: escapes of
-//! unreserved characters are decoded, other escapes have capital digits, dot segments are resolved,
-//! also those written as escapes. A byte that a URI has no place for (`{`, `ü`) is its escape. `%2F`
-//! stays an escape and `//` stays two slashes: servers differ about them, and a proxy that joined them
-//! would decide what only the server can know. `readings` has what servers make of them.
+//! Two spellings of a path that RFC 3986 §6.2.2 calls equivalent must match the same route: escapes
+//! of unreserved characters are decoded, other escapes have capital digits, dot segments are
+//! resolved, also escaped ones. A byte that is not allowed in a URI (`{`, `ü`) becomes its escape.
+//! `%2F` stays an escape and `//` stays two slashes, because servers differ about them. `readings`
+//! has what servers make of them.
 //!
-//! Used for matching only; what is forwarded is the target as received.
+//! Used for matching only; the target is forwarded as received.
 
 use std::borrow::Cow;
 
 use super::escape::{escape, escaped_byte, has_small_digits, is_of_uri};
 
-/// `path` in the form of the module's head. Allocates only when that form is another.
+/// `path` in the normal form. Allocates only if that differs.
 ///
-/// The result begins with `/`, has no segment `.` or `..`, and is its own form. An escape that is
-/// none (`%zz`) stays, and no decoded character ever completes one. What neither begins with `/`
-/// nor is empty is no path (`*`) and stays as it is.
+/// The result begins with `/`, has no segment `.` or `..`, and normalises to itself. An invalid
+/// escape (`%zz`) stays, and no decoded character ever completes one. A text that neither begins
+/// with `/` nor is empty is no path (`*`) and stays as it is.
 pub fn normalise(path: &str) -> Cow<'_, str> {
     if path.is_empty() {
         return Cow::Borrowed("/");
@@ -42,14 +42,14 @@ pub fn normalise(path: &str) -> Cow<'_, str> {
         }
     }
     if normal == path {
-        // `%%32e`: what looked like an escape to decode may not be decoded.
+        // `%%32e`: this escape may not be decoded.
         return Cow::Borrowed(path);
     }
     Cow::Owned(normal)
 }
 
-/// `path` with the digits of its escapes in capitals, and with escapes for the bytes that a URI has no
-/// place for: the spelling as received, but for differences that no server makes.
+/// `path` with capital digits in its escapes, and with escapes for bytes that are not allowed in a
+/// URI: the spelling as received, except for differences that no server makes.
 pub fn with_capital_escapes(path: &str) -> Cow<'_, str> {
     let bytes = path.as_bytes();
     let is_spelled = |place: usize| is_of_uri(bytes[place]) && !has_small_digits(&bytes[place..]);
@@ -59,7 +59,7 @@ pub fn with_capital_escapes(path: &str) -> Cow<'_, str> {
     Cow::Owned(spelled(bytes))
 }
 
-/// The same for bytes that may be no text.
+/// The same for bytes that may not be UTF-8.
 pub(super) fn spelled(path: &[u8]) -> String {
     let mut spelled = String::with_capacity(path.len() + 16);
     let mut rest = path;
@@ -75,7 +75,7 @@ pub(super) fn spelled(path: &[u8]) -> String {
     spelled
 }
 
-/// One scan without a store: almost every path ends here.
+/// One scan without a write: almost every path ends here.
 fn is_normal(path: &[u8]) -> bool {
     let mut previous = b'/';
     for (place, &byte) in path.iter().enumerate() {
@@ -119,7 +119,7 @@ fn push_decoded(normal: &mut String, segment: &str) {
     }
 }
 
-/// Appends `byte` as it may stand in a URI.
+/// Appends `byte`, escaped if it is not allowed in a URI.
 fn push(text: &mut String, byte: u8) {
     if is_of_uri(byte) {
         text.push(char::from(byte));
@@ -128,12 +128,12 @@ fn push(text: &mut String, byte: u8) {
     }
 }
 
-/// Whether `byte`, put behind a `%` that began no escape, would make it one: `%%32e` must not
-/// become `%2e`, which is a dot to the next server that decodes.
+/// Whether `byte`, after a `%` that began no escape, would make it one: `%%32e` must not become
+/// `%2e`, which is a dot for the next server that decodes.
 fn would_complete_an_escape(before: &[u8], byte: u8) -> bool {
     byte.is_ascii_hexdigit()
         && match before {
-            // What was kept as an escape ends in two digits, so a `%` this near is a stray one.
+            // A kept escape ends in two digits, so a `%` this near is a stray one.
             [.., b'%'] => true,
             [.., b'%', digit] => digit.is_ascii_hexdigit(),
             _ => false,
@@ -235,7 +235,7 @@ mod tests {
         assert!(matches!(with_capital_escapes("/%2F%zz"), Cow::Borrowed(_)));
     }
 
-    /// Paths in which the parts that matter stand close together.
+    /// Paths made of the parts that normalisation changes.
     fn paths() -> impl Strategy<Value = String> {
         let parts = prop::sample::select(vec![
             "/", "/", ".", "..", "%2e", "%2E", "%2f", "%", "%%", "%3", "2", "e", "E", "%32", "%65",

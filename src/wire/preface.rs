@@ -1,7 +1,7 @@
 //! Recognises HTTP/1 or HTTP/2 by the first bytes of a connection without TLS.
 //!
 //! An HTTP/2 client with prior knowledge sends a preface first, which is not a valid HTTP/1 request
-//! (RFC 9113 §3.3, §3.4). `http::serve` asks here with the bytes that have arrived so far.
+//! (RFC 9113 §3.3, §3.4). `http::serve` calls this with the bytes that have arrived so far.
 
 /// The first bytes of an HTTP/2 connection (RFC 9113 §3.4).
 pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -25,9 +25,9 @@ pub fn version(bytes: &[u8]) -> Option<Version> {
     (bytes.len() >= PREFACE.len()).then_some(Version::H2)
 }
 
-/// Whether the first line has arrived and is one of another protocol: three words, of which the last is not
-/// a version of HTTP. Such a client gets no answer, which it would not understand; and a wrong HTTP/2
-/// preface must end the connection (RFC 9113 §3.4).
+/// Whether the first line has arrived and is that of another protocol: three words, of which the
+/// last is not a version of HTTP. Such a client gets no answer, which it would not understand; and
+/// a wrong HTTP/2 preface must end the connection (RFC 9113 §3.4).
 pub fn is_another_protocol(bytes: &[u8]) -> bool {
     let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {
         return false;

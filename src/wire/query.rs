@@ -1,13 +1,12 @@
 //! The query of a target as parameters, read without copying.
 //!
-//! The router asks for them; nothing is ever written back. Parameters are told apart as HTML forms
-//! are: `&` between them, the first `=` ends a name, `+` is a space (WHATWG URL,
-//! `application/x-www-form-urlencoded`). `;` separates nothing.
+//! The router reads them; they are never written back. They are split like HTML forms: `&` between
+//! them, the first `=` ends a name, `+` is a space (WHATWG URL,
+//! `application/x-www-form-urlencoded`). `;` does not separate.
 
 use super::escape::escaped_byte;
 
-/// The parameters of `query` in order, each with name and value; a value that is not written is
-/// empty.
+/// The parameters of `query` in order, each with name and value; a missing value is empty.
 pub fn parameters(query: &str) -> impl Iterator<Item = (Decoded<'_>, Decoded<'_>)> {
     query
         .split('&')
@@ -18,7 +17,7 @@ pub fn parameters(query: &str) -> impl Iterator<Item = (Decoded<'_>, Decoded<'_>
         })
 }
 
-/// The bytes that an encoded text stands for. An escape that is none stands for itself.
+/// The bytes of an encoded text. An invalid escape stands for itself.
 #[derive(Clone, Debug)]
 pub struct Decoded<'a> {
     rest: &'a [u8],
@@ -31,12 +30,12 @@ impl<'a> Decoded<'a> {
         }
     }
 
-    /// Whether these bytes are `text`.
+    /// Whether the bytes are `text`.
     pub fn is(self, text: &str) -> bool {
         self.eq(text.bytes())
     }
 
-    /// Whether these bytes begin with `text`.
+    /// Whether the bytes begin with `text`.
     pub fn begins_with(mut self, text: &str) -> bool {
         text.bytes().all(|byte| self.next() == Some(byte))
     }

@@ -1,13 +1,15 @@
-//! The paths that servers read in one path.
+//! The paths that different servers may take one request path for.
 //!
 //! A proxy chooses a route by one reading of a path; the server behind it may have another: nginx
-//! decodes `%2F` and merges slashes, Tomcat takes off `;parameters`, a browser's URL parser turns `\`
-//! into `/`, and behind each of them may be one more. The router asks for all of them, and refuses a
-//! path when they do not lead to the same route. Nothing here is forwarded.
+//! decodes `%2F` and merges slashes, Tomcat takes off `;parameters`, a browser's URL parser turns
+//! `\` into `/`. Each of them may pass the request to another server, which reads the path in its
+//! own way. The router asks for all readings, and refuses a path whose readings do not all lead to
+//! the same route. Nothing here is forwarded.
 //!
-//! Not a list of servers: each thing that a server does is a step, and a reading is whatever any steps
-//! in any order make of the path. So a chain of two servers is covered as well as each of them, and a
-//! server that is not listed here is, if it does nothing new. `tests` hold models of servers against that.
+//! This is no list of servers. Each change that some server makes is a step; a reading is the
+//! result of any steps in any order. So chains of servers are covered, and unknown servers that
+//! make only known changes. `proxy/route/servers.rs` has models of real servers, and tests compare
+//! them with the readings.
 //!
 //! Prior art: Orange Tsai, "Breaking Parser Logic" (2018), for what differs between servers.
 
@@ -16,21 +18,21 @@ use std::borrow::Cow;
 use super::escape::{escaped_byte, is_of_uri};
 use super::path::{begins_with_dot_segment, is_unreserved, spelled};
 
-/// The most readings that are told apart. A path of one or two tricks has fewer than ten; what has
-/// more than this was made for it.
+/// The most readings that are looked at. Ordinary paths have fewer than ten; a path with more than
+/// this was built to have them.
 const READINGS_MAX: usize = 64;
 
-/// The most bytes that all readings may have together: bounds what a long path costs.
+/// The most bytes of all readings together: bounds the cost of a long path.
 const BYTES_MAX: usize = 128 << 10;
 
-/// How often a path is decoded: once by a server, and once more by one behind it or by a careless
-/// application.
+/// How often a path is decoded: once by a server, and once more by a server behind it, or by an
+/// application that decodes again.
 const DECODED_MAX: u8 = 2;
 
-/// What servers do to a path: each gives what it makes of one, or `None` when that is the same.
+/// One change that servers make to a path. `None`: it changes nothing.
 type Step = fn(&[u8]) -> Option<Vec<u8>>;
 
-/// Those that leave escapes alone.
+/// Steps that do not count as decoding.
 const STEPS: [Step; 8] = [
     decode_unreserved,
     without_parameters,
@@ -42,17 +44,17 @@ const STEPS: [Step; 8] = [
     cut_at_query,
 ];
 
-/// Those that decode.
+/// Steps that decode escapes. Each path passes at most `DECODED_MAX` of them.
 const DECODERS: [Step; 2] = [decode, decode_leniently];
 
-/// A path on its way through the steps.
+/// A path after some steps, and how often it was decoded.
 struct Reading {
     text: Vec<u8>,
     decoded: u8,
 }
 
-/// Whether no server reads anything else in `path`, and it is in its normal form: one scan, and true
-/// of almost every path.
+/// Whether `path` is in its normal form and all servers read it alike. One scan; true for almost
+/// every path.
 pub fn has_only_one(path: &str) -> bool {
     let path = path.as_bytes();
     let mut previous = 0;
@@ -70,10 +72,10 @@ pub fn has_only_one(path: &str) -> bool {
     true
 }
 
-/// Whether `holds` is true of everything that servers read in `path`, the path as received included.
-/// False as well when that is more than is told apart.
+/// Whether `holds` is true of everything that servers may read in `path`, the path as received
+/// included. Also false if there are more than `READINGS_MAX`.
 ///
-/// `holds` is given the spelling of [`with_capital_escapes`](super::path::with_capital_escapes).
+/// `holds` gets the spelling of [`with_capital_escapes`](super::path::with_capital_escapes).
 pub fn all(path: &str, mut holds: impl FnMut(&str) -> bool) -> bool {
     let mut readings = vec![Reading {
         text: path.as_bytes().to_vec(),
@@ -112,8 +114,8 @@ pub fn all(path: &str, mut holds: impl FnMut(&str) -> bool) -> bool {
     true
 }
 
-/// `path`, as spelled, for a server that does not mind capitals, nor dots and spaces at the end of a
-/// name: ASP.NET, Express, files on Windows. Allocates only when that is another.
+/// `path` as a server takes it that ignores case, and dots and spaces at the end of a segment:
+/// ASP.NET, Express, files on Windows. Allocates only if the result differs.
 pub fn folded(path: &str) -> Cow<'_, str> {
     if is_folded(path.as_bytes()) {
         return Cow::Borrowed(path);
@@ -126,7 +128,7 @@ pub fn folded(path: &str) -> Cow<'_, str> {
             name = shorter;
         }
         folded.push_str(name);
-        // Of a name that has nothing else nothing is left.
+        // A segment of dots and spaces alone disappears.
         let is_gone = name.is_empty() && !segment.is_empty();
         if segments.peek().is_some() && !is_gone {
             folded.push('/');
@@ -136,15 +138,14 @@ pub fn folded(path: &str) -> Cow<'_, str> {
     Cow::Owned(folded)
 }
 
-/// `path` without the slash at its end, if it has one that is not all of it.
+/// `path` without its last slash. `None`: it has none, or is `/`.
 pub fn without_last_slash(path: &str) -> Option<&str> {
     path.strip_suffix('/').filter(|shorter| !shorter.is_empty())
 }
 
-/// Whether `is_met` is true of what a server reads in `path` that makes less of its spelling: of the
-/// [`folded`] path, as a server has it that minds the slash at its end, and as one that does not.
+/// Whether `is_met` holds for the [`folded`] path, with or without its last slash.
 ///
-/// `is_met` is given a path, and the other spellings that such a server takes for the same.
+/// `is_met` gets a path, and other spellings that such a server takes for the same.
 pub fn any_folded(path: &str, mut is_met: impl FnMut(&str, &[&str]) -> bool) -> bool {
     let folded = folded(path);
     if is_met(&folded, &[path]) {
@@ -157,7 +158,7 @@ pub fn any_folded(path: &str, mut is_met: impl FnMut(&str, &[&str]) -> bool) -> 
     }
 }
 
-/// May be wrong about what is folded, never about what is not.
+/// May return false for a folded path; never returns true for another.
 fn is_folded(path: &[u8]) -> bool {
     let mut previous = 0;
     for &byte in path {
@@ -169,8 +170,8 @@ fn is_folded(path: &[u8]) -> bool {
     previous != b'.'
 }
 
-/// Whether the escape at the beginning of `text` is read by all servers alike: as a byte that a URI
-/// has no place for, or not at all.
+/// Whether all servers read the escape at the beginning of `text` alike: it stands for a byte that
+/// must be escaped in a URI, or it is no escape.
 fn is_settled(text: &[u8]) -> bool {
     let Some(byte) = escaped_byte(text) else {
         return !matches!(text, [b'%', b'u' | b'U', ..]);
@@ -179,8 +180,8 @@ fn is_settled(text: &[u8]) -> bool {
     is_capital && !is_of_uri(byte) && byte != b'\\' && byte != 0 && !may_be_overlong(text, byte)
 }
 
-/// Whether the escapes at the beginning of `text`, of which `lead` is the first, may stand for a
-/// character that has a shorter form in UTF-8.
+/// Whether the escapes at the beginning of `text` may be overlong UTF-8 (RFC 3629 §3). `lead` is
+/// the first byte.
 fn may_be_overlong(text: &[u8], lead: u8) -> bool {
     let second = escaped_byte(&text[3..]);
     match lead {
@@ -191,7 +192,8 @@ fn may_be_overlong(text: &[u8], lead: u8) -> bool {
     }
 }
 
-/// A path whose escapes are given to `decoded`, which says what they stand for and how long they are.
+/// Replaces each part of `path` that `decoded` recognizes: it returns a byte and the length of the
+/// text that the byte replaces. `None`: there is no such part.
 fn replaced(path: &[u8], decoded: impl Fn(&[u8]) -> Option<(u8, usize)>) -> Option<Vec<u8>> {
     let first = (0..path.len()).find(|&place| decoded(&path[place..]).is_some())?;
     let mut text = path[..first].to_vec();
@@ -222,8 +224,8 @@ fn decode(path: &[u8]) -> Option<Vec<u8>> {
     replaced(path, |text| Some((escaped_byte(text)?, 3)))
 }
 
-/// Decodes what RFC 3986 has no escape for, too: `%u002f` of old browsers, and UTF-8 that is longer
-/// than it need be (`%c0%af`), which RFC 3629 §3 forbids.
+/// Also decodes what RFC 3986 does not define: `%u002f` of old browsers, and overlong UTF-8
+/// (`%c0%af`), which RFC 3629 §3 forbids.
 fn decode_leniently(path: &[u8]) -> Option<Vec<u8>> {
     let decoded = replaced(path, |text| match text {
         [b'%', b'u' | b'U', b'0', b'0', digits @ ..] => {
@@ -250,7 +252,7 @@ fn decode_leniently(path: &[u8]) -> Option<Vec<u8>> {
     (made != path).then_some(made)
 }
 
-/// What stands in a segment after a `;` (RFC 3986 §3.3), as servlet containers take it off.
+/// Removes from each segment what follows a `;` (RFC 3986 §3.3), as servlet containers do.
 fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
     if !path.contains(&b';') {
         return None;
@@ -260,7 +262,8 @@ fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
     Some(names.collect::<Vec<_>>().join(&b'/'))
 }
 
-/// As the URL parser of browsers and Node does (WHATWG URL), and servers on Windows.
+/// Turns `\` into `/`, as the URL parser of browsers and Node (WHATWG URL) and servers on Windows
+/// do.
 fn with_slashes_for_backslashes(path: &[u8]) -> Option<Vec<u8>> {
     replaced(path, |text| text.starts_with(b"\\").then_some((b'/', 1)))
 }
@@ -274,7 +277,7 @@ fn merge_slashes(path: &[u8]) -> Option<Vec<u8>> {
     Some(merged)
 }
 
-/// RFC 3986 §5.2.4; a dot may be an escape.
+/// Resolves dot segments (RFC 3986 §5.2.4), also those with `%2e`.
 fn resolve_dots(path: &[u8]) -> Option<Vec<u8>> {
     let is_dot = |segment: &[u8]| matches!(segment.to_ascii_lowercase().as_slice(), b"." | b"%2e");
     let is_parent = |segment: &[u8]| {
@@ -306,8 +309,8 @@ fn resolve_dots(path: &[u8]) -> Option<Vec<u8>> {
     Some([b"/", kept.join(&b'/').as_slice()].concat())
 }
 
-/// `//name/a` is a reference to the host `name` (RFC 3986 §4.2), and that is how a server reads it
-/// that resolves the target against its own address.
+/// `//name/a` is a reference to the host `name` (RFC 3986 §4.2). A server that resolves the target
+/// against its own address reads it so.
 fn without_authority(path: &[u8]) -> Option<Vec<u8>> {
     if !path.starts_with(b"//") {
         return None;
@@ -321,12 +324,12 @@ fn without_authority(path: &[u8]) -> Option<Vec<u8>> {
     Some([b"/", after.unwrap_or_default()].concat())
 }
 
-/// As what keeps a path in a string of C does.
+/// Cuts at NUL, as a server does that keeps paths in C strings.
 fn cut_at_nul(path: &[u8]) -> Option<Vec<u8>> {
     cut_at(path, |byte| byte == 0)
 }
 
-/// A query or a fragment that was an escape, as one reads it that is handed the decoded path.
+/// Cuts at a `?` or `#` that was an escape, as an application does that gets the decoded path.
 fn cut_at_query(path: &[u8]) -> Option<Vec<u8>> {
     cut_at(path, |byte| matches!(byte, b'?' | b'#'))
 }
@@ -451,7 +454,7 @@ mod tests {
         assert!(matches!(folded("/a/b.c/"), Cow::Borrowed(_)));
     }
 
-    /// Paths in which the parts that matter stand close together.
+    /// Paths made of the parts that the steps change.
     fn paths() -> impl Strategy<Value = String> {
         let parts = prop::sample::select(vec![
             "/", "//", ".", "..", "%2e", "%2F", "%", "%25", "3", "2", "F", "%61", "a", "\u{fc}",
@@ -474,7 +477,8 @@ mod tests {
         fn the_normal_form_and_the_path_as_received_are_among_them(path in paths()) {
             if let Some(readings) = readings(&path) {
                 prop_assert!(readings.contains(&*with_capital_escapes(&path)));
-                // A `%` that begins no escape may be taken for the beginning of one that was decoded.
+                // After decoding, a `%` that began no escape may begin one together with what
+                // follows.
                 if !path.contains("%%") {
                     prop_assert!(readings.contains(&*normalise(&path)) || path.contains("%2%"), "{:?}", readings);
                 }

@@ -1,9 +1,9 @@
-//! What a proxy has to know of WebSocket (RFC 6455): where frames begin, how one says goodbye, and
-//! how server and client assure each other that they mean it.
+//! WebSocket for a proxy (RFC 6455): the boundaries of frames, close frames, and the keys of the
+//! opening handshake.
 //!
-//! `proxy::io::relay` walks along the frames that it passes on, without looking into them: a frame of
-//! our own may stand between two of theirs and nowhere else. `proxy::http` speaks the opening where
-//! one of the two does so by HTTP/2 (RFC 8441), which has no key, and the other by HTTP/1.
+//! `proxy::io::relay` follows the frames that it passes on, without reading their content: a frame
+//! of ours may only be written between two of theirs. `proxy::http` does the opening handshake if
+//! one side uses HTTP/2 (RFC 8441), which has no key, and the other HTTP/1.
 
 use std::fmt;
 
@@ -21,16 +21,16 @@ const CLOSE: u8 = 8;
 /// A close frame's body: the code and nothing else.
 const CLOSE_BODY_BYTES: usize = 2;
 
-/// RFC 6455 §7.4.1: an endpoint goes away.
+/// RFC 6455 §7.4.1: the endpoint is shutting down.
 pub const GOING_AWAY: u16 = 1001;
 
 /// Follows one direction of a connection from frame to frame.
 #[derive(Clone, Debug, Default)]
 pub struct Frames {
-    /// What is there of the present frame's head.
+    /// The part of the present frame's head that has arrived.
     head: [u8; LONGEST_HEAD_BYTES],
     head_bytes: u8,
-    /// What is still to come of the present frame's payload.
+    /// The bytes of the present frame's payload that have not come yet.
     payload_left: u64,
     has_closed: bool,
 }
@@ -38,9 +38,9 @@ pub struct Frames {
 /// Whether a frame's payload is masked: clients have to, servers must not (RFC 6455 §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Masking {
-    /// As a client sends, with this key.
+    /// As from a client, with this key.
     Key([u8; 4]),
-    /// As a server sends.
+    /// As from a server.
     None,
 }
 
@@ -52,13 +52,13 @@ const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 pub struct Key([u8; 24]);
 
 impl Frames {
-    /// Goes on by `bytes`.
+    /// Continues with `bytes`.
     pub fn advance(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let passed = self.payload_left.min(bytes.len() as u64);
             self.payload_left -= passed;
             bytes = &bytes[passed as usize..];
-            // A head is short, and most of the bytes are payload: one by one is fast enough.
+            // A head is short, and most bytes are payload: one byte at a time is fast enough.
             let Some((&byte, rest)) = bytes.split_first() else {
                 return;
             };
@@ -73,13 +73,13 @@ impl Frames {
         }
     }
 
-    /// Whether a frame of ours may stand here: between two frames, and before the close frame.
+    /// Whether a frame of ours may be written here: between two frames, and before the close frame.
     pub fn has_room(&self) -> bool {
         self.head_bytes == 0 && self.payload_left == 0 && !self.has_closed
     }
 }
 
-/// The length of the payload, once the head is whole (RFC 6455 §5.2).
+/// The length of the payload, if the head is complete (RFC 6455 §5.2).
 fn payload_of(head: &[u8]) -> Option<u64> {
     let second = *head.get(1)?;
     let mask_bytes = if second & 0x80 == 0 { 0 } else { 4 };
@@ -110,7 +110,7 @@ pub fn close_frame(code: u16, masking: Masking) -> Vec<u8> {
 }
 
 impl Key {
-    /// The key that 128 bits of chance make.
+    /// The key from 128 random bits.
     pub fn made(random: [u64; 2]) -> Self {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&random[0].to_be_bytes());
@@ -120,7 +120,7 @@ impl Key {
         Self(text)
     }
 
-    /// The key that stands in a field; `None`: it is none (RFC 6455 §4.2.1).
+    /// The key in a field; `None`: it is invalid (RFC 6455 §4.2.1).
     pub fn of(field: &[u8]) -> Option<Self> {
         let text: [u8; 24] = field.try_into().ok()?;
         let digits = text.strip_suffix(b"==")?;
@@ -128,7 +128,7 @@ impl Key {
         is_key.then_some(Self(text))
     }
 
-    /// As it stands in the field.
+    /// The text of the field.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -1,7 +1,7 @@
 //! Circles between files: files of one room that name each other, directly or through others.
 //!
-//! A reader of one file of a circle has to know all of it. A door (`mod.rs`) is left out: it names what
-//! stands behind it, and what stands behind it may use what the door has. A name that a door hands on
+//! A reader of one file of a circle has to know all of it. A door (`mod.rs`) is left out: it names
+//! the files in its folder, and they may use the door's items. A name that a door re-exports
 //! (`pub use`) counts for the file that it comes from.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +33,7 @@ pub(crate) fn circles(sources: &[Source]) -> Vec<Vec<String>> {
     found.into_iter().collect()
 }
 
-/// What can be reached from `file`.
+/// The files that can be reached from `file`.
 fn reachable(graph: &Graph, file: &str) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
     let mut open = vec![file.to_owned()];
@@ -70,7 +70,7 @@ fn graph(sources: &[Source]) -> Graph {
     graph
 }
 
-/// The files behind which others stand: `mod.rs`, and `show.rs` beside `show/`.
+/// The doors, which have files below them: `mod.rs`, and `show.rs` beside `show/`.
 fn doors(sources: &[Source]) -> BTreeSet<&str> {
     let folders: BTreeSet<&str> = sources
         .iter()
@@ -102,7 +102,7 @@ fn file_of(
     let Some(exports_of) = exports.get(found.path.as_str()) else {
         return Some(found.path.clone());
     };
-    // `crate::room::Name`, which the door has from a file behind it.
+    // `crate::room::Name`, which the door re-exports from one of its files.
     let name = module.get(length)?;
     let handed_on = exports_of.iter().find(|export| {
         let is_behind = export.len() > length + 2 && export[1..=length] == module[..length];

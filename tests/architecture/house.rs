@@ -2,7 +2,7 @@
 //!
 //! The table is the `text` block in the docs of `src/lib.rs` that begins under [`TITLE`]; a line is
 //! `room -> rooms that it may import`. `proxy/*` on the left adds to the row of every room of the
-//! data plane, on the right it stands for all of them.
+//! data plane; on the right it means all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,10 @@ const TITLE: &str = "//! # Which room imports which";
 
 const DATA_PLANE: &str = "proxy/*";
 
-/// The table, `proxy/*` unfolded.
+/// The table, with `proxy/*` expanded.
 pub(crate) struct House {
     rows: BTreeMap<String, BTreeSet<String>>,
-    /// Mistakes in how it is written.
+    /// Mistakes in the table's syntax.
     slips: Vec<String>,
 }
 
@@ -66,7 +66,7 @@ impl House {
         };
         let nothing = BTreeSet::new();
         let allowed = self.rows.get(&room).unwrap_or(&nothing);
-        // The first place is enough: the others follow from it.
+        // The first occurrence is enough: the others follow from it.
         let mut faults: BTreeMap<String, usize> = BTreeMap::new();
         for reference in references(source).paths {
             let Some((first, module)) = reference.path.split_first() else {
@@ -79,7 +79,7 @@ impl House {
             let Some(other) = room_of(module) else {
                 continue;
             };
-            // A door may name the rooms behind it.
+            // A door may name the rooms below it.
             let is_behind = other.starts_with(&format!("{room}/"));
             if other != room && !is_behind && !allowed.contains(&other) {
                 faults.entry(other).or_insert(reference.line);
@@ -93,7 +93,7 @@ impl House {
             .collect()
     }
 
-    /// Rooms without a row, rows without a room, and slips of the pen.
+    /// Rooms without a row, rows without a room, and mistakes in the table's syntax.
     pub(crate) fn misfits(&self, sources: &[Source]) -> Vec<String> {
         let rooms: BTreeSet<String> = sources
             .iter()
@@ -156,7 +156,7 @@ fn unfolded(mut rows: BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, BT
         if allowed.remove(DATA_PLANE) {
             allowed.extend(inside.iter().cloned());
         }
-        // What all of them may import is among them, and no room imports itself.
+        // The row of `proxy/*` may contain the room itself, and no room imports itself.
         if is_inside(room) {
             allowed.remove(room);
         }

@@ -12,15 +12,15 @@ pub(crate) struct Reference {
     pub(crate) line: usize,
 }
 
-/// What a file refers to.
+/// The paths and methods in a file.
 #[derive(Default)]
 pub(crate) struct References {
     pub(crate) paths: Vec<Reference>,
-    /// `x.name(…)`: the names, which no path leads to.
+    /// `x.name(…)`: the names, which have no path.
     pub(crate) methods: Vec<Reference>,
 }
 
-/// How often a name may stand for another one.
+/// The most renames of one name that are followed.
 const MOST_RENAMES: usize = 8;
 
 /// All paths and methods of the product code in `source`.
@@ -48,12 +48,12 @@ struct Reader<'a> {
     /// Modules inside of the file that are open here, and the depth of their braces.
     inner: Vec<(String, usize)>,
     depth: usize,
-    /// What `use` calls by another or a shorter name. One table for the whole file: a name that one
-    /// function imports may mean something else in another, but for this reader it means the same.
+    /// Names that `use` introduces. One table for the whole file: a name that one function imports
+    /// may mean something else in another, but here it means the same.
     names: BTreeMap<String, Vec<String>>,
     /// Modules that are declared here.
     children: BTreeSet<String>,
-    /// As written, with the module in which it stands.
+    /// As written, with the module that contains it.
     found: Vec<(Vec<String>, Reference)>,
     methods: Vec<Reference>,
 }
@@ -112,7 +112,7 @@ impl Reader<'_> {
     fn path(&mut self, line: usize) {
         let mut path = Vec::new();
         if self.before().is_some_and(is_colons) && !self.is_continued() {
-            // `::name`: not one of ours by whatever name.
+            // `::name`: never one of our paths.
             path.push(String::new());
         }
         while let Some(word) = self.tokens.get(self.at).and_then(Token::word) {
@@ -125,13 +125,13 @@ impl Reader<'_> {
             }
             self.at += 1;
         }
-        // A word alone is a variable, a field, or a name whose import was found already.
+        // A single word is a variable, a field, or an imported name that was found already.
         if path.len() > 1 {
             self.push(path, line);
         }
     }
 
-    /// What stands behind `use`, or inside of a group of it.
+    /// The tree after `use`, or inside of a group of it.
     fn tree(&mut self, prefix: &[String]) {
         let mut path = prefix.to_vec();
         let mut line = 0;
@@ -177,7 +177,7 @@ impl Reader<'_> {
             } else {
                 let before = self.at;
                 self.tree(prefix);
-                // Not Rust: the compiler will say so.
+                // Not Rust: the compiler will report it.
                 self.at = self.at.max(before + 1);
             }
         }
@@ -185,7 +185,7 @@ impl Reader<'_> {
 
     fn leaf(&mut self, mut path: Vec<String>, name: String, line: usize) {
         path.pop_if(|last| last == "self");
-        // A name that stands for itself says nothing, and would never be resolved.
+        // A name that means itself has no use, and would never be resolved.
         if path.len() > 1 || path.first().is_some_and(|first| *first != name) {
             let full = self.rooted(&path, &self.here());
             self.names.insert(name, full);

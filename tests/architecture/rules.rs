@@ -1,9 +1,9 @@
-//! What is done in one room alone, as a table, and the rules for files and names.
+//! Work that only one room may do, as a table, and the rules for files and names.
 
 use crate::paths::references;
 use crate::source::Source;
 
-/// Something that only some files may do.
+/// Work that only some files may do.
 struct Rule {
     what: &'static str,
     /// Files and folders that may.
@@ -74,7 +74,7 @@ const RULES: [Rule; 5] = [
     },
 ];
 
-/// Where the kernel's interface may need it.
+/// The files in which the kernel's interface may need it.
 const UNSAFE_IN: [&str; 4] = [
     "src/process/",
     "src/net/inherited.rs",
@@ -144,8 +144,8 @@ fn starts_with(path: &[String], start: &str) -> bool {
     path.len() >= start.len() && start.iter().zip(path).all(|(a, b)| a == b)
 }
 
-/// Whether `path` ends in `ending`. A word alone is any name (a field, a variable); one with a path
-/// before it, or imported, is what it says.
+/// Whether `path` ends in `ending`. A single word may be any name (a field, a variable); a path, or
+/// an imported name, is certain.
 fn is_called(path: &[String], ending: &str) -> bool {
     let ending: Vec<&str> = ending.split("::").collect();
     path.len() > 1
@@ -161,9 +161,9 @@ fn is_in(source: &Source, places: &[&str]) -> bool {
     places.iter().any(|place| source.path.starts_with(place))
 }
 
-/// The path of `source`, when its first line does not say what it is for.
+/// The path of `source`, if its first line does not say what it is for.
 pub(crate) fn headless(source: &Source) -> Option<String> {
-    // An inner attribute that a fuzzer needs may stand first.
+    // An inner attribute that a fuzzer needs may come first.
     let first = source
         .text
         .lines()

@@ -1,4 +1,4 @@
-//! The files, and which of their lines are the product and which are tests.
+//! The source files, and which of their lines are the product and which are tests.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ pub(crate) struct Source {
     pub(crate) text: String,
     /// Without items under `#[cfg(test)]`; none at all when the file is a module of such an item.
     pub(crate) tokens: Vec<Token>,
-    /// Modules that are declared here under `#[cfg(test)]` and stand in files of their own.
+    /// Modules that are declared here under `#[cfg(test)]` and have files of their own.
     test_modules: Vec<String>,
     lines_of_tests: usize,
 }
@@ -41,7 +41,7 @@ impl Source {
         self.text.lines().count() - self.lines_of_tests
     }
 
-    /// The module it is: `["proxy", "http", "serve"]`.
+    /// Its module path: `["proxy", "http", "serve"]`.
     pub(crate) fn module(&self) -> Vec<String> {
         let inner = self.path.strip_prefix("src/").unwrap_or(&self.path);
         let inner = inner.strip_suffix(".rs").unwrap_or(inner);
@@ -51,7 +51,7 @@ impl Source {
         module
     }
 
-    /// Takes items under `#[cfg(test)]` out, and remembers the modules among them.
+    /// Removes items under `#[cfg(test)]`, and keeps the names of the modules among them.
     fn cut_tests(&mut self) {
         let mut kept = Vec::new();
         let mut at = 0;
@@ -98,7 +98,7 @@ fn find(folder: &Path, paths: &mut BTreeSet<std::path::PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name();
-        // A fuzzer's build is no source of ours.
+        // The build folder of a fuzzer has no source of ours.
         if path.is_dir() && name != "target" {
             find(&path, paths);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -125,7 +125,7 @@ pub(crate) fn empty_test_modules(sources: &mut [Source]) {
     }
 }
 
-/// Where the item begins that a `#[cfg(test)]` at `at` stands over, behind all its attributes.
+/// The beginning of the item of a `#[cfg(test)]` at `at`, after all its attributes.
 fn after_cfg_test(tokens: &[Token], at: usize) -> Option<usize> {
     let inside = attribute(tokens, at)?;
     let words: Vec<&str> = tokens[inside.clone()]
@@ -142,7 +142,7 @@ fn after_cfg_test(tokens: &[Token], at: usize) -> Option<usize> {
     Some(item)
 }
 
-/// What stands inside of the brackets of the attribute at `at`.
+/// The range within the brackets of the attribute at `at`.
 fn attribute(tokens: &[Token], at: usize) -> Option<std::ops::Range<usize>> {
     if !tokens.get(at)?.is_sign('#') || !tokens.get(at + 1)?.is_sign('[') {
         return None;
@@ -185,7 +185,7 @@ fn closing(tokens: &[Token], open: usize) -> usize {
     tokens.len() - 1
 }
 
-/// The name of the module when `item` is `mod name;`, in whatever visibility.
+/// The name of the module if `item` is `mod name;`, with any visibility.
 fn module_in_its_own_file(item: &[Token]) -> Option<String> {
     if !item.last()?.is_sign(';') {
         return None;

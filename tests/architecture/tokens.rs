@@ -1,6 +1,6 @@
 //! Rust's words, without its comments, strings and numbers: as much of a lexer as the rules need.
 
-/// A word or a sign, and the line it stands in.
+/// A word or a sign, and its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Token {
     pub(crate) kind: Kind,
@@ -82,7 +82,7 @@ impl Lexer<'_> {
         }
     }
 
-    /// A character, or a lifetime, which says nothing here.
+    /// A character, or a lifetime, which is skipped.
     fn quote(&mut self) {
         let after = &self.rest[1..];
         let name = length_while(after, is_of_word);
@@ -114,7 +114,7 @@ fn length_while(text: &str, is_in: impl Fn(char) -> bool) -> usize {
     text.find(|c| !is_in(c)).unwrap_or(text.len())
 }
 
-/// The length of a comment with the comments in it.
+/// The length of a comment, with nested ones.
 fn block_comment(text: &str) -> usize {
     let mut depth = 0;
     let mut at = 0;
@@ -163,7 +163,7 @@ fn string(text: &str) -> Option<usize> {
     }
 }
 
-/// The length of what stands between two `quote`s, with both.
+/// The length of a quoted text, with both `quote`s.
 fn quoted(text: &str, quote: char) -> usize {
     let mut is_escaped = false;
     for (at, c) in text.char_indices().skip(1) {

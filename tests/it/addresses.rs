@@ -1,5 +1,5 @@
-//! Where is listened and connected to besides an IP address and a port: Unix sockets, sockets that
-//! were handed over, ranges of ports, addresses of one interface.
+//! Other addresses than IP and port: Unix sockets, sockets that were handed over, ranges of ports,
+//! addresses of one interface.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -32,14 +32,14 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// What a client gets from the Unix socket at `path`.
+/// The body of the answer on the Unix socket at `path`.
 #[track_caller]
 fn text_by(path: &Path) -> String {
     let stream = UnixStream::connect(path).expect("it listens");
     get_by_unix(stream, "/", "").text()
 }
 
-/// One server on a Unix socket that answers each connection once; gives the requests it saw.
+/// One server on a Unix socket that answers each connection once; returns the requests it saw.
 fn unix_server(listener: UnixListener) -> Receiver<String> {
     let (requests, seen) = mpsc::channel();
     thread::spawn(move || {
@@ -76,7 +76,7 @@ fn a_frontend_listens_on_a_unix_socket() {
     let line = proxy.wait_for_lines(6).remove(0);
     assert_eq!(line.text("client"), "unix");
     assert_eq!(line.text("frontend"), "more");
-    // It has no address, so that none is told.
+    // The client has no address, so none is sent.
     let request = app.requests().remove(0);
     assert_eq!(request.field("x-forwarded-for"), None);
     assert_eq!(request.field("x-forwarded-proto"), Some("http"));
@@ -112,7 +112,7 @@ fn the_file_of_a_socket_has_its_mode_and_goes_with_it() {
     let setup = also_at(bare.clone(), &shown(&path));
     let proxy = setup.start();
     assert_eq!(mode(), 0o660);
-    // Without a new socket: who is connected stays, who waits is not lost.
+    // Without a new socket: a connected client stays, and a waiting one is not lost.
     let mut client = UnixStream::connect(&path).expect("it listens");
     proxy.apply(&setup.clone().rest("socket_mode = \"600\""));
     assert_eq!(mode(), 0o600);
@@ -136,7 +136,7 @@ fn a_socket_without_a_listener_is_replaced() {
     let app = Origin::named("app");
     let folder = Folder::new();
     let path = folder.path("web.sock");
-    // What a process leaves that was killed.
+    // The file of a process that was killed.
     drop(UnixListener::bind(&path).expect("a folder of our own"));
     assert!(fs::metadata(&path).expect("left").file_type().is_socket());
     let _proxy = also_at(Setup::of(&[&app]), &shown(&path)).start();
@@ -159,7 +159,7 @@ fn a_socket_with_a_listener_is_left_alone() {
     UnixStream::connect(&path).expect("the other still listens");
     drop(other);
 
-    // Nor a file that is something else.
+    // Nor a file that is not a socket.
     let file = folder.write("precious", "data");
     proxy.write(&also_at(setup, &shown(&file)));
     assert_ne!(proxy.reload().status(), 200);
@@ -190,7 +190,7 @@ fn a_server_may_be_on_a_unix_socket() {
     until("the server is up", || {
         (proxy.get("/").text() == "unix").then_some(())
     });
-    // A request that names no host is sent with one.
+    // A request without `Host` is sent with one.
     let old = proxy.ask("GET /old HTTP/1.0\r\n\r\n");
     assert_eq!(old.text(), "unix");
     let request = seen.iter().find(|head| head.starts_with("GET /old "));
@@ -215,7 +215,7 @@ fn a_unix_server_that_is_gone_is_refused_like_any_other() {
     let path = folder.path("app.sock");
     let proxy = Setup::servers([format!("{:?}", shown(&path))])
         .backend("attempts = 1")
-        // The lines of one worker stand in their order.
+        // The lines of one worker are in their order.
         .workers(1)
         .start();
     assert_eq!(proxy.get("/").status(), 503);
@@ -266,7 +266,7 @@ fn a_socket_that_was_handed_over_is_listened_on_over_reloads() {
     assert_eq!(Client::connect(address).get("/").text(), "app");
     assert_eq!(text_by(&unix), "app");
 
-    // By number it is the same socket, and one that is let go of can be had again.
+    // By number it is the same socket, and one that was released can be taken again.
     program.write(&Setup::of(&[&app]));
     assert_eq!(program.admin("POST", "/reload").status(), 200);
     program.write(&also_at(Setup::of(&[&app]), "fd://3"));
@@ -286,7 +286,7 @@ fn a_range_of_ports_is_listened_on_whole() {
     let app = Origin::named("app");
     let setup = Setup::of(&[&app]);
     let proxy = setup.start();
-    // Three ports in a row that are free: taken by chance, and tried again when another process was faster.
+    // Three free ports in a row: chosen at random, and tried again if another process was faster.
     let first = until("three free ports", || {
         let any = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let first = any.local_addr().expect("bound").port();

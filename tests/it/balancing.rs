@@ -1,4 +1,4 @@
-//! Who gets how many requests.
+//! How many requests each server gets.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -11,7 +11,7 @@ fn three() -> [Origin; 3] {
     NAMES.map(Origin::named)
 }
 
-/// Servers as the file has them, each with these settings.
+/// Servers as in the file, each with these settings.
 fn with(origins: &[Origin], settings: &[&str]) -> Setup {
     let servers = origins.iter().zip(settings).map(|(origin, settings)| {
         let address = origin.address();
@@ -20,13 +20,13 @@ fn with(origins: &[Origin], settings: &[&str]) -> Setup {
     Setup::servers(servers)
 }
 
-/// Who answers `count` requests, one after the other.
+/// The servers that answer `count` requests, one after the other.
 fn sequence(proxy: &Proxy, count: usize) -> Vec<String> {
     let mut client = proxy.client();
     (0..count).map(|_| client.get("/").text()).collect()
 }
 
-/// How many answers each server gave.
+/// The number of answers of each server.
 fn tally(answers: impl IntoIterator<Item = String>) -> BTreeMap<String, usize> {
     let mut tally = BTreeMap::new();
     for answer in answers {
@@ -121,7 +121,7 @@ fn least_connections_avoids_the_busy() {
     ];
     let setup = Setup::of(&origins.each_ref()).backend("balance = \"least-connections\"");
     let proxy = setup.start();
-    // Until one of them is stuck at the first.
+    // Until a client is stuck at the first server.
     let mut stuck = until("a request at the first", || {
         let mut client = proxy.client();
         client.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n");

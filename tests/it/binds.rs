@@ -1,4 +1,4 @@
-//! One frontend with several binds: in the clear and with TLS, or each with its own TLS, and one set of
+//! One frontend with several binds: without and with TLS, or each with its own TLS, and one set of
 //! routes and rules for all.
 
 use std::io::{Read as _, Write as _};
@@ -9,7 +9,7 @@ use crate::rig::{
     Authority, Client, Folder, Origin, Proxy, Setup, Speech, TlsClient, until, while_for,
 };
 
-/// A frontend `both` with a clear and a TLS address; `tls` is what the second one has.
+/// A frontend `both` with an address without TLS and one with TLS; `tls` is that of the second one.
 struct Both {
     folder: Folder,
     authority: Authority,
@@ -43,7 +43,7 @@ impl Both {
         format!("[\"127.0.0.1:0\", {{ address = \"127.0.0.2:0\", tls = {certificate} }}]")
     }
 
-    /// Two addresses with TLS; `first` and `second` are the keys of theirs.
+    /// Two addresses with TLS; `first` and `second` are the keys of their `tls`.
     fn two(&self, first: &str, second: &str) -> Setup {
         let listen = format!(
             "[{{ address = \"127.0.0.1:0\", tls = {{ {first} }} }}, \
@@ -52,12 +52,12 @@ impl Both {
         self.setup(&listen, "")
     }
 
-    /// The keys of TLS with the certificate and nothing else.
+    /// The keys of TLS with a certificate and nothing else.
     fn open(&self) -> String {
         format!("certificates = {}", self.certificate)
     }
 
-    /// The same, and clients must show a certificate.
+    /// The same, and clients must have a certificate.
     fn strict(&self) -> String {
         self.folder.replace("clients.pem", &self.authority.pem);
         let ca = self.folder.path("clients.pem").display().to_string();
@@ -68,12 +68,12 @@ impl Both {
         Speech::trusting(&self.authority)
     }
 
-    /// A client that shows a certificate where it is asked for one.
+    /// A client that sends a certificate if it is asked for one.
     fn alice(&self) -> Speech {
         Speech::showing(&self.authority, &self.authority.client(&["alice"], 7))
     }
 
-    /// How a client speaks whose sessions are in tickets, and one of TLS 1.2 without a certificate.
+    /// A client whose sessions are in tickets, and one of TLS 1.2, both without a certificate.
     fn strangers(&self) -> [Speech; 2] {
         [self.speech(), Speech::old(&self.authority)]
     }
@@ -101,7 +101,7 @@ fn one_frontend_serves_in_the_clear_and_over_tls_at_two_addresses() {
     assert_eq!(client.get("a.test", "/tls").text(), "a");
     let request = both.origin.request_of("/tls");
     assert_eq!(request.field("x-forwarded-proto"), Some("https"));
-    // Each address speaks what it says, and nothing else.
+    // Each address accepts only its own protocol.
     assert!(both.speech().try_connect(clear, "a.test").is_err());
     let (answer, _) = Client::connect(tls).send(REQUEST).rest();
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
@@ -194,10 +194,10 @@ fn one_address_wants_a_proxy_header_and_another_none() {
     assert_eq!(request.field("x-forwarded-for"), Some("192.0.2.7"));
     let mut plain = Client::connect(direct);
     assert_eq!(plain.ask(REQUEST).text(), "a");
-    // A header where none is wanted is no request.
+    // A header where none is allowed is no request.
     let answer = Client::connect(direct).ask(format!("{header}{REQUEST}"));
     assert_eq!(answer.status(), 400);
-    // Without the header, a connection that has one is not whose it seemed to be.
+    // Without the header, the client's address on a connection with one is outdated.
     proxy.apply(&both.setup("[\"127.0.0.1:0\", \"127.0.0.2:0\"]", ""));
     assert_eq!(client.ask(REQUEST).status(), 421);
     assert_eq!(plain.ask(REQUEST).text(), "a");
@@ -227,7 +227,7 @@ fn each_address_has_its_own_certificate_versions_and_client_certificates() {
     assert_eq!(alice.get("a.test", "/").status(), 200);
 }
 
-/// Whether a session of an earlier visit went on.
+/// Whether a session of an earlier visit was resumed.
 #[track_caller]
 fn visit(speech: &Speech, address: SocketAddr) -> bool {
     let mut client = speech.connect(address, "a.test");
@@ -274,7 +274,7 @@ fn a_session_goes_on_at_another_address_that_asks_for_the_same() {
     let speech = both.speech();
     assert!(!visit(&speech, one));
     assert!(visit(&speech, two));
-    // One address begins to require certificates, and the other goes on as if nothing had happened.
+    // One address begins to require certificates, and the other is not affected.
     proxy.apply(&setup(&both.strict()));
     assert!(visit(&speech, one));
     speech.refusal(two, "a.test");
@@ -301,7 +301,7 @@ fn a_reload_of_the_tls_of_one_address_leaves_sockets_and_connections_of_both() {
     let served = |address| both.speech().connect(address, "a.test").certificate();
     assert_eq!(renewed, served(before.1));
     assert!(renewed != served(before.0));
-    // What one begins to require holds for its connections alone.
+    // The requirement of one holds for its connections alone.
     proxy.apply(&both.two(&both.open(), &both.strict()));
     assert_eq!(addresses(&proxy), before);
     assert_eq!(statuses(&mut clients), [200, 421]);
@@ -317,7 +317,7 @@ fn clients_of_an_address_wait_for_no_handshake_at_another() {
     };
     let proxy = setup(&both.open()).start();
     let (one, other) = addresses(&proxy);
-    // Says hello, and then nothing: it has the only place until it goes.
+    // Sends a ClientHello, and then nothing: it has the only place until it closes.
     let mut held = TcpStream::connect(one).expect("it listens");
     held.write_all(&both.speech().hello("a.test"))
         .expect("it takes it");
@@ -325,7 +325,7 @@ fn clients_of_an_address_wait_for_no_handshake_at_another() {
         .expect("our side of the handshake");
     let mut client = both.speech().connect(other, "a.test");
     assert_eq!(client.get("a.test", "/").status(), 200);
-    // A reload of the other address does not forget who is shaking hands.
+    // A reload of the other address does not forget handshakes in progress.
     proxy.apply(&setup(&both.strict()));
     let speech = both.speech();
     let waiting = std::thread::spawn(move || visit(&speech, one));
@@ -452,7 +452,7 @@ fn a_client_whose_address_is_removed_while_it_connects_is_not_answered_in_the_cl
         "[\"127.0.0.1:0\", {{ address = \"127.0.0.2:0\", proxy_protocol = 'required', tls = {} }}]",
         both.certificate
     );
-    // Time stands still: what ran before the reload is not forgotten.
+    // With a paused clock: handshakes from before the reload are not forgotten.
     let proxy = both.setup(&listen, "").start_paused();
     let (_, tls) = addresses(&proxy);
     let connect = || TcpStream::connect(tls).expect("it listens");

@@ -1,4 +1,4 @@
-//! The command line: `check`, `--version`, `--help`, and what a wrong one is answered.
+//! The command line: `check`, `--version`, `--help`, and wrong arguments.
 
 use std::path::Path;
 use std::process::Output;
@@ -137,7 +137,7 @@ fn the_files_that_come_with_it_are_valid() {
     let mut files = vec![conf.join("minimal.toml"), conf.join("full.toml")];
     let recipes = std::fs::read_dir(conf.join("recipes")).expect("they are there");
     files.extend(recipes.map(|entry| entry.expect("an entry").path()));
-    // The certificates that they name begin at the file.
+    // The paths of certificates are relative to the file.
     let folder = Folder::new();
     let authority = Authority::new("Test CA");
     let pair = authority.pair(&["www.example.com", "admin.example.com"]);

@@ -1,4 +1,4 @@
-//! Connections of clients and to servers: kept, parked, limited, given back.
+//! Connections of clients and to servers: kept, parked, limited, released.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use crate::rig::{Client, Gate, OK, Origin, Program, Proxy, RefusingAddress, Setu
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
 
-/// One worker: what it keeps, every client can have.
+/// One worker: every client can use its pooled connections.
 fn before(origin: &Origin) -> Proxy {
     with_pool(origin, "")
 }
@@ -90,7 +90,7 @@ fn close_is_understood_among_other_options_and_in_any_case() {
 
 #[test]
 fn a_connection_on_which_a_request_was_not_finished_carries_no_other() {
-    // The server answers before it has the whole request, and reads what comes after it as one.
+    // The server answers before it has the whole request, and reads the rest as another request.
     let origin = Origin::scripted(|visit| {
         while visit.head().is_some() {
             visit.send(OK);
@@ -138,7 +138,8 @@ fn an_idle_connection_on_which_the_server_speaks_is_not_used() {
     let mut client = proxy.client();
     for number in 0..3 {
         assert_eq!(client.get("/").status(), 200);
-        // What comes while a request is on its way is an answer to it: HTTP/1 has no other sign.
+        // Bytes that come while a request is on its way count as its answer: HTTP/1 has no other
+        // sign.
         origin.wait_for_end_of(number);
     }
     assert_eq!(origin.connections(), 3);
@@ -166,7 +167,7 @@ fn stray_bytes_on_a_connection_that_has_been_idle_for_long_are_no_answer() {
     let proxy = Setup::of(&[&origin]).workers(1).start_paused();
     let mut client = proxy.client();
     assert_eq!(client.get("/").text(), "ok");
-    // hyper's state is given back, and only the socket is kept.
+    // hyper's state is released, and only the socket is kept.
     proxy.advance(Duration::from_millis(2500));
     assert_eq!(origin.open(), 1);
     gate.open();
@@ -177,12 +178,12 @@ fn stray_bytes_on_a_connection_that_has_been_idle_for_long_are_no_answer() {
         assert_eq!(client.get("/").text(), "ok");
     }
     assert_eq!(origin.connections(), 2);
-    // hyper would notice too, after the request was given to it; here it is not even tried.
+    // hyper would notice too, after it got the request; here it is not even tried.
     assert_eq!(proxy.metric("evenkeel_attempt_faults_total", &[]), 0.0);
 }
 
-/// A server whose first connection swallows its second request; says what became of that, and how
-/// many connections there were.
+/// A server whose first connection swallows its second request; returns the result of that request,
+/// and the number of connections.
 #[track_caller]
 fn swallowed(request: &str) -> (u16, usize) {
     let origin = Origin::scripted(|visit| {
@@ -295,7 +296,7 @@ fn an_idle_server_connection_is_let_go_of_in_time() {
     client.get("/");
     proxy.advance(Duration::from_millis(250));
     assert_eq!(origin.open(), 1);
-    // It is looked at once a second.
+    // It is checked once a second.
     proxy.advance(Duration::from_secs(2));
     origin.wait_for_end_of(0);
     client.get("/");
@@ -578,8 +579,8 @@ fn a_client_that_only_stops_sending_is_answered_if_that_is_allowed() {
     assert_eq!(proxy.line().verdict(), (200, "-"));
 }
 
-/// A client that has sent all of its upload and says that nothing more follows, while the upload waits for
-/// a server, some looks at the client later.
+/// A client that has sent all of its upload and closed its sending side, while the upload waits for
+/// a server, after some checks of the client.
 #[track_caller]
 fn half_closed_behind_an_upload(half_close: bool) -> (Proxy, Client, Gate, (Origin, Client)) {
     let gate = Gate::default();
@@ -597,7 +598,7 @@ fn half_closed_behind_an_upload(half_close: bool) -> (Proxy, Client, Gate, (Orig
     client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 100000\r\n\r\n");
     wait_for_queue(&proxy, 1);
     client.send([b'x'; 100_000]).half_close();
-    // More than the time between two looks whether a client has gone whose upload waits.
+    // More than the time between two checks of a client whose upload waits.
     proxy.advance(Duration::from_millis(2500));
     (proxy, client, gate, (origin, first))
 }
@@ -661,7 +662,7 @@ fn the_process_pauses_accepting_at_its_limit() {
     paused(&setup.start(), "process_limit");
 }
 
-/// Makes sure that the third client has to wait until another one has left.
+/// Checks that the third client has to wait until another one has left.
 #[track_caller]
 fn paused(proxy: &Proxy, cause: &str) {
     let mut clients = [proxy.client(), proxy.client()];
@@ -696,7 +697,7 @@ fn a_limit_that_is_not_reached_costs_nothing() {
     assert!(memory < 100e6, "{memory} bytes");
 }
 
-/// What the program says that it takes of memory.
+/// The memory that the program reports for itself.
 #[track_caller]
 fn resident_bytes(program: &Program) -> f64 {
     let metrics = program.admin("GET", "/metrics").text();
@@ -798,7 +799,7 @@ fn no_request_is_lost_in_the_moment_of_parking() {
             thread::spawn(move || {
                 let mut client = Client::connect(address);
                 assert_eq!(client.get("/first").text(), "a");
-                // Spread over the moment, from well before it to well after it.
+                // Spread around the moment, from well before it to well after it.
                 client.is_quiet_for(Duration::from_micros(988_000 + number * 700));
                 if number.is_multiple_of(2) {
                     assert_eq!(client.get("/second").text(), "a");
@@ -812,7 +813,7 @@ fn no_request_is_lost_in_the_moment_of_parking() {
                 client.send("GET /third HTTP/1.1\r\n");
                 client.is_quiet_for(Duration::from_millis(10 + number));
                 assert_eq!(client.ask("host: test\r\n\r\n").text(), "a");
-                // Two at once, and the second is read too far.
+                // Two at once, and the second is read ahead.
                 client.is_quiet_for(Duration::from_micros(988_000 + number * 700));
                 client.send(GET.repeat(2) + "GET /last HTTP/1.1\r\n");
                 assert_eq!(client.response().text(), "a");
@@ -836,7 +837,7 @@ fn idle_connections_give_their_memory_back() {
     const COUNT: usize = 600;
     let origin = Origin::named("a");
     let program = Program::start(&Setup::of(&[&origin]).workers(1));
-    // What is allocated once, is.
+    // What is allocated once is allocated by now.
     let mut first = program.client();
     assert_eq!(first.get("/").text(), "a");
     let at_start = resident_bytes(&program);
@@ -868,7 +869,7 @@ fn a_part_of_a_head_occupies_little_more_than_what_came() {
     for client in &mut clients {
         client.send(&part);
     }
-    // All before it have been read, on the only worker.
+    // All earlier ones have been read, on the only worker.
     let open = COUNT as f64 + 1.0;
     until("all are open", || {
         let metrics = program.admin("GET", "/metrics").text();

@@ -1,6 +1,7 @@
-//! How long each step may take, and how a client learns that it took longer.
+//! How long each step may take, and how a client sees that it took longer.
 //!
-//! The clock of these proxies stands still until a test moves it: on a busy machine nothing is late.
+//! The clock of these proxies stands still until a test moves it: on a busy machine nothing is
+//! late.
 
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -14,18 +15,20 @@ use crate::rig::{
 /// The deadline in these tests.
 const SHORT: Duration = Duration::from_millis(300);
 
-/// Less than `SHORT`, for what is slow and not too slow.
+/// Less than `SHORT`, for slow things that are in time.
 const SLOWLY: Duration = Duration::from_millis(120);
 
-/// So far the clock moves at a time.
+/// The step by which the clock is moved.
 const MOMENT: Duration = Duration::from_millis(10);
 
-/// Far more than a deadline is late by: the proxy may hear of something a little later than it was sent.
+/// Far more than the delay of a deadline: the proxy may receive bytes a little later than they were
+/// sent.
 const MUCH_LATER: Duration = Duration::from_secs(3);
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
 
-/// Moves the clock until `client` hears something, which must be after `SHORT` and not much later.
+/// Moves the clock until `client` receives something, which must be after `SHORT` and not much
+/// later.
 #[track_caller]
 fn in_due_time(proxy: &Proxy, client: &mut Client) {
     let mut passed = Duration::ZERO;
@@ -37,7 +40,7 @@ fn in_due_time(proxy: &Proxy, client: &mut Client) {
     assert!(passed >= SHORT, "{passed:?}");
 }
 
-/// What `client` is answered, however late.
+/// The answer to `client`, however late.
 #[track_caller]
 fn ask(proxy: &Proxy, client: &mut Client) -> Message {
     client.send(GET);
@@ -45,7 +48,7 @@ fn ask(proxy: &Proxy, client: &mut Client) -> Message {
     client.response()
 }
 
-/// Makes sure that `client` is answered so after `SHORT`, and that it is the only thing logged.
+/// Checks that `client` gets this answer after `SHORT`, and that it is the only line in the log.
 #[track_caller]
 fn answered_late(proxy: &Proxy, client: &mut Client, status: u16, reason: &str) -> Line {
     in_due_time(proxy, client);
@@ -55,7 +58,7 @@ fn answered_late(proxy: &Proxy, client: &mut Client, status: u16, reason: &str) 
     told(proxy, status, reason)
 }
 
-/// Makes sure that the only line says so, and that the metrics do.
+/// Checks that the only line has this status and reason, and that the metrics have it too.
 #[track_caller]
 fn told(proxy: &Proxy, status: u16, reason: &str) -> Line {
     let line = proxy.line();
@@ -241,7 +244,7 @@ fn a_client_that_takes_slowly_gets_everything() {
     let proxy = setup.start_paused();
     let mut client = Client::connect_narrow(proxy.address());
     client.send(GET).head();
-    // The kernel says that there is room when a third of its buffer is free: some pieces at a time.
+    // The kernel reports room when a third of its buffer is free: some pieces at a time.
     let piece = body.len() / 24;
     for _ in 0..24 {
         assert_eq!(client.bytes(piece).len(), piece);
@@ -456,7 +459,7 @@ fn an_exchange_whose_answer_has_begun_is_cut_when_its_time_is_over() {
     let proxy = setup.start_paused();
     let mut client = proxy.client();
     client.send(GET).head();
-    // However steadily it comes.
+    // Also if it comes steadily.
     let mut passed = Duration::ZERO;
     while !client.hears() {
         // It may have been cut just now.
@@ -524,7 +527,7 @@ fn a_request_that_one_server_refused_does_not_wait_for_a_slot_at_another() {
     let mut first = proxy.client();
     first.send(GET);
     origin.wait_for_requests(1);
-    // The clock stands still: it does not wait. Nor does it end up at the same server again.
+    // The clock stands still, so it does not wait. Nor does it end up at the same server again.
     assert_eq!(proxy.get("/").reason(), "server.connect.refused");
     assert_eq!(proxy.line().number("attempts"), 1);
     gate.open();
@@ -537,7 +540,7 @@ fn one_more_than_the_queue_holds_is_answered_503_at_once() {
     let mut second = proxy.client();
     second.send(GET);
     proxy.wait_for_metric("evenkeel_backend_queue_length", &[("backend", "app")], 1.0);
-    // The clock stands still: it does not wait.
+    // The clock stands still, so it does not wait.
     let response = proxy.get("/");
     assert_eq!(
         (response.status(), response.reason().as_str()),
@@ -556,9 +559,9 @@ fn without_a_queue_no_exchange_waits() {
     gate.open();
 }
 
-// Answers that are none.
+// Invalid answers.
 
-/// Makes sure that a server which does this makes the client read this status.
+/// Checks that a server which does this makes the client read this status.
 #[track_caller]
 fn bad(answer: &'static str, reason: &str) {
     let origin = Origin::answering_once(answer);
@@ -629,7 +632,7 @@ fn a_response_head_over_the_limit_is_answered_502() {
     }
 }
 
-/// Makes sure that a client can tell that the body of this answer is not whole.
+/// Checks that a client can see that the body of this answer is incomplete.
 #[track_caller]
 fn cut(answer: &'static str, reason: &str) {
     let origin = Origin::answering_once(format!("HTTP/1.1 200 OK\r\n{answer}"));

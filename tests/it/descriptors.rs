@@ -1,4 +1,5 @@
-//! The limit of open files: who makes room when it is reached, and what is kept in reserve.
+//! The limit of open files: which connections make room when it is reached, and what is kept in
+//! reserve.
 //!
 //! Each case runs the program under a limit of its own (`ulimit -n`). How many connections that makes is
 //! in its metrics.
@@ -31,13 +32,13 @@ fn labelled(program: &Program, name: &str, label: &str) -> usize {
     values.sum::<f64>() as usize
 }
 
-/// How many connections to servers there may be.
+/// The limit of connections to servers.
 #[track_caller]
 fn server_connections(program: &Program) -> usize {
     metric(program, "evenkeel_server_connections_limit")
 }
 
-/// How many of those who waited have been answered 200, when as many ask for `target` at a time and the
+/// How many waiting clients were answered 200, when as many ask for `target` at a time and the
 /// server has seen all of them.
 #[track_caller]
 fn burst(program: &Program, origin: &Origin, gate: &Gate, number: usize, target: &str) -> usize {
@@ -66,7 +67,7 @@ fn idle_server_connections_of_every_worker_make_room_for_others() {
     let program = Program::spawn_after("ulimit -n 100", &setup);
     program.wait_for("process.started");
     program.wait_for("process.descriptors_few");
-    // As many as there may be, and as many clients.
+    // As many as the limit, and as many clients.
     let number = server_connections(&program) - 1;
     assert!((15..40).contains(&number), "{number}");
     assert_eq!(burst(&program, &app, &gates[0], number, "/"), number);
@@ -91,7 +92,7 @@ fn at_the_limit_the_admin_listener_the_log_and_reloads_have_descriptors() {
     let setup = Setup::of(&[&origin]).workers(2);
     let program = Program::spawn_after("ulimit -n 100", &setup);
     program.wait_for("process.started");
-    // More than may be: those beyond the limit wait in the kernel's queue.
+    // More than the limit: the excess waits in the kernel's queue.
     let number = server_connections(&program);
     let mut clients: Vec<Client> = (0..number + 20)
         .map(|number| {
@@ -148,8 +149,8 @@ fn a_descriptor_that_others_have_taken_is_made_room_for_too() {
     for client in &mut clients {
         assert_eq!(client.response().status(), 200);
     }
-    // The limit bounds numbers, and a new descriptor has the lowest that is free: until that is above those of
-    // all connections, there is room for another.
+    // The limit bounds descriptor numbers, and a new descriptor gets the lowest free one: until
+    // that is above those of all connections, there is room for another.
     let lowest_free = loop {
         let open = program.descriptors();
         let lowest_free = (0..).find(|number| !open.contains(number));
@@ -165,7 +166,7 @@ fn a_descriptor_that_others_have_taken_is_made_room_for_too() {
     };
     let idle = app.open();
     assert!(idle >= 5, "{idle}");
-    // The system has none for another connection from now on.
+    // From now on the system has none for another connection.
     program.limit_descriptors(lowest_free);
     assert_eq!(clients[0].get("/other").text(), "other");
     assert_eq!(clients[0].get("/other").text(), "other");
@@ -174,7 +175,7 @@ fn a_descriptor_that_others_have_taken_is_made_room_for_too() {
     });
 }
 
-/// A server that has more to say than sockets hold, to each request but those for `/little`.
+/// A server whose answers are larger than sockets hold, except those to `/little`.
 fn talkative() -> Origin {
     Origin::scripted(|visit| {
         visit.narrow();
@@ -210,7 +211,7 @@ fn few_clients_with_many_stalled_streams_leave_server_connections_for_others() {
             client.send(frames::ask(2 * number + 1));
         }
     }
-    // Each is answered, or refused for want of a place.
+    // Each is answered, or refused because there is no place.
     for client in &mut greedy {
         for _ in 0..100 {
             client.frame_that(|frame| frame.kind == HEADERS);
@@ -234,8 +235,8 @@ fn few_clients_with_many_stalled_streams_leave_server_connections_for_others() {
     );
 }
 
-/// Takes all places by `stalled` clients with one answer each that they do not take, and makes sure that they
-/// make room.
+/// Takes all places by `stalled` clients with one answer each that they do not read, and checks
+/// that they make room.
 #[track_caller]
 fn stalled_make_room<T>(stalled: impl Fn(&Program) -> T) {
     let origin = talkative();
@@ -251,7 +252,7 @@ fn stalled_make_room<T>(stalled: impl Fn(&Program) -> T) {
     origin.wait_for_requests(places);
     let status = until("there is room", || {
         let status = program.client().get("/little").status();
-        // At first no client has been seen to take nothing.
+        // At first no client has been seen to read nothing.
         (status == 200).then_some(status)
     });
     assert_eq!(status, 200);

@@ -1,4 +1,4 @@
-//! How an answer ends that is not whole, and one that comes before its request is.
+//! How incomplete answers end, and answers that come before the end of the request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +22,7 @@ const OLD_GET: &str = "GET / HTTP/1.0\r\nhost: test\r\n\r\n";
 /// How often a race is run.
 const TRIES: usize = 20;
 
-/// More than the proxy holds of an answer.
+/// More than the proxy buffers of an answer.
 const MUCH: usize = 400_000;
 
 /// More than all sockets on the way hold.
@@ -35,8 +35,8 @@ fn upload() -> String {
 
 // Answers that are cut.
 
-/// Answers that end too early: what their heads say, what is sent of the body, and how much that is
-/// without what frames it.
+/// Answers that end too early: their heads, the sent part of the body, and the size of that without
+/// framing.
 fn cut_answers() -> Vec<(&'static str, Vec<u8>, usize)> {
     let big = vec![b'x'; MUCH];
     let chunked = [format!("{MUCH:x}\r\n").as_bytes(), &big, b"\r\n"].concat();
@@ -48,13 +48,13 @@ fn cut_answers() -> Vec<(&'static str, Vec<u8>, usize)> {
     ]
 }
 
-/// A server that answers so and closes.
+/// A server that answers with this and closes.
 fn cutting(head: &str, body: &[u8]) -> Origin {
     let head = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n");
     Origin::answering_once([head.as_bytes(), body].concat())
 }
 
-/// What of `bytes` comes after a head.
+/// The bytes of `bytes` after the head.
 #[track_caller]
 fn body_of(bytes: &[u8]) -> &[u8] {
     assert!(bytes.starts_with(b"HTTP/1."), "not even the status line");
@@ -62,7 +62,7 @@ fn body_of(bytes: &[u8]) -> &[u8] {
     &bytes[end.expect("a head") + 4..]
 }
 
-/// The size of a chunked body as far as it came, without what frames it.
+/// The size of a chunked body as far as it came, without framing.
 #[track_caller]
 fn chunks_of(mut bytes: &[u8]) -> usize {
     let mut size = 0;
@@ -79,7 +79,7 @@ fn chunks_of(mut bytes: &[u8]) -> usize {
     size
 }
 
-/// Makes sure that each exchange was logged as cut after so many bytes.
+/// Checks that each exchange was logged as cut after so many bytes.
 #[track_caller]
 fn logged_as_cut(proxy: &Proxy, bytes: usize) {
     for line in proxy.wait_for_lines(TRIES) {
@@ -123,7 +123,7 @@ fn a_cut_answer_that_ends_with_its_connection_is_reset_when_the_client_has_what_
     }
 }
 
-/// A proxy under TLS in front of `origin`, and clients of it.
+/// A proxy with TLS in front of `origin`, and its clients.
 fn under_tls(origin: &Origin) -> (Proxy, Speech, Folder) {
     let authority = Authority::new("Test CA");
     let folder = Folder::new();
@@ -187,8 +187,8 @@ fn a_cut_answer_by_http2_is_reset_when_the_client_has_what_there_was() {
     }
 }
 
-/// What its neighbours have queued goes first, and fills the connection: a reset at once would take back
-/// what waits behind that.
+/// Queued data of other streams goes first, and fills the connection: a reset at once would drop
+/// the queued data of this stream.
 #[test]
 fn a_cut_answer_by_http2_waits_for_its_turn_on_a_connection_that_is_full() {
     const NEIGHBOURS: usize = 260;
@@ -260,7 +260,7 @@ fn a_cut_answer_by_http2_waits_for_its_turn_on_a_connection_that_is_full() {
     assert_eq!(line.number("bytes_out"), 2);
 }
 
-/// Its client has had all of it long before the server closes: there is nothing more to send but the reset.
+/// Its client has read all of it long before the server closes: only the reset is left to send.
 #[test]
 fn a_cut_answer_by_http2_is_reset_when_its_server_closes() {
     let gate = Gate::default();
@@ -308,7 +308,7 @@ fn an_exchange_that_takes_too_long_is_cut_when_the_client_has_what_there_was() {
 
 // Answers that come early.
 
-/// A server that answers at the head of a request and closes over what it has not read: its answer
+/// A server that answers after the head of a request and closes with unread bytes: its answer
 /// comes, and then a reset.
 fn refusing() -> Origin {
     let body = "x".repeat(30_000);
@@ -330,7 +330,7 @@ fn a_client_that_sends_all_before_it_reads_gets_an_early_answer() {
         client.send(upload()).send(vec![b'x'; UPLOAD]);
         let answer = client.response();
         assert_eq!((answer.status(), answer.body.len()), (413, 30_000));
-        // Unless the whole request was taken before the answer came.
+        // Unless the whole request was read before the answer came.
         if answer.field("connection") == Some("close") {
             client.is_closed();
         }
@@ -343,7 +343,7 @@ fn a_client_that_sends_all_before_it_reads_gets_an_early_answer() {
 
 #[test]
 fn an_answer_that_has_come_wins_over_the_write_that_fails_before_it_is_read() {
-    // With either, another codec speaks to the server.
+    // Each value uses another codec towards the server.
     for case in ["lower", "preserve"] {
         let gate = Gate::default();
         let origin = Origin::scripted({
@@ -369,7 +369,7 @@ fn an_answer_that_has_come_wins_over_the_write_that_fails_before_it_is_read() {
             let written = origin.bytes_written_from("POST / ")?;
             (written > origin.received(0).len()).then_some(())
         });
-        // All that follows has happened before the proxy looks again, and it has more to write.
+        // All of the following happens before the proxy runs again, and it has more to write.
         program.halt();
         client.send([b'x'; 4_000]);
         gate.open();
@@ -445,7 +445,7 @@ fn an_early_answer_of_a_server_of_http2_wins_over_the_end_of_its_connection() {
             }
             frames.send(kind::HEADERS, 4, stream, &head);
             frames.last(stream, b"enough");
-            // Closed over what it has not read.
+            // Closed with unread bytes.
         });
         let proxy = Setup::of(&[&origin]).backend("protocol = \"h2\"").start();
         for _ in 0..TRIES {
@@ -461,7 +461,8 @@ fn an_early_answer_of_a_server_of_http2_wins_over_the_end_of_its_connection() {
     }
 }
 
-/// Sends on after the answer until that fails, and gives after how much and how long.
+/// Continues to send after the answer until that fails, and returns how many bytes and how long it
+/// took.
 fn sent_in_vain(client: &mut Client, piece: &[u8], pause: Duration) -> (usize, Duration) {
     let began = Instant::now();
     let mut sent = 0;
@@ -500,7 +501,7 @@ fn a_client_that_sends_too_much_after_its_answer_is_not_listened_to() {
     assert_eq!(client.response().status(), 413);
     let piece = vec![b'x'; 64 << 10];
     let (sent, _) = sent_in_vain(&mut client, &piece, Duration::from_millis(1));
-    // What lies in sockets is more than was read.
+    // Bytes in sockets are more than those that were read.
     assert!(sent >= 1 << 20, "{sent}");
 }
 

@@ -1,11 +1,11 @@
-//! Which fields of a request reach servers: what a client may say, in every spelling, in heads and
-//! trailers, by HTTP/1 and HTTP/2.
+//! Which fields of a request reach servers, in every spelling, in heads and trailers, by HTTP/1 and
+//! HTTP/2.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::rig::{Good, Http2, Message, OK, Origin, Reply, Setup};
 
-/// Fields that a server of WSGI, CGI, Rack or PHP takes for ones that only the proxy may set.
+/// Fields that a WSGI, CGI, Rack or PHP server takes for ones that only the proxy may set.
 const DISGUISED: [&str; 13] = [
     "x_forwarded_for",
     "x-forwarded_for",
@@ -24,7 +24,7 @@ const DISGUISED: [&str; 13] = [
 
 const SUBJECT: &str = "forwarding = { client_certificate = { subject = \"x-client-subject\" } }";
 
-/// What the server sees of a request with `fields`, by both versions of HTTP.
+/// The request with `fields` as the server sees it, by both versions of HTTP.
 #[track_caller]
 fn seen(setup: impl Fn(Setup) -> Setup, fields: &[(&str, &str)]) -> [Message; 2] {
     let origin = Origin::answering(OK);
@@ -162,7 +162,7 @@ fn what_only_trusted_proxies_may_say_is_taken_off_for_all_others() {
             assert_eq!(request.field(name), Some(value), "{name}");
         }
     }
-    // It can be said which.
+    // The fields can be configured.
     let own = "forwarding = { trusted_only = [\"x-own\", \"x_other\"] }";
     let fields = [
         ("x-own", "1"),
@@ -177,7 +177,7 @@ fn what_only_trusted_proxies_may_say_is_taken_off_for_all_others() {
     }
 }
 
-/// Rules of a frontend that say who the client is.
+/// Rules of a frontend that name the client.
 const TELLING: &str = "rule = [{ set_header = { x-user = 'anon' } }, { del_header = 'x-admin' }]";
 
 #[test]
@@ -214,7 +214,8 @@ fn trailers_do_not_say_what_a_rule_sets_or_removes_in_the_head() {
     }
 }
 
-/// What a server of HTTP/2 sees of the trailers `names`, from a client of HTTP/1 and from one of HTTP/2.
+/// The trailers `names` as an HTTP/2 server sees them, from a client of HTTP/1 and from one of
+/// HTTP/2.
 fn trailers_seen(frontend: &str, names: &[&str]) -> Vec<HeaderMap> {
     let origin = Good::answering(|_| Reply::of("ok"));
     let setup = Setup::at([origin.address()]).backend("protocol = 'h2'");

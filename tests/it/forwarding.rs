@@ -1,4 +1,4 @@
-//! What is passed on, in which form, and what is added and taken away on the way.
+//! Forwarding: which parts of messages pass, in which form, and which fields are added or removed.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::rig::{Client, Ending, Gate, Http2, Message, OK, Origin, Proxy, Setup, until};
 
-/// A proxy for one server that does as `origin` says.
+/// A proxy for one server `origin`.
 fn before(origin: &Origin) -> Proxy {
     Setup::of(&[origin]).start()
 }
@@ -19,7 +19,7 @@ fn client_before(origin: &Origin) -> (Proxy, Client) {
     (proxy, client)
 }
 
-/// What the server sees of a request with these lines after the request line and `Host`.
+/// The request as the server sees it, with these lines after the request line and `Host`.
 fn seen_with(setup: impl Fn(Setup) -> Setup, lines: &str) -> Message {
     let origin = Origin::answering(OK);
     let proxy = setup(Setup::of(&[&origin])).start();
@@ -32,7 +32,7 @@ fn seen(lines: &str) -> Message {
     seen_with(|setup| setup, lines)
 }
 
-/// What the client gets when the server's answer is these bytes.
+/// The answer that the client gets if the server's answer is these bytes.
 fn answered(bytes: &str) -> Message {
     let origin = Origin::answering(bytes);
     before(&origin).get("/")
@@ -202,7 +202,8 @@ fn what_follows_a_204_that_announces_a_body_is_no_answer_to_the_next_request() {
     ] {
         let origin = Origin::scripted(move |visit| {
             while visit.request().is_some() {
-                // The body that was announced, or what somebody wants to be taken for the next answer.
+                // The announced body, or bytes that an attacker wants to be taken for the next
+                // answer.
                 visit.send(format!("HTTP/1.1 204 No Content\r\n{field}\r\n\r\n"));
             }
         });
@@ -876,8 +877,8 @@ fn a_length_with_zeros_in_front_is_passed_on_without_them() {
     }
 }
 
-/// What a client of HTTP/1 and one of HTTP/2 get by `method` when the server answers with these lines: the
-/// status, and the length if it is not our own answer.
+/// What a client of HTTP/1 and one of HTTP/2 get with `method` when the server's answer has these
+/// lines: the status, and the length if it is not our own answer.
 fn length_by(method: &str, lines: &str) -> [(u16, Option<String>); 2] {
     let origin = Origin::answering(format!("HTTP/1.1 {lines}\r\n"));
     let proxy = before(&origin);
@@ -956,7 +957,7 @@ fn an_answer_has_one_length_or_is_refused() {
         ));
         assert_eq!(answer.reason(), "server.response.malformed", "{length}");
     }
-    // It says how long the body of a GET would be.
+    // It is the length of the body of a GET.
     for got in length_by("GET", "304 Not Modified\r\ncontent-length: x\r\n") {
         assert_eq!(got.0, 502);
     }
@@ -980,7 +981,7 @@ fn an_answer_of_unknown_length_says_to_an_old_client_that_the_connection_closes(
         assert!(answer.ends_with("\r\n\r\nok"), "{answer}");
         assert_eq!(ending, Ending::Closed);
     }
-    // Where the length is known, the connection stays.
+    // If the length is known, the connection stays open.
     let origin = Origin::named("a");
     let (_proxy, mut client) = client_before(&origin);
     for _ in 0..2 {

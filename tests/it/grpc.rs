@@ -1,5 +1,5 @@
-//! gRPC through the proxy, with a real library on both ends: the four kinds of call, errors, cancelled
-//! calls, and what our own failures look like to a client of gRPC.
+//! gRPC through the proxy, with a real library on both ends: the four kinds of call, errors,
+//! cancelled calls, and our own failures as gRPC clients see them.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -33,10 +33,10 @@ type Text = String;
 type Texts = Pin<Box<dyn Stream<Item = Result<Text, Status>> + Send>>;
 type Answer<T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send>>;
 
-/// A server of gRPC in the clear, on a thread of its own.
+/// A gRPC server without TLS, on a thread of its own.
 struct Origin {
     address: SocketAddr,
-    /// Calls of `Hang` that have ended without an answer.
+    /// Calls of `Hang` that ended without an answer.
     cancelled: Arc<AtomicUsize>,
     _runtime: Runtime,
 }
@@ -71,7 +71,7 @@ impl Origin {
     }
 }
 
-/// A runtime with a thread of its own, so that connections live on while no test waits for them.
+/// A runtime with a thread of its own, so that connections stay open while no test waits for them.
 fn runtime() -> Runtime {
     let mut builder = Builder::new_multi_thread();
     let runtime = builder.worker_threads(1).enable_all().build();
@@ -305,7 +305,7 @@ fn a_client_streams() {
     assert_eq!(joined.expect("ok").into_inner(), expected);
 }
 
-/// Says `words` one by one, each after the answer to the one before.
+/// Sends `words` one by one, each after the answer to the one before.
 fn talk_in_turns(caller: &Caller, words: &[&str]) {
     let mut client = caller.client();
     caller.runtime.block_on(async {
@@ -367,7 +367,7 @@ fn the_time_that_a_client_gives_a_call_is_the_servers_too() {
     let status = caller
         .unary_request("/test.Echo/Hang", request)
         .expect_err("no answer comes");
-    // Whose clock is first is a matter of luck; both say so.
+    // Which clock is first is a matter of chance; both give the same code.
     assert!(
         matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled),
         "{status}"
@@ -397,7 +397,7 @@ fn of_two_times_for_a_call_the_shorter_counts() {
     assert_eq!(proxy.line().verdict().1, "exchange.timeout");
 }
 
-/// Two proxies in a row with TLS between them: the one speaks it to its server, the other to its client.
+/// Two proxies in a row with TLS between them: one as a client, the other as a server.
 fn under_tls(origin: &Origin) -> (Proxy, Proxy, Folder) {
     let folder = Folder::new();
     let authority = Authority::new("Test CA");

@@ -1,9 +1,10 @@
-//! What RFC 9113 (HTTP/2) and RFC 7541 (HPACK) demand of a server, case by case, on the wire.
+//! The requirements of RFC 9113 (HTTP/2) and RFC 7541 (HPACK) on a server, case by case, on the
+//! wire.
 //!
 //! Where the RFC names a code, that code is demanded. Two kinds of exception, each marked:
-//! [`or_protocol_error`] where h2 calls whatever it cannot load PROTOCOL_ERROR, and cases where the
-//! RFC lets the receiver choose. Sections are those of RFC 9113, or of RFC 7541 after `hpack`. Every
-//! case is put to a server in the clear and to one behind TLS.
+//! [`or_protocol_error`] where h2 reports PROTOCOL_ERROR for every frame that it cannot load, and
+//! cases where the RFC lets the receiver choose. Sections are those of RFC 9113, or of RFC 7541
+//! after `hpack`. Every case is run with and without TLS.
 
 use crate::rig::framed::{
     self as frames, ACK, CANCEL, COMPRESSION_ERROR, CONTINUATION, DATA, END_HEADERS, END_STREAM,
@@ -33,24 +34,24 @@ by_each_way![
     a_pseudo_field_alone_in_trailers_goes_no_further,
 ];
 
-/// What a server must do.
+/// The required reaction of a server.
 #[derive(Clone, Copy, Debug)]
 enum Must {
     /// End the connection with GOAWAY and one of these codes.
     SendAway(&'static [u32]),
-    /// Reset stream 1 with one of these codes, and go on.
+    /// Reset stream 1 with one of these codes, and continue.
     Reset(&'static [u32]),
     /// Either of both.
     ResetOrSendAway(&'static [u32]),
-    /// Answer stream 1 well, and go on.
+    /// Answer stream 1 with success, and continue.
     Answer,
-    /// Go on as if nothing had been said.
+    /// Continue as if nothing had come.
     Ignore,
 }
 
 use Must::{Answer, Ignore, Reset, ResetOrSendAway, SendAway};
 
-/// Of h2's codec: "failed to load frame" is one thing for it.
+/// h2's codec has only one error: "failed to load frame".
 const fn or_protocol_error(code: u32) -> &'static [u32] {
     match code {
         FRAME_SIZE_ERROR => &[FRAME_SIZE_ERROR, PROTOCOL_ERROR],
@@ -64,7 +65,7 @@ const PROTOCOL: &[u32] = &[PROTOCOL_ERROR];
 const FRAME_SIZE: &[u32] = &[FRAME_SIZE_ERROR];
 const FLOW_CONTROL: &[u32] = &[FLOW_CONTROL_ERROR];
 
-/// Section, what the client does, the bytes, and what must follow.
+/// Section, the client's action, the bytes, and the required reaction.
 type Case = (&'static str, &'static str, Vec<u8>, Must);
 
 /// One proxy for all cases of a table; each has a connection of its own, which comes this way.
@@ -94,7 +95,7 @@ impl Server<'_> {
         for (section, what, bytes, must) in cases {
             let mut client = way.connect(address);
             prepare(&mut client);
-            // What is wrong may be noticed before the last byte.
+            // The mistake may be noticed before the last byte.
             let _ = client.try_send(bytes);
             if let Err(seen) = does(&mut client, must) {
                 wrong.push(format!("{section} {what}: {must:?} and not {seen}"));
@@ -112,9 +113,9 @@ fn is_served(way: &Way, proxy: &Proxy) {
     assert_eq!(client.status(1), 200);
 }
 
-/// Whether the server does what it must; else what it does.
+/// Whether the server reacts as it must; else its reaction.
 fn does(client: &mut Framed, must: Must) -> Result<(), String> {
-    // Answered after all that was sent before, if the connection goes on.
+    // Answered after all earlier frames, if the connection continues.
     let _ = client.try_send(frame(PING, 0, 0, "the last"));
     let mut answer = None;
     loop {
@@ -964,7 +965,7 @@ fn blocks_that_cannot_be_decoded_end_the_connection(way: &Way) {
     ]);
 }
 
-// What takes more than one step.
+// Cases of more than one step.
 
 fn before(way: &Way, origin: &Origin) -> (Proxy, std::net::SocketAddr) {
     let proxy = way.of(Setup::of(&[origin])).start();
@@ -998,7 +999,8 @@ fn a_preface_that_is_none_ends_the_connection_without_an_answer(way: &Way) {
     let frames = client.rest();
     let kinds: Vec<u8> = frames.iter().map(|frame| frame.kind).collect();
     let line = proxy.line();
-    // In the clear it might have been HTTP/1; by ALPN it cannot, and settings need not wait for it.
+    // Without TLS it might have been HTTP/1; by ALPN it cannot, and settings need not wait for the
+    // preface.
     let expected = match way {
         Way::Clear => (vec![], "request.head.malformed"),
         Way::Tls(_) => (vec![SETTINGS], "client.protocol"),
@@ -1021,7 +1023,7 @@ fn no_more_is_sent_than_the_window_lets(way: &Way) {
         came.extend(client.frame_that(is_data).payload);
     }
     assert_eq!(came, b"n a");
-    // Four below nothing, and up to one again.
+    // Four below zero, and up to one again.
     client.send(settings(&[(4, 0)]));
     client.is_alive();
     client.send(grant(1, 5));
@@ -1081,7 +1083,7 @@ fn a_ping_is_answered_before_what_waits(way: &Way) {
 }
 
 fn a_pseudo_field_alone_in_trailers_goes_no_further(way: &Way) {
-    // Section 8.3 calls it malformed. h2 drops it, and does not say so: no other code sees it.
+    // Section 8.3 calls it malformed. h2 drops it silently: no other code sees it.
     let origin = Origin::named("an answer");
     let (_proxy, address) = before(way, &origin);
     let mut client = way.connect(address);

@@ -1,4 +1,4 @@
-//! Active checks: who is asked, what counts as an answer, and what follows from it.
+//! Active checks: which servers are checked, which answers pass, and the effect.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -8,7 +8,7 @@ use crate::rig::{
     Gate, Message, OK, Origin, Program, Proxy, RefusingAddress, Setup, until, while_for,
 };
 
-/// A server whose health page has a status of the test's choice, and that says its name else.
+/// A server whose health page has a status of the test's choice; other requests get its name.
 struct Patient {
     origin: Origin,
     status: Arc<AtomicU16>,
@@ -47,7 +47,7 @@ impl Patient {
         proxy.wait_for_state(self.origin.address(), state);
     }
 
-    /// Waits until it was checked so many times more.
+    /// Waits for so many more checks.
     fn wait_for_checks(&self, count: usize) {
         let before = self.checks().len();
         until("a check", || {
@@ -73,7 +73,7 @@ fn started(setup: &Setup, patients: &[&Patient]) -> Proxy {
     proxy
 }
 
-/// Who answers so many requests.
+/// The servers that answer so many requests.
 fn answers(proxy: &Proxy, count: usize) -> Vec<String> {
     let mut client = proxy.client();
     (0..count).map(|_| client.get("/").text()).collect()
@@ -241,7 +241,7 @@ fn without_checks_a_server_is_up() {
     }
 }
 
-/// Whether a server that answers so passes this check, and the reason that is given.
+/// Whether a server with this answer passes this check, and the reason.
 #[track_caller]
 fn judged(health: &str, answer: &str) -> (String, String) {
     let origin = Origin::answering_once(answer);

@@ -1,10 +1,10 @@
-//! Interim answers (1xx): a server may send some, and not without end.
+//! Interim answers (1xx): a server may send some, but not without end.
 
 use crate::rig::{Frames, OK, Origin, Setup, kind};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
 
-/// What a server may say before its answer.
+/// The most bytes that a server may send before its answer.
 const MOST_INTERIM: usize = 64 << 10;
 
 /// An interim answer.
@@ -26,7 +26,7 @@ fn interim_answers_without_end_are_a_502() {
 
 #[test]
 fn interim_answers_count_with_all_their_bytes() {
-    // Neither the reason phrase nor the space around a value is passed on, and both are read.
+    // The reason phrase and the space around a value are read and not passed on.
     for padded in [
         format!("HTTP/1.1 103 {}\r\n\r\n", "r".repeat(30_000)),
         format!("HTTP/1.1 103 X\r\nlink:{}</x>\r\n\r\n", " ".repeat(30_000)),
@@ -45,7 +45,8 @@ fn as_many_interim_answers_as_may_be_are_taken() {
     let proxy = Setup::of(&[&origin]).workers(1).start();
     let mut client = proxy.client();
     for _ in 0..2 {
-        // By HTTP/1 the bound is on what is read before the head is whole, and is taken anew for each.
+        // By HTTP/1 the bound is on the bytes that are read before the head is complete, and starts
+        // anew for each.
         assert_eq!(client.get("/").text(), "ok");
     }
     assert_eq!(origin.connections(), 1);

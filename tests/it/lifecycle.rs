@@ -94,7 +94,7 @@ fn readiness_fails_before_listeners_close() {
     });
     assert_eq!(ready(&program).1, "draining\n");
     assert_eq!(program.admin("GET", "/live").status(), 200);
-    // A client that has not noticed yet is served as before.
+    // A client that still connects is served as before.
     assert_eq!(program.client().get("/").text(), "a");
     assert_eq!(client.get("/").field("connection"), None);
     assert_eq!(program.exit_code(), 0);
@@ -199,7 +199,7 @@ fn connections_without_an_exchange_do_not_hold_up_the_end() {
     for client in clients.iter_mut().skip(10) {
         client.is_closed();
     }
-    // The others never asked; they may have been about to.
+    // The others never sent a request; they may have been about to.
     for client in clients.iter_mut().take(10) {
         let response = client.get("/");
         assert_eq!(

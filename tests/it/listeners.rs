@@ -1,4 +1,5 @@
-//! Listeners that a reload moves: what was reachable before and is after never refuses a client.
+//! Listeners that a reload moves: an address that is reachable before and after never refuses a
+//! client.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -20,7 +21,7 @@ use tokio::runtime::{Builder, LocalOptions};
 
 use crate::rig::{Client, Folder, Origin, Program, Proxy, Setup, get_by_unix, until};
 
-/// Clients that ask `address` without a pause, each on a connection of its own.
+/// Clients that connect to `address` without a pause, for one request each.
 struct Callers {
     is_over: Arc<AtomicBool>,
     answers: Arc<AtomicUsize>,
@@ -67,13 +68,13 @@ impl Callers {
     }
 }
 
-/// The body that a new connection to `address` is answered with.
+/// The body of the answer on a new connection to `address`.
 fn ask(address: SocketAddr) -> io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n")?;
     let mut answer = Vec::new();
     let mut byte = [0];
-    // A server behind TCP mode need not close. Its body is the one letter of its name.
+    // A server in TCP mode need not close. Its body is the one letter of its name.
     while !answer.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte)?;
         answer.push(byte[0]);
@@ -88,7 +89,7 @@ fn frontend(name: &str, listen: &str, rest: &str) -> String {
     format!("[frontend.{name}]\nlisten = {listen}\nbackend = \"{name}\"\n{rest}\n")
 }
 
-/// A proxy whose frontend `a`, beside `web`, has a port of its own of 127.0.0.1.
+/// A proxy whose frontend `a`, beside `web`, has a port of its own on 127.0.0.1.
 fn with_a_port(setup: &Setup) -> (Proxy, SocketAddr) {
     let any = frontend("a", "\"127.0.0.1:0\"", "");
     let proxy = setup.clone().rest(&any).start();
@@ -190,7 +191,7 @@ fn what_another_process_shares_a_port_by_is_not_taken_for_our_own() {
     let setup = Setup::of(&[&origin]).also("a", &origin);
     let (proxy, address) = with_a_port(&setup);
     let port = address.port();
-    // As a process of the same user could, without a word from the kernel.
+    // As a process of the same user could, without an error of the kernel.
     let other: OwnedFd = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
     sockopt::set_socket_reuseport(&other, true).expect("an option");
     sockopt::set_socket_reuseaddr(&other, true).expect("an option");

@@ -1,4 +1,4 @@
-//! Evenkeel as its users meet it: the real proxy between real sockets.
+//! Evenkeel as users see it: the real proxy between real sockets.
 //!
 //! One module a feature. Each promise has a test of what must happen and of what must not.
 

@@ -1,4 +1,4 @@
-//! The PROXY protocol, from the proxy before us.
+//! The PROXY protocol, from a proxy before us and towards servers.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
@@ -36,14 +36,14 @@ fn v2(endpoints: Endpoints<'_>) -> Vec<u8> {
     bytes
 }
 
-/// A proxy that wants a header from every peer.
+/// A proxy that requires a header from every peer.
 fn requiring(app: &Origin) -> Proxy {
     Setup::of(&[app])
         .frontend("proxy_protocol = \"required\"")
         .start()
 }
 
-/// Sends `bytes`, then a request; gives who the log says it was from.
+/// Sends `bytes`, then a request; returns the client in the log.
 #[track_caller]
 fn client_after(bytes: &[u8]) -> String {
     let app = Origin::named("app");
@@ -53,7 +53,7 @@ fn client_after(bytes: &[u8]) -> String {
     assert_eq!(client.response().text(), "app");
     let line = proxy.line();
     let named = line.text("client").to_owned();
-    // The servers are told the same, or it is our peer.
+    // The servers get the same address, or it is our peer.
     let told = app.request().field("x-forwarded-for").map(str::to_owned);
     let ip = named
         .rsplit_once(':')
@@ -183,7 +183,7 @@ fn only_those_who_are_trusted_say_who_others_are() {
     without.rest();
     proxy.wait_for_metric(FAILURES, &[("cause", "signature")], 1.0);
 
-    // Every other peer is a client, whatever it says.
+    // Every other peer is a client, whatever it sends.
     assert_eq!(proxy.get("/").text(), "app");
     let mut liar = proxy.client();
     liar.send([&header[..], REQUEST.as_bytes()].concat());
@@ -216,7 +216,7 @@ fn whom_a_header_names_may_be_a_trusted_proxy() {
 
 // Towards servers.
 
-/// A server that wants a header on each connection; `/who` is as good as any target.
+/// A server that requires a header on each connection; any target will do, also `/who`.
 fn server_wanting_a_header() -> Origin {
     Origin::scripted(|visit| {
         let mut header = Vec::new();
@@ -333,7 +333,7 @@ fn a_connection_that_names_a_client_is_that_clients_own() {
             assert_eq!(source, client.address());
         });
     }
-    // They go with the client.
+    // They are closed with the client's connection.
     drop(one);
     app.wait_for_end_of(0);
 }
@@ -361,7 +361,7 @@ fn a_clients_own_connection_that_is_opened_in_another_way_now_is_closed() {
     assert_eq!(one.get("/").text(), "app");
     assert_eq!(other.get("/").text(), "app");
     proxy.apply(&setup.clone().backend("attempts = 2"));
-    // As others are kept.
+    // Other connections are kept.
     assert_eq!(one.get("/").text(), "app");
     assert_eq!(app.connections(), 2);
     proxy.apply(&setup.clone().backend("limits = { fields = 10 }"));
@@ -505,7 +505,7 @@ fn an_open_connection_ends_when_its_header_is_not_believed_any_more_or_is_missin
     let mut named = proxy.client();
     named.send(v1(&client_at("192.0.2.7:4711")));
     assert_eq!(named.get("/").status(), 200);
-    // Another way to say the same of this peer.
+    // Another form of the same setting for this peer.
     proxy.apply(&from("\"127.0.0.1\", \"10.0.0.0/8\""));
     assert_eq!(named.get("/").status(), 200);
     proxy.apply(&from("\"10.0.0.0/8\""));

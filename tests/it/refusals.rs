@@ -1,5 +1,5 @@
-//! What is not passed on: each refusal with its status and its reason, in the answer, the log and
-//! the metrics, and without a byte of it at the server.
+//! Refusals, each with its status and its reason, in the answer, the log and the metrics, and
+//! without a byte of the request at the server.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ fn guard() -> (Origin, Proxy) {
     (origin, proxy)
 }
 
-/// Makes sure that a request of these bytes is refused so, everywhere, and goes nowhere.
+/// Checks that a request of these bytes is refused with this status and reason everywhere, and
+/// reaches no server.
 #[track_caller]
 fn refused(bytes: impl AsRef<[u8]>, status: u16, reason: &str) {
     refused_by(guard(), bytes, status, reason);
@@ -50,7 +51,7 @@ fn get(lines: &str) -> String {
     format!("GET / HTTP/1.1\r\n{lines}\r\n")
 }
 
-/// A POST with `Host`, these lines, and what follows the head.
+/// A POST with `Host`, these lines, and the bytes after the head.
 fn post(lines: &str, after: &str) -> String {
     format!("POST / HTTP/1.1\r\nhost: test\r\n{lines}\r\n{after}")
 }
@@ -126,7 +127,7 @@ fn a_head_without_end_is_refused_before_it_fills_the_memory() {
     let mut client = proxy.client();
     client.send("GET / HTTP/1.1\r\nhost: test\r\n");
     let line = format!("x: {}\r\n", "x".repeat(1000));
-    // 64 KiB are the limit; what is sent beyond is read and thrown away.
+    // 64 KiB are the limit; bytes beyond it are read and discarded.
     for _ in 0..150 {
         client.send(&line);
     }
@@ -218,7 +219,7 @@ fn a_few_empty_lines_may_come_before_a_request_and_not_many() {
 
 #[test]
 fn empty_lines_one_by_one_are_not_skipped_for_ever_while_a_connection_waits() {
-    // Just answered, and after so long that it waits as a bare socket.
+    // Right after an answer, and after so long that it waits as a bare socket.
     for waited in [Duration::ZERO, Duration::from_secs(2)] {
         let origin = Origin::named("a");
         let proxy = Setup::of(&[&origin]).start_paused();
@@ -316,7 +317,7 @@ fn an_upgrade_with_a_body_is_refused() {
 
 // Framing.
 
-/// What a smuggler would like the server to see.
+/// The request that a smuggler wants the server to see.
 const SECOND: &str = "GET /smuggled HTTP/1.1\r\nhost: test\r\n\r\n";
 
 #[test]
@@ -348,7 +349,7 @@ fn a_coding_other_than_chunked_is_refused_and_nothing_after_it_is_read() {
     }
 }
 
-/// The status is 400 or 501, by who notices it first.
+/// The status is 400 or 501, by which check comes first.
 #[track_caller]
 fn refused_in_any_way(request: String) {
     let (origin, proxy) = guard();
@@ -485,9 +486,10 @@ fn bare_line_feeds_are_read_and_never_written() {
     assert_eq!(origin.request().field("x"), Some("y"));
 }
 
-// Bodies that turn out to be none.
+// Malformed bodies.
 
-/// Makes sure that a chunked body which ends in `nonsense` is refused, and that the server can tell.
+/// Checks that a chunked body which ends in `nonsense` is refused, and that the server can see
+/// that.
 #[track_caller]
 fn aborted(nonsense: &str) {
     let origin = Origin::silent();
@@ -553,7 +555,7 @@ fn a_refusal_is_read_by_a_client_that_is_still_sending() {
     let mut client = proxy.client();
     client.send("POST / HTTP/1.1\r\ncontent-length: 250000\r\n\r\n");
     proxy.wait_for_lines(1);
-    // The answer is there; a client that does not look at it goes on, and must not run into a reset.
+    // The answer has come; a client that does not read it yet sends on, and must not get a reset.
     for _ in 0..100 {
         client.send([b'x'; 2_000]);
     }
@@ -620,7 +622,7 @@ fn each_refusal_on_a_connection_has_its_own_line() {
 
 #[test]
 fn a_preface_of_http_2_is_refused_where_it_is_not_spoken() {
-    // An answer in HTTP/1 would not be understood.
+    // The client would not understand an answer in HTTP/1.
     let origin = Origin::named("a");
     let setup = Setup::of(&[&origin]).frontend("http2 = { enabled = false }");
     let proxy = setup.start();
@@ -705,7 +707,7 @@ fn a_head_that_cannot_be_parsed_is_answered_and_logged_like_any_request() {
     for (bytes, status, version) in cases {
         let proxy = Setup::of(&[&origin]).start();
         let mut client = proxy.client();
-        // The second request, too: nothing of the first is left.
+        // The second request, too: nothing of the first one is left.
         assert_eq!(client.get("/first").status(), 200);
         let response = client.ask(&bytes);
         let what = bytes.get(..30).unwrap_or(&bytes);
@@ -803,7 +805,7 @@ fn what_clients_do_not_escape_reaches_the_server() {
         assert_eq!(client.get(sent).status(), 200, "{sent}");
         assert_eq!(last(&origin).target(), forwarded);
     }
-    // However they come, and on a connection that was parked.
+    // However it is split, and on a connection that was parked.
     for cut in [5, 8, 12, 20] {
         let request = "GET /a?q=\"<b>\" HTTP/1.1\r\nhost: a\r\nx: \"<\"\r\n\r\n";
         client.send(&request[..cut]);
@@ -813,7 +815,7 @@ fn what_clients_do_not_escape_reaches_the_server() {
         assert_eq!(request.target(), "/a?q=%22%3Cb%3E%22");
         assert_eq!(request.field("x"), Some("\"<\""), "fields are not targets");
     }
-    // What does not fit into the buffer of the parser is read next.
+    // Bytes beyond the parser's buffer are read next.
     let long = format!("/?{}", "\"".repeat(5_000));
     assert_eq!(client.get(&long).status(), 200);
     assert_eq!(last(&origin).target(), format!("/?{}", "%22".repeat(5_000)));

@@ -16,7 +16,7 @@ fn a_compressed_response_arrived_without_a_word_that_it_is_compressed() {
     let origin = Origin::answering(
         "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n5\r\n\x1f\u{8}abc\r\n0\r\n\r\n",
     );
-    // Our own codec reads the one, hyper the other.
+    // Our own codec reads one, hyper the other.
     for case in ["lower", "preserve"] {
         let case = format!("header_case = '{case}'");
         let response = Setup::of(&[&origin]).backend(&case).start().get("/");
@@ -144,7 +144,7 @@ fn a_client_that_left_while_its_upload_waited_held_the_servers_slot() {
     let mut client = proxy.client();
     client.send("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 100000000\r\n\r\n");
     client.send_until_stuck();
-    // A FIN would stand behind the bytes that are not taken; only a reset passes them.
+    // A FIN would come after the bytes that are not read; only a reset overtakes them.
     client.reset();
     assert_eq!(proxy.line().verdict(), (499, "client.left"));
 }

@@ -1,4 +1,5 @@
-//! What goes to another server, and what the client gets if no server answers well: `retry` of a backend.
+//! Retries: which requests go to another server, and what the client gets if no server answers
+//! well.
 
 use std::time::Duration;
 
@@ -18,13 +19,13 @@ fn setup<const N: usize>(servers: [&Origin; N], on: &str) -> Setup {
     Setup::of(&servers).workers(1).backend(&retry)
 }
 
-/// Waits until no server is occupied.
+/// Waits until no server has an exchange in flight.
 #[track_caller]
 fn nothing_in_flight(proxy: &Proxy) {
     proxy.wait_for_metric("evenkeel_server_in_flight", &[], 0.0);
 }
 
-/// Makes sure that the only other attempt was at `server`, and why it was not the last.
+/// Checks that the only other attempt was at `server`, and why it failed.
 #[track_caller]
 fn tried_before(line: &Line, server: &Origin, reason: &str, status: Option<u16>) {
     assert_eq!(line.number("attempts"), 2, "{line:?}");
@@ -170,7 +171,7 @@ fn what_is_not_idempotent_is_sent_once() {
     assert!(good.has_seen_nothing());
 }
 
-/// A PUT to `/echo` with so much of a body, and in chunks.
+/// A PUT to `/echo` with a body of this size, with a length and in chunks.
 fn puts(bytes: usize) -> [Vec<u8>; 2] {
     let head = "PUT /echo HTTP/1.1\r\nhost: test\r\n";
     let body = vec![b'x'; bytes];
@@ -224,7 +225,7 @@ fn a_body_of_which_the_rest_is_still_to_come_goes_to_the_other_server_as_a_whole
     until("the beginning at the other server", || {
         good.received(0).contains("abc").then_some(())
     });
-    // Not used again: it waits for the rest of the request.
+    // It is not reused: it waits for the rest of the request.
     busy.wait_for_end_of(0);
     let response = client.send("def").response();
     assert_eq!(response.text(), "abcdef");
@@ -339,7 +340,7 @@ fn each_attempt_has_the_whole_time_of_a_server() {
         proxy.advance(Duration::from_millis(100));
         (!good.requests().is_empty()).then_some(())
     });
-    // Together they take longer than one may.
+    // Together they take longer than one attempt may.
     proxy.advance(Duration::from_secs(9));
     slow.open();
     assert_eq!(client.response().status(), 200);
@@ -384,7 +385,7 @@ fn a_malformed_answer_is_followed_by_another_server_if_that_is_wanted() {
     let good = Origin::named("good");
     let malformed: [&[u8]; 3] = [
         b"what is this\r\n\r\n",
-        // Well-formed, and an answer to another request.
+        // Well-formed, but an answer to another request.
         b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     ];
@@ -404,7 +405,7 @@ fn a_malformed_answer_is_followed_by_another_server_if_that_is_wanted() {
 
 #[test]
 fn a_body_survives_an_old_connection_that_has_died() {
-    // The server closes when the second request of its first connection has come.
+    // The server closes after the second request of its first connection has come.
     let origin = Origin::scripted(|visit| {
         visit.serve("a");
         if visit.number() == 0 {

@@ -1,9 +1,9 @@
-//! Which rule a request finds, end to end.
+//! Which route a request takes, end to end.
 
 use crate::rig::{Folder, Origin, Setup, until};
 
-/// Asks a proxy with these routes, each to the backend `other`; says who answered, `other` or
-/// `app`, or the reason why none did.
+/// Asks a proxy with these routes, each to the backend `other`; returns which backend answered,
+/// `other` or `app`, or the reason of the refusal.
 #[track_caller]
 fn asked(routes: &[&str], requests: &[(&str, &str)]) {
     let (app, other) = (Origin::named("app"), Origin::named("other"));

@@ -1,4 +1,4 @@
-//! What rules do to requests and answers, end to end.
+//! The effect of rules on requests and answers, end to end.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ fn ruled(origin: &Origin, rules: &str) -> Setup {
     Setup::of(&[origin]).frontend(&format!("rule = [{rules}]"))
 }
 
-/// What the server sees of a request with these lines after the request line and `Host`.
+/// The request as the server sees it, with these lines after the request line and `Host`.
 #[track_caller]
 fn seen(setup: &Setup, origin: &Origin, target: &str, lines: &str) -> Message {
     let proxy = setup.start();
@@ -122,7 +122,7 @@ fn a_refusal_is_answered_logged_and_counted_and_reaches_no_server() {
         (answer.status(), answer.reason()),
         (429, "rule.denied".to_owned())
     );
-    // The connection goes on.
+    // The connection continues.
     assert_eq!(client.get("/").status(), 200);
     assert_eq!(origin.requests().len(), 1);
     let lines = proxy.wait_for_lines(2);
@@ -421,7 +421,7 @@ fn a_route_splits_requests_by_weight() {
     for _ in 0..20 {
         assert_eq!(client.get("/all").text(), "other");
     }
-    // Each gets some: that one gets none of 200 happens once in 10^60 times.
+    // Each gets some: the chance that one gets none of 200 is 1 in 10^60.
     let texts: Vec<String> = (0..200).map(|_| client.get("/half").text()).collect();
     assert!(texts.iter().any(|text| text == "app"));
     assert!(texts.iter().any(|text| text == "other"));

@@ -1,4 +1,4 @@
-//! Servers come, go and weigh otherwise without a reload, while traffic flows.
+//! Servers are added, removed and change their weight without a reload, under traffic.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ fn weigh(proxy: &Proxy, origin: &Origin, weight: u16) {
     assert_eq!(proxy.change_servers(change), Ok(()));
 }
 
-/// Who answers `count` requests, each of a new client.
+/// The servers that answer `count` requests, each of a new client.
 fn answers(proxy: &Proxy, count: usize) -> Vec<String> {
     (0..count).map(|_| proxy.get("/").text()).collect()
 }

@@ -1,4 +1,4 @@
-//! What one server has in place of its backend's settings: TLS, and where and how it is checked.
+//! Settings of one server that replace its backend's: TLS, and where and how it is checked.
 
 use std::collections::HashMap;
 use std::fs;
@@ -39,7 +39,7 @@ impl Secured {
         self.good.address()
     }
 
-    /// As it is written in `servers`, with TLS of its own.
+    /// Its entry in `servers`, with TLS of its own.
     fn with_own_tls(&self) -> String {
         server(self.address(), &format!("tls = {{ ca = '{}' }}", self.ca))
     }
@@ -150,7 +150,7 @@ fn the_version_of_http_and_the_scheme_are_those_of_the_server() {
             assert_eq!(request.uri().scheme_str(), Some(scheme));
         }
     }
-    // Where the version is left to the server, one in the clear is not asked.
+    // If the version is left to ALPN, a server without TLS is not asked.
     let clear = Origin::named("clear");
     let servers = [secured.with_own_tls(), format!("'{}'", clear.address())];
     let proxy = Setup::servers(servers).workers(1).start();
@@ -170,7 +170,7 @@ fn each_server_is_verified_by_its_own_ca() {
     proxy.wait_for_state(a.address(), "up");
     proxy.wait_for_state(b.address(), "up");
     assert_eq!(answers(&proxy, 4), each_twice(["a", "b"]));
-    // What one is trusted by is not enough for the other.
+    // A CA that is trusted for one is not trusted for the other.
     let proxy = Setup::servers([a.with_own_tls(), format!("'{}'", b.address())])
         .backend(&format!("tls = {{ ca = '{}' }}", a.ca))
         .backend(HEALTH)
@@ -205,7 +205,7 @@ fn nothing_is_said_in_the_clear_to_a_server_whose_own_tls_fails() {
     }
 }
 
-/// No reload has brought it, so that nothing was read for it.
+/// No reload has added it, so no certificates were loaded for it.
 #[test]
 fn a_server_that_was_added_with_tls_of_its_own_is_not_spoken_to_in_the_clear() {
     let (a, added) = (RefusingAddress::new(), Origin::named("added"));
@@ -295,11 +295,11 @@ fn connections_of_other_tls_are_not_used_and_those_of_the_same_are() {
     proxy.apply(&setup(&of_a, ""));
     assert_eq!(answers(&proxy, 4), each_twice(["a", "b"]));
     assert_eq!(handshakes(), (2, 1));
-    // The backend's are not those of servers with their own.
+    // The backend's TLS does not affect servers with their own.
     proxy.apply(&setup(&of_a, "tls = { verify = 'none' }"));
     assert_eq!(answers(&proxy, 4), each_twice(["a", "b"]));
     assert_eq!(handshakes(), (2, 1));
-    // The same words, and another file behind them.
+    // The same configuration, with another file.
     let other = Authority::new("another");
     fs::write(&a.ca, &other.pem).expect("a file");
     proxy.apply(&setup(&of_a, ""));
@@ -307,7 +307,7 @@ fn connections_of_other_tls_are_not_used_and_those_of_the_same_are() {
     assert_eq!(handshakes(), (2, 1));
 }
 
-/// Only in the one way is the server the same to us: what was found of it in another says nothing.
+/// With other TLS it is another server to us: results with the old settings are not valid.
 #[test]
 fn a_server_with_other_tls_waits_for_its_first_check() {
     let folder = Folder::new();
@@ -424,7 +424,7 @@ fn a_check_can_have_tls_where_requests_are_in_the_clear() {
         "health = {{ path = '/healthz', host = '{NAME}', interval = '20ms', timeout = '20s', \
          port = {port}, {tls} }}"
     );
-    // TLS of the backend, of which one server has none.
+    // TLS of the backend, except for one server.
     let of_one = server(
         app.address(),
         &format!("tls = false, health = {{ port = {port}, tls = true }}"),
@@ -474,7 +474,7 @@ fn a_check_at_another_address_goes_to_the_port_of_the_server() {
     proxy.wait_for_state(address, "up");
 }
 
-/// Who listens in another place is mostly another program.
+/// Another address mostly belongs to another program.
 #[test]
 fn a_check_in_another_place_begins_with_no_proxy_header() {
     let (app, probe) = (Origin::named("app"), Origin::named("probe"));

@@ -1,9 +1,7 @@
-//! Peers that take slowly and steadily what they are sent, over sockets that do not show it: the kernel
-//! says that there is room when a third of its buffer is free, which takes such a peer many times the
-//! time that it has.
+//! Peers that read slowly and steadily, over sockets that do not show it: the kernel reports room
+//! when a third of its buffer is free, which takes such a peer many times its timeout.
 //!
-//! The clock of these proxies stands still but for what a peer takes of it: a busy machine changes
-//! nothing.
+//! The clock of these proxies moves only as a peer reads: a busy machine changes nothing.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -19,19 +17,19 @@ use crate::rig::{
 /// More than all sockets on the way hold.
 const MUCH: usize = 12 << 20;
 
-/// What one socket takes at once.
+/// The most that one socket takes at once.
 const SOME: usize = 1 << 20;
 
-/// As much as is not taken within the slow phase.
+/// So much that it is not read within the slow phase.
 const LITTLE: usize = 480 << 10;
 
-/// What is taken, or on its way, before a peer is slow.
+/// Bytes that are read, or on their way, before a peer is slow.
 const AHEAD: usize = 160 << 10;
 
-/// What is read at a time.
+/// Bytes that are read at a time.
 const PIECE: usize = 4 << 10;
 
-/// The time that a peer has in all of these tests.
+/// The timeout for the peer in all of these tests.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Several times that.
@@ -58,13 +56,13 @@ impl Slowed {
         }
     }
 
-    /// Where a client connects that takes its answers slowly.
+    /// An address for a client that reads its answers slowly.
     fn slow_client(&self, slow: Slow) -> SocketAddr {
         let proxy = self.proxy.address();
         throttled_link(proxy, Takes::Answers, slow, SLOW_PHASE, &self.pace)
     }
 
-    /// A client of HTTP/2 that makes room for so much, and takes it slowly.
+    /// An HTTP/2 client with a window of this size that reads slowly.
     fn slow_client_with_room(&self, room: usize, slow: Slow) -> Http2 {
         let mut builder = Builder::new();
         builder
@@ -73,7 +71,7 @@ impl Slowed {
         Http2::connect_with(self.slow_client(slow), &builder)
     }
 
-    /// Makes sure that everything came, and that the kernel alone would not have told us of it.
+    /// Checks that everything came, although the kernel alone would not have reported it.
     #[track_caller]
     fn all_came_in_silence(&self) {
         assert_eq!(self.proxy.line().verdict(), (200, "-"));
@@ -95,13 +93,13 @@ fn a_client_that_stops_after_a_while_is_cut() {
     let origin = answering(MUCH);
     let slowed = Slowed::start(&Setup::of(&[&origin]).frontend("timeout.body = \"1s\""));
     let proxy = &slowed.proxy;
-    // It reads no more than it says it does.
+    // It reads no more than it reports.
     let mut client = narrow(proxy.address());
     let request = "GET / HTTP/1.1\r\nhost: test\r\n\r\n";
     client.write_all(request.as_bytes()).expect("taken");
     let near = client.local_addr().expect("connected");
     Slow::WhenFull.wait(near, proxy.address());
-    // Twice its time.
+    // Twice its timeout.
     for _ in 0..40 {
         client.read_exact(&mut [0; PIECE]).expect("so many bytes");
         slowed.pace.turn(near, proxy.address());
@@ -145,7 +143,7 @@ fn a_client_of_http2_gets_everything() {
 
 #[test]
 fn a_client_of_http2_with_less_room_than_a_socket_gets_everything() {
-    // It is the stream that waits, and not the socket.
+    // The stream waits, not the socket.
     let origin = answering(MUCH);
     let slowed = Slowed::start(&Setup::of(&[&origin]).frontend("timeout.body = \"1s\""));
     let slow = Slow::WhenItHolds(SOME - AHEAD);
@@ -159,7 +157,7 @@ fn a_client_of_http2_is_not_idle_before_it_has_everything() {
     let origin = answering(LITTLE);
     let timeouts = "timeout = { body = \"1s\", keep_alive = \"300ms\" }";
     let slowed = Slowed::start(&Setup::of(&[&origin]).frontend(timeouts));
-    // It says in the middle of the answer that it has room again: to a closed socket that is a fault.
+    // It opens its window in the middle of the answer: for a closed socket that is an error.
     let slow = Slow::WhenItHolds(LITTLE - AHEAD);
     let mut client = slowed.slow_client_with_room(LITTLE, slow);
     assert_eq!(client.get("/").body.len(), LITTLE);
@@ -199,8 +197,8 @@ fn a_tunnel_of_which_an_end_takes_nothing_is_idle() {
     assert!(read.len() < MUCH);
 }
 
-/// Makes sure that the server, which is reached at `slow_server`, gets a large request whole, and then
-/// has its time to answer it.
+/// Checks that the server, which is reached at `slow_server`, gets a large request whole, and then
+/// has its full timeout to answer it.
 #[track_caller]
 fn is_answered(slow_server: SocketAddr, clock: &Clock, settings: &str) {
     let settings = format!("timeout.response = \"1s\"\n{settings}");
@@ -224,7 +222,8 @@ fn a_server_of_http1_has_its_time_from_the_end_of_the_upload_on() {
     pace.kernel_was_silent_for(TIMEOUT);
 }
 
-/// Makes sure that a server of HTTP/2 that makes room for so much gets everything, and then has its time.
+/// Checks that an HTTP/2 server with a window of this size gets everything, and then has its full
+/// timeout.
 #[track_caller]
 fn upload_by_http2(room: usize, slow: Slow) -> Pace {
     let origin = Good::with_room(room, |_| Reply::of("a"));

@@ -1,4 +1,4 @@
-//! TCP mode: connections that are passed on as they are, plainly or by what a client of TLS says first.
+//! TCP mode: connections that are passed on unchanged, to one backend or by the ClientHello.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ use rustls::{
 
 use crate::rig::{Client, Ending, Folder, Origin, Program, Proxy, RefusingAddress, Setup, until};
 
-/// Rules of a server of TLS that has every name that is asked for here, and its certificate.
+/// TLS settings of a server with every name of these tests, and its certificate.
 fn server_rules() -> (Arc<ServerConfig>, CertificateDer<'static>) {
     let names = ["a.test", "b.test", "x.b.test", "c.test"].map(str::to_owned);
     let CertifiedKey { cert, signing_key } =
@@ -30,7 +30,7 @@ fn server_rules() -> (Arc<ServerConfig>, CertificateDer<'static>) {
     (Arc::new(config), cert.der().clone())
 }
 
-/// A server that ends TLS by itself, says its name and then back what it is told.
+/// A TLS server that sends its name and then echoes.
 fn secured(name: &'static str) -> (Origin, CertificateDer<'static>) {
     let (rules, certificate) = server_rules();
     let origin = Origin::scripted(move |visit| {
@@ -61,7 +61,7 @@ fn client_session(
     ClientConnection::new(Arc::new(config), name).expect("rules")
 }
 
-/// What the server says that is reached by asking for `name`.
+/// What the server sends that is reached with the SNI `name`.
 fn reached(
     proxy: &Proxy,
     certificate: &CertificateDer<'static>,
@@ -84,7 +84,7 @@ fn tcp(servers: &[&Origin]) -> Setup {
     Setup::of(servers).frontend("mode = \"tcp\"")
 }
 
-/// A client's first words in TLS.
+/// A ClientHello with the SNI `name`.
 fn hello(name: &str) -> Vec<u8> {
     let (_, certificate) = server_rules();
     let mut bytes = Vec::new();
@@ -93,7 +93,7 @@ fn hello(name: &str) -> Vec<u8> {
     bytes
 }
 
-/// Says back everything until the end.
+/// Echoes everything until the end.
 fn echo() -> Origin {
     Origin::scripted(|visit| {
         let (mut from, mut to) = (visit.stream(), visit.stream());
@@ -186,13 +186,13 @@ fn a_large_transfer_is_exact_in_both_directions_at_once() {
     assert_eq!(line.number("bytes_out"), 16 << 20);
 }
 
-/// So many bytes; what is not in its place shows.
+/// So many bytes, in which a byte at a wrong position shows.
 fn words(count: u32) -> Vec<u8> {
     let word = |place: u32| (place.wrapping_mul(2_654_435_761) >> 13) as u8;
     (0..count).map(word).collect()
 }
 
-/// Says so many bytes, that this is all, and hears the end.
+/// Sends so many bytes, closes its sending side, and reads the end.
 fn speaking(count: u32) -> (Origin, Vec<u8>) {
     let words = words(count);
     let said = words.clone();
@@ -262,7 +262,7 @@ fn a_large_transfer_passes_through_a_pipe_and_small_ones_do_not() {
     assert_eq!(program.pipes(), before);
     let mut large = Client::connect_narrow(program.address());
     large.send("large");
-    // It holds what the client does not take.
+    // It has the bytes that the client does not read.
     until("a pipe", || {
         (program.pipes().len() > before.len()).then_some(())
     });
@@ -359,7 +359,7 @@ fn a_reload_leaves_open_connections_alone_and_a_drain_waits_for_them() {
     proxy.wait_for_end();
 }
 
-// By what a client of TLS says first.
+// By the ClientHello.
 
 /// A proxy that passes `a.test` on to one server, names below `b.test` to another, and clients of
 /// protocol `y` to a third.
@@ -426,7 +426,7 @@ fn what_is_no_tls_goes_where_no_name_is_asked_for() {
     assert_eq!(client.bytes(14), b"GET / HTTP/1.0");
 }
 
-/// A proxy that passes `a.test` on to a server that hears raw bytes.
+/// A proxy that passes `a.test` on to a server that reads raw bytes.
 fn to_raw(with: impl Fn(Setup) -> Setup) -> (Proxy, Origin) {
     let origin = echo();
     let setup = tcp(&[&origin])

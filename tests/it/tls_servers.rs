@@ -1,4 +1,4 @@
-//! TLS towards servers: which certificates are trusted, which name is asked for, and what is kept.
+//! TLS towards servers: trusted certificates, names, and cached sessions and connections.
 
 use std::fs;
 
@@ -38,7 +38,7 @@ fn get(proxy: &Proxy, host: &str) -> Message {
     proxy.ask(format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n"))
 }
 
-/// What becomes of a request to `app.example`.
+/// The result of a request to `app.example`.
 fn verdict(origin: &Good, authority: &Authority, lines: &str) -> (u64, String) {
     let (proxy, _folder) = before(origin, authority, lines);
     get(&proxy, NAME);
@@ -148,7 +148,7 @@ fn whom_the_system_believes_is_asked_anew_at_each_reload() {
     program.wait_for("reload.unchanged");
     folder.replace("system.pem", &authority.pem);
     program.signal(Signal::HUP);
-    // By this reload, or by the look at files that ends the one before.
+    // By this reload, or by the look at files after the one before.
     until("the new authority is believed", || {
         (status() == 200).then_some(())
     });
@@ -159,7 +159,7 @@ fn whom_the_system_believes_is_asked_anew_at_each_reload() {
             .find_map(|event| program.events_of(event).pop())
     });
     assert!(said.to_string().contains("app"), "{said}");
-    // One that trusts none is no reason to stop trusting.
+    // An unusable file does not end the trust in the old content.
     folder.replace("system.pem", "nothing");
     program.signal(Signal::HUP);
     let failed = program.wait_for("reload.failed").to_string();
@@ -383,7 +383,7 @@ fn connections_that_were_believed_by_other_rules_are_not_used() {
     };
     let proxy = setup("").start();
     assert_eq!(get(&proxy, NAME).status(), 200);
-    // The same line, and another file behind it.
+    // The same line, with another file.
     fs::write(&ca, &other.pem).expect("a file");
     proxy.apply(&setup("attempts = 2"));
     assert_eq!(get(&proxy, NAME).status(), 503);
@@ -403,7 +403,7 @@ fn a_renewed_authority_is_believed_and_a_broken_file_changes_nothing() {
     assert_eq!(status(), 503);
     folder.replace("ca.pem", &authority.pem);
     until("the renewed authority is believed", is(200));
-    // What cannot be used is reported, and what was there is used on.
+    // An unusable file is reported, and the former content stays in use.
     let no_authority = authority.pem.replacen("MII", "MIX", 1);
     for (text, why) in [
         ("nothing", "has no CA certificate"),
@@ -422,7 +422,7 @@ fn a_renewed_authority_is_believed_and_a_broken_file_changes_nothing() {
             "{metrics}"
         );
     }
-    // Nor does a connection stay in use that was opened when another authority was trusted.
+    // Nor is a connection reused that was opened when another authority was trusted.
     folder.replace("ca.pem", &other.pem);
     until("the authority is believed no more", is(503));
 }
@@ -491,7 +491,7 @@ fn a_server_that_asks_is_shown_our_certificate() {
             assert_eq!(get(&proxy, NAME).text(), "ok");
         }
         assert_eq!(origin.shown(), 4);
-        // Without one it does not let us in, and says why.
+        // Without one it refuses us, and reports why.
         let (status, reason) = verdict(&origin, &authority, "tls = { ca = CA }");
         assert_eq!((status, reason.as_str()), (503, "server.tls.handshake"));
     }
@@ -655,8 +655,8 @@ fn a_check_without_a_name_to_ask_by_is_refused() {
     }
 }
 
-/// A server that shows `pair`, and the proxy before it with `tls = { lines }`, where `CERTIFICATE`
-/// stands for a file with the certificate and `FINGERPRINT` for its fingerprint.
+/// A server with the certificate `pair`, and the proxy before it with `tls = { lines }`, where
+/// `CERTIFICATE` stands for a file with the certificate and `FINGERPRINT` for its fingerprint.
 fn before_one_that_shows(pair: &Pair, lines: &str) -> (Good, Proxy, Folder) {
     let origin = Good::secured(Handshakes::showing(pair, Offer::Http1), |_| Reply::of("ok"));
     let folder = Folder::new();
@@ -680,7 +680,7 @@ fn a_server_that_signs_its_own_certificate_is_trusted_when_that_is_given() {
     for (common, names, is_ca) in [
         (NAME, &[NAME][..], true),
         (NAME, &[NAME], false),
-        // As old tools make them: the name stands nowhere else.
+        // As old tools make them: the name is nowhere else.
         (NAME, &[], true),
         (NAME, &[], false),
     ] {
@@ -705,7 +705,7 @@ fn a_certificate_that_is_given_still_has_to_be_for_the_name() {
 
 #[test]
 fn the_key_of_a_certificate_that_is_given_signs_for_no_other_name() {
-    // What it signs would be trusted if it counted as an authority.
+    // If it counted as an authority, a certificate that it signed would be trusted.
     let own = Authority::without_right_to_sign(NAME);
     let folder = Folder::new();
     let ca = folder.write("ca.pem", &own.pem);

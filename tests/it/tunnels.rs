@@ -1,5 +1,5 @@
-//! Connections that go on in another protocol: WebSocket by `Upgrade` and by extended CONNECT, and
-//! whatever else `upgrades` lets through. Servers of HTTP/2 are in `tunnels_h2`.
+//! Connections that change to another protocol: WebSocket by `Upgrade` and by extended CONNECT, and
+//! every other protocol that `upgrades` allows. HTTP/2 servers are in `tunnels_h2`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::rig::{
 
 const ASK: &str = "GET /chat HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: ";
 
-/// Asks for another protocol.
+/// Requests an upgrade to another protocol.
 fn ask(protocol: &str) -> String {
     format!("{ASK}{protocol}\r\n\r\n")
 }
 
-/// A server that agrees to `x` and then does what the script says.
+/// A server that accepts an upgrade to `x` and then runs the script.
 fn agreeing(script: impl Fn(&mut crate::rig::Visit) + Send + Sync + 'static) -> Origin {
     Origin::scripted(move |visit| {
         if visit.request().is_some() {
@@ -32,7 +32,7 @@ fn agreeing(script: impl Fn(&mut crate::rig::Visit) + Send + Sync + 'static) -> 
     })
 }
 
-/// A proxy before `origin` that lets `x` through, and a connection that has become a tunnel.
+/// A proxy before `origin` that allows `x`, and a connection that has become a tunnel.
 fn tunnel_to(origin: &Origin, with: impl Fn(Setup) -> Setup) -> (Proxy, Client) {
     let setup = Setup::of(&[origin]).frontend("upgrades = [\"x\", \"websocket\"]");
     let proxy = with(setup).start();
@@ -96,7 +96,7 @@ fn a_client_of_http_2_has_a_websocket_to_a_server_of_http_1() {
     tunnel.say(&HI[..3]);
     tunnel.say(&HI[3..]);
     assert_eq!(tunnel.hear(4), HI_BACK);
-    // Goodbye, and its echo.
+    // A close frame, and its echo.
     tunnel.say(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe8][..]);
     assert_eq!(tunnel.hear(4), [0x88, 2, 3, 0xe8]);
     tunnel.hears_the_end();
@@ -156,7 +156,7 @@ fn connect_is_refused_without_a_protocol_and_with_another_one() {
     assert!(origin.has_seen_nothing());
 }
 
-// Agreeing, and not.
+// Accepted and refused upgrades.
 
 #[test]
 fn what_either_side_sends_early_arrives() {
@@ -231,7 +231,8 @@ fn a_protocol_that_is_not_let_through_is_not_asked_for() {
     assert_eq!(connection, None);
 }
 
-/// Offers that clients make with every request: Java's HttpClient, Apache HttpClient, curl.
+/// `Upgrade` offers that clients send with every request: Java's HttpClient, Apache HttpClient,
+/// curl.
 const OFFERS: [&str; 2] = [
     "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQCAAAA\r\n",
     "connection: upgrade\r\nupgrade: TLS/1.2\r\n",
@@ -438,7 +439,7 @@ fn a_tunnel_to_a_server_that_is_taken_away_goes_on() {
         browser.echoed("still here");
         tunnel.say(&HI[..]);
         assert_eq!(tunnel.hear(4), HI_BACK);
-        // Another one, in which its backend goes, too.
+        // Another one, in which its backend is removed, too.
         proxy.apply(&Setup::of(&[&other]).without_default().rest(
             "[[frontend.web.route]]\nbackend = \"b\"\n[backend.b]\nservers = \"127.0.0.1:9\"",
         ));
@@ -538,8 +539,8 @@ fn large(origin: &Origin, weight: usize) -> Setup {
     Setup::of(&[origin]).rest(&backends)
 }
 
-/// Reloads `large` configurations `with` something, opens a connection under each, and gives them
-/// back once their configurations are gone.
+/// Reloads `large` configurations `with` something, opens a connection under each, and returns them
+/// once their configurations are dropped.
 fn opened_over_reloads<T>(
     origin: &Origin,
     with: impl Fn(Setup) -> Setup,
@@ -553,7 +554,7 @@ fn opened_over_reloads<T>(
         assert_eq!(program.admin("POST", "/reload").status(), 200);
         opened.push(open(program.address()));
     }
-    // What was freed is given back after a second or two.
+    // Freed memory is returned after a second or two.
     until("the old configurations are gone", || {
         (program.memory() < before + (10 << 20)).then_some(())
     });

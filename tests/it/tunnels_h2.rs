@@ -1,5 +1,5 @@
-//! WebSocket and other tunnels towards servers of HTTP/2: a stream that is asked for by extended
-//! CONNECT (RFC 8441).
+//! WebSocket and other tunnels towards HTTP/2 servers: a stream that is opened by extended CONNECT
+//! (RFC 8441).
 
 use std::sync::mpsc;
 
@@ -13,7 +13,7 @@ use crate::rig::{
     kind, setting, whole_visit,
 };
 
-/// What a server says that offers extended CONNECT.
+/// The settings of a server that offers extended CONNECT.
 const OFFERS: &[(u16, u32)] = &[(setting::CONNECT, 1)];
 
 const NO_ERROR: u32 = 0;
@@ -27,7 +27,7 @@ const OPEN: &str = "evenkeel_frontend_open_tunnels";
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// A server that lets every client have a WebSocket.
+/// A server that accepts a WebSocket from every client.
 fn echoing() -> Good {
     Good::connecting(None, |_| Reply::of("ok"))
 }
@@ -55,8 +55,8 @@ fn ask_with(fields: &str) -> String {
 /// Asks for an unknown protocol.
 const ASK_X: &str = "GET /x HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
 
-/// A server of HTTP/2 whose first connection is in the hands of `script`, and whose others answer
-/// every request with `other`.
+/// An HTTP/2 server whose first connection is controlled by `script`, and whose others answer every
+/// request with `other`.
 fn scripted(script: impl Fn(&mut Frames) + Send + Sync + 'static) -> Origin {
     scripted_with(OFFERS, script)
 }
@@ -112,7 +112,7 @@ fn a_client_of_http_2_has_a_websocket_to_a_server_of_http_2() {
     tunnel.say(&HI[..3]);
     tunnel.say(&HI[3..]);
     assert_eq!(tunnel.hear(4), HI_BACK);
-    // Goodbye, and its echo.
+    // A close frame, and its echo.
     tunnel.say(&[0x88, 0x82, 0, 0, 0, 0, 3, 0xe8][..]);
     assert_eq!(tunnel.hear(4), [0x88, 2, 3, 0xe8]);
     tunnel.hears_the_end();
@@ -140,7 +140,7 @@ fn what_is_asked_of_the_server_is_what_the_client_asked() {
     let proxy = before(&origin);
     let _tunnel = H2Tunnel::open(proxy.address());
     let mut client = proxy.client();
-    // No body, and none announced: the server would take what follows for more than that.
+    // No body, and none announced: else the server would take the next bytes for it.
     let fields = format!("sec-websocket-key: {KEY}\r\nx: y\r\ncontent-length: 0\r\n");
     client.ask(ask_with(&fields));
     let requests = origin.requests();
@@ -210,7 +210,7 @@ fn a_key_that_cannot_be_answered_is_refused_by_us() {
         assert_eq!(lines[number].verdict(), (400, "request.upgrade.key"));
     }
     assert!(origin.requests().is_empty());
-    // Where no key belongs to the protocol, none is missed.
+    // Protocols without a key need none.
     let _tunnel = tunnel(&proxy);
 }
 
@@ -243,7 +243,7 @@ fn what_a_refused_client_sends_next_is_http() {
         let stream = frames.request().expect("a CONNECT");
         // `:status: 404`, as HPACK writes it; END_HEADERS and END_STREAM.
         frames.send(kind::HEADERS, 5, stream, &[0x8d]);
-        // Its end and the next request, in whichever order, and nothing else.
+        // Its end and the next request, in either order, and nothing else.
         let mut next: Vec<_> = (0..2).filter_map(|_| frames.next()).collect();
         next.sort_by_key(|frame| frame.stream);
         let kinds: Vec<_> = next.iter().map(|frame| frame.kind).collect();
@@ -283,7 +283,7 @@ fn a_server_that_does_not_offer_it_is_not_asked_and_serves_all_else() {
         2.0
     );
     assert_eq!(proxy.server(origin.address())["in_flight"], 0);
-    // Nothing was said on its streams, and no other connection was opened.
+    // No stream of it was used, and no other connection was opened.
     assert_eq!(origin.requests().len(), 1);
     assert_eq!(origin.connections(), 1);
     let opened = "evenkeel_server_connections_opened_total";
@@ -316,7 +316,7 @@ fn a_server_that_ends_before_it_has_said_what_it_offers_is_named() {
     assert_eq!(proxy.line().verdict(), verdict);
 }
 
-/// A server under TLS that would rather speak HTTP/2, and the proxy before it.
+/// A server with TLS that prefers HTTP/2, and the proxy before it.
 fn under_tls(connects: impl Fn(Handshakes) -> Good, backend: &str) -> (Good, Proxy, Folder) {
     let authority = Authority::new("an authority");
     let folder = Folder::new();
@@ -349,7 +349,7 @@ fn under_tls_a_server_that_offers_it_is_asked_in_what_it_has_chosen() {
     }
 }
 
-/// A server that speaks both versions of HTTP and knows neither extended CONNECT nor `Upgrade`.
+/// A server with both versions of HTTP and neither extended CONNECT nor `Upgrade`.
 fn declining(handshakes: Handshakes) -> Good {
     Good::secured(handshakes, |asked| {
         let mut reply = Reply::of("no");
@@ -386,7 +386,7 @@ fn no_connection_is_opened_only_to_hear_no_again() {
     // Each is used once.
     let (origin, proxy, _folder) = under_tls(declining, "pool = { max_requests = 1 }");
     assert!(Browser::try_open(proxy.address()).is_err());
-    // One that said no, and one for the WebSocket.
+    // One that refused, and one for the WebSocket.
     assert_eq!(origin.connections(), 2);
     assert_eq!(proxy.get("/").status(), 200);
     assert_eq!(origin.connections(), 2, "the one that said no is used");
@@ -482,7 +482,7 @@ fn a_server_that_takes_nothing_holds_up_its_own_client_alone() {
         let second = frames.request().expect("another");
         frames.head(second);
         let said = frames.wait_for(kind::DATA).expect("a word");
-        // The first has said nothing since.
+        // The first stream has had no data since.
         assert_eq!(said.stream, second);
         frames.data(second, &said.payload);
         frames.reset(first, INTERNAL_ERROR);
@@ -563,7 +563,7 @@ fn a_server_that_resets_the_stream_is_named_and_the_client_is_broken_too() {
         pass.pass();
         frames.reset(first, INTERNAL_ERROR);
         frames.reset(second, INTERNAL_ERROR);
-        // The stream beside them goes on.
+        // The other stream continues.
         let said = frames.wait_for(kind::DATA).expect("a word");
         assert_eq!(said.stream, third);
         frames.last(third, &said.payload);

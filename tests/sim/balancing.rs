@@ -1,4 +1,4 @@
-//! Requests spread over servers that are all well.
+//! Requests spread over healthy servers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -23,7 +23,7 @@ pub(crate) struct Client {
     connection: Option<SendRequest<Empty<Bytes>>>,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) began: Duration,
@@ -33,7 +33,7 @@ pub(crate) struct Outcome {
     /// The server that answered; empty: none, or the proxy itself.
     pub(crate) server: String,
     pub(crate) body: String,
-    /// Whether the body came to its end.
+    /// Whether the body came whole.
     pub(crate) is_whole: bool,
 }
 
@@ -55,8 +55,8 @@ impl Client {
         }
     }
 
-    /// Asks for `target`, on the connection that is open or on a new one. Not a second time: stories
-    /// want to know of everything that goes wrong.
+    /// Requests `target`, on the open connection or on a new one. Never retries: stories need to
+    /// see every failure.
     pub(crate) async fn get(&mut self, target: &str) -> Outcome {
         let began = turmoil::sim_elapsed().unwrap_or_default();
         let mut outcome = Outcome {
@@ -78,7 +78,7 @@ impl Client {
             Some(sender) => sender,
             None => self.connect().await?,
         };
-        // The admin listener lets in no other name.
+        // The admin listener accepts no other name.
         let host = if self.name.is_empty() {
             "localhost"
         } else {
@@ -99,7 +99,7 @@ impl Client {
         Ok(())
     }
 
-    /// The connection of the last request, if it takes another.
+    /// The connection of the last request, if it can be reused.
     async fn kept(&mut self) -> Option<SendRequest<Empty<Bytes>>> {
         let mut sender = self.connection.take()?;
         sender.ready().await.ok()?;

@@ -30,7 +30,7 @@ fn an_exchange_that_panics_is_answered_and_counted_and_no_other_notices() {
             }
             assert!(unlucky.get("/after").await.is_served());
         };
-        // Open while the others panic.
+        // It stays open while the others panic.
         let (slow, ()) = tokio::join!(bystander.get("/slow/1000"), unlucky);
         assert!(slow.is_served(), "{slow:?}");
         assert!(bystander.get("/").await.is_served());

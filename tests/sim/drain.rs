@@ -16,7 +16,7 @@ fn has_ended(trace: &Trace) -> bool {
     trace.first("has ended").is_some()
 }
 
-/// Targets that a server was asked for.
+/// The targets that the servers saw.
 fn seen_by_servers(trace: &Trace) -> BTreeSet<String> {
     let entries = trace.entries().into_iter();
     entries
@@ -25,7 +25,7 @@ fn seen_by_servers(trace: &Trace) -> BTreeSet<String> {
         .collect()
 }
 
-/// Targets that came back whole.
+/// The targets that were answered whole.
 fn served(trace: &Trace) -> BTreeSet<String> {
     let entries = trace.entries().into_iter();
     entries
@@ -46,7 +46,7 @@ fn a_drain_under_load_loses_no_exchange_that_began() {
         let load = stage.load(6, "/slow/120", SHORT, has_ended);
         let streams = stage.load(2, "/stream/8/100", SHORT, has_ended);
         let (ended, fast, slow) = tokio::join!(drain, load, streams);
-        // One whole stream after the command at the latest, and not the ten seconds.
+        // At the latest after one whole stream, and not after ten seconds.
         assert!(ended < Duration::from_secs(3), "{ended:?}");
         for outcomes in [fast, slow] {
             assert!(outcomes.iter().filter(|o| o.is_served()).count() > 3);
@@ -61,7 +61,7 @@ fn a_drain_under_load_loses_no_exchange_that_began() {
     assert_eq!(lost, [""; 0], "began and did not come whole, in:\n{trace}");
 }
 
-/// A request either came whole or found a proxy that does not take any more; none was cut.
+/// A request was either answered whole or refused by a proxy that has stopped; none was cut.
 fn assert_only_refused(outcomes: &[Outcome]) {
     for outcome in outcomes.iter().filter(|outcome| !outcome.is_served()) {
         assert_eq!(outcome.status, None, "{outcome:?}");

@@ -1,4 +1,4 @@
-//! The stage: a proxy, its servers and a host for clients, and a story that happens between them.
+//! The fixture: a proxy, its servers and a host for clients, and a test between them.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -27,13 +27,13 @@ const CLIENTS: &str = "10.0.2.1";
 /// Longer than any story takes.
 const CURTAIN: Duration = Duration::from_secs(180);
 
-/// How long a story waits for something that must come.
+/// How long a story waits for a condition.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often it looks.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// What a story is set in.
+/// The parts of a story.
 pub(crate) struct Fixture {
     seed: u64,
     servers: usize,
@@ -42,7 +42,7 @@ pub(crate) struct Fixture {
     rest: &'static str,
 }
 
-/// What a story can do. Clones are the same stage.
+/// The controls of a story. Clones are the same.
 #[derive(Clone)]
 pub(crate) struct Stage {
     pub(crate) trace: Trace,
@@ -79,7 +79,7 @@ impl Fixture {
         self
     }
 
-    /// Plays `story` on the clients' host and gives what happened.
+    /// Runs `story` on the clients' host and returns its trace.
     pub(crate) fn play<F>(self, story: impl FnOnce(Stage) -> F) -> Trace
     where
         F: Future<Output = ()> + 'static,
@@ -186,8 +186,8 @@ impl Stage {
         Client::new(name, &self.trace)
     }
 
-    /// Clients that ask for `target` again and again, each with `pause` between, until `is_over`;
-    /// and what became of all their requests.
+    /// Clients that request `target` again and again, each with `pause` between, until `is_over`;
+    /// and the outcome of all their requests.
     pub(crate) async fn load(
         &self,
         clients: usize,
@@ -217,25 +217,25 @@ impl Stage {
         outcomes
     }
 
-    /// What is sent between the proxy and that server is lost.
+    /// Bytes between the proxy and that server are lost from now on.
     pub(crate) fn cut(&self, server: usize) {
         self.say("cut", server);
         turmoil::partition(PROXY, address_of(server));
     }
 
-    /// The link carries again what is sent from now on.
+    /// The link carries bytes again from now on.
     pub(crate) fn mend(&self, server: usize) {
         self.say("mend", server);
         turmoil::repair(PROXY, address_of(server));
     }
 
-    /// What is sent between the proxy and that server does not arrive for now.
+    /// Bytes between the proxy and that server are delayed from now on.
     pub(crate) fn stall(&self, server: usize) {
         self.say("stall", server);
         turmoil::hold(PROXY, address_of(server));
     }
 
-    /// It arrives.
+    /// They arrive.
     pub(crate) fn flow(&self, server: usize) {
         self.say("flow", server);
         turmoil::release(PROXY, address_of(server));
@@ -259,7 +259,7 @@ impl Stage {
         assert_eq!(sent, Some(true), "the proxy runs");
     }
 
-    /// Waits until something with `text` in it is in the trace, and says when that was.
+    /// Waits until an entry with `text` in it is in the trace, and returns its time.
     pub(crate) async fn until(&self, text: &str) -> Duration {
         let trace = &self.trace;
         let seen = async {

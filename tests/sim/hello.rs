@@ -1,4 +1,4 @@
-//! A client that takes its time over what it says first.
+//! A client whose ClientHello is late.
 
 use std::fs;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::fixture::{Fixture, PROXY};
 
 const CERTIFICATE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/sim-hello.pem");
 
-/// Passes one name on and ends TLS for the others, with the usual time for handshakes.
+/// Passes one name on and terminates TLS for the others, with the default handshake timeout.
 const FRONTEND: &str = concat!(
     "[frontend.tls]\nlisten = \"0.0.0.0:443\"\nbackend = \"app\"\n",
     "tls = \"",
@@ -21,7 +21,7 @@ const FRONTEND: &str = concat!(
     "passthrough = [{ sni = \"other.test\", backend = \"app\" }]\n",
 );
 
-/// `timeout.handshake`, unless it is written.
+/// The default of `timeout.handshake`.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The beginning of a record with a ClientHello of 512 bytes.
@@ -42,7 +42,7 @@ fn looking_for_a_name_and_the_handshake_after_it_have_one_deadline() {
         stream.write_all(first).await.expect("it takes bytes");
         clock::sleep(TIMEOUT * 9 / 10).await;
         stream.write_all(second).await.expect("it takes bytes");
-        // What it says, if anything, is not the point: when it ends is.
+        // Its bytes do not matter here, only when it ends.
         let _ = stream.read_to_end(&mut Vec::new()).await;
         let took = clock::now() - began;
         assert!(took >= TIMEOUT - TIMEOUT / 10, "{took:?}");

@@ -1,11 +1,11 @@
 //! The whole proxy in a simulated network, in simulated time, under a seed.
 //!
 //! Worker and control plane run on one simulated host, servers and clients on others; links between
-//! them are cut, stalled and mended. A run is decided by its seed alone: what fails once fails again.
+//! them are cut, stalled and repaired. A run depends on its seed alone: a failure can be repeated.
 //!
-//! A link that is *cut* loses what is sent, and connecting fails at once; what was lost is never sent
-//! again, so that a connection which lost something is dead. A link that is *stalled* keeps what is
-//! sent until it flows again: connecting hangs, nothing is lost. Real networks do both.
+//! A link that is *cut* loses bytes, and connecting fails at once; lost bytes are never sent again,
+//! so a connection that lost some is dead. A link that is *stalled* keeps bytes until it flows
+//! again: connecting hangs, nothing is lost. Real networks do both.
 
 mod balancing;
 mod client;

@@ -1,4 +1,4 @@
-//! What a thread holds of memory: a simulation runs on one thread from its beginning to its end.
+//! The memory that a thread holds: a simulation runs on one thread from its beginning to its end.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -14,27 +14,27 @@ thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
 }
 
-/// Bytes allocated and not yet freed on the thread that calls.
+/// Bytes allocated and not yet freed on the calling thread.
 pub(crate) fn held_bytes() -> isize {
     HELD.get()
 }
 
 fn count(bytes: isize) {
-    // Memory is freed while a thread's locals are, too.
+    // Memory is also freed while a thread's locals are dropped.
     let _ = HELD.try_with(|held| held.set(held.get() + bytes));
 }
 
-// SAFETY: all is handed on to the system's allocator as it came.
+// SAFETY: all calls are passed on to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
-        // SAFETY: as our caller has promised.
+        // SAFETY: our caller guarantees it.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
         count(-(layout.size() as isize));
-        // SAFETY: as our caller has promised.
+        // SAFETY: our caller guarantees it.
         unsafe { System.dealloc(place, layout) }
     }
 }

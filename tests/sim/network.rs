@@ -1,4 +1,4 @@
-//! The simulator's sockets as the proxy takes them.
+//! The simulator's sockets in the form that the proxy uses.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -16,10 +16,10 @@ use turmoil::net::{TcpListener, TcpStream};
 
 use crate::trace::Trace;
 
-/// Connecting there panics: a defect in what an exchange stands on.
+/// Connecting to it panics: a defect below an exchange.
 pub(crate) const DEFECT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 9, 9));
 
-/// Writing to a client that has asked for it panics: a defect in what a connection stands on.
+/// Writing to a client that has requested it panics: a defect below a connection.
 pub(crate) const DEFECTIVE: &str = "/defective";
 
 /// hyper never reads with less room than this.
@@ -27,14 +27,14 @@ pub(crate) const HYPERS_ROOM_BYTES: usize = 8 << 10;
 
 /// The network of the simulated host that is running.
 pub(crate) struct Simulated {
-    /// Told who reads from client connections.
+    /// Gets an entry for each change of the reader of client connections.
     pub(crate) trace: Trace,
-    /// Whether the next one to be accepted is met with a panic instead.
+    /// Whether accepting the next connection panics.
     pub(crate) is_next_defective: Arc<AtomicBool>,
 }
 
-/// A listening socket. What is accepted next is a future that outlives a poll: dropping it would
-/// lose the simulator's wake-up.
+/// A listening socket. The next connection is a future that outlives a poll: dropping it would lose
+/// the simulator's wake-up.
 struct Listening {
     listener: Arc<TcpListener>,
     accepting: RefCell<Accepting>,
@@ -42,7 +42,7 @@ struct Listening {
     is_next_defective: Arc<AtomicBool>,
 }
 
-/// A client connection, with an eye on who reads from it.
+/// A client connection that reports who reads from it.
 struct Watched {
     stream: TcpStream,
     trace: Trace,
@@ -70,11 +70,11 @@ impl OtherNetwork for Simulated {
     fn connect(&self, addr: SocketAddr) -> Pending<'_, io::Result<Box<dyn Io>>> {
         Box::pin(async move {
             if addr.ip() == DEFECT {
-                // As `panic!` does it, without a word on standard error.
+                // Like `panic!`, but without output on standard error.
                 resume_unwind(Box::new("no such luck"));
             }
             let stream = TcpStream::connect(addr).await?;
-            // A connection may hold back what is written until it is flushed, as TLS does.
+            // A connection may hold bytes back until it is flushed, as TLS does.
             Ok(Box::new(BufWriter::new(stream)) as Box<dyn Io>)
         })
     }
@@ -116,7 +116,7 @@ impl AsyncRead for Watched {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // A reader with less room than hyper's is not hyper: its buffers are gone.
+        // A reader with less room than hyper's is not hyper: its buffers are released.
         let is_parked = buf.remaining() < HYPERS_ROOM_BYTES;
         if is_parked != this.is_parked {
             this.is_parked = is_parked;

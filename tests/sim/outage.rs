@@ -20,7 +20,7 @@ const SHORT: Duration = Duration::from_millis(20);
 
 type Act = fn(&Stage, usize);
 
-/// One of three servers goes away under load and comes back.
+/// One of three servers fails under load and recovers.
 fn outage_and_return(seed: u64, goes: Act, comes: Act) {
     Fixture::new(seed, 3)
         .backend(CHECKED)
@@ -53,7 +53,7 @@ fn outage_and_return(seed: u64, goes: Act, comes: Act) {
         });
 }
 
-/// Requests that fail are those which the server may have seen, before anyone could know.
+/// Requests that fail are those that the server may have seen before the checks could notice.
 fn assert_only_the_unnoticed_suffer(outcomes: &[Outcome], gone: Duration, down: Duration) {
     for outcome in outcomes.iter().filter(|outcome| !outcome.is_served()) {
         assert_eq!(outcome.reason(), "server.response.timeout", "{outcome:?}");
@@ -144,7 +144,7 @@ fn a_connect_that_takes_too_long_is_tried_elsewhere() {
             assert!(outcome.ended - outcome.began < Duration::from_millis(600));
         }
         let series = "evenkeel_attempt_faults_total{backend=\"app\",server=\"s1\",reason=\"server.connect.timeout\"}";
-        // Each second request is its turn, and more when a turn is used up by trying.
+        // Every second request is its turn, and more when a turn is used up by trying.
         let faults: u32 = stage.metric(series).await.parse().unwrap_or(0);
         assert!((2..=4).contains(&faults), "{faults}");
     });

@@ -1,4 +1,4 @@
-//! A client connection on which nothing happens gives hyper's state and buffers back.
+//! An idle client connection releases hyper's state and buffers.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::trace::Trace;
 /// After the last response, at the latest.
 const PARKED_WITHIN: Duration = Duration::from_secs(4);
 
-/// What became of client connections since `from`.
+/// The changes of client connections since `from`.
 fn since(from: Duration, trace: &Trace) -> Vec<String> {
     let entries = trace.entries().into_iter();
     entries
@@ -79,7 +79,7 @@ fn a_parked_connection_holds_less_than_one_buffer_of_hyper() {
             rest.push(used().await);
         }
         clock::sleep(PARKED_WITHIN).await;
-        // Both ends and the simulator's own of it.
+        // With both ends and the simulator's own data.
         let each = (held_bytes() - before) / COUNT;
         assert!(each < HYPERS_ROOM_BYTES as isize, "{each} bytes");
     });

@@ -1,4 +1,4 @@
-//! Chance: the same seed tells the same story, and whatever the seed, nothing is left over.
+//! Chance: the same seed yields the same trace, and with any seed nothing is left over.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use crate::trace::{Entry, Trace};
 
 const SERVERS: usize = 3;
 
-/// How many storms there are, each about a second of real time, unless `STORMS` says another number.
+/// The number of storms, each about a second of real time, unless `STORMS` is another number.
 const STORMS: u64 = 8;
 
-/// The seed of the first one, unless `STORM` says another.
+/// The seed of the first one, unless `STORM` is another number.
 const FIRST: u64 = 100;
 
 const BACKEND: &str = "\
     timeout = { connect = \"300ms\", response = \"500ms\", body = \"500ms\" }\n\
     health = { path = \"/healthz\", interval = \"300ms\", timeout = \"300ms\", fall = 2, rise = 1 }";
 
-/// Five seconds of load while links break and heal as chance wants it, then a calm.
+/// Five seconds of load while links break and recover at random, then a calm.
 fn storm(seed: u64) -> Trace {
     Fixture::new(seed, SERVERS)
         .backend(BACKEND)
@@ -36,7 +36,7 @@ fn storm(seed: u64) -> Trace {
                     acts[rng.below(4) as usize](&stage, server);
                 }
                 for server in 1..=SERVERS {
-                    // A cut link has nothing to let go of, and a stalled one lets go of all.
+                    // A cut link has nothing to deliver, and a stalled one delivers all.
                     stage.flow(server);
                     stage.mend(server);
                 }
@@ -64,9 +64,9 @@ fn storm(seed: u64) -> Trace {
         })
 }
 
-/// No slot, no place in a queue and no connection is held when there are no requests.
+/// Without requests, no slot, no place in a queue and no connection is held.
 async fn assert_nothing_is_left_over(stage: &Stage) {
-    // Clients have gone; the proxy notices as their last bytes arrive.
+    // Clients have left; the proxy notices as their last bytes arrive.
     clock::sleep(Duration::from_secs(1)).await;
     let status = stage.status().await;
     assert_eq!(status["connections"], 0, "{status:#}");
@@ -92,7 +92,7 @@ fn the_same_seed_tells_the_same_story() {
         );
     }
     assert_eq!(first.len(), second.len());
-    // A trace that is always the same would be no proof.
+    // A trace that is always the same would prove nothing.
     assert!(first.len() > 500, "{}", first.len());
     assert_ne!(what(&first), what(&storm(32).entries()));
 }

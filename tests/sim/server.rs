@@ -1,8 +1,8 @@
-//! A server that does as it is asked, and writes down what it was asked for.
+//! A server that answers as requested, and records the requests.
 //!
-//! `/slow/MS` waits before it answers; `/stream/COUNT/MS` answers at once and sends that many pieces
-//! with pauses between them; all else is answered with the name of the server. It reads the body of a request
-//! to its end first, and writes down each piece.
+//! `/slow/MS` waits before it answers; `/stream/COUNT/MS` answers at once and sends that many
+//! pieces with pauses between them; all other requests are answered with the name of the server. It
+//! first reads the body of a request to its end, and records each piece.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -23,10 +23,10 @@ use turmoil::net::TcpListener;
 
 use crate::trace::Trace;
 
-/// What health checks ask for; not written down.
+/// The target of health checks; not recorded.
 pub(crate) const HEALTH_PATH: &str = "/healthz";
 
-/// The field that says who answered.
+/// The field with the name of the server.
 pub(crate) const NAME_FIELD: &str = "x-server";
 
 /// Serves on port 80 for as long as its host lives.
@@ -38,7 +38,7 @@ pub(crate) async fn run(name: String, trace: Trace) -> turmoil::Result {
         tasks::spawn_local(async move {
             let service = service_fn(|request| answer(name.clone(), trace.clone(), request));
             let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            // Connections break here: that is what the stories are about.
+            // Connections break here: the stories are about that.
             let _ = connection.await;
         });
     }

@@ -1,4 +1,5 @@
-//! Servers that come, go and weigh otherwise, as chance wants it, under load and without a reload.
+//! Servers that are added, removed and change their weight at random, under load and without a
+//! reload.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +19,7 @@ const CHECKED: &str = "health = { path = \"/healthz\", interval = \"300ms\", tim
 
 const SHORT: Duration = Duration::from_millis(15);
 
-/// When which servers could be used: from the moment at which a change was asked for, or until it was
+/// When each server was usable: from the moment at which a change was requested, or until it was
 /// answered.
 #[derive(Default)]
 struct Usable(BTreeMap<String, Vec<(Duration, Duration)>>);
@@ -70,7 +71,7 @@ fn chance(seed: u64) -> Trace {
             let changes = async {
                 let rng = Rng::seeded(seed);
                 let mut usable = Usable::default();
-                // The weight of each that is there.
+                // The weight of each present server.
                 let mut weights: BTreeMap<usize, u64> = (1..=SERVERS).map(|n| (n, 1)).collect();
                 (1..=SERVERS).for_each(|server| usable.begins(server, Duration::ZERO));
                 let end = clock::now() + Duration::from_secs(8);

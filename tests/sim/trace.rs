@@ -1,7 +1,7 @@
-//! What happened, in order, with its simulated time.
+//! The events, in order, with their simulated time.
 //!
-//! Servers, clients and stories write here, and every event that the proxy logs arrives too. Two
-//! runs under one seed must write the same.
+//! Servers, clients and stories write here, and every event that the proxy logs is added too. Two
+//! runs under one seed must have the same trace.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,14 +37,14 @@ impl Trace {
         self.lock().clone()
     }
 
-    /// When something was first written that has `text` in it.
+    /// When the first entry with `text` in it was written.
     pub(crate) fn first(&self, text: &str) -> Option<Duration> {
         let entries = self.lock();
         let entry = entries.iter().find(|entry| entry.what.contains(text));
         entry.map(|entry| entry.at)
     }
 
-    /// What the proxy logs, for a subscriber.
+    /// A subscriber for the proxy's events.
     pub(crate) fn recorder(&self) -> Recorder {
         Recorder(self.clone())
     }

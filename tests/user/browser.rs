@@ -1,7 +1,7 @@
-//! A real browser: what it opens by itself, and how much of it at once.
+//! A real browser: the connections and requests that it makes by itself.
 //!
-//! Headless Chromium loads a page through TLS. The page does what pages do, and posts to the server
-//! what came of it; the test waits for that.
+//! Headless Chromium loads a page through TLS. The page does what pages do, and posts the results
+//! to the server; the test waits for that.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
@@ -24,10 +24,10 @@ pub(crate) fn cases() -> Vec<Case> {
     )]
 }
 
-/// Asked for at once. A browser has six connections to a server of HTTP/1.
+/// Requested at once. A browser has six connections to an HTTP/1 server.
 const PARTS: usize = 30;
 
-/// All that it does; more than any window is posted to `/echo`.
+/// The page; more bytes than any window are posted to `/echo`.
 const PAGE: &str = r#"<!doctype html>
 <title>A page</title>
 <link rel="icon" href="data:,">
@@ -69,7 +69,7 @@ onload = () => outcome()
 
 /// A browser with one page. Killed when dropped, with all its processes.
 struct Browser {
-    /// The first of them, which may be a script that starts the others.
+    /// Its first process, which may be a script that starts the others.
     child: Child,
     log: PathBuf,
     _folder: Folder,
@@ -85,9 +85,9 @@ impl Browser {
             .command()
             // Ours is the only page, and it may run as root, where there is no sandbox.
             .args(["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"])
-            // The browser does not know the authority that signed the certificate.
+            // The browser does not trust the test's authority.
             .args(["--ignore-certificate-errors", "--no-proxy-server"])
-            // Without that it leaves when the page is loaded.
+            // Otherwise it exits when the page is loaded.
             .arg("--remote-debugging-port=0")
             .arg(format!(
                 "--user-data-dir={}",
@@ -118,7 +118,8 @@ impl Drop for Browser {
     }
 }
 
-/// The page and all that it asks for, but the socket. Parts are answered when all were asked for.
+/// The page and all that it requests, without the WebSocket. Parts are answered when all were
+/// requested.
 fn site() -> Origin {
     let (asked, gate) = (AtomicUsize::new(0), Gate::default());
     let answer = move |visit: &mut Visit| {
@@ -151,7 +152,7 @@ fn site() -> Origin {
     Origin::scripted(move |visit| while answer(visit) {})
 }
 
-/// Says back what it is told.
+/// Echoes.
 fn sockets() -> Origin {
     Origin::scripted(|visit| {
         if let Ok(mut socket) = tungstenite::accept(visit.stream()) {
@@ -182,7 +183,7 @@ fn a_page_with_all_that_it_asks_for_comes_on_one_connection_of_http_2() {
         outcome,
         r#"{"parts":true,"echo":true,"socket":"hello","style":true,"protocols":["h2"]}"#
     );
-    // The page, its style and its picture, the parts, the echo, the socket, the outcome.
+    // The page, its style and its picture, the parts, the echo, the WebSocket, the results.
     let lines = proxy.wait_for_lines(3 + PARTS + 3);
     for line in &lines {
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The tests of this target: each with the programs that it needs, which others wrote.
+//! The tests of this target, each with the foreign programs that it needs.
 //!
 //! libtest cannot say at run time that a test was not run. So this target has a `main` of its own: a
 //! test whose program is missing counts as ignored, with the reason, and the summary at the end names
@@ -46,7 +46,7 @@ pub(crate) struct NotRun {
     missing: Receiver<Vec<Need>>,
 }
 
-/// Makes tests of `cases`; what of them is not run is said afterwards.
+/// Makes tests of `cases`; the ones that were not run are reported afterwards.
 pub(crate) fn trials(cases: Vec<Case>) -> (Vec<Trial>, NotRun) {
     let wants_all =
         env::var_os(TEST_ALL).is_some_and(|value| !["", "0"].contains(&&*value.to_string_lossy()));
@@ -79,7 +79,7 @@ fn run(case: &Case, wants_all: bool, sender: &Sender<Vec<Need>>) -> Result<Compl
     if wants_all && missing.iter().any(|need| need.is_program()) {
         return Err(format!("{why}; with {TEST_ALL} that is a failure").into());
     }
-    // The summary is written after the last test: its end of the channel is still there.
+    // The summary is written after the last test, so the receiver still exists.
     let _ = sender.send(missing);
     Ok(Completion::ignored_with(why))
 }

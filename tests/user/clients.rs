@@ -1,4 +1,4 @@
-//! Clients that others wrote: curl, those of nghttp2, OpenSSL.
+//! Foreign clients: curl, those of nghttp2, OpenSSL.
 
 use crate::case::{Case, case};
 use crate::need::{H2LOAD, NGHTTP, Need, OPENSSL, curl};
@@ -26,7 +26,7 @@ fn before(origin: &Origin) -> Proxy {
     Setup::of(&[origin]).start()
 }
 
-/// Text in which no piece is like another, in a file, as curl takes it.
+/// Text whose pieces all differ, in a file, as curl takes it.
 fn upload(proxy: &Proxy) -> (String, String) {
     let mut data = String::with_capacity(MUCH + 8);
     for number in 0.. {
@@ -128,7 +128,7 @@ fn curl_is_served_on_unix_sockets() {
     }
 }
 
-/// A proxy that speaks TLS for `a.test`, the file of the authority that signed for it, and its folder.
+/// A proxy with TLS for `a.test`, the file of its authority, and its folder.
 fn behind_tls(origin: &Origin) -> (Proxy, String, Folder) {
     let folder = Folder::new();
     let authority = Authority::new("Test CA");
@@ -174,7 +174,7 @@ fn openssl_is_served() {
     assert!(said.ends_with("\r\n\r\na"), "{output:?}");
 }
 
-/// What a program of nghttp2's says.
+/// The output of a program of nghttp2's.
 #[track_caller]
 fn nghttp2(program: Need, arguments: &[&str]) -> String {
     let output = program.run(arguments);

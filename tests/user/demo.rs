@@ -1,4 +1,4 @@
-//! `evenkeel demo` as a user sees it who starts it and pastes what it prints.
+//! `evenkeel demo` as a user sees it who starts it and pastes the commands of its guide.
 
 use std::process::Command;
 use std::time::Instant;
@@ -84,7 +84,7 @@ fn the_printed_configuration_can_be_saved_and_used() {
     let said = demo.said();
     let from = said.find("[frontend.web]").expect("a configuration");
     let to = said.find("\nTry in another terminal").expect("a guide");
-    // Events come by standard error, and may be read between two lines of the guide.
+    // Events come on standard error, and may be read between two lines of the guide.
     let is_event = |line: &&str| line.starts_with(|first: char| first.is_ascii_digit());
     let lines = said[from..to].lines().filter(|line| !is_event(line));
     let text: String = lines.map(|line| format!("{line}\n")).collect();

@@ -1,4 +1,4 @@
-//! HAProxy before us and behind us: the PROXY protocol is its own.
+//! HAProxy before us and behind us, with its own PROXY protocol.
 
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
@@ -49,7 +49,7 @@ impl Haproxy {
 
 impl Drop for Haproxy {
     fn drop(&mut self) {
-        // It may have ended by itself, and the test has failed then.
+        // It may have ended by itself, and then the test has failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -77,13 +77,13 @@ fn haproxy_tells_us() {
         let lines = proxy.wait_for_lines(1);
         assert_eq!(lines[0].text("client"), "192.0.2.7:4711", "{how}");
         assert_eq!(lines[0].verdict(), (200, "-"), "{how}");
-        // Its checks are LOCAL, or nothing at all: neither is a failure.
+        // Its checks send LOCAL, or nothing at all: neither is a failure.
         assert_eq!(proxy.metric(FAILURES, &[]), 0.0, "{how}");
     }
 }
 
-/// What an HAProxy says of the client whose request reached it through us: the ends of the
-/// connection, and what the header carried besides.
+/// HAProxy's view of the client whose request reached it through us: the ends of the connection,
+/// and the other content of the header.
 #[track_caller]
 fn told_to_haproxy(how: &str, bind: &str, backend: &str) -> (Proxy, Client, String, String) {
     let folder = Folder::new();
@@ -115,7 +115,7 @@ fn we_tell_haproxy() {
     for (how, bind, backend, expected) in [
         ("\"v1\"", "", check, ""),
         (all, "", check, "a.example one"),
-        // Of many exchanges on one connection, the one that it was opened for.
+        // Of many exchanges on one connection, the first one.
         (all, "proto h2", "protocol = \"h2\"", "a.example one"),
     ] {
         let (proxy, client, ends, said) = told_to_haproxy(how, bind, backend);

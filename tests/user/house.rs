@@ -1,4 +1,4 @@
-//! What this target promises of itself: a test that was not run is not passed over in silence.
+//! The promise of this target: a test that was not run is always reported.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub(crate) fn cases() -> Vec<Case> {
 /// A test that needs a program.
 const NEEDY: &str = "clients::nghttp_gets_back_what_it_sends";
 
-/// Runs tests of this target where no program is to be found.
+/// Runs tests of this target without any foreign program.
 #[track_caller]
 fn run_without_programs(test: &str, test_all: &str) -> Output {
     let nothing = Folder::new();
@@ -95,7 +95,7 @@ fn no_test_is_left_out_of_the_list() {
 }
 
 fn tests_with_programs_of_others_stand_here() {
-    // There, a missing program would be a failure. A shell is on every machine.
+    // There, a missing program would be a failure. Every machine has a shell.
     let own = ["env!(\"CARGO_BIN_EXE_evenkeel\")", "\"sh\""];
     let mut files = 0;
     let mut folders = vec![root().join("tests/it"), root().join("tests/sim")];

@@ -47,7 +47,7 @@ fn several_addresses_of_both_families_are_listened_on() {
 
 fn a_star_is_both_families_on_one_port() {
     let origin = Origin::named("a");
-    // A port that was free a moment ago; on both families, since the probe is.
+    // A port that was free a moment ago; on both families, because the probe is.
     let port = {
         let probe = TcpListener::bind("[::]:0").expect("IPv6");
         probe.local_addr().expect("bound").port()

@@ -1,8 +1,8 @@
-//! What a user reads, sees and types: the documents say what is so, the commands on them work, and the
-//! programs that a user has are served.
+//! The documents, commands and programs of a user: the documents are true, their commands work, and
+//! the programs are served.
 //!
-//! Here is the room for programs that others wrote. Where one is missing, its tests are not run, and
-//! the last thing that `cargo test` prints says which: see [`case`]. See `tests/it` for the proxy itself.
+//! Tests with foreign programs are here. If one is missing, its tests are not run, and the last
+//! output of `cargo test` names it: see [`case`]. See `tests/it` for the proxy itself.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,5 +1,5 @@
-//! What tests need beyond a toolchain: above all real programs, with which a user would try it.
-//! `.ci/packages` installs them all.
+//! The needs of tests beyond a toolchain: mainly real programs that users run. `.ci/packages`
+//! installs them all.
 
 use std::env;
 use std::io::Write as _;
@@ -8,10 +8,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// What a test needs and a machine may lack.
+/// A need of a test that a machine may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Need {
-    /// A program of others, and the Debian package that has it.
+    /// A foreign program, and its Debian package.
     Program(&'static str, &'static str),
     /// `::1`, which many containers lack.
     Ipv6,
@@ -34,7 +34,7 @@ pub(crate) const IPV6: Need = Need::Ipv6;
 const OF_ADMINISTRATORS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 impl Need {
-    /// What it is called.
+    /// Its name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Program(name, _) => name,
@@ -50,12 +50,12 @@ impl Need {
         }
     }
 
-    /// Whether it can be installed. The rest is the machine's.
+    /// Whether it can be installed. Other needs depend on the machine.
     pub(crate) fn is_program(self) -> bool {
         matches!(self, Self::Program(..))
     }
 
-    /// Whether it is there.
+    /// Whether the machine has it.
     pub(crate) fn is_met(self) -> bool {
         match self {
             Self::Program(..) => self.path().is_some(),

@@ -95,7 +95,8 @@ fn nginx_behind_us_never_answers_for_a_route_that_was_passed_by() {
         let mut ask = |path: &str| {
             let response = client.ask(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n"));
             if response.status() == 400 {
-                // Ours says so and keeps the connection; nginx's, of a path that it refuses, too.
+                // Our answer has it and keeps the connection; nginx's, to a path that it refuses,
+                // too.
                 if response.field("connection") == Some("close") {
                     client = proxy.client();
                 }

@@ -1,4 +1,4 @@
-//! The real program as a child of a test: started, listened to, told to end.
+//! The real program as a child of a test: started, read from, ended.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long anything is waited for: far longer than it takes.
+/// The longest wait for anything: far longer than it takes.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `evenkeel`, running. Killed when dropped.
 pub(crate) struct Program {
     child: Child,
     lines: Receiver<String>,
-    /// All that it has said and that was listened to.
+    /// All of its output that was read.
     said: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ impl Program {
     /// A demo on free ports: its guide is printed, and its servers are up.
     pub(crate) fn demo() -> Self {
         let mut demo = Self::start("demo --listen 127.0.0.1:0 --admin 127.0.0.1:0");
-        // One is said on standard output and the other on standard error: either may be heard first.
+        // One is on standard output and the other on standard error: either may be read first.
         let first = demo.wait_for_either("Ctrl-C ends it.", "3 of 3 up");
         if first.contains("Ctrl-C") {
             demo.wait_for("3 of 3 up");
@@ -65,7 +65,7 @@ impl Program {
         }
     }
 
-    /// The next line that has `text` in it; those before it were said.
+    /// The next line with `text` in it; earlier lines are kept in `said`.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
         self.wait_for_either(text, text)
     }
@@ -84,7 +84,7 @@ impl Program {
         }
     }
 
-    /// All that was listened to so far.
+    /// All output that was read so far.
     pub(crate) fn said(&self) -> String {
         self.said.join("\n")
     }
@@ -99,7 +99,7 @@ impl Program {
         kill_process(self.pid(), signal).expect("it runs");
     }
 
-    /// How it ended, once it has; all that it said is listened to then.
+    /// Its exit status, once it has ended; then all of its output has been read.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + TIMEOUT;
         loop {
@@ -123,12 +123,12 @@ impl Drop for Program {
     }
 }
 
-/// What a shell says and how it ends when it is given `line`.
+/// The output of a shell that runs `line`, and its exit status.
 pub(crate) fn shell(line: &str) -> (String, ExitStatus) {
     shell_with(line, |_| {})
 }
 
-/// The same, in surroundings that `prepare` makes.
+/// The same, in an environment that `prepare` makes.
 pub(crate) fn shell_with(line: &str, prepare: impl FnOnce(&mut Command)) -> (String, ExitStatus) {
     let mut command = Command::new("sh");
     command.args(["-c", line]);
@@ -152,7 +152,7 @@ pub(crate) fn address_in(line: &str) -> SocketAddr {
 fn listen_to(pipe: impl Read + Send + 'static, sender: Sender<String>) {
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            // The test may have heard enough.
+            // The test may have read enough.
             let _ = sender.send(line);
         }
     });

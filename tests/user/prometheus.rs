@@ -1,4 +1,4 @@
-//! What Prometheus's own checker says of our metrics. `.ci/scrape` has a real Prometheus scrape them.
+//! Prometheus's own checker on our metrics. `.ci/scrape` has a real Prometheus scrape them.
 
 use crate::case::{Case, case};
 use crate::need::PROMTOOL;

@@ -1,4 +1,4 @@
-//! README.md, held to what is so: its configurations load, its commands run, its links lead somewhere.
+//! README.md, checked: its configurations load, its commands run, its links lead somewhere.
 //!
 //! A block of commands is run line by line in a directory that has the file `evenkeel.toml` of the
 //! page, with free ports and with the servers of a demo. A block with the mark `build` holds
@@ -73,7 +73,7 @@ fn blocks() -> Vec<Block> {
     blocks
 }
 
-/// The texts of the blocks that begin so.
+/// The texts of the blocks with this language and mark.
 fn texts(language: &str, mark: &str) -> Vec<String> {
     let blocks = blocks().into_iter();
     let fitting = blocks.filter(|block| block.language == language && block.mark == mark);
@@ -225,7 +225,7 @@ fn links_lead_to_files() {
     assert!(count > 10);
 }
 
-/// The names by which links lead to the sections of a page.
+/// The anchors of the sections of a page.
 fn sections(page: &str) -> impl Iterator<Item = String> + '_ {
     let titles = page.lines().filter(|line| line.starts_with('#'));
     titles.map(|line| {
@@ -270,12 +270,12 @@ impl Surroundings {
         fs::create_dir_all(directory.join("bin")).expect("a directory");
         fs::write(directory.join("evenkeel.toml"), configuration).expect("it writes");
         symlink(EVENKEEL, directory.join("bin/evenkeel")).expect("it links");
-        // curl fails where the page expects an answer and there is an error.
+        // curl must fail when the page expects an answer and there is an error.
         fs::write(directory.join(".curlrc"), "fail\n").expect("it writes");
         Self { directory }
     }
 
-    /// What shall be found under the name of the program: this one, and no other of this machine.
+    /// Makes the name of the program mean this one, and no other of this machine.
     fn runs(&self, program: &Program) {
         let pidof = self.directory.join("bin/pidof");
         let script = format!("#!/bin/sh\necho {}\n", program.pid());

@@ -1,7 +1,7 @@
-//! What is refused: the page `conf/reference/refusals.md`, made from the table here, and each of its
-//! rows sent as bytes to a proxy that runs.
+//! Refusals: the page `conf/reference/refusals.md`, made from the table here, with each of its rows
+//! sent as bytes to a running proxy.
 //!
-//! `EVENKEEL_BLESS=1 cargo test` writes the page anew.
+//! `EVENKEEL_BLESS=1 cargo test` writes the page.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
@@ -32,7 +32,7 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Who finds out.
+/// The part that refuses.
 #[derive(Clone, Copy, PartialEq)]
 enum By {
     Parser,
@@ -40,10 +40,10 @@ enum By {
     Routing,
 }
 
-/// What is not passed on.
+/// A message that is refused.
 struct Refusal {
     what: &'static str,
-    /// All that `what` names.
+    /// An example of each message in `what`.
     examples: Vec<String>,
     by: By,
     status: u16,
@@ -51,11 +51,11 @@ struct Refusal {
     why: &'static str,
 }
 
-/// What looks as if it would be refused, and is not.
+/// A message that looks as if it would be refused, and passes.
 struct Passed {
     what: &'static str,
     bytes: String,
-    /// Stands in what the server gets.
+    /// A text in the request that the server gets.
     sees: &'static str,
     how: &'static str,
 }
@@ -140,7 +140,7 @@ fn refusals() -> Vec<Refusal> {
     ]
 }
 
-/// What a server of HTTP/1 may not answer.
+/// Invalid answers of an HTTP/1 server.
 #[rustfmt::skip]
 fn answers() -> Vec<(&'static str, Vec<String>)> {
     let ok = |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
@@ -224,12 +224,12 @@ fn passed() -> Vec<Passed> {
     ]
 }
 
-/// A field by which a client says something of itself, or of those before it.
+/// A field by which a client reports something about itself, or about proxies before it.
 struct Claim {
     what: &'static str,
-    /// As a request has them.
+    /// The lines in the request.
     fields: &'static [&'static str],
-    /// What becomes of it from a client that is not among `trusted_proxies`: what the server sees of it.
+    /// What the server sees of it from a client that is not among `trusted_proxies`.
     stranger: (&'static str, Option<&'static str>),
     /// The same from one that is.
     trusted: (&'static str, Option<&'static str>),
@@ -398,11 +398,11 @@ fn a_chunk_that_is_malformed_is_not_passed_on() {
         logged.contains("\"reason\":\"request.body.malformed\""),
         "{logged}"
     );
-    // The server's request never comes to its end.
+    // The server never gets the end of the request.
     assert!(rig.requests.try_recv().is_err());
 }
 
-/// A proxy with an access log, in front of a server that writes down what it gets.
+/// A proxy with an access log, in front of a server that records requests.
 struct Rig {
     proxy: Option<Proxy>,
     address: SocketAddr,
@@ -483,7 +483,7 @@ impl Rig {
         }
     }
 
-    /// The next line of the access log, once it is there.
+    /// The next line of the access log.
     fn next_log_line(&mut self) -> String {
         let deadline = Instant::now() + TIMEOUT;
         loop {
@@ -508,7 +508,7 @@ impl Drop for Rig {
     }
 }
 
-/// Reads one whole request and answers it; `None` when it never came to its end.
+/// Reads one whole request and answers it; `None`: its end never came.
 fn take_request(mut stream: TcpStream) -> Option<String> {
     let mut request = Vec::new();
     let mut room = [0; 4096];

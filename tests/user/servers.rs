@@ -1,5 +1,5 @@
-//! Real servers behind us, each with its own way to write answers: what they say is read as they meant it,
-//! and connections to them are used again.
+//! Real servers behind us, each with its own way to write answers: their answers are read
+//! correctly, and connections to them are reused.
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -73,7 +73,7 @@ struct Server {
 }
 
 impl Server {
-    /// `program` with `arguments`, which are given the folder and the socket.
+    /// Starts `program` with `arguments`, which get the folder and the socket.
     #[track_caller]
     fn start(program: Need, arguments: impl Fn(&Folder, &Path) -> Vec<String>) -> Self {
         let folder = Folder::new();
@@ -100,7 +100,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself, and the test has failed then.
+        // It may have ended by itself, and then the test has failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -114,7 +114,7 @@ fn post(client: &mut Client, fields: &str, body: &str) -> String {
     response.text()
 }
 
-/// Requests of every kind in turn, so that each follows each other kind on a connection that is kept.
+/// Requests of every kind in turn, so that each follows each other kind on a kept connection.
 fn talk(proxy: &Proxy, one: impl Fn(&mut Client)) {
     let mut client = proxy.client();
     for _ in 0..3 {
@@ -133,7 +133,7 @@ fn talk(proxy: &Proxy, one: impl Fn(&mut Client)) {
     assert!(reused >= 8.0, "{reused}");
 }
 
-/// What an application answers.
+/// Checks the answers of an application.
 fn ask_application(client: &mut Client) {
     assert_eq!(client.get("/pieces").text(), "one two three");
     assert_eq!(client.get("/none").status(), 304);

@@ -1,6 +1,6 @@
-//! The cells of the edge: what clients do there, and with which face of the proxy.
+//! The cells of the edge: the work of the clients, and the face of the proxy.
 //!
-//! `load` and `idle` do what stands here, `edge` and `report` name it.
+//! `load` and `idle` do this work, `edge` and `report` name it.
 
 use clap::ValueEnum;
 
@@ -10,11 +10,11 @@ use crate::proxies::Proxy;
 
 use super::client::{Group, Page, Speech};
 
-/// Client connections at rest. Half of what the cell without TLS has: they are opened one after another,
-/// and the first must not be given up before the last is there.
+/// Idle client connections. Half of the number in the cell without TLS: they are opened one after
+/// another, and the first must not be closed before the last is open.
 const IDLE_CONNECTIONS: usize = 4_000;
 
-/// WebSockets at rest. A proxy has two descriptors for each and 20,000 in all.
+/// Idle WebSockets. A proxy has two descriptors for each and 20,000 in all.
 const IDLE_TUNNELS: usize = 9_800;
 
 /// One table. The names are those of the command line.
@@ -45,13 +45,13 @@ pub(crate) enum Cell {
     IdleWs,
 }
 
-/// What the clients of a cell do.
+/// The work of a cell's clients.
 pub(crate) enum Work {
     Requests(Requests),
     Handshakes(Handshakes),
-    /// What the generator of the HTTP/1.1 cells does in this one.
+    /// The same as the generator of the HTTP/1.1 cells.
     Plain(cell::Cell),
-    /// So many connections.
+    /// So many idle connections.
     Rest(Speech, usize),
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Requests {
     pub(crate) streams: usize,
 }
 
-/// Connections that end once the handshake is through.
+/// Connections that end after the handshake.
 #[derive(Clone, Copy)]
 pub(crate) struct Handshakes {
     pub(crate) group: Group,
@@ -74,7 +74,7 @@ pub(crate) struct Handshakes {
     pub(crate) connections: usize,
 }
 
-/// Whether a client brings a ticket.
+/// Whether a client has a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Full,
@@ -129,7 +129,7 @@ impl Cell {
         }
     }
 
-    /// Why `proxy` has none: as the end of a sentence about it.
+    /// Why `proxy` has no row: as the end of a sentence about it.
     pub(crate) fn has_no_row(self, proxy: Proxy) -> Option<&'static str> {
         match (self, proxy) {
             (Self::HandshakeMlkem, Proxy::Haproxy | Proxy::Nginx) => {

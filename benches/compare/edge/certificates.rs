@@ -1,4 +1,4 @@
-//! The certificates that all proxies of a run serve: made at its start, worth nothing after it.
+//! The certificates of all proxies of a run: made at its start, useless after it.
 
 use std::path::Path;
 use std::{fs, io};

@@ -1,7 +1,7 @@
-//! One client of the edge: opens a connection, asks on it, and checks the answer.
+//! One client of the edge: opens a connection, sends requests, and checks the answers.
 //!
 //! By tokio, rustls and the h2 crate, in a process of its own. `load` and `idle` have many of them,
-//! `probe` has one, to see whether a proxy is there.
+//! `probe` has one to test whether a proxy answers.
 
 mod h1;
 mod h2;
@@ -22,25 +22,25 @@ pub(crate) use self::h2::Requester;
 pub(crate) use self::tickets::{Keep, Tickets};
 pub(crate) use self::tls::{Group, connect, connector};
 
-/// What a client speaks.
+/// The protocol of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Speech {
     H1OverTls,
     H2OverTls,
-    /// In the clear.
+    /// Without TLS.
     H2,
-    /// In the clear, by an upgrade of HTTP/1.1.
+    /// Without TLS, by an upgrade of HTTP/1.1.
     WebSocket,
 }
 
-/// What is asked for.
+/// The requested page.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page {
     pub(crate) path: &'static str,
     pub(crate) bytes: u64,
 }
 
-/// What an exchange that did not break came to.
+/// The result of an exchange that did not break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Proper,
@@ -82,7 +82,7 @@ impl Client {
             Speech::H2OverTls | Speech::H2 => b"h2",
             Speech::H1OverTls | Speech::WebSocket => b"http/1.1",
         };
-        // Each of a cell's connections is made once: nothing is to be resumed.
+        // Each of a cell's connections is made once: no session is resumed.
         let tickets = Tickets::new(Keep::Nothing);
         Ok(Self {
             target,
@@ -106,7 +106,7 @@ impl Client {
 }
 
 impl Connection {
-    /// Asks for `page`; of a WebSocket, for the answer to a message. `buffer` is for what comes.
+    /// Requests `page`; on a WebSocket, sends a message. `buffer` is for the answer.
     pub(crate) async fn ask(&mut self, page: Page, buffer: &mut [u8]) -> io::Result<Answer> {
         match self {
             Self::H1(stream) => h1::ask(stream, page, buffer).await,
@@ -135,7 +135,7 @@ pub(crate) async fn dial(target: SocketAddr) -> io::Result<TcpStream> {
 async fn upgrade(mut stream: TcpStream) -> io::Result<TcpStream> {
     stream.write_all(websocket::UPGRADE).await?;
     let head = h1::read_head(&mut stream).await?;
-    // Nothing may follow it unasked; `message` would find it.
+    // No byte may follow it unasked; `message` would find it.
     if crate::wire::status(&head) == 101 {
         Ok(stream)
     } else {

@@ -1,6 +1,6 @@
-//! The edge's idle connections: opened, asked once on, left to rest, and asked again.
+//! The edge's idle connections: opened, used once, left idle, and used again.
 //!
-//! As `crate::idle` does it for HTTP/1.1 in the clear, and its result is of the same kind.
+//! As `crate::idle` does for HTTP/1.1 without TLS, with a result of the same kind.
 
 use std::io;
 use std::net::SocketAddr;

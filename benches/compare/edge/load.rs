@@ -1,9 +1,8 @@
 //! The load of the edge's cells: a closed loop of requests, or of handshakes.
 //!
-//! Like the generator of the HTTP/1.1 cells it reads the proxy's processor time itself, at the edges of
-//! the measured window, and prints one line of JSON. It is by far dearer than that one, TLS and HTTP/2
-//! being what they are: it may well be the slower side. What an exchange costs the proxy stands all the
-//! same.
+//! Like the generator of the HTTP/1.1 cells it reads the proxy's processor time itself, at the
+//! edges of the measured window, and prints one line of JSON. With TLS and HTTP/2 it costs far more
+//! than that one and may be the slower side. The proxy's cost of an exchange is valid all the same.
 
 mod handshakes;
 mod requests;
@@ -26,10 +25,10 @@ use super::client::block_on;
 
 use self::score::Score;
 
-/// How long after the window what is still open may take to be answered.
+/// How long after the window open exchanges may take to be answered.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
-/// How soon a connection that broke is made again: a proxy that refuses everything would otherwise be
-/// asked in a loop without end.
+/// The pause before a broken connection is made again: without it, a proxy that refuses everything
+/// would be asked in an endless loop.
 const RETRY_AFTER: Duration = Duration::from_millis(10);
 
 #[derive(Args)]
@@ -73,7 +72,7 @@ async fn measure(options: &Options) -> io::Result<Tally> {
     score.close_window();
     let window = begin.elapsed();
     let (cpu, others) = Usage::now(&options.pid, &options.origin_pid)?.since(before);
-    // Those that hang are what is counted then.
+    // Exchanges that hang are counted then.
     timeout(LAST_ANSWERS, all(&mut clients)).await.ok();
     Ok(Tally {
         window,

@@ -53,7 +53,7 @@ pub(crate) fn print(
     }
 }
 
-/// What the settings are printed for.
+/// The faces whose settings are printed.
 const FACES: [(Face, &str); 5] = [
     (Face::Tls(Key::Ecdsa), "with TLS"),
     (Face::H2, "with HTTP/2 in the clear"),
@@ -85,14 +85,14 @@ fn handshake_table(rows: &[&Measurement]) -> Table {
     })
 }
 
-/// The columns' names that are not the same in all tables.
+/// The names of columns that differ between tables.
 struct Words {
     cpu: &'static str,
     rate: &'static str,
     last: &'static str,
 }
 
-/// `last` gives the last column but one, from a proxy's rounds.
+/// `last` computes the last column but one, from a proxy's rounds.
 fn table(rows: &[&Measurement], words: &Words, last: fn(&[&Measurement]) -> String) -> Table {
     let has_row = |proxy: Proxy| rows.iter().any(|it| it.proxy == proxy);
     let peers: Vec<Proxy> = PEERS.into_iter().filter(|&it| has_row(it)).collect();

@@ -1,6 +1,6 @@
-//! One client connection: sends the request, reads the answer, and says what became of it.
+//! One client connection: sends the request, reads the answer, and returns the outcome.
 //!
-//! It decides nothing about when: `load` begins exchanges and settles their outcomes.
+//! It decides no times: `load` begins exchanges and settles their outcomes.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,17 +12,17 @@ use crate::cell::{Reuse, Traffic};
 use crate::poll::{Interest, Poller};
 use crate::wire;
 
-/// Heads come in whole with the first read; most of a long body is left to be dropped by the kernel.
+/// Heads arrive whole with the first read; most of a long body is left for the kernel to drop.
 const HEAD_BYTES: usize = 4 * 1024;
 
-/// A slot for a connection that gets a new socket when the old one is gone.
+/// A slot for a connection that gets a new socket when the old one is closed.
 pub(super) struct Connection {
     stream: Option<TcpStream>,
     state: State,
     interest: Interest,
     /// When the open exchange was due.
     due_ns: u64,
-    /// A head that has not arrived whole.
+    /// The part of an incomplete head.
     unread: Vec<u8>,
 }
 
@@ -36,11 +36,11 @@ enum State {
     Body {
         left: u64,
     },
-    /// The answer is there; the proxy closes, so that the port rests on its side and not on ours.
+    /// The answer has come; the proxy closes, so that the port waits on its side and not on ours.
     Closing,
 }
 
-/// What became of an exchange when its socket was ready.
+/// The outcome of an exchange when its socket was ready.
 pub(super) enum Outcome {
     /// Nothing yet; the connection waits to be ready again.
     Pending,
@@ -51,7 +51,7 @@ pub(super) enum Outcome {
     Gone,
 }
 
-/// What the connection is good for after an answer.
+/// What follows on the connection after an answer.
 #[derive(Clone, Copy)]
 pub(super) enum After {
     Reuse,
@@ -85,7 +85,7 @@ impl Connection {
         )
     }
 
-    /// Never waits: a full accept queue must hold up this connection and not the generator.
+    /// Never waits: a full accept queue must delay this connection and not the generator.
     pub(super) fn connect(
         &mut self,
         target: SocketAddr,
@@ -122,7 +122,7 @@ impl Connection {
         self.state = State::Idle;
     }
 
-    /// The answer came; the next to happen is that the proxy closes.
+    /// The answer came; next the proxy closes.
     pub(super) fn await_close(&mut self) {
         self.state = State::Closing;
     }
@@ -138,7 +138,7 @@ impl Connection {
         self.state = State::Sending { sent: 0 };
     }
 
-    /// Goes on as far as it can with one call to the kernel.
+    /// Continues as far as it can with one call to the kernel.
     pub(super) fn proceed(
         &mut self,
         traffic: &Traffic,
@@ -181,7 +181,7 @@ impl Connection {
                 };
                 Ok(Outcome::Pending)
             }
-            // A socket that is still connecting says the same.
+            // A socket that is still connecting returns the same error.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Outcome::Pending),
             Err(error) => Err(error),
         }
@@ -213,7 +213,7 @@ impl Connection {
             return Ok(Outcome::Pending);
         };
         if !(200..300).contains(&wire::status(bytes)) {
-            // Not worth reading its body: the cell is invalid already.
+            // Its body is not read: the cell is invalid already.
             return Ok(Outcome::Refused(After::Reopen));
         }
         let here = (bytes.len() - head.bytes) as u64;
@@ -243,8 +243,8 @@ impl Connection {
         let wanted = usize::try_from(left)
             .unwrap_or(usize::MAX)
             .min(buffer.len());
-        // TRUNC: the kernel drops the bytes instead of copying them (tcp(7)). The proxy is to be the
-        // slowest part, and what a client does with a body is not its concern.
+        // TRUNC: the kernel drops the bytes instead of copying them (tcp(7)). The proxy should be
+        // the slowest part, and the client's use of a body does not concern it.
         match recv(self.stream()?, &mut buffer[..wanted], RecvFlags::TRUNC) {
             Ok((_, 0)) => Ok(Outcome::Broken),
             Ok((_, read)) if read as u64 == left => {
@@ -261,7 +261,7 @@ impl Connection {
         }
     }
 
-    /// Nothing is to come but the end. Bytes that were not asked for are a broken proxy.
+    /// Only the end may come. Unexpected bytes are a defect of the proxy.
     fn read_end(&mut self, buffer: &mut [u8]) -> io::Result<Outcome> {
         match self.stream()?.read(buffer) {
             Ok(0) => Ok(Outcome::Gone),

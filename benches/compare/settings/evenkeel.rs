@@ -16,7 +16,7 @@ pub(crate) fn config(places: &Places, mode: Mode, face: Face) -> String {
             let _ = writeln!(text, "tls = {{ certificates = [\"{}\"] }}", file.display());
         }
         Face::Tcp => text.push_str("mode = \"tcp\"\n"),
-        // A port in the clear takes HTTP/2 and upgrades as it is.
+        // A port without TLS accepts HTTP/2 and upgrades by default.
         Face::Plain | Face::H2 | Face::H2Both | Face::Upgrades => {}
     }
     let _ = writeln!(

@@ -10,7 +10,7 @@ use super::Places;
 pub(crate) enum Bytes {
     /// As by default.
     Copied,
-    /// By splice(2), where HAProxy thinks that it pays.
+    /// By splice(2), where HAProxy expects a gain.
     Spliced,
 }
 
@@ -49,7 +49,7 @@ frontend stats
         ),
         Mode::Off => ("", String::new()),
     };
-    // As many as 20,000 descriptors allow, where that many come.
+    // As many as 20,000 descriptors allow, if that many come.
     let connections = match face {
         Face::Upgrades => 9_900,
         _ => 9_500,
@@ -91,8 +91,8 @@ const TCP: &str = "    mode tcp\n";
 
 fn http(face: Face) -> String {
     let more = match face {
-        // As in Debian's own file: else each connection that sends no request has its line, which the
-        // handshake cells would pay for.
+        // As in Debian's own file: else each connection without a request has a line, at the cost
+        // of the handshake cells.
         Face::Tls(_) => "    option dontlognull\n",
         Face::Upgrades => "    timeout tunnel 1h\n",
         _ => "",

@@ -1,7 +1,7 @@
-//! For `reload-33000`: so many hosts with a backend each, of which one comes and goes.
+//! For `reload-33000`: so many hosts with a backend each, one of which is added and removed.
 //!
-//! Each proxy is set up as its documentation has it for many hosts: HAProxy with a map file, nginx with a
-//! `server` and an `upstream` for each.
+//! Each proxy is configured as its documentation recommends for many hosts: HAProxy with a map
+//! file, nginx with a `server` and an `upstream` for each.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,10 +11,10 @@ use crate::proxies::Proxy;
 
 use super::Places;
 
-/// The host that comes and goes. A host that no route has is not answered 200.
+/// The host that is added and removed. Without a route it is not answered 200.
 pub(crate) const CHANGED: &str = "changed.test";
 
-/// Whether [`CHANGED`] is there.
+/// Whether [`CHANGED`] is configured.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Variant {
     Without = 0,
@@ -37,7 +37,8 @@ pub(crate) fn config(proxy: Proxy, places: &Places, hosts: usize, variant: Varia
     }
 }
 
-/// A file beside the configuration that changes with it, written once and given to be written again.
+/// A file beside the configuration that changes with it: writes it, and returns it to be written
+/// again.
 pub(crate) fn write_beside(
     proxy: Proxy,
     places: &Places,
@@ -53,14 +54,14 @@ pub(crate) fn write_beside(
     }
     let path = map_of(places);
     if variant == Variant::Without {
-        // What fails here is told by HAProxy, which does not start without it.
+        // HAProxy reports an error here: it does not start without the file.
         let _ = fs::write(&path, &map);
     }
     Some((path, map))
 }
 
-/// Hosts with their backends: the address itself, by which readiness is asked for, the numbered ones, and
-/// the last.
+/// Hosts with their backends: the address itself, to test readiness, the numbered ones, and the
+/// last.
 fn all(places: &Places, hosts: usize, variant: Variant) -> Vec<(String, String)> {
     let numbered = (0..hosts - 2).map(|index| (format!("host{index}.test"), format!("app{index}")));
     let own = [
@@ -70,7 +71,7 @@ fn all(places: &Places, hosts: usize, variant: Variant) -> Vec<(String, String)>
     numbered.chain(own).collect()
 }
 
-/// Backends with their servers. Only two of them are there.
+/// Backends with their servers. Only two of the servers exist.
 fn backends(places: &Places, hosts: usize) -> Vec<(String, String)> {
     let [first, second] = places.servers;
     let numbered = (0..hosts - 2).map(|index| {

@@ -12,7 +12,7 @@ pub(crate) fn config(places: &Places, mode: Mode, face: Face) -> String {
         Face::Tcp => format!("load_module {NGINX_STREAM};\n"),
         _ => String::new(),
     };
-    // Of both sides.
+    // On both sides.
     let connections = match face {
         Face::Upgrades => 19_900,
         _ => 10_240,

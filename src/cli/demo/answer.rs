@@ -31,7 +31,7 @@ const STOP: Duration = Duration::from_secs(5);
 /// A response, and what the server does after it.
 pub(super) struct Answer {
     pub(super) response: Response<Full<Bytes>>,
-    /// The server stops for this time; `None`: it goes on.
+    /// The server stops for this time; `None`: it continues.
     pub(super) stop: Option<Duration>,
 }
 

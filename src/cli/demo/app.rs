@@ -1,8 +1,9 @@
-//! A small app server to put the proxy before: it says its name, and can be slow, fail or go away.
+//! A small app server behind the proxy of the demo: it answers with its name, and can be slow, fail
+//! or stop.
 //!
-//! `demo` starts three of them on loopback inside its own process. What a request asks for is decided
-//! in `answer`; here connections are accepted, and broken when the server is told to stop for a
-//! while. For playing only: nothing in the proxy knows of it.
+//! `demo` starts three of them on loopback inside its own process. `answer` reads what a request
+//! asks for; this file accepts connections, and closes them when the server must stop for a while.
+//! For playing only: the proxy itself does not know them.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -32,7 +33,7 @@ const MAX_CONNECTIONS: usize = 4096;
 /// For a request head, and between two requests: longer than the proxy keeps a connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Until something is tried again that failed: accepting, or listening after a stop.
+/// The pause before another try to accept, or to listen after a stop.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// An app server that listens and does not accept yet.
@@ -48,7 +49,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The system's error.
     pub(super) async fn bind(name: &str, network: &Network) -> io::Result<Self> {
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let socket = listen(network, any_port).await?;
@@ -70,11 +71,11 @@ impl App {
         self.address
     }
 
-    /// Serves until it is dropped, with a pause whenever a request asked for one.
+    /// Serves until it is dropped, with a pause after each request for one.
     ///
     /// # Errors
     ///
-    /// What the system says when it can watch no further descriptor.
+    /// The system's error when it can watch no further descriptor.
     pub(super) async fn run(self) -> io::Result<Infallible> {
         let name: Rc<str> = self.name.into();
         let mut socket = self.socket;
@@ -92,13 +93,13 @@ impl App {
     }
 }
 
-/// Accepts until a request asks for a stop, and says how long that shall last. What is open then is
-/// closed.
+/// Accepts until a request asks for a stop, and returns the length of the stop. Open connections
+/// are then closed.
 async fn serve_until_stopped(listener: Listener, name: &Rc<str>) -> Duration {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    // One is enough: whatever the others ask for, they are closed.
+    // One is enough: the other connections are closed whatever they ask for.
     let (stop, mut stops) = mpsc::channel(1);
-    // Never sent to: that it is dropped tells the connections.
+    // Nothing is sent: the drop of the sender signals the connections.
     let (_open, closed) = watch::channel(());
     let accept = async {
         loop {
@@ -138,15 +139,17 @@ async fn serve(stream: Stream, name: Rc<str>, stop: mpsc::Sender<Duration>) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
-    // A client that breaks off is its own business.
+    // An error here is the client's: it broke off.
     let _ = connection.await;
-    // Only now: who asked for the stop has the answer, since that closes the connection.
+    // Only now: the client that asked for the stop has got its answer, because the answer closes
+    // the connection.
     if let Some(pause) = wanted.get() {
         let _ = stop.try_send(pause);
     }
 }
 
-/// The address once more. It was free to be taken, so that may need some tries.
+/// Listens on the address again. Another process may hold it for a while, so this may need several
+/// tries.
 async fn listen_again(network: &Network, address: SocketAddr, name: &str) -> Socket {
     let mut has_said = false;
     loop {
@@ -192,7 +195,7 @@ mod tests {
 
     use super::*;
 
-    /// How long a condition is waited for.
+    /// The longest wait for a condition.
     const TIMEOUT: Duration = Duration::from_secs(20);
 
     fn with_app<F: Future<Output = ()>>(test: impl FnOnce(SocketAddr) -> F) {
@@ -210,7 +213,7 @@ mod tests {
         Network::System.connect(&address.into()).await
     }
 
-    /// Everything that the server says until it closes the connection.
+    /// Everything that the server sends until it closes the connection.
     async fn ask(address: SocketAddr, target: &str) -> io::Result<String> {
         let mut stream = connect(address).await?;
         let request = format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");

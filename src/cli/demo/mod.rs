@@ -1,7 +1,7 @@
 //! `evenkeel demo`: the proxy before three app servers of its own, to see it work without a file.
 //!
-//! It runs as with `evenkeel run`, but that its configuration is made here. `words` is what it says,
-//! `app` and `answer` are the app servers.
+//! It runs as with `evenkeel run`, except that its configuration is made here. `words` has its
+//! texts, `app` and `answer` are the app servers.
 
 mod answer;
 mod app;
@@ -50,7 +50,7 @@ fn play(arguments: &DemoArguments) -> Result<Ending, CannotStart> {
             .map(|app| (app.name().to_owned(), app.address()))
             .collect(),
     };
-    // Warnings only until the guide is printed: what it tells need not be said before it.
+    // Only warnings until the guide is printed, which says the rest.
     let logging = logging::start(LogLevel::Warn, LogFormat::Human).ok();
     let signals = Signals::catch().map_err(no_system)?;
     let proxy = start(words::configuration(&places))?;
@@ -68,7 +68,7 @@ fn play(arguments: &DemoArguments) -> Result<Ending, CannotStart> {
     Ok(signals.run(proxy, serve(apps)))
 }
 
-/// Names each address that cannot be had, with the flag that changes it.
+/// Reports each address that cannot be bound, with the flag that changes it.
 async fn see_if_free(arguments: &DemoArguments, network: &Network) -> Result<(), CannotStart> {
     let mut faults = Vec::new();
     for (flag, address) in [("--listen", arguments.listen), ("--admin", arguments.admin)] {
@@ -115,13 +115,13 @@ fn start(text: String) -> Result<Proxy, CannotStart> {
         network: Network::System,
         source: Source::Text { name, text },
         loaded,
-        // Ours: a proxy that had it would show everything from its start on.
+        // The demo has its own logging: that of the proxy would log everything from its start on.
         logging: None,
     })
 }
 
 fn say(guide: &str, logging: Option<&LoggingHandle>) {
-    // When it cannot be written it is not read either, and the demo runs as well.
+    // If it cannot be written, the demo runs all the same.
     let _ = io::stdout().write_all(guide.as_bytes());
     let _ = io::stdout().flush();
     if let Some(logging) = logging {

@@ -1,8 +1,8 @@
-//! What the demo says: the configuration that it runs with, and what to try.
+//! The texts of the demo: its configuration, and what to try.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Who listens where.
+/// The addresses of the demo.
 pub(super) struct Places {
     /// The frontend.
     pub(super) listen: SocketAddr,
@@ -12,7 +12,7 @@ pub(super) struct Places {
     pub(super) apps: Vec<(String, SocketAddr)>,
 }
 
-/// A whole configuration, to run with and to start one's own from.
+/// A whole configuration, for the demo and as a start for one's own.
 pub(super) fn configuration(places: &Places) -> String {
     let Places {
         listen,
@@ -46,7 +46,7 @@ timeout = "0s"       # Ctrl-C does not wait for open requests; the default is 30
     )
 }
 
-/// What is said when everything runs.
+/// The text that is printed when everything runs.
 pub(super) fn guide(places: &Places) -> String {
     let web = reachable(places.listen);
     let admin = reachable(places.admin);
@@ -84,7 +84,7 @@ Ctrl-C ends it. Events:
     )
 }
 
-/// `address`, or where a client on this host finds what listens on all addresses.
+/// `address`, with loopback in place of all addresses of the host.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         ip if !ip.is_unspecified() => ip,

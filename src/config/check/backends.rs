@@ -1,4 +1,4 @@
-//! Names of backends: those that lead nowhere, and backends that nothing leads to.
+//! Names of backends: unknown names, and backends that are never used.
 
 use std::collections::HashSet;
 
@@ -8,11 +8,11 @@ use crate::config::report::Report;
 use crate::config::suggest;
 use crate::plan::{BackendReference, Frontend, Mode, Plan, Target};
 
-/// So many unknown names get a "did you mean", for which each is compared with all that there are:
-/// more of them have one cause.
+/// Only so many unknown names get a "did you mean", because each is compared with all names. More
+/// unknown names than that have one cause.
 const MOST_COMPARED: usize = 20;
 
-/// Reports each name of a backend that no backend has.
+/// Reports each unknown name of a backend.
 pub(super) fn refuse_unknown(plan: &Plan, report: &mut Report<'_>) {
     let defined: HashSet<&Name> = plan.backends.iter().map(|backend| &backend.name).collect();
     let names = || plan.backends.iter().map(|backend| backend.name.as_str());
@@ -40,10 +40,10 @@ pub(super) fn refuse_unknown(plan: &Plan, report: &mut Report<'_>) {
     }
 }
 
-/// Warns of each backend that no frontend and no route leads to.
+/// Warns of each backend that no frontend and no route uses.
 pub(super) fn warn_of_unused(plan: &Plan, report: &mut Report<'_>) {
     let mut routes = plan.frontends.iter().flat_map(|frontend| &frontend.routes);
-    // Any backend may be meant.
+    // The request may name any backend.
     if routes.any(|route| matches!(route.target, Target::Named(_))) {
         return;
     }
@@ -68,7 +68,7 @@ pub(super) fn in_tcp_mode_alone(plan: &Plan) -> HashSet<&Name> {
     found
 }
 
-/// The backends that exchanges are sent to in such modes.
+/// The backends that get exchanges in the modes `is_wanted`.
 fn used_by(plan: &Plan, is_wanted: impl Fn(Mode) -> bool) -> HashSet<&Name> {
     let uses = plan.frontends.iter().flat_map(|frontend| {
         let passed_on = frontend
@@ -82,7 +82,7 @@ fn used_by(plan: &Plan, is_wanted: impl Fn(Mode) -> bool) -> HashSet<&Name> {
     wanted.map(|(reference, _)| &reference.name).collect()
 }
 
-/// Where a frontend sends what it does not pass on: the requests, or in TCP mode the rest of the connections.
+/// The backends of a frontend: for requests, or in TCP mode for connections.
 fn uses_of_routes(frontend: &Frontend) -> impl Iterator<Item = &BackendReference> {
     let routes = frontend
         .routes

@@ -15,9 +15,9 @@ struct Listener<'a> {
     addr: &'a ListenAddress,
     /// The table that it belongs to.
     owner: String,
-    /// Where it is written, which defaults are not.
+    /// The position of the address; a default has none.
     at: &'a Position,
-    /// The same in the text, if there is one.
+    /// The same as a range of the text, if there is one.
     span: Option<Span>,
 }
 
@@ -42,8 +42,8 @@ pub(super) fn refuse_bound_twice(plan: &Plan, report: &mut Report<'_>) {
     names_bound_twice(&listeners, report);
 }
 
-/// An address and the wildcard of its IP version take the same port; IPv4 and IPv6 never meet, for
-/// IPv6 listeners take IPv6 alone. Port 0 is another one each time.
+/// An address and the wildcard of its IP version take the same port. IPv4 and IPv6 do not conflict,
+/// because IPv6 listeners take IPv6 only. Port 0 is another port each time.
 fn ports_bound_twice(listeners: &[Listener<'_>], report: &mut Report<'_>) {
     let mut by_port: BTreeMap<(u16, bool), Vec<&Listener<'_>>> = BTreeMap::new();
     for listener in listeners {
@@ -54,9 +54,9 @@ fn ports_bound_twice(listeners: &[Listener<'_>], report: &mut Report<'_>) {
     }
     let mut told = HashSet::new();
     for ((port, _), mut group) in by_port {
-        // The one that is not written last: the other is what to point at.
+        // An address that is written comes last, because the message must point at it.
         group.sort_by_key(|listener| (listener.at.is_built_in(), listener.span));
-        // With its scope, if it has one: the same address on two interfaces is two.
+        // With its scope, if it has one: the same address on two interfaces is two addresses.
         let mut by_addr: HashMap<SocketAddr, &Listener<'_>> = HashMap::new();
         let mut wildcard: Option<&Listener<'_>> = None;
         let mut any: Option<&Listener<'_>> = None;
@@ -68,7 +68,8 @@ fn ports_bound_twice(listeners: &[Listener<'_>], report: &mut Report<'_>) {
                 true => any,
                 false => by_addr.get(&addr).copied().or(wildcard),
             };
-            // `"*:80"` is two addresses: its twin conflicts at the same two places.
+            // `"*:80"` is two addresses, which conflict with the other listener at the same two
+            // positions.
             if let Some(earlier) = earlier
                 && told.insert((spot(earlier), spot(listener)))
             {
@@ -101,8 +102,8 @@ fn names_bound_twice(listeners: &[Listener<'_>], report: &mut Report<'_>) {
     }
 }
 
-/// Reports binds at the same address with port 0, each of which gets a port of its own, where they differ: a
-/// bind is found by the address as it is written.
+/// Reports binds at the same address with port 0 that have different settings. Each gets a port of
+/// its own, but a bind is found by its written address.
 pub(super) fn refuse_differing(plan: &Plan, report: &mut Report<'_>) {
     for frontend in &plan.frontends {
         let mut first_at = HashMap::new();
@@ -125,7 +126,7 @@ pub(super) fn refuse_differing(plan: &Plan, report: &mut Report<'_>) {
     }
 }
 
-/// What tells positions apart: they are equal by themselves.
+/// Tells positions apart, which all compare equal.
 fn spot<'a>(listener: &Listener<'a>) -> (&'a Path, u32, u32) {
     let Position { file, line, column } = listener.at;
     (file, *line, *column)

@@ -4,8 +4,9 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::plan::{ClientAuth, ClientCertificate, Plan, Tls};
 
-/// Reports each route that requires a certificate where no bind of its frontend asks for one: it would
-/// refuse every request. One bind is enough: clients of the others get an answer that says what is missing.
+/// Reports each route that requires a certificate where no bind of its frontend asks for one: it
+/// would refuse every request. One bind is enough: on the others, the answer says that the
+/// certificate is missing.
 pub(super) fn refuse_unasked(plan: &Plan, report: &mut Report<'_>) {
     let is_asked = |tls: &Tls| {
         tls.all_rules()

@@ -1,4 +1,4 @@
-//! Conditions that never hold, as far as it shows in their text.
+//! Conditions that can never hold, as far as their text shows it.
 //!
 //! A comparison with a value that the expression cannot yield (`method == "get"`), and two demands on one
 //! value that exclude each other (`method == "GET" and method == "PUT"`). Others go unnoticed.
@@ -7,10 +7,11 @@ use crate::plan::expr::{
     Comparison, Condition, Converter, Expr, Fetch, Literal, Operand, Type, Values,
 };
 
-/// So many parts of one condition are compared with each other: more are a list from a program.
+/// Only so many parts of one condition are compared with each other: longer conditions are
+/// generated lists.
 const MOST_COMPARED: usize = 64;
 
-/// What never holds, and what to write instead.
+/// A part that never holds, and what to write instead.
 pub(in crate::config) struct Impossible {
     pub(in crate::config) what: String,
     pub(in crate::config) help: String,
@@ -39,7 +40,8 @@ pub(in crate::config) fn impossible(condition: &Condition) -> Option<Impossible>
         }
         Condition::Compares(..) => None,
         Condition::In(left, list) => match &*list.values {
-            // A list may be longer than it must be; one of which nothing can be is a mistake.
+            // A list may have superfluous values; it is a mistake if none of its values is
+            // possible.
             Values::Texts(texts) => {
                 let mut helps = texts.iter().map(|text| never(left, text, true));
                 let first = helps.next()??;
@@ -53,7 +55,7 @@ pub(in crate::config) fn impossible(condition: &Condition) -> Option<Impossible>
     }
 }
 
-/// Two of `parts`, all of which must hold, that exclude each other.
+/// Two of `parts` that exclude each other; all of `parts` must hold.
 fn contradiction(parts: &[Condition]) -> Option<Impossible> {
     let parts = &parts[..parts.len().min(MOST_COMPARED)];
     for (index, one) in parts.iter().enumerate() {
@@ -82,7 +84,8 @@ fn excludes(one: &Condition, other: &Condition) -> bool {
     else {
         return false;
     };
-    // Of several values one may be this and another one that; of networks one may be in the other.
+    // If there are several values, one may equal this and another that. A network may contain
+    // another one.
     let is_one_value = !left.has_many() && left.yields() != Type::Ip;
     is_one_value && left == right && value != other
 }
@@ -120,7 +123,7 @@ fn never(left: &Expr, text: &str, is_start: bool) -> Option<String> {
     }
 }
 
-/// Methods are case-sensitive: `get` is none that a client sends.
+/// Methods are case-sensitive: clients do not send `get`.
 fn is_lower_method(text: &str) -> bool {
     let known = ["get", "head", "post", "put", "delete", "patch", "options"];
     let folded = text.to_ascii_lowercase();

@@ -1,9 +1,8 @@
-//! What can be wrong with a plan whose every value is right by itself.
+//! Checks of a whole plan: each of its values is valid by itself.
 //!
-//! All of it is looked for in the plan and its positions, so that it does not matter in which format the
-//! plan was written: names that lead nowhere, addresses bound twice, fields that are overwritten are errors;
-//! routes and rules that never run, conditions that never hold, backends that nothing uses are valid and can
-//! hardly be meant, and are warned of.
+//! The checks read the plan and its positions, not a text, so they hold for any format. Errors:
+//! names that lead nowhere, addresses bound twice, fields that are overwritten. Warnings: routes
+//! and rules that never run, conditions that never hold, backends that nothing uses.
 
 mod backends;
 mod binds;
@@ -19,17 +18,17 @@ pub(super) use condition::{Impossible, impossible};
 use crate::config::report::Report;
 use crate::plan::Plan;
 
-/// Whether everything that was meant to be in the files is there.
+/// Whether all files of the configuration could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     /// All of it was read.
     Whole,
-    /// Some could not be read: that something is missing says nothing.
+    /// Some could not be read, so a missing name proves nothing.
     Partial,
 }
 
-/// Reports everything that is wrong with `plan`. Where the report has errors, what they are about may be
-/// missing in it: no warning is given then, because the error may be its cause.
+/// Reports everything that is wrong with `plan`. If the report has errors, parts of the plan may be
+/// missing. Then no warning is given, because the error may be its cause.
 pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
     report.ends();
     binds::refuse_bound_twice(plan, report);
@@ -38,7 +37,7 @@ pub(super) fn plan(plan: &Plan, reading: Reading, report: &mut Report<'_>) {
     if reading == Reading::Whole {
         backends::refuse_unknown(plan, report);
     }
-    // What `tls` or `listen` with a mistake would have been is not known.
+    // The meaning of a `tls` or `listen` with a mistake is not known.
     if report.errors() == 0 {
         binds::refuse_differing(plan, report);
         certificates::refuse_unasked(plan, report);
@@ -68,7 +67,7 @@ mod tests {
     use crate::config::source::Sources;
     use crate::plan::{BackendReference, Bind};
 
-    /// What the checks say of a valid plan that `change` makes another of, without any text.
+    /// The messages of the checks for a valid plan after `change`; without any text.
     fn found(change: impl FnOnce(&mut Plan)) -> Vec<String> {
         let text = "[admin]\nlisten = 'off'\n[frontend.web]\nlisten = ':80'\nbackend = 'app'\n\
                     [frontend.more]\nlisten = ':81'\nbackend = 'app'\n\

@@ -22,8 +22,8 @@ pub(super) fn refuse(plan: &Plan, report: &mut Report<'_>) {
     }
 }
 
-/// Warns of each rule of a backend that sets such a field of any frontend: which one a request comes in by
-/// is not known to a backend.
+/// Warns of each rule of a backend that sets such a field of any frontend: a backend gets requests
+/// of all frontends.
 pub(super) fn warn(plan: &Plan, report: &mut Report<'_>) {
     let mut own = OwnFields::default();
     for frontend in &plan.frontends {
@@ -44,7 +44,7 @@ pub(super) fn warn(plan: &Plan, report: &mut Report<'_>) {
     }
 }
 
-/// The fields of requests that `rule` gives values.
+/// The request fields that `rule` sets.
 fn written_by(rule: &Rule) -> &[Field] {
     match &rule.action {
         Action::SetHeader(fields) | Action::AddHeader(fields) if rule.on == On::Request => fields,
@@ -57,7 +57,7 @@ fn written_by(rule: &Rule) -> &[Field] {
 struct OwnFields(Vec<(HeaderName, &'static str)>);
 
 impl OwnFields {
-    /// Those of `frontend`.
+    /// The fields of `frontend`.
     fn of(frontend: &Frontend) -> Self {
         if frontend.mode == Mode::Tcp {
             return Self::default();

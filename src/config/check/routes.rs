@@ -1,7 +1,8 @@
 //! Routes that can never match, because an earlier one takes everything that they match.
 //!
-//! Routes are few or thousands: an earlier one can only take all of a later one when it covers the
-//! later one's first host and first path, so those two are looked up and only the hits are compared.
+//! There may be thousands of routes. An earlier route can only take all of a later one if it covers
+//! the later one's first host and first path. So those two are looked up, and only the hits are
+//! compared.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -11,8 +12,8 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::plan::{HostPattern, PathPattern, Predicate, Route, TcpRoute, ValuePattern};
 
-/// Routes with the same first host and path that one route is compared with: where so many differ
-/// in method and fields alone, a missing warning is better than a slow start.
+/// The most routes with the same first host and path that one route is compared with. If more
+/// differ only in method and fields, a missing warning is better than a slow start.
 const MOST_COMPARED: usize = 256;
 
 /// Warns of each route that never matches.
@@ -34,7 +35,7 @@ pub(super) fn warn(routes: &[Route], report: &mut Report<'_>) {
     }
 }
 
-/// The same for routes of connections that are passed on as they are.
+/// The same for routes of TCP mode and of `passthrough`.
 pub(super) fn warn_of_tcp_routes(tcp_routes: &[TcpRoute], report: &mut Report<'_>) {
     let mut by_name: HashMap<Option<&HostPattern>, Vec<usize>> = HashMap::new();
     for (index, tcp_route) in tcp_routes.iter().enumerate() {
@@ -76,7 +77,8 @@ fn never_matches(
     report.add_related(diagnostic, taker_at, related);
 }
 
-/// The routes so far, without those that never match: what such a one takes, its taker takes too.
+/// The routes so far, without those that never match: the earlier route that covers such a one is
+/// here, and covers as much.
 #[derive(Default)]
 struct Earlier<'a> {
     by_host_and_path: HashMap<(Option<&'a HostPattern>, Option<&'a PathPattern>), Vec<usize>>,
@@ -96,7 +98,7 @@ impl<'a> Earlier<'a> {
         self.paths.extend(&route.paths);
     }
 
-    /// The first that takes everything that `route` matches.
+    /// The first earlier route that takes everything that `route` matches.
     fn taker(&self, route: &Route, routes: &[Route]) -> Option<usize> {
         let hosts = covering_hosts(route.hosts.first());
         let paths = covering_paths(route.paths.first());
@@ -179,8 +181,9 @@ fn covers_hosts(wide: &[HostPattern], narrow: &[HostPattern]) -> bool {
     })
 }
 
-/// Whether every one of `narrow` is covered by one of `wide`; an empty list is everything.
-/// `covering` gives all that cover one, itself included: few, where `wide` may be thousands.
+/// Whether each of `narrow` is covered by one of `wide`; an empty list means everything. `covering`
+/// yields all patterns that cover one, itself included: these are few, while `wide` may have
+/// thousands.
 fn covers<T: Eq + Hash>(wide: &[T], narrow: &[T], covering: impl Fn(&T) -> Vec<T>) -> bool {
     if wide.is_empty() {
         return true;

@@ -1,4 +1,4 @@
-//! Names of servers that TLS cannot ask by.
+//! Names of servers that cannot be used as SNI.
 
 use std::collections::HashSet;
 
@@ -9,13 +9,14 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::report::Report;
 use crate::plan::{Plan, Probe, ServerTls, Sni};
 
-/// Reports settings of TLS that send the name of a server, for exchanges or checks, where it is no host name.
+/// Reports TLS settings that send the name of a server as SNI, for exchanges or checks, where that
+/// name is no host name.
 pub(super) fn refuse_nameless(plan: &Plan, report: &mut Report<'_>) {
     let asks_by_name = |tls: &&ServerTls| tls.sni == Sni::Server;
     for backend in &plan.backends {
         let health = backend.health.as_ref();
         let has_checks = health.is_some_and(|health| health.probe != Probe::Tcp);
-        // One server is enough for each place: of many, all are called by their addresses.
+        // One server for each position is enough: often all of them have addresses as names.
         let mut reported = HashSet::new();
         for server in &backend.servers {
             if ServerName::try_from(server.name.as_str()).is_ok() {

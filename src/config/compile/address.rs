@@ -1,8 +1,7 @@
 //! Addresses as people write them: `"0.0.0.0:80"`, `"[::]:80"`, `"*:80"`, `":80"`, `"localhost:80"`,
 //! `"10.0.0.1:8000-8010"`, `"[fe80::1%eth0]:80"`, `"/run/app.sock"`, `"@app"`, `"fd://3"`, `"fd://web"`.
 //!
-//! Only the text is looked at: names are not resolved, and whether an interface or a descriptor exists is
-//! not checked.
+//! Only the text is read: names are not resolved, and interfaces and descriptors are not looked up.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ops::RangeInclusive;
@@ -15,7 +14,7 @@ use crate::config::raw::Text;
 use crate::config::report::Report;
 use crate::config::setting::Setting;
 
-/// Ports that one entry may stand for: each is a socket for each worker.
+/// The most ports of one range: each becomes a socket for each worker.
 const MOST_PORTS: u16 = 1024;
 
 const MORE: &str = "has more than an address";
@@ -23,7 +22,7 @@ const MORE: &str = "has more than an address";
 /// `IFNAMSIZ` without the zero at the end.
 const LONGEST_INTERFACE: usize = 15;
 
-/// What is wrong with an address: why, and what to write instead.
+/// The mistake in an address, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadAddress {
     pub(super) why: String,
@@ -34,7 +33,7 @@ pub(super) struct BadAddress {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Help {
     Text(String),
-    /// More than an address: what is said depends on the place.
+    /// The text has more than an address: the help depends on where it is written.
     Line(Line),
 }
 
@@ -87,7 +86,7 @@ impl BadAddress {
     }
 }
 
-/// The addresses to listen on that `text` means: two for `"*:80"` and `":80"`, one for each port of a
+/// The addresses to listen on in `text`: two for `"*:80"` and `":80"`, one for each port of a
 /// range, else one.
 pub(super) fn to_listen(text: &str) -> Result<Vec<ListenAddress>, BadAddress> {
     refuse_several(text)?;
@@ -205,8 +204,8 @@ fn refuse_several(text: &str) -> Result<(), BadAddress> {
     ))
 }
 
-/// The Unix socket that `text` means: `"/run/app.sock"`, or `"@app"` for an abstract one. `None`: it
-/// means something else.
+/// Parses a Unix socket: `"/run/app.sock"`, or `"@app"` for an abstract one. `None`: `text` is
+/// something else.
 fn unix_name(text: &str) -> Result<Option<UnixName>, BadAddress> {
     for (hint, sign) in [
         ("unix@", ""),
@@ -248,13 +247,13 @@ fn unix_name(text: &str) -> Result<Option<UnixName>, BadAddress> {
     Ok(Some(name))
 }
 
-/// What has to be a path and does not begin at the root. Not all that has a slash: `10.0.0.0/8` is a
-/// network.
+/// Whether `text` must be a path and does not begin with `/`. Not every text with a slash is one:
+/// `10.0.0.0/8` is a network.
 fn is_relative_path(text: &str) -> bool {
     text.ends_with(".sock") || text.starts_with('.') && text.contains('/')
 }
 
-/// What stands behind `fd://`.
+/// Parses the text after `fd://`.
 fn parse_descriptor(text: &str) -> Result<Descriptor, BadAddress> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_number {
@@ -266,7 +265,7 @@ fn parse_descriptor(text: &str) -> Result<Descriptor, BadAddress> {
             )),
         };
     }
-    // systemd.socket(5): no colon, which separates names.
+    // systemd.socket(5): no colon, because it separates names.
     match Name::new(text) {
         Ok(name) if !text.contains(':') => Ok(Descriptor::Name(name)),
         _ => Err(BadAddress::new(
@@ -276,7 +275,7 @@ fn parse_descriptor(text: &str) -> Result<Descriptor, BadAddress> {
     }
 }
 
-/// Host and port; `example` is a port to show.
+/// Splits host and port; `example` is the port in the help.
 fn split<'a>(text: &'a str, example: &str) -> Result<(&'a str, &'a str), BadAddress> {
     if text.is_empty() {
         return Err(BadAddress::new(
@@ -353,7 +352,7 @@ fn ports_of(text: &str) -> Result<RangeInclusive<u16>, BadAddress> {
     Ok(first..=last)
 }
 
-/// `None`: it is no IP address.
+/// `None`: `host` is no IP address.
 fn address(host: &str, port: u16) -> Result<Option<Address>, BadAddress> {
     if host.eq_ignore_ascii_case("localhost") {
         return Ok(Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()));
@@ -370,7 +369,7 @@ fn address(host: &str, port: u16) -> Result<Option<Address>, BadAddress> {
     Ok(addr.ok().map(Address::Ip))
 }
 
-/// `[fe80::1%eth0]`. Elsewhere than in a link, an address is the same on every interface.
+/// Parses `[fe80::1%eth0]`. Only link-local addresses need an interface.
 fn zoned(ip: Ipv6Addr, zone: &str, port: u16) -> Result<Address, BadAddress> {
     if !ip.is_unicast_link_local() {
         return Err(BadAddress::new(

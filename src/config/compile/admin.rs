@@ -47,7 +47,7 @@ pub(super) fn admin(top: &Section<'_>, report: &mut Report<'_>) -> Option<Admin>
     })
 }
 
-/// Reports keys that say how the admin listener answers when there is none.
+/// Reports keys of the admin listener where it is off.
 fn refuse_without_listener(section: &Section<'_>, report: &mut Report<'_>) {
     for key in ["hosts", "ready_needs"] {
         if let Some(setting) = section.setting(key) {
@@ -74,7 +74,7 @@ fn admin_hosts(section: &Section<'_>, report: &mut Report<'_>) -> Vec<HostPatter
                 "`hosts = \"*\"` would let any web page read metrics and status through DNS rebinding",
                 "write the names by which this listener is asked: `\"lb1.internal\"`, `\"*.internal\"`",
             ),
-            // Its reason speaks of routes.
+            // The message of a host pattern speaks of routes.
             Err((_, help)) => report.error(
                 item.span(),
                 format!("{:?} is not a name that `Host` can be compared with", text.shown()),
@@ -85,7 +85,7 @@ fn admin_hosts(section: &Section<'_>, report: &mut Report<'_>) -> Vec<HostPatter
     hosts
 }
 
-/// Backends that `/ready` asks about. That they exist is checked with all other names.
+/// Backends that `/ready` asks about. `check::backends` verifies that they exist.
 fn ready_needs(section: &Section<'_>, report: &mut Report<'_>) -> Vec<BackendReference> {
     let mut needs = Vec::new();
     for item in section.list("ready_needs").unwrap_or_default() {
@@ -101,7 +101,7 @@ fn ready_needs(section: &Section<'_>, report: &mut Report<'_>) -> Vec<BackendRef
     needs
 }
 
-/// A wildcard is seldom meant for the admin listener; an address that is written out is.
+/// A wildcard is seldom meant for the admin listener; a single address is written on purpose.
 fn warn_when_open_to_all(binds: &[Bind], span: Span, report: &mut Report<'_>) {
     let open_port = |bind: &Bind| match &bind.addr {
         ListenAddress::At(Address::Ip(addr)) if addr.ip().is_unspecified() => Some(addr.port()),

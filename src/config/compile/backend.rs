@@ -50,7 +50,7 @@ pub(super) fn check_defaults(section: &Section<'_>, entry: &Entry, report: &mut 
     of_section(section, None, entry, Reading::Partial, report);
 }
 
-/// The backend that `section` describes; `entry` is it as written, without defaults.
+/// Compiles the backend of `section`; `entry` is it as written, without defaults.
 fn of_section(
     section: &Section<'_>,
     name: Option<Name>,
@@ -71,7 +71,7 @@ fn of_section(
     server_health::refuse_impossible(section, &backend, report);
     let rules = rule::rules(section, Known::Backend, report);
     backend.rules = rules;
-    // Checks by HTTP speak what requests speak.
+    // HTTP checks use the protocol of requests.
     let health = backend.health.as_ref();
     let is_for_checks = health.is_some_and(|health| health.probe != Probe::Tcp);
     let of_requests = [
@@ -82,7 +82,7 @@ fn of_section(
         ("header_case", backend.header_case != HeaderCase::default()),
     ];
     for (key, _) in of_requests.iter().filter(|(_, is_set)| *is_set) {
-        // A default is for the other backends.
+        // A key of `[defaults]` may be meant for other backends.
         let own = |key| match &entry.value.kind {
             Kind::Table(table) => table.get(key),
             _ => None,
@@ -91,6 +91,6 @@ fn of_section(
             report.is_of_requests(&backend.name, key, value.span);
         }
     }
-    // Without a name, mistakes in the keys are found all the same.
+    // Without a name the keys are checked all the same.
     name.map(|_| backend)
 }

@@ -14,14 +14,14 @@ use crate::plan::{Bind, Http2, Mode, ProxyProtocol, Tls};
 
 /// One item of `listen`.
 pub(super) struct Item<'a> {
-    /// What it stands for: `":80"` is two addresses. Their TLS is compiled later.
+    /// The binds of the item: `":80"` is two addresses. Their TLS is compiled later.
     binds: Vec<Bind>,
     tls: ItemTls<'a>,
 }
 
-/// What an item says of TLS.
+/// The `tls` of an item.
 enum ItemTls<'a> {
-    /// Nothing: as the frontend.
+    /// None: that of the frontend holds.
     Unwritten,
     /// `false`
     Off,
@@ -29,10 +29,10 @@ enum ItemTls<'a> {
     Own(Section<'a>),
 }
 
-/// What the items of `listen` come to.
+/// The result of compiling `listen`.
 pub(super) struct Compiled {
     pub(super) binds: Vec<Bind>,
-    /// The TLS settings of the binds, each once.
+    /// The TLS settings of the binds, without duplicates.
     pub(super) tls: Vec<Tls>,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn proxy_protocol(
     keys::proxy_protocol(section, section.setting("proxy_protocol")?, report)
 }
 
-/// The items of the `listen` of the frontend `section`. Those that write no `proxy_protocol` have that
+/// The items of the `listen` of the frontend `section`. An item without `proxy_protocol` has that
 /// of the frontend, `inherited`.
 pub(super) fn items<'a>(
     section: &Section<'a>,
@@ -95,7 +95,7 @@ pub(super) fn items<'a>(
 }
 
 impl<'a> ItemTls<'a> {
-    /// What the item `own` of the frontend `section` says.
+    /// The TLS of the item `own` of the frontend `section`.
     fn of(section: &Section<'_>, own: Section<'a>) -> Self {
         match own.setting("tls").map(|tls| tls.as_switch()) {
             None => Self::Unwritten,
@@ -116,8 +116,8 @@ pub(super) fn has_tls(section: &Section<'_>) -> bool {
     !section.lacks("tls") || at_address.iter().any(has)
 }
 
-/// The binds of `items` and their TLS. Items whose TLS says the same share it, as those do that have
-/// the frontend's.
+/// The binds of `items` and their TLS. Items with equal TLS share it, as do all that have the
+/// frontend's.
 pub(super) fn with_tls(
     section: &Section<'_>,
     items: Vec<Item<'_>>,
@@ -192,7 +192,7 @@ fn refuse_no_address(section: &Section<'_>, setting: Setting<'_>, report: &mut R
     }
 }
 
-/// What one string stands for.
+/// The binds of one string.
 fn binds(
     item: Setting<'_>,
     mode: Option<FileMode>,
@@ -228,7 +228,7 @@ fn binds(
     found.into_iter().map(with_mode).collect()
 }
 
-/// Reports a `socket_mode` where nothing has a mode.
+/// Reports a `socket_mode` without a socket file.
 pub(super) fn refuse_idle_mode<'l>(
     section: &Section<'_>,
     binds: impl IntoIterator<Item = &'l Bind>,

@@ -1,9 +1,9 @@
 //! `[defaults.frontend]` and `[defaults.backend]`: values for each frontend and backend that does not
 //! write its own.
 //!
-//! Tables are joined key by key; any other value is replaced as a whole. The defaults are compiled once
-//! by themselves, so that a mistake in them is reported also when no frontend and no backend has it from
-//! there; then each frontend and backend is compiled as if it had written them.
+//! Tables are joined key by key; any other value is replaced as a whole. The defaults are also
+//! compiled by themselves, so that a mistake in them is reported even if no frontend or backend
+//! uses the value. Then each frontend and backend is compiled as if it had written them.
 //!
 //! All files of a configuration are one table, so it does not matter in which file the defaults are.
 
@@ -19,17 +19,17 @@ use crate::plan::Mode;
 /// Reports what is wrong in the defaults of one kind: its section, and its entry in `[defaults]`.
 type Check = fn(&Section<'_>, &Entry, &mut Report<'_>);
 
-/// What frontends and backends have unless they write something else.
+/// The values of `[defaults]` for frontends and backends.
 #[derive(Default)]
 pub(super) struct Defaults {
     frontend: Table,
-    /// Those of them that TCP mode has.
+    /// The part of the frontend's defaults that TCP mode has.
     tcp_frontend: Table,
     backend: Table,
 }
 
 impl Defaults {
-    /// The defaults that `top` has, of frontends and of backends, each checked as one of those is.
+    /// The defaults in `top`, each checked as a frontend or a backend.
     pub(super) fn of(
         top: &Section<'_>,
         check_frontend: Check,
@@ -64,7 +64,7 @@ impl Defaults {
         }
     }
 
-    /// The frontend `entry` with what it does not write itself.
+    /// The frontend `entry`, completed by the defaults.
     pub(super) fn frontend<'a>(&self, entry: &'a Entry) -> Cow<'a, Entry> {
         let is_written = |table: &Table| table.get("mode").is_some();
         let mode = match &entry.value.kind {
@@ -77,13 +77,13 @@ impl Defaults {
         }
     }
 
-    /// The backend `entry` with what it does not write itself.
+    /// The backend `entry`, completed by the defaults.
     pub(super) fn backend<'a>(&self, entry: &'a Entry) -> Cow<'a, Entry> {
         with(&self.backend, entry)
     }
 }
 
-/// The mode that a frontend says it has: which keys it knows depends on it.
+/// The mode in `table`: the known keys depend on it.
 pub(super) fn mode_of(table: &Table) -> Mode {
     match table.get("mode").map(|mode| &mode.kind) {
         Some(Kind::String(text)) if text.value == "tcp" => Mode::Tcp,
@@ -91,7 +91,7 @@ pub(super) fn mode_of(table: &Table) -> Mode {
     }
 }
 
-/// The defaults of one kind, checked by `check`, without what is no key of it.
+/// The defaults of one kind, checked by `check`, without unknown keys.
 fn of_kind(
     kind: &'static str,
     keys: &dyn KeyList,
@@ -129,7 +129,7 @@ fn only(keys: &dyn KeyList, table: &Table) -> Table {
     Table::of(table.entries.iter().filter(is_known).cloned().collect())
 }
 
-/// `entry` with what it lacks of `defaults`.
+/// `entry`, completed by `defaults`.
 fn with<'a>(defaults: &Table, entry: &'a Entry) -> Cow<'a, Entry> {
     if defaults.entries.is_empty() {
         return Cow::Borrowed(entry);
@@ -153,7 +153,7 @@ fn fill(table: &mut Table, defaults: &Table) {
     }
 }
 
-/// Where the keys and values of `table` are.
+/// The ranges of the keys and values of `table`.
 fn places(table: &Table, spans: &mut Vec<Span>) {
     for entry in &table.entries {
         spans.extend([entry.key_span, entry.value.span]);

@@ -1,4 +1,5 @@
-//! Values that are conditions, expressions or templates: read by `config::expression`, with every mistake at its character.
+//! Values that are conditions, expressions or templates: `config::expression` parses them, and each
+//! mistake is shown at its character.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use crate::config::setting::Setting;
 use crate::config::source;
 use crate::plan::expr::{Condition, Expr, Fetch, Known, Piece, Template, Variable};
 
-/// The condition that `setting` is, where `known` is known.
+/// Parses `setting` as a condition, where `known` is known.
 pub(super) fn condition(
     setting: Setting<'_>,
     known: Known,
@@ -46,7 +47,7 @@ pub(super) fn condition(
     Some(condition)
 }
 
-/// The expression that `setting` is, where `known` is known.
+/// Parses `setting` as an expression, where `known` is known.
 pub(super) fn expr(setting: Setting<'_>, known: Known, report: &mut Report<'_>) -> Option<Expr> {
     let expr = parsed(setting, "expression", report, |text, files| {
         expression::expression(text, known, files)
@@ -55,7 +56,7 @@ pub(super) fn expr(setting: Setting<'_>, known: Known, report: &mut Report<'_>) 
     Some(expr)
 }
 
-/// The template that `setting` is, where `known` is known.
+/// Parses `setting` as a template, where `known` is known.
 pub(super) fn template(
     setting: Setting<'_>,
     known: Known,
@@ -72,7 +73,7 @@ pub(super) fn template(
     Some(template)
 }
 
-/// The variable that the key `entry` names, which is set where `known` is known.
+/// Parses the key `entry` as the name of a variable that is set where `known` is known.
 pub(super) fn variable(entry: &Entry, known: Known, report: &mut Report<'_>) -> Option<Variable> {
     let variable = expression::variable(&entry.key, known)
         .map_err(|mistake| report.error(entry.key_span, mistake.message, mistake.help))
@@ -123,7 +124,7 @@ fn refuse(
     report.add(Diagnostic::error(span, mistake.message).help(mistake.help));
 }
 
-/// The files that lists come from.
+/// Reads the files of lists.
 struct Lists<'a> {
     directory: &'a Path,
     read: Vec<PathBuf>,
@@ -139,8 +140,8 @@ impl Files for Lists<'_> {
     }
 }
 
-/// The stretch of the string `written` in a TOML file that `part` of its value is. Of a string over
-/// several lines it is the whole, unless no character is escaped.
+/// The range of `written`, a string in a TOML file, for the range `part` of its value. Of a string
+/// over several lines it is the whole, unless no character is escaped.
 fn in_source(written: &str, part: Range<usize>) -> Range<usize> {
     let quotes = ["\"\"\"", "'''", "\"", "'"];
     let Some(open) = quotes.iter().find(|quote| written.starts_with(**quote)) else {
@@ -176,7 +177,7 @@ fn in_source(written: &str, part: Range<usize>) -> Range<usize> {
                     let code = u32::from_str_radix(&code, 16).ok();
                     code.and_then(char::from_u32).map_or(1, char::len_utf8)
                 }
-                // The line goes on: nothing of it is in the value, and counting ends here.
+                // A line continuation: the value has nothing of it, and counting ends here.
                 Some('\n' | '\r' | ' ') => return 0..written.len(),
                 _ => 1,
             },

@@ -74,21 +74,21 @@ pub(super) fn check_defaults(section: &Section<'_>, entry: &Entry, report: &mut 
         entry,
         frontends: &Table::default(),
     };
-    // Of both modes: this one has all the keys of the other.
+    // Of both modes: HTTP mode has all the keys of TCP mode.
     let (mode, reading) = (Mode::Http, Reading::Partial);
     of_section(section, None, mode, declaration, reading, report);
 }
 
-/// A frontend as the file has it.
+/// A frontend as written in the file.
 #[derive(Clone, Copy)]
 struct Declaration<'a> {
     /// As it is written, without defaults.
     entry: &'a Entry,
-    /// With all the others.
+    /// The table of all frontends.
     frontends: &'a Table,
 }
 
-/// The frontend that `section` describes.
+/// Compiles the frontend of `section`.
 fn of_section(
     section: &Section<'_>,
     name: Option<Name>,
@@ -136,7 +136,7 @@ fn of_section(
     }
     let bind::Compiled { binds, tls } = bind::with_tls(section, items, &frontend.http2, report);
     (frontend.binds, frontend.tls) = (binds, tls);
-    // Without a name, mistakes in the keys are found all the same.
+    // Without a name the keys are checked all the same.
     name.map(|_| frontend)
 }
 
@@ -161,8 +161,8 @@ fn listen<'a>(
     bind::items(section, setting, mode, header, report)
 }
 
-/// What to write in a frontend without `listen`. Where it has nothing but routes, they were meant for
-/// another one, as in a file that is included.
+/// What to write in a frontend without `listen`. If it has only routes, they were meant for another
+/// frontend, as in an included file.
 fn listen_help(entry: &Entry, frontends: &Table) -> String {
     let has_routes_alone = match &entry.value.kind {
         Kind::Table(table) => table.entries.iter().all(|entry| entry.key == "route"),

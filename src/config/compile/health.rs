@@ -14,13 +14,13 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::{Health, HttpCheck, Probe, ServerTls, StatusSet};
 
-/// What `body` is looked for in.
+/// The most bytes of a body in which `body` is searched.
 const MOST_BODY_BYTES: usize = 64 << 10;
 
 /// The least and the greatest status that HTTP can carry.
 const STATUSES: RangeInclusive<u16> = 100..=999;
 
-/// The checks of `backend`, whose `tls` is `of_backend`.
+/// Compiles the checks of `backend`, whose `tls` is `of_backend`.
 pub(super) fn health(
     backend: &Section<'_>,
     of_backend: Option<&ServerTls>,
@@ -261,7 +261,8 @@ fn headers(section: &Section<'_>, report: &mut Report<'_>) -> Vec<(HeaderName, H
     headers
 }
 
-/// A check may have credentials of its own; those of an exchange are its client's.
+/// Whether the field belongs to the connection. A check may send credentials; those of an exchange
+/// come from its client.
 fn is_of_the_connection(name: &HeaderName) -> bool {
     is_of_the_protocol(name)
         && !matches!(name.as_str(), "authorization" | "cookie" | "content-type")

@@ -1,7 +1,7 @@
-//! From what was written to a plan: names resolved, defaults filled in, everything checked.
+//! Compiles what is written to a plan: resolves names, fills in defaults, checks everything.
 //!
-//! One file for each kind of table. Every function reports its mistakes and goes on, so that one run finds
-//! all of them. What only shows when everything is there is looked for in the plan itself: see `check`.
+//! One file for each kind of table. Every function reports its mistakes and continues, so that one
+//! run finds all of them. Checks of the whole plan are in `check`.
 
 mod address;
 mod admin;
@@ -32,8 +32,7 @@ use crate::plan::{Log, Plan, Process, Reload, Shutdown};
 
 use defaults::Defaults;
 
-/// The plan that `top` describes, as far as it can be made out; it is one only when nothing was
-/// reported as an error.
+/// Compiles `top` as far as possible. The result is a plan only if no error was reported.
 pub(super) fn compile(top: &Table, reading: Reading, report: &mut Report<'_>) -> Plan {
     let top = Section::over(&keys::TOP, String::new(), top, report.start(), report);
     let defaults = Defaults::of(

@@ -11,7 +11,7 @@ use crate::config::setting::Setting;
 use crate::config::source::Span;
 use crate::plan::BackendReference;
 
-/// `text` as a name; what cannot be one is reported.
+/// `text` as a name; an invalid one is reported.
 pub(super) fn name_of(
     text: &Text,
     what: &str,
@@ -31,7 +31,7 @@ pub(super) fn name_of(
     }
 }
 
-/// A table's key as a name; what cannot be one is reported.
+/// A table's key as a name; an invalid one is reported.
 pub(super) fn name_of_key(
     key: &str,
     what: &str,
@@ -62,7 +62,7 @@ pub(super) fn backend_name(
     Some(BackendReference { name, at })
 }
 
-/// What a route is called: its `name`, or its number.
+/// The name of a route: its `name`, or its number.
 pub(super) fn route_name(
     section: &Section<'_>,
     number: usize,
@@ -76,7 +76,7 @@ pub(super) fn route_name(
     }
 }
 
-/// Notes that a route of `frontend` is called `name`, which no other may be.
+/// Notes the name `name` of a route of `frontend`; a duplicate is reported.
 pub(super) fn note_route_name(
     names: &mut HashMap<Name, Span>,
     name: &Name,

@@ -1,7 +1,7 @@
 //! Patterns of a route: hosts, paths, methods, and predicates of header fields and queries.
 //!
-//! A pattern is read from its text alone; [`patterns`] and [`predicates`] read all that stand under one key
-//! and report what is none. TLS and the admin listener compare hosts by the same patterns.
+//! A pattern is read from its text alone; [`patterns`] and [`predicates`] read all patterns of a
+//! key and report the invalid ones. TLS and the admin listener use the same patterns for hosts.
 
 use http::{HeaderName, Method};
 
@@ -16,7 +16,7 @@ use crate::plan::{HostPattern, PathPattern, Predicate, ValuePattern};
 use crate::wire::host::Authority;
 use crate::wire::path::normalise;
 
-/// What is wrong with a pattern, and what to write instead.
+/// The mistake in a pattern, and what to write instead.
 pub(super) type Refusal = (String, String);
 
 pub(super) fn patterns<T>(
@@ -51,7 +51,7 @@ pub(super) fn patterns<T>(
         .collect()
 }
 
-/// The patterns of a list; `"*"` among hosts makes the list one that says nothing.
+/// The patterns of a list. With `"*"` among them, the list is empty: any host.
 pub(super) fn unless_any(hosts: Vec<Option<HostPattern>>) -> Vec<HostPattern> {
     hosts.into_iter().collect::<Option<_>>().unwrap_or_default()
 }
@@ -99,7 +99,7 @@ pub(super) fn predicates<N: PartialEq + AsRef<str>>(
         .collect()
 }
 
-/// Reports a pattern; its parts are left out where they would give a variable's value away.
+/// Reports a pattern; its parts are not quoted if they would show a variable's value.
 fn refuse(span: Span, key: &str, text: &Text, refusal: Refusal, report: &mut Report<'_>) {
     let (why, help) = refusal;
     let diagnostic = Diagnostic::error(span, format!("`{key} = {:?}` {why}", text.shown()));
@@ -219,8 +219,8 @@ pub(super) fn path_pattern(text: &str) -> Result<PathPattern, Refusal> {
     })
 }
 
-/// What to write instead of a regular expression. Only what no path has makes one: `/a.b`, `/a+b` and
-/// `/(a)` are paths.
+/// What to write instead of a regular expression. Only characters that no path has make it one:
+/// `/a.b`, `/a+b` and `/(a)` are paths.
 fn instead_of_expression(text: &str) -> Option<String> {
     let is_expression = text.starts_with(['^', '~']) || text.contains(['\\', '^', '|']);
     if !is_expression && !text.contains(".*") {
@@ -230,7 +230,7 @@ fn instead_of_expression(text: &str) -> Option<String> {
     let whole = literal.strip_suffix('$').unwrap_or(literal);
     let end = whole.find(|c| "\\.^$|?*+()[]{}".contains(c));
     let start = match end {
-        // The last segment may not be whole.
+        // The last segment may be incomplete.
         Some(end) => whole[..end].rsplit_once('/').map(|(start, _)| start),
         None => Some(whole.trim_end_matches('/')),
     };
@@ -248,7 +248,7 @@ fn instead_of_expression(text: &str) -> Option<String> {
     })
 }
 
-/// `path` with what cannot stand in it as escapes.
+/// `path` with percent-encoding where a character is not allowed in a path.
 fn escaped(path: &str) -> String {
     path.bytes()
         .map(|byte| match byte {

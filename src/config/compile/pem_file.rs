@@ -1,4 +1,4 @@
-//! The path of a PEM file. Files are only named here; `control` reads them.
+//! The path of a PEM file. The plan has only the path; `control` reads the file.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::config::setting::Setting;
 use crate::config::source;
 use crate::plan::FileAt;
 
-/// A path, which begins at the directory of the file that it is written in.
+/// Reads a path; a relative one begins at the directory of the file that it is written in.
 pub(super) fn file(setting: Setting<'_>, report: &mut Report<'_>) -> Option<FileAt> {
     let text = setting.text(report)?;
     if text.value.is_empty() {

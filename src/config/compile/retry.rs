@@ -7,14 +7,14 @@ use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::plan::{Retry, RetryOn};
 
-/// What `section` says of it; `entry` is the backend as written, without defaults.
+/// Compiles the retries of `section`; `entry` is the backend as written, without defaults.
 pub(super) fn retry(section: &Section<'_>, entry: &Entry, report: &mut Report<'_>) -> Retry {
     let retry = written(section, entry, report);
     warn_of_idle(&retry, entry, report);
     retry
 }
 
-/// Warns of conditions in `entry` that are never asked.
+/// Warns of conditions in `entry` that have no effect.
 fn warn_of_idle(retry: &Retry, entry: &Entry, report: &mut Report<'_>) {
     let is_always = |on: &RetryOn| matches!(on, RetryOn::Connect | RetryOn::Refused);
     if retry.attempts > 1 || retry.on.iter().all(is_always) {
@@ -60,7 +60,7 @@ fn written(section: &Section<'_>, entry: &Entry, report: &mut Report<'_>) -> Ret
         );
         return retry;
     }
-    // What the backend writes itself replaces the default, in whichever form that is.
+    // A value of the backend replaces the default, in either of the two forms.
     let number = short.number(1, MOST_ATTEMPTS, report);
     if let Some(number) = number
         && (!has_long || own_short)
@@ -70,7 +70,7 @@ fn written(section: &Section<'_>, entry: &Entry, report: &mut Report<'_>) -> Ret
     retry
 }
 
-/// Reads the table into `retry`, and returns whether it says how many attempts there are.
+/// Reads the table into `retry`, and returns whether it sets the number of attempts.
 fn read_table(section: &Section<'_>, retry: &mut Retry, report: &mut Report<'_>) -> bool {
     if section.setting("retry").is_none() {
         return false;

@@ -1,4 +1,4 @@
-//! `[[frontend.NAME.route]]`: what a request must look like, and where it goes then.
+//! `[[frontend.NAME.route]]`: the conditions of a request, and its target.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use crate::config::source::Span;
 use crate::plan::expr::{Condition, Expr, Fetch, Known, Pattern};
 use crate::plan::{BackendReference, ClientCertificate, Route, Rule, Target};
 
-/// Of one part of a split: percent, and far finer.
+/// The highest weight in a split: far finer than percent.
 const MOST_WEIGHT: i64 = 1_000_000;
 
 /// The routes of one frontend, in file order.
@@ -80,8 +80,8 @@ fn route(section: &Section<'_>, number: usize, report: &mut Report<'_>) -> Optio
     })
 }
 
-/// The condition that the path matches one of `expressions` and that `when` holds. A condition and no
-/// kind of path pattern, so that it is evaluated for every reading of an ambiguous path.
+/// The condition that the path matches one of `expressions` and that `when` holds. Not a kind of
+/// path pattern, so that it is evaluated for every reading of an ambiguous path.
 fn with_expressions(expressions: Vec<Pattern>, when: Option<Condition>) -> Option<Condition> {
     let matches = |pattern| {
         let path = Expr {
@@ -97,7 +97,7 @@ fn with_expressions(expressions: Vec<Pattern>, when: Option<Condition>) -> Optio
         1 => any.remove(0),
         _ => Condition::Any(any),
     };
-    // As it is read from the text that `check --show` writes: without an `and` within an `and`.
+    // In the form that the text of `check --show` parses to: without an `and` within an `and`.
     Some(match when {
         None => of_path,
         Some(Condition::All(mut all)) => {
@@ -108,7 +108,7 @@ fn with_expressions(expressions: Vec<Pattern>, when: Option<Condition>) -> Optio
     })
 }
 
-/// Where the requests of a route go.
+/// The target of a route.
 fn target(section: &Section<'_>, rules: &[Rule], report: &mut Report<'_>) -> Option<Target> {
     let (backend, split) = (section.setting("backend"), section.setting("split"));
     match (backend, split) {

@@ -17,7 +17,8 @@ use crate::config::setting::Setting;
 use crate::config::source::Span;
 use crate::plan::{Backend, Own, Server, ServerTls, Trust};
 
-/// The servers of `plan`, which has its TLS and its checks already; `key_span` is where its name stands.
+/// Compiles the servers of `plan`, whose TLS and checks are compiled already; `key_span` is the
+/// position of its name.
 pub(super) fn servers(
     backend: &Section<'_>,
     plan: &Backend,
@@ -85,7 +86,7 @@ fn server_of_table(
     plan: &Backend,
     report: &mut Report<'_>,
 ) -> Option<Server> {
-    // First: without an address, mistakes in the keys are found all the same.
+    // First: without an address the keys are checked all the same.
     let nowhere = Address::Ip(SocketAddr::from(([0, 0, 0, 0], 0)));
     let mut server = Server::new(keys::nameless(), nowhere, report.position(section.span));
     keys::SERVER.whole().read(section, &mut server, report);
@@ -131,7 +132,7 @@ fn own_tls(
 ) -> Own<ServerTls> {
     let is_on = section.setting("tls").and_then(|tls| tls.as_switch()) == Some(true);
     match is_on && of_backend.is_some() {
-        // Not a copy: when the backend's changes, the server is still the same.
+        // Not a copy: when the backend's TLS changes, the server stays the same.
         true => Own::Inherited,
         false => {
             let own = server_tls::server_tls(section, of_backend, report);
@@ -143,7 +144,7 @@ fn own_tls(
     }
 }
 
-/// Warns of a `tls` in place of the backend's that names no CA, where the backend's does.
+/// Warns of a server's `tls` without a CA, where the `tls` of the backend has one.
 fn warn_of_lost_trust(
     section: &Section<'_>,
     own: &ServerTls,
@@ -171,7 +172,7 @@ fn warn_of_lost_trust(
     }
 }
 
-/// The address, and its text, which is the name of a server that has no other.
+/// The address, and its text, which is the name of a server without another name.
 fn address_of<'a>(setting: Setting<'a>, report: &mut Report<'_>) -> Option<(Address, &'a Text)> {
     let text = setting.text(report)?;
     match address::to_connect(&text.value) {

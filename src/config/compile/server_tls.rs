@@ -1,4 +1,5 @@
-//! `tls` of a `[backend.NAME]`, of its servers and of their checks. Files are only named here; `control` reads them.
+//! `tls` of a `[backend.NAME]`, of its servers and of their checks. The plan has only the paths of
+//! files; `control` reads them.
 
 use rustls::pki_types::ServerName;
 
@@ -13,8 +14,8 @@ use crate::config::section::Section;
 use crate::config::setting::Setting;
 use crate::plan::{FileAt, Identity, Own, ServerTls, Sni, Trust};
 
-/// What `tls` of `section` says: of a backend, of a server, or of checks. `true` means `outer`, which holds
-/// around `section`; without that, the system's CAs.
+/// Compiles `tls` of `section`: of a backend, a server, or checks. `true` means `outer`, the `tls`
+/// around `section`, or else the system's CAs.
 pub(super) fn server_tls(
     section: &Section<'_>,
     outer: Option<&ServerTls>,

@@ -1,5 +1,5 @@
-//! Routes of connections that are passed on as they are: `[[frontend.NAME.route]]` in TCP mode, and
-//! `passthrough` of a frontend that ends TLS for all other names.
+//! Routes of TCP connections: `[[frontend.NAME.route]]` in TCP mode, and `passthrough` of a
+//! frontend that terminates TLS for all other names.
 
 use std::collections::HashMap;
 
@@ -13,10 +13,10 @@ use crate::config::section::Section;
 use crate::config::source::Span;
 use crate::plan::TcpRoute;
 
-/// The longest that ALPN knows (RFC 7301 §3.1).
+/// The most bytes of an ALPN protocol name (RFC 7301 §3.1).
 const LONGEST_PROTOCOL_BYTES: usize = 255;
 
-/// The names that a frontend passes on, in file order.
+/// Compiles `passthrough`, in file order.
 pub(super) fn passthrough(
     frontend: &Section<'_>,
     frontend_name: &str,
@@ -49,7 +49,7 @@ pub(super) fn passthrough(
     tcp_routes
 }
 
-/// The routes under `key` of one frontend, in file order.
+/// Compiles the routes under `key` of one frontend, in file order.
 pub(super) fn tcp_routes(
     frontend: &Section<'_>,
     key: &'static str,

@@ -1,4 +1,5 @@
-//! `tls` of a frontend and of its addresses. Files are only named here; `control::verify` reads them.
+//! `tls` of a frontend and of its addresses. The plan has only the paths of files;
+//! `control::verify` reads them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,9 +20,9 @@ use crate::plan::{
 
 const H2: &str = "h2";
 
-/// The `tls` that is written in `owner`, a frontend or an item of its `listen`; `None`: no TLS.
+/// Compiles the `tls` of `owner`, a frontend or an item of its `listen`; `None`: no TLS.
 ///
-/// `outer` is the `tls` of the frontend in place of which it stands.
+/// `outer` is the `tls` of the frontend that this one replaces.
 pub(super) fn tls(
     owner: &Section<'_>,
     outer: Option<Setting<'_>>,
@@ -52,7 +53,7 @@ pub(super) fn tls(
         setting.wrong_with("a path or a table with `certificates`", help, report);
         return None;
     }
-    // One string, or a list: certificates, and the rest as it is by default.
+    // A string or a list is the certificates; the rest has its defaults.
     if let Kind::String(_) | Kind::Array(_) = setting.value.kind {
         return Some(Tls::new(certificates(setting, report), default));
     }
@@ -105,13 +106,13 @@ fn is_list_of_tables(setting: Setting<'_>) -> bool {
     })
 }
 
-/// Whether `key` is one of `tls`, and not of a certificate in it.
+/// Whether `key` is a key of `tls`, and not of a certificate in it.
 fn is_of_tls(key: &str) -> bool {
     let keys: &dyn KeyList = &keys::FRONTEND_TLS;
     keys.names().contains(&key)
 }
 
-/// The rules where none are written.
+/// The rules if none are written.
 fn default_rules(http2: &Http2) -> TlsRules {
     let mut rules = TlsRules::default();
     rules
@@ -120,7 +121,7 @@ fn default_rules(http2: &Http2) -> TlsRules {
     rules
 }
 
-/// What is offered must be spoken.
+/// Reports ALPN "h2" where HTTP/2 is disabled.
 fn refuse_h2(section: &Section<'_>, rules: &TlsRules, http2: &Http2, report: &mut Report<'_>) {
     let offers = section
         .setting("alpn")
@@ -205,7 +206,7 @@ fn default_name(section: &Section<'_>, report: &mut Report<'_>) -> Option<Defaul
     }
 }
 
-/// Reads ALPN and what is asked of clients; what is not written stays as it is.
+/// Reads ALPN and the settings for client certificates; a missing key leaves the value as it is.
 fn rules(section: &Section<'_>, rules: &mut TlsRules, report: &mut Report<'_>) {
     if let Some(alpn) = alpn(section, report) {
         rules.alpn = alpn;
@@ -279,7 +280,7 @@ fn client_auth(
     let hints = [("none", "off"), ("require", "required"), ("on", "required")];
     let need = match section.setting("mode") {
         Some(setting) => setting.choice(&modes, &hints, report)?,
-        // A CA without a `mode` is there to be required.
+        // A CA without a `mode` means that certificates are required.
         None => Some(Need::Required),
     };
     let ca = files(&section, "ca", report);
@@ -358,7 +359,7 @@ fn names(
     names
 }
 
-/// What stands behind the `*.` of a wildcard with rules.
+/// The part after the `*.` of a wildcard with rules.
 fn wildcard_of(own: &NameRules) -> Option<&str> {
     match &own.name {
         HostPattern::Wildcard(parent) => Some(parent),
@@ -366,7 +367,8 @@ fn wildcard_of(own: &NameRules) -> Option<&str> {
     }
 }
 
-/// Warns of a name without keys. Beside a wildcard with keys that is an exception from the wildcard.
+/// Warns of a name without keys. If a wildcard with keys covers it, it is an exception from the
+/// wildcard, and gets no warning.
 fn warn_of_empty(
     name: &HostPattern,
     span: Span,

@@ -1,10 +1,10 @@
-//! The arguments of a fetch or a converter: split as HAProxy does, and each of the kind that it
-//! must be.
+//! The arguments of a fetch or a converter: split as HAProxy does, then parsed by the kind of each
+//! parameter.
 //!
 //! An argument ends at a comma or at the closing parenthesis. In double or single quotes these have
-//! no meaning; outside of single quotes a backslash takes the meaning of one of `\ " ' , ( )` or a
-//! space after it away, and stays before anything else. Space around an argument is left out unless it
-//! is in quotes or behind a backslash.
+//! no meaning. Outside of single quotes, a backslash escapes one of `\ " ' , ( )` or a space;
+//! before any other character it stays. Space around an argument is dropped unless it is in quotes
+//! or escaped.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
@@ -17,11 +17,11 @@ use crate::plan::expr::{Argument, Kind, Parameter, Pattern, Scope, Variable};
 use super::cursor::Cursor;
 use super::{Files, Mistake, map};
 
-/// An argument as it is written.
+/// An argument as written.
 struct Written {
     text: String,
     part: Range<usize>,
-    /// Whether a part of it is in quotes or behind a backslash: it is there even if it is empty.
+    /// Whether a part of it is in quotes or escaped: then it exists even if it is empty.
     is_quoted: bool,
 }
 
@@ -29,11 +29,11 @@ struct Written {
 #[derive(Default)]
 struct Unfinished {
     text: String,
-    /// From the first to the last byte of `text` that is in quotes or behind a backslash.
+    /// From the first to the last byte of `text` that is in quotes or escaped.
     quoted: Option<Range<usize>>,
 }
 
-/// The arguments that follow, for `name`, which takes `parameters`.
+/// Parses the arguments of `name`, which takes `parameters`.
 pub(super) fn arguments(
     cursor: &mut Cursor<'_>,
     name: &str,
@@ -110,7 +110,7 @@ pub(super) fn signature(name: &str, parameters: &[Parameter]) -> String {
     text
 }
 
-/// What stands between the parentheses, the first of which follows.
+/// The texts between the parentheses; the cursor is at the first one.
 fn split(cursor: &mut Cursor<'_>) -> Result<Vec<Written>, Mistake> {
     let open = cursor.at();
     let rest = cursor.rest();
@@ -169,7 +169,7 @@ fn split(cursor: &mut Cursor<'_>) -> Result<Vec<Written>, Mistake> {
 }
 
 impl Unfinished {
-    /// A character in quotes or behind a backslash; `None`: a quote begins.
+    /// Adds a character in quotes or after a backslash; `None`: a quote begins.
     fn add_quoted(&mut self, c: Option<char>) {
         let start = self.quoted.as_ref().map(|quoted| quoted.start);
         let start = start.unwrap_or(self.text.len());
@@ -188,7 +188,7 @@ impl Unfinished {
     }
 }
 
-/// What is written, as what the parameter wants.
+/// Parses the argument by the kind of its parameter.
 fn typed(written: &Written, parameter: &Parameter) -> Result<Argument, Mistake> {
     let text = written.text.as_str();
     let wrong = |expected: &str, help: &str| {
@@ -229,7 +229,7 @@ fn typed(written: &Written, parameter: &Parameter) -> Result<Argument, Mistake> 
         Kind::CaseFlag => flags(text, "i")
             .ok_or_else(|| wrong("`i`", "write `i`, or leave it out where case counts")),
         Kind::Variable => variable(written).map(Argument::Variable),
-        // Read by the caller, which has the files.
+        // The caller reads the file.
         Kind::Map => Ok(Argument::Text(text.to_owned())),
         Kind::SubstitutionFlags => flags(text, "gi").ok_or_else(|| {
             let expected = "`g`, `i` or both";
@@ -245,7 +245,7 @@ fn variable(written: &Written) -> Result<Variable, Mistake> {
     parse_variable(&written.text, written.part.clone())
 }
 
-/// The variable that `text` names: `txn.tenant`.
+/// Parses the name of a variable: `txn.tenant`.
 pub(super) fn parse_variable(text: &str, part: Range<usize>) -> Result<Variable, Mistake> {
     let scopes =
         "scopes are `sess` (the client's connection), `txn` (the exchange), `req` and `res`";
@@ -270,7 +270,7 @@ pub(super) fn parse_variable(text: &str, part: Range<usize>) -> Result<Variable,
     })
 }
 
-/// `text`, its letters in the order of `known`, so that two orders are one plan.
+/// `text` with its letters in the order of `known`, so that two orders are one plan.
 fn flags(text: &str, known: &str) -> Option<Argument> {
     let is_known = text.chars().all(|c| known.contains(c));
     is_known.then(|| Argument::Text(known.chars().filter(|c| text.contains(*c)).collect()))

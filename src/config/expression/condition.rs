@@ -1,4 +1,4 @@
-//! Conditions: expressions compared, and joined with `and`, `or` and `not`.
+//! Conditions: comparisons of expressions, joined with `and`, `or` and `not`.
 
 use std::ops::Range;
 
@@ -29,7 +29,7 @@ const WORDS: [(&str, Comparison); 3] = [
     ("contains", Comparison::Contains),
 ];
 
-/// Words and symbols from elsewhere, and what to write here.
+/// Words and symbols of other programs, and what to write here.
 const HINTS: [(&str, &str); 12] = [
     ("&&", "and"),
     ("||", "or"),
@@ -176,7 +176,8 @@ impl Reader<'_, '_> {
             self.cursor.take_word("not");
             self.cursor.skip_space();
             if self.cursor.word() == "in" {
-                // One level deeper, as `not a in …` is: in that form it is shown, and may be read again.
+                // One level deeper, as `not a in …` is: `check --show` writes that form, which must
+                // parse again.
                 return self.deeper(|reader| {
                     let inside = reader.comparison_with(left, &left_part, operator)?;
                     Ok(Condition::Not(Box::new(inside)))
@@ -191,7 +192,7 @@ impl Reader<'_, '_> {
         self.comparison_with(left, &left_part, operator)
     }
 
-    /// The rest of a comparison, from its operator on; `operator` is the range of that.
+    /// The rest of a comparison, from its operator on; `operator` is its range.
     fn comparison_with(
         &mut self,
         left: Expr,

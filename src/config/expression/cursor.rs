@@ -1,4 +1,4 @@
-//! The text of an expression with a reading position, and what a parser takes from there.
+//! The text of an expression, a reading position in it, and the tokens that a parser reads there.
 
 use std::ops::Range;
 
@@ -81,9 +81,9 @@ impl<'t> Cursor<'t> {
         self.at..self.at + length
     }
 
-    /// A string in double or single quotes, and its range with them; `None`: no string comes next. A
-    /// backslash is dropped before the quote character and before a backslash. Any other backslash stays,
-    /// because regular expressions need it.
+    /// A string in double or single quotes, and its range including the quotes; `None`: no string
+    /// comes next. A backslash is dropped before the quote character and before a backslash. Any
+    /// other backslash stays, because regular expressions need it.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
-//! What people write in conditions of HAProxy and nginx, and what it is here.
+//! Conditions of HAProxy and nginx, and how they are written here.
 
 use super::Mistake;
 use super::cursor::Cursor;
 
-/// Fetches of HAProxy that have their comparison in their name, and others, with what to write.
+/// Fetches of HAProxy with their comparison in the name, and some others, each with what to write.
 pub(super) const FETCHES: &[(&str, &str)] = &[
     ("path_beg", "path starts_with \"/api/\""),
     ("path_dir", "path matches \"/api/\""),
@@ -64,7 +64,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("$status", "status"),
 ];
 
-/// Flags of HAProxy's ACLs, which stand between a fetch and its values.
+/// Flags of HAProxy's ACLs, written between a fetch and its values.
 const FLAGS: &[(&str, &str)] = &[
     ("-f", "in @file(\"list.txt\")"),
     (

@@ -12,7 +12,7 @@ use super::{Files, Mistake, elsewhere};
 /// How many converters one expression may have.
 const MOST_CONVERTERS: usize = 32;
 
-/// The expression that follows, and its stretch.
+/// Parses the expression at the cursor. Returns it and its range.
 pub(super) fn expression(
     cursor: &mut Cursor<'_>,
     known: Known,
@@ -66,7 +66,7 @@ fn not_known(name: &str, since: Phase, part: Range<usize>) -> Mistake {
     Mistake::new(part, format!("`{name}` is not known here {when}"), help)
 }
 
-/// Whether a variable of `scope` can be there where `known` is known.
+/// Checks that a variable of `scope` can have a value where `known` is known.
 pub(super) fn check_scope(scope: Scope, known: Known, part: Range<usize>) -> Result<(), Mistake> {
     let why = match (scope, known) {
         (Scope::Request, Known::Response) => "a variable of `req` is gone when there is a response",
@@ -121,7 +121,7 @@ fn conversion(
     Ok(())
 }
 
-/// Whether a value of the type `from` becomes one of the type `to` by itself.
+/// Whether a value of the type `from` is cast to the type `to` without a converter.
 pub(super) fn casts(from: Type, to: Type) -> bool {
     match (from, to) {
         (from, to) if from == to => true,

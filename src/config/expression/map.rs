@@ -10,7 +10,7 @@ use crate::plan::expr::{Argument, Map};
 
 use super::{Files, Mistake};
 
-/// The map that the file `written` has.
+/// Reads the map in the file `written`.
 pub(super) fn read(
     written: &str,
     part: &Range<usize>,

@@ -1,8 +1,8 @@
-//! Expressions and conditions from text to [`crate::plan::expr`]: parsed, and every type checked.
+//! Parses expressions and conditions into [`crate::plan::expr`], and checks every type.
 //!
-//! `compile` asks here for each value of a file that is one. What is wrong is a [`Mistake`] with the
-//! stretch of the text that it is about, so that a message can point at the character. Pure text,
-//! but for `@file`, which the caller reads.
+//! `compile` calls this for each value that is an expression. A [`Mistake`] has the range of the
+//! text that it is about, so that a message can point at the character. No I/O, except `@file`,
+//! which the caller reads.
 //!
 //! ```text
 //! condition  = and *( "or" and )
@@ -43,7 +43,7 @@ use cursor::Cursor;
 /// What is wrong with an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mistake {
-    /// The stretch of the text that it is about, in bytes.
+    /// The range of the text that it is about, in bytes.
     pub(super) part: Range<usize>,
     /// What is wrong.
     pub(super) message: String,
@@ -61,21 +61,21 @@ impl Mistake {
     }
 }
 
-/// Where lists in files come from.
+/// Reads the files of lists.
 pub(super) trait Files {
-    /// The path that `written` means, and the file's text.
+    /// The full path of `written`, and the file's text.
     ///
     /// # Errors
     ///
-    /// Why it cannot be read.
+    /// The reason that it cannot be read.
     fn read(&mut self, written: &str) -> Result<(PathBuf, String), String>;
 }
 
-/// The longest text of an expression or a condition, in bytes: whole programs are not written here,
-/// and long lists have a file.
+/// The most bytes of an expression or a condition: programs do not belong here, and long lists
+/// belong in a file.
 const LONGEST: usize = 16 << 10;
 
-/// The condition that `text` is, where `known` is known.
+/// Parses `text` as a condition, where `known` is known.
 ///
 /// # Errors
 ///
@@ -92,7 +92,7 @@ pub(super) fn condition(
     Ok(condition)
 }
 
-/// The expression that all of `text` is, where `known` is known.
+/// Parses all of `text` as an expression, where `known` is known.
 ///
 /// # Errors
 ///
@@ -115,7 +115,7 @@ pub(super) fn expression(text: &str, known: Known, files: &mut dyn Files) -> Res
     Ok(expr)
 }
 
-/// The template that `text` is, where `known` is known.
+/// Parses `text` as a template, where `known` is known.
 ///
 /// # Errors
 ///
@@ -132,11 +132,11 @@ pub(super) fn template(
     Ok(template)
 }
 
-/// The variable that `text` names, which a rule sets where `known` is known.
+/// Parses `text` as the name of a variable that a rule sets where `known` is known.
 ///
 /// # Errors
 ///
-/// It is no name, or such a variable would never be read.
+/// `text` is no name, or the variable could never be read.
 pub(super) fn variable(text: &str, known: Known) -> Result<Variable, Mistake> {
     let variable = arguments::parse_variable(text, 0..text.len())?;
     expr::check_scope(variable.scope, known, 0..text.len())?;
@@ -154,8 +154,7 @@ fn check_length(text: &str, kind: &str, help: &str) -> Result<(), Mistake> {
     Err(too_long(start..text.len(), text.len(), kind, help))
 }
 
-/// What was accepted is accepted as it is written back, too: `check --show`, with spaces and quotes
-/// everywhere.
+/// Checks that the text of `check --show`, with spaces and quotes everywhere, is accepted too.
 fn check_written(
     text: &str,
     accepted: &impl Display,

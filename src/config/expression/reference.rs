@@ -1,7 +1,7 @@
-//! The reference page `conf/reference/expressions.md`, made from the tables of fetches and converters
-//! and held to them.
+//! Writes the reference page `conf/reference/expressions.md` from the tables of fetches and
+//! converters; a test compares them.
 //!
-//! `EVENKEEL_BLESS=1 cargo test` writes it anew.
+//! `EVENKEEL_BLESS=1 cargo test` writes it.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The right side of a comparison: a value or an expression, of a type that the left side can be compared
-//! with.
+//! Reads the right side of a comparison: a literal or an expression whose type can be compared with
+//! the left side.
 
 use std::ops::Range;
 
@@ -15,14 +15,14 @@ pub(super) struct RightSide<'r, 't> {
     pub(super) cursor: &'r mut Cursor<'t>,
     pub(super) known: Known,
     pub(super) files: &'r mut dyn Files,
-    /// What it is compared with.
+    /// The left side of the comparison.
     pub(super) left: &'r Expr,
     pub(super) left_part: &'r Range<usize>,
 }
 
 impl RightSide<'_, '_> {
-    /// Reads what `comparison` compares with, and checks that the two types can be compared; `operator` is the
-    /// range of its sign.
+    /// Reads the right operand of `comparison` and checks its type against the left side.
+    /// `operator` is the text range of the operator.
     pub(super) fn read(
         mut self,
         comparison: Comparison,
@@ -42,7 +42,7 @@ impl RightSide<'_, '_> {
                 return Err(wrong_operator(left, sign, operator));
             }
         }
-        // `<` and `>` compare numbers: a text is read as a number for them.
+        // `<` and `>` compare numbers, so a text operand is read as a number.
         let wanted = match comparison.is_by_order() {
             true => Type::Int,
             false if yields == Type::Any && !is_equality => Type::Text,
@@ -68,7 +68,8 @@ impl RightSide<'_, '_> {
         self.right_expression(wanted)
     }
 
-    /// Reads a text, number or truth value as a `wanted`; `None`: none of these comes next.
+    /// Reads a literal (text, number, `true` or `false`) of the type `wanted`. `None`: no literal
+    /// comes next.
     fn literal(&mut self, sign: &str, wanted: Type) -> Result<Option<Literal>, Mistake> {
         let left = self.left;
         let start = self.cursor.at();
@@ -116,7 +117,8 @@ impl RightSide<'_, '_> {
         Ok(None)
     }
 
-    /// Reads an expression that `left` can be compared with, as a `wanted` or as what it yields.
+    /// Reads an expression whose value can be cast to `wanted`, or to whose type `left` can be
+    /// cast.
     fn right_expression(&mut self, wanted: Type) -> Result<Operand, Mistake> {
         let left = self.left;
         let yields = left.yields();

@@ -6,7 +6,7 @@ use super::cursor::Cursor;
 use super::expr::expression;
 use super::{Files, Mistake};
 
-/// The template that all of the text is.
+/// Parses all of the text as one template.
 pub(super) fn whole(
     cursor: &mut Cursor<'_>,
     known: Known,

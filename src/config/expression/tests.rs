@@ -1,4 +1,4 @@
-//! What is an expression and what is not, and what is said of it.
+//! Valid and invalid expressions, and the messages.
 
 use std::path::PathBuf;
 
@@ -132,7 +132,7 @@ fn spelling_that_means_the_same_is_one_condition() {
     }
 }
 
-/// The text with the stretch of the mistake between `»` and `«`, then what is said.
+/// Checks the message; `»` and `«` mark the range of the mistake in the text.
 #[track_caller]
 fn says(text: &str, marked: &str, said: &str) {
     let mistake = read(text).expect_err(text);

@@ -70,7 +70,7 @@ const WITH_VALUE: &[&str] = &[
     "user",
 ];
 
-/// What a line says of TLS.
+/// The TLS words of a line.
 #[derive(Default)]
 struct Tls<'t> {
     is_on: bool,
@@ -83,7 +83,7 @@ struct Tls<'t> {
     crl: Option<String>,
 }
 
-/// What the line `text` is here; `None`: it is no such line.
+/// Translates the line `text`; `None`: it is no such line.
 pub(in crate::config) fn bind(text: &str) -> Option<Line> {
     let mut words = Words::of(text, &["bind", "listen"])?;
     if words.name.is_some() || !has_any(text, KNOWN) {

@@ -1,8 +1,9 @@
-//! What stands behind an address in a `bind` or `server` line of HAProxy, or in a `listen` or `server` line
-//! of nginx, as TOML.
+//! Translates the words after an address in a `bind` or `server` line of HAProxy, or in a `listen`
+//! or `server` line of nginx, to TOML.
 //!
-//! `compile::address` asks when a text has more than an address. The answer is the line to write, with the
-//! values that stand in the text, and what is written elsewhere or left out: every word has its place in it.
+//! `compile::address` calls this for a text with more than an address. The answer is the line to
+//! write, with the values of the text, and notes about words that are written elsewhere or left
+//! out. No word is ignored.
 
 mod bind;
 mod scheme;
@@ -18,37 +19,37 @@ use crate::config::page::{list, string, table};
 /// Stands for a value that is missing in the text.
 const MISSING: &str = "…";
 
-/// A line as it is written here.
+/// A line in our format.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
     /// As a value of TOML.
     address: String,
-    /// What is written beside the address.
+    /// The keys beside the address.
     keys: Vec<(String, String)>,
-    /// What is written elsewhere, and why a word is not written.
+    /// Notes about words that are written elsewhere, or cannot be written.
     notes: Vec<String>,
-    /// What is left out without a reason of its own.
+    /// Words that are left out without a reason of their own.
     left_out: Vec<String>,
 }
 
 /// Where an address is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// As an item of a list, which may be a table.
+    /// In a list, whose items may be tables.
     Item,
     /// At `address` of a table.
     Table,
-    /// Where nothing but an address may be.
+    /// In a place that takes only an address.
     Alone,
 }
 
 /// The words of a line.
 struct Words<'t> {
-    /// What stands before the address, if that is a name.
+    /// The word before the address, if it is a name.
     name: Option<&'t str>,
     address: &'t str,
     rest: std::vec::IntoIter<&'t str>,
-    /// The value that stands behind the `=` of the last word.
+    /// The value after the `=` of the last word.
     own_value: Option<&'t str>,
 }
 
@@ -99,7 +100,7 @@ impl Line {
         help
     }
 
-    /// Takes a word that has no key here; `with_value` are such words that have a value.
+    /// Takes a word that has no key here; `with_value` lists such words that have a value.
     fn take_other(&mut self, word: &str, with_value: &[&str], words: &mut Words<'_>) {
         if with_value.contains(&word) && words.own_value.is_none() {
             words.rest.next();
@@ -152,13 +153,13 @@ impl<'t> Words<'t> {
         string(self.value())
     }
 
-    /// The same as a number; what is none is shown as it is.
+    /// The same as a number; any other text is shown as it is.
     fn number(&mut self) -> String {
         self.value().to_owned()
     }
 }
 
-/// Words of nginx that have a value behind `=`.
+/// Words of nginx that have a value after `=`.
 const NGINX: [&str; 7] = [
     "weight",
     "max_conns",
@@ -178,7 +179,8 @@ fn is_address(word: &str) -> bool {
         || port.is_some_and(is_number)
 }
 
-/// An address as a value of TOML: HAProxy separates several by commas, and nginx writes a port alone.
+/// An address as a value of TOML: HAProxy separates several by commas, and nginx allows a port
+/// alone.
 fn address_of(text: &str) -> String {
     let one = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
         true => string(&format!(":{text}")),
@@ -201,7 +203,7 @@ fn one_or_list(mut items: Vec<String>) -> String {
     }
 }
 
-/// Whether `text`, a line with the words `known`, has one of them behind its address.
+/// Whether `text`, a line with the words `known`, has one of them after its address.
 fn has_any(text: &str, known: &[&str]) -> bool {
     let mut words = text.split_ascii_whitespace().skip(1);
     words.any(|word| {

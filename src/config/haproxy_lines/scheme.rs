@@ -7,7 +7,7 @@ use super::Line;
 /// Schemes that mean TLS.
 const OVER_TLS: [&str; 7] = ["https", "wss", "tls", "ssl", "h2", "grpcs", "tcps"];
 
-/// The scheme of a URL and what its address is here; `None`: `text` is no URL.
+/// The scheme of a URL, and its address in our format; `None`: `text` is no URL.
 pub(in crate::config) fn of_listen(text: &str) -> Option<(&str, Line)> {
     let (scheme, mut line, path) = parts(text)?;
     if OVER_TLS.contains(&scheme) {

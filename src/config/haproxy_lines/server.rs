@@ -93,13 +93,13 @@ const WITH_VALUE: &[&str] = &[
 
 type Pairs = Vec<(String, String)>;
 
-/// What a line says of TLS.
+/// The TLS words of a line.
 #[derive(Default)]
 struct Tls {
-    /// Of requests.
+    /// TLS for requests.
     is_on: bool,
     is_off: bool,
-    /// Of checks alone.
+    /// TLS for checks alone.
     of_checks: Option<bool>,
     check_sni: Option<String>,
     verifies_nothing: bool,
@@ -110,7 +110,7 @@ struct Tls {
     certificate: Option<String>,
 }
 
-/// What the line `text` is here; `None`: it is no such line.
+/// Translates the line `text`; `None`: it is no such line.
 pub(in crate::config) fn server(text: &str) -> Option<Line> {
     let mut words = Words::of(text, &["server", "default-server"])?;
     if words.name.is_none() && !has_any(text, KNOWN) {
@@ -211,7 +211,7 @@ impl Tls {
         true
     }
 
-    /// Writes what was taken into the server's keys and into `own_check`, its `health`.
+    /// Writes the words taken so far into the server's keys and into `own_check`, its `health`.
     fn write(self, line: &mut Line, own_check: &mut Pairs) {
         let mut keys = Pairs::new();
         if self.verifies_nothing {
@@ -241,7 +241,7 @@ impl Tls {
         match self.of_checks {
             Some(false) => put(own_check, "tls", false.to_string()),
             _ if self.check_sni.is_some() => put(own_check, "tls", with_sni(self.check_sni)),
-            // Checks are over TLS if requests are.
+            // Checks use TLS if requests do.
             Some(true) if !is_on || self.is_off => put(own_check, "tls", with_sni(self.sni)),
             _ => {}
         }
@@ -275,7 +275,7 @@ fn proxy_options(options: &str) -> String {
     table(keys.into_iter())
 }
 
-/// A bare number of HAProxy is in milliseconds.
+/// A duration; a bare number of HAProxy is in milliseconds.
 fn duration(text: &str) -> String {
     string(&match text.parse::<u64>() {
         Ok(ms) if ms % 1000 == 0 => format!("{}s", ms / 1000),

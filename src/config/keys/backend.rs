@@ -22,7 +22,7 @@ use super::tls::{SERVER_TLS, SERVER_TLS_SHAPE};
 use super::words::{Word, Words};
 use super::{Keys, key, nameless};
 
-/// The most exchanges that can wait at one backend: each of them holds the buffers of a client.
+/// The most exchanges that can wait for one backend: each holds the buffers of a client.
 const MOST_WAITING: i64 = 1_000_000;
 /// More idle connections to one server than a worker has descriptors for.
 const MOST_IDLE: i64 = 1_000_000;

@@ -1,6 +1,7 @@
 //! The items of `listen` of a frontend: addresses, each with its own TLS and PROXY settings.
 //!
-//! They are shown as short as they can be: what all addresses have stands in the frontend.
+//! `check --show` shows them as short as possible: settings that all addresses share are shown in
+//! the frontend.
 
 use std::slice;
 
@@ -64,8 +65,8 @@ pub(super) fn short(frontend: &Frontend) -> Option<String> {
     has_one_tls(frontend).then(|| list(frontend.binds.iter().map(item)))
 }
 
-/// `listen` as tables, where addresses have different TLS: each says its own, those in a row that are
-/// alike in one table.
+/// `listen` as tables, for addresses with different TLS. Neighbours with equal settings share one
+/// table.
 pub(super) fn long(frontend: &Frontend, path: &str, page: &mut Page) {
     if has_one_tls(frontend) {
         return;
@@ -104,8 +105,8 @@ fn has_one_tls(frontend: &Frontend) -> bool {
     frontend.tls.len() <= 1
 }
 
-/// The addresses of `alike`, whose settings are the same, and what differs from what the frontend shows.
-/// Other TLS is shown as a table.
+/// The addresses of `alike`, whose settings are the same, and the settings that differ from those
+/// shown in the frontend. Other TLS is shown as a table.
 fn keys_of(alike: &[Bind], frontend: &Frontend) -> Vec<(String, String)> {
     let addresses = alike.iter().map(|bind| string(&bind.addr.to_string()));
     let mut keys = vec![("address", one_or_list(addresses))];

@@ -1,4 +1,4 @@
-//! What servers are told about clients, and what clients may say themselves: `forwarding`, `request_id`.
+//! Fields about clients, towards servers and from clients: `forwarding`, `request_id`.
 
 use http::HeaderName;
 
@@ -186,7 +186,7 @@ pub(super) fn request_id(
     report.error(setting.span(), wrong, help);
 }
 
-/// Whether HTTP itself uses the field, so that it cannot carry a value of Evenkeel.
+/// Whether HTTP itself uses the field, so that it cannot carry a value of ours.
 pub(in crate::config) fn is_of_the_protocol(name: &HeaderName) -> bool {
     const FIELDS: [&str; 14] = [
         "connection",

@@ -7,7 +7,7 @@ use crate::plan::{BackendHttp2, Http2};
 
 use super::{Keys, key};
 
-/// The window that HTTP/2 begins with (RFC 9113 §6.9.2): a smaller one holds only after a round trip.
+/// The initial window of HTTP/2 (RFC 9113 §6.9.2): a smaller one holds only after a round trip.
 const LEAST_WINDOW: ByteSize = ByteSize(64 << 10);
 /// HTTP/2 allows 2 GiB less one (RFC 9113 §6.9.1). This bounds the memory that a client can take.
 const MOST_WINDOW: ByteSize = ByteSize(1 << 30);

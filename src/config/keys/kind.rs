@@ -66,7 +66,7 @@ pub(in crate::config) enum Shape {
     Table(&'static dyn Described),
     /// Names that the user chooses, each with a value.
     Named(&'static Shape),
-    /// One of these.
+    /// One of these shapes.
     AnyOf(&'static [Shape]),
 }
 
@@ -195,7 +195,7 @@ impl KeyInfo {
         self.of(KeyKind::Own(shape, None, Show::Value(show)))
     }
 
-    /// The same, shown as tables of its own.
+    /// The same, shown as tables.
     pub(super) const fn compiled_tables<T>(
         self,
         shape: Shape,

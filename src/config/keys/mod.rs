@@ -1,8 +1,8 @@
-//! The one table of keys: every key of the format, with all that the program knows of it.
+//! The one table of keys: every key of the format, with all that the program knows about it.
 //!
-//! A key is one entry, in the [`Keys`] of the table that it stands in. The entry has its name, one line of
-//! documentation, the words of HAProxy, nginx, Traefik and Caddy that mean it, its kind with unit and
-//! bounds, and the place in the plan that it fills:
+//! A key is one entry, in the [`Keys`] of its table. The entry has its name, one line of
+//! documentation, the words of HAProxy, nginx, Traefik and Caddy that mean it, its kind with unit
+//! and bounds, and the place in the plan that it fills:
 //!
 //! ```text
 //! key("max_idle")
@@ -11,14 +11,15 @@
 //!     .number(0, MOST_IDLE, |pool| &mut pool.max_idle),
 //! ```
 //!
-//! From the entries come: what a table may contain and what is said about any other word (`section`),
-//! reading a table into the plan ([`View::read`]), `check --show` ([`View::show`]), `evenkeel schema`,
-//! and the tests that hold `conf/full.toml` and the tests of keys complete.
+//! From the entries come: which keys a table may contain and the messages about other words
+//! (`section`), reading a table into the plan ([`View::read`]), `check --show` ([`View::show`]),
+//! `evenkeel schema`, and the tests that hold `conf/full.toml` and the tests of keys complete.
 //!
-//! A key is *plain* when one value fills one place: a duration, a size, a number, a switch, a word of an
-//! enum, or a table of such keys. A plain key needs its entry and nothing else. A key with a shape of
-//! its own (`listen`, `servers`, `rule`) says in its entry what it may be and how it is shown; it is
-//! read by a function that its entry names or, where other tables matter, in `compile`.
+//! A key is *plain* when one value fills one place: a duration, a size, a number, a switch, a word
+//! of an enum, or a table of such keys. A plain key needs its entry and nothing else. A key with a
+//! shape of its own (`listen`, `servers`, `rule`) has in its entry which shapes it may have and how
+//! it is shown; it is read by a function that its entry names or, where other tables matter, in
+//! `compile`.
 //!
 //! Defaults are those of the plan (`impl Default`), which tests use too: an entry shows the default and
 //! does not repeat it.
@@ -79,7 +80,7 @@ const NO_FIELDS: &str =
 pub(super) struct Keys<T: 'static> {
     /// In the order in which they are shown.
     keys: &'static [Key<T>],
-    /// Words that are not keys here. Each line has such words, a colon, and what to write instead of them.
+    /// Words that are not keys here. A line has such words, a colon, and what to write instead.
     hints: &'static str,
     /// The same in TCP mode, in place of `hints`.
     tcp_hints: &'static str,
@@ -97,7 +98,7 @@ pub(super) struct Key<T: 'static> {
     kind: KeyKind<T>,
 }
 
-/// All that is said of a key but its kind.
+/// The description of a key without its kind.
 pub(super) struct KeyInfo {
     name: &'static str,
     means: &'static str,
@@ -109,7 +110,7 @@ pub(super) struct KeyInfo {
 /// Where a table of keys is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// In its own place.
+    /// Anywhere else.
     Whole,
     /// In a frontend in TCP mode.
     Tcp,
@@ -150,7 +151,7 @@ impl KeyInfo {
         Self { also, ..self }
     }
 
-    /// TCP mode does not have the key, and says `instead`.
+    /// TCP mode does not have the key; `instead` is the message.
     const fn not_in_tcp(self, instead: &'static str) -> Self {
         Self {
             not_in_tcp: Some(instead),
@@ -158,7 +159,7 @@ impl KeyInfo {
         }
     }
 
-    /// `[defaults]` does not have the key, and says `instead`.
+    /// `[defaults]` does not have the key; `instead` is the message.
     const fn not_in_defaults(self, instead: &'static str) -> Self {
         Self {
             not_in_defaults: Some(instead),

@@ -23,7 +23,7 @@ pub(super) static PROXY_PROTOCOL: Keys<Peers> = Keys {
     ..Keys::EMPTY
 };
 
-/// What `proxy_protocol` may be.
+/// The shapes of `proxy_protocol`.
 pub(super) const PROXY_SHAPE: Shape = Shape::AnyOf(&[
     Shape::Words(&["off", "required"]),
     Shape::Table(&PROXY_PROTOCOL),

@@ -14,7 +14,7 @@ use super::{Keys, key};
 
 pub(in crate::config) const MOST_ATTEMPTS: i64 = 10;
 
-/// Answers that say of themselves that something is wrong.
+/// Statuses that mean an error.
 const STATUSES: std::ops::RangeInclusive<u16> = 400..=599;
 
 const WORDS: [(&str, RetryOn); 5] = [

@@ -220,7 +220,7 @@ pub(in crate::config) static SERVER_TLS: Keys<ServerTls> = Keys {
     ..Keys::EMPTY
 };
 
-/// `tls` that is written in one place for a part of what another place holds for; `None`: it is left out.
+/// `tls` of a server or of checks, which replaces that of its backend; `None`: it is left out.
 pub(super) fn own_tls(own: &Own<ServerTls>) -> Option<String> {
     match own {
         Own::Inherited => None,

@@ -21,12 +21,12 @@ pub(in crate::config) trait Words: Copy + PartialEq + 'static {
         Self::WORDS.iter().map(|(word, _)| *word).collect()
     }
 
-    /// The word at `key` of `section`.
+    /// Reads the word at `key` of `section`.
     fn at(section: &Section<'_>, key: &'static str, report: &mut Report<'_>) -> Option<Self> {
         Self::of(section.setting(key)?, report)
     }
 
-    /// The word that `setting` is.
+    /// Reads `setting` as a word.
     fn of(setting: Setting<'_>, report: &mut Report<'_>) -> Option<Self> {
         setting.choice(Self::WORDS, Self::ALSO, report)
     }

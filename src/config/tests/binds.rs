@@ -1,4 +1,5 @@
-//! `listen` with tables: the TLS and PROXY settings of each address, and what is said about mistakes.
+//! `listen` with tables: the TLS and PROXY settings of each address, and the messages about
+//! mistakes.
 
 use super::{errors, plan};
 use crate::base::TlsVersion;
@@ -18,7 +19,7 @@ fn frontend(lines: &str) -> Frontend {
     made.frontends.into_iter().next().expect("a frontend")
 }
 
-/// For each address, which TLS of the frontend it has.
+/// For each address, the index of its TLS in the frontend.
 #[track_caller]
 fn tls_of_each(lines: &str) -> Vec<Option<usize>> {
     let binds = frontend(lines).binds;
@@ -152,7 +153,7 @@ fn a_route_may_require_a_certificate_that_some_addresses_ask_for() {
          route = [{{ client_certificate = 'required', backend = 'app' }}]"
     );
     assert_eq!(frontend(&lines).tls.len(), 2);
-    // A mistake in what would ask is the only one that is said.
+    // A mistake in the `tls` that would ask for certificates is the only error.
     let said = errors(&text(&lines.replace("ca = '/ca.pem'", "ca = ''")));
     assert_eq!(said.matches("error: ").count(), 1, "{said}");
 }

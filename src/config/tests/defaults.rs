@@ -1,4 +1,5 @@
-//! `[defaults]`: what frontends and backends get from it, and what is said about mistakes in it.
+//! `[defaults]`: the values that frontends and backends get from it, and the messages about
+//! mistakes in it.
 
 use std::time::Duration;
 
@@ -174,7 +175,7 @@ fn the_defaults_are_shown_in_each_frontend_and_backend() {
     assert!(!shown.contains("[defaults"), "{shown}");
 }
 
-/// How often `part` is said about a configuration with `defaults`.
+/// The number of messages with `part` about a configuration with `defaults`, and all messages.
 fn said(defaults: &str, rest: &str, part: &str) -> (usize, String) {
     let said = errors(&format!("{defaults}\n{BASE}{TWO}{rest}"));
     (said.matches(part).count(), said)

@@ -84,7 +84,7 @@ health = '/'
 #[test]
 fn full_has_every_known_key_and_no_other() {
     let text = fs::read_to_string(conf().join("full.toml")).expect("the file");
-    // Keys without a default stand there as comments.
+    // Keys without a default are commented out in the file.
     let whole: String = text
         .lines()
         .map(|line| match line.strip_prefix("# ") {
@@ -107,13 +107,13 @@ fn full_has_every_known_key_and_no_other() {
         let mut written = found.get(&path).cloned().unwrap_or_default();
         known.sort_unstable();
         written.sort();
-        // Of a list several tables may stand there.
+        // The file may have several tables of one list, each with the same keys.
         written.dedup();
         assert_eq!(written, known, "[{path}]");
     }
 }
 
-/// `key = value` with a key alone before the sign, or the header of a table.
+/// Whether `text` is `key = value` with a bare key, or the header of a table.
 fn is_example(text: &str) -> bool {
     text.starts_with("[frontend.web.")
         || text.starts_with("[defaults.")
@@ -127,7 +127,7 @@ fn is_tcp(mode: &Value) -> bool {
     matches!(&mode.kind, Kind::String(text) if text.value == "tcp")
 }
 
-/// The keys of each table by its path, with `NAME` for what the user chooses.
+/// The keys of each table by its path, with `NAME` for names that the user chooses.
 fn collect(table: &Table, path: &str, found: &mut BTreeMap<String, Vec<String>>) {
     for entry in &table.entries {
         let is_name = matches!(path, "frontend" | "backend" | "frontend.NAME.tls.names");

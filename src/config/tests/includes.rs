@@ -1,4 +1,4 @@
-//! Several files as one: what is merged, what contradicts, what is missing, and what is watched.
+//! Several files as one: merging, conflicts, missing files, and the files to watch.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::BASE;
 use crate::config::{Color, Loaded, load};
 
-/// A directory of a test's own, gone with it.
+/// A directory of one test, removed at its end.
 struct Directory(PathBuf);
 
 impl Directory {
     fn with(files: &[(&str, &str)]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        // The brackets are there to be taken for a pattern by mistake.
+        // The brackets must not be taken for a pattern.
         let name = format!("evenkeel-include-[{}-{number}]", std::process::id());
         let directory = Self(std::env::temp_dir().join(name));
         for (name, text) in files {
@@ -39,7 +39,7 @@ impl Directory {
         load(&self.path("main.toml")).expect("a configuration without mistakes")
     }
 
-    /// What is said, with the directory's own name left out.
+    /// The messages, without the directory's own name.
     #[track_caller]
     fn errors(&self) -> String {
         let diagnostics = load(&self.path("main.toml")).expect_err("mistakes");
@@ -186,7 +186,7 @@ backend = 'a'
     assert_eq!(frontend.timeout.head.as_secs(), 3);
     let tls = &frontend.tls[0];
     let files: Vec<PathBuf> = tls.certificates.iter().map(|c| c.path.clone()).collect();
-    // Paths begin at the file that they are written in.
+    // Paths are relative to the file that they are written in.
     assert_eq!(
         files,
         ["main.pem", "sites/a.pem", "sites/b.pem"].map(|name| directory.path(name))

@@ -1,4 +1,5 @@
-//! No key is accepted and does nothing: each, given another value than its default, changes the plan.
+//! No key is accepted and has no effect: each one, with another value than its default, changes the
+//! plan.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -8,7 +9,7 @@ use crate::config::keys::{self, Described, Part, Shape, View};
 use crate::config::page::Page;
 use crate::plan::{Bind, Frontend, FrontendTimeouts};
 
-/// A value for each key that is not its default, and not what [`BASE`] and the rows before it say.
+/// A value for each key that is neither its default nor that of [`BASE`] and of the rows before it.
 const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("process", "workers", "3"),
     ("process", "max_connections", "100"),
@@ -267,9 +268,9 @@ const OTHER_VALUES: &[(&str, &str, &str)] = &[
     ("frontend.NAME.rule.redirect", "scheme", "'https'"),
 ];
 
-/// Keys that are tried elsewhere.
+/// Keys that other tests cover.
 const ELSEWHERE: &[(&str, &str)] = &[
-    // For `frontend.TCP`: here all the keys of requests are there, which it excludes.
+    // `frontend.TCP` covers it: these frontends have the keys of requests, which TCP mode excludes.
     ("frontend.NAME", "mode"),
     // In `defaults.rs`: the frontends here have keys of requests.
     ("defaults.frontend", "mode"),
@@ -426,7 +427,7 @@ fn with_line(path: &str, key: &str, line: &str) -> String {
 #[test]
 fn every_key_changes_the_plan() {
     for (path, key, value) in OTHER_VALUES {
-        // A table that says nothing without its only key.
+        // A table that has no effect without its only key.
         let needed = match *path {
             "frontend.NAME.proxy_protocol" => "from = '192.0.2.1'",
             _ => "",
@@ -437,8 +438,8 @@ fn every_key_changes_the_plan() {
     }
 }
 
-/// Every kind of table by its shortest path, with `NAME` for what the user chooses and `TCP` for the
-/// frontends whose keys are others.
+/// Every kind of table by its shortest path, with `NAME` for names that the user chooses and `TCP`
+/// for frontends in TCP mode.
 pub(super) fn tables() -> Vec<(String, &'static dyn Described)> {
     static TCP: View<'static, Frontend> = keys::FRONTEND.part(Part::Tcp);
     static TCP_BIND: View<'static, Bind> = keys::BIND.part(Part::Tcp);
@@ -460,7 +461,7 @@ pub(super) fn tables() -> Vec<(String, &'static dyn Described)> {
                 next.extend(shapes.iter().map(|shape| (path.clone(), *shape)));
             }
             Shape::Table(table) if seen.insert(std::ptr::from_ref(table).cast::<()>()) => {
-                // What is in `[defaults]` is in frontends and backends, too.
+                // Keys of `[defaults]` are keys of frontends and backends too.
                 if !path.starts_with("defaults.") {
                     let keys = table.about().into_iter();
                     next.extend(keys.map(|about| (inner(about.name), about.shape)));

@@ -1,4 +1,4 @@
-//! What well-formed text means: short forms, and values that have several spellings.
+//! The meaning of well-formed text: short forms, and values that have several spellings.
 
 use std::time::Duration;
 
@@ -263,7 +263,7 @@ health = { rise = '${FEW:-3}', status = '${STATUS:-204}', host = 'app', interval
         .replace("${EVERY:-3s}", "3s");
     assert!(!written.contains("${"), "{written}");
     assert_eq!(plan(numbers), plan(&written));
-    // More than the variable is a string.
+    // A text with more than the variable in it is a string.
     let composed = numbers.replace("'${FEW:-3}'", "'1${FEW:-3}'");
     assert!(load(&composed).is_err());
 }
@@ -311,7 +311,7 @@ fn each_route_that_an_earlier_one_covers_is_found_and_no_other() {
 
 #[test]
 fn ten_thousand_routes_are_compared_in_one_pass() {
-    // Compared each with each, they would take minutes.
+    // Comparing each pair of routes would take minutes.
     let route = "[[frontend.web.route]]\nhost = '*.example.com'\npath = '/a/*'\nbackend = 'app'\n";
     let text = BASE.replace(
         "[backend.app]",
@@ -384,7 +384,7 @@ fn a_path_regex_that_is_none_says_why() {
     assert!(said.contains("evenkeel.toml:10:14"), "{said}");
 }
 
-/// What `of` has of TLS: "clear", "system", or the fixed name of `sni`.
+/// Describes the TLS settings `of`: "clear", "system", or the fixed name in `sni`.
 fn shown_tls(of: Option<&ServerTls>) -> &str {
     match of.map(|tls| &tls.sni) {
         None => "clear",

@@ -1,4 +1,4 @@
-//! What is said about each kind of mistake, word by word.
+//! The message about each kind of mistake, word for word.
 
 use insta::assert_snapshot;
 
@@ -6,7 +6,7 @@ use super::{BASE, errors, load, warnings};
 use crate::base::Position;
 use crate::config::{Color, Diagnostic};
 
-/// A frontend with these lines, and what it needs besides.
+/// A frontend with these lines, and all else that it needs.
 fn in_frontend(lines: &str) -> String {
     errors(&BASE.replace(
         "backend = \"app\"\n",
@@ -14,12 +14,12 @@ fn in_frontend(lines: &str) -> String {
     ))
 }
 
-/// A backend with these lines, and what it needs besides.
+/// A backend with these lines, and all else that it needs.
 fn in_backend(lines: &str) -> String {
     errors(&format!("{BASE}{lines}\n"))
 }
 
-/// Routes in the frontend, and what they need besides.
+/// Routes in the frontend, and all else that they need.
 fn with_routes(routes: &str) -> String {
     BASE.replace("[backend.app]", &format!("{routes}\n[backend.app]"))
 }
@@ -1212,7 +1212,7 @@ fn variables_that_are_not_there_are_named_where_they_stand() {
 
 #[test]
 fn what_a_variable_holds_is_shown_of_numbers_words_and_addresses_alone() {
-    // Names, patterns and fields may be made of passwords.
+    // Names, patterns and fields may contain passwords.
     let text = with_routes(
         "
 request_id = '${TOKEN} x'
@@ -1441,7 +1441,7 @@ fn help_in_backend(lines: &str) -> String {
 
 #[test]
 fn a_bare_number_is_taken_for_what_it_means_elsewhere() {
-    // HAProxy's numbers are milliseconds; what would be no time at all in them is seconds.
+    // HAProxy's numbers are milliseconds; a number that would be too short in them means seconds.
     for (line, help) in [
         ("interval = 2000", "write `interval = \"2s\"`"),
         ("interval = '2000'", "write `interval = \"2s\"`"),
@@ -2807,9 +2807,9 @@ fn keys_of_requests_are_warned_about_where_only_connections_go() {
           |
           = help: leave it out: in TCP mode client and server choose the protocol themselves
     "##);
-    // As they are unless written.
+    // The defaults.
     assert_eq!(with("protocol = 'auto'\nheader_case = 'lower'\n", ""), "");
-    // A check speaks it.
+    // A check uses it.
     assert_eq!(with("protocol = 'h2'\nhealth = '/'\n", ""), "");
     let http = "[frontend.web]\nlisten = ':80'\nbackend = 'app'\n";
     assert_eq!(with(both, http), "");
@@ -3038,7 +3038,7 @@ fn a_rule_cannot_set_a_field_that_evenkeel_writes_after_it() {
                 assert!(said.starts_with(&message), "{rule}: {said}");
                 assert_eq!(said.matches("error: ").count(), 1, "{said}");
             }
-            // Where Evenkeel does not write it, and in responses, a rule can.
+            // If Evenkeel does not write it, and in responses, a rule can.
             for lines in [
                 format!("{without}\n{}", rule("request")),
                 format!("{lines}\n{}", rule("response")),

@@ -1,5 +1,4 @@
-//! Tests of the room as a whole: what its messages say, that nothing is forgotten, that nothing
-//! panics.
+//! Tests of the whole room: its messages, that no key is forgotten, and that nothing panics.
 
 mod binds;
 mod defaults;
@@ -19,7 +18,7 @@ use crate::config::include::Gatherer;
 use crate::config::{Color, Diagnostics, Loaded, compiled};
 use crate::plan::Plan;
 
-/// What every file needs, for tests that are about something else.
+/// The lines that every file needs, for tests of something else.
 const BASE: &str = "
 [frontend.web]
 listen = \"127.0.0.1:8080\"
@@ -49,7 +48,7 @@ fn plan(text: &str) -> Plan {
     }
 }
 
-/// What is said about `text`, which has at least one mistake.
+/// The messages about `text`, which has at least one mistake.
 #[track_caller]
 fn errors(text: &str) -> String {
     match load(text) {
@@ -58,7 +57,7 @@ fn errors(text: &str) -> String {
     }
 }
 
-/// What is said about `text`, which has no mistakes.
+/// The warnings about `text`, which has no mistakes.
 #[track_caller]
 fn warnings(text: &str) -> String {
     match load(text) {

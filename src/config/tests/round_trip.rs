@@ -1,4 +1,4 @@
-//! What is shown loads back to an equal plan, and no text makes us panic.
+//! The output of `check --show` loads back to an equal plan, and no text causes a panic.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -51,7 +51,7 @@ fn duration() -> impl Strategy<Value = Duration> {
     (1_u64..10_000_000_000_000).prop_map(Duration::from_micros)
 }
 
-/// Whatever a string can hold, what looks like a variable included.
+/// Any string, also one that looks like a variable.
 fn text() -> impl Strategy<Value = String> {
     let parts = prop_oneof![
         Just("${".to_owned()),
@@ -70,8 +70,8 @@ fn ip() -> impl Strategy<Value = IpAddr> {
     })
 }
 
-/// Addresses to listen on: port 0 is bound as often as one likes, other names hold `owner`, which is
-/// the only one to use them.
+/// Addresses to listen on. Port 0 may come several times. All others contain `owner`, so no other
+/// frontend has them.
 fn binds(owner: String) -> impl Strategy<Value = Vec<Bind>> {
     let owner: String = owner.bytes().map(|byte| format!("{byte:02x}")).collect();
     let owner = owner.get(..40).unwrap_or(&owner).to_owned();
@@ -104,7 +104,7 @@ fn binds(owner: String) -> impl Strategy<Value = Vec<Bind>> {
             proxy_protocol: header.clone(),
             ..Bind::new(addr, Position::built_in())
         };
-        // Of one address or several: the same for all, or not.
+        // One PROXY setting for all addresses, or different ones.
         addresses
             .into_iter()
             .zip(headers.iter().cycle())
@@ -247,7 +247,7 @@ fn route(backends: Vec<Name>) -> impl Strategy<Value = Route> {
         )
 }
 
-/// Whether each request is answered by `rule`, so that a route with it needs no backend.
+/// Whether `rule` answers every request: a route with it needs no backend.
 fn answers_all(rule: &Rule) -> bool {
     use crate::plan::Action::{Deny, Redirect, Return};
     let answers = matches!(rule.action, Deny(_) | Return(_) | Redirect(_));
@@ -273,7 +273,7 @@ fn target(backends: Vec<Name>) -> impl Strategy<Value = Target> {
     ]
 }
 
-/// Rules of every shape, of which those for requests may read them.
+/// Rules of every shape. Only those with `on = "request"` read the request.
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
     let texts = [
         "{ when = 'req.hdr(x) == \"$a ${B}\"', deny = 429 }",
@@ -515,7 +515,8 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
             let (timeout, limits, mut http2, forwarding) = settings;
             let (request_id, (header_case, field_names), any_tls, (upgrades, rules)) = writing;
             let mut routes = routes;
-            // Each TLS is that of some address, and they are in the order of the addresses.
+            // Each entry of `tls` belongs to an address; the entries are in the order of the
+            // addresses.
             let mut tls: Vec<Tls> = Vec::new();
             for (bind, choice) in binds.iter_mut().zip(choices) {
                 bind.tls = choice.map(|choice| {
@@ -531,12 +532,12 @@ fn frontend(name: Name, backends: Vec<Name>) -> impl Strategy<Value = Frontend> 
                     .any(|one| one.client_auth != ClientAuth::Off)
             };
             if !tls.iter().any(asks) {
-                // A route that requires a certificate is refused where clients are not asked for one.
+                // `check` refuses a route that requires a certificate if no address asks for one.
                 for route in &mut routes {
                     route.client_certificate = ClientCertificate::Any;
                 }
             }
-            // What is offered must be spoken.
+            // ALPN offers "h2", so HTTP/2 must be enabled.
             http2.enabled |= !tls.is_empty();
             Frontend {
                 name,
@@ -776,7 +777,7 @@ fn server_tls() -> impl Strategy<Value = ServerTls> {
             Trust::Fingerprints(each.collect())
         }),
     ];
-    // Not the request's host: a check may have none.
+    // Not `Sni::Host`: a health check has no request that it could take the host from.
     let sni = prop_oneof![Just(Sni::Off), host().prop_map(Sni::Fixed)];
     let identity =
         (file(), option::of(file())).prop_map(|(certificate, key)| Identity { certificate, key });
@@ -905,7 +906,7 @@ fn retry() -> impl Strategy<Value = Retry> {
             on: Vec::new(),
             attempts,
         };
-        // Each stands there once.
+        // No word comes twice.
         for one in on {
             if !retry.has(one) {
                 retry.on.push(one);

@@ -1,8 +1,8 @@
-//! What is said about rules that cannot be kept.
+//! Errors and warnings about rules.
 
 use super::{BASE, errors, warnings};
 
-/// What is said about a frontend with this one rule.
+/// The errors for a frontend with this rule.
 #[track_caller]
 fn refused(rule: &str) -> String {
     let rules = format!("backend = \"app\"\nrule = [{{ {rule} }}]");
@@ -89,7 +89,7 @@ fn a_field_that_evenkeel_writes_is_pointed_at_and_not_its_rule() {
     let rules =
         "rule = [\n  { when = 'ssl_fc', set_header = { x-a = 'b', x-forwarded-for = 'c' } },\n]";
     let frontend = BASE.replace("[backend.app]", &format!("{rules}\n\n[backend.app]"));
-    // Which frontend a request comes in by is not known to a backend.
+    // A backend has requests of any frontend, so its rule gets a warning and no error.
     for said in [errors(&frontend), warnings(&format!("{BASE}{rules}\n"))] {
         let line = said.lines().find(|line| line.contains("x-forwarded-for ="));
         let line = line.or(said.lines().find(|line| line.contains("'ssl_fc'")));
@@ -100,7 +100,7 @@ fn a_field_that_evenkeel_writes_is_pointed_at_and_not_its_rule() {
     }
 }
 
-/// What is warned of for a frontend with these rules.
+/// The warnings for a frontend with these rules.
 #[track_caller]
 fn warned(rules: &str) -> String {
     let rules = format!("backend = \"app\"\nrule = [{rules}]");

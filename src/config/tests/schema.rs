@@ -1,4 +1,4 @@
-//! The schema takes every file of `conf/`, and refuses what is no key.
+//! The schema accepts every file of `conf/`, and refuses unknown keys.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::files::{conf, toml_files};
 use super::keys::tables;
 use crate::config::schema;
 
-/// Where `value` breaks `schema`, as far as our schema uses JSON Schema.
+/// The first position at which `value` breaks `schema`, as far as our schema uses JSON Schema.
 fn mistake(schema: &Value, value: &Value, at: &str) -> Option<String> {
     let broken = |why: &str| Some(format!("{at}: {why}: {value}"));
     for keyword in schema.as_object().expect("a schema").keys() {

@@ -1,9 +1,10 @@
-//! Lines of HAProxy and nginx as addresses: what a message tells to write is valid and means the same.
+//! Lines of HAProxy and nginx as addresses: what the message suggests instead is valid and means
+//! the same.
 
 use super::{BASE, errors, load, plan};
 use crate::plan::{Own, ProxyProtocol, ProxyVersion};
 
-/// The first thing in backticks after `write `.
+/// The first text in backticks after `write `.
 #[track_caller]
 fn advice(said: &str) -> String {
     let (_, rest) = said.split_once("write `").expect(said);

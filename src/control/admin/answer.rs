@@ -1,4 +1,4 @@
-//! Which question gets which answer.
+//! The answers of the admin listener by path and method.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The list of paths, which any other path is answered with.
+/// The list of paths: the answer to any other path.
 const INDEX: &str = "\
 GET  /metrics  metrics for Prometheus
 GET  /live     200 while the process runs
@@ -37,7 +37,7 @@ GET  /status   frontends, backends and servers as JSON
 POST /reload   read the configuration again
 ";
 
-/// What a client is sent.
+/// An answer to a client of the admin listener.
 pub(super) type Answer = Response<Full<Bytes>>;
 
 /// When to ask again after [`busy`], in seconds.
@@ -48,7 +48,7 @@ pub(super) fn is_probe(path: &str) -> bool {
     matches!(path, "/live" | "/ready")
 }
 
-/// The answer when too many are being made or taken.
+/// The answer if too many answers are being made or sent.
 pub(super) fn busy() -> Answer {
     let text = "too many requests to the admin listener are under way; ask again\n";
     let mut response = say(StatusCode::SERVICE_UNAVAILABLE, TEXT, text);
@@ -57,7 +57,7 @@ pub(super) fn busy() -> Answer {
     response
 }
 
-/// The answer to a request that only a web page would send.
+/// The answer to a request that only a web page sends.
 pub(super) fn refused(why: &Refused) -> Answer {
     say(why.status(), TEXT, format!("{why}\n"))
 }
@@ -86,7 +86,7 @@ fn ready(state: &State) -> Answer {
 
 async fn reloaded(state: &Rc<State>) -> Answer {
     let outcome = reload(state).await;
-    // There may be other files to watch; the receiver is gone only when the program ends.
+    // The receiver closes only when the program ends. There may be other files to watch.
     let _ = state.command_sender.send(Command::CertificatesTouched);
     match outcome {
         Ok(applied) => {
@@ -108,8 +108,8 @@ async fn reloaded(state: &Rc<State>) -> Answer {
     }
 }
 
-/// All numbers as text. Made where it may block: health checks do not wait for the text of ten thousands
-/// of servers.
+/// All metrics as text. Made on a blocking thread: health checks must not wait for the text of ten
+/// thousands of servers.
 async fn metrics(state: &State) -> Result<String, tasks::JoinError> {
     let (snapshot, certificates) = (state.current.load(), state.certificates.borrow().clone());
     let (process, access_log) = (Arc::clone(&state.metrics), state.access_log.clone());
@@ -210,7 +210,7 @@ fn scrape(
     scrape.render()
 }
 
-/// A text that was made where it may block; a panic there is a defect.
+/// A text that was made on a blocking thread; a panic there is a defect.
 fn made(content_type: &'static str, text: Result<String, tasks::JoinError>) -> Answer {
     match text {
         Ok(text) => say(StatusCode::OK, content_type, text),
@@ -288,8 +288,9 @@ mod tests {
         control.expect("a free port")
     }
 
-    /// The text that `made` gives, which must come from a blocking thread: the only one of this runtime
-    /// is occupied, so `made` cannot end with its first poll unless the polling thread makes the text.
+    /// The text that `made` returns; it must be made on a blocking thread. The only one of this
+    /// runtime is occupied, so `made` can end with its first poll only if the polling thread makes
+    /// the text.
     async fn made_elsewhere<E: std::fmt::Debug>(
         made: impl Future<Output = Result<String, E>>,
     ) -> String {

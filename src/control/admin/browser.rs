@@ -1,17 +1,18 @@
-//! Whether a web page may have sent a request, and which requests are refused for it.
+//! Recognises requests that a web page may have sent, and refuses some of them.
 //!
-//! The admin listener does not ask who a client is: reaching it is enough. Browsers of people who
-//! can reach it run pages of strangers, so what only a page would send is refused:
+//! The admin listener does not authenticate clients: every client that can reach it may use it.
+//! Browsers of people who can reach it run foreign pages, so requests that only a page sends are
+//! refused:
 //!
 //! - **`Host`**: a page can have its own name resolve to this host (DNS rebinding), and its requests
 //!   are then those of the same origin. Such a request names the page's host. IP addresses,
 //!   `localhost` and the names of `[admin] hosts` cannot be that, and are the only ones let in. A
 //!   client of HTTP/1.0 may send none; no browser does that. On a Unix socket every name is let in:
 //!   no page can connect to one.
-//! - **`Origin`**: a browser sends it with every POST, and with requests of scripts to other origins.
-//!   It must be the origin that is asked (RFC 6454 §7.3).
-//! - **`Sec-Fetch-Site`**: says the same where there is no `Origin`, as for images and frames. A
-//!   person who follows a link may read a page; nothing else may come from another site.
+//! - **`Origin`**: a browser sends it with every POST, and with requests of scripts to other
+//!   origins. It must be the origin of the request (RFC 6454 §7.3).
+//! - **`Sec-Fetch-Site`**: the same for requests without `Origin`, as for images and frames. A
+//!   person who follows a link may read a page; every other request from another site is refused.
 //!
 //! Pure: a request in, a verdict out. Prior art: Go's `http.CrossOriginProtection`.
 
@@ -26,7 +27,7 @@ use crate::wire::host::Authority;
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
-/// Which names a request may ask for.
+/// The names that a request may have in `Host`.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Names<'a> {
     /// IP addresses, `localhost` and these.
@@ -40,9 +41,9 @@ pub(super) enum Names<'a> {
 pub(super) enum Refused {
     /// It has no `Host`, two of them, or none that can be parsed.
     HostMalformed,
-    /// It asks for a name that is not one of this listener.
+    /// It names a host that is not one of this listener.
     HostUnknown(String),
-    /// A page of another origin has sent it.
+    /// A page of another origin sent it.
     OriginForeign,
 }
 
@@ -71,7 +72,7 @@ impl fmt::Display for Refused {
     }
 }
 
-/// Refuses what only a web page of another origin would send.
+/// Refuses requests that only a web page of another origin sends.
 pub(super) fn check<B>(request: &Request<B>, names: Names<'_>) -> Result<(), Refused> {
     let asked = asked_for(request)?;
     if let (Some(asked), Names::These(names)) = (&asked, names)
@@ -82,7 +83,7 @@ pub(super) fn check<B>(request: &Request<B>, names: Names<'_>) -> Result<(), Ref
     check_origin(request, asked.as_ref())
 }
 
-/// The host that the request asks for; `None`: it names none, which only HTTP/1.0 may.
+/// The host of the request; `None`: it has none, which only HTTP/1.0 allows.
 fn asked_for<B>(request: &Request<B>) -> Result<Option<Authority<'_>>, Refused> {
     let mut fields = request.headers().get_all(header::HOST).iter();
     let field = match (fields.next(), fields.next()) {
@@ -90,7 +91,7 @@ fn asked_for<B>(request: &Request<B>) -> Result<Option<Authority<'_>>, Refused> 
         (None, _) if request.version() <= Version::HTTP_10 => None,
         _ => return Err(Refused::HostMalformed),
     };
-    // RFC 9112 §3.2.2: of a target in absolute form, the host counts, and not the field.
+    // RFC 9112 §3.2.2: the host of a target in absolute form counts, not the field.
     let target = request.uri().authority();
     let named = target.map(|target| target.as_str().as_bytes()).or(field);
     let asked = named.map(Authority::parse).transpose();
@@ -125,7 +126,7 @@ fn check_origin<B>(request: &Request<B>, asked: Option<&Authority<'_>>) -> Resul
     Ok(())
 }
 
-/// Whether `origin` (`http://host:port`) is that of `asked`. A proxy before us may speak TLS.
+/// Whether `origin` (`http://host:port`) is the origin of `asked`. A proxy before us may speak TLS.
 fn is_origin_of(origin: &HeaderValue, asked: &Authority<'_>) -> bool {
     let text = origin.as_bytes();
     let (authority, default_port) = match (

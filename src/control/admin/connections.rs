@@ -1,11 +1,11 @@
 //! The open connections of one admin listener: how many there may be, and which one makes room.
 //!
-//! The accept loop enters each connection here, and its task notes what happens on it. When the
-//! table is full, a new connection takes the place of the one on which nothing has happened for the
-//! longest time: clients that stay silent, do not read, or never stop asking cannot keep probes out.
-//! One that is owed no answer makes room at once, however new it is: clients that connect and send
-//! nothing do not delay the probe behind them. Answers other than those to probes have a bound of
-//! their own, well below that of connections, so a probe always finds a place.
+//! The accept loop enters each connection here, and its task reports what happens on it. If the
+//! table is full, a new connection replaces the one on which nothing has happened for the longest
+//! time: clients that stay silent, do not read, or never stop asking cannot keep probes out. A
+//! connection that waits for no answer may be replaced at once, however new it is: clients that
+//! connect and send nothing do not delay a probe. Answers, except those to probes, have a bound of
+//! their own, far below that of connections, so a probe always gets in.
 //!
 //! Only bookkeeping: sockets and HTTP belong to `admin`.
 
@@ -26,9 +26,9 @@ const MAX_CONNECTIONS: usize = 64;
 /// its client has taken it. Far below [`MAX_CONNECTIONS`], see above.
 const MAX_ANSWERS: usize = 16;
 
-/// How long an answer is safe from making room for another connection, from the time at which its
-/// connection was accepted, and for another answer after its client took some bytes. Time enough for
-/// a client that has just connected to get the answer to a probe.
+/// For this time an answer is safe from eviction: by another connection, counted from when its own
+/// was accepted; by another answer, from when its client last took some bytes. Long enough for a
+/// new client to get the answer to a probe.
 const SAFE_FOR: Duration = Duration::from_secs(1);
 
 /// How long a client may take no byte of its answer.
@@ -42,11 +42,11 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) struct Connections {
     /// Written by [`Connections::enter`], by evictions, and when an [`Entry`] is dropped.
     open: RefCell<Vec<Rc<Connection>>>,
-    /// Tells the accept loop that a connection has ended.
+    /// Signals the accept loop that a connection has ended.
     ended: Notify,
 }
 
-/// One connection. Written by its own task, but for `is_evicted`.
+/// One connection. Written by its own task, except `is_evicted`.
 pub(super) struct Connection {
     stage: Cell<Stage>,
     /// Whether its answer counts against [`MAX_ANSWERS`].
@@ -67,7 +67,7 @@ pub(super) struct Connection {
 enum Stage {
     /// For a request.
     Asking,
-    /// For the answer to be made.
+    /// For the answer, which is being made.
     Answering,
     /// For the client to take the answer.
     Sending,
@@ -79,7 +79,7 @@ enum Room {
     Free,
     /// The accept loop signals another connection to end.
     Made,
-    /// Not before this, unless one ends.
+    /// Not before this instant, unless a connection ends.
     From(Instant),
 }
 
@@ -116,7 +116,7 @@ impl Connections {
                 Room::From(until) => {
                     let ended = pin!(self.ended.notified());
                     let left = until.saturating_duration_since(clock::now());
-                    // Which of the two it was does not matter: the table is looked at again.
+                    // The cause does not matter: the table is looked at again.
                     let _ = clock::within(left, ended).await;
                 }
             }
@@ -129,8 +129,8 @@ impl Connections {
         }
     }
 
-    /// If the table is full, ends the connection on which nothing has happened for the longest time,
-    /// among those that are owed no answer or are no longer new.
+    /// If the table is full, ends the connection on which nothing has happened for the longest
+    /// time, among those that wait for no answer or are no longer new.
     fn make_room(&self, now: Instant) -> Room {
         let mut open = self.open.borrow_mut();
         if open.len() < MAX_CONNECTIONS {
@@ -146,7 +146,7 @@ impl Connections {
         });
         let stillest = idle.min_by_key(|(_, one)| one.moved.get());
         if let Some(index) = stillest.map(|(index, _)| index) {
-            // In the order in which they came: of those that are alike the first one ends.
+            // In the order in which they came: the first one of equals ends.
             open.remove(index).evict();
             return Room::Made;
         }
@@ -155,8 +155,8 @@ impl Connections {
         Room::From(soon.unwrap_or(now + SAFE_FOR))
     }
 
-    /// A request came on `connection`; `false`: too many answers are under way, and this one must
-    /// be refused.
+    /// A request came on `connection`; `false`: too many answers are being made or sent, and this
+    /// one must be refused.
     pub(super) fn begin_answer(&self, connection: &Connection, cost: Cost) -> bool {
         let now = clock::now();
         connection.stage.set(Stage::Answering);
@@ -169,8 +169,8 @@ impl Connections {
         is_let_in
     }
 
-    /// Ends the connection whose client has taken nothing for the longest time if all places for
-    /// answers are taken.
+    /// If all answers are taken, ends the connection whose client has taken no byte for the longest
+    /// time.
     fn has_room_for_answer(&self, now: Instant) -> bool {
         let mut open = self.open.borrow_mut();
         let counted = || open.iter().filter(|one| one.is_counted.get());
@@ -224,7 +224,7 @@ impl Connection {
         }
     }
 
-    /// When it must end unless something happens. How long a request may take to come is hyper's.
+    /// When it must end unless something happens. The time for a request is hyper's.
     pub(super) fn due(&self) -> Instant {
         match self.stage.get() {
             Stage::Sending => {
@@ -234,7 +234,7 @@ impl Connection {
         }
     }
 
-    /// Whether it must end to make room; has the task of `cx` woken when it must.
+    /// Whether it must end to make room; wakes the task of `cx` when it must.
     pub(super) fn is_evicted(&self, cx: &Context<'_>) -> bool {
         let mut waker = self.waker.borrow_mut();
         match &*waker {
@@ -262,7 +262,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let mut open = self.connections.open.borrow_mut();
-        // It is not there when it was evicted.
+        // It is not there if it was evicted.
         open.retain(|one| !Rc::ptr_eq(one, &self.connection));
         self.connections.ended.notify_one();
     }
@@ -315,7 +315,7 @@ mod tests {
             (0..=200 - MAX_CONNECTIONS).collect::<Vec<_>>()
         );
         assert!(!probe.connection.is_evicted.get());
-        // Those that have their answers and say nothing more are no different.
+        // Connections that have their answers and stay silent are no different.
         for entry in &silent {
             entry.begin_answer(Cost::Nothing);
             entry.connection.end_answer();

@@ -1,8 +1,8 @@
 //! The admin listener: metrics, probes, status and reload, over plain HTTP/1.1.
 //!
-//! It runs on the control thread and serves every client that can connect (loopback by default).
-//! Web pages are no such clients: see `browser`. Its bounds are its own, so that a client that asks
-//! too much, or does not read, gets in the way of no other: see `connections`.
+//! It runs on the control thread and serves every client that can connect (loopback by default),
+//! except web pages: see `browser`. It has bounds of its own, so that a client that asks too much,
+//! or does not read, does not disturb others: see `connections`.
 
 mod answer;
 mod browser;
@@ -57,18 +57,18 @@ pub(super) struct Admin {
 struct Open {
     wanted: Bind,
     bound: BoundSockets,
-    /// Dropped when it is to close.
+    /// Dropped to close the listener.
     #[expect(dead_code, reason = "its end is told to the accept loop")]
     open: oneshot::Sender<()>,
 }
 
 impl Admin {
-    /// Where the first of them listens.
+    /// The address of the first one.
     pub(super) fn addr(&self) -> Option<ListenAddress> {
         self.open.first().map(|open| open.bound.addr.clone())
     }
 
-    /// All that is open.
+    /// All open sockets.
     pub(super) fn held(&self) -> Vec<Held> {
         let held = self.open.iter();
         held.map(|open| open.bound.held(&open.wanted.addr, Owner::Admin))
@@ -81,8 +81,8 @@ impl Admin {
     }
 }
 
-/// Opens `new`, and closes what is open and does not stay; `stays` has for each what it is wanted as.
-/// Requests that are being answered go on. Gives what closes.
+/// Opens `new`, and closes the open listeners that do not stay; `stays` has, for each, the bind
+/// that it now serves. Requests in progress continue. Returns the sockets that close.
 pub(super) fn apply(
     state: &Rc<State>,
     stays: Vec<Option<Bind>>,
@@ -100,7 +100,7 @@ pub(super) fn apply(
         }
     }
     for (wanted, Opened { bound, sockets, .. }) in new {
-        // There is one: it is for the control thread.
+        // There is one, for the control thread.
         let Some(socket) = sockets.into_iter().next() else {
             continue;
         };
@@ -121,17 +121,17 @@ pub(super) fn apply(
     closing
 }
 
-/// Accepts until it is to close and its queue is empty.
+/// Accepts until the listener is closed and its queue is empty.
 ///
-/// A panic in here is a defect, and costs the connection that it was met with. That loop ends no
-/// traffic, as that of a frontend would, so it does not end the process: it begins again.
+/// A panic here is a defect, and costs the connection that caused it. The loop carries no traffic,
+/// unlike that of a frontend, so the process does not end: the loop starts again.
 async fn accept(listener: Listener, state: Rc<State>, mut closed: oneshot::Receiver<()>) {
     let connections = Rc::<Connections>::default();
     loop {
         let mut next = pin!(accept_one(&listener, &mut closed, &connections, &state));
         let caught = poll_fn(|cx| {
             let polling = AssertUnwindSafe(|| next.as_mut().poll(cx));
-            // One that has panicked is not polled again.
+            // A loop that has panicked is not polled again.
             catch_unwind(polling).unwrap_or(Poll::Ready(Accepted::Panicked))
         });
         match caught.await {
@@ -146,13 +146,13 @@ async fn accept(listener: Listener, state: Rc<State>, mut closed: oneshot::Recei
         }
     }
     listener.turn_away(true);
-    // Those clients are connected already, as far as they know.
+    // For those clients the connection is established already.
     while let Ok(Some((stream, _))) = listener.accept_queued() {
         start(stream, &connections, &state).await;
     }
 }
 
-/// What came of waiting for a connection.
+/// The result of waiting for a connection.
 enum Accepted {
     One,
     None,
@@ -178,13 +178,13 @@ async fn accept_one(
     Accepted::One
 }
 
-/// Serves a connection as soon as there is a place for it.
+/// Serves a connection as soon as there is room for it.
 async fn start(stream: Stream, connections: &Rc<Connections>, state: &Rc<State>) {
     let entry = connections.enter().await;
     tasks::spawn_local(serve(stream, entry, Rc::clone(state)));
 }
 
-/// Serves a connection until it ends, until its client has taken too long, or until it must make room.
+/// Serves a connection until it ends, until its client has taken too long, or until it is evicted.
 async fn serve(stream: Stream, entry: Entry, state: Rc<State>) {
     let entry = Rc::new(entry);
     let is_unix = matches!(stream, Stream::Unix(_));
@@ -206,7 +206,7 @@ async fn serve(stream: Stream, entry: Entry, state: Rc<State>) {
         .serve_connection(TokioIo::new(io), service);
     let mut timer = Timer::new();
     let is_cut = poll_fn(|cx| {
-        // A client that breaks off is its own business.
+        // An error here is the client's: it broke off.
         if Pin::new(&mut served).poll(cx).is_ready() {
             return Poll::Ready(false);
         }
@@ -216,7 +216,7 @@ async fn serve(stream: Stream, entry: Entry, state: Rc<State>) {
         timer.poll(cx, entry.connection.due()).map(|_| true)
     });
     if is_cut.await {
-        // What the client has not taken, the kernel would keep for minutes.
+        // Else the kernel would keep bytes that the client does not read for minutes.
         served.into_parts().io.into_inner().stream.reset();
     }
 }
@@ -236,8 +236,8 @@ async fn respond(
         return busy();
     }
     if !is_probe {
-        // One answer, and then it is the turn of the others: a client that sends many requests at once
-        // would have all of them answered before a probe is.
+        // One answer, and then the other tasks run: a client that sends many requests at once would
+        // else have them all answered before a probe.
         tasks::yield_now().await;
     }
     let snapshot = state.current.load();
@@ -253,7 +253,7 @@ async fn respond(
     answer(state, request).await
 }
 
-/// A client's connection, with an eye on what the client takes.
+/// A client's connection, which notes what the client reads.
 struct AdminStream {
     stream: Stream,
     connection: Rc<Connection>,

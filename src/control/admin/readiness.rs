@@ -1,4 +1,4 @@
-//! Whether traffic should come to this process, and why not.
+//! Readiness: whether this process may get traffic, and why not.
 
 use std::collections::HashSet;
 
@@ -7,10 +7,10 @@ use crate::control::State;
 use crate::control::health::FirstRound;
 use crate::proxy::backend::Health;
 
-/// How many servers an answer names that do not take traffic.
+/// How many servers without traffic an answer names.
 const NAMED_SERVERS: usize = 3;
 
-/// Why traffic should not come here; `None`: it may.
+/// Why this process is not ready; `None`: it is.
 pub(super) fn why_not_ready(state: &State) -> Option<String> {
     if state.is_draining.get() {
         return Some("draining".to_owned());

@@ -1,7 +1,7 @@
-//! Everything as it is now, for people and scripts: `GET /status`.
+//! The present state of everything, for people and scripts: `GET /status`.
 //!
-//! The text of ten thousands of servers takes a while, and health checks must not wait for it: what
-//! belongs to the control thread is read first, and the rest is done where it may block.
+//! The text of ten thousands of servers takes a while, and health checks must not wait for it: the
+//! state of the control thread is read first, and the rest is done on a blocking thread.
 
 use std::time::UNIX_EPOCH;
 
@@ -17,14 +17,14 @@ use crate::proxy::snapshot::Snapshot;
 
 use super::readiness::why_not_ready;
 
-/// So many certificates are shown: there may be tens of thousands.
+/// Only so many certificates are shown, of perhaps tens of thousands.
 const NEXT_TO_EXPIRE: usize = 100;
 
 /// The state of the whole process, as text.
 ///
 /// # Errors
 ///
-/// That there was a panic, a defect.
+/// There was a panic, a defect.
 pub(super) async fn status(state: &State) -> Result<String, tasks::JoinError> {
     let (snapshot, certificates) = (state.current.load(), state.certificates.borrow().clone());
     let mut status = of_control(state, &snapshot);
@@ -40,7 +40,7 @@ pub(super) async fn status(state: &State) -> Result<String, tasks::JoinError> {
     whole.await
 }
 
-/// What only the control thread knows.
+/// The state that only the control thread has.
 fn of_control(state: &State, snapshot: &Snapshot) -> Value {
     let listeners = state.listeners.borrow();
     let by_frontend = listeners.by_frontend();
@@ -69,7 +69,7 @@ fn of_control(state: &State, snapshot: &Snapshot) -> Value {
     })
 }
 
-/// How many certificates there are, the next to expire, and the files that cannot be used.
+/// The number of certificates, the next ones to expire, and files that cannot be used.
 fn of_certificates(known: &Overview) -> Value {
     let mut expiries: Vec<_> = known.expiries.iter().collect();
     expiries.sort_by_key(|(_, expires)| **expires);

@@ -1,7 +1,7 @@
-//! What handshakes with clients are made with: certificates by name, and which clients may come.
+//! TLS towards clients: certificates by name, and which clients are accepted.
 //!
-//! The cache has read the files; a fault is said at the line that names one. Of each TLS of a frontend
-//! come [`Terms`], which all its binds with that TLS share.
+//! The cache has read the files; a fault is reported at the line that names the file. Each TLS of a
+//! frontend becomes [`Terms`], which all its binds with that TLS share.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::proxy::tls::{Resumption, Store, StoreBuilder, Terms, Trust};
 use super::load::{Authorities, RevokedList};
 use super::{Certs, as_before, content, errors, judged};
 
-/// What becomes of a frontend's certificate that is not valid at present.
+/// The effect of a frontend's certificate that is not valid at present.
 const REFUSED_BY_CLIENTS: &str = "clients will refuse it";
 
-/// Who may begin a session: what two binds must agree on to share a memory of sessions.
+/// Which clients may begin a session. Only binds with equal policies share a session cache.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Policy {
     Any,
@@ -32,7 +32,7 @@ pub(super) enum Policy {
 }
 
 impl Certs {
-    /// The terms of `tls`; `None`: something is wrong with it, and was found.
+    /// The terms of `tls`; `None`: it has a mistake, which is in `found`.
     pub(super) fn terms(&mut self, tls: &Tls, found: &mut Vec<Diagnostic>) -> Option<Terms> {
         let store = self.store(tls, found);
         let errors_before = errors(found);
@@ -81,8 +81,9 @@ impl Certs {
         }
     }
 
-    /// The certificates of `tls` that can be served. One in a directory that never could be is
-    /// an error, and does not hold back the others: the caller refuses it by what was found.
+    /// The certificates of `tls` that can be served. In a directory, a file that could never be
+    /// used is an error but does not prevent the others: the caller refuses `tls` because of
+    /// `found`.
     fn store(&self, tls: &Tls, found: &mut Vec<Diagnostic>) -> Option<Store> {
         let errors_before = errors(found);
         let now = clock::unix_seconds(clock::wall());
@@ -122,7 +123,7 @@ impl Certs {
         let name = tls.default.as_ref().map(|default| default.name.as_str());
         let store = store.build(name);
         if has_errors {
-            // What the file in question would have been for is not known.
+            // The names of the unusable file are not known.
             return store;
         }
         found.extend(store.iter().flat_map(|store| uncovered(tls, store)));
@@ -136,7 +137,7 @@ impl Certs {
         store
     }
 
-    /// Who may sign clients' certificates, as the files say.
+    /// The CAs of clients' certificates, from the files.
     pub(super) fn trust(&self, auth: &ClientAuth) -> Result<Option<Trust>, Vec<Diagnostic>> {
         let ClientAuth::On(asked) = auth else {
             return Ok(None);
@@ -178,7 +179,7 @@ impl Certs {
     }
 }
 
-/// Names with rules that no certificate is for.
+/// Names with rules for which there is no certificate.
 fn uncovered(tls: &Tls, store: &Store) -> impl Iterator<Item = Diagnostic> {
     let uncovered = tls.names.iter().filter(|own| !store.covers(&own.name));
     uncovered.map(|own| {

@@ -1,8 +1,8 @@
-//! All files of certificates and authorities, as they were last found good.
+//! All files of certificates and authorities, each with its last good content.
 //!
-//! A file is read when its stamp is another than the last time. What can be used takes the place of
-//! what was there; what cannot changes nothing, and its fault stays with it until the file changes
-//! again. Reading is for a thread that may block.
+//! A file is read when its stamp has changed. Usable content replaces the old content; with
+//! unusable content the old stays, and the fault is kept until the file changes again. Reads on a
+//! thread that may block.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -19,7 +19,7 @@ use crate::plan::{
 
 use super::load::{Authorities, Fault, Files, Loaded, RevokedList, Source, Stamp};
 
-/// What the files of a plan say.
+/// The content of the files of a plan.
 #[derive(Debug, Default)]
 pub(super) struct FileCache {
     certificates: Slots<Files>,
@@ -28,42 +28,42 @@ pub(super) struct FileCache {
     directories: HashMap<PathBuf, Directory>,
 }
 
-/// What the directories of certificates have in them.
+/// The files in a directory of certificates.
 #[derive(Debug, Default)]
 struct Directory {
-    /// What is there now, in the order of names.
+    /// The present files, ordered by name.
     listed: Vec<PathBuf>,
-    /// What was there and is served on, for nothing that could be has taken its place.
+    /// Files that are gone and still served, because nothing usable has replaced them.
     kept: Vec<PathBuf>,
-    /// What keeps us from looking, or why it cannot be all that there is.
+    /// Why the directory cannot be listed, or why the list cannot be complete.
     fault: Option<Fault>,
 }
 
 pub(super) type Slots<S> = HashMap<S, Slot<<S as Source>::Content>>;
 
-/// One thing that comes from files.
+/// The content that comes from files.
 #[derive(Debug)]
 pub(super) struct Slot<T> {
     stamp: Stamp,
-    /// The last that could be used.
+    /// The last usable content.
     pub(super) good: Option<Arc<T>>,
-    /// What is wrong with what is there now.
+    /// The fault of the present files.
     pub(super) fault: Option<Fault>,
 }
 
-/// What a look at the files found.
+/// The result of looking at the files.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// Files whose content is used from now on, and was not before.
+    /// Files whose new content is used from now on.
     pub(super) renewed: Vec<PathBuf>,
-    /// What became wrong, and in which file.
+    /// Faults that are new, and their files.
     pub(super) broken: Vec<(PathBuf, Fault)>,
-    /// Directories of which files have gone, and the names that their frontends have no certificate
-    /// for any more.
+    /// Directories from which files are gone, and the names for which their frontends have no
+    /// certificate any more.
     pub(super) gone: Vec<(PathBuf, Vec<Box<str>>)>,
 }
 
-/// What a plan names.
+/// The files that a plan names.
 #[derive(Default)]
 struct Named {
     certificates: HashSet<Files>,
@@ -73,21 +73,21 @@ struct Named {
 }
 
 impl Findings {
-    /// Adds what was found later.
+    /// Adds the findings of a later look.
     pub(super) fn add(&mut self, later: Self) {
         self.renewed.extend(later.renewed);
         self.broken.extend(later.broken);
         self.gone.extend(later.gone);
     }
 
-    /// Whether there is anything to serve that was not served before, or the other way round.
+    /// Whether certificates or names to serve have been added or removed.
     pub(super) fn is_change(&self) -> bool {
         !self.renewed.is_empty() || !self.gone.is_empty()
     }
 }
 
 impl FileCache {
-    /// Looks at all files of `plan`, and reads what has changed.
+    /// Looks at all files of `plan`, and reads those that have changed.
     pub(super) fn look(&mut self, plan: &Plan) -> Findings {
         let mut findings = Findings::default();
         // Many frontends may name one directory.
@@ -97,7 +97,7 @@ impl FileCache {
                 self.list(source, &mut findings);
             }
         }
-        // What is kept is not there to be read.
+        // Kept files do not exist any more and are not read.
         let named = named(plan, |source| self.files_of(source, |found| &found.listed));
         refresh(&mut self.certificates, named.certificates, &mut findings);
         refresh(&mut self.authorities, named.authorities, &mut findings);
@@ -106,7 +106,7 @@ impl FileCache {
         findings
     }
 
-    /// Forgets what `plan` does not name.
+    /// Forgets files that `plan` does not name.
     pub(super) fn retain(&mut self, plan: &Plan) {
         let named = named(plan, |source| self.files(source));
         self.certificates
@@ -125,7 +125,7 @@ impl FileCache {
         files
     }
 
-    /// The file that `source` is, or those that `of` says when it is a directory.
+    /// The file `source`, or the files that `of` yields if it is a directory.
     fn files_of<'a, I>(&'a self, source: &Certificates, of: fn(&'a Directory) -> I) -> Vec<Files>
     where
         I: IntoIterator<Item = &'a PathBuf>,
@@ -142,7 +142,7 @@ impl FileCache {
         }
     }
 
-    /// What is wrong with the directory `source` itself.
+    /// The fault of the directory `source` itself.
     pub(super) fn directory_fault(&self, source: &Certificates) -> Option<&Fault> {
         self.directories.get(&source.path)?.fault.as_ref()
     }
@@ -159,7 +159,7 @@ impl FileCache {
         &self.revoked
     }
 
-    /// The directories in which something happens when one of the files changes.
+    /// The directories to watch for changes of the files.
     pub(super) fn directories(&self) -> HashSet<PathBuf> {
         let certificates = self.certificates.keys();
         let keys = certificates
@@ -174,7 +174,7 @@ impl FileCache {
         parents.chain(self.directories.keys().cloned()).collect()
     }
 
-    /// Everything that is wrong at present.
+    /// All present faults.
     pub(super) fn faults(&self) -> Vec<(&Path, &Fault)> {
         fn of<S: Source>(slots: &Slots<S>) -> impl Iterator<Item = (&Path, &Fault)> {
             slots
@@ -191,7 +191,7 @@ impl FileCache {
         faults
     }
 
-    /// Lists the directory that `source`, which names no key, may be.
+    /// Lists `source`, which names no key, if it is a directory.
     fn list(&mut self, source: &Certificates, findings: &mut Findings) {
         if !(source.path.is_dir() || self.is_directory(source)) {
             return;
@@ -209,12 +209,12 @@ impl FileCache {
         let before = std::mem::take(&mut found.listed).into_iter();
         let mut kept: Vec<PathBuf> = before
             .chain(std::mem::take(&mut found.kept))
-            // `listed` is in order.
+            // `listed` is sorted.
             .filter(|path| listed.binary_search(path).is_err() && is_served(path))
             .collect();
         kept.sort();
-        // A volume that is gone looks like this, too, and an operator does not empty a directory in
-        // order to go on with what it had.
+        // A lost volume looks the same, and operators do not empty a directory to keep its former
+        // content.
         let is_emptied = fault.is_none() && listed.is_empty() && !kept.is_empty();
         let fault = fault.or_else(|| is_emptied.then(|| emptied(&source.path)));
         if let Some(new) = &fault
@@ -229,8 +229,8 @@ impl FileCache {
         };
     }
 
-    /// Forgets what directories have no more, where all that they have can be served instead: else
-    /// nothing changes for their frontends.
+    /// Forgets the files that are gone from a directory, if all its present files can be served;
+    /// else its frontends do not change.
     fn let_go(&mut self, plan: &Plan, findings: &mut Findings) {
         let certificates = &self.certificates;
         let good = |files: &Files| certificates.get(files)?.good.as_ref();
@@ -283,13 +283,13 @@ impl FileCache {
     }
 }
 
-/// What `plan` names; `files` says what a source of certificates comes to.
+/// The files that `plan` names; `files` yields those of a source of certificates.
 fn named(plan: &Plan, files: impl Fn(&Certificates) -> Vec<Files>) -> Named {
     let mut named = Named::default();
     for tls in of_plan(plan) {
         for source in &tls.certificates {
             let is_new = named.directories.insert(source.path.clone());
-            // Of a directory that many frontends name, all its files once.
+            // A directory that many frontends name is read once.
             if is_new || source.key.is_some() {
                 named.certificates.extend(files(source));
             }
@@ -326,7 +326,7 @@ fn emptied(directory: &Path) -> Fault {
     }
 }
 
-/// Whether one of `names` is for `name`: itself, or a wildcard for its first label.
+/// Whether one of `names` covers `name`: by itself, or as a wildcard for its first label.
 fn is_covered(name: &str, names: &HashSet<&str>) -> bool {
     let wildcard = || Some(format!("*.{}", name.split_once('.')?.1));
     names.contains(name) || wildcard().is_some_and(|wildcard| names.contains(&*wildcard))
@@ -345,7 +345,7 @@ fn paths(files: &[FileAt]) -> impl Iterator<Item = PathBuf> {
     files.iter().map(|file| file.path.clone())
 }
 
-/// The policies about client certificates that ask for any.
+/// The policies that ask for client certificates.
 fn asked(tls: &Tls) -> impl Iterator<Item = &ClientCertificates> {
     tls.all_rules()
         .filter_map(|rules| match &rules.client_auth {
@@ -354,7 +354,7 @@ fn asked(tls: &Tls) -> impl Iterator<Item = &ClientCertificates> {
         })
 }
 
-/// Brings `slots` up to what the files of `sources` say.
+/// Updates `slots` with the files of `sources`.
 fn refresh<S: Source>(slots: &mut Slots<S>, sources: HashSet<S>, findings: &mut Findings)
 where
     S::Content: Send,
@@ -366,7 +366,7 @@ where
         .map(|source| (known(&source), source))
         .collect();
     let read = tasks::in_parallel(&sources, |(known, source)| {
-        // Before it is read: what is written in between is noticed the next time.
+        // Before it is read: a later write is noticed the next time.
         let stamp = source.stamp();
         (*known != Some(stamp)).then(|| (stamp, source.read()))
     });
@@ -396,7 +396,7 @@ where
 }
 
 /// The files in a directory that hold certificates: those that end in `.pem`, `.crt` or `.cer` and
-/// are not hidden. One that holds only a key belongs to another.
+/// are not hidden. A file with only a key belongs to another file.
 fn list(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
     let cannot = |error: std::io::Error| Fault {
         message: format!("cannot list {}: {}", directory.display(), InWords(&error)),
@@ -566,7 +566,7 @@ mod tests {
                 (file_cache.certificates().len(), file_cache.faults().len()),
                 (2, 1)
             );
-            // The one that is there may stay empty for the name to be free again.
+            // An empty directory may stay, so that the name is free.
             let _ = std::fs::remove_dir(&all);
             std::fs::rename(&aside, &all).expect("moved");
             assert!(!file_cache.look(&plan).is_change(), "{what}");

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
-/// A folder that is gone when the test is over.
+/// A folder that is removed at the end of the test.
 pub(in crate::control) struct Folder(PathBuf);
 
 impl Folder {
@@ -24,14 +24,14 @@ impl Folder {
 
     pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
-        // As a renewal should be done: a reader never sees half a file.
+        // As a renewal should be done: readers never see half a file.
         let aside = path.with_extension("new");
         fs::write(&aside, text).expect("a file");
         fs::rename(&aside, &path).expect("a file");
         path
     }
 
-    /// A chain and a key for `names`.
+    /// A chain and its key for `names`.
     pub(super) fn pair(&self, names: &[&str]) -> (String, String) {
         pair_until(names, 2100)
     }
@@ -56,7 +56,7 @@ pub(super) fn pair_until(names: &[&str], year: i32) -> (String, String) {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // Only a test's leavings: nothing depends on it.
+        // A temporary folder may stay: nothing depends on it.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,7 +1,7 @@
 //! One certificate from its files: parsed, and its key matched.
 //!
-//! Formats as HAProxy takes them: chain and key in one PEM file, or the key in another one, which is
-//! named or stands beside it as `FILE.key` or with the ending `.key` in place of the other.
+//! Formats as HAProxy takes them: chain and key in one PEM file, or the key in another file, which
+//! is named, or is beside it as `FILE.key` or with the ending `.key` in place of the other.
 
 use std::fs;
 use std::hash::Hash;
@@ -21,10 +21,10 @@ use crate::base::{InWords, regular_file};
 use crate::plan::Identity;
 use crate::proxy::tls::{Certificate, KeyKind, provider};
 
-/// No chain or key is larger, and a path that was mistyped may lead to anything.
+/// Chains and keys are smaller; a mistyped path may name any file.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Bundles of authorities and lists of revoked certificates may be.
+/// Bundles of authorities and revocation lists may be larger.
 const MOST_BUNDLE_BYTES: u64 = 64 << 20;
 
 /// What to do about a certificate that cannot be parsed.
@@ -34,7 +34,7 @@ pub(super) const CANNOT_PARSE: &str = "`openssl x509 -text -in FILE` shows its c
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Files {
     pub(super) certificate: PathBuf,
-    /// `None`: it is looked for.
+    /// `None`: the key is searched in the usual places.
     pub(super) key: Option<PathBuf>,
 }
 
@@ -42,12 +42,12 @@ pub(super) struct Files {
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) served: Arc<Certificate>,
-    /// Seconds since 1970, both ends included (RFC 5280 §4.1.2.5).
+    /// Seconds since 1970, inclusive (RFC 5280 §4.1.2.5).
     pub(super) not_before: i64,
     pub(super) not_after: i64,
 }
 
-/// Why it was not.
+/// Why it cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) message: String,
@@ -55,22 +55,22 @@ pub(super) struct Fault {
     pub(super) help: &'static str,
 }
 
-/// Files that something is read from.
+/// A source that is made of files.
 pub(super) trait Source: Eq + Hash + Sync {
-    /// What comes of it.
+    /// The content of the files.
     type Content: Send;
 
-    /// What it is called by.
+    /// The path that names it in messages.
     fn path(&self) -> &Path;
 
     fn stamp(&self) -> Stamp;
 
     /// # Errors
     ///
-    /// What is wrong with the files.
+    /// The fault of the files.
     fn read(&self) -> Result<Self::Content, Fault>;
 
-    /// Why `next`, though it can be read, must not take the place of `before`.
+    /// Why `next`, though it is readable, must not replace `before`.
     fn against(_before: &Self::Content, _next: &Self::Content, _now: i64) -> Option<Fault> {
         None
     }
@@ -80,15 +80,15 @@ pub(super) trait Source: Eq + Hash + Sync {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Authorities(pub(super) PathBuf);
 
-/// A file with lists of revoked certificates.
+/// A file with revocation lists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RevokedList(pub(super) PathBuf);
 
-/// What tells one state of a file from another, without reading it: device, number, size, and when
-/// it was written. `None`: there is no such file.
+/// Identifies the state of a file without reading it: device, inode, size, and time of the last
+/// write. `None`: there is no such file.
 type FileStamp = Option<(u64, u64, u64, i64, i64)>;
 
-/// The same of all files that a thing may be made of.
+/// The stamps of all files that a source may consist of.
 pub(super) type Stamp = [FileStamp; 3];
 
 fn fault(message: impl Into<String>, help: &'static str) -> Fault {
@@ -99,7 +99,7 @@ fn fault(message: impl Into<String>, help: &'static str) -> Fault {
 }
 
 impl Files {
-    /// Those of a certificate of ours.
+    /// The files of our own certificate.
     pub(super) fn of_identity(identity: &Identity) -> Self {
         Self {
             certificate: identity.certificate.path.clone(),
@@ -113,7 +113,7 @@ impl Files {
         [appended.into(), self.certificate.with_extension("key")]
     }
 
-    /// Reads them. That the certificate is not valid at present is no fault: see
+    /// Reads them. A certificate that is not valid at present is no fault: see
     /// [`Loaded::is_valid_at`].
     fn load(&self) -> Result<Loaded, Fault> {
         let shown = self.certificate.display();
@@ -187,7 +187,7 @@ impl Files {
 }
 
 impl Loaded {
-    /// Whether `now`, in seconds since 1970, is between its dates.
+    /// Whether `now`, in seconds since 1970, is within its validity.
     pub(super) fn is_valid_at(&self, now: i64) -> bool {
         (self.not_before..=self.not_after).contains(&now)
     }
@@ -210,10 +210,10 @@ fn key_in(path: &Path) -> Result<PrivateKeyDer<'static>, Fault> {
     })
 }
 
-/// What a PEM file has in it.
+/// The blocks of a PEM file.
 struct Pem {
     chain: Vec<CertificateDer<'static>>,
-    /// The first.
+    /// The first key.
     key: Option<PrivateKeyDer<'static>>,
 }
 
@@ -258,10 +258,10 @@ fn not_pem(path: &Path, error: &pem::Error) -> Fault {
     fault(format!("{} is not PEM: {why}", path.display()), "")
 }
 
-/// What a certificate says about itself.
+/// The content of a certificate.
 struct Facts {
     names: Vec<Box<str>>,
-    /// rustls takes no others, and of the key it would say so.
+    /// rustls accepts no other version, and would blame the key.
     is_v3: bool,
     not_before: i64,
     not_after: i64,
@@ -280,7 +280,7 @@ impl Facts {
     }
 }
 
-/// Its DNS names; the common name of one that is so old that it has none.
+/// Its DNS names; the common name if it is so old that it has none.
 fn names(certificate: &X509Certificate<'_>) -> Vec<Box<str>> {
     let in_form = |name: &str| name.trim_end_matches('.').to_ascii_lowercase().into();
     if let Ok(Some(sans)) = certificate.subject_alternative_name() {
@@ -376,7 +376,7 @@ impl Source for RevokedList {
     }
 }
 
-/// All blocks of one kind in a file.
+/// All blocks of one kind in a file; `none` is the message if there is none.
 fn blocks<T: PemObject>(path: &Path, none: &str) -> Result<Vec<T>, Fault> {
     let bytes = read(path, MOST_BUNDLE_BYTES)?;
     let found: Result<Vec<_>, _> = T::pem_slice_iter(&bytes).collect();
@@ -396,7 +396,8 @@ fn stamp(path: &Path) -> FileStamp {
 fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>, Fault> {
     let cannot = |error: &io::Error| {
         let help = match error.kind() {
-            // A whole path says by itself where was looked, also one that was written as a part.
+            // A relative path is shown as a whole, so that the message has the place that was
+            // searched.
             io::ErrorKind::NotFound if path.is_relative() => {
                 "a relative path begins at the directory of the configuration file"
             }
@@ -423,7 +424,7 @@ mod tests {
     use super::*;
     use crate::control::certs::fixture::Folder;
 
-    /// Of version 1, as `openssl x509 -req` makes them unless it is told otherwise.
+    /// Of version 1, as `openssl x509 -req` makes them by default.
     const OLD: &str = "\
 -----BEGIN CERTIFICATE-----
 MIIBHzCBxwIUPEJHowUaxBa1amcXa53qBiLXlWowCgYIKoZIzj0EAwIwEjEQMA4G

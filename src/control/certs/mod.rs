@@ -1,11 +1,11 @@
-//! Certificates: read from files, turned into what handshakes with clients and servers are made with,
-//! and renewed while they run.
+//! Certificates: read from files, used for handshakes with clients and servers, and renewed at run
+//! time.
 //!
-//! `load` reads one, `file_cache` has all of them and knows which changed; `client_tls` makes [`Terms`] of
-//! them for each TLS of a frontend, and `server_tls` what backends need. What is wrong is said at the line of
-//! the configuration that names the file.
-//! A renewed file takes effect by itself; one that cannot be used changes nothing, whether it is
-//! found at a reload or in between.
+//! `load` reads one, `file_cache` has all of them and knows which changed; `client_tls` makes
+//! [`Terms`] of them for each TLS of a frontend, and `server_tls` the TLS of backends. Faults are
+//! reported at the line of the configuration that names the file. A renewed file takes effect
+//! without a reload; an unusable one changes nothing, whether it is found at a reload or in
+//! between.
 
 mod client_tls;
 mod file_cache;
@@ -32,10 +32,12 @@ use file_cache::{FileCache, Slot};
 use load::Files;
 use server_tls::ServerTlsSet;
 
-/// So many days before a certificate expires it is said, each once. 0: it has expired.
+/// A warning is logged so many days before a certificate expires, once for each number. 0: it has
+/// expired.
 const REMIND_AT_DAYS: [i64; 4] = [21, 7, 1, 0];
 
-/// Files, and names of certificates, that the log has one by one; with more at once, it says how many.
+/// The most files, and names of certificates, that the log lists one by one; for more, it has their
+/// number.
 const NAMED_IN_LOG: usize = 20;
 
 const DAY: i64 = 24 * 60 * 60;
@@ -44,37 +46,37 @@ const DAY: i64 = 24 * 60 * 60;
 #[derive(Debug, Default)]
 pub struct Certs {
     file_cache: FileCache,
-    /// See [`Resumption`]. Those of policies that no bind has are dropped.
+    /// See [`Resumption`]. Entries of policies that no bind has are dropped.
     resumptions: HashMap<Policy, Resumption>,
-    /// What was found and has neither taken effect nor been said.
+    /// Findings that have not taken effect and are not in the log yet.
     findings: file_cache::Findings,
-    /// For each certificate that is about to expire, when that is and how many days before it was
-    /// last said.
+    /// For each certificate that expires soon: when it expires, and how many days before that it
+    /// was last logged.
     reminded: HashMap<Files, (i64, i64)>,
 }
 
-/// What a plan's certificates came to.
+/// The certificates of a plan, ready for use.
 #[derive(Debug, Default)]
 pub struct Prepared {
-    /// For each frontend of the plan, for each of its TLS; `None`: something is wrong with it.
+    /// For each frontend of the plan, for each of its TLS; `None`: it has a mistake.
     terms: Vec<Vec<Option<Arc<Terms>>>>,
     servers: ServerTlsSet,
-    /// What is wrong: errors where nothing can be served, warnings where something else is.
+    /// Errors where nothing can be served, warnings where other content is served.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// What metrics and status say of certificates.
+/// The facts about certificates for metrics and status.
 #[derive(Debug, Default)]
 pub(super) struct Overview {
     /// By name: when it expires, in seconds since 1970; the first of several.
     pub(super) expiries: BTreeMap<Box<str>, i64>,
-    /// Files that cannot be used as they are, and why.
+    /// Files that cannot be used at present, and why.
     pub(super) broken: Vec<(PathBuf, String)>,
 }
 
 impl Certs {
-    /// Reads what `plan` names and makes of it what handshakes are made with; what `before` has of
-    /// that for servers is kept. May take seconds, and blocks meanwhile.
+    /// Reads the files of `plan` and prepares handshakes from them; unchanged TLS for servers is
+    /// taken over from `before`. Blocks, perhaps for seconds.
     pub fn prepare(&mut self, plan: &Plan, before: Option<&Snapshot>) -> Prepared {
         self.findings.add(self.file_cache.look(plan));
         let mut prepared = Prepared::default();
@@ -88,7 +90,7 @@ impl Certs {
         prepared
     }
 
-    /// Forgets what has nothing to do with `plan`, which runs from now on.
+    /// Forgets what `plan`, which runs from now on, does not use.
     fn settle(&mut self, plan: &Plan) {
         self.file_cache.retain(plan);
         let tls = plan.frontends.iter().flat_map(|frontend| &frontend.tls);
@@ -99,7 +101,7 @@ impl Certs {
         self.resumptions.retain(|policy, _| used.contains(policy));
     }
 
-    /// Says which certificates are about to expire, each at a few distances and once.
+    /// Logs which certificates expire soon, a few times each.
     fn remind(&mut self) {
         let now = clock::unix_seconds(clock::wall());
         let certificates = self.file_cache.certificates().iter();
@@ -141,8 +143,8 @@ impl Certs {
 }
 
 impl Prepared {
-    /// Gives the frontends and backends of `snapshot`, which was made from the same plan, what they
-    /// shake hands with.
+    /// Gives the frontends and backends of `snapshot`, which was made from the same plan, their
+    /// TLS.
     pub fn equip(&self, snapshot: &mut Snapshot) {
         for (frontend, terms) in snapshot.frontends.iter_mut().zip(&self.terms) {
             for (tls, terms) in frontend.tls.iter_mut().zip(terms) {
@@ -153,14 +155,14 @@ impl Prepared {
         self.servers.equip(snapshot);
     }
 
-    /// The backends that `before` has in the same words, and whose files say something else.
+    /// The backends with the same configuration as in `before` whose files have other content.
     pub(super) fn renewed(&self, plan: &Plan, before: &Snapshot) -> Vec<Name> {
         self.servers.renewed(plan, before)
     }
 }
 
-/// What is to be said of one certificate, at the place that names it; `refused` is what becomes of
-/// one that is not valid at present.
+/// The diagnostics of one certificate, at the position that names it; `refused` is the effect if it
+/// is not valid at present.
 fn judged(
     at: &Position,
     files: &Files,
@@ -183,7 +185,7 @@ fn judged(
     }
 }
 
-/// That `path` is used as it was, for what is there now cannot be.
+/// A warning that `path` keeps its former content, because the present one cannot be used.
 fn as_before(at: &Position, path: &Path, fault: &load::Fault) -> Diagnostic {
     let shown = path.display();
     let message = format!(
@@ -193,7 +195,7 @@ fn as_before(at: &Position, path: &Path, fault: &load::Fault) -> Diagnostic {
     Diagnostic::warning_at(at, message, fault.help)
 }
 
-/// The content of a file; what it lacks is reported.
+/// The content of a file; a fault is reported.
 fn content<T: Clone>(
     file: &FileAt,
     slot: Option<&Slot<Vec<T>>>,
@@ -216,11 +218,11 @@ fn errors(found: &[Diagnostic]) -> usize {
     found.iter().filter(|one| one.is_error()).count()
 }
 
-/// Runs [`Certs::prepare`] where it may block. The caller has the certificates locked.
+/// Runs [`Certs::prepare`] on a blocking thread. The caller has locked the certificates.
 ///
 /// # Errors
 ///
-/// That there was a panic in there, a defect; then all are read anew the next time.
+/// There was a panic, a defect; then all files are read anew the next time.
 pub(super) async fn prepare(
     certs: &mut Certs,
     plan: &Arc<Plan>,
@@ -239,9 +241,9 @@ pub(super) async fn prepare(
     Ok(prepared)
 }
 
-/// Looks whether files have changed, and has frontends and backends use what is new.
+/// Looks for changed files, and puts them to use in frontends and backends.
 pub(super) async fn look(state: &Rc<State>) {
-    // A reload would put the snapshot that it made of the one before in place of a renewed one.
+    // A reload in progress would replace a renewed snapshot by one that it made from an older one.
     let _no_reload = state.reloading.lock().await;
     let mut certs = state.certs.lock().await;
     let snapshot = state.current.load();
@@ -253,8 +255,8 @@ pub(super) async fn look(state: &Rc<State>) {
     }
 }
 
-/// Has what runs, which is `snapshot`, use what was `prepared` for its own plan. The caller
-/// keeps reloads away.
+/// Puts `prepared` to use in `snapshot`, which runs and has the same plan. The caller keeps reloads
+/// away.
 pub(super) fn take_up(state: &State, certs: &mut Certs, snapshot: &Snapshot, prepared: &Prepared) {
     if certs.findings.is_change() {
         for (frontend, terms) in snapshot.frontends.iter().zip(&prepared.terms) {
@@ -266,8 +268,9 @@ pub(super) fn take_up(state: &State, certs: &mut Certs, snapshot: &Snapshot, pre
         }
     }
     if !prepared.renewed(&snapshot.plan, snapshot).is_empty() {
-        // Unlike a frontend's, their connections are kept for later, and those that were opened with
-        // what is no longer believed must not be used again: workers need a new snapshot.
+        // Unlike a frontend's, their connections are pooled, and those that were opened with
+        // authorities that are no longer trusted must not be used again: workers need a new
+        // snapshot.
         let mut next = snapshot.following();
         prepared.servers.equip(&mut next);
         publish::snapshot(state, next);
@@ -275,13 +278,13 @@ pub(super) fn take_up(state: &State, certs: &mut Certs, snapshot: &Snapshot, pre
     settled(state, certs, &snapshot.plan);
 }
 
-/// Puts the certificates that a proxy starts with to work. What is wrong with them was said already.
+/// Puts the certificates of the process start to use. Their faults have been reported already.
 pub(super) fn begin(state: &State, certs: &mut Certs, plan: &Plan) {
     certs.findings = file_cache::Findings::default();
     settled(state, certs, plan);
 }
 
-/// Everything that follows when `plan` runs with these certificates.
+/// All that follows when `plan` runs with these certificates.
 pub(super) fn settled(state: &State, certs: &mut Certs, plan: &Plan) {
     let file_cache::Findings {
         renewed,
@@ -307,7 +310,7 @@ pub(super) fn settled(state: &State, certs: &mut Certs, plan: &Plan) {
     *state.certificates.borrow_mut() = Arc::new(certs.overview());
 }
 
-/// Says once more what is about to expire, unless the files are being read.
+/// Logs again which certificates expire soon, unless the files are being read.
 pub(super) fn remind(state: &State) {
     if let Ok(mut certs) = state.certs.try_lock() {
         certs.remind();

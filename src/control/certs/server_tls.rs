@@ -1,8 +1,8 @@
-//! What handshakes with servers are made with: authorities to believe, and a certificate of our own.
+//! TLS towards servers: trusted authorities, and our own certificate.
 //!
-//! The cache has read the files; a fault is said at the line that names one. The system's authorities
-//! are in no file that the configuration names: they are read here, whenever anything is. What
-//! says the same as before stays as it is, with its connections and tickets.
+//! The cache has read the files; a fault is reported at the line that names the file. The system's
+//! authorities are in no file that the configuration names: they are read here, at each look at
+//! files. Unchanged TLS is kept, with its connections and tickets.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -26,15 +26,15 @@ use super::file_cache::FileCache;
 use super::load::{Authorities, CANNOT_PARSE, Files};
 use super::{content, judged};
 
-/// The TLS of the backends of a plan, in their order. Settings with something wrong are missing,
-/// unless they run already.
+/// The TLS of the backends of a plan, in their order. Settings with a mistake are missing, unless
+/// they run already.
 #[derive(Debug, Default)]
 pub(super) struct ServerTlsSet(Vec<TlsBySettings>);
 
-/// Where authorities and certificates come from.
+/// The sources of authorities and certificates.
 struct Sources<'a> {
     file_cache: &'a FileCache,
-    /// What the system believes, once a backend has asked: many files, and the same for all.
+    /// The system's authorities, once a backend needs them: many files, the same for all.
     system: OnceCell<Vec<CertificateDer<'static>>>,
 }
 
@@ -47,7 +47,8 @@ impl Sources<'_> {
 }
 
 impl ServerTlsSet {
-    /// What `plan` wants, of the files in `file_cache`; what `before` has of it is kept.
+    /// The TLS that `plan` needs, from the files in `file_cache`; unchanged TLS is taken over from
+    /// `before`.
     pub(super) fn of(
         plan: &Plan,
         file_cache: &FileCache,
@@ -66,7 +67,7 @@ impl ServerTlsSet {
         Self(each.collect())
     }
 
-    /// The backends that `before` has in the same words, and whose files say something else.
+    /// The backends with the same configuration as in `before` whose files have other content.
     pub(super) fn renewed(&self, plan: &Plan, before: &Snapshot) -> Vec<Name> {
         let known = by_name(before);
         let renewed = plan.backends.iter().zip(&self.0).filter(|(backend, tls)| {
@@ -82,8 +83,8 @@ impl ServerTlsSet {
         renewed.map(|(backend, _)| backend.name.clone()).collect()
     }
 
-    /// Gives each backend of `snapshot` its own. The snapshot is of the plan that this was made for, and is
-    /// not shared yet.
+    /// Gives each backend of `snapshot` its TLS. The snapshot is of the plan that this was made
+    /// for, and is not shared yet.
     pub(super) fn equip(&self, snapshot: &mut Snapshot) {
         for (slot, tls) in snapshot.backends.iter_mut().zip(&self.0) {
             if are_same(&slot.tls, tls) {
@@ -91,8 +92,8 @@ impl ServerTlsSet {
             }
             match Arc::get_mut(slot) {
                 Some(backend) => backend.tls = tls.clone(),
-                // It runs, and one of its files says something else, or its servers or their checks have
-                // other settings.
+                // It runs, and one of its files has other content, or its servers or their checks
+                // have other settings.
                 None => *slot = Arc::new(slot.with_tls(tls.clone())),
             }
         }
@@ -107,7 +108,7 @@ fn are_same(known: &TlsBySettings, tls: &TlsBySettings) -> bool {
     known.len() == tls.len() && tls.iter().all(is_known)
 }
 
-/// The backends of `snapshot` that have TLS; the others are not asked for.
+/// The backends of `snapshot` that have TLS.
 fn by_name(snapshot: &Snapshot) -> HashMap<&Name, &Arc<backend::Backend>> {
     let backends = snapshot.backends.iter();
     backends
@@ -116,8 +117,8 @@ fn by_name(snapshot: &Snapshot) -> HashMap<&Name, &Arc<backend::Backend>> {
         .collect()
 }
 
-/// The TLS of `backend`: one for all of its servers and checks that have equal settings, and none that
-/// is another backend's, because the tickets in it are for a few hundred names.
+/// The TLS of `backend`: one for all of its servers and checks that have equal settings. It is not
+/// shared with another backend, because its ticket cache is for a few hundred names.
 fn of_backend(
     backend: &Backend,
     sources: &Sources<'_>,
@@ -133,14 +134,14 @@ fn of_backend(
         let same = known.filter(|(protocol, _)| *protocol == backend.protocol);
         let same = same.map(|(_, tls)| tls);
         let tls = one(settings, backend.protocol, sources, same, found);
-        // What runs goes on with what it has where nothing better can be had.
+        // If nothing better can be made, the running TLS is kept.
         let tls = tls.or_else(|| known.map(|(_, tls)| Arc::clone(tls)));
         made.extend(tls.map(|tls| (settings.clone(), tls)));
     }
     made
 }
 
-/// What `tls` says, with what its files say. It is `known` if that is the same.
+/// The TLS for the settings `tls` and their files; `known`, if that is the same.
 fn one(
     tls: &ServerTls,
     protocol: Protocol,
@@ -221,7 +222,7 @@ fn authorities(
             .get(&Authorities(file.path.clone()));
         for certificate in content(file, slot, found) {
             certificate.as_ref().hash(hasher);
-            // It may be the server's own, which needs no authority.
+            // It may be the server's own certificate, which needs no authority.
             certificates.push(Fingerprint::of(&certificate));
             if !may_sign(&certificate) {
                 continue;
@@ -239,7 +240,7 @@ fn authorities(
     }
 }
 
-/// Whether others may be signed by it: not with CA:FALSE, whatever file it stands in.
+/// Whether it may sign other certificates: not with CA:FALSE, whatever file it is in.
 fn may_sign(der: &CertificateDer<'_>) -> bool {
     let Ok((_, certificate)) = X509Certificate::from_der(der.as_ref()) else {
         return true;
@@ -266,7 +267,7 @@ fn our_own(
         refusing,
     ));
     let ours = Arc::clone(&slot.good.as_ref()?.served.key);
-    // The key needs no place in the fingerprint: it is the one that the first certificate is for.
+    // The key is not part of the fingerprint: it belongs to the first certificate.
     for certificate in &ours.cert {
         certificate.as_ref().hash(hasher);
     }
@@ -311,7 +312,7 @@ mod tests {
             prepared.equip(&mut next);
             (names, next)
         };
-        // Written anew in the same words.
+        // The same content written again.
         folder.write("ca.pem", &authority);
         let (names, next) = renewed(&runs);
         assert_eq!(names, []);
@@ -368,7 +369,7 @@ mod tests {
         let renewed = &next.backends[0].tls;
         assert!(Arc::ptr_eq(&of(&a, renewed), &of(&a, &tls)));
         assert!(!Arc::ptr_eq(&of(&b, renewed), &of(&b, &tls)));
-        // What is offered by ALPN is another.
+        // ALPN offers another protocol.
         let second = plan("h2").expect("it is valid");
         let mut next = assemble(second.clone(), 1);
         certs.prepare(&second, Some(&runs)).equip(&mut next);

@@ -1,12 +1,12 @@
-//! Active health checks: asks every server in time, and takes those that fail out of use.
+//! Active health checks: checks every server regularly, and takes those that fail out of use.
 //!
 //! A [`Checker`] lives on the control thread. `control` hands it the backends of each new snapshot
-//! ([`Checker::reconcile`]) and each backend whose servers changed ([`Checker::follow`]), and keeps [`Checker::run`] running; the checker is the one writer of a
-//! server's up or down, and tells its [`Observer`] what it did. Passive signs (failed exchanges) are
-//! not its business.
+//! ([`Checker::reconcile`]) and each backend whose servers changed ([`Checker::follow`]), and keeps
+//! [`Checker::run`] running. The checker is the one writer of a server's health, and reports to its
+//! [`Observer`]. It does not look at failed exchanges.
 //!
 //! `state` decides what an outcome means, `schedule` when a check is due, `probe` makes one check,
-//! `table` keeps the books. This file starts the checks and carries transitions out.
+//! `table` keeps the watched servers. This file starts the checks and carries transitions out.
 
 mod probe;
 mod schedule;
@@ -37,7 +37,7 @@ use table::{Leftovers, Report, Run, Table};
 
 pub(super) use state::Verdict;
 
-/// The reason of a server that is up because it has no checks.
+/// The reason for a server that is up because it has no checks.
 const NOT_CHECKED: &str = "not checked";
 
 /// Checks the servers of all backends. A handle: clones are the same checker.
@@ -46,26 +46,26 @@ pub(super) struct Checker {
     shared: Rc<Shared>,
 }
 
-/// What the checker tells of its work. Called on the control thread, in the order of events; must
-/// not call the checker back.
+/// Reports of the checker. Called on the control thread, in the order of events; must not call the
+/// checker back.
 pub(super) trait Observer {
     /// A check has ended.
     fn checked(&self, check: &Checked<'_>);
 
-    /// A server has gone up or down, and the data plane acts on it already.
+    /// A server has gone up or down, and the data plane uses the new state already.
     fn changed(&self, change: &Change<'_>);
 }
 
 /// One check that has ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Checked<'a> {
-    /// Whose server it is.
+    /// The backend of the server.
     pub backend: &'a Name,
     /// The server.
     pub server: &'a Name,
     /// Its live state.
     pub live: &'a Server,
-    /// What the check says of it.
+    /// The result of the check.
     pub verdict: Verdict,
     /// `status 200`, `connection refused`, …
     pub reason: &'a str,
@@ -74,52 +74,53 @@ pub(super) struct Checked<'a> {
 /// One server that has gone up or down.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Change<'a> {
-    /// Whose server it is.
+    /// The backend of the server.
     pub backend: &'a Name,
     /// The server.
     pub server: &'a Name,
-    /// What it was.
+    /// Its health before.
     pub from: Health,
     /// Up or down, never checking.
     pub to: Health,
-    /// What the last check found; `not checked` when a reload has taken the checks away.
+    /// The finding of the last check; `not checked` when a reload has removed the checks.
     pub reason: &'a str,
     /// The checks in a row that led to it; 0 when none did.
     pub checks: u32,
     /// The servers of the backend that are up now.
     pub up: usize,
-    /// Those that still wait for their first check.
+    /// Servers that still wait for their first check.
     pub unchecked: usize,
     /// All servers of the backend.
     pub total: usize,
 }
 
-/// How far the first checks are, for readiness.
+/// The progress of the first checks, for readiness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FirstRound {
     /// [`Checker::reconcile`] has not been called yet.
     NotBegun,
     /// This many servers have not had their first check.
     Waiting(usize),
-    /// Each has, or the time for it is over. Stays so: servers of later reloads are not waited for.
+    /// Each server has had it, or the time for it is over. Stays so: servers of later reloads are
+    /// not waited for.
     Over,
 }
 
 struct Shared {
     network: Network,
     observer: Box<dyn Observer>,
-    /// Never borrowed across an await, nor while the observer or a server is told something.
+    /// Never borrowed across an await, nor during a call to the observer or a server.
     table: RefCell<Table>,
     /// Wakes [`Checker::run`]: a slot is free, or something is due earlier than it was.
     woken: Notify,
 }
 
-/// A check that runs. Dropped in whatever way, it gives its slot back and has its server checked
-/// again: no end of a task can leave a server unwatched.
+/// A running check. However it is dropped, it gives its slot back and its server is checked again:
+/// no end of a task can leave a server without checks.
 struct Check {
     shared: Rc<Shared>,
     run: Run,
-    /// `None` until it has ended by itself.
+    /// `None` unless it has ended by itself.
     outcome: Option<Outcome>,
 }
 
@@ -132,7 +133,7 @@ struct Counts {
 }
 
 impl Checker {
-    /// A checker that watches nothing yet. Equal rows of `rng` give equal ticks.
+    /// A checker without servers. `rng` decides the ticks.
     pub(super) fn new(network: Network, rng: Rng, observer: Box<dyn Observer>) -> Self {
         Self {
             shared: Rc::new(Shared {
@@ -146,25 +147,26 @@ impl Checker {
 
     /// Watches the servers of `backends`, and no others, from now on.
     ///
-    /// - A server that is new is checked at once. It arrives in the [`Health`] it was made with,
-    ///   and its first check decides.
-    /// - One that is known keeps its state, its counters, its ticks and a check that is
-    ///   running. Settings that changed hold from the next check on; another interval draws new
-    ///   ticks, and a shorter one does not wait until the longer one is over.
-    /// - One whose checks are new stays up and needs `fall` failed ones like any that is up.
-    /// - One whose checks are gone is up, reason `not checked`.
-    /// - One that is gone is not checked any more; a check that is running is broken off.
+    /// - A new server is checked at once. It begins with the [`Health`] it was made with, and its
+    ///   first check decides.
+    /// - A known server keeps its state, its counters, its ticks and a running check. Changed
+    ///   settings hold from the next check on; another interval draws new ticks, and a shorter one
+    ///   does not wait until the longer one is over.
+    /// - A server that has checks for the first time stays up and needs `fall` failed ones like any
+    ///   that is up.
+    /// - A server whose checks were removed is up, with the reason `not checked`.
+    /// - A removed server is not checked any more; a running check is aborted.
     ///
-    /// To be called right after the snapshot with these backends was swapped in, before anything
-    /// else is awaited: transitions go to the backends that were handed over last.
+    /// Must be called right after the snapshot with these backends was swapped in, before any
+    /// await: transitions go to the backends of the last call.
     pub(super) fn reconcile(&self, backends: &[Arc<Backend>]) {
         let now = clock::now();
         let leftovers = self.shared.table.borrow_mut().reconcile(backends, now);
         self.clear(leftovers);
     }
 
-    /// Watches the servers that `backend`, which is watched, has now, and no more those that it had
-    /// `before` and has not. Otherwise as [`Checker::reconcile`].
+    /// Watches the present servers of `backend`, which is watched, and no more those of `before`
+    /// that it does not have now. Otherwise as [`Checker::reconcile`].
     pub(super) fn follow(&self, backend: &Arc<Backend>, before: &ServerSet) {
         let now = clock::now();
         let leftovers = self.shared.table.borrow_mut().follow(backend, before, now);
@@ -189,11 +191,11 @@ impl Checker {
     ///
     /// # Cancel safety
     ///
-    /// When it is dropped no further check starts; those that run come to their end.
+    /// If it is dropped, no further check starts; running checks end by themselves.
     pub(super) async fn run(&self) -> Infallible {
         loop {
             let next = Shared::start_due(&self.shared);
-            // Not a timer alone: a check that ends gives a slot to one that is late already.
+            // Not a timer alone: a check that ends frees a slot for one that is overdue.
             let _ = clock::within(
                 next.saturating_duration_since(clock::now()),
                 self.shared.woken.notified(),
@@ -202,14 +204,15 @@ impl Checker {
         }
     }
 
-    /// How far the first checks are.
+    /// The progress of the first checks.
     pub(super) fn first_round(&self) -> FirstRound {
         self.shared.table.borrow().first_round(clock::now())
     }
 }
 
 impl Shared {
-    /// Starts what is due, as far as there are slots, and says when to come back.
+    /// Starts the checks that are due, as far as there are slots, and returns when to call it
+    /// again.
     fn start_due(shared: &Rc<Self>) -> Instant {
         let now = clock::now();
         let mut table = shared.table.borrow_mut();
@@ -238,7 +241,7 @@ impl Shared {
 
     fn carry_out(&self, report: &Report, outcome: &Outcome) {
         let (backend, server, reason) = (&report.backend, &report.server, &outcome.reason);
-        // Traffic first, words later.
+        // Traffic first, then the reports.
         let done = report.transition.map(|transition| {
             let from = put(backend, server, transition.to, reason);
             backend.refresh();
@@ -257,7 +260,7 @@ impl Shared {
         }
     }
 
-    /// Has servers up that are not checked (any more).
+    /// Sets servers without checks up.
     fn lift(&self, backend: &Backend, servers: &[Arc<Server>]) {
         let was: Vec<Health> = servers
             .iter()
@@ -319,7 +322,7 @@ impl Counts {
 
 impl Check {
     async fn make(mut self, backend: Arc<Backend>, server: Arc<Server>) {
-        // The settings as they were when it started: a reload meanwhile is for the next one.
+        // The settings of the start of the check: a reload meanwhile holds for the next one.
         let Some(health) = &backend.plan.health else {
             return;
         };
@@ -335,7 +338,7 @@ impl Drop for Check {
     }
 }
 
-/// Puts a server into another state and says what it was; the caller makes the backend refresh.
+/// Sets the health of a server and returns the one before; the caller makes the backend refresh.
 fn put(backend: &Backend, server: &Arc<Server>, to: Health, reason: &str) -> Health {
     let from = server.health();
     server.set_health(to, reason);

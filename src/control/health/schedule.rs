@@ -1,8 +1,8 @@
 //! When each check is due, and how many may run at once.
 //!
 //! A table of due times, not a task with a timer for each server: ten thousand servers cost one
-//! timer, and which of the late ones goes first is a decision that can be read here. Knows nothing
-//! of servers or outcomes; [`super::Checker`] puts keys in and starts what comes out.
+//! timer, and the order of overdue checks is decided in one place. Knows nothing of servers or
+//! outcomes; [`super::Checker`] puts keys in and starts what it yields.
 
 use std::collections::BTreeMap;
 
@@ -11,28 +11,28 @@ use crate::base::rng::Rng;
 
 use super::state::Pace;
 
-/// Checks that run at a time. Each costs a descriptor and some 20 KiB; with all of them hanging for
-/// a timeout of 2 s, 256 servers a second still get their verdict. More at once would be a burst
-/// that a small network feels when ten thousand servers are checked for the first time.
+/// Checks that run at a time. Each costs a descriptor and some 20 KiB; if all of them hang for a
+/// timeout of 2 s, 256 servers a second still get their verdict. More at once could overload a
+/// small network when ten thousand servers are checked for the first time.
 pub(super) const MAX_RUNNING: usize = 512;
 
-/// Those among them that are of servers out of use. A rack that is switched off hangs in every
-/// check for the whole timeout: it must not hold all slots while servers in use wait for theirs.
+/// The part of them for servers out of use. If a rack is switched off, each check hangs for the
+/// whole timeout: these must not hold all slots while servers in use wait.
 pub(super) const MAX_RUNNING_OUT_OF_USE: usize = MAX_RUNNING / 2;
 
-/// No interval is shorter, whatever the plan says: a zero would never let the thread rest.
+/// The shortest interval, whatever the plan says: with zero the thread would never sleep.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// Keys with their due times, and the count of those that run.
+/// Keys with their due times, and the number of running ones.
 #[derive(Debug)]
 pub(super) struct Schedule<K> {
     in_use: Queue<K>,
     out_of_use: Queue<K>,
-    /// Given to every ticket, so that no two are the same and equal due times keep their order.
+    /// Given to every ticket, so that all differ and equal due times keep their order.
     next_number: u64,
 }
 
-/// A key's place in the table.
+/// The position of a key in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
     pub(super) due: Instant,
@@ -40,7 +40,7 @@ pub(super) struct Ticket {
     number: u64,
 }
 
-/// Who goes first when not all can.
+/// The order when not all can start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rank {
     /// Takes traffic, or waits for its first check to do so.
@@ -51,9 +51,9 @@ pub(super) enum Rank {
 
 /// The moments at which a server is checked, one interval apart for ever.
 ///
-/// Drawn once, by chance, so that the checks of a fleet spread over the interval and stay spread.
-/// Not `last check + interval`: slow answers would push a server's checks back, and over days a
-/// fleet would drift into step.
+/// Drawn once, by chance, so that the checks of many servers spread over the interval and stay
+/// spread. Not `last check + interval`: slow answers would delay a server's checks, and over days
+/// all servers would drift into step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticks {
     first: Instant,
@@ -83,14 +83,14 @@ impl<K> Schedule<K> {
         Ticket { due, rank, number }
     }
 
-    /// Takes back what [`Schedule::put`] put in, if it has not been started.
+    /// Removes a key that [`Schedule::put`] added, if it has not been started.
     pub(super) fn withdraw(&mut self, ticket: Ticket) {
         self.queue(ticket.rank)
             .due
             .remove(&(ticket.due, ticket.number));
     }
 
-    /// The next key that is due and has a slot, which it takes until [`Schedule::ended`].
+    /// The next key that is due, if a slot is free. It holds the slot until [`Schedule::ended`].
     pub(super) fn start(&mut self, now: Instant) -> Option<(K, Ticket)> {
         [Rank::InUse, Rank::OutOfUse]
             .into_iter()
@@ -103,8 +103,7 @@ impl<K> Schedule<K> {
         queue.running = queue.running.saturating_sub(1);
     }
 
-    /// When [`Schedule::start`] has something to give, unless a slot is given back before; `None`:
-    /// only then.
+    /// When [`Schedule::start`] yields a key, unless a slot is freed before; `None`: only then.
     pub(super) fn next_start(&self) -> Option<Instant> {
         [
             (Rank::InUse, &self.in_use),
@@ -155,9 +154,9 @@ impl<K> Queue<K> {
 }
 
 impl Ticks {
-    /// With the first of them somewhere in the interval that begins `now`.
+    /// Ticks whose first one is somewhere in the interval that begins `now`.
     pub(super) fn drawn(now: Instant, interval: Duration, rng: &Rng) -> Self {
-        // A year at most: what is longer is never checked again anyway, and could not be added to a time.
+        // A year at most: a longer interval never ends, and could not be added to an instant.
         let interval = interval.clamp(SHORTEST, FAR);
         let offset = rng.below(interval.as_nanos() as u64);
         Self {
@@ -174,14 +173,14 @@ impl Ticks {
         instant + self.interval - remainder(instant - self.first, self.interval)
     }
 
-    /// When the check after the one that was due at `due` is due, now that that one has ended.
+    /// When the next check is due after one that was due at `due` and has ended now.
     ///
-    /// Moments that have passed meanwhile are left out, not made up for.
+    /// Ticks that have passed meanwhile are left out, not made up for.
     pub(super) fn next(self, due: Instant, pace: Pace, fast: Duration, now: Instant) -> Instant {
         match pace {
             Pace::Steady => self.after(now.max(due)),
             Pace::Changing => {
-                // From the due time and not from the end, for the same reason as above.
+                // From the due time and not from the end, as above.
                 let fast = fast.clamp(SHORTEST, FAR);
                 now + fast - remainder(now.saturating_duration_since(due), fast)
             }
@@ -204,7 +203,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Starts all that may start, and gives the keys in their order.
+    /// Starts all that may start, and returns the keys in their order.
     fn started(schedule: &mut Schedule<u32>, now: Instant) -> Vec<u32> {
         std::iter::from_fn(|| schedule.start(now).map(|(key, _)| key)).collect()
     }

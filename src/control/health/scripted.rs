@@ -1,5 +1,5 @@
-//! A network for tests: each address has a script that says how a server there behaves, step by
-//! step, in virtual time; every visit is written down.
+//! A network for tests: each address has a script for the behaviour of a server there, step by
+//! step, in virtual time; every visit is recorded.
 
 use std::collections::HashMap;
 use std::future::{Future, pending};
@@ -25,9 +25,9 @@ pub(super) enum Script {
     Fails(io::ErrorKind),
     /// The connection fails with this error of the system.
     FailsWith(i32),
-    /// The connection is never there.
+    /// The connection never opens.
     Hangs,
-    /// The connection is there, and these steps follow; then it is closed.
+    /// The connection opens, and these steps follow; then it is closed.
     Accepts(Vec<Step>),
 }
 
@@ -38,7 +38,7 @@ pub(super) enum Step {
     Write(Vec<u8>),
     /// One byte at a time, with a pause after each.
     WriteSlowly(Vec<u8>, Duration),
-    /// The same again until the peer has gone.
+    /// The same bytes again until the peer has closed.
     WriteForever(Vec<u8>),
     Wait(Duration),
     /// Waits until the peer has closed.
@@ -52,11 +52,11 @@ pub(super) enum Step {
 pub(super) struct Visit {
     pub(super) at: Instant,
     pub(super) address: SocketAddr,
-    /// When the client had gone.
+    /// When the client had left.
     pub(super) left: Option<Instant>,
-    /// What was asked.
+    /// The head of the request.
     pub(super) head: String,
-    /// Bytes that the client took.
+    /// Bytes that the client read.
     pub(super) read: usize,
     /// The client has closed in order.
     pub(super) was_shut: bool,
@@ -75,24 +75,24 @@ struct Records {
     most_open: usize,
 }
 
-/// The client's end. Tells the records what happens to it.
+/// The client's end. Writes events into the records.
 struct Line {
     stream: DuplexStream,
     presence: Presence,
-    /// Shutting takes two calls, as it may where more than a socket has to be closed.
+    /// Shutting down takes two calls, as it may where more than a socket has to be closed.
     is_shutting: bool,
 }
 
-/// A client at a server, from its first attempt to connect until it has gone.
+/// A client at a server, from its first attempt to connect until it has left.
 struct Presence {
     network: Scripted,
     visit: usize,
 }
 
-/// `future` in virtual time, where local tasks may be spawned.
+/// Runs `future` in virtual time, where local tasks may be spawned.
 pub(super) fn simulate<F: Future>(future: F) -> F::Output {
-    // Paused from its first moment: a clock that has run a little rounds its timers differently
-    // each time.
+    // Paused from its first moment: a clock that has run before rounds its timers differently each
+    // time.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -128,7 +128,7 @@ impl Scripted {
         visits
     }
 
-    /// The most clients that were there at one time.
+    /// The most clients that were connected at one time.
     pub(super) fn most_open(&self) -> usize {
         self.records().most_open
     }

@@ -1,19 +1,19 @@
-//! Rise and fall: what the outcomes of checks make of a server.
+//! Rise and fall: how the outcomes of checks change a server's state.
 //!
-//! Pure: a state and a verdict give the next state, and the transition that has to be carried out,
-//! if there is one. No clock, no server; [`super::Checker`] keeps one for each server it checks.
+//! Pure: a state and a verdict yield the next state, and the transition to carry out, if there is
+//! one. No clock, no server; [`super::Checker`] keeps one for each server it checks.
 //!
-//! The first check decides alone, in both directions: nothing is known yet that it could be weighed
-//! against. A server that has never been up comes up with its first passed check, however many
-//! failed before it: `rise` is there against servers that flap, and a new one that has just
-//! finished booting does not flap. Only a server that was up and fell needs `rise` passed checks.
+//! The first check decides alone, in both directions, because nothing else is known yet. A server
+//! that has never been up comes up with its first passed check, however many failed before it:
+//! `rise` is there against servers that flap, and a new one that has just finished booting does not
+//! flap. Only a server that was up and fell needs `rise` passed checks.
 //!
 //! Prior art: HAProxy `rise`, `fall` and `init-state up` / `down`, whose first check decides alone
 //! too.
 
 use crate::proxy::backend::Health;
 
-/// Where a server stands.
+/// The state of a server in its checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// No check has ended; takes no traffic until one has passed.
@@ -22,40 +22,40 @@ pub(super) enum State {
     Assumed,
     /// Takes traffic.
     Up {
-        /// The checks in a row that failed since; fewer than `fall`.
+        /// The failed checks in a row since; fewer than `fall`.
         failed: u32,
     },
-    /// Takes none, and never has: every check so far has failed.
+    /// Takes no traffic, and never has: every check so far has failed.
     NeverUp,
-    /// Takes none since it fell.
+    /// Takes no traffic since it fell.
     Down {
-        /// The checks in a row that passed since; fewer than `rise`.
+        /// The passed checks in a row since; fewer than `rise`.
         passed: u32,
     },
 }
 
-/// What a check says about its server.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Verdict {
-    /// It is well.
+    /// The server is healthy.
     Passed,
-    /// It is not.
+    /// The server is not healthy.
     Failed,
-    /// Nothing: the check could not be made because we are out of something, descriptors for example.
-    /// Counted as failed it would take every server away at once, and it would be our fault.
+    /// No result: the check could not be made because we lack something, descriptors for example.
+    /// Counted as failed, it would take every server out of use at once, for a fault of ours.
     Unclear,
 }
 
-/// How many checks in a row it takes; 0 counts as 1.
+/// The number of checks in a row for a transition; 0 counts as 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Thresholds {
-    /// Passed ones, for a server that fell.
+    /// Passed checks, for a server that fell.
     pub(super) rise: u32,
-    /// Failed ones, for a server that is up.
+    /// Failed checks, for a server that is up.
     pub(super) fall: u32,
 }
 
-/// A change that the data plane has to learn of.
+/// A change that the data plane must apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Transition {
     /// Up or down, never checking.
@@ -69,12 +69,12 @@ pub(super) struct Transition {
 pub(super) enum Pace {
     /// The server's own ticks.
     Steady,
-    /// The fast interval: some checks have passed or failed, not yet enough.
+    /// The fast interval: some checks have passed or failed, but too few for a transition.
     Changing,
 }
 
 impl State {
-    /// The state of a server that has not been checked but is said to be `health`.
+    /// The state of a server that has not been checked and begins as `health`.
     pub(super) fn arriving(health: Health) -> Self {
         match health {
             Health::Checking => Self::Checking,
@@ -83,8 +83,8 @@ impl State {
         }
     }
 
-    /// The state of a server that has carried traffic without checks: it has a good name to lose,
-    /// so that checks which were set up wrongly do not take the whole backend away at once.
+    /// The state of a server that has carried traffic without checks: it begins as up, so that
+    /// checks which were set up wrongly do not take the whole backend out of use at once.
     pub(super) fn proven() -> Self {
         Self::Up { failed: 0 }
     }
@@ -175,7 +175,7 @@ mod tests {
 
     const THRESHOLDS: Thresholds = Thresholds { rise: 2, fall: 3 };
 
-    /// The states that a row of checks leads through: `+` passed, `-` failed, `?` unclear.
+    /// The states after each of a series of checks: `+` passed, `-` failed, `?` unclear.
     fn after_row(state: State, row: &str) -> (State, Vec<Option<Transition>>) {
         let mut state = state;
         let transitions = row
@@ -311,7 +311,7 @@ mod tests {
                     '-' => (passed, failed, counted) = (0, failed + 1, counted + 1),
                     _ => prop_assert_eq!((next, transition), (state, None)),
                 }
-                // Said without the machine: what has to happen, by the history alone.
+                // The expected state without the machine, from the history alone.
                 let is_first = counted == 1;
                 let must_rise = health != Health::Up && sign == '+'
                     && (is_first || !has_been_up || passed >= rise);

@@ -1,8 +1,7 @@
-//! The servers that are watched: where each stands, when its next check is due, which one runs.
+//! The watched servers: the state of each, when its next check is due, and its running check.
 //!
-//! Bookkeeping without I/O and without a word to a server: what has to be done is returned
-//! ([`Leftovers`], [`Report`]) and done by [`super::Checker`], so that no code runs while the
-//! table is borrowed.
+//! Bookkeeping without I/O and without calls to a server: work to do is returned ([`Leftovers`],
+//! [`Report`]) and done by [`super::Checker`], so that no code runs while the table is borrowed.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -35,26 +34,26 @@ pub(super) struct Table {
 #[derive(Clone, Debug)]
 pub(super) struct Run {
     pub(super) server: ServerKey,
-    /// Tells it from another run for the same server that was broken off.
+    /// Distinguishes it from an aborted run for the same server.
     number: u64,
     ticket: Ticket,
 }
 
-/// What there is to tell and to do after a check.
+/// The reports and the work after a check.
 pub(super) struct Report {
     pub(super) backend: Arc<Backend>,
     pub(super) server: Arc<Server>,
     pub(super) transition: Option<Transition>,
 }
 
-/// What there is to do after a reconcile.
+/// The work after a reconcile.
 #[derive(Default)]
 pub(super) struct Leftovers {
-    /// To abort.
+    /// Tasks to abort.
     pub(super) stopped: Vec<JoinHandle<()>>,
-    /// To refresh: their rosters may have been made before a transition.
+    /// Backends to refresh: their sets may have been made before a transition.
     pub(super) stale: Vec<Arc<Backend>>,
-    /// Servers that have to be up because they are not checked.
+    /// Servers that must be up because they are not checked.
     pub(super) unchecked: Vec<(Arc<Backend>, Vec<Arc<Server>>)>,
 }
 
@@ -78,7 +77,7 @@ enum Phase {
     },
 }
 
-/// The servers whose first check readiness waits for.
+/// The servers for whose first check readiness waits.
 struct Unanswered {
     servers: HashSet<ServerKey>,
     until: Instant,
@@ -124,7 +123,7 @@ impl Table {
         self.watch(std::slice::from_ref(backend), known, now)
     }
 
-    /// Watches the servers of `backends`, and stops what is left of those before.
+    /// Watches the servers of `backends`, and stops the remaining ones of `before`.
     fn watch(&mut self, backends: &[Arc<Backend>], mut before: Before, now: Instant) -> Leftovers {
         let mut leftovers = Leftovers::default();
         for backend in backends {
@@ -140,13 +139,14 @@ impl Table {
         leftovers
     }
 
-    /// The next check that may start now, of a server of a backend. The caller spawns it and says so
-    /// with [`Table::running`].
+    /// The next check that may start now, of a server of a backend. The caller spawns it and then
+    /// calls [`Table::running`].
     pub(super) fn start(&mut self, now: Instant) -> Option<(Run, Arc<Backend>, Arc<Server>)> {
         loop {
             let (server, ticket) = self.schedule.start(now)?;
             let Some(watch) = self.watches.get_mut(&server) else {
-                // Cannot be, since a watch goes together with its ticket; a slot would be lost.
+                // Cannot happen, because a watch goes together with its ticket; else a slot would
+                // be lost.
                 self.schedule.ended(ticket.rank);
                 continue;
             };
@@ -173,14 +173,14 @@ impl Table {
         }
     }
 
-    /// When [`Table::start`] has something to give, unless a check ends before; `None`: only then.
+    /// When [`Table::start`] yields a check, unless a check ends before; `None`: only then.
     pub(super) fn next_start(&self) -> Option<Instant> {
         self.schedule.next_start()
     }
 
-    /// Counts the end of a run and plans the next check; `outcome` is `None` when it was broken off.
+    /// Counts the end of a run and plans the next check; `outcome` is `None` if it was aborted.
     ///
-    /// Gives `None` when there is nothing to tell.
+    /// `None` if there is nothing to report.
     pub(super) fn ended(
         &mut self,
         run: &Run,
@@ -216,7 +216,7 @@ impl Table {
         })
     }
 
-    /// How far the first checks are at `now`.
+    /// The progress of the first checks at `now`.
     pub(super) fn first_round(&self, now: Instant) -> FirstRound {
         match &self.first_round {
             None => FirstRound::NotBegun,
@@ -280,7 +280,7 @@ impl Table {
         }
     }
 
-    /// A watch for a server that has none: its first check is due at once.
+    /// A new watch: its first check is due at once.
     fn begin(
         &mut self,
         backend: &Arc<Backend>,
@@ -300,8 +300,8 @@ impl Table {
         }
     }
 
-    /// Points a watch at the backend of a new snapshot; all else stays unless the interval is
-    /// another.
+    /// Moves a watch to the backend of a new snapshot; all else stays unless the interval has
+    /// changed.
     fn carry_over(
         &mut self,
         watch: &mut Watch,
@@ -336,7 +336,7 @@ impl Table {
         }
     }
 
-    /// Opens the first round, or takes those out of it that are not watched any more.
+    /// Begins the first round, or removes servers from it that are not watched any more.
     fn await_first_checks(&mut self, now: Instant) {
         let watches = &self.watches;
         if let Some(open) = &mut self.first_round {
@@ -356,7 +356,7 @@ impl Table {
     }
 }
 
-/// The servers before a change; what is left of them after it is not there any more.
+/// The servers before a change; those that remain in it after the change were removed.
 #[derive(Default)]
 struct Before {
     watches: HashMap<ServerKey, Watch>,

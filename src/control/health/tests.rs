@@ -22,7 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const UNAVAILABLE: &str = "HTTP/1.1 503 X\r\ncontent-length: 0\r\n\r\n";
 
-/// A checker that runs, with the servers it can reach.
+/// A running checker, and its servers.
 struct World {
     scripted: Scripted,
     checker: Checker,
@@ -157,7 +157,7 @@ fn servers(numbers: std::ops::Range<u32>) -> Vec<Arc<Server>> {
         .collect()
 }
 
-/// A backend `app` as a snapshot has it.
+/// A backend `app` as in a snapshot.
 fn backend(health: Option<plan::Health>, servers: &[Arc<Server>]) -> Arc<Backend> {
     let plan = plan::Backend {
         send_proxy: None,
@@ -298,7 +298,7 @@ fn a_server_that_comes_up_by_a_check_is_eased_into_its_share() {
         while servers[1].health() != Health::Up {
             clock::sleep(SECOND / 100).await;
         }
-        // As if it had as much to do as the other: it does not get all that comes.
+        // It counts as loaded like the other one, so it does not get all exchanges.
         let more = lease(4);
         assert_eq!(in_flight(), [12, 2]);
         drop((held, more));
@@ -691,12 +691,12 @@ fn checks_that_are_taken_away_and_given_back_start_anew() {
             world.checker.reconcile(&[backend(None, &servers)]);
             world.checker.reconcile(&[Arc::clone(&checked)]);
         }
-        // The check that hangs was broken off each time; the last one counts.
+        // The hanging check was aborted each time; the last one counts.
         world.until(2.6).await;
         assert_eq!(servers[1].health(), Health::Up);
         world.until(2.8).await;
         assert_eq!(servers[1].health(), Health::Down);
-        // No tick of a former watch is left.
+        // No tick of an earlier watch is left.
         world.until(100.0).await;
         for server in &servers {
             let visits = world.visits_of(server);
@@ -871,7 +871,7 @@ fn a_change_is_told_of_the_backend_that_was_handed_over_last() {
             .checker
             .reconcile(&[backend(Some(health()), &servers[1..2])]);
         world.until(0.5).await;
-        // The check that runs was started for the only server of another object.
+        // The running check was started for the only server of another object.
         world
             .checker
             .reconcile(&[backend(Some(health()), &servers)]);
@@ -886,8 +886,8 @@ fn a_change_is_told_of_the_backend_that_was_handed_over_last() {
     });
 }
 
-/// When which server was checked and what changed, over five minutes in which servers fail and
-/// come back, with a reload of an equal plan at each of `reloads`.
+/// When each server was checked and what changed, over five minutes in which servers fail and
+/// recover, with a reload of an equal plan at each of `reloads`.
 fn five_minutes(
     seed: u64,
     reloads: &[u64],

@@ -10,7 +10,7 @@ use crate::net::{Network, Socket, Trace};
 
 /// Sockets at one address, for all workers.
 pub(in super::super) struct BoundSockets {
-    /// As bound: port 0 is the port that it became.
+    /// As bound: in place of port 0, the real port.
     pub(in super::super) addr: ListenAddress,
     pub(super) site: Site,
     is_dual: bool,
@@ -70,7 +70,7 @@ pub(super) fn site_of(listen: &ListenAddress, network: &Network) -> Site {
     }
 }
 
-/// `path` without links in its directories. The file itself is no link, for it is a socket.
+/// `path` without symbolic links in its directories. The file itself is a socket, so it is no link.
 fn real_path(path: &Path) -> PathBuf {
     let real = || {
         let parent = match path.parent()? {
@@ -82,7 +82,7 @@ fn real_path(path: &Path) -> PathBuf {
     real().unwrap_or_else(|| path.to_owned())
 }
 
-/// Where a socket that was bound for `wanted` listens, which is at `bound`: the port may be another one.
+/// The address of a socket that was bound for `wanted`, at `bound`: the port may be another one.
 fn bound_at(wanted: &ListenAddress, bound: Option<Address>) -> ListenAddress {
     match (wanted, bound) {
         // In the words of the file: people do not know interfaces by number.

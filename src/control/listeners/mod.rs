@@ -1,8 +1,8 @@
-//! Which addresses are listened on, and for which frontend.
+//! The addresses that are listened on, and their frontends.
 //!
-//! [`moves`](super::moves) says what goes on, opens and closes. What is new is bound before anything
-//! changes, see `prepare`, and listens just before the snapshot is swapped; what no frontend wants any
-//! more is closed last.
+//! [`moves`](super::moves) decides which sockets stay, open and close. New ones are bound before
+//! anything changes, see `prepare`, and listen just before the snapshot is swapped; sockets that no
+//! frontend needs any more are closed last.
 
 mod bound_sockets;
 mod prepare;
@@ -30,16 +30,17 @@ use super::{State, admin};
 
 use prepare::{Missing, Prepared};
 
-/// How long a socket whose clients another one gets waits for handshakes that it has begun: a round
-/// trip, and some for a client that has to send its last part of it again.
+/// How long a socket whose new clients go to another socket waits for handshakes that it has begun:
+/// a round trip, and some time for a client that must resend its last segment.
 const HANDSHAKES_TAKE: Duration = Duration::from_secs(3);
 
-/// What the frontends listen on now.
+/// The sockets that the frontends listen on now.
 #[derive(Default)]
 pub(super) struct Listeners {
     open: Vec<Open>,
     next_id: u64,
-    /// Those that close and may still be open: a worker accepts first what is in their queues.
+    /// Sockets that close and may still be open: a worker first accepts the connections in their
+    /// queues.
     closing: Vec<BoundSockets>,
 }
 
@@ -48,25 +49,25 @@ struct Open {
     wanted: Bind,
     bound: BoundSockets,
     frontend: Name,
-    /// The address of the frontend whose connections it accepts: another one covers its own when
+    /// The address of the frontend whose connections it accepts: another than its own for
     /// [`Role::Covered`].
     serves: ListenAddress,
     role: Role,
 }
 
-/// What a socket is there for.
+/// The purpose of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
-    /// A frontend wants its address.
+    /// A frontend listens on its address.
     Wanted,
-    /// A frontend wants all addresses, and this is one of them.
+    /// A frontend listens on all addresses, and this is one of them.
     Covered,
-    /// None wants it; it closes at its time, unless it is wanted again. The number tells this time from
-    /// another.
+    /// No frontend needs it; it closes later, unless it is needed again. The number distinguishes
+    /// this time from others.
     Retired(u64),
 }
 
-/// Makes what was prepared so, for the frontends of `snapshot`, which runs already.
+/// Carries out what was prepared, for the frontends of `snapshot`, which runs already.
 pub(super) fn apply(state: &Rc<State>, mut prepared: Prepared, snapshot: &Snapshot) {
     let frontends = snapshot.frontends.iter().map(|frontend| &frontend.live);
     let live: HashMap<&Name, &Arc<Frontend>> = frontends.map(|live| (&live.name, live)).collect();
@@ -105,10 +106,10 @@ pub(super) fn apply(state: &Rc<State>, mut prepared: Prepared, snapshot: &Snapsh
     }
 }
 
-/// Closes sockets that have retired, unless they were wanted again.
+/// Closes retired sockets, unless they are needed again.
 async fn close_later(state: Rc<State>, retired: Vec<(ListenerId, u64)>) {
     clock::sleep(HANDSHAKES_TAKE).await;
-    // A reload counts on what it has found open.
+    // A reload relies on the open sockets that it has found.
     let _no_reload = state.reloading.lock().await;
     let retired: HashMap<ListenerId, u64> = retired.into_iter().collect();
     let is_over = |open: &Open| match (open.role, retired.get(&open.id)) {
@@ -124,7 +125,7 @@ async fn close_later(state: Rc<State>, retired: Vec<(ListenerId, u64)>) {
 }
 
 impl Listeners {
-    /// The addresses that `name` wants, as they are bound.
+    /// The addresses of `name`, as they are bound.
     pub(super) fn of_frontend(&self, name: &str) -> Vec<ListenAddress> {
         self.open
             .iter()
@@ -151,7 +152,7 @@ impl Listeners {
         held.collect()
     }
 
-    /// Aims, retires and closes what is open; gives what retires.
+    /// Redirects, retires and closes the open sockets; returns those that retire.
     fn move_on(
         &mut self,
         prepared: &Prepared,
@@ -168,7 +169,7 @@ impl Listeners {
                     open.go_on(&prepared.wanted[index], Role::Wanted, live, workers);
                     permit(&mut open.wanted, &prepared.wanted[index].1, network);
                     if open.wanted.addr.path().is_some() {
-                        // There may be two paths to one file.
+                        // Two paths may name one file.
                         open.bound.addr = open.wanted.addr.clone();
                     }
                 }
@@ -203,7 +204,7 @@ impl Listeners {
         self.next_id += 1;
         let address = Arc::new(wanted.addr.clone());
         for (worker, socket) in workers.iter().zip(opened.sockets) {
-            // A worker that is gone ends the process.
+            // A worker that has ended ends the process.
             let _ = worker.send(WorkerCommand::Listen {
                 id,
                 socket,
@@ -224,7 +225,7 @@ impl Listeners {
 }
 
 impl Open {
-    /// Serves what `wanted` is for.
+    /// Makes `open` serve `wanted`.
     fn go_on(
         &mut self,
         (owner, bind): &(Owner, Bind),
@@ -260,7 +261,7 @@ impl Open {
     }
 }
 
-/// Lets those connect to `open` from now on who may by `wanted`.
+/// Sets the permissions of `wanted` on `open`.
 pub(super) fn permit(open: &mut Bind, wanted: &Bind, network: &Network) {
     let mode = wanted.mode;
     let has_changed = open.mode != mode;

@@ -1,4 +1,4 @@
-//! Binds what the next plan wants and is not bound yet, before anything changes.
+//! Binds the addresses of the next plan that are not bound yet, before anything changes.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -13,7 +13,7 @@ use crate::plan::{Bind, Plan};
 
 use super::bound_sockets::{BoundSockets, site_of};
 
-/// The addresses of the next plan: what becomes of the open ones, and those that were bound for it.
+/// The addresses of the next plan: the fate of the open sockets, and new ones that were bound.
 pub(in super::super) struct Prepared {
     pub(super) wanted: Vec<(Owner, Bind)>,
     pub(super) fates: Vec<Fate>,
@@ -22,22 +22,22 @@ pub(in super::super) struct Prepared {
     pub(super) missing: Vec<Missing>,
 }
 
-/// What was opened for one address.
+/// The sockets that were opened for one address.
 pub(in super::super) struct Opened {
     pub(super) index: usize,
     pub(in super::super) bound: BoundSockets,
     pub(in super::super) sockets: Vec<Socket>,
 }
 
-/// An address for IPv6 that this host cannot have, beside the same for IPv4.
+/// An IPv6 address that this host cannot bind, beside the same for IPv4.
 pub(super) struct Missing {
     pub(super) owner: Owner,
     pub(super) addr: ListenAddress,
     pub(super) error: io::Error,
 }
 
-/// Binds what `plan` wants and is not bound, for frontends and the admin listener; all that cannot be
-/// had is reported.
+/// Binds the addresses of `plan` that are not bound, for frontends and the admin listener;
+/// addresses that cannot be bound are reported.
 pub(in super::super) async fn prepare(
     state: &State,
     plan: &Plan,
@@ -108,8 +108,8 @@ pub(in super::super) async fn prepare(
 }
 
 impl Prepared {
-    /// Lets clients connect to what was bound: the last step before the snapshot is swapped. Sooner,
-    /// those of a reload that fails would be connected to sockets that close.
+    /// Lets clients connect to the new sockets: the last step before the snapshot is swapped.
+    /// Earlier, clients would connect to sockets that close again if the reload fails.
     pub(in super::super) fn listen(&self) -> Result<(), Vec<CannotListen>> {
         let mut faults = Vec::new();
         for opened in &self.opened {
@@ -137,7 +137,7 @@ fn wanted_of(plan: &Plan) -> Vec<(Owner, Bind)> {
         .collect()
 }
 
-/// Who wants which ports of all IPv4 addresses.
+/// The owners of all IPv4 addresses, with their ports.
 fn all_of_ipv4(wanted: &[(Owner, Bind)]) -> HashSet<(&Owner, u16)> {
     let all = wanted.iter().filter_map(|(owner, bind)| {
         let addr = bind.addr.ip().filter(SocketAddr::is_ipv4)?;
@@ -146,8 +146,8 @@ fn all_of_ipv4(wanted: &[(Owner, Bind)]) -> HashSet<(&Owner, u16)> {
     all.collect()
 }
 
-/// Whether `wanted` is all addresses of IPv6, and its owner wants the same port of all of IPv4, as
-/// `":80"` means: a host without IPv6 serves what it can.
+/// Whether `wanted` is all addresses of IPv6, and its owner also listens on the same port of all of
+/// IPv4, as `":80"` means: a host without IPv6 still serves IPv4.
 fn is_beside(all_of_ipv4: &HashSet<(&Owner, u16)>, wanted: &(Owner, Bind)) -> bool {
     let (owner, bind) = wanted;
     let addr = bind.addr.ip().filter(SocketAddr::is_ipv6);
@@ -156,7 +156,8 @@ fn is_beside(all_of_ipv4: &HashSet<(&Owner, u16)>, wanted: &(Owner, Bind)) -> bo
     })
 }
 
-/// The inodes of our sockets with an index in `beside`: of all that is held, frontends' first.
+/// The inodes of our sockets with an index in `beside`, which counts all open sockets, the
+/// frontends' first.
 fn inodes(state: &State, beside: &[usize]) -> Vec<u64> {
     let listeners = state.listeners.borrow();
     let admin = state.admin.borrow();

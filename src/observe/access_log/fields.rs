@@ -3,11 +3,11 @@
 
 /// One field of a line.
 pub(in crate::observe) struct Field {
-    /// With the field that it stands in: `times_ms.total`, `failed[].reason`.
+    /// With the field that contains it: `times_ms.total`, `failed[].reason`.
     pub(in crate::observe) name: &'static str,
-    /// In words of JSON.
+    /// The type in JSON.
     pub(in crate::observe) kind: &'static str,
-    /// As it stands in a line.
+    /// A value as in a line.
     pub(in crate::observe) example: &'static str,
     pub(in crate::observe) meaning: &'static str,
 }

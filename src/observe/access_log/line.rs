@@ -1,9 +1,9 @@
 //! One exchange as one line of JSON.
 //!
-//! `fields` has them all, in the order in which they stand. What was not reached is `null`; only
-//! `failed` and the lengths of what was cut come and go. Every text is bounded, so that no request
-//! can fill the disk. Written by hand into the worker's buffer: a serializer would need the facts in
-//! a shape of its own first.
+//! `fields` has them all, in the order of the line. A step that was not reached is `null`; only
+//! `failed` and the lengths of cut texts may be missing. Every text is bounded, so that no request
+//! can fill the disk. Written directly into the worker's buffer: a serializer would first need the
+//! facts in a structure of its own.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -20,11 +20,11 @@ use crate::exchange::{
 use crate::observe::calendar::Calendar;
 use crate::observe::json;
 
-/// How much of a name is written that a client asks for by TLS. One of DNS has up to 253 bytes; in TCP
-/// mode it can be as long as what is read of the client.
+/// The most bytes of the name that a client asks for by TLS. A DNS name has up to 253 bytes; in TCP
+/// mode it may be as long as all that is read of the client.
 const SNI_BYTES_MAX: usize = 255;
 
-/// What a line says.
+/// The content of a line.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
     /// When the head was complete.
@@ -34,26 +34,26 @@ pub(crate) struct Entry<'a> {
     pub(crate) backend: Option<&'a str>,
     pub(crate) server: Option<&'a str>,
     pub(crate) client: Peer,
-    /// `None`: in the clear.
+    /// `None`: without TLS.
     pub(crate) tls: Option<&'a ClientTls>,
     /// `None`: nothing of a request was read.
     pub(crate) request: Option<&'a LoggedRequest>,
-    /// The name that the client asked for whose TLS is not ended here.
+    /// The name that a TLS client asked for whose connection is passed on.
     pub(crate) sni: Option<&'a str>,
-    /// `None`: of a connection in TCP mode.
+    /// `None`: a connection in TCP mode.
     pub(crate) status: Option<u16>,
     pub(crate) reason: Option<Reason>,
     pub(crate) id: Option<&'a RequestId>,
     pub(crate) generation: u64,
     pub(crate) attempts: &'a AttemptList,
-    /// The one that came to what the line says.
+    /// The attempt whose outcome is in the line.
     pub(crate) decisive: Option<AttemptIndex>,
     pub(crate) body_bytes_in: u64,
     pub(crate) body_bytes_out: u64,
     pub(crate) times: Times,
 }
 
-/// Where the time went; `None`: not reached.
+/// The time of each step; `None`: not reached.
 #[derive(Debug)]
 pub(crate) struct Times {
     /// To receive the head.
@@ -121,7 +121,7 @@ fn tls(out: &mut Vec<u8>, tls: Option<&ClientTls>, sni: Option<&str>) {
     }
 }
 
-/// A name of the configuration or a code of ours: neither can hold what JSON would escape.
+/// A name of the configuration or a code of ours: neither needs an escape in JSON.
 fn name(out: &mut Vec<u8>, key: &[u8], value: Option<&str>) {
     out.extend_from_slice(key);
     match value {

@@ -1,7 +1,8 @@
-//! Full buffers on their way from the workers to the writer thread, bounded, and back empty.
+//! The bounded queue of full buffers from the workers to the writer thread of the access log. Empty
+//! buffers go back to the workers.
 //!
-//! A lock, and not a lock-free channel: a worker takes it once in some hundred exchanges, for as
-//! long as a push takes, and buffers come back the same way. The writer never writes under it.
+//! A `Mutex`, not a lock-free channel: a worker locks it about once in a hundred exchanges, for one
+//! push. The writer thread does no I/O while it holds the lock.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,39 +11,39 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::base::clock::Duration;
 use crate::observe::access_log::sink::Sink;
 
-/// Memory that waiting buffers may hold. A few seconds of a busy proxy's lines: what a disk's
-/// hiccup needs, and little beside the bodies in flight.
+/// The most memory of buffers that wait: a few seconds of lines while the disk does not respond.
+/// Small compared with the bodies in flight.
 const HELD_MAX: usize = 8 << 20;
 
 /// A buffer that grew beyond this, by one huge line, is freed instead of used again.
 const SPARE_BYTES_MAX: usize = 64 << 10;
 
-/// Whole lines.
+/// A buffer of complete lines.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) bytes: Vec<u8>,
     pub(crate) lines: u64,
 }
 
-/// Between the workers, the writer thread and the reload.
+/// Workers push, the writer thread pops, a reload exchanges the sink.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    /// Whether lines are wanted. Written by the reload, read by each worker for each exchange.
-    /// Relaxed: a line more or less at the moment of the switch does not matter.
+    /// Whether a log is written. Written by the reload, read by each worker for each exchange.
+    /// `Relaxed`: a line more or less at the moment of the switch does not matter.
     is_on: AtomicBool,
-    /// Lines lost, here or in the sink. Relaxed: it orders nothing.
+    /// Lines dropped by the queue or by the sink. `Relaxed`: no other memory depends on it.
     dropped: AtomicU64,
     state: Mutex<State>,
-    /// There is something for the writer to do.
+    /// Signalled when there is work for the writer.
     has_work: Condvar,
-    /// The writer has ended.
+    /// Signalled when the writer has ended.
     has_ended: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     full: Vec<Batch>,
-    /// Capacity of the buffers in `full` and of those that are being written.
+    /// The capacity of the buffers in `full` and of those that are being written.
     held: usize,
     spare: Vec<Vec<u8>>,
     next_sink: Option<Sink>,
@@ -51,15 +52,15 @@ struct State {
     has_ended: bool,
 }
 
-/// What the writer is to do, in this order.
+/// Work for the writer, to be done in this order.
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) batches: Vec<Batch>,
-    /// Whether the file is to be opened anew.
+    /// Whether to open the file anew.
     pub(super) must_reopen: bool,
-    /// Write to this one from now on. After the batches, which were meant for the one before.
+    /// The sink for later lines. The batches above still go to the previous sink.
     pub(super) next_sink: Option<Sink>,
-    /// End after this.
+    /// Whether the writer ends after this.
     pub(super) is_last: bool,
 }
 
@@ -79,8 +80,7 @@ impl Queue {
         self.is_on.load(Ordering::Relaxed)
     }
 
-    /// Takes `batch` for the writer, or drops it when too much waits; gives an empty one to go on
-    /// with.
+    /// Queues `batch`, or drops it if more than `HELD_MAX` bytes wait. Returns an empty batch.
     pub(crate) fn push(&self, batch: Batch) -> Batch {
         let mut state = self.state();
         let capacity = batch.bytes.capacity();
@@ -108,7 +108,7 @@ impl Queue {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Lets the writer go over to `sink`; `is_on`: whether that one writes anything.
+    /// Makes the writer switch to `sink`. `is_on`: whether `sink` writes anything.
     pub(super) fn switch_to(&self, sink: Sink, is_on: bool) {
         self.state().next_sink = Some(sink);
         self.is_on.store(is_on, Ordering::Relaxed);
@@ -120,8 +120,8 @@ impl Queue {
         self.has_work.notify_one();
     }
 
-    /// Lets the writer end when it has written what there is, and waits for that for at most
-    /// `allowance`. Whether it did.
+    /// Makes the writer end after the queued lines, and waits for it for at most `allowance`.
+    /// Returns whether it has ended.
     pub(super) fn close(&self, allowance: Duration) -> bool {
         let mut state = self.state();
         state.is_closing = true;
@@ -133,7 +133,7 @@ impl Queue {
         state.has_ended
     }
 
-    /// What there is to do; waits for it. For the writer alone.
+    /// Waits for work and returns it. Only the writer thread calls it.
     pub(crate) fn wait_for_work(&self) -> Work {
         let idle = |state: &mut State| {
             state.full.is_empty()
@@ -151,19 +151,19 @@ impl Queue {
         }
     }
 
-    /// Gives a written buffer back to the workers.
+    /// Returns a written buffer to the workers.
     pub(super) fn give_back(&self, batch: Batch) {
         let capacity = batch.bytes.capacity();
         let Batch { bytes, .. } = emptied(batch);
         let mut state = self.state();
         state.held -= capacity;
-        // As many as are on the way at most, so there is no bound of their own.
+        // At most as many as were queued, so `spare` needs no bound of its own.
         if bytes.capacity() > 0 {
             state.spare.push(bytes);
         }
     }
 
-    /// The writer is gone: what comes now is lost.
+    /// Notes that the writer has ended: later lines are dropped and counted.
     pub(super) fn ended(&self) {
         let mut state = self.state();
         state.has_ended = true;
@@ -177,7 +177,8 @@ impl Queue {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing of ours panics under the lock, and half a push would be a lost line, not a broken one.
+        // No code under the lock panics. Even after a panic in a push a line would be missing, not
+        // malformed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,8 @@
-//! Where lines go: a file that is opened anew when it was renamed, or a stream that was there.
+//! The target of lines: a file that is opened again after it was renamed, or a standard stream.
 //!
-//! Used by the writer thread alone, and opened by the reload that changes the target, which can then say that
-//! it cannot be. An error loses the lines at hand and nothing else: the next ones are tried again,
-//! since a full disk gets room and a pipe's reader may come back under the same name.
+//! Used by the writer thread alone. The reload that changes the target opens it, and can then
+//! report an error. A write error loses the lines at hand and nothing else: later lines are tried
+//! again, since a full disk may get room and a pipe's reader may come back under the same name.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -25,20 +25,20 @@ pub(super) struct Sink {
     target: LogTarget,
     /// `None`: the target is off.
     file: Option<File>,
-    /// Of `file`.
+    /// The identity of `file`.
     identity: Option<Identity>,
     looked: Option<Instant>,
     /// An error cut the last line short.
     is_mid_line: bool,
 }
 
-/// Device and inode: what a name stands for.
+/// Device and inode, which identify a file.
 type Identity = (u64, u64);
 
 /// Bytes that could not be written, and why.
 #[derive(Debug)]
 pub(super) struct WriteError {
-    /// So many bytes had been written before.
+    /// How many bytes had been written before.
     pub(super) written: usize,
     pub(super) error: io::Error,
 }
@@ -46,11 +46,11 @@ pub(super) struct WriteError {
 impl Sink {
     /// # Errors
     ///
-    /// What the system says when the file cannot be opened for appending, or created.
+    /// The system's error if the file cannot be opened for appending, or created.
     pub(super) fn open(target: &LogTarget) -> io::Result<Self> {
         let file = match target {
             LogTarget::Off => None,
-            // Not through `io::Stdout`, which looks for line ends in what it is given, under a lock.
+            // Not `io::Stdout`, which searches the bytes for line ends, under a lock.
             LogTarget::Stdout => Some(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
             LogTarget::Stderr => Some(File::from(io::stderr().as_fd().try_clone_to_owned()?)),
             LogTarget::File(path) => Some(open_file(path)?),
@@ -76,13 +76,13 @@ impl Sink {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] at the first error; what is left of `bytes` is not tried again.
+    /// [`WriteError`] at the first error; the rest of `bytes` is not tried again.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
         if self.is_mid_line {
-            // The half line stays, but what follows begins a line of its own.
+            // The half line stays, and the next one begins on a line of its own.
             let ended = write_whole(file, b"\n");
             ended.map_err(|failed| WriteError {
                 written: 0,
@@ -97,12 +97,12 @@ impl Sink {
         outcome
     }
 
-    /// Opens the file anew when its name has come to stand for another, or for none; looks at most
-    /// once in [`LOOK_INTERVAL`].
+    /// Opens the file anew if another file, or none, has its name; checks at most once in
+    /// [`LOOK_INTERVAL`].
     ///
     /// # Errors
     ///
-    /// What the system says when it cannot be opened; the old one is written on.
+    /// The system's error if it cannot be opened; then the old file stays in use.
     pub(super) fn follow_its_name(&mut self, now: Instant) -> io::Result<()> {
         let LogTarget::File(path) = &self.target else {
             return Ok(());
@@ -125,7 +125,7 @@ impl Sink {
     ///
     /// # Errors
     ///
-    /// What the system says when it cannot be opened; the old one is written on.
+    /// The system's error if it cannot be opened; then the old file stays in use.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
         let LogTarget::File(path) = &self.target else {
             return Ok(());
@@ -141,8 +141,8 @@ impl Sink {
 fn open_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o640);
-    // A named pipe without a reader would hold up the open, and with it the reload, for ever: this way it is an
-    // error (ENXIO). Writing shall wait all the same.
+    // Opening a named pipe without a reader would block, and with it the reload, for ever: this way
+    // it is an error (ENXIO). Writes block all the same.
     options.custom_flags(OFlags::NONBLOCK.bits() as i32);
     let file = options.open(path)?;
     fcntl_setfl(&file, OFlags::APPEND)?;

@@ -1,4 +1,4 @@
-//! The thread that writes the access log, and the handle by which others steer it.
+//! The thread that writes the access log, and its handle for other threads.
 //!
 //! `process` starts the thread and closes it last, after the workers; a reload changes the target;
 //! SIGHUP reopens. Workers know the handle's queue only.
@@ -20,22 +20,22 @@ const WARN_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct AccessLogHandle {
     queue: Arc<Queue>,
-    /// What was last asked for. Written by the reload.
+    /// The present target. Written by the reload.
     target: Arc<Mutex<LogTarget>>,
-    /// What was last said of lost lines. Written by the control thread, now and then.
+    /// The last warning about lost lines. Written by the control thread.
     warned: Arc<Mutex<Warned>>,
 }
 
-/// What was last said of lost lines.
+/// The last warning about lost lines.
 #[derive(Debug, Default)]
 struct Warned {
-    /// How many were lost then.
+    /// How many were lost by then.
     dropped: u64,
-    /// When that was; `None`: never.
+    /// When it was; `None`: never.
     at: Option<Instant>,
 }
 
-/// The writing end, to be run on a thread of its own.
+/// The writer, to be run on a thread of its own.
 #[derive(Debug)]
 pub struct LogWriter {
     queue: Arc<Queue>,
@@ -45,11 +45,11 @@ pub struct LogWriter {
 }
 
 impl AccessLogHandle {
-    /// An access log to `target`, and what writes it; both stand for the same one.
+    /// An access log to `target`, and its writer; both are the same log.
     ///
     /// # Errors
     ///
-    /// What the system says when the target cannot be opened.
+    /// The system's error if the target cannot be opened.
     pub fn open(target: &LogTarget) -> io::Result<(Self, LogWriter)> {
         let sink = Sink::open(target)?;
         let queue = Arc::new(Queue::new(*target != LogTarget::Off));
@@ -66,11 +66,11 @@ impl AccessLogHandle {
         Ok((handle, writer))
     }
 
-    /// Lets lines go to `target` from now on. Nothing happens when they do so already.
+    /// Sends lines to `target` from now on. No effect if they go there already.
     ///
     /// # Errors
     ///
-    /// What the system says when `target` cannot be opened; lines go where they went.
+    /// The system's error if `target` cannot be opened; then the old target stays.
     pub fn set_target(&self, target: &LogTarget) -> io::Result<()> {
         let mut current = self.target.lock().unwrap_or_else(PoisonError::into_inner);
         if *current == *target {
@@ -82,7 +82,7 @@ impl AccessLogHandle {
         Ok(())
     }
 
-    /// Lets the writer open its file anew, after it was renamed (SIGHUP).
+    /// Makes the writer open its file anew, after it was renamed (SIGHUP).
     pub fn reopen(&self) {
         self.queue.reopen();
     }
@@ -92,9 +92,8 @@ impl AccessLogHandle {
         self.queue.dropped()
     }
 
-    /// Says that lines were lost since that was last said, but not more often than every
-    /// `WARN_INTERVAL`. To be called now and then, and not by the writer: it hangs in the sink for as
-    /// long as that stalls.
+    /// Warns of lines that were lost since the last warning, at most once in `WARN_INTERVAL`. To be
+    /// called regularly, but not by the writer: it blocks in the sink while that stalls.
     pub fn warn_of_dropped(&self, now: Instant) {
         let dropped = self.dropped();
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,8 +109,8 @@ impl AccessLogHandle {
         };
     }
 
-    /// Writes what the workers have handed in, ends the writer, and waits for that for at most
-    /// `allowance`, blocking. Whether everything was written.
+    /// Writes the queued lines, ends the writer, and waits for that for at most `allowance`,
+    /// blocking. Returns whether everything was written.
     pub fn close(&self, allowance: Duration) -> bool {
         self.queue.close(allowance)
     }
@@ -122,7 +121,7 @@ impl AccessLogHandle {
 }
 
 impl LogWriter {
-    /// Writes until the log is closed. Blocks: give it a thread.
+    /// Writes until the log is closed. Blocks: needs a thread of its own.
     pub fn run(mut self) {
         loop {
             let work = self.queue.wait_for_work();
@@ -157,7 +156,7 @@ impl LogWriter {
                 let rest = &batch.bytes[failed.written..];
                 let lost = rest.iter().filter(|&&byte| byte == b'\n').count() as u64;
                 self.queue.lost(lost);
-                // Once, and not for each batch: it may last for hours.
+                // Once, not for each batch: the error may last for hours.
                 if self.failing.is_none() {
                     event::access_log_fails(self.sink.target(), &InWords(&failed.error));
                 }
@@ -175,7 +174,7 @@ impl LogWriter {
 }
 
 impl Drop for LogWriter {
-    // However it ends: who waits for it must not wait for ever.
+    // However it ends: a thread that waits for it must not wait for ever.
     fn drop(&mut self) {
         self.queue.ended();
     }
@@ -193,7 +192,7 @@ mod tests {
     use crate::observe::logging;
     use crate::plan::{LogFormat, LogLevel};
 
-    /// More than any of this takes.
+    /// More than any of these needs.
     const TIMEOUT: Duration = Duration::from_secs(20);
 
     fn started(writer: LogWriter) -> JoinHandle<()> {

@@ -1,7 +1,7 @@
-//! What is counted of one frontend.
+//! The metrics of one frontend.
 //!
-//! Owned by the frontend's live state, so that it goes on over reloads and ends with the
-//! frontend. Workers write through their `WorkerObserver`; `exposition` reads.
+//! Owned by the frontend's live state: they continue over reloads and end with the frontend.
+//! Workers write through their `WorkerObserver`; `exposition` reads.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,7 +52,7 @@ impl PauseCause {
 /// Why a connection that must begin with a PROXY header was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoHeader {
-    /// It began with something else.
+    /// It began with other bytes.
     Malformed(Malformed),
     /// It did not come in time.
     Timeout,
@@ -103,7 +103,7 @@ impl fmt::Display for NoHeader {
 /// Why a TLS handshake with a client failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandshakeFailure {
-    /// What came first is no TLS.
+    /// The first bytes are not TLS.
     NotTls,
     /// It took longer than `timeout.handshake`.
     Timeout,
@@ -117,15 +117,15 @@ pub enum HandshakeFailure {
     Protocol,
     /// No certificate, cipher suite or key exchange in common.
     NothingInCommon,
-    /// The client showed no certificate and had to.
+    /// The client had to send a certificate and sent none.
     NoClientCertificate,
-    /// The client showed a certificate that is not good.
+    /// The client sent an invalid certificate.
     BadClientCertificate,
-    /// The client refused ours, or something else of what it was told.
+    /// The client refused our certificate, or another part of our answer.
     Refused,
-    /// The client broke the protocol.
+    /// The client violated the protocol.
     Misbehaved,
-    /// We could not.
+    /// A fault of ours.
     Internal,
 }
 
@@ -164,12 +164,12 @@ impl HandshakeFailure {
     }
 }
 
-/// What a handshake that succeeded is counted as.
+/// A successful handshake, for the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handshake {
-    /// The version that was agreed on.
+    /// The negotiated version.
     pub version: TlsVersion,
-    /// Whether an earlier session went on.
+    /// Whether an earlier session was resumed.
     pub keys: TlsKeys,
 }
 
@@ -190,7 +190,7 @@ impl Handshake {
     }
 }
 
-/// What one worker counts.
+/// The counters of one worker.
 #[derive(Debug, Default)]
 struct Shard {
     statuses: StatusCounters,
@@ -210,20 +210,20 @@ struct Shard {
 #[derive(Debug)]
 pub struct Parked<'a>(&'a Level);
 
-/// What is counted of one exchange that is over.
+/// The counted facts of one exchange that is over.
 #[derive(Debug)]
 pub(crate) struct Finished {
-    /// `None`: of a connection in TCP mode.
+    /// `None`: a connection in TCP mode.
     pub(crate) status: Option<u16>,
     pub(crate) reason: Option<Reason>,
-    /// `None`: of a tunnel, which lasts for as long as its peers like.
+    /// `None`: a tunnel, whose duration its peers choose.
     pub(crate) duration: Option<Duration>,
     pub(crate) body_bytes_in: u64,
     pub(crate) body_bytes_out: u64,
 }
 
 impl FrontendMetrics {
-    /// Nothing counted yet, for workers `0..workers`.
+    /// Zero counters for workers `0..workers`.
     pub fn new(workers: usize) -> Self {
         Self {
             shards: Shards::new(workers),
@@ -237,7 +237,7 @@ impl FrontendMetrics {
         self.pauses[cause as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a connection that was closed for want of a PROXY header.
+    /// Counts a connection that was closed because it had no valid PROXY header.
     pub fn had_no_header(&self, why: NoHeader) {
         self.headers[why.index()].fetch_add(1, Ordering::Relaxed);
     }

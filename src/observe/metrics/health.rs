@@ -1,4 +1,4 @@
-//! What is counted of one server's health: checks, changes, and the time spent in each state.
+//! The metrics of one server's health: checks, changes, and the time spent in each state.
 //!
 //! Written by health checking on the control thread, read by `exposition`. Mean time to repair and
 //! between failures, and availability, follow from it (`conf/reference/metrics.md`).
@@ -13,12 +13,12 @@ use crate::base::clock::{Duration, Instant};
 pub struct HealthMetrics {
     /// By [`CheckResult`]. Relaxed: it orders nothing.
     checks: [AtomicU64; CheckResult::ALL.len()],
-    /// Under a lock and not in atomics, since time and state must be read of one moment; it is taken a few times a
-    /// second at most.
+    /// Under a lock and not in atomics, because time and state must be of one moment; it is taken a
+    /// few times a second at most.
     history: Mutex<History>,
 }
 
-/// What health checking knows of a server.
+/// The state of a server in the health checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerState {
     /// Not checked yet.
@@ -36,7 +36,7 @@ pub enum CheckResult {
     Passed,
     /// Not as expected, or not at all.
     Failed,
-    /// It could not be made: we are out of descriptors, for example.
+    /// The check could not be made: we have no descriptor left, for example.
     Unclear,
 }
 
@@ -44,16 +44,16 @@ pub enum CheckResult {
 struct History {
     state: ServerState,
     since: Instant,
-    /// Without the running state's time since `since`.
+    /// Without the time in the present state, since `since`.
     spent: [Duration; ServerState::ALL.len()],
     to_up: u64,
     to_down: u64,
 }
 
-/// What a scrape sees of a [`HealthMetrics`].
+/// The values of a [`HealthMetrics`] at a scrape.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct HealthSum {
-    /// By [`ServerState`], the running state's time included.
+    /// By [`ServerState`], the time in the present state included.
     pub(super) spent: [Duration; ServerState::ALL.len()],
     pub(super) to_up: u64,
     pub(super) to_down: u64,
@@ -73,7 +73,7 @@ impl ServerState {
 }
 
 impl History {
-    /// Changes to `state`, and gives the one before.
+    /// Changes to `state`, and returns the one before.
     fn enter(&mut self, state: ServerState, now: Instant) -> ServerState {
         let before = self.state;
         self.spent[before as usize] += now.saturating_duration_since(self.since);
@@ -111,8 +111,8 @@ impl HealthMetrics {
         }
     }
 
-    /// Says that the server is at another address from now on, and begins in `state` there. Its numbers
-    /// go on; that is no change between up and down.
+    /// Notes that the server has another address from now on, and begins in `state` there. Its
+    /// counts continue; this is no change between up and down.
     pub fn moved(&self, state: ServerState, now: Instant) {
         self.history().enter(state, now);
     }
@@ -122,10 +122,10 @@ impl HealthMetrics {
         self.checks[result as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Says that the server is in `state` from `now` on.
+    /// Notes that the server is in `state` from now on.
     ///
-    /// Counts as a change only between up and down: what a first check finds is neither a failure
-    /// nor a repair, and would spoil the mean times.
+    /// Counts as a change only between up and down: the result of a first check is neither a
+    /// failure nor a repair, and would falsify the mean times.
     pub fn became(&self, state: ServerState, now: Instant) {
         let mut history = self.history();
         match (history.enter(state, now), state) {
@@ -135,14 +135,14 @@ impl HealthMetrics {
         }
     }
 
-    /// Whether a scrape shows its checks: there has been one.
+    /// Whether a scrape shows its checks: there was one.
     pub(super) fn has_checks(&self) -> bool {
         CheckResult::ALL
             .iter()
             .any(|result| self.checks(*result) > 0)
     }
 
-    /// Whether a scrape shows the times in its states and its changes: it has been down at some time.
+    /// Whether a scrape shows the times in its states and its changes: it was down at some time.
     pub(super) fn has_been_down(&self) -> bool {
         let history = self.history();
         let was_down = !history.spent[ServerState::Down as usize].is_zero();
@@ -165,7 +165,8 @@ impl HealthMetrics {
     }
 
     fn history(&self) -> MutexGuard<'_, History> {
-        // A writer that panicked has left numbers at worst a step behind: better than none.
+        // After a panic of a writer the numbers are at most one step behind, which is better than
+        // none.
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

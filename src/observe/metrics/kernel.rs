@@ -1,6 +1,6 @@
-//! What the kernel knows of this process: CPU, memory, descriptors, threads (proc(5)).
+//! The kernel's numbers about this process: CPU, memory, descriptors, threads (proc(5)).
 //!
-//! Read at each scrape, on the thread that scrapes. What cannot be read is left out.
+//! Read at each scrape, on the thread of the scrape. Unreadable values are left out.
 
 use std::fs;
 
@@ -20,24 +20,25 @@ pub(super) struct ProcessFacts {
 }
 
 impl ProcessFacts {
-    /// What is so now.
+    /// Reads the present numbers.
     pub(super) fn read() -> Self {
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
         let mut facts = Self::of_stat(&stat, clock_ticks_per_second(), page_size() as u64);
         if let Some(since_boot) = facts.start_seconds {
             facts.start_seconds = boot_seconds().map(|boot| boot + since_boot);
         }
-        // Listed and not asked for by `stat`, which says it only since Linux 6.2. The listing itself holds one.
+        // Counted from the listing, because `stat` has the number only since Linux 6.2. The listing
+        // itself holds one descriptor.
         let listed = fs::read_dir("/proc/self/fd").map(Iterator::count);
         facts.open_fds = listed.ok().map(|count| count.saturating_sub(1) as u64);
         facts.max_fds = Some(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX));
         facts
     }
 
-    /// What `/proc/self/stat` says; the start counts from boot here.
+    /// Parses `/proc/self/stat`; the start counts from boot here.
     fn of_stat(stat: &str, ticks_per_second: u64, page_bytes: u64) -> Self {
-        // The second field is the program's name in parentheses, and may hold anything, parentheses and
-        // spaces too: count from its end, where field 3 begins.
+        // The second field is the program's name in parentheses, and may contain anything, also
+        // parentheses and spaces: fields are counted from its end, where field 3 begins.
         let Some((_, fields)) = stat.rsplit_once(')') else {
             return Self::default();
         };

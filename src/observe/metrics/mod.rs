@@ -1,9 +1,9 @@
-//! Numbers: counted by each worker for itself, summed by a scrape.
+//! Metrics: counted by each worker for itself, summed by a scrape.
 //!
-//! What an exchange touches is in shards of our own, owned by the live state of a frontend
-//! ([`frontend`]), a route or a server (`exchange`). What changes slowly and belongs to the process goes through
-//! the `metrics` facade ([`process_wide`]). [`exposition`] renders both. [`names`] is the one table
-//! of names.
+//! The metrics of exchanges are in shards of our own, owned by the live state of a frontend
+//! ([`frontend`]), a route or a server (`exchange`). Metrics of the process, which change seldom,
+//! go through the `metrics` facade ([`process_wide`]). [`exposition`] renders both. [`names`] is
+//! the one table of names.
 
 pub(super) mod exposition;
 pub(super) mod frontend;

@@ -1,7 +1,7 @@
-//! The one table of metric names: what is exposed, of which type, under which labels.
+//! The one table of metric names, with their types and labels.
 //!
-//! `exposition` and `process_wide` take names from here and from nowhere else;
-//! `conf/reference/metrics.md` is written from it. A name, once released, stays.
+//! `exposition` and `process_wide` take names only from here; `conf/reference/metrics.md` is
+//! written from it. A released name stays.
 
 /// One family of series.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) enum Kind {
     Histogram,
 }
 
-/// What one of it is.
+/// The unit of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// A number of things, or a state.
@@ -32,7 +32,7 @@ pub(crate) enum Unit {
 }
 
 impl Kind {
-    /// As it stands in a `# TYPE` line.
+    /// As in a `# TYPE` line.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",

@@ -1,8 +1,8 @@
-//! What is counted of the whole process: configuration, log, build, defects.
+//! The metrics of the whole process: configuration, log, build, defects.
 //!
 //! These change seldom, so they go through the `metrics` facade and its Prometheus exporter, with
 //! handles that are kept: the facade's macros would look a name up in a global recorder each time.
-//! Written by `control` and, once in a blue moon, by workers; rendered by `exposition`.
+//! Written by `control` and, very rarely, by workers; rendered by `exposition`.
 
 use ::metrics::{self as facade, Counter, Gauge, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -13,12 +13,12 @@ use crate::observe::metrics::names::{
     EXCHANGES_CUT, Kind, Metric, PANICS, SERVERS_TRANSITIONS, Unit,
 };
 
-/// The numbers of one proxy that belong to no frontend and no server.
+/// The metrics of one proxy that belong to no frontend and no server.
 pub struct ProcessMetrics {
     generation: Gauge,
     /// By [`ReloadResult`].
     reloads: [Counter; ReloadResult::ALL.len()],
-    /// Of all servers: to up, to down.
+    /// All servers: to up, to down.
     transitions: [Counter; 2],
     /// By [`CertificateResult`].
     certificates: [Counter; CertificateResult::ALL.len()],
@@ -33,9 +33,9 @@ pub struct ProcessMetrics {
 pub enum ReloadResult {
     /// A new configuration runs.
     Applied,
-    /// The file says what already runs.
+    /// The file means what already runs.
     Unchanged,
-    /// Nothing changed, because something was wrong.
+    /// Nothing changed, because there was a mistake.
     Failed,
 }
 
@@ -52,12 +52,12 @@ impl ReloadResult {
     }
 }
 
-/// What a changed file with a certificate came to.
+/// The result for a changed file with a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateResult {
     /// It is used.
     Renewed,
-    /// It cannot be, and what was there before is used on.
+    /// It cannot be used, and the former content stays.
     Broken,
 }
 
@@ -74,9 +74,9 @@ impl CertificateResult {
 }
 
 impl ProcessMetrics {
-    /// A recorder of its own, for one proxy.
+    /// With a recorder of its own, for one proxy.
     pub fn new() -> Self {
-        // Not `install_recorder`, which makes it the process's.
+        // Not `install_recorder`, which sets it for the whole process.
         let recorder = PrometheusBuilder::new().build_recorder();
         let build = [
             Label::from_static_parts("version", env!("CARGO_PKG_VERSION")),
@@ -108,7 +108,7 @@ impl ProcessMetrics {
         }
     }
 
-    /// Says which configuration runs.
+    /// Sets the generation of the configuration that runs.
     pub fn runs_generation(&self, generation: u64) {
         self.generation.set(generation as f64);
     }
@@ -143,8 +143,8 @@ impl ProcessMetrics {
         self.panics.increment(1);
     }
 
-    /// Lets the exporter fold what it has stored; to be called every few seconds, else it grows
-    /// with each recorded sample when there are no scrapes.
+    /// Lets the exporter aggregate its samples; to be called every few seconds, else it grows with
+    /// each recorded sample when there are no scrapes.
     pub fn upkeep(&self) {
         self.handle.run_upkeep();
     }
@@ -167,7 +167,7 @@ impl std::fmt::Debug for ProcessMetrics {
     }
 }
 
-/// Where the facade is told that a series comes from; the exporter takes no notice.
+/// The origin of a series for the facade; the exporter ignores it.
 const ORIGIN: Metadata<'static> = Metadata::new("evenkeel", Level::INFO, None);
 
 fn counter(recorder: &PrometheusRecorder, metric: &Metric, labels: Vec<Label>) -> Counter {

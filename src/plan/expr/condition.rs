@@ -1,4 +1,4 @@
-//! Conditions: what must be true.
+//! Conditions on an exchange.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use ipnet::IpNet;
 use super::parameter::Pattern;
 use super::{Expr, Fetch};
 
-/// What must be true of an exchange.
+/// A condition on an exchange.
 ///
-/// A value that is absent equals nothing: a comparison with it is false, and `a != b` is the same as
-/// `not (a == b)`. An expression with many values (lines of a field) compares as true when one of
+/// A value that is absent equals nothing: a comparison with it is false, and `a != b` is the same
+/// as `not (a == b)`. An expression with many values (lines of a field) compares as true if one of
 /// them does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
@@ -21,11 +21,11 @@ pub enum Condition {
     All(Vec<Condition>),
     /// Not this.
     Not(Box<Condition>),
-    /// There is a value, and it is not `false`, 0 or empty.
+    /// The value exists, and is not `false`, 0 or empty.
     Holds(Expr),
     /// The value compares to another.
     Compares(Expr, Comparison, Operand),
-    /// The value is in a list: equal to one of it, for addresses within one of its networks.
+    /// The value is in a list: equal to one of its items, or an address within one of its networks.
     In(Expr, List),
     /// The value matches a regular expression somewhere.
     Matches(Expr, Pattern),
@@ -54,16 +54,16 @@ pub enum Comparison {
     Contains,
 }
 
-/// What a value is compared with.
+/// The right side of a comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operand {
-    /// Written there.
+    /// A value in the configuration.
     Literal(Literal),
-    /// Known only then.
+    /// A value of the exchange.
     Expr(Expr),
 }
 
-/// A value that is written.
+/// A value in the configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Literal {
     /// `true`
@@ -76,12 +76,12 @@ pub enum Literal {
     Text(String),
 }
 
-/// A list that values are looked up in.
+/// A list for look-ups.
 #[derive(Clone, Debug)]
 pub struct List {
     /// Where it is written.
     pub source: ListSource,
-    /// What it has.
+    /// Its values.
     pub values: Arc<Values>,
 }
 
@@ -113,14 +113,14 @@ impl PartialEq for List {
 }
 
 impl Condition {
-    /// Whether a fetch in it is one that `is_meant`.
+    /// Whether a fetch in it satisfies `is_meant`.
     pub fn reads(&self, is_meant: fn(Fetch) -> bool) -> bool {
         let mut found = false;
         self.each_expr(&mut |expr| found |= is_meant(expr.fetch));
         found
     }
 
-    /// Hands every expression in it to `see`.
+    /// Calls `see` with every expression in it.
     pub fn each_expr(&self, see: &mut dyn FnMut(&Expr)) {
         match self {
             Self::Any(parts) | Self::All(parts) => {

@@ -1,26 +1,26 @@
-//! The converters: what is done to a value.
+//! The converters: functions on values.
 //!
-//! One row a converter; `crate::expr::convert` has its evaluation. A value of another type than a
-//! converter takes is cast as HAProxy does: addresses, numbers and booleans (`1` and `0`) become
-//! text; a text becomes the number that it begins with.
+//! One row for each converter; `crate::expr::convert` has its evaluation. A value of another type
+//! than a converter takes is cast as HAProxy does: addresses, numbers and booleans (`1` and `0`)
+//! become text; a text becomes the number at its beginning.
 
 use super::Type;
 use super::parameter::{Parameter, parameters};
 
-/// What is known of a converter without evaluating it.
+/// The description of a converter.
 #[derive(Debug)]
 pub struct Row {
-    /// As it is written, and as it is shown.
+    /// As it is written and shown.
     pub name: &'static str,
     /// Other ways to write it.
     pub aliases: &'static [&'static str],
-    /// What it takes, in order.
+    /// Its arguments, in order.
     pub parameters: &'static [Parameter],
-    /// What the value is cast to.
+    /// The type to which the value is cast.
     pub takes: Type,
-    /// What it yields.
+    /// The type of the result.
     pub yields: Type,
-    /// What it does, for the reference.
+    /// The description for the reference.
     pub meaning: &'static str,
 }
 
@@ -28,7 +28,7 @@ macro_rules! converters {
     ($($(#[doc = $doc:literal])+
         $id:ident = $name:literal $(| $alias:literal)*,
         ($($parameter:tt)*), $takes:ident -> $yields:ident;)+) => {
-        /// What is done to a value.
+        /// A function on a value.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum Converter {
@@ -71,7 +71,7 @@ converters! {
 }
 
 impl Converter {
-    /// What is known of it.
+    /// Its row.
     pub fn row(self) -> &'static Row {
         &Self::ROWS[self as usize]
     }

@@ -1,26 +1,26 @@
-//! The fetches: where the value of an expression comes from.
+//! The fetches: the sources of values.
 //!
-//! One row a fetch; `crate::expr::fetch` has its evaluation.
+//! One row for each fetch; `crate::expr::fetch` has its evaluation.
 
 use super::parameter::{Parameter, parameters};
 use super::{Phase, Type};
 
-/// What is known of a fetch without evaluating it.
+/// The description of a fetch.
 #[derive(Debug)]
 pub struct Row {
-    /// As it is written, and as it is shown.
+    /// As it is written and shown.
     pub name: &'static str,
     /// Other ways to write it.
     pub aliases: &'static [&'static str],
-    /// What it takes, in order.
+    /// Its arguments, in order.
     pub parameters: &'static [Parameter],
-    /// What it yields.
+    /// The type of its value.
     pub yields: Type,
-    /// From when on it has a value.
+    /// The first phase in which it has a value.
     pub since: Phase,
-    /// Whether a condition looks at each of several values, when no occurrence is asked for.
+    /// Whether a condition looks at each of several values, if no occurrence is wanted.
     pub iterates: bool,
-    /// What it is, for the reference.
+    /// The description for the reference.
     pub meaning: &'static str,
 }
 
@@ -28,7 +28,7 @@ macro_rules! fetches {
     ($($(#[doc = $doc:literal])+
         $id:ident = $name:literal $(| $alias:literal)*,
         ($($parameter:tt)*), $yields:ident, $since:ident $(, $iterates:ident)?;)+) => {
-        /// Where a value comes from.
+        /// A source of values.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum Fetch {
@@ -79,7 +79,7 @@ fetches! {
     Path = "path", (), Text, Request;
     /// The path with the query: `/a/b?c=d`.
     Pathq = "pathq", (), Text, Request;
-    /// What follows the first `?`. Absent without a `?`; empty when nothing follows it.
+    /// The text after the first `?`. Absent without a `?`; empty if nothing follows it.
     Query = "query", (), Text, Request;
     /// The target: with scheme and host in HTTP/2 and where a client of HTTP/1.1 sent them, else a path with its query. `pathq` is the same for all.
     Url = "url", (), Text, Request;
@@ -112,12 +112,12 @@ fetches! {
 }
 
 impl Fetch {
-    /// What is known of it.
+    /// Its row.
     pub fn row(self) -> &'static Row {
         &Self::ROWS[self as usize]
     }
 
-    /// Whether the path of the request's target is in its value.
+    /// Whether its value contains the path of the request's target.
     pub fn reads_path(self) -> bool {
         matches!(self, Self::Path | Self::Pathq | Self::Url | Self::UrlParam)
     }

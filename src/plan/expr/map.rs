@@ -1,4 +1,4 @@
-//! Files of keys and values that the converter `map` looks values up in.
+//! Files of keys and values for the converter `map`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// A file of keys and values, as it was when the configuration was loaded.
 #[derive(Clone, Debug)]
 pub struct Map {
-    /// Where it was read.
+    /// The path of the file.
     pub path: PathBuf,
     /// In the order of the file. Of equal keys the first counts.
     pub entries: Arc<Vec<(String, String)>>,

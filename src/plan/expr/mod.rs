@@ -1,11 +1,11 @@
 //! Expressions, conditions and templates as they are written: plain data that can be compared.
 //!
-//! `config::expression` makes them from text and checks their types, [`crate::expr`] compiles and
-//! evaluates them, and `Display` writes them back. Names, types and meaning of fetches and
-//! converters are HAProxy's: its configuration manual, sections 7.3 and 7.4.
+//! `config::expression` parses them and checks their types, [`crate::expr`] compiles and evaluates
+//! them, and `Display` writes them as text. Names, types and meaning of fetches and converters are
+//! HAProxy's: its configuration manual, sections 7.3 and 7.4.
 //!
-//! [`Fetch`] and [`Converter`] are the tables from which the parser, the type checker, the reference
-//! page and "did you mean" come.
+//! [`Fetch`] and [`Converter`] are the tables for the parser, the type checker, the reference page
+//! and "did you mean".
 
 mod condition;
 mod converter;
@@ -28,7 +28,7 @@ pub use parameter::{Kind, Parameter, Pattern};
 pub use template::{Piece, Template};
 pub use variable::{Scope, Variable};
 
-/// What an expression yields.
+/// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
     /// True or false.
@@ -39,16 +39,17 @@ pub enum Type {
     Ip,
     /// Bytes.
     Text,
-    /// One of these, known only when it is evaluated. It is cast to what is asked of it.
+    /// One of these, known only at evaluation. It is cast to the wanted type.
     Any,
 }
 
-/// From when on a value is known, in the order of the life of an exchange.
+/// The phase of an exchange from which on a value is known, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// The connection is there, and its TLS handshake is over.
+    /// The connection is established, and its TLS handshake is over.
     Connection,
-    /// The request's head was read. Until it was sent: its fields are not kept for the response.
+    /// The request's head was read, and the request was not sent yet: its fields are not kept for
+    /// the response.
     Request,
     /// The backend is chosen.
     Backend,
@@ -56,7 +57,7 @@ pub enum Phase {
     Response,
 }
 
-/// What is known where an expression is evaluated.
+/// The facts that are known where an expression is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
     /// The request, in the rules and routes of a frontend.
@@ -65,13 +66,13 @@ pub enum Known {
     Backend,
     /// The response, and not the request any more.
     Response,
-    /// All of it.
+    /// Everything.
     #[cfg(test)]
     Everything,
 }
 
 impl Known {
-    /// Whether a value that is known since `since` is known here.
+    /// Whether a value of the phase `since` is known here.
     pub fn has(self, since: Phase) -> bool {
         match self {
             Self::Request => since <= Phase::Request,
@@ -89,16 +90,16 @@ impl Known {
 pub struct Expr {
     /// Where the value comes from.
     pub fetch: Fetch,
-    /// Of the fetch, by position. Trailing ones that were left out are not there.
+    /// The arguments of the fetch, by position, without omitted ones at the end.
     pub arguments: Vec<Argument>,
-    /// What is done to the value.
+    /// The converters, in order.
     pub converters: Vec<Conversion>,
 }
 
 /// One converter with its arguments.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversion {
-    /// What is done.
+    /// The converter.
     pub converter: Converter,
     /// By position.
     pub arguments: Vec<Argument>,
@@ -117,9 +118,9 @@ pub enum Argument {
     Bool(bool),
     /// The name of a field.
     Field(HeaderName),
-    /// The bits of an IPv4 address that stay.
+    /// The bits of an IPv4 address that are kept.
     Mask4(Ipv4Addr),
-    /// The bits of an IPv6 address that stay.
+    /// The bits of an IPv6 address that are kept.
     Mask6(Ipv6Addr),
     /// A regular expression.
     Pattern(Pattern),
@@ -130,7 +131,7 @@ pub enum Argument {
 }
 
 impl Expr {
-    /// The variable that it reads, if it is one.
+    /// The variable that it reads, if it reads one.
     pub fn variable(&self) -> Option<&Variable> {
         match (self.fetch, self.arguments.first()) {
             (Fetch::Var, Some(Argument::Variable(variable))) => Some(variable),
@@ -138,7 +139,7 @@ impl Expr {
         }
     }
 
-    /// What it yields when there is a value.
+    /// The type of its value.
     pub fn yields(&self) -> Type {
         self.converters
             .last()
@@ -146,7 +147,7 @@ impl Expr {
     }
 
     /// Whether a condition looks at several values: those of a field with several lines or a list,
-    /// for which no single occurrence is asked.
+    /// if no single occurrence is wanted.
     pub fn has_many(&self) -> bool {
         let row = self.fetch.row();
         let has_occurrence = |index: usize| {

@@ -1,21 +1,21 @@
-//! What a fetch or a converter takes between its parentheses.
+//! The parameters of fetches and converters.
 
 use std::fmt;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-/// One argument that can be given.
+/// One parameter.
 #[derive(Debug)]
 pub struct Parameter {
     /// For messages and the reference.
     pub name: &'static str,
-    /// What it must be.
+    /// The kind of its argument.
     pub kind: Kind,
     /// Whether it may be left out.
     pub is_optional: bool,
 }
 
-/// What an argument must be.
+/// The kind of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Any text.
@@ -32,9 +32,9 @@ pub enum Kind {
     Mask6,
     /// A regular expression.
     Pattern,
-    /// `i`: case does not count.
+    /// `i`: case does not matter.
     CaseFlag,
-    /// `g`: every match; `i`: case does not count; or both.
+    /// `g`: every match; `i`: case does not matter; or both.
     SubstitutionFlags,
     /// The name of a variable, with its scope.
     Variable,
@@ -59,21 +59,21 @@ pub(super) use parameters;
 /// A regular expression that runs in linear time (the `regex` crate's syntax, no look-around and no
 /// back-references), on bytes.
 ///
-/// Two are equal when their texts are.
+/// Patterns with equal texts are equal.
 #[derive(Clone)]
 pub struct Pattern(Regex);
 
-/// What one compiled pattern may hold. HAProxy leaves that to PCRE; here a pattern comes from a file
-/// that may have thousands of them.
+/// The most memory of one compiled pattern. HAProxy leaves that to PCRE; here a pattern comes from
+/// a file that may have thousands of them.
 const MOST_PATTERN_BYTES: usize = 1 << 20;
 
-/// How much more room a pattern may take that ignores case: each letter is a class of two then.
+/// How much more memory a pattern may use when case is ignored: each letter is then a class of two.
 const IGNORING_CASE_TIMES: usize = 8;
 
 impl Pattern {
     /// # Errors
     ///
-    /// Why `text` is no such expression, as a sentence for the user.
+    /// The reason that `text` is no pattern, as a sentence for the user.
     pub fn new(text: &str) -> Result<Self, String> {
         let built = RegexBuilder::new(text)
             .unicode(false)
@@ -94,14 +94,14 @@ impl Pattern {
         &self.0
     }
 
-    /// The same where the case of letters does not count.
+    /// The same, ignoring case.
     pub fn ignoring_case(&self) -> Regex {
         let built = RegexBuilder::new(self.0.as_str())
             .unicode(false)
             .case_insensitive(true)
             .size_limit(IGNORING_CASE_TIMES * MOST_PATTERN_BYTES)
             .build();
-        // The pattern itself was accepted, and this one has the room that it takes.
+        // The pattern itself was accepted, and this one may use more memory.
         built.unwrap_or_else(|_| self.0.clone())
     }
 }
@@ -124,7 +124,7 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// The last line of the library's message has the cause; the lines before it draw the pattern.
+/// The last line of the library's message has the cause; the lines before it show the pattern.
 fn reason(text: &str, error: &regex::Error) -> String {
     if ["(?=", "(?!", "(?<=", "(?<!"]
         .iter()

@@ -12,14 +12,14 @@ pub struct Template {
 /// A piece of a template.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Piece {
-    /// As it is.
+    /// A literal text.
     Text(String),
-    /// What this yields, as text; nothing when it is absent.
+    /// The value as text; an absent value becomes empty text.
     Expr(Expr),
 }
 
 impl Template {
-    /// Whether an expression in it fetches what `is_meant`.
+    /// Whether an expression in it has a fetch that satisfies `is_meant`.
     pub fn reads(&self, is_meant: fn(Fetch) -> bool) -> bool {
         self.pieces.iter().any(|piece| match piece {
             Piece::Text(_) => false,

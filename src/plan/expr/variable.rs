@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// `txn.tenant`: a variable and how long it lives.
+/// A variable with its scope: `txn.tenant`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Variable {
     /// How long it lives.

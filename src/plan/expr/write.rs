@@ -1,4 +1,4 @@
-//! Expressions and conditions as text: what is written loads back to an equal value.
+//! Expressions and conditions as text that parses to an equal value.
 
 use std::fmt::{self, Display, Formatter, Write as _};
 
@@ -51,8 +51,8 @@ impl Display for Argument {
     }
 }
 
-/// A text as an argument: bare where it can be, else in double quotes, in which `"` and `\` are
-/// written with a backslash before them.
+/// A text as an argument: bare if possible, else in double quotes with a backslash before each `"`
+/// and `\`.
 fn argument_text(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
     let is_bare = |c: char| c.is_ascii_graphic() && !"\"'\\,()".contains(c);
     if !text.is_empty() && text.chars().all(is_bare) {
@@ -84,7 +84,7 @@ impl Display for Template {
     }
 }
 
-/// A `%` is written twice where one alone could begin an expression.
+/// Writes `%` twice if a single one could begin an expression.
 fn template_text(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
     let mut characters = text.chars().peekable();
     while let Some(c) = characters.next() {
@@ -127,8 +127,8 @@ fn joined(f: &mut Formatter<'_>, parts: &[Condition], between: &str) -> fmt::Res
         if index > 0 {
             f.write_str(between)?;
         }
-        // `and` binds closer than `or`. Parentheses that are not needed would make a condition that is
-        // as deep as it may be too deep to be loaded back.
+        // `and` binds tighter than `or`. Superfluous parentheses could make a condition of the
+        // greatest depth too deep to be loaded again.
         match each {
             Condition::Any(_) => write!(f, "({each})")?,
             _ => each.fmt(f)?,

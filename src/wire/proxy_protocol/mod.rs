@@ -1,9 +1,9 @@
-//! The PROXY protocol: who a connection is from, said by the proxy before us or to the server
-//! behind us in the first bytes of the connection.
+//! The PROXY protocol: the real client of a connection, in its first bytes; read from a proxy
+//! before us, written to servers.
 //!
-//! `listen` asks [`parse`] with what has arrived so far; `upstream` and the health checks write with
-//! [`write_v1`] and [`write_v2`]. The caller says which peers send a header: the specification forbids
-//! to guess (§5), so nothing here tells "no header" from "a broken one" by looking further.
+//! `listen` calls [`parse`] with the bytes that have arrived so far; `upstream` and the health
+//! checks write with [`write_v1`] and [`write_v2`]. The caller decides which peers send a header:
+//! the specification forbids guessing (§5), so this code never decides whether there is one.
 //!
 //! Source: HAProxy's `proxy-protocol.txt` (2020/03/05); sections below are its.
 
@@ -19,30 +19,30 @@ use std::net::{IpAddr, SocketAddr};
 /// The longest header of version 1 with its line end (§2.1).
 pub const LONGEST_V1_BYTES: usize = 107;
 
-/// The longest header of version 2 that is read. Its own bound is 64 KiB; addresses take 216 bytes
-/// at most, and what senders add to them in practice (names, an identifier, a client's certificate)
-/// stays below 4 KiB.
+/// The longest header of version 2 that is accepted. The protocol allows 64 KiB; addresses take 216
+/// bytes at most, and the fields that senders add in practice (names, an identifier, a client's
+/// certificate) stay below 4 KiB.
 pub const LONGEST_BYTES: usize = 8 * 1024;
 
 /// The longest identifier of a connection (§2.2.5).
 pub const LONGEST_UNIQUE_ID_BYTES: usize = 128;
 
-/// What a header says.
+/// The content of a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header<'a> {
     /// The two ends of the connection.
     pub endpoints: Endpoints<'a>,
-    /// What version 2 can say beside it; empty when the endpoints are not given.
+    /// The additional fields of version 2; empty if the endpoints are not given.
     pub extras: Extras<'a>,
 }
 
 /// The two ends of a connection, as the proxy before us saw them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoints<'a> {
-    /// The sender speaks for itself, as in a health check: the addresses are the socket's. `LOCAL`
-    /// in version 2.
+    /// The connection is the sender's own, as in a health check: the addresses are the socket's.
+    /// `LOCAL` in version 2.
     Own,
-    /// The sender forwards a client whose address it cannot say: the addresses are the socket's,
+    /// The sender forwards a client whose address it does not know: the addresses are the socket's,
     /// too. `UNKNOWN` in version 1, `UNSPEC` in version 2.
     Unknown,
     /// Addresses of the Internet, of streams or of datagrams.
@@ -61,7 +61,7 @@ pub enum Endpoints<'a> {
     },
 }
 
-/// What is said beside the addresses (§2.2.1 to §2.2.6).
+/// The fields beside the addresses (§2.2.1 to §2.2.6).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extras<'a> {
     /// The protocol that was negotiated (`h2`).
@@ -121,14 +121,14 @@ impl Verified {
     pub const NO: Self = Self(1);
 }
 
-/// Why the first bytes of a connection are no header that we take.
+/// Why the first bytes of a connection are no valid header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
     /// They begin like neither version.
     NoSignature,
     /// A line of version 1 without its end.
     LineTooLong,
-    /// A line of version 1 that is not of its form.
+    /// A malformed line of version 1.
     Line,
     /// A version or a command that does not exist.
     Command,
@@ -138,7 +138,7 @@ pub enum Malformed {
     TooLong,
     /// The addresses do not fit into the length that is announced.
     Addresses,
-    /// Something beside the addresses that is cut off, not of its form, or there twice.
+    /// A field that is cut off, malformed, or occurs twice.
     Extra,
     /// The checksum is not that of the header.
     Checksum,
@@ -158,7 +158,7 @@ impl Malformed {
         Self::Checksum,
     ];
 
-    /// The stable word for it, as in a metric's label.
+    /// The stable word for it, for metrics.
     pub fn word(self) -> &'static str {
         match self {
             Self::NoSignature => "signature",
@@ -192,12 +192,12 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// Reads the header at the beginning of `bytes` and says how long it is; `None` when more bytes are
-/// needed. That is never so once [`LONGEST_BYTES`] are there.
+/// Parses the header at the beginning of `bytes` and returns its length; `None`: more bytes are
+/// needed, which never happens with [`LONGEST_BYTES`] or more.
 ///
 /// # Errors
 ///
-/// [`Malformed`], as early as it can be told.
+/// [`Malformed`], as early as possible.
 pub fn parse(bytes: &[u8]) -> Result<Option<(Header<'_>, usize)>, Malformed> {
     if begins_like(bytes, v2::SIGNATURE) {
         return v2::parse(bytes);
@@ -255,7 +255,7 @@ mod tests {
         }
     }
 
-    /// Every beginning asks for more and the whole is taken, with what comes behind it left alone.
+    /// Every beginning needs more bytes and the whole is accepted, without the bytes after it.
     pub(super) fn is_read_incrementally(written: &[u8], expected: &Header<'_>) {
         for length in 0..written.len() {
             assert_eq!(parse(&written[..length]), Ok(None), "after {length} bytes");
@@ -299,7 +299,7 @@ mod tests {
             });
         let v6 = any::<([u8; 16], u16, [u8; 16], u16)>().prop_map(|(from, port, to, by)| {
             Endpoints::Ip {
-                // Bits of its own on top: never a mapped IPv4 address.
+                // With high bits of its own: never a mapped IPv4 address.
                 source: SocketAddr::from((with_high_bits(from), port)),
                 destination: SocketAddr::from((with_high_bits(to), by)),
             }
@@ -335,7 +335,7 @@ mod tests {
             prop_assert_eq!(length, written.len());
             let expected = match endpoints {
                 Endpoints::Ip { .. } => endpoints,
-                // All that a line can say of them.
+                // A line can contain no more about them.
                 _ => Endpoints::Unknown,
             };
             prop_assert_eq!(header.endpoints, expected);

@@ -8,9 +8,8 @@ use super::{Endpoints, Extras, Header, LONGEST_V1_BYTES, Malformed, OneFamily, i
 
 pub(super) const SIGNATURE: &[u8] = b"PROXY ";
 
-/// Writes a line that says `endpoints`, or that they are unknown: the line has no word for
-/// [`Endpoints::Own`] nor for Unix sockets. Scopes of addresses are left out: they mean nothing to
-/// another host.
+/// Writes a line with `endpoints`, or with `UNKNOWN`: the line has no word for [`Endpoints::Own`]
+/// nor for Unix sockets. Scopes of addresses are left out: they mean nothing to another host.
 pub fn write_v1(endpoints: &Endpoints<'_>, out: &mut Vec<u8>) {
     let Endpoints::Ip {
         source,
@@ -68,7 +67,7 @@ fn parse_line(line: &str) -> Option<Endpoints<'static>> {
 }
 
 fn parse_addresses<A: FromStr + Into<std::net::IpAddr>>(text: &str) -> Option<Endpoints<'static>> {
-    // Exactly one space between them: two make an empty field, which is nothing.
+    // Exactly one space between them: two make an empty field, which is invalid.
     let mut fields = text.split(' ');
     let source: A = fields.next()?.parse().ok()?;
     let destination: A = fields.next()?.parse().ok()?;

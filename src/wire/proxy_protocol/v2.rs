@@ -1,4 +1,4 @@
-//! Version 2: a binary block, with fields of type, length and value behind the addresses (§2.2).
+//! Version 2: a binary block, with fields of type, length and value after the addresses (§2.2).
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -16,8 +16,8 @@ const FIXED_BYTES: usize = 16;
 /// The room for the path of a Unix socket.
 const UNIX_BYTES: usize = 108;
 
-/// A value that is longer is not written: a name or an identifier of ours never is, and a header
-/// should fit into one packet.
+/// Longer values are not written: our names and identifiers are shorter, and a header should fit
+/// into one packet.
 const LONGEST_WRITTEN_BYTES: usize = 1024;
 
 // The commands, with the version above them.
@@ -55,8 +55,8 @@ pub enum Checksum {
     LeftOut,
 }
 
-/// Writes `header`. Without addresses it says nothing else either, as few receivers look further
-/// than that; a value of more than 1 KiB, and an identifier of more than 128 bytes, is left out.
+/// Writes `header`. Without addresses nothing else is written either, because few receivers read
+/// on; a value of more than 1 KiB, and an identifier of more than 128 bytes, is left out.
 pub fn write_v2(header: &Header<'_>, checksum: Checksum, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(SIGNATURE);
@@ -77,7 +77,8 @@ pub fn write_v2(header: &Header<'_>, checksum: Checksum, out: &mut Vec<u8>) {
     }
 }
 
-/// Command, family, a length to be filled in, and the addresses. Whether there are any.
+/// Writes command, family, a placeholder for the length, and the addresses. Returns whether there
+/// are any.
 fn write_endpoints(endpoints: &Endpoints<'_>, out: &mut Vec<u8>) -> bool {
     match endpoints {
         Endpoints::Own => out.extend_from_slice(&[LOCAL, UNSPEC, 0, 0]),
@@ -208,7 +209,8 @@ fn parse_block(family: u8, whole: &[u8]) -> Result<Header<'_>, Malformed> {
         return Err(Malformed::Family);
     }
     if family == UNSPEC || transport == UNSPEC {
-        // The specification does not say how long an address of no family is, and so where anything else begins.
+        // The specification does not define the length of an address of no family, so the fields
+        // cannot be found.
         return Ok(without_addresses(Endpoints::Unknown));
     }
     let mut rest = &whole[FIXED_BYTES..];
@@ -245,7 +247,7 @@ fn parse_unix<'a>(rest: &mut &'a [u8]) -> Option<Endpoints<'a>> {
     })
 }
 
-/// Without the zeros behind a path. Those within an abstract name stay.
+/// `path` without the zeros at its end. Zeros within an abstract name stay.
 fn without_filling(path: &[u8]) -> &[u8] {
     let end = path.iter().rposition(|&byte| byte != 0);
     &path[..end.map_or(0, |end| end + 1)]
@@ -265,7 +267,7 @@ fn parse_extras<'a>(mut rest: &'a [u8], whole: &[u8]) -> Result<Extras<'a>, Malf
                 let sum: [u8; 4] = value.try_into().map_err(|_| Malformed::Extra)?;
                 once(&mut checksum, (sum, whole.len() - rest.len() - sum.len()))?;
             }
-            // Filling (`NOOP`), a name space, a sender's own types: not ours to judge.
+            // Padding (`NOOP`), a name space, a sender's own types: ignored.
             _ => {}
         }
     }
@@ -304,7 +306,7 @@ fn parse_tls(mut value: &[u8]) -> Result<Tls<'_>, Malformed> {
     Ok(tls)
 }
 
-/// Type and value of the field at the beginning of `rest`, which moves behind it.
+/// Type and value of the field at the beginning of `rest`, which moves past it.
 fn next_field<'a>(rest: &mut &'a [u8]) -> Result<Option<(u8, &'a [u8])>, Malformed> {
     if rest.is_empty() {
         return Ok(None);
@@ -315,7 +317,7 @@ fn next_field<'a>(rest: &mut &'a [u8]) -> Result<Option<(u8, &'a [u8])>, Malform
     Ok(Some((kind, value)))
 }
 
-/// Twice the same type with two values: a server behind us may believe the other one.
+/// Fails if the type occurred before: of two values, a server behind us may use the other one.
 fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Malformed> {
     match place.replace(value) {
         None => Ok(()),
@@ -327,7 +329,7 @@ fn text(value: &[u8]) -> Result<&str, Malformed> {
     str::from_utf8(value).map_err(|_| Malformed::Extra)
 }
 
-/// `slice::split_first_chunk`, moving the slice on.
+/// `slice::split_first_chunk`, which also advances the slice.
 trait SplitOffChunk<'a> {
     fn split_off_first_chunk_of<const N: usize>(&mut self) -> Option<&'a [u8; N]>;
 }
@@ -340,7 +342,7 @@ impl<'a> SplitOffChunk<'a> for &'a [u8] {
     }
 }
 
-/// CRC-32C of `parts` in a row (RFC 9260 Appendix A; Castagnoli's polynomial, reflected).
+/// CRC-32C of the joined `parts` (RFC 9260 Appendix A; Castagnoli's polynomial, reflected).
 fn crc32c(parts: &[&[u8]]) -> u32 {
     let bytes = parts.iter().copied().flatten();
     !bytes.fold(u32::MAX, |sum, &byte| {
@@ -370,7 +372,7 @@ mod tests {
     use super::super::tests::{ip, is_read_incrementally};
     use super::*;
 
-    /// A header of `command` and `family` with `block` behind its length.
+    /// A header of `command` and `family` with `block` after its length.
     fn header(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
         let mut bytes = SIGNATURE.to_vec();
         bytes.extend_from_slice(&[command, family]);
@@ -381,7 +383,7 @@ mod tests {
 
     const ADDRESSES: [u8; 12] = [192, 0, 2, 1, 192, 0, 2, 2, 0x12, 0x67, 0, 80];
 
-    /// A header for TCP over IPv4 with `fields` behind the addresses.
+    /// A header for TCP over IPv4 with `fields` after the addresses.
     fn with_fields(fields: &[u8]) -> Vec<u8> {
         header(PROXY, 0x11, &[&ADDRESSES[..], fields].concat())
     }

@@ -1,5 +1,5 @@
-//! Any bytes as the beginning of a connection in TCP mode: the answer does not change with what
-//! comes behind, and a name is a host name.
+//! Any bytes as the beginning of a connection in TCP mode: later bytes do not change the result,
+//! and a name is a host name.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Any change of a configuration: a plan that is shown and loads back as itself, or diagnostics that
-//! can be shown.
+//! Any change of a configuration: a plan whose text loads back to itself, or diagnostics that can
+//! be shown.
 
 #![no_main]
 
@@ -17,7 +17,7 @@ struct Input {
     edits: Vec<Edit>,
 }
 
-/// A stretch of the text that becomes another.
+/// A range of the text that becomes another.
 #[derive(Arbitrary, Debug)]
 struct Edit {
     at: u16,
@@ -106,7 +106,7 @@ impl Input {
 
 fuzz_target!(|input: Input| {
     let text = input.text();
-    // Those read files, whose content is not known.
+    // These read files, whose content is not known.
     if ["include", "${file:", "@file"]
         .iter()
         .any(|key| reads(&text, key))

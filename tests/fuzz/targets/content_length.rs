@@ -1,4 +1,4 @@
-//! Any values as `Content-Length` fields: refused as they are, or one number in its one form.
+//! Any values as `Content-Length` fields: refused and unchanged, or one number in canonical form.
 
 #![no_main]
 
@@ -32,7 +32,7 @@ fuzz_target!(|input: (bool, Vec<Vec<u8>>)| {
             let written = length.to_string();
             let left: Vec<&HeaderValue> = headers.get_all(CONTENT_LENGTH).iter().collect();
             assert_eq!(left, [written.as_str()]);
-            // Each reader of what was sent finds the same number.
+            // Each reader of the sent field finds the same number.
             for value in &values {
                 let text = value.to_str().expect("digits are ASCII");
                 let parts: Vec<&str> = match lists {

@@ -1,5 +1,5 @@
-//! Any text as a condition, and as the template of a rule: a mistake that can be shown, or what is
-//! written back as itself and can be evaluated.
+//! Any text as a condition, and as the template of a rule: a mistake that can be shown, or a value
+//! that is written back as itself and can be evaluated.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
 //! Any set of field names and any other name: no spelling that a server takes for one of the set
-//! gets by, and nothing else is taken out.
+//! passes, and nothing else is removed.
 
 #![no_main]
 
@@ -7,7 +7,7 @@ use evenkeel::wire::field_names::{FieldNames, NameKinds, is_plain, plain_form};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 
-/// As a server of CGI knows it.
+/// The name in a CGI server.
 fn environment(name: &str) -> String {
     let known = |c: char| match c.is_ascii_alphanumeric() {
         true => c.to_ascii_uppercase(),
@@ -39,7 +39,7 @@ fuzz_target!(|input: (Vec<Vec<u8>>, Vec<u8>)| {
     let is_like = names.iter().any(|name| environment(name.as_str()) == known);
     assert_eq!(set.have(other.as_str()), is_one);
     assert_eq!(set.have_like(other.as_str()), is_like);
-    // It may be wrong about what is among them, never about what is not.
+    // It may accept a name that is not in the set, never the other way round.
     assert!(kinds.have(other.as_str()) || !is_like);
 
     let mut headers = HeaderMap::new();

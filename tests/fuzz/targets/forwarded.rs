@@ -1,5 +1,5 @@
-//! Any field values as what proxies before us said: only trusted proxies are believed, and what we
-//! append is what the next hop reads.
+//! Any field values as those of proxies before us: only trusted proxies are believed, and the next
+//! hop reads what we append.
 
 #![no_main]
 
@@ -42,7 +42,7 @@ fuzz_target!(|input: Input<'_>| {
         let written = forwarded([], &element);
         let read = client_of(Field::Forwarded, [&written], |_| false);
         assert_eq!(read, client);
-        // Whatever the host says, it stays within its quotes.
+        // Whatever the host is, it stays within its quotes.
         assert_eq!(
             parameters(written.as_bytes()),
             if host.is_some() { 3 } else { 2 }
@@ -50,7 +50,7 @@ fuzz_target!(|input: Input<'_>| {
     }
 });
 
-/// Parameters of one element, by the semicolons that are not quoted.
+/// The number of parameters of one element, by semicolons outside of quotes.
 fn parameters(element: &[u8]) -> usize {
     let mut count = 1;
     let mut is_quoted = false;

@@ -1,4 +1,4 @@
-//! Any bytes as fields of gRPC: a message is never lost, and what is written reads back.
+//! Any bytes as fields of gRPC: a message is never lost, and a written one reads back.
 
 #![no_main]
 

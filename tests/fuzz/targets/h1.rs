@@ -22,13 +22,13 @@ fuzz_target!(|input: (u8, bool, &[u8])| {
     let whole = read(bytes.chunks(bytes.len().max(1)), &method);
     let pieces = read(bytes.chunks(usize::from(size).max(1)), &method);
     match (&whole, &pieces) {
-        // What is wrong with a head may be found out when it has come whole, and not before.
+        // A mistake in a head may be found when it is complete, and not before.
         (Err(_), Err(_) | Ok(None)) => {}
         _ => assert_eq!(whole, pieces),
     }
 });
 
-/// Head, body and what is left over, as text; `None`: there is no whole head.
+/// Head, body and remaining bytes, as text; `None`: the head is incomplete.
 fn read<'a>(
     mut pieces: impl Iterator<Item = &'a [u8]>,
     method: &Method,
@@ -59,7 +59,7 @@ fn read<'a>(
                     Some(piece) => bytes.extend_from_slice(piece),
                     None => break,
                 },
-                // How much of the body came before that depends on the pieces.
+                // How much of the body came before depends on the pieces.
                 Err(refusal) => return Ok(Some(format!("{response:?} {refusal}"))),
             }
         }

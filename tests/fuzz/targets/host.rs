@@ -1,4 +1,4 @@
-//! Any bytes as a `Host` field: refused, or a host in a form that reads back as itself.
+//! Any bytes as a `Host` field: refused, or a host in a normal form that reads back as itself.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any text as the path and the query of a target: one form, no dot segment, decoded once.
+//! Any text as the path and the query of a target: one normal form, no dot segment, decoded once.
 
 #![no_main]
 
@@ -9,7 +9,7 @@ fuzz_target!(|text: &str| {
     let path = format!("/{text}");
     let normal = path::normalise(&path);
     assert!(normal.starts_with('/'));
-    // A byte that a URI has no place for is its escape.
+    // A byte that is not allowed in a URI becomes its escape.
     assert!(normal.len() <= 3 * path.len());
     assert_eq!(path::normalise(&normal), normal);
     assert_eq!(path::with_capital_escapes(&normal), normal);

@@ -1,4 +1,4 @@
-//! Any bytes as the beginning of a connection: what is told once stays so, whatever comes behind.
+//! Any bytes as the beginning of a connection: a result does not change with later bytes.
 
 #![no_main]
 

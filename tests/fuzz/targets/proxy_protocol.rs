@@ -1,5 +1,5 @@
-//! Any bytes as the beginning of a connection that must have a PROXY header: refused, unfinished, or
-//! a header that reads back as itself, and that every shorter beginning has asked for.
+//! Any bytes as the beginning of a connection that must have a PROXY header: refused, incomplete,
+//! or a header that reads back as itself, and that is incomplete in every shorter beginning.
 
 #![no_main]
 

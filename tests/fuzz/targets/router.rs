@@ -1,5 +1,5 @@
-//! Any routes and any request: the router of all routes finds the first one that finds the request
-//! when it is the only one.
+//! Any routes and any request: the router of all routes finds the first route that alone would be
+//! found.
 
 #![no_main]
 
@@ -130,7 +130,7 @@ fuzz_target!(|input: Input| {
         })
     };
 
-    // In `//a` or `/a%2Fb`, servers read several paths: no route is chosen then.
+    // In `//a` or `/a%2Fb`, servers read several paths: then no route is chosen.
     let Ok(found) = ask(&routes, &normal) else {
         return;
     };

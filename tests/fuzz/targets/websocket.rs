@@ -1,4 +1,4 @@
-//! Any bytes as one direction of a WebSocket: where they are cut does not matter.
+//! Any bytes as one direction of a WebSocket: the result does not depend on where they are split.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Addresses at which a connection cannot be had, each in its own way.
+//! Addresses to which no connection can be made, each for another reason.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -9,7 +9,7 @@ pub(crate) struct RefusingAddress {
     socket: Socket,
 }
 
-/// An address that is listened on but never accepted from, and whose queue is full: a connection is
+/// A listening address from which nothing is accepted, and whose queue is full: a connection is
 /// neither opened nor refused.
 pub(crate) struct Deaf {
     listener: TcpListener,
@@ -40,7 +40,7 @@ impl Deaf {
             .map(|_| {
                 let caller = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
                 caller.set_nonblocking(true).expect("a socket");
-                // It goes on in the background.
+                // The attempt continues in the background.
                 let _ = caller.connect(&address);
                 caller
             })

@@ -16,7 +16,7 @@ pub(crate) struct Client {
     wire: Wire,
 }
 
-/// How a connection came to its end.
+/// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// FIN.
@@ -48,7 +48,7 @@ impl Client {
         }
     }
 
-    /// Connects with a small receive buffer: what is not read stalls the sender soon.
+    /// Connects with a small receive buffer: without reading, the sender stalls soon.
     #[track_caller]
     pub(crate) fn connect_narrow(address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None);
@@ -84,7 +84,7 @@ impl Client {
         response.expect("a whole response")
     }
 
-    /// The next response, cut off or not.
+    /// The next response, whole or cut.
     pub(crate) fn try_response(&mut self) -> io::Result<Message> {
         self.wire.read_message(Kind::Response)
     }
@@ -113,13 +113,13 @@ impl Client {
         self.wire.read_exact(count)
     }
 
-    /// Whether something has come that was not read yet; the end is something.
+    /// Whether unread bytes or the end have come.
     #[track_caller]
     pub(crate) fn hears(&self) -> bool {
         self.wire.has_more()
     }
 
-    /// Waits, while the clock of `proxy` moves, until something has come; the end is something.
+    /// Waits, while the clock of `proxy` moves, until bytes or the end have come.
     #[track_caller]
     pub(crate) fn hears_in_time(&self, proxy: &Proxy) {
         until("something is heard", || {
@@ -134,7 +134,7 @@ impl Client {
         self.send(request).response()
     }
 
-    /// Asks for `target` as briefly as one can.
+    /// Requests `target` as briefly as possible.
     #[track_caller]
     pub(crate) fn get(&mut self, target: &str) -> Message {
         self.ask(format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n"))
@@ -157,7 +157,7 @@ impl Client {
         (self.wire.take_ahead(), ending)
     }
 
-    /// Makes sure that nothing more comes and that the connection was closed in good order.
+    /// Checks that nothing more comes and that the connection was closed in order.
     #[track_caller]
     pub(crate) fn is_closed(&mut self) {
         let (rest, ending) = self.rest();
@@ -165,7 +165,7 @@ impl Client {
         assert_eq!((&*rest, ending), ("", Ending::Closed));
     }
 
-    /// Makes sure that nothing comes for `span`, not even the end.
+    /// Checks that nothing comes for `span`, not even the end.
     #[track_caller]
     pub(crate) fn is_quiet_for(&mut self, span: Duration) {
         self.wire.set_timeout(span);
@@ -175,7 +175,7 @@ impl Client {
         assert!(is_quiet, "something came: {read:?}");
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending side.
     pub(crate) fn half_close(&mut self) -> &mut Self {
         self.wire.half_close();
         self
@@ -186,7 +186,7 @@ impl Client {
         self.wire.reset_on_drop();
     }
 
-    /// Sends bytes until the other end takes no more of them.
+    /// Sends bytes until the other end takes no more.
     #[track_caller]
     pub(crate) fn send_until_stuck(&mut self) {
         let stream = self.wire.stream();
@@ -201,7 +201,7 @@ impl Client {
         assert!(is_late(&error), "{error}");
     }
 
-    /// Lets only few unsent bytes lie on our side.
+    /// Allows only few unsent bytes on our side.
     pub(crate) fn narrow_sending(&self) {
         SockRef::from(self.wire.stream())
             .set_send_buffer_size(256 << 10)

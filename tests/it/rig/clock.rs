@@ -1,5 +1,5 @@
-//! A proxy whose clock stands still until its test moves it: what is slow, and not too slow, takes no
-//! time, and a busy machine changes nothing.
+//! A proxy whose clock stands still until its test moves it: slow steps take no real time, and a
+//! busy machine changes nothing.
 //!
 //! Its worker and its control plane run on one thread, in a runtime whose time is paused, on the
 //! system's network. Bytes move as they always do.
@@ -22,7 +22,7 @@ use super::wait::TIMEOUT;
 /// Timers fire in their order, and none much too late: the clock moves in such steps.
 const STEP: Duration = Duration::from_millis(5);
 
-/// So often the proxy has its turn before each step: it takes what has come, and passes it on.
+/// How often the proxy runs before each step, to read what has come, and to pass it on.
 const TURNS: usize = 16;
 
 /// The clock of a proxy that [`Setup::start_paused`](super::Setup::start_paused) starts with it. Clones are the same one.
@@ -32,7 +32,7 @@ pub(crate) struct Clock {
     moved: Arc<Mutex<Option<UnboundedReceiver<Move>>>>,
 }
 
-/// How far, and who waits for that.
+/// How far, and a channel for the end of the move.
 type Move = (Duration, Sender<()>);
 
 impl Clock {
@@ -45,11 +45,12 @@ impl Clock {
         }
     }
 
-    /// Lets `span` pass. What was sent to the proxy before has come, and what falls due has been done.
+    /// Lets `span` pass. Bytes that were sent to the proxy before have been read, and due timers
+    /// have fired.
     #[track_caller]
     pub(crate) fn advance(&self, span: Duration) {
         let (done, wait) = channel();
-        // A proxy that has ended has no more time.
+        // A proxy that has ended has no clock any more.
         let _ = self.moves.send((span, done));
         let outcome = wait.recv_timeout(TIMEOUT);
         assert_ne!(outcome, Err(RecvTimeoutError::Timeout), "it hangs");
@@ -95,7 +96,7 @@ impl Drop for Paused {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // What it panicked with, the test has seen.
+            // The test has seen its panic.
             let _ = thread.join();
         }
         self.access_log.close(TIMEOUT);
@@ -113,7 +114,7 @@ fn run(
         .start_paused(true)
         .build_local(LocalOptions::default());
     runtime.expect("a runtime").block_on(async move {
-        // As long as a thread blocks, tokio does not move the clock by itself.
+        // While a thread blocks, tokio does not move the clock by itself.
         let (holding, held) = channel::<()>();
         tasks::spawn_blocking(move || held.recv());
         let watch = start.loaded.watch.clone();
@@ -124,7 +125,7 @@ fn run(
         tasks::spawn_local(async move {
             while let Some((span, done)) = moved.recv().await {
                 advance(span).await;
-                // Who asked may have given up.
+                // The caller may have given up.
                 let _ = done.send(());
             }
         });

@@ -1,4 +1,4 @@
-//! A folder of a test's own, gone when the test is over.
+//! A folder of one test, removed at its end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left in the target folder does no harm.
+        // A folder that stays in the target directory does no harm.
         let _ = fs::remove_dir_all(&self.path);
     }
 }

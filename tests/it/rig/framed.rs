@@ -1,7 +1,7 @@
 //! A client of HTTP/2 that sends exactly the frames it is given, sensible or not.
 //!
-//! Heads are written as literals that are never indexed (RFC 7541 §6.2.2), and no peer is allowed a
-//! dynamic table towards it: an answer's status can be read without one.
+//! Heads are written as literals that are never indexed (RFC 7541 §6.2.2), and no peer may use a
+//! dynamic table towards it: so an answer's status can be read.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +13,7 @@ use super::kernel::tcp_socket;
 use super::tls::Speech;
 use super::wait::{TIMEOUT, until};
 
-/// What a client begins with (RFC 9113 §3.4).
+/// The first bytes of a client (RFC 9113 §3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 const HEADER_BYTES: usize = 9;
@@ -59,19 +59,19 @@ pub(crate) struct Frame {
 /// A client connection.
 pub(crate) struct Framed {
     stream: TcpStream,
-    /// What is between the frames and the stream; `None`: nothing.
+    /// TLS below the frames; `None`: none.
     tls: Option<Box<ClientConnection>>,
     ahead: Vec<u8>,
 }
 
 impl Framed {
-    /// Connects, greets, and grants no dynamic table.
+    /// Connects, sends the preface, and grants no dynamic table.
     #[track_caller]
     pub(crate) fn connect(address: SocketAddr) -> Self {
         Self::greeting(address, &[(1, 0)])
     }
 
-    /// Connects and greets with these settings.
+    /// Connects and sends the preface with these settings.
     #[track_caller]
     pub(crate) fn greeting(address: SocketAddr, values: &[(u16, u32)]) -> Self {
         let mut client = Self::silent(address);
@@ -79,14 +79,14 @@ impl Framed {
         client
     }
 
-    /// Connects and says nothing.
+    /// Connects and sends nothing.
     #[track_caller]
     pub(crate) fn silent(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, TIMEOUT);
         Self::over(stream.expect("it listens"))
     }
 
-    /// Connects with a small receive buffer, and says nothing.
+    /// Connects with a small receive buffer, and sends nothing.
     #[track_caller]
     pub(crate) fn narrow(address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None);
@@ -111,14 +111,14 @@ impl Framed {
         }
     }
 
-    /// Whether the other end's socket is still there, which may outlive its process's interest in it.
+    /// Whether the other end's socket still exists; it may outlive its owner in the process.
     pub(crate) fn is_kept_at(&self, address: SocketAddr) -> bool {
         let ours = self.stream.local_addr().expect("a socket");
         tcp_socket(address, ours).is_some()
     }
 
-    /// Waits until the other end's socket takes no more, because nothing is read here: not once, but in many
-    /// looks, since a socket that is still being acknowledged has room again.
+    /// Waits until the other end's socket takes no more, because nothing is read here: not once,
+    /// but in many looks, because a socket with acknowledgements on their way has room again.
     #[track_caller]
     pub(crate) fn wait_until_full(&self, address: SocketAddr) {
         const LOOKS: usize = 50;
@@ -131,7 +131,7 @@ impl Framed {
         });
     }
 
-    /// Shakes hands with `name`; all that follows is behind that.
+    /// Does a TLS handshake for `name`; everything later is inside it.
     #[track_caller]
     pub(crate) fn behind(mut self, speech: &Speech, name: &str) -> Self {
         let shaken = speech.shake_hands(&mut self.stream, name);
@@ -168,7 +168,7 @@ impl Framed {
     /// Sends `bytes` so many times, or until the other end takes no more.
     pub(crate) fn flood(&mut self, times: usize, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
-        // Many at once: one by one, the kernel would be what is tested.
+        // Many at once: one by one, the kernel would be tested.
         let together = (64 << 10) / bytes.len().max(1) + 1;
         let piece = bytes.repeat(together.min(times));
         for _ in 0..times.div_ceil(together) {
@@ -178,7 +178,7 @@ impl Framed {
         }
     }
 
-    /// The next frame; `None`: the connection has ended, in good order or not.
+    /// The next frame; `None`: the connection has ended, in order or not.
     #[track_caller]
     pub(crate) fn frame(&mut self) -> Option<Frame> {
         let header: [u8; HEADER_BYTES] = self.bytes(HEADER_BYTES)?.try_into().ok()?;
@@ -210,7 +210,7 @@ impl Framed {
         std::iter::from_fn(|| self.frame()).collect()
     }
 
-    /// Makes sure that it is sent away with GOAWAY, and gives the code; the connection is over then.
+    /// Checks that the connection ends with GOAWAY, and returns the code.
     #[track_caller]
     pub(crate) fn sent_away(&mut self) -> u32 {
         let frames = self.rest();
@@ -232,7 +232,7 @@ impl Framed {
             .code()
     }
 
-    /// Makes sure that the other end still answers.
+    /// Checks that the other end still answers.
     #[track_caller]
     pub(crate) fn is_alive(&mut self) {
         self.send(frame(PING, 0, 0, b"hearing?"));
@@ -259,7 +259,7 @@ impl Framed {
         Some(self.ahead.drain(..count).collect())
     }
 
-    /// Never writes, as rustls' own streams do: what was said before the end is heard after it, too.
+    /// Never writes, unlike rustls' own streams: bytes before the end are read after it, too.
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else {
             return self.stream.read(room);

@@ -1,4 +1,4 @@
-//! HTTP/2 frame by frame: what a script needs to play a server that misbehaves.
+//! HTTP/2 frame by frame, for scripts of a server that misbehaves.
 
 use super::origin::Visit;
 
@@ -27,7 +27,7 @@ pub(crate) const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 
-/// `:status: 200`, as HPACK writes it.
+/// `:status: 200` in HPACK.
 const OK: &[u8] = &[0x88];
 
 /// One frame.
@@ -39,13 +39,13 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
-/// A connection that speaks HTTP/2.
+/// A connection with HTTP/2.
 pub(crate) struct Frames<'a> {
     visit: &'a mut Visit,
 }
 
 impl<'a> Frames<'a> {
-    /// After the client's preface; `None`: there is no client any more.
+    /// After the client's preface; `None`: the client has closed.
     pub(crate) fn begin(visit: &'a mut Visit, settings: &[(u16, u32)]) -> Option<Self> {
         let mut frames = Self::preface(visit)?;
         let mut payload = Vec::new();
@@ -57,7 +57,7 @@ impl<'a> Frames<'a> {
         Some(frames)
     }
 
-    /// The same, without saying anything.
+    /// The same, without sending anything.
     pub(crate) fn preface(visit: &'a mut Visit) -> Option<Self> {
         let preface = visit.bytes(PREFACE.len())?;
         assert_eq!(preface, PREFACE);
@@ -110,7 +110,7 @@ impl<'a> Frames<'a> {
         })
     }
 
-    /// Sends a frame; `false`: the peer is gone.
+    /// Sends a frame; `false`: the peer has closed.
     pub(crate) fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
         let length = u32::try_from(payload.len()).expect("a frame");
         let mut frame = length.to_be_bytes()[1..].to_vec();
@@ -120,7 +120,7 @@ impl<'a> Frames<'a> {
         self.visit.send(frame)
     }
 
-    /// The head of a good answer.
+    /// The head of a successful answer.
     pub(crate) fn head(&mut self, stream: u32) -> bool {
         self.send(kind::HEADERS, END_HEADERS, stream, OK)
     }
@@ -135,7 +135,7 @@ impl<'a> Frames<'a> {
         self.send(kind::DATA, END_STREAM, stream, data)
     }
 
-    /// A good answer.
+    /// A successful answer.
     pub(crate) fn answer(&mut self, stream: u32, body: &[u8]) -> bool {
         self.head(stream);
         self.last(stream, body)
@@ -146,13 +146,13 @@ impl<'a> Frames<'a> {
         self.send(kind::RESET, 0, stream, &code.to_be_bytes())
     }
 
-    /// Says that no stream after `last` was looked at.
+    /// Reports that no stream after `last` was processed.
     pub(crate) fn goaway(&mut self, last: u32) -> bool {
         let payload = [last.to_be_bytes(), 0_u32.to_be_bytes()].concat();
         self.send(kind::GOAWAY, 0, 0, &payload)
     }
 
-    /// Says that it is alive.
+    /// Answers a ping.
     pub(crate) fn pong(&mut self, ping: &Frame) -> bool {
         self.send(kind::PING, ACK, 0, &ping.payload)
     }

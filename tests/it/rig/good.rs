@@ -1,5 +1,5 @@
-//! A good server of HTTP/2, and under TLS of either version: understands requests, answers as it is
-//! told, and counts.
+//! A correct HTTP/2 server, also with TLS of either version: answers requests as configured, and
+//! counts.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,7 +35,7 @@ pub(crate) type Asked = Request<Vec<u8>>;
 
 type Answer = dyn Fn(&Asked) -> Reply + Send + Sync;
 
-/// What is answered.
+/// An answer.
 pub(crate) struct Reply {
     pub(crate) response: Response<Vec<u8>>,
     pub(crate) trailers: Option<HeaderMap>,
@@ -57,19 +57,19 @@ struct Shared {
     open: AtomicUsize,
     requests: Mutex<Vec<Asked>>,
     trailers: Mutex<Vec<HeaderMap>>,
-    /// What each handshake asked for by SNI.
+    /// The SNI of each handshake.
     names: Mutex<Vec<Option<String>>>,
-    /// How many handshakes went on with an earlier one.
+    /// How many handshakes resumed an earlier session.
     resumed: AtomicUsize,
-    /// How many clients showed a certificate.
+    /// How many clients sent a certificate.
     shown: AtomicUsize,
 }
 
-/// How a server shakes hands.
+/// The TLS settings of a server.
 #[derive(Clone)]
 pub(crate) struct Handshakes(Arc<ServerConfig>);
 
-/// What a server offers by ALPN.
+/// The ALPN protocols of a server.
 #[derive(Clone, Copy)]
 pub(crate) enum Offer {
     Http1,
@@ -78,12 +78,12 @@ pub(crate) enum Offer {
 }
 
 impl Handshakes {
-    /// Shows `pair`.
+    /// With the certificate `pair`.
     pub(crate) fn showing(pair: &Pair, offer: Offer) -> Self {
         Self::of(pair, offer, None)
     }
 
-    /// The same, and wants to see a certificate that `clients` has signed.
+    /// The same, and requires a certificate that `clients` has signed.
     pub(crate) fn asking(pair: &Pair, offer: Offer, clients: &Authority) -> Self {
         Self::of(pair, offer, Some(clients))
     }
@@ -129,12 +129,12 @@ impl Reply {
 }
 
 impl Good {
-    /// Answers each request as `answer` says.
+    /// Answers each request by `answer`.
     pub(crate) fn answering(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         Self::with(None, Builder::new(), answer)
     }
 
-    /// The same, and makes room for so much of requests.
+    /// The same, with windows of this size for requests.
     pub(crate) fn with_room(
         room: usize,
         answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
@@ -146,7 +146,7 @@ impl Good {
         Self::with(None, builder, answer)
     }
 
-    /// The same under TLS, by HTTP/1 where the client does not choose HTTP/2.
+    /// The same with TLS, by HTTP/1 if the client does not choose HTTP/2.
     pub(crate) fn secured(
         handshakes: Handshakes,
         answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
@@ -154,8 +154,8 @@ impl Good {
         Self::with(Some(handshakes), Builder::new(), answer)
     }
 
-    /// The same, and offers extended CONNECT (RFC 8441): what is answered well goes on as a WebSocket
-    /// that says back what it is told. What ends in `/flood` is told [`FLOOD_BYTES`] instead.
+    /// The same, and offers extended CONNECT (RFC 8441): after a successful answer the stream is a
+    /// WebSocket that echoes. If the path ends in `/flood`, it sends [`FLOOD_BYTES`] instead.
     pub(crate) fn connecting(
         handshakes: Option<Handshakes>,
         answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
@@ -240,17 +240,17 @@ impl Good {
         lock(&self.shared.requests)
     }
 
-    /// What each handshake asked for by SNI, in their order.
+    /// The SNI of each handshake, in their order.
     pub(crate) fn names(&self) -> Vec<Option<String>> {
         lock(&self.shared.names).clone()
     }
 
-    /// How many handshakes went on with an earlier one.
+    /// How many handshakes resumed an earlier session.
     pub(crate) fn resumed(&self) -> usize {
         self.shared.resumed.load(Ordering::SeqCst)
     }
 
-    /// How many clients showed a certificate.
+    /// How many clients sent a certificate.
     pub(crate) fn shown(&self) -> usize {
         self.shared.shown.load(Ordering::SeqCst)
     }
@@ -265,7 +265,7 @@ impl Drop for Good {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(running) = self.running.take() {
-            // A script that panicked has told its test already.
+            // The test has seen the panic of a script.
             let _ = running.join();
         }
     }
@@ -314,7 +314,7 @@ async fn serve(stream: TcpStream, shared: &Arc<Shared>) {
             Ok::<_, hyper::Error>(reply.response.map(body))
         });
         let io = TokioIo::new(stream);
-        // A client that has left is the client's matter.
+        // An error here is the client's: it has left.
         let _ = http1::Builder::new().serve_connection(io, service).await;
     }
 }
@@ -329,7 +329,7 @@ where
     while let Some(Ok((request, respond))) = connection.accept().await {
         let shared = Arc::clone(shared);
         tokio::spawn(async move {
-            // A client that has left is the client's matter.
+            // An error here is the client's: it has left.
             let _ = answer(request, respond, &shared).await;
         });
     }

@@ -1,7 +1,7 @@
-//! A client that speaks HTTP/2 as it should, by way of the h2 crate, and blocks.
+//! A correct HTTP/2 client, by the h2 crate, with blocking calls.
 //!
-//! Its connection lives on a thread of its own and answers pings and settings whatever the test does
-//! meanwhile. Only the bodies wait for the test: what is not read is not made room for.
+//! Its connection lives on a thread of its own and answers pings and settings at any time. Only the
+//! bodies wait for the test: windows are opened only as the test reads.
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ pub(crate) struct Http2 {
     address: SocketAddr,
 }
 
-/// A request under way.
+/// A request in flight.
 pub(crate) struct Asked {
     response: ResponseFuture,
     body: SendStream<Bytes>,
@@ -98,14 +98,14 @@ impl Http2 {
         Asked { response, body }
     }
 
-    /// What is answered to a GET.
+    /// The answer to a GET.
     #[track_caller]
     pub(crate) fn get(&mut self, target: &str) -> Answer {
         let request = self.request("GET", target);
         self.ask(request).answer()
     }
 
-    /// What is answered to a POST with `body`, whose length is not announced.
+    /// The answer to a POST with `body`, without a `content-length`.
     #[track_caller]
     pub(crate) fn post(&mut self, target: &str, body: impl Into<Bytes>) -> Answer {
         let request = self.request("POST", target);
@@ -120,7 +120,7 @@ impl Http2 {
         connection.is_none_or(JoinHandle::is_finished)
     }
 
-    /// Waits until the connection has ended, and gives how.
+    /// Waits until the connection has ended, and returns how.
     #[track_caller]
     pub(crate) fn ended(&mut self) -> Result<(), h2::Error> {
         let connection = self.connection.take().expect("it was not asked before");
@@ -174,12 +174,12 @@ impl Asked {
         self.body.send_trailers(trailers).expect("it takes them");
     }
 
-    /// Takes the request back.
+    /// Cancels the request.
     pub(crate) fn reset(mut self, reason: Reason) {
         self.body.send_reset(reason);
     }
 
-    /// Waits for an interim answer, and gives its status.
+    /// Waits for an interim answer, and returns it.
     #[track_caller]
     pub(crate) fn interim(&mut self) -> Response<()> {
         let interim = wait(poll_fn(|cx| self.response.poll_informational(cx)));
@@ -209,7 +209,7 @@ impl Asked {
         self.head().rest()
     }
 
-    /// The code with which the stream is reset, while it is still being sent on.
+    /// The code with which the stream is reset while it is still sending.
     #[track_caller]
     pub(crate) fn stopped_with(&mut self) -> Reason {
         wait(poll_fn(|cx| self.body.poll_reset(cx))).expect("RST_STREAM and not the end of all")
@@ -274,7 +274,7 @@ impl Answer {
         Some(value.to_str().expect("text"))
     }
 
-    /// Which reason the proxy gives in an answer of its own.
+    /// The reason in an answer of the proxy's own.
     #[track_caller]
     pub(crate) fn reason(&self) -> String {
         let text = self.text();
@@ -288,7 +288,7 @@ fn runtime_of_one() -> runtime::Runtime {
     runtime.expect("a runtime")
 }
 
-/// What `future` gives, in time. Whatever it waits for happens on another thread.
+/// The output of `future`, in time. It is completed by another thread.
 #[track_caller]
 fn wait<F: Future>(future: F) -> F::Output {
     let output = runtime_of_one().block_on(async { tokio::time::timeout(TIMEOUT, future).await });

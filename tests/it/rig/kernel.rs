@@ -1,4 +1,4 @@
-//! What the kernel knows of one TCP socket, of whichever process: sock_diag(7).
+//! The kernel's data about one TCP socket, of any process: sock_diag(7).
 //!
 //! `/proc/net/tcp` lists all sockets of the machine, which takes tens of milliseconds on a busy one.
 
@@ -13,7 +13,7 @@ use rustix::net::{
 pub(super) struct TcpSocket {
     /// Bytes that its peer's system has not acknowledged.
     pub(super) send_queue_bytes: usize,
-    /// Whether the kernel says that it can be written to: of its buffer, a third must be free.
+    /// Whether the kernel reports it as writable: a third of its buffer must be free.
     pub(super) has_room: bool,
 }
 
@@ -38,12 +38,12 @@ pub(super) fn tcp_socket(local: SocketAddr, remote: SocketAddr) -> Option<TcpSoc
     let kind = u16::from_ne_bytes([answer[4], answer[5]]);
     assert!(kind == SOCK_DIAG_BY_FAMILY || kind == NLMSG_ERROR, "{kind}");
     let body = &answer[HEADER_BYTES..];
-    // Where none is connected, the one that listens there is found.
+    // If none is connected, the listening one is found.
     if kind == NLMSG_ERROR || body[1] == TCP_LISTEN {
         return None;
     }
     let memory = attribute(&body[ANSWER_BYTES..], INET_DIAG_SKMEMINFO);
-    // One that only waits for its time to be over has no buffers.
+    // A socket in TIME_WAIT has no buffers.
     let (buffer, queued) = memory.map_or((1, 0), |memory| {
         let number = |index| word(memory, 4 * index);
         (number(SK_MEMINFO_SNDBUF), number(SK_MEMINFO_WMEM_QUEUED))

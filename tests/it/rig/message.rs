@@ -1,4 +1,4 @@
-//! An HTTP/1 message as it stood on the wire.
+//! An HTTP/1 message as on the wire.
 
 /// A request or a response.
 #[derive(Clone, Debug, Default)]
@@ -72,7 +72,7 @@ impl Message {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// Which reason the proxy gives in an answer of its own.
+    /// The reason in an answer of the proxy's own.
     #[track_caller]
     pub(crate) fn reason(&self) -> String {
         let text = self.text();

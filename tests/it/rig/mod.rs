@@ -1,8 +1,8 @@
-//! What the tests stand on: a real proxy, servers that do exactly what a script says, and clients
-//! that send exactly the bytes, or the frames, they are given.
+//! The parts of the tests: a real proxy, servers that do exactly what a script says, and clients
+//! that send exactly the given bytes or frames.
 //!
 //! All of it blocks, on threads of its own: a case reads from top to bottom. Nothing sleeps to let
-//! something else happen; tests wait for a condition, and not forever ([`until`]).
+//! another thing happen; tests wait for a condition, with a deadline ([`until`]).
 
 mod addresses;
 mod client;

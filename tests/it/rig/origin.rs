@@ -1,4 +1,4 @@
-//! A server that does exactly what its script says, byte by byte, and remembers what it was sent.
+//! A server that does exactly what its script says, byte by byte, and records what it receives.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -26,7 +26,7 @@ pub(crate) struct Origin {
     listening: Option<Listening>,
 }
 
-/// What a server remembers.
+/// The records of a server.
 #[derive(Default)]
 struct Records {
     connections: Mutex<Vec<Connection>>,
@@ -51,7 +51,7 @@ struct Listening {
     accepting: JoinHandle<()>,
 }
 
-/// One connection, in the hands of the script. It is closed when the script returns.
+/// One connection, controlled by the script. It is closed when the script returns.
 pub(crate) struct Visit {
     wire: Wire,
     number: usize,
@@ -59,7 +59,7 @@ pub(crate) struct Visit {
 }
 
 impl Origin {
-    /// Each connection is given to `script`, in a thread of its own.
+    /// Runs `script` for each connection, in a thread of its own.
     pub(crate) fn scripted(script: impl Fn(&mut Visit) + Send + Sync + 'static) -> Self {
         let place = RefusingAddress::new();
         let mut origin = Self {
@@ -93,12 +93,12 @@ impl Origin {
         })
     }
 
-    /// A good server: says its name to everyone; `/echo` gives the request's body back.
+    /// A correct server: answers with its name; `/echo` returns the request's body.
     pub(crate) fn named(name: &'static str) -> Self {
         Self::scripted(move |visit| while visit.serve(name) {})
     }
 
-    /// A good server that answers no request before `gate` is open.
+    /// A correct server that answers no request before `gate` is open.
     pub(crate) fn behind(gate: &super::Gate) -> Self {
         let gate = gate.clone();
         Self::scripted(move |visit| {
@@ -130,19 +130,20 @@ impl Origin {
         connections.iter().filter(|one| !one.is_over()).count()
     }
 
-    /// Every byte that connection `number` brought.
+    /// Every byte of connection `number`.
     pub(crate) fn received(&self, number: usize) -> String {
         String::from_utf8_lossy(&self.received_bytes(number)).into_owned()
     }
 
-    /// The same where it is no text.
+    /// The same for bytes that are not text.
     pub(crate) fn received_bytes(&self, number: usize) -> Vec<u8> {
         let connections = lock(&self.records.connections);
         let tape = connections.get(number).map(|one| lock(&one.tape).clone());
         tape.unwrap_or_default()
     }
 
-    /// Whether the proxy's system has taken all that was sent on connection `number`, which is open.
+    /// Whether the proxy's system has received all that was sent on connection `number`, which is
+    /// open.
     pub(crate) fn has_delivered(&self, number: usize) -> bool {
         let connections = lock(&self.records.connections);
         let stream = connections.get(number).and_then(|one| one.stream.as_ref());
@@ -152,8 +153,9 @@ impl Origin {
         socket.is_some_and(|socket| socket.send_queue_bytes == 0)
     }
 
-    /// How many bytes the proxy has written from the first `beginning` on, on the open connection that brought
-    /// it: those that were read here, and those that lie in either system's buffers. `None`: none did.
+    /// How many bytes the proxy has written from the first `beginning` on, on the open connection
+    /// that brought it: those that were read here, and those in either system's buffers. `None`:
+    /// there is no such connection.
     pub(crate) fn bytes_written_from(&self, beginning: &str) -> Option<usize> {
         let beginning = beginning.as_bytes();
         let connections = lock(&self.records.connections);
@@ -167,7 +169,7 @@ impl Origin {
         let (connection, place) = places.find_map(|found| found)?;
         let stream = connection.stream.as_ref()?;
         let (local, remote) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
-        // In the order in which they move: none is missed.
+        // In the order in which the bytes move, so that none is missed.
         let unsent = tcp_socket(remote, local)?.send_queue_bytes;
         let unread = rustix::io::ioctl_fionread(stream).ok()? as usize;
         let read = lock(&connection.tape).len();
@@ -197,7 +199,7 @@ impl Origin {
         found.expect("it was asked for that")
     }
 
-    /// Whether not a byte has come.
+    /// Whether no byte has come.
     pub(crate) fn has_seen_nothing(&self) -> bool {
         let connections = lock(&self.records.connections);
         connections.iter().all(|one| lock(&one.tape).is_empty())
@@ -223,7 +225,7 @@ impl Origin {
         });
     }
 
-    /// Closes all open connections, as a server does that is tired of them.
+    /// Closes all open connections, as a server may do with idle ones.
     pub(crate) fn close_connections(&self) {
         let connections = lock(&self.records.connections);
         for stream in connections.iter().filter_map(|one| one.stream.as_ref()) {
@@ -232,7 +234,7 @@ impl Origin {
         }
     }
 
-    /// Refuses connections from now on, and breaks those that are open.
+    /// Refuses connections from now on, and resets the open ones.
     pub(crate) fn stop(&mut self) {
         let Some(listening) = self.listening.take() else {
             return;
@@ -272,7 +274,7 @@ impl Drop for Origin {
     }
 }
 
-/// What there is to say when nothing matters.
+/// An answer for tests in which it does not matter.
 pub(crate) const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 fn accept(
@@ -344,12 +346,12 @@ impl Visit {
         self.wire.read_exact(count).ok()
     }
 
-    /// Says something; `false`: the peer is gone.
+    /// Sends bytes; `false`: the peer has closed.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.wire.write(bytes.as_ref()).is_ok()
     }
 
-    /// The socket, for a library that speaks by itself; nothing may have been read.
+    /// The socket, for a library with its own protocol; nothing may have been read.
     pub(crate) fn stream(&self) -> TcpStream {
         self.wire.stream().try_clone().expect("a socket")
     }
@@ -359,7 +361,7 @@ impl Visit {
         while self.wire.read_more().is_ok_and(|count| count > 0) {}
     }
 
-    /// Whether the other end says nothing for `span`, not even that it leaves.
+    /// Whether the other end sends nothing for `span`, not even its end.
     pub(crate) fn is_quiet_for(&mut self, span: Duration) -> bool {
         self.wire.set_timeout(span);
         let read = self.wire.read_more();
@@ -372,7 +374,7 @@ impl Visit {
         })
     }
 
-    /// Says that nothing more is sent; reads on.
+    /// Closes the sending side; reads on.
     pub(crate) fn half_close(&self) {
         self.wire.half_close();
     }
@@ -382,14 +384,14 @@ impl Visit {
         self.wire.reset_on_drop();
     }
 
-    /// Lets only few bytes lie unread or unsent: back-pressure is felt soon.
+    /// Allows only few unread or unsent bytes: back-pressure begins soon.
     pub(crate) fn narrow(&self) {
         let socket = SockRef::from(self.wire.stream());
         socket.set_send_buffer_size(256 << 10).expect("a socket");
         socket.set_recv_buffer_size(256 << 10).expect("a socket");
     }
 
-    /// Answers one request as a good server does.
+    /// Answers one request as a correct server does.
     pub(crate) fn serve(&mut self, name: &str) -> bool {
         let Some(head) = self.head() else {
             return false;
@@ -426,7 +428,7 @@ impl Drop for Visit {
     }
 }
 
-/// A script that panicked has told its test already.
+/// The test has seen the panic of a script.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

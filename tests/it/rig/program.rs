@@ -65,17 +65,17 @@ impl Program {
         Self::spawn_with(command, None, setup)
     }
 
-    /// Starts it and sends `signal` as soon as it says anything.
+    /// Starts it and sends `signal` after its first output.
     #[track_caller]
     pub(crate) fn spawn_and_signal(signal: Signal, setup: &Setup) -> Self {
         Self::spawn_with(":", Some(signal), setup)
     }
 
-    /// Starts it with these sockets, handed over in the way of systemd: descriptors from 3 on, which
-    /// process they are for, and their names.
+    /// Starts it with these sockets, handed over as systemd does: descriptors from 3 on, the number
+    /// of the process, and their names.
     #[track_caller]
     pub(crate) fn spawn_handing(sockets: [OwnedFd; 2], names: &str, setup: &Setup) -> Self {
-        // Of descriptors with more than one digit, a shell need not know.
+        // A shell need not support descriptors with more than one digit.
         let script = format!(
             "exec 3<&0 4<&1 0</dev/null 1>/dev/null; \
              export LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES={names}"
@@ -138,7 +138,7 @@ impl Program {
             .write("evenkeel.toml", &text_of(setup, &self.folder));
     }
 
-    /// All events so far. What is no JSON is there as text.
+    /// All events so far. Lines that are not JSON are kept as text.
     pub(crate) fn events(&self) -> Vec<Value> {
         self.events
             .lock()
@@ -159,7 +159,7 @@ impl Program {
         until(code, || self.events_of(code).into_iter().next())
     }
 
-    /// Waits until there are `count` events of that code, and gives the last.
+    /// Waits until there are `count` events of that code, and returns the last.
     #[track_caller]
     pub(crate) fn wait_for_another(&self, code: &str, count: usize) -> Value {
         until(code, || {
@@ -180,7 +180,7 @@ impl Program {
         Client::connect(self.address())
     }
 
-    /// What the admin listener answers.
+    /// The answer of the admin listener.
     #[track_caller]
     pub(crate) fn admin(&self, method: &str, target: &str) -> Message {
         let request = format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\n\r\n");
@@ -199,20 +199,20 @@ impl Program {
         kill_process(pid_of(&self.child), signal).expect("it is ours");
     }
 
-    /// Lets it do nothing, whatever happens, until [`Program::go_on`].
+    /// Stops the process until [`Program::go_on`].
     #[track_caller]
     pub(crate) fn halt(&self) {
         self.signal(Signal::STOP);
         let stat = format!("/proc/{}/stat", self.child.id());
         until("it has stopped", || {
             let stat = std::fs::read_to_string(&stat).expect("it runs");
-            // proc(5): field 3, behind the name.
+            // proc(5): field 3, after the name.
             let (_, after_name) = stat.rsplit_once(')').expect("a name");
             after_name.starts_with(" T").then_some(())
         });
     }
 
-    /// Lets it go on after [`Program::halt`].
+    /// Continues the process after [`Program::halt`].
     #[track_caller]
     pub(crate) fn go_on(&self) {
         self.signal(Signal::CONT);
@@ -232,7 +232,7 @@ impl Program {
         self.wait().code().expect("it was not killed")
     }
 
-    /// Whether it goes on.
+    /// Whether it still runs.
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().expect("it is ours").is_none()
     }
@@ -243,7 +243,7 @@ impl Program {
         self.cpu_clock()()
     }
 
-    /// The same for another thread to ask, as long as it runs.
+    /// The same, for another thread while it runs.
     pub(crate) fn cpu_clock(&self) -> impl Fn() -> Duration + Send + 'static {
         let stat = format!("/proc/{}/stat", self.child.id());
         move || cpu_time_in(&stat)
@@ -259,14 +259,13 @@ impl Program {
         numbers.map(|number| number.expect("a number")).collect()
     }
 
-    /// Lets it have `more` descriptors than it has now, and no others. Free numbers below the highest come on
-    /// top of that.
+    /// Allows it `more` descriptors than it has now, and free numbers below the highest one.
     #[track_caller]
     pub(crate) fn limit_files(&self, more: u64) {
         self.limit_descriptors(self.descriptors().len() as u64 + more);
     }
 
-    /// Lets it open no descriptor whose number is `limit` or more. Those that are open stay open.
+    /// Allows it no new descriptor whose number is `limit` or more. Open ones stay open.
     #[track_caller]
     pub(crate) fn limit_descriptors(&self, limit: u64) {
         let limit = Rlimit {
@@ -292,7 +291,7 @@ impl Program {
     pub(crate) fn pipes(&self) -> BTreeSet<String> {
         let folder = format!("/proc/{}/fd", self.child.id());
         let entries = std::fs::read_dir(folder).expect("it runs");
-        // One that is closed meanwhile is none.
+        // A descriptor that is closed meanwhile is skipped.
         let targets = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
         let names = targets.map(|target| target.to_string_lossy().into_owned());
         names.filter(|name| name.starts_with("pipe:")).collect()
@@ -331,11 +330,11 @@ fn address_in(event: &Value) -> SocketAddr {
     address.expect("the event names an address")
 }
 
-/// What the file `stat` of a process says that it has computed.
+/// The processor time in the file `stat` of a process.
 #[track_caller]
 fn cpu_time_in(stat: &str) -> Duration {
     let stat = std::fs::read_to_string(stat).expect("it runs");
-    // proc(5): the name, which may hold anything, is field 2; utime and stime are 14 and 15.
+    // proc(5): the name, which may contain anything, is field 2; utime and stime are 14 and 15.
     let (_, after_name) = stat.rsplit_once(')').expect("a name");
     let ticks = after_name.split_whitespace().skip(11).take(2);
     let ticks: u64 = ticks
@@ -351,6 +350,6 @@ fn collect(mut stderr: BufReader<impl std::io::Read>, sink: &Mutex<Vec<Value>>) 
         sink.lock().expect("no thread panics with it").push(event);
         line.clear();
     }
-    // What is no text is of no interest.
+    // Output that is not text is ignored.
     let _ = stderr.read_to_end(&mut Vec::new());
 }

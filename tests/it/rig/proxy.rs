@@ -26,18 +26,18 @@ use super::wait::{TIMEOUT, until};
 const FILE: &str = "evenkeel.toml";
 const LOG: &str = "access.log";
 
-/// Far enough for a proxy that is ending, by its own clock, between two looks at it.
+/// The step of the clock between two looks at a proxy that is ending.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What a busy machine may take for anything for which the test sets no time: [`TIMEOUT`].
+/// The longest time of a step on a busy machine, if the test sets none: [`TIMEOUT`].
 const PATIENCE: &str = "\
     [defaults.frontend]\n\
     timeout = { handshake = \"2m\", head = \"2m\", body = \"2m\" }\n\
     [defaults.backend]\n\
     timeout = { connect = \"2m\", queue = \"2m\", response = \"2m\", body = \"2m\" }\n";
 
-/// A configuration in the making: one frontend `web`, and one backend `app` with the servers that
-/// are given. Everything else is said in the words of the configuration; timeouts that are not said are
+/// A configuration in the making: one frontend `web`, and one backend `app` with the given servers.
+/// Everything else is written in the words of the configuration; timeouts that are not written are
 /// long.
 #[derive(Clone)]
 pub(crate) struct Setup {
@@ -66,7 +66,7 @@ pub(crate) struct Proxy {
 }
 
 enum Running {
-    /// As users run it.
+    /// With threads, as for users.
     Threads(Box<process::Proxy>),
     /// With a clock that the test moves.
     Paused(Paused),
@@ -112,13 +112,13 @@ impl Setup {
         self
     }
 
-    /// With a look at changes of the file.
+    /// With a reload after changes of the file.
     pub(crate) fn watched(mut self) -> Self {
         self.is_watched = true;
         self
     }
 
-    /// With no backend for what no route matches.
+    /// Without a backend for requests that no route matches.
     pub(crate) fn without_default(mut self) -> Self {
         self.has_default = false;
         self
@@ -235,7 +235,7 @@ impl Setup {
         self.start_with_clock(&Clock::new())
     }
 
-    /// The same with a clock that others move, too.
+    /// The same with a clock that others also move.
     #[track_caller]
     pub(crate) fn start_with_clock(&self, clock: &Clock) -> Proxy {
         let folder = Folder::new();
@@ -246,8 +246,7 @@ impl Setup {
 }
 
 impl Proxy {
-    /// Starts one with the file at `path`, which must say that the access log goes to `access.log`
-    /// in `folder`.
+    /// Starts one with the file at `path`, whose access log must go to `access.log` in `folder`.
     #[track_caller]
     pub(crate) fn start(folder: Folder, path: PathBuf) -> Self {
         let running = process::Proxy::start(Self::start_at(path));
@@ -255,7 +254,7 @@ impl Proxy {
         Self::of(Running::Threads(Box::new(running)), folder)
     }
 
-    /// What one is started with that reads the file at `path`.
+    /// The parameters of a start with the file at `path`.
     #[track_caller]
     fn start_at(path: PathBuf) -> Start {
         let loaded = config::load(&path);
@@ -293,8 +292,8 @@ impl Proxy {
         self.running.as_ref().expect("it runs")
     }
 
-    /// Lets `span` pass for a proxy that was started with a clock of its own. What was sent to it
-    /// before has come by then, and what falls due has been done.
+    /// Lets `span` pass for a proxy that was started with a clock of its own. Bytes that were sent
+    /// to it before have been read by then, and due timers have fired.
     #[track_caller]
     pub(crate) fn advance(&self, span: Duration) {
         match self.running() {
@@ -330,13 +329,13 @@ impl Proxy {
         Client::connect(self.web)
     }
 
-    /// What a new client is answered.
+    /// The answer to a new client.
     #[track_caller]
     pub(crate) fn get(&self, target: &str) -> Message {
         self.client().get(target)
     }
 
-    /// What a new client is answered that sends these bytes.
+    /// The answer to a new client that sends these bytes.
     #[track_caller]
     pub(crate) fn ask(&self, bytes: impl AsRef<[u8]>) -> Message {
         self.client().ask(bytes)
@@ -349,7 +348,7 @@ impl Proxy {
 
     // The admin listener.
 
-    /// What the admin listener answers.
+    /// The answer of the admin listener.
     #[track_caller]
     pub(crate) fn admin(&self, method: &str, target: &str) -> Message {
         let request = format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\n\r\n");
@@ -363,7 +362,7 @@ impl Proxy {
         serde_json::from_str(&text).expect("JSON")
     }
 
-    /// What `/status` says of the server at `address` in `app`.
+    /// The entry of the server at `address` of `app` in `/status`.
     #[track_caller]
     pub(crate) fn server(&self, address: SocketAddr) -> Value {
         self.status()["backends"]["app"]["servers"][address.to_string()].clone()
@@ -436,13 +435,13 @@ impl Proxy {
         self.runtime.block_on(asked).expect("it runs")
     }
 
-    /// Has the configuration read again; gives the answer.
+    /// Has the configuration read again; returns the answer.
     #[track_caller]
     pub(crate) fn reload(&self) -> Message {
         self.admin("POST", "/reload")
     }
 
-    /// Makes another configuration run; gives the new generation.
+    /// Applies another configuration; returns the new generation.
     #[track_caller]
     pub(crate) fn apply(&self, setup: &Setup) -> u64 {
         self.write(setup);
@@ -451,7 +450,7 @@ impl Proxy {
         self.generation()
     }
 
-    /// Of the configuration that runs.
+    /// The generation of the running configuration.
     #[track_caller]
     pub(crate) fn generation(&self) -> u64 {
         self.status()["generation"].as_u64().expect("a number")
@@ -465,8 +464,8 @@ impl Proxy {
         lines_of(&self.folder)
     }
 
-    /// A worker hands on what it has to log now and then: a clock that stands still has to move for that.
-    /// Not far at once: what comes from others to be logged may take its time.
+    /// A worker hands its log lines on regularly: a clock that stands still has to move for that.
+    /// Not far at once: other parts may need a while to log.
     #[track_caller]
     fn let_log(&self) {
         if let Running::Paused(paused) = self.running() {
@@ -493,7 +492,7 @@ impl Proxy {
 
     // The end.
 
-    /// Begins the end.
+    /// Begins the drain.
     pub(crate) fn drain(&self) {
         // One that has ended has drained.
         let _ = self
@@ -517,7 +516,7 @@ impl Proxy {
         }
     }
 
-    /// Ends it and gives all that was logged.
+    /// Ends it and returns all log lines.
     #[track_caller]
     pub(crate) fn end(mut self) -> Vec<Line> {
         self.drain();
@@ -591,7 +590,7 @@ impl Line {
     }
 }
 
-/// A proxy that has seen a bit of everything.
+/// A proxy after requests of every kind.
 #[track_caller]
 pub(crate) fn lively() -> (Origin, Proxy) {
     let origin = Origin::named("a");

@@ -1,5 +1,5 @@
-//! A way to the proxy, or from it to a server, that takes what the proxy sends slowly and steadily, by
-//! the proxy's clock.
+//! A link to the proxy, or from it to a server, that takes the proxy's bytes slowly and steadily,
+//! by the proxy's clock.
 
 use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -13,17 +13,17 @@ use super::clock::Clock;
 use super::kernel::tcp_socket;
 use super::wait::until;
 
-/// What lies unread: the proxy's own socket soon holds back all the rest.
+/// The most unread bytes: the rest soon stays in the proxy's own socket.
 const ROOM_BYTES: usize = 16 << 10;
 
-/// Taken at a time, in each of these spans: a third of what a socket holds takes ten seconds.
+/// Bytes that are taken in each of these spans: a third of a socket's buffer takes ten seconds.
 const PIECE_BYTES: u64 = 4 << 10;
 const SPAN: Duration = Duration::from_millis(50);
 
-/// Passed as they come, before anything is slow: handshakes, heads.
+/// Bytes that pass at full speed first: handshakes, heads.
 const FAST_BYTES: u64 = 64 << 10;
 
-/// How a peer takes what the proxy sends, by the proxy's clock. Clones are the same one.
+/// How a peer takes the proxy's bytes, by the proxy's clock. Clones are the same one.
 #[derive(Clone)]
 pub(crate) struct Pace {
     clock: Clock,
@@ -32,7 +32,7 @@ pub(crate) struct Pace {
 
 #[derive(Default)]
 struct Seen {
-    /// How long the kernel has not told the proxy that there is room in its socket.
+    /// For how long the kernel has not reported room in the proxy's socket.
     silent: Duration,
     /// The longest such time.
     longest: Duration,
@@ -47,8 +47,8 @@ impl Pace {
         }
     }
 
-    /// The peer at `near` has taken some of what the proxy, at `far`, has sent, and takes the next
-    /// after a while.
+    /// The peer at `near` has taken some bytes of the proxy, at `far`, and takes the next after a
+    /// while.
     #[track_caller]
     pub(crate) fn turn(&self, near: SocketAddr, far: SocketAddr) {
         let has_room = tcp_socket(far, near).is_none_or(|socket| socket.has_room);
@@ -62,8 +62,8 @@ impl Pace {
         seen.longest = seen.longest.max(seen.silent);
     }
 
-    /// Makes sure that the kernel did not say for longer than `allowance` that there is room: a proxy that
-    /// waits for that alone gives up a peer that takes.
+    /// Checks that the kernel reported no room for longer than `allowance`: a proxy that waits for
+    /// that alone gives up a peer that still reads.
     #[track_caller]
     pub(crate) fn kernel_was_silent_for(&self, allowance: Duration) {
         let seen = self.seen.lock().expect("no thread panics with it");
@@ -71,7 +71,7 @@ impl Pace {
     }
 }
 
-/// When it begins to be slow: when the proxy's socket holds
+/// When it becomes slow: when the proxy's socket holds
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Slow {
     /// as much as it takes,
@@ -95,7 +95,7 @@ impl Slow {
     }
 }
 
-/// Which of the proxy's ends is slow.
+/// Which end of the proxy is slow.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Takes {
     /// Clients are, with their answers.
@@ -104,8 +104,8 @@ pub(crate) enum Takes {
     Requests,
 }
 
-/// Where one connection to `to` is accepted. From when on `slow` says, what the proxy sends on it is
-/// taken slowly for `slow_phase`, and then as it comes; `pace` sees how.
+/// The address of a link, which accepts one connection to `to`. From the moment `slow` on, the
+/// proxy's bytes are taken slowly for `slow_phase`, and then at full speed; `pace` measures it.
 #[track_caller]
 pub(crate) fn throttled_link(
     to: SocketAddr,
@@ -137,7 +137,7 @@ pub(crate) fn throttled_link(
             let _ = to.shutdown(Shutdown::Write);
         });
         if pass_slowly(&proxy, &other, slow, slow_phase, &pace).is_err() {
-            // What breaks on one side breaks on the other.
+            // An error on one side ends the other.
             let _ = other.shutdown(Shutdown::Both);
         }
         let _ = other.shutdown(Shutdown::Write);
@@ -145,7 +145,7 @@ pub(crate) fn throttled_link(
     address.as_socket().expect("an address of IP")
 }
 
-/// A connection to `to` with little room for what lies unread.
+/// A connection to `to` with a small receive buffer.
 #[track_caller]
 pub(crate) fn narrow(to: SocketAddr) -> TcpStream {
     let socket = narrow_socket();

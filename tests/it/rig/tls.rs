@@ -1,4 +1,4 @@
-//! Certificates that are made on the spot, and a client that speaks TLS.
+//! Certificates that are made for a test, and a TLS client.
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
@@ -54,7 +54,7 @@ impl Authority {
         }
     }
 
-    /// One whose own certificate says that it is none (CA:FALSE).
+    /// One whose own certificate forbids signing (CA:FALSE).
     pub(crate) fn without_right_to_sign(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -79,12 +79,12 @@ impl Authority {
         self.signed(names, &key.expect("a key"), 2100, 1)
     }
 
-    /// The same, good until the first day of `year`.
+    /// The same, valid until the first day of `year`.
     pub(crate) fn pair_until(&self, names: &[&str], year: i32) -> Pair {
         self.signed(names, &KeyPair::generate().expect("a key"), year, 1)
     }
 
-    /// The same, good for so many days and a half from now.
+    /// The same, valid for so many days and a half from now.
     pub(crate) fn pair_for_days(&self, names: &[&str], days: u64) -> Pair {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = since.expect("a clock that is set");
@@ -127,7 +127,7 @@ impl Authority {
         }
     }
 
-    /// A list that says that it takes back the certificates with these numbers.
+    /// A list that revokes the certificates with these numbers.
     pub(crate) fn revoking(&self, serials: &[u8]) -> String {
         let revoked = |serial: &u8| RevokedCertParams {
             serial_number: SerialNumber::from(vec![*serial]),
@@ -173,27 +173,27 @@ impl Pair {
     }
 }
 
-/// How a client speaks. Connections with the same one go on with each other's sessions.
+/// The TLS settings of a client. Connections with the same one resume each other's sessions.
 #[derive(Clone)]
 pub(crate) struct Speech(Arc<ClientConfig>);
 
 impl Speech {
-    /// One that believes `authority`.
+    /// A client that trusts `authority`.
     pub(crate) fn trusting(authority: &Authority) -> Self {
         Self::of(authority, rustls::DEFAULT_VERSIONS, None)
     }
 
-    /// The same, and it shows `pair` to who asks.
+    /// The same, and it sends `pair` if it is asked.
     pub(crate) fn showing(authority: &Authority, pair: &Pair) -> Self {
         Self::of(authority, rustls::DEFAULT_VERSIONS, Some(pair))
     }
 
-    /// One that speaks TLS 1.2 and no other.
+    /// A client of TLS 1.2 only.
     pub(crate) fn old(authority: &Authority) -> Self {
         Self::of(authority, &[&rustls::version::TLS12], None)
     }
 
-    /// One that wants HTTP/2.
+    /// A client that offers HTTP/2.
     pub(crate) fn of_http2(authority: &Authority) -> Self {
         let Self(mut config) = Self::trusting(authority);
         let own = Arc::get_mut(&mut config).expect("it is not shared yet");
@@ -201,14 +201,14 @@ impl Speech {
         Self(config)
     }
 
-    /// One that agrees on keys by X25519MLKEM768 and in no other way.
+    /// A client whose only key exchange is X25519MLKEM768.
     pub(crate) fn post_quantum(authority: &Authority) -> Self {
         let mut provider = aws_lc_rs::default_provider();
         provider.kx_groups = vec![aws_lc_rs::kx_group::X25519MLKEM768];
         Self::by(provider, authority, rustls::DEFAULT_VERSIONS, None)
     }
 
-    /// One that trusts every certificate, as long as the signature is of one of `schemes`.
+    /// A client that trusts every certificate with a signature of one of `schemes`.
     pub(crate) fn signed_by(schemes: &[SignatureScheme]) -> Self {
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
@@ -255,7 +255,7 @@ impl Speech {
         self.over(TcpStream::connect_timeout(&address, TIMEOUT)?, name)
     }
 
-    /// Shakes hands with `name` on a connection that is there.
+    /// Does a handshake for `name` on an open connection.
     pub(crate) fn over(&self, mut stream: TcpStream, name: &str) -> io::Result<TlsClient> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
@@ -267,7 +267,7 @@ impl Speech {
         })
     }
 
-    /// What it says first to `name`.
+    /// Its ClientHello for `name`.
     pub(crate) fn hello(&self, name: &str) -> Vec<u8> {
         let name = ServerName::try_from(name.to_owned()).expect("a name");
         let connection = ClientConnection::new(Arc::clone(&self.0), name);
@@ -277,7 +277,7 @@ impl Speech {
         bytes
     }
 
-    /// Shakes hands with `name` on `stream`, and leaves reading and writing to the caller.
+    /// Does a handshake for `name` on `stream`, and leaves reading and writing to the caller.
     pub(super) fn shake_hands(
         &self,
         stream: &mut TcpStream,
@@ -298,7 +298,7 @@ impl Speech {
         self.try_connect(address, name).expect("a handshake")
     }
 
-    /// Connects and asks for `/`; why that fails, with TLS 1.3, may only show in the answer.
+    /// Connects and requests `/`; with TLS 1.3, the reason for a failure may only be in the answer.
     #[track_caller]
     pub(crate) fn refusal(&self, address: SocketAddr, name: &str) -> String {
         let asked = self.try_connect(address, name).and_then(|mut client| {
@@ -368,7 +368,7 @@ impl TlsClient {
         }
     }
 
-    /// Makes sure that nothing comes for `span`.
+    /// Checks that nothing comes for `span`.
     #[track_caller]
     pub(crate) fn is_quiet_for(&mut self, span: Duration) {
         let socket = &self.stream.sock;
@@ -381,29 +381,29 @@ impl TlsClient {
         assert!(late.contains(&error.kind()), "{error}");
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending side.
     pub(crate) fn half_close(&mut self) {
         self.stream.conn.send_close_notify();
         self.stream.flush().expect("it takes it");
     }
 
-    /// Makes sure that nothing more comes, and that the other side has said so.
+    /// Checks that nothing more comes, and that the other side has sent `close_notify`.
     #[track_caller]
     pub(crate) fn is_closed(&mut self) {
         let mut rest = Vec::new();
-        // An end without a goodbye is an error to rustls.
+        // An end without `close_notify` is an error to rustls.
         self.stream.read_to_end(&mut rest).expect("a goodbye");
         assert_eq!(String::from_utf8_lossy(&rest), "");
     }
 
-    /// Everything until the connection ends, and whether the other side has said that it ends.
+    /// Everything until the connection ends, and whether the other side sent `close_notify`.
     pub(crate) fn rest(&mut self) -> (Vec<u8>, Result<(), io::ErrorKind>) {
         let mut rest = std::mem::take(&mut self.ahead);
         let read = self.stream.read_to_end(&mut rest);
         (rest, read.map(drop).map_err(|error| error.kind()))
     }
 
-    /// Whether an earlier session goes on.
+    /// Whether an earlier session was resumed.
     pub(crate) fn is_resumed(&self) -> bool {
         self.stream.conn.handshake_kind() == Some(HandshakeKind::Resumed)
     }

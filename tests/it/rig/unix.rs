@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use super::message::Message;
 use super::wait::TIMEOUT;
 
-/// What is answered on `stream` to a request for `target` with these lines, which is the only one there.
+/// The answer on `stream` to a request for `target` with these lines, which is the only one there.
 #[track_caller]
 pub(crate) fn get_by_unix(mut stream: UnixStream, target: &str, lines: &str) -> Message {
     stream.set_read_timeout(Some(TIMEOUT)).expect("a socket");

@@ -4,14 +4,14 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long anything may take that happens at once on an idle machine. Long, because the machine
-/// that runs the tests is not idle.
+/// The deadline of anything that happens at once on an idle machine. Long, because the machine that
+/// runs the tests is not idle.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Between two looks at a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(3);
 
-/// What `look` finds in the end.
+/// Waits until `look` finds something, and returns it.
 #[track_caller]
 pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + TIMEOUT;
@@ -24,7 +24,7 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Makes sure that `holds` is true all the time for `span`: for what must *not* happen.
+/// Checks that `holds` is true all the time for `span`: for things that must *not* happen.
 #[track_caller]
 pub(crate) fn while_for(span: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + span;
@@ -42,13 +42,13 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Lets all through, now and later.
+    /// Opens it for all, now and later.
     pub(crate) fn open(&self) {
         *self.shared.0.lock().expect("no thread panics with it") = true;
         self.shared.1.notify_all();
     }
 
-    /// Waits until it is open. Gives up after a while, so that a test that failed can end.
+    /// Waits until it is open. Gives up after a while, so that a failed test can end.
     pub(crate) fn pass(&self) {
         let is_open = self.shared.0.lock().expect("no thread panics with it");
         let waited = self

@@ -1,7 +1,7 @@
-//! How a client of HTTP/2 comes to a proxy: in the clear, or by TLS that agrees on it.
+//! How an HTTP/2 client connects to a proxy: without TLS, or by ALPN.
 //!
-//! What holds in the clear must hold behind a handshake, where other code reads, writes and ends
-//! the connection. A case that takes a [`Way`] is made a test of either by `by_each_way`.
+//! The same must hold with TLS, where other code reads, writes and ends the connection. A case with
+//! a [`Way`] is made two tests by `by_each_way`.
 
 use std::net::SocketAddr;
 
@@ -36,7 +36,7 @@ pub(crate) enum Way {
     Tls(Box<Safe>),
 }
 
-/// What either side of a handshake needs.
+/// The certificates for both sides of a handshake.
 pub(crate) struct Safe {
     folder: Folder,
     authority: Authority,
@@ -51,7 +51,7 @@ impl Way {
         Self::Tls(Box::new(Safe { folder, authority }))
     }
 
-    /// A proxy that can be reached so.
+    /// The setup of a proxy that can be reached this way.
     pub(crate) fn of(&self, setup: Setup) -> Setup {
         match self {
             Self::Clear => setup,
@@ -65,13 +65,13 @@ impl Way {
         }
     }
 
-    /// Connects, greets, and grants no dynamic table.
+    /// Connects, sends the preface, and grants no dynamic table.
     #[track_caller]
     pub(crate) fn connect(&self, address: SocketAddr) -> Framed {
         self.greeting(address, &[(1, 0)])
     }
 
-    /// Connects and greets with these settings.
+    /// Connects and sends the preface with these settings.
     #[track_caller]
     pub(crate) fn greeting(&self, address: SocketAddr, values: &[(u16, u32)]) -> Framed {
         let mut client = self.silent(address);
@@ -79,13 +79,13 @@ impl Way {
         client
     }
 
-    /// Connects and says nothing.
+    /// Connects and sends nothing.
     #[track_caller]
     pub(crate) fn silent(&self, address: SocketAddr) -> Framed {
         self.after(Framed::silent(address))
     }
 
-    /// Connects with a small receive buffer, and says nothing.
+    /// Connects with a small receive buffer, and sends nothing.
     #[track_caller]
     pub(crate) fn narrow(&self, address: SocketAddr) -> Framed {
         self.after(Framed::narrow(address))
@@ -99,8 +99,8 @@ impl Way {
         }
     }
 
-    /// Another client that comes the same way, and asks by HTTP/1 for `target` again and again: gives
-    /// the status.
+    /// Another client that connects the same way, and requests `target` by HTTP/1 again and again:
+    /// returns the status.
     #[track_caller]
     pub(crate) fn neighbour(
         &self,

@@ -19,7 +19,7 @@ use super::origin::Origin;
 use super::proxy::Proxy;
 use super::wait::TIMEOUT;
 
-/// A server of WebSocket that says back what it is told.
+/// A WebSocket server that echoes.
 pub(crate) fn echoing() -> Origin {
     Origin::scripted(|visit| {
         if let Ok(mut socket) = tungstenite::accept(visit.stream()) {
@@ -35,14 +35,14 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// One that the server at `address` agrees to.
+    /// One that the server at `address` accepts.
     #[track_caller]
     pub(crate) fn open(address: SocketAddr) -> Self {
         let opened = Self::try_open(address);
         opened.expect("the server agrees")
     }
 
-    /// The same; why not if it does not.
+    /// The same; the error if the server does not accept it.
     pub(crate) fn try_open(address: SocketAddr) -> Result<Self, tungstenite::Error> {
         let stream = TcpStream::connect(address).expect("it listens");
         stream.set_read_timeout(Some(TIMEOUT)).expect("a socket");
@@ -54,12 +54,12 @@ impl Browser {
         }
     }
 
-    /// Where it calls from.
+    /// Its own address.
     pub(crate) fn port(&self) -> SocketAddr {
         self.socket.get_ref().local_addr().expect("connected")
     }
 
-    /// Says something that is said back.
+    /// Sends a text and checks its echo.
     #[track_caller]
     pub(crate) fn echoed(&mut self, text: &str) {
         self.socket.send(Said::text(text)).expect("taken");
@@ -75,15 +75,15 @@ impl Browser {
         }
     }
 
-    /// Says goodbye and waits until the connection has ended.
+    /// Sends a close frame and waits until the connection has ended.
     pub(crate) fn leave(mut self) {
         self.socket.close(None).expect("taken");
         while self.socket.read().is_ok() {}
     }
 }
 
-/// Opens a WebSocket through `proxy` to the server at `server`, which says back what it hears, and
-/// leaves; makes sure that all of it is carried, counted and logged.
+/// Opens a WebSocket through `proxy` to the echoing server at `server`, and closes it; checks that
+/// all of it is carried, counted and logged.
 #[track_caller]
 pub(crate) fn whole_visit(proxy: &Proxy, server: SocketAddr) {
     let open = |count| {
@@ -104,7 +104,7 @@ pub(crate) fn whole_visit(proxy: &Proxy, server: SocketAddr) {
     assert_eq!(line.text("client"), port.to_string());
     assert_eq!(line.text("method"), "GET");
     assert_eq!(line.text("target"), "/chat");
-    // Two messages and the close frame, each with its head; a client's have a mask.
+    // Two messages and the close frame, each with its head; a client's frames have a mask.
     let heads_out = (2 + 10) + 2;
     assert_eq!(line.number("bytes_out"), 5 + 250_000 + heads_out);
     let heads_in = (6 + 14) + 6;
@@ -120,7 +120,7 @@ pub(crate) struct H2Tunnel {
     recv: RecvStream,
 }
 
-/// What a server of HTTP/2 answers to an extended CONNECT.
+/// The answer of an HTTP/2 server to an extended CONNECT.
 pub(crate) fn connect_by_h2(
     address: SocketAddr,
     protocol: &'static str,
@@ -133,7 +133,7 @@ fn connect_by_h2_to(
     target: &str,
     protocol: &'static str,
 ) -> (Runtime, Response<RecvStream>, SendStream<Bytes>) {
-    // The connection goes on while the test waits for something else.
+    // The connection continues while the test waits for something else.
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(1).enable_all().build();
     let runtime = runtime.expect("a runtime");
@@ -160,7 +160,7 @@ fn connect_by_h2_to(
 }
 
 impl H2Tunnel {
-    /// A WebSocket that the server at `address` agrees to.
+    /// A WebSocket that the server at `address` accepts.
     #[track_caller]
     pub(crate) fn open(address: SocketAddr) -> Self {
         Self::open_at(address, "/chat?a=b")
@@ -182,13 +182,13 @@ impl H2Tunnel {
         }
     }
 
-    /// Says something.
+    /// Sends bytes.
     pub(crate) fn say(&mut self, bytes: impl Into<Bytes>) {
         let bytes = bytes.into();
         self.send.send_data(bytes, false).expect("an open stream");
     }
 
-    /// Says that it has said all.
+    /// Closes its sending side.
     pub(crate) fn say_last(&mut self) {
         self.send
             .send_data(Bytes::new(), true)
@@ -210,7 +210,7 @@ impl H2Tunnel {
         heard
     }
 
-    /// The end, in peace and with nothing before it.
+    /// The end, in order and with nothing before it.
     #[track_caller]
     pub(crate) fn hears_the_end(&mut self) {
         let rest = self.runtime.block_on(async {
@@ -238,11 +238,11 @@ impl H2Tunnel {
     }
 }
 
-/// A masked frame of text, and the frame that says it back.
+/// A masked text frame, and its echo.
 pub(crate) const HI: [u8; 8] = [0x81, 0x82, 1, 2, 3, 4, b'h' ^ 1, b'i' ^ 2];
 pub(crate) const HI_BACK: [u8; 4] = [0x81, 2, b'h', b'i'];
 
-/// Says back what comes in the frames of WebSocket on a stream of HTTP/2, until one side leaves.
+/// Echoes the WebSocket frames on an HTTP/2 stream, until one side closes.
 pub(super) async fn echo_on(mut recv: RecvStream, mut send: SendStream<Bytes>) {
     let (near, far) = UnixStream::pair().expect("two sockets");
     // A thread of its own: the WebSocket library knows nothing of HTTP/2.
@@ -273,7 +273,7 @@ pub(super) async fn echo_on(mut recv: RecvStream, mut send: SendStream<Bytes>) {
     tokio::join!(up, down);
 }
 
-/// Sends `bytes` as the client makes room for them; `false`: it does not any more.
+/// Sends `bytes` as the client's window allows; `false`: the stream has ended.
 pub(super) async fn say_all(send: &mut SendStream<Bytes>, mut bytes: Bytes) -> bool {
     while !bytes.is_empty() {
         send.reserve_capacity(bytes.len());

@@ -1,4 +1,4 @@
-//! One end of a connection: reads exactly what is asked for, and keeps a tape of all that came.
+//! One end of a connection: reads exactly what is asked for, and records all that came.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -10,7 +10,7 @@ use socket2::SockRef;
 use super::message::{Message, field_of_line};
 use super::wait::TIMEOUT;
 
-/// What a message is, where its framing depends on that.
+/// The kind of a message, on which its framing depends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Request,
@@ -25,7 +25,7 @@ pub(super) type Tape = Arc<Mutex<Vec<u8>>>;
 /// A connection's end.
 pub(super) struct Wire {
     stream: TcpStream,
-    /// Read and not yet asked for.
+    /// Read and not yet taken.
     ahead: Vec<u8>,
     tape: Tape,
 }
@@ -64,7 +64,7 @@ impl Wire {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Makes the coming drop send RST.
+    /// Makes the next drop send RST.
     pub(super) fn reset_on_drop(&self) {
         SockRef::from(&self.stream)
             .set_linger(Some(Duration::ZERO))
@@ -77,7 +77,7 @@ impl Wire {
             .expect("a time above zero");
     }
 
-    /// Reads what comes; 0: the other end has closed.
+    /// Reads more; 0: the other end has closed.
     pub(super) fn read_more(&mut self) -> io::Result<usize> {
         let mut room = [0; 16 << 10];
         let count = loop {
@@ -92,7 +92,7 @@ impl Wire {
         Ok(count)
     }
 
-    /// Whether there is something to read, or the end. Does not wait for it.
+    /// Whether bytes or the end can be read now.
     #[track_caller]
     pub(super) fn has_more(&self) -> bool {
         let stream = &self.stream;
@@ -102,7 +102,7 @@ impl Wire {
         !self.ahead.is_empty() || !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
-    /// What was read and not asked for.
+    /// The bytes that were read and not taken.
     pub(super) fn take_ahead(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.ahead)
     }
@@ -146,7 +146,7 @@ impl Wire {
         Ok(message)
     }
 
-    /// What belongs to the head that was read.
+    /// The body for the head that was read.
     pub(super) fn read_body(&mut self, message: &mut Message, kind: Kind) -> io::Result<()> {
         let is_bodiless = match kind {
             Kind::Request => false,

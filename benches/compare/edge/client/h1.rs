@@ -11,7 +11,7 @@ use super::{Answer, Page};
 
 /// The fields of the plain cells' requests.
 const FIELDS: &str = "User-Agent: compare/1\r\nAccept: */*\r\n";
-/// A head longer than this is not one of ours.
+/// A longer head is not one of ours.
 const MAX_HEAD: usize = 4 * 1024;
 
 pub(super) async fn ask(
@@ -52,7 +52,7 @@ pub(super) async fn ask(
     }
 }
 
-/// A head and not a byte more: what follows it is no HTTP.
+/// A head and not a byte more: the bytes after it are not HTTP.
 pub(super) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! HTTP/2 over any stream: requests on as many streams as the caller likes.
+//! HTTP/2 over any stream: requests on any number of streams.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::edge::certificates::NAME;
 
 use super::{Answer, Page};
 
-/// Large enough that no proxy ever waits for a client to take what it has.
+/// Large enough that no proxy ever waits for a client to read.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
@@ -34,7 +34,7 @@ impl Requester {
             .handshake(stream)
             .await
             .map_err(io::Error::other)?;
-        // How it ended is known to those whose requests broke with it.
+        // Its error is known to the requests that broke with it.
         tokio::task::spawn_local(async { connection.await.ok() });
         Ok(Self { sender, scheme })
     }

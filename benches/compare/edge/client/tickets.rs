@@ -1,7 +1,7 @@
-//! A client's session store: keeps the newest ticket or none, and knows that one came.
+//! A client's session store: keeps the newest ticket or none, and records that one came.
 //!
-//! In TLS 1.3 a client's handshake is through before the server has seen the last of it. A ticket is
-//! sent after the server has checked that too, so it tells when a handshake is over on both sides.
+//! In TLS 1.3 a client's handshake is over before the server has seen the last of it. A ticket is
+//! sent after the server has checked that too, so it shows when a handshake is over on both sides.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use rustls::NamedGroup;
 use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::pki_types::ServerName;
 
-/// Whether the next handshake may use what came with the last.
+/// Whether the next handshake may use the last ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
     Nothing,

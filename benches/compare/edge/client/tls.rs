@@ -1,6 +1,6 @@
-//! TLS 1.3 as the clients speak it: one suite, one group, and no look at the certificate.
+//! TLS 1.3 of the clients: one suite, one group, and no verification of the certificate.
 //!
-//! What the client offers is what every proxy of a cell gets: none can be faster by a weaker choice.
+//! Every proxy of a cell gets the same offer: none can be faster by a weaker choice.
 
 use std::io;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub(crate) fn connector(
 
 /// # Errors
 ///
-/// Also when the proxy chose no protocol, as if by ALPN it could not speak this one.
+/// Also works if the proxy chose no protocol, as if it had no ALPN.
 pub(crate) async fn connect(
     connector: &TlsConnector,
     stream: TcpStream,
@@ -65,7 +65,7 @@ pub(crate) async fn connect(
     Ok(stream)
 }
 
-/// Certificates are the proxies' work; checking them would only be the load's.
+/// The certificates are the proxies' work; verifying them would only add load.
 #[derive(Debug)]
 struct Unverified;
 

@@ -1,4 +1,4 @@
-//! Handshakes and nothing else: connect, agree, take a ticket, close.
+//! Handshakes only: connect, shake hands, take a ticket, close.
 
 use std::future::poll_fn;
 use std::io;
@@ -57,7 +57,7 @@ pub(super) fn start(
 
 impl Caller {
     async fn call_again(self, kind: Kind, score: Rc<Score>) {
-        // The first has nothing to resume: it only brings the ticket.
+        // The first one has nothing to resume: it only gets the ticket.
         if kind == Kind::Resumed && self.call().await.is_err() {
             score.lose_connection();
         }
@@ -84,7 +84,7 @@ impl Caller {
         Ok(kind)
     }
 
-    /// Tickets come with reading, and are not what is read.
+    /// Tickets come with reading, but are no data.
     fn poll_ticket(
         &self,
         arrived: u64,
@@ -104,7 +104,7 @@ impl Caller {
     }
 }
 
-/// A full handshake that was to be resumed is refused, and so is one with another round trip.
+/// A full handshake in place of a resumed one is a failure, and so is one with another round trip.
 fn judge(wanted: Kind, happened: Option<HandshakeKind>) -> Answer {
     match (wanted, happened) {
         (Kind::Full, Some(HandshakeKind::Full)) | (Kind::Resumed, Some(HandshakeKind::Resumed)) => {

@@ -29,7 +29,7 @@ pub(super) fn start(
     Ok(clients)
 }
 
-/// One connection after another; there is only one when nothing breaks.
+/// One connection after another; without errors there is only one.
 async fn visit(work: Requests, client: Rc<Client>, score: Rc<Score>) {
     while !score.is_over() {
         match client.open().await {

@@ -1,4 +1,4 @@
-//! What the clients of one run count, all on one thread.
+//! The counts of the clients of one run, all on one thread.
 
 use std::cell::Cell;
 use std::io;
@@ -22,7 +22,7 @@ enum Window {
     #[default]
     WarmUp,
     Open,
-    /// Nothing more is begun.
+    /// No exchange is begun any more.
     Closed,
 }
 

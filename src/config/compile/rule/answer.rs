@@ -1,4 +1,4 @@
-//! Rules that answer: the status, the head and the body, or where to go instead.
+//! Rules that answer: status, head and body, or the target of a redirect.
 
 use http::{StatusCode, header};
 
@@ -91,7 +91,7 @@ fn is_bodyless(status: StatusCode) -> bool {
     )
 }
 
-/// Where a redirect leads, from what is written.
+/// Makes the target of a redirect from its template.
 type Kind = fn(Template) -> RedirectTo;
 
 pub(super) fn redirect(

@@ -1,4 +1,4 @@
-//! `rule` of a frontend, a route or a backend: what is done to an exchange, and when.
+//! `rule` of a frontend, a route or a backend: an action on an exchange, and its condition.
 
 mod answer;
 mod values;
@@ -16,7 +16,7 @@ use crate::plan::{Action, On, Rule};
 use answer::{redirect, returned, status};
 use values::{fields, names, path, variables};
 
-/// The rules of `section`, where `known` is known of a request.
+/// Compiles the rules of `section`, where `known` is known of a request.
 pub(super) fn rules(section: &Section<'_>, known: Known, report: &mut Report<'_>) -> Vec<Rule> {
     let Some(setting) = section.setting("rule") else {
         return Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn rules(section: &Section<'_>, known: Known, report: &mut Report<'_>
     rules.collect()
 }
 
-/// Whether one of `rules` answers each request, so that none needs a backend.
+/// Whether one of `rules` answers each request, so that no backend is needed.
 pub(super) fn answers_all(rules: &[Rule]) -> bool {
     let answers = |action: &Action| {
         matches!(

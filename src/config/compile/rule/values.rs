@@ -9,8 +9,8 @@ use crate::config::setting::Setting;
 use crate::plan::expr::{Expr, Known, Piece, Template, Variable};
 use crate::plan::{Field, On};
 
-/// Fields that belong to the connection or to the framing, which are not for rules to write. HTTP/2
-/// has none of them but `Content-Length` and `TE` (RFC 9113 §8.2.2).
+/// Fields of the connection or of the framing, which rules must not write. HTTP/2 has none of them
+/// except `Content-Length` and `TE` (RFC 9113 §8.2.2).
 const RESERVED: [HeaderName; 8] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
@@ -35,7 +35,7 @@ fn refusal(name: &HeaderName, key: &str, on: On) -> Option<(String, &'static str
         let message = format!("`{name}` belongs to the client, and Evenkeel answers it");
         return Some((message, "leave it out"));
     }
-    // RFC 9110 §7.2: also where a rule adds one to that of the client.
+    // RFC 9110 §7.2: one `Host` only, also if a rule adds one to the client's.
     let is_host = *name == header::HOST && key != "set_header";
     is_host.then(|| {
         let help = "write `set_header = { host = \"…\" }`, which replaces it";
@@ -94,7 +94,7 @@ pub(super) fn sort_by_name(fields: &mut [Field]) {
     fields.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
 }
 
-/// The field that `entry` of the table `key` is of.
+/// The name of the field in `entry` of the table `key`.
 fn field_name(entry: &Entry, key: &str, on: On, report: &mut Report<'_>) -> Option<HeaderName> {
     let text = &entry.key;
     let Ok(name) = HeaderName::from_bytes(text.as_bytes()) else {

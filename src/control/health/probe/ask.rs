@@ -1,4 +1,4 @@
-//! The question: a connection, and a request on it if one is wanted.
+//! Makes the connection of a check, and the request on it if it has one.
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderValue, USER_AGENT};
@@ -23,7 +23,7 @@ use super::{HEAD_BOUND, TOO_MUCH, Target};
 
 const AGENT: &str = concat!("evenkeel-health/", env!("CARGO_PKG_VERSION"));
 
-/// Connects, asks and decides; ends when the connection is closed.
+/// Connects, asks and judges; ends when the connection is closed.
 pub(super) async fn ask(
     network: &Network,
     target: &Target<'_>,
@@ -131,7 +131,7 @@ async fn ask_http2(
     judge(link, sender, response, check, progress).await;
 }
 
-/// Bounds what is read until the head of the answer has come.
+/// Bounds the bytes that are read before the head of the answer.
 fn awaiting_head(tracker: SocketTracker) -> SocketTracker {
     tracker.await_head(HEAD_BOUND as u64 + MOST_INTERIM_BYTES);
     tracker

@@ -1,9 +1,9 @@
-//! A connection of a check, which moves while the check waits for something.
+//! The connection of a check, which is polled while the check waits.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 
-/// An HTTP connection that moves only while something is awaited with it: no task, so that
+/// An HTTP connection that is polled only while the check awaits something: no task, so that
 /// dropping the check drops everything.
 pub(super) struct DrivenConnection<C> {
     /// `None` when it has ended.
@@ -17,14 +17,14 @@ impl<C: Future> DrivenConnection<C> {
         }
     }
 
-    /// What `future` gives, with the connection moving meanwhile.
+    /// The output of `future`, polled together with the connection.
     pub(super) async fn with<F: Future>(&mut self, future: F) -> F::Output {
         let mut future = pin!(future);
         poll_fn(|cx| {
             if let Some(connection) = &mut self.connection
                 && connection.as_mut().poll(cx).is_ready()
             {
-                // Its error is not lost: the waiter for an answer or a body gets it too.
+                // Its error is not lost: the future that waits for an answer or a body gets it too.
                 self.connection = None;
             }
             future.as_mut().poll(cx)

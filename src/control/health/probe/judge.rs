@@ -1,4 +1,4 @@
-//! Is an answer what the check wants?
+//! Judges the answer to a check.
 
 use std::future::Future;
 
@@ -15,7 +15,7 @@ use super::progress::{Progress, Step};
 use super::words::{Finding, failed, of_body, passed, quoted};
 use super::{BODY_BOUND, LINGER};
 
-/// Judges an answer, and leaves in order. `sender` keeps the connection open until then.
+/// Judges an answer, and closes in order. `sender` keeps the connection open until then.
 pub(super) async fn judge<C: Future, S>(
     mut link: DrivenConnection<C>,
     sender: S,
@@ -60,8 +60,8 @@ async fn contains(body: &mut ReceivedBody, text: &[u8]) -> Result<bool, ReceiveE
         let Ok(data) = frame?.into_data() else {
             continue;
         };
-        // Only what is new, and where it meets what was there: a body that comes byte by byte is
-        // not searched from its beginning for each of them.
+        // Only the new bytes, and the end of those before: a body that comes byte by byte is not
+        // searched from its beginning for each of them.
         let from = seen.len().saturating_sub(text.len() - 1);
         let taken = data.len().min(BODY_BOUND - seen.len());
         seen.extend_from_slice(&data[..taken]);
@@ -75,7 +75,7 @@ async fn contains(body: &mut ReceivedBody, text: &[u8]) -> Result<bool, ReceiveE
     Ok(false)
 }
 
-/// Reads what is left, up to the bound.
+/// Reads the remaining bytes, up to the bound.
 async fn drain(body: &mut ReceivedBody) {
     let mut left = BODY_BOUND;
     while let Some(Ok(frame)) = body.frame().await {

@@ -1,13 +1,14 @@
-//! One check of one server: ask, judge the answer, leave.
+//! One check of one server: connect, ask, judge the answer, close.
 //!
-//! Always on a connection of its own: a pooled one would say that an old connection still works,
-//! not that a new client would be let in. Knows nothing of rise, fall or time between checks.
+//! Always on a connection of its own: a check on a pooled connection would prove that an old
+//! connection works, not that a new one would be accepted. Knows nothing of rise, fall or
+//! intervals.
 //!
-//! It speaks what exchanges would speak (TLS, HTTP/2, a PROXY header), and is connected by the code that
-//! connects them: `proxy/upstream`.
+//! It uses the protocols of exchanges (TLS, HTTP/2, a PROXY header), and connects by the same code,
+//! `proxy/upstream`.
 //!
-//! What a server sends is held within bounds ([`HEAD_BOUND`], [`BODY_BOUND`], the timeout), and no
-//! answer can do more than fail the check.
+//! A server's bytes are bounded ([`HEAD_BOUND`], [`BODY_BOUND`], the timeout), and no answer can do
+//! more than fail the check.
 
 mod ask;
 mod driven;
@@ -27,20 +28,21 @@ pub(super) use target::Target;
 
 use progress::Progress;
 
-/// What is looked at of a body: enough for a health page, nothing for one that does not end.
+/// The most bytes of a body that are searched: enough for a health page, and a bound for an endless
+/// body.
 const BODY_BOUND: usize = 64 << 10;
 
-/// What a head may have; also the most that is buffered of anything.
+/// The most bytes of a head; also the most that is buffered at all.
 const HEAD_BOUND: usize = 32 << 10;
 
-/// Why a check fails whose answer does not come for all that is said before it.
+/// The reason of a failed check with too many interim responses.
 const TOO_MUCH: &str = "more than 64 KiB of interim responses (1xx), and no response";
 
-/// How long we stay after the verdict to read the rest and close in order: a connection that is
-/// closed over unread bytes is reset, and the server would log an error for each check.
+/// How long we stay after the verdict to read the rest and close in order: closing a connection
+/// with unread bytes resets it, and the server would log an error for each check.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// Checks a server once; takes `timeout` at most.
+/// Checks a server once; within `timeout`.
 ///
 /// # Cancel safety
 ///
@@ -52,8 +54,8 @@ pub(super) async fn probe(
     timeout: Duration,
 ) -> Outcome {
     let progress = Progress::new();
-    // Both ways of ending leave what has been decided in `progress`: a timeout that strikes while
-    // we are closing the connection must not take a verdict back.
+    // Both ways of ending leave the verdict in `progress`: a timeout while we close the connection
+    // must not change it.
     let _ = clock::within(timeout, ask::ask(network, target, probe, &progress)).await;
     progress.into_outcome(timeout)
 }

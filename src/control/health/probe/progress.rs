@@ -1,4 +1,4 @@
-//! How far a check has come, and what it has decided.
+//! The progress of a check, and its verdict.
 
 use std::cell::Cell;
 
@@ -16,7 +16,7 @@ pub(in super::super) struct Outcome {
     pub(in super::super) reason: String,
 }
 
-/// How far a check has come.
+/// The progress of a check.
 pub(super) struct Progress {
     pub(super) step: Cell<Step>,
     outcome: Cell<Option<Outcome>>,

@@ -1,4 +1,5 @@
-//! Where a check goes, and how: the settings of the server, of the backend's `health`, and of exchanges.
+//! The target of a check and its protocol: from the settings of the server, of the backend's
+//! `health`, and of exchanges.
 
 use std::net::SocketAddr;
 
@@ -8,19 +9,19 @@ use crate::proxy::backend::{Backend, Server};
 use crate::proxy::upstream::Transport;
 use crate::wire::proxy_protocol::{Checksum, Endpoints, Extras, Header, write_v1, write_v2};
 
-/// Which server a check asks, and how.
+/// The server that a check asks, and how.
 pub(in super::super) struct Target<'a> {
     pub(super) address: Address,
     /// What the configuration calls the server.
     pub(super) name: &'a str,
     pub(super) protocol: Protocol,
     pub(super) transport: Transport,
-    /// What is said before anything else.
+    /// The bytes that are sent first.
     pub(super) preamble: Vec<u8>,
 }
 
 impl<'a> Target<'a> {
-    /// How `server` of `backend` is asked, whose checks are `health`.
+    /// The target for `server` of `backend`, whose checks are `health`.
     pub(in super::super) fn of(
         backend: &Backend,
         server: &'a Server,
@@ -31,7 +32,8 @@ impl<'a> Target<'a> {
         Self {
             preamble: match (&elsewhere, send_proxy) {
                 (None, Some(how)) => preamble(how),
-                // What listens in another place is mostly another program, without PROXY headers.
+                // Another address or port mostly belongs to another program, which expects no PROXY
+                // header.
                 _ => Vec::new(),
             },
             address: elsewhere.unwrap_or_else(|| server.address.clone()),
@@ -42,7 +44,8 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Where the check goes instead of `address`, where exchanges go; `None`: it goes there, too.
+/// The address of the check, if it differs from `address`, that of exchanges; `None`: it is the
+/// same.
 fn elsewhere(own: &OwnCheck, address: &Address, health: &plan::Health) -> Option<Address> {
     let port = own.port.or(health.port);
     match own.address {
@@ -52,7 +55,7 @@ fn elsewhere(own: &OwnCheck, address: &Address, health: &plan::Health) -> Option
     }
 }
 
-/// A PROXY header that says that the connection is our own.
+/// A PROXY header for a connection of our own.
 fn preamble(how: &SendProxy) -> Vec<u8> {
     let mut preamble = Vec::new();
     match how.version {

@@ -39,7 +39,7 @@ fn expecting(text: &str) -> HttpCheck {
     }
 }
 
-/// One probe of a server with `script`: what was found, and the visit as the server saw it.
+/// One probe of a server with `script`: the outcome, and the visit as the server saw it.
 fn visit(probe_of: Probe, script: Script) -> (Outcome, Visit) {
     simulate(async {
         let scripted = Scripted::default();
@@ -237,7 +237,7 @@ fn what_is_no_http_is_called_so() {
     assert_failed(&ask_raw(check(), smtp), "response is not HTTP");
     assert_failed(&ask_raw(check(), http2), "response is not HTTP");
     assert_failed(&ask_raw(check(), [0xff; 100]), "response is not HTTP");
-    // Sent before anything was asked.
+    // Sent before the request.
     let eager = Script::Accepts(vec![Step::Write(smtp.into()), Step::Hold]);
     assert_failed(&ask(check(), eager), "response is not HTTP");
 }
@@ -354,7 +354,7 @@ fn a_body_that_was_not_asked_for_takes_no_verdict_back() {
             Step::Hold,
         ])
     };
-    // Once with time to linger, once with the timeout striking meanwhile.
+    // Once with time to linger, once with the timeout during it.
     for wait in [Duration::ZERO, TIMEOUT - LINGER / 2] {
         let (outcome, visit) = visit(Probe::Http(check()), stuck(wait));
         assert_passed(&outcome, "status 200");

@@ -1,4 +1,4 @@
-//! What a check has found, in the words that people read.
+//! The findings of a check, in words for people.
 
 use std::error::Error;
 use std::io;
@@ -23,7 +23,7 @@ pub(super) fn failed(reason: impl Into<String>) -> Finding {
     (Verdict::Failed, reason.into())
 }
 
-/// Of a connection that did not come about.
+/// The finding for a connection that failed.
 pub(super) fn of_connecting(fault: &Fault) -> Finding {
     let said = match &fault.cause {
         Some(Cause::Io(error)) => of_io(error),
@@ -31,7 +31,7 @@ pub(super) fn of_connecting(fault: &Fault) -> Finding {
         None => "no connection".to_owned(),
     };
     match fault.reason {
-        // A shortage of ours says nothing of the server.
+        // A shortage of ours proves nothing about the server.
         Reason::ProxyDescriptors => (
             Verdict::Unclear,
             format!("the check could not be made: {said}"),
@@ -64,7 +64,7 @@ pub(super) fn of_head(error: &hyper::Error) -> String {
     }
 }
 
-/// The reason's code says enough of which side it was.
+/// The words for a failed handshake; the reason's code has whose side it was.
 pub(super) fn of_handshake(fault: &Fault) -> String {
     match &fault.cause {
         Some(cause @ Cause::NotSpoken(_)) => cause.to_string(),
@@ -73,7 +73,7 @@ pub(super) fn of_handshake(fault: &Fault) -> String {
     }
 }
 
-/// Of a connection on which nothing has been answered.
+/// The finding for a connection that ended without an answer.
 pub(super) fn of_first(error: &h2::Error) -> String {
     let stranger = not_http2(error).and_then(|fault| fault.cause);
     stranger.map_or_else(|| of_stream(error), |cause| cause.to_string())
@@ -114,7 +114,7 @@ fn io_of(error: &hyper::Error) -> Option<&io::Error> {
     None
 }
 
-/// `text` as a reason can carry it: escaped, and not longer than a line.
+/// `text` for use in a reason: escaped, and no longer than a line.
 pub(super) fn quoted(text: &str) -> String {
     match text.char_indices().nth(QUOTE_BOUND) {
         Some((end, _)) => format!("{:?}…", &text[..end]),

@@ -11,13 +11,13 @@ pub(super) fn single(text: &mut String, metric: &'static Metric, value: Option<i
     }
 }
 
-/// What tells a row's series from those of other rows.
+/// The labels that distinguish the series of a row from those of other rows.
 pub(super) trait Row {
-    /// The values of the first one or two labels of each of its metrics.
+    /// The values of the first one or two labels of all its metrics.
     fn values(&self) -> (&str, Option<&str>);
 }
 
-/// Lets `write` write the samples of each row.
+/// Calls `write` to write the samples of each row.
 pub(super) fn family<R: Row>(
     text: &mut String,
     metric: &'static Metric,
@@ -36,7 +36,7 @@ pub(super) struct Family<'a> {
     text: &'a mut String,
     metric: &'static Metric,
     is_begun: bool,
-    /// The labels that all samples of a row have: `name="value",name="value"`.
+    /// The labels of all samples of a row: `name="value",name="value"`.
     row: String,
 }
 
@@ -92,7 +92,7 @@ impl<'a> Family<'a> {
         self.row = row;
     }
 
-    /// The same, left out as long as it is zero.
+    /// The same, left out while it is zero.
     pub(super) fn unless_zero(&mut self, last: &str, count: u64) {
         if count > 0 {
             self.sample_with(&last, count);
@@ -174,7 +174,7 @@ impl fmt::Display for Seconds {
     }
 }
 
-/// Appends `value` with what the format gives a meaning escaped.
+/// Appends `value`, with escapes for the characters that have a meaning in the format.
 fn escape(value: &str, out: &mut String) {
     for character in value.chars() {
         match character {

@@ -1,10 +1,10 @@
-//! One scrape as text: the Prometheus exposition format 0.0.4.
+//! The text of one scrape: the Prometheus exposition format 0.0.4.
 //!
-//! `control` hands in a row for each frontend, backend and server that there is, and the series of
-//! one that is gone are gone with its row. Within a family all samples stand together, under one
-//! `HELP` and one `TYPE`. What has never counted anything is left out: statuses, reasons, histograms, and
-//! of servers and backends all but `up`, for there may be ten thousands without traffic. What was shown
-//! once is shown until its row is gone.
+//! `control` passes a row for each present frontend, backend and server; the series of a removed
+//! one end with its row. All samples of a family are together, under one `HELP` and one `TYPE`.
+//! Series that never counted anything are left out: statuses, reasons, histograms, and of servers
+//! and backends all but `up`, because there may be ten thousands without traffic. A series that was
+//! shown once is shown until its row is removed.
 //!
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
@@ -28,12 +28,12 @@ pub use rows::{
     BackendRow, CertificateRow, FrontendRow, QueueAppeared, RouteRow, ServerConnections, ServerRow,
 };
 
-/// Everything that a scrape shows.
+/// The data of one scrape.
 #[derive(Clone, Copy, Debug)]
 pub struct Scrape<'a> {
-    /// The process's own numbers.
+    /// The metrics of the process.
     pub process: &'a ProcessMetrics,
-    /// Knows how many lines were lost.
+    /// Counts the lost lines.
     pub access_log: &'a AccessLogHandle,
     /// In the order of the plan.
     pub frontends: &'a [FrontendRow<'a>],
@@ -45,18 +45,18 @@ pub struct Scrape<'a> {
     pub servers: &'a [ServerRow<'a>],
     /// By name.
     pub certificates: &'a [CertificateRow<'a>],
-    /// Files and directories that cannot be used as they are.
+    /// Files and directories that cannot be used at present.
     pub certificates_broken: u64,
-    /// Of all backends.
+    /// The connections of all backends.
     pub server_connections: ServerConnections,
-    /// The running state of a server counts until then.
+    /// The end of the present state's time of each server.
     pub now: Instant,
 }
 
 impl Scrape<'_> {
     /// The text. Its content type is `text/plain; version=0.0.4; charset=utf-8`.
     ///
-    /// Reads a few files of `/proc` and takes some microseconds for each server that has traffic: for a
+    /// Reads a few files of `/proc` and takes some microseconds for each server with traffic: for a
     /// thread that may block.
     pub fn render(&self) -> String {
         let mut text = self.process.render(self.access_log.dropped());

@@ -1,4 +1,4 @@
-//! What a scrape is handed: a row for each frontend, route, backend, server and certificate.
+//! The rows of a scrape: one for each frontend, route, backend, server and certificate.
 
 use crate::exchange::{Appeared, RouteMetrics, ServerMetrics};
 use crate::observe::metrics::frontend::FrontendMetrics;
@@ -11,7 +11,7 @@ use super::family::Row;
 pub struct ServerConnections {
     /// How many are open.
     pub open: u64,
-    /// How many may be.
+    /// The limit.
     pub limit: u64,
     /// How many were closed to make room for others.
     pub closed_for_room: u64,
@@ -24,9 +24,9 @@ pub struct FrontendRow<'a> {
     pub name: &'a str,
     /// Its counters.
     pub metrics: &'a FrontendMetrics,
-    /// Client connections now.
+    /// Open client connections now.
     pub open_connections: u64,
-    /// Tunnels now.
+    /// Open tunnels now.
     pub open_tunnels: u64,
 }
 
@@ -48,7 +48,7 @@ pub struct BackendRow<'a> {
     pub name: &'a str,
     /// Exchanges that wait for a slot now.
     pub queued: u64,
-    /// Whether some have waited when it was scraped.
+    /// Whether an exchange waited at a scrape.
     pub queue_has_appeared: &'a QueueAppeared,
 }
 
@@ -65,7 +65,7 @@ pub struct ServerRow<'a> {
     pub server: &'a str,
     /// Its counters.
     pub metrics: &'a ServerMetrics,
-    /// Its health's counters.
+    /// The metrics of its health.
     pub health: &'a HealthMetrics,
     /// Whether it can take traffic now.
     pub state: ServerState,

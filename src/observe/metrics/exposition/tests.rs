@@ -1,4 +1,4 @@
-//! A scrape of a process that has seen traffic, as text.
+//! A scrape of a process with traffic, as text.
 
 use std::collections::HashSet;
 
@@ -13,10 +13,10 @@ use crate::observe::metrics::names::Metric;
 use crate::observe::metrics::process_wide::ReloadResult;
 use crate::plan::LogTarget;
 
-/// A frontend and two servers that have seen two workers' traffic.
+/// A frontend and two servers with traffic of two workers.
 struct Busy {
     frontend: FrontendMetrics,
-    /// The second one has never been taken.
+    /// No exchange has taken the second one.
     routes: [RouteMetrics; 2],
     servers: [ServerMetrics; 2],
     health: [HealthMetrics; 2],
@@ -376,7 +376,7 @@ fn what_has_never_moved_is_left_out_but_for_up_and_sums_and_stays_once_it_was_sh
         assert_eq!(now.len(), shown.len() + count, "{now:?}");
         shown = now;
     };
-    // In flight, opened, reused and the queue; then the same although nothing is there any more.
+    // In flight, opened, reused and the queue; then the same although all are zero.
     grows(text(ServerState::Up, 1, 1), 4);
     grows(text(ServerState::Up, 0, 0), 0);
     health_metrics.checked(CheckResult::Failed);
